@@ -1,0 +1,266 @@
+//! Owns every limit of the core and the one place where limits are checked.
+//! A [`Config`] that exists is valid: it is parsed here, not validated later.
+//! Where a value comes from (a flag, a file) is the caller's business.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::error::{ConfigError, Unit};
+use crate::time::micros;
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident = $default:expr, $min:expr, $max:expr;)*) => {
+        /// The checked limits of one server; every shard has the same.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            pub(crate) seed: u64,
+            pub(crate) origins: Origins,
+            pub(crate) shards: u16,
+            $(pub(crate) $name: limits!(@type $kind),)*
+        }
+
+        /// Collects limits; [`build`](Self::build) checks them all.
+        #[derive(Clone, Debug)]
+        #[must_use]
+        pub struct ConfigBuilder(Config);
+
+        impl ConfigBuilder {
+            $($(#[$doc])*
+            pub fn $name(mut self, value: limits!(@type $kind)) -> Self {
+                self.0.$name = value;
+                self
+            })*
+
+            fn check_ranges(&self) -> Result<(), ConfigError> {
+                $(limits!(@check $kind, stringify!($name), self.0.$name, $min, $max);)*
+                Ok(())
+            }
+        }
+
+        impl Config {
+            $($(#[$doc])*
+            pub const fn $name(&self) -> limits!(@type $kind) {
+                self.$name
+            })*
+
+            fn defaults() -> Self {
+                Self { seed: 0, origins: Origins::default(), shards: 1, $($name: $default,)* }
+            }
+
+            /// Every limit by its name in the builder: unit, smallest, default and largest
+            /// value, durations in milliseconds. For help texts.
+            pub const RANGES: &'static [Range] = &[$(limits!(@range $kind, stringify!($name), $min, $default, $max),)*];
+        }
+    };
+    (@type bytes) => { usize };
+    (@type count) => { usize };
+    (@type time) => { Duration };
+    (@check time, $key:expr, $value:expr, $min:expr, $max:expr) => {
+        within($key, Unit::Milliseconds, micros($value) / 1_000, micros($min) / 1_000, micros($max) / 1_000)?
+    };
+    (@check bytes, $key:expr, $value:expr, $min:expr, $max:expr) => {
+        within($key, Unit::Bytes, $value as u64, $min as u64, $max as u64)?
+    };
+    (@check count, $key:expr, $value:expr, $min:expr, $max:expr) => {
+        within($key, Unit::Count, $value as u64, $min as u64, $max as u64)?
+    };
+    (@range time, $key:expr, $min:expr, $default:expr, $max:expr) => {
+        Range { key: $key, unit: Unit::Milliseconds, min: micros($min) / 1_000, default: micros($default) / 1_000, max: micros($max) / 1_000 }
+    };
+    (@range bytes, $key:expr, $min:expr, $default:expr, $max:expr) => {
+        Range { key: $key, unit: Unit::Bytes, min: $min as u64, default: $default as u64, max: $max as u64 }
+    };
+    (@range count, $key:expr, $min:expr, $default:expr, $max:expr) => {
+        Range { key: $key, unit: Unit::Count, min: $min as u64, default: $default as u64, max: $max as u64 }
+    };
+}
+
+limits! {
+    /// The longest message taken from a peer, in bytes of payload; a longer one is answered with
+    /// close code 1009.
+    max_message: bytes = MIB, 1, GIB;
+    /// The longest request head (request line and headers), in bytes; a longer one gets 431.
+    max_head: bytes = 8 * KIB, 256, 64 * KIB;
+    /// The most header fields in a request; one more gets 431.
+    max_headers: count = 64, 8, MAX_HEADERS;
+    /// Messages that may wait for one connection.
+    queue_messages: count = 256, 1, 1 << 20;
+    /// Bytes, frame headers included, that may wait for one connection. An empty queue takes one
+    /// message of any size.
+    queue_bytes: bytes = 4 * MIB, 128, GIB;
+    /// Roughly how many bytes are handed to one write; a longer frame still goes out whole.
+    write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
+    /// Publications that one shard may have under way to another.
+    credit_messages: count = 256, 1, 1 << 20;
+    /// Bytes of publications that one shard may have under way to another; with none under way,
+    /// one of any size may go.
+    credit_bytes: bytes = 4 * MIB, 128, GIB;
+    /// How long a peer may take none of the bytes that wait for it before it is cut off.
+    write_timeout: time = Duration::from_secs(10), MS_10, HOUR;
+    /// How long a connection may stay silent before it is cut off, from the last byte received.
+    pong_wait: time = Duration::from_secs(60), MS_10, DAY;
+    /// How long a connection may stay silent before it is pinged; shorter than `pong_wait`.
+    ping_interval: time = Duration::from_secs(54), MS_10, DAY;
+    /// How long a peer may take for its request head.
+    handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+    /// How long a peer may take to answer a close frame, and then to close its side.
+    close_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+}
+
+impl Config {
+    /// A builder that holds the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder(Self::defaults())
+    }
+
+    /// The seed of everything that looks random: room hashing, the spread of first pings.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How many shards the server has.
+    pub const fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// Which pages of other origins may connect.
+    pub const fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// The step in which timers are looked at: a sixteenth of the shortest interval, so a timer
+    /// fires at most that much late.
+    pub fn tick(&self) -> Duration {
+        let shortest = self
+            .write_timeout
+            .min(self.pong_wait)
+            .min(self.ping_interval)
+            .min(self.handshake_timeout)
+            .min(self.close_timeout);
+        shortest / 16
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::defaults()
+    }
+}
+
+impl ConfigBuilder {
+    /// The seed of everything that looks random; a server takes it from the operating system, a
+    /// test writes it down.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
+        self
+    }
+
+    /// How many shards the server has.
+    pub fn shards(mut self, shards: u16) -> Self {
+        self.0.shards = shards;
+        self
+    }
+
+    /// Which pages of other origins may connect.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.0.origins = origins;
+        self
+    }
+
+    /// Checks every limit against its range, and the limits against each other.
+    ///
+    /// # Errors
+    /// The first limit that is out of its range, by name, with the range.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        self.check_ranges()?;
+        within("shards", Unit::Count, self.0.shards.into(), 1, MAX_SHARDS)?;
+        let below_pong_wait = (micros(self.0.pong_wait) / 1_000).saturating_sub(1);
+        within(
+            "ping_interval",
+            Unit::Milliseconds,
+            micros(self.0.ping_interval) / 1_000,
+            micros(MS_10) / 1_000,
+            below_pong_wait,
+        )?;
+        Ok(self.0)
+    }
+}
+
+/// Which `Origin` a browser's request may carry (RFC 6455 §10.2). A request without one (not a
+/// browser) and one of the same origin as its `Host` always pass.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    /// Whether pages of any loopback origin pass, as is right while the server itself listens on
+    /// loopback only.
+    pub loopback: bool,
+    /// Whether every origin passes.
+    pub any: bool,
+    /// The origins that pass besides, as `scheme://host[:port]`, compared without regard to case.
+    pub allowed: Vec<String>,
+}
+
+/// The range of one limit, as [`Config::RANGES`] lists it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Range {
+    /// The limit's name in the builder.
+    pub key: &'static str,
+    /// What the numbers count.
+    pub unit: Unit,
+    /// The smallest value allowed.
+    pub min: u64,
+    /// The value when none is given.
+    pub default: u64,
+    /// The largest value allowed.
+    pub max: u64,
+}
+
+fn within(key: &'static str, unit: Unit, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) { Ok(()) } else { Err(ConfigError { key, unit, value, min, max }) }
+}
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
+const MS_10: Duration = Duration::from_millis(10);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// Room for parsed headers is on the stack, so their number has a fixed end.
+pub(crate) const MAX_HEADERS: usize = 128;
+const MAX_SHARDS: u64 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        Config::builder().build().expect("defaults are in range");
+        for range in Config::RANGES {
+            assert!(range.min <= range.default && range.default <= range.max, "{}", range.key);
+        }
+    }
+
+    #[test]
+    fn each_edge_is_in_and_one_past_it_is_out() {
+        let build = |n| Config::builder().max_message(n).build();
+        assert!(build(1).is_ok() && build(GIB).is_ok());
+        let error = build(0).expect_err("below the range");
+        assert_eq!((error.key, error.value, error.min, error.max), ("max_message", 0, 1, GIB as u64));
+        assert!(build(GIB + 1).is_err());
+    }
+
+    #[test]
+    fn a_ping_must_come_before_the_pong_wait_ends() {
+        let build = |ping, wait| {
+            Config::builder()
+                .ping_interval(Duration::from_millis(ping))
+                .pong_wait(Duration::from_millis(wait))
+                .build()
+        };
+        assert!(build(99, 100).is_ok());
+        let error = build(100, 100).expect_err("no time for the pong");
+        assert_eq!((error.key, error.max), ("ping_interval", 99));
+    }
+}

@@ -1,0 +1,251 @@
+//! Owns the counters. They are plain integers that belong to one machine; an
+//! adapter copies them out when somebody asks and adds the shards up. Names and
+//! text formats are the reader's business.
+//!
+//! The conservation law, which tests assert: `offered = queued + refused`, and
+//! at any instant `queued = written + evicted + discarded + waiting`.
+
+use crate::error::{HandshakeError, PeerError};
+
+macro_rules! stats {
+    ($(#[$top:meta])* $name:ident { $($(#[$doc:meta])* $field:ident,)* }) => {
+        $(#[$top])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        impl core::ops::AddAssign for $name {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$field = self.$field.wrapping_add(other.$field);)*
+            }
+        }
+    };
+}
+
+stats! {
+    /// Data messages on their way to peers, counted once a receiving connection.
+    Delivery {
+        /// Messages somebody wanted queued for a connection.
+        offered,
+        /// Of those, taken into its queue.
+        queued,
+        /// Of those offered, refused because the queue was full of nothing less urgent.
+        refused_full,
+        /// Of those offered, refused because the connection was closing.
+        refused_closing,
+        /// Of those queued, pushed out by a more urgent one.
+        evicted,
+        /// Of those queued, thrown away because the connection ended first.
+        discarded,
+        /// Of those queued, written to the socket to the last byte.
+        written,
+        /// Of those queued, neither written nor lost yet (a gauge).
+        waiting,
+        /// The bytes of those waiting, frame headers included (a gauge).
+        waiting_bytes,
+    }
+}
+
+stats! {
+    /// What came from peers.
+    Received {
+        /// Text messages, complete.
+        text,
+        /// Binary messages, complete.
+        binary,
+        /// Bytes of their payloads.
+        payload_bytes,
+        /// Bytes read from sockets, whatever they meant.
+        bytes,
+        /// Pings.
+        pings,
+        /// Pongs, asked for or not.
+        pongs,
+    }
+}
+
+stats! {
+    /// Control frames and bytes on their way to peers.
+    Sent {
+        /// Bytes written to sockets, whatever they meant.
+        bytes,
+        /// Pings queued.
+        pings,
+        /// Pongs queued.
+        pongs,
+        /// Pongs replaced by newer ones before they went out (RFC 6455 §5.5.3).
+        pongs_replaced,
+        /// Close frames queued.
+        closes,
+        /// Pages and refusals written.
+        pages,
+    }
+}
+
+stats! {
+    /// Rooms, and what passed through them.
+    Rooms {
+        /// Rooms that have members on this shard, or are kept by it for others (a gauge).
+        rooms,
+        /// Memberships on this shard (a gauge).
+        members,
+        /// Publications of connections on this shard.
+        published,
+        /// Publications encoded, once each at the room's home.
+        encoded,
+        /// Publications copied into this shard's runs.
+        copied,
+        /// Members offered a publication.
+        offered,
+        /// Letters posted to other shards.
+        letters,
+        /// Times a connection had to wait for credits before it could publish.
+        credit_waits,
+        /// Times a connection had to wait for a room's home on another shard.
+        home_waits,
+    }
+}
+
+stats! {
+    /// Connections, timers, and memory.
+    Links {
+        /// Sockets accepted.
+        accepted,
+        /// Sockets held, whatever they are doing (a gauge).
+        held,
+        /// Connections upgraded.
+        opened,
+        /// Connections upgraded and still there (a gauge).
+        active,
+        /// Times a connection was not read for a while because its own queue was full.
+        read_pauses,
+        /// Outcomes of tasks whose connection had gone.
+        outcomes_gone,
+        /// Tasks handed out whose outcome has not come back (a gauge).
+        tasks_pending,
+        /// Bytes held in frame runs and large frames (a gauge).
+        frame_bytes,
+        /// Timer wake-ups that found nothing due.
+        idle_wakeups,
+    }
+}
+
+/// Everything one shard counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Data messages on their way to peers.
+    pub delivery: Delivery,
+    /// What came from peers.
+    pub received: Received,
+    /// Control frames and bytes on their way to peers.
+    pub sent: Sent,
+    /// Rooms, and what passed through them.
+    pub rooms: Rooms,
+    /// Connections, timers, and memory.
+    pub links: Links,
+    /// Connections that ended, by [`CloseCause`].
+    pub closed: [u64; CloseCause::ALL.len()],
+    /// Connections failed for what the peer did, in the order of [`PeerError::ALL`].
+    pub peer_errors: [u64; PeerError::ALL.len()],
+    /// Requests refused, in the order of [`HandshakeError::LABELS`].
+    pub refused: [u64; HandshakeError::COUNT],
+}
+
+impl core::ops::AddAssign<&Self> for Stats {
+    fn add_assign(&mut self, other: &Self) {
+        self.delivery += other.delivery;
+        self.received += other.received;
+        self.sent += other.sent;
+        self.rooms += other.rooms;
+        self.links += other.links;
+        add(&mut self.closed, &other.closed);
+        add(&mut self.peer_errors, &other.peer_errors);
+        add(&mut self.refused, &other.refused);
+    }
+}
+
+/// Why an upgraded connection ended. The first cause counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum CloseCause {
+    /// The peer sent a close frame.
+    Peer,
+    /// The peer closed its side without a close frame.
+    Eof,
+    /// The socket failed.
+    Reset,
+    /// The peer broke the protocol; [`Stats::peer_errors`] says how.
+    PeerError,
+    /// Nothing came within the pong wait.
+    PongTimeout,
+    /// Nothing was taken within the write timeout.
+    WriteTimeout,
+    /// The application closed it.
+    Handler,
+    /// The server shut down.
+    Drain,
+    /// The shard failed.
+    Panic,
+}
+
+impl CloseCause {
+    /// Every cause, in the order of [`Stats::closed`].
+    pub const ALL: [Self; 9] = [
+        Self::Peer,
+        Self::Eof,
+        Self::Reset,
+        Self::PeerError,
+        Self::PongTimeout,
+        Self::WriteTimeout,
+        Self::Handler,
+        Self::Drain,
+        Self::Panic,
+    ];
+
+    /// Its name in metrics and logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Eof => "eof",
+            Self::Reset => "reset",
+            Self::PeerError => "peer_error",
+            Self::PongTimeout => "pong_timeout",
+            Self::WriteTimeout => "write_timeout",
+            Self::Handler => "handler",
+            Self::Drain => "drain",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// What the dispatcher counts; one per process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DispatchStats {
+    /// Tasks taken into the queue.
+    pub submitted: u64,
+    /// Tasks refused because the queue was full.
+    pub refused_full: u64,
+    /// Tasks refused because the server was draining.
+    pub refused_draining: u64,
+    /// Tasks a worker finished.
+    pub done: u64,
+    /// Tasks whose worker panicked.
+    pub panicked: u64,
+    /// Tasks that had not begun when the server ended.
+    pub abandoned: u64,
+    /// Tasks waiting for a worker (a gauge).
+    pub waiting: u64,
+    /// Tasks at a worker (a gauge).
+    pub running: u64,
+}
+
+fn add<const N: usize>(sums: &mut [u64; N], more: &[u64; N]) {
+    for (sum, n) in sums.iter_mut().zip(more) {
+        *sum = sum.wrapping_add(*n);
+    }
+}

@@ -1,0 +1,143 @@
+//! Owns the frame header (RFC 6455 §5.2): what its two to fourteen bytes say,
+//! and how a server or client writes one. Stateless: whether a frame may stand
+//! where it stands is for `conn` to say.
+
+use super::opcode::Opcode;
+use crate::error::PeerError;
+
+/// The longest header: two bytes, a 64-bit length, a masking key.
+pub const MAX_LEN: usize = 14;
+/// The longest header of a frame without a mask.
+pub const MAX_UNMASKED_LEN: usize = 10;
+/// The longest payload of a control frame (§5.5).
+pub const MAX_CONTROL: usize = 125;
+
+/// A parsed frame header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Whether the frame ends its message.
+    pub fin: bool,
+    /// The three reserved bits, as bits 6, 5 and 4 of the first byte.
+    pub rsv: u8,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key, where there is one.
+    pub mask: Option<[u8; 4]>,
+    /// The length of the payload in bytes; below 2^63.
+    pub payload_len: u64,
+}
+
+impl Header {
+    /// Reads the header at the start of `input`, with its length in bytes;
+    /// `None` if it is not all there. What a partial header already shows to be
+    /// wrong is an error at once.
+    ///
+    /// # Errors
+    /// What §5.2 and §5.5 forbid of any single frame.
+    pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, PeerError> {
+        let Some(&first) = input.first() else { return Ok(None) };
+        let opcode = Opcode::from_bits(first & 0x0F)?;
+        let fin = first & FIN != 0;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
+        //# All control frames MUST have a payload length of 125 bytes or less
+        //# and MUST NOT be fragmented.
+        if opcode.is_control() && !fin {
+            return Err(PeerError::FragmentedControl);
+        }
+        let Some(&second) = input.get(1) else { return Ok(None) };
+        let short = second & 0x7F;
+        if opcode.is_control() && usize::from(short) > MAX_CONTROL {
+            return Err(PeerError::LongControl);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+        //# Note that in all cases, the minimal number of bytes MUST be used to
+        //# encode the length
+        let (payload_len, at) = match short {
+            126 => {
+                let Some(bytes) = array(input, 2) else { return Ok(None) };
+                let len = u64::from(u16::from_be_bytes(bytes));
+                if len < 126 {
+                    return Err(PeerError::LengthNotMinimal);
+                }
+                (len, 4)
+            }
+            127 => {
+                if input.get(2).is_some_and(|top| top & 0x80 != 0) {
+                    return Err(PeerError::LengthOverflow);
+                }
+                let Some(bytes) = array(input, 2) else { return Ok(None) };
+                let len = u64::from_be_bytes(bytes);
+                if len <= u64::from(u16::MAX) {
+                    return Err(PeerError::LengthNotMinimal);
+                }
+                (len, 10)
+            }
+            len => (u64::from(len), 2),
+        };
+        let (mask, len) = if second & MASKED != 0 {
+            let Some(key) = array(input, at) else { return Ok(None) };
+            (Some(key), at + 4)
+        } else {
+            (None, at)
+        };
+        Ok(Some((Self { fin, rsv: first & RSV, opcode, mask, payload_len }, len)))
+    }
+
+    /// The header's bytes, the shortest form, and how many there are.
+    pub fn encode(&self) -> ([u8; MAX_LEN], usize) {
+        let mut out = [0; MAX_LEN];
+        let (unmasked, mut len) = encode_raw(self.fin, self.rsv, self.opcode, self.payload_len);
+        out[..len].copy_from_slice(&unmasked[..len]);
+        if let Some(key) = self.mask {
+            out[1] |= MASKED;
+            out[len..len + 4].copy_from_slice(&key);
+            len += 4;
+        }
+        (out, len)
+    }
+}
+
+/// The header of a whole unmasked frame: its bytes, and how many there are.
+#[inline]
+pub fn encode_unmasked(opcode: Opcode, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
+    encode_raw(true, 0, opcode, payload_len as u64)
+}
+
+/// How long [`encode_unmasked`] is for a payload of this length.
+pub const fn unmasked_len(payload_len: usize) -> usize {
+    match payload_len {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    }
+}
+
+#[inline]
+fn encode_raw(fin: bool, rsv: u8, opcode: Opcode, payload_len: u64) -> ([u8; MAX_UNMASKED_LEN], usize) {
+    let mut out = [0; MAX_UNMASKED_LEN];
+    out[0] = if fin { FIN } else { 0 } | (rsv & RSV) | opcode as u8;
+    match payload_len {
+        0..=125 => {
+            out[1] = payload_len as u8;
+            (out, 2)
+        }
+        126..=0xFFFF => {
+            out[1] = 126;
+            out[2..4].copy_from_slice(&(payload_len as u16).to_be_bytes());
+            (out, 4)
+        }
+        _ => {
+            out[1] = 127;
+            out[2..10].copy_from_slice(&payload_len.to_be_bytes());
+            (out, 10)
+        }
+    }
+}
+
+fn array<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
+    input.get(at..at + N)?.try_into().ok()
+}
+
+const FIN: u8 = 0x80;
+const RSV: u8 = 0x70;
+const MASKED: u8 = 0x80;

@@ -1,0 +1,36 @@
+//! Owns masking (RFC 6455 §5.3): exclusive-or with a four-byte key, which
+//! undoes itself.
+
+/// Masks or unmasks `payload` in place. `phase` says how many bytes of the
+/// frame's payload went before, so that a frame may come in pieces; only its
+/// value modulo four matters.
+///
+/// Written as a plain loop over chunks that the compiler turns into vector
+/// instructions: no unsafe code, and the speed of memory.
+#[inline]
+pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
+    let mut turned = key;
+    turned.rotate_left(phase % 4);
+    let word = u32::from_ne_bytes(turned);
+    let wide = [word; CHUNK / 4];
+    let mut chunks = payload.chunks_exact_mut(CHUNK);
+    for chunk in &mut chunks {
+        for (four, key) in chunk.chunks_exact_mut(4).zip(wide) {
+            let masked = u32::from_ne_bytes([four[0], four[1], four[2], four[3]]) ^ key;
+            four.copy_from_slice(&masked.to_ne_bytes());
+        }
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(turned.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+/// [`apply`] as the RFC writes it, a byte at a time: the oracle of tests and
+/// the baseline of benches.
+pub fn apply_naive(payload: &mut [u8], key: [u8; 4], phase: usize) {
+    for (i, byte) in payload.iter_mut().enumerate() {
+        *byte ^= key[(phase + i) % 4];
+    }
+}
+
+const CHUNK: usize = 32;

@@ -1,0 +1,68 @@
+//! Owns the opcodes of RFC 6455 §5.2 and §11.8.
+
+use crate::error::PeerError;
+
+/// What a frame is. The reserved opcodes have no value here: a header that
+/// bears one does not parse.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[repr(u8)]
+pub enum Opcode {
+    /// Goes on with the message begun before.
+    Continuation = 0x0,
+    /// Begins a message of UTF-8 text.
+    Text = 0x1,
+    /// Begins a message of bytes.
+    Binary = 0x2,
+    /// Begins or answers the closing handshake.
+    Close = 0x8,
+    /// Asks for a pong.
+    Ping = 0x9,
+    /// Answers a ping.
+    Pong = 0xA,
+}
+
+impl Opcode {
+    /// The opcode in the low four bits of a frame's first byte.
+    ///
+    /// # Errors
+    /// [`PeerError::ReservedOpcode`] for 3 to 7 and 11 to 15.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+    //# If an unknown opcode is received, the receiving endpoint MUST _Fail the
+    //# WebSocket Connection_.
+    pub const fn from_bits(bits: u8) -> Result<Self, PeerError> {
+        match bits {
+            0x0 => Ok(Self::Continuation),
+            0x1 => Ok(Self::Text),
+            0x2 => Ok(Self::Binary),
+            0x8 => Ok(Self::Close),
+            0x9 => Ok(Self::Ping),
+            0xA => Ok(Self::Pong),
+            _ => Err(PeerError::ReservedOpcode),
+        }
+    }
+
+    /// Whether it is close, ping or pong (§5.5).
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+/// What a message is: the opcode of its first frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text = 0x1,
+    /// Bytes.
+    Binary = 0x2,
+}
+
+impl Kind {
+    /// The opcode of a frame that begins such a message.
+    pub const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
