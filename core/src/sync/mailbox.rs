@@ -1,0 +1,255 @@
+//! Owns the way from many shards to one: a queue behind a lock, and the answer
+//! to who must wake the reader. Does not wake: it knows no thread and no runtime.
+//! Not bounded either: what may be under way is bounded by credits.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem;
+use std::sync::PoisonError;
+
+use super::primitive::{Mutex, MutexGuard};
+
+/// Many writers, one reader. Letters come out in the order in which they were
+/// pushed, which is one order for all: each writer's own is part of it.
+///
+/// **Waking.** A push answers `true` exactly when it found the mailbox empty, and
+/// then the writer owes the reader a wake, to be given after the push. A reader may
+/// sleep after any drain. No wake is lost: a drain leaves the mailbox empty, so
+/// whatever comes later is led by a push that found it empty, and that one owes the
+/// wake. A push that answers `false` found a letter whose writer has given the wake
+/// or is about to, and which the reader has not drained since. The wake has to be
+/// sticky, as a thread's unpark token, an eventfd or a notify permit is: given between
+/// the drain and the sleep, it must end that sleep. A wake may find nothing, if the
+/// reader drained on its own account before it came.
+///
+/// **Cost.** An empty destination is swapped in, so the lock is held for a few words
+/// and two buffers go round for good: nothing is allocated once both have grown to
+/// the most that was ever under way. No code of `T` runs under the lock.
+///
+/// **Failure.** A thread that panics while it holds the lock leaves a whole queue
+/// behind, and the others go on with it.
+pub struct Mailbox<T> {
+    inner: Mutex<Inner<T>>,
+}
+
+struct Inner<T> {
+    letters: VecDeque<T>,
+    closed: bool,
+}
+
+impl<T> Mailbox<T> {
+    /// An empty, open mailbox.
+    pub fn new() -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                letters: VecDeque::new(),
+                closed: false,
+            }),
+        }
+    }
+
+    /// Puts a letter at the end. `true` if the mailbox was empty: the reader must be
+    /// woken.
+    ///
+    /// # Errors
+    /// The letter itself, if the mailbox is closed.
+    pub fn push(&self, letter: T) -> Result<bool, T> {
+        let mut inner = self.lock();
+        if inner.closed {
+            // The guard goes first, so that the letter is never dropped under the lock.
+            drop(inner);
+            return Err(letter);
+        }
+        let was_empty = inner.letters.is_empty();
+        inner.letters.push_back(letter);
+        Ok(was_empty)
+    }
+
+    /// Puts all letters at the end, side by side, under one lock, and leaves `letters`
+    /// empty with its buffer. `true` if the mailbox was empty and no longer is: the
+    /// reader must be woken.
+    ///
+    /// # Errors
+    /// [`MailboxClosed`] if the mailbox is closed; the letters stay where they are.
+    pub fn push_all(&self, letters: &mut Vec<T>) -> Result<bool, MailboxClosed> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(MailboxClosed);
+        }
+        let owes_a_wake = inner.letters.is_empty() && !letters.is_empty();
+        inner.letters.extend(letters.drain(..));
+        Ok(owes_a_wake)
+    }
+
+    /// Moves all letters to the end of `to`; how many there were. Where `to` is empty,
+    /// its buffer is left in exchange.
+    pub fn drain_into(&self, to: &mut VecDeque<T>) -> usize {
+        let mut inner = self.lock();
+        let count = inner.letters.len();
+        if to.is_empty() {
+            mem::swap(&mut inner.letters, to);
+        } else {
+            to.append(&mut inner.letters);
+        }
+        count
+    }
+
+    /// Refuses whatever is pushed from now on. What is inside stays for a drain, and
+    /// the first drain after this is the last that finds anything.
+    pub fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// How many letters wait. By the time the caller looks, it may be another number.
+    pub fn len(&self) -> usize {
+        self.lock().letters.len()
+    }
+
+    /// Whether no letter waits, with the same reservation.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Default for Mailbox<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Mailbox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").finish_non_exhaustive()
+    }
+}
+
+/// The mailbox takes no more letters: its shard has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct MailboxClosed;
+
+impl fmt::Display for MailboxClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the mailbox is closed")
+    }
+}
+
+impl core::error::Error for MailboxClosed {}
+
+// Loom's lock exists only inside a model; these are about one thread.
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use alloc::vec;
+
+    use proptest::collection::vec as vec_of;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sync::primitive::{Arc, thread};
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Push,
+        PushAll(usize),
+        Drain,
+        DrainBehind(usize),
+        Close,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            8 => Just(Op::Push),
+            4 => (0_usize..5).prop_map(Op::PushAll),
+            4 => Just(Op::Drain),
+            2 => (1_usize..4).prop_map(Op::DrainBehind),
+            1 => Just(Op::Close),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn does_what_a_plain_queue_does(ops in vec_of(op(), 0..200)) {
+            let mailbox = Mailbox::new();
+            let (mut oracle, mut closed) = (VecDeque::new(), false);
+            let mut scratch = VecDeque::new();
+            let mut next = 0_usize;
+            let mut fresh = || { next += 1; next };
+            for op in ops {
+                match op {
+                    Op::Push => {
+                        let letter = fresh();
+                        let expected = if closed { Err(letter) } else { Ok(oracle.is_empty()) };
+                        prop_assert_eq!(mailbox.push(letter), expected);
+                        oracle.extend((!closed).then_some(letter));
+                    }
+                    Op::PushAll(n) => {
+                        let before: Vec<_> = (0..n).map(|_| fresh()).collect();
+                        let mut letters = before.clone();
+                        let expected = if closed { Err(MailboxClosed) } else { Ok(oracle.is_empty() && n > 0) };
+                        prop_assert_eq!(mailbox.push_all(&mut letters), expected);
+                        if closed {
+                            prop_assert_eq!(letters, before);
+                        } else {
+                            prop_assert!(letters.is_empty());
+                            oracle.extend(before);
+                        }
+                    }
+                    Op::Drain => {
+                        scratch.clear();
+                        prop_assert_eq!(mailbox.drain_into(&mut scratch), oracle.len());
+                        prop_assert_eq!(&scratch, &mem::take(&mut oracle));
+                    }
+                    Op::DrainBehind(n) => {
+                        let mut to: VecDeque<_> = vec![0; n].into();
+                        prop_assert_eq!(mailbox.drain_into(&mut to), oracle.len());
+                        prop_assert!(to.drain(..n).all(|old| old == 0));
+                        prop_assert_eq!(&to, &mem::take(&mut oracle));
+                    }
+                    Op::Close => {
+                        mailbox.close();
+                        closed = true;
+                    }
+                }
+                prop_assert_eq!(mailbox.len(), oracle.len());
+                prop_assert_eq!(mailbox.is_empty(), oracle.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn two_buffers_go_round() {
+        let mailbox = Mailbox::new();
+        let mut to = VecDeque::new();
+        let mut fill_and_drain = || {
+            (0..100).for_each(|n| assert_eq!(mailbox.push(n), Ok(n == 0)));
+            to.clear();
+            assert_eq!(mailbox.drain_into(&mut to), 100);
+            (to.as_slices().0.as_ptr(), to.capacity())
+        };
+        let first = [fill_and_drain(), fill_and_drain()];
+        for _ in 0..10 {
+            assert_eq!([fill_and_drain(), fill_and_drain()], first);
+        }
+    }
+
+    #[test]
+    fn a_writer_that_dies_with_the_lock_harms_nobody() {
+        let mailbox = Arc::new(Mailbox::new());
+        assert_eq!(mailbox.push(1), Ok(true));
+        let dies = mailbox.clone();
+        let died = thread::spawn(move || {
+            let _guard = dies.lock();
+            std::panic::resume_unwind(alloc::boxed::Box::new("dies with the lock"));
+        });
+        assert!(died.join().is_err() && mailbox.inner.is_poisoned());
+        assert_eq!(mailbox.push(2), Ok(false));
+        let mut to = VecDeque::new();
+        assert_eq!(mailbox.drain_into(&mut to), 2);
+        assert_eq!(to, [1, 2]);
+    }
+}

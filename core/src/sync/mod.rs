@@ -1,0 +1,37 @@
+//! Owns all that threads share: the only home of atomics, locks and `Arc` in
+//! the core. The machines themselves are plain `&mut self` and share nothing;
+//! what passes between them passes through a [`Mailbox`] or rides in a
+//! [`Parcel`]. Wakes nobody: sleeping and waking are the adapter's.
+//!
+//! The tests named `loom_*` run twice: as plain tests on real threads, and, with
+//! `--cfg loom`, as models in which every interleaving of up to that many
+//! preemptions is tried:
+//! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test -p stentor-core --lib --release loom`
+
+#[cfg(feature = "std")]
+mod mailbox;
+mod parcel;
+pub(crate) mod primitive;
+
+#[cfg(all(test, feature = "std"))]
+mod loom_mailbox;
+#[cfg(test)]
+mod loom_parcel;
+
+#[cfg(feature = "std")]
+pub use mailbox::{Mailbox, MailboxClosed};
+pub use parcel::Parcel;
+
+/// Runs `body` as a loom model; without loom, a number of times on real threads.
+#[cfg(test)]
+fn model(body: impl Fn() + Send + Sync + 'static) {
+    #[cfg(loom)]
+    loom::model(body);
+    #[cfg(not(loom))]
+    for _ in 0..PLAIN_ROUNDS {
+        body();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+const PLAIN_ROUNDS: usize = 64;
