@@ -40,11 +40,13 @@ pub enum PeerError {
     InvalidUtf8,
     /// A message over the limit (§10.4).
     MessageTooBig,
+    /// A message in more fragments than the limit.
+    TooManyFragments,
 }
 
 impl PeerError {
     /// Every variant, for tables of counters.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Unmasked,
         Self::Masked,
         Self::ReservedBit,
@@ -59,6 +61,7 @@ impl PeerError {
         Self::BadCloseCode,
         Self::InvalidUtf8,
         Self::MessageTooBig,
+        Self::TooManyFragments,
     ];
 
     /// The code of the close frame that answers it (§7.4.1).
@@ -66,6 +69,7 @@ impl PeerError {
         match self {
             Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig => CloseCode::TOO_BIG,
+            Self::TooManyFragments => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -87,6 +91,7 @@ impl PeerError {
             Self::BadCloseCode => "bad_close_code",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::MessageTooBig => "message_too_big",
+            Self::TooManyFragments => "too_many_fragments",
         }
     }
 }

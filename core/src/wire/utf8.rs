@@ -12,6 +12,11 @@ pub struct Utf8 {
 }
 
 impl Utf8 {
+    /// The start of a text.
+    pub const fn new() -> Self {
+        Self { cut: [0; 3], len: 0 }
+    }
+
     /// Takes the next piece.
     ///
     /// # Errors

@@ -1,0 +1,45 @@
+//! Owns what a connection tells about the bytes it was given.
+
+use core::ops::Range;
+
+use crate::wire::close::CloseCode;
+use crate::wire::opcode::Kind;
+
+/// How far [`Connection::poll_event`](super::Connection::poll_event) came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// How many bytes of the input are done with. What remains must stand at
+    /// the start of the next input.
+    pub consumed: usize,
+    /// What they meant; `None` if more bytes are needed to tell.
+    pub event: Option<Event>,
+}
+
+/// Something a peer said, complete and checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A data message.
+    Message {
+        /// Text, which is UTF-8, or binary.
+        kind: Kind,
+        /// Where its payload is.
+        payload: Payload,
+    },
+    /// A ping, with the place of its payload in the input.
+    Ping(Range<usize>),
+    /// A pong, with the place of its payload in the input.
+    Pong(Range<usize>),
+    /// A close frame, with its code if it has one.
+    Close(Option<CloseCode>),
+}
+
+/// Where the payload of a message is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Payload {
+    /// In the input, unmasked in place.
+    Here(Range<usize>),
+    /// In the connection, put together from pieces:
+    /// [`take_message`](super::Connection::take_message) hands it out.
+    Assembled,
+}

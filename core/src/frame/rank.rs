@@ -1,0 +1,26 @@
+//! Owns the order in which kinds of frames leave a connection.
+
+/// Where a frame stands among those that wait for one connection: control
+/// frames first, then data by priority, then whatever must come behind all data.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Rank(u16);
+
+impl Rank {
+    /// The answer to a request: whatever follows would make no sense before it.
+    pub(crate) const HEAD: Self = Self(0);
+    pub(crate) const PING: Self = Self(1);
+    pub(crate) const PONG: Self = Self(2);
+    /// A close frame, behind all data.
+    pub(crate) const LAST: Self = Self(FIRST_DATA + 256);
+
+    /// Data of this priority; the smaller the more urgent.
+    pub(crate) const fn data(priority: u8) -> Self {
+        Self(FIRST_DATA + priority as u16)
+    }
+
+    pub(crate) const fn is_data(self) -> bool {
+        FIRST_DATA <= self.0 && self.0 < Self::LAST.0
+    }
+}
+
+const FIRST_DATA: u16 = 3;

@@ -1,0 +1,39 @@
+//! Owns runs: the 32 KiB segments in which frames stand side by side, so that
+//! neighbours leave in one slice.
+
+use alloc::vec::Vec;
+
+/// How much one run holds, in bytes.
+pub(crate) const RUN: usize = 32 << 10;
+
+/// A segment, and which frames were put into it.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    pub(crate) bytes: Vec<u8>,
+    /// The frames put here since the run was last empty; some are gone, and
+    /// their ids may have passed to frames elsewhere.
+    pub(crate) frames: Vec<u32>,
+    /// How many frames here are still wanted.
+    pub(crate) live: u32,
+    /// Their bytes here.
+    pub(crate) live_bytes: u32,
+}
+
+impl Run {
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.bytes.len() + len <= RUN
+    }
+
+    /// Makes it as good as new; what it has allocated it keeps.
+    pub(crate) fn reset(&mut self) {
+        self.bytes.clear();
+        self.frames.clear();
+        self.live_bytes = 0;
+    }
+
+    /// Whether so little here is still wanted that it is cheaper to move it
+    /// than to keep the run: under an eighth.
+    pub(crate) fn is_sparse(&self) -> bool {
+        (self.live_bytes as usize) < RUN / 8
+    }
+}

@@ -1,0 +1,109 @@
+//! The application's seat: what a server does with messages. Two applications
+//! come with the core: [`Rooms`], the protocol of rooms and tasks, and [`Echo`].
+
+mod context;
+mod echo;
+mod rooms;
+
+pub use context::Context;
+pub use echo::Echo;
+pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
+
+use crate::handshake::Request;
+use crate::id::ConnId;
+use crate::stats::CloseCause;
+use crate::wire::opcode::Kind;
+
+/// An application. One instance lives in each shard and sees the connections
+/// of that shard only; what it wants done it says to its [`Context`].
+///
+/// Callbacks are synchronous and must not block: work that takes time is a
+/// [`Task`](Self::Task) for a worker. The core never calls a handler from
+/// inside a call that the handler made.
+pub trait Handler: Sized {
+    /// What the application keeps for each connection.
+    type State;
+    /// Work for a worker.
+    type Task: Send;
+    /// What a worker made of it.
+    type Outcome: Send;
+
+    /// What becomes of a message for a connection whose queue is full of
+    /// nothing less urgent.
+    const OVERFLOW: Overflow = Overflow::Refuse;
+
+    /// Decides on a request that is a valid upgrade.
+    fn on_request(&mut self, request: &Request<'_>) -> Verdict<Self::State>;
+
+    /// Takes a message of the connection that `ctx` stands for.
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>);
+
+    /// Takes a pong, asked for or not.
+    fn on_pong(&mut self, ctx: &mut Context<'_, Self>, payload: &[u8]) {
+        let _ = (ctx, payload);
+    }
+
+    /// Learns that a connection has ended. Nothing can be said to it any more.
+    fn on_close(&mut self, id: ConnId, state: Self::State, cause: CloseCause) {
+        let _ = (id, state, cause);
+    }
+
+    /// Takes the end of a task that the connection submitted. Not called if
+    /// the connection has ended meanwhile; that is counted.
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        let _ = (ctx, end);
+    }
+}
+
+/// What becomes of a message for a connection whose queue is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overflow {
+    /// It is refused, and counted.
+    Refuse,
+    /// A connection's answers to itself wait, and it is not read until its queue
+    /// has drained. What others send to it is refused.
+    Wait,
+}
+
+/// The answer to an upgrade request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Verdict<S> {
+    /// Upgrade it; the state is the connection's from now on.
+    Accept {
+        /// What the application keeps for the connection.
+        state: S,
+    },
+    /// Answer with this HTTP status, 400 to 599.
+    Refuse(u16),
+}
+
+/// A data message as a peer sent it.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Text, which is UTF-8, or binary.
+    pub kind: Kind,
+    /// All of it, unmasked.
+    pub payload: &'a [u8],
+}
+
+/// How a task ended.
+#[non_exhaustive]
+pub enum TaskEnd<H: Handler> {
+    /// A worker finished it.
+    Done(H::Outcome),
+    /// The dispatcher did not take it; here it is again.
+    Refused(H::Task),
+    /// The worker that ran it panicked.
+    Failed,
+}
+
+impl<H: Handler> core::fmt::Debug for TaskEnd<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Done(_) => "Done",
+            Self::Refused(_) => "Refused",
+            Self::Failed => "Failed",
+        })
+    }
+}

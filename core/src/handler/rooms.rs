@@ -1,0 +1,120 @@
+//! Owns the application that comes with the server: rooms and tasks, spoken in
+//! messages such as `join:lobby` and `msg:hello`. A connection is in one room
+//! at most.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{Context, Handler, Message, TaskEnd, Verdict};
+use crate::command::{Command, answer, is_room_name, priority};
+use crate::handshake::Request;
+use crate::id::WorkerId;
+use crate::wire::opcode::Kind;
+
+/// The rooms-and-tasks application.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rooms {
+    /// What becomes of `msg:` from a connection in no room.
+    pub outside: Outside,
+    /// Whether the sender of `msg:` is left out.
+    pub exclude_sender: bool,
+}
+
+/// Where `msg:` goes from a connection in no room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Outside {
+    /// Nowhere.
+    #[default]
+    Nothing,
+    /// To every connection of the server, in a room or not.
+    Everyone,
+}
+
+/// A `task:` of a client.
+#[derive(Clone, Debug)]
+pub struct RoomTask {
+    kind: Kind,
+    text: Bytes,
+}
+
+/// What a worker made of it.
+#[derive(Clone, Debug)]
+pub struct RoomOutcome {
+    kind: Kind,
+    worker: WorkerId,
+    text: Bytes,
+}
+
+impl RoomTask {
+    /// Does the work: there is none but to say which worker did it.
+    pub fn run(&self, worker: WorkerId) -> RoomOutcome {
+        RoomOutcome { kind: self.kind, worker, text: self.text.clone() }
+    }
+}
+
+impl Handler for Rooms {
+    type State = ();
+    type Task = RoomTask;
+    type Outcome = RoomOutcome;
+
+    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+        Verdict::Accept { state: () }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
+        match Command::parse(payload) {
+            Command::Join(name) if !is_room_name(name) => {
+                ctx.reply(kind, priority::ERROR, answer::BAD_ROOM);
+            }
+            Command::Join(name) => {
+                let old = ctx.room().cloned();
+                if let Some(old) = old.filter(|old| old != name) {
+                    ctx.leave(&old);
+                }
+                ctx.join(name);
+                ctx.reply_parts(kind, priority::MEMBERSHIP, answer::JOINED, name);
+            }
+            Command::Leave => {
+                let Some(room) = ctx.room().cloned() else {
+                    ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
+                    return;
+                };
+                ctx.leave(&room);
+                ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, &room);
+            }
+            Command::Publish(text) => {
+                if ctx.room().is_some() {
+                    ctx.publish_here(kind, priority::PUBLICATION, text, self.exclude_sender);
+                } else if self.outside == Outside::Everyone {
+                    ctx.broadcast_all(kind, priority::PUBLICATION, text, self.exclude_sender);
+                }
+            }
+            Command::Task(text) => {
+                ctx.submit(RoomTask { kind, text: Bytes::copy_from_slice(text) });
+            }
+            Command::Other(text) => {
+                ctx.reply_parts(kind, priority::ECHO, answer::ECHO, text);
+            }
+        }
+    }
+
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        match end {
+            TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
+                let mut by = Vec::with_capacity(answer::PROCESSED_BY.len() + 6);
+                by.extend_from_slice(answer::PROCESSED_BY);
+                by.extend_from_slice(alloc::format!("{worker}:").as_bytes());
+                ctx.reply_parts(kind, priority::OUTCOME, &by, &text);
+                if ctx.room().is_some() {
+                    let told = [answer::ROOM_BROADCAST, &text[..]].concat();
+                    ctx.publish_here(kind, priority::ROOM_OUTCOME, &told, false);
+                }
+            }
+            TaskEnd::Refused(RoomTask { kind, .. }) => {
+                ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
+            }
+            TaskEnd::Failed => ctx.reply(Kind::Text, priority::ERROR, answer::TASK_FAILED),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Owns the list nodes of all queues of a shard: eight bytes each, taken from
+//! and returned to one table, so that queueing allocates nothing in steady state.
+//!
+//! A node links both ways in one number, `previous ^ next`: a list is only ever
+//! walked from its ends, where one of the two is known. So the newest of a
+//! priority can be evicted as cheaply as the oldest is sent.
+
+use alloc::vec::Vec;
+
+use crate::frame::FrameId;
+
+/// No node; place zero of the table is never used.
+const NONE: u32 = 0;
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    frame: FrameId,
+    link: u32,
+}
+
+const _: () = assert!(size_of::<Node>() == 8);
+
+/// A list of frames; the nodes are in [`Nodes`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct List {
+    head: u32,
+    tail: u32,
+}
+
+impl List {
+    pub(crate) const fn is_empty(self) -> bool {
+        self.head == NONE
+    }
+}
+
+/// The frames of one connection that have one rank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Band {
+    pub(crate) rank: crate::frame::Rank,
+    /// The next less urgent band of the same connection.
+    pub(crate) next: u32,
+    pub(crate) list: List,
+    pub(crate) frames: u32,
+    pub(crate) bytes: u32,
+}
+
+/// The nodes and bands of all queues of a shard.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    nodes: Vec<Node>,
+    free: u32,
+    bands: Vec<Band>,
+    free_band: u32,
+}
+
+impl Nodes {
+    pub(crate) fn new() -> Self {
+        let rank = crate::frame::Rank::LAST;
+        Self {
+            nodes: alloc::vec![Node { frame: FrameId(0), link: NONE }],
+            free: NONE,
+            bands: alloc::vec![Band { rank, next: NONE, list: List::default(), frames: 0, bytes: 0 }],
+            free_band: NONE,
+        }
+    }
+
+    pub(crate) fn band(&self, at: u32) -> Option<&Band> {
+        if at == NONE { None } else { self.bands.get(at as usize) }
+    }
+
+    pub(crate) fn band_mut(&mut self, at: u32) -> &mut Band {
+        debug_assert_ne!(at, NONE);
+        &mut self.bands[at as usize]
+    }
+
+    pub(crate) fn new_band(&mut self, rank: crate::frame::Rank, next: u32) -> u32 {
+        let band = Band { rank, next, list: List::default(), frames: 0, bytes: 0 };
+        if self.free_band == NONE {
+            self.bands.push(band);
+            return (self.bands.len() - 1) as u32;
+        }
+        let at = self.free_band;
+        self.free_band = self.bands[at as usize].next;
+        self.bands[at as usize] = band;
+        at
+    }
+
+    pub(crate) fn free_band(&mut self, at: u32) {
+        self.bands[at as usize].next = self.free_band;
+        self.free_band = at;
+    }
+
+    pub(crate) fn first(&self, list: List) -> Option<FrameId> {
+        if list.is_empty() { None } else { Some(self.nodes[list.head as usize].frame) }
+    }
+
+    pub(crate) fn push_back(&mut self, list: &mut List, frame: FrameId) {
+        let at = self.new_node(frame, list.tail);
+        if list.tail == NONE {
+            list.head = at;
+        } else {
+            self.nodes[list.tail as usize].link ^= at;
+        }
+        list.tail = at;
+    }
+
+    pub(crate) fn push_front(&mut self, list: &mut List, frame: FrameId) {
+        let at = self.new_node(frame, list.head);
+        if list.head == NONE {
+            list.tail = at;
+        } else {
+            self.nodes[list.head as usize].link ^= at;
+        }
+        list.head = at;
+    }
+
+    pub(crate) fn pop_front(&mut self, list: &mut List) -> Option<FrameId> {
+        self.pop(&mut list.head, &mut list.tail)
+    }
+
+    pub(crate) fn pop_back(&mut self, list: &mut List) -> Option<FrameId> {
+        self.pop(&mut list.tail, &mut list.head)
+    }
+
+    /// Calls `f` with every frame, first to last.
+    pub(crate) fn for_each(&self, list: List, mut f: impl FnMut(FrameId)) {
+        let (mut before, mut at) = (NONE, list.head);
+        while at != NONE {
+            let node = self.nodes[at as usize];
+            f(node.frame);
+            (before, at) = (at, node.link ^ before);
+        }
+    }
+
+    fn pop(&mut self, end: &mut u32, other_end: &mut u32) -> Option<FrameId> {
+        let at = *end;
+        if at == NONE {
+            return None;
+        }
+        let Node { frame, link: neighbour } = self.nodes[at as usize];
+        *end = neighbour;
+        if neighbour == NONE {
+            *other_end = NONE;
+        } else {
+            self.nodes[neighbour as usize].link ^= at;
+        }
+        self.nodes[at as usize].link = self.free;
+        self.free = at;
+        Some(frame)
+    }
+
+    fn new_node(&mut self, frame: FrameId, link: u32) -> u32 {
+        let node = Node { frame, link };
+        if self.free == NONE {
+            self.nodes.push(node);
+            return (self.nodes.len() - 1) as u32;
+        }
+        let at = self.free;
+        self.free = self.nodes[at as usize].link;
+        self.nodes[at as usize] = node;
+        at
+    }
+}

@@ -1,0 +1,345 @@
+//! Owns the bounded priority queue of one connection: which frame goes next,
+//! what happens when there is no room, and what is on its way to the socket.
+
+use super::list::{List, Nodes};
+use crate::frame::{FrameId, Rank, Store};
+
+/// How much data may wait for one connection. An empty queue takes one message
+/// of any size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) messages: u32,
+    pub(crate) bytes: u32,
+}
+
+/// The queue is full, and of nothing less urgent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Full;
+
+/// What waits for one connection.
+///
+/// A frame is in a band (waiting among its rank) or in flight (offered to the
+/// socket). Only the first in flight can be partly written, and it alone is
+/// pinned: [`settle`](Self::settle) puts the others back where they were.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// The most urgent band; each names the next.
+    bands: u32,
+    flight: List,
+    /// Data messages here, those in flight included.
+    messages: u32,
+    /// Their bytes; of a message partly written, all.
+    bytes: u32,
+    /// How much of the first frame in flight is out.
+    written: u32,
+}
+
+impl Queue {
+    /// Data messages that wait, in flight or not.
+    pub(crate) const fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    pub(crate) const fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// Whether nothing is here, not even a control frame.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.bands == 0 && self.flight.is_empty()
+    }
+
+    /// Whether something has been offered to the socket and not settled, or is partly out.
+    pub(crate) const fn in_flight(&self) -> bool {
+        !self.flight.is_empty()
+    }
+
+    /// Whether there is room for a message of so many bytes without evicting another.
+    pub(crate) const fn has_room(&self, len: u32, limits: Limits) -> bool {
+        self.messages == 0
+            || (self.messages < limits.messages && self.bytes.saturating_add(len) <= limits.bytes)
+    }
+
+    /// Queues a data frame. Where there is no room, the newest of the least
+    /// urgent that are less urgent than it are evicted until there is; `evicted`
+    /// gets each. If that would not make room, none is.
+    pub(crate) fn push(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        limits: Limits,
+        frame: FrameId,
+        mut evicted: impl FnMut(FrameId),
+    ) -> Result<(), Full> {
+        let (rank, len) = (store.rank(frame), store.len(frame));
+        debug_assert!(rank.is_data());
+        if !self.has_room(len, limits) {
+            if !self.could_make_room(nodes, limits, rank, len) {
+                return Err(Full);
+            }
+            while !self.has_room(len, limits) {
+                let Some(victim) = self.pop_least_urgent(nodes, store) else { break };
+                evicted(victim);
+            }
+        }
+        self.messages += 1;
+        self.bytes += len;
+        self.push_band(nodes, frame, rank, len);
+        Ok(())
+    }
+
+    /// Queues a control frame, or one that must come last. They are not data:
+    /// no limit holds for them here, and they evict nothing.
+    pub(crate) fn push_control(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId) {
+        let rank = store.rank(frame);
+        debug_assert!(!rank.is_data());
+        self.push_band(nodes, frame, rank, store.len(frame));
+    }
+
+    /// How many frames of this rank wait, and are not in flight.
+    pub(crate) fn waiting(&self, nodes: &Nodes, rank: Rank) -> u32 {
+        self.find(nodes, rank).map_or(0, |at| nodes.band(at).map_or(0, |band| band.frames))
+    }
+
+    /// Takes the oldest frame of this rank out again.
+    pub(crate) fn withdraw(&mut self, nodes: &mut Nodes, store: &Store, rank: Rank) -> Option<FrameId> {
+        let at = self.find(nodes, rank)?;
+        self.pop_band(nodes, store, at, End::Oldest)
+    }
+
+    /// Moves the next frame into flight and names it; only one that is more
+    /// urgent than `before`, if that is given.
+    pub(crate) fn launch(&mut self, nodes: &mut Nodes, store: &Store, before: Option<Rank>) -> Option<FrameId> {
+        let first = self.bands;
+        let band = nodes.band(first)?;
+        if before.is_some_and(|rank| band.rank >= rank) {
+            return None;
+        }
+        let frame = self.pop_band_keep_counts(nodes, store, first, End::Oldest)?;
+        nodes.push_back(&mut self.flight, frame);
+        Some(frame)
+    }
+
+    /// Takes over a data frame that was on its way out by another road, and of
+    /// which so much is out. It has been counted against the limits there.
+    pub(crate) fn adopt(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId, written: u32) {
+        let (rank, len) = (store.rank(frame), store.len(frame));
+        self.messages += 1;
+        self.bytes += len;
+        if written > 0 {
+            debug_assert!(self.flight.is_empty(), "only one frame can be partly out");
+            self.written = written;
+            nodes.push_back(&mut self.flight, frame);
+        } else {
+            self.push_band(nodes, frame, rank, len);
+        }
+    }
+
+    /// Calls `f` with every frame in flight in order, and with how much of it is out.
+    pub(crate) fn for_each_in_flight(&self, nodes: &Nodes, mut f: impl FnMut(FrameId, u32)) {
+        let mut written = self.written;
+        nodes.for_each(self.flight, |frame| {
+            f(frame, written);
+            written = 0;
+        });
+    }
+
+    /// Takes note that `n` more bytes are out. `done` gets each frame that is
+    /// out to its last byte. Returns the bytes that were not in flight.
+    pub(crate) fn advance(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        mut n: usize,
+        mut done: impl FnMut(FrameId),
+    ) -> usize {
+        while let Some(frame) = nodes.first(self.flight) {
+            let left = (store.len(frame) - self.written) as usize;
+            if n < left {
+                self.written += n as u32;
+                return 0;
+            }
+            n -= left;
+            self.written = 0;
+            nodes.pop_front(&mut self.flight);
+            self.uncount(store, frame);
+            done(frame);
+        }
+        n
+    }
+
+    /// Puts what is in flight and not begun back where it was, so that it can be
+    /// overtaken and evicted again.
+    pub(crate) fn settle(&mut self, nodes: &mut Nodes, store: &Store) {
+        let pinned = if self.written > 0 { nodes.pop_front(&mut self.flight) } else { None };
+        while let Some(frame) = nodes.pop_back(&mut self.flight) {
+            let (rank, len) = (store.rank(frame), store.len(frame));
+            let at = self.find_or_insert(nodes, rank);
+            let mut list = nodes.band_mut(at).list;
+            nodes.push_front(&mut list, frame);
+            let band = nodes.band_mut(at);
+            band.list = list;
+            band.frames += 1;
+            band.bytes += len;
+        }
+        if let Some(frame) = pinned {
+            nodes.push_back(&mut self.flight, frame);
+        }
+    }
+
+    /// Empties the queue. `gone` gets each frame. With `keep_pinned`, what the
+    /// peer needs to read on stays: a frame that is partly out, and the answer
+    /// to its request.
+    pub(crate) fn discard(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        keep_pinned: bool,
+        mut gone: impl FnMut(FrameId),
+    ) {
+        self.settle(nodes, store);
+        while let Some(at) = self.last_band(nodes, keep_pinned) {
+            if let Some(frame) = self.pop_band(nodes, store, at, End::Newest) {
+                gone(frame);
+            }
+        }
+        if !keep_pinned && let Some(frame) = nodes.pop_front(&mut self.flight) {
+            self.written = 0;
+            self.uncount(store, frame);
+            gone(frame);
+        }
+    }
+
+    fn could_make_room(&self, nodes: &Nodes, limits: Limits, rank: Rank, len: u32) -> bool {
+        let (mut messages, mut bytes) = (0, 0);
+        let mut at = self.bands;
+        while let Some(band) = nodes.band(at) {
+            if band.rank > rank && band.rank.is_data() {
+                messages += band.frames;
+                bytes += band.bytes;
+            }
+            at = band.next;
+        }
+        let rest = Self { messages: self.messages - messages, bytes: self.bytes - bytes, ..Self::default() };
+        messages > 0 && rest.has_room(len, limits)
+    }
+
+    /// The least urgent band; without that of the answer to a request if `but_head`.
+    fn last_band(&self, nodes: &Nodes, but_head: bool) -> Option<u32> {
+        let (mut at, mut last) = (self.bands, None);
+        while let Some(band) = nodes.band(at) {
+            if !(but_head && band.rank == Rank::HEAD) {
+                last = Some(at);
+            }
+            at = band.next;
+        }
+        last
+    }
+
+    fn pop_least_urgent(&mut self, nodes: &mut Nodes, store: &Store) -> Option<FrameId> {
+        let (mut at, mut least) = (self.bands, None);
+        while let Some(band) = nodes.band(at) {
+            if band.rank.is_data() {
+                least = Some(at);
+            }
+            at = band.next;
+        }
+        self.pop_band(nodes, store, least?, End::Newest)
+    }
+
+    fn push_band(&mut self, nodes: &mut Nodes, frame: FrameId, rank: Rank, len: u32) {
+        let at = self.find_or_insert(nodes, rank);
+        let mut list = nodes.band_mut(at).list;
+        nodes.push_back(&mut list, frame);
+        let band = nodes.band_mut(at);
+        band.list = list;
+        band.frames += 1;
+        band.bytes += len;
+    }
+
+    fn pop_band(&mut self, nodes: &mut Nodes, store: &Store, at: u32, end: End) -> Option<FrameId> {
+        let frame = self.pop_band_keep_counts(nodes, store, at, end)?;
+        self.uncount(store, frame);
+        Some(frame)
+    }
+
+    fn pop_band_keep_counts(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        at: u32,
+        end: End,
+    ) -> Option<FrameId> {
+        let mut list = nodes.band_mut(at).list;
+        let frame = match end {
+            End::Oldest => nodes.pop_front(&mut list),
+            End::Newest => nodes.pop_back(&mut list),
+        }?;
+        let len = store.len(frame);
+        let band = nodes.band_mut(at);
+        band.list = list;
+        band.frames -= 1;
+        band.bytes -= len;
+        if list.is_empty() {
+            self.remove_band(nodes, at);
+        }
+        Some(frame)
+    }
+
+    fn uncount(&mut self, store: &Store, frame: FrameId) {
+        if store.rank(frame).is_data() {
+            self.messages -= 1;
+            self.bytes -= store.len(frame);
+        }
+    }
+
+    fn find(&self, nodes: &Nodes, rank: Rank) -> Option<u32> {
+        let mut at = self.bands;
+        while let Some(band) = nodes.band(at) {
+            if band.rank == rank {
+                return Some(at);
+            }
+            at = band.next;
+        }
+        None
+    }
+
+    fn find_or_insert(&mut self, nodes: &mut Nodes, rank: Rank) -> u32 {
+        let (mut before, mut at) = (None, self.bands);
+        while let Some(band) = nodes.band(at) {
+            if band.rank == rank {
+                return at;
+            }
+            if band.rank > rank {
+                break;
+            }
+            (before, at) = (Some(at), band.next);
+        }
+        let new = nodes.new_band(rank, at);
+        match before {
+            None => self.bands = new,
+            Some(before) => nodes.band_mut(before).next = new,
+        }
+        new
+    }
+
+    fn remove_band(&mut self, nodes: &mut Nodes, gone: u32) {
+        let next = nodes.band_mut(gone).next;
+        if self.bands == gone {
+            self.bands = next;
+        } else {
+            let mut at = self.bands;
+            while nodes.band_mut(at).next != gone {
+                at = nodes.band_mut(at).next;
+            }
+            nodes.band_mut(at).next = next;
+        }
+        nodes.free_band(gone);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Oldest,
+    Newest,
+}

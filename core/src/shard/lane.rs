@@ -1,0 +1,154 @@
+//! Owns the fast lane: the answers of the connection whose input is being
+//! handled, which go out before the next read without passing through the
+//! store. Short ones are put side by side; long ones stay in the scratch where
+//! they were read, with a header where the mask was.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::frame::Rank;
+use crate::wire::header::{encode_unmasked, unmasked_len};
+use crate::wire::opcode::Opcode;
+
+/// Answers that are not in any queue. They belong to one connection, have one
+/// rank, and nothing of lower or higher rank waits beside them; so they are that
+/// connection's queue, in another place.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    owner: Option<(u32, Rank)>,
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+    /// The length of each frame.
+    frames: Vec<u32>,
+    len: usize,
+    /// A header that is to be written into the scratch when it is free again.
+    header: Option<(usize, Opcode, usize)>,
+}
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Lane(Range<usize>),
+    Scratch(Range<usize>),
+}
+
+/// Payloads from this length on stay in the scratch; shorter ones are cheaper
+/// to copy than to send in a slice of their own.
+const STAY: usize = 1 << 10;
+/// As many slices as one write takes, less some for what goes before.
+const MOST_PIECES: usize = 24;
+
+impl Lane {
+    pub(super) const fn owner(&self) -> Option<u32> {
+        match self.owner {
+            Some((slot, _)) => Some(slot),
+            None => None,
+        }
+    }
+
+    /// Whether a frame of this rank may go behind those of this slot.
+    pub(super) fn admits(&self, slot: u32, rank: Rank) -> bool {
+        self.owner == Some((slot, rank))
+    }
+
+    pub(super) const fn claim(&mut self, slot: u32, rank: Rank) {
+        self.owner = Some((slot, rank));
+    }
+
+    pub(super) fn messages(&self) -> u32 {
+        self.frames.len() as u32
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.pieces.len() >= MOST_PIECES
+    }
+
+    /// Adds a frame whose payload is copied.
+    pub(super) fn push(&mut self, opcode: Opcode, parts: [&[u8]; 2]) {
+        let start = self.bytes.len();
+        let (header, n) = encode_unmasked(opcode, parts[0].len() + parts[1].len());
+        self.bytes.extend_from_slice(&header[..n]);
+        self.bytes.extend_from_slice(parts[0]);
+        self.bytes.extend_from_slice(parts[1]);
+        let end = self.bytes.len();
+        match self.pieces.last_mut() {
+            Some(Piece::Lane(range)) => range.end = end,
+            _ => self.pieces.push(Piece::Lane(start..end)),
+        }
+        self.count(end - start);
+    }
+
+    /// Adds a frame whose payload stands at `at` in the scratch behind the
+    /// header it came with, and stays there. False if it is better copied.
+    pub(super) fn push_in_place(&mut self, opcode: Opcode, at: usize, len: usize) -> bool {
+        if len < STAY || self.header.is_some() {
+            return false;
+        }
+        // A client's header has four more bytes, the key; ours fits into it.
+        let start = at - unmasked_len(len);
+        self.header = Some((start, opcode, len));
+        self.pieces.push(Piece::Scratch(start..at + len));
+        self.count(at + len - start);
+        true
+    }
+
+    /// Writes what was left to be written when the payload was still borrowed.
+    pub(super) fn commit(&mut self, scratch: &mut [u8]) {
+        if let Some((start, opcode, len)) = self.header.take() {
+            let (header, n) = encode_unmasked(opcode, len);
+            scratch[start..start + n].copy_from_slice(&header[..n]);
+        }
+    }
+
+    /// Its slices, in order.
+    pub(super) fn slices<'a>(&'a self, scratch: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.pieces.iter().map(move |piece| match piece {
+            Piece::Lane(range) => &self.bytes[range.clone()],
+            Piece::Scratch(range) => &scratch[range.clone()],
+        })
+    }
+
+    /// After `written` bytes went out: calls `f` with the start and end of every
+    /// frame that is not out to its last byte, and says how many are.
+    pub(super) fn unwritten(&self, written: usize, mut f: impl FnMut(usize, usize)) -> u64 {
+        let (mut start, mut done) = (0, 0);
+        for &len in &self.frames {
+            let end = start + len as usize;
+            if end <= written {
+                done += 1;
+            } else {
+                f(start, end);
+            }
+            start = end;
+        }
+        done
+    }
+
+    /// Copies the frame between these two offsets to `out`.
+    pub(super) fn copy_out(&self, scratch: &[u8], start: usize, end: usize, out: &mut Vec<u8>) {
+        let mut at = 0;
+        for slice in self.slices(scratch) {
+            let from = start.clamp(at, at + slice.len()) - at;
+            let to = end.clamp(at, at + slice.len()) - at;
+            out.extend_from_slice(&slice[from..to]);
+            at += slice.len();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.owner = None;
+        self.bytes.clear();
+        self.pieces.clear();
+        self.frames.clear();
+        self.len = 0;
+        self.header = None;
+    }
+
+    fn count(&mut self, len: usize) {
+        self.frames.push(len as u32);
+        self.len += len;
+    }
+}

@@ -1,0 +1,44 @@
+//! Owns what one shard says to another.
+
+use bytes::Bytes;
+
+use crate::id::{ConnId, ShardId};
+use crate::sync::Parcel;
+use crate::wire::opcode::Kind;
+
+/// What one shard says to another. An adapter carries letters and does not
+/// look inside; letters from one shard to another must arrive in the order in
+/// which they were posted.
+#[derive(Debug)]
+pub struct Letter(pub(super) Said);
+
+#[derive(Debug)]
+pub(super) enum Said {
+    /// To a room's home: the connection wants to be a member.
+    Join { conn: ConnId, room: Bytes },
+    /// From a room's home: it is one, from here on in this stream of letters.
+    Joined { conn: ConnId, room: Bytes },
+    /// To a room's home: the connection is a member no more.
+    Leave { conn: ConnId, room: Bytes },
+    /// From a room's home: it is none, from here on.
+    Left { conn: ConnId, room: Bytes },
+    /// To a room's home: this is to be said in the room.
+    Publish(Publication),
+    /// From a room's home: this is said in the room.
+    Deliver(Parcel<Publication>),
+    /// From the last shard that delivered a publication, to the one it came from.
+    Credit { home: ShardId, bytes: usize },
+}
+
+/// Something said in a room, or to everyone.
+#[derive(Debug)]
+pub(super) struct Publication {
+    pub(super) room: Option<Bytes>,
+    pub(super) from: ConnId,
+    pub(super) exclude_sender: bool,
+    pub(super) kind: Kind,
+    pub(super) priority: u8,
+    pub(super) payload: Bytes,
+    /// The shard that decided its order.
+    pub(super) home: ShardId,
+}

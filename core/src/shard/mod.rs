@@ -1,0 +1,117 @@
+//! The messaging machine of one CPU core: its connections, rooms, queues and
+//! timers, as plain `&mut self`. Shards share nothing; what one has to say to
+//! another is a [`Letter`] that the adapter carries.
+
+mod close;
+mod engine;
+mod fanout;
+mod input;
+mod lane;
+mod letter;
+mod mail;
+mod membership;
+mod output;
+mod pending;
+mod reply;
+mod slab;
+mod slot;
+mod timers;
+mod transmit;
+mod wheel;
+
+use crate::config::Config;
+use crate::handler::Handler;
+use crate::id::ShardId;
+use crate::stats::Stats;
+use crate::time::Timestamp;
+
+pub(crate) use engine::Engine;
+pub use letter::Letter;
+pub use output::{Event, Output};
+pub(crate) use pending::{Op, Wait};
+pub use slot::SLOT_BYTES;
+pub use timers::Reason;
+
+/// The messaging machine of one CPU core.
+///
+/// An adapter drives it in turns. A **turn** is any number of `handle_*` calls,
+/// then [`poll_output`](Self::poll_output) until it says `None`, then
+/// [`poll_timeout`](Self::poll_timeout). Not draining delays things; it never
+/// corrupts them. No `handle_*` call fails because of what a peer does.
+///
+/// Time must not go backwards from call to call.
+pub struct Shard<H: Handler> {
+    handler: H,
+    engine: Engine<H>,
+}
+
+impl<H: Handler> core::fmt::Debug for Shard<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shard").field("id", &self.engine.id).finish_non_exhaustive()
+    }
+}
+
+impl<H: Handler> Shard<H> {
+    /// A shard without connections. `id` is below [`Config::shards`], and every
+    /// shard of a server has the same configuration.
+    pub fn new(id: ShardId, config: &Config, handler: H) -> Self {
+        Self { handler, engine: Engine::new(id, config.clone()) }
+    }
+
+    /// Its place among the shards.
+    pub const fn id(&self) -> ShardId {
+        self.engine.id
+    }
+
+    /// The application.
+    pub const fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// What it has counted, and what it holds now. Looks at every connection:
+    /// for a scrape, not for a loop.
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// Begins to drain: nothing new is read, new sockets are refused, and what
+    /// has been accepted goes on until [`is_quiet`](Self::is_quiet).
+    pub fn handle_drain(&mut self, now: Timestamp) {
+        self.engine.now = now;
+        self.engine.begin_drain();
+    }
+
+    /// Whether nothing that was accepted is still on its way between shards or
+    /// at a worker; what is left to do is to write. While draining, this stays
+    /// true once it is.
+    pub fn is_quiet(&self) -> bool {
+        self.engine.is_quiet()
+    }
+
+    /// Closes every connection: a close frame with `code` stands behind all that
+    /// waits, and nothing more is taken.
+    pub fn handle_close_all(&mut self, now: Timestamp, code: crate::CloseCode) {
+        self.engine.now = now;
+        self.engine.close_all(code);
+        self.settle();
+    }
+
+    /// Cuts every connection off. What waits is discarded, and counted.
+    pub fn handle_abort(&mut self, now: Timestamp) {
+        self.engine.now = now;
+        self.engine.abort_all();
+        self.settle();
+    }
+
+    /// Whether it holds no socket.
+    pub fn is_empty(&self) -> bool {
+        self.engine.slots.held() == 0
+    }
+
+    /// Tells the handler what it could not be told inside a callback.
+    pub(crate) fn settle(&mut self) {
+        while let Some((id, state, cause)) = self.engine.endings.pop_front() {
+            self.handler.on_close(id, state, cause);
+        }
+    }
+}

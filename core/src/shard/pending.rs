@@ -1,0 +1,62 @@
+//! Owns what a connection has said and the shard has not yet acted on: bytes
+//! that are not a whole frame, and commands that must wait, with those behind
+//! them. Most connections have none most of the time.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::handler::{Handler, TaskEnd};
+use crate::id::ShardId;
+use crate::wire::opcode::Kind;
+
+/// What is held back for one connection.
+pub(super) struct Pending<H: Handler> {
+    /// Bytes read and not consumed, from `begin` on.
+    pub(super) carry: Vec<u8>,
+    pub(super) begin: usize,
+    /// Commands, in the order in which they were given.
+    pub(super) ops: VecDeque<Op<H>>,
+    /// What they wait for.
+    pub(super) wait: Option<Wait>,
+}
+
+impl<H: Handler> Pending<H> {
+    pub(super) const fn new() -> Self {
+        Self { carry: Vec::new(), begin: 0, ops: VecDeque::new(), wait: None }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.carry[self.begin..]
+    }
+
+    /// Whether nothing is held back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.begin == self.carry.len() && self.ops.is_empty()
+    }
+}
+
+/// What a connection waits for before its commands go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    /// The answer of a room's home.
+    Home,
+    /// Credits for publications to this shard.
+    Credit(ShardId),
+    /// Room in its own queue.
+    Queue,
+}
+
+/// A command of a connection's program that could not be carried out at once.
+pub(crate) enum Op<H: Handler> {
+    Join(Bytes),
+    Leave(Bytes),
+    /// To a room, or to everyone.
+    Publish { room: Option<Bytes>, kind: Kind, priority: u8, payload: Bytes, exclude_sender: bool },
+    Reply { kind: Kind, priority: u8, payload: Bytes },
+    Submit(H::Task),
+    Close(crate::CloseCode),
+    /// The handler is to be told.
+    Outcome(TaskEnd<H>),
+}

@@ -1,0 +1,104 @@
+//! Owns the table of slots and the generations that tell its occupants apart.
+
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
+
+use smallvec::SmallVec;
+
+use super::slot::{Flags, Phase, Slot};
+use super::wheel::Links;
+use crate::conn::{Connection, Keepalive, Role};
+use crate::handler::Handler;
+use crate::id::{ConnId, ShardId};
+use crate::queue::Queue;
+
+/// The slots of a shard, dense and reused.
+pub(super) struct Slab<H: Handler> {
+    slots: Vec<Slot<H>>,
+    free: Vec<u32>,
+    shard: ShardId,
+}
+
+impl<H: Handler> Slab<H> {
+    pub(super) const fn new(shard: ShardId) -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), shard }
+    }
+
+    /// A slot for a new socket.
+    pub(super) fn insert(&mut self, keepalive: Keepalive) -> u32 {
+        let (at, generation) = match self.free.pop() {
+            Some(at) => (at, self[at].generation),
+            None => (self.slots.len() as u32, 0),
+        };
+        let slot = Slot {
+            conn: Connection::new(Role::Server),
+            queue: Queue::default(),
+            keepalive,
+            deadline: None,
+            stalled: None,
+            memberships: SmallVec::new(),
+            pending: None,
+            links: Links::NONE,
+            generation,
+            phase: Phase::Head,
+            flags: Flags::default(),
+            answers: 0,
+            state: None,
+        };
+        if at as usize == self.slots.len() {
+            self.slots.push(slot);
+        } else {
+            self.slots[at as usize] = slot;
+        }
+        at
+    }
+
+    /// Frees a slot whose socket and answers are all gone.
+    pub(super) fn remove(&mut self, at: u32) {
+        let slot = &mut self[at];
+        debug_assert!(slot.queue.is_empty() && slot.memberships.is_empty() && slot.pending.is_none());
+        slot.phase = Phase::Free;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(at);
+    }
+
+    /// The slot of this connection, if it is still that one.
+    pub(super) fn find(&self, id: ConnId) -> Option<u32> {
+        let slot = self.slots.get(id.slot())?;
+        let here = slot.generation == id.generation() && slot.phase != Phase::Free;
+        (here && id.shard() == self.shard).then_some(id.slot() as u32)
+    }
+
+    pub(super) fn id(&self, at: u32) -> ConnId {
+        ConnId::new(self.shard, at, self[at].generation)
+    }
+
+    /// Slots in use.
+    pub(super) fn held(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Every slot in use.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<H>)> {
+        (0..).zip(&self.slots).filter(|(_, slot)| slot.phase != Phase::Free)
+    }
+
+    /// How many slots there are, in use or not.
+    pub(super) fn len(&self) -> u32 {
+        self.slots.len() as u32
+    }
+}
+
+impl<H: Handler> Index<u32> for Slab<H> {
+    type Output = Slot<H>;
+
+    fn index(&self, at: u32) -> &Slot<H> {
+        &self.slots[at as usize]
+    }
+}
+
+impl<H: Handler> IndexMut<u32> for Slab<H> {
+    fn index_mut(&mut self, at: u32) -> &mut Slot<H> {
+        &mut self.slots[at as usize]
+    }
+}

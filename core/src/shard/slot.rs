@@ -1,0 +1,89 @@
+//! Owns what a shard keeps for one socket. The whole of it, application state
+//! apart, stays below 192 bytes, and an idle connection has nothing on the heap.
+
+use alloc::boxed::Box;
+
+use smallvec::SmallVec;
+
+use super::pending::Pending;
+use super::wheel::Links;
+use crate::conn::{Connection, Keepalive};
+use crate::handler::Handler;
+use crate::queue::Queue;
+use crate::room::Membership;
+use crate::time::Timestamp;
+
+/// How far a socket has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// Nobody is here.
+    Free,
+    /// Its request head is being read.
+    Head,
+    /// A page or a refusal is on its way to it.
+    Answering,
+    /// It is upgraded.
+    Open,
+    /// It is upgraded and ending: what waits is written, nothing is taken.
+    Closing,
+    /// Our side is shut; the peer's is awaited, so that what we wrote last is
+    /// not destroyed by a reset.
+    Lingering,
+    /// The socket is given up; answers of other shards may be awaited.
+    Gone,
+}
+
+/// A socket, and whatever it has become.
+pub(super) struct Slot<H: Handler> {
+    pub(super) conn: Connection,
+    pub(super) queue: Queue,
+    pub(super) keepalive: Keepalive,
+    /// When its phase must be over.
+    pub(super) deadline: Option<Timestamp>,
+    /// Since when the peer has taken nothing of what waits for it.
+    pub(super) stalled: Option<Timestamp>,
+    pub(super) memberships: SmallVec<[Membership; 2]>,
+    pub(super) pending: Option<Box<Pending<H>>>,
+    pub(super) links: Links,
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    pub(super) flags: Flags,
+    /// Answers of other shards that are still to come.
+    pub(super) answers: u16,
+    pub(super) state: Option<H::State>,
+}
+
+/// Most of a slot is the same for every application.
+pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>();
+const _: () = assert!(SLOT_BYTES <= 192);
+
+/// What is true of a socket besides its phase.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags {
+    /// It stands in the list of those to be flushed.
+    pub(super) dirty: bool,
+    /// Its socket took less than it was offered.
+    pub(super) blocked: bool,
+    /// It stands in the list of those to be gone on with.
+    pub(super) resuming: bool,
+    /// The adapter was told not to read it.
+    pub(super) unread: bool,
+    /// The peer has shut its side.
+    pub(super) eof: bool,
+    /// It is beyond the limit of connections and gets 503.
+    pub(super) surplus: bool,
+    /// It has become a WebSocket connection.
+    pub(super) upgraded: bool,
+}
+
+impl<H: Handler> Slot<H> {
+    /// Whether what it sent must wait for something.
+    pub(super) fn is_parked(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.wait.is_some())
+    }
+
+    /// Whether bytes or commands of it are held back.
+    pub(super) fn is_behind(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.wait.is_some() || !pending.is_empty())
+    }
+}
