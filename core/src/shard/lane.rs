@@ -50,6 +50,10 @@ impl Lane {
         self.owner == Some((slot, rank))
     }
 
+    pub(super) fn rank(&self) -> Rank {
+        self.owner.map_or(Rank::LAST, |(_, rank)| rank)
+    }
+
     pub(super) const fn claim(&mut self, slot: u32, rank: Rank) {
         self.owner = Some((slot, rank));
     }

@@ -1,0 +1,242 @@
+//! Owns everything a shard has but the application: so that a callback can be
+//! given all of it. The parts of its work are in the files beside this one.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::lane::Lane;
+use super::letter::Letter;
+use super::output::{Event, Output};
+use super::slab::Slab;
+use super::slot::Phase;
+use super::wheel::Wheel;
+use crate::config::Config;
+use crate::conn::{Buffers, MessageLimits};
+use crate::frame::{FrameId, Rank, Store};
+use crate::handler::Handler;
+use crate::id::{ConnId, ShardId};
+use crate::queue::{Limits, Nodes};
+use crate::room::Rooms;
+use crate::stats::{CloseCause, Stats};
+use crate::time::Timestamp;
+
+/// A shard without its application.
+pub(crate) struct Engine<H: Handler> {
+    pub(super) id: ShardId,
+    pub(super) config: Config,
+    pub(super) now: Timestamp,
+    pub(super) slots: Slab<H>,
+    pub(super) rooms: Rooms,
+    pub(super) store: Store,
+    pub(super) nodes: Nodes,
+    pub(super) buffers: Buffers,
+    pub(super) wheel: Wheel,
+    pub(super) lane: Lane,
+    /// What was read last; moved out of here while it is looked at.
+    pub(super) scratch: Vec<u8>,
+    /// What of the scratch is not consumed, because something had to be
+    /// flushed first: whose it is, and where.
+    pub(super) rest: Option<(u32, Range<usize>)>,
+    pub(super) outputs: VecDeque<Output<H>>,
+    /// Connections to be flushed, in the order in which they came to be.
+    pub(super) dirty: VecDeque<u32>,
+    /// Connections whose held back input is to be gone on with.
+    pub(super) resume: VecDeque<u32>,
+    /// Letters that wait until what came before them is flushed.
+    pub(super) backlog: VecDeque<Letter>,
+    /// Connections that ended; the handler is yet to be told.
+    pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
+    /// For each home, what this shard has under way to it.
+    pub(super) credits: Vec<Credit>,
+    /// Some queue is half full and could be flushed: nothing more is to be
+    /// taken in before it was tried. So no message is refused only because
+    /// many came in one read.
+    pub(super) pressure: bool,
+    pub(super) draining: bool,
+    /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
+    pub(super) parked: usize,
+    pub(super) counts: Stats,
+    victims: Vec<FrameId>,
+}
+
+/// What one shard has under way to one home, and who waits for it to arrive.
+#[derive(Debug, Default)]
+pub(super) struct Credit {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+    pub(super) waiting: VecDeque<ConnId>,
+}
+
+impl<H: Handler> Engine<H> {
+    pub(super) fn new(id: ShardId, config: Config) -> Self {
+        let shards = config.shards;
+        debug_assert!(id.0 < shards);
+        Self {
+            id,
+            now: Timestamp::ORIGIN,
+            slots: Slab::new(id),
+            rooms: Rooms::new(config.seed, shards),
+            store: Store::new(),
+            nodes: Nodes::new(),
+            buffers: Buffers::default(),
+            wheel: Wheel::new(config.tick()),
+            lane: Lane::default(),
+            scratch: alloc::vec![0; HEADROOM + SCRATCH],
+            rest: None,
+            outputs: VecDeque::new(),
+            dirty: VecDeque::new(),
+            resume: VecDeque::new(),
+            backlog: VecDeque::new(),
+            endings: VecDeque::new(),
+            credits: (0..shards).map(|_| Credit::default()).collect(),
+            pressure: false,
+            draining: false,
+            parked: 0,
+            counts: Stats::default(),
+            victims: Vec::new(),
+            config,
+        }
+    }
+
+    pub(super) const fn limits(&self) -> Limits {
+        Limits {
+            messages: self.config.queue_messages as u32,
+            bytes: self.config.queue_bytes as u32,
+        }
+    }
+
+    pub(super) const fn message_limits(&self) -> MessageLimits {
+        MessageLimits {
+            bytes: self.config.max_message,
+            fragments: self.config.max_fragments as u32,
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Puts the connection on the list of those to be flushed.
+    pub(super) fn mark_dirty(&mut self, at: u32) {
+        let slot = &mut self.slots[at];
+        if !slot.flags.dirty && !slot.flags.blocked && slot.phase != Phase::Gone {
+            slot.flags.dirty = true;
+            self.dirty.push_back(at);
+        }
+    }
+
+    /// Queues a data frame for a connection, which adds a reference to it. The
+    /// queue may refuse it, or evict others for it; everything is counted.
+    #[inline]
+    pub(super) fn push(&mut self, at: u32, frame: FrameId) {
+        self.counts.delivery.offered += 1;
+        if self.slots[at].phase != Phase::Open {
+            self.counts.delivery.refused_closing += 1;
+            return;
+        }
+        if self.lane.owner() == Some(at) {
+            self.spill_lane(0);
+        }
+        self.push_counted(at, frame);
+    }
+
+    /// [`push`](Self::push) of what has been offered and may be queued.
+    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId) {
+        let limits = self.limits();
+        let slot = &mut self.slots[at];
+        let victims = &mut self.victims;
+        let pushed = slot.queue.push(&mut self.nodes, &self.store, limits, frame, |victim| {
+            victims.push(victim);
+        });
+        if pushed.is_err() {
+            self.counts.delivery.refused_full += 1;
+            return;
+        }
+        self.store.retain(frame);
+        self.counts.delivery.queued += 1;
+        self.counts.delivery.evicted += self.victims.len() as u64;
+        for victim in self.victims.drain(..) {
+            self.store.release(victim);
+        }
+        let slot = &mut self.slots[at];
+        if !slot.flags.blocked {
+            let half_full = slot.queue.messages() > limits.messages / 2
+                || slot.queue.bytes() > limits.bytes / 2;
+            self.pressure |= half_full;
+            if !slot.flags.dirty {
+                slot.flags.dirty = true;
+                self.dirty.push_back(at);
+            }
+        }
+    }
+
+    /// Queues a frame that no limit holds for, and gives its reference away.
+    pub(super) fn push_control(&mut self, at: u32, frame: FrameId) {
+        self.slots[at].queue.push_control(&mut self.nodes, &self.store, frame);
+        self.mark_dirty(at);
+    }
+
+    /// Throws away what waits for a connection.
+    pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
+        let victims = &mut self.victims;
+        self.slots[at].queue.discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
+            victims.push(frame);
+        });
+        for victim in self.victims.drain(..) {
+            self.counts.delivery.discarded += u64::from(self.store.rank(victim).is_data());
+            self.store.release(victim);
+        }
+    }
+
+    /// Moves what is in the fast lane to its owner's queue, where it counts as
+    /// before. So much of it is out.
+    pub(super) fn spill_lane(&mut self, written: usize) {
+        let Some(at) = self.lane.owner() else { return };
+        let mut lane = core::mem::take(&mut self.lane);
+        let rank = lane.rank();
+        let mut frame_bytes = self.buffers.take();
+        let done = lane.unwritten(written, |start, end| {
+            frame_bytes.clear();
+            lane.copy_out(&self.scratch, start, end, &mut frame_bytes);
+            let frame = self.store.adopt(rank, &frame_bytes);
+            let out = written.saturating_sub(start) as u32;
+            self.slots[at].queue.adopt(&mut self.nodes, &self.store, frame, out);
+        });
+        self.buffers.give(frame_bytes);
+        self.counts.delivery.written += done;
+        lane.clear();
+        self.lane = lane;
+        if !self.slots[at].queue.is_empty() {
+            self.mark_dirty(at);
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let mut stats = self.counts;
+        stats.rooms.rooms = self.rooms.len() as u64;
+        stats.links.held = self.slots.held() as u64;
+        stats.links.frame_bytes = self.store.held_bytes();
+        stats.delivery.waiting = u64::from(self.lane.messages());
+        stats.delivery.waiting_bytes = self.lane.len() as u64;
+        for (_, slot) in self.slots.iter() {
+            stats.links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
+            stats.delivery.waiting += u64::from(slot.queue.messages());
+            stats.delivery.waiting_bytes += u64::from(slot.queue.bytes());
+            stats.rooms.members += slot.memberships.len() as u64;
+        }
+        stats
+    }
+
+    /// The answer to a request, before everything else.
+    pub(super) fn push_head(&mut self, at: u32, bytes: &[u8]) {
+        let frame = self.store.adopt(Rank::HEAD, bytes);
+        self.push_control(at, frame);
+    }
+}
+
+/// Room before the read area, so that the piece of a frame that was left over
+/// can be put in front of what follows it without moving that.
+pub(super) const HEADROOM: usize = 256;
+/// How much is read at once, in bytes. Less costs big messages a copy, more brings nothing.
+pub(super) const SCRATCH: usize = 256 << 10;

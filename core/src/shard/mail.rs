@@ -1,0 +1,68 @@
+//! Owns what a shard does with a letter from another.
+
+use super::letter::{Letter, Said};
+use super::pending::Wait;
+use super::slot::Phase;
+use super::{Engine, Shard};
+use crate::handler::Handler;
+use crate::id::ConnId;
+use crate::time::Timestamp;
+
+impl<H: Handler> Shard<H> {
+    /// Takes a letter. It may have to wait until what came before it has been
+    /// flushed; letters keep their order.
+    pub fn handle_mail(&mut self, now: Timestamp, letter: Letter) {
+        self.engine.now = now;
+        if self.engine.pressure || !self.engine.backlog.is_empty() {
+            self.engine.backlog.push_back(letter);
+        } else {
+            self.take_letter(letter);
+        }
+    }
+
+    pub(super) fn take_letter(&mut self, Letter(said): Letter) {
+        let engine = &mut self.engine;
+        match said {
+            Said::Join { conn, room } => {
+                engine.rooms.add_elsewhere(&room, conn.shard());
+                engine.post(conn.shard(), Said::Joined { conn, room });
+            }
+            Said::Leave { conn, room } => {
+                engine.rooms.remove_elsewhere(&room, conn.shard());
+                engine.post(conn.shard(), Said::Left { conn, room });
+            }
+            Said::Joined { conn, room } => engine.take_joined(conn, &room),
+            Said::Left { conn, room } => engine.take_left(conn, &room),
+            Said::Publish(publication) => engine.publish_at_home(publication),
+            Said::Deliver(parcel) => engine.deliver(parcel),
+            Said::Credit { home, bytes } => engine.return_credit(home, bytes),
+        }
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    fn take_joined(&mut self, conn: ConnId, room: &bytes::Bytes) {
+        let Some(at) = self.slots.find(conn) else { return };
+        if self.slots[at].phase == Phase::Open {
+            self.slots[at].answers -= 1;
+            self.add_member(at, room);
+            self.unpark(at, Wait::Home);
+        } else {
+            // It has ended meanwhile; the answer to this is still awaited.
+            let home = self.rooms.home(room);
+            self.post(home, Said::Leave { conn, room: room.clone() });
+        }
+    }
+
+    fn take_left(&mut self, conn: ConnId, room: &[u8]) {
+        let Some(at) = self.slots.find(conn) else { return };
+        self.slots[at].answers -= 1;
+        if let Some(membership) = self.membership(at, room) {
+            self.remove_member(at, membership);
+        }
+        if self.slots[at].phase == Phase::Open {
+            self.unpark(at, Wait::Home);
+        }
+        self.free_if_done(at);
+    }
+}

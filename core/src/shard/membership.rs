@@ -1,0 +1,222 @@
+//! Owns joining, leaving and publishing: what a connection's shard does, and
+//! what the room's home does. Everything that concerns a room passes its home
+//! in order, and a connection waits for the home's answer before it goes on;
+//! so what it says means the same wherever the home is.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::engine::Engine;
+use super::letter::{Letter, Publication, Said};
+use super::output::Output;
+use super::pending::Wait;
+use super::slot::Phase;
+use crate::frame::Rank;
+use crate::handler::Handler;
+use crate::id::{ConnId, ShardId};
+use crate::room::Membership;
+use crate::sync::Parcel;
+use crate::wire::opcode::Kind;
+
+impl<H: Handler> Engine<H> {
+    /// The connection's membership in a room, if it has one.
+    pub(super) fn membership(&self, at: u32, name: &[u8]) -> Option<Membership> {
+        self.slots[at].memberships.iter().copied().find(|m| self.rooms.name(m.room) == name)
+    }
+
+    /// Makes the connection a member, or asks the home to.
+    pub(super) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
+        if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
+            return Ok(());
+        }
+        let home = self.rooms.home(name);
+        if home == self.id {
+            self.add_member(at, name);
+            return Ok(());
+        }
+        self.ask_home(at, home, |conn| Said::Join { conn, room: Bytes::copy_from_slice(name) });
+        Err(Wait::Home)
+    }
+
+    /// Ends the connection's membership, or asks the home to.
+    pub(super) fn leave(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
+        let Some(membership) = self.membership(at, name) else { return Ok(()) };
+        let home = self.rooms.home(name);
+        if home == self.id {
+            self.remove_member(at, membership);
+            return Ok(());
+        }
+        let room = self.rooms.name(membership.room).clone();
+        self.ask_home(at, home, |conn| Said::Leave { conn, room });
+        Err(Wait::Home)
+    }
+
+    /// Publishes to a room, or to everyone for `None`.
+    pub(super) fn publish(
+        &mut self,
+        at: u32,
+        room: Option<&[u8]>,
+        kind: Kind,
+        priority: u8,
+        payload: &[u8],
+        exclude_sender: bool,
+    ) -> Result<(), Wait> {
+        let home = room.map_or(EVERYONE, |name| self.rooms.home(name));
+        let local = if home == self.id { self.local_room(room) } else { None };
+        if let Some(room) = local {
+            self.counts.rooms.published += 1;
+            self.counts.rooms.encoded += 1;
+            let but = exclude_sender.then_some(at);
+            let frame = self.store.encode(Rank::data(priority), kind.opcode(), payload);
+            match room {
+                Local::Room(room) => self.fan_out_frame(room, frame, but),
+                Local::Everyone => self.fan_out_to_all(frame, but),
+                Local::Nobody => self.store.release(frame),
+            }
+            return Ok(());
+        }
+        if !self.take_credit(home, payload.len()) {
+            self.counts.rooms.credit_waits += 1;
+            let conn = self.slots.id(at);
+            self.credits[home.index()].waiting.push_back(conn);
+            return Err(Wait::Credit(home));
+        }
+        self.counts.rooms.published += 1;
+        let publication = Publication {
+            room: room.map(Bytes::copy_from_slice),
+            from: self.slots.id(at),
+            exclude_sender,
+            kind,
+            priority,
+            payload: Bytes::copy_from_slice(payload),
+            home,
+        };
+        if home == self.id {
+            self.publish_at_home(publication);
+        } else {
+            self.post(home, Said::Publish(publication));
+        }
+        Ok(())
+    }
+
+    /// At the home: decides the publication's place in the room's order, and
+    /// hands it to every shard that has members.
+    pub(super) fn publish_at_home(&mut self, publication: Publication) {
+        self.counts.rooms.encoded += 1;
+        let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.room {
+            Some(name) => self
+                .rooms
+                .find(name)
+                .map(|room| self.rooms.elsewhere(room).iter().map(|&(shard, _)| shard).collect())
+                .unwrap_or_default(),
+            None => (0..self.config.shards).map(ShardId).filter(|&shard| shard != self.id).collect(),
+        };
+        let parcel = Parcel::new(publication);
+        for shard in interested {
+            self.post(shard, Said::Deliver(parcel.share()));
+        }
+        self.deliver(parcel);
+    }
+
+    /// Delivers a publication here; returns its credit if no other shard is
+    /// still to deliver it.
+    pub(super) fn deliver(&mut self, parcel: Parcel<Publication>) {
+        self.fan_out(&parcel);
+        let Some(publication) = parcel.finish() else { return };
+        let Publication { from, home, payload, .. } = publication;
+        if from.shard() == self.id {
+            self.return_credit(home, payload.len());
+        } else {
+            self.post(from.shard(), Said::Credit { home, bytes: payload.len() });
+        }
+    }
+
+    pub(super) fn return_credit(&mut self, home: ShardId, bytes: usize) {
+        let credit = &mut self.credits[home.index()];
+        credit.messages -= 1;
+        credit.bytes -= bytes;
+        // Each goes on and asks again; whoever finds none left waits again.
+        let mut waiting: Vec<ConnId> = credit.waiting.drain(..).collect();
+        for conn in waiting.drain(..) {
+            if let Some(at) = self.slots.find(conn) {
+                self.unpark(at, Wait::Credit(home));
+            }
+        }
+    }
+
+    pub(super) fn add_member(&mut self, at: u32, name: &[u8]) {
+        let membership = self.rooms.add_member(name, at);
+        self.slots[at].memberships.push(membership);
+    }
+
+    pub(super) fn remove_member(&mut self, at: u32, membership: Membership) {
+        self.slots[at].memberships.retain(|m| *m != membership);
+        if let Some(moved) = self.rooms.remove_member(membership) {
+            let from = self.rooms.members(membership.room).len() as u32;
+            for m in &mut self.slots[moved].memberships {
+                if m.room == membership.room && m.place == from {
+                    m.place = membership.place;
+                }
+            }
+        }
+    }
+
+    /// Ends every membership of a connection that has ended. Homes elsewhere
+    /// are told; the slot is kept until they have answered, so that no letter
+    /// for it can meet another.
+    pub(super) fn leave_all(&mut self, at: u32) {
+        while let Some(&membership) = self.slots[at].memberships.last() {
+            let home = self.rooms.home(self.rooms.name(membership.room));
+            if home != self.id {
+                let room = self.rooms.name(membership.room).clone();
+                self.ask_home(at, home, |conn| Said::Leave { conn, room });
+            }
+            self.remove_member(at, membership);
+        }
+    }
+
+    pub(super) fn post(&mut self, to: ShardId, said: Said) {
+        self.counts.rooms.letters += 1;
+        self.outputs.push_back(Output::Mail(to, Letter(said)));
+    }
+
+    fn ask_home(&mut self, at: u32, home: ShardId, said: impl FnOnce(ConnId) -> Said) {
+        self.slots[at].answers += 1;
+        let said = said(self.slots.id(at));
+        self.post(home, said);
+    }
+
+    /// The members of a room whose home is here, if all of them are.
+    fn local_room(&self, room: Option<&[u8]>) -> Option<Local> {
+        let Some(name) = room else {
+            return (self.config.shards == 1).then_some(Local::Everyone);
+        };
+        match self.rooms.find(name) {
+            None => Some(Local::Nobody),
+            Some(room) => self.rooms.elsewhere(room).is_empty().then_some(Local::Room(room)),
+        }
+    }
+
+    fn take_credit(&mut self, home: ShardId, bytes: usize) -> bool {
+        let credit = &mut self.credits[home.index()];
+        let free = credit.messages == 0
+            || (credit.messages < self.config.credit_messages
+                && credit.bytes + bytes <= self.config.credit_bytes);
+        if free {
+            credit.messages += 1;
+            credit.bytes += bytes;
+        }
+        free
+    }
+}
+
+/// Whom a publication concerns, if nobody on another shard.
+enum Local {
+    Room(u32),
+    Everyone,
+    Nobody,
+}
+
+/// The home of what is said to everyone.
+const EVERYONE: ShardId = ShardId(0);

@@ -1,0 +1,102 @@
+//! Owns what a shard asks of its adapter, and the order in which it asks.
+
+use super::slot::Phase;
+use super::{Letter, Shard};
+use crate::error::{HandshakeError, PeerError};
+use crate::handler::Handler;
+use crate::handshake::Page;
+use crate::id::{ConnId, ShardId};
+use crate::stats::CloseCause;
+
+/// Something for the adapter to do. A connection that is named is there until
+/// its [`Disconnect`](Self::Disconnect).
+#[non_exhaustive]
+pub enum Output<H: Handler> {
+    /// Write what waits: [`Shard::poll_transmit`], a write,
+    /// [`Shard::handle_transmitted`].
+    Flush(ConnId),
+    /// Stop reading the socket.
+    StopReading(ConnId),
+    /// Read the socket again; there may be bytes already.
+    StartReading(ConnId),
+    /// Carry a letter to another shard.
+    Mail(ShardId, Letter),
+    /// Give a task to the dispatcher. Its end comes back through
+    /// [`Shard::handle_task`].
+    Submit(ConnId, H::Task),
+    /// Answer with a page that the core cannot write, through
+    /// [`Shard::handle_answer`].
+    Answer(ConnId, Page),
+    /// Shut the socket's write side.
+    Shut(ConnId),
+    /// Close the socket. The slot is free from here on.
+    Disconnect(ConnId),
+    /// Something happened that a log may want.
+    Event(Event),
+}
+
+impl<H: Handler> core::fmt::Debug for Output<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Flush(id) => write!(f, "Flush({id})"),
+            Self::StopReading(id) => write!(f, "StopReading({id})"),
+            Self::StartReading(id) => write!(f, "StartReading({id})"),
+            Self::Mail(shard, letter) => write!(f, "Mail({}, {letter:?})", shard.0),
+            Self::Submit(id, _) => write!(f, "Submit({id})"),
+            Self::Answer(id, page) => write!(f, "Answer({id}, {page:?})"),
+            Self::Shut(id) => write!(f, "Shut({id})"),
+            Self::Disconnect(id) => write!(f, "Disconnect({id})"),
+            Self::Event(event) => write!(f, "{event:?}"),
+        }
+    }
+}
+
+/// Something that happened. Everything here is counted too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection was upgraded.
+    Opened(ConnId),
+    /// A request was refused.
+    Refused(ConnId, HandshakeError),
+    /// A peer broke the protocol.
+    Failed(ConnId, PeerError),
+    /// An upgraded connection ended.
+    Closed(ConnId, CloseCause),
+}
+
+impl<H: Handler> Shard<H> {
+    /// The next thing to do. Goes on with what had to wait for a flush once
+    /// nothing else is left, so `None` means that there is nothing at all.
+    pub fn poll_output(&mut self) -> Option<Output<H>> {
+        loop {
+            self.settle();
+            if let Some(output) = self.engine.outputs.pop_front() {
+                if let Output::Disconnect(id) = output {
+                    self.engine.release(id);
+                }
+                return Some(output);
+            }
+            if let Some(at) = self.engine.dirty.pop_front() {
+                let slot = &mut self.engine.slots[at];
+                slot.flags.dirty = false;
+                let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
+                if waits && !matches!(slot.phase, Phase::Free | Phase::Gone) {
+                    return Some(Output::Flush(self.engine.slots.id(at)));
+                }
+                continue;
+            }
+            // Whatever could be flushed has been offered: take in more.
+            self.engine.pressure = false;
+            if let Some(letter) = self.engine.backlog.pop_front() {
+                self.take_letter(letter);
+            } else if let Some((at, range)) = self.engine.rest.take() {
+                self.go_on_in_scratch(at, range);
+            } else if let Some(at) = self.engine.resume.pop_front() {
+                self.go_on(at);
+            } else {
+                return None;
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Owns what a connection is told about its own messages: by the fast lane
+//! while its input is being handled, or through its queue.
+
+use super::engine::Engine;
+use super::pending::Wait;
+use super::slot::Phase;
+use crate::frame::Rank;
+use crate::handler::{Handler, Overflow};
+use crate::wire::header::unmasked_len;
+use crate::wire::opcode::Kind;
+
+/// Where the message that is being handled stands, if it is in the scratch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    /// Its payload's place in the scratch.
+    pub(super) at: usize,
+    /// The address of its payload, to tell whether a reply is part of it.
+    pub(super) address: usize,
+    pub(super) len: usize,
+}
+
+impl Here {
+    /// The place in the scratch of a slice that is part of the message.
+    fn place(self, slice: &[u8]) -> Option<usize> {
+        let offset = (slice.as_ptr() as usize).checked_sub(self.address)?;
+        (offset + slice.len() <= self.len).then_some(self.at + offset)
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Queues a message for the connection whose callback is running.
+    pub(super) fn reply(
+        &mut self,
+        at: u32,
+        here: Option<Here>,
+        kind: Kind,
+        priority: u8,
+        parts: [&[u8]; 2],
+    ) -> Result<(), Wait> {
+        let payload_len = parts[0].len() + parts[1].len();
+        let len = (unmasked_len(payload_len) + payload_len) as u32;
+        let rank = Rank::data(priority);
+        let limits = self.limits();
+        let slot = &self.slots[at];
+        if slot.phase == Phase::Open && here.is_some() && self.lane_is_open(at, rank, len) {
+            self.lane.claim(at, rank);
+            let place = if parts[1].is_empty() { here.and_then(|here| here.place(parts[0])) } else { None };
+            let opcode = kind.opcode();
+            let in_place = place.is_some_and(|place| self.lane.push_in_place(opcode, place, payload_len));
+            if !in_place {
+                self.lane.push(opcode, parts);
+            }
+            self.counts.delivery.offered += 1;
+            self.counts.delivery.queued += 1;
+            self.pressure |= self.lane.is_full()
+                || self.lane.len() >= self.config.write_batch
+                || self.lane.messages() >= limits.messages
+                || self.lane.len() >= limits.bytes as usize;
+            self.mark_dirty(at);
+            return Ok(());
+        }
+        if self.lane.owner() == Some(at) {
+            self.spill_lane(0);
+        }
+        let slot = &self.slots[at];
+        let has_room = slot.queue.has_room(len, limits);
+        if H::OVERFLOW == Overflow::Wait && slot.phase == Phase::Open && !has_room {
+            return Err(Wait::Queue);
+        }
+        self.counts.delivery.offered += 1;
+        if slot.phase != Phase::Open {
+            self.counts.delivery.refused_closing += 1;
+            return Ok(());
+        }
+        let frame = self.store.encode_parts(rank, kind.opcode(), parts);
+        self.push_counted(at, frame);
+        self.store.release(frame);
+        Ok(())
+    }
+
+    /// Whether a reply of this rank and length may take the fast lane: nothing
+    /// else waits, and the limits hold there too.
+    fn lane_is_open(&self, at: u32, rank: Rank, len: u32) -> bool {
+        if self.lane.admits(at, rank) {
+            let limits = self.limits();
+            return !self.lane.is_full()
+                && self.lane.messages() < limits.messages
+                && self.lane.len() + len as usize <= limits.bytes as usize;
+        }
+        let slot = &self.slots[at];
+        self.lane.owner().is_none() && slot.queue.messages() == 0 && !slot.queue.in_flight() && !slot.flags.blocked
+    }
+}
