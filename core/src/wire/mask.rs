@@ -20,7 +20,11 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
             four.copy_from_slice(&masked.to_ne_bytes());
         }
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(turned.iter().cycle()) {
+    for (byte, key) in chunks
+        .into_remainder()
+        .iter_mut()
+        .zip(turned.iter().cycle())
+    {
         *byte ^= key;
     }
 }

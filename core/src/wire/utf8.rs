@@ -20,7 +20,9 @@ impl Utf8 {
         let mut rest = piece;
         // A cut sequence is completed byte by byte; it has at most three to go.
         while self.len > 0 {
-            let Some((&byte, tail)) = rest.split_first() else { return Ok(()) };
+            let Some((&byte, tail)) = rest.split_first() else {
+                return Ok(());
+            };
             rest = tail;
             let mut sequence = [0; 4];
             let len = usize::from(self.len);
@@ -54,6 +56,10 @@ impl Utf8 {
     pub fn finish(&mut self) -> Result<(), PeerError> {
         let complete = self.len == 0;
         *self = Self::default();
-        if complete { Ok(()) } else { Err(PeerError::InvalidUtf8) }
+        if complete {
+            Ok(())
+        } else {
+            Err(PeerError::InvalidUtf8)
+        }
     }
 }
