@@ -55,9 +55,8 @@ impl<'a> Authority<'a> {
             return address.is_loopback();
         }
         let start = self.host.len().saturating_sub(LOCALHOST.len());
-        let (above, last) = match self.host.split_at_checked(start) {
-            Some(halves) => halves,
-            None => return false,
+        let Some((above, last)) = self.host.split_at_checked(start) else {
+            return false;
         };
         let below_a_label = above
             .strip_suffix('.')

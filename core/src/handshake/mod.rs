@@ -8,14 +8,17 @@
 
 mod accept;
 mod authority;
+mod key;
 mod origin;
 mod pages;
 mod request;
 pub mod response;
+mod target;
 #[cfg(test)]
 mod tests;
 
-pub use accept::{Decision, Upgrade, accept_key, decide};
+pub use accept::{Decision, Upgrade, decide};
+pub use key::accept_key;
 pub use origin::is_origin;
 pub use pages::Page;
 pub use request::{Fields, Request};

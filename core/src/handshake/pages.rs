@@ -187,9 +187,9 @@ mod tests {
         while high - low > 1 {
             let middle = u128::midpoint(low, high);
             if power(middle).is_some_and(|p| p <= target) {
-                low = middle
+                low = middle;
             } else {
-                high = middle
+                high = middle;
             }
         }
         low as u32
@@ -209,7 +209,7 @@ mod tests {
                 )
             })
             .collect();
-        while out.len() % 4 != 0 {
+        while !out.len().is_multiple_of(4) {
             out.push('=');
         }
         out

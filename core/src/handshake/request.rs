@@ -5,6 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::authority::Authority;
+use super::target::Target;
 use crate::config::{Config, MAX_HEADERS};
 use crate::error::HandshakeError;
 
@@ -173,58 +174,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A request target taken apart (RFC 9112 §3.2).
-struct Target<'a> {
-    authority: Option<Authority<'a>>,
-    path: &'a str,
-    query: Option<&'a str>,
-}
-
-impl<'a> Target<'a> {
-    fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
-        // A fragment is never sent, and what is not ASCII is sent percent-encoded.
-        if !target.is_ascii() || target.contains('#') {
-            return Err(HandshakeError::Malformed);
-        }
-        if target.starts_with('/') {
-            return Ok(Self::from_origin_form(None, target));
-        }
-        //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-        //# a server MUST accept the absolute-form in requests even though most
-        //# HTTP/1.1 clients will only send the absolute-form to a proxy.
-        if let Some((scheme, rest)) = target.split_once("://")
-            && ["http", "https", "ws", "wss"]
-                .iter()
-                .any(|known| scheme.eq_ignore_ascii_case(known))
-        {
-            let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-            let authority = Authority::parse(authority.as_bytes()).ok_or(HandshakeError::Host)?;
-            return Ok(Self::from_origin_form(Some(authority), rest));
-        }
-        // The forms of OPTIONS and CONNECT; they lead nowhere here, but they are no garbage.
-        if target == "*" || method == "CONNECT" {
-            return Ok(Self {
-                authority: None,
-                path: target,
-                query: None,
-            });
-        }
-        Err(HandshakeError::Malformed)
-    }
-
-    fn from_origin_form(authority: Option<Authority<'a>>, target: &'a str) -> Self {
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (target, None),
-        };
-        Self {
-            authority,
-            path: if path.is_empty() { "/" } else { path },
-            query,
-        }
-    }
-}
-
 /// Where the first line feed without a carriage return before it stands.
 fn bare_lf(bytes: &[u8]) -> Option<usize> {
     let mut before = 0;
@@ -314,33 +263,6 @@ mod tests {
             request.list("u").collect::<Vec<_>>(),
             [b"a", b"b", b"c", b"d"]
         );
-    }
-
-    #[test]
-    fn targets_of_every_form() {
-        let target = |target: &str| {
-            let seen = parse(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes());
-            seen.map(|whole| {
-                whole
-                    .map(|(_, path, query, ..)| (path, query))
-                    .expect("whole")
-            })
-        };
-        let found = |path: &str, query: Option<&str>| Ok((path.into(), query.map(Into::into)));
-        assert_eq!(target("/"), found("/", None));
-        assert_eq!(target("//a/ws"), found("//a/ws", None));
-        assert_eq!(target("/ws?"), found("/ws", Some("")));
-        assert_eq!(target("http://host/ws"), found("/ws", None));
-        assert_eq!(target("WSS://host:8/ws?q"), found("/ws", Some("q")));
-        assert_eq!(target("http://host"), found("/", None));
-        assert_eq!(target("http://host?q"), found("/", Some("q")));
-        assert_eq!(target("*"), found("*", None));
-        for garbage in ["ws", "ftp://host/", "/a#b", "host:80", "/\u{e9}"] {
-            assert_eq!(target(garbage), Err(HandshakeError::Malformed), "{garbage}");
-        }
-        for hostless in ["http://", "http:///ws", "http://u@host/ws"] {
-            assert_eq!(target(hostless), Err(HandshakeError::Host), "{hostless}");
-        }
     }
 
     #[test]

@@ -344,15 +344,8 @@ mod tests {
     #[test]
     fn pages_bear_their_guards() {
         let index = Page::Index.body().expect("the core's own");
-        let response = text(|out| {
-            page(
-                out,
-                200,
-                Page::Index.content_type(),
-                index.as_bytes(),
-                false,
-            )
-        });
+        let html = Page::Index.content_type();
+        let response = text(|out| page(out, 200, html, index.as_bytes(), false));
         let (status, policy, body) = taken_apart(&response, "content-security-policy");
         assert_eq!((status, body.as_str()), (200, index));
         assert!(

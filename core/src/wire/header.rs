@@ -71,14 +71,14 @@ impl Header {
                 if input.get(2).is_some_and(|top| top & 0x80 != 0) {
                     return Err(PeerError::LengthOverflow);
                 }
+                // Six zero bytes in front leave a length that two bytes could hold.
+                if array(input, 2) == Some([0; 6]) {
+                    return Err(PeerError::LengthNotMinimal);
+                }
                 let Some(bytes) = array(input, 2) else {
                     return Ok(None);
                 };
-                let len = u64::from_be_bytes(bytes);
-                if len <= u64::from(u16::MAX) {
-                    return Err(PeerError::LengthNotMinimal);
-                }
-                (len, 10)
+                (u64::from_be_bytes(bytes), 10)
             }
             len => (u64::from(len), 2),
         };

@@ -33,7 +33,7 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
 /// the baseline of benches.
 pub fn apply_naive(payload: &mut [u8], key: [u8; 4], phase: usize) {
     for (i, byte) in payload.iter_mut().enumerate() {
-        *byte ^= key[(phase + i) % 4];
+        *byte ^= key[(phase % 4 + i) % 4];
     }
 }
 
