@@ -1,1 +1,24 @@
-//! placeholder
+//! The opening handshake: an HTTP/1.1 head in, a 101, a page or a refusal out
+//! (RFC 6455 §4, RFC 9110, RFC 9112). One request a connection: what is not
+//! upgraded is answered and closed. Knows no socket and no time.
+//!
+//! [`Request::parse`] reads the head, [`decide`] says what it gets, and
+//! [`response`] writes that down. What pages say is in [`Page`]; the text of
+//! the metrics page is the adapter's, which alone can add the shards up.
+
+mod accept;
+mod authority;
+mod key;
+mod origin;
+mod pages;
+mod request;
+pub mod response;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use accept::{Decision, Upgrade, decide};
+pub use key::accept_key;
+pub use origin::is_origin;
+pub use pages::Page;
+pub use request::{Fields, Request};

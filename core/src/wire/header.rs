@@ -35,7 +35,9 @@ impl Header {
     /// # Errors
     /// What §5.2 and §5.5 forbid of any single frame.
     pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, PeerError> {
-        let Some(&first) = input.first() else { return Ok(None) };
+        let Some(&first) = input.first() else {
+            return Ok(None);
+        };
         let opcode = Opcode::from_bits(first & 0x0F)?;
         let fin = first & FIN != 0;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
@@ -44,7 +46,9 @@ impl Header {
         if opcode.is_control() && !fin {
             return Err(PeerError::FragmentedControl);
         }
-        let Some(&second) = input.get(1) else { return Ok(None) };
+        let Some(&second) = input.get(1) else {
+            return Ok(None);
+        };
         let short = second & 0x7F;
         if opcode.is_control() && usize::from(short) > MAX_CONTROL {
             return Err(PeerError::LongControl);
@@ -54,7 +58,9 @@ impl Header {
         //# encode the length
         let (payload_len, at) = match short {
             126 => {
-                let Some(bytes) = array(input, 2) else { return Ok(None) };
+                let Some(bytes) = array(input, 2) else {
+                    return Ok(None);
+                };
                 let len = u64::from(u16::from_be_bytes(bytes));
                 if len < 126 {
                     return Err(PeerError::LengthNotMinimal);
@@ -65,22 +71,35 @@ impl Header {
                 if input.get(2).is_some_and(|top| top & 0x80 != 0) {
                     return Err(PeerError::LengthOverflow);
                 }
-                let Some(bytes) = array(input, 2) else { return Ok(None) };
-                let len = u64::from_be_bytes(bytes);
-                if len <= u64::from(u16::MAX) {
+                // Six zero bytes in front leave a length that two bytes could hold.
+                if array(input, 2) == Some([0; 6]) {
                     return Err(PeerError::LengthNotMinimal);
                 }
-                (len, 10)
+                let Some(bytes) = array(input, 2) else {
+                    return Ok(None);
+                };
+                (u64::from_be_bytes(bytes), 10)
             }
             len => (u64::from(len), 2),
         };
         let (mask, len) = if second & MASKED != 0 {
-            let Some(key) = array(input, at) else { return Ok(None) };
+            let Some(key) = array(input, at) else {
+                return Ok(None);
+            };
             (Some(key), at + 4)
         } else {
             (None, at)
         };
-        Ok(Some((Self { fin, rsv: first & RSV, opcode, mask, payload_len }, len)))
+        Ok(Some((
+            Self {
+                fin,
+                rsv: first & RSV,
+                opcode,
+                mask,
+                payload_len,
+            },
+            len,
+        )))
     }
 
     /// The header's bytes, the shortest form, and how many there are.
@@ -113,7 +132,12 @@ pub const fn unmasked_len(payload_len: usize) -> usize {
 }
 
 #[inline]
-fn encode_raw(fin: bool, rsv: u8, opcode: Opcode, payload_len: u64) -> ([u8; MAX_UNMASKED_LEN], usize) {
+fn encode_raw(
+    fin: bool,
+    rsv: u8,
+    opcode: Opcode,
+    payload_len: u64,
+) -> ([u8; MAX_UNMASKED_LEN], usize) {
     let mut out = [0; MAX_UNMASKED_LEN];
     out[0] = if fin { FIN } else { 0 } | (rsv & RSV) | opcode as u8;
     match payload_len {

@@ -20,7 +20,11 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
             four.copy_from_slice(&masked.to_ne_bytes());
         }
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(turned.iter().cycle()) {
+    for (byte, key) in chunks
+        .into_remainder()
+        .iter_mut()
+        .zip(turned.iter().cycle())
+    {
         *byte ^= key;
     }
 }
@@ -29,7 +33,7 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
 /// the baseline of benches.
 pub fn apply_naive(payload: &mut [u8], key: [u8; 4], phase: usize) {
     for (i, byte) in payload.iter_mut().enumerate() {
-        *byte ^= key[(phase + i) % 4];
+        *byte ^= key[(phase % 4 + i) % 4];
     }
 }
 

@@ -6,3 +6,6 @@ pub mod header;
 pub mod mask;
 pub mod opcode;
 pub mod utf8;
+
+#[cfg(test)]
+mod tests;

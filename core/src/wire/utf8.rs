@@ -25,7 +25,9 @@ impl Utf8 {
         let mut rest = piece;
         // A cut sequence is completed byte by byte; it has at most three to go.
         while self.len > 0 {
-            let Some((&byte, tail)) = rest.split_first() else { return Ok(()) };
+            let Some((&byte, tail)) = rest.split_first() else {
+                return Ok(());
+            };
             rest = tail;
             let mut sequence = [0; 4];
             let len = usize::from(self.len);
@@ -59,6 +61,10 @@ impl Utf8 {
     pub fn finish(&mut self) -> Result<(), PeerError> {
         let complete = self.len == 0;
         *self = Self::default();
-        if complete { Ok(()) } else { Err(PeerError::InvalidUtf8) }
+        if complete {
+            Ok(())
+        } else {
+            Err(PeerError::InvalidUtf8)
+        }
     }
 }

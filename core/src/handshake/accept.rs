@@ -1,0 +1,357 @@
+//! Owns the decision on a request (RFC 6455 §4.2). Who may connect by origin is
+//! for `origin` to say, what a key is for `key`, what is written back for `response`.
+
+use super::key::{ACCEPT_LEN, accept_key, is_key};
+use super::origin;
+use super::pages::Page;
+use super::request::Request;
+use crate::config::Config;
+use crate::error::HandshakeError;
+
+/// What a request gets, if it is not refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Decision {
+    /// The connection becomes a WebSocket.
+    Upgrade(Upgrade),
+    /// A page, and then the end of the connection.
+    Page {
+        /// Which page.
+        page: Page,
+        /// Whether the page goes without its content, as HEAD asks.
+        head_only: bool,
+    },
+}
+
+/// What the answer to an upgrade must say. Subprotocols and extensions are
+/// read from the request by whoever offers them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Upgrade {
+    /// The value of `Sec-WebSocket-Accept`.
+    pub accept: [u8; ACCEPT_LEN],
+}
+
+/// Decides on a request: `/ws` upgrades, each [`Page`] is shown.
+///
+/// # Errors
+/// The first thing that is wrong: the host, the path, the method, then for
+/// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
+/// the origin.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the requested service is not available, the server MUST send an
+//# appropriate HTTP error code (such as 404 Not Found) and abort the
+//# WebSocket handshake.
+pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, HandshakeError> {
+    let host = request.host()?;
+    let page = match request.path() {
+        WS_PATH => None,
+        path => Some(Page::at(path).ok_or(HandshakeError::NotFound)?),
+    };
+    let head_only = request.is_head();
+    if !head_only && request.method() != "GET" {
+        return Err(HandshakeError::Method);
+    }
+    if let Some(page) = page {
+        return Ok(Decision::Page { page, head_only });
+    }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# The method of the request MUST be GET, and the HTTP version MUST
+    //# be at least 1.1.
+    if request.minor_version() == 0 {
+        return Err(HandshakeError::HttpVersion);
+    }
+    if announces_body(request) {
+        return Err(HandshakeError::Body);
+    }
+    // HEAD gets the headers of what GET without an upgrade gets.
+    if head_only
+        || !has_token(request, "upgrade", b"websocket")
+        || !has_token(request, "connection", b"upgrade")
+    {
+        return Err(HandshakeError::NotUpgrade);
+    }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# If this version does not match a version understood by the server, the
+    //# server MUST abort the WebSocket handshake described in this section and
+    //# instead send an appropriate HTTP error code (such as 426 Upgrade
+    //# Required) and a |Sec-WebSocket-Version| header field indicating the
+    //# version(s) the server is capable of understanding.
+    if only(request, "sec-websocket-version") != Some(b"13") {
+        return Err(HandshakeError::Version);
+    }
+    let key = only(request, "sec-websocket-key")
+        .filter(|key| is_key(key))
+        .ok_or(HandshakeError::Key)?;
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# If the server does not wish to accept this connection, it MUST return
+    //# an appropriate HTTP error code (e.g., 403 Forbidden) and abort the
+    //# WebSocket handshake described in this section.
+    if !origin::may_connect(request, host, config.origins()) {
+        return Err(HandshakeError::Origin);
+    }
+    Ok(Decision::Upgrade(Upgrade {
+        accept: accept_key(key),
+    }))
+}
+
+/// Whether the request says that content follows (RFC 9112 §6.3), or says it
+/// in a way that cannot be trusted. After an upgrade it would pass for frames.
+fn announces_body(request: &Request<'_>) -> bool {
+    let is_zero = |length: &[u8]| !length.is_empty() && length.iter().all(|&digit| digit == b'0');
+    let mut lengths = request
+        .header("content-length")
+        .flat_map(|value| value.split(|&b| b == b','));
+    request.header("transfer-encoding").next().is_some()
+        || !lengths.all(|length| is_zero(length.trim_ascii()))
+}
+
+fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
+    request
+        .list(name)
+        .any(|element| element.eq_ignore_ascii_case(token))
+}
+
+/// The value of a field that may stand once only.
+fn only<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
+    let mut values = request.header(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+const WS_PATH: &str = "/ws";
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+
+    use super::*;
+    use crate::handshake::Fields;
+
+    const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    fn decided(head: &str) -> Result<Decision, HandshakeError> {
+        let config = Config::default();
+        let mut fields = Fields::new();
+        let (request, _) = Request::parse(head.as_bytes(), &mut fields, &config)?.expect("whole");
+        decide(&request, &config)
+    }
+
+    /// The sample request with one line (by its start) replaced by others.
+    fn with(start: &str, lines: &str) -> String {
+        let end = if lines.is_empty() { "" } else { "\r\n" };
+        let line = UPGRADE
+            .split("\r\n")
+            .find(|line| line.starts_with(start))
+            .expect("a line of the sample");
+        UPGRADE.replace(&format!("{line}\r\n"), &format!("{lines}{end}"))
+    }
+
+    fn plus(line: &str) -> String {
+        with("Host", &format!("Host: h.example\r\n{line}"))
+    }
+
+    fn upgraded() -> Result<Decision, HandshakeError> {
+        Ok(Decision::Upgrade(Upgrade {
+            accept: *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        }))
+    }
+
+    #[test]
+    fn the_sample_upgrades_and_so_do_its_variants() {
+        assert_eq!(decided(UPGRADE), upgraded());
+        for (start, lines) in [
+            ("GET", "GET /ws?room=a HTTP/1.1"),
+            ("GET", "GET http://H.example/ws HTTP/1.1"),
+            ("Upgrade", "UPGRADE: h2c, WebSocket"),
+            ("Upgrade", "Upgrade: h2c\r\nUpgrade: websocket"),
+            ("Connection", "Connection: keep-alive, upgrade"),
+            (
+                "Connection",
+                "connection: keep-alive\r\nconnection: ,UPGRADE",
+            ),
+            (
+                "Sec-WebSocket-Key",
+                "sec-websocket-key:\t dGhlIHNhbXBsZSBub25jZQ== \t",
+            ),
+            ("Host", "Host: h.example\r\nContent-Length: 0"),
+            (
+                "Host",
+                "Host: h.example\r\nContent-Length: 0, 00\r\nContent-Length: 0",
+            ),
+            ("Host", "Host: h.example\r\nOrigin: http://h.example"),
+        ] {
+            assert_eq!(decided(&with(start, lines)), upgraded(), "{lines}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_error() {
+        use HandshakeError::{
+            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Version,
+        };
+        for (start, lines, error) in [
+            ("Host", "", Host),
+            ("Host", "Host:", Host),
+            ("Host", "Host: a\r\nHost: a", Host),
+            ("Host", "Host: a b", Host),
+            ("Host", "Host: u@a", Host),
+            ("GET", "GET /other HTTP/1.1", NotFound),
+            ("GET", "POST /other HTTP/1.1", NotFound),
+            ("GET", "OPTIONS * HTTP/1.1", NotFound),
+            ("GET", "CONNECT a:80 HTTP/1.1", NotFound),
+            ("GET", "GET /ws/ HTTP/1.1", NotFound),
+            ("GET", "GET //ws HTTP/1.1", NotFound),
+            ("GET", "GET /WS HTTP/1.1", NotFound),
+            ("GET", "GET /%77s HTTP/1.1", NotFound),
+            ("GET", "POST /ws HTTP/1.1", Method),
+            ("GET", "get /ws HTTP/1.1", Method),
+            ("GET", "HEAD /ws HTTP/1.1", NotUpgrade),
+            ("GET", "GET /ws HTTP/1.0", HttpVersion),
+            ("Upgrade", "", NotUpgrade),
+            ("Upgrade", "Upgrade:", NotUpgrade),
+            ("Upgrade", "Upgrade: websockets", NotUpgrade),
+            ("Upgrade", "Upgrade: h2c", NotUpgrade),
+            ("Connection", "", NotUpgrade),
+            ("Connection", "Connection: close", NotUpgrade),
+            ("Connection", "Connection: notupgrade", NotUpgrade),
+            ("Sec-WebSocket-Version", "", Version),
+            ("Sec-WebSocket-Version", "Sec-WebSocket-Version: 8", Version),
+            (
+                "Sec-WebSocket-Version",
+                "Sec-WebSocket-Version: 013",
+                Version,
+            ),
+            (
+                "Sec-WebSocket-Version",
+                "Sec-WebSocket-Version: 13, 8",
+                Version,
+            ),
+            (
+                "Sec-WebSocket-Version",
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13",
+                Version,
+            ),
+            ("Sec-WebSocket-Key", "", Key),
+            ("Sec-WebSocket-Key", "Sec-WebSocket-Key:", Key),
+            (
+                "Sec-WebSocket-Key",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ",
+                Key,
+            ),
+            (
+                "Sec-WebSocket-Key",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==",
+                Key,
+            ),
+            (
+                "Sec-WebSocket-Key",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQA=",
+                Key,
+            ),
+            (
+                "Sec-WebSocket-Key",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j_w==",
+                Key,
+            ),
+            (
+                "Sec-WebSocket-Key",
+                "Sec-WebSocket-Key: dGhlIHNhbXBs=SBub25jZQ==",
+                Key,
+            ),
+            (
+                "Sec-WebSocket-Key",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA==",
+                Key,
+            ),
+            ("Sec-WebSocket-Key", "Sec-WebSocket-Key: ==", Key),
+        ] {
+            assert_eq!(decided(&with(start, lines)), Err(error), "{lines}");
+        }
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        assert_eq!(
+            decided(&with("Sec-WebSocket-Key", &format!("{key}\r\n{key}"))),
+            Err(Key)
+        );
+        assert_eq!(decided(&plus("Origin: http://evil.example")), Err(Origin));
+        for body in [
+            "Content-Length: 1",
+            "Content-Length: -0",
+            "Content-Length:",
+            "Content-Length: 0\r\nContent-Length: 5",
+            "Content-Length: 0,5",
+            "Content-Length: 0,",
+            "Content-Length: 99999999999999999999",
+            "Content-Length: x",
+            "Transfer-Encoding: chunked",
+            "Transfer-Encoding: identity",
+            "Transfer-Encoding:",
+        ] {
+            assert_eq!(decided(&plus(body)), Err(Body), "{body}");
+        }
+        assert_eq!(
+            decided("GET /ws HTTP/1.1\r\nHost: h\r\n\r\n"),
+            Err(NotUpgrade)
+        );
+    }
+
+    #[test]
+    fn the_first_fault_is_named() {
+        use HandshakeError::{
+            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Version,
+        };
+        // Every fault at once; then they are mended one by one, in the order of the checks.
+        let mut head = UPGRADE
+            .replace(
+                "GET /ws HTTP/1.1\r\nHost: h.example",
+                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null",
+            )
+            .replace("websocket\r\n", "h2c\r\n")
+            .replace(": 13", ": 8")
+            .replace("dGhl", "....");
+        for (fault, wrong, right) in [
+            (Host, "a b", "h"),
+            (NotFound, "/x", "/ws"),
+            (Method, "PUT", "GET"),
+            (HttpVersion, "HTTP/1.0", "HTTP/1.1"),
+            (Body, "Content-Length: 1", "Content-Length: 0"),
+            (NotUpgrade, "h2c", "websocket"),
+            (Version, ": 8", ": 13"),
+            (Key, "....", "dGhl"),
+            (Origin, "null", "http://h"),
+        ] {
+            assert_eq!(decided(&head), Err(fault), "{head}");
+            head = head.replace(wrong, right);
+        }
+        assert_eq!(decided(&head), upgraded());
+    }
+
+    #[test]
+    fn pages_are_for_get_and_head_of_any_version() {
+        for (path, page) in [
+            ("/", Page::Index),
+            ("/metrics", Page::Metrics),
+            ("/healthz?x", Page::Health),
+        ] {
+            for (method, head_only) in [("GET", false), ("HEAD", true)] {
+                let shown = Ok(Decision::Page { page, head_only });
+                assert_eq!(
+                    decided(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n")),
+                    shown
+                );
+                assert_eq!(decided(&format!("{method} {path} HTTP/1.0\r\n\r\n")), shown);
+            }
+            let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n");
+            assert_eq!(decided(&head), Err(HandshakeError::Method));
+            assert_eq!(
+                decided(&format!("GET {path} HTTP/1.1\r\n\r\n")),
+                Err(HandshakeError::Host)
+            );
+        }
+        assert_eq!(
+            decided("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
+            Err(HandshakeError::Host)
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Owns `Sec-WebSocket-Key` and the proof that a server read it,
+//! `Sec-WebSocket-Accept` (RFC 6455 §4.2.1, §4.2.2). Generates no keys.
+
+use sha1::{Digest, Sha1};
+
+/// The value of `Sec-WebSocket-Accept` for one of `Sec-WebSocket-Key`
+/// (RFC 6455 §4.2.2): SHA-1 over the key and a fixed text, in base64.
+pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
+    let digest: [u8; 20] = Sha1::new()
+        .chain_update(key)
+        .chain_update(GUID)
+        .finalize()
+        .into();
+    let mut out = [b'='; ACCEPT_LEN];
+    for (four, three) in out.chunks_exact_mut(4).zip(digest.chunks(3)) {
+        let mut bits = [0; 4];
+        bits[1..=three.len()].copy_from_slice(three);
+        let bits = u32::from_be_bytes(bits);
+        for (i, digit) in four.iter_mut().enumerate().take(three.len() + 1) {
+            *digit = BASE64[(bits >> (18 - 6 * i)) as usize & 63];
+        }
+    }
+    out
+}
+
+/// Whether it is the base64 of 16 bytes in its one canonical form: 22 digits,
+/// the last of them with four bits to spare that are zero, and the padding.
+pub(crate) fn is_key(key: &[u8]) -> bool {
+    let Some([digits @ .., last]) = key.strip_suffix(b"==") else {
+        return false;
+    };
+    digits.len() == 21
+        && digits.iter().all(|digit| BASE64.contains(digit))
+        && b"AQgw".contains(last)
+}
+
+/// How long a value of `Sec-WebSocket-Accept` is.
+pub(crate) const ACCEPT_LEN: usize = 28;
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_rfc_and_keys_of_another_encoder() {
+        for (key, accept) in [
+            (
+                &b"dGhlIHNhbXBsZSBub25jZQ=="[..],
+                b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            ),
+            (b"AAAAAAAAAAAAAAAAAAAAAA==", b"ICX+Yqv66kxgM0FcWaLWlFLwTAI="),
+            (b"/////////////////////w==", b"XXpj4jYzLM2yUE0C7TIgMwTQh2g="),
+            (b"x3JJHMbDL1EzLkh9GBhXDw==", b"HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
+            (b"", b"Kfh9QIsMVZcl6xEPYxPHzW8SZ8w="),
+        ] {
+            assert_eq!(&accept_key(key), accept);
+        }
+    }
+
+    #[test]
+    fn a_key_is_canonical_base64_of_sixteen_bytes() {
+        for good in [
+            &b"dGhlIHNhbXBsZSBub25jZQ=="[..],
+            b"AAAAAAAAAAAAAAAAAAAAAA==",
+            b"/+/+/+/+/+/+/+/+/+/+/w==",
+        ] {
+            assert!(is_key(good));
+        }
+        for last in b' '..=b'~' {
+            let mut key = *b"AAAAAAAAAAAAAAAAAAAAAA==";
+            key[21] = last;
+            assert_eq!(
+                is_key(&key),
+                b"AQgw".contains(&last),
+                "{}",
+                char::from(last)
+            );
+        }
+    }
+}
