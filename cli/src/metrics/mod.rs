@@ -1,0 +1,379 @@
+//! Owns what the page of metrics says: which counter of the core stands under which name. How a
+//! family of metrics is put together is in `page`; what the counters mean is the core's business.
+
+mod page;
+
+use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats};
+
+use crate::Settings;
+use crate::settings::limits;
+use page::Page;
+
+/// The `Content-Type` of what [`render`] returns.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Everything a page of metrics is made of, copied out of the machines by an adapter.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Snapshot<'a> {
+    /// The limits, for comparison with what is used of them.
+    pub settings: &'a Settings,
+    /// What each shard counts, in the order of their ids.
+    pub shards: Vec<Stats>,
+    /// What the dispatcher counts.
+    pub dispatch: DispatchStats,
+    /// Sockets turned away before they reached a shard, because the server was full.
+    pub refused_full: u64,
+    /// Sockets turned away before they reached a shard, because the server was draining.
+    pub refused_draining: u64,
+    /// Failures to accept a socket, as when file descriptors run out.
+    pub accept_errors: u64,
+    /// Shards that failed and were started again, empty.
+    pub shard_restarts: u64,
+    /// Whether the server is shutting down.
+    pub draining: bool,
+}
+
+impl<'a> Snapshot<'a> {
+    /// A snapshot of a server that has done nothing yet; the counters are for the caller to fill.
+    #[must_use]
+    pub fn new(settings: &'a Settings) -> Self {
+        Self {
+            settings,
+            shards: Vec::new(),
+            dispatch: DispatchStats::default(),
+            refused_full: 0,
+            refused_draining: 0,
+            accept_errors: 0,
+            shard_restarts: 0,
+            draining: false,
+        }
+    }
+}
+
+/// The page of metrics, in the text format of Prometheus, version 0.0.4. Shards are added up; only
+/// what shows an uneven load has a label of the shard.
+///
+/// On Linux the process's own metrics are among them. Those are read from `/proc`, which takes
+/// time in proportion to the open files: not for the thread of a shard.
+#[must_use]
+pub fn render(snapshot: &Snapshot<'_>) -> String {
+    let mut sum = Stats::default();
+    for shard in &snapshot.shards {
+        sum += shard;
+    }
+    let mut page = Page::default();
+    connections(&mut page, &sum);
+    messages(&mut page, &sum);
+    traffic(&mut page, &sum);
+    rooms(&mut page, &sum);
+    tasks(&mut page, &sum, &snapshot.dispatch);
+    server(&mut page, snapshot);
+    page.text()
+}
+
+fn connections(
+    page: &mut Page,
+    Stats {
+        links,
+        closed,
+        peer_errors,
+        refused,
+        ..
+    }: &Stats,
+) {
+    page.gauge(
+        "ws_active_connections",
+        "WebSocket connections that are open.",
+        links.active,
+    );
+    page.gauge(
+        "stentor_sockets",
+        "Sockets held, upgraded or not.",
+        links.held,
+    );
+    page.counter(
+        "stentor_sockets_accepted_total",
+        "Sockets accepted.",
+        links.accepted,
+    );
+    page.counter(
+        "stentor_connections_opened_total",
+        "Connections upgraded to WebSocket.",
+        links.opened,
+    );
+    let causes = CloseCause::ALL.map(CloseCause::label);
+    let help = "WebSocket connections that ended, by first cause.";
+    page.counters(
+        "stentor_connections_closed_total",
+        help,
+        "cause",
+        causes.into_iter().zip(*closed),
+    );
+    let help = "Connections failed for what the peer did.";
+    let errors = PeerError::ALL.map(PeerError::label);
+    page.counters(
+        "stentor_peer_errors_total",
+        help,
+        "error",
+        errors.into_iter().zip(*peer_errors),
+    );
+    let help = "Requests that were not upgraded, by cause.";
+    let causes = HandshakeError::LABELS;
+    page.counters(
+        "stentor_handshakes_refused_total",
+        help,
+        "cause",
+        causes.into_iter().zip(*refused),
+    );
+    let help = "Times a connection was not read for a while because its own queue was full.";
+    page.counter("stentor_read_pauses_total", help, links.read_pauses);
+    page.gauge(
+        "stentor_frame_bytes",
+        "Bytes held in frame runs and large frames.",
+        links.frame_bytes,
+    );
+    let help = "Timer wake-ups that found nothing due.";
+    page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
+}
+
+fn messages(page: &mut Page, Stats { delivery, .. }: &Stats) {
+    let help = "Messages written to sockets to the last byte.";
+    page.counter("ws_messages_sent_total", help, delivery.written);
+    let help = "Messages lost to a full queue: refused by it, or pushed out by a more urgent one.";
+    let dropped = delivery.refused_full.wrapping_add(delivery.evicted);
+    page.counter("ws_messages_dropped_total", help, dropped);
+    let help = "Messages that wait in the send queues of all connections.";
+    page.gauge("ws_send_queue_length", help, delivery.waiting);
+    let help = "Bytes that wait in the send queues of all connections, frame headers included.";
+    page.gauge("stentor_send_queue_bytes", help, delivery.waiting_bytes);
+    let help = "Messages somebody wanted queued, counted once a receiving connection.";
+    page.counter("stentor_messages_offered_total", help, delivery.offered);
+    page.counter(
+        "stentor_messages_queued_total",
+        "Messages taken into send queues.",
+        delivery.queued,
+    );
+    let help = "Messages offered and never written, by reason.";
+    let reasons = [
+        ("refused_full", delivery.refused_full),
+        ("refused_closing", delivery.refused_closing),
+        ("evicted", delivery.evicted),
+        ("discarded", delivery.discarded),
+    ];
+    page.counters("stentor_messages_dropped_total", help, "reason", reasons);
+}
+
+fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
+    let kinds = [("text", received.text), ("binary", received.binary)];
+    page.counters(
+        "stentor_messages_received_total",
+        "Complete messages from peers.",
+        "kind",
+        kinds,
+    );
+    let help = "Bytes of payload in complete messages from peers.";
+    page.counter(
+        "stentor_messages_received_bytes_total",
+        help,
+        received.payload_bytes,
+    );
+    page.counter(
+        "stentor_socket_read_bytes_total",
+        "Bytes read from sockets.",
+        received.bytes,
+    );
+    page.counter(
+        "stentor_socket_written_bytes_total",
+        "Bytes written to sockets.",
+        sent.bytes,
+    );
+    let kinds = [("ping", received.pings), ("pong", received.pongs)];
+    page.counters(
+        "stentor_control_frames_received_total",
+        "Control frames from peers.",
+        "kind",
+        kinds,
+    );
+    let kinds = [
+        ("ping", sent.pings),
+        ("pong", sent.pongs),
+        ("close", sent.closes),
+    ];
+    page.counters(
+        "stentor_control_frames_queued_total",
+        "Control frames queued for peers.",
+        "kind",
+        kinds,
+    );
+    let help = "Pongs replaced by newer ones before they went out.";
+    page.counter("stentor_pongs_replaced_total", help, sent.pongs_replaced);
+    page.counter(
+        "stentor_pages_sent_total",
+        "HTTP pages and refusals written.",
+        sent.pages,
+    );
+}
+
+fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
+    let help = "Rooms, counted once for each shard that has members or keeps it for others.";
+    page.gauge("stentor_rooms", help, rooms.rooms);
+    page.gauge(
+        "stentor_room_members",
+        "Memberships of connections in rooms.",
+        rooms.members,
+    );
+    page.counter(
+        "stentor_publications_total",
+        "Messages published to rooms.",
+        rooms.published,
+    );
+    let help = "Encodings of publications, one a format at the room's home shard.";
+    page.counter("stentor_publications_encoded_total", help, rooms.encoded);
+    let help = "Copies of publications into the runs of a shard, at most one a shard.";
+    page.counter("stentor_publications_copied_total", help, rooms.copied);
+    let help = "Members that were offered a publication.";
+    page.counter("stentor_publication_offers_total", help, rooms.offered);
+    page.counter(
+        "stentor_shard_letters_total",
+        "Letters posted from shard to shard.",
+        rooms.letters,
+    );
+    let help = "Times a connection had to wait before it could publish, by what it waited for.";
+    let waits = [("credit", rooms.credit_waits), ("home", rooms.home_waits)];
+    page.counters("stentor_publish_waits_total", help, "for", waits);
+}
+
+fn tasks(page: &mut Page, Stats { links, .. }: &Stats, dispatch: &DispatchStats) {
+    let help = "Tasks taken into the queue of the workers.";
+    page.counter("ws_tasks_submitted_total", help, dispatch.submitted);
+    let help = "Tasks refused by the queue of the workers.";
+    let refused = dispatch
+        .refused_full
+        .wrapping_add(dispatch.refused_draining);
+    page.counter("ws_tasks_dropped_total", help, refused);
+    page.gauge(
+        "ws_worker_queue_length",
+        "Tasks that wait for a worker.",
+        dispatch.waiting,
+    );
+    let reasons = [
+        ("full", dispatch.refused_full),
+        ("draining", dispatch.refused_draining),
+    ];
+    page.counters(
+        "stentor_tasks_refused_total",
+        "Tasks refused, by reason.",
+        "reason",
+        reasons,
+    );
+    let help = "Tasks that ended, by how.";
+    let results = [
+        ("done", dispatch.done),
+        ("panicked", dispatch.panicked),
+        ("abandoned", dispatch.abandoned),
+    ];
+    page.counters("stentor_tasks_ended_total", help, "result", results);
+    page.gauge(
+        "stentor_tasks_running",
+        "Tasks at a worker.",
+        dispatch.running,
+    );
+    let help = "Tasks handed out by shards whose outcome has not come back.";
+    page.gauge("stentor_tasks_pending", help, links.tasks_pending);
+    let help = "Outcomes of tasks whose connection had gone.";
+    page.counter(
+        "stentor_task_outcomes_gone_total",
+        help,
+        links.outcomes_gone,
+    );
+}
+
+fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
+    let Snapshot {
+        settings,
+        shards,
+        dispatch: _,
+        refused_full,
+        refused_draining,
+        accept_errors,
+        shard_restarts,
+        draining,
+    } = snapshot;
+    let help = "Sockets turned away before they reached a shard, by cause.";
+    let causes = [("full", *refused_full), ("draining", *refused_draining)];
+    page.counters("stentor_sockets_refused_total", help, "cause", causes);
+    page.counter(
+        "stentor_accept_errors_total",
+        "Failures to accept a socket.",
+        *accept_errors,
+    );
+    page.counter(
+        "stentor_shard_restarts_total",
+        "Shards that failed and were started again.",
+        *shard_restarts,
+    );
+    page.gauge(
+        "stentor_draining",
+        "1 while the server is shutting down.",
+        u64::from(*draining),
+    );
+
+    let ids: Vec<String> = (0..shards.len()).map(|id| id.to_string()).collect();
+    let each =
+        |count: fn(&Stats) -> u64| ids.iter().map(String::as_str).zip(shards.iter().map(count));
+    let help = "WebSocket connections that are open, by shard.";
+    page.gauges(
+        "stentor_shard_connections",
+        help,
+        "shard",
+        each(|stats| stats.links.active),
+    );
+    let help = "Messages written to sockets to the last byte, by shard.";
+    page.counters(
+        "stentor_shard_messages_sent_total",
+        help,
+        "shard",
+        each(|stats| stats.delivery.written),
+    );
+    let help = "Messages that wait in the send queues of a shard's connections.";
+    page.gauges(
+        "stentor_shard_send_queue_length",
+        help,
+        "shard",
+        each(|stats| stats.delivery.waiting),
+    );
+
+    let core = Config::RANGES.iter().filter_map(|range| {
+        let value = limits::get(&settings.config, range.key)?;
+        let (value, suffix) = limits::base_unit(value, range.unit);
+        Some((format!("{}{suffix}", range.key), value))
+    });
+    let own = [
+        ("shards", f64::from(settings.config.shards())),
+        ("workers", settings.workers as f64),
+        ("worker_queue", settings.worker_queue as f64),
+        ("work_time_seconds", settings.work_time.as_secs_f64()),
+        ("drain_seconds", settings.drain.as_secs_f64()),
+    ];
+    let own = own.into_iter().chain(
+        settings
+            .max_connections
+            .map(|most| ("max_connections", most as f64)),
+    );
+    let all = core.chain(own.map(|(name, value)| (name.into(), value)));
+    page.limits(
+        "stentor_limit",
+        "Limits and sizes the server was started with.",
+        "name",
+        all,
+    );
+
+    let version = [(env!("CARGO_PKG_VERSION"), 1)];
+    page.gauges(
+        "stentor_build_info",
+        "The version of the server.",
+        "version",
+        version,
+    );
+}

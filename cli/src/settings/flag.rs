@@ -1,0 +1,322 @@
+//! Owns the table of flags: name, group, what each takes, what it is for. The ranges of the core's
+//! limits are not here; they come from [`stentor_core::Config::RANGES`].
+
+use stentor_core::{Config, Unit};
+
+use super::value::{ADDRESSES, Bounds, ORIGINS};
+
+use Takes::{Addresses, Choice, Limit, Origins, Shards, Switch};
+
+/// One flag, which is also one environment variable and one key of the file.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    pub(crate) name: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) takes: Takes,
+    pub(crate) about: &'static str,
+}
+
+/// What a flag takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Takes {
+    /// A limit of the core, of the same name.
+    Limit,
+    /// The number of shards, whose range the core keeps too.
+    Shards,
+    Number(Bounds),
+    /// One of these words, and which of them by default.
+    Choice(&'static [&'static str], &'static str),
+    Switch,
+    Addresses,
+    Origins,
+}
+
+impl Flag {
+    /// The flag of that name; names are written in this crate only.
+    pub(crate) fn named(name: &str) -> &'static Self {
+        FLAGS
+            .iter()
+            .find(|flag| flag.name == name)
+            .expect("a name from the table")
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.takes, Takes::Addresses | Takes::Origins)
+    }
+
+    /// The name of its environment variable.
+    pub(crate) fn variable(&self) -> String {
+        variable(self.name)
+    }
+
+    /// The bounds of a numeric flag.
+    pub(crate) fn bounds(&self) -> Option<Bounds> {
+        match self.takes {
+            Takes::Limit => {
+                let key = self.name.replace('-', "_");
+                Config::RANGES
+                    .iter()
+                    .find(|range| range.key == key)
+                    .map(Bounds::from)
+            }
+            Takes::Shards => {
+                // The core tells the range of what it does not list when it refuses a value.
+                let refused = Config::builder().shards(0).build().err()?;
+                Some(Bounds {
+                    unit: refused.unit,
+                    min: refused.min,
+                    default: None,
+                    max: refused.max,
+                })
+            }
+            Takes::Number(bounds) => Some(bounds),
+            Takes::Choice(..) | Takes::Switch | Takes::Addresses | Takes::Origins => None,
+        }
+    }
+
+    /// What is allowed, in words.
+    pub(crate) fn allowed(&self) -> String {
+        match self.takes {
+            Takes::Limit | Takes::Shards | Takes::Number(_) => self
+                .bounds()
+                .map(|bounds| bounds.allowed())
+                .unwrap_or_default(),
+            Takes::Choice(words, _) => words.join(", "),
+            Takes::Switch => "true or false".into(),
+            Takes::Addresses => ADDRESSES.into(),
+            Takes::Origins => ORIGINS.into(),
+        }
+    }
+}
+
+/// The environment variable of the flag `name`.
+pub(crate) fn variable(name: &str) -> String {
+    format!("STENTOR_{}", name.replace('-', "_").to_ascii_uppercase())
+}
+
+const fn flag(group: &'static str, name: &'static str, takes: Takes, about: &'static str) -> Flag {
+    Flag {
+        name,
+        group,
+        takes,
+        about,
+    }
+}
+
+const fn count(min: u64, default: u64, max: u64) -> Takes {
+    Takes::Number(Bounds::new(Unit::Count, min, default, max))
+}
+
+const fn time(min: u64, default: u64, max: u64) -> Takes {
+    Takes::Number(Bounds::new(Unit::Milliseconds, min, default, max))
+}
+
+/// A count whose default the machine decides.
+const fn open(min: u64, max: u64) -> Takes {
+    Takes::Number(Bounds {
+        unit: Unit::Count,
+        min,
+        default: None,
+        max,
+    })
+}
+
+const HOUR: u64 = 3_600_000;
+const SERVER: &str = "Server";
+const ROOMS: &str = "Rooms";
+const REQUESTS: &str = "Requests and messages";
+const QUEUES: &str = "Queues and credits";
+const TIMES: &str = "Times";
+const TASKS: &str = "Tasks";
+const LOG: &str = "Log";
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// Every flag but `--config`, `--help` and `--version`, as the help lists them.
+pub(crate) const FLAGS: &[Flag] = &[
+    flag(
+        SERVER,
+        "listen",
+        Addresses,
+        "Address to listen on; repeat it for more, port 0 lets the system choose",
+    ),
+    flag(
+        SERVER,
+        "shards",
+        Shards,
+        "Shards, each an event loop of its own",
+    ),
+    flag(
+        SERVER,
+        "max-connections",
+        open(1, u32::MAX as u64),
+        "Connections that may be open; one more gets 503",
+    ),
+    flag(
+        SERVER,
+        "handler",
+        Choice(&["rooms", "echo"], "rooms"),
+        "Built-in application that answers",
+    ),
+    flag(
+        SERVER,
+        "drain",
+        time(0, 10_000, HOUR),
+        "How long a shutdown waits for what is queued and under way",
+    ),
+    flag(
+        SERVER,
+        "seed",
+        open(0, u64::MAX),
+        "Seed of everything that looks random, to repeat a run",
+    ),
+    flag(
+        ROOMS,
+        "outside-room",
+        Choice(&["nothing", "everyone"], "nothing"),
+        "Who gets a msg from somebody in no room",
+    ),
+    flag(
+        ROOMS,
+        "exclude-sender",
+        Switch,
+        "Whether a message to a room passes over its sender",
+    ),
+    flag(
+        REQUESTS,
+        "allow-origin",
+        Origins,
+        "Origin whose pages may connect, beside the server's own; repeat it for more",
+    ),
+    flag(
+        REQUESTS,
+        "max-head",
+        Limit,
+        "Longest request head; a longer one gets 431",
+    ),
+    flag(
+        REQUESTS,
+        "max-headers",
+        Limit,
+        "Most header fields of a request; one more gets 431",
+    ),
+    flag(
+        REQUESTS,
+        "max-message",
+        Limit,
+        "Longest message from a peer; a longer one is closed with 1009",
+    ),
+    flag(
+        QUEUES,
+        "queue-messages",
+        Limit,
+        "Messages that may wait for one connection",
+    ),
+    flag(
+        QUEUES,
+        "queue-bytes",
+        Limit,
+        "Bytes that may wait for one connection; an empty queue takes one message of any size",
+    ),
+    flag(
+        QUEUES,
+        "write-batch",
+        Limit,
+        "Roughly how much is handed to one write",
+    ),
+    flag(
+        QUEUES,
+        "credit-messages",
+        Limit,
+        "Publications one shard may have under way to another",
+    ),
+    flag(
+        QUEUES,
+        "credit-bytes",
+        Limit,
+        "Bytes of publications one shard may have under way to another",
+    ),
+    flag(
+        TIMES,
+        "write-timeout",
+        Limit,
+        "How long a peer may take nothing of what waits for it before it is cut off",
+    ),
+    flag(
+        TIMES,
+        "pong-wait",
+        Limit,
+        "How long a connection may be silent before it is cut off",
+    ),
+    flag(
+        TIMES,
+        "ping-interval",
+        Limit,
+        "How long a connection may be silent before it is pinged; shorter than --pong-wait, \
+         and nine tenths of it when only that is given and the default does not fit",
+    ),
+    flag(
+        TIMES,
+        "handshake-timeout",
+        Limit,
+        "How long a peer may take for its request head",
+    ),
+    flag(
+        TIMES,
+        "close-timeout",
+        Limit,
+        "How long a peer may take to answer a close frame",
+    ),
+    flag(
+        TASKS,
+        "workers",
+        count(1, 8, 1_024),
+        "Workers that run tasks",
+    ),
+    flag(
+        TASKS,
+        "worker-queue",
+        count(1, 1_024, 1 << 20),
+        "Tasks that may wait for a worker; one more is refused",
+    ),
+    flag(
+        TASKS,
+        "work-time",
+        time(0, 0, HOUR),
+        "How long the built-in task takes, to try back-pressure",
+    ),
+    flag(
+        LOG,
+        "log",
+        Choice(LEVELS, "info"),
+        "Least severe level that is logged",
+    ),
+    flag(
+        LOG,
+        "log-format",
+        Choice(&["text", "json"], "text"),
+        "How a log line looks",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_of_the_core_has_a_flag_and_every_number_has_bounds() {
+        for range in Config::RANGES {
+            let name = range.key.replace('_', "-");
+            assert!(
+                FLAGS
+                    .iter()
+                    .any(|flag| flag.name == name && matches!(flag.takes, Limit)),
+                "{name}"
+            );
+        }
+        for flag in FLAGS {
+            let numeric = matches!(flag.takes, Limit | Shards | Takes::Number(_));
+            assert_eq!(flag.bounds().is_some(), numeric, "{}", flag.name);
+            assert!(!flag.allowed().is_empty(), "{}", flag.name);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Owns precedence: flag over environment over file over default. It knows for each value where it
+//! came from, so that whatever is wrong with it can be told with its source.
+
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::{SettingsError, Source};
+use super::flag::{self, FLAGS, Flag, Takes};
+use super::{file, page, value};
+
+/// What the operator said: for each flag the text of the source that goes first.
+#[derive(Debug)]
+pub(super) struct Given(BTreeMap<&'static str, Said>);
+
+#[derive(Debug)]
+struct Said {
+    source: Source,
+    texts: Vec<String>,
+}
+
+impl Given {
+    pub(super) fn collect(
+        args: impl Iterator<Item = OsString>,
+        env: impl Fn(&str) -> Option<OsString>,
+        read_file: impl Fn(&Path) -> io::Result<String>,
+    ) -> Result<Self, SettingsError> {
+        let matches = page::matches(args)?;
+        let env = |name: &str| variable(&env, name);
+        let config = match matches.get_one::<String>(page::CONFIG) {
+            Some(path) => Some((PathBuf::from(path), Source::Flag("--config".into()))),
+            None => {
+                let name = flag::variable(page::CONFIG);
+                env(page::CONFIG)?.map(|path| (PathBuf::from(path), Source::Environment(name)))
+            }
+        };
+        let mut said = BTreeMap::new();
+        if let Some((path, source)) = config {
+            let text = read_file(&path).map_err(|error| SettingsError::File {
+                path: path.clone(),
+                source: source.clone(),
+                problem: error.to_string(),
+            })?;
+            for (name, texts) in file::read(&text, &path, &source)? {
+                said.insert(
+                    name,
+                    Said {
+                        source: Source::File(path.clone()),
+                        texts,
+                    },
+                );
+            }
+        }
+        for flag in FLAGS {
+            if let Some(texts) = matches.get_many::<String>(flag.name) {
+                let source = Source::Flag(format!("--{}", flag.name));
+                said.insert(
+                    flag.name,
+                    Said {
+                        source,
+                        texts: texts.cloned().collect(),
+                    },
+                );
+            } else if let Some(text) = env(flag.name)? {
+                let texts = if flag.is_list() {
+                    text.split(',').map(Into::into).collect()
+                } else {
+                    vec![text]
+                };
+                said.insert(
+                    flag.name,
+                    Said {
+                        source: Source::Environment(flag.variable()),
+                        texts,
+                    },
+                );
+            }
+        }
+        Ok(Self(said))
+    }
+
+    /// Where the value of the flag comes from.
+    pub(super) fn source(&self, name: &str) -> Source {
+        self.0
+            .get(name)
+            .map_or(Source::Default, |said| said.source.clone())
+    }
+
+    /// The text of the flag, if anybody said it.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.texts.first().map(String::as_str)
+    }
+
+    /// The number that somebody said.
+    pub(super) fn number_given(&self, name: &str) -> Result<Option<u64>, SettingsError> {
+        let flag = Flag::named(name);
+        let bounds = flag.bounds().expect("a numeric flag");
+        let parse = |text| bounds.parse(text).ok_or_else(|| self.refuse(flag, text));
+        self.text(name).map(parse).transpose()
+    }
+
+    /// The number that somebody said, or the default from the table.
+    pub(super) fn number(&self, name: &str) -> Result<u64, SettingsError> {
+        let default = || Flag::named(name).bounds().and_then(|bounds| bounds.default);
+        Ok(self
+            .number_given(name)?
+            .or_else(default)
+            .expect("a flag with a fixed default"))
+    }
+
+    pub(super) fn choice(&self, name: &str) -> Result<&'static str, SettingsError> {
+        let flag = Flag::named(name);
+        let Takes::Choice(words, default) = flag.takes else {
+            unreachable!("a flag of words")
+        };
+        let Some(text) = self.text(name) else {
+            return Ok(default);
+        };
+        let word = words.iter().copied().find(|word| *word == text.trim());
+        word.ok_or_else(|| self.refuse(flag, text))
+    }
+
+    pub(super) fn switch(&self, name: &str) -> Result<bool, SettingsError> {
+        let Some(text) = self.text(name) else {
+            return Ok(false);
+        };
+        text.trim()
+            .parse()
+            .map_err(|_| self.refuse(Flag::named(name), text))
+    }
+
+    /// The addresses to listen on, and whether they are the default.
+    pub(super) fn addresses(&self) -> Result<(Vec<SocketAddr>, bool), SettingsError> {
+        let flag = Flag::named("listen");
+        match self.list(flag, value::address)? {
+            None => Ok((DEFAULT_LISTEN.into(), true)),
+            Some(none) if none.is_empty() => Err(self.refuse(flag, "[]")),
+            Some(addresses) => Ok((addresses, false)),
+        }
+    }
+
+    /// The origins that may connect, `*` among them.
+    pub(super) fn origins(&self) -> Result<Vec<String>, SettingsError> {
+        Ok(self
+            .list(Flag::named("allow-origin"), value::origin)?
+            .unwrap_or_default())
+    }
+
+    fn list<T>(
+        &self,
+        flag: &Flag,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, SettingsError> {
+        let Some(said) = self.0.get(flag.name) else {
+            return Ok(None);
+        };
+        let items = said
+            .texts
+            .iter()
+            .map(|text| parse(text).ok_or_else(|| self.refuse(flag, text)));
+        items.collect::<Result<_, _>>().map(Some)
+    }
+
+    fn refuse(&self, flag: &Flag, text: &str) -> SettingsError {
+        SettingsError::Value {
+            key: flag.name.into(),
+            source: self.source(flag.name),
+            value: text.into(),
+            allowed: flag.allowed(),
+        }
+    }
+}
+
+/// The variable of the flag `name`; an empty one, as templates leave behind, counts as none.
+fn variable(
+    env: impl Fn(&str) -> Option<OsString>,
+    name: &str,
+) -> Result<Option<String>, SettingsError> {
+    let variable = flag::variable(name);
+    let Some(value) = env(&variable).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    value
+        .into_string()
+        .map(Some)
+        .map_err(|value| SettingsError::Value {
+            key: name.into(),
+            source: Source::Environment(variable),
+            value: value.to_string_lossy().into_owned(),
+            allowed: "UTF-8 only".into(),
+        })
+}
+
+const DEFAULT_LISTEN: [SocketAddr; 2] = [
+    SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+    SocketAddr::new(core::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 8080),
+];

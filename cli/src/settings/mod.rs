@@ -1,0 +1,172 @@
+//! Owns [`Settings`]: everything an operator can say, checked and typed. What the flags are called
+//! and take is in `flag`, where a value comes from in `given`, how it is read in `value`.
+
+mod error;
+mod file;
+pub(crate) mod flag;
+mod given;
+pub(crate) mod limits;
+mod page;
+mod value;
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use stentor_core::{Config, Origins};
+use tracing::level_filters::LevelFilter;
+
+pub use error::{SettingsError, Source};
+use given::Given;
+
+/// Everything an operator can say, by flag, environment variable or file, in that order of
+/// precedence, and the defaults below all three.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The limits of the core, checked, with the seed, the shards and the allowed origins.
+    pub config: Config,
+    /// The addresses to listen on; port 0 lets the operating system choose.
+    pub listen: Vec<SocketAddr>,
+    /// Whether nobody asked for these addresses. Then one of them may be missing (a machine
+    /// without IPv6) with a warning; an address that was asked for may not.
+    pub listen_is_default: bool,
+    /// Which built-in application answers.
+    pub handler: HandlerKind,
+    /// Who gets a `msg` from a connection that is in no room.
+    pub outside_room: OutsideRoom,
+    /// Whether a message to a room passes over the one who sent it.
+    pub exclude_sender: bool,
+    /// How many workers run tasks.
+    pub workers: usize,
+    /// How many tasks may wait for a worker.
+    pub worker_queue: usize,
+    /// How long the built-in task takes.
+    pub work_time: Duration,
+    /// How many connections may be open. [`from_args`](Self::from_args) always fills it in;
+    /// [`parse`](Self::parse) leaves it out when nobody said it.
+    pub max_connections: Option<usize>,
+    /// How long a shutdown waits for what is queued and under way.
+    pub drain: Duration,
+    /// The least severe level that is logged.
+    pub log: LevelFilter,
+    /// How a log line looks.
+    pub log_format: LogFormat,
+    /// Who said `max_connections`, for an error found only when the descriptors are counted.
+    pub(crate) max_connections_source: Source,
+}
+
+impl Settings {
+    /// The settings of this process, for `main`. Raises the soft limit of open files to the hard
+    /// one and fills in [`max_connections`](Self::max_connections) from it.
+    ///
+    /// Does not return when there is nothing to run: `--help` and `--version` print and exit with
+    /// 0, whatever is wrong is printed to standard error and the process exits with 2.
+    #[must_use]
+    pub fn from_args(program_name: &str) -> Self {
+        let args =
+            core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
+        let parsed = Self::parse(
+            args,
+            |name| std::env::var_os(name),
+            |path| std::fs::read_to_string(path),
+        );
+        let claimed = parsed.and_then(|mut settings| {
+            settings.max_connections = Some(crate::descriptors::claim(&settings)?);
+            Ok(settings)
+        });
+        claimed.unwrap_or_else(|error| error.exit())
+    }
+
+    /// Parses `args`, whose first is the name of the program; `env` looks a variable up, and
+    /// `read_file` reads the file named by `--config` or `STENTOR_CONFIG`.
+    ///
+    /// It touches nothing of the process except for the number of cores and, when no seed is
+    /// given, the random numbers of the operating system.
+    ///
+    /// # Errors
+    /// The first thing that is wrong: which key, where it came from, its value and what is
+    /// allowed. `--help` and `--version` arrive here too, as [`SettingsError::Page`].
+    pub fn parse<A, E, F>(args: A, env: E, read_file: F) -> Result<Self, SettingsError>
+    where
+        A: IntoIterator<Item: Into<OsString>>,
+        E: Fn(&str) -> Option<OsString>,
+        F: Fn(&Path) -> io::Result<String>,
+    {
+        let given = Given::collect(args.into_iter().map(Into::into), env, read_file)?;
+        let (listen, listen_is_default) = given.addresses()?;
+        let config = limits::config(&given, origins(&given, &listen)?)?;
+        Ok(Self {
+            config,
+            listen,
+            listen_is_default,
+            handler: match given.choice("handler")? {
+                "echo" => HandlerKind::Echo,
+                _ => HandlerKind::Rooms,
+            },
+            outside_room: match given.choice("outside-room")? {
+                "everyone" => OutsideRoom::Everyone,
+                _ => OutsideRoom::Nothing,
+            },
+            exclude_sender: given.switch("exclude-sender")?,
+            workers: given.number("workers")? as usize,
+            worker_queue: given.number("worker-queue")? as usize,
+            work_time: Duration::from_millis(given.number("work-time")?),
+            max_connections: given.number_given("max-connections")?.map(|n| n as usize),
+            drain: Duration::from_millis(given.number("drain")?),
+            log: given.choice("log")?.parse().unwrap_or(LevelFilter::INFO),
+            log_format: match given.choice("log-format")? {
+                "json" => LogFormat::Json,
+                _ => LogFormat::Text,
+            },
+            max_connections_source: given.source("max-connections"),
+        })
+    }
+}
+
+/// Which built-in application answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum HandlerKind {
+    /// Rooms: join, leave, msg, task, and an echo of what is no command.
+    Rooms,
+    /// Every message comes back as it was.
+    Echo,
+}
+
+/// Who gets a `msg` from a connection that is in no room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum OutsideRoom {
+    /// Nobody.
+    Nothing,
+    /// Every connection of the server.
+    Everyone,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn origins(given: &Given, listen: &[SocketAddr]) -> Result<Origins, SettingsError> {
+    let named = given.origins()?;
+    let any = named.iter().any(|origin| origin == "*");
+    let allowed = named.into_iter().filter(|origin| origin != "*").collect();
+    // An IPv4 address in IPv6 clothes is judged as what it is.
+    let loopback = listen
+        .iter()
+        .all(|addr| addr.ip().to_canonical().is_loopback());
+    Ok(Origins {
+        loopback,
+        any,
+        allowed,
+    })
+}

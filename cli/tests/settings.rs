@@ -1,0 +1,316 @@
+//! Owns the tests of precedence, of lists and switches, and of how errors are told. The file is
+//! in `file`, the edges of every flag are in `edges`.
+
+use core::time::Duration;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use stentor_cli::{
+    HandlerKind, LevelFilter, LogFormat, OutsideRoom, Settings, SettingsError, Source,
+};
+
+fn parse(
+    args: &[&str],
+    env: &[(&str, &str)],
+    file: Option<&str>,
+) -> Result<Settings, SettingsError> {
+    let config = file.map(|_| ["--config", "stentor.toml"]);
+    let args = ["stentor"]
+        .iter()
+        .chain(config.iter().flatten())
+        .chain(args);
+    let find = |name: &str| {
+        env.iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| OsString::from(value))
+    };
+    let read = |path: &Path| {
+        assert_eq!(path, Path::new("stentor.toml"));
+        file.map(String::from)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    };
+    Settings::parse(args, find, read)
+}
+
+fn ok(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> Settings {
+    parse(args, env, file).expect("valid settings")
+}
+
+fn told(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> String {
+    let error = parse(args, env, file).expect_err("invalid settings");
+    assert_eq!(error.exit_code(), 2);
+    error.to_string()
+}
+
+fn addresses(settings: &Settings) -> Vec<String> {
+    settings.listen.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_defaults_are_those_of_the_core_and_the_help() {
+    let settings = ok(&[], &[], None);
+    let core = stentor_core::Config::default();
+    assert_eq!(settings.config.queue_bytes(), core.queue_bytes());
+    assert_eq!(settings.config.ping_interval(), core.ping_interval());
+    assert!(settings.config.shards() >= 1);
+    assert_eq!(addresses(&settings), ["127.0.0.1:8080", "[::1]:8080"]);
+    assert!(
+        settings.listen_is_default
+            && settings.config.origins().loopback
+            && !settings.config.origins().any
+    );
+    assert_eq!(
+        (
+            settings.workers,
+            settings.worker_queue,
+            settings.max_connections
+        ),
+        (8, 1_024, None)
+    );
+    assert_eq!(
+        (settings.work_time, settings.drain),
+        (Duration::ZERO, Duration::from_secs(10))
+    );
+    assert_eq!(
+        (settings.handler, settings.outside_room),
+        (HandlerKind::Rooms, OutsideRoom::Nothing)
+    );
+    assert_eq!(
+        (settings.log, settings.log_format),
+        (LevelFilter::INFO, LogFormat::Text)
+    );
+    assert!(!settings.exclude_sender);
+}
+
+#[test]
+fn two_runs_have_two_seeds_unless_one_is_given() {
+    assert_ne!(
+        ok(&[], &[], None).config.seed(),
+        ok(&[], &[], None).config.seed()
+    );
+    assert_eq!(ok(&["--seed", "7"], &[], None).config.seed(), 7);
+    assert_eq!(
+        ok(&[], &[], Some("seed = \"18446744073709551615\""))
+            .config
+            .seed(),
+        u64::MAX
+    );
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
+    let env = [
+        ("STENTOR_QUEUE_BYTES", "2KiB"),
+        ("STENTOR_EXCLUDE_SENDER", "true"),
+        ("STENTOR_LISTEN", "127.0.0.1:2,[::1]:2"),
+    ];
+    let file = Some("queue-bytes = 1024\nexclude_sender = false\nlisten = [\"127.0.0.1:1\"]");
+    let flags = [
+        "--queue-bytes",
+        "3KiB",
+        "--exclude-sender=false",
+        "--listen",
+        "127.0.0.1:3",
+        "--listen",
+        "127.0.0.1:4",
+    ];
+
+    let seen = |settings: Settings| {
+        let listen = settings
+            .listen
+            .iter()
+            .map(|address| address.port())
+            .collect::<Vec<_>>();
+        (
+            settings.config.queue_bytes(),
+            settings.exclude_sender,
+            listen,
+            settings.listen_is_default,
+        )
+    };
+    assert_eq!(
+        seen(ok(&[], &[], None)),
+        (4 << 20, false, vec![8080, 8080], true)
+    );
+    assert_eq!(seen(ok(&[], &[], file)), (1 << 10, false, vec![1], false));
+    assert_eq!(
+        seen(ok(&[], &env, file)),
+        (2 << 10, true, vec![2, 2], false)
+    );
+    assert_eq!(
+        seen(ok(&flags, &env, file)),
+        (3 << 10, false, vec![3, 4], false)
+    );
+}
+
+#[test]
+fn a_switch_is_on_alone_and_off_when_told_so() {
+    let exclude =
+        |args: &[&str]| ok(args, &[("STENTOR_EXCLUDE_SENDER", "false")], None).exclude_sender;
+    assert!(!exclude(&[]));
+    assert!(exclude(&["--exclude-sender"]));
+    assert!(exclude(&["--exclude-sender=true"]));
+    let text = told(&[], &[("STENTOR_EXCLUDE_SENDER", "yes")], None);
+    assert!(
+        text.contains("`yes`")
+            && text.contains("STENTOR_EXCLUDE_SENDER")
+            && text.contains("true or false")
+    );
+}
+
+#[test]
+fn an_empty_variable_counts_as_none() {
+    let env = [
+        ("STENTOR_WORKERS", ""),
+        ("STENTOR_LISTEN", ""),
+        ("STENTOR_CONFIG", ""),
+    ];
+    let settings = ok(&[], &env, None);
+    assert!(settings.workers == 8 && settings.listen_is_default);
+}
+
+#[test]
+fn origins_follow_what_is_listened_on() {
+    let origins = |args: &[&str]| ok(args, &[], None).config.origins().clone();
+    assert!(
+        origins(&[
+            "--listen",
+            "127.9.9.9:1",
+            "--listen",
+            "[::ffff:127.0.0.1]:1"
+        ])
+        .loopback
+    );
+    assert!(!origins(&["--listen", "127.0.0.1:1", "--listen", "0.0.0.0:1"]).loopback);
+    let named = origins(&[
+        "--allow-origin",
+        "https://a.example",
+        "--allow-origin",
+        "https://b.example:444",
+    ]);
+    assert_eq!((named.any, named.allowed.len()), (false, 2));
+    let any = origins(&["--allow-origin", "*"]);
+    assert!(any.any && any.allowed.is_empty());
+}
+
+#[test]
+fn an_error_names_key_source_value_and_range() {
+    let rest = "is not allowed; it takes 128 to 1GiB, in bytes or with KiB, MiB, GiB, k, M";
+    assert_eq!(
+        told(&["--queue-bytes", "127"], &[], None),
+        format!("--queue-bytes: `127` from the flag --queue-bytes {rest}")
+    );
+    assert_eq!(
+        told(&[], &[("STENTOR_QUEUE_BYTES", "2GiB")], None),
+        format!("--queue-bytes: `2GiB` from the environment variable STENTOR_QUEUE_BYTES {rest}")
+    );
+    assert_eq!(
+        told(&[], &[], Some("queue_bytes = -1")),
+        format!("--queue-bytes: `-1` from the file stentor.toml {rest}")
+    );
+    assert_eq!(
+        told(&["--drain", "2h"], &[], None),
+        "--drain: `2h` from the flag --drain is not allowed; it takes 0s to 1h, with ms, s, m or h, in whole milliseconds"
+    );
+    assert_eq!(
+        told(&["--log", "loud"], &[], None),
+        "--log: `loud` from the flag --log is not allowed; it takes off, error, warn, info, debug, trace"
+    );
+    for bad in ["localhost:8080", "127.0.0.1", "8080", ":8080", ""] {
+        let text = told(&["--listen", bad], &[], None);
+        assert!(
+            text.contains(&format!("`{bad}`")) && text.contains("an IP address and a port"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_ping_must_leave_time_for_the_pong() {
+    let ping = |args: &[&str]| ok(args, &[], None).config.ping_interval();
+    assert_eq!(
+        ping(&["--pong-wait", "2m"]),
+        Duration::from_secs(54),
+        "the default fits"
+    );
+    assert_eq!(
+        ping(&["--pong-wait", "54s"]),
+        Duration::from_millis(48_600),
+        "nine tenths"
+    );
+    assert_eq!(
+        ping(&["--pong-wait", "11ms"]),
+        Duration::from_millis(10),
+        "as far as the range goes"
+    );
+    assert_eq!(
+        ping(&["--pong-wait", "2s", "--ping-interval", "1999ms"]),
+        Duration::from_millis(1_999)
+    );
+
+    let text = told(
+        &["--ping-interval", "2s"],
+        &[("STENTOR_PONG_WAIT", "2000ms")],
+        None,
+    );
+    assert_eq!(
+        text,
+        "--ping-interval: `2s` from the flag --ping-interval is not allowed; it must be shorter than --pong-wait, \
+         which is `2000ms` from the environment variable STENTOR_PONG_WAIT"
+    );
+    let text = told(&[], &[], Some("ping-interval = \"1m\""));
+    assert!(
+        text.contains("`1m` from the file stentor.toml") && text.contains("`60s` from the default"),
+        "{text}"
+    );
+    assert!(
+        told(&["--pong-wait", "10ms"], &[], None)
+            .contains("--ping-interval: `10ms` from the default")
+    );
+}
+
+#[test]
+fn pages_are_no_errors_and_unknown_flags_are() {
+    let page = |flag| match parse(&[flag], &[], None) {
+        Err(error @ SettingsError::Page(_)) => (error.exit_code(), error.to_string()),
+        other => panic!("not a page: {other:?}"),
+    };
+    let (code, help) = page("--help");
+    assert_eq!(code, 0);
+    for range in stentor_core::Config::RANGES {
+        assert!(
+            help.contains(&format!("--{} <", range.key.replace('_', "-"))),
+            "{}",
+            range.key
+        );
+    }
+    assert!(
+        help.contains("[1 to 1GiB; default: 1MiB]") && help.contains("STENTOR_QUEUE_BYTES"),
+        "{help}"
+    );
+    assert_eq!(
+        page("--version"),
+        (0, format!("stentor {}\n", env!("CARGO_PKG_VERSION")))
+    );
+    assert!(told(&["--queue-byte", "1"], &[], None).contains("--queue-byte"));
+    assert!(told(&["leftover"], &[], None).contains("leftover"));
+    assert!(told(&["--workers", "1", "--workers", "2"], &[], None).contains("--workers"));
+}
+
+#[cfg(unix)]
+#[test]
+fn text_that_is_not_utf8_is_an_error() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bytes = || OsString::from_vec(vec![b'8', 0xff]);
+    let env = |name: &str| (name == "STENTOR_WORKERS").then(bytes);
+    let error = Settings::parse(["stentor"], env, |_| Ok(String::new())).expect_err("not UTF-8");
+    let from = Source::Environment("STENTOR_WORKERS".into());
+    assert!(
+        matches!(&error, SettingsError::Value { source, .. } if *source == from),
+        "{error}"
+    );
+    let args = ["stentor".into(), "--workers".into(), bytes()];
+    let error = Settings::parse(args, |_| None, |_| Ok(String::new())).expect_err("not UTF-8");
+    assert_eq!(error.exit_code(), 2);
+}
