@@ -218,8 +218,24 @@ pub struct Range {
     pub max: u64,
 }
 
-fn within(key: &'static str, unit: Unit, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
-    if (min..=max).contains(&value) { Ok(()) } else { Err(ConfigError { key, unit, value, min, max }) }
+fn within(
+    key: &'static str,
+    unit: Unit,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError {
+            key,
+            unit,
+            value,
+            min,
+            max,
+        })
+    }
 }
 
 const KIB: usize = 1 << 10;
@@ -240,7 +256,11 @@ mod tests {
     fn the_defaults_are_valid() {
         Config::builder().build().expect("defaults are in range");
         for range in Config::RANGES {
-            assert!(range.min <= range.default && range.default <= range.max, "{}", range.key);
+            assert!(
+                range.min <= range.default && range.default <= range.max,
+                "{}",
+                range.key
+            );
         }
     }
 
@@ -249,7 +269,10 @@ mod tests {
         let build = |n| Config::builder().max_message(n).build();
         assert!(build(1).is_ok() && build(GIB).is_ok());
         let error = build(0).expect_err("below the range");
-        assert_eq!((error.key, error.value, error.min, error.max), ("max_message", 0, 1, GIB as u64));
+        assert_eq!(
+            (error.key, error.value, error.min, error.max),
+            ("max_message", 0, 1, GIB as u64)
+        );
         assert!(build(GIB + 1).is_err());
     }
 

@@ -243,8 +243,17 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = self.unit.suffix();
-        let Self { key, value, min, max, .. } = self;
-        write!(f, "{key}: {value}{unit} is outside {min}{unit} to {max}{unit}")
+        let Self {
+            key,
+            value,
+            min,
+            max,
+            ..
+        } = self;
+        write!(
+            f,
+            "{key}: {value}{unit} is outside {min}{unit} to {max}{unit}"
+        )
     }
 }
 

@@ -36,7 +36,11 @@ pub struct ConnId {
 
 impl ConnId {
     pub(crate) const fn new(shard: ShardId, slot: u32, generation: u32) -> Self {
-        Self { slot, generation, shard }
+        Self {
+            slot,
+            generation,
+            shard,
+        }
     }
 
     /// The shard that owns the connection.

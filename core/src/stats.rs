@@ -86,7 +86,7 @@ stats! {
 
 stats! {
     /// Rooms, and what passed through them.
-    Rooms {
+    RoomStats {
         /// Rooms that have members on this shard, or are kept by it for others (a gauge).
         rooms,
         /// Memberships on this shard (a gauge).
@@ -99,6 +99,8 @@ stats! {
         copied,
         /// Members offered a publication.
         offered,
+        /// Publications that still waited for credits when their connection ended.
+        abandoned,
         /// Letters posted to other shards.
         letters,
         /// Times a connection had to wait for credits before it could publish.
@@ -143,7 +145,7 @@ pub struct Stats {
     /// Control frames and bytes on their way to peers.
     pub sent: Sent,
     /// Rooms, and what passed through them.
-    pub rooms: Rooms,
+    pub rooms: RoomStats,
     /// Connections, timers, and memory.
     pub links: Links,
     /// Connections that ended, by [`CloseCause`].

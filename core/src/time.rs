@@ -50,7 +50,11 @@ impl core::fmt::Debug for Timestamp {
 /// A duration in whole microseconds, saturating.
 pub(crate) const fn micros(duration: Duration) -> u64 {
     let micros = duration.as_micros();
-    if micros > u64::MAX as u128 { u64::MAX } else { micros as u64 }
+    if micros > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        micros as u64
+    }
 }
 
 #[cfg(test)]

@@ -121,26 +121,42 @@ impl Connection {
             if self.remaining > 0 {
                 at += self.take_piece(&mut input[at..], buffers)?;
                 if self.remaining > 0 {
-                    return Ok(Step { consumed: at, event: None });
+                    return Ok(Step {
+                        consumed: at,
+                        event: None,
+                    });
                 }
                 if let Some(event) = self.end_frame()? {
-                    return Ok(Step { consumed: at, event: Some(event) });
+                    return Ok(Step {
+                        consumed: at,
+                        event: Some(event),
+                    });
                 }
             }
             let rest = &mut input[at..];
             self.check_first_bytes(rest)?;
             let Some((header, len)) = Header::parse(rest)? else {
-                return Ok(Step { consumed: at, event: None });
+                return Ok(Step {
+                    consumed: at,
+                    event: None,
+                });
             };
             let body = at + len;
             let here = input.len() - body;
             if header.opcode.is_control() {
                 let end = header.payload_len as usize;
                 if here < end {
-                    return Ok(Step { consumed: at, event: None });
+                    return Ok(Step {
+                        consumed: at,
+                        event: None,
+                    });
                 }
                 let range = body..body + end;
-                mask::apply(&mut input[range.clone()], header.mask.unwrap_or_default(), 0);
+                mask::apply(
+                    &mut input[range.clone()],
+                    header.mask.unwrap_or_default(),
+                    0,
+                );
                 let event = match header.opcode {
                     Opcode::Ping => Event::Ping(range.clone()),
                     Opcode::Pong => Event::Pong(range.clone()),
@@ -150,26 +166,43 @@ impl Connection {
                         Event::Close(code)
                     }
                 };
-                return Ok(Step { consumed: range.end, event: Some(event) });
+                return Ok(Step {
+                    consumed: range.end,
+                    event: Some(event),
+                });
             }
             let whole = self.begin_frame(&header, limits)?;
             at = body;
             if whole && here as u64 >= header.payload_len {
                 let range = body..body + header.payload_len as usize;
-                mask::apply(&mut input[range.clone()], header.mask.unwrap_or_default(), 0);
+                mask::apply(
+                    &mut input[range.clone()],
+                    header.mask.unwrap_or_default(),
+                    0,
+                );
                 let kind = self.kind.take().unwrap_or(Kind::Binary);
                 self.remaining = 0;
-                if kind == Kind::Text && simdutf8::basic::from_utf8(&input[range.clone()]).is_err() {
+                if kind == Kind::Text && simdutf8::basic::from_utf8(&input[range.clone()]).is_err()
+                {
                     return Err(PeerError::InvalidUtf8);
                 }
                 let consumed = range.end;
-                let event = Event::Message { kind, payload: Payload::Here(range) };
-                return Ok(Step { consumed, event: Some(event) });
+                let event = Event::Message {
+                    kind,
+                    payload: Payload::Here(range),
+                };
+                return Ok(Step {
+                    consumed,
+                    event: Some(event),
+                });
             }
             if header.payload_len == 0
                 && let Some(event) = self.end_frame()?
             {
-                return Ok(Step { consumed: at, event: Some(event) });
+                return Ok(Step {
+                    consumed: at,
+                    event: Some(event),
+                });
             }
         }
     }
@@ -187,9 +220,11 @@ impl Connection {
         //# The server MUST close the connection upon receiving a frame that is
         //# not masked.
         match input.get(1).map(|second| second & 0x80 != 0) {
-            Some(masked) if masked != self.role.peer_masks() => {
-                Err(if masked { PeerError::Masked } else { PeerError::Unmasked })
-            }
+            Some(masked) if masked != self.role.peer_masks() => Err(if masked {
+                PeerError::Masked
+            } else {
+                PeerError::Unmasked
+            }),
             _ => Ok(()),
         }
     }
@@ -245,6 +280,9 @@ impl Connection {
         }
         self.utf8.finish()?;
         let kind = self.kind.take().unwrap_or(Kind::Binary);
-        Ok(Some(Event::Message { kind, payload: Payload::Assembled }))
+        Ok(Some(Event::Message {
+            kind,
+            payload: Payload::Assembled,
+        }))
     }
 }

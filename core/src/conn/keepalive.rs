@@ -33,7 +33,11 @@ impl Keepalive {
         let half = ping_interval.as_micros() as u64 / 2;
         let early = half * (spread as u64) / (u32::MAX as u64);
         let first = Duration::from_micros(2 * half - early);
-        Self { heard: now, ping_at: now.after(first), first: true }
+        Self {
+            heard: now,
+            ping_at: now.after(first),
+            first: true,
+        }
     }
 
     pub(crate) const fn handle_input(&mut self, now: Timestamp) {
@@ -89,9 +93,15 @@ mod tests {
     #[test]
     fn silence_is_answered_with_a_ping_and_then_with_death() {
         let mut peer = Keepalive::new(at(0), PING, 0);
-        assert_eq!(peer.handle_timeout(at(53), PING, PONG), Alarm::Sleep(at(54)));
+        assert_eq!(
+            peer.handle_timeout(at(53), PING, PONG),
+            Alarm::Sleep(at(54))
+        );
         assert_eq!(peer.handle_timeout(at(54), PING, PONG), Alarm::Ping(at(60)));
-        assert_eq!(peer.handle_timeout(at(59), PING, PONG), Alarm::Sleep(at(60)));
+        assert_eq!(
+            peer.handle_timeout(at(59), PING, PONG),
+            Alarm::Sleep(at(60))
+        );
         assert_eq!(peer.handle_timeout(at(60), PING, PONG), Alarm::Dead);
     }
 
@@ -100,9 +110,18 @@ mod tests {
         let mut peer = Keepalive::new(at(0), PING, u32::MAX);
         assert_eq!(peer.handle_timeout(at(27), PING, PONG), Alarm::Ping(at(60)));
         peer.handle_input(at(50));
-        assert_eq!(peer.handle_timeout(at(81), PING, PONG), Alarm::Sleep(at(104)));
-        assert_eq!(peer.handle_timeout(at(104), PING, PONG), Alarm::Ping(at(110)));
+        assert_eq!(
+            peer.handle_timeout(at(81), PING, PONG),
+            Alarm::Sleep(at(104))
+        );
+        assert_eq!(
+            peer.handle_timeout(at(104), PING, PONG),
+            Alarm::Ping(at(110))
+        );
         peer.handle_input(at(105));
-        assert_eq!(peer.handle_timeout(at(158), PING, PONG), Alarm::Sleep(at(159)));
+        assert_eq!(
+            peer.handle_timeout(at(158), PING, PONG),
+            Alarm::Sleep(at(159))
+        );
     }
 }

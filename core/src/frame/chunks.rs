@@ -16,8 +16,8 @@ impl<'a> Chunks<'a> {
     pub const MAX: usize = 32;
 
     /// No slices.
-    pub const fn new() -> Self {
-        Self { slices: SmallVec::new_const(), len: 0 }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The slices, in order; none is empty.

@@ -77,7 +77,12 @@ impl Store {
     }
 
     /// [`encode`](Self::encode) with a payload in two parts.
-    pub(crate) fn encode_parts(&mut self, rank: Rank, opcode: Opcode, parts: [&[u8]; 2]) -> FrameId {
+    pub(crate) fn encode_parts(
+        &mut self,
+        rank: Rank,
+        opcode: Opcode,
+        parts: [&[u8]; 2],
+    ) -> FrameId {
         let len = parts[0].len() + parts[1].len();
         if len > INLINE_OWNED {
             return self.encode_body(rank, opcode, Bytes::from(parts.concat()));
@@ -114,7 +119,9 @@ impl Store {
         if record.refs > 0 {
             return;
         }
-        let Record { run, inline, body, .. } = *record;
+        let Record {
+            run, inline, body, ..
+        } = *record;
         self.free_records.push(id.0);
         if body != NO_BODY {
             let bytes = core::mem::take(&mut self.bodies[body as usize]);
@@ -136,14 +143,22 @@ impl Store {
     pub(crate) fn bytes(&self, id: FrameId) -> (&[u8], &[u8]) {
         let record = &self.records[id.0 as usize];
         let inline = self.span(record.run, record.offset, record.inline);
-        let body = self.bodies.get(record.body as usize).map_or(&[][..], |body| body);
+        let body = self
+            .bodies
+            .get(record.body as usize)
+            .map_or(&[][..], |body| body);
         (inline, body)
     }
 
     /// Where the frame stands: run, offset, bytes there, and whether that is all of it.
     pub(crate) fn place(&self, id: FrameId) -> (u32, u32, u32, bool) {
         let record = &self.records[id.0 as usize];
-        (record.run, record.offset, record.inline, record.body == NO_BODY)
+        (
+            record.run,
+            record.offset,
+            record.inline,
+            record.body == NO_BODY,
+        )
     }
 
     pub(crate) fn span(&self, run: u32, offset: u32, len: u32) -> &[u8] {
@@ -187,7 +202,15 @@ impl Store {
             bytes.extend_from_slice(part);
         }
         let inline = inline as u32;
-        let record = Record { run, offset, inline, len: inline + body_len as u32, body, refs: 1, rank };
+        let record = Record {
+            run,
+            offset,
+            inline,
+            len: inline + body_len as u32,
+            body,
+            refs: 1,
+            rank,
+        };
         let id = if let Some(free) = self.free_records.pop() {
             self.records[free as usize] = record;
             free
@@ -218,10 +241,14 @@ impl Store {
     }
 
     fn open_another(&mut self) {
-        self.open = self.spare.pop().or_else(|| self.bare.pop()).unwrap_or_else(|| {
-            self.runs.push(Run::default());
-            (self.runs.len() - 1) as u32
-        });
+        self.open = self
+            .spare
+            .pop()
+            .or_else(|| self.bare.pop())
+            .unwrap_or_else(|| {
+                self.runs.push(Run::default());
+                (self.runs.len() - 1) as u32
+            });
     }
 
     fn end_of_open(&mut self) -> (u32, u32) {

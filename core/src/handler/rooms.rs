@@ -49,7 +49,11 @@ pub struct RoomOutcome {
 impl RoomTask {
     /// Does the work: there is none but to say which worker did it.
     pub fn run(&self, worker: WorkerId) -> RoomOutcome {
-        RoomOutcome { kind: self.kind, worker, text: self.text.clone() }
+        RoomOutcome {
+            kind: self.kind,
+            worker,
+            text: self.text.clone(),
+        }
     }
 }
 
@@ -91,7 +95,10 @@ impl Handler for Rooms {
                 }
             }
             Command::Task(text) => {
-                ctx.submit(RoomTask { kind, text: Bytes::copy_from_slice(text) });
+                ctx.submit(RoomTask {
+                    kind,
+                    text: Bytes::copy_from_slice(text),
+                });
             }
             Command::Other(text) => {
                 ctx.reply_parts(kind, priority::ECHO, answer::ECHO, text);

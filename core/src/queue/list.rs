@@ -57,15 +57,28 @@ impl Nodes {
     pub(crate) fn new() -> Self {
         let rank = crate::frame::Rank::LAST;
         Self {
-            nodes: alloc::vec![Node { frame: FrameId(0), link: NONE }],
+            nodes: alloc::vec![Node {
+                frame: FrameId(0),
+                link: NONE
+            }],
             free: NONE,
-            bands: alloc::vec![Band { rank, next: NONE, list: List::default(), frames: 0, bytes: 0 }],
+            bands: alloc::vec![Band {
+                rank,
+                next: NONE,
+                list: List::default(),
+                frames: 0,
+                bytes: 0
+            }],
             free_band: NONE,
         }
     }
 
     pub(crate) fn band(&self, at: u32) -> Option<&Band> {
-        if at == NONE { None } else { self.bands.get(at as usize) }
+        if at == NONE {
+            None
+        } else {
+            self.bands.get(at as usize)
+        }
     }
 
     pub(crate) fn band_mut(&mut self, at: u32) -> &mut Band {
@@ -74,7 +87,13 @@ impl Nodes {
     }
 
     pub(crate) fn new_band(&mut self, rank: crate::frame::Rank, next: u32) -> u32 {
-        let band = Band { rank, next, list: List::default(), frames: 0, bytes: 0 };
+        let band = Band {
+            rank,
+            next,
+            list: List::default(),
+            frames: 0,
+            bytes: 0,
+        };
         if self.free_band == NONE {
             self.bands.push(band);
             return (self.bands.len() - 1) as u32;
@@ -91,7 +110,11 @@ impl Nodes {
     }
 
     pub(crate) fn first(&self, list: List) -> Option<FrameId> {
-        if list.is_empty() { None } else { Some(self.nodes[list.head as usize].frame) }
+        if list.is_empty() {
+            None
+        } else {
+            Some(self.nodes[list.head as usize].frame)
+        }
     }
 
     pub(crate) fn push_back(&mut self, list: &mut List, frame: FrameId) {
@@ -137,7 +160,10 @@ impl Nodes {
         if at == NONE {
             return None;
         }
-        let Node { frame, link: neighbour } = self.nodes[at as usize];
+        let Node {
+            frame,
+            link: neighbour,
+        } = self.nodes[at as usize];
         *end = neighbour;
         if neighbour == NONE {
             *other_end = NONE;

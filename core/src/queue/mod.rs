@@ -6,4 +6,4 @@ mod list;
 mod priority;
 
 pub(crate) use list::Nodes;
-pub(crate) use priority::{Full, Limits, Queue};
+pub(crate) use priority::{Limits, Queue};

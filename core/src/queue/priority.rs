@@ -78,7 +78,9 @@ impl Queue {
                 return Err(Full);
             }
             while !self.has_room(len, limits) {
-                let Some(victim) = self.pop_least_urgent(nodes, store) else { break };
+                let Some(victim) = self.pop_least_urgent(nodes, store) else {
+                    break;
+                };
                 evicted(victim);
             }
         }
@@ -98,18 +100,29 @@ impl Queue {
 
     /// How many frames of this rank wait, and are not in flight.
     pub(crate) fn waiting(&self, nodes: &Nodes, rank: Rank) -> u32 {
-        self.find(nodes, rank).map_or(0, |at| nodes.band(at).map_or(0, |band| band.frames))
+        self.find(nodes, rank)
+            .map_or(0, |at| nodes.band(at).map_or(0, |band| band.frames))
     }
 
     /// Takes the oldest frame of this rank out again.
-    pub(crate) fn withdraw(&mut self, nodes: &mut Nodes, store: &Store, rank: Rank) -> Option<FrameId> {
+    pub(crate) fn withdraw(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        rank: Rank,
+    ) -> Option<FrameId> {
         let at = self.find(nodes, rank)?;
         self.pop_band(nodes, store, at, End::Oldest)
     }
 
     /// Moves the next frame into flight and names it; only one that is more
     /// urgent than `before`, if that is given.
-    pub(crate) fn launch(&mut self, nodes: &mut Nodes, store: &Store, before: Option<Rank>) -> Option<FrameId> {
+    pub(crate) fn launch(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        before: Option<Rank>,
+    ) -> Option<FrameId> {
         let first = self.bands;
         let band = nodes.band(first)?;
         if before.is_some_and(|rank| band.rank >= rank) {
@@ -171,7 +184,11 @@ impl Queue {
     /// Puts what is in flight and not begun back where it was, so that it can be
     /// overtaken and evicted again.
     pub(crate) fn settle(&mut self, nodes: &mut Nodes, store: &Store) {
-        let pinned = if self.written > 0 { nodes.pop_front(&mut self.flight) } else { None };
+        let pinned = if self.written > 0 {
+            nodes.pop_front(&mut self.flight)
+        } else {
+            None
+        };
         while let Some(frame) = nodes.pop_back(&mut self.flight) {
             let (rank, len) = (store.rank(frame), store.len(frame));
             let at = self.find_or_insert(nodes, rank);
@@ -220,7 +237,11 @@ impl Queue {
             }
             at = band.next;
         }
-        let rest = Self { messages: self.messages - messages, bytes: self.bytes - bytes, ..Self::default() };
+        let rest = Self {
+            messages: self.messages - messages,
+            bytes: self.bytes - bytes,
+            ..Self::default()
+        };
         messages > 0 && rest.has_room(len, limits)
     }
 

@@ -61,7 +61,9 @@ impl Rooms {
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
         let hash = self.hash.hash_one(name);
-        self.by_name.find(hash, |&at| self.rooms[at as usize].name == name).copied()
+        self.by_name
+            .find(hash, |&at| self.rooms[at as usize].name == name)
+            .copied()
     }
 
     pub(crate) fn name(&self, room: u32) -> &Bytes {
@@ -87,7 +89,10 @@ impl Rooms {
         let room = self.find_or_create(name);
         let members = &mut self.rooms[room as usize].members;
         members.push(slot);
-        Membership { room, place: (members.len() - 1) as u32 }
+        Membership {
+            room,
+            place: (members.len() - 1) as u32,
+        }
     }
 
     /// Takes a member out. The last member takes its place: `Some` with its slot
@@ -116,7 +121,9 @@ impl Rooms {
     pub(crate) fn remove_elsewhere(&mut self, name: &[u8], shard: ShardId) {
         let Some(room) = self.find(name) else { return };
         let elsewhere = &mut self.rooms[room as usize].elsewhere;
-        let Some(at) = elsewhere.iter().position(|(other, _)| *other == shard) else { return };
+        let Some(at) = elsewhere.iter().position(|(other, _)| *other == shard) else {
+            return;
+        };
         elsewhere[at].1 -= 1;
         if elsewhere[at].1 == 0 {
             elsewhere.swap_remove(at);
@@ -129,7 +136,11 @@ impl Rooms {
             return room;
         }
         let hash = self.hash.hash_one(name);
-        let new = Room { name: Bytes::copy_from_slice(name), hash, ..Room::default() };
+        let new = Room {
+            name: Bytes::copy_from_slice(name),
+            hash,
+            ..Room::default()
+        };
         let at = if let Some(free) = self.free.pop() {
             self.rooms[free as usize] = new;
             free
@@ -138,13 +149,19 @@ impl Rooms {
             (self.rooms.len() - 1) as u32
         };
         let rooms = &self.rooms;
-        self.by_name.insert_unique(hash, at, |&at| rooms[at as usize].hash);
+        self.by_name
+            .insert_unique(hash, at, |&at| rooms[at as usize].hash);
         at
     }
 
     /// A room without members costs nothing: it is forgotten.
     fn remove_if_empty(&mut self, room: u32) {
-        let Room { hash, members, elsewhere, .. } = &self.rooms[room as usize];
+        let Room {
+            hash,
+            members,
+            elsewhere,
+            ..
+        } = &self.rooms[room as usize];
         if !members.is_empty() || !elsewhere.is_empty() {
             return;
         }

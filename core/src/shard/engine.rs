@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::lane::Lane;
+use super::lane::{Lane, Part};
 use super::letter::Letter;
 use super::output::{Event, Output};
 use super::slab::Slab;
@@ -57,6 +57,8 @@ pub(crate) struct Engine<H: Handler> {
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(super) parked: usize,
     pub(super) counts: Stats,
+    /// Frames for the lane's owner that must come behind what is in it.
+    pub(super) late: Vec<FrameId>,
     victims: Vec<FrameId>,
 }
 
@@ -94,6 +96,7 @@ impl<H: Handler> Engine<H> {
             draining: false,
             parked: 0,
             counts: Stats::default(),
+            late: Vec::new(),
             victims: Vec::new(),
             config,
         }
@@ -111,6 +114,22 @@ impl<H: Handler> Engine<H> {
             bytes: self.config.max_message,
             fragments: self.config.max_fragments as u32,
         }
+    }
+
+    pub(crate) fn id_of(&self, at: u32) -> ConnId {
+        self.slots.id(at)
+    }
+
+    pub(crate) fn state_of(&mut self, at: u32) -> Option<&mut H::State> {
+        self.slots[at].state.as_mut()
+    }
+
+    pub(crate) fn room_of(&self, at: u32) -> Option<&bytes::Bytes> {
+        Some(self.rooms.name(self.slots[at].memberships.first()?.room))
+    }
+
+    pub(crate) fn is_parked(&self, at: u32) -> bool {
+        self.slots[at].is_parked()
     }
 
     pub(super) fn tell(&mut self, event: Event) {
@@ -136,6 +155,11 @@ impl<H: Handler> Engine<H> {
             return;
         }
         if self.lane.owner() == Some(at) {
+            if self.lane_is_held() {
+                self.store.retain(frame);
+                self.late.push(frame);
+                return;
+            }
             self.spill_lane(0);
         }
         self.push_counted(at, frame);
@@ -146,9 +170,11 @@ impl<H: Handler> Engine<H> {
         let limits = self.limits();
         let slot = &mut self.slots[at];
         let victims = &mut self.victims;
-        let pushed = slot.queue.push(&mut self.nodes, &self.store, limits, frame, |victim| {
-            victims.push(victim);
-        });
+        let pushed = slot
+            .queue
+            .push(&mut self.nodes, &self.store, limits, frame, |victim| {
+                victims.push(victim);
+            });
         if pushed.is_err() {
             self.counts.delivery.refused_full += 1;
             return;
@@ -173,16 +199,20 @@ impl<H: Handler> Engine<H> {
 
     /// Queues a frame that no limit holds for, and gives its reference away.
     pub(super) fn push_control(&mut self, at: u32, frame: FrameId) {
-        self.slots[at].queue.push_control(&mut self.nodes, &self.store, frame);
+        self.slots[at]
+            .queue
+            .push_control(&mut self.nodes, &self.store, frame);
         self.mark_dirty(at);
     }
 
     /// Throws away what waits for a connection.
     pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
         let victims = &mut self.victims;
-        self.slots[at].queue.discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
-            victims.push(frame);
-        });
+        self.slots[at]
+            .queue
+            .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
+                victims.push(frame);
+            });
         for victim in self.victims.drain(..) {
             self.counts.delivery.discarded += u64::from(self.store.rank(victim).is_data());
             self.store.release(victim);
@@ -190,26 +220,69 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Moves what is in the fast lane to its owner's queue, where it counts as
-    /// before. So much of it is out.
+    /// before. So many bytes of it are out.
     pub(super) fn spill_lane(&mut self, written: usize) {
+        let scratch = core::mem::take(&mut self.scratch);
+        self.spill_lane_from(
+            Part {
+                bytes: &scratch,
+                base: 0,
+            },
+            written,
+        );
+        self.scratch = scratch;
+    }
+
+    fn spill_lane_from(&mut self, scratch: Part<&[u8]>, written: usize) {
         let Some(at) = self.lane.owner() else { return };
         let mut lane = core::mem::take(&mut self.lane);
         let rank = lane.rank();
-        let mut frame_bytes = self.buffers.take();
+        let mut bytes = self.buffers.take();
         let done = lane.unwritten(written, |start, end| {
-            frame_bytes.clear();
-            lane.copy_out(&self.scratch, start, end, &mut frame_bytes);
-            let frame = self.store.adopt(rank, &frame_bytes);
+            bytes.clear();
+            lane.copy_out(scratch, start, end, &mut bytes);
+            let frame = self.store.adopt(rank, &bytes);
             let out = written.saturating_sub(start) as u32;
-            self.slots[at].queue.adopt(&mut self.nodes, &self.store, frame, out);
+            self.slots[at]
+                .queue
+                .adopt(&mut self.nodes, &self.store, frame, out);
         });
-        self.buffers.give(frame_bytes);
+        self.buffers.give(bytes);
         self.counts.delivery.written += done;
         lane.clear();
         self.lane = lane;
         if !self.slots[at].queue.is_empty() {
             self.mark_dirty(at);
         }
+    }
+
+    /// Whether the lane has pieces in the scratch while somebody else looks at
+    /// that; then it cannot be spilled yet, and what must come behind it waits
+    /// in `late`.
+    pub(super) fn lane_is_held(&self) -> bool {
+        self.scratch.is_empty() && self.lane.is_in_scratch()
+    }
+
+    /// After a callback: does what could not be done while its message was borrowed.
+    pub(super) fn settle_lane(&mut self, scratch: Part<&mut [u8]>) {
+        let Part { bytes, base } = scratch;
+        self.lane.commit(Part {
+            bytes: &mut *bytes,
+            base,
+        });
+        if self.late.is_empty() {
+            return;
+        }
+        let owner = self.lane.owner();
+        self.spill_lane_from(Part { bytes, base }, 0);
+        let mut late = core::mem::take(&mut self.late);
+        for frame in late.drain(..) {
+            if let Some(at) = owner {
+                self.push_counted(at, frame);
+            }
+            self.store.release(frame);
+        }
+        self.late = late;
     }
 
     pub(super) fn stats(&self) -> Stats {

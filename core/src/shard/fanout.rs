@@ -10,12 +10,26 @@ use crate::handler::Handler;
 impl<H: Handler> Engine<H> {
     /// Queues a publication for everyone on this shard whom it concerns.
     pub(super) fn fan_out(&mut self, publication: &Publication) {
-        let Publication { room, from, exclude_sender, kind, priority, payload, .. } = publication;
-        let but = if *exclude_sender { self.slots.find(*from) } else { None };
+        let Publication {
+            room,
+            from,
+            exclude_sender,
+            kind,
+            priority,
+            payload,
+            ..
+        } = publication;
+        let but = if *exclude_sender {
+            self.slots.find(*from)
+        } else {
+            None
+        };
         let rank = Rank::data(*priority);
         match room {
             Some(name) => {
-                let Some(room) = self.rooms.find(name) else { return };
+                let Some(room) = self.rooms.find(name) else {
+                    return;
+                };
                 if self.rooms.members(room).is_empty() {
                     return;
                 }

@@ -4,17 +4,16 @@
 use alloc::boxed::Box;
 use core::ops::Range;
 
+use super::Shard;
 use super::engine::{Engine, HEADROOM, SCRATCH};
-use super::output::{Event, Output};
-use super::pending::{Op, Pending, Wait};
+use super::lane::Part;
+use super::output::Output;
+use super::pending::{Op, Pending};
 use super::reply::Here;
 use super::slot::Phase;
-use super::{Letter, Shard};
 use crate::conn::{self, Keepalive, Payload};
-use crate::error::HandshakeError;
 use crate::frame::Rank;
-use crate::handler::{Context, Handler, Message, TaskEnd, Verdict};
-use crate::handshake::{self, Decision, Fields, Page, Request};
+use crate::handler::{Context, Handler, Message, TaskEnd};
 use crate::id::ConnId;
 use crate::time::Timestamp;
 use crate::wire::opcode::Opcode;
@@ -33,8 +32,11 @@ impl<H: Handler> Shard<H> {
     pub fn accept(&mut self, now: Timestamp, admission: Admission) -> ConnId {
         let engine = &mut self.engine;
         engine.now = now;
-        let spread = (engine.config.seed as u32 ^ engine.counts.links.accepted as u32).wrapping_mul(0x9E37_79B9);
-        let at = engine.slots.insert(Keepalive::new(now, engine.config.ping_interval, spread));
+        let spread = (engine.config.seed as u32 ^ engine.counts.links.accepted as u32)
+            .wrapping_mul(0x9E37_79B9);
+        let at = engine
+            .slots
+            .insert(Keepalive::new(now, engine.config.ping_interval, spread));
         engine.counts.links.accepted += 1;
         engine.slots[at].flags.surplus = admission == Admission::Surplus;
         engine.set_deadline(at, engine.config.handshake_timeout);
@@ -52,11 +54,16 @@ impl<H: Handler> Shard<H> {
     /// [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, now: Timestamp, id: ConnId, n: usize) {
         self.engine.now = now;
-        let Some(at) = self.engine.begin_input(id, n) else { return };
+        let Some(at) = self.engine.begin_input(id, n) else {
+            return;
+        };
         let range = HEADROOM..HEADROOM + n;
         if self.engine.slots[at].is_behind() {
             let tail = self.engine.tail_len(at);
-            if tail > HEADROOM || self.engine.slots[at].is_parked() || self.engine.slots[at].phase == Phase::Head {
+            if tail > HEADROOM
+                || self.engine.slots[at].is_parked()
+                || self.engine.slots[at].phase == Phase::Head
+            {
                 let scratch = core::mem::take(&mut self.engine.scratch);
                 self.engine.carry(at, &scratch[range]);
                 self.engine.scratch = scratch;
@@ -77,7 +84,9 @@ impl<H: Handler> Shard<H> {
     pub fn handle_input(&mut self, now: Timestamp, id: ConnId, bytes: &mut [u8]) {
         self.engine.now = now;
         self.engine.vacate_scratch();
-        let Some(at) = self.engine.begin_input(id, bytes.len()) else { return };
+        let Some(at) = self.engine.begin_input(id, bytes.len()) else {
+            return;
+        };
         if self.engine.slots[at].is_behind() {
             self.engine.carry(at, bytes);
             self.go_on(at);
@@ -91,7 +100,9 @@ impl<H: Handler> Shard<H> {
     /// Takes note that the peer has shut its side.
     pub fn handle_eof(&mut self, now: Timestamp, id: ConnId) {
         self.engine.now = now;
-        let Some(at) = self.engine.slots.find(id) else { return };
+        let Some(at) = self.engine.slots.find(id) else {
+            return;
+        };
         self.engine.slots[at].flags.eof = true;
         self.engine.vacate_scratch();
         if self.engine.slots[at].is_behind() && self.engine.slots[at].phase == Phase::Open {
@@ -185,19 +196,26 @@ impl<H: Handler> Shard<H> {
             }
             let limits = self.engine.message_limits();
             let slot = &mut self.engine.slots[at];
-            let step = match slot.conn.poll_event(&mut input[done..], limits, &mut self.engine.buffers) {
-                Ok(step) => step,
-                Err(error) => {
-                    self.engine.fail(at, error);
-                    return input.len();
-                }
-            };
+            let step =
+                match slot
+                    .conn
+                    .poll_event(&mut input[done..], limits, &mut self.engine.buffers)
+                {
+                    Ok(step) => step,
+                    Err(error) => {
+                        self.engine.fail(at, error);
+                        return input.len();
+                    }
+                };
             let start = done;
             done += step.consumed;
             let Some(event) = step.event else { return done };
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {
-                conn::Event::Message { kind, payload: Payload::Here(range) } => {
+                conn::Event::Message {
+                    kind,
+                    payload: Payload::Here(range),
+                } => {
                     let range = within(range);
                     let here = base.map(|base| Here {
                         at: base + range.start,
@@ -205,16 +223,40 @@ impl<H: Handler> Shard<H> {
                         len: range.len(),
                     });
                     // Without a scratch the lane is open too, for copies.
-                    let here = here.unwrap_or(Here { at: 0, address: usize::MAX, len: 0 });
-                    self.take_message(at, here, Message { kind, payload: &input[range] });
-                    if let Some(base) = base {
-                        self.engine.lane.commit_at(input, base);
-                    }
+                    let here = here.unwrap_or(Here {
+                        at: 0,
+                        address: usize::MAX,
+                        len: 0,
+                    });
+                    self.take_message(
+                        at,
+                        here,
+                        Message {
+                            kind,
+                            payload: &input[range],
+                        },
+                    );
+                    let base = base.unwrap_or_default();
+                    self.engine.settle_lane(Part { bytes: input, base });
                 }
-                conn::Event::Message { kind, payload: Payload::Assembled } => {
+                conn::Event::Message {
+                    kind,
+                    payload: Payload::Assembled,
+                } => {
                     let message = self.engine.slots[at].conn.take_message();
-                    let here = Here { at: 0, address: usize::MAX, len: 0 };
-                    self.take_message(at, here, Message { kind, payload: &message });
+                    let here = Here {
+                        at: 0,
+                        address: usize::MAX,
+                        len: 0,
+                    };
+                    self.take_message(
+                        at,
+                        here,
+                        Message {
+                            kind,
+                            payload: &message,
+                        },
+                    );
                     self.engine.buffers.give(message);
                 }
                 conn::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
@@ -245,53 +287,6 @@ impl<H: Handler> Shard<H> {
             self.handler.on_message(&mut ctx, message);
         }
     }
-
-    fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
-        let mut fields = Fields::new();
-        let (request, len) = match Request::parse(input, &mut fields, &self.engine.config) {
-            Ok(Some(parsed)) => parsed,
-            Ok(None) => return 0,
-            Err(error) => {
-                self.engine.refuse(at, error, false);
-                return input.len();
-            }
-        };
-        let head_only = request.is_head();
-        let decision = if self.engine.slots[at].flags.surplus {
-            Err(HandshakeError::Full)
-        } else if self.engine.draining {
-            Err(HandshakeError::Draining)
-        } else {
-            handshake::decide(&request, &self.engine.config)
-        };
-        match decision {
-            Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
-                Verdict::Accept { state } => {
-                    self.engine.open(at, state, &upgrade.accept);
-                    return len;
-                }
-                Verdict::Refuse(status) => self.engine.refuse(at, HandshakeError::Handler(status), head_only),
-            },
-            Ok(Decision::Page { page, head_only }) => self.engine.answer(at, page, head_only),
-            Err(error) => self.engine.refuse(at, error, head_only),
-        }
-        input.len()
-    }
-
-    /// Carries out a command of a connection, or leaves it until what it waits for has come.
-    fn run_or_defer(&mut self, at: u32, op: Op<H>) {
-        if self.engine.slots[at].is_parked() {
-            self.engine.defer(at, op);
-            return;
-        }
-        match op {
-            Op::Outcome(end) => {
-                let mut ctx = Context::new(&mut self.engine, at, None);
-                self.handler.on_outcome(&mut ctx, end);
-            }
-            op => self.engine.run(at, op),
-        }
-    }
 }
 
 impl<H: Handler> Engine<H> {
@@ -303,53 +298,6 @@ impl<H: Handler> Engine<H> {
         let slot = &mut self.slots[at];
         slot.keepalive.handle_input(now);
         matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
-    }
-
-    fn open(&mut self, at: u32, state: H::State, accept: &[u8]) {
-        let mut head = self.buffers.take();
-        handshake::response::switching_protocols(&mut head, accept, None);
-        self.push_head(at, &head);
-        self.buffers.give(head);
-        let slot = &mut self.slots[at];
-        slot.phase = Phase::Open;
-        slot.state = Some(state);
-        slot.flags.upgraded = true;
-        slot.deadline = None;
-        self.counts.links.opened += 1;
-        let id = self.slots.id(at);
-        self.tell(Event::Opened(id));
-        self.rearm(at);
-    }
-
-    pub(super) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
-        self.counts.refused[error.index()] += 1;
-        let id = self.slots.id(at);
-        self.tell(Event::Refused(id, error));
-        let mut out = self.buffers.take();
-        handshake::response::refusal(&mut out, error, head_only);
-        self.begin_answer(at, &out);
-        self.buffers.give(out);
-    }
-
-    fn answer(&mut self, at: u32, page: Page, head_only: bool) {
-        let Some(body) = page.body() else {
-            self.slots[at].phase = Phase::Answering;
-            self.set_deadline(at, self.config.write_timeout);
-            let id = self.slots.id(at);
-            self.outputs.push_back(Output::Answer { id, page, head_only });
-            return;
-        };
-        let mut out = self.buffers.take();
-        handshake::response::page(&mut out, 200, page.content_type(), body.as_bytes(), head_only);
-        self.begin_answer(at, &out);
-        self.buffers.give(out);
-    }
-
-    pub(super) fn begin_answer(&mut self, at: u32, bytes: &[u8]) {
-        self.counts.sent.pages += 1;
-        self.slots[at].phase = Phase::Answering;
-        self.set_deadline(at, self.config.write_timeout);
-        self.push_head(at, bytes);
     }
 
     fn pong(&mut self, at: u32, payload: &[u8]) {
@@ -374,92 +322,11 @@ impl<H: Handler> Engine<H> {
         self.push_control(at, frame);
     }
 
-    /// Carries out a command; leaves it, and what follows, if it must wait.
-    pub(super) fn run(&mut self, at: u32, op: Op<H>) {
-        let waits = match &op {
-            Op::Join(room) => self.join(at, room).map_err(|wait| (wait, false)),
-            Op::Leave(room) => self.leave(at, room).map_err(|wait| (wait, false)),
-            Op::Publish { room, kind, priority, payload, exclude_sender } => self
-                .publish(at, room.as_deref(), *kind, *priority, payload, *exclude_sender)
-                .map_err(|wait| (wait, true)),
-            Op::Reply { kind, priority, payload } => self
-                .reply(at, None, *kind, *priority, [payload, &[]])
-                .map_err(|wait| (wait, true)),
-            Op::Close(code) => {
-                self.finish(at, *code, crate::stats::CloseCause::Handler);
-                Ok(())
-            }
-            Op::Submit(_) | Op::Outcome(_) => Ok(()),
-        };
-        match (op, waits) {
-            (Op::Submit(task), _) => self.submit(at, task),
-            (op, Err((wait, again))) => self.park(at, wait, again.then_some(op)),
-            (_, Ok(())) => {}
-        }
-    }
-
-    pub(super) fn submit(&mut self, at: u32, task: H::Task) {
-        self.counts.links.tasks_pending += 1;
-        let id = self.slots.id(at);
-        self.outputs.push_back(Output::Submit(id, task));
-    }
-
-    /// Holds the connection's program at `op`, or behind the last, until what
-    /// it waits for has come.
-    pub(super) fn park(&mut self, at: u32, wait: Wait, op: Option<Op<H>>) {
-        match wait {
-            Wait::Home => self.counts.rooms.home_waits += 1,
-            Wait::Queue => self.counts.links.read_pauses += 1,
-            Wait::Credit(_) => {}
-        }
-        self.parked += 1;
-        let pending = self.slots[at].pending.get_or_insert_with(|| Box::new(Pending::new()));
-        debug_assert!(pending.wait.is_none(), "one wait at a time");
-        pending.wait = Some(wait);
-        if let Some(op) = op {
-            pending.ops.push_front(op);
-        }
-    }
-
-    /// Adds a command behind those that wait.
-    pub(super) fn defer(&mut self, at: u32, op: Op<H>) {
-        self.slots[at].pending.get_or_insert_with(|| Box::new(Pending::new())).ops.push_back(op);
-    }
-
-    /// Lets a connection go on that waits for this.
-    pub(super) fn unpark(&mut self, at: u32, wait: Wait) {
-        if let Some(pending) = &mut self.slots[at].pending
-            && pending.wait == Some(wait)
-        {
-            pending.wait = None;
-            self.parked -= 1;
-            self.schedule(at);
-        }
-    }
-
-    /// Puts the connection on the list of those to be gone on with.
-    pub(super) fn schedule(&mut self, at: u32) {
-        let flags = &mut self.slots[at].flags;
-        if !flags.resuming {
-            flags.resuming = true;
-            self.resume.push_back(at);
-        }
-    }
-
-    /// Forgets everything that is held back for a connection.
-    pub(super) fn forget_pending(&mut self, at: u32) {
-        if let Some(pending) = self.slots[at].pending.take() {
-            self.parked -= usize::from(pending.wait.is_some());
-            self.buffers.give(pending.carry);
-        }
-    }
-
-    fn next_op(&mut self, at: u32) -> Option<Op<H>> {
-        self.slots[at].pending.as_mut()?.ops.pop_front()
-    }
-
     fn tail_len(&self, at: u32) -> usize {
-        self.slots[at].pending.as_ref().map_or(0, |pending| pending.bytes().len())
+        self.slots[at]
+            .pending
+            .as_ref()
+            .map_or(0, |pending| pending.bytes().len())
     }
 
     fn put_tail_in_front(&mut self, at: u32, start: usize) {
@@ -475,7 +342,9 @@ impl<H: Handler> Engine<H> {
         if bytes.is_empty() {
             return;
         }
-        let pending = self.slots[at].pending.get_or_insert_with(|| Box::new(Pending::new()));
+        let pending = self.slots[at]
+            .pending
+            .get_or_insert_with(|| Box::new(Pending::new()));
         if pending.carry.capacity() == 0 {
             pending.carry = self.buffers.take();
         }
@@ -501,7 +370,10 @@ impl<H: Handler> Engine<H> {
     }
 
     fn drop_empty_pending(&mut self, at: u32) {
-        let done = self.slots[at].pending.as_ref().is_some_and(|p| p.is_empty() && p.wait.is_none());
+        let done = self.slots[at]
+            .pending
+            .as_ref()
+            .is_some_and(|p| p.is_empty() && p.wait.is_none());
         if done {
             self.forget_pending(at);
         }
@@ -521,22 +393,22 @@ impl<H: Handler> Engine<H> {
     /// Tells the adapter whether to read the connection, if that has changed.
     pub(super) fn update_reading(&mut self, at: u32) {
         let slot = &self.slots[at];
-        let (unread, id) = (slot.is_parked() || (self.draining && slot.phase == Phase::Open), self.slots.id(at));
+        let (unread, id) = (
+            slot.is_parked() || (self.draining && slot.phase == Phase::Open),
+            self.slots.id(at),
+        );
         let slot = &mut self.slots[at];
         if slot.flags.unread != unread && slot.phase != Phase::Gone {
             slot.flags.unread = unread;
-            self.outputs.push_back(if unread { Output::StopReading(id) } else { Output::StartReading(id) });
+            self.outputs.push_back(if unread {
+                Output::StopReading(id)
+            } else {
+                Output::StartReading(id)
+            });
         }
-    }
-
-    pub(super) fn is_quiet(&self) -> bool {
-        let at_home = self.credits.iter().all(|credit| credit.messages == 0);
-        let idle = self.backlog.is_empty() && self.resume.is_empty() && self.rest.is_none();
-        at_home && idle && self.parked == 0 && self.counts.links.tasks_pending == 0 && self.outputs.is_empty()
     }
 }
 
 /// Pongs that may wait for one connection; one more replaces the oldest.
 const MAX_PONGS: u32 = 16;
 const _: () = assert!(SCRATCH > HEADROOM);
-const _: fn(Letter) = |_| {};

@@ -25,6 +25,13 @@ pub(super) struct Lane {
     header: Option<(usize, Opcode, usize)>,
 }
 
+/// The scratch from `base` on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<B> {
+    pub(super) bytes: B,
+    pub(super) base: usize,
+}
+
 #[derive(Clone, Debug)]
 enum Piece {
     Lane(Range<usize>),
@@ -99,19 +106,29 @@ impl Lane {
         true
     }
 
-    /// Writes what was left to be written when the payload was still borrowed.
-    pub(super) fn commit(&mut self, scratch: &mut [u8]) {
+    /// Whether some of it stands in the scratch.
+    pub(super) fn is_in_scratch(&self) -> bool {
+        self.pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Scratch(_)))
+    }
+
+    /// Writes the header that had to wait while the payload was borrowed.
+    pub(super) fn commit(&mut self, scratch: Part<&mut [u8]>) {
         if let Some((start, opcode, len)) = self.header.take() {
             let (header, n) = encode_unmasked(opcode, len);
-            scratch[start..start + n].copy_from_slice(&header[..n]);
+            let start = start - scratch.base;
+            scratch.bytes[start..start + n].copy_from_slice(&header[..n]);
         }
     }
 
     /// Its slices, in order.
-    pub(super) fn slices<'a>(&'a self, scratch: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    pub(super) fn slices<'a>(&'a self, scratch: Part<&'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
         self.pieces.iter().map(move |piece| match piece {
             Piece::Lane(range) => &self.bytes[range.clone()],
-            Piece::Scratch(range) => &scratch[range.clone()],
+            Piece::Scratch(range) => {
+                &scratch.bytes[range.start - scratch.base..range.end - scratch.base]
+            }
         })
     }
 
@@ -132,7 +149,13 @@ impl Lane {
     }
 
     /// Copies the frame between these two offsets to `out`.
-    pub(super) fn copy_out(&self, scratch: &[u8], start: usize, end: usize, out: &mut Vec<u8>) {
+    pub(super) fn copy_out(
+        &self,
+        scratch: Part<&[u8]>,
+        start: usize,
+        end: usize,
+        out: &mut Vec<u8>,
+    ) {
         let mut at = 0;
         for slice in self.slices(scratch) {
             let from = start.clamp(at, at + slice.len()) - at;

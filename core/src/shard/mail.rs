@@ -42,7 +42,9 @@ impl<H: Handler> Shard<H> {
 
 impl<H: Handler> Engine<H> {
     fn take_joined(&mut self, conn: ConnId, room: &bytes::Bytes) {
-        let Some(at) = self.slots.find(conn) else { return };
+        let Some(at) = self.slots.find(conn) else {
+            return;
+        };
         if self.slots[at].phase == Phase::Open {
             self.slots[at].answers -= 1;
             self.add_member(at, room);
@@ -50,12 +52,20 @@ impl<H: Handler> Engine<H> {
         } else {
             // It has ended meanwhile; the answer to this is still awaited.
             let home = self.rooms.home(room);
-            self.post(home, Said::Leave { conn, room: room.clone() });
+            self.post(
+                home,
+                Said::Leave {
+                    conn,
+                    room: room.clone(),
+                },
+            );
         }
     }
 
     fn take_left(&mut self, conn: ConnId, room: &[u8]) {
-        let Some(at) = self.slots.find(conn) else { return };
+        let Some(at) = self.slots.find(conn) else {
+            return;
+        };
         self.slots[at].answers -= 1;
         if let Some(membership) = self.membership(at, room) {
             self.remove_member(at, membership);

@@ -22,11 +22,15 @@ use crate::wire::opcode::Kind;
 impl<H: Handler> Engine<H> {
     /// The connection's membership in a room, if it has one.
     pub(super) fn membership(&self, at: u32, name: &[u8]) -> Option<Membership> {
-        self.slots[at].memberships.iter().copied().find(|m| self.rooms.name(m.room) == name)
+        self.slots[at]
+            .memberships
+            .iter()
+            .copied()
+            .find(|m| self.rooms.name(m.room) == name)
     }
 
     /// Makes the connection a member, or asks the home to.
-    pub(super) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
+    pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
         if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
@@ -35,13 +39,18 @@ impl<H: Handler> Engine<H> {
             self.add_member(at, name);
             return Ok(());
         }
-        self.ask_home(at, home, |conn| Said::Join { conn, room: Bytes::copy_from_slice(name) });
+        self.ask_home(at, home, |conn| Said::Join {
+            conn,
+            room: Bytes::copy_from_slice(name),
+        });
         Err(Wait::Home)
     }
 
     /// Ends the connection's membership, or asks the home to.
-    pub(super) fn leave(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
-        let Some(membership) = self.membership(at, name) else { return Ok(()) };
+    pub(crate) fn leave(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
+        let Some(membership) = self.membership(at, name) else {
+            return Ok(());
+        };
         let home = self.rooms.home(name);
         if home == self.id {
             self.remove_member(at, membership);
@@ -53,7 +62,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Publishes to a room, or to everyone for `None`.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &mut self,
         at: u32,
         room: Option<&[u8]>,
@@ -63,12 +72,18 @@ impl<H: Handler> Engine<H> {
         exclude_sender: bool,
     ) -> Result<(), Wait> {
         let home = room.map_or(EVERYONE, |name| self.rooms.home(name));
-        let local = if home == self.id { self.local_room(room) } else { None };
+        let local = if home == self.id {
+            self.local_room(room)
+        } else {
+            None
+        };
         if let Some(room) = local {
             self.counts.rooms.published += 1;
             self.counts.rooms.encoded += 1;
             let but = exclude_sender.then_some(at);
-            let frame = self.store.encode(Rank::data(priority), kind.opcode(), payload);
+            let frame = self
+                .store
+                .encode(Rank::data(priority), kind.opcode(), payload);
             match room {
                 Local::Room(room) => self.fan_out_frame(room, frame, but),
                 Local::Everyone => self.fan_out_to_all(frame, but),
@@ -108,9 +123,18 @@ impl<H: Handler> Engine<H> {
             Some(name) => self
                 .rooms
                 .find(name)
-                .map(|room| self.rooms.elsewhere(room).iter().map(|&(shard, _)| shard).collect())
+                .map(|room| {
+                    self.rooms
+                        .elsewhere(room)
+                        .iter()
+                        .map(|&(shard, _)| shard)
+                        .collect()
+                })
                 .unwrap_or_default(),
-            None => (0..self.config.shards).map(ShardId).filter(|&shard| shard != self.id).collect(),
+            None => (0..self.config.shards)
+                .map(ShardId)
+                .filter(|&shard| shard != self.id)
+                .collect(),
         };
         let parcel = Parcel::new(publication);
         for shard in interested {
@@ -123,12 +147,25 @@ impl<H: Handler> Engine<H> {
     /// still to deliver it.
     pub(super) fn deliver(&mut self, parcel: Parcel<Publication>) {
         self.fan_out(&parcel);
-        let Some(publication) = parcel.finish() else { return };
-        let Publication { from, home, payload, .. } = publication;
+        let Some(publication) = parcel.finish() else {
+            return;
+        };
+        let Publication {
+            from,
+            home,
+            payload,
+            ..
+        } = publication;
         if from.shard() == self.id {
             self.return_credit(home, payload.len());
         } else {
-            self.post(from.shard(), Said::Credit { home, bytes: payload.len() });
+            self.post(
+                from.shard(),
+                Said::Credit {
+                    home,
+                    bytes: payload.len(),
+                },
+            );
         }
     }
 
@@ -194,7 +231,11 @@ impl<H: Handler> Engine<H> {
         };
         match self.rooms.find(name) {
             None => Some(Local::Nobody),
-            Some(room) => self.rooms.elsewhere(room).is_empty().then_some(Local::Room(room)),
+            Some(room) => self
+                .rooms
+                .elsewhere(room)
+                .is_empty()
+                .then_some(Local::Room(room)),
         }
     }
 

@@ -5,6 +5,7 @@
 mod close;
 mod engine;
 mod fanout;
+mod head;
 mod input;
 mod lane;
 mod letter;
@@ -12,6 +13,7 @@ mod mail;
 mod membership;
 mod output;
 mod pending;
+mod program;
 mod reply;
 mod slab;
 mod slot;
@@ -26,9 +28,11 @@ use crate::stats::Stats;
 use crate::time::Timestamp;
 
 pub(crate) use engine::Engine;
+pub use input::Admission;
 pub use letter::Letter;
 pub use output::{Event, Output};
-pub(crate) use pending::{Op, Wait};
+pub(crate) use pending::Op;
+pub(crate) use reply::Here;
 pub use slot::SLOT_BYTES;
 pub use timers::Reason;
 
@@ -47,7 +51,9 @@ pub struct Shard<H: Handler> {
 
 impl<H: Handler> core::fmt::Debug for Shard<H> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Shard").field("id", &self.engine.id).finish_non_exhaustive()
+        f.debug_struct("Shard")
+            .field("id", &self.engine.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,7 +61,10 @@ impl<H: Handler> Shard<H> {
     /// A shard without connections. `id` is below [`Config::shards`], and every
     /// shard of a server has the same configuration.
     pub fn new(id: ShardId, config: &Config, handler: H) -> Self {
-        Self { handler, engine: Engine::new(id, config.clone()) }
+        Self {
+            handler,
+            engine: Engine::new(id, config.clone()),
+        }
     }
 
     /// Its place among the shards.

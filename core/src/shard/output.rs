@@ -26,7 +26,14 @@ pub enum Output<H: Handler> {
     Submit(ConnId, H::Task),
     /// Answer with a page that the core cannot write, through
     /// [`Shard::handle_answer`].
-    Answer(ConnId, Page),
+    Answer {
+        /// Who asked.
+        id: ConnId,
+        /// For what.
+        page: Page,
+        /// Whether the answer is its head only (a HEAD request).
+        head_only: bool,
+    },
     /// Shut the socket's write side.
     Shut(ConnId),
     /// Close the socket. The slot is free from here on.
@@ -43,7 +50,7 @@ impl<H: Handler> core::fmt::Debug for Output<H> {
             Self::StartReading(id) => write!(f, "StartReading({id})"),
             Self::Mail(shard, letter) => write!(f, "Mail({}, {letter:?})", shard.0),
             Self::Submit(id, _) => write!(f, "Submit({id})"),
-            Self::Answer(id, page) => write!(f, "Answer({id}, {page:?})"),
+            Self::Answer { id, page, .. } => write!(f, "Answer({id}, {page:?})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
             Self::Event(event) => write!(f, "{event:?}"),

@@ -24,7 +24,12 @@ pub(super) struct Pending<H: Handler> {
 
 impl<H: Handler> Pending<H> {
     pub(super) const fn new() -> Self {
-        Self { carry: Vec::new(), begin: 0, ops: VecDeque::new(), wait: None }
+        Self {
+            carry: Vec::new(),
+            begin: 0,
+            ops: VecDeque::new(),
+            wait: None,
+        }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -53,8 +58,18 @@ pub(crate) enum Op<H: Handler> {
     Join(Bytes),
     Leave(Bytes),
     /// To a room, or to everyone.
-    Publish { room: Option<Bytes>, kind: Kind, priority: u8, payload: Bytes, exclude_sender: bool },
-    Reply { kind: Kind, priority: u8, payload: Bytes },
+    Publish {
+        room: Option<Bytes>,
+        kind: Kind,
+        priority: u8,
+        payload: Bytes,
+        exclude_sender: bool,
+    },
+    Reply {
+        kind: Kind,
+        priority: u8,
+        payload: Bytes,
+    },
     Submit(H::Task),
     Close(crate::CloseCode),
     /// The handler is to be told.

@@ -29,7 +29,7 @@ impl Here {
 
 impl<H: Handler> Engine<H> {
     /// Queues a message for the connection whose callback is running.
-    pub(super) fn reply(
+    pub(crate) fn reply(
         &mut self,
         at: u32,
         here: Option<Here>,
@@ -44,9 +44,14 @@ impl<H: Handler> Engine<H> {
         let slot = &self.slots[at];
         if slot.phase == Phase::Open && here.is_some() && self.lane_is_open(at, rank, len) {
             self.lane.claim(at, rank);
-            let place = if parts[1].is_empty() { here.and_then(|here| here.place(parts[0])) } else { None };
+            let place = if parts[1].is_empty() {
+                here.and_then(|here| here.place(parts[0]))
+            } else {
+                None
+            };
             let opcode = kind.opcode();
-            let in_place = place.is_some_and(|place| self.lane.push_in_place(opcode, place, payload_len));
+            let in_place =
+                place.is_some_and(|place| self.lane.push_in_place(opcode, place, payload_len));
             if !in_place {
                 self.lane.push(opcode, parts);
             }
@@ -59,21 +64,16 @@ impl<H: Handler> Engine<H> {
             self.mark_dirty(at);
             return Ok(());
         }
-        if self.lane.owner() == Some(at) {
+        if self.lane.owner() == Some(at) && !self.lane_is_held() {
             self.spill_lane(0);
         }
         let slot = &self.slots[at];
-        let has_room = slot.queue.has_room(len, limits);
+        let has_room = self.lane.owner() != Some(at) && slot.queue.has_room(len, limits);
         if H::OVERFLOW == Overflow::Wait && slot.phase == Phase::Open && !has_room {
             return Err(Wait::Queue);
         }
-        self.counts.delivery.offered += 1;
-        if slot.phase != Phase::Open {
-            self.counts.delivery.refused_closing += 1;
-            return Ok(());
-        }
         let frame = self.store.encode_parts(rank, kind.opcode(), parts);
-        self.push_counted(at, frame);
+        self.push(at, frame);
         self.store.release(frame);
         Ok(())
     }
@@ -88,6 +88,9 @@ impl<H: Handler> Engine<H> {
                 && self.lane.len() + len as usize <= limits.bytes as usize;
         }
         let slot = &self.slots[at];
-        self.lane.owner().is_none() && slot.queue.messages() == 0 && !slot.queue.in_flight() && !slot.flags.blocked
+        self.lane.owner().is_none()
+            && slot.queue.messages() == 0
+            && !slot.queue.in_flight()
+            && !slot.flags.blocked
     }
 }

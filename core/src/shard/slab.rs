@@ -21,7 +21,11 @@ pub(super) struct Slab<H: Handler> {
 
 impl<H: Handler> Slab<H> {
     pub(super) const fn new(shard: ShardId) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), shard }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            shard,
+        }
     }
 
     /// A slot for a new socket.
@@ -56,7 +60,9 @@ impl<H: Handler> Slab<H> {
     /// Frees a slot whose socket and answers are all gone.
     pub(super) fn remove(&mut self, at: u32) {
         let slot = &mut self[at];
-        debug_assert!(slot.queue.is_empty() && slot.memberships.is_empty() && slot.pending.is_none());
+        debug_assert!(
+            slot.queue.is_empty() && slot.memberships.is_empty() && slot.pending.is_none()
+        );
         slot.phase = Phase::Free;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(at);
@@ -80,7 +86,9 @@ impl<H: Handler> Slab<H> {
 
     /// Every slot in use.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<H>)> {
-        (0..).zip(&self.slots).filter(|(_, slot)| slot.phase != Phase::Free)
+        (0..)
+            .zip(&self.slots)
+            .filter(|(_, slot)| slot.phase != Phase::Free)
     }
 
     /// How many slots there are, in use or not.

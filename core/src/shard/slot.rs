@@ -74,16 +74,22 @@ pub(super) struct Flags {
     pub(super) surplus: bool,
     /// It has become a WebSocket connection.
     pub(super) upgraded: bool,
+    /// The adapter has let go of its socket.
+    pub(super) released: bool,
 }
 
 impl<H: Handler> Slot<H> {
     /// Whether what it sent must wait for something.
     pub(super) fn is_parked(&self) -> bool {
-        self.pending.as_ref().is_some_and(|pending| pending.wait.is_some())
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.wait.is_some())
     }
 
     /// Whether bytes or commands of it are held back.
     pub(super) fn is_behind(&self) -> bool {
-        self.pending.as_ref().is_some_and(|pending| pending.wait.is_some() || !pending.is_empty())
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.wait.is_some() || !pending.is_empty())
     }
 }

@@ -18,7 +18,11 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) const NONE: Self = Self { next: NIL, before: NIL, bucket: NIL };
+    pub(super) const NONE: Self = Self {
+        next: NIL,
+        before: NIL,
+        bucket: NIL,
+    };
 }
 
 /// One lazy wheel for all slots of a shard.
@@ -36,7 +40,12 @@ pub(super) struct Wheel {
 impl Wheel {
     pub(super) fn new(tick: core::time::Duration) -> Self {
         let tick = crate::time::micros(tick).max(1);
-        Self { tick, seen: 0, earliest: None, heads: alloc::vec![NIL; BUCKETS] }
+        Self {
+            tick,
+            seen: 0,
+            earliest: None,
+            heads: alloc::vec![NIL; BUCKETS],
+        }
     }
 
     /// Enters the slot for `at`, rounded up to a tick, unless it is entered for
@@ -54,7 +63,11 @@ impl Wheel {
         }
         let bucket = tick as usize % BUCKETS;
         let next = core::mem::replace(&mut self.heads[bucket], slot);
-        slots[slot].links = Links { next, before: NIL, bucket: bucket as u32 };
+        slots[slot].links = Links {
+            next,
+            before: NIL,
+            bucket: bucket as u32,
+        };
         if next != NIL {
             slots[next].links.before = slot;
         }
@@ -62,7 +75,11 @@ impl Wheel {
     }
 
     pub(super) fn disarm<H: Handler>(&mut self, slots: &mut Slab<H>, slot: u32) {
-        let Links { next, before, bucket } = slots[slot].links;
+        let Links {
+            next,
+            before,
+            bucket,
+        } = slots[slot].links;
         if bucket == NIL {
             return;
         }
@@ -78,7 +95,11 @@ impl Wheel {
     }
 
     /// A slot that was entered for `now` or before, taken out.
-    pub(super) fn expired<H: Handler>(&mut self, slots: &mut Slab<H>, now: Timestamp) -> Option<u32> {
+    pub(super) fn expired<H: Handler>(
+        &mut self,
+        slots: &mut Slab<H>,
+        now: Timestamp,
+    ) -> Option<u32> {
         let end = now.as_micros() / self.tick;
         while let Some(tick) = self.earliest.filter(|&tick| tick <= end) {
             let slot = self.heads[tick as usize % BUCKETS];
@@ -96,7 +117,8 @@ impl Wheel {
 
     /// When there may be something to look at.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.earliest.map(|tick| Timestamp::from_micros(tick * self.tick))
+        self.earliest
+            .map(|tick| Timestamp::from_micros(tick * self.tick))
     }
 
     /// How far ahead a tick, or a bucket, is.

@@ -14,7 +14,10 @@ pub struct Utf8 {
 impl Utf8 {
     /// The start of a text.
     pub const fn new() -> Self {
-        Self { cut: [0; 3], len: 0 }
+        Self {
+            cut: [0; 3],
+            len: 0,
+        }
     }
 
     /// Takes the next piece.

@@ -1,0 +1,166 @@
+//! Owns what an application can do: the verbs of a callback. They are carried
+//! out at once where that can be, and otherwise in the order in which they were
+//! given, before anything else that the connection has sent is looked at.
+
+use bytes::Bytes;
+
+use super::Handler;
+use crate::CloseCode;
+use crate::id::ConnId;
+use crate::shard::{Engine, Here, Op};
+use crate::wire::opcode::Kind;
+
+/// One connection, and what the application can do on its behalf.
+pub struct Context<'a, H: Handler> {
+    engine: &'a mut Engine<H>,
+    at: u32,
+    here: Option<Here>,
+}
+
+impl<H: Handler> core::fmt::Debug for Context<'_, H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Context")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, H: Handler> Context<'a, H> {
+    pub(crate) const fn new(engine: &'a mut Engine<H>, at: u32, here: Option<Here>) -> Self {
+        Self { engine, at, here }
+    }
+
+    /// The connection.
+    pub fn id(&self) -> ConnId {
+        self.engine.id_of(self.at)
+    }
+
+    /// What the application keeps for it; `None` once it is closing.
+    pub fn state(&mut self) -> Option<&mut H::State> {
+        self.engine.state_of(self.at)
+    }
+
+    /// The room it joined first, of those it is in.
+    pub fn room(&self) -> Option<&Bytes> {
+        self.engine.room_of(self.at)
+    }
+
+    /// Queues a message for this connection. The smaller the priority, the more urgent.
+    pub fn reply(&mut self, kind: Kind, priority: u8, payload: &[u8]) {
+        self.reply_parts(kind, priority, payload, &[]);
+    }
+
+    /// Queues a message that consists of two parts for this connection.
+    pub fn reply_parts(&mut self, kind: Kind, priority: u8, first: &[u8], second: &[u8]) {
+        let later = |_| Op::Reply {
+            kind,
+            priority,
+            payload: Bytes::from([first, second].concat()),
+        };
+        if self.engine.is_parked(self.at) {
+            self.engine.defer(self.at, later(()));
+        } else if let Err(wait) =
+            self.engine
+                .reply(self.at, self.here, kind, priority, [first, second])
+        {
+            self.engine.park(self.at, wait, Some(later(())));
+        }
+    }
+
+    /// Makes the connection a member of a room. What follows waits until it is.
+    pub fn join(&mut self, room: &[u8]) {
+        if self.engine.is_parked(self.at) {
+            self.engine
+                .defer(self.at, Op::Join(Bytes::copy_from_slice(room)));
+        } else if let Err(wait) = self.engine.join(self.at, room) {
+            self.engine.park(self.at, wait, None);
+        }
+    }
+
+    /// Ends its membership of a room. What follows waits until it has ended.
+    pub fn leave(&mut self, room: &[u8]) {
+        if self.engine.is_parked(self.at) {
+            self.engine
+                .defer(self.at, Op::Leave(Bytes::copy_from_slice(room)));
+        } else if let Err(wait) = self.engine.leave(self.at, room) {
+            self.engine.park(self.at, wait, None);
+        }
+    }
+
+    /// Says something to every member of a room, this connection among them if
+    /// it is one and not to be left out.
+    pub fn publish(
+        &mut self,
+        room: &[u8],
+        kind: Kind,
+        priority: u8,
+        payload: &[u8],
+        exclude_sender: bool,
+    ) {
+        self.publish_to(Some(room), kind, priority, payload, exclude_sender);
+    }
+
+    /// [`publish`](Self::publish) to the room the connection joined first;
+    /// nothing if it is in none.
+    pub fn publish_here(&mut self, kind: Kind, priority: u8, payload: &[u8], exclude_sender: bool) {
+        if let Some(room) = self.room().cloned() {
+            self.publish_to(Some(&room), kind, priority, payload, exclude_sender);
+        }
+    }
+
+    /// Says something to every connection of the server, in a room or not.
+    pub fn broadcast_all(
+        &mut self,
+        kind: Kind,
+        priority: u8,
+        payload: &[u8],
+        exclude_sender: bool,
+    ) {
+        self.publish_to(None, kind, priority, payload, exclude_sender);
+    }
+
+    /// Gives a task to the workers. Its end comes to
+    /// [`Handler::on_outcome`].
+    pub fn submit(&mut self, task: H::Task) {
+        if self.engine.is_parked(self.at) {
+            self.engine.defer(self.at, Op::Submit(task));
+        } else {
+            self.engine.submit(self.at, task);
+        }
+    }
+
+    /// Closes the connection once everything that waits for it has been
+    /// written. Nothing more is taken from it or for it.
+    pub fn close(&mut self, code: CloseCode) {
+        if self.engine.is_parked(self.at) {
+            self.engine.defer(self.at, Op::Close(code));
+        } else {
+            self.engine.run(self.at, Op::Close(code));
+        }
+    }
+
+    fn publish_to(
+        &mut self,
+        room: Option<&[u8]>,
+        kind: Kind,
+        priority: u8,
+        payload: &[u8],
+        exclude_sender: bool,
+    ) {
+        let later = || Op::Publish {
+            room: room.map(Bytes::copy_from_slice),
+            kind,
+            priority,
+            payload: Bytes::copy_from_slice(payload),
+            exclude_sender,
+        };
+        if self.engine.is_parked(self.at) {
+            self.engine.defer(self.at, later());
+        } else if let Err(wait) =
+            self.engine
+                .publish(self.at, room, kind, priority, payload, exclude_sender)
+        {
+            self.engine.park(self.at, wait, Some(later()));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Owns the ends of connections: who begins, what is still written, and when
+//! the socket and the slot are let go of.
+
+use core::time::Duration;
+
+use super::engine::Engine;
+use super::output::{Event, Output};
+use super::slot::Phase;
+use super::{Shard, slot::Flags};
+use crate::CloseCode;
+use crate::conn::State;
+use crate::error::{HandshakeError, PeerError};
+use crate::frame::Rank;
+use crate::handler::Handler;
+use crate::id::ConnId;
+use crate::stats::CloseCause;
+use crate::time::Timestamp;
+use crate::wire::opcode::Opcode;
+
+impl<H: Handler> Shard<H> {
+    /// Takes note that the socket has failed.
+    pub fn handle_disconnect(&mut self, now: Timestamp, id: ConnId) {
+        self.engine.now = now;
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.vacate_scratch();
+            self.engine.cut(at, CloseCause::Reset);
+        }
+        self.settle();
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Ends a connection for the application: it leaves its rooms, and nothing
+    /// more is taken from it or for it. What waits is still to be written.
+    fn end(&mut self, at: u32, cause: CloseCause) {
+        let id = self.slots.id(at);
+        self.counts.closed[cause as usize] += 1;
+        self.tell(Event::Closed(id, cause));
+        self.leave_all(at);
+        self.forget_program(at);
+        let slot = &mut self.slots[at];
+        slot.phase = Phase::Closing;
+        if let Some(state) = slot.state.take() {
+            self.endings.push_back((id, state, cause));
+        }
+        self.mark_dirty(at);
+    }
+
+    /// Begins the closing handshake: the close frame stands behind all that waits.
+    pub(super) fn finish(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
+        if self.slots[at].phase == Phase::Open {
+            self.push_close(at, Some(code));
+            self.end(at, cause);
+        }
+    }
+
+    /// Fails a connection (RFC 6455 §7.1.7): the close frame overtakes what
+    /// waits, except answers that stand in the lane, which precede the fault.
+    pub(super) fn fail(&mut self, at: u32, error: PeerError) {
+        let which = PeerError::ALL.iter().position(|&other| other == error);
+        self.counts.peer_errors[which.unwrap_or_default()] += 1;
+        let id = self.slots.id(at);
+        self.tell(Event::Failed(id, error));
+        if self.slots[at].phase == Phase::Open {
+            self.discard(at, true);
+            self.push_close(at, Some(error.close_code()));
+            self.end(at, CloseCause::PeerError);
+        }
+        self.mark_dirty(at);
+    }
+
+    /// The peer's close frame has been read.
+    pub(super) fn peer_closed(&mut self, at: u32, code: Option<CloseCode>) {
+        if self.slots[at].phase == Phase::Open {
+            self.push_close(at, code);
+            self.end(at, CloseCause::Peer);
+        } else if self.slots[at].queue.is_empty() {
+            self.shut(at);
+        }
+    }
+
+    /// The peer has shut its side, and everything it sent has been handled.
+    pub(super) fn end_of_input(&mut self, at: u32) {
+        match self.slots[at].phase {
+            Phase::Head if self.slots[at].pending.is_some() => {
+                self.refuse(at, HandshakeError::Truncated, false);
+            }
+            Phase::Open => self.end(at, CloseCause::Eof),
+            Phase::Free | Phase::Head | Phase::Answering | Phase::Closing => {}
+            Phase::Lingering => return self.give_up(at),
+            Phase::Gone => return,
+        }
+        let answering = self.slots[at].phase == Phase::Answering;
+        if !answering && self.slots[at].queue.is_empty() && self.lane.owner() != Some(at) {
+            self.give_up(at);
+        }
+    }
+
+    /// Everything that waited for this connection is out.
+    pub(super) fn after_write(&mut self, at: u32) {
+        let slot = &self.slots[at];
+        match slot.phase {
+            Phase::Answering => self.shut(at),
+            Phase::Closing if slot.flags.eof => self.give_up(at),
+            Phase::Closing => match slot.conn.state() {
+                State::Closed | State::Failed => self.shut(at),
+                _ => self.set_deadline(at, self.config.close_timeout),
+            },
+            _ => {}
+        }
+    }
+
+    /// Ends a connection at once, whatever waits.
+    pub(super) fn cut(&mut self, at: u32, cause: CloseCause) {
+        match self.slots[at].phase {
+            Phase::Open => self.end(at, cause),
+            Phase::Head if self.slots[at].pending.is_some() => {
+                self.counts.refused[HandshakeError::Truncated.index()] += 1;
+            }
+            _ => {}
+        }
+        self.give_up(at);
+    }
+
+    /// Lets go of the socket.
+    pub(super) fn give_up(&mut self, at: u32) {
+        if matches!(self.slots[at].phase, Phase::Gone | Phase::Free) {
+            return;
+        }
+        if self.lane.owner() == Some(at) {
+            self.counts.delivery.discarded += u64::from(self.lane.messages());
+            self.lane.clear();
+        }
+        self.discard(at, false);
+        self.forget_pending(at);
+        let message = self.slots[at].conn.take_message();
+        self.buffers.give(message);
+        self.wheel.disarm(&mut self.slots, at);
+        self.slots[at].phase = Phase::Gone;
+        let id = self.slots.id(at);
+        self.outputs.push_back(Output::Disconnect(id));
+    }
+
+    /// The adapter lets go of the socket now.
+    pub(super) fn release(&mut self, id: ConnId) {
+        if let Some(at) = self.slots.find(id) {
+            self.slots[at].flags = Flags {
+                released: true,
+                ..self.slots[at].flags
+            };
+            self.free_if_done(at);
+        }
+    }
+
+    /// Frees the slot once neither the socket nor another shard knows it.
+    pub(super) fn free_if_done(&mut self, at: u32) {
+        let slot = &self.slots[at];
+        if slot.phase == Phase::Gone && slot.flags.released && slot.answers == 0 {
+            self.slots.remove(at);
+        }
+    }
+
+    pub(super) fn begin_drain(&mut self) {
+        self.draining = true;
+        for at in 0..self.slots.len() {
+            self.update_reading(at);
+        }
+    }
+
+    pub(super) fn close_all(&mut self, code: CloseCode) {
+        self.draining = true;
+        self.vacate_scratch();
+        for at in 0..self.slots.len() {
+            match self.slots[at].phase {
+                Phase::Open => self.finish(at, code, CloseCause::Drain),
+                Phase::Head => self.give_up(at),
+                _ => {}
+            }
+            self.update_reading(at);
+        }
+    }
+
+    pub(super) fn abort_all(&mut self) {
+        self.vacate_scratch();
+        for at in 0..self.slots.len() {
+            self.cut(at, CloseCause::Drain);
+        }
+    }
+
+    pub(super) fn set_deadline(&mut self, at: u32, delay: Duration) {
+        self.slots[at].deadline = Some(self.now.after(delay));
+        self.rearm(at);
+    }
+
+    /// Shuts our side and waits for the peer's: closing at once could make the
+    /// kernel send a reset that destroys what we wrote last.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+    fn shut(&mut self, at: u32) {
+        if self.slots[at].flags.eof {
+            return self.give_up(at);
+        }
+        if self.slots[at].phase == Phase::Lingering {
+            return;
+        }
+        self.slots[at].phase = Phase::Lingering;
+        let id = self.slots.id(at);
+        self.outputs.push_back(Output::Shut(id));
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
+    fn push_close(&mut self, at: u32, code: Option<CloseCode>) {
+        let code = code.map(|code| code.get().to_be_bytes());
+        let payload = code.as_ref().map_or(&[][..], |code| code);
+        let frame = self.store.encode(Rank::LAST, Opcode::Close, payload);
+        self.counts.sent.closes += 1;
+        self.slots[at].conn.handle_close_sent();
+        self.push_control(at, frame);
+    }
+}

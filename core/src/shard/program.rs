@@ -1,0 +1,165 @@
+//! Owns the program of a connection: the commands that its messages led to.
+//! They are carried out in order; one that must wait holds up those behind it,
+//! and the input from which more would come.
+
+use alloc::boxed::Box;
+
+use super::Shard;
+use super::engine::Engine;
+use super::output::Output;
+use super::pending::{Op, Pending, Wait};
+use crate::handler::{Context, Handler};
+use crate::stats::CloseCause;
+
+impl<H: Handler> Shard<H> {
+    /// Carries out a command of a connection, or leaves it until what it waits for has come.
+    pub(super) fn run_or_defer(&mut self, at: u32, op: Op<H>) {
+        if self.engine.slots[at].is_parked() {
+            self.engine.defer(at, op);
+            return;
+        }
+        match op {
+            Op::Outcome(end) => {
+                let mut ctx = Context::new(&mut self.engine, at, None);
+                self.handler.on_outcome(&mut ctx, end);
+            }
+            op => self.engine.run(at, op),
+        }
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Carries out a command; leaves it, and what follows, if it must wait.
+    pub(crate) fn run(&mut self, at: u32, op: Op<H>) {
+        let waits = match &op {
+            Op::Join(room) => self.join(at, room).map_err(|wait| (wait, false)),
+            Op::Leave(room) => self.leave(at, room).map_err(|wait| (wait, false)),
+            Op::Publish {
+                room,
+                kind,
+                priority,
+                payload,
+                exclude_sender,
+            } => self
+                .publish(
+                    at,
+                    room.as_deref(),
+                    *kind,
+                    *priority,
+                    payload,
+                    *exclude_sender,
+                )
+                .map_err(|wait| (wait, true)),
+            Op::Reply {
+                kind,
+                priority,
+                payload,
+            } => self
+                .reply(at, None, *kind, *priority, [payload, &[]])
+                .map_err(|wait| (wait, true)),
+            Op::Close(code) => {
+                self.finish(at, *code, CloseCause::Handler);
+                Ok(())
+            }
+            Op::Submit(_) | Op::Outcome(_) => Ok(()),
+        };
+        match (op, waits) {
+            (Op::Submit(task), _) => self.submit(at, task),
+            (op, Err((wait, again))) => self.park(at, wait, again.then_some(op)),
+            (_, Ok(())) => {}
+        }
+    }
+
+    pub(crate) fn submit(&mut self, at: u32, task: H::Task) {
+        self.counts.links.tasks_pending += 1;
+        let id = self.slots.id(at);
+        self.outputs.push_back(Output::Submit(id, task));
+    }
+
+    /// Holds the connection's program at `op`, or behind the last, until what
+    /// it waits for has come.
+    pub(crate) fn park(&mut self, at: u32, wait: Wait, op: Option<Op<H>>) {
+        match wait {
+            Wait::Home => self.counts.rooms.home_waits += 1,
+            Wait::Queue => self.counts.links.read_pauses += 1,
+            Wait::Credit(_) => {}
+        }
+        self.parked += 1;
+        let pending = self.slots[at]
+            .pending
+            .get_or_insert_with(|| Box::new(Pending::new()));
+        debug_assert!(pending.wait.is_none(), "one wait at a time");
+        pending.wait = Some(wait);
+        if let Some(op) = op {
+            pending.ops.push_front(op);
+        }
+    }
+
+    /// Adds a command behind those that wait.
+    pub(crate) fn defer(&mut self, at: u32, op: Op<H>) {
+        self.slots[at]
+            .pending
+            .get_or_insert_with(|| Box::new(Pending::new()))
+            .ops
+            .push_back(op);
+    }
+
+    /// Lets a connection go on that waits for this.
+    pub(super) fn unpark(&mut self, at: u32, wait: Wait) {
+        if let Some(pending) = &mut self.slots[at].pending
+            && pending.wait == Some(wait)
+        {
+            pending.wait = None;
+            self.parked -= 1;
+            self.schedule(at);
+        }
+    }
+
+    /// Puts the connection on the list of those to be gone on with.
+    pub(super) fn schedule(&mut self, at: u32) {
+        let flags = &mut self.slots[at].flags;
+        if !flags.resuming {
+            flags.resuming = true;
+            self.resume.push_back(at);
+        }
+    }
+
+    /// Forgets the commands of a connection that has ended. Its bytes are kept:
+    /// the peer's close frame may be among them.
+    pub(super) fn forget_program(&mut self, at: u32) {
+        let Some(pending) = &mut self.slots[at].pending else {
+            return;
+        };
+        let lost = pending
+            .ops
+            .iter()
+            .filter(|op| matches!(op, Op::Publish { .. }))
+            .count();
+        self.counts.rooms.abandoned += lost as u64;
+        pending.ops.clear();
+        self.parked -= usize::from(pending.wait.take().is_some());
+        self.schedule(at);
+    }
+
+    /// Forgets everything that is held back for a connection.
+    pub(super) fn forget_pending(&mut self, at: u32) {
+        if let Some(pending) = self.slots[at].pending.take() {
+            self.parked -= usize::from(pending.wait.is_some());
+            self.buffers.give(pending.carry);
+        }
+    }
+
+    pub(super) fn next_op(&mut self, at: u32) -> Option<Op<H>> {
+        self.slots[at].pending.as_mut()?.ops.pop_front()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        let at_home = self.credits.iter().all(|credit| credit.messages == 0);
+        let idle = self.backlog.is_empty() && self.resume.is_empty() && self.rest.is_none();
+        at_home
+            && idle
+            && self.parked == 0
+            && self.counts.links.tasks_pending == 0
+            && self.outputs.is_empty()
+    }
+}

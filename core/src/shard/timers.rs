@@ -1,0 +1,113 @@
+//! Owns what is due when: handshakes that take too long, silent peers, peers
+//! that take nothing, closing handshakes that are not answered.
+
+use super::Shard;
+use super::engine::Engine;
+use super::slot::Phase;
+use crate::conn::Alarm;
+use crate::error::HandshakeError;
+use crate::frame::Rank;
+use crate::handler::Handler;
+use crate::stats::CloseCause;
+use crate::time::Timestamp;
+use crate::wire::opcode::Opcode;
+
+/// Why a shard wants to be called at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A connection's timers are to be looked at.
+    Connection,
+}
+
+impl<H: Handler> Shard<H> {
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the
+    /// latest, and why. It may turn out that nothing is due, which is counted.
+    pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
+        self.engine.wheel.next().map(|at| (at, Reason::Connection))
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.engine.now = now;
+        let mut idle = true;
+        while let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now) {
+            idle &= !self.engine.look_at(at);
+        }
+        self.engine.counts.links.idle_wakeups += u64::from(idle);
+        self.settle();
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Does what is due for a slot, and enters it for the next time. Says
+    /// whether anything was due.
+    fn look_at(&mut self, at: u32) -> bool {
+        let now = self.now;
+        let write_timeout = self.config.write_timeout;
+        let slot = &mut self.slots[at];
+        if slot.deadline.is_some_and(|deadline| deadline <= now) {
+            slot.deadline = None;
+            match slot.phase {
+                Phase::Head if slot.pending.is_some() => {
+                    self.refuse(at, HandshakeError::Timeout, false)
+                }
+                Phase::Head => {
+                    self.counts.refused[HandshakeError::Timeout.index()] += 1;
+                    self.give_up(at);
+                }
+                _ => self.give_up(at),
+            }
+            return true;
+        }
+        if slot
+            .stalled
+            .is_some_and(|since| since.after(write_timeout) <= now)
+        {
+            self.cut(at, CloseCause::WriteTimeout);
+            return true;
+        }
+        let mut due = false;
+        if slot.phase == Phase::Open {
+            let alarm = slot.keepalive.handle_timeout(
+                now,
+                self.config.ping_interval,
+                self.config.pong_wait,
+            );
+            match alarm {
+                Alarm::Sleep(_) => {}
+                Alarm::Ping(_) => {
+                    due = true;
+                    self.ping(at);
+                }
+                Alarm::Dead => {
+                    self.cut(at, CloseCause::PongTimeout);
+                    return true;
+                }
+            }
+        }
+        self.rearm(at);
+        due
+    }
+
+    /// Enters a slot into the wheel for the next moment at which something may be due.
+    pub(super) fn rearm(&mut self, at: u32) {
+        let slot = &self.slots[at];
+        let stalled = slot
+            .stalled
+            .map(|since| since.after(self.config.write_timeout));
+        let silent =
+            (slot.phase == Phase::Open).then(|| slot.keepalive.next(self.config.pong_wait));
+        if let Some(next) = [slot.deadline, stalled, silent].into_iter().flatten().min() {
+            self.wheel.arm(&mut self.slots, at, next);
+        }
+    }
+
+    fn ping(&mut self, at: u32) {
+        if self.slots[at].queue.waiting(&self.nodes, Rank::PING) == 0 {
+            self.counts.sent.pings += 1;
+            let frame = self.store.encode(Rank::PING, Opcode::Ping, &[]);
+            self.push_control(at, frame);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Owns what goes out: which bytes one write gets, and what follows from how
+//! many of them were taken.
+
+use smallvec::SmallVec;
+
+use super::Shard;
+use super::engine::Engine;
+use super::lane::Part;
+use super::pending::Wait;
+use super::slot::Phase;
+use crate::frame::{Chunks, FrameId, Slice, Store};
+use crate::handler::Handler;
+use crate::handshake;
+use crate::id::ConnId;
+use crate::time::Timestamp;
+
+impl<H: Handler> Shard<H> {
+    /// The connection whose replies stand in the fast lane. Flushing it before
+    /// the next [`read_buffer`](Self::read_buffer) saves them a copy; not doing
+    /// so costs only that.
+    pub fn poll_reply(&self) -> Option<ConnId> {
+        Some(self.engine.slots.id(self.engine.lane.owner()?))
+    }
+
+    /// What is to be written to this connection next, up to about
+    /// [`Config::write_batch`](crate::Config::write_batch) bytes. Say how much
+    /// of it was written with [`handle_transmitted`](Self::handle_transmitted)
+    /// before asking again.
+    pub fn poll_transmit<'a>(&'a mut self, id: ConnId, chunks: &mut Chunks<'a>) {
+        let Some(at) = self.engine.slots.find(id) else {
+            return;
+        };
+        let mut plan = Plan::default();
+        let has_lane = self.engine.plan(at, &mut plan);
+        let engine = &self.engine;
+        for slice in plan.slices {
+            chunks.push(match slice {
+                Slice::Run(run, offset, len) => engine.store.span(run, offset, len),
+                Slice::Body(frame, from) => &engine.store.bytes(frame).1[from as usize..],
+            });
+        }
+        if has_lane {
+            let scratch = Part {
+                bytes: &engine.scratch[..],
+                base: 0,
+            };
+            for slice in engine.lane.slices(scratch) {
+                chunks.push(slice);
+            }
+        }
+    }
+
+    /// Takes note that the first `n` bytes of what
+    /// [`poll_transmit`](Self::poll_transmit) offered were written. Less than
+    /// all means that the socket takes no more for now: it is offered nothing
+    /// until [`handle_writable`](Self::handle_writable).
+    pub fn handle_transmitted(&mut self, now: Timestamp, id: ConnId, n: usize) {
+        self.engine.now = now;
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.transmitted(at, n);
+        }
+        self.settle();
+    }
+
+    /// Takes note that the socket takes bytes again.
+    pub fn handle_writable(&mut self, now: Timestamp, id: ConnId) {
+        self.engine.now = now;
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.slots[at].flags.blocked = false;
+            if !self.engine.slots[at].queue.is_empty() {
+                self.engine.mark_dirty(at);
+            }
+        }
+    }
+
+    /// Takes the answer to an [`Output::Answer`](super::Output::Answer).
+    pub fn handle_answer(
+        &mut self,
+        now: Timestamp,
+        id: ConnId,
+        status: u16,
+        content_type: &str,
+        body: &[u8],
+        head_only: bool,
+    ) {
+        self.engine.now = now;
+        if let Some(at) = self.engine.slots.find(id)
+            && self.engine.slots[at].phase == Phase::Answering
+        {
+            let mut out = self.engine.buffers.take();
+            handshake::response::page(&mut out, status, content_type, body, head_only);
+            self.engine.begin_answer(at, &out);
+            self.engine.buffers.give(out);
+        }
+        self.settle();
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Chooses what goes into the next write. True if the lane goes behind it.
+    fn plan(&mut self, at: u32, plan: &mut Plan) -> bool {
+        let Self {
+            slots,
+            nodes,
+            store,
+            lane,
+            config,
+            ..
+        } = self;
+        let queue = &mut slots[at].queue;
+        let before = (lane.owner() == Some(at)).then(|| lane.rank());
+        let most = if before.is_some() {
+            PLAN_BEFORE_LANE
+        } else {
+            Chunks::MAX
+        };
+        queue.for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
+        while plan.bytes < config.write_batch
+            && plan.slices.len() + 2 <= most
+            && let Some(frame) = queue.launch(nodes, store, before)
+        {
+            plan.add(store, frame, 0);
+        }
+        before.is_some()
+    }
+
+    fn transmitted(&mut self, at: u32, n: usize) {
+        self.counts.sent.bytes += n as u64;
+        let Self {
+            slots,
+            nodes,
+            store,
+            counts,
+            ..
+        } = self;
+        let slot = &mut slots[at];
+        let had = slot.queue.in_flight() || self.lane.owner() == Some(at);
+        let mut done: SmallVec<[FrameId; 64]> = SmallVec::new();
+        let rest = slot
+            .queue
+            .advance(nodes, store, n, |frame| done.push(frame));
+        for frame in done {
+            counts.delivery.written += u64::from(store.rank(frame).is_data());
+            store.release(frame);
+        }
+        let mut blocked = slot.queue.in_flight();
+        slot.queue.settle(nodes, store);
+        if self.lane.owner() == Some(at) {
+            blocked |= rest < self.lane.len();
+            self.spill_lane(rest);
+        }
+        let slot = &mut self.slots[at];
+        slot.flags.blocked = blocked;
+        if blocked {
+            if n > 0 || slot.stalled.is_none() {
+                slot.stalled = Some(self.now);
+                self.rearm(at);
+            }
+        } else {
+            slot.stalled = None;
+            if !slot.queue.is_empty() {
+                self.mark_dirty(at);
+            } else if had {
+                self.after_write(at);
+            }
+        }
+        let limits = self.limits();
+        let queue = &self.slots[at].queue;
+        if queue.messages() <= limits.messages / 2 && queue.bytes() <= limits.bytes / 2 {
+            self.unpark(at, Wait::Queue);
+        }
+    }
+}
+
+/// What goes into one write, before it is borrowed.
+#[derive(Default)]
+struct Plan {
+    slices: SmallVec<[Slice; Chunks::MAX]>,
+    bytes: usize,
+}
+
+impl Plan {
+    fn add(&mut self, store: &Store, frame: FrameId, written: u32) {
+        self.bytes += (store.len(frame) - written) as usize;
+        let (run, offset, inline, whole) = store.place(frame);
+        let skip = written.min(inline);
+        let (offset, len) = (offset + skip, inline - skip);
+        match self.slices.last_mut() {
+            Some(Slice::Run(r, o, l)) if *r == run && *o + *l == offset => *l += len,
+            _ if len > 0 => self.slices.push(Slice::Run(run, offset, len)),
+            _ => {}
+        }
+        if !whole {
+            self.slices.push(Slice::Body(frame, written - skip));
+        }
+    }
+}
+
+/// Slices that leave room for the lane's.
+const PLAN_BEFORE_LANE: usize = 7;

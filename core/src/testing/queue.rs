@@ -1,0 +1,1 @@
+//! The priority queue on its own, and its naive oracle.
