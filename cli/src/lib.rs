@@ -10,5 +10,5 @@ pub mod log;
 pub mod metrics;
 mod settings;
 
-pub use settings::{HandlerKind, LogFormat, OutsideRoom, Settings, SettingsError, Source};
+pub use settings::{HandlerKind, LogFormat, Settings, SettingsError, Source};
 pub use tracing::level_filters::LevelFilter;

@@ -6,9 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_cli::{
-    HandlerKind, LevelFilter, LogFormat, OutsideRoom, Settings, SettingsError, Source,
-};
+use stentor_cli::{HandlerKind, LevelFilter, LogFormat, Settings, SettingsError, Source};
 
 fn parse(
     args: &[&str],
@@ -74,7 +72,7 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     );
     assert_eq!(
         (settings.handler, settings.outside_room),
-        (HandlerKind::Rooms, OutsideRoom::Nothing)
+        (HandlerKind::Rooms, stentor_core::Outside::Nothing)
     );
     assert_eq!(
         (settings.log, settings.log_format),

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::{Config, Origins};
+use stentor_core::{Config, Origins, Outside, Rooms};
 use tracing::level_filters::LevelFilter;
 
 pub use error::{SettingsError, Source};
@@ -36,7 +36,7 @@ pub struct Settings {
     /// Which built-in application answers.
     pub handler: HandlerKind,
     /// Who gets a `msg` from a connection that is in no room.
-    pub outside_room: OutsideRoom,
+    pub outside_room: Outside,
     /// Whether a message to a room passes over the one who sent it.
     pub exclude_sender: bool,
     /// How many workers run tasks.
@@ -59,6 +59,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The rooms application as it is set.
+    pub const fn rooms(&self) -> Rooms {
+        Rooms {
+            outside: self.outside_room,
+            exclude_sender: self.exclude_sender,
+        }
+    }
+
     /// The settings of this process, for `main`. Raises the soft limit of open files to the hard
     /// one and fills in [`max_connections`](Self::max_connections) from it.
     ///
@@ -107,8 +115,8 @@ impl Settings {
                 _ => HandlerKind::Rooms,
             },
             outside_room: match given.choice("outside-room")? {
-                "everyone" => OutsideRoom::Everyone,
-                _ => OutsideRoom::Nothing,
+                "everyone" => Outside::Everyone,
+                _ => Outside::Nothing,
             },
             exclude_sender: given.switch("exclude-sender")?,
             workers: given.number("workers")? as usize,
@@ -128,22 +136,11 @@ impl Settings {
 
 /// Which built-in application answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub enum HandlerKind {
     /// Rooms: join, leave, msg, task, and an echo of what is no command.
     Rooms,
     /// Every message comes back as it was.
     Echo,
-}
-
-/// Who gets a `msg` from a connection that is in no room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum OutsideRoom {
-    /// Nobody.
-    Nothing,
-    /// Every connection of the server.
-    Everyone,
 }
 
 /// How a log line looks.

@@ -10,7 +10,6 @@ use crate::stats::CloseCause;
 
 /// Something for the adapter to do. A connection that is named is there until
 /// its [`Disconnect`](Self::Disconnect).
-#[non_exhaustive]
 pub enum Output<H: Handler> {
     /// Write what waits: [`Shard::poll_transmit`], a write,
     /// [`Shard::handle_transmitted`].

@@ -1,0 +1,333 @@
+//! Owns the loop of one shard: readiness, letters and time in; bytes, letters
+//! and tasks out. Everything the shard asks for is done here, in its order.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{debug, info};
+
+use crate::clock::Clock;
+use crate::door::{Doors, Post};
+use crate::links::Links;
+use crate::readiness;
+use crate::scrape::Scrape;
+use crate::workers::Pool;
+
+/// One shard with its sockets.
+pub(crate) struct Driver<H: Handler> {
+    id: ShardId,
+    shard: Shard<H>,
+    links: Links,
+    poll: AsyncFd<Poll>,
+    clock: Clock,
+    now: Timestamp,
+    doors: Arc<Doors<H>>,
+    pool: Arc<Pool<H>>,
+    scrapes: UnboundedSender<Scrape>,
+    inbox: VecDeque<Post<H>>,
+    outboxes: Vec<Vec<Post<H>>>,
+    /// Connections that may have more bytes, although no edge will say so.
+    again: VecDeque<ConnId>,
+    draining: bool,
+    ending: bool,
+}
+
+/// What a driver needs besides its shard.
+pub(crate) struct Surroundings<H: Handler> {
+    pub(crate) clock: Clock,
+    pub(crate) doors: Arc<Doors<H>>,
+    pub(crate) pool: Arc<Pool<H>>,
+    pub(crate) scrapes: UnboundedSender<Scrape>,
+}
+
+impl<H: Handler> Driver<H> {
+    /// A driver without sockets. Needs the runtime that will run it.
+    pub(crate) fn new(shard: Shard<H>, around: Surroundings<H>) -> io::Result<Self> {
+        let Surroundings {
+            clock,
+            doors,
+            pool,
+            scrapes,
+        } = around;
+        Ok(Self {
+            id: shard.id(),
+            shard,
+            links: Links::default(),
+            poll: readiness::of_poll(Poll::new()?)?,
+            clock,
+            now: clock.now(),
+            outboxes: doors.shards().map(|_| Vec::new()).collect(),
+            doors,
+            pool,
+            scrapes,
+            inbox: VecDeque::new(),
+            again: VecDeque::new(),
+            draining: false,
+            ending: false,
+        })
+    }
+
+    /// Runs the shard until it is told to end, and says what it has counted.
+    pub(crate) async fn run(mut self) -> io::Result<Stats> {
+        let mut events = Events::with_capacity(BATCH);
+        let doors = self.doors.clone();
+        let sleep = tokio::time::sleep(Duration::MAX);
+        tokio::pin!(sleep);
+        let mut armed = None;
+        loop {
+            let busy = self.take_turn();
+            if self.ending && self.shard.is_empty() {
+                return Ok(self.shard.stats());
+            }
+            let timeout = self.shard.poll_timeout().map(|(at, _)| at);
+            if timeout != armed
+                && let Some(at) = timeout
+            {
+                sleep.as_mut().reset(self.clock.instant(at).into());
+            }
+            armed = timeout;
+            tokio::select! {
+                biased;
+                ready = self.poll.readable_mut() => {
+                    let mut ready = ready?;
+                    ready.get_inner_mut().poll(&mut events, Some(Duration::ZERO))?;
+                    // A full batch may not be all there is.
+                    if events.iter().count() < BATCH {
+                        ready.clear_ready();
+                    }
+                    self.now = self.clock.now();
+                    self.handle_events(&events);
+                }
+                () = doors.woken(self.id) => self.now = self.clock.now(),
+                () = sleep.as_mut(), if armed.is_some() => {
+                    armed = None;
+                    self.now = self.clock.now();
+                    self.shard.handle_timeout(self.now);
+                }
+                // There is more to do; the others were asked first.
+                () = tokio::task::yield_now(), if busy => self.now = self.clock.now(),
+            }
+        }
+    }
+
+    /// One turn: takes what was handed in, reads what was left unread, does what
+    /// the shard asks for. True if there is more to do than fits into one turn.
+    fn take_turn(&mut self) -> bool {
+        self.doors.take(self.id, &mut self.inbox);
+        while let Some(post) = self.inbox.pop_front() {
+            self.handle_post(post);
+        }
+        for _ in 0..self.again.len() {
+            let Some(id) = self.again.pop_front() else {
+                break;
+            };
+            if let Some(link) = self.links.find(id) {
+                link.again = false;
+                self.read(id, true);
+            }
+        }
+        let mut left = SLICE;
+        while left > 0
+            && let Some(output) = self.shard.poll_output()
+        {
+            self.handle_output(output);
+            left -= 1;
+        }
+        for (to, posts) in (0..).map(ShardId).zip(&mut self.outboxes) {
+            if !posts.is_empty() {
+                self.doors.post_all(to, posts);
+            }
+        }
+        if self.draining {
+            self.doors
+                .report(self.id, self.shard.is_quiet(), self.shard.is_empty());
+        }
+        left == 0 || !self.again.is_empty()
+    }
+
+    fn handle_events(&mut self, events: &Events) {
+        for event in events {
+            let Some(link) = self.links.get(event.token().0) else {
+                continue;
+            };
+            let id = link.id;
+            if event.is_writable() {
+                self.shard.handle_writable(self.now, id);
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                let to_the_end = event.is_read_closed() || event.is_error();
+                self.read(id, to_the_end);
+            }
+        }
+    }
+
+    /// Reads a socket until it has no more, or has had its share of this turn.
+    /// A read that does not fill the buffer shows that no more is there, unless
+    /// the peer has hung up and the end is still to be read.
+    fn read(&mut self, id: ConnId, to_the_end: bool) {
+        for _ in 0..READS {
+            let Some(link) = self.links.find(id).filter(|link| link.reading) else {
+                return;
+            };
+            let buffer = self.shard.read_buffer();
+            let full = buffer.len();
+            match link.read(buffer) {
+                Ok(0) => {
+                    self.shard.handle_eof(self.now, id);
+                    return;
+                }
+                Ok(n) => {
+                    self.shard.handle_read(self.now, id, n);
+                    // Before the next read, replies need no copy.
+                    if let Some(id) = self.shard.poll_reply() {
+                        self.flush(id);
+                    }
+                    if n < full && !to_the_end {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.shard.handle_disconnect(self.now, id);
+                    return;
+                }
+            }
+        }
+        self.read_again(id);
+    }
+
+    fn read_again(&mut self, id: ConnId) {
+        if let Some(link) = self.links.find(id)
+            && !link.again
+        {
+            link.again = true;
+            self.again.push_back(id);
+        }
+    }
+
+    fn flush(&mut self, id: ConnId) {
+        let Some(link) = self.links.find(id) else {
+            return;
+        };
+        let mut chunks = Chunks::new();
+        self.shard.poll_transmit(id, &mut chunks);
+        match link.write(&chunks) {
+            Ok(n) => {
+                drop(chunks);
+                self.shard.handle_transmitted(self.now, id, n);
+            }
+            Err(_) => {
+                drop(chunks);
+                self.shard.handle_disconnect(self.now, id);
+            }
+        }
+    }
+
+    fn handle_output(&mut self, output: Output<H>) {
+        match output {
+            Output::Flush(id) => self.flush(id),
+            Output::StopReading(id) => {
+                if let Some(link) = self.links.find(id) {
+                    link.reading = false;
+                }
+            }
+            Output::StartReading(id) => {
+                if let Some(link) = self.links.find(id) {
+                    link.reading = true;
+                    // What came meanwhile has had its edge.
+                    self.read_again(id);
+                }
+            }
+            Output::Mail(to, letter) => self.outboxes[to.index()].push(Post::Letter(letter)),
+            Output::Submit(id, task) => {
+                if let Err(task) = self.pool.submit(id, task) {
+                    self.shard.handle_task(self.now, id, TaskEnd::Refused(task));
+                }
+            }
+            Output::Answer { id, head_only, .. } => {
+                // Nobody listens only when the server has ended.
+                let _ = self.scrapes.send(Scrape { id, head_only });
+            }
+            Output::Shut(id) => {
+                if let Some(link) = self.links.find(id) {
+                    link.shut();
+                }
+            }
+            Output::Disconnect(id) => {
+                if let Some(admission) = self.links.remove(id) {
+                    self.doors.forget(self.id, admission);
+                }
+            }
+            Output::Event(event) => log(event),
+        }
+    }
+
+    fn handle_post(&mut self, post: Post<H>) {
+        match post {
+            Post::Letter(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Socket(stream, admission) => {
+                let id = self.shard.accept(self.now, admission);
+                if let Err(error) =
+                    self.links
+                        .insert(self.poll.get_ref().registry(), stream, id, admission)
+                {
+                    info!(%id, %error, "a socket could not be registered");
+                    self.doors.forget(self.id, admission);
+                    self.shard.handle_disconnect(self.now, id);
+                }
+            }
+            Post::TaskEnd(id, end) => self.shard.handle_task(self.now, id, end),
+            Post::Metrics {
+                id,
+                text,
+                head_only,
+            } => {
+                let kind = stentor_cli::metrics::CONTENT_TYPE;
+                self.shard
+                    .handle_answer(self.now, id, 200, kind, text.as_bytes(), head_only);
+            }
+            Post::Stats(reply) => {
+                // Whoever asked may have given up waiting.
+                let _ = reply.send((self.id, self.shard.stats()));
+            }
+            Post::Drain => {
+                self.draining = true;
+                self.shard.handle_drain(self.now);
+            }
+            Post::Close(code) => {
+                self.ending = true;
+                self.shard.handle_close_all(self.now, code);
+            }
+            Post::Abort => {
+                self.ending = true;
+                self.shard.handle_abort(self.now);
+            }
+        }
+    }
+}
+
+fn log(event: stentor_core::Event) {
+    use stentor_core::Event;
+    match event {
+        Event::Opened(id) => debug!(%id, "opened"),
+        Event::Closed(id, cause) => debug!(%id, cause = cause.label(), "closed"),
+        Event::Failed(id, error) => debug!(%id, error = error.label(), "failed"),
+        Event::Refused(id, error) => {
+            info!(%id, status = error.status(), error = error.label(), "upgrade error");
+        }
+        _ => debug!(?event),
+    }
+}
+
+/// Events taken from the kernel at a time.
+const BATCH: usize = 1_024;
+/// Reads of one socket in a turn, so that one busy peer does not keep the others waiting.
+const READS: usize = 4;
+/// Outputs handled in a turn; a long fan-out is cut into slices of so many writes.
+const SLICE: usize = 2_048;

@@ -1,0 +1,108 @@
+//! Owns the sockets of one shard, under the slots of their connections.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use stentor_core::{Admission, Chunks, ConnId};
+
+/// A socket, and what the adapter must know of it.
+pub(crate) struct Link {
+    stream: TcpStream,
+    pub(crate) id: ConnId,
+    pub(crate) admission: Admission,
+    /// Whether the shard wants its bytes.
+    pub(crate) reading: bool,
+    /// Whether it stands in the list of those to be read again.
+    pub(crate) again: bool,
+}
+
+/// The sockets of a shard.
+#[derive(Default)]
+pub(crate) struct Links {
+    links: Vec<Option<Link>>,
+}
+
+impl Links {
+    pub(crate) fn insert(
+        &mut self,
+        registry: &Registry,
+        mut stream: TcpStream,
+        id: ConnId,
+        admission: Admission,
+    ) -> io::Result<()> {
+        let slot = id.slot();
+        // Edge-triggered, once for both: no further call until it is closed.
+        registry.register(
+            &mut stream,
+            Token(slot),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        if self.links.len() <= slot {
+            self.links.resize_with(slot + 1, || None);
+        }
+        self.links[slot] = Some(Link {
+            stream,
+            id,
+            admission,
+            reading: true,
+            again: false,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn get(&mut self, slot: usize) -> Option<&mut Link> {
+        self.links.get_mut(slot)?.as_mut()
+    }
+
+    pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut Link> {
+        self.get(id.slot()).filter(|link| link.id == id)
+    }
+
+    /// Closes the socket.
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Admission> {
+        self.find(id)?;
+        // The kernel forgets a closed descriptor's registration by itself.
+        self.links[id.slot()].take().map(|link| link.admission)
+    }
+}
+
+impl Link {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| self.stream.read(buffer))
+    }
+
+    /// Writes as much as the socket takes: zero if it takes nothing now.
+    pub(crate) fn write(&mut self, chunks: &Chunks<'_>) -> io::Result<usize> {
+        let written = match chunks.as_slices() {
+            [] => return Ok(0),
+            [one] => retry(|| self.stream.write(one)),
+            many => {
+                let mut slices = [IoSlice::new(&[]); Chunks::MAX];
+                for (slice, bytes) in slices.iter_mut().zip(many) {
+                    *slice = IoSlice::new(bytes);
+                }
+                retry(|| self.stream.write_vectored(&slices[..many.len()]))
+            }
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            other => other,
+        }
+    }
+
+    pub(crate) fn shut(&self) {
+        // Fails only if the peer is gone already, which a read will tell.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+}
+
+fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The binary `stentor`: settings in, a server until a signal, an exit code out.
+
+use std::io;
+use std::process::ExitCode;
+
+use stentor_cli::{HandlerKind, Settings, log};
+use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_tokio::{Report, Server, Work};
+use tracing::error;
+
+fn main() -> ExitCode {
+    let settings = Settings::from_args("stentor");
+    log::init(&settings);
+    match serve(settings) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(%error, "server error");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(settings: Settings) -> io::Result<Report> {
+    let work_time = settings.work_time;
+    let rooms = settings.rooms();
+    let handler = settings.handler;
+    let server = Server::bind(settings)?;
+    match handler {
+        HandlerKind::Rooms => server.run(|_| rooms, BuiltIn { work_time }, signal()),
+        HandlerKind::Echo => server.run(|_| Echo, Nothing, signal()),
+    }
+}
+
+/// The work of the rooms application.
+struct BuiltIn {
+    work_time: std::time::Duration,
+}
+
+impl Work<Rooms> for BuiltIn {
+    async fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
+        if !self.work_time.is_zero() {
+            tokio::time::sleep(self.work_time).await;
+        }
+        task.run(worker)
+    }
+}
+
+/// The echo application has no tasks.
+struct Nothing;
+
+impl Work<Echo> for Nothing {
+    async fn run(&self, _: WorkerId, task: &std::convert::Infallible) -> std::convert::Infallible {
+        match *task {}
+    }
+}
+
+/// Until SIGINT or SIGTERM comes.
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        (Err(error), _) | (_, Err(error)) => {
+            error!(%error, "signals cannot be taken");
+            return;
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

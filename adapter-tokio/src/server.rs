@@ -1,0 +1,214 @@
+//! Owns the parts of a server and their order of birth and death.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use mio::net::TcpListener;
+use stentor_cli::Settings;
+use stentor_core::{DispatchStats, Handler, Shard, ShardId, Stats};
+use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use crate::acceptor::{self, Turned};
+use crate::clock::Clock;
+use crate::door::Doors;
+use crate::drain::drain;
+use crate::driver::{Driver, Surroundings};
+use crate::scrape;
+use crate::workers::{self, Pool, Work};
+
+/// A server that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    settings: Arc<Settings>,
+    listeners: Vec<TcpListener>,
+}
+
+/// What a server did in its life.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// What all shards counted.
+    pub stats: Stats,
+    /// What the dispatcher counted.
+    pub dispatch: DispatchStats,
+}
+
+impl Server {
+    /// Opens the listeners.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on, unless it is one of the defaults
+    /// and another of them can.
+    pub fn bind(settings: Settings) -> io::Result<Self> {
+        let listeners = acceptor::listen(&settings)?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            listeners,
+        })
+    }
+
+    /// The addresses it listens on.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// Serves until `shutdown` is over, then drains for as long as the settings
+    /// allow. `handler` makes the application of each shard, `work` does the tasks.
+    ///
+    /// # Errors
+    /// A thread or a descriptor that the operating system does not give, or a
+    /// shard that has failed.
+    pub fn run<H, W>(
+        self,
+        handler: impl Fn(ShardId) -> H,
+        work: W,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<Report>
+    where
+        H: Handler + Send + 'static,
+        H::State: Send,
+        W: Work<H>,
+    {
+        let Self {
+            settings,
+            listeners,
+        } = self;
+        let doors = Arc::new(Doors::new(settings.config.shards()));
+        let pool = Arc::new(Pool::new(settings.workers as u16, settings.worker_queue));
+        let clock = Clock::start();
+        let (scrapes, requests) = unbounded_channel();
+        let mut shards = Vec::new();
+        for id in doors.shards() {
+            let shard = Shard::new(id, &settings.config, handler(id));
+            let (doors, pool) = (doors.clone(), pool.clone());
+            let around = Surroundings {
+                clock,
+                doors,
+                pool,
+                scrapes: scrapes.clone(),
+            };
+            shards.push(start_shard(shard, around)?);
+        }
+        let workers = start_workers(&settings, &pool, &doors, work)?;
+        let turned = Arc::new(Turned::default());
+        let limit = settings.max_connections.unwrap_or(usize::MAX);
+        let main = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        main.block_on(async {
+            let scraper = scrape::serve(
+                requests,
+                settings.clone(),
+                doors.clone(),
+                pool.clone(),
+                turned.clone(),
+            );
+            let scraper = tokio::spawn(scraper);
+            let mut acceptors = JoinSet::new();
+            for listener in listeners {
+                acceptors.spawn(acceptor::run(
+                    listener,
+                    limit,
+                    doors.clone(),
+                    turned.clone(),
+                ));
+            }
+            tokio::select! {
+                () = shutdown => {}
+                Some(ended) = acceptors.join_next() => error!(?ended, "a listener has failed"),
+            }
+            info!("shutdown: stopping server and worker pool...");
+            acceptors.shutdown().await;
+            drain(&doors, settings.drain).await;
+            pool.drain();
+            scraper.abort();
+        });
+        let stats = join(shards)?;
+        let abandoned = pool.abandon();
+        workers.shutdown_background();
+        let report = Report {
+            stats,
+            dispatch: pool.stats(),
+        };
+        let delivery = &report.stats.delivery;
+        info!(
+            accepted = delivery.queued,
+            written = delivery.written,
+            evicted = delivery.evicted,
+            discarded = delivery.discarded,
+            abandoned_tasks = abandoned,
+            "shutdown complete"
+        );
+        Ok(report)
+    }
+}
+
+fn start_shard<H>(
+    shard: Shard<H>,
+    around: Surroundings<H>,
+) -> io::Result<JoinHandle<io::Result<Stats>>>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+{
+    let name = format!("shard-{}", shard.id().0);
+    thread::Builder::new().name(name).spawn(move || {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async { Driver::new(shard, around)?.run().await })
+    })
+}
+
+fn start_workers<H, W>(
+    settings: &Settings,
+    pool: &Arc<Pool<H>>,
+    doors: &Arc<Doors<H>>,
+    work: W,
+) -> io::Result<Runtime>
+where
+    H: Handler + 'static,
+    H::State: Send,
+    W: Work<H>,
+{
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let runtime = runtime::Builder::new_multi_thread()
+        .thread_name("worker")
+        .worker_threads(cores.min(settings.workers))
+        .enable_time()
+        .build()?;
+    let work = Arc::new(work);
+    for worker in pool.workers() {
+        runtime.spawn(workers::run(
+            worker,
+            pool.clone(),
+            doors.clone(),
+            work.clone(),
+        ));
+    }
+    info!(
+        size = settings.workers,
+        queue = settings.worker_queue,
+        "worker pool started"
+    );
+    Ok(runtime)
+}
+
+fn join(shards: Vec<JoinHandle<io::Result<Stats>>>) -> io::Result<Stats> {
+    let mut sum = Stats::default();
+    for shard in shards {
+        match shard.join() {
+            Ok(stats) => sum += &stats?,
+            Err(_) => return Err(io::Error::other("a shard has panicked")),
+        }
+    }
+    Ok(sum)
+}

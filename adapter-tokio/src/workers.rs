@@ -1,0 +1,135 @@
+//! Owns the workers: they take tasks from the dispatcher, run them and hand the
+//! outcome to the shard of whoever asked.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use stentor_core::{ConnId, DispatchStats, Dispatcher, Handler, Job, TaskEnd, WorkerId};
+use tokio::sync::Semaphore;
+use tracing::error;
+
+use crate::door::{Doors, Post};
+
+/// What workers do with a task. One value serves all workers at once.
+pub trait Work<H: Handler>: Send + Sync + 'static {
+    /// Does the task. A panic fails the task and harms nothing else. It runs on
+    /// a thread that other workers share: what blocks belongs on a thread of its own.
+    fn run(&self, worker: WorkerId, task: &H::Task) -> impl Future<Output = H::Outcome> + Send;
+}
+
+/// The dispatcher, and the means to wake whoever waits for it.
+pub(crate) struct Pool<H: Handler> {
+    dispatcher: Mutex<Dispatcher<H::Task>>,
+    /// A permit for every wake-up that the dispatcher owes a sleeping worker.
+    wakes: Semaphore,
+    workers: u16,
+}
+
+impl<H: Handler> Pool<H> {
+    pub(crate) fn new(workers: u16, queue: usize) -> Self {
+        let dispatcher = Mutex::new(Dispatcher::new(workers, queue));
+        Self {
+            dispatcher,
+            wakes: Semaphore::new(0),
+            workers,
+        }
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> + use<H> {
+        (0..self.workers).map(WorkerId)
+    }
+
+    /// Hands in a task; back if it is not taken.
+    pub(crate) fn submit(&self, conn: ConnId, task: H::Task) -> Result<(), H::Task> {
+        let submitted = self.dispatcher().handle_submit(conn, task);
+        match submitted {
+            Ok(submitted) => {
+                if submitted.wake {
+                    self.wakes.add_permits(1);
+                }
+                Ok(())
+            }
+            Err(refused) => Err(refused.task),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> DispatchStats {
+        self.dispatcher().stats()
+    }
+
+    /// Lets the workers end once nothing is left for them.
+    pub(crate) fn drain(&self) {
+        self.dispatcher().handle_drain();
+        self.wakes.add_permits(usize::from(self.workers));
+    }
+
+    /// Gives up what no worker has begun.
+    pub(crate) fn abandon(&self) -> usize {
+        let abandoned = self.dispatcher().abandon();
+        abandoned.len()
+    }
+
+    fn dispatcher(&self) -> MutexGuard<'_, Dispatcher<H::Task>> {
+        // The dispatcher is whole between calls, whoever panicked there.
+        self.dispatcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
+        loop {
+            {
+                let mut dispatcher = self.dispatcher();
+                if let Some(job) = dispatcher.poll_assign(worker) {
+                    return Some(job);
+                }
+                if dispatcher.is_draining() {
+                    return None;
+                }
+            }
+            match self.wakes.acquire().await {
+                Ok(permit) => permit.forget(),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// One worker, until the dispatcher drains.
+pub(crate) async fn run<H: Handler, W: Work<H>>(
+    worker: WorkerId,
+    pool: Arc<Pool<H>>,
+    doors: Arc<Doors<H>>,
+    work: Arc<W>,
+) {
+    while let Some(Job { conn, task, .. }) = pool.next(worker).await {
+        let end = match unwound(work.run(worker, &task)).await {
+            Some(outcome) => {
+                pool.dispatcher().handle_done(worker);
+                TaskEnd::Done(outcome)
+            }
+            None => {
+                error!(%worker, %conn, "a task panicked");
+                pool.dispatcher().handle_panic(worker);
+                TaskEnd::Failed
+            }
+        };
+        doors.post(conn.shard(), Post::TaskEnd(conn, end));
+    }
+}
+
+/// The future's output; `None` if it panicked.
+async fn unwound<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        // After a panic it is dropped and not polled again.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
