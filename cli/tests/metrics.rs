@@ -79,7 +79,7 @@ fn stats_setters() -> Setters<Stats> {
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         rooms.rooms, rooms.members, rooms.published, rooms.encoded, rooms.copied, rooms.offered, rooms.letters,
-        rooms.credit_waits, rooms.home_waits,
+        rooms.abandoned, rooms.credit_waits, rooms.home_waits,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
         links.tasks_pending, links.frame_bytes, links.idle_wakeups,
     }

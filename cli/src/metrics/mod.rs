@@ -234,6 +234,12 @@ fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
     page.counter("stentor_publications_copied_total", help, rooms.copied);
     let help = "Members that were offered a publication.";
     page.counter("stentor_publication_offers_total", help, rooms.offered);
+    let help = "Publications that still waited for credits when their connection ended.";
+    page.counter(
+        "stentor_publications_abandoned_total",
+        help,
+        rooms.abandoned,
+    );
     page.counter(
         "stentor_shard_letters_total",
         "Letters posted from shard to shard.",

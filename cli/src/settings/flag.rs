@@ -201,6 +201,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         REQUESTS,
+        "max-fragments",
+        Limit,
+        "Most fragments of a message; one more is closed with 1008",
+    ),
+    flag(
+        REQUESTS,
         "max-message",
         Limit,
         "Longest message from a peer; a longer one is closed with 1009",
