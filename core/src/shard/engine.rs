@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::lane::{Lane, Part};
-use super::letter::Letter;
+use super::letter::{Letter, Publication};
 use super::output::{Event, Output};
 use super::slab::Slab;
 use super::slot::Phase;
@@ -49,6 +49,10 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
+    /// After a failure: shards that have not told yet who is in our rooms there,
+    /// and what waits until they have.
+    pub(super) restating: u16,
+    pub(super) unpublished: VecDeque<Publication>,
     /// Some queue is half full and could be flushed: nothing more is to be
     /// taken in before it was tried. So no message is refused only because
     /// many came in one read.
@@ -92,6 +96,8 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
+            restating: 0,
+            unpublished: VecDeque::new(),
             pressure: false,
             draining: false,
             parked: 0,
