@@ -398,7 +398,8 @@ impl<H: Handler> Engine<H> {
             self.slots.id(at),
         );
         let slot = &mut self.slots[at];
-        if slot.flags.unread != unread && slot.phase != Phase::Gone {
+        let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
+        if slot.flags.unread != unread && is_there {
             slot.flags.unread = unread;
             self.outputs.push_back(if unread {
                 Output::StopReading(id)
