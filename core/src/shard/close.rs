@@ -131,6 +131,9 @@ impl<H: Handler> Engine<H> {
             self.counts.delivery.discarded += u64::from(self.lane.messages());
             self.lane.clear();
         }
+        if self.rest.as_ref().is_some_and(|&(owner, _)| owner == at) {
+            self.rest = None;
+        }
         self.discard(at, false);
         self.forget_pending(at);
         let message = self.slots[at].conn.take_message();
