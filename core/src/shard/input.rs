@@ -236,8 +236,7 @@ impl<H: Handler> Shard<H> {
                             payload: &input[range],
                         },
                     );
-                    let base = base.unwrap_or_default();
-                    self.engine.settle_lane(Part { bytes: input, base });
+                    self.settle_lane_in(input, base);
                 }
                 conn::Event::Message {
                     kind,
@@ -258,6 +257,7 @@ impl<H: Handler> Shard<H> {
                         },
                     );
                     self.engine.buffers.give(message);
+                    self.settle_lane_in(input, base);
                 }
                 conn::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
                 conn::Event::Pong(range) => {
@@ -266,6 +266,7 @@ impl<H: Handler> Shard<H> {
                         let mut ctx = Context::new(&mut self.engine, at, None);
                         self.handler.on_pong(&mut ctx, &input[within(range)]);
                     }
+                    self.settle_lane_in(input, base);
                 }
                 conn::Event::Close(code) => {
                     self.engine.peer_closed(at, code);
@@ -273,6 +274,11 @@ impl<H: Handler> Shard<H> {
                 }
             }
         }
+    }
+
+    fn settle_lane_in(&mut self, input: &mut [u8], base: Option<usize>) {
+        let base = base.unwrap_or_default();
+        self.engine.settle_lane(Part { bytes: input, base });
     }
 
     fn take_message(&mut self, at: u32, here: Here, message: Message<'_>) {
