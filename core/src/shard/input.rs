@@ -61,7 +61,7 @@ impl<H: Handler> Shard<H> {
         if self.engine.slots[at].is_behind() {
             let tail = self.engine.tail_len(at);
             if tail > HEADROOM
-                || self.engine.slots[at].is_parked()
+                || self.engine.slots[at].has_program()
                 || self.engine.slots[at].phase == Phase::Head
             {
                 let scratch = core::mem::take(&mut self.engine.scratch);
@@ -121,7 +121,11 @@ impl<H: Handler> Shard<H> {
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.engine.vacate_scratch();
-                self.run_or_defer(at, Op::Outcome(end));
+                if self.engine.slots[at].has_program() {
+                    self.engine.defer(at, Op::Outcome(end));
+                } else {
+                    self.run_or_defer(at, Op::Outcome(end));
+                }
             }
             _ => self.engine.counts.links.outcomes_gone += 1,
         }
