@@ -369,7 +369,12 @@ impl<H: Handler> Engine<H> {
 
     /// Puts the buffer of held back bytes back, consumed up to `begin`; what
     /// came meanwhile cannot be, because it was taken out.
-    fn put_back(&mut self, at: u32, carry: alloc::vec::Vec<u8>, begin: usize) {
+    fn put_back(&mut self, at: u32, mut carry: alloc::vec::Vec<u8>, mut begin: usize) {
+        // Moved at most once for each byte consumed.
+        if begin >= carry.len() / 2 {
+            carry.drain(..begin);
+            begin = 0;
+        }
         match &mut self.slots[at].pending {
             Some(pending) if begin < carry.len() => {
                 pending.carry = carry;
