@@ -207,3 +207,23 @@ fn an_idle_connection_has_nothing_but_its_slot_and_its_membership() {
     let tables = 1_020 * (SLOT_BYTES as i64 + 4);
     assert!(delta <= tables, "{delta} bytes, {tables} in tables");
 }
+
+#[test]
+fn a_peer_that_never_ends_a_read_with_a_frame_holds_little() {
+    let mut server = Server::new(1, || Echo);
+    let id = server.connect(0);
+    let bytes = frames(2, &[7; 100]);
+    // A header is begun in each read and ended in the next.
+    let mut turned = bytes.clone();
+    turned.rotate_left(3);
+    server.shards[0].handle_input(NOW, id, &mut bytes[..3].to_vec());
+    let before = LIVE.get();
+    let mut buffer = turned.clone();
+    for _ in 0..10_000 {
+        buffer.copy_from_slice(&turned);
+        server.shards[0].handle_input(NOW, id, &mut buffer);
+        server.turn(0);
+    }
+    let grown = LIVE.get() - before;
+    assert!(grown < 64 << 10, "{grown} bytes");
+}

@@ -65,7 +65,7 @@ fn first_pings_are_spread() {
     }
     sim.settle();
     let mut most = 0;
-    for _ in 0..20 {
+    for _ in 0..22 {
         let before = sim.stats().sent.pings;
         sim.pass(SECOND / 5);
         most = most.max(sim.stats().sent.pings - before);
