@@ -214,8 +214,12 @@ impl<H: Handler> Engine<H> {
     /// Throws away what waits for a connection.
     pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
         let victims = &mut self.victims;
-        self.slots[at]
-            .queue
+        let slot = &mut self.slots[at];
+        // What the adapter has taken may be out already.
+        if !(keep_pinned && slot.flags.offered) {
+            slot.queue.settle(&mut self.nodes, &self.store);
+        }
+        slot.queue
             .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
                 victims.push(frame);
             });
@@ -241,6 +245,7 @@ impl<H: Handler> Engine<H> {
 
     fn spill_lane_from(&mut self, scratch: Part<&[u8]>, written: usize) {
         let Some(at) = self.lane.owner() else { return };
+        let offered = self.lane.is_offered();
         let mut lane = core::mem::take(&mut self.lane);
         let rank = lane.rank();
         let mut bytes = self.buffers.take();
@@ -251,7 +256,7 @@ impl<H: Handler> Engine<H> {
             let out = written.saturating_sub(start) as u32;
             self.slots[at]
                 .queue
-                .adopt(&mut self.nodes, &self.store, frame, out);
+                .adopt(&mut self.nodes, &self.store, frame, out, offered);
         });
         self.buffers.give(bytes);
         self.counts.delivery.written += done;
