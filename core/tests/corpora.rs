@@ -1,8 +1,9 @@
 //! Replays what fuzzing found worth keeping, so that every test run repeats it.
 //! The files are in `fuzz/corpus`, one directory a target.
 
+use core::panic::AssertUnwindSafe;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use stentor_core::fuzzing::TARGETS;

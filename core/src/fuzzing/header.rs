@@ -1,6 +1,8 @@
 //! Fuzzes the frame header: one verdict however the bytes are cut, the fields
 //! that the RFC's picture shows, and a way back.
 
+use alloc::vec::Vec;
+
 use crate::error::PeerError;
 use crate::wire::header::{Header, MAX_LEN};
 
@@ -43,9 +45,8 @@ pub fn header(data: &[u8]) {
 
 /// The length of the payload and of the header, or all that is wrong with it;
 /// `None` if it is not all there and nothing is wrong so far.
-#[expect(clippy::type_complexity, reason = "used once, above")]
-fn naive(input: &[u8]) -> Option<Result<(u64, usize), alloc::vec::Vec<PeerError>>> {
-    let mut errors = alloc::vec::Vec::new();
+fn naive(input: &[u8]) -> Option<Result<(u64, usize), Vec<PeerError>>> {
+    let mut errors = Vec::new();
     let first = *input.first()?;
     let opcode = first & 15;
     if ![0, 1, 2, 8, 9, 10].contains(&opcode) {
