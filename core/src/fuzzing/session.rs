@@ -1,6 +1,7 @@
 //! Fuzzes whole sessions: three peers on one or two shards, their bytes, the
 //! sockets' moods, letters, tasks and time interleaved as the input says.
 
+mod law;
 mod link;
 mod world;
 
