@@ -34,7 +34,7 @@ pub fn session(data: &[u8]) {
         .write_batch(1 << 10)
         .build()
         .expect("in range");
-    let obey = flags & 2 == 0;
+    let habits = [flags & 2 == 0, flags & 32 != 0];
     if flags & 4 == 0 {
         let rooms = Rooms {
             outside: if flags & 8 == 0 {
@@ -44,9 +44,9 @@ pub fn session(data: &[u8]) {
             },
             exclude_sender: flags & 16 != 0,
         };
-        World::new(&config, rooms, obey).run(&mut input);
+        World::new(&config, rooms, habits).run(&mut input);
     } else {
-        World::new(&config, Echo, obey).run(&mut input);
+        World::new(&config, Echo, habits).run(&mut input);
     }
 }
 

@@ -188,9 +188,11 @@ impl LoneQueue {
         done.extend(frames.into_iter().map(|frame| self.release(frame)));
     }
 
-    /// Empties the queue and says of what, the oldest first. With `keep_pinned`,
-    /// a frame that is partly out stays, and the answer to the request.
+    /// Takes back what is offered, empties the queue and says of what, the
+    /// oldest first. With `keep_pinned`, a frame that is partly out stays, and
+    /// the answer to the request.
     pub fn discard(&mut self, keep_pinned: bool) -> Vec<Ticket> {
+        self.queue.settle(&mut self.nodes, &self.store);
         let mut gone = Vec::new();
         self.queue
             .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {

@@ -86,6 +86,7 @@ impl<A: App> World<A> {
             }
             moved |= self.end_task(2);
             for at in 0..PEERS {
+                moved |= self.end_write(at);
                 let link = &self.links[at];
                 if !link.gone && !link.eof && link.reading && !link.kernel.is_empty() {
                     self.read_piece(at, usize::MAX, false);

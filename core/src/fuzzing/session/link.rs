@@ -29,6 +29,8 @@ pub(super) struct Link {
     /// How much the socket takes.
     pub(super) room: usize,
     pub(super) blocked: bool,
+    /// Taken to be written, by somebody who takes his time.
+    offered: Option<Vec<u8>>,
 }
 
 impl Link {
@@ -44,6 +46,7 @@ impl Link {
             shut: false,
             room: usize::MAX,
             blocked: false,
+            offered: None,
         }
     }
 
@@ -57,19 +60,28 @@ impl Link {
         bytes
     }
 
-    /// Takes as much of a write as there is room for; says how much.
-    pub(super) fn write(&mut self, slices: &[&[u8]]) -> usize {
+    /// Takes what is to be written.
+    pub(super) fn offer(&mut self, slices: &[&[u8]]) {
         assert!(!self.gone && !self.shut, "written to after its end");
-        let bytes = slices.concat();
+        assert!(self.offered.is_none(), "offered twice");
+        self.offered = Some(slices.concat());
+    }
+
+    /// Writes what was taken, as much as there is room for; says how much, if
+    /// anything was.
+    pub(super) fn write(&mut self) -> Option<usize> {
+        let bytes = self.offered.take()?;
         // A write to a socket that takes nothing is in vain, and does no harm.
         let room = if self.blocked { 0 } else { self.room };
         let n = bytes.len().min(room);
-        self.got.extend_from_slice(&bytes[..n]);
+        if !self.gone {
+            self.got.extend_from_slice(&bytes[..n]);
+        }
         if self.room != usize::MAX {
             self.room -= n;
         }
         self.blocked = n < bytes.len();
-        n
+        Some(n)
     }
 
     pub(super) fn shut(&mut self) {

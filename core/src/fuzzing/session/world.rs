@@ -26,12 +26,14 @@ pub(super) struct World<A: App> {
     pub(super) now: Timestamp,
     /// Whether a connection that is not to be read is not read.
     obey: bool,
+    /// Whether other things happen between taking what is to be written and writing it.
+    slow: bool,
     /// Whether the server has been told to stop, or somebody to go away.
     pub(super) ending: bool,
 }
 
 impl<A: App> World<A> {
-    pub(super) fn new(config: &Config, app: A, obey: bool) -> Self {
+    pub(super) fn new(config: &Config, app: A, [obey, slow]: [bool; 2]) -> Self {
         let shards = config.shards();
         Self {
             config: config.clone(),
@@ -43,6 +45,7 @@ impl<A: App> World<A> {
             tasks: VecDeque::new(),
             now: Timestamp::ORIGIN,
             obey,
+            slow,
             ending: false,
         }
     }
@@ -108,7 +111,7 @@ impl<A: App> World<A> {
                 link.room = usize::MAX;
                 self.writable(at);
             }
-            8 => self.writable(at),
+            8 => self.go_on_writing(at),
             9 => self.drain(usize::MAX),
             10 => self.drain(input.below(8)),
             11 => {
@@ -221,6 +224,22 @@ impl<A: App> World<A> {
         }
     }
 
+    /// Ends the write that is under way; without one, the socket takes bytes again.
+    fn go_on_writing(&mut self, at: usize) {
+        if !self.end_write(at) {
+            self.writable(at);
+        }
+    }
+
+    pub(super) fn end_write(&mut self, at: usize) -> bool {
+        let link = &mut self.links[at];
+        let Some(n) = link.write() else {
+            return false;
+        };
+        self.shards[link.id.shard().index()].handle_transmitted(self.now, link.id, n);
+        true
+    }
+
     pub(super) fn writable(&mut self, at: usize) {
         let link = &mut self.links[at];
         link.blocked = false;
@@ -282,9 +301,13 @@ impl<A: App> World<A> {
                 shard.poll_transmit(id, &mut chunks);
                 assert!(!chunks.is_empty(), "a write of nothing");
                 assert!(chunks.as_slices().len() <= Chunks::MAX);
-                let n = link.write(chunks.as_slices());
+                link.offer(chunks.as_slices());
                 drop(chunks);
-                shard.handle_transmitted(self.now, id, n);
+                if !self.slow
+                    && let Some(n) = link.write()
+                {
+                    shard.handle_transmitted(self.now, id, n);
+                }
             }
             Output::StopReading(id) => link(&mut self.links, id).set_reading(false),
             Output::StartReading(id) => link(&mut self.links, id).set_reading(true),
