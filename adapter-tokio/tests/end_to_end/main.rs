@@ -3,9 +3,11 @@
 //! How the process is run is in `server`; who speaks to it in `guest` (a client
 //! of another make) and `raw` (bytes, well-formed or not).
 
+mod echo;
 mod guest;
 mod raw;
 mod server;
 
+mod order;
 mod protocol;
 mod tasks;
