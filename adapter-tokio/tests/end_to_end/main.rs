@@ -9,5 +9,8 @@ mod raw;
 mod server;
 
 mod order;
+mod origins;
+mod pages;
 mod protocol;
+mod requests;
 mod tasks;

@@ -195,6 +195,12 @@ impl Raw {
         Response { status, head, body }
     }
 
+    /// The first line of an answer, whatever follows.
+    pub(crate) fn first_line(&mut self) -> String {
+        let head = self.head();
+        head.lines().next().expect("a line").to_owned()
+    }
+
     fn head(&mut self) -> String {
         loop {
             let end = self.buffer.windows(4).position(|four| four == b"\r\n\r\n");
