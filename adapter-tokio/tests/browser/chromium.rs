@@ -255,8 +255,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if let Ok(Some(_)) = self.0.try_wait() {
+            return;
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
+        // The others notice a moment later; until then they write to the profile.
+        thread::sleep(Duration::from_millis(300));
     }
 }
 
