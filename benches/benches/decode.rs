@@ -38,7 +38,7 @@ impl Write for Source<'_> {
 fn ours(mut stream: &[u8], scratch: &mut [u8]) -> usize {
     let limits = MessageLimits {
         bytes: 1 << 20,
-        fragments: 1,
+        empty_fragments: 1,
     };
     let (mut conn, mut buffers) = (Connection::new(Role::Server), Buffers::default());
     let (mut messages, mut held) = (0, 0);

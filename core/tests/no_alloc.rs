@@ -56,10 +56,7 @@ const NOW: Timestamp = Timestamp::from_micros(1);
 
 impl<H: Handler> Server<H> {
     fn new(shards: u16, handler: impl Fn() -> H) -> Self {
-        let config = Config::builder()
-            .shards(shards)
-            .build()
-            .expect("in range");
+        let config = Config::builder().shards(shards).build().expect("in range");
         Self {
             shards: (0..shards)
                 .map(|id| Shard::new(ShardId(id), &config, handler()))

@@ -7,7 +7,11 @@ use stentor_core::testing::sim::{Network, Reader, Sim};
 use stentor_core::{CloseCause, Config};
 
 fn config(shards: u16) -> Config {
-    Config::builder().shards(shards).seed(2).build().expect("in range")
+    Config::builder()
+        .shards(shards)
+        .seed(2)
+        .build()
+        .expect("in range")
 }
 
 #[test]

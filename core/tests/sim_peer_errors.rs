@@ -11,7 +11,7 @@ const KEY: [u8; 4] = [9, 8, 7, 6];
 fn server(seed: u64) -> Sim<Rooms> {
     let config = Config::builder()
         .max_message(1_000)
-        .max_fragments(4)
+        .max_empty_fragments(4)
         .build()
         .expect("in range");
     Sim::rooms(Network::smooth(seed), &config)
@@ -46,8 +46,8 @@ fn fault(error: PeerError) -> Vec<u8> {
         PeerError::BadCloseCode => masked(Opcode::Close, true, KEY, &1_005_u16.to_be_bytes()),
         PeerError::InvalidUtf8 => text(true, b"\xC0\x80"),
         PeerError::MessageTooBig => header(true, Opcode::Binary, 1_001),
-        PeerError::TooManyFragments => {
-            let rest = masked(Opcode::Continuation, false, KEY, b".").repeat(4);
+        PeerError::EmptyFragments => {
+            let rest = masked(Opcode::Continuation, false, KEY, b"").repeat(5);
             [text(false, b"."), rest].concat()
         }
         other => panic!("{other} has no bytes"),
@@ -125,7 +125,9 @@ fn a_fault_overtakes_what_waits_for_a_peer_that_takes_nothing() {
 
 #[test]
 fn close_codes_that_may_not_be_sent() {
-    for code in [0, 999, 1_004, 1_005, 1_006, 1_015, 1_016, 2_999, 5_000, 65_535_u16] {
+    for code in [
+        0, 999, 1_004, 1_005, 1_006, 1_015, 1_016, 2_999, 5_000, 65_535_u16,
+    ] {
         let mut sim = server(1);
         let client = sim.connect(0);
         sim.send_bytes(

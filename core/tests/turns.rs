@@ -69,7 +69,11 @@ fn a_read_does_not_overtake_commands_that_have_just_been_let_go() {
                 read(&mut shards[0], id, &text(format!("join:{n}").as_bytes()));
                 read(&mut shards[0], id, &text(b"leave:"));
                 // An answer to the read comes after the answer to the command.
-                let said: Vec<u8> = turn(&mut shards[0]).0.into_iter().flat_map(|w| w.1).collect();
+                let said: Vec<u8> = turn(&mut shards[0])
+                    .0
+                    .into_iter()
+                    .flat_map(|w| w.1)
+                    .collect();
                 let said = String::from_utf8_lossy(&said).into_owned();
                 assert_eq!(said.matches("joined:").count(), 2, "{said:?}");
             }

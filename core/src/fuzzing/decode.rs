@@ -23,7 +23,7 @@ pub fn decode(data: &[u8]) {
     };
     let limits = MessageLimits {
         bytes: 1 + usize::from(input.short()) % 2_000,
-        fragments: 1 + u32::from(input.byte() % 16),
+        empty_fragments: u32::from(input.byte() % 16),
     };
     let cuts: [u8; 4] = input.array();
     let stream = if flags & 2 == 0 {

@@ -126,8 +126,9 @@ fn read(
             (1, None) => (Kind::Text, Vec::new(), 0),
             (_, None) => (Kind::Binary, Vec::new(), 0),
         };
-        if before + 1 > limits.fragments {
-            return Err(PeerError::TooManyFragments);
+        let before = before + u32::from(len == 0 && !fin);
+        if before > limits.empty_fragments {
+            return Err(PeerError::EmptyFragments);
         }
         if bytes.len() as u64 + len > limits.bytes as u64 {
             return Err(PeerError::MessageTooBig);
@@ -145,7 +146,7 @@ fn read(
         if fin {
             said.push(Said::Message(kind, bytes));
         } else {
-            message = Some((kind, bytes, before + 1));
+            message = Some((kind, bytes, before));
         }
     }
 }

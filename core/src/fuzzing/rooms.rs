@@ -28,7 +28,7 @@ pub fn rooms(data: &[u8]) {
             0..=3 => model.join(&mut rooms, name, slot),
             4 | 5 => model.leave(&mut rooms, name, slot),
             6 => {
-                rooms.add_elsewhere(name, ShardId(shard));
+                rooms.add_elsewhere(name, ShardId(shard), 1);
                 *model.elsewhere.entry((name.to_vec(), shard)).or_default() += 1;
             }
             _ => {

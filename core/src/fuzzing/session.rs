@@ -26,7 +26,7 @@ pub fn session(data: &[u8]) {
         .seed(u64::from(sizes))
         .shards(shards)
         .max_message(600)
-        .max_fragments(4)
+        .max_empty_fragments(4)
         .queue_messages([1, 3, 8, 256][usize::from(sizes & 3)])
         .queue_bytes([128, 300, 1_000, 1 << 20][usize::from(sizes >> 2 & 3)])
         .credit_messages([1, 2, 256][usize::from(sizes >> 4 & 3).min(2)])

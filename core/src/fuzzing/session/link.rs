@@ -137,7 +137,7 @@ impl Link {
         };
         let limits = MessageLimits {
             bytes: config.max_message(),
-            fragments: config.max_fragments() as u32,
+            empty_fragments: config.max_empty_fragments() as u32,
         };
         let (sent, error) = decode_naively(&self.sent[head..], Role::Server, limits);
         let messages = |said: Vec<Said>| -> Vec<Said> {
@@ -161,7 +161,7 @@ impl Link {
         }
         let limits = MessageLimits {
             bytes: usize::MAX,
-            fragments: 1,
+            empty_fragments: 1,
         };
         let (said, error) = decode_naively(&self.got[self.head_len()..], Role::Client, limits);
         assert_eq!(error, None, "what a server sends is WebSocket");
