@@ -177,7 +177,7 @@ fn a_close_frame_that_is_not_answered() {
 }
 
 #[test]
-fn a_peer_that_does_not_shut_its_side() {
+fn a_peer_whose_close_was_answered_is_not_waited_for() {
     let mut sim = server(1_000);
     let client = sim.connect(0);
     sim.settle();
@@ -185,7 +185,21 @@ fn a_peer_that_does_not_shut_its_side() {
     sim.client_mut(client).follows = false;
     sim.close(client, Some(1000));
     sim.settle();
+    assert!(!sim.is_held(client) && sim.client(client).is_over());
+    assert_eq!(sim.client(client).close_code(), Some(Some(1000)));
+}
+
+#[test]
+fn a_peer_that_does_not_shut_its_side_after_a_fault() {
+    let mut sim = server(1_000);
+    let client = sim.connect(0);
+    sim.settle();
+    sim.client_mut(client).closes = false;
+    sim.client_mut(client).follows = false;
+    sim.send_bytes(client, b"\x81\x00");
+    sim.settle();
     assert!(sim.is_held(client) && sim.client(client).is_over());
+    assert_eq!(sim.client(client).close_code(), Some(Some(1002)));
     let gone = until_gone(&mut sim, client);
     assert!(gone <= 2 * SECOND + config().tick() + SECOND / 100);
 }
