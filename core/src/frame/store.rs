@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::Rank;
 use super::run::{RUN, Run};
+use crate::buffers::Buffers;
 use crate::wire::header::encode_unmasked;
 use crate::wire::opcode::Opcode;
 
@@ -39,6 +40,26 @@ struct Record {
     rank: Rank,
 }
 
+/// A payload that is not in a run.
+#[derive(Debug)]
+enum Body {
+    /// Others have it too.
+    Shared(Bytes),
+    /// Nobody else has it.
+    Owned(Vec<u8>),
+}
+
+impl core::ops::Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
 /// The frames of one shard.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -50,7 +71,8 @@ pub(crate) struct Store {
     /// Places in `runs` whose memory was given back.
     bare: Vec<u32>,
     open: u32,
-    bodies: Vec<Bytes>,
+    bodies: Vec<Body>,
+    spare_bodies: Buffers,
     free_bodies: Vec<u32>,
     body_bytes: u64,
 }
@@ -65,6 +87,7 @@ impl Store {
             bare: Vec::new(),
             open: 0,
             bodies: Vec::new(),
+            spare_bodies: Buffers::default(),
             free_bodies: Vec::new(),
             body_bytes: 0,
         }
@@ -85,7 +108,8 @@ impl Store {
     ) -> FrameId {
         let len = parts[0].len() + parts[1].len();
         if len > INLINE_OWNED {
-            return self.encode_body(rank, opcode, Bytes::from(parts.concat()));
+            let body = self.own(&parts);
+            return self.encode_body(rank, opcode, body);
         }
         let (header, n) = encode_unmasked(opcode, len);
         self.append(rank, [&header[..n], parts[0], parts[1]], NO_BODY, 0)
@@ -96,13 +120,14 @@ impl Store {
         if payload.len() <= INLINE {
             return self.encode(rank, opcode, payload);
         }
-        self.encode_body(rank, opcode, payload.clone())
+        self.encode_body(rank, opcode, Body::Shared(payload.clone()))
     }
 
     /// Takes bytes that are encoded already: frames, or an HTTP answer.
     pub(crate) fn adopt(&mut self, rank: Rank, bytes: &[u8]) -> FrameId {
         if bytes.len() > INLINE_OWNED {
-            let body = self.keep(Bytes::copy_from_slice(bytes));
+            let body = self.own(&[bytes]);
+            let body = self.keep(body);
             return self.append(rank, [&[]; 3], body, bytes.len());
         }
         self.append(rank, [bytes, &[], &[]], NO_BODY, 0)
@@ -124,8 +149,12 @@ impl Store {
         } = *record;
         self.free_records.push(id.0);
         if body != NO_BODY {
-            let bytes = core::mem::take(&mut self.bodies[body as usize]);
+            let nothing = Body::Owned(Vec::new());
+            let bytes = core::mem::replace(&mut self.bodies[body as usize], nothing);
             self.body_bytes -= bytes.len() as u64;
+            if let Body::Owned(bytes) = bytes {
+                self.spare_bodies.give(bytes);
+            }
             self.free_bodies.push(body);
         }
         self.leave_run(run, inline);
@@ -177,14 +206,24 @@ impl Store {
         self.records.len() - self.free_records.len()
     }
 
-    fn encode_body(&mut self, rank: Rank, opcode: Opcode, payload: Bytes) -> FrameId {
+    fn encode_body(&mut self, rank: Rank, opcode: Opcode, payload: Body) -> FrameId {
         let (header, n) = encode_unmasked(opcode, payload.len());
         let len = payload.len();
         let body = self.keep(payload);
         self.append(rank, [&header[..n], &[], &[]], body, len)
     }
 
-    fn keep(&mut self, payload: Bytes) -> u32 {
+    fn own(&mut self, parts: &[&[u8]]) -> Body {
+        let mut body = self
+            .spare_bodies
+            .take(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            body.extend_from_slice(part);
+        }
+        Body::Owned(body)
+    }
+
+    fn keep(&mut self, payload: Body) -> u32 {
         self.body_bytes += payload.len() as u64;
         if let Some(free) = self.free_bodies.pop() {
             self.bodies[free as usize] = payload;

@@ -357,7 +357,7 @@ impl<H: Handler> Engine<H> {
             .pending
             .get_or_insert_with(|| Box::new(Pending::new()));
         if pending.carry.capacity() == 0 {
-            pending.carry = self.buffers.take();
+            pending.carry = self.buffers.take(bytes.len());
         }
         pending.carry.extend_from_slice(bytes);
     }
