@@ -1,8 +1,9 @@
 //! What messages cost in allocations: nothing, once a shard has warmed up.
 #![allow(unsafe_code)] // A counting allocator.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use std::alloc::System;
 use std::collections::VecDeque;
 
 use stentor_core::testing::sim::{REQUEST, masked};
@@ -56,10 +57,7 @@ const NOW: Timestamp = Timestamp::from_micros(1);
 
 impl<H: Handler> Server<H> {
     fn new(shards: u16, handler: impl Fn() -> H) -> Self {
-        let config = Config::builder()
-            .shards(shards)
-            .build()
-            .expect("in range");
+        let config = Config::builder().shards(shards).build().expect("in range");
         Self {
             shards: (0..shards)
                 .map(|id| Shard::new(ShardId(id), &config, handler()))

@@ -1,13 +1,17 @@
 //! A server that shuts down: what was accepted arrives, then everyone is told
 //! to go, and whoever does not is cut off at the deadline.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, Reader, Sim};
 use stentor_core::{CloseCause, Config};
 
 fn config(shards: u16) -> Config {
-    Config::builder().shards(shards).seed(2).build().expect("in range")
+    Config::builder()
+        .shards(shards)
+        .seed(2)
+        .build()
+        .expect("in range")
 }
 
 #[test]

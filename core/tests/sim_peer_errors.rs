@@ -125,7 +125,9 @@ fn a_fault_overtakes_what_waits_for_a_peer_that_takes_nothing() {
 
 #[test]
 fn close_codes_that_may_not_be_sent() {
-    for code in [0, 999, 1_004, 1_005, 1_006, 1_015, 1_016, 2_999, 5_000, 65_535_u16] {
+    for code in [
+        0, 999, 1_004, 1_005, 1_006, 1_015, 1_016, 2_999, 5_000, 65_535_u16,
+    ] {
         let mut sim = server(1);
         let client = sim.connect(0);
         sim.send_bytes(

@@ -39,7 +39,9 @@ fn an_outcome_overtakes_echoes_whose_first_byte_is_not_out() {
             sim.client_mut(client).reader = Reader::Eager;
             sim.settle();
             let mut heard = sim.take_texts(client);
-            let at = heard.iter().position(|text| text.starts_with("processed_by_"));
+            let at = heard
+                .iter()
+                .position(|text| text.starts_with("processed_by_"));
             // Frames of 2 + 8 bytes: 100 of them fill the pipe.
             assert_eq!(at, Some(PIPE / 10), "the pipe takes all of them");
             heard.remove(PIPE / 10);
@@ -140,7 +142,12 @@ fn the_edge_of_queue_bytes() {
 
 #[test]
 fn an_empty_queue_takes_one_of_any_size() {
-    let mut sim = rooms(1, 1, 10, Config::builder().queue_bytes(128).queue_messages(1));
+    let mut sim = rooms(
+        1,
+        1,
+        10,
+        Config::builder().queue_bytes(128).queue_messages(1),
+    );
     let client = sim.connect(0);
     sim.settle();
     sim.client_mut(client).reader = Reader::Stuck;
@@ -162,7 +169,10 @@ fn an_empty_queue_takes_one_of_any_size() {
 #[test]
 fn echo_does_not_read_whoever_does_not_read_and_drops_nothing() {
     for seed in 0..10 {
-        let config = Config::builder().queue_messages(8).build().expect("in range");
+        let config = Config::builder()
+            .queue_messages(8)
+            .build()
+            .expect("in range");
         let network = Network {
             down: 500,
             up: 500,

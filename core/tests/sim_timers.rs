@@ -1,6 +1,6 @@
 //! Who is pinged, who is given up and when.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, REQUEST, Reader, Sim};
 use stentor_core::{CloseCause, Config, Echo, HandshakeError, Rooms, Timestamp};
@@ -52,7 +52,10 @@ fn an_idle_connection_is_pinged_and_lives() {
     sim.pass(100 * SECOND);
     assert!(sim.is_held(client));
     let sent = sim.stats().sent.pings;
-    assert!((23..=27).contains(&sent), "{sent} pings in 100 s, one every 4");
+    assert!(
+        (23..=27).contains(&sent),
+        "{sent} pings in 100 s, one every 4"
+    );
     assert_eq!(sim.stats().received.pongs, sent);
     assert!(sim.stats().links.idle_wakeups < 150);
 }

@@ -37,7 +37,7 @@ impl<H: Handler> Shard<H> {
                 }
                 Verdict::Refuse(status) => {
                     self.engine
-                        .refuse(at, HandshakeError::Handler(status), head_only)
+                        .refuse(at, HandshakeError::Handler(status), head_only);
                 }
             },
             Ok(Decision::Page { page, head_only }) => self.engine.answer(at, page, head_only),

@@ -89,7 +89,8 @@ impl<H: Handler> Shard<H> {
                 slot.flags.dirty = false;
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
                 // What is offered already is flushed again once that is settled.
-                if waits && !slot.flags.offered && !matches!(slot.phase, Phase::Free | Phase::Gone) {
+                if waits && !slot.flags.offered && !matches!(slot.phase, Phase::Free | Phase::Gone)
+                {
                     return Some(Output::Flush(self.engine.slots.id(at)));
                 }
                 continue;

@@ -50,7 +50,7 @@ impl<H: Handler> Engine<H> {
             slot.deadline = None;
             match slot.phase {
                 Phase::Head if slot.pending.is_some() => {
-                    self.refuse(at, HandshakeError::Timeout, false)
+                    self.refuse(at, HandshakeError::Timeout, false);
                 }
                 Phase::Head => {
                     self.counts.refused[HandshakeError::Timeout.index()] += 1;

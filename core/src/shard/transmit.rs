@@ -124,7 +124,8 @@ impl<H: Handler> Engine<H> {
         }
         let queue = &self.slots[at].queue;
         self.slots[at].flags.offered = before.is_some() || queue.in_flight();
-        self.lane.set_offered(before.is_some() || self.lane.is_offered());
+        self.lane
+            .set_offered(before.is_some() || self.lane.is_offered());
         before.is_some()
     }
 
