@@ -1,7 +1,7 @@
 //! Owns the ways into the threads of the shards: a mailbox and a wake-up each.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use mio::net::TcpStream;
 use stentor_core::{
@@ -34,6 +34,7 @@ pub(crate) struct Doors<H: Handler> {
     doors: Vec<Door<H>>,
     /// A shard has become quiet or empty.
     pub(crate) changed: Notify,
+    restarts: AtomicU64,
 }
 
 struct Door<H: Handler> {
@@ -60,6 +61,7 @@ impl<H: Handler> Doors<H> {
         Self {
             doors: (0..shards).map(door).collect(),
             changed: Notify::new(),
+            restarts: AtomicU64::new(0),
         }
     }
 
@@ -138,6 +140,15 @@ impl<H: Handler> Doors<H> {
         if (quiet && !was_quiet) || (empty && !was_empty) {
             self.changed.notify_one();
         }
+    }
+
+    /// A shard has failed and begun anew.
+    pub(crate) fn count_restart(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
     }
 
     pub(crate) fn all_quiet(&self) -> bool {

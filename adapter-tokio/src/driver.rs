@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use mio::{Events, Poll};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 use crate::clock::Clock;
 use crate::door::{Doors, Post};
@@ -30,6 +31,7 @@ pub(crate) struct Driver<H: Handler> {
     doors: Arc<Doors<H>>,
     pool: Arc<Pool<H>>,
     scrapes: UnboundedSender<Scrape>,
+    handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
     inbox: VecDeque<Post<H>>,
     outboxes: Vec<Vec<Post<H>>>,
     /// Connections that may have more bytes, although no edge will say so.
@@ -44,6 +46,8 @@ pub(crate) struct Surroundings<H: Handler> {
     pub(crate) doors: Arc<Doors<H>>,
     pub(crate) pool: Arc<Pool<H>>,
     pub(crate) scrapes: UnboundedSender<Scrape>,
+    /// Makes the application, at first and after a failure.
+    pub(crate) handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
 }
 
 impl<H: Handler> Driver<H> {
@@ -54,6 +58,7 @@ impl<H: Handler> Driver<H> {
             doors,
             pool,
             scrapes,
+            handler,
         } = around;
         Ok(Self {
             id: shard.id(),
@@ -66,6 +71,7 @@ impl<H: Handler> Driver<H> {
             doors,
             pool,
             scrapes,
+            handler,
             inbox: VecDeque::new(),
             again: VecDeque::new(),
             draining: false,
@@ -81,7 +87,7 @@ impl<H: Handler> Driver<H> {
         tokio::pin!(sleep);
         let mut armed = None;
         loop {
-            let busy = self.take_turn();
+            let busy = self.guarded(Self::take_turn);
             if self.ended {
                 return Ok(self.shard.stats());
             }
@@ -102,18 +108,39 @@ impl<H: Handler> Driver<H> {
                         ready.clear_ready();
                     }
                     self.now = self.clock.now();
-                    self.handle_events(&events);
+                    self.guarded(|driver| driver.handle_events(&events));
                 }
                 () = doors.woken(self.id) => self.now = self.clock.now(),
                 () = sleep.as_mut(), if armed.is_some() => {
                     armed = None;
                     self.now = self.clock.now();
-                    self.shard.handle_timeout(self.now);
+                    self.guarded(|driver| driver.shard.handle_timeout(driver.now));
                 }
                 // There is more to do; the others were asked first.
                 () = tokio::task::yield_now(), if busy => self.now = self.clock.now(),
             }
         }
+    }
+
+    /// Does a piece of work. If the shard panics, its connections are closed and
+    /// an empty one takes its place; the other shards go on.
+    fn guarded<R: Default>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(self))) {
+            return result;
+        }
+        error!(
+            shard = self.id.0,
+            "a shard has panicked; its connections are closed"
+        );
+        self.doors.count_restart();
+        for admission in self.links.remove_all() {
+            self.doors.forget(self.id, admission);
+        }
+        self.again.clear();
+        let empty = Shard::new(self.id, self.shard.config(), (self.handler)(self.id));
+        let failed = std::mem::replace(&mut self.shard, empty);
+        self.shard = failed.rebirth((self.handler)(self.id));
+        R::default()
     }
 
     /// One turn: takes what was handed in, reads what was left unread, does what

@@ -2,6 +2,63 @@
 //! per shard, which drives all sockets of the shard in batches; a pool of
 //! workers; an acceptor that spreads new sockets. Moves bytes, letters, tasks
 //! and time; whatever is protocol or policy is in `stentor-core`.
+//!
+//! The binary `stentor` serves the applications that come with the core. Your own
+//! is a [`Handler`](stentor_core::Handler), one for each shard, and a [`Work`]:
+//!
+//! ```
+//! use stentor_cli::{Settings, log};
+//! use stentor_core::handshake::Request;
+//! use stentor_core::{Context, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
+//! use stentor_tokio::{Server, Work};
+//!
+//! /// Sorts the letters of a message, which is somebody else's work.
+//! struct Sorting;
+//!
+//! impl Handler for Sorting {
+//!     type State = ();
+//!     type Task = String;
+//!     type Outcome = String;
+//!
+//!     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+//!         Verdict::Accept { state: () }
+//!     }
+//!
+//!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+//!         ctx.submit(String::from_utf8_lossy(message.payload).into_owned());
+//!     }
+//!
+//!     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+//!         if let TaskEnd::Done(sorted) = end {
+//!             ctx.reply(Kind::Text, 10, sorted.as_bytes());
+//!         }
+//!     }
+//! }
+//!
+//! struct Sort;
+//!
+//! impl Work<Sorting> for Sort {
+//!     async fn run(&self, _: WorkerId, task: &String) -> String {
+//!         let mut letters: Vec<char> = task.chars().collect();
+//!         letters.sort_unstable();
+//!         letters.into_iter().collect()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A program would take its own: Settings::from_args("sorting").
+//! let args = ["sorting", "--listen", "127.0.0.1:0"];
+//! let settings = Settings::parse(args, |_| None, |path| std::fs::read_to_string(path))?;
+//! log::init(&settings);
+//! let server = Server::bind(settings)?;
+//! println!("listening on {:?}", server.addresses()?);
+//! // It serves until this future is over, then drains.
+//! let shutdown = std::future::ready(());
+//! let report = server.run(|_shard| Sorting, Sort, shutdown)?;
+//! assert_eq!(report.stats.links.held, 0);
+//! # Ok(())
+//! # }
+//! ```
 
 mod acceptor;
 mod clock;

@@ -68,6 +68,13 @@ impl Links {
     }
 }
 
+impl Links {
+    /// Closes every socket.
+    pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = Admission> + use<'_> {
+        self.links.drain(..).flatten().map(|link| link.admission)
+    }
+}
+
 impl Link {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         retry(|| self.stream.read(buffer))

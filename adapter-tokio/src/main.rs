@@ -26,7 +26,7 @@ fn serve(settings: Settings) -> io::Result<Report> {
     let handler = settings.handler;
     let server = Server::bind(settings)?;
     match handler {
-        HandlerKind::Rooms => server.run(|_| rooms, BuiltIn { work_time }, signal()),
+        HandlerKind::Rooms => server.run(move |_| rooms, BuiltIn { work_time }, signal()),
         HandlerKind::Echo => server.run(|_| Echo, Nothing, signal()),
     }
 }

@@ -35,6 +35,7 @@ pub(crate) async fn serve<H: Handler + 'static>(
         snapshot.dispatch = pool.stats();
         snapshot.refused_full = turned.full();
         snapshot.accept_errors = turned.errors();
+        snapshot.shard_restarts = doors.restarts();
         let text = metrics::render(&snapshot);
         doors.post(
             id.shard(),

@@ -71,7 +71,7 @@ impl Server {
     /// shard that has failed.
     pub fn run<H, W>(
         self,
-        handler: impl Fn(ShardId) -> H,
+        handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
         work: W,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<Report>
@@ -87,16 +87,18 @@ impl Server {
         let doors = Arc::new(Doors::new(settings.config.shards()));
         let pool = Arc::new(Pool::new(settings.workers as u16, settings.worker_queue));
         let clock = Clock::start();
+        let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
         let (scrapes, requests) = unbounded_channel();
         let mut shards = Vec::new();
         for id in doors.shards() {
             let shard = Shard::new(id, &settings.config, handler(id));
-            let (doors, pool) = (doors.clone(), pool.clone());
+            let (doors, pool, handler) = (doors.clone(), pool.clone(), handler.clone());
             let around = Surroundings {
                 clock,
                 doors,
                 pool,
                 scrapes: scrapes.clone(),
+                handler,
             };
             shards.push(start_shard(shard, around)?);
         }

@@ -1,4 +1,39 @@
-#![doc = "WebSocket messaging as pure logic."]
+//! WebSocket messaging as pure logic: bytes, letters and time in; bytes, letters and
+//! tasks out. It owns every rule and every limit of a Stentor server, and no socket,
+//! clock, thread or runtime; those are an adapter's.
+//!
+//! Three machines do the work. All are plain values that an adapter drives: `handle_*`
+//! takes something in, `poll_*` hands something out, and nothing else moves them.
+//!
+//! - [`conn::Connection`]: the protocol of one peer (RFC 6455). Bytes in, events out.
+//! - [`Shard`]: connections, rooms, queues and timers of one CPU core. An application
+//!   is its [`Handler`], which speaks through a [`Context`].
+//! - [`Dispatcher`]: which worker runs which task; one per process.
+//!
+//! A server is a number of shards, one dispatcher, and an adapter. The same inputs
+//! give the same outputs, bit for bit: time is an argument and chance is a seed in
+//! [`Config`].
+//!
+//! A **turn** of a shard is any number of `handle_*` calls, then
+//! [`Shard::poll_output`] until it says `None`, then [`Shard::poll_timeout`]. The
+//! `README.md` of the repository has a complete program, which the documentation
+//! tests of this crate compile and run.
+//!
+//! ```text
+//!             handle_read, handle_writable, handle_eof, handle_disconnect,
+//!             handle_mail, handle_task, handle_timeout
+//!                                   |
+//!                                   v
+//!   wire -> conn -> handler -> room -> frame -> queue -> poll_transmit
+//!      handshake       |                                 poll_output
+//!                      +-> dispatch                      poll_timeout
+//! ```
+//!
+//! # Features
+//! - `std` (on unless switched off): the [`Mailbox`], and run-time detection of SIMD
+//!   in dependencies. Without it the crate is `no_std` with `alloc`.
+//! - `testing`: the simulator and the oracles that tests, fuzzers and benches share.
+//! - `fuzzing`: the bodies of the fuzz targets.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -45,3 +80,8 @@ pub use sync::{Mailbox, MailboxClosed};
 pub use time::Timestamp;
 pub use wire::close::CloseCode;
 pub use wire::opcode::Kind;
+
+/// The program in `README.md`, for the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -221,11 +221,15 @@ impl Connection {
         //# The server MUST close the connection upon receiving a frame that is
         //# not masked.
         match input.get(1).map(|second| second & 0x80 != 0) {
-            Some(masked) if masked != self.role.peer_masks() => Err(if masked {
-                PeerError::Masked
-            } else {
-                PeerError::Unmasked
-            }),
+            Some(masked) if masked != self.role.peer_masks() => {
+                // A fault of the first byte comes first, however the two arrive.
+                Header::parse(&input[..1])?;
+                Err(if masked {
+                    PeerError::Masked
+                } else {
+                    PeerError::Unmasked
+                })
+            }
             _ => Ok(()),
         }
     }

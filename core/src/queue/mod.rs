@@ -4,6 +4,8 @@
 
 mod list;
 mod priority;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use list::Nodes;
 pub(crate) use priority::{Limits, Queue};

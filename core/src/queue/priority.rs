@@ -135,13 +135,23 @@ impl Queue {
 
     /// Takes over a data frame that was on its way out by another road, and of
     /// which so much is out. It has been counted against the limits there.
-    pub(crate) fn adopt(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId, written: u32) {
+    /// With `offered`, the adapter has it already.
+    pub(crate) fn adopt(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        frame: FrameId,
+        written: u32,
+        offered: bool,
+    ) {
         let (rank, len) = (store.rank(frame), store.len(frame));
         self.messages += 1;
         self.bytes += len;
         if written > 0 {
             debug_assert!(self.flight.is_empty(), "only one frame can be partly out");
             self.written = written;
+            nodes.push_back(&mut self.flight, frame);
+        } else if offered {
             nodes.push_back(&mut self.flight, frame);
         } else {
             self.push_band(nodes, frame, rank, len);
@@ -205,8 +215,8 @@ impl Queue {
     }
 
     /// Empties the queue. `gone` gets each frame. With `keep_pinned`, what the
-    /// peer needs to read on stays: a frame that is partly out, and the answer
-    /// to its request.
+    /// peer needs to read on stays: what is in flight, and the answer to its
+    /// request. [`settle`](Self::settle) first, unless that is still offered.
     pub(crate) fn discard(
         &mut self,
         nodes: &mut Nodes,
@@ -214,14 +224,16 @@ impl Queue {
         keep_pinned: bool,
         mut gone: impl FnMut(FrameId),
     ) {
-        self.settle(nodes, store);
         while let Some(at) = self.last_band(nodes, keep_pinned) {
             if let Some(frame) = self.pop_band(nodes, store, at, End::Newest) {
                 gone(frame);
             }
         }
-        if !keep_pinned && let Some(frame) = nodes.pop_front(&mut self.flight) {
-            self.written = 0;
+        if keep_pinned {
+            return;
+        }
+        self.written = 0;
+        while let Some(frame) = nodes.pop_front(&mut self.flight) {
             self.uncount(store, frame);
             gone(frame);
         }

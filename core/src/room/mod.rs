@@ -107,13 +107,13 @@ impl Rooms {
         moved
     }
 
-    /// Takes note, at the room's home, of a member on another shard.
-    pub(crate) fn add_elsewhere(&mut self, name: &[u8], shard: ShardId) {
+    /// Takes note, at the room's home, of members on another shard.
+    pub(crate) fn add_elsewhere(&mut self, name: &[u8], shard: ShardId, more: u32) {
         let room = self.find_or_create(name);
         let elsewhere = &mut self.rooms[room as usize].elsewhere;
         match elsewhere.iter_mut().find(|(other, _)| *other == shard) {
-            Some((_, members)) => *members += 1,
-            None => elsewhere.push((shard, 1)),
+            Some((_, members)) => *members += more,
+            None => elsewhere.push((shard, more)),
         }
     }
 
@@ -129,6 +129,23 @@ impl Rooms {
             elsewhere.swap_remove(at);
             self.remove_if_empty(room);
         }
+    }
+
+    /// Takes note that a shard has no members of any room any more.
+    pub(crate) fn forget_shard(&mut self, shard: ShardId) {
+        for room in 0..self.places() {
+            let elsewhere = &mut self.rooms[room as usize].elsewhere;
+            let before = elsewhere.len();
+            elsewhere.retain(|(other, _)| *other != shard);
+            if elsewhere.len() < before {
+                self.remove_if_empty(room);
+            }
+        }
+    }
+
+    /// How many places for rooms there are, in use or not.
+    pub(crate) fn places(&self) -> u32 {
+        self.rooms.len() as u32
     }
 
     fn find_or_create(&mut self, name: &[u8]) -> u32 {
@@ -194,7 +211,7 @@ mod tests {
                 if shard > 0 {
                     let count = elsewhere.entry((room, shard)).or_default();
                     if join {
-                        rooms.add_elsewhere(&name, ShardId(shard));
+                        rooms.add_elsewhere(&name, ShardId(shard), 1);
                         *count += 1;
                     } else if *count > 0 {
                         rooms.remove_elsewhere(&name, ShardId(shard));

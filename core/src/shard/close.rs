@@ -80,7 +80,7 @@ impl<H: Handler> Engine<H> {
             self.push_close(at, code);
             self.end(at, CloseCause::Peer);
         } else if self.slots[at].queue.is_empty() {
-            self.shut(at);
+            self.give_up(at);
         }
     }
 
@@ -108,7 +108,10 @@ impl<H: Handler> Engine<H> {
             Phase::Answering => self.shut(at),
             Phase::Closing if slot.flags.eof => self.give_up(at),
             Phase::Closing => match slot.conn.state() {
-                State::Closed | State::Failed => self.shut(at),
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+                //# The server MUST close the underlying TCP connection immediately
+                State::Closed => self.give_up(at),
+                State::Failed => self.shut(at),
                 _ => self.set_deadline(at, self.config.close_timeout),
             },
             _ => {}
@@ -201,8 +204,8 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Shuts our side and waits for the peer's: closing at once could make the
-    /// kernel send a reset that destroys what we wrote last.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+    /// kernel send a reset that destroys what we wrote last. A peer that has sent
+    /// its close frame sends nothing more, so there it would be for nothing.
     fn shut(&mut self, at: u32) {
         if self.slots[at].flags.eof {
             return self.give_up(at);

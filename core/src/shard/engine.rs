@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::lane::{Lane, Part};
-use super::letter::Letter;
+use super::letter::{Letter, Publication};
 use super::output::{Event, Output};
 use super::slab::Slab;
 use super::slot::Phase;
@@ -49,6 +49,10 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
+    /// After a failure: shards that have not told yet who is in our rooms there,
+    /// and what waits until they have.
+    pub(super) restating: u16,
+    pub(super) unpublished: VecDeque<Publication>,
     /// Some queue is half full and could be flushed: nothing more is to be
     /// taken in before it was tried. So no message is refused only because
     /// many came in one read.
@@ -92,6 +96,8 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
+            restating: 0,
+            unpublished: VecDeque::new(),
             pressure: false,
             draining: false,
             parked: 0,
@@ -208,8 +214,12 @@ impl<H: Handler> Engine<H> {
     /// Throws away what waits for a connection.
     pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
         let victims = &mut self.victims;
-        self.slots[at]
-            .queue
+        let slot = &mut self.slots[at];
+        // What the adapter has taken may be out already.
+        if !(keep_pinned && slot.flags.offered) {
+            slot.queue.settle(&mut self.nodes, &self.store);
+        }
+        slot.queue
             .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
                 victims.push(frame);
             });
@@ -235,6 +245,7 @@ impl<H: Handler> Engine<H> {
 
     fn spill_lane_from(&mut self, scratch: Part<&[u8]>, written: usize) {
         let Some(at) = self.lane.owner() else { return };
+        let offered = self.lane.is_offered();
         let mut lane = core::mem::take(&mut self.lane);
         let rank = lane.rank();
         let mut bytes = self.buffers.take();
@@ -245,7 +256,7 @@ impl<H: Handler> Engine<H> {
             let out = written.saturating_sub(start) as u32;
             self.slots[at]
                 .queue
-                .adopt(&mut self.nodes, &self.store, frame, out);
+                .adopt(&mut self.nodes, &self.store, frame, out, offered);
         });
         self.buffers.give(bytes);
         self.counts.delivery.written += done;

@@ -117,7 +117,8 @@ impl<H: Handler> Shard<H> {
     /// Takes the end of a task that this connection submitted.
     pub fn handle_task(&mut self, now: Timestamp, id: ConnId, end: TaskEnd<H>) {
         self.engine.now = now;
-        self.engine.counts.links.tasks_pending -= 1;
+        let pending = &mut self.engine.counts.links.tasks_pending;
+        *pending = pending.saturating_sub(1);
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.engine.vacate_scratch();

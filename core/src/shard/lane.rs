@@ -16,6 +16,8 @@ use crate::wire::opcode::Opcode;
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     owner: Option<(u32, Rank)>,
+    /// An adapter has taken it and not yet said how much it wrote.
+    offered: bool,
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     /// The length of each frame.
@@ -59,6 +61,14 @@ impl Lane {
 
     pub(super) fn rank(&self) -> Rank {
         self.owner.map_or(Rank::LAST, |(_, rank)| rank)
+    }
+
+    pub(super) const fn is_offered(&self) -> bool {
+        self.offered
+    }
+
+    pub(super) const fn set_offered(&mut self, offered: bool) {
+        self.offered = offered;
     }
 
     pub(super) const fn claim(&mut self, slot: u32, rank: Rank) {
@@ -167,6 +177,7 @@ impl Lane {
 
     pub(super) fn clear(&mut self) {
         self.owner = None;
+        self.offered = false;
         self.bytes.clear();
         self.pieces.clear();
         self.frames.clear();

@@ -28,6 +28,16 @@ pub(super) enum Said {
     Deliver(Parcel<Publication>),
     /// From the last shard that delivered a publication, to the one it came from.
     Credit { home: ShardId, bytes: usize },
+    /// A shard has failed, and begins anew.
+    Reborn { shard: ShardId },
+    /// To a room's home that begins anew: so many members are on this shard.
+    Members {
+        shard: ShardId,
+        room: Bytes,
+        members: u32,
+    },
+    /// To a shard that begins anew: these were all.
+    Restated,
 }
 
 /// Something said in a room, or to everyone.

@@ -24,7 +24,7 @@ impl<H: Handler> Shard<H> {
         let engine = &mut self.engine;
         match said {
             Said::Join { conn, room } => {
-                engine.rooms.add_elsewhere(&room, conn.shard());
+                engine.rooms.add_elsewhere(&room, conn.shard(), 1);
                 engine.post(conn.shard(), Said::Joined { conn, room });
             }
             Said::Leave { conn, room } => {
@@ -36,6 +36,15 @@ impl<H: Handler> Shard<H> {
             Said::Publish(publication) => engine.publish_at_home(publication),
             Said::Deliver(parcel) => engine.deliver(parcel),
             Said::Credit { home, bytes } => engine.return_credit(home, bytes),
+            Said::Reborn { shard } => engine.take_reborn(shard),
+            Said::Restated => engine.take_restated(),
+            Said::Members {
+                shard,
+                room,
+                members,
+            } => {
+                engine.rooms.add_elsewhere(&room, shard, members);
+            }
         }
     }
 }

@@ -3,8 +3,6 @@
 //! in order, and a connection waits for the home's answer before it goes on;
 //! so what it says means the same wherever the home is.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
 use super::engine::Engine;
@@ -118,6 +116,10 @@ impl<H: Handler> Engine<H> {
     /// At the home: decides the publication's place in the room's order, and
     /// hands it to every shard that has members.
     pub(super) fn publish_at_home(&mut self, publication: Publication) {
+        if self.restating > 0 {
+            self.unpublished.push_back(publication);
+            return;
+        }
         self.counts.rooms.encoded += 1;
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.room {
             Some(name) => self
@@ -170,16 +172,30 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(super) fn return_credit(&mut self, home: ShardId, bytes: usize) {
+        // What was under way when its home failed has been forgiven already.
         let credit = &mut self.credits[home.index()];
-        credit.messages -= 1;
-        credit.bytes -= bytes;
-        // Each goes on and asks again; whoever finds none left waits again.
-        let mut waiting: Vec<ConnId> = credit.waiting.drain(..).collect();
+        credit.messages = credit.messages.saturating_sub(1);
+        credit.bytes = credit.bytes.saturating_sub(bytes);
+        self.wake_for_credit(home);
+    }
+
+    /// Nothing is under way to this home any more.
+    pub(super) fn forgive_credit(&mut self, home: ShardId) {
+        let credit = &mut self.credits[home.index()];
+        credit.messages = 0;
+        credit.bytes = 0;
+        self.wake_for_credit(home);
+    }
+
+    /// Lets those who wait go on. Each asks again; who finds none left waits again.
+    fn wake_for_credit(&mut self, home: ShardId) {
+        let mut waiting = core::mem::take(&mut self.credits[home.index()].waiting);
         for conn in waiting.drain(..) {
             if let Some(at) = self.slots.find(conn) {
                 self.unpark(at, Wait::Credit(home));
             }
         }
+        self.credits[home.index()].waiting = waiting;
     }
 
     pub(super) fn add_member(&mut self, at: u32, name: &[u8]) {
@@ -228,6 +244,9 @@ impl<H: Handler> Engine<H> {
 
     /// The members of a room whose home is here, if all of them are.
     fn local_room(&self, room: Option<&[u8]>) -> Option<Local> {
+        if self.restating > 0 {
+            return None;
+        }
         let Some(name) = room else {
             return (self.config.shards == 1).then_some(Local::Everyone);
         };

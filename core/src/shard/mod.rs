@@ -16,6 +16,7 @@ mod membership;
 mod output;
 mod pending;
 mod program;
+mod rebirth;
 mod reply;
 mod slab;
 mod slot;
@@ -72,6 +73,11 @@ impl<H: Handler> Shard<H> {
     /// Its place among the shards.
     pub const fn id(&self) -> ShardId {
         self.engine.id
+    }
+
+    /// The limits it keeps.
+    pub const fn config(&self) -> &Config {
+        &self.engine.config
     }
 
     /// The application.

@@ -87,7 +87,9 @@ impl<H: Handler> Shard<H> {
                 let slot = &mut self.engine.slots[at];
                 slot.flags.dirty = false;
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
-                if waits && !matches!(slot.phase, Phase::Free | Phase::Gone) {
+                // What is offered already is flushed again once that is settled.
+                if waits && !slot.flags.offered && !matches!(slot.phase, Phase::Free | Phase::Gone)
+                {
                     return Some(Output::Flush(self.engine.slots.id(at)));
                 }
                 continue;
@@ -97,6 +99,9 @@ impl<H: Handler> Shard<H> {
             if let Some(letter) = self.engine.backlog.pop_front() {
                 self.take_letter(letter);
             } else if let Some((at, range)) = self.engine.rest.take() {
+                if self.engine.lane.is_offered() {
+                    self.engine.spill_lane(0);
+                }
                 self.go_on_in_scratch(at, range);
             } else if let Some(at) = self.engine.resume.pop_front() {
                 self.go_on(at);

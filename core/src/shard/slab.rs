@@ -17,6 +17,8 @@ pub(super) struct Slab<H: Handler> {
     slots: Vec<Slot<H>>,
     free: Vec<u32>,
     shard: ShardId,
+    /// The generation of a slot's first occupant.
+    first: u32,
 }
 
 impl<H: Handler> Slab<H> {
@@ -25,6 +27,7 @@ impl<H: Handler> Slab<H> {
             slots: Vec::new(),
             free: Vec::new(),
             shard,
+            first: 0,
         }
     }
 
@@ -32,7 +35,7 @@ impl<H: Handler> Slab<H> {
     pub(super) fn insert(&mut self, keepalive: Keepalive) -> u32 {
         let (at, generation) = match self.free.pop() {
             Some(at) => (at, self[at].generation),
-            None => (self.slots.len() as u32, 0),
+            None => (self.slots.len() as u32, self.first),
         };
         let slot = Slot {
             conn: Connection::new(Role::Server),
@@ -82,6 +85,16 @@ impl<H: Handler> Slab<H> {
     /// Slots in use.
     pub(super) fn held(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    /// Makes new slots begin with this generation.
+    pub(super) const fn begin_generations(&mut self, first: u32) {
+        self.first = first;
+    }
+
+    /// Every slot, in use or not.
+    pub(super) fn iter_all(&self) -> impl Iterator<Item = &Slot<H>> {
+        self.slots.iter()
     }
 
     /// Every slot in use.

@@ -62,6 +62,8 @@ const _: () = assert!(SLOT_BYTES <= 192);
 pub(super) struct Flags {
     /// It stands in the list of those to be flushed.
     pub(super) dirty: bool,
+    /// The adapter has taken what goes out next and not yet said how much of it did.
+    pub(super) offered: bool,
     /// Its socket took less than it was offered.
     pub(super) blocked: bool,
     /// It stands in the list of those to be gone on with.

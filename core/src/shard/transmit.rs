@@ -25,7 +25,8 @@ impl<H: Handler> Shard<H> {
     /// What is to be written to this connection next, up to about
     /// [`Config::write_batch`](crate::Config::write_batch) bytes. Say how much
     /// of it was written with [`handle_transmitted`](Self::handle_transmitted)
-    /// before asking again.
+    /// before asking again. Until then the shard keeps what it offered as it was:
+    /// other calls may come between, if the adapter has copied the bytes.
     pub fn poll_transmit<'a>(&'a mut self, id: ConnId, chunks: &mut Chunks<'a>) {
         let Some(at) = self.engine.slots.find(id) else {
             return;
@@ -121,6 +122,10 @@ impl<H: Handler> Engine<H> {
         {
             plan.add(store, frame, 0);
         }
+        let queue = &self.slots[at].queue;
+        self.slots[at].flags.offered = before.is_some() || queue.in_flight();
+        self.lane
+            .set_offered(before.is_some() || self.lane.is_offered());
         before.is_some()
     }
 
@@ -134,6 +139,7 @@ impl<H: Handler> Engine<H> {
             ..
         } = self;
         let slot = &mut slots[at];
+        slot.flags.offered = false;
         let had = slot.queue.in_flight() || self.lane.owner() == Some(at);
         let mut done: SmallVec<[FrameId; 64]> = SmallVec::new();
         let rest = slot
@@ -147,6 +153,7 @@ impl<H: Handler> Engine<H> {
         slot.queue.settle(nodes, store);
         if self.lane.owner() == Some(at) {
             blocked |= rest < self.lane.len();
+            self.lane.set_offered(false);
             self.spill_lane(rest);
         }
         let slot = &mut self.slots[at];

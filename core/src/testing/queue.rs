@@ -1,1 +1,240 @@
-//! The priority queue on its own, and its naive oracle.
+//! The priority queue of one connection on its own: the production queue with
+//! its node table and frame store behind a small interface, for tests, fuzzers
+//! and benches. [`NaiveQueue`] is its oracle, and [`check`] runs both.
+
+mod naive;
+mod ops;
+
+pub use naive::NaiveQueue;
+pub use ops::{Op, check};
+
+use alloc::vec::Vec;
+
+use crate::frame::{FrameId, Rank, Store};
+use crate::queue::{Limits, Nodes, Queue};
+use crate::wire::opcode::Opcode;
+
+/// A frame that was pushed: how many were before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Ticket(pub u64);
+
+/// What a push of data led to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pushed {
+    /// The frame waits, and these do not any more.
+    Queued(Vec<Ticket>),
+    /// There is no room, and none can be made.
+    Refused,
+}
+
+/// Frames that are not data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Control {
+    /// The answer to a request, before everything else.
+    Head,
+    /// A ping.
+    Ping,
+    /// A pong; of those that wait, one more than [`MAX_PONGS`] replaces the oldest.
+    Pong,
+    /// A close frame, behind all data.
+    Close,
+}
+
+/// Pongs that may wait.
+pub const MAX_PONGS: u32 = 16;
+
+/// A frame, or the rest of one, that is offered to a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Offered {
+    /// Which.
+    pub ticket: Ticket,
+    /// How many of its bytes are out already.
+    pub from: u32,
+    frame: FrameId,
+}
+
+/// What a queue holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Data messages, in flight or not.
+    pub messages: u32,
+    /// Their bytes, headers included.
+    pub bytes: u32,
+    /// Frames of any kind.
+    pub frames: usize,
+    /// Whether something is offered and not settled, or partly out.
+    pub in_flight: bool,
+}
+
+/// One queue, with a node table and a frame store of its own.
+#[derive(Debug)]
+pub struct LoneQueue {
+    queue: Queue,
+    nodes: Nodes,
+    store: Store,
+    limits: Limits,
+    /// The ticket of each frame in the store.
+    tickets: Vec<Ticket>,
+    next: u64,
+}
+
+impl LoneQueue {
+    /// An empty queue for so many messages, and so many bytes of them.
+    pub fn new(messages: u32, bytes: u32) -> Self {
+        Self {
+            queue: Queue::default(),
+            nodes: Nodes::new(),
+            store: Store::new(),
+            limits: Limits { messages, bytes },
+            tickets: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Queues a message. It gets a ticket in any case.
+    pub fn push(&mut self, priority: u8, payload: &[u8]) -> Pushed {
+        let frame = self.encode(Rank::data(priority), Opcode::Binary, payload);
+        let (store, mut gone) = (&self.store, Vec::new());
+        let pushed = self
+            .queue
+            .push(&mut self.nodes, store, self.limits, frame, |victim| {
+                gone.push(victim);
+            });
+        if pushed.is_err() {
+            self.store.release(frame);
+            return Pushed::Refused;
+        }
+        Pushed::Queued(self.release_all(gone))
+    }
+
+    /// Queues a frame that no limit holds for; says which pong it replaces.
+    pub fn push_control(&mut self, control: Control, payload: &[u8]) -> Option<Ticket> {
+        let (rank, opcode) = match control {
+            Control::Head => (Rank::HEAD, Opcode::Binary),
+            Control::Ping => (Rank::PING, Opcode::Ping),
+            Control::Pong => (Rank::PONG, Opcode::Pong),
+            Control::Close => (Rank::LAST, Opcode::Close),
+        };
+        let Self {
+            queue,
+            nodes,
+            store,
+            ..
+        } = self;
+        let oldest = if control == Control::Pong && queue.waiting(nodes, rank) >= MAX_PONGS {
+            queue.withdraw(nodes, store, rank)
+        } else {
+            None
+        };
+        let oldest = oldest.map(|frame| self.release(frame));
+        let frame = self.encode(rank, opcode, payload);
+        self.queue.push_control(&mut self.nodes, &self.store, frame);
+        oldest
+    }
+
+    /// Offers what goes into the next write to `out`, up to the frame that
+    /// makes it `batch` bytes or more. What was offered and is not settled is
+    /// offered again.
+    pub fn offer(&mut self, batch: usize, out: &mut Vec<Offered>) {
+        out.clear();
+        let Self {
+            queue,
+            nodes,
+            store,
+            tickets,
+            ..
+        } = self;
+        let mut bytes = 0;
+        let mut add = |frame: FrameId, from| {
+            bytes += (store.len(frame) - from) as usize;
+            out.push(Offered {
+                ticket: tickets[frame.0 as usize],
+                from,
+                frame,
+            });
+            bytes
+        };
+        let mut offered = 0;
+        queue.for_each_in_flight(nodes, |frame, from| offered = add(frame, from));
+        while offered < batch
+            && let Some(frame) = queue.launch(nodes, store, None)
+        {
+            offered = add(frame, 0);
+        }
+    }
+
+    /// The bytes of what is offered, in at most two slices.
+    pub fn bytes(&self, offered: Offered) -> [&[u8]; 2] {
+        let (inline, body) = self.store.bytes(offered.frame);
+        let from = offered.from as usize;
+        let skip = from.min(inline.len());
+        [&inline[skip..], &body[from - skip..]]
+    }
+
+    /// Takes note that `n` bytes more are out, which must have been offered,
+    /// and settles the rest. `done` gets what is out to its last byte.
+    pub fn transmitted(&mut self, n: usize, done: &mut Vec<Ticket>) {
+        let Self {
+            queue,
+            nodes,
+            store,
+            ..
+        } = self;
+        let mut frames = smallvec::SmallVec::<[FrameId; 64]>::new();
+        let rest = queue.advance(nodes, store, n, |frame| frames.push(frame));
+        assert_eq!(rest, 0, "no more can be written than was offered");
+        queue.settle(nodes, store);
+        done.clear();
+        done.extend(frames.into_iter().map(|frame| self.release(frame)));
+    }
+
+    /// Takes back what is offered, empties the queue and says of what, the
+    /// oldest first. With `keep_pinned`, a frame that is partly out stays, and
+    /// the answer to the request.
+    pub fn discard(&mut self, keep_pinned: bool) -> Vec<Ticket> {
+        self.queue.settle(&mut self.nodes, &self.store);
+        let mut gone = Vec::new();
+        self.queue
+            .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
+                gone.push(frame);
+            });
+        let mut gone = self.release_all(gone);
+        gone.sort_unstable();
+        gone
+    }
+
+    /// What it holds.
+    pub fn held(&self) -> Held {
+        let held = Held {
+            messages: self.queue.messages(),
+            bytes: self.queue.bytes(),
+            frames: self.store.live(),
+            in_flight: self.queue.in_flight(),
+        };
+        assert_eq!(self.queue.is_empty(), held.frames == 0, "{held:?}");
+        held
+    }
+
+    fn encode(&mut self, rank: Rank, opcode: Opcode, payload: &[u8]) -> FrameId {
+        let frame = self.store.encode(rank, opcode, payload);
+        let at = frame.0 as usize;
+        if at == self.tickets.len() {
+            self.tickets.push(Ticket(0));
+        }
+        self.tickets[at] = Ticket(self.next);
+        self.next += 1;
+        frame
+    }
+
+    fn release(&mut self, frame: FrameId) -> Ticket {
+        self.store.release(frame);
+        self.tickets[frame.0 as usize]
+    }
+
+    fn release_all(&mut self, frames: Vec<FrameId>) -> Vec<Ticket> {
+        frames
+            .into_iter()
+            .map(|frame| self.release(frame))
+            .collect()
+    }
+}

@@ -1,0 +1,42 @@
+//! One message to every member of a room, through a shard, from the speaker's
+//! bytes to the last write. The baseline does less: it encodes a frame for
+//! each member into a list of that member's, and takes them out again.
+#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
+
+use core::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use stentor_benches::Crowd;
+use stentor_core::wire::header::encode_unmasked;
+use stentor_core::wire::opcode::Opcode;
+
+fn fan_out(c: &mut Criterion) {
+    let mut group = c.benchmark_group("fanout");
+    for members in [1_000, 5_000] {
+        for len in [64, 1_000, 16_000] {
+            let text = vec![b'x'; len];
+            let name = format!("{members}x{len}");
+            group.throughput(Throughput::Elements(members as u64));
+            let mut crowd = Crowd::new(members, &text);
+            group.bench_function(BenchmarkId::new("stentor", &name), |b| {
+                b.iter(|| crowd.say());
+            });
+            let mut lists: Vec<Vec<Vec<u8>>> = vec![Vec::new(); members];
+            group.bench_function(BenchmarkId::new("copy-per-member", &name), |b| {
+                b.iter(|| {
+                    for list in &mut lists {
+                        let (header, n) = encode_unmasked(Opcode::Text, text.len());
+                        list.push([&header[..n], black_box(&text)].concat());
+                    }
+                    for list in &mut lists {
+                        black_box(list.pop());
+                    }
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(name = benches; config = stentor_benches::settings(); targets = fan_out);
+criterion_main!(benches);

@@ -1,0 +1,40 @@
+//! What the benches share: how long to measure, what a client sends, and a
+//! shard full of members whose sockets take everything.
+//!
+//! `cargo bench -p stentor-benches` runs them all in about a minute.
+
+mod crowd;
+
+use core::time::Duration;
+
+use criterion::Criterion;
+use stentor_core::Kind;
+use stentor_core::wire::header::Header;
+use stentor_core::wire::mask;
+
+pub use crowd::Crowd;
+
+/// Short measurements: enough to tell 10 % apart, all of them in a minute.
+pub fn settings() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800))
+        .sample_size(20)
+}
+
+/// Appends a message as a client sends it, in one masked frame.
+pub fn client_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+    let key = [0x37, 0xFA, 0x21, 0x3D];
+    let header = Header {
+        fin: true,
+        rsv: 0,
+        opcode: kind.opcode(),
+        mask: Some(key),
+        payload_len: payload.len() as u64,
+    };
+    let (bytes, len) = header.encode();
+    out.extend_from_slice(&bytes[..len]);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    mask::apply(&mut out[start..], key, 0);
+}

@@ -1,0 +1,95 @@
+//! Owns what follows from the failure of a shard: an empty one takes its
+//! place, goes on with what others said to it, and they are told.
+
+use super::letter::Said;
+use super::output::Output;
+use super::{Engine, Shard};
+use crate::handler::Handler;
+use crate::id::ShardId;
+use crate::stats::CloseCause;
+
+impl<H: Handler> Shard<H> {
+    /// A shard in the place of this one, which has panicked: without
+    /// connections, so the adapter closes their sockets. Letters that this one
+    /// has not handled or not posted pass on to it; its counters go on, and what
+    /// waited in its queues counts as discarded. Names of its connections are
+    /// not given out again.
+    #[must_use]
+    pub fn rebirth(self, handler: H) -> Self {
+        Self {
+            handler,
+            engine: self.engine.rebirth(),
+        }
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    fn rebirth(self) -> Self {
+        let generation = self
+            .slots
+            .iter_all()
+            .map(|slot| slot.generation.wrapping_add(1))
+            .max();
+        let mut new = Self::new(self.id, self.config);
+        new.slots.begin_generations(generation.unwrap_or_default());
+        new.now = self.now;
+        new.draining = self.draining;
+        new.counts = self.counts;
+        let open = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.state.is_some())
+            .count();
+        new.counts.closed[CloseCause::Panic as usize] += open as u64;
+        let delivery = &mut new.counts.delivery;
+        let gone = delivery.written + delivery.evicted + delivery.discarded;
+        delivery.discarded += delivery.queued.saturating_sub(gone);
+        new.counts.links.tasks_pending = 0;
+        new.backlog = self.backlog;
+        new.outputs = self.outputs;
+        new.outputs
+            .retain(|output| matches!(output, Output::Mail(..)));
+        let id = new.id;
+        for shard in (0..new.config.shards)
+            .map(ShardId)
+            .filter(|&shard| shard != id)
+        {
+            new.post(shard, Said::Reborn { shard: id });
+            new.restating += 1;
+        }
+        new
+    }
+
+    /// Another shard has lost what it knew: it has no members any more, nothing
+    /// of ours is under way to it, and it must be told who is in its rooms here.
+    pub(super) fn take_reborn(&mut self, shard: ShardId) {
+        self.rooms.forget_shard(shard);
+        self.forgive_credit(shard);
+        for room in 0..self.rooms.places() {
+            let members = self.rooms.members(room).len() as u32;
+            if members > 0 && self.rooms.home(self.rooms.name(room)) == shard {
+                let room = self.rooms.name(room).clone();
+                self.post(
+                    shard,
+                    Said::Members {
+                        shard: self.id,
+                        room,
+                        members,
+                    },
+                );
+            }
+        }
+        self.post(shard, Said::Restated);
+    }
+
+    /// Another shard has told who is in our rooms there. What was to be
+    /// published waits until all have, or it would miss them.
+    pub(super) fn take_restated(&mut self) {
+        self.restating = self.restating.saturating_sub(1);
+        while self.restating == 0
+            && let Some(publication) = self.unpublished.pop_front()
+        {
+            self.publish_at_home(publication);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Owns what can be done to a queue, and the comparison of the real one with
+//! its oracle after each step.
+
+use alloc::vec::Vec;
+
+use super::{Control, LoneQueue, NaiveQueue, Pushed, Ticket};
+use crate::wire::header::unmasked_len;
+
+/// One thing done to a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Op {
+    /// A message of this priority, with so many bytes of payload.
+    Push(u8, usize),
+    /// A frame that is not data.
+    Control(Control, usize),
+    /// A write is prepared, of about so many bytes.
+    Offer(usize),
+    /// So many 255ths of what was offered are out, or, with nothing offered, nothing is.
+    Transmitted(u8),
+    /// All is thrown away, with or without what is pinned.
+    Discard(bool),
+}
+
+/// Does all of `ops` to a real queue and to a naive one.
+///
+/// # Panics
+/// If they differ: in what is queued, evicted, offered, written or held, or in
+/// a byte of a frame.
+pub fn check(messages: u32, bytes: u32, ops: &[Op]) {
+    let mut real = LoneQueue::new(messages, bytes);
+    let mut naive = NaiveQueue::new(messages, bytes);
+    let mut offered = Vec::new();
+    let mut done = Vec::new();
+    let mut stream = Stream::default();
+    let mut next = 0;
+    for &op in ops {
+        match op {
+            Op::Push(priority, len) => {
+                let pushed = real.push(priority, &payload(next, len));
+                assert_eq!(pushed, naive.push(priority, frame_len(len)), "{op:?}");
+                if let Pushed::Queued(evicted) = &pushed {
+                    stream.gone(evicted);
+                }
+                next += 1;
+            }
+            Op::Control(control, len) => {
+                let replaced = real.push_control(control, &payload(next, len));
+                assert_eq!(replaced, naive.push_control(control, frame_len(len)));
+                stream.gone(replaced.as_slice());
+                next += 1;
+            }
+            Op::Offer(batch) => {
+                real.offer(batch, &mut offered);
+                let expected = naive.offer(batch);
+                let seen = offered.iter().map(|o| (o.ticket, o.from as usize));
+                assert!(
+                    seen.eq(expected.iter().copied()),
+                    "{offered:?} {expected:?}"
+                );
+            }
+            Op::Transmitted(part) => {
+                let bytes: Vec<u8> = offered
+                    .drain(..)
+                    .flat_map(|offered| real.bytes(offered).concat())
+                    .collect();
+                let n = bytes.len() * usize::from(part) / 255;
+                real.transmitted(n, &mut done);
+                assert_eq!(done, naive.transmitted(n), "{op:?}");
+                stream.written(&bytes[..n], &done);
+            }
+            Op::Discard(keep_pinned) => {
+                let gone = real.discard(keep_pinned);
+                assert_eq!(gone, naive.discard(keep_pinned), "{op:?}");
+                if !keep_pinned {
+                    // The rest of a frame that was partly out never comes.
+                    stream.rest.clear();
+                }
+                stream.gone(&gone);
+                offered.clear();
+            }
+        }
+        assert_eq!(real.held(), naive.held(), "after {op:?}");
+    }
+    real.discard(false);
+    assert_eq!(real.held().frames, 0, "every frame is given back");
+}
+
+/// What has gone out, and how it ended for each frame.
+#[derive(Default)]
+struct Stream {
+    rest: Vec<u8>,
+    ended: alloc::collections::BTreeSet<Ticket>,
+}
+
+impl Stream {
+    fn gone(&mut self, tickets: &[Ticket]) {
+        for ticket in tickets {
+            assert!(self.ended.insert(*ticket), "{ticket:?} ends once");
+        }
+    }
+
+    /// These bytes went out, and completed these frames: no other's bytes may
+    /// be between.
+    fn written(&mut self, bytes: &[u8], done: &[Ticket]) {
+        self.rest.extend_from_slice(bytes);
+        for ticket in done {
+            let (header, len) = crate::wire::header::Header::parse(&self.rest)
+                .expect("a frame")
+                .expect("all of it");
+            let end = len + header.payload_len as usize;
+            assert_eq!(self.rest[len..end], payload(ticket.0, end - len));
+            self.rest.drain(..end);
+        }
+        self.gone(done);
+    }
+}
+
+/// A payload that tells which frame it is of.
+fn payload(ticket: u64, len: usize) -> Vec<u8> {
+    let name = ticket.to_le_bytes();
+    name.iter().copied().cycle().take(len).collect()
+}
+
+const fn frame_len(payload: usize) -> usize {
+    unmasked_len(payload) + payload
+}

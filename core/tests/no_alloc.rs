@@ -1,0 +1,226 @@
+//! What messages cost in allocations: nothing, once a shard has warmed up.
+#![allow(unsafe_code)] // A counting allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::VecDeque;
+
+use stentor_core::testing::sim::{REQUEST, masked};
+use stentor_core::wire::opcode::Opcode;
+use stentor_core::{
+    Admission, Chunks, Config, ConnId, Echo, Handler, Letter, Output, Rooms, SLOT_BYTES, Shard,
+    ShardId, Timestamp,
+};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<i64> = const { Cell::new(0) };
+}
+
+fn note(allocations: u64, bytes: i64) {
+    ALLOCATIONS.with(|n| n.set(n.get() + allocations));
+    LIVE.with(|n| n.set(n.get() + bytes));
+}
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(1, layout.size() as i64);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        note(0, -(layout.size() as i64));
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(1, size as i64 - layout.size() as i64);
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Shards and the least of an adapter, whose buffers grow once.
+struct Server<H: Handler> {
+    shards: Vec<Shard<H>>,
+    mail: VecDeque<(ShardId, Letter)>,
+    written: usize,
+}
+
+const NOW: Timestamp = Timestamp::from_micros(1);
+
+impl<H: Handler> Server<H> {
+    fn new(shards: u16, handler: impl Fn() -> H) -> Self {
+        let config = Config::builder().shards(shards).build().expect("in range");
+        Self {
+            shards: (0..shards)
+                .map(|id| Shard::new(ShardId(id), &config, handler()))
+                .collect(),
+            mail: VecDeque::with_capacity(1_024),
+            written: 0,
+        }
+    }
+
+    fn connect(&mut self, shard: usize) -> ConnId {
+        let id = self.shards[shard].accept(NOW, Admission::Normal);
+        self.receive(id, REQUEST);
+        id
+    }
+
+    fn receive(&mut self, id: ConnId, bytes: &[u8]) {
+        let shard = id.shard().index();
+        let buffer = self.shards[shard].read_buffer();
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        self.shards[shard].handle_read(NOW, id, bytes.len());
+        self.turn(shard);
+        while let Some((to, letter)) = self.mail.pop_front() {
+            self.shards[to.index()].handle_mail(NOW, letter);
+            self.turn(to.index());
+        }
+    }
+
+    fn turn(&mut self, shard: usize) {
+        while let Some(output) = self.shards[shard].poll_output() {
+            match output {
+                Output::Flush(id) => {
+                    let mut chunks = Chunks::new();
+                    self.shards[shard].poll_transmit(id, &mut chunks);
+                    let n = chunks.len();
+                    drop(chunks);
+                    self.written += n;
+                    self.shards[shard].handle_transmitted(NOW, id, n);
+                }
+                Output::Mail(to, letter) => self.mail.push_back((to, letter)),
+                Output::Event(_) | Output::StopReading(_) | Output::StartReading(_) => {}
+                other => panic!("{other:?} in steady state"),
+            }
+        }
+    }
+}
+
+/// Allocations a round, after as many rounds again to warm up.
+fn allocations(rounds: u64, mut round: impl FnMut()) -> f64 {
+    for _ in 0..rounds {
+        round();
+    }
+    let before = ALLOCATIONS.get();
+    for _ in 0..rounds {
+        round();
+    }
+    (ALLOCATIONS.get() - before) as f64 / rounds as f64
+}
+
+fn frames(n: usize, payload: &[u8]) -> Vec<u8> {
+    masked(Opcode::Binary, true, [5, 6, 7, 8], payload).repeat(n)
+}
+
+#[test]
+fn an_echo() {
+    for len in [16, 1 << 10, 16 << 10, 64 << 10] {
+        for pipelined in [1, 16] {
+            if len * pipelined > 250 << 10 {
+                continue;
+            }
+            let mut server = Server::new(1, || Echo);
+            let id = server.connect(0);
+            let bytes = frames(pipelined, &vec![7; len]);
+            let before = server.written;
+            let count = allocations(200, || server.receive(id, &bytes));
+            assert!(count == 0.0, "{count} for {pipelined} of {len} bytes");
+            assert!(server.written - before >= 400 * pipelined * len);
+        }
+    }
+}
+
+#[test]
+fn an_echo_that_comes_in_several_reads() {
+    let mut server = Server::new(1, || Echo);
+    let id = server.connect(0);
+    let bytes = frames(5, &vec![7; 64 << 10]);
+    let count = allocations(100, || {
+        for piece in bytes.chunks(100 << 10) {
+            server.receive(id, piece);
+        }
+    });
+    assert!(count == 0.0, "{count}");
+}
+
+#[test]
+fn a_message_to_a_room_of_a_thousand() {
+    for in_flight in [1, 16] {
+        let mut server = Server::new(1, Rooms::default);
+        let ids: Vec<_> = (0..1_000).map(|_| server.connect(0)).collect();
+        for &id in &ids {
+            server.receive(id, &frames(1, b"join:r"));
+        }
+        let payload = [&b"msg:"[..], &[7; 128]].concat();
+        let bytes = frames(in_flight, &payload);
+        let before = server.written;
+        let count = allocations(20, || server.receive(ids[3], &bytes));
+        assert!(count == 0.0, "{count} for {in_flight} at once");
+        assert_eq!(server.written - before, 40 * in_flight * 1_000 * 132);
+    }
+}
+
+#[test]
+fn a_message_between_four_shards() {
+    for len in [128, 8 << 10] {
+        let mut server = Server::new(4, Rooms::default);
+        let ids: Vec<_> = (0..40).map(|n| server.connect(n % 4)).collect();
+        for &id in &ids {
+            server.receive(id, &frames(1, b"join:r"));
+        }
+        let payload = [&b"msg:"[..], &vec![7; len]].concat();
+        let bytes = frames(1, &payload);
+        for (speaker, &id) in ids[..4].iter().enumerate() {
+            let count = allocations(200, || server.receive(id, &bytes));
+            println!("{count} allocations for {len} bytes from shard {speaker} to four");
+            // The name, the payload, the parcel; and what shares a long payload.
+            assert!(count <= 4.0, "{count}");
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_has_nothing_but_its_slot_and_its_membership() {
+    let mut server = Server::new(1, Rooms::default);
+    let join = frames(1, b"join:r");
+    let mut connect = || {
+        let id = server.connect(0);
+        server.receive(id, &join);
+    };
+    connect();
+    let before = LIVE.get();
+    for _ in 1..1_024 {
+        connect();
+    }
+    let delta = LIVE.get() - before;
+    // Both tables grow by doubling, from four places to 1,024.
+    let tables = 1_020 * (SLOT_BYTES as i64 + 4);
+    assert!(delta <= tables, "{delta} bytes, {tables} in tables");
+}
+
+#[test]
+fn a_peer_that_never_ends_a_read_with_a_frame_holds_little() {
+    let mut server = Server::new(1, || Echo);
+    let id = server.connect(0);
+    let bytes = frames(2, &[7; 100]);
+    // A header is begun in each read and ended in the next.
+    let mut turned = bytes.clone();
+    turned.rotate_left(3);
+    server.shards[0].handle_input(NOW, id, &mut bytes[..3].to_vec());
+    let before = LIVE.get();
+    let mut buffer = turned.clone();
+    for _ in 0..10_000 {
+        buffer.copy_from_slice(&turned);
+        server.shards[0].handle_input(NOW, id, &mut buffer);
+        server.turn(0);
+    }
+    let grown = LIVE.get() - before;
+    assert!(grown < 64 << 10, "{grown} bytes");
+}

@@ -1,0 +1,187 @@
+//! A turn may take in several things before anything is asked for; they keep
+//! their order all the same.
+
+use stentor_core::testing::sim::{REQUEST, masked};
+use stentor_core::wire::opcode::Opcode;
+use stentor_core::{
+    Admission, Chunks, CloseCode, Config, ConnId, Context, Handler, Kind, Letter, Message, Output,
+    Rooms, Shard, ShardId, Timestamp, Verdict,
+};
+
+const NOW: Timestamp = Timestamp::from_micros(1);
+const KEY: [u8; 4] = [1, 2, 3, 4];
+
+fn read<H: Handler>(shard: &mut Shard<H>, id: ConnId, bytes: &[u8]) {
+    shard.read_buffer()[..bytes.len()].copy_from_slice(bytes);
+    shard.handle_read(NOW, id, bytes.len());
+}
+
+fn text(payload: &[u8]) -> Vec<u8> {
+    masked(Opcode::Text, true, KEY, payload)
+}
+
+/// What was written, to whom; and the letters.
+type Out = (Vec<(ConnId, Vec<u8>)>, Vec<(ShardId, Letter)>);
+
+fn turn<H: Handler>(shard: &mut Shard<H>) -> Out {
+    let (mut written, mut letters) = (Vec::new(), Vec::new());
+    while let Some(output) = shard.poll_output() {
+        match output {
+            Output::Flush(id) => {
+                let mut chunks = Chunks::new();
+                shard.poll_transmit(id, &mut chunks);
+                let bytes = chunks.as_slices().concat();
+                drop(chunks);
+                shard.handle_transmitted(NOW, id, bytes.len());
+                written.push((id, bytes));
+            }
+            Output::Mail(to, letter) => letters.push((to, letter)),
+            _ => {}
+        }
+        shard.audit();
+    }
+    (written, letters)
+}
+
+fn config(shards: u16) -> Config {
+    Config::builder().shards(shards).build().expect("in range")
+}
+
+#[test]
+fn a_read_does_not_overtake_commands_that_have_just_been_let_go() {
+    let mut remote = 0;
+    for n in 0..20 {
+        let mut shards: Vec<_> = (0..2)
+            .map(|id| Shard::new(ShardId(id), &config(2), Rooms::default()))
+            .collect();
+        let id = shards[0].accept(NOW, Admission::Normal);
+        read(&mut shards[0], id, REQUEST);
+        turn(&mut shards[0]);
+        read(&mut shards[0], id, &text(format!("join:{n}").as_bytes()));
+        let (_, letters) = turn(&mut shards[0]);
+        for (to, letter) in letters {
+            remote += 1;
+            assert_eq!(to, ShardId(1));
+            shards[1].handle_mail(NOW, letter);
+            for (_, letter) in turn(&mut shards[1]).1 {
+                shards[0].handle_mail(NOW, letter);
+                read(&mut shards[0], id, &text(b"join:"));
+                read(&mut shards[0], id, &text(format!("join:{n}").as_bytes()));
+                read(&mut shards[0], id, &text(b"leave:"));
+                // An answer to the read comes after the answer to the command.
+                let said: Vec<u8> = turn(&mut shards[0])
+                    .0
+                    .into_iter()
+                    .flat_map(|w| w.1)
+                    .collect();
+                let said = String::from_utf8_lossy(&said).into_owned();
+                assert_eq!(said.matches("joined:").count(), 2, "{said:?}");
+            }
+        }
+    }
+    assert!(remote > 0, "some homes are on the other shard");
+}
+
+/// Sends binary messages back as they are and publishes text, in a room that
+/// everyone is in; and says a word for each pong.
+struct Mixed;
+
+impl Handler for Mixed {
+    type State = ();
+    type Task = core::convert::Infallible;
+    type Outcome = core::convert::Infallible;
+
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
+        Verdict::Accept { state: () }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        ctx.join(b"all");
+        match message.kind {
+            Kind::Binary => ctx.reply(message.kind, 9, message.payload),
+            Kind::Text => ctx.publish(b"all", message.kind, 9, message.payload, false),
+        }
+        if message.payload == b"bye" {
+            ctx.close(CloseCode::NORMAL);
+        }
+    }
+
+    fn on_pong(&mut self, ctx: &mut Context<'_, Self>, payload: &[u8]) {
+        ctx.publish(b"all", Kind::Text, 9, payload, false);
+    }
+}
+
+#[test]
+fn a_reply_in_place_and_a_publication_keep_their_order() {
+    let mut shard = Shard::new(ShardId(0), &config(1), Mixed);
+    let ids = [(); 2].map(|()| shard.accept(NOW, Admission::Normal));
+    for id in ids {
+        read(&mut shard, id, REQUEST);
+        read(&mut shard, id, &text(b"in"));
+        turn(&mut shard);
+    }
+    let big = vec![b'a'; 2_000];
+    let echo = masked(Opcode::Binary, true, KEY, &big);
+    let tails: [&[u8]; 3] = [
+        &text(b"whole"),
+        &[
+            masked(Opcode::Text, false, KEY, b"spl"),
+            masked(Opcode::Continuation, true, KEY, b"it"),
+        ]
+        .concat(),
+        &masked(Opcode::Pong, true, KEY, b"pong"),
+    ];
+    for (tail, word) in tails.into_iter().zip(["whole", "split", "pong"]) {
+        read(&mut shard, ids[0], &[&echo[..], tail].concat());
+        read(&mut shard, ids[1], &[&echo[..], tail].concat());
+        let (written, _) = turn(&mut shard);
+        for id in ids {
+            let bytes: Vec<u8> = written
+                .iter()
+                .filter(|w| w.0 == id)
+                .flat_map(|w| w.1.clone())
+                .collect();
+            let said = [&[0x81, word.len() as u8], word.as_bytes()].concat();
+            let back = [&[0x82, 126, 7, 208], &big[..]].concat();
+            let expected = if id == ids[0] {
+                [back, said.clone(), said]
+            } else {
+                [said.clone(), back, said]
+            };
+            assert_eq!(bytes, expected.concat(), "{word} to {id}");
+        }
+    }
+}
+
+#[test]
+fn a_message_of_ones_own_goes_ahead_of_the_close_frame() {
+    let mut shard = Shard::new(ShardId(0), &config(1), Mixed);
+    let id = shard.accept(NOW, Admission::Normal);
+    read(&mut shard, id, REQUEST);
+    turn(&mut shard);
+    let bytes = [masked(Opcode::Binary, true, KEY, &[7; 2_000]), text(b"bye")].concat();
+    read(&mut shard, id, &bytes);
+    let bytes: Vec<u8> = turn(&mut shard).0.into_iter().flat_map(|w| w.1).collect();
+    assert!(bytes.ends_with(b"\x81\x03bye\x88\x02\x03\xE8"), "{bytes:?}");
+}
+
+#[test]
+fn draining_names_nobody_who_has_gone() {
+    let mut shard = Shard::new(ShardId(0), &config(1), Rooms::default());
+    let ids = [(); 3].map(|()| shard.accept(NOW, Admission::Normal));
+    for id in ids {
+        read(&mut shard, id, REQUEST);
+        turn(&mut shard);
+    }
+    shard.handle_drain(NOW);
+    turn(&mut shard);
+    shard.handle_disconnect(NOW, ids[1]);
+    turn(&mut shard);
+    shard.handle_close_all(NOW, CloseCode::GOING_AWAY);
+    while let Some(output) = shard.poll_output() {
+        let (Output::StartReading(id) | Output::StopReading(id)) = output else {
+            continue;
+        };
+        assert!(ids.contains(&id) && id != ids[1], "{id} has gone");
+    }
+}
