@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::ExitStatus;
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,12 +38,14 @@ fn joined(mut raw: Raw, room: &str) -> Raw {
 }
 
 /// Reads to the close frame behind which nothing comes: what was heard, and the code.
-fn hear_out(mut raw: Raw, pause: Duration) -> (Vec<String>, Option<u16>) {
+/// Before it answers, it says no more.
+fn hear_out(mut raw: Raw, pause: Duration, silence: impl FnOnce()) -> (Vec<String>, Option<u16>) {
     let mut heard = Vec::new();
     loop {
         let frame = raw.hear().expect("a close frame before the end");
         if frame.opcode == CLOSE {
             let code = frame.close_code();
+            silence();
             raw.send_as_far_as_possible(&crate::raw::frame(CLOSE, &frame.payload));
             assert_eq!(raw.hear(), None);
             return (heard, code);
@@ -66,29 +69,34 @@ fn what_was_accepted_arrives_and_then_everyone_is_told() {
             for at in 0..4 {
                 let raw = joined(Raw::open(&server), room);
                 let pause = Duration::from_millis(if at == 0 { 20 } else { 0 });
-                readers.push((room, thread::spawn(move || hear_out(raw, pause))));
+                readers.push((room, thread::spawn(move || hear_out(raw, pause, || ()))));
             }
         }
-        let (mut streams, mut senders) = (Vec::new(), Vec::new());
-        for room in rooms.into_iter().cycle().take(6) {
-            let raw = joined(Raw::open(&server), room);
-            let stream = raw.stream().try_clone().expect("a second handle");
-            readers.push((room, thread::spawn(move || hear_out(raw, Duration::ZERO))));
-            streams.push(stream);
-        }
+        let members: Vec<(&str, Raw)> = (rooms.into_iter().cycle().take(6))
+            .map(|room| (room, joined(Raw::open(&server), room)))
+            .collect();
         // All are members before anything is said.
-        for (at, stream) in streams.into_iter().enumerate() {
-            senders.push(thread::spawn(move || {
+        for (at, (room, raw)) in members.into_iter().enumerate() {
+            let stream = raw.stream().try_clone().expect("a second handle");
+            let (silence, silenced) = mpsc::channel::<()>();
+            let sender = thread::spawn(move || {
                 for n in 0.. {
-                    let text = format!("msg:{at} {n}");
-                    if (&stream).write_all(&frame(TEXT, text.as_bytes())).is_err() {
+                    let said = frame(TEXT, format!("msg:{at} {n}").as_bytes());
+                    let is_silenced = silenced.try_recv() == Err(TryRecvError::Disconnected);
+                    if is_silenced || (&stream).write_all(&said).is_err() {
                         return;
                     }
                     if n % 50 == 0 {
                         thread::sleep(Duration::from_millis(1));
                     }
                 }
-            }));
+            });
+            let silence = move || {
+                drop(silence);
+                sender.join().expect("no panic");
+            };
+            let reader = thread::spawn(move || hear_out(raw, Duration::ZERO, silence));
+            readers.push((room, reader));
         }
         server.await_metrics("under load", |metrics| {
             metrics.get("stentor_publications_total") > 5_000
@@ -125,9 +133,6 @@ fn what_was_accepted_arrives_and_then_everyone_is_told() {
                 None => by_room.push((room, heard)),
             }
         }
-        for sender in senders {
-            sender.join().expect("no panic");
-        }
         let heard: usize = by_room.iter().map(|(_, heard)| heard.len()).sum();
         assert!(heard as u64 >= accepted, "{heard} of {accepted}");
         assert_eq!(
@@ -147,7 +152,7 @@ fn what_the_deadline_cuts_off_is_counted() {
     let waiting = server.metrics().get("ws_send_queue_length");
     let begin = Instant::now();
     server.terminate();
-    let (heard, code) = hear_out(good, Duration::ZERO);
+    let (heard, code) = hear_out(good, Duration::ZERO, || ());
     assert_eq!(
         (heard.len(), code),
         (0, Some(1001)),

@@ -274,11 +274,11 @@ fn the_close_handshake_answers_with_the_code_that_came() {
     for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999] {
         let mut raw = Raw::open(&server);
         raw.send(&close(code));
-        assert_eq!(raw.expect_close(), Some(code));
+        assert_eq!(raw.expect_close_answer(), Some(code));
     }
     let mut raw = Raw::open(&server);
     raw.send(&frame(CLOSE, b""));
-    assert_eq!(raw.expect_close(), None);
+    assert_eq!(raw.expect_close_answer(), None);
     let mut raw = Raw::open(&server);
     raw.send(
         &[
@@ -289,7 +289,7 @@ fn the_close_handshake_answers_with_the_code_that_came() {
         .concat(),
     );
     raw.expect("echo:1");
-    assert_eq!(raw.expect_close(), Some(1000));
+    assert_eq!(raw.expect_close_answer(), Some(1000));
     server.await_metric("ws_active_connections", 2);
     let metrics = server.metrics();
     assert_eq!(

@@ -33,7 +33,7 @@ fn one_connection_over_the_limit_is_told_and_the_others_go_on() {
             match way {
                 0 => {
                     raw.send(&crate::raw::close(1000));
-                    assert_eq!(raw.expect_close(), Some(1000));
+                    assert_eq!(raw.expect_close_answer(), Some(1000));
                 }
                 1 => raw.shut_write(),
                 _ => raw.reset(),

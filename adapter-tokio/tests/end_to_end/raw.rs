@@ -144,15 +144,21 @@ impl Raw {
         assert_eq!((frame.opcode, &*heard), (TEXT, text));
     }
 
-    /// Hears a close frame next, and then the end; says its code.
+    /// Hears a close frame next, answers it, and then hears the end; says its code.
     pub(crate) fn expect_close(&mut self) -> Option<u16> {
-        let frame = self.hear().expect("a close frame before the end");
-        assert_eq!(frame.opcode, CLOSE, "{frame:?}");
-        let code = frame.close_code();
-        let echo = self::frame(CLOSE, &frame.payload);
-        self.send_as_far_as_possible(&echo);
+        let close = self.hear().expect("a close frame before the end");
+        assert_eq!(close.opcode, CLOSE, "{close:?}");
+        self.send_as_far_as_possible(&frame(CLOSE, &close.payload));
         assert_eq!(self.hear(), None, "nothing comes behind a close frame");
-        code
+        close.close_code()
+    }
+
+    /// Hears the answer to its own close frame next, and then the end; says its code.
+    pub(crate) fn expect_close_answer(&mut self) -> Option<u16> {
+        let close = self.hear().expect("a close frame before the end");
+        assert_eq!(close.opcode, CLOSE, "{close:?}");
+        assert_eq!(self.hear(), None, "nothing comes behind a close frame");
+        close.close_code()
     }
 
     /// Reads to the end, without a reset.
