@@ -37,7 +37,7 @@ pub(crate) struct Driver<H: Handler> {
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
     draining: bool,
-    ending: bool,
+    ended: bool,
 }
 
 /// What a driver needs besides its shard.
@@ -75,7 +75,7 @@ impl<H: Handler> Driver<H> {
             inbox: VecDeque::new(),
             again: VecDeque::new(),
             draining: false,
-            ending: false,
+            ended: false,
         })
     }
 
@@ -88,7 +88,7 @@ impl<H: Handler> Driver<H> {
         let mut armed = None;
         loop {
             let busy = self.guarded(Self::take_turn);
-            if self.ending && self.shard.is_empty() {
+            if self.ended {
                 return Ok(self.shard.stats());
             }
             let timeout = self.shard.poll_timeout().map(|(at, _)| at);
@@ -327,14 +327,9 @@ impl<H: Handler> Driver<H> {
                 self.draining = true;
                 self.shard.handle_drain(self.now);
             }
-            Post::Close(code) => {
-                self.ending = true;
-                self.shard.handle_close_all(self.now, code);
-            }
-            Post::Abort => {
-                self.ending = true;
-                self.shard.handle_abort(self.now);
-            }
+            Post::Close(code) => self.shard.handle_close_all(self.now, code),
+            Post::Abort => self.shard.handle_abort(self.now),
+            Post::End => self.ended = true,
         }
     }
 }

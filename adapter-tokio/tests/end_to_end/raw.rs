@@ -2,7 +2,7 @@
 //! what only looks like them. It knows the formats just well enough to read
 //! the server's answers.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -144,34 +144,27 @@ impl Raw {
         assert_eq!((frame.opcode, &*heard), (TEXT, text));
     }
 
-    /// Hears a close frame next, and then the end; says its code.
+    /// Hears a close frame next, answers it, and then hears the end; says its code.
     pub(crate) fn expect_close(&mut self) -> Option<u16> {
-        let frame = self.hear().expect("a close frame before the end");
-        assert_eq!(frame.opcode, CLOSE, "{frame:?}");
-        let code = frame.close_code();
-        let echo = self::frame(CLOSE, &frame.payload);
-        self.send_as_far_as_possible(&echo);
+        let close = self.hear().expect("a close frame before the end");
+        assert_eq!(close.opcode, CLOSE, "{close:?}");
+        self.send_as_far_as_possible(&frame(CLOSE, &close.payload));
         assert_eq!(self.hear(), None, "nothing comes behind a close frame");
-        code
+        close.close_code()
+    }
+
+    /// Hears the answer to its own close frame next, and then the end; says its code.
+    pub(crate) fn expect_close_answer(&mut self) -> Option<u16> {
+        let close = self.hear().expect("a close frame before the end");
+        assert_eq!(close.opcode, CLOSE, "{close:?}");
+        assert_eq!(self.hear(), None, "nothing comes behind a close frame");
+        close.close_code()
     }
 
     /// Reads to the end, without a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read_more() > 0 {}
         std::mem::take(&mut self.buffer)
-    }
-
-    /// Waits until the server has closed the connection, however it did.
-    pub(crate) fn await_end(&mut self) {
-        let mut waste = [0; 4_096];
-        loop {
-            match self.stream.read(&mut waste) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
-                Err(error) => panic!("not closed: {error}"),
-            }
-        }
     }
 
     pub(crate) fn shut_write(&self) {
