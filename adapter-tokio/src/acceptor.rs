@@ -40,10 +40,7 @@ pub(crate) fn listen(settings: &Settings) -> io::Result<Vec<TcpListener>> {
     let mut failure = None;
     for &address in &settings.listen {
         match open(address) {
-            Ok(listener) => {
-                info!(address = %listener.local_addr()?, "listening on");
-                listeners.push(listener);
-            }
+            Ok(listener) => listeners.push(listener),
             Err(error) => {
                 let error = io::Error::new(error.kind(), format!("{address}: {error}"));
                 if !settings.listen_is_default {

@@ -26,6 +26,7 @@ pub(crate) enum Post<H: Handler> {
     Drain,
     Close(CloseCode),
     Abort,
+    End,
 }
 
 /// The ways into every shard, and what the shards let others know.

@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::door::{Doors, Post};
 
 /// Drains every shard: first what is under way between them and at workers,
-/// then their queues, each behind a close frame. Ends at the deadline at the latest.
+/// then their queues, each behind a close frame. Cuts off at the deadline
+/// what is left.
 pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration) {
     let begin = Instant::now();
     let deadline = begin + patience;
@@ -20,6 +21,9 @@ pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration) {
     doors.post_to_all(|| Post::Close(CloseCode::GOING_AWAY));
     wait(doors, Doors::all_empty, deadline).await;
     doors.post_to_all(|| Post::Abort);
+    // A shard with nothing left still answers the others, whose members leave rooms at home there.
+    wait(doors, Doors::all_empty, Instant::now() + LAST_LETTERS).await;
+    doors.post_to_all(|| Post::End);
 }
 
 async fn wait<H: Handler>(doors: &Doors<H>, done: fn(&Doors<H>) -> bool, until: Instant) {
@@ -31,3 +35,4 @@ async fn wait<H: Handler>(doors: &Doors<H>, done: fn(&Doors<H>) -> bool, until: 
 }
 
 const SHARE_OF_TASKS: f32 = 0.75;
+const LAST_LETTERS: Duration = Duration::from_millis(500);

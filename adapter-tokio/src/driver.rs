@@ -35,7 +35,7 @@ pub(crate) struct Driver<H: Handler> {
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
     draining: bool,
-    ending: bool,
+    ended: bool,
 }
 
 /// What a driver needs besides its shard.
@@ -69,7 +69,7 @@ impl<H: Handler> Driver<H> {
             inbox: VecDeque::new(),
             again: VecDeque::new(),
             draining: false,
-            ending: false,
+            ended: false,
         })
     }
 
@@ -82,7 +82,7 @@ impl<H: Handler> Driver<H> {
         let mut armed = None;
         loop {
             let busy = self.take_turn();
-            if self.ending && self.shard.is_empty() {
+            if self.ended {
                 return Ok(self.shard.stats());
             }
             let timeout = self.shard.poll_timeout().map(|(at, _)| at);
@@ -300,14 +300,9 @@ impl<H: Handler> Driver<H> {
                 self.draining = true;
                 self.shard.handle_drain(self.now);
             }
-            Post::Close(code) => {
-                self.ending = true;
-                self.shard.handle_close_all(self.now, code);
-            }
-            Post::Abort => {
-                self.ending = true;
-                self.shard.handle_abort(self.now);
-            }
+            Post::Close(code) => self.shard.handle_close_all(self.now, code),
+            Post::Abort => self.shard.handle_abort(self.now),
+            Post::End => self.ended = true,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Owns the parts of a server and their order of birth and death.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
 use mio::net::TcpListener;
@@ -104,6 +107,13 @@ impl Server {
             .enable_all()
             .build()?;
         main.block_on(async {
+            let mut shutdown = pin!(shutdown);
+            // Once it says that it listens, it can also be told to end.
+            let told = poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready()));
+            let is_over = told.await;
+            for listener in &listeners {
+                info!(address = %listener.local_addr()?, "listening on");
+            }
             let scraper = scrape::serve(
                 requests,
                 settings.clone(),
@@ -121,16 +131,19 @@ impl Server {
                     turned.clone(),
                 ));
             }
-            tokio::select! {
-                () = shutdown => {}
-                Some(ended) = acceptors.join_next() => error!(?ended, "a listener has failed"),
+            if !is_over {
+                tokio::select! {
+                    () = shutdown => {}
+                    Some(ended) = acceptors.join_next() => error!(?ended, "a listener has failed"),
+                }
             }
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
             drain(&doors, settings.drain).await;
             pool.drain();
             scraper.abort();
-        });
+            io::Result::Ok(())
+        })?;
         let stats = join(shards)?;
         let abandoned = pool.abandon();
         workers.shutdown_background();

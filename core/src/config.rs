@@ -80,8 +80,9 @@ limits! {
     /// The longest message taken from a peer, in bytes of payload; a longer one is answered with
     /// close code 1009.
     max_message: bytes = MIB, 1, GIB;
-    /// The most fragments taken as one message; one more is answered with close code 1008.
-    max_fragments: count = 16_384, 1, 1 << 30;
+    /// The most fragments without payload in one message, since they bring it no nearer to
+    /// `max_message`; one more is answered with close code 1008.
+    max_empty_fragments: count = 256, 0, 1 << 20;
     /// The longest request head (request line and headers), in bytes; a longer one gets 431.
     max_head: bytes = 8 * KIB, 256, 64 * KIB;
     /// The most header fields in a request; one more gets 431.

@@ -40,8 +40,8 @@ pub enum PeerError {
     InvalidUtf8,
     /// A message over the limit (§10.4).
     MessageTooBig,
-    /// A message in more fragments than the limit.
-    TooManyFragments,
+    /// A message with more empty fragments than the limit.
+    EmptyFragments,
 }
 
 impl PeerError {
@@ -61,7 +61,7 @@ impl PeerError {
         Self::BadCloseCode,
         Self::InvalidUtf8,
         Self::MessageTooBig,
-        Self::TooManyFragments,
+        Self::EmptyFragments,
     ];
 
     /// The code of the close frame that answers it (§7.4.1).
@@ -69,7 +69,7 @@ impl PeerError {
         match self {
             Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig => CloseCode::TOO_BIG,
-            Self::TooManyFragments => CloseCode::POLICY,
+            Self::EmptyFragments => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -91,7 +91,7 @@ impl PeerError {
             Self::BadCloseCode => "bad_close_code",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::MessageTooBig => "message_too_big",
-            Self::TooManyFragments => "too_many_fragments",
+            Self::EmptyFragments => "empty_fragments",
         }
     }
 }

@@ -201,9 +201,9 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         REQUESTS,
-        "max-fragments",
+        "max-empty-fragments",
         Limit,
-        "Most fragments of a message; one more is closed with 1008",
+        "Most fragments of a message without payload; one more is closed with 1008",
     ),
     flag(
         REQUESTS,

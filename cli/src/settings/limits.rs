@@ -35,7 +35,7 @@ macro_rules! limits {
 
 limits! {
     number max_message,
-    number max_fragments,
+    number max_empty_fragments,
     number max_head,
     number max_headers,
     number queue_messages,

@@ -28,7 +28,8 @@ pub struct Connection {
     /// Its masking key, turned to the next byte.
     key: [u8; 4],
     utf8: Utf8,
-    fragments: u32,
+    /// How many of them were empty.
+    empty_fragments: u32,
     /// The kind of the message under way.
     kind: Option<Kind>,
     /// Whether the current frame ends it.
@@ -44,8 +45,8 @@ const _: () = assert!(size_of::<Connection>() <= 96);
 pub struct MessageLimits {
     /// Bytes of payload in a message.
     pub bytes: usize,
-    /// Fragments of a message.
-    pub fragments: u32,
+    /// Fragments of a message that have no payload.
+    pub empty_fragments: u32,
 }
 
 impl Connection {
@@ -56,7 +57,7 @@ impl Connection {
             remaining: 0,
             key: [0; 4],
             utf8: Utf8::new(),
-            fragments: 0,
+            empty_fragments: 0,
             kind: None,
             fin: false,
             role,
@@ -244,9 +245,14 @@ impl Connection {
                 true
             }
         };
-        self.fragments = if first { 1 } else { self.fragments + 1 };
-        if self.fragments > limits.fragments {
-            return Err(PeerError::TooManyFragments);
+        if first {
+            self.empty_fragments = 0;
+        }
+        if header.payload_len == 0 && !header.fin {
+            self.empty_fragments += 1;
+            if self.empty_fragments > limits.empty_fragments {
+                return Err(PeerError::EmptyFragments);
+            }
         }
         if (self.message.len() as u64).saturating_add(header.payload_len) > limits.bytes as u64 {
             return Err(PeerError::MessageTooBig);

@@ -55,18 +55,23 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Fails a connection (RFC 6455 §7.1.7): the close frame overtakes what
-    /// waits, except answers that stand in the lane, which precede the fault.
+    /// waits for a peer that takes nothing. What is only yet to be offered goes
+    /// first: it answers what preceded the fault, in the same read or in others.
     pub(super) fn fail(&mut self, at: u32, error: PeerError) {
         let which = PeerError::ALL.iter().position(|&other| other == error);
         self.counts.peer_errors[which.unwrap_or_default()] += 1;
         let id = self.slots.id(at);
         self.tell(Event::Failed(id, error));
         if self.slots[at].phase == Phase::Open {
-            self.discard(at, true);
+            if self.slots[at].flags.blocked {
+                self.discard(at, true);
+            }
             self.push_close(at, Some(error.close_code()));
             self.end(at, CloseCause::PeerError);
+        } else if self.slots[at].queue.is_empty() {
+            // Our close frame is out, and nothing it sends can answer that.
+            self.shut(at);
         }
-        self.mark_dirty(at);
     }
 
     /// The peer's close frame has been read.
@@ -130,6 +135,9 @@ impl<H: Handler> Engine<H> {
         if self.lane.owner() == Some(at) {
             self.counts.delivery.discarded += u64::from(self.lane.messages());
             self.lane.clear();
+        }
+        if self.rest.as_ref().is_some_and(|&(owner, _)| owner == at) {
+            self.rest = None;
         }
         self.discard(at, false);
         self.forget_pending(at);

@@ -112,7 +112,7 @@ impl<H: Handler> Engine<H> {
     pub(super) const fn message_limits(&self) -> MessageLimits {
         MessageLimits {
             bytes: self.config.max_message,
-            fragments: self.config.max_fragments as u32,
+            empty_fragments: self.config.max_empty_fragments as u32,
         }
     }
 

@@ -61,7 +61,7 @@ impl<H: Handler> Shard<H> {
         if self.engine.slots[at].is_behind() {
             let tail = self.engine.tail_len(at);
             if tail > HEADROOM
-                || self.engine.slots[at].is_parked()
+                || self.engine.slots[at].has_program()
                 || self.engine.slots[at].phase == Phase::Head
             {
                 let scratch = core::mem::take(&mut self.engine.scratch);
@@ -121,7 +121,11 @@ impl<H: Handler> Shard<H> {
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.engine.vacate_scratch();
-                self.run_or_defer(at, Op::Outcome(end));
+                if self.engine.slots[at].has_program() {
+                    self.engine.defer(at, Op::Outcome(end));
+                } else {
+                    self.run_or_defer(at, Op::Outcome(end));
+                }
             }
             _ => self.engine.counts.links.outcomes_gone += 1,
         }
@@ -236,8 +240,7 @@ impl<H: Handler> Shard<H> {
                             payload: &input[range],
                         },
                     );
-                    let base = base.unwrap_or_default();
-                    self.engine.settle_lane(Part { bytes: input, base });
+                    self.settle_lane_in(input, base);
                 }
                 conn::Event::Message {
                     kind,
@@ -258,6 +261,7 @@ impl<H: Handler> Shard<H> {
                         },
                     );
                     self.engine.buffers.give(message);
+                    self.settle_lane_in(input, base);
                 }
                 conn::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
                 conn::Event::Pong(range) => {
@@ -266,6 +270,7 @@ impl<H: Handler> Shard<H> {
                         let mut ctx = Context::new(&mut self.engine, at, None);
                         self.handler.on_pong(&mut ctx, &input[within(range)]);
                     }
+                    self.settle_lane_in(input, base);
                 }
                 conn::Event::Close(code) => {
                     self.engine.peer_closed(at, code);
@@ -273,6 +278,11 @@ impl<H: Handler> Shard<H> {
                 }
             }
         }
+    }
+
+    fn settle_lane_in(&mut self, input: &mut [u8], base: Option<usize>) {
+        let base = base.unwrap_or_default();
+        self.engine.settle_lane(Part { bytes: input, base });
     }
 
     fn take_message(&mut self, at: u32, here: Here, message: Message<'_>) {
@@ -359,7 +369,12 @@ impl<H: Handler> Engine<H> {
 
     /// Puts the buffer of held back bytes back, consumed up to `begin`; what
     /// came meanwhile cannot be, because it was taken out.
-    fn put_back(&mut self, at: u32, carry: alloc::vec::Vec<u8>, begin: usize) {
+    fn put_back(&mut self, at: u32, mut carry: alloc::vec::Vec<u8>, mut begin: usize) {
+        // Moved at most once for each byte consumed.
+        if begin >= carry.len() / 2 {
+            carry.drain(..begin);
+            begin = 0;
+        }
         match &mut self.slots[at].pending {
             Some(pending) if begin < carry.len() => {
                 pending.carry = carry;
@@ -398,7 +413,8 @@ impl<H: Handler> Engine<H> {
             self.slots.id(at),
         );
         let slot = &mut self.slots[at];
-        if slot.flags.unread != unread && slot.phase != Phase::Gone {
+        let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
+        if slot.flags.unread != unread && is_there {
             slot.flags.unread = unread;
             self.outputs.push_back(if unread {
                 Output::StopReading(id)

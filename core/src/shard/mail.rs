@@ -48,7 +48,7 @@ impl<H: Handler> Engine<H> {
         if self.slots[at].phase == Phase::Open {
             self.slots[at].answers -= 1;
             self.add_member(at, room);
-            self.unpark(at, Wait::Home);
+            self.unpark(at, Wait::Joined);
         } else {
             // It has ended meanwhile; the answer to this is still awaited.
             let home = self.rooms.home(room);
@@ -69,9 +69,7 @@ impl<H: Handler> Engine<H> {
         self.slots[at].answers -= 1;
         if let Some(membership) = self.membership(at, room) {
             self.remove_member(at, membership);
-        }
-        if self.slots[at].phase == Phase::Open {
-            self.unpark(at, Wait::Home);
+            self.unpark(at, Wait::Left(membership.room));
         }
         self.free_if_done(at);
     }

@@ -43,7 +43,7 @@ impl<H: Handler> Engine<H> {
             conn,
             room: Bytes::copy_from_slice(name),
         });
-        Err(Wait::Home)
+        Err(Wait::Joined)
     }
 
     /// Ends the connection's membership, or asks the home to.
@@ -58,7 +58,7 @@ impl<H: Handler> Engine<H> {
         }
         let room = self.rooms.name(membership.room).clone();
         self.ask_home(at, home, |conn| Said::Leave { conn, room });
-        Err(Wait::Home)
+        Err(Wait::Left(membership.room))
     }
 
     /// Publishes to a room, or to everyone for `None`.
@@ -203,9 +203,11 @@ impl<H: Handler> Engine<H> {
     /// are told; the slot is kept until they have answered, so that no letter
     /// for it can meet another.
     pub(super) fn leave_all(&mut self, at: u32) {
+        // One that is being left is on its way already; the home counts.
+        let wait = self.slots[at].pending.as_ref().and_then(|p| p.wait);
         while let Some(&membership) = self.slots[at].memberships.last() {
             let home = self.rooms.home(self.rooms.name(membership.room));
-            if home != self.id {
+            if home != self.id && wait != Some(Wait::Left(membership.room)) {
                 let room = self.rooms.name(membership.room).clone();
                 self.ask_home(at, home, |conn| Said::Leave { conn, room });
             }

@@ -2,6 +2,8 @@
 //! timers, as plain `&mut self`. Shards share nothing; what one has to say to
 //! another is a [`Letter`] that the adapter carries.
 
+#[cfg(any(test, feature = "testing"))]
+mod audit;
 mod close;
 mod engine;
 mod fanout;

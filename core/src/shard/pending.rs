@@ -45,8 +45,10 @@ impl<H: Handler> Pending<H> {
 /// What a connection waits for before its commands go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wait {
-    /// The answer of a room's home.
-    Home,
+    /// The answer of a room's home to a join.
+    Joined,
+    /// The answer of a room's home to a leave; the room, by its number here.
+    Left(u32),
     /// Credits for publications to this shard.
     Credit(ShardId),
     /// Room in its own queue.

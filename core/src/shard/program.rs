@@ -80,7 +80,7 @@ impl<H: Handler> Engine<H> {
     /// it waits for has come.
     pub(crate) fn park(&mut self, at: u32, wait: Wait, op: Option<Op<H>>) {
         match wait {
-            Wait::Home => self.counts.rooms.home_waits += 1,
+            Wait::Joined | Wait::Left(_) => self.counts.rooms.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
             Wait::Credit(_) => {}
         }

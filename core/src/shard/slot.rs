@@ -86,6 +86,13 @@ impl<H: Handler> Slot<H> {
             .is_some_and(|pending| pending.wait.is_some())
     }
 
+    /// Whether commands of it are held back, or would have to be.
+    pub(super) fn has_program(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.wait.is_some() || !pending.ops.is_empty())
+    }
+
     /// Whether bytes or commands of it are held back.
     pub(super) fn is_behind(&self) -> bool {
         self.pending

@@ -69,6 +69,10 @@ impl<H: Handler> Engine<H> {
         }
         let mut due = false;
         if slot.phase == Phase::Open {
+            if slot.flags.unread {
+                // Whoever is not read cannot be heard.
+                slot.keepalive.handle_input(now);
+            }
             let alarm = slot.keepalive.handle_timeout(
                 now,
                 self.config.ping_interval,

@@ -1,0 +1,16 @@
+//! The binary `stentor` from outside: as a process with flags, signals and exit
+//! codes, spoken to over real sockets by clients that share no code with it.
+//! How the process is run is in `server`; who speaks to it in `guest` (a client
+//! of another make) and `raw` (bytes, well-formed or not).
+
+mod echo;
+mod guest;
+mod raw;
+mod server;
+
+mod order;
+mod origins;
+mod pages;
+mod protocol;
+mod requests;
+mod tasks;

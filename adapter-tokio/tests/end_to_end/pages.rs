@@ -1,0 +1,140 @@
+//! Owns the proof that the pages are there: `/`, `/healthz`, `/metrics`, and
+//! refusals for what is not.
+
+use crate::raw::{Raw, Response, get};
+use crate::server::{Metrics, Server};
+
+fn ask(server: &Server, request: &str) -> Response {
+    let mut raw = Raw::connect(server.address());
+    raw.send(request.as_bytes());
+    raw.response()
+}
+
+fn got(server: &Server, path: &str) -> Response {
+    ask(server, &String::from_utf8(get(path)).expect("text"))
+}
+
+#[test]
+fn the_index_is_a_page_of_html_that_needs_nothing_else() {
+    let server = Server::start("");
+    let page = got(&server, "/");
+    assert_eq!(page.status, 200);
+    let kind = page.header("content-type").expect("a type");
+    assert!(kind.starts_with("text/html"), "{kind}");
+    let length = page.header("content-length").expect("a length");
+    assert_eq!(length, page.body.len().to_string());
+    assert!(page.body.contains("/ws") && page.body.contains("</html>"));
+    assert!(!page.body.contains("http://") && !page.body.contains("https://"));
+}
+
+#[test]
+fn health_is_ok() {
+    let server = Server::start("");
+    let page = got(&server, "/healthz");
+    assert_eq!((page.status, page.body.trim()), (200, "ok"));
+}
+
+#[test]
+fn metrics_parse_and_the_seven_names_have_no_labels() {
+    let server = Server::start("--shards 2");
+    let page = got(&server, "/metrics");
+    assert_eq!(page.status, 200);
+    let kind = page.header("content-type").expect("a type");
+    assert!(
+        kind.starts_with("text/plain") && kind.contains("version=0.0.4"),
+        "{kind}"
+    );
+    let metrics = Metrics::parse(&page.body);
+    for (name, kind) in [
+        ("ws_active_connections", "gauge"),
+        ("ws_messages_sent_total", "counter"),
+        ("ws_messages_dropped_total", "counter"),
+        ("ws_send_queue_length", "gauge"),
+        ("ws_tasks_submitted_total", "counter"),
+        ("ws_tasks_dropped_total", "counter"),
+        ("ws_worker_queue_length", "gauge"),
+    ] {
+        assert_eq!(metrics.get(name), 0, "{name}");
+        assert!(
+            page.body.contains(&format!("# TYPE {name} {kind}\n")),
+            "{name}"
+        );
+        assert!(page.body.contains(&format!("# HELP {name} ")), "{name}");
+        assert!(!page.body.contains(&format!("{name}{{")), "{name}");
+    }
+    for name in [
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_cpu_seconds_total",
+        "process_start_time_seconds",
+        "stentor_rooms",
+        "stentor_connections_opened_total",
+        "stentor_messages_received_bytes_total",
+        "stentor_publish_waits_total{for=\"credit\"}",
+    ] {
+        assert!(metrics.has(name), "{name}");
+    }
+    for family in [
+        "stentor_messages_received_total",
+        "stentor_connections_closed_total",
+        "stentor_messages_dropped_total",
+        "stentor_handshakes_refused_total",
+        "stentor_peer_errors_total",
+    ] {
+        assert!(metrics.family(family).next().is_some(), "{family}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let server = Server::start("");
+    for path in ["/x", "/WS", "/ws/", "/metrics/", "/index.html", "/..", "//"] {
+        assert_eq!(got(&server, path).status, 404, "{path}");
+    }
+    let metrics = server.metrics();
+    assert_eq!(
+        metrics.get("stentor_handshakes_refused_total{cause=\"not_found\"}"),
+        7
+    );
+}
+
+#[test]
+fn the_endpoint_asks_for_an_upgrade() {
+    let server = Server::start("");
+    let page = got(&server, "/ws");
+    assert_eq!(page.status, 426);
+    assert_eq!(page.header("upgrade"), Some("websocket"));
+    assert_eq!(page.header("sec-websocket-version"), Some("13"));
+    let metrics = server.metrics();
+    assert_eq!(
+        metrics.get("stentor_handshakes_refused_total{cause=\"not_upgrade\"}"),
+        1
+    );
+}
+
+#[test]
+fn head_gets_the_head_of_what_get_would() {
+    let server = Server::start("");
+    for path in ["/", "/healthz", "/metrics", "/nowhere", "/ws"] {
+        let whole = got(&server, path);
+        let head = ask(&server, &format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_eq!(
+            (head.status, head.body.as_str()),
+            (whole.status, ""),
+            "{path}"
+        );
+        assert_eq!(head.header("content-type"), whole.header("content-type"));
+        assert!(head.header("content-length").is_some(), "{path}");
+    }
+}
+
+#[test]
+fn a_page_is_also_for_a_client_that_shuts_its_side_at_once() {
+    let server = Server::start("");
+    for path in ["/", "/healthz", "/metrics"] {
+        let mut raw = Raw::connect(server.address());
+        raw.send(&get(path));
+        raw.shut_write();
+        assert_eq!(raw.response().status, 200, "{path}");
+    }
+}

@@ -1,0 +1,385 @@
+//! Owns the proof that a bad request gets its status and its counter and harms
+//! nobody, and that a request that is merely unusual is served.
+
+use std::time::Duration;
+
+use crate::raw::{Raw, TEXT, UPGRADE, frame, upgrade};
+use crate::server::Server;
+
+/// Two members of a room, on other shards, that go on talking.
+struct Witnesses([Raw; 2]);
+
+impl Witnesses {
+    fn of(server: &Server) -> Self {
+        Self([(); 2].map(|()| {
+            let mut raw = Raw::open(server);
+            raw.say("join:witnesses");
+            raw.expect("joined:witnesses");
+            raw
+        }))
+    }
+
+    fn talk(&mut self, about: &str) {
+        self.0[0].say(&format!("msg:{about}"));
+        for raw in &mut self.0 {
+            raw.expect(about);
+        }
+    }
+}
+
+/// The sample request with one part replaced.
+fn with(part: &str, by: &str) -> Vec<u8> {
+    assert!(UPGRADE.contains(part));
+    format!("{}\r\n", UPGRADE.replace(part, by)).into_bytes()
+}
+
+fn many_headers(count: usize) -> Vec<u8> {
+    let lines: String = (0..count).map(|n| format!("X{n}: y\r\n")).collect();
+    format!("{UPGRADE}{lines}\r\n").into_bytes()
+}
+
+fn garbage() -> Vec<u8> {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..4_096).map(next).collect()
+}
+
+#[test]
+fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody() {
+    const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
+    let key_twice = KEY.repeat(2);
+    let long = format!("Host: localhost\r\nX: {}\r\n", "y".repeat(16 << 10));
+    let endless_target = format!("GET /{}", "a".repeat(16 << 10));
+    let table: &[(&str, Vec<u8>, u16, &str)] = &[
+        ("POST", with("GET", "POST"), 405, "method"),
+        (
+            "a method in small letters",
+            with("GET", "get"),
+            405,
+            "method",
+        ),
+        ("PUT with a body", with("GET", "PUT"), 405, "method"),
+        ("version 12", with(": 13", ": 12"), 426, "version"),
+        ("version 8", with(": 13", ": 8"), 426, "version"),
+        ("no version", with(VERSION, ""), 426, "version"),
+        ("two versions", with(": 13", ": 13, 8"), 426, "version"),
+        ("no key", with(KEY, ""), 400, "key"),
+        (
+            "a short key",
+            with("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ=="),
+            400,
+            "key",
+        ),
+        ("a key that is not base64", with("dGhl", "d*hl"), 400, "key"),
+        ("the key twice", with(KEY, &key_twice), 400, "key"),
+        (
+            "HTTP/1.0",
+            with("HTTP/1.1", "HTTP/1.0"),
+            505,
+            "http_version",
+        ),
+        (
+            "HTTP/2.0",
+            with("HTTP/1.1", "HTTP/2.0"),
+            505,
+            "http_version",
+        ),
+        (
+            "HTTP/2 itself",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            505,
+            "http_version",
+        ),
+        ("no host", with("Host: localhost\r\n", ""), 400, "host"),
+        (
+            "two hosts",
+            with("Host: localhost\r\n", "Host: a\r\nHost: a\r\n"),
+            400,
+            "host",
+        ),
+        (
+            "a bad host",
+            with("Host: localhost", "Host: a b"),
+            400,
+            "host",
+        ),
+        (
+            "bare line feeds",
+            UPGRADE.replace("\r\n", "\n").into_bytes(),
+            400,
+            "malformed",
+        ),
+        (
+            "one bare line feed",
+            with("localhost\r\n", "localhost\n"),
+            400,
+            "malformed",
+        ),
+        (
+            "a folded header",
+            with("Connection: Upgrade", "Connection:\r\n Upgrade"),
+            400,
+            "malformed",
+        ),
+        (
+            "a space before the colon",
+            with("Host:", "Host :"),
+            400,
+            "malformed",
+        ),
+        ("a NUL", with("localhost", "local\0host"), 400, "malformed"),
+        (
+            "1,000 headers",
+            many_headers(1_000),
+            431,
+            "too_many_headers",
+        ),
+        (
+            "16 KiB of head",
+            with("Host: localhost\r\n", &long),
+            431,
+            "head_too_long",
+        ),
+        (
+            "16 KiB of target",
+            with("GET /ws", &endless_target),
+            431,
+            "head_too_long",
+        ),
+        ("a body", upgrade(&["Content-Length: 5"]), 400, "body"),
+        (
+            "a chunked body",
+            upgrade(&["Transfer-Encoding: chunked"]),
+            400,
+            "body",
+        ),
+        (
+            "no upgrade",
+            with("Upgrade: websocket\r\n", ""),
+            426,
+            "not_upgrade",
+        ),
+        (
+            "another upgrade",
+            with("Upgrade: websocket", "Upgrade: h2c"),
+            426,
+            "not_upgrade",
+        ),
+        (
+            "no connection option",
+            with("Connection: Upgrade\r\n", ""),
+            426,
+            "not_upgrade",
+        ),
+        ("another path", with("/ws", "/other"), 404, "not_found"),
+        ("binary garbage", garbage(), 400, "malformed"),
+        (
+            "a TLS hello",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03".to_vec(),
+            400,
+            "malformed",
+        ),
+        ("a frame at once", frame(TEXT, b"join:A"), 400, "malformed"),
+    ];
+    let server = Server::start("--shards 2");
+    let mut witnesses = Witnesses::of(&server);
+    for (what, request, status, cause) in table {
+        let counter = format!("stentor_handshakes_refused_total{{cause=\"{cause}\"}}");
+        let before = server.metrics();
+        let mut raw = Raw::connect(server.address());
+        raw.send_as_far_as_possible(request);
+        let response = raw.response();
+        assert_eq!(response.status, *status, "{what}");
+        assert!(
+            response
+                .header("connection")
+                .is_some_and(|c| c.contains("close")),
+            "{what}"
+        );
+        let after = server.metrics();
+        assert_eq!(after.since(&before, &counter), 1, "{what}");
+        let all = |metrics: &crate::server::Metrics| -> u64 {
+            metrics
+                .family("stentor_handshakes_refused_total")
+                .map(|(_, n)| n)
+                .sum()
+        };
+        assert_eq!(all(&after) - all(&before), 1, "{what}: counted once");
+        assert_eq!(after.get("ws_active_connections"), 2, "{what}");
+        witnesses.talk(what);
+    }
+    assert_eq!(server.log().count("upgrade error"), table.len());
+    server.await_metrics("only witnesses and the scrape", |metrics| {
+        metrics.get("stentor_sockets") == 3
+    });
+}
+
+#[test]
+fn what_is_unusual_and_legal_is_served() {
+    const VERSION_AND_KEY: &str =
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let server = Server::start("--shards 2");
+    let target = format!("GET http://{}/ws", server.address());
+    for (what, request) in [
+        ("a query", with("/ws", "/ws?room=a&b=c")),
+        ("an absolute target", with("GET /ws", &target)),
+        ("values in capitals", with("websocket", "WEBSOCKET")),
+        ("names in capitals", with("Upgrade: w", "UPGRADE: w")),
+        (
+            "names in small letters",
+            UPGRADE
+                .replace("Sec-WebSocket", "sec-websocket")
+                .into_bytes(),
+        ),
+        (
+            "a list of options",
+            with("Connection: Upgrade", "Connection: keep-alive, Upgrade"),
+        ),
+        (
+            "options without spaces",
+            with("Connection: Upgrade", "Connection:keep-alive,upgrade,x"),
+        ),
+        (
+            "options on several lines",
+            with(
+                "Connection: Upgrade",
+                "Connection: keep-alive\r\nConnection: Upgrade",
+            ),
+        ),
+        (
+            "several upgrades",
+            with("Upgrade: websocket", "Upgrade: h2c, websocket"),
+        ),
+        (
+            "upgrades on two lines",
+            with("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: websocket"),
+        ),
+        ("no space behind the colon", with("Host: ", "Host:")),
+        ("spaces and tabs", with(": websocket", ":  \t websocket \t")),
+        ("a length of nothing", upgrade(&["Content-Length: 0"])),
+        (
+            "a subprotocol and an extension",
+            upgrade(&[
+                "Sec-WebSocket-Protocol: chat",
+                "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+            ]),
+        ),
+        (
+            "empty lines in front",
+            [b"\r\n\r\n", &upgrade(&[])[..]].concat(),
+        ),
+        ("another order", {
+            let rest = UPGRADE.replace(VERSION_AND_KEY, "");
+            let (first, rest) = rest.split_once("\r\n").expect("lines");
+            format!("{first}\r\n{VERSION_AND_KEY}{rest}\r\n").into_bytes()
+        }),
+        ("as many headers as may be", many_headers(64 - 5)),
+    ] {
+        let mut raw = Raw::connect(server.address());
+        raw.send(&if request.ends_with(b"\r\n\r\n") {
+            request
+        } else {
+            [&request[..], b"\r\n"].concat()
+        });
+        eprintln!("{what}");
+        raw.expect_upgrade();
+        raw.say("hello");
+        raw.expect("echo:hello");
+    }
+    let metrics = server.metrics();
+    assert_eq!(
+        metrics
+            .family("stentor_handshakes_refused_total")
+            .map(|(_, n)| n)
+            .sum::<u64>(),
+        0
+    );
+}
+
+#[test]
+fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served() {
+    let server = Server::start("--shards 2");
+    let mut raw = Raw::connect(server.address());
+    for byte in upgrade(&["X-Padding: some more bytes"]) {
+        raw.send(&[byte]);
+    }
+    raw.expect_upgrade();
+    raw.say("hello");
+    raw.expect("echo:hello");
+
+    let mut raw = Raw::connect(server.address());
+    let frames = [frame(TEXT, b"one"), frame(TEXT, b"two")].concat();
+    raw.send(&[upgrade(&[]), frames].concat());
+    raw.expect_upgrade();
+    raw.expect("echo:one");
+    raw.expect("echo:two");
+}
+
+#[test]
+fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout() {
+    let server = Server::start("--shards 1 --handshake-timeout 600ms");
+    let mut witnesses = Witnesses::of(&server);
+    let mut raw = Raw::connect(server.address());
+    let stream = raw.stream().try_clone().expect("a second handle");
+    let begin = std::time::Instant::now();
+    let dripping = std::thread::spawn(move || {
+        use std::io::Write;
+        for byte in b"GET /".iter().chain([b'a'; 1_000].iter()) {
+            if (&stream).write_all(&[*byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it was let go on for ever");
+    });
+    let mut status = [0; 12];
+    std::io::Read::read_exact(&mut raw.stream(), &mut status).expect("an answer");
+    let took = begin.elapsed();
+    assert_eq!(&status, b"HTTP/1.1 408");
+    assert!(
+        took >= Duration::from_millis(600) && took < Duration::from_millis(1_200),
+        "{took:?}"
+    );
+    dripping.join().expect("cut off");
+    let metrics = server.metrics();
+    assert_eq!(
+        metrics.get("stentor_handshakes_refused_total{cause=\"timeout\"}"),
+        1
+    );
+    witnesses.talk("after");
+}
+
+#[test]
+fn silence_and_half_a_request_end_with_the_handshake_timeout() {
+    let server = Server::start("--shards 1 --handshake-timeout 300ms");
+    let mut silent = Raw::connect(server.address());
+    let mut half = Raw::connect(server.address());
+    half.send(b"GET /ws HTTP/1.1\r\nHost: ");
+    assert_eq!(half.response().status, 408);
+    assert_eq!(silent.rest(), b"", "whoever said nothing is told nothing");
+    let metrics = server.metrics();
+    assert_eq!(
+        metrics.get("stentor_handshakes_refused_total{cause=\"timeout\"}"),
+        2
+    );
+}
+
+#[test]
+fn a_request_that_is_cut_off_is_told_so() {
+    let server = Server::start("");
+    let mut raw = Raw::connect(server.address());
+    raw.send(b"GET /ws HTTP/1.1\r\n");
+    raw.shut_write();
+    assert_eq!(raw.response().status, 400);
+    let mut raw = Raw::connect(server.address());
+    raw.send(b"GET /ws HTTP/1.1\r\n");
+    server.await_metrics("received", |metrics| metrics.get("stentor_sockets") == 2);
+    raw.reset();
+    server.await_metric("stentor_handshakes_refused_total{cause=\"truncated\"}", 2);
+}

@@ -1,0 +1,71 @@
+//! Owns the page of metrics as a client sees it: fetched, parsed, compared.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::raw::{Raw, get};
+
+/// One page: the values by name, labels included as they are written.
+#[derive(Clone)]
+pub(crate) struct Metrics(HashMap<String, f64>);
+
+impl Metrics {
+    pub(super) fn scrape(address: SocketAddr) -> Self {
+        let mut raw = Raw::connect(address);
+        raw.send(&get("/metrics"));
+        let response = raw.response();
+        assert_eq!(response.status, 200, "{response:?}");
+        Self::parse(&response.body)
+    }
+
+    /// Reads a page in the text format of Prometheus; panics if it is not one.
+    pub(crate) fn parse(page: &str) -> Self {
+        let mut values = HashMap::new();
+        let samples = page
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in samples {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            let value = value.parse().expect("a number");
+            let before = values.insert(name.to_owned(), value);
+            assert!(before.is_none(), "{name} stands twice");
+        }
+        Self(values)
+    }
+
+    /// The value of a metric, such as `rooms` or `closed{cause="peer"}`. What the
+    /// page does not have is an error.
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        let value = self.0.get(name).copied();
+        value.unwrap_or_else(|| panic!("no {name} in\n{self}")) as u64
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// How much the metric has grown since.
+    pub(crate) fn since(&self, before: &Self, name: &str) -> u64 {
+        self.get(name) - before.get(name)
+    }
+
+    /// Every label and value of a family.
+    pub(crate) fn family(&self, family: &str) -> impl Iterator<Item = (&str, u64)> {
+        let samples = self.0.iter().filter_map(move |(name, &value)| {
+            let label = name.strip_prefix(family)?.strip_prefix('{')?;
+            Some((label.split('"').nth(1)?, value as u64))
+        });
+        samples.collect::<Vec<_>>().into_iter()
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<_> = self.0.iter().filter(|(_, v)| **v != 0.0).collect();
+        lines.sort_by_key(|(name, _)| name.as_str());
+        lines
+            .iter()
+            .try_for_each(|(name, value)| writeln!(f, "{name} {value}"))
+    }
+}

@@ -1,0 +1,180 @@
+//! Owns the server under test: a process with its log, its metrics and what the
+//! operating system says of it. It ends, by its pid, with the value.
+
+mod log;
+mod metrics;
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+
+pub(crate) use log::{Line, Log};
+pub(crate) use metrics::Metrics;
+
+/// How long anything may take that ought to happen soon.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A running server that listens on a free port of loopback.
+pub(crate) struct Server {
+    child: Child,
+    log: Log,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server with these flags, separated by spaces.
+    pub(crate) fn start(flags: &str) -> Self {
+        Self::start_at("127.0.0.1:0", flags)
+    }
+
+    /// Starts a server that listens elsewhere; it is spoken to over loopback.
+    pub(crate) fn start_at(listen: &str, flags: &str) -> Self {
+        raise_open_files();
+        let mut child = command()
+            .args(["--listen", listen, "--log-format", "json"])
+            .args(flags.split_whitespace())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let log = Log::read(child.stderr.take().expect("piped"));
+        let line = log.wait_for("listening on");
+        let mut address: SocketAddr = line.text("address").parse().expect("an address");
+        address.set_ip([127, 0, 0, 1].into());
+        Self {
+            child,
+            log,
+            address,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The page of metrics, now.
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics::scrape(self.address)
+    }
+
+    /// Waits until a metric has this value.
+    pub(crate) fn await_metric(&self, name: &str, value: u64) {
+        self.await_metrics(&format!("{name} = {value}"), |metrics| {
+            metrics.get(name) == value
+        });
+    }
+
+    /// Waits until the metrics are as told; says with which they were.
+    pub(crate) fn await_metrics(&self, what: &str, is: impl Fn(&Metrics) -> bool) -> Metrics {
+        let begin = Instant::now();
+        loop {
+            let metrics = self.metrics();
+            if is(&metrics) {
+                return metrics;
+            }
+            assert!(begin.elapsed() < SOON, "not {what}:\n{metrics}");
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Sends a signal by which servers are told to end.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("it runs");
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn exit_within(&mut self, limit: Duration) -> ExitStatus {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(begin.elapsed() < limit, "still running after {limit:?}");
+            std::thread::sleep(POLL);
+        }
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.status("VmRSS:") << 10
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.status("Threads:")
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(path).expect("it runs").count()
+    }
+
+    fn status(&self, key: &str) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let word = line.and_then(|rest| rest.split_whitespace().next());
+        word.and_then(|word| word.parse().ok()).expect("a number")
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log);
+        }
+    }
+}
+
+/// The binary, with no setting from the environment of the test.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("STENTOR_") {
+            command.env_remove(key);
+        }
+    }
+    command
+}
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < SOON, "not: {what}");
+        std::thread::sleep(POLL);
+    }
+}
+
+/// The clients of all tests together need more descriptors than the usual soft limit.
+fn raise_open_files() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        let _ = setrlimit(Resource::Nofile, limit);
+    });
+}
+
+const POLL: Duration = Duration::from_millis(10);

@@ -1,0 +1,153 @@
+//! Owns the proof that tasks are done, refused and told of as the protocol
+//! table says, with one shard and with four.
+
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::guest::Guest;
+use crate::raw::Raw;
+use crate::server::Server;
+
+fn servers(flags: &str) -> impl Iterator<Item = Server> {
+    ["1", "4"]
+        .into_iter()
+        .map(move |shards| Server::start(&format!("--shards {shards} {flags}")))
+}
+
+/// The worker that did it, of an answer such as `processed_by_3:text`.
+fn worker(answer: &str, text: &str) -> usize {
+    let rest = answer.strip_prefix("processed_by_");
+    let rest = rest.unwrap_or_else(|| panic!("{answer} is no result"));
+    let (worker, of) = rest.split_once(':').expect("a colon");
+    assert_eq!(of, text);
+    worker.parse().expect("a number")
+}
+
+#[tokio::test]
+async fn the_sender_gets_the_result_from_one_of_the_workers() {
+    for server in servers("--workers 3") {
+        for (at, mut guest) in Guest::connect_all(&server, 8).await.into_iter().enumerate() {
+            for text in ["", "hello", "a:b", "é"] {
+                guest.say(&format!("task:{text}")).await;
+                assert!(worker(&guest.text().await, text) < 3);
+                guest.hears_nothing().await;
+            }
+            guest.send(Message::binary(b"task:\xFF".to_vec())).await;
+            let Some(Message::Binary(answer)) = guest.hear().await else {
+                panic!("the opcode is mirrored")
+            };
+            assert!(answer.starts_with(b"processed_by_") && answer.ends_with(b":\xFF"));
+            let done = server
+                .metrics()
+                .get("stentor_tasks_ended_total{result=\"done\"}");
+            assert_eq!(done, 5 * (at as u64 + 1));
+        }
+        let metrics = server.metrics();
+        assert_eq!(metrics.get("ws_tasks_submitted_total"), 40);
+        assert_eq!(metrics.get("ws_tasks_dropped_total"), 0);
+        assert_eq!(metrics.get("ws_worker_queue_length"), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_room_of_the_sender_is_told_too() {
+    for server in servers("") {
+        for room in ["A", "lobby", "Zürich"] {
+            let mut guests = Vec::new();
+            for _ in 0..6 {
+                guests.push(Guest::member(&server, room).await);
+            }
+            for sender in 0..guests.len() {
+                let text = format!("from {sender}");
+                guests[sender].say(&format!("task:{text}")).await;
+                worker(&guests[sender].text().await, &text);
+                for guest in &mut guests {
+                    guest.hears(&format!("room_broadcast:{text}")).await;
+                }
+            }
+            for guest in &mut guests {
+                guest.hears_nothing().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_is_the_room_at_completion_that_is_told() {
+    for server in servers("--work-time 300ms") {
+        for room in ["B", "C", "D", "E"] {
+            let mut before = Guest::member(&server, "A").await;
+            let mut after = Guest::member(&server, room).await;
+            let mut sender = Guest::member(&server, "A").await;
+            sender.say("task:moving").await;
+            server.await_metric("stentor_tasks_running", 1);
+            sender.join(room).await;
+            worker(&sender.text().await, "moving");
+            sender.hears("room_broadcast:moving").await;
+            after.hears("room_broadcast:moving").await;
+            before.hears_nothing().await;
+
+            sender.say("task:leaving").await;
+            server.await_metric("stentor_tasks_running", 1);
+            sender.say("leave:").await;
+            sender.hears(&format!("left:{room}")).await;
+            worker(&sender.text().await, "leaving");
+            sender.hears_nothing().await;
+            after.hears_nothing().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_worker_queue_rejects() {
+    for server in servers("--workers 1 --worker-queue 1 --work-time 1s") {
+        let mut guests = Guest::connect_all(&server, 4).await;
+        guests[0].say("task:runs").await;
+        server.await_metric("stentor_tasks_running", 1);
+        guests[1].say("task:waits").await;
+        server.await_metric("ws_worker_queue_length", 1);
+        guests[2].say("task:is rejected").await;
+        guests[2].hears("task_rejected").await;
+        guests[3].send(Message::binary(b"task:too".to_vec())).await;
+        let rejected = Message::binary(b"task_rejected".to_vec());
+        assert_eq!(guests[3].hear().await, Some(rejected));
+        let metrics = server.metrics();
+        assert_eq!(metrics.get("ws_tasks_dropped_total"), 2);
+        assert_eq!(metrics.get("ws_tasks_submitted_total"), 2);
+        worker(&guests[0].text().await, "runs");
+        worker(&guests[1].text().await, "waits");
+        for guest in &mut guests {
+            guest.hears_nothing().await;
+        }
+        guests[2].say("task:again").await;
+        worker(&guests[2].text().await, "again");
+    }
+}
+
+#[tokio::test]
+async fn a_result_for_a_sender_that_has_gone_is_counted() {
+    for server in servers("--work-time 300ms") {
+        let mut others = Vec::new();
+        for _ in 0..4 {
+            others.push(Guest::member(&server, "A").await);
+        }
+        let leaver = Guest::member(&server, "A").await;
+        let mut leavers = vec![leaver];
+        let mut resetter = Raw::open(&server);
+        resetter.say("join:A");
+        resetter.expect("joined:A");
+        leavers[0].say("task:1").await;
+        resetter.say("task:2");
+        server.await_metric("stentor_tasks_running", 2);
+        for guest in leavers {
+            guest.leave().await;
+        }
+        resetter.reset();
+        server.await_metric("stentor_task_outcomes_gone_total", 2);
+        let metrics = server.metrics();
+        assert_eq!(metrics.get("stentor_tasks_ended_total{result=\"done\"}"), 2);
+        assert_eq!(metrics.get("stentor_tasks_pending"), 0);
+        for guest in &mut others {
+            guest.hears_nothing().await;
+        }
+    }
+}

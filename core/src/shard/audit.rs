@@ -1,0 +1,91 @@
+//! Owns a look into a shard for tests: whether what it keeps twice agrees, and
+//! whether it keeps anything at all.
+
+use alloc::vec::Vec;
+
+use super::Shard;
+use super::slot::Phase;
+use crate::handler::Handler;
+
+impl<H: Handler> Shard<H> {
+    /// Asserts what must hold between any two calls.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn audit(&self) {
+        let engine = &self.engine;
+        let (limits, id) = (engine.limits(), engine.id);
+        let mut parked = 0;
+        let mut members = 0;
+        for (at, slot) in engine.slots.iter() {
+            let name = engine.slots.id(at);
+            parked += usize::from(slot.is_parked());
+            members += slot.memberships.len();
+            let (mut messages, mut bytes) = (slot.queue.messages(), slot.queue.bytes());
+            if engine.lane.owner() == Some(at) {
+                messages += engine.lane.messages();
+                bytes += engine.lane.len() as u32;
+            }
+            assert!(messages <= limits.messages, "{name}: {messages} messages");
+            assert!(
+                bytes <= limits.bytes || messages == 1,
+                "{name}: {bytes} bytes"
+            );
+            for membership in &slot.memberships {
+                let listed = engine.rooms.members(membership.room);
+                assert_eq!(listed.get(membership.place as usize), Some(&at), "{name}");
+            }
+            let ended = !matches!(slot.phase, Phase::Open);
+            assert!(!ended || slot.memberships.is_empty(), "{name} has ended");
+            assert!(!ended || !slot.is_parked(), "{name} has ended and waits");
+            assert!(slot.state.is_some() == (slot.phase == Phase::Open));
+        }
+        assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
+        assert!(engine.late.is_empty(), "shard {}: late frames", id.0);
+        let stats = self.stats();
+        assert_eq!(stats.rooms.members, members as u64);
+        let d = stats.delivery;
+        assert_eq!(
+            d.offered,
+            d.queued + d.refused_full + d.refused_closing,
+            "{d:?}"
+        );
+        assert_eq!(
+            d.queued,
+            d.written + d.evicted + d.discarded + d.waiting,
+            "{d:?}"
+        );
+        for (home, credit) in engine.credits.iter().enumerate() {
+            let most = engine.config.credit_messages;
+            assert!(
+                credit.messages <= most,
+                "shard {}: credits to {home}",
+                id.0
+            );
+            assert!(credit.bytes <= engine.config.credit_bytes || credit.messages == 1);
+        }
+    }
+
+    /// Asserts that nothing is left of any connection.
+    ///
+    /// # Panics
+    /// If something is.
+    pub fn assert_bare(&self) {
+        let engine = &self.engine;
+        let id = engine.id.0;
+        let held: Vec<_> = engine
+            .slots
+            .iter()
+            .map(|(at, slot)| (engine.slots.id(at), slot.phase, slot.answers))
+            .collect();
+        assert!(held.is_empty(), "shard {id} holds {held:?}");
+        assert_eq!(engine.rooms.len(), 0, "shard {id}: rooms");
+        assert_eq!(engine.store.live(), 0, "shard {id}: frames");
+        assert_eq!(engine.parked, 0, "shard {id}: parked");
+        assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
+        for credit in &engine.credits {
+            assert_eq!((credit.messages, credit.bytes), (0, 0), "shard {id}");
+        }
+        assert_eq!(engine.counts.links.tasks_pending, 0, "shard {id}: tasks");
+    }
+}

@@ -1,0 +1,280 @@
+//! Random sessions over a rough network: whatever clients do, the books
+//! balance at every step, order holds, and nothing is left in the end.
+//!
+//! To see one seed again:
+//! `STENTOR_SEED=7 cargo test -p stentor-core --test sim_sessions one_seed -- --nocapture`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use stentor_core::testing::sim::{Heard, Network, Reader, Rng, Road, Sim};
+use stentor_core::wire::opcode::Opcode;
+use stentor_core::{Config, Kind, Rooms};
+
+/// Names the seed when its session fails.
+struct Replay(u64);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "replay: STENTOR_SEED={} cargo test -p stentor-core --test sim_sessions one_seed -- --nocapture",
+                self.0
+            );
+        }
+    }
+}
+
+/// What a client has said, as far as what it may hear depends on it.
+#[derive(Default)]
+struct Said {
+    room: Option<usize>,
+    joins: BTreeMap<usize, usize>,
+    messages: usize,
+}
+
+struct Session {
+    sim: Sim<Rooms>,
+    rng: Rng,
+    said: Vec<Said>,
+    shards: usize,
+}
+
+fn session(seed: u64) -> u64 {
+    let _replay = Replay(seed);
+    let mut rng = Rng::new(seed ^ 0x5E55_1045);
+    let shards = [1, 2, 4][rng.below(3)];
+    let config = Config::builder()
+        .seed(seed)
+        .shards(shards as u16)
+        .queue_messages([1, 2, 8, 256][rng.below(4)])
+        .queue_bytes([128, 2_000, 1 << 20][rng.below(3)])
+        .credit_messages([1, 2, 256][rng.below(3)])
+        .credit_bytes([128, 1 << 20][rng.below(2)])
+        .write_batch([1 << 10, 64 << 10][rng.below(2)])
+        .max_message(20_000)
+        .build()
+        .expect("in range");
+    let network = Network {
+        up: [64, 4_000, 1 << 20][rng.below(3)],
+        down: [64, 4_000, 1 << 20][rng.below(3)],
+        most_read: [3, 600, 1 << 20][rng.below(3)],
+        panics: 10,
+        turn: 1 + rng.below(8),
+        road: [Road::Scratch, Road::Buffer, Road::Both][rng.below(3)],
+        detached: rng.percent(30),
+        ..Network::rough(seed)
+    };
+    let rooms = Rooms {
+        exclude_sender: rng.percent(20),
+        ..Rooms::default()
+    };
+    let mut session = Session {
+        sim: Sim::rooms_with(network, &config, rooms, 2, 4),
+        rng,
+        said: Vec::new(),
+        shards,
+    };
+    let ops = 50 + session.rng.below(200);
+    for _ in 0..ops {
+        session.act();
+        for _ in 0..session.rng.below(12) {
+            let end = session.sim.time().as_micros() + 10_000;
+            session.sim.step(end);
+        }
+    }
+    session.finish()
+}
+
+impl Session {
+    fn act(&mut self) {
+        let (sim, rng) = (&mut self.sim, &mut self.rng);
+        if self.said.len() < 2 || self.said.len() < 12 && rng.percent(10) {
+            let client = sim.connect(rng.below(self.shards));
+            self.said.push(Said::default());
+            sim.client_mut(client).reader = match rng.below(6) {
+                0 => Reader::Stuck,
+                1 => Reader::Slow {
+                    bytes: 100,
+                    every: 1_000,
+                },
+                _ => Reader::Eager,
+            };
+            sim.client_mut(client).pongs = rng.percent(90);
+            return;
+        }
+        let client = rng.below(self.said.len());
+        let said = &mut self.said[client];
+        match rng.below(100) {
+            0..=19 => {
+                let room = rng.below(4);
+                sim.say(client, &format!("join:{room}"));
+                if said.room != Some(room) {
+                    *said.joins.entry(room).or_default() += 1;
+                }
+                said.room = Some(room);
+            }
+            20..=26 => {
+                sim.say(client, "leave:");
+                said.room = None;
+            }
+            27..=64 => {
+                for _ in 0..1 + rng.below(5) {
+                    let room = said.room.map_or("-".into(), |room| room.to_string());
+                    let most = [1, 200, 9_000][rng.below(3)];
+                    let pad = ".".repeat(rng.below(most));
+                    let text = format!("msg:@{room} {client} {} {pad}", said.messages);
+                    said.messages += 1;
+                    sim.send(
+                        client,
+                        [Kind::Text, Kind::Binary][rng.below(2)],
+                        text.as_bytes(),
+                    );
+                }
+            }
+            65..=72 => sim.say(client, &format!("task:{client}")),
+            73..=80 => sim.say(client, &"e".repeat(rng.below(3_000))),
+            81..=84 => {
+                for n in 0..rng.below(40) {
+                    sim.send_frame(client, Opcode::Ping, true, &[n as u8]);
+                }
+            }
+            85..=87 => {
+                let half = "half ".repeat(rng.below(300));
+                sim.send_frame(client, Opcode::Text, false, half.as_bytes());
+                sim.send_frame(client, Opcode::Ping, true, b"between");
+                sim.send_frame(client, Opcode::Continuation, true, b"done");
+            }
+            88 => {
+                let frame = sim
+                    .client_mut(client)
+                    .frame(Opcode::Text, true, &[b'x'; 300]);
+                sim.send_bytes(client, &frame[..rng.below(frame.len())]);
+                sim.shut(client);
+            }
+            89 => sim.send_bytes(client, &[0xF1, 0x80, 0, 0, 0, 0]),
+            90..=91 => sim.close(client, [None, Some(1000), Some(4_321)][rng.below(3)]),
+            92 => sim.shut(client),
+            93 => sim.reset(client),
+            94 => sim.client_mut(client).reader = Reader::Eager,
+            95 => sim.client_mut(client).reader = Reader::Stuck,
+            _ => sim.pass(Duration::from_millis(rng.up_to(3_000))),
+        }
+    }
+
+    fn finish(mut self) -> u64 {
+        let way = self.rng.below(3);
+        let sim = &mut self.sim;
+        match way {
+            0 => sim.shut_down(Duration::from_secs(20)),
+            1 => {
+                for client in 0..self.said.len() {
+                    sim.shut(client);
+                }
+                sim.pass(Duration::from_secs(60));
+            }
+            _ => {
+                for client in 0..self.said.len() {
+                    sim.client_mut(client).reader = Reader::Eager;
+                    sim.client_mut(client).pongs = false;
+                }
+                sim.pass(Duration::from_secs(130));
+            }
+        }
+        sim.settle();
+        sim.assert_bare();
+        for client in 0..self.said.len() {
+            assert!(!sim.is_held(client));
+        }
+        let stats = sim.stats();
+        assert_eq!(stats.links.held + stats.links.active, 0);
+        assert_eq!(stats.links.opened, stats.closed.iter().sum::<u64>());
+        assert_eq!(stats.delivery.waiting, 0);
+        let tasks = sim.dispatch_stats();
+        assert_eq!(tasks.submitted, tasks.done + tasks.panicked);
+        self.check_transcripts();
+        self.sim.digest()
+    }
+
+    fn check_transcripts(&self) {
+        // For each room, what each client heard of it, in order.
+        let mut heard: BTreeMap<String, Vec<Vec<(usize, usize)>>> = BTreeMap::new();
+        for client in 0..self.said.len() {
+            let mut of_rooms: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+            let mut left: BTreeMap<usize, usize> = BTreeMap::new();
+            let mut at: Option<usize> = None;
+            let mut last_of: BTreeMap<usize, usize> = BTreeMap::new();
+            for event in &self.sim.client(client).heard {
+                let Heard::Message(_, payload) = event else {
+                    continue;
+                };
+                let text = String::from_utf8_lossy(payload);
+                if let Some(room) = text.strip_prefix("joined:") {
+                    let room = room.parse().expect("a room");
+                    if let Some(old) = at.replace(room).filter(|&old| old != room) {
+                        *left.entry(old).or_default() += 1;
+                    }
+                } else if let Some(room) = text.strip_prefix("left:") {
+                    *left.entry(room.parse().expect("a room")).or_default() += 1;
+                    at = None;
+                } else if let Some(rest) = text.strip_prefix('@') {
+                    let mut words = rest.split(' ');
+                    let room = words.next().expect("a room").to_owned();
+                    let mut number =
+                        || words.next().and_then(|w| w.parse().ok()).expect("a number");
+                    let (sender, n): (usize, usize) = (number(), number());
+                    assert_ne!(room, "-", "said in no room");
+                    let before = last_of.insert(sender, n);
+                    assert!(before.is_none_or(|before| before < n), "fifo of {sender}");
+                    let room_number: usize = room.parse().expect("a room");
+                    let gone = left.get(&room_number).copied().unwrap_or_default();
+                    let joined = self.said[client].joins.get(&room_number).copied();
+                    assert!(
+                        gone < joined.unwrap_or_default(),
+                        "{client} hears of {room} after it left"
+                    );
+                    of_rooms.entry(room).or_default().push((sender, n));
+                }
+            }
+            for (room, messages) in of_rooms {
+                heard.entry(room).or_default().push(messages);
+            }
+        }
+        for (room, orders) in heard {
+            for (i, one) in orders.iter().enumerate() {
+                for other in &orders[..i] {
+                    let (a, b): (BTreeSet<_>, BTreeSet<_>) =
+                        (one.iter().collect(), other.iter().collect());
+                    let a_in_b: Vec<_> = one.iter().filter(|m| b.contains(m)).collect();
+                    let b_in_a: Vec<_> = other.iter().filter(|m| a.contains(m)).collect();
+                    assert_eq!(a_in_b, b_in_a, "one order in {room}");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_seed(seed in any::<u64>()) {
+        session(seed);
+    }
+}
+
+#[test]
+fn the_first_seeds_twice() {
+    for seed in 0..60 {
+        assert_eq!(session(seed), session(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn one_seed() {
+    let Ok(seed) = std::env::var("STENTOR_SEED") else {
+        return;
+    };
+    session(seed.parse().expect("a number"));
+}
