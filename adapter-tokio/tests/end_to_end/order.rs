@@ -1,10 +1,11 @@
-//! Owns the proof that messages keep their frames and their order: however
-//! they are batched, whoever waits, and however many shards there are.
+//! Owns the proof that messages keep their frames and their order, however they
+//! are batched and however many shards there are.
 
-use std::time::Instant;
+use std::io::Write;
+use std::thread;
 
 use crate::raw::{BINARY, CLOSE, Frame, Raw, TEXT, frame};
-use crate::server::{SOON, Server};
+use crate::server::Server;
 
 const SHARDS: [&str; 2] = ["1", "4"];
 /// Rooms that are at home on different shards.
@@ -118,6 +119,59 @@ fn members_hear_one_sender_in_order_while_it_moves_between_rooms() {
 }
 
 #[test]
+fn senders_on_every_shard_lose_nothing_for_members_that_read() {
+    const MEMBERS: usize = 8;
+    const EACH: usize = 2_000;
+    for shards in SHARDS {
+        let server = Server::start(&format!("--shards {shards}"));
+        let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
+        let streams = members
+            .iter()
+            .map(|raw| raw.stream().try_clone().expect("a second handle"));
+        let senders: Vec<_> = streams
+            .enumerate()
+            .map(|(at, stream)| {
+                thread::spawn(move || {
+                    for n in 0..EACH {
+                        let said = frame(TEXT, format!("msg:{at} {n}").as_bytes());
+                        (&stream).write_all(&said).expect("taken");
+                    }
+                })
+            })
+            .collect();
+        let readers: Vec<_> = members
+            .into_iter()
+            .map(|mut raw| {
+                thread::spawn(move || {
+                    let mut next = [0; MEMBERS];
+                    let mut heard = Vec::new();
+                    for _ in 0..MEMBERS * EACH {
+                        let text = text_of(raw.hear());
+                        let (from, number) = text.split_once(' ').expect("two numbers");
+                        let next: &mut usize = &mut next[from.parse::<usize>().expect("a member")];
+                        assert_eq!(number, next.to_string(), "of {from}");
+                        *next += 1;
+                        heard.push(text);
+                    }
+                    (raw, heard)
+                })
+            })
+            .collect();
+        for sender in senders {
+            sender.join().expect("no panic");
+        }
+        let heard: Vec<_> = readers
+            .into_iter()
+            .map(|reader| reader.join().expect("no panic"))
+            .collect();
+        for (_, other) in &heard {
+            assert!(*other == heard[0].1, "a room has one order for all");
+        }
+        assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
+    }
+}
+
+#[test]
 fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads() {
     for shards in SHARDS {
         let server = Server::start(&format!("--shards {shards}"));
@@ -135,9 +189,9 @@ fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads() {
                 frame(TEXT, text.as_bytes())
             })
             .collect();
-        let reading = std::thread::spawn({
+        let writing = thread::spawn({
             let stream = raw.stream().try_clone().expect("a second handle");
-            move || std::io::Write::write_all(&mut &stream, &bytes).expect("taken")
+            move || (&stream).write_all(&bytes).expect("taken")
         });
         let mut heard = [0; 4];
         let mut last = [-1_i64; 2];
@@ -156,7 +210,7 @@ fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads() {
                 last[which] = number;
             }
         }
-        reading.join().expect("no panic");
+        writing.join().expect("no panic");
         assert_eq!(heard, [count / 4; 4]);
         // What was said in room A is all that its other members would have heard.
         other.say("done");
@@ -165,150 +219,7 @@ fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads() {
     }
 }
 
-#[test]
-fn the_result_of_a_task_overtakes_what_waits_in_our_queue() {
-    for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards} --write-timeout 60s"));
-        let mut slow = Raw::open_narrow(&server);
-        let sent = fill_queue(&server, &mut slow, 100);
-        slow.say("task:urgent");
-        server.await_metric("stentor_tasks_ended_total{result=\"done\"}", 1);
-        server.await_metric("stentor_tasks_pending", 0);
-        let behind = server.metrics().get("ws_send_queue_length");
-        assert!(behind > 100, "the result and what it waits with: {behind}");
-
-        let mut before = 0;
-        loop {
-            let text = text_of(slow.hear());
-            if text.starts_with("processed_by_") {
-                assert!(text.ends_with(":urgent"));
-                break;
-            }
-            assert_eq!(
-                number_of(&text),
-                before,
-                "equal priorities keep their order"
-            );
-            before += 1;
-        }
-        for n in before..sent {
-            assert_eq!(number_of(&text_of(slow.hear())), n, "and the tail follows");
-        }
-        // All that waited came behind it, but for the one message that was half out.
-        assert!(
-            sent - before >= behind as usize - 2,
-            "{before} of {sent} came first"
-        );
-        slow.say("the end");
-        slow.expect("echo:the end");
-        let metrics = server.metrics();
-        assert_eq!(metrics.get("ws_messages_dropped_total"), 0);
-        assert_eq!(metrics.get("ws_send_queue_length"), 0);
-    }
-}
-
-#[test]
-fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
-    let server = Server::start("--shards 1 --queue-messages 64 --write-timeout 60s");
-    let mut slow = Raw::open_narrow(&server);
-    slow.say("join:A");
-    slow.expect("joined:A");
-    let mut member = joined(&server, "A");
-    // Fills the queue with echoes, the least urgent there is.
-    let sent = fill_queue(&server, &mut slow, 64);
-    server.await_metric("ws_send_queue_length", 64);
-    // Publications are more urgent, and push the newest echoes out.
-    for n in 0..40 {
-        member.say(&format!("msg:p{n}"));
-        member.expect(&format!("p{n}"));
-    }
-    let metrics = server.metrics();
-    assert_eq!(metrics.get("ws_send_queue_length"), 64);
-    assert_eq!(
-        metrics.get("stentor_messages_dropped_total{reason=\"evicted\"}"),
-        40
-    );
-    let refused = metrics.get("stentor_messages_dropped_total{reason=\"refused_full\"}");
-
-    let mut echoes = Vec::new();
-    let mut publications: Vec<usize> = Vec::new();
-    for _ in 0..sent + 40 - 40 - refused as usize {
-        let text = text_of(slow.hear());
-        match text.strip_prefix('p') {
-            Some(number) => publications.push(number.parse().expect("a number")),
-            None => echoes.push(number_of(&text)),
-        }
-    }
-    assert_eq!(publications, (0..40).collect::<Vec<usize>>());
-    let kept = sent - refused as usize - 40;
-    assert_eq!(echoes, (0..kept).collect::<Vec<_>>());
-    slow.say("x");
-    slow.expect("echo:x");
-}
-
-#[test]
-fn the_gauge_of_queues_is_their_sum() {
-    let server = Server::start("--shards 4 --write-timeout 60s");
-    let mut slow: Vec<Raw> = (0..3).map(|_| Raw::open_narrow(&server)).collect();
-    for (at, raw) in slow.iter_mut().enumerate() {
-        fill_queue(&server, raw, 50 * (at as u64 + 1));
-        let metrics = server.metrics();
-        let of_shards: u64 = metrics
-            .family("stentor_shard_send_queue_length")
-            .map(|(_, length)| length)
-            .sum();
-        assert_eq!(metrics.get("ws_send_queue_length"), of_shards);
-        assert!(of_shards >= 50 * (at as u64 + 1));
-    }
-    let lengths: Vec<u64> = server
-        .metrics()
-        .family("stentor_shard_send_queue_length")
-        .map(|(_, length)| length)
-        .collect();
-    assert!(
-        lengths.iter().filter(|&&length| length >= 50).count() == 3,
-        "{lengths:?}"
-    );
-    for raw in slow {
-        raw.reset();
-    }
-    server.await_metric("ws_send_queue_length", 0);
-}
-
-/// Makes the server echo to a peer that does not read, until at least so many
-/// messages wait in the queues besides those that did. Says how many were sent.
-pub(crate) fn fill_queue(server: &Server, slow: &mut Raw, waiting: u64) -> usize {
-    let begin = Instant::now();
-    let before = server.metrics().get("ws_send_queue_length");
-    let mut sent = 0;
-    loop {
-        for _ in 0..16 {
-            slow.say(&numbered(sent));
-            sent += 1;
-        }
-        let all = sent as u64;
-        let metrics = server.await_metrics("all taken in", |metrics| {
-            metrics.get("stentor_messages_received_total{kind=\"text\"}") >= all
-        });
-        if metrics.get("ws_send_queue_length") >= before + waiting {
-            return sent;
-        }
-        assert!(begin.elapsed() < SOON, "{metrics}");
-        std::thread::yield_now();
-    }
-}
-
-/// A message of 8 KiB with its number.
-fn numbered(n: usize) -> String {
-    format!("{n:08192}")
-}
-
-fn number_of(echo: &str) -> usize {
-    let number = echo.strip_prefix("echo:").expect("an echo");
-    number.parse().expect("a number")
-}
-
-fn text_of(frame: Option<Frame>) -> String {
+pub(crate) fn text_of(frame: Option<Frame>) -> String {
     let frame = frame.expect("not the end");
     assert_ne!(frame.opcode, CLOSE, "{frame:?}");
     frame.text().to_owned()

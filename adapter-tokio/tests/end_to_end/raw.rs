@@ -2,7 +2,7 @@
 //! what only looks like them. It knows the formats just well enough to read
 //! the server's answers.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -159,19 +159,6 @@ impl Raw {
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read_more() > 0 {}
         std::mem::take(&mut self.buffer)
-    }
-
-    /// Waits until the server has closed the connection, however it did.
-    pub(crate) fn await_end(&mut self) {
-        let mut waste = [0; 4_096];
-        loop {
-            match self.stream.read(&mut waste) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
-                Err(error) => panic!("not closed: {error}"),
-            }
-        }
     }
 
     pub(crate) fn shut_write(&self) {

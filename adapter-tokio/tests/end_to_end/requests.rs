@@ -4,28 +4,8 @@
 use std::time::Duration;
 
 use crate::raw::{Raw, TEXT, UPGRADE, frame, upgrade};
-use crate::server::Server;
-
-/// Two members of a room, on other shards, that go on talking.
-struct Witnesses([Raw; 2]);
-
-impl Witnesses {
-    fn of(server: &Server) -> Self {
-        Self([(); 2].map(|()| {
-            let mut raw = Raw::open(server);
-            raw.say("join:witnesses");
-            raw.expect("joined:witnesses");
-            raw
-        }))
-    }
-
-    fn talk(&mut self, about: &str) {
-        self.0[0].say(&format!("msg:{about}"));
-        for raw in &mut self.0 {
-            raw.expect(about);
-        }
-    }
-}
+use crate::server::{Metrics, Server};
+use crate::witnesses::Witnesses;
 
 /// The sample request with one part replaced.
 fn with(part: &str, by: &str) -> Vec<u8> {
@@ -204,7 +184,7 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody() {
         );
         let after = server.metrics();
         assert_eq!(after.since(&before, &counter), 1, "{what}");
-        let all = |metrics: &crate::server::Metrics| -> u64 {
+        let all = |metrics: &Metrics| -> u64 {
             metrics
                 .family("stentor_handshakes_refused_total")
                 .map(|(_, n)| n)
@@ -325,7 +305,7 @@ fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served() {
 fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout() {
     let server = Server::start("--shards 1 --handshake-timeout 600ms");
     let mut witnesses = Witnesses::of(&server);
-    let mut raw = Raw::connect(server.address());
+    let raw = Raw::connect(server.address());
     let stream = raw.stream().try_clone().expect("a second handle");
     let begin = std::time::Instant::now();
     let dripping = std::thread::spawn(move || {

@@ -17,7 +17,7 @@ struct Lines {
 }
 
 impl Log {
-    pub(super) fn read(from: impl Read + Send + 'static) -> Self {
+    pub(crate) fn read(from: impl Read + Send + 'static) -> Self {
         let shared = Arc::new((Mutex::new(Lines::default()), Condvar::new()));
         let log = Self(shared.clone());
         std::thread::spawn(move || {
@@ -41,7 +41,8 @@ impl Log {
             .wait_timeout_while(guard, SOON, waiting)
             .expect("no panic");
         let line = find(&guard.lines, message);
-        line.unwrap_or_else(|| panic!("no line `{message}` in {:?}", guard.lines))
+        drop(guard);
+        line.unwrap_or_else(|| panic!("no line `{message}` in\n{self}"))
     }
 
     /// How many lines have this message.

@@ -11,12 +11,34 @@ use crate::raw::{Raw, get};
 pub(crate) struct Metrics(HashMap<String, f64>);
 
 impl Metrics {
-    pub(super) fn scrape(address: SocketAddr) -> Self {
+    pub(crate) fn scrape(address: SocketAddr) -> Self {
         let mut raw = Raw::connect(address);
         raw.send(&get("/metrics"));
         let response = raw.response();
         assert_eq!(response.status, 200, "{response:?}");
-        Self::parse(&response.body)
+        let metrics = Self::parse(&response.body);
+        metrics.assert_conservation();
+        metrics
+    }
+
+    /// Every message that was offered has become something.
+    fn assert_conservation(&self) {
+        let dropped = |why: &str| {
+            self.get(&format!(
+                "stentor_messages_dropped_total{{reason=\"{why}\"}}"
+            ))
+        };
+        let queued = self.get("stentor_messages_queued_total");
+        let refused = dropped("refused_full") + dropped("refused_closing");
+        assert_eq!(
+            self.get("stentor_messages_offered_total"),
+            queued + refused,
+            "{self}"
+        );
+        let written = self.get("ws_messages_sent_total");
+        let waiting = self.get("ws_send_queue_length");
+        let lost = dropped("evicted") + dropped("discarded");
+        assert_eq!(queued, written + waiting + lost, "{self}");
     }
 
     /// Reads a page in the text format of Prometheus; panics if it is not one.

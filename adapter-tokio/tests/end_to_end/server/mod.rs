@@ -118,10 +118,18 @@ impl Server {
         self.status("Threads:")
     }
 
-    /// Open descriptors.
+    /// Open descriptors, once those of the latest scrape are closed too.
     pub(crate) fn descriptors(&self) -> usize {
         let path = format!("/proc/{}/fd", self.child.id());
-        std::fs::read_dir(path).expect("it runs").count()
+        let count = || std::fs::read_dir(&path).expect("it runs").count();
+        let (mut last, mut same) = (count(), 0);
+        while same < 10 {
+            std::thread::sleep(POLL);
+            let now = count();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+        }
+        last
     }
 
     fn status(&self, key: &str) -> usize {

@@ -1,0 +1,320 @@
+//! Owns the proof that a server told to end does so in order: what it accepted
+//! arrives, everyone is told, and what the deadline cuts off is counted.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::ExitStatus;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::guest::Guest;
+use crate::queues::fill_queue;
+use crate::raw::{CLOSE, Raw, TEXT, frame, get};
+use crate::server::{Line, Server, eventually};
+
+/// Ends the server; says how, and what it logged last.
+fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
+    let status = server.exit_within(within);
+    server
+        .log()
+        .wait_for("shutdown: stopping server and worker pool...");
+    let line = server.log().wait_for("shutdown complete");
+    assert_eq!(
+        line.number("written") + line.number("evicted") + line.number("discarded"),
+        line.number("accepted"),
+        "{line:?}"
+    );
+    (status, line)
+}
+
+fn joined(mut raw: Raw, room: &str) -> Raw {
+    raw.say(&format!("join:{room}"));
+    raw.expect(&format!("joined:{room}"));
+    raw
+}
+
+/// Reads to the close frame behind which nothing comes: what was heard, and the code.
+fn hear_out(mut raw: Raw, pause: Duration) -> (Vec<String>, Option<u16>) {
+    let mut heard = Vec::new();
+    loop {
+        let frame = raw.hear().expect("a close frame before the end");
+        if frame.opcode == CLOSE {
+            let code = frame.close_code();
+            raw.send_as_far_as_possible(&crate::raw::frame(CLOSE, &frame.payload));
+            assert_eq!(raw.hear(), None);
+            return (heard, code);
+        }
+        heard.push(frame.text().to_owned());
+        if heard.len() % 200 == 0 {
+            thread::sleep(pause);
+        }
+    }
+}
+
+#[test]
+fn what_was_accepted_arrives_and_then_everyone_is_told() {
+    for shards in ["1", "4"] {
+        let flags =
+            format!("--shards {shards} --queue-messages 200000 --queue-bytes 64MiB --drain 10s");
+        let mut server = Server::start(&flags);
+        let rooms = ["A", "B", "C"];
+        let mut readers = Vec::new();
+        for room in rooms {
+            for at in 0..4 {
+                let raw = joined(Raw::open(&server), room);
+                let pause = Duration::from_millis(if at == 0 { 20 } else { 0 });
+                readers.push((room, thread::spawn(move || hear_out(raw, pause))));
+            }
+        }
+        let (mut streams, mut senders) = (Vec::new(), Vec::new());
+        for room in rooms.into_iter().cycle().take(6) {
+            let raw = joined(Raw::open(&server), room);
+            let stream = raw.stream().try_clone().expect("a second handle");
+            readers.push((room, thread::spawn(move || hear_out(raw, Duration::ZERO))));
+            streams.push(stream);
+        }
+        // All are members before anything is said.
+        for (at, stream) in streams.into_iter().enumerate() {
+            senders.push(thread::spawn(move || {
+                for n in 0.. {
+                    let text = format!("msg:{at} {n}");
+                    if (&stream).write_all(&frame(TEXT, text.as_bytes())).is_err() {
+                        return;
+                    }
+                    if n % 50 == 0 {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            }));
+        }
+        server.await_metrics("under load", |metrics| {
+            metrics.get("stentor_publications_total") > 5_000
+        });
+        let accepted = server.metrics().get("stentor_publications_total");
+        server.terminate();
+        let (status, line) = end(&mut server, Duration::from_secs(11));
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(
+            line.number("discarded") + line.number("evicted"),
+            0,
+            "{line:?}"
+        );
+
+        let mut by_room: Vec<(&str, HashSet<String>)> = Vec::new();
+        let mut all = 0;
+        for (room, reader) in readers {
+            let (heard, code) = reader.join().expect("no panic");
+            assert_eq!(code, Some(1001));
+            all += heard.len() as u64;
+            // What one sender said, every member heard in order and without a gap.
+            for sender in 0..6 {
+                let own = heard
+                    .iter()
+                    .filter_map(|text| text.strip_prefix(&format!("{sender} ")));
+                for (expected, number) in own.enumerate() {
+                    assert_eq!(number, expected.to_string(), "of sender {sender}");
+                }
+            }
+            // And all members of a room heard the same.
+            let heard: HashSet<String> = heard.into_iter().collect();
+            match by_room.iter().find(|(other, _)| *other == room) {
+                Some((_, same)) => assert!(heard == *same, "members of {room} differ"),
+                None => by_room.push((room, heard)),
+            }
+        }
+        for sender in senders {
+            sender.join().expect("no panic");
+        }
+        let heard: usize = by_room.iter().map(|(_, heard)| heard.len()).sum();
+        assert!(heard as u64 >= accepted, "{heard} of {accepted}");
+        assert_eq!(
+            line.number("written"),
+            all + 18,
+            "all that was written was heard"
+        );
+    }
+}
+
+#[test]
+fn what_the_deadline_cuts_off_is_counted() {
+    let mut server = Server::start("--shards 2 --drain 1s --write-timeout 60s");
+    let mut stuck = Raw::open_narrow(&server);
+    fill_queue(&server, &mut stuck, 50);
+    let good = joined(Raw::open(&server), "A");
+    let waiting = server.metrics().get("ws_send_queue_length");
+    let begin = Instant::now();
+    server.terminate();
+    let (heard, code) = hear_out(good, Duration::ZERO);
+    assert_eq!(
+        (heard.len(), code),
+        (0, Some(1001)),
+        "others are told at once"
+    );
+    assert!(
+        begin.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        begin.elapsed()
+    );
+    let (status, line) = end(&mut server, Duration::from_secs(2));
+    assert!(
+        begin.elapsed() >= Duration::from_secs(1),
+        "the stuck one had its time"
+    );
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(line.number("discarded"), waiting, "{line:?}");
+    drop(stuck);
+}
+
+#[test]
+fn running_and_waiting_tasks_finish_before_the_goodbye() {
+    for shards in ["1", "4"] {
+        let flags = format!("--shards {shards} --workers 2 --work-time 400ms --drain 8s");
+        let mut server = Server::start(&flags);
+        let mut listener = joined(Raw::open(&server), "A");
+        let mut sender = joined(Raw::open(&server), "A");
+        for n in 0..6 {
+            sender.say(&format!("task:{n}"));
+        }
+        server.await_metrics("two run and some wait", |metrics| {
+            metrics.get("stentor_tasks_running") == 2
+                && metrics.get("ws_tasks_submitted_total") == 6
+        });
+        server.signal(Signal::INT);
+        let (mut results, mut told) = (0, 0);
+        for _ in 0..12 {
+            let frame = sender.hear().expect("open");
+            results += usize::from(frame.text().starts_with("processed_by_"));
+            told += usize::from(frame.text().starts_with("room_broadcast:"));
+        }
+        assert_eq!((results, told), (6, 6));
+        for _ in 0..6 {
+            let frame = listener.hear().expect("open");
+            assert!(frame.text().starts_with("room_broadcast:"));
+        }
+        assert_eq!(sender.expect_close(), Some(1001));
+        assert_eq!(listener.expect_close(), Some(1001));
+        let (status, line) = end(&mut server, Duration::from_secs(9));
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(
+            (line.number("abandoned_tasks"), line.number("discarded")),
+            (0, 0)
+        );
+    }
+}
+
+#[test]
+fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye() {
+    let mut server = Server::start("--shards 1 --work-time 1h --drain 1s");
+    let mut raw = joined(Raw::open(&server), "A");
+    raw.say("task:for ever");
+    server.await_metric("stentor_tasks_running", 1);
+    server.terminate();
+    assert_eq!(raw.expect_close(), Some(1001));
+    let (status, _) = end(&mut server, Duration::from_secs(2));
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn nobody_new_is_let_in_meanwhile() {
+    let mut server = Server::start("--shards 2 --drain 3s --write-timeout 60s");
+    let mut stuck = Raw::open_narrow(&server);
+    fill_queue(&server, &mut stuck, 50);
+    let mut early = Raw::connect(server.address());
+    server.await_metrics("it is there", |metrics| metrics.get("stentor_sockets") == 3);
+    server.terminate();
+    let address = server.address();
+    eventually("connections are refused", || {
+        TcpStream::connect(address).is_err()
+    });
+    assert!(server.is_running(), "it still drains");
+    // One that had connected and asks only now is not let in either.
+    early.send_as_far_as_possible(&get("/ws"));
+    let mut answer = Vec::new();
+    let _ = early.stream().read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/1.1 101"));
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 503"));
+    end(&mut server, Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_client_of_another_make_hears_the_end_too() {
+    for handler in ["rooms", "echo"] {
+        let mut server = Server::start(&format!("--shards 4 --handler {handler}"));
+        let mut guests = Guest::connect_all(&server, 8).await;
+        for guest in &mut guests {
+            guest.say("before").await;
+        }
+        server.await_metric("ws_messages_sent_total", 8);
+        server.terminate();
+        for mut guest in guests {
+            assert!(guest.text().await.ends_with("before"));
+            assert_eq!(guest.closed().await, 1001);
+            assert_eq!(guest.hear().await, None);
+        }
+        let (status, _) = end(&mut server, Duration::from_secs(3));
+        assert_eq!(status.code(), Some(0));
+    }
+}
+
+#[test]
+fn no_time_at_all_is_enough_to_count_what_is_lost() {
+    let mut server = Server::start("--shards 2 --drain 0s --write-timeout 60s");
+    let mut stuck = Raw::open_narrow(&server);
+    fill_queue(&server, &mut stuck, 50);
+    let waiting = server.metrics().get("ws_send_queue_length");
+    server.terminate();
+    let (status, line) = end(&mut server, Duration::from_secs(1));
+    assert_eq!(
+        (status.code(), line.number("discarded")),
+        (Some(0), waiting)
+    );
+}
+
+#[test]
+fn an_echo_that_nobody_takes_does_not_hold_up_the_end() {
+    let flags = "--handler echo --shards 2 --drain 1s --write-timeout 60s --queue-messages 32";
+    let mut server = Server::start(flags);
+    let mut good = Raw::open(&server);
+    let stuck = Raw::open_narrow(&server);
+    let stream = stuck.stream().try_clone().expect("a second handle");
+    let flooding = thread::spawn(move || {
+        let message = frame(TEXT, &[b'x'; 100_000]);
+        while (&stream).write_all(&message).is_ok() {}
+    });
+    server.await_metrics("it is not read", |metrics| {
+        metrics.get("stentor_read_pauses_total") > 0
+    });
+    server.terminate();
+    assert_eq!(good.expect_close(), Some(1001));
+    let (status, line) = end(&mut server, Duration::from_secs(2));
+    assert_eq!(status.code(), Some(0));
+    assert!(line.number("discarded") > 0, "{line:?}");
+    drop(stuck);
+    flooding.join().expect("no panic");
+}
+
+#[test]
+fn a_server_without_connections_ends_at_once() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::start("--drain 30s");
+        server.signal(signal);
+        let (status, line) = end(&mut server, Duration::from_secs(2));
+        assert_eq!((status.code(), line.number("accepted")), (Some(0), 0));
+    }
+}
+
+#[test]
+fn members_of_rooms_at_home_on_empty_shards_do_not_hold_up_the_end() {
+    for room in ["A", "B", "C", "D", "E", "F"] {
+        let mut server = Server::start("--shards 4 --drain 5s");
+        let mut raw = joined(Raw::open(&server), room);
+        server.terminate();
+        assert_eq!(raw.expect_close(), Some(1001));
+        drop(raw);
+        let (status, _) = end(&mut server, Duration::from_secs(2));
+        assert_eq!(status.code(), Some(0));
+    }
+}

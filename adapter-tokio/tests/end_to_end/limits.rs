@@ -1,0 +1,116 @@
+//! Owns the proof that the limit of connections is exact, that a full server
+//! says so, and that the bytes that wait for one connection are bounded.
+
+use crate::queues::fill_queue;
+use crate::raw::{BINARY, Raw, frame, upgrade};
+use crate::server::{Server, eventually};
+use crate::witnesses::Witnesses;
+
+#[test]
+fn one_connection_over_the_limit_is_told_and_the_others_go_on() {
+    for shards in ["1", "4"] {
+        let server = Server::start(&format!("--shards {shards} --max-connections 10"));
+        let mut witnesses = Witnesses::of(&server);
+        let mut others: Vec<Raw> = (0..8).map(|_| Raw::open(&server)).collect();
+        assert_eq!(server.log().count("connection limit reached"), 0);
+        for n in 1..=5 {
+            let mut surplus = Raw::connect(server.address());
+            surplus.send(&upgrade(&[]));
+            let response = surplus.response();
+            assert_eq!(response.status, 503);
+            assert!(response.header("retry-after").is_some());
+            server.log().wait_for("connection limit reached");
+            assert_eq!(server.log().count("connection limit reached"), n);
+            witnesses.talk("meanwhile");
+            for raw in &mut others {
+                raw.say("here");
+                raw.expect("echo:here");
+            }
+        }
+        // One leaves, and one gets in: each way of leaving makes room for exactly one.
+        for way in 0..3 {
+            let mut raw = others.pop().expect("one");
+            match way {
+                0 => {
+                    raw.send(&crate::raw::close(1000));
+                    assert_eq!(raw.expect_close(), Some(1000));
+                }
+                1 => raw.shut_write(),
+                _ => raw.reset(),
+            }
+            let mut newcomer = None;
+            eventually("there is room again", || {
+                let mut raw = Raw::connect(server.address());
+                raw.send(&upgrade(&[]));
+                let is_in = raw.first_line().starts_with("HTTP/1.1 101");
+                newcomer = is_in.then_some(raw);
+                is_in
+            });
+            others.extend(newcomer);
+            let mut surplus = Raw::connect(server.address());
+            surplus.send(&upgrade(&[]));
+            assert_eq!(surplus.response().status, 503);
+            witnesses.talk("after");
+        }
+        others.pop();
+        let metrics = loop {
+            // The scrape is a connection too, and gets in when the last one is gone.
+            let mut raw = Raw::connect(server.address());
+            raw.send(&crate::raw::get("/metrics"));
+            let page = raw.response();
+            if page.status == 200 {
+                break crate::server::Metrics::parse(&page.body);
+            }
+        };
+        assert_eq!(metrics.get("ws_active_connections"), 9);
+        let refused = metrics.get("stentor_handshakes_refused_total{cause=\"full\"}");
+        assert_eq!(
+            refused,
+            server.log().count("connection limit reached") as u64
+        );
+    }
+}
+
+#[test]
+fn many_at_once_get_in_up_to_the_limit_exactly() {
+    let server = Server::start("--shards 4 --max-connections 50");
+    let mut attempts: Vec<Raw> = (0..80).map(|_| Raw::connect(server.address())).collect();
+    for raw in &mut attempts {
+        raw.send_as_far_as_possible(&upgrade(&[]));
+    }
+    let (mut inside, mut told) = (Vec::new(), 0);
+    for mut raw in attempts {
+        match &raw.first_line()[9..12] {
+            "101" => inside.push(raw),
+            "503" => told += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!((inside.len(), told), (50, 30));
+}
+
+#[test]
+fn the_bytes_that_wait_for_one_connection_are_bounded() {
+    let server = Server::start("--shards 1 --queue-bytes 256KiB --write-timeout 60s");
+    let mut slow = Raw::open_narrow(&server);
+    fill_queue(&server, &mut slow, 20);
+    let before = server.metrics();
+    for n in 1..=64 {
+        slow.send(&frame(BINARY, &vec![n; 100 << 10]));
+    }
+    let metrics = server.await_metrics("all received", |metrics| {
+        metrics.get("stentor_messages_received_total{kind=\"binary\"}") == 64
+    });
+    assert!(metrics.get("stentor_send_queue_bytes") <= 256 << 10);
+    let dropped = metrics.since(&before, "ws_messages_dropped_total");
+    assert!(dropped >= 61, "{dropped} dropped");
+    // Pongs have room of their own.
+    slow.send(&frame(crate::raw::PING, b"still?"));
+    loop {
+        let heard = slow.hear().expect("open");
+        if heard.opcode == crate::raw::PONG {
+            assert_eq!(heard.payload, b"still?");
+            break;
+        }
+    }
+}

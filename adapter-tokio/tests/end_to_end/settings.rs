@@ -1,0 +1,100 @@
+//! Owns the proof that the binary takes its settings from flags, environment
+//! and file, in that order, and says what is wrong with them.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::server::{Log, command};
+
+fn refused(set: impl FnOnce(&mut Command) -> &mut Command) -> String {
+    let mut command = command();
+    let Output { status, stderr, .. } = set(&mut command).output().expect("it runs");
+    let text = String::from_utf8(stderr).expect("text");
+    assert_eq!(status.code(), Some(2), "{text}");
+    text
+}
+
+#[test]
+fn a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range() {
+    for (key, value, range) in [
+        ("max-message", "0", "1 to 1GiB"),
+        ("max-message", "1GiB1", "1 to 1GiB"),
+        ("shards", "0", "1 to 1024"),
+        ("drain", "2h", "0s to 1h"),
+        ("handler", "rome", "rooms, echo"),
+        ("workers", "many", "1 to 1024"),
+    ] {
+        let text = refused(|command| command.args([&format!("--{key}"), value]));
+        assert!(text.contains(&format!("--{key}")), "{text}");
+        assert!(text.contains(&format!("`{value}`")), "{text}");
+        assert!(text.contains(range), "{range} in {text}");
+    }
+    let text = refused(|command| command.env("STENTOR_QUEUE_MESSAGES", "0"));
+    assert!(
+        text.contains("STENTOR_QUEUE_MESSAGES") && text.contains("`0`"),
+        "{text}"
+    );
+    refused(|command| command.arg("--no-such-flag"));
+}
+
+#[test]
+fn an_address_in_use_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = command()
+        .args(["--listen", &address])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains(&address), "{text}");
+}
+
+#[test]
+fn flags_go_before_the_environment_and_that_before_the_file() {
+    let name = format!("stentor-settings-{}.toml", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let mut file = std::fs::File::create(&path).expect("a file");
+    file.write_all(b"listen = \"127.0.0.1:0\"\nworkers = 11\nworker-queue = 12\nlog-format = \"text\"\ndrain = \"13s\"\n")
+        .expect("written");
+    let mut child = command()
+        .arg("--config")
+        .arg(&path)
+        .args(["--workers", "31"])
+        .env("STENTOR_WORKERS", "21")
+        .env("STENTOR_WORKER_QUEUE", "22")
+        .env("STENTOR_LOG_FORMAT", "json")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let log = Log::read(child.stderr.take().expect("piped"));
+    let pool = log.wait_for("worker pool started");
+    let listening = log.wait_for("listening on");
+    let metrics = listening
+        .text("address")
+        .parse()
+        .map(crate::server::Metrics::scrape);
+    let _ = child.kill();
+    let _ = child.wait();
+    let _ = std::fs::remove_file(&path);
+    assert_eq!(pool.number("size"), 31, "the flag");
+    assert_eq!(pool.number("queue"), 22, "the environment");
+    let metrics = metrics.expect("an address");
+    assert_eq!(
+        metrics.get("stentor_limit{name=\"drain_seconds\"}"),
+        13,
+        "the file"
+    );
+}
+
+#[test]
+fn help_and_version_are_pages() {
+    for (flag, expected) in [
+        ("--help", "--queue-messages"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+    ] {
+        let output = command().arg(flag).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&output.stdout).contains(expected));
+    }
+}

@@ -1,0 +1,34 @@
+//! Owns the connections by which it shows that a fault of one peer is nothing
+//! to the others: they talk before, meanwhile and after.
+
+use crate::raw::Raw;
+use crate::server::Server;
+
+/// Two members of a room, on different shards where there are several.
+pub(crate) struct Witnesses([Raw; 2]);
+
+impl Witnesses {
+    pub(crate) fn of(server: &Server) -> Self {
+        Self([(); 2].map(|()| {
+            let mut raw = Raw::open(server);
+            raw.say("join:witnesses");
+            raw.expect("joined:witnesses");
+            raw
+        }))
+    }
+
+    /// One says something and both hear it, and nothing else.
+    pub(crate) fn talk(&mut self, about: &str) {
+        self.0[0].say(&format!("msg:{about}"));
+        for raw in &mut self.0 {
+            raw.expect(about);
+        }
+    }
+
+    /// Both hear what somebody else said.
+    pub(crate) fn hear(&mut self, text: &str) {
+        for raw in &mut self.0 {
+            raw.expect(text);
+        }
+    }
+}
