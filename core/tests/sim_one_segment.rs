@@ -95,11 +95,7 @@ fn burst(network: Network, shards: u16, credits: usize) {
         .collect();
     assert_eq!(of("joined:"), joins);
     let own: Vec<String> = (0..1_000).filter(said).map(|n| n.to_string()).collect();
-    let heard: Vec<String> = heard
-        .iter()
-        .filter(|t| !t.contains(':'))
-        .cloned()
-        .collect();
+    let heard: Vec<String> = heard.iter().filter(|t| !t.contains(':')).cloned().collect();
     assert_eq!(heard, own);
     let d = sim.stats().delivery;
     assert_eq!(

@@ -57,11 +57,7 @@ impl<H: Handler> Shard<H> {
         );
         for (home, credit) in engine.credits.iter().enumerate() {
             let most = engine.config.credit_messages;
-            assert!(
-                credit.messages <= most,
-                "shard {}: credits to {home}",
-                id.0
-            );
+            assert!(credit.messages <= most, "shard {}: credits to {home}", id.0);
             assert!(credit.bytes <= engine.config.credit_bytes || credit.messages == 1);
         }
     }

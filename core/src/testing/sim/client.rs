@@ -140,7 +140,7 @@ impl Client {
         let mut at = 0;
         let limits = MessageLimits {
             bytes: usize::MAX,
-            fragments: u32::MAX,
+            empty_fragments: u32::MAX,
         };
         let mut inbox = core::mem::take(&mut self.inbox);
         while self.conn.state().may_receive() {
