@@ -199,7 +199,7 @@ fn program() -> Option<PathBuf> {
     }
     let found = chromium::find();
     if found.is_none() {
-        assert_ne!(wanted, "require", "no Chromium: {INSTALL}");
+        assert!(wanted != "require", "there is no Chromium: {INSTALL}");
         say(&format!("skipped, there is no Chromium: {INSTALL}"));
     }
     found
