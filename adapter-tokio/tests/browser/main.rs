@@ -129,6 +129,11 @@ fn two_people_talk_on_the_page() {
     logged(&mut chromium, &ann, "received", "joined:elsewhere");
     assert!(!log(&mut chromium, &ann).contains(&"received alone".into()));
 
+    // The client's lines can be pasted into the console of the page.
+    chromium.evaluate(&bob, &CLIENT.replace("8080", &server.port().to_string()));
+    chromium.wait_for_lines(&bob, 3);
+    assert_eq!(chromium.lines(&bob)[0], "recv: joined:roomA");
+
     for tab in [&ann, &bob] {
         assert_eq!(chromium.complaints(tab), [""; 0], "no policy is broken");
     }
