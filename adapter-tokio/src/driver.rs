@@ -114,7 +114,6 @@ impl<H: Handler> Driver<H> {
                 () = sleep.as_mut(), if armed.is_some() => {
                     armed = None;
                     self.now = self.clock.now();
-                    self.guarded(|driver| driver.shard.handle_timeout(driver.now));
                 }
                 // There is more to do; the others were asked first.
                 () = tokio::task::yield_now(), if busy => self.now = self.clock.now(),
@@ -143,9 +142,15 @@ impl<H: Handler> Driver<H> {
         R::default()
     }
 
-    /// One turn: takes what was handed in, reads what was left unread, does what
-    /// the shard asks for. True if there is more to do than fits into one turn.
+    /// One turn: does what is due, takes what was handed in, reads what was left
+    /// unread, does what the shard asks for. True if there is more to do than
+    /// fits into one turn.
     fn take_turn(&mut self) -> bool {
+        // Here and not on waking: however busy the sockets are, time passes.
+        let due = self.shard.poll_timeout().map(|(at, _)| at);
+        if due.is_some_and(|at| at <= self.now) {
+            self.shard.handle_timeout(self.now);
+        }
         self.doors.take(self.id, &mut self.inbox);
         while let Some(post) = self.inbox.pop_front() {
             self.handle_post(post);
