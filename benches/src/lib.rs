@@ -17,8 +17,8 @@ pub use crowd::Crowd;
 /// Short measurements: enough to tell 10 % apart, all of them in a minute.
 pub fn settings() -> Criterion {
     Criterion::default()
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(800))
+        .warm_up_time(Duration::from_millis(150))
+        .measurement_time(Duration::from_millis(600))
         .sample_size(20)
 }
 

@@ -1,8 +1,9 @@
 //! What messages cost in allocations: nothing, once a shard has warmed up.
 #![allow(unsafe_code)] // A counting allocator.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use std::alloc::System;
 use std::collections::VecDeque;
 
 use stentor_core::testing::sim::{REQUEST, masked};

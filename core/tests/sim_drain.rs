@@ -1,7 +1,7 @@
 //! A server that shuts down: what was accepted arrives, then everyone is told
 //! to go, and whoever does not is cut off at the deadline.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, Reader, Sim};
 use stentor_core::{CloseCause, Config};

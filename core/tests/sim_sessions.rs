@@ -4,8 +4,8 @@
 //! To see one seed again:
 //! `STENTOR_SEED=7 cargo test -p stentor-core --test sim_sessions one_seed -- --nocapture`
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use proptest::prelude::*;
 use stentor_core::testing::sim::{Heard, Network, Reader, Rng, Road, Sim};
@@ -256,7 +256,7 @@ impl Session {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_seed(seed in any::<u64>()) {
@@ -276,5 +276,81 @@ fn one_seed() {
     let Ok(seed) = std::env::var("STENTOR_SEED") else {
         return;
     };
-    session(seed.parse().expect("a number"));
+    let seed = seed.parse().expect("a number");
+    session(seed);
+    echoes(seed);
+}
+
+/// Whatever the network does, an echo comes back whole and in order.
+fn echoes(seed: u64) {
+    let _replay = Replay(seed);
+    let mut rng = Rng::new(seed ^ 0xEC40);
+    let config = Config::builder()
+        .seed(seed)
+        .queue_messages([1, 3, 256][rng.below(3)])
+        .queue_bytes([128, 5_000, 1 << 20][rng.below(3)])
+        .write_batch([1 << 10, 64 << 10][rng.below(2)])
+        .build()
+        .expect("in range");
+    let network = Network {
+        up: [64, 4_000, 1 << 20][rng.below(3)],
+        down: [64, 4_000, 1 << 20][rng.below(3)],
+        most_read: [3, 600, 1 << 20][rng.below(3)],
+        detached: rng.percent(50),
+        ..Network::rough(seed)
+    };
+    let mut sim = Sim::echo(network, &config);
+    let clients: Vec<_> = (0..4).map(|_| sim.connect(0)).collect();
+    let mut said: Vec<Vec<String>> = vec![Vec::new(); 4];
+    for n in 0..40 {
+        for &client in &clients {
+            let most = [10, 3_000, 40_000][rng.below(3)];
+            let text = format!("{n} {}", "e".repeat(rng.below(most)));
+            let (a, b) = text.split_at(rng.below(text.len()));
+            if rng.percent(30) {
+                sim.send_frame(client, Opcode::Text, false, a.as_bytes());
+                sim.send_frame(client, Opcode::Continuation, true, b.as_bytes());
+            } else {
+                sim.say(client, &text);
+            }
+            said[client].push(text);
+            sim.client_mut(client).reader = match rng.below(4) {
+                0 => Reader::Stuck,
+                1 => Reader::Slow {
+                    bytes: 900,
+                    every: 500,
+                },
+                _ => Reader::Eager,
+            };
+        }
+        for _ in 0..rng.below(60) {
+            let end = sim.time().as_micros() + 1_000;
+            sim.step(end);
+        }
+    }
+    for &client in &clients {
+        sim.client_mut(client).reader = Reader::Eager;
+    }
+    sim.settle();
+    for client in clients {
+        assert!(sim.take_texts(client) == said[client], "echo of {client}");
+        sim.close(client, None);
+    }
+    sim.settle();
+    sim.assert_bare();
+}
+
+#[test]
+fn echoes_of_the_first_seeds() {
+    let rounds = std::env::var("STENTOR_ROUNDS").map_or(40, |n| n.parse().expect("a number"));
+    (0..rounds).for_each(echoes);
+}
+
+/// Many more, where there is time: `STENTOR_ROUNDS=10000`.
+#[test]
+fn rooms_of_the_first_seeds() {
+    let rounds = std::env::var("STENTOR_ROUNDS").map_or(0, |n| n.parse().expect("a number"));
+    for seed in 0..rounds {
+        session(seed);
+    }
 }

@@ -1,6 +1,6 @@
 //! Who is pinged, who is given up and when.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, REQUEST, Reader, Sim};
 use stentor_core::{CloseCause, Config, Echo, HandshakeError, Rooms, Timestamp};

@@ -4,8 +4,8 @@
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConnId, Context, Handler, Kind, Letter, Message, Output,
-    Rooms, Shard, ShardId, Timestamp, Verdict,
+    Admission, Chunks, CloseCode, Config, ConnId, Context, Event, Handler, Kind, Letter, Message,
+    Output, Rooms, Shard, ShardId, Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -184,4 +184,44 @@ fn draining_names_nobody_who_has_gone() {
         };
         assert!(ids.contains(&id) && id != ids[1], "{id} has gone");
     }
+}
+
+#[test]
+fn what_a_connection_had_not_consumed_does_not_meet_the_next_in_its_slot() {
+    let config = Config::builder()
+        .queue_messages(4)
+        .build()
+        .expect("in range");
+    let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
+    let ids = [(); 2].map(|()| shard.accept(NOW, Admission::Normal));
+    for id in ids {
+        read(&mut shard, id, REQUEST);
+        read(&mut shard, id, &text(b"join:r"));
+        turn(&mut shard);
+    }
+    // The first takes nothing more.
+    read(&mut shard, ids[0], &text(b"hello"));
+    while let Some(output) = shard.poll_output() {
+        if let Output::Flush(id) = output {
+            shard.poll_transmit(id, &mut Chunks::new());
+            shard.handle_transmitted(NOW, id, 1);
+        }
+    }
+    let later = NOW.after(config.write_timeout() * 2);
+    let burst = text(b"msg:x").repeat(20);
+    shard.read_buffer()[..burst.len()].copy_from_slice(&burst);
+    shard.handle_read(later, ids[0], burst.len());
+    shard.handle_timeout(later);
+    let mut next = None;
+    while let Some(output) = shard.poll_output() {
+        match output {
+            Output::Disconnect(id) => {
+                assert_eq!(id, ids[0]);
+                next = Some(shard.accept(later, Admission::Normal));
+            }
+            Output::Event(Event::Refused(id, error)) => panic!("{id}: {error}"),
+            _ => {}
+        }
+    }
+    assert_eq!(next.map(|next| next.slot()), Some(ids[0].slot()));
 }

@@ -129,6 +129,11 @@ fn two_people_talk_on_the_page() {
     logged(&mut chromium, &ann, "received", "joined:elsewhere");
     assert!(!log(&mut chromium, &ann).contains(&"received alone".into()));
 
+    // The client's lines can be pasted into the console of the page.
+    chromium.evaluate(&bob, &CLIENT.replace("8080", &server.port().to_string()));
+    chromium.wait_for_lines(&bob, 3);
+    assert_eq!(chromium.lines(&bob)[0], "recv: joined:roomA");
+
     for tab in [&ann, &bob] {
         assert_eq!(chromium.complaints(tab), [""; 0], "no policy is broken");
     }
@@ -199,7 +204,7 @@ fn program() -> Option<PathBuf> {
     }
     let found = chromium::find();
     if found.is_none() {
-        assert_ne!(wanted, "require", "no Chromium: {INSTALL}");
+        assert!(wanted != "require", "there is no Chromium: {INSTALL}");
         say(&format!("skipped, there is no Chromium: {INSTALL}"));
     }
     found

@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
-use super::buffers::Buffers;
 use super::event::{Event, Payload, Step};
 use super::state::{Role, State};
+use crate::buffers::Buffers;
 use crate::error::PeerError;
 use crate::wire::header::Header;
 use crate::wire::opcode::{Kind, Opcode};
@@ -278,7 +278,8 @@ impl Connection {
             self.utf8.push(piece)?;
         }
         if self.message.capacity() == 0 && len > 0 {
-            self.message = buffers.take();
+            let all = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+            self.message = buffers.take(all.saturating_add(len));
         }
         self.message.extend_from_slice(piece);
         Ok(len)

@@ -2,13 +2,12 @@
 //! either role. The only place that assumes WebSocket framing. Knows no room,
 //! no queue and no other connection.
 
-mod buffers;
 mod connection;
 mod event;
 mod keepalive;
 mod state;
 
-pub use buffers::Buffers;
+pub use crate::buffers::Buffers;
 pub use connection::{Connection, MessageLimits};
 pub use event::{Event, Payload, Step};
 pub(crate) use keepalive::{Alarm, Keepalive};

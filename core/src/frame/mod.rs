@@ -5,6 +5,8 @@ mod chunks;
 mod rank;
 mod run;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use chunks::Chunks;
 pub(crate) use chunks::Slice;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::Rank;
 use super::run::{RUN, Run};
+use crate::buffers::Buffers;
 use crate::wire::header::encode_unmasked;
 use crate::wire::opcode::Opcode;
 
@@ -17,12 +18,12 @@ pub(crate) struct FrameId(pub(crate) u32);
 
 /// A frame up to this long (payload, bytes) is copied next to its neighbours;
 /// a longer one that is shared anyway keeps its own memory.
-const INLINE: usize = 4 << 10;
+pub(super) const INLINE: usize = 4 << 10;
 /// A frame that nobody shares must be copied in any case, so it goes into a run
 /// up to this length.
 const INLINE_OWNED: usize = RUN / 2;
 /// Empty runs kept for the next burst.
-const SPARE_RUNS: usize = 64;
+pub(super) const SPARE_RUNS: usize = 64;
 const NO_BODY: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
@@ -39,18 +40,39 @@ struct Record {
     rank: Rank,
 }
 
+/// A payload that is not in a run.
+#[derive(Debug)]
+enum Body {
+    /// Others have it too.
+    Shared(Bytes),
+    /// Nobody else has it.
+    Owned(Vec<u8>),
+}
+
+impl core::ops::Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
 /// The frames of one shard.
 #[derive(Debug)]
 pub(crate) struct Store {
     records: Vec<Record>,
     free_records: Vec<u32>,
-    runs: Vec<Run>,
+    pub(super) runs: Vec<Run>,
     /// Runs without bytes in them, their memory kept.
     spare: Vec<u32>,
     /// Places in `runs` whose memory was given back.
     bare: Vec<u32>,
     open: u32,
-    bodies: Vec<Bytes>,
+    bodies: Vec<Body>,
+    spare_bodies: Buffers,
     free_bodies: Vec<u32>,
     body_bytes: u64,
 }
@@ -65,6 +87,7 @@ impl Store {
             bare: Vec::new(),
             open: 0,
             bodies: Vec::new(),
+            spare_bodies: Buffers::default(),
             free_bodies: Vec::new(),
             body_bytes: 0,
         }
@@ -85,7 +108,8 @@ impl Store {
     ) -> FrameId {
         let len = parts[0].len() + parts[1].len();
         if len > INLINE_OWNED {
-            return self.encode_body(rank, opcode, Bytes::from(parts.concat()));
+            let body = self.own(&parts);
+            return self.encode_body(rank, opcode, body);
         }
         let (header, n) = encode_unmasked(opcode, len);
         self.append(rank, [&header[..n], parts[0], parts[1]], NO_BODY, 0)
@@ -96,13 +120,14 @@ impl Store {
         if payload.len() <= INLINE {
             return self.encode(rank, opcode, payload);
         }
-        self.encode_body(rank, opcode, payload.clone())
+        self.encode_body(rank, opcode, Body::Shared(payload.clone()))
     }
 
     /// Takes bytes that are encoded already: frames, or an HTTP answer.
     pub(crate) fn adopt(&mut self, rank: Rank, bytes: &[u8]) -> FrameId {
         if bytes.len() > INLINE_OWNED {
-            let body = self.keep(Bytes::copy_from_slice(bytes));
+            let body = self.own(&[bytes]);
+            let body = self.keep(body);
             return self.append(rank, [&[]; 3], body, bytes.len());
         }
         self.append(rank, [bytes, &[], &[]], NO_BODY, 0)
@@ -124,8 +149,12 @@ impl Store {
         } = *record;
         self.free_records.push(id.0);
         if body != NO_BODY {
-            let bytes = core::mem::take(&mut self.bodies[body as usize]);
+            let nothing = Body::Owned(Vec::new());
+            let bytes = core::mem::replace(&mut self.bodies[body as usize], nothing);
             self.body_bytes -= bytes.len() as u64;
+            if let Body::Owned(bytes) = bytes {
+                self.spare_bodies.give(bytes);
+            }
             self.free_bodies.push(body);
         }
         self.leave_run(run, inline);
@@ -177,14 +206,24 @@ impl Store {
         self.records.len() - self.free_records.len()
     }
 
-    fn encode_body(&mut self, rank: Rank, opcode: Opcode, payload: Bytes) -> FrameId {
+    fn encode_body(&mut self, rank: Rank, opcode: Opcode, payload: Body) -> FrameId {
         let (header, n) = encode_unmasked(opcode, payload.len());
         let len = payload.len();
         let body = self.keep(payload);
         self.append(rank, [&header[..n], &[], &[]], body, len)
     }
 
-    fn keep(&mut self, payload: Bytes) -> u32 {
+    fn own(&mut self, parts: &[&[u8]]) -> Body {
+        let mut body = self
+            .spare_bodies
+            .take(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            body.extend_from_slice(part);
+        }
+        Body::Owned(body)
+    }
+
+    fn keep(&mut self, payload: Body) -> u32 {
         self.body_bytes += payload.len() as u64;
         if let Some(free) = self.free_bodies.pop() {
             self.bodies[free as usize] = payload;
@@ -317,116 +356,5 @@ impl Store {
         }
         from.live = 0;
         self.runs[at as usize] = from;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn whole(store: &Store, id: FrameId) -> Vec<u8> {
-        let (a, b) = store.bytes(id);
-        [a, b].concat()
-    }
-
-    #[test]
-    fn neighbours_stand_side_by_side() {
-        let mut store = Store::new();
-        let a = store.encode(Rank::data(1), Opcode::Text, b"one");
-        let b = store.encode(Rank::data(1), Opcode::Binary, b"three");
-        assert_eq!(store.place(a), (0, 0, 5, true));
-        assert_eq!(store.place(b), (0, 5, 7, true));
-        assert_eq!(whole(&store, b), b"\x82\x05three");
-    }
-
-    #[test]
-    fn an_empty_run_is_used_again_from_its_start() {
-        let mut store = Store::new();
-        for _ in 0..100_000 {
-            let id = store.encode(Rank::data(1), Opcode::Text, &[b'x'; 900]);
-            store.release(id);
-        }
-        assert_eq!(store.held_bytes(), RUN as u64);
-    }
-
-    #[test]
-    fn a_shared_payload_over_the_edge_is_not_copied() {
-        let mut store = Store::new();
-        for (len, body) in [(INLINE, 0), (INLINE + 1, INLINE as u64 + 1)] {
-            let payload = Bytes::from(std::vec![7; len]);
-            let id = store.encode_shared(Rank::data(0), Opcode::Binary, &payload);
-            assert_eq!(store.held_bytes(), RUN as u64 + body);
-            assert_eq!(store.len(id) as usize, len + 4);
-            store.release(id);
-        }
-    }
-
-    #[test]
-    fn laggards_do_not_pin_whole_runs() {
-        let mut store = Store::new();
-        let mut kept = Vec::new();
-        for i in 0..20_000_u32 {
-            let id = store.encode(Rank::data(1), Opcode::Binary, &i.to_be_bytes().repeat(32));
-            if i % 200 == 0 {
-                kept.push((i, id));
-            } else {
-                store.release(id);
-            }
-        }
-        // 100 frames of 132 bytes are kept of 2.6 MB that went through.
-        assert!(store.held_bytes() <= 4 * RUN as u64 + (SPARE_RUNS * RUN) as u64);
-        assert!(store.runs.len() < 8, "{} runs", store.runs.len());
-        for (i, id) in kept {
-            assert_eq!(whole(&store, id)[4..], i.to_be_bytes().repeat(32));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_frame_keeps_its_bytes_until_its_last_reference_goes(
-            ops in prop::collection::vec((0u8..10, 0usize..20_000, 1u32..4), 1..400)
-        ) {
-            let mut store = Store::new();
-            let mut oracle: BTreeMap<u32, (u32, Vec<u8>)> = BTreeMap::new();
-            for (n, (op, size, refs)) in ops.into_iter().enumerate() {
-                if op < 6 {
-                    let size = if op < 4 { size % 600 } else { size };
-                    let payload = std::vec![n as u8; size];
-                    let id = if op % 2 == 0 {
-                        store.encode(Rank::data(op), Opcode::Binary, &payload)
-                    } else {
-                        store.encode_shared(Rank::data(op), Opcode::Binary, &Bytes::from(payload.clone()))
-                    };
-                    for _ in 1..refs {
-                        store.retain(id);
-                    }
-                    let (header, len) = encode_unmasked(Opcode::Binary, size);
-                    let frame = [&header[..len], &payload].concat();
-                    prop_assert!(oracle.insert(id.0, (refs, frame)).is_none());
-                } else if let Some((&id, _)) = oracle.iter().nth(size % oracle.len().max(1)) {
-                    store.release(FrameId(id));
-                    let entry = oracle.get_mut(&id).expect("just found");
-                    entry.0 -= 1;
-                    if entry.0 == 0 {
-                        oracle.remove(&id);
-                    }
-                }
-                for (&id, (_, frame)) in &oracle {
-                    prop_assert_eq!(&whole(&store, FrameId(id)), frame);
-                    prop_assert_eq!(store.len(FrameId(id)) as usize, frame.len());
-                }
-                prop_assert_eq!(store.live(), oracle.len());
-            }
-            for (id, (refs, _)) in oracle {
-                for _ in 0..refs {
-                    store.release(FrameId(id));
-                }
-            }
-            prop_assert_eq!(store.live(), 0);
-        }
     }
 }

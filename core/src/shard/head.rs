@@ -49,7 +49,7 @@ impl<H: Handler> Shard<H> {
 
 impl<H: Handler> Engine<H> {
     fn open(&mut self, at: u32, state: H::State, accept: &[u8]) {
-        let mut head = self.buffers.take();
+        let mut head = self.buffers.take(ANSWER);
         handshake::response::switching_protocols(&mut head, accept, None);
         self.push_head(at, &head);
         self.buffers.give(head);
@@ -68,7 +68,7 @@ impl<H: Handler> Engine<H> {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
         self.tell(Event::Refused(id, error));
-        let mut out = self.buffers.take();
+        let mut out = self.buffers.take(ANSWER);
         handshake::response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out);
         self.buffers.give(out);
@@ -86,7 +86,7 @@ impl<H: Handler> Engine<H> {
             });
             return;
         };
-        let mut out = self.buffers.take();
+        let mut out = self.buffers.take(ANSWER);
         handshake::response::page(
             &mut out,
             200,
@@ -105,3 +105,6 @@ impl<H: Handler> Engine<H> {
         self.push_head(at, bytes);
     }
 }
+
+/// About as long as a short answer, in bytes.
+const ANSWER: usize = 512;

@@ -1,14 +1,13 @@
 //! Owns what happens to bytes: from the socket through the request head or the
 //! frames to the handler, and what is kept until the rest has come.
 
-use alloc::boxed::Box;
 use core::ops::Range;
 
 use super::Shard;
-use super::engine::{Engine, HEADROOM, SCRATCH};
+use super::engine::{Engine, HEADROOM};
 use super::lane::Part;
 use super::output::Output;
-use super::pending::{Op, Pending};
+use super::pending::Op;
 use super::reply::Here;
 use super::slot::Phase;
 use crate::conn::{self, Keepalive, Payload};
@@ -333,79 +332,6 @@ impl<H: Handler> Engine<H> {
         self.push_control(at, frame);
     }
 
-    fn tail_len(&self, at: u32) -> usize {
-        self.slots[at]
-            .pending
-            .as_ref()
-            .map_or(0, |pending| pending.bytes().len())
-    }
-
-    fn put_tail_in_front(&mut self, at: u32, start: usize) {
-        if let Some(pending) = &mut self.slots[at].pending {
-            self.scratch[start..HEADROOM].copy_from_slice(pending.bytes());
-            pending.carry.clear();
-            pending.begin = 0;
-        }
-    }
-
-    /// Keeps bytes until they can be handled.
-    fn carry(&mut self, at: u32, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let pending = self.slots[at]
-            .pending
-            .get_or_insert_with(|| Box::new(Pending::new()));
-        if pending.carry.capacity() == 0 {
-            pending.carry = self.buffers.take();
-        }
-        pending.carry.extend_from_slice(bytes);
-    }
-
-    fn carry_scratch(&mut self, at: u32, range: Range<usize>) {
-        let scratch = core::mem::take(&mut self.scratch);
-        self.carry(at, &scratch[range]);
-        self.scratch = scratch;
-    }
-
-    /// Puts the buffer of held back bytes back, consumed up to `begin`; what
-    /// came meanwhile cannot be, because it was taken out.
-    fn put_back(&mut self, at: u32, mut carry: alloc::vec::Vec<u8>, mut begin: usize) {
-        // Moved at most once for each byte consumed.
-        if begin >= carry.len() / 2 {
-            carry.drain(..begin);
-            begin = 0;
-        }
-        match &mut self.slots[at].pending {
-            Some(pending) if begin < carry.len() => {
-                pending.carry = carry;
-                pending.begin = begin;
-            }
-            _ => self.buffers.give(carry),
-        }
-    }
-
-    fn drop_empty_pending(&mut self, at: u32) {
-        let done = self.slots[at]
-            .pending
-            .as_ref()
-            .is_some_and(|p| p.is_empty() && p.wait.is_none());
-        if done {
-            self.forget_pending(at);
-        }
-    }
-
-    /// Makes the scratch free for the next read: what stands in it moves on.
-    pub(super) fn vacate_scratch(&mut self) {
-        if self.lane.owner().is_some() {
-            self.spill_lane(0);
-        }
-        if let Some((at, range)) = self.rest.take() {
-            self.carry_scratch(at, range);
-            self.schedule(at);
-        }
-    }
-
     /// Tells the adapter whether to read the connection, if that has changed.
     pub(super) fn update_reading(&mut self, at: u32) {
         let slot = &self.slots[at];
@@ -428,4 +354,3 @@ impl<H: Handler> Engine<H> {
 
 /// Pongs that may wait for one connection; one more replaces the oldest.
 const MAX_PONGS: u32 = 16;
-const _: () = assert!(SCRATCH > HEADROOM);

@@ -4,6 +4,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 mod audit;
+mod carry;
 mod close;
 mod engine;
 mod fanout;

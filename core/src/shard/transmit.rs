@@ -88,7 +88,7 @@ impl<H: Handler> Shard<H> {
         if let Some(at) = self.engine.slots.find(id)
             && self.engine.slots[at].phase == Phase::Answering
         {
-            let mut out = self.engine.buffers.take();
+            let mut out = self.engine.buffers.take(body.len() + PAGE_HEAD);
             handshake::response::page(&mut out, status, content_type, body, head_only);
             self.engine.begin_answer(at, &out);
             self.engine.buffers.give(out);
@@ -203,5 +203,7 @@ impl Plan {
     }
 }
 
+/// About as long as the head of an answer, in bytes.
+const PAGE_HEAD: usize = 512;
 /// Slices that leave room for the lane's.
 const PLAN_BEFORE_LANE: usize = 7;

@@ -1,0 +1,211 @@
+//! Owns the proof that the whole server, sockets and loop included, allocates
+//! nothing per message once it is warm: echo of any size, and a broadcast to a
+//! room of a thousand. The clients here are plain sockets that allocate nothing either.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use stentor_cli::Settings;
+use stentor_core::{Echo, Handler, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_tokio::{Report, Server, Work};
+use tokio::sync::oneshot;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+/// The count is the process's, so one test runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[expect(unsafe_code, reason = "an allocator that counts")]
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct NoWork;
+
+impl Work<Echo> for NoWork {
+    async fn run(&self, _: WorkerId, task: &std::convert::Infallible) -> std::convert::Infallible {
+        match *task {}
+    }
+}
+
+impl Work<Rooms> for NoWork {
+    async fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
+        task.run(worker)
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Report>,
+}
+
+impl Running {
+    fn start<H>(handler: H) -> Self
+    where
+        H: Handler + Copy + Send + Sync + 'static,
+        H::State: Send,
+        NoWork: Work<H>,
+    {
+        let args = [
+            "stentor",
+            "--listen=127.0.0.1:0",
+            "--shards=1",
+            "--ping-interval=50s",
+        ];
+        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+        let server = Server::bind(settings).expect("a free port");
+        let address = server.addresses().expect("an address")[0];
+        let (stop, stopped) = oneshot::channel();
+        let until = async move {
+            let _ = stopped.await;
+        };
+        let thread = thread::spawn(move || {
+            server
+                .run(move |_| handler, NoWork, until)
+                .expect("an orderly end")
+        });
+        Self {
+            address,
+            stop,
+            thread,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).expect("a listener");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout");
+        socket.set_nodelay(true).expect("no delay");
+        socket
+            .write_all(
+                b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            )
+            .expect("an open socket");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).expect("an answer");
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101"));
+        socket
+    }
+
+    fn end(self, sockets: Vec<TcpStream>) {
+        drop(sockets);
+        self.stop.send(()).expect("it runs");
+        self.thread.join().expect("an orderly end");
+    }
+}
+
+/// A masked frame; the key is zero, which leaves the payload as it is.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode];
+    match payload.len() {
+        n @ ..126 => frame.push(0x80 | n as u8),
+        n @ ..65_536 => {
+            frame.push(0x80 | 126);
+            frame.extend((n as u16).to_be_bytes());
+        }
+        n => {
+            frame.push(0x80 | 127);
+            frame.extend((n as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// How many allocations [`ROUNDS`] times `work` cost once it has been done a few times.
+fn allocations(warm_up: usize, mut work: impl FnMut()) -> u64 {
+    for _ in 0..warm_up {
+        work();
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..ROUNDS {
+        work();
+    }
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn echo_allocates_nothing() {
+    let _alone = ALONE.lock();
+    let server = Running::start(Echo);
+    let mut socket = server.connect();
+    for (size, at_once) in [
+        (16, 1),
+        (16, 16),
+        (1_000, 16),
+        (16_384, 1),
+        (16_384, 4),
+        (100_000, 1),
+    ] {
+        let out = frame(2, &vec![7; size]).repeat(at_once);
+        let mut back = vec![0; out.len() - 4 * at_once];
+        // Large messages come in pieces of chance, and buffers grow until they fit any.
+        let count = allocations(500, || {
+            socket.write_all(&out).expect("an open socket");
+            socket.read_exact(&mut back).expect("an echo");
+        });
+        assert_eq!(count, 0, "{at_once} x {size} bytes, {ROUNDS} times");
+    }
+    server.end(vec![socket]);
+}
+
+#[test]
+fn a_broadcast_to_a_thousand_allocates_nothing() {
+    let _alone = ALONE.lock();
+    let server = Running::start(Rooms::default());
+    let mut sockets: Vec<TcpStream> = (0..1_000).map(|_| server.connect()).collect();
+    let mut joined = [0; 10];
+    for socket in &mut sockets {
+        socket
+            .write_all(&frame(1, b"join:a"))
+            .expect("an open socket");
+        socket.read_exact(&mut joined).expect("an answer");
+    }
+    for at_once in [1, 16] {
+        let out = frame(1, &[b"msg:", &[b'x'; 124][..]].concat()).repeat(at_once);
+        let mut back = vec![0; 126 * at_once];
+        let count = allocations(50, || {
+            sockets[0].write_all(&out).expect("an open socket");
+            for socket in &mut sockets {
+                socket.read_exact(&mut back).expect("a message");
+            }
+        });
+        assert_eq!(
+            count, 0,
+            "{at_once} at once to 1,000 members, {ROUNDS} times"
+        );
+    }
+    server.end(sockets);
+}
+
+const ROUNDS: usize = 200;
