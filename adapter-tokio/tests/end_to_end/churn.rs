@@ -1,7 +1,7 @@
 //! Owns the proof that peers who come, talk and go in the middle of everything,
 //! on all shards at once and with few credits between them, leave nothing behind.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
