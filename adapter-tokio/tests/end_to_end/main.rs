@@ -3,6 +3,7 @@
 //! How the process is run is in `server`; who speaks to it in `guest` (a client
 //! of another make) and `raw` (bytes, well-formed or not).
 
+mod churn;
 mod drain;
 mod echo;
 mod floods;

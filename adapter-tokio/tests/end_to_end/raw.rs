@@ -70,6 +70,15 @@ impl Raw {
         Self::connect_with_receive_buffer(server.address(), 4 << 10).upgraded()
     }
 
+    /// One that has been upgraded, if there is still somebody to do so.
+    pub(crate) fn try_open(address: SocketAddr) -> Option<Self> {
+        let mut raw = Self::over(TcpStream::connect(address).ok()?);
+        raw.stream.write_all(&upgrade(&[])).ok()?;
+        let mut answer = [0; 4_096];
+        let n = raw.stream.read(&mut answer).ok()?;
+        answer[..n].starts_with(b"HTTP/1.1 101 ").then_some(raw)
+    }
+
     fn upgraded(mut self) -> Self {
         self.send(&upgrade(&[]));
         self.expect_upgrade();

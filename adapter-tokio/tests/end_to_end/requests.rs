@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::raw::{Raw, TEXT, UPGRADE, frame, upgrade};
-use crate::server::{Metrics, Server};
+use crate::server::{Metrics, Server, eventually};
 use crate::witnesses::Witnesses;
 
 /// The sample request with one part replaced.
@@ -194,7 +194,9 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody() {
         assert_eq!(after.get("ws_active_connections"), 2, "{what}");
         witnesses.talk(what);
     }
-    assert_eq!(server.log().count("upgrade error"), table.len());
+    eventually("each is logged", || {
+        server.log().count("upgrade error") == table.len()
+    });
     server.await_metrics("only witnesses and the scrape", |metrics| {
         metrics.get("stentor_sockets") == 3
     });

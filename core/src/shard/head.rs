@@ -22,14 +22,17 @@ impl<H: Handler> Shard<H> {
             }
         };
         let head_only = request.is_head();
-        let decision = if self.engine.slots[at].flags.surplus {
-            Err(HandshakeError::Full)
-        } else if self.engine.draining {
+        let decision = if self.engine.draining {
             Err(HandshakeError::Draining)
         } else {
             handshake::decide(&request, &self.engine.config)
         };
+        let surplus = self.engine.slots[at].flags.surplus;
         match decision {
+            // Monitors still get their pages: a full server is when they matter.
+            Ok(Decision::Upgrade(_)) if surplus => {
+                self.engine.refuse(at, HandshakeError::Full, head_only);
+            }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
                 Verdict::Accept { state } => {
                     self.engine.open(at, state, &upgrade.accept);

@@ -22,7 +22,7 @@ use crate::wire::opcode::Opcode;
 pub enum Admission {
     /// It is.
     Normal,
-    /// It is one too many: its request is answered with 503.
+    /// It is one too many: a request to become a WebSocket is answered with 503.
     Surplus,
 }
 
