@@ -86,7 +86,7 @@ impl Queue {
         }
         self.messages += 1;
         self.bytes += len;
-        self.push_band(nodes, frame, rank, len);
+        self.push_band(nodes, store, frame, End::Newest);
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl Queue {
     pub(crate) fn push_control(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId) {
         let rank = store.rank(frame);
         debug_assert!(!rank.is_data());
-        self.push_band(nodes, frame, rank, store.len(frame));
+        self.push_band(nodes, store, frame, End::Newest);
     }
 
     /// How many frames of this rank wait, and are not in flight.
@@ -144,7 +144,7 @@ impl Queue {
         written: u32,
         offered: bool,
     ) {
-        let (rank, len) = (store.rank(frame), store.len(frame));
+        let len = store.len(frame);
         self.messages += 1;
         self.bytes += len;
         if written > 0 {
@@ -154,7 +154,7 @@ impl Queue {
         } else if offered {
             nodes.push_back(&mut self.flight, frame);
         } else {
-            self.push_band(nodes, frame, rank, len);
+            self.push_band(nodes, store, frame, End::Newest);
         }
     }
 
@@ -200,14 +200,7 @@ impl Queue {
             None
         };
         while let Some(frame) = nodes.pop_back(&mut self.flight) {
-            let (rank, len) = (store.rank(frame), store.len(frame));
-            let at = self.find_or_insert(nodes, rank);
-            let mut list = nodes.band_mut(at).list;
-            nodes.push_front(&mut list, frame);
-            let band = nodes.band_mut(at);
-            band.list = list;
-            band.frames += 1;
-            band.bytes += len;
+            self.push_band(nodes, store, frame, End::Oldest);
         }
         if let Some(frame) = pinned {
             nodes.push_back(&mut self.flight, frame);
@@ -280,14 +273,18 @@ impl Queue {
         self.pop_band(nodes, store, least?, End::Newest)
     }
 
-    fn push_band(&mut self, nodes: &mut Nodes, frame: FrameId, rank: Rank, len: u32) {
-        let at = self.find_or_insert(nodes, rank);
+    /// Puts a frame at this end of its band.
+    fn push_band(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId, end: End) {
+        let at = self.find_or_insert(nodes, store.rank(frame));
         let mut list = nodes.band_mut(at).list;
-        nodes.push_back(&mut list, frame);
+        match end {
+            End::Oldest => nodes.push_front(&mut list, frame),
+            End::Newest => nodes.push_back(&mut list, frame),
+        }
         let band = nodes.band_mut(at);
         band.list = list;
         band.frames += 1;
-        band.bytes += len;
+        band.bytes += store.len(frame);
     }
 
     fn pop_band(&mut self, nodes: &mut Nodes, store: &Store, at: u32, end: End) -> Option<FrameId> {

@@ -15,7 +15,7 @@ use crate::frame::Rank;
 use crate::handler::{Context, Handler, Message, TaskEnd};
 use crate::id::ConnId;
 use crate::time::Timestamp;
-use crate::wire::opcode::Opcode;
+use crate::wire::opcode::{Kind, Opcode};
 
 /// Whether a new socket is within the limit of connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -216,51 +216,20 @@ impl<H: Handler> Shard<H> {
             let Some(event) = step.event else { return done };
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {
-                conn::Event::Message {
-                    kind,
-                    payload: Payload::Here(range),
-                } => {
-                    let range = within(range);
-                    let here = base.map(|base| Here {
-                        at: base + range.start,
-                        address: input[range.clone()].as_ptr() as usize,
-                        len: range.len(),
-                    });
-                    // Without a scratch the lane is open too, for copies.
-                    let here = here.unwrap_or(Here {
-                        at: 0,
-                        address: usize::MAX,
-                        len: 0,
-                    });
-                    self.take_message(
-                        at,
-                        here,
-                        Message {
-                            kind,
-                            payload: &input[range],
-                        },
-                    );
-                    self.settle_lane_in(input, base);
-                }
-                conn::Event::Message {
-                    kind,
-                    payload: Payload::Assembled,
-                } => {
-                    let message = self.engine.slots[at].conn.take_message();
-                    let here = Here {
-                        at: 0,
-                        address: usize::MAX,
-                        len: 0,
-                    };
-                    self.take_message(
-                        at,
-                        here,
-                        Message {
-                            kind,
-                            payload: &message,
-                        },
-                    );
-                    self.engine.buffers.give(message);
+                conn::Event::Message { kind, payload } => {
+                    match payload {
+                        Payload::Here(range) => {
+                            let range = within(range);
+                            let payload = &input[range.clone()];
+                            let here = Here::new(base.map(|base| base + range.start), payload);
+                            self.take_message(at, here, kind, payload);
+                        }
+                        Payload::Assembled => {
+                            let message = self.engine.slots[at].conn.take_message();
+                            self.take_message(at, Here::new(None, &message), kind, &message);
+                            self.engine.buffers.give(message);
+                        }
+                    }
                     self.settle_lane_in(input, base);
                 }
                 conn::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
@@ -285,16 +254,16 @@ impl<H: Handler> Shard<H> {
         self.engine.settle_lane(Part { bytes: input, base });
     }
 
-    fn take_message(&mut self, at: u32, here: Here, message: Message<'_>) {
+    fn take_message(&mut self, at: u32, here: Here, kind: Kind, payload: &[u8]) {
         let received = &mut self.engine.counts.received;
-        match message.kind {
-            crate::wire::opcode::Kind::Text => received.text += 1,
-            crate::wire::opcode::Kind::Binary => received.binary += 1,
+        match kind {
+            Kind::Text => received.text += 1,
+            Kind::Binary => received.binary += 1,
         }
-        received.payload_bytes += message.payload.len() as u64;
+        received.payload_bytes += payload.len() as u64;
         if self.engine.slots[at].phase == Phase::Open {
             let mut ctx = Context::new(&mut self.engine, at, Some(here));
-            self.handler.on_message(&mut ctx, message);
+            self.handler.on_message(&mut ctx, Message { kind, payload });
         }
     }
 }

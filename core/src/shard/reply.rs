@@ -9,21 +9,30 @@ use crate::handler::{Handler, Overflow};
 use crate::wire::header::unmasked_len;
 use crate::wire::opcode::Kind;
 
-/// Where the message that is being handled stands, if it is in the scratch.
+/// Where the message that is being handled stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Here {
-    /// Its payload's place in the scratch.
-    pub(super) at: usize,
+    /// Its payload's place in the scratch, if it is there.
+    at: Option<usize>,
     /// The address of its payload, to tell whether a reply is part of it.
-    pub(super) address: usize,
-    pub(super) len: usize,
+    address: usize,
+    len: usize,
 }
 
 impl Here {
+    pub(super) fn new(at: Option<usize>, payload: &[u8]) -> Self {
+        let address = payload.as_ptr() as usize;
+        Self {
+            at,
+            address,
+            len: payload.len(),
+        }
+    }
+
     /// The place in the scratch of a slice that is part of the message.
     fn place(self, slice: &[u8]) -> Option<usize> {
         let offset = (slice.as_ptr() as usize).checked_sub(self.address)?;
-        (offset + slice.len() <= self.len).then_some(self.at + offset)
+        (offset + slice.len() <= self.len).then_some(self.at? + offset)
     }
 }
 
