@@ -63,7 +63,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) counts: Stats,
     /// Frames for the lane's owner that must come behind what is in it.
     pub(super) late: Vec<FrameId>,
-    victims: Vec<FrameId>,
+    /// Frames that have left a queue, while they are counted; empty between calls.
+    pub(super) gone: Vec<FrameId>,
 }
 
 /// What one shard has under way to one home, and who waits for it to arrive.
@@ -103,7 +104,7 @@ impl<H: Handler> Engine<H> {
             parked: 0,
             counts: Stats::default(),
             late: Vec::new(),
-            victims: Vec::new(),
+            gone: Vec::new(),
             config,
         }
     }
@@ -175,11 +176,11 @@ impl<H: Handler> Engine<H> {
     pub(super) fn push_counted(&mut self, at: u32, frame: FrameId) {
         let limits = self.limits();
         let slot = &mut self.slots[at];
-        let victims = &mut self.victims;
+        let gone = &mut self.gone;
         let pushed = slot
             .queue
             .push(&mut self.nodes, &self.store, limits, frame, |victim| {
-                victims.push(victim);
+                gone.push(victim);
             });
         if pushed.is_err() {
             self.counts.delivery.refused_full += 1;
@@ -187,8 +188,8 @@ impl<H: Handler> Engine<H> {
         }
         self.store.retain(frame);
         self.counts.delivery.queued += 1;
-        self.counts.delivery.evicted += self.victims.len() as u64;
-        for victim in self.victims.drain(..) {
+        self.counts.delivery.evicted += self.gone.len() as u64;
+        for victim in self.gone.drain(..) {
             self.store.release(victim);
         }
         let slot = &mut self.slots[at];
@@ -213,7 +214,7 @@ impl<H: Handler> Engine<H> {
 
     /// Throws away what waits for a connection.
     pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
-        let victims = &mut self.victims;
+        let gone = &mut self.gone;
         let slot = &mut self.slots[at];
         // What the adapter has taken may be out already.
         if !(keep_pinned && slot.flags.offered) {
@@ -221,9 +222,9 @@ impl<H: Handler> Engine<H> {
         }
         slot.queue
             .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
-                victims.push(frame);
+                gone.push(frame);
             });
-        for victim in self.victims.drain(..) {
+        for victim in self.gone.drain(..) {
             self.counts.delivery.discarded += u64::from(self.store.rank(victim).is_data());
             self.store.release(victim);
         }

@@ -136,16 +136,16 @@ impl<H: Handler> Engine<H> {
             nodes,
             store,
             counts,
+            gone,
             ..
         } = self;
         let slot = &mut slots[at];
         slot.flags.offered = false;
         let had = slot.queue.in_flight() || self.lane.owner() == Some(at);
-        let mut done: SmallVec<[FrameId; 64]> = SmallVec::new();
         let rest = slot
             .queue
-            .advance(nodes, store, n, |frame| done.push(frame));
-        for frame in done {
+            .advance(nodes, store, n, |frame| gone.push(frame));
+        for frame in gone.drain(..) {
             counts.delivery.written += u64::from(store.rank(frame).is_data());
             store.release(frame);
         }
@@ -153,6 +153,8 @@ impl<H: Handler> Engine<H> {
         slot.queue.settle(nodes, store);
         if self.lane.owner() == Some(at) {
             blocked |= rest < self.lane.len();
+            // First, or what is spilled would be offered to a socket that is full.
+            slot.flags.blocked = blocked;
             self.lane.set_offered(false);
             self.spill_lane(rest);
         }

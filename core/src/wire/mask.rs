@@ -16,17 +16,22 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
     let mut chunks = payload.chunks_exact_mut(CHUNK);
     for chunk in &mut chunks {
         for (four, key) in chunk.chunks_exact_mut(4).zip(wide) {
-            let masked = u32::from_ne_bytes([four[0], four[1], four[2], four[3]]) ^ key;
-            four.copy_from_slice(&masked.to_ne_bytes());
+            apply_word(four, key);
         }
     }
-    for (byte, key) in chunks
-        .into_remainder()
-        .iter_mut()
-        .zip(turned.iter().cycle())
-    {
+    let mut words = chunks.into_remainder().chunks_exact_mut(4);
+    for four in &mut words {
+        apply_word(four, word);
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(turned) {
         *byte ^= key;
     }
+}
+
+#[inline]
+fn apply_word(four: &mut [u8], key: u32) {
+    let masked = u32::from_ne_bytes([four[0], four[1], four[2], four[3]]) ^ key;
+    four.copy_from_slice(&masked.to_ne_bytes());
 }
 
 /// [`apply`] as the RFC writes it, a byte at a time: the oracle of tests and
