@@ -172,6 +172,27 @@ fn senders_on_every_shard_lose_nothing_for_members_that_read() {
 }
 
 #[test]
+fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are() {
+    for shards in SHARDS {
+        let server = Server::start(&format!("--shards {shards} --credit-bytes 4KiB"));
+        for (room, _) in ROOMS {
+            let mut members: Vec<Raw> = (0..4).map(|_| joined(&server, room)).collect();
+            for (at, len) in [(0, 1 << 10), (1, 300_000), (2, (1 << 20) - 4), (3, 70_000)] {
+                let payload: Vec<u8> = (0..len).map(|n| (n / 97 + at) as u8).collect();
+                members[at].send(&frame(BINARY, &[b"msg:", &payload[..]].concat()));
+                for raw in &mut members {
+                    let heard = raw.hear().expect("open");
+                    assert!(
+                        heard.opcode == BINARY && heard.payload == payload,
+                        "{len} bytes"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads() {
     for shards in SHARDS {
         let server = Server::start(&format!("--shards {shards}"));

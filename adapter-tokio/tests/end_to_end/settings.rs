@@ -2,9 +2,10 @@
 //! and file, in that order, and says what is wrong with them.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
-use crate::server::{Log, command};
+use crate::server::{Log, Metrics, Server, command, eventually};
 
 fn refused(set: impl FnOnce(&mut Command) -> &mut Command) -> String {
     let mut command = command();
@@ -70,10 +71,7 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
     let log = Log::read(child.stderr.take().expect("piped"));
     let pool = log.wait_for("worker pool started");
     let listening = log.wait_for("listening on");
-    let metrics = listening
-        .text("address")
-        .parse()
-        .map(crate::server::Metrics::scrape);
+    let metrics = listening.text("address").parse().map(Metrics::scrape);
     let _ = child.kill();
     let _ = child.wait();
     let _ = std::fs::remove_file(&path);
@@ -96,5 +94,24 @@ fn help_and_version_are_pages() {
         let output = command().arg(flag).output().expect("it runs");
         assert_eq!(output.status.code(), Some(0));
         assert!(String::from_utf8_lossy(&output.stdout).contains(expected));
+    }
+}
+
+#[test]
+fn every_address_that_is_named_is_listened_on() {
+    let server = Server::start("--listen [::1]:0");
+    eventually("both are told", || server.log().count("listening on") == 2);
+    let addresses: Vec<SocketAddr> = server
+        .log()
+        .all("listening on")
+        .map(|line| line.text("address").parse().expect("an address"))
+        .collect();
+    assert!(
+        addresses[0].is_ipv4() && addresses[1].is_ipv6(),
+        "{addresses:?}"
+    );
+    for address in addresses {
+        let metrics = Metrics::scrape(address);
+        assert_eq!(metrics.get("stentor_limit{name=\"workers\"}"), 8);
     }
 }

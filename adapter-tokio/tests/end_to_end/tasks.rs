@@ -151,3 +151,17 @@ async fn a_result_for_a_sender_that_has_gone_is_counted() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_messages() {
+    for server in servers("--exclude-sender") {
+        for room in ["A", "B", "C"] {
+            let mut sender = Guest::member(&server, room).await;
+            sender.say("msg:not for me").await;
+            sender.say("task:for all").await;
+            worker(&sender.text().await, "for all");
+            sender.hears("room_broadcast:for all").await;
+            sender.leave().await;
+        }
+    }
+}

@@ -45,10 +45,20 @@ impl Log {
         line.unwrap_or_else(|| panic!("no line `{message}` in\n{self}"))
     }
 
-    /// How many lines have this message.
-    pub(crate) fn count(&self, message: &str) -> usize {
+    /// Every line with this message so far.
+    pub(crate) fn all(&self, message: &str) -> impl Iterator<Item = Line> {
         let lines = &self.0.0.lock().expect("no panic").lines;
-        lines.iter().filter(|line| has(line, message)).count()
+        let all: Vec<Line> = lines
+            .iter()
+            .filter(|line| has(line, message))
+            .map(|line| Line(line.clone()))
+            .collect();
+        all.into_iter()
+    }
+
+    /// How many lines have this message so far.
+    pub(crate) fn count(&self, message: &str) -> usize {
+        self.all(message).count()
     }
 }
 
