@@ -5,11 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
-use stentor_cli::Settings;
+use stentor_cli::{Settings, Throttle};
 use stentor_core::{Admission, Handler};
 use tracing::{info, warn};
 
@@ -82,11 +82,12 @@ pub(crate) async fn run<H: Handler>(
     turned: Arc<Turned>,
 ) -> io::Result<()> {
     let listener = readiness::of_listener(listener)?;
+    let mut lines = Throttle::new(LIMIT_LINES);
     loop {
         let mut ready = listener.readable().await?;
         for _ in 0..ACCEPTS {
             match ready.get_inner().accept() {
-                Ok((stream, _)) => admit(stream, limit, &doors, &turned),
+                Ok((stream, _)) => admit(stream, limit, &doors, &turned, &mut lines),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();
                     break;
@@ -105,13 +106,21 @@ pub(crate) async fn run<H: Handler>(
     }
 }
 
-fn admit<H: Handler>(stream: TcpStream, limit: usize, doors: &Doors<H>, turned: &Turned) {
+fn admit<H: Handler>(
+    stream: TcpStream,
+    limit: usize,
+    doors: &Doors<H>,
+    turned: &Turned,
+    lines: &mut Throttle,
+) {
     let Some((shard, admission)) = doors.admit(limit) else {
         turned.full.fetch_add(1, Ordering::Relaxed);
         return;
     };
-    if admission == Admission::Surplus {
-        info!(limit, "connection limit reached");
+    if admission == Admission::Surplus
+        && let Some(held_back) = lines.admit(Instant::now())
+    {
+        info!(limit, held_back, "connection limit reached");
     }
     // Frames are sent when they are ready; the core already batches them.
     let _ = stream.set_nodelay(true);
@@ -131,3 +140,5 @@ const BACKLOG: i32 = 4_096;
 /// Sockets taken before others of the same thread have their turn.
 const ACCEPTS: usize = 256;
 const PAUSE: Duration = Duration::from_millis(50);
+/// Lines about the limit of connections that a listener writes in a second.
+const LIMIT_LINES: u32 = 5;

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
+use stentor_cli::Throttle;
+use stentor_core::{
+    Chunks, ConnId, Event, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
+};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, error, info};
@@ -36,6 +39,7 @@ pub(crate) struct Driver<H: Handler> {
     outboxes: Vec<Vec<Post<H>>>,
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
+    refusals: Throttle,
     draining: bool,
     ended: bool,
 }
@@ -74,6 +78,7 @@ impl<H: Handler> Driver<H> {
             handler,
             inbox: VecDeque::new(),
             again: VecDeque::new(),
+            refusals: Throttle::new(REFUSAL_LINES),
             draining: false,
             ended: false,
         })
@@ -296,7 +301,7 @@ impl<H: Handler> Driver<H> {
                     self.doors.forget(self.id, admission);
                 }
             }
-            Output::Event(event) => log(event),
+            Output::Event(event) => self.log(event),
         }
     }
 
@@ -337,18 +342,20 @@ impl<H: Handler> Driver<H> {
             Post::End => self.ended = true,
         }
     }
-}
 
-fn log(event: stentor_core::Event) {
-    use stentor_core::Event;
-    match event {
-        Event::Opened(id) => debug!(%id, "opened"),
-        Event::Closed(id, cause) => debug!(%id, cause = cause.label(), "closed"),
-        Event::Failed(id, error) => debug!(%id, error = error.label(), "failed"),
-        Event::Refused(id, error) => {
-            info!(%id, status = error.status(), error = error.label(), "upgrade error");
+    fn log(&mut self, event: Event) {
+        match event {
+            Event::Opened(id) => debug!(%id, "opened"),
+            Event::Closed(id, cause) => debug!(%id, cause = cause.label(), "closed"),
+            Event::Failed(id, error) => debug!(%id, error = error.label(), "failed"),
+            Event::Refused(id, error) => {
+                if let Some(held_back) = self.refusals.admit(self.clock.instant(self.now)) {
+                    let (status, error) = (error.status(), error.label());
+                    info!(%id, status, error, held_back, "upgrade error");
+                }
+            }
+            _ => debug!(?event),
         }
-        _ => debug!(?event),
     }
 }
 
@@ -358,3 +365,5 @@ const BATCH: usize = 1_024;
 const READS: usize = 4;
 /// Outputs handled in a turn; a long fan-out is cut into slices of so many writes.
 const SLICE: usize = 2_048;
+/// Lines about refused requests that a shard writes in a second.
+const REFUSAL_LINES: u32 = 20;

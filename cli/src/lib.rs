@@ -9,6 +9,8 @@ pub mod descriptors;
 pub mod log;
 pub mod metrics;
 mod settings;
+mod throttle;
 
 pub use settings::{HandlerKind, LogFormat, Settings, SettingsError, Source};
+pub use throttle::Throttle;
 pub use tracing::level_filters::LevelFilter;
