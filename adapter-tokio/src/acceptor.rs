@@ -82,7 +82,7 @@ pub(crate) async fn run<H: Handler>(
     turned: Arc<Turned>,
 ) -> io::Result<()> {
     let listener = readiness::of_listener(listener)?;
-    let mut lines = Throttle::new(LIMIT_LINES);
+    let mut lines = Throttle::new(LIMIT_BURST, LIMIT_LINES);
     loop {
         let mut ready = listener.readable().await?;
         for _ in 0..ACCEPTS {
@@ -140,5 +140,6 @@ const BACKLOG: i32 = 4_096;
 /// Sockets taken before others of the same thread have their turn.
 const ACCEPTS: usize = 256;
 const PAUSE: Duration = Duration::from_millis(50);
-/// Lines about the limit of connections that a listener writes in a second.
-const LIMIT_LINES: u32 = 5;
+/// Lines about the limit of connections that a listener writes at once, and in a second.
+const LIMIT_BURST: u32 = 50;
+const LIMIT_LINES: u32 = 2;

@@ -78,7 +78,7 @@ impl<H: Handler> Driver<H> {
             handler,
             inbox: VecDeque::new(),
             again: VecDeque::new(),
-            refusals: Throttle::new(REFUSAL_LINES),
+            refusals: Throttle::new(REFUSAL_BURST, REFUSALS),
             draining: false,
             ended: false,
         })
@@ -365,5 +365,6 @@ const BATCH: usize = 1_024;
 const READS: usize = 4;
 /// Outputs handled in a turn; a long fan-out is cut into slices of so many writes.
 const SLICE: usize = 2_048;
-/// Lines about refused requests that a shard writes in a second.
-const REFUSAL_LINES: u32 = 20;
+/// Lines about refused requests that a shard writes at once, and in a second.
+const REFUSAL_BURST: u32 = 200;
+const REFUSALS: u32 = 10;
