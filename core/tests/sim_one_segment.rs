@@ -110,7 +110,14 @@ fn a_thousand_commands() {
     for shards in [1, 4] {
         for credits in [1, 256] {
             for seed in 0..10 {
-                burst(Network::smooth(seed), shards, credits);
+                let network = Network::smooth(seed);
+                burst(network, shards, credits);
+                let detached = true;
+                let network = Network {
+                    detached,
+                    ..network
+                };
+                burst(network, shards, credits);
             }
         }
     }

@@ -1,11 +1,13 @@
 //! A turn may take in several things before anything is asked for; they keep
 //! their order all the same.
 
+use core::time::Duration;
+
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConnId, Context, Event, Handler, Kind, Letter, Message,
-    Output, Rooms, Shard, ShardId, Timestamp, Verdict,
+    Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Event, Handler, Kind,
+    Letter, Message, Output, Reason, Rooms, Shard, ShardId, Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -224,4 +226,57 @@ fn what_a_connection_had_not_consumed_does_not_meet_the_next_in_its_slot() {
         }
     }
     assert_eq!(next.map(|next| next.slot()), Some(ids[0].slot()));
+}
+
+#[test]
+fn a_write_that_takes_long_holds_up_the_input_of_others_for_a_moment_only() {
+    let config = Config::builder()
+        .queue_messages(4)
+        .build()
+        .expect("in range");
+    let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
+    let ids = [(); 2].map(|()| {
+        let id = shard.accept(NOW, Admission::Normal);
+        read(&mut shard, id, REQUEST);
+        read(&mut shard, id, &text(b"join:a"));
+        turn(&mut shard);
+        id
+    });
+    let [slow, speaker] = ids;
+    let said: Vec<u8> = (0..20)
+        .flat_map(|n| text(format!("msg:{n}").as_bytes()))
+        .collect();
+    read(&mut shard, speaker, &said);
+    // The slow one's bytes are taken, and it is not said how many went out.
+    let mut heard = Vec::new();
+    let mut drain = |shard: &mut Shard<Rooms>, now| {
+        while let Some(output) = shard.poll_output() {
+            let Output::Flush(id) = output else { continue };
+            let mut chunks = Chunks::new();
+            shard.poll_transmit(id, &mut chunks);
+            let bytes = chunks.as_slices().concat();
+            drop(chunks);
+            if id == speaker {
+                shard.handle_transmitted(now, id, bytes.len());
+                heard.extend(bytes);
+            }
+            shard.audit();
+        }
+        heard.iter().filter(|&&byte| byte == 0x81).count()
+    };
+    assert!(drain(&mut shard, NOW) < 20, "input waits for the slow one");
+    let (at, reason) = shard.poll_timeout().expect("not for ever");
+    assert_eq!(reason, Reason::Press);
+    assert!(at <= NOW.after(Duration::from_millis(10)));
+    shard.handle_timeout(at);
+    assert_eq!(drain(&mut shard, at), 20, "it waits no longer");
+    assert_eq!(
+        shard.stats().delivery.refused_full,
+        20 - 4,
+        "the slow one's queue is full"
+    );
+    // Taken for a socket that takes nothing, it is cut off in time.
+    shard.handle_timeout(at.after(config.write_timeout() + config.tick()));
+    assert_eq!(shard.stats().closed[CloseCause::WriteTimeout as usize], 1);
+    assert_eq!(slow.slot(), 0);
 }

@@ -38,6 +38,7 @@ impl<H: Handler> Engine<H> {
         self.tell(Event::Closed(id, cause));
         self.leave_all(at);
         self.forget_program(at);
+        self.relieve(at);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Closing;
         if let Some(state) = slot.state.take() {
@@ -146,6 +147,7 @@ impl<H: Handler> Engine<H> {
         self.forget_pending(at);
         let message = self.slots[at].conn.take_message();
         self.buffers.give(message);
+        self.relieve(at);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
         let id = self.slots.id(at);

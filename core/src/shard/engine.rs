@@ -53,10 +53,12 @@ pub(crate) struct Engine<H: Handler> {
     /// and what waits until they have.
     pub(super) restating: u16,
     pub(super) unpublished: VecDeque<Publication>,
-    /// Some queue is half full and could be flushed: nothing more is to be
-    /// taken in before it was tried. So no message is refused only because
-    /// many came in one read.
-    pub(super) pressure: bool,
+    /// Connections whose queues are half full and whose sockets may take more:
+    /// while there are any, nothing more is taken in. So no message is refused
+    /// only because many came at once.
+    pub(super) pressing: u32,
+    /// Since when there have been any.
+    pub(super) pressing_since: Timestamp,
     pub(super) draining: bool,
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(super) parked: usize,
@@ -99,7 +101,8 @@ impl<H: Handler> Engine<H> {
             credits: (0..shards).map(|_| Credit::default()).collect(),
             restating: 0,
             unpublished: VecDeque::new(),
-            pressure: false,
+            pressing: 0,
+            pressing_since: Timestamp::ORIGIN,
             draining: false,
             parked: 0,
             counts: Stats::default(),
@@ -196,11 +199,35 @@ impl<H: Handler> Engine<H> {
         if !slot.flags.blocked {
             let half_full = slot.queue.messages() > limits.messages / 2
                 || slot.queue.bytes() > limits.bytes / 2;
-            self.pressure |= half_full;
+            if half_full {
+                self.press(at);
+            }
+            let slot = &mut self.slots[at];
             if !slot.flags.dirty {
                 slot.flags.dirty = true;
                 self.dirty.push_back(at);
             }
+        }
+    }
+
+    /// Nothing more is taken in until this connection's socket has been tried.
+    pub(super) fn press(&mut self, at: u32) {
+        let flags = &mut self.slots[at].flags;
+        if !flags.pressing && !flags.blocked {
+            flags.pressing = true;
+            if self.pressing == 0 {
+                self.pressing_since = self.now;
+            }
+            self.pressing += 1;
+        }
+    }
+
+    /// This connection's socket has been tried, or need not be.
+    pub(super) fn relieve(&mut self, at: u32) {
+        let flags = &mut self.slots[at].flags;
+        if core::mem::take(&mut flags.pressing) {
+            self.pressing -= 1;
+            self.pressing_since = self.now;
         }
     }
 

@@ -161,7 +161,7 @@ impl<H: Handler> Shard<H> {
         self.engine.scratch = scratch;
         let rest = range.start + consumed..range.end;
         if !rest.is_empty() {
-            if self.engine.pressure && !self.engine.slots[at].is_parked() {
+            if self.engine.pressing > 0 && !self.engine.slots[at].is_parked() {
                 // Goes on right where it is, once there was a flush.
                 self.engine.rest = Some((at, rest));
                 return;
@@ -173,7 +173,7 @@ impl<H: Handler> Shard<H> {
 
     fn after_input(&mut self, at: u32) {
         let parked = self.engine.slots[at].is_parked();
-        if self.engine.pressure && !parked && self.engine.slots[at].is_behind() {
+        if self.engine.pressing > 0 && !parked && self.engine.slots[at].is_behind() {
             self.engine.schedule(at);
         } else if self.engine.slots[at].flags.eof && !parked {
             self.engine.end_of_input(at);
@@ -193,7 +193,7 @@ impl<H: Handler> Shard<H> {
         loop {
             let slot = &mut self.engine.slots[at];
             match slot.phase {
-                Phase::Open if !self.engine.pressure && !slot.is_parked() => {}
+                Phase::Open if self.engine.pressing == 0 && !slot.is_parked() => {}
                 Phase::Closing if slot.conn.state().may_receive() => {}
                 Phase::Head | Phase::Open => return done,
                 _ => return input.len(),

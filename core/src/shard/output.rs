@@ -94,8 +94,10 @@ impl<H: Handler> Shard<H> {
                 }
                 continue;
             }
-            // Whatever could be flushed has been offered: take in more.
-            self.engine.pressure = false;
+            // More is taken in when all that presses has been tried.
+            if self.engine.pressing > 0 {
+                return None;
+            }
             if let Some(letter) = self.engine.backlog.pop_front() {
                 self.take_letter(letter);
             } else if let Some((at, range)) = self.engine.rest.take() {

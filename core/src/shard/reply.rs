@@ -66,10 +66,13 @@ impl<H: Handler> Engine<H> {
             }
             self.counts.delivery.offered += 1;
             self.counts.delivery.queued += 1;
-            self.pressure |= self.lane.is_full()
+            let full = self.lane.is_full()
                 || self.lane.len() >= self.config.write_batch
                 || self.lane.messages() >= limits.messages
                 || self.lane.len() >= limits.bytes as usize;
+            if full {
+                self.press(at);
+            }
             self.mark_dirty(at);
             return Ok(());
         }

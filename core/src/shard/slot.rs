@@ -66,6 +66,8 @@ pub(super) struct Flags {
     pub(super) offered: bool,
     /// Its socket took less than it was offered.
     pub(super) blocked: bool,
+    /// Its queue is half full, and nobody has seen yet whether its socket takes more.
+    pub(super) pressing: bool,
     /// It stands in the list of those to be gone on with.
     pub(super) resuming: bool,
     /// The adapter was told not to read it.

@@ -1,6 +1,8 @@
 //! Owns what is due when: handshakes that take too long, silent peers, peers
 //! that take nothing, closing handshakes that are not answered.
 
+use core::time::Duration;
+
 use super::Shard;
 use super::engine::Engine;
 use super::slot::Phase;
@@ -18,19 +20,26 @@ use crate::wire::opcode::Opcode;
 pub enum Reason {
     /// A connection's timers are to be looked at.
     Connection,
+    /// Writes take long on which input waits; it need not wait any longer.
+    Press,
 }
 
 impl<H: Handler> Shard<H> {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the
     /// latest, and why. It may turn out that nothing is due, which is counted.
     pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
-        self.engine.wheel.next().map(|at| (at, Reason::Connection))
+        let connection = self.engine.wheel.next().map(|at| (at, Reason::Connection));
+        let press = self.engine.patience().map(|at| (at, Reason::Press));
+        connection
+            .into_iter()
+            .chain(press)
+            .min_by_key(|&(at, _)| at)
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.engine.now = now;
-        let mut idle = true;
+        let mut idle = !self.engine.lose_patience();
         while let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now) {
             idle &= !self.engine.look_at(at);
         }
@@ -40,6 +49,29 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
+    /// Until when input waits for writes that are under way.
+    fn patience(&self) -> Option<Timestamp> {
+        (self.pressing > 0).then(|| self.pressing_since.after(PATIENCE))
+    }
+
+    /// If writes have been under way for too long, their sockets are as good as
+    /// blocked: one that takes nothing must not hold up everyone.
+    fn lose_patience(&mut self) -> bool {
+        let over = self.patience().is_some_and(|at| at <= self.now);
+        if over {
+            for at in 0..self.slots.len() {
+                let slot = &mut self.slots[at];
+                if slot.flags.pressing && slot.flags.offered {
+                    slot.flags.blocked = true;
+                    slot.stalled.get_or_insert(self.now);
+                    self.rearm(at);
+                }
+                self.relieve(at);
+            }
+        }
+        over
+    }
+
     /// Does what is due for a slot, and enters it for the next time. Says
     /// whether anything was due.
     fn look_at(&mut self, at: u32) -> bool {
@@ -115,3 +147,7 @@ impl<H: Handler> Engine<H> {
         }
     }
 }
+
+/// How long input waits for a write that is done elsewhere. An adapter that
+/// writes at once, as the tokio one does, never comes near it.
+const PATIENCE: Duration = Duration::from_millis(10);

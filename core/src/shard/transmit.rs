@@ -175,7 +175,12 @@ impl<H: Handler> Engine<H> {
         }
         let limits = self.limits();
         let queue = &self.slots[at].queue;
-        if queue.messages() <= limits.messages / 2 && queue.bytes() <= limits.bytes / 2 {
+        let half_empty =
+            queue.messages() <= limits.messages / 2 && queue.bytes() <= limits.bytes / 2;
+        if half_empty || blocked {
+            self.relieve(at);
+        }
+        if half_empty {
             self.unpark(at, Wait::Queue);
         }
     }
