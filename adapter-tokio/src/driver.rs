@@ -207,6 +207,10 @@ impl<H: Handler> Driver<H> {
             let Some(link) = self.links.find(id).filter(|link| link.reading) else {
                 return;
             };
+            if !self.shard.is_reading(id) {
+                // It says so in its next outputs, and when to go on.
+                return;
+            }
             let buffer = self.shard.read_buffer();
             let full = buffer.len();
             match link.read(buffer) {
