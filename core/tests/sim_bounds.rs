@@ -109,3 +109,20 @@ fn whoever_says_more_than_its_room_can_be_told_is_not_read_meanwhile() {
         now.bytes - before.bytes
     );
 }
+
+#[test]
+fn tasks_are_handed_out_before_more_are_taken_in() {
+    let mut adapter = Adapter::new(&Config::default());
+    let ids: Vec<_> = (0..20).map(|_| adapter.connect()).collect();
+    let frame = text(b"task:");
+    let burst = frame.repeat((256 << 10) / frame.len());
+    for &id in &ids {
+        adapter.read(id, &burst);
+    }
+    let pending = adapter.shard.stats().links.tasks_pending;
+    assert!(pending <= 4_096, "{pending} tasks wait to be handed out");
+    while adapter.turn() > 0 {}
+    let done = adapter.dispatcher.stats();
+    let all = (ids.len() * burst.len() / frame.len()) as u64;
+    assert_eq!(done.submitted + done.refused_full, all);
+}
