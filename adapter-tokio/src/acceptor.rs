@@ -34,7 +34,8 @@ impl Turned {
 }
 
 /// Opens every address that is to be listened on. Of the default addresses one
-/// may be missing, such as that of IPv6 on a machine without it.
+/// may be missing, such as that of IPv6 on a machine without it; but not because
+/// somebody else has it, who would get half of the visitors.
 pub(crate) fn listen(settings: &Settings) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     let mut failure = None;
@@ -43,7 +44,7 @@ pub(crate) fn listen(settings: &Settings) -> io::Result<Vec<TcpListener>> {
             Ok(listener) => listeners.push(listener),
             Err(error) => {
                 let error = io::Error::new(error.kind(), format!("{address}: {error}"));
-                if !settings.listen_is_default {
+                if !settings.listen_is_default || error.kind() == io::ErrorKind::AddrInUse {
                     return Err(error);
                 }
                 warn!(%error, "not listening");
@@ -143,3 +144,22 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Lines about the limit of connections that a listener writes at once, and in a second.
 const LIMIT_BURST: u32 = 50;
 const LIMIT_LINES: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_address_may_be_missing_but_not_taken() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut settings = Settings::parse(["stentor"], |_| None, |_| unreachable!());
+        let settings = settings.as_mut().expect("the defaults");
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        // Kept for documentation (RFC 5737): no machine has it.
+        settings.listen = vec![free, SocketAddr::from(([192, 0, 2, 1], 0))];
+        assert_eq!(listen(settings).expect("one is enough").len(), 1);
+        settings.listen = vec![free, taken.local_addr().expect("an address")];
+        let error = listen(settings).expect_err("taken");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

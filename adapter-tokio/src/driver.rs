@@ -92,7 +92,9 @@ impl<H: Handler> Driver<H> {
         tokio::pin!(sleep);
         let mut armed = None;
         loop {
-            let busy = self.guarded(Self::take_turn);
+            // After a failure there is: what was handed in is still to be taken,
+            // and the others to be told, and nothing else would wake us for it.
+            let busy = self.guarded(Self::take_turn).unwrap_or(true);
             if self.ended {
                 return Ok(self.shard.stats());
             }
@@ -107,7 +109,10 @@ impl<H: Handler> Driver<H> {
                 biased;
                 ready = self.poll.readable_mut() => {
                     let mut ready = ready?;
-                    ready.get_inner_mut().poll(&mut events, Some(Duration::ZERO))?;
+                    match ready.get_inner_mut().poll(&mut events, Some(Duration::ZERO)) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                        other => other?,
+                    }
                     // A full batch may not be all there is.
                     if events.iter().count() < BATCH {
                         ready.clear_ready();
@@ -127,10 +132,10 @@ impl<H: Handler> Driver<H> {
     }
 
     /// Does a piece of work. If the shard panics, its connections are closed and
-    /// an empty one takes its place; the other shards go on.
-    fn guarded<R: Default>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+    /// an empty one takes its place; the other shards go on. `None` then.
+    fn guarded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
         if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(self))) {
-            return result;
+            return Some(result);
         }
         error!(
             shard = self.id.0,
@@ -144,7 +149,7 @@ impl<H: Handler> Driver<H> {
         let empty = Shard::new(self.id, self.shard.config(), (self.handler)(self.id));
         let failed = std::mem::replace(&mut self.shard, empty);
         self.shard = failed.rebirth((self.handler)(self.id));
-        R::default()
+        None
     }
 
     /// One turn: does what is due, takes what was handed in, reads what was left
@@ -212,6 +217,10 @@ impl<H: Handler> Driver<H> {
             let Some(link) = self.links.find(id).filter(|link| link.reading) else {
                 return;
             };
+            if !self.shard.is_reading(id) {
+                // It says so in its next outputs, and when to go on.
+                return;
+            }
             let buffer = self.shard.read_buffer();
             let full = buffer.len();
             match link.read(buffer) {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
@@ -12,13 +13,13 @@ use mio::net::TcpListener;
 use stentor_cli::Settings;
 use stentor_core::{DispatchStats, Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::acceptor::{self, Turned};
 use crate::clock::Clock;
-use crate::door::Doors;
+use crate::door::{Doors, Post};
 use crate::drain::drain;
 use crate::driver::{Driver, Surroundings};
 use crate::scrape;
@@ -89,6 +90,8 @@ impl Server {
         let clock = Clock::start();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
         let (scrapes, requests) = unbounded_channel();
+        let (ended, mut endings) = unbounded_channel();
+        let _end = EndOnDrop(doors.clone());
         let mut shards = Vec::new();
         for id in doors.shards() {
             let shard = Shard::new(id, &settings.config, handler(id));
@@ -100,7 +103,7 @@ impl Server {
                 scrapes: scrapes.clone(),
                 handler,
             };
-            shards.push(start_shard(shard, around)?);
+            shards.push(start_shard(shard, around, OnEnd(ended.clone()))?);
         }
         let workers = start_workers(&settings, &pool, &doors, work)?;
         let turned = Arc::new(Turned::default());
@@ -108,7 +111,7 @@ impl Server {
         let main = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        main.block_on(async {
+        let served = main.block_on(async {
             let mut shutdown = pin!(shutdown);
             // Once it says that it listens, it can also be told to end.
             let told = poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready()));
@@ -133,10 +136,19 @@ impl Server {
                     turned.clone(),
                 ));
             }
+            let mut failed = false;
             if !is_over {
                 tokio::select! {
                     () = shutdown => {}
-                    Some(ended) = acceptors.join_next() => error!(?ended, "a listener has failed"),
+                    Some(ended) = acceptors.join_next() => {
+                        error!(?ended, "a listener has failed");
+                        failed = true;
+                    }
+                    // Its sockets would wait for ever, and it would be given more.
+                    _ = endings.recv() => {
+                        error!("a shard has ended");
+                        failed = true;
+                    }
                 }
             }
             info!("shutdown: stopping server and worker pool...");
@@ -144,8 +156,9 @@ impl Server {
             drain(&doors, settings.drain).await;
             pool.drain();
             scraper.abort();
-            io::Result::Ok(())
-        })?;
+            io::Result::Ok(failed)
+        });
+        let failed = served?;
         let stats = join(shards)?;
         let abandoned = pool.abandon();
         workers.shutdown_background();
@@ -162,25 +175,66 @@ impl Server {
             abandoned_tasks = abandoned,
             "shutdown complete"
         );
+        if failed {
+            return Err(io::Error::other("a part of the server has failed"));
+        }
         Ok(report)
     }
 }
 
+/// Ends the shards that run, however the server ends.
+struct EndOnDrop<H: Handler>(Arc<Doors<H>>);
+
+impl<H: Handler> Drop for EndOnDrop<H> {
+    fn drop(&mut self) {
+        self.0.post_to_all(|| Post::End);
+    }
+}
+
+/// Tells that a shard's thread has ended, however it did.
+struct OnEnd(UnboundedSender<()>);
+
+impl Drop for OnEnd {
+    fn drop(&mut self) {
+        // At an orderly end nobody listens any more.
+        let _ = self.0.send(());
+    }
+}
+
+/// Starts the thread of a shard, and waits until the shard has what it needs.
 fn start_shard<H>(
     shard: Shard<H>,
     around: Surroundings<H>,
+    on_end: OnEnd,
 ) -> io::Result<JoinHandle<io::Result<Stats>>>
 where
     H: Handler + Send + 'static,
     H::State: Send,
 {
     let name = format!("shard-{}", shard.id().0);
-    thread::Builder::new().name(name).spawn(move || {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async { Driver::new(shard, around)?.run().await })
-    })
+    let (started, starting) = sync_channel(1);
+    let thread = thread::Builder::new().name(name).spawn(move || {
+        let _on_end = on_end;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let ready = runtime.and_then(|runtime| {
+            let driver = runtime.block_on(async { Driver::new(shard, around) })?;
+            Ok((runtime, driver))
+        });
+        // Somebody waits for this.
+        match ready {
+            Ok((runtime, driver)) => {
+                let _ = started.send(Ok(()));
+                runtime.block_on(driver.run())
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+                Ok(Stats::default())
+            }
+        }
+    })?;
+    let told = starting.recv();
+    told.unwrap_or_else(|_| Err(io::Error::other("a shard has panicked")))?;
+    Ok(thread)
 }
 
 fn start_workers<H, W>(

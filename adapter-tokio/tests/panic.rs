@@ -163,3 +163,71 @@ async fn a_task_that_panics_fails_alone() {
     while hear(&mut client).await.is_some() {}
     assert_eq!(run.join().expect("the server").dispatch.panicked, 5);
 }
+
+/// Panics when a task ends: in the middle of what was handed to the shard.
+struct FailsLater;
+
+impl Handler for FailsLater {
+    type State = ();
+    type Task = ();
+    type Outcome = ();
+
+    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+        Verdict::Accept { state: () }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, _: Received<'_>) {
+        ctx.submit(());
+    }
+
+    fn on_outcome(&mut self, _: &mut Context<'_, Self>, _: TaskEnd<Self>) {
+        panic!("as asked")
+    }
+}
+
+struct Nothing;
+
+impl Work<FailsLater> for Nothing {
+    async fn run(&self, _: WorkerId, (): &()) {}
+}
+
+#[tokio::test]
+async fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
+    let args = ["stentor", "--listen", "127.0.0.1:0", "--shards", "3"];
+    let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+    let server = Server::bind(settings).expect("a free port");
+    let address = server.addresses().expect("an address")[0];
+    let (stop, stopped) = oneshot::channel();
+    let until = async move {
+        let _ = stopped.await;
+    };
+    let run = thread::spawn(move || server.run(|_| FailsLater, Nothing, until).expect("an end"));
+    // One on each shard; the last fails, the first makes room for the scrape.
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let (client, _) = connect_async(format!("ws://{address}/ws"))
+            .await
+            .expect("an upgrade");
+        clients.push(client);
+    }
+    say(&mut clients[2], "go").await;
+    assert_eq!(hear(&mut clients[2]).await, None, "it is closed");
+    drop(clients.remove(0));
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    // Two that tell of the failure, and the answers: the scrape, for which every
+    // shard is woken, finds them all on their way or there.
+    let page = metrics(address).await;
+    assert!(page.contains("\nstentor_shard_letters_total 4\n"), "{page}");
+    stop.send(()).expect("it runs");
+    run.join().expect("the server");
+}
+
+async fn metrics(address: SocketAddr) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    stream.write_all(request).await.expect("taken");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.expect("a page");
+    page
+}

@@ -51,6 +51,28 @@ fn an_address_in_use_is_told() {
     assert!(text.contains(&address), "{text}");
 }
 
+/// Shards need descriptors of their own; one that gets none would leave the
+/// sockets that it is given waiting for ever.
+#[test]
+fn a_shard_that_cannot_start_is_told() {
+    let binary = command().get_program().to_owned();
+    for descriptors in ["100", "120", "140"] {
+        let output = Command::new("sh")
+            .args([
+                "-c",
+                "ulimit -n $1; exec $0 --listen 127.0.0.1:0 --shards 32",
+            ])
+            .arg(&binary)
+            .arg(descriptors)
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{descriptors}: {text}");
+        assert!(text.contains("open files"), "{text}");
+        assert!(!text.contains("listening on"), "{text}");
+    }
+}
+
 #[test]
 fn flags_go_before_the_environment_and_that_before_the_file() {
     let name = format!("stentor-settings-{}.toml", std::process::id());

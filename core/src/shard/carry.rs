@@ -85,6 +85,7 @@ impl<H: Handler> Engine<H> {
         if let Some((at, range)) = self.rest.take() {
             self.carry_scratch(at, range);
             self.schedule(at);
+            self.update_reading(at);
         }
     }
 }

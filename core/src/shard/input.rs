@@ -49,6 +49,17 @@ impl<H: Handler> Shard<H> {
         &mut self.engine.scratch[HEADROOM..]
     }
 
+    /// Whether the connection is to be read: what the last
+    /// [`StopReading`](Output::StopReading) or
+    /// [`StartReading`](Output::StartReading) says, be it polled or not yet. For
+    /// an adapter that reads a socket more than once before it polls.
+    pub fn is_reading(&self, id: ConnId) -> bool {
+        self.engine
+            .slots
+            .find(id)
+            .is_some_and(|at| !self.engine.slots[at].flags.unread)
+    }
+
     /// Takes `n` bytes that were read from this connection into
     /// [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, now: Timestamp, id: ConnId, n: usize) {
@@ -304,8 +315,11 @@ impl<H: Handler> Engine<H> {
     /// Tells the adapter whether to read the connection, if that has changed.
     pub(super) fn update_reading(&mut self, at: u32) {
         let slot = &self.slots[at];
+        // Whoever sends faster than what it sends can be done would otherwise
+        // fill our memory instead of its own.
+        let is_far_behind = self.tail_len(at) > MOST_HELD_BACK;
         let (unread, id) = (
-            slot.is_parked() || (self.draining && slot.phase == Phase::Open),
+            slot.is_parked() || (slot.phase == Phase::Open && (self.draining || is_far_behind)),
             self.slots.id(at),
         );
         let slot = &mut self.slots[at];
@@ -321,5 +335,8 @@ impl<H: Handler> Engine<H> {
     }
 }
 
+/// Bytes held back for a connection beyond which it is not read; far more than
+/// the piece of a frame that is left over when all is done.
+const MOST_HELD_BACK: usize = 64 << 10;
 /// Pongs that may wait for one connection; one more replaces the oldest.
 const MAX_PONGS: u32 = 16;

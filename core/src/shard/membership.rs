@@ -87,6 +87,8 @@ impl<H: Handler> Engine<H> {
                 Local::Everyone => self.fan_out_to_all(frame, but),
                 Local::Nobody => self.store.release(frame),
             }
+            // It may have been woken for a credit that it did not need after all.
+            self.wake_for_credit(home);
             return Ok(());
         }
         if !self.take_credit(home, payload.len()) {
@@ -110,6 +112,7 @@ impl<H: Handler> Engine<H> {
         } else {
             self.post(home, Said::Publish(publication));
         }
+        self.wake_for_credit(home);
         Ok(())
     }
 
@@ -187,15 +190,23 @@ impl<H: Handler> Engine<H> {
         self.wake_for_credit(home);
     }
 
-    /// Lets those who wait go on. Each asks again; who finds none left waits again.
-    fn wake_for_credit(&mut self, home: ShardId) {
-        let mut waiting = core::mem::take(&mut self.credits[home.index()].waiting);
-        for conn in waiting.drain(..) {
-            if let Some(at) = self.slots.find(conn) {
-                self.unpark(at, Wait::Credit(home));
+    /// Lets the first in the line go on, if there is a credit for it. Whoever is
+    /// woken and publishes, or ends, wakes the next; so one is on its way as long
+    /// as somebody waits and a credit is free, and nobody is woken only to find
+    /// that others were before it.
+    pub(super) fn wake_for_credit(&mut self, home: ShardId) {
+        let credit = &self.credits[home.index()];
+        let is_free = credit.messages == 0
+            || (credit.messages < self.config.credit_messages
+                && credit.bytes < self.config.credit_bytes);
+        while is_free && let Some(conn) = self.credits[home.index()].waiting.pop_front() {
+            // One that has ended is still in the line.
+            if let Some(at) = self.slots.find(conn)
+                && self.unpark(at, Wait::Credit(home))
+            {
+                return;
             }
         }
-        self.credits[home.index()].waiting = waiting;
     }
 
     pub(super) fn add_member(&mut self, at: u32, name: &[u8]) {

@@ -9,6 +9,7 @@ use super::engine::Engine;
 use super::output::Output;
 use super::pending::{Op, Pending, Wait};
 use crate::handler::{Context, Handler};
+use crate::id::ShardId;
 use crate::stats::CloseCause;
 
 impl<H: Handler> Shard<H> {
@@ -74,6 +75,9 @@ impl<H: Handler> Engine<H> {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Submit(id, task));
+        // They are handed out before more is taken in: one read can hold
+        // thousands, and a turn many reads.
+        self.pressure |= self.outputs.len() >= MOST_OUTPUTS;
     }
 
     /// Holds the connection's program at `op`, or behind the last, until what
@@ -104,15 +108,17 @@ impl<H: Handler> Engine<H> {
             .push_back(op);
     }
 
-    /// Lets a connection go on that waits for this.
-    pub(super) fn unpark(&mut self, at: u32, wait: Wait) {
-        if let Some(pending) = &mut self.slots[at].pending
-            && pending.wait == Some(wait)
-        {
-            pending.wait = None;
+    /// Lets a connection go on that waits for this; says whether it did.
+    pub(super) fn unpark(&mut self, at: u32, wait: Wait) -> bool {
+        let waited = match &mut self.slots[at].pending {
+            Some(pending) => pending.wait.take_if(|for_what| *for_what == wait).is_some(),
+            None => false,
+        };
+        if waited {
             self.parked -= 1;
             self.schedule(at);
         }
+        waited
     }
 
     /// Puts the connection on the list of those to be gone on with.
@@ -139,6 +145,12 @@ impl<H: Handler> Engine<H> {
         pending.ops.clear();
         self.parked -= usize::from(pending.wait.take().is_some());
         self.schedule(at);
+        if lost > 0 {
+            // It may have been woken for a credit that another can have now.
+            for home in (0..self.config.shards).map(ShardId) {
+                self.wake_for_credit(home);
+            }
+        }
     }
 
     /// Forgets everything that is held back for a connection.
@@ -163,3 +175,6 @@ impl<H: Handler> Engine<H> {
             && self.outputs.is_empty()
     }
 }
+
+/// Outputs that may wait while more tasks are taken in.
+const MOST_OUTPUTS: usize = 1_024;
