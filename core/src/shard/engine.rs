@@ -210,6 +210,13 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// Whether what has been taken in must be seen to before more is: sockets
+    /// are to be tried, or outputs pile up (one read can hold thousands of
+    /// tasks, and a turn many reads).
+    pub(super) fn is_pressed(&self) -> bool {
+        self.pressing > 0 || self.outputs.len() >= MOST_OUTPUTS
+    }
+
     /// Nothing more is taken in until this connection's socket has been tried.
     pub(super) fn press(&mut self, at: u32) {
         let flags = &mut self.slots[at].flags;
@@ -347,6 +354,8 @@ impl<H: Handler> Engine<H> {
     }
 }
 
+/// Outputs that may wait while more is taken in.
+const MOST_OUTPUTS: usize = 1_024;
 /// Room before the read area, so that the piece of a frame that was left over
 /// can be put in front of what follows it without moving that.
 pub(super) const HEADROOM: usize = 256;

@@ -172,7 +172,7 @@ impl<H: Handler> Shard<H> {
         self.engine.scratch = scratch;
         let rest = range.start + consumed..range.end;
         if !rest.is_empty() {
-            if self.engine.pressing > 0 && !self.engine.slots[at].is_parked() {
+            if self.engine.is_pressed() && !self.engine.slots[at].is_parked() {
                 // Goes on right where it is, once there was a flush.
                 self.engine.rest = Some((at, rest));
                 return;
@@ -184,7 +184,7 @@ impl<H: Handler> Shard<H> {
 
     fn after_input(&mut self, at: u32) {
         let parked = self.engine.slots[at].is_parked();
-        if self.engine.pressing > 0 && !parked && self.engine.slots[at].is_behind() {
+        if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
             self.engine.schedule(at);
         } else if self.engine.slots[at].flags.eof && !parked {
             self.engine.end_of_input(at);
@@ -202,9 +202,9 @@ impl<H: Handler> Shard<H> {
             done = self.consume_head(at, input);
         }
         loop {
-            let slot = &mut self.engine.slots[at];
+            let slot = &self.engine.slots[at];
             match slot.phase {
-                Phase::Open if self.engine.pressing == 0 && !slot.is_parked() => {}
+                Phase::Open if !slot.is_parked() && !self.engine.is_pressed() => {}
                 Phase::Closing if slot.conn.state().may_receive() => {}
                 Phase::Head | Phase::Open => return done,
                 _ => return input.len(),

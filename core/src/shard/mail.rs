@@ -13,7 +13,7 @@ impl<H: Handler> Shard<H> {
     /// flushed; letters keep their order.
     pub fn handle_mail(&mut self, now: Timestamp, letter: Letter) {
         self.engine.now = now;
-        if self.engine.pressing > 0 || !self.engine.backlog.is_empty() {
+        if self.engine.is_pressed() || !self.engine.backlog.is_empty() {
             self.engine.backlog.push_back(letter);
         } else {
             self.take_letter(letter);

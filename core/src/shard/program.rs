@@ -75,9 +75,6 @@ impl<H: Handler> Engine<H> {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Submit(id, task));
-        // They are handed out before more is taken in: one read can hold
-        // thousands, and a turn many reads.
-        self.pressure |= self.outputs.len() >= MOST_OUTPUTS;
     }
 
     /// Holds the connection's program at `op`, or behind the last, until what
@@ -175,6 +172,3 @@ impl<H: Handler> Engine<H> {
             && self.outputs.is_empty()
     }
 }
-
-/// Outputs that may wait while more tasks are taken in.
-const MOST_OUTPUTS: usize = 1_024;
