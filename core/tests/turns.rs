@@ -5,7 +5,7 @@ use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConnId, Context, Event, Handler, Kind, Letter, Message,
-    Output, Rooms, Shard, ShardId, Timestamp, Verdict,
+    Output, Rooms, Shard, ShardId, TaskEnd, Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -224,4 +224,63 @@ fn what_a_connection_had_not_consumed_does_not_meet_the_next_in_its_slot() {
         }
     }
     assert_eq!(next.map(|next| next.slot()), Some(ids[0].slot()));
+}
+
+/// Each task ends with a word, and before that the first has the connection join.
+struct InOrder;
+
+impl Handler for InOrder {
+    type State = ();
+    type Task = ();
+    type Outcome = &'static str;
+
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
+        Verdict::Accept { state: () }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        ctx.submit(());
+        ctx.submit(());
+        ctx.join(message.payload);
+    }
+
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        let TaskEnd::Done(word) = end else { return };
+        if word == "one" {
+            let room = ctx.room().expect("it has joined").clone();
+            ctx.leave(&room);
+        }
+        ctx.reply(Kind::Text, 9, word.as_bytes());
+    }
+}
+
+#[test]
+fn what_an_outcome_leads_to_goes_before_the_next_outcome() {
+    let mut remote = 0;
+    for n in 0..20 {
+        let mut shards: Vec<_> = (0..2)
+            .map(|id| Shard::new(ShardId(id), &config(2), InOrder))
+            .collect();
+        let id = shards[0].accept(NOW, Admission::Normal);
+        read(&mut shards[0], id, REQUEST);
+        turn(&mut shards[0]);
+        read(&mut shards[0], id, &text(format!("{n}").as_bytes()));
+        let mut letters = turn(&mut shards[0]).1;
+        remote += letters.len();
+        for word in ["one", "two"] {
+            shards[0].handle_task(NOW, id, TaskEnd::Done(word));
+        }
+        let mut said = Vec::new();
+        for at in [1, 0, 1, 0] {
+            for (_, letter) in letters.drain(..) {
+                shards[at].handle_mail(NOW, letter);
+            }
+            let (written, more) = turn(&mut shards[at]);
+            said.extend(written.into_iter().flat_map(|w| w.1));
+            letters = more;
+        }
+        assert_eq!(said, b"\x81\x03one\x81\x03two", "room {n}");
+        assert!(shards[0].is_quiet());
+    }
+    assert!(remote > 0, "some homes are on the other shard");
 }
