@@ -44,7 +44,14 @@ impl<H: Handler> Engine<H> {
         let delivery = &mut new.counts.delivery;
         let gone = delivery.written + delivery.evicted + delivery.discarded;
         delivery.discarded += delivery.queued.saturating_sub(gone);
-        new.counts.links.tasks_pending = 0;
+        // The ends of those that have been handed out still come here.
+        let kept = self
+            .outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Submit(..)))
+            .count();
+        let pending = &mut new.counts.links.tasks_pending;
+        *pending = pending.saturating_sub(kept as u64);
         new.backlog = self.backlog;
         new.outputs = self.outputs;
         new.outputs
