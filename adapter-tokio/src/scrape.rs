@@ -21,7 +21,9 @@ pub(crate) struct Scrape {
     pub(crate) head_only: bool,
 }
 
-/// Answers requests one after the other for as long as there is a server.
+/// Answers requests for as long as there is a server. Those that have come by
+/// the time the shards are asked get one answer, for asking costs every shard a
+/// look at all its connections.
 pub(crate) async fn serve<H: Handler + 'static>(
     mut scrapes: UnboundedReceiver<Scrape>,
     settings: Arc<Settings>,
@@ -29,37 +31,39 @@ pub(crate) async fn serve<H: Handler + 'static>(
     pool: Arc<Pool<H>>,
     turned: Arc<Turned>,
 ) {
-    while let Some(Scrape { id, head_only }) = scrapes.recv().await {
+    let mut waiting = Vec::new();
+    let mut shards = vec![Stats::default(); doors.shards().count()];
+    while scrapes.recv_many(&mut waiting, usize::MAX).await > 0 {
+        gather(&doors, &mut shards).await;
         let mut snapshot = metrics::Snapshot::new(&settings);
-        snapshot.shards = gather(&doors).await;
+        snapshot.shards.clone_from(&shards);
         snapshot.dispatch = pool.stats();
         snapshot.refused_full = turned.full();
         snapshot.accept_errors = turned.errors();
         snapshot.shard_restarts = doors.restarts();
         let text = metrics::render(&snapshot);
-        doors.post(
-            id.shard(),
-            Post::Metrics {
+        for Scrape { id, head_only } in waiting.drain(..) {
+            let text = text.clone();
+            let answer = Post::Metrics {
                 id,
                 text,
                 head_only,
-            },
-        );
+            };
+            doors.post(id.shard(), answer);
+        }
     }
 }
 
-/// What every shard has counted. A shard that does not answer in time is left
-/// out rather than waited for.
-async fn gather<H: Handler>(doors: &Doors<H>) -> Vec<Stats> {
+/// What every shard has counted. Of a shard that does not answer in time stands
+/// what it said last: a counter that goes back would be taken for a restart.
+async fn gather<H: Handler>(doors: &Doors<H>, stats: &mut [Stats]) {
     let (sender, mut receiver) = unbounded_channel();
     doors.post_to_all(|| Post::Stats(sender.clone()));
     drop(sender);
-    let mut stats = vec![Stats::default(); doors.shards().count()];
     let deadline = Instant::now() + PATIENCE;
     while let Ok(Some((shard, counted))) = timeout_at(deadline, receiver.recv()).await {
         stats[shard.index()] = counted;
     }
-    stats
 }
 
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Event, Handler, Kind,
-    Letter, Message, Output, Reason, Rooms, Shard, ShardId, Timestamp, Verdict,
+    Letter, Message, Output, Reason, Rooms, Shard, ShardId, TaskEnd, Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -279,4 +279,85 @@ fn a_write_that_takes_long_holds_up_the_input_of_others_for_a_moment_only() {
     shard.handle_timeout(at.after(config.write_timeout() + config.tick()));
     assert_eq!(shard.stats().closed[CloseCause::WriteTimeout as usize], 1);
     assert_eq!(slow.slot(), 0);
+}
+
+/// Each task ends with a word, and before that the first has the connection join.
+struct InOrder;
+
+impl Handler for InOrder {
+    type State = ();
+    type Task = ();
+    type Outcome = &'static str;
+
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
+        Verdict::Accept { state: () }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        ctx.submit(());
+        ctx.submit(());
+        ctx.join(message.payload);
+    }
+
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        let TaskEnd::Done(word) = end else { return };
+        if word == "one" {
+            let room = ctx.room().expect("it has joined").clone();
+            ctx.leave(&room);
+        }
+        ctx.reply(Kind::Text, 9, word.as_bytes());
+    }
+}
+
+#[test]
+fn what_an_outcome_leads_to_goes_before_the_next_outcome() {
+    let mut remote = 0;
+    for n in 0..20 {
+        let mut shards: Vec<_> = (0..2)
+            .map(|id| Shard::new(ShardId(id), &config(2), InOrder))
+            .collect();
+        let id = shards[0].accept(NOW, Admission::Normal);
+        read(&mut shards[0], id, REQUEST);
+        turn(&mut shards[0]);
+        read(&mut shards[0], id, &text(format!("{n}").as_bytes()));
+        let mut letters = turn(&mut shards[0]).1;
+        remote += letters.len();
+        for word in ["one", "two"] {
+            shards[0].handle_task(NOW, id, TaskEnd::Done(word));
+        }
+        let mut said = Vec::new();
+        for at in [1, 0, 1, 0] {
+            for (_, letter) in letters.drain(..) {
+                shards[at].handle_mail(NOW, letter);
+            }
+            let (written, more) = turn(&mut shards[at]);
+            said.extend(written.into_iter().flat_map(|w| w.1));
+            letters = more;
+        }
+        assert_eq!(said, b"\x81\x03one\x81\x03two", "room {n}");
+        assert!(shards[0].is_quiet());
+    }
+    assert!(remote > 0, "some homes are on the other shard");
+}
+
+#[test]
+fn a_shard_begun_anew_still_awaits_the_tasks_that_were_handed_out() {
+    let mut shard = Shard::new(ShardId(0), &config(1), InOrder);
+    let ids = [(); 2].map(|()| shard.accept(NOW, Admission::Normal));
+    for id in ids {
+        read(&mut shard, id, REQUEST);
+        turn(&mut shard);
+    }
+    read(&mut shard, ids[0], &text(b"handed out"));
+    turn(&mut shard);
+    read(&mut shard, ids[1], &text(b"not handed out"));
+    shard.handle_drain(NOW);
+    let mut shard = shard.rebirth(InOrder);
+    turn(&mut shard);
+    for _ in 0..2 {
+        assert!(!shard.is_quiet());
+        shard.handle_task(NOW, ids[0], TaskEnd::Done("late"));
+        turn(&mut shard);
+    }
+    assert!(shard.is_quiet());
 }

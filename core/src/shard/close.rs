@@ -45,6 +45,8 @@ impl<H: Handler> Engine<H> {
             self.endings.push_back((id, state, cause));
         }
         self.mark_dirty(at);
+        // However it was before: the peer's close frame is to be read.
+        self.update_reading(at);
     }
 
     /// Begins the closing handshake: the close frame stands behind all that waits.

@@ -49,6 +49,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
+    /// How often this shard has begun anew.
+    pub(super) life: u32,
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
     pub(super) restating: u16,
@@ -99,6 +101,7 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
+            life: 0,
             restating: 0,
             unpublished: VecDeque::new(),
             pressing: 0,

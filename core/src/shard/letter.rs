@@ -28,16 +28,17 @@ pub(super) enum Said {
     Deliver(Parcel<Publication>),
     /// From the last shard that delivered a publication, to the one it came from.
     Credit { home: ShardId, bytes: usize },
-    /// A shard has failed, and begins anew.
-    Reborn { shard: ShardId },
+    /// A shard has failed, and begins anew, for the how manieth time.
+    Reborn { shard: ShardId, life: u32 },
     /// To a room's home that begins anew: so many members are on this shard.
     Members {
+        life: u32,
         shard: ShardId,
         room: Bytes,
         members: u32,
     },
     /// To a shard that begins anew: these were all.
-    Restated,
+    Restated { life: u32 },
 }
 
 /// Something said in a room, or to everyone.

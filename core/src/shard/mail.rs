@@ -36,15 +36,18 @@ impl<H: Handler> Shard<H> {
             Said::Publish(publication) => engine.publish_at_home(publication),
             Said::Deliver(parcel) => engine.deliver(parcel),
             Said::Credit { home, bytes } => engine.return_credit(home, bytes),
-            Said::Reborn { shard } => engine.take_reborn(shard),
-            Said::Restated => engine.take_restated(),
+            Said::Reborn { shard, life } => engine.take_reborn(shard, life),
+            // What was told to the one before is told again to this one.
+            Said::Restated { life } if life == engine.life => engine.take_restated(),
             Said::Members {
+                life,
                 shard,
                 room,
                 members,
-            } => {
+            } if life == engine.life => {
                 engine.rooms.add_elsewhere(&room, shard, members);
             }
+            Said::Restated { .. } | Said::Members { .. } => {}
         }
     }
 }

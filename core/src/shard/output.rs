@@ -73,7 +73,8 @@ pub enum Event {
 
 impl<H: Handler> Shard<H> {
     /// The next thing to do. Goes on with what had to wait for a flush once
-    /// nothing else is left, so `None` means that there is nothing at all.
+    /// nothing else is left; so `None` means that there is nothing to do until
+    /// something else is handled, be it only how much of a flush went out.
     pub fn poll_output(&mut self) -> Option<Output<H>> {
         loop {
             self.settle();

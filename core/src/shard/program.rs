@@ -3,11 +3,13 @@
 //! and the input from which more would come.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 
 use super::Shard;
 use super::engine::Engine;
 use super::output::Output;
 use super::pending::{Op, Pending, Wait};
+use super::slot::Phase;
 use crate::handler::{Context, Handler};
 use crate::id::ShardId;
 use crate::stats::CloseCause;
@@ -21,8 +23,11 @@ impl<H: Handler> Shard<H> {
         }
         match op {
             Op::Outcome(end) => {
+                // What it leads to goes before what was given later.
+                let later = self.engine.take_ops(at);
                 let mut ctx = Context::new(&mut self.engine, at, None);
                 self.handler.on_outcome(&mut ctx, end);
+                self.engine.defer_all(at, later);
             }
             op => self.engine.run(at, op),
         }
@@ -105,6 +110,23 @@ impl<H: Handler> Engine<H> {
             .push_back(op);
     }
 
+    fn take_ops(&mut self, at: u32) -> VecDeque<Op<H>> {
+        let pending = self.slots[at].pending.as_mut();
+        pending.map_or_else(VecDeque::new, |pending| core::mem::take(&mut pending.ops))
+    }
+
+    /// Adds commands behind those that wait, unless the connection has ended.
+    fn defer_all(&mut self, at: u32, mut ops: VecDeque<Op<H>>) {
+        if self.slots[at].phase != Phase::Open {
+            self.counts.rooms.abandoned += publications(&ops);
+        } else if !ops.is_empty() {
+            let pending = self.slots[at]
+                .pending
+                .get_or_insert_with(|| Box::new(Pending::new()));
+            pending.ops.append(&mut ops);
+        }
+    }
+
     /// Lets a connection go on that waits for this; says whether it did.
     pub(super) fn unpark(&mut self, at: u32, wait: Wait) -> bool {
         let waited = match &mut self.slots[at].pending {
@@ -133,12 +155,8 @@ impl<H: Handler> Engine<H> {
         let Some(pending) = &mut self.slots[at].pending else {
             return;
         };
-        let lost = pending
-            .ops
-            .iter()
-            .filter(|op| matches!(op, Op::Publish { .. }))
-            .count();
-        self.counts.rooms.abandoned += lost as u64;
+        let lost = publications(&pending.ops);
+        self.counts.rooms.abandoned += lost;
         pending.ops.clear();
         self.parked -= usize::from(pending.wait.take().is_some());
         self.schedule(at);
@@ -171,4 +189,10 @@ impl<H: Handler> Engine<H> {
             && self.counts.links.tasks_pending == 0
             && self.outputs.is_empty()
     }
+}
+
+fn publications<H: Handler>(ops: &VecDeque<Op<H>>) -> u64 {
+    ops.iter()
+        .filter(|op| matches!(op, Op::Publish { .. }))
+        .count() as u64
 }

@@ -3,6 +3,7 @@
 
 use super::letter::Said;
 use super::output::Output;
+use super::pending::Wait;
 use super::{Engine, Shard};
 use crate::handler::Handler;
 use crate::id::ShardId;
@@ -44,17 +45,25 @@ impl<H: Handler> Engine<H> {
         let delivery = &mut new.counts.delivery;
         let gone = delivery.written + delivery.evicted + delivery.discarded;
         delivery.discarded += delivery.queued.saturating_sub(gone);
-        new.counts.links.tasks_pending = 0;
+        // The ends of those that have been handed out still come here.
+        let kept = self
+            .outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Submit(..)))
+            .count();
+        let pending = &mut new.counts.links.tasks_pending;
+        *pending = pending.saturating_sub(kept as u64);
         new.backlog = self.backlog;
         new.outputs = self.outputs;
         new.outputs
             .retain(|output| matches!(output, Output::Mail(..)));
-        let id = new.id;
+        new.life = self.life.wrapping_add(1);
+        let (id, life) = (new.id, new.life);
         for shard in (0..new.config.shards)
             .map(ShardId)
             .filter(|&shard| shard != id)
         {
-            new.post(shard, Said::Reborn { shard: id });
+            new.post(shard, Said::Reborn { shard: id, life });
             new.restating += 1;
         }
         new
@@ -62,16 +71,22 @@ impl<H: Handler> Engine<H> {
 
     /// Another shard has lost what it knew: it has no members any more, nothing
     /// of ours is under way to it, and it must be told who is in its rooms here.
-    pub(super) fn take_reborn(&mut self, shard: ShardId) {
+    pub(super) fn take_reborn(&mut self, shard: ShardId, life: u32) {
         self.rooms.forget_shard(shard);
         self.forgive_credit(shard);
         for room in 0..self.rooms.places() {
-            let members = self.rooms.members(room).len() as u32;
+            // Who is leaving has told so already, and is told that it has left.
+            let stays = |&&at: &&u32| {
+                let pending = self.slots[at].pending.as_ref();
+                pending.is_none_or(|pending| pending.wait != Some(Wait::Left(room)))
+            };
+            let members = self.rooms.members(room).iter().filter(stays).count() as u32;
             if members > 0 && self.rooms.home(self.rooms.name(room)) == shard {
                 let room = self.rooms.name(room).clone();
                 self.post(
                     shard,
                     Said::Members {
+                        life,
                         shard: self.id,
                         room,
                         members,
@@ -79,7 +94,7 @@ impl<H: Handler> Engine<H> {
                 );
             }
         }
-        self.post(shard, Said::Restated);
+        self.post(shard, Said::Restated { life });
     }
 
     /// Another shard has told who is in our rooms there. What was to be
