@@ -49,7 +49,11 @@ impl Adapter {
     fn turn(&mut self) -> usize {
         for handled in 0..SLICE {
             let Some(output) = self.shard.poll_output() else {
-                return handled;
+                let due = self.shard.poll_timeout().is_some_and(|(at, _)| at <= NOW);
+                if due {
+                    self.shard.handle_timeout(NOW);
+                }
+                return handled + usize::from(due);
             };
             match output {
                 Output::Flush(id) => {

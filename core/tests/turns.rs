@@ -361,3 +361,49 @@ fn a_shard_begun_anew_still_awaits_the_tasks_that_were_handed_out() {
     }
     assert!(shard.is_quiet());
 }
+
+#[test]
+fn a_flood_into_full_queues_lets_others_have_their_turn() {
+    let config = Config::builder()
+        .queue_messages(1)
+        .build()
+        .expect("in range");
+    let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
+    let ids: Vec<_> = (0..100)
+        .map(|_| shard.accept(NOW, Admission::Normal))
+        .collect();
+    for &id in &ids {
+        read(&mut shard, id, REQUEST);
+        read(&mut shard, id, &text(b"join:a"));
+        turn(&mut shard);
+    }
+    // Nobody takes anything any more.
+    read(&mut shard, ids[0], &text(b"msg:first"));
+    let drain = |shard: &mut Shard<Rooms>, now| {
+        while let Some(output) = shard.poll_output() {
+            if let Output::Flush(id) = output {
+                let mut chunks = Chunks::new();
+                shard.poll_transmit(id, &mut chunks);
+                drop(chunks);
+                shard.handle_transmitted(now, id, 0);
+            }
+        }
+        shard.stats().rooms.published
+    };
+    assert_eq!(drain(&mut shard, NOW), 1);
+    let flood = text(b"msg:").repeat(20_000);
+    read(&mut shard, ids[0], &flood);
+    let mut turns = 0;
+    while drain(&mut shard, NOW) < 20_001 {
+        turns += 1;
+        let (at, reason) = shard.poll_timeout().expect("there is more");
+        assert_eq!((at, reason), (NOW, Reason::Turn));
+        shard.handle_timeout(NOW);
+    }
+    // 2,000,000 offers, some 260,000 at a stretch.
+    assert!((6..10).contains(&turns), "{turns} turns");
+    assert_ne!(
+        shard.poll_timeout().map(|(_, reason)| reason),
+        Some(Reason::Turn)
+    );
+}

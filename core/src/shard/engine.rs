@@ -61,6 +61,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) pressing: u32,
     /// Since when there have been any.
     pub(super) pressing_since: Timestamp,
+    /// What had been offered when others last had their turn.
+    offered_before: u64,
     pub(super) draining: bool,
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(super) parked: usize,
@@ -106,6 +108,7 @@ impl<H: Handler> Engine<H> {
             unpublished: VecDeque::new(),
             pressing: 0,
             pressing_since: Timestamp::ORIGIN,
+            offered_before: 0,
             draining: false,
             parked: 0,
             counts: Stats::default(),
@@ -217,7 +220,17 @@ impl<H: Handler> Engine<H> {
     /// are to be tried, or outputs pile up (one read can hold thousands of
     /// tasks, and a turn many reads).
     pub(super) fn is_pressed(&self) -> bool {
-        self.pressing > 0 || self.outputs.len() >= MOST_OUTPUTS
+        self.pressing > 0 || self.outputs.len() >= MOST_OUTPUTS || self.is_spent()
+    }
+
+    /// Whether so much was queued at a stretch that others should have their turn.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.counts.delivery.offered - self.offered_before >= MOST_OFFERED
+    }
+
+    /// Others have had their turn.
+    pub(super) const fn begin_stretch(&mut self) {
+        self.offered_before = self.counts.delivery.offered;
     }
 
     /// Nothing more is taken in until this connection's socket has been tried.
@@ -357,6 +370,9 @@ impl<H: Handler> Engine<H> {
     }
 }
 
+/// Messages offered to queues at a stretch: some milliseconds of work, which
+/// one read can ask for that holds thousands of messages to thousands of members.
+const MOST_OFFERED: u64 = 1 << 18;
 /// Outputs that may wait while more is taken in.
 const MOST_OUTPUTS: usize = 1_024;
 /// Room before the read area, so that the piece of a frame that was left over

@@ -95,8 +95,13 @@ impl<H: Handler> Shard<H> {
                 }
                 continue;
             }
-            // More is taken in when all that presses has been tried.
-            if self.engine.pressing > 0 {
+            if self.engine.is_caught_up() {
+                self.engine.begin_stretch();
+                return None;
+            }
+            // More is taken in when all that presses has been tried, and others
+            // have had their turn.
+            if self.engine.pressing > 0 || self.engine.is_spent() {
                 return None;
             }
             if let Some(letter) = self.engine.backlog.pop_front() {

@@ -180,11 +180,15 @@ impl<H: Handler> Engine<H> {
         self.slots[at].pending.as_mut()?.ops.pop_front()
     }
 
+    /// Whether nothing that was taken in is held back.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.backlog.is_empty() && self.resume.is_empty() && self.rest.is_none()
+    }
+
     pub(super) fn is_quiet(&self) -> bool {
         let at_home = self.credits.iter().all(|credit| credit.messages == 0);
-        let idle = self.backlog.is_empty() && self.resume.is_empty() && self.rest.is_none();
         at_home
-            && idle
+            && self.is_caught_up()
             && self.parked == 0
             && self.counts.links.tasks_pending == 0
             && self.outputs.is_empty()

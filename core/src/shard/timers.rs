@@ -22,6 +22,9 @@ pub enum Reason {
     Connection,
     /// Writes take long on which input waits; it need not wait any longer.
     Press,
+    /// So much was done at a stretch that others were to have their turn; it can
+    /// go on at once.
+    Turn,
 }
 
 impl<H: Handler> Shard<H> {
@@ -30,16 +33,22 @@ impl<H: Handler> Shard<H> {
     pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
         let connection = self.engine.wheel.next().map(|at| (at, Reason::Connection));
         let press = self.engine.patience().map(|at| (at, Reason::Press));
+        let spent = self
+            .engine
+            .is_spent()
+            .then_some((self.engine.now, Reason::Turn));
         connection
             .into_iter()
             .chain(press)
+            .chain(spent)
             .min_by_key(|&(at, _)| at)
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.engine.now = now;
-        let mut idle = !self.engine.lose_patience();
+        let mut idle = !self.engine.lose_patience() && !self.engine.is_spent();
+        self.engine.begin_stretch();
         while let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now) {
             idle &= !self.engine.look_at(at);
         }
