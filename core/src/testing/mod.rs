@@ -1,5 +1,6 @@
 //! What tests, fuzzers, benches and simulations share: fake networks, naive
 //! oracles, and parts of the core on their own. Not part of a server.
 
+pub mod conformance;
 pub mod queue;
 pub mod sim;
