@@ -4,6 +4,7 @@
 //! of another make) and `raw` (bytes, well-formed or not).
 
 mod churn;
+mod conformance;
 mod drain;
 mod echo;
 mod floods;
