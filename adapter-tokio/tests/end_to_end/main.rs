@@ -4,7 +4,6 @@
 //! of another make) and `raw` (bytes, well-formed or not).
 
 mod churn;
-mod conformance;
 mod drain;
 mod echo;
 mod floods;

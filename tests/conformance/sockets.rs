@@ -1,20 +1,24 @@
-//! Owns the run of the conformance script against the real binary, the same
-//! script that the bare protocol machine and the simulator pass.
+//! Owns the clients of the conformance script that speak over real sockets.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use stentor_core::conn::{Buffers, Connection, Event, MessageLimits, Payload, Role};
-use stentor_core::testing::conformance::{Application, Host, cases, run};
+use stentor_core::testing::conformance::Host;
 use stentor_core::testing::sim::{Heard, REQUEST};
 
-use crate::server::Server;
-
-/// Clients over real sockets.
-struct Sockets {
+/// Clients of the server at an address.
+pub(crate) struct Sockets {
     address: SocketAddr,
     clients: Vec<Client>,
+}
+
+impl Sockets {
+    pub(crate) const fn new(address: SocketAddr) -> Self {
+        let clients = Vec::new();
+        Self { address, clients }
+    }
 }
 
 struct Client {
@@ -97,29 +101,6 @@ impl Host for Sockets {
             }
         }
     }
-}
-
-fn conforms(application: Application, flags: &str) {
-    let server = Server::start(&format!("{flags} --workers 1"));
-    for case in cases().filter(|case| case.application == application) {
-        let mut host = Sockets {
-            address: server.address(),
-            clients: Vec::new(),
-        };
-        run(case, &mut host).expect("conformance");
-    }
-}
-
-#[test]
-fn echo_on_one_shard_and_on_four() {
-    conforms(Application::Echo, "--handler echo --shards 1");
-    conforms(Application::Echo, "--handler echo --shards 4");
-}
-
-#[test]
-fn rooms_on_one_shard_and_on_four() {
-    conforms(Application::Rooms, "--shards 1");
-    conforms(Application::Rooms, "--shards 4");
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
