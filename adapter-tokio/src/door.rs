@@ -1,9 +1,10 @@
 //! Owns the ways into the threads of the shards: a mailbox and a wake-up each.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::TcpStream;
+use stentor_cli::Census;
 use stentor_core::{
     Admission, CloseCode, ConnId, Handler, Letter, Mailbox, ShardId, Stats, TaskEnd,
 };
@@ -34,34 +35,28 @@ pub(crate) struct Doors<H: Handler> {
     doors: Vec<Door<H>>,
     /// A shard has become quiet or empty.
     pub(crate) changed: Notify,
-    restarts: AtomicU64,
+    pub(crate) census: Census,
 }
 
 struct Door<H: Handler> {
     mailbox: Mailbox<Post<H>>,
     wake: Notify,
-    /// Sockets handed in and not yet closed, those over the limit apart.
-    held: AtomicUsize,
-    /// Sockets over the limit that are being told so.
-    surplus: AtomicUsize,
     quiet: AtomicBool,
     empty: AtomicBool,
 }
 
 impl<H: Handler> Doors<H> {
-    pub(crate) fn new(shards: u16) -> Self {
+    pub(crate) fn new(shards: u16, limit: usize) -> Self {
         let door = |_| Door {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
-            held: AtomicUsize::new(0),
-            surplus: AtomicUsize::new(0),
             quiet: AtomicBool::new(false),
             empty: AtomicBool::new(false),
         };
         Self {
             doors: (0..shards).map(door).collect(),
             changed: Notify::new(),
-            restarts: AtomicU64::new(0),
+            census: Census::new(shards, limit),
         }
     }
 
@@ -103,35 +98,6 @@ impl<H: Handler> Doors<H> {
         self.doors[shard.index()].wake.notified().await;
     }
 
-    /// Chooses the shard with the fewest sockets for a new one, and counts it there.
-    pub(crate) fn admit(&self, limit: usize) -> Option<(ShardId, Admission)> {
-        let held = |door: &Door<H>| door.held.load(Ordering::Relaxed);
-        let least = self
-            .shards()
-            .min_by_key(|shard| held(&self.doors[shard.index()]))?;
-        let door = &self.doors[least.index()];
-        if self.doors.iter().map(held).sum::<usize>() < limit {
-            door.held.fetch_add(1, Ordering::Relaxed);
-            return Some((least, Admission::Normal));
-        }
-        let surplus = |door: &Door<H>| door.surplus.load(Ordering::Relaxed);
-        if self.doors.iter().map(surplus).sum::<usize>() < MOST_SURPLUS {
-            door.surplus.fetch_add(1, Ordering::Relaxed);
-            return Some((least, Admission::Surplus));
-        }
-        None
-    }
-
-    /// A socket is closed.
-    pub(crate) fn forget(&self, shard: ShardId, admission: Admission) {
-        let door = &self.doors[shard.index()];
-        match admission {
-            Admission::Normal => &door.held,
-            Admission::Surplus => &door.surplus,
-        }
-        .fetch_sub(1, Ordering::Relaxed);
-    }
-
     /// A draining shard says how far it is.
     pub(crate) fn report(&self, shard: ShardId, quiet: bool, empty: bool) {
         let door = &self.doors[shard.index()];
@@ -140,15 +106,6 @@ impl<H: Handler> Doors<H> {
         if (quiet && !was_quiet) || (empty && !was_empty) {
             self.changed.notify_one();
         }
-    }
-
-    /// A shard has failed and begun anew.
-    pub(crate) fn count_restart(&self) {
-        self.restarts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn restarts(&self) -> u64 {
-        self.restarts.load(Ordering::Relaxed)
     }
 
     pub(crate) fn all_quiet(&self) -> bool {
@@ -163,6 +120,3 @@ impl<H: Handler> Doors<H> {
             .all(|door| door.empty.load(Ordering::Acquire))
     }
 }
-
-/// Sockets over the limit that are told so at a time; more are closed unheard.
-const MOST_SURPLUS: usize = 32;

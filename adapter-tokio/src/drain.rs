@@ -1,28 +1,28 @@
-//! Owns the end of a server: what was accepted is finished, everyone is told,
-//! and what the deadline cuts off is counted.
+//! Owns the telling and the waiting at the end of a server; in what order, `stentor_cli` says.
 
 use std::time::Duration;
 
-use stentor_core::{CloseCode, Handler};
+use stentor_cli::drain::{Drain, Milestone, Order};
+use stentor_core::Handler;
 use tokio::time::{Instant, timeout_at};
 
 use crate::door::{Doors, Post};
 
-/// Drains every shard: first what is under way between them and at workers,
-/// then their queues, each behind a close frame. Cuts off at the deadline
-/// what is left.
+/// Drains every shard, and ends it.
 pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration) {
-    let begin = Instant::now();
-    let deadline = begin + patience;
-    doors.post_to_all(|| Post::Drain);
-    // A task that does not end must not cost everyone else their goodbye.
-    let first = begin + patience.mul_f32(SHARE_OF_TASKS);
-    wait(doors, Doors::all_quiet, first).await;
-    doors.post_to_all(|| Post::Close(CloseCode::GOING_AWAY));
-    wait(doors, Doors::all_empty, deadline).await;
-    doors.post_to_all(|| Post::Abort);
-    // A shard with nothing left still answers the others, whose members leave rooms at home there.
-    wait(doors, Doors::all_empty, Instant::now() + LAST_LETTERS).await;
+    let mut stages = Drain::new(Instant::now().into(), patience);
+    while let Some(stage) = stages.next(Instant::now().into()) {
+        doors.post_to_all(|| match stage.order {
+            Order::Drain => Post::Drain,
+            Order::Close(code) => Post::Close(code),
+            Order::Abort => Post::Abort,
+        });
+        let done = match stage.until {
+            Milestone::Quiet => Doors::all_quiet,
+            Milestone::Empty => Doors::all_empty,
+        };
+        wait(doors, done, stage.deadline.into()).await;
+    }
     doors.post_to_all(|| Post::End);
 }
 
@@ -33,6 +33,3 @@ async fn wait<H: Handler>(doors: &Doors<H>, done: fn(&Doors<H>) -> bool, until: 
         }
     }
 }
-
-const SHARE_OF_TASKS: f32 = 0.75;
-const LAST_LETTERS: Duration = Duration::from_millis(500);

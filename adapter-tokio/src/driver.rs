@@ -8,15 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_cli::Throttle;
-use stentor_core::{
-    Chunks, ConnId, Event, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
-};
+use stentor_cli::{Clock, Journal};
+use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
-use crate::clock::Clock;
 use crate::door::{Doors, Post};
 use crate::links::Links;
 use crate::readiness;
@@ -39,7 +36,7 @@ pub(crate) struct Driver<H: Handler> {
     outboxes: Vec<Vec<Post<H>>>,
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
-    refusals: Throttle,
+    journal: Journal,
     draining: bool,
     ended: bool,
 }
@@ -78,7 +75,7 @@ impl<H: Handler> Driver<H> {
             handler,
             inbox: VecDeque::new(),
             again: VecDeque::new(),
-            refusals: Throttle::new(REFUSAL_BURST, REFUSALS),
+            journal: Journal::new(),
             draining: false,
             ended: false,
         })
@@ -141,9 +138,9 @@ impl<H: Handler> Driver<H> {
             shard = self.id.0,
             "a shard has panicked; its connections are closed"
         );
-        self.doors.count_restart();
+        self.doors.census.count_restart();
         for admission in self.links.remove_all() {
-            self.doors.forget(self.id, admission);
+            self.doors.census.forget(self.id, admission);
         }
         self.again.clear();
         let empty = Shard::new(self.id, self.shard.config(), (self.handler)(self.id));
@@ -307,10 +304,10 @@ impl<H: Handler> Driver<H> {
             }
             Output::Disconnect(id) => {
                 if let Some(admission) = self.links.remove(id) {
-                    self.doors.forget(self.id, admission);
+                    self.doors.census.forget(self.id, admission);
                 }
             }
-            Output::Event(event) => self.log(event),
+            Output::Event(event) => self.journal.write(self.clock.instant(self.now), event),
         }
     }
 
@@ -324,7 +321,7 @@ impl<H: Handler> Driver<H> {
                         .insert(self.poll.get_ref().registry(), stream, id, admission)
                 {
                     info!(%id, %error, "a socket could not be registered");
-                    self.doors.forget(self.id, admission);
+                    self.doors.census.forget(self.id, admission);
                     self.shard.handle_disconnect(self.now, id);
                 }
             }
@@ -351,21 +348,6 @@ impl<H: Handler> Driver<H> {
             Post::End => self.ended = true,
         }
     }
-
-    fn log(&mut self, event: Event) {
-        match event {
-            Event::Opened(id) => debug!(%id, "opened"),
-            Event::Closed(id, cause) => debug!(%id, cause = cause.label(), "closed"),
-            Event::Failed(id, error) => debug!(%id, error = error.label(), "failed"),
-            Event::Refused(id, error) => {
-                if let Some(held_back) = self.refusals.admit(self.clock.instant(self.now)) {
-                    let (status, error) = (error.status(), error.label());
-                    info!(%id, status, error, held_back, "upgrade error");
-                }
-            }
-            _ => debug!(?event),
-        }
-    }
 }
 
 /// Events taken from the kernel at a time.
@@ -374,6 +356,3 @@ const BATCH: usize = 1_024;
 const READS: usize = 4;
 /// Outputs handled in a turn; a long fan-out is cut into slices of so many writes.
 const SLICE: usize = 2_048;
-/// Lines about refused requests that a shard writes at once, and in a second.
-const REFUSAL_BURST: u32 = 200;
-const REFUSALS: u32 = 10;

@@ -61,7 +61,6 @@
 //! ```
 
 mod acceptor;
-mod clock;
 mod door;
 mod drain;
 mod driver;
@@ -71,5 +70,6 @@ mod scrape;
 mod server;
 mod workers;
 
-pub use server::{Report, Server};
+pub use server::Server;
+pub use stentor_cli::Report;
 pub use workers::Work;

@@ -3,21 +3,13 @@
 use std::io;
 use std::process::ExitCode;
 
-use stentor_cli::{HandlerKind, Settings, log};
+use stentor_cli::{HandlerKind, Settings, program};
 use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
 use stentor_tokio::{Report, Server, Work};
 use tracing::error;
 
 fn main() -> ExitCode {
-    let settings = Settings::from_args("stentor");
-    log::init(&settings);
-    match serve(settings) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(%error, "server error");
-            ExitCode::FAILURE
-        }
-    }
+    program("stentor", serve)
 }
 
 fn serve(settings: Settings) -> io::Result<Report> {

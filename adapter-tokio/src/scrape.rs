@@ -9,7 +9,6 @@ use stentor_core::{ConnId, Handler, Stats};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
-use crate::acceptor::Turned;
 use crate::door::{Doors, Post};
 use crate::workers::Pool;
 
@@ -29,7 +28,6 @@ pub(crate) async fn serve<H: Handler + 'static>(
     settings: Arc<Settings>,
     doors: Arc<Doors<H>>,
     pool: Arc<Pool<H>>,
-    turned: Arc<Turned>,
 ) {
     let mut waiting = Vec::new();
     let mut shards = vec![Stats::default(); doors.shards().count()];
@@ -38,9 +36,7 @@ pub(crate) async fn serve<H: Handler + 'static>(
         let mut snapshot = metrics::Snapshot::new(&settings);
         snapshot.shards.clone_from(&shards);
         snapshot.dispatch = pool.stats();
-        snapshot.refused_full = turned.full();
-        snapshot.accept_errors = turned.errors();
-        snapshot.shard_restarts = doors.restarts();
+        doors.census.fill(&mut snapshot);
         let text = metrics::render(&snapshot);
         for Scrape { id, head_only } in waiting.drain(..) {
             let text = text.clone();

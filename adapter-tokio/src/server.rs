@@ -10,15 +10,14 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
 use mio::net::TcpListener;
-use stentor_cli::Settings;
-use stentor_core::{DispatchStats, Handler, Shard, ShardId, Stats};
+use stentor_cli::{Clock, Report, Settings};
+use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use crate::acceptor::{self, Turned};
-use crate::clock::Clock;
+use crate::acceptor;
 use crate::door::{Doors, Post};
 use crate::drain::drain;
 use crate::driver::{Driver, Surroundings};
@@ -30,16 +29,6 @@ use crate::workers::{self, Pool, Work};
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
-}
-
-/// What a server did in its life.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Report {
-    /// What all shards counted.
-    pub stats: Stats,
-    /// What the dispatcher counted.
-    pub dispatch: DispatchStats,
 }
 
 impl Server {
@@ -85,7 +74,8 @@ impl Server {
             settings,
             listeners,
         } = self;
-        let doors = Arc::new(Doors::new(settings.config.shards()));
+        let limit = settings.max_connections.unwrap_or(usize::MAX);
+        let doors = Arc::new(Doors::new(settings.config.shards(), limit));
         let pool = Arc::new(Pool::new(settings.workers as u16, settings.worker_queue));
         let clock = Clock::start();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
@@ -106,8 +96,6 @@ impl Server {
             shards.push(start_shard(shard, around, OnEnd(ended.clone()))?);
         }
         let workers = start_workers(&settings, &pool, &doors, work)?;
-        let turned = Arc::new(Turned::default());
-        let limit = settings.max_connections.unwrap_or(usize::MAX);
         let main = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -119,22 +107,11 @@ impl Server {
             for listener in &listeners {
                 info!(address = %listener.local_addr()?, "listening on");
             }
-            let scraper = scrape::serve(
-                requests,
-                settings.clone(),
-                doors.clone(),
-                pool.clone(),
-                turned.clone(),
-            );
+            let scraper = scrape::serve(requests, settings.clone(), doors.clone(), pool.clone());
             let scraper = tokio::spawn(scraper);
             let mut acceptors = JoinSet::new();
             for listener in listeners {
-                acceptors.spawn(acceptor::run(
-                    listener,
-                    limit,
-                    doors.clone(),
-                    turned.clone(),
-                ));
+                acceptors.spawn(acceptor::run(listener, doors.clone()));
             }
             let mut failed = false;
             if !is_over {
@@ -160,21 +137,9 @@ impl Server {
         });
         let failed = served?;
         let stats = join(shards)?;
-        let abandoned = pool.abandon();
+        pool.abandon();
         workers.shutdown_background();
-        let report = Report {
-            stats,
-            dispatch: pool.stats(),
-        };
-        let delivery = &report.stats.delivery;
-        info!(
-            accepted = delivery.queued,
-            written = delivery.written,
-            evicted = delivery.evicted,
-            discarded = delivery.discarded,
-            abandoned_tasks = abandoned,
-            "shutdown complete"
-        );
+        let report = Report::complete(stats, pool.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }

@@ -67,9 +67,9 @@ impl<H: Handler> Pool<H> {
     }
 
     /// Gives up what no worker has begun.
-    pub(crate) fn abandon(&self) -> usize {
+    pub(crate) fn abandon(&self) {
         let abandoned = self.dispatcher().abandon();
-        abandoned.len()
+        drop(abandoned);
     }
 
     fn dispatcher(&self) -> MutexGuard<'_, Dispatcher<H::Task>> {

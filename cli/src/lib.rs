@@ -1,16 +1,30 @@
 //! What the server binaries share and the core must not know.
 //!
 //! This crate owns the [`Settings`] (flags, environment, file), the set-up of the [`log`], the
-//! budget of file [`descriptors`] and the text of the [`metrics`]. It owns no socket, no runtime
-//! and no thread, and it leaves every limit of the core to [`stentor_core::Config`].
+//! budget of file [`descriptors`], the text of the [`metrics`], and what every adapter decides alike:
+//! which shard gets a socket ([`Census`]), what a log says ([`Journal`]), the order of a shutdown
+//! ([`drain`]). It owns no socket, no runtime and no thread, and it leaves every limit of the core
+//! to [`stentor_core::Config`].
 #![forbid(unsafe_code)]
 
+mod census;
+mod clock;
 pub mod descriptors;
+pub mod drain;
+mod journal;
+pub mod listen;
 pub mod log;
 pub mod metrics;
+mod program;
+mod report;
 mod settings;
 mod throttle;
 
+pub use census::Census;
+pub use clock::Clock;
+pub use journal::{Journal, LimitJournal};
+pub use program::program;
+pub use report::Report;
 pub use settings::{HandlerKind, LogFormat, Settings, SettingsError, Source};
 pub use throttle::Throttle;
 pub use tracing::level_filters::LevelFilter;

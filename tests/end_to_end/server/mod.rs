@@ -157,7 +157,7 @@ impl Drop for Server {
 
 /// The binary, with no setting from the environment of the test.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+    let mut command = Command::new(BINARY.path);
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("STENTOR_") {
             command.env_remove(key);
@@ -165,6 +165,37 @@ pub(crate) fn command() -> Command {
     }
     command
 }
+
+/// The binary under test, and where it differs by its nature.
+pub(crate) struct Binary {
+    path: &'static str,
+    /// Threads that a connection has to itself.
+    pub(crate) threads: usize,
+    /// Whether each shard needs descriptors of its own, and can fail to get them.
+    pub(crate) shards_need_descriptors: bool,
+    /// Bytes of memory that an idle connection in a room may take, in a build for tests.
+    pub(crate) memory: usize,
+}
+
+/// That of the package for which this suite is built.
+pub(crate) const BINARY: Binary = match (
+    option_env!("CARGO_BIN_EXE_stentor"),
+    option_env!("CARGO_BIN_EXE_stentor-std"),
+) {
+    (Some(path), _) => Binary {
+        path,
+        threads: 0,
+        shards_need_descriptors: true,
+        memory: 1 << 10,
+    },
+    (_, Some(path)) => Binary {
+        path,
+        threads: 2,
+        shards_need_descriptors: false, // a lock and a thread
+        memory: 64 << 10,
+    },
+    _ => panic!("the package has no server"),
+};
 
 /// Waits until something holds.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -4,24 +4,30 @@ use std::time::Instant;
 
 use stentor_core::Timestamp;
 
-/// A clock that all shards share.
+/// A clock that all shards of a server share.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     origin: Instant,
 }
 
 impl Clock {
-    pub(crate) fn start() -> Self {
+    /// A clock that begins now.
+    #[must_use]
+    pub fn start() -> Self {
         Self {
             origin: Instant::now(),
         }
     }
 
-    pub(crate) fn now(self) -> Timestamp {
+    /// What time it is, for the core.
+    #[must_use]
+    pub fn now(self) -> Timestamp {
         Timestamp::from_micros(self.origin.elapsed().as_micros() as u64)
     }
 
-    pub(crate) fn instant(self, at: Timestamp) -> Instant {
+    /// When that is, for the system.
+    #[must_use]
+    pub fn instant(self, at: Timestamp) -> Instant {
         self.origin + at.since(Timestamp::ORIGIN)
     }
 }

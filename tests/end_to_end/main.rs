@@ -1,9 +1,12 @@
-//! The binary `stentor` from outside: as a process with flags, signals and exit
+//! A server's binary from outside: as a process with flags, signals and exit
 //! codes, spoken to over real sockets by clients that share no code with it.
+//! Each package with a server has this as a test of its own; what differs by a
+//! server's nature is named in `server`, and nothing else does.
 //! How the process is run is in `server`; who speaks to it in `guest` (a client
 //! of another make) and `raw` (bytes, well-formed or not).
 
 mod churn;
+mod crowd;
 mod drain;
 mod echo;
 mod floods;

@@ -1,0 +1,160 @@
+//! Owns the listeners: new sockets go to the shard with the fewest, up to the
+//! limit of connections. One thread for all of them, so the limit is exact.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{SendFlags, send};
+use socket2::{Domain, Protocol, Socket, Type};
+use stentor_cli::listen::{is_of_the_peer, open_all};
+use stentor_cli::{LimitJournal, Settings, Throttle};
+use stentor_core::{Admission, Handler, HandshakeError, handshake};
+use tracing::warn;
+
+use crate::connection;
+use crate::station::Stations;
+
+/// Opens every address that is to be listened on.
+pub(crate) fn listen(settings: &Settings) -> io::Result<Vec<TcpListener>> {
+    open_all(settings, open)
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        // An address means itself: the IPv4 ones are listed on their own.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    // Who has gone again by the time it is accepted must not block the others.
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Takes sockets of all listeners until the other end of `stop` is closed.
+pub(crate) fn run<H>(
+    listeners: &[TcpListener],
+    stop: &UnixStream,
+    stations: &Arc<Stations<H>>,
+) -> io::Result<()>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+{
+    let mut acceptor = Acceptor {
+        stations,
+        limit: LimitJournal::new(),
+        failures: Throttle::new(FAILURES, FAILURES),
+        dismissed: VecDeque::new(),
+    };
+    loop {
+        let mut ready: Vec<_> = listeners
+            .iter()
+            .map(|listener| PollFd::new(listener, PollFlags::IN))
+            .collect();
+        ready.push(PollFd::new(stop, PollFlags::IN));
+        match poll(&mut ready, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if ready.pop().is_some_and(|stop| !stop.revents().is_empty()) {
+            return Ok(());
+        }
+        for (listener, ready) in listeners.iter().zip(ready) {
+            if !ready.revents().is_empty() {
+                acceptor.accept(listener);
+            }
+        }
+    }
+}
+
+struct Acceptor<'a, H: Handler> {
+    stations: &'a Arc<Stations<H>>,
+    limit: LimitJournal,
+    failures: Throttle,
+    /// Sockets that were told that there is no thread for them: kept for a
+    /// while, or the kernel might take the answer back.
+    dismissed: VecDeque<TcpStream>,
+}
+
+impl<H> Acceptor<'_, H>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+{
+    fn accept(&mut self, listener: &TcpListener) {
+        for _ in 0..ACCEPTS {
+            match listener.accept() {
+                Ok((stream, _)) => self.admit(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    // Mostly that no descriptor is left: accepting again at once would spin.
+                    self.stations.census.count_accept_error();
+                    warn!(%error, "accept error");
+                    thread::sleep(PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream) {
+        let census = &self.stations.census;
+        let Some((shard, admission)) = census.admit() else {
+            return;
+        };
+        if admission == Admission::Surplus {
+            self.limit.write(Instant::now(), census.limit());
+        }
+        // Frames are sent when they are ready; the core already batches them.
+        let _ = stream.set_nodelay(true);
+        if let Err((error, stream)) = connection::start(self.stations, stream, shard, admission) {
+            census.count_full();
+            if let Some(held_back) = self.failures.admit(Instant::now()) {
+                warn!(%error, held_back, "no thread for a connection");
+            }
+            self.dismiss(stream);
+        }
+    }
+
+    /// Answers that there is no room, whatever was asked.
+    fn dismiss(&mut self, mut stream: TcpStream) {
+        let mut answer = Vec::new();
+        handshake::response::refusal(&mut answer, HandshakeError::Full, false);
+        // A new socket has room for so little; one that is gone needs no answer.
+        let _ = send(&stream, &answer, SendFlags::DONTWAIT);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.set_nonblocking(true);
+        // What is unread when a socket is closed makes the kernel reset it.
+        let mut unread = [0; 4_096];
+        let _ = stream.read(&mut unread);
+        self.dismissed.push_back(stream);
+        if self.dismissed.len() > MOST_DISMISSED
+            && let Some(mut oldest) = self.dismissed.pop_front()
+        {
+            let _ = oldest.read(&mut unread);
+        }
+    }
+}
+
+const BACKLOG: i32 = 4_096;
+/// Sockets of a listener taken before the others have their turn.
+const ACCEPTS: usize = 256;
+const PAUSE: Duration = Duration::from_millis(50);
+/// Lines about threads that could not be started, at once and in a second.
+const FAILURES: u32 = 2;
+/// Sockets kept after they were told that there is no thread for them.
+const MOST_DISMISSED: usize = 32;

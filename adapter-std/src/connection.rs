@@ -1,0 +1,119 @@
+//! Owns the birth of a connection: its place in a shard, and its two threads.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+
+use stentor_core::{Admission, ConnId, Handler, ShardId};
+
+use crate::links::Socket;
+use crate::station::Stations;
+use crate::{reader, writer};
+
+/// Gives a socket to a shard, with a thread that reads and one that writes it.
+/// They end by themselves when the shard lets go of it.
+///
+/// # Errors
+/// That there is no thread to be had, and the socket; the shard has never heard
+/// of it then.
+pub(crate) fn start<H>(
+    stations: &Arc<Stations<H>>,
+    stream: TcpStream,
+    shard: ShardId,
+    admission: Admission,
+) -> Result<(), (io::Error, TcpStream)>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+{
+    let socket = Socket::new(stream, shard, admission, stations.census.clone());
+    let birth = Arc::new(Birth {
+        socket: Arc::new(socket),
+        id: OnceLock::new(),
+    });
+    let threads = spawn("reader", stations, &birth, reader::run).and_then(|reader| {
+        match spawn("writer", stations, &birth, writer::run) {
+            Ok(writer) => Ok([reader, writer]),
+            Err(error) => {
+                birth.tell(None, &[reader]);
+                Err(error)
+            }
+        }
+    });
+    match threads {
+        Ok(threads) => {
+            let socket = birth.socket.clone();
+            let told = stations.turn(
+                shard,
+                |_| {},
+                |inside| {
+                    let id = inside.shard.accept(inside.now, admission);
+                    inside.links.insert(id, socket);
+                    id
+                },
+            );
+            // A shard that fails just then has let go of everything.
+            birth.tell(told, &threads);
+            // Its first deadline is the ticker's business.
+            stations.wake_ticker(shard);
+            Ok(())
+        }
+        Err(error) => match birth.socket.stream.try_clone() {
+            Ok(stream) => Err((error, stream)),
+            // No descriptor either: it is closed unheard.
+            Err(_) => Ok(()),
+        },
+    }
+}
+
+/// A connection whose threads wait to be told which it is.
+struct Birth {
+    socket: Arc<Socket>,
+    /// `None` within: it has none, and they end.
+    id: OnceLock<Option<ConnId>>,
+}
+
+impl Birth {
+    fn tell(&self, id: Option<ConnId>, threads: &[JoinHandle<()>]) {
+        // Only this tells, and only once.
+        let _ = self.id.set(id);
+        for thread in threads {
+            thread.thread().unpark();
+        }
+    }
+
+    fn wait(&self) -> Option<ConnId> {
+        loop {
+            if let Some(&id) = self.id.get() {
+                return id;
+            }
+            thread::park();
+        }
+    }
+}
+
+fn spawn<H>(
+    name: &str,
+    stations: &Arc<Stations<H>>,
+    birth: &Arc<Birth>,
+    run: fn(&Stations<H>, &Arc<Socket>, ConnId),
+) -> io::Result<JoinHandle<()>>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+{
+    let (stations, birth) = (stations.clone(), birth.clone());
+    let thread = thread::Builder::new().name(name.into()).stack_size(STACK);
+    thread.spawn(move || {
+        if let Some(id) = birth.wait() {
+            let socket = birth.socket.clone();
+            drop(birth);
+            run(&stations, &socket, id);
+        }
+    })
+}
+
+/// Room for the deepest calls of a connection's thread: a message through the
+/// application, a log line, a panic on its way out.
+const STACK: usize = 256 << 10;

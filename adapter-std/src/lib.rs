@@ -1,0 +1,81 @@
+//! Stentor on blocking threads (Unix), without an async runtime: a shard behind
+//! a lock; for each connection a thread that reads and one that writes, with
+//! small stacks; for each shard a ticker, which sees to its timers and to the
+//! letters of the others; workers; an acceptor that spreads new sockets. Moves
+//! bytes, letters, tasks and time; whatever is protocol or policy is in
+//! `stentor-core`.
+//!
+//! The binary `stentor-std` serves the applications that come with the core. Your own
+//! is a [`Handler`](stentor_core::Handler), one for each shard, and a [`Work`]:
+//!
+//! ```
+//! use stentor_cli::{Settings, log};
+//! use stentor_core::handshake::Request;
+//! use stentor_core::{Context, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
+//! use stentor_std::{Server, Work};
+//!
+//! /// Sorts the letters of a message, which is somebody else's work.
+//! struct Sorting;
+//!
+//! impl Handler for Sorting {
+//!     type State = ();
+//!     type Task = String;
+//!     type Outcome = String;
+//!
+//!     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+//!         Verdict::Accept { state: () }
+//!     }
+//!
+//!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+//!         ctx.submit(String::from_utf8_lossy(message.payload).into_owned());
+//!     }
+//!
+//!     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+//!         if let TaskEnd::Done(sorted) = end {
+//!             ctx.reply(Kind::Text, 10, sorted.as_bytes());
+//!         }
+//!     }
+//! }
+//!
+//! struct Sort;
+//!
+//! impl Work<Sorting> for Sort {
+//!     fn run(&self, _: WorkerId, task: &String) -> String {
+//!         let mut letters: Vec<char> = task.chars().collect();
+//!         letters.sort_unstable();
+//!         letters.into_iter().collect()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A program would take its own: Settings::from_args("sorting").
+//! let args = ["sorting", "--listen", "127.0.0.1:0"];
+//! let settings = Settings::parse(args, |_| None, |path| std::fs::read_to_string(path))?;
+//! log::init(&settings);
+//! let server = Server::bind(settings)?;
+//! println!("listening on {:?}", server.addresses()?);
+//! // It serves until this returns, then drains.
+//! let shutdown = || ();
+//! let report = server.run(|_shard| Sorting, Sort, shutdown)?;
+//! assert_eq!(report.stats.links.held, 0);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod acceptor;
+mod buffers;
+mod connection;
+mod drain;
+mod links;
+mod reader;
+mod scrape;
+mod sending;
+mod server;
+mod station;
+mod workers;
+mod writer;
+
+pub use server::Server;
+pub use stentor_cli::Report;
+pub use workers::Work;

@@ -1,0 +1,58 @@
+//! The binary `stentor-std`: settings in, a server until a signal, an exit code out.
+
+use std::convert::Infallible;
+use std::io;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use stentor_cli::{HandlerKind, Settings, program};
+use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_std::{Report, Server, Work};
+
+fn main() -> ExitCode {
+    program("stentor-std", serve)
+}
+
+fn serve(settings: Settings) -> io::Result<Report> {
+    let work_time = settings.work_time;
+    let rooms = settings.rooms();
+    let handler = settings.handler;
+    let server = Server::bind(settings)?;
+    // Before it says that it listens: then it can also be told to end.
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let until_signal = move || {
+        signals.forever().next();
+        // The next ones change nothing: they are taken, and nobody listens.
+        std::mem::forget(signals);
+    };
+    match handler {
+        HandlerKind::Rooms => server.run(move |_| rooms, BuiltIn { work_time }, until_signal),
+        HandlerKind::Echo => server.run(|_| Echo, Nothing, until_signal),
+    }
+}
+
+/// The work of the rooms application.
+struct BuiltIn {
+    work_time: Duration,
+}
+
+impl Work<Rooms> for BuiltIn {
+    fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
+        if !self.work_time.is_zero() {
+            sleep(self.work_time);
+        }
+        task.run(worker)
+    }
+}
+
+/// The echo application has no tasks.
+struct Nothing;
+
+impl Work<Echo> for Nothing {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+        match *task {}
+    }
+}

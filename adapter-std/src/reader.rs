@@ -1,0 +1,157 @@
+//! Owns the thread that reads a socket: outside the shard's lock into a buffer
+//! of its own, then into the shard. What the shard answers at once to what it
+//! was given, this thread sends too, which saves waking another.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use rustix::net::{RecvFlags, recv};
+use stentor_core::{ConnId, Handler};
+
+use crate::links::Socket;
+use crate::sending::{Parcels, settle};
+use crate::station::{Inside, Stations};
+
+/// Reads a socket until it ends, or the shard has let go of it.
+pub(crate) fn run<H: Handler>(stations: &Stations<H>, socket: &Arc<Socket>, id: ConnId) {
+    let reader = Reader {
+        stations,
+        socket,
+        id,
+    };
+    let register = |inside: &mut Inside<H>| {
+        if let Some(link) = inside.links.find(id) {
+            link.reader = Some(thread::current());
+        }
+    };
+    stations.handle_with(id.shard(), register);
+    reader.read();
+}
+
+struct Reader<'a, H: Handler> {
+    stations: &'a Stations<H>,
+    socket: &'a Socket,
+    id: ConnId,
+}
+
+/// What a reader does after a turn.
+enum Next {
+    /// The shard has let go of the connection.
+    End,
+    /// It was not to be read just then, but is now.
+    Again,
+    /// It is not to be read.
+    Wait,
+    Read,
+    Send,
+}
+
+impl<H: Handler> Reader<'_, H> {
+    fn read(&self) {
+        let mut first = [0; FIRST];
+        loop {
+            match self.receive(&mut first, RecvFlags::empty()) {
+                Ok(0) => return self.end(true),
+                Ok(n) => {
+                    if !self.hand_in(&mut first[..n]) {
+                        return;
+                    }
+                    // There is more, probably, and it takes fewer turns at once.
+                    if n == FIRST && !self.read_much() {
+                        return;
+                    }
+                }
+                Err(_) => return self.end(false),
+            }
+        }
+    }
+
+    /// Reads what is there already. False if the connection is gone.
+    fn read_much(&self) -> bool {
+        let mut buffer = self.stations.buffers.take();
+        let mut goes_on = true;
+        while goes_on && let Ok(n @ 1..) = self.receive(&mut buffer, RecvFlags::DONTWAIT) {
+            goes_on = self.hand_in(&mut buffer[..n]);
+        }
+        self.stations.buffers.give(buffer);
+        // Its end or its failure is seen by the next read.
+        goes_on
+    }
+
+    fn receive(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+        loop {
+            match recv(&self.socket.stream, &mut *buffer, flags).map_err(io::Error::from) {
+                Ok((_, n)) => return Ok(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn hand_in(&self, bytes: &mut [u8]) -> bool {
+        self.when_reading(|inside| inside.shard.handle_input(inside.now, self.id, bytes))
+    }
+
+    /// Tells the shard that nothing more comes.
+    fn end(&self, orderly: bool) {
+        self.when_reading(|inside| {
+            if orderly {
+                inside.shard.handle_eof(inside.now, self.id);
+            } else {
+                inside.shard.handle_disconnect(inside.now, self.id);
+            }
+        });
+    }
+
+    /// Does something with the shard once it wants this connection's bytes, and
+    /// sends what it answers. False if the connection is gone.
+    fn when_reading(&self, work: impl FnOnce(&mut Inside<H>)) -> bool {
+        let work = Cell::new(Some(work));
+        let waits = || {
+            let waiting = work.take();
+            let waits = waiting.is_some();
+            work.set(waiting);
+            waits
+        };
+        let mut parcels = Parcels::new(&self.stations.buffers);
+        let mut sent = None;
+        for sends in 0.. {
+            let settled = sent.take();
+            let next = self.stations.turn(
+                self.id.shard(),
+                |inside| {
+                    if let Some(sent) = settled {
+                        settle(inside, self.id, sent);
+                    }
+                    let is_read = inside.links.find(self.id).is_some_and(|link| link.reading)
+                        && inside.shard.is_reading(self.id);
+                    if is_read && let Some(work) = work.take() {
+                        work(inside);
+                    }
+                },
+                |inside| match inside.links.find(self.id).map(|link| link.reading) {
+                    None => Next::End,
+                    Some(true) if waits() => Next::Again,
+                    Some(false) if waits() => Next::Wait,
+                    Some(_) if sends < SENDS && parcels.take(inside, self.id) => Next::Send,
+                    Some(_) => Next::Read,
+                },
+            );
+            match next {
+                None | Some(Next::End) => return false,
+                Some(Next::Again) => {}
+                Some(Next::Wait) => thread::park(),
+                Some(Next::Read) => return true,
+                Some(Next::Send) => sent = Some(parcels.send(self.socket)),
+            }
+        }
+        true
+    }
+}
+
+/// What a reader keeps on its stack: enough for most messages.
+const FIRST: usize = 1 << 10;
+/// Sends after which a reader leaves the rest to the writer, so as to read on.
+const SENDS: usize = 4;

@@ -1,0 +1,346 @@
+//! Owns a shard behind its lock: the turns that threads take there, what the
+//! shard asks for in them, and who is to be woken when the lock is free again.
+//! No socket is read or written in here.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+
+use stentor_cli::{Census, Clock, Journal};
+use stentor_core::{
+    Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
+};
+use tracing::error;
+
+use crate::buffers::Buffers;
+use crate::links::{Link, Links, Socket};
+use crate::scrape::Scrape;
+use crate::workers::Pool;
+
+/// Makes the application of a shard, at first and after a failure.
+pub(crate) type Maker<H> = Box<dyn Fn(ShardId) -> H + Send + Sync>;
+
+/// Every shard of a server, and what their threads share.
+pub(crate) struct Stations<H: Handler> {
+    stations: Vec<Station<H>>,
+    pub(crate) pool: Pool<H>,
+    pub(crate) census: Arc<Census>,
+    pub(crate) buffers: Buffers,
+    clock: Clock,
+    handler: Maker<H>,
+}
+
+/// One shard.
+struct Station<H: Handler> {
+    inside: Mutex<Inside<H>>,
+    /// Letters of other shards. Pushed to under the lock of the shard they come
+    /// from, drained only under the lock of this one: so they keep their order.
+    mailbox: Mailbox<Letter>,
+    /// The thread that sees to letters and timers.
+    ticker: OnceLock<Thread>,
+}
+
+/// What the lock of a shard protects.
+pub(crate) struct Inside<H: Handler> {
+    pub(crate) shard: Shard<H>,
+    pub(crate) links: Links,
+    pub(crate) now: Timestamp,
+    inbox: VecDeque<Letter>,
+    /// Connections whose writer may have something to do.
+    touched: Vec<ConnId>,
+    /// When the ticker wakes by itself.
+    armed: Option<Timestamp>,
+    journal: Journal,
+    scrapes: Sender<Option<Scrape>>,
+}
+
+/// Whom to wake, and which sockets to end, once the lock is free.
+#[derive(Default)]
+struct Wakes {
+    threads: Vec<Thread>,
+    shut: Vec<Arc<Socket>>,
+    ended: Vec<Link>,
+    tickers: Vec<ShardId>,
+    workers: usize,
+}
+
+impl<H: Handler> Stations<H> {
+    pub(crate) fn new(
+        config: &Config,
+        pool: Pool<H>,
+        census: Arc<Census>,
+        handler: Maker<H>,
+        scrapes: &Sender<Option<Scrape>>,
+    ) -> Self {
+        let station = |id| Station {
+            inside: Mutex::new(Inside {
+                shard: Shard::new(id, config, handler(id)),
+                links: Links::default(),
+                now: Timestamp::ORIGIN,
+                inbox: VecDeque::new(),
+                touched: Vec::new(),
+                armed: None,
+                journal: Journal::new(),
+                scrapes: scrapes.clone(),
+            }),
+            mailbox: Mailbox::new(),
+            ticker: OnceLock::new(),
+        };
+        Self {
+            stations: (0..config.shards()).map(ShardId).map(station).collect(),
+            pool,
+            census,
+            buffers: Buffers::default(),
+            clock: Clock::start(),
+            handler,
+        }
+    }
+
+    /// A turn of a shard: does the work, handles what has come by mail and what
+    /// is due, does what the shard asks for, and then whatever is to be done
+    /// last under the same lock. `None` if the shard failed meanwhile.
+    ///
+    /// Outputs are handled in slices between which others may take the lock.
+    pub(crate) fn turn<R>(
+        &self,
+        at: ShardId,
+        work: impl FnOnce(&mut Inside<H>),
+        last: impl FnOnce(&mut Inside<H>) -> R,
+    ) -> Option<R> {
+        let station = &self.stations[at.index()];
+        let (mut work, mut last) = (Some(work), Some(last));
+        let mut whole = true;
+        loop {
+            let mut wakes = Wakes::default();
+            let mut result = None;
+            let mut more = true;
+            {
+                let mut inside = station.lock();
+                inside.now = self.clock.now();
+                let done = catch_unwind(AssertUnwindSafe(|| {
+                    if let Some(work) = work.take() {
+                        work(&mut inside);
+                    }
+                    more = self.handle(at, &mut inside, &mut wakes);
+                    if !more && let Some(last) = last.take() {
+                        result = Some(last(&mut inside));
+                    }
+                    inside.wake_writers(&mut wakes);
+                }));
+                if done.is_err() {
+                    // What others are to be told must not wait for an event.
+                    (more, whole) = (true, false);
+                    last = None;
+                    inside.begin_anew(&self.handler, &mut wakes);
+                    self.census.count_restart();
+                }
+            }
+            self.wake(wakes);
+            if !more {
+                return result.filter(|_| whole);
+            }
+        }
+    }
+
+    /// A turn with nothing to be done last.
+    pub(crate) fn handle_with(&self, at: ShardId, work: impl FnOnce(&mut Inside<H>)) {
+        self.turn(at, work, |_| ());
+    }
+
+    /// [`handle_with`](Self::handle_with) on every shard.
+    pub(crate) fn handle_with_all(&self, work: impl Fn(&mut Inside<H>)) {
+        for at in self.shards() {
+            self.handle_with(at, &work);
+        }
+    }
+
+    /// Sees to letters and timers, and says when it is to be called next. Only
+    /// the ticker calls this.
+    pub(crate) fn tick(&self, at: ShardId) -> Option<std::time::Instant> {
+        let arm = |inside: &mut Inside<H>| {
+            inside.armed = inside.shard.poll_timeout().map(|(at, _)| at);
+            inside.armed
+        };
+        match self.turn(at, |_| {}, arm) {
+            Some(armed) => armed.map(|at| self.clock.instant(at)),
+            // A shard that has begun anew: look again.
+            None => Some(std::time::Instant::now()),
+        }
+    }
+
+    /// Names the thread that is to be woken when there are letters or earlier timers.
+    pub(crate) fn set_ticker(&self, at: ShardId, thread: Thread) {
+        // There is one ticker a shard, and it is named once.
+        let _ = self.stations[at.index()].ticker.set(thread);
+    }
+
+    /// What a shard has counted.
+    pub(crate) fn stats(&self, at: ShardId) -> Stats {
+        self.stations[at.index()].lock().shard.stats()
+    }
+
+    /// Whether something holds of every shard.
+    pub(crate) fn all(&self, holds: impl Fn(&Shard<H>) -> bool) -> bool {
+        let holds = |station: &Station<H>| {
+            // Letters under way can make a shard busy that is not.
+            let inside = station.lock();
+            holds(&inside.shard) && inside.inbox.is_empty() && station.mailbox.is_empty()
+        };
+        self.stations.iter().all(holds)
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H> {
+        (0..self.stations.len() as u16).map(ShardId)
+    }
+
+    /// Handles letters, timers and outputs. True if there may be more to do.
+    fn handle(&self, at: ShardId, inside: &mut Inside<H>, wakes: &mut Wakes) -> bool {
+        let station = &self.stations[at.index()];
+        station.mailbox.drain_into(&mut inside.inbox);
+        while let Some(letter) = inside.inbox.pop_front() {
+            inside.shard.handle_mail(inside.now, letter);
+        }
+        let due = inside.shard.poll_timeout().map(|(at, _)| at);
+        if due.is_some_and(|at| at <= inside.now) {
+            inside.shard.handle_timeout(inside.now);
+        }
+        for _ in 0..SLICE {
+            let Some(output) = inside.shard.poll_output() else {
+                self.rearm(at, inside, wakes);
+                return false;
+            };
+            self.handle_output(inside, wakes, output);
+        }
+        true
+    }
+
+    /// Sees to it that the ticker wakes early enough.
+    fn rearm(&self, at: ShardId, inside: &mut Inside<H>, wakes: &mut Wakes) {
+        let Some((next, _)) = inside.shard.poll_timeout() else {
+            return;
+        };
+        if inside.armed.is_none_or(|armed| next < armed) {
+            inside.armed = Some(next);
+            wakes.tickers.push(at);
+        }
+    }
+
+    fn handle_output(&self, inside: &mut Inside<H>, wakes: &mut Wakes, output: Output<H>) {
+        match output {
+            Output::Flush(id) => {
+                if let Some(link) = inside.links.find(id) {
+                    link.flush = true;
+                    inside.touched.push(id);
+                }
+            }
+            Output::StopReading(id) => {
+                if let Some(link) = inside.links.find(id) {
+                    link.reading = false;
+                }
+            }
+            Output::StartReading(id) => {
+                if let Some(link) = inside.links.find(id) {
+                    link.reading = true;
+                    wakes.threads.extend(link.reader.clone());
+                }
+            }
+            Output::Mail(to, letter) => {
+                // Never closed: whatever is pushed is drained.
+                if let Ok(true) = self.stations[to.index()].mailbox.push(letter) {
+                    wakes.tickers.push(to);
+                }
+            }
+            Output::Submit(id, task) => match self.pool.submit(id, task) {
+                Ok(wake) => wakes.workers += usize::from(wake),
+                Err(task) => {
+                    let end = TaskEnd::Refused(task);
+                    inside.shard.handle_task(inside.now, id, end);
+                }
+            },
+            Output::Answer { id, head_only, .. } => {
+                // Nobody listens only when the server has ended.
+                let _ = inside.scrapes.send(Some(Scrape { id, head_only }));
+            }
+            Output::Shut(id) => {
+                if let Some(link) = inside.links.find(id) {
+                    wakes.shut.push(link.socket.clone());
+                }
+            }
+            Output::Disconnect(id) => {
+                wakes.ended.extend(inside.links.remove(id));
+            }
+            Output::Event(event) => {
+                let now = self.clock.instant(inside.now);
+                inside.journal.write(now, event);
+            }
+        }
+    }
+
+    fn wake(&self, wakes: Wakes) {
+        for socket in wakes.shut {
+            socket.shut();
+        }
+        for link in wakes.ended {
+            link.end();
+        }
+        for thread in wakes.threads {
+            thread.unpark();
+        }
+        for at in wakes.tickers {
+            self.wake_ticker(at);
+        }
+        self.pool.wake(wakes.workers);
+    }
+
+    pub(crate) fn wake_ticker(&self, at: ShardId) {
+        // One that has not begun looks at everything when it does.
+        if let Some(ticker) = self.stations[at.index()].ticker.get() {
+            ticker.unpark();
+        }
+    }
+}
+
+impl<H: Handler> Station<H> {
+    fn lock(&self) -> MutexGuard<'_, Inside<H>> {
+        // Whatever panicked under it was caught there, and the shard replaced.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<H: Handler> Inside<H> {
+    /// Lets the writer of a connection look whether there is something to do.
+    pub(crate) fn touch(&mut self, id: ConnId) {
+        self.touched.push(id);
+    }
+
+    /// Wakes the writers that have something to do, and that nobody does it for.
+    fn wake_writers(&mut self, wakes: &mut Wakes) {
+        for id in self.touched.drain(..) {
+            if let Some(link) = self.links.find(id)
+                && !link.writing
+                && (link.flush || link.full)
+            {
+                wakes.threads.extend(link.writer.clone());
+            }
+        }
+    }
+
+    /// After a failure: closes the connections, and puts an empty shard in place.
+    fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut Wakes) {
+        let id = self.shard.id();
+        error!(
+            shard = id.0,
+            "a shard has panicked; its connections are closed"
+        );
+        wakes.ended.extend(self.links.remove_all());
+        self.touched.clear();
+        let empty = Shard::new(id, self.shard.config(), handler(id));
+        let failed = std::mem::replace(&mut self.shard, empty);
+        self.shard = failed.rebirth(handler(id));
+    }
+}
+
+/// Outputs handled before others may have the lock.
+const SLICE: usize = 512;

@@ -1,0 +1,73 @@
+//! Owns the thread that writes to a socket what others cause, and that waits
+//! when it takes no more.
+
+use std::sync::Arc;
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use stentor_core::{ConnId, Handler};
+
+use crate::links::Socket;
+use crate::sending::{Parcels, settle};
+use crate::station::{Inside, Stations};
+
+/// What a writer does after a turn.
+enum Next {
+    /// The shard has let go of the connection.
+    End,
+    /// Nothing is to be written, or somebody else does it.
+    Park,
+    Send,
+    /// The socket takes nothing for now.
+    AwaitRoom,
+}
+
+/// Writes to a socket until the shard has let go of it.
+pub(crate) fn run<H: Handler>(stations: &Stations<H>, socket: &Arc<Socket>, id: ConnId) {
+    let mut parcels = Parcels::new(&stations.buffers);
+    let register = |inside: &mut Inside<H>| {
+        if let Some(link) = inside.links.find(id) {
+            link.writer = Some(thread::current());
+        }
+    };
+    stations.handle_with(id.shard(), register);
+    let mut sent = None;
+    let mut has_room = false;
+    loop {
+        let (settled, writable) = (sent.take(), std::mem::take(&mut has_room));
+        let next = stations.turn(
+            id.shard(),
+            |inside| {
+                if let Some(sent) = settled {
+                    settle(inside, id, sent);
+                }
+                if writable && let Some(link) = inside.links.find(id) {
+                    link.full = false;
+                    inside.shard.handle_writable(inside.now, id);
+                }
+            },
+            |inside| match inside.links.find(id).map(|link| link.full && !link.writing) {
+                None => Next::End,
+                Some(true) => Next::AwaitRoom,
+                Some(_) if parcels.take(inside, id) => Next::Send,
+                Some(_) => Next::Park,
+            },
+        );
+        match next {
+            None | Some(Next::End) => return,
+            Some(Next::Park) => thread::park(),
+            Some(Next::Send) => sent = Some(parcels.send(socket)),
+            Some(Next::AwaitRoom) => {
+                await_room(socket);
+                has_room = true;
+            }
+        }
+    }
+}
+
+/// Waits until the socket takes bytes, or has ended: then sending says so.
+fn await_room(socket: &Socket) {
+    let mut sockets = [PollFd::new(&socket.stream, PollFlags::OUT)];
+    // If it fails, as when interrupted, sending finds out how it is.
+    let _ = poll(&mut sockets, None);
+}

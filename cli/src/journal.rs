@@ -1,0 +1,83 @@
+//! Owns the log lines that strangers can cause: what a line says of an event, and that there are
+//! only so many of them a second.
+
+use std::time::Instant;
+
+use stentor_core::Event;
+use tracing::{debug, info};
+
+use crate::Throttle;
+
+/// The lines of one shard about its connections.
+#[derive(Debug)]
+pub struct Journal {
+    refusals: Throttle,
+}
+
+impl Journal {
+    /// Nothing written yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            refusals: Throttle::new(REFUSAL_BURST, REFUSALS),
+        }
+    }
+
+    /// Writes down what happened.
+    pub fn write(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Opened(id) => debug!(%id, "opened"),
+            Event::Closed(id, cause) => debug!(%id, cause = cause.label(), "closed"),
+            Event::Failed(id, error) => debug!(%id, error = error.label(), "failed"),
+            Event::Refused(id, error) => {
+                if let Some(held_back) = self.refusals.admit(now) {
+                    let (status, error) = (error.status(), error.label());
+                    info!(%id, status, error, held_back, "upgrade error");
+                }
+            }
+            _ => debug!(?event),
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The lines of one listener about the limit of connections.
+#[derive(Debug)]
+pub struct LimitJournal {
+    lines: Throttle,
+}
+
+impl LimitJournal {
+    /// Nothing written yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            lines: Throttle::new(LIMIT_BURST, LIMIT_LINES),
+        }
+    }
+
+    /// Writes down that one more than `limit` came.
+    pub fn write(&mut self, now: Instant, limit: usize) {
+        if let Some(held_back) = self.lines.admit(now) {
+            info!(limit, held_back, "connection limit reached");
+        }
+    }
+}
+
+impl Default for LimitJournal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Lines about refused requests that a shard writes at once, and in a second.
+const REFUSAL_BURST: u32 = 200;
+const REFUSALS: u32 = 10;
+/// Lines about the limit of connections that a listener writes at once, and in a second.
+const LIMIT_BURST: u32 = 50;
+const LIMIT_LINES: u32 = 2;

@@ -1,0 +1,49 @@
+//! Owns the proof that a crowd is served: thousands of connections, each in a
+//! room, each hearing what is said there; and what such a connection costs.
+
+use std::time::Instant;
+
+use crate::raw::Raw;
+use crate::server::{BINARY, Server, eventually};
+
+const PEERS: usize = 5_000;
+const ROOMS: usize = 10;
+
+#[test]
+fn five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind() {
+    let server = Server::start("--shards 2");
+    server.await_metric("stentor_sockets", 1);
+    let (descriptors, threads) = (server.descriptors(), server.threads());
+    let before = server.memory();
+    let mut peers = Vec::new();
+    for at in 0..PEERS {
+        let mut raw = Raw::open(&server);
+        raw.say(&format!("join:{}", at % ROOMS));
+        raw.expect(&format!("joined:{}", at % ROOMS));
+        peers.push(raw);
+    }
+    assert_eq!(server.metrics().get("ws_active_connections"), PEERS as u64);
+    let expected = threads + PEERS * BINARY.threads;
+    eventually("two threads each, or none", || server.threads() == expected);
+    let each = (server.memory() - before) / PEERS;
+    println!("{each} bytes of memory for each connection in a room");
+    assert!(each <= BINARY.memory, "{each} bytes each");
+
+    for round in 0..3 {
+        let begin = Instant::now();
+        for (at, raw) in peers.iter_mut().enumerate().take(ROOMS) {
+            raw.say(&format!("msg:{round} from {at}"));
+        }
+        for (at, raw) in peers.iter_mut().enumerate() {
+            raw.expect(&format!("{round} from {}", at % ROOMS));
+        }
+        println!("all {PEERS} were told in {:?}", begin.elapsed());
+    }
+    drop(peers);
+    server.await_metric("ws_active_connections", 0);
+    server.await_metric("stentor_room_members", 0);
+    eventually("threads are back", || server.threads() == threads);
+    eventually("descriptors are back", || {
+        server.descriptors() == descriptors
+    });
+}
