@@ -205,6 +205,8 @@ where
 impl<H: Handler> Drop for Crew<H> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
+        self.stations.pool.drain();
+        // Its end is what is asked for.
         let _ = self.scrapes.send(None);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
