@@ -69,6 +69,7 @@ mod connection;
 mod drain;
 mod links;
 mod reader;
+mod room;
 mod scrape;
 mod sending;
 mod server;

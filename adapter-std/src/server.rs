@@ -16,7 +16,7 @@ use tracing::{error, info};
 use crate::drain::{drain, wait_for_threads};
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
-use crate::{acceptor, scrape};
+use crate::{acceptor, room, scrape};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
@@ -32,13 +32,15 @@ enum Cause {
 }
 
 impl Server {
-    /// Opens the listeners.
+    /// Opens the listeners. Lowers [`Settings::max_connections`] where the
+    /// system has no room for the threads of so many.
     ///
     /// # Errors
     /// An address that cannot be listened on, unless it is one of the defaults
     /// and another of them can.
-    pub fn bind(settings: Settings) -> io::Result<Self> {
+    pub fn bind(mut settings: Settings) -> io::Result<Self> {
         let listeners = acceptor::listen(&settings)?;
+        settings.max_connections = room::limit(&settings);
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
@@ -133,6 +135,7 @@ impl Server {
         };
         info!("shutdown: stopping server and worker pool...");
         drop(stop);
+        // One that has panicked has said so.
         let failed = acceptor.join().is_err() || failed;
         drain(&stations, settings.drain);
         stations.pool.drain();
@@ -202,6 +205,8 @@ where
 impl<H: Handler> Drop for Crew<H> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
+        self.stations.pool.drain();
+        // Its end is what is asked for.
         let _ = self.scrapes.send(None);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();

@@ -3,7 +3,7 @@
 
 use crate::queues::fill_queue;
 use crate::raw::{BINARY, Raw, frame, get, upgrade};
-use crate::server::{Server, eventually};
+use crate::server::{BINARY as SERVER, SOON, Server, eventually};
 use crate::witnesses::Witnesses;
 
 #[test]
@@ -80,6 +80,60 @@ fn many_at_once_get_in_up_to_the_limit_exactly() {
         }
     }
     assert_eq!((inside.len(), told), (50, 30));
+}
+
+#[test]
+fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on() {
+    // A user who has no other process; root itself has no such limit.
+    const USER: u32 = 61_234;
+    const THREADS: usize = 60;
+    if SERVER.threads == 0 {
+        return; // It starts none after it has begun to listen.
+    }
+    if !rustix::process::getuid().is_root() {
+        eprintln!("left out, for it takes root");
+        return;
+    }
+    let mut server = match Server::start_with_threads(USER, THREADS as u64, "--shards 2") {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("left out, for it takes a binary that all may run: {error}");
+            return;
+        }
+    };
+    let room = (THREADS - server.threads()) / SERVER.threads;
+    let mut others: Vec<Raw> = (0..room).map(|_| Raw::open(&server)).collect();
+    for _ in 0..50 {
+        let mut surplus = Raw::connect(server.address());
+        surplus.send(&upgrade(&[]));
+        let response = surplus.response();
+        assert_eq!(response.status, 503);
+        assert!(response.header("retry-after").is_some());
+    }
+    let line = server.log().wait_for("no thread for a connection");
+    assert!(!line.text("error").is_empty());
+    for raw in &mut others {
+        raw.say("here");
+        raw.expect("echo:here");
+    }
+    others.pop();
+    eventually("there is room again", || {
+        let mut raw = Raw::connect(server.address());
+        raw.send(&upgrade(&[]));
+        let is_in = raw.first_line().starts_with("HTTP/1.1 101");
+        if is_in {
+            others.push(raw);
+        }
+        is_in
+    });
+    others.pop();
+    eventually("the metrics can be asked for", || {
+        server.threads() + SERVER.threads <= THREADS
+    });
+    let refused = "stentor_sockets_refused_total{cause=\"full\"}";
+    server.await_metrics("counted", |metrics| metrics.get(refused) >= 50);
+    server.terminate();
+    assert_eq!(server.exit_within(SOON).code(), Some(0));
 }
 
 #[test]

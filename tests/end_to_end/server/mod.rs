@@ -4,12 +4,14 @@
 mod log;
 mod metrics;
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 pub(crate) use log::{Line, Log};
 pub(crate) use metrics::Metrics;
@@ -32,23 +34,38 @@ impl Server {
 
     /// Starts a server that listens elsewhere; it is spoken to over loopback.
     pub(crate) fn start_at(listen: &str, flags: &str) -> Self {
+        Self::start_as(&mut command(), listen, flags).expect("the binary runs")
+    }
+
+    /// Starts a server as another user who may have so many threads, if that can be done.
+    pub(crate) fn start_with_threads(user: u32, threads: u64, flags: &str) -> io::Result<Self> {
+        let before = getrlimit(Resource::Nproc);
+        let current = Some(threads);
+        // A child begins with the limits of its parent; on this one, which is root, it is not
+        // enforced.
+        setrlimit(Resource::Nproc, Rlimit { current, ..before })?;
+        let server = Self::start_as(command().uid(user), "127.0.0.1:0", flags);
+        setrlimit(Resource::Nproc, before)?;
+        server
+    }
+
+    fn start_as(command: &mut Command, listen: &str, flags: &str) -> io::Result<Self> {
         raise_open_files();
-        let mut child = command()
+        let mut child = command
             .args(["--listen", listen, "--log-format", "json"])
             .args(flags.split_whitespace())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+            .spawn()?;
         let log = Log::read(child.stderr.take().expect("piped"));
         let line = log.wait_for("listening on");
         let mut address: SocketAddr = line.text("address").parse().expect("an address");
         address.set_ip([127, 0, 0, 1].into());
-        Self {
+        Ok(Self {
             child,
             log,
             address,
-        }
+        })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
