@@ -9,7 +9,7 @@ use super::lane::Part;
 use super::output::Output;
 use super::pending::Op;
 use super::reply::Here;
-use super::slot::Phase;
+use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
 use crate::frame::Rank;
 use crate::handler::{Context, Handler, Message, TaskEnd};
@@ -292,10 +292,11 @@ impl<H: Handler> Engine<H> {
 
     fn pong(&mut self, at: u32, payload: &[u8]) {
         self.counts.received.pings += 1;
-        if self.slots[at].phase != Phase::Open {
+        let Slot { phase, queue, .. } = &mut self.slots[at];
+        // Our close frame is the last: peers take what comes behind it for a fault.
+        if *phase != Phase::Open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
             return;
         }
-        let queue = &mut self.slots[at].queue;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
         //# If an endpoint receives a Ping frame and has not yet sent Pong
         //# frame(s) in response to previous Ping frame(s), the endpoint MAY
