@@ -174,6 +174,10 @@ impl HandshakeError {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed | Self::Host | Self::Body | Self::Key | Self::Truncated => 400,
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+            //# If the origin indicated is unacceptable to the server, then it
+            //# SHOULD respond to the WebSocket handshake with a reply
+            //# containing HTTP 403 Forbidden status code.
             Self::Origin => 403,
             Self::NotFound => 404,
             Self::Method => 405,

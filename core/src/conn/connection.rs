@@ -98,6 +98,13 @@ impl Connection {
     /// # Errors
     /// What the peer did wrong. The connection has failed then; the caller
     /// sends the close frame that the error names.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+    //# Incoming data MUST be parsed as WebSocket frames as defined in Section
+    //# 5.2.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# Incoming data MUST always be validated by both clients and servers.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.1
+    //# a server should not trust that any input is valid.
     pub fn poll_event(
         &mut self,
         input: &mut [u8],
@@ -144,6 +151,12 @@ impl Connection {
             };
             let body = at + len;
             let here = input.len() - body;
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+            //# An endpoint MUST be capable of handling control frames in the
+            //# middle of a fragmented message.
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+            //# If a control frame (Section 5.5) is received, the frame MUST be
+            //# handled as defined by Section 5.5.
             if header.opcode.is_control() {
                 let end = header.payload_len as usize;
                 if here < end {
@@ -220,6 +233,8 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
         //# The server MUST close the connection upon receiving a frame that is
         //# not masked.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+        //# A client MUST close a connection if it detects a masked frame.
         match input.get(1).map(|second| second & 0x80 != 0) {
             Some(masked) if masked != self.role.peer_masks() => {
                 // A fault of the first byte comes first, however the two arrive.
@@ -236,6 +251,21 @@ impl Connection {
 
     /// Takes the header of a data frame; says whether the frame is a message of its own.
     fn begin_frame(&mut self, header: &Header, limits: MessageLimits) -> Result<bool, PeerError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Clients and servers MUST support receiving both fragmented and
+        //# unfragmented messages.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# The fragments of one message MUST NOT be interleaved between the
+        //# fragments of another message unless an extension has been negotiated
+        //# that can interpret the interleaving.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Since control frames cannot be fragmented, the type for all
+        //# fragments in a message MUST be either text, binary, or one of the
+        //# reserved opcodes.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+        //# Upon receiving a data frame (Section 5.6), the endpoint MUST note
+        //# the /type/ of the data as defined by the opcode (frame-opcode) from
+        //# Section 5.2.
         let first = match (header.opcode, self.kind) {
             (Opcode::Continuation, None) => return Err(PeerError::StrayContinuation),
             (Opcode::Continuation, Some(_)) => false,
@@ -258,6 +288,14 @@ impl Connection {
                 return Err(PeerError::EmptyFragments);
             }
         }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+        //# Implementations that have implementation- and/or platform-specific
+        //# limitations regarding the frame size or total message size after
+        //# reassembly from multiple frames MUST protect themselves against
+        //# exceeding those limits.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+        //# Such an implementation SHOULD impose a limit on frame sizes and the
+        //# total message size after reassembly from multiple frames.
         if (self.message.len() as u64).saturating_add(header.payload_len) > limits.bytes as u64 {
             return Err(PeerError::MessageTooBig);
         }
@@ -271,6 +309,9 @@ impl Connection {
     fn take_piece(&mut self, input: &mut [u8], buffers: &mut Buffers) -> Result<usize, PeerError> {
         let len = usize::try_from(self.remaining).map_or(input.len(), |n| n.min(input.len()));
         let piece = &mut input[..len];
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+        //# A server MUST remove masking for data frames received from a client
+        //# as described in Section 5.3.
         mask::apply(piece, self.key, 0);
         self.key.rotate_left(len % 4);
         self.remaining -= len as u64;
@@ -281,6 +322,9 @@ impl Connection {
             let all = usize::try_from(self.remaining).unwrap_or(usize::MAX);
             self.message = buffers.take(all.saturating_add(len));
         }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Message fragments MUST be delivered to the recipient in the order
+        //# sent by the sender.
         self.message.extend_from_slice(piece);
         Ok(len)
     }
@@ -289,7 +333,12 @@ impl Connection {
         if !self.fin {
             return Ok(None);
         }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.6
+        //# the whole message MUST contain valid UTF-8.
         self.utf8.finish()?;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+        //# Subsequent data frames MUST be interpreted as belonging to a new
+        //# WebSocket message.
         let kind = self.kind.take().unwrap_or(Kind::Binary);
         Ok(Some(Event::Message {
             kind,

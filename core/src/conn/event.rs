@@ -20,6 +20,9 @@ pub struct Step {
 #[non_exhaustive]
 pub enum Event {
     /// A data message.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+    //# in absence of extensions, senders and receivers must not depend on the
+    //# presence of specific frame boundaries.
     Message {
         /// Text, which is UTF-8, or binary.
         kind: Kind,
@@ -31,6 +34,9 @@ pub enum Event {
     /// A pong, with the place of its payload in the input.
     Pong(Range<usize>),
     /// A close frame, with its code if it has one.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# As the data is not guaranteed to be human readable, clients MUST NOT
+    //# show it to end users.
     Close(Option<CloseCode>),
 }
 

@@ -100,6 +100,9 @@ impl Store {
     }
 
     /// [`encode`](Self::encode) with a payload in two parts.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# An endpoint MUST encapsulate the /data/ in a WebSocket frame as defined
+    //# in Section 5.2.
     pub(crate) fn encode_parts(
         &mut self,
         rank: Rank,

@@ -38,11 +38,22 @@ pub struct Upgrade {
 /// The first thing that is wrong: the host, the path, the method, then for
 /// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
 /// the origin.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//# If the server, while reading the handshake, finds that the client did not
+//# send a handshake that matches the description below (note that as per
+//# [RFC2616], the order of the header fields is not important), including but
+//# not limited to any violations of the ABNF grammar specified for the
+//# components of the handshake, the server MUST stop processing the client's
+//# handshake and return an HTTP response with an appropriate error code (such
+//# as 400 Bad Request).
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
 //# If the requested service is not available, the server MUST send an
-//# appropriate HTTP error code (such as 404 Not Found) and abort the
-//# WebSocket handshake.
+//# appropriate HTTP error code (such as 404 Not Found) and abort the WebSocket
+//# handshake.
 pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, HandshakeError> {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Host| header field containing the server's authority.
+    // Any will do: by which names it is known a server behind proxies cannot tell.
     let host = request.host()?;
     let page = match request.path() {
         WS_PATH => None,
@@ -55,15 +66,22 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     if let Some(page) = page {
         return Ok(Decision::Page { page, head_only });
     }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# The method of the request MUST be GET, and the HTTP version MUST
-    //# be at least 1.1.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# An HTTP/1.1 or higher GET request, including a "Request-URI" [RFC2616]
+    //# that should be interpreted as a /resource name/ defined in Section 3 (or
+    //# an absolute HTTP/HTTPS URI containing the /resource name/).
     if request.minor_version() == 0 {
         return Err(HandshakeError::HttpVersion);
     }
     if announces_body(request) {
         return Err(HandshakeError::Body);
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# An |Upgrade| header field containing the value "websocket", treated as
+    //# an ASCII case-insensitive value.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Connection| header field that includes the token "Upgrade", treated
+    //# as an ASCII case-insensitive value.
     // HEAD gets the headers of what GET without an upgrade gets.
     if head_only
         || !has_token(request, "upgrade", b"websocket")
@@ -71,6 +89,8 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     {
         return Err(HandshakeError::NotUpgrade);
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Sec-WebSocket-Version| header field, with a value of 13.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# If this version does not match a version understood by the server, the
     //# server MUST abort the WebSocket handshake described in this section and
@@ -80,6 +100,9 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     if only(request, "sec-websocket-version") != Some(b"13") {
         return Err(HandshakeError::Version);
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Sec-WebSocket-Key| header field with a base64-encoded (see Section 4
+    //# of [RFC4648]) value that, when decoded, is 16 bytes in length.
     let key = only(request, "sec-websocket-key")
         .filter(|key| is_key(key))
         .ok_or(HandshakeError::Key)?;
@@ -113,6 +136,12 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
 }
 
 /// The value of a field that may stand once only.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.1
+//# The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an
+//# HTTP request.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.5
+//# the |Sec-WebSocket-Version| header field MUST NOT appear more than once in
+//# an HTTP request.
 fn only<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
     let mut values = request.header(name);
     values.next().filter(|_| values.next().is_none())

@@ -12,11 +12,27 @@ use crate::error::HandshakeError;
 /// Appends the answer that turns the connection into a WebSocket (RFC 6455
 /// §4.2.2). A `subprotocol` must be one that the client offered; what is not a
 /// token could not have been offered and is left out.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the server chooses to accept the incoming connection, it MUST reply with
+//# a valid HTTP response indicating the following.
 pub fn switching_protocols(out: &mut Vec<u8>, accept: &[u8], subprotocol: Option<&str>) {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A Status-Line with a 101 response code as per RFC 2616 [RFC2616].
     status_line(out, 101);
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# An |Upgrade| header field with value "websocket" as per RFC 2616
+    //# [RFC2616].
     field(out, "Upgrade", b"websocket");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A |Connection| header field with value "Upgrade".
     field(out, "Connection", b"Upgrade");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.3
+    //# The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
+    //# HTTP response.
     field(out, "Sec-WebSocket-Accept", accept);
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
+    //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
+    //# in an HTTP response.
     if let Some(name) = subprotocol.filter(|name| is_token(name)) {
         field(out, "Sec-WebSocket-Protocol", name.as_bytes());
     }
@@ -51,6 +67,11 @@ pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
         426 => {
             field(out, "Connection", b"Upgrade, close");
             field(out, "Upgrade", b"websocket");
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.4
+            //# If the server doesn't support the requested version, it MUST
+            //# respond with a |Sec-WebSocket-Version| header field (or multiple
+            //# |Sec-WebSocket-Version| header fields) containing all versions
+            //# it is willing to use.
             field(out, "Sec-WebSocket-Version", b"13");
         }
         _ => field(out, "Connection", b"close"),

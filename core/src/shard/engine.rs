@@ -163,9 +163,18 @@ impl<H: Handler> Engine<H> {
 
     /// Queues a data frame for a connection, which adds a reference to it. The
     /// queue may refuse it, or evict others for it; everything is counted.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# To _Send a WebSocket Message_ comprising of /data/ over a WebSocket
+    //# connection, an endpoint MUST perform the following steps.
     #[inline]
     pub(super) fn push(&mut self, at: u32, frame: FrameId) {
         self.counts.delivery.offered += 1;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+        //# The application MUST NOT send any more data frames after sending a
+        //# Close frame.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+        //# The endpoint MUST ensure the WebSocket connection is in the OPEN
+        //# state (cf. Sections 4.1 and 4.2.2.)
         if self.slots[at].phase != Phase::Open {
             self.counts.delivery.refused_closing += 1;
             return;

@@ -11,6 +11,10 @@ use crate::handshake::{self, Decision, Fields, Page, Request};
 
 impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# When a client establishes a WebSocket connection to a server, the server
+    //# MUST complete the following steps to accept the connection and send the
+    //# server's opening handshake.
     pub(super) fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
         let mut fields = Fields::new();
         let (request, len) = match Request::parse(input, &mut fields, &self.engine.config) {
@@ -53,6 +57,15 @@ impl<H: Handler> Shard<H> {
 impl<H: Handler> Engine<H> {
     fn open(&mut self, at: u32, state: H::State, accept: &[u8]) {
         let mut head = self.buffers.take(ANSWER);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+        //# The value chosen MUST be derived from the client's handshake,
+        //# specifically by selecting one of the values from the
+        //# |Sec-WebSocket-Protocol| field that the server is willing to use for
+        //# this connection (if any).
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+        //# if the server does not wish to agree to one of the suggested
+        //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
+        //# header field in its response
         handshake::response::switching_protocols(&mut head, accept, None);
         self.push_head(at, &head);
         self.buffers.give(head);
@@ -67,6 +80,9 @@ impl<H: Handler> Engine<H> {
         self.rearm(at);
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# If the invalid data is sent during the WebSocket handshake, the server
+    //# SHOULD return an appropriate HTTP [RFC2616] status code.
     pub(super) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);

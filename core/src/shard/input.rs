@@ -293,7 +293,10 @@ impl<H: Handler> Engine<H> {
     fn pong(&mut self, at: u32, payload: &[u8]) {
         self.counts.received.pings += 1;
         let Slot { phase, queue, .. } = &mut self.slots[at];
-        // Our close frame is the last: peers take what comes behind it for a fault.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+        //# Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
+        //# response, unless it already received a Close frame.
+        // And unless our own is out: peers take what comes behind it for a fault.
         if *phase != Phase::Open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
             return;
         }
@@ -309,6 +312,12 @@ impl<H: Handler> Engine<H> {
             self.counts.sent.pongs_replaced += 1;
         }
         self.counts.sent.pongs += 1;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+        //# It SHOULD respond with Pong frame as soon as is practical.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+        //# A Pong frame sent in response to a Ping frame must have identical
+        //# "Application data" as found in the message body of the Ping frame
+        //# being replied to.
         let frame = self.store.encode(Rank::PONG, Opcode::Pong, payload);
         self.push_control(at, frame);
     }

@@ -43,6 +43,8 @@ impl Header {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
         //# All control frames MUST have a payload length of 125 bytes or less
         //# and MUST NOT be fragmented.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Control frames themselves MUST NOT be fragmented.
         if opcode.is_control() && !fin {
             return Err(PeerError::FragmentedControl);
         }
@@ -68,6 +70,10 @@ impl Header {
                 (len, 4)
             }
             127 => {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+                //# If 127, the following 8 bytes interpreted as a 64-bit
+                //# unsigned integer (the most significant bit MUST be 0) are
+                //# the payload length.
                 if input.get(2).is_some_and(|top| top & 0x80 != 0) {
                     return Err(PeerError::LengthOverflow);
                 }
@@ -82,6 +88,10 @@ impl Header {
             }
             len => (u64::from(len), 2),
         };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# The payload length, indicated in the framing as
+        //# frame-payload-length, does NOT include the length of the masking
+        //# key.
         let (mask, len) = if second & MASKED != 0 {
             let Some(key) = array(input, at) else {
                 return Ok(None);
@@ -107,6 +117,9 @@ impl Header {
         let mut out = [0; MAX_LEN];
         let (unmasked, mut len) = encode_raw(self.fin, self.rsv, self.opcode, self.payload_len);
         out[..len].copy_from_slice(&unmasked[..len]);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# A masked frame MUST have the field frame-masked set to 1, as defined
+        //# in Section 5.2.
         if let Some(key) = self.mask {
             out[1] |= MASKED;
             out[len..len + 4].copy_from_slice(&key);
@@ -118,6 +131,16 @@ impl Header {
 
 /// The header of a whole unmasked frame: its bytes, and how many there are.
 #[inline]
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+//# A server MUST NOT mask any frames that it sends to the client.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//# MUST be 0 unless an extension is negotiated that defines meanings for
+//# non-zero values.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//# ; 1 bit in length, MUST be 0 unless ; negotiated otherwise
+//= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+//# The FIN bit (frame-fin) of the last frame containing the data MUST be set to
+//# 1 as defined in Section 5.2.
 pub fn encode_unmasked(opcode: Opcode, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
     encode_raw(true, 0, opcode, payload_len as u64)
 }
