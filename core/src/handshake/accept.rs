@@ -5,6 +5,7 @@ use super::key::{ACCEPT_LEN, accept_key, is_key};
 use super::origin;
 use super::pages::Page;
 use super::request::Request;
+use super::response::is_token;
 use crate::config::Config;
 use crate::error::HandshakeError;
 
@@ -37,7 +38,7 @@ pub struct Upgrade {
 /// # Errors
 /// The first thing that is wrong: the host, the path, the method, then for
 /// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
-/// the origin.
+/// the subprotocols, the origin.
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
 //# If the server, while reading the handshake, finds that the client did not
 //# send a handshake that matches the description below (note that as per
@@ -106,6 +107,13 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     let key = only(request, "sec-websocket-key")
         .filter(|key| is_key(key))
         .ok_or(HandshakeError::Key)?;
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# Optionally, a |Sec-WebSocket-Protocol| header field, with a list of
+    //# values indicating which protocols the client would like to speak,
+    //# ordered by preference.
+    if !offers_tokens(request, "sec-websocket-protocol") {
+        return Err(HandshakeError::Subprotocol);
+    }
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# If the server does not wish to accept this connection, it MUST return
     //# an appropriate HTTP error code (e.g., 403 Forbidden) and abort the
@@ -133,6 +141,15 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
     request
         .list(name)
         .any(|element| element.eq_ignore_ascii_case(token))
+}
+
+/// Whether a field is a list of one or more tokens, if it is there at all.
+fn offers_tokens(request: &Request<'_>, name: &str) -> bool {
+    let mut elements = request.list(name);
+    match elements.next() {
+        Some(first) => is_token(first) && elements.all(is_token),
+        None => request.header(name).next().is_none(),
+    }
 }
 
 /// The value of a field that may stand once only.
@@ -210,6 +227,10 @@ mod tests {
                 "Host: h.example\r\nContent-Length: 0, 00\r\nContent-Length: 0",
             ),
             ("Host", "Host: h.example\r\nOrigin: http://h.example"),
+            (
+                "Host",
+                "Host: h.example\r\nSec-WebSocket-Protocol: chat.v2, ,a!\r\nSec-WebSocket-Protocol:",
+            ),
         ] {
             assert_eq!(decided(&with(start, lines)), upgraded(), "{lines}");
         }
@@ -218,7 +239,8 @@ mod tests {
     #[test]
     fn each_fault_has_its_error() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Version,
+            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
+            Version,
         };
         for (start, lines, error) in [
             ("Host", "", Host),
@@ -304,6 +326,10 @@ mod tests {
             Err(Key)
         );
         assert_eq!(decided(&plus("Origin: http://evil.example")), Err(Origin));
+        for offer in ["", ",", "a b", "\"a\"", "a, b/c", "a;q=1", "\u{e9}"] {
+            let line = format!("Sec-WebSocket-Protocol: {offer}");
+            assert_eq!(decided(&plus(&line)), Err(Subprotocol), "{offer}");
+        }
         for body in [
             "Content-Length: 1",
             "Content-Length: -0",
@@ -328,13 +354,14 @@ mod tests {
     #[test]
     fn the_first_fault_is_named() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Version,
+            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
+            Version,
         };
         // Every fault at once; then they are mended one by one, in the order of the checks.
         let mut head = UPGRADE
             .replace(
                 "GET /ws HTTP/1.1\r\nHost: h.example",
-                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null",
+                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nSec-WebSocket-Protocol: a/b\r\nOrigin: null",
             )
             .replace("websocket\r\n", "h2c\r\n")
             .replace(": 13", ": 8")
@@ -348,6 +375,7 @@ mod tests {
             (NotUpgrade, "h2c", "websocket"),
             (Version, ": 8", ": 13"),
             (Key, "....", "dGhl"),
+            (Subprotocol, "a/b", "a"),
             (Origin, "null", "http://h"),
         ] {
             assert_eq!(decided(&head), Err(fault), "{head}");

@@ -33,7 +33,7 @@ pub fn switching_protocols(out: &mut Vec<u8>, accept: &[u8], subprotocol: Option
     //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
     //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
     //# in an HTTP response.
-    if let Some(name) = subprotocol.filter(|name| is_token(name)) {
+    if let Some(name) = subprotocol.filter(|name| is_token(name.as_bytes())) {
         field(out, "Sec-WebSocket-Protocol", name.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
@@ -134,6 +134,9 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::Key => {
             "The request must have exactly one Sec-WebSocket-Key: 16 random bytes in base64.\n"
         }
+        HandshakeError::Subprotocol => {
+            "Sec-WebSocket-Protocol must be a list of tokens; leave it out if there are none.\n"
+        }
         HandshakeError::Origin => {
             "Pages of this origin may not connect; the server's operator can allow the origin.\n"
         }
@@ -207,11 +210,11 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
 }
 
 /// Whether it is a token of RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
         && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
 #[cfg(test)]
@@ -269,6 +272,7 @@ mod tests {
         HandshakeError::NotUpgrade,
         HandshakeError::Version,
         HandshakeError::Key,
+        HandshakeError::Subprotocol,
         HandshakeError::Origin,
         HandshakeError::Full,
         HandshakeError::Draining,
