@@ -19,9 +19,10 @@ impl<'a> Target<'a> {
     pub(crate) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-3
         //# Fragment identifiers are meaningless in the context of WebSocket
-        //# URIs and MUST NOT be used on these URIs. As with any URI scheme, the
-        //# character "#", when not indicating the start of a fragment, MUST be
-        //# escaped as %23.
+        //# URIs and MUST NOT be used on these URIs.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-3
+        //# As with any URI scheme, the character "#", when not indicating the
+        //# start of a fragment, MUST be escaped as %23.
         // A fragment is never sent, and what is not ASCII is sent percent-encoded.
         if !target.is_ascii() || target.contains('#') {
             return Err(HandshakeError::Malformed);

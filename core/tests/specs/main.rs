@@ -35,7 +35,7 @@ fn citations() -> Vec<Citation> {
 fn none(faults: &[String]) {
     assert!(
         faults.is_empty(),
-        "{} faults\n{}",
+        "faults: {}\n{}",
         faults.len(),
         faults.join("\n")
     );
