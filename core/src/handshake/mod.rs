@@ -8,12 +8,14 @@
 
 mod accept;
 mod authority;
+pub mod extension;
 mod key;
 mod origin;
 mod pages;
 mod request;
 pub mod response;
 mod target;
+mod token;
 #[cfg(test)]
 mod tests;
 

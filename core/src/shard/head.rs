@@ -5,9 +5,11 @@ use super::Shard;
 use super::engine::Engine;
 use super::output::{Event, Output};
 use super::slot::Phase;
+use crate::conn::{Connection, Role};
+use crate::deflate::Params;
 use crate::error::HandshakeError;
 use crate::handler::{Handler, Verdict};
-use crate::handshake::{self, Decision, Fields, Page, Request};
+use crate::handshake::{self, Decision, Fields, Page, Request, Upgrade};
 
 impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
@@ -35,7 +37,7 @@ impl<H: Handler> Shard<H> {
             }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
                 Verdict::Accept { state } => {
-                    self.engine.open(at, state, &upgrade.accept);
+                    self.engine.open(at, state, &upgrade);
                     return len;
                 }
                 Verdict::Refuse(status) => {
@@ -51,11 +53,20 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn open(&mut self, at: u32, state: H::State, accept: &[u8]) {
-        let mut head = self.buffers.take(ANSWER);
-        handshake::response::switching_protocols(&mut head, accept, None);
+    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade) {
+        let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
+        if let Some(agreed) = &agreed {
+            let level = self.config.compression_level as u8;
+            let conn = Connection::with_deflate(Role::Server, agreed, level);
+            self.counts.deflate.agreed += 1;
+            self.context_bytes += conn.context_bytes();
+            self.slots[at].conn = conn;
+        }
+        let mut head = self.workspace.buffers.take(ANSWER);
+        let accept = &upgrade.accept;
+        handshake::response::switching_protocols(&mut head, accept, None, agreed.as_ref());
         self.push_head(at, &head);
-        self.buffers.give(head);
+        self.workspace.give(head);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Open;
         slot.state = Some(state);
@@ -67,14 +78,25 @@ impl<H: Handler> Engine<H> {
         self.rearm(at);
     }
 
+    /// The answer to an offer: with contexts, if there is room for them.
+    fn agree(&mut self, offer: Params) -> Option<Params> {
+        let with_contexts = offer.answer(self.config.deflate_terms(true))?;
+        let needed = self.context_bytes + with_contexts.context_bytes();
+        if needed <= self.config.compression_contexts {
+            return Some(with_contexts);
+        }
+        self.counts.deflate.contexts_denied += u64::from(self.config.compression_contexts > 0);
+        offer.answer(self.config.deflate_terms(false))
+    }
+
     pub(super) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
         self.tell(Event::Refused(id, error));
-        let mut out = self.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take(ANSWER);
         handshake::response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out);
-        self.buffers.give(out);
+        self.workspace.give(out);
     }
 
     fn answer(&mut self, at: u32, page: Page, head_only: bool) {
@@ -89,7 +111,7 @@ impl<H: Handler> Engine<H> {
             });
             return;
         };
-        let mut out = self.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take(ANSWER);
         handshake::response::page(
             &mut out,
             200,
@@ -98,7 +120,7 @@ impl<H: Handler> Engine<H> {
             head_only,
         );
         self.begin_answer(at, &out);
-        self.buffers.give(out);
+        self.workspace.give(out);
     }
 
     pub(super) fn begin_answer(&mut self, at: u32, bytes: &[u8]) {

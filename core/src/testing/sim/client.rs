@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::Kind;
-use crate::conn::{Buffers, Connection, Event, MessageLimits, Payload, Role};
+use crate::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
 use crate::wire::header::Header;
 use crate::wire::opcode::Opcode;
 use crate::wire::{close, mask};
@@ -63,7 +63,7 @@ pub struct Client {
     pub(super) next_read: u64,
     inbox: Vec<u8>,
     conn: Connection,
-    buffers: Buffers,
+    workspace: Workspace,
     keys: u32,
     said_close: bool,
 }
@@ -82,7 +82,7 @@ impl Client {
             next_read: 0,
             inbox: Vec::new(),
             conn: Connection::new(Role::Client),
-            buffers: Buffers::default(),
+            workspace: Workspace::default(),
             keys,
             said_close: false,
         }
@@ -146,7 +146,7 @@ impl Client {
         while self.conn.state().may_receive() {
             let step = self
                 .conn
-                .poll_event(&mut inbox[at..], limits, &mut self.buffers)
+                .poll_event(&mut inbox[at..], limits, &mut self.workspace)
                 .expect("a server keeps to the protocol");
             let start = at;
             at += step.consumed;
@@ -159,7 +159,7 @@ impl Client {
                 Event::Message {
                     kind,
                     payload: Payload::Assembled,
-                } => Heard::Message(kind, self.conn.take_message()),
+                } => Heard::Message(kind, self.workspace.take_message()),
                 Event::Ping(range) => {
                     let payload = inbox[start..][range].to_vec();
                     if self.pongs && !self.said_close {
