@@ -180,7 +180,12 @@ impl HandshakeError {
     /// The status code of the answer (RFC 9110 §15).
     pub const fn status(self) -> u16 {
         match self {
-            Self::Malformed | Self::Host | Self::Body | Self::Key | Self::Extensions | Self::Truncated => 400,
+            Self::Malformed
+            | Self::Host
+            | Self::Body
+            | Self::Key
+            | Self::Extensions
+            | Self::Truncated => 400,
             Self::Origin => 403,
             Self::NotFound => 404,
             Self::Method => 405,

@@ -215,11 +215,15 @@ impl Connection {
             if header.fin && self.assembly.is_none() && here >= header.payload_len {
                 let range = unmask(input, body, &header);
                 let end = range.end;
-                let event = self.whole_message(&input[range.clone()], &header, limits, workspace)?;
-                return Ok(Step::event(end, event.unwrap_or(Event::Message {
-                    kind: kind_of(&header),
-                    payload: Payload::Here(range),
-                })));
+                let event =
+                    self.whole_message(&input[range.clone()], &header, limits, workspace)?;
+                return Ok(Step::event(
+                    end,
+                    event.unwrap_or(Event::Message {
+                        kind: kind_of(&header),
+                        payload: Payload::Here(range),
+                    }),
+                ));
             }
             at = body;
             let assembly = self.assembly.get_or_insert_with(|| {

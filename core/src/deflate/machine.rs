@@ -21,7 +21,11 @@ const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 impl Deflater {
     pub(super) fn new(level: u8, window_bits: u8) -> Option<Self> {
         let level = Compression::new(level.into());
-        Some(Self(Compress::new_with_window_bits(level, false, window_bits)))
+        Some(Self(Compress::new_with_window_bits(
+            level,
+            false,
+            window_bits,
+        )))
     }
 
     /// Forgets what came before.
@@ -44,7 +48,11 @@ impl Deflater {
         if !parts[0].is_empty() && !parts[1].is_empty() {
             self.feed(parts[0], FlushCompress::None, out);
         }
-        let last = if parts[1].is_empty() { parts[0] } else { parts[1] };
+        let last = if parts[1].is_empty() {
+            parts[0]
+        } else {
+            parts[1]
+        };
         self.feed(last, FlushCompress::Sync, out);
         debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
         out.truncate(out.len() - TAIL.len());
@@ -100,7 +108,7 @@ impl Inflater {
         loop {
             if out.len() == out.capacity() {
                 // One byte more than allowed, to see whether there is one.
-                let most = (limit + 1).saturating_sub(out.len());
+                let most = limit.saturating_add(1) - out.len();
                 out.reserve_exact((out.len() + input.len()).max(LEAST).min(most));
             }
             let (taken, given) = (self.0.total_in(), out.len());

@@ -58,7 +58,8 @@ impl Params {
     /// What contexts an answer allows for, in bytes.
     pub(crate) fn context_bytes(&self) -> usize {
         let bytes = |takeover, bytes| if takeover { bytes } else { 0 };
-        bytes(self.server().takeover, DEFLATER_BYTES) + bytes(self.client().takeover, INFLATER_BYTES)
+        bytes(self.server().takeover, DEFLATER_BYTES)
+            + bytes(self.client().takeover, INFLATER_BYTES)
     }
 
     /// Takes an offer; `None` if it is for another extension, or to be declined.
@@ -99,7 +100,10 @@ impl Params {
             None => (may_limit && terms.window_bits < MAX_BITS).then_some(terms.window_bits),
         };
         // Compressors have no window of 8 bits; one that wants it gets none.
-        if self.server_max_window_bits.is_some_and(|bits| bits < MIN_BITS) {
+        if self
+            .server_max_window_bits
+            .is_some_and(|bits| bits < MIN_BITS)
+        {
             return None;
         }
         let client_window = limit(self.client_max_window_bits, false);
@@ -165,12 +169,14 @@ impl Params {
                 (CLIENT_NO_TAKEOVER, None) => {
                     !core::mem::replace(&mut params.client_no_context_takeover, true)
                 }
-                (SERVER_BITS, Some(value)) => {
-                    params.server_max_window_bits.replace(bits(value.number()?)?).is_none()
-                }
-                (CLIENT_BITS, Some(value)) => {
-                    params.client_max_window_bits.replace(bits(value.number()?)?).is_none()
-                }
+                (SERVER_BITS, Some(value)) => params
+                    .server_max_window_bits
+                    .replace(bits(value.number()?)?)
+                    .is_none(),
+                (CLIENT_BITS, Some(value)) => params
+                    .client_max_window_bits
+                    .replace(bits(value.number()?)?)
+                    .is_none(),
                 (CLIENT_BITS, None) => params.client_max_window_bits.replace(unsaid?).is_none(),
                 _ => false,
             };
@@ -194,7 +200,9 @@ pub(super) const MIN_BITS: u8 = 9;
 pub(super) const MAX_BITS: u8 = 15;
 
 fn bits(number: u32) -> Option<u8> {
-    (8..=u32::from(MAX_BITS)).contains(&number).then_some(number as u8)
+    (8..=u32::from(MAX_BITS))
+        .contains(&number)
+        .then_some(number as u8)
 }
 
 fn write_bits(out: &mut Vec<u8>, name: &[u8], bits: u8) {
@@ -229,7 +237,9 @@ mod tests {
 
     fn answer(offer: &str, terms: Terms) -> Option<String> {
         let mut out = Vec::new();
-        Params::parse_offer(&first(offer))?.answer(terms)?.write_answer(&mut out);
+        Params::parse_offer(&first(offer))?
+            .answer(terms)?
+            .write_answer(&mut out);
         Some(String::from_utf8(out).expect("tokens are ASCII"))
     }
 
@@ -241,15 +251,43 @@ mod tests {
         };
         for (offer, terms, expected) in [
             ("", ANY, ""),
-            ("", SHARED, "; server_no_context_takeover; client_no_context_takeover"),
-            ("; server_no_context_takeover", ANY, "; server_no_context_takeover"),
-            ("; client_no_context_takeover", ANY, "; client_no_context_takeover"),
-            ("; server_max_window_bits=9", ANY, "; server_max_window_bits=9"),
-            ("; server_max_window_bits=15", ANY, "; server_max_window_bits=15"),
-            ("; server_max_window_bits=\"12\"", narrow, "; server_max_window_bits=11"),
+            (
+                "",
+                SHARED,
+                "; server_no_context_takeover; client_no_context_takeover",
+            ),
+            (
+                "; server_no_context_takeover",
+                ANY,
+                "; server_no_context_takeover",
+            ),
+            (
+                "; client_no_context_takeover",
+                ANY,
+                "; client_no_context_takeover",
+            ),
+            (
+                "; server_max_window_bits=9",
+                ANY,
+                "; server_max_window_bits=9",
+            ),
+            (
+                "; server_max_window_bits=15",
+                ANY,
+                "; server_max_window_bits=15",
+            ),
+            (
+                "; server_max_window_bits=\"12\"",
+                narrow,
+                "; server_max_window_bits=11",
+            ),
             ("; client_max_window_bits", ANY, ""),
             ("; client_max_window_bits=15", ANY, ""),
-            ("; client_max_window_bits=8", ANY, "; client_max_window_bits=8"),
+            (
+                "; client_max_window_bits=8",
+                ANY,
+                "; client_max_window_bits=8",
+            ),
             ("", narrow, "; server_max_window_bits=11"),
             (
                 "; client_max_window_bits",
@@ -302,7 +340,9 @@ mod tests {
             ..Params::default()
         };
         let fits = |offer: &Params, answer: &str| {
-            offer.parse_answer(&first(&(String::from("permessage-deflate") + answer))).is_some()
+            offer
+                .parse_answer(&first(&(String::from("permessage-deflate") + answer)))
+                .is_some()
         };
         for good in [
             "",
@@ -312,10 +352,17 @@ mod tests {
         ] {
             assert!(fits(&open, good), "{good}");
         }
-        for bad in ["; client_max_window_bits", "; client_max_window_bits=16", "; other"] {
+        for bad in [
+            "; client_max_window_bits",
+            "; client_max_window_bits=16",
+            "; other",
+        ] {
             assert!(!fits(&open, bad), "{bad}");
         }
-        assert!(fits(&strict, "; server_no_context_takeover; server_max_window_bits=10"));
+        assert!(fits(
+            &strict,
+            "; server_no_context_takeover; server_max_window_bits=10"
+        ));
         for bad in [
             "",
             "; server_no_context_takeover",

@@ -108,10 +108,7 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
 //# If a value is received by either the client or the server during negotiation
 //# that does not conform to the ABNF below, the recipient of such malformed
 //# data MUST immediately _Fail the WebSocket Connection_.
-fn deflate_offer(
-    request: &Request<'_>,
-    config: &Config,
-) -> Result<Option<Params>, HandshakeError> {
+fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params>, HandshakeError> {
     let terms = config.deflate_terms(true);
     let is_acceptable = |offer: &Params| config.compression() && offer.answer(terms).is_some();
     let mut chosen = None;

@@ -107,10 +107,18 @@ impl<'a> Cursor<'a> {
 
     fn token(&mut self) -> Result<&'a [u8], Malformed> {
         self.0 = self.0.trim_ascii_start();
-        let len = self.0.iter().take_while(|&&byte| is_token_byte(byte)).count();
+        let len = self
+            .0
+            .iter()
+            .take_while(|&&byte| is_token_byte(byte))
+            .count();
         let (token, rest) = self.0.split_at(len);
         self.0 = rest;
-        if token.is_empty() { Err(Malformed) } else { Ok(token) }
+        if token.is_empty() {
+            Err(Malformed)
+        } else {
+            Ok(token)
+        }
     }
 
     fn param(&mut self) -> Result<Option<(&'a [u8], Option<Value<'a>>)>, Malformed> {
@@ -199,9 +207,25 @@ mod tests {
     #[test]
     fn what_is_no_list() {
         for line in [
-            ";", "a;", "a;;b", "a b", "a;b=", "a;b c", "a=b", "a;b=\"", "a;b=\"\"", "a;b=\"c d\"",
-            "a;b=\"c,d\"", "a;b=\"c\\", "a;b=\"c\\\"\"", "a;b=c\"d\"", "a;=b", "\u{e9}", "a, b;",
-            "a;b=\"c\"d", "a\0",
+            ";",
+            "a;",
+            "a;;b",
+            "a b",
+            "a;b=",
+            "a;b c",
+            "a=b",
+            "a;b=\"",
+            "a;b=\"\"",
+            "a;b=\"c d\"",
+            "a;b=\"c,d\"",
+            "a;b=\"c\\",
+            "a;b=\"c\\\"\"",
+            "a;b=c\"d\"",
+            "a;=b",
+            "\u{e9}",
+            "a, b;",
+            "a;b=\"c\"d",
+            "a\0",
         ] {
             assert_eq!(read(line), Err(Malformed), "{line}");
         }

@@ -15,9 +15,9 @@ mod pages;
 mod request;
 pub mod response;
 mod target;
-mod token;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use accept::{Decision, Upgrade, decide};
 pub use key::accept_key;

@@ -90,7 +90,10 @@ impl<H: Handler> Engine<H> {
 
     /// Gives the references away.
     pub(super) fn end_editions(&mut self, editions: &Editions<'_>) {
-        for frame in [editions.plain, editions.packed.flatten()].into_iter().flatten() {
+        for frame in [editions.plain, editions.packed.flatten()]
+            .into_iter()
+            .flatten()
+        {
             self.store.release(frame);
         }
     }
@@ -166,7 +169,9 @@ impl<H: Handler> Engine<H> {
             return frame;
         }
         let (slot, workspace) = (&mut self.slots[at], &mut self.workspace);
-        let pack = |parts: [&[u8]; 2], out: &mut alloc::vec::Vec<u8>| slot.conn.deflate(workspace, parts, out);
+        let pack = |parts: [&[u8]; 2], out: &mut alloc::vec::Vec<u8>| {
+            slot.conn.deflate(workspace, parts, out)
+        };
         let Some(packed) = self.store.encode_packed(frame, pack) else {
             return frame;
         };

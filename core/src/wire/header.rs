@@ -139,10 +139,7 @@ impl From<Opcode> for Tag {
 
 /// The header of a whole unmasked frame: its bytes, and how many there are.
 #[inline]
-pub fn encode_unmasked(
-    tag: impl Into<Tag>,
-    payload_len: usize,
-) -> ([u8; MAX_UNMASKED_LEN], usize) {
+pub fn encode_unmasked(tag: impl Into<Tag>, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
     let Tag { opcode, rsv } = tag.into();
     encode_raw(true, rsv, opcode, payload_len as u64)
 }
