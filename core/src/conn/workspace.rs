@@ -15,6 +15,8 @@ pub struct Workspace {
     pub(crate) codec: Codec,
     /// The message that was announced last, if it is not in the input.
     message: Vec<u8>,
+    /// In boxes, since it is the boxes that are spared.
+    #[expect(clippy::vec_box)]
     spare: Vec<Box<Assembly>>,
 }
 

@@ -38,7 +38,7 @@ impl<'a> Extension<'a> {
     }
 
     /// The parameters in order, each a name and what stands behind its `=`.
-    pub fn params(&self) -> impl Iterator<Item = (&'a [u8], Option<Value<'a>>)> + use<'a> {
+    pub fn params(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
         let mut cursor = Cursor(self.params);
         core::iter::from_fn(move || cursor.param().ok().flatten())
     }
@@ -63,6 +63,9 @@ impl<'a> Extension<'a> {
         }
     }
 }
+
+/// A parameter: its name, and its value if it has one.
+pub type Param<'a> = (&'a [u8], Option<Value<'a>>);
 
 /// The value of a parameter: a token, quoted or not.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +124,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn param(&mut self) -> Result<Option<(&'a [u8], Option<Value<'a>>)>, Malformed> {
+    fn param(&mut self) -> Result<Option<Param<'a>>, Malformed> {
         if !self.take(b';') {
             return Ok(None);
         }
