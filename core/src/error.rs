@@ -42,11 +42,13 @@ pub enum PeerError {
     MessageTooBig,
     /// A message with more empty fragments than the limit.
     EmptyFragments,
+    /// A message that is no compressed one, though it says so (RFC 7692 §7.2.2).
+    BadDeflate,
 }
 
 impl PeerError {
     /// Every variant, for tables of counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unmasked,
         Self::Masked,
         Self::ReservedBit,
@@ -62,12 +64,13 @@ impl PeerError {
         Self::InvalidUtf8,
         Self::MessageTooBig,
         Self::EmptyFragments,
+        Self::BadDeflate,
     ];
 
     /// The code of the close frame that answers it (§7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::BadDeflate => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig => CloseCode::TOO_BIG,
             Self::EmptyFragments => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL_ERROR,
@@ -92,6 +95,7 @@ impl PeerError {
             Self::InvalidUtf8 => "invalid_utf8",
             Self::MessageTooBig => "message_too_big",
             Self::EmptyFragments => "empty_fragments",
+            Self::BadDeflate => "bad_deflate",
         }
     }
 }
@@ -137,6 +141,8 @@ pub enum HandshakeError {
     Key,
     /// A `Sec-WebSocket-Protocol` that is not a list of tokens (§4.3).
     Subprotocol,
+    /// A `Sec-WebSocket-Extensions` that does not conform to its grammar (§9.1).
+    Extensions,
     /// An origin that may not connect (§10.2).
     Origin,
     /// The server has as many connections as it may.
@@ -149,7 +155,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// How many labels there are.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 19;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -167,6 +173,7 @@ impl HandshakeError {
         "version",
         "key",
         "subprotocol",
+        "extensions",
         "origin",
         "full",
         "draining",
@@ -181,6 +188,7 @@ impl HandshakeError {
             | Self::Body
             | Self::Key
             | Self::Subprotocol
+            | Self::Extensions
             | Self::Truncated => 400,
             //= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
             //# If the origin indicated is unacceptable to the server, then it
@@ -215,10 +223,11 @@ impl HandshakeError {
             Self::Version => 11,
             Self::Key => 12,
             Self::Subprotocol => 13,
-            Self::Origin => 14,
-            Self::Full => 15,
-            Self::Draining => 16,
-            Self::Handler(_) => 17,
+            Self::Extensions => 14,
+            Self::Origin => 15,
+            Self::Full => 16,
+            Self::Draining => 17,
+            Self::Handler(_) => 18,
         }
     }
 

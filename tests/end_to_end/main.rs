@@ -6,6 +6,7 @@
 //! of another make) and `raw` (bytes, well-formed or not).
 
 mod churn;
+mod compression;
 mod crowd;
 mod drain;
 mod echo;

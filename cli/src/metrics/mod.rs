@@ -66,6 +66,7 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     connections(&mut page, &sum);
     messages(&mut page, &sum);
     traffic(&mut page, &sum);
+    compression(&mut page, &sum);
     rooms(&mut page, &sum);
     tasks(&mut page, &sum, &snapshot.dispatch);
     server(&mut page, snapshot);
@@ -212,6 +213,45 @@ fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
         "stentor_pages_sent_total",
         "HTTP pages and refusals written.",
         sent.pages,
+    );
+}
+
+fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
+    let help = "Connections that agreed on permessage-deflate.";
+    page.counter("stentor_compression_agreed_total", help, deflate.agreed);
+    let help = "Connections that keep no context because there was no room for one.";
+    page.counter(
+        "stentor_compression_contexts_denied_total",
+        help,
+        deflate.contexts_denied,
+    );
+    let help = "Bytes of compression contexts of single connections.";
+    page.gauge(
+        "stentor_compression_context_bytes",
+        help,
+        deflate.context_bytes,
+    );
+    let help =
+        "Messages compressed or decompressed; one to many counts once for those who share it.";
+    let ways = [("out", deflate.deflated), ("in", deflate.inflated)];
+    page.counters("stentor_compressed_messages_total", help, "way", ways);
+    let help = "Bytes of those messages as they go over the wire.";
+    let ways = [
+        ("out", deflate.deflated_to_bytes),
+        ("in", deflate.inflated_from_bytes),
+    ];
+    page.counters("stentor_compressed_bytes_total", help, "way", ways);
+    let help = "Bytes of those messages as the application knows them.";
+    let ways = [
+        ("out", deflate.deflated_from_bytes),
+        ("in", deflate.inflated_to_bytes),
+    ];
+    page.counters("stentor_uncompressed_bytes_total", help, "way", ways);
+    let help = "Messages sent as they are because compression did not shorten them.";
+    page.counter(
+        "stentor_incompressible_messages_total",
+        help,
+        deflate.incompressible,
     );
 }
 

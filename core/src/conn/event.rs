@@ -15,6 +15,22 @@ pub struct Step {
     pub event: Option<Event>,
 }
 
+impl Step {
+    pub(super) const fn more(consumed: usize) -> Self {
+        Self {
+            consumed,
+            event: None,
+        }
+    }
+
+    pub(super) const fn event(consumed: usize, event: Event) -> Self {
+        Self {
+            consumed,
+            event: Some(event),
+        }
+    }
+}
+
 /// Something a peer said, complete and checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -45,7 +61,7 @@ pub enum Event {
 pub enum Payload {
     /// In the input, unmasked in place.
     Here(Range<usize>),
-    /// In the connection, put together from pieces:
-    /// [`take_message`](super::Connection::take_message) hands it out.
+    /// In the workspace, put together from pieces or decompressed:
+    /// [`take_message`](super::Workspace::take_message) hands it out.
     Assembled,
 }

@@ -1,12 +1,14 @@
 //! Owns the decision on a request (RFC 6455 §4.2). Who may connect by origin is
 //! for `origin` to say, what a key is for `key`, what is written back for `response`.
 
+use super::extension::{Extension, Malformed};
 use super::key::{ACCEPT_LEN, accept_key, is_key};
 use super::origin;
 use super::pages::Page;
 use super::request::Request;
-use super::response::is_token;
+use super::token::is_token;
 use crate::config::Config;
+use crate::deflate::Params;
 use crate::error::HandshakeError;
 
 /// What a request gets, if it is not refused.
@@ -24,13 +26,16 @@ pub enum Decision {
     },
 }
 
-/// What the answer to an upgrade must say. Subprotocols and extensions are
-/// read from the request by whoever offers them.
+/// What the answer to an upgrade must say. Subprotocols are read from the
+/// request by whoever offers them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Upgrade {
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: [u8; ACCEPT_LEN],
+    /// The first offer of permessage-deflate that need not be declined, if
+    /// messages are to be compressed at all; it is still to be answered.
+    pub deflate: Option<Params>,
 }
 
 /// Decides on a request: `/ws` upgrades, each [`Page`] is shown.
@@ -38,7 +43,7 @@ pub struct Upgrade {
 /// # Errors
 /// The first thing that is wrong: the host, the path, the method, then for
 /// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
-/// the subprotocols, the origin.
+/// the subprotocols, the extensions, the origin.
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
 //# If the server, while reading the handshake, finds that the client did not
 //# send a handshake that matches the description below (note that as per
@@ -114,6 +119,7 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     if !offers_tokens(request, "sec-websocket-protocol") {
         return Err(HandshakeError::Subprotocol);
     }
+    let deflate = deflate_offer(request, config)?;
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# If the server does not wish to accept this connection, it MUST return
     //# an appropriate HTTP error code (e.g., 403 Forbidden) and abort the
@@ -123,7 +129,27 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     }
     Ok(Decision::Upgrade(Upgrade {
         accept: accept_key(key),
+        deflate,
     }))
+}
+
+/// The first acceptable offer, if any is wanted. Of extensions that nobody
+/// wants the grammar is checked all the same.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
+//# If a value is received by either the client or the server during negotiation
+//# that does not conform to the ABNF below, the recipient of such malformed
+//# data MUST immediately _Fail the WebSocket Connection_.
+fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params>, HandshakeError> {
+    let terms = config.deflate_terms(true);
+    let is_acceptable = |offer: &Params| config.compression() && offer.answer(terms).is_some();
+    let mut chosen = None;
+    for line in request.header("sec-websocket-extensions") {
+        for extension in Extension::parse_list(line) {
+            let extension = extension.map_err(|Malformed| HandshakeError::Extensions)?;
+            chosen = chosen.or_else(|| Params::parse_offer(&extension).filter(is_acceptable));
+        }
+    }
+    Ok(chosen)
 }
 
 /// Whether the request says that content follows (RFC 9112 §6.3), or says it
@@ -201,6 +227,7 @@ mod tests {
     fn upgraded() -> Result<Decision, HandshakeError> {
         Ok(Decision::Upgrade(Upgrade {
             accept: *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            deflate: None,
         }))
     }
 

@@ -7,6 +7,8 @@
 use alloc::vec::Vec;
 
 use super::pages::INDEX_POLICY;
+use super::token::is_token;
+use crate::deflate::Params;
 use crate::error::HandshakeError;
 
 /// Appends the answer that turns the connection into a WebSocket (RFC 6455
@@ -15,7 +17,12 @@ use crate::error::HandshakeError;
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
 //# If the server chooses to accept the incoming connection, it MUST reply with
 //# a valid HTTP response indicating the following.
-pub fn switching_protocols(out: &mut Vec<u8>, accept: &[u8], subprotocol: Option<&str>) {
+pub fn switching_protocols(
+    out: &mut Vec<u8>,
+    accept: &[u8],
+    subprotocol: Option<&str>,
+    deflate: Option<&Params>,
+) {
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# A Status-Line with a 101 response code as per RFC 2616 [RFC2616].
     status_line(out, 101);
@@ -35,6 +42,11 @@ pub fn switching_protocols(out: &mut Vec<u8>, accept: &[u8], subprotocol: Option
     //# in an HTTP response.
     if let Some(name) = subprotocol.filter(|name| is_token(name.as_bytes())) {
         field(out, "Sec-WebSocket-Protocol", name.as_bytes());
+    }
+    if let Some(agreed) = deflate {
+        out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+        agreed.write_answer(out);
+        out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -137,6 +149,9 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::Subprotocol => {
             "Sec-WebSocket-Protocol must be a list of tokens; leave it out if there are none.\n"
         }
+        HandshakeError::Extensions => {
+            "Sec-WebSocket-Extensions must be a list such as `permessage-deflate; client_max_window_bits`.\n"
+        }
         HandshakeError::Origin => {
             "Pages of this origin may not connect; the server's operator can allow the origin.\n"
         }
@@ -209,14 +224,6 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// Whether it is a token of RFC 9110 §5.6.2.
-pub(super) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::borrow::ToOwned;
@@ -273,6 +280,7 @@ mod tests {
         HandshakeError::Version,
         HandshakeError::Key,
         HandshakeError::Subprotocol,
+        HandshakeError::Extensions,
         HandshakeError::Origin,
         HandshakeError::Full,
         HandshakeError::Draining,
@@ -285,17 +293,17 @@ mod tests {
         let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
         assert_eq!(
-            text(|out| switching_protocols(out, &accept, None)),
+            text(|out| switching_protocols(out, &accept, None, None)),
             format!("{expected}\r\n")
         );
-        let chat = text(|out| switching_protocols(out, &accept, Some("chat.v2")));
+        let chat = text(|out| switching_protocols(out, &accept, Some("chat.v2"), None));
         assert_eq!(
             chat,
             format!("{expected}Sec-WebSocket-Protocol: chat.v2\r\n\r\n")
         );
         for forged in ["", "a b", "a\r\nX: y", "a,b", "\u{e9}"] {
             assert_eq!(
-                text(|out| switching_protocols(out, &accept, Some(forged))),
+                text(|out| switching_protocols(out, &accept, Some(forged), None)),
                 format!("{expected}\r\n")
             );
         }

@@ -187,8 +187,9 @@ impl<H: Handler> Engine<H> {
         }
         self.discard(at, false);
         self.forget_pending(at);
-        let message = self.slots[at].conn.take_message();
-        self.buffers.give(message);
+        let conn = &mut self.slots[at].conn;
+        self.context_bytes -= conn.context_bytes();
+        conn.let_go(&mut self.workspace);
         self.relieve(at);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;

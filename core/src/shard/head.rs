@@ -5,9 +5,11 @@ use super::Shard;
 use super::engine::Engine;
 use super::output::{Event, Output};
 use super::slot::Phase;
+use crate::conn::{Connection, Role};
+use crate::deflate::Params;
 use crate::error::HandshakeError;
 use crate::handler::{Handler, Verdict};
-use crate::handshake::{self, Decision, Fields, Page, Request};
+use crate::handshake::{self, Decision, Fields, Page, Request, Upgrade};
 
 impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
@@ -39,7 +41,7 @@ impl<H: Handler> Shard<H> {
             }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
                 Verdict::Accept { state } => {
-                    self.engine.open(at, state, &upgrade.accept);
+                    self.engine.open(at, state, &upgrade);
                     return len;
                 }
                 Verdict::Refuse(status) => {
@@ -55,8 +57,17 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn open(&mut self, at: u32, state: H::State, accept: &[u8]) {
-        let mut head = self.buffers.take(ANSWER);
+    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade) {
+        let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
+        if let Some(agreed) = &agreed {
+            let level = self.config.compression_level as u8;
+            let conn = Connection::with_deflate(Role::Server, agreed, level);
+            self.counts.deflate.agreed += 1;
+            self.context_bytes += conn.context_bytes();
+            self.slots[at].conn = conn;
+        }
+        let mut head = self.workspace.buffers.take(ANSWER);
+        let accept = &upgrade.accept;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
         //# The value chosen MUST be derived from the client's handshake,
         //# specifically by selecting one of the values from the
@@ -66,9 +77,9 @@ impl<H: Handler> Engine<H> {
         //# if the server does not wish to agree to one of the suggested
         //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
         //# header field in its response
-        handshake::response::switching_protocols(&mut head, accept, None);
+        handshake::response::switching_protocols(&mut head, accept, None, agreed.as_ref());
         self.push_head(at, &head);
-        self.buffers.give(head);
+        self.workspace.give(head);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Open;
         slot.state = Some(state);
@@ -80,6 +91,17 @@ impl<H: Handler> Engine<H> {
         self.rearm(at);
     }
 
+    /// The answer to an offer: with contexts, if there is room for them.
+    fn agree(&mut self, offer: Params) -> Option<Params> {
+        let with_contexts = offer.answer(self.config.deflate_terms(true))?;
+        let needed = self.context_bytes + with_contexts.context_bytes();
+        if needed <= self.config.compression_contexts {
+            return Some(with_contexts);
+        }
+        self.counts.deflate.contexts_denied += u64::from(self.config.compression_contexts > 0);
+        offer.answer(self.config.deflate_terms(false))
+    }
+
     //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
     //# If the invalid data is sent during the WebSocket handshake, the server
     //# SHOULD return an appropriate HTTP [RFC2616] status code.
@@ -87,10 +109,10 @@ impl<H: Handler> Engine<H> {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
         self.tell(Event::Refused(id, error));
-        let mut out = self.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take(ANSWER);
         handshake::response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out);
-        self.buffers.give(out);
+        self.workspace.give(out);
     }
 
     fn answer(&mut self, at: u32, page: Page, head_only: bool) {
@@ -105,7 +127,7 @@ impl<H: Handler> Engine<H> {
             });
             return;
         };
-        let mut out = self.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take(ANSWER);
         handshake::response::page(
             &mut out,
             200,
@@ -114,7 +136,7 @@ impl<H: Handler> Engine<H> {
             head_only,
         );
         self.begin_answer(at, &out);
-        self.buffers.give(out);
+        self.workspace.give(out);
     }
 
     pub(super) fn begin_answer(&mut self, at: u32, bytes: &[u8]) {

@@ -214,7 +214,7 @@ impl<H: Handler> Shard<H> {
             let step =
                 match slot
                     .conn
-                    .poll_event(&mut input[done..], limits, &mut self.engine.buffers)
+                    .poll_event(&mut input[done..], limits, &mut self.engine.workspace)
                 {
                     Ok(step) => step,
                     Err(error) => {
@@ -236,9 +236,9 @@ impl<H: Handler> Shard<H> {
                             self.take_message(at, here, kind, payload);
                         }
                         Payload::Assembled => {
-                            let message = self.engine.slots[at].conn.take_message();
+                            let message = self.engine.workspace.take_message();
                             self.take_message(at, Here::new(None, &message), kind, &message);
-                            self.engine.buffers.give(message);
+                            self.engine.workspace.give(message);
                         }
                     }
                     self.settle_lane_in(input, base);

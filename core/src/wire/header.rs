@@ -129,6 +129,27 @@ impl Header {
     }
 }
 
+/// What the first byte of a whole frame says: what the frame is, and whether its
+/// payload is compressed (RFC 7692 §6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag {
+    opcode: Opcode,
+    rsv: u8,
+}
+
+impl Tag {
+    /// Of a frame whose payload is compressed.
+    pub const fn compressed(opcode: Opcode) -> Self {
+        Self { opcode, rsv: RSV1 }
+    }
+}
+
+impl From<Opcode> for Tag {
+    fn from(opcode: Opcode) -> Self {
+        Self { opcode, rsv: 0 }
+    }
+}
+
 /// The header of a whole unmasked frame: its bytes, and how many there are.
 #[inline]
 //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
@@ -141,8 +162,9 @@ impl Header {
 //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
 //# The FIN bit (frame-fin) of the last frame containing the data MUST be set to
 //# 1 as defined in Section 5.2.
-pub fn encode_unmasked(opcode: Opcode, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
-    encode_raw(true, 0, opcode, payload_len as u64)
+pub fn encode_unmasked(tag: impl Into<Tag>, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
+    let Tag { opcode, rsv } = tag.into();
+    encode_raw(true, rsv, opcode, payload_len as u64)
 }
 
 /// How long [`encode_unmasked`] is for a payload of this length.
@@ -187,4 +209,6 @@ fn array<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
 
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
+/// "Per-Message Compressed" (RFC 7692 §6).
+const RSV1: u8 = 0x40;
 const MASKED: u8 = 0x80;
