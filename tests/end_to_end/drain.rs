@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::guest::Guest;
+use crate::process::log::Line;
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, Raw, TEXT, frame, get};
-use crate::server::{Line, Server, eventually};
+use crate::server::{Server, eventually};
 
 /// Ends the server; says how, and what it logged last.
 fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
