@@ -73,6 +73,7 @@ mod room;
 mod scrape;
 mod sending;
 mod server;
+mod spares;
 mod station;
 mod workers;
 mod writer;

@@ -20,6 +20,7 @@ use tracing::error;
 use crate::buffers::Buffers;
 use crate::links::{Link, Links, Socket};
 use crate::scrape::Scrape;
+use crate::spares::Spares;
 use crate::workers::Pool;
 
 /// Makes the application of a shard, at first and after a failure.
@@ -31,6 +32,7 @@ pub(crate) struct Stations<H: Handler> {
     pub(crate) pool: Pool<H>,
     pub(crate) census: Arc<Census>,
     pub(crate) buffers: Buffers,
+    rolls: Spares<Roll>,
     clock: Clock,
     handler: Maker<H>,
 }
@@ -62,11 +64,19 @@ pub(crate) struct Inside<H: Handler> {
 /// Whom to wake, and which sockets to end, once the lock is free.
 #[derive(Default)]
 struct Wakes {
-    threads: Vec<Thread>,
+    /// Only if there is somebody.
+    roll: Option<Roll>,
     shut: Vec<Arc<Socket>>,
     ended: Vec<Link>,
-    tickers: Vec<ShardId>,
     workers: usize,
+}
+
+/// Threads to wake. Used again, since a turn that says something in a room has
+/// one for each member.
+#[derive(Default)]
+struct Roll {
+    threads: Vec<Thread>,
+    tickers: Vec<ShardId>,
 }
 
 impl<H: Handler> Stations<H> {
@@ -95,7 +105,8 @@ impl<H: Handler> Stations<H> {
             stations: (0..config.shards()).map(ShardId).map(station).collect(),
             pool,
             census,
-            buffers: Buffers::default(),
+            buffers: Buffers::new(),
+            rolls: Spares::new(),
             clock: Clock::start(),
             handler,
         }
@@ -130,7 +141,7 @@ impl<H: Handler> Stations<H> {
                     if !more && let Some(last) = last.take() {
                         result = Some(last(&mut inside));
                     }
-                    inside.wake_writers(&mut wakes);
+                    inside.wake_writers(&mut wakes, &self.rolls);
                 }));
                 if done.is_err() {
                     // What others are to be told must not wait for an event.
@@ -226,7 +237,7 @@ impl<H: Handler> Stations<H> {
         };
         if inside.armed.is_none_or(|armed| next < armed) {
             inside.armed = Some(next);
-            wakes.tickers.push(at);
+            wakes.roll(&self.rolls).tickers.push(at);
         }
     }
 
@@ -246,13 +257,14 @@ impl<H: Handler> Stations<H> {
             Output::StartReading(id) => {
                 if let Some(link) = inside.links.find(id) {
                     link.reading = true;
-                    wakes.threads.extend(link.reader.clone());
+                    let reader = link.reader.clone();
+                    wakes.roll(&self.rolls).threads.extend(reader);
                 }
             }
             Output::Mail(to, letter) => {
                 // Never closed: whatever is pushed is drained.
                 if let Ok(true) = self.stations[to.index()].mailbox.push(letter) {
-                    wakes.tickers.push(to);
+                    wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
             Output::Submit(id, task) => match self.pool.submit(id, task) {
@@ -288,11 +300,14 @@ impl<H: Handler> Stations<H> {
         for link in wakes.ended {
             link.end();
         }
-        for thread in wakes.threads {
-            thread.unpark();
-        }
-        for at in wakes.tickers {
-            self.wake_ticker(at);
+        if let Some(mut roll) = wakes.roll {
+            for thread in roll.threads.drain(..) {
+                thread.unpark();
+            }
+            for at in roll.tickers.drain(..) {
+                self.wake_ticker(at);
+            }
+            self.rolls.give(roll);
         }
         self.pool.wake(wakes.workers);
     }
@@ -302,6 +317,13 @@ impl<H: Handler> Stations<H> {
         if let Some(ticker) = self.stations[at.index()].ticker.get() {
             ticker.unpark();
         }
+    }
+}
+
+impl Wakes {
+    fn roll(&mut self, spares: &Spares<Roll>) -> &mut Roll {
+        self.roll
+            .get_or_insert_with(|| spares.take().unwrap_or_default())
     }
 }
 
@@ -319,13 +341,13 @@ impl<H: Handler> Inside<H> {
     }
 
     /// Wakes the writers that have something to do, and that nobody does it for.
-    fn wake_writers(&mut self, wakes: &mut Wakes) {
+    fn wake_writers(&mut self, wakes: &mut Wakes, rolls: &Spares<Roll>) {
         for id in self.touched.drain(..) {
             if let Some(link) = self.links.find(id)
                 && !link.writing
                 && (link.flush || link.full)
             {
-                wakes.threads.extend(link.writer.clone());
+                wakes.roll(rolls).threads.extend(link.writer.clone());
             }
         }
     }
