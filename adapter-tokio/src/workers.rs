@@ -1,7 +1,7 @@
 //! Owns the workers: they take tasks from the dispatcher, run them and hand the
 //! outcome to the shard of whoever asked.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,7 +106,7 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     work: Arc<W>,
 ) {
     while let Some(Job { conn, task, .. }) = pool.next(worker).await {
-        let end = match unwound(work.run(worker, &task)).await {
+        let end = match unwound(caught(|| work.run(worker, &task))).await {
             Some(outcome) => {
                 pool.dispatcher().handle_done(worker);
                 TaskEnd::Done(outcome)
@@ -121,15 +121,33 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     }
 }
 
-/// The future's output; `None` if it panicked.
-async fn unwound<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        // After a panic it is dropped and not polled again.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
+/// The future's output; `None` if it panics, or has before there was one.
+async fn unwound<F: Future>(future: Option<F>) -> Option<F::Output> {
+    let mut future = pin!(future?);
+    // After a panic it is dropped and not polled again.
+    poll_fn(|context| match caught(|| future.as_mut().poll(context)) {
+        Some(poll) => poll.map(Some),
+        None => Poll::Ready(None),
     })
     .await
+}
+
+/// What the work results in; `None` if it panics.
+fn caught<R>(work: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_caught_before_the_future_is_there_and_in_it() {
+        let fails = || -> u8 { panic!("as asked") };
+        assert_eq!(unwound(caught(|| ready(1))).await, Some(1));
+        assert_eq!(unwound(caught(|| ready(fails()))).await, None);
+        assert_eq!(unwound(caught(|| async { fails() })).await, None);
+    }
 }
