@@ -51,7 +51,7 @@ pub(crate) fn run<H: Handler>(
 fn page<H: Handler>(settings: &Settings, stations: &Stations<H>) -> String {
     let mut snapshot = metrics::Snapshot::new(settings);
     snapshot.shards = stations.shards().map(|at| stations.stats(at)).collect();
-    snapshot.dispatch = stations.pool.stats();
+    snapshot.dispatch = stations.pool.desk.stats();
     stations.census.fill(&mut snapshot);
     metrics::render(&snapshot)
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use stentor_cli::{Census, Report, Settings};
+use stentor_cli::{Census, Report, Settings, listen};
 use stentor_core::{Handler, ShardId, Stats};
 use tracing::{error, info};
 
@@ -39,7 +39,7 @@ impl Server {
     /// An address that cannot be listened on, unless it is one of the defaults
     /// and another of them can.
     pub fn bind(mut settings: Settings) -> io::Result<Self> {
-        let listeners = acceptor::listen(&settings)?;
+        let listeners = listen::open(&settings)?;
         settings.max_connections = room::limit(&settings);
         Ok(Self {
             settings: Arc::new(settings),
@@ -52,7 +52,7 @@ impl Server {
     /// # Errors
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+        listen::addresses(&self.listeners)
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
@@ -78,13 +78,11 @@ impl Server {
             settings,
             listeners,
         } = self;
-        let shards = settings.config.shards();
-        let limit = settings.max_connections.unwrap_or(usize::MAX);
         let (scrapes, requests) = channel();
         let stations = Arc::new(Stations::new(
             &settings.config,
-            Pool::new(settings.workers as u16, settings.worker_queue),
-            Arc::new(Census::new(shards, limit)),
+            Pool::new(&settings),
+            Arc::new(Census::new(&settings)),
             Box::new(handler),
             &scrapes,
         ));
@@ -111,9 +109,7 @@ impl Server {
             // The server may have ended by itself.
             let _ = told.send(Cause::Told);
         })?;
-        for listener in &listeners {
-            info!(address = %listener.local_addr()?, "listening on");
-        }
+        listen::announce(&listeners)?;
         let (stop, stopped) = UnixStream::pair()?;
         let accepting = stations.clone();
         let acceptor = start("acceptor", move || {
@@ -141,7 +137,7 @@ impl Server {
         stations.pool.drain();
         wait_for_threads(&stations);
         drop(crew);
-        stations.pool.abandon();
+        stations.pool.desk.abandon();
         // A worker that is busy still is not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
@@ -150,7 +146,7 @@ impl Server {
         for at in stations.shards() {
             stats += &stations.stats(at);
         }
-        let report = Report::complete(stats, stations.pool.stats());
+        let report = Report::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }
@@ -227,7 +223,7 @@ where
     W: Work<H>,
 {
     let work = Arc::new(work);
-    let threads = stations.pool.workers().map(|worker| {
+    let threads = stations.pool.desk.workers().map(|worker| {
         let (stations, work) = (stations.clone(), work.clone());
         start(&format!("worker-{worker}"), move || {
             workers::run(worker, &stations, &*work);

@@ -267,7 +267,7 @@ impl<H: Handler> Stations<H> {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
-            Output::Submit(id, task) => match self.pool.submit(id, task) {
+            Output::Submit(id, task) => match self.pool.desk.submit(id, task) {
                 Ok(wake) => wakes.workers += usize::from(wake),
                 Err(task) => {
                     let end = TaskEnd::Refused(task);

@@ -35,7 +35,7 @@ pub(crate) async fn serve<H: Handler + 'static>(
         gather(&doors, &mut shards).await;
         let mut snapshot = metrics::Snapshot::new(&settings);
         snapshot.shards.clone_from(&shards);
-        snapshot.dispatch = pool.stats();
+        snapshot.dispatch = pool.desk.stats();
         doors.census.fill(&mut snapshot);
         let text = metrics::render(&snapshot);
         for Scrape { id, head_only } in waiting.drain(..) {
