@@ -8,9 +8,10 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 
+use stentor_cli::metrics::CONTENT_TYPE;
 use stentor_cli::{Census, Clock, Journal};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
@@ -40,11 +41,18 @@ pub(crate) struct Stations<H: Handler> {
 /// One shard.
 struct Station<H: Handler> {
     inside: Mutex<Inside<H>>,
-    /// Letters of other shards. Pushed to under the lock of the shard they come
-    /// from, drained only under the lock of this one: so they keep their order.
-    mailbox: Mailbox<Letter>,
+    /// Letters of other shards are pushed under the lock of the shard they come
+    /// from, and drained only under the lock of this one: so they keep their order.
+    mailbox: Mailbox<Post>,
     /// The thread that sees to letters and timers.
     ticker: OnceLock<Thread>,
+}
+
+/// What is handed to a shard by whoever must not wait for its lock.
+pub(crate) enum Post {
+    Letter(Letter),
+    /// The answer to a request for the metrics.
+    Metrics(Scrape, Arc<str>),
 }
 
 /// What the lock of a shard protects.
@@ -52,7 +60,7 @@ pub(crate) struct Inside<H: Handler> {
     pub(crate) shard: Shard<H>,
     pub(crate) links: Links,
     pub(crate) now: Timestamp,
-    inbox: VecDeque<Letter>,
+    inbox: VecDeque<Post>,
     /// Connections whose writer may have something to do.
     touched: Vec<ConnId>,
     /// When the ticker wakes by itself.
@@ -190,6 +198,24 @@ impl<H: Handler> Stations<H> {
         let _ = self.stations[at.index()].ticker.set(thread);
     }
 
+    /// Hands something to a shard, without waiting for its lock.
+    pub(crate) fn post(&self, to: ShardId, post: Post) {
+        // Never closed: whatever is pushed is drained.
+        if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
+            self.wake_ticker(to);
+        }
+    }
+
+    /// What a shard has counted; `None` if somebody has its lock just now.
+    pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
+        let inside = match self.stations[at.index()].inside.try_lock() {
+            Ok(inside) => inside,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(inside.shard.stats())
+    }
+
     /// What a shard has counted.
     pub(crate) fn stats(&self, at: ShardId) -> Stats {
         self.stations[at.index()].lock().shard.stats()
@@ -213,8 +239,8 @@ impl<H: Handler> Stations<H> {
     fn handle(&self, at: ShardId, inside: &mut Inside<H>, wakes: &mut Wakes) -> bool {
         let station = &self.stations[at.index()];
         station.mailbox.drain_into(&mut inside.inbox);
-        while let Some(letter) = inside.inbox.pop_front() {
-            inside.shard.handle_mail(inside.now, letter);
+        while let Some(post) = inside.inbox.pop_front() {
+            inside.handle_post(post);
         }
         let due = inside.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= inside.now) {
@@ -263,7 +289,8 @@ impl<H: Handler> Stations<H> {
             }
             Output::Mail(to, letter) => {
                 // Never closed: whatever is pushed is drained.
-                if let Ok(true) = self.stations[to.index()].mailbox.push(letter) {
+                let post = Post::Letter(letter);
+                if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
@@ -335,6 +362,17 @@ impl<H: Handler> Station<H> {
 }
 
 impl<H: Handler> Inside<H> {
+    fn handle_post(&mut self, post: Post) {
+        match post {
+            Post::Letter(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Metrics(Scrape { id, head_only }, text) => {
+                let (kind, body) = (CONTENT_TYPE, text.as_bytes());
+                self.shard
+                    .handle_answer(self.now, id, 200, kind, body, head_only);
+            }
+        }
+    }
+
     /// Lets the writer of a connection look whether there is something to do.
     pub(crate) fn touch(&mut self, id: ConnId) {
         self.touched.push(id);

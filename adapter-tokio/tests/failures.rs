@@ -1,6 +1,8 @@
-//! What `tests/in_process/panic.rs` owns, for the server on tokio.
+//! What `tests/in_process/hang.rs` and `panic.rs` own, for the server on tokio.
 
 mod adapter;
+#[path = "../../tests/in_process/hang.rs"]
+mod hang;
 #[path = "../../tests/in_process/panic.rs"]
 mod panic;
 #[path = "../../tests/in_process/running.rs"]
