@@ -78,6 +78,7 @@ mod station;
 mod workers;
 mod writer;
 
+pub use drain::Hurry;
 pub use server::Server;
 pub use stentor_cli::Report;
 pub use workers::Work;

@@ -13,7 +13,7 @@ use stentor_cli::{Census, Report, Settings, listen};
 use stentor_core::{Handler, ShardId, Stats};
 use tracing::{error, info};
 
-use crate::drain::{drain, wait_for_threads};
+use crate::drain::{Hurry, drain, wait_for_threads};
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, room, scrape};
@@ -23,6 +23,7 @@ use crate::{acceptor, room, scrape};
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    hurry: Hurry,
 }
 
 /// Why a server ends.
@@ -44,6 +45,7 @@ impl Server {
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
+            hurry: Hurry::default(),
         })
     }
 
@@ -53,6 +55,12 @@ impl Server {
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         listen::addresses(&self.listeners)
+    }
+
+    /// What cuts a drain short, for whoever is told twice to end the server.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        self.hurry.clone()
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
@@ -77,6 +85,7 @@ impl Server {
         let Self {
             settings,
             listeners,
+            hurry,
         } = self;
         let (scrapes, requests) = channel();
         let stations = Arc::new(Stations::new(
@@ -104,7 +113,7 @@ impl Server {
 
         let (end, ended) = channel();
         let told = end.clone();
-        start("signals", move || {
+        start("shutdown", move || {
             shutdown();
             // The server may have ended by itself.
             let _ = told.send(Cause::Told);
@@ -133,7 +142,7 @@ impl Server {
         drop(stop);
         // One that has panicked has said so.
         let failed = acceptor.join().is_err() || failed;
-        drain(&stations, settings.drain);
+        drain(&stations, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);
         drop(crew);

@@ -18,7 +18,7 @@ use tracing::{error, info};
 
 use crate::acceptor;
 use crate::door::{Doors, Post};
-use crate::drain::drain;
+use crate::drain::{Hurry, drain};
 use crate::driver::{Driver, Surroundings};
 use crate::scrape;
 use crate::workers::{self, Pool, Work};
@@ -28,6 +28,7 @@ use crate::workers::{self, Pool, Work};
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    hurry: Hurry,
 }
 
 impl Server {
@@ -41,6 +42,7 @@ impl Server {
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
+            hurry: Hurry::default(),
         })
     }
 
@@ -50,6 +52,12 @@ impl Server {
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         listen::addresses(&self.listeners)
+    }
+
+    /// What cuts a drain short, for whoever is told twice to end the server.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        self.hurry.clone()
     }
 
     /// Serves until `shutdown` is over, then drains for as long as the settings
@@ -72,6 +80,7 @@ impl Server {
         let Self {
             settings,
             listeners,
+            hurry,
         } = self;
         let doors = Arc::new(Doors::new(Census::new(&settings)));
         let pool = Arc::new(Pool::new(&settings));
@@ -126,7 +135,7 @@ impl Server {
             }
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
-            drain(&doors, settings.drain).await;
+            drain(&doors, settings.drain, &hurry).await;
             pool.drain();
             scraper.abort();
             io::Result::Ok(failed)

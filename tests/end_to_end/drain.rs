@@ -303,6 +303,51 @@ fn an_echo_that_nobody_takes_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+        for has_task in [true, false] {
+            let flags = "--shards 2 --work-time 1h --drain 1h --write-timeout 1h";
+            let mut server = Server::start(flags);
+            let mut stuck = Raw::open_narrow(&server);
+            fill_queue(&server, &mut stuck, 50);
+            let waiting = server.metrics().get("ws_send_queue_length");
+            let mut good = joined(Raw::open(&server), "A");
+            if has_task {
+                good.say("task:for ever");
+                server.await_metric("stentor_tasks_running", 1);
+            }
+            server.signal(first);
+            server
+                .log()
+                .wait_for("shutdown: stopping server and worker pool...");
+            if !has_task {
+                // Told already; it is the other that keeps the server.
+                assert_eq!(good.expect_close(), Some(1001));
+            }
+            thread::sleep(Duration::from_millis(300));
+            assert!(server.is_running(), "it waits");
+            let begin = Instant::now();
+            server.signal(second);
+            if has_task {
+                assert_eq!(good.expect_close(), Some(1001));
+            }
+            let (status, line) = end(&mut server, Duration::from_secs(3));
+            assert!(
+                begin.elapsed() < Duration::from_secs(3),
+                "{:?}",
+                begin.elapsed()
+            );
+            assert_eq!(status.code(), Some(0));
+            assert_eq!(line.number("discarded"), waiting, "{line:?}");
+            server
+                .log()
+                .wait_for("shutdown: told again, closing at once");
+            drop(stuck);
+        }
+    }
+}
+
+#[test]
 fn a_server_without_connections_ends_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = Server::start("--drain 30s");
