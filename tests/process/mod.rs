@@ -37,13 +37,15 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()?;
         let log = Log::read(child.stderr.take().expect("piped"));
-        let line = log.wait_for("listening on");
-        let address = line.text("address").parse().expect("an address");
-        Ok(Self {
+        let mut process = Self {
             child,
             log,
-            address,
-        })
+            address: ([0, 0, 0, 0], 0).into(),
+        };
+        // If it does not come, the process ends with the value.
+        let line = process.log.wait_for("listening on");
+        process.address = line.text("address").parse().expect("an address");
+        Ok(process)
     }
 
     /// The first address on which it listens.
