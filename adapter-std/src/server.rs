@@ -9,11 +9,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use stentor_cli::{Census, Report, Settings};
+use stentor_cli::{Census, Report, Settings, listen};
 use stentor_core::{Handler, ShardId, Stats};
 use tracing::{error, info};
 
-use crate::drain::{drain, wait_for_threads};
+use crate::drain::{Hurry, drain, wait_for_threads};
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, room, scrape};
@@ -23,6 +23,7 @@ use crate::{acceptor, room, scrape};
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    hurry: Hurry,
 }
 
 /// Why a server ends.
@@ -39,11 +40,12 @@ impl Server {
     /// An address that cannot be listened on, unless it is one of the defaults
     /// and another of them can.
     pub fn bind(mut settings: Settings) -> io::Result<Self> {
-        let listeners = acceptor::listen(&settings)?;
+        let listeners = listen::open(&settings)?;
         settings.max_connections = room::limit(&settings);
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
+            hurry: Hurry::default(),
         })
     }
 
@@ -52,7 +54,13 @@ impl Server {
     /// # Errors
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+        listen::addresses(&self.listeners)
+    }
+
+    /// What cuts a drain short, for whoever is told twice to end the server.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        self.hurry.clone()
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
@@ -77,14 +85,13 @@ impl Server {
         let Self {
             settings,
             listeners,
+            hurry,
         } = self;
-        let shards = settings.config.shards();
-        let limit = settings.max_connections.unwrap_or(usize::MAX);
         let (scrapes, requests) = channel();
         let stations = Arc::new(Stations::new(
             &settings.config,
-            Pool::new(settings.workers as u16, settings.worker_queue),
-            Arc::new(Census::new(shards, limit)),
+            Pool::new(&settings),
+            Arc::new(Census::new(&settings)),
             Box::new(handler),
             &scrapes,
         ));
@@ -106,14 +113,12 @@ impl Server {
 
         let (end, ended) = channel();
         let told = end.clone();
-        start("signals", move || {
+        start("shutdown", move || {
             shutdown();
             // The server may have ended by itself.
             let _ = told.send(Cause::Told);
         })?;
-        for listener in &listeners {
-            info!(address = %listener.local_addr()?, "listening on");
-        }
+        listen::announce(&listeners)?;
         let (stop, stopped) = UnixStream::pair()?;
         let accepting = stations.clone();
         let acceptor = start("acceptor", move || {
@@ -137,11 +142,11 @@ impl Server {
         drop(stop);
         // One that has panicked has said so.
         let failed = acceptor.join().is_err() || failed;
-        drain(&stations, settings.drain);
+        drain(&stations, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);
         drop(crew);
-        stations.pool.abandon();
+        stations.pool.desk.abandon();
         // A worker that is busy still is not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
@@ -150,7 +155,7 @@ impl Server {
         for at in stations.shards() {
             stats += &stations.stats(at);
         }
-        let report = Report::complete(stats, stations.pool.stats());
+        let report = Report::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }
@@ -227,7 +232,7 @@ where
     W: Work<H>,
 {
     let work = Arc::new(work);
-    let threads = stations.pool.workers().map(|worker| {
+    let threads = stations.pool.desk.workers().map(|worker| {
         let (stations, work) = (stations.clone(), work.clone());
         start(&format!("worker-{worker}"), move || {
             workers::run(worker, &stations, &*work);

@@ -8,9 +8,10 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 
+use stentor_cli::metrics::CONTENT_TYPE;
 use stentor_cli::{Census, Clock, Journal};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
@@ -20,6 +21,7 @@ use tracing::error;
 use crate::buffers::Buffers;
 use crate::links::{Link, Links, Socket};
 use crate::scrape::Scrape;
+use crate::spares::Spares;
 use crate::workers::Pool;
 
 /// Makes the application of a shard, at first and after a failure.
@@ -31,6 +33,7 @@ pub(crate) struct Stations<H: Handler> {
     pub(crate) pool: Pool<H>,
     pub(crate) census: Arc<Census>,
     pub(crate) buffers: Buffers,
+    rolls: Spares<Roll>,
     clock: Clock,
     handler: Maker<H>,
 }
@@ -38,11 +41,18 @@ pub(crate) struct Stations<H: Handler> {
 /// One shard.
 struct Station<H: Handler> {
     inside: Mutex<Inside<H>>,
-    /// Letters of other shards. Pushed to under the lock of the shard they come
-    /// from, drained only under the lock of this one: so they keep their order.
-    mailbox: Mailbox<Letter>,
+    /// Letters of other shards are pushed under the lock of the shard they come
+    /// from, and drained only under the lock of this one: so they keep their order.
+    mailbox: Mailbox<Post>,
     /// The thread that sees to letters and timers.
     ticker: OnceLock<Thread>,
+}
+
+/// What is handed to a shard by whoever must not wait for its lock.
+pub(crate) enum Post {
+    Letter(Letter),
+    /// The answer to a request for the metrics.
+    Metrics(Scrape, Arc<str>),
 }
 
 /// What the lock of a shard protects.
@@ -50,7 +60,7 @@ pub(crate) struct Inside<H: Handler> {
     pub(crate) shard: Shard<H>,
     pub(crate) links: Links,
     pub(crate) now: Timestamp,
-    inbox: VecDeque<Letter>,
+    inbox: VecDeque<Post>,
     /// Connections whose writer may have something to do.
     touched: Vec<ConnId>,
     /// When the ticker wakes by itself.
@@ -62,11 +72,19 @@ pub(crate) struct Inside<H: Handler> {
 /// Whom to wake, and which sockets to end, once the lock is free.
 #[derive(Default)]
 struct Wakes {
-    threads: Vec<Thread>,
+    /// Only if there is somebody.
+    roll: Option<Roll>,
     shut: Vec<Arc<Socket>>,
     ended: Vec<Link>,
-    tickers: Vec<ShardId>,
     workers: usize,
+}
+
+/// Threads to wake. Used again, since a turn that says something in a room has
+/// one for each member.
+#[derive(Default)]
+struct Roll {
+    threads: Vec<Thread>,
+    tickers: Vec<ShardId>,
 }
 
 impl<H: Handler> Stations<H> {
@@ -95,7 +113,8 @@ impl<H: Handler> Stations<H> {
             stations: (0..config.shards()).map(ShardId).map(station).collect(),
             pool,
             census,
-            buffers: Buffers::default(),
+            buffers: Buffers::new(),
+            rolls: Spares::new(),
             clock: Clock::start(),
             handler,
         }
@@ -130,7 +149,7 @@ impl<H: Handler> Stations<H> {
                     if !more && let Some(last) = last.take() {
                         result = Some(last(&mut inside));
                     }
-                    inside.wake_writers(&mut wakes);
+                    inside.wake_writers(&mut wakes, &self.rolls);
                 }));
                 if done.is_err() {
                     // What others are to be told must not wait for an event.
@@ -179,6 +198,24 @@ impl<H: Handler> Stations<H> {
         let _ = self.stations[at.index()].ticker.set(thread);
     }
 
+    /// Hands something to a shard, without waiting for its lock.
+    pub(crate) fn post(&self, to: ShardId, post: Post) {
+        // Never closed: whatever is pushed is drained.
+        if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
+            self.wake_ticker(to);
+        }
+    }
+
+    /// What a shard has counted; `None` if somebody has its lock just now.
+    pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
+        let inside = match self.stations[at.index()].inside.try_lock() {
+            Ok(inside) => inside,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(inside.shard.stats())
+    }
+
     /// What a shard has counted.
     pub(crate) fn stats(&self, at: ShardId) -> Stats {
         self.stations[at.index()].lock().shard.stats()
@@ -202,8 +239,8 @@ impl<H: Handler> Stations<H> {
     fn handle(&self, at: ShardId, inside: &mut Inside<H>, wakes: &mut Wakes) -> bool {
         let station = &self.stations[at.index()];
         station.mailbox.drain_into(&mut inside.inbox);
-        while let Some(letter) = inside.inbox.pop_front() {
-            inside.shard.handle_mail(inside.now, letter);
+        while let Some(post) = inside.inbox.pop_front() {
+            inside.handle_post(post);
         }
         let due = inside.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= inside.now) {
@@ -226,7 +263,7 @@ impl<H: Handler> Stations<H> {
         };
         if inside.armed.is_none_or(|armed| next < armed) {
             inside.armed = Some(next);
-            wakes.tickers.push(at);
+            wakes.roll(&self.rolls).tickers.push(at);
         }
     }
 
@@ -246,16 +283,18 @@ impl<H: Handler> Stations<H> {
             Output::StartReading(id) => {
                 if let Some(link) = inside.links.find(id) {
                     link.reading = true;
-                    wakes.threads.extend(link.reader.clone());
+                    let reader = link.reader.clone();
+                    wakes.roll(&self.rolls).threads.extend(reader);
                 }
             }
             Output::Mail(to, letter) => {
                 // Never closed: whatever is pushed is drained.
-                if let Ok(true) = self.stations[to.index()].mailbox.push(letter) {
-                    wakes.tickers.push(to);
+                let post = Post::Letter(letter);
+                if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
+                    wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
-            Output::Submit(id, task) => match self.pool.submit(id, task) {
+            Output::Submit(id, task) => match self.pool.desk.submit(id, task) {
                 Ok(wake) => wakes.workers += usize::from(wake),
                 Err(task) => {
                     let end = TaskEnd::Refused(task);
@@ -288,11 +327,14 @@ impl<H: Handler> Stations<H> {
         for link in wakes.ended {
             link.end();
         }
-        for thread in wakes.threads {
-            thread.unpark();
-        }
-        for at in wakes.tickers {
-            self.wake_ticker(at);
+        if let Some(mut roll) = wakes.roll {
+            for thread in roll.threads.drain(..) {
+                thread.unpark();
+            }
+            for at in roll.tickers.drain(..) {
+                self.wake_ticker(at);
+            }
+            self.rolls.give(roll);
         }
         self.pool.wake(wakes.workers);
     }
@@ -305,6 +347,13 @@ impl<H: Handler> Stations<H> {
     }
 }
 
+impl Wakes {
+    fn roll(&mut self, spares: &Spares<Roll>) -> &mut Roll {
+        self.roll
+            .get_or_insert_with(|| spares.take().unwrap_or_default())
+    }
+}
+
 impl<H: Handler> Station<H> {
     fn lock(&self) -> MutexGuard<'_, Inside<H>> {
         // Whatever panicked under it was caught there, and the shard replaced.
@@ -313,19 +362,30 @@ impl<H: Handler> Station<H> {
 }
 
 impl<H: Handler> Inside<H> {
+    fn handle_post(&mut self, post: Post) {
+        match post {
+            Post::Letter(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Metrics(Scrape { id, head_only }, text) => {
+                let (kind, body) = (CONTENT_TYPE, text.as_bytes());
+                self.shard
+                    .handle_answer(self.now, id, 200, kind, body, head_only);
+            }
+        }
+    }
+
     /// Lets the writer of a connection look whether there is something to do.
     pub(crate) fn touch(&mut self, id: ConnId) {
         self.touched.push(id);
     }
 
     /// Wakes the writers that have something to do, and that nobody does it for.
-    fn wake_writers(&mut self, wakes: &mut Wakes) {
+    fn wake_writers(&mut self, wakes: &mut Wakes, rolls: &Spares<Roll>) {
         for id in self.touched.drain(..) {
             if let Some(link) = self.links.find(id)
                 && !link.writing
                 && (link.flush || link.full)
             {
-                wakes.threads.extend(link.writer.clone());
+                wakes.roll(rolls).threads.extend(link.writer.clone());
             }
         }
     }
