@@ -164,7 +164,8 @@ impl Connection {
                     _ => {
                         let code = close::parse(&input[range.clone()])?;
                         self.state = self.state.on_receive_close();
-                        Event::Close(code)
+                        let reason = range.start + range.len().min(2)..range.end;
+                        Event::Close(code, reason)
                     }
                 };
                 return Ok(Step {

@@ -30,8 +30,9 @@ pub enum Event {
     Ping(Range<usize>),
     /// A pong, with the place of its payload in the input.
     Pong(Range<usize>),
-    /// A close frame, with its code if it has one.
-    Close(Option<CloseCode>),
+    /// A close frame, with its code if it has one, and the place of the reason,
+    /// which is UTF-8, in the input.
+    Close(Option<CloseCode>, Range<usize>),
 }
 
 /// Where the payload of a message is.

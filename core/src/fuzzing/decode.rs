@@ -111,7 +111,7 @@ fn events(
                 )),
                 Some(Event::Ping(range)) => said.push(Said::Ping(there(range))),
                 Some(Event::Pong(range)) => said.push(Said::Pong(there(range))),
-                Some(Event::Close(code)) => {
+                Some(Event::Close(code, _)) => {
                     said.push(Said::Close(code.map(|code| code.get())));
                     return (said, None);
                 }
