@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::conn::MessageLimits;
 use crate::error::{ConfigError, Unit};
 use crate::time::micros;
 
@@ -130,6 +131,14 @@ impl Config {
     /// Which pages of other origins may connect.
     pub const fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// What a peer may send.
+    pub(crate) const fn message_limits(&self) -> MessageLimits {
+        MessageLimits {
+            bytes: self.max_message,
+            empty_fragments: self.max_empty_fragments as u32,
+        }
     }
 
     /// The step in which timers are looked at: a sixteenth of the shortest interval, so a timer

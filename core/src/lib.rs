@@ -10,6 +10,8 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
+//! The other end is [`client::Client`], which needs none of the others.
+//!
 //! A server is a number of shards, one dispatcher, and an adapter. The same inputs
 //! give the same outputs, bit for bit: time is an argument and chance is a seed in
 //! [`Config`].
@@ -59,6 +61,7 @@ mod sync;
 pub mod testing;
 mod time;
 
+pub mod client;
 pub mod command;
 pub mod conn;
 pub mod handshake;

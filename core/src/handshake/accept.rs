@@ -77,10 +77,11 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     //# instead send an appropriate HTTP error code (such as 426 Upgrade
     //# Required) and a |Sec-WebSocket-Version| header field indicating the
     //# version(s) the server is capable of understanding.
-    if only(request, "sec-websocket-version") != Some(b"13") {
+    if request.only("sec-websocket-version") != Some(b"13") {
         return Err(HandshakeError::Version);
     }
-    let key = only(request, "sec-websocket-key")
+    let key = request
+        .only("sec-websocket-key")
         .filter(|key| is_key(key))
         .ok_or(HandshakeError::Key)?;
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
@@ -110,12 +111,6 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
     request
         .list(name)
         .any(|element| element.eq_ignore_ascii_case(token))
-}
-
-/// The value of a field that may stand once only.
-fn only<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
-    let mut values = request.header(name);
-    values.next().filter(|_| values.next().is_none())
 }
 
 const WS_PATH: &str = "/ws";

@@ -8,6 +8,7 @@
 
 mod accept;
 mod authority;
+mod fields;
 mod key;
 mod origin;
 mod pages;
@@ -18,7 +19,12 @@ mod target;
 mod tests;
 
 pub use accept::{Decision, Upgrade, decide};
+pub(crate) use authority::Authority;
+pub use fields::Fields;
+pub(crate) use fields::{Lines, bare_lf};
 pub use key::accept_key;
+pub(crate) use key::{ACCEPT_LEN, KEY_LEN, encode_key};
 pub use origin::is_origin;
 pub use pages::Page;
-pub use request::{Fields, Request};
+pub use request::Request;
+pub(crate) use response::is_token;
