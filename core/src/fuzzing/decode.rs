@@ -43,7 +43,8 @@ pub fn decode(data: &[u8]) {
     );
 }
 
-fn frames(input: &mut Reader<'_>, role: Role) -> Vec<u8> {
+/// Frames of whoever talks to this role.
+pub(super) fn frames(input: &mut Reader<'_>, role: Role) -> Vec<u8> {
     let mut out = Vec::new();
     while !input.is_empty() {
         let key = match role {

@@ -95,8 +95,8 @@ fn read_again(head: &str) -> String {
     keys[0].to_string()
 }
 
-/// Base64 by bits.
-fn naive_accept(key: &str) -> String {
+/// `Sec-WebSocket-Accept`, its base64 by bits.
+pub(super) fn naive_accept(key: &str) -> String {
     let digest = Sha1::new()
         .chain_update(key)
         .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
