@@ -26,7 +26,7 @@ impl Handler for Fragile {
     type Outcome = Infallible;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
@@ -173,7 +173,7 @@ impl Handler for FailsLater {
     type Outcome = ();
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, _: Received<'_>) {

@@ -17,6 +17,7 @@ macro_rules! limits {
         pub struct Config {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
+            pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             $(pub(crate) $name: limits!(@type $kind),)*
         }
@@ -46,7 +47,7 @@ macro_rules! limits {
             })*
 
             fn defaults() -> Self {
-                Self { seed: 0, origins: Origins::default(), shards: 1, $($name: $default,)* }
+                Self { seed: 0, origins: Origins::default(), subprotocols: Vec::new(), shards: 1, $($name: $default,)* }
             }
 
             /// Every limit by its name in the builder: unit, smallest, default and largest
@@ -133,6 +134,12 @@ impl Config {
         &self.origins
     }
 
+    /// The subprotocols that the server speaks, the one it likes best first
+    /// (RFC 6455 §1.9).
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
     /// What a peer may send.
     pub(crate) const fn message_limits(&self) -> MessageLimits {
         MessageLimits {
@@ -177,6 +184,13 @@ impl ConfigBuilder {
     /// Which pages of other origins may connect.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.0.origins = origins;
+        self
+    }
+
+    /// The subprotocols that the server speaks, the one it likes best first. The first that a
+    /// client offers is chosen, unless the application chooses otherwise.
+    pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
+        self.0.subprotocols = subprotocols;
         self
     }
 

@@ -135,6 +135,8 @@ pub enum HandshakeError {
     Version,
     /// A `Sec-WebSocket-Key` that is absent, doubled or not 16 bytes in base64 (§4.2.1).
     Key,
+    /// A `Sec-WebSocket-Protocol` that is no list of names that differ (§4.1).
+    Subprotocol,
     /// An origin that may not connect (§10.2).
     Origin,
     /// The server has as many connections as it may.
@@ -147,7 +149,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// How many labels there are.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -164,6 +166,7 @@ impl HandshakeError {
         "not_upgrade",
         "version",
         "key",
+        "subprotocol",
         "origin",
         "full",
         "draining",
@@ -173,7 +176,12 @@ impl HandshakeError {
     /// The status code of the answer (RFC 9110 §15).
     pub const fn status(self) -> u16 {
         match self {
-            Self::Malformed | Self::Host | Self::Body | Self::Key | Self::Truncated => 400,
+            Self::Malformed
+            | Self::Host
+            | Self::Body
+            | Self::Key
+            | Self::Subprotocol
+            | Self::Truncated => 400,
             Self::Origin => 403,
             Self::NotFound => 404,
             Self::Method => 405,
@@ -202,10 +210,11 @@ impl HandshakeError {
             Self::NotUpgrade => 10,
             Self::Version => 11,
             Self::Key => 12,
-            Self::Origin => 13,
-            Self::Full => 14,
-            Self::Draining => 15,
-            Self::Handler(_) => 16,
+            Self::Subprotocol => 13,
+            Self::Origin => 14,
+            Self::Full => 15,
+            Self::Draining => 16,
+            Self::Handler(_) => 17,
         }
     }
 

@@ -72,8 +72,8 @@ pub use dispatch::{Dispatcher, Job, Refusal, Refused, Submitted};
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;
 pub use handler::{
-    Context, Echo, Handler, Message, Outside, Overflow, RoomOutcome, RoomTask, Rooms, TaskEnd,
-    Verdict,
+    Context, Echo, Handler, Message, Outside, Overflow, RoomOutcome, RoomTask, Rooms, Subprotocol,
+    TaskEnd, Verdict,
 };
 pub use id::{ConnId, ShardId, WorkerId};
 pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};

@@ -42,7 +42,7 @@ impl Handler for Witness {
     const OVERFLOW: Overflow = Overflow::Wait;
 
     fn on_request(&mut self, _: &Asked<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

@@ -55,7 +55,8 @@ pub(super) fn config(given: &Given, origins: Origins) -> Result<Config, Settings
     let mut builder = Config::builder()
         .seed(seed(given)?)
         .shards(shards(given)?)
-        .origins(origins);
+        .origins(origins)
+        .subprotocols(given.subprotocols()?);
     for range in Config::RANGES {
         builder = set(
             builder,

@@ -1,10 +1,12 @@
 //! Owns the decision on a request (RFC 6455 §4.2). Who may connect by origin is
-//! for `origin` to say, what a key is for `key`, what is written back for `response`.
+//! for `origin` to say, what a key is for `key`, which subprotocol is spoken for
+//! `subprotocol`, what is written back for `response`.
 
 use super::key::{ACCEPT_LEN, accept_key, is_key};
 use super::origin;
 use super::pages::Page;
 use super::request::Request;
+use super::subprotocol;
 use crate::config::Config;
 use crate::error::HandshakeError;
 
@@ -23,13 +25,15 @@ pub enum Decision {
     },
 }
 
-/// What the answer to an upgrade must say. Subprotocols and extensions are
-/// read from the request by whoever offers them.
+/// What the answer to an upgrade must say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Upgrade {
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: [u8; ACCEPT_LEN],
+    /// The place, in [`Request::subprotocols`], of the first of
+    /// [`Config::subprotocols`] that is offered; `None` if none is.
+    pub subprotocol: Option<usize>,
 }
 
 /// Decides on a request: `/ws` upgrades, each [`Page`] is shown.
@@ -37,7 +41,7 @@ pub struct Upgrade {
 /// # Errors
 /// The first thing that is wrong: the host, the path, the method, then for
 /// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
-/// the origin.
+/// the subprotocols, the origin.
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
 //# If the requested service is not available, the server MUST send an
 //# appropriate HTTP error code (such as 404 Not Found) and abort the
@@ -84,6 +88,7 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
         .only("sec-websocket-key")
         .filter(|key| is_key(key))
         .ok_or(HandshakeError::Key)?;
+    let subprotocol = subprotocol::choose(request, config.subprotocols())?;
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# If the server does not wish to accept this connection, it MUST return
     //# an appropriate HTTP error code (e.g., 403 Forbidden) and abort the
@@ -93,6 +98,7 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     }
     Ok(Decision::Upgrade(Upgrade {
         accept: accept_key(key),
+        subprotocol,
     }))
 }
 
@@ -150,6 +156,7 @@ mod tests {
     fn upgraded() -> Result<Decision, HandshakeError> {
         Ok(Decision::Upgrade(Upgrade {
             accept: *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            subprotocol: None,
         }))
     }
 
@@ -294,13 +301,14 @@ mod tests {
     #[test]
     fn the_first_fault_is_named() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Version,
+            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
+            Version,
         };
         // Every fault at once; then they are mended one by one, in the order of the checks.
         let mut head = UPGRADE
             .replace(
                 "GET /ws HTTP/1.1\r\nHost: h.example",
-                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null",
+                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null\r\nSec-WebSocket-Protocol: a, a",
             )
             .replace("websocket\r\n", "h2c\r\n")
             .replace(": 13", ": 8")
@@ -314,6 +322,7 @@ mod tests {
             (NotUpgrade, "h2c", "websocket"),
             (Version, ": 8", ": 13"),
             (Key, "....", "dGhl"),
+            (Subprotocol, "a, a", "a, b"),
             (Origin, "null", "http://h"),
         ] {
             assert_eq!(decided(&head), Err(fault), "{head}");

@@ -14,6 +14,7 @@ mod origin;
 mod pages;
 mod request;
 pub mod response;
+mod subprotocol;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -27,4 +28,4 @@ pub(crate) use key::{ACCEPT_LEN, KEY_LEN, encode_key};
 pub use origin::is_origin;
 pub use pages::Page;
 pub use request::Request;
-pub(crate) use response::is_token;
+pub use response::is_token;

@@ -113,6 +113,9 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::Key => {
             "The request must have exactly one Sec-WebSocket-Key: 16 random bytes in base64.\n"
         }
+        HandshakeError::Subprotocol => {
+            "Sec-WebSocket-Protocol must be a list of names that differ, such as `chat.v2, chat`.\n"
+        }
         HandshakeError::Origin => {
             "Pages of this origin may not connect; the server's operator can allow the origin.\n"
         }
@@ -185,8 +188,10 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// Whether it is a token of RFC 9110 §5.6.2.
-pub(crate) fn is_token(text: &str) -> bool {
+/// Whether it is a token of RFC 9110 §5.6.2. A subprotocol of
+/// [`Config::subprotocols`](crate::Config::subprotocols) that is none can never
+/// be chosen: tell the operator.
+pub fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
@@ -248,6 +253,7 @@ mod tests {
         HandshakeError::NotUpgrade,
         HandshakeError::Version,
         HandshakeError::Key,
+        HandshakeError::Subprotocol,
         HandshakeError::Origin,
         HandshakeError::Full,
         HandshakeError::Draining,

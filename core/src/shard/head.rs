@@ -34,8 +34,10 @@ impl<H: Handler> Shard<H> {
                 self.engine.refuse(at, HandshakeError::Full, head_only);
             }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
-                Verdict::Accept { state } => {
-                    self.engine.open(at, state, &upgrade.accept);
+                Verdict::Accept { state, subprotocol } => {
+                    let place = subprotocol.place(upgrade.subprotocol);
+                    let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+                    self.engine.open(at, state, &upgrade.accept, subprotocol);
                     return len;
                 }
                 Verdict::Refuse(status) => {
@@ -51,9 +53,9 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn open(&mut self, at: u32, state: H::State, accept: &[u8]) {
+    fn open(&mut self, at: u32, state: H::State, accept: &[u8], subprotocol: Option<&str>) {
         let mut head = self.buffers.take(ANSWER);
-        handshake::response::switching_protocols(&mut head, accept, None);
+        handshake::response::switching_protocols(&mut head, accept, subprotocol);
         self.push_head(at, &head);
         self.buffers.give(head);
         let slot = &mut self.slots[at];
