@@ -57,7 +57,7 @@ impl Sender {
         if self.written == self.bytes.len() {
             self.discard();
         } else if self.written >= self.bytes.len() / 2 {
-            // Each byte is moved once at most, and memory follows what waits.
+            // No more bytes are moved than were written since the last time.
             self.bytes.drain(..self.written);
             (self.before, self.written) = (written, 0);
         }
