@@ -21,7 +21,7 @@
 //!     type Outcome = String;
 //!
 //!     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-//!         Verdict::Accept { state: () }
+//!         Verdict::accept(())
 //!     }
 //!
 //!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

@@ -83,6 +83,11 @@ fn all() -> Vec<Edges> {
             &["*", "https://a.example"],
             &["", "a.example", "https://a.example/"],
         ),
+        words(
+            "subprotocol",
+            &["chat", "v1.a+b"],
+            &["", "a b", "a/b", "\u{e9}"],
+        ),
     ]);
     all.extend(SWITCHES.map(|name| words(name, &["true", "false"], &["1", "TRUE"])));
     all

@@ -193,6 +193,26 @@ fn origins_follow_what_is_listened_on() {
 }
 
 #[test]
+fn subprotocols_keep_their_order() {
+    let by_flags = ["--subprotocol", "chat.v2", "--subprotocol", "chat"];
+    let by_variable = [("STENTOR_SUBPROTOCOL", "chat.v2, chat")];
+    let by_file = "subprotocol = [\"chat.v2\", \"chat\"]";
+    for settings in [
+        ok(&by_flags, &[], None),
+        ok(&[], &by_variable, None),
+        ok(&[], &[], Some(by_file)),
+    ] {
+        assert_eq!(settings.config.subprotocols(), ["chat.v2", "chat"]);
+    }
+    assert!(ok(&[], &[], None).config.subprotocols().is_empty());
+    assert_eq!(
+        told(&["--subprotocol", "a,b"], &[], None),
+        "--subprotocol: `a,b` from the flag --subprotocol is not allowed; \
+         it takes a name without spaces and separators, like chat.v2"
+    );
+}
+
+#[test]
 fn an_error_names_key_source_value_and_range() {
     let rest = "is not allowed; it takes 128 to 1GiB, in bytes or with KiB, MiB, GiB, k, M";
     assert_eq!(

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::conn::MessageLimits;
 use crate::deflate::{self, Terms};
 use crate::error::{ConfigError, Unit};
 use crate::time::micros;
@@ -17,6 +18,7 @@ macro_rules! limits {
         pub struct Config {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
+            pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
             pub(crate) compression_own_broadcasts: bool,
@@ -51,6 +53,7 @@ macro_rules! limits {
                 Self {
                     seed: 0,
                     origins: Origins::default(),
+                    subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
                     compression_own_broadcasts: false,
@@ -171,6 +174,20 @@ impl Config {
         }
     }
 
+    /// The subprotocols that the server speaks, the one it likes best first
+    /// (RFC 6455 §1.9).
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// What a peer may send.
+    pub(crate) const fn message_limits(&self) -> MessageLimits {
+        MessageLimits {
+            bytes: self.max_message,
+            empty_fragments: self.max_empty_fragments as u32,
+        }
+    }
+
     /// The step in which timers are looked at: a sixteenth of the shortest interval, so a timer
     /// fires at most that much late.
     pub fn tick(&self) -> Duration {
@@ -221,6 +238,13 @@ impl ConfigBuilder {
     /// Which pages of other origins may connect.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.0.origins = origins;
+        self
+    }
+
+    /// The subprotocols that the server speaks, the one it likes best first. The first that a
+    /// client offers is chosen, unless the application chooses otherwise.
+    pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
+        self.0.subprotocols = subprotocols;
         self
     }
 

@@ -10,6 +10,8 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
+//! The other end is [`client::Client`], which needs none of the others.
+//!
 //! A server is a number of shards, one dispatcher, and an adapter. The same inputs
 //! give the same outputs, bit for bit: time is an argument and chance is a seed in
 //! [`Config`].
@@ -61,6 +63,7 @@ mod sync;
 pub mod testing;
 mod time;
 
+pub mod client;
 pub mod command;
 pub mod conn;
 pub mod handshake;
@@ -71,8 +74,8 @@ pub use dispatch::{Dispatcher, Job, Refusal, Refused, Submitted};
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;
 pub use handler::{
-    Context, Echo, Handler, Message, Outside, Overflow, RoomOutcome, RoomTask, Rooms, TaskEnd,
-    Verdict,
+    Context, Echo, Handler, Message, Outside, Overflow, RoomOutcome, RoomTask, Rooms, Subprotocol,
+    TaskEnd, Verdict,
 };
 pub use id::{ConnId, ShardId, WorkerId};
 pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};

@@ -286,6 +286,13 @@ proptest! {
     }
 }
 
+/// Each was once the smallest sign of a fault.
+#[test]
+fn seeds_that_found_something() {
+    // Frames moved in the store while a write of them was planned.
+    session(9_258_794_105_243_206_859);
+}
+
 #[test]
 fn the_first_seeds_twice() {
     let mut sum = Stats::default();

@@ -94,7 +94,7 @@ impl Handler for Mixed {
     type Outcome = core::convert::Infallible;
 
     fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -320,7 +320,7 @@ impl Handler for InOrder {
     type Outcome = &'static str;
 
     fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

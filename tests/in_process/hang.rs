@@ -57,7 +57,7 @@ impl Handler for Hangs {
     type Outcome = Infallible;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, _: Received<'_>) {

@@ -3,9 +3,9 @@
 
 use stentor_core::{Config, Unit};
 
-use super::value::{ADDRESSES, Bounds, ORIGINS};
+use super::value::{ADDRESSES, Bounds, ORIGINS, SUBPROTOCOLS};
 
-use Takes::{Addresses, Choice, Limit, Origins, Shards, Switch};
+use Takes::{Addresses, Choice, Limit, Origins, Shards, Subprotocols, Switch};
 
 /// One flag, which is also one environment variable and one key of the file.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) enum Takes {
     Switch,
     Addresses,
     Origins,
+    Subprotocols,
 }
 
 impl Flag {
@@ -41,7 +42,7 @@ impl Flag {
     }
 
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.takes, Takes::Addresses | Takes::Origins)
+        matches!(self.takes, Addresses | Origins | Subprotocols)
     }
 
     /// The name of its environment variable.
@@ -70,7 +71,7 @@ impl Flag {
                 })
             }
             Takes::Number(bounds) => Some(bounds),
-            Takes::Choice(..) | Takes::Switch | Takes::Addresses | Takes::Origins => None,
+            Choice(..) | Switch | Addresses | Origins | Subprotocols => None,
         }
     }
 
@@ -85,6 +86,7 @@ impl Flag {
             Takes::Switch => "true or false".into(),
             Takes::Addresses => ADDRESSES.into(),
             Takes::Origins => ORIGINS.into(),
+            Takes::Subprotocols => SUBPROTOCOLS.into(),
         }
     }
 }
@@ -187,6 +189,12 @@ pub(crate) const FLAGS: &[Flag] = &[
         "allow-origin",
         Origins,
         "Origin whose pages may connect, beside the server's own; repeat it for more",
+    ),
+    flag(
+        REQUESTS,
+        "subprotocol",
+        Subprotocols,
+        "Subprotocol that is spoken, the one liked best first; repeat it for more",
     ),
     flag(
         REQUESTS,

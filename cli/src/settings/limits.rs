@@ -61,7 +61,8 @@ pub(super) fn config(given: &Given, origins: Origins) -> Result<Config, Settings
         .shards(shards(given)?)
         .compression(given.switch("compression")?)
         .compression_own_broadcasts(given.switch("compression-own-broadcasts")?)
-        .origins(origins);
+        .origins(origins)
+        .subprotocols(given.subprotocols()?);
     for range in Config::RANGES {
         builder = set(
             builder,

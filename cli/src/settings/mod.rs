@@ -26,7 +26,7 @@ use given::Given;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The limits of the core, checked, with the seed, the shards and the allowed origins.
+    /// The limits of the core, checked, with the seed, the shards, the allowed origins and the subprotocols.
     pub config: Config,
     /// The addresses to listen on; port 0 lets the operating system choose.
     pub listen: Vec<SocketAddr>,

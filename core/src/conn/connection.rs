@@ -12,7 +12,7 @@ use super::state::{Role, State};
 use super::workspace::Workspace;
 use crate::deflate::{self, Contexts, Params};
 use crate::error::PeerError;
-use crate::wire::header::Header;
+use crate::wire::header::{Header, RSV1};
 use crate::wire::opcode::{Kind, Opcode};
 use crate::wire::{close, mask};
 
@@ -217,9 +217,10 @@ impl Connection {
                     Opcode::Ping => Event::Ping(range),
                     Opcode::Pong => Event::Pong(range),
                     _ => {
-                        let code = close::parse(&input[range])?;
+                        let code = close::parse(&input[range.clone()])?;
                         self.state = self.state.on_receive_close();
-                        Event::Close(code)
+                        let reason = range.start + range.len().min(2)..range.end;
+                        Event::Close(code, reason)
                     }
                 };
                 return Ok(Step::event(end, event));
@@ -429,9 +430,7 @@ const fn is_compressed(header: &Header) -> bool {
     header.rsv & RSV1 != 0
 }
 
-/// The reserved bits of a frame's first byte, and the one that says "compressed"
-/// (RFC 7692 §6).
+/// The reserved bits of a frame's first byte.
 const RESERVED: u8 = 0x70;
-const RSV1: u8 = 0x40;
 const TEXT: u8 = Opcode::Text as u8;
 const BINARY: u8 = Opcode::Binary as u8;

@@ -43,7 +43,8 @@ pub fn decode(data: &[u8]) {
     );
 }
 
-fn frames(input: &mut Reader<'_>, role: Role) -> Vec<u8> {
+/// Frames of whoever talks to this role.
+pub(super) fn frames(input: &mut Reader<'_>, role: Role) -> Vec<u8> {
     let mut out = Vec::new();
     while !input.is_empty() {
         let key = match role {
@@ -111,7 +112,7 @@ fn events(
                 )),
                 Some(Event::Ping(range)) => said.push(Said::Ping(there(range))),
                 Some(Event::Pong(range)) => said.push(Said::Pong(there(range))),
-                Some(Event::Close(code)) => {
+                Some(Event::Close(code, _)) => {
                     said.push(Said::Close(code.map(|code| code.get())));
                     return (said, None);
                 }

@@ -2,6 +2,7 @@
 //! panics. The targets in `fuzz/` only call them, and `tests/corpora.rs` calls
 //! them with what fuzzing has found worth keeping.
 
+mod client;
 mod command;
 mod decode;
 mod handshake;
@@ -12,6 +13,7 @@ mod reader;
 mod rooms;
 mod session;
 
+pub use client::client;
 pub use command::command;
 pub use decode::decode;
 pub use handshake::handshake;
@@ -26,11 +28,12 @@ use reader::Reader;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("header", header),
     ("decode", decode),
     ("handshake", handshake),
     ("command", command),
+    ("client", client),
     ("queue", queue),
     ("rooms", rooms),
     ("session", session),

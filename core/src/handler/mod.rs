@@ -73,9 +73,46 @@ pub enum Verdict<S> {
     Accept {
         /// What the application keeps for the connection.
         state: S,
+        /// Which subprotocol it speaks.
+        subprotocol: Subprotocol,
     },
     /// Answer with this HTTP status, 400 to 599.
     Refuse(u16),
+}
+
+impl<S> Verdict<S> {
+    /// Upgrade it, with the subprotocol that the settings of the server choose.
+    pub const fn accept(state: S) -> Self {
+        Self::Accept {
+            state,
+            subprotocol: Subprotocol::Listed,
+        }
+    }
+}
+
+/// Which of the subprotocols that a client offers it gets (RFC 6455 §4.2.2).
+/// Whatever this says, none but those can be chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Subprotocol {
+    /// The first of [`Config::subprotocols`](crate::Config::subprotocols) that
+    /// the client offers; none if it offers none of them.
+    #[default]
+    Listed,
+    /// The one at this place in [`Request::subprotocols`]; none if there are not so many.
+    Offered(usize),
+    /// None. The connection is upgraded all the same; a client that insists leaves.
+    None,
+}
+
+impl Subprotocol {
+    /// The place in [`Request::subprotocols`], given that of the listed one.
+    pub(crate) const fn place(self, listed: Option<usize>) -> Option<usize> {
+        match self {
+            Self::Listed => listed,
+            Self::Offered(place) => Some(place),
+            Self::None => None,
+        }
+    }
 }
 
 /// A data message as a peer sent it.

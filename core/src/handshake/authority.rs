@@ -38,6 +38,16 @@ impl<'a> Authority<'a> {
         valid.then_some(Self { host, port })
     }
 
+    /// The host as it was written; an IPv6 address in its brackets.
+    pub(crate) const fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The port, if one is named.
+    pub(crate) const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// Whether both name one host and port, where `default` stands for a port that is not named.
     pub(crate) fn matches(&self, other: &Self, default: Option<u16>) -> bool {
         self.host.eq_ignore_ascii_case(other.host)

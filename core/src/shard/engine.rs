@@ -129,10 +129,7 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(super) const fn message_limits(&self) -> MessageLimits {
-        MessageLimits {
-            bytes: self.config.max_message,
-            empty_fragments: self.config.max_empty_fragments as u32,
-        }
+        self.config.message_limits()
     }
 
     pub(crate) fn id_of(&self, at: u32) -> ConnId {

@@ -40,8 +40,10 @@ impl<H: Handler> Shard<H> {
                 self.engine.refuse(at, HandshakeError::Full, head_only);
             }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
-                Verdict::Accept { state } => {
-                    self.engine.open(at, state, &upgrade);
+                Verdict::Accept { state, subprotocol } => {
+                    let place = subprotocol.place(upgrade.subprotocol);
+                    let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+                    self.engine.open(at, state, &upgrade, subprotocol);
                     return len;
                 }
                 Verdict::Refuse(status) => {
@@ -57,7 +59,7 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade) {
+    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade, subprotocol: Option<&str>) {
         let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
         if let Some(agreed) = &agreed {
             let level = self.config.compression_level as u8;
@@ -77,7 +79,7 @@ impl<H: Handler> Engine<H> {
         //# if the server does not wish to agree to one of the suggested
         //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
         //# header field in its response
-        handshake::response::switching_protocols(&mut head, accept, None, agreed.as_ref());
+        handshake::response::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
         self.push_head(at, &head);
         self.workspace.give(head);
         let slot = &mut self.slots[at];

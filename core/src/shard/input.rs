@@ -252,7 +252,7 @@ impl<H: Handler> Shard<H> {
                     }
                     self.settle_lane_in(input, base);
                 }
-                conn::Event::Close(code) => {
+                conn::Event::Close(code, _) => {
                     self.engine.peer_closed(at, code);
                     return input.len();
                 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::engine::Engine;
 use super::letter::Publication;
-use crate::frame::{FrameId, Rank};
+use crate::frame::{Chunks, FrameId, Rank};
 use crate::handler::Handler;
 use crate::sync::Once;
 use crate::wire::header::Tag;
@@ -160,9 +160,33 @@ impl<H: Handler> Engine<H> {
             && !conn.keeps_context()
     }
 
+    /// Moves into flight what one write takes, for a connection with a context of
+    /// its own: each frame in the form that depends on all that went before. Frames
+    /// may move in the store meanwhile, so they are not yet planned.
+    pub(super) fn launch_packed(&mut self, at: u32) {
+        let (mut frames, mut bytes) = (0, 0);
+        let store = &self.store;
+        self.slots[at]
+            .queue
+            .for_each_in_flight(&self.nodes, |frame, written| {
+                frames += 1;
+                bytes += (store.len(frame) - written) as usize;
+            });
+        while bytes < self.config.write_batch
+            && frames < MOST_PACKED
+            && let Some(frame) = self.slots[at]
+                .queue
+                .launch(&mut self.nodes, &self.store, None)
+        {
+            let frame = self.pack_launched(at, frame);
+            frames += 1;
+            bytes += self.store.len(frame) as usize;
+        }
+    }
+
     /// Gives the frame that was launched last its final form, where that depends
     /// on all that went before.
-    pub(super) fn pack_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
+    fn pack_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
         let payload_len = self.store.payload_len(frame);
         let is_for_many = self.store.is_shared(frame) && !self.config.compression_own_broadcasts;
         if is_for_many || !self.store.rank(frame).is_data() || !self.is_worth_packing(payload_len) {
@@ -184,3 +208,6 @@ impl<H: Handler> Engine<H> {
         packed
     }
 }
+
+/// Frames in flight at once; in two slices each they fit into one write.
+const MOST_PACKED: usize = Chunks::MAX / 2;

@@ -109,6 +109,9 @@ impl<H: Handler> Engine<H> {
         } else {
             Chunks::MAX
         };
+        if self.slots[at].conn.keeps_context() {
+            self.launch_packed(at);
+        }
         let Self {
             slots,
             nodes,
@@ -116,22 +119,15 @@ impl<H: Handler> Engine<H> {
             config,
             ..
         } = self;
-        let (write_batch, slot) = (config.write_batch, &mut slots[at]);
-        let keeps_context = slot.conn.keeps_context();
+        let slot = &mut slots[at];
         slot.queue
             .for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
-        while plan.bytes < write_batch
+        while plan.bytes < config.write_batch
             && plan.slices.len() + 2 <= most
-            && let Some(frame) = self.slots[at]
-                .queue
-                .launch(&mut self.nodes, &self.store, before)
+            && !slot.conn.keeps_context()
+            && let Some(frame) = slot.queue.launch(nodes, store, before)
         {
-            let frame = if keeps_context {
-                self.pack_launched(at, frame)
-            } else {
-                frame
-            };
-            plan.add(&self.store, frame, 0);
+            plan.add(store, frame, 0);
         }
         let queue = &self.slots[at].queue;
         self.slots[at].flags.offered = before.is_some() || queue.in_flight();

@@ -210,5 +210,5 @@ fn array<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
 /// "Per-Message Compressed" (RFC 7692 §6).
-const RSV1: u8 = 0x40;
+pub(crate) const RSV1: u8 = 0x40;
 const MASKED: u8 = 0x80;
