@@ -113,7 +113,7 @@ limits! {
     /// one of any size may go.
     credit_bytes: bytes = 4 * MIB, 128, GIB;
     /// The level of compression: 1 is the fastest, 9 the smallest.
-    compression_level: count = 1, 1, 9;
+    compression_level: count = 6, 1, 9;
     /// The shortest message that is compressed, in bytes of payload.
     compression_threshold: bytes = 256, 1, GIB;
     /// The largest window of compression on either side, in bits.
