@@ -51,6 +51,9 @@ pub(crate) fn run<H: Handler>(
 fn page<H: Handler>(settings: &Settings, stations: &Stations<H>) -> String {
     let mut snapshot = metrics::Snapshot::new(settings);
     snapshot.shards = stations.shards().map(|at| stations.stats(at)).collect();
+    for at in stations.shards() {
+        snapshot.turns += &stations.turns(at);
+    }
     snapshot.dispatch = stations.pool.stats();
     stations.census.fill(&mut snapshot);
     metrics::render(&snapshot)

@@ -4,6 +4,7 @@
 //!
 //! Measured with a room of 1,000 members on one shard: a turn that says something
 //! in the room holds the lock for some 40 µs, 99 of 100 turns for less than 1 µs.
+//! `stentor_shard_turn_seconds` on the page of metrics has the histogram.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +12,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
-use stentor_cli::{Census, Clock, Journal};
+use stentor_cli::{Census, Clock, Journal, Turns};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
@@ -56,6 +57,8 @@ pub(crate) struct Inside<H: Handler> {
     /// When the ticker wakes by itself.
     armed: Option<Timestamp>,
     journal: Journal,
+    /// How long the lock was held for each.
+    turns: Turns,
     scrapes: Sender<Option<Scrape>>,
 }
 
@@ -86,6 +89,7 @@ impl<H: Handler> Stations<H> {
                 touched: Vec::new(),
                 armed: None,
                 journal: Journal::new(),
+                turns: Turns::default(),
                 scrapes: scrapes.clone(),
             }),
             mailbox: Mailbox::new(),
@@ -139,6 +143,8 @@ impl<H: Handler> Stations<H> {
                     inside.begin_anew(&self.handler, &mut wakes);
                     self.census.count_restart();
                 }
+                let began = inside.now;
+                inside.turns.record(began, self.clock.now());
             }
             self.wake(wakes);
             if !more {
@@ -182,6 +188,11 @@ impl<H: Handler> Stations<H> {
     /// What a shard has counted.
     pub(crate) fn stats(&self, at: ShardId) -> Stats {
         self.stations[at.index()].lock().shard.stats()
+    }
+
+    /// How long its turns have taken.
+    pub(crate) fn turns(&self, at: ShardId) -> Turns {
+        self.stations[at.index()].lock().turns
     }
 
     /// Whether something holds of every shard.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_cli::{Settings, metrics};
+use stentor_cli::{Settings, Turns, metrics};
 use stentor_core::{ConnId, Handler, Stats};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
@@ -30,11 +30,14 @@ pub(crate) async fn serve<H: Handler + 'static>(
     pool: Arc<Pool<H>>,
 ) {
     let mut waiting = Vec::new();
-    let mut shards = vec![Stats::default(); doors.shards().count()];
+    let mut shards = vec![(Stats::default(), Turns::default()); doors.shards().count()];
     while scrapes.recv_many(&mut waiting, usize::MAX).await > 0 {
         gather(&doors, &mut shards).await;
         let mut snapshot = metrics::Snapshot::new(&settings);
-        snapshot.shards.clone_from(&shards);
+        for (stats, turns) in &shards {
+            snapshot.shards.push(*stats);
+            snapshot.turns += turns;
+        }
         snapshot.dispatch = pool.stats();
         doors.census.fill(&mut snapshot);
         let text = metrics::render(&snapshot);
@@ -52,13 +55,13 @@ pub(crate) async fn serve<H: Handler + 'static>(
 
 /// What every shard has counted. Of a shard that does not answer in time stands
 /// what it said last: a counter that goes back would be taken for a restart.
-async fn gather<H: Handler>(doors: &Doors<H>, stats: &mut [Stats]) {
+async fn gather<H: Handler>(doors: &Doors<H>, shards: &mut [(Stats, Turns)]) {
     let (sender, mut receiver) = unbounded_channel();
     doors.post_to_all(|| Post::Stats(sender.clone()));
     drop(sender);
     let deadline = Instant::now() + PATIENCE;
-    while let Ok(Some((shard, counted))) = timeout_at(deadline, receiver.recv()).await {
-        stats[shard.index()] = counted;
+    while let Ok(Some((shard, stats, turns))) = timeout_at(deadline, receiver.recv()).await {
+        shards[shard.index()] = (stats, turns);
     }
 }
 

@@ -5,8 +5,8 @@ mod page;
 
 use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats};
 
-use crate::Settings;
 use crate::settings::limits;
+use crate::{Settings, Turns};
 use page::Page;
 
 /// The `Content-Type` of what [`render`] returns.
@@ -20,6 +20,8 @@ pub struct Snapshot<'a> {
     pub settings: &'a Settings,
     /// What each shard counts, in the order of their ids.
     pub shards: Vec<Stats>,
+    /// How long the turns of all shards took.
+    pub turns: Turns,
     /// What the dispatcher counts.
     pub dispatch: DispatchStats,
     /// Sockets turned away before they reached a shard, because the server was full.
@@ -41,6 +43,7 @@ impl<'a> Snapshot<'a> {
         Self {
             settings,
             shards: Vec::new(),
+            turns: Turns::default(),
             dispatch: DispatchStats::default(),
             refused_full: 0,
             refused_draining: 0,
@@ -299,6 +302,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let Snapshot {
         settings,
         shards,
+        turns,
         dispatch: _,
         refused_full,
         refused_draining,
@@ -324,6 +328,9 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         "1 while the server is shutting down.",
         u64::from(*draining),
     );
+
+    let help = "How long turns kept a shard to themselves: nothing else is done there meanwhile.";
+    page.turns("stentor_shard_turn_seconds", help, turns);
 
     let ids: Vec<String> = (0..shards.len()).map(|id| id.to_string()).collect();
     let each =
