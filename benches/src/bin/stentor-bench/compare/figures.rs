@@ -35,9 +35,10 @@ pub(super) enum Of {
 }
 
 impl Figure {
-    pub(super) fn of_flow(flow: Flow) -> Self {
-        Self {
-            micros: flow.server_micros_each.unwrap_or_default(),
+    /// `None` if nothing has come.
+    pub(super) fn of_flow(flow: Flow) -> Option<Self> {
+        Some(Self {
+            micros: flow.server_micros_each?,
             is_noisy: flow.usage.is_noisy(),
             others: flow.usage.others_cpu_share + flow.usage.stolen_cpu_share,
             of: Of::Flow {
@@ -46,7 +47,7 @@ impl Figure {
                 generator_was_the_bottleneck: flow.generator_was_the_bottleneck,
                 turns: flow.turns,
             },
-        }
+        })
     }
 
     pub(super) fn of_idle(idled: &Idled) -> Self {

@@ -161,7 +161,7 @@ impl Race<'_> {
                 let handler = column.load.handler(contender);
                 let server = contender.start(handler, self.cores)?;
                 let figure = match column.load.run(&server, self.timing) {
-                    Ok(figure) => Some(figure),
+                    Ok(figure) => figure,
                     Err(fault) if contender.is_raw() || contender.is_stentor() => {
                         return Err(fault);
                     }

@@ -36,12 +36,12 @@ impl Load {
         }
     }
 
-    pub(super) fn run(&self, server: &Running, timing: Timing) -> Result<Figure, Fault> {
+    pub(super) fn run(&self, server: &Running, timing: Timing) -> Result<Option<Figure>, Fault> {
         let place = server.place()?;
         Ok(match self {
             Self::Echo(echo) => Figure::of_flow(echo.run(&place, timing)?),
             Self::FanOut(fan_out) => Figure::of_flow(fan_out.run(&place, timing)?),
-            Self::Idle(idle) => Figure::of_idle(&idle.run(&place)?),
+            Self::Idle(idle) => Some(Figure::of_idle(&idle.run(&place)?)),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Owns one question on every connection, and the waiting for its answer.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use super::stream::Stream;
@@ -10,10 +11,16 @@ use crate::net::{Fleet, Links, Traffic};
 /// Sends these bytes on every connection, and waits until each has got a message
 /// with this payload.
 pub(super) fn ask(fleet: &mut Fleet, frame: &[u8], answer: &[u8]) -> Result<(), Fault> {
-    ask_each(fleet, |_, to_send, to_come| {
-        to_send.extend_from_slice(frame);
-        to_come.extend_from_slice(answer);
-    })
+    let everyone = 0..fleet.len();
+    ask_from(everyone, fleet, the_same(frame, answer))
+}
+
+/// Sends these bytes on the last connection only, and waits until each has got a
+/// message with this payload: then the server knows of all of them, for it hears
+/// of connections in their order.
+pub(super) fn ask_from_last(fleet: &mut Fleet, frame: &[u8], answer: &[u8]) -> Result<(), Fault> {
+    let last = fleet.len() - 1..fleet.len();
+    ask_from(last, fleet, the_same(frame, answer))
 }
 
 /// The same with a question and an answer for each: `write` appends them.
@@ -21,7 +28,24 @@ pub(super) fn ask_each(
     fleet: &mut Fleet,
     write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
 ) -> Result<(), Fault> {
+    let everyone = 0..fleet.len();
+    ask_from(everyone, fleet, write)
+}
+
+fn the_same(frame: &[u8], answer: &[u8]) -> impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>) {
+    |_, to_send, to_come| {
+        to_send.extend_from_slice(frame);
+        to_come.extend_from_slice(answer);
+    }
+}
+
+fn ask_from(
+    from: Range<usize>,
+    fleet: &mut Fleet,
+    write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
+) -> Result<(), Fault> {
     let mut asked = Asked {
+        from,
         write,
         streams: vec![Stream::default(); fleet.len()],
         missing: fleet.len(),
@@ -42,6 +66,7 @@ pub(super) fn ask_each(
 }
 
 struct Asked<W> {
+    from: Range<usize>,
     write: W,
     streams: Vec<Stream>,
     missing: usize,
@@ -60,7 +85,7 @@ impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Asked<W> {
 
 impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Traffic for Asked<W> {
     fn begin(&mut self, links: &mut Links<'_>, _: Instant) -> Result<(), Fault> {
-        for who in 0..self.streams.len() {
+        for who in self.from.clone() {
             self.look_at(who);
             links.send(who, &self.frame)?;
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use stentor_core::Kind;
 
-use super::ask::ask;
+use super::ask::{ask, ask_from_last};
 use super::stream::Stream;
 use super::sustain::Counted;
 use crate::fault::Fault;
@@ -212,6 +212,14 @@ pub(super) fn join(fleet: &mut Fleet) -> Result<(), Fault> {
     let mut frame = Vec::new();
     frames::client(&mut frame, Kind::Text, &[b"join:", ROOM]);
     ask(fleet, &frame, &[b"joined:", ROOM].concat())
+}
+
+/// The same where there are no rooms: whoever is known hears what is sent, and to be
+/// connected is not yet to be known.
+pub(super) fn join_raw(fleet: &mut Fleet) -> Result<(), Fault> {
+    let mut frame = Vec::new();
+    frames::server(&mut frame, Kind::Text, ROOM);
+    ask_from_last(fleet, &frame, ROOM)
 }
 
 const ROOM: &[u8] = b"bench";

@@ -4,7 +4,7 @@ use clap::Args;
 use stentor_core::Kind;
 
 use super::Place;
-use super::crowd::{Crowd, Speech, join};
+use super::crowd::{Crowd, Speech, join, join_raw};
 use super::sustain::{Flow, PATIENCE, Shape, Timing, sustain};
 use crate::fault::Fault;
 use crate::net::{Fleet, raise_open_files};
@@ -31,7 +31,9 @@ impl FanOut {
         raise_open_files(self.members)?;
         let mut fleet = Fleet::new(&place.target)?;
         fleet.open(self.members, PATIENCE)?;
-        if !place.target.is_raw() {
+        if place.target.is_raw() {
+            join_raw(&mut fleet)?;
+        } else {
             join(&mut fleet)?;
         }
         let mut crowd = Crowd::new(Speech {
