@@ -4,6 +4,7 @@
 //!
 //! Measured with a room of 1,000 members on one shard: a turn that says something
 //! in the room holds the lock for some 40 µs, 99 of 100 turns for less than 1 µs.
+//! `stentor_shard_turn_seconds` on the page of metrics has the histogram.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 
 use stentor_cli::metrics::CONTENT_TYPE;
-use stentor_cli::{Census, Clock, Journal};
+use stentor_cli::{Census, Clock, Journal, Turns};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
@@ -66,6 +67,8 @@ pub(crate) struct Inside<H: Handler> {
     /// When the ticker wakes by itself.
     armed: Option<Timestamp>,
     journal: Journal,
+    /// How long the lock was held for each.
+    turns: Turns,
     scrapes: Sender<Option<Scrape>>,
 }
 
@@ -104,6 +107,7 @@ impl<H: Handler> Stations<H> {
                 touched: Vec::new(),
                 armed: None,
                 journal: Journal::new(),
+                turns: Turns::default(),
                 scrapes: scrapes.clone(),
             }),
             mailbox: Mailbox::new(),
@@ -158,6 +162,8 @@ impl<H: Handler> Stations<H> {
                     inside.begin_anew(&self.handler, &mut wakes);
                     self.census.count_restart();
                 }
+                let began = inside.now;
+                inside.turns.record(began, self.clock.now());
             }
             self.wake(wakes);
             if !more {
@@ -207,13 +213,13 @@ impl<H: Handler> Stations<H> {
     }
 
     /// What a shard has counted; `None` if somebody has its lock just now.
-    pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
+    pub(crate) fn try_stats(&self, at: ShardId) -> Option<(Stats, Turns)> {
         let inside = match self.stations[at.index()].inside.try_lock() {
             Ok(inside) => inside,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(inside.shard.stats())
+        Some((inside.shard.stats(), inside.turns))
     }
 
     /// What a shard has counted.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_cli::{Clock, Journal};
+use stentor_cli::{Clock, Journal, Turns};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
@@ -37,6 +37,8 @@ pub(crate) struct Driver<H: Handler> {
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
     journal: Journal,
+    /// From readiness to the end of what it led to.
+    turns: Turns,
     draining: bool,
     ended: bool,
 }
@@ -76,6 +78,7 @@ impl<H: Handler> Driver<H> {
             inbox: VecDeque::new(),
             again: VecDeque::new(),
             journal: Journal::new(),
+            turns: Turns::default(),
             draining: false,
             ended: false,
         })
@@ -88,10 +91,12 @@ impl<H: Handler> Driver<H> {
         let sleep = tokio::time::sleep(Duration::MAX);
         tokio::pin!(sleep);
         let mut armed = None;
+        self.now = self.clock.now();
         loop {
             // After a failure there is: what was handed in is still to be taken,
             // and the others to be told, and nothing else would wake us for it.
             let busy = self.guarded(Self::take_turn).unwrap_or(true);
+            self.turns.record(self.now, self.clock.now());
             if self.ended {
                 return Ok(self.shard.stats());
             }
@@ -106,6 +111,7 @@ impl<H: Handler> Driver<H> {
                 biased;
                 ready = self.poll.readable_mut() => {
                     let mut ready = ready?;
+                    self.now = self.clock.now();
                     match ready.get_inner_mut().poll(&mut events, Some(Duration::ZERO)) {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                         other => other?,
@@ -114,7 +120,6 @@ impl<H: Handler> Driver<H> {
                     if events.iter().count() < BATCH {
                         ready.clear_ready();
                     }
-                    self.now = self.clock.now();
                     self.guarded(|driver| driver.handle_events(&events));
                 }
                 () = doors.woken(self.id) => self.now = self.clock.now(),
@@ -337,7 +342,7 @@ impl<H: Handler> Driver<H> {
             }
             Post::Stats(reply) => {
                 // Whoever asked may have given up waiting.
-                let _ = reply.send((self.id, self.shard.stats()));
+                let _ = reply.send((self.id, self.shard.stats(), self.turns));
             }
             Post::Drain => {
                 self.draining = true;

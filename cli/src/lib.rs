@@ -20,6 +20,7 @@ mod program;
 mod report;
 mod settings;
 mod throttle;
+mod turns;
 
 pub use census::Census;
 pub use clock::Clock;
@@ -30,3 +31,4 @@ pub use report::Report;
 pub use settings::{HandlerKind, LogFormat, Settings, SettingsError, Source};
 pub use throttle::Throttle;
 pub use tracing::level_filters::LevelFilter;
+pub use turns::Turns;

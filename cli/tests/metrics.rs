@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stentor_cli::metrics::{self, Snapshot};
 use stentor_cli::{Settings, metrics::CONTENT_TYPE};
-use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats};
+use stentor_core::{
+    CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats, Timestamp,
+};
 
 fn settings() -> Settings {
     let args = ["stentor", "--max-connections=1000", "--seed=1"];
@@ -33,12 +35,18 @@ fn samples(page: &str) -> BTreeMap<String, f64> {
             assert!(help.insert(name), "two families of one name: {line}");
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').expect("a type");
-            assert!(kind == "counter" || kind == "gauge", "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
             assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
             types.insert(name, kind);
         } else {
             let (series, value) = line.rsplit_once(' ').expect("a series and a value");
             let name = series.split('{').next().expect("a name");
+            // The series of a histogram have names of their own.
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .filter_map(|end| name.strip_suffix(end))
+                .find(|family| types.get(family) == Some(&"histogram"));
+            let name = family.unwrap_or(name);
             assert!(help.contains(name) && types.contains_key(name), "{line}");
             let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             assert!(name.chars().all(letters), "{line}");
@@ -303,6 +311,35 @@ fn what_the_adapter_counts_is_on_the_page() {
     snapshot.shard_restarts = 4;
     snapshot.draining = true;
     assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 5);
+}
+
+#[test]
+fn turns_are_a_histogram() {
+    let settings = settings();
+    let mut snapshot = Snapshot::new(&settings);
+    for micros in [3, 150, 150, 3_000_000] {
+        let began = Timestamp::from_micros(11);
+        let ended = Timestamp::from_micros(11 + micros);
+        snapshot.turns.record(began, ended);
+    }
+    let page = metrics::render(&snapshot);
+    assert!(page.contains("# TYPE stentor_shard_turn_seconds histogram\n"));
+    let samples = samples(&page);
+    let bucket = |bound: &str| {
+        let series = format!("stentor_shard_turn_seconds_bucket{{le=\"{bound}\"}}");
+        samples.get(&series).copied()
+    };
+    assert_eq!(bucket("0.000005"), Some(1.0));
+    assert_eq!(bucket("0.0001"), Some(1.0));
+    assert_eq!(bucket("0.0002"), Some(3.0));
+    assert_eq!(bucket("1"), Some(3.0));
+    assert_eq!(bucket("+Inf"), Some(4.0));
+    assert_eq!(samples.get("stentor_shard_turn_seconds_count"), Some(&4.0));
+    let sum = samples.get("stentor_shard_turn_seconds_sum").copied();
+    assert!(
+        sum.is_some_and(|sum| (sum - 3.000_303).abs() < 1e-9),
+        "{sum:?}"
+    );
 }
 
 #[test]

@@ -7,8 +7,8 @@ mod survey;
 
 use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, ShardId, Stats};
 
-use crate::Settings;
 use crate::settings::limits;
+use crate::{Settings, Turns};
 use page::Page;
 
 pub use survey::Survey;
@@ -26,6 +26,8 @@ pub struct Snapshot<'a> {
     pub shards: Vec<Stats>,
     /// The shards of which that is not from now.
     pub silent: Vec<ShardId>,
+    /// How long the turns of all shards took.
+    pub turns: Turns,
     /// What the dispatcher counts.
     pub dispatch: DispatchStats,
     /// Sockets turned away before they reached a shard, because the server was full.
@@ -48,6 +50,7 @@ impl<'a> Snapshot<'a> {
             settings,
             shards: Vec::new(),
             silent: Vec::new(),
+            turns: Turns::default(),
             dispatch: DispatchStats::default(),
             refused_full: 0,
             refused_draining: 0,
@@ -347,6 +350,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         settings,
         shards,
         silent,
+        turns,
         dispatch: _,
         refused_full,
         refused_draining,
@@ -372,6 +376,9 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         "1 while the server is shutting down.",
         u64::from(*draining),
     );
+
+    let help = "How long turns kept a shard to themselves: nothing else is done there meanwhile.";
+    page.turns("stentor_shard_turn_seconds", help, turns);
 
     let ids: Vec<String> = (0..shards.len()).map(|id| id.to_string()).collect();
     let each =

@@ -1,10 +1,15 @@
 //! Owns how metrics are put together and written, through the `prometheus` crate: a fresh registry
 //! a page, since the counters themselves live in the machines. Knows no name of a metric.
 
-use prometheus::core::Collector;
+use std::collections::HashMap;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use crate::Turns;
 
 /// One page of metrics in the making. Names, labels and help texts are written in this crate, and
 /// the tests render every one of them, so that none is refused at run time.
@@ -68,6 +73,14 @@ impl Page {
         self.register(family);
     }
 
+    pub(super) fn turns(&mut self, name: &str, help: &str, turns: &Turns) {
+        let desc = Desc::new(name.into(), help.into(), Vec::new(), HashMap::new()).expect(VALID);
+        self.register(Counted {
+            desc,
+            turns: *turns,
+        });
+    }
+
     /// The page, with the metrics of the process where there are any.
     pub(super) fn text(self) -> String {
         #[cfg(target_os = "linux")]
@@ -79,6 +92,39 @@ impl Page {
 
     fn register(&self, collector: impl Collector + 'static) {
         self.0.register(Box::new(collector)).expect(VALID);
+    }
+}
+
+/// A histogram that was counted elsewhere; the crate's own wants to see every value.
+struct Counted {
+    desc: Desc,
+    turns: Turns,
+}
+
+impl Collector for Counted {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let bucket = |(bound, count)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound);
+            bucket.set_cumulative_count(count);
+            bucket
+        };
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(self.turns.cumulative().map(bucket).collect());
+        histogram.set_sample_count(self.turns.count());
+        histogram.set_sample_sum(self.turns.seconds());
+        let mut metric = Metric::default();
+        metric.set_histogram(histogram);
+        let mut family = MetricFamily::default();
+        family.set_name(self.desc.fq_name.clone());
+        family.set_help(self.desc.help.clone());
+        family.set_field_type(MetricType::HISTOGRAM);
+        family.set_metric(vec![metric]);
+        vec![family]
     }
 }
 
