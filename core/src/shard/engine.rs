@@ -292,6 +292,11 @@ impl<H: Handler> Engine<H> {
     /// Moves what is in the fast lane to its owner's queue, where it counts as
     /// before. So many bytes of it are out.
     pub(super) fn spill_lane(&mut self, written: usize) {
+        if written >= self.lane.len() {
+            self.counts.delivery.written += u64::from(self.lane.messages());
+            self.lane.clear();
+            return;
+        }
         let scratch = core::mem::take(&mut self.scratch);
         self.spill_lane_from(
             Part {
