@@ -418,6 +418,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         ("shards", f64::from(settings.config.shards())),
         ("workers", settings.workers as f64),
         ("worker_queue", settings.worker_queue as f64),
+        ("unsent_bytes", settings.unsent_bytes.into()),
         ("work_time_seconds", settings.work_time.as_secs_f64()),
         ("drain_seconds", settings.drain.as_secs_f64()),
     ];
