@@ -313,7 +313,7 @@ impl<H: Handler> Engine<H> {
         let offered = self.lane.is_offered();
         let mut lane = core::mem::take(&mut self.lane);
         let rank = lane.rank();
-        let mut bytes = self.workspace.buffers.take(self.lane.len());
+        let mut bytes = self.workspace.buffers.take_for(self.lane.len());
         let done = lane.unwritten(written, |start, end| {
             bytes.clear();
             lane.copy_out(scratch, start, end, &mut bytes);

@@ -50,7 +50,7 @@ impl<H: Handler> Engine<H> {
         if !self.packs_at_once(at, parts[0].len() + parts[1].len()) {
             return self.reply_with(at, here, rank, opcode.into(), parts);
         }
-        let mut packed = self.workspace.buffers.take(parts[0].len());
+        let mut packed = self.workspace.buffers.take_for(parts[0].len());
         let conn = &mut self.slots[at].conn;
         let answered = if conn.deflate(&mut self.workspace, parts, &mut packed) {
             self.reply_with(at, here, rank, Tag::compressed(opcode), [&packed, &[]])

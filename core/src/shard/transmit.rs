@@ -91,7 +91,11 @@ impl<H: Handler> Shard<H> {
         if let Some(at) = self.engine.slots.find(id)
             && self.engine.slots[at].phase == Phase::Answering
         {
-            let mut out = self.engine.workspace.buffers.take(body.len() + PAGE_HEAD);
+            let mut out = self
+                .engine
+                .workspace
+                .buffers
+                .take_for(body.len() + PAGE_HEAD);
             handshake::response::page(&mut out, status, content_type, body, head_only);
             self.engine.begin_answer(at, &out);
             self.engine.workspace.give(out);
