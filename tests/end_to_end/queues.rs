@@ -93,6 +93,8 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
     slow.say("join:A");
     slow.expect("joined:A");
     let mut member = joined(Raw::open(&server), "A");
+    // What has been heard may not be counted yet.
+    server.await_metric("ws_send_queue_length", 0);
     // Fills the queue with echoes, the least urgent there is.
     let sent = fill_queue(&server, &mut slow, 64);
     server.await_metric("ws_send_queue_length", 64);
