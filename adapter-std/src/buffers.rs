@@ -1,7 +1,9 @@
 //! Owns the large buffers that threads read into and write from. A thread has
 //! one only while bytes are under way, so idle connections have none.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::primitive::{Mutex, MutexGuard};
 
 /// Buffers that nobody uses just now.
 #[derive(Debug, Default)]

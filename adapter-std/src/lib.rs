@@ -66,14 +66,18 @@
 mod acceptor;
 mod buffers;
 mod connection;
+mod crew;
 mod drain;
 mod links;
+mod primitive;
 mod reader;
 mod room;
 mod scrape;
 mod sending;
 mod server;
 mod station;
+mod stream;
+mod ticker;
 mod workers;
 mod writer;
 

@@ -6,12 +6,12 @@
 //! in the room holds the lock for some 40 µs, 99 of 100 turns for less than 1 µs.
 
 use std::collections::VecDeque;
+use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, PoisonError};
 
-use stentor_cli::{Census, Clock, Journal};
+use stentor_cli::{Census, Journal};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
@@ -19,15 +19,18 @@ use tracing::error;
 
 use crate::buffers::Buffers;
 use crate::links::{Link, Links, Socket};
+use crate::primitive::thread::{self, Thread};
+use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
 use crate::scrape::Scrape;
+use crate::stream::Stream;
 use crate::workers::Pool;
 
 /// Makes the application of a shard, at first and after a failure.
 pub(crate) type Maker<H> = Box<dyn Fn(ShardId) -> H + Send + Sync>;
 
 /// Every shard of a server, and what their threads share.
-pub(crate) struct Stations<H: Handler> {
-    stations: Vec<Station<H>>,
+pub(crate) struct Stations<H: Handler, S: Stream = TcpStream> {
+    stations: Vec<Station<H, S>>,
     pub(crate) pool: Pool<H>,
     pub(crate) census: Arc<Census>,
     pub(crate) buffers: Buffers,
@@ -36,8 +39,8 @@ pub(crate) struct Stations<H: Handler> {
 }
 
 /// One shard.
-struct Station<H: Handler> {
-    inside: Mutex<Inside<H>>,
+struct Station<H: Handler, S: Stream> {
+    inside: Mutex<Inside<H, S>>,
     /// Letters of other shards. Pushed to under the lock of the shard they come
     /// from, drained only under the lock of this one: so they keep their order.
     mailbox: Mailbox<Letter>,
@@ -46,9 +49,9 @@ struct Station<H: Handler> {
 }
 
 /// What the lock of a shard protects.
-pub(crate) struct Inside<H: Handler> {
+pub(crate) struct Inside<H: Handler, S: Stream> {
     pub(crate) shard: Shard<H>,
-    pub(crate) links: Links,
+    pub(crate) links: Links<S>,
     pub(crate) now: Timestamp,
     inbox: VecDeque<Letter>,
     /// Connections whose writer may have something to do.
@@ -60,16 +63,27 @@ pub(crate) struct Inside<H: Handler> {
 }
 
 /// Whom to wake, and which sockets to end, once the lock is free.
-#[derive(Default)]
-struct Wakes {
+struct Wakes<S: Stream> {
     threads: Vec<Thread>,
-    shut: Vec<Arc<Socket>>,
-    ended: Vec<Link>,
+    shut: Vec<Arc<Socket<S>>>,
+    ended: Vec<Link<S>>,
     tickers: Vec<ShardId>,
     workers: usize,
 }
 
-impl<H: Handler> Stations<H> {
+impl<S: Stream> Default for Wakes<S> {
+    fn default() -> Self {
+        Self {
+            threads: Vec::new(),
+            shut: Vec::new(),
+            ended: Vec::new(),
+            tickers: Vec::new(),
+            workers: 0,
+        }
+    }
+}
+
+impl<H: Handler, S: Stream> Stations<H, S> {
     pub(crate) fn new(
         config: &Config,
         pool: Pool<H>,
@@ -109,8 +123,8 @@ impl<H: Handler> Stations<H> {
     pub(crate) fn turn<R>(
         &self,
         at: ShardId,
-        work: impl FnOnce(&mut Inside<H>),
-        last: impl FnOnce(&mut Inside<H>) -> R,
+        work: impl FnOnce(&mut Inside<H, S>),
+        last: impl FnOnce(&mut Inside<H, S>) -> R,
     ) -> Option<R> {
         let station = &self.stations[at.index()];
         let (mut work, mut last) = (Some(work), Some(last));
@@ -148,12 +162,12 @@ impl<H: Handler> Stations<H> {
     }
 
     /// A turn with nothing to be done last.
-    pub(crate) fn handle_with(&self, at: ShardId, work: impl FnOnce(&mut Inside<H>)) {
+    pub(crate) fn handle_with(&self, at: ShardId, work: impl FnOnce(&mut Inside<H, S>)) {
         self.turn(at, work, |_| ());
     }
 
     /// [`handle_with`](Self::handle_with) on every shard.
-    pub(crate) fn handle_with_all(&self, work: impl Fn(&mut Inside<H>)) {
+    pub(crate) fn handle_with_all(&self, work: impl Fn(&mut Inside<H, S>)) {
         for at in self.shards() {
             self.handle_with(at, &work);
         }
@@ -161,15 +175,21 @@ impl<H: Handler> Stations<H> {
 
     /// Sees to letters and timers, and says when it is to be called next. Only
     /// the ticker calls this.
-    pub(crate) fn tick(&self, at: ShardId) -> Option<std::time::Instant> {
-        let arm = |inside: &mut Inside<H>| {
+    pub(crate) fn tick(&self, at: ShardId) -> Option<Timestamp> {
+        let arm = |inside: &mut Inside<H, S>| {
             inside.armed = inside.shard.poll_timeout().map(|(at, _)| at);
             inside.armed
         };
-        match self.turn(at, |_| {}, arm) {
-            Some(armed) => armed.map(|at| self.clock.instant(at)),
-            // A shard that has begun anew: look again.
-            None => Some(std::time::Instant::now()),
+        // A shard that has begun anew: look again at once.
+        self.turn(at, |_| {}, arm)
+            .unwrap_or_else(|| Some(self.clock.now()))
+    }
+
+    /// Sleeps until woken, or until a time that [`tick`](Self::tick) has said.
+    pub(crate) fn sleep(&self, until: Option<Timestamp>) {
+        match until {
+            None => thread::park(),
+            Some(until) => park_until(&self.clock, until),
         }
     }
 
@@ -186,7 +206,7 @@ impl<H: Handler> Stations<H> {
 
     /// Whether something holds of every shard.
     pub(crate) fn all(&self, holds: impl Fn(&Shard<H>) -> bool) -> bool {
-        let holds = |station: &Station<H>| {
+        let holds = |station: &Station<H, S>| {
             // Letters under way can make a shard busy that is not.
             let inside = station.lock();
             holds(&inside.shard) && inside.inbox.is_empty() && station.mailbox.is_empty()
@@ -194,12 +214,12 @@ impl<H: Handler> Stations<H> {
         self.stations.iter().all(holds)
     }
 
-    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H> {
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H, S> {
         (0..self.stations.len() as u16).map(ShardId)
     }
 
     /// Handles letters, timers and outputs. True if there may be more to do.
-    fn handle(&self, at: ShardId, inside: &mut Inside<H>, wakes: &mut Wakes) -> bool {
+    fn handle(&self, at: ShardId, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>) -> bool {
         let station = &self.stations[at.index()];
         station.mailbox.drain_into(&mut inside.inbox);
         while let Some(letter) = inside.inbox.pop_front() {
@@ -220,7 +240,7 @@ impl<H: Handler> Stations<H> {
     }
 
     /// Sees to it that the ticker wakes early enough.
-    fn rearm(&self, at: ShardId, inside: &mut Inside<H>, wakes: &mut Wakes) {
+    fn rearm(&self, at: ShardId, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>) {
         let Some((next, _)) = inside.shard.poll_timeout() else {
             return;
         };
@@ -230,7 +250,7 @@ impl<H: Handler> Stations<H> {
         }
     }
 
-    fn handle_output(&self, inside: &mut Inside<H>, wakes: &mut Wakes, output: Output<H>) {
+    fn handle_output(&self, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>, output: Output<H>) {
         match output {
             Output::Flush(id) => {
                 if let Some(link) = inside.links.find(id) {
@@ -281,9 +301,9 @@ impl<H: Handler> Stations<H> {
         }
     }
 
-    fn wake(&self, wakes: Wakes) {
+    fn wake(&self, wakes: Wakes<S>) {
         for socket in wakes.shut {
-            socket.shut();
+            socket.stream.shut(Shutdown::Write);
         }
         for link in wakes.ended {
             link.end();
@@ -305,21 +325,21 @@ impl<H: Handler> Stations<H> {
     }
 }
 
-impl<H: Handler> Station<H> {
-    fn lock(&self) -> MutexGuard<'_, Inside<H>> {
+impl<H: Handler, S: Stream> Station<H, S> {
+    fn lock(&self) -> MutexGuard<'_, Inside<H, S>> {
         // Whatever panicked under it was caught there, and the shard replaced.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<H: Handler> Inside<H> {
+impl<H: Handler, S: Stream> Inside<H, S> {
     /// Lets the writer of a connection look whether there is something to do.
     pub(crate) fn touch(&mut self, id: ConnId) {
         self.touched.push(id);
     }
 
     /// Wakes the writers that have something to do, and that nobody does it for.
-    fn wake_writers(&mut self, wakes: &mut Wakes) {
+    fn wake_writers(&mut self, wakes: &mut Wakes<S>) {
         for id in self.touched.drain(..) {
             if let Some(link) = self.links.find(id)
                 && !link.writing
@@ -331,7 +351,7 @@ impl<H: Handler> Inside<H> {
     }
 
     /// After a failure: closes the connections, and puts an empty shard in place.
-    fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut Wakes) {
+    fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut Wakes<S>) {
         let id = self.shard.id();
         error!(
             shard = id.0,
