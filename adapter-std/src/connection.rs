@@ -56,9 +56,8 @@ where
                 },
             );
             // A shard that fails just then has let go of everything.
+            // Its threads take a turn each, which sees to its first deadline.
             birth.tell(told, &threads);
-            // Its first deadline is the ticker's business.
-            stations.wake_ticker(shard);
             Ok(())
         }
         Err(error) => match birth.socket.stream.try_clone() {

@@ -69,6 +69,8 @@ mod connection;
 mod crew;
 mod drain;
 mod links;
+#[cfg(test)]
+mod models;
 mod primitive;
 mod reader;
 mod room;

@@ -317,7 +317,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         self.pool.wake(wakes.workers);
     }
 
-    pub(crate) fn wake_ticker(&self, at: ShardId) {
+    fn wake_ticker(&self, at: ShardId) {
         // One that has not begun looks at everything when it does.
         if let Some(ticker) = self.stations[at.index()].ticker.get() {
             ticker.unpark();
