@@ -31,12 +31,12 @@ fn loom_a_connection_ends_when_its_socket_fails() {
     model(|| {
         let server = Server::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
-        connection.peer.make_room(1);
-        server.hand_in(connection.id, &said("a"));
+        connection.peer.make_room(PLENTY);
         let threads = [
             server.start_reader(&connection),
             server.start_writer(&connection),
         ];
+        server.hand_in(connection.id, &said("a"));
         connection.peer.break_off();
         join(threads);
         assert!(server.all(|shard| shard.is_empty()));

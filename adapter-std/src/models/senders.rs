@@ -6,8 +6,10 @@ use super::model;
 use super::server::{PLENTY, Server, join, messages, said, told};
 
 /// The reader sends its own answers, the writer what it leaves, and what others
-/// cause. Fails if `Parcels::take` does not see to it that nobody has bytes in
-/// hand, or that the socket is not full.
+/// cause. Fails if the shard is told that bytes are out when they are taken, and
+/// not when they have been sent. That `Parcels::take` looks at `writing` and
+/// `full` is a second lock on that door: a shard does not ask for a flush of what
+/// is in hand.
 #[test]
 fn loom_one_thread_at_a_time_sends_for_a_connection_and_in_order() {
     model(|| {

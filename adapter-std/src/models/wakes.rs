@@ -10,8 +10,8 @@ use crate::crew::start_workers;
 use crate::primitive::thread;
 use crate::workers::Work;
 
-/// Fails if `wake_writers` wakes nobody, if a writer registers after it has
-/// looked, and if it does not look again after it has sent.
+/// Fails if `wake_writers` wakes nobody, and if a writer registers after it has
+/// looked.
 #[test]
 fn loom_a_writer_wakes_for_what_others_cause() {
     model(|| {
