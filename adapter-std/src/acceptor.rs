@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -11,37 +11,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{SendFlags, send};
-use socket2::{Domain, Protocol, Socket, Type};
-use stentor_cli::listen::{is_of_the_peer, open_all};
-use stentor_cli::{LimitJournal, Settings, Throttle};
+use stentor_cli::listen::is_of_the_peer;
+use stentor_cli::{LimitJournal, Throttle};
 use stentor_core::{Admission, Handler, HandshakeError, handshake};
 use tracing::warn;
 
 use crate::connection;
 use crate::station::Stations;
-
-/// Opens every address that is to be listened on.
-pub(crate) fn listen(settings: &Settings) -> io::Result<Vec<TcpListener>> {
-    open_all(settings, open)
-}
-
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        // An address means itself: the IPv4 ones are listed on their own.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    // Who has gone again by the time it is accepted must not block the others.
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
 
 /// Takes sockets of all listeners until the other end of `stop` is closed.
 pub(crate) fn run<H>(
@@ -150,7 +126,6 @@ where
     }
 }
 
-const BACKLOG: i32 = 4_096;
 /// Sockets of a listener taken before the others have their turn.
 const ACCEPTS: usize = 256;
 const PAUSE: Duration = Duration::from_millis(50);

@@ -90,7 +90,7 @@ where
     W: Work<H>,
 {
     let work = Arc::new(work);
-    let threads = stations.pool.workers().map(|worker| {
+    let threads = stations.pool.desk.workers().map(|worker| {
         let (stations, work) = (stations.clone(), work.clone());
         start(&format!("worker-{worker}"), move || {
             workers::run(worker, &stations, &*work);

@@ -77,12 +77,14 @@ mod room;
 mod scrape;
 mod sending;
 mod server;
+mod spares;
 mod station;
 mod stream;
 mod ticker;
 mod workers;
 mod writer;
 
+pub use drain::Hurry;
 pub use server::Server;
 pub use stentor_cli::Report;
 pub use workers::Work;

@@ -3,14 +3,15 @@
 use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
-use std::thread::sleep;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stentor_cli::{HandlerKind, Settings, program};
 use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
-use stentor_std::{Report, Server, Work};
+use stentor_std::{Hurry, Report, Server, Work};
 
 fn main() -> ExitCode {
     program("stentor-std", serve)
@@ -22,16 +23,31 @@ fn serve(settings: Settings) -> io::Result<Report> {
     let handler = settings.handler;
     let server = Server::bind(settings)?;
     // Before it says that it listens: then it can also be told to end.
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let signals = Signals::new([SIGINT, SIGTERM])?;
+    let hurry = server.hurry();
+    let (told, until_told) = channel();
+    let take = move || take_signals(signals, &told, &hurry);
+    thread::Builder::new().name("signals".into()).spawn(take)?;
     let until_signal = move || {
-        signals.forever().next();
-        // The next ones change nothing: they are taken, and nobody listens.
-        std::mem::forget(signals);
+        // An error would mean that no signal can come any more.
+        let _ = until_told.recv();
     };
     match handler {
         HandlerKind::Rooms => server.run(move |_| rooms, BuiltIn { work_time }, until_signal),
         HandlerKind::Echo => server.run(|_| Echo, Nothing, until_signal),
     }
+}
+
+/// The first signal ends the server, the second does so at once. Those that come then are taken
+/// too, and change nothing.
+fn take_signals(mut signals: Signals, told: &Sender<()>, hurry: &Hurry) {
+    let mut signals = signals.forever();
+    signals.next();
+    // The server may have ended by itself.
+    let _ = told.send(());
+    signals.next();
+    hurry.up();
+    signals.for_each(drop);
 }
 
 /// The work of the rooms application.
@@ -42,7 +58,7 @@ struct BuiltIn {
 impl Work<Rooms> for BuiltIn {
     fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
         if !self.work_time.is_zero() {
-            sleep(self.work_time);
+            thread::sleep(self.work_time);
         }
         task.run(worker)
     }

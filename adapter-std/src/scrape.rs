@@ -1,12 +1,17 @@
 //! Owns the answer to a request for the metrics: asks every shard what it has
-//! counted, on a thread of its own.
+//! counted, on a thread of its own. It never waits for a shard's lock: whose
+//! application hangs keeps that for as long.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use stentor_cli::{Settings, metrics};
-use stentor_core::{ConnId, Handler};
+use stentor_cli::Settings;
+use stentor_cli::metrics::Survey;
+use stentor_core::{ConnId, Handler, ShardId};
 
-use crate::station::Stations;
+use crate::station::{Post, Stations};
 
 /// A request for the metrics. A connection asks once, so these are bounded by
 /// the connections.
@@ -24,6 +29,7 @@ pub(crate) fn run<H: Handler>(
     settings: &Settings,
     stations: &Stations<H>,
 ) {
+    let mut survey = Survey::new(settings);
     while let Ok(Some(first)) = scrapes.recv() {
         let mut waiting = vec![first];
         let mut ends = false;
@@ -33,14 +39,12 @@ pub(crate) fn run<H: Handler>(
                 None => ends = true,
             }
         }
-        let text = page(settings, stations);
-        for Scrape { id, head_only } in waiting {
-            stations.handle_with(id.shard(), |inside| {
-                let (kind, body) = (metrics::CONTENT_TYPE, text.as_bytes());
-                inside
-                    .shard
-                    .handle_answer(inside.now, id, 200, kind, body, head_only);
-            });
+        ask(stations, &mut survey);
+        let text: Arc<str> = survey
+            .page(settings, stations.pool.desk.stats(), &stations.census)
+            .into();
+        for scrape in waiting {
+            stations.post(scrape.id.shard(), Post::Metrics(scrape, text.clone()));
         }
         if ends {
             return;
@@ -48,10 +52,23 @@ pub(crate) fn run<H: Handler>(
     }
 }
 
-fn page<H: Handler>(settings: &Settings, stations: &Stations<H>) -> String {
-    let mut snapshot = metrics::Snapshot::new(settings);
-    snapshot.shards = stations.shards().map(|at| stations.stats(at)).collect();
-    snapshot.dispatch = stations.pool.stats();
-    stations.census.fill(&mut snapshot);
-    metrics::render(&snapshot)
+/// Asks every shard what it has counted.
+fn ask<H: Handler>(stations: &Stations<H>, survey: &mut Survey) {
+    survey.begin();
+    let deadline = Instant::now() + Survey::PATIENCE;
+    loop {
+        let silent: Vec<ShardId> = survey.silent().collect();
+        for at in silent {
+            if let Some(counted) = stations.try_stats(at) {
+                survey.answer(at, counted);
+            }
+        }
+        if survey.silent().next().is_none() || Instant::now() >= deadline {
+            return;
+        }
+        thread::sleep(LOOK);
+    }
 }
+
+/// How often it is looked whether a shard is free that was not.
+const LOOK: Duration = Duration::from_millis(1);

@@ -6,12 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use stentor_cli::{Census, Report, Settings};
+use stentor_cli::{Census, Report, Settings, listen};
 use stentor_core::{Handler, ShardId, Stats};
 use tracing::{error, info};
 
 use crate::crew::{Crew, start, start_workers};
-use crate::drain::{drain, wait_for_threads};
+use crate::drain::{Hurry, drain, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
 use crate::station::Stations;
 use crate::workers::{Pool, Work};
@@ -22,6 +22,7 @@ use crate::{acceptor, room, scrape};
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    hurry: Hurry,
 }
 
 /// Why a server ends.
@@ -38,11 +39,12 @@ impl Server {
     /// An address that cannot be listened on, unless it is one of the defaults
     /// and another of them can.
     pub fn bind(mut settings: Settings) -> io::Result<Self> {
-        let listeners = acceptor::listen(&settings)?;
+        let listeners = listen::open(&settings)?;
         settings.max_connections = room::limit(&settings);
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
+            hurry: Hurry::default(),
         })
     }
 
@@ -51,7 +53,13 @@ impl Server {
     /// # Errors
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+        listen::addresses(&self.listeners)
+    }
+
+    /// What cuts a drain short, for whoever is told twice to end the server.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        self.hurry.clone()
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
@@ -76,14 +84,13 @@ impl Server {
         let Self {
             settings,
             listeners,
+            hurry,
         } = self;
-        let shards = settings.config.shards();
-        let limit = settings.max_connections.unwrap_or(usize::MAX);
         let (scrapes, requests) = channel();
         let stations = Arc::new(Stations::new(
             &settings.config,
-            Pool::new(settings.workers as u16, settings.worker_queue),
-            Arc::new(Census::new(shards, limit)),
+            Pool::new(&settings),
+            Arc::new(Census::new(&settings)),
             Box::new(handler),
             &scrapes,
         ));
@@ -105,14 +112,12 @@ impl Server {
 
         let (end, ended) = channel();
         let told = end.clone();
-        start("signals", move || {
+        start("shutdown", move || {
             shutdown();
             // The server may have ended by itself.
             let _ = told.send(Cause::Told);
         })?;
-        for listener in &listeners {
-            info!(address = %listener.local_addr()?, "listening on");
-        }
+        listen::announce(&listeners)?;
         let (stop, stopped) = UnixStream::pair()?;
         let accepting = stations.clone();
         let acceptor = start("acceptor", move || {
@@ -136,11 +141,11 @@ impl Server {
         drop(stop);
         // One that has panicked has said so.
         let failed = acceptor.join().is_err() || failed;
-        drain(&stations, settings.drain);
+        drain(&stations, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);
         drop(crew);
-        stations.pool.abandon();
+        stations.pool.desk.abandon();
         // A worker that is busy still is not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
@@ -149,7 +154,7 @@ impl Server {
         for at in stations.shards() {
             stats += &stations.stats(at);
         }
-        let report = Report::complete(stats, stations.pool.stats());
+        let report = Report::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }

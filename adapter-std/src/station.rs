@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
+use stentor_cli::metrics::CONTENT_TYPE;
 use stentor_cli::{Census, Journal};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
@@ -22,6 +23,7 @@ use crate::links::{Link, Links, Socket};
 use crate::primitive::thread::{self, Thread};
 use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
 use crate::scrape::Scrape;
+use crate::spares::Spares;
 use crate::stream::Stream;
 use crate::workers::Pool;
 
@@ -34,6 +36,7 @@ pub(crate) struct Stations<H: Handler, S: Stream = TcpStream> {
     pub(crate) pool: Pool<H>,
     pub(crate) census: Arc<Census>,
     pub(crate) buffers: Buffers,
+    rolls: Spares<Roll>,
     clock: Clock,
     handler: Maker<H>,
 }
@@ -41,11 +44,18 @@ pub(crate) struct Stations<H: Handler, S: Stream = TcpStream> {
 /// One shard.
 struct Station<H: Handler, S: Stream> {
     inside: Mutex<Inside<H, S>>,
-    /// Letters of other shards. Pushed to under the lock of the shard they come
-    /// from, drained only under the lock of this one: so they keep their order.
-    mailbox: Mailbox<Letter>,
+    /// Letters of other shards are pushed under the lock of the shard they come
+    /// from, and drained only under the lock of this one: so they keep their order.
+    mailbox: Mailbox<Post>,
     /// The thread that sees to letters and timers.
     ticker: OnceLock<Thread>,
+}
+
+/// What is handed to a shard by whoever must not wait for its lock.
+pub(crate) enum Post {
+    Letter(Letter),
+    /// The answer to a request for the metrics.
+    Metrics(Scrape, Arc<str>),
 }
 
 /// What the lock of a shard protects.
@@ -53,7 +63,7 @@ pub(crate) struct Inside<H: Handler, S: Stream> {
     pub(crate) shard: Shard<H>,
     pub(crate) links: Links<S>,
     pub(crate) now: Timestamp,
-    inbox: VecDeque<Letter>,
+    inbox: VecDeque<Post>,
     /// Connections whose writer may have something to do.
     touched: Vec<ConnId>,
     /// When the ticker wakes by itself.
@@ -64,23 +74,19 @@ pub(crate) struct Inside<H: Handler, S: Stream> {
 
 /// Whom to wake, and which sockets to end, once the lock is free.
 struct Wakes<S: Stream> {
-    threads: Vec<Thread>,
+    /// Only if there is somebody.
+    roll: Option<Roll>,
     shut: Vec<Arc<Socket<S>>>,
     ended: Vec<Link<S>>,
-    tickers: Vec<ShardId>,
     workers: usize,
 }
 
-impl<S: Stream> Default for Wakes<S> {
-    fn default() -> Self {
-        Self {
-            threads: Vec::new(),
-            shut: Vec::new(),
-            ended: Vec::new(),
-            tickers: Vec::new(),
-            workers: 0,
-        }
-    }
+/// Threads to wake. Used again, since a turn that says something in a room has
+/// one for each member.
+#[derive(Default)]
+struct Roll {
+    threads: Vec<Thread>,
+    tickers: Vec<ShardId>,
 }
 
 impl<H: Handler, S: Stream> Stations<H, S> {
@@ -110,6 +116,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
             pool,
             census,
             buffers: Buffers::default(),
+            rolls: Spares::default(),
             clock: Clock::start(),
             handler,
         }
@@ -144,7 +151,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
                     if !more && let Some(last) = last.take() {
                         result = Some(last(&mut inside));
                     }
-                    inside.wake_writers(&mut wakes);
+                    inside.wake_writers(&mut wakes, &self.rolls);
                 }));
                 if done.is_err() {
                     // What others are to be told must not wait for an event.
@@ -199,6 +206,24 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         let _ = self.stations[at.index()].ticker.set(thread);
     }
 
+    /// Hands something to a shard, without waiting for its lock.
+    pub(crate) fn post(&self, to: ShardId, post: Post) {
+        // Never closed: whatever is pushed is drained.
+        if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
+            self.wake_ticker(to);
+        }
+    }
+
+    /// What a shard has counted; `None` if somebody has its lock just now.
+    pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
+        let inside = match self.stations[at.index()].inside.try_lock() {
+            Ok(inside) => inside,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(inside.shard.stats())
+    }
+
     /// What a shard has counted.
     pub(crate) fn stats(&self, at: ShardId) -> Stats {
         self.stations[at.index()].lock().shard.stats()
@@ -222,8 +247,8 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     fn handle(&self, at: ShardId, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>) -> bool {
         let station = &self.stations[at.index()];
         station.mailbox.drain_into(&mut inside.inbox);
-        while let Some(letter) = inside.inbox.pop_front() {
-            inside.shard.handle_mail(inside.now, letter);
+        while let Some(post) = inside.inbox.pop_front() {
+            inside.handle_post(post);
         }
         let due = inside.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= inside.now) {
@@ -246,7 +271,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         };
         if inside.armed.is_none_or(|armed| next < armed) {
             inside.armed = Some(next);
-            wakes.tickers.push(at);
+            wakes.roll(&self.rolls).tickers.push(at);
         }
     }
 
@@ -266,16 +291,18 @@ impl<H: Handler, S: Stream> Stations<H, S> {
             Output::StartReading(id) => {
                 if let Some(link) = inside.links.find(id) {
                     link.reading = true;
-                    wakes.threads.extend(link.reader.clone());
+                    let reader = link.reader.clone();
+                    wakes.roll(&self.rolls).threads.extend(reader);
                 }
             }
             Output::Mail(to, letter) => {
                 // Never closed: whatever is pushed is drained.
-                if let Ok(true) = self.stations[to.index()].mailbox.push(letter) {
-                    wakes.tickers.push(to);
+                let post = Post::Letter(letter);
+                if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
+                    wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
-            Output::Submit(id, task) => match self.pool.submit(id, task) {
+            Output::Submit(id, task) => match self.pool.desk.submit(id, task) {
                 Ok(wake) => wakes.workers += usize::from(wake),
                 Err(task) => {
                     let end = TaskEnd::Refused(task);
@@ -308,11 +335,14 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         for link in wakes.ended {
             link.end();
         }
-        for thread in wakes.threads {
-            thread.unpark();
-        }
-        for at in wakes.tickers {
-            self.wake_ticker(at);
+        if let Some(mut roll) = wakes.roll {
+            for thread in roll.threads.drain(..) {
+                thread.unpark();
+            }
+            for at in roll.tickers.drain(..) {
+                self.wake_ticker(at);
+            }
+            self.rolls.give(roll);
         }
         self.pool.wake(wakes.workers);
     }
@@ -325,6 +355,24 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 }
 
+impl<S: Stream> Wakes<S> {
+    fn roll(&mut self, spares: &Spares<Roll>) -> &mut Roll {
+        self.roll
+            .get_or_insert_with(|| spares.take().unwrap_or_default())
+    }
+}
+
+impl<S: Stream> Default for Wakes<S> {
+    fn default() -> Self {
+        Self {
+            roll: None,
+            shut: Vec::new(),
+            ended: Vec::new(),
+            workers: 0,
+        }
+    }
+}
+
 impl<H: Handler, S: Stream> Station<H, S> {
     fn lock(&self) -> MutexGuard<'_, Inside<H, S>> {
         // Whatever panicked under it was caught there, and the shard replaced.
@@ -333,19 +381,30 @@ impl<H: Handler, S: Stream> Station<H, S> {
 }
 
 impl<H: Handler, S: Stream> Inside<H, S> {
+    fn handle_post(&mut self, post: Post) {
+        match post {
+            Post::Letter(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Metrics(Scrape { id, head_only }, text) => {
+                let (kind, body) = (CONTENT_TYPE, text.as_bytes());
+                self.shard
+                    .handle_answer(self.now, id, 200, kind, body, head_only);
+            }
+        }
+    }
+
     /// Lets the writer of a connection look whether there is something to do.
     pub(crate) fn touch(&mut self, id: ConnId) {
         self.touched.push(id);
     }
 
     /// Wakes the writers that have something to do, and that nobody does it for.
-    fn wake_writers(&mut self, wakes: &mut Wakes<S>) {
+    fn wake_writers(&mut self, wakes: &mut Wakes<S>, rolls: &Spares<Roll>) {
         for id in self.touched.drain(..) {
             if let Some(link) = self.links.find(id)
                 && !link.writing
                 && (link.flush || link.full)
             {
-                wakes.threads.extend(link.writer.clone());
+                wakes.roll(rolls).threads.extend(link.writer.clone());
             }
         }
     }

@@ -4,10 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 
-use stentor_core::{ConnId, DispatchStats, Dispatcher, Handler, Job, TaskEnd, WorkerId};
-use tracing::error;
+use stentor_cli::{Desk, Settings};
+use stentor_core::{Handler, Job, WorkerId};
 
-use crate::primitive::{Condvar, Mutex, MutexGuard};
+use crate::primitive::Condvar;
 use crate::station::Stations;
 use crate::stream::Stream;
 
@@ -18,31 +18,17 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
     fn run(&self, worker: WorkerId, task: &H::Task) -> H::Outcome;
 }
 
-/// The dispatcher, and the means to wake whoever waits for it.
+/// The tasks, and the means to wake whoever waits for them.
 pub(crate) struct Pool<H: Handler> {
-    dispatcher: Mutex<Dispatcher<H::Task>>,
+    pub(crate) desk: Desk<H::Task>,
     wakes: Condvar,
-    workers: u16,
 }
 
 impl<H: Handler> Pool<H> {
-    pub(crate) fn new(workers: u16, queue: usize) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            dispatcher: Mutex::new(Dispatcher::new(workers, queue)),
+            desk: Desk::new(settings),
             wakes: Condvar::new(),
-            workers,
-        }
-    }
-
-    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> + use<H> {
-        (0..self.workers).map(WorkerId)
-    }
-
-    /// Hands in a task; back if it is not taken. True if a worker is to be woken.
-    pub(crate) fn submit(&self, conn: ConnId, task: H::Task) -> Result<bool, H::Task> {
-        match self.dispatcher().handle_submit(conn, task) {
-            Ok(submitted) => Ok(submitted.wake),
-            Err(refused) => Err(refused.task),
         }
     }
 
@@ -53,31 +39,14 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    pub(crate) fn stats(&self) -> DispatchStats {
-        self.dispatcher().stats()
-    }
-
     /// Lets the workers end once nothing is left for them.
     pub(crate) fn drain(&self) {
-        self.dispatcher().handle_drain();
+        self.desk.drain();
         self.wakes.notify_all();
     }
 
-    /// Gives up what no worker has begun.
-    pub(crate) fn abandon(&self) {
-        let abandoned = self.dispatcher().abandon();
-        drop(abandoned);
-    }
-
-    fn dispatcher(&self) -> MutexGuard<'_, Dispatcher<H::Task>> {
-        // The dispatcher is whole between calls, whoever panicked there.
-        self.dispatcher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
-        let mut dispatcher = self.dispatcher();
+        let mut dispatcher = self.desk.dispatcher();
         loop {
             if let Some(job) = dispatcher.poll_assign(worker) {
                 return Some(job);
@@ -101,17 +70,8 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
 ) {
     let pool = &stations.pool;
     while let Some(Job { conn, task, .. }) = pool.next(worker) {
-        let end = match catch_unwind(AssertUnwindSafe(|| work.run(worker, &task))) {
-            Ok(outcome) => {
-                pool.dispatcher().handle_done(worker);
-                TaskEnd::Done(outcome)
-            }
-            Err(_) => {
-                error!(%worker, %conn, "a task panicked");
-                pool.dispatcher().handle_panic(worker);
-                TaskEnd::Failed
-            }
-        };
+        let outcome = catch_unwind(AssertUnwindSafe(|| work.run(worker, &task))).ok();
+        let end = pool.desk.finish(worker, conn, outcome);
         stations.handle_with(conn.shard(), |inside| {
             inside.shard.handle_task(inside.now, conn, end);
         });

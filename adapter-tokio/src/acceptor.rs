@@ -2,45 +2,25 @@
 //! limit of connections, which is exact because they all pass here.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
-use socket2::{Domain, Protocol, Socket, Type};
-use stentor_cli::listen::{is_of_the_peer, open_all};
-use stentor_cli::{LimitJournal, Settings};
+use stentor_cli::LimitJournal;
+use stentor_cli::listen::is_of_the_peer;
 use stentor_core::{Admission, Handler};
 use tracing::warn;
 
 use crate::door::{Doors, Post};
 use crate::readiness;
 
-/// Opens every address that is to be listened on.
-pub(crate) fn listen(settings: &Settings) -> io::Result<Vec<TcpListener>> {
-    open_all(settings, open)
-}
-
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        // An address means itself: the IPv4 ones are listed on their own.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
 /// Takes sockets of one listener until it is dropped.
-pub(crate) async fn run<H: Handler>(listener: TcpListener, doors: Arc<Doors<H>>) -> io::Result<()> {
-    let listener = readiness::of_listener(listener)?;
+pub(crate) async fn run<H: Handler>(
+    listener: net::TcpListener,
+    doors: Arc<Doors<H>>,
+) -> io::Result<()> {
+    let listener = readiness::of_listener(TcpListener::from_std(listener))?;
     let mut lines = LimitJournal::new();
     loop {
         let mut ready = listener.readable().await?;
@@ -77,7 +57,6 @@ fn admit<H: Handler>(stream: TcpStream, doors: &Doors<H>, lines: &mut LimitJourn
     doors.post(shard, Post::Socket(stream, admission));
 }
 
-const BACKLOG: i32 = 4_096;
 /// Sockets taken before others of the same thread have their turn.
 const ACCEPTS: usize = 256;
 const PAUSE: Duration = Duration::from_millis(50);

@@ -46,7 +46,7 @@ struct Door<H: Handler> {
 }
 
 impl<H: Handler> Doors<H> {
-    pub(crate) fn new(shards: u16, limit: usize) -> Self {
+    pub(crate) fn new(census: Census) -> Self {
         let door = |_| Door {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
@@ -54,14 +54,14 @@ impl<H: Handler> Doors<H> {
             empty: AtomicBool::new(false),
         };
         Self {
-            doors: (0..shards).map(door).collect(),
+            doors: census.shards().map(door).collect(),
             changed: Notify::new(),
-            census: Census::new(shards, limit),
+            census,
         }
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H> {
-        (0..self.doors.len() as u16).map(ShardId)
+        self.census.shards()
     }
 
     /// Hands something to a shard. What a shard that has ended is handed is dropped.

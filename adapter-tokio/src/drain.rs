@@ -1,15 +1,29 @@
 //! Owns the telling and the waiting at the end of a server; in what order, `stentor_cli` says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stentor_cli::drain::{Drain, Milestone, Order};
 use stentor_core::Handler;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::door::{Doors, Post};
 
+/// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
+#[derive(Clone, Debug, Default)]
+pub struct Hurry(Arc<Notify>);
+
+impl Hurry {
+    /// If the server drains, or as soon as it does, connections are closed with code 1001 at
+    /// once, have a moment to answer, and what is queued or under way then is discarded.
+    pub fn up(&self) {
+        self.0.notify_one();
+    }
+}
+
 /// Drains every shard, and ends it.
-pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration) {
+pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration, hurry: &Hurry) {
     let mut stages = Drain::new(Instant::now().into(), patience);
     while let Some(stage) = stages.next(Instant::now().into()) {
         doors.post_to_all(|| match stage.order {
@@ -21,7 +35,11 @@ pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration) {
             Milestone::Quiet => Doors::all_quiet,
             Milestone::Empty => Doors::all_empty,
         };
-        wait(doors, done, stage.deadline.into()).await;
+        tokio::select! {
+            biased;
+            () = wait(doors, done, stage.deadline.into()) => {}
+            () = hurry.0.notified() => stages.hurry(Instant::now().into()),
+        }
     }
     doors.post_to_all(|| Post::End);
 }

@@ -70,6 +70,7 @@ mod scrape;
 mod server;
 mod workers;
 
+pub use drain::Hurry;
 pub use server::Server;
 pub use stentor_cli::Report;
 pub use workers::Work;

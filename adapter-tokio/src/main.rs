@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use stentor_cli::{HandlerKind, Settings, program};
 use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
-use stentor_tokio::{Report, Server, Work};
+use stentor_tokio::{Hurry, Report, Server, Work};
 use tracing::error;
 
 fn main() -> ExitCode {
@@ -17,9 +17,10 @@ fn serve(settings: Settings) -> io::Result<Report> {
     let rooms = settings.rooms();
     let handler = settings.handler;
     let server = Server::bind(settings)?;
+    let until_signal = signals(server.hurry());
     match handler {
-        HandlerKind::Rooms => server.run(move |_| rooms, BuiltIn { work_time }, signal()),
-        HandlerKind::Echo => server.run(|_| Echo, Nothing, signal()),
+        HandlerKind::Rooms => server.run(move |_| rooms, BuiltIn { work_time }, until_signal),
+        HandlerKind::Echo => server.run(|_| Echo, Nothing, until_signal),
     }
 }
 
@@ -46,8 +47,8 @@ impl Work<Echo> for Nothing {
     }
 }
 
-/// Until SIGINT or SIGTERM comes.
-async fn signal() {
+/// Until SIGINT or SIGTERM comes. The next one is told to `hurry`.
+async fn signals(hurry: Hurry) {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = match (
         signal(SignalKind::interrupt()),
@@ -59,8 +60,15 @@ async fn signal() {
             return;
         }
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut next = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    next().await;
+    tokio::spawn(async move {
+        next().await;
+        hurry.up();
+    });
 }

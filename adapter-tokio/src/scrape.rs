@@ -2,10 +2,10 @@
 //! counted, off the shards' threads.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use stentor_cli::{Settings, metrics};
-use stentor_core::{ConnId, Handler, Stats};
+use stentor_cli::Settings;
+use stentor_cli::metrics::Survey;
+use stentor_core::{ConnId, Handler};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
@@ -30,14 +30,10 @@ pub(crate) async fn serve<H: Handler + 'static>(
     pool: Arc<Pool<H>>,
 ) {
     let mut waiting = Vec::new();
-    let mut shards = vec![Stats::default(); doors.shards().count()];
+    let mut survey = Survey::new(&settings);
     while scrapes.recv_many(&mut waiting, usize::MAX).await > 0 {
-        gather(&doors, &mut shards).await;
-        let mut snapshot = metrics::Snapshot::new(&settings);
-        snapshot.shards.clone_from(&shards);
-        snapshot.dispatch = pool.stats();
-        doors.census.fill(&mut snapshot);
-        let text = metrics::render(&snapshot);
+        ask(&doors, &mut survey).await;
+        let text = survey.page(&settings, pool.desk.stats(), &doors.census);
         for Scrape { id, head_only } in waiting.drain(..) {
             let text = text.clone();
             let answer = Post::Metrics {
@@ -50,16 +46,14 @@ pub(crate) async fn serve<H: Handler + 'static>(
     }
 }
 
-/// What every shard has counted. Of a shard that does not answer in time stands
-/// what it said last: a counter that goes back would be taken for a restart.
-async fn gather<H: Handler>(doors: &Doors<H>, stats: &mut [Stats]) {
+/// Asks every shard what it has counted.
+async fn ask<H: Handler>(doors: &Doors<H>, survey: &mut Survey) {
+    survey.begin();
     let (sender, mut receiver) = unbounded_channel();
     doors.post_to_all(|| Post::Stats(sender.clone()));
     drop(sender);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + Survey::PATIENCE;
     while let Ok(Some((shard, counted))) = timeout_at(deadline, receiver.recv()).await {
-        stats[shard.index()] = counted;
+        survey.answer(shard, counted);
     }
 }
-
-const PATIENCE: Duration = Duration::from_secs(2);

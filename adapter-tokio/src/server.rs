@@ -2,15 +2,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
-use mio::net::TcpListener;
-use stentor_cli::{Clock, Report, Settings};
+use stentor_cli::{Census, Clock, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -19,7 +18,7 @@ use tracing::{error, info};
 
 use crate::acceptor;
 use crate::door::{Doors, Post};
-use crate::drain::drain;
+use crate::drain::{Hurry, drain};
 use crate::driver::{Driver, Surroundings};
 use crate::scrape;
 use crate::workers::{self, Pool, Work};
@@ -29,6 +28,7 @@ use crate::workers::{self, Pool, Work};
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    hurry: Hurry,
 }
 
 impl Server {
@@ -38,10 +38,11 @@ impl Server {
     /// An address that cannot be listened on, unless it is one of the defaults
     /// and another of them can.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let listeners = acceptor::listen(&settings)?;
+        let listeners = listen::open(&settings)?;
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
+            hurry: Hurry::default(),
         })
     }
 
@@ -50,7 +51,13 @@ impl Server {
     /// # Errors
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+        listen::addresses(&self.listeners)
+    }
+
+    /// What cuts a drain short, for whoever is told twice to end the server.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        self.hurry.clone()
     }
 
     /// Serves until `shutdown` is over, then drains for as long as the settings
@@ -73,10 +80,10 @@ impl Server {
         let Self {
             settings,
             listeners,
+            hurry,
         } = self;
-        let limit = settings.max_connections.unwrap_or(usize::MAX);
-        let doors = Arc::new(Doors::new(settings.config.shards(), limit));
-        let pool = Arc::new(Pool::new(settings.workers as u16, settings.worker_queue));
+        let doors = Arc::new(Doors::new(Census::new(&settings)));
+        let pool = Arc::new(Pool::new(&settings));
         let clock = Clock::start();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
         let (scrapes, requests) = unbounded_channel();
@@ -104,9 +111,7 @@ impl Server {
             // Once it says that it listens, it can also be told to end.
             let told = poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready()));
             let is_over = told.await;
-            for listener in &listeners {
-                info!(address = %listener.local_addr()?, "listening on");
-            }
+            listen::announce(&listeners)?;
             let scraper = scrape::serve(requests, settings.clone(), doors.clone(), pool.clone());
             let scraper = tokio::spawn(scraper);
             let mut acceptors = JoinSet::new();
@@ -130,16 +135,16 @@ impl Server {
             }
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
-            drain(&doors, settings.drain).await;
+            drain(&doors, settings.drain, &hurry).await;
             pool.drain();
             scraper.abort();
             io::Result::Ok(failed)
         });
         let failed = served?;
         let stats = join(shards)?;
-        pool.abandon();
+        pool.desk.abandon();
         workers.shutdown_background();
-        let report = Report::complete(stats, pool.stats());
+        let report = Report::complete(stats, pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }
@@ -220,7 +225,7 @@ where
         .enable_time()
         .build()?;
     let work = Arc::new(work);
-    for worker in pool.workers() {
+    for worker in pool.desk.workers() {
         runtime.spawn(workers::run(
             worker,
             pool.clone(),

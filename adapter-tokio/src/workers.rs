@@ -1,15 +1,15 @@
 //! Owns the workers: they take tasks from the dispatcher, run them and hand the
 //! outcome to the shard of whoever asked.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 
-use stentor_core::{ConnId, DispatchStats, Dispatcher, Handler, Job, TaskEnd, WorkerId};
+use stentor_cli::{Desk, Settings};
+use stentor_core::{ConnId, Handler, Job, WorkerId};
 use tokio::sync::Semaphore;
-use tracing::error;
 
 use crate::door::{Doors, Post};
 
@@ -20,69 +20,39 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
     fn run(&self, worker: WorkerId, task: &H::Task) -> impl Future<Output = H::Outcome> + Send;
 }
 
-/// The dispatcher, and the means to wake whoever waits for it.
+/// The tasks, and the means to wake whoever waits for them.
 pub(crate) struct Pool<H: Handler> {
-    dispatcher: Mutex<Dispatcher<H::Task>>,
+    pub(crate) desk: Desk<H::Task>,
     /// A permit for every wake-up that the dispatcher owes a sleeping worker.
     wakes: Semaphore,
-    workers: u16,
 }
 
 impl<H: Handler> Pool<H> {
-    pub(crate) fn new(workers: u16, queue: usize) -> Self {
-        let dispatcher = Mutex::new(Dispatcher::new(workers, queue));
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            dispatcher,
+            desk: Desk::new(settings),
             wakes: Semaphore::new(0),
-            workers,
         }
-    }
-
-    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> + use<H> {
-        (0..self.workers).map(WorkerId)
     }
 
     /// Hands in a task; back if it is not taken.
     pub(crate) fn submit(&self, conn: ConnId, task: H::Task) -> Result<(), H::Task> {
-        let submitted = self.dispatcher().handle_submit(conn, task);
-        match submitted {
-            Ok(submitted) => {
-                if submitted.wake {
-                    self.wakes.add_permits(1);
-                }
-                Ok(())
-            }
-            Err(refused) => Err(refused.task),
+        if self.desk.submit(conn, task)? {
+            self.wakes.add_permits(1);
         }
-    }
-
-    pub(crate) fn stats(&self) -> DispatchStats {
-        self.dispatcher().stats()
+        Ok(())
     }
 
     /// Lets the workers end once nothing is left for them.
     pub(crate) fn drain(&self) {
-        self.dispatcher().handle_drain();
-        self.wakes.add_permits(usize::from(self.workers));
-    }
-
-    /// Gives up what no worker has begun.
-    pub(crate) fn abandon(&self) {
-        let abandoned = self.dispatcher().abandon();
-        drop(abandoned);
-    }
-
-    fn dispatcher(&self) -> MutexGuard<'_, Dispatcher<H::Task>> {
-        // The dispatcher is whole between calls, whoever panicked there.
-        self.dispatcher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.desk.drain();
+        self.wakes.add_permits(self.desk.workers().len());
     }
 
     async fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
         loop {
             {
-                let mut dispatcher = self.dispatcher();
+                let mut dispatcher = self.desk.dispatcher();
                 if let Some(job) = dispatcher.poll_assign(worker) {
                     return Some(job);
                 }
@@ -106,30 +76,39 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     work: Arc<W>,
 ) {
     while let Some(Job { conn, task, .. }) = pool.next(worker).await {
-        let end = match unwound(work.run(worker, &task)).await {
-            Some(outcome) => {
-                pool.dispatcher().handle_done(worker);
-                TaskEnd::Done(outcome)
-            }
-            None => {
-                error!(%worker, %conn, "a task panicked");
-                pool.dispatcher().handle_panic(worker);
-                TaskEnd::Failed
-            }
-        };
+        let outcome = unwound(caught(|| work.run(worker, &task))).await;
+        let end = pool.desk.finish(worker, conn, outcome);
         doors.post(conn.shard(), Post::TaskEnd(conn, end));
     }
 }
 
-/// The future's output; `None` if it panicked.
-async fn unwound<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        // After a panic it is dropped and not polled again.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
+/// The future's output; `None` if it panics, or has before there was one.
+async fn unwound<F: Future>(future: Option<F>) -> Option<F::Output> {
+    let mut future = pin!(future?);
+    // After a panic it is dropped and not polled again.
+    poll_fn(|context| match caught(|| future.as_mut().poll(context)) {
+        Some(poll) => poll.map(Some),
+        None => Poll::Ready(None),
     })
     .await
+}
+
+/// What the work results in; `None` if it panics.
+fn caught<R>(work: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_caught_before_the_future_is_there_and_in_it() {
+        let fails = || -> u8 { panic!("as asked") };
+        assert_eq!(unwound(caught(|| ready(1))).await, Some(1));
+        assert_eq!(unwound(caught(|| ready(fails()))).await, None);
+        assert_eq!(unwound(caught(|| async { fails() })).await, None);
+    }
 }

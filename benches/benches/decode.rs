@@ -12,7 +12,7 @@ use std::io::{Read, Result, Write};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stentor_benches::client_frame;
 use stentor_core::Kind;
-use stentor_core::conn::{Buffers, Connection, Event, MessageLimits, Payload, Role};
+use stentor_core::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
 
 /// A socket that has it all, and takes anything.
 struct Source<'a>(&'a [u8]);
@@ -40,12 +40,12 @@ fn ours(mut stream: &[u8], scratch: &mut [u8]) -> usize {
         bytes: 1 << 20,
         empty_fragments: 1,
     };
-    let (mut conn, mut buffers) = (Connection::new(Role::Server), Buffers::default());
+    let (mut conn, mut workspace) = (Connection::new(Role::Server), Workspace::default());
     let (mut messages, mut held) = (0, 0);
     while let Ok(n @ 1..) = stream.read(&mut scratch[held..]) {
         let (mut at, end) = (0, held + n);
         loop {
-            let step = conn.poll_event(&mut scratch[at..end], limits, &mut buffers);
+            let step = conn.poll_event(&mut scratch[at..end], limits, &mut workspace);
             let step = step.expect("well formed");
             at += step.consumed;
             match step.event {
@@ -55,7 +55,8 @@ fn ours(mut stream: &[u8], scratch: &mut [u8]) -> usize {
                 }) => messages += 1,
                 Some(Event::Message { .. }) => {
                     messages += 1;
-                    buffers.give(black_box(conn.take_message()));
+                    let message = workspace.take_message();
+                    workspace.give(black_box(message));
                 }
                 Some(_) => {}
                 None => break,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use stentor_core::{Admission, ShardId};
 
+use crate::Settings;
 use crate::metrics::Snapshot;
 
 /// How many sockets each shard has, and how many were turned away. One per server; the limit is
@@ -27,9 +28,14 @@ struct Sockets {
 }
 
 impl Census {
-    /// No sockets on so many shards, and how many there may be.
+    /// No sockets on the shards of a server.
     #[must_use]
-    pub fn new(shards: u16, limit: usize) -> Self {
+    pub fn new(settings: &Settings) -> Self {
+        let limit = settings.max_connections.unwrap_or(usize::MAX);
+        Self::of(settings.config.shards(), limit)
+    }
+
+    fn of(shards: u16, limit: usize) -> Self {
         Self {
             limit,
             shards: (0..shards).map(|_| Sockets::default()).collect(),
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn sockets_spread_evenly_up_to_the_limit_and_a_few_are_told() {
-        let census = Census::new(3, 6);
+        let census = Census::of(3, 6);
         let mut each = [0; 3];
         for _ in 0..6 {
             let (shard, admission) = census.admit().expect("room");

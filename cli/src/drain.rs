@@ -5,14 +5,16 @@
 use std::time::{Duration, Instant};
 
 use stentor_core::CloseCode;
+use tracing::info;
 
-/// The stages of a shutdown, one after the other. A stage is over when what it waits for has come
-/// or its time is up; then the [`next`](Self::next) begins. After the last, the shards end.
+/// The stages of a shutdown, one after the other. A stage is over when what it waits for has come,
+/// its time is up, or the server was told to [`hurry`](Self::hurry); then the [`next`](Self::next)
+/// begins. After the last, the shards end.
 #[derive(Debug)]
 pub struct Drain {
-    begin: Instant,
-    patience: Duration,
-    told: usize,
+    tasks_until: Instant,
+    goodbyes_until: Instant,
+    begun: usize,
 }
 
 /// Something to tell every shard, and what is waited for then.
@@ -49,41 +51,55 @@ pub enum Milestone {
 impl Drain {
     /// Begins now, and may take so long.
     #[must_use]
-    pub const fn new(now: Instant, patience: Duration) -> Self {
+    pub fn new(now: Instant, patience: Duration) -> Self {
         Self {
-            begin: now,
-            patience,
-            told: 0,
+            // A task that does not end must not cost everyone else their goodbye.
+            tasks_until: now + patience.mul_f32(SHARE_OF_TASKS),
+            goodbyes_until: now + patience,
+            begun: 0,
         }
     }
 
     /// The stage that begins now.
     pub fn next(&mut self, now: Instant) -> Option<Stage> {
-        let (order, until, deadline) = match self.told {
-            // A task that does not end must not cost everyone else their goodbye.
-            0 => {
-                let first = self.begin + self.patience.mul_f32(SHARE_OF_TASKS);
-                (Order::Drain, Milestone::Quiet, first)
-            }
-            1 => {
+        let (order, until, deadline) = match self.begun {
+            0 => (Order::Drain, Milestone::Quiet, self.tasks_until),
+            GOODBYES => {
                 let order = Order::Close(CloseCode::GOING_AWAY);
-                (order, Milestone::Empty, self.begin + self.patience)
+                (order, Milestone::Empty, self.goodbyes_until)
             }
             // A shard with nothing left still answers the others, whose members leave rooms at
             // home there.
-            2 => (Order::Abort, Milestone::Empty, now + LAST_LETTERS),
+            CUT => (Order::Abort, Milestone::Empty, now + LAST_LETTERS),
             _ => return None,
         };
-        self.told += 1;
+        self.begun += 1;
         Some(Stage {
             order,
             until,
             deadline,
         })
     }
+
+    /// The server was told to end once more: tasks and queues are waited for no longer. Everyone is
+    /// told goodbye now, and has a moment to answer. Whoever was told before is not told again, but
+    /// has no more than that moment either.
+    pub fn hurry(&mut self, now: Instant) {
+        info!("shutdown: told again, closing at once");
+        self.goodbyes_until = self.goodbyes_until.min(now + MOMENT);
+        if self.begun <= CUT {
+            self.begun = GOODBYES;
+        }
+    }
 }
 
+/// The stages behind the first, by how many begin before them.
+const GOODBYES: usize = 1;
+const CUT: usize = 2;
 const SHARE_OF_TASKS: f32 = 0.75;
+/// What is left for goodbyes where the server is in a hurry: as little as that seems, the answers
+/// of peers that listen are there by then.
+const MOMENT: Duration = Duration::from_millis(500);
 const LAST_LETTERS: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
@@ -110,5 +126,37 @@ mod tests {
             (Order::Abort, Milestone::Empty, seconds(9.5)),
         ];
         assert_eq!(stages, expected);
+    }
+
+    #[test]
+    fn whoever_is_told_twice_says_goodbye_and_goes() {
+        let begin = Instant::now();
+        let after = |seconds| begin + Duration::from_secs_f32(seconds);
+        let mut drain = Drain::new(begin, Duration::from_secs(40));
+        let next = |drain: &mut Drain, now| {
+            let stage = drain.next(now).expect("a stage");
+            (stage.order, stage.deadline)
+        };
+        let close = Order::Close(CloseCode::GOING_AWAY);
+        assert_eq!(next(&mut drain, begin), (Order::Drain, after(30.0)));
+        drain.hurry(after(1.0));
+        assert_eq!(next(&mut drain, after(1.0)), (close, after(1.5)));
+        // A third time changes nothing.
+        drain.hurry(after(1.25));
+        assert_eq!(next(&mut drain, after(1.25)), (close, after(1.5)));
+        assert_eq!(next(&mut drain, after(1.5)), (Order::Abort, after(2.0)));
+        drain.hurry(after(1.75));
+        assert_eq!(drain.next(after(1.75)), None);
+
+        // While goodbyes are waited for; and where there was no time left.
+        let mut drain = Drain::new(begin, Duration::from_secs(40));
+        next(&mut drain, begin);
+        assert_eq!(next(&mut drain, after(2.0)), (close, after(40.0)));
+        drain.hurry(after(3.0));
+        assert_eq!(next(&mut drain, after(3.0)), (close, after(3.5)));
+        let mut drain = Drain::new(begin, Duration::ZERO);
+        next(&mut drain, begin);
+        drain.hurry(begin);
+        assert_eq!(next(&mut drain, begin), (close, begin));
     }
 }

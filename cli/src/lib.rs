@@ -1,15 +1,16 @@
 //! What the server binaries share and the core must not know.
 //!
 //! This crate owns the [`Settings`] (flags, environment, file), the set-up of the [`log`], the
-//! budget of file [`descriptors`], the text of the [`metrics`], and what every adapter decides alike:
-//! which shard gets a socket ([`Census`]), what a log says ([`Journal`]), the order of a shutdown
-//! ([`drain`]). It owns no socket, no runtime and no thread, and it leaves every limit of the core
-//! to [`stentor_core::Config`].
+//! budget of file [`descriptors`], the text of the [`metrics`], and what every adapter does alike:
+//! how it [`listen`]s, which shard gets a socket ([`Census`]), what a log says ([`Journal`]), how
+//! tasks are handed out ([`Desk`]), the order of a shutdown ([`drain`]). It keeps no socket, has no
+//! runtime and no thread, and it leaves every limit of the core to [`stentor_core::Config`].
 #![forbid(unsafe_code)]
 
 mod census;
 mod clock;
 pub mod descriptors;
+mod desk;
 pub mod drain;
 mod journal;
 pub mod listen;
@@ -22,6 +23,7 @@ mod throttle;
 
 pub use census::Census;
 pub use clock::Clock;
+pub use desk::Desk;
 pub use journal::{Journal, LimitJournal};
 pub use program::program;
 pub use report::Report;

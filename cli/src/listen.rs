@@ -1,20 +1,54 @@
-//! Owns which addresses a server must have to start, and which failures to accept concern only
-//! the peer. Opens none: whoever calls brings that along.
+//! Owns the birth of listeners: which addresses a server must have to start, with which options
+//! they are opened, and which failures to accept concern only the peer. Accepts nothing.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
-use tracing::warn;
+use socket2::{Domain, Protocol, Socket, Type};
+use tracing::{info, warn};
 
 use crate::Settings;
 
-/// Opens every address that is to be listened on. Of the default addresses one
-/// may be missing, such as that of IPv6 on a machine without it; but not because
+/// Opens every address that is to be listened on; accepting does not block. Of the default
+/// addresses one may be missing, such as that of IPv6 on a machine without it; but not because
 /// somebody else has it, who would get half of the visitors.
 ///
 /// # Errors
-/// What `open` says of an address that must be there, and of which address.
-pub fn open_all<L>(
+/// What the operating system says of an address that must be there, and of which address.
+pub fn open(settings: &Settings) -> io::Result<Vec<TcpListener>> {
+    open_all(settings, open_one)
+}
+
+/// The addresses of listeners.
+///
+/// # Errors
+/// What the operating system says.
+pub fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}
+
+/// Writes down where a server listens.
+///
+/// # Errors
+/// What the operating system says.
+pub fn announce(listeners: &[TcpListener]) -> io::Result<()> {
+    for address in addresses(listeners)? {
+        info!(%address, "listening on");
+    }
+    Ok(())
+}
+
+/// Whether a socket failed before it was accepted, which concerns nobody else.
+#[must_use]
+pub fn is_of_the_peer(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+fn open_all<L>(
     settings: &Settings,
     mut open: impl FnMut(SocketAddr) -> io::Result<L>,
 ) -> io::Result<Vec<L>> {
@@ -39,15 +73,25 @@ pub fn open_all<L>(
     }
 }
 
-/// Whether a socket failed before it was accepted, which concerns nobody else.
-#[must_use]
-pub fn is_of_the_peer(error: &io::Error) -> bool {
-    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
+fn open_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        // An address means itself: the IPv4 ones are listed on their own.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    // Who has gone again by the time it is accepted must not block the others.
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
+
+const BACKLOG: i32 = 4_096;
 
 #[cfg(test)]
 mod tests {

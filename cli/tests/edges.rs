@@ -43,6 +43,12 @@ fn words(name: &'static str, inside: &[&str], outside: &[&str]) -> Edges {
     }
 }
 
+const SWITCHES: [&str; 3] = [
+    "exclude-sender",
+    "compression",
+    "compression-own-broadcasts",
+];
+
 fn all() -> Vec<Edges> {
     let mut all: Vec<_> = Config::RANGES
         .iter()
@@ -77,8 +83,8 @@ fn all() -> Vec<Edges> {
             &["*", "https://a.example"],
             &["", "a.example", "https://a.example/"],
         ),
-        words("exclude-sender", &["true", "false"], &["1", "TRUE"]),
     ]);
+    all.extend(SWITCHES.map(|name| words(name, &["true", "false"], &["1", "TRUE"])));
     all
 }
 
@@ -108,7 +114,7 @@ fn by_environment(name: &str, value: &str) -> Result<Settings, SettingsError> {
 
 fn by_file(name: &str, value: &str) -> Result<Settings, SettingsError> {
     let bare =
-        value.parse::<i64>().is_ok() || name == "exclude-sender" && value.parse::<bool>().is_ok();
+        value.parse::<i64>().is_ok() || SWITCHES.contains(&name) && value.parse::<bool>().is_ok();
     let value = if bare {
         value.into()
     } else {

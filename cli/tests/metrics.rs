@@ -82,6 +82,9 @@ fn stats_setters() -> Setters<Stats> {
         rooms.abandoned, rooms.credit_waits, rooms.home_waits,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
         links.tasks_pending, links.frame_bytes, links.idle_wakeups,
+        deflate.agreed, deflate.contexts_denied, deflate.context_bytes, deflate.incompressible,
+        deflate.deflated, deflate.deflated_from_bytes, deflate.deflated_to_bytes,
+        deflate.inflated, deflate.inflated_from_bytes, deflate.inflated_to_bytes,
     }
     .to_vec()
 }
@@ -112,6 +115,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         sent,
         rooms,
         links,
+        deflate,
         closed,
         peer_errors,
         refused,
@@ -123,6 +127,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         ("sent", format!("{sent:?}")),
         ("rooms", format!("{rooms:?}")),
         ("links", format!("{links:?}")),
+        ("deflate", format!("{deflate:?}")),
     ] {
         let known = setters.iter().filter_map(|(path, _)| path.split_once('.'));
         let known: BTreeSet<_> = known
@@ -147,6 +152,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         "sent",
         "rooms",
         "links",
+        "deflate",
         "closed",
         "peer_errors",
         "refused",
@@ -154,7 +160,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         assert!(top.contains(&format!("{group}: ")));
     }
     let groups = top.matches(": ").count() - setters.len();
-    assert_eq!(groups, 8, "a group of counters that nobody shows");
+    assert_eq!(groups, 9, "a group of counters that nobody shows");
 
     let before = render(&[Stats::default()], DispatchStats::default());
     for (path, set) in setters {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 /// Buffers that nobody needs just now.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub(crate) struct Buffers {
     spare: Vec<Vec<u8>>,
 }
 
@@ -30,7 +30,7 @@ impl Buffers {
 
     /// Gives a buffer back. One that has grown far beyond what most messages
     /// need is let go, and so is one more than a few.
-    pub fn give(&mut self, mut buffer: Vec<u8>) {
+    pub(crate) fn give(&mut self, mut buffer: Vec<u8>) {
         if buffer.capacity() > 0 && buffer.capacity() <= LARGEST && self.spare.len() < MOST {
             buffer.clear();
             self.spare.push(buffer);

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::deflate::{self, Terms};
 use crate::error::{ConfigError, Unit};
 use crate::time::micros;
 
@@ -17,6 +18,8 @@ macro_rules! limits {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
             pub(crate) shards: u16,
+            pub(crate) compression: bool,
+            pub(crate) compression_own_broadcasts: bool,
             $(pub(crate) $name: limits!(@type $kind),)*
         }
 
@@ -45,7 +48,14 @@ macro_rules! limits {
             })*
 
             fn defaults() -> Self {
-                Self { seed: 0, origins: Origins::default(), shards: 1, $($name: $default,)* }
+                Self {
+                    seed: 0,
+                    origins: Origins::default(),
+                    shards: 1,
+                    compression: false,
+                    compression_own_broadcasts: false,
+                    $($name: $default,)*
+                }
             }
 
             /// Every limit by its name in the builder: unit, smallest, default and largest
@@ -99,6 +109,15 @@ limits! {
     /// Bytes of publications that one shard may have under way to another; with none under way,
     /// one of any size may go.
     credit_bytes: bytes = 4 * MIB, 128, GIB;
+    /// The level of compression: 1 is the fastest, 9 the smallest.
+    compression_level: count = 1, 1, 9;
+    /// The shortest message that is compressed, in bytes of payload.
+    compression_threshold: bytes = 256, 1, GIB;
+    /// The largest window of compression on either side, in bits.
+    compression_window: count = 15, 9, 15;
+    /// Memory for compression contexts of single connections, in bytes a shard. A connection for
+    /// which it does not suffice keeps no context; with 0 none does.
+    compression_contexts: bytes = 0, 0, 64 * GIB;
     /// How long a peer may take none of the bytes that wait for it before it is cut off.
     write_timeout: time = Duration::from_secs(10), MS_10, HOUR;
     /// How long a connection may stay silent before it is cut off, from the last byte received.
@@ -127,9 +146,29 @@ impl Config {
         self.shards
     }
 
+    /// Whether messages are compressed for those who offer permessage-deflate (RFC 7692).
+    pub const fn compression(&self) -> bool {
+        self.compression
+    }
+
+    /// Whether what is said to many is compressed anew for each member that keeps a context of its
+    /// own. Otherwise such a member gets it as it is.
+    pub const fn compression_own_broadcasts(&self) -> bool {
+        self.compression_own_broadcasts
+    }
+
     /// Which pages of other origins may connect.
     pub const fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// What is agreed to of an offer of permessage-deflate, where there is room for
+    /// contexts or none.
+    pub(crate) const fn deflate_terms(&self, has_room: bool) -> Terms {
+        Terms {
+            window_bits: self.compression_window as u8,
+            contexts: has_room && self.compression_contexts > 0,
+        }
     }
 
     /// The step in which timers are looked at: a sixteenth of the shortest interval, so a timer
@@ -162,6 +201,20 @@ impl ConfigBuilder {
     /// How many shards the server has.
     pub fn shards(mut self, shards: u16) -> Self {
         self.0.shards = shards;
+        self
+    }
+
+    /// Whether messages are compressed for those who offer permessage-deflate (RFC 7692). Without
+    /// the feature `deflate` nobody's offer is accepted.
+    pub fn compression(mut self, compression: bool) -> Self {
+        self.0.compression = compression && deflate::IS_BUILT;
+        self
+    }
+
+    /// Whether what is said to many is compressed anew for each member that keeps a context of its
+    /// own, which costs a compression a member. Otherwise such a member gets it as it is.
+    pub fn compression_own_broadcasts(mut self, own: bool) -> Self {
+        self.0.compression_own_broadcasts = own;
         self
     }
 

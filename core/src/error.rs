@@ -42,11 +42,13 @@ pub enum PeerError {
     MessageTooBig,
     /// A message with more empty fragments than the limit.
     EmptyFragments,
+    /// A message that is no compressed one, though it says so (RFC 7692 §7.2.2).
+    BadDeflate,
 }
 
 impl PeerError {
     /// Every variant, for tables of counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unmasked,
         Self::Masked,
         Self::ReservedBit,
@@ -62,12 +64,13 @@ impl PeerError {
         Self::InvalidUtf8,
         Self::MessageTooBig,
         Self::EmptyFragments,
+        Self::BadDeflate,
     ];
 
     /// The code of the close frame that answers it (§7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::BadDeflate => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig => CloseCode::TOO_BIG,
             Self::EmptyFragments => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL_ERROR,
@@ -92,6 +95,7 @@ impl PeerError {
             Self::InvalidUtf8 => "invalid_utf8",
             Self::MessageTooBig => "message_too_big",
             Self::EmptyFragments => "empty_fragments",
+            Self::BadDeflate => "bad_deflate",
         }
     }
 }
@@ -135,6 +139,10 @@ pub enum HandshakeError {
     Version,
     /// A `Sec-WebSocket-Key` that is absent, doubled or not 16 bytes in base64 (§4.2.1).
     Key,
+    /// A `Sec-WebSocket-Protocol` that is not a list of tokens (§4.3).
+    Subprotocol,
+    /// A `Sec-WebSocket-Extensions` that does not conform to its grammar (§9.1).
+    Extensions,
     /// An origin that may not connect (§10.2).
     Origin,
     /// The server has as many connections as it may.
@@ -147,7 +155,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// How many labels there are.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 19;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -164,6 +172,8 @@ impl HandshakeError {
         "not_upgrade",
         "version",
         "key",
+        "subprotocol",
+        "extensions",
         "origin",
         "full",
         "draining",
@@ -173,7 +183,17 @@ impl HandshakeError {
     /// The status code of the answer (RFC 9110 §15).
     pub const fn status(self) -> u16 {
         match self {
-            Self::Malformed | Self::Host | Self::Body | Self::Key | Self::Truncated => 400,
+            Self::Malformed
+            | Self::Host
+            | Self::Body
+            | Self::Key
+            | Self::Subprotocol
+            | Self::Extensions
+            | Self::Truncated => 400,
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+            //# If the origin indicated is unacceptable to the server, then it
+            //# SHOULD respond to the WebSocket handshake with a reply
+            //# containing HTTP 403 Forbidden status code.
             Self::Origin => 403,
             Self::NotFound => 404,
             Self::Method => 405,
@@ -202,10 +222,12 @@ impl HandshakeError {
             Self::NotUpgrade => 10,
             Self::Version => 11,
             Self::Key => 12,
-            Self::Origin => 13,
-            Self::Full => 14,
-            Self::Draining => 15,
-            Self::Handler(_) => 16,
+            Self::Subprotocol => 13,
+            Self::Extensions => 14,
+            Self::Origin => 15,
+            Self::Full => 16,
+            Self::Draining => 17,
+            Self::Handler(_) => 18,
         }
     }
 

@@ -32,6 +32,7 @@
 //! # Features
 //! - `std` (on unless switched off): the [`Mailbox`], and run-time detection of SIMD
 //!   in dependencies. Without it the crate is `no_std` with `alloc`.
+//! - `deflate`: permessage-deflate (RFC 7692), see [`deflate`].
 //! - `testing`: the simulator and the oracles that tests, fuzzers and benches share.
 //! - `fuzzing`: the bodies of the fuzz targets.
 #![no_std]
@@ -43,6 +44,7 @@ extern crate std;
 
 mod buffers;
 mod config;
+pub mod deflate;
 mod dispatch;
 mod error;
 mod frame;
@@ -74,7 +76,9 @@ pub use handler::{
 };
 pub use id::{ConnId, ShardId, WorkerId};
 pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
-pub use stats::{CloseCause, Delivery, DispatchStats, Links, Received, RoomStats, Sent, Stats};
+pub use stats::{
+    CloseCause, Deflation, Delivery, DispatchStats, Links, Received, RoomStats, Sent, Stats,
+};
 pub use sync::Parcel;
 #[cfg(feature = "std")]
 pub use sync::{Mailbox, MailboxClosed};

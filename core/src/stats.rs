@@ -134,6 +134,32 @@ stats! {
     }
 }
 
+stats! {
+    /// permessage-deflate (RFC 7692).
+    Deflation {
+        /// Connections that agreed on it.
+        agreed,
+        /// Of those, such as were given no contexts because there was no room for more.
+        contexts_denied,
+        /// Memory of contexts of single connections, in bytes (a gauge).
+        context_bytes,
+        /// Messages compressed; what is said to many counts once for those who share it.
+        deflated,
+        /// Their bytes before.
+        deflated_from_bytes,
+        /// Their bytes after.
+        deflated_to_bytes,
+        /// Messages that compression did not shorten, sent as they are.
+        incompressible,
+        /// Messages decompressed.
+        inflated,
+        /// Their bytes before.
+        inflated_from_bytes,
+        /// Their bytes after.
+        inflated_to_bytes,
+    }
+}
+
 /// Everything one shard counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -148,6 +174,8 @@ pub struct Stats {
     pub rooms: RoomStats,
     /// Connections, timers, and memory.
     pub links: Links,
+    /// permessage-deflate (RFC 7692).
+    pub deflate: Deflation,
     /// Connections that ended, by [`CloseCause`].
     pub closed: [u64; CloseCause::ALL.len()],
     /// Connections failed for what the peer did, in the order of [`PeerError::ALL`].
@@ -163,6 +191,7 @@ impl core::ops::AddAssign<&Self> for Stats {
         self.sent += other.sent;
         self.rooms += other.rooms;
         self.links += other.links;
+        self.deflate += other.deflate;
         add(&mut self.closed, &other.closed);
         add(&mut self.peer_errors, &other.peer_errors);
         add(&mut self.refused, &other.refused);

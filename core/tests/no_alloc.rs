@@ -57,7 +57,8 @@ const NOW: Timestamp = Timestamp::from_micros(1);
 
 impl<H: Handler> Server<H> {
     fn new(shards: u16, handler: impl Fn() -> H) -> Self {
-        let config = Config::builder().shards(shards).build().expect("in range");
+        let config = Config::builder().shards(shards).compression(true);
+        let config = config.build().expect("in range");
         Self {
             shards: (0..shards)
                 .map(|id| Shard::new(ShardId(id), &config, handler()))
@@ -70,6 +71,15 @@ impl<H: Handler> Server<H> {
     fn connect(&mut self, shard: usize) -> ConnId {
         let id = self.shards[shard].accept(NOW, Admission::Normal);
         self.receive(id, REQUEST);
+        id
+    }
+
+    fn connect_offering(&mut self, shard: usize) -> ConnId {
+        let id = self.shards[shard].accept(NOW, Admission::Normal);
+        let head = str::from_utf8(REQUEST).expect("text");
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        let head = head.replace("\r\n\r\n", &format!("\r\n{offer}"));
+        self.receive(id, head.as_bytes());
         id
     }
 
@@ -166,6 +176,50 @@ fn a_message_to_a_room_of_a_thousand() {
         assert!(count == 0.0, "{count} for {in_flight} at once");
         assert_eq!(server.written - before, 40 * in_flight * 1_000 * 132);
     }
+}
+
+#[test]
+fn what_is_compressed() {
+    let mut server = Server::new(1, || Echo);
+    let id = server.connect_offering(0);
+    let bytes = frames(4, &[7; 2_000]);
+    let count = allocations(50, || server.receive(id, &bytes));
+    assert!(count == 0.0, "{count}");
+    assert!(server.written < 100 * 4 * 200, "{}", server.written);
+
+    let mut server = Server::new(1, Rooms::default);
+    let ids: Vec<_> = (0..100).map(|_| server.connect_offering(0)).collect();
+    for &id in &ids {
+        server.receive(id, &frames(1, b"join:r"));
+    }
+    let bytes = frames(1, &[&b"msg:"[..], &[7; 2_000]].concat());
+    let before = server.shards[0].stats().deflate.deflated;
+    let count = allocations(20, || server.receive(ids[3], &bytes));
+    assert!(count == 0.0, "{count}");
+    let deflated = server.shards[0].stats().deflate.deflated - before;
+    assert_eq!(deflated, 40, "once for all members");
+}
+
+#[test]
+fn compression_costs_an_idle_connection_nothing() {
+    let mut server = Server::new(1, || Echo);
+    let compressible = frames(1, &[7; 2_000]);
+    let mut measure = |offering: bool| {
+        let before = LIVE.get();
+        for _ in 0..1_024 {
+            let id = if offering {
+                server.connect_offering(0)
+            } else {
+                server.connect(0)
+            };
+            server.receive(id, &compressible);
+        }
+        LIVE.get() - before
+    };
+    measure(true);
+    let (without, with) = (measure(false), measure(true));
+    // The table has doubled in either, from 1,024 places to 2,048 and then to 4,096.
+    assert_eq!(with, 2 * without);
 }
 
 #[test]

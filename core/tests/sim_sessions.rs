@@ -8,9 +8,10 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use stentor_core::deflate::Params;
 use stentor_core::testing::sim::{Heard, Network, Reader, Rng, Road, Sim};
 use stentor_core::wire::opcode::Opcode;
-use stentor_core::{Config, Kind, Rooms};
+use stentor_core::{Config, Kind, Rooms, Stats};
 
 /// Names the seed when its session fails.
 struct Replay(u64);
@@ -41,7 +42,7 @@ struct Session {
     shards: usize,
 }
 
-fn session(seed: u64) -> u64 {
+fn session(seed: u64) -> (u64, Stats) {
     let _replay = Replay(seed);
     let mut rng = Rng::new(seed ^ 0x5E55_1045);
     let shards = [1, 2, 4][rng.below(3)];
@@ -54,6 +55,12 @@ fn session(seed: u64) -> u64 {
         .credit_bytes([128, 1 << 20][rng.below(2)])
         .write_batch([1 << 10, 64 << 10][rng.below(2)])
         .max_message(20_000)
+        .compression(rng.percent(60))
+        .compression_level(1 + rng.below(9))
+        .compression_threshold([1, 100][rng.below(2)])
+        .compression_window(9 + rng.below(7))
+        .compression_contexts([0, 1 << 20, 1 << 30][rng.below(3)])
+        .compression_own_broadcasts(rng.percent(50))
         .build()
         .expect("in range");
     let network = Network {
@@ -91,7 +98,12 @@ impl Session {
     fn act(&mut self) {
         let (sim, rng) = (&mut self.sim, &mut self.rng);
         if self.said.len() < 2 || self.said.len() < 12 && rng.percent(10) {
-            let client = sim.connect(rng.below(self.shards));
+            let shard = rng.below(self.shards);
+            let client = if rng.percent(60) {
+                sim.connect_offering(shard, offer(rng))
+            } else {
+                sim.connect(shard)
+            };
             self.said.push(Said::default());
             sim.client_mut(client).reader = match rng.below(6) {
                 0 => Reader::Stuck,
@@ -163,7 +175,7 @@ impl Session {
         }
     }
 
-    fn finish(mut self) -> u64 {
+    fn finish(mut self) -> (u64, Stats) {
         let way = self.rng.below(3);
         let sim = &mut self.sim;
         match way {
@@ -194,7 +206,7 @@ impl Session {
         let tasks = sim.dispatch_stats();
         assert_eq!(tasks.submitted, tasks.done + tasks.panicked);
         self.check_transcripts();
-        self.sim.digest()
+        (self.sim.digest(), stats)
     }
 
     fn check_transcripts(&self) {
@@ -255,6 +267,16 @@ impl Session {
     }
 }
 
+fn offer(rng: &mut Rng) -> Params {
+    let mut bits = || rng.percent(50).then(|| 9 + rng.below(7) as u8);
+    Params {
+        server_max_window_bits: bits(),
+        client_max_window_bits: bits(),
+        server_no_context_takeover: rng.percent(30),
+        client_no_context_takeover: rng.percent(30),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -266,8 +288,24 @@ proptest! {
 
 #[test]
 fn the_first_seeds_twice() {
+    let mut sum = Stats::default();
     for seed in 0..60 {
-        assert_eq!(session(seed), session(seed), "seed {seed}");
+        let (once, again) = (session(seed), session(seed));
+        assert_eq!(once, again, "seed {seed}");
+        sum += &once.1;
+    }
+    // Sessions in which nothing of this occurs prove nothing about it.
+    let (delivery, deflate) = (sum.delivery, sum.deflate);
+    for (what, times) in [
+        ("refused", delivery.refused_full),
+        ("evicted", delivery.evicted),
+        ("discarded", delivery.discarded),
+        ("compressed", deflate.deflated),
+        ("decompressed", deflate.inflated),
+        ("incompressible", deflate.incompressible),
+        ("no room for contexts", deflate.contexts_denied),
+    ] {
+        assert!(times > 0, "{what}");
     }
 }
 
@@ -290,6 +328,9 @@ fn echoes(seed: u64) {
         .queue_messages([1, 3, 256][rng.below(3)])
         .queue_bytes([128, 5_000, 1 << 20][rng.below(3)])
         .write_batch([1 << 10, 64 << 10][rng.below(2)])
+        .compression(true)
+        .compression_threshold([1, 1_000][rng.below(2)])
+        .compression_contexts([0, 1 << 20, 1 << 30][rng.below(3)])
         .build()
         .expect("in range");
     let network = Network {
@@ -300,7 +341,12 @@ fn echoes(seed: u64) {
         ..Network::rough(seed)
     };
     let mut sim = Sim::echo(network, &config);
-    let clients: Vec<_> = (0..4).map(|_| sim.connect(0)).collect();
+    let clients: Vec<_> = (0..4)
+        .map(|n| match n {
+            0 => sim.connect(0),
+            _ => sim.connect_offering(0, offer(&mut rng)),
+        })
+        .collect();
     let mut said: Vec<Vec<String>> = vec![Vec::new(); 4];
     for n in 0..40 {
         for &client in &clients {

@@ -168,6 +168,36 @@ fn a_message_of_ones_own_goes_ahead_of_the_close_frame() {
 }
 
 #[test]
+fn pings_are_answered_until_the_close_frame_is_out() {
+    let mut shard = Shard::new(ShardId(0), &config(1), Rooms::default());
+    let id = shard.accept(NOW, Admission::Normal);
+    read(&mut shard, id, REQUEST);
+    turn(&mut shard);
+    // A message that its socket does not take for now, and the close frame behind it.
+    read(&mut shard, id, &text(b"hello"));
+    while let Some(output) = shard.poll_output() {
+        if let Output::Flush(id) = output {
+            shard.poll_transmit(id, &mut Chunks::new());
+            shard.handle_transmitted(NOW, id, 1);
+        }
+    }
+    shard.handle_close_all(NOW, CloseCode::GOING_AWAY);
+    read(&mut shard, id, &masked(Opcode::Ping, true, KEY, b"there?"));
+    shard.handle_writable(NOW, id);
+    let mut bytes = turn(&mut shard)
+        .0
+        .into_iter()
+        .flat_map(|w| w.1)
+        .collect::<Vec<_>>();
+    let rest = bytes.split_off(11);
+    assert_eq!(bytes, b"\x0Aecho:hello", "what was under way");
+    assert_eq!(rest, b"\x8A\x06there?\x88\x02\x03\xE9");
+    // Peers would take it for a fault behind the close frame.
+    read(&mut shard, id, &masked(Opcode::Ping, true, KEY, b"there?"));
+    assert!(turn(&mut shard).0.is_empty());
+}
+
+#[test]
 fn draining_names_nobody_who_has_gone() {
     let mut shard = Shard::new(ShardId(0), &config(1), Rooms::default());
     let ids = [(); 3].map(|()| shard.accept(NOW, Admission::Normal));

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use stentor_core::conn::{Buffers, Connection, Event, MessageLimits, Payload, Role};
+use stentor_core::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
 use stentor_core::testing::conformance::Host;
 use stentor_core::testing::sim::{Heard, REQUEST};
 
@@ -24,7 +24,7 @@ impl Sockets {
 struct Client {
     socket: TcpStream,
     conn: Connection,
-    buffers: Buffers,
+    workspace: Workspace,
     input: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ impl Host for Sockets {
         self.clients.push(Client {
             socket,
             conn: Connection::new(Role::Client),
-            buffers: Buffers::default(),
+            workspace: Workspace::default(),
             input: Vec::new(),
         });
     }
@@ -66,13 +66,13 @@ impl Host for Sockets {
         let Client {
             socket,
             conn,
-            buffers,
+            workspace,
             input,
         } = &mut self.clients[client];
         loop {
             if conn.state().may_receive() {
                 let step = conn
-                    .poll_event(input, LIMITS, buffers)
+                    .poll_event(input, LIMITS, workspace)
                     .expect("a server's frames");
                 let heard = step.event.map(|event| match event {
                     Event::Message {
@@ -82,7 +82,7 @@ impl Host for Sockets {
                     Event::Message {
                         kind,
                         payload: Payload::Assembled,
-                    } => Heard::Message(kind, conn.take_message()),
+                    } => Heard::Message(kind, workspace.take_message()),
                     Event::Ping(range) => Heard::Ping(input[range].to_vec()),
                     Event::Pong(range) => Heard::Pong(input[range].to_vec()),
                     Event::Close(code) => Heard::Close(code.map(|code| code.get())),

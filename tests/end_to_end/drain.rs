@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::guest::Guest;
+use crate::process::log::Line;
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, Raw, TEXT, frame, get};
-use crate::server::{Line, Server, eventually};
+use crate::server::{Server, eventually};
 
 /// Ends the server; says how, and what it logged last.
 fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
@@ -299,6 +300,51 @@ fn an_echo_that_nobody_takes_does_not_hold_up_the_end() {
     assert!(line.number("discarded") > 0, "{line:?}");
     drop(stuck);
     flooding.join().expect("no panic");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+        for has_task in [true, false] {
+            let flags = "--shards 2 --work-time 1h --drain 1h --write-timeout 1h";
+            let mut server = Server::start(flags);
+            let mut stuck = Raw::open_narrow(&server);
+            fill_queue(&server, &mut stuck, 50);
+            let waiting = server.metrics().get("ws_send_queue_length");
+            let mut good = joined(Raw::open(&server), "A");
+            if has_task {
+                good.say("task:for ever");
+                server.await_metric("stentor_tasks_running", 1);
+            }
+            server.signal(first);
+            server
+                .log()
+                .wait_for("shutdown: stopping server and worker pool...");
+            if !has_task {
+                // Told already; it is the other that keeps the server.
+                assert_eq!(good.expect_close(), Some(1001));
+            }
+            thread::sleep(Duration::from_millis(300));
+            assert!(server.is_running(), "it waits");
+            let begin = Instant::now();
+            server.signal(second);
+            if has_task {
+                assert_eq!(good.expect_close(), Some(1001));
+            }
+            let (status, line) = end(&mut server, Duration::from_secs(3));
+            assert!(
+                begin.elapsed() < Duration::from_secs(3),
+                "{:?}",
+                begin.elapsed()
+            );
+            assert_eq!(status.code(), Some(0));
+            assert_eq!(line.number("discarded"), waiting, "{line:?}");
+            server
+                .log()
+                .wait_for("shutdown: told again, closing at once");
+            drop(stuck);
+        }
+    }
 }
 
 #[test]

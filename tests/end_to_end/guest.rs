@@ -7,7 +7,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::server::{SOON, Server};
+use crate::process::SOON;
+use crate::server::Server;
 
 /// A client of the server.
 pub(crate) struct Guest(WebSocketStream<TcpStream>);

@@ -1,9 +1,10 @@
 //! Owns the proof that the limit of connections is exact, that a full server
 //! says so, and that the bytes that wait for one connection are bounded.
 
+use crate::process::SOON;
 use crate::queues::fill_queue;
 use crate::raw::{BINARY, Raw, frame, get, upgrade};
-use crate::server::{BINARY as SERVER, SOON, Server, eventually};
+use crate::server::{BINARY as SERVER, Server, eventually};
 use crate::witnesses::Witnesses;
 
 #[test]

@@ -2,10 +2,11 @@
 //! codes, spoken to over real sockets by clients that share no code with it.
 //! Each package with a server has this as a test of its own; what differs by a
 //! server's nature is named in `server`, and nothing else does.
-//! How the process is run is in `server`; who speaks to it in `guest` (a client
+//! How the process is run is in `process`, and what is asked of it in `server`; who speaks to it in `guest` (a client
 //! of another make) and `raw` (bytes, well-formed or not).
 
 mod churn;
+mod compression;
 mod crowd;
 mod drain;
 mod echo;
@@ -17,6 +18,8 @@ mod limits;
 mod order;
 mod origins;
 mod pages;
+#[path = "../process/mod.rs"]
+mod process;
 mod protocol;
 mod queues;
 mod raw;

@@ -4,8 +4,9 @@
 use std::time::Instant;
 
 use crate::order::text_of;
+use crate::process::SOON;
 use crate::raw::Raw;
-use crate::server::{SOON, Server};
+use crate::server::Server;
 
 fn joined(mut raw: Raw, room: &str) -> Raw {
     raw.say(&format!("join:{room}"));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::server::{SOON, Server};
+use crate::process::SOON;
+use crate::server::Server;
 
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
@@ -86,11 +87,12 @@ impl Raw {
     }
 
     /// Reads the answer to an upgrade, which must be one.
-    pub(crate) fn expect_upgrade(&mut self) {
+    pub(crate) fn expect_upgrade(&mut self) -> String {
         let head = self.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         let accept = "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n";
         assert!(head.to_ascii_lowercase().contains(accept), "{head}");
+        head
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -123,12 +125,18 @@ impl Raw {
 
     /// The next frame, which must be whole and not masked; `None` at the end.
     pub(crate) fn frame(&mut self) -> Option<Frame> {
+        let (first, frame) = self.any_frame()?;
+        assert_eq!(first & 0xF0, 0x80, "FIN, and nothing reserved");
+        Some(frame)
+    }
+
+    /// The next frame and its first byte, whatever that says.
+    pub(crate) fn any_frame(&mut self) -> Option<(u8, Frame)> {
         if !self.fill(2) {
             assert!(self.buffer.is_empty(), "cut off within a frame");
             return None;
         }
         let (first, second) = (self.buffer[0], self.buffer[1]);
-        assert_eq!(first & 0xF0, 0x80, "FIN, and nothing reserved");
         let (extra, short) = match second {
             0..126 => (0, usize::from(second)),
             126 => (2, 0),
@@ -143,7 +151,7 @@ impl Raw {
         let payload = self.buffer[2 + extra..end].to_vec();
         self.buffer.drain(..end);
         let opcode = first & 0xF;
-        Some(Frame { opcode, payload })
+        Some((first, Frame { opcode, payload }))
     }
 
     /// Hears this text next.

@@ -59,6 +59,12 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody() {
         ("a key that is not base64", with("dGhl", "d*hl"), 400, "key"),
         ("the key twice", with(KEY, &key_twice), 400, "key"),
         (
+            "a subprotocol that is no token",
+            upgrade(&["Sec-WebSocket-Protocol: a b"]),
+            400,
+            "subprotocol",
+        ),
+        (
             "HTTP/1.0",
             with("HTTP/1.1", "HTTP/1.0"),
             505,

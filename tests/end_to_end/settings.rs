@@ -5,7 +5,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
-use crate::server::{BINARY, Log, Metrics, Server, command, eventually};
+use crate::process::command;
+use crate::process::log::Log;
+use crate::server::{BINARY, Metrics, Server, eventually};
 
 fn refused(set: impl FnOnce(&mut Command) -> &mut Command) -> String {
     let mut command = command();

@@ -2,11 +2,12 @@
 //! have been upgraded, and frames.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
 
-use stentor_cli::Census;
+use stentor_cli::{Census, Settings};
 use stentor_core::{
     Config, ConfigBuilder, ConnId, Handler, Output, Rooms, Shard, ShardId, Timestamp,
 };
@@ -27,7 +28,7 @@ pub(super) struct Server<H: Handler> {
     scrapes: Sender<Option<Scrape>>,
 }
 
-/// A connection that has been upgraded, without threads.
+/// A connection without threads.
 pub(super) struct Connection {
     pub(super) id: ConnId,
     pub(super) socket: Arc<Socket<Scripted>>,
@@ -54,19 +55,21 @@ where
 
     /// One whose shards fail so often.
     pub(super) fn with_restarts(config: ConfigBuilder, handler: H, restarts: u16) -> Self {
-        let config = config.seed(SEED).build().expect("a model knows the limits");
-        let census = Arc::new(Census::new(config.shards(), usize::MAX));
+        let mut settings = settings();
+        settings.config = config.seed(SEED).build().expect("a model knows the limits");
+        let census = Arc::new(Census::new(&settings));
         let made = AtomicU16::new(0);
-        let most = config.shards() + restarts * MADE_EACH;
+        let most = settings.config.shards() + restarts * MADE_EACH;
         let maker = Box::new(move |_| {
             let before = made.fetch_add(1, Ordering::Relaxed);
             assert!(before < most, "a shard has failed");
             handler.clone()
         });
         let (scrapes, _) = channel();
-        let pool = Pool::new(1, 4);
+        let pool = Pool::new(&settings);
+        let config = &settings.config;
         Self {
-            stations: Arc::new(Stations::new(&config, pool, census, maker, &scrapes)),
+            stations: Arc::new(Stations::new(config, pool, census, maker, &scrapes)),
             scrapes,
         }
     }
@@ -77,6 +80,14 @@ where
 
     /// A connection whose handshake is over, and whose socket takes nothing yet.
     pub(super) fn connect(&self, at: ShardId) -> Connection {
+        let connection = self.admit(at);
+        let answer = self.exchange(&connection, REQUEST);
+        assert!(answer.starts_with(b"HTTP/1.1 101 "));
+        connection
+    }
+
+    /// A connection that has asked for nothing yet.
+    pub(super) fn admit(&self, at: ShardId) -> Connection {
         let (stream, peer) = pair();
         let (_, admission) = self.census.admit().expect("there is no limit");
         let socket = Arc::new(Socket::new(stream, at, admission, self.census.clone()));
@@ -86,10 +97,7 @@ where
             id
         };
         let id = self.turn(at, |_| {}, accept).expect("no shard fails");
-        let connection = Connection { id, socket, peer };
-        let answer = self.exchange(&connection, REQUEST);
-        assert!(answer.starts_with(b"HTTP/1.1 101 "));
-        connection
+        Connection { id, socket, peer }
     }
 
     /// Lets a connection say something, as its reader does, and sends nothing.
@@ -184,7 +192,7 @@ pub(super) fn messages(mut heard: &[u8]) -> Vec<String> {
 
 /// The name of a room that lives on the second of two shards.
 pub(super) fn room_of_the_second() -> &'static str {
-    static NAME: std::sync::OnceLock<&str> = std::sync::OnceLock::new();
+    static NAME: OnceLock<&str> = OnceLock::new();
     NAME.get_or_init(|| {
         let config = Config::builder().shards(2).seed(SEED).build();
         let config = config.expect("within the limits");
@@ -202,6 +210,17 @@ pub(super) fn room_of_the_second() -> &'static str {
             .find(is_of_the_second)
             .expect("rooms spread over shards")
     })
+}
+
+/// One worker, and no limit of connections.
+fn settings() -> Settings {
+    static PARSED: OnceLock<Settings> = OnceLock::new();
+    let parse = || {
+        let args = ["model", "--workers=1", "--worker-queue=4"];
+        let nothing = |_: &Path| unreachable!("no file is named");
+        Settings::parse(args, |_| None, nothing).expect("within the limits")
+    };
+    PARSED.get_or_init(parse).clone()
 }
 
 const SEED: u64 = 1;

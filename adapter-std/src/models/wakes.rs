@@ -1,13 +1,16 @@
 //! Owns the models of wake-ups: whoever has something to do does not sleep.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stentor_core::{Config, Echo, RoomOutcome, RoomTask, Rooms, ShardId, WorkerId};
 
 use super::model;
-use super::server::{PLENTY, Server, join, room_of_the_second, said, told};
+use super::server::{PLENTY, Server, join, room_of_the_second, said, spawn, told};
 use crate::crew::start_workers;
 use crate::primitive::thread;
+use crate::scrape::Scrape;
+use crate::station::Post;
 use crate::workers::Work;
 
 /// Fails if `wake_writers` wakes nobody, and if a writer registers after it has
@@ -97,6 +100,39 @@ fn loom_a_ticker_wakes_for_letters() {
             server.sleep(next);
         }
         drop(crew);
+    });
+}
+
+/// Fails if `post` wakes no ticker.
+#[test]
+fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
+    model(|| {
+        let server = Server::new(Config::builder(), Rooms::default());
+        let connection = server.admit(ShardId(0));
+        server.hand_in(
+            connection.id,
+            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        );
+        connection.peer.make_room(PLENTY);
+        // This thread is the ticker.
+        server.set_ticker(ShardId(0), thread::current());
+        let (stations, id) = (Arc::clone(&server), connection.id);
+        let answers = spawn(move || {
+            let head_only = false;
+            let scrape = Scrape { id, head_only };
+            stations.post(id.shard(), Post::Metrics(scrape, "up 1".into()));
+        });
+        let page = loop {
+            let next = server.tick(ShardId(0));
+            server.send(&connection);
+            let heard = connection.peer.take_heard();
+            if !heard.is_empty() {
+                break heard;
+            }
+            server.sleep(next);
+        };
+        assert!(page.starts_with(b"HTTP/1.1 200 ") && page.ends_with(b"up 1"));
+        join([answers]);
     });
 }
 

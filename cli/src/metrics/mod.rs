@@ -1,13 +1,17 @@
 //! Owns what the page of metrics says: which counter of the core stands under which name. How a
-//! family of metrics is put together is in `page`; what the counters mean is the core's business.
+//! family of metrics is put together is in `page`, what is known of shards that do not answer in
+//! `survey`; what the counters mean is the core's business.
 
 mod page;
+mod survey;
 
-use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats};
+use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, ShardId, Stats};
 
 use crate::Settings;
 use crate::settings::limits;
 use page::Page;
+
+pub use survey::Survey;
 
 /// The `Content-Type` of what [`render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -20,6 +24,8 @@ pub struct Snapshot<'a> {
     pub settings: &'a Settings,
     /// What each shard counts, in the order of their ids.
     pub shards: Vec<Stats>,
+    /// The shards of which that is not from now.
+    pub silent: Vec<ShardId>,
     /// What the dispatcher counts.
     pub dispatch: DispatchStats,
     /// Sockets turned away before they reached a shard, because the server was full.
@@ -41,6 +47,7 @@ impl<'a> Snapshot<'a> {
         Self {
             settings,
             shards: Vec::new(),
+            silent: Vec::new(),
             dispatch: DispatchStats::default(),
             refused_full: 0,
             refused_draining: 0,
@@ -66,6 +73,7 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     connections(&mut page, &sum);
     messages(&mut page, &sum);
     traffic(&mut page, &sum);
+    compression(&mut page, &sum);
     rooms(&mut page, &sum);
     tasks(&mut page, &sum, &snapshot.dispatch);
     server(&mut page, snapshot);
@@ -215,6 +223,45 @@ fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
     );
 }
 
+fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
+    let help = "Connections that agreed on permessage-deflate.";
+    page.counter("stentor_compression_agreed_total", help, deflate.agreed);
+    let help = "Connections that keep no context because there was no room for one.";
+    page.counter(
+        "stentor_compression_contexts_denied_total",
+        help,
+        deflate.contexts_denied,
+    );
+    let help = "Bytes of compression contexts of single connections.";
+    page.gauge(
+        "stentor_compression_context_bytes",
+        help,
+        deflate.context_bytes,
+    );
+    let help =
+        "Messages compressed or decompressed; one to many counts once for those who share it.";
+    let ways = [("out", deflate.deflated), ("in", deflate.inflated)];
+    page.counters("stentor_compressed_messages_total", help, "way", ways);
+    let help = "Bytes of those messages as they go over the wire.";
+    let ways = [
+        ("out", deflate.deflated_to_bytes),
+        ("in", deflate.inflated_from_bytes),
+    ];
+    page.counters("stentor_compressed_bytes_total", help, "way", ways);
+    let help = "Bytes of those messages as the application knows them.";
+    let ways = [
+        ("out", deflate.deflated_from_bytes),
+        ("in", deflate.inflated_to_bytes),
+    ];
+    page.counters("stentor_uncompressed_bytes_total", help, "way", ways);
+    let help = "Messages sent as they are because compression did not shorten them.";
+    page.counter(
+        "stentor_incompressible_messages_total",
+        help,
+        deflate.incompressible,
+    );
+}
+
 fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
     let help = "Rooms, counted once for each shard that has members or keeps it for others.";
     page.gauge("stentor_rooms", help, rooms.rooms);
@@ -299,6 +346,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let Snapshot {
         settings,
         shards,
+        silent,
         dispatch: _,
         refused_full,
         refused_draining,
@@ -328,6 +376,10 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let ids: Vec<String> = (0..shards.len()).map(|id| id.to_string()).collect();
     let each =
         |count: fn(&Stats) -> u64| ids.iter().map(String::as_str).zip(shards.iter().map(count));
+    let help = "1 where a shard did not answer in time: what stands of it is what it said last.";
+    let is_silent = (0..).map(|at| u64::from(silent.contains(&ShardId(at))));
+    let silent = ids.iter().map(String::as_str).zip(is_silent);
+    page.gauges("stentor_shard_silent", help, "shard", silent);
     let help = "WebSocket connections that are open, by shard.";
     page.gauges(
         "stentor_shard_connections",

@@ -126,6 +126,7 @@ const SERVER: &str = "Server";
 const ROOMS: &str = "Rooms";
 const REQUESTS: &str = "Requests and messages";
 const QUEUES: &str = "Queues and credits";
+const COMPRESSION: &str = "Compression";
 const TIMES: &str = "Times";
 const TASKS: &str = "Tasks";
 const LOG: &str = "Log";
@@ -240,6 +241,43 @@ pub(crate) const FLAGS: &[Flag] = &[
         "credit-bytes",
         Limit,
         "Bytes of publications one shard may have under way to another",
+    ),
+    flag(
+        COMPRESSION,
+        "compression",
+        Switch,
+        "Whether messages are compressed for whoever offers permessage-deflate",
+    ),
+    flag(
+        COMPRESSION,
+        "compression-level",
+        Limit,
+        "1 is the fastest, 9 the smallest",
+    ),
+    flag(
+        COMPRESSION,
+        "compression-threshold",
+        Limit,
+        "Shortest message that is compressed",
+    ),
+    flag(
+        COMPRESSION,
+        "compression-window",
+        Limit,
+        "Largest window on either side, in bits",
+    ),
+    flag(
+        COMPRESSION,
+        "compression-contexts",
+        Limit,
+        "Memory a shard may spend on contexts of single connections, some 430 KiB each; \
+         who finds no room keeps none",
+    ),
+    flag(
+        COMPRESSION,
+        "compression-own-broadcasts",
+        Switch,
+        "Whether a message to many is compressed anew for each member that keeps a context",
     ),
     flag(
         TIMES,

@@ -43,6 +43,10 @@ limits! {
     number write_batch,
     number credit_messages,
     number credit_bytes,
+    number compression_level,
+    number compression_threshold,
+    number compression_window,
+    number compression_contexts,
     time write_timeout,
     time pong_wait,
     time ping_interval,
@@ -55,6 +59,8 @@ pub(super) fn config(given: &Given, origins: Origins) -> Result<Config, Settings
     let mut builder = Config::builder()
         .seed(seed(given)?)
         .shards(shards(given)?)
+        .compression(given.switch("compression")?)
+        .compression_own_broadcasts(given.switch("compression-own-broadcasts")?)
         .origins(origins);
     for range in Config::RANGES {
         builder = set(
@@ -162,12 +168,13 @@ mod tests {
                 range.key
             );
             let mut builder = set(Config::builder(), "pong_wait", 86_400_000);
-            builder = set(
-                builder,
-                range.key,
-                range.max - u64::from(range.key == "ping_interval"),
-            );
-            let config = builder.build().expect("the largest value is allowed");
+            let other = if range.default == range.max {
+                range.min
+            } else {
+                range.max - u64::from(range.key == "ping_interval")
+            };
+            builder = set(builder, range.key, other);
+            let config = builder.build().expect("either end is allowed");
             assert_ne!(
                 get(&config, range.key),
                 Some(range.default),

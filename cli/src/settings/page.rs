@@ -103,4 +103,6 @@ TIME is in whole milliseconds and has a unit: 250ms, 10s, 5m, 1h, 1h30m.
 Each flag is also an environment variable and a key of the file: --queue-bytes is
 STENTOR_QUEUE_BYTES and queue-bytes (or queue_bytes), --config is STENTOR_CONFIG. A flag goes
 before the environment, that before the file. Lists (--listen, --allow-origin) stand in the
-environment with commas, in the file as arrays. An empty variable counts as none.";
+environment with commas, in the file as arrays. An empty variable counts as none.
+
+SIGINT or SIGTERM ends the server in order: see --drain. A second one ends it at once.";

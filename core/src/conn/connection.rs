@@ -1,15 +1,19 @@
 //! Owns the decoding of one peer's frames into messages: the rules that span
-//! frames (fragmentation, §5.4), UTF-8 across them (§8.1), and the limits (§10.4).
+//! frames (fragmentation, §5.4), UTF-8 across them (§8.1), compression
+//! (RFC 7692), and the limits (§10.4).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
+use super::assembly::Assembly;
 use super::event::{Event, Payload, Step};
 use super::state::{Role, State};
-use crate::buffers::Buffers;
+use super::workspace::Workspace;
+use crate::deflate::{self, Contexts, Params};
 use crate::error::PeerError;
 use crate::wire::header::Header;
 use crate::wire::opcode::{Kind, Opcode};
-use crate::wire::utf8::Utf8;
 use crate::wire::{close, mask};
 
 /// The protocol machine of one peer, from the end of its handshake on.
@@ -17,28 +21,23 @@ use crate::wire::{close, mask};
 /// Give it what was read with [`poll_event`](Self::poll_event), again and again
 /// until it has no more to say, and keep the bytes that it did not consume for
 /// the next time. A whole message in the input is unmasked there and not
-/// copied; one that comes in pieces is put together in a borrowed buffer that
-/// grows with the bytes received, never with a length announced.
+/// copied; one that comes in pieces or compressed is put together in a borrowed
+/// buffer that grows with the bytes received, never with a length announced.
 #[derive(Debug)]
 pub struct Connection {
-    /// The pieces so far of a split message.
-    message: Vec<u8>,
-    /// Payload bytes of the current data frame that are still to come.
-    remaining: u64,
-    /// Its masking key, turned to the next byte.
-    key: [u8; 4],
-    utf8: Utf8,
-    /// How many of them were empty.
-    empty_fragments: u32,
-    /// The kind of the message under way.
-    kind: Option<Kind>,
-    /// Whether the current frame ends it.
-    fin: bool,
+    /// The message under way, if it comes in pieces.
+    assembly: Option<Box<Assembly>>,
+    /// The machines of permessage-deflate that are its own.
+    contexts: Contexts,
+    /// The window of what we may compress; 0 if that is nothing.
+    window_bits: u8,
+    /// Whether the peer may compress.
+    inflates: bool,
     role: Role,
     state: State,
 }
 
-const _: () = assert!(size_of::<Connection>() <= 96);
+const _: () = assert!(size_of::<Connection>() <= 24);
 
 /// What a peer may send.
 #[derive(Clone, Copy, Debug)]
@@ -53,15 +52,30 @@ impl Connection {
     /// A connection whose handshake is done.
     pub const fn new(role: Role) -> Self {
         Self {
-            message: Vec::new(),
-            remaining: 0,
-            key: [0; 4],
-            utf8: Utf8::new(),
-            empty_fragments: 0,
-            kind: None,
-            fin: false,
+            assembly: None,
+            contexts: Contexts::NONE,
+            window_bits: 0,
+            inflates: false,
             role,
             state: State::Open,
+        }
+    }
+
+    /// A connection whose handshake is done, and in it permessage-deflate was
+    /// agreed on. `level` is the level of compression, 1 to 9, if it keeps a
+    /// context for that.
+    pub fn with_deflate(role: Role, agreed: &Params, level: u8) -> Self {
+        let (ours, peers) = match role {
+            Role::Server => (agreed.server(), agreed.client()),
+            Role::Client => (agreed.client(), agreed.server()),
+        };
+        let window_bits = deflate::usable(ours.window_bits);
+        let deflater = (ours.takeover && window_bits > 0).then_some((level, window_bits));
+        Self {
+            contexts: Contexts::new(deflater, peers.takeover),
+            window_bits,
+            inflates: true,
+            ..Self::new(role)
         }
     }
 
@@ -75,21 +89,58 @@ impl Connection {
         self.state = self.state.on_send_close();
     }
 
-    /// Takes what is left of a message that is given up, and fails the connection.
-    pub fn handle_failure(&mut self, buffers: &mut Buffers) {
+    /// Fails the connection, and lets go of a message under way.
+    pub fn handle_failure(&mut self, workspace: &mut Workspace) {
         self.state = self.state.on_fail();
-        buffers.give(core::mem::take(&mut self.message));
+        self.give_up_message(workspace);
     }
 
-    /// The message announced as [`Payload::Assembled`]. Give the buffer back to
-    /// [`Buffers::give`] when it is no longer needed.
-    pub fn take_message(&mut self) -> Vec<u8> {
-        core::mem::take(&mut self.message)
+    /// Lets go of all that it holds: a message under way, and contexts. Nothing
+    /// may be read or compressed after that.
+    pub fn let_go(&mut self, workspace: &mut Workspace) {
+        self.give_up_message(workspace);
+        self.contexts = Contexts::NONE;
+        self.window_bits = 0;
     }
 
     /// Bytes held for a message that has not come to its end.
     pub fn held_bytes(&self) -> usize {
-        self.message.capacity()
+        let assembly = self.assembly.as_ref();
+        assembly.map_or(0, |assembly| assembly.message.capacity())
+    }
+
+    /// Bytes of memory that contexts of its own take.
+    pub fn context_bytes(&self) -> usize {
+        self.contexts.held_bytes()
+    }
+
+    /// The window, in bits, of what the peer takes compressed; 0 if it takes
+    /// nothing compressed.
+    pub const fn window_bits(&self) -> u8 {
+        self.window_bits
+    }
+
+    /// Whether each message is compressed with respect to those before.
+    pub fn keeps_context(&self) -> bool {
+        self.contexts.has_deflater()
+    }
+
+    /// Appends the compressed form of a message in these two parts to `out`, to
+    /// be sent with RSV1 set on its first frame. False, and nothing, if it is to
+    /// be sent as it is: compression was not agreed on, or does not shorten it.
+    ///
+    /// Where a context is kept ([`keeps_context`](Self::keeps_context)), what is
+    /// compressed must be sent, in the same order.
+    pub fn deflate(
+        &mut self,
+        workspace: &mut Workspace,
+        parts: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.window_bits > 0
+            && self
+                .contexts
+                .deflate(&mut workspace.codec, self.window_bits, parts, out)
     }
 
     /// Reads on in `input` up to the next event. Bytes of data frames are
@@ -98,112 +149,115 @@ impl Connection {
     /// # Errors
     /// What the peer did wrong. The connection has failed then; the caller
     /// sends the close frame that the error names.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+    //# Incoming data MUST be parsed as WebSocket frames as defined in Section
+    //# 5.2.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# Incoming data MUST always be validated by both clients and servers.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.1
+    //# a server should not trust that any input is valid.
     pub fn poll_event(
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
-        buffers: &mut Buffers,
+        workspace: &mut Workspace,
     ) -> Result<Step, PeerError> {
-        let step = self.step(input, limits, buffers);
+        let step = self.step(input, limits, workspace);
         if step.is_err() {
-            self.handle_failure(buffers);
+            self.handle_failure(workspace);
         }
         step
+    }
+
+    fn give_up_message(&mut self, workspace: &mut Workspace) {
+        if let Some(assembly) = self.assembly.take() {
+            workspace.end_assembly(assembly);
+        }
     }
 
     fn step(
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
-        buffers: &mut Buffers,
+        workspace: &mut Workspace,
     ) -> Result<Step, PeerError> {
         let mut at = 0;
         loop {
-            if self.remaining > 0 {
-                at += self.take_piece(&mut input[at..], buffers)?;
-                if self.remaining > 0 {
-                    return Ok(Step {
-                        consumed: at,
-                        event: None,
-                    });
+            if let Some(assembly) = &mut self.assembly
+                && assembly.remaining > 0
+            {
+                at += assembly.take(&mut input[at..], workspace)?;
+                if assembly.remaining > 0 {
+                    return Ok(Step::more(at));
                 }
-                if let Some(event) = self.end_frame()? {
-                    return Ok(Step {
-                        consumed: at,
-                        event: Some(event),
-                    });
+                if let Some(event) = self.end_frame(limits, workspace)? {
+                    return Ok(Step::event(at, event));
                 }
             }
             let rest = &mut input[at..];
             self.check_first_bytes(rest)?;
             let Some((header, len)) = Header::parse(rest)? else {
-                return Ok(Step {
-                    consumed: at,
-                    event: None,
-                });
+                return Ok(Step::more(at));
             };
             let body = at + len;
-            let here = input.len() - body;
+            let here = (input.len() - body) as u64;
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+            //# An endpoint MUST be capable of handling control frames in the
+            //# middle of a fragmented message.
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+            //# If a control frame (Section 5.5) is received, the frame MUST be
+            //# handled as defined by Section 5.5.
             if header.opcode.is_control() {
-                let end = header.payload_len as usize;
-                if here < end {
-                    return Ok(Step {
-                        consumed: at,
-                        event: None,
-                    });
+                if here < header.payload_len {
+                    return Ok(Step::more(at));
                 }
-                let range = body..body + end;
-                mask::apply(
-                    &mut input[range.clone()],
-                    header.mask.unwrap_or_default(),
-                    0,
-                );
+                let range = unmask(input, body, &header);
+                let end = range.end;
                 let event = match header.opcode {
-                    Opcode::Ping => Event::Ping(range.clone()),
-                    Opcode::Pong => Event::Pong(range.clone()),
+                    Opcode::Ping => Event::Ping(range),
+                    Opcode::Pong => Event::Pong(range),
                     _ => {
-                        let code = close::parse(&input[range.clone()])?;
+                        let code = close::parse(&input[range])?;
                         self.state = self.state.on_receive_close();
                         Event::Close(code)
                     }
                 };
-                return Ok(Step {
-                    consumed: range.end,
-                    event: Some(event),
-                });
+                return Ok(Step::event(end, event));
             }
-            let whole = self.begin_frame(&header, limits)?;
+            self.check_frame(&header, limits)?;
+            if header.fin && self.assembly.is_none() && here >= header.payload_len {
+                let range = unmask(input, body, &header);
+                let end = range.end;
+                let event =
+                    self.whole_message(&input[range.clone()], &header, limits, workspace)?;
+                return Ok(Step::event(
+                    end,
+                    event.unwrap_or(Event::Message {
+                        kind: kind_of(&header),
+                        payload: Payload::Here(range),
+                    }),
+                ));
+            }
             at = body;
-            if whole && here as u64 >= header.payload_len {
-                let range = body..body + header.payload_len as usize;
-                mask::apply(
-                    &mut input[range.clone()],
-                    header.mask.unwrap_or_default(),
-                    0,
-                );
-                let kind = self.kind.take().unwrap_or(Kind::Binary);
-                self.remaining = 0;
-                if kind == Kind::Text && simdutf8::basic::from_utf8(&input[range.clone()]).is_err()
-                {
-                    return Err(PeerError::InvalidUtf8);
-                }
-                let consumed = range.end;
-                let event = Event::Message {
-                    kind,
-                    payload: Payload::Here(range),
-                };
-                return Ok(Step {
-                    consumed,
-                    event: Some(event),
-                });
-            }
+            let assembly = self.assembly.get_or_insert_with(|| {
+                let mut assembly = workspace.begin_assembly();
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+                //# Since control frames cannot be fragmented, the type for all
+                //# fragments in a message MUST be either text, binary, or one of
+                //# the reserved opcodes.
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+                //# Upon receiving a data frame (Section 5.6), the endpoint MUST
+                //# note the /type/ of the data as defined by the opcode
+                //# (frame-opcode) from Section 5.2.
+                assembly.kind = kind_of(&header);
+                assembly.compressed = is_compressed(&header);
+                assembly
+            });
+            assembly.begin_frame(&header);
             if header.payload_len == 0
-                && let Some(event) = self.end_frame()?
+                && let Some(event) = self.end_frame(limits, workspace)?
             {
-                return Ok(Step {
-                    consumed: at,
-                    event: Some(event),
-                });
+                return Ok(Step::event(at, event));
             }
         }
     }
@@ -214,12 +268,14 @@ impl Connection {
         //# If a nonzero value is received and none of the negotiated extensions
         //# defines the meaning of such a nonzero value, the receiving endpoint
         //# MUST _Fail the WebSocket Connection_.
-        if input.first().is_some_and(|first| first & 0x70 != 0) {
+        if input.first().is_some_and(|&first| !self.knows_bits(first)) {
             return Err(PeerError::ReservedBit);
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
         //# The server MUST close the connection upon receiving a frame that is
         //# not masked.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+        //# A client MUST close a connection if it detects a masked frame.
         match input.get(1).map(|second| second & 0x80 != 0) {
             Some(masked) if masked != self.role.peer_masks() => {
                 // A fault of the first byte comes first, however the two arrive.
@@ -234,66 +290,148 @@ impl Connection {
         }
     }
 
-    /// Takes the header of a data frame; says whether the frame is a message of its own.
-    fn begin_frame(&mut self, header: &Header, limits: MessageLimits) -> Result<bool, PeerError> {
-        let first = match (header.opcode, self.kind) {
+    /// Whether the reserved bits that are set in this first byte of a frame have
+    /// a meaning: RSV1 does in the first frame of a message, if compression was
+    /// agreed on.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST NOT set the "Per-Message Compressed" bit of control
+    //# frames and non-first fragments of a data message.
+    const fn knows_bits(&self, first: u8) -> bool {
+        match first & RESERVED {
+            0 => true,
+            RSV1 => self.inflates && matches!(first & 0x0F, TEXT | BINARY),
+            _ => false,
+        }
+    }
+
+    /// Whether a data frame may stand where it stands, and be as long as it is.
+    fn check_frame(&self, header: &Header, limits: MessageLimits) -> Result<(), PeerError> {
+        let under_way = self.assembly.as_deref();
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Clients and servers MUST support receiving both fragmented and
+        //# unfragmented messages.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# The fragments of one message MUST NOT be interleaved between the
+        //# fragments of another message unless an extension has been negotiated
+        //# that can interpret the interleaving.
+        match (header.opcode, under_way) {
             (Opcode::Continuation, None) => return Err(PeerError::StrayContinuation),
-            (Opcode::Continuation, Some(_)) => false,
+            (Opcode::Continuation, Some(_)) | (_, None) => {}
             (_, Some(_)) => return Err(PeerError::InterruptedMessage),
-            (Opcode::Text, None) => {
-                self.kind = Some(Kind::Text);
-                true
-            }
-            (_, None) => {
-                self.kind = Some(Kind::Binary);
-                true
-            }
+        }
+        let (before, empty, compressed) = under_way.map_or((0, 0, is_compressed(header)), |a| {
+            (a.message.len(), a.empty_fragments, a.compressed)
+        });
+        if header.payload_len == 0 && !header.fin && empty >= limits.empty_fragments {
+            return Err(PeerError::EmptyFragments);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+        //# Implementations that have implementation- and/or platform-specific
+        //# limitations regarding the frame size or total message size after
+        //# reassembly from multiple frames MUST protect themselves against
+        //# exceeding those limits.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+        //# Such an implementation SHOULD impose a limit on frame sizes and the
+        //# total message size after reassembly from multiple frames.
+        let most = if compressed {
+            deflate::ceiling(limits.bytes)
+        } else {
+            limits.bytes
         };
-        if first {
-            self.empty_fragments = 0;
-        }
-        if header.payload_len == 0 && !header.fin {
-            self.empty_fragments += 1;
-            if self.empty_fragments > limits.empty_fragments {
-                return Err(PeerError::EmptyFragments);
-            }
-        }
-        if (self.message.len() as u64).saturating_add(header.payload_len) > limits.bytes as u64 {
+        if (before as u64).saturating_add(header.payload_len) > most as u64 {
             return Err(PeerError::MessageTooBig);
         }
-        self.remaining = header.payload_len;
-        self.key = header.mask.unwrap_or_default();
-        self.fin = header.fin;
-        Ok(first && header.fin)
+        Ok(())
     }
 
-    /// Takes as much of the current frame's payload as is there.
-    fn take_piece(&mut self, input: &mut [u8], buffers: &mut Buffers) -> Result<usize, PeerError> {
-        let len = usize::try_from(self.remaining).map_or(input.len(), |n| n.min(input.len()));
-        let piece = &mut input[..len];
-        mask::apply(piece, self.key, 0);
-        self.key.rotate_left(len % 4);
-        self.remaining -= len as u64;
-        if self.kind == Some(Kind::Text) {
-            self.utf8.push(piece)?;
+    /// Sees to a message that came in one piece; names the event if it is not
+    /// to be left where it is.
+    fn whole_message(
+        &mut self,
+        payload: &[u8],
+        header: &Header,
+        limits: MessageLimits,
+        workspace: &mut Workspace,
+    ) -> Result<Option<Event>, PeerError> {
+        let kind = kind_of(header);
+        if is_compressed(header) {
+            self.inflate(payload, kind, limits, workspace)?;
+            let payload = Payload::Assembled;
+            return Ok(Some(Event::Message { kind, payload }));
         }
-        if self.message.capacity() == 0 && len > 0 {
-            let all = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-            self.message = buffers.take(all.saturating_add(len));
+        if kind == Kind::Text && simdutf8::basic::from_utf8(payload).is_err() {
+            return Err(PeerError::InvalidUtf8);
         }
-        self.message.extend_from_slice(piece);
-        Ok(len)
+        Ok(None)
     }
 
-    fn end_frame(&mut self) -> Result<Option<Event>, PeerError> {
-        if !self.fin {
+    /// Ends the message under way, if its last frame has come to its end.
+    fn end_frame(
+        &mut self,
+        limits: MessageLimits,
+        workspace: &mut Workspace,
+    ) -> Result<Option<Event>, PeerError> {
+        let Some(mut assembly) = self.assembly.take_if(|assembly| assembly.fin) else {
             return Ok(None);
+        };
+        let kind = assembly.kind;
+        let ended = if assembly.compressed {
+            self.inflate(&assembly.message, kind, limits, workspace)
+        } else {
+            let ended = assembly.finish();
+            workspace.announce(core::mem::take(&mut assembly.message));
+            ended
+        };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+        //# Subsequent data frames MUST be interpreted as belonging to a new
+        //# WebSocket message.
+        workspace.end_assembly(assembly);
+        let payload = Payload::Assembled;
+        ended.map(|()| Some(Event::Message { kind, payload }))
+    }
+
+    fn inflate(
+        &mut self,
+        packed: &[u8],
+        kind: Kind,
+        limits: MessageLimits,
+        workspace: &mut Workspace,
+    ) -> Result<(), PeerError> {
+        let mut message = workspace.buffers.take(packed.len().saturating_mul(2));
+        let codec = &mut workspace.codec;
+        let mut inflated = self
+            .contexts
+            .inflate(codec, packed, limits.bytes, &mut message);
+        if kind == Kind::Text && simdutf8::basic::from_utf8(&message).is_err() {
+            inflated = inflated.and(Err(PeerError::InvalidUtf8));
         }
-        self.utf8.finish()?;
-        let kind = self.kind.take().unwrap_or(Kind::Binary);
-        Ok(Some(Event::Message {
-            kind,
-            payload: Payload::Assembled,
-        }))
+        workspace.announce(message);
+        inflated
     }
 }
+
+/// Unmasks the payload of a frame whose header ends at `body`; says where it is.
+fn unmask(input: &mut [u8], body: usize, header: &Header) -> Range<usize> {
+    let range = body..body + header.payload_len as usize;
+    let key = header.mask.unwrap_or_default();
+    mask::apply(&mut input[range.clone()], key, 0);
+    range
+}
+
+fn kind_of(header: &Header) -> Kind {
+    match header.opcode {
+        Opcode::Text => Kind::Text,
+        _ => Kind::Binary,
+    }
+}
+
+const fn is_compressed(header: &Header) -> bool {
+    header.rsv & RSV1 != 0
+}
+
+/// The reserved bits of a frame's first byte, and the one that says "compressed"
+/// (RFC 7692 §6).
+const RESERVED: u8 = 0x70;
+const RSV1: u8 = 0x40;
+const TEXT: u8 = Opcode::Text as u8;
+const BINARY: u8 = Opcode::Binary as u8;

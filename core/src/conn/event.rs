@@ -15,11 +15,30 @@ pub struct Step {
     pub event: Option<Event>,
 }
 
+impl Step {
+    pub(super) const fn more(consumed: usize) -> Self {
+        Self {
+            consumed,
+            event: None,
+        }
+    }
+
+    pub(super) const fn event(consumed: usize, event: Event) -> Self {
+        Self {
+            consumed,
+            event: Some(event),
+        }
+    }
+}
+
 /// Something a peer said, complete and checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// A data message.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+    //# in absence of extensions, senders and receivers must not depend on the
+    //# presence of specific frame boundaries.
     Message {
         /// Text, which is UTF-8, or binary.
         kind: Kind,
@@ -31,6 +50,9 @@ pub enum Event {
     /// A pong, with the place of its payload in the input.
     Pong(Range<usize>),
     /// A close frame, with its code if it has one.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# As the data is not guaranteed to be human readable, clients MUST NOT
+    //# show it to end users.
     Close(Option<CloseCode>),
 }
 
@@ -39,7 +61,7 @@ pub enum Event {
 pub enum Payload {
     /// In the input, unmasked in place.
     Here(Range<usize>),
-    /// In the connection, put together from pieces:
-    /// [`take_message`](super::Connection::take_message) hands it out.
+    /// In the workspace, put together from pieces or decompressed:
+    /// [`take_message`](super::Workspace::take_message) hands it out.
     Assembled,
 }

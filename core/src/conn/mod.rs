@@ -1,14 +1,16 @@
-//! The protocol machine of one peer (RFC 6455): bytes in, events out, for
+//! The protocol machine of one peer (RFC 6455, RFC 7692): bytes in, events out, for
 //! either role. The only place that assumes WebSocket framing. Knows no room,
 //! no queue and no other connection.
 
+mod assembly;
 mod connection;
 mod event;
 mod keepalive;
 mod state;
+mod workspace;
 
-pub use crate::buffers::Buffers;
 pub use connection::{Connection, MessageLimits};
 pub use event::{Event, Payload, Step};
 pub(crate) use keepalive::{Alarm, Keepalive};
 pub use state::{Role, State};
+pub use workspace::Workspace;

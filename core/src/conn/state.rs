@@ -55,6 +55,11 @@ impl State {
 
     /// After a close frame of the peer's was read.
     #[must_use]
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# If a client and server both send a Close message at the same time, both
+    //# endpoints will have sent and received a Close message and should
+    //# consider the WebSocket connection closed and close the underlying TCP
+    //# connection.
     pub const fn on_receive_close(self) -> Self {
         match self {
             Self::Open => Self::Received,
@@ -76,9 +81,9 @@ impl State {
 
     /// Whether frames of the peer still mean anything.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
-    //# Absent _Fail the WebSocket Connection_ ... an endpoint MUST NOT continue
-    //# to attempt to process data (including a responding Close frame) from the
-    //# remote endpoint after being instructed to _Fail the WebSocket Connection_.
+    //# An endpoint MUST NOT continue to attempt to process data (including a
+    //# responding Close frame) from the remote endpoint after being instructed
+    //# to _Fail the WebSocket Connection_.
     pub const fn may_receive(self) -> bool {
         matches!(self, Self::Open | Self::Sent)
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::Rank;
 use super::run::{RUN, Run};
 use crate::buffers::Buffers;
-use crate::wire::header::encode_unmasked;
+use crate::wire::header::{Tag, encode_unmasked};
 use crate::wire::opcode::Opcode;
 
 /// A frame in the store. Stays the same while the frame moves between runs.
@@ -38,7 +38,13 @@ struct Record {
     body: u32,
     refs: u32,
     rank: Rank,
+    /// Bytes of frame header in front of the payload.
+    header: u8,
+    /// Whether others have the payload too.
+    shared: bool,
 }
+
+const _: () = assert!(size_of::<Record>() == 28);
 
 /// A payload that is not in a run.
 #[derive(Debug)]
@@ -73,6 +79,8 @@ pub(crate) struct Store {
     open: u32,
     bodies: Vec<Body>,
     spare_bodies: Buffers,
+    /// Where a payload is compressed.
+    packed: Vec<u8>,
     free_bodies: Vec<u32>,
     body_bytes: u64,
 }
@@ -88,6 +96,7 @@ impl Store {
             open: 0,
             bodies: Vec::new(),
             spare_bodies: Buffers::default(),
+            packed: Vec::new(),
             free_bodies: Vec::new(),
             body_bytes: 0,
         }
@@ -100,27 +109,75 @@ impl Store {
     }
 
     /// [`encode`](Self::encode) with a payload in two parts.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# An endpoint MUST encapsulate the /data/ in a WebSocket frame as defined
+    //# in Section 5.2.
     pub(crate) fn encode_parts(
         &mut self,
         rank: Rank,
-        opcode: Opcode,
+        tag: impl Into<Tag>,
         parts: [&[u8]; 2],
     ) -> FrameId {
+        let tag = tag.into();
         let len = parts[0].len() + parts[1].len();
         if len > INLINE_OWNED {
             let body = self.own(&parts);
-            return self.encode_body(rank, opcode, body);
+            return self.encode_body(rank, tag, body);
         }
-        let (header, n) = encode_unmasked(opcode, len);
-        self.append(rank, [&header[..n], parts[0], parts[1]], NO_BODY, 0)
+        let (header, n) = encode_unmasked(tag, len);
+        let id = self.append(rank, [&header[..n], parts[0], parts[1]], NO_BODY, 0);
+        self.records[id.0 as usize].header = n as u8;
+        id
     }
 
     /// Encodes an unmasked frame around a payload that others share.
-    pub(crate) fn encode_shared(&mut self, rank: Rank, opcode: Opcode, payload: &Bytes) -> FrameId {
+    pub(crate) fn encode_shared(
+        &mut self,
+        rank: Rank,
+        tag: impl Into<Tag>,
+        payload: &Bytes,
+    ) -> FrameId {
         if payload.len() <= INLINE {
-            return self.encode(rank, opcode, payload);
+            return self.encode_parts(rank, tag, [payload, &[]]);
         }
-        self.encode_body(rank, opcode, Body::Shared(payload.clone()))
+        self.encode_body(rank, tag.into(), Body::Shared(payload.clone()))
+    }
+
+    /// Encodes what is to take a data frame's place: its payload in a form that
+    /// `pack` appends to a buffer, unless it says that there is none.
+    pub(crate) fn encode_packed(
+        &mut self,
+        id: FrameId,
+        pack: impl FnOnce([&[u8]; 2], &mut Vec<u8>) -> bool,
+    ) -> Option<FrameId> {
+        let Record { rank, header, .. } = self.records[id.0 as usize];
+        let mut packed = core::mem::take(&mut self.packed);
+        let (inline, body) = self.bytes(id);
+        let opcode = Opcode::from_bits(*inline.first()? & 0x0F).ok()?;
+        let parts = [&inline[header.into()..], body];
+        let has_packed = pack(parts, &mut packed);
+        let tag = Tag::compressed(opcode);
+        let frame = has_packed.then(|| self.encode_parts(rank, tag, [&packed, &[]]));
+        packed.clear();
+        packed.shrink_to(RUN);
+        self.packed = packed;
+        frame
+    }
+
+    /// Takes note that others have the frame's payload too.
+    pub(crate) fn mark_shared(&mut self, id: FrameId) {
+        self.records[id.0 as usize].shared = true;
+    }
+
+    /// Whether others have the frame's payload too.
+    pub(crate) fn is_shared(&self, id: FrameId) -> bool {
+        self.records[id.0 as usize].shared
+    }
+
+    /// Bytes of the frame's payload.
+    pub(crate) fn payload_len(&self, id: FrameId) -> usize {
+        let record = &self.records[id.0 as usize];
+        record.len as usize - usize::from(record.header)
     }
 
     /// Takes bytes that are encoded already: frames, or an HTTP answer.
@@ -206,11 +263,13 @@ impl Store {
         self.records.len() - self.free_records.len()
     }
 
-    fn encode_body(&mut self, rank: Rank, opcode: Opcode, payload: Body) -> FrameId {
-        let (header, n) = encode_unmasked(opcode, payload.len());
+    fn encode_body(&mut self, rank: Rank, tag: Tag, payload: Body) -> FrameId {
+        let (header, n) = encode_unmasked(tag, payload.len());
         let len = payload.len();
         let body = self.keep(payload);
-        self.append(rank, [&header[..n], &[], &[]], body, len)
+        let id = self.append(rank, [&header[..n], &[], &[]], body, len);
+        self.records[id.0 as usize].header = n as u8;
+        id
     }
 
     fn own(&mut self, parts: &[&[u8]]) -> Body {
@@ -249,6 +308,8 @@ impl Store {
             body,
             refs: 1,
             rank,
+            header: 0,
+            shared: false,
         };
         let id = if let Some(free) = self.free_records.pop() {
             self.records[free as usize] = record;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Reader;
 use super::peer::{Frame, Said, Verdict, decode_naively, write_frame};
-use crate::conn::{Buffers, Connection, Event, MessageLimits, Payload, Role};
+use crate::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
 
 /// Bytes as limits, a way to cut, and a stream: as it stands, or made of
 /// frames that are well formed one by one.
@@ -76,7 +76,7 @@ fn events(
     pieces: impl Iterator<Item = usize>,
 ) -> Verdict {
     let mut conn = Connection::new(role);
-    let mut buffers = Buffers::default();
+    let mut workspace = Workspace::default();
     let mut said = Vec::new();
     let (mut held, mut at): (Vec<u8>, usize) = (Vec::new(), 0);
     for piece in pieces {
@@ -84,7 +84,7 @@ fn events(
         held.extend_from_slice(&stream[at..end]);
         at = end;
         loop {
-            let step = match conn.poll_event(&mut held, limits, &mut buffers) {
+            let step = match conn.poll_event(&mut held, limits, &mut workspace) {
                 Ok(step) => step,
                 Err(error) => return (said, Some(error)),
             };
@@ -106,7 +106,7 @@ fn events(
                     kind,
                     match payload {
                         Payload::Here(range) => there(range),
-                        Payload::Assembled => conn.take_message(),
+                        Payload::Assembled => workspace.take_message(),
                     },
                 )),
                 Some(Event::Ping(range)) => said.push(Said::Ping(there(range))),

@@ -86,6 +86,11 @@ fn read_again(head: &str) -> String {
     assert!(lists("connection", "upgrade"));
     assert_eq!(all("sec-websocket-version"), ["13"]);
     assert!(all("transfer-encoding").is_empty());
+    let offered = all("sec-websocket-protocol").join(",");
+    assert!(
+        offered.bytes().all(|b| !b"()<>@:\\\"/[]?={};".contains(&b)),
+        "{offered}"
+    );
     for length in all("content-length") {
         assert!(length.bytes().all(|b| b"0, \t".contains(&b)), "{length}");
     }

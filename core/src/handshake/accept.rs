@@ -1,11 +1,14 @@
 //! Owns the decision on a request (RFC 6455 §4.2). Who may connect by origin is
 //! for `origin` to say, what a key is for `key`, what is written back for `response`.
 
+use super::extension::{Extension, Malformed};
 use super::key::{ACCEPT_LEN, accept_key, is_key};
 use super::origin;
 use super::pages::Page;
 use super::request::Request;
+use super::token::is_token;
 use crate::config::Config;
+use crate::deflate::Params;
 use crate::error::HandshakeError;
 
 /// What a request gets, if it is not refused.
@@ -23,13 +26,16 @@ pub enum Decision {
     },
 }
 
-/// What the answer to an upgrade must say. Subprotocols and extensions are
-/// read from the request by whoever offers them.
+/// What the answer to an upgrade must say. Subprotocols are read from the
+/// request by whoever offers them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Upgrade {
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: [u8; ACCEPT_LEN],
+    /// The first offer of permessage-deflate that need not be declined, if
+    /// messages are to be compressed at all; it is still to be answered.
+    pub deflate: Option<Params>,
 }
 
 /// Decides on a request: `/ws` upgrades, each [`Page`] is shown.
@@ -37,12 +43,23 @@ pub struct Upgrade {
 /// # Errors
 /// The first thing that is wrong: the host, the path, the method, then for
 /// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
-/// the origin.
+/// the subprotocols, the extensions, the origin.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//# If the server, while reading the handshake, finds that the client did not
+//# send a handshake that matches the description below (note that as per
+//# [RFC2616], the order of the header fields is not important), including but
+//# not limited to any violations of the ABNF grammar specified for the
+//# components of the handshake, the server MUST stop processing the client's
+//# handshake and return an HTTP response with an appropriate error code (such
+//# as 400 Bad Request).
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
 //# If the requested service is not available, the server MUST send an
-//# appropriate HTTP error code (such as 404 Not Found) and abort the
-//# WebSocket handshake.
+//# appropriate HTTP error code (such as 404 Not Found) and abort the WebSocket
+//# handshake.
 pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, HandshakeError> {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Host| header field containing the server's authority.
+    // Any will do: by which names it is known a server behind proxies cannot tell.
     let host = request.host()?;
     let page = match request.path() {
         WS_PATH => None,
@@ -55,15 +72,22 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     if let Some(page) = page {
         return Ok(Decision::Page { page, head_only });
     }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# The method of the request MUST be GET, and the HTTP version MUST
-    //# be at least 1.1.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# An HTTP/1.1 or higher GET request, including a "Request-URI" [RFC2616]
+    //# that should be interpreted as a /resource name/ defined in Section 3 (or
+    //# an absolute HTTP/HTTPS URI containing the /resource name/).
     if request.minor_version() == 0 {
         return Err(HandshakeError::HttpVersion);
     }
     if announces_body(request) {
         return Err(HandshakeError::Body);
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# An |Upgrade| header field containing the value "websocket", treated as
+    //# an ASCII case-insensitive value.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Connection| header field that includes the token "Upgrade", treated
+    //# as an ASCII case-insensitive value.
     // HEAD gets the headers of what GET without an upgrade gets.
     if head_only
         || !has_token(request, "upgrade", b"websocket")
@@ -71,6 +95,8 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     {
         return Err(HandshakeError::NotUpgrade);
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Sec-WebSocket-Version| header field, with a value of 13.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# If this version does not match a version understood by the server, the
     //# server MUST abort the WebSocket handshake described in this section and
@@ -80,9 +106,20 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     if only(request, "sec-websocket-version") != Some(b"13") {
         return Err(HandshakeError::Version);
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A |Sec-WebSocket-Key| header field with a base64-encoded (see Section 4
+    //# of [RFC4648]) value that, when decoded, is 16 bytes in length.
     let key = only(request, "sec-websocket-key")
         .filter(|key| is_key(key))
         .ok_or(HandshakeError::Key)?;
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# Optionally, a |Sec-WebSocket-Protocol| header field, with a list of
+    //# values indicating which protocols the client would like to speak,
+    //# ordered by preference.
+    if !offers_tokens(request, "sec-websocket-protocol") {
+        return Err(HandshakeError::Subprotocol);
+    }
+    let deflate = deflate_offer(request, config)?;
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# If the server does not wish to accept this connection, it MUST return
     //# an appropriate HTTP error code (e.g., 403 Forbidden) and abort the
@@ -92,7 +129,27 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     }
     Ok(Decision::Upgrade(Upgrade {
         accept: accept_key(key),
+        deflate,
     }))
+}
+
+/// The first acceptable offer, if any is wanted. Of extensions that nobody
+/// wants the grammar is checked all the same.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
+//# If a value is received by either the client or the server during negotiation
+//# that does not conform to the ABNF below, the recipient of such malformed
+//# data MUST immediately _Fail the WebSocket Connection_.
+fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params>, HandshakeError> {
+    let terms = config.deflate_terms(true);
+    let is_acceptable = |offer: &Params| config.compression() && offer.answer(terms).is_some();
+    let mut chosen = None;
+    for line in request.header("sec-websocket-extensions") {
+        for extension in Extension::parse_list(line) {
+            let extension = extension.map_err(|Malformed| HandshakeError::Extensions)?;
+            chosen = chosen.or_else(|| Params::parse_offer(&extension).filter(is_acceptable));
+        }
+    }
+    Ok(chosen)
 }
 
 /// Whether the request says that content follows (RFC 9112 §6.3), or says it
@@ -112,7 +169,22 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
         .any(|element| element.eq_ignore_ascii_case(token))
 }
 
+/// Whether a field is a list of one or more tokens, if it is there at all.
+fn offers_tokens(request: &Request<'_>, name: &str) -> bool {
+    let mut elements = request.list(name);
+    match elements.next() {
+        Some(first) => is_token(first) && elements.all(is_token),
+        None => request.header(name).next().is_none(),
+    }
+}
+
 /// The value of a field that may stand once only.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.1
+//# The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an
+//# HTTP request.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.5
+//# the |Sec-WebSocket-Version| header field MUST NOT appear more than once in
+//# an HTTP request.
 fn only<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
     let mut values = request.header(name);
     values.next().filter(|_| values.next().is_none())
@@ -155,6 +227,7 @@ mod tests {
     fn upgraded() -> Result<Decision, HandshakeError> {
         Ok(Decision::Upgrade(Upgrade {
             accept: *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            deflate: None,
         }))
     }
 
@@ -181,6 +254,10 @@ mod tests {
                 "Host: h.example\r\nContent-Length: 0, 00\r\nContent-Length: 0",
             ),
             ("Host", "Host: h.example\r\nOrigin: http://h.example"),
+            (
+                "Host",
+                "Host: h.example\r\nSec-WebSocket-Protocol: chat.v2, ,a!\r\nSec-WebSocket-Protocol:",
+            ),
         ] {
             assert_eq!(decided(&with(start, lines)), upgraded(), "{lines}");
         }
@@ -189,7 +266,8 @@ mod tests {
     #[test]
     fn each_fault_has_its_error() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Version,
+            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
+            Version,
         };
         for (start, lines, error) in [
             ("Host", "", Host),
@@ -275,6 +353,10 @@ mod tests {
             Err(Key)
         );
         assert_eq!(decided(&plus("Origin: http://evil.example")), Err(Origin));
+        for offer in ["", ",", "a b", "\"a\"", "a, b/c", "a;q=1", "\u{e9}"] {
+            let line = format!("Sec-WebSocket-Protocol: {offer}");
+            assert_eq!(decided(&plus(&line)), Err(Subprotocol), "{offer}");
+        }
         for body in [
             "Content-Length: 1",
             "Content-Length: -0",
@@ -299,13 +381,14 @@ mod tests {
     #[test]
     fn the_first_fault_is_named() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Version,
+            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
+            Version,
         };
         // Every fault at once; then they are mended one by one, in the order of the checks.
         let mut head = UPGRADE
             .replace(
                 "GET /ws HTTP/1.1\r\nHost: h.example",
-                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null",
+                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nSec-WebSocket-Protocol: a/b\r\nOrigin: null",
             )
             .replace("websocket\r\n", "h2c\r\n")
             .replace(": 13", ": 8")
@@ -319,6 +402,7 @@ mod tests {
             (NotUpgrade, "h2c", "websocket"),
             (Version, ": 8", ": 13"),
             (Key, "....", "dGhl"),
+            (Subprotocol, "a/b", "a"),
             (Origin, "null", "http://h"),
         ] {
             assert_eq!(decided(&head), Err(fault), "{head}");

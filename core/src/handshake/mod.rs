@@ -8,6 +8,7 @@
 
 mod accept;
 mod authority;
+pub mod extension;
 mod key;
 mod origin;
 mod pages;
@@ -16,6 +17,7 @@ pub mod response;
 mod target;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use accept::{Decision, Upgrade, decide};
 pub use key::accept_key;

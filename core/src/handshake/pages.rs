@@ -50,7 +50,7 @@ const INDEX: &str = include_str!("page.html");
 /// host, but older browsers read it as http only, hence the two schemes.
 pub(crate) const INDEX_POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self' ws: wss:; img-src data:; ",
-    "script-src 'sha256-3hMLJft00bk0V6pGumPIJQdwyg5seNXH289tQNz0q4Y='; style-src 'sha256-jDfO3/eHyy4F66M4tCJ5AGbfrgEOUH3JCkBI4X6Xg/o='; ",
+    "script-src 'sha256-Ui9fP8chr96tK1AvTseRjI1pQJv1BlTBZOGSBNpRmgE='; style-src 'sha256-jDfO3/eHyy4F66M4tCJ5AGbfrgEOUH3JCkBI4X6Xg/o='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 );
 

@@ -143,6 +143,9 @@ impl<'a> Request<'a> {
     /// The elements of a comma-separated list that may be spread over several
     /// field lines, the empty ones left out (RFC 9110 §5.6.1). Not for fields
     /// whose elements may contain quoted commas.
+    //= https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1.2
+    //# A recipient MUST parse and ignore a reasonable number of empty list
+    //# elements
     pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let elements = self
             .header(name)

@@ -7,18 +7,46 @@
 use alloc::vec::Vec;
 
 use super::pages::INDEX_POLICY;
+use super::token::is_token;
+use crate::deflate::Params;
 use crate::error::HandshakeError;
 
 /// Appends the answer that turns the connection into a WebSocket (RFC 6455
 /// §4.2.2). A `subprotocol` must be one that the client offered; what is not a
 /// token could not have been offered and is left out.
-pub fn switching_protocols(out: &mut Vec<u8>, accept: &[u8], subprotocol: Option<&str>) {
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the server chooses to accept the incoming connection, it MUST reply with
+//# a valid HTTP response indicating the following.
+pub fn switching_protocols(
+    out: &mut Vec<u8>,
+    accept: &[u8],
+    subprotocol: Option<&str>,
+    deflate: Option<&Params>,
+) {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A Status-Line with a 101 response code as per RFC 2616 [RFC2616].
     status_line(out, 101);
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# An |Upgrade| header field with value "websocket" as per RFC 2616
+    //# [RFC2616].
     field(out, "Upgrade", b"websocket");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A |Connection| header field with value "Upgrade".
     field(out, "Connection", b"Upgrade");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.3
+    //# The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
+    //# HTTP response.
     field(out, "Sec-WebSocket-Accept", accept);
-    if let Some(name) = subprotocol.filter(|name| is_token(name)) {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
+    //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
+    //# in an HTTP response.
+    if let Some(name) = subprotocol.filter(|name| is_token(name.as_bytes())) {
         field(out, "Sec-WebSocket-Protocol", name.as_bytes());
+    }
+    if let Some(agreed) = deflate {
+        out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+        agreed.write_answer(out);
+        out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -51,6 +79,11 @@ pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
         426 => {
             field(out, "Connection", b"Upgrade, close");
             field(out, "Upgrade", b"websocket");
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.4
+            //# If the server doesn't support the requested version, it MUST
+            //# respond with a |Sec-WebSocket-Version| header field (or multiple
+            //# |Sec-WebSocket-Version| header fields) containing all versions
+            //# it is willing to use.
             field(out, "Sec-WebSocket-Version", b"13");
         }
         _ => field(out, "Connection", b"close"),
@@ -112,6 +145,12 @@ const fn explanation(error: HandshakeError) -> &'static str {
         }
         HandshakeError::Key => {
             "The request must have exactly one Sec-WebSocket-Key: 16 random bytes in base64.\n"
+        }
+        HandshakeError::Subprotocol => {
+            "Sec-WebSocket-Protocol must be a list of tokens; leave it out if there are none.\n"
+        }
+        HandshakeError::Extensions => {
+            "Sec-WebSocket-Extensions must be a list such as `permessage-deflate; client_max_window_bits`.\n"
         }
         HandshakeError::Origin => {
             "Pages of this origin may not connect; the server's operator can allow the origin.\n"
@@ -185,14 +224,6 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// Whether it is a token of RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::borrow::ToOwned;
@@ -248,6 +279,8 @@ mod tests {
         HandshakeError::NotUpgrade,
         HandshakeError::Version,
         HandshakeError::Key,
+        HandshakeError::Subprotocol,
+        HandshakeError::Extensions,
         HandshakeError::Origin,
         HandshakeError::Full,
         HandshakeError::Draining,
@@ -260,17 +293,17 @@ mod tests {
         let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
         assert_eq!(
-            text(|out| switching_protocols(out, &accept, None)),
+            text(|out| switching_protocols(out, &accept, None, None)),
             format!("{expected}\r\n")
         );
-        let chat = text(|out| switching_protocols(out, &accept, Some("chat.v2")));
+        let chat = text(|out| switching_protocols(out, &accept, Some("chat.v2"), None));
         assert_eq!(
             chat,
             format!("{expected}Sec-WebSocket-Protocol: chat.v2\r\n\r\n")
         );
         for forged in ["", "a b", "a\r\nX: y", "a,b", "\u{e9}"] {
             assert_eq!(
-                text(|out| switching_protocols(out, &accept, Some(forged))),
+                text(|out| switching_protocols(out, &accept, Some(forged), None)),
                 format!("{expected}\r\n")
             );
         }

@@ -133,6 +133,24 @@ impl Queue {
         Some(frame)
     }
 
+    /// Puts another form of the frame that was launched last in its place, and
+    /// hands back the one that was there.
+    pub(crate) fn relaunch(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        form: FrameId,
+    ) -> Option<FrameId> {
+        let frame = nodes.pop_back(&mut self.flight)?;
+        self.uncount(store, frame);
+        nodes.push_back(&mut self.flight, form);
+        if store.rank(form).is_data() {
+            self.messages += 1;
+            self.bytes += store.len(form);
+        }
+        Some(frame)
+    }
+
     /// Takes over a data frame that was on its way out by another road, and of
     /// which so much is out. It has been counted against the limits there.
     /// With `offered`, the adapter has it already.

@@ -37,7 +37,7 @@ impl<H: Handler> Engine<H> {
             .pending
             .get_or_insert_with(|| Box::new(Pending::new()));
         if pending.carry.capacity() == 0 {
-            pending.carry = self.buffers.take(bytes.len());
+            pending.carry = self.workspace.buffers.take(bytes.len());
         }
         pending.carry.extend_from_slice(bytes);
     }
@@ -62,7 +62,7 @@ impl<H: Handler> Engine<H> {
                 pending.carry = carry;
                 pending.begin = begin;
             }
-            _ => self.buffers.give(carry),
+            _ => self.workspace.give(carry),
         }
     }
 

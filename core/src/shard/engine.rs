@@ -12,7 +12,7 @@ use super::slab::Slab;
 use super::slot::Phase;
 use super::wheel::Wheel;
 use crate::config::Config;
-use crate::conn::{Buffers, MessageLimits};
+use crate::conn::{MessageLimits, Workspace};
 use crate::frame::{FrameId, Rank, Store};
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
@@ -30,7 +30,9 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) rooms: Rooms,
     pub(super) store: Store,
     pub(super) nodes: Nodes,
-    pub(super) buffers: Buffers,
+    pub(super) workspace: Workspace,
+    /// What connections have for contexts of their own.
+    pub(super) context_bytes: usize,
     pub(super) wheel: Wheel,
     pub(super) lane: Lane,
     /// What was read last; moved out of here while it is looked at.
@@ -92,7 +94,8 @@ impl<H: Handler> Engine<H> {
             rooms: Rooms::new(config.seed, shards),
             store: Store::new(),
             nodes: Nodes::new(),
-            buffers: Buffers::default(),
+            workspace: Workspace::new(config.compression_level as u8),
+            context_bytes: 0,
             wheel: Wheel::new(config.tick()),
             lane: Lane::default(),
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
@@ -163,9 +166,18 @@ impl<H: Handler> Engine<H> {
 
     /// Queues a data frame for a connection, which adds a reference to it. The
     /// queue may refuse it, or evict others for it; everything is counted.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# To _Send a WebSocket Message_ comprising of /data/ over a WebSocket
+    //# connection, an endpoint MUST perform the following steps.
     #[inline]
     pub(super) fn push(&mut self, at: u32, frame: FrameId) {
         self.counts.delivery.offered += 1;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+        //# The application MUST NOT send any more data frames after sending a
+        //# Close frame.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+        //# The endpoint MUST ensure the WebSocket connection is in the OPEN
+        //# state (cf. Sections 4.1 and 4.2.2.)
         if self.slots[at].phase != Phase::Open {
             self.counts.delivery.refused_closing += 1;
             return;
@@ -299,7 +311,7 @@ impl<H: Handler> Engine<H> {
         let offered = self.lane.is_offered();
         let mut lane = core::mem::take(&mut self.lane);
         let rank = lane.rank();
-        let mut bytes = self.buffers.take(self.lane.len());
+        let mut bytes = self.workspace.buffers.take(self.lane.len());
         let done = lane.unwritten(written, |start, end| {
             bytes.clear();
             lane.copy_out(scratch, start, end, &mut bytes);
@@ -309,7 +321,7 @@ impl<H: Handler> Engine<H> {
                 .queue
                 .adopt(&mut self.nodes, &self.store, frame, out, offered);
         });
-        self.buffers.give(bytes);
+        self.workspace.give(bytes);
         self.counts.delivery.written += done;
         lane.clear();
         self.lane = lane;
@@ -351,6 +363,8 @@ impl<H: Handler> Engine<H> {
         let mut stats = self.counts;
         stats.rooms.rooms = self.rooms.len() as u64;
         stats.links.held = self.slots.held() as u64;
+        stats.deflate += self.workspace.codec.counts();
+        stats.deflate.context_bytes = self.context_bytes as u64;
         stats.links.frame_bytes = self.store.held_bytes();
         stats.delivery.waiting = u64::from(self.lane.messages());
         stats.delivery.waiting_bytes = self.lane.len() as u64;

@@ -3,69 +3,57 @@
 
 use super::engine::Engine;
 use super::letter::Publication;
+use super::packing::Editions;
 use super::slot::Phase;
-use crate::frame::{FrameId, Rank};
 use crate::handler::Handler;
 
 impl<H: Handler> Engine<H> {
     /// Queues a publication for everyone on this shard whom it concerns.
     pub(super) fn fan_out(&mut self, publication: &Publication) {
-        let Publication {
-            room,
-            from,
-            exclude_sender,
-            kind,
-            priority,
-            payload,
-            ..
-        } = publication;
-        let but = if *exclude_sender {
-            self.slots.find(*from)
+        let but = if publication.exclude_sender {
+            self.slots.find(publication.from)
         } else {
             None
         };
-        let rank = Rank::data(*priority);
-        match room {
+        let editions = self.editions_shared(publication);
+        match &publication.room {
             Some(name) => {
-                let Some(room) = self.rooms.find(name) else {
-                    return;
-                };
-                if self.rooms.members(room).is_empty() {
-                    return;
+                if let Some(room) = self.rooms.find(name) {
+                    self.fan_out_to_room(room, editions, but);
                 }
-                let frame = self.store.encode_shared(rank, kind.opcode(), payload);
-                self.fan_out_frame(room, frame, but);
             }
-            None => {
-                let frame = self.store.encode_shared(rank, kind.opcode(), payload);
-                self.fan_out_to_all(frame, but);
-            }
+            None => self.fan_out_to_all(editions, but),
         }
     }
 
-    /// Queues a frame for the members of a room, and gives its reference away.
-    pub(super) fn fan_out_frame(&mut self, room: u32, frame: FrameId, but: Option<u32>) {
-        self.counts.rooms.copied += 1;
+    /// Queues what is said for the members of a room.
+    pub(super) fn fan_out_to_room(
+        &mut self,
+        room: u32,
+        mut editions: Editions<'_>,
+        but: Option<u32>,
+    ) {
         let members = self.rooms.members(room).len();
         for i in 0..members {
             let at = self.rooms.members(room)[i];
             if but != Some(at) {
                 self.counts.rooms.offered += 1;
+                let frame = self.edition(&mut editions, at);
                 self.push(at, frame);
             }
         }
-        self.store.release(frame);
+        self.end_editions(&editions);
     }
 
-    /// Queues a frame for every open connection, and gives its reference away.
-    pub(super) fn fan_out_to_all(&mut self, frame: FrameId, but: Option<u32>) {
-        self.counts.rooms.copied += 1;
+    /// Queues what is said for every open connection.
+    pub(super) fn fan_out_to_all(&mut self, mut editions: Editions<'_>, but: Option<u32>) {
         for at in 0..self.slots.len() {
             if but != Some(at) && self.slots[at].phase == Phase::Open {
                 self.counts.rooms.offered += 1;
+                let frame = self.edition(&mut editions, at);
                 self.push(at, frame);
             }
         }
-        self.store.release(frame);
+        self.end_editions(&editions);
     }
 }

@@ -5,12 +5,18 @@ use super::Shard;
 use super::engine::Engine;
 use super::output::{Event, Output};
 use super::slot::Phase;
+use crate::conn::{Connection, Role};
+use crate::deflate::Params;
 use crate::error::HandshakeError;
 use crate::handler::{Handler, Verdict};
-use crate::handshake::{self, Decision, Fields, Page, Request};
+use crate::handshake::{self, Decision, Fields, Page, Request, Upgrade};
 
 impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# When a client establishes a WebSocket connection to a server, the server
+    //# MUST complete the following steps to accept the connection and send the
+    //# server's opening handshake.
     pub(super) fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
         let mut fields = Fields::new();
         let (request, len) = match Request::parse(input, &mut fields, &self.engine.config) {
@@ -35,7 +41,7 @@ impl<H: Handler> Shard<H> {
             }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
                 Verdict::Accept { state } => {
-                    self.engine.open(at, state, &upgrade.accept);
+                    self.engine.open(at, state, &upgrade);
                     return len;
                 }
                 Verdict::Refuse(status) => {
@@ -51,11 +57,29 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn open(&mut self, at: u32, state: H::State, accept: &[u8]) {
-        let mut head = self.buffers.take(ANSWER);
-        handshake::response::switching_protocols(&mut head, accept, None);
+    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade) {
+        let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
+        if let Some(agreed) = &agreed {
+            let level = self.config.compression_level as u8;
+            let conn = Connection::with_deflate(Role::Server, agreed, level);
+            self.counts.deflate.agreed += 1;
+            self.context_bytes += conn.context_bytes();
+            self.slots[at].conn = conn;
+        }
+        let mut head = self.workspace.buffers.take(ANSWER);
+        let accept = &upgrade.accept;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+        //# The value chosen MUST be derived from the client's handshake,
+        //# specifically by selecting one of the values from the
+        //# |Sec-WebSocket-Protocol| field that the server is willing to use for
+        //# this connection (if any).
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+        //# if the server does not wish to agree to one of the suggested
+        //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
+        //# header field in its response
+        handshake::response::switching_protocols(&mut head, accept, None, agreed.as_ref());
         self.push_head(at, &head);
-        self.buffers.give(head);
+        self.workspace.give(head);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Open;
         slot.state = Some(state);
@@ -67,14 +91,28 @@ impl<H: Handler> Engine<H> {
         self.rearm(at);
     }
 
+    /// The answer to an offer: with contexts, if there is room for them.
+    fn agree(&mut self, offer: Params) -> Option<Params> {
+        let with_contexts = offer.answer(self.config.deflate_terms(true))?;
+        let needed = self.context_bytes + with_contexts.context_bytes();
+        if needed <= self.config.compression_contexts {
+            return Some(with_contexts);
+        }
+        self.counts.deflate.contexts_denied += u64::from(self.config.compression_contexts > 0);
+        offer.answer(self.config.deflate_terms(false))
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# If the invalid data is sent during the WebSocket handshake, the server
+    //# SHOULD return an appropriate HTTP [RFC2616] status code.
     pub(super) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
         self.tell(Event::Refused(id, error));
-        let mut out = self.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take(ANSWER);
         handshake::response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out);
-        self.buffers.give(out);
+        self.workspace.give(out);
     }
 
     fn answer(&mut self, at: u32, page: Page, head_only: bool) {
@@ -89,7 +127,7 @@ impl<H: Handler> Engine<H> {
             });
             return;
         };
-        let mut out = self.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take(ANSWER);
         handshake::response::page(
             &mut out,
             200,
@@ -98,7 +136,7 @@ impl<H: Handler> Engine<H> {
             head_only,
         );
         self.begin_answer(at, &out);
-        self.buffers.give(out);
+        self.workspace.give(out);
     }
 
     pub(super) fn begin_answer(&mut self, at: u32, bytes: &[u8]) {

@@ -9,7 +9,7 @@ use super::lane::Part;
 use super::output::Output;
 use super::pending::Op;
 use super::reply::Here;
-use super::slot::Phase;
+use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
 use crate::frame::Rank;
 use crate::handler::{Context, Handler, Message, TaskEnd};
@@ -214,7 +214,7 @@ impl<H: Handler> Shard<H> {
             let step =
                 match slot
                     .conn
-                    .poll_event(&mut input[done..], limits, &mut self.engine.buffers)
+                    .poll_event(&mut input[done..], limits, &mut self.engine.workspace)
                 {
                     Ok(step) => step,
                     Err(error) => {
@@ -236,9 +236,9 @@ impl<H: Handler> Shard<H> {
                             self.take_message(at, here, kind, payload);
                         }
                         Payload::Assembled => {
-                            let message = self.engine.slots[at].conn.take_message();
+                            let message = self.engine.workspace.take_message();
                             self.take_message(at, Here::new(None, &message), kind, &message);
-                            self.engine.buffers.give(message);
+                            self.engine.workspace.give(message);
                         }
                     }
                     self.settle_lane_in(input, base);
@@ -292,10 +292,14 @@ impl<H: Handler> Engine<H> {
 
     fn pong(&mut self, at: u32, payload: &[u8]) {
         self.counts.received.pings += 1;
-        if self.slots[at].phase != Phase::Open {
+        let Slot { phase, queue, .. } = &mut self.slots[at];
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+        //# Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
+        //# response, unless it already received a Close frame.
+        // And unless our own is out: peers take what comes behind it for a fault.
+        if *phase != Phase::Open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
             return;
         }
-        let queue = &mut self.slots[at].queue;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
         //# If an endpoint receives a Ping frame and has not yet sent Pong
         //# frame(s) in response to previous Ping frame(s), the endpoint MAY
@@ -308,6 +312,12 @@ impl<H: Handler> Engine<H> {
             self.counts.sent.pongs_replaced += 1;
         }
         self.counts.sent.pongs += 1;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+        //# It SHOULD respond with Pong frame as soon as is practical.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+        //# A Pong frame sent in response to a Ping frame must have identical
+        //# "Application data" as found in the message body of the Ping frame
+        //# being replied to.
         let frame = self.store.encode(Rank::PONG, Opcode::Pong, payload);
         self.push_control(at, frame);
     }

@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::frame::Rank;
-use crate::wire::header::{encode_unmasked, unmasked_len};
-use crate::wire::opcode::Opcode;
+use crate::wire::header::{Tag, encode_unmasked, unmasked_len};
 
 /// Answers that are not in any queue. They belong to one connection, have one
 /// rank, and nothing of lower or higher rank waits beside them; so they are that
@@ -24,7 +23,7 @@ pub(super) struct Lane {
     frames: Vec<u32>,
     len: usize,
     /// A header that is to be written into the scratch when it is free again.
-    header: Option<(usize, Opcode, usize)>,
+    header: Option<(usize, Tag, usize)>,
 }
 
 /// The scratch from `base` on.
@@ -88,9 +87,9 @@ impl Lane {
     }
 
     /// Adds a frame whose payload is copied.
-    pub(super) fn push(&mut self, opcode: Opcode, parts: [&[u8]; 2]) {
+    pub(super) fn push(&mut self, tag: Tag, parts: [&[u8]; 2]) {
         let start = self.bytes.len();
-        let (header, n) = encode_unmasked(opcode, parts[0].len() + parts[1].len());
+        let (header, n) = encode_unmasked(tag, parts[0].len() + parts[1].len());
         self.bytes.extend_from_slice(&header[..n]);
         self.bytes.extend_from_slice(parts[0]);
         self.bytes.extend_from_slice(parts[1]);
@@ -104,13 +103,13 @@ impl Lane {
 
     /// Adds a frame whose payload stands at `at` in the scratch behind the
     /// header it came with, and stays there. False if it is better copied.
-    pub(super) fn push_in_place(&mut self, opcode: Opcode, at: usize, len: usize) -> bool {
+    pub(super) fn push_in_place(&mut self, tag: Tag, at: usize, len: usize) -> bool {
         if len < STAY || self.header.is_some() {
             return false;
         }
         // A client's header has four more bytes, the key; ours fits into it.
         let start = at - unmasked_len(len);
-        self.header = Some((start, opcode, len));
+        self.header = Some((start, tag, len));
         self.pieces.push(Piece::Scratch(start..at + len));
         self.count(at + len - start);
         true
@@ -125,8 +124,8 @@ impl Lane {
 
     /// Writes the header that had to wait while the payload was borrowed.
     pub(super) fn commit(&mut self, scratch: Part<&mut [u8]>) {
-        if let Some((start, opcode, len)) = self.header.take() {
-            let (header, n) = encode_unmasked(opcode, len);
+        if let Some((start, tag, len)) = self.header.take() {
+            let (header, n) = encode_unmasked(tag, len);
             let start = start - scratch.base;
             scratch.bytes[start..start + n].copy_from_slice(&header[..n]);
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::id::{ConnId, ShardId};
-use crate::sync::Parcel;
+use crate::sync::{Once, Parcel};
 use crate::wire::opcode::Kind;
 
 /// What one shard says to another. An adapter carries letters and does not
@@ -50,6 +50,8 @@ pub(super) struct Publication {
     pub(super) kind: Kind,
     pub(super) priority: u8,
     pub(super) payload: Bytes,
+    /// Its compressed form, if that is shorter, once a shard has made it.
+    pub(super) packed: Once<Option<Bytes>>,
     /// The shard that decided its order.
     pub(super) home: ShardId,
 }

@@ -10,11 +10,10 @@ use super::letter::{Letter, Publication, Said};
 use super::output::Output;
 use super::pending::Wait;
 use super::slot::Phase;
-use crate::frame::Rank;
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
 use crate::room::Membership;
-use crate::sync::Parcel;
+use crate::sync::{Once, Parcel};
 use crate::wire::opcode::Kind;
 
 impl<H: Handler> Engine<H> {
@@ -79,13 +78,11 @@ impl<H: Handler> Engine<H> {
             self.counts.rooms.published += 1;
             self.counts.rooms.encoded += 1;
             let but = exclude_sender.then_some(at);
-            let frame = self
-                .store
-                .encode(Rank::data(priority), kind.opcode(), payload);
+            let editions = self.editions(priority, kind, payload);
             match room {
-                Local::Room(room) => self.fan_out_frame(room, frame, but),
-                Local::Everyone => self.fan_out_to_all(frame, but),
-                Local::Nobody => self.store.release(frame),
+                Local::Room(room) => self.fan_out_to_room(room, editions, but),
+                Local::Everyone => self.fan_out_to_all(editions, but),
+                Local::Nobody => {}
             }
             // It may have been woken for a credit that it did not need after all.
             self.wake_for_credit(home);
@@ -105,6 +102,7 @@ impl<H: Handler> Engine<H> {
             kind,
             priority,
             payload: Bytes::copy_from_slice(payload),
+            packed: Once::new(),
             home,
         };
         if home == self.id {

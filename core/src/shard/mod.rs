@@ -15,6 +15,7 @@ mod letter;
 mod mail;
 mod membership;
 mod output;
+mod packing;
 mod pending;
 mod program;
 mod rebirth;

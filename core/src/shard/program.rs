@@ -172,7 +172,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn forget_pending(&mut self, at: u32) {
         if let Some(pending) = self.slots[at].pending.take() {
             self.parked -= usize::from(pending.wait.is_some());
-            self.buffers.give(pending.carry);
+            self.workspace.give(pending.carry);
         }
     }
 

@@ -6,7 +6,7 @@ use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::Rank;
 use crate::handler::{Handler, Overflow};
-use crate::wire::header::unmasked_len;
+use crate::wire::header::{Tag, unmasked_len};
 use crate::wire::opcode::Kind;
 
 /// Where the message that is being handled stands.
@@ -46,9 +46,31 @@ impl<H: Handler> Engine<H> {
         priority: u8,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
+        let (rank, opcode) = (Rank::data(priority), kind.opcode());
+        if !self.packs_at_once(at, parts[0].len() + parts[1].len()) {
+            return self.reply_with(at, here, rank, opcode.into(), parts);
+        }
+        let mut packed = self.workspace.buffers.take(parts[0].len());
+        let conn = &mut self.slots[at].conn;
+        let answered = if conn.deflate(&mut self.workspace, parts, &mut packed) {
+            self.reply_with(at, here, rank, Tag::compressed(opcode), [&packed, &[]])
+        } else {
+            self.reply_with(at, here, rank, opcode.into(), parts)
+        };
+        self.workspace.give(packed);
+        answered
+    }
+
+    fn reply_with(
+        &mut self,
+        at: u32,
+        here: Option<Here>,
+        rank: Rank,
+        tag: Tag,
+        parts: [&[u8]; 2],
+    ) -> Result<(), Wait> {
         let payload_len = parts[0].len() + parts[1].len();
         let len = (unmasked_len(payload_len) + payload_len) as u32;
-        let rank = Rank::data(priority);
         let limits = self.limits();
         let slot = &self.slots[at];
         if slot.phase == Phase::Open && here.is_some() && self.lane_is_open(at, rank, len) {
@@ -58,11 +80,10 @@ impl<H: Handler> Engine<H> {
             } else {
                 None
             };
-            let opcode = kind.opcode();
             let in_place =
-                place.is_some_and(|place| self.lane.push_in_place(opcode, place, payload_len));
+                place.is_some_and(|place| self.lane.push_in_place(tag, place, payload_len));
             if !in_place {
-                self.lane.push(opcode, parts);
+                self.lane.push(tag, parts);
             }
             self.counts.delivery.offered += 1;
             self.counts.delivery.queued += 1;
@@ -84,14 +105,15 @@ impl<H: Handler> Engine<H> {
         if H::OVERFLOW == Overflow::Wait && slot.phase == Phase::Open && !has_room {
             return Err(Wait::Queue);
         }
-        let frame = self.store.encode_parts(rank, kind.opcode(), parts);
+        let frame = self.store.encode_parts(rank, tag, parts);
         self.push(at, frame);
         self.store.release(frame);
         Ok(())
     }
 
     /// Whether a reply of this rank and length may take the fast lane: nothing
-    /// else waits, and the limits hold there too.
+    /// else waits, the limits hold there too, and it need not be compressed in
+    /// the order in which it goes out.
     fn lane_is_open(&self, at: u32, rank: Rank, len: u32) -> bool {
         if self.lane.admits(at, rank) {
             let limits = self.limits();
@@ -104,5 +126,6 @@ impl<H: Handler> Engine<H> {
             && slot.queue.messages() == 0
             && !slot.queue.in_flight()
             && !slot.flags.blocked
+            && !slot.conn.keeps_context()
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Slot<H: Handler> {
 
 /// Most of a slot is the same for every application.
 pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>();
-const _: () = assert!(SLOT_BYTES <= 192);
+const _: () = assert!(SLOT_BYTES <= 152);
 
 /// What is true of a socket besides its phase.
 #[derive(Clone, Copy, Debug, Default)]

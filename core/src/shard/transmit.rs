@@ -27,6 +27,9 @@ impl<H: Handler> Shard<H> {
     /// of it was written with [`handle_transmitted`](Self::handle_transmitted)
     /// before asking again. Until then the shard keeps what it offered as it was:
     /// other calls may come between, if the adapter has copied the bytes.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# The frame(s) that have been formed MUST be transmitted over the
+    //# underlying network connection.
     pub fn poll_transmit<'a>(&'a mut self, id: ConnId, chunks: &mut Chunks<'a>) {
         let Some(at) = self.engine.slots.find(id) else {
             return;
@@ -88,10 +91,10 @@ impl<H: Handler> Shard<H> {
         if let Some(at) = self.engine.slots.find(id)
             && self.engine.slots[at].phase == Phase::Answering
         {
-            let mut out = self.engine.buffers.take(body.len() + PAGE_HEAD);
+            let mut out = self.engine.workspace.buffers.take(body.len() + PAGE_HEAD);
             handshake::response::page(&mut out, status, content_type, body, head_only);
             self.engine.begin_answer(at, &out);
-            self.engine.buffers.give(out);
+            self.engine.workspace.give(out);
         }
         self.settle();
     }
@@ -100,27 +103,35 @@ impl<H: Handler> Shard<H> {
 impl<H: Handler> Engine<H> {
     /// Chooses what goes into the next write. True if the lane goes behind it.
     fn plan(&mut self, at: u32, plan: &mut Plan) -> bool {
-        let Self {
-            slots,
-            nodes,
-            store,
-            lane,
-            config,
-            ..
-        } = self;
-        let queue = &mut slots[at].queue;
-        let before = (lane.owner() == Some(at)).then(|| lane.rank());
+        let before = (self.lane.owner() == Some(at)).then(|| self.lane.rank());
         let most = if before.is_some() {
             PLAN_BEFORE_LANE
         } else {
             Chunks::MAX
         };
-        queue.for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
-        while plan.bytes < config.write_batch
+        let Self {
+            slots,
+            nodes,
+            store,
+            config,
+            ..
+        } = self;
+        let (write_batch, slot) = (config.write_batch, &mut slots[at]);
+        let keeps_context = slot.conn.keeps_context();
+        slot.queue
+            .for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
+        while plan.bytes < write_batch
             && plan.slices.len() + 2 <= most
-            && let Some(frame) = queue.launch(nodes, store, before)
+            && let Some(frame) = self.slots[at]
+                .queue
+                .launch(&mut self.nodes, &self.store, before)
         {
-            plan.add(store, frame, 0);
+            let frame = if keeps_context {
+                self.pack_launched(at, frame)
+            } else {
+                frame
+            };
+            plan.add(&self.store, frame, 0);
         }
         let queue = &self.slots[at].queue;
         self.slots[at].flags.offered = before.is_some() || queue.in_flight();
@@ -150,7 +161,10 @@ impl<H: Handler> Engine<H> {
             store.release(frame);
         }
         let mut blocked = slot.queue.in_flight();
-        slot.queue.settle(nodes, store);
+        // What is compressed with respect to what went before keeps its place.
+        if !slot.conn.keeps_context() {
+            slot.queue.settle(nodes, store);
+        }
         if self.lane.owner() == Some(at) {
             blocked |= rest < self.lane.len();
             // First, or what is spilled would be offered to a socket that is full.

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "std")]
 mod mailbox;
+mod once;
 mod parcel;
 pub(crate) mod primitive;
 
@@ -20,6 +21,7 @@ mod loom_parcel;
 
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
+pub(crate) use once::Once;
 pub use parcel::Parcel;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.

@@ -33,6 +33,15 @@ impl CloseCode {
     ///
     /// # Errors
     /// [`PeerError::BadCloseCode`] for every other number, 1005, 1006 and 1015 among them.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+    //# 1005 is a reserved value and MUST NOT be set as a status code in a Close
+    //# control frame by an endpoint.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+    //# 1006 is a reserved value and MUST NOT be set as a status code in a Close
+    //# control frame by an endpoint.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+    //# 1015 is a reserved value and MUST NOT be set as a status code in a Close
+    //# control frame by an endpoint.
     pub const fn new(code: u16) -> Result<Self, PeerError> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(Self(code)),
@@ -51,6 +60,10 @@ impl CloseCode {
 /// # Errors
 /// [`PeerError::ShortClose`] for one byte, [`PeerError::BadCloseCode`] for a
 /// code that may not be sent, [`PeerError::InvalidUtf8`] for a reason that is not UTF-8.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//# If there is a body, the first two bytes of the body MUST be a 2-byte
+//# unsigned integer (in network byte order) representing a status code with
+//# value /code/ defined in Section 7.4.
 pub fn parse(payload: &[u8]) -> Result<Option<CloseCode>, PeerError> {
     match payload {
         [] => Ok(None),

@@ -43,6 +43,8 @@ impl Header {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
         //# All control frames MUST have a payload length of 125 bytes or less
         //# and MUST NOT be fragmented.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Control frames themselves MUST NOT be fragmented.
         if opcode.is_control() && !fin {
             return Err(PeerError::FragmentedControl);
         }
@@ -68,6 +70,10 @@ impl Header {
                 (len, 4)
             }
             127 => {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+                //# If 127, the following 8 bytes interpreted as a 64-bit
+                //# unsigned integer (the most significant bit MUST be 0) are
+                //# the payload length.
                 if input.get(2).is_some_and(|top| top & 0x80 != 0) {
                     return Err(PeerError::LengthOverflow);
                 }
@@ -82,6 +88,10 @@ impl Header {
             }
             len => (u64::from(len), 2),
         };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# The payload length, indicated in the framing as
+        //# frame-payload-length, does NOT include the length of the masking
+        //# key.
         let (mask, len) = if second & MASKED != 0 {
             let Some(key) = array(input, at) else {
                 return Ok(None);
@@ -107,6 +117,9 @@ impl Header {
         let mut out = [0; MAX_LEN];
         let (unmasked, mut len) = encode_raw(self.fin, self.rsv, self.opcode, self.payload_len);
         out[..len].copy_from_slice(&unmasked[..len]);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# A masked frame MUST have the field frame-masked set to 1, as defined
+        //# in Section 5.2.
         if let Some(key) = self.mask {
             out[1] |= MASKED;
             out[len..len + 4].copy_from_slice(&key);
@@ -116,10 +129,42 @@ impl Header {
     }
 }
 
+/// What the first byte of a whole frame says: what the frame is, and whether its
+/// payload is compressed (RFC 7692 §6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag {
+    opcode: Opcode,
+    rsv: u8,
+}
+
+impl Tag {
+    /// Of a frame whose payload is compressed.
+    pub const fn compressed(opcode: Opcode) -> Self {
+        Self { opcode, rsv: RSV1 }
+    }
+}
+
+impl From<Opcode> for Tag {
+    fn from(opcode: Opcode) -> Self {
+        Self { opcode, rsv: 0 }
+    }
+}
+
 /// The header of a whole unmasked frame: its bytes, and how many there are.
 #[inline]
-pub fn encode_unmasked(opcode: Opcode, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
-    encode_raw(true, 0, opcode, payload_len as u64)
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+//# A server MUST NOT mask any frames that it sends to the client.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//# MUST be 0 unless an extension is negotiated that defines meanings for
+//# non-zero values.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//# ; 1 bit in length, MUST be 0 unless ; negotiated otherwise
+//= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+//# The FIN bit (frame-fin) of the last frame containing the data MUST be set to
+//# 1 as defined in Section 5.2.
+pub fn encode_unmasked(tag: impl Into<Tag>, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
+    let Tag { opcode, rsv } = tag.into();
+    encode_raw(true, rsv, opcode, payload_len as u64)
 }
 
 /// How long [`encode_unmasked`] is for a payload of this length.
@@ -164,4 +209,6 @@ fn array<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
 
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
+/// "Per-Message Compressed" (RFC 7692 §6).
+const RSV1: u8 = 0x40;
 const MASKED: u8 = 0x80;

@@ -51,7 +51,8 @@ impl Opcode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// UTF-8 text.
+    /// UTF-8 text. What a peer sends as such is checked; what an application
+    /// sends as such must be, and is not.
     Text = 0x1,
     /// Bytes.
     Binary = 0x2,
@@ -59,6 +60,10 @@ pub enum Kind {
 
 impl Kind {
     /// The opcode of a frame that begins such a message.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# The opcode (frame-opcode) of the first frame containing the data MUST be
+    //# set to the appropriate value from Section 5.2 for data that is to be
+    //# interpreted by the recipient as text or binary data.
     pub const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::Text,

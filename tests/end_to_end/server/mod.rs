@@ -1,30 +1,26 @@
-//! Owns the server under test: a process with its log, its metrics and what the
-//! operating system says of it. It ends, by its pid, with the value.
+//! Owns the server under test: a process with its metrics and what the operating
+//! system says of it. It ends, by its pid, with the value.
 
 mod log;
 mod metrics;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-pub(crate) use log::{Line, Log};
+use crate::process::log::Log;
+use crate::process::{POLL, Process, SOON, command};
+
 pub(crate) use metrics::Metrics;
 
-/// How long anything may take that ought to happen soon.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
-
 /// A running server that listens on a free port of loopback.
-pub(crate) struct Server {
-    child: Child,
-    log: Log,
-    address: SocketAddr,
-}
+pub(crate) struct Server(Process);
 
 impl Server {
     /// Starts a server with these flags, separated by spaces.
@@ -51,25 +47,15 @@ impl Server {
 
     fn start_as(command: &mut Command, listen: &str, flags: &str) -> io::Result<Self> {
         raise_open_files();
-        let mut child = command
-            .args(["--listen", listen, "--log-format", "json"])
-            .args(flags.split_whitespace())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let log = Log::read(child.stderr.take().expect("piped"));
-        let line = log.wait_for("listening on");
-        let mut address: SocketAddr = line.text("address").parse().expect("an address");
-        address.set_ip([127, 0, 0, 1].into());
-        Ok(Self {
-            child,
-            log,
-            address,
-        })
+        let flags = ["--listen", listen]
+            .into_iter()
+            .chain(flags.split_whitespace());
+        Ok(Self(Process::start(command, flags)?))
     }
 
+    /// Its port on loopback, wherever it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        ([127, 0, 0, 1], self.0.address().port()).into()
     }
 
     pub(crate) fn log(&self) -> &Log {
@@ -78,7 +64,7 @@ impl Server {
 
     /// The page of metrics, now.
     pub(crate) fn metrics(&self) -> Metrics {
-        Metrics::scrape(self.address)
+        Metrics::scrape(self.address())
     }
 
     /// Waits until a metric has this value.
@@ -97,27 +83,6 @@ impl Server {
                 return metrics;
             }
             assert!(begin.elapsed() < SOON, "not {what}:\n{metrics}");
-            std::thread::sleep(POLL);
-        }
-    }
-
-    /// Sends a signal by which servers are told to end.
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("it runs");
-    }
-
-    pub(crate) fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
-    /// Waits for the process to end by itself.
-    pub(crate) fn exit_within(&mut self, limit: Duration) -> ExitStatus {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(begin.elapsed() < limit, "still running after {limit:?}");
             std::thread::sleep(POLL);
         }
     }
@@ -156,36 +121,24 @@ impl Server {
         let word = line.and_then(|rest| rest.split_whitespace().next());
         word.and_then(|word| word.parse().ok()).expect("a number")
     }
+}
 
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+impl Deref for Server {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.0
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("the server's log:\n{}", self.log);
-        }
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.0
     }
 }
 
-/// The binary, with no setting from the environment of the test.
-pub(crate) fn command() -> Command {
-    let mut command = Command::new(BINARY.path);
-    for (key, _) in std::env::vars_os() {
-        if key.to_string_lossy().starts_with("STENTOR_") {
-            command.env_remove(key);
-        }
-    }
-    command
-}
-
-/// The binary under test, and where it differs by its nature.
+/// Where the binary under test differs by its nature.
 pub(crate) struct Binary {
-    path: &'static str,
     /// Threads that a connection has to itself.
     pub(crate) threads: usize,
     /// Whether each shard needs descriptors of its own, and can fail to get them.
@@ -195,23 +148,18 @@ pub(crate) struct Binary {
 }
 
 /// That of the package for which this suite is built.
-pub(crate) const BINARY: Binary = match (
-    option_env!("CARGO_BIN_EXE_stentor"),
-    option_env!("CARGO_BIN_EXE_stentor-std"),
-) {
-    (Some(path), _) => Binary {
-        path,
+pub(crate) const BINARY: Binary = if option_env!("CARGO_BIN_EXE_stentor").is_some() {
+    Binary {
         threads: 0,
         shards_need_descriptors: true,
         memory: 1 << 10,
-    },
-    (_, Some(path)) => Binary {
-        path,
+    }
+} else {
+    Binary {
         threads: 2,
         shards_need_descriptors: false, // a lock and a thread
         memory: 64 << 10,
-    },
-    _ => panic!("the package has no server"),
+    }
 };
 
 /// Waits until something holds.
@@ -232,5 +180,3 @@ fn raise_open_files() {
         let _ = setrlimit(Resource::Nofile, limit);
     });
 }
-
-const POLL: Duration = Duration::from_millis(10);

@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 
 use super::Host;
 use crate::CloseCode;
-use crate::conn::{Buffers, Connection, Event, MessageLimits, Payload, Role, State};
+use crate::conn::{Connection, Event, MessageLimits, Payload, Role, State, Workspace};
 use crate::testing::sim::Heard;
 
 /// Protocol machines without a shard around them.
 #[derive(Debug, Default)]
 pub struct Bare {
     peers: Vec<Peer>,
-    buffers: Buffers,
+    workspace: Workspace,
 }
 
 #[derive(Debug)]
@@ -34,17 +34,17 @@ impl Host for Bare {
     }
 
     fn send(&mut self, client: usize, bytes: &[u8]) {
-        let Self { peers, buffers } = self;
+        let Self { peers, workspace } = self;
         let Peer { conn, input, heard } = &mut peers[client];
         input.extend_from_slice(bytes);
         while conn.state().may_receive() {
-            match conn.poll_event(input, LIMITS, buffers) {
+            match conn.poll_event(input, LIMITS, workspace) {
                 Ok(step) => {
                     let Some(event) = step.event else {
                         input.drain(..step.consumed);
                         return;
                     };
-                    if let Some(answer) = answer(event, input, conn) {
+                    if let Some(answer) = answer(event, input, workspace) {
                         heard.push_back(answer);
                     }
                     input.drain(..step.consumed);
@@ -67,7 +67,7 @@ impl Host for Bare {
     }
 }
 
-fn answer(event: Event, input: &[u8], conn: &mut Connection) -> Option<Heard> {
+fn answer(event: Event, input: &[u8], workspace: &mut Workspace) -> Option<Heard> {
     match event {
         Event::Message {
             kind,
@@ -76,7 +76,7 @@ fn answer(event: Event, input: &[u8], conn: &mut Connection) -> Option<Heard> {
         Event::Message {
             kind,
             payload: Payload::Assembled,
-        } => Some(Heard::Message(kind, conn.take_message())),
+        } => Some(Heard::Message(kind, workspace.take_message())),
         Event::Ping(range) => Some(Heard::Pong(input[range].to_vec())),
         Event::Pong(_) => None,
         Event::Close(code) => Some(closed(code)),

@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::Kind;
-use crate::conn::{Buffers, Connection, Event, MessageLimits, Payload, Role};
+use crate::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
+use crate::deflate::Params;
+use crate::handshake::extension::Extension;
 use crate::wire::header::Header;
 use crate::wire::opcode::Opcode;
 use crate::wire::{close, mask};
@@ -61,9 +63,11 @@ pub struct Client {
     /// It shuts its side when all that is written.
     pub(super) wants_shut: bool,
     pub(super) next_read: u64,
+    /// What it has offered.
+    pub(super) offer: Option<Params>,
     inbox: Vec<u8>,
     conn: Connection,
-    buffers: Buffers,
+    workspace: Workspace,
     keys: u32,
     said_close: bool,
 }
@@ -80,9 +84,10 @@ impl Client {
             outbox: Vec::new(),
             wants_shut: false,
             next_read: 0,
+            offer: None,
             inbox: Vec::new(),
             conn: Connection::new(Role::Client),
-            buffers: Buffers::default(),
+            workspace: Workspace::default(),
             keys,
             said_close: false,
         }
@@ -127,6 +132,23 @@ impl Client {
         masked(opcode, fin, self.keys.to_be_bytes(), payload)
     }
 
+    /// A message in one frame, compressed if that was agreed on and shortens it.
+    pub(super) fn message(&mut self, kind: Kind, payload: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        let parts = [payload, &[]];
+        if !self.conn.deflate(&mut self.workspace, parts, &mut packed) {
+            return self.frame(kind.opcode(), true, payload);
+        }
+        let mut frame = self.frame(kind.opcode(), true, &packed);
+        frame[0] |= 0x40;
+        frame
+    }
+
+    /// Whether permessage-deflate was agreed on.
+    pub fn is_compressed(&self) -> bool {
+        self.conn.window_bits() > 0
+    }
+
     /// Takes bytes of the server's.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.inbox.extend_from_slice(bytes);
@@ -146,7 +168,7 @@ impl Client {
         while self.conn.state().may_receive() {
             let step = self
                 .conn
-                .poll_event(&mut inbox[at..], limits, &mut self.buffers)
+                .poll_event(&mut inbox[at..], limits, &mut self.workspace)
                 .expect("a server keeps to the protocol");
             let start = at;
             at += step.consumed;
@@ -159,7 +181,7 @@ impl Client {
                 Event::Message {
                     kind,
                     payload: Payload::Assembled,
-                } => Heard::Message(kind, self.conn.take_message()),
+                } => Heard::Message(kind, self.workspace.take_message()),
                 Event::Ping(range) => {
                     let payload = inbox[start..][range].to_vec();
                     if self.pongs && !self.said_close {
@@ -216,6 +238,18 @@ impl Client {
             .and_then(|digits| digits.parse().ok())
             .expect("an HTTP status line");
         self.heard.push(Heard::Head(status));
+        let head = &self.inbox[..end];
+        let mut answers = head.split(|&b| b == b'\n').filter_map(|line| {
+            line.trim_ascii()
+                .strip_prefix(b"Sec-WebSocket-Extensions: ")
+        });
+        if let Some(answer) = answers.next() {
+            let mut list = Extension::parse_list(answer);
+            let answer = list.next().and_then(Result::ok).expect("an extension");
+            let offer = self.offer.expect("only what was offered is answered");
+            let agreed = offer.parse_answer(&answer).expect("an answer to the offer");
+            self.conn = Connection::with_deflate(Role::Client, &agreed, 6);
+        }
         self.inbox.drain(..end + 4);
         true
     }
@@ -235,6 +269,15 @@ pub fn masked(opcode: Opcode, fin: bool, key: [u8; 4], payload: &[u8]) -> Vec<u8
     out.extend_from_slice(payload);
     mask::apply(&mut out[n..], key, 0);
     out
+}
+
+/// The request of a client that offers permessage-deflate.
+pub(super) fn offering(offer: &Params) -> Vec<u8> {
+    let mut request = REQUEST[..REQUEST.len() - 2].to_vec();
+    request.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+    offer.write_offer(&mut request);
+    request.extend_from_slice(b"\r\n\r\n");
+    request
 }
 
 /// The request of a WebSocket client.

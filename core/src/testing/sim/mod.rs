@@ -20,6 +20,7 @@ pub use client::{Client, Heard, REQUEST, Reader, masked};
 pub use network::{Network, Road};
 pub use rng::Rng;
 
+use crate::deflate::Params;
 use crate::handler::Handler;
 use crate::shard::Event;
 use crate::wire::opcode::Opcode;
@@ -160,6 +161,14 @@ impl<H: Handler> Sim<H> {
         client
     }
 
+    /// [`connect`](Self::connect) with an offer of permessage-deflate.
+    pub fn connect_offering(&mut self, shard: usize, offer: Params) -> usize {
+        let client = self.dial(shard);
+        self.clients[client].offer = Some(offer);
+        self.send_bytes(client, &client::offering(&offer));
+        client
+    }
+
     /// Lets a client write these bytes.
     pub fn send_bytes(&mut self, client: usize, bytes: &[u8]) {
         self.clients[client].outbox.extend_from_slice(bytes);
@@ -167,7 +176,7 @@ impl<H: Handler> Sim<H> {
 
     /// Lets a client write a message in one frame.
     pub fn send(&mut self, client: usize, kind: Kind, payload: &[u8]) {
-        let frame = self.clients[client].frame(kind.opcode(), true, payload);
+        let frame = self.clients[client].message(kind, payload);
         self.send_bytes(client, &frame);
     }
 

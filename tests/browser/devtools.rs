@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tungstenite::{Error, Message, WebSocket};
+use tokio_tungstenite::tungstenite::{self, Error, Message, WebSocket};
 
 /// One socket to one browser.
 pub(crate) struct DevTools {

@@ -1,6 +1,7 @@
-//! Owns the proof that a real browser and the real server understand each other:
+//! Owns the proof that a real browser and a real server understand each other:
 //! headless Chromium runs the classic client lines from a page of another origin,
-//! and two people talk on the page at `/`.
+//! and two people talk on the page at `/`. Each package with a server has this as
+//! a test of its own.
 //!
 //! Without a Chromium the tests say so and pass; with `STENTOR_BROWSER=require`
 //! they fail, and with `STENTOR_BROWSER=skip` they are left out.
@@ -9,7 +10,8 @@
 mod chromium;
 mod devtools;
 mod elsewhere;
-mod stentor;
+#[path = "../process/mod.rs"]
+mod process;
 
 use std::env;
 use std::io::Write as _;
@@ -18,7 +20,7 @@ use std::path::PathBuf;
 
 use chromium::{Chromium, Tab};
 use elsewhere::Elsewhere;
-use stentor::Stentor;
+use process::{Process, SOON, command};
 
 /// What a newcomer types into the console, to the letter.
 const CLIENT: &str = "\
@@ -35,11 +37,15 @@ socket.onclose = function() { console.log('connection closed'); };
 fn the_client_lines_run_from_a_page_of_another_origin() {
     let Some(program) = program() else { return };
     let mut server = on_the_usual_port();
-    let client = CLIENT.replace("8080", &server.port().to_string());
+    let client = CLIENT.replace("8080", &server.address().port().to_string());
     let page = Elsewhere::serve(format!(
         "<!DOCTYPE html><link rel=icon href=data:,><script>\n{client}</script>"
     ));
-    assert_ne!(page.port(), server.port(), "another port is another origin");
+    assert_ne!(
+        page.port(),
+        server.address().port(),
+        "another port is another origin"
+    );
 
     let mut chromium = Chromium::start(&program);
     let tab = chromium.open(&format!("http://127.0.0.1:{}/", page.port()));
@@ -53,7 +59,8 @@ fn the_client_lines_run_from_a_page_of_another_origin() {
     chromium.wait_for_lines(&tab, 5);
     let worker = processed_by(&chromium.lines(&tab)[1], "recv: ", "hello");
     assert!(worker < 8, "a worker of the eight");
-    assert!(server.terminate().success(), "exit code 0");
+    server.terminate();
+    assert!(server.exit_within(SOON).success(), "exit code 0");
     chromium.wait_for_lines(&tab, 7);
     assert_eq!(
         chromium.lines(&tab),
@@ -75,8 +82,8 @@ fn the_client_lines_run_from_a_page_of_another_origin() {
 #[test]
 fn two_people_talk_on_the_page() {
     let Some(program) = program() else { return };
-    let mut server = Stentor::start(&["--listen", "127.0.0.1:0", "--shards", "2"]);
-    let url = format!("http://localhost:{}/", server.port());
+    let mut server = start(&["--listen", "127.0.0.1:0", "--shards", "2"]);
+    let url = format!("http://localhost:{}/", server.address().port());
     let mut chromium = Chromium::start(&program);
     let (ann, bob) = (chromium.open(&url), chromium.open(&url));
     for tab in [&ann, &bob] {
@@ -130,14 +137,18 @@ fn two_people_talk_on_the_page() {
     assert!(!log(&mut chromium, &ann).contains(&"received alone".into()));
 
     // The client's lines can be pasted into the console of the page.
-    chromium.evaluate(&bob, &CLIENT.replace("8080", &server.port().to_string()));
+    chromium.evaluate(
+        &bob,
+        &CLIENT.replace("8080", &server.address().port().to_string()),
+    );
     chromium.wait_for_lines(&bob, 3);
     assert_eq!(chromium.lines(&bob)[0], "recv: joined:roomA");
 
     for tab in [&ann, &bob] {
         assert_eq!(chromium.complaints(tab), [""; 0], "no policy is broken");
     }
-    assert!(server.terminate().success(), "exit code 0");
+    server.terminate();
+    assert!(server.exit_within(SOON).success(), "exit code 0");
     for tab in [&ann, &bob] {
         let told = "[...document.querySelectorAll('#log .note')]\
             .some((line) => line.textContent.startsWith('disconnected (1001'))";
@@ -176,21 +187,25 @@ fn processed_by(line: &str, before: &str, text: &str) -> u16 {
         .unwrap_or_else(|| panic!("no worker's answer: {line}"))
 }
 
-/// The server as it starts without flags, if the usual port is free; otherwise
+fn start(flags: &[&str]) -> Process {
+    Process::start(&mut command(), flags.iter().copied()).expect("the binary runs")
+}
+
+/// The server as it starts by itself, if the usual port is free; otherwise
 /// on a port of the system's choice.
-fn on_the_usual_port() -> Stentor {
+fn on_the_usual_port() -> Process {
     let taken = ["127.0.0.1:8080", "[::1]:8080"]
         .into_iter()
         .find(|address| {
             TcpListener::bind(address).is_err_and(|e| e.kind() == std::io::ErrorKind::AddrInUse)
         });
     match taken {
-        None => Stentor::start(&[]),
+        None => start(&[]),
         Some(address) => {
             say(&format!(
                 "{address} is taken; the client's lines get another port"
             ));
-            Stentor::start(&["--listen", "127.0.0.1:0"])
+            start(&["--listen", "127.0.0.1:0"])
         }
     }
 }

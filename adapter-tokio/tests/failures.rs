@@ -1,0 +1,9 @@
+//! What `tests/in_process/hang.rs` and `panic.rs` own, for the server on tokio.
+
+mod adapter;
+#[path = "../../tests/in_process/hang.rs"]
+mod hang;
+#[path = "../../tests/in_process/panic.rs"]
+mod panic;
+#[path = "../../tests/in_process/running.rs"]
+mod running;

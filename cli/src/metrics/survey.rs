@@ -1,0 +1,97 @@
+//! Owns what is known of the counters of every shard while some may be silent. How a shard is
+//! asked is the adapter's business.
+
+use std::time::Duration;
+
+use stentor_core::{DispatchStats, ShardId, Stats};
+
+use super::{Snapshot, render};
+use crate::{Census, Settings};
+
+/// What the shards of a server have said of themselves, survey by survey.
+///
+/// Of a shard that does not answer in time, because its application hangs or has too much to do,
+/// stands what it said last: a counter that goes back would be taken for a restart.
+#[derive(Debug)]
+pub struct Survey {
+    shards: Vec<Stats>,
+    silent: Vec<bool>,
+}
+
+impl Survey {
+    /// How long the answers of all shards are waited for.
+    pub const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// No shard has said anything yet.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let shards = usize::from(settings.config.shards());
+        Self {
+            shards: vec![Stats::default(); shards],
+            silent: vec![false; shards],
+        }
+    }
+
+    /// Begins anew: every shard is to be asked.
+    pub fn begin(&mut self) {
+        self.silent.fill(true);
+    }
+
+    /// The shards that have not answered since.
+    pub fn silent(&self) -> impl Iterator<Item = ShardId> {
+        let all = (0..).map(ShardId).zip(&self.silent);
+        all.filter_map(|(shard, &silent)| silent.then_some(shard))
+    }
+
+    /// Takes the answer of a shard.
+    pub fn answer(&mut self, shard: ShardId, counted: Stats) {
+        self.shards[shard.index()] = counted;
+        self.silent[shard.index()] = false;
+    }
+
+    /// The page of metrics, with what the other parts of the server have counted.
+    #[must_use]
+    pub fn page(&self, settings: &Settings, dispatch: DispatchStats, census: &Census) -> String {
+        let mut snapshot = Snapshot::new(settings);
+        snapshot.shards.clone_from(&self.shards);
+        snapshot.silent = self.silent().collect();
+        snapshot.dispatch = dispatch;
+        census.fill(&mut snapshot);
+        render(&snapshot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_silent_shard_its_last_answer_stands() {
+        let args = ["stentor", "--shards=2"];
+        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+        let with = |written| {
+            let mut stats = Stats::default();
+            stats.delivery.written = written;
+            stats
+        };
+        let mut survey = Survey::new(&settings);
+        let page = |survey: &Survey| {
+            let census = Census::new(&settings);
+            survey.page(&settings, DispatchStats::default(), &census)
+        };
+        let says = |page: &str, line: &str| assert!(page.contains(line), "{line}: {page}");
+        survey.begin();
+        survey.answer(ShardId(0), with(3));
+        survey.answer(ShardId(1), with(4));
+        assert_eq!(survey.silent().next(), None);
+        says(&page(&survey), "\nws_messages_sent_total 7\n");
+
+        survey.begin();
+        survey.answer(ShardId(1), with(5));
+        assert!(survey.silent().eq([ShardId(0)]));
+        let page = page(&survey);
+        says(&page, "\nws_messages_sent_total 8\n");
+        says(&page, "\nstentor_shard_silent{shard=\"0\"} 1\n");
+        says(&page, "\nstentor_shard_silent{shard=\"1\"} 0\n");
+    }
+}

@@ -1,0 +1,74 @@
+//! Owns what connections borrow while their bytes are looked at, so that an
+//! idle one has none of it: buffers, and the machines of permessage-deflate.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::assembly::Assembly;
+use crate::buffers::Buffers;
+use crate::deflate::Codec;
+
+/// What the connections of one owner share. One for all of them is enough.
+#[derive(Debug)]
+pub struct Workspace {
+    pub(crate) buffers: Buffers,
+    pub(crate) codec: Codec,
+    /// The message that was announced last, if it is not in the input.
+    message: Vec<u8>,
+    /// In boxes, since it is the boxes that are spared.
+    #[expect(clippy::vec_box)]
+    spare: Vec<Box<Assembly>>,
+}
+
+impl Workspace {
+    /// An empty one; it grows as it is used. `level` is the level of
+    /// compression, 1 to 9.
+    pub fn new(level: u8) -> Self {
+        Self {
+            buffers: Buffers::default(),
+            codec: Codec::new(level),
+            message: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// The message that was announced as
+    /// [`Payload::Assembled`](super::Payload::Assembled). Give the buffer back
+    /// when it is no longer needed.
+    pub fn take_message(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.message)
+    }
+
+    /// Takes back a buffer that nobody needs.
+    pub fn give(&mut self, buffer: Vec<u8>) {
+        self.buffers.give(buffer);
+    }
+
+    pub(super) fn announce(&mut self, message: Vec<u8>) {
+        let untaken = core::mem::replace(&mut self.message, message);
+        self.give(untaken);
+    }
+
+    pub(super) fn begin_assembly(&mut self) -> Box<Assembly> {
+        self.spare
+            .pop()
+            .unwrap_or_else(|| Box::new(Assembly::new()))
+    }
+
+    pub(super) fn end_assembly(&mut self, mut assembly: Box<Assembly>) {
+        self.give(core::mem::take(&mut assembly.message));
+        if self.spare.len() < MOST {
+            *assembly = Assembly::new();
+            self.spare.push(assembly);
+        }
+    }
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+/// Assemblies kept for the next message that comes in pieces.
+const MOST: usize = 16;

@@ -1,0 +1,144 @@
+//! Owns the use of the library: one compressor and one decompressor, whole
+//! messages at a time (RFC 7692 §7.2).
+
+use alloc::vec::Vec;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::error::PeerError;
+
+/// A compressor, and the context of what it has compressed.
+#[derive(Debug)]
+pub(super) struct Deflater(Compress);
+
+/// A decompressor, and its context.
+#[derive(Debug)]
+pub(super) struct Inflater(Decompress);
+
+/// What a message ends with when it is flushed, and what is left out of it.
+const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
+
+impl Deflater {
+    pub(super) fn new(level: u8, window_bits: u8) -> Option<Self> {
+        let level = Compression::new(level.into());
+        Some(Self(Compress::new_with_window_bits(
+            level,
+            false,
+            window_bits,
+        )))
+    }
+
+    /// Forgets what came before.
+    pub(super) fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    /// Appends the compressed form of a message that consists of these parts.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+    //# An endpoint uses the following algorithm to compress a message.
+    pub(super) fn deflate(&mut self, parts: [&[u8]; 2], out: &mut Vec<u8>) {
+        let len = parts[0].len() + parts[1].len();
+        if len == 0 {
+            // The machine flushes nothing twice; this is what it says the first time.
+            out.push(0);
+            return;
+        }
+        // Room for all of it at once where it shrinks, as it mostly does.
+        out.reserve(len / 2 + 64);
+        if !parts[0].is_empty() && !parts[1].is_empty() {
+            self.feed(parts[0], FlushCompress::None, out);
+        }
+        let last = if parts[1].is_empty() {
+            parts[0]
+        } else {
+            parts[1]
+        };
+        self.feed(last, FlushCompress::Sync, out);
+        debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
+        out.truncate(out.len() - TAIL.len());
+    }
+
+    fn feed(&mut self, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
+        loop {
+            let before = self.0.total_in();
+            // The machine fails only when it has ended, which nobody asks of it.
+            let _ = self.0.compress_vec(input, out, flush);
+            input = &input[(self.0.total_in() - before) as usize..];
+            if input.is_empty() && out.len() < out.capacity() {
+                return;
+            }
+            out.reserve(out.capacity().max(64));
+        }
+    }
+}
+
+impl Inflater {
+    pub(super) fn new() -> Option<Self> {
+        Some(Self(Decompress::new(false)))
+    }
+
+    /// Forgets what came before.
+    pub(super) fn reset(&mut self) {
+        self.0.reset(false);
+    }
+
+    /// Appends the message whose compressed form this is. No more is allocated
+    /// than `limit` asks for, whatever the input promises.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+    //# An endpoint uses the following algorithm to decompress a message.
+    pub(super) fn inflate(
+        &mut self,
+        input: &[u8],
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), PeerError> {
+        if !self.feed(input, limit, out)? {
+            self.feed(&TAIL, limit, out)?;
+        }
+        Ok(())
+    }
+
+    /// Says whether the input ended where a stream did.
+    fn feed(
+        &mut self,
+        mut input: &[u8],
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, PeerError> {
+        loop {
+            if out.len() == out.capacity() {
+                // One byte more than allowed, to see whether there is one.
+                let most = limit.saturating_add(1) - out.len();
+                out.reserve_exact((out.len() + input.len()).max(LEAST).min(most));
+            }
+            let (taken, given) = (self.0.total_in(), out.len());
+            let status = self
+                .0
+                .decompress_vec(input, out, FlushDecompress::Sync)
+                .map_err(|_| PeerError::BadDeflate)?;
+            let taken = (self.0.total_in() - taken) as usize;
+            input = &input[taken..];
+            if out.len() > limit {
+                return Err(PeerError::MessageTooBig);
+            }
+            let has_ended = status == Status::StreamEnd;
+            if has_ended {
+                //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.3.4
+                //# On platforms on which the flush method using an empty DEFLATE block
+                //# with no compression is not available, implementors can choose to
+                //# flush data using DEFLATE blocks with "BFINAL" set to 1.
+                // What follows begins anew; a context does not outlast its stream.
+                self.reset();
+            }
+            if input.is_empty() && (has_ended || out.len() < out.capacity()) {
+                return Ok(has_ended);
+            }
+            if taken == 0 && out.len() == given && out.len() < out.capacity() {
+                return Err(PeerError::BadDeflate);
+            }
+        }
+    }
+}
+
+/// The least that output is allocated in, in bytes; it doubles from there.
+const LEAST: usize = 1 << 10;

@@ -1,0 +1,392 @@
+//! Owns the negotiation (RFC 7692 §7.1): which offer is accepted, on which
+//! terms, and how either is written.
+
+use alloc::vec::Vec;
+
+use super::{DEFLATER_BYTES, INFLATER_BYTES};
+use crate::handshake::extension::Extension;
+
+/// The parameters of an offer, or of the answer to one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Params {
+    /// The server compresses every message for itself (§7.1.1.1).
+    pub server_no_context_takeover: bool,
+    /// The client does (§7.1.1.2).
+    pub client_no_context_takeover: bool,
+    /// The window of the server's compressor, 8 to 15 bits (§7.1.2.1).
+    pub server_max_window_bits: Option<u8>,
+    /// That of the client's, 8 to 15 bits (§7.1.2.2). In an offer it says that
+    /// the server may set it; 15 then stands for no value.
+    pub client_max_window_bits: Option<u8>,
+}
+
+/// What is agreed on for one direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Side {
+    /// The window of whoever compresses, 8 to 15 bits.
+    pub window_bits: u8,
+    /// Whether it may refer to messages before.
+    pub takeover: bool,
+}
+
+/// What a server agrees to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// The largest window on either side, 9 to 15 bits.
+    pub window_bits: u8,
+    /// Whether there is room for contexts.
+    pub contexts: bool,
+}
+
+impl Params {
+    /// What an answer says of the messages of the server.
+    pub fn server(&self) -> Side {
+        Side {
+            window_bits: self.server_max_window_bits.unwrap_or(MAX_BITS),
+            takeover: !self.server_no_context_takeover,
+        }
+    }
+
+    /// What an answer says of the messages of the client.
+    pub fn client(&self) -> Side {
+        Side {
+            window_bits: self.client_max_window_bits.unwrap_or(MAX_BITS),
+            takeover: !self.client_no_context_takeover,
+        }
+    }
+
+    /// What contexts an answer allows for, in bytes.
+    pub(crate) fn context_bytes(&self) -> usize {
+        let bytes = |takeover, bytes| if takeover { bytes } else { 0 };
+        bytes(self.server().takeover, DEFLATER_BYTES)
+            + bytes(self.client().takeover, INFLATER_BYTES)
+    }
+
+    /// Takes an offer; `None` if it is for another extension, or to be declined.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+    //# A server MUST decline an extension negotiation offer for this
+    //# extension if any of the following conditions are met:
+    pub fn parse_offer(offer: &Extension<'_>) -> Option<Self> {
+        Self::parse(offer, Some(MAX_BITS))
+    }
+
+    /// Takes the answer to this offer; `None` if it is not one to it, and the
+    /// connection fails.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+    //# A client MUST _Fail the WebSocket Connection_ if the peer server
+    //# accepted an extension negotiation offer for this extension with an
+    //# extension negotiation response meeting any of the following
+    //# conditions:
+    pub fn parse_answer(&self, answer: &Extension<'_>) -> Option<Self> {
+        let answer = Self::parse(answer, None)?;
+        // The server may use a smaller window than asked, or any if not asked.
+        let server_window = match (self.server_max_window_bits, answer.server_max_window_bits) {
+            (Some(offered), Some(answered)) => answered <= offered,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let client_window = match (self.client_max_window_bits, answer.client_max_window_bits) {
+            (Some(_), _) => true,
+            (None, answered) => answered.is_none(),
+        };
+        let takeover = answer.server_no_context_takeover || !self.server_no_context_takeover;
+        (server_window && client_window && takeover).then_some(answer)
+    }
+
+    /// The answer to this offer; `None` if it is declined.
+    pub fn answer(self, terms: Terms) -> Option<Self> {
+        let limit = |offered: Option<u8>, may_limit: bool| match offered {
+            Some(bits) => Some(bits.min(terms.window_bits)),
+            None => (may_limit && terms.window_bits < MAX_BITS).then_some(terms.window_bits),
+        };
+        // Compressors have no window of 8 bits; one that wants it gets none.
+        if self
+            .server_max_window_bits
+            .is_some_and(|bits| bits < MIN_BITS)
+        {
+            return None;
+        }
+        let client_window = limit(self.client_max_window_bits, false);
+        Some(Self {
+            server_no_context_takeover: self.server_no_context_takeover || !terms.contexts,
+            client_no_context_takeover: self.client_no_context_takeover || !terms.contexts,
+            server_max_window_bits: limit(self.server_max_window_bits, true),
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2
+            //# If a received extension negotiation offer doesn't have the
+            //# "client_max_window_bits" extension parameter, the corresponding
+            //# extension negotiation response to the offer MUST NOT include the
+            //# "client_max_window_bits" extension parameter.
+            client_max_window_bits: client_window.filter(|&bits| bits < MAX_BITS),
+        })
+    }
+
+    /// Appends the offer as a client writes it.
+    pub fn write_offer(&self, out: &mut Vec<u8>) {
+        self.write(out);
+        match self.client_max_window_bits {
+            Some(MAX_BITS) => out.extend_from_slice(b"; client_max_window_bits"),
+            Some(bits) => write_bits(out, CLIENT_BITS, bits),
+            None => {}
+        }
+    }
+
+    /// Appends the answer as a server writes it.
+    pub fn write_answer(&self, out: &mut Vec<u8>) {
+        self.write(out);
+        if let Some(bits) = self.client_max_window_bits {
+            write_bits(out, CLIENT_BITS, bits);
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(NAME);
+        for (flag, name) in [
+            (self.server_no_context_takeover, SERVER_NO_TAKEOVER),
+            (self.client_no_context_takeover, CLIENT_NO_TAKEOVER),
+        ] {
+            if flag {
+                out.extend_from_slice(b"; ");
+                out.extend_from_slice(name);
+            }
+        }
+        if let Some(bits) = self.server_max_window_bits {
+            write_bits(out, SERVER_BITS, bits);
+        }
+    }
+
+    /// `unsaid` is what `client_max_window_bits` means without a value, where
+    /// it may stand without one.
+    fn parse(extension: &Extension<'_>, unsaid: Option<u8>) -> Option<Self> {
+        if extension.name() != NAME {
+            return None;
+        }
+        let mut params = Self::default();
+        for (name, value) in extension.params() {
+            let fresh = match (name, value) {
+                (SERVER_NO_TAKEOVER, None) => {
+                    !core::mem::replace(&mut params.server_no_context_takeover, true)
+                }
+                (CLIENT_NO_TAKEOVER, None) => {
+                    !core::mem::replace(&mut params.client_no_context_takeover, true)
+                }
+                (SERVER_BITS, Some(value)) => params
+                    .server_max_window_bits
+                    .replace(bits(value.number()?)?)
+                    .is_none(),
+                (CLIENT_BITS, Some(value)) => params
+                    .client_max_window_bits
+                    .replace(bits(value.number()?)?)
+                    .is_none(),
+                (CLIENT_BITS, None) => params.client_max_window_bits.replace(unsaid?).is_none(),
+                _ => false,
+            };
+            if !fresh {
+                return None;
+            }
+        }
+        Some(params)
+    }
+}
+
+/// The registered name (§9).
+pub(crate) const NAME: &[u8] = b"permessage-deflate";
+const SERVER_NO_TAKEOVER: &[u8] = b"server_no_context_takeover";
+const CLIENT_NO_TAKEOVER: &[u8] = b"client_no_context_takeover";
+const SERVER_BITS: &[u8] = b"server_max_window_bits";
+const CLIENT_BITS: &[u8] = b"client_max_window_bits";
+/// The smallest window that compressors have.
+pub(super) const MIN_BITS: u8 = 9;
+/// The largest window, which is also that of whoever says nothing.
+pub(super) const MAX_BITS: u8 = 15;
+
+fn bits(number: u32) -> Option<u8> {
+    (8..=u32::from(MAX_BITS))
+        .contains(&number)
+        .then_some(number as u8)
+}
+
+fn write_bits(out: &mut Vec<u8>, name: &[u8], bits: u8) {
+    out.extend_from_slice(b"; ");
+    out.extend_from_slice(name);
+    out.push(b'=');
+    if bits >= 10 {
+        out.push(b'1');
+    }
+    out.push(b'0' + bits % 10);
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+
+    const ANY: Terms = Terms {
+        window_bits: 15,
+        contexts: true,
+    };
+    const SHARED: Terms = Terms {
+        window_bits: 15,
+        contexts: false,
+    };
+
+    fn first(line: &str) -> Extension<'_> {
+        let mut elements = Extension::parse_list(line.as_bytes());
+        elements.next().expect("an element").expect("well-formed")
+    }
+
+    fn answer(offer: &str, terms: Terms) -> Option<String> {
+        let mut out = Vec::new();
+        Params::parse_offer(&first(offer))?
+            .answer(terms)?
+            .write_answer(&mut out);
+        Some(String::from_utf8(out).expect("tokens are ASCII"))
+    }
+
+    #[test]
+    fn what_is_offered_is_answered() {
+        let narrow = Terms {
+            window_bits: 11,
+            contexts: true,
+        };
+        for (offer, terms, expected) in [
+            ("", ANY, ""),
+            (
+                "",
+                SHARED,
+                "; server_no_context_takeover; client_no_context_takeover",
+            ),
+            (
+                "; server_no_context_takeover",
+                ANY,
+                "; server_no_context_takeover",
+            ),
+            (
+                "; client_no_context_takeover",
+                ANY,
+                "; client_no_context_takeover",
+            ),
+            (
+                "; server_max_window_bits=9",
+                ANY,
+                "; server_max_window_bits=9",
+            ),
+            (
+                "; server_max_window_bits=15",
+                ANY,
+                "; server_max_window_bits=15",
+            ),
+            (
+                "; server_max_window_bits=\"12\"",
+                narrow,
+                "; server_max_window_bits=11",
+            ),
+            ("; client_max_window_bits", ANY, ""),
+            ("; client_max_window_bits=15", ANY, ""),
+            (
+                "; client_max_window_bits=8",
+                ANY,
+                "; client_max_window_bits=8",
+            ),
+            ("", narrow, "; server_max_window_bits=11"),
+            (
+                "; client_max_window_bits",
+                narrow,
+                "; server_max_window_bits=11; client_max_window_bits=11",
+            ),
+            (
+                "; client_max_window_bits=10; server_max_window_bits=10",
+                narrow,
+                "; server_max_window_bits=10; client_max_window_bits=10",
+            ),
+        ] {
+            let offer = String::from("permessage-deflate") + offer;
+            let expected = String::from("permessage-deflate") + expected;
+            assert_eq!(answer(&offer, terms), Some(expected), "{offer}");
+        }
+    }
+
+    #[test]
+    fn what_is_declined() {
+        for offer in [
+            "permessage-bzip2",
+            "x-webkit-deflate-frame",
+            "permessage-deflate; unknown",
+            "permessage-deflate; server_no_context_takeover=1",
+            "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; server_max_window_bits=7",
+            "permessage-deflate; server_max_window_bits=8",
+            "permessage-deflate; server_max_window_bits=16",
+            "permessage-deflate; server_max_window_bits=09",
+            "permessage-deflate; server_max_window_bits=10; server_max_window_bits=10",
+            "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+            "permessage-deflate; client_max_window_bits=x",
+        ] {
+            assert_eq!(answer(offer, ANY), None, "{offer}");
+        }
+    }
+
+    /// RFC 7692 §7.1, each condition on a client.
+    #[test]
+    fn an_answer_must_be_to_the_offer() {
+        let open = Params {
+            client_max_window_bits: Some(15),
+            ..Params::default()
+        };
+        let strict = Params {
+            server_no_context_takeover: true,
+            server_max_window_bits: Some(10),
+            ..Params::default()
+        };
+        let fits = |offer: &Params, answer: &str| {
+            offer
+                .parse_answer(&first(&(String::from("permessage-deflate") + answer)))
+                .is_some()
+        };
+        for good in [
+            "",
+            "; server_no_context_takeover; client_no_context_takeover",
+            "; client_max_window_bits=8",
+            "; server_max_window_bits=8",
+        ] {
+            assert!(fits(&open, good), "{good}");
+        }
+        for bad in [
+            "; client_max_window_bits",
+            "; client_max_window_bits=16",
+            "; other",
+        ] {
+            assert!(!fits(&open, bad), "{bad}");
+        }
+        assert!(fits(
+            &strict,
+            "; server_no_context_takeover; server_max_window_bits=10"
+        ));
+        for bad in [
+            "",
+            "; server_no_context_takeover",
+            "; server_max_window_bits=10",
+            "; server_no_context_takeover; server_max_window_bits=11",
+            "; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=9",
+        ] {
+            assert!(!fits(&strict, bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_offer_is_read_as_it_was_written() {
+        for client_max_window_bits in [None, Some(8), Some(10), Some(15)] {
+            let offer = Params {
+                server_no_context_takeover: true,
+                server_max_window_bits: Some(12),
+                client_max_window_bits,
+                ..Params::default()
+            };
+            let mut out = Vec::new();
+            offer.write_offer(&mut out);
+            let line = String::from_utf8(out).expect("tokens are ASCII");
+            assert_eq!(Params::parse_offer(&first(&line)), Some(offer), "{line}");
+        }
+    }
+}

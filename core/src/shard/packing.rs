@@ -1,0 +1,186 @@
+//! Owns which messages are compressed, and when: what one connection is told,
+//! at once; what a connection with a context of its own is told, in the order
+//! in which it goes out; what many are told, once for all of them.
+
+use bytes::Bytes;
+
+use super::engine::Engine;
+use super::letter::Publication;
+use crate::frame::{FrameId, Rank};
+use crate::handler::Handler;
+use crate::sync::Once;
+use crate::wire::header::Tag;
+use crate::wire::opcode::Kind;
+
+/// What is said to many, as the frames that this shard has made of it so far.
+pub(super) struct Editions<'a> {
+    rank: Rank,
+    kind: Kind,
+    words: Words<'a>,
+    /// Whether some may get it compressed.
+    packs: bool,
+    plain: Option<FrameId>,
+    /// `Some(None)`: it is no shorter.
+    packed: Option<Option<FrameId>>,
+}
+
+#[derive(Clone, Copy)]
+enum Words<'a> {
+    /// Only this shard has them.
+    Here(&'a [u8]),
+    /// Other shards may, too; also compressed, if one has seen to that.
+    Shared(&'a Bytes, &'a Once<Option<Bytes>>),
+}
+
+impl Words<'_> {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Here(bytes) => bytes.len(),
+            Self::Shared(bytes, _) => bytes.len(),
+        }
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// What is said to members on this shard only.
+    pub(super) fn editions<'a>(&self, priority: u8, kind: Kind, words: &'a [u8]) -> Editions<'a> {
+        self.editions_of(priority, kind, Words::Here(words))
+    }
+
+    /// What is said to members on several shards.
+    pub(super) fn editions_shared<'a>(&self, publication: &'a Publication) -> Editions<'a> {
+        let Publication {
+            priority,
+            kind,
+            payload,
+            packed,
+            ..
+        } = publication;
+        self.editions_of(*priority, *kind, Words::Shared(payload, packed))
+    }
+
+    const fn editions_of<'a>(&self, priority: u8, kind: Kind, words: Words<'a>) -> Editions<'a> {
+        Editions {
+            rank: Rank::data(priority),
+            kind,
+            words,
+            packs: self.is_worth_packing(words.len()),
+            plain: None,
+            packed: None,
+        }
+    }
+
+    /// The edition for this member; the reference to it stays with the editions.
+    #[inline]
+    pub(super) fn edition(&mut self, editions: &mut Editions<'_>, at: u32) -> FrameId {
+        if editions.packs && self.takes_shared_packing(at, editions.words.len()) {
+            let packed = match editions.packed {
+                Some(packed) => packed,
+                None => self.pack(editions),
+            };
+            if let Some(packed) = packed {
+                return packed;
+            }
+        }
+        match editions.plain {
+            Some(plain) => plain,
+            None => self.encode_plain(editions),
+        }
+    }
+
+    /// Gives the references away.
+    pub(super) fn end_editions(&mut self, editions: &Editions<'_>) {
+        for frame in [editions.plain, editions.packed.flatten()]
+            .into_iter()
+            .flatten()
+        {
+            self.store.release(frame);
+        }
+    }
+
+    fn encode_plain(&mut self, editions: &mut Editions<'_>) -> FrameId {
+        self.counts.rooms.copied += 1;
+        let (rank, opcode) = (editions.rank, editions.kind.opcode());
+        let frame = match editions.words {
+            Words::Here(bytes) => self.store.encode(rank, opcode, bytes),
+            Words::Shared(bytes, _) => self.store.encode_shared(rank, opcode, bytes),
+        };
+        self.store.mark_shared(frame);
+        editions.plain = Some(frame);
+        frame
+    }
+
+    fn pack(&mut self, editions: &mut Editions<'_>) -> Option<FrameId> {
+        let (rank, tag) = (editions.rank, Tag::compressed(editions.kind.opcode()));
+        let window = self.config.compression_window as u8;
+        let frame = match editions.words {
+            Words::Here(bytes) => {
+                let mut packed = self.workspace.buffers.take(bytes.len());
+                let codec = &mut self.workspace.codec;
+                let frame = codec
+                    .deflate_shared(window, bytes, &mut packed)
+                    .then(|| self.store.encode_parts(rank, tag, [&packed, &[]]));
+                self.workspace.give(packed);
+                frame
+            }
+            Words::Shared(bytes, packed) => {
+                let codec = &mut self.workspace.codec;
+                let packed = packed.get_or_init(|| {
+                    let mut packed = alloc::vec::Vec::new();
+                    codec
+                        .deflate_shared(window, bytes, &mut packed)
+                        .then(|| packed.into())
+                });
+                packed.map(|packed| self.store.encode_shared(rank, tag, &packed))
+            }
+        };
+        self.counts.rooms.copied += u64::from(frame.is_some());
+        editions.packed = Some(frame);
+        frame
+    }
+
+    const fn is_worth_packing(&self, len: usize) -> bool {
+        self.config.compression && len >= self.config.compression_threshold
+    }
+
+    /// Whether a message for this connection alone is compressed where it is made.
+    pub(super) fn packs_at_once(&self, at: u32, len: usize) -> bool {
+        let conn = &self.slots[at].conn;
+        self.is_worth_packing(len) && conn.window_bits() > 0 && !conn.keeps_context()
+    }
+
+    /// Whether this member takes what was compressed for all. Its window may be
+    /// smaller than that of the compressor: no message reaches back farther than
+    /// it is long.
+    fn takes_shared_packing(&self, at: u32, len: usize) -> bool {
+        let conn = &self.slots[at].conn;
+        let bits = conn.window_bits();
+        bits > 0
+            && (usize::from(bits) >= self.config.compression_window || len <= 1 << bits)
+            && !conn.keeps_context()
+    }
+
+    /// Gives the frame that was launched last its final form, where that depends
+    /// on all that went before.
+    pub(super) fn pack_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
+        let payload_len = self.store.payload_len(frame);
+        let is_for_many = self.store.is_shared(frame) && !self.config.compression_own_broadcasts;
+        if is_for_many || !self.store.rank(frame).is_data() || !self.is_worth_packing(payload_len) {
+            return frame;
+        }
+        let (slot, workspace) = (&mut self.slots[at], &mut self.workspace);
+        let pack = |parts: [&[u8]; 2], out: &mut alloc::vec::Vec<u8>| {
+            slot.conn.deflate(workspace, parts, out)
+        };
+        let Some(packed) = self.store.encode_packed(frame, pack) else {
+            return frame;
+        };
+        let plain = self.slots[at]
+            .queue
+            .relaunch(&mut self.nodes, &self.store, packed);
+        if let Some(plain) = plain {
+            self.store.release(plain);
+        }
+        packed
+    }
+}

@@ -1,0 +1,236 @@
+//! Owns the comparison of texts, entries and citations: each function says what
+//! does not fit together, one line a fault.
+
+use super::citation::Citation;
+use super::document::{Document, demands, strongest};
+use super::entry::{Entry, Standing};
+
+/// Entries that are not what they say, or are there twice.
+pub(crate) fn entries(entries: &[Entry]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (i, entry) in entries.iter().enumerate() {
+        if strongest(&entry.quote).is_some_and(|level| level != entry.level) {
+            faults.push(format!(
+                "of another level than {:?}: {}",
+                entry.level,
+                said(entry)
+            ));
+        }
+        let others = entries[..i].iter().chain(&entries[i + 1..]);
+        let mut others = others.filter(|other| other.target == entry.target);
+        if others.any(|other| other.quote.contains(&entry.quote)) {
+            faults.push(format!("in two entries: {}", said(entry)));
+        }
+    }
+    faults
+}
+
+/// Entries that a text does not bear out, and demands of it without an entry.
+pub(crate) fn text(name: &str, document: &Document, entries: &[Entry]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let here = || entries.iter().filter(|entry| entry.target.document == name);
+    for entry in here() {
+        let section = document.section(&entry.target.section);
+        if !section.is_some_and(|text| text.contains(&entry.quote)) {
+            faults.push(format!("the text does not say so: {}", said(entry)));
+        }
+    }
+    for (number, text) in document.normative() {
+        let quoted: Vec<_> = here()
+            .filter(|entry| entry.target.section == number)
+            .flat_map(|entry| text.match_indices(&entry.quote))
+            .collect();
+        for demand in demands(text) {
+            let is_quoted = |&(start, quote): &(usize, &str)| {
+                start <= demand.start && demand.end <= start + quote.len()
+            };
+            if !quoted.iter().any(is_quoted) {
+                let end = text.len().min(demand.end + AROUND);
+                let around = text.get(demand.start.saturating_sub(AROUND)..end);
+                let around = around.unwrap_or(text);
+                faults.push(format!("no entry: {name} §{number}: …{around}…"));
+            }
+        }
+    }
+    faults
+}
+
+/// Citations of what no entry says, and entries that are not cited as they should be.
+pub(crate) fn citations(entries: &[Entry], citations: &[Citation]) -> Vec<String> {
+    let is_of = |citation: &Citation, entry: &Entry| {
+        citation.target == entry.target && citation.quote == entry.quote
+    };
+    let mut faults = Vec::new();
+    for citation in citations {
+        if !entries.iter().any(|entry| is_of(citation, entry)) {
+            let Citation {
+                target,
+                quote,
+                place,
+                ..
+            } = citation;
+            faults.push(format!("{place}: no entry says so: {target}: {quote}"));
+        }
+    }
+    for entry in entries {
+        let obeyed = citations
+            .iter()
+            .find(|citation| !citation.in_test && is_of(citation, entry));
+        match (&entry.standing, obeyed) {
+            (Standing::Cited, None) => {
+                faults.push(format!("nothing obeys it: {}", said(entry)));
+            }
+            (Standing::Cited, Some(_)) | (_, None) => {}
+            (Standing::Pending(_), Some(Citation { place, .. })) => {
+                faults.push(format!("{place}: no longer pending: {}", said(entry)));
+            }
+            (Standing::Exception(why) | Standing::Binds(why), Some(Citation { place, .. })) => {
+                faults.push(format!("{place}: but «{why}»: {}", said(entry)));
+            }
+        }
+    }
+    faults
+}
+
+fn said(entry: &Entry) -> String {
+    format!("{}: {}", entry.target, entry.quote)
+}
+
+/// How much of a text is shown on each side of a demand, in bytes.
+const AROUND: usize = 100;
+
+mod tests {
+    use super::super::citation::Target;
+    use super::super::document::Level;
+    use super::*;
+
+    const TEXT: &str = "1.  One\n   A peer MUST knock.  It SHOULD wait, and MAY go.\n2.  Two\n   \
+        _This section is non-normative._  You MUST laugh.\n";
+
+    fn target(section: &str) -> Target {
+        Target {
+            document: "rfc1".into(),
+            section: section.into(),
+        }
+    }
+
+    fn entry(level: Level, quote: &str, standing: Standing) -> Entry {
+        Entry {
+            target: target("1"),
+            level,
+            quote: quote.into(),
+            standing,
+        }
+    }
+
+    fn knock() -> Entry {
+        entry(Level::Must, "A peer MUST knock.", Standing::Cited)
+    }
+
+    fn wait() -> Entry {
+        entry(
+            Level::Should,
+            "It SHOULD wait",
+            Standing::Exception("hurry".into()),
+        )
+    }
+
+    fn citation(quote: &str, in_test: bool) -> Citation {
+        Citation {
+            target: target("1"),
+            quote: quote.into(),
+            place: "a.rs:1".into(),
+            in_test,
+        }
+    }
+
+    /// How each fault begins.
+    fn starts(faults: &[String], expected: &[&str]) {
+        assert_eq!(faults.len(), expected.len(), "{faults:?}");
+        for (fault, start) in faults.iter().zip(expected) {
+            assert!(fault.starts_with(start), "{fault}");
+        }
+    }
+
+    #[test]
+    fn entries_are_judged_alone() {
+        starts(&entries(&[knock(), wait()]), &[]);
+        starts(
+            &entries(&[knock(), knock()]),
+            &["in two entries", "in two entries"],
+        );
+        let part = entry(Level::Must, "MUST knock", Standing::Cited);
+        starts(&entries(&[knock(), part]), &["in two entries"]);
+        let weak = entry(Level::Should, "A peer MUST knock.", Standing::Cited);
+        starts(&entries(&[weak]), &["of another level than Should"]);
+        // A step of an algorithm, which has the level of what introduces it.
+        let step = entry(Level::Must, "A peer", Standing::Cited);
+        starts(&entries(&[step]), &[]);
+    }
+
+    #[test]
+    fn entries_are_held_against_the_text() {
+        let document = Document::parse(TEXT);
+        let judge = |entries: &[Entry]| text("rfc1", &document, entries);
+        starts(&judge(&[knock(), wait()]), &[]);
+        starts(
+            &judge(&[knock()]),
+            &["no entry: rfc1 §1: …A peer MUST knock. It SHOULD"],
+        );
+        let drifted = entry(Level::Must, "A peer MUST knock!", Standing::Cited);
+        starts(
+            &judge(&[drifted, wait()]),
+            &["the text does not say so", "no entry"],
+        );
+        let elsewhere = Entry {
+            target: target("3"),
+            ..knock()
+        };
+        starts(
+            &judge(&[elsewhere, knock(), wait()]),
+            &["the text does not say so"],
+        );
+        let beside = entry(Level::Must, "knock.", Standing::Cited);
+        starts(&judge(&[beside, wait()]), &["no entry"]);
+    }
+
+    #[test]
+    fn citations_are_held_against_entries() {
+        let all = [knock(), wait()];
+        let right = citation("A peer MUST knock.", false);
+        starts(&citations(&all, std::slice::from_ref(&right)), &[]);
+        starts(
+            &citations(&all, &[]),
+            &["nothing obeys it: rfc1 §1: A peer"],
+        );
+        let tested = citation("A peer MUST knock.", true);
+        starts(&citations(&all, &[tested]), &["nothing obeys it"]);
+        let typo = citation("A peer MUST nock.", false);
+        starts(
+            &citations(&all, &[right.clone(), typo]),
+            &["a.rs:1: no entry says so"],
+        );
+        let excepted = citation("It SHOULD wait", false);
+        starts(
+            &citations(&all, &[right.clone(), excepted.clone()]),
+            &["a.rs:1: but «hurry»"],
+        );
+        let bound = Entry {
+            standing: Standing::Binds("them".into()),
+            ..wait()
+        };
+        starts(
+            &citations(&[bound], std::slice::from_ref(&excepted)),
+            &["a.rs:1: but «them»"],
+        );
+        let pending = Entry {
+            standing: Standing::Pending("soon".into()),
+            ..wait()
+        };
+        starts(&citations(std::slice::from_ref(&pending), &[]), &[]);
+        starts(
+            &citations(&[pending], &[excepted]),
+            &["a.rs:1: no longer pending"],
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Owns the proof that an application that hangs keeps nobody from the metrics
+//! but those on its own shard, and that the page says which shard is silent.
+
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use stentor_core::handshake::Request;
+use stentor_core::{Context, Handler, Kind, Message as Received, Verdict, WorkerId};
+use tokio_tungstenite::tungstenite::{Message, client};
+
+use crate::running::{Job, Running};
+
+/// Where applications hang until it is opened.
+#[derive(Default)]
+struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: usize,
+    open: bool,
+}
+
+impl Gate {
+    fn pass(&self) {
+        self.change(|state| state.waiting += 1);
+        self.wait(|state| state.open);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().expect("no panic"));
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, until: impl Fn(&State) -> bool) {
+        let state = self.state.lock().expect("no panic");
+        let waited = self
+            .changed
+            .wait_timeout_while(state, LONG, |state| !until(state));
+        let (state, _) = waited.expect("no panic");
+        assert!(until(&state), "it does not come to that");
+    }
+}
+
+/// Whatever is said to it, it hangs, and then answers.
+struct Hangs(Arc<Gate>);
+
+impl Handler for Hangs {
+    type State = ();
+    type Task = Infallible;
+    type Outcome = Infallible;
+
+    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+        Verdict::Accept { state: () }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, _: Received<'_>) {
+        self.0.pass();
+        ctx.reply(Kind::Text, 0, b"passed");
+    }
+}
+
+struct NoWork;
+
+impl Job<Hangs> for NoWork {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+        match *task {}
+    }
+}
+
+fn ask(mut socket: &TcpStream) {
+    let request = b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    socket.write_all(request).expect("taken");
+}
+
+fn page(mut socket: &TcpStream) -> String {
+    let mut page = String::new();
+    socket.read_to_string(&mut page).expect("a page in time");
+    page
+}
+
+fn assert_silent(page: &str, silent: [u8; 3]) {
+    for (shard, silent) in silent.into_iter().enumerate() {
+        let line = format!("\nstentor_shard_silent{{shard=\"{shard}\"}} {silent}\n");
+        assert!(page.contains(&line), "{line}{page}");
+    }
+    // Whatever the silent ones said last counts.
+    assert!(page.contains("\nws_active_connections 2\n"), "{page}");
+}
+
+#[test]
+fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
+    let gate = Arc::new(Gate::default());
+    let to_pass = gate.clone();
+    let flags = ["--shards=3", "--handshake-timeout=60s"];
+    let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
+    // Two on each shard: they go round.
+    let sockets: Vec<TcpStream> = (0..6)
+        .map(|_| {
+            let socket = TcpStream::connect(server.address).expect("it listens");
+            socket.set_read_timeout(Some(LONG)).expect("an option");
+            socket
+        })
+        .collect();
+    let [first, second, free, on_first, on_second, also_free] = &sockets[..] else {
+        unreachable!("six")
+    };
+    let url = format!("ws://{}/ws", server.address);
+    let upgrade = |socket| client(&url, socket).expect("an upgrade").0;
+    let (mut first, mut second) = (upgrade(first), upgrade(second));
+    ask(free);
+    assert_silent(&page(free), [0, 0, 0]);
+
+    // The second hangs, so that the answer to this takes its time; and before it is there,
+    // so does the first, for which it is.
+    second.send(Message::text("hang")).expect("taken");
+    gate.wait(|state| state.waiting == 1);
+    ask(on_first);
+    thread::sleep(Duration::from_millis(500));
+    first.send(Message::text("hang")).expect("taken");
+    gate.wait(|state| state.waiting == 2);
+    ask(also_free);
+    assert_silent(&page(also_free), [1, 1, 0]);
+
+    gate.change(|state| state.open = true);
+    assert_silent(&page(on_first), [0, 1, 0]);
+    for socket in [&mut first, &mut second] {
+        assert_eq!(socket.read().expect("an answer"), Message::text("passed"));
+    }
+    ask(on_second);
+    assert_silent(&page(on_second), [0, 0, 0]);
+    drop(sockets);
+    server.stop().join().expect("an end");
+}
+
+/// Longer than a server waits for the answers of its shards.
+const LONG: Duration = Duration::from_secs(20);

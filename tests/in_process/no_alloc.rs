@@ -1,0 +1,176 @@
+//! Owns the proof that a whole server, sockets and loop included, allocates
+//! nothing per message once it is warm: echo of any size, and a broadcast to a
+//! room of a thousand. The clients here are plain sockets that allocate nothing either.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
+
+use crate::running::{Job, Running};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+/// The count is the process's, so one test runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[expect(unsafe_code, reason = "an allocator that counts")]
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct NoWork;
+
+impl Job<Echo> for NoWork {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+        match *task {}
+    }
+}
+
+impl Job<Rooms> for NoWork {
+    fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
+        task.run(worker)
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let mut socket = TcpStream::connect(address).expect("a listener");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("a timeout");
+    socket.set_nodelay(true).expect("no delay");
+    socket
+        .write_all(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .expect("an open socket");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).expect("an answer");
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"));
+    socket
+}
+
+/// A masked frame; the key is zero, which leaves the payload as it is.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode];
+    match payload.len() {
+        n @ ..126 => frame.push(0x80 | n as u8),
+        n @ ..65_536 => {
+            frame.push(0x80 | 126);
+            frame.extend((n as u16).to_be_bytes());
+        }
+        n => {
+            frame.push(0x80 | 127);
+            frame.extend((n as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// How many allocations so many `rounds` of `work` cost once the server is warm.
+/// What is rare, such as a socket that is full for a moment, may need memory the
+/// first time it happens; whatever is paid per message would be there every time.
+fn allocations(rounds: usize, mut work: impl FnMut()) -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..ATTEMPTS {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        for _ in 0..rounds {
+            work();
+        }
+        least = least.min(ALLOCATIONS.load(Ordering::Relaxed) - before);
+        if least == 0 {
+            break;
+        }
+    }
+    least
+}
+
+#[test]
+fn echo_allocates_nothing() {
+    let _alone = ALONE.lock();
+    let server = Running::start(FLAGS, |_| Echo, NoWork);
+    let mut socket = connect(server.address);
+    for (size, at_once) in [
+        (16, 1),
+        (16, 16),
+        (1_000, 16),
+        (16_384, 1),
+        (16_384, 4),
+        (100_000, 1),
+    ] {
+        let out = frame(2, &vec![7; size]).repeat(at_once);
+        let mut back = vec![0; out.len() - 4 * at_once];
+        let count = allocations(ECHOES, || {
+            socket.write_all(&out).expect("an open socket");
+            socket.read_exact(&mut back).expect("an echo");
+        });
+        assert_eq!(count, 0, "{at_once} x {size} bytes, {ECHOES} times");
+    }
+    drop(socket);
+    server.stop().join().expect("an end");
+}
+
+#[test]
+fn a_broadcast_to_a_thousand_allocates_nothing() {
+    let _alone = ALONE.lock();
+    let server = Running::start(FLAGS, |_| Rooms::default(), NoWork);
+    let mut sockets: Vec<TcpStream> = (0..1_000).map(|_| connect(server.address)).collect();
+    let mut joined = [0; 10];
+    for socket in &mut sockets {
+        socket
+            .write_all(&frame(1, b"join:a"))
+            .expect("an open socket");
+        socket.read_exact(&mut joined).expect("an answer");
+    }
+    for at_once in [1, 16] {
+        let out = frame(1, &[b"msg:", &[b'x'; 124][..]].concat()).repeat(at_once);
+        let mut back = vec![0; 126 * at_once];
+        let count = allocations(ECHOES, || {
+            sockets[0].write_all(&out).expect("an open socket");
+            for socket in &mut sockets {
+                socket.read_exact(&mut back).expect("a message");
+            }
+        });
+        assert_eq!(
+            count, 0,
+            "{at_once} at once to 1,000 members, {BROADCASTS} times"
+        );
+    }
+    drop(sockets);
+    server.stop().join().expect("an end");
+}
+
+/// One shard, and no pings meanwhile.
+const FLAGS: &[&str] = &["--shards=1", "--ping-interval=50s"];
+const ATTEMPTS: usize = 10;
+const ECHOES: usize = 200;
+const BROADCASTS: usize = 50;

@@ -1,0 +1,196 @@
+//! Owns the proof that a failure stays where it is: an application that panics
+//! costs its shard's connections and nothing else; a task that panics, only itself.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use stentor_core::handshake::Request;
+use stentor_core::{
+    Context, Handler, Kind, Message as Received, ShardId, TaskEnd, Verdict, WorkerId,
+};
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
+
+use crate::running::{Job, Running};
+
+type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
+
+/// Everyone is in one room, and is told on which shard; `panic` panics, `task`
+/// submits a task that does, `later` one whose end does.
+struct Fragile(ShardId);
+
+impl Handler for Fragile {
+    type State = ();
+    type Task = bool;
+    type Outcome = ();
+
+    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+        Verdict::Accept { state: () }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
+        match message.payload {
+            b"panic" => panic!("as asked"),
+            b"task" => ctx.submit(true),
+            b"later" => ctx.submit(false),
+            b"join" => {
+                ctx.join(b"everyone");
+                ctx.reply(Kind::Text, 0, format!("joined on {}", self.0.0).as_bytes());
+            }
+            said => ctx.publish(b"everyone", Kind::Text, 0, said, false),
+        }
+    }
+
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        match end {
+            TaskEnd::Failed => ctx.reply(Kind::Text, 0, b"failed"),
+            _ => panic!("as asked"),
+        }
+    }
+}
+
+struct Panics;
+
+impl Job<Fragile> for Panics {
+    fn run(&self, _: WorkerId, &panics: &bool) {
+        assert!(!panics, "as asked");
+    }
+}
+
+fn start(shards: &str) -> Running {
+    Running::start(&["--shards", shards], Fragile, Panics)
+}
+
+fn open(address: SocketAddr) -> Socket {
+    let (socket, _) = connect(format!("ws://{address}/ws")).expect("an upgrade");
+    socket
+}
+
+fn say(socket: &mut Socket, text: &str) {
+    socket
+        .send(Message::text(text))
+        .expect("an open connection");
+}
+
+/// The next message; `None` if the connection is gone.
+fn hear(socket: &mut Socket) -> Option<String> {
+    Some(socket.read().ok()?.into_text().ok()?.as_str().into())
+}
+
+/// A member of the room, and the shard that it is on.
+struct Member {
+    socket: Socket,
+    shard: String,
+}
+
+impl Member {
+    fn join(address: SocketAddr) -> Self {
+        let mut socket = open(address);
+        say(&mut socket, "join");
+        // What others say may come before the answer.
+        let shard = loop {
+            let heard = hear(&mut socket).expect("an answer");
+            if heard.starts_with("joined") {
+                break heard;
+            }
+        };
+        Self { socket, shard }
+    }
+}
+
+/// Lets members join until there are two on each of two shards. Those whose shard
+/// has failed may count as there a moment longer.
+fn fill(members: &mut Vec<Member>, address: SocketAddr) {
+    let on = |members: &[Member], shard: &str| {
+        let on = |member: &&Member| member.shard == shard;
+        members.iter().filter(on).count()
+    };
+    while ["joined on 0", "joined on 1"]
+        .iter()
+        .any(|shard| on(members, shard) < 2)
+    {
+        members.push(Member::join(address));
+    }
+}
+
+#[test]
+fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
+    for way in ["panic", "later"] {
+        let server = start("2");
+        let mut members = Vec::new();
+        for round in 0..3 {
+            fill(&mut members, server.address);
+            // Whatever they have heard of each other is read, up to a mark.
+            let mark = format!("mark {round}");
+            say(&mut members[0].socket, &mark);
+            for member in &mut members {
+                while hear(&mut member.socket).expect("an open connection") != mark {}
+            }
+            let failed = members[round % 2].shard.clone();
+            say(&mut members[round % 2].socket, way);
+            let (gone, alive): (Vec<_>, Vec<_>) = members
+                .into_iter()
+                .partition(|member| member.shard == failed);
+            for mut member in gone {
+                assert_eq!(hear(&mut member.socket), None, "its connection is closed");
+            }
+            members = alive;
+            for (at, member) in members.iter_mut().enumerate() {
+                let own = format!("{at} after {round}");
+                say(&mut member.socket, &own);
+                while hear(&mut member.socket).expect("an open connection") != own {}
+            }
+        }
+        let ending = server.stop();
+        for mut member in members {
+            while hear(&mut member.socket).is_some() {}
+        }
+        let report = ending.join().expect("an end");
+        let delivery = report.stats.delivery;
+        assert_eq!(
+            delivery.queued,
+            delivery.written + delivery.evicted + delivery.discarded
+        );
+    }
+}
+
+#[test]
+fn a_task_that_panics_fails_alone() {
+    let server = start("1");
+    let mut socket = Member::join(server.address).socket;
+    for _ in 0..5 {
+        say(&mut socket, "task");
+        assert_eq!(hear(&mut socket), Some("failed".into()));
+    }
+    let ending = server.stop();
+    while hear(&mut socket).is_some() {}
+    assert_eq!(ending.join().expect("an end").dispatch.panicked, 5);
+}
+
+#[test]
+fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
+    let server = start("3");
+    // One on each shard; the last fails, the first makes room for the scrape.
+    let mut sockets: Vec<Socket> = (0..3).map(|_| open(server.address)).collect();
+    say(&mut sockets[2], "later");
+    assert_eq!(hear(&mut sockets[2]), None, "it is closed");
+    drop(sockets.remove(0));
+    thread::sleep(Duration::from_millis(500));
+    // Two that tell of the failure, and the answers: a scrape, which may wake every
+    // shard, finds them all on their way or there.
+    let page = metrics(server.address);
+    assert!(page.contains("\nstentor_shard_letters_total 4\n"), "{page}");
+    drop(sockets);
+    server.stop().join().expect("an end");
+}
+
+fn metrics(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    stream.write_all(request).expect("taken");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("a page");
+    page
+}

@@ -1,0 +1,57 @@
+//! Owns a server that runs in the process of a test, with an application of the
+//! test's own. What differs between servers is in the `adapter` of each package.
+
+use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
+
+use stentor_cli::Settings;
+use stentor_core::{Handler, ShardId, WorkerId};
+
+use crate::adapter::{Report, Server, Stop, Work, until_dropped};
+
+/// What is done with a task, whichever the server.
+pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
+    fn run(&self, worker: WorkerId, task: &H::Task) -> H::Outcome;
+}
+
+/// A server on a free port of loopback.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    stop: Stop,
+    thread: JoinHandle<Report>,
+}
+
+impl Running {
+    /// Starts a server with these flags.
+    pub(crate) fn start<H, J>(
+        flags: &[&str],
+        handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
+        job: J,
+    ) -> Self
+    where
+        H: Handler<State: Send, Task: Sync> + Send + 'static,
+        J: Job<H>,
+    {
+        let args = [&["stentor", "--listen=127.0.0.1:0"], flags].concat();
+        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+        let server = Server::bind(settings).expect("a free port");
+        let address = server.addresses().expect("an address")[0];
+        let (stop, until) = until_dropped();
+        let thread = thread::spawn(move || {
+            server
+                .run(handler, Work(job), until)
+                .expect("an orderly end")
+        });
+        Self {
+            address,
+            stop,
+            thread,
+        }
+    }
+
+    /// Tells it to end; it reports when it has.
+    pub(crate) fn stop(self) -> JoinHandle<Report> {
+        drop(self.stop);
+        self.thread
+    }
+}

@@ -1,0 +1,85 @@
+//! Owns the log of the server under test: its lines as they come, and the
+//! fields of one.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex};
+
+use super::SOON;
+
+/// What the server has logged so far.
+pub(crate) struct Log(Arc<(Mutex<Lines>, Condvar)>);
+
+#[derive(Default)]
+struct Lines {
+    lines: Vec<Line>,
+    ended: bool,
+}
+
+impl Log {
+    pub(crate) fn read(from: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new((Mutex::new(Lines::default()), Condvar::new()));
+        let log = Self(shared.clone());
+        std::thread::spawn(move || {
+            let (lines, changed) = &*shared;
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                lines.lock().expect("no panic").lines.push(Line(line));
+                changed.notify_all();
+            }
+            lines.lock().expect("no panic").ended = true;
+            changed.notify_all();
+        });
+        log
+    }
+
+    /// The first line with this message, which must come soon.
+    pub(crate) fn wait_for(&self, message: &str) -> Line {
+        let (lines, changed) = &*self.0;
+        let guard = lines.lock().expect("no panic");
+        let find = |lines: &[Line]| lines.iter().find(|line| line.says(message)).cloned();
+        let waiting = |lines: &mut Lines| find(&lines.lines).is_none() && !lines.ended;
+        let (guard, _) = changed
+            .wait_timeout_while(guard, SOON, waiting)
+            .expect("no panic");
+        let line = find(&guard.lines);
+        drop(guard);
+        line.unwrap_or_else(|| panic!("no line `{message}` in\n{self}"))
+    }
+
+    /// Every line so far.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        self.0.0.lock().expect("no panic").lines.clone()
+    }
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = self.lines().into_iter();
+        lines.try_for_each(|Line(line)| writeln!(f, "{line}"))
+    }
+}
+
+/// One line, a JSON object without objects inside.
+#[derive(Clone, Debug)]
+pub(crate) struct Line(String);
+
+impl Line {
+    /// Whether this is its message.
+    pub(crate) fn says(&self, message: &str) -> bool {
+        self.0.contains(&format!("\"message\":\"{message}\""))
+    }
+
+    /// The value of a text field, which has no escapes.
+    pub(crate) fn text(&self, key: &str) -> &str {
+        let rest = self.value(key).strip_prefix('"').expect("a text");
+        rest.split('"').next().expect("a text")
+    }
+
+    /// What follows a key, up to the end of the line.
+    pub(crate) fn value(&self, key: &str) -> &str {
+        let key = format!("\"{key}\":");
+        let at = self.0.find(&key);
+        let at = at.unwrap_or_else(|| panic!("no {key} in {}", self.0));
+        &self.0[at + key.len()..]
+    }
+}
