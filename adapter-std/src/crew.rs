@@ -5,9 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 
 use stentor_core::{Handler, ShardId};
 
+use crate::drain::wait_for;
 use crate::primitive::AtomicBool;
 use crate::primitive::thread::{Builder, JoinHandle};
 use crate::scrape::Scrape;
@@ -58,14 +60,30 @@ where
     }
 }
 
-impl<H: Handler, S: Stream> Drop for Crew<H, S> {
-    fn drop(&mut self) {
+impl<H: Handler, S: Stream> Crew<H, S> {
+    /// Ends the threads. Those that have not by then are left behind: they wait for
+    /// the lock of a shard that hangs.
+    pub(crate) fn end(mut self, until: Instant) {
+        self.tell();
+        self.threads.retain(|thread| wait_for(thread, until));
+    }
+
+    /// Tells the threads to end.
+    fn tell(&self) {
         self.stop.store(true, Ordering::Release);
         self.stations.pool.drain();
         // Its end is what is asked for.
         let _ = self.scrapes.send(None);
-        for thread in self.threads.drain(..) {
+        for thread in &self.threads {
             thread.thread().unpark();
+        }
+    }
+}
+
+impl<H: Handler, S: Stream> Drop for Crew<H, S> {
+    fn drop(&mut self) {
+        self.tell();
+        for thread in self.threads.drain(..) {
             // One that has panicked has said so.
             let _ = thread.join();
         }

@@ -86,5 +86,5 @@ mod writer;
 
 pub use drain::Hurry;
 pub use server::Server;
-pub use stentor_cli::Report;
+pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

@@ -5,13 +5,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
-use stentor_cli::{Census, Report, Settings, listen};
-use stentor_core::{Handler, ShardId, Stats};
+use stentor_cli::{Census, Hang, Report, Settings, listen};
+use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
 
 use crate::crew::{Crew, start, start_workers};
-use crate::drain::{Hurry, drain, wait_for_threads};
+use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
 use crate::station::Stations;
 use crate::workers::{Pool, Work};
@@ -69,7 +70,9 @@ impl Server {
     ///
     /// # Errors
     /// A thread that the operating system does not give, or a listener that has
-    /// failed.
+    /// failed. A [`Hang`] within, of the kind [`TimedOut`](io::ErrorKind::TimedOut),
+    /// if an application has not returned when all time is over: then its shard,
+    /// and every thread that waits for it, is left behind.
     pub fn run<H, W>(
         self,
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
@@ -139,21 +142,21 @@ impl Server {
         };
         info!("shutdown: stopping server and worker pool...");
         drop(stop);
+        // It may wait for a shard that hangs.
+        let stopped = wait_for(&acceptor, Instant::now() + LAST_SOCKET);
         // One that has panicked has said so.
-        let failed = acceptor.join().is_err() || failed;
+        let failed = failed || stopped && acceptor.join().is_err();
         drain(&stations, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);
-        drop(crew);
+        let until = Instant::now() + Hang::GRACE;
+        crew.end(until);
         stations.pool.desk.abandon();
         // A worker that is busy still is not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
         }
-        let mut stats = Stats::default();
-        for at in stations.shards() {
-            stats += &stations.stats(at);
-        }
+        let stats = take_stock(&stations, until)?;
         let report = Report::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
@@ -161,3 +164,6 @@ impl Server {
         Ok(report)
     }
 }
+
+/// How long the acceptor may take to see that it is to end.
+const LAST_SOCKET: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 
+use stentor_cli::drain::Order;
 use stentor_cli::metrics::CONTENT_TYPE;
 use stentor_cli::{Census, Journal};
 use stentor_core::{
@@ -56,6 +57,8 @@ pub(crate) enum Post {
     Letter(Letter),
     /// The answer to a request for the metrics.
     Metrics(Scrape, Arc<str>),
+    /// The server ends.
+    Order(Order),
 }
 
 /// What the lock of a shard protects.
@@ -173,13 +176,6 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         self.turn(at, work, |_| ());
     }
 
-    /// [`handle_with`](Self::handle_with) on every shard.
-    pub(crate) fn handle_with_all(&self, work: impl Fn(&mut Inside<H, S>)) {
-        for at in self.shards() {
-            self.handle_with(at, &work);
-        }
-    }
-
     /// Sees to letters and timers, and says when it is to be called next. Only
     /// the ticker calls this.
     pub(crate) fn tick(&self, at: ShardId) -> Option<Timestamp> {
@@ -216,25 +212,17 @@ impl<H: Handler, S: Stream> Stations<H, S> {
 
     /// What a shard has counted; `None` if somebody has its lock just now.
     pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
-        let inside = match self.stations[at.index()].inside.try_lock() {
-            Ok(inside) => inside,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let inside = self.stations[at.index()].try_lock()?;
         Some(inside.shard.stats())
     }
 
-    /// What a shard has counted.
-    pub(crate) fn stats(&self, at: ShardId) -> Stats {
-        self.stations[at.index()].lock().shard.stats()
-    }
-
-    /// Whether something holds of every shard.
+    /// Whether something holds of every shard; not if somebody has the lock of one just now.
     pub(crate) fn all(&self, holds: impl Fn(&Shard<H>) -> bool) -> bool {
         let holds = |station: &Station<H, S>| {
             // Letters under way can make a shard busy that is not.
-            let inside = station.lock();
-            holds(&inside.shard) && inside.inbox.is_empty() && station.mailbox.is_empty()
+            station.try_lock().is_some_and(|inside| {
+                holds(&inside.shard) && inside.inbox.is_empty() && station.mailbox.is_empty()
+            })
         };
         self.stations.iter().all(holds)
     }
@@ -378,6 +366,15 @@ impl<H: Handler, S: Stream> Station<H, S> {
         // Whatever panicked under it was caught there, and the shard replaced.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// `None` if somebody has it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Inside<H, S>>> {
+        match self.inside.try_lock() {
+            Ok(inside) => Some(inside),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
 }
 
 impl<H: Handler, S: Stream> Inside<H, S> {
@@ -389,6 +386,9 @@ impl<H: Handler, S: Stream> Inside<H, S> {
                 self.shard
                     .handle_answer(self.now, id, 200, kind, body, head_only);
             }
+            Post::Order(Order::Drain) => self.shard.handle_drain(self.now),
+            Post::Order(Order::Close(code)) => self.shard.handle_close_all(self.now, code),
+            Post::Order(Order::Abort) => self.shard.handle_abort(self.now),
         }
     }
 

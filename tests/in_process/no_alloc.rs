@@ -136,7 +136,7 @@ fn echo_allocates_nothing() {
         assert_eq!(count, 0, "{at_once} x {size} bytes, {ECHOES} times");
     }
     drop(socket);
-    server.stop().join().expect("an end");
+    server.stop().report();
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_broadcast_to_a_thousand_allocates_nothing() {
         );
     }
     drop(sockets);
-    server.stop().join().expect("an end");
+    server.stop().report();
 }
 
 /// One shard, and no pings meanwhile.
