@@ -149,8 +149,8 @@ fn what_the_deadline_cuts_off_is_counted() {
     let mut server = Server::start("--shards 2 --drain 1s --write-timeout 60s");
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
-    let good = joined(Raw::open(&server), "A");
     let waiting = server.metrics().get("ws_send_queue_length");
+    let good = joined(Raw::open(&server), "A");
     let begin = Instant::now();
     server.terminate();
     let (heard, code) = hear_out(good, Duration::ZERO, || ());
