@@ -2,12 +2,14 @@
 //! outcome to the shard of whoever asked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, PoisonError};
+use std::sync::PoisonError;
 
 use stentor_cli::{Desk, Settings};
 use stentor_core::{Handler, Job, WorkerId};
 
+use crate::primitive::Condvar;
 use crate::station::Stations;
+use crate::stream::Stream;
 
 /// What workers do with a task. One value serves all workers at once.
 pub trait Work<H: Handler>: Send + Sync + 'static {
@@ -61,7 +63,11 @@ impl<H: Handler> Pool<H> {
 }
 
 /// One worker, until the dispatcher drains.
-pub(crate) fn run<H: Handler, W: Work<H>>(worker: WorkerId, stations: &Stations<H>, work: &W) {
+pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
+    worker: WorkerId,
+    stations: &Stations<H, S>,
+    work: &W,
+) {
     let pool = &stations.pool;
     while let Some(Job { conn, task, .. }) = pool.next(worker) {
         let outcome = catch_unwind(AssertUnwindSafe(|| work.run(worker, &task))).ok();

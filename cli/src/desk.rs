@@ -1,7 +1,12 @@
 //! Owns the dispatcher of a server behind its lock, and what is told of the end of a task. How a
 //! worker waits for one, and what it runs on, is the adapter's business.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{ConnId, DispatchStats, Dispatcher, Handler, TaskEnd, WorkerId};
 use tracing::error;

@@ -147,7 +147,7 @@ fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
         for mut member in members {
             while hear(&mut member.socket).is_some() {}
         }
-        let report = ending.join().expect("an end");
+        let report = ending.report();
         let delivery = report.stats.delivery;
         assert_eq!(
             delivery.queued,
@@ -166,7 +166,7 @@ fn a_task_that_panics_fails_alone() {
     }
     let ending = server.stop();
     while hear(&mut socket).is_some() {}
-    assert_eq!(ending.join().expect("an end").dispatch.panicked, 5);
+    assert_eq!(ending.report().dispatch.panicked, 5);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
     let page = metrics(server.address);
     assert!(page.contains("\nstentor_shard_letters_total 4\n"), "{page}");
     drop(sockets);
-    server.stop().join().expect("an end");
+    server.stop().report();
 }
 
 fn metrics(address: SocketAddr) -> String {

@@ -32,14 +32,10 @@ pub struct Snapshot<'a> {
     pub dispatch: DispatchStats,
     /// Sockets turned away before they reached a shard, because the server was full.
     pub refused_full: u64,
-    /// Sockets turned away before they reached a shard, because the server was draining.
-    pub refused_draining: u64,
     /// Failures to accept a socket, as when file descriptors run out.
     pub accept_errors: u64,
     /// Shards that failed and were started again, empty.
     pub shard_restarts: u64,
-    /// Whether the server is shutting down.
-    pub draining: bool,
 }
 
 impl<'a> Snapshot<'a> {
@@ -53,10 +49,8 @@ impl<'a> Snapshot<'a> {
             turns: Turns::default(),
             dispatch: DispatchStats::default(),
             refused_full: 0,
-            refused_draining: 0,
             accept_errors: 0,
             shard_restarts: 0,
-            draining: false,
         }
     }
 }
@@ -353,14 +347,11 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         turns,
         dispatch: _,
         refused_full,
-        refused_draining,
         accept_errors,
         shard_restarts,
-        draining,
     } = snapshot;
-    let help = "Sockets turned away before they reached a shard, by cause.";
-    let causes = [("full", *refused_full), ("draining", *refused_draining)];
-    page.counters("stentor_sockets_refused_total", help, "cause", causes);
+    let help = "Sockets turned away before they reached a shard, because the server was full.";
+    page.counter("stentor_sockets_refused_total", help, *refused_full);
     page.counter(
         "stentor_accept_errors_total",
         "Failures to accept a socket.",
@@ -370,11 +361,6 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         "stentor_shard_restarts_total",
         "Shards that failed and were started again.",
         *shard_restarts,
-    );
-    page.gauge(
-        "stentor_draining",
-        "1 while the server is shutting down.",
-        u64::from(*draining),
     );
 
     let help = "How long turns kept a shard to themselves: nothing else is done there meanwhile.";
