@@ -102,21 +102,30 @@ impl Offer {
     //# Connection_.
     fn deflate(&self, response: &Response<'_>) -> Result<Option<Params>, ResponseError> {
         let mut agreed = None;
-        for line in response.header("sec-websocket-extensions") {
+        // Over all of its lines, the list must have an element.
+        let mut is_empty = response.header(EXTENSIONS).next().is_some();
+        for line in response.header(EXTENSIONS) {
             for extension in Extension::parse_list(line) {
                 let answer = extension.map_err(|Malformed| ResponseError::Extension)?;
+                is_empty = false;
                 // It need not say to which of the offers it is the answer.
                 let mut offers = self.deflate.iter();
                 let params = offers.find_map(|offer| offer.parse_answer(&answer));
                 let params = params.ok_or(ResponseError::Extension)?;
+                // Such as itself; any other has failed as not offered.
                 if agreed.replace(params).is_some() {
                     return Err(ResponseError::Extension);
                 }
             }
         }
+        if is_empty {
+            return Err(ResponseError::Extension);
+        }
         Ok(agreed)
     }
 }
+
+const EXTENSIONS: &str = "sec-websocket-extensions";
 
 #[cfg(test)]
 mod tests {
@@ -141,9 +150,9 @@ mod tests {
         let request = Request::new(&Uri::parse("ws://h/").expect("an address"))
             .subprotocol("chat")
             .and_then(|request| request.subprotocol("superchat"))
-            .expect("well-formed")
-            .deflate(NARROW)
-            .deflate(Params::default());
+            .and_then(|request| request.deflate(NARROW))
+            .and_then(|request| request.deflate(Params::default()))
+            .expect("well-formed");
         let offer = Offer::new(request, b"dGhlIHNhbXBsZSBub25jZQ==");
         let mut fields = Fields::new();
         let parsed = Response::parse(head.as_bytes(), &mut fields, &Config::default())?;
@@ -239,7 +248,6 @@ mod tests {
     #[cfg(feature = "deflate")]
     fn an_extension_is_one_of_those_offered_on_its_terms() {
         for (lines, answer) in [
-            ("", None),
             ("permessage-deflate", Some(Params::default())),
             (", permessage-deflate,", Some(Params::default())),
             (
@@ -263,6 +271,9 @@ mod tests {
             );
         }
         for wrong in [
+            "",
+            " , ,",
+            "\r\nSec-WebSocket-Extensions: ,",
             "z",
             "permessage-deflate, z",
             "Permessage-Deflate",

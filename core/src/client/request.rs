@@ -23,15 +23,17 @@ impl Request {
     /// A request for what is at this address, with no offers.
     pub fn new(uri: &Uri<'_>) -> Self {
         let (slash, resource) = uri.target();
+        // Writing to a String does not fail.
         let mut lines = String::new();
-        let _ = write!(lines, "GET {slash}{resource} HTTP/1.1\r\n"); // a String takes all
+        let _ = write!(lines, "GET {slash}{resource} HTTP/1.1\r\n");
         let (host, port) = uri.named();
         let _ = match port {
             Some(port) => write!(lines, "Host: {host}:{port}\r\n"),
             None => write!(lines, "Host: {host}\r\n"),
         };
-        lines
-            .push_str("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+        lines.push_str("Upgrade: websocket\r\n");
+        lines.push_str("Connection: Upgrade\r\n");
+        lines.push_str("Sec-WebSocket-Version: 13\r\n");
         Self {
             lines,
             subprotocols: Vec::new(),
@@ -69,15 +71,21 @@ impl Request {
 
     /// Offers permessage-deflate (RFC 7692), behind what was offered before.
     /// Without the feature `deflate` it is not offered.
+    ///
+    /// # Errors
+    /// [`RequestError::WindowBits`].
     //= https://www.rfc-editor.org/rfc/rfc7692#section-5
     //# To offer use of a PMCE, a client MUST include the extension name of
     //# the PMCE in the "Sec-WebSocket-Extensions" header field of its opening
     //# handshake of the WebSocket connection.
-    pub fn deflate(mut self, offer: Params) -> Self {
+    pub fn deflate(mut self, offer: Params) -> Result<Self, RequestError> {
+        if !offer.is_valid() {
+            return Err(RequestError::WindowBits);
+        }
         if deflate::IS_BUILT {
             self.deflate.push(offer);
         }
-        self
+        Ok(self)
     }
 
     /// Adds a header field, such as `Authorization` or `Cookie`.
@@ -171,12 +179,14 @@ mod tests {
             .and_then(|request| request.header("Authorization", "Basic \u{e9}"))
             .and_then(|request| request.subprotocol("chat.v2"))
             .and_then(|request| request.subprotocol("chat"))
-            .expect("well-formed")
-            .deflate(Params::default())
-            .deflate(Params {
-                client_max_window_bits: Some(15),
-                ..Params::default()
-            });
+            .and_then(|request| request.deflate(Params::default()))
+            .and_then(|request| {
+                request.deflate(Params {
+                    client_max_window_bits: Some(15),
+                    ..Params::default()
+                })
+            })
+            .expect("well-formed");
         let rest = "Origin: https://a.example\r\nAuthorization: Basic \u{e9}\r\n\
             Sec-WebSocket-Key: KEY\r\nSec-WebSocket-Protocol: chat.v2, chat\r\n\
             Sec-WebSocket-Extensions: permessage-deflate, \
@@ -218,5 +228,23 @@ mod tests {
             assert_eq!(error, Some(RequestError::FieldValue), "{value:?}");
         }
         assert!(request().header("Sec-Fetch-Mode", " \t").is_ok());
+        for (bits, is_valid) in [(0, false), (7, false), (8, true), (15, true), (16, false)] {
+            let server = Params {
+                server_max_window_bits: Some(bits),
+                ..Params::default()
+            };
+            let client = Params {
+                client_max_window_bits: Some(bits),
+                ..Params::default()
+            };
+            for offer in [server, client] {
+                let error = request().deflate(offer).err();
+                assert_eq!(
+                    error,
+                    (!is_valid).then_some(RequestError::WindowBits),
+                    "{bits}"
+                );
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Owns the address of a WebSocket (RFC 6455 §3). Resolves no names.
 
 use super::error::RequestError;
-use crate::handshake::Authority;
+use crate::handshake::{Authority, is_written_of};
 
 /// A `ws:` or `wss:` URI taken apart.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ impl<'a> Uri<'a> {
     ///
     /// # Errors
     /// [`RequestError::Uri`] for another scheme, a user, a fragment, or what may
-    /// not stand in a URI.
+    /// not stand in a URI unless it is percent-encoded (RFC 3986).
     //= https://www.rfc-editor.org/rfc/rfc6455#section-3
     //# Fragment identifiers are meaningless in the context of WebSocket URIs
     //# and MUST NOT be used on these URIs.
@@ -29,8 +29,7 @@ impl<'a> Uri<'a> {
         };
         let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let authority = Authority::parse(authority.as_bytes()).ok_or(RequestError::Uri)?;
-        // What is not ASCII is written percent-encoded.
-        if !resource.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        if !is_written_of(resource, b":@/?") {
             return Err(RequestError::Uri);
         }
         Ok(Self {
@@ -96,6 +95,14 @@ mod tests {
             ("ws://a:/x?y?z", false, "a", 80, None, "/x?y?z"),
             ("ws://[::1]:9001//", false, "::1", 9_001, Some(9_001), "//"),
             ("ws://a/x?u=ws://b", false, "a", 80, None, "/x?u=ws://b"),
+            (
+                "ws://a/~%7b;p=1/@:!$&'()*+,?%c3%A9/?",
+                false,
+                "a",
+                80,
+                None,
+                "/~%7b;p=1/@:!$&'()*+,?%c3%A9/?",
+            ),
         ] {
             let uri = Uri::parse(text).expect(text);
             assert_eq!(
@@ -127,6 +134,13 @@ mod tests {
             "ws://a/\u{e9}",
             "ws://a:65536",
             "ws://a b/",
+            "ws://a/{x}",
+            "ws://a/?a=[0]",
+            "ws://a/\"",
+            "ws://a/\\b",
+            "ws://a/%",
+            "ws://a/%a",
+            "ws://a/?%4g",
         ] {
             assert_eq!(Uri::parse(text).err(), Some(RequestError::Uri), "{text}");
         }

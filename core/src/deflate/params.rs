@@ -2,6 +2,7 @@
 //! terms, and how either is written.
 
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use super::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::handshake::extension::Extension;
@@ -70,8 +71,8 @@ impl Params {
         Self::parse(offer, Some(MAX_BITS))
     }
 
-    /// Takes the answer to this offer; `None` if it is not one to it, and the
-    /// connection fails.
+    /// Takes the answer to this offer, and says what holds now; `None` if it is
+    /// not one to it, and the connection fails.
     //= https://www.rfc-editor.org/rfc/rfc7692#section-7
     //# A client MUST _Fail the WebSocket Connection_ if the peer server
     //# accepted an extension negotiation offer for this extension with an
@@ -85,12 +86,25 @@ impl Params {
             (Some(_), None) => false,
             (None, _) => true,
         };
-        let client_window = match (self.client_max_window_bits, answer.client_max_window_bits) {
-            (Some(_), _) => true,
-            (None, answered) => answered.is_none(),
-        };
+        let client_window =
+            self.client_max_window_bits.is_some() || answer.client_max_window_bits.is_none();
+        // A value in the offer says that the client uses no larger window, whatever
+        // the answer (§7.1.2.2).
+        let hint = self.client_max_window_bits.filter(|&bits| bits < MAX_BITS);
+        let client_windows = [hint, answer.client_max_window_bits];
         let takeover = answer.server_no_context_takeover || !self.server_no_context_takeover;
-        (server_window && client_window && takeover).then_some(answer)
+        (server_window && client_window && takeover).then_some(Self {
+            client_max_window_bits: client_windows.into_iter().flatten().min(),
+            ..answer
+        })
+    }
+
+    /// Whether it can be written: no window is smaller or larger than there are.
+    pub(crate) fn is_valid(&self) -> bool {
+        [self.server_max_window_bits, self.client_max_window_bits]
+            .into_iter()
+            .flatten()
+            .all(|bits| WINDOWS.contains(&bits))
     }
 
     /// The answer to this offer; `None` if it is declined.
@@ -121,6 +135,7 @@ impl Params {
     }
 
     /// Appends the offer as a client writes it.
+    // Its decompressor has the largest there is, which goes without saying.
     pub fn write_offer(&self, out: &mut Vec<u8>) {
         self.write(out);
         match self.client_max_window_bits {
@@ -199,10 +214,12 @@ pub(super) const MIN_BITS: u8 = 9;
 /// The largest window, which is also that of whoever says nothing.
 pub(super) const MAX_BITS: u8 = 15;
 
+/// What may be agreed on.
+const WINDOWS: RangeInclusive<u8> = 8..=MAX_BITS;
+
 fn bits(number: u32) -> Option<u8> {
-    (8..=u32::from(MAX_BITS))
-        .contains(&number)
-        .then_some(number as u8)
+    let bits = u8::try_from(number).ok()?;
+    WINDOWS.contains(&bits).then_some(bits)
 }
 
 fn write_bits(out: &mut Vec<u8>, name: &[u8], bits: u8) {
@@ -371,6 +388,27 @@ mod tests {
             "; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=9",
         ] {
             assert!(!fits(&strict, bad), "{bad}");
+        }
+    }
+
+    /// RFC 7692 §7.1.2.2: what a client says of its window it keeps to.
+    #[test]
+    fn a_hint_is_a_promise() {
+        for (hint, answered, window) in [
+            (15, "", 15),
+            (15, "; client_max_window_bits=10", 10),
+            (10, "", 10),
+            (10, "; client_max_window_bits=15", 10),
+            (10, "; client_max_window_bits=9", 9),
+            (8, "", 8),
+        ] {
+            let offer = Params {
+                client_max_window_bits: Some(hint),
+                ..Params::default()
+            };
+            let line = String::from("permessage-deflate") + answered;
+            let agreed = offer.parse_answer(&first(&line)).expect("an answer");
+            assert_eq!(agreed.client().window_bits, window, "{hint}: {line}");
         }
     }
 

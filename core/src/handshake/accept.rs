@@ -146,11 +146,18 @@ fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params
     let terms = config.deflate_terms(true);
     let is_acceptable = |offer: &Params| config.compression() && offer.answer(terms).is_some();
     let mut chosen = None;
-    for line in request.header("sec-websocket-extensions") {
+    // Over all of its lines, the list must have an element.
+    let mut is_empty = request.header(EXTENSIONS).next().is_some();
+    for line in request.header(EXTENSIONS) {
         for extension in Extension::parse_list(line) {
             let extension = extension.map_err(|Malformed| HandshakeError::Extensions)?;
+            is_empty = false;
+            // One is accepted, and there is no other to accept.
             chosen = chosen.or_else(|| Params::parse_offer(&extension).filter(is_acceptable));
         }
+    }
+    if is_empty {
+        return Err(HandshakeError::Extensions);
     }
     Ok(chosen)
 }
@@ -173,6 +180,7 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
 }
 
 const WS_PATH: &str = "/ws";
+const EXTENSIONS: &str = "sec-websocket-extensions";
 
 #[cfg(test)]
 mod tests {
@@ -241,6 +249,10 @@ mod tests {
                 "Host",
                 "Host: h.example\r\nSec-WebSocket-Protocol: chat.v2, ,a!\r\nSec-WebSocket-Protocol:",
             ),
+            (
+                "Host",
+                "Host: h.example\r\nSec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: x-a; b",
+            ),
         ] {
             assert_eq!(decided(&with(start, lines)), upgraded(), "{lines}");
         }
@@ -249,8 +261,8 @@ mod tests {
     #[test]
     fn each_fault_has_its_error() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
-            Version,
+            Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
+            Subprotocol, Version,
         };
         for (start, lines, error) in [
             ("Host", "", Host),
@@ -340,6 +352,18 @@ mod tests {
             let line = format!("Sec-WebSocket-Protocol: {offer}");
             assert_eq!(decided(&plus(&line)), Err(Subprotocol), "{offer}");
         }
+        for offer in [
+            "",
+            " , ,",
+            ";",
+            "a;",
+            "a b",
+            "a, b=1",
+            "a\r\nSec-WebSocket-Extensions: ;",
+        ] {
+            let line = format!("Sec-WebSocket-Extensions: {offer}");
+            assert_eq!(decided(&plus(&line)), Err(Extensions), "{offer}");
+        }
         for body in [
             "Content-Length: 1",
             "Content-Length: -0",
@@ -364,14 +388,14 @@ mod tests {
     #[test]
     fn the_first_fault_is_named() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
-            Version,
+            Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
+            Subprotocol, Version,
         };
         // Every fault at once; then they are mended one by one, in the order of the checks.
         let mut head = UPGRADE
             .replace(
                 "GET /ws HTTP/1.1\r\nHost: h.example",
-                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null\r\nSec-WebSocket-Protocol: a, a",
+                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null\r\nSec-WebSocket-Protocol: a, a\r\nSec-WebSocket-Extensions: ;x",
             )
             .replace("websocket\r\n", "h2c\r\n")
             .replace(": 13", ": 8")
@@ -386,6 +410,7 @@ mod tests {
             (Version, ": 8", ": 13"),
             (Key, "....", "dGhl"),
             (Subprotocol, "a, a", "a, b"),
+            (Extensions, ";x", "x"),
             (Origin, "null", "http://h"),
         ] {
             assert_eq!(decided(&head), Err(fault), "{head}");
