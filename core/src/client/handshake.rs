@@ -36,6 +36,12 @@ impl Offer {
     }
 
     /// Checks an answer whose status is 101.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# The client MUST validate the server's response as follows:
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# If the server's response does not conform to the requirements for
+    //# the server's handshake as defined in this section and in Section
+    //# 4.2.2, the client MUST _Fail the WebSocket Connection_.
     pub(super) fn check(&self, response: &Response<'_>) -> Result<Agreed, ResponseError> {
         let lines = response.lines();
         if response.minor_version() == 0 {
@@ -63,6 +69,14 @@ impl Offer {
         {
             return Err(ResponseError::Connection);
         }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the response lacks a |Sec-WebSocket-Accept| header field or
+        //# the |Sec-WebSocket-Accept| contains a value other than the
+        //# base64-encoded SHA-1 of the concatenation of the
+        //# |Sec-WebSocket-Key| (as a string, not base64-decoded) with the
+        //# string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" but ignoring any
+        //# leading and trailing whitespace, the client MUST _Fail the
+        //# WebSocket Connection_.
         if lines.only("sec-websocket-accept") != Some(&self.accept) {
             return Err(ResponseError::Accept);
         }
@@ -112,6 +126,14 @@ impl Offer {
                 let mut offers = self.deflate.iter();
                 let params = offers.find_map(|offer| offer.parse_answer(&answer));
                 let params = params.ok_or(ResponseError::Extension)?;
+                //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+                //# A client that received a response accepting a PMCE
+                //# extension negotiation offer together with such an
+                //# extension MUST _Fail the WebSocket Connection_.
+                //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+                //# A client that receives a response accepting a PMCE
+                //# extension negotiation offer together with such an
+                //# extension MUST _Fail the WebSocket Connection_.
                 // Such as itself; any other has failed as not offered.
                 if agreed.replace(params).is_some() {
                     return Err(ResponseError::Extension);

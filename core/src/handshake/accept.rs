@@ -142,6 +142,10 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
 //# If a value is received by either the client or the server during negotiation
 //# that does not conform to the ABNF below, the recipient of such malformed
 //# data MUST immediately _Fail the WebSocket Connection_.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the server supports multiple extensions, then the value MUST be
+//# derived from the client's handshake, specifically by selecting one or
+//# more of the values from the |Sec-WebSocket-Extensions| field.
 fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params>, HandshakeError> {
     let terms = config.deflate_terms(true);
     let is_acceptable = |offer: &Params| config.compression() && offer.answer(terms).is_some();
@@ -152,6 +156,15 @@ fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params
         for extension in Extension::parse_list(line) {
             let extension = extension.map_err(|Malformed| HandshakeError::Extensions)?;
             is_empty = false;
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+            //# A server MUST NOT accept a PMCE extension negotiation offer
+            //# together with another extension if the PMCE will conflict
+            //# with the extension on their use of the RSV1 bit.
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+            //# A server MUST NOT accept a PMCE extension negotiation offer
+            //# together with another extension if the PMCE will be applied
+            //# to the output of the extension and any of the following
+            //# conditions applies to the extension:
             // One is accepted, and there is no other to accept.
             chosen = chosen.or_else(|| Params::parse_offer(&extension).filter(is_acceptable));
         }
