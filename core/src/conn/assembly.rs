@@ -76,6 +76,9 @@ impl Assembly {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
         //# Message fragments MUST be delivered to the recipient in the order
         //# sent by the sender.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+        //# Concatenate the payload data portion of the received frames of
+        //# the compressed message.
         self.message.extend_from_slice(piece);
         Ok(len)
     }
