@@ -37,6 +37,19 @@ impl Buffers {
         buffer
     }
 
+    /// Appends to a buffer. One that has to grow grows to the size of a class, so
+    /// that it will do for whoever needs as much next; to less than twice its bytes.
+    pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+        let len = buffer.len() + bytes.len();
+        if len > buffer.capacity()
+            && len >= SMALLEST
+            && let Some(size) = size_of_class(class_for(len))
+        {
+            buffer.reserve_exact(size - buffer.len());
+        }
+        buffer.extend_from_slice(bytes);
+    }
+
     /// Gives a buffer back.
     pub(crate) fn give(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
@@ -128,6 +141,27 @@ mod tests {
         buffers.give(used);
         let again = buffers.take_for(6_000);
         assert_eq!((again.len(), again.capacity()), (0, 8_192));
+    }
+
+    #[test]
+    fn one_that_grows_is_of_a_class_again() {
+        let mut buffer = Vec::new();
+        for (more, at_least, at_most) in [
+            (1, 1, 127),
+            (99, 100, 200),
+            (28, 128, 128),
+            (1, 256, 256),
+            (70_000, 128 << 10, 128 << 10),
+            (200_000, 270_129, 600_000),
+        ] {
+            Buffers::append(&mut buffer, &alloc::vec![7; more]);
+            let capacity = buffer.capacity();
+            assert!(
+                (at_least..=at_most).contains(&capacity),
+                "{more}: {capacity}"
+            );
+        }
+        assert_eq!(buffer.len(), 270_129);
     }
 
     #[test]

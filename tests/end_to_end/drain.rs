@@ -225,7 +225,8 @@ fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye() {
 
 #[test]
 fn nobody_new_is_let_in_meanwhile() {
-    let mut server = Server::start("--shards 2 --drain 3s --write-timeout 60s");
+    let mut server =
+        Server::start("--shards 2 --drain 3s --write-timeout 60s --handshake-timeout 60s");
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let mut early = Raw::connect(server.address());

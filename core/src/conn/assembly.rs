@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::workspace::Workspace;
+use crate::buffers::Buffers;
 use crate::error::PeerError;
 use crate::wire::header::Header;
 use crate::wire::mask;
@@ -79,7 +80,7 @@ impl Assembly {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
         //# Concatenate the payload data portion of the received frames of
         //# the compressed message.
-        self.message.extend_from_slice(piece);
+        Buffers::append(&mut self.message, piece);
         Ok(len)
     }
 
