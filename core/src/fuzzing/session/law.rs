@@ -20,7 +20,7 @@ impl<A: App> World<A> {
     }
 
     pub(super) fn check_link(&self, at: usize, all: bool) {
-        self.links[at].check_told();
+        self.links[at].check_told(&self.config);
         if A::ECHOES {
             self.links[at].check_echoes(&self.config, all);
         }
@@ -49,7 +49,7 @@ impl<A: App> World<A> {
         }
         for link in &self.links {
             assert!(link.gone, "{link:?}");
-            link.check_told();
+            link.check_told(&self.config);
         }
         for shard in &self.shards {
             let stats = shard.stats();
@@ -62,8 +62,9 @@ impl<A: App> World<A> {
                 stats.links.held,
                 stats.links.active,
                 stats.links.tasks_pending,
+                stats.deflate.context_bytes,
             ];
-            assert_eq!(gauges, [0; 7], "{stats:#?}");
+            assert_eq!(gauges, [0; 8], "{stats:#?}");
             let ends: u64 = stats.closed.iter().sum();
             assert_eq!(stats.links.opened, ends, "each ends once");
             assert_eq!(shard.poll_timeout(), None);
