@@ -3,6 +3,7 @@
 
 mod law;
 mod link;
+mod words;
 mod world;
 
 use alloc::vec::Vec;
@@ -19,7 +20,8 @@ use world::World;
 ///
 /// # Panics
 /// If a message is unaccounted for, a peer is told something that is not
-/// WebSocket, an echo is lost or changed, or something is left once all have gone.
+/// WebSocket, or that nobody has said, an echo is lost or changed, or something
+/// is left once all have gone.
 pub fn session(data: &[u8]) {
     let mut input = Reader::new(data);
     let flags = input.byte();

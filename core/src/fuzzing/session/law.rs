@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::App;
+use super::words::Words;
 use super::world::{PEERS, World};
 
 impl<A: App> World<A> {
@@ -51,6 +52,9 @@ impl<A: App> World<A> {
             assert!(link.gone, "{link:?}");
             link.check_told(&self.config);
         }
+        if !A::ECHOES {
+            self.check_words();
+        }
         for shard in &self.shards {
             let stats = shard.stats();
             assert!(shard.is_empty() && shard.is_quiet(), "{stats:#?}");
@@ -68,6 +72,21 @@ impl<A: App> World<A> {
             let ends: u64 = stats.closed.iter().sum();
             assert_eq!(stats.links.opened, ends, "each ends once");
             assert_eq!(shard.poll_timeout(), None);
+        }
+    }
+
+    /// Checks that all that was told was said, if it is known what was said.
+    fn check_words(&self) {
+        let all = || self.links.iter().chain(&self.past);
+        let mut words = Words::default();
+        for link in all() {
+            let Some((sent, _)) = link.sent(&self.config) else {
+                return;
+            };
+            words.add(&sent);
+        }
+        for told in all().filter_map(|link| link.said(&self.config)) {
+            words.check(&told);
         }
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::super::inflate::Inflation;
 use super::super::pack::Packer;
-use super::super::peer::{Frame, Said, decode_naively, length, write_frame};
+use super::super::peer::{Frame, Said, Verdict, decode_naively, length, write_frame};
 use crate::config::Config;
 use crate::conn::{MessageLimits, Role};
 use crate::deflate::Params;
@@ -174,17 +174,7 @@ impl Link {
         let Some(said) = self.said(config) else {
             return;
         };
-        let mut fields = Fields::new();
-        let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config) else {
-            panic!("101 without a request");
-        };
-        let limits = MessageLimits {
-            bytes: config.max_message(),
-            empty_fragments: config.max_empty_fragments() as u32,
-        };
-        let agreed = self.agreed(config);
-        let inflation = agreed.map(|agreed| Inflation::new(agreed.client().takeover));
-        let (sent, error) = decode_naively(&self.sent[head..], Role::Server, limits, inflation);
+        let (sent, error) = self.sent(config).expect("it was answered");
         let messages = |said: Vec<Said>| -> Vec<Said> {
             said.into_iter()
                 .filter(|said| matches!(said, Said::Message(..)))
@@ -198,8 +188,32 @@ impl Link {
         }
     }
 
+    /// What the shard has read of the peer's frames; `None` if the peer has gone
+    /// before it knew what was agreed on.
+    pub(super) fn sent(&self, config: &Config) -> Option<Verdict> {
+        let mut fields = Fields::new();
+        let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config) else {
+            return Some((Vec::new(), None));
+        };
+        if config.compression() && self.head_len() == 0 {
+            return None;
+        }
+        let limits = MessageLimits {
+            bytes: config.max_message(),
+            empty_fragments: config.max_empty_fragments() as u32,
+        };
+        let agreed = self.agreed(config);
+        let inflation = agreed.map(|agreed| Inflation::new(agreed.client().takeover));
+        Some(decode_naively(
+            &self.sent[head..],
+            Role::Server,
+            limits,
+            inflation,
+        ))
+    }
+
     /// What the peer was told in frames; `None` if it was not upgraded.
-    fn said(&self, config: &Config) -> Option<Vec<Said>> {
+    pub(super) fn said(&self, config: &Config) -> Option<Vec<Said>> {
         assert!(self.got.starts_with(b"HTTP/1.1 ") || b"HTTP/1.1 ".starts_with(&self.got));
         if !self.got.starts_with(b"HTTP/1.1 101 ") || self.head_len() == 0 {
             return None;

@@ -20,6 +20,8 @@ pub(super) struct World<A: App> {
     pub(super) config: Config,
     pub(super) shards: Vec<Shard<A>>,
     pub(super) links: Vec<Link>,
+    /// Those that others have replaced.
+    pub(super) past: Vec<Link>,
     /// From each shard to each other.
     pub(super) mail: Vec<VecDeque<Letter>>,
     tasks: VecDeque<(ConnId, A::Task)>,
@@ -41,6 +43,7 @@ impl<A: App> World<A> {
                 .map(|shard| Shard::new(ShardId(shard), config, app))
                 .collect(),
             links: Vec::new(),
+            past: Vec::new(),
             mail: (0..shards * shards).map(|_| VecDeque::new()).collect(),
             tasks: VecDeque::new(),
             now: Timestamp::ORIGIN,
@@ -176,7 +179,7 @@ impl<A: App> World<A> {
         let new = self.accept(self.links[at].id.shard().index(), admission);
         assert_ne!(self.links[new].id, self.links[at].id, "a name is used once");
         self.check_link(at, false);
-        self.links.swap_remove(at);
+        self.past.push(self.links.swap_remove(at));
         assert_eq!(self.links.len(), PEERS);
     }
 
