@@ -143,15 +143,14 @@ impl Inflater {
                 out.reserve_exact((out.len() + input.len()).max(LEAST).min(most));
             }
             let (taken, given) = (self.0.total_in(), out.len());
-            let status = self
-                .0
-                .decompress_vec(input, out, FlushDecompress::Sync)
-                .map_err(|_| PeerError::BadDeflate)?;
+            let status = self.0.decompress_vec(input, out, FlushDecompress::Sync);
             let taken = (self.0.total_in() - taken) as usize;
             input = &input[taken..];
+            // Before what is wrong behind it, which is seen or not as there is room.
             if out.len() > limit {
                 return Err(PeerError::MessageTooBig);
             }
+            let status = status.map_err(|_| PeerError::BadDeflate)?;
             let has_ended = status == Status::StreamEnd;
             if has_ended {
                 //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.3.4

@@ -167,6 +167,23 @@ fn what_is_not_deflate() {
 }
 
 #[test]
+fn what_is_too_long_and_then_wrong_is_too_long_whatever_the_buffer() {
+    let input = [0, 5, 0, 0xFA, 0xFF, b'H', b'e', b'l', b'l', b'o', 0x06];
+    for capacity in [0, 6, 64] {
+        for limit in 0..8 {
+            let mut out = Vec::with_capacity(capacity);
+            let read = Contexts::default().inflate(&mut Codec::new(1), &input, limit, &mut out);
+            let expected = if limit < 5 {
+                PeerError::MessageTooBig
+            } else {
+                PeerError::BadDeflate
+            };
+            assert_eq!(read, Err(expected), "{capacity} {limit}");
+        }
+    }
+}
+
+#[test]
 fn a_bomb_costs_the_limit() {
     let mut packed = Vec::new();
     let mut codec = Codec::new(9);

@@ -6,9 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Reader;
-use super::decode::frames;
 use super::handshake::naive_accept;
 use super::peer::{Said, Verdict, decode_naively};
+use super::stream::{Setup, frames};
 use crate::client::{Client, Event, Failure, Request, ResponseError, Uri};
 use crate::config::Config;
 use crate::conn::{MessageLimits, Role};
@@ -36,7 +36,12 @@ pub fn client(data: &[u8]) {
         stream.extend_from_slice(right_answer().as_bytes());
     }
     if flags & 2 != 0 {
-        stream.extend(frames(&mut input, Role::Client));
+        let setup = Setup {
+            role: Role::Client,
+            limits: config.message_limits(),
+            takeover: None,
+        };
+        stream.extend(frames(&mut input, &setup));
     } else {
         stream.extend_from_slice(input.rest());
     }
@@ -171,7 +176,7 @@ fn check(stream: &[u8], config: &Config, talk: &Talk) {
         bytes: config.max_message(),
         empty_fragments: config.max_empty_fragments() as u32,
     };
-    let (said, error) = decode_naively(after, Role::Client, limits);
+    let (said, error) = decode_naively(after, Role::Client, limits, None);
     let mut answers: Vec<Said> = said
         .iter()
         .filter_map(|said| match said {
@@ -188,7 +193,7 @@ fn check(stream: &[u8], config: &Config, talk: &Talk) {
         bytes: usize::MAX,
         empty_fragments: u32::MAX,
     };
-    let (answered, fault) = decode_naively(&talk.frames, Role::Server, unlimited);
+    let (answered, fault) = decode_naively(&talk.frames, Role::Server, unlimited, None);
     assert_eq!(fault, None, "a client keeps to the protocol");
     assert_eq!(answered, answers);
 }

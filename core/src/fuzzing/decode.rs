@@ -1,14 +1,17 @@
 //! Fuzzes the decoding of a stream: the same events and the same error however
-//! it is cut, and those that a plain reading of the RFC finds.
+//! it is cut, and those that a plain reading of the RFCs finds.
 
 use alloc::vec::Vec;
 
 use super::Reader;
-use super::peer::{Frame, Said, Verdict, decode_naively, write_frame};
+use super::inflate::Inflation;
+use super::peer::{Said, Verdict, decode_naively};
+use super::stream::{Setup, frames};
 use crate::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
+use crate::deflate::{self, Params};
 
-/// Bytes as limits, a way to cut, and a stream: as it stands, or made of
-/// frames that are well formed one by one.
+/// Bytes as limits, what was agreed on, a way to cut, and a stream: as it
+/// stands, or made of frames that are well formed one by one.
 ///
 /// # Panics
 /// If the events or the error depend on how the stream is cut, or differ from
@@ -26,57 +29,29 @@ pub fn decode(data: &[u8]) {
         empty_fragments: u32::from(input.byte() % 16),
     };
     let cuts: [u8; 4] = input.array();
+    let setup = Setup {
+        role,
+        limits,
+        takeover: (flags & 4 != 0).then_some(flags & 8 != 0),
+    };
     let stream = if flags & 2 == 0 {
         input.rest().to_vec()
     } else {
-        frames(&mut input, role)
+        frames(&mut input, &setup)
     };
-    let whole = events(&stream, role, limits, core::iter::once(stream.len()));
-    assert_eq!(whole, decode_naively(&stream, role, limits), "by the RFC");
-    let bytewise = events(&stream, role, limits, core::iter::repeat(1));
+    let whole = events(&stream, &setup, core::iter::once(stream.len()));
+    let inflation = setup.takeover.map(Inflation::new);
+    let naive = decode_naively(&stream, role, limits, inflation);
+    assert_eq!(whole, naive, "by the RFC");
+    let bytewise = events(&stream, &setup, core::iter::repeat(1));
     assert_eq!(bytewise, whole, "byte by byte");
     let pieces = cuts.iter().map(|&cut| 1 + usize::from(cut)).cycle();
-    assert_eq!(
-        events(&stream, role, limits, pieces),
-        whole,
-        "cut by {cuts:?}"
-    );
-}
-
-/// Frames of whoever talks to this role.
-pub(super) fn frames(input: &mut Reader<'_>, role: Role) -> Vec<u8> {
-    let mut out = Vec::new();
-    while !input.is_empty() {
-        let key = match role {
-            Role::Server => Some([input.byte(), 0, 0x55, 0xFF]),
-            Role::Client => None,
-        };
-        let first = input.byte();
-        let len = match input.byte() {
-            len @ 0..250 => usize::from(len),
-            len => usize::from(len - 249) * 300,
-        };
-        let payload = input.take(len);
-        write_frame(
-            &mut out,
-            Frame {
-                first,
-                key,
-                payload,
-            },
-        );
-    }
-    out
+    assert_eq!(events(&stream, &setup, pieces), whole, "cut by {cuts:?}");
 }
 
 /// What a connection says of a stream that comes in pieces.
-fn events(
-    stream: &[u8],
-    role: Role,
-    limits: MessageLimits,
-    pieces: impl Iterator<Item = usize>,
-) -> Verdict {
-    let mut conn = Connection::new(role);
+pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = usize>) -> Verdict {
+    let mut conn = connection(setup);
     let mut workspace = Workspace::default();
     let mut said = Vec::new();
     let (mut held, mut at): (Vec<u8>, usize) = (Vec::new(), 0);
@@ -85,12 +60,17 @@ fn events(
         held.extend_from_slice(&stream[at..end]);
         at = end;
         loop {
-            let step = match conn.poll_event(&mut held, limits, &mut workspace) {
+            let step = match conn.poll_event(&mut held, setup.limits, &mut workspace) {
                 Ok(step) => step,
                 Err(error) => return (said, Some(error)),
             };
+            // A buffer may have held a decompressed message before.
+            let most = match setup.takeover {
+                None => at,
+                Some(_) => at.max(deflate::ceiling(setup.limits.bytes)),
+            };
             assert!(
-                conn.held_bytes() <= 2 * at + 64,
+                conn.held_bytes() <= 2 * most + 64,
                 "memory follows bytes received"
             );
             let there = |range: core::ops::Range<usize>| held[range].to_vec();
@@ -107,7 +87,12 @@ fn events(
                     kind,
                     match payload {
                         Payload::Here(range) => there(range),
-                        Payload::Assembled => workspace.take_message(),
+                        Payload::Assembled => {
+                            let message = workspace.take_message();
+                            let copy = message.clone();
+                            workspace.give(message);
+                            copy
+                        }
                     },
                 )),
                 Some(Event::Ping(range)) => said.push(Said::Ping(there(range))),
@@ -125,4 +110,22 @@ fn events(
         }
     }
     (said, None)
+}
+
+fn connection(setup: &Setup) -> Connection {
+    let Some(takeover) = setup.takeover else {
+        return Connection::new(setup.role);
+    };
+    // It keeps no context for what it sends, for it sends nothing.
+    let peers = !takeover;
+    let (server, client) = match setup.role {
+        Role::Server => (true, peers),
+        Role::Client => (peers, true),
+    };
+    let agreed = Params {
+        server_no_context_takeover: server,
+        client_no_context_takeover: client,
+        ..Params::default()
+    };
+    Connection::with_deflate(setup.role, &agreed, 1)
 }

@@ -1,29 +1,37 @@
-//! Fuzzes the opening handshake: one verdict however the bytes are cut, and
-//! what is accepted read once more by the letter.
+//! Fuzzes the opening handshake: one verdict however the bytes are cut, what is
+//! accepted read once more by the letter, and what is agreed on.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use sha1::{Digest, Sha1};
 
+use super::extensions;
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::handshake::{Decision, Fields, Request, decide};
 
 type Verdict = Option<Result<(Decision, usize), HandshakeError>>;
 
-/// Any bytes as a request head.
+/// Any bytes as a request head, or behind a number as lists of extensions.
 ///
 /// # Panics
-/// If the verdict depends on how the bytes are cut, or a request is upgraded
-/// that RFC 6455 §4.2.1 does not allow to be.
+/// If the verdict depends on how the bytes are cut, a request is upgraded that
+/// RFC 6455 §4.2.1 does not allow to be, or something is agreed on that was not
+/// offered.
 pub fn handshake(data: &[u8]) {
+    if let [how @ 0..16, lines @ ..] = data
+        && *how != b'\r'
+        && *how != b'\n'
+    {
+        return extensions::offer(*how, lines);
+    }
     let config = Config::builder()
         .max_head(512)
         .max_headers(12)
         .subprotocols(SERVED.map(Into::into).to_vec())
-        .build()
-        .expect("in range");
+        .compression(true);
+    let config = config.build().expect("in range");
     let data = &data[..data.len().min(700)];
     let mut first: Verdict = None;
     for n in 0..=data.len() {
@@ -33,6 +41,7 @@ pub fn handshake(data: &[u8]) {
         }
         first = now;
     }
+    extensions::check(data, &config);
     match first {
         Some(Ok((_, len))) => assert!(len <= 512.min(data.len())),
         None => assert!(data.len() <= 512, "the longest head is no longer"),

@@ -2,20 +2,27 @@
 //! panics. The targets in `fuzz/` only call them, and `tests/corpora.rs` calls
 //! them with what fuzzing has found worth keeping.
 
+mod block;
 mod client;
 mod command;
 mod decode;
+mod differential;
+mod extensions;
 mod handshake;
 mod header;
+mod inflate;
+mod pack;
 mod peer;
 mod queue;
 mod reader;
 mod rooms;
 mod session;
+mod stream;
 
 pub use client::client;
 pub use command::command;
 pub use decode::decode;
+pub use differential::differential;
 pub use handshake::handshake;
 pub use header::header;
 pub use queue::queue;
@@ -28,9 +35,10 @@ use reader::Reader;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("header", header),
     ("decode", decode),
+    ("differential", differential),
     ("handshake", handshake),
     ("command", command),
     ("client", client),

@@ -1,9 +1,12 @@
 //! Owns the other end: frames written by hand, and a stream read by hand, rule
-//! by rule as RFC 6455 §5 gives them, whole and without regard to speed.
+//! by rule as RFC 6455 §5 and RFC 7692 §6 give them, whole and without regard to
+//! speed.
 
 use alloc::vec::Vec;
 
+use super::inflate::Inflation;
 use crate::conn::{MessageLimits, Role};
+use crate::deflate;
 use crate::error::PeerError;
 use crate::wire::close::CloseCode;
 use crate::wire::mask;
@@ -51,10 +54,16 @@ pub(super) fn write_frame(out: &mut Vec<u8>, frame: Frame<'_>) {
     mask::apply_naive(&mut out[start..], frame.key.unwrap_or_default(), 0);
 }
 
-/// Reads a stream that is there from its beginning.
-pub(super) fn decode_naively(stream: &[u8], role: Role, limits: MessageLimits) -> Verdict {
+/// Reads a stream that is there from its beginning, with compression if that
+/// was agreed on.
+pub(super) fn decode_naively(
+    stream: &[u8],
+    role: Role,
+    limits: MessageLimits,
+    inflation: Option<Inflation>,
+) -> Verdict {
     let mut said = Vec::new();
-    let error = read(stream, role, limits, &mut said).err();
+    let error = read(stream, role, limits, inflation, &mut said).err();
     (said, error)
 }
 
@@ -62,16 +71,18 @@ fn read(
     mut rest: &[u8],
     role: Role,
     limits: MessageLimits,
+    mut inflation: Option<Inflation>,
     said: &mut Vec<Said>,
 ) -> Result<(), PeerError> {
-    let mut message: Option<(Kind, Vec<u8>, u32)> = None;
+    let mut message: Option<Message> = None;
     loop {
         let Some(&first) = rest.first() else {
             return Ok(());
         };
         let (fin, opcode) = (first >= 0x80, first & 0x0F);
         let control = opcode >= 8;
-        if first & 0x70 != 0 {
+        let packed = inflation.is_some() && matches!(first & 0x7F, 0x41 | 0x42);
+        if first & 0x70 != 0 && !packed {
             return Err(PeerError::ReservedBit);
         }
         if !matches!(opcode, 0..=2 | 8..=10) {
@@ -119,24 +130,34 @@ fn read(
             }
             continue;
         }
-        let (kind, mut bytes, before) = match (opcode, message.take()) {
+        let mut now = match (opcode, message.take()) {
             (0, None) => return Err(PeerError::StrayContinuation),
             (0, Some(message)) => message,
             (_, Some(_)) => return Err(PeerError::InterruptedMessage),
-            (1, None) => (Kind::Text, Vec::new(), 0),
-            (_, None) => (Kind::Binary, Vec::new(), 0),
+            (1, None) => Message::new(Kind::Text, packed),
+            (_, None) => Message::new(Kind::Binary, packed),
         };
-        let before = before + u32::from(len == 0 && !fin);
-        if before > limits.empty_fragments {
+        now.empty_fragments += u32::from(len == 0 && !fin);
+        if now.empty_fragments > limits.empty_fragments {
             return Err(PeerError::EmptyFragments);
         }
-        if bytes.len() as u64 + len > limits.bytes as u64 {
+        let most = if now.packed {
+            deflate::ceiling(limits.bytes)
+        } else {
+            limits.bytes
+        };
+        if now.bytes.len() as u64 + len > most as u64 {
             return Err(PeerError::MessageTooBig);
         }
-        bytes.extend_from_slice(&payload);
-        if kind == Kind::Text
-            && let Err(error) = core::str::from_utf8(&bytes)
-            && (error.error_len().is_some() || (fin && whole))
+        now.bytes.extend_from_slice(&payload);
+        let ends = fin && whole;
+        if let Some(inflation) = inflation.as_mut().filter(|_| now.packed && ends) {
+            now.bytes = inflation.message(&now.bytes, limits.bytes)?;
+        }
+        if now.kind == Kind::Text
+            && (ends || !now.packed)
+            && let Err(error) = core::str::from_utf8(&now.bytes)
+            && (error.error_len().is_some() || ends)
         {
             return Err(PeerError::InvalidUtf8);
         }
@@ -144,16 +165,35 @@ fn read(
             return Ok(());
         }
         if fin {
-            said.push(Said::Message(kind, bytes));
+            said.push(Said::Message(now.kind, now.bytes));
         } else {
-            message = Some((kind, bytes, before));
+            message = Some(now);
+        }
+    }
+}
+
+/// A message, or what has come of it.
+struct Message {
+    kind: Kind,
+    packed: bool,
+    bytes: Vec<u8>,
+    empty_fragments: u32,
+}
+
+impl Message {
+    const fn new(kind: Kind, packed: bool) -> Self {
+        Self {
+            kind,
+            packed,
+            bytes: Vec::new(),
+            empty_fragments: 0,
         }
     }
 }
 
 /// The length of the payload, and where it ends in the header; `None` if it is
 /// not all there.
-fn length(rest: &[u8], control: bool) -> Result<Option<(u64, usize)>, PeerError> {
+pub(super) fn length(rest: &[u8], control: bool) -> Result<Option<(u64, usize)>, PeerError> {
     let more = match rest[1] & 0x7F {
         short @ 0..=125 => return Ok(Some((u64::from(short), 2))),
         _ if control => return Err(PeerError::LongControl),

@@ -3,11 +3,15 @@
 
 mod law;
 mod link;
+mod words;
 mod world;
+
+use alloc::vec::Vec;
 
 use super::Reader;
 use crate::command;
-use crate::config::Config;
+use crate::config::{Config, ConfigBuilder};
+use crate::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
 use crate::id::WorkerId;
 use world::World;
@@ -16,13 +20,14 @@ use world::World;
 ///
 /// # Panics
 /// If a message is unaccounted for, a peer is told something that is not
-/// WebSocket, an echo is lost or changed, or something is left once all have gone.
+/// WebSocket, or that nobody has said, an echo is lost or changed, or something
+/// is left once all have gone.
 pub fn session(data: &[u8]) {
     let mut input = Reader::new(data);
     let flags = input.byte();
     let shards = 1 + u16::from(flags & 1);
     let sizes = input.byte();
-    let config = Config::builder()
+    let mut config = Config::builder()
         .seed(u64::from(sizes))
         .shards(shards)
         .max_message(600)
@@ -31,9 +36,11 @@ pub fn session(data: &[u8]) {
         .queue_bytes([128, 300, 1_000, 1 << 20][usize::from(sizes >> 2 & 3)])
         .credit_messages([1, 2, 256][usize::from(sizes >> 4 & 3).min(2)])
         .credit_bytes([128, 1 << 20][usize::from(sizes >> 6 & 1)])
-        .write_batch(1 << 10)
-        .build()
-        .expect("in range");
+        .write_batch(1 << 10);
+    if flags & 64 != 0 {
+        config = with_compression(config, input.byte());
+    }
+    let config = config.build().expect("in range");
     let habits = [flags & 2 == 0, flags & 32 != 0];
     if flags & 4 == 0 {
         let rooms = Rooms {
@@ -49,6 +56,20 @@ pub fn session(data: &[u8]) {
         World::new(&config, Echo, habits).run(&mut input);
     }
 }
+
+fn with_compression(config: ConfigBuilder, how: u8) -> ConfigBuilder {
+    let choice = |bit: u8| usize::from(how >> bit & 3);
+    config
+        .compression(true)
+        .compression_threshold([1, 16, 100, 256][choice(0)])
+        .compression_window([15, 9, 10, 12][choice(2)])
+        .compression_contexts([0, CONTEXTS, 2 * CONTEXTS, 1 << 30][choice(4)])
+        .compression_own_broadcasts(how & 64 != 0)
+        .compression_level(if how & 128 == 0 { 1 } else { 6 })
+}
+
+/// What one connection needs that keeps both contexts.
+const CONTEXTS: usize = DEFLATER_BYTES + INFLATER_BYTES;
 
 /// An application, and what a session knows of it.
 trait App: Handler + Copy {
@@ -80,9 +101,9 @@ impl App for Rooms {
 }
 
 /// What a client may say.
-fn phrase(input: &mut Reader<'_>) -> alloc::vec::Vec<u8> {
+fn phrase(input: &mut Reader<'_>) -> Vec<u8> {
     let long = [b'x'; command::MAX_ROOM_NAME + 1];
-    let (verb, text): (&[u8], &[u8]) = match input.below(16) {
+    let (verb, text): (&[u8], &[u8]) = match input.below(18) {
         0..=2 => (b"join:", &[b"abcdefgh"[input.below(8)]]),
         3 => (b"join:", &long[input.below(2)..]),
         4 => (b"join:", b""),
@@ -96,7 +117,18 @@ fn phrase(input: &mut Reader<'_>) -> alloc::vec::Vec<u8> {
             let len = usize::from(input.short()) % 700;
             return alloc::vec![b'y'; len];
         }
-        _ => (b"msg:", b""),
+        15 => (b"msg:", b""),
+        verb => {
+            let numbers = numbers(usize::from(input.short()) % 600);
+            let verb: &[u8] = if verb == 16 { b"msg:" } else { b"" };
+            return [verb, &numbers].concat();
+        }
     };
     [verb, text].concat()
+}
+
+/// Text that repeats itself beyond the smallest window of compression.
+fn numbers(len: usize) -> Vec<u8> {
+    let numbers = (100..235).flat_map(|n: u8| alloc::format!("{n} ").into_bytes());
+    numbers.cycle().take(len).collect()
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::App;
+use super::words::Words;
 use super::world::{PEERS, World};
 
 impl<A: App> World<A> {
@@ -20,7 +21,7 @@ impl<A: App> World<A> {
     }
 
     pub(super) fn check_link(&self, at: usize, all: bool) {
-        self.links[at].check_told();
+        self.links[at].check_told(&self.config);
         if A::ECHOES {
             self.links[at].check_echoes(&self.config, all);
         }
@@ -49,7 +50,10 @@ impl<A: App> World<A> {
         }
         for link in &self.links {
             assert!(link.gone, "{link:?}");
-            link.check_told();
+            link.check_told(&self.config);
+        }
+        if !A::ECHOES {
+            self.check_words();
         }
         for shard in &self.shards {
             let stats = shard.stats();
@@ -62,11 +66,27 @@ impl<A: App> World<A> {
                 stats.links.held,
                 stats.links.active,
                 stats.links.tasks_pending,
+                stats.deflate.context_bytes,
             ];
-            assert_eq!(gauges, [0; 7], "{stats:#?}");
+            assert_eq!(gauges, [0; 8], "{stats:#?}");
             let ends: u64 = stats.closed.iter().sum();
             assert_eq!(stats.links.opened, ends, "each ends once");
             assert_eq!(shard.poll_timeout(), None);
+        }
+    }
+
+    /// Checks that all that was told was said, if it is known what was said.
+    fn check_words(&self) {
+        let all = || self.links.iter().chain(&self.past);
+        let mut words = Words::default();
+        for link in all() {
+            let Some((sent, _)) = link.sent(&self.config) else {
+                return;
+            };
+            words.add(&sent);
+        }
+        for told in all().filter_map(|link| link.said(&self.config)) {
+            words.check(&told);
         }
     }
 

@@ -3,9 +3,13 @@
 
 use alloc::vec::Vec;
 
-use super::super::peer::{Frame, Said, decode_naively, write_frame};
+use super::super::inflate::Inflation;
+use super::super::pack::Packer;
+use super::super::peer::{Frame, Said, Verdict, decode_naively, length, write_frame};
 use crate::config::Config;
 use crate::conn::{MessageLimits, Role};
+use crate::deflate::Params;
+use crate::handshake::extension::Extension;
 use crate::handshake::{Fields, Request};
 use crate::id::ConnId;
 use crate::wire::opcode::Opcode;
@@ -31,6 +35,7 @@ pub(super) struct Link {
     pub(super) blocked: bool,
     /// Taken to be written, by somebody who takes his time.
     offered: Option<Vec<u8>>,
+    packer: Option<Packer>,
 }
 
 impl Link {
@@ -47,7 +52,29 @@ impl Link {
             room: usize::MAX,
             blocked: false,
             offered: None,
+            packer: None,
         }
+    }
+
+    /// Has the peer say something, compressed if that is wanted and was agreed on.
+    pub(super) fn say(&mut self, text: &[u8], key: [u8; 4], packs: bool, config: &Config) {
+        let agreed = self.agreed(config).filter(|_| packs);
+        let packed = agreed.map(|agreed| {
+            let packer = Packer::of(&mut self.packer, key[0]);
+            packer.pack(text, agreed.client().takeover)
+        });
+        let (first, payload) = packed
+            .as_ref()
+            .map_or((0x81, text), |packed| (0xC1, &packed[..]));
+        let key = Some(key);
+        write_frame(
+            &mut self.kernel,
+            Frame {
+                first,
+                key,
+                payload,
+            },
+        );
     }
 
     /// Takes up to `most` bytes out of the socket for the shard.
@@ -96,9 +123,11 @@ impl Link {
 
     /// Checks what the peer was told: an HTTP answer; if that was 101, frames,
     /// each whole, unmasked and in its shortest form, and nothing after a close.
-    pub(super) fn check_told(&self) {
-        let Some(said) = self.said() else { return };
-        let mut again = Vec::new();
+    pub(super) fn check_told(&self, config: &Config) {
+        let Some(said) = self.said(config) else {
+            return;
+        };
+        let mut frames = &self.got[self.head_len()..];
         for said in &said {
             let (opcode, payload): (Opcode, &[u8]) = match said {
                 Said::Message(kind, bytes) => (kind.opcode(), bytes),
@@ -110,7 +139,18 @@ impl Link {
                 ),
             };
             let first = 0x80 | opcode as u8;
-            let key = None;
+            if frames[0] == 0x40 | first {
+                // What is in it has been read; that it is worth it must be seen.
+                let (len, at) = length(frames, false).ok().flatten().expect("a frame");
+                assert!(payload.len() >= config.compression_threshold());
+                assert!(
+                    (len as usize) < payload.len(),
+                    "compressed, it is no shorter"
+                );
+                frames = &frames[at + len as usize..];
+                continue;
+            }
+            let (mut again, key) = (Vec::new(), None);
             write_frame(
                 &mut again,
                 Frame {
@@ -119,27 +159,22 @@ impl Link {
                     payload,
                 },
             );
+            frames = frames
+                .strip_prefix(&again[..])
+                .expect("one frame a message");
         }
-        let frames = &self.got[self.head_len()..];
-        assert!(frames.starts_with(&again));
         if matches!(said.last(), Some(Said::Close(_))) {
-            assert_eq!(frames.len(), again.len(), "nothing follows a close");
+            assert!(frames.is_empty(), "nothing follows a close");
         }
     }
 
     /// Checks that what came back is what was sent, from the first message on;
     /// all of it, if `all`.
     pub(super) fn check_echoes(&self, config: &Config, all: bool) {
-        let Some(said) = self.said() else { return };
-        let mut fields = Fields::new();
-        let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config) else {
-            panic!("101 without a request");
+        let Some(said) = self.said(config) else {
+            return;
         };
-        let limits = MessageLimits {
-            bytes: config.max_message(),
-            empty_fragments: config.max_empty_fragments() as u32,
-        };
-        let (sent, error) = decode_naively(&self.sent[head..], Role::Server, limits);
+        let (sent, error) = self.sent(config).expect("it was answered");
         let messages = |said: Vec<Said>| -> Vec<Said> {
             said.into_iter()
                 .filter(|said| matches!(said, Said::Message(..)))
@@ -153,8 +188,32 @@ impl Link {
         }
     }
 
+    /// What the shard has read of the peer's frames; `None` if the peer has gone
+    /// before it knew what was agreed on.
+    pub(super) fn sent(&self, config: &Config) -> Option<Verdict> {
+        let mut fields = Fields::new();
+        let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config) else {
+            return Some((Vec::new(), None));
+        };
+        if config.compression() && self.head_len() == 0 {
+            return None;
+        }
+        let limits = MessageLimits {
+            bytes: config.max_message(),
+            empty_fragments: config.max_empty_fragments() as u32,
+        };
+        let agreed = self.agreed(config);
+        let inflation = agreed.map(|agreed| Inflation::new(agreed.client().takeover));
+        Some(decode_naively(
+            &self.sent[head..],
+            Role::Server,
+            limits,
+            inflation,
+        ))
+    }
+
     /// What the peer was told in frames; `None` if it was not upgraded.
-    fn said(&self) -> Option<Vec<Said>> {
+    pub(super) fn said(&self, config: &Config) -> Option<Vec<Said>> {
         assert!(self.got.starts_with(b"HTTP/1.1 ") || b"HTTP/1.1 ".starts_with(&self.got));
         if !self.got.starts_with(b"HTTP/1.1 101 ") || self.head_len() == 0 {
             return None;
@@ -163,9 +222,35 @@ impl Link {
             bytes: usize::MAX,
             empty_fragments: 1,
         };
-        let (said, error) = decode_naively(&self.got[self.head_len()..], Role::Client, limits);
+        let inflation = self.agreed(config).map(|agreed| {
+            let server = agreed.server();
+            Inflation::within(server.window_bits, server.takeover)
+        });
+        let frames = &self.got[self.head_len()..];
+        let (said, error) = decode_naively(frames, Role::Client, limits, inflation);
         assert_eq!(error, None, "what a server sends is WebSocket");
         Some(said)
+    }
+
+    /// What the peer was told that it had offered, and had; `None` if that was
+    /// nothing, or it does not know yet.
+    fn agreed(&self, config: &Config) -> Option<Params> {
+        let head = core::str::from_utf8(&self.got[..self.head_len()]).expect("an answer");
+        let mut lines = head.lines();
+        let line = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "))?;
+        let answers: Result<Vec<_>, _> = Extension::parse_list(line.as_bytes()).collect();
+        let [answer] = answers.expect("well-formed")[..] else {
+            panic!("one extension");
+        };
+        let mut fields = Fields::new();
+        let request = Request::parse(&self.sent, &mut fields, config);
+        let (request, _) = request.ok().flatten().expect("an answer to a request");
+        let mut offers = request
+            .header("sec-websocket-extensions")
+            .flat_map(Extension::parse_list)
+            .filter_map(|offer| Params::parse_offer(&offer.ok()?));
+        let agreed = offers.find_map(|offer| offer.parse_answer(&answer));
+        Some(agreed.expect("an answer to an offer"))
     }
 
     fn head_len(&self) -> usize {

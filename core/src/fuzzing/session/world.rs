@@ -20,6 +20,8 @@ pub(super) struct World<A: App> {
     pub(super) config: Config,
     pub(super) shards: Vec<Shard<A>>,
     pub(super) links: Vec<Link>,
+    /// Those that others have replaced.
+    pub(super) past: Vec<Link>,
     /// From each shard to each other.
     pub(super) mail: Vec<VecDeque<Letter>>,
     tasks: VecDeque<(ConnId, A::Task)>,
@@ -41,6 +43,7 @@ impl<A: App> World<A> {
                 .map(|shard| Shard::new(ShardId(shard), config, app))
                 .collect(),
             links: Vec::new(),
+            past: Vec::new(),
             mail: (0..shards * shards).map(|_| VecDeque::new()).collect(),
             tasks: VecDeque::new(),
             now: Timestamp::ORIGIN,
@@ -70,21 +73,13 @@ impl<A: App> World<A> {
         let link = &mut self.links[at];
         match op & 15 {
             0 => {
-                let request = REQUESTS[input.below(REQUESTS.len())];
-                link.kernel.extend_from_slice(request.as_bytes());
+                let all = REQUESTS.len() + OFFERS.len();
+                link.kernel.extend(request(input.below(all)));
                 self.read(at, input);
             }
-            1..=3 => {
-                let (first, payload) = (0x81, &phrase(input)[..]);
-                let key = Some(input.array());
-                write_frame(
-                    &mut link.kernel,
-                    Frame {
-                        first,
-                        key,
-                        payload,
-                    },
-                );
+            kind @ 1..=3 => {
+                let (text, key) = (phrase(input), input.array());
+                link.say(&text, key, kind == 3, &self.config);
                 self.read(at, input);
             }
             4 => {
@@ -184,7 +179,7 @@ impl<A: App> World<A> {
         let new = self.accept(self.links[at].id.shard().index(), admission);
         assert_ne!(self.links[new].id, self.links[at].id, "a name is used once");
         self.check_link(at, false);
-        self.links.swap_remove(at);
+        self.past.push(self.links.swap_remove(at));
         assert_eq!(self.links.len(), PEERS);
     }
 
@@ -332,6 +327,15 @@ fn link(links: &mut [Link], id: ConnId) -> &mut Link {
     link.expect("a connection that is named is there")
 }
 
+fn request(choice: usize) -> Vec<u8> {
+    if let Some(request) = REQUESTS.get(choice) {
+        return request.as_bytes().to_vec();
+    }
+    let offer = OFFERS[choice - REQUESTS.len()];
+    let head = UPGRADE.trim_end();
+    alloc::format!("{head}\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n").into_bytes()
+}
+
 pub(super) const PEERS: usize = 3;
 const MOST_STEPS: usize = 400;
 const REQUESTS: [&str; 8] = [
@@ -346,3 +350,11 @@ const REQUESTS: [&str; 8] = [
 ];
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const OFFERS: [&str; 6] = [
+    "permessage-deflate",
+    "permessage-deflate; client_max_window_bits",
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    "permessage-deflate; server_max_window_bits=9; client_max_window_bits=10",
+    "permessage-deflate; server_max_window_bits=8, permessage-deflate; server_no_context_takeover",
+    "other, permessage-deflate; client_no_context_takeover; server_max_window_bits=12",
+];
