@@ -100,6 +100,8 @@ impl Server {
         for at in stations.shards() {
             crew.start_ticker(at)?;
         }
+        let timed = stations.clone();
+        crew.start("task-clock", move || workers::watch_clock(&timed))?;
         let workers = start_workers(&stations, work)?;
         info!(
             size = settings.workers,
@@ -142,6 +144,7 @@ impl Server {
         drop(stop);
         // One that has panicked has said so.
         let failed = acceptor.join().is_err() || failed;
+        stations.pool.hasten();
         drain(&stations, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 
 use stentor_cli::metrics::CONTENT_TYPE;
-use stentor_cli::{Census, Clock, Journal, Turns};
+use stentor_cli::{Calls, Census, Clock, Journal, Turns};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
@@ -79,7 +79,7 @@ struct Wakes {
     roll: Option<Roll>,
     shut: Vec<Arc<Socket>>,
     ended: Vec<Link>,
-    workers: usize,
+    pool: Calls,
 }
 
 /// Threads to wake. Used again, since a turn that says something in a room has
@@ -115,11 +115,11 @@ impl<H: Handler> Stations<H> {
         };
         Self {
             stations: (0..config.shards()).map(ShardId).map(station).collect(),
+            clock: pool.desk.clock(),
             pool,
             census,
             buffers: Buffers::new(),
             rolls: Spares::new(),
-            clock: Clock::start(),
             handler,
         }
     }
@@ -300,8 +300,11 @@ impl<H: Handler> Stations<H> {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
-            Output::Submit(id, task) => match self.pool.desk.submit(id, task) {
-                Ok(wake) => wakes.workers += usize::from(wake),
+            Output::Submit(id, task, options) => match self.pool.desk.submit(id, task, options) {
+                Ok(calls) => {
+                    wakes.pool.workers += calls.workers;
+                    wakes.pool.clock |= calls.clock;
+                }
                 Err(task) => {
                     let end = TaskEnd::Refused(task);
                     inside.shard.handle_task(inside.now, id, end);
@@ -342,7 +345,7 @@ impl<H: Handler> Stations<H> {
             }
             self.rolls.give(roll);
         }
-        self.pool.wake(wakes.workers);
+        self.pool.call(wakes.pool);
     }
 
     pub(crate) fn wake_ticker(&self, at: ShardId) {

@@ -24,7 +24,7 @@ mod turns;
 
 pub use census::Census;
 pub use clock::Clock;
-pub use desk::Desk;
+pub use desk::{Attempt, Calls, Desk, Due, Next, Roster};
 pub use journal::{Journal, LimitJournal};
 pub use program::program;
 pub use report::Report;

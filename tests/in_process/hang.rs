@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use stentor_core::handshake::Request;
-use stentor_core::{Context, Handler, Kind, Message as Received, Verdict, WorkerId};
+use stentor_core::{Context, Failure, Handler, Kind, Message as Received, Verdict, WorkerId};
 use tokio_tungstenite::tungstenite::{Message, client};
 
 use crate::running::{Job, Running};
@@ -69,7 +69,7 @@ impl Handler for Hangs {
 struct NoWork;
 
 impl Job<Hangs> for NoWork {
-    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }

@@ -8,6 +8,7 @@ mod world;
 use super::Reader;
 use crate::command;
 use crate::config::Config;
+use crate::dispatch::FailureCause;
 use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
 use crate::id::WorkerId;
 use world::World;
@@ -43,6 +44,7 @@ pub fn session(data: &[u8]) {
                 Outside::Everyone
             },
             exclude_sender: flags & 16 != 0,
+            ..Rooms::default()
         };
         World::new(&config, rooms, habits).run(&mut input);
     } else {
@@ -73,7 +75,10 @@ impl App for Rooms {
     fn end(task: Self::Task, choice: u8) -> TaskEnd<Self> {
         match choice % 4 {
             0 => TaskEnd::Refused(task),
-            1 => TaskEnd::Failed,
+            1 => TaskEnd::Failed {
+                cause: FailureCause::Panicked,
+                attempts: 1,
+            },
             _ => TaskEnd::Done(task.run(WorkerId(choice.into()))),
         }
     }
