@@ -66,8 +66,12 @@
 mod acceptor;
 mod buffers;
 mod connection;
+mod crew;
 mod drain;
 mod links;
+#[cfg(test)]
+mod models;
+mod primitive;
 mod reader;
 mod room;
 mod scrape;
@@ -75,10 +79,12 @@ mod sending;
 mod server;
 mod spares;
 mod station;
+mod stream;
+mod ticker;
 mod workers;
 mod writer;
 
 pub use drain::Hurry;
 pub use server::Server;
-pub use stentor_cli::Report;
+pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

@@ -2,13 +2,15 @@
 //! outcome to the shard of whoever asked. And the thread that does what is due there.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use stentor_cli::{Attempt, Calls, Desk, Next, Settings};
 use stentor_core::{Failure, Handler, Job, WorkerId};
 
+use crate::primitive::Condvar;
 use crate::station::Stations;
+use crate::stream::Stream;
 
 /// What workers do with a task. One value serves all workers at once.
 pub trait Work<H: Handler>: Send + Sync + 'static {
@@ -85,7 +87,11 @@ impl<H: Handler> Pool<H> {
 }
 
 /// One worker, until the dispatcher drains.
-pub(crate) fn run<H: Handler, W: Work<H>>(worker: WorkerId, stations: &Stations<H>, work: &W) {
+pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
+    worker: WorkerId,
+    stations: &Stations<H, S>,
+    work: &W,
+) {
     let pool = &stations.pool;
     while let Some(Job { conn, task, .. }) = pool.next(worker) {
         let attempt = catch_unwind(AssertUnwindSafe(|| work.run(worker, &task)));
@@ -102,7 +108,7 @@ pub(crate) fn run<H: Handler, W: Work<H>>(worker: WorkerId, stations: &Stations<
 
 /// Does what is due at the dispatcher, until it drains. Not a worker's business: all of them may
 /// be at a task that does not end.
-pub(crate) fn watch_clock<H: Handler>(stations: &Stations<H>) {
+pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &Stations<H, S>) {
     let pool = &stations.pool;
     let mut roster = pool.desk.roster();
     while let Some(due) = roster.tick() {

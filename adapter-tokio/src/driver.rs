@@ -233,9 +233,9 @@ impl<H: Handler> Driver<H> {
                 Ok(n) => {
                     self.shard.handle_read(self.now, id, n);
                     // Before the next read, replies need no copy.
-                    if let Some(id) = self.shard.poll_reply() {
-                        self.flush(id);
-                    }
+                    while let Some(id) = self.shard.poll_reply()
+                        && self.flush(id)
+                    {}
                     if n < full && !to_the_end {
                         return;
                     }
@@ -259,9 +259,10 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn flush(&mut self, id: ConnId) {
+    /// Writes what waits for a connection; false if there is no such socket.
+    fn flush(&mut self, id: ConnId) -> bool {
         let Some(link) = self.links.find(id) else {
-            return;
+            return false;
         };
         let mut chunks = Chunks::new();
         self.shard.poll_transmit(id, &mut chunks);
@@ -275,11 +276,14 @@ impl<H: Handler> Driver<H> {
                 self.shard.handle_disconnect(self.now, id);
             }
         }
+        true
     }
 
     fn handle_output(&mut self, output: Output<H>) {
         match output {
-            Output::Flush(id) => self.flush(id),
+            Output::Flush(id) => {
+                self.flush(id);
+            }
             Output::StopReading(id) => {
                 if let Some(link) = self.links.find(id) {
                     link.reading = false;

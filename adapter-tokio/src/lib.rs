@@ -72,5 +72,5 @@ mod workers;
 
 pub use drain::Hurry;
 pub use server::Server;
-pub use stentor_cli::Report;
+pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

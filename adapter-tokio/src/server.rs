@@ -9,11 +9,12 @@ use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
-use stentor_cli::{Census, Report, Settings, listen};
+use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::acceptor;
@@ -65,7 +66,9 @@ impl Server {
     ///
     /// # Errors
     /// A thread or a descriptor that the operating system does not give, or a
-    /// shard that has failed.
+    /// shard that has failed. A [`Hang`] within, of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned
+    /// when all time is over: then its shard's thread is left behind.
     pub fn run<H, W>(
         self,
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
@@ -100,8 +103,9 @@ impl Server {
                 scrapes: scrapes.clone(),
                 handler,
             };
-            shards.push(start_shard(shard, around, OnEnd(ended.clone()))?);
+            shards.push(start_shard(shard, around, OnEnd(id, ended.clone()))?);
         }
+        let mut running: Vec<ShardId> = doors.shards().collect();
         let workers = start_workers(&settings, &pool, &doors, work)?;
         let main = runtime::Builder::new_current_thread()
             .enable_all()
@@ -129,8 +133,9 @@ impl Server {
                         failed = true;
                     }
                     // Its sockets would wait for ever, and it would be given more.
-                    _ = endings.recv() => {
-                        error!("a shard has ended");
+                    Some(ended) = endings.recv() => {
+                        error!(shard = ended.0, "a shard has ended");
+                        running.retain(|&shard| shard != ended);
                         failed = true;
                     }
                 }
@@ -142,12 +147,24 @@ impl Server {
             pool.drain();
             scraper.abort();
             watcher.abort();
-            io::Result::Ok(failed)
+            let all_end = async {
+                while !running.is_empty()
+                    && let Some(ended) = endings.recv().await
+                {
+                    running.retain(|&shard| shard != ended);
+                }
+            };
+            // Those that run still are not waited for.
+            let _ = timeout(Hang::GRACE, all_end).await;
+            io::Result::Ok((failed, running))
         });
-        let failed = served?;
-        let stats = join(shards)?;
         pool.desk.abandon();
         workers.shutdown_background();
+        let (failed, hanging) = served?;
+        if let Some(hang) = Hang::of(hanging) {
+            return Err(hang.into());
+        }
+        let stats = join(shards)?;
         let report = Report::complete(stats, pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
@@ -166,12 +183,12 @@ impl<H: Handler> Drop for EndOnDrop<H> {
 }
 
 /// Tells that a shard's thread has ended, however it did.
-struct OnEnd(UnboundedSender<()>);
+struct OnEnd(ShardId, UnboundedSender<ShardId>);
 
 impl Drop for OnEnd {
     fn drop(&mut self) {
-        // At an orderly end nobody listens any more.
-        let _ = self.0.send(());
+        // Nobody listens to one that was left behind.
+        let _ = self.1.send(self.0);
     }
 }
 

@@ -2,8 +2,13 @@
 //! to be called for what. How a worker waits for a task, what it runs on, and who watches the
 //! clock, is the adapter's business.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{
     AttemptEnd, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler, Job, Lost,

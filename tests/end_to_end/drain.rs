@@ -149,8 +149,8 @@ fn what_the_deadline_cuts_off_is_counted() {
     let mut server = Server::start("--shards 2 --drain 1s --write-timeout 60s");
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
-    let good = joined(Raw::open(&server), "A");
     let waiting = server.metrics().get("ws_send_queue_length");
+    let good = joined(Raw::open(&server), "A");
     let begin = Instant::now();
     server.terminate();
     let (heard, code) = hear_out(good, Duration::ZERO, || ());
@@ -274,6 +274,36 @@ fn nobody_new_is_let_in_meanwhile() {
     assert!(!answer.starts_with(b"HTTP/1.1 101"));
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 503"));
     end(&mut server, Duration::from_secs(4));
+}
+
+/// So no metric says that a server drains: nobody could read it there.
+#[test]
+fn a_page_asked_for_meanwhile_is_refused() {
+    let mut server = Server::start("--shards 1 --work-time 3s --drain 8s");
+    let mut sender = joined(Raw::open(&server), "A");
+    sender.say("task:a");
+    server.await_metric("stentor_tasks_running", 1);
+    let early: Vec<Raw> = (0..40).map(|_| Raw::connect(server.address())).collect();
+    server.await_metrics("they are there", |metrics| {
+        metrics.get("stentor_sockets") == 42
+    });
+    server.terminate();
+    let mut refused = 0;
+    for mut early in early {
+        early.send_as_far_as_possible(&get("/metrics"));
+        let mut answer = Vec::new();
+        let _ = early.stream().read_to_end(&mut answer);
+        if answer.starts_with(b"HTTP/1.1 503") {
+            refused += 1;
+        } else {
+            // The shard had not been told yet.
+            assert!(answer.starts_with(b"HTTP/1.1 200") && refused == 0);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(refused > 0);
+    assert_eq!(hear_out(sender, Duration::ZERO, || ()).1, Some(1001));
+    end(&mut server, Duration::from_secs(9));
 }
 
 #[tokio::test]

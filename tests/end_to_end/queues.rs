@@ -4,9 +4,9 @@
 use std::time::Instant;
 
 use crate::order::text_of;
-use crate::process::SOON;
+use crate::process::{POLL, SOON};
 use crate::raw::Raw;
-use crate::server::Server;
+use crate::server::{Metrics, Server};
 
 fn joined(mut raw: Raw, room: &str) -> Raw {
     raw.say(&format!("join:{room}"));
@@ -81,9 +81,9 @@ fn the_result_of_a_task_overtakes_what_waits_in_our_queue() {
         );
         slow.say("the end");
         slow.expect("echo:the end");
-        let metrics = server.metrics();
-        assert_eq!(metrics.get("ws_messages_dropped_total"), 0);
-        assert_eq!(metrics.get("ws_send_queue_length"), 0);
+        // What has been heard may not be counted yet.
+        server.await_metric("ws_send_queue_length", 0);
+        assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
     }
 }
 
@@ -94,6 +94,8 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
     slow.say("join:A");
     slow.expect("joined:A");
     let mut member = joined(Raw::open(&server), "A");
+    // What has been heard may not be counted yet.
+    server.await_metric("ws_send_queue_length", 0);
     // Fills the queue with echoes, the least urgent there is.
     let sent = fill_queue(&server, &mut slow, 64);
     server.await_metric("ws_send_queue_length", 64);
@@ -102,8 +104,10 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
         member.say(&format!("msg:p{n}"));
         member.expect(&format!("p{n}"));
     }
-    let metrics = server.metrics();
-    assert_eq!(metrics.get("ws_send_queue_length"), 64);
+    // What the member has heard may be counted a moment later.
+    let metrics = server.await_metrics("the queue is full", |metrics| {
+        metrics.get("ws_send_queue_length") == 64
+    });
     assert_eq!(
         metrics.get("stentor_messages_dropped_total{reason=\"evicted\"}"),
         40
@@ -156,10 +160,12 @@ fn the_gauge_of_queues_is_their_sum() {
 }
 
 /// Makes the server echo to a peer that does not read, until at least so many
-/// messages wait in the queues besides those that did. Says how many were sent.
+/// messages wait in the queues besides those that did, and no more is written.
+/// Says how many were sent.
 pub(crate) fn fill_queue(server: &Server, slow: &mut Raw, waiting: u64) -> usize {
     let begin = Instant::now();
-    let before = server.metrics().get("ws_send_queue_length");
+    let received = "stentor_messages_received_total{kind=\"text\"}";
+    let before = server.metrics();
     let mut sent = 0;
     loop {
         for _ in 0..16 {
@@ -168,14 +174,26 @@ pub(crate) fn fill_queue(server: &Server, slow: &mut Raw, waiting: u64) -> usize
         }
         let all = sent as u64;
         let metrics = server.await_metrics("all taken in", |metrics| {
-            metrics.get("stentor_messages_received_total{kind=\"text\"}") >= all
+            metrics.since(&before, received) >= all
         });
-        if metrics.get("ws_send_queue_length") >= before + waiting {
-            return sent;
+        if length(&metrics) >= length(&before) + waiting {
+            break;
         }
         assert!(begin.elapsed() < SOON, "{metrics}");
         std::thread::yield_now();
     }
+    let (mut last, mut same) = (length(&server.metrics()), 0);
+    while same < 3 {
+        std::thread::sleep(POLL);
+        let now = length(&server.metrics());
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    sent
+}
+
+fn length(metrics: &Metrics) -> u64 {
+    metrics.get("ws_send_queue_length")
 }
 
 /// A message of 8 KiB with its number.

@@ -158,7 +158,7 @@ fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
         for mut member in members {
             while hear(&mut member.socket).is_some() {}
         }
-        let report = ending.join().expect("an end");
+        let report = ending.report();
         let delivery = report.stats.delivery;
         assert_eq!(
             delivery.queued,
@@ -177,7 +177,7 @@ fn a_task_that_panics_fails_alone() {
     }
     let ending = server.stop();
     while hear(&mut socket).is_some() {}
-    let dispatch = ending.join().expect("an end").dispatch;
+    let dispatch = ending.report().dispatch;
     assert_eq!((dispatch.panicked, dispatch.failed), (10, 5));
 }
 
@@ -195,7 +195,7 @@ fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
     let page = metrics(server.address);
     assert!(page.contains("\nstentor_shard_letters_total 4\n"), "{page}");
     drop(sockets);
-    server.stop().join().expect("an end");
+    server.stop().report();
 }
 
 fn metrics(address: SocketAddr) -> String {

@@ -105,7 +105,7 @@ fn converse(said: &[&str], heard: &[&str]) -> Duration {
     let elapsed = begin.elapsed();
     let ending = server.stop();
     while socket.read().is_ok() {}
-    let dispatch = ending.join().expect("an end").dispatch;
+    let dispatch = ending.report().dispatch;
     assert_eq!(dispatch.submitted, dispatch.done + dispatch.failed);
     assert_eq!(dispatch.retried, 2 + 3);
     elapsed
@@ -152,7 +152,7 @@ fn hung_workers_do_not_keep_anybody_from_being_told() {
     assert!(begin.elapsed() >= HANG, "there was nobody for it before");
     let ending = server.stop();
     while socket.read().is_ok() {}
-    let dispatch = ending.join().expect("an end").dispatch;
+    let dispatch = ending.report().dispatch;
     assert_eq!((dispatch.done, dispatch.timed_out), (1, 2));
     assert_eq!((dispatch.late, dispatch.overdue), (2, 0));
 }

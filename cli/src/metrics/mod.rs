@@ -33,14 +33,10 @@ pub struct Snapshot<'a> {
     pub dispatch: DispatchStats,
     /// Sockets turned away before they reached a shard, because the server was full.
     pub refused_full: u64,
-    /// Sockets turned away before they reached a shard, because the server was draining.
-    pub refused_draining: u64,
     /// Failures to accept a socket, as when file descriptors run out.
     pub accept_errors: u64,
     /// Shards that failed and were started again, empty.
     pub shard_restarts: u64,
-    /// Whether the server is shutting down.
-    pub draining: bool,
 }
 
 impl<'a> Snapshot<'a> {
@@ -54,10 +50,8 @@ impl<'a> Snapshot<'a> {
             turns: Turns::default(),
             dispatch: DispatchStats::default(),
             refused_full: 0,
-            refused_draining: 0,
             accept_errors: 0,
             shard_restarts: 0,
-            draining: false,
         }
     }
 }
@@ -309,14 +303,11 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         turns,
         dispatch: _,
         refused_full,
-        refused_draining,
         accept_errors,
         shard_restarts,
-        draining,
     } = snapshot;
-    let help = "Sockets turned away before they reached a shard, by cause.";
-    let causes = [("full", *refused_full), ("draining", *refused_draining)];
-    page.counters("stentor_sockets_refused_total", help, "cause", causes);
+    let help = "Sockets turned away before they reached a shard, because the server was full.";
+    page.counter("stentor_sockets_refused_total", help, *refused_full);
     page.counter(
         "stentor_accept_errors_total",
         "Failures to accept a socket.",
@@ -326,11 +317,6 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         "stentor_shard_restarts_total",
         "Shards that failed and were started again.",
         *shard_restarts,
-    );
-    page.gauge(
-        "stentor_draining",
-        "1 while the server is shutting down.",
-        u64::from(*draining),
     );
 
     let help = "How long turns kept a shard to themselves: nothing else is done there meanwhile.";
@@ -374,6 +360,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         ("shards", f64::from(settings.config.shards())),
         ("workers", settings.workers as f64),
         ("worker_queue", settings.worker_queue as f64),
+        ("unsent_bytes", settings.unsent_bytes.into()),
         ("work_time_seconds", settings.work_time.as_secs_f64()),
         ("drain_seconds", settings.drain.as_secs_f64()),
     ];

@@ -109,6 +109,10 @@ const fn count(min: u64, default: u64, max: u64) -> Takes {
     Takes::Number(Bounds::new(Unit::Count, min, default, max))
 }
 
+const fn bytes(min: u64, default: u64, max: u64) -> Takes {
+    Takes::Number(Bounds::new(Unit::Bytes, min, default, max))
+}
+
 const fn time(min: u64, default: u64, max: u64) -> Takes {
     Takes::Number(Bounds::new(Unit::Milliseconds, min, default, max))
 }
@@ -237,6 +241,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         "write-batch",
         Limit,
         "Roughly how much is handed to one write",
+    ),
+    flag(
+        QUEUES,
+        "unsent-bytes",
+        bytes(4 << 10, 16 << 10, 1 << 30),
+        "How much the kernel takes of a connection that it cannot send yet, where nothing \
+         overtakes it (Linux)",
     ),
     flag(
         QUEUES,

@@ -167,7 +167,7 @@ impl Client {
             self.sender.message(kind, payload, false);
             return Ok(());
         }
-        let mut packed = self.workspace.buffers.take(payload.len());
+        let mut packed = self.workspace.buffers.take_for(payload.len());
         let parts = [payload, &[]];
         let compressed = self.conn.deflate(&mut self.workspace, parts, &mut packed);
         let payload = if compressed { &packed } else { payload };

@@ -11,7 +11,7 @@ use crate::wire::close::CloseCode;
 use crate::wire::header::{Header, MAX_CONTROL, RSV1};
 use crate::wire::mask;
 use crate::wire::opcode::{Kind, Opcode};
-use crate::wire::utf8::Utf8;
+use crate::wire::utf8::{self, Utf8};
 
 /// Bytes to be written, in order.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Sender {
         if self.fragments.is_some() {
             return Err(SendError::InterruptedMessage);
         }
-        if kind == Kind::Text && simdutf8::basic::from_utf8(payload).is_err() {
+        if kind == Kind::Text && !utf8::is_valid(payload) {
             return Err(SendError::InvalidUtf8);
         }
         Ok(())

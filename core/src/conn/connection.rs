@@ -14,7 +14,7 @@ use crate::deflate::{self, Contexts, Params};
 use crate::error::PeerError;
 use crate::wire::header::{Header, RSV1};
 use crate::wire::opcode::{Kind, Opcode};
-use crate::wire::{close, mask};
+use crate::wire::{close, mask, utf8};
 
 /// The protocol machine of one peer, from the end of its handshake on.
 ///
@@ -156,17 +156,64 @@ impl Connection {
     //# Incoming data MUST always be validated by both clients and servers.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-10.1
     //# a server should not trust that any input is valid.
+    #[inline]
     pub fn poll_event(
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
         workspace: &mut Workspace,
     ) -> Result<Step, PeerError> {
+        if let Some((kind, range)) = self.plain_message(input, limits) {
+            if kind == Kind::Binary || utf8::is_valid(&input[range.clone()]) {
+                let payload = Payload::Here(range.clone());
+                return Ok(Step::event(range.end, Event::Message { kind, payload }));
+            }
+            self.handle_failure(workspace);
+            return Err(PeerError::InvalidUtf8);
+        }
         let step = self.step(input, limits, workspace);
         if step.is_err() {
             self.handle_failure(workspace);
         }
         step
+    }
+
+    /// The short way of most messages: a whole plain one of less than 64 KiB in
+    /// one frame, from a client that masks, not split and not compressed. It is
+    /// unmasked then. `None`, and nothing is touched, for anything else, right
+    /// or wrong, which the rules below are for.
+    #[inline]
+    fn plain_message(
+        &self,
+        input: &mut [u8],
+        limits: MessageLimits,
+    ) -> Option<(Kind, Range<usize>)> {
+        let (kind, second) = match *input {
+            [FIN_TEXT, second, ..] => (Kind::Text, second),
+            [FIN_BINARY, second, ..] => (Kind::Binary, second),
+            _ => return None,
+        };
+        if self.assembly.is_some() || self.role != Role::Server {
+            return None;
+        }
+        let (len, at) = match second {
+            0x80..=0xFD => (usize::from(second & 0x7F), 2),
+            0xFE => match *input {
+                // The shortest form.
+                [_, _, high, low, ..] if high > 0 || low > 125 => {
+                    (usize::from(u16::from_be_bytes([high, low])), 4)
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let range = at + 4..at + 4 + len;
+        if len > limits.bytes || range.end > input.len() {
+            return None;
+        }
+        let key = [input[at], input[at + 1], input[at + 2], input[at + 3]];
+        mask::apply(&mut input[range.clone()], key, 0);
+        Some((kind, range))
     }
 
     fn give_up_message(&mut self, workspace: &mut Workspace) {
@@ -360,7 +407,7 @@ impl Connection {
             let payload = Payload::Assembled;
             return Ok(Some(Event::Message { kind, payload }));
         }
-        if kind == Kind::Text && simdutf8::basic::from_utf8(payload).is_err() {
+        if kind == Kind::Text && !utf8::is_valid(payload) {
             return Err(PeerError::InvalidUtf8);
         }
         Ok(None)
@@ -403,7 +450,7 @@ impl Connection {
         let mut inflated = self
             .contexts
             .inflate(codec, packed, limits.bytes, &mut message);
-        if kind == Kind::Text && simdutf8::basic::from_utf8(&message).is_err() {
+        if kind == Kind::Text && !utf8::is_valid(&message) {
             inflated = inflated.and(Err(PeerError::InvalidUtf8));
         }
         workspace.announce(message);
@@ -434,3 +481,5 @@ const fn is_compressed(header: &Header) -> bool {
 const RESERVED: u8 = 0x70;
 const TEXT: u8 = Opcode::Text as u8;
 const BINARY: u8 = Opcode::Binary as u8;
+const FIN_TEXT: u8 = 0x80 | TEXT;
+const FIN_BINARY: u8 = 0x80 | BINARY;

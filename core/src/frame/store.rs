@@ -21,7 +21,7 @@ pub(crate) struct FrameId(pub(crate) u32);
 pub(super) const INLINE: usize = 4 << 10;
 /// A frame that nobody shares must be copied in any case, so it goes into a run
 /// up to this length.
-const INLINE_OWNED: usize = RUN / 2;
+const INLINE_OWNED: usize = RUN / 4;
 /// Empty runs kept for the next burst.
 pub(super) const SPARE_RUNS: usize = 64;
 const NO_BODY: u32 = u32::MAX;
@@ -275,7 +275,7 @@ impl Store {
     fn own(&mut self, parts: &[&[u8]]) -> Body {
         let mut body = self
             .spare_bodies
-            .take(parts.iter().map(|part| part.len()).sum());
+            .take_for(parts.iter().map(|part| part.len()).sum());
         for part in parts {
             body.extend_from_slice(part);
         }

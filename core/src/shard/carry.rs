@@ -37,7 +37,7 @@ impl<H: Handler> Engine<H> {
             .pending
             .get_or_insert_with(|| Box::new(Pending::new()));
         if pending.carry.capacity() == 0 {
-            pending.carry = self.workspace.buffers.take(bytes.len());
+            pending.carry = self.workspace.buffers.take_for(bytes.len());
         }
         pending.carry.extend_from_slice(bytes);
     }

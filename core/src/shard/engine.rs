@@ -292,6 +292,11 @@ impl<H: Handler> Engine<H> {
     /// Moves what is in the fast lane to its owner's queue, where it counts as
     /// before. So many bytes of it are out.
     pub(super) fn spill_lane(&mut self, written: usize) {
+        if written >= self.lane.len() {
+            self.counts.delivery.written += u64::from(self.lane.messages());
+            self.lane.clear();
+            return;
+        }
         let scratch = core::mem::take(&mut self.scratch);
         self.spill_lane_from(
             Part {
@@ -308,7 +313,7 @@ impl<H: Handler> Engine<H> {
         let offered = self.lane.is_offered();
         let mut lane = core::mem::take(&mut self.lane);
         let rank = lane.rank();
-        let mut bytes = self.workspace.buffers.take(self.lane.len());
+        let mut bytes = self.workspace.buffers.take_for(self.lane.len());
         let done = lane.unwritten(written, |start, end| {
             bytes.clear();
             lane.copy_out(scratch, start, end, &mut bytes);

@@ -68,7 +68,7 @@ impl<H: Handler> Engine<H> {
             self.context_bytes += conn.context_bytes();
             self.slots[at].conn = conn;
         }
-        let mut head = self.workspace.buffers.take(ANSWER);
+        let mut head = self.workspace.buffers.take_for(ANSWER);
         let accept = &upgrade.accept;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
         //# The value chosen MUST be derived from the client's handshake,
@@ -111,7 +111,7 @@ impl<H: Handler> Engine<H> {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
         self.tell(Event::Refused(id, error));
-        let mut out = self.workspace.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take_for(ANSWER);
         handshake::response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out);
         self.workspace.give(out);
@@ -129,7 +129,7 @@ impl<H: Handler> Engine<H> {
             });
             return;
         };
-        let mut out = self.workspace.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take_for(ANSWER);
         handshake::response::page(
             &mut out,
             200,

@@ -7,7 +7,7 @@ use super::Shard;
 use super::engine::{Engine, HEADROOM};
 use super::lane::Part;
 use super::output::Output;
-use super::pending::Op;
+use super::pending::{Op, Wait};
 use super::reply::Here;
 use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
@@ -202,6 +202,9 @@ impl<H: Handler> Shard<H> {
             done = self.consume_head(at, input);
         }
         loop {
+            if self.engine.must_hold(at) && done < input.len() {
+                self.engine.park(at, Wait::Queue, None);
+            }
             let slot = &self.engine.slots[at];
             match slot.phase {
                 Phase::Open if !slot.is_parked() && !self.engine.is_pressed() => {}

@@ -90,9 +90,13 @@ impl Lane {
     pub(super) fn push(&mut self, tag: Tag, parts: [&[u8]; 2]) {
         let start = self.bytes.len();
         let (header, n) = encode_unmasked(tag, parts[0].len() + parts[1].len());
-        self.bytes.extend_from_slice(&header[..n]);
+        // All ten bytes at once cost less than as many as are needed.
+        self.bytes.extend_from_slice(&header);
+        self.bytes.truncate(start + n);
         self.bytes.extend_from_slice(parts[0]);
-        self.bytes.extend_from_slice(parts[1]);
+        if !parts[1].is_empty() {
+            self.bytes.extend_from_slice(parts[1]);
+        }
         let end = self.bytes.len();
         match self.pieces.last_mut() {
             Some(Piece::Lane(range)) => range.end = end,

@@ -115,7 +115,7 @@ impl<H: Handler> Engine<H> {
         let window = self.config.compression_window as u8;
         let frame = match editions.words {
             Words::Here(bytes) => {
-                let mut packed = self.workspace.buffers.take(bytes.len());
+                let mut packed = self.workspace.buffers.take_for(bytes.len());
                 let codec = &mut self.workspace.codec;
                 let frame = codec
                     .deflate_shared(window, bytes, &mut packed)

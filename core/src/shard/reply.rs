@@ -1,7 +1,7 @@
 //! Owns what a connection is told about its own messages: by the fast lane
 //! while its input is being handled, or through its queue.
 
-use super::engine::Engine;
+use super::engine::{Engine, SCRATCH};
 use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::Rank;
@@ -50,7 +50,7 @@ impl<H: Handler> Engine<H> {
         if !self.packs_at_once(at, parts[0].len() + parts[1].len()) {
             return self.reply_with(at, here, rank, opcode.into(), parts);
         }
-        let mut packed = self.workspace.buffers.take(parts[0].len());
+        let mut packed = self.workspace.buffers.take_for(parts[0].len());
         let conn = &mut self.slots[at].conn;
         let answered = if conn.deflate(&mut self.workspace, parts, &mut packed) {
             self.reply_with(at, here, rank, Tag::compressed(opcode), [&packed, &[]])
@@ -88,7 +88,7 @@ impl<H: Handler> Engine<H> {
             self.counts.delivery.offered += 1;
             self.counts.delivery.queued += 1;
             let full = self.lane.is_full()
-                || self.lane.len() >= self.config.write_batch
+                || self.lane.len() >= SCRATCH
                 || self.lane.messages() >= limits.messages
                 || self.lane.len() >= limits.bytes as usize;
             if full {
@@ -109,6 +109,17 @@ impl<H: Handler> Engine<H> {
         self.push(at, frame);
         self.store.release(frame);
         Ok(())
+    }
+
+    /// Whether what a connection has sent is better left as it is: what is said
+    /// to it in answer waits for its socket, and is lost in no case, so it need
+    /// not become answers that wait.
+    pub(super) fn must_hold(&self, at: u32) -> bool {
+        let slot = &self.slots[at];
+        H::OVERFLOW == Overflow::Wait
+            && slot.flags.blocked
+            && slot.phase == Phase::Open
+            && !slot.is_parked()
     }
 
     /// Whether a reply of this rank and length may take the fast lane: nothing

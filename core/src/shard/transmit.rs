@@ -9,16 +9,23 @@ use super::lane::Part;
 use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::{Chunks, FrameId, Slice, Store};
-use crate::handler::Handler;
+use crate::handler::{Handler, Overflow};
 use crate::handshake;
 use crate::id::ConnId;
 use crate::time::Timestamp;
 
 impl<H: Handler> Shard<H> {
     /// The connection whose replies stand in the fast lane. Flushing it before
-    /// the next [`read_buffer`](Self::read_buffer) saves them a copy; not doing
-    /// so costs only that.
-    pub fn poll_reply(&self) -> Option<ConnId> {
+    /// the next [`read_buffer`](Self::read_buffer) saves them a copy, and asking
+    /// again after that until there is none saves one of what was read and waits
+    /// for the flush; not doing so costs only that.
+    pub fn poll_reply(&mut self) -> Option<ConnId> {
+        while self.engine.lane.owner().is_none()
+            && !self.engine.is_pressed()
+            && let Some((at, range)) = self.engine.rest.take()
+        {
+            self.go_on_in_scratch(at, range);
+        }
         Some(self.engine.slots.id(self.engine.lane.owner()?))
     }
 
@@ -91,7 +98,11 @@ impl<H: Handler> Shard<H> {
         if let Some(at) = self.engine.slots.find(id)
             && self.engine.slots[at].phase == Phase::Answering
         {
-            let mut out = self.engine.workspace.buffers.take(body.len() + PAGE_HEAD);
+            let mut out = self
+                .engine
+                .workspace
+                .buffers
+                .take_for(body.len() + PAGE_HEAD);
             handshake::response::page(&mut out, status, content_type, body, head_only);
             self.engine.begin_answer(at, &out);
             self.engine.workspace.give(out);
@@ -190,7 +201,7 @@ impl<H: Handler> Engine<H> {
         if half_empty || blocked {
             self.relieve(at);
         }
-        if half_empty {
+        if half_empty && !(blocked && H::OVERFLOW == Overflow::Wait) {
             self.unpark(at, Wait::Queue);
         }
     }
