@@ -41,7 +41,7 @@ fn converse(address: &str, echoes: bool) -> Result<Option<String>> {
         client_max_window_bits: Some(15),
         ..Params::default()
     };
-    let request = Request::new(&uri).deflate(offer);
+    let request = Request::new(&uri).deflate(offer)?;
     let mut client = Client::new(request, &config, seed);
 
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;

@@ -20,10 +20,9 @@ impl Buffers {
     /// since a peer may announce what it never sends.
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
         let from = class_for(len);
-        let spare = self.classes.get_mut(from..).and_then(|classes| {
-            // The next larger one, too; beyond that the difference is wasted.
-            classes.iter_mut().take(2).find_map(Vec::pop)
-        });
+        // A larger one will do: what is kept at all is little, and allocating costs more.
+        let mut classes = self.classes.iter_mut().skip(from);
+        let spare = classes.find_map(Vec::pop);
         let buffer = spare.unwrap_or_default();
         self.held -= buffer.capacity();
         buffer
@@ -36,6 +35,19 @@ impl Buffers {
             buffer.reserve_exact(size_of_class(class_for(len)).unwrap_or(len));
         }
         buffer
+    }
+
+    /// Appends to a buffer. One that has to grow grows to the size of a class, so
+    /// that it will do for whoever needs as much next; to less than twice its bytes.
+    pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+        let len = buffer.len() + bytes.len();
+        if len > buffer.capacity()
+            && len >= SMALLEST
+            && let Some(size) = size_of_class(class_for(len))
+        {
+            buffer.reserve_exact(size - buffer.len());
+        }
+        buffer.extend_from_slice(bytes);
     }
 
     /// Gives a buffer back.
@@ -105,23 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn one_in_which_the_length_fits_and_hardly_more() {
+    fn the_smallest_in_which_the_length_fits() {
         let mut buffers = Buffers::default();
         for capacity in [128, 200, 512, 4_096] {
             buffers.give(Vec::with_capacity(capacity));
         }
         let mut take = |len| buffers.take(len).capacity();
-        // 200 counts as 128, for which it is as good; and nobody gets 4,096 for 600.
+        // 200 counts as 128, for which it is as good.
         assert_eq!(
-            [
-                take(300),
-                take(600),
-                take(100),
-                take(1),
-                take(1),
-                take(3_000)
-            ],
-            [512, 0, 200, 128, 0, 4_096]
+            [take(300), take(150), take(100), take(1), take(1)],
+            [512, 4_096, 200, 128, 0]
         );
     }
 
@@ -136,6 +141,27 @@ mod tests {
         buffers.give(used);
         let again = buffers.take_for(6_000);
         assert_eq!((again.len(), again.capacity()), (0, 8_192));
+    }
+
+    #[test]
+    fn one_that_grows_is_of_a_class_again() {
+        let mut buffer = Vec::new();
+        for (more, at_least, at_most) in [
+            (1, 1, 127),
+            (99, 100, 200),
+            (28, 128, 128),
+            (1, 256, 256),
+            (70_000, 128 << 10, 128 << 10),
+            (200_000, 270_129, 600_000),
+        ] {
+            Buffers::append(&mut buffer, &alloc::vec![7; more]);
+            let capacity = buffer.capacity();
+            assert!(
+                (at_least..=at_most).contains(&capacity),
+                "{more}: {capacity}"
+            );
+        }
+        assert_eq!(buffer.len(), 270_129);
     }
 
     #[test]

@@ -117,6 +117,9 @@ limits! {
     /// The shortest message that is compressed, in bytes of payload.
     compression_threshold: bytes = 256, 1, GIB;
     /// The largest window of compression on either side, in bits.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.3
+    //# To obtain a useful compression ratio, an LZ77 sliding window size of
+    //# 1,024 or more is RECOMMENDED.
     compression_window: count = 15, 9, 15;
     /// Memory for compression contexts of single connections, in bytes a shard. A connection for
     /// which it does not suffice keeps no context; with 0 none does.

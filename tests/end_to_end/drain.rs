@@ -256,7 +256,8 @@ fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end() {
 
 #[test]
 fn nobody_new_is_let_in_meanwhile() {
-    let mut server = Server::start("--shards 2 --drain 3s --write-timeout 60s");
+    let mut server =
+        Server::start("--shards 2 --drain 3s --write-timeout 60s --handshake-timeout 60s");
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let mut early = Raw::connect(server.address());

@@ -20,6 +20,8 @@ pub enum RequestError {
     FieldName,
     /// A field value with what could end a line.
     FieldValue,
+    /// A window of fewer than 8 bits or more than 15 (RFC 7692 §7.1.2).
+    WindowBits,
 }
 
 impl fmt::Display for RequestError {
@@ -30,6 +32,7 @@ impl fmt::Display for RequestError {
             Self::Subprotocol => "a subprotocol that is no token, or offered twice",
             Self::FieldName => "a field name that is no token, or that the handshake itself uses",
             Self::FieldValue => "a field value with control characters",
+            Self::WindowBits => "a window of fewer than 8 bits or more than 15",
         })
     }
 }

@@ -36,6 +36,12 @@ impl Offer {
     }
 
     /// Checks an answer whose status is 101.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# The client MUST validate the server's response as follows:
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# If the server's response does not conform to the requirements for
+    //# the server's handshake as defined in this section and in Section
+    //# 4.2.2, the client MUST _Fail the WebSocket Connection_.
     pub(super) fn check(&self, response: &Response<'_>) -> Result<Agreed, ResponseError> {
         let lines = response.lines();
         if response.minor_version() == 0 {
@@ -63,6 +69,14 @@ impl Offer {
         {
             return Err(ResponseError::Connection);
         }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# If the response lacks a |Sec-WebSocket-Accept| header field or
+        //# the |Sec-WebSocket-Accept| contains a value other than the
+        //# base64-encoded SHA-1 of the concatenation of the
+        //# |Sec-WebSocket-Key| (as a string, not base64-decoded) with the
+        //# string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" but ignoring any
+        //# leading and trailing whitespace, the client MUST _Fail the
+        //# WebSocket Connection_.
         if lines.only("sec-websocket-accept") != Some(&self.accept) {
             return Err(ResponseError::Accept);
         }
@@ -102,21 +116,38 @@ impl Offer {
     //# Connection_.
     fn deflate(&self, response: &Response<'_>) -> Result<Option<Params>, ResponseError> {
         let mut agreed = None;
-        for line in response.header("sec-websocket-extensions") {
+        // Over all of its lines, the list must have an element.
+        let mut is_empty = response.header(EXTENSIONS).next().is_some();
+        for line in response.header(EXTENSIONS) {
             for extension in Extension::parse_list(line) {
                 let answer = extension.map_err(|Malformed| ResponseError::Extension)?;
+                is_empty = false;
                 // It need not say to which of the offers it is the answer.
                 let mut offers = self.deflate.iter();
                 let params = offers.find_map(|offer| offer.parse_answer(&answer));
                 let params = params.ok_or(ResponseError::Extension)?;
+                //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+                //# A client that received a response accepting a PMCE
+                //# extension negotiation offer together with such an
+                //# extension MUST _Fail the WebSocket Connection_.
+                //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+                //# A client that receives a response accepting a PMCE
+                //# extension negotiation offer together with such an
+                //# extension MUST _Fail the WebSocket Connection_.
+                // Such as itself; any other has failed as not offered.
                 if agreed.replace(params).is_some() {
                     return Err(ResponseError::Extension);
                 }
             }
         }
+        if is_empty {
+            return Err(ResponseError::Extension);
+        }
         Ok(agreed)
     }
 }
+
+const EXTENSIONS: &str = "sec-websocket-extensions";
 
 #[cfg(test)]
 mod tests {
@@ -141,9 +172,9 @@ mod tests {
         let request = Request::new(&Uri::parse("ws://h/").expect("an address"))
             .subprotocol("chat")
             .and_then(|request| request.subprotocol("superchat"))
-            .expect("well-formed")
-            .deflate(NARROW)
-            .deflate(Params::default());
+            .and_then(|request| request.deflate(NARROW))
+            .and_then(|request| request.deflate(Params::default()))
+            .expect("well-formed");
         let offer = Offer::new(request, b"dGhlIHNhbXBsZSBub25jZQ==");
         let mut fields = Fields::new();
         let parsed = Response::parse(head.as_bytes(), &mut fields, &Config::default())?;
@@ -239,7 +270,6 @@ mod tests {
     #[cfg(feature = "deflate")]
     fn an_extension_is_one_of_those_offered_on_its_terms() {
         for (lines, answer) in [
-            ("", None),
             ("permessage-deflate", Some(Params::default())),
             (", permessage-deflate,", Some(Params::default())),
             (
@@ -263,6 +293,9 @@ mod tests {
             );
         }
         for wrong in [
+            "",
+            " , ,",
+            "\r\nSec-WebSocket-Extensions: ,",
             "z",
             "permessage-deflate, z",
             "Permessage-Deflate",

@@ -21,17 +21,40 @@ pub struct Request {
 
 impl Request {
     /// A request for what is at this address, with no offers.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# The handshake MUST be a valid HTTP request as specified by
+    //# [RFC2616].
     pub fn new(uri: &Uri<'_>) -> Self {
         let (slash, resource) = uri.target();
+        // Writing to a String does not fail.
         let mut lines = String::new();
-        let _ = write!(lines, "GET {slash}{resource} HTTP/1.1\r\n"); // a String takes all
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The method of the request MUST be GET, and the HTTP version MUST
+        //# be at least 1.1.
+        let _ = write!(lines, "GET {slash}{resource} HTTP/1.1\r\n");
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST contain a |Host| header field whose value
+        //# contains /host/ plus optionally ":" followed by /port/ (when not
+        //# using the default port).
         let (host, port) = uri.named();
         let _ = match port {
             Some(port) => write!(lines, "Host: {host}:{port}\r\n"),
             None => write!(lines, "Host: {host}\r\n"),
         };
-        lines
-            .push_str("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST contain an |Upgrade| header field whose value
+        //# MUST include the "websocket" keyword.
+        lines.push_str("Upgrade: websocket\r\n");
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST contain a |Connection| header field whose value
+        //# MUST include the "Upgrade" token.
+        lines.push_str("Connection: Upgrade\r\n");
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST include a header field with the name
+        //# |Sec-WebSocket-Version|.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The value of this header field MUST be 13.
+        lines.push_str("Sec-WebSocket-Version: 13\r\n");
         Self {
             lines,
             subprotocols: Vec::new(),
@@ -69,15 +92,29 @@ impl Request {
 
     /// Offers permessage-deflate (RFC 7692), behind what was offered before.
     /// Without the feature `deflate` it is not offered.
+    ///
+    /// # Errors
+    /// [`RequestError::WindowBits`].
     //= https://www.rfc-editor.org/rfc/rfc7692#section-5
     //# To offer use of a PMCE, a client MUST include the extension name of
     //# the PMCE in the "Sec-WebSocket-Extensions" header field of its opening
     //# handshake of the WebSocket connection.
-    pub fn deflate(mut self, offer: Params) -> Self {
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
+    //# This parameter has a decimal integer value without leading zeroes
+    //# between 8 to 15, inclusive, indicating the base-2 logarithm of the
+    //# LZ77 sliding window size, and MUST conform to the ABNF below.
+    //# server-max-window-bits = 1*DIGIT
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2
+    //# If a value is specified for this parameter, the value MUST conform
+    //# to the ABNF below. client-max-window-bits = 1*DIGIT
+    pub fn deflate(mut self, offer: Params) -> Result<Self, RequestError> {
+        if !offer.is_valid() {
+            return Err(RequestError::WindowBits);
+        }
         if deflate::IS_BUILT {
             self.deflate.push(offer);
         }
-        self
+        Ok(self)
     }
 
     /// Adds a header field, such as `Authorization` or `Cookie`.
@@ -85,6 +122,12 @@ impl Request {
     /// # Errors
     /// [`RequestError::FieldName`], [`RequestError::FieldValue`].
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.1
+        //# The |Sec-WebSocket-Key| header field MUST NOT appear more than
+        //# once in an HTTP request.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.5
+        //# the |Sec-WebSocket-Version| header field MUST NOT appear more
+        //# than once in an HTTP request.
         let is_reserved = RESERVED.iter().any(|own| own.eq_ignore_ascii_case(name))
             || name
                 .get(..OWN_PREFIX.len())
@@ -105,6 +148,9 @@ impl Request {
         let mut field = |name: &str, value: &[u8]| {
             head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
         };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST include a header field with the name
+        //# |Sec-WebSocket-Key|.
         field("Sec-WebSocket-Key", key);
         if !self.subprotocols.is_empty() {
             field(
@@ -171,12 +217,14 @@ mod tests {
             .and_then(|request| request.header("Authorization", "Basic \u{e9}"))
             .and_then(|request| request.subprotocol("chat.v2"))
             .and_then(|request| request.subprotocol("chat"))
-            .expect("well-formed")
-            .deflate(Params::default())
-            .deflate(Params {
-                client_max_window_bits: Some(15),
-                ..Params::default()
-            });
+            .and_then(|request| request.deflate(Params::default()))
+            .and_then(|request| {
+                request.deflate(Params {
+                    client_max_window_bits: Some(15),
+                    ..Params::default()
+                })
+            })
+            .expect("well-formed");
         let rest = "Origin: https://a.example\r\nAuthorization: Basic \u{e9}\r\n\
             Sec-WebSocket-Key: KEY\r\nSec-WebSocket-Protocol: chat.v2, chat\r\n\
             Sec-WebSocket-Extensions: permessage-deflate, \
@@ -218,5 +266,23 @@ mod tests {
             assert_eq!(error, Some(RequestError::FieldValue), "{value:?}");
         }
         assert!(request().header("Sec-Fetch-Mode", " \t").is_ok());
+        for (bits, is_valid) in [(0, false), (7, false), (8, true), (15, true), (16, false)] {
+            let server = Params {
+                server_max_window_bits: Some(bits),
+                ..Params::default()
+            };
+            let client = Params {
+                client_max_window_bits: Some(bits),
+                ..Params::default()
+            };
+            for offer in [server, client] {
+                let error = request().deflate(offer).err();
+                assert_eq!(
+                    error,
+                    (!is_valid).then_some(RequestError::WindowBits),
+                    "{bits}"
+                );
+            }
+        }
     }
 }

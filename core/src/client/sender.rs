@@ -89,6 +89,9 @@ impl Sender {
     }
 
     /// A whole message, checked.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# If the data is being sent by the client, the frame(s) MUST be masked
+    //# as defined in Section 5.3.
     pub(super) fn message(&mut self, kind: Kind, payload: &[u8], compressed: bool) {
         let start = self.bytes.len();
         self.frame(kind.opcode(), true, payload);
@@ -150,6 +153,9 @@ impl Sender {
     }
 
     /// The close frame, behind which nothing may follow. Without a code there is no reason.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# Close frames sent from client to server must be masked as per
+    //# Section 5.3.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
         let code = code.map(|code| code.get().to_be_bytes());
         let payload = match &code {
@@ -162,9 +168,17 @@ impl Sender {
     }
 
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+        //# a client MUST mask all frames that it sends to the server
         let key = self.keys.mask();
         let (header, len) = Header {
             fin,
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+            //# If this PMCE is the last extension to process outgoing
+            //# messages, build frame(s) using the original data for the
+            //# payload data portion as is, unset the "Per-Message
+            //# Compressed" bit of the first frame, and then send the
+            //# frame(s) as described in Section 6.1 of [RFC6455].
             rsv: 0,
             opcode,
             mask: Some(key),
@@ -172,6 +186,10 @@ impl Sender {
         }
         .encode();
         self.bytes.extend_from_slice(&header[..len]);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
+        //# once the transmission of a frame from a client has begun, the
+        //# payload (application-supplied data) of that frame must not be
+        //# capable of being modified by the application.
         let body = self.bytes.len();
         self.bytes.extend_from_slice(payload);
         mask::apply(&mut self.bytes[body..], key, 0);

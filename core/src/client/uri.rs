@@ -1,7 +1,7 @@
 //! Owns the address of a WebSocket (RFC 6455 §3). Resolves no names.
 
 use super::error::RequestError;
-use crate::handshake::Authority;
+use crate::handshake::{Authority, is_written_of};
 
 /// A `ws:` or `wss:` URI taken apart.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +16,18 @@ impl<'a> Uri<'a> {
     ///
     /// # Errors
     /// [`RequestError::Uri`] for another scheme, a user, a fragment, or what may
-    /// not stand in a URI.
+    /// not stand in a URI unless it is percent-encoded (RFC 3986).
     //= https://www.rfc-editor.org/rfc/rfc6455#section-3
     //# Fragment identifiers are meaningless in the context of WebSocket URIs
     //# and MUST NOT be used on these URIs.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# The components of the WebSocket URI passed into this algorithm
+    //# (/host/, /port/, /resource name/, and /secure/ flag) MUST be valid
+    //# according to the specification of WebSocket URIs specified in
+    //# Section 3.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# If any of the components are invalid, the client MUST _Fail the
+    //# WebSocket Connection_ and abort these steps.
     pub fn parse(text: &'a str) -> Result<Self, RequestError> {
         let (scheme, rest) = text.split_once("://").ok_or(RequestError::Uri)?;
         let secure = match scheme {
@@ -29,8 +37,7 @@ impl<'a> Uri<'a> {
         };
         let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let authority = Authority::parse(authority.as_bytes()).ok_or(RequestError::Uri)?;
-        // What is not ASCII is written percent-encoded.
-        if !resource.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        if !is_written_of(resource, b":@/?") {
             return Err(RequestError::Uri);
         }
         Ok(Self {
@@ -65,6 +72,11 @@ impl<'a> Uri<'a> {
     }
 
     /// The request target: path and query, `/` where there is no path.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# The "Request-URI" part of the request MUST match the /resource name/
+    //# defined in Section 3 (a relative URI) or be an absolute http/https
+    //# URI that, when parsed, has a /resource name/, /host/, and /port/
+    //# that match the corresponding ws/wss URI.
     pub(super) fn target(&self) -> (&'static str, &'a str) {
         let before = if self.resource.starts_with('/') {
             ""
@@ -96,6 +108,14 @@ mod tests {
             ("ws://a:/x?y?z", false, "a", 80, None, "/x?y?z"),
             ("ws://[::1]:9001//", false, "::1", 9_001, Some(9_001), "//"),
             ("ws://a/x?u=ws://b", false, "a", 80, None, "/x?u=ws://b"),
+            (
+                "ws://a/~%7b;p=1/@:!$&'()*+,?%c3%A9/?",
+                false,
+                "a",
+                80,
+                None,
+                "/~%7b;p=1/@:!$&'()*+,?%c3%A9/?",
+            ),
         ] {
             let uri = Uri::parse(text).expect(text);
             assert_eq!(
@@ -127,6 +147,13 @@ mod tests {
             "ws://a/\u{e9}",
             "ws://a:65536",
             "ws://a b/",
+            "ws://a/{x}",
+            "ws://a/?a=[0]",
+            "ws://a/\"",
+            "ws://a/\\b",
+            "ws://a/%",
+            "ws://a/%a",
+            "ws://a/?%4g",
         ] {
             assert_eq!(Uri::parse(text).err(), Some(RequestError::Uri), "{text}");
         }

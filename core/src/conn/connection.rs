@@ -64,13 +64,60 @@ impl Connection {
     /// A connection whose handshake is done, and in it permessage-deflate was
     /// agreed on. `level` is the level of compression, 1 to 9, if it keeps a
     /// context for that.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.8
+    //# The endpoints of a connection MUST negotiate the use of any
+    //# extensions during the opening handshake.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# If a server responds with a valid PMCE element in the
+    //# "Sec-WebSocket-Extensions" header and _the WebSocket Connection is
+    //# established_, both endpoints MUST use the algorithm described in
+    //# Section 6 and the message payload transformation (compressing and
+    //# decompressing) procedure of the PMCE configured with the "agreed
+    //# parameters" returned by the server to exchange messages.
     pub fn with_deflate(role: Role, agreed: &Params, level: u8) -> Self {
         let (ours, peers) = match role {
             Role::Server => (agreed.server(), agreed.client()),
             Role::Client => (agreed.client(), agreed.server()),
         };
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "client_max_window_bits"
+        //# extension parameter with a value of w, the client MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+        //# Note that even if the client has included in its offer the
+        //# "client_max_window_bits" extension parameter with a value
+        //# smaller than one in the "agreed parameters", the client MUST use
+        //# an LZ77 sliding window of a size that conforms the "agreed
+        //# parameters" to compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "server_max_window_bits"
+        //# extension parameter with a value of w, the server MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
         let window_bits = deflate::usable(ours.window_bits);
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.2
+        //# A client MUST support the "client_no_context_takeover" extension
+        //# parameter in an extension negotiation response.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "client_no_context_takeover" extension parameter, the client
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "server_no_context_takeover" extension parameter, the server
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        // Without machines of its own it uses those that all share, which begin anew each time.
         let deflater = (ours.takeover && window_bits > 0).then_some((level, window_bits));
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+        //# Note that even if the client has included the
+        //# "client_no_context_takeover" extension parameter in its offer,
+        //# the server MUST decompress each new message using the LZ77
+        //# sliding window used to process the last compressed message if
+        //# the "agreed parameters" don't contain the
+        //# "client_no_context_takeover" extension parameter.
         Self {
             contexts: Contexts::new(deflater, peers.takeover),
             window_bits,
@@ -131,6 +178,12 @@ impl Connection {
     ///
     /// Where a context is kept ([`keeps_context`](Self::keeps_context)), what is
     /// compressed must be sent, in the same order.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of a compressed message.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of an uncompressed message.
     pub fn deflate(
         &mut self,
         workspace: &mut Workspace,
@@ -317,6 +370,9 @@ impl Connection {
         //# defines the meaning of such a nonzero value, the receiving endpoint
         //# MUST _Fail the WebSocket Connection_.
         if input.first().is_some_and(|&first| !self.knows_bits(first)) {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+            //# An endpoint receiving such a frame MUST _Fail the WebSocket
+            //# Connection_.
             return Err(PeerError::ReservedBit);
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
@@ -424,8 +480,14 @@ impl Connection {
         };
         let kind = assembly.kind;
         let ended = if assembly.compressed {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+            //# An endpoint MUST use the following algorithm to receive a
+            //# message in the form of a compressed message.
             self.inflate(&assembly.message, kind, limits, workspace)
         } else {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+            //# An endpoint MUST use the following algorithm to receive a
+            //# message in the form of an uncompressed message.
             let ended = assembly.finish();
             workspace.announce(core::mem::take(&mut assembly.message));
             ended
@@ -445,6 +507,9 @@ impl Connection {
         limits: MessageLimits,
         workspace: &mut Workspace,
     ) -> Result<(), PeerError> {
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+        //# Decompress the concatenation by following the decompression
+        //# procedure of the PMCE.
         let mut message = workspace.buffers.take(packed.len().saturating_mul(2));
         let codec = &mut workspace.codec;
         let mut inflated = self

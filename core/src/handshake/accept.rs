@@ -142,15 +142,35 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
 //# If a value is received by either the client or the server during negotiation
 //# that does not conform to the ABNF below, the recipient of such malformed
 //# data MUST immediately _Fail the WebSocket Connection_.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the server supports multiple extensions, then the value MUST be
+//# derived from the client's handshake, specifically by selecting one or
+//# more of the values from the |Sec-WebSocket-Extensions| field.
 fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params>, HandshakeError> {
     let terms = config.deflate_terms(true);
     let is_acceptable = |offer: &Params| config.compression() && offer.answer(terms).is_some();
     let mut chosen = None;
-    for line in request.header("sec-websocket-extensions") {
+    // Over all of its lines, the list must have an element.
+    let mut is_empty = request.header(EXTENSIONS).next().is_some();
+    for line in request.header(EXTENSIONS) {
         for extension in Extension::parse_list(line) {
             let extension = extension.map_err(|Malformed| HandshakeError::Extensions)?;
+            is_empty = false;
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+            //# A server MUST NOT accept a PMCE extension negotiation offer
+            //# together with another extension if the PMCE will conflict
+            //# with the extension on their use of the RSV1 bit.
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+            //# A server MUST NOT accept a PMCE extension negotiation offer
+            //# together with another extension if the PMCE will be applied
+            //# to the output of the extension and any of the following
+            //# conditions applies to the extension:
+            // One is accepted, and there is no other to accept.
             chosen = chosen.or_else(|| Params::parse_offer(&extension).filter(is_acceptable));
         }
+    }
+    if is_empty {
+        return Err(HandshakeError::Extensions);
     }
     Ok(chosen)
 }
@@ -173,6 +193,7 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
 }
 
 const WS_PATH: &str = "/ws";
+const EXTENSIONS: &str = "sec-websocket-extensions";
 
 #[cfg(test)]
 mod tests {
@@ -241,6 +262,10 @@ mod tests {
                 "Host",
                 "Host: h.example\r\nSec-WebSocket-Protocol: chat.v2, ,a!\r\nSec-WebSocket-Protocol:",
             ),
+            (
+                "Host",
+                "Host: h.example\r\nSec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: x-a; b",
+            ),
         ] {
             assert_eq!(decided(&with(start, lines)), upgraded(), "{lines}");
         }
@@ -249,8 +274,8 @@ mod tests {
     #[test]
     fn each_fault_has_its_error() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
-            Version,
+            Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
+            Subprotocol, Version,
         };
         for (start, lines, error) in [
             ("Host", "", Host),
@@ -340,6 +365,18 @@ mod tests {
             let line = format!("Sec-WebSocket-Protocol: {offer}");
             assert_eq!(decided(&plus(&line)), Err(Subprotocol), "{offer}");
         }
+        for offer in [
+            "",
+            " , ,",
+            ";",
+            "a;",
+            "a b",
+            "a, b=1",
+            "a\r\nSec-WebSocket-Extensions: ;",
+        ] {
+            let line = format!("Sec-WebSocket-Extensions: {offer}");
+            assert_eq!(decided(&plus(&line)), Err(Extensions), "{offer}");
+        }
         for body in [
             "Content-Length: 1",
             "Content-Length: -0",
@@ -364,14 +401,14 @@ mod tests {
     #[test]
     fn the_first_fault_is_named() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
-            Version,
+            Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
+            Subprotocol, Version,
         };
         // Every fault at once; then they are mended one by one, in the order of the checks.
         let mut head = UPGRADE
             .replace(
                 "GET /ws HTTP/1.1\r\nHost: h.example",
-                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null\r\nSec-WebSocket-Protocol: a, a",
+                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null\r\nSec-WebSocket-Protocol: a, a\r\nSec-WebSocket-Extensions: ;x",
             )
             .replace("websocket\r\n", "h2c\r\n")
             .replace(": 13", ": 8")
@@ -386,6 +423,7 @@ mod tests {
             (Version, ": 8", ": 13"),
             (Key, "....", "dGhl"),
             (Subprotocol, "a, a", "a, b"),
+            (Extensions, ";x", "x"),
             (Origin, "null", "http://h"),
         ] {
             assert_eq!(decided(&head), Err(fault), "{head}");

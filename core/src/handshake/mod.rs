@@ -22,7 +22,7 @@ mod tests;
 mod token;
 
 pub use accept::{Decision, Upgrade, decide};
-pub(crate) use authority::Authority;
+pub(crate) use authority::{Authority, is_written_of};
 pub use fields::Fields;
 pub(crate) use fields::{Lines, bare_lf};
 pub use key::accept_key;

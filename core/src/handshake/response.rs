@@ -43,6 +43,16 @@ pub fn switching_protocols(
     if let Some(name) = subprotocol.filter(|name| is_token(name)) {
         field(out, "Sec-WebSocket-Protocol", name.as_bytes());
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
+    //# the |Sec-WebSocket-Extensions| header field MUST NOT appear more
+    //# than once in an HTTP response.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# To accept the use of an offered PMCE, a server MUST include the
+    //# extension name of the PMCE in the "Sec-WebSocket-Extensions" header
+    //# field of its opening handshake of the WebSocket connection.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# A server declining all offered PMCEs MUST NOT include any element
+    //# with PMCE names.
     if let Some(agreed) = deflate {
         out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
         agreed.write_answer(out);

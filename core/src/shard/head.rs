@@ -60,6 +60,11 @@ impl<H: Handler> Shard<H> {
 
 impl<H: Handler> Engine<H> {
     fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade, subprotocol: Option<&str>) {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+        //# Extensions not listed by the client MUST NOT be listed.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-9
+        //# A server MUST NOT respond with any extension not requested by
+        //# the client.
         let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
         if let Some(agreed) = &agreed {
             let level = self.config.compression_level as u8;

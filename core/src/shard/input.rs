@@ -298,8 +298,8 @@ impl<H: Handler> Engine<H> {
         let Slot { phase, queue, .. } = &mut self.slots[at];
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
         //# Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
-        //# response, unless it already received a Close frame.
-        // And unless our own is out: peers take what comes behind it for a fault.
+        //# response,
+        // Not once our own close frame is out: peers take what comes behind it for a fault.
         if *phase != Phase::Open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
             return;
         }

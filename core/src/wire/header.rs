@@ -145,6 +145,11 @@ impl Tag {
 }
 
 impl From<Opcode> for Tag {
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# If this PMCE is the last extension to process outgoing messages,
+    //# build frame(s) using the original data for the payload data portion
+    //# as is, unset the "Per-Message Compressed" bit of the first frame,
+    //# and then send the frame(s) as described in Section 6.1 of [RFC6455].
     fn from(opcode: Opcode) -> Self {
         Self { opcode, rsv: 0 }
     }
