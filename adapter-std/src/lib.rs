@@ -11,7 +11,7 @@
 //! ```
 //! use stentor_cli::{Settings, log};
 //! use stentor_core::handshake::Request;
-//! use stentor_core::{Context, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
+//! use stentor_core::{Context, Failure, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
 //! use stentor_std::{Server, Work};
 //!
 //! /// Sorts the letters of a message, which is somebody else's work.
@@ -40,10 +40,10 @@
 //! struct Sort;
 //!
 //! impl Work<Sorting> for Sort {
-//!     fn run(&self, _: WorkerId, task: &String) -> String {
+//!     fn run(&self, _: WorkerId, task: &String) -> Result<String, Failure> {
 //!         let mut letters: Vec<char> = task.chars().collect();
 //!         letters.sort_unstable();
-//!         letters.into_iter().collect()
+//!         Ok(letters.into_iter().collect())
 //!     }
 //! }
 //!

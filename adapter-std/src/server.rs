@@ -15,7 +15,7 @@ use crate::crew::{Crew, start, start_workers};
 use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
 use crate::station::Stations;
-use crate::workers::{Pool, Work};
+use crate::workers::{self, Pool, Work};
 use crate::{acceptor, room, scrape};
 
 /// A server that listens and does not serve yet.
@@ -102,6 +102,8 @@ impl Server {
         for at in stations.shards() {
             crew.start_ticker(at)?;
         }
+        let timed = stations.clone();
+        crew.start("task-clock", move || workers::watch_clock(&timed))?;
         let workers = start_workers(&stations, work)?;
         info!(
             size = settings.workers,
@@ -146,6 +148,7 @@ impl Server {
         let stopped = wait_for(&acceptor, Instant::now() + LAST_SOCKET);
         // One that has panicked has said so.
         let failed = failed || stopped && acceptor.join().is_err();
+        stations.pool.hasten();
         drain(&stations, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_cli::drain::Order;
 use stentor_cli::metrics::CONTENT_TYPE;
-use stentor_cli::{Census, Journal, Turns};
+use stentor_cli::{Calls, Census, Journal, Turns};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
@@ -84,7 +84,7 @@ struct Wakes<S: Stream> {
     roll: Option<Roll>,
     shut: Vec<Arc<Socket<S>>>,
     ended: Vec<Link<S>>,
-    workers: usize,
+    pool: Calls,
 }
 
 /// Threads to wake. Used again, since a turn that says something in a room has
@@ -296,8 +296,11 @@ impl<H: Handler, S: Stream> Stations<H, S> {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
-            Output::Submit(id, task) => match self.pool.desk.submit(id, task) {
-                Ok(wake) => wakes.workers += usize::from(wake),
+            Output::Submit(id, task, options) => match self.pool.desk.submit(id, task, options) {
+                Ok(calls) => {
+                    wakes.pool.workers += calls.workers;
+                    wakes.pool.clock |= calls.clock;
+                }
                 Err(task) => {
                     let end = TaskEnd::Refused(task);
                     inside.shard.handle_task(inside.now, id, end);
@@ -338,7 +341,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
             }
             self.rolls.give(roll);
         }
-        self.pool.wake(wakes.workers);
+        self.pool.call(wakes.pool);
     }
 
     fn wake_ticker(&self, at: ShardId) {
@@ -362,7 +365,7 @@ impl<S: Stream> Default for Wakes<S> {
             roll: None,
             shut: Vec::new(),
             ended: Vec::new(),
-            workers: 0,
+            pool: Calls::default(),
         }
     }
 }

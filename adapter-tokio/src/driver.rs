@@ -297,8 +297,8 @@ impl<H: Handler> Driver<H> {
                 }
             }
             Output::Mail(to, letter) => self.outboxes[to.index()].push(Post::Letter(letter)),
-            Output::Submit(id, task) => {
-                if let Err(task) = self.pool.submit(id, task) {
+            Output::Submit(id, task, options) => {
+                if let Err(task) = self.pool.submit(id, task, options) {
                     self.shard.handle_task(self.now, id, TaskEnd::Refused(task));
                 }
             }

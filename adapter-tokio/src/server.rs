@@ -9,7 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
-use stentor_cli::{Census, Clock, Hang, Report, Settings, listen};
+use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -87,7 +87,7 @@ impl Server {
         } = self;
         let doors = Arc::new(Doors::new(Census::new(&settings)));
         let pool = Arc::new(Pool::new(&settings));
-        let clock = Clock::start();
+        let clock = pool.desk.clock();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
         let (scrapes, requests) = unbounded_channel();
         let (ended, mut endings) = unbounded_channel();
@@ -118,6 +118,8 @@ impl Server {
             listen::announce(&listeners)?;
             let scraper = scrape::serve(requests, settings.clone(), doors.clone(), pool.clone());
             let scraper = tokio::spawn(scraper);
+            // Not where the workers are: what they do may keep that busy.
+            let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
             let mut acceptors = JoinSet::new();
             for listener in listeners {
                 acceptors.spawn(acceptor::run(listener, doors.clone()));
@@ -140,9 +142,11 @@ impl Server {
             }
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
+            pool.hasten();
             drain(&doors, settings.drain, &hurry).await;
             pool.drain();
             scraper.abort();
+            watcher.abort();
             let all_end = async {
                 while !running.is_empty()
                     && let Some(ended) = endings.recv().await

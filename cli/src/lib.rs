@@ -25,7 +25,7 @@ mod turns;
 
 pub use census::Census;
 pub use clock::Clock;
-pub use desk::Desk;
+pub use desk::{Attempt, Calls, Desk, Due, Next, Roster};
 pub use hang::Hang;
 pub use journal::{Journal, LimitJournal};
 pub use program::program;

@@ -23,7 +23,8 @@ impl Report {
             written = delivery.written,
             evicted = delivery.evicted,
             discarded = delivery.discarded,
-            abandoned_tasks = dispatch.abandoned,
+            abandoned_tasks = dispatch.abandoned_waiting + dispatch.abandoned_running,
+            dead_letters = dispatch.dead_letters,
             "shutdown complete"
         );
         Self { stats, dispatch }

@@ -67,6 +67,7 @@ fn all() -> Vec<Edges> {
         number("seed", Unit::Count, 0, u64::MAX),
         number("max-connections", Unit::Count, 1, u32::MAX.into()),
         words("handler", &["rooms", "echo"], &["", "Rooms", "chat"]),
+        words("task-order", &["connection", "none"], &["", "any"]),
         words("outside-room", &["nothing", "everyone"], &["", "all"]),
         words(
             "log",

@@ -98,7 +98,12 @@ fn stats_setters() -> Setters<Stats> {
 }
 
 fn dispatch_setters() -> Setters<DispatchStats> {
-    setters! { DispatchStats; submitted, refused_full, refused_draining, done, panicked, abandoned, waiting, running, }.to_vec()
+    setters! { DispatchStats;
+        submitted, refused_full, refused_draining, done, failed, abandoned_waiting, abandoned_running,
+        waiting, delayed, running, retried, attempts_failed, panicked, timed_out, late, overdue,
+        dead_letters, dead_dropped, dead_taken, resubmitted,
+    }
+    .to_vec()
 }
 
 /// The series of ours that differ between two pages.

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use stentor_cli::{HandlerKind, LevelFilter, LogFormat, Settings, SettingsError, Source};
+use stentor_core::TaskOrder;
 
 fn parse(
     args: &[&str],
@@ -79,6 +80,9 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
         (LevelFilter::INFO, LogFormat::Text)
     );
     assert!(!settings.exclude_sender);
+    assert_eq!(settings.rooms().task_order, TaskOrder::Connection);
+    let any = ok(&["--task-order", "none"], &[], None).rooms();
+    assert_eq!(any.task_order, TaskOrder::Any);
 }
 
 #[test]

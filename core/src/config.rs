@@ -134,6 +134,17 @@ limits! {
     handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
     /// How long a peer may take to answer a close frame, and then to close its side.
     close_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+    /// How often a task is tried.
+    task_attempts: count = 3, 1, 100;
+    /// The longest wait before a task is tried a second time, twice as long before each further
+    /// attempt; a random part of that is waited.
+    task_backoff: time = Duration::from_secs(1), MS_1, HOUR;
+    /// The longest wait between two attempts, however many there were.
+    task_backoff_max: time = Duration::from_secs(60), MS_1, DAY;
+    /// How long an attempt at a task may take before it counts as failed.
+    task_timeout: time = Duration::from_secs(30), MS_10, DAY;
+    /// Tasks that are kept when they have failed for good; the oldest makes room for one more.
+    dead_letters: count = 1_024, 0, 1 << 20;
 }
 
 impl Config {
@@ -142,7 +153,8 @@ impl Config {
         ConfigBuilder(Self::defaults())
     }
 
-    /// The seed of everything that looks random: room hashing, the spread of first pings.
+    /// The seed of everything that looks random: room hashing, the spread of first pings, waits
+    /// between attempts at a task.
     pub const fn seed(&self) -> u64 {
         self.seed
     }
@@ -322,6 +334,7 @@ fn within(
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
+const MS_1: Duration = Duration::from_millis(1);
 const MS_10: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);

@@ -45,6 +45,7 @@ extern crate alloc;
 extern crate std;
 
 mod buffers;
+mod chance;
 mod config;
 pub mod deflate;
 mod dispatch;
@@ -70,7 +71,10 @@ pub mod handshake;
 pub mod wire;
 
 pub use config::{Config, ConfigBuilder, Origins, Range};
-pub use dispatch::{Dispatcher, Job, Refusal, Refused, Submitted};
+pub use dispatch::{
+    Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
+    Refused, Settled, Submitted, TaskOptions, TaskOrder,
+};
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;
 pub use handler::{

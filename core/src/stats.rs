@@ -253,11 +253,12 @@ impl CloseCause {
     }
 }
 
-/// What the dispatcher counts; one per process.
+/// What the dispatcher counts; one per process. What adds up to what:
+/// [`Dispatcher`](crate::Dispatcher).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DispatchStats {
-    /// Tasks taken into the queue.
+    /// Tasks taken, those that were submitted again included.
     pub submitted: u64,
     /// Tasks refused because the queue was full.
     pub refused_full: u64,
@@ -265,14 +266,38 @@ pub struct DispatchStats {
     pub refused_draining: u64,
     /// Tasks a worker finished.
     pub done: u64,
-    /// Tasks whose worker panicked.
-    pub panicked: u64,
-    /// Tasks that had not begun when the server ended.
-    pub abandoned: u64,
-    /// Tasks waiting for a worker (a gauge).
+    /// Tasks that failed for good.
+    pub failed: u64,
+    /// Tasks that no worker had begun when the server ended.
+    pub abandoned_waiting: u64,
+    /// Tasks that were at a worker when the server ended.
+    pub abandoned_running: u64,
+    /// Tasks waiting for a worker, or for another of their line (a gauge).
     pub waiting: u64,
+    /// Tasks waiting for their delay to end, or for their next attempt (a gauge).
+    pub delayed: u64,
     /// Tasks at a worker (a gauge).
     pub running: u64,
+    /// Attempts that failed and were not the last.
+    pub retried: u64,
+    /// Attempts of which the work said that they failed.
+    pub attempts_failed: u64,
+    /// Attempts that panicked.
+    pub panicked: u64,
+    /// Attempts that took too long.
+    pub timed_out: u64,
+    /// Attempts that came to an end after they had timed out.
+    pub late: u64,
+    /// Workers at an attempt that has timed out (a gauge).
+    pub overdue: u64,
+    /// Tasks that failed for good and are kept (a gauge).
+    pub dead_letters: u64,
+    /// Such tasks that were not kept, or made room for others.
+    pub dead_dropped: u64,
+    /// Such tasks that somebody has taken out.
+    pub dead_taken: u64,
+    /// Those of them that were submitted again.
+    pub resubmitted: u64,
 }
 
 fn add<const N: usize>(sums: &mut [u64; N], more: &[u64; N]) {

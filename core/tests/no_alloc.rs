@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Echo, Handler, Letter, Output, Rooms, SLOT_BYTES, Shard,
-    ShardId, Timestamp,
+    Admission, AttemptEnd, Chunks, Config, ConnId, Dispatcher, Echo, Failure, Handler, Letter,
+    Output, Rooms, SLOT_BYTES, Shard, ShardId, TaskOptions, TaskOrder, Timestamp, WorkerId,
 };
 
 struct Counting;
@@ -239,6 +239,46 @@ fn a_message_between_four_shards() {
             assert!(count <= 4.0, "{count}");
         }
     }
+}
+
+#[test]
+fn a_task_from_its_submission_to_its_end() {
+    let mut server = Server::new(1, Rooms::default);
+    let ids: Vec<_> = (0..4).map(|_| server.connect(0)).collect();
+    let mut dispatcher = Dispatcher::new(2, 16, &Config::default());
+    let mut round = || {
+        for (task, &id) in ids.iter().enumerate() {
+            for options in [TaskOptions::new(), TaskOptions::new().order(TaskOrder::Any)] {
+                let taken = dispatcher.handle_submit(NOW, id, task, options);
+                assert!(taken.is_ok());
+            }
+        }
+        // The first has to be tried again.
+        let mut assigned = 0;
+        while let Some(job) = dispatcher.poll_assign(NOW, WorkerId(0)) {
+            assigned += 1;
+            let end = match assigned {
+                1 => AttemptEnd::Failed(Failure::Retry),
+                _ => AttemptEnd::Done,
+            };
+            let _ = dispatcher.handle_end(NOW, WorkerId(0), end);
+            if assigned == 7
+                && let Some(due) = dispatcher.poll_timeout()
+            {
+                dispatcher.handle_timeout(due);
+            }
+            assert!(job.attempt <= 2);
+        }
+        assert_eq!(assigned, 9);
+        assert!(dispatcher.is_idle());
+    };
+    let begin = std::time::Instant::now();
+    let count = allocations(2_000, &mut round);
+    println!(
+        "{count} allocations, {:?} a task",
+        begin.elapsed() / (4_000 * 8)
+    );
+    assert!(count < 0.01, "{count}");
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn session(seed: u64) -> (u64, Stats) {
         down: [64, 4_000, 1 << 20][rng.below(3)],
         most_read: [3, 600, 1 << 20][rng.below(3)],
         panics: 10,
+        failures: 10,
+        hangs: 10,
         turn: 1 + rng.below(8),
         road: [Road::Scratch, Road::Buffer, Road::Both][rng.below(3)],
         detached: rng.percent(30),
@@ -204,7 +206,7 @@ impl Session {
         assert_eq!(stats.links.opened, stats.closed.iter().sum::<u64>());
         assert_eq!(stats.delivery.waiting, 0);
         let tasks = sim.dispatch_stats();
-        assert_eq!(tasks.submitted, tasks.done + tasks.panicked);
+        assert_eq!(tasks.submitted, tasks.done + tasks.failed);
         self.check_transcripts();
         (self.sim.digest(), stats)
     }

@@ -180,27 +180,31 @@ fn running_and_waiting_tasks_finish_before_the_goodbye() {
         let flags = format!("--shards {shards} --workers 2 --work-time 400ms --drain 8s");
         let mut server = Server::start(&flags);
         let mut listener = joined(Raw::open(&server), "A");
-        let mut sender = joined(Raw::open(&server), "A");
-        for n in 0..6 {
-            sender.say(&format!("task:{n}"));
+        let mut senders = [(); 2].map(|()| joined(Raw::open(&server), "A"));
+        for sender in &mut senders {
+            for n in 0..3 {
+                sender.say(&format!("task:{n}"));
+            }
         }
         server.await_metrics("two run and some wait", |metrics| {
             metrics.get("stentor_tasks_running") == 2
                 && metrics.get("ws_tasks_submitted_total") == 6
         });
         server.signal(Signal::INT);
-        let (mut results, mut told) = (0, 0);
-        for _ in 0..12 {
-            let frame = sender.hear().expect("open");
-            results += usize::from(frame.text().starts_with("processed_by_"));
-            told += usize::from(frame.text().starts_with("room_broadcast:"));
+        for sender in &mut senders {
+            let (mut results, mut told) = (0, 0);
+            for _ in 0..9 {
+                let frame = sender.hear().expect("open");
+                results += usize::from(frame.text().starts_with("processed_by_"));
+                told += usize::from(frame.text().starts_with("room_broadcast:"));
+            }
+            assert_eq!((results, told), (3, 6));
+            assert_eq!(sender.expect_close(), Some(1001));
         }
-        assert_eq!((results, told), (6, 6));
         for _ in 0..6 {
             let frame = listener.hear().expect("open");
             assert!(frame.text().starts_with("room_broadcast:"));
         }
-        assert_eq!(sender.expect_close(), Some(1001));
         assert_eq!(listener.expect_close(), Some(1001));
         let (status, line) = end(&mut server, Duration::from_secs(9));
         assert_eq!(status.code(), Some(0));
@@ -219,8 +223,35 @@ fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye() {
     server.await_metric("stentor_tasks_running", 1);
     server.terminate();
     assert_eq!(raw.expect_close(), Some(1001));
-    let (status, _) = end(&mut server, Duration::from_secs(2));
+    let (status, line) = end(&mut server, Duration::from_secs(2));
     assert_eq!(status.code(), Some(0));
+    assert_eq!(line.number("abandoned_tasks"), 1);
+    let line = server.log().wait_for("tasks were not finished");
+    assert_eq!((line.number("running"), line.number("waiting")), (1, 0));
+}
+
+#[test]
+fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end() {
+    for shards in ["1", "4"] {
+        // The wait is a random part of the hour, the same in every run.
+        let flags = format!(
+            "--shards {shards} --seed 1 --drain 8s --work-time 1h --task-timeout 100ms \
+             --task-attempts 5 --task-backoff 1h --task-backoff-max 1h"
+        );
+        let mut server = Server::start(&flags);
+        let mut raw = joined(Raw::open(&server), "A");
+        raw.say("task:in vain");
+        server.await_metric("stentor_tasks_delayed", 1);
+        let begin = Instant::now();
+        server.terminate();
+        raw.expect("task_failed");
+        assert_eq!(raw.expect_close(), Some(1001));
+        let (status, line) = end(&mut server, Duration::from_secs(4));
+        assert!(begin.elapsed() < Duration::from_secs(4));
+        assert_eq!(status.code(), Some(0));
+        let counted = ["abandoned_tasks", "dead_letters"].map(|name| line.number(name));
+        assert_eq!(counted, [0, 1]);
+    }
 }
 
 #[test]

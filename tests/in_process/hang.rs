@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use stentor_cli::Hang;
 use stentor_core::handshake::Request;
-use stentor_core::{Context, Handler, Kind, Message as Received, ShardId, Verdict, WorkerId};
+use stentor_core::{
+    Context, Failure, Handler, Kind, Message as Received, ShardId, Verdict, WorkerId,
+};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, client};
 
@@ -72,7 +74,7 @@ impl Handler for Hangs {
 struct NoWork;
 
 impl Job<Hangs> for NoWork {
-    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
 
 use crate::running::{Job, Running};
 
@@ -44,14 +44,14 @@ static ALLOCATOR: Counting = Counting;
 struct NoWork;
 
 impl Job<Echo> for NoWork {
-    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }
 
 impl Job<Rooms> for NoWork {
-    fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
-        task.run(worker)
+    fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
+        Ok(task.run(worker))
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    Context, Handler, Kind, Message as Received, ShardId, TaskEnd, Verdict, WorkerId,
+    Context, Failure, FailureCause, Handler, Kind, Message as Received, ShardId, TaskEnd, Verdict,
+    WorkerId,
 };
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
@@ -45,7 +46,10 @@ impl Handler for Fragile {
 
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         match end {
-            TaskEnd::Failed => ctx.reply(Kind::Text, 0, b"failed"),
+            TaskEnd::Failed {
+                cause: FailureCause::Panicked,
+                attempts: 2,
+            } => ctx.reply(Kind::Text, 0, b"failed"),
             _ => panic!("as asked"),
         }
     }
@@ -54,13 +58,20 @@ impl Handler for Fragile {
 struct Panics;
 
 impl Job<Fragile> for Panics {
-    fn run(&self, _: WorkerId, &panics: &bool) {
+    fn run(&self, _: WorkerId, &panics: &bool) -> Result<(), Failure> {
         assert!(!panics, "as asked");
+        Ok(())
     }
 }
 
 fn start(shards: &str) -> Running {
-    Running::start(&["--shards", shards], Fragile, Panics)
+    let flags = [
+        "--task-attempts=2",
+        "--task-backoff=1ms",
+        "--shards",
+        shards,
+    ];
+    Running::start(&flags, Fragile, Panics)
 }
 
 fn open(address: SocketAddr) -> Socket {
@@ -166,7 +177,8 @@ fn a_task_that_panics_fails_alone() {
     }
     let ending = server.stop();
     while hear(&mut socket).is_some() {}
-    assert_eq!(ending.report().dispatch.panicked, 5);
+    let dispatch = ending.report().dispatch;
+    assert_eq!((dispatch.panicked, dispatch.failed), (10, 5));
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
 use stentor_cli::Settings;
-use stentor_core::{Handler, ShardId, WorkerId};
+use stentor_core::{Failure, Handler, ShardId, WorkerId};
 
 use crate::adapter::{Report, Server, Stop, Work, until_dropped};
 
 /// What is done with a task, whichever the server.
 pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
-    fn run(&self, worker: WorkerId, task: &H::Task) -> H::Outcome;
+    fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure>;
 }
 
 /// A server on a free port of loopback.

@@ -1,6 +1,7 @@
 //! Owns the models of the end: whoever waits, for whatever, ends when told to.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
@@ -8,11 +9,12 @@ use stentor_core::{
 };
 
 use super::model;
-use super::server::{REQUEST, Server, join, said, told};
+use super::server::{REQUEST, Server, join, said, spawn, told};
 use super::socket::pair;
 use super::wakes::Tasks;
 use crate::connection;
 use crate::crew::start_workers;
+use crate::workers::watch_clock;
 
 /// Fails if `Birth::tell` wakes nobody, and if `Link::end` leaves the socket as
 /// it is, or its threads asleep.
@@ -98,6 +100,18 @@ fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
         server.pool.drain();
         join(workers);
         assert_eq!(server.exchange(&connection, &[]), told("processed_by_0:a"));
+    });
+}
+
+/// Fails if `Pool::drain` does not wake whoever watches the clock.
+#[test]
+fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
+    model(|| {
+        let server = Server::new(Config::builder(), Rooms::default());
+        let stations = Arc::clone(&server);
+        let watcher = spawn(move || watch_clock(&stations));
+        server.pool.drain();
+        join([watcher]);
     });
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_core::{Config, Echo, RoomOutcome, RoomTask, Rooms, ShardId, WorkerId};
+use stentor_core::{Config, Echo, Failure, RoomOutcome, RoomTask, Rooms, ShardId, WorkerId};
 
 use super::model;
 use super::server::{PLENTY, Server, join, room_of_the_second, said, spawn, told};
@@ -179,8 +179,8 @@ fn loom_a_worker_wakes_for_a_task() {
 pub(super) struct Tasks;
 
 impl Work<Rooms> for Tasks {
-    fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
-        task.run(worker)
+    fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
+        Ok(task.run(worker))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod page;
 mod survey;
+mod tasks;
 
 use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, ShardId, Stats};
 
@@ -72,7 +73,7 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     traffic(&mut page, &sum);
     compression(&mut page, &sum);
     rooms(&mut page, &sum);
-    tasks(&mut page, &sum, &snapshot.dispatch);
+    tasks::tasks(&mut page, &sum, &snapshot.dispatch);
     server(&mut page, snapshot);
     page.text()
 }
@@ -292,51 +293,6 @@ fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
     let help = "Times a connection had to wait before it could publish, by what it waited for.";
     let waits = [("credit", rooms.credit_waits), ("home", rooms.home_waits)];
     page.counters("stentor_publish_waits_total", help, "for", waits);
-}
-
-fn tasks(page: &mut Page, Stats { links, .. }: &Stats, dispatch: &DispatchStats) {
-    let help = "Tasks taken into the queue of the workers.";
-    page.counter("ws_tasks_submitted_total", help, dispatch.submitted);
-    let help = "Tasks refused by the queue of the workers.";
-    let refused = dispatch
-        .refused_full
-        .wrapping_add(dispatch.refused_draining);
-    page.counter("ws_tasks_dropped_total", help, refused);
-    page.gauge(
-        "ws_worker_queue_length",
-        "Tasks that wait for a worker.",
-        dispatch.waiting,
-    );
-    let reasons = [
-        ("full", dispatch.refused_full),
-        ("draining", dispatch.refused_draining),
-    ];
-    page.counters(
-        "stentor_tasks_refused_total",
-        "Tasks refused, by reason.",
-        "reason",
-        reasons,
-    );
-    let help = "Tasks that ended, by how.";
-    let results = [
-        ("done", dispatch.done),
-        ("panicked", dispatch.panicked),
-        ("abandoned", dispatch.abandoned),
-    ];
-    page.counters("stentor_tasks_ended_total", help, "result", results);
-    page.gauge(
-        "stentor_tasks_running",
-        "Tasks at a worker.",
-        dispatch.running,
-    );
-    let help = "Tasks handed out by shards whose outcome has not come back.";
-    page.gauge("stentor_tasks_pending", help, links.tasks_pending);
-    let help = "Outcomes of tasks whose connection had gone.";
-    page.counter(
-        "stentor_task_outcomes_gone_total",
-        help,
-        links.outcomes_gone,
-    );
 }
 
 fn server(page: &mut Page, snapshot: &Snapshot<'_>) {

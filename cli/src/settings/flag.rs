@@ -343,6 +343,38 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         TASKS,
+        "task-order",
+        Choice(&["connection", "none"], "connection"),
+        "Whether the tasks of a connection run one after the other",
+    ),
+    flag(TASKS, "task-attempts", Limit, "How often a task is tried"),
+    flag(
+        TASKS,
+        "task-timeout",
+        Limit,
+        "How long an attempt may take before it counts as failed",
+    ),
+    flag(
+        TASKS,
+        "task-backoff",
+        Limit,
+        "Longest wait before the second attempt, twice as long before each further one; \
+         a random part of it is waited",
+    ),
+    flag(
+        TASKS,
+        "task-backoff-max",
+        Limit,
+        "Longest wait between two attempts",
+    ),
+    flag(
+        TASKS,
+        "dead-letters",
+        Limit,
+        "Tasks that are kept when they have failed for good",
+    ),
+    flag(
+        TASKS,
         "work-time",
         time(0, 0, HOUR),
         "How long the built-in task takes, to try back-pressure",

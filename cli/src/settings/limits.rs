@@ -52,6 +52,11 @@ limits! {
     time ping_interval,
     time handshake_timeout,
     time close_timeout,
+    number task_attempts,
+    time task_backoff,
+    time task_backoff_max,
+    time task_timeout,
+    number dead_letters,
 }
 
 /// The limits of the core, as given.

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::{Config, Origins, Outside, Rooms};
+use stentor_core::{Config, Origins, Outside, Rooms, TaskOrder};
 use tracing::level_filters::LevelFilter;
 
 pub use error::{SettingsError, Source};
@@ -43,6 +43,8 @@ pub struct Settings {
     pub workers: usize,
     /// How many tasks may wait for a worker.
     pub worker_queue: usize,
+    /// Which tasks of the rooms application wait for which.
+    pub task_order: TaskOrder,
     /// How long the built-in task takes.
     pub work_time: Duration,
     /// How many connections may be open. [`from_args`](Self::from_args) always fills it in;
@@ -67,6 +69,7 @@ impl Settings {
         Rooms {
             outside: self.outside_room,
             exclude_sender: self.exclude_sender,
+            task_order: self.task_order,
         }
     }
 
@@ -124,6 +127,10 @@ impl Settings {
             exclude_sender: given.switch("exclude-sender")?,
             workers: given.number("workers")? as usize,
             worker_queue: given.number("worker-queue")? as usize,
+            task_order: match given.choice("task-order")? {
+                "none" => TaskOrder::Any,
+                _ => TaskOrder::Connection,
+            },
             work_time: Duration::from_millis(given.number("work-time")?),
             max_connections: given.number_given("max-connections")?.map(|n| n as usize),
             unsent_bytes: given.number("unsent-bytes")? as u32,

@@ -12,6 +12,7 @@ use super::Reader;
 use crate::command;
 use crate::config::{Config, ConfigBuilder};
 use crate::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
+use crate::dispatch::FailureCause;
 use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
 use crate::id::WorkerId;
 use world::World;
@@ -50,6 +51,7 @@ pub fn session(data: &[u8]) {
                 Outside::Everyone
             },
             exclude_sender: flags & 16 != 0,
+            ..Rooms::default()
         };
         World::new(&config, rooms, habits).run(&mut input);
     } else {
@@ -94,7 +96,10 @@ impl App for Rooms {
     fn end(task: Self::Task, choice: u8) -> TaskEnd<Self> {
         match choice % 4 {
             0 => TaskEnd::Refused(task),
-            1 => TaskEnd::Failed,
+            1 => TaskEnd::Failed {
+                cause: FailureCause::Panicked,
+                attempts: 1,
+            },
             _ => TaskEnd::Done(task.run(WorkerId(choice.into()))),
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Handler;
 use crate::CloseCode;
+use crate::dispatch::TaskOptions;
 use crate::id::ConnId;
 use crate::shard::{Engine, Here, Op};
 use crate::wire::opcode::Kind;
@@ -122,10 +123,15 @@ impl<'a, H: Handler> Context<'a, H> {
     /// Gives a task to the workers. Its end comes to
     /// [`Handler::on_outcome`].
     pub fn submit(&mut self, task: H::Task) {
+        self.submit_with(task, TaskOptions::new());
+    }
+
+    /// [`submit`](Self::submit) with a delay, or an order, attempts or a time-out of its own.
+    pub fn submit_with(&mut self, task: H::Task, options: TaskOptions) {
         if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, Op::Submit(task));
+            self.engine.defer(self.at, Op::Submit(task, options));
         } else {
-            self.engine.submit(self.at, task);
+            self.engine.submit(self.at, task, options);
         }
     }
 

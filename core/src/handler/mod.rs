@@ -9,6 +9,7 @@ pub use context::Context;
 pub use echo::Echo;
 pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
 
+use crate::dispatch::FailureCause;
 use crate::handshake::Request;
 use crate::id::ConnId;
 use crate::stats::CloseCause;
@@ -23,8 +24,9 @@ use crate::wire::opcode::Kind;
 pub trait Handler: Sized {
     /// What the application keeps for each connection.
     type State;
-    /// Work for a worker.
-    type Task: Send;
+    /// Work for a worker. The dispatcher keeps one until it is over and gives workers clones, so
+    /// what is big belongs behind an `Arc` or into `Bytes`.
+    type Task: Clone + Send;
     /// What a worker made of it.
     type Outcome: Send;
 
@@ -48,7 +50,7 @@ pub trait Handler: Sized {
         let _ = (id, state, cause);
     }
 
-    /// Takes the end of a task that the connection submitted. Not called if
+    /// Takes the end of a task that the connection submitted, once a task. Not called if
     /// the connection has ended meanwhile; that is counted.
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let _ = (ctx, end);
@@ -131,8 +133,13 @@ pub enum TaskEnd<H: Handler> {
     Done(H::Outcome),
     /// The dispatcher did not take it; here it is again.
     Refused(H::Task),
-    /// The worker that ran it panicked.
-    Failed,
+    /// It was tried as often as it may be.
+    Failed {
+        /// How the last attempt failed.
+        cause: FailureCause,
+        /// How many there were.
+        attempts: u16,
+    },
 }
 
 impl<H: Handler> core::fmt::Debug for TaskEnd<H> {
@@ -140,7 +147,7 @@ impl<H: Handler> core::fmt::Debug for TaskEnd<H> {
         f.write_str(match self {
             Self::Done(_) => "Done",
             Self::Refused(_) => "Refused",
-            Self::Failed => "Failed",
+            Self::Failed { .. } => "Failed",
         })
     }
 }

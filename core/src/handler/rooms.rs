@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::{Context, Handler, Message, TaskEnd, Verdict};
 use crate::command::{Command, answer, is_room_name, priority};
+use crate::dispatch::{TaskOptions, TaskOrder};
 use crate::handshake::Request;
 use crate::id::WorkerId;
 use crate::wire::opcode::Kind;
@@ -19,6 +20,8 @@ pub struct Rooms {
     pub outside: Outside,
     /// Whether the sender of `msg:` is left out.
     pub exclude_sender: bool,
+    /// Which tasks wait for which.
+    pub task_order: TaskOrder,
 }
 
 /// Where `msg:` goes from a connection in no room.
@@ -95,10 +98,9 @@ impl Handler for Rooms {
                 }
             }
             Command::Task(text) => {
-                ctx.submit(RoomTask {
-                    kind,
-                    text: Bytes::copy_from_slice(text),
-                });
+                let text = Bytes::copy_from_slice(text);
+                let options = TaskOptions::new().order(self.task_order);
+                ctx.submit_with(RoomTask { kind, text }, options);
             }
             Command::Other(text) => {
                 ctx.reply_parts(kind, priority::ECHO, answer::ECHO, text);
@@ -121,7 +123,7 @@ impl Handler for Rooms {
             TaskEnd::Refused(RoomTask { kind, .. }) => {
                 ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
             }
-            TaskEnd::Failed => ctx.reply(Kind::Text, priority::ERROR, answer::TASK_FAILED),
+            TaskEnd::Failed { .. } => ctx.reply(Kind::Text, priority::ERROR, answer::TASK_FAILED),
         }
     }
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::dispatch::TaskOptions;
 use crate::handler::{Handler, TaskEnd};
 use crate::id::ShardId;
 use crate::wire::opcode::Kind;
@@ -72,7 +73,7 @@ pub(crate) enum Op<H: Handler> {
         priority: u8,
         payload: Bytes,
     },
-    Submit(H::Task),
+    Submit(H::Task, TaskOptions),
     Close(crate::CloseCode),
     /// The handler is to be told.
     Outcome(TaskEnd<H>),

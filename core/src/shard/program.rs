@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::output::Output;
 use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;
+use crate::dispatch::TaskOptions;
 use crate::handler::{Context, Handler};
 use crate::id::ShardId;
 use crate::stats::CloseCause;
@@ -67,19 +68,19 @@ impl<H: Handler> Engine<H> {
                 self.finish(at, *code, CloseCause::Handler);
                 Ok(())
             }
-            Op::Submit(_) | Op::Outcome(_) => Ok(()),
+            Op::Submit(..) | Op::Outcome(_) => Ok(()),
         };
         match (op, waits) {
-            (Op::Submit(task), _) => self.submit(at, task),
+            (Op::Submit(task, options), _) => self.submit(at, task, options),
             (op, Err((wait, again))) => self.park(at, wait, again.then_some(op)),
             (_, Ok(())) => {}
         }
     }
 
-    pub(crate) fn submit(&mut self, at: u32, task: H::Task) {
+    pub(crate) fn submit(&mut self, at: u32, task: H::Task, options: TaskOptions) {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
-        self.outputs.push_back(Output::Submit(id, task));
+        self.outputs.push_back(Output::Submit(id, task, options));
     }
 
     /// Holds the connection's program at `op`, or behind the last, until what
