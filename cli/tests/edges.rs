@@ -67,6 +67,12 @@ fn all() -> Vec<Edges> {
         number("max-connections", Unit::Count, 1, u32::MAX.into()),
         words("handler", &["rooms", "echo"], &["", "Rooms", "chat"]),
         words("outside-room", &["nothing", "everyone"], &["", "all"]),
+        number("message-ttl", Unit::Milliseconds, 0, 3_600_000),
+        words(
+            "room-overflow",
+            &["make-room", "refuse", "evict-oldest", "conflate", "close"],
+            &["", "drop", "make_room"],
+        ),
         words(
             "log",
             &["off", "error", "warn", "info", "debug", "trace"],

@@ -5,11 +5,14 @@ mod law;
 mod link;
 mod world;
 
+use core::time::Duration;
+
 use super::Reader;
 use crate::command;
 use crate::config::Config;
 use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
 use crate::id::WorkerId;
+use crate::queue::WhenFull;
 use world::World;
 
 /// Bytes as a server's configuration, and then as what happens to it.
@@ -43,12 +46,21 @@ pub fn session(data: &[u8]) {
                 Outside::Everyone
             },
             exclude_sender: flags & 16 != 0,
+            when_full: WHEN_FULL[usize::from(flags >> 6)],
+            ttl: (flags >> 6 == 1).then_some(Duration::from_millis(500)),
         };
         World::new(&config, rooms, habits).run(&mut input);
     } else {
         World::new(&config, Echo, habits).run(&mut input);
     }
 }
+
+const WHEN_FULL: [WhenFull; 4] = [
+    WhenFull::MakeRoom,
+    WhenFull::EvictOldest,
+    WhenFull::Conflate,
+    WhenFull::Close,
+];
 
 /// An application, and what a session knows of it.
 trait App: Handler + Copy {
@@ -96,7 +108,7 @@ fn phrase(input: &mut Reader<'_>) -> alloc::vec::Vec<u8> {
             let len = usize::from(input.short()) % 700;
             return alloc::vec![b'y'; len];
         }
-        _ => (b"msg:", b""),
+        _ => (b"msg#news?:", b""),
     };
     [verb, text].concat()
 }

@@ -7,7 +7,7 @@ use super::Shard;
 use super::engine::{Engine, HEADROOM};
 use super::lane::Part;
 use super::output::Output;
-use super::pending::Op;
+use super::pending::{Op, Wait};
 use super::reply::Here;
 use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
@@ -183,6 +183,7 @@ impl<H: Handler> Shard<H> {
     }
 
     fn after_input(&mut self, at: u32) {
+        self.engine.unpark(at, Wait::Lane);
         let parked = self.engine.slots[at].is_parked();
         if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
             self.engine.schedule(at);
