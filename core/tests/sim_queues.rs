@@ -86,6 +86,22 @@ fn if_all_has_expired_nothing_is_written() {
 }
 
 #[test]
+fn who_has_gone_is_let_go_of_when_the_last_that_waited_has_expired() {
+    let rooms = Rooms {
+        ttl: Some(Duration::from_millis(100)),
+        ..Rooms::default()
+    };
+    let (mut sim, eager, slow) = stuck(1, rooms, Config::builder());
+    say(&mut sim, eager, &["msg:a", "msg:b"]);
+    sim.shut(slow);
+    sim.pass(Duration::from_millis(101));
+    assert!(sim.is_held(slow), "what waits might yet be written");
+    assert!(heard(&mut sim, slow).is_empty());
+    assert!(!sim.is_held(slow));
+    assert_eq!(sim.stats().closed[CloseCause::Eof as usize], 1);
+}
+
+#[test]
 fn the_latest_of_a_key_takes_the_place_of_the_one_that_waits() {
     for shards in [1, 3] {
         let (mut sim, eager, slow) = stuck(shards, Rooms::default(), Config::builder());

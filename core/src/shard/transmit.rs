@@ -165,7 +165,9 @@ impl<H: Handler> Engine<H> {
         } = self;
         let slot = &mut slots[at];
         slot.flags.offered = false;
-        let had = slot.queue.in_flight() || self.lane.owner() == Some(at);
+        // Of one that is ending, the last that waited may have expired instead.
+        let had =
+            slot.queue.in_flight() || self.lane.owner() == Some(at) || slot.phase == Phase::Closing;
         let rest = slot
             .queue
             .advance(nodes, store, n, |frame| sent.push(frame));
