@@ -116,10 +116,10 @@ impl NaiveQueue {
             }
         }
         if is_full {
-            let refusal = match qos.when_full {
-                WhenFull::MakeRoom | WhenFull::EvictOldest => Refusal::Full,
-                WhenFull::Refuse | WhenFull::Conflate => Refusal::Full,
-                WhenFull::Close => Refusal::Slow,
+            let refusal = if qos.when_full == WhenFull::Close {
+                Refusal::Slow
+            } else {
+                Refusal::Full
             };
             let Some(victims) = self.victims(qos.when_full, class, len) else {
                 return Pushed {
