@@ -22,6 +22,8 @@ impl Report {
             accepted = delivery.queued,
             written = delivery.written,
             evicted = delivery.evicted,
+            expired = delivery.expired,
+            conflated = delivery.conflated,
             discarded = delivery.discarded,
             abandoned_tasks = dispatch.abandoned_waiting + dispatch.abandoned_running,
             dead_letters = dispatch.dead_letters,

@@ -69,6 +69,12 @@ fn all() -> Vec<Edges> {
         words("handler", &["rooms", "echo"], &["", "Rooms", "chat"]),
         words("task-order", &["connection", "none"], &["", "any"]),
         words("outside-room", &["nothing", "everyone"], &["", "all"]),
+        number("message-ttl", Unit::Milliseconds, 0, 3_600_000),
+        words(
+            "room-overflow",
+            &["make-room", "refuse", "evict-oldest", "conflate", "close"],
+            &["", "drop", "make_room"],
+        ),
         words(
             "log",
             &["off", "error", "warn", "info", "debug", "trace"],

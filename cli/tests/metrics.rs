@@ -83,7 +83,7 @@ type Setters<T> = Vec<(&'static str, fn(&mut T, u64))>;
 fn stats_setters() -> Setters<Stats> {
     setters! { Stats;
         delivery.offered, delivery.queued, delivery.refused_full, delivery.refused_closing, delivery.evicted,
-        delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
+        delivery.expired, delivery.conflated, delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         rooms.rooms, rooms.members, rooms.published, rooms.encoded, rooms.copied, rooms.offered, rooms.letters,
@@ -161,6 +161,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
     let top = format!("{:?}", Stats::default());
     for group in [
         "delivery",
+        "priorities",
         "received",
         "sent",
         "rooms",
@@ -173,7 +174,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         assert!(top.contains(&format!("{group}: ")));
     }
     let groups = top.matches(": ").count() - setters.len();
-    assert_eq!(groups, 9, "a group of counters that nobody shows");
+    assert_eq!(groups, 10, "a group of counters that nobody shows");
 
     let before = render(&[Stats::default()], DispatchStats::default());
     for (path, set) in setters {
@@ -302,7 +303,7 @@ fn limits_are_gauges_in_base_units() {
         .keys()
         .filter(|series| series.starts_with("stentor_limit{"))
         .count();
-    assert_eq!(all, Config::RANGES.len() + 7);
+    assert_eq!(all, Config::RANGES.len() + 8);
 }
 
 #[test]
@@ -314,6 +315,49 @@ fn what_the_adapter_counts_is_on_the_page() {
     snapshot.accept_errors = 2;
     snapshot.shard_restarts = 3;
     assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 3);
+}
+
+#[test]
+fn every_fate_of_a_priority_has_its_own_series() {
+    let before = render(&[Stats::default()], DispatchStats::default());
+    assert!(!before.contains("priority="), "none is in use");
+    let mut stats = Stats::default();
+    let fates = stats.priorities.of(Some(17));
+    fates.refused = 11;
+    fates.evicted = 12;
+    fates.expired = 13;
+    fates.conflated = 14;
+    fates.discarded = 15;
+    fates.written.record(100, 2);
+    stats.priorities.of(None).discarded = 16;
+    let page = render(&[stats, stats], DispatchStats::default());
+    let samples = samples(&page);
+    let dropped = |priority: &str, reason: &str| {
+        let name = "stentor_priority_dropped_total";
+        let series = format!("{name}{{priority=\"{priority}\",reason=\"{reason}\"}}");
+        samples.get(&series).copied()
+    };
+    for (reason, count) in [
+        ("refused_full", 22.0),
+        ("evicted", 24.0),
+        ("expired", 26.0),
+        ("conflated", 28.0),
+        ("discarded", 30.0),
+    ] {
+        assert_eq!(dropped("17", reason), Some(count), "{reason}");
+    }
+    assert_eq!(dropped("other", "discarded"), Some(32.0));
+    let delivery = |series: &str| {
+        let series = format!("stentor_delivery_seconds_{series}");
+        samples.get(&series).copied()
+    };
+    let bucket = |le: &str| delivery(&format!("bucket{{priority=\"17\",le=\"{le}\"}}"));
+    assert_eq!(
+        (bucket("0.000064"), bucket("0.000256")),
+        (Some(0.0), Some(4.0))
+    );
+    assert_eq!(delivery("count{priority=\"17\"}"), Some(4.0));
+    assert_eq!(delivery("sum{priority=\"17\"}"), Some(0.0004));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use stentor_cli::{HandlerKind, LevelFilter, LogFormat, Settings, SettingsError, Source};
-use stentor_core::TaskOrder;
+use stentor_core::{TaskOrder, WhenFull};
 
 fn parse(
     args: &[&str],
@@ -83,6 +83,10 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     assert_eq!(settings.rooms().task_order, TaskOrder::Connection);
     let any = ok(&["--task-order", "none"], &[], None).rooms();
     assert_eq!(any.task_order, TaskOrder::Any);
+    assert_eq!(
+        (settings.room_overflow, settings.message_ttl),
+        (WhenFull::MakeRoom, None)
+    );
 }
 
 #[test]
@@ -335,4 +339,20 @@ fn text_that_is_not_utf8_is_an_error() {
     let args = ["stentor".into(), "--workers".into(), bytes()];
     let error = Settings::parse(args, |_| None, |_| Ok(String::new())).expect_err("not UTF-8");
     assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn what_rooms_do_at_full_queues_reaches_the_application() {
+    for (word, meant) in [
+        ("make-room", WhenFull::MakeRoom),
+        ("refuse", WhenFull::Refuse),
+        ("evict-oldest", WhenFull::EvictOldest),
+        ("conflate", WhenFull::Conflate),
+        ("close", WhenFull::Close),
+    ] {
+        let args = ["--room-overflow", word, "--message-ttl", "2s"];
+        let rooms = ok(&args, &[], None).rooms();
+        assert_eq!(rooms.when_full, meant);
+        assert_eq!(rooms.ttl, Some(Duration::from_secs(2)));
+    }
 }

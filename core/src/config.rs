@@ -105,6 +105,11 @@ limits! {
     /// Bytes, frame headers included, that may wait for one connection. An empty queue takes one
     /// message of any size.
     queue_bytes: bytes = 4 * MIB, 128, GIB;
+    /// After how many messages in order of urgency one goes next that has waited longer than
+    /// `starvation_wait`, if there is one; with 0 the urgent always go first.
+    starvation_after: count = 0, 0, 10_000;
+    /// How long a message has to have waited for that.
+    starvation_wait: time = Duration::from_secs(1), Duration::from_millis(1), HOUR;
     /// Roughly how many bytes are handed to one write; a longer frame still goes out whole.
     write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
     /// Publications that one shard may have under way to another.

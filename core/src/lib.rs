@@ -78,13 +78,15 @@ pub use dispatch::{
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;
 pub use handler::{
-    Context, Echo, Handler, Message, Outside, Overflow, RoomOutcome, RoomTask, Rooms, Subprotocol,
-    TaskEnd, Verdict,
+    Context, Echo, Handler, Message, Outcome, Outside, Overflow, RoomOutcome, RoomTask, Rooms,
+    Subprotocol, TaskEnd, Verdict,
 };
 pub use id::{ConnId, ShardId, WorkerId};
+pub use queue::{Qos, WhenFull};
 pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
 pub use stats::{
-    CloseCause, Deflation, Delivery, DispatchStats, Links, Received, RoomStats, Sent, Stats,
+    CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
+    RoomStats, Sent, Stats,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

@@ -3,6 +3,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
+use core::time::Duration;
 use std::alloc::System;
 use std::collections::VecDeque;
 
@@ -10,7 +11,8 @@ use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, AttemptEnd, Chunks, Config, ConnId, Dispatcher, Echo, Failure, Handler, Letter,
-    Output, Rooms, SLOT_BYTES, Shard, ShardId, TaskOptions, TaskOrder, Timestamp, WorkerId,
+    Output, Rooms, SLOT_BYTES, Shard, ShardId, TaskOptions, TaskOrder, Timestamp, WhenFull,
+    WorkerId,
 };
 
 struct Counting;
@@ -51,6 +53,8 @@ struct Server<H: Handler> {
     shards: Vec<Shard<H>>,
     mail: VecDeque<(ShardId, Letter)>,
     written: usize,
+    /// One whose socket takes nothing.
+    stuck: Option<ConnId>,
 }
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -65,6 +69,7 @@ impl<H: Handler> Server<H> {
                 .collect(),
             mail: VecDeque::with_capacity(1_024),
             written: 0,
+            stuck: None,
         }
     }
 
@@ -101,7 +106,8 @@ impl<H: Handler> Server<H> {
                 Output::Flush(id) => {
                     let mut chunks = Chunks::new();
                     self.shards[shard].poll_transmit(id, &mut chunks);
-                    let n = chunks.len();
+                    let takes = self.stuck != Some(id);
+                    let n = if takes { chunks.len() } else { 0 };
                     drop(chunks);
                     self.written += n;
                     self.shards[shard].handle_transmitted(NOW, id, n);
@@ -175,6 +181,44 @@ fn a_message_to_a_room_of_a_thousand() {
         let count = allocations(20, || server.receive(ids[3], &bytes));
         assert!(count == 0.0, "{count} for {in_flight} at once");
         assert_eq!(server.written - before, 40 * in_flight * 1_000 * 132);
+    }
+}
+
+#[test]
+fn a_slow_reader_whatever_becomes_of_its_messages() {
+    for when_full in [
+        WhenFull::MakeRoom,
+        WhenFull::Refuse,
+        WhenFull::EvictOldest,
+        WhenFull::Conflate,
+    ] {
+        let rooms = Rooms {
+            when_full,
+            ttl: Some(Duration::from_secs(9)),
+            ..Rooms::default()
+        };
+        let mut server = Server::new(1, || rooms);
+        let ids: Vec<_> = (0..20).map(|_| server.connect(0)).collect();
+        for &id in &ids {
+            server.receive(id, &frames(1, b"join:r"));
+        }
+        server.stuck = Some(ids[7]);
+        // More keys than may wait, and messages without.
+        let said: Vec<_> = (0..400)
+            .map(|n| frames(1, format!("msg#{}:{n:0100}", n % 300).as_bytes()))
+            .chain([frames(1, b"msg:x")])
+            .collect();
+        let count = allocations(3, || {
+            for bytes in &said {
+                server.receive(ids[3], bytes);
+            }
+        });
+        assert!(count == 0.0, "{count}, {when_full:?}");
+        let delivery = server.shards[0].stats().delivery;
+        assert!(
+            delivery.waiting >= 256 && delivery.conflated > 100,
+            "{delivery:?}"
+        );
     }
 }
 

@@ -6,11 +6,13 @@ mod page;
 mod survey;
 mod tasks;
 
-use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, ShardId, Stats};
+use stentor_core::{
+    CloseCause, Config, DispatchStats, Fates, HandshakeError, PeerError, ShardId, Stats,
+};
 
 use crate::settings::limits;
 use crate::{Settings, Turns};
-use page::Page;
+use page::{Counted, Page};
 
 pub use survey::Survey;
 
@@ -143,10 +145,17 @@ fn connections(
     page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
 }
 
-fn messages(page: &mut Page, Stats { delivery, .. }: &Stats) {
+fn messages(
+    page: &mut Page,
+    Stats {
+        delivery,
+        priorities,
+        ..
+    }: &Stats,
+) {
     let help = "Messages written to sockets to the last byte.";
     page.counter("ws_messages_sent_total", help, delivery.written);
-    let help = "Messages lost to a full queue: refused by it, or pushed out by a more urgent one.";
+    let help = "Messages lost to a full queue: refused by it, or pushed out of it by another.";
     let dropped = delivery.refused_full.wrapping_add(delivery.evicted);
     page.counter("ws_messages_dropped_total", help, dropped);
     let help = "Messages that wait in the send queues of all connections.";
@@ -165,9 +174,42 @@ fn messages(page: &mut Page, Stats { delivery, .. }: &Stats) {
         ("refused_full", delivery.refused_full),
         ("refused_closing", delivery.refused_closing),
         ("evicted", delivery.evicted),
+        ("expired", delivery.expired),
+        ("conflated", delivery.conflated),
         ("discarded", delivery.discarded),
     ];
     page.counters("stentor_messages_dropped_total", help, "reason", reasons);
+
+    let each: Vec<(String, &Fates)> = priorities
+        .iter()
+        .map(|(priority, fates)| (priority.map_or("other".into(), |p| p.to_string()), fates))
+        .collect();
+    let help = "Messages never written, by priority and reason.";
+    let dropped = each.iter().flat_map(|(priority, fates)| {
+        let reasons = [
+            ("refused_full", fates.refused),
+            ("evicted", fates.evicted),
+            ("expired", fates.expired),
+            ("conflated", fates.conflated),
+            ("discarded", fates.discarded),
+        ];
+        reasons.map(|(reason, count)| ([priority.as_str(), reason], count))
+    });
+    let labels = ["priority", "reason"];
+    page.counters_by("stentor_priority_dropped_total", help, labels, dropped);
+    let help = "From the publication of a message to its last byte at the socket.";
+    let delivered = each.iter().map(|(priority, Fates { written, .. })| {
+        let cumulative = written
+            .cumulative()
+            .map(|(bound, below)| (seconds(bound), below));
+        let counted = Counted {
+            cumulative: cumulative.collect(),
+            count: written.count(),
+            sum: seconds(written.micros()),
+        };
+        (priority.clone(), counted)
+    });
+    page.histograms("stentor_delivery_seconds", help, "priority", delivered);
 }
 
 fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
@@ -320,7 +362,12 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     );
 
     let help = "How long turns kept a shard to themselves: nothing else is done there meanwhile.";
-    page.turns("stentor_shard_turn_seconds", help, turns);
+    let counted = Counted {
+        cumulative: turns.cumulative().collect(),
+        count: turns.count(),
+        sum: turns.seconds(),
+    };
+    page.histogram("stentor_shard_turn_seconds", help, counted);
 
     let ids: Vec<String> = (0..shards.len()).map(|id| id.to_string()).collect();
     let each =
@@ -363,6 +410,10 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         ("unsent_bytes", settings.unsent_bytes.into()),
         ("work_time_seconds", settings.work_time.as_secs_f64()),
         ("drain_seconds", settings.drain.as_secs_f64()),
+        (
+            "message_ttl_seconds",
+            settings.message_ttl.unwrap_or_default().as_secs_f64(),
+        ),
     ];
     let own = own.into_iter().chain(
         settings
@@ -384,4 +435,8 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         "version",
         version,
     );
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }

@@ -4,12 +4,10 @@
 use std::collections::HashMap;
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-
-use crate::Turns;
 
 /// One page of metrics in the making. Names, labels and help texts are written in this crate, and
 /// the tests render every one of them, so that none is refused at run time.
@@ -73,11 +71,50 @@ impl Page {
         self.register(family);
     }
 
-    pub(super) fn turns(&mut self, name: &str, help: &str, turns: &Turns) {
-        let desc = Desc::new(name.into(), help.into(), Vec::new(), HashMap::new()).expect(VALID);
-        self.register(Counted {
-            desc,
-            turns: *turns,
+    /// Counters told apart by two labels.
+    pub(super) fn counters_by<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: [&str; 2],
+        values: impl IntoIterator<Item = ([&'a str; 2], u64)>,
+    ) {
+        let family = IntCounterVec::new(Opts::new(name, help), &labels).expect(VALID);
+        for (of, value) in values {
+            family.with_label_values(&of).inc_by(value);
+        }
+        self.register(family);
+    }
+
+    pub(super) fn histogram(&mut self, name: &str, help: &str, counted: Counted) {
+        let desc = Desc::new(name.into(), help.into(), Vec::new(), HashMap::new());
+        self.register(Histograms {
+            desc: desc.expect(VALID),
+            all: vec![(None, counted)],
+        });
+    }
+
+    pub(super) fn histograms(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (String, Counted)>,
+    ) {
+        let labels = vec![label.into()];
+        let desc = Desc::new(name.into(), help.into(), labels, HashMap::new());
+        let pair = |value| {
+            let mut pair = LabelPair::default();
+            pair.set_name(label.into());
+            pair.set_value(value);
+            pair
+        };
+        let values = values.into_iter();
+        self.register(Histograms {
+            desc: desc.expect(VALID),
+            all: values
+                .map(|(of, counted)| (Some(pair(of)), counted))
+                .collect(),
         });
     }
 
@@ -96,34 +133,45 @@ impl Page {
 }
 
 /// A histogram that was counted elsewhere; the crate's own wants to see every value.
-struct Counted {
-    desc: Desc,
-    turns: Turns,
+pub(super) struct Counted {
+    /// Upper bounds, and how many values were within each.
+    pub(super) cumulative: Vec<(f64, u64)>,
+    pub(super) count: u64,
+    pub(super) sum: f64,
 }
 
-impl Collector for Counted {
+struct Histograms {
+    desc: Desc,
+    all: Vec<(Option<LabelPair>, Counted)>,
+}
+
+impl Collector for Histograms {
     fn desc(&self) -> Vec<&Desc> {
         vec![&self.desc]
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let bucket = |(bound, count)| {
+        let bucket = |&(bound, count): &(f64, u64)| {
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(bound);
             bucket.set_cumulative_count(count);
             bucket
         };
-        let mut histogram = Histogram::default();
-        histogram.set_bucket(self.turns.cumulative().map(bucket).collect());
-        histogram.set_sample_count(self.turns.count());
-        histogram.set_sample_sum(self.turns.seconds());
-        let mut metric = Metric::default();
-        metric.set_histogram(histogram);
+        let metric = |(label, counted): &(Option<LabelPair>, Counted)| {
+            let mut histogram = Histogram::default();
+            histogram.set_bucket(counted.cumulative.iter().map(bucket).collect());
+            histogram.set_sample_count(counted.count);
+            histogram.set_sample_sum(counted.sum);
+            let mut metric = Metric::default();
+            metric.set_label(label.iter().cloned().collect());
+            metric.set_histogram(histogram);
+            metric
+        };
         let mut family = MetricFamily::default();
         family.set_name(self.desc.fq_name.clone());
         family.set_help(self.desc.help.clone());
         family.set_field_type(MetricType::HISTOGRAM);
-        family.set_metric(vec![metric]);
+        family.set_metric(self.all.iter().map(metric).collect());
         vec![family]
     }
 }

@@ -189,6 +189,21 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Whether a message to a room passes over its sender",
     ),
     flag(
+        ROOMS,
+        "room-overflow",
+        Choice(
+            &["make-room", "refuse", "evict-oldest", "conflate", "close"],
+            "make-room",
+        ),
+        "What a message to a room does at a full queue",
+    ),
+    flag(
+        ROOMS,
+        "message-ttl",
+        time(0, 0, HOUR),
+        "How long a message to a room is worth sending; 0s is for ever",
+    ),
+    flag(
         REQUESTS,
         "allow-origin",
         Origins,
@@ -236,6 +251,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         Limit,
         "Bytes that may wait for one connection; an empty queue takes one message of any size",
     ),
+    flag(
+        QUEUES,
+        "starvation-after",
+        Limit,
+        "After how many messages in order of urgency one goes next that has waited too long; \
+         with 0 the urgent always go first",
+    ),
+    flag(QUEUES, "starvation-wait", Limit, "How long is too long"),
     flag(
         QUEUES,
         "write-batch",

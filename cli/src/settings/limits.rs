@@ -40,6 +40,8 @@ limits! {
     number max_headers,
     number queue_messages,
     number queue_bytes,
+    number starvation_after,
+    time starvation_wait,
     number write_batch,
     number credit_messages,
     number credit_bytes,

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::{Config, Origins, Outside, Rooms, TaskOrder};
+use stentor_core::{Config, Origins, Outside, Rooms, TaskOrder, WhenFull};
 use tracing::level_filters::LevelFilter;
 
 pub use error::{SettingsError, Source};
@@ -39,6 +39,10 @@ pub struct Settings {
     pub outside_room: Outside,
     /// Whether a message to a room passes over the one who sent it.
     pub exclude_sender: bool,
+    /// What a message to a room does at a full queue.
+    pub room_overflow: WhenFull,
+    /// How long a message to a room is worth sending.
+    pub message_ttl: Option<Duration>,
     /// How many workers run tasks.
     pub workers: usize,
     /// How many tasks may wait for a worker.
@@ -70,6 +74,8 @@ impl Settings {
             outside: self.outside_room,
             exclude_sender: self.exclude_sender,
             task_order: self.task_order,
+            when_full: self.room_overflow,
+            ttl: self.message_ttl,
         }
     }
 
@@ -125,6 +131,17 @@ impl Settings {
                 _ => Outside::Nothing,
             },
             exclude_sender: given.switch("exclude-sender")?,
+            room_overflow: match given.choice("room-overflow")? {
+                "refuse" => WhenFull::Refuse,
+                "evict-oldest" => WhenFull::EvictOldest,
+                "conflate" => WhenFull::Conflate,
+                "close" => WhenFull::Close,
+                _ => WhenFull::MakeRoom,
+            },
+            message_ttl: match given.number("message-ttl")? {
+                0 => None,
+                millis => Some(Duration::from_millis(millis)),
+            },
             workers: given.number("workers")? as usize,
             worker_queue: given.number("worker-queue")? as usize,
             task_order: match given.choice("task-order")? {

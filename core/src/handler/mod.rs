@@ -3,10 +3,12 @@
 
 mod context;
 mod echo;
+mod outcome;
 mod rooms;
 
 pub use context::Context;
 pub use echo::Echo;
+pub use outcome::Outcome;
 pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
 
 use crate::dispatch::FailureCause;
@@ -30,8 +32,8 @@ pub trait Handler: Sized {
     /// What a worker made of it.
     type Outcome: Send;
 
-    /// What becomes of a message for a connection whose queue is full of
-    /// nothing less urgent.
+    /// What becomes of a connection's answers to itself for which its queue has
+    /// no room.
     const OVERFLOW: Overflow = Overflow::Refuse;
 
     /// Decides on a request that is a valid upgrade.
@@ -55,15 +57,25 @@ pub trait Handler: Sized {
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let _ = (ctx, end);
     }
+
+    /// Learns what became of a publication of the connection that asked for a
+    /// [receipt](crate::Qos::receipt), once every shard with members has queued
+    /// it for them. Not called if the connection has ended meanwhile, or a shard
+    /// has failed that had to do with it.
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+        let _ = (ctx, ticket, outcome);
+    }
 }
 
-/// What becomes of a message for a connection whose queue is full.
+/// What becomes of a connection's answers to itself for which its queue has no
+/// room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overflow {
-    /// It is refused, and counted.
+    /// What [`Qos::when_full`](crate::Qos::when_full) says.
     Refuse,
-    /// A connection's answers to itself wait, and it is not read until its queue
-    /// has drained. What others send to it is refused.
+    /// They wait, and the connection is not read until its queue has drained;
+    /// unless one is to [close](crate::WhenFull::Close) it. For what others send
+    /// to it stands what they say.
     Wait,
 }
 

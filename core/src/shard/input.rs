@@ -183,6 +183,7 @@ impl<H: Handler> Shard<H> {
     }
 
     fn after_input(&mut self, at: u32) {
+        self.engine.unpark(at, Wait::Lane);
         let parked = self.engine.slots[at].is_parked();
         if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
             self.engine.schedule(at);

@@ -86,8 +86,11 @@ impl<H: Handler> Shard<H> {
                 return Some(output);
             }
             if let Some(at) = self.engine.dirty.pop_front() {
-                let slot = &mut self.engine.slots[at];
-                slot.flags.dirty = false;
+                self.engine.slots[at].flags.dirty = false;
+                if self.engine.lapse(at) {
+                    continue;
+                }
+                let slot = &self.engine.slots[at];
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
                 // What is offered already is flushed again once that is settled.
                 if waits && !slot.flags.offered && !matches!(slot.phase, Phase::Free | Phase::Gone)

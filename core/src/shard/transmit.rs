@@ -120,14 +120,17 @@ impl<H: Handler> Engine<H> {
         } else {
             Chunks::MAX
         };
+        self.release_lapsed();
         if self.slots[at].conn.keeps_context() {
             self.launch_packed(at);
         }
+        let moment = (self.now, self.starvation());
         let Self {
             slots,
             nodes,
             store,
             config,
+            lapsed,
             ..
         } = self;
         let slot = &mut slots[at];
@@ -136,10 +139,13 @@ impl<H: Handler> Engine<H> {
         while plan.bytes < config.write_batch
             && plan.slices.len() + 2 <= most
             && !slot.conn.keeps_context()
-            && let Some(frame) = slot.queue.launch(nodes, store, before)
+            && let Some(frame) = slot.queue.launch(nodes, store, moment, before, |frame| {
+                lapsed.push(frame);
+            })
         {
             plan.add(store, frame, 0);
         }
+        self.count_lapsed();
         let queue = &self.slots[at].queue;
         self.slots[at].flags.offered = before.is_some() || queue.in_flight();
         self.lane
@@ -147,24 +153,41 @@ impl<H: Handler> Engine<H> {
         before.is_some()
     }
 
-    fn transmitted(&mut self, at: u32, n: usize) {
+    /// Counts what has expired instead of being launched.
+    pub(super) fn count_lapsed(&mut self) {
+        for &frame in &self.lapsed {
+            self.counts.delivery.expired += 1;
+            let priority = self.store.rank(frame).priority();
+            self.counts.priorities.of(priority).expired += 1;
+        }
+    }
+
+    pub(super) fn transmitted(&mut self, at: u32, n: usize) {
         self.counts.sent.bytes += n as u64;
+        self.release_lapsed();
+        let now = self.now;
         let Self {
             slots,
             nodes,
             store,
             counts,
-            gone,
+            sent,
             ..
         } = self;
         let slot = &mut slots[at];
         slot.flags.offered = false;
-        let had = slot.queue.in_flight() || self.lane.owner() == Some(at);
+        // Of one that is ending, the last that waited may have expired instead.
+        let had =
+            slot.queue.in_flight() || self.lane.owner() == Some(at) || slot.phase == Phase::Closing;
         let rest = slot
             .queue
-            .advance(nodes, store, n, |frame| gone.push(frame));
-        for frame in gone.drain(..) {
-            counts.delivery.written += u64::from(store.rank(frame).is_data());
+            .advance(nodes, store, n, |frame| sent.push(frame));
+        for frame in sent.drain(..) {
+            if let Some(priority) = store.rank(frame).priority() {
+                counts.delivery.written += 1;
+                let age = store.age(frame, now);
+                counts.priorities.written(priority, age, 1);
+            }
             store.release(frame);
         }
         let mut blocked = slot.queue.in_flight();
