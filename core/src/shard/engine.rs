@@ -25,6 +25,8 @@ use crate::time::{Timestamp, micros};
 pub(crate) struct Engine<H: Handler> {
     pub(super) id: ShardId,
     pub(super) config: Config,
+    /// The rule against starvation, of the configuration.
+    pub(super) starvation: Starvation,
     pub(super) now: Timestamp,
     pub(super) slots: Slab<H>,
     pub(super) rooms: Rooms,
@@ -127,6 +129,10 @@ impl<H: Handler> Engine<H> {
             gone: Vec::new(),
             lapsed: Vec::new(),
             slow: Vec::new(),
+            starvation: Starvation {
+                after: config.starvation_after as u16,
+                wait: micros(config.starvation_wait),
+            },
             config,
         }
     }
@@ -135,13 +141,6 @@ impl<H: Handler> Engine<H> {
         Limits {
             messages: self.config.queue_messages as u32,
             bytes: self.config.queue_bytes as u32,
-        }
-    }
-
-    pub(super) const fn starvation(&self) -> Starvation {
-        Starvation {
-            after: self.config.starvation_after as u16,
-            wait: micros(self.config.starvation_wait),
         }
     }
 
@@ -274,9 +273,14 @@ impl<H: Handler> Engine<H> {
 
     /// Before a write: drops what has expired and would go next, so that nothing
     /// is flushed where nothing is left. Says whether nothing is.
+    #[inline]
     pub(super) fn lapse(&mut self, at: u32) -> bool {
+        self.store.has_terms() && self.lapse_some(at)
+    }
+
+    fn lapse_some(&mut self, at: u32) -> bool {
         let slot = &mut self.slots[at];
-        if !self.store.has_terms() || slot.flags.offered || slot.queue.is_empty() {
+        if slot.flags.offered || slot.queue.is_empty() {
             return false;
         }
         let gone = &mut self.gone;
@@ -293,7 +297,11 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Gives back what expired while the last write was planned.
+    #[inline]
     pub(super) fn release_lapsed(&mut self) {
+        if self.lapsed.is_empty() {
+            return;
+        }
         for frame in self.lapsed.drain(..) {
             self.store.release(frame);
         }

@@ -129,8 +129,11 @@ impl<H: Handler> Shard<H> {
 
     /// Does what could not be done inside a callback, and tells the handler what
     /// it could not be told there.
+    #[inline]
     pub(crate) fn settle(&mut self) {
-        self.engine.close_slow();
+        if !self.engine.slow.is_empty() {
+            self.engine.close_slow();
+        }
         while let Some((id, state, cause)) = self.engine.endings.pop_front() {
             self.handler.on_close(id, state, cause);
         }

@@ -212,7 +212,7 @@ impl<H: Handler> Engine<H> {
     }
 
     fn launch_next(&mut self, at: u32) -> Option<FrameId> {
-        let moment = (self.now, self.starvation());
+        let moment = (self.now, self.starvation);
         let lapsed = &mut self.lapsed;
         let queue = &mut self.slots[at].queue;
         queue.launch(&mut self.nodes, &self.store, moment, None, |frame| {

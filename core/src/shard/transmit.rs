@@ -124,7 +124,7 @@ impl<H: Handler> Engine<H> {
         if self.slots[at].conn.keeps_context() {
             self.launch_packed(at);
         }
-        let moment = (self.now, self.starvation());
+        let moment = (self.now, self.starvation);
         let Self {
             slots,
             nodes,
