@@ -4,14 +4,10 @@
 use crate::spares::Spares;
 
 /// Buffers that nobody uses just now.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Buffers(Spares<Box<[u8]>>);
 
 impl Buffers {
-    pub(crate) const fn new() -> Self {
-        Self(Spares::new())
-    }
-
     /// A buffer of [`BUFFER`] bytes, whatever is in it.
     pub(crate) fn take(&self) -> Box<[u8]> {
         let spare = self.0.take();

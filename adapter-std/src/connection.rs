@@ -1,14 +1,15 @@
 //! Owns the birth of a connection: its place in a shard, and its two threads.
 
 use std::io;
-use std::net::TcpStream;
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 
 use stentor_core::{Admission, ConnId, Handler, ShardId};
 
 use crate::links::Socket;
+use crate::primitive::OnceLock;
+use crate::primitive::thread::{self, JoinHandle};
 use crate::station::Stations;
+use crate::stream::Stream;
 use crate::{reader, writer};
 
 /// Gives a socket to a shard, with a thread that reads and one that writes it.
@@ -17,15 +18,16 @@ use crate::{reader, writer};
 /// # Errors
 /// That there is no thread to be had, and the socket; the shard has never heard
 /// of it then.
-pub(crate) fn start<H>(
-    stations: &Arc<Stations<H>>,
-    stream: TcpStream,
+pub(crate) fn start<H, S>(
+    stations: &Arc<Stations<H, S>>,
+    stream: S,
     shard: ShardId,
     admission: Admission,
-) -> Result<(), (io::Error, TcpStream)>
+) -> Result<(), (io::Error, S)>
 where
     H: Handler + Send + 'static,
     H::State: Send,
+    S: Stream,
 {
     let socket = Socket::new(stream, shard, admission, stations.census.clone());
     let birth = Arc::new(Birth {
@@ -54,9 +56,8 @@ where
                 },
             );
             // A shard that fails just then has let go of everything.
+            // Its threads take a turn each, which sees to its first deadline.
             birth.tell(told, &threads);
-            // Its first deadline is the ticker's business.
-            stations.wake_ticker(shard);
             Ok(())
         }
         Err(error) => match birth.socket.stream.try_clone() {
@@ -68,13 +69,13 @@ where
 }
 
 /// A connection whose threads wait to be told which it is.
-struct Birth {
-    socket: Arc<Socket>,
+struct Birth<S: Stream> {
+    socket: Arc<Socket<S>>,
     /// `None` within: it has none, and they end.
     id: OnceLock<Option<ConnId>>,
 }
 
-impl Birth {
+impl<S: Stream> Birth<S> {
     fn tell(&self, id: Option<ConnId>, threads: &[JoinHandle<()>]) {
         // Only this tells, and only once.
         let _ = self.id.set(id);
@@ -93,15 +94,16 @@ impl Birth {
     }
 }
 
-fn spawn<H>(
+fn spawn<H, S>(
     name: &str,
-    stations: &Arc<Stations<H>>,
-    birth: &Arc<Birth>,
-    run: fn(&Stations<H>, &Arc<Socket>, ConnId),
+    stations: &Arc<Stations<H, S>>,
+    birth: &Arc<Birth<S>>,
+    run: fn(&Stations<H, S>, &Arc<Socket<S>>, ConnId),
 ) -> io::Result<JoinHandle<()>>
 where
     H: Handler + Send + 'static,
     H::State: Send,
+    S: Stream,
 {
     let (stations, birth) = (stations.clone(), birth.clone());
     let thread = thread::Builder::new().name(name.into()).stack_size(STACK);

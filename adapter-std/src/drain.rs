@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_cli::drain::{Drain, Milestone, Order};
-use stentor_core::Handler;
+use stentor_cli::Hang;
+use stentor_cli::drain::{Drain, Milestone};
+use stentor_core::{Handler, Stats};
 
-use crate::station::Stations;
+use crate::primitive::thread::JoinHandle;
+use crate::station::{Post, Stations};
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
@@ -27,15 +29,13 @@ impl Hurry {
     }
 }
 
-/// Drains every shard.
+/// Drains every shard. Waits for the lock of none: whose application hangs keeps it.
 pub(crate) fn drain<H: Handler>(stations: &Stations<H>, patience: Duration, hurry: &Hurry) {
     let mut stages = Drain::new(Instant::now(), patience);
     while let Some(stage) = stages.next(Instant::now()) {
-        stations.handle_with_all(|inside| match stage.order {
-            Order::Drain => inside.shard.handle_drain(inside.now),
-            Order::Close(code) => inside.shard.handle_close_all(inside.now, code),
-            Order::Abort => inside.shard.handle_abort(inside.now),
-        });
+        for at in stations.shards() {
+            stations.post(at, Post::Order(stage.order));
+        }
         let done = || match stage.until {
             Milestone::Quiet => stations.all(|shard| shard.is_quiet()),
             Milestone::Empty => stations.all(|shard| shard.is_empty()),
@@ -58,6 +58,36 @@ pub(crate) fn wait_for_threads<H: Handler>(stations: &Stations<H>) {
     }
 }
 
-/// How often it is looked whether the shards are ready; only while a server ends.
+/// Waits until a thread has ended, but not longer than that. Whether it has.
+pub(crate) fn wait_for(thread: &JoinHandle<()>, until: Instant) -> bool {
+    while !thread.is_finished() && Instant::now() < until {
+        thread::sleep(LOOK);
+    }
+    thread.is_finished()
+}
+
+/// What all shards have counted, unless there are some whose lock somebody keeps.
+pub(crate) fn take_stock<H: Handler>(
+    stations: &Stations<H>,
+    until: Instant,
+) -> Result<Stats, Hang> {
+    let (mut sum, mut hanging) = (Stats::default(), Vec::new());
+    for at in stations.shards() {
+        let stats = loop {
+            let stats = stations.try_stats(at);
+            if stats.is_some() || Instant::now() >= until {
+                break stats;
+            }
+            thread::sleep(LOOK);
+        };
+        match stats {
+            Some((stats, _)) => sum += &stats,
+            None => hanging.push(at),
+        }
+    }
+    Hang::of(hanging).map_or(Ok(sum), Err)
+}
+
+/// How often it is looked whether something is over; only while a server ends.
 const LOOK: Duration = Duration::from_millis(2);
 const LAST_THREADS: Duration = Duration::from_secs(1);

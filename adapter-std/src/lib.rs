@@ -11,7 +11,7 @@
 //! ```
 //! use stentor_cli::{Settings, log};
 //! use stentor_core::handshake::Request;
-//! use stentor_core::{Context, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
+//! use stentor_core::{Context, Failure, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
 //! use stentor_std::{Server, Work};
 //!
 //! /// Sorts the letters of a message, which is somebody else's work.
@@ -23,7 +23,7 @@
 //!     type Outcome = String;
 //!
 //!     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-//!         Verdict::Accept { state: () }
+//!         Verdict::accept(())
 //!     }
 //!
 //!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -40,10 +40,10 @@
 //! struct Sort;
 //!
 //! impl Work<Sorting> for Sort {
-//!     fn run(&self, _: WorkerId, task: &String) -> String {
+//!     fn run(&self, _: WorkerId, task: &String) -> Result<String, Failure> {
 //!         let mut letters: Vec<char> = task.chars().collect();
 //!         letters.sort_unstable();
-//!         letters.into_iter().collect()
+//!         Ok(letters.into_iter().collect())
 //!     }
 //! }
 //!
@@ -66,8 +66,12 @@
 mod acceptor;
 mod buffers;
 mod connection;
+mod crew;
 mod drain;
 mod links;
+#[cfg(test)]
+mod models;
+mod primitive;
 mod reader;
 mod room;
 mod scrape;
@@ -75,10 +79,12 @@ mod sending;
 mod server;
 mod spares;
 mod station;
+mod stream;
+mod ticker;
 mod workers;
 mod writer;
 
 pub use drain::Hurry;
 pub use server::Server;
-pub use stentor_cli::Report;
+pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

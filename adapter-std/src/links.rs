@@ -2,25 +2,27 @@
 //! may read and write, and how to wake them. The sockets themselves are read
 //! and written elsewhere, outside that lock.
 
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
-use std::thread::Thread;
 
 use stentor_cli::Census;
 use stentor_core::{Admission, ConnId, ShardId};
 
+use crate::primitive::thread::Thread;
+use crate::stream::Stream;
+
 /// A socket that counts among those of its shard until the last of its threads lets go of it.
 #[derive(Debug)]
-pub(crate) struct Socket {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Socket<S: Stream> {
+    pub(crate) stream: S,
     shard: ShardId,
     admission: Admission,
     census: Arc<Census>,
 }
 
-impl Socket {
+impl<S: Stream> Socket<S> {
     pub(crate) const fn new(
-        stream: TcpStream,
+        stream: S,
         shard: ShardId,
         admission: Admission,
         census: Arc<Census>,
@@ -32,23 +34,18 @@ impl Socket {
             census,
         }
     }
-
-    pub(crate) fn shut(&self) {
-        // Fails only if the peer is gone already, which a read will tell.
-        let _ = self.stream.shutdown(Shutdown::Write);
-    }
 }
 
-impl Drop for Socket {
+impl<S: Stream> Drop for Socket<S> {
     fn drop(&mut self) {
         self.census.forget(self.shard, self.admission);
     }
 }
 
 /// A connection, as its shard's turns see it.
-pub(crate) struct Link {
+pub(crate) struct Link<S: Stream> {
     id: ConnId,
-    pub(crate) socket: Arc<Socket>,
+    pub(crate) socket: Arc<Socket<S>>,
     pub(crate) reader: Option<Thread>,
     pub(crate) writer: Option<Thread>,
     /// Whether the shard wants its bytes.
@@ -62,13 +59,18 @@ pub(crate) struct Link {
 }
 
 /// The connections of a shard, under their slots.
-#[derive(Default)]
-pub(crate) struct Links {
-    links: Vec<Option<Link>>,
+pub(crate) struct Links<S: Stream> {
+    links: Vec<Option<Link<S>>>,
 }
 
-impl Links {
-    pub(crate) fn insert(&mut self, id: ConnId, socket: Arc<Socket>) {
+impl<S: Stream> Default for Links<S> {
+    fn default() -> Self {
+        Self { links: Vec::new() }
+    }
+}
+
+impl<S: Stream> Links<S> {
+    pub(crate) fn insert(&mut self, id: ConnId, socket: Arc<Socket<S>>) {
         let slot = id.slot();
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
@@ -85,7 +87,7 @@ impl Links {
         });
     }
 
-    pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut Link> {
+    pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut Link<S>> {
         self.links
             .get_mut(id.slot())?
             .as_mut()
@@ -93,22 +95,21 @@ impl Links {
     }
 
     /// Lets go of a connection, which is then to be ended.
-    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Link> {
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Link<S>> {
         self.find(id)?;
         self.links[id.slot()].take()
     }
 
     /// Lets go of all connections.
-    pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = Link> + use<'_> {
+    pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = Link<S>> + use<'_, S> {
         self.links.drain(..).flatten()
     }
 }
 
-impl Link {
+impl<S: Stream> Link<S> {
     /// Ends both directions of the socket, and with them the threads.
     pub(crate) fn end(self) {
-        // Fails only if the peer has ended it already.
-        let _ = self.socket.stream.shutdown(Shutdown::Both);
+        self.socket.stream.shut(Shutdown::Both);
         for thread in self.reader.into_iter().chain(self.writer) {
             thread.unpark();
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stentor_cli::{HandlerKind, Settings, program};
-use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
 use stentor_std::{Hurry, Report, Server, Work};
 
 fn main() -> ExitCode {
@@ -56,11 +56,11 @@ struct BuiltIn {
 }
 
 impl Work<Rooms> for BuiltIn {
-    fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
+    fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
         if !self.work_time.is_zero() {
             thread::sleep(self.work_time);
         }
-        task.run(worker)
+        Ok(task.run(worker))
     }
 }
 
@@ -68,7 +68,7 @@ impl Work<Rooms> for BuiltIn {
 struct Nothing;
 
 impl Work<Echo> for Nothing {
-    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }

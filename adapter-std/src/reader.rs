@@ -5,23 +5,27 @@
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 
-use rustix::net::{RecvFlags, recv};
 use stentor_core::{ConnId, Handler};
 
 use crate::links::Socket;
+use crate::primitive::thread;
 use crate::sending::{Parcels, settle};
 use crate::station::{Inside, Stations};
+use crate::stream::Stream;
 
 /// Reads a socket until it ends, or the shard has let go of it.
-pub(crate) fn run<H: Handler>(stations: &Stations<H>, socket: &Arc<Socket>, id: ConnId) {
+pub(crate) fn run<H: Handler, S: Stream>(
+    stations: &Stations<H, S>,
+    socket: &Arc<Socket<S>>,
+    id: ConnId,
+) {
     let reader = Reader {
         stations,
         socket,
         id,
     };
-    let register = |inside: &mut Inside<H>| {
+    let register = |inside: &mut Inside<H, S>| {
         if let Some(link) = inside.links.find(id) {
             link.reader = Some(thread::current());
         }
@@ -30,9 +34,9 @@ pub(crate) fn run<H: Handler>(stations: &Stations<H>, socket: &Arc<Socket>, id: 
     reader.read();
 }
 
-struct Reader<'a, H: Handler> {
-    stations: &'a Stations<H>,
-    socket: &'a Socket,
+struct Reader<'a, H: Handler, S: Stream> {
+    stations: &'a Stations<H, S>,
+    socket: &'a Socket<S>,
     id: ConnId,
 }
 
@@ -48,11 +52,11 @@ enum Next {
     Send,
 }
 
-impl<H: Handler> Reader<'_, H> {
+impl<H: Handler, S: Stream> Reader<'_, H, S> {
     fn read(&self) {
         let mut first = [0; FIRST];
         loop {
-            match self.receive(&mut first, RecvFlags::empty()) {
+            match uninterrupted(|| self.socket.stream.receive(&mut first)) {
                 Ok(0) => return self.end(true),
                 Ok(n) => {
                     if !self.hand_in(&mut first[..n]) {
@@ -72,22 +76,14 @@ impl<H: Handler> Reader<'_, H> {
     fn read_much(&self) -> bool {
         let mut buffer = self.stations.buffers.take();
         let mut goes_on = true;
-        while goes_on && let Ok(n @ 1..) = self.receive(&mut buffer, RecvFlags::DONTWAIT) {
+        while goes_on
+            && let Ok(n @ 1..) = uninterrupted(|| self.socket.stream.receive_now(&mut buffer))
+        {
             goes_on = self.hand_in(&mut buffer[..n]);
         }
         self.stations.buffers.give(buffer);
         // Its end or its failure is seen by the next read.
         goes_on
-    }
-
-    fn receive(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
-        loop {
-            match recv(&self.socket.stream, &mut *buffer, flags).map_err(io::Error::from) {
-                Ok((_, n)) => return Ok(n),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     fn hand_in(&self, bytes: &mut [u8]) -> bool {
@@ -107,7 +103,7 @@ impl<H: Handler> Reader<'_, H> {
 
     /// Does something with the shard once it wants this connection's bytes, and
     /// sends what it answers. False if the connection is gone.
-    fn when_reading(&self, work: impl FnOnce(&mut Inside<H>)) -> bool {
+    fn when_reading(&self, work: impl FnOnce(&mut Inside<H, S>)) -> bool {
         let work = Cell::new(Some(work));
         let waits = || {
             let waiting = work.take();
@@ -148,6 +144,15 @@ impl<H: Handler> Reader<'_, H> {
             }
         }
         true
+    }
+}
+
+fn uninterrupted(mut receive: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match receive() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

@@ -59,8 +59,8 @@ fn ask<H: Handler>(stations: &Stations<H>, survey: &mut Survey) {
     loop {
         let silent: Vec<ShardId> = survey.silent().collect();
         for at in silent {
-            if let Some(counted) = stations.try_stats(at) {
-                survey.answer(at, counted);
+            if let Some((counted, turns)) = stations.try_stats(at) {
+                survey.answer(at, counted, turns);
             }
         }
         if survey.silent().next().is_none() || Instant::now() >= deadline {

@@ -4,12 +4,12 @@
 
 use std::io;
 
-use rustix::net::{SendFlags, send};
 use stentor_core::{Chunks, ConnId, Handler};
 
 use crate::buffers::{BUFFER, Buffers};
 use crate::links::Socket;
 use crate::station::Inside;
+use crate::stream::Stream;
 
 /// Bytes on their way from a shard to a socket.
 pub(crate) struct Parcels<'a> {
@@ -43,7 +43,11 @@ impl<'a> Parcels<'a> {
 
     /// Takes what the shard wants flushed, if nobody else has; the shard must
     /// then be told with [`settle`]. Under the shard's lock.
-    pub(crate) fn take<H: Handler>(&mut self, inside: &mut Inside<H>, id: ConnId) -> bool {
+    pub(crate) fn take<H: Handler, S: Stream>(
+        &mut self,
+        inside: &mut Inside<H, S>,
+        id: ConnId,
+    ) -> bool {
         let Some(link) = inside.links.find(id) else {
             return false;
         };
@@ -69,7 +73,7 @@ impl<'a> Parcels<'a> {
     }
 
     /// Sends what was taken, as far as the socket takes it now. Outside the lock.
-    pub(crate) fn send(&mut self, socket: &Socket) -> Sent {
+    pub(crate) fn send<S: Stream>(&mut self, socket: &Socket<S>) -> Sent {
         let bytes = match &self.long {
             Some(long) if self.len > SHORT => &long[..self.len],
             _ => &self.short[..self.len],
@@ -82,10 +86,10 @@ impl<'a> Parcels<'a> {
     }
 }
 
-fn send_all(socket: &Socket, bytes: &[u8]) -> Sent {
+fn send_all(socket: &Socket<impl Stream>, bytes: &[u8]) -> Sent {
     let mut done = 0;
     while done < bytes.len() {
-        match send(&socket.stream, &bytes[done..], SendFlags::DONTWAIT).map_err(io::Error::from) {
+        match socket.stream.send_now(&bytes[done..]) {
             Ok(n) => done += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Part(done),
@@ -96,7 +100,7 @@ fn send_all(socket: &Socket, bytes: &[u8]) -> Sent {
 }
 
 /// Tells the shard what became of the bytes that a thread took. Under its lock.
-pub(crate) fn settle<H: Handler>(inside: &mut Inside<H>, id: ConnId, sent: Sent) {
+pub(crate) fn settle<H: Handler, S: Stream>(inside: &mut Inside<H, S>, id: ConnId, sent: Sent) {
     let Some(link) = inside.links.find(id) else {
         return;
     };

@@ -4,16 +4,16 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
-use stentor_cli::{Census, Report, Settings, listen};
-use stentor_core::{Handler, ShardId, Stats};
+use stentor_cli::{Census, Hang, Report, Settings, listen};
+use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
 
-use crate::drain::{Hurry, drain, wait_for_threads};
+use crate::crew::{Crew, start, start_workers};
+use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
+use crate::primitive::thread::JoinHandle;
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, room, scrape};
@@ -70,7 +70,9 @@ impl Server {
     ///
     /// # Errors
     /// A thread that the operating system does not give, or a listener that has
-    /// failed.
+    /// failed. A [`Hang`] within, of the kind [`TimedOut`](io::ErrorKind::TimedOut),
+    /// if an application has not returned when all time is over: then its shard,
+    /// and every thread that waits for it, is left behind.
     pub fn run<H, W>(
         self,
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
@@ -100,6 +102,8 @@ impl Server {
         for at in stations.shards() {
             crew.start_ticker(at)?;
         }
+        let timed = stations.clone();
+        crew.start("task-clock", move || workers::watch_clock(&timed))?;
         let workers = start_workers(&stations, work)?;
         info!(
             size = settings.workers,
@@ -140,21 +144,22 @@ impl Server {
         };
         info!("shutdown: stopping server and worker pool...");
         drop(stop);
+        // It may wait for a shard that hangs.
+        let stopped = wait_for(&acceptor, Instant::now() + LAST_SOCKET);
         // One that has panicked has said so.
-        let failed = acceptor.join().is_err() || failed;
+        let failed = failed || stopped && acceptor.join().is_err();
+        stations.pool.hasten();
         drain(&stations, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);
-        drop(crew);
+        let until = Instant::now() + Hang::GRACE;
+        crew.end(until);
         stations.pool.desk.abandon();
         // A worker that is busy still is not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
         }
-        let mut stats = Stats::default();
-        for at in stations.shards() {
-            stats += &stations.stats(at);
-        }
+        let stats = take_stock(&stations, until)?;
         let report = Report::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
@@ -163,85 +168,5 @@ impl Server {
     }
 }
 
-/// The threads that serve all connections. Dropped, they are told to end, and do.
-struct Crew<H: Handler> {
-    stations: Arc<Stations<H>>,
-    scrapes: Sender<Option<scrape::Scrape>>,
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl<H> Crew<H>
-where
-    H: Handler + Send + 'static,
-    H::State: Send,
-{
-    fn new(stations: Arc<Stations<H>>, scrapes: Sender<Option<scrape::Scrape>>) -> Self {
-        Self {
-            stations,
-            scrapes,
-            stop: Arc::default(),
-            threads: Vec::new(),
-        }
-    }
-
-    fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        self.threads.push(start(name, run)?);
-        Ok(())
-    }
-
-    /// Starts the thread that sees to a shard's letters and timers.
-    fn start_ticker(&mut self, at: ShardId) -> io::Result<()> {
-        let (stations, stop) = (self.stations.clone(), self.stop.clone());
-        self.start(&format!("ticker-{}", at.0), move || {
-            stations.set_ticker(at, thread::current());
-            while !stop.load(Ordering::Acquire) {
-                match stations.tick(at) {
-                    None => thread::park(),
-                    Some(until) => {
-                        thread::park_timeout(until.saturating_duration_since(Instant::now()));
-                    }
-                }
-            }
-        })
-    }
-}
-
-impl<H: Handler> Drop for Crew<H> {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        self.stations.pool.drain();
-        // Its end is what is asked for.
-        let _ = self.scrapes.send(None);
-        for thread in self.threads.drain(..) {
-            thread.thread().unpark();
-            // One that has panicked has said so.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).spawn(run)
-}
-
-fn start_workers<H, W>(stations: &Arc<Stations<H>>, work: W) -> io::Result<Vec<JoinHandle<()>>>
-where
-    H: Handler + Send + 'static,
-    H::State: Send,
-    W: Work<H>,
-{
-    let work = Arc::new(work);
-    let threads = stations.pool.desk.workers().map(|worker| {
-        let (stations, work) = (stations.clone(), work.clone());
-        start(&format!("worker-{worker}"), move || {
-            workers::run(worker, &stations, &*work);
-        })
-    });
-    let threads: io::Result<Vec<_>> = threads.collect();
-    if threads.is_err() {
-        // Those that have begun end again.
-        stations.pool.drain();
-    }
-    threads
-}
+/// How long the acceptor may take to see that it is to end.
+const LAST_SOCKET: Duration = Duration::from_secs(1);

@@ -1,20 +1,16 @@
 //! Owns what a thread needs only for a moment and the next one can use again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::primitive::{Mutex, MutexGuard};
 
 /// Some of a kind that nobody uses just now.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Spares<T> {
     idle: Mutex<Vec<T>>,
 }
 
 impl<T> Spares<T> {
-    pub(crate) const fn new() -> Self {
-        Self {
-            idle: Mutex::new(Vec::new()),
-        }
-    }
-
     /// One that was given back, if there is any.
     pub(crate) fn take(&self) -> Option<T> {
         self.idle().pop()

@@ -2,14 +2,14 @@
 //! when it takes no more.
 
 use std::sync::Arc;
-use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use stentor_core::{ConnId, Handler};
 
 use crate::links::Socket;
+use crate::primitive::thread;
 use crate::sending::{Parcels, settle};
 use crate::station::{Inside, Stations};
+use crate::stream::Stream;
 
 /// What a writer does after a turn.
 enum Next {
@@ -23,9 +23,13 @@ enum Next {
 }
 
 /// Writes to a socket until the shard has let go of it.
-pub(crate) fn run<H: Handler>(stations: &Stations<H>, socket: &Arc<Socket>, id: ConnId) {
+pub(crate) fn run<H: Handler, S: Stream>(
+    stations: &Stations<H, S>,
+    socket: &Arc<Socket<S>>,
+    id: ConnId,
+) {
     let mut parcels = Parcels::new(&stations.buffers);
-    let register = |inside: &mut Inside<H>| {
+    let register = |inside: &mut Inside<H, S>| {
         if let Some(link) = inside.links.find(id) {
             link.writer = Some(thread::current());
         }
@@ -58,16 +62,9 @@ pub(crate) fn run<H: Handler>(stations: &Stations<H>, socket: &Arc<Socket>, id: 
             Some(Next::Park) => thread::park(),
             Some(Next::Send) => sent = Some(parcels.send(socket)),
             Some(Next::AwaitRoom) => {
-                await_room(socket);
+                socket.stream.await_room();
                 has_room = true;
             }
         }
     }
-}
-
-/// Waits until the socket takes bytes, or has ended: then sending says so.
-fn await_room(socket: &Socket) {
-    let mut sockets = [PollFd::new(&socket.stream, PollFlags::OUT)];
-    // If it fails, as when interrupted, sending finds out how it is.
-    let _ = poll(&mut sockets, None);
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::TcpStream;
-use stentor_cli::Census;
+use stentor_cli::{Census, Turns};
 use stentor_core::{
     Admission, CloseCode, ConnId, Handler, Letter, Mailbox, ShardId, Stats, TaskEnd,
 };
@@ -23,7 +23,7 @@ pub(crate) enum Post<H: Handler> {
         head_only: bool,
     },
     /// A request for what the shard has counted.
-    Stats(UnboundedSender<(ShardId, Stats)>),
+    Stats(UnboundedSender<(ShardId, Stats, Turns)>),
     Drain,
     Close(CloseCode),
     Abort,

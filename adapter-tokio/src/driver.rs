@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_cli::{Clock, Journal};
+use stentor_cli::{Clock, Journal, Turns};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
@@ -37,6 +37,8 @@ pub(crate) struct Driver<H: Handler> {
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
     journal: Journal,
+    /// From readiness to the end of what it led to.
+    turns: Turns,
     draining: bool,
     ended: bool,
 }
@@ -76,6 +78,7 @@ impl<H: Handler> Driver<H> {
             inbox: VecDeque::new(),
             again: VecDeque::new(),
             journal: Journal::new(),
+            turns: Turns::default(),
             draining: false,
             ended: false,
         })
@@ -88,10 +91,12 @@ impl<H: Handler> Driver<H> {
         let sleep = tokio::time::sleep(Duration::MAX);
         tokio::pin!(sleep);
         let mut armed = None;
+        self.now = self.clock.now();
         loop {
             // After a failure there is: what was handed in is still to be taken,
             // and the others to be told, and nothing else would wake us for it.
             let busy = self.guarded(Self::take_turn).unwrap_or(true);
+            self.turns.record(self.now, self.clock.now());
             if self.ended {
                 return Ok(self.shard.stats());
             }
@@ -106,6 +111,7 @@ impl<H: Handler> Driver<H> {
                 biased;
                 ready = self.poll.readable_mut() => {
                     let mut ready = ready?;
+                    self.now = self.clock.now();
                     match ready.get_inner_mut().poll(&mut events, Some(Duration::ZERO)) {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                         other => other?,
@@ -114,7 +120,6 @@ impl<H: Handler> Driver<H> {
                     if events.iter().count() < BATCH {
                         ready.clear_ready();
                     }
-                    self.now = self.clock.now();
                     self.guarded(|driver| driver.handle_events(&events));
                 }
                 () = doors.woken(self.id) => self.now = self.clock.now(),
@@ -228,9 +233,9 @@ impl<H: Handler> Driver<H> {
                 Ok(n) => {
                     self.shard.handle_read(self.now, id, n);
                     // Before the next read, replies need no copy.
-                    if let Some(id) = self.shard.poll_reply() {
-                        self.flush(id);
-                    }
+                    while let Some(id) = self.shard.poll_reply()
+                        && self.flush(id)
+                    {}
                     if n < full && !to_the_end {
                         return;
                     }
@@ -254,9 +259,10 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn flush(&mut self, id: ConnId) {
+    /// Writes what waits for a connection; false if there is no such socket.
+    fn flush(&mut self, id: ConnId) -> bool {
         let Some(link) = self.links.find(id) else {
-            return;
+            return false;
         };
         let mut chunks = Chunks::new();
         self.shard.poll_transmit(id, &mut chunks);
@@ -270,11 +276,14 @@ impl<H: Handler> Driver<H> {
                 self.shard.handle_disconnect(self.now, id);
             }
         }
+        true
     }
 
     fn handle_output(&mut self, output: Output<H>) {
         match output {
-            Output::Flush(id) => self.flush(id),
+            Output::Flush(id) => {
+                self.flush(id);
+            }
             Output::StopReading(id) => {
                 if let Some(link) = self.links.find(id) {
                     link.reading = false;
@@ -288,8 +297,8 @@ impl<H: Handler> Driver<H> {
                 }
             }
             Output::Mail(to, letter) => self.outboxes[to.index()].push(Post::Letter(letter)),
-            Output::Submit(id, task) => {
-                if let Err(task) = self.pool.submit(id, task) {
+            Output::Submit(id, task, options) => {
+                if let Err(task) = self.pool.submit(id, task, options) {
                     self.shard.handle_task(self.now, id, TaskEnd::Refused(task));
                 }
             }
@@ -337,7 +346,7 @@ impl<H: Handler> Driver<H> {
             }
             Post::Stats(reply) => {
                 // Whoever asked may have given up waiting.
-                let _ = reply.send((self.id, self.shard.stats()));
+                let _ = reply.send((self.id, self.shard.stats(), self.turns));
             }
             Post::Drain => {
                 self.draining = true;

@@ -9,7 +9,7 @@
 //! ```
 //! use stentor_cli::{Settings, log};
 //! use stentor_core::handshake::Request;
-//! use stentor_core::{Context, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
+//! use stentor_core::{Context, Failure, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
 //! use stentor_tokio::{Server, Work};
 //!
 //! /// Sorts the letters of a message, which is somebody else's work.
@@ -21,7 +21,7 @@
 //!     type Outcome = String;
 //!
 //!     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-//!         Verdict::Accept { state: () }
+//!         Verdict::accept(())
 //!     }
 //!
 //!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -38,10 +38,10 @@
 //! struct Sort;
 //!
 //! impl Work<Sorting> for Sort {
-//!     async fn run(&self, _: WorkerId, task: &String) -> String {
+//!     async fn run(&self, _: WorkerId, task: &String) -> Result<String, Failure> {
 //!         let mut letters: Vec<char> = task.chars().collect();
 //!         letters.sort_unstable();
-//!         letters.into_iter().collect()
+//!         Ok(letters.into_iter().collect())
 //!     }
 //! }
 //!
@@ -72,5 +72,5 @@ mod workers;
 
 pub use drain::Hurry;
 pub use server::Server;
-pub use stentor_cli::Report;
+pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

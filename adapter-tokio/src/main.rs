@@ -1,10 +1,11 @@
 //! The binary `stentor`: settings in, a server until a signal, an exit code out.
 
+use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 
 use stentor_cli::{HandlerKind, Settings, program};
-use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
 use stentor_tokio::{Hurry, Report, Server, Work};
 use tracing::error;
 
@@ -30,11 +31,11 @@ struct BuiltIn {
 }
 
 impl Work<Rooms> for BuiltIn {
-    async fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
+    async fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
         if !self.work_time.is_zero() {
             tokio::time::sleep(self.work_time).await;
         }
-        task.run(worker)
+        Ok(task.run(worker))
     }
 }
 
@@ -42,7 +43,7 @@ impl Work<Rooms> for BuiltIn {
 struct Nothing;
 
 impl Work<Echo> for Nothing {
-    async fn run(&self, _: WorkerId, task: &std::convert::Infallible) -> std::convert::Infallible {
+    async fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }

@@ -53,7 +53,7 @@ async fn ask<H: Handler>(doors: &Doors<H>, survey: &mut Survey) {
     doors.post_to_all(|| Post::Stats(sender.clone()));
     drop(sender);
     let deadline = Instant::now() + Survey::PATIENCE;
-    while let Ok(Some((shard, counted))) = timeout_at(deadline, receiver.recv()).await {
-        survey.answer(shard, counted);
+    while let Ok(Some((shard, counted, turns))) = timeout_at(deadline, receiver.recv()).await {
+        survey.answer(shard, counted, turns);
     }
 }

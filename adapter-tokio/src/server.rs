@@ -9,11 +9,12 @@ use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
-use stentor_cli::{Census, Clock, Report, Settings, listen};
+use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::acceptor;
@@ -65,7 +66,9 @@ impl Server {
     ///
     /// # Errors
     /// A thread or a descriptor that the operating system does not give, or a
-    /// shard that has failed.
+    /// shard that has failed. A [`Hang`] within, of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned
+    /// when all time is over: then its shard's thread is left behind.
     pub fn run<H, W>(
         self,
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
@@ -84,7 +87,7 @@ impl Server {
         } = self;
         let doors = Arc::new(Doors::new(Census::new(&settings)));
         let pool = Arc::new(Pool::new(&settings));
-        let clock = Clock::start();
+        let clock = pool.desk.clock();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
         let (scrapes, requests) = unbounded_channel();
         let (ended, mut endings) = unbounded_channel();
@@ -100,8 +103,9 @@ impl Server {
                 scrapes: scrapes.clone(),
                 handler,
             };
-            shards.push(start_shard(shard, around, OnEnd(ended.clone()))?);
+            shards.push(start_shard(shard, around, OnEnd(id, ended.clone()))?);
         }
+        let mut running: Vec<ShardId> = doors.shards().collect();
         let workers = start_workers(&settings, &pool, &doors, work)?;
         let main = runtime::Builder::new_current_thread()
             .enable_all()
@@ -114,6 +118,8 @@ impl Server {
             listen::announce(&listeners)?;
             let scraper = scrape::serve(requests, settings.clone(), doors.clone(), pool.clone());
             let scraper = tokio::spawn(scraper);
+            // Not where the workers are: what they do may keep that busy.
+            let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
             let mut acceptors = JoinSet::new();
             for listener in listeners {
                 acceptors.spawn(acceptor::run(listener, doors.clone()));
@@ -127,23 +133,38 @@ impl Server {
                         failed = true;
                     }
                     // Its sockets would wait for ever, and it would be given more.
-                    _ = endings.recv() => {
-                        error!("a shard has ended");
+                    Some(ended) = endings.recv() => {
+                        error!(shard = ended.0, "a shard has ended");
+                        running.retain(|&shard| shard != ended);
                         failed = true;
                     }
                 }
             }
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
+            pool.hasten();
             drain(&doors, settings.drain, &hurry).await;
             pool.drain();
             scraper.abort();
-            io::Result::Ok(failed)
+            watcher.abort();
+            let all_end = async {
+                while !running.is_empty()
+                    && let Some(ended) = endings.recv().await
+                {
+                    running.retain(|&shard| shard != ended);
+                }
+            };
+            // Those that run still are not waited for.
+            let _ = timeout(Hang::GRACE, all_end).await;
+            io::Result::Ok((failed, running))
         });
-        let failed = served?;
-        let stats = join(shards)?;
         pool.desk.abandon();
         workers.shutdown_background();
+        let (failed, hanging) = served?;
+        if let Some(hang) = Hang::of(hanging) {
+            return Err(hang.into());
+        }
+        let stats = join(shards)?;
         let report = Report::complete(stats, pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
@@ -162,12 +183,12 @@ impl<H: Handler> Drop for EndOnDrop<H> {
 }
 
 /// Tells that a shard's thread has ended, however it did.
-struct OnEnd(UnboundedSender<()>);
+struct OnEnd(ShardId, UnboundedSender<ShardId>);
 
 impl Drop for OnEnd {
     fn drop(&mut self) {
-        // At an orderly end nobody listens any more.
-        let _ = self.0.send(());
+        // Nobody listens to one that was left behind.
+        let _ = self.1.send(self.0);
     }
 }
 

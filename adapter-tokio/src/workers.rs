@@ -1,23 +1,34 @@
 //! Owns the workers: they take tasks from the dispatcher, run them and hand the
-//! outcome to the shard of whoever asked.
+//! outcome to the shard of whoever asked. And the timer that does what is due there.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use stentor_cli::{Desk, Settings};
-use stentor_core::{ConnId, Handler, Job, WorkerId};
-use tokio::sync::Semaphore;
+use stentor_cli::{Attempt, Calls, Desk, Next, Settings};
+use stentor_core::{ConnId, Failure, Handler, Job, TaskOptions, WorkerId};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep_until, timeout_at};
 
 use crate::door::{Doors, Post};
 
 /// What workers do with a task. One value serves all workers at once.
 pub trait Work<H: Handler>: Send + Sync + 'static {
-    /// Does the task. A panic fails the task and harms nothing else. It runs on
+    /// Makes an attempt at the task. A panic fails the attempt and harms nothing else. It runs on
     /// a thread that other workers share: what blocks belongs on a thread of its own.
-    fn run(&self, worker: WorkerId, task: &H::Task) -> impl Future<Output = H::Outcome> + Send;
+    ///
+    /// An attempt that takes longer than `--task-timeout` counts as failed, and the future is
+    /// dropped where it waits.
+    ///
+    /// # Errors
+    /// That it failed, and whether another attempt may succeed.
+    fn run(
+        &self,
+        worker: WorkerId,
+        task: &H::Task,
+    ) -> impl Future<Output = Result<H::Outcome, Failure>> + Send;
 }
 
 /// The tasks, and the means to wake whoever waits for them.
@@ -25,6 +36,8 @@ pub(crate) struct Pool<H: Handler> {
     pub(crate) desk: Desk<H::Task>,
     /// A permit for every wake-up that the dispatcher owes a sleeping worker.
     wakes: Semaphore,
+    /// For whoever watches the clock.
+    alarm: Notify,
 }
 
 impl<H: Handler> Pool<H> {
@@ -32,15 +45,24 @@ impl<H: Handler> Pool<H> {
         Self {
             desk: Desk::new(settings),
             wakes: Semaphore::new(0),
+            alarm: Notify::new(),
         }
     }
 
     /// Hands in a task; back if it is not taken.
-    pub(crate) fn submit(&self, conn: ConnId, task: H::Task) -> Result<(), H::Task> {
-        if self.desk.submit(conn, task)? {
-            self.wakes.add_permits(1);
-        }
+    pub(crate) fn submit(
+        &self,
+        conn: ConnId,
+        task: H::Task,
+        options: TaskOptions,
+    ) -> Result<(), H::Task> {
+        self.call(self.desk.submit(conn, task, options)?);
         Ok(())
+    }
+
+    /// Lets nothing wait for its time any more.
+    pub(crate) fn hasten(&self) {
+        self.call(self.desk.hasten());
     }
 
     /// Lets the workers end once nothing is left for them.
@@ -49,20 +71,29 @@ impl<H: Handler> Pool<H> {
         self.wakes.add_permits(self.desk.workers().len());
     }
 
+    fn call(&self, calls: Calls) {
+        if calls.workers > 0 {
+            self.wakes.add_permits(calls.workers);
+        }
+        if calls.clock {
+            self.alarm.notify_one();
+        }
+    }
+
     async fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
         loop {
-            {
-                let mut dispatcher = self.desk.dispatcher();
-                if let Some(job) = dispatcher.poll_assign(worker) {
+            // The lock is free again before anything is done about it.
+            let next = self.desk.roster().next(worker);
+            match next {
+                Next::Job(job, calls) => {
+                    self.call(calls);
                     return Some(job);
                 }
-                if dispatcher.is_draining() {
-                    return None;
-                }
-            }
-            match self.wakes.acquire().await {
-                Ok(permit) => permit.forget(),
-                Err(_) => return None,
+                Next::Sleep => match self.wakes.acquire().await {
+                    Ok(permit) => permit.forget(),
+                    Err(_) => return None,
+                },
+                Next::End => return None,
             }
         }
     }
@@ -75,10 +106,43 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     doors: Arc<Doors<H>>,
     work: Arc<W>,
 ) {
-    while let Some(Job { conn, task, .. }) = pool.next(worker).await {
-        let outcome = unwound(caught(|| work.run(worker, &task))).await;
-        let end = pool.desk.finish(worker, conn, outcome);
-        doors.post(conn.shard(), Post::TaskEnd(conn, end));
+    let clock = pool.desk.clock();
+    while let Some(job) = pool.next(worker).await {
+        let Job { conn, task, .. } = job;
+        let attempt = unwound(caught(|| work.run(worker, &task)));
+        let attempt = match timeout_at(clock.instant(job.deadline).into(), attempt).await {
+            Ok(Some(ended)) => Attempt::Ended(ended),
+            Ok(None) => Attempt::Panicked,
+            Err(_) => Attempt::TimedOut,
+        };
+        let (calls, end) = pool.desk.finish(worker, conn, attempt);
+        pool.call(calls);
+        if let Some(end) = end {
+            doors.post(conn.shard(), Post::TaskEnd(conn, end));
+        }
+    }
+}
+
+/// Does what is due at the dispatcher, until it drains.
+pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<Doors<H>>) {
+    loop {
+        let Some(due) = pool.desk.roster().tick() else {
+            return;
+        };
+        pool.call(due.calls);
+        for (conn, end) in due.ends {
+            doors.post(conn.shard(), Post::TaskEnd(conn, end));
+        }
+        let time_is_up = async {
+            match due.until {
+                Some(until) => sleep_until(until.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = time_is_up => {}
+            () = pool.alarm.notified() => {}
+        }
     }
 }
 

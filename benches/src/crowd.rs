@@ -1,54 +1,60 @@
-//! Owns a shard with members of one room, and a sink in place of their sockets.
+//! Owns a shard with peers, and a sink in place of their sockets.
 
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Kind, Output, Rooms, Shard, ShardId, Timestamp,
+    Admission, Chunks, Config, ConnId, Handler, Kind, Output, Rooms, Shard, ShardId, Stats,
+    Timestamp,
 };
 
 use crate::client_frame;
 
-/// A room full of peers that take everything at once.
+/// Peers that take everything at once.
 #[derive(Debug)]
-pub struct Crowd {
-    shard: Shard<Rooms>,
+pub struct Crowd<H: Handler> {
+    shard: Shard<H>,
     speaker: ConnId,
-    message: Vec<u8>,
     now: Timestamp,
 }
 
-impl Crowd {
-    /// So many members; what is said to them is `text`.
-    pub fn new(members: usize, text: &[u8]) -> Self {
-        let config = Config::default();
-        let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
+impl Crowd<Rooms> {
+    /// A room with so many members.
+    pub fn new(members: usize) -> Self {
+        Self::with(&Config::default(), Rooms::default(), members, "")
+    }
+}
+
+impl<H: Handler> Crowd<H> {
+    /// So many peers, with these lines in their requests.
+    pub fn with(config: &Config, handler: H, peers: usize, lines: &str) -> Self {
+        let mut shard = Shard::new(ShardId(0), config, handler);
         let now = Timestamp::ORIGIN;
-        let mut join = REQUEST.as_bytes().to_vec();
+        let mut join = format!("{REQUEST}{lines}\r\n").into_bytes();
         client_frame(&mut join, Kind::Text, b"join:crowd");
         let mut speaker = None;
-        for _ in 0..members {
+        for _ in 0..peers {
             let id = shard.accept(now, Admission::Normal);
             shard.handle_input(now, id, &mut join.clone());
             speaker = Some(id);
         }
-        let mut message = Vec::new();
-        client_frame(&mut message, Kind::Text, &[b"msg:", text].concat());
         let mut crowd = Self {
             shard,
-            speaker: speaker.expect("there are members"),
-            message,
+            speaker: speaker.expect("there are peers"),
             now,
         };
         crowd.drain();
-        let told = crowd.say();
-        assert!(told >= members * text.len(), "everyone is told");
         crowd
     }
 
-    /// One member says it, everyone is told; how many bytes were written.
-    pub fn say(&mut self) -> usize {
-        let n = self.message.len();
-        self.shard.read_buffer()[..n].copy_from_slice(&self.message);
+    /// One peer says it; how many bytes were written to all of them.
+    pub fn say(&mut self, frame: &[u8]) -> usize {
+        let n = frame.len();
+        self.shard.read_buffer()[..n].copy_from_slice(frame);
         self.shard.handle_read(self.now, self.speaker, n);
         self.drain()
+    }
+
+    /// What the shard has counted.
+    pub fn stats(&self) -> Stats {
+        self.shard.stats()
     }
 
     fn drain(&mut self) -> usize {
@@ -70,5 +76,12 @@ impl Crowd {
     }
 }
 
+/// A message to the room, as a client sends it.
+pub fn publication(text: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    client_frame(&mut frame, Kind::Binary, &[b"msg:", text].concat());
+    frame
+}
+
 const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -1,9 +1,10 @@
 //! What the benches share: how long to measure, what a client sends, and a
-//! shard full of members whose sockets take everything.
+//! shard full of peers whose sockets take everything.
 //!
 //! `cargo bench -p stentor-benches` runs them all in about a minute.
 
 mod crowd;
+mod samples;
 
 use core::time::Duration;
 
@@ -12,7 +13,8 @@ use stentor_core::Kind;
 use stentor_core::wire::header::Header;
 use stentor_core::wire::mask;
 
-pub use crowd::Crowd;
+pub use crowd::{Crowd, publication};
+pub use samples::{Sample, samples};
 
 /// Short measurements: enough to tell 10 % apart, all of them in a minute.
 pub fn settings() -> Criterion {

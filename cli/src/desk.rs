@@ -1,28 +1,101 @@
-//! Owns the dispatcher of a server behind its lock, and what is told of the end of a task. How a
-//! worker waits for one, and what it runs on, is the adapter's business.
+//! Owns the dispatcher of a server behind its lock, what is told of the end of a task, and who is
+//! to be called for what. How a worker waits for a task, what it runs on, and who watches the
+//! clock, is the adapter's business.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
-use stentor_core::{ConnId, DispatchStats, Dispatcher, Handler, TaskEnd, WorkerId};
-use tracing::error;
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
 
-use crate::Settings;
+use stentor_core::{
+    AttemptEnd, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler, Job, Lost,
+    Refusal, Settled, TaskEnd, TaskOptions, Timestamp, WorkerId,
+};
+use tracing::{debug, error, warn};
+
+use crate::{Clock, Settings, Throttle};
 
 /// Where tasks are handed in, and workers get them.
 #[derive(Debug)]
 pub struct Desk<T> {
-    dispatcher: Mutex<Dispatcher<T>>,
+    roster: Mutex<Roster<T>>,
     workers: u16,
+    clock: Clock,
 }
 
-impl<T> Desk<T> {
+/// What the lock of a desk protects: the tasks, and who has to do with them.
+#[derive(Debug)]
+pub struct Roster<T> {
+    dispatcher: Dispatcher<T>,
+    clock: Clock,
+    /// When whoever watches the clock looks here again without being called.
+    armed: Option<Timestamp>,
+    failures: Throttle,
+}
+
+/// Who is to be called once the lock is free again. Calls must not be lost, as [`Dispatcher`] says
+/// of wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[must_use = "they sleep otherwise"]
+pub struct Calls {
+    /// So many workers that sleep.
+    pub workers: usize,
+    /// Whoever watches the clock: something is due earlier than was known.
+    pub clock: bool,
+}
+
+/// What a worker is to do next.
+#[derive(Debug)]
+pub enum Next<T> {
+    /// This.
+    Job(Job<T>, Calls),
+    /// Nothing until it is called.
+    Sleep,
+    /// End.
+    End,
+}
+
+/// What became of an attempt at a task.
+#[derive(Debug)]
+pub enum Attempt<O> {
+    /// The outcome, or that there is none.
+    Ended(Result<O, Failure>),
+    /// It panicked.
+    Panicked,
+    /// It was given up because its time was over.
+    TimedOut,
+}
+
+/// What is to be done as time passes.
+#[derive(Debug)]
+pub struct Due<H: Handler> {
+    /// Who is to be called.
+    pub calls: Calls,
+    /// What shards are to be told before the next look.
+    pub ends: Vec<(ConnId, TaskEnd<H>)>,
+    /// When the next look is due, if nobody calls before; at once where `ends` has something.
+    pub until: Option<Instant>,
+}
+
+impl<T: Clone> Desk<T> {
     /// No tasks yet; as many workers as the settings say.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let workers = settings.workers as u16; // at most 1,024
+        let clock = Clock::start();
+        let dispatcher = Dispatcher::new(workers, settings.worker_queue, &settings.config);
         Self {
-            dispatcher: Mutex::new(Dispatcher::new(workers, settings.worker_queue)),
+            roster: Mutex::new(Roster {
+                dispatcher,
+                clock,
+                armed: None,
+                failures: Throttle::new(FAILURE_BURST, FAILURES),
+            }),
             workers,
+            clock,
         }
     }
 
@@ -31,58 +104,294 @@ impl<T> Desk<T> {
         (0..self.workers).map(WorkerId)
     }
 
-    /// Hands in a task. True if a worker is to be woken for it.
+    /// The clock that deadlines are told by.
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Hands in a task.
     ///
     /// # Errors
     /// The task, if it is not taken.
-    pub fn submit(&self, conn: ConnId, task: T) -> Result<bool, T> {
-        match self.dispatcher().handle_submit(conn, task) {
-            Ok(submitted) => Ok(submitted.wake),
+    pub fn submit(&self, conn: ConnId, task: T, options: TaskOptions) -> Result<Calls, T> {
+        let now = self.clock.now();
+        let mut roster = self.roster();
+        match roster.dispatcher.handle_submit(now, conn, task, options) {
+            Ok(submitted) => Ok(roster.calls(submitted.wake.into())),
             Err(refused) => Err(refused.task),
         }
     }
 
-    /// A worker has run the task of a connection, to this outcome or, if it panicked, none. What
-    /// the shard of the connection is to be told.
+    /// A worker has come to the end of an attempt at the task of a connection. Who is to be
+    /// called, and what the shard of the connection is to be told, if anything, before the worker
+    /// asks for its next job.
     pub fn finish<H: Handler<Task = T>>(
         &self,
         worker: WorkerId,
         conn: ConnId,
-        outcome: Option<H::Outcome>,
-    ) -> TaskEnd<H> {
-        if let Some(outcome) = outcome {
-            self.dispatcher().handle_done(worker);
-            TaskEnd::Done(outcome)
-        } else {
-            error!(%worker, %conn, "a task panicked");
-            self.dispatcher().handle_panic(worker);
-            TaskEnd::Failed
-        }
+        attempt: Attempt<H::Outcome>,
+    ) -> (Calls, Option<TaskEnd<H>>) {
+        let (end, outcome) = match attempt {
+            Attempt::Ended(Ok(outcome)) => (AttemptEnd::Done, Some(outcome)),
+            Attempt::Ended(Err(failure)) => (AttemptEnd::Failed(failure), None),
+            Attempt::Panicked => {
+                error!(%worker, %conn, "a task panicked");
+                (AttemptEnd::Panicked, None)
+            }
+            Attempt::TimedOut => (AttemptEnd::TimedOut, None),
+        };
+        let now = self.clock.now();
+        let mut roster = self.roster();
+        let settled = roster.dispatcher.handle_end(now, worker, end);
+        let calls = roster.calls(0);
+        let end = match settled {
+            Settled::Done { task, tell } => {
+                drop(roster);
+                drop(task); // outside the lock: it is an application's
+                outcome.filter(|_| tell).map(TaskEnd::Done)
+            }
+            Settled::Lost(lost) => roster.end_of(lost).map(|(_, end)| end),
+            Settled::Again => {
+                debug!(%worker, %conn, ?end, "a task is tried again");
+                None
+            }
+            Settled::Late => None,
+        };
+        (calls, end)
+    }
+
+    /// What is known of the tasks that failed for good and are kept, the oldest first.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        let roster = self.roster();
+        let letters = roster.dispatcher.dead_letters();
+        letters.map(|(letter, _)| *letter).collect()
+    }
+
+    /// Submits one of them again; none if it is not there. Whoever asked for it was told that it
+    /// failed, and is not told again.
+    ///
+    /// # Errors
+    /// It stays where it is, if it is not taken.
+    pub fn resubmit(&self, id: u64) -> Result<Option<Calls>, Refusal> {
+        let now = self.clock.now();
+        let mut roster = self.roster();
+        let submitted = roster.dispatcher.handle_resubmit(now, id)?;
+        Ok(submitted.map(|submitted| roster.calls(submitted.wake.into())))
+    }
+
+    /// [`resubmit`](Self::resubmit)s all of them, the oldest first, as far as there is room; says
+    /// how many.
+    pub fn resubmit_all(&self) -> (usize, Calls) {
+        let now = self.clock.now();
+        let mut roster = self.roster();
+        let (tasks, wakes) = roster.dispatcher.handle_resubmit_all(now);
+        (tasks, roster.calls(wakes))
+    }
+
+    /// Throws one of them away. False if it is not there.
+    pub fn discard(&self, id: u64) -> bool {
+        let taken = self.roster().dispatcher.take_dead_letter(id);
+        // Outside the lock: it is an application's.
+        taken.is_some()
     }
 
     /// What was counted.
     pub fn stats(&self) -> DispatchStats {
-        self.dispatcher().stats()
+        self.roster().dispatcher.stats()
     }
 
-    /// Takes no more tasks. Who sleeps is to be woken, and to end if there is nothing left.
+    /// Before the shards are drained: nothing waits for its time any more.
+    pub fn hasten(&self) -> Calls {
+        let mut roster = self.roster();
+        let wakes = roster.dispatcher.handle_hasten();
+        roster.calls(wakes)
+    }
+
+    /// Takes no more tasks. Who sleeps is to be woken, and to end if there is nothing left; so is
+    /// whoever watches the clock.
     pub fn drain(&self) {
-        self.dispatcher().handle_drain();
+        self.roster().dispatcher.handle_drain();
     }
 
-    /// Gives up what no worker has begun.
+    /// Gives up what is not finished, and says so.
     pub fn abandon(&self) {
-        let abandoned = self.dispatcher().abandon();
-        // Outside the lock: it is an application's.
-        drop(abandoned);
+        let abandoned = self.roster().dispatcher.abandon();
+        let all = abandoned.len();
+        // Outside the lock: they are an application's.
+        let running = abandoned.filter(|task| task.begun).count();
+        if all > 0 {
+            let waiting = all - running;
+            warn!(waiting, running, "tasks were not finished");
+        }
     }
 
-    /// The dispatcher itself, for a worker that looks for a task and falls asleep in one. What it
-    /// then did is for [`finish`](Self::finish).
-    pub fn dispatcher(&self) -> MutexGuard<'_, Dispatcher<T>> {
+    /// What is behind the lock, for a worker that looks for a task and falls asleep in one, and
+    /// for whoever watches the clock.
+    pub fn roster(&self) -> MutexGuard<'_, Roster<T>> {
         // It is whole between calls, whoever panicked there.
-        self.dispatcher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Clone> Roster<T> {
+    /// A worker asks for its next job.
+    pub fn next(&mut self, worker: WorkerId) -> Next<T> {
+        match self.dispatcher.poll_assign(self.clock.now(), worker) {
+            Some(job) => Next::Job(job, self.calls(0)),
+            None if self.dispatcher.is_draining() => Next::End,
+            None => Next::Sleep,
+        }
+    }
+
+    /// Whoever watches the clock looks what is due. `None` if it is to end.
+    pub fn tick<H: Handler<Task = T>>(&mut self) -> Option<Due<H>> {
+        if self.dispatcher.is_draining() {
+            return None;
+        }
+        let workers = self.dispatcher.handle_timeout(self.clock.now());
+        let mut ends = Vec::new();
+        while let Some(lost) = self.dispatcher.poll_lost() {
+            ends.extend(self.end_of(lost));
+        }
+        self.armed = self.dispatcher.poll_timeout();
+        Some(Due {
+            calls: Calls {
+                workers,
+                clock: false,
+            },
+            ends,
+            until: self.armed.map(|at| self.clock.instant(at)),
+        })
+    }
+
+    /// Who is to be called after something was done here.
+    fn calls(&mut self, workers: usize) -> Calls {
+        let next = self.dispatcher.poll_timeout();
+        let is_earlier = next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed));
+        if is_earlier {
+            self.armed = next;
+        }
+        Calls {
+            workers,
+            clock: is_earlier,
+        }
+    }
+
+    /// What is told of a task that has failed for good, and to whom.
+    fn end_of<H: Handler<Task = T>>(&mut self, lost: Lost) -> Option<(ConnId, TaskEnd<H>)> {
+        let Lost {
+            conn,
+            cause,
+            attempts,
+            tell,
+            ..
+        } = lost;
+        if let Some(held_back) = self.failures.admit(Instant::now()) {
+            warn!(%conn, %cause, attempts, held_back, "a task failed");
+        }
+        tell.then_some((conn, TaskEnd::Failed { cause, attempts }))
+    }
+}
+
+/// Lines about tasks that failed: at once, and a second.
+const FAILURE_BURST: u32 = 10;
+const FAILURES: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use stentor_core::handshake::Request;
+    use stentor_core::{Admission, Context, FailureCause, Message, Shard, ShardId, Verdict};
+
+    use super::*;
+
+    struct App;
+
+    impl Handler for App {
+        type State = ();
+        type Task = u8;
+        type Outcome = u8;
+
+        fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+            Verdict::accept(())
+        }
+
+        fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}
+    }
+
+    const WORKER: WorkerId = WorkerId(0);
+    const NOBODY: Calls = Calls {
+        workers: 0,
+        clock: false,
+    };
+
+    fn desk() -> (Desk<u8>, ConnId) {
+        let args = ["stentor", "--task-attempts=1", "--workers=2"];
+        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+        let mut shard = Shard::new(ShardId(0), &settings.config, App);
+        let conn = shard.accept(Timestamp::ORIGIN, Admission::Normal);
+        (Desk::new(&settings), conn)
+    }
+
+    fn next(desk: &Desk<u8>) -> (u8, Calls) {
+        match desk.roster().next(WORKER) {
+            Next::Job(job, calls) => (job.task, calls),
+            other => panic!("no job: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_sleeps_is_called_and_the_clock_only_for_what_is_earlier() {
+        let (desk, conn) = desk();
+        assert!(matches!(desk.roster().next(WORKER), Next::Sleep));
+        let submit = |options| desk.submit(conn, 1, options).expect("room");
+        let worker = Calls {
+            workers: 1,
+            ..NOBODY
+        };
+        let clock = Calls {
+            clock: true,
+            ..NOBODY
+        };
+        assert_eq!(submit(TaskOptions::new()), worker);
+        assert_eq!(next(&desk), (1, clock), "its attempt may time out");
+        let (calls, end) = desk.finish::<App>(WORKER, conn, Attempt::Ended(Ok(2)));
+        assert!(matches!(end, Some(TaskEnd::Done(2))));
+        assert_eq!(calls, NOBODY);
+        // Later than what the clock waits for, and then earlier.
+        let _ = submit(TaskOptions::new());
+        assert_eq!(next(&desk), (1, NOBODY));
+        let soon = TaskOptions::new().delay(std::time::Duration::from_secs(9));
+        assert_eq!(submit(soon), clock);
+        let due = desk.roster().tick::<App>().expect("it goes on");
+        assert!(due.until.is_some() && due.ends.is_empty());
+        assert_eq!(desk.hasten(), NOBODY, "nobody sleeps");
+        desk.drain();
+        assert!(desk.roster().tick::<App>().is_none());
+    }
+
+    #[test]
+    fn what_has_failed_can_be_had_again_and_is_told_once() {
+        let (desk, conn) = desk();
+        for task in [1, 2, 3] {
+            let submitted = desk.submit(conn, task, TaskOptions::new());
+            assert_eq!(submitted, Ok(NOBODY));
+            assert_eq!(next(&desk).0, task);
+            let attempt = Attempt::Ended(Err(Failure::Retry));
+            let (_, end) = desk.finish::<App>(WORKER, conn, attempt);
+            let cause = FailureCause::Failed;
+            assert!(matches!(end, Some(TaskEnd::Failed { cause: of, attempts: 1 }) if of == cause));
+        }
+        let letters = desk.dead_letters();
+        assert_eq!(letters.len(), 3);
+        assert_eq!(desk.resubmit(letters[1].id), Ok(Some(NOBODY)));
+        assert_eq!(desk.resubmit(letters[1].id), Ok(None));
+        assert!(desk.discard(letters[0].id) && !desk.discard(letters[0].id));
+        assert_eq!(desk.resubmit_all(), (1, NOBODY));
+        for task in [2, 3] {
+            assert_eq!(next(&desk).0, task);
+            let (_, end) = desk.finish::<App>(WORKER, conn, Attempt::Ended(Ok(task)));
+            assert!(end.is_none());
+        }
+        assert!(desk.dead_letters().is_empty());
     }
 }

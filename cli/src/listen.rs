@@ -16,7 +16,7 @@ use crate::Settings;
 /// # Errors
 /// What the operating system says of an address that must be there, and of which address.
 pub fn open(settings: &Settings) -> io::Result<Vec<TcpListener>> {
-    open_all(settings, open_one)
+    open_all(settings, |address| open_one(address, settings))
 }
 
 /// The addresses of listeners.
@@ -73,7 +73,7 @@ fn open_all<L>(
     }
 }
 
-fn open_one(address: SocketAddr) -> io::Result<TcpListener> {
+fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -86,6 +86,11 @@ fn open_one(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     // Who has gone again by the time it is accepted must not block the others.
     socket.set_nonblocking(true)?;
+    // What is set here, each accepted socket begins with, at no further call.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(settings.unsent_bytes)?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = settings;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -22,8 +22,11 @@ impl Report {
             accepted = delivery.queued,
             written = delivery.written,
             evicted = delivery.evicted,
+            expired = delivery.expired,
+            conflated = delivery.conflated,
             discarded = delivery.discarded,
-            abandoned_tasks = dispatch.abandoned,
+            abandoned_tasks = dispatch.abandoned_waiting + dispatch.abandoned_running,
+            dead_letters = dispatch.dead_letters,
             "shutdown complete"
         );
         Self { stats, dispatch }

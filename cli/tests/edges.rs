@@ -61,12 +61,20 @@ fn all() -> Vec<Edges> {
         number("shards", Unit::Count, 1, 1_024),
         number("workers", Unit::Count, 1, 1_024),
         number("worker-queue", Unit::Count, 1, 1 << 20),
+        number("unsent-bytes", Unit::Bytes, 4 << 10, 1 << 30),
         number("work-time", Unit::Milliseconds, 0, 3_600_000),
         number("drain", Unit::Milliseconds, 0, 3_600_000),
         number("seed", Unit::Count, 0, u64::MAX),
         number("max-connections", Unit::Count, 1, u32::MAX.into()),
         words("handler", &["rooms", "echo"], &["", "Rooms", "chat"]),
+        words("task-order", &["connection", "none"], &["", "any"]),
         words("outside-room", &["nothing", "everyone"], &["", "all"]),
+        number("message-ttl", Unit::Milliseconds, 0, 3_600_000),
+        words(
+            "room-overflow",
+            &["make-room", "refuse", "evict-oldest", "conflate", "close"],
+            &["", "drop", "make_room"],
+        ),
         words(
             "log",
             &["off", "error", "warn", "info", "debug", "trace"],
@@ -82,6 +90,11 @@ fn all() -> Vec<Edges> {
             "allow-origin",
             &["*", "https://a.example"],
             &["", "a.example", "https://a.example/"],
+        ),
+        words(
+            "subprotocol",
+            &["chat", "v1.a+b"],
+            &["", "a b", "a/b", "\u{e9}"],
         ),
     ]);
     all.extend(SWITCHES.map(|name| words(name, &["true", "false"], &["1", "TRUE"])));

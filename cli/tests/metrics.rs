@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stentor_cli::metrics::{self, Snapshot};
 use stentor_cli::{Settings, metrics::CONTENT_TYPE};
-use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats};
+use stentor_core::{
+    CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats, Timestamp,
+};
 
 fn settings() -> Settings {
     let args = ["stentor", "--max-connections=1000", "--seed=1"];
@@ -33,12 +35,18 @@ fn samples(page: &str) -> BTreeMap<String, f64> {
             assert!(help.insert(name), "two families of one name: {line}");
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').expect("a type");
-            assert!(kind == "counter" || kind == "gauge", "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
             assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
             types.insert(name, kind);
         } else {
             let (series, value) = line.rsplit_once(' ').expect("a series and a value");
             let name = series.split('{').next().expect("a name");
+            // The series of a histogram have names of their own.
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .filter_map(|end| name.strip_suffix(end))
+                .find(|family| types.get(family) == Some(&"histogram"));
+            let name = family.unwrap_or(name);
             assert!(help.contains(name) && types.contains_key(name), "{line}");
             let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             assert!(name.chars().all(letters), "{line}");
@@ -75,7 +83,7 @@ type Setters<T> = Vec<(&'static str, fn(&mut T, u64))>;
 fn stats_setters() -> Setters<Stats> {
     setters! { Stats;
         delivery.offered, delivery.queued, delivery.refused_full, delivery.refused_closing, delivery.evicted,
-        delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
+        delivery.expired, delivery.conflated, delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         rooms.rooms, rooms.members, rooms.published, rooms.encoded, rooms.copied, rooms.offered, rooms.letters,
@@ -90,7 +98,12 @@ fn stats_setters() -> Setters<Stats> {
 }
 
 fn dispatch_setters() -> Setters<DispatchStats> {
-    setters! { DispatchStats; submitted, refused_full, refused_draining, done, panicked, abandoned, waiting, running, }.to_vec()
+    setters! { DispatchStats;
+        submitted, refused_full, refused_draining, done, failed, abandoned_waiting, abandoned_running,
+        waiting, delayed, running, retried, attempts_failed, panicked, timed_out, late, overdue,
+        dead_letters, dead_dropped, dead_taken, resubmitted,
+    }
+    .to_vec()
 }
 
 /// The series of ours that differ between two pages.
@@ -148,6 +161,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
     let top = format!("{:?}", Stats::default());
     for group in [
         "delivery",
+        "priorities",
         "received",
         "sent",
         "rooms",
@@ -160,7 +174,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         assert!(top.contains(&format!("{group}: ")));
     }
     let groups = top.matches(": ").count() - setters.len();
-    assert_eq!(groups, 9, "a group of counters that nobody shows");
+    assert_eq!(groups, 10, "a group of counters that nobody shows");
 
     let before = render(&[Stats::default()], DispatchStats::default());
     for (path, set) in setters {
@@ -289,7 +303,7 @@ fn limits_are_gauges_in_base_units() {
         .keys()
         .filter(|series| series.starts_with("stentor_limit{"))
         .count();
-    assert_eq!(all, Config::RANGES.len() + 6);
+    assert_eq!(all, Config::RANGES.len() + 8);
 }
 
 #[test]
@@ -298,11 +312,81 @@ fn what_the_adapter_counts_is_on_the_page() {
     let mut snapshot = Snapshot::new(&settings);
     let before = metrics::render(&snapshot);
     snapshot.refused_full = 1;
-    snapshot.refused_draining = 2;
-    snapshot.accept_errors = 3;
-    snapshot.shard_restarts = 4;
-    snapshot.draining = true;
-    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 5);
+    snapshot.accept_errors = 2;
+    snapshot.shard_restarts = 3;
+    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 3);
+}
+
+#[test]
+fn every_fate_of_a_priority_has_its_own_series() {
+    let before = render(&[Stats::default()], DispatchStats::default());
+    assert!(!before.contains("priority="), "none is in use");
+    let mut stats = Stats::default();
+    let fates = stats.priorities.of(Some(17));
+    fates.refused = 11;
+    fates.evicted = 12;
+    fates.expired = 13;
+    fates.conflated = 14;
+    fates.discarded = 15;
+    fates.written.record(100, 2);
+    stats.priorities.of(None).discarded = 16;
+    let page = render(&[stats, stats], DispatchStats::default());
+    let samples = samples(&page);
+    let dropped = |priority: &str, reason: &str| {
+        let name = "stentor_priority_dropped_total";
+        let series = format!("{name}{{priority=\"{priority}\",reason=\"{reason}\"}}");
+        samples.get(&series).copied()
+    };
+    for (reason, count) in [
+        ("refused_full", 22.0),
+        ("evicted", 24.0),
+        ("expired", 26.0),
+        ("conflated", 28.0),
+        ("discarded", 30.0),
+    ] {
+        assert_eq!(dropped("17", reason), Some(count), "{reason}");
+    }
+    assert_eq!(dropped("other", "discarded"), Some(32.0));
+    let delivery = |series: &str| {
+        let series = format!("stentor_delivery_seconds_{series}");
+        samples.get(&series).copied()
+    };
+    let bucket = |le: &str| delivery(&format!("bucket{{priority=\"17\",le=\"{le}\"}}"));
+    assert_eq!(
+        (bucket("0.000064"), bucket("0.000256")),
+        (Some(0.0), Some(4.0))
+    );
+    assert_eq!(delivery("count{priority=\"17\"}"), Some(4.0));
+    assert_eq!(delivery("sum{priority=\"17\"}"), Some(0.0004));
+}
+
+#[test]
+fn turns_are_a_histogram() {
+    let settings = settings();
+    let mut snapshot = Snapshot::new(&settings);
+    for micros in [3, 150, 150, 3_000_000] {
+        let began = Timestamp::from_micros(11);
+        let ended = Timestamp::from_micros(11 + micros);
+        snapshot.turns.record(began, ended);
+    }
+    let page = metrics::render(&snapshot);
+    assert!(page.contains("# TYPE stentor_shard_turn_seconds histogram\n"));
+    let samples = samples(&page);
+    let bucket = |bound: &str| {
+        let series = format!("stentor_shard_turn_seconds_bucket{{le=\"{bound}\"}}");
+        samples.get(&series).copied()
+    };
+    assert_eq!(bucket("0.000005"), Some(1.0));
+    assert_eq!(bucket("0.0001"), Some(1.0));
+    assert_eq!(bucket("0.0002"), Some(3.0));
+    assert_eq!(bucket("1"), Some(3.0));
+    assert_eq!(bucket("+Inf"), Some(4.0));
+    assert_eq!(samples.get("stentor_shard_turn_seconds_count"), Some(&4.0));
+    let sum = samples.get("stentor_shard_turn_seconds_sum").copied();
+    assert!(
+        sum.is_some_and(|sum| (sum - 3.000_303).abs() < 1e-9),
+        "{sum:?}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use stentor_cli::{HandlerKind, LevelFilter, LogFormat, Settings, SettingsError, Source};
+use stentor_core::{TaskOrder, WhenFull};
 
 fn parse(
     args: &[&str],
@@ -79,6 +80,13 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
         (LevelFilter::INFO, LogFormat::Text)
     );
     assert!(!settings.exclude_sender);
+    assert_eq!(settings.rooms().task_order, TaskOrder::Connection);
+    let any = ok(&["--task-order", "none"], &[], None).rooms();
+    assert_eq!(any.task_order, TaskOrder::Any);
+    assert_eq!(
+        (settings.room_overflow, settings.message_ttl),
+        (WhenFull::MakeRoom, None)
+    );
 }
 
 #[test]
@@ -190,6 +198,26 @@ fn origins_follow_what_is_listened_on() {
     assert_eq!((named.any, named.allowed.len()), (false, 2));
     let any = origins(&["--allow-origin", "*"]);
     assert!(any.any && any.allowed.is_empty());
+}
+
+#[test]
+fn subprotocols_keep_their_order() {
+    let by_flags = ["--subprotocol", "chat.v2", "--subprotocol", "chat"];
+    let by_variable = [("STENTOR_SUBPROTOCOL", "chat.v2, chat")];
+    let by_file = "subprotocol = [\"chat.v2\", \"chat\"]";
+    for settings in [
+        ok(&by_flags, &[], None),
+        ok(&[], &by_variable, None),
+        ok(&[], &[], Some(by_file)),
+    ] {
+        assert_eq!(settings.config.subprotocols(), ["chat.v2", "chat"]);
+    }
+    assert!(ok(&[], &[], None).config.subprotocols().is_empty());
+    assert_eq!(
+        told(&["--subprotocol", "a,b"], &[], None),
+        "--subprotocol: `a,b` from the flag --subprotocol is not allowed; \
+         it takes a name without spaces and separators, like chat.v2"
+    );
 }
 
 #[test]
@@ -311,4 +339,20 @@ fn text_that_is_not_utf8_is_an_error() {
     let args = ["stentor".into(), "--workers".into(), bytes()];
     let error = Settings::parse(args, |_| None, |_| Ok(String::new())).expect_err("not UTF-8");
     assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn what_rooms_do_at_full_queues_reaches_the_application() {
+    for (word, meant) in [
+        ("make-room", WhenFull::MakeRoom),
+        ("refuse", WhenFull::Refuse),
+        ("evict-oldest", WhenFull::EvictOldest),
+        ("conflate", WhenFull::Conflate),
+        ("close", WhenFull::Close),
+    ] {
+        let args = ["--room-overflow", word, "--message-ttl", "2s"];
+        let rooms = ok(&args, &[], None).rooms();
+        assert_eq!(rooms.when_full, meant);
+        assert_eq!(rooms.ttl, Some(Duration::from_secs(2)));
+    }
 }

@@ -128,7 +128,7 @@ impl<H: Handler> Server<H> {
                 self.links[id.slot()].as_mut().expect("a socket").1 = true;
                 self.read(id); // mio has told of what came meanwhile
             }
-            Output::Submit(id, task) => {
+            Output::Submit(id, task, _) => {
                 let end = TaskEnd::Done((self.work)(task));
                 self.shard.handle_task(now, id, end);
             }

@@ -4,68 +4,180 @@
 
 use alloc::vec::Vec;
 
-/// Buffers that nobody needs just now.
+/// Buffers that nobody needs just now, in classes by what they hold: powers of
+/// two from [`SMALLEST`] to [`LARGEST`]. Each is at least as large as its class
+/// says; one that is larger than the largest, or one too many, is not kept.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
-    spare: Vec<Vec<u8>>,
+    classes: [Vec<Vec<u8>>; CLASSES],
+    /// What they hold together, in bytes.
+    held: usize,
 }
 
 impl Buffers {
-    /// An empty buffer, if there is one used before: the smallest in which this
-    /// length fits, or else the largest. None is made larger here, since a peer
-    /// may announce what it never sends.
+    /// An empty buffer that was used before and in which this length fits, if
+    /// there is one, or else one that has no memory yet. None is allocated here,
+    /// since a peer may announce what it never sends.
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
-        let misfit = |(_, buffer): &(usize, &Vec<u8>)| {
-            let capacity = buffer.capacity();
-            if capacity >= len {
-                (0, capacity)
-            } else {
-                (1, usize::MAX - capacity)
-            }
-        };
-        let best = self.spare.iter().enumerate().min_by_key(misfit);
-        best.map(|(at, _)| at)
-            .map_or_else(Vec::new, |at| self.spare.swap_remove(at))
+        let from = class_for(len);
+        // A larger one will do: what is kept at all is little, and allocating costs more.
+        let mut classes = self.classes.iter_mut().skip(from);
+        let spare = classes.find_map(Vec::pop);
+        let buffer = spare.unwrap_or_default();
+        self.held -= buffer.capacity();
+        buffer
     }
 
-    /// Gives a buffer back. One that has grown far beyond what most messages
-    /// need is let go, and so is one more than a few.
+    /// [`take`](Self::take) for a length that is there already: the buffer has room for it.
+    pub(crate) fn take_for(&mut self, len: usize) -> Vec<u8> {
+        let mut buffer = self.take(len);
+        if buffer.capacity() < len {
+            buffer.reserve_exact(size_of_class(class_for(len)).unwrap_or(len));
+        }
+        buffer
+    }
+
+    /// Appends to a buffer. One that has to grow grows to the size of a class, so
+    /// that it will do for whoever needs as much next; to less than twice its bytes.
+    pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+        let len = buffer.len() + bytes.len();
+        if len > buffer.capacity()
+            && len >= SMALLEST
+            && let Some(size) = size_of_class(class_for(len))
+        {
+            buffer.reserve_exact(size - buffer.len());
+        }
+        buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives a buffer back.
     pub(crate) fn give(&mut self, mut buffer: Vec<u8>) {
-        if buffer.capacity() > 0 && buffer.capacity() <= LARGEST && self.spare.len() < MOST {
+        let capacity = buffer.capacity();
+        if (SMALLEST..=LARGEST).contains(&capacity) && self.held + capacity <= MOST {
             buffer.clear();
-            self.spare.push(buffer);
+            self.held += capacity;
+            self.classes[class_of(capacity)].push(buffer);
         }
     }
 }
 
+/// The smallest class whose buffers all hold this length.
+const fn class_for(len: usize) -> usize {
+    if len <= SMALLEST {
+        0
+    } else {
+        // One more than the class that one byte less would be in.
+        class_of(len - 1) + 1
+    }
+}
+
+/// The largest class of which a buffer of this capacity can be.
+const fn class_of(capacity: usize) -> usize {
+    (capacity.ilog2() - SMALLEST.ilog2()) as usize
+}
+
+const fn size_of_class(class: usize) -> Option<usize> {
+    if class < CLASSES {
+        Some(SMALLEST << class)
+    } else {
+        None
+    }
+}
+
+const SMALLEST: usize = 128;
 const LARGEST: usize = 256 << 10;
-const MOST: usize = 16;
+const CLASSES: usize = class_of(LARGEST) + 1;
+/// Bytes kept for whoever needs a buffer next.
+const MOST: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_that_fits_or_else_the_largest() {
+    fn classes_are_powers_of_two_between_the_bounds() {
+        for (len, size) in [
+            (0, Some(128)),
+            (1, Some(128)),
+            (128, Some(128)),
+            (129, Some(256)),
+            (1_000, Some(1_024)),
+            (LARGEST, Some(LARGEST)),
+            (LARGEST + 1, None),
+            (usize::MAX, None),
+        ] {
+            assert_eq!(size_of_class(class_for(len)), size, "{len}");
+        }
+        for class in 1..CLASSES {
+            assert_eq!(
+                size_of_class(class),
+                size_of_class(class - 1).map(|size| 2 * size)
+            );
+        }
+    }
+
+    #[test]
+    fn the_smallest_in_which_the_length_fits() {
         let mut buffers = Buffers::default();
-        for capacity in [64, 512, 4_096] {
+        for capacity in [128, 200, 512, 4_096] {
             buffers.give(Vec::with_capacity(capacity));
         }
         let mut take = |len| buffers.take(len).capacity();
+        // 200 counts as 128, for which it is as good.
         assert_eq!(
-            [take(100), take(10_000), take(1), take(1)],
-            [512, 4_096, 64, 0]
+            [take(300), take(150), take(100), take(1), take(1)],
+            [512, 4_096, 200, 128, 0]
         );
+    }
+
+    #[test]
+    fn what_is_there_already_gets_room_at_once() {
+        let mut buffers = Buffers::default();
+        assert_eq!(buffers.take_for(100).capacity(), 128);
+        assert_eq!(buffers.take_for(5_000).capacity(), 8_192);
+        assert_eq!(buffers.take_for(LARGEST + 1).capacity(), LARGEST + 1);
+        let mut used = buffers.take_for(5_000);
+        used.extend_from_slice(b"used");
+        buffers.give(used);
+        let again = buffers.take_for(6_000);
+        assert_eq!((again.len(), again.capacity()), (0, 8_192));
+    }
+
+    #[test]
+    fn one_that_grows_is_of_a_class_again() {
+        let mut buffer = Vec::new();
+        for (more, at_least, at_most) in [
+            (1, 1, 127),
+            (99, 100, 200),
+            (28, 128, 128),
+            (1, 256, 256),
+            (70_000, 128 << 10, 128 << 10),
+            (200_000, 270_129, 600_000),
+        ] {
+            Buffers::append(&mut buffer, &alloc::vec![7; more]);
+            let capacity = buffer.capacity();
+            assert!(
+                (at_least..=at_most).contains(&capacity),
+                "{more}: {capacity}"
+            );
+        }
+        assert_eq!(buffer.len(), 270_129);
     }
 
     #[test]
     fn what_is_kept_has_a_bound() {
         let mut buffers = Buffers::default();
-        buffers.give(Vec::with_capacity(LARGEST + 1));
-        assert!(buffers.spare.is_empty());
-        for _ in 0..=MOST {
+        for capacity in [0, SMALLEST - 1, LARGEST + 1] {
+            buffers.give(Vec::with_capacity(capacity));
+            assert_eq!(buffers.held, 0, "{capacity}");
+        }
+        for _ in 0..=MOST / LARGEST {
             buffers.give(Vec::with_capacity(LARGEST));
         }
-        assert_eq!(buffers.spare.len(), MOST);
+        assert_eq!(buffers.held, MOST);
+        for _ in 0..MOST / LARGEST {
+            assert_eq!(buffers.take(LARGEST).capacity(), LARGEST);
+        }
+        assert_eq!((buffers.held, buffers.take(1).capacity()), (0, 0));
     }
 }

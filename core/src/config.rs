@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::conn::MessageLimits;
 use crate::deflate::{self, Terms};
 use crate::error::{ConfigError, Unit};
 use crate::time::micros;
@@ -17,6 +18,7 @@ macro_rules! limits {
         pub struct Config {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
+            pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
             pub(crate) compression_own_broadcasts: bool,
@@ -51,6 +53,7 @@ macro_rules! limits {
                 Self {
                     seed: 0,
                     origins: Origins::default(),
+                    subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
                     compression_own_broadcasts: false,
@@ -102,6 +105,11 @@ limits! {
     /// Bytes, frame headers included, that may wait for one connection. An empty queue takes one
     /// message of any size.
     queue_bytes: bytes = 4 * MIB, 128, GIB;
+    /// After how many messages in order of urgency one goes next that has waited longer than
+    /// `starvation_wait`, if there is one; with 0 the urgent always go first.
+    starvation_after: count = 0, 0, 10_000;
+    /// How long a message has to have waited for that.
+    starvation_wait: time = Duration::from_secs(1), Duration::from_millis(1), HOUR;
     /// Roughly how many bytes are handed to one write; a longer frame still goes out whole.
     write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
     /// Publications that one shard may have under way to another.
@@ -110,10 +118,13 @@ limits! {
     /// one of any size may go.
     credit_bytes: bytes = 4 * MIB, 128, GIB;
     /// The level of compression: 1 is the fastest, 9 the smallest.
-    compression_level: count = 1, 1, 9;
+    compression_level: count = 6, 1, 9;
     /// The shortest message that is compressed, in bytes of payload.
     compression_threshold: bytes = 256, 1, GIB;
     /// The largest window of compression on either side, in bits.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.3
+    //# To obtain a useful compression ratio, an LZ77 sliding window size of
+    //# 1,024 or more is RECOMMENDED.
     compression_window: count = 15, 9, 15;
     /// Memory for compression contexts of single connections, in bytes a shard. A connection for
     /// which it does not suffice keeps no context; with 0 none does.
@@ -128,6 +139,17 @@ limits! {
     handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
     /// How long a peer may take to answer a close frame, and then to close its side.
     close_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+    /// How often a task is tried.
+    task_attempts: count = 3, 1, 100;
+    /// The longest wait before a task is tried a second time, twice as long before each further
+    /// attempt; a random part of that is waited.
+    task_backoff: time = Duration::from_secs(1), MS_1, HOUR;
+    /// The longest wait between two attempts, however many there were.
+    task_backoff_max: time = Duration::from_secs(60), MS_1, DAY;
+    /// How long an attempt at a task may take before it counts as failed.
+    task_timeout: time = Duration::from_secs(30), MS_10, DAY;
+    /// Tasks that are kept when they have failed for good; the oldest makes room for one more.
+    dead_letters: count = 1_024, 0, 1 << 20;
 }
 
 impl Config {
@@ -136,7 +158,8 @@ impl Config {
         ConfigBuilder(Self::defaults())
     }
 
-    /// The seed of everything that looks random: room hashing, the spread of first pings.
+    /// The seed of everything that looks random: room hashing, the spread of first pings, waits
+    /// between attempts at a task.
     pub const fn seed(&self) -> u64 {
         self.seed
     }
@@ -168,6 +191,20 @@ impl Config {
         Terms {
             window_bits: self.compression_window as u8,
             contexts: has_room && self.compression_contexts > 0,
+        }
+    }
+
+    /// The subprotocols that the server speaks, the one it likes best first
+    /// (RFC 6455 §1.9).
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// What a peer may send.
+    pub(crate) const fn message_limits(&self) -> MessageLimits {
+        MessageLimits {
+            bytes: self.max_message,
+            empty_fragments: self.max_empty_fragments as u32,
         }
     }
 
@@ -221,6 +258,13 @@ impl ConfigBuilder {
     /// Which pages of other origins may connect.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.0.origins = origins;
+        self
+    }
+
+    /// The subprotocols that the server speaks, the one it likes best first. The first that a
+    /// client offers is chosen, unless the application chooses otherwise.
+    pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
+        self.0.subprotocols = subprotocols;
         self
     }
 
@@ -295,6 +339,7 @@ fn within(
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
+const MS_1: Duration = Duration::from_millis(1);
 const MS_10: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);

@@ -139,7 +139,7 @@ pub enum HandshakeError {
     Version,
     /// A `Sec-WebSocket-Key` that is absent, doubled or not 16 bytes in base64 (§4.2.1).
     Key,
-    /// A `Sec-WebSocket-Protocol` that is not a list of tokens (§4.3).
+    /// A `Sec-WebSocket-Protocol` that is no list of names that differ (§4.1).
     Subprotocol,
     /// A `Sec-WebSocket-Extensions` that does not conform to its grammar (§9.1).
     Extensions,

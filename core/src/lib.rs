@@ -10,6 +10,8 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
+//! The other end is [`client::Client`], which needs none of the others.
+//!
 //! A server is a number of shards, one dispatcher, and an adapter. The same inputs
 //! give the same outputs, bit for bit: time is an argument and chance is a seed in
 //! [`Config`].
@@ -43,6 +45,7 @@ extern crate alloc;
 extern crate std;
 
 mod buffers;
+mod chance;
 mod config;
 pub mod deflate;
 mod dispatch;
@@ -61,23 +64,29 @@ mod sync;
 pub mod testing;
 mod time;
 
+pub mod client;
 pub mod command;
 pub mod conn;
 pub mod handshake;
 pub mod wire;
 
 pub use config::{Config, ConfigBuilder, Origins, Range};
-pub use dispatch::{Dispatcher, Job, Refusal, Refused, Submitted};
+pub use dispatch::{
+    Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
+    Refused, Settled, Submitted, TaskOptions, TaskOrder,
+};
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;
 pub use handler::{
-    Context, Echo, Handler, Message, Outside, Overflow, RoomOutcome, RoomTask, Rooms, TaskEnd,
-    Verdict,
+    Context, Echo, Handler, Message, Outcome, Outside, Overflow, RoomOutcome, RoomTask, Rooms,
+    Subprotocol, TaskEnd, Verdict,
 };
 pub use id::{ConnId, ShardId, WorkerId};
+pub use queue::{Qos, WhenFull};
 pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
 pub use stats::{
-    CloseCause, Deflation, Delivery, DispatchStats, Links, Received, RoomStats, Sent, Stats,
+    CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
+    RoomStats, Sent, Stats,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

@@ -3,9 +3,14 @@
 //! text formats are the reader's business.
 //!
 //! The conservation law, which tests assert: `offered = queued + refused`, and
-//! at any instant `queued = written + evicted + discarded + waiting`.
+//! at any instant `queued = written + evicted + expired + conflated + discarded +
+//! waiting`.
+
+mod priorities;
 
 use crate::error::{HandshakeError, PeerError};
+
+pub use priorities::{Fates, Latencies, Priorities};
 
 macro_rules! stats {
     ($(#[$top:meta])* $name:ident { $($(#[$doc:meta])* $field:ident,)* }) => {
@@ -31,12 +36,16 @@ stats! {
         offered,
         /// Of those, taken into its queue.
         queued,
-        /// Of those offered, refused because the queue was full of nothing less urgent.
+        /// Of those offered, refused because the queue was full of nothing that could go.
         refused_full,
         /// Of those offered, refused because the connection was closing.
         refused_closing,
-        /// Of those queued, pushed out by a more urgent one.
+        /// Of those queued, pushed out of a full queue by another.
         evicted,
+        /// Of those queued, dropped because their time to live had passed.
+        expired,
+        /// Of those queued, replaced by a newer one with the same key.
+        conflated,
         /// Of those queued, thrown away because the connection ended first.
         discarded,
         /// Of those queued, written to the socket to the last byte.
@@ -166,6 +175,8 @@ stats! {
 pub struct Stats {
     /// Data messages on their way to peers.
     pub delivery: Delivery,
+    /// What became of them, by priority.
+    pub priorities: Priorities,
     /// What came from peers.
     pub received: Received,
     /// Control frames and bytes on their way to peers.
@@ -187,6 +198,7 @@ pub struct Stats {
 impl core::ops::AddAssign<&Self> for Stats {
     fn add_assign(&mut self, other: &Self) {
         self.delivery += other.delivery;
+        self.priorities += &other.priorities;
         self.received += other.received;
         self.sent += other.sent;
         self.rooms += other.rooms;
@@ -215,6 +227,8 @@ pub enum CloseCause {
     PongTimeout,
     /// Nothing was taken within the write timeout.
     WriteTimeout,
+    /// Its queue was full, and a message was to close it for that.
+    SlowConsumer,
     /// The application closed it.
     Handler,
     /// The server shut down.
@@ -223,15 +237,23 @@ pub enum CloseCause {
     Panic,
 }
 
+impl Delivery {
+    /// Of those queued, the ones that have left: written or lost.
+    pub const fn left(&self) -> u64 {
+        self.written + self.evicted + self.expired + self.conflated + self.discarded
+    }
+}
+
 impl CloseCause {
     /// Every cause, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
         Self::PeerError,
         Self::PongTimeout,
         Self::WriteTimeout,
+        Self::SlowConsumer,
         Self::Handler,
         Self::Drain,
         Self::Panic,
@@ -246,6 +268,7 @@ impl CloseCause {
             Self::PeerError => "peer_error",
             Self::PongTimeout => "pong_timeout",
             Self::WriteTimeout => "write_timeout",
+            Self::SlowConsumer => "slow_consumer",
             Self::Handler => "handler",
             Self::Drain => "drain",
             Self::Panic => "panic",
@@ -253,11 +276,12 @@ impl CloseCause {
     }
 }
 
-/// What the dispatcher counts; one per process.
+/// What the dispatcher counts; one per process. What adds up to what:
+/// [`Dispatcher`](crate::Dispatcher).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DispatchStats {
-    /// Tasks taken into the queue.
+    /// Tasks taken, those that were submitted again included.
     pub submitted: u64,
     /// Tasks refused because the queue was full.
     pub refused_full: u64,
@@ -265,14 +289,38 @@ pub struct DispatchStats {
     pub refused_draining: u64,
     /// Tasks a worker finished.
     pub done: u64,
-    /// Tasks whose worker panicked.
-    pub panicked: u64,
-    /// Tasks that had not begun when the server ended.
-    pub abandoned: u64,
-    /// Tasks waiting for a worker (a gauge).
+    /// Tasks that failed for good.
+    pub failed: u64,
+    /// Tasks that no worker had begun when the server ended.
+    pub abandoned_waiting: u64,
+    /// Tasks that were at a worker when the server ended.
+    pub abandoned_running: u64,
+    /// Tasks waiting for a worker, or for another of their line (a gauge).
     pub waiting: u64,
+    /// Tasks waiting for their delay to end, or for their next attempt (a gauge).
+    pub delayed: u64,
     /// Tasks at a worker (a gauge).
     pub running: u64,
+    /// Attempts that failed and were not the last.
+    pub retried: u64,
+    /// Attempts of which the work said that they failed.
+    pub attempts_failed: u64,
+    /// Attempts that panicked.
+    pub panicked: u64,
+    /// Attempts that took too long.
+    pub timed_out: u64,
+    /// Attempts that came to an end after they had timed out.
+    pub late: u64,
+    /// Workers at an attempt that has timed out (a gauge).
+    pub overdue: u64,
+    /// Tasks that failed for good and are kept (a gauge).
+    pub dead_letters: u64,
+    /// Such tasks that were not kept, or made room for others.
+    pub dead_dropped: u64,
+    /// Such tasks that somebody has taken out.
+    pub dead_taken: u64,
+    /// Those of them that were submitted again.
+    pub resubmitted: u64,
 }
 
 fn add<const N: usize>(sums: &mut [u64; N], more: &[u64; N]) {

@@ -3,14 +3,16 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
+use core::time::Duration;
 use std::alloc::System;
 use std::collections::VecDeque;
 
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Echo, Handler, Letter, Output, Rooms, SLOT_BYTES, Shard,
-    ShardId, Timestamp,
+    Admission, AttemptEnd, Chunks, Config, ConnId, Dispatcher, Echo, Failure, Handler, Letter,
+    Output, Rooms, SLOT_BYTES, Shard, ShardId, TaskOptions, TaskOrder, Timestamp, WhenFull,
+    WorkerId,
 };
 
 struct Counting;
@@ -51,6 +53,8 @@ struct Server<H: Handler> {
     shards: Vec<Shard<H>>,
     mail: VecDeque<(ShardId, Letter)>,
     written: usize,
+    /// One whose socket takes nothing.
+    stuck: Option<ConnId>,
 }
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -65,6 +69,7 @@ impl<H: Handler> Server<H> {
                 .collect(),
             mail: VecDeque::with_capacity(1_024),
             written: 0,
+            stuck: None,
         }
     }
 
@@ -101,7 +106,8 @@ impl<H: Handler> Server<H> {
                 Output::Flush(id) => {
                     let mut chunks = Chunks::new();
                     self.shards[shard].poll_transmit(id, &mut chunks);
-                    let n = chunks.len();
+                    let takes = self.stuck != Some(id);
+                    let n = if takes { chunks.len() } else { 0 };
                     drop(chunks);
                     self.written += n;
                     self.shards[shard].handle_transmitted(NOW, id, n);
@@ -179,6 +185,44 @@ fn a_message_to_a_room_of_a_thousand() {
 }
 
 #[test]
+fn a_slow_reader_whatever_becomes_of_its_messages() {
+    for when_full in [
+        WhenFull::MakeRoom,
+        WhenFull::Refuse,
+        WhenFull::EvictOldest,
+        WhenFull::Conflate,
+    ] {
+        let rooms = Rooms {
+            when_full,
+            ttl: Some(Duration::from_secs(9)),
+            ..Rooms::default()
+        };
+        let mut server = Server::new(1, || rooms);
+        let ids: Vec<_> = (0..20).map(|_| server.connect(0)).collect();
+        for &id in &ids {
+            server.receive(id, &frames(1, b"join:r"));
+        }
+        server.stuck = Some(ids[7]);
+        // More keys than may wait, and messages without.
+        let said: Vec<_> = (0..400)
+            .map(|n| frames(1, format!("msg#{}:{n:0100}", n % 300).as_bytes()))
+            .chain([frames(1, b"msg:x")])
+            .collect();
+        let count = allocations(3, || {
+            for bytes in &said {
+                server.receive(ids[3], bytes);
+            }
+        });
+        assert!(count == 0.0, "{count}, {when_full:?}");
+        let delivery = server.shards[0].stats().delivery;
+        assert!(
+            delivery.waiting >= 256 && delivery.conflated > 100,
+            "{delivery:?}"
+        );
+    }
+}
+
+#[test]
 fn what_is_compressed() {
     let mut server = Server::new(1, || Echo);
     let id = server.connect_offering(0);
@@ -239,6 +283,46 @@ fn a_message_between_four_shards() {
             assert!(count <= 4.0, "{count}");
         }
     }
+}
+
+#[test]
+fn a_task_from_its_submission_to_its_end() {
+    let mut server = Server::new(1, Rooms::default);
+    let ids: Vec<_> = (0..4).map(|_| server.connect(0)).collect();
+    let mut dispatcher = Dispatcher::new(2, 16, &Config::default());
+    let mut round = || {
+        for (task, &id) in ids.iter().enumerate() {
+            for options in [TaskOptions::new(), TaskOptions::new().order(TaskOrder::Any)] {
+                let taken = dispatcher.handle_submit(NOW, id, task, options);
+                assert!(taken.is_ok());
+            }
+        }
+        // The first has to be tried again.
+        let mut assigned = 0;
+        while let Some(job) = dispatcher.poll_assign(NOW, WorkerId(0)) {
+            assigned += 1;
+            let end = match assigned {
+                1 => AttemptEnd::Failed(Failure::Retry),
+                _ => AttemptEnd::Done,
+            };
+            let _ = dispatcher.handle_end(NOW, WorkerId(0), end);
+            if assigned == 7
+                && let Some(due) = dispatcher.poll_timeout()
+            {
+                dispatcher.handle_timeout(due);
+            }
+            assert!(job.attempt <= 2);
+        }
+        assert_eq!(assigned, 9);
+        assert!(dispatcher.is_idle());
+    };
+    let begin = std::time::Instant::now();
+    let count = allocations(2_000, &mut round);
+    println!(
+        "{count} allocations, {:?} a task",
+        begin.elapsed() / (4_000 * 8)
+    );
+    assert!(count < 0.01, "{count}");
 }
 
 #[test]

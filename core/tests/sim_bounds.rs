@@ -28,7 +28,7 @@ impl Adapter {
     fn new(config: &Config) -> Self {
         Self {
             shard: Shard::new(ShardId(0), config, Rooms::default()),
-            dispatcher: Dispatcher::new(1, 4),
+            dispatcher: Dispatcher::new(1, 4, config),
             unread: Vec::new(),
         }
     }
@@ -65,8 +65,8 @@ impl Adapter {
                 }
                 Output::StopReading(id) => self.unread.push(id),
                 Output::StartReading(id) => self.unread.retain(|&other| other != id),
-                Output::Submit(id, task) => {
-                    if let Err(refused) = self.dispatcher.handle_submit(id, task) {
+                Output::Submit(id, task, options) => {
+                    if let Err(refused) = self.dispatcher.handle_submit(NOW, id, task, options) {
                         self.shard
                             .handle_task(NOW, id, TaskEnd::Refused(refused.task));
                     }

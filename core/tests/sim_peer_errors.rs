@@ -1,6 +1,7 @@
 //! Whatever a peer does wrong is answered with its close code and counted, and
 //! nobody else notices.
 
+use stentor_core::deflate::Params;
 use stentor_core::testing::sim::{Heard, Network, Reader, Sim, masked};
 use stentor_core::wire::header::Header;
 use stentor_core::wire::opcode::Opcode;
@@ -12,6 +13,7 @@ fn server(seed: u64) -> Sim<Rooms> {
     let config = Config::builder()
         .max_message(1_000)
         .max_empty_fragments(4)
+        .compression(true)
         .build()
         .expect("in range");
     Sim::rooms(Network::smooth(seed), &config)
@@ -50,6 +52,11 @@ fn fault(error: PeerError) -> Vec<u8> {
             let rest = masked(Opcode::Continuation, false, KEY, b"").repeat(5);
             [text(false, b"."), rest].concat()
         }
+        PeerError::BadDeflate => {
+            let mut frame = masked(Opcode::Binary, true, KEY, &[0xFF; 4]);
+            frame[0] |= 0x40;
+            frame
+        }
         other => panic!("{other} has no bytes"),
     }
 }
@@ -62,7 +69,10 @@ fn each_fault_has_its_code_and_counter_and_disturbs_nobody() {
         }
         for seed in 0..4 {
             let mut sim = server(seed);
-            let bad = sim.connect(0);
+            let bad = match error {
+                PeerError::BadDeflate => sim.connect_offering(0, Params::default()),
+                _ => sim.connect(0),
+            };
             let good = sim.connect(0);
             sim.say(bad, "join:r");
             sim.say(good, "join:r");

@@ -1,5 +1,7 @@
 //! Every row of the protocol of rooms and tasks, with one shard and with four.
 
+use core::time::Duration;
+
 use stentor_core::testing::sim::{Network, Sim};
 use stentor_core::{Config, Kind, Rooms};
 
@@ -175,6 +177,8 @@ fn a_task_whose_worker_panics_has_failed() {
         let a = sim.connect(0);
         sim.say(a, "task:x");
         sim.settle();
+        // It is tried again, and waits before that.
+        sim.pass(Duration::from_secs(30));
         assert_eq!(sim.take_texts(a), ["task_failed"]);
     }
 }

@@ -7,7 +7,8 @@ use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Event, Handler, Kind,
-    Letter, Message, Output, Reason, Rooms, Shard, ShardId, TaskEnd, Timestamp, Verdict,
+    Letter, Message, Outcome, Output, Qos, Reason, Rooms, Shard, ShardId, TaskEnd, Timestamp,
+    Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -94,7 +95,7 @@ impl Handler for Mixed {
     type Outcome = core::convert::Infallible;
 
     fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -151,6 +152,72 @@ fn a_reply_in_place_and_a_publication_keep_their_order() {
                 [said.clone(), back, said]
             };
             assert_eq!(bytes, expected.concat(), "{word} to {id}");
+        }
+    }
+}
+
+/// Sends binary messages back as they are, publishes text and asks what became
+/// of it: how many queues took it, and how many did not.
+#[derive(Default)]
+struct Asking(Vec<[u64; 2]>);
+
+impl Handler for Asking {
+    type State = ();
+    type Task = core::convert::Infallible;
+    type Outcome = core::convert::Infallible;
+
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
+        Verdict::accept(())
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        ctx.join(b"all");
+        if message.kind == Kind::Binary {
+            ctx.reply(message.kind, 9, message.payload);
+            return;
+        }
+        let qos = Qos::new(9).receipt(17);
+        ctx.publish(b"all", message.kind, qos, message.payload, false);
+        ctx.reply(Kind::Text, 9, b"after");
+    }
+
+    fn on_published(&mut self, _: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+        assert_eq!((ticket, outcome.members), (17, 1));
+        self.0.push([outcome.queued, outcome.refused]);
+    }
+}
+
+#[test]
+fn a_receipt_counts_the_senders_own_queue_behind_a_reply_in_place() {
+    for (queue_messages, took) in [(256, [[1, 0]; 2]), (1, [[0, 1]; 2])] {
+        let config = Config::builder().queue_messages(queue_messages);
+        let config = config.build().expect("in range");
+        let mut shard = Shard::new(ShardId(0), &config, Asking::default());
+        let id = shard.accept(NOW, Admission::Normal);
+        read(&mut shard, id, REQUEST);
+        turn(&mut shard);
+        let big = masked(Opcode::Binary, true, KEY, &[b'a'; 2_000]);
+        read(
+            &mut shard,
+            id,
+            &[big, text(b"said"), text(b"again")].concat(),
+        );
+        let mut written = Vec::new();
+        if queue_messages == 1 {
+            // A socket that takes nothing: the reply fills the queue.
+            while let Some(output) = shard.poll_output() {
+                if let Output::Flush(id) = output {
+                    shard.poll_transmit(id, &mut Chunks::new());
+                    shard.handle_transmitted(NOW, id, 0);
+                }
+            }
+        } else {
+            written = turn(&mut shard).0.into_iter().flat_map(|w| w.1).collect();
+        }
+        assert_eq!(shard.handler().0, took);
+        if queue_messages > 1 {
+            let words = b"\x81\x04said\x81\x05after\x81\x05again\x81\x05after";
+            assert_eq!(written[4 + 2_000..], words[..], "in order");
         }
     }
 }
@@ -297,7 +364,7 @@ fn a_write_that_takes_long_holds_up_the_input_of_others_for_a_moment_only() {
     assert!(drain(&mut shard, NOW) < 20, "input waits for the slow one");
     let (at, reason) = shard.poll_timeout().expect("not for ever");
     assert_eq!(reason, Reason::Press);
-    assert!(at <= NOW.after(Duration::from_millis(10)));
+    assert!(at <= NOW.after(Duration::from_millis(50)));
     shard.handle_timeout(at);
     assert_eq!(drain(&mut shard, at), 20, "it waits no longer");
     assert_eq!(
@@ -320,7 +387,7 @@ impl Handler for InOrder {
     type Outcome = &'static str;
 
     fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

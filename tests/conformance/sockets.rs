@@ -85,7 +85,7 @@ impl Host for Sockets {
                     } => Heard::Message(kind, workspace.take_message()),
                     Event::Ping(range) => Heard::Ping(input[range].to_vec()),
                     Event::Pong(range) => Heard::Pong(input[range].to_vec()),
-                    Event::Close(code) => Heard::Close(code.map(|code| code.get())),
+                    Event::Close(code, _) => Heard::Close(code.map(|code| code.get())),
                     other => panic!("{other:?}"),
                 });
                 input.drain(..step.consumed);

@@ -27,5 +27,6 @@ mod requests;
 mod seed_defects;
 mod server;
 mod settings;
+mod subprotocols;
 mod tasks;
 mod witnesses;

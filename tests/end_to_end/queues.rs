@@ -1,12 +1,14 @@
 //! Owns the proof that what waits for a peer leaves by urgency and in order,
-//! that a full queue loses the right messages, and that the gauges show it.
+//! that a full queue loses the right messages, that who publishes can learn of
+//! it, and that the gauges show it.
 
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::order::text_of;
-use crate::process::SOON;
-use crate::raw::Raw;
-use crate::server::Server;
+use crate::process::{POLL, SOON};
+use crate::raw::{CLOSE, Raw};
+use crate::server::{Metrics, Server};
 
 fn joined(mut raw: Raw, room: &str) -> Raw {
     raw.say(&format!("join:{room}"));
@@ -81,9 +83,9 @@ fn the_result_of_a_task_overtakes_what_waits_in_our_queue() {
         );
         slow.say("the end");
         slow.expect("echo:the end");
-        let metrics = server.metrics();
-        assert_eq!(metrics.get("ws_messages_dropped_total"), 0);
-        assert_eq!(metrics.get("ws_send_queue_length"), 0);
+        // What has been heard may not be counted yet.
+        server.await_metric("ws_send_queue_length", 0);
+        assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
     }
 }
 
@@ -94,6 +96,8 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
     slow.say("join:A");
     slow.expect("joined:A");
     let mut member = joined(Raw::open(&server), "A");
+    // What has been heard may not be counted yet.
+    server.await_metric("ws_send_queue_length", 0);
     // Fills the queue with echoes, the least urgent there is.
     let sent = fill_queue(&server, &mut slow, 64);
     server.await_metric("ws_send_queue_length", 64);
@@ -102,8 +106,10 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
         member.say(&format!("msg:p{n}"));
         member.expect(&format!("p{n}"));
     }
-    let metrics = server.metrics();
-    assert_eq!(metrics.get("ws_send_queue_length"), 64);
+    // What the member has heard may be counted a moment later.
+    let metrics = server.await_metrics("the queue is full", |metrics| {
+        metrics.get("ws_send_queue_length") == 64
+    });
     assert_eq!(
         metrics.get("stentor_messages_dropped_total{reason=\"evicted\"}"),
         40
@@ -155,11 +161,172 @@ fn the_gauge_of_queues_is_their_sum() {
     server.await_metric("ws_send_queue_length", 0);
 }
 
+/// A server with a slow member of the room A, for whom so many messages wait, and
+/// one that reads.
+fn slow_and_quick(flags: &str, waiting: u64) -> (Server, Raw, usize, Raw) {
+    let server = Server::start(&format!("{flags} --write-timeout 60s"));
+    let mut slow = joined(Raw::open_narrow(&server), "A");
+    let quick = joined(Raw::open(&server), "A");
+    let sent = fill_queue(&server, &mut slow, waiting);
+    (server, slow, sent, quick)
+}
+
+/// What a peer hears that is no echo, until it has heard so many of those.
+fn heard_besides(slow: &mut Raw, echoes: usize) -> Vec<String> {
+    let (mut seen, mut others) = (0, Vec::new());
+    while seen < echoes {
+        let text = text_of(slow.hear());
+        if text.starts_with("echo:") {
+            assert_eq!(number_of(&text), seen, "equal priorities keep their order");
+            seen += 1;
+        } else {
+            others.push(text);
+        }
+    }
+    others
+}
+
+/// What the sender of these hears: each comes to itself, and the answer.
+fn ask(quick: &mut Raw, said: &str, text: &str) -> String {
+    quick.say(said);
+    let mut heard = [text_of(quick.hear()), text_of(quick.hear())];
+    heard.sort_by_key(|text| text.starts_with("sent:"));
+    let [own, answer] = heard;
+    assert_eq!(own, text);
+    answer
+}
+
+#[test]
+fn who_waits_too_long_is_not_starved_by_the_urgent() {
+    for shards in ["1", "4"] {
+        let flags = format!("--shards {shards} --starvation-after 4 --starvation-wait 20ms");
+        let (_server, mut slow, sent, mut quick) = slow_and_quick(&flags, 30);
+        sleep(Duration::from_millis(40));
+        for n in 0..60 {
+            quick.say(&format!("msg:{n}"));
+            quick.expect(&format!("{n}"));
+        }
+        let (mut echoes, mut said, mut in_turn) = (0, 0, 0);
+        while echoes < sent || said < 60 {
+            let text = text_of(slow.hear());
+            if text.starts_with("echo:") {
+                assert_eq!(
+                    number_of(&text),
+                    echoes,
+                    "equal priorities keep their order"
+                );
+                echoes += 1;
+                in_turn = 0;
+            } else {
+                assert_eq!(text, said.to_string(), "and so do these");
+                said += 1;
+                in_turn += 1;
+                // One more may have gone before the first that had waited.
+                assert!(in_turn <= 5 || echoes == sent, "{in_turn} in a row");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_publisher_can_learn_what_became_of_its_message() {
+    for shards in ["1", "4"] {
+        let server = Server::start(&format!("--shards {shards}"));
+        let mut members: Vec<Raw> = (0..5).map(|_| joined(Raw::open(&server), "A")).collect();
+        let (first, others) = members.split_first_mut().expect("there are some");
+        assert_eq!(ask(first, "msg?:to all", "to all"), "sent:5,5,0,0,0,0");
+        for other in others {
+            other.expect("to all");
+        }
+        let mut nobody = Raw::open(&server);
+        nobody.say("msg?:to whom");
+        nobody.expect("error:no_room");
+    }
+}
+
+#[test]
+fn a_publisher_learns_of_a_full_queue_and_the_oldest_go_if_that_is_wanted() {
+    for (policy, told, kept) in [
+        ("refuse", "sent:2,1,1,0,0,0", &[][..]),
+        ("evict-oldest", "sent:2,2,0,1,0,0", &["news"][..]),
+    ] {
+        let flags = format!("--shards 4 --queue-messages 32 --room-overflow {policy}");
+        let (server, mut slow, sent, mut quick) = slow_and_quick(&flags, 32);
+        let refused = "stentor_priority_dropped_total{priority=\"100\",reason=\"refused_full\"}";
+        let lost = server.metrics().get(refused) as usize;
+        assert_eq!(ask(&mut quick, "msg?:news", "news"), told, "{policy}");
+        let evicted = kept.len();
+        let mut heard = Vec::new();
+        for _ in 0..sent - lost {
+            let text = text_of(slow.hear());
+            if !text.starts_with("echo:") {
+                heard.push(text);
+            }
+        }
+        assert_eq!(heard, kept, "{policy}");
+        let metrics = server.metrics();
+        let series = "stentor_messages_dropped_total{reason=\"evicted\"}";
+        assert_eq!(metrics.get(series), evicted as u64);
+        let delivered = metrics.get("stentor_delivery_seconds_count{priority=\"10\"}");
+        assert_eq!(delivered, 1 + kept.len() as u64);
+    }
+}
+
+#[test]
+fn what_has_outlived_its_time_is_not_sent() {
+    let (server, mut slow, sent, mut quick) = slow_and_quick("--shards 4 --message-ttl 150ms", 30);
+    quick.say("msg:old");
+    quick.expect("old");
+    sleep(Duration::from_millis(200));
+    quick.say("msg:new");
+    quick.expect("new");
+    assert_eq!(heard_besides(&mut slow, sent), ["new"]);
+    let series = "stentor_messages_dropped_total{reason=\"expired\"}";
+    server.await_metric(series, 1);
+}
+
+#[test]
+fn a_slow_reader_hears_the_latest_of_each_key() {
+    let (server, mut slow, sent, mut quick) = slow_and_quick("--shards 4", 30);
+    for text in ["msg#x:1", "msg#y:2", "msg:3", "msg#x:4"] {
+        quick.say(text);
+        quick.expect(&text[text.len() - 1..]);
+    }
+    assert_eq!(ask(&mut quick, "msg#y?:5", "5"), "sent:2,2,0,0,1,0");
+    assert_eq!(heard_besides(&mut slow, sent), ["4", "5", "3"]);
+    let series = "stentor_messages_dropped_total{reason=\"conflated\"}";
+    assert_eq!(server.metrics().get(series), 2);
+}
+
+#[test]
+fn a_slow_reader_is_closed_if_that_is_wanted() {
+    let flags = "--shards 4 --queue-messages 32 --room-overflow close";
+    let (server, mut slow, _, mut quick) = slow_and_quick(flags, 32);
+    assert_eq!(ask(&mut quick, "msg?:news", "news"), "sent:2,1,1,0,0,0");
+    let series = "stentor_connections_closed_total{cause=\"slow_consumer\"}";
+    server.await_metric(series, 1);
+    let close = loop {
+        let frame = slow.hear().expect("a close frame before the end");
+        if frame.opcode == CLOSE {
+            break frame;
+        }
+        assert!(
+            text_of(Some(frame)).starts_with("echo:"),
+            "it was in the kernel"
+        );
+    };
+    assert_eq!(close.close_code(), Some(1013));
+    assert_eq!(&close.payload[2..], b"slow consumer");
+    assert_eq!(ask(&mut quick, "msg?:again", "again"), "sent:1,1,0,0,0,0");
+}
+
 /// Makes the server echo to a peer that does not read, until at least so many
-/// messages wait in the queues besides those that did. Says how many were sent.
+/// messages wait in the queues besides those that did, and no more is written.
+/// Says how many were sent.
 pub(crate) fn fill_queue(server: &Server, slow: &mut Raw, waiting: u64) -> usize {
     let begin = Instant::now();
-    let before = server.metrics().get("ws_send_queue_length");
+    let received = "stentor_messages_received_total{kind=\"text\"}";
+    let before = server.metrics();
     let mut sent = 0;
     loop {
         for _ in 0..16 {
@@ -168,14 +335,26 @@ pub(crate) fn fill_queue(server: &Server, slow: &mut Raw, waiting: u64) -> usize
         }
         let all = sent as u64;
         let metrics = server.await_metrics("all taken in", |metrics| {
-            metrics.get("stentor_messages_received_total{kind=\"text\"}") >= all
+            metrics.since(&before, received) >= all
         });
-        if metrics.get("ws_send_queue_length") >= before + waiting {
-            return sent;
+        if length(&metrics) >= length(&before) + waiting {
+            break;
         }
         assert!(begin.elapsed() < SOON, "{metrics}");
         std::thread::yield_now();
     }
+    let (mut last, mut same) = (length(&server.metrics()), 0);
+    while same < 3 {
+        std::thread::sleep(POLL);
+        let now = length(&server.metrics());
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    sent
+}
+
+fn length(metrics: &Metrics) -> u64 {
+    metrics.get("ws_send_queue_length")
 }
 
 /// A message of 8 KiB with its number.

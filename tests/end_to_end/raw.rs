@@ -211,7 +211,7 @@ impl Raw {
         head.lines().next().expect("a line").to_owned()
     }
 
-    fn head(&mut self) -> String {
+    pub(crate) fn head(&mut self) -> String {
         loop {
             let end = self.buffer.windows(4).position(|four| four == b"\r\n\r\n");
             if let Some(end) = end {

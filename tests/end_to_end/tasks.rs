@@ -165,3 +165,86 @@ async fn the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_mes
         }
     }
 }
+
+#[tokio::test]
+async fn tasks_of_one_connection_run_one_after_the_other_and_those_of_many_at_once() {
+    for server in servers("--workers 4 --work-time 30ms") {
+        let mut guests = Guest::connect_all(&server, 4).await;
+        for guest in &mut guests {
+            for n in 0..8 {
+                guest.say(&format!("task:{n}")).await;
+            }
+        }
+        server.await_metrics("all are at work", |metrics| {
+            metrics.get("stentor_tasks_running") == 4
+        });
+        for guest in &mut guests {
+            for n in 0..8 {
+                worker(&guest.text().await, &n.to_string());
+            }
+            guest.hears_nothing().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn tasks_of_one_connection_run_at_once_where_they_may() {
+    for server in servers("--workers 4 --work-time 1s --task-order none") {
+        let mut guest = Guest::connect(&server).await;
+        for n in 0..4 {
+            guest.say(&format!("task:{n}")).await;
+        }
+        server.await_metric("stentor_tasks_running", 4);
+        for _ in 0..4 {
+            assert!(guest.text().await.starts_with("processed_by_"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_takes_too_long_is_tried_again_and_then_fails() {
+    let flags = "--workers 4 --work-time 700ms --task-timeout 100ms --task-attempts 2 \
+                 --task-backoff 1ms";
+    for server in servers(flags) {
+        let mut guests = Guest::connect_all(&server, 2).await;
+        for guest in &mut guests {
+            guest.say("task:too long").await;
+            guest.say("task:too long too").await;
+        }
+        for guest in &mut guests {
+            guest.hears("task_failed").await;
+            guest.hears("task_failed").await;
+        }
+        let metrics = server.metrics();
+        for (name, count) in [
+            ("stentor_task_attempts_failed_total{cause=\"timed_out\"}", 8),
+            ("stentor_tasks_retried_total", 4),
+            ("stentor_tasks_ended_total{result=\"failed\"}", 4),
+            ("stentor_tasks_ended_total{result=\"done\"}", 0),
+            ("stentor_dead_letters", 4),
+            ("stentor_tasks_pending", 0),
+        ] {
+            assert_eq!(metrics.get(name), count, "{name}");
+        }
+        // Whoever was at it still comes back, and nobody is told of that.
+        server.await_metric("stentor_workers_overdue", 0);
+        for guest in &mut guests {
+            guest.hears_nothing().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_failed_tasks_are_kept() {
+    let flags = "--work-time 1h --task-timeout 10ms --task-attempts 1 --dead-letters 2";
+    for server in servers(flags) {
+        let mut guests = Guest::connect_all(&server, 5).await;
+        for guest in &mut guests {
+            guest.say("task:for ever").await;
+            guest.hears("task_failed").await;
+        }
+        let metrics = server.metrics();
+        assert_eq!(metrics.get("stentor_dead_letters"), 2);
+        assert_eq!(metrics.get("stentor_dead_letters_dropped_total"), 3);
+    }
+}

@@ -1,15 +1,20 @@
 //! Owns the proof that an application that hangs keeps nobody from the metrics
-//! but those on its own shard, and that the page says which shard is silent.
+//! but those on its own shard, that the page says which shard is silent, and that
+//! a server ends without it.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use stentor_cli::Hang;
 use stentor_core::handshake::Request;
-use stentor_core::{Context, Handler, Kind, Message as Received, Verdict, WorkerId};
+use stentor_core::{
+    Context, Failure, Handler, Kind, Message as Received, ShardId, Verdict, WorkerId,
+};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, client};
 
 use crate::running::{Job, Running};
@@ -57,7 +62,7 @@ impl Handler for Hangs {
     type Outcome = Infallible;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, _: Received<'_>) {
@@ -69,7 +74,7 @@ impl Handler for Hangs {
 struct NoWork;
 
 impl Job<Hangs> for NoWork {
-    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }
@@ -136,7 +141,44 @@ fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
     ask(on_second);
     assert_silent(&page(on_second), [0, 0, 0]);
     drop(sockets);
-    server.stop().join().expect("an end");
+    server.stop().report();
+}
+
+#[test]
+fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
+    let gate = Arc::new(Gate::default());
+    let to_pass = gate.clone();
+    let flags = ["--shards=2", "--drain=1s", "--handshake-timeout=60s"];
+    let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
+    let open = || {
+        let socket = TcpStream::connect(server.address).expect("it listens");
+        socket.set_read_timeout(Some(LONG)).expect("an option");
+        socket
+    };
+    let url = format!("ws://{}/ws", server.address);
+    let upgrade = |socket| client(&url, socket).expect("an upgrade").0;
+    // They go round.
+    let (mut hangs, mut other) = (upgrade(open()), upgrade(open()));
+    hangs.send(Message::text("hang")).expect("taken");
+    gate.wait(|state| state.waiting == 1);
+    // The shard that hangs is the next in turn.
+    let late = open();
+
+    let begin = Instant::now();
+    let ending = server.stop();
+    let told = other.read().expect("a goodbye");
+    assert!(matches!(told, Message::Close(Some(frame)) if frame.code == CloseCode::Away));
+    drop(other);
+    let error = ending.result().expect_err("one hangs");
+    let hang = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Hang>());
+    let shards = hang.map(Hang::shards);
+    assert_eq!(shards, Some(&[ShardId(0)][..]), "{error}");
+    let took = begin.elapsed();
+    assert!(took > Duration::from_secs(1) && took < LONG / 2, "{took:?}");
+    gate.change(|state| state.open = true);
+    drop((hangs, late));
 }
 
 /// Longer than a server waits for the answers of its shards.

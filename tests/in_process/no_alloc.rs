@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use stentor_core::{Echo, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
 
 use crate::running::{Job, Running};
 
@@ -44,14 +44,14 @@ static ALLOCATOR: Counting = Counting;
 struct NoWork;
 
 impl Job<Echo> for NoWork {
-    fn run(&self, _: WorkerId, task: &Infallible) -> Infallible {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }
 
 impl Job<Rooms> for NoWork {
-    fn run(&self, worker: WorkerId, task: &RoomTask) -> RoomOutcome {
-        task.run(worker)
+    fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
+        Ok(task.run(worker))
     }
 }
 
@@ -136,7 +136,7 @@ fn echo_allocates_nothing() {
         assert_eq!(count, 0, "{at_once} x {size} bytes, {ECHOES} times");
     }
     drop(socket);
-    server.stop().join().expect("an end");
+    server.stop().report();
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_broadcast_to_a_thousand_allocates_nothing() {
     for at_once in [1, 16] {
         let out = frame(1, &[b"msg:", &[b'x'; 124][..]].concat()).repeat(at_once);
         let mut back = vec![0; 126 * at_once];
-        let count = allocations(ECHOES, || {
+        let count = allocations(BROADCASTS, || {
             sockets[0].write_all(&out).expect("an open socket");
             for socket in &mut sockets {
                 socket.read_exact(&mut back).expect("a message");
@@ -166,11 +166,11 @@ fn a_broadcast_to_a_thousand_allocates_nothing() {
         );
     }
     drop(sockets);
-    server.stop().join().expect("an end");
+    server.stop().report();
 }
 
-/// One shard, and no pings meanwhile.
-const FLAGS: &[&str] = &["--shards=1", "--ping-interval=50s"];
+/// One shard, and no pings meanwhile, however slow the machine is.
+const FLAGS: &[&str] = &["--shards=1", "--ping-interval=1h", "--pong-wait=2h"];
 const ATTEMPTS: usize = 10;
 const ECHOES: usize = 200;
 const BROADCASTS: usize = 50;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    Context, Handler, Kind, Message as Received, ShardId, TaskEnd, Verdict, WorkerId,
+    Context, Failure, FailureCause, Handler, Kind, Message as Received, ShardId, TaskEnd, Verdict,
+    WorkerId,
 };
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
@@ -27,7 +28,7 @@ impl Handler for Fragile {
     type Outcome = ();
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
@@ -45,7 +46,10 @@ impl Handler for Fragile {
 
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         match end {
-            TaskEnd::Failed => ctx.reply(Kind::Text, 0, b"failed"),
+            TaskEnd::Failed {
+                cause: FailureCause::Panicked,
+                attempts: 2,
+            } => ctx.reply(Kind::Text, 0, b"failed"),
             _ => panic!("as asked"),
         }
     }
@@ -54,13 +58,20 @@ impl Handler for Fragile {
 struct Panics;
 
 impl Job<Fragile> for Panics {
-    fn run(&self, _: WorkerId, &panics: &bool) {
+    fn run(&self, _: WorkerId, &panics: &bool) -> Result<(), Failure> {
         assert!(!panics, "as asked");
+        Ok(())
     }
 }
 
 fn start(shards: &str) -> Running {
-    Running::start(&["--shards", shards], Fragile, Panics)
+    let flags = [
+        "--task-attempts=2",
+        "--task-backoff=1ms",
+        "--shards",
+        shards,
+    ];
+    Running::start(&flags, Fragile, Panics)
 }
 
 fn open(address: SocketAddr) -> Socket {
@@ -147,12 +158,9 @@ fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
         for mut member in members {
             while hear(&mut member.socket).is_some() {}
         }
-        let report = ending.join().expect("an end");
+        let report = ending.report();
         let delivery = report.stats.delivery;
-        assert_eq!(
-            delivery.queued,
-            delivery.written + delivery.evicted + delivery.discarded
-        );
+        assert_eq!(delivery.queued, delivery.left());
     }
 }
 
@@ -166,7 +174,8 @@ fn a_task_that_panics_fails_alone() {
     }
     let ending = server.stop();
     while hear(&mut socket).is_some() {}
-    assert_eq!(ending.join().expect("an end").dispatch.panicked, 5);
+    let dispatch = ending.report().dispatch;
+    assert_eq!((dispatch.panicked, dispatch.failed), (10, 5));
 }
 
 #[test]
@@ -183,7 +192,7 @@ fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
     let page = metrics(server.address);
     assert!(page.contains("\nstentor_shard_letters_total 4\n"), "{page}");
     drop(sockets);
-    server.stop().join().expect("an end");
+    server.stop().report();
 }
 
 fn metrics(address: SocketAddr) -> String {

@@ -1,24 +1,25 @@
 //! Owns a server that runs in the process of a test, with an application of the
 //! test's own. What differs between servers is in the `adapter` of each package.
 
+use std::io;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
 use stentor_cli::Settings;
-use stentor_core::{Handler, ShardId, WorkerId};
+use stentor_core::{Failure, Handler, ShardId, WorkerId};
 
 use crate::adapter::{Report, Server, Stop, Work, until_dropped};
 
 /// What is done with a task, whichever the server.
 pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
-    fn run(&self, worker: WorkerId, task: &H::Task) -> H::Outcome;
+    fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure>;
 }
 
 /// A server on a free port of loopback.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     stop: Stop,
-    thread: JoinHandle<Report>,
+    thread: JoinHandle<io::Result<Report>>,
 }
 
 impl Running {
@@ -37,11 +38,7 @@ impl Running {
         let server = Server::bind(settings).expect("a free port");
         let address = server.addresses().expect("an address")[0];
         let (stop, until) = until_dropped();
-        let thread = thread::spawn(move || {
-            server
-                .run(handler, Work(job), until)
-                .expect("an orderly end")
-        });
+        let thread = thread::spawn(move || server.run(handler, Work(job), until));
         Self {
             address,
             stop,
@@ -49,9 +46,24 @@ impl Running {
         }
     }
 
-    /// Tells it to end; it reports when it has.
-    pub(crate) fn stop(self) -> JoinHandle<Report> {
+    /// Tells it to end.
+    pub(crate) fn stop(self) -> Ending {
         drop(self.stop);
-        self.thread
+        Ending(self.thread)
+    }
+}
+
+/// A server that ends.
+pub(crate) struct Ending(JoinHandle<io::Result<Report>>);
+
+impl Ending {
+    /// What it reports when it has ended in order.
+    pub(crate) fn report(self) -> Report {
+        self.result().expect("an orderly end")
+    }
+
+    /// How it has ended.
+    pub(crate) fn result(self) -> io::Result<Report> {
+        self.0.join().expect("no panic")
     }
 }

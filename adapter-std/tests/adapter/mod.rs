@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::{Sender, channel};
 
-use stentor_core::{Handler, WorkerId};
+use stentor_core::{Failure, Handler, WorkerId};
 
 pub(crate) use stentor_std::{Report, Server};
 
@@ -24,7 +24,7 @@ pub(crate) fn until_dropped() -> (Stop, impl FnOnce() + Send + 'static) {
 pub(crate) struct Work<J>(pub(crate) J);
 
 impl<H: Handler, J: Job<H>> stentor_std::Work<H> for Work<J> {
-    fn run(&self, worker: WorkerId, task: &H::Task) -> H::Outcome {
+    fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure> {
         self.0.run(worker, task)
     }
 }

@@ -1,7 +1,7 @@
 //! Owns what `tests/in_process` has to know of this adapter: what its server is
 //! called, how it is told to end, and how it has a task done.
 
-use stentor_core::{Handler, WorkerId};
+use stentor_core::{Failure, Handler, WorkerId};
 use tokio::sync::oneshot;
 
 pub(crate) use stentor_tokio::{Report, Server};
@@ -23,7 +23,7 @@ pub(crate) fn until_dropped() -> (Stop, impl Future<Output = ()> + Send) {
 pub(crate) struct Work<J>(pub(crate) J);
 
 impl<H: Handler<Task: Sync>, J: Job<H>> stentor_tokio::Work<H> for Work<J> {
-    async fn run(&self, worker: WorkerId, task: &H::Task) -> H::Outcome {
+    async fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure> {
         self.0.run(worker, task)
     }
 }

@@ -4,12 +4,15 @@
 
 mod page;
 mod survey;
+mod tasks;
 
-use stentor_core::{CloseCause, Config, DispatchStats, HandshakeError, PeerError, ShardId, Stats};
+use stentor_core::{
+    CloseCause, Config, DispatchStats, Fates, HandshakeError, PeerError, ShardId, Stats,
+};
 
-use crate::Settings;
 use crate::settings::limits;
-use page::Page;
+use crate::{Settings, Turns};
+use page::{Counted, Page};
 
 pub use survey::Survey;
 
@@ -26,18 +29,16 @@ pub struct Snapshot<'a> {
     pub shards: Vec<Stats>,
     /// The shards of which that is not from now.
     pub silent: Vec<ShardId>,
+    /// How long the turns of all shards took.
+    pub turns: Turns,
     /// What the dispatcher counts.
     pub dispatch: DispatchStats,
     /// Sockets turned away before they reached a shard, because the server was full.
     pub refused_full: u64,
-    /// Sockets turned away before they reached a shard, because the server was draining.
-    pub refused_draining: u64,
     /// Failures to accept a socket, as when file descriptors run out.
     pub accept_errors: u64,
     /// Shards that failed and were started again, empty.
     pub shard_restarts: u64,
-    /// Whether the server is shutting down.
-    pub draining: bool,
 }
 
 impl<'a> Snapshot<'a> {
@@ -48,12 +49,11 @@ impl<'a> Snapshot<'a> {
             settings,
             shards: Vec::new(),
             silent: Vec::new(),
+            turns: Turns::default(),
             dispatch: DispatchStats::default(),
             refused_full: 0,
-            refused_draining: 0,
             accept_errors: 0,
             shard_restarts: 0,
-            draining: false,
         }
     }
 }
@@ -75,7 +75,7 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     traffic(&mut page, &sum);
     compression(&mut page, &sum);
     rooms(&mut page, &sum);
-    tasks(&mut page, &sum, &snapshot.dispatch);
+    tasks::tasks(&mut page, &sum, &snapshot.dispatch);
     server(&mut page, snapshot);
     page.text()
 }
@@ -145,10 +145,17 @@ fn connections(
     page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
 }
 
-fn messages(page: &mut Page, Stats { delivery, .. }: &Stats) {
+fn messages(
+    page: &mut Page,
+    Stats {
+        delivery,
+        priorities,
+        ..
+    }: &Stats,
+) {
     let help = "Messages written to sockets to the last byte.";
     page.counter("ws_messages_sent_total", help, delivery.written);
-    let help = "Messages lost to a full queue: refused by it, or pushed out by a more urgent one.";
+    let help = "Messages lost to a full queue: refused by it, or pushed out of it by another.";
     let dropped = delivery.refused_full.wrapping_add(delivery.evicted);
     page.counter("ws_messages_dropped_total", help, dropped);
     let help = "Messages that wait in the send queues of all connections.";
@@ -167,9 +174,42 @@ fn messages(page: &mut Page, Stats { delivery, .. }: &Stats) {
         ("refused_full", delivery.refused_full),
         ("refused_closing", delivery.refused_closing),
         ("evicted", delivery.evicted),
+        ("expired", delivery.expired),
+        ("conflated", delivery.conflated),
         ("discarded", delivery.discarded),
     ];
     page.counters("stentor_messages_dropped_total", help, "reason", reasons);
+
+    let each: Vec<(String, &Fates)> = priorities
+        .iter()
+        .map(|(priority, fates)| (priority.map_or("other".into(), |p| p.to_string()), fates))
+        .collect();
+    let help = "Messages never written, by priority and reason.";
+    let dropped = each.iter().flat_map(|(priority, fates)| {
+        let reasons = [
+            ("refused_full", fates.refused),
+            ("evicted", fates.evicted),
+            ("expired", fates.expired),
+            ("conflated", fates.conflated),
+            ("discarded", fates.discarded),
+        ];
+        reasons.map(|(reason, count)| ([priority.as_str(), reason], count))
+    });
+    let labels = ["priority", "reason"];
+    page.counters_by("stentor_priority_dropped_total", help, labels, dropped);
+    let help = "From the publication of a message to its last byte at the socket.";
+    let delivered = each.iter().map(|(priority, Fates { written, .. })| {
+        let cumulative = written
+            .cumulative()
+            .map(|(bound, below)| (seconds(bound), below));
+        let counted = Counted {
+            cumulative: cumulative.collect(),
+            count: written.count(),
+            sum: seconds(written.micros()),
+        };
+        (priority.clone(), counted)
+    });
+    page.histograms("stentor_delivery_seconds", help, "priority", delivered);
 }
 
 fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
@@ -297,66 +337,19 @@ fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
     page.counters("stentor_publish_waits_total", help, "for", waits);
 }
 
-fn tasks(page: &mut Page, Stats { links, .. }: &Stats, dispatch: &DispatchStats) {
-    let help = "Tasks taken into the queue of the workers.";
-    page.counter("ws_tasks_submitted_total", help, dispatch.submitted);
-    let help = "Tasks refused by the queue of the workers.";
-    let refused = dispatch
-        .refused_full
-        .wrapping_add(dispatch.refused_draining);
-    page.counter("ws_tasks_dropped_total", help, refused);
-    page.gauge(
-        "ws_worker_queue_length",
-        "Tasks that wait for a worker.",
-        dispatch.waiting,
-    );
-    let reasons = [
-        ("full", dispatch.refused_full),
-        ("draining", dispatch.refused_draining),
-    ];
-    page.counters(
-        "stentor_tasks_refused_total",
-        "Tasks refused, by reason.",
-        "reason",
-        reasons,
-    );
-    let help = "Tasks that ended, by how.";
-    let results = [
-        ("done", dispatch.done),
-        ("panicked", dispatch.panicked),
-        ("abandoned", dispatch.abandoned),
-    ];
-    page.counters("stentor_tasks_ended_total", help, "result", results);
-    page.gauge(
-        "stentor_tasks_running",
-        "Tasks at a worker.",
-        dispatch.running,
-    );
-    let help = "Tasks handed out by shards whose outcome has not come back.";
-    page.gauge("stentor_tasks_pending", help, links.tasks_pending);
-    let help = "Outcomes of tasks whose connection had gone.";
-    page.counter(
-        "stentor_task_outcomes_gone_total",
-        help,
-        links.outcomes_gone,
-    );
-}
-
 fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let Snapshot {
         settings,
         shards,
         silent,
+        turns,
         dispatch: _,
         refused_full,
-        refused_draining,
         accept_errors,
         shard_restarts,
-        draining,
     } = snapshot;
-    let help = "Sockets turned away before they reached a shard, by cause.";
-    let causes = [("full", *refused_full), ("draining", *refused_draining)];
-    page.counters("stentor_sockets_refused_total", help, "cause", causes);
+    let help = "Sockets turned away before they reached a shard, because the server was full.";
+    page.counter("stentor_sockets_refused_total", help, *refused_full);
     page.counter(
         "stentor_accept_errors_total",
         "Failures to accept a socket.",
@@ -367,11 +360,14 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         "Shards that failed and were started again.",
         *shard_restarts,
     );
-    page.gauge(
-        "stentor_draining",
-        "1 while the server is shutting down.",
-        u64::from(*draining),
-    );
+
+    let help = "How long turns kept a shard to themselves: nothing else is done there meanwhile.";
+    let counted = Counted {
+        cumulative: turns.cumulative().collect(),
+        count: turns.count(),
+        sum: turns.seconds(),
+    };
+    page.histogram("stentor_shard_turn_seconds", help, counted);
 
     let ids: Vec<String> = (0..shards.len()).map(|id| id.to_string()).collect();
     let each =
@@ -411,8 +407,13 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         ("shards", f64::from(settings.config.shards())),
         ("workers", settings.workers as f64),
         ("worker_queue", settings.worker_queue as f64),
+        ("unsent_bytes", settings.unsent_bytes.into()),
         ("work_time_seconds", settings.work_time.as_secs_f64()),
         ("drain_seconds", settings.drain.as_secs_f64()),
+        (
+            "message_ttl_seconds",
+            settings.message_ttl.unwrap_or_default().as_secs_f64(),
+        ),
     ];
     let own = own.into_iter().chain(
         settings
@@ -434,4 +435,8 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         "version",
         version,
     );
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }

@@ -1,7 +1,10 @@
 //! Owns how metrics are put together and written, through the `prometheus` crate: a fresh registry
 //! a page, since the counters themselves live in the machines. Knows no name of a metric.
 
-use prometheus::core::Collector;
+use std::collections::HashMap;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -68,6 +71,53 @@ impl Page {
         self.register(family);
     }
 
+    /// Counters told apart by two labels.
+    pub(super) fn counters_by<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: [&str; 2],
+        values: impl IntoIterator<Item = ([&'a str; 2], u64)>,
+    ) {
+        let family = IntCounterVec::new(Opts::new(name, help), &labels).expect(VALID);
+        for (of, value) in values {
+            family.with_label_values(&of).inc_by(value);
+        }
+        self.register(family);
+    }
+
+    pub(super) fn histogram(&mut self, name: &str, help: &str, counted: Counted) {
+        let desc = Desc::new(name.into(), help.into(), Vec::new(), HashMap::new());
+        self.register(Histograms {
+            desc: desc.expect(VALID),
+            all: vec![(None, counted)],
+        });
+    }
+
+    pub(super) fn histograms(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (String, Counted)>,
+    ) {
+        let labels = vec![label.into()];
+        let desc = Desc::new(name.into(), help.into(), labels, HashMap::new());
+        let pair = |value| {
+            let mut pair = LabelPair::default();
+            pair.set_name(label.into());
+            pair.set_value(value);
+            pair
+        };
+        let values = values.into_iter();
+        self.register(Histograms {
+            desc: desc.expect(VALID),
+            all: values
+                .map(|(of, counted)| (Some(pair(of)), counted))
+                .collect(),
+        });
+    }
+
     /// The page, with the metrics of the process where there are any.
     pub(super) fn text(self) -> String {
         #[cfg(target_os = "linux")]
@@ -79,6 +129,50 @@ impl Page {
 
     fn register(&self, collector: impl Collector + 'static) {
         self.0.register(Box::new(collector)).expect(VALID);
+    }
+}
+
+/// A histogram that was counted elsewhere; the crate's own wants to see every value.
+pub(super) struct Counted {
+    /// Upper bounds, and how many values were within each.
+    pub(super) cumulative: Vec<(f64, u64)>,
+    pub(super) count: u64,
+    pub(super) sum: f64,
+}
+
+struct Histograms {
+    desc: Desc,
+    all: Vec<(Option<LabelPair>, Counted)>,
+}
+
+impl Collector for Histograms {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let bucket = |&(bound, count): &(f64, u64)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound);
+            bucket.set_cumulative_count(count);
+            bucket
+        };
+        let metric = |(label, counted): &(Option<LabelPair>, Counted)| {
+            let mut histogram = Histogram::default();
+            histogram.set_bucket(counted.cumulative.iter().map(bucket).collect());
+            histogram.set_sample_count(counted.count);
+            histogram.set_sample_sum(counted.sum);
+            let mut metric = Metric::default();
+            metric.set_label(label.iter().cloned().collect());
+            metric.set_histogram(histogram);
+            metric
+        };
+        let mut family = MetricFamily::default();
+        family.set_name(self.desc.fq_name.clone());
+        family.set_help(self.desc.help.clone());
+        family.set_field_type(MetricType::HISTOGRAM);
+        family.set_metric(self.all.iter().map(metric).collect());
+        vec![family]
     }
 }
 

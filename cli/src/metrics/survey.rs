@@ -6,7 +6,7 @@ use std::time::Duration;
 use stentor_core::{DispatchStats, ShardId, Stats};
 
 use super::{Snapshot, render};
-use crate::{Census, Settings};
+use crate::{Census, Settings, Turns};
 
 /// What the shards of a server have said of themselves, survey by survey.
 ///
@@ -14,7 +14,7 @@ use crate::{Census, Settings};
 /// stands what it said last: a counter that goes back would be taken for a restart.
 #[derive(Debug)]
 pub struct Survey {
-    shards: Vec<Stats>,
+    shards: Vec<(Stats, Turns)>,
     silent: Vec<bool>,
 }
 
@@ -27,7 +27,7 @@ impl Survey {
     pub fn new(settings: &Settings) -> Self {
         let shards = usize::from(settings.config.shards());
         Self {
-            shards: vec![Stats::default(); shards],
+            shards: vec![(Stats::default(), Turns::default()); shards],
             silent: vec![false; shards],
         }
     }
@@ -44,8 +44,8 @@ impl Survey {
     }
 
     /// Takes the answer of a shard.
-    pub fn answer(&mut self, shard: ShardId, counted: Stats) {
-        self.shards[shard.index()] = counted;
+    pub fn answer(&mut self, shard: ShardId, counted: Stats, turns: Turns) {
+        self.shards[shard.index()] = (counted, turns);
         self.silent[shard.index()] = false;
     }
 
@@ -53,7 +53,10 @@ impl Survey {
     #[must_use]
     pub fn page(&self, settings: &Settings, dispatch: DispatchStats, census: &Census) -> String {
         let mut snapshot = Snapshot::new(settings);
-        snapshot.shards.clone_from(&self.shards);
+        for (counted, turns) in &self.shards {
+            snapshot.shards.push(*counted);
+            snapshot.turns += turns;
+        }
         snapshot.silent = self.silent().collect();
         snapshot.dispatch = dispatch;
         census.fill(&mut snapshot);
@@ -81,13 +84,13 @@ mod tests {
         };
         let says = |page: &str, line: &str| assert!(page.contains(line), "{line}: {page}");
         survey.begin();
-        survey.answer(ShardId(0), with(3));
-        survey.answer(ShardId(1), with(4));
+        survey.answer(ShardId(0), with(3), Turns::default());
+        survey.answer(ShardId(1), with(4), Turns::default());
         assert_eq!(survey.silent().next(), None);
         says(&page(&survey), "\nws_messages_sent_total 7\n");
 
         survey.begin();
-        survey.answer(ShardId(1), with(5));
+        survey.answer(ShardId(1), with(5), Turns::default());
         assert!(survey.silent().eq([ShardId(0)]));
         let page = page(&survey);
         says(&page, "\nws_messages_sent_total 8\n");

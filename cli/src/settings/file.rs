@@ -52,7 +52,7 @@ pub(super) fn read(
 fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
     let unit = flag.bounds().map(|bounds| bounds.unit);
     let one = match (value, flag.takes, unit) {
-        (Value::Array(items), Takes::Addresses | Takes::Origins, _) => {
+        (Value::Array(items), ..) if flag.is_list() => {
             return items
                 .iter()
                 .map(|item| item.as_str().map(Into::into))
@@ -63,9 +63,8 @@ fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
         // A count is a number, but the upper half of the seeds does not fit one of TOML's.
         (Value::String(value), _, Some(Unit::Bytes | Unit::Milliseconds)) => value.clone(),
         (Value::String(value), _, Some(_)) if flag.name == "seed" => value.clone(),
-        (Value::String(value), Takes::Choice(..) | Takes::Addresses | Takes::Origins, _) => {
-            value.clone()
-        }
+        (Value::String(value), Takes::Choice(..), _) => value.clone(),
+        (Value::String(value), ..) if flag.is_list() => value.clone(),
         _ => return None,
     };
     Some(vec![one])
@@ -78,7 +77,7 @@ fn expected(flag: &Flag) -> String {
         (_, Some(Unit::Milliseconds)) => "a string",
         (_, Some(_)) => "an integer",
         (Takes::Switch, _) => "a boolean",
-        (Takes::Addresses | Takes::Origins, _) => "a string or an array of strings",
+        _ if flag.is_list() => "a string or an array of strings",
         _ => "a string",
     };
     format!("{kind}: {}", flag.allowed())

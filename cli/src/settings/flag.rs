@@ -3,9 +3,9 @@
 
 use stentor_core::{Config, Unit};
 
-use super::value::{ADDRESSES, Bounds, ORIGINS};
+use super::value::{ADDRESSES, Bounds, ORIGINS, SUBPROTOCOLS};
 
-use Takes::{Addresses, Choice, Limit, Origins, Shards, Switch};
+use Takes::{Addresses, Choice, Limit, Origins, Shards, Subprotocols, Switch};
 
 /// One flag, which is also one environment variable and one key of the file.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) enum Takes {
     Switch,
     Addresses,
     Origins,
+    Subprotocols,
 }
 
 impl Flag {
@@ -41,7 +42,7 @@ impl Flag {
     }
 
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.takes, Takes::Addresses | Takes::Origins)
+        matches!(self.takes, Addresses | Origins | Subprotocols)
     }
 
     /// The name of its environment variable.
@@ -70,7 +71,7 @@ impl Flag {
                 })
             }
             Takes::Number(bounds) => Some(bounds),
-            Takes::Choice(..) | Takes::Switch | Takes::Addresses | Takes::Origins => None,
+            Choice(..) | Switch | Addresses | Origins | Subprotocols => None,
         }
     }
 
@@ -85,6 +86,7 @@ impl Flag {
             Takes::Switch => "true or false".into(),
             Takes::Addresses => ADDRESSES.into(),
             Takes::Origins => ORIGINS.into(),
+            Takes::Subprotocols => SUBPROTOCOLS.into(),
         }
     }
 }
@@ -105,6 +107,10 @@ const fn flag(group: &'static str, name: &'static str, takes: Takes, about: &'st
 
 const fn count(min: u64, default: u64, max: u64) -> Takes {
     Takes::Number(Bounds::new(Unit::Count, min, default, max))
+}
+
+const fn bytes(min: u64, default: u64, max: u64) -> Takes {
+    Takes::Number(Bounds::new(Unit::Bytes, min, default, max))
 }
 
 const fn time(min: u64, default: u64, max: u64) -> Takes {
@@ -183,10 +189,31 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Whether a message to a room passes over its sender",
     ),
     flag(
+        ROOMS,
+        "room-overflow",
+        Choice(
+            &["make-room", "refuse", "evict-oldest", "conflate", "close"],
+            "make-room",
+        ),
+        "What a message to a room does at a full queue",
+    ),
+    flag(
+        ROOMS,
+        "message-ttl",
+        time(0, 0, HOUR),
+        "How long a message to a room is worth sending; 0s is for ever",
+    ),
+    flag(
         REQUESTS,
         "allow-origin",
         Origins,
         "Origin whose pages may connect, beside the server's own; repeat it for more",
+    ),
+    flag(
+        REQUESTS,
+        "subprotocol",
+        Subprotocols,
+        "Subprotocol that is spoken, the one liked best first; repeat it for more",
     ),
     flag(
         REQUESTS,
@@ -226,9 +253,24 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         QUEUES,
+        "starvation-after",
+        Limit,
+        "After how many messages in order of urgency one goes next that has waited too long; \
+         with 0 the urgent always go first",
+    ),
+    flag(QUEUES, "starvation-wait", Limit, "How long is too long"),
+    flag(
+        QUEUES,
         "write-batch",
         Limit,
         "Roughly how much is handed to one write",
+    ),
+    flag(
+        QUEUES,
+        "unsent-bytes",
+        bytes(4 << 10, 1 << 20, 1 << 30),
+        "How much the kernel takes of a connection that it cannot send yet, where nothing \
+         overtakes it (Linux)",
     ),
     flag(
         QUEUES,
@@ -321,6 +363,38 @@ pub(crate) const FLAGS: &[Flag] = &[
         "worker-queue",
         count(1, 1_024, 1 << 20),
         "Tasks that may wait for a worker; one more is refused",
+    ),
+    flag(
+        TASKS,
+        "task-order",
+        Choice(&["connection", "none"], "connection"),
+        "Whether the tasks of a connection run one after the other",
+    ),
+    flag(TASKS, "task-attempts", Limit, "How often a task is tried"),
+    flag(
+        TASKS,
+        "task-timeout",
+        Limit,
+        "How long an attempt may take before it counts as failed",
+    ),
+    flag(
+        TASKS,
+        "task-backoff",
+        Limit,
+        "Longest wait before the second attempt, twice as long before each further one; \
+         a random part of it is waited",
+    ),
+    flag(
+        TASKS,
+        "task-backoff-max",
+        Limit,
+        "Longest wait between two attempts",
+    ),
+    flag(
+        TASKS,
+        "dead-letters",
+        Limit,
+        "Tasks that are kept when they have failed for good",
     ),
     flag(
         TASKS,

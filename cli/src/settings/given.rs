@@ -148,6 +148,13 @@ impl Given {
             .unwrap_or_default())
     }
 
+    /// The subprotocols, the one liked best first.
+    pub(super) fn subprotocols(&self) -> Result<Vec<String>, SettingsError> {
+        Ok(self
+            .list(Flag::named("subprotocol"), value::subprotocol)?
+            .unwrap_or_default())
+    }
+
     fn list<T>(
         &self,
         flag: &Flag,

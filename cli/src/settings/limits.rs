@@ -40,6 +40,8 @@ limits! {
     number max_headers,
     number queue_messages,
     number queue_bytes,
+    number starvation_after,
+    time starvation_wait,
     number write_batch,
     number credit_messages,
     number credit_bytes,
@@ -52,6 +54,11 @@ limits! {
     time ping_interval,
     time handshake_timeout,
     time close_timeout,
+    number task_attempts,
+    time task_backoff,
+    time task_backoff_max,
+    time task_timeout,
+    number dead_letters,
 }
 
 /// The limits of the core, as given.
@@ -61,7 +68,8 @@ pub(super) fn config(given: &Given, origins: Origins) -> Result<Config, Settings
         .shards(shards(given)?)
         .compression(given.switch("compression")?)
         .compression_own_broadcasts(given.switch("compression-own-broadcasts")?)
-        .origins(origins);
+        .origins(origins)
+        .subprotocols(given.subprotocols()?);
     for range in Config::RANGES {
         builder = set(
             builder,

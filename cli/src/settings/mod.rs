@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::{Config, Origins, Outside, Rooms};
+use stentor_core::{Config, Origins, Outside, Rooms, TaskOrder, WhenFull};
 use tracing::level_filters::LevelFilter;
 
 pub use error::{SettingsError, Source};
@@ -26,7 +26,7 @@ use given::Given;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The limits of the core, checked, with the seed, the shards and the allowed origins.
+    /// The limits of the core, checked, with the seed, the shards, the allowed origins and the subprotocols.
     pub config: Config,
     /// The addresses to listen on; port 0 lets the operating system choose.
     pub listen: Vec<SocketAddr>,
@@ -39,15 +39,24 @@ pub struct Settings {
     pub outside_room: Outside,
     /// Whether a message to a room passes over the one who sent it.
     pub exclude_sender: bool,
+    /// What a message to a room does at a full queue.
+    pub room_overflow: WhenFull,
+    /// How long a message to a room is worth sending.
+    pub message_ttl: Option<Duration>,
     /// How many workers run tasks.
     pub workers: usize,
     /// How many tasks may wait for a worker.
     pub worker_queue: usize,
+    /// Which tasks of the rooms application wait for which.
+    pub task_order: TaskOrder,
     /// How long the built-in task takes.
     pub work_time: Duration,
     /// How many connections may be open. [`from_args`](Self::from_args) always fills it in;
     /// [`parse`](Self::parse) leaves it out when nobody said it.
     pub max_connections: Option<usize>,
+    /// How many bytes of a connection the kernel takes that it cannot send yet: what waits there
+    /// can no longer be overtaken. On Linux only.
+    pub unsent_bytes: u32,
     /// How long a shutdown waits for what is queued and under way.
     pub drain: Duration,
     /// The least severe level that is logged.
@@ -64,6 +73,9 @@ impl Settings {
         Rooms {
             outside: self.outside_room,
             exclude_sender: self.exclude_sender,
+            task_order: self.task_order,
+            when_full: self.room_overflow,
+            ttl: self.message_ttl,
         }
     }
 
@@ -119,10 +131,26 @@ impl Settings {
                 _ => Outside::Nothing,
             },
             exclude_sender: given.switch("exclude-sender")?,
+            room_overflow: match given.choice("room-overflow")? {
+                "refuse" => WhenFull::Refuse,
+                "evict-oldest" => WhenFull::EvictOldest,
+                "conflate" => WhenFull::Conflate,
+                "close" => WhenFull::Close,
+                _ => WhenFull::MakeRoom,
+            },
+            message_ttl: match given.number("message-ttl")? {
+                0 => None,
+                millis => Some(Duration::from_millis(millis)),
+            },
             workers: given.number("workers")? as usize,
             worker_queue: given.number("worker-queue")? as usize,
+            task_order: match given.choice("task-order")? {
+                "none" => TaskOrder::Any,
+                _ => TaskOrder::Connection,
+            },
             work_time: Duration::from_millis(given.number("work-time")?),
             max_connections: given.number_given("max-connections")?.map(|n| n as usize),
+            unsent_bytes: given.number("unsent-bytes")? as u32,
             drain: Duration::from_millis(given.number("drain")?),
             log: given.choice("log")?.parse().unwrap_or(LevelFilter::INFO),
             log_format: match given.choice("log-format")? {

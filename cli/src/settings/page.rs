@@ -53,7 +53,7 @@ fn arg(flag: &'static Flag) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
-        Takes::Addresses | Takes::Origins => arg.action(ArgAction::Append),
+        Takes::Addresses | Takes::Origins | Takes::Subprotocols => arg.action(ArgAction::Append),
         Takes::Limit | Takes::Shards | Takes::Number(_) | Takes::Choice(..) => arg,
     }
 }
@@ -64,6 +64,7 @@ fn value_name(flag: &Flag) -> String {
         (_, Some(Unit::Milliseconds)) => "TIME",
         (Takes::Addresses, _) => "ADDR",
         (Takes::Origins, _) => "ORIGIN",
+        (Takes::Subprotocols, _) => "NAME",
         (Takes::Switch, _) => "BOOL",
         (Takes::Choice(..), _) if flag.name == "log" => "LEVEL",
         (Takes::Choice(words, _), _) => return words.join("|"),
@@ -91,6 +92,7 @@ fn facts(flag: &Flag) -> String {
         Takes::Choice(words, default) => format!("{}; default: {default}", words.join(", ")),
         Takes::Switch => "true, false; default: false".into(),
         Takes::Addresses => "default: 127.0.0.1:8080 and [::1]:8080".into(),
+        Takes::Subprotocols => "a token; default: none".into(),
         _ => "scheme://host[:port], or * for any; default: none, or any loopback origin while listening on loopback only"
             .into(),
     }
@@ -102,7 +104,7 @@ TIME is in whole milliseconds and has a unit: 250ms, 10s, 5m, 1h, 1h30m.
 
 Each flag is also an environment variable and a key of the file: --queue-bytes is
 STENTOR_QUEUE_BYTES and queue-bytes (or queue_bytes), --config is STENTOR_CONFIG. A flag goes
-before the environment, that before the file. Lists (--listen, --allow-origin) stand in the
-environment with commas, in the file as arrays. An empty variable counts as none.
+before the environment, that before the file. Lists (--listen, --allow-origin, --subprotocol)
+stand in the environment with commas, in the file as arrays. An empty variable counts as none.
 
 SIGINT or SIGTERM ends the server in order: see --drain. A second one ends it at once.";

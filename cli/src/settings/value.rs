@@ -1,9 +1,10 @@
 //! Owns how one value is read from text and written back in the units people use: counts, sizes,
-//! durations, addresses, origins. Where the text came from is not known here.
+//! durations, addresses, origins, subprotocols. Where the text came from is not known here.
 
 use core::net::SocketAddr;
 
 use bytesize::ByteSize;
+use stentor_core::handshake::is_token;
 use stentor_core::{Range, Unit};
 
 /// What a numeric flag takes. Durations count milliseconds.
@@ -92,6 +93,12 @@ pub(crate) fn origin(text: &str) -> Option<String> {
     (scheme_ok && host_ok).then(|| text.into())
 }
 
+/// The name of a subprotocol (RFC 6455 §4.1).
+pub(crate) fn subprotocol(text: &str) -> Option<String> {
+    let text = text.trim();
+    is_token(text).then(|| text.into())
+}
+
 fn whole_milliseconds(text: &str) -> Option<u64> {
     let duration = humantime::parse_duration(text).ok()?;
     if !duration.subsec_nanos().is_multiple_of(1_000_000) {
@@ -102,6 +109,7 @@ fn whole_milliseconds(text: &str) -> Option<u64> {
 
 pub(crate) const ADDRESSES: &str = "an IP address and a port, like 127.0.0.1:8080 or [::1]:0";
 pub(crate) const ORIGINS: &str = "scheme://host or scheme://host:port without a path, or * for any";
+pub(crate) const SUBPROTOCOLS: &str = "a name without spaces and separators, like chat.v2";
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::workspace::Workspace;
+use crate::buffers::Buffers;
 use crate::error::PeerError;
 use crate::wire::header::Header;
 use crate::wire::mask;
@@ -76,7 +77,10 @@ impl Assembly {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
         //# Message fragments MUST be delivered to the recipient in the order
         //# sent by the sender.
-        self.message.extend_from_slice(piece);
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+        //# Concatenate the payload data portion of the received frames of
+        //# the compressed message.
+        Buffers::append(&mut self.message, piece);
         Ok(len)
     }
 

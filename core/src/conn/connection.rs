@@ -12,9 +12,9 @@ use super::state::{Role, State};
 use super::workspace::Workspace;
 use crate::deflate::{self, Contexts, Params};
 use crate::error::PeerError;
-use crate::wire::header::Header;
+use crate::wire::header::{Header, RSV1};
 use crate::wire::opcode::{Kind, Opcode};
-use crate::wire::{close, mask};
+use crate::wire::{close, mask, utf8};
 
 /// The protocol machine of one peer, from the end of its handshake on.
 ///
@@ -64,13 +64,60 @@ impl Connection {
     /// A connection whose handshake is done, and in it permessage-deflate was
     /// agreed on. `level` is the level of compression, 1 to 9, if it keeps a
     /// context for that.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.8
+    //# The endpoints of a connection MUST negotiate the use of any
+    //# extensions during the opening handshake.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# If a server responds with a valid PMCE element in the
+    //# "Sec-WebSocket-Extensions" header and _the WebSocket Connection is
+    //# established_, both endpoints MUST use the algorithm described in
+    //# Section 6 and the message payload transformation (compressing and
+    //# decompressing) procedure of the PMCE configured with the "agreed
+    //# parameters" returned by the server to exchange messages.
     pub fn with_deflate(role: Role, agreed: &Params, level: u8) -> Self {
         let (ours, peers) = match role {
             Role::Server => (agreed.server(), agreed.client()),
             Role::Client => (agreed.client(), agreed.server()),
         };
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "client_max_window_bits"
+        //# extension parameter with a value of w, the client MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+        //# Note that even if the client has included in its offer the
+        //# "client_max_window_bits" extension parameter with a value
+        //# smaller than one in the "agreed parameters", the client MUST use
+        //# an LZ77 sliding window of a size that conforms the "agreed
+        //# parameters" to compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "server_max_window_bits"
+        //# extension parameter with a value of w, the server MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
         let window_bits = deflate::usable(ours.window_bits);
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.2
+        //# A client MUST support the "client_no_context_takeover" extension
+        //# parameter in an extension negotiation response.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "client_no_context_takeover" extension parameter, the client
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "server_no_context_takeover" extension parameter, the server
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        // Without machines of its own it uses those that all share, which begin anew each time.
         let deflater = (ours.takeover && window_bits > 0).then_some((level, window_bits));
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+        //# Note that even if the client has included the
+        //# "client_no_context_takeover" extension parameter in its offer,
+        //# the server MUST decompress each new message using the LZ77
+        //# sliding window used to process the last compressed message if
+        //# the "agreed parameters" don't contain the
+        //# "client_no_context_takeover" extension parameter.
         Self {
             contexts: Contexts::new(deflater, peers.takeover),
             window_bits,
@@ -131,6 +178,12 @@ impl Connection {
     ///
     /// Where a context is kept ([`keeps_context`](Self::keeps_context)), what is
     /// compressed must be sent, in the same order.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of a compressed message.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of an uncompressed message.
     pub fn deflate(
         &mut self,
         workspace: &mut Workspace,
@@ -156,17 +209,64 @@ impl Connection {
     //# Incoming data MUST always be validated by both clients and servers.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-10.1
     //# a server should not trust that any input is valid.
+    #[inline]
     pub fn poll_event(
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
         workspace: &mut Workspace,
     ) -> Result<Step, PeerError> {
+        if let Some((kind, range)) = self.plain_message(input, limits) {
+            if kind == Kind::Binary || utf8::is_valid(&input[range.clone()]) {
+                let payload = Payload::Here(range.clone());
+                return Ok(Step::event(range.end, Event::Message { kind, payload }));
+            }
+            self.handle_failure(workspace);
+            return Err(PeerError::InvalidUtf8);
+        }
         let step = self.step(input, limits, workspace);
         if step.is_err() {
             self.handle_failure(workspace);
         }
         step
+    }
+
+    /// The short way of most messages: a whole plain one of less than 64 KiB in
+    /// one frame, from a client that masks, not split and not compressed. It is
+    /// unmasked then. `None`, and nothing is touched, for anything else, right
+    /// or wrong, which the rules below are for.
+    #[inline]
+    fn plain_message(
+        &self,
+        input: &mut [u8],
+        limits: MessageLimits,
+    ) -> Option<(Kind, Range<usize>)> {
+        let (kind, second) = match *input {
+            [FIN_TEXT, second, ..] => (Kind::Text, second),
+            [FIN_BINARY, second, ..] => (Kind::Binary, second),
+            _ => return None,
+        };
+        if self.assembly.is_some() || self.role != Role::Server {
+            return None;
+        }
+        let (len, at) = match second {
+            0x80..=0xFD => (usize::from(second & 0x7F), 2),
+            0xFE => match *input {
+                // The shortest form.
+                [_, _, high, low, ..] if high > 0 || low > 125 => {
+                    (usize::from(u16::from_be_bytes([high, low])), 4)
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let range = at + 4..at + 4 + len;
+        if len > limits.bytes || range.end > input.len() {
+            return None;
+        }
+        let key = [input[at], input[at + 1], input[at + 2], input[at + 3]];
+        mask::apply(&mut input[range.clone()], key, 0);
+        Some((kind, range))
     }
 
     fn give_up_message(&mut self, workspace: &mut Workspace) {
@@ -217,9 +317,10 @@ impl Connection {
                     Opcode::Ping => Event::Ping(range),
                     Opcode::Pong => Event::Pong(range),
                     _ => {
-                        let code = close::parse(&input[range])?;
+                        let code = close::parse(&input[range.clone()])?;
                         self.state = self.state.on_receive_close();
-                        Event::Close(code)
+                        let reason = range.start + range.len().min(2)..range.end;
+                        Event::Close(code, reason)
                     }
                 };
                 return Ok(Step::event(end, event));
@@ -269,6 +370,9 @@ impl Connection {
         //# defines the meaning of such a nonzero value, the receiving endpoint
         //# MUST _Fail the WebSocket Connection_.
         if input.first().is_some_and(|&first| !self.knows_bits(first)) {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+            //# An endpoint receiving such a frame MUST _Fail the WebSocket
+            //# Connection_.
             return Err(PeerError::ReservedBit);
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
@@ -359,7 +463,7 @@ impl Connection {
             let payload = Payload::Assembled;
             return Ok(Some(Event::Message { kind, payload }));
         }
-        if kind == Kind::Text && simdutf8::basic::from_utf8(payload).is_err() {
+        if kind == Kind::Text && !utf8::is_valid(payload) {
             return Err(PeerError::InvalidUtf8);
         }
         Ok(None)
@@ -376,8 +480,14 @@ impl Connection {
         };
         let kind = assembly.kind;
         let ended = if assembly.compressed {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+            //# An endpoint MUST use the following algorithm to receive a
+            //# message in the form of a compressed message.
             self.inflate(&assembly.message, kind, limits, workspace)
         } else {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+            //# An endpoint MUST use the following algorithm to receive a
+            //# message in the form of an uncompressed message.
             let ended = assembly.finish();
             workspace.announce(core::mem::take(&mut assembly.message));
             ended
@@ -397,12 +507,15 @@ impl Connection {
         limits: MessageLimits,
         workspace: &mut Workspace,
     ) -> Result<(), PeerError> {
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+        //# Decompress the concatenation by following the decompression
+        //# procedure of the PMCE.
         let mut message = workspace.buffers.take(packed.len().saturating_mul(2));
         let codec = &mut workspace.codec;
         let mut inflated = self
             .contexts
             .inflate(codec, packed, limits.bytes, &mut message);
-        if kind == Kind::Text && simdutf8::basic::from_utf8(&message).is_err() {
+        if kind == Kind::Text && !utf8::is_valid(&message) {
             inflated = inflated.and(Err(PeerError::InvalidUtf8));
         }
         workspace.announce(message);
@@ -429,9 +542,9 @@ const fn is_compressed(header: &Header) -> bool {
     header.rsv & RSV1 != 0
 }
 
-/// The reserved bits of a frame's first byte, and the one that says "compressed"
-/// (RFC 7692 §6).
+/// The reserved bits of a frame's first byte.
 const RESERVED: u8 = 0x70;
-const RSV1: u8 = 0x40;
 const TEXT: u8 = Opcode::Text as u8;
 const BINARY: u8 = Opcode::Binary as u8;
+const FIN_TEXT: u8 = 0x80 | TEXT;
+const FIN_BINARY: u8 = 0x80 | BINARY;

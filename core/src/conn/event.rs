@@ -49,11 +49,12 @@ pub enum Event {
     Ping(Range<usize>),
     /// A pong, with the place of its payload in the input.
     Pong(Range<usize>),
-    /// A close frame, with its code if it has one.
+    /// A close frame, with its code if it has one, and the place of the reason,
+    /// which is UTF-8, in the input.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
     //# As the data is not guaranteed to be human readable, clients MUST NOT
     //# show it to end users.
-    Close(Option<CloseCode>),
+    Close(Option<CloseCode>, Range<usize>),
 }
 
 /// Where the payload of a message is.

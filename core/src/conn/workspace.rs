@@ -66,7 +66,7 @@ impl Workspace {
 
 impl Default for Workspace {
     fn default() -> Self {
-        Self::new(1)
+        Self::new(6)
     }
 }
 

@@ -37,6 +37,9 @@ impl Deflater {
     //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
     //# An endpoint uses the following algorithm to compress a message.
     pub(super) fn deflate(&mut self, parts: [&[u8]; 2], out: &mut Vec<u8>) {
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# Compress all the octets of the payload of the message using
+        //# DEFLATE.
         let len = parts[0].len() + parts[1].len();
         if len == 0 {
             // The machine flushes nothing twice; this is what it says the first time.
@@ -53,8 +56,24 @@ impl Deflater {
         } else {
             parts[1]
         };
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the resulting data does not end with an empty DEFLATE block
+        //# with no compression (the "BTYPE" bits are set to 00), append an
+        //# empty DEFLATE block with no compression to the tail end.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# When any DEFLATE block with the "BFINAL" bit set to 1 doesn't
+        //# end at a byte boundary, an endpoint MUST add minimal padding
+        //# bits of 0 to make it end at a byte boundary.
+        // It always ends with one that way, and no block is the final one.
         self.feed(last, FlushCompress::Sync, out);
         debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail
+        //# end.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# Note that for non-final fragments, the removal of 0x00 0x00 0xff
+        //# 0xff MUST NOT be done.
+        // This is the end of a message: none is compressed in pieces.
         out.truncate(out.len() - TAIL.len());
     }
 
@@ -73,6 +92,13 @@ impl Deflater {
 }
 
 impl Inflater {
+    /// With the largest window, whatever the peer's is.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+    //# Otherwise, the client MUST use a 32,768-byte LZ77 sliding window to
+    //# decompress received messages.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+    //# Otherwise, the server MUST use a 32,768-byte LZ77 sliding window to
+    //# decompress received messages.
     pub(super) fn new() -> Option<Self> {
         Some(Self(Decompress::new(false)))
     }
@@ -93,12 +119,17 @@ impl Inflater {
         out: &mut Vec<u8>,
     ) -> Result<(), PeerError> {
         if !self.feed(input, limit, out)? {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+            //# Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of
+            //# the payload of the message.
             self.feed(&TAIL, limit, out)?;
         }
         Ok(())
     }
 
     /// Says whether the input ended where a stream did.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+    //# Decompress the resulting data using DEFLATE.
     fn feed(
         &mut self,
         mut input: &[u8],

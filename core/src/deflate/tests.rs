@@ -1,11 +1,13 @@
 //! Owns the tests of the machines: what one end compresses, the other reads; what
 //! is not DEFLATE, or too much of it, is refused.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Codec, Contexts, ceiling};
+use super::{Codec, Contexts, Params, ceiling};
+use crate::conn::{Connection, Role, Workspace};
 use crate::error::PeerError;
 
 /// Each end with a shared codec and contexts of its own, or not.
@@ -191,4 +193,62 @@ fn a_bomb_costs_the_limit() {
     let refused = Contexts::default().inflate(&mut codec, &packed, 1 << 20, &mut out);
     assert_eq!(refused, Err(PeerError::MessageTooBig));
     assert!(out.capacity() <= (1 << 20) + 1, "{}", out.capacity());
+}
+
+/// Either role, with each window and either kind of context that may be agreed
+/// on: noise said twice is short where the compressor looks back as far as that,
+/// and no shorter where it does not.
+//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+//# If the "agreed parameters" contain the "client_max_window_bits"
+//# extension parameter with a value of w, the client MUST NOT use an
+//# LZ77 sliding window longer than the w-th power of 2 bytes to compress
+//# messages to send.
+//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+//# If the "agreed parameters" contain the "server_max_window_bits"
+//# extension parameter with a value of w, the server MUST NOT use an
+//# LZ77 sliding window longer than the w-th power of 2 bytes to compress
+//# messages to send.
+//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+//# If the "agreed parameters" contain the "client_no_context_takeover"
+//# extension parameter, the client MUST start compressing each new
+//# message with an empty LZ77 sliding window.
+//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+//# If the "agreed parameters" contain the "server_no_context_takeover"
+//# extension parameter, the server MUST start compressing each new
+//# message with an empty LZ77 sliding window.
+#[test]
+fn nobody_looks_back_farther_than_was_agreed_on() {
+    let noise: Vec<u8> = (0..20_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_769) >> 13) as u8 ^ n as u8)
+        .collect();
+    for (window_bits, no_takeover) in (8..=15).flat_map(|bits| [(bits, false), (bits, true)]) {
+        let server = Params {
+            server_max_window_bits: Some(window_bits),
+            server_no_context_takeover: no_takeover,
+            ..Params::default()
+        };
+        let client = Params {
+            client_max_window_bits: Some(window_bits),
+            client_no_context_takeover: no_takeover,
+            ..Params::default()
+        };
+        for (role, agreed) in [(Role::Server, server), (Role::Client, client)] {
+            // One length for each window from 9 bits up, between it and the next smaller one.
+            for len in [200, 600, 1_500, 3_000, 5_000, 10_000, 20_000] {
+                let mut conn = Connection::with_deflate(role, &agreed, 9);
+                let mut workspace = Workspace::new(9);
+                let twice = [&noise[..len], &noise[..len]].concat();
+                let mut say = || {
+                    let mut out = Vec::new();
+                    let is_packed = conn.deflate(&mut workspace, [&twice, &[]], &mut out);
+                    if is_packed { out.len() } else { twice.len() }
+                };
+                let name = format!("{role:?} {window_bits} {no_takeover} {len}");
+                // Of 8 bits there is no compressor, and so nothing is compressed.
+                let is_within = window_bits > 8 && len < 1 << window_bits;
+                assert_eq!(say() < len + len / 2, is_within, "{name}");
+                assert_eq!(say() < len / 2, is_within && !no_takeover, "{name}");
+            }
+        }
+    }
 }

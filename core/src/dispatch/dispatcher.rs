@@ -1,67 +1,127 @@
-//! Owns the dispatch machine: one queue, first in first out, and the state of
-//! each worker. No clock, no threads; sleeping, waking and running are the adapter's.
+//! Owns the dispatch machine: what becomes of a task from its submission to its end, and the
+//! state of each worker. No clock, no threads; sleeping, waking and running are the adapter's.
 
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use core::mem;
 
-use super::job::{Job, Refusal, Refused, Submitted};
+use super::backoff::Backoff;
+use super::dead::{Buried, DeadLetter, DeadLetters};
+use super::job::{
+    Abandoned, AttemptEnd, Failure, FailureCause, Job, Lost, Refusal, Refused, Settled, Submitted,
+};
+use super::options::TaskOptions;
+use super::tasks::{State, Tasks};
+use super::timers::Timers;
+use crate::config::Config;
 use crate::id::{ConnId, WorkerId};
 use crate::stats::DispatchStats;
+use crate::time::Timestamp;
 
 /// The worker-dispatch machine; one per process, behind one lock of the adapter's.
 ///
-/// A worker's life is a loop: [`poll_assign`](Self::poll_assign); with a job, run it
-/// outside the lock and report [`handle_done`](Self::handle_done) or
-/// [`handle_panic`](Self::handle_panic); without one, sleep, or end if
-/// [`is_draining`](Self::is_draining).
-///
 /// ```text
-///            poll_assign: a job              poll_assign: a job
-///   asleep ---------------------> busy <--------------------- awake
-///     ^                            |                           ^ |
-///     |                            +--- done, panic -----------+ |
-///     +---------------- poll_assign: none -----------------------+
+///                 its delay                       a worker
+///              +-> delayed --+              +--> running --+--> done
+///   submitted -+             +--> waiting --+      |       |
+///              +-------------+       ^              fails  +--> failed: a dead letter
+///                                    |               |
+///                                    +- backing off <+ attempts are left
 /// ```
 ///
-/// **Waking.** [`Submitted::wake`] is `true` exactly when there are more workers
-/// asleep than jobs that waited already, so each wake is for one more of them, and any
-/// of them will do. Wakes must not be lost or merged between a worker's poll and its
+/// A worker's life is a loop: [`poll_assign`](Self::poll_assign); with a job, run it
+/// outside the lock, report its [`handle_end`](Self::handle_end) and tell the connection;
+/// without one, sleep, or end if [`is_draining`](Self::is_draining). Besides, somebody watches
+/// the clock: [`handle_timeout`](Self::handle_timeout) when
+/// [`poll_timeout`](Self::poll_timeout) says so, then [`poll_lost`](Self::poll_lost) to the end.
+///
+/// **Order.** Tasks of one line ([`TaskOrder`](super::TaskOrder)) run one after the other: the
+/// next is ready when the end of the last has been told. So an end counts as told when the
+/// worker that reported it asks for its next job, and what `poll_lost` has handed out at the next
+/// `handle_timeout`. A task that is to be tried again keeps its place, and holds up
+/// nobody outside its line. Lines take turns.
+///
+/// **Time-outs.** A thread cannot be killed. An attempt that takes too long counts as failed, and
+/// its task goes on without it; the worker is lost for others until it reports, and what it
+/// reports then is late and does not count.
+///
+/// **Waking.** Who is to be woken is said by number: so many more sleeping workers, any of them.
+/// There are as many as there are jobs ready that nobody was woken for, and workers asleep.
+/// Wakes must not be lost or merged between a worker's poll and its
 /// sleep: a condition variable under the same lock will do, or a semaphore with one
-/// permit a wake. Then no job waits while a worker sleeps and nobody is about to wake
+/// permit a wake. Then no job is ready while a worker sleeps and nobody is about to wake
 /// it. A worker may also poll unasked.
 ///
-/// **Counting.** At any instant `submitted = done + panicked + abandoned + waiting +
-/// running`, as [`stats`](Self::stats) tells them.
+/// **Counting.** At any instant, as [`stats`](Self::stats) tells them,
+/// - tasks: `submitted = done + failed + abandoned_waiting + abandoned_running + waiting +
+///   delayed + running`,
+/// - attempts that failed: `attempts_failed + panicked + timed_out = retried + failed`,
+/// - dead letters: `failed = dead_letters + dead_dropped + dead_taken`.
 pub struct Dispatcher<T> {
-    queue: VecDeque<Job<T>>,
+    pub(super) tasks: Tasks<T>,
+    /// Of those whose delay or backoff is not over, and of the attempts that run.
+    timers: Timers,
+    /// Those that timed out for good, until their connections are told.
+    lost: VecDeque<(u32, Lost)>,
+    telling: Vec<u32>,
+    pub(super) dead: DeadLetters<T>,
+    backoff: Backoff,
+    /// What is asked of a task that says nothing else.
+    attempts: u16,
+    timeout: core::time::Duration,
+    /// Tasks that may wait.
     limit: usize,
     workers: Vec<Worker>,
     asleep: usize,
-    draining: bool,
-    /// All but `waiting`, which is the length of the queue.
-    counts: DispatchStats,
+    phase: Phase,
+    pub(super) counts: DispatchStats,
 }
 
 #[derive(Clone, Copy)]
 enum Worker {
     Awake,
     Asleep,
-    Busy(ConnId),
+    Busy(u32),
+    /// Its attempt has timed out; the task is somebody else's by now.
+    Overdue,
+    /// Has reported, and tells the connection.
+    Telling(u32),
 }
 
-impl<T> Dispatcher<T> {
-    /// A dispatcher for `workers` workers, counted from zero, with room for `limit`
-    /// tasks besides those being run. With a limit of zero it refuses every task.
-    pub fn new(workers: u16, limit: usize) -> Self {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Nothing waits for its time any more, and nothing is tried again.
+    Hastened,
+    /// Nothing new is taken either.
+    Draining,
+}
+
+impl<T: Clone> Dispatcher<T> {
+    /// A dispatcher for `workers` workers, counted from zero, with room for `limit` tasks
+    /// besides those being run; with a limit of zero it refuses every task. Attempts, backoff,
+    /// time-out and dead letters are as in the configuration.
+    ///
+    /// What is tried again comes on top of the limit: never more than there are workers.
+    pub fn new(workers: u16, limit: usize, config: &Config) -> Self {
         Self {
-            queue: VecDeque::new(),
-            limit,
+            tasks: Tasks::new(config.seed()),
+            timers: Timers::default(),
+            lost: VecDeque::new(),
+            telling: Vec::new(),
+            dead: DeadLetters::new(config.dead_letters()),
+            backoff: Backoff::new(
+                config.task_backoff(),
+                config.task_backoff_max(),
+                config.seed(),
+            ),
+            attempts: config.task_attempts() as u16, // parsed to fit
+            timeout: config.task_timeout(),
+            limit: limit.min(MOST_TASKS),
             workers: vec![Worker::Awake; workers.into()],
             asleep: 0,
-            draining: false,
+            phase: Phase::Open,
             counts: DispatchStats::default(),
         }
     }
@@ -70,38 +130,37 @@ impl<T> Dispatcher<T> {
     ///
     /// # Errors
     /// The task itself and the reason, if the queue is full or the server is draining.
-    pub fn handle_submit(&mut self, conn: ConnId, task: T) -> Result<Submitted, Refused<T>> {
-        if self.draining {
-            self.counts.refused_draining += 1;
-            return Err(Refused {
-                task,
-                reason: Refusal::Draining,
-            });
-        }
-        let waiting = self.queue.len();
-        if waiting >= self.limit {
-            self.counts.refused_full += 1;
-            return Err(Refused {
-                task,
-                reason: Refusal::QueueFull,
-            });
-        }
-        self.queue.push_back(Job { conn, task });
-        self.counts.submitted += 1;
-        Ok(Submitted {
-            wake: self.asleep > waiting,
-        })
+    pub fn handle_submit(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        task: T,
+        options: TaskOptions,
+    ) -> Result<Submitted, Refused<T>> {
+        let Some(reason) = self.refusal() else {
+            return Ok(self.admit(now, conn, task, options, true));
+        };
+        *match reason {
+            Refusal::QueueFull => &mut self.counts.refused_full,
+            Refusal::Draining => &mut self.counts.refused_draining,
+        } += 1;
+        Err(Refused { task, reason })
     }
 
-    /// A worker asks for its next job: the one that has waited longest. With `None` the
+    /// A worker asks for its next job: the one that has been ready longest. With `None` the
     /// worker counts as asleep until it asks again.
     ///
-    /// A worker that still has a job must report it first; it gets `None`.
-    pub fn poll_assign(&mut self, worker: WorkerId) -> Option<Job<T>> {
+    /// A worker that still has a job must report it first; it gets `None`. The dispatcher keeps
+    /// the task and hands out a clone.
+    pub fn poll_assign(&mut self, now: Timestamp, worker: WorkerId) -> Option<Job<T>> {
         let was_asleep = match self.worker(worker)? {
             Worker::Awake => false,
             Worker::Asleep => true,
-            Worker::Busy(_) => {
+            Worker::Telling(at) => {
+                self.tasks.remove(at);
+                false
+            }
+            Worker::Busy(_) | Worker::Overdue => {
                 debug_assert!(
                     false,
                     "worker {worker} asks for a job before it has reported the last"
@@ -109,77 +168,299 @@ impl<T> Dispatcher<T> {
                 return None;
             }
         };
-        let job = self.queue.pop_front();
-        let now = match &job {
-            Some(job) => Worker::Busy(job.conn),
-            None => Worker::Asleep,
-        };
-        self.workers[usize::from(worker.0)] = now;
-        match (was_asleep, job.is_some()) {
+        let found = self.tasks.take_ready();
+        match (was_asleep, found.is_some()) {
             (true, true) => self.asleep -= 1,
             (false, false) => self.asleep += 1,
             (true, false) | (false, true) => {}
         }
-        self.counts.running += u64::from(job.is_some());
-        job
+        let Some(at) = found else {
+            self.workers[usize::from(worker.0)] = Worker::Asleep;
+            return None;
+        };
+        self.workers[usize::from(worker.0)] = Worker::Busy(at);
+        self.counts.waiting -= 1;
+        self.counts.running += 1;
+        let entry = &mut self.tasks[at];
+        entry.attempt += 1;
+        entry.state = State::Running(worker);
+        let deadline = now.after(entry.options.timeout.unwrap_or(self.timeout));
+        self.timers.insert(at, deadline);
+        Some(Job {
+            conn: entry.conn,
+            task: entry.task.clone()?, // there as long as it is not over
+            attempt: entry.attempt,
+            deadline,
+        })
     }
 
-    /// A worker has run its job to the end.
-    pub fn handle_done(&mut self, worker: WorkerId) {
-        if self.release(worker).is_some() {
-            self.counts.done += 1;
+    /// A worker has come to the end of its attempt. Until it asks for its next job it tells the
+    /// connection what it has to.
+    pub fn handle_end(&mut self, now: Timestamp, worker: WorkerId, end: AttemptEnd) -> Settled<T> {
+        let at = match self.worker(worker) {
+            Some(Worker::Busy(at)) => at,
+            Some(Worker::Overdue) => {
+                self.workers[usize::from(worker.0)] = Worker::Awake;
+                self.counts.overdue -= 1;
+                // One that gave up itself has nothing to say.
+                self.counts.late += u64::from(end != AttemptEnd::TimedOut);
+                return Settled::Late;
+            }
+            _ => {
+                debug_assert!(false, "worker {worker} reports a job that it does not have");
+                return Settled::Late;
+            }
+        };
+        self.timers.remove(at);
+        self.counts.running -= 1;
+        let cause = match end {
+            AttemptEnd::Done => None,
+            AttemptEnd::Failed(Failure::Retry) => Some(FailureCause::Failed),
+            AttemptEnd::Failed(Failure::Fatal) => Some(FailureCause::Fatal),
+            AttemptEnd::Panicked => Some(FailureCause::Panicked),
+            AttemptEnd::TimedOut => Some(FailureCause::TimedOut),
+        };
+        self.workers[usize::from(worker.0)] = Worker::Telling(at);
+        if let Some(cause) = cause {
+            return match self.fail(now, at, cause) {
+                Some(lost) => Settled::Lost(lost),
+                None => {
+                    self.workers[usize::from(worker.0)] = Worker::Awake;
+                    Settled::Again
+                }
+            };
+        }
+        self.counts.done += 1;
+        let entry = &mut self.tasks[at];
+        entry.state = State::Over;
+        match entry.task.take() {
+            Some(task) => Settled::Done {
+                task,
+                tell: entry.tell,
+            },
+            None => Settled::Late, // not so: it is there as long as it is not over
         }
     }
 
-    /// A worker's job panicked. The worker itself goes on; the connection whose task
-    /// failed is to be told.
-    pub fn handle_panic(&mut self, worker: WorkerId) -> Option<ConnId> {
-        let conn = self.release(worker)?;
-        self.counts.panicked += 1;
-        Some(conn)
+    /// Does what is due: delays and waits between attempts end, attempts time out. Says how many
+    /// sleeping workers are to be woken. Whoever timed out for good is then at
+    /// [`poll_lost`](Self::poll_lost).
+    pub fn handle_timeout(&mut self, now: Timestamp) -> usize {
+        let ready = self.tasks.ready();
+        for at in self.telling.drain(..) {
+            self.tasks.remove(at);
+        }
+        while let Some((due, at)) = self.timers.first()
+            && due <= now
+        {
+            self.timers.remove(at);
+            match self.tasks[at].state {
+                State::Running(worker) => {
+                    self.workers[usize::from(worker.0)] = Worker::Overdue;
+                    self.counts.overdue += 1;
+                    self.counts.running -= 1;
+                    if let Some(lost) = self.fail(now, at, FailureCause::TimedOut) {
+                        self.lost.push_back((at, lost));
+                    }
+                }
+                _ => self.end_wait(at),
+            }
+        }
+        self.wakes_since(ready)
     }
 
-    /// The server shuts down: new tasks are refused, those that wait still run. The
+    /// A task that timed out for good, for its connection to be told.
+    pub fn poll_lost(&mut self) -> Option<Lost> {
+        let (at, lost) = self.lost.pop_front()?;
+        self.telling.push(at);
+        Some(lost)
+    }
+
+    /// When there is something to do for [`handle_timeout`](Self::handle_timeout).
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        if self.lost.is_empty() && self.telling.is_empty() {
+            self.timers.first().map(|(due, _)| due)
+        } else {
+            Some(Timestamp::ORIGIN)
+        }
+    }
+
+    /// The server is about to shut down: delays and waits between attempts are cut short, the
+    /// next attempt at whatever there is, is the last. New tasks are taken still, since
+    /// connections may have said more than was done so far. Says how many sleeping workers are to
+    /// be woken.
+    pub fn handle_hasten(&mut self) -> usize {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Hastened;
+        }
+        let ready = self.tasks.ready();
+        for (due, at) in self.timers.take() {
+            match self.tasks[at].state {
+                State::Running(_) => self.timers.insert(at, due),
+                _ => self.end_wait(at),
+            }
+        }
+        self.wakes_since(ready)
+    }
+
+    /// The server shuts down: new tasks are refused, those that wait still run, once. The
     /// adapter wakes all workers, so that the idle ones can end.
     pub fn handle_drain(&mut self) {
-        self.draining = true;
+        self.handle_hasten();
+        self.phase = Phase::Draining;
     }
 
-    /// The time to shut down is up: hands back every job that has not begun, in order,
-    /// and refuses new ones. They count as abandoned; jobs at a worker go on.
-    pub fn abandon(&mut self) -> impl ExactSizeIterator<Item = Job<T>> + use<T> {
-        self.draining = true;
-        let queue = mem::take(&mut self.queue);
-        self.counts.abandoned += queue.len() as u64;
-        queue.into_iter()
+    /// The time to shut down is up: hands back every task that is not over, in the order in
+    /// which they were submitted, and refuses new ones.
+    pub fn abandon(&mut self) -> impl ExactSizeIterator<Item = Abandoned<T>> + use<T> {
+        self.phase = Phase::Draining;
+        drop(self.timers.take());
+        self.lost.clear();
+        self.telling.clear();
+        for worker in &mut self.workers {
+            match *worker {
+                Worker::Busy(_) => {
+                    *worker = Worker::Overdue;
+                    self.counts.overdue += 1;
+                }
+                Worker::Telling(_) => *worker = Worker::Awake,
+                Worker::Awake | Worker::Asleep | Worker::Overdue => {}
+            }
+        }
+        self.counts.abandoned_running += self.counts.running;
+        self.counts.abandoned_waiting += self.counts.waiting + self.counts.delayed;
+        self.counts.running = 0;
+        self.counts.waiting = 0;
+        self.counts.delayed = 0;
+        let mut entries = self.tasks.take();
+        entries.retain(|entry| entry.task.is_some());
+        entries.sort_unstable_by_key(|entry| entry.number);
+        let abandoned: Vec<_> = entries
+            .into_iter()
+            .filter_map(|entry| {
+                Some(Abandoned {
+                    conn: entry.conn,
+                    begun: matches!(entry.state, State::Running(_)),
+                    task: entry.task?,
+                })
+            })
+            .collect();
+        abandoned.into_iter()
     }
 
     /// Whether new tasks are refused: a worker that finds no job can end.
     pub const fn is_draining(&self) -> bool {
-        self.draining
+        matches!(self.phase, Phase::Draining)
     }
 
-    /// Whether no job waits and none is at a worker.
-    pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.counts.running == 0
+    /// Whether every task is over.
+    pub const fn is_idle(&self) -> bool {
+        self.counts.waiting + self.counts.delayed + self.counts.running == 0
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> DispatchStats {
         DispatchStats {
-            waiting: self.queue.len() as u64,
+            dead_letters: self.dead.len() as u64,
             ..self.counts
         }
     }
 
-    fn release(&mut self, worker: WorkerId) -> Option<ConnId> {
-        let Worker::Busy(conn) = self.worker(worker)? else {
-            debug_assert!(false, "worker {worker} reports a job that it does not have");
+    /// Why a task cannot be taken now, if so.
+    pub(super) const fn refusal(&self) -> Option<Refusal> {
+        if self.is_draining() {
+            Some(Refusal::Draining)
+        } else if self.counts.waiting + self.counts.delayed >= self.limit as u64 {
+            Some(Refusal::QueueFull)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        task: T,
+        options: TaskOptions,
+        tell: bool,
+    ) -> Submitted {
+        let ready = self.tasks.ready();
+        let number = self.counts.submitted;
+        self.counts.submitted += 1;
+        let at = self.tasks.insert(number, conn, task, options, tell);
+        if options.delay.is_zero() || self.phase != Phase::Open {
+            self.counts.waiting += 1;
+            self.tasks.line_up(at);
+        } else {
+            self.counts.delayed += 1;
+            self.timers.insert(at, now.after(options.delay));
+        }
+        Submitted {
+            wake: self.wakes_since(ready) > 0,
+        }
+    }
+
+    /// The delay of a task is over, or the wait between two attempts.
+    fn end_wait(&mut self, at: u32) {
+        self.counts.delayed -= 1;
+        self.counts.waiting += 1;
+        match self.tasks[at].state {
+            State::Delayed => self.tasks.line_up(at),
+            _ => self.tasks.make_ready(at),
+        }
+    }
+
+    /// An attempt has failed. What is to be told if it was the last.
+    fn fail(&mut self, now: Timestamp, at: u32, cause: FailureCause) -> Option<Lost> {
+        *match cause {
+            FailureCause::Failed | FailureCause::Fatal => &mut self.counts.attempts_failed,
+            FailureCause::Panicked => &mut self.counts.panicked,
+            FailureCause::TimedOut => &mut self.counts.timed_out,
+        } += 1;
+        let entry = &mut self.tasks[at];
+        let attempts = entry.options.attempts.unwrap_or(self.attempts);
+        let may_succeed = cause != FailureCause::Fatal && self.phase == Phase::Open;
+        if may_succeed && entry.attempt < attempts {
+            entry.state = State::BackingOff;
+            let wait = self.backoff.wait(entry.attempt);
+            self.counts.retried += 1;
+            self.counts.delayed += 1;
+            self.timers.insert(at, now.after(wait));
             return None;
+        }
+        entry.state = State::Over;
+        self.counts.failed += 1;
+        let lost = Lost {
+            conn: entry.conn,
+            cause,
+            attempts: entry.attempt,
+            tell: entry.tell,
         };
-        self.workers[usize::from(worker.0)] = Worker::Awake;
-        self.counts.running -= 1;
-        Some(conn)
+        if let Some(task) = entry.task.take() {
+            let letter = DeadLetter {
+                id: 0,
+                conn: lost.conn,
+                attempts: lost.attempts,
+                cause,
+                at: now,
+            };
+            let options = entry.options;
+            let dropped = self.dead.add(Buried {
+                letter,
+                task,
+                options,
+            });
+            // Last, since its end is an application's and may panic.
+            self.counts.dead_dropped += u64::from(dropped.is_some());
+        }
+        Some(lost)
+    }
+
+    /// How many sleepers there are for the jobs that have become ready since so many were.
+    pub(super) fn wakes_since(&self, ready: usize) -> usize {
+        let woken = self.asleep.min(ready);
+        self.asleep.min(self.tasks.ready()).saturating_sub(woken)
     }
 
     fn worker(&self, worker: WorkerId) -> Option<Worker> {
@@ -195,8 +476,10 @@ impl<T> fmt::Debug for Dispatcher<T> {
             .field("limit", &self.limit)
             .field("workers", &self.workers.len())
             .field("asleep", &self.asleep)
-            .field("draining", &self.draining)
-            .field("stats", &self.stats())
+            .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
 }
+
+/// As many as there are numbers for.
+const MOST_TASKS: usize = u32::MAX as usize - 2 * u16::MAX as usize;

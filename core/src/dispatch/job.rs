@@ -3,18 +3,23 @@
 use core::fmt;
 
 use crate::id::ConnId;
+use crate::time::Timestamp;
 
-/// A task, and the connection that its outcome is for.
+/// An attempt at a task, for a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Job<T> {
     /// Who handed the task in. The connection may have gone by the time it is done.
     pub conn: ConnId,
-    /// What is to be done.
+    /// What is to be done. The dispatcher has another until that is so.
     pub task: T,
+    /// Which attempt this is, counted from one.
+    pub attempt: u16,
+    /// When the attempt counts as failed, whatever becomes of it.
+    pub deadline: Timestamp,
 }
 
-/// A task was taken into the queue.
+/// A task was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "a worker may have to be woken"]
 #[non_exhaustive]
@@ -51,4 +56,104 @@ impl fmt::Display for Refusal {
             Self::Draining => "the server is shutting down",
         })
     }
+}
+
+/// What work says of an attempt that did not succeed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// Another attempt may succeed.
+    Retry,
+    /// No attempt ever will.
+    Fatal,
+}
+
+/// How a worker came to the end of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttemptEnd {
+    /// The task is done.
+    Done,
+    /// The work says that it failed.
+    Failed(Failure),
+    /// It panicked.
+    Panicked,
+    /// It was given up because its time was over.
+    TimedOut,
+}
+
+/// What an attempt's end means for its task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "the connection has to be told"]
+pub enum Settled<T> {
+    /// It is done.
+    Done {
+        /// The task, which nobody needs any more. To be dropped outside the adapter's lock.
+        task: T,
+        /// Whether the connection is to be told.
+        tell: bool,
+    },
+    /// It will be tried again.
+    Again,
+    /// It was the last attempt.
+    Lost(Lost),
+    /// The attempt had timed out before, and what became of it does not count.
+    Late,
+}
+
+/// A task that has failed for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Lost {
+    /// Who handed it in.
+    pub conn: ConnId,
+    /// How the last attempt failed.
+    pub cause: FailureCause,
+    /// How often it was tried.
+    pub attempts: u16,
+    /// Whether the connection is to be told. Not of what somebody has
+    /// [submitted again](super::Dispatcher::handle_resubmit): it was told already.
+    pub tell: bool,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// The work said that another attempt may succeed.
+    Failed,
+    /// The work said that none will.
+    Fatal,
+    /// It panicked.
+    Panicked,
+    /// It took longer than it may.
+    TimedOut,
+}
+
+impl FailureCause {
+    /// Its name in logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Fatal => "fatal",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// A task that the dispatcher gives up at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Abandoned<T> {
+    /// Who handed it in.
+    pub conn: ConnId,
+    /// The task.
+    pub task: T,
+    /// Whether a worker is at it, and may yet finish it.
+    pub begun: bool,
 }

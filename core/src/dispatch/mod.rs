@@ -1,16 +1,26 @@
 //! Worker dispatch: tasks that connections hand in, and the workers that run
-//! them. Owns the queue between them, who is busy with what, and the counts; knows
-//! neither what a task is nor what became of it: the adapter runs it and takes the
-//! outcome to the connection's shard.
-//!
-//! Each job is handed out once. Trying again, trying later and setting aside what
-//! keeps failing would live here, between [`Dispatcher::handle_panic`] and the queue.
+//! them. Owns what lies between: order, delays, attempts, time-outs, what has failed for good,
+//! who is busy with what, and the counts. Knows neither what a task is nor what came out of it:
+//! the adapter runs it and takes the outcome to the connection's shard.
 
+mod backoff;
+mod dead;
 mod dispatcher;
 mod job;
+mod options;
+mod tasks;
+mod timers;
 
+#[cfg(test)]
+mod compare;
+#[cfg(test)]
+mod naive;
 #[cfg(test)]
 mod tests;
 
+pub use dead::DeadLetter;
 pub use dispatcher::Dispatcher;
-pub use job::{Job, Refusal, Refused, Submitted};
+pub use job::{
+    Abandoned, AttemptEnd, Failure, FailureCause, Job, Lost, Refusal, Refused, Settled, Submitted,
+};
+pub use options::{TaskOptions, TaskOrder};

@@ -2,7 +2,7 @@
 
 /// Where a frame stands among those that wait for one connection: control
 /// frames first, then data by priority, then whatever must come behind all data.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Rank(u16);
 
 impl Rank {
@@ -16,6 +16,20 @@ impl Rank {
     /// Data of this priority; the smaller the more urgent.
     pub(crate) const fn data(priority: u8) -> Self {
         Self(FIRST_DATA + priority as u16)
+    }
+
+    /// The rank right behind this one.
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The priority of data; none for what is not data.
+    pub(crate) const fn priority(self) -> Option<u8> {
+        if self.is_data() {
+            Some((self.0 - FIRST_DATA) as u8)
+        } else {
+            None
+        }
     }
 
     pub(crate) const fn is_data(self) -> bool {

@@ -6,9 +6,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::Rank;
+use super::label::{Born, Key, Label};
+use super::rank::Rank;
 use super::run::{RUN, Run};
 use crate::buffers::Buffers;
+use crate::time::Timestamp;
 use crate::wire::header::{Tag, encode_unmasked};
 use crate::wire::opcode::Opcode;
 
@@ -21,10 +23,11 @@ pub(crate) struct FrameId(pub(crate) u32);
 pub(super) const INLINE: usize = 4 << 10;
 /// A frame that nobody shares must be copied in any case, so it goes into a run
 /// up to this length.
-const INLINE_OWNED: usize = RUN / 2;
+const INLINE_OWNED: usize = RUN / 4;
 /// Empty runs kept for the next burst.
 pub(super) const SPARE_RUNS: usize = 64;
 const NO_BODY: u32 = u32::MAX;
+const NO_TERM: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
@@ -37,6 +40,9 @@ struct Record {
     /// Where the payload is if it is not in the run.
     body: u32,
     refs: u32,
+    born: Born,
+    /// Where its deadline and its key are, if it has any.
+    term: u32,
     rank: Rank,
     /// Bytes of frame header in front of the payload.
     header: u8,
@@ -44,7 +50,14 @@ struct Record {
     shared: bool,
 }
 
-const _: () = assert!(size_of::<Record>() == 28);
+const _: () = assert!(size_of::<Record>() == 36);
+
+/// What few frames have, so that the others need no room for it.
+#[derive(Clone, Copy, Debug)]
+struct Term {
+    deadline: Option<Timestamp>,
+    key: Option<Key>,
+}
 
 /// A payload that is not in a run.
 #[derive(Debug)]
@@ -83,6 +96,8 @@ pub(crate) struct Store {
     packed: Vec<u8>,
     free_bodies: Vec<u32>,
     body_bytes: u64,
+    terms: Vec<Term>,
+    free_terms: Vec<u32>,
 }
 
 impl Store {
@@ -99,13 +114,20 @@ impl Store {
             packed: Vec::new(),
             free_bodies: Vec::new(),
             body_bytes: 0,
+            terms: Vec::new(),
+            free_terms: Vec::new(),
         }
     }
 
     /// Encodes an unmasked frame around a payload that is copied. The caller
     /// holds the one reference to it.
-    pub(crate) fn encode(&mut self, rank: Rank, opcode: Opcode, payload: &[u8]) -> FrameId {
-        self.encode_parts(rank, opcode, [payload, &[]])
+    pub(crate) fn encode(
+        &mut self,
+        label: impl Into<Label>,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> FrameId {
+        self.encode_parts(label, opcode, [payload, &[]])
     }
 
     /// [`encode`](Self::encode) with a payload in two parts.
@@ -114,18 +136,18 @@ impl Store {
     //# in Section 5.2.
     pub(crate) fn encode_parts(
         &mut self,
-        rank: Rank,
+        label: impl Into<Label>,
         tag: impl Into<Tag>,
         parts: [&[u8]; 2],
     ) -> FrameId {
-        let tag = tag.into();
+        let (label, tag) = (&label.into(), tag.into());
         let len = parts[0].len() + parts[1].len();
         if len > INLINE_OWNED {
             let body = self.own(&parts);
-            return self.encode_body(rank, tag, body);
+            return self.encode_body(label, tag, body);
         }
         let (header, n) = encode_unmasked(tag, len);
-        let id = self.append(rank, [&header[..n], parts[0], parts[1]], NO_BODY, 0);
+        let id = self.append(label, [&header[..n], parts[0], parts[1]], NO_BODY, 0);
         self.records[id.0 as usize].header = n as u8;
         id
     }
@@ -133,14 +155,14 @@ impl Store {
     /// Encodes an unmasked frame around a payload that others share.
     pub(crate) fn encode_shared(
         &mut self,
-        rank: Rank,
+        label: impl Into<Label>,
         tag: impl Into<Tag>,
         payload: &Bytes,
     ) -> FrameId {
         if payload.len() <= INLINE {
-            return self.encode_parts(rank, tag, [payload, &[]]);
+            return self.encode_parts(label, tag, [payload, &[]]);
         }
-        self.encode_body(rank, tag.into(), Body::Shared(payload.clone()))
+        self.encode_body(&label.into(), tag.into(), Body::Shared(payload.clone()))
     }
 
     /// Encodes what is to take a data frame's place: its payload in a form that
@@ -150,7 +172,9 @@ impl Store {
         id: FrameId,
         pack: impl FnOnce([&[u8]; 2], &mut Vec<u8>) -> bool,
     ) -> Option<FrameId> {
-        let Record { rank, header, .. } = self.records[id.0 as usize];
+        let Record {
+            rank, header, born, ..
+        } = self.records[id.0 as usize];
         let mut packed = core::mem::take(&mut self.packed);
         let (inline, body) = self.bytes(id);
         let opcode = Opcode::from_bits(*inline.first()? & 0x0F).ok()?;
@@ -158,6 +182,9 @@ impl Store {
         let has_packed = pack(parts, &mut packed);
         let tag = Tag::compressed(opcode);
         let frame = has_packed.then(|| self.encode_parts(rank, tag, [&packed, &[]]));
+        if let Some(frame) = frame {
+            self.records[frame.0 as usize].born = born;
+        }
         packed.clear();
         packed.shrink_to(RUN);
         self.packed = packed;
@@ -181,13 +208,14 @@ impl Store {
     }
 
     /// Takes bytes that are encoded already: frames, or an HTTP answer.
-    pub(crate) fn adopt(&mut self, rank: Rank, bytes: &[u8]) -> FrameId {
+    pub(crate) fn adopt(&mut self, label: impl Into<Label>, bytes: &[u8]) -> FrameId {
+        let label = &label.into();
         if bytes.len() > INLINE_OWNED {
             let body = self.own(&[bytes]);
             let body = self.keep(body);
-            return self.append(rank, [&[]; 3], body, bytes.len());
+            return self.append(label, [&[]; 3], body, bytes.len());
         }
-        self.append(rank, [bytes, &[], &[]], NO_BODY, 0)
+        self.append(label, [bytes, &[], &[]], NO_BODY, 0)
     }
 
     pub(crate) fn retain(&mut self, id: FrameId) {
@@ -202,9 +230,16 @@ impl Store {
             return;
         }
         let Record {
-            run, inline, body, ..
+            run,
+            inline,
+            body,
+            term,
+            ..
         } = *record;
         self.free_records.push(id.0);
+        if term != NO_TERM {
+            self.free_terms.push(term);
+        }
         if body != NO_BODY {
             let nothing = Body::Owned(Vec::new());
             let bytes = core::mem::replace(&mut self.bodies[body as usize], nothing);
@@ -223,6 +258,32 @@ impl Store {
 
     pub(crate) fn rank(&self, id: FrameId) -> Rank {
         self.records[id.0 as usize].rank
+    }
+
+    /// How many microseconds ago the frame was published, roughly.
+    pub(crate) fn age(&self, id: FrameId, now: Timestamp) -> u64 {
+        self.records[id.0 as usize].born.age(now)
+    }
+
+    /// Whether the frame is not to be sent any more.
+    pub(crate) fn is_expired(&self, id: FrameId, now: Timestamp) -> bool {
+        let deadline = self.term(id).and_then(|term| term.deadline);
+        deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// What the frame is news of.
+    pub(crate) fn key(&self, id: FrameId) -> Option<Key> {
+        self.term(id)?.key
+    }
+
+    /// Whether any frame has a deadline or a key.
+    pub(crate) fn has_terms(&self) -> bool {
+        self.terms.len() > self.free_terms.len()
+    }
+
+    fn term(&self, id: FrameId) -> Option<&Term> {
+        // Out of range where there is none.
+        self.terms.get(self.records[id.0 as usize].term as usize)
     }
 
     /// The frame's bytes: what stands in its run, and the payload where that is elsewhere.
@@ -263,11 +324,11 @@ impl Store {
         self.records.len() - self.free_records.len()
     }
 
-    fn encode_body(&mut self, rank: Rank, tag: Tag, payload: Body) -> FrameId {
+    fn encode_body(&mut self, label: &Label, tag: Tag, payload: Body) -> FrameId {
         let (header, n) = encode_unmasked(tag, payload.len());
         let len = payload.len();
         let body = self.keep(payload);
-        let id = self.append(rank, [&header[..n], &[], &[]], body, len);
+        let id = self.append(label, [&header[..n], &[], &[]], body, len);
         self.records[id.0 as usize].header = n as u8;
         id
     }
@@ -275,7 +336,7 @@ impl Store {
     fn own(&mut self, parts: &[&[u8]]) -> Body {
         let mut body = self
             .spare_bodies
-            .take(parts.iter().map(|part| part.len()).sum());
+            .take_for(parts.iter().map(|part| part.len()).sum());
         for part in parts {
             body.extend_from_slice(part);
         }
@@ -292,7 +353,7 @@ impl Store {
         (self.bodies.len() - 1) as u32
     }
 
-    fn append(&mut self, rank: Rank, parts: [&[u8]; 3], body: u32, body_len: usize) -> FrameId {
+    fn append(&mut self, label: &Label, parts: [&[u8]; 3], body: u32, body_len: usize) -> FrameId {
         let inline = parts.iter().map(|part| part.len()).sum();
         let (run, offset) = self.room_for(inline);
         let bytes = &mut self.runs[run as usize].bytes;
@@ -307,7 +368,9 @@ impl Store {
             len: inline + body_len as u32,
             body,
             refs: 1,
-            rank,
+            born: Born::new(label.born),
+            term: self.keep_term(label),
+            rank: label.rank,
             header: 0,
             shared: false,
         };
@@ -320,6 +383,20 @@ impl Store {
         };
         self.enter_run(run, id, inline);
         FrameId(id)
+    }
+
+    fn keep_term(&mut self, label: &Label) -> u32 {
+        let &Label { deadline, key, .. } = label;
+        if deadline.is_none() && key.is_none() {
+            return NO_TERM;
+        }
+        let term = Term { deadline, key };
+        if let Some(free) = self.free_terms.pop() {
+            self.terms[free as usize] = term;
+            return free;
+        }
+        self.terms.push(term);
+        (self.terms.len() - 1) as u32
     }
 
     fn enter_run(&mut self, run: u32, id: u32, inline: u32) {

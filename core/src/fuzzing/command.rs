@@ -1,6 +1,6 @@
 //! Fuzzes the commands of the rooms application against a reading by the first colon.
 
-use crate::command::{Command, MAX_ROOM_NAME, is_room_name};
+use crate::command::{Command, MAX_KEY, MAX_ROOM_NAME, is_room_name};
 
 /// Any bytes as a message of a client.
 ///
@@ -16,7 +16,17 @@ pub fn command(data: &[u8]) {
     let expected = match (verb, colon) {
         (b"join", _) => Command::Join(text),
         (b"leave", _) => Command::Leave,
-        (b"msg", _) => Command::Publish(text),
+        ([b'm', b's', b'g', how @ ..], Some(_)) => {
+            let receipt = how.last() == Some(&b'?');
+            let how = &how[..how.len() - usize::from(receipt)];
+            let has_key = how.first() == Some(&b'#') && (2..=MAX_KEY + 1).contains(&how.len());
+            if how.is_empty() || has_key {
+                let key = how.get(1..);
+                Command::Publish { text, key, receipt }
+            } else {
+                Command::Other(data)
+            }
+        }
         (b"task", _) => Command::Task(text),
         _ => Command::Other(data),
     };

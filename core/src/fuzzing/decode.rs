@@ -97,7 +97,7 @@ pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = 
                 )),
                 Some(Event::Ping(range)) => said.push(Said::Ping(there(range))),
                 Some(Event::Pong(range)) => said.push(Said::Pong(there(range))),
-                Some(Event::Close(code)) => {
+                Some(Event::Close(code, _)) => {
                     said.push(Said::Close(code.map(|code| code.get())));
                     return (said, None);
                 }

@@ -36,6 +36,9 @@ pub(super) fn check(head: &[u8], config: &Config) {
     };
     let lines = request.header("sec-websocket-extensions");
     let lists: Option<Vec<Vec<Element>>> = lines.map(read).collect();
+    // Where there is a list, it has an element.
+    let is_there = request.header("sec-websocket-extensions").next().is_some();
+    let lists = lists.filter(|lists| !is_there || lists.iter().any(|list| !list.is_empty()));
     match decide(&request, config) {
         Err(HandshakeError::Extensions) => assert!(lists.is_none(), "it is well-formed"),
         Ok(Decision::Upgrade(upgrade)) => {

@@ -29,6 +29,7 @@ pub fn handshake(data: &[u8]) {
     let config = Config::builder()
         .max_head(512)
         .max_headers(12)
+        .subprotocols(SERVED.map(Into::into).to_vec())
         .compression(true);
     let config = config.build().expect("in range");
     let data = &data[..data.len().min(700)];
@@ -49,8 +50,10 @@ pub fn handshake(data: &[u8]) {
     if let Some(Ok((Decision::Upgrade(upgrade), len))) = first {
         let head = core::str::from_utf8(&data[..len]).map(ToString::to_string);
         let head = head.unwrap_or_else(|_| data[..len].iter().copied().map(char::from).collect());
-        let key = read_again(&head);
+        let (key, offers) = read_again(&head);
         assert_eq!(upgrade.accept, naive_accept(&key).as_bytes());
+        let place = |name: &&str| offers.iter().position(|offer| offer == name);
+        assert_eq!(upgrade.subprotocol, SERVED.iter().find_map(place));
     }
 }
 
@@ -63,8 +66,9 @@ fn verdict(bytes: &[u8], config: &Config) -> Verdict {
     }
 }
 
-/// Reads a head that was upgraded, by splitting it; says its key.
-fn read_again(head: &str) -> String {
+/// Reads a head that was upgraded, by splitting it; says its key, and the subprotocols
+/// that it offers.
+fn read_again(head: &str) -> (String, Vec<String>) {
     let head = head.trim_start_matches("\r\n");
     let head = head
         .strip_suffix("\r\n\r\n")
@@ -109,11 +113,25 @@ fn read_again(head: &str) -> String {
     let keys = all("sec-websocket-key");
     assert_eq!(keys.len(), 1);
     assert_eq!((keys[0].len(), keys[0].ends_with("==")), (24, true));
-    keys[0].to_string()
+    let mut offers: Vec<String> = Vec::new();
+    for offer in all("sec-websocket-protocol").join(",").split(',') {
+        let offer = offer.trim_ascii().to_string();
+        assert!(!offers.contains(&offer), "{offer} is offered twice");
+        if !offer.is_empty() {
+            assert!(
+                offer
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && !SEPARATORS.contains(&b))
+            );
+            offers.push(offer);
+        }
+    }
+    assert_eq!(offers.is_empty(), all("sec-websocket-protocol").is_empty());
+    (keys[0].to_string(), offers)
 }
 
-/// Base64 by bits.
-fn naive_accept(key: &str) -> String {
+/// `Sec-WebSocket-Accept`, its base64 by bits.
+pub(super) fn naive_accept(key: &str) -> String {
     let digest = Sha1::new()
         .chain_update(key)
         .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
@@ -135,3 +153,7 @@ fn naive_accept(key: &str) -> String {
     };
     bits.chunks(6).map(digit).chain(['=']).collect()
 }
+
+const SERVED: [&str; 2] = ["chat.v2", "chat"];
+/// What a token has none of (RFC 2616 §2.2).
+const SEPARATORS: &[u8] = b"()<>@,;:\\\"/[]?={} \t";

@@ -3,6 +3,7 @@
 //! them with what fuzzing has found worth keeping.
 
 mod block;
+mod client;
 mod command;
 mod decode;
 mod differential;
@@ -18,6 +19,7 @@ mod rooms;
 mod session;
 mod stream;
 
+pub use client::client;
 pub use command::command;
 pub use decode::decode;
 pub use differential::differential;
@@ -33,12 +35,13 @@ use reader::Reader;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
     ("handshake", handshake),
     ("command", command),
+    ("client", client),
     ("queue", queue),
     ("rooms", rooms),
     ("session", session),

@@ -1,9 +1,11 @@
 //! Fuzzes the priority queue against its oracle.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Reader;
 use crate::testing::queue::{Control, Op, check};
+use crate::{Qos, WhenFull};
 
 /// Bytes as limits, and then as things done to a queue.
 ///
@@ -13,17 +15,19 @@ pub fn queue(data: &[u8]) {
     let mut input = Reader::new(data);
     let messages = 1 + input.below(32) as u32;
     let bytes = 1 + u32::from(input.short());
+    let starvation = (u16::from(input.byte() % 8), input.byte().into());
     let mut ops = Vec::new();
     while !input.is_empty() && ops.len() < MOST_OPS {
         ops.push(op(&mut input));
     }
-    check(messages, bytes, &ops);
+    check(messages, bytes, starvation, &ops);
 }
 
 fn op(input: &mut Reader<'_>) -> Op {
-    match input.below(16) {
-        0..=5 => Op::Push(input.byte() % 4, input.below(200)),
-        6 => Op::Push(input.byte(), usize::from(input.short())),
+    match input.below(19) {
+        0..=3 => Op::Push((input.byte() % 4).into(), input.below(200)),
+        4 | 5 => Op::Push(qos(input), input.below(200)),
+        6 => Op::Push(input.byte().into(), usize::from(input.short())),
         7 => Op::Control(Control::Ping, input.below(126)),
         8 => Op::Control(Control::Pong, input.below(126)),
         9 => Op::Control(Control::Close, input.below(126)),
@@ -32,8 +36,28 @@ fn op(input: &mut Reader<'_>) -> Op {
         12 => Op::Offer(usize::from(input.short())),
         13 => Op::Transmitted(255),
         14 => Op::Transmitted(input.byte()),
+        15 | 16 => Op::Pass(input.byte().into()),
+        17 => Op::Expire,
         _ => Op::Discard(input.flag()),
     }
 }
 
+fn qos(input: &mut Reader<'_>) -> Qos {
+    let mut qos = Qos::new(input.byte() % 4).when_full(WHEN_FULL[input.below(5)]);
+    if input.flag() {
+        qos = qos.ttl(Duration::from_micros(input.byte().into()));
+    }
+    if input.flag() {
+        qos = qos.key((input.byte() % 3).into());
+    }
+    qos
+}
+
+const WHEN_FULL: [WhenFull; 5] = [
+    WhenFull::MakeRoom,
+    WhenFull::Refuse,
+    WhenFull::EvictOldest,
+    WhenFull::Conflate,
+    WhenFull::Close,
+];
 const MOST_OPS: usize = 400;

@@ -7,13 +7,16 @@ mod words;
 mod world;
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Reader;
 use crate::command;
 use crate::config::{Config, ConfigBuilder};
 use crate::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
+use crate::dispatch::FailureCause;
 use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
 use crate::id::WorkerId;
+use crate::queue::WhenFull;
 use world::World;
 
 /// Bytes as a server's configuration, and then as what happens to it.
@@ -50,6 +53,9 @@ pub fn session(data: &[u8]) {
                 Outside::Everyone
             },
             exclude_sender: flags & 16 != 0,
+            when_full: WHEN_FULL[usize::from(flags >> 6)],
+            ttl: (flags >> 6 == 1).then_some(Duration::from_millis(500)),
+            ..Rooms::default()
         };
         World::new(&config, rooms, habits).run(&mut input);
     } else {
@@ -70,6 +76,13 @@ fn with_compression(config: ConfigBuilder, how: u8) -> ConfigBuilder {
 
 /// What one connection needs that keeps both contexts.
 const CONTEXTS: usize = DEFLATER_BYTES + INFLATER_BYTES;
+
+const WHEN_FULL: [WhenFull; 4] = [
+    WhenFull::MakeRoom,
+    WhenFull::EvictOldest,
+    WhenFull::Conflate,
+    WhenFull::Close,
+];
 
 /// An application, and what a session knows of it.
 trait App: Handler + Copy {
@@ -94,7 +107,10 @@ impl App for Rooms {
     fn end(task: Self::Task, choice: u8) -> TaskEnd<Self> {
         match choice % 4 {
             0 => TaskEnd::Refused(task),
-            1 => TaskEnd::Failed,
+            1 => TaskEnd::Failed {
+                cause: FailureCause::Panicked,
+                attempts: 1,
+            },
             _ => TaskEnd::Done(task.run(WorkerId(choice.into()))),
         }
     }
@@ -103,7 +119,7 @@ impl App for Rooms {
 /// What a client may say.
 fn phrase(input: &mut Reader<'_>) -> Vec<u8> {
     let long = [b'x'; command::MAX_ROOM_NAME + 1];
-    let (verb, text): (&[u8], &[u8]) = match input.below(18) {
+    let (verb, text): (&[u8], &[u8]) = match input.below(19) {
         0..=2 => (b"join:", &[b"abcdefgh"[input.below(8)]]),
         3 => (b"join:", &long[input.below(2)..]),
         4 => (b"join:", b""),
@@ -118,9 +134,10 @@ fn phrase(input: &mut Reader<'_>) -> Vec<u8> {
             return alloc::vec![b'y'; len];
         }
         15 => (b"msg:", b""),
+        16 => (b"msg#news?:", b""),
         verb => {
             let numbers = numbers(usize::from(input.short()) % 600);
-            let verb: &[u8] = if verb == 16 { b"msg:" } else { b"" };
+            let verb: &[u8] = if verb == 17 { b"msg:" } else { b"" };
             return [verb, &numbers].concat();
         }
     };

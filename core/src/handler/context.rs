@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::Handler;
 use crate::CloseCode;
+use crate::dispatch::TaskOptions;
 use crate::id::ConnId;
+use crate::queue::Qos;
 use crate::shard::{Engine, Here, Op};
 use crate::wire::opcode::Kind;
 
@@ -45,23 +47,25 @@ impl<'a, H: Handler> Context<'a, H> {
         self.engine.room_of(self.at)
     }
 
-    /// Queues a message for this connection. The smaller the priority, the more urgent.
-    pub fn reply(&mut self, kind: Kind, priority: u8, payload: &[u8]) {
-        self.reply_parts(kind, priority, payload, &[]);
+    /// Queues a message for this connection. A number stands for a [`Qos`] of
+    /// this priority: the smaller, the more urgent.
+    pub fn reply(&mut self, kind: Kind, qos: impl Into<Qos>, payload: &[u8]) {
+        self.reply_parts(kind, qos, payload, &[]);
     }
 
     /// Queues a message that consists of two parts for this connection.
-    pub fn reply_parts(&mut self, kind: Kind, priority: u8, first: &[u8], second: &[u8]) {
+    pub fn reply_parts(&mut self, kind: Kind, qos: impl Into<Qos>, first: &[u8], second: &[u8]) {
+        let qos = qos.into();
         let later = |_| Op::Reply {
             kind,
-            priority,
+            qos,
             payload: Bytes::from([first, second].concat()),
         };
         if self.engine.is_parked(self.at) {
             self.engine.defer(self.at, later(()));
-        } else if let Err(wait) =
-            self.engine
-                .reply(self.at, self.here, kind, priority, [first, second])
+        } else if let Err(wait) = self
+            .engine
+            .reply(self.at, self.here, kind, qos, [first, second])
         {
             self.engine.park(self.at, wait, Some(later(())));
         }
@@ -88,23 +92,30 @@ impl<'a, H: Handler> Context<'a, H> {
     }
 
     /// Says something to every member of a room, this connection among them if
-    /// it is one and not to be left out.
+    /// it is one and not to be left out. How it is to be treated at their queues
+    /// is for this message to say: rooms have no rules of their own.
     pub fn publish(
         &mut self,
         room: &[u8],
         kind: Kind,
-        priority: u8,
+        qos: impl Into<Qos>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        self.publish_to(Some(room), kind, priority, payload, exclude_sender);
+        self.publish_to(Some(room), kind, qos.into(), payload, exclude_sender);
     }
 
     /// [`publish`](Self::publish) to the room the connection joined first;
     /// nothing if it is in none.
-    pub fn publish_here(&mut self, kind: Kind, priority: u8, payload: &[u8], exclude_sender: bool) {
+    pub fn publish_here(
+        &mut self,
+        kind: Kind,
+        qos: impl Into<Qos>,
+        payload: &[u8],
+        exclude_sender: bool,
+    ) {
         if let Some(room) = self.room().cloned() {
-            self.publish_to(Some(&room), kind, priority, payload, exclude_sender);
+            self.publish_to(Some(&room), kind, qos.into(), payload, exclude_sender);
         }
     }
 
@@ -112,20 +123,25 @@ impl<'a, H: Handler> Context<'a, H> {
     pub fn broadcast_all(
         &mut self,
         kind: Kind,
-        priority: u8,
+        qos: impl Into<Qos>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        self.publish_to(None, kind, priority, payload, exclude_sender);
+        self.publish_to(None, kind, qos.into(), payload, exclude_sender);
     }
 
     /// Gives a task to the workers. Its end comes to
     /// [`Handler::on_outcome`].
     pub fn submit(&mut self, task: H::Task) {
+        self.submit_with(task, TaskOptions::new());
+    }
+
+    /// [`submit`](Self::submit) with a delay, or an order, attempts or a time-out of its own.
+    pub fn submit_with(&mut self, task: H::Task, options: TaskOptions) {
         if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, Op::Submit(task));
+            self.engine.defer(self.at, Op::Submit(task, options));
         } else {
-            self.engine.submit(self.at, task);
+            self.engine.submit(self.at, task, options);
         }
     }
 
@@ -143,14 +159,14 @@ impl<'a, H: Handler> Context<'a, H> {
         &mut self,
         room: Option<&[u8]>,
         kind: Kind,
-        priority: u8,
+        qos: Qos,
         payload: &[u8],
         exclude_sender: bool,
     ) {
         let later = || Op::Publish {
             room: room.map(Bytes::copy_from_slice),
             kind,
-            priority,
+            qos,
             payload: Bytes::copy_from_slice(payload),
             exclude_sender,
         };
@@ -158,7 +174,7 @@ impl<'a, H: Handler> Context<'a, H> {
             self.engine.defer(self.at, later());
         } else if let Err(wait) =
             self.engine
-                .publish(self.at, room, kind, priority, payload, exclude_sender)
+                .publish(self.at, room, kind, qos, payload, exclude_sender)
         {
             self.engine.park(self.at, wait, Some(later()));
         }

@@ -16,7 +16,7 @@ impl Handler for Echo {
     const OVERFLOW: Overflow = Overflow::Wait;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

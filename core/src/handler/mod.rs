@@ -3,12 +3,15 @@
 
 mod context;
 mod echo;
+mod outcome;
 mod rooms;
 
 pub use context::Context;
 pub use echo::Echo;
+pub use outcome::Outcome;
 pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
 
+use crate::dispatch::FailureCause;
 use crate::handshake::Request;
 use crate::id::ConnId;
 use crate::stats::CloseCause;
@@ -23,13 +26,14 @@ use crate::wire::opcode::Kind;
 pub trait Handler: Sized {
     /// What the application keeps for each connection.
     type State;
-    /// Work for a worker.
-    type Task: Send;
+    /// Work for a worker. The dispatcher keeps one until it is over and gives workers clones, so
+    /// what is big belongs behind an `Arc` or into `Bytes`.
+    type Task: Clone + Send;
     /// What a worker made of it.
     type Outcome: Send;
 
-    /// What becomes of a message for a connection whose queue is full of
-    /// nothing less urgent.
+    /// What becomes of a connection's answers to itself for which its queue has
+    /// no room.
     const OVERFLOW: Overflow = Overflow::Refuse;
 
     /// Decides on a request that is a valid upgrade.
@@ -48,20 +52,30 @@ pub trait Handler: Sized {
         let _ = (id, state, cause);
     }
 
-    /// Takes the end of a task that the connection submitted. Not called if
+    /// Takes the end of a task that the connection submitted, once a task. Not called if
     /// the connection has ended meanwhile; that is counted.
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let _ = (ctx, end);
     }
+
+    /// Learns what became of a publication of the connection that asked for a
+    /// [receipt](crate::Qos::receipt), once every shard with members has queued
+    /// it for them. Not called if the connection has ended meanwhile, or a shard
+    /// has failed that had to do with it.
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+        let _ = (ctx, ticket, outcome);
+    }
 }
 
-/// What becomes of a message for a connection whose queue is full.
+/// What becomes of a connection's answers to itself for which its queue has no
+/// room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overflow {
-    /// It is refused, and counted.
+    /// What [`Qos::when_full`](crate::Qos::when_full) says.
     Refuse,
-    /// A connection's answers to itself wait, and it is not read until its queue
-    /// has drained. What others send to it is refused.
+    /// They wait, and the connection is not read until its queue has drained;
+    /// unless one is to [close](crate::WhenFull::Close) it. For what others send
+    /// to it stands what they say.
     Wait,
 }
 
@@ -73,9 +87,46 @@ pub enum Verdict<S> {
     Accept {
         /// What the application keeps for the connection.
         state: S,
+        /// Which subprotocol it speaks.
+        subprotocol: Subprotocol,
     },
     /// Answer with this HTTP status, 400 to 599.
     Refuse(u16),
+}
+
+impl<S> Verdict<S> {
+    /// Upgrade it, with the subprotocol that the settings of the server choose.
+    pub const fn accept(state: S) -> Self {
+        Self::Accept {
+            state,
+            subprotocol: Subprotocol::Listed,
+        }
+    }
+}
+
+/// Which of the subprotocols that a client offers it gets (RFC 6455 §4.2.2).
+/// Whatever this says, none but those can be chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Subprotocol {
+    /// The first of [`Config::subprotocols`](crate::Config::subprotocols) that
+    /// the client offers; none if it offers none of them.
+    #[default]
+    Listed,
+    /// The one at this place in [`Request::subprotocols`]; none if there are not so many.
+    Offered(usize),
+    /// None. The connection is upgraded all the same; a client that insists leaves.
+    None,
+}
+
+impl Subprotocol {
+    /// The place in [`Request::subprotocols`], given that of the listed one.
+    pub(crate) const fn place(self, listed: Option<usize>) -> Option<usize> {
+        match self {
+            Self::Listed => listed,
+            Self::Offered(place) => Some(place),
+            Self::None => None,
+        }
+    }
 }
 
 /// A data message as a peer sent it.
@@ -94,8 +145,13 @@ pub enum TaskEnd<H: Handler> {
     Done(H::Outcome),
     /// The dispatcher did not take it; here it is again.
     Refused(H::Task),
-    /// The worker that ran it panicked.
-    Failed,
+    /// It was tried as often as it may be.
+    Failed {
+        /// How the last attempt failed.
+        cause: FailureCause,
+        /// How many there were.
+        attempts: u16,
+    },
 }
 
 impl<H: Handler> core::fmt::Debug for TaskEnd<H> {
@@ -103,7 +159,7 @@ impl<H: Handler> core::fmt::Debug for TaskEnd<H> {
         f.write_str(match self {
             Self::Done(_) => "Done",
             Self::Refused(_) => "Refused",
-            Self::Failed => "Failed",
+            Self::Failed { .. } => "Failed",
         })
     }
 }

@@ -3,13 +3,18 @@
 //! at most.
 
 use alloc::vec::Vec;
+use core::hash::BuildHasher;
+use core::time::Duration;
 
 use bytes::Bytes;
+use foldhash::fast::FixedState;
 
-use super::{Context, Handler, Message, TaskEnd, Verdict};
+use super::{Context, Handler, Message, Outcome, TaskEnd, Verdict};
 use crate::command::{Command, answer, is_room_name, priority};
+use crate::dispatch::{TaskOptions, TaskOrder};
 use crate::handshake::Request;
 use crate::id::WorkerId;
+use crate::queue::{Qos, WhenFull};
 use crate::wire::opcode::Kind;
 
 /// The rooms-and-tasks application.
@@ -19,6 +24,12 @@ pub struct Rooms {
     pub outside: Outside,
     /// Whether the sender of `msg:` is left out.
     pub exclude_sender: bool,
+    /// Which tasks wait for which.
+    pub task_order: TaskOrder,
+    /// What a message to a room does at a full queue.
+    pub when_full: WhenFull,
+    /// How long a message to a room is worth sending, if not for ever.
+    pub ttl: Option<Duration>,
 }
 
 /// Where `msg:` goes from a connection in no room.
@@ -57,13 +68,23 @@ impl RoomTask {
     }
 }
 
+impl Rooms {
+    /// How what is said in a room is treated.
+    fn qos(&self, priority: u8) -> Qos {
+        Qos {
+            ttl: self.ttl,
+            ..Qos::new(priority).when_full(self.when_full)
+        }
+    }
+}
+
 impl Handler for Rooms {
     type State = ();
     type Task = RoomTask;
     type Outcome = RoomOutcome;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::Accept { state: () }
+        Verdict::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
@@ -87,23 +108,48 @@ impl Handler for Rooms {
                 ctx.leave(&room);
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, &room);
             }
-            Command::Publish(text) => {
+            Command::Publish { text, key, receipt } => {
+                let mut qos = self.qos(priority::PUBLICATION);
+                // Whoever finds two keys of one number disturbs the room no more
+                // than by using one key for both.
+                qos.key = key.map(|key| FixedState::default().hash_one(key));
+                qos.receipt = receipt.then_some(kind as u64);
                 if ctx.room().is_some() {
-                    ctx.publish_here(kind, priority::PUBLICATION, text, self.exclude_sender);
+                    ctx.publish_here(kind, qos, text, self.exclude_sender);
                 } else if self.outside == Outside::Everyone {
-                    ctx.broadcast_all(kind, priority::PUBLICATION, text, self.exclude_sender);
+                    ctx.broadcast_all(kind, qos, text, self.exclude_sender);
+                } else if receipt {
+                    ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                 }
             }
             Command::Task(text) => {
-                ctx.submit(RoomTask {
-                    kind,
-                    text: Bytes::copy_from_slice(text),
-                });
+                let text = Bytes::copy_from_slice(text);
+                let options = TaskOptions::new().order(self.task_order);
+                ctx.submit_with(RoomTask { kind, text }, options);
             }
             Command::Other(text) => {
                 ctx.reply_parts(kind, priority::ECHO, answer::ECHO, text);
             }
         }
+    }
+
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+        let kind = if ticket == Kind::Text as u64 {
+            Kind::Text
+        } else {
+            Kind::Binary
+        };
+        let Outcome {
+            members,
+            queued,
+            refused,
+            evicted,
+            conflated,
+            expired,
+        } = outcome;
+        let numbers =
+            alloc::format!("{members},{queued},{refused},{evicted},{conflated},{expired}");
+        ctx.reply_parts(kind, priority::OUTCOME, answer::SENT, numbers.as_bytes());
     }
 
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
@@ -115,13 +161,13 @@ impl Handler for Rooms {
                 ctx.reply_parts(kind, priority::OUTCOME, &by, &text);
                 if ctx.room().is_some() {
                     let told = [answer::ROOM_BROADCAST, &text[..]].concat();
-                    ctx.publish_here(kind, priority::ROOM_OUTCOME, &told, false);
+                    ctx.publish_here(kind, self.qos(priority::ROOM_OUTCOME), &told, false);
                 }
             }
             TaskEnd::Refused(RoomTask { kind, .. }) => {
                 ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
             }
-            TaskEnd::Failed => ctx.reply(Kind::Text, priority::ERROR, answer::TASK_FAILED),
+            TaskEnd::Failed { .. } => ctx.reply(Kind::Text, priority::ERROR, answer::TASK_FAILED),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Owns the decision on a request (RFC 6455 §4.2). Who may connect by origin is
-//! for `origin` to say, what a key is for `key`, what is written back for `response`.
+//! for `origin` to say, what a key is for `key`, which subprotocol is spoken for
+//! `subprotocol`, what is written back for `response`.
 
 use super::extension::{Extension, Malformed};
 use super::key::{ACCEPT_LEN, accept_key, is_key};
 use super::origin;
 use super::pages::Page;
 use super::request::Request;
-use super::token::is_token;
+use super::subprotocol;
 use crate::config::Config;
 use crate::deflate::Params;
 use crate::error::HandshakeError;
@@ -26,13 +27,15 @@ pub enum Decision {
     },
 }
 
-/// What the answer to an upgrade must say. Subprotocols are read from the
-/// request by whoever offers them.
+/// What the answer to an upgrade must say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Upgrade {
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: [u8; ACCEPT_LEN],
+    /// The place, in [`Request::subprotocols`], of the first of
+    /// [`Config::subprotocols`] that is offered; `None` if none is.
+    pub subprotocol: Option<usize>,
     /// The first offer of permessage-deflate that need not be declined, if
     /// messages are to be compressed at all; it is still to be answered.
     pub deflate: Option<Params>,
@@ -103,22 +106,21 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     //# instead send an appropriate HTTP error code (such as 426 Upgrade
     //# Required) and a |Sec-WebSocket-Version| header field indicating the
     //# version(s) the server is capable of understanding.
-    if only(request, "sec-websocket-version") != Some(b"13") {
+    if request.only("sec-websocket-version") != Some(b"13") {
         return Err(HandshakeError::Version);
     }
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
     //# A |Sec-WebSocket-Key| header field with a base64-encoded (see Section 4
     //# of [RFC4648]) value that, when decoded, is 16 bytes in length.
-    let key = only(request, "sec-websocket-key")
+    let key = request
+        .only("sec-websocket-key")
         .filter(|key| is_key(key))
         .ok_or(HandshakeError::Key)?;
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
     //# Optionally, a |Sec-WebSocket-Protocol| header field, with a list of
     //# values indicating which protocols the client would like to speak,
     //# ordered by preference.
-    if !offers_tokens(request, "sec-websocket-protocol") {
-        return Err(HandshakeError::Subprotocol);
-    }
+    let subprotocol = subprotocol::choose(request, config.subprotocols())?;
     let deflate = deflate_offer(request, config)?;
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
     //# If the server does not wish to accept this connection, it MUST return
@@ -129,6 +131,7 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     }
     Ok(Decision::Upgrade(Upgrade {
         accept: accept_key(key),
+        subprotocol,
         deflate,
     }))
 }
@@ -139,15 +142,35 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
 //# If a value is received by either the client or the server during negotiation
 //# that does not conform to the ABNF below, the recipient of such malformed
 //# data MUST immediately _Fail the WebSocket Connection_.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the server supports multiple extensions, then the value MUST be
+//# derived from the client's handshake, specifically by selecting one or
+//# more of the values from the |Sec-WebSocket-Extensions| field.
 fn deflate_offer(request: &Request<'_>, config: &Config) -> Result<Option<Params>, HandshakeError> {
     let terms = config.deflate_terms(true);
     let is_acceptable = |offer: &Params| config.compression() && offer.answer(terms).is_some();
     let mut chosen = None;
-    for line in request.header("sec-websocket-extensions") {
+    // Over all of its lines, the list must have an element.
+    let mut is_empty = request.header(EXTENSIONS).next().is_some();
+    for line in request.header(EXTENSIONS) {
         for extension in Extension::parse_list(line) {
             let extension = extension.map_err(|Malformed| HandshakeError::Extensions)?;
+            is_empty = false;
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+            //# A server MUST NOT accept a PMCE extension negotiation offer
+            //# together with another extension if the PMCE will conflict
+            //# with the extension on their use of the RSV1 bit.
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+            //# A server MUST NOT accept a PMCE extension negotiation offer
+            //# together with another extension if the PMCE will be applied
+            //# to the output of the extension and any of the following
+            //# conditions applies to the extension:
+            // One is accepted, and there is no other to accept.
             chosen = chosen.or_else(|| Params::parse_offer(&extension).filter(is_acceptable));
         }
+    }
+    if is_empty {
+        return Err(HandshakeError::Extensions);
     }
     Ok(chosen)
 }
@@ -169,28 +192,8 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
         .any(|element| element.eq_ignore_ascii_case(token))
 }
 
-/// Whether a field is a list of one or more tokens, if it is there at all.
-fn offers_tokens(request: &Request<'_>, name: &str) -> bool {
-    let mut elements = request.list(name);
-    match elements.next() {
-        Some(first) => is_token(first) && elements.all(is_token),
-        None => request.header(name).next().is_none(),
-    }
-}
-
-/// The value of a field that may stand once only.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.1
-//# The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an
-//# HTTP request.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.5
-//# the |Sec-WebSocket-Version| header field MUST NOT appear more than once in
-//# an HTTP request.
-fn only<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
-    let mut values = request.header(name);
-    values.next().filter(|_| values.next().is_none())
-}
-
 const WS_PATH: &str = "/ws";
+const EXTENSIONS: &str = "sec-websocket-extensions";
 
 #[cfg(test)]
 mod tests {
@@ -227,6 +230,7 @@ mod tests {
     fn upgraded() -> Result<Decision, HandshakeError> {
         Ok(Decision::Upgrade(Upgrade {
             accept: *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            subprotocol: None,
             deflate: None,
         }))
     }
@@ -258,6 +262,10 @@ mod tests {
                 "Host",
                 "Host: h.example\r\nSec-WebSocket-Protocol: chat.v2, ,a!\r\nSec-WebSocket-Protocol:",
             ),
+            (
+                "Host",
+                "Host: h.example\r\nSec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: x-a; b",
+            ),
         ] {
             assert_eq!(decided(&with(start, lines)), upgraded(), "{lines}");
         }
@@ -266,8 +274,8 @@ mod tests {
     #[test]
     fn each_fault_has_its_error() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
-            Version,
+            Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
+            Subprotocol, Version,
         };
         for (start, lines, error) in [
             ("Host", "", Host),
@@ -357,6 +365,18 @@ mod tests {
             let line = format!("Sec-WebSocket-Protocol: {offer}");
             assert_eq!(decided(&plus(&line)), Err(Subprotocol), "{offer}");
         }
+        for offer in [
+            "",
+            " , ,",
+            ";",
+            "a;",
+            "a b",
+            "a, b=1",
+            "a\r\nSec-WebSocket-Extensions: ;",
+        ] {
+            let line = format!("Sec-WebSocket-Extensions: {offer}");
+            assert_eq!(decided(&plus(&line)), Err(Extensions), "{offer}");
+        }
         for body in [
             "Content-Length: 1",
             "Content-Length: -0",
@@ -381,14 +401,14 @@ mod tests {
     #[test]
     fn the_first_fault_is_named() {
         use HandshakeError::{
-            Body, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin, Subprotocol,
-            Version,
+            Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
+            Subprotocol, Version,
         };
         // Every fault at once; then they are mended one by one, in the order of the checks.
         let mut head = UPGRADE
             .replace(
                 "GET /ws HTTP/1.1\r\nHost: h.example",
-                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nSec-WebSocket-Protocol: a/b\r\nOrigin: null",
+                "PUT /x HTTP/1.0\r\nHost: a b\r\nContent-Length: 1\r\nOrigin: null\r\nSec-WebSocket-Protocol: a, a\r\nSec-WebSocket-Extensions: ;x",
             )
             .replace("websocket\r\n", "h2c\r\n")
             .replace(": 13", ": 8")
@@ -402,7 +422,8 @@ mod tests {
             (NotUpgrade, "h2c", "websocket"),
             (Version, ": 8", ": 13"),
             (Key, "....", "dGhl"),
-            (Subprotocol, "a/b", "a"),
+            (Subprotocol, "a, a", "a, b"),
+            (Extensions, ";x", "x"),
             (Origin, "null", "http://h"),
         ] {
             assert_eq!(decided(&head), Err(fault), "{head}");

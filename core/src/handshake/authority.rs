@@ -38,6 +38,16 @@ impl<'a> Authority<'a> {
         valid.then_some(Self { host, port })
     }
 
+    /// The host as it was written; an IPv6 address in its brackets.
+    pub(crate) const fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The port, if one is named.
+    pub(crate) const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// Whether both name one host and port, where `default` stands for a port that is not named.
     pub(crate) fn matches(&self, other: &Self, default: Option<u16>) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
@@ -68,7 +78,13 @@ impl<'a> Authority<'a> {
 /// Whether it is a registered name or an IPv4 address: unreserved characters,
 /// sub-delimiters and percent-encoded bytes, at least one.
 fn is_reg_name(host: &str) -> bool {
-    let mut rest = host.as_bytes();
+    !host.is_empty() && is_written_of(host, b"")
+}
+
+/// Whether it is written of what may stand for itself in any part of a URI, bytes
+/// that are percent-encoded, and these (RFC 3986 §2, §3.3).
+pub(crate) fn is_written_of(part: &str, others: &[u8]) -> bool {
+    let mut rest = part.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         rest = match (byte, tail) {
             (b'%', [high, low, tail @ ..])
@@ -76,11 +92,16 @@ fn is_reg_name(host: &str) -> bool {
             {
                 tail
             }
-            _ if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte) => tail,
+            _ if byte.is_ascii_alphanumeric()
+                || b"-._~!$&'()*+,;=".contains(&byte)
+                || others.contains(&byte) =>
+            {
+                tail
+            }
             _ => return false,
         };
     }
-    !host.is_empty()
+    true
 }
 
 const LOCALHOST: &str = "localhost";

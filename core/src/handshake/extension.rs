@@ -143,6 +143,10 @@ impl<'a> Cursor<'a> {
     //# ;When using the quoted-string syntax variant, the value
     //# ;after quoted-string unescaping MUST conform to the
     //# ;'token' ABNF.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.3
+    //# ; When using the quoted-string syntax variant, the value
+    //# ; after quoted-string unescaping MUST conform to the
+    //# ; 'token' ABNF.
     fn quoted(&mut self) -> Result<Value<'a>, Malformed> {
         let mut at = 0;
         while let Some(&byte) = self.0.get(at) {

@@ -1,5 +1,5 @@
 //! Owns `Sec-WebSocket-Key` and the proof that a server read it,
-//! `Sec-WebSocket-Accept` (RFC 6455 §4.2.1, §4.2.2). Generates no keys.
+//! `Sec-WebSocket-Accept` (RFC 6455 §4.2.1, §4.2.2). Draws no nonces.
 
 use sha1::{Digest, Sha1};
 
@@ -17,8 +17,18 @@ pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
         .chain_update(GUID)
         .finalize()
         .into();
-    let mut out = [b'='; ACCEPT_LEN];
-    for (four, three) in out.chunks_exact_mut(4).zip(digest.chunks(3)) {
+    base64(&digest)
+}
+
+/// The value of `Sec-WebSocket-Key` for a nonce (RFC 6455 §4.1): its base64.
+pub(crate) fn encode_key(nonce: [u8; 16]) -> [u8; KEY_LEN] {
+    base64(&nonce)
+}
+
+/// The base64 of these bytes (RFC 4648 §4), which has `N` digits with the padding.
+fn base64<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut out = [b'='; N];
+    for (four, three) in out.chunks_exact_mut(4).zip(bytes.chunks(3)) {
         let mut bits = [0; 4];
         bits[1..=three.len()].copy_from_slice(three);
         let bits = u32::from_be_bytes(bits);
@@ -40,6 +50,8 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
         && b"AQgw".contains(last)
 }
 
+/// How long a value of `Sec-WebSocket-Key` is.
+pub(crate) const KEY_LEN: usize = 24;
 /// How long a value of `Sec-WebSocket-Accept` is.
 pub(crate) const ACCEPT_LEN: usize = 28;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -62,6 +74,18 @@ mod tests {
             (b"", b"Kfh9QIsMVZcl6xEPYxPHzW8SZ8w="),
         ] {
             assert_eq!(&accept_key(key), accept);
+        }
+    }
+
+    #[test]
+    fn a_nonce_becomes_a_key() {
+        for (nonce, key) in [
+            (*b"the sample nonce", b"dGhlIHNhbXBsZSBub25jZQ=="),
+            ([0; 16], b"AAAAAAAAAAAAAAAAAAAAAA=="),
+            ([0xFF; 16], b"/////////////////////w=="),
+        ] {
+            assert_eq!(&encode_key(nonce), key);
+            assert!(is_key(&encode_key(nonce)));
         }
     }
 

@@ -9,18 +9,25 @@
 mod accept;
 mod authority;
 pub mod extension;
+mod fields;
 mod key;
 mod origin;
 mod pages;
 mod request;
 pub mod response;
+mod subprotocol;
 mod target;
 #[cfg(test)]
 mod tests;
 mod token;
 
 pub use accept::{Decision, Upgrade, decide};
+pub(crate) use authority::{Authority, is_written_of};
+pub use fields::Fields;
+pub(crate) use fields::{Lines, bare_lf};
 pub use key::accept_key;
+pub(crate) use key::{ACCEPT_LEN, KEY_LEN, encode_key};
 pub use origin::is_origin;
 pub use pages::Page;
-pub use request::{Fields, Request};
+pub use request::Request;
+pub use token::is_token;

@@ -2,30 +2,11 @@
 //! fields, or a refusal as early as the bytes show that one is due. What a
 //! request means is for `accept` to say.
 
-use core::mem::MaybeUninit;
-
 use super::authority::Authority;
+use super::fields::{Fields, Lines, bare_lf};
 use super::target::Target;
-use crate::config::{Config, MAX_HEADERS};
+use crate::config::Config;
 use crate::error::HandshakeError;
-
-/// Room for the header fields of one request. It lies on the caller's stack
-/// and is worth nothing after the call.
-#[derive(Debug)]
-pub struct Fields<'a>([MaybeUninit<httparse::Header<'a>>; MAX_HEADERS]);
-
-impl Fields<'_> {
-    /// Room that holds nothing yet.
-    pub const fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
-    }
-}
-
-impl Default for Fields<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// A request head, borrowed from the bytes it came in.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +16,7 @@ pub struct Request<'a> {
     query: Option<&'a str>,
     authority: Option<Authority<'a>>,
     minor_version: u8,
-    fields: &'a [httparse::Header<'a>],
+    fields: Lines<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -56,20 +37,12 @@ impl<'a> Request<'a> {
     ) -> Result<Option<(Self, usize)>, HandshakeError> {
         // Bytes past the limit are not looked at, so that they cannot change the verdict.
         let within = &input[..input.len().min(config.max_head())];
-        //= https://www.rfc-editor.org/rfc/rfc9112#section-2.2
-        //# Although the line terminator for the start-line and fields is the
-        //# sequence CRLF, a recipient MAY recognize a single LF as a line
-        //# terminator and ignore any preceding CR.
-        // It does not: two readers of one head must not see two heads.
         let bare_lf = bare_lf(within);
         let strict = &within[..bare_lf.unwrap_or(within.len())];
 
         // Leading empty lines are skipped by the parser (RFC 9112 §2.2).
         let mut head = httparse::Request::new(&mut []);
-        match head.parse_with_uninit_headers(
-            strict,
-            &mut fields.0[..config.max_headers().min(MAX_HEADERS)],
-        ) {
+        match head.parse_with_uninit_headers(strict, fields.room(config.max_headers())) {
             Ok(httparse::Status::Complete(len)) => {
                 let (Some(method), Some(target), Some(minor_version)) =
                     (head.method, head.path, head.version)
@@ -81,7 +54,7 @@ impl<'a> Request<'a> {
                     path,
                     query,
                 } = Target::parse(method, target)?;
-                let fields = head.headers;
+                let fields = Lines(head.headers);
                 Ok(Some((
                     Self {
                         method,
@@ -133,11 +106,7 @@ impl<'a> Request<'a> {
     /// The value of each field line of that name, in the order sent, without
     /// the whitespace around it. Names match without regard to case.
     pub fn header<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let named = self
-            .fields
-            .iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name));
-        named.map(|field| field.value.trim_ascii())
+        self.fields.named(name)
     }
 
     /// The elements of a comma-separated list that may be spread over several
@@ -147,12 +116,12 @@ impl<'a> Request<'a> {
     //# A recipient MUST parse and ignore a reasonable number of empty list
     //# elements
     pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let elements = self
-            .header(name)
-            .flat_map(|value| value.split(|&b| b == b','));
-        elements
-            .map(<[u8]>::trim_ascii)
-            .filter(|element| !element.is_empty())
+        self.fields.list(name)
+    }
+
+    /// The value of a field that may stand once only; `None` if it does not.
+    pub(crate) fn only(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields.only(name)
     }
 
     /// Where the request was sent to: the absolute target's host, else the Host field's.
@@ -175,14 +144,6 @@ impl<'a> Request<'a> {
         //# request-target.
         Ok(self.authority.or(named))
     }
-}
-
-/// Where the first line feed without a carriage return before it stands.
-fn bare_lf(bytes: &[u8]) -> Option<usize> {
-    let mut before = 0;
-    bytes
-        .iter()
-        .position(|&byte| core::mem::replace(&mut before, byte) != b'\r' && byte == b'\n')
 }
 
 /// Tells another version of HTTP from what is not HTTP at all, by the first
@@ -217,6 +178,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::config::MAX_HEADERS;
 
     type Seen = Result<Option<(String, String, Option<String>, u8, usize)>, HandshakeError>;
 

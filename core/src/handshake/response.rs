@@ -40,9 +40,19 @@ pub fn switching_protocols(
     //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
     //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
     //# in an HTTP response.
-    if let Some(name) = subprotocol.filter(|name| is_token(name.as_bytes())) {
+    if let Some(name) = subprotocol.filter(|name| is_token(name)) {
         field(out, "Sec-WebSocket-Protocol", name.as_bytes());
     }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
+    //# the |Sec-WebSocket-Extensions| header field MUST NOT appear more
+    //# than once in an HTTP response.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# To accept the use of an offered PMCE, a server MUST include the
+    //# extension name of the PMCE in the "Sec-WebSocket-Extensions" header
+    //# field of its opening handshake of the WebSocket connection.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# A server declining all offered PMCEs MUST NOT include any element
+    //# with PMCE names.
     if let Some(agreed) = deflate {
         out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
         agreed.write_answer(out);
@@ -147,7 +157,7 @@ const fn explanation(error: HandshakeError) -> &'static str {
             "The request must have exactly one Sec-WebSocket-Key: 16 random bytes in base64.\n"
         }
         HandshakeError::Subprotocol => {
-            "Sec-WebSocket-Protocol must be a list of tokens; leave it out if there are none.\n"
+            "Sec-WebSocket-Protocol must be a list of names that differ, such as `chat.v2, chat`.\n"
         }
         HandshakeError::Extensions => {
             "Sec-WebSocket-Extensions must be a list such as `permessage-deflate; client_max_window_bits`.\n"

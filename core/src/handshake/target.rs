@@ -23,7 +23,8 @@ impl<'a> Target<'a> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-3
         //# As with any URI scheme, the character "#", when not indicating the
         //# start of a fragment, MUST be escaped as %23.
-        // A fragment is never sent, and what is not ASCII is sent percent-encoded.
+        // A fragment is never sent, and what is not ASCII is sent percent-encoded. Browsers
+        // leave `{` and the like in a query as they are, so those are let through.
         if !target.is_ascii() || target.contains('#') {
             return Err(HandshakeError::Malformed);
         }

@@ -18,6 +18,7 @@ fn config() -> Config {
     Config::builder()
         .max_head(256)
         .max_headers(8)
+        .subprotocols(alloc::vec!["b".into(), "chat".into()])
         .build()
         .expect("in range")
 }
@@ -62,6 +63,8 @@ fn heads() -> impl Strategy<Value = Vec<u8>> {
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
             "Origin: http://h\r\n",
             "Content-Length: 0\r\n",
+            "Sec-WebSocket-Protocol: chat, a\r\n",
+            "Sec-WebSocket-Protocol: b\r\n",
             "X:\r\n",
             "X: y\n",
             " folded\r\n",

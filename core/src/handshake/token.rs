@@ -1,8 +1,10 @@
 //! Owns what a token is (RFC 9110 §5.6.2).
 
-/// Whether it is one.
-pub(super) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().copied().all(is_token_byte)
+/// Whether it is a token. A subprotocol of
+/// [`Config::subprotocols`](crate::Config::subprotocols) that is none can never
+/// be chosen: tell the operator.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 pub(super) fn is_token_byte(byte: u8) -> bool {

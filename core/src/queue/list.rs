@@ -6,8 +6,12 @@
 //! priority can be evicted as cheaply as the oldest is sent.
 
 use alloc::vec::Vec;
+use core::hash::BuildHasher;
 
-use crate::frame::FrameId;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use crate::frame::{FrameId, Key, Rank, Store};
 
 /// No node; place zero of the table is never used.
 const NONE: u32 = 0;
@@ -21,22 +25,58 @@ struct Node {
 const _: () = assert!(size_of::<Node>() == 8);
 
 /// A list of frames; the nodes are in [`Nodes`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct List {
     head: u32,
     tail: u32,
 }
 
 impl List {
+    pub(crate) const EMPTY: Self = Self {
+        head: NONE,
+        tail: NONE,
+    };
+
+    /// The node at this end.
+    pub(crate) const fn end(self, end: End) -> u32 {
+        match end {
+            End::Oldest => self.head,
+            End::Newest => self.tail,
+        }
+    }
+
     pub(crate) const fn is_empty(self) -> bool {
         self.head == NONE
     }
 }
 
+/// An end of a list.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    Oldest,
+    Newest,
+}
+
+/// What one connection is waiting to hear the news of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Subject {
+    /// The connection's slot.
+    pub(crate) owner: u32,
+    pub(crate) rank: Rank,
+    pub(crate) key: Key,
+}
+
+/// The newest message about a subject that waits in a band.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    owner: u32,
+    node: u32,
+}
+
 /// The frames of one connection that have one rank.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Band {
-    pub(crate) rank: crate::frame::Rank,
+    pub(crate) rank: Rank,
     /// The next less urgent band of the same connection.
     pub(crate) next: u32,
     pub(crate) list: List,
@@ -51,11 +91,14 @@ pub(crate) struct Nodes {
     free: u32,
     bands: Vec<Band>,
     free_band: u32,
+    newest: HashTable<Newest>,
+    hash: FixedState,
 }
 
 impl Nodes {
-    pub(crate) fn new() -> Self {
-        let rank = crate::frame::Rank::LAST;
+    /// The seed is for the table of keys, which strangers choose.
+    pub(crate) fn new(seed: u64) -> Self {
+        let rank = Rank::LAST;
         Self {
             nodes: alloc::vec![Node {
                 frame: FrameId(0),
@@ -65,11 +108,13 @@ impl Nodes {
             bands: alloc::vec![Band {
                 rank,
                 next: NONE,
-                list: List::default(),
+                list: List::EMPTY,
                 frames: 0,
                 bytes: 0
             }],
             free_band: NONE,
+            newest: HashTable::new(),
+            hash: FixedState::with_seed(seed),
         }
     }
 
@@ -86,11 +131,11 @@ impl Nodes {
         &mut self.bands[at as usize]
     }
 
-    pub(crate) fn new_band(&mut self, rank: crate::frame::Rank, next: u32) -> u32 {
+    pub(crate) fn new_band(&mut self, rank: Rank, next: u32) -> u32 {
         let band = Band {
             rank,
             next,
-            list: List::default(),
+            list: List::EMPTY,
             frames: 0,
             bytes: 0,
         };
@@ -117,7 +162,7 @@ impl Nodes {
         }
     }
 
-    pub(crate) fn push_back(&mut self, list: &mut List, frame: FrameId) {
+    pub(crate) fn push_back(&mut self, list: &mut List, frame: FrameId) -> u32 {
         let at = self.new_node(frame, list.tail);
         if list.tail == NONE {
             list.head = at;
@@ -125,9 +170,10 @@ impl Nodes {
             self.nodes[list.tail as usize].link ^= at;
         }
         list.tail = at;
+        at
     }
 
-    pub(crate) fn push_front(&mut self, list: &mut List, frame: FrameId) {
+    pub(crate) fn push_front(&mut self, list: &mut List, frame: FrameId) -> u32 {
         let at = self.new_node(frame, list.head);
         if list.head == NONE {
             list.tail = at;
@@ -135,6 +181,7 @@ impl Nodes {
             self.nodes[list.head as usize].link ^= at;
         }
         list.head = at;
+        at
     }
 
     pub(crate) fn pop_front(&mut self, list: &mut List) -> Option<FrameId> {
@@ -143,6 +190,61 @@ impl Nodes {
 
     pub(crate) fn pop_back(&mut self, list: &mut List) -> Option<FrameId> {
         self.pop(&mut list.tail, &mut list.head)
+    }
+
+    /// The newest message about this that waits.
+    pub(crate) fn newest(&self, store: &Store, subject: Subject) -> Option<u32> {
+        let hash = self.hash.hash_one(Some(subject));
+        let found = self.newest.find(hash, |&newest| {
+            subject_of(&self.nodes, store, newest) == Some(subject)
+        });
+        found.map(|newest| newest.node)
+    }
+
+    /// The message at this node is the newest about this.
+    pub(crate) fn set_newest(&mut self, store: &Store, subject: Subject, node: u32) {
+        let Self {
+            nodes,
+            newest,
+            hash,
+            ..
+        } = self;
+        let new = Newest {
+            owner: subject.owner,
+            node,
+        };
+        let is_same = |&other: &Newest| subject_of(nodes, store, other) == Some(subject);
+        match newest.find_mut(hash.hash_one(Some(subject)), is_same) {
+            Some(old) => *old = new,
+            None => {
+                newest.insert_unique(hash.hash_one(Some(subject)), new, |&other| {
+                    hash.hash_one(subject_of(nodes, store, other))
+                });
+            }
+        }
+    }
+
+    /// The message at this node waits no more; if it was the newest about this, none is.
+    pub(crate) fn unset_newest(&mut self, subject: Subject, node: u32) {
+        let hash = self.hash.hash_one(Some(subject));
+        if let Ok(entry) = self.newest.find_entry(hash, |newest| newest.node == node) {
+            entry.remove();
+        }
+    }
+
+    /// Puts another frame in a node, and hands back the one that was there.
+    pub(crate) fn replace(&mut self, node: u32, frame: FrameId) -> FrameId {
+        core::mem::replace(&mut self.nodes[node as usize].frame, frame)
+    }
+
+    pub(crate) fn frame(&self, node: u32) -> FrameId {
+        self.nodes[node as usize].frame
+    }
+
+    /// How many messages are the newest about something.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn subjects(&self) -> usize {
+        self.newest.len()
     }
 
     /// Calls `f` with every frame, first to last.
@@ -186,4 +288,13 @@ impl Nodes {
         self.nodes[at as usize] = node;
         at
     }
+}
+
+fn subject_of(nodes: &[Node], store: &Store, newest: Newest) -> Option<Subject> {
+    let frame = nodes[newest.node as usize].frame;
+    Some(Subject {
+        owner: newest.owner,
+        rank: store.rank(frame),
+        key: store.key(frame)?,
+    })
 }

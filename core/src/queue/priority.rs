@@ -1,8 +1,10 @@
 //! Owns the bounded priority queue of one connection: which frame goes next,
 //! what happens when there is no room, and what is on its way to the socket.
 
-use super::list::{List, Nodes};
+use super::list::{End, List, Nodes, Subject};
+use super::qos::WhenFull;
 use crate::frame::{FrameId, Rank, Store};
+use crate::time::Timestamp;
 
 /// How much data may wait for one connection. An empty queue takes one message
 /// of any size.
@@ -12,17 +14,51 @@ pub(crate) struct Limits {
     pub(crate) bytes: u32,
 }
 
-/// The queue is full, and of nothing less urgent.
+/// When the urgent must let others pass: after so many messages, if one has
+/// waited for longer than so many microseconds. Never, after none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Starvation {
+    pub(crate) after: u16,
+    pub(crate) wait: u64,
+}
+
+/// A message that is to be queued.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) frame: FrameId,
+    pub(crate) when_full: WhenFull,
+    pub(crate) now: Timestamp,
+}
+
+/// How a message left the queue that was not written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fate {
+    /// It had to make room.
+    Evicted,
+    /// It outlived its deadline.
+    Expired,
+    /// A newer one took its place.
+    Conflated,
+}
+
+/// Why a message was not queued.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Full;
+pub enum Refusal {
+    /// There is no room, and none can be made for it.
+    Full,
+    /// There is no room, and the connection is to be closed for that.
+    Slow,
+}
 
 /// What waits for one connection.
 ///
 /// A frame is in a band (waiting among its rank) or in flight (offered to the
 /// socket). Only the first in flight can be partly written, and it alone is
 /// pinned: [`settle`](Self::settle) puts the others back where they were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
+    /// The slot whose queue it is, which its keys are known by.
+    owner: u32,
     /// The most urgent band; each names the next.
     bands: u32,
     flight: List,
@@ -32,9 +68,26 @@ pub(crate) struct Queue {
     bytes: u32,
     /// How much of the first frame in flight is out.
     written: u32,
+    /// Data messages launched since one last went out of turn.
+    streak: u16,
+    /// Whether the last in flight goes out of turn. Nothing follows it.
+    out_of_turn: bool,
 }
 
 impl Queue {
+    pub(crate) const fn new(owner: u32) -> Self {
+        Self {
+            owner,
+            bands: 0,
+            flight: List::EMPTY,
+            messages: 0,
+            bytes: 0,
+            written: 0,
+            streak: 0,
+            out_of_turn: false,
+        }
+    }
+
     /// Data messages that wait, in flight or not.
     pub(crate) const fn messages(&self) -> u32 {
         self.messages
@@ -60,34 +113,114 @@ impl Queue {
             || (self.messages < limits.messages && self.bytes.saturating_add(len) <= limits.bytes)
     }
 
-    /// Queues a data frame. Where there is no room, the newest of the least
-    /// urgent that are less urgent than it are evicted until there is; `evicted`
-    /// gets each. If that would not make room, none is.
+    /// Queues a data frame. `gone` gets each that leaves for it, and how.
+    ///
+    /// Where there is no room, what has expired goes first: of each priority the
+    /// oldest, and what follows it and has expired too. What expires behind a
+    /// message that has not is found at its turn.
     pub(crate) fn push(
         &mut self,
         nodes: &mut Nodes,
         store: &Store,
         limits: Limits,
-        frame: FrameId,
-        mut evicted: impl FnMut(FrameId),
-    ) -> Result<(), Full> {
+        arrival: Arrival,
+        mut gone: impl FnMut(FrameId, Fate),
+    ) -> Result<(), Refusal> {
+        let Arrival {
+            frame,
+            when_full,
+            now,
+        } = arrival;
         let (rank, len) = (store.rank(frame), store.len(frame));
         debug_assert!(rank.is_data());
-        if !self.has_room(len, limits) {
-            if !self.could_make_room(nodes, limits, rank, len) {
-                return Err(Full);
+        let is_full = !self.has_room(len, limits);
+        if is_full && store.has_terms() {
+            self.expire(nodes, store, now, |frame| gone(frame, Fate::Expired));
+        }
+        let is_full = is_full && !self.has_room(len, limits);
+        if (is_full || when_full != WhenFull::Conflate)
+            && let Some(old) = self.conflate(nodes, store, limits, frame)
+        {
+            gone(old, Fate::Conflated);
+            return Ok(());
+        }
+        if is_full {
+            let (from, end) = match when_full {
+                WhenFull::MakeRoom => (rank.next(), End::Newest),
+                WhenFull::EvictOldest => (rank, End::Oldest),
+                WhenFull::Refuse | WhenFull::Conflate => return Err(Refusal::Full),
+                WhenFull::Close => return Err(Refusal::Slow),
+            };
+            if !self.could_make_room(nodes, limits, from, len) {
+                return Err(Refusal::Full);
             }
             while !self.has_room(len, limits) {
-                let Some(victim) = self.pop_least_urgent(nodes, store) else {
+                let Some(victim) = self.pop_least_urgent(nodes, store, end) else {
                     break;
                 };
-                evicted(victim);
+                gone(victim, Fate::Evicted);
             }
         }
         self.messages += 1;
         self.bytes += len;
         self.push_band(nodes, store, frame, End::Newest);
         Ok(())
+    }
+
+    /// Drops what has expired at the head of each band.
+    pub(crate) fn expire(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        now: Timestamp,
+        mut gone: impl FnMut(FrameId),
+    ) {
+        let mut at = self.bands;
+        while let Some(&band) = nodes.band(at) {
+            let (mut list, mut left) = (band.list, band.frames);
+            while left > 0
+                && let Some(frame) = nodes.first(list)
+                && store.is_expired(frame, now)
+            {
+                self.pop_band(nodes, store, at, End::Oldest);
+                gone(frame);
+                left -= 1;
+                if left > 0 {
+                    list = nodes.band_mut(at).list;
+                }
+            }
+            at = band.next;
+        }
+    }
+
+    /// Puts a frame in the place of the newest that waits about the same, if it
+    /// fits there; hands that back.
+    fn conflate(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        limits: Limits,
+        frame: FrameId,
+    ) -> Option<FrameId> {
+        let node = nodes.newest(store, self.subject(store, frame)?)?;
+        let (len, old_len) = (store.len(frame), store.len(nodes.frame(node)));
+        let bytes = (self.bytes - old_len).saturating_add(len);
+        if self.messages > 1 && bytes > limits.bytes {
+            return None;
+        }
+        let band = self.find(nodes, store.rank(frame))?;
+        let band = nodes.band_mut(band);
+        band.bytes = band.bytes - old_len + len;
+        self.bytes = bytes;
+        Some(nodes.replace(node, frame))
+    }
+
+    fn subject(&self, store: &Store, frame: FrameId) -> Option<Subject> {
+        Some(Subject {
+            owner: self.owner,
+            rank: store.rank(frame),
+            key: store.key(frame)?,
+        })
     }
 
     /// Queues a control frame, or one that must come last. They are not data:
@@ -116,21 +249,62 @@ impl Queue {
     }
 
     /// Moves the next frame into flight and names it; only one that is more
-    /// urgent than `before`, if that is given.
+    /// urgent than `before`, if that is given. `expired` gets what is dropped
+    /// instead.
     pub(crate) fn launch(
         &mut self,
         nodes: &mut Nodes,
         store: &Store,
+        (now, starvation): (Timestamp, Starvation),
         before: Option<Rank>,
+        mut expired: impl FnMut(FrameId),
     ) -> Option<FrameId> {
-        let first = self.bands;
-        let band = nodes.band(first)?;
-        if before.is_some_and(|rank| band.rank >= rank) {
+        if self.out_of_turn {
             return None;
         }
-        let frame = self.pop_band_keep_counts(nodes, store, first, End::Oldest)?;
-        nodes.push_back(&mut self.flight, frame);
-        Some(frame)
+        loop {
+            let band = nodes.band(self.bands)?;
+            if before.is_some_and(|rank| band.rank >= rank) {
+                return None;
+            }
+            let is_due = starvation.after > 0 && self.streak >= starvation.after;
+            let starved = if is_due && band.rank.is_data() && before.is_none() {
+                self.starved_band(nodes, store, now, starvation.wait)
+            } else {
+                None
+            };
+            let at = starved.unwrap_or(self.bands);
+            let frame = self.pop_band_keep_counts(nodes, store, at, End::Oldest)?;
+            if store.is_expired(frame, now) {
+                self.uncount(store, frame);
+                expired(frame);
+                continue;
+            }
+            nodes.push_back(&mut self.flight, frame);
+            if starved.is_some() {
+                self.out_of_turn = true;
+            } else if store.rank(frame).is_data() {
+                self.streak = self.streak.saturating_add(1);
+            }
+            return Some(frame);
+        }
+    }
+
+    /// Of the less urgent bands the one whose oldest message has waited longest,
+    /// if that is too long.
+    fn starved_band(&self, nodes: &Nodes, store: &Store, now: Timestamp, wait: u64) -> Option<u32> {
+        let (mut longest, mut starved) = (wait, None);
+        let mut at = nodes.band(self.bands)?.next;
+        while let Some(band) = nodes.band(at).filter(|band| band.rank.is_data()) {
+            let age = nodes
+                .first(band.list)
+                .map_or(0, |oldest| store.age(oldest, now));
+            if age > longest {
+                (longest, starved) = (age, Some(at));
+            }
+            at = band.next;
+        }
+        starved
     }
 
     /// Puts another form of the frame that was launched last in its place, and
@@ -204,9 +378,18 @@ impl Queue {
             self.written = 0;
             nodes.pop_front(&mut self.flight);
             self.uncount(store, frame);
+            self.after_flight();
             done(frame);
         }
         n
+    }
+
+    /// Once what went out of turn is out, the urgent have theirs again.
+    const fn after_flight(&mut self) {
+        if self.out_of_turn && self.flight.is_empty() {
+            self.out_of_turn = false;
+            self.streak = 0;
+        }
     }
 
     /// Puts what is in flight and not begun back where it was, so that it can be
@@ -219,6 +402,11 @@ impl Queue {
         };
         while let Some(frame) = nodes.pop_back(&mut self.flight) {
             self.push_band(nodes, store, frame, End::Oldest);
+            if self.out_of_turn {
+                self.out_of_turn = false;
+            } else if store.rank(frame).is_data() {
+                self.streak = self.streak.saturating_sub(1);
+            }
         }
         if let Some(frame) = pinned {
             nodes.push_back(&mut self.flight, frame);
@@ -248,13 +436,15 @@ impl Queue {
             self.uncount(store, frame);
             gone(frame);
         }
+        self.after_flight();
     }
 
-    fn could_make_room(&self, nodes: &Nodes, limits: Limits, rank: Rank, len: u32) -> bool {
+    /// Whether there is room without what waits from this rank on.
+    fn could_make_room(&self, nodes: &Nodes, limits: Limits, from: Rank, len: u32) -> bool {
         let (mut messages, mut bytes) = (0, 0);
         let mut at = self.bands;
         while let Some(band) = nodes.band(at) {
-            if band.rank > rank && band.rank.is_data() {
+            if band.rank >= from && band.rank.is_data() {
                 messages += band.frames;
                 bytes += band.bytes;
             }
@@ -263,7 +453,7 @@ impl Queue {
         let rest = Self {
             messages: self.messages - messages,
             bytes: self.bytes - bytes,
-            ..Self::default()
+            ..Self::new(self.owner)
         };
         messages > 0 && rest.has_room(len, limits)
     }
@@ -280,7 +470,7 @@ impl Queue {
         last
     }
 
-    fn pop_least_urgent(&mut self, nodes: &mut Nodes, store: &Store) -> Option<FrameId> {
+    fn pop_least_urgent(&mut self, nodes: &mut Nodes, store: &Store, end: End) -> Option<FrameId> {
         let (mut at, mut least) = (self.bands, None);
         while let Some(band) = nodes.band(at) {
             if band.rank.is_data() {
@@ -288,16 +478,23 @@ impl Queue {
             }
             at = band.next;
         }
-        self.pop_band(nodes, store, least?, End::Newest)
+        self.pop_band(nodes, store, least?, end)
     }
 
     /// Puts a frame at this end of its band.
     fn push_band(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId, end: End) {
         let at = self.find_or_insert(nodes, store.rank(frame));
         let mut list = nodes.band_mut(at).list;
-        match end {
+        let node = match end {
             End::Oldest => nodes.push_front(&mut list, frame),
             End::Newest => nodes.push_back(&mut list, frame),
+        };
+        if let Some(subject) = self.subject(store, frame) {
+            // What comes back is older than what has come meanwhile.
+            let is_newest = matches!(end, End::Newest) || nodes.newest(store, subject).is_none();
+            if is_newest {
+                nodes.set_newest(store, subject, node);
+            }
         }
         let band = nodes.band_mut(at);
         band.list = list;
@@ -319,10 +516,14 @@ impl Queue {
         end: End,
     ) -> Option<FrameId> {
         let mut list = nodes.band_mut(at).list;
+        let node = list.end(end);
         let frame = match end {
             End::Oldest => nodes.pop_front(&mut list),
             End::Newest => nodes.pop_back(&mut list),
         }?;
+        if let Some(subject) = self.subject(store, frame) {
+            nodes.unset_newest(subject, node);
+        }
         let len = store.len(frame);
         let band = nodes.band_mut(at);
         band.list = list;
@@ -384,10 +585,4 @@ impl Queue {
         }
         nodes.free_band(gone);
     }
-}
-
-#[derive(Clone, Copy)]
-enum End {
-    Oldest,
-    Newest,
 }

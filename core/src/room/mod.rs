@@ -66,6 +66,11 @@ impl Rooms {
             .copied()
     }
 
+    /// A number that stands for the room's name, here and now.
+    pub(crate) fn scope(&self, name: &[u8]) -> u64 {
+        self.hash.hash_one(name)
+    }
+
     pub(crate) fn name(&self, room: u32) -> &Bytes {
         &self.rooms[room as usize].name
     }

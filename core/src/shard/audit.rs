@@ -50,11 +50,28 @@ impl<H: Handler> Shard<H> {
             d.queued + d.refused_full + d.refused_closing,
             "{d:?}"
         );
-        assert_eq!(
-            d.queued,
-            d.written + d.evicted + d.discarded + d.waiting,
-            "{d:?}"
-        );
+        assert_eq!(d.queued, d.left() + d.waiting, "{d:?}");
+        let mut sums = [0; 6];
+        for (_, fates) in stats.priorities.iter() {
+            let parts = [
+                fates.refused,
+                fates.evicted,
+                fates.expired,
+                fates.conflated,
+                fates.discarded,
+                fates.written.count(),
+            ];
+            sums = core::array::from_fn(|at| sums[at] + parts[at]);
+        }
+        let all = [
+            d.refused_full,
+            d.evicted,
+            d.expired,
+            d.conflated,
+            d.discarded,
+            d.written,
+        ];
+        assert_eq!(sums, all, "shard {}: by priority and in all", id.0);
         for (home, credit) in engine.credits.iter().enumerate() {
             let most = engine.config.credit_messages;
             assert!(credit.messages <= most, "shard {}: credits to {home}", id.0);
@@ -77,8 +94,10 @@ impl<H: Handler> Shard<H> {
         assert!(held.is_empty(), "shard {id} holds {held:?}");
         assert_eq!(engine.rooms.len(), 0, "shard {id}: rooms");
         assert_eq!(engine.store.live(), 0, "shard {id}: frames");
+        assert_eq!(engine.nodes.subjects(), 0, "shard {id}: keys");
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
+        assert!(engine.slow.is_empty(), "shard {id}: slow consumers");
         for credit in &engine.credits {
             assert_eq!((credit.messages, credit.bytes), (0, 0), "shard {id}");
         }

@@ -7,6 +7,7 @@ use core::ops::Range;
 
 use super::engine::{Engine, HEADROOM};
 use super::pending::Pending;
+use crate::buffers::Buffers;
 use crate::handler::Handler;
 
 impl<H: Handler> Engine<H> {
@@ -37,9 +38,9 @@ impl<H: Handler> Engine<H> {
             .pending
             .get_or_insert_with(|| Box::new(Pending::new()));
         if pending.carry.capacity() == 0 {
-            pending.carry = self.workspace.buffers.take(bytes.len());
+            pending.carry = self.workspace.buffers.take_for(bytes.len());
         }
-        pending.carry.extend_from_slice(bytes);
+        Buffers::append(&mut pending.carry, bytes);
     }
 
     /// Keeps a stretch of the scratch until it can be handled.

@@ -55,7 +55,7 @@ impl<H: Handler> Engine<H> {
     /// Begins the closing handshake: the close frame stands behind all that waits.
     pub(super) fn finish(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
         if self.slots[at].phase == Phase::Open {
-            self.push_close(at, Some(code));
+            self.push_close(at, Some(code), "");
             self.end(at, cause);
         }
     }
@@ -84,11 +84,25 @@ impl<H: Handler> Engine<H> {
             if self.slots[at].flags.blocked {
                 self.discard(at, true);
             }
-            self.push_close(at, Some(error.close_code()));
+            self.push_close(at, Some(error.close_code()), "");
             self.end(at, CloseCause::PeerError);
         } else if self.slots[at].queue.is_empty() {
             // Our close frame is out, and nothing it sends can answer that.
             self.shut(at);
+        }
+    }
+
+    /// Closes those who do not keep up. What waits for them is thrown away, as
+    /// for a fault: they take nothing, and are to begin anew.
+    pub(super) fn close_slow(&mut self) {
+        while let Some(at) = self.slow.pop() {
+            if self.slots[at].phase == Phase::Open {
+                if self.slots[at].flags.blocked {
+                    self.discard(at, true);
+                }
+                self.push_close(at, Some(CloseCode::TRY_LATER), SLOW_CONSUMER);
+                self.end(at, CloseCause::SlowConsumer);
+            }
         }
     }
 
@@ -102,7 +116,7 @@ impl<H: Handler> Engine<H> {
     // however long it is delayed (§2.1).
     pub(super) fn peer_closed(&mut self, at: u32, code: Option<CloseCode>) {
         if self.slots[at].phase == Phase::Open {
-            self.push_close(at, code);
+            self.push_close(at, code, "");
             self.end(at, CloseCause::Peer);
         } else if self.slots[at].queue.is_empty() {
             self.give_up(at);
@@ -179,7 +193,10 @@ impl<H: Handler> Engine<H> {
             return;
         }
         if self.lane.owner() == Some(at) {
-            self.counts.delivery.discarded += u64::from(self.lane.messages());
+            let messages = u64::from(self.lane.messages());
+            self.counts.delivery.discarded += messages;
+            let priority = self.lane.rank().priority();
+            self.counts.priorities.of(priority).discarded += messages;
             self.lane.clear();
         }
         if self.rest.as_ref().is_some_and(|&(owner, _)| owner == at) {
@@ -277,12 +294,16 @@ impl<H: Handler> Engine<H> {
     //# endpoint MUST send a Close control frame, as described in Section 5.5.1,
     //# whose status code is set to /code/ and whose close reason is set to
     //# /reason/.
-    fn push_close(&mut self, at: u32, code: Option<CloseCode>) {
+    fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
         let code = code.map(|code| code.get().to_be_bytes());
-        let payload = code.as_ref().map_or(&[][..], |code| code);
-        let frame = self.store.encode(Rank::LAST, Opcode::Close, payload);
+        let code = code.as_ref().map_or(&[][..], |code| code);
+        let (tag, parts) = (Opcode::Close, [code, reason.as_bytes()]);
+        let frame = self.store.encode_parts(Rank::LAST, tag, parts);
         self.counts.sent.closes += 1;
         self.slots[at].conn.handle_close_sent();
         self.push_control(at, frame);
     }
 }
+
+/// What those are told who do not keep up.
+const SLOW_CONSUMER: &str = "slow consumer";

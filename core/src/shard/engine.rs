@@ -13,13 +13,13 @@ use super::slot::Phase;
 use super::wheel::Wheel;
 use crate::config::Config;
 use crate::conn::{MessageLimits, Workspace};
-use crate::frame::{FrameId, Rank, Store};
+use crate::frame::{FrameId, Label, Rank, Store};
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::queue::{Limits, Nodes};
+use crate::queue::{Arrival, Fate, Limits, Nodes, Refusal, Starvation, WhenFull};
 use crate::room::Rooms;
 use crate::stats::{CloseCause, Stats};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, micros};
 
 /// A shard without its application.
 pub(crate) struct Engine<H: Handler> {
@@ -70,9 +70,16 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) parked: usize,
     pub(super) counts: Stats,
     /// Frames for the lane's owner that must come behind what is in it.
-    pub(super) late: Vec<FrameId>,
-    /// Frames that have left a queue, while they are counted; empty between calls.
-    pub(super) gone: Vec<FrameId>,
+    pub(super) late: Vec<(FrameId, WhenFull)>,
+    /// Frames that are out or thrown away, while they are counted; empty between calls.
+    pub(super) sent: Vec<FrameId>,
+    /// Frames that have left a queue otherwise, likewise.
+    pub(super) gone: Vec<(FrameId, Fate)>,
+    /// Frames that expired while a write was planned: given back when it is over,
+    /// since that may move others.
+    pub(super) lapsed: Vec<FrameId>,
+    /// Connections that are to be closed because they do not keep up.
+    pub(super) slow: Vec<u32>,
 }
 
 /// What one shard has under way to one home, and who waits for it to arrive.
@@ -93,7 +100,7 @@ impl<H: Handler> Engine<H> {
             slots: Slab::new(id),
             rooms: Rooms::new(config.seed, shards),
             store: Store::new(),
-            nodes: Nodes::new(),
+            nodes: Nodes::new(config.seed),
             workspace: Workspace::new(config.compression_level as u8),
             context_bytes: 0,
             wheel: Wheel::new(config.tick()),
@@ -116,7 +123,10 @@ impl<H: Handler> Engine<H> {
             parked: 0,
             counts: Stats::default(),
             late: Vec::new(),
+            sent: Vec::new(),
             gone: Vec::new(),
+            lapsed: Vec::new(),
+            slow: Vec::new(),
             config,
         }
     }
@@ -128,11 +138,15 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    pub(super) const fn message_limits(&self) -> MessageLimits {
-        MessageLimits {
-            bytes: self.config.max_message,
-            empty_fragments: self.config.max_empty_fragments as u32,
+    pub(super) const fn starvation(&self) -> Starvation {
+        Starvation {
+            after: self.config.starvation_after as u16,
+            wait: micros(self.config.starvation_wait),
         }
+    }
+
+    pub(super) const fn message_limits(&self) -> MessageLimits {
+        self.config.message_limits()
     }
 
     pub(crate) fn id_of(&self, at: u32) -> ConnId {
@@ -165,12 +179,12 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Queues a data frame for a connection, which adds a reference to it. The
-    /// queue may refuse it, or evict others for it; everything is counted.
+    /// queue may refuse it, or let others go for it; everything is counted.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
     //# To _Send a WebSocket Message_ comprising of /data/ over a WebSocket
     //# connection, an endpoint MUST perform the following steps.
     #[inline]
-    pub(super) fn push(&mut self, at: u32, frame: FrameId) {
+    pub(super) fn push(&mut self, at: u32, frame: FrameId, when_full: WhenFull) {
         self.counts.delivery.offered += 1;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
         //# The application MUST NOT send any more data frames after sending a
@@ -178,41 +192,54 @@ impl<H: Handler> Engine<H> {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
         //# The endpoint MUST ensure the WebSocket connection is in the OPEN
         //# state (cf. Sections 4.1 and 4.2.2.)
-        if self.slots[at].phase != Phase::Open {
+        if self.slots[at].phase != Phase::Open || self.slots[at].flags.slow {
             self.counts.delivery.refused_closing += 1;
             return;
         }
         if self.lane.owner() == Some(at) {
             if self.lane_is_held() {
                 self.store.retain(frame);
-                self.late.push(frame);
+                self.late.push((frame, when_full));
                 return;
             }
             self.spill_lane(0);
         }
-        self.push_counted(at, frame);
+        self.push_counted(at, frame, when_full);
     }
 
     /// [`push`](Self::push) of what has been offered and may be queued.
-    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId) {
+    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, when_full: WhenFull) {
         let limits = self.limits();
-        let slot = &mut self.slots[at];
-        let gone = &mut self.gone;
-        let pushed = slot
-            .queue
-            .push(&mut self.nodes, &self.store, limits, frame, |victim| {
-                gone.push(victim);
-            });
-        if pushed.is_err() {
+        let arrival = Arrival {
+            frame,
+            when_full,
+            now: self.now,
+        };
+        let (slot, gone) = (&mut self.slots[at], &mut self.gone);
+        let pushed = slot.queue.push(
+            &mut self.nodes,
+            &self.store,
+            limits,
+            arrival,
+            |frame, fate| {
+                gone.push((frame, fate));
+            },
+        );
+        if !self.gone.is_empty() {
+            self.count_gone();
+        }
+        if let Err(refusal) = pushed {
             self.counts.delivery.refused_full += 1;
+            let priority = self.store.rank(frame).priority();
+            self.counts.priorities.of(priority).refused += 1;
+            if refusal == Refusal::Slow {
+                self.slots[at].flags.slow = true;
+                self.slow.push(at);
+            }
             return;
         }
         self.store.retain(frame);
         self.counts.delivery.queued += 1;
-        self.counts.delivery.evicted += self.gone.len() as u64;
-        for victim in self.gone.drain(..) {
-            self.store.release(victim);
-        }
         let slot = &mut self.slots[at];
         if !slot.flags.blocked {
             let half_full = slot.queue.messages() > limits.messages / 2
@@ -225,6 +252,50 @@ impl<H: Handler> Engine<H> {
                 slot.flags.dirty = true;
                 self.dirty.push_back(at);
             }
+        }
+    }
+
+    /// Counts the frames that have left a queue without being written, and gives
+    /// them back.
+    fn count_gone(&mut self) {
+        for (frame, fate) in self.gone.drain(..) {
+            let of_all = &mut self.counts.delivery;
+            let fates = self.counts.priorities.of(self.store.rank(frame).priority());
+            let (all, these) = match fate {
+                Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted),
+                Fate::Expired => (&mut of_all.expired, &mut fates.expired),
+                Fate::Conflated => (&mut of_all.conflated, &mut fates.conflated),
+            };
+            *all += 1;
+            *these += 1;
+            self.store.release(frame);
+        }
+    }
+
+    /// Before a write: drops what has expired and would go next, so that nothing
+    /// is flushed where nothing is left. Says whether nothing is.
+    pub(super) fn lapse(&mut self, at: u32) -> bool {
+        let slot = &mut self.slots[at];
+        if !self.store.has_terms() || slot.flags.offered || slot.queue.is_empty() {
+            return false;
+        }
+        let gone = &mut self.gone;
+        slot.queue
+            .expire(&mut self.nodes, &self.store, self.now, |frame| {
+                gone.push((frame, Fate::Expired));
+            });
+        self.count_gone();
+        let over = self.slots[at].queue.is_empty() && self.lane.owner() != Some(at);
+        if over {
+            self.transmitted(at, 0);
+        }
+        over
+    }
+
+    /// Gives back what expired while the last write was planned.
+    pub(super) fn release_lapsed(&mut self) {
+        for frame in self.lapsed.drain(..) {
+            self.store.release(frame);
         }
     }
 
@@ -276,25 +347,35 @@ impl<H: Handler> Engine<H> {
 
     /// Throws away what waits for a connection.
     pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
-        let gone = &mut self.gone;
         let slot = &mut self.slots[at];
         // What the adapter has taken may be out already.
         if !(keep_pinned && slot.flags.offered) {
             slot.queue.settle(&mut self.nodes, &self.store);
         }
+        let gone = &mut self.sent;
         slot.queue
             .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
                 gone.push(frame);
             });
-        for victim in self.gone.drain(..) {
-            self.counts.delivery.discarded += u64::from(self.store.rank(victim).is_data());
-            self.store.release(victim);
+        for frame in self.sent.drain(..) {
+            if let Some(priority) = self.store.rank(frame).priority() {
+                self.counts.delivery.discarded += 1;
+                self.counts.priorities.of(Some(priority)).discarded += 1;
+            }
+            self.store.release(frame);
         }
+        self.release_lapsed();
     }
 
     /// Moves what is in the fast lane to its owner's queue, where it counts as
     /// before. So many bytes of it are out.
     pub(super) fn spill_lane(&mut self, written: usize) {
+        if written >= self.lane.len() {
+            let done = self.lane.messages().into();
+            self.count_written(self.lane.label(), done);
+            self.lane.clear();
+            return;
+        }
         let scratch = core::mem::take(&mut self.scratch);
         self.spill_lane_from(
             Part {
@@ -310,23 +391,34 @@ impl<H: Handler> Engine<H> {
         let Some(at) = self.lane.owner() else { return };
         let offered = self.lane.is_offered();
         let mut lane = core::mem::take(&mut self.lane);
-        let rank = lane.rank();
-        let mut bytes = self.workspace.buffers.take(self.lane.len());
+        let label = lane.label();
+        let mut bytes = self.workspace.buffers.take_for(self.lane.len());
         let done = lane.unwritten(written, |start, end| {
             bytes.clear();
             lane.copy_out(scratch, start, end, &mut bytes);
-            let frame = self.store.adopt(rank, &bytes);
+            let frame = self.store.adopt(label, &bytes);
             let out = written.saturating_sub(start) as u32;
             self.slots[at]
                 .queue
                 .adopt(&mut self.nodes, &self.store, frame, out, offered);
         });
         self.workspace.give(bytes);
-        self.counts.delivery.written += done;
+        self.count_written(label, done);
         lane.clear();
         self.lane = lane;
         if !self.slots[at].queue.is_empty() {
             self.mark_dirty(at);
+        }
+    }
+
+    /// Counts frames of the lane that are out to their last byte.
+    fn count_written(&mut self, label: Label, done: u64) {
+        if done > 0
+            && let Some(priority) = label.rank.priority()
+        {
+            self.counts.delivery.written += done;
+            let age = micros(self.now.since(label.born));
+            self.counts.priorities.written(priority, age, done);
         }
     }
 
@@ -350,9 +442,9 @@ impl<H: Handler> Engine<H> {
         let owner = self.lane.owner();
         self.spill_lane_from(Part { bytes, base }, 0);
         let mut late = core::mem::take(&mut self.late);
-        for frame in late.drain(..) {
+        for (frame, when_full) in late.drain(..) {
             if let Some(at) = owner {
-                self.push_counted(at, frame);
+                self.push_counted(at, frame, when_full);
             }
             self.store.release(frame);
         }

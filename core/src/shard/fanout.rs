@@ -39,7 +39,7 @@ impl<H: Handler> Engine<H> {
             if but != Some(at) {
                 self.counts.rooms.offered += 1;
                 let frame = self.edition(&mut editions, at);
-                self.push(at, frame);
+                self.push(at, frame, editions.when_full());
             }
         }
         self.end_editions(&editions);
@@ -51,7 +51,7 @@ impl<H: Handler> Engine<H> {
             if but != Some(at) && self.slots[at].phase == Phase::Open {
                 self.counts.rooms.offered += 1;
                 let frame = self.edition(&mut editions, at);
-                self.push(at, frame);
+                self.push(at, frame, editions.when_full());
             }
         }
         self.end_editions(&editions);

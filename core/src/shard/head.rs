@@ -40,8 +40,10 @@ impl<H: Handler> Shard<H> {
                 self.engine.refuse(at, HandshakeError::Full, head_only);
             }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
-                Verdict::Accept { state } => {
-                    self.engine.open(at, state, &upgrade);
+                Verdict::Accept { state, subprotocol } => {
+                    let place = subprotocol.place(upgrade.subprotocol);
+                    let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+                    self.engine.open(at, state, &upgrade, subprotocol);
                     return len;
                 }
                 Verdict::Refuse(status) => {
@@ -57,7 +59,12 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade) {
+    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade, subprotocol: Option<&str>) {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+        //# Extensions not listed by the client MUST NOT be listed.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-9
+        //# A server MUST NOT respond with any extension not requested by
+        //# the client.
         let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
         if let Some(agreed) = &agreed {
             let level = self.config.compression_level as u8;
@@ -66,7 +73,7 @@ impl<H: Handler> Engine<H> {
             self.context_bytes += conn.context_bytes();
             self.slots[at].conn = conn;
         }
-        let mut head = self.workspace.buffers.take(ANSWER);
+        let mut head = self.workspace.buffers.take_for(ANSWER);
         let accept = &upgrade.accept;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
         //# The value chosen MUST be derived from the client's handshake,
@@ -77,7 +84,7 @@ impl<H: Handler> Engine<H> {
         //# if the server does not wish to agree to one of the suggested
         //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
         //# header field in its response
-        handshake::response::switching_protocols(&mut head, accept, None, agreed.as_ref());
+        handshake::response::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
         self.push_head(at, &head);
         self.workspace.give(head);
         let slot = &mut self.slots[at];
@@ -109,7 +116,7 @@ impl<H: Handler> Engine<H> {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
         self.tell(Event::Refused(id, error));
-        let mut out = self.workspace.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take_for(ANSWER);
         handshake::response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out);
         self.workspace.give(out);
@@ -127,7 +134,7 @@ impl<H: Handler> Engine<H> {
             });
             return;
         };
-        let mut out = self.workspace.buffers.take(ANSWER);
+        let mut out = self.workspace.buffers.take_for(ANSWER);
         handshake::response::page(
             &mut out,
             200,

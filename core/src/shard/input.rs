@@ -7,7 +7,7 @@ use super::Shard;
 use super::engine::{Engine, HEADROOM};
 use super::lane::Part;
 use super::output::Output;
-use super::pending::Op;
+use super::pending::{Op, Wait};
 use super::reply::Here;
 use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
@@ -183,6 +183,7 @@ impl<H: Handler> Shard<H> {
     }
 
     fn after_input(&mut self, at: u32) {
+        self.engine.unpark(at, Wait::Lane);
         let parked = self.engine.slots[at].is_parked();
         if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
             self.engine.schedule(at);
@@ -202,6 +203,9 @@ impl<H: Handler> Shard<H> {
             done = self.consume_head(at, input);
         }
         loop {
+            if self.engine.must_hold(at) && done < input.len() {
+                self.engine.park(at, Wait::Queue, None);
+            }
             let slot = &self.engine.slots[at];
             match slot.phase {
                 Phase::Open if !slot.is_parked() && !self.engine.is_pressed() => {}
@@ -252,7 +256,7 @@ impl<H: Handler> Shard<H> {
                     }
                     self.settle_lane_in(input, base);
                 }
-                conn::Event::Close(code) => {
+                conn::Event::Close(code, _) => {
                     self.engine.peer_closed(at, code);
                     return input.len();
                 }
@@ -295,8 +299,8 @@ impl<H: Handler> Engine<H> {
         let Slot { phase, queue, .. } = &mut self.slots[at];
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
         //# Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
-        //# response, unless it already received a Close frame.
-        // And unless our own is out: peers take what comes behind it for a fault.
+        //# response,
+        // Not once our own close frame is out: peers take what comes behind it for a fault.
         if *phase != Phase::Open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
             return;
         }

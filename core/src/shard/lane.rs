@@ -6,7 +6,8 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::frame::Rank;
+use crate::frame::{Label, Rank};
+use crate::time::Timestamp;
 use crate::wire::header::{Tag, encode_unmasked, unmasked_len};
 
 /// Answers that are not in any queue. They belong to one connection, have one
@@ -15,6 +16,8 @@ use crate::wire::header::{Tag, encode_unmasked, unmasked_len};
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     owner: Option<(u32, Rank)>,
+    /// Since when.
+    since: Option<Timestamp>,
     /// An adapter has taken it and not yet said how much it wrote.
     offered: bool,
     bytes: Vec<u8>,
@@ -70,8 +73,19 @@ impl Lane {
         self.offered = offered;
     }
 
-    pub(super) const fn claim(&mut self, slot: u32, rank: Rank) {
+    pub(super) const fn claim(&mut self, slot: u32, rank: Rank, now: Timestamp) {
         self.owner = Some((slot, rank));
+        if self.since.is_none() {
+            self.since = Some(now);
+        }
+    }
+
+    /// What its frames are labelled with; the first has waited longest.
+    pub(super) fn label(&self) -> Label {
+        Label {
+            born: self.since.unwrap_or(Timestamp::ORIGIN),
+            ..self.rank().into()
+        }
     }
 
     pub(super) fn messages(&self) -> u32 {
@@ -90,9 +104,13 @@ impl Lane {
     pub(super) fn push(&mut self, tag: Tag, parts: [&[u8]; 2]) {
         let start = self.bytes.len();
         let (header, n) = encode_unmasked(tag, parts[0].len() + parts[1].len());
-        self.bytes.extend_from_slice(&header[..n]);
+        // All ten bytes at once cost less than as many as are needed.
+        self.bytes.extend_from_slice(&header);
+        self.bytes.truncate(start + n);
         self.bytes.extend_from_slice(parts[0]);
-        self.bytes.extend_from_slice(parts[1]);
+        if !parts[1].is_empty() {
+            self.bytes.extend_from_slice(parts[1]);
+        }
         let end = self.bytes.len();
         match self.pieces.last_mut() {
             Some(Piece::Lane(range)) => range.end = end,
@@ -176,6 +194,7 @@ impl Lane {
 
     pub(super) fn clear(&mut self) {
         self.owner = None;
+        self.since = None;
         self.offered = false;
         self.bytes.clear();
         self.pieces.clear();

@@ -1,9 +1,14 @@
 //! Owns what one shard says to another.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
+use crate::handler::Outcome;
 use crate::id::{ConnId, ShardId};
-use crate::sync::{Once, Parcel};
+use crate::queue::Qos;
+use crate::sync::{Once, Parcel, Tally};
+use crate::time::Timestamp;
 use crate::wire::opcode::Kind;
 
 /// What one shard says to another. An adapter carries letters and does not
@@ -27,7 +32,11 @@ pub(super) enum Said {
     /// From a room's home: this is said in the room.
     Deliver(Parcel<Publication>),
     /// From the last shard that delivered a publication, to the one it came from.
-    Credit { home: ShardId, bytes: usize },
+    Credit {
+        home: ShardId,
+        bytes: usize,
+        report: Option<Report>,
+    },
     /// A shard has failed, and begins anew, for the how manieth time.
     Reborn { shard: ShardId, life: u32 },
     /// To a room's home that begins anew: so many members are on this shard.
@@ -48,10 +57,21 @@ pub(super) struct Publication {
     pub(super) from: ConnId,
     pub(super) exclude_sender: bool,
     pub(super) kind: Kind,
-    pub(super) priority: u8,
+    pub(super) qos: Qos,
+    pub(super) published: Timestamp,
     pub(super) payload: Bytes,
     /// Its compressed form, if that is shorter, once a shard has made it.
     pub(super) packed: Once<Option<Bytes>>,
     /// The shard that decided its order.
     pub(super) home: ShardId,
+    /// What became of it so far, if anybody wants to know.
+    pub(super) tally: Option<Box<Tally<{ Outcome::PARTS }>>>,
+}
+
+/// What became of a publication, for whoever asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    pub(super) conn: ConnId,
+    pub(super) ticket: u64,
+    pub(super) outcome: Outcome,
 }

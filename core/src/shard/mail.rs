@@ -35,7 +35,11 @@ impl<H: Handler> Shard<H> {
             Said::Left { conn, room } => engine.take_left(conn, &room),
             Said::Publish(publication) => engine.publish_at_home(publication),
             Said::Deliver(parcel) => engine.deliver(parcel),
-            Said::Credit { home, bytes } => engine.return_credit(home, bytes),
+            Said::Credit {
+                home,
+                bytes,
+                report,
+            } => engine.take_credit_back(home, bytes, report),
             Said::Reborn { shard, life } => engine.take_reborn(shard, life),
             // What was told to the one before is told again to this one.
             Said::Restated { life } if life == engine.life => engine.take_restated(),

@@ -3,17 +3,20 @@
 //! in order, and a connection waits for the home's answer before it goes on;
 //! so what it says means the same wherever the home is.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Letter, Publication, Said};
+use super::letter::{Letter, Publication, Report, Said};
 use super::output::Output;
-use super::pending::Wait;
+use super::pending::{Op, Wait};
 use super::slot::Phase;
-use crate::handler::Handler;
+use crate::handler::{Handler, Outcome};
 use crate::id::{ConnId, ShardId};
+use crate::queue::Qos;
 use crate::room::Membership;
-use crate::sync::{Once, Parcel};
+use crate::sync::{Once, Parcel, Tally};
 use crate::wire::opcode::Kind;
 
 impl<H: Handler> Engine<H> {
@@ -62,15 +65,19 @@ impl<H: Handler> Engine<H> {
     pub(crate) fn publish(
         &mut self,
         at: u32,
-        room: Option<&[u8]>,
+        name: Option<&[u8]>,
         kind: Kind,
-        priority: u8,
+        qos: Qos,
         payload: &[u8],
         exclude_sender: bool,
     ) -> Result<(), Wait> {
-        let home = room.map_or(EVERYONE, |name| self.rooms.home(name));
+        if qos.receipt.is_some() && self.lane_is_held() {
+            // What becomes of it at our own queue is not known before that is free.
+            return Err(Wait::Lane);
+        }
+        let home = name.map_or(EVERYONE, |name| self.rooms.home(name));
         let local = if home == self.id {
-            self.local_room(room)
+            self.local_room(name)
         } else {
             None
         };
@@ -78,11 +85,21 @@ impl<H: Handler> Engine<H> {
             self.counts.rooms.published += 1;
             self.counts.rooms.encoded += 1;
             let but = exclude_sender.then_some(at);
-            let editions = self.editions(priority, kind, payload);
+            let label = self.label(name, qos, self.now);
+            let editions = self.editions((label, qos.when_full), kind, payload);
+            let before = self.counted();
             match room {
                 Local::Room(room) => self.fan_out_to_room(room, editions, but),
                 Local::Everyone => self.fan_out_to_all(editions, but),
                 Local::Nobody => {}
+            }
+            if let Some(ticket) = qos.receipt {
+                let parts = self.counted_since(before);
+                self.report(Report {
+                    conn: self.slots.id(at),
+                    ticket,
+                    outcome: Outcome::from_parts(parts),
+                });
             }
             // It may have been woken for a credit that it did not need after all.
             self.wake_for_credit(home);
@@ -96,14 +113,16 @@ impl<H: Handler> Engine<H> {
         }
         self.counts.rooms.published += 1;
         let publication = Publication {
-            room: room.map(Bytes::copy_from_slice),
+            room: name.map(Bytes::copy_from_slice),
             from: self.slots.id(at),
             exclude_sender,
             kind,
-            priority,
+            qos,
+            published: self.now,
             payload: Bytes::copy_from_slice(payload),
             packed: Once::new(),
             home,
+            tally: qos.receipt.map(|_| Box::new(Tally::new())),
         };
         if home == self.id {
             self.publish_at_home(publication);
@@ -149,7 +168,11 @@ impl<H: Handler> Engine<H> {
     /// Delivers a publication here; returns its credit if no other shard is
     /// still to deliver it.
     pub(super) fn deliver(&mut self, parcel: Parcel<Publication>) {
+        let before = self.counted();
         self.fan_out(&parcel);
+        if let Some(tally) = &parcel.tally {
+            tally.add(self.counted_since(before));
+        }
         let Some(publication) = parcel.finish() else {
             return;
         };
@@ -157,22 +180,60 @@ impl<H: Handler> Engine<H> {
             from,
             home,
             payload,
+            qos,
+            tally,
             ..
         } = publication;
+        let report = tally.zip(qos.receipt).map(|(tally, ticket)| Report {
+            conn: from,
+            ticket,
+            outcome: Outcome::from_parts(tally.sums()),
+        });
+        let bytes = payload.len();
         if from.shard() == self.id {
-            self.return_credit(home, payload.len());
+            self.take_credit_back(home, bytes, report);
         } else {
             self.post(
                 from.shard(),
                 Said::Credit {
                     home,
-                    bytes: payload.len(),
+                    bytes,
+                    report,
                 },
             );
         }
     }
 
-    pub(super) fn return_credit(&mut self, home: ShardId, bytes: usize) {
+    /// A publication has been delivered everywhere.
+    pub(super) fn take_credit_back(&mut self, home: ShardId, bytes: usize, report: Option<Report>) {
+        self.return_credit(home, bytes);
+        if let Some(report) = report {
+            self.report(report);
+        }
+    }
+
+    /// Lets a connection know what became of its publication, once its turn comes.
+    fn report(&mut self, report: Report) {
+        if let Some(at) = self.slots.find(report.conn)
+            && self.slots[at].phase == Phase::Open
+        {
+            self.defer(at, Op::Published(report.ticket, report.outcome));
+            if !self.slots[at].is_parked() {
+                self.schedule(at);
+            }
+        }
+    }
+
+    const fn counted(&self) -> [u64; Outcome::PARTS] {
+        Outcome::counted(&self.counts.delivery, &self.counts.rooms)
+    }
+
+    fn counted_since(&self, before: [u64; Outcome::PARTS]) -> [u64; Outcome::PARTS] {
+        let now = self.counted();
+        core::array::from_fn(|at| now[at] - before[at])
+    }
+
+    fn return_credit(&mut self, home: ShardId, bytes: usize) {
         // What was under way when its home failed has been forgiven already.
         let credit = &mut self.credits[home.index()];
         credit.messages = credit.messages.saturating_sub(1);

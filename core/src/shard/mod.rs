@@ -127,8 +127,10 @@ impl<H: Handler> Shard<H> {
         self.engine.slots.held() == 0
     }
 
-    /// Tells the handler what it could not be told inside a callback.
+    /// Does what could not be done inside a callback, and tells the handler what
+    /// it could not be told there.
     pub(crate) fn settle(&mut self) {
+        self.engine.close_slow();
         while let Some((id, state, cause)) = self.engine.endings.pop_front() {
             self.handler.on_close(id, state, cause);
         }

@@ -2,6 +2,7 @@
 
 use super::slot::Phase;
 use super::{Letter, Shard};
+use crate::dispatch::TaskOptions;
 use crate::error::{HandshakeError, PeerError};
 use crate::handler::Handler;
 use crate::handshake::Page;
@@ -22,7 +23,7 @@ pub enum Output<H: Handler> {
     Mail(ShardId, Letter),
     /// Give a task to the dispatcher. Its end comes back through
     /// [`Shard::handle_task`].
-    Submit(ConnId, H::Task),
+    Submit(ConnId, H::Task, TaskOptions),
     /// Answer with a page that the core cannot write, through
     /// [`Shard::handle_answer`].
     Answer {
@@ -48,7 +49,7 @@ impl<H: Handler> core::fmt::Debug for Output<H> {
             Self::StopReading(id) => write!(f, "StopReading({id})"),
             Self::StartReading(id) => write!(f, "StartReading({id})"),
             Self::Mail(shard, letter) => write!(f, "Mail({}, {letter:?})", shard.0),
-            Self::Submit(id, _) => write!(f, "Submit({id})"),
+            Self::Submit(id, ..) => write!(f, "Submit({id})"),
             Self::Answer { id, page, .. } => write!(f, "Answer({id}, {page:?})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
@@ -85,8 +86,11 @@ impl<H: Handler> Shard<H> {
                 return Some(output);
             }
             if let Some(at) = self.engine.dirty.pop_front() {
-                let slot = &mut self.engine.slots[at];
-                slot.flags.dirty = false;
+                self.engine.slots[at].flags.dirty = false;
+                if self.engine.lapse(at) {
+                    continue;
+                }
+                let slot = &self.engine.slots[at];
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
                 // What is offered already is flushed again once that is settled.
                 if waits && !slot.flags.offered && !matches!(slot.phase, Phase::Free | Phase::Gone)

@@ -6,15 +6,17 @@ use bytes::Bytes;
 
 use super::engine::Engine;
 use super::letter::Publication;
-use crate::frame::{FrameId, Rank};
+use crate::frame::{Chunks, FrameId, Label};
 use crate::handler::Handler;
+use crate::queue::WhenFull;
 use crate::sync::Once;
 use crate::wire::header::Tag;
 use crate::wire::opcode::Kind;
 
 /// What is said to many, as the frames that this shard has made of it so far.
 pub(super) struct Editions<'a> {
-    rank: Rank,
+    label: Label,
+    when_full: WhenFull,
     kind: Kind,
     words: Words<'a>,
     /// Whether some may get it compressed.
@@ -22,6 +24,12 @@ pub(super) struct Editions<'a> {
     plain: Option<FrameId>,
     /// `Some(None)`: it is no shorter.
     packed: Option<Option<FrameId>>,
+}
+
+impl Editions<'_> {
+    pub(super) const fn when_full(&self) -> WhenFull {
+        self.when_full
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -43,25 +51,41 @@ impl Words<'_> {
 
 impl<H: Handler> Engine<H> {
     /// What is said to members on this shard only.
-    pub(super) fn editions<'a>(&self, priority: u8, kind: Kind, words: &'a [u8]) -> Editions<'a> {
-        self.editions_of(priority, kind, Words::Here(words))
+    pub(super) fn editions<'a>(
+        &self,
+        (label, when_full): (Label, WhenFull),
+        kind: Kind,
+        words: &'a [u8],
+    ) -> Editions<'a> {
+        self.editions_of(label, when_full, kind, Words::Here(words))
     }
 
     /// What is said to members on several shards.
     pub(super) fn editions_shared<'a>(&self, publication: &'a Publication) -> Editions<'a> {
         let Publication {
-            priority,
+            room,
+            qos,
+            published,
             kind,
             payload,
             packed,
             ..
         } = publication;
-        self.editions_of(*priority, *kind, Words::Shared(payload, packed))
+        let label = self.label(room.as_deref(), *qos, *published);
+        let words = Words::Shared(payload, packed);
+        self.editions_of(label, qos.when_full, *kind, words)
     }
 
-    const fn editions_of<'a>(&self, priority: u8, kind: Kind, words: Words<'a>) -> Editions<'a> {
+    const fn editions_of<'a>(
+        &self,
+        label: Label,
+        when_full: WhenFull,
+        kind: Kind,
+        words: Words<'a>,
+    ) -> Editions<'a> {
         Editions {
-            rank: Rank::data(priority),
+            label,
+            when_full,
             kind,
             words,
             packs: self.is_worth_packing(words.len()),
@@ -100,10 +124,10 @@ impl<H: Handler> Engine<H> {
 
     fn encode_plain(&mut self, editions: &mut Editions<'_>) -> FrameId {
         self.counts.rooms.copied += 1;
-        let (rank, opcode) = (editions.rank, editions.kind.opcode());
+        let (label, opcode) = (editions.label, editions.kind.opcode());
         let frame = match editions.words {
-            Words::Here(bytes) => self.store.encode(rank, opcode, bytes),
-            Words::Shared(bytes, _) => self.store.encode_shared(rank, opcode, bytes),
+            Words::Here(bytes) => self.store.encode(label, opcode, bytes),
+            Words::Shared(bytes, _) => self.store.encode_shared(label, opcode, bytes),
         };
         self.store.mark_shared(frame);
         editions.plain = Some(frame);
@@ -111,15 +135,15 @@ impl<H: Handler> Engine<H> {
     }
 
     fn pack(&mut self, editions: &mut Editions<'_>) -> Option<FrameId> {
-        let (rank, tag) = (editions.rank, Tag::compressed(editions.kind.opcode()));
+        let (label, tag) = (editions.label, Tag::compressed(editions.kind.opcode()));
         let window = self.config.compression_window as u8;
         let frame = match editions.words {
             Words::Here(bytes) => {
-                let mut packed = self.workspace.buffers.take(bytes.len());
+                let mut packed = self.workspace.buffers.take_for(bytes.len());
                 let codec = &mut self.workspace.codec;
                 let frame = codec
                     .deflate_shared(window, bytes, &mut packed)
-                    .then(|| self.store.encode_parts(rank, tag, [&packed, &[]]));
+                    .then(|| self.store.encode_parts(label, tag, [&packed, &[]]));
                 self.workspace.give(packed);
                 frame
             }
@@ -131,7 +155,7 @@ impl<H: Handler> Engine<H> {
                         .deflate_shared(window, bytes, &mut packed)
                         .then(|| packed.into())
                 });
-                packed.map(|packed| self.store.encode_shared(rank, tag, &packed))
+                packed.map(|packed| self.store.encode_shared(label, tag, &packed))
             }
         };
         self.counts.rooms.copied += u64::from(frame.is_some());
@@ -152,6 +176,11 @@ impl<H: Handler> Engine<H> {
     /// Whether this member takes what was compressed for all. Its window may be
     /// smaller than that of the compressor: no message reaches back farther than
     /// it is long.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+    //# If the "agreed parameters" contain the "server_max_window_bits"
+    //# extension parameter with a value of w, the server MUST NOT use an
+    //# LZ77 sliding window longer than the w-th power of 2 bytes to
+    //# compress messages to send.
     fn takes_shared_packing(&self, at: u32, len: usize) -> bool {
         let conn = &self.slots[at].conn;
         let bits = conn.window_bits();
@@ -160,9 +189,40 @@ impl<H: Handler> Engine<H> {
             && !conn.keeps_context()
     }
 
+    /// Moves into flight what one write takes, for a connection with a context of
+    /// its own: each frame in the form that depends on all that went before. Frames
+    /// may move in the store meanwhile, so they are not yet planned.
+    pub(super) fn launch_packed(&mut self, at: u32) {
+        let (mut frames, mut bytes) = (0, 0);
+        let store = &self.store;
+        self.slots[at]
+            .queue
+            .for_each_in_flight(&self.nodes, |frame, written| {
+                frames += 1;
+                bytes += (store.len(frame) - written) as usize;
+            });
+        while bytes < self.config.write_batch
+            && frames < MOST_PACKED
+            && let Some(frame) = self.launch_next(at)
+        {
+            let frame = self.pack_launched(at, frame);
+            frames += 1;
+            bytes += self.store.len(frame) as usize;
+        }
+    }
+
+    fn launch_next(&mut self, at: u32) -> Option<FrameId> {
+        let moment = (self.now, self.starvation());
+        let lapsed = &mut self.lapsed;
+        let queue = &mut self.slots[at].queue;
+        queue.launch(&mut self.nodes, &self.store, moment, None, |frame| {
+            lapsed.push(frame);
+        })
+    }
+
     /// Gives the frame that was launched last its final form, where that depends
     /// on all that went before.
-    pub(super) fn pack_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
+    fn pack_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
         let payload_len = self.store.payload_len(frame);
         let is_for_many = self.store.is_shared(frame) && !self.config.compression_own_broadcasts;
         if is_for_many || !self.store.rank(frame).is_data() || !self.is_worth_packing(payload_len) {
@@ -184,3 +244,6 @@ impl<H: Handler> Engine<H> {
         packed
     }
 }
+
+/// Frames in flight at once; in two slices each they fit into one write.
+const MOST_PACKED: usize = Chunks::MAX / 2;

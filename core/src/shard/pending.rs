@@ -7,8 +7,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::handler::{Handler, TaskEnd};
+use crate::dispatch::TaskOptions;
+use crate::handler::{Handler, Outcome, TaskEnd};
 use crate::id::ShardId;
+use crate::queue::Qos;
 use crate::wire::opcode::Kind;
 
 /// What is held back for one connection.
@@ -53,6 +55,9 @@ pub(crate) enum Wait {
     Credit(ShardId),
     /// Room in its own queue.
     Queue,
+    /// The end of the callbacks for what has been read: its answers to that still
+    /// stand where they were read.
+    Lane,
 }
 
 /// A command of a connection's program that could not be carried out at once.
@@ -63,17 +68,19 @@ pub(crate) enum Op<H: Handler> {
     Publish {
         room: Option<Bytes>,
         kind: Kind,
-        priority: u8,
+        qos: Qos,
         payload: Bytes,
         exclude_sender: bool,
     },
     Reply {
         kind: Kind,
-        priority: u8,
+        qos: Qos,
         payload: Bytes,
     },
-    Submit(H::Task),
+    Submit(H::Task, TaskOptions),
     Close(crate::CloseCode),
     /// The handler is to be told.
     Outcome(TaskEnd<H>),
+    /// The handler is to be told what became of a publication.
+    Published(u64, Outcome),
 }

@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::output::Output;
 use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;
+use crate::dispatch::TaskOptions;
 use crate::handler::{Context, Handler};
 use crate::id::ShardId;
 use crate::stats::CloseCause;
@@ -22,15 +23,23 @@ impl<H: Handler> Shard<H> {
             return;
         }
         match op {
-            Op::Outcome(end) => {
-                // What it leads to goes before what was given later.
-                let later = self.engine.take_ops(at);
-                let mut ctx = Context::new(&mut self.engine, at, None);
-                self.handler.on_outcome(&mut ctx, end);
-                self.engine.defer_all(at, later);
+            Op::Outcome(end) => self.tell(at, |handler, ctx| handler.on_outcome(ctx, end)),
+            Op::Published(ticket, outcome) => {
+                self.tell(at, |handler, ctx| {
+                    handler.on_published(ctx, ticket, outcome);
+                });
             }
             op => self.engine.run(at, op),
         }
+    }
+
+    /// Calls the handler about something that has ended. What that leads to goes
+    /// before what was given later.
+    fn tell(&mut self, at: u32, call: impl FnOnce(&mut H, &mut Context<'_, H>)) {
+        let later = self.engine.take_ops(at);
+        let mut ctx = Context::new(&mut self.engine, at, None);
+        call(&mut self.handler, &mut ctx);
+        self.engine.defer_all(at, later);
     }
 }
 
@@ -43,43 +52,32 @@ impl<H: Handler> Engine<H> {
             Op::Publish {
                 room,
                 kind,
-                priority,
+                qos,
                 payload,
                 exclude_sender,
             } => self
-                .publish(
-                    at,
-                    room.as_deref(),
-                    *kind,
-                    *priority,
-                    payload,
-                    *exclude_sender,
-                )
+                .publish(at, room.as_deref(), *kind, *qos, payload, *exclude_sender)
                 .map_err(|wait| (wait, true)),
-            Op::Reply {
-                kind,
-                priority,
-                payload,
-            } => self
-                .reply(at, None, *kind, *priority, [payload, &[]])
+            Op::Reply { kind, qos, payload } => self
+                .reply(at, None, *kind, *qos, [payload, &[]])
                 .map_err(|wait| (wait, true)),
             Op::Close(code) => {
                 self.finish(at, *code, CloseCause::Handler);
                 Ok(())
             }
-            Op::Submit(_) | Op::Outcome(_) => Ok(()),
+            Op::Submit(..) | Op::Outcome(_) | Op::Published(..) => Ok(()),
         };
         match (op, waits) {
-            (Op::Submit(task), _) => self.submit(at, task),
+            (Op::Submit(task, options), _) => self.submit(at, task, options),
             (op, Err((wait, again))) => self.park(at, wait, again.then_some(op)),
             (_, Ok(())) => {}
         }
     }
 
-    pub(crate) fn submit(&mut self, at: u32, task: H::Task) {
+    pub(crate) fn submit(&mut self, at: u32, task: H::Task, options: TaskOptions) {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
-        self.outputs.push_back(Output::Submit(id, task));
+        self.outputs.push_back(Output::Submit(id, task, options));
     }
 
     /// Holds the connection's program at `op`, or behind the last, until what
@@ -88,7 +86,7 @@ impl<H: Handler> Engine<H> {
         match wait {
             Wait::Joined | Wait::Left(_) => self.counts.rooms.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
-            Wait::Credit(_) => {}
+            Wait::Credit(_) | Wait::Lane => {}
         }
         self.parked += 1;
         let pending = self.slots[at]

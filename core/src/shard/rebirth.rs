@@ -43,8 +43,10 @@ impl<H: Handler> Engine<H> {
             .count();
         new.counts.closed[CloseCause::Panic as usize] += open as u64;
         let delivery = &mut new.counts.delivery;
-        let gone = delivery.written + delivery.evicted + delivery.discarded;
-        delivery.discarded += delivery.queued.saturating_sub(gone);
+        let lost = delivery.queued.saturating_sub(delivery.left());
+        delivery.discarded += lost;
+        // Of which priorities is not asked of a shard that has failed.
+        new.counts.priorities.of(None).discarded += lost;
         // The ends of those that have been handed out still come here.
         let kept = self
             .outputs

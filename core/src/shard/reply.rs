@@ -1,11 +1,13 @@
 //! Owns what a connection is told about its own messages: by the fast lane
 //! while its input is being handled, or through its queue.
 
-use super::engine::Engine;
+use super::engine::{Engine, SCRATCH};
 use super::pending::Wait;
 use super::slot::Phase;
-use crate::frame::Rank;
+use crate::frame::{Key, Label, Rank};
 use crate::handler::{Handler, Overflow};
+use crate::queue::{Qos, WhenFull};
+use crate::time::Timestamp;
 use crate::wire::header::{Tag, unmasked_len};
 use crate::wire::opcode::Kind;
 
@@ -43,19 +45,19 @@ impl<H: Handler> Engine<H> {
         at: u32,
         here: Option<Here>,
         kind: Kind,
-        priority: u8,
+        qos: Qos,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
-        let (rank, opcode) = (Rank::data(priority), kind.opcode());
+        let opcode = kind.opcode();
         if !self.packs_at_once(at, parts[0].len() + parts[1].len()) {
-            return self.reply_with(at, here, rank, opcode.into(), parts);
+            return self.reply_with(at, here, qos, opcode.into(), parts);
         }
-        let mut packed = self.workspace.buffers.take(parts[0].len());
+        let mut packed = self.workspace.buffers.take_for(parts[0].len());
         let conn = &mut self.slots[at].conn;
         let answered = if conn.deflate(&mut self.workspace, parts, &mut packed) {
-            self.reply_with(at, here, rank, Tag::compressed(opcode), [&packed, &[]])
+            self.reply_with(at, here, qos, Tag::compressed(opcode), [&packed, &[]])
         } else {
-            self.reply_with(at, here, rank, opcode.into(), parts)
+            self.reply_with(at, here, qos, opcode.into(), parts)
         };
         self.workspace.give(packed);
         answered
@@ -65,16 +67,17 @@ impl<H: Handler> Engine<H> {
         &mut self,
         at: u32,
         here: Option<Here>,
-        rank: Rank,
+        qos: Qos,
         tag: Tag,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         let payload_len = parts[0].len() + parts[1].len();
         let len = (unmasked_len(payload_len) + payload_len) as u32;
-        let limits = self.limits();
+        let (limits, rank) = (self.limits(), Rank::data(qos.priority));
         let slot = &self.slots[at];
-        if slot.phase == Phase::Open && here.is_some() && self.lane_is_open(at, rank, len) {
-            self.lane.claim(at, rank);
+        let takes_lane = slot.phase == Phase::Open && here.is_some() && qos.is_plain();
+        if takes_lane && self.lane_is_open(at, rank, len) {
+            self.lane.claim(at, rank, self.now);
             let place = if parts[1].is_empty() {
                 here.and_then(|here| here.place(parts[0]))
             } else {
@@ -88,7 +91,7 @@ impl<H: Handler> Engine<H> {
             self.counts.delivery.offered += 1;
             self.counts.delivery.queued += 1;
             let full = self.lane.is_full()
-                || self.lane.len() >= self.config.write_batch
+                || self.lane.len() >= SCRATCH
                 || self.lane.messages() >= limits.messages
                 || self.lane.len() >= limits.bytes as usize;
             if full {
@@ -102,13 +105,40 @@ impl<H: Handler> Engine<H> {
         }
         let slot = &self.slots[at];
         let has_room = self.lane.owner() != Some(at) && slot.queue.has_room(len, limits);
-        if H::OVERFLOW == Overflow::Wait && slot.phase == Phase::Open && !has_room {
+        let waits = H::OVERFLOW == Overflow::Wait && qos.when_full != WhenFull::Close;
+        if waits && slot.phase == Phase::Open && !has_room {
             return Err(Wait::Queue);
         }
-        let frame = self.store.encode_parts(rank, tag, parts);
-        self.push(at, frame);
+        let label = self.label(None, qos, self.now);
+        let frame = self.store.encode_parts(label, tag, parts);
+        self.push(at, frame, qos.when_full);
         self.store.release(frame);
         Ok(())
+    }
+
+    /// Whether what a connection has sent is better left as it is: what is said
+    /// to it in answer waits for its socket, and is lost in no case, so it need
+    /// not become answers that wait.
+    pub(super) fn must_hold(&self, at: u32) -> bool {
+        let slot = &self.slots[at];
+        H::OVERFLOW == Overflow::Wait
+            && slot.flags.blocked
+            && slot.phase == Phase::Open
+            && !slot.is_parked()
+    }
+
+    /// What a message is labelled with that is said in this room, or in none.
+    pub(super) fn label(&self, room: Option<&[u8]>, qos: Qos, published: Timestamp) -> Label {
+        let scope = || room.map_or(0, |name| self.rooms.scope(name));
+        Label {
+            rank: Rank::data(qos.priority),
+            born: published,
+            deadline: qos.ttl.map(|ttl| published.after(ttl)),
+            key: qos.key.map(|name| Key {
+                scope: scope(),
+                name,
+            }),
+        }
     }
 
     /// Whether a reply of this rank and length may take the fast lane: nothing

@@ -39,7 +39,7 @@ impl<H: Handler> Slab<H> {
         };
         let slot = Slot {
             conn: Connection::new(Role::Server),
-            queue: Queue::default(),
+            queue: Queue::new(at),
             keepalive,
             deadline: None,
             stalled: None,

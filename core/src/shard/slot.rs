@@ -55,7 +55,7 @@ pub(super) struct Slot<H: Handler> {
 
 /// Most of a slot is the same for every application.
 pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>();
-const _: () = assert!(SLOT_BYTES <= 152);
+const _: () = assert!(SLOT_BYTES <= 160);
 
 /// What is true of a socket besides its phase.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +68,8 @@ pub(super) struct Flags {
     pub(super) blocked: bool,
     /// Its queue is half full, and nobody has seen yet whether its socket takes more.
     pub(super) pressing: bool,
+    /// It is to be closed because it does not keep up, and takes nothing more.
+    pub(super) slow: bool,
     /// It stands in the list of those to be gone on with.
     pub(super) resuming: bool,
     /// The adapter was told not to read it.

@@ -157,6 +157,7 @@ impl<H: Handler> Engine<H> {
     }
 }
 
-/// How long input waits for a write that is done elsewhere. An adapter that
-/// writes at once, as the tokio one does, never comes near it.
-const PATIENCE: Duration = Duration::from_millis(10);
+/// How long input waits for a write that is done elsewhere: as long as a thread
+/// may have to wait for its turn on a loaded machine. An adapter that writes at
+/// once, as the tokio one does, never comes near it.
+const PATIENCE: Duration = Duration::from_millis(50);

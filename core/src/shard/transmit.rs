@@ -9,16 +9,23 @@ use super::lane::Part;
 use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::{Chunks, FrameId, Slice, Store};
-use crate::handler::Handler;
+use crate::handler::{Handler, Overflow};
 use crate::handshake;
 use crate::id::ConnId;
 use crate::time::Timestamp;
 
 impl<H: Handler> Shard<H> {
     /// The connection whose replies stand in the fast lane. Flushing it before
-    /// the next [`read_buffer`](Self::read_buffer) saves them a copy; not doing
-    /// so costs only that.
-    pub fn poll_reply(&self) -> Option<ConnId> {
+    /// the next [`read_buffer`](Self::read_buffer) saves them a copy, and asking
+    /// again after that until there is none saves one of what was read and waits
+    /// for the flush; not doing so costs only that.
+    pub fn poll_reply(&mut self) -> Option<ConnId> {
+        while self.engine.lane.owner().is_none()
+            && !self.engine.is_pressed()
+            && let Some((at, range)) = self.engine.rest.take()
+        {
+            self.go_on_in_scratch(at, range);
+        }
         Some(self.engine.slots.id(self.engine.lane.owner()?))
     }
 
@@ -91,7 +98,11 @@ impl<H: Handler> Shard<H> {
         if let Some(at) = self.engine.slots.find(id)
             && self.engine.slots[at].phase == Phase::Answering
         {
-            let mut out = self.engine.workspace.buffers.take(body.len() + PAGE_HEAD);
+            let mut out = self
+                .engine
+                .workspace
+                .buffers
+                .take_for(body.len() + PAGE_HEAD);
             handshake::response::page(&mut out, status, content_type, body, head_only);
             self.engine.begin_answer(at, &out);
             self.engine.workspace.give(out);
@@ -109,30 +120,32 @@ impl<H: Handler> Engine<H> {
         } else {
             Chunks::MAX
         };
+        self.release_lapsed();
+        if self.slots[at].conn.keeps_context() {
+            self.launch_packed(at);
+        }
+        let moment = (self.now, self.starvation());
         let Self {
             slots,
             nodes,
             store,
             config,
+            lapsed,
             ..
         } = self;
-        let (write_batch, slot) = (config.write_batch, &mut slots[at]);
-        let keeps_context = slot.conn.keeps_context();
+        let slot = &mut slots[at];
         slot.queue
             .for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
-        while plan.bytes < write_batch
+        while plan.bytes < config.write_batch
             && plan.slices.len() + 2 <= most
-            && let Some(frame) = self.slots[at]
-                .queue
-                .launch(&mut self.nodes, &self.store, before)
+            && !slot.conn.keeps_context()
+            && let Some(frame) = slot.queue.launch(nodes, store, moment, before, |frame| {
+                lapsed.push(frame);
+            })
         {
-            let frame = if keeps_context {
-                self.pack_launched(at, frame)
-            } else {
-                frame
-            };
-            plan.add(&self.store, frame, 0);
+            plan.add(store, frame, 0);
         }
+        self.count_lapsed();
         let queue = &self.slots[at].queue;
         self.slots[at].flags.offered = before.is_some() || queue.in_flight();
         self.lane
@@ -140,24 +153,41 @@ impl<H: Handler> Engine<H> {
         before.is_some()
     }
 
-    fn transmitted(&mut self, at: u32, n: usize) {
+    /// Counts what has expired instead of being launched.
+    pub(super) fn count_lapsed(&mut self) {
+        for &frame in &self.lapsed {
+            self.counts.delivery.expired += 1;
+            let priority = self.store.rank(frame).priority();
+            self.counts.priorities.of(priority).expired += 1;
+        }
+    }
+
+    pub(super) fn transmitted(&mut self, at: u32, n: usize) {
         self.counts.sent.bytes += n as u64;
+        self.release_lapsed();
+        let now = self.now;
         let Self {
             slots,
             nodes,
             store,
             counts,
-            gone,
+            sent,
             ..
         } = self;
         let slot = &mut slots[at];
         slot.flags.offered = false;
-        let had = slot.queue.in_flight() || self.lane.owner() == Some(at);
+        // Of one that is ending, the last that waited may have expired instead.
+        let had =
+            slot.queue.in_flight() || self.lane.owner() == Some(at) || slot.phase == Phase::Closing;
         let rest = slot
             .queue
-            .advance(nodes, store, n, |frame| gone.push(frame));
-        for frame in gone.drain(..) {
-            counts.delivery.written += u64::from(store.rank(frame).is_data());
+            .advance(nodes, store, n, |frame| sent.push(frame));
+        for frame in sent.drain(..) {
+            if let Some(priority) = store.rank(frame).priority() {
+                counts.delivery.written += 1;
+                let age = store.age(frame, now);
+                counts.priorities.written(priority, age, 1);
+            }
             store.release(frame);
         }
         let mut blocked = slot.queue.in_flight();
@@ -194,7 +224,7 @@ impl<H: Handler> Engine<H> {
         if half_empty || blocked {
             self.relieve(at);
         }
-        if half_empty {
+        if half_empty && !(blocked && H::OVERFLOW == Overflow::Wait) {
             self.unpark(at, Wait::Queue);
         }
     }

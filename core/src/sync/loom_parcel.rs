@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::primitive::{Arc, AtomicUsize, Ordering, thread};
-use super::{Parcel, model};
+use super::{Parcel, Tally, model};
 
 #[test]
 fn loom_exactly_one_share_is_the_last() {
@@ -87,4 +87,19 @@ impl Drop for CountsItsEnd {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+#[test]
+fn loom_the_last_share_sees_what_all_have_added() {
+    model(|| {
+        let mine = Parcel::new(Tally::<2>::new());
+        let theirs = mine.share();
+        let end = |share: Parcel<Tally<2>>, n| {
+            share.add([n, 1]);
+            share.finish().map(|tally| tally.sums())
+        };
+        let other = thread::spawn(move || end(theirs, 5));
+        let sums = end(mine, 7).or(other.join().expect("a model does not panic"));
+        assert_eq!(sums, Some([12, 2]));
+    });
 }

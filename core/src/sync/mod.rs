@@ -13,6 +13,7 @@ mod mailbox;
 mod once;
 mod parcel;
 pub(crate) mod primitive;
+mod tally;
 
 #[cfg(all(test, feature = "std"))]
 mod loom_mailbox;
@@ -23,6 +24,7 @@ mod loom_parcel;
 pub use mailbox::{Mailbox, MailboxClosed};
 pub(crate) use once::Once;
 pub use parcel::Parcel;
+pub(crate) use tally::Tally;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.
 #[cfg(test)]

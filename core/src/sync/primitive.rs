@@ -11,9 +11,9 @@ pub(crate) use counted::Arc;
 #[cfg(all(loom, feature = "std"))]
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(all(test, loom))]
+#[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(all(test, loom))]
 pub(crate) use loom::thread;

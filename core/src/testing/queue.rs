@@ -8,10 +8,14 @@ mod ops;
 pub use naive::NaiveQueue;
 pub use ops::{Op, check};
 
+pub use crate::queue::{Fate, Refusal};
+
 use alloc::vec::Vec;
 
-use crate::frame::{FrameId, Rank, Store};
-use crate::queue::{Limits, Nodes, Queue};
+use crate::Qos;
+use crate::frame::{FrameId, Key, Label, Rank, Store};
+use crate::queue::{Arrival, Limits, Nodes, Queue, Starvation};
+use crate::time::Timestamp;
 use crate::wire::opcode::Opcode;
 
 /// A frame that was pushed: how many were before it.
@@ -20,11 +24,11 @@ pub struct Ticket(pub u64);
 
 /// What a push of data led to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Pushed {
-    /// The frame waits, and these do not any more.
-    Queued(Vec<Ticket>),
-    /// There is no room, and none can be made.
-    Refused,
+pub struct Pushed {
+    /// What does not wait any more, in the order in which it went.
+    pub gone: Vec<(Ticket, Fate)>,
+    /// Why the frame does not wait, if it does not.
+    pub refusal: Option<Refusal>,
 }
 
 /// Frames that are not data.
@@ -64,6 +68,8 @@ pub struct Held {
     pub frames: usize,
     /// Whether something is offered and not settled, or partly out.
     pub in_flight: bool,
+    /// Messages whose place newer ones may take.
+    pub subjects: usize,
 }
 
 /// One queue, with a node table and a frame store of its own.
@@ -73,6 +79,8 @@ pub struct LoneQueue {
     nodes: Nodes,
     store: Store,
     limits: Limits,
+    starvation: Starvation,
+    now: Timestamp,
     /// The ticket of each frame in the store.
     tickets: Vec<Ticket>,
     next: u64,
@@ -82,29 +90,73 @@ impl LoneQueue {
     /// An empty queue for so many messages, and so many bytes of them.
     pub fn new(messages: u32, bytes: u32) -> Self {
         Self {
-            queue: Queue::default(),
-            nodes: Nodes::new(),
+            queue: Queue::new(3),
+            nodes: Nodes::new(7),
             store: Store::new(),
             limits: Limits { messages, bytes },
+            starvation: Starvation { after: 0, wait: 0 },
+            now: Timestamp::ORIGIN,
             tickets: Vec::new(),
             next: 0,
         }
     }
 
+    /// Lets a message that has waited for longer than `wait` microseconds go after
+    /// so many that were more urgent.
+    pub const fn end_starvation(&mut self, after: u16, wait: u64) {
+        self.starvation = Starvation { after, wait };
+    }
+
+    /// Lets so many microseconds pass.
+    pub const fn pass(&mut self, micros: u64) {
+        self.now = Timestamp::from_micros(self.now.as_micros() + micros);
+    }
+
     /// Queues a message. It gets a ticket in any case.
-    pub fn push(&mut self, priority: u8, payload: &[u8]) -> Pushed {
-        let frame = self.encode(Rank::data(priority), Opcode::Binary, payload);
+    pub fn push(&mut self, qos: impl Into<Qos>, payload: &[u8]) -> Pushed {
+        let qos = qos.into();
+        let label = Label {
+            rank: Rank::data(qos.priority),
+            born: self.now,
+            deadline: qos.ttl.map(|ttl| self.now.after(ttl)),
+            key: qos.key.map(|name| Key { scope: 1, name }),
+        };
+        let frame = self.encode(label, Opcode::Binary, payload);
+        let arrival = Arrival {
+            frame,
+            when_full: qos.when_full,
+            now: self.now,
+        };
         let (store, mut gone) = (&self.store, Vec::new());
-        let pushed = self
-            .queue
-            .push(&mut self.nodes, store, self.limits, frame, |victim| {
-                gone.push(victim);
-            });
+        let pushed = self.queue.push(
+            &mut self.nodes,
+            store,
+            self.limits,
+            arrival,
+            |frame, fate| {
+                gone.push((frame, fate));
+            },
+        );
         if pushed.is_err() {
             self.store.release(frame);
-            return Pushed::Refused;
         }
-        Pushed::Queued(self.release_all(gone))
+        Pushed {
+            gone: gone
+                .into_iter()
+                .map(|(frame, fate)| (self.release(frame), fate))
+                .collect(),
+            refusal: pushed.err(),
+        }
+    }
+
+    /// Drops what has expired at the head of each priority, and says what.
+    pub fn expire(&mut self) -> Vec<Ticket> {
+        let mut gone = Vec::new();
+        self.queue
+            .expire(&mut self.nodes, &self.store, self.now, |frame| {
+                gone.push(frame);
+            });
+        self.release_all(gone)
     }
 
     /// Queues a frame that no limit holds for; says which pong it replaces.
@@ -134,9 +186,11 @@ impl LoneQueue {
 
     /// Offers what goes into the next write to `out`, up to the frame that
     /// makes it `batch` bytes or more. What was offered and is not settled is
-    /// offered again.
-    pub fn offer(&mut self, batch: usize, out: &mut Vec<Offered>) {
+    /// offered again. Says what had expired instead.
+    pub fn offer(&mut self, batch: usize, out: &mut Vec<Offered>) -> Vec<Ticket> {
         out.clear();
+        let moment = (self.now, self.starvation);
+        let mut expired = Vec::new();
         let Self {
             queue,
             nodes,
@@ -157,10 +211,12 @@ impl LoneQueue {
         let mut offered = 0;
         queue.for_each_in_flight(nodes, |frame, from| offered = add(frame, from));
         while offered < batch
-            && let Some(frame) = queue.launch(nodes, store, None)
+            && let Some(frame) =
+                queue.launch(nodes, store, moment, None, |frame| expired.push(frame))
         {
             offered = add(frame, 0);
         }
+        self.release_all(expired)
     }
 
     /// The bytes of what is offered, in at most two slices.
@@ -210,13 +266,14 @@ impl LoneQueue {
             bytes: self.queue.bytes(),
             frames: self.store.live(),
             in_flight: self.queue.in_flight(),
+            subjects: self.nodes.subjects(),
         };
         assert_eq!(self.queue.is_empty(), held.frames == 0, "{held:?}");
         held
     }
 
-    fn encode(&mut self, rank: Rank, opcode: Opcode, payload: &[u8]) -> FrameId {
-        let frame = self.store.encode(rank, opcode, payload);
+    fn encode(&mut self, label: impl Into<Label>, opcode: Opcode, payload: &[u8]) -> FrameId {
+        let frame = self.store.encode(label, opcode, payload);
         let at = frame.0 as usize;
         if at == self.tickets.len() {
             self.tickets.push(Ticket(0));

@@ -145,6 +145,11 @@ impl Tag {
 }
 
 impl From<Opcode> for Tag {
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# If this PMCE is the last extension to process outgoing messages,
+    //# build frame(s) using the original data for the payload data portion
+    //# as is, unset the "Per-Message Compressed" bit of the first frame,
+    //# and then send the frame(s) as described in Section 6.1 of [RFC6455].
     fn from(opcode: Opcode) -> Self {
         Self { opcode, rsv: 0 }
     }
@@ -210,5 +215,5 @@ fn array<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
 /// "Per-Message Compressed" (RFC 7692 §6).
-const RSV1: u8 = 0x40;
+pub(crate) const RSV1: u8 = 0x40;
 const MASKED: u8 = 0x80;

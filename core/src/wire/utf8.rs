@@ -4,6 +4,18 @@
 
 use crate::error::PeerError;
 
+/// Whether a whole text is UTF-8.
+#[inline]
+pub(crate) fn is_valid(text: &[u8]) -> bool {
+    // The vectors of the library are worth their while from some length on, and
+    // most short texts are ASCII.
+    if text.len() < 64 {
+        text.is_ascii() || core::str::from_utf8(text).is_ok()
+    } else {
+        simdutf8::basic::from_utf8(text).is_ok()
+    }
+}
+
 /// What is left of a sequence that the last piece cut in two: at most three bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Utf8 {

@@ -81,9 +81,6 @@ pub(crate) fn citations(entries: &[Entry], citations: &[Citation]) -> Vec<String
                 faults.push(format!("nothing obeys it: {}", said(entry)));
             }
             (Standing::Cited, Some(_)) | (_, None) => {}
-            (Standing::Pending(_), Some(Citation { place, .. })) => {
-                faults.push(format!("{place}: no longer pending: {}", said(entry)));
-            }
             (Standing::Exception(why) | Standing::Binds(why), Some(Citation { place, .. })) => {
                 faults.push(format!("{place}: but «{why}»: {}", said(entry)));
             }
@@ -222,15 +219,6 @@ mod tests {
         starts(
             &citations(&[bound], std::slice::from_ref(&excepted)),
             &["a.rs:1: but «them»"],
-        );
-        let pending = Entry {
-            standing: Standing::Pending("soon".into()),
-            ..wait()
-        };
-        starts(&citations(std::slice::from_ref(&pending), &[]), &[]);
-        starts(
-            &citations(&[pending], &[excepted]),
-            &["a.rs:1: no longer pending"],
         );
     }
 }

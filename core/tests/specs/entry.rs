@@ -27,8 +27,6 @@ pub(crate) enum Standing {
     Exception(String),
     /// It is for somebody else: for whom.
     Binds(String),
-    /// It will be obeyed by what is being built.
-    Pending(String),
 }
 
 /// Every entry under `directory`, or what is wrong with its files.
@@ -91,7 +89,6 @@ fn entry(target: &Target, mut table: Table) -> Result<Entry, String> {
     let said = [
         string(&mut table, "exception")?.map(Standing::Exception),
         string(&mut table, "binds")?.map(Standing::Binds),
-        string(&mut table, "pending")?.map(Standing::Pending),
     ];
     nothing_left(&table)?;
     let mut said = said.into_iter().flatten();
@@ -140,8 +137,7 @@ fn an_entry_says_how_the_code_stands_to_it() {
         Ok(Standing::Exception("x".into()))
     );
     assert_eq!(quoted("binds = 'x'"), Ok(Standing::Binds("x".into())));
-    assert_eq!(quoted("pending = 'x'"), Ok(Standing::Pending("x".into())));
-    assert!(quoted("pending = 'x'\nbinds = 'x'").is_err());
+    assert!(quoted("exception = 'x'\nbinds = 'x'").is_err());
     assert!(quoted("exception = ''").is_err());
     assert!(quoted("reason = 'x'").is_err());
     assert!(read(&file("quote = 'a'").replace("MUST", "must")).is_err());

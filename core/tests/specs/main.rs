@@ -82,7 +82,7 @@ fn every_entry_is_obeyed_where_it_is_cited_or_says_why_not() {
     none(&check::citations(&entries, &citations()));
 }
 
-/// Counts the entries of each standing, and lists those that are pending; for
+/// Counts the entries of each standing, and lists those that are not obeyed; for
 /// the reader of `--nocapture`.
 fn show(entries: &[Entry]) {
     for level in [Level::Must, Level::Should, Level::May] {
@@ -91,16 +91,20 @@ fn show(entries: &[Entry]) {
             of_it.filter(|entry| is(&entry.standing)).count()
         };
         println!(
-            "{level:?}: {} cited, {} excepted, {} for others, {} pending",
+            "{level:?}: {} cited, {} excepted, {} for others",
             count(|standing| matches!(standing, Standing::Cited)),
             count(|standing| matches!(standing, Standing::Exception(_))),
             count(|standing| matches!(standing, Standing::Binds(_))),
-            count(|standing| matches!(standing, Standing::Pending(_))),
         );
     }
     for entry in entries {
-        if let Standing::Pending(by) = &entry.standing {
-            println!("pending, {by}: {}: {}", entry.target, entry.quote);
+        if let Standing::Exception(why) = &entry.standing {
+            println!(
+                "excepted: {}: {} «{}»",
+                entry.target,
+                entry.quote,
+                why.trim()
+            );
         }
     }
 }

@@ -22,4 +22,13 @@ impl Line {
         let end = rest.find([',', '}']).expect("an end");
         rest[..end].parse().expect("a number")
     }
+
+    /// Of a server that has ended: the messages it had accepted, by what became
+    /// of each.
+    pub(crate) fn ended(&self) -> u64 {
+        ["written", "evicted", "expired", "conflated", "discarded"]
+            .map(|end| self.number(end))
+            .iter()
+            .sum()
+    }
 }

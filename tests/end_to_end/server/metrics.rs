@@ -37,7 +37,10 @@ impl Metrics {
         );
         let written = self.get("ws_messages_sent_total");
         let waiting = self.get("ws_send_queue_length");
-        let lost = dropped("evicted") + dropped("discarded");
+        let lost = ["evicted", "expired", "conflated", "discarded"]
+            .map(dropped)
+            .iter()
+            .sum::<u64>();
         assert_eq!(queued, written + waiting + lost, "{self}");
     }
 

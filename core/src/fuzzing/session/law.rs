@@ -15,8 +15,7 @@ impl<A: App> World<A> {
                 all.offered,
                 all.queued + all.refused_full + all.refused_closing
             );
-            let ended = all.written + all.evicted + all.discarded;
-            assert_eq!(all.queued, ended + all.waiting);
+            assert_eq!(all.queued, all.left() + all.waiting);
         }
     }
 

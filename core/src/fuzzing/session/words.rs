@@ -38,7 +38,9 @@ impl Words {
             let colon = rest.iter().position(|&byte| byte == b':')?;
             Some(&rest[colon + 1..])
         });
+        let numbers = told.strip_prefix(answer::SENT);
         OWN.contains(&told)
+            || numbers.is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b','))
             || self.0.contains(told)
             || PREFIXES.iter().any(behind)
             || by_worker.is_some_and(|text| self.0.contains(text))

@@ -79,7 +79,7 @@ fn answer(event: Event, input: &[u8], workspace: &mut Workspace) -> Option<Heard
         } => Some(Heard::Message(kind, workspace.take_message())),
         Event::Ping(range) => Some(Heard::Pong(input[range].to_vec())),
         Event::Pong(_) => None,
-        Event::Close(code) => Some(closed(code)),
+        Event::Close(code, _) => Some(closed(code)),
     }
 }
 

@@ -3,43 +3,51 @@
 
 use alloc::vec::Vec;
 
-use super::{Control, LoneQueue, NaiveQueue, Pushed, Ticket};
+use super::{Control, LoneQueue, NaiveQueue, Ticket};
+use crate::Qos;
 use crate::wire::header::unmasked_len;
 
 /// One thing done to a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op {
-    /// A message of this priority, with so many bytes of payload.
-    Push(u8, usize),
+    /// A message with so many bytes of payload.
+    Push(Qos, usize),
     /// A frame that is not data.
     Control(Control, usize),
     /// A write is prepared, of about so many bytes.
     Offer(usize),
     /// So many 255ths of what was offered are out, or, with nothing offered, nothing is.
     Transmitted(u8),
+    /// So many microseconds pass.
+    Pass(u16),
+    /// What has expired is looked for.
+    Expire,
     /// All is thrown away, with or without what is pinned.
     Discard(bool),
 }
 
-/// Does all of `ops` to a real queue and to a naive one.
+/// Does all of `ops` to a real queue and to a naive one, of so many messages and
+/// bytes, where the urgent let others pass after so many, and after so long.
 ///
 /// # Panics
 /// If they differ: in what is queued, evicted, offered, written or held, or in
 /// a byte of a frame.
-pub fn check(messages: u32, bytes: u32, ops: &[Op]) {
+pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
     let mut real = LoneQueue::new(messages, bytes);
     let mut naive = NaiveQueue::new(messages, bytes);
+    real.end_starvation(after, wait);
+    naive.end_starvation(after, wait);
     let mut offered = Vec::new();
     let mut done = Vec::new();
     let mut stream = Stream::default();
     let mut next = 0;
     for &op in ops {
         match op {
-            Op::Push(priority, len) => {
-                let pushed = real.push(priority, &payload(next, len));
-                assert_eq!(pushed, naive.push(priority, frame_len(len)), "{op:?}");
-                if let Pushed::Queued(evicted) = &pushed {
-                    stream.gone(evicted);
+            Op::Push(qos, len) => {
+                let pushed = real.push(qos, &payload(next, len));
+                assert_eq!(pushed, naive.push(qos, frame_len(len)), "{op:?}");
+                for (ticket, _) in pushed.gone {
+                    stream.gone(&[ticket]);
                 }
                 next += 1;
             }
@@ -50,8 +58,10 @@ pub fn check(messages: u32, bytes: u32, ops: &[Op]) {
                 next += 1;
             }
             Op::Offer(batch) => {
-                real.offer(batch, &mut offered);
-                let expected = naive.offer(batch);
+                let expired = real.offer(batch, &mut offered);
+                let (expected, also_expired) = naive.offer(batch);
+                assert_eq!(expired, also_expired);
+                stream.gone(&expired);
                 let seen = offered.iter().map(|o| (o.ticket, o.from as usize));
                 assert!(
                     seen.eq(expected.iter().copied()),
@@ -67,6 +77,15 @@ pub fn check(messages: u32, bytes: u32, ops: &[Op]) {
                 real.transmitted(n, &mut done);
                 assert_eq!(done, naive.transmitted(n), "{op:?}");
                 stream.written(&bytes[..n], &done);
+            }
+            Op::Pass(micros) => {
+                real.pass(micros.into());
+                naive.pass(micros.into());
+            }
+            Op::Expire => {
+                let expired = real.expire();
+                assert_eq!(expired, naive.expire());
+                stream.gone(&expired);
             }
             Op::Discard(keep_pinned) => {
                 let gone = real.discard(keep_pinned);

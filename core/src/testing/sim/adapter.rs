@@ -7,7 +7,7 @@ use super::network::Road;
 use super::{Sim, Worker};
 use crate::handler::{Handler, TaskEnd};
 use crate::shard::Output;
-use crate::{Chunks, ConnId, WorkerId};
+use crate::{AttemptEnd, Chunks, ConnId, Failure, Lost, Settled, TaskOptions, WorkerId};
 
 impl<H: Handler> Sim<H> {
     /// Does what a shard asks for until it asks for nothing more, and looks
@@ -31,9 +31,9 @@ impl<H: Handler> Sim<H> {
                     let due = queue.back().map_or(due, |&(last, _)| due.max(last));
                     queue.push_back((due, letter));
                 }
-                Output::Submit(id, task) => {
+                Output::Submit(id, task, options) => {
                     self.link_of(id);
-                    self.submit(id, task);
+                    self.submit(id, task, options);
                 }
                 Output::Answer {
                     id,
@@ -132,58 +132,108 @@ impl<H: Handler> Sim<H> {
         self.shards[shard].handle_transmitted(now, id, n);
     }
 
-    fn submit(&mut self, id: ConnId, task: H::Task) {
-        match self.dispatcher.handle_submit(id, task) {
-            Ok(submitted) => {
-                if submitted.wake {
-                    let asleep: Vec<usize> = (0..self.workers.len())
-                        .filter(|&at| matches!(self.workers[at], Worker::Asleep))
-                        .collect();
-                    let worker = asleep[self.rng.below(asleep.len())];
-                    self.assign(worker);
-                }
-            }
+    fn submit(&mut self, id: ConnId, task: H::Task, options: TaskOptions) {
+        let now = self.time();
+        match self.dispatcher.handle_submit(now, id, task, options) {
+            Ok(submitted) => self.wake(submitted.wake.into()),
             Err(refused) => {
-                let now = self.time();
-                self.shards[id.shard().index()].handle_task(
-                    now,
-                    id,
-                    TaskEnd::Refused(refused.task),
-                );
+                let end = TaskEnd::Refused(refused.task);
+                self.shards[id.shard().index()].handle_task(now, id, end);
+            }
+        }
+    }
+
+    /// Wakes so many workers, any of those that sleep.
+    pub(super) fn wake(&mut self, workers: usize) {
+        for _ in 0..workers {
+            let asleep: Vec<usize> = (0..self.workers.len())
+                .filter(|&at| matches!(self.workers[at], Worker::Asleep))
+                .collect();
+            let worker = asleep[self.rng.below(asleep.len())];
+            self.assign(worker);
+        }
+    }
+
+    /// Lets every worker that sleeps look for a job.
+    pub fn wake_workers(&mut self) {
+        for worker in 0..self.workers.len() {
+            if matches!(self.workers[worker], Worker::Asleep) {
+                self.assign(worker);
             }
         }
     }
 
     fn assign(&mut self, worker: usize) {
-        self.workers[worker] = match self.dispatcher.poll_assign(WorkerId(worker as u16)) {
-            Some(job) => Worker::Busy {
-                until: self.now + self.rng.up_to(self.network.work_time),
-                job,
-            },
+        let now = self.time();
+        self.workers[worker] = match self.dispatcher.poll_assign(now, WorkerId(worker as u16)) {
+            Some(job) => {
+                let most = if self.rng.percent(self.network.hangs) {
+                    job.deadline.since(now).as_micros() as u64 * 3
+                } else {
+                    self.network.work_time
+                };
+                let until = self.now + self.rng.up_to(most);
+                Worker::Busy { until, job }
+            }
             None => Worker::Asleep,
         };
     }
 
-    /// A worker is done; returns the shard that learns it.
+    /// A worker is done; returns the shard that may learn it.
     pub(super) fn finish_work(&mut self, worker: usize) -> usize {
         let before = core::mem::replace(&mut self.workers[worker], Worker::Asleep);
         let Worker::Busy { job, .. } = before else {
             unreachable!("only a busy worker is due");
         };
-        let id = WorkerId(worker as u16);
+        let (id, now) = (WorkerId(worker as u16), self.time());
         let end = if self.rng.percent(self.network.panics) {
-            let conn = self.dispatcher.handle_panic(id);
-            assert_eq!(conn, Some(job.conn));
-            TaskEnd::Failed
+            AttemptEnd::Panicked
+        } else if self.rng.percent(self.network.failures) {
+            let failures = [Failure::Retry, Failure::Retry, Failure::Fatal];
+            AttemptEnd::Failed(failures[self.rng.below(3)])
         } else {
-            let outcome = (self.work)(id, &job.task);
-            self.dispatcher.handle_done(id);
-            TaskEnd::Done(outcome)
+            AttemptEnd::Done
         };
+        let shard = job.conn.shard().index();
+        match self.dispatcher.handle_end(now, id, end) {
+            Settled::Done { tell: true, .. } => {
+                let end = TaskEnd::Done((self.work)(id, &job.task));
+                self.shards[shard].handle_task(now, job.conn, end);
+            }
+            Settled::Lost(lost) => {
+                assert_eq!(lost.conn, job.conn);
+                self.tell_lost(lost);
+            }
+            Settled::Done { tell: false, .. } | Settled::Again | Settled::Late => {}
+        }
         self.assign(worker);
-        let (now, shard) = (self.time(), job.conn.shard().index());
-        self.shards[shard].handle_task(now, job.conn, end);
         shard
+    }
+
+    /// Does what is due at the dispatcher.
+    pub(super) fn sound_alarm(&mut self) {
+        let now = self.time();
+        loop {
+            let wakes = self.dispatcher.handle_timeout(now);
+            self.wake(wakes);
+            let mut told = false;
+            while let Some(lost) = self.dispatcher.poll_lost() {
+                told = true;
+                self.tell_lost(lost);
+                self.drain_outputs(lost.conn.shard().index());
+            }
+            if !told {
+                return;
+            }
+        }
+    }
+
+    fn tell_lost(&mut self, lost: Lost) {
+        if lost.tell {
+            let (cause, attempts) = (lost.cause, lost.attempts);
+            let (now, end) = (self.time(), TaskEnd::Failed { cause, attempts });
+            self.shards[lost.conn.shard().index()].handle_task(now, lost.conn, end);
+        }
     }
 
     /// The link of a connection that a shard has named.

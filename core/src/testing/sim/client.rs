@@ -191,7 +191,7 @@ impl Client {
                     Heard::Ping(payload)
                 }
                 Event::Pong(range) => Heard::Pong(inbox[start..][range].to_vec()),
-                Event::Close(code) => {
+                Event::Close(code, _) => {
                     let code = code.map(|code| code.get());
                     if self.closes {
                         if !self.said_close {

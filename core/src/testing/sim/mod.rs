@@ -93,9 +93,9 @@ impl<H: Handler> Sim<H> {
         handler: impl Fn(ShardId) -> H,
     ) -> Self {
         let shards = usize::from(config.shards());
-        let mut dispatcher = Dispatcher::new(workers, tasks);
+        let mut dispatcher = Dispatcher::new(workers, tasks, config);
         for worker in 0..workers {
-            let job = dispatcher.poll_assign(WorkerId(worker));
+            let job = dispatcher.poll_assign(Timestamp::ORIGIN, WorkerId(worker));
             debug_assert!(job.is_none());
         }
         Self {
@@ -212,6 +212,8 @@ impl<H: Handler> Sim<H> {
     /// Begins to drain every shard.
     pub fn begin_drain(&mut self) {
         let now = self.time();
+        let wakes = self.dispatcher.handle_hasten();
+        self.wake(wakes);
         for shard in 0..self.shards.len() {
             self.shards[shard].handle_drain(now);
             self.drain_outputs(shard);
@@ -227,6 +229,7 @@ impl<H: Handler> Sim<H> {
     pub fn close_all(&mut self, code: CloseCode) {
         let now = self.time();
         self.dispatcher.handle_drain();
+        self.wake_workers();
         for shard in 0..self.shards.len() {
             self.shards[shard].handle_close_all(now, code);
             self.drain_outputs(shard);
@@ -255,6 +258,11 @@ impl<H: Handler> Sim<H> {
             self.abort();
         }
         self.settle();
+    }
+
+    /// Gives up every task that is not over, and says how many there were.
+    pub fn abandon(&mut self) -> usize {
+        self.dispatcher.abandon().len()
     }
 
     /// Lets everything happen that is not a matter of waiting for a timer.
@@ -315,6 +323,11 @@ impl<H: Handler> Sim<H> {
     /// The counters of one shard.
     pub fn stats_of(&self, shard: usize) -> Stats {
         self.shards[shard].stats()
+    }
+
+    /// The dispatcher, to see what has failed for good and to submit it again.
+    pub const fn dispatcher(&mut self) -> &mut Dispatcher<H::Task> {
+        &mut self.dispatcher
     }
 
     /// The dispatcher's counters.

@@ -29,8 +29,12 @@ pub struct Network {
     pub mail_delay: u64,
     /// The longest that a worker works, in microseconds.
     pub work_time: u64,
-    /// How many in a hundred tasks make their worker panic.
+    /// How many in a hundred attempts at a task panic.
     pub panics: u32,
+    /// How many in a hundred of the others the work calls failed; one in three of those for good.
+    pub failures: u32,
+    /// How many in a hundred attempts take up to three times what they may.
+    pub hangs: u32,
     /// The most inputs of one turn.
     pub turn: usize,
     /// How bytes reach a shard.
@@ -52,6 +56,8 @@ impl Network {
             mail_delay: 50,
             work_time: 200,
             panics: 0,
+            failures: 0,
+            hangs: 0,
             turn: 4,
             road: Road::Scratch,
             detached: false,

@@ -1,33 +1,26 @@
 //! Owns the one source of chance: everything that looks random in a simulation
 //! follows from its seed.
 
-/// A small generator (splitmix64). Same seed, same numbers.
+use crate::chance::Chance;
+
+/// A small generator. Same seed, same numbers.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Rng(Chance);
 
 impl Rng {
     /// The generator of this seed.
     pub const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Chance::new(seed))
     }
 
     /// The next number.
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     /// A number below `end`; zero where that is zero.
     pub const fn below(&mut self, end: usize) -> usize {
-        let next = self.next();
-        if end == 0 {
-            0
-        } else {
-            ((next as u128 * end as u128) >> 64) as usize
-        }
+        self.0.below(end as u64) as usize
     }
 
     /// A number from 0 to `most`.

@@ -3,6 +3,7 @@
 
 use super::client::Reader;
 use super::{Sim, Worker};
+use crate::Timestamp;
 use crate::handler::Handler;
 
 /// Something that can happen now.
@@ -26,6 +27,8 @@ pub(super) enum Action {
     Work(usize),
     /// A shard's timer is due.
     Timer(usize),
+    /// Something is due at the dispatcher.
+    Alarm,
 }
 
 impl<H: Handler> Sim<H> {
@@ -67,7 +70,7 @@ impl<H: Handler> Sim<H> {
         let business = self
             .ready
             .iter()
-            .any(|action| !matches!(action, Action::Timer(_)));
+            .any(|action| !matches!(action, Action::Timer(_) | Action::Alarm));
         business || self.next_business().is_some()
     }
 
@@ -121,6 +124,10 @@ impl<H: Handler> Sim<H> {
             Action::Timer(shard) => {
                 self.shards[shard].handle_timeout(now);
                 Some(shard)
+            }
+            Action::Alarm => {
+                self.sound_alarm();
+                None
             }
         }
     }
@@ -219,6 +226,10 @@ impl<H: Handler> Sim<H> {
                 ready.push(Action::Timer(at));
             }
         }
+        let due = self.dispatcher.poll_timeout();
+        if due.is_some_and(|due| due.as_micros() <= self.now) && only.is_none() {
+            ready.push(Action::Alarm);
+        }
         self.ready = ready;
     }
 
@@ -243,7 +254,9 @@ impl<H: Handler> Sim<H> {
 
     fn next_timer(&self) -> Option<u64> {
         let timers = self.shards.iter().filter_map(|shard| shard.poll_timeout());
-        timers.map(|(due, _)| due.as_micros()).min()
+        let timers = timers.map(|(due, _)| due);
+        let all = timers.chain(self.dispatcher.poll_timeout());
+        all.map(Timestamp::as_micros).min()
     }
 
     fn shard_of(&self, at: usize) -> usize {

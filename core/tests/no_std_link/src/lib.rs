@@ -21,7 +21,7 @@ use core::panic::PanicInfo;
 use core::ptr;
 
 use stentor_core::wire::mask;
-use stentor_core::{Config, Dispatcher, Parcel, WorkerId};
+use stentor_core::{Config, Dispatcher, Parcel, Timestamp, WorkerId};
 
 /// Calls into the core from an object file that a linker could take, so that the library is not
 /// just loaded but used.
@@ -30,8 +30,9 @@ pub extern "C" fn stentor_no_std_link(byte: u8) -> u8 {
     let Ok(config) = Config::builder().seed(byte.into()).build() else {
         return 0;
     };
-    let mut dispatcher = Dispatcher::<u8>::new(config.shards(), config.queue_messages());
-    let idle = dispatcher.poll_assign(WorkerId(0)).is_none();
+    let mut dispatcher = Dispatcher::<u8>::new(config.shards(), config.queue_messages(), &config);
+    let job = dispatcher.poll_assign(Timestamp::ORIGIN, WorkerId(0));
+    let idle = job.is_none();
     let mut payload = [byte];
     mask::apply(&mut payload, [1, 2, 3, 4], 0);
     Parcel::new(payload[0] ^ u8::from(idle))

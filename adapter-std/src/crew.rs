@@ -1,0 +1,123 @@
+//! Owns the threads that serve all connections: tickers, workers, whatever else
+//! a server starts; and that they end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use stentor_core::{Handler, ShardId};
+
+use crate::drain::wait_for;
+use crate::primitive::AtomicBool;
+use crate::primitive::thread::{Builder, JoinHandle};
+use crate::scrape::Scrape;
+use crate::station::Stations;
+use crate::stream::Stream;
+use crate::ticker;
+use crate::workers::{self, Work};
+
+/// The threads that serve all connections, workers apart. Dropped, they are told
+/// to end, and do.
+pub(crate) struct Crew<H: Handler, S: Stream> {
+    stations: Arc<Stations<H, S>>,
+    scrapes: Sender<Option<Scrape>>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<H, S> Crew<H, S>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+    S: Stream,
+{
+    pub(crate) fn new(stations: Arc<Stations<H, S>>, scrapes: Sender<Option<Scrape>>) -> Self {
+        Self {
+            stations,
+            scrapes,
+            stop: Arc::new(AtomicBool::new(false)),
+            threads: Vec::new(),
+        }
+    }
+
+    pub(crate) fn start(
+        &mut self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        self.threads.push(start(name, run)?);
+        Ok(())
+    }
+
+    /// Starts the thread that sees to a shard's letters and timers.
+    pub(crate) fn start_ticker(&mut self, at: ShardId) -> io::Result<()> {
+        let (stations, stop) = (self.stations.clone(), self.stop.clone());
+        self.start(&format!("ticker-{}", at.0), move || {
+            ticker::run(&stations, at, &stop);
+        })
+    }
+}
+
+impl<H: Handler, S: Stream> Crew<H, S> {
+    /// Ends the threads. Those that have not by then are left behind: they wait for
+    /// the lock of a shard that hangs.
+    pub(crate) fn end(mut self, until: Instant) {
+        self.tell();
+        self.threads.retain(|thread| wait_for(thread, until));
+    }
+
+    /// Tells the threads to end.
+    fn tell(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.stations.pool.drain();
+        // Its end is what is asked for.
+        let _ = self.scrapes.send(None);
+        for thread in &self.threads {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl<H: Handler, S: Stream> Drop for Crew<H, S> {
+    fn drop(&mut self) {
+        self.tell();
+        for thread in self.threads.drain(..) {
+            // One that has panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts a thread.
+pub(crate) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    Builder::new().name(name.into()).spawn(run)
+}
+
+/// Starts the workers, which end when the pool drains and nothing is left for
+/// them. They are not of the crew, for one may be busy for good.
+pub(crate) fn start_workers<H, S, W>(
+    stations: &Arc<Stations<H, S>>,
+    work: W,
+) -> io::Result<Vec<JoinHandle<()>>>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+    S: Stream,
+    W: Work<H>,
+{
+    let work = Arc::new(work);
+    let threads = stations.pool.desk.workers().map(|worker| {
+        let (stations, work) = (stations.clone(), work.clone());
+        start(&format!("worker-{worker}"), move || {
+            workers::run(worker, &stations, &*work);
+        })
+    });
+    let threads: io::Result<Vec<_>> = threads.collect();
+    if threads.is_err() {
+        // Those that have begun end again.
+        stations.pool.drain();
+    }
+    threads
+}

@@ -1,0 +1,38 @@
+//! Owns the model of several threads that send for one connection.
+
+use stentor_core::{Config, Rooms, ShardId};
+
+use super::model;
+use super::server::{PLENTY, Server, join, messages, said, told};
+
+/// The reader sends its own answers, the writer what it leaves, and what others
+/// cause. Fails if the shard is told that bytes are out when they are taken, and
+/// not when they have been sent. That `Parcels::take` looks at `writing` and
+/// `full` is a second lock on that door: a shard does not ask for a flush of what
+/// is in hand.
+#[test]
+fn loom_one_thread_at_a_time_sends_for_a_connection_and_in_order() {
+    model(|| {
+        let server = Server::new(Config::builder(), Rooms::default());
+        let connection = server.connect(ShardId(0));
+        let other = server.connect(ShardId(0));
+        for connection in [&connection, &other] {
+            server.exchange(connection, &said("join:r"));
+        }
+        connection.peer.make_room(5);
+        connection.peer.say(&[said("a"), said("c")].concat());
+        let threads = [
+            server.start_reader(&connection),
+            server.start_writer(&connection),
+        ];
+        server.hand_in(other.id, &said("msg:b"));
+        connection.peer.make_room(PLENTY);
+        let own = [told("echo:a"), told("echo:c")].concat();
+        let len = own.len() + told("b").len();
+        let mut heard = messages(&connection.peer.await_bytes(len));
+        heard.retain(|message| message != "b");
+        assert_eq!(heard, ["echo:a", "echo:c"]);
+        server.abort(ShardId(0));
+        join(threads);
+    });
+}

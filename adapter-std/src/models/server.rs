@@ -1,0 +1,233 @@
+//! Owns what the models have in common: a small server, connections in it that
+//! have been upgraded, and frames.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
+
+use stentor_cli::{Census, Settings};
+use stentor_core::{
+    Config, ConfigBuilder, ConnId, Handler, Output, Rooms, Shard, ShardId, Timestamp,
+};
+
+use super::socket::{Peer, Scripted, pair};
+use crate::crew::Crew;
+use crate::links::Socket;
+use crate::primitive::thread::{Builder, JoinHandle};
+use crate::scrape::Scrape;
+use crate::sending::{Parcels, settle};
+use crate::station::{Inside, Stations};
+use crate::workers::Pool;
+use crate::{reader, writer};
+
+/// Shards with nobody to serve them, unless a model starts somebody.
+pub(super) struct Server<H: Handler> {
+    stations: Arc<Stations<H, Scripted>>,
+    scrapes: Sender<Option<Scrape>>,
+}
+
+/// A connection without threads.
+pub(super) struct Connection {
+    pub(super) id: ConnId,
+    pub(super) socket: Arc<Socket<Scripted>>,
+    pub(super) peer: Peer,
+}
+
+impl<H: Handler> Deref for Server<H> {
+    type Target = Arc<Stations<H, Scripted>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.stations
+    }
+}
+
+impl<H> Server<H>
+where
+    H: Handler + Clone + Send + Sync + 'static,
+    H::State: Send,
+{
+    /// One whose shards do not fail.
+    pub(super) fn new(config: ConfigBuilder, handler: H) -> Self {
+        Self::with_restarts(config, handler, 0)
+    }
+
+    /// One whose shards fail so often.
+    pub(super) fn with_restarts(config: ConfigBuilder, handler: H, restarts: u16) -> Self {
+        let mut settings = settings();
+        settings.config = config.seed(SEED).build().expect("a model knows the limits");
+        let census = Arc::new(Census::new(&settings));
+        let made = AtomicU16::new(0);
+        let most = settings.config.shards() + restarts * MADE_EACH;
+        let maker = Box::new(move |_| {
+            let before = made.fetch_add(1, Ordering::Relaxed);
+            assert!(before < most, "a shard has failed");
+            handler.clone()
+        });
+        let (scrapes, _) = channel();
+        let pool = Pool::new(&settings);
+        let config = &settings.config;
+        Self {
+            stations: Arc::new(Stations::new(config, pool, census, maker, &scrapes)),
+            scrapes,
+        }
+    }
+
+    pub(super) fn crew(&self) -> Crew<H, Scripted> {
+        Crew::new(self.stations.clone(), self.scrapes.clone())
+    }
+
+    /// A connection whose handshake is over, and whose socket takes nothing yet.
+    pub(super) fn connect(&self, at: ShardId) -> Connection {
+        let connection = self.admit(at);
+        let answer = self.exchange(&connection, REQUEST);
+        assert!(answer.starts_with(b"HTTP/1.1 101 "));
+        connection
+    }
+
+    /// A connection that has asked for nothing yet.
+    pub(super) fn admit(&self, at: ShardId) -> Connection {
+        let (stream, peer) = pair();
+        let (_, admission) = self.census.admit().expect("there is no limit");
+        let socket = Arc::new(Socket::new(stream, at, admission, self.census.clone()));
+        let accept = |inside: &mut Inside<H, Scripted>| {
+            let id = inside.shard.accept(inside.now, admission);
+            inside.links.insert(id, socket.clone());
+            id
+        };
+        let id = self.turn(at, |_| {}, accept).expect("no shard fails");
+        Connection { id, socket, peer }
+    }
+
+    /// Lets a connection say something, as its reader does, and sends nothing.
+    pub(super) fn hand_in(&self, id: ConnId, bytes: &[u8]) {
+        let mut bytes = bytes.to_vec();
+        self.handle_with(id.shard(), |inside| {
+            inside.shard.handle_input(inside.now, id, &mut bytes);
+        });
+    }
+
+    /// Lets a connection without threads say something; what it is told at once.
+    pub(super) fn exchange(&self, connection: &Connection, bytes: &[u8]) -> Vec<u8> {
+        self.hand_in(connection.id, bytes);
+        connection.peer.make_room(PLENTY);
+        self.send(connection);
+        connection.peer.fill_up();
+        connection.peer.take_heard()
+    }
+
+    /// Sends all that waits for a connection without threads.
+    pub(super) fn send(&self, connection: &Connection) {
+        let id = connection.id;
+        let mut parcels = Parcels::new(&self.buffers);
+        let mut sent = None;
+        while self.turn(
+            id.shard(),
+            |inside| {
+                if let Some(sent) = sent.take() {
+                    settle(inside, id, sent);
+                }
+            },
+            |inside| parcels.take(inside, id),
+        ) == Some(true)
+        {
+            sent = Some(parcels.send(&connection.socket));
+        }
+    }
+
+    pub(super) fn start_reader(&self, connection: &Connection) -> JoinHandle<()> {
+        let (stations, socket) = (self.stations.clone(), connection.socket.clone());
+        let id = connection.id;
+        spawn(move || reader::run(&stations, &socket, id))
+    }
+
+    pub(super) fn start_writer(&self, connection: &Connection) -> JoinHandle<()> {
+        let (stations, socket) = (self.stations.clone(), connection.socket.clone());
+        let id = connection.id;
+        spawn(move || writer::run(&stations, &socket, id))
+    }
+
+    /// Cuts every connection of a shard off.
+    pub(super) fn abort(&self, at: ShardId) {
+        self.handle_with(at, |inside| inside.shard.handle_abort(inside.now));
+    }
+}
+
+pub(super) fn spawn(body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    Builder::new().spawn(body).expect("a model has few threads")
+}
+
+pub(super) fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("a model does not panic");
+    }
+}
+
+/// A message as a client sends it, masked with zeros.
+pub(super) fn said(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+    frame.extend_from_slice(text.as_bytes());
+    frame
+}
+
+/// A message as the server sends it.
+pub(super) fn told(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81, text.len() as u8];
+    frame.extend_from_slice(text.as_bytes());
+    frame
+}
+
+/// The messages in what a peer has heard.
+pub(super) fn messages(mut heard: &[u8]) -> Vec<String> {
+    let mut messages = Vec::new();
+    while let [0x81, len, rest @ ..] = heard {
+        let (text, rest) = rest.split_at(usize::from(*len));
+        messages.push(String::from_utf8_lossy(text).into_owned());
+        heard = rest;
+    }
+    assert!(heard.is_empty(), "not whole: {heard:?}");
+    messages
+}
+
+/// The name of a room that lives on the second of two shards.
+pub(super) fn room_of_the_second() -> &'static str {
+    static NAME: OnceLock<&str> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let config = Config::builder().shards(2).seed(SEED).build();
+        let config = config.expect("within the limits");
+        let is_of_the_second = |name: &&str| {
+            let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
+            let now = Timestamp::ORIGIN;
+            let id = shard.accept(now, stentor_core::Admission::Normal);
+            shard.handle_input(now, id, &mut REQUEST.to_vec());
+            shard.handle_input(now, id, &mut said(&format!("join:{name}")));
+            std::iter::from_fn(|| shard.poll_output())
+                .any(|output| matches!(output, Output::Mail(ShardId(1), _)))
+        };
+        ["a", "b", "c", "d", "e", "f", "g", "h"]
+            .into_iter()
+            .find(is_of_the_second)
+            .expect("rooms spread over shards")
+    })
+}
+
+/// One worker, and no limit of connections.
+fn settings() -> Settings {
+    static PARSED: OnceLock<Settings> = OnceLock::new();
+    let parse = || {
+        let args = ["model", "--workers=1", "--worker-queue=4"];
+        let nothing = |_: &Path| unreachable!("no file is named");
+        Settings::parse(args, |_| None, nothing).expect("within the limits")
+    };
+    PARSED.get_or_init(parse).clone()
+}
+
+const SEED: u64 = 1;
+/// Applications that a restart makes: one for the room of the failed, one for its heir.
+const MADE_EACH: u16 = 2;
+/// More than anybody is told in a model.
+pub(super) const PLENTY: usize = 1 << 20;
+pub(super) const REQUEST: &[u8] = b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\
+    Connection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

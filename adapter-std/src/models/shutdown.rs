@@ -1,0 +1,142 @@
+//! Owns the models of the end: whoever waits, for whatever, ends when told to.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use stentor_core::handshake::Request;
+use stentor_core::{
+    Admission, Config, Context, Echo, Handler, Message, Overflow, Rooms, ShardId, Verdict,
+};
+
+use super::model;
+use super::server::{REQUEST, Server, join, said, spawn, told};
+use super::socket::pair;
+use super::wakes::Tasks;
+use crate::connection;
+use crate::crew::start_workers;
+use crate::workers::watch_clock;
+
+/// Fails if `Birth::tell` wakes nobody, and if `Link::end` leaves the socket as
+/// it is, or its threads asleep.
+#[test]
+fn loom_a_connection_ends_at_any_time_after_its_birth() {
+    model(|| {
+        let server = Server::new(Config::builder(), Echo);
+        let (stream, peer) = pair();
+        peer.say(REQUEST);
+        server.census.admit().expect("there is no limit");
+        connection::start(&server, stream, ShardId(0), Admission::Normal).expect("few threads");
+        server.abort(ShardId(0));
+        peer.await_close();
+        assert!(server.all(|shard| shard.is_empty()));
+    });
+}
+
+/// The writer waits for room, the reader for being read again. Fails if
+/// `Link::end` leaves the socket as it is.
+#[test]
+fn loom_a_connection_ends_although_its_socket_is_full() {
+    model(|| {
+        let server = Server::new(Config::builder().queue_messages(1), Echo);
+        let connection = server.connect(ShardId(0));
+        server.hand_in(connection.id, &[said("a"), said("b")].concat());
+        connection.peer.say(&said("c"));
+        connection.peer.make_room(2);
+        let threads = [
+            server.start_reader(&connection),
+            server.start_writer(&connection),
+        ];
+        assert_eq!(connection.peer.await_bytes(2), told("a")[..2]);
+        server.abort(ShardId(0));
+        join(threads);
+        assert!(server.all(|shard| shard.is_empty()));
+    });
+}
+
+/// The writer waits for room, the reader for being read again, when the shard
+/// panics over what another connection has said. Fails if `begin_anew` keeps the
+/// links, and if `Link::end` does not wake the reader.
+#[test]
+fn loom_connections_end_with_a_shard_that_fails() {
+    model(|| {
+        let config = Config::builder().queue_messages(1);
+        let server = Server::with_restarts(config, Fragile, 1);
+        let connection = server.connect(ShardId(0));
+        let other = server.connect(ShardId(0));
+        server.hand_in(connection.id, &[said("a"), said("b")].concat());
+        connection.peer.say(&said("c"));
+        let threads = [
+            server.start_reader(&connection),
+            server.start_writer(&connection),
+        ];
+        server.hand_in(other.id, &said(FATAL));
+        join(threads);
+        assert!(server.all(|shard| shard.is_empty()));
+    });
+}
+
+/// Fails if the drop of a crew wakes no ticker, or does so before it says that
+/// they are to stop.
+#[test]
+fn loom_tickers_end_with_their_crew() {
+    model(|| {
+        let server = Server::new(Config::builder().shards(2), Rooms::default());
+        let mut crew = server.crew();
+        crew.start_ticker(ShardId(0)).expect("few threads");
+        crew.start_ticker(ShardId(1)).expect("few threads");
+        drop(crew);
+    });
+}
+
+/// Fails if `Pool::drain` wakes nobody, and if a worker ends before the queue is
+/// empty.
+#[test]
+fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
+    model(|| {
+        let server = Server::new(Config::builder(), Rooms::default());
+        let connection = server.connect(ShardId(0));
+        let workers = start_workers(&server, Tasks).expect("few threads");
+        server.hand_in(connection.id, &said("task:a"));
+        server.pool.drain();
+        join(workers);
+        assert_eq!(server.exchange(&connection, &[]), told("processed_by_0:a"));
+    });
+}
+
+/// Fails if `Pool::drain` does not wake whoever watches the clock.
+#[test]
+fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
+    model(|| {
+        let server = Server::new(Config::builder(), Rooms::default());
+        let stations = Arc::clone(&server);
+        let watcher = spawn(move || watch_clock(&stations));
+        server.pool.drain();
+        join([watcher]);
+    });
+}
+
+/// Echoes, and panics at a word.
+#[derive(Clone, Copy)]
+struct Fragile;
+
+impl Handler for Fragile {
+    type State = ();
+    type Task = Infallible;
+    type Outcome = Infallible;
+
+    const OVERFLOW: Overflow = Overflow::Wait;
+
+    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+        Verdict::accept(())
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        if message.payload == FATAL.as_bytes() {
+            // A panic that says nothing, however often the model is run.
+            std::panic::resume_unwind(Box::new(FATAL));
+        }
+        ctx.reply(message.kind, 100, message.payload);
+    }
+}
+
+const FATAL: &str = "fatal";

@@ -1,0 +1,171 @@
+//! Owns what loom does not bring along: threads that keep their wake-up, cells
+//! that are set once, and time that passes only where a model lets it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use loom::sync::atomic::AtomicBool;
+use stentor_core::Timestamp;
+
+/// A cell that is set once. The standard one would hide from loom that whoever
+/// looks may be too early.
+#[derive(Debug)]
+pub(crate) struct OnceLock<T> {
+    is_set: AtomicBool,
+    value: std::sync::OnceLock<T>,
+}
+
+impl<T> OnceLock<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            is_set: AtomicBool::new(false),
+            value: std::sync::OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn set(&self, value: T) -> Result<(), T> {
+        self.value.set(value)?;
+        self.is_set.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        let is_set = self.is_set.load(Ordering::Acquire);
+        self.value.get().filter(|_| is_set)
+    }
+}
+
+/// Time that stands still while anybody runs. Who sleeps until some time wakes
+/// at that time, if it is not beyond the [`HORIZON`]; else only when woken.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    origin: Instant,
+    passed: AtomicU64,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self {
+            origin: Instant::now(),
+            passed: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.passed.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn instant(&self, at: Timestamp) -> Instant {
+        self.origin + at.since(Timestamp::ORIGIN)
+    }
+}
+
+pub(crate) fn park_until(clock: &Clock, at: Timestamp) {
+    if at.since(Timestamp::ORIGIN) > HORIZON {
+        thread::park();
+    } else {
+        clock.passed.fetch_max(at.as_micros(), Ordering::Relaxed);
+    }
+}
+
+/// How far time goes in a model: a deadline at the lower end of what may be
+/// configured comes, an ordinary one does not.
+const HORIZON: Duration = Duration::from_millis(20);
+
+/// Loom's own threads forget that they were woken when they are waiting for a
+/// lock just then; these do not.
+pub(crate) mod thread {
+    use std::cell::RefCell;
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use loom::sync::Notify;
+
+    #[derive(Clone, Debug)]
+    pub(crate) struct Thread(Arc<Notify>);
+
+    impl Thread {
+        fn new() -> Self {
+            Self(Arc::new(Notify::new()))
+        }
+
+        pub(crate) fn unpark(&self) {
+            self.0.notify();
+        }
+    }
+
+    loom::thread_local! {
+        static CURRENT: RefCell<Option<Thread>> = RefCell::new(None);
+    }
+
+    pub(crate) fn current() -> Thread {
+        CURRENT.with(|current| current.borrow_mut().get_or_insert_with(Thread::new).clone())
+    }
+
+    /// Once in the life of a thread it may wake without having been woken.
+    pub(crate) fn park() {
+        current().0.wait();
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Builder;
+
+    impl Builder {
+        pub(crate) const fn new() -> Self {
+            Self
+        }
+
+        pub(crate) fn name(self, _: String) -> Self {
+            self
+        }
+
+        pub(crate) fn stack_size(self, _: usize) -> Self {
+            self
+        }
+
+        pub(crate) fn spawn<T: Send + 'static>(
+            self,
+            body: impl FnOnce() -> T + Send + 'static,
+        ) -> io::Result<JoinHandle<T>> {
+            let (thread, finished) = (Thread::new(), Arc::new(AtomicBool::new(false)));
+            let (own, ends) = (thread.clone(), finished.clone());
+            let builder = loom::thread::Builder::new().stack_size(STACK_WORDS);
+            let inner = builder.spawn(move || {
+                CURRENT.with(|current| *current.borrow_mut() = Some(own));
+                let result = body();
+                ends.store(true, Ordering::Relaxed);
+                result
+            })?;
+            Ok(JoinHandle {
+                inner,
+                thread,
+                finished,
+            })
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct JoinHandle<T> {
+        inner: loom::thread::JoinHandle<T>,
+        thread: Thread,
+        finished: Arc<AtomicBool>,
+    }
+
+    impl<T> JoinHandle<T> {
+        pub(crate) fn join(self) -> std::thread::Result<T> {
+            self.inner.join()
+        }
+
+        pub(crate) fn thread(&self) -> &Thread {
+            &self.thread
+        }
+
+        pub(crate) fn is_finished(&self) -> bool {
+            self.finished.load(Ordering::Relaxed)
+        }
+    }
+
+    /// Loom counts in words, and its default is too small for a panic's message.
+    const STACK_WORDS: usize = 32 << 10;
+}

@@ -1,0 +1,131 @@
+//! Owns the command line.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::compare::Compare;
+use crate::fault::Fault;
+use crate::load::{Connect, Echo, FanOut, Gateway, Idle, Mixed, Place, Timing};
+use crate::measure::Process;
+use crate::raw::Raw;
+
+/// Load for a WebSocket server, and what it costs the server
+#[derive(Clone, Debug, Parser)]
+#[command(name = "stentor-bench")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) general: General,
+}
+
+/// What holds of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct General {
+    /// Core to run on, and no other
+    #[arg(long, global = true)]
+    pub(crate) core: Option<usize>,
+    /// Writes the result as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Writes nothing on standard error but faults and warnings
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Every message comes back to the connection that sent it
+    Echo(Loaded<Echo>),
+    /// One member of a room publishes, every member has to get it
+    FanOut(Loaded<FanOut>),
+    /// Connections in a room that do nothing; needs --pid
+    Idle(Still),
+    /// New connections a second: each is cut off once it is open
+    Connect(Loaded<Connect>),
+    /// Messages of every priority at once, and the latency of each
+    Mixed(Loaded<Mixed>),
+    /// Push to everybody who is online, in four scenarios
+    Gateway(Loaded<Gateway>),
+    /// Serves bytes, with nothing of WebSocket in it: the limit for others
+    Raw(Raw),
+    /// Builds the servers, measures them beside the limit, and writes it down
+    Compare(Compare),
+}
+
+/// A load that goes on for a time.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Loaded<T: Args> {
+    #[command(flatten)]
+    pub(crate) load: T,
+    #[command(flatten)]
+    pub(crate) timing: Timing,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// A load that takes as long as it takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Still {
+    #[command(flatten)]
+    pub(crate) load: Idle,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// Which server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Server {
+    /// ws://host:port/path; or raw://host:port, for `stentor-bench raw`
+    #[arg(long, default_value = "ws://127.0.0.1:8080/ws")]
+    pub(crate) url: String,
+    /// Process of the server, if it runs here, to tell of its CPU and memory
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Asks Stentor's /metrics how long the turns of its shards took
+    #[arg(long)]
+    pub(crate) metrics: bool,
+}
+
+impl Server {
+    pub(crate) fn place(&self, general: &General) -> Result<Place, Fault> {
+        Ok(Place {
+            target: self.url.parse()?,
+            server: self.pid.map(Process::new).transpose()?,
+            metrics: self.metrics,
+            quiet: general.quiet,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_load_has_its_own_arguments_and_the_general_ones() {
+        let line = "stentor-bench echo -c 1000 -d 16 -s 1024 --seconds 2 --core 1 --json";
+        let arguments = Arguments::parse_from(line.split(' '));
+        assert!(arguments.general.json);
+        assert_eq!(arguments.general.core, Some(1));
+        let Command::Echo(echo) = arguments.command else {
+            panic!("it is an echo");
+        };
+        let Echo {
+            connections,
+            in_flight,
+            bytes,
+            ..
+        } = echo.load;
+        assert_eq!((connections, in_flight, bytes), (1_000, 16, 1_024));
+        assert!((echo.timing.seconds - 2.0).abs() < 1e-9);
+        assert!(Arguments::try_parse_from(["stentor-bench", "echo", "-c", "0"]).is_err());
+    }
+}

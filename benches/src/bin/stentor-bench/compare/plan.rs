@@ -1,0 +1,132 @@
+//! Owns what is measured in a comparison: which loads, in which tables.
+
+use super::contender::{Contender, Handler, Running};
+use super::figures::Figure;
+use crate::fault::Fault;
+use crate::load::{Echo, FanOut, Idle, Timing};
+
+/// A table: every contender is a line.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) title: String,
+    pub(super) columns: Vec<Column>,
+}
+
+/// A column: every contender bears the same load.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) title: String,
+    pub(super) load: Load,
+}
+
+#[derive(Debug)]
+pub(super) enum Load {
+    Echo(Echo),
+    FanOut(FanOut),
+    Idle(Idle),
+}
+
+impl Load {
+    pub(super) fn handler(&self, contender: &Contender) -> Handler {
+        match self {
+            // What is sent to see whether an idle connection lives comes back.
+            Self::Idle(_) if contender.is_raw() => Handler::Echo,
+            Self::FanOut(_) | Self::Idle(_) => Handler::Rooms,
+            Self::Echo(_) => Handler::Echo,
+        }
+    }
+
+    pub(super) fn run(&self, server: &Running, timing: Timing) -> Result<Option<Figure>, Fault> {
+        let place = server.place()?;
+        Ok(match self {
+            Self::Echo(echo) => Figure::of_flow(echo.run(&place, timing)?),
+            Self::FanOut(fan_out) => Figure::of_flow(fan_out.run(&place, timing)?),
+            Self::Idle(idle) => Some(Figure::of_idle(&idle.run(&place)?)),
+        })
+    }
+}
+
+/// The tables of the whole comparison.
+pub(super) fn whole() -> Vec<Table> {
+    let sizes = [16, 128, 1 << 10, 16 << 10, 64 << 10];
+    let echoes = |connections, in_flight| Table {
+        title: format!("Echo, {connections} connections, {in_flight} in flight on each"),
+        columns: sizes
+            .map(|bytes| echo(connections, in_flight, bytes))
+            .into(),
+    };
+    vec![
+        echoes(64, 1),
+        echoes(64, 16),
+        echoes(1_000, 1),
+        Table {
+            title: FAN_OUT.into(),
+            columns: [(1_000, 1), (1_000, 16), (5_000, 1), (5_000, 16)]
+                .map(|(members, in_flight)| fan_out(members, in_flight))
+                .into(),
+        },
+        Table {
+            title: IDLE.into(),
+            columns: vec![idle(5_000)],
+        },
+    ]
+}
+
+/// As many as go into a minute.
+pub(super) fn quick() -> Vec<Table> {
+    let echoes = |connections, in_flight, bytes| Table {
+        title: format!("Echo, {connections} connections, {in_flight} in flight on each"),
+        columns: vec![echo(connections, in_flight, bytes)],
+    };
+    vec![
+        echoes(64, 1, 128),
+        echoes(64, 16, 128),
+        echoes(1_000, 1, 128),
+        Table {
+            title: FAN_OUT.into(),
+            columns: vec![fan_out(1_000, 1), fan_out(1_000, 16)],
+        },
+        Table {
+            title: IDLE.into(),
+            columns: vec![idle(2_000)],
+        },
+    ]
+}
+
+fn echo(connections: usize, in_flight: usize, bytes: usize) -> Column {
+    let title = match bytes {
+        0..1_024 => format!("{bytes} B"),
+        _ => format!("{} KiB", bytes >> 10),
+    };
+    let load = Load::Echo(Echo {
+        connections,
+        in_flight,
+        bytes,
+        binary: false,
+        prefix: String::new(),
+    });
+    Column { title, load }
+}
+
+fn fan_out(members: usize, in_flight: usize) -> Column {
+    let load = Load::FanOut(FanOut {
+        members,
+        in_flight,
+        bytes: 128,
+        binary: false,
+    });
+    let title = format!("{members} members, {in_flight} in flight");
+    Column { title, load }
+}
+
+fn idle(connections: usize) -> Column {
+    let load = Load::Idle(Idle {
+        connections,
+        no_rooms: false,
+    });
+    let title = format!("{connections} connections");
+    Column { title, load }
+}
+
+const FAN_OUT: &str = "Room broadcast, 128 B";
+const IDLE: &str = "Idle connections";

@@ -1,0 +1,51 @@
+//! Owns the counting of what one connection gets: messages by bytes of payload,
+//! however the server frames them.
+
+/// How much has come: whole messages, and bytes of the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Stream {
+    pub(super) done: u64,
+    pub(super) offset: usize,
+}
+
+impl Stream {
+    /// Takes the next bytes off `part`, up to the end of a message of this size:
+    /// where in the message they stand, the bytes, and whether they end it.
+    #[inline]
+    pub(super) fn take<'a>(&mut self, part: &mut &'a [u8], size: usize) -> (usize, &'a [u8], bool) {
+        let at = self.offset;
+        let (taken, rest) = part.split_at(part.len().min(size - at));
+        *part = rest;
+        let ends = at + taken.len() == size;
+        if ends {
+            self.done += 1;
+            self.offset = 0;
+        } else {
+            self.offset += taken.len();
+        }
+        (at, taken, ends)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_counted_by_bytes_wherever_they_are_cut() {
+        let text = b"abcdeabcdeabcdeab";
+        for cut in 1..text.len() {
+            let mut stream = Stream::default();
+            let mut ends = 0;
+            for mut part in text.chunks(cut) {
+                while !part.is_empty() {
+                    let (at, taken, end) = stream.take(&mut part, 5);
+                    assert_eq!(taken, &b"abcde"[at..at + taken.len()], "{cut}");
+                    ends += u32::from(end);
+                }
+            }
+            assert_eq!(ends, 3, "{cut}");
+            assert_eq!(stream, Stream { done: 3, offset: 2 }, "{cut}");
+        }
+    }
+}

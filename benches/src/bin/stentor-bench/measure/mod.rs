@@ -1,0 +1,14 @@
+//! Owns what is measured: windows of time, and what server, generator and
+//! machine did in them.
+
+mod latency;
+mod machine;
+mod process;
+mod turns;
+mod window;
+
+pub(crate) use latency::{Latencies, Latency};
+pub(crate) use machine::{Identity, pin, said};
+pub(crate) use process::Process;
+pub(crate) use turns::Turns;
+pub(crate) use window::{Gauge, Usage};

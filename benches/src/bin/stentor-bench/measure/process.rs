@@ -1,0 +1,97 @@
+//! Owns what the system says of a process: its CPU time, to the nanosecond and
+//! threads that have ended included, and its memory.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use nix::time::ClockId;
+use nix::unistd::Pid;
+
+use crate::fault::Fault;
+
+/// A process that is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    pid: u32,
+    clock: ClockId,
+}
+
+impl Process {
+    pub(crate) fn new(pid: u32) -> Result<Self, Fault> {
+        let failed = |errno: nix::Error| Fault::system(format!("process {pid}"))(errno.into());
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid as i32)).map_err(failed)?;
+        let process = Self { pid, clock };
+        // A clock can be named for any number.
+        process.threads()?;
+        Ok(process)
+    }
+
+    /// This one.
+    pub(crate) fn own() -> Self {
+        Self {
+            pid: std::process::id(),
+            clock: ClockId::CLOCK_PROCESS_CPUTIME_ID,
+        }
+    }
+
+    /// CPU time of all its threads, those that have ended too.
+    pub(crate) fn cpu(&self) -> Result<Duration, Fault> {
+        let failed =
+            |errno: nix::Error| Fault::system(format!("process {}", self.pid))(errno.into());
+        Ok(self.clock.now().map_err(failed)?.into())
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn memory(&self) -> Result<u64, Fault> {
+        Ok(self.status("VmRSS:")? << 10)
+    }
+
+    pub(crate) fn threads(&self) -> Result<u64, Fault> {
+        self.status("Threads:")
+    }
+
+    fn status(&self, key: &str) -> Result<u64, Fault> {
+        let path = format!("/proc/{}/status", self.pid);
+        let status = fs::read_to_string(&path).map_err(Fault::system(&path))?;
+        field(&status, key)
+            .ok_or_else(|| Fault::system(path)(io::Error::other(format!("there is no {key}"))))
+    }
+}
+
+fn field(status: &str, key: &str) -> Option<u64> {
+    let rest = status.lines().find_map(|line| line.strip_prefix(key))?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_by_key() {
+        let status = "Name:\tx\nVmHWM:\t    900 kB\nVmRSS:\t    840 kB\nThreads:\t3\n";
+        assert_eq!(field(status, "VmRSS:"), Some(840));
+        assert_eq!(field(status, "Threads:"), Some(3));
+        assert_eq!(field(status, "VmSwap:"), None);
+        assert_eq!(field("VmRSS:\tmany\n", "VmRSS:"), None);
+    }
+
+    #[test]
+    fn work_is_seen_on_the_clock_of_the_process() {
+        let own = Process::new(std::process::id()).expect("it runs");
+        let before = own.cpu().expect("a clock");
+        let mut sum = 0_u64;
+        while own.cpu().expect("a clock") < before + Duration::from_millis(2) {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(own.cpu().expect("a clock") <= Process::own().cpu().expect("a clock"));
+        assert!(own.memory().expect("its status") > 1 << 16);
+        assert!(own.threads().expect("its status") >= 1);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_an_error() {
+        assert!(Process::new(u32::MAX >> 1).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! Owns the reading of one histogram off a page of metrics: how long the turns of
+//! a Stentor's shards took.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::fault::Fault;
+
+/// How many turns took at most so long.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Turns {
+    /// Upper bounds in microseconds, and how many turns were within; the last is
+    /// endless.
+    buckets: Vec<(f64, u64)>,
+}
+
+impl Turns {
+    /// Asks a server.
+    pub(crate) fn scrape(address: SocketAddr) -> Result<Self, Fault> {
+        let failed = || Fault::system("the page of metrics");
+        let mut socket = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed())?;
+        socket.set_read_timeout(Some(PATIENCE)).map_err(failed())?;
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        socket.write_all(request.as_bytes()).map_err(failed())?;
+        let mut page = String::new();
+        socket.read_to_string(&mut page).map_err(failed())?;
+        Self::parse(&page)
+            .ok_or_else(|| Fault::Program(format!("/metrics tells nothing of {METRIC}")))
+    }
+
+    fn parse(page: &str) -> Option<Self> {
+        let bucket = |line: &str| {
+            let rest = line.strip_prefix(METRIC)?.strip_prefix("_bucket{le=\"")?;
+            let (bound, count) = rest.split_once("\"}")?;
+            let bound: f64 = bound.parse().ok()?; // `+Inf` too
+            Some((bound * 1e6, count.trim().parse().ok()?))
+        };
+        let buckets: Vec<_> = page.lines().filter_map(bucket).collect();
+        (!buckets.is_empty()).then_some(Self { buckets })
+    }
+
+    /// What has been added since then.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let less = |(&(bound, now), &(_, then)): (&(f64, u64), &(f64, u64))| {
+            (bound, now.saturating_sub(then))
+        };
+        let pairs = self.buckets.iter().zip(&before.buckets);
+        Self {
+            buckets: pairs.map(less).collect(),
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.last().map_or(0, |&(_, count)| count)
+    }
+
+    /// A bound in microseconds within which this share of them was.
+    pub(crate) fn within(&self, share: f64) -> f64 {
+        let wanted = (self.count() as f64 * share).ceil() as u64;
+        let found = self.buckets.iter().find(|(_, count)| *count >= wanted);
+        found.map_or(f64::INFINITY, |&(bound, _)| bound)
+    }
+}
+
+const METRIC: &str = "stentor_shard_turn_seconds";
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+# TYPE stentor_shard_turn_seconds histogram
+stentor_shard_turn_seconds_bucket{le=\"0.00001\"} 90
+stentor_shard_turn_seconds_bucket{le=\"0.0002\"} 99
+stentor_shard_turn_seconds_bucket{le=\"+Inf\"} 100
+stentor_shard_turn_seconds_sum 0.5
+stentor_shard_turn_seconds_count 100
+";
+
+    #[test]
+    fn quantiles_are_bounds_of_buckets() {
+        let turns = Turns::parse(PAGE).expect("it is there");
+        assert_eq!(turns.count(), 100);
+        assert!((turns.within(0.9) - 10.0).abs() < 1e-9);
+        assert!((turns.within(0.99) - 200.0).abs() < 1e-9);
+        assert_eq!(turns.within(0.995), f64::INFINITY);
+        assert_eq!(Turns::parse("nothing\n"), None);
+    }
+
+    #[test]
+    fn only_what_was_added_counts() {
+        let before = Turns::parse(PAGE).expect("it is there");
+        let after = PAGE
+            .replace("} 90", "} 190")
+            .replace("} 99", "} 199")
+            .replace("} 100", "} 200");
+        let added = Turns::parse(&after).expect("it is there").since(&before);
+        assert_eq!(added.count(), 100);
+        assert!((added.within(1.0) - 10.0).abs() < 1e-9);
+    }
+}

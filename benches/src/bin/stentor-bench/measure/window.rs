@@ -1,0 +1,164 @@
+//! Owns one window of a measurement: who used how much CPU in it, and whether
+//! what was measured is the server at all.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::machine::CpuTimes;
+use super::process::Process;
+use crate::fault::Fault;
+
+/// What begins a window, and ends it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gauge {
+    server: Option<Process>,
+}
+
+/// Everything that runs on, at one instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    at: Instant,
+    server: Option<Duration>,
+    own: Duration,
+    all: CpuTimes,
+}
+
+/// What was used in a window. Shares are of one core.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Usage {
+    pub(crate) seconds: f64,
+    /// CPU seconds of the server, where its pid is known.
+    pub(crate) server_cpu_seconds: Option<f64>,
+    pub(crate) server_cpu_share: Option<f64>,
+    pub(crate) generator_cpu_share: f64,
+    /// Everybody else on this machine, the kernel's own work included.
+    pub(crate) others_cpu_share: f64,
+    /// What other machines on the same hardware took.
+    pub(crate) stolen_cpu_share: f64,
+}
+
+impl Gauge {
+    pub(crate) fn new(server: Option<Process>) -> Self {
+        Self { server }
+    }
+
+    pub(crate) fn read(&self) -> Result<Reading, Fault> {
+        Ok(Reading {
+            at: Instant::now(),
+            server: self.server.map(|server| server.cpu()).transpose()?,
+            own: Process::own().cpu()?,
+            all: CpuTimes::now()?,
+        })
+    }
+
+    /// What was used since then.
+    pub(crate) fn since(&self, begin: &Reading) -> Result<Usage, Fault> {
+        Ok(usage(begin, &self.read()?))
+    }
+}
+
+impl Usage {
+    /// Whether the generator had no more to give, while the server had.
+    pub(crate) fn generator_was_the_bottleneck(&self) -> bool {
+        self.generator_cpu_share > SATURATED
+            && self.server_cpu_share.is_none_or(|share| share < SATURATED)
+    }
+
+    /// Whether others used so much that the figures may be theirs.
+    pub(crate) fn is_noisy(&self) -> bool {
+        self.others_cpu_share + self.stolen_cpu_share > NOISY
+    }
+
+    /// CPU microseconds of the server for each of so many.
+    pub(crate) fn server_micros_each(&self, count: u64) -> Option<f64> {
+        let seconds = self.server_cpu_seconds.filter(|_| count > 0)?;
+        Some(seconds * 1e6 / count as f64)
+    }
+}
+
+fn usage(begin: &Reading, end: &Reading) -> Usage {
+    let seconds = (end.at - begin.at).as_secs_f64();
+    let share = |time: Duration| time.as_secs_f64() / seconds;
+    let of = |end: Duration, begin: Duration| end.saturating_sub(begin);
+    let own = of(end.own, begin.own);
+    let server = end
+        .server
+        .zip(begin.server)
+        .map(|(end, begin)| of(end, begin));
+    let known = own + server.unwrap_or_default();
+    Usage {
+        seconds,
+        server_cpu_seconds: server.map(|time| time.as_secs_f64()),
+        server_cpu_share: server.map(share),
+        generator_cpu_share: share(own),
+        others_cpu_share: share(of(of(end.all.busy, begin.all.busy), known)),
+        stolen_cpu_share: share(of(end.all.stolen, begin.all.stolen)),
+    }
+}
+
+/// Of a core; the rest is lost in switching.
+const SATURATED: f64 = 0.93;
+/// Of a core. Ticks are coarse, and the system needs a little for itself.
+const NOISY: f64 = 0.08;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second in which these, in milliseconds, were used: server, generator, all, stolen.
+    fn second(server: Option<u64>, own: u64, busy: u64, stolen: u64) -> Usage {
+        let at = Instant::now();
+        let millis = Duration::from_millis;
+        let begin = Reading {
+            at,
+            server: server.map(|_| millis(5_000)),
+            own: millis(700),
+            all: CpuTimes {
+                busy: millis(90_000),
+                stolen: millis(10),
+            },
+        };
+        let end = Reading {
+            at: at + millis(1_000),
+            server: server.map(|server| millis(5_000 + server)),
+            own: millis(700 + own),
+            all: CpuTimes {
+                busy: millis(90_000 + busy),
+                stolen: millis(10 + stolen),
+            },
+        };
+        usage(&begin, &end)
+    }
+
+    fn near(is: f64, wanted: f64) -> bool {
+        (is - wanted).abs() < 1e-9
+    }
+
+    #[test]
+    fn what_is_neither_server_nor_generator_is_others() {
+        let usage = second(Some(600), 300, 1_000, 20);
+        assert!(near(usage.others_cpu_share, 0.1), "{usage:?}");
+        assert!(near(usage.stolen_cpu_share, 0.02), "{usage:?}");
+        assert!(usage.is_noisy());
+        assert!(!second(Some(600), 300, 920, 0).is_noisy());
+        // Ticks can lag behind the clocks of processes.
+        assert!(near(second(Some(600), 300, 890, 0).others_cpu_share, 0.0));
+    }
+
+    #[test]
+    fn the_generator_is_the_bottleneck_if_it_is_full_and_the_server_is_not() {
+        assert!(second(Some(600), 990, 1_590, 0).generator_was_the_bottleneck());
+        assert!(!second(Some(990), 990, 1_980, 0).generator_was_the_bottleneck());
+        assert!(!second(Some(990), 600, 1_590, 0).generator_was_the_bottleneck());
+        assert!(second(None, 990, 990, 0).generator_was_the_bottleneck());
+    }
+
+    #[test]
+    fn cpu_is_shared_out_among_the_messages() {
+        let usage = second(Some(600), 300, 900, 0);
+        assert!(near(usage.server_micros_each(300_000).expect("known"), 2.0));
+        assert_eq!(usage.server_micros_each(0), None);
+        assert_eq!(second(None, 1, 1, 0).server_micros_each(10), None);
+    }
+}

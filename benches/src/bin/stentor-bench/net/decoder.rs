@@ -1,0 +1,175 @@
+//! Owns the reading of a server's frames as they come, in pieces that borrow
+//! from what was read: payload is looked at in place, and never gathered.
+
+use stentor_core::wire::header::{Header, MAX_CONTROL, MAX_LEN};
+use stentor_core::wire::opcode::Opcode;
+
+/// What stands in a stream of frames.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// Payload of the message under way.
+    Payload(&'a [u8]),
+    /// The message under way is whole.
+    End,
+    /// The server asks for a pong with this payload.
+    Ping(&'a [u8]),
+    /// The server closes, with this code.
+    Close(Option<u16>),
+}
+
+/// Where a connection is in its stream.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    /// A header that has not come whole.
+    head: [u8; MAX_LEN],
+    have: usize,
+    /// The frame under way, and how much of its payload is still to come.
+    frame: Option<(Opcode, bool)>,
+    left: u64,
+    control: Vec<u8>,
+}
+
+impl Decoder {
+    /// Takes in what was read, and hands out what stands in it.
+    ///
+    /// # Errors
+    /// What no server may send; or what `on` returns.
+    pub(crate) fn feed<E: From<&'static str>>(
+        &mut self,
+        mut input: &[u8],
+        mut on: impl FnMut(Piece<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while !input.is_empty() {
+            let (opcode, fin) = match self.frame {
+                Some(frame) => frame,
+                None => match self.header(&mut input)? {
+                    Some(frame) => frame,
+                    None => return Ok(()),
+                },
+            };
+            let n = self.left.min(input.len() as u64) as usize;
+            let (part, rest) = input.split_at(n);
+            (input, self.left) = (rest, self.left - n as u64);
+            if opcode.is_control() {
+                self.control.extend_from_slice(part);
+            } else if n > 0 {
+                on(Piece::Payload(part))?;
+            }
+            if self.left > 0 {
+                return Ok(());
+            }
+            self.frame = None;
+            if !opcode.is_control() {
+                if fin {
+                    on(Piece::End)?;
+                }
+                continue;
+            }
+            match opcode {
+                Opcode::Ping => on(Piece::Ping(&self.control))?,
+                Opcode::Close => {
+                    let code = self.control.first_chunk().copied();
+                    on(Piece::Close(code.map(u16::from_be_bytes)))?;
+                }
+                _ => {}
+            }
+            self.control.clear();
+        }
+        Ok(())
+    }
+
+    /// Takes a header off the input, if it is all there.
+    fn header<E: From<&'static str>>(
+        &mut self,
+        input: &mut &[u8],
+    ) -> Result<Option<(Opcode, bool)>, E> {
+        let parsed = if self.have == 0 {
+            Header::parse(input)
+        } else {
+            let add = input.len().min(MAX_LEN - self.have);
+            self.head[self.have..self.have + add].copy_from_slice(&input[..add]);
+            Header::parse(&self.head[..self.have + add])
+        };
+        let Some((header, len)) = parsed.map_err(|_| "a frame that no one may send")? else {
+            // Shorter than any header, so it fits.
+            if self.have == 0 {
+                self.head[..input.len()].copy_from_slice(input);
+            }
+            self.have += input.len();
+            *input = &[];
+            return Ok(None);
+        };
+        *input = &input[len - self.have..];
+        self.have = 0;
+        if header.mask.is_some() {
+            return Err("a masked frame".into());
+        }
+        if header.rsv != 0 {
+            return Err("a frame with an extension that was not agreed".into());
+        }
+        let frame = (header.opcode, header.fin);
+        self.left = header.payload_len;
+        debug_assert!(!header.opcode.is_control() || self.left <= MAX_CONTROL as u64);
+        self.frame = Some(frame);
+        Ok(Some(frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stentor_core::Kind;
+
+    use super::*;
+    use crate::frames;
+
+    /// What a stream says, fed in chunks of so many bytes.
+    fn read(stream: &[u8], chunk: usize) -> Result<Vec<String>, &'static str> {
+        let mut decoder = Decoder::default();
+        let (mut said, mut message) = (Vec::new(), Vec::new());
+        for part in stream.chunks(chunk) {
+            decoder.feed(part, |piece| {
+                match piece {
+                    Piece::Payload(part) => message.extend_from_slice(part),
+                    Piece::End => said.push(String::from_utf8_lossy(&message).into_owned()),
+                    Piece::Ping(payload) => said.push(format!("ping {payload:?}")),
+                    Piece::Close(code) => said.push(format!("close {code:?}")),
+                }
+                if piece == Piece::End {
+                    message.clear();
+                }
+                Ok::<(), &'static str>(())
+            })?;
+        }
+        Ok(said)
+    }
+
+    #[test]
+    fn however_it_is_cut_the_same_is_read() {
+        let long = "x".repeat(70_000);
+        let mut stream = Vec::new();
+        for text in ["", "a", &"y".repeat(200), &long, ""] {
+            frames::server(&mut stream, Kind::Text, text.as_bytes());
+        }
+        stream.extend_from_slice(b"\x01\x03Hel\x89\x01?\x80\x02lo\x8a\x00\x88\x02\x03\xe9");
+        let whole = read(&stream, stream.len()).expect("valid");
+        let end: Vec<&str> = whole[5..].iter().map(String::as_str).collect();
+        assert_eq!(whole[..2], ["", "a"]);
+        assert_eq!((whole[3].len(), whole[4].as_str()), (70_000, ""));
+        assert_eq!(end, ["ping [63]", "Hello", "close Some(1001)"]);
+        for chunk in [1, 2, 3, 5, 13, 1_000, 69_999] {
+            assert_eq!(read(&stream, chunk).as_ref(), Ok(&whole), "{chunk}");
+        }
+    }
+
+    #[test]
+    fn what_no_server_may_send_is_an_error() {
+        assert!(read(b"\x81\x81\0\0\0\0a", 7).is_err(), "masked");
+        assert!(read(b"\xc1\x01a", 1).is_err(), "compressed");
+        assert!(read(b"\x83\x01a", 3).is_err(), "reserved opcode");
+    }
+
+    #[test]
+    fn a_close_without_a_code_has_none() {
+        assert_eq!(read(b"\x88\x00", 2).expect("valid"), ["close None"]);
+    }
+}

@@ -1,0 +1,67 @@
+//! Owns the line on standard error that says how far a run has come. Results go
+//! to standard output.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// The line.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    shown: bool,
+    /// Whether it can be written over.
+    in_place: bool,
+    width: usize,
+    next: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self {
+            shown: !quiet,
+            in_place: std::io::stderr().is_terminal(),
+            width: 0,
+            next: Instant::now(),
+        }
+    }
+
+    /// Says something, if it is time for that.
+    pub(crate) fn say(&mut self, what: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if self.shown && now >= self.next {
+            self.next = now + if self.in_place { OFTEN } else { SELDOM };
+            self.write(&what());
+        }
+    }
+
+    /// Says something that is to stand.
+    pub(crate) fn state(&mut self, what: &str) {
+        if self.shown {
+            self.write(what);
+            self.end();
+        }
+    }
+
+    /// Leaves the line.
+    pub(crate) fn end(&mut self) {
+        if self.shown && self.in_place && self.width > 0 {
+            eprintln!();
+        }
+        self.width = 0;
+        self.next = Instant::now();
+    }
+
+    fn write(&mut self, text: &str) {
+        let mut to = std::io::stderr().lock();
+        // Nobody can be told that nobody can be told.
+        let _ = if self.in_place {
+            let width = self.width;
+            self.width = text.chars().count();
+            write!(to, "\r{text:<width$}").and_then(|()| to.flush())
+        } else {
+            writeln!(to, "{text}")
+        };
+    }
+}
+
+const OFTEN: Duration = Duration::from_millis(200);
+const SELDOM: Duration = Duration::from_secs(5);

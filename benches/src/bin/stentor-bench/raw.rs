@@ -1,0 +1,183 @@
+//! Owns the limit that servers are compared with: a bare edge-triggered loop that
+//! reads and writes bytes, and knows of no WebSocket, no room and no queue.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+
+use clap::Args;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+
+use crate::fault::Fault;
+
+/// Serves bytes, with nothing of WebSocket in it: the limit for others
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Raw {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:9001")]
+    pub(crate) listen: SocketAddr,
+    /// Sends what comes to every connection, instead of back
+    #[arg(long)]
+    pub(crate) fan_out: bool,
+}
+
+impl Raw {
+    /// Serves until the process ends.
+    pub(crate) fn run(&self) -> Result<(), Fault> {
+        let failed = Fault::system(format!("{}", self.listen));
+        let mut server = Server::bind(self).map_err(failed)?;
+        eprintln!("listening on {}", self.listen);
+        loop {
+            server.turn().map_err(Fault::system("epoll"))?;
+        }
+    }
+}
+
+struct Server {
+    listener: TcpListener,
+    poll: Poll,
+    events: Events,
+    peers: Vec<Option<Peer>>,
+    free: Vec<usize>,
+    buffer: Box<[u8]>,
+    fan_out: bool,
+}
+
+struct Peer {
+    stream: TcpStream,
+    /// What the socket did not take; while there is some, nothing more is read.
+    waiting: Vec<u8>,
+}
+
+impl Server {
+    fn bind(raw: &Raw) -> io::Result<Self> {
+        let mut listener = TcpListener::bind(raw.listen)?;
+        let poll = Poll::new()?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self {
+            listener,
+            poll,
+            events: Events::with_capacity(1_024),
+            peers: Vec::new(),
+            free: Vec::new(),
+            buffer: vec![0; BUFFER].into(),
+            fan_out: raw.fan_out,
+        })
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, None) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            other => other?,
+        }
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            if event.token() == LISTENER {
+                self.accept()?;
+                continue;
+            }
+            let at = event.token().0;
+            if event.is_writable() && self.flush(at).is_err() {
+                self.end(at);
+            }
+            let to_the_end = event.is_read_closed() || event.is_error();
+            if self.serve(at, to_the_end).is_err() {
+                self.end(at);
+            }
+        }
+        self.events = events;
+        Ok(())
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        loop {
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                // That one has gone.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+                Err(error) => return Err(error),
+            };
+            stream.set_nodelay(true)?;
+            let at = self.free.pop().unwrap_or(self.peers.len());
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let registry = self.poll.registry();
+            registry.register(&mut stream, Token(at), interest)?;
+            if at == self.peers.len() {
+                self.peers.push(None);
+            }
+            self.peers[at] = Some(Peer {
+                stream,
+                waiting: Vec::new(),
+            });
+        }
+    }
+
+    /// Reads and writes until there is no more to read; an error ends the peer.
+    fn serve(&mut self, at: usize, to_the_end: bool) -> io::Result<()> {
+        while let Some(peer) = &mut self.peers[at]
+            && (self.fan_out || peer.waiting.is_empty())
+        {
+            let n = match peer.stream.read(&mut self.buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(n) => n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if self.fan_out {
+                let mut ended = Vec::new();
+                for (to, peer) in self.peers.iter_mut().enumerate() {
+                    let written = peer.as_mut().map(|peer| peer.write(&self.buffer[..n]));
+                    if matches!(written, Some(Err(_))) {
+                        ended.push(to);
+                    }
+                }
+                ended.into_iter().for_each(|to| self.end(to));
+            } else {
+                peer.write(&self.buffer[..n])?;
+            }
+            if n < self.buffer.len() && !to_the_end {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what waits, and goes on reading once that is done.
+    fn flush(&mut self, at: usize) -> io::Result<()> {
+        let Some(peer) = &mut self.peers[at] else {
+            return Ok(());
+        };
+        if !peer.waiting.is_empty() {
+            let waiting = std::mem::take(&mut peer.waiting);
+            peer.write(&waiting)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, at: usize) {
+        if self.peers[at].take().is_some() {
+            self.free.push(at);
+        }
+    }
+}
+
+impl Peer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        while self.waiting.is_empty() && written < bytes.len() {
+            match self.stream.write(&bytes[written..]) {
+                Ok(n) => written += n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.waiting.extend_from_slice(&bytes[written..]);
+        Ok(())
+    }
+}
+
+const LISTENER: Token = Token(usize::MAX - 1);
+/// As much as one read takes.
+const BUFFER: usize = 256 << 10;

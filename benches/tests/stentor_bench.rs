@@ -1,0 +1,246 @@
+//! Owns the proof that `stentor-bench` works from end to end: every command once,
+//! small, against the real server, and what it says of it.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A server for as long as the value lives.
+struct Running {
+    child: Child,
+    address: String,
+}
+
+impl Running {
+    fn start(program: &Path, args: &str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        drop(listener);
+        let mut child = Command::new(program)
+            .args(args.replace("{address}", &address).split(' '))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let begin = Instant::now();
+        while TcpStream::connect(&address).is_err() {
+            assert_eq!(child.try_wait().expect("a child"), None, "it ended");
+            assert!(begin.elapsed() < SOON, "it does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { child, address }
+    }
+
+    fn stentor(handler: &str) -> Self {
+        let args = format!("--listen {{address}} --shards 1 --log off --handler {handler}");
+        Self::start(&server("stentor"), &args)
+    }
+
+    fn raw(more: &str) -> Self {
+        Self::start(Path::new(BENCH), &format!("raw --listen {{address}}{more}"))
+    }
+
+    /// Runs a command against it, with its pid.
+    fn bench(&self, scheme: &str, args: &str) -> Output {
+        let path = if scheme == "ws" { "/ws" } else { "" };
+        let url = format!("{scheme}://{}{path}", self.address);
+        Command::new(BENCH)
+            .args(args.split(' '))
+            .args(["--json", "--quiet", "--url", &url])
+            .args(["--pid", &self.child.id().to_string()])
+            .output()
+            .expect("it runs")
+    }
+
+    /// The same, and what it found.
+    fn report(&self, scheme: &str, args: &str) -> Value {
+        let output = self.bench(scheme, args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args}: {said}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary of a server beside ours: all tests of the workspace together find it
+/// built, and for this package alone it is built here.
+fn server(name: &str) -> PathBuf {
+    static ONCE: Once = Once::new();
+    let directory = Path::new(BENCH).parent().expect("a directory");
+    let path = directory.join(name);
+    ONCE.call_once(|| {
+        if path.exists() {
+            return;
+        }
+        let profile = match directory.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(other) => other,
+        };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--locked", "-p", "stentor-tokio"])
+            .args(["--profile", profile, "--target-dir"])
+            .arg(directory.parent().expect("the target directory"))
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .status();
+        assert!(status.expect("cargo runs").success());
+    });
+    path
+}
+
+/// What every flow says that went well.
+fn assert_flow(report: &Value, bench: &str) {
+    assert_eq!(report["bench"], bench);
+    let number = |name: &str| report[name].as_f64().unwrap_or_default();
+    for name in [
+        "messages",
+        "messages_a_second",
+        "server_micros_each",
+        "verified",
+    ] {
+        assert!(number(name) > 0.0, "{name} in {report}");
+    }
+    assert!(number("verified") <= number("messages"), "{report}");
+    let latency = |name: &str| report["latency_micros"][name].as_f64().unwrap_or_default();
+    let (p50, p99, p999) = (latency("p50"), latency("p99"), latency("p999"));
+    assert!(0.0 < p50 && p50 <= p99 && p99 <= p999, "{report}");
+    let usage = |name: &str| report["usage"][name].as_f64().unwrap_or_default();
+    let cpu = usage("server_cpu_seconds") * 1e6 / number("messages");
+    assert!(
+        (cpu / number("server_micros_each") - 1.0).abs() < 1e-6,
+        "{report}"
+    );
+    assert!(usage("generator_cpu_share") > 0.0, "{report}");
+    assert!(
+        report["server_memory_bytes"].as_u64() > Some(1 << 20),
+        "{report}"
+    );
+}
+
+#[test]
+fn echoes_come_back_from_the_server_and_from_the_limit() {
+    let stentor = Running::stentor("echo");
+    let brief = "--seconds 0.3 --warm-up 0.1";
+    let report = stentor.report("ws", &format!("echo -c 8 -d 4 -s 300 {brief} --metrics"));
+    assert_flow(&report, "echo");
+    assert_eq!(report["connections"], 8);
+    assert!(
+        !report["turns"]["buckets"]
+            .as_array()
+            .expect("turns")
+            .is_empty()
+    );
+    let report = stentor.report("ws", &format!("echo -c 2 -d 3 -s 70000 --binary {brief}"));
+    assert_flow(&report, "echo");
+    let raw = Running::raw("");
+    assert_flow(
+        &raw.report("raw", &format!("echo -c 8 -d 4 {brief}")),
+        "echo",
+    );
+    let report = raw.report("raw", &format!("echo -c 2 -d 3 -s 300000 {brief}"));
+    assert_flow(&report, "echo");
+}
+
+#[test]
+fn rooms_hear_everything_at_the_server_and_at_the_limit() {
+    let stentor = Running::stentor("rooms");
+    let load = "fan-out -m 40 -d 4 --seconds 0.3 --warm-up 0.1";
+    let report = stentor.report("ws", &format!("{load} --metrics"));
+    assert_flow(&report, "fan-out");
+    let last = report["turns"]["buckets"]
+        .as_array()
+        .and_then(|all| all.last());
+    assert!(last.expect("buckets")[1].as_u64() > Some(0), "{report}");
+    let raw = Running::raw(" --fan-out");
+    assert_flow(&raw.report("raw", load), "fan-out");
+}
+
+#[test]
+fn idle_connections_cost_memory_and_new_ones_time() {
+    let stentor = Running::stentor("rooms");
+    let report = stentor.report("ws", "idle -c 300");
+    assert_eq!(report["connections"], 300);
+    for stage in ["open", "in_room", "after_a_message"] {
+        let stage = &report[stage];
+        assert!(stage["micros_each"].as_f64() > Some(1.0), "{report}");
+        let memory = stage["memory_bytes_each"].as_f64().expect("a number");
+        assert!((0.0..100_000.0).contains(&memory), "{report}");
+    }
+    let report = stentor.report("ws", "connect -c 8 --seconds 0.3 --warm-up 0.1");
+    assert_eq!(report["bench"], "connect");
+    assert!(report["connections"].as_u64() > Some(10), "{report}");
+    let raw = Running::raw("");
+    let report = raw.report("raw", "idle -c 100");
+    assert!(report["in_room"].is_null(), "{report}");
+    assert!(
+        !raw.bench("raw", "connect").status.success(),
+        "no handshake"
+    );
+}
+
+#[test]
+fn urgent_messages_are_told_apart() {
+    let stentor = Running::stentor("rooms");
+    let load = "mixed -c 2 -d 8 -s 4096 --seconds 0.5 --warm-up 0.1";
+    let report = stentor.report("ws", load);
+    assert_flow(&report, "mixed");
+    let kinds = report["by_priority"].as_array().expect("a list");
+    let priorities: Vec<_> = kinds.iter().map(|kind| kind["priority"].as_u64()).collect();
+    assert_eq!(priorities, [5, 10, 20, 50, 100].map(Some));
+    for kind in kinds {
+        assert!(kind["messages"].as_u64() > Some(0), "{report}");
+    }
+}
+
+#[test]
+fn a_gateway_pushes_to_everybody_in_each_scenario() {
+    let stentor = Running::stentor("rooms");
+    let report = stentor.report("ws", "gateway online -u 50");
+    assert!(
+        report["online"]["users_a_second"].as_f64() > Some(1.0),
+        "{report}"
+    );
+    assert!(report["pushes"].is_null(), "{report}");
+    let load = "-u 50 --every 50 --seconds 0.4 --warm-up 0.1";
+    for scenario in ["acknowledged", "pushed", "often"] {
+        let report = stentor.report("ws", &format!("gateway {scenario} {load}"));
+        let deliveries = report["pushes"]["messages"].as_u64().expect("a number");
+        assert!(deliveries >= 50, "{report}");
+        let acknowledged = report["acknowledgements"].as_u64();
+        let expected = if scenario == "acknowledged" {
+            deliveries
+        } else {
+            0
+        };
+        assert_eq!(acknowledged, Some(expected), "{report}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_noticed() {
+    let stentor = Running::stentor("rooms");
+    // This handler answers `echo:` and what came.
+    let output = stentor.bench("ws", "echo -c 2 --seconds 0.2");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("is another"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+    let right = "echo -c 2 --prefix echo: --seconds 0.2 --warm-up 0";
+    assert_flow(&stentor.report("ws", right), "echo");
+    let output = Command::new(BENCH)
+        .args(["echo", "--url", &format!("ws://{}/", stentor.address)])
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("refused the handshake"), "{said}");
+}
+
+const BENCH: &str = env!("CARGO_BIN_EXE_stentor-bench");
+const SOON: Duration = Duration::from_secs(20);

@@ -1,0 +1,45 @@
+//! Owns the drawing of what a server must not foresee: nonces and masking keys.
+
+use core::fmt;
+
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
+
+/// A generator whose output so far tells nothing of what comes next.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
+//# Clients MUST choose a new masking key for each frame, using an algorithm
+//# that cannot be predicted by end applications that provide data.
+pub(super) struct Keys(ChaCha12Rng);
+
+impl Keys {
+    /// From 32 bytes of the operating system's random numbers.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+    //# The masking key needs to be unpredictable; thus, the masking key
+    //# MUST be derived from a strong source of entropy, and the masking key
+    //# for a given frame MUST NOT make it simple for a server/proxy to
+    //# predict the masking key for a subsequent frame.
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self(ChaCha12Rng::from_seed(seed))
+    }
+
+    /// What the value of `Sec-WebSocket-Key` is made of (§4.1).
+    pub(super) fn nonce(&mut self) -> [u8; 16] {
+        let mut nonce = [0; 16];
+        self.0.fill_bytes(&mut nonce);
+        nonce
+    }
+
+    /// The masking key of one frame (§5.3).
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+    //# When preparing a masked frame, the client MUST pick a fresh masking
+    //# key from the set of allowed 32-bit values.
+    pub(super) fn mask(&mut self) -> [u8; 4] {
+        self.0.next_u32().to_ne_bytes()
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}

@@ -1,0 +1,114 @@
+//! Owns what a sender can ask for a message while it waits: the public half of
+//! the queue's rules. How they are carried out is in `priority`.
+
+use core::time::Duration;
+
+/// How a message is to be treated on its way to each connection.
+///
+/// A number is a priority and nothing else, so the simple call stays simple:
+/// `ctx.reply(kind, 100, payload)`.
+///
+/// ```
+/// use core::time::Duration;
+/// use stentor_core::{Qos, WhenFull};
+///
+/// // The price of share 17: nobody wants it late, or but the last.
+/// let price = Qos::new(50)
+///     .ttl(Duration::from_secs(2))
+///     .key(17)
+///     .when_full(WhenFull::EvictOldest);
+/// assert_eq!(price.priority(), 50);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Qos {
+    pub(crate) priority: u8,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) key: Option<u64>,
+    pub(crate) when_full: WhenFull,
+    pub(crate) receipt: Option<u64>,
+}
+
+/// What becomes of a message for a connection whose queue is full. What has
+/// outlived its [`ttl`](Qos::ttl) goes first in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The newest of the least urgent messages go, if they are less urgent than
+    /// it and that makes room; otherwise it is refused.
+    #[default]
+    MakeRoom,
+    /// It is refused.
+    Refuse,
+    /// The oldest of the least urgent messages go, if they are not more urgent
+    /// than it and that makes room; otherwise it is refused.
+    EvictOldest,
+    /// It takes the place of the newest waiting message with its key; otherwise
+    /// it is refused. As long as there is room, its key means nothing: who keeps
+    /// up gets every message, who does not gets the latest.
+    Conflate,
+    /// The connection is closed with code 1013, whatever else could be done: who
+    /// does not keep up is to come back and begin anew.
+    Close,
+}
+
+impl Qos {
+    /// This priority, the smaller the more urgent, and nothing special.
+    pub const fn new(priority: u8) -> Self {
+        Self {
+            priority,
+            ttl: None,
+            key: None,
+            when_full: WhenFull::MakeRoom,
+            receipt: None,
+        }
+    }
+
+    /// Its priority.
+    pub const fn priority(self) -> u8 {
+        self.priority
+    }
+
+    /// How long the message is worth sending, from when it is published. It is
+    /// dropped at its turn when that has passed, or when a full queue needs room.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// What the message is news of, within its room and priority: it takes the
+    /// place of a message with the same key that still waits. What has been
+    /// handed to the socket is not replaced; nor is anything by a message that is
+    /// too long for its place, which is treated as if it had no key.
+    #[must_use]
+    pub const fn key(mut self, key: u64) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// What becomes of it where a queue is full.
+    #[must_use]
+    pub const fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Asks what became of a publication, under this number; the answer comes to
+    /// [`Handler::on_published`](crate::Handler::on_published). Replies have none.
+    #[must_use]
+    pub const fn receipt(mut self, ticket: u64) -> Self {
+        self.receipt = Some(ticket);
+        self
+    }
+
+    /// Whether its priority is all there is to it.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.ttl.is_none() && self.key.is_none()
+    }
+}
+
+impl From<u8> for Qos {
+    fn from(priority: u8) -> Self {
+        Self::new(priority)
+    }
+}

@@ -1,0 +1,26 @@
+//! Owns sums that several shards add to while they work on one value. When all
+//! have added theirs is not known here: a [`Parcel`](super::Parcel) knows.
+
+use super::primitive::{AtomicUsize, Ordering};
+
+/// So many sums. Whoever finishes the parcel that a tally is in sees all that
+/// was added.
+#[derive(Debug)]
+pub(crate) struct Tally<const N: usize>([AtomicUsize; N]);
+
+impl<const N: usize> Tally<N> {
+    pub(crate) fn new() -> Self {
+        Self(core::array::from_fn(|_| AtomicUsize::new(0)))
+    }
+
+    pub(crate) fn add(&self, more: [u64; N]) {
+        for (sum, n) in self.0.iter().zip(more) {
+            // Parcels order what comes before their end.
+            sum.fetch_add(n as usize, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn sums(&self) -> [u64; N] {
+        core::array::from_fn(|at| self.0[at].load(Ordering::Relaxed) as u64)
+    }
+}
