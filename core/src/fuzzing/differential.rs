@@ -73,7 +73,7 @@ pub fn differential(data: &[u8]) {
 /// all there or not.
 fn until_long_form(stream: &[u8]) -> usize {
     let mut at = 0;
-    loop {
+    while at < stream.len() {
         let byte = |n: usize| u64::from(stream.get(at + n).copied().unwrap_or_default());
         let number = |len: usize| (2..2 + len).fold(0, |number, n| number << 8 | byte(n));
         let (len, header, least) = match byte(1) & 0x7F {
@@ -81,13 +81,14 @@ fn until_long_form(stream: &[u8]) -> usize {
             127 => (number(8), 10, 65_536),
             short => (short, 2, 0),
         };
-        if at >= stream.len() || len < least {
-            return at.min(stream.len());
+        if len < least {
+            return at;
         }
         let mask = if byte(1) >= 0x80 { 4 } else { 0 };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         at = at.saturating_add(header + mask).saturating_add(len);
     }
+    stream.len()
 }
 
 /// What tungstenite makes of a stream.
