@@ -167,6 +167,8 @@ fn slow_and_quick(flags: &str, waiting: u64) -> (Server, Raw, usize, Raw) {
     let server = Server::start(&format!("{flags} --write-timeout 60s"));
     let mut slow = joined(Raw::open_narrow(&server), "A");
     let quick = joined(Raw::open(&server), "A");
+    // What has been heard may not have been counted as written yet.
+    server.await_metric("ws_send_queue_length", 0);
     let sent = fill_queue(&server, &mut slow, waiting);
     (server, slow, sent, quick)
 }
