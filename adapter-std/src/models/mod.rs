@@ -26,7 +26,13 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound.get_or_insert(PREEMPTIONS);
         builder.max_branches = BRANCHES;
-        builder.check(body);
+        // A shard does not fit onto the small stack of a model's first thread.
+        let body = std::sync::Arc::new(body);
+        builder.check(move || {
+            let body = body.clone();
+            let thread = crate::primitive::thread::Builder::new().spawn(move || body());
+            thread.expect("a thread").join().expect("no panic");
+        });
     }
     #[cfg(not(loom))]
     for _ in 0..PLAIN_ROUNDS {
