@@ -121,7 +121,8 @@ impl<H: Handler> Engine<H> {
             Chunks::MAX
         };
         self.release_lapsed();
-        if self.slots[at].conn.keeps_context() {
+        let keeps_context = self.slots[at].conn.keeps_context();
+        if keeps_context {
             self.launch_packed(at);
         }
         let moment = (self.now, self.starvation);
@@ -136,9 +137,9 @@ impl<H: Handler> Engine<H> {
         let slot = &mut slots[at];
         slot.queue
             .for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
-        while plan.bytes < config.write_batch
+        while !keeps_context
+            && plan.bytes < config.write_batch
             && plan.slices.len() + 2 <= most
-            && !slot.conn.keeps_context()
             && let Some(frame) = slot.queue.launch(nodes, store, moment, before, |frame| {
                 lapsed.push(frame);
             })
