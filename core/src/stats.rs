@@ -3,8 +3,8 @@
 //! text formats are the reader's business.
 //!
 //! The conservation law, which tests assert: `offered = queued + refused`, and
-//! at any instant `queued = written + evicted + expired + conflated + discarded +
-//! waiting`.
+//! at any instant `queued = written + evicted + expired + conflated + shed +
+//! discarded + waiting`.
 
 mod priorities;
 
@@ -46,6 +46,8 @@ stats! {
         expired,
         /// Of those queued, replaced by a newer one with the same key.
         conflated,
+        /// Of those queued, dropped because the shard had not enough memory.
+        shed,
         /// Of those queued, thrown away because the connection ended first.
         discarded,
         /// Of those queued, written to the socket to the last byte.
@@ -138,6 +140,8 @@ stats! {
         tasks_pending,
         /// Bytes held in frame runs and large frames (a gauge).
         frame_bytes,
+        /// Bytes that the memory budget is charged with (a gauge).
+        charged_bytes,
         /// Timer wake-ups that found nothing due.
         idle_wakeups,
     }
@@ -235,18 +239,20 @@ pub enum CloseCause {
     Drain,
     /// The shard failed.
     Panic,
+    /// There was not enough memory for what it was sending.
+    Memory,
 }
 
 impl Delivery {
     /// Of those queued, the ones that have left: written or lost.
     pub const fn left(&self) -> u64 {
-        self.written + self.evicted + self.expired + self.conflated + self.discarded
+        self.written + self.evicted + self.expired + self.conflated + self.shed + self.discarded
     }
 }
 
 impl CloseCause {
     /// Every cause, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
@@ -257,6 +263,7 @@ impl CloseCause {
         Self::Handler,
         Self::Drain,
         Self::Panic,
+        Self::Memory,
     ];
 
     /// Its name in metrics and logs.
@@ -272,6 +279,7 @@ impl CloseCause {
             Self::Handler => "handler",
             Self::Drain => "drain",
             Self::Panic => "panic",
+            Self::Memory => "memory",
         }
     }
 }

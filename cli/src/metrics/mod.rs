@@ -141,6 +141,11 @@ fn connections(
         "Bytes held in frame runs and large frames.",
         links.frame_bytes,
     );
+    page.gauge(
+        "stentor_memory_charged_bytes",
+        "Bytes of memory that the memory budget is charged with.",
+        links.charged_bytes,
+    );
     let help = "Timer wake-ups that found nothing due.";
     page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
 }
@@ -176,6 +181,7 @@ fn messages(
         ("evicted", delivery.evicted),
         ("expired", delivery.expired),
         ("conflated", delivery.conflated),
+        ("shed", delivery.shed),
         ("discarded", delivery.discarded),
     ];
     page.counters("stentor_messages_dropped_total", help, "reason", reasons);
@@ -191,6 +197,7 @@ fn messages(
             ("evicted", fates.evicted),
             ("expired", fates.expired),
             ("conflated", fates.conflated),
+            ("shed", fates.shed),
             ("discarded", fates.discarded),
         ];
         reasons.map(|(reason, count)| ([priority.as_str(), reason], count))

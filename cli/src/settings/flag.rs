@@ -253,6 +253,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         QUEUES,
+        "memory-budget",
+        Limit,
+        "Memory for connections and what waits for them, all shards together; 0 is without end",
+    ),
+    flag(
+        QUEUES,
         "starvation-after",
         Limit,
         "After how many messages in order of urgency one goes next that has waited too long; \

@@ -49,6 +49,7 @@ limits! {
     number compression_threshold,
     number compression_window,
     number compression_contexts,
+    number memory_budget,
     time write_timeout,
     time pong_wait,
     time ping_interval,

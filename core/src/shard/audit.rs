@@ -51,13 +51,14 @@ impl<H: Handler> Shard<H> {
             "{d:?}"
         );
         assert_eq!(d.queued, d.left() + d.waiting, "{d:?}");
-        let mut sums = [0; 6];
+        let mut sums = [0; 7];
         for (_, fates) in stats.priorities.iter() {
             let parts = [
                 fates.refused,
                 fates.evicted,
                 fates.expired,
                 fates.conflated,
+                fates.shed,
                 fates.discarded,
                 fates.written.count(),
             ];
@@ -68,6 +69,7 @@ impl<H: Handler> Shard<H> {
             d.evicted,
             d.expired,
             d.conflated,
+            d.shed,
             d.discarded,
             d.written,
         ];

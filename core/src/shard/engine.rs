@@ -7,6 +7,7 @@ use core::ops::Range;
 
 use super::lane::{Lane, Part};
 use super::letter::{Letter, Publication};
+use super::memory::Budget;
 use super::output::{Event, Output};
 use super::slab::Slab;
 use super::slot::Phase;
@@ -35,6 +36,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) workspace: Workspace,
     /// What connections have for contexts of their own.
     pub(super) context_bytes: usize,
+    pub(super) budget: Budget,
     pub(super) wheel: Wheel,
     pub(super) lane: Lane,
     /// What was read last; moved out of here while it is looked at.
@@ -105,6 +107,7 @@ impl<H: Handler> Engine<H> {
             nodes: Nodes::new(config.seed),
             workspace: Workspace::new(config.compression_level as u8),
             context_bytes: 0,
+            budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
             lane: Lane::default(),
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
@@ -256,7 +259,7 @@ impl<H: Handler> Engine<H> {
 
     /// Counts the frames that have left a queue without being written, and gives
     /// them back.
-    fn count_gone(&mut self) {
+    pub(super) fn count_gone(&mut self) {
         for (frame, fate) in self.gone.drain(..) {
             let of_all = &mut self.counts.delivery;
             let fates = self.counts.priorities.of(self.store.rank(frame).priority());
@@ -264,6 +267,7 @@ impl<H: Handler> Engine<H> {
                 Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted),
                 Fate::Expired => (&mut of_all.expired, &mut fates.expired),
                 Fate::Conflated => (&mut of_all.conflated, &mut fates.conflated),
+                Fate::Shed => (&mut of_all.shed, &mut fates.shed),
             };
             *all += 1;
             *these += 1;
@@ -466,6 +470,7 @@ impl<H: Handler> Engine<H> {
         stats.deflate += self.workspace.codec.counts();
         stats.deflate.context_bytes = self.context_bytes as u64;
         stats.links.frame_bytes = self.store.held_bytes();
+        stats.links.charged_bytes = self.charged() as u64;
         stats.delivery.waiting = u64::from(self.lane.messages());
         stats.delivery.waiting_bytes = self.lane.len() as u64;
         for (_, slot) in self.slots.iter() {

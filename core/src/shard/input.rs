@@ -191,6 +191,8 @@ impl<H: Handler> Shard<H> {
             self.engine.end_of_input(at);
         }
         self.engine.drop_empty_pending(at);
+        self.engine.check_input(at);
+        self.engine.keep_within_budget();
         self.engine.update_reading(at);
         self.settle();
     }

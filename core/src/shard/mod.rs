@@ -14,6 +14,7 @@ mod lane;
 mod letter;
 mod mail;
 mod membership;
+mod memory;
 mod output;
 mod packing;
 mod pending;

@@ -170,7 +170,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn forget_pending(&mut self, at: u32) {
         if let Some(pending) = self.slots[at].pending.take() {
             self.parked -= usize::from(pending.wait.is_some());
-            self.workspace.give(pending.carry);
+            self.workspace.buffers.take_back(pending.carry);
         }
     }
 
