@@ -225,6 +225,22 @@ fn a_gateway_pushes_to_everybody_in_each_scenario() {
 }
 
 #[test]
+fn members_who_do_not_read_hurt_nobody() {
+    let stentor = Running::stentor("rooms");
+    let load = "laggards -m 20 --stuck 5 --misfits --seconds 0.5 --warm-up 0.1";
+    let report = stentor.report("ws", load);
+    assert_eq!(report["bench"], "laggards");
+    let (without, with) = (&report["without"], &report["with"]);
+    for flow in [without, with] {
+        assert!(flow["messages"].as_u64() > Some(20), "{report}");
+    }
+    let counted = |name: &str| report["counted"][name].as_u64().expect("a number");
+    // Five that are stuck, and three misfits of which each may be cut off.
+    assert!(counted("offered") >= 25 * counted("published"), "{report}");
+    assert!(counted("written") >= 20 * counted("published"), "{report}");
+}
+
+#[test]
 fn what_is_wrong_is_noticed() {
     let stentor = Running::stentor("rooms");
     // This handler answers `echo:` and what came.

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::compare::Compare;
 use crate::fault::Fault;
-use crate::load::{Connect, Echo, FanOut, Gateway, Idle, Mixed, Place, Timing};
+use crate::load::{Connect, Echo, FanOut, Gateway, Idle, Laggards, Mixed, Place, Timing};
 use crate::measure::Process;
 use crate::raw::Raw;
 
@@ -47,6 +47,11 @@ pub(crate) enum Command {
     Mixed(Loaded<Mixed>),
     /// Push to everybody who is online, in four scenarios
     Gateway(Loaded<Gateway>),
+    /// A room of which some members do not read, beside the same room without them
+    Laggards(Loaded<Laggards>),
+    /// One member of the room of `laggards`, that reads until the end
+    #[command(hide = true)]
+    Listen(Server),
     /// Serves bytes, with nothing of WebSocket in it: the limit for others
     Raw(Raw),
     /// Builds the servers, measures them beside the limit, and writes it down
@@ -91,6 +96,7 @@ impl Server {
     pub(crate) fn place(&self, general: &General) -> Result<Place, Fault> {
         Ok(Place {
             target: self.url.parse()?,
+            url: self.url.clone(),
             server: self.pid.map(Process::new).transpose()?,
             metrics: self.metrics,
             quiet: general.quiet,

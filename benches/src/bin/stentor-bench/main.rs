@@ -54,6 +54,11 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
         Command::Gateway(it) => {
             Report::Gateway(it.load.run(&it.server.place(general)?, it.timing)?)
         }
+        Command::Laggards(it) => {
+            let lagged = it.load.run(&it.server.place(general)?, it.timing)?;
+            Report::Laggards(Box::new(lagged))
+        }
+        Command::Listen(server) => return load::listen(&server.place(general)?),
         Command::Raw(raw) => return raw.run(),
         Command::Compare(compare) => return compare.run(general),
     };

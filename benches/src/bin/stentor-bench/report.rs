@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::load::{Connected, Flow, Idled, Pushed, Urgency};
+use crate::load::{Connected, Flow, Idled, Lagged, Pushed, Urgency};
 use crate::measure::{Latency, Usage};
 
 /// A result.
@@ -22,6 +22,7 @@ pub(crate) enum Report {
         by_priority: Vec<Urgency>,
     },
     Gateway(Pushed),
+    Laggards(Box<Lagged>),
 }
 
 impl Report {
@@ -45,6 +46,7 @@ impl Report {
                     .flatten()
                     .collect()
             }
+            Self::Laggards(lagged) => vec![lagged.without.usage, lagged.with.usage],
         };
         usages.iter().flat_map(doubts).collect()
     }
@@ -91,6 +93,7 @@ impl fmt::Display for Report {
                 Ok(())
             }
             Self::Gateway(pushed) => gateway(f, pushed),
+            Self::Laggards(lagged) => laggards(f, lagged),
         }
     }
 }
@@ -204,6 +207,40 @@ fn gateway(f: &mut fmt::Formatter<'_>, pushed: &Pushed) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn laggards(f: &mut fmt::Formatter<'_>, lagged: &Lagged) -> fmt::Result {
+    let Lagged {
+        stuck,
+        saturated,
+        without,
+        with,
+        late,
+        counted,
+        woken,
+    } = lagged;
+    writeln!(f, "laggards: at most {saturated:.0} messages/s to the room")?;
+    writeln!(
+        f,
+        "  none stuck: {}, {} late",
+        Line(without, "deliveries"),
+        late[0]
+    )?;
+    writeln!(
+        f,
+        "  {stuck} stuck: {}, {} late",
+        Line(with, "deliveries"),
+        late[1]
+    )?;
+    if let (Some(without), Some(with)) = (without.latency_micros, with.latency_micros) {
+        let (p99, p999) = (with.p99 / without.p99, with.p999 / without.p999);
+        writeln!(f, "  latency with them: p99 x {p99:.2}, p99.9 x {p999:.2}")?;
+    }
+    write!(f, "  {counted:?}")?;
+    match woken {
+        Some(how) => write!(f, "; the process that was stopped ended: {how}"),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

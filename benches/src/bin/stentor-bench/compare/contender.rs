@@ -153,6 +153,7 @@ impl Running {
         };
         Ok(Place {
             target: url.parse()?,
+            url,
             server: Some(Process::new(self.child.id())?),
             metrics: self.kind == Kind::Stentor,
             quiet: true,

@@ -8,6 +8,8 @@ mod echo;
 mod fan_out;
 mod gateway;
 mod idle;
+mod laggards;
+mod misfit;
 mod mixed;
 mod stream;
 mod sustain;
@@ -20,6 +22,8 @@ pub(crate) use echo::Echo;
 pub(crate) use fan_out::FanOut;
 pub(crate) use gateway::{Gateway, Pushed};
 pub(crate) use idle::{Idle, Idled};
+pub(crate) use laggards::{Laggards, Lagged};
+pub(crate) use misfit::listen;
 pub(crate) use mixed::{Mixed, Urgency};
 pub(crate) use sustain::{Flow, Timing};
 
@@ -27,6 +31,8 @@ pub(crate) use sustain::{Flow, Timing};
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) target: Target,
+    /// As it was given.
+    pub(crate) url: String,
     /// The server, if it runs on this machine and its pid is known.
     pub(crate) server: Option<Process>,
     /// Whether it answers `/metrics` as Stentor does.
