@@ -145,6 +145,10 @@ limits! {
     handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
     /// How long a peer may take to answer a close frame, and then to close its side.
     close_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+    /// Tasks that one shard may have under way, those that wait for a worker included. A connection
+    /// that has one more is not read until it is its turn. With 0 there is no such bound, and a task
+    /// that the dispatcher has no room for is refused.
+    task_credits: count = 0, 0, 1 << 20;
     /// How often a task is tried.
     task_attempts: count = 3, 1, 100;
     /// The longest wait before a task is tried a second time, twice as long before each further

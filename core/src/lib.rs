@@ -86,7 +86,7 @@ pub use queue::{Qos, WhenFull};
 pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
 pub use stats::{
     CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
-    RoomStats, Sent, Stats,
+    RoomStats, Sent, Stats, Waiting,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

@@ -134,6 +134,8 @@ stats! {
         active,
         /// Times a connection was not read for a while because its own queue was full.
         read_pauses,
+        /// Times a connection had to wait before one more of its tasks could be under way.
+        task_waits,
         /// Outcomes of tasks whose connection had gone.
         outcomes_gone,
         /// Tasks handed out whose outcome has not come back (a gauge).
@@ -144,6 +146,20 @@ stats! {
         charged_bytes,
         /// Timer wake-ups that found nothing due.
         idle_wakeups,
+    }
+}
+
+stats! {
+    /// Connections that are not gone on with, and not read, by what they wait for (gauges).
+    Waiting {
+        /// The answer of a room's home on another shard.
+        home,
+        /// Credits for a publication to another shard.
+        credit,
+        /// Room in their own queue.
+        queue,
+        /// The end of a task, before one more may be under way.
+        task,
     }
 }
 
@@ -189,6 +205,8 @@ pub struct Stats {
     pub rooms: RoomStats,
     /// Connections, timers, and memory.
     pub links: Links,
+    /// Connections that wait.
+    pub waiting: Waiting,
     /// permessage-deflate (RFC 7692).
     pub deflate: Deflation,
     /// Connections that ended, by [`CloseCause`].
@@ -207,6 +225,7 @@ impl core::ops::AddAssign<&Self> for Stats {
         self.sent += other.sent;
         self.rooms += other.rooms;
         self.links += other.links;
+        self.waiting += other.waiting;
         self.deflate += other.deflate;
         add(&mut self.closed, &other.closed);
         add(&mut self.peer_errors, &other.peer_errors);

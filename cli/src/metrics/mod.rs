@@ -309,7 +309,7 @@ fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
     );
 }
 
-fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
+fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     let help = "Rooms, counted once for each shard that has members or keeps it for others.";
     page.gauge("stentor_rooms", help, rooms.rooms);
     page.gauge(
@@ -339,6 +339,14 @@ fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
         "Letters posted from shard to shard.",
         rooms.letters,
     );
+    let help = "Connections that are not gone on with, and not read, by what they wait for.";
+    let waiting = [
+        ("credit", waiting.credit),
+        ("home", waiting.home),
+        ("queue", waiting.queue),
+        ("task", waiting.task),
+    ];
+    page.gauges("stentor_connections_waiting", help, "for", waiting);
     let help = "Times a connection had to wait before it could publish, by what it waited for.";
     let waits = [("credit", rooms.credit_waits), ("home", rooms.home_waits)];
     page.counters("stentor_publish_waits_total", help, "for", waits);

@@ -376,6 +376,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         Choice(&["connection", "none"], "connection"),
         "Whether the tasks of a connection run one after the other",
     ),
+    flag(
+        TASKS,
+        "task-credits",
+        Limit,
+        "Tasks that a shard may have under way; who has one more is not read until it is its turn; \
+         with 0 there is no such bound",
+    ),
     flag(TASKS, "task-attempts", Limit, "How often a task is tried"),
     flag(
         TASKS,

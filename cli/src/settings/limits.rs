@@ -55,6 +55,7 @@ limits! {
     time ping_interval,
     time handshake_timeout,
     time close_timeout,
+    number task_credits,
     number task_attempts,
     time task_backoff,
     time task_backoff_max,

@@ -100,6 +100,10 @@ impl<H: Handler> Shard<H> {
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
         assert!(engine.slow.is_empty(), "shard {id}: slow consumers");
+        assert!(
+            engine.task_line.is_empty(),
+            "shard {id}: the line for tasks"
+        );
         for credit in &engine.credits {
             assert_eq!((credit.messages, credit.bytes), (0, 0), "shard {id}");
         }

@@ -9,6 +9,7 @@ use super::lane::{Lane, Part};
 use super::letter::{Letter, Publication};
 use super::memory::Budget;
 use super::output::{Event, Output};
+use super::pending::Wait;
 use super::slab::Slab;
 use super::slot::Phase;
 use super::wheel::Wheel;
@@ -55,6 +56,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
+    /// Who waits until one more task may be under way.
+    pub(super) task_line: VecDeque<ConnId>,
     /// How often this shard has begun anew.
     pub(super) life: u32,
     /// After a failure: shards that have not told yet who is in our rooms there,
@@ -118,6 +121,7 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
+            task_line: VecDeque::new(),
             life: 0,
             restating: 0,
             unpublished: VecDeque::new(),
@@ -478,6 +482,14 @@ impl<H: Handler> Engine<H> {
             stats.delivery.waiting += u64::from(slot.queue.messages());
             stats.delivery.waiting_bytes += u64::from(slot.queue.bytes());
             stats.rooms.members += slot.memberships.len() as u64;
+            let waiting = &mut stats.waiting;
+            match slot.pending.as_ref().and_then(|pending| pending.wait) {
+                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
+                Some(Wait::Credit(_)) => waiting.credit += 1,
+                Some(Wait::Queue) => waiting.queue += 1,
+                Some(Wait::Task) => waiting.task += 1,
+                Some(Wait::Lane) | None => {}
+            }
         }
         stats
     }
