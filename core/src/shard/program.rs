@@ -90,12 +90,10 @@ impl<H: Handler> Engine<H> {
     fn may_submit(&mut self, at: u32) -> bool {
         let most = self.config.task_credits as u64;
         let id = self.slots.id(at);
-        let is_first = match self.task_line.front() {
-            Some(&first) => first == id,
-            None => true,
-        };
-        let may = most == 0 || is_first && self.counts.links.tasks_pending < most;
-        if !may && !(is_first && !self.task_line.is_empty()) {
+        let first = self.task_line.front().copied();
+        let is_its_turn = first.is_none_or(|first| first == id);
+        let may = most == 0 || is_its_turn && self.counts.links.tasks_pending < most;
+        if !may && first != Some(id) {
             self.counts.links.task_waits += 1;
             self.task_line.push_back(id);
         }
@@ -105,7 +103,9 @@ impl<H: Handler> Engine<H> {
     fn hand_out(&mut self, at: u32, task: H::Task, options: TaskOptions) {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
-        self.task_line.pop_front_if(|first| *first == id);
+        if self.task_line.front() == Some(&id) {
+            self.task_line.pop_front();
+        }
         self.outputs.push_back(Output::Submit(id, task, options));
         self.wake_for_task();
     }
