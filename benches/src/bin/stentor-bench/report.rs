@@ -86,9 +86,11 @@ impl fmt::Display for Report {
                         what,
                         messages,
                         latency_micros,
+                        most_bytes_before,
                     } = urgency;
                     write!(f, "\n  priority {priority:>3}, {what}: {messages} messages")?;
                     latency(f, *latency_micros)?;
+                    write!(f, ", at most {} KiB before it", most_bytes_before >> 10)?;
                 }
                 Ok(())
             }
