@@ -274,7 +274,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(
         QUEUES,
         "unsent-bytes",
-        bytes(4 << 10, 1 << 20, 1 << 30),
+        bytes(4 << 10, 32 << 10, 1 << 30),
         "How much the kernel takes of a connection that it cannot send yet, where nothing \
          overtakes it (Linux)",
     ),
