@@ -225,6 +225,21 @@ fn a_gateway_pushes_to_everybody_in_each_scenario() {
 }
 
 #[test]
+fn a_probe_is_answered_while_a_room_is_told_things() {
+    let stentor = Running::stentor("rooms");
+    let load = "fan-out -m 30 -d 64 --rate 50 --seconds 1 --warm-up 0.2";
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| stentor.report("ws", load));
+        let probe = "urgent --member --seconds 0.5 --warm-up 0.1";
+        assert_flow(&stentor.report("ws", probe), "urgent");
+        let told = told.join().expect("no panic");
+        let deliveries = told["messages"].as_u64().expect("a number");
+        // Fifty a second to thirty, and whoever was late.
+        assert!((300..=1_600).contains(&deliveries), "{told}");
+    });
+}
+
+#[test]
 fn members_who_do_not_read_hurt_nobody() {
     let stentor = Running::stentor("rooms");
     let load = "laggards -m 20 --stuck 5 --misfits --seconds 0.5 --warm-up 0.1";

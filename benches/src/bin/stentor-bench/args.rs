@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::compare::Compare;
 use crate::fault::Fault;
-use crate::load::{Connect, Echo, FanOut, Gateway, Idle, Laggards, Mixed, Place, Timing};
+use crate::load::{Connect, Echo, FanOut, Gateway, Idle, Laggards, Mixed, Place, Timing, Urgent};
 use crate::measure::Process;
 use crate::raw::Raw;
 
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Connect(Loaded<Connect>),
     /// Messages of every priority at once, and the latency of each
     Mixed(Loaded<Mixed>),
+    /// How long something urgent takes, while others load the server
+    Urgent(Loaded<Urgent>),
     /// Push to everybody who is online, in four scenarios
     Gateway(Loaded<Gateway>),
     /// A room of which some members do not read, beside the same room without them

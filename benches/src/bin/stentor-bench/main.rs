@@ -51,6 +51,7 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
             let (flow, by_priority) = it.load.run(&it.server.place(general)?, it.timing)?;
             Report::Mixed { flow, by_priority }
         }
+        Command::Urgent(it) => Report::Urgent(it.load.run(&it.server.place(general)?, it.timing)?),
         Command::Gateway(it) => {
             Report::Gateway(it.load.run(&it.server.place(general)?, it.timing)?)
         }

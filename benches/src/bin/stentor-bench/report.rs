@@ -21,6 +21,7 @@ pub(crate) enum Report {
         flow: Flow,
         by_priority: Vec<Urgency>,
     },
+    Urgent(Flow),
     Gateway(Pushed),
     Laggards(Box<Lagged>),
 }
@@ -29,7 +30,10 @@ impl Report {
     /// What speaks against the figures.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let usages = match self {
-            Self::Echo(flow) | Self::FanOut(flow) | Self::Mixed { flow, .. } => vec![flow.usage],
+            Self::Echo(flow)
+            | Self::FanOut(flow)
+            | Self::Urgent(flow)
+            | Self::Mixed { flow, .. } => vec![flow.usage],
             Self::Connect(connected) => vec![connected.usage],
             Self::Idle(idled) => {
                 let stages = [Some(idled.open), idled.in_room, Some(idled.after_a_message)];
@@ -76,6 +80,7 @@ impl fmt::Display for Report {
         match self {
             Self::Echo(flow) => write!(f, "echo {}", Line(flow, "messages")),
             Self::FanOut(flow) => write!(f, "fan-out {}", Line(flow, "deliveries")),
+            Self::Urgent(flow) => write!(f, "urgent {}", Line(flow, "messages")),
             Self::Idle(idled) => idle(f, idled),
             Self::Connect(connected) => connect(f, connected),
             Self::Mixed { flow, by_priority } => {

@@ -110,6 +110,7 @@ fn echo(connections: usize, in_flight: usize, bytes: usize) -> Column {
 
 fn fan_out(members: usize, in_flight: usize) -> Column {
     let load = Load::FanOut(FanOut {
+        rate: None,
         members,
         in_flight,
         bytes: 128,

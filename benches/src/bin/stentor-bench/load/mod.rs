@@ -13,6 +13,7 @@ mod misfit;
 mod mixed;
 mod stream;
 mod sustain;
+mod urgent;
 
 use crate::measure::Process;
 use crate::net::Target;
@@ -26,6 +27,7 @@ pub(crate) use laggards::{Laggards, Lagged};
 pub(crate) use misfit::listen;
 pub(crate) use mixed::{Mixed, Urgency};
 pub(crate) use sustain::{Flow, Timing};
+pub(crate) use urgent::Urgent;
 
 /// Where a load is put, and how that is told.
 #[derive(Clone, Debug)]
