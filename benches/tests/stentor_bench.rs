@@ -240,6 +240,26 @@ fn a_probe_is_answered_while_a_room_is_told_things() {
 }
 
 #[test]
+fn idle_connections_of_many_processes_are_opened_counted_and_closed() {
+    let path = server("stentor");
+    let output = Command::new(BENCH)
+        .args(["million", "-c", "250", "--each", "100", "--json", "--quiet"])
+        .arg("--server")
+        .arg(path)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&report["connections"], &report["servers"]),
+        (&250.into(), &3.into())
+    );
+    let kernel = report["kernel_bytes_each"].as_f64();
+    assert!(kernel.is_some_and(|bytes| bytes >= 0.0), "{report}");
+}
+
+#[test]
 fn members_who_do_not_read_hurt_nobody() {
     let stentor = Running::stentor("rooms");
     let load = "laggards -m 20 --stuck 5 --misfits --seconds 0.5 --warm-up 0.1";

@@ -4,8 +4,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::compare::Compare;
 use crate::fault::Fault;
-use crate::load::{Connect, Echo, FanOut, Gateway, Idle, Laggards, Mixed, Place, Timing, Urgent};
+use crate::load::{
+    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Timing, Urgent,
+};
 use crate::measure::Process;
+use crate::million::Million;
 use crate::raw::Raw;
 
 /// Load for a WebSocket server, and what it costs the server
@@ -54,6 +57,11 @@ pub(crate) enum Command {
     /// One member of the room of `laggards`, that reads until the end
     #[command(hide = true)]
     Listen(Server),
+    /// As many idle connections as this machine allows, over as many processes as that takes
+    Million(Million),
+    /// Idle connections that are kept for `million`
+    #[command(hide = true)]
+    Hold(Kept),
     /// Serves bytes, with nothing of WebSocket in it: the limit for others
     Raw(Raw),
     /// Builds the servers, measures them beside the limit, and writes it down
@@ -76,6 +84,15 @@ pub(crate) struct Loaded<T: Args> {
 pub(crate) struct Still {
     #[command(flatten)]
     pub(crate) load: Idle,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// Connections for `million`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Kept {
+    #[command(flatten)]
+    pub(crate) hold: Hold,
     #[command(flatten)]
     pub(crate) server: Server,
 }

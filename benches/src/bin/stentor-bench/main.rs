@@ -12,6 +12,7 @@ mod fault;
 mod frames;
 mod load;
 mod measure;
+mod million;
 mod net;
 mod progress;
 mod raw;
@@ -60,6 +61,8 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
             Report::Laggards(Box::new(lagged))
         }
         Command::Listen(server) => return load::listen(&server.place(general)?),
+        Command::Million(million) => Report::Million(million.run(general.quiet)?),
+        Command::Hold(it) => return it.hold.run(&it.server.place(general)?),
         Command::Raw(raw) => return raw.run(),
         Command::Compare(compare) => return compare.run(general),
     };

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::load::{Connected, Flow, Idled, Lagged, Pushed, Urgency};
 use crate::measure::{Latency, Usage};
+use crate::million::Held;
 
 /// A result.
 #[derive(Debug, Serialize)]
@@ -24,6 +25,7 @@ pub(crate) enum Report {
     Urgent(Flow),
     Gateway(Pushed),
     Laggards(Box<Lagged>),
+    Million(Held),
 }
 
 impl Report {
@@ -51,6 +53,7 @@ impl Report {
                     .collect()
             }
             Self::Laggards(lagged) => vec![lagged.without.usage, lagged.with.usage],
+            Self::Million(_) => Vec::new(),
         };
         usages.iter().flat_map(doubts).collect()
     }
@@ -101,6 +104,7 @@ impl fmt::Display for Report {
             }
             Self::Gateway(pushed) => gateway(f, pushed),
             Self::Laggards(lagged) => laggards(f, lagged),
+            Self::Million(held) => million(f, held),
         }
     }
 }
@@ -214,6 +218,24 @@ fn gateway(f: &mut fmt::Formatter<'_>, pushed: &Pushed) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn million(f: &mut fmt::Formatter<'_>, held: &Held) -> fmt::Result {
+    let Held {
+        connections,
+        servers,
+        opening_seconds,
+        closing_seconds,
+        server_bytes_each,
+        kernel_bytes_each,
+        keeper_bytes_each,
+    } = held;
+    write!(
+        f,
+        "million: {connections} connections to {servers} servers, opened in {opening_seconds:.0} s, closed in \
+         {closing_seconds:.0} s\n  each: server {server_bytes_each:.0} B, kernel {kernel_bytes_each:.0} B for both \
+         ends, generator {keeper_bytes_each:.0} B"
+    )
 }
 
 fn laggards(f: &mut fmt::Formatter<'_>, lagged: &Lagged) -> fmt::Result {

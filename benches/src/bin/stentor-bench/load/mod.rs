@@ -7,6 +7,7 @@ mod crowd;
 mod echo;
 mod fan_out;
 mod gateway;
+mod hold;
 mod idle;
 mod laggards;
 mod misfit;
@@ -22,6 +23,7 @@ pub(crate) use connect::{Connect, Connected};
 pub(crate) use echo::Echo;
 pub(crate) use fan_out::FanOut;
 pub(crate) use gateway::{Gateway, Pushed};
+pub(crate) use hold::{CLOSED, Hold, OPEN};
 pub(crate) use idle::{Idle, Idled};
 pub(crate) use laggards::{Laggards, Lagged};
 pub(crate) use misfit::listen;
@@ -52,7 +54,7 @@ impl Place {
 }
 
 /// For arguments that count something.
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("a number, 1 or more".into()),
