@@ -30,8 +30,9 @@ impl<M> Clone for Application<M> {
 }
 
 impl<M: Data> Application<M> {
-    /// Serves one connection until it ends.
-    pub async fn drive<W, E>(self, socket: W) -> Result<(), E>
+    /// Serves one connection until it ends. By reference, or its task would have room
+    /// for the socket in each of the futures.
+    pub async fn drive<W, E>(self, socket: &mut W) -> Result<(), E>
     where
         W: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
     {
@@ -42,23 +43,19 @@ impl<M: Data> Application<M> {
     }
 }
 
-async fn echo<M, W, E>(mut socket: W) -> Result<(), E>
+async fn echo<M, W, E>(socket: &mut W) -> Result<(), E>
 where
     M: Data,
     W: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
 {
     let mut batch = Vec::new();
     while let Some(first) = socket.next().await {
-        gather(&mut socket, first?, &mut batch).await?;
-        for message in batch.drain(..).filter(M::is_data) {
-            socket.feed(message).await?;
-        }
-        socket.flush().await?;
+        answer(socket, first?, Some, &mut batch).await?;
     }
     Ok(())
 }
 
-async fn chat<M, W, E>(mut socket: W, room: Arc<Room<M>>) -> Result<(), E>
+async fn chat<M, W, E>(socket: &mut W, room: Arc<Room<M>>) -> Result<(), E>
 where
     M: Data,
     W: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
@@ -69,36 +66,53 @@ where
         tokio::select! {
             first = socket.next() => {
                 let Some(first) = first else { return Ok(()) };
-                gather(&mut socket, first?, &mut batch).await?;
-                for message in batch.drain(..).filter(M::is_data) {
-                    if let Some(answer) = member.say(message) {
-                        socket.feed(answer).await?;
-                    }
-                }
+                let say = |message| member.say(message);
+                answer(socket, first?, say, &mut batch).await?;
             }
             _ = heard.recv_many(&mut batch, BATCH) => {
                 for message in batch.drain(..) {
                     socket.feed(message).await?;
                 }
+                socket.flush().await?;
             }
         }
-        socket.flush().await?;
     }
 }
 
-/// Takes a message and those that are there already. They are answered after that:
-/// tokio-websockets flushes whenever it is read from.
-async fn gather<M, W, E>(socket: &mut W, first: M, batch: &mut Vec<M>) -> Result<(), E>
+/// Answers a message, and those that are there already, in one flush.
+async fn answer<M, W, E>(
+    socket: &mut W,
+    first: M,
+    mut say: impl FnMut(M) -> Option<M>,
+    answers: &mut Vec<M>,
+) -> Result<(), E>
 where
-    W: Stream<Item = Result<M, E>> + Unpin,
+    M: Data,
+    W: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
 {
-    batch.push(first);
-    while batch.len() < BATCH
-        && let Poll::Ready(Some(next)) = poll!(socket.next())
-    {
-        batch.push(next?);
+    let mut message = first;
+    for left in (0..BATCH).rev() {
+        if message.is_data()
+            && let Some(answer) = say(message)
+        {
+            if M::IS_FLUSHED_BY_READING {
+                answers.push(answer);
+            } else {
+                socket.feed(answer).await?;
+            }
+        }
+        if left == 0 {
+            break;
+        }
+        let Poll::Ready(Some(next)) = poll!(socket.next()) else {
+            break;
+        };
+        message = next?;
     }
-    Ok(())
+    for answer in answers.drain(..) {
+        socket.feed(answer).await?;
+    }
+    socket.flush().await
 }
 
 /// Messages that are taken before others get their turn; as yawc's benchmark has it.

@@ -5,6 +5,10 @@ use tokio_tungstenite::tungstenite;
 
 /// A library's own message.
 pub trait Data: Clone + Send + Unpin + 'static {
+    /// Whether a read writes out what was fed, so that a batch has to be read before
+    /// any of it is answered. With the others that would keep their buffers in use.
+    const IS_FLUSHED_BY_READING: bool = false;
+
     /// Text or binary, not control.
     fn is_data(&self) -> bool;
     /// Whether it is text, and its payload.
@@ -31,6 +35,8 @@ impl Data for tungstenite::Message {
 }
 
 impl Data for tokio_websockets::Message {
+    const IS_FLUSHED_BY_READING: bool = true;
+
     fn is_data(&self) -> bool {
         self.is_text() || self.is_binary()
     }

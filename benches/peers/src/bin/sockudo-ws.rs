@@ -13,7 +13,7 @@ fn main() -> ExitCode {
 
 async fn drive(stream: TcpStream, application: Application<Message>) {
     let server = WebSocketServer::<Http1>::new(Config::default());
-    if let Ok((socket, _)) = server.accept_raw(stream).await {
-        let _ = application.drive(socket).await;
+    if let Ok((mut socket, _)) = server.accept_raw(stream).await {
+        let _ = application.drive(&mut socket).await;
     }
 }

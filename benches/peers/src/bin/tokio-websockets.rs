@@ -14,7 +14,7 @@ async fn drive(stream: TcpStream, application: Application<Message>) {
     let server = ServerBuilder::new()
         .config(Config::default().frame_size(usize::MAX))
         .limits(Limits::unlimited());
-    if let Ok((_, socket)) = server.accept(stream).await {
-        let _ = application.drive(socket).await;
+    if let Ok((_, mut socket)) = server.accept(stream).await {
+        let _ = application.drive(&mut socket).await;
     }
 }

@@ -19,7 +19,7 @@ async fn drive(stream: TcpStream, application: Application<Frame>) {
         let application = application.clone();
         tokio::spawn(tokio::task::unconstrained(async move {
             if let Ok(socket) = socket.await {
-                let _ = application.drive(socket.map(Ok)).await;
+                let _ = application.drive(&mut socket.map(Ok)).await;
             }
         }));
         yawc::Result::Ok(response)
