@@ -52,8 +52,8 @@ fn draw(record: &Record) -> Result<String, Box<dyn std::error::Error>> {
             "logarithmic; {}, {} cores, {}; commit {}",
             record.machine.cpu, record.machine.cores, record.date, record.commit
         );
-        head.draw(&Text::new(title, (MARGIN, 12), style(16, HPos::Left)))?;
-        head.draw(&Text::new(machine, (MARGIN, 34), style(11, HPos::Left)))?;
+        head.draw(&Text::new(title, (MARGIN, 14), style(18, HPos::Left)))?;
+        head.draw(&Text::new(machine, (MARGIN, 36), style(12, HPos::Left)))?;
         let highest = highest(&panels);
         for (panel, area) in panels.iter().zip(body.split_evenly((rows, COLUMNS))) {
             panel.draw(&area, highest)?;
@@ -128,7 +128,7 @@ impl Panel {
         area.draw(&Text::new(
             self.title.clone(),
             (MARGIN, TITLE / 2),
-            style(13, HPos::Left),
+            style(14, HPos::Left),
         ))?;
         let width = area.dim_in_pixel().0 as i32;
         let values = || self.bars.iter().map(|bar| bar.median.value);
@@ -164,7 +164,9 @@ impl Panel {
     }
 }
 
+/// Of so many pixels; plotters makes them smaller.
 fn style(size: i32, side: HPos) -> TextStyle<'static> {
+    let size = f64::from(size) * 1.24;
     TextStyle::from(("sans-serif", size).into_font())
         .color(&INK)
         .pos(Pos::new(side, VPos::Center))
@@ -187,7 +189,7 @@ const COLUMNS: usize = 2;
 const WIDTH: u32 = 960;
 const HEAD: i32 = 52;
 const TITLE: i32 = 30;
-const BAR: i32 = 17;
+const BAR: i32 = 18;
 const GAP: i32 = 18;
 const MARGIN: i32 = 12;
 /// Room for names, and for the number behind the longest bar.

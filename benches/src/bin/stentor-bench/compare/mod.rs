@@ -116,7 +116,7 @@ impl Compare {
         }
         progress.end();
         let (date, commit) = (today(), commit());
-        self.write(&Record {
+        let record = Record {
             date,
             commit,
             machine: Identity::read(),
@@ -125,7 +125,12 @@ impl Compare {
             seconds: timing.seconds,
             contenders: contenders.into_iter().map(|it| it.name).collect(),
             tables: measured,
-        })
+        };
+        let page = Page(&record).to_string();
+        if !general.quiet {
+            println!("{page}");
+        }
+        self.write(&record, &page)
     }
 
     /// The peers that are to be built.
@@ -145,7 +150,7 @@ impl Compare {
         all.extend(OWN.map(|name| Contender::stentor(&own, name, "")));
         if self.native {
             let own = builder.native()?;
-            all.extend(OWN.map(|name| Contender::stentor(&own, name, ", native")));
+            all.extend(OWN.map(|name| Contender::stentor(&own, name, NATIVE)));
         }
         if !peers.is_empty() {
             let built = builder.peers(peers)?;
@@ -155,8 +160,8 @@ impl Compare {
         Ok(all)
     }
 
-    /// Writes the figures, a page and a chart of them, and says where the page is.
-    fn write(&self, record: &Record) -> Result<(), Fault> {
+    /// Writes the figures, and the page and a chart of them; says where the page is.
+    fn write(&self, record: &Record, page: &str) -> Result<(), Fault> {
         let mut name = record.date.clone();
         name += if self.quick { "-quick" } else { "" };
         name += if self.binary { "-binary" } else { "" };
@@ -165,9 +170,9 @@ impl Compare {
         let path = self.results.join(name + ".json");
         record.write(&path)?;
         chart::write(record, &path.with_extension("svg"))?;
-        let page = path.with_extension("md");
-        fs::write(&page, Page(record).to_string()).map_err(failed(&page))?;
-        println!("{}", page.display());
+        let path = path.with_extension("md");
+        fs::write(&path, page).map_err(failed(&path))?;
+        println!("{}", path.display());
         Ok(())
     }
 }
@@ -245,6 +250,9 @@ impl Race<'_> {
 
 /// Our own servers, which are called as they are built.
 const OWN: [&str; 2] = ["stentor", "stentor-std"];
+
+/// What is built for this machine only is called so.
+const NATIVE: &str = ", native";
 
 #[cfg(test)]
 mod tests {

@@ -82,7 +82,7 @@ impl Page<'_> {
              core to itself; the generator has another. Figures are medians of undisturbed passes; \
              in brackets is the ratio to `raw`, a bare epoll loop without WebSocket, as the median of \
              ratios within a pass. `~`: no pass was undisturbed. `^`: the generator was the \
-             bottleneck. Compare ratios: times change with the machine's mood."
+             bottleneck. `native`: built with `target-cpu=native`. Compare ratios: times change with the machine's mood."
         )
     }
 
