@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::compare::Compare;
+use crate::compare::{Chart, Compare};
 use crate::fault::Fault;
 use crate::load::{
     Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Timing, Urgent,
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Raw(Raw),
     /// Builds the servers, measures them beside the limit, and writes it down
     Compare(Compare),
+    /// Draws the chart of a comparison again
+    Chart(Chart),
 }
 
 /// A load that goes on for a time.

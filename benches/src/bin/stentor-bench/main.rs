@@ -3,8 +3,8 @@
 //! `/proc` says what a process uses.
 //!
 //! What is said on connections is in `load`, how bytes are moved in `net`, what is
-//! measured in `measure`; `compare` runs servers side by side. To compare others
-//! too, give it their commands with `--peer`.
+//! measured in `measure`; `compare` runs servers side by side: our own, those on other
+//! libraries with `--peers`, and any other by its command with `--peer`.
 
 mod args;
 mod compare;
@@ -65,6 +65,7 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
         Command::Hold(it) => return it.hold.run(&it.server.place(general)?),
         Command::Raw(raw) => return raw.run(),
         Command::Compare(compare) => return compare.run(general),
+        Command::Chart(chart) => return chart.run(),
     };
     for warning in report.warnings() {
         eprintln!("warning: {warning}");

@@ -57,11 +57,11 @@ impl Contender {
         })
     }
 
-    /// One of our own, with one shard.
-    pub(super) fn stentor(directory: &Path, name: &str) -> Self {
+    /// One of our own, with one shard; what is built otherwise is called so.
+    pub(super) fn stentor(directory: &Path, name: &str, otherwise: &str) -> Self {
         let args = "--listen {address} --handler {handler} --shards 1 --log off";
         Self {
-            name: name.into(),
+            name: format!("{name}{otherwise}"),
             program: directory.join(name),
             args: args.split(' ').map(String::from).collect(),
             kind: Kind::Stentor,
@@ -72,7 +72,17 @@ impl Contender {
     pub(crate) fn stentor_at(program: PathBuf) -> Self {
         Self {
             program,
-            ..Self::stentor(Path::new(""), "stentor")
+            ..Self::stentor(Path::new(""), "stentor", "")
+        }
+    }
+
+    /// One of `benches/peers`.
+    pub(super) fn peer(directory: &Path, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            program: directory.join(name),
+            args: ["{address}", "{handler}"].map(String::from).into(),
+            kind: Kind::Peer,
         }
     }
 
