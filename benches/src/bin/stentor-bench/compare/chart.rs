@@ -48,8 +48,13 @@ fn draw(record: &Record) -> Result<String, Box<dyn std::error::Error>> {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
         let (head, body) = area.split_vertically(HEAD);
         let title = "Server CPU for a message, as a multiple of a bare epoll loop's";
+        let mut bars = panels.iter().flat_map(|panel| &panel.bars);
+        let doubt = match bars.any(|bar| bar.median.is_doubtful) {
+            true => "; ~ disturbed",
+            false => "",
+        };
         let machine = format!(
-            "logarithmic; {}, {} cores, {}; commit {}",
+            "logarithmic; {}, {} cores, {}; commit {}{doubt}",
             record.machine.cpu, record.machine.cores, record.date, record.commit
         );
         head.draw(&Text::new(title, (MARGIN, 14), style(18, HPos::Left)))?;
