@@ -58,8 +58,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) credits: Vec<Credit>,
     /// Who waits until one more task may be under way.
     pub(super) task_line: VecDeque<ConnId>,
-    /// How often this shard has begun anew.
-    pub(super) life: u32,
+    /// How often each shard has begun anew, as far as is known here.
+    pub(super) lives: Vec<u32>,
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
     pub(super) restating: u16,
@@ -122,7 +122,7 @@ impl<H: Handler> Engine<H> {
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
             task_line: VecDeque::new(),
-            life: 0,
+            lives: alloc::vec![0; shards.into()],
             restating: 0,
             unpublished: VecDeque::new(),
             pressing: 0,
@@ -142,6 +142,11 @@ impl<H: Handler> Engine<H> {
             },
             config,
         }
+    }
+
+    /// How often this shard has begun anew.
+    pub(super) fn life(&self) -> u32 {
+        self.lives[self.id.index()]
     }
 
     pub(super) const fn limits(&self) -> Limits {
@@ -470,7 +475,6 @@ impl<H: Handler> Engine<H> {
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.counts;
         stats.rooms.rooms = self.rooms.len() as u64;
-        stats.links.held = self.slots.held() as u64;
         stats.deflate += self.workspace.codec.counts();
         stats.deflate.context_bytes = self.context_bytes as u64;
         stats.links.frame_bytes = self.store.held_bytes();
@@ -478,6 +482,8 @@ impl<H: Handler> Engine<H> {
         stats.delivery.waiting = u64::from(self.lane.messages());
         stats.delivery.waiting_bytes = self.lane.len() as u64;
         for (_, slot) in self.slots.iter() {
+            // Of one that has gone, the slot may still wait for letters about it.
+            stats.links.held += u64::from(!slot.flags.released);
             stats.links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
             stats.delivery.waiting += u64::from(slot.queue.messages());
             stats.delivery.waiting_bytes += u64::from(slot.queue.bytes());

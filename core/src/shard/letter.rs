@@ -23,8 +23,13 @@ pub(super) enum Said {
     Join { conn: ConnId, room: Bytes },
     /// From a room's home: it is one, from here on in this stream of letters.
     Joined { conn: ConnId, room: Bytes },
-    /// To a room's home: the connection is a member no more.
-    Leave { conn: ConnId, room: Bytes },
+    /// To a room's home: the connection is a member no more. It was counted as
+    /// one in this life of the home, or of one before.
+    Leave {
+        conn: ConnId,
+        room: Bytes,
+        life: u32,
+    },
     /// From a room's home: it is none, from here on.
     Left { conn: ConnId, room: Bytes },
     /// To a room's home: this is to be said in the room.
@@ -34,6 +39,7 @@ pub(super) enum Said {
     /// From the last shard that delivered a publication, to the one it came from.
     Credit {
         home: ShardId,
+        lives: Lives,
         bytes: usize,
         report: Option<Report>,
     },
@@ -64,8 +70,19 @@ pub(super) struct Publication {
     pub(super) packed: Once<Option<Bytes>>,
     /// The shard that decided its order.
     pub(super) home: ShardId,
+    pub(super) lives: Lives,
     /// What became of it so far, if anybody wants to know.
     pub(super) tally: Option<Box<Tally<{ Outcome::PARTS }>>>,
+}
+
+/// In which lives of its shards a publication was made. What was under way
+/// when one of them failed is forgiven, and is not to be given back once more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Lives {
+    /// Of the shard that it came from.
+    pub(super) own: u32,
+    /// Of its home, as far as that was known.
+    pub(super) home: u32,
 }
 
 /// What became of a publication, for whoever asked.

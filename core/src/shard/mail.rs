@@ -27,8 +27,11 @@ impl<H: Handler> Shard<H> {
                 engine.rooms.add_elsewhere(&room, conn.shard(), 1);
                 engine.post(conn.shard(), Said::Joined { conn, room });
             }
-            Said::Leave { conn, room } => {
-                engine.rooms.remove_elsewhere(&room, conn.shard());
+            Said::Leave { conn, room, life } => {
+                // Who was counted by the one before is not counted by this one.
+                if life == engine.life() {
+                    engine.rooms.remove_elsewhere(&room, conn.shard());
+                }
                 engine.post(conn.shard(), Said::Left { conn, room });
             }
             Said::Joined { conn, room } => engine.take_joined(conn, &room),
@@ -37,18 +40,19 @@ impl<H: Handler> Shard<H> {
             Said::Deliver(parcel) => engine.deliver(parcel),
             Said::Credit {
                 home,
+                lives,
                 bytes,
                 report,
-            } => engine.take_credit_back(home, bytes, report),
+            } => engine.take_credit_back(home, lives, bytes, report),
             Said::Reborn { shard, life } => engine.take_reborn(shard, life),
             // What was told to the one before is told again to this one.
-            Said::Restated { life } if life == engine.life => engine.take_restated(),
+            Said::Restated { life } if life == engine.life() => engine.take_restated(),
             Said::Members {
                 life,
                 shard,
                 room,
                 members,
-            } if life == engine.life => {
+            } if life == engine.life() => {
                 engine.rooms.add_elsewhere(&room, shard, members);
             }
             Said::Restated { .. } | Said::Members { .. } => {}
@@ -68,14 +72,9 @@ impl<H: Handler> Engine<H> {
             self.unpark(at, Wait::Joined);
         } else {
             // It has ended meanwhile; the answer to this is still awaited.
-            let home = self.rooms.home(room);
-            self.post(
-                home,
-                Said::Leave {
-                    conn,
-                    room: room.clone(),
-                },
-            );
+            let (home, room) = (self.rooms.home(room), room.clone());
+            let life = self.lives[home.index()];
+            self.post(home, Said::Leave { conn, room, life });
         }
     }
 

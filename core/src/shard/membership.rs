@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Letter, Publication, Report, Said};
+use super::letter::{Letter, Lives, Publication, Report, Said};
 use super::output::Output;
 use super::pending::{Op, Wait};
 use super::slot::Phase;
@@ -57,7 +57,7 @@ impl<H: Handler> Engine<H> {
             return Ok(());
         }
         let room = self.rooms.name(membership.room).clone();
-        self.ask_home(at, home, |conn| Said::Leave { conn, room });
+        self.ask_to_leave(at, home, room);
         Err(Wait::Left(membership.room))
     }
 
@@ -122,6 +122,7 @@ impl<H: Handler> Engine<H> {
             payload: Bytes::copy_from_slice(payload),
             packed: Once::new(),
             home,
+            lives: self.lives_with(home),
             tally: qos.receipt.map(|_| Box::new(Tally::new())),
         };
         if home == self.id {
@@ -179,6 +180,7 @@ impl<H: Handler> Engine<H> {
         let Publication {
             from,
             home,
+            lives,
             payload,
             qos,
             tally,
@@ -191,12 +193,13 @@ impl<H: Handler> Engine<H> {
         });
         let bytes = payload.len();
         if from.shard() == self.id {
-            self.take_credit_back(home, bytes, report);
+            self.take_credit_back(home, lives, bytes, report);
         } else {
             self.post(
                 from.shard(),
                 Said::Credit {
                     home,
+                    lives,
                     bytes,
                     report,
                 },
@@ -205,8 +208,17 @@ impl<H: Handler> Engine<H> {
     }
 
     /// A publication has been delivered everywhere.
-    pub(super) fn take_credit_back(&mut self, home: ShardId, bytes: usize, report: Option<Report>) {
-        self.return_credit(home, bytes);
+    pub(super) fn take_credit_back(
+        &mut self,
+        home: ShardId,
+        lives: Lives,
+        bytes: usize,
+        report: Option<Report>,
+    ) {
+        // What was under way when its home failed, or we did, has been forgiven already.
+        if lives == self.lives_with(home) {
+            self.return_credit(home, bytes);
+        }
         if let Some(report) = report {
             self.report(report);
         }
@@ -234,7 +246,6 @@ impl<H: Handler> Engine<H> {
     }
 
     fn return_credit(&mut self, home: ShardId, bytes: usize) {
-        // What was under way when its home failed has been forgiven already.
         let credit = &mut self.credits[home.index()];
         credit.messages = credit.messages.saturating_sub(1);
         credit.bytes = credit.bytes.saturating_sub(bytes);
@@ -295,7 +306,7 @@ impl<H: Handler> Engine<H> {
             let home = self.rooms.home(self.rooms.name(membership.room));
             if home != self.id && wait != Some(Wait::Left(membership.room)) {
                 let room = self.rooms.name(membership.room).clone();
-                self.ask_home(at, home, |conn| Said::Leave { conn, room });
+                self.ask_to_leave(at, home, room);
             }
             self.remove_member(at, membership);
         }
@@ -304,6 +315,19 @@ impl<H: Handler> Engine<H> {
     pub(super) fn post(&mut self, to: ShardId, said: Said) {
         self.counts.rooms.letters += 1;
         self.outputs.push_back(Output::Mail(to, Letter(said)));
+    }
+
+    fn ask_to_leave(&mut self, at: u32, home: ShardId, room: Bytes) {
+        let life = self.lives[home.index()];
+        self.ask_home(at, home, |conn| Said::Leave { conn, room, life });
+    }
+
+    /// In which lives something is published now.
+    fn lives_with(&self, home: ShardId) -> Lives {
+        Lives {
+            own: self.life(),
+            home: self.lives[home.index()],
+        }
     }
 
     fn ask_home(&mut self, at: u32, home: ShardId, said: impl FnOnce(ConnId) -> Said) {

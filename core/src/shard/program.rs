@@ -159,7 +159,7 @@ impl<H: Handler> Engine<H> {
     /// Adds commands behind those that wait, unless the connection has ended.
     fn defer_all(&mut self, at: u32, mut ops: VecDeque<Op<H>>) {
         if self.slots[at].phase != Phase::Open {
-            self.counts.rooms.abandoned += publications(&ops);
+            self.count_forgotten(&ops);
         } else if !ops.is_empty() {
             let pending = self.slots[at]
                 .pending
@@ -197,19 +197,32 @@ impl<H: Handler> Engine<H> {
         let Some(pending) = &mut self.slots[at].pending else {
             return;
         };
+        let ops = core::mem::take(&mut pending.ops);
         self.task_line.retain(|waiting| *waiting != id);
-        let lost = publications(&pending.ops);
-        self.counts.rooms.abandoned += lost;
-        pending.ops.clear();
         self.parked -= usize::from(pending.wait.take().is_some());
         self.schedule(at);
         self.wake_for_task();
-        if lost > 0 {
+        if self.count_forgotten(&ops) > 0 {
             // It may have been woken for a credit that another can have now.
             for home in (0..self.config.shards).map(ShardId) {
                 self.wake_for_credit(home);
             }
         }
+    }
+
+    /// Counts commands that are not carried out any more; says how many
+    /// publications are among them.
+    pub(super) fn count_forgotten(&mut self, ops: &VecDeque<Op<H>>) -> u64 {
+        let mut publications = 0;
+        for op in ops {
+            match op {
+                Op::Publish { .. } => publications += 1,
+                Op::Outcome(_) => self.counts.links.outcomes_gone += 1,
+                _ => {}
+            }
+        }
+        self.counts.rooms.abandoned += publications;
+        publications
     }
 
     /// Forgets everything that is held back for a connection.
@@ -237,10 +250,4 @@ impl<H: Handler> Engine<H> {
             && self.counts.links.tasks_pending == 0
             && self.outputs.is_empty()
     }
-}
-
-fn publications<H: Handler>(ops: &VecDeque<Op<H>>) -> u64 {
-    ops.iter()
-        .filter(|op| matches!(op, Op::Publish { .. }))
-        .count() as u64
 }

@@ -36,6 +36,11 @@ impl<H: Handler> Engine<H> {
         new.now = self.now;
         new.draining = self.draining;
         new.counts = self.counts;
+        for (_, slot) in self.slots.iter() {
+            if let Some(pending) = &slot.pending {
+                new.count_forgotten(&pending.ops);
+            }
+        }
         let open = self
             .slots
             .iter()
@@ -59,8 +64,10 @@ impl<H: Handler> Engine<H> {
         new.outputs = self.outputs;
         new.outputs
             .retain(|output| matches!(output, Output::Mail(..)));
-        new.life = self.life.wrapping_add(1);
-        let (id, life) = (new.id, new.life);
+        new.lives = self.lives;
+        let id = new.id;
+        let life = new.lives[id.index()].wrapping_add(1);
+        new.lives[id.index()] = life;
         for shard in (0..new.config.shards)
             .map(ShardId)
             .filter(|&shard| shard != id)
@@ -74,6 +81,7 @@ impl<H: Handler> Engine<H> {
     /// Another shard has lost what it knew: it has no members any more, nothing
     /// of ours is under way to it, and it must be told who is in its rooms here.
     pub(super) fn take_reborn(&mut self, shard: ShardId, life: u32) {
+        self.lives[shard.index()] = life;
         self.rooms.forget_shard(shard);
         self.forgive_credit(shard);
         for room in 0..self.rooms.places() {
