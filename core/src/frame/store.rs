@@ -108,6 +108,9 @@ pub(crate) struct Store {
     body_bytes: u64,
     terms: Vec<Term>,
     free_terms: Vec<u32>,
+    /// Runs that were emptied because little in them was wanted.
+    #[cfg(any(test, feature = "testing"))]
+    evacuated: u64,
 }
 
 impl Store {
@@ -126,6 +129,8 @@ impl Store {
             body_bytes: 0,
             terms: Vec::new(),
             free_terms: Vec::new(),
+            #[cfg(any(test, feature = "testing"))]
+            evacuated: 0,
         }
     }
 
@@ -357,6 +362,11 @@ impl Store {
         self.records.len() - self.free_records.len()
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) const fn evacuated(&self) -> u64 {
+        self.evacuated
+    }
+
     fn encode_body(&mut self, label: &Label, tag: Tag, payload: Body) -> FrameId {
         let (header, n) = encode_unmasked(tag, payload.len());
         let len = payload.len();
@@ -503,6 +513,10 @@ impl Store {
     /// Moves what is still wanted in a closed run to the open one.
     fn evacuate(&mut self, at: u32) {
         debug_assert_ne!(self.open, at, "the open run is never emptied");
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.evacuated += 1;
+        }
         let mut from = core::mem::take(&mut self.runs[at as usize]);
         for &id in &from.frames {
             // An id that was freed may name a frame elsewhere by now, or one

@@ -93,6 +93,9 @@ pub(crate) struct Nodes {
     free_band: u32,
     newest: HashTable<Newest>,
     hash: FixedState,
+    /// Messages that went out of turn because they had waited too long.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) out_of_turn: u64,
 }
 
 impl Nodes {
@@ -115,6 +118,8 @@ impl Nodes {
             free_band: NONE,
             newest: HashTable::new(),
             hash: FixedState::with_seed(seed),
+            #[cfg(any(test, feature = "testing"))]
+            out_of_turn: 0,
         }
     }
 

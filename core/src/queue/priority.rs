@@ -285,6 +285,10 @@ impl Queue {
             nodes.push_back(&mut self.flight, frame);
             if starved.is_some() {
                 self.out_of_turn = true;
+                #[cfg(any(test, feature = "testing"))]
+                {
+                    nodes.out_of_turn += 1;
+                }
             } else if store.rank(frame).is_data() {
                 self.streak = self.streak.saturating_add(1);
             }

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::network::Road;
-use super::{Sim, Worker};
+use super::{Network, Sim, Worker};
 use crate::handler::{Handler, TaskEnd};
 use crate::shard::Output;
 use crate::{AttemptEnd, Chunks, ConnId, Failure, Lost, Settled, TaskOptions, WorkerId};
@@ -13,17 +13,15 @@ impl<H: Handler> Sim<H> {
     /// Does what a shard asks for until it asks for nothing more, and looks
     /// whether all is well in it.
     pub(super) fn drain_outputs(&mut self, shard: usize) {
-        while let Some(output) = self.shards[shard].poll_output() {
+        loop {
+            let output = self.guarded(|sim| sim.shards[shard].poll_output());
+            // What has failed goes on as another.
+            let Some(output) = output else { continue };
+            let Some(output) = output else { break };
             match output {
                 Output::Flush(id) => self.flush(id),
-                Output::StopReading(id) => {
-                    let link = self.link_of(id);
-                    self.links[link].reading = false;
-                }
-                Output::StartReading(id) => {
-                    let link = self.link_of(id);
-                    self.links[link].reading = true;
-                }
+                Output::StopReading(id) => self.set_reading(id, false),
+                Output::StartReading(id) => self.set_reading(id, true),
                 Output::Mail(to, letter) => {
                     let from = shard * self.shards.len();
                     let queue = &mut self.mail[from + to.index()];
@@ -45,29 +43,46 @@ impl<H: Handler> Sim<H> {
                     self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n", head_only);
                 }
                 Output::Shut(id) => {
-                    let link = self.link_of(id);
-                    self.links[link].down.shut = true;
+                    let at = self.link_of(id);
+                    self.links[at].down.shut = true;
+                    self.ready.touch(at);
                 }
                 Output::Disconnect(id) => {
                     let at = self.link_of(id);
                     self.seats[shard][id.slot()] = None;
-                    let link = &mut self.links[at];
-                    link.open = false;
-                    link.down.shut = true;
-                    link.up.clear();
-                    self.note(at, 3, &[]);
+                    self.let_go(at);
                 }
                 Output::Event(event) => self.events.push(event),
             }
         }
-        if self.audited {
+        self.turns += 1;
+        if self.turns.is_multiple_of(self.audit_every) {
             self.shards[shard].audit();
+            self.compare(shard);
         }
+    }
+
+    fn set_reading(&mut self, id: ConnId, reading: bool) {
+        let at = self.link_of(id);
+        let before = core::mem::replace(&mut self.links[at].reading, reading);
+        assert_ne!(before, reading, "{id} is told what it knows");
+        self.ready.touch(at);
+    }
+
+    /// The server closes a socket.
+    pub(super) fn let_go(&mut self, at: usize) {
+        let link = &mut self.links[at];
+        link.open = false;
+        link.down.shut = true;
+        link.up.clear();
+        self.ready.touch(at);
+        self.note(at, 3, &[]);
     }
 
     /// A read that found so many bytes.
     pub(super) fn read(&mut self, at: usize) {
-        let available = self.links[at].up.len();
+        self.ready.touch(at);
+        let available = self.links[at].up.readable();
         let n = if self.network.most_read >= available {
             available
         } else {
@@ -107,13 +122,15 @@ impl<H: Handler> Sim<H> {
         drop(chunks);
         if self.network.detached {
             self.links[at].taken = Some(bytes);
+            self.ready.touch(at);
         } else {
             self.write(at, &bytes);
         }
     }
 
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
-        let now = self.time();
+        self.ready.touch(at);
+        let (now, due) = (self.time(), self.arrival(bytes.len()));
         let link = &mut self.links[at];
         let (id, shard) = (link.id, link.id.shard().index());
         if link.reset {
@@ -126,19 +143,41 @@ impl<H: Handler> Sim<H> {
         } else {
             bytes.len()
         };
-        let n = link.down.write(&bytes[..most]);
+        let n = link.down.write(&bytes[..most], due);
         link.blocked = n < bytes.len();
+        self.tapped[shard] += link.tap.take(&bytes[..n]);
         self.note(at, 1, &bytes[..n]);
         self.shards[shard].handle_transmitted(now, id, n);
     }
 
+    /// When bytes that are written now have gone over a socket.
+    pub(super) fn arrival(&mut self, len: usize) -> u64 {
+        let Network {
+            latency, bandwidth, ..
+        } = self.network;
+        let way = if latency > 0 {
+            self.rng.up_to(latency)
+        } else {
+            0
+        };
+        let length = (len as u64 * 1_000).checked_div(bandwidth as u64);
+        self.now + way + length.unwrap_or_default()
+    }
+
+    /// Tells a shard how a task ended.
+    fn tell_end(&mut self, id: ConnId, end: TaskEnd<H>) {
+        self.ended += 1;
+        let now = self.time();
+        self.shards[id.shard().index()].handle_task(now, id, end);
+    }
+
     fn submit(&mut self, id: ConnId, task: H::Task, options: TaskOptions) {
         let now = self.time();
+        self.handed += 1;
         match self.dispatcher.handle_submit(now, id, task, options) {
             Ok(submitted) => self.wake(submitted.wake.into()),
             Err(refused) => {
-                let end = TaskEnd::Refused(refused.task);
-                self.shards[id.shard().index()].handle_task(now, id, end);
+                self.tell_end(id, TaskEnd::Refused(refused.task));
             }
         }
     }
@@ -198,7 +237,7 @@ impl<H: Handler> Sim<H> {
         match self.dispatcher.handle_end(now, id, end) {
             Settled::Done { tell: true, .. } => {
                 let end = TaskEnd::Done((self.work)(id, &job.task));
-                self.shards[shard].handle_task(now, job.conn, end);
+                self.tell_end(job.conn, end);
             }
             Settled::Lost(lost) => {
                 assert_eq!(lost.conn, job.conn);
@@ -231,13 +270,12 @@ impl<H: Handler> Sim<H> {
     fn tell_lost(&mut self, lost: Lost) {
         if lost.tell {
             let (cause, attempts) = (lost.cause, lost.attempts);
-            let (now, end) = (self.time(), TaskEnd::Failed { cause, attempts });
-            self.shards[lost.conn.shard().index()].handle_task(now, lost.conn, end);
+            self.tell_end(lost.conn, TaskEnd::Failed { cause, attempts });
         }
     }
 
     /// The link of a connection that a shard has named.
-    fn link_of(&self, id: ConnId) -> usize {
+    pub(super) fn link_of(&self, id: ConnId) -> usize {
         let at = self.seats[id.shard().index()]
             .get(id.slot())
             .copied()

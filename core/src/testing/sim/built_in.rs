@@ -20,7 +20,7 @@ impl Sim<Rooms> {
         tasks: usize,
     ) -> Self {
         let work = Box::new(|worker, task: &crate::RoomTask| task.run(worker));
-        Self::new(network, config, workers, tasks, work, |_| rooms)
+        Self::new(network, config, workers, tasks, work, move |_| rooms)
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Client {
     /// What it has offered.
     pub(super) offer: Option<Params>,
     inbox: Vec<u8>,
+    /// The status of the answer to its request, once that is there.
+    status: Option<u16>,
+    is_over: bool,
     conn: Connection,
     workspace: Workspace,
     keys: u32,
@@ -86,6 +89,8 @@ impl Client {
             next_read: 0,
             offer: None,
             inbox: Vec::new(),
+            status: None,
+            is_over: false,
             conn: Connection::new(Role::Client),
             workspace: Workspace::default(),
             keys,
@@ -117,13 +122,13 @@ impl Client {
     }
 
     /// Whether it has heard the end of the server's bytes.
-    pub fn is_over(&self) -> bool {
-        self.heard.last() == Some(&Heard::Eof)
+    pub const fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Whether it was upgraded.
     pub fn is_upgraded(&self) -> bool {
-        self.heard.first() == Some(&Heard::Head(101))
+        self.status == Some(101)
     }
 
     /// A masked frame, each with a key of its own.
@@ -152,7 +157,7 @@ impl Client {
     /// Takes bytes of the server's.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.inbox.extend_from_slice(bytes);
-        if self.heard.is_empty() && !self.take_head() {
+        if self.status.is_none() && !self.take_head() {
             return;
         }
         if !self.is_upgraded() {
@@ -213,10 +218,19 @@ impl Client {
     }
 
     pub(super) fn take_eof(&mut self) {
-        if !self.is_over() {
+        if !self.is_over {
+            self.is_over = true;
             self.heard.push(Heard::Eof);
+            self.forget();
             self.wants_shut |= self.follows;
         }
+    }
+
+    /// Nothing more is read or written: gives back what that takes.
+    pub(super) fn forget(&mut self) {
+        self.inbox = Vec::new();
+        self.conn = Connection::new(Role::Client);
+        self.workspace = Workspace::default();
     }
 
     /// Writes a close frame.
@@ -238,6 +252,7 @@ impl Client {
             .and_then(|digits| digits.parse().ok())
             .expect("an HTTP status line");
         self.heard.push(Heard::Head(status));
+        self.status = Some(status);
         let head = &self.inbox[..end];
         let mut answers = head.split(|&b| b == b'\n').filter_map(|line| {
             line.trim_ascii()

@@ -6,10 +6,15 @@
 mod adapter;
 mod built_in;
 mod client;
+mod ending;
+mod failure;
 mod network;
 mod pipe;
+mod ready;
 mod rng;
 mod step;
+mod tap;
+mod truth;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -17,6 +22,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use client::{Client, Heard, REQUEST, Reader, masked};
+pub use failure::crash;
 pub use network::{Network, Road};
 pub use rng::Rng;
 
@@ -25,11 +31,13 @@ use crate::handler::Handler;
 use crate::shard::Event;
 use crate::wire::opcode::Opcode;
 use crate::{
-    Admission, CloseCode, Config, ConnId, DispatchStats, Dispatcher, Job, Kind, Letter, Shard,
-    ShardId, Stats, Timestamp, WorkerId,
+    Admission, Config, ConnId, DispatchStats, Dispatcher, Job, Kind, Letter, Shard, ShardId, Stats,
+    Timestamp, WorkerId,
 };
 use pipe::Pipe;
+use ready::Ready;
 use step::Action;
+use tap::Tap;
 
 /// Does a worker's work.
 pub type Work<H> = Box<dyn Fn(WorkerId, &<H as Handler>::Task) -> <H as Handler>::Outcome>;
@@ -43,6 +51,7 @@ pub struct Sim<H: Handler> {
     dispatcher: Dispatcher<H::Task>,
     workers: Vec<Worker<H>>,
     work: Work<H>,
+    handler: Box<dyn Fn(ShardId) -> H>,
     /// From shard to shard, with the time at which each letter arrives.
     mail: Vec<VecDeque<(u64, Letter)>>,
     links: Vec<Link>,
@@ -51,9 +60,19 @@ pub struct Sim<H: Handler> {
     seats: Vec<Vec<Option<usize>>>,
     events: Vec<Event>,
     digest: u64,
-    audited: bool,
-    ready: Vec<Action>,
+    /// A shard is looked into after every so manieth turn, if after any.
+    audit_every: u32,
+    turns: u32,
+    ready: Ready,
+    /// What can happen besides.
+    others: Vec<Action>,
     scratch: Vec<u8>,
+    failures: u64,
+    /// For each shard, data frames that went out to their last byte.
+    tapped: Vec<u64>,
+    /// Tasks that were handed to the dispatcher, and ends that were handed to shards.
+    handed: u64,
+    ended: u64,
 }
 
 enum Worker<H: Handler> {
@@ -73,12 +92,15 @@ struct Link {
     blocked: bool,
     /// The client has torn the connection down.
     reset: bool,
+    /// The client has gone without a word.
+    vanished: bool,
     /// The end of the client's bytes has been told.
     eof_told: bool,
     /// The server holds the socket.
     open: bool,
     /// Bytes taken from the shard and not yet written.
     taken: Option<Vec<u8>>,
+    tap: Tap,
 }
 
 impl<H: Handler> Sim<H> {
@@ -90,7 +112,7 @@ impl<H: Handler> Sim<H> {
         workers: u16,
         tasks: usize,
         work: Work<H>,
-        handler: impl Fn(ShardId) -> H,
+        handler: impl Fn(ShardId) -> H + 'static,
     ) -> Self {
         let shards = usize::from(config.shards());
         let mut dispatcher = Dispatcher::new(workers, tasks, config);
@@ -108,15 +130,22 @@ impl<H: Handler> Sim<H> {
             dispatcher,
             workers: (0..workers).map(|_| Worker::Asleep).collect(),
             work,
+            handler: Box::new(handler),
             mail: (0..shards * shards).map(|_| VecDeque::new()).collect(),
             links: Vec::new(),
             clients: Vec::new(),
             seats: (0..shards).map(|_| Vec::new()).collect(),
             events: Vec::new(),
             digest: 0xCBF2_9CE4_8422_2325,
-            audited: true,
-            ready: Vec::new(),
+            audit_every: 1,
+            turns: 0,
+            ready: Ready::new(shards),
+            others: Vec::new(),
             scratch: Vec::new(),
+            failures: 0,
+            tapped: alloc::vec![0; shards],
+            handed: 0,
+            ended: 0,
         }
     }
 
@@ -144,10 +173,13 @@ impl<H: Handler> Sim<H> {
             reading: true,
             blocked: false,
             reset: false,
+            vanished: false,
             eof_told: false,
             open: true,
             taken: None,
+            tap: Tap::default(),
         });
+        self.ready.add(shard);
         let keys = self.rng.next() as u32;
         self.clients.push(Client::new(keys));
         self.drain_outputs(shard);
@@ -171,7 +203,7 @@ impl<H: Handler> Sim<H> {
 
     /// Lets a client write these bytes.
     pub fn send_bytes(&mut self, client: usize, bytes: &[u8]) {
-        self.clients[client].outbox.extend_from_slice(bytes);
+        self.client_mut(client).outbox.extend_from_slice(bytes);
     }
 
     /// Lets a client write a message in one frame.
@@ -193,12 +225,12 @@ impl<H: Handler> Sim<H> {
 
     /// Lets a client begin the closing handshake.
     pub fn close(&mut self, client: usize, code: Option<u16>) {
-        self.clients[client].close(code);
+        self.client_mut(client).close(code);
     }
 
     /// Lets a client shut its side once all it has to write is written.
     pub fn shut(&mut self, client: usize) {
-        self.clients[client].wants_shut = true;
+        self.client_mut(client).wants_shut = true;
     }
 
     /// Tears a client's connection down.
@@ -206,63 +238,15 @@ impl<H: Handler> Sim<H> {
         self.links[client].reset = true;
         self.links[client].up.clear();
         self.links[client].down.clear();
-        self.clients[client].outbox.clear();
+        self.client_mut(client).outbox.clear();
+        self.clients[client].forget();
     }
 
-    /// Begins to drain every shard.
-    pub fn begin_drain(&mut self) {
-        let now = self.time();
-        let wakes = self.dispatcher.handle_hasten();
-        self.wake(wakes);
-        for shard in 0..self.shards.len() {
-            self.shards[shard].handle_drain(now);
-            self.drain_outputs(shard);
-        }
-    }
-
-    /// Whether nothing that was accepted is still on its way.
-    pub fn is_quiet(&self) -> bool {
-        self.dispatcher.is_idle() && self.shards.iter().all(Shard::is_quiet)
-    }
-
-    /// Closes every connection with this code.
-    pub fn close_all(&mut self, code: CloseCode) {
-        let now = self.time();
-        self.dispatcher.handle_drain();
-        self.wake_workers();
-        for shard in 0..self.shards.len() {
-            self.shards[shard].handle_close_all(now, code);
-            self.drain_outputs(shard);
-        }
-    }
-
-    /// Cuts every connection off.
-    pub fn abort(&mut self) {
-        let now = self.time();
-        for shard in 0..self.shards.len() {
-            self.shards[shard].handle_abort(now);
-            self.drain_outputs(shard);
-        }
-    }
-
-    /// Shuts the server down as an adapter does: drains, closes once all is
-    /// quiet, and cuts off what is left at the deadline.
-    pub fn shut_down(&mut self, deadline: Duration) {
-        let end = self.now + deadline.as_micros() as u64;
-        self.begin_drain();
-        while !self.is_quiet() && self.step(end) {}
-        self.close_all(CloseCode::GOING_AWAY);
-        while !self.shards.iter().all(Shard::is_empty) && self.step(end) {}
-        if !self.shards.iter().all(Shard::is_empty) {
-            self.now = self.now.max(end);
-            self.abort();
-        }
-        self.settle();
-    }
-
-    /// Gives up every task that is not over, and says how many there were.
-    pub fn abandon(&mut self) -> usize {
-        self.dispatcher.abandon().len()
+    /// Lets a client go without a word: its socket stays, and nobody is there.
+    pub fn vanish(&mut self, client: usize) {
+        self.links[client].vanished = true;
+        self.client_mut(client).outbox.clear();
+        self.clients[client].forget();
     }
 
     /// Lets everything happen that is not a matter of waiting for a timer.
@@ -284,6 +268,7 @@ impl<H: Handler> Sim<H> {
 
     /// A client, to change its habits.
     pub fn client_mut(&mut self, client: usize) -> &mut Client {
+        self.ready.touch(client);
         &mut self.clients[client]
     }
 
@@ -296,9 +281,19 @@ impl<H: Handler> Sim<H> {
         texts
     }
 
+    /// What a client has heard since this was last asked.
+    pub fn take_heard(&mut self, client: usize) -> Vec<Heard> {
+        core::mem::take(&mut self.clients[client].heard)
+    }
+
     /// How many clients there have been.
     pub fn clients(&self) -> usize {
         self.clients.len()
+    }
+
+    /// What the server calls the connection of a client.
+    pub fn id_of(&self, client: usize) -> ConnId {
+        self.links[client].id
     }
 
     /// Whether the server still holds a client's socket.
@@ -330,6 +325,14 @@ impl<H: Handler> Sim<H> {
         &mut self.dispatcher
     }
 
+    /// Submits again what has failed for good, as far as there is room; says how much.
+    pub fn resubmit_all(&mut self) -> usize {
+        let now = self.time();
+        let (tasks, wakes) = self.dispatcher.handle_resubmit_all(now);
+        self.wake(wakes);
+        tasks
+    }
+
     /// The dispatcher's counters.
     pub fn dispatch_stats(&self) -> DispatchStats {
         self.dispatcher.stats()
@@ -352,26 +355,27 @@ impl<H: Handler> Sim<H> {
 
     /// Looks into every shard after each turn (the default) or does not.
     pub const fn audit(&mut self, audited: bool) {
-        self.audited = audited;
+        self.audit_every = audited as u32;
     }
 
-    /// Asserts that no shard has anything left.
-    ///
-    /// # Panics
-    /// If one has, naming it.
-    pub fn assert_bare(&self) {
-        for shard in &self.shards {
-            shard.assert_bare();
-        }
-        assert!(self.mail.iter().all(VecDeque::is_empty), "letters are left");
+    /// Looks into a shard after every so manieth turn only.
+    pub const fn audit_every(&mut self, turns: u32) {
+        self.audit_every = turns;
     }
 
     fn note(&mut self, client: usize, what: u8, bytes: &[u8]) {
         let mut digest = self.digest;
-        let head = [client as u64, u64::from(what), self.now];
-        let head = head.iter().flat_map(|n| n.to_le_bytes());
-        for byte in head.chain(bytes.iter().copied()) {
-            digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        let mut mix = |word: u64| {
+            digest = (digest ^ word)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(29);
+        };
+        let head = [client as u64, u64::from(what), self.now, bytes.len() as u64];
+        head.into_iter().for_each(&mut mix);
+        for piece in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..piece.len()].copy_from_slice(piece);
+            mix(u64::from_le_bytes(word));
         }
         self.digest = digest;
     }

@@ -20,6 +20,10 @@ pub struct Network {
     pub up: usize,
     /// Bytes that may be under way to a client.
     pub down: usize,
+    /// The longest way of bytes over a socket, in microseconds.
+    pub latency: u64,
+    /// How many bytes a millisecond go over a socket in each direction; any number with 0.
+    pub bandwidth: usize,
     /// The most bytes of one read; each read takes a random number up to it,
     /// or all there is if this is not less than that.
     pub most_read: usize,
@@ -51,6 +55,8 @@ impl Network {
             seed,
             up: 1 << 30,
             down: 1 << 30,
+            latency: 0,
+            bandwidth: 0,
             most_read: 1 << 30,
             short_writes: 0,
             mail_delay: 50,

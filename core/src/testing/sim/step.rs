@@ -1,7 +1,9 @@
-//! Owns what happens next: everything that could is equally likely, and when
-//! nothing can, the clock jumps to the next thing that is due.
+//! Owns what happens next: every link at which something could, letter that
+//! could arrive and timer that is due is equally likely, and when nothing can
+//! happen, the clock jumps to the next thing that is due.
 
 use super::client::Reader;
+use super::ready::{self, Bits};
 use super::{Sim, Worker};
 use crate::Timestamp;
 use crate::handler::Handler;
@@ -34,29 +36,27 @@ pub(super) enum Action {
 impl<H: Handler> Sim<H> {
     /// Lets one thing happen, at `end` at the latest; false if nothing does.
     pub fn step(&mut self, end: u64) -> bool {
-        self.find_ready(None);
-        if self.ready.is_empty() {
+        let action = loop {
+            if self.now > end {
+                return false;
+            }
+            if let Some(action) = self.choose(None) {
+                break action;
+            }
             let next = self.next_business().into_iter().chain(self.next_timer());
             let Some(next) = next.min().filter(|&next| next <= end) else {
                 return false;
             };
             self.now = self.now.max(next);
-            self.find_ready(None);
-        }
-        if self.now > end || self.ready.is_empty() {
-            return false;
-        }
-        let action = self.ready[self.rng.below(self.ready.len())];
+        };
         let Some(shard) = self.perform(action) else {
             return true;
         };
         // A turn may take in more than one thing.
         for _ in 0..self.rng.below(self.network.turn) {
-            self.find_ready(Some(shard));
-            if self.ready.is_empty() {
+            let Some(action) = self.choose(Some(shard)) else {
                 break;
-            }
-            let action = self.ready[self.rng.below(self.ready.len())];
+            };
             self.perform(action);
         }
         self.drain_outputs(shard);
@@ -66,12 +66,15 @@ impl<H: Handler> Sim<H> {
 
     /// Whether anything can happen besides timers of the server.
     pub(super) fn has_business(&mut self) -> bool {
-        self.find_ready(None);
+        self.refresh();
+        self.find_others(None);
+        let shards = self.shards.len();
+        let links = (0..shards).any(|shard| !self.ready.of_shard(shard).is_empty());
         let business = self
-            .ready
+            .others
             .iter()
             .any(|action| !matches!(action, Action::Timer(_) | Action::Alarm));
-        business || self.next_business().is_some()
+        links || !self.ready.of_clients().is_empty() || business || self.next_business().is_some()
     }
 
     /// Lets it happen; says for which shard.
@@ -79,11 +82,12 @@ impl<H: Handler> Sim<H> {
         let now = self.time();
         match action {
             Action::Read(at) => {
-                self.read(at);
+                self.guarded(|sim| sim.read(at));
                 Some(self.shard_of(at))
             }
             Action::Eof(at) => {
                 self.links[at].eof_told = true;
+                self.ready.touch(at);
                 let shard = self.shard_of(at);
                 self.shards[shard].handle_eof(now, self.links[at].id);
                 Some(shard)
@@ -91,17 +95,20 @@ impl<H: Handler> Sim<H> {
             Action::Reset(at) => {
                 let shard = self.shard_of(at);
                 self.shards[shard].handle_disconnect(now, self.links[at].id);
-                // Told once; the shard lets go of it in its own time.
+                // Told once a turn; the shard lets go of it in its own time.
                 self.links[at].taken = None;
+                self.ready.touch(at);
                 Some(shard)
             }
             Action::Writable(at) => {
                 self.links[at].blocked = false;
+                self.ready.touch(at);
                 let shard = self.shard_of(at);
                 self.shards[shard].handle_writable(now, self.links[at].id);
                 Some(shard)
             }
             Action::Write(at) => {
+                self.ready.touch(at);
                 let bytes = self.links[at].taken.take().unwrap_or_default();
                 self.write(at, &bytes);
                 Some(self.shard_of(at))
@@ -133,13 +140,16 @@ impl<H: Handler> Sim<H> {
     }
 
     fn client_write(&mut self, at: usize) {
+        self.ready.touch(at);
         let client = &mut self.clients[at];
         let most = if self.network.most_read < client.outbox.len() {
             1 + self.rng.below(self.network.most_read)
         } else {
             client.outbox.len()
         };
-        let n = self.links[at].up.write(&client.outbox[..most]);
+        let due = self.arrival(most);
+        let client = &mut self.clients[at];
+        let n = self.links[at].up.write(&client.outbox[..most], due);
         let written: alloc::vec::Vec<u8> = client.outbox.drain(..n).collect();
         if client.wants_shut && client.outbox.is_empty() {
             self.links[at].up.shut = true;
@@ -148,6 +158,7 @@ impl<H: Handler> Sim<H> {
     }
 
     fn client_read(&mut self, at: usize) {
+        self.ready.touch(at);
         let client = &mut self.clients[at];
         let most = match client.reader {
             Reader::Eager => usize::MAX,
@@ -159,54 +170,131 @@ impl<H: Handler> Sim<H> {
         };
         let bytes = self.links[at].down.read(most);
         self.clients[at].take(&bytes);
-        if self.links[at].down.len() == 0 && self.links[at].down.shut && !self.links[at].reset {
+        if self.links[at].down.is_over() && !self.links[at].reset {
             self.clients[at].take_eof();
         }
     }
 
-    /// Finds what can happen now, to this shard or at all.
-    fn find_ready(&mut self, only: Option<usize>) {
-        let mut ready = core::mem::take(&mut self.ready);
-        ready.clear();
-        for (at, link) in self.links.iter().enumerate() {
-            let shard = link.id.shard().index();
-            if only.is_some_and(|only| only != shard) {
-                continue;
+    /// Something that can happen now, to this shard or at all, each equally likely.
+    fn choose(&mut self, only: Option<usize>) -> Option<Action> {
+        self.refresh();
+        self.find_others(only);
+        let shards = match only {
+            Some(shard) => shard..shard + 1,
+            None => 0..self.shards.len(),
+        };
+        let servers: usize = shards
+            .clone()
+            .map(|shard| self.ready.of_shard(shard).len())
+            .sum();
+        let clients = match only {
+            Some(_) => 0,
+            None => self.ready.of_clients().len(),
+        };
+        let all = servers + clients + self.others.len();
+        if all == 0 {
+            return None;
+        }
+        let mut place = self.rng.below(all);
+        if let Some(&action) = self.others.get(place) {
+            return Some(action);
+        }
+        place -= self.others.len();
+        if place < clients {
+            let at = self.ready.of_clients()[place] as usize;
+            return Some(self.choose_of(at, ready::CLIENT));
+        }
+        place -= clients;
+        for shard in shards {
+            let links = self.ready.of_shard(shard);
+            if let Some(&at) = links.get(place) {
+                return Some(self.choose_of(at as usize, ready::SERVER));
             }
-            if link.open {
-                if link.reset {
-                    ready.push(Action::Reset(at));
-                } else if link.reading && link.up.len() > 0 {
-                    ready.push(Action::Read(at));
-                } else if link.reading && link.up.shut && !link.eof_told {
-                    ready.push(Action::Eof(at));
-                }
-                if link.taken.is_some() {
-                    ready.push(Action::Write(at));
-                } else if link.blocked && link.down.room() > 0 {
-                    ready.push(Action::Writable(at));
-                }
+            place -= links.len();
+        }
+        unreachable!("the place is below the sum");
+    }
+
+    /// One of the things that can happen to this end of a link.
+    fn choose_of(&mut self, at: usize, end: Bits) -> Action {
+        let mut bits = self.ready.bits(at) & end;
+        for _ in 0..self.rng.below(bits.count_ones() as usize) {
+            bits &= bits - 1;
+        }
+        match bits & bits.wrapping_neg() {
+            ready::READ => Action::Read(at),
+            ready::EOF => Action::Eof(at),
+            ready::RESET => Action::Reset(at),
+            ready::WRITE => Action::Write(at),
+            ready::WRITABLE => Action::Writable(at),
+            ready::CLIENT_WRITE => Action::ClientWrite(at),
+            _ => Action::ClientRead(at),
+        }
+    }
+
+    /// Looks again at the links that something has touched.
+    fn refresh(&mut self) {
+        self.ready.ring(self.now);
+        while let Some(at) = self.ready.pop_touched() {
+            let (bits, wake) = self.look(at);
+            self.ready.set(at, bits, wake);
+        }
+    }
+
+    /// What can happen to a link, and when to look again.
+    fn look(&mut self, at: usize) -> (Bits, u64) {
+        let (link, client) = (&mut self.links[at], &self.clients[at]);
+        link.up.arrive(self.now);
+        link.down.arrive(self.now);
+        let (mut bits, mut wake) = (0, ready::NEVER);
+        if link.open {
+            if link.reset {
+                bits |= ready::RESET;
+            } else if link.reading && link.up.readable() > 0 {
+                bits |= ready::READ;
+            } else if link.reading && link.up.is_over() && !link.eof_told {
+                bits |= ready::EOF;
+            } else if link.reading {
+                wake = link.up.next().unwrap_or(wake);
             }
-            if only.is_some() || link.reset {
-                continue;
-            }
-            let client = &self.clients[at];
-            let wants = !client.outbox.is_empty() && link.up.room() > 0
-                || client.outbox.is_empty() && client.wants_shut && !link.up.shut;
-            if wants && !link.up.shut && link.open {
-                ready.push(Action::ClientWrite(at));
-            }
-            let has = link.down.len() > 0 || link.down.shut && !client.is_over();
-            if has && client.reader != Reader::Stuck && client.next_read <= self.now {
-                ready.push(Action::ClientRead(at));
+            if link.taken.is_some() {
+                bits |= ready::WRITE;
+            } else if link.blocked && link.down.room() > 0 {
+                bits |= ready::WRITABLE;
             }
         }
+        if link.reset || link.vanished {
+            return (bits, wake);
+        }
+        let wants = !client.outbox.is_empty() && link.up.room() > 0
+            || client.outbox.is_empty() && client.wants_shut;
+        if wants && !link.up.shut && link.open {
+            bits |= ready::CLIENT_WRITE;
+        }
+        if client.reader != Reader::Stuck {
+            let has = link.down.readable() > 0 || link.down.is_over() && !client.is_over();
+            if !has {
+                let arrives = link.down.next().map(|due| due.max(client.next_read));
+                wake = wake.min(arrives.unwrap_or(ready::NEVER));
+            } else if client.next_read <= self.now {
+                bits |= ready::CLIENT_READ;
+            } else {
+                wake = wake.min(client.next_read);
+            }
+        }
+        (bits, wake)
+    }
+
+    /// Finds what can happen now besides what happens to links.
+    fn find_others(&mut self, only: Option<usize>) {
+        let mut others = core::mem::take(&mut self.others);
+        others.clear();
         let shards = self.shards.len();
         for from in 0..shards {
             for to in (0..shards).filter(|&to| only.is_none_or(|only| only == to)) {
                 let first = self.mail[from * shards + to].front();
                 if first.is_some_and(|&(due, _)| due <= self.now) {
-                    ready.push(Action::Mail(from, to));
+                    others.push(Action::Mail(from, to));
                 }
             }
         }
@@ -215,7 +303,7 @@ impl<H: Handler> Sim<H> {
                 && *until <= self.now
                 && only.is_none_or(|only| only == job.conn.shard().index())
             {
-                ready.push(Action::Work(at));
+                others.push(Action::Work(at));
             }
         }
         for (at, shard) in self.shards.iter().enumerate() {
@@ -223,33 +311,25 @@ impl<H: Handler> Sim<H> {
             if due.is_some_and(|(due, _)| due.as_micros() <= self.now)
                 && only.is_none_or(|only| only == at)
             {
-                ready.push(Action::Timer(at));
+                others.push(Action::Timer(at));
             }
         }
         let due = self.dispatcher.poll_timeout();
         if due.is_some_and(|due| due.as_micros() <= self.now) && only.is_none() {
-            ready.push(Action::Alarm);
+            others.push(Action::Alarm);
         }
-        self.ready = ready;
+        self.others = others;
     }
 
     /// When something comes that is on its way, timers apart.
-    fn next_business(&self) -> Option<u64> {
+    fn next_business(&mut self) -> Option<u64> {
+        let links = self.ready.next();
         let mail = self.mail.iter().filter_map(|queue| Some(queue.front()?.0));
         let work = self.workers.iter().filter_map(|worker| match worker {
             Worker::Busy { until, .. } => Some(*until),
             Worker::Asleep => None,
         });
-        let reads = self
-            .links
-            .iter()
-            .zip(&self.clients)
-            .filter_map(|(link, client)| {
-                let waits = link.down.len() > 0 || link.down.shut && !client.is_over();
-                let reads = client.reader != Reader::Stuck && !link.reset;
-                (waits && reads).then_some(client.next_read)
-            });
-        mail.chain(work).chain(reads).min()
+        mail.chain(work).chain(links).min()
     }
 
     fn next_timer(&self) -> Option<u64> {
