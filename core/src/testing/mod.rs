@@ -3,4 +3,5 @@
 
 pub mod conformance;
 pub mod queue;
+pub mod scenario;
 pub mod sim;

@@ -1,0 +1,170 @@
+//! Owns the application of a life: it does what clients tell it to, and writes
+//! down what it has seen.
+
+use alloc::format;
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use core::time::Duration;
+
+use super::super::sim::crash;
+use super::journal::{End, Journal, Stream, What};
+use super::words::{self, NONE, Spoken};
+use crate::handler::{Context, Handler, Message, Outcome, Overflow, TaskEnd, Verdict};
+use crate::handshake::Request;
+use crate::{CloseCause, CloseCode, ConnId, Qos, TaskOptions, TaskOrder, WhenFull};
+
+/// The application. With `WAITS`, its answers wait for room.
+#[derive(Clone, Debug)]
+pub(super) struct Stage<const WAITS: bool>(pub(super) Rc<RefCell<Journal>>);
+
+/// A task: the number of the message, and its size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Errand {
+    pub(super) n: u32,
+    pub(super) size: usize,
+}
+
+impl<const WAITS: bool> Handler for Stage<WAITS> {
+    type State = ();
+    type Task = Errand;
+    type Outcome = Errand;
+
+    const OVERFLOW: Overflow = if WAITS {
+        Overflow::Wait
+    } else {
+        Overflow::Refuse
+    };
+
+    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+        Verdict::accept(())
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        let mut journal = self.0.borrow_mut();
+        let id = ctx.id();
+        journal.hear(id);
+        let said = Spoken::parse(message.payload);
+        let n = said.n();
+        if said.verb != b'M' {
+            journal.number(id, n);
+            assert_eq!(message.kind, words::kind(n), "{n}: its kind");
+        }
+        match said.verb {
+            b'M' => {}
+            b'J' => {
+                let room = said.number(1) as u8;
+                journal.join(id, room);
+                ctx.join(name(room).as_bytes());
+            }
+            b'L' => {
+                let room = said.number(1) as u8;
+                journal.leave(id, room);
+                ctx.leave(name(room).as_bytes());
+            }
+            b'P' => {
+                let room = said.number(1) as u8;
+                let (receipt, exclude) = (said.number(2) == 1, said.number(3) == 1);
+                let (mut qos, stream) = terms(&said, 4, room);
+                if receipt {
+                    qos = qos.receipt(n.into());
+                    journal.conn(id).receipts_asked += 1;
+                }
+                journal.say(id, n, What::Publication { stream, exclude }, said.payload);
+                if room == NONE {
+                    ctx.broadcast_all(message.kind, qos, said.payload, exclude);
+                } else {
+                    let room = name(room);
+                    ctx.publish(room.as_bytes(), message.kind, qos, said.payload, exclude);
+                }
+            }
+            b'R' => {
+                let (qos, stream) = terms(&said, 1, NONE);
+                journal.say(id, n, What::Reply { stream }, said.payload);
+                ctx.reply(message.kind, qos, said.payload);
+            }
+            b'T' => {
+                let (line, delay, attempts) = (said.number(1), said.number(2), said.number(3));
+                let in_line = line == 0 && delay == 0;
+                let what = What::Task { in_line, end: None };
+                journal.say(id, n, what, said.payload);
+                journal.conn(id).tasks_asked += 1;
+                let order = match line {
+                    0 => TaskOrder::Connection,
+                    1 => TaskOrder::Any,
+                    key => TaskOrder::Key(key.into()),
+                };
+                let mut options = TaskOptions::new()
+                    .order(order)
+                    .delay(Duration::from_millis(delay.into()));
+                if attempts > 0 {
+                    options = options.attempts(attempts as u16);
+                }
+                let size = said.payload.len();
+                ctx.submit_with(Errand { n, size }, options);
+            }
+            b'C' => ctx.close(CloseCode::new(said.number(1) as u16).expect("a code")),
+            b'X' => {
+                journal.crash(id.shard());
+                drop(journal);
+                crash(id.shard());
+            }
+            verb => panic!("nobody says {verb}"),
+        }
+    }
+
+    fn on_close(&mut self, id: ConnId, (): (), _: CloseCause) {
+        self.0.borrow_mut().close(id);
+    }
+
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        let mut journal = self.0.borrow_mut();
+        let ended = match end {
+            TaskEnd::Done(errand) => {
+                let payload = words::payload(errand.n, errand.size);
+                ctx.reply(words::kind(errand.n), TASK, &payload);
+                Some((errand.n, End::Done))
+            }
+            TaskEnd::Refused(errand) => Some((errand.n, End::Refused)),
+            TaskEnd::Failed { .. } => None,
+        };
+        journal.end_task(ctx.id(), ended);
+    }
+
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+        let mut journal = self.0.borrow_mut();
+        journal.publish_done(ctx.id(), ticket as u32, outcome);
+    }
+}
+
+fn name(room: u8) -> alloc::string::String {
+    format!("room {room}")
+}
+
+/// How the message is to be treated, as its words from `at` on say.
+fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (Qos, Stream) {
+    let [priority, ttl, key, when_full] = [at, at + 1, at + 2, at + 3].map(|at| said.number(at));
+    let (priority, key) = (priority as u8, key as u8);
+    let all = [
+        WhenFull::MakeRoom,
+        WhenFull::Refuse,
+        WhenFull::EvictOldest,
+        WhenFull::Conflate,
+        WhenFull::Close,
+    ];
+    let mut qos = Qos::new(priority).when_full(all[when_full as usize]);
+    if ttl > 0 {
+        qos = qos.ttl(Duration::from_millis(ttl.into()));
+    }
+    if key != NONE {
+        qos = qos.key(key.into());
+    }
+    let stream = Stream {
+        room,
+        priority,
+        key,
+    };
+    (qos, stream)
+}
+
+/// The priority of what is told of a task.
+const TASK: u8 = 7;
