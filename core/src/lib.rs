@@ -81,9 +81,12 @@ pub use handler::{
     Context, Echo, Handler, Message, Outcome, Outside, Overflow, RoomOutcome, RoomTask, Rooms,
     Subprotocol, TaskEnd, Verdict,
 };
-pub use id::{ConnId, ShardId, WorkerId};
+pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{Qos, WhenFull};
-pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
+pub use shard::{
+    Admission, Awaited, Departure, Depth, Drops, Ending, Event, Explained, Explanation, Filter,
+    Letter, Order, Output, Overview, Pause, Reason, SLOT_BYTES, Shard, Stage, Timer,
+};
 pub use stats::{
     CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
     RoomStats, Sent, Stats,

@@ -166,6 +166,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         SERVER,
+        "gone-connections",
+        Limit,
+        "Connections of each shard of which it is remembered why they ended, the latest",
+    ),
+    flag(
+        SERVER,
         "drain",
         time(0, 10_000, HOUR),
         "How long a shutdown waits for what is queued and under way",

@@ -1,7 +1,7 @@
 //! Owns the bounded priority queue of one connection: which frame goes next,
 //! what happens when there is no room, and what is on its way to the socket.
 
-use super::list::{End, List, Nodes, Subject};
+use super::list::{Band, End, List, Nodes, Subject};
 use super::qos::WhenFull;
 use crate::frame::{FrameId, Rank, Store};
 use crate::time::Timestamp;
@@ -357,6 +357,15 @@ impl Queue {
             f(frame, written);
             written = 0;
         });
+    }
+
+    /// Calls `f` with every band, the most urgent first.
+    pub(crate) fn for_each_band(&self, nodes: &Nodes, mut f: impl FnMut(&Band)) {
+        let mut at = self.bands;
+        while let Some(band) = nodes.band(at) {
+            f(band);
+            at = band.next;
+        }
     }
 
     /// Takes note that `n` more bytes are out. `done` gets each frame that is
