@@ -160,11 +160,13 @@ impl<T: Clone> Desk<T> {
         (calls, end)
     }
 
-    /// What is known of the tasks that failed for good and are kept, the oldest first.
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+    /// What is known of the tasks that failed for good and are kept, the oldest first, but of no
+    /// more than `most`; and how many there are.
+    pub fn dead_letters(&self, most: usize) -> (Vec<DeadLetter>, usize) {
         let roster = self.roster();
         let letters = roster.dispatcher.dead_letters();
-        letters.map(|(letter, _)| *letter).collect()
+        let all = letters.len();
+        (letters.take(most).map(|(letter, _)| *letter).collect(), all)
     }
 
     /// Submits one of them again; none if it is not there. Whoever asked for it was told that it
@@ -381,8 +383,8 @@ mod tests {
             let cause = FailureCause::Failed;
             assert!(matches!(end, Some(TaskEnd::Failed { cause: of, attempts: 1 }) if of == cause));
         }
-        let letters = desk.dead_letters();
-        assert_eq!(letters.len(), 3);
+        let (letters, all) = desk.dead_letters(2);
+        assert_eq!((letters.len(), all), (2, 3));
         assert_eq!(desk.resubmit(letters[1].id), Ok(Some(NOBODY)));
         assert_eq!(desk.resubmit(letters[1].id), Ok(None));
         assert!(desk.discard(letters[0].id) && !desk.discard(letters[0].id));
@@ -392,6 +394,6 @@ mod tests {
             let (_, end) = desk.finish::<App>(WORKER, conn, Attempt::Ended(Ok(task)));
             assert!(end.is_none());
         }
-        assert!(desk.dead_letters().is_empty());
+        assert_eq!(desk.dead_letters(2), (Vec::new(), 0));
     }
 }
