@@ -12,7 +12,7 @@ use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{
     AttemptEnd, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler, Job, Lost,
-    Refusal, Settled, TaskEnd, TaskOptions, Timestamp, WorkerId,
+    Refusal, Settled, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
 };
 use tracing::{debug, error, warn};
 
@@ -195,6 +195,11 @@ impl<T: Clone> Desk<T> {
         let taken = self.roster().dispatcher.take_dead_letter(id);
         // Outside the lock: it is an application's.
         taken.is_some()
+    }
+
+    /// The tasks of a connection that have not ended.
+    pub fn tasks_of(&self, conn: ConnId) -> TaskCounts {
+        self.roster().dispatcher.tasks_of(conn)
     }
 
     /// What was counted.

@@ -73,7 +73,7 @@ pub mod wire;
 pub use config::{Config, ConfigBuilder, Origins, Range};
 pub use dispatch::{
     Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
-    Refused, Settled, Submitted, TaskOptions, TaskOrder,
+    Refused, Settled, Submitted, TaskCounts, TaskOptions, TaskOrder,
 };
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;

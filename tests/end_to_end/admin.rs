@@ -226,6 +226,23 @@ fn a_connection_that_is_told_to_go_says_so_while_it_is_there() {
 }
 
 #[test]
+fn the_tasks_of_a_connection_are_told_with_it() {
+    let (server, address) =
+        start("--shards 2 --workers 1 --work-time 1h --task-timeout 2h --drain 0s");
+    let [mut first, mut second] = ["A", "B"].map(|room| joined(Raw::open(&server), room));
+    let [a, b] = ["A", "B"].map(|room| list(address, &format!("?room={room}"))[0]["id"].clone());
+    for text in ["task:1", "task:2"] {
+        first.say(text);
+    }
+    server.await_metric("ws_worker_queue_length", 1);
+    second.say("task:3");
+    server.await_metric("ws_worker_queue_length", 2);
+    let tasks = |waiting: u32, running: u32| json!({ "waiting": waiting, "delayed": 0, "running": running });
+    assert_eq!(one(address, &a)["tasks"], tasks(1, 1));
+    assert_eq!(one(address, &b)["tasks"], tasks(1, 0));
+}
+
+#[test]
 fn what_failed_for_good_is_listed_and_submitted_again() {
     let flags = "--work-time 300ms --task-timeout 100ms --task-attempts 1 --workers 8";
     let (server, address) = start(flags);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use stentor_core::{
     Awaited, DeadLetter, Departure, Depth, Drops, Ending, Explained, Explanation, Filter, ShardId,
-    Timestamp,
+    TaskCounts, Timestamp,
 };
 
 use super::{Answers, Said};
@@ -50,13 +50,20 @@ pub(super) fn gone(answers: Answers, most: usize) -> Value {
     })
 }
 
-pub(super) fn explained(now: Timestamp, explained: &Explained) -> Value {
-    match explained {
+/// One connection, with its tasks, which may outlive it.
+pub(super) fn explained(now: Timestamp, explained: &Explained, tasks: TaskCounts) -> Value {
+    let mut page = match explained {
         Explained::Here(here) => explanation(here),
         Explained::Gone(gone) => departure(now.since(gone.at), gone),
         // One that this crate does not know yet.
         other => json!({ "stage": format!("{other:?}") }),
-    }
+    };
+    page["tasks"] = json!({
+        "waiting": tasks.waiting,
+        "delayed": tasks.delayed,
+        "running": tasks.running,
+    });
+    page
 }
 
 pub(super) fn dead_letters(now: Timestamp, letters: &[DeadLetter], all: usize) -> Value {

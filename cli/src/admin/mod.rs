@@ -146,7 +146,8 @@ fn connection<R: Reach>(reach: &R, id: ConnId) -> Reply {
     };
     match said {
         Said::Connection(Some(explained)) => {
-            Reply::json(Status::Ok, &json::explained(now, &explained))
+            let tasks = reach.desk().tasks_of(id);
+            Reply::json(Status::Ok, &json::explained(now, &explained, tasks))
         }
         _ => nobody(id),
     }

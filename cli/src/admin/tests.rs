@@ -143,8 +143,14 @@ fn connections_of_all_shards_are_listed_and_each_is_explained() {
     );
     let listed = &page["connections"][1];
     let path = first.to_string().replace('#', "%23");
-    assert_eq!(&fake.json(&format!("GET /connections/{path}")), listed);
-    assert_eq!(&fake.json(&format!("HEAD /connections/{path}")), listed);
+    let none = json!({ "waiting": 0, "delayed": 0, "running": 0 });
+    for method in ["GET", "HEAD"] {
+        let mut page = fake.json(&format!("{method} /connections/{path}"));
+        assert_eq!(page["tasks"].take(), none);
+        let mut listed = listed.clone();
+        listed["tasks"] = Value::Null;
+        assert_eq!(page, listed);
+    }
     assert_eq!(
         (&listed["stage"], &listed["shard"]),
         (&json!("open"), &json!(1))
@@ -216,7 +222,15 @@ fn whoever_has_gone_is_told_of_with_the_reason() {
         json!({ "cause": "reset", "code": null, "error": null })
     );
     let path = ids_of[0].to_string().replace('#', "%23");
-    assert_eq!(&fake.json(&format!("GET /connections/{path}")), latest);
+    // What it has asked for may still be under way.
+    let submitted = fake.desk.submit(ids_of[0], 7, TaskOptions::new());
+    assert!(submitted.is_ok());
+    let page = fake.json(&format!("GET /connections/{path}"));
+    assert_eq!(
+        (&page["id"], &page["ending"]),
+        (&latest["id"], &latest["ending"])
+    );
+    assert_eq!(page["tasks"]["waiting"], 1);
     assert_eq!(
         ids(&fake.json("GET /gone?limit=1"), "gone"),
         [ids_of[0].to_string()]
