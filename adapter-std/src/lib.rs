@@ -72,6 +72,7 @@ mod links;
 #[cfg(test)]
 mod models;
 mod primitive;
+mod reach;
 mod reader;
 mod room;
 mod scrape;

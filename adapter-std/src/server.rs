@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use stentor_admin::Admin;
 use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
@@ -16,13 +17,14 @@ use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
-use crate::{acceptor, room, scrape};
+use crate::{acceptor, reach, room, scrape};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    admin: Option<Admin>,
     hurry: Hurry,
 }
 
@@ -41,10 +43,12 @@ impl Server {
     /// and another of them can.
     pub fn bind(mut settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
+        let admin = Admin::open(&settings)?;
         settings.max_connections = room::limit(&settings);
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
+            admin,
             hurry: Hurry::default(),
         })
     }
@@ -55,6 +59,14 @@ impl Server {
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         listen::addresses(&self.listeners)
+    }
+
+    /// Where its admin pages are, if anywhere.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(Admin::address).transpose()
     }
 
     /// What cuts a drain short, for whoever is told twice to end the server.
@@ -87,6 +99,7 @@ impl Server {
         let Self {
             settings,
             listeners,
+            admin,
             hurry,
         } = self;
         let (scrapes, requests) = channel();
@@ -114,6 +127,9 @@ impl Server {
         crew.start("scrape", move || {
             scrape::run(&requests, &scraped.0, &scraped.1);
         })?;
+        // Until the drain is over: that is when questions are asked.
+        let reach = Arc::new(reach::Server(stations.clone()));
+        let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
 
         let (end, ended) = channel();
         let told = end.clone();
@@ -150,6 +166,7 @@ impl Server {
         let failed = failed || stopped && acceptor.join().is_err();
         stations.pool.hasten();
         drain(&stations, settings.drain, &hurry);
+        drop(admin);
         stations.pool.drain();
         wait_for_threads(&stations);
         let until = Instant::now() + Hang::GRACE;

@@ -65,6 +65,7 @@ mod door;
 mod drain;
 mod driver;
 mod links;
+mod reach;
 mod readiness;
 mod scrape;
 mod server;

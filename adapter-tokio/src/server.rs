@@ -9,6 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
+use stentor_admin::Admin;
 use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
@@ -21,14 +22,15 @@ use crate::acceptor;
 use crate::door::{Doors, Post};
 use crate::drain::{Hurry, drain};
 use crate::driver::{Driver, Surroundings};
-use crate::scrape;
 use crate::workers::{self, Pool, Work};
+use crate::{reach, scrape};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    admin: Option<Admin>,
     hurry: Hurry,
 }
 
@@ -40,9 +42,11 @@ impl Server {
     /// and another of them can.
     pub fn bind(settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
+        let admin = Admin::open(&settings)?;
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
+            admin,
             hurry: Hurry::default(),
         })
     }
@@ -53,6 +57,14 @@ impl Server {
     /// What the operating system says.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         listen::addresses(&self.listeners)
+    }
+
+    /// Where its admin pages are, if anywhere.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(Admin::address).transpose()
     }
 
     /// What cuts a drain short, for whoever is told twice to end the server.
@@ -83,6 +95,7 @@ impl Server {
         let Self {
             settings,
             listeners,
+            admin,
             hurry,
         } = self;
         let doors = Arc::new(Doors::new(Census::new(&settings)));
@@ -107,6 +120,12 @@ impl Server {
         }
         let mut running: Vec<ShardId> = doors.shards().collect();
         let workers = start_workers(&settings, &pool, &doors, work)?;
+        let reach = Arc::new(reach::Server {
+            doors: doors.clone(),
+            pool: pool.clone(),
+        });
+        // Until the drain is over: that is when questions are asked.
+        let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
         let main = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -158,6 +177,7 @@ impl Server {
             let _ = timeout(Hang::GRACE, all_end).await;
             io::Result::Ok((failed, running))
         });
+        drop(admin);
         pool.desk.abandon();
         workers.shutdown_background();
         let (failed, hanging) = served?;

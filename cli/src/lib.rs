@@ -1,12 +1,14 @@
 //! What the server binaries share and the core must not know.
 //!
 //! This crate owns the [`Settings`] (flags, environment, file), the set-up of the [`log`], the
-//! budget of file [`descriptors`], the text of the [`metrics`], and what every adapter does alike:
+//! budget of file [`descriptors`], the text of the [`metrics`] and of the [`admin`] pages, and what
+//! every adapter does alike:
 //! how it [`listen`]s, which shard gets a socket ([`Census`]), what a log says ([`Journal`]), how
 //! tasks are handed out ([`Desk`]), the order of a shutdown ([`drain`]). It keeps no socket, has no
 //! runtime and no thread, and it leaves every limit of the core to [`stentor_core::Config`].
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod census;
 mod clock;
 pub mod descriptors;

@@ -160,6 +160,9 @@ limits! {
     task_timeout: time = Duration::from_secs(30), MS_10, DAY;
     /// Tasks that are kept when they have failed for good; the oldest makes room for one more.
     dead_letters: count = 1_024, 0, 1 << 20;
+    /// Connections of which it is remembered, for a while, why they ended; a shard. The oldest
+    /// makes room for one more.
+    gone_connections: count = 1_024, 0, 1 << 20;
 }
 
 impl Config {

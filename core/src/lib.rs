@@ -73,7 +73,7 @@ pub mod wire;
 pub use config::{Config, ConfigBuilder, Origins, Range};
 pub use dispatch::{
     Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
-    Refused, Settled, Submitted, TaskOptions, TaskOrder,
+    Refused, Settled, Submitted, TaskCounts, TaskOptions, TaskOrder,
 };
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;
@@ -81,9 +81,12 @@ pub use handler::{
     Context, Echo, Handler, Message, Outcome, Outside, Overflow, RoomOutcome, RoomTask, Rooms,
     Subprotocol, TaskEnd, Verdict,
 };
-pub use id::{ConnId, ShardId, WorkerId};
+pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{Qos, WhenFull};
-pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
+pub use shard::{
+    Admission, Awaited, Departure, Depth, Drops, Ending, Event, Explained, Explanation, Filter,
+    Letter, Order, Output, Overview, Pause, Reason, SLOT_BYTES, Shard, Stage, Timer,
+};
 pub use stats::{
     CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
     RoomStats, Sent, Stats, Waiting,

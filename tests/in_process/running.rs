@@ -17,7 +17,8 @@ pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
 
 /// A server on a free port of loopback.
 pub(crate) struct Running {
-    pub(crate) address: SocketAddr,
+    /// Where it listens; the admin pages, if there are any, come last.
+    pub(crate) addresses: Vec<SocketAddr>,
     stop: Stop,
     thread: JoinHandle<io::Result<Report>>,
 }
@@ -36,11 +37,12 @@ impl Running {
         let args = [&["stentor", "--listen=127.0.0.1:0"], flags].concat();
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let server = Server::bind(settings).expect("a free port");
-        let address = server.addresses().expect("an address")[0];
+        let mut addresses = server.addresses().expect("an address");
+        addresses.extend(server.admin_address().expect("an address"));
         let (stop, until) = until_dropped();
         let thread = thread::spawn(move || server.run(handler, Work(job), until));
         Self {
-            address,
+            addresses,
             stop,
             thread,
         }

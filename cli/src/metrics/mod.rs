@@ -10,6 +10,7 @@ use stentor_core::{
     CloseCause, Config, DispatchStats, Fates, HandshakeError, PeerError, ShardId, Stats,
 };
 
+use crate::admin::STATUSES;
 use crate::settings::limits;
 use crate::{Settings, Turns};
 use page::{Counted, Page};
@@ -39,6 +40,8 @@ pub struct Snapshot<'a> {
     pub accept_errors: u64,
     /// Shards that failed and were started again, empty.
     pub shard_restarts: u64,
+    /// Requests for admin pages, in the order of [`STATUSES`].
+    pub admin: [u64; STATUSES.len()],
 }
 
 impl<'a> Snapshot<'a> {
@@ -54,6 +57,7 @@ impl<'a> Snapshot<'a> {
             refused_full: 0,
             accept_errors: 0,
             shard_restarts: 0,
+            admin: [0; STATUSES.len()],
         }
     }
 }
@@ -362,6 +366,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         refused_full,
         accept_errors,
         shard_restarts,
+        admin,
     } = snapshot;
     let help = "Sockets turned away before they reached a shard, because the server was full.";
     page.counter("stentor_sockets_refused_total", help, *refused_full);
@@ -411,6 +416,15 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         help,
         "shard",
         each(|stats| stats.delivery.waiting),
+    );
+
+    let help = "Requests for admin pages, by the status of the answer.";
+    let statuses = STATUSES.map(|status| status.to_string());
+    page.counters(
+        "stentor_admin_requests_total",
+        help,
+        "status",
+        statuses.iter().map(String::as_str).zip(*admin),
     );
 
     let core = Config::RANGES.iter().filter_map(|range| {

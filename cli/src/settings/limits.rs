@@ -61,6 +61,7 @@ limits! {
     time task_backoff_max,
     time task_timeout,
     number dead_letters,
+    number gone_connections,
 }
 
 /// The limits of the core, as given.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::lane::{Lane, Part};
+use super::ledger::Ledger;
 use super::letter::{Letter, Publication};
 use super::memory::Budget;
 use super::output::{Event, Output};
@@ -76,6 +77,7 @@ pub(crate) struct Engine<H: Handler> {
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(super) parked: usize,
     pub(super) counts: Stats,
+    pub(super) ledger: Ledger,
     /// Frames for the lane's owner that must come behind what is in it.
     pub(super) late: Vec<(FrameId, WhenFull)>,
     /// Frames that are out or thrown away, while they are counted; empty between calls.
@@ -131,6 +133,7 @@ impl<H: Handler> Engine<H> {
             draining: false,
             parked: 0,
             counts: Stats::default(),
+            ledger: Ledger::new(config.seed, config.gone_connections),
             late: Vec::new(),
             sent: Vec::new(),
             gone: Vec::new(),
@@ -232,12 +235,13 @@ impl<H: Handler> Engine<H> {
             },
         );
         if !self.gone.is_empty() {
-            self.count_gone();
+            self.count_gone(at);
         }
         if let Err(refusal) = pushed {
             self.counts.delivery.refused_full += 1;
             let priority = self.store.rank(frame).priority();
             self.counts.priorities.of(priority).refused += 1;
+            self.ledger.drops(at).refused += 1;
             if refusal == Refusal::Slow {
                 self.slots[at].flags.slow = true;
                 self.slow.push(at);
@@ -261,20 +265,26 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Counts the frames that have left a queue without being written, and gives
-    /// them back.
-    pub(super) fn count_gone(&mut self) {
+    /// Counts the frames that have left a connection's queue without being
+    /// written, and gives them back.
+    pub(super) fn count_gone(&mut self, at: u32) {
+        let drops = self.ledger.drops(at);
         for (frame, fate) in self.gone.drain(..) {
             let of_all = &mut self.counts.delivery;
             let fates = self.counts.priorities.of(self.store.rank(frame).priority());
-            let (all, these) = match fate {
-                Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted),
-                Fate::Expired => (&mut of_all.expired, &mut fates.expired),
-                Fate::Conflated => (&mut of_all.conflated, &mut fates.conflated),
-                Fate::Shed => (&mut of_all.shed, &mut fates.shed),
+            let (all, these, its) = match fate {
+                Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted, &mut drops.evicted),
+                Fate::Expired => (&mut of_all.expired, &mut fates.expired, &mut drops.expired),
+                Fate::Conflated => (
+                    &mut of_all.conflated,
+                    &mut fates.conflated,
+                    &mut drops.conflated,
+                ),
+                Fate::Shed => (&mut of_all.shed, &mut fates.shed, &mut drops.shed),
             };
             *all += 1;
             *these += 1;
+            *its += 1;
             self.store.release(frame);
         }
     }
@@ -296,7 +306,9 @@ impl<H: Handler> Engine<H> {
             .expire(&mut self.nodes, &self.store, self.now, |frame| {
                 gone.push((frame, Fate::Expired));
             });
-        self.count_gone();
+        if !self.gone.is_empty() {
+            self.count_gone(at);
+        }
         let over = self.slots[at].queue.is_empty() && self.lane.owner() != Some(at);
         if over {
             self.transmitted(at, 0);
@@ -377,6 +389,7 @@ impl<H: Handler> Engine<H> {
             if let Some(priority) = self.store.rank(frame).priority() {
                 self.counts.delivery.discarded += 1;
                 self.counts.priorities.of(Some(priority)).discarded += 1;
+                self.ledger.drops(at).discarded += 1;
             }
             self.store.release(frame);
         }

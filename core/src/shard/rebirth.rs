@@ -25,13 +25,15 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn rebirth(self) -> Self {
+    fn rebirth(mut self) -> Self {
         let generation = self
             .slots
             .iter_all()
             .map(|slot| slot.generation.wrapping_add(1))
             .max();
+        let ledger = self.bequeath();
         let mut new = Self::new(self.id, self.config);
+        new.ledger = ledger;
         new.slots.begin_generations(generation.unwrap_or_default());
         new.now = self.now;
         new.draining = self.draining;

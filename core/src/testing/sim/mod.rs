@@ -25,8 +25,8 @@ use crate::handler::Handler;
 use crate::shard::Event;
 use crate::wire::opcode::Opcode;
 use crate::{
-    Admission, CloseCode, Config, ConnId, DispatchStats, Dispatcher, Job, Kind, Letter, Shard,
-    ShardId, Stats, Timestamp, WorkerId,
+    Admission, CloseCode, Config, ConnId, DispatchStats, Dispatcher, Explained, Job, Kind, Letter,
+    Shard, ShardId, Stats, Timestamp, WorkerId,
 };
 use pipe::Pipe;
 use step::Action;
@@ -309,6 +309,17 @@ impl<H: Handler> Sim<H> {
     /// Whether the server wants to read a client's socket.
     pub fn is_read(&self, client: usize) -> bool {
         self.links[client].reading
+    }
+
+    /// What is known of a client's connection.
+    pub fn explain(&self, client: usize) -> Option<Explained> {
+        let id = self.links[client].id;
+        self.shards[id.shard().index()].explain(self.time(), id)
+    }
+
+    /// A shard, to look at.
+    pub fn shard(&self, shard: usize) -> &Shard<H> {
+        &self.shards[shard]
     }
 
     /// The shards' counters, added up.
