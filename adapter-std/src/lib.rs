@@ -73,6 +73,7 @@ mod links;
 mod models;
 mod primitive;
 mod reader;
+mod remote;
 mod room;
 mod scrape;
 mod sending;
@@ -85,6 +86,7 @@ mod workers;
 mod writer;
 
 pub use drain::Hurry;
+pub use remote::Remote;
 pub use server::Server;
 pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

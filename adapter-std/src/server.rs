@@ -14,6 +14,7 @@ use tracing::{error, info};
 use crate::crew::{Crew, start, start_workers};
 use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
+use crate::remote::{Outside, Remote};
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, room, scrape};
@@ -24,6 +25,7 @@ pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
     hurry: Hurry,
+    outside: Arc<Outside>,
 }
 
 /// Why a server ends.
@@ -43,6 +45,7 @@ impl Server {
         let listeners = listen::open(&settings)?;
         settings.max_connections = room::limit(&settings);
         Ok(Self {
+            outside: Arc::new(Outside::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
             hurry: Hurry::default(),
@@ -61,6 +64,12 @@ impl Server {
     #[must_use]
     pub fn hurry(&self) -> Hurry {
         self.hurry.clone()
+    }
+
+    /// Speaks to its connections from any thread, as long as it serves.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.outside.remote()
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
@@ -88,6 +97,7 @@ impl Server {
             settings,
             listeners,
             hurry,
+            outside,
         } = self;
         let (scrapes, requests) = channel();
         let stations = Arc::new(Stations::new(
@@ -110,9 +120,9 @@ impl Server {
             queue = settings.worker_queue,
             "worker pool started"
         );
-        let scraped = (settings.clone(), stations.clone());
+        let scraped = (settings.clone(), stations.clone(), outside.clone());
         crew.start("scrape", move || {
-            scrape::run(&requests, &scraped.0, &scraped.1);
+            scrape::run(&requests, &scraped.0, &scraped.1, &scraped.2.gate);
         })?;
 
         let (end, ended) = channel();
@@ -123,6 +133,7 @@ impl Server {
             let _ = told.send(Cause::Told);
         })?;
         listen::announce(&listeners)?;
+        outside.begin(&stations);
         let (stop, stopped) = UnixStream::pair()?;
         let accepting = stations.clone();
         let acceptor = start("acceptor", move || {
@@ -149,7 +160,8 @@ impl Server {
         // One that has panicked has said so.
         let failed = failed || stopped && acceptor.join().is_err();
         stations.pool.hasten();
-        drain(&stations, settings.drain, &hurry);
+        outside.gate.end();
+        drain(&stations, &outside.gate, settings.drain, &hurry);
         stations.pool.drain();
         wait_for_threads(&stations);
         let until = Instant::now() + Hang::GRACE;

@@ -21,6 +21,7 @@ use crate::acceptor;
 use crate::door::{Doors, Post};
 use crate::drain::{Hurry, drain};
 use crate::driver::{Driver, Surroundings};
+use crate::remote::{Outside, Remote};
 use crate::scrape;
 use crate::workers::{self, Pool, Work};
 
@@ -30,6 +31,7 @@ pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
     hurry: Hurry,
+    outside: Arc<Outside>,
 }
 
 impl Server {
@@ -41,6 +43,7 @@ impl Server {
     pub fn bind(settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
         Ok(Self {
+            outside: Arc::new(Outside::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
             hurry: Hurry::default(),
@@ -59,6 +62,12 @@ impl Server {
     #[must_use]
     pub fn hurry(&self) -> Hurry {
         self.hurry.clone()
+    }
+
+    /// Speaks to its connections from anywhere, as long as it serves.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.outside.remote()
     }
 
     /// Serves until `shutdown` is over, then drains for as long as the settings
@@ -84,6 +93,7 @@ impl Server {
             settings,
             listeners,
             hurry,
+            outside,
         } = self;
         let doors = Arc::new(Doors::new(Census::new(&settings)));
         let pool = Arc::new(Pool::new(&settings));
@@ -116,7 +126,14 @@ impl Server {
             let told = poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready()));
             let is_over = told.await;
             listen::announce(&listeners)?;
-            let scraper = scrape::serve(requests, settings.clone(), doors.clone(), pool.clone());
+            outside.begin(&doors);
+            let scraper = scrape::serve(
+                requests,
+                settings.clone(),
+                doors.clone(),
+                pool.clone(),
+                outside.clone(),
+            );
             let scraper = tokio::spawn(scraper);
             // Not where the workers are: what they do may keep that busy.
             let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
@@ -143,7 +160,8 @@ impl Server {
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
             pool.hasten();
-            drain(&doors, settings.drain, &hurry).await;
+            outside.gate.end();
+            drain(&doors, &outside, settings.drain, &hurry).await;
             pool.drain();
             scraper.abort();
             watcher.abort();

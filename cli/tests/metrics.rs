@@ -87,7 +87,8 @@ fn stats_setters() -> Setters<Stats> {
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         rooms.rooms, rooms.members, rooms.published, rooms.encoded, rooms.copied, rooms.offered, rooms.letters,
-        rooms.abandoned, rooms.credit_waits, rooms.home_waits,
+        rooms.abandoned, rooms.credit_waits, rooms.home_waits, rooms.joins_refused,
+        direct.sent, direct.offered, direct.undeliverable,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
         links.tasks_pending, links.frame_bytes, links.idle_wakeups,
         deflate.agreed, deflate.contexts_denied, deflate.context_bytes, deflate.incompressible,
@@ -127,6 +128,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         received,
         sent,
         rooms,
+        direct,
         links,
         deflate,
         closed,
@@ -139,6 +141,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         ("received", format!("{received:?}")),
         ("sent", format!("{sent:?}")),
         ("rooms", format!("{rooms:?}")),
+        ("direct", format!("{direct:?}")),
         ("links", format!("{links:?}")),
         ("deflate", format!("{deflate:?}")),
     ] {
@@ -165,6 +168,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         "received",
         "sent",
         "rooms",
+        "direct",
         "links",
         "deflate",
         "closed",
@@ -174,7 +178,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         assert!(top.contains(&format!("{group}: ")));
     }
     let groups = top.matches(": ").count() - setters.len();
-    assert_eq!(groups, 10, "a group of counters that nobody shows");
+    assert_eq!(groups, 11, "a group of counters that nobody shows");
 
     let before = render(&[Stats::default()], DispatchStats::default());
     for (path, set) in setters {
@@ -314,7 +318,10 @@ fn what_the_adapter_counts_is_on_the_page() {
     snapshot.refused_full = 1;
     snapshot.accept_errors = 2;
     snapshot.shard_restarts = 3;
-    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 3);
+    snapshot.remote.given = 4;
+    snapshot.remote.refused_full = 5;
+    snapshot.remote.under_way = 6;
+    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 6);
 }
 
 #[test]

@@ -83,10 +83,13 @@ pub use handler::{
 };
 pub use id::{ConnId, ShardId, WorkerId};
 pub use queue::{Qos, WhenFull};
-pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
+pub use shard::{
+    Admission, Carrier, Event, Gate, Letter, Output, Place, Reason, Remote, RemoteError,
+    RemoteStats, SLOT_BYTES, Shard,
+};
 pub use stats::{
-    CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
-    RoomStats, Sent, Stats,
+    CloseCause, Deflation, Delivery, Direct, DispatchStats, Fates, Latencies, Links, Priorities,
+    Received, RoomStats, Sent, Stats,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

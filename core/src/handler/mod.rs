@@ -58,12 +58,26 @@ pub trait Handler: Sized {
         let _ = (ctx, end);
     }
 
-    /// Learns what became of a publication of the connection that asked for a
-    /// [receipt](crate::Qos::receipt), once every shard with members has queued
-    /// it for them. Not called if the connection has ended meanwhile, or a shard
+    /// Learns what became of a publication of the connection, or of a message of its to
+    /// another, that asked for a [receipt](crate::Qos::receipt), once every shard with
+    /// members has queued it for them. Not called if the connection has ended meanwhile, or a shard
     /// has failed that had to do with it.
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
         let _ = (ctx, ticket, outcome);
+    }
+
+    /// Learns how many members a room has, as [asked](Context::count_members) by the
+    /// connection under this ticket. Not called if the connection has ended meanwhile, or
+    /// the shard has failed that knows.
+    fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
+        let _ = (ctx, ticket, members);
+    }
+
+    /// Learns that the connection has not become a member of a room, because it is in
+    /// [as many](crate::Config::rooms_per_connection) as it may be. Whatever is asked for
+    /// after the join waits until this has returned.
+    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
+        let _ = (ctx, room);
     }
 }
 

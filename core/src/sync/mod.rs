@@ -12,6 +12,7 @@
 mod mailbox;
 mod once;
 mod parcel;
+mod places;
 pub(crate) mod primitive;
 mod tally;
 
@@ -19,11 +20,14 @@ mod tally;
 mod loom_mailbox;
 #[cfg(test)]
 mod loom_parcel;
+#[cfg(test)]
+mod loom_places;
 
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
 pub(crate) use once::Once;
 pub use parcel::Parcel;
+pub(crate) use places::{NoPlace, Places};
 pub(crate) use tally::Tally;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.
