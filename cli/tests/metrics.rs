@@ -319,7 +319,7 @@ fn what_the_adapter_counts_is_on_the_page() {
     snapshot.accept_errors = 2;
     snapshot.shard_restarts = 3;
     snapshot.remote.given = 4;
-    snapshot.remote.refused_full = 5;
+    snapshot.remote.full = 5;
     snapshot.remote.under_way = 6;
     assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 6);
 }

@@ -20,6 +20,6 @@ pub(super) fn reach(page: &mut Page, Stats { direct, .. }: &Stats, remote: Remot
     page.gauge("stentor_remote_commands", help, remote.under_way);
     let help = "Commands from outside the shards.";
     page.counter("stentor_remote_commands_total", help, remote.given);
-    let help = "Times a command from outside was refused because as many were under way as may be.";
-    page.counter("stentor_remote_refused_total", help, remote.refused_full);
+    let help = "Times somebody looked for a place for such a command, and there was none.";
+    page.counter("stentor_remote_full_total", help, remote.full);
 }

@@ -81,8 +81,8 @@ pub enum RemoteError {
 pub struct RemoteStats {
     /// Places given out.
     pub given: u64,
-    /// Times there was none.
-    pub refused_full: u64,
+    /// Times somebody looked for one and there was none.
+    pub full: u64,
     /// Places taken now (a gauge).
     pub under_way: u64,
 }
@@ -151,10 +151,10 @@ impl Gate {
 
     /// What was counted.
     pub fn stats(&self) -> RemoteStats {
-        let (given, refused) = self.0.places.counts();
+        let (given, full) = self.0.places.counts();
         RemoteStats {
             given: given as u64,
-            refused_full: refused as u64,
+            full: full as u64,
             under_way: self.0.places.taken() as u64,
         }
     }

@@ -15,7 +15,7 @@ pub(crate) struct Places {
     /// How many are taken; [`BEGUN`]; [`ENDED`].
     state: AtomicUsize,
     given: AtomicUsize,
-    refused: AtomicUsize,
+    full: AtomicUsize,
 }
 
 /// Why there is no place.
@@ -32,7 +32,7 @@ impl Places {
             limit: limit.min(BEGUN - 1),
             state: AtomicUsize::new(0),
             given: AtomicUsize::new(0),
-            refused: AtomicUsize::new(0),
+            full: AtomicUsize::new(0),
         }
     }
 
@@ -47,7 +47,7 @@ impl Places {
                 return Err(NoPlace::NotYet);
             }
             if state & !BEGUN >= self.limit {
-                self.refused.fetch_add(1, Ordering::Relaxed);
+                self.full.fetch_add(1, Ordering::Relaxed);
                 return Err(NoPlace::Full);
             }
             // Whatever was done in a place is done for whoever gets it next.
@@ -88,7 +88,7 @@ impl Places {
     pub(crate) fn counts(&self) -> (usize, usize) {
         (
             self.given.load(Ordering::Relaxed),
-            self.refused.load(Ordering::Relaxed),
+            self.full.load(Ordering::Relaxed),
         )
     }
 }

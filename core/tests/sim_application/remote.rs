@@ -110,7 +110,7 @@ fn what_is_said_from_outside_is_heard_in_its_order() {
         }
         let stats = all.gate.stats();
         assert_eq!((stats.given, stats.under_way), (80, 0));
-        assert_eq!(stats.refused_full, full);
+        assert_eq!(stats.full, full);
         assert!(full > 0, "the bound was never met");
         let counted = all.sim.stats();
         assert_eq!(counted.rooms.published as usize, 80 - said[3]);
