@@ -3,8 +3,9 @@
 //! This crate owns the [`Settings`] (flags, environment, file), the set-up of the [`log`], the
 //! budget of file [`descriptors`], the text of the [`metrics`], and what every adapter does alike:
 //! how it [`listen`]s, which shard gets a socket ([`Census`]), what a log says ([`Journal`]), how
-//! tasks are handed out ([`Desk`]), how what is said from outside reaches a shard ([`Line`]), the order of a shutdown ([`drain`]). It keeps no socket, has no
-//! runtime and no thread, and it leaves every limit of the core to [`stentor_core::Config`].
+//! tasks are handed out ([`Desk`]), how what is said from outside reaches a shard ([`Line`]), the
+//! order of a shutdown ([`drain`]). It keeps no socket, has no runtime and no thread, and it leaves
+//! every limit of the core to [`stentor_core::Config`].
 #![forbid(unsafe_code)]
 
 mod census;

@@ -10,6 +10,9 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
+//! Threads of the application that are outside all shards speak through a [`Remote`], which an
+//! adapter makes of a [`Gate`] and a [`Carrier`] of its own.
+//!
 //! The other end is [`client::Client`], which needs none of the others.
 //!
 //! A server is a number of shards, one dispatcher, and an adapter. The same inputs

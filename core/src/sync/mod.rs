@@ -1,7 +1,8 @@
 //! Owns all that threads share: the only home of atomics, locks and `Arc` in
 //! the core. The machines themselves are plain `&mut self` and share nothing;
 //! what passes between them passes through a [`Mailbox`] or rides in a
-//! [`Parcel`]. Wakes nobody: sleeping and waking are the adapter's.
+//! [`Parcel`]; how much may come from outside at once is for [`Places`] to say.
+//! Wakes nobody: sleeping and waking are the adapter's.
 //!
 //! The tests named `loom_*` run twice: as plain tests on real threads, and, with
 //! `--cfg loom`, as models in which every interleaving of up to that many
