@@ -92,7 +92,7 @@ pub use shard::{
 };
 pub use stats::{
     CloseCause, Deflation, Delivery, Direct, DispatchStats, Fates, Latencies, Links, Priorities,
-    Received, RoomStats, Sent, Stats,
+    Received, RoomStats, Sent, Stats, Waiting,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

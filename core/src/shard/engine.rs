@@ -7,7 +7,9 @@ use core::ops::Range;
 
 use super::lane::{Lane, Part};
 use super::letter::{Asked, Letter};
+use super::memory::Budget;
 use super::output::{Event, Output};
+use super::pending::Wait;
 use super::slab::Slab;
 use super::slot::Phase;
 use super::wheel::Wheel;
@@ -35,6 +37,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) workspace: Workspace,
     /// What connections have for contexts of their own.
     pub(super) context_bytes: usize,
+    pub(super) budget: Budget,
     pub(super) wheel: Wheel,
     pub(super) lane: Lane,
     /// What was read last; moved out of here while it is looked at.
@@ -53,6 +56,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
+    /// Who waits until one more task may be under way.
+    pub(super) task_line: VecDeque<ConnId>,
     /// How often this shard has begun anew.
     pub(super) life: u32,
     /// After a failure: shards that have not told yet who is in our rooms there,
@@ -105,6 +110,7 @@ impl<H: Handler> Engine<H> {
             nodes: Nodes::new(config.seed),
             workspace: Workspace::new(config.compression_level as u8),
             context_bytes: 0,
+            budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
             lane: Lane::default(),
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
@@ -115,6 +121,7 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
+            task_line: VecDeque::new(),
             life: 0,
             restating: 0,
             unanswered: VecDeque::new(),
@@ -267,7 +274,7 @@ impl<H: Handler> Engine<H> {
 
     /// Counts the frames that have left a queue without being written, and gives
     /// them back.
-    fn count_gone(&mut self) {
+    pub(super) fn count_gone(&mut self) {
         for (frame, fate) in self.gone.drain(..) {
             let of_all = &mut self.counts.delivery;
             let fates = self.counts.priorities.of(self.store.rank(frame).priority());
@@ -275,6 +282,7 @@ impl<H: Handler> Engine<H> {
                 Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted),
                 Fate::Expired => (&mut of_all.expired, &mut fates.expired),
                 Fate::Conflated => (&mut of_all.conflated, &mut fates.conflated),
+                Fate::Shed => (&mut of_all.shed, &mut fates.shed),
             };
             *all += 1;
             *these += 1;
@@ -477,6 +485,7 @@ impl<H: Handler> Engine<H> {
         stats.deflate += self.workspace.codec.counts();
         stats.deflate.context_bytes = self.context_bytes as u64;
         stats.links.frame_bytes = self.store.held_bytes();
+        stats.links.charged_bytes = self.charged() as u64;
         stats.delivery.waiting = u64::from(self.lane.messages());
         stats.delivery.waiting_bytes = self.lane.len() as u64;
         for (_, slot) in self.slots.iter() {
@@ -484,6 +493,14 @@ impl<H: Handler> Engine<H> {
             stats.delivery.waiting += u64::from(slot.queue.messages());
             stats.delivery.waiting_bytes += u64::from(slot.queue.bytes());
             stats.rooms.members += slot.memberships.len() as u64;
+            let waiting = &mut stats.waiting;
+            match slot.pending.as_ref().and_then(|pending| pending.wait) {
+                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
+                Some(Wait::Credit(_)) => waiting.credit += 1,
+                Some(Wait::Queue) => waiting.queue += 1,
+                Some(Wait::Task) => waiting.task += 1,
+                Some(Wait::Callback) | None => {}
+            }
         }
         stats
     }

@@ -15,6 +15,7 @@ mod lane;
 mod letter;
 mod mail;
 mod membership;
+mod memory;
 mod output;
 mod packing;
 mod pending;

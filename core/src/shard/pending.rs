@@ -56,6 +56,8 @@ pub(crate) enum Wait {
     Credit(ShardId),
     /// Room in its own queue.
     Queue,
+    /// The end of one of the tasks that its shard has under way.
+    Task,
     /// The end of the callback that runs: its answers may still stand where its message was
     /// read, or the handler is to be told something first.
     Callback,
