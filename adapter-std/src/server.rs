@@ -15,6 +15,7 @@ use tracing::{error, info};
 use crate::crew::{Crew, start, start_workers};
 use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
+use crate::remote::{Outside, Remote};
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, reach, room, scrape};
@@ -26,6 +27,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     admin: Option<Admin>,
     hurry: Hurry,
+    outside: Arc<Outside>,
 }
 
 /// Why a server ends.
@@ -46,6 +48,7 @@ impl Server {
         let admin = Admin::open(&settings)?;
         settings.max_connections = room::limit(&settings);
         Ok(Self {
+            outside: Arc::new(Outside::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
             admin,
@@ -75,6 +78,12 @@ impl Server {
         self.hurry.clone()
     }
 
+    /// Speaks to its connections from any thread, as long as it serves.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.outside.remote()
+    }
+
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
     /// drains for as long as the settings allow. `handler` makes the application
     /// of each shard, `work` does the tasks. A task that does not end goes on
@@ -101,6 +110,7 @@ impl Server {
             listeners,
             admin,
             hurry,
+            outside,
         } = self;
         let (scrapes, requests) = channel();
         let stations = Arc::new(Stations::new(
@@ -123,9 +133,9 @@ impl Server {
             queue = settings.worker_queue,
             "worker pool started"
         );
-        let scraped = (settings.clone(), stations.clone());
+        let scraped = (settings.clone(), stations.clone(), outside.clone());
         crew.start("scrape", move || {
-            scrape::run(&requests, &scraped.0, &scraped.1);
+            scrape::run(&requests, &scraped.0, &scraped.1, &scraped.2.gate);
         })?;
         // Until the drain is over: that is when questions are asked.
         let reach = Arc::new(reach::Server(stations.clone()));
@@ -139,6 +149,7 @@ impl Server {
             let _ = told.send(Cause::Told);
         })?;
         listen::announce(&listeners)?;
+        outside.begin(&stations);
         let (stop, stopped) = UnixStream::pair()?;
         let accepting = stations.clone();
         let acceptor = start("acceptor", move || {
@@ -165,7 +176,8 @@ impl Server {
         // One that has panicked has said so.
         let failed = failed || stopped && acceptor.join().is_err();
         stations.pool.hasten();
-        drain(&stations, settings.drain, &hurry);
+        outside.gate.end();
+        drain(&stations, &outside.gate, settings.drain, &hurry);
         drop(admin);
         stations.pool.drain();
         wait_for_threads(&stations);

@@ -22,6 +22,7 @@ use crate::acceptor;
 use crate::door::{Doors, Post};
 use crate::drain::{Hurry, drain};
 use crate::driver::{Driver, Surroundings};
+use crate::remote::{Outside, Remote};
 use crate::workers::{self, Pool, Work};
 use crate::{reach, scrape};
 
@@ -32,6 +33,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     admin: Option<Admin>,
     hurry: Hurry,
+    outside: Arc<Outside>,
 }
 
 impl Server {
@@ -44,6 +46,7 @@ impl Server {
         let listeners = listen::open(&settings)?;
         let admin = Admin::open(&settings)?;
         Ok(Self {
+            outside: Arc::new(Outside::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
             admin,
@@ -73,6 +76,12 @@ impl Server {
         self.hurry.clone()
     }
 
+    /// Speaks to its connections from anywhere, as long as it serves.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.outside.remote()
+    }
+
     /// Serves until `shutdown` is over, then drains for as long as the settings
     /// allow. `handler` makes the application of each shard, `work` does the tasks.
     ///
@@ -97,6 +106,7 @@ impl Server {
             listeners,
             admin,
             hurry,
+            outside,
         } = self;
         let doors = Arc::new(Doors::new(Census::new(&settings)));
         let pool = Arc::new(Pool::new(&settings));
@@ -135,7 +145,14 @@ impl Server {
             let told = poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready()));
             let is_over = told.await;
             listen::announce(&listeners)?;
-            let scraper = scrape::serve(requests, settings.clone(), doors.clone(), pool.clone());
+            outside.begin(&doors);
+            let scraper = scrape::serve(
+                requests,
+                settings.clone(),
+                doors.clone(),
+                pool.clone(),
+                outside.clone(),
+            );
             let scraper = tokio::spawn(scraper);
             // Not where the workers are: what they do may keep that busy.
             let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
@@ -162,7 +179,8 @@ impl Server {
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
             pool.hasten();
-            drain(&doors, settings.drain, &hurry).await;
+            outside.gate.end();
+            drain(&doors, &outside, settings.drain, &hurry).await;
             pool.drain();
             scraper.abort();
             watcher.abort();

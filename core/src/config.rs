@@ -112,10 +112,13 @@ limits! {
     starvation_wait: time = Duration::from_secs(1), Duration::from_millis(1), HOUR;
     /// Roughly how many bytes are handed to one write; a longer frame still goes out whole.
     write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
-    /// Publications that one shard may have under way to another.
+    /// Rooms that one connection may be in; one more is refused, and the application is told.
+    rooms_per_connection: count = 64, 1, KIB;
+    /// Commands from outside the shards that may be under way.
+    remote_commands: count = 1_024, 1, 1 << 20;
+    /// Publications, and messages to one connection, that one shard may have under way to another.
     credit_messages: count = 256, 1, 1 << 20;
-    /// Bytes of publications that one shard may have under way to another; with none under way,
-    /// one of any size may go.
+    /// Bytes of them; with none under way, one of any size may go.
     credit_bytes: bytes = 4 * MIB, 128, GIB;
     /// The level of compression: 1 is the fastest, 9 the smallest.
     compression_level: count = 6, 1, 9;

@@ -10,6 +10,9 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
+//! Threads of the application that are outside all shards speak through a [`Remote`], which an
+//! adapter makes of a [`Gate`] and a [`Carrier`] of its own.
+//!
 //! The other end is [`client::Client`], which needs none of the others.
 //!
 //! A server is a number of shards, one dispatcher, and an adapter. The same inputs
@@ -84,12 +87,13 @@ pub use handler::{
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{Qos, WhenFull};
 pub use shard::{
-    Admission, Awaited, Departure, Depth, Drops, Ending, Event, Explained, Explanation, Filter,
-    Letter, Order, Output, Overview, Pause, Reason, SLOT_BYTES, Shard, Stage, Timer,
+    Admission, Awaited, Carrier, Departure, Depth, Drops, Ending, Event, Explained, Explanation,
+    Filter, Gate, Letter, Order, Output, Overview, Pause, Place, Reason, Remote, RemoteError,
+    RemoteStats, SLOT_BYTES, Shard, Stage, Timer,
 };
 pub use stats::{
-    CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
-    RoomStats, Sent, Stats, Waiting,
+    CloseCause, Deflation, Delivery, Direct, DispatchStats, Fates, Latencies, Links, Priorities,
+    Received, RoomStats, Sent, Stats, Waiting,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

@@ -217,6 +217,12 @@ pub(crate) const FLAGS: &[Flag] = &[
         "How long a message to a room is worth sending; 0s is for ever",
     ),
     flag(
+        ROOMS,
+        "rooms-per-connection",
+        Limit,
+        "Rooms that a connection may be in, with an application that lets it be in several",
+    ),
+    flag(
         REQUESTS,
         "allow-origin",
         Origins,
@@ -295,13 +301,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         QUEUES,
         "credit-messages",
         Limit,
-        "Publications one shard may have under way to another",
+        "Publications, and messages to one connection, that one shard may have under way to \
+         another",
     ),
+    flag(QUEUES, "credit-bytes", Limit, "Bytes of them"),
     flag(
         QUEUES,
-        "credit-bytes",
+        "remote-commands",
         Limit,
-        "Bytes of publications one shard may have under way to another",
+        "Commands of the application from outside its shards that may be under way",
     ),
     flag(
         COMPRESSION,

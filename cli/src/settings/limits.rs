@@ -43,6 +43,8 @@ limits! {
     number starvation_after,
     time starvation_wait,
     number write_batch,
+    number rooms_per_connection,
+    number remote_commands,
     number credit_messages,
     number credit_bytes,
     number compression_level,

@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use super::lane::{Lane, Part};
 use super::ledger::Ledger;
-use super::letter::{Letter, Publication};
+use super::letter::{Asked, Letter};
 use super::memory::Budget;
 use super::output::{Event, Output};
 use super::pending::Wait;
@@ -64,7 +64,7 @@ pub(crate) struct Engine<H: Handler> {
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
     pub(super) restating: u16,
-    pub(super) unpublished: VecDeque<Publication>,
+    pub(super) unanswered: VecDeque<Asked>,
     /// Connections whose queues are half full and whose sockets may take more:
     /// while there are any, nothing more is taken in. So no message is refused
     /// only because many came at once.
@@ -126,7 +126,7 @@ impl<H: Handler> Engine<H> {
             task_line: VecDeque::new(),
             life: 0,
             restating: 0,
-            unpublished: VecDeque::new(),
+            unanswered: VecDeque::new(),
             pressing: 0,
             pressing_since: Timestamp::ORIGIN,
             offered_before: 0,
@@ -168,6 +168,17 @@ impl<H: Handler> Engine<H> {
 
     pub(crate) fn room_of(&self, at: u32) -> Option<&bytes::Bytes> {
         Some(self.rooms.name(self.slots[at].memberships.first()?.room))
+    }
+
+    pub(crate) fn rooms_of(&self, at: u32) -> impl Iterator<Item = &bytes::Bytes> {
+        let memberships = self.slots[at].memberships.iter();
+        memberships.map(|membership| self.rooms.name(membership.room))
+    }
+
+    pub(crate) fn members_here(&self, name: &[u8]) -> impl Iterator<Item = ConnId> + use<'_, H> {
+        let room = self.rooms.find(name);
+        let members = room.map_or(&[][..], |room| self.rooms.members(room));
+        members.iter().map(|&at| self.slots.id(at))
     }
 
     pub(crate) fn is_parked(&self, at: u32) -> bool {
@@ -501,7 +512,7 @@ impl<H: Handler> Engine<H> {
                 Some(Wait::Credit(_)) => waiting.credit += 1,
                 Some(Wait::Queue) => waiting.queue += 1,
                 Some(Wait::Task) => waiting.task += 1,
-                Some(Wait::Lane) | None => {}
+                Some(Wait::Callback) | None => {}
             }
         }
         stats

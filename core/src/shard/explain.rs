@@ -398,7 +398,7 @@ impl<H: Handler> Engine<H> {
             Some(Wait::Credit(home)) => awaits.push(Awaited::Credit(home)),
             Some(Wait::Queue) => awaits.push(Awaited::Queue),
             Some(Wait::Task) => awaits.push(Awaited::Task),
-            Some(Wait::Lane) => awaits.push(Awaited::Turn),
+            Some(Wait::Callback) => awaits.push(Awaited::Turn),
             None if slot.flags.resuming => awaits.push(Awaited::Turn),
             None => {}
         }

@@ -58,6 +58,7 @@ impl<H: Handler> Engine<H> {
         let pending = &mut new.counts.links.tasks_pending;
         *pending = pending.saturating_sub(kept as u64);
         new.backlog = self.backlog;
+        new.unanswered = self.unanswered;
         new.outputs = self.outputs;
         new.outputs
             .retain(|output| matches!(output, Output::Mail(..)));
@@ -106,9 +107,9 @@ impl<H: Handler> Engine<H> {
     pub(super) fn take_restated(&mut self) {
         self.restating = self.restating.saturating_sub(1);
         while self.restating == 0
-            && let Some(publication) = self.unpublished.pop_front()
+            && let Some(asked) = self.unanswered.pop_front()
         {
-            self.publish_at_home(publication);
+            self.do_at_home(asked);
         }
     }
 }

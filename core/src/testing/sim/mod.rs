@@ -336,6 +336,18 @@ impl<H: Handler> Sim<H> {
         self.shards[shard].stats()
     }
 
+    /// The application of one shard.
+    pub fn handler(&self, shard: usize) -> &H {
+        self.shards[shard].handler()
+    }
+
+    /// Sends a letter from outside all shards on its way.
+    pub fn hand_in(&mut self, to: ShardId, letter: Letter) {
+        // No shard writes to itself: that way is free.
+        let way = to.index() * self.shards.len() + to.index();
+        self.send_letter(way, letter);
+    }
+
     /// The dispatcher, to see what has failed for good and to submit it again.
     pub const fn dispatcher(&mut self) -> &mut Dispatcher<H::Task> {
         &mut self.dispatcher
