@@ -10,9 +10,8 @@ use core::task::{Context, Poll, Waker};
 use std::io::{Read, Result, Write};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_benches::client_frame;
+use stentor_benches::{client_frame, decode};
 use stentor_core::Kind;
-use stentor_core::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
 
 /// A socket that has it all, and takes anything.
 struct Source<'a>(&'a [u8]);
@@ -31,41 +30,6 @@ impl Write for Source<'_> {
     fn flush(&mut self) -> Result<()> {
         Ok(())
     }
-}
-
-/// The part of a read that was not consumed goes in front of the next, as a
-/// shard does it.
-fn ours(mut stream: &[u8], scratch: &mut [u8]) -> usize {
-    let limits = MessageLimits {
-        bytes: 1 << 20,
-        empty_fragments: 1,
-    };
-    let (mut conn, mut workspace) = (Connection::new(Role::Server), Workspace::default());
-    let (mut messages, mut held) = (0, 0);
-    while let Ok(n @ 1..) = stream.read(&mut scratch[held..]) {
-        let (mut at, end) = (0, held + n);
-        loop {
-            let step = conn.poll_event(&mut scratch[at..end], limits, &mut workspace);
-            let step = step.expect("well formed");
-            at += step.consumed;
-            match step.event {
-                Some(Event::Message {
-                    payload: Payload::Here(_),
-                    ..
-                }) => messages += 1,
-                Some(Event::Message { .. }) => {
-                    messages += 1;
-                    let message = workspace.take_message();
-                    workspace.give(black_box(message));
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
-        scratch.copy_within(at..end, 0);
-        held = end - at;
-    }
-    messages
 }
 
 fn tungstenite(stream: &[u8], messages: usize) {
@@ -102,10 +66,10 @@ fn decoding(c: &mut Criterion) {
         for _ in 0..messages {
             client_frame(&mut stream, kind, &vec![b'x'; len]);
         }
-        assert_eq!(ours(&stream, &mut scratch), messages);
+        assert_eq!(decode(&stream[..], &mut scratch), messages);
         group.throughput(Throughput::Bytes(stream.len() as u64));
         group.bench_function(BenchmarkId::new("stentor", name), |b| {
-            b.iter(|| ours(black_box(&stream), &mut scratch));
+            b.iter(|| decode(black_box(&stream[..]), &mut scratch));
         });
         group.bench_function(BenchmarkId::new("tungstenite", name), |b| {
             b.iter(|| tungstenite(black_box(&stream), messages));

@@ -8,39 +8,18 @@ use core::hint::black_box;
 use std::collections::BinaryHeap;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_core::testing::queue::LoneQueue;
+use stentor_benches::{MESSAGES, PAYLOAD, Queueing};
 use stentor_core::wire::header::encode_unmasked;
 use stentor_core::wire::opcode::Opcode;
-
-const MESSAGES: usize = 256;
-const PAYLOAD: [u8; 64] = [b'x'; 64];
-const BATCH: usize = 64 << 10;
 
 fn queueing(c: &mut Criterion) {
     let mut group = c.benchmark_group("queue");
     group.throughput(Throughput::Elements(MESSAGES as u64));
     for priorities in [1, 4, 256] {
-        // Every priority as often as any other, in no order.
-        let order: Vec<u8> = (0..MESSAGES)
-            .map(|i| (i * 167 % priorities) as u8)
-            .collect();
-        let mut queue = LoneQueue::new(MESSAGES as u32, 1 << 20);
-        let (mut offered, mut done) = (Vec::new(), Vec::new());
+        let mut queueing = Queueing::new(priorities);
+        let order = queueing.order().to_vec();
         group.bench_function(BenchmarkId::new("stentor", priorities), |b| {
-            b.iter(|| {
-                for &priority in &order {
-                    black_box(queue.push(priority, black_box(&PAYLOAD)));
-                }
-                while queue.held().frames > 0 {
-                    queue.offer(BATCH, &mut offered);
-                    let n = offered
-                        .iter()
-                        .flat_map(|&frame| queue.bytes(frame))
-                        .map(|slice| black_box(slice).len())
-                        .sum();
-                    queue.transmitted(n, &mut done);
-                }
-            });
+            b.iter(|| queueing.round());
         });
         let mut heap = BinaryHeap::new();
         group.bench_function(BenchmarkId::new("binary-heap", priorities), |b| {

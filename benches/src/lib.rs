@@ -1,9 +1,13 @@
-//! What the benches share: how long to measure, what a client sends, and a
-//! shard full of peers whose sockets take everything.
+//! What the benches share: how long to measure, what a client sends, a shard full
+//! of peers whose sockets take everything, a queue and a stream to be decoded; and
+//! the counting of instructions, for what a clock is too coarse for.
 //!
 //! `cargo bench -p stentor-benches` runs them all in about a minute.
 
+mod counting;
 mod crowd;
+mod decoding;
+mod queueing;
 mod samples;
 
 use core::time::Duration;
@@ -13,7 +17,10 @@ use stentor_core::Kind;
 use stentor_core::wire::header::Header;
 use stentor_core::wire::mask;
 
+pub use counting::{Case, count};
 pub use crowd::{Crowd, publication};
+pub use decoding::decode;
+pub use queueing::{MESSAGES, PAYLOAD, Queueing};
 pub use samples::{Sample, samples};
 
 /// Short measurements: enough to tell 10 % apart, all of them in a minute.

@@ -225,6 +225,57 @@ fn a_gateway_pushes_to_everybody_in_each_scenario() {
 }
 
 #[test]
+fn a_probe_is_answered_while_a_room_is_told_things() {
+    let stentor = Running::stentor("rooms");
+    let load = "fan-out -m 30 -d 64 --rate 50 --seconds 1 --warm-up 0.2";
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| stentor.report("ws", load));
+        let probe = "urgent --member --seconds 0.5 --warm-up 0.1";
+        assert_flow(&stentor.report("ws", probe), "urgent");
+        let told = told.join().expect("no panic");
+        let deliveries = told["messages"].as_u64().expect("a number");
+        // Fifty a second to thirty, and whoever was late.
+        assert!((300..=1_600).contains(&deliveries), "{told}");
+    });
+}
+
+#[test]
+fn idle_connections_of_many_processes_are_opened_counted_and_closed() {
+    let path = server("stentor");
+    let output = Command::new(BENCH)
+        .args(["million", "-c", "250", "--each", "100", "--json", "--quiet"])
+        .arg("--server")
+        .arg(path)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&report["connections"], &report["servers"]),
+        (&250.into(), &3.into())
+    );
+    let kernel = report["kernel_bytes_each"].as_f64();
+    assert!(kernel.is_some_and(|bytes| bytes >= 0.0), "{report}");
+}
+
+#[test]
+fn members_who_do_not_read_hurt_nobody() {
+    let stentor = Running::stentor("rooms");
+    let load = "laggards -m 20 --stuck 5 --misfits --seconds 0.5 --warm-up 0.1";
+    let report = stentor.report("ws", load);
+    assert_eq!(report["bench"], "laggards");
+    let (without, with) = (&report["without"], &report["with"]);
+    for flow in [without, with] {
+        assert!(flow["messages"].as_u64() > Some(20), "{report}");
+    }
+    let counted = |name: &str| report["counted"][name].as_u64().expect("a number");
+    // Five that are stuck, and three misfits of which each may be cut off.
+    assert!(counted("offered") >= 25 * counted("published"), "{report}");
+    assert!(counted("written") >= 20 * counted("published"), "{report}");
+}
+
+#[test]
 fn what_is_wrong_is_noticed() {
     let stentor = Running::stentor("rooms");
     // This handler answers `echo:` and what came.

@@ -24,6 +24,7 @@ impl Report {
             evicted = delivery.evicted,
             expired = delivery.expired,
             conflated = delivery.conflated,
+            shed = delivery.shed,
             discarded = delivery.discarded,
             abandoned_tasks = dispatch.abandoned_waiting + dispatch.abandoned_running,
             dead_letters = dispatch.dead_letters,

@@ -83,13 +83,14 @@ type Setters<T> = Vec<(&'static str, fn(&mut T, u64))>;
 fn stats_setters() -> Setters<Stats> {
     setters! { Stats;
         delivery.offered, delivery.queued, delivery.refused_full, delivery.refused_closing, delivery.evicted,
-        delivery.expired, delivery.conflated, delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
+        delivery.expired, delivery.conflated, delivery.shed, delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         rooms.rooms, rooms.members, rooms.published, rooms.encoded, rooms.copied, rooms.offered, rooms.letters,
         rooms.abandoned, rooms.credit_waits, rooms.home_waits,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
-        links.tasks_pending, links.frame_bytes, links.idle_wakeups,
+        links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups,
+        waiting.home, waiting.credit, waiting.queue, waiting.task,
         deflate.agreed, deflate.contexts_denied, deflate.context_bytes, deflate.incompressible,
         deflate.deflated, deflate.deflated_from_bytes, deflate.deflated_to_bytes,
         deflate.inflated, deflate.inflated_from_bytes, deflate.inflated_to_bytes,
@@ -128,6 +129,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         sent,
         rooms,
         links,
+        waiting,
         deflate,
         closed,
         peer_errors,
@@ -140,6 +142,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         ("sent", format!("{sent:?}")),
         ("rooms", format!("{rooms:?}")),
         ("links", format!("{links:?}")),
+        ("waiting", format!("{waiting:?}")),
         ("deflate", format!("{deflate:?}")),
     ] {
         let known = setters.iter().filter_map(|(path, _)| path.split_once('.'));
@@ -166,6 +169,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         "sent",
         "rooms",
         "links",
+        "waiting",
         "deflate",
         "closed",
         "peer_errors",
@@ -174,7 +178,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         assert!(top.contains(&format!("{group}: ")));
     }
     let groups = top.matches(": ").count() - setters.len();
-    assert_eq!(groups, 10, "a group of counters that nobody shows");
+    assert_eq!(groups, 11, "a group of counters that nobody shows");
 
     let before = render(&[Stats::default()], DispatchStats::default());
     for (path, set) in setters {

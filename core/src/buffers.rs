@@ -12,6 +12,8 @@ pub(crate) struct Buffers {
     classes: [Vec<Vec<u8>>; CLASSES],
     /// What they hold together, in bytes.
     held: usize,
+    /// What those hold that are lent, in bytes.
+    lent: usize,
 }
 
 impl Buffers {
@@ -37,9 +39,30 @@ impl Buffers {
         buffer
     }
 
-    /// Appends to a buffer. One that has to grow grows to the size of a class, so
-    /// that it will do for whoever needs as much next; to less than twice its bytes.
-    pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    /// [`take`](Self::take) by somebody who keeps it from one call to the next: it
+    /// counts as lent until it is [taken back](Self::take_back).
+    pub(crate) fn lend(&mut self, len: usize) -> Vec<u8> {
+        let buffer = self.take(len);
+        self.lent += buffer.capacity();
+        buffer
+    }
+
+    /// [`give`](Self::give) of one that was lent.
+    pub(crate) fn take_back(&mut self, buffer: Vec<u8>) {
+        self.lent -= buffer.capacity();
+        self.give(buffer);
+    }
+
+    /// Takes note that a buffer that was lent is needed for this call only.
+    pub(crate) const fn recall(&mut self, buffer: &Vec<u8>) {
+        self.lent -= buffer.capacity();
+    }
+
+    /// Appends to a buffer that is lent. One that has to grow grows to the size of a
+    /// class, so that it will do for whoever needs as much next; to less than twice
+    /// its bytes.
+    pub(crate) fn append(&mut self, buffer: &mut Vec<u8>, bytes: &[u8]) {
+        let before = buffer.capacity();
         let len = buffer.len() + bytes.len();
         if len > buffer.capacity()
             && len >= SMALLEST
@@ -48,6 +71,23 @@ impl Buffers {
             buffer.reserve_exact(size - buffer.len());
         }
         buffer.extend_from_slice(bytes);
+        self.lent += buffer.capacity() - before;
+    }
+
+    /// Bytes of memory that are lent.
+    pub(crate) const fn lent_bytes(&self) -> usize {
+        self.lent
+    }
+
+    /// Bytes of memory in all, lent or not.
+    pub(crate) const fn memory(&self) -> usize {
+        self.held + self.lent
+    }
+
+    /// Gives the memory back that nobody needs just now.
+    pub(crate) fn trim(&mut self) {
+        self.classes = Default::default();
+        self.held = 0;
     }
 
     /// Gives a buffer back.
@@ -145,7 +185,8 @@ mod tests {
 
     #[test]
     fn one_that_grows_is_of_a_class_again() {
-        let mut buffer = Vec::new();
+        let mut buffers = Buffers::default();
+        let mut buffer = buffers.lend(1);
         for (more, at_least, at_most) in [
             (1, 1, 127),
             (99, 100, 200),
@@ -154,14 +195,39 @@ mod tests {
             (70_000, 128 << 10, 128 << 10),
             (200_000, 270_129, 600_000),
         ] {
-            Buffers::append(&mut buffer, &alloc::vec![7; more]);
+            buffers.append(&mut buffer, &alloc::vec![7; more]);
             let capacity = buffer.capacity();
+            assert_eq!(buffers.lent_bytes(), capacity);
             assert!(
                 (at_least..=at_most).contains(&capacity),
                 "{more}: {capacity}"
             );
         }
         assert_eq!(buffer.len(), 270_129);
+    }
+
+    #[test]
+    fn what_is_lent_is_counted_until_it_is_back() {
+        let mut buffers = Buffers::default();
+        let mut buffer = buffers.lend(200);
+        assert_eq!(
+            buffers.memory(),
+            0,
+            "nothing is allocated for an announcement"
+        );
+        buffers.append(&mut buffer, &[1; 200]);
+        assert_eq!((buffers.lent_bytes(), buffers.memory()), (256, 256));
+        buffers.take_back(buffer);
+        assert_eq!((buffers.lent_bytes(), buffers.memory()), (0, 256));
+        let buffer = buffers.lend(200);
+        assert_eq!((buffers.lent_bytes(), buffers.memory()), (256, 256));
+        buffers.trim();
+        assert_eq!(buffers.memory(), 256, "what is lent stays");
+        buffers.recall(&buffer);
+        assert_eq!(buffers.memory(), 0);
+        buffers.give(buffer);
+        buffers.trim();
+        assert_eq!((buffers.memory(), buffers.take(1).capacity()), (0, 0));
     }
 
     #[test]

@@ -129,6 +129,12 @@ limits! {
     /// Memory for compression contexts of single connections, in bytes a shard. A connection for
     /// which it does not suffice keeps no context; with 0 none does.
     compression_contexts: bytes = 0, 0, 64 * GIB;
+    /// Memory for connections and what waits for them, in bytes, an even part for each shard; 0 is
+    /// without end, else at least 1 MiB a shard. From seven eighths on new connections are refused
+    /// with 503; past it, what waits for those who take nothing is dropped, the least urgent first.
+    /// Messages that have not come to their end may take half of it; who then sends more of one is
+    /// closed with 1013. What the kernel keeps for sockets is not counted.
+    memory_budget: bytes = 0, 0, 1_024 * GIB;
     /// How long a peer may take none of the bytes that wait for it before it is cut off.
     write_timeout: time = Duration::from_secs(10), MS_10, HOUR;
     /// How long a connection may stay silent before it is cut off, from the last byte received.
@@ -139,6 +145,10 @@ limits! {
     handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
     /// How long a peer may take to answer a close frame, and then to close its side.
     close_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+    /// Tasks that one shard may have under way, those that wait for a worker included. A connection
+    /// that has one more is not read until it is its turn. With 0 there is no such bound, and a task
+    /// that the dispatcher has no room for is refused.
+    task_credits: count = 0, 0, 1 << 20;
     /// How often a task is tried.
     task_attempts: count = 3, 1, 100;
     /// The longest wait before a task is tried a second time, twice as long before each further
@@ -278,6 +288,11 @@ impl ConfigBuilder {
     pub fn build(self) -> Result<Config, ConfigError> {
         self.check_ranges()?;
         within("shards", Unit::Count, self.0.shards.into(), 1, MAX_SHARDS)?;
+        let least_memory = u64::from(self.0.shards) * MIB as u64;
+        if self.0.memory_budget > 0 {
+            let (budget, most) = (self.0.memory_budget as u64, 1_024 * GIB as u64);
+            within("memory_budget", Unit::Bytes, budget, least_memory, most)?;
+        }
         let below_pong_wait = (micros(self.0.pong_wait) / 1_000).saturating_sub(1);
         within(
             "ping_interval",
@@ -376,6 +391,14 @@ mod tests {
             ("max_message", 0, 1, GIB as u64)
         );
         assert!(build(GIB + 1).is_err());
+    }
+
+    #[test]
+    fn a_memory_budget_is_none_or_enough_for_every_shard() {
+        let build = |budget| Config::builder().shards(2).memory_budget(budget).build();
+        assert!(build(0).is_ok() && build(2 * MIB).is_ok());
+        let error = build(2 * MIB - 1).expect_err("too little");
+        assert_eq!((error.key, error.min), ("memory_budget", 2 << 20));
     }
 
     #[test]

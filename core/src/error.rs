@@ -147,6 +147,8 @@ pub enum HandshakeError {
     Origin,
     /// The server has as many connections as it may.
     Full,
+    /// The server has no memory for one connection more.
+    Memory,
     /// The server is shutting down.
     Draining,
     /// The application refused, with a status of its own.
@@ -155,7 +157,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// How many labels there are.
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 20;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -178,6 +180,7 @@ impl HandshakeError {
         "full",
         "draining",
         "handler",
+        "memory",
     ];
 
     /// The status code of the answer (RFC 9110 §15).
@@ -200,7 +203,7 @@ impl HandshakeError {
             Self::Timeout => 408,
             Self::NotUpgrade | Self::Version => 426,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
-            Self::Full | Self::Draining => 503,
+            Self::Full | Self::Memory | Self::Draining => 503,
             Self::HttpVersion => 505,
             Self::Handler(status) => status,
         }
@@ -228,6 +231,7 @@ impl HandshakeError {
             Self::Full => 16,
             Self::Draining => 17,
             Self::Handler(_) => 18,
+            Self::Memory => 19,
         }
     }
 

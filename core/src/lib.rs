@@ -89,7 +89,7 @@ pub use shard::{
 };
 pub use stats::{
     CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
-    RoomStats, Sent, Stats,
+    RoomStats, Sent, Stats, Waiting,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

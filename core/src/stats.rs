@@ -3,8 +3,8 @@
 //! text formats are the reader's business.
 //!
 //! The conservation law, which tests assert: `offered = queued + refused`, and
-//! at any instant `queued = written + evicted + expired + conflated + discarded +
-//! waiting`.
+//! at any instant `queued = written + evicted + expired + conflated + shed +
+//! discarded + waiting`.
 
 mod priorities;
 
@@ -46,6 +46,8 @@ stats! {
         expired,
         /// Of those queued, replaced by a newer one with the same key.
         conflated,
+        /// Of those queued, dropped because the shard had not enough memory.
+        shed,
         /// Of those queued, thrown away because the connection ended first.
         discarded,
         /// Of those queued, written to the socket to the last byte.
@@ -132,14 +134,32 @@ stats! {
         active,
         /// Times a connection was not read for a while because its own queue was full.
         read_pauses,
+        /// Times a connection had to wait before one more of its tasks could be under way.
+        task_waits,
         /// Outcomes of tasks whose connection had gone.
         outcomes_gone,
         /// Tasks handed out whose outcome has not come back (a gauge).
         tasks_pending,
         /// Bytes held in frame runs and large frames (a gauge).
         frame_bytes,
+        /// Bytes that the memory budget is charged with (a gauge).
+        charged_bytes,
         /// Timer wake-ups that found nothing due.
         idle_wakeups,
+    }
+}
+
+stats! {
+    /// Connections that are not gone on with, and not read, by what they wait for (gauges).
+    Waiting {
+        /// The answer of a room's home on another shard.
+        home,
+        /// Credits for a publication to another shard.
+        credit,
+        /// Room in their own queue.
+        queue,
+        /// The end of a task, before one more may be under way.
+        task,
     }
 }
 
@@ -185,6 +205,8 @@ pub struct Stats {
     pub rooms: RoomStats,
     /// Connections, timers, and memory.
     pub links: Links,
+    /// Connections that wait.
+    pub waiting: Waiting,
     /// permessage-deflate (RFC 7692).
     pub deflate: Deflation,
     /// Connections that ended, by [`CloseCause`].
@@ -203,6 +225,7 @@ impl core::ops::AddAssign<&Self> for Stats {
         self.sent += other.sent;
         self.rooms += other.rooms;
         self.links += other.links;
+        self.waiting += other.waiting;
         self.deflate += other.deflate;
         add(&mut self.closed, &other.closed);
         add(&mut self.peer_errors, &other.peer_errors);
@@ -235,18 +258,20 @@ pub enum CloseCause {
     Drain,
     /// The shard failed.
     Panic,
+    /// There was not enough memory for what it was sending.
+    Memory,
 }
 
 impl Delivery {
     /// Of those queued, the ones that have left: written or lost.
     pub const fn left(&self) -> u64 {
-        self.written + self.evicted + self.expired + self.conflated + self.discarded
+        self.written + self.evicted + self.expired + self.conflated + self.shed + self.discarded
     }
 }
 
 impl CloseCause {
     /// Every cause, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
@@ -257,6 +282,7 @@ impl CloseCause {
         Self::Handler,
         Self::Drain,
         Self::Panic,
+        Self::Memory,
     ];
 
     /// Its name in metrics and logs.
@@ -272,6 +298,7 @@ impl CloseCause {
             Self::Handler => "handler",
             Self::Drain => "drain",
             Self::Panic => "panic",
+            Self::Memory => "memory",
         }
     }
 }

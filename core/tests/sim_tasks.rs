@@ -18,11 +18,17 @@ struct World {
 
 impl World {
     fn new(seed: u64, order: TaskOrder) -> Self {
+        Self::with_credits(seed, order, 0)
+    }
+
+    /// With so many tasks under way in all shards together; none is no bound.
+    fn with_credits(seed: u64, order: TaskOrder, credits: usize) -> Self {
         let mut rng = Rng::new(seed ^ 0x7A5C);
         let shards = [1, 2, 4][rng.below(3)];
         let config = Config::builder()
             .seed(seed)
             .shards(shards)
+            .task_credits(credits / usize::from(shards))
             .task_attempts(1 + rng.below(4))
             .task_backoff(Duration::from_millis(1 + rng.up_to(50)))
             .task_backoff_max(Duration::from_millis(60))
@@ -94,6 +100,59 @@ impl World {
         }
         answers
     }
+}
+
+#[test]
+fn with_credits_none_is_refused_and_whoever_has_more_is_not_read() {
+    let mut waits = 0;
+    for seed in 0..60 {
+        let mut world = World::with_credits(seed, TaskOrder::Connection, 8);
+        for client in 0..CLIENTS {
+            // All at once, then something that is answered at once.
+            for _ in 0..5 {
+                let text = format!("task:{}", world.asked[client]);
+                world.asked[client] += 1;
+                world.sim.say(client, &text);
+            }
+            world.sim.say(client, "join:behind");
+        }
+        world
+            .sim
+            .pass(Duration::from_micros(world.rng.up_to(20_000)));
+        let stats = world.sim.stats();
+        assert!(stats.links.tasks_pending <= 8, "seed {seed}");
+        let unread = (0..CLIENTS).filter(|&client| !world.sim.is_read(client));
+        assert!(unread.count() as u64 >= stats.waiting.task, "seed {seed}");
+        waits += stats.waiting.task;
+        // Some go away while they wait.
+        if seed % 3 == 0 {
+            let gone = world.rng.below(CLIENTS);
+            world.sim.reset(gone);
+            world.sim.pass(Duration::from_secs(20));
+        } else {
+            world.sim.pass(Duration::from_secs(20));
+            for client in 0..CLIENTS {
+                let texts = world.sim.take_texts(client);
+                let done = texts
+                    .iter()
+                    .filter(|text| text.contains("task_") || text.starts_with("processed"))
+                    .count();
+                assert_eq!(done, 5, "seed {seed}: {texts:?}");
+                assert_eq!(
+                    texts
+                        .iter()
+                        .filter(|text| **text == "joined:behind")
+                        .count(),
+                    1
+                );
+            }
+        }
+        let stats = world.sim.stats();
+        assert_eq!((stats.waiting.task, stats.links.tasks_pending), (0, 0));
+        assert_eq!(world.sim.dispatch_stats().refused_full, 0, "seed {seed}");
+        assert!(stats.links.task_waits > 0);
+    }
+    assert!(waits > 100, "hardly anybody waited: {waits}");
 }
 
 fn balance(stats: &DispatchStats) {

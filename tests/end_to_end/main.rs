@@ -16,6 +16,7 @@ mod frames;
 mod guest;
 mod lifecycle;
 mod limits;
+mod memory;
 mod order;
 mod origins;
 mod pages;

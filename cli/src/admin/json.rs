@@ -158,6 +158,7 @@ fn drops(drops: &Drops) -> Value {
         "evicted": drops.evicted,
         "expired": drops.expired,
         "conflated": drops.conflated,
+        "shed": drops.shed,
         "discarded": drops.discarded,
     })
 }

@@ -158,8 +158,7 @@ fn connections_of_all_shards_are_listed_and_each_is_explained() {
     assert_eq!(listed["open_seconds"], 1.5);
     assert_eq!(listed["silent_seconds"], 1.5);
     assert_eq!(listed["next_timer"]["what"], "ping");
-    let dropped =
-        json!({ "refused": 0, "evicted": 0, "expired": 0, "conflated": 0, "discarded": 0 });
+    let dropped = json!({ "refused": 0, "evicted": 0, "expired": 0, "conflated": 0, "shed": 0, "discarded": 0 });
     assert_eq!(listed["dropped"], dropped);
     let queue = json!({
         "messages": 0, "bytes": 0, "oldest_seconds": 0.0, "control_frames": 1, "priorities": []

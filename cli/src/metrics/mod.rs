@@ -145,6 +145,11 @@ fn connections(
         "Bytes held in frame runs and large frames.",
         links.frame_bytes,
     );
+    page.gauge(
+        "stentor_memory_charged_bytes",
+        "Bytes of memory that the memory budget is charged with.",
+        links.charged_bytes,
+    );
     let help = "Timer wake-ups that found nothing due.";
     page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
 }
@@ -180,6 +185,7 @@ fn messages(
         ("evicted", delivery.evicted),
         ("expired", delivery.expired),
         ("conflated", delivery.conflated),
+        ("shed", delivery.shed),
         ("discarded", delivery.discarded),
     ];
     page.counters("stentor_messages_dropped_total", help, "reason", reasons);
@@ -195,6 +201,7 @@ fn messages(
             ("evicted", fates.evicted),
             ("expired", fates.expired),
             ("conflated", fates.conflated),
+            ("shed", fates.shed),
             ("discarded", fates.discarded),
         ];
         reasons.map(|(reason, count)| ([priority.as_str(), reason], count))
@@ -306,7 +313,7 @@ fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
     );
 }
 
-fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
+fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     let help = "Rooms, counted once for each shard that has members or keeps it for others.";
     page.gauge("stentor_rooms", help, rooms.rooms);
     page.gauge(
@@ -336,6 +343,14 @@ fn rooms(page: &mut Page, Stats { rooms, .. }: &Stats) {
         "Letters posted from shard to shard.",
         rooms.letters,
     );
+    let help = "Connections that are not gone on with, and not read, by what they wait for.";
+    let waiting = [
+        ("credit", waiting.credit),
+        ("home", waiting.home),
+        ("queue", waiting.queue),
+        ("task", waiting.task),
+    ];
+    page.gauges("stentor_connections_waiting", help, "for", waiting);
     let help = "Times a connection had to wait before it could publish, by what it waited for.";
     let waits = [("credit", rooms.credit_waits), ("home", rooms.home_waits)];
     page.counters("stentor_publish_waits_total", help, "for", waits);

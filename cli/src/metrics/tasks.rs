@@ -46,6 +46,8 @@ pub(super) fn tasks(page: &mut Page, Stats { links, .. }: &Stats, dispatch: &Dis
     dead_letters(page, dispatch);
     let help = "Tasks handed out by shards whose outcome has not come back.";
     page.gauge("stentor_tasks_pending", help, links.tasks_pending);
+    let help = "Times a connection had to wait before one more of its tasks could be under way.";
+    page.counter("stentor_task_waits_total", help, links.task_waits);
     let help = "Outcomes of tasks whose connection had gone.";
     page.counter(
         "stentor_task_outcomes_gone_total",

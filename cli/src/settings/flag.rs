@@ -266,6 +266,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         QUEUES,
+        "memory-budget",
+        Limit,
+        "Memory for connections and what waits for them, all shards together; 0 is without end",
+    ),
+    flag(
+        QUEUES,
         "starvation-after",
         Limit,
         "After how many messages in order of urgency one goes next that has waited too long; \
@@ -281,7 +287,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(
         QUEUES,
         "unsent-bytes",
-        bytes(4 << 10, 1 << 20, 1 << 30),
+        bytes(4 << 10, 32 << 10, 1 << 30),
         "How much the kernel takes of a connection that it cannot send yet, where nothing \
          overtakes it (Linux)",
     ),
@@ -382,6 +388,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         "task-order",
         Choice(&["connection", "none"], "connection"),
         "Whether the tasks of a connection run one after the other",
+    ),
+    flag(
+        TASKS,
+        "task-credits",
+        Limit,
+        "Tasks that a shard may have under way; who has one more is not read until it is its turn; \
+         with 0 there is no such bound",
     ),
     flag(TASKS, "task-attempts", Limit, "How often a task is tried"),
     flag(

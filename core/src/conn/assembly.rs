@@ -4,7 +4,6 @@
 use alloc::vec::Vec;
 
 use super::workspace::Workspace;
-use crate::buffers::Buffers;
 use crate::error::PeerError;
 use crate::wire::header::Header;
 use crate::wire::mask;
@@ -72,7 +71,7 @@ impl Assembly {
         }
         if self.message.capacity() == 0 && len > 0 {
             let all = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-            self.message = workspace.buffers.take(all.saturating_add(len));
+            self.message = workspace.buffers.lend(all.saturating_add(len));
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
         //# Message fragments MUST be delivered to the recipient in the order
@@ -80,7 +79,7 @@ impl Assembly {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
         //# Concatenate the payload data portion of the received frames of
         //# the compressed message.
-        Buffers::append(&mut self.message, piece);
+        workspace.buffers.append(&mut self.message, piece);
         Ok(len)
     }
 

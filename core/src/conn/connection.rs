@@ -489,7 +489,9 @@ impl Connection {
             //# An endpoint MUST use the following algorithm to receive a
             //# message in the form of an uncompressed message.
             let ended = assembly.finish();
-            workspace.announce(core::mem::take(&mut assembly.message));
+            let message = core::mem::take(&mut assembly.message);
+            workspace.buffers.recall(&message);
+            workspace.announce(message);
             ended
         };
         //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2

@@ -44,6 +44,12 @@ impl Workspace {
         self.buffers.give(buffer);
     }
 
+    /// Bytes of memory that are held for whoever comes next, or for messages that
+    /// have not come to their end.
+    pub(crate) fn memory(&self) -> usize {
+        self.buffers.memory() + self.codec.memory()
+    }
+
     pub(super) fn announce(&mut self, message: Vec<u8>) {
         let untaken = core::mem::replace(&mut self.message, message);
         self.give(untaken);
@@ -56,7 +62,8 @@ impl Workspace {
     }
 
     pub(super) fn end_assembly(&mut self, mut assembly: Box<Assembly>) {
-        self.give(core::mem::take(&mut assembly.message));
+        self.buffers
+            .take_back(core::mem::take(&mut assembly.message));
         if self.spare.len() < MOST {
             *assembly = Assembly::new();
             self.spare.push(assembly);

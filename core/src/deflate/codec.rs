@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::machine::{Deflater, Inflater};
 use super::params::{MAX_BITS, MIN_BITS};
+use super::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::error::PeerError;
 use crate::stats::Deflation;
 
@@ -99,6 +100,12 @@ impl Codec {
         out: &mut Vec<u8>,
     ) -> bool {
         self.deflate(None, window_bits, [payload, &[]], out)
+    }
+
+    /// Bytes of memory that its machines take.
+    pub(crate) fn memory(&self) -> usize {
+        let deflaters = self.deflaters.iter().flatten().count();
+        deflaters * DEFLATER_BYTES + usize::from(self.inflater.is_some()) * INFLATER_BYTES
     }
 
     fn deflater(&mut self, window_bits: u8) -> Option<&mut Deflater> {

@@ -68,6 +68,16 @@ enum Body {
     Owned(Vec<u8>),
 }
 
+impl Body {
+    /// The bytes of memory it is charged with.
+    fn memory(&self) -> u64 {
+        match self {
+            Self::Shared(bytes) => bytes.len() as u64,
+            Self::Owned(bytes) => bytes.capacity() as u64,
+        }
+    }
+}
+
 impl core::ops::Deref for Body {
     type Target = [u8];
 
@@ -243,7 +253,7 @@ impl Store {
         if body != NO_BODY {
             let nothing = Body::Owned(Vec::new());
             let bytes = core::mem::replace(&mut self.bodies[body as usize], nothing);
-            self.body_bytes -= bytes.len() as u64;
+            self.body_bytes -= bytes.memory();
             if let Body::Owned(bytes) = bytes {
                 self.spare_bodies.give(bytes);
             }
@@ -318,6 +328,29 @@ impl Store {
         (runs * RUN) as u64 + self.body_bytes
     }
 
+    /// Bytes of memory in all: what is [held](Self::held_bytes), and what is kept
+    /// for frames to come.
+    pub(crate) fn memory(&self) -> u64 {
+        let tables = self.records.capacity() * size_of::<Record>()
+            + self.bodies.capacity() * size_of::<Body>()
+            + self.terms.capacity() * size_of::<Term>();
+        self.held_bytes() + (self.spare_bodies.memory() + tables) as u64
+    }
+
+    /// Bytes of runs and bodies that are only kept for frames to come.
+    pub(crate) fn spare_bytes(&self) -> usize {
+        self.spare.len() * RUN + self.spare_bodies.memory()
+    }
+
+    /// Gives the memory back that is only kept for frames to come.
+    pub(crate) fn trim(&mut self) {
+        self.spare_bodies.trim();
+        for at in self.spare.drain(..) {
+            self.runs[at as usize] = Run::default();
+            self.bare.push(at);
+        }
+    }
+
     /// Frames that somebody still holds.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn live(&self) -> usize {
@@ -344,7 +377,7 @@ impl Store {
     }
 
     fn keep(&mut self, payload: Body) -> u32 {
-        self.body_bytes += payload.len() as u64;
+        self.body_bytes += payload.memory();
         if let Some(free) = self.free_bodies.pop() {
             self.bodies[free as usize] = payload;
             return free;

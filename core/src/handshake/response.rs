@@ -181,6 +181,9 @@ const fn explanation(error: HandshakeError) -> &'static str {
             "Pages of this origin may not connect; the server's operator can allow the origin.\n"
         }
         HandshakeError::Full => "The server has as many connections as it may; try again later.\n",
+        HandshakeError::Memory => {
+            "The server has no memory for more connections; try again later.\n"
+        }
         HandshakeError::Draining => "The server is shutting down; try again later.\n",
         HandshakeError::Handler(_) => "The application refused the connection.\n",
     }
@@ -310,6 +313,7 @@ mod tests {
         HandshakeError::Extensions,
         HandshakeError::Origin,
         HandshakeError::Full,
+        HandshakeError::Memory,
         HandshakeError::Draining,
         HandshakeError::Handler(401),
     ];

@@ -118,6 +118,11 @@ impl Nodes {
         }
     }
 
+    /// Bytes of memory.
+    pub(crate) const fn memory(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>() + self.bands.capacity() * size_of::<Band>()
+    }
+
     pub(crate) fn band(&self, at: u32) -> Option<&Band> {
         if at == NONE {
             None

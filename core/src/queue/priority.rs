@@ -39,6 +39,8 @@ pub enum Fate {
     Expired,
     /// A newer one took its place.
     Conflated,
+    /// The server had not enough memory for it.
+    Shed,
 }
 
 /// Why a message was not queued.
@@ -479,7 +481,8 @@ impl Queue {
         last
     }
 
-    fn pop_least_urgent(&mut self, nodes: &mut Nodes, store: &Store, end: End) -> Option<FrameId> {
+    /// The least urgent band of data.
+    fn least_urgent(&self, nodes: &Nodes) -> Option<u32> {
         let (mut at, mut least) = (self.bands, None);
         while let Some(band) = nodes.band(at) {
             if band.rank.is_data() {
@@ -487,7 +490,40 @@ impl Queue {
             }
             at = band.next;
         }
-        self.pop_band(nodes, store, least?, end)
+        least
+    }
+
+    fn pop_least_urgent(&mut self, nodes: &mut Nodes, store: &Store, end: End) -> Option<FrameId> {
+        let least = self.least_urgent(nodes)?;
+        self.pop_band(nodes, store, least, end)
+    }
+
+    /// The rank of the least urgent that waits and is not in flight.
+    pub(crate) fn least_urgent_rank(&self, nodes: &Nodes) -> Option<Rank> {
+        let band = nodes.band(self.least_urgent(nodes)?)?;
+        Some(band.rank)
+    }
+
+    /// Takes out the oldest of what waits of the least urgent rank and is not in
+    /// flight: one in so many of them, rounded up.
+    pub(crate) fn shed(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        one_in: u32,
+        mut gone: impl FnMut(FrameId),
+    ) {
+        let Some(at) = self.least_urgent(nodes) else {
+            return;
+        };
+        // With its last frame the band is no more.
+        let count = nodes.band_mut(at).frames.div_ceil(one_in);
+        for _ in 0..count {
+            gone(match self.pop_band(nodes, store, at, End::Oldest) {
+                Some(frame) => frame,
+                None => return,
+            });
+        }
     }
 
     /// Puts a frame at this end of its band.

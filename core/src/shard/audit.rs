@@ -52,13 +52,14 @@ impl<H: Handler> Shard<H> {
             "{d:?}"
         );
         assert_eq!(d.queued, d.left() + d.waiting, "{d:?}");
-        let mut sums = [0; 6];
+        let mut sums = [0; 7];
         for (_, fates) in stats.priorities.iter() {
             let parts = [
                 fates.refused,
                 fates.evicted,
                 fates.expired,
                 fates.conflated,
+                fates.shed,
                 fates.discarded,
                 fates.written.count(),
             ];
@@ -69,6 +70,7 @@ impl<H: Handler> Shard<H> {
             d.evicted,
             d.expired,
             d.conflated,
+            d.shed,
             d.discarded,
             d.written,
         ];
@@ -99,6 +101,10 @@ impl<H: Handler> Shard<H> {
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
         assert!(engine.slow.is_empty(), "shard {id}: slow consumers");
+        assert!(
+            engine.task_line.is_empty(),
+            "shard {id}: the line for tasks"
+        );
         for credit in &engine.credits {
             assert_eq!((credit.messages, credit.bytes), (0, 0), "shard {id}");
         }

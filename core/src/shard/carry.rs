@@ -7,7 +7,6 @@ use core::ops::Range;
 
 use super::engine::{Engine, HEADROOM};
 use super::pending::Pending;
-use crate::buffers::Buffers;
 use crate::handler::Handler;
 
 impl<H: Handler> Engine<H> {
@@ -38,9 +37,10 @@ impl<H: Handler> Engine<H> {
             .pending
             .get_or_insert_with(|| Box::new(Pending::new()));
         if pending.carry.capacity() == 0 {
-            pending.carry = self.workspace.buffers.take_for(bytes.len());
+            pending.carry = self.workspace.buffers.lend(bytes.len());
         }
-        Buffers::append(&mut pending.carry, bytes);
+        let buffers = &mut self.workspace.buffers;
+        buffers.append(&mut pending.carry, bytes);
     }
 
     /// Keeps a stretch of the scratch until it can be handled.
@@ -63,7 +63,7 @@ impl<H: Handler> Engine<H> {
                 pending.carry = carry;
                 pending.begin = begin;
             }
-            _ => self.workspace.give(carry),
+            _ => self.workspace.buffers.take_back(carry),
         }
     }
 

@@ -33,7 +33,7 @@ impl<H: Handler> Shard<H> {
 impl<H: Handler> Engine<H> {
     /// Ends a connection for the application: it leaves its rooms, and nothing
     /// more is taken from it or for it. What waits is still to be written.
-    fn end(&mut self, at: u32, ending: Ending) {
+    pub(super) fn end(&mut self, at: u32, ending: Ending) {
         let (id, cause) = (self.slots.id(at), ending.cause);
         self.counts.closed[cause as usize] += 1;
         self.tell(Event::Closed(id, cause));
@@ -299,7 +299,7 @@ impl<H: Handler> Engine<H> {
     //# endpoint MUST send a Close control frame, as described in Section 5.5.1,
     //# whose status code is set to /code/ and whose close reason is set to
     //# /reason/.
-    fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
+    pub(super) fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
         let code = code.map(|code| code.get().to_be_bytes());
         let code = code.as_ref().map_or(&[][..], |code| code);
         let (tag, parts) = (Opcode::Close, [code, reason.as_bytes()]);

@@ -8,7 +8,9 @@ use core::ops::Range;
 use super::lane::{Lane, Part};
 use super::ledger::Ledger;
 use super::letter::{Letter, Publication};
+use super::memory::Budget;
 use super::output::{Event, Output};
+use super::pending::Wait;
 use super::slab::Slab;
 use super::slot::Phase;
 use super::wheel::Wheel;
@@ -36,6 +38,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) workspace: Workspace,
     /// What connections have for contexts of their own.
     pub(super) context_bytes: usize,
+    pub(super) budget: Budget,
     pub(super) wheel: Wheel,
     pub(super) lane: Lane,
     /// What was read last; moved out of here while it is looked at.
@@ -54,6 +57,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
+    /// Who waits until one more task may be under way.
+    pub(super) task_line: VecDeque<ConnId>,
     /// How often this shard has begun anew.
     pub(super) life: u32,
     /// After a failure: shards that have not told yet who is in our rooms there,
@@ -107,6 +112,7 @@ impl<H: Handler> Engine<H> {
             nodes: Nodes::new(config.seed),
             workspace: Workspace::new(config.compression_level as u8),
             context_bytes: 0,
+            budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
             lane: Lane::default(),
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
@@ -117,6 +123,7 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
+            task_line: VecDeque::new(),
             life: 0,
             restating: 0,
             unpublished: VecDeque::new(),
@@ -260,7 +267,10 @@ impl<H: Handler> Engine<H> {
 
     /// Counts the frames that have left a connection's queue without being
     /// written, and gives them back.
-    fn count_gone(&mut self, at: u32) {
+    pub(super) fn count_gone(&mut self, at: u32) {
+        if self.gone.is_empty() {
+            return;
+        }
         let drops = self.ledger.drops(at);
         for (frame, fate) in self.gone.drain(..) {
             let of_all = &mut self.counts.delivery;
@@ -273,6 +283,7 @@ impl<H: Handler> Engine<H> {
                     &mut fates.conflated,
                     &mut drops.conflated,
                 ),
+                Fate::Shed => (&mut of_all.shed, &mut fates.shed, &mut drops.shed),
             };
             *all += 1;
             *these += 1;
@@ -298,9 +309,7 @@ impl<H: Handler> Engine<H> {
             .expire(&mut self.nodes, &self.store, self.now, |frame| {
                 gone.push((frame, Fate::Expired));
             });
-        if !self.gone.is_empty() {
-            self.count_gone(at);
-        }
+        self.count_gone(at);
         let over = self.slots[at].queue.is_empty() && self.lane.owner() != Some(at);
         if over {
             self.transmitted(at, 0);
@@ -479,6 +488,7 @@ impl<H: Handler> Engine<H> {
         stats.deflate += self.workspace.codec.counts();
         stats.deflate.context_bytes = self.context_bytes as u64;
         stats.links.frame_bytes = self.store.held_bytes();
+        stats.links.charged_bytes = self.charged() as u64;
         stats.delivery.waiting = u64::from(self.lane.messages());
         stats.delivery.waiting_bytes = self.lane.len() as u64;
         for (_, slot) in self.slots.iter() {
@@ -486,6 +496,14 @@ impl<H: Handler> Engine<H> {
             stats.delivery.waiting += u64::from(slot.queue.messages());
             stats.delivery.waiting_bytes += u64::from(slot.queue.bytes());
             stats.rooms.members += slot.memberships.len() as u64;
+            let waiting = &mut stats.waiting;
+            match slot.pending.as_ref().and_then(|pending| pending.wait) {
+                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
+                Some(Wait::Credit(_)) => waiting.credit += 1,
+                Some(Wait::Queue) => waiting.queue += 1,
+                Some(Wait::Task) => waiting.task += 1,
+                Some(Wait::Lane) | None => {}
+            }
         }
         stats
     }

@@ -124,6 +124,8 @@ pub enum Awaited {
     Credit(ShardId),
     /// Room in its own queue.
     Queue,
+    /// The end of one of the tasks that its shard has under way.
+    Task,
     /// Its turn to go on.
     Turn,
     /// The peer's close frame.
@@ -176,6 +178,7 @@ impl Awaited {
             Self::Left(_) => "left",
             Self::Credit(_) => "credit",
             Self::Queue => "queue",
+            Self::Task => "task",
             Self::Turn => "turn",
             Self::CloseFrame => "close_frame",
             Self::End => "end",
@@ -200,6 +203,7 @@ impl fmt::Display for Awaited {
             }
             Self::Credit(home) => write!(f, "credit to publish through shard {}", home.0),
             Self::Queue => f.write_str("room in its own queue"),
+            Self::Task => f.write_str("the end of a task, of which its shard has too many"),
             Self::Turn => f.write_str("its turn to go on"),
             Self::CloseFrame => f.write_str("the peer's close frame"),
             Self::End => f.write_str("the end of what the peer sends"),
@@ -393,6 +397,7 @@ impl<H: Handler> Engine<H> {
             Some(Wait::Left(room)) => awaits.push(Awaited::Left(self.rooms.name(room).clone())),
             Some(Wait::Credit(home)) => awaits.push(Awaited::Credit(home)),
             Some(Wait::Queue) => awaits.push(Awaited::Queue),
+            Some(Wait::Task) => awaits.push(Awaited::Task),
             Some(Wait::Lane) => awaits.push(Awaited::Turn),
             None if slot.flags.resuming => awaits.push(Awaited::Turn),
             None => {}

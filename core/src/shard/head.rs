@@ -39,6 +39,9 @@ impl<H: Handler> Shard<H> {
             Ok(Decision::Upgrade(_)) if surplus => {
                 self.engine.refuse(at, HandshakeError::Full, head_only);
             }
+            Ok(Decision::Upgrade(_)) if self.engine.is_short_of_memory() => {
+                self.engine.refuse(at, HandshakeError::Memory, head_only);
+            }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
                 Verdict::Accept { state, subprotocol } => {
                     let place = subprotocol.place(upgrade.subprotocol);

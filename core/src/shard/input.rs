@@ -129,6 +129,7 @@ impl<H: Handler> Shard<H> {
         self.engine.now = now;
         let pending = &mut self.engine.counts.links.tasks_pending;
         *pending = pending.saturating_sub(1);
+        self.engine.wake_for_task();
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.engine.vacate_scratch();
@@ -191,6 +192,8 @@ impl<H: Handler> Shard<H> {
             self.engine.end_of_input(at);
         }
         self.engine.drop_empty_pending(at);
+        self.engine.check_input(at);
+        self.engine.keep_within_budget();
         self.engine.update_reading(at);
         self.settle();
     }

@@ -53,6 +53,7 @@ impl<H: Handler> Shard<H> {
             }
             Said::Restated { .. } | Said::Members { .. } => {}
         }
+        self.engine.keep_within_budget();
     }
 }
 

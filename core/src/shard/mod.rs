@@ -16,6 +16,7 @@ mod ledger;
 mod letter;
 mod mail;
 mod membership;
+mod memory;
 mod output;
 mod overview;
 mod packing;

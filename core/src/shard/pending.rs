@@ -55,6 +55,8 @@ pub(crate) enum Wait {
     Credit(ShardId),
     /// Room in its own queue.
     Queue,
+    /// The end of one of the tasks that its shard has under way.
+    Task,
     /// The end of the callbacks for what has been read: its answers to that still
     /// stand where they were read.
     Lane,

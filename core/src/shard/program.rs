@@ -65,19 +65,62 @@ impl<H: Handler> Engine<H> {
                 self.finish(at, *code, CloseCause::Handler);
                 Ok(())
             }
-            Op::Submit(..) | Op::Outcome(_) | Op::Published(..) => Ok(()),
+            Op::Submit(..) => match self.may_submit(at) {
+                true => Ok(()),
+                false => Err((Wait::Task, true)),
+            },
+            Op::Outcome(_) | Op::Published(..) => Ok(()),
         };
         match (op, waits) {
-            (Op::Submit(task, options), _) => self.submit(at, task, options),
+            (Op::Submit(task, options), Ok(())) => self.hand_out(at, task, options),
             (op, Err((wait, again))) => self.park(at, wait, again.then_some(op)),
             (_, Ok(())) => {}
         }
     }
 
     pub(crate) fn submit(&mut self, at: u32, task: H::Task, options: TaskOptions) {
+        if self.may_submit(at) {
+            self.hand_out(at, task, options);
+        } else {
+            self.park(at, Wait::Task, Some(Op::Submit(task, options)));
+        }
+    }
+
+    /// Whether one more task may be under way; if not, the connection is in the line.
+    fn may_submit(&mut self, at: u32) -> bool {
+        let most = self.config.task_credits as u64;
+        let id = self.slots.id(at);
+        let first = self.task_line.front().copied();
+        let is_its_turn = first.is_none_or(|first| first == id);
+        let may = most == 0 || is_its_turn && self.counts.links.tasks_pending < most;
+        if !may && first != Some(id) {
+            self.counts.links.task_waits += 1;
+            self.task_line.push_back(id);
+        }
+        may
+    }
+
+    fn hand_out(&mut self, at: u32, task: H::Task, options: TaskOptions) {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
+        if self.task_line.front() == Some(&id) {
+            self.task_line.pop_front();
+        }
         self.outputs.push_back(Output::Submit(id, task, options));
+        self.wake_for_task();
+    }
+
+    /// Lets the first in the line go on, if one more task may be under way. It stays
+    /// the first until it has handed out its task, so nobody comes before it.
+    pub(super) fn wake_for_task(&mut self) {
+        if self.counts.links.tasks_pending >= self.config.task_credits as u64 {
+            return;
+        }
+        if let Some(&first) = self.task_line.front()
+            && let Some(at) = self.slots.find(first)
+        {
+            self.unpark(at, Wait::Task);
+        }
     }
 
     /// Holds the connection's program at `op`, or behind the last, until what
@@ -86,7 +129,7 @@ impl<H: Handler> Engine<H> {
         match wait {
             Wait::Joined | Wait::Left(_) => self.counts.rooms.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
-            Wait::Credit(_) | Wait::Lane => {}
+            Wait::Credit(_) | Wait::Task | Wait::Lane => {}
         }
         self.parked += 1;
         let pending = self.slots[at]
@@ -150,14 +193,17 @@ impl<H: Handler> Engine<H> {
     /// Forgets the commands of a connection that has ended. Its bytes are kept:
     /// the peer's close frame may be among them.
     pub(super) fn forget_program(&mut self, at: u32) {
+        let id = self.slots.id(at);
         let Some(pending) = &mut self.slots[at].pending else {
             return;
         };
+        self.task_line.retain(|waiting| *waiting != id);
         let lost = publications(&pending.ops);
         self.counts.rooms.abandoned += lost;
         pending.ops.clear();
         self.parked -= usize::from(pending.wait.take().is_some());
         self.schedule(at);
+        self.wake_for_task();
         if lost > 0 {
             // It may have been woken for a credit that another can have now.
             for home in (0..self.config.shards).map(ShardId) {
@@ -170,7 +216,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn forget_pending(&mut self, at: u32) {
         if let Some(pending) = self.slots[at].pending.take() {
             self.parked -= usize::from(pending.wait.is_some());
-            self.workspace.give(pending.carry);
+            self.workspace.buffers.take_back(pending.carry);
         }
     }
 

@@ -105,6 +105,11 @@ impl<H: Handler> Slab<H> {
             .filter(|(_, slot)| slot.phase != Phase::Free)
     }
 
+    /// Bytes of memory.
+    pub(super) const fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot<H>>()
+    }
+
     /// How many slots there are, in use or not.
     pub(super) fn len(&self) -> u32 {
         self.slots.len() as u32

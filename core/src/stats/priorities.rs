@@ -23,6 +23,8 @@ pub struct Fates {
     pub expired: u64,
     /// Replaced by a newer one with the same key.
     pub conflated: u64,
+    /// Dropped because the shard had not enough memory.
+    pub shed: u64,
     /// Thrown away because the connection ended first.
     pub discarded: u64,
     /// Written; how long they took.
@@ -96,6 +98,7 @@ impl Fates {
         evicted: 0,
         expired: 0,
         conflated: 0,
+        shed: 0,
         discarded: 0,
         written: Latencies::NONE,
     };
@@ -153,6 +156,7 @@ impl core::ops::AddAssign<&Self> for Priorities {
             sum.evicted = sum.evicted.wrapping_add(more.evicted);
             sum.expired = sum.expired.wrapping_add(more.expired);
             sum.conflated = sum.conflated.wrapping_add(more.conflated);
+            sum.shed = sum.shed.wrapping_add(more.shed);
             sum.discarded = sum.discarded.wrapping_add(more.discarded);
             sum.written.micros = sum.written.micros.wrapping_add(more.written.micros);
             super::add(&mut sum.written.counts, &more.written.counts);

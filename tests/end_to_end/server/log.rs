@@ -26,9 +26,8 @@ impl Line {
     /// Of a server that has ended: the messages it had accepted, by what became
     /// of each.
     pub(crate) fn ended(&self) -> u64 {
-        ["written", "evicted", "expired", "conflated", "discarded"]
-            .map(|end| self.number(end))
-            .iter()
-            .sum()
+        let lost = ["evicted", "expired", "conflated", "shed", "discarded"];
+        let ends = lost.iter().chain(&["written"]);
+        ends.map(|end| self.number(end)).sum()
     }
 }

@@ -37,7 +37,7 @@ impl Metrics {
         );
         let written = self.get("ws_messages_sent_total");
         let waiting = self.get("ws_send_queue_length");
-        let lost = ["evicted", "expired", "conflated", "discarded"]
+        let lost = ["evicted", "expired", "conflated", "shed", "discarded"]
             .map(dropped)
             .iter()
             .sum::<u64>();

@@ -2,10 +2,13 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::compare::Compare;
+use crate::compare::{Chart, Compare};
 use crate::fault::Fault;
-use crate::load::{Connect, Echo, FanOut, Gateway, Idle, Mixed, Place, Timing};
+use crate::load::{
+    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Timing, Urgent,
+};
 use crate::measure::Process;
+use crate::million::Million;
 use crate::raw::Raw;
 
 /// Load for a WebSocket server, and what it costs the server
@@ -45,12 +48,26 @@ pub(crate) enum Command {
     Connect(Loaded<Connect>),
     /// Messages of every priority at once, and the latency of each
     Mixed(Loaded<Mixed>),
+    /// How long something urgent takes, while others load the server
+    Urgent(Loaded<Urgent>),
     /// Push to everybody who is online, in four scenarios
     Gateway(Loaded<Gateway>),
+    /// A room of which some members do not read, beside the same room without them
+    Laggards(Loaded<Laggards>),
+    /// One member of the room of `laggards`, that reads until the end
+    #[command(hide = true)]
+    Listen(Server),
+    /// As many idle connections as this machine allows, over as many processes as that takes
+    Million(Million),
+    /// Idle connections that are kept for `million`
+    #[command(hide = true)]
+    Hold(Kept),
     /// Serves bytes, with nothing of WebSocket in it: the limit for others
     Raw(Raw),
     /// Builds the servers, measures them beside the limit, and writes it down
     Compare(Compare),
+    /// Draws the chart of a comparison again
+    Chart(Chart),
 }
 
 /// A load that goes on for a time.
@@ -73,6 +90,15 @@ pub(crate) struct Still {
     pub(crate) server: Server,
 }
 
+/// Connections for `million`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Kept {
+    #[command(flatten)]
+    pub(crate) hold: Hold,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
 /// Which server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Server {
@@ -91,6 +117,7 @@ impl Server {
     pub(crate) fn place(&self, general: &General) -> Result<Place, Fault> {
         Ok(Place {
             target: self.url.parse()?,
+            url: self.url.clone(),
             server: self.pid.map(Process::new).transpose()?,
             metrics: self.metrics,
             quiet: general.quiet,

@@ -3,8 +3,8 @@
 //! `/proc` says what a process uses.
 //!
 //! What is said on connections is in `load`, how bytes are moved in `net`, what is
-//! measured in `measure`; `compare` runs servers side by side. To compare others
-//! too, give it their commands with `--peer`.
+//! measured in `measure`; `compare` runs servers side by side: our own, those on other
+//! libraries with `--peers`, and any other by its command with `--peer`.
 
 mod args;
 mod compare;
@@ -12,6 +12,7 @@ mod fault;
 mod frames;
 mod load;
 mod measure;
+mod million;
 mod net;
 mod progress;
 mod raw;
@@ -51,11 +52,20 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
             let (flow, by_priority) = it.load.run(&it.server.place(general)?, it.timing)?;
             Report::Mixed { flow, by_priority }
         }
+        Command::Urgent(it) => Report::Urgent(it.load.run(&it.server.place(general)?, it.timing)?),
         Command::Gateway(it) => {
             Report::Gateway(it.load.run(&it.server.place(general)?, it.timing)?)
         }
+        Command::Laggards(it) => {
+            let lagged = it.load.run(&it.server.place(general)?, it.timing)?;
+            Report::Laggards(Box::new(lagged))
+        }
+        Command::Listen(server) => return load::listen(&server.place(general)?),
+        Command::Million(million) => Report::Million(million.run(general.quiet)?),
+        Command::Hold(it) => return it.hold.run(&it.server.place(general)?),
         Command::Raw(raw) => return raw.run(),
         Command::Compare(compare) => return compare.run(general),
+        Command::Chart(chart) => return chart.run(),
     };
     for warning in report.warnings() {
         eprintln!("warning: {warning}");

@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::load::{Connected, Flow, Idled, Pushed, Urgency};
+use crate::load::{Connected, Flow, Idled, Lagged, Pushed, Urgency};
 use crate::measure::{Latency, Usage};
+use crate::million::Held;
 
 /// A result.
 #[derive(Debug, Serialize)]
@@ -21,14 +22,20 @@ pub(crate) enum Report {
         flow: Flow,
         by_priority: Vec<Urgency>,
     },
+    Urgent(Flow),
     Gateway(Pushed),
+    Laggards(Box<Lagged>),
+    Million(Held),
 }
 
 impl Report {
     /// What speaks against the figures.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let usages = match self {
-            Self::Echo(flow) | Self::FanOut(flow) | Self::Mixed { flow, .. } => vec![flow.usage],
+            Self::Echo(flow)
+            | Self::FanOut(flow)
+            | Self::Urgent(flow)
+            | Self::Mixed { flow, .. } => vec![flow.usage],
             Self::Connect(connected) => vec![connected.usage],
             Self::Idle(idled) => {
                 let stages = [Some(idled.open), idled.in_room, Some(idled.after_a_message)];
@@ -45,6 +52,8 @@ impl Report {
                     .flatten()
                     .collect()
             }
+            Self::Laggards(lagged) => vec![lagged.without.usage, lagged.with.usage],
+            Self::Million(_) => Vec::new(),
         };
         usages.iter().flat_map(doubts).collect()
     }
@@ -74,6 +83,7 @@ impl fmt::Display for Report {
         match self {
             Self::Echo(flow) => write!(f, "echo {}", Line(flow, "messages")),
             Self::FanOut(flow) => write!(f, "fan-out {}", Line(flow, "deliveries")),
+            Self::Urgent(flow) => write!(f, "urgent {}", Line(flow, "messages")),
             Self::Idle(idled) => idle(f, idled),
             Self::Connect(connected) => connect(f, connected),
             Self::Mixed { flow, by_priority } => {
@@ -84,13 +94,17 @@ impl fmt::Display for Report {
                         what,
                         messages,
                         latency_micros,
+                        most_bytes_before,
                     } = urgency;
                     write!(f, "\n  priority {priority:>3}, {what}: {messages} messages")?;
                     latency(f, *latency_micros)?;
+                    write!(f, ", at most {} KiB before it", most_bytes_before >> 10)?;
                 }
                 Ok(())
             }
             Self::Gateway(pushed) => gateway(f, pushed),
+            Self::Laggards(lagged) => laggards(f, lagged),
+            Self::Million(held) => million(f, held),
         }
     }
 }
@@ -204,6 +218,58 @@ fn gateway(f: &mut fmt::Formatter<'_>, pushed: &Pushed) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn million(f: &mut fmt::Formatter<'_>, held: &Held) -> fmt::Result {
+    let Held {
+        connections,
+        servers,
+        opening_seconds,
+        closing_seconds,
+        server_bytes_each,
+        kernel_bytes_each,
+        keeper_bytes_each,
+    } = held;
+    write!(
+        f,
+        "million: {connections} connections to {servers} servers, opened in {opening_seconds:.0} s, closed in \
+         {closing_seconds:.0} s\n  each: server {server_bytes_each:.0} B, kernel {kernel_bytes_each:.0} B for both \
+         ends, generator {keeper_bytes_each:.0} B"
+    )
+}
+
+fn laggards(f: &mut fmt::Formatter<'_>, lagged: &Lagged) -> fmt::Result {
+    let Lagged {
+        stuck,
+        saturated,
+        without,
+        with,
+        late,
+        counted,
+        woken,
+    } = lagged;
+    writeln!(f, "laggards: at most {saturated:.0} messages/s to the room")?;
+    writeln!(
+        f,
+        "  none stuck: {}, {} late",
+        Line(without, "deliveries"),
+        late[0]
+    )?;
+    writeln!(
+        f,
+        "  {stuck} stuck: {}, {} late",
+        Line(with, "deliveries"),
+        late[1]
+    )?;
+    if let (Some(without), Some(with)) = (without.latency_micros, with.latency_micros) {
+        let (p99, p999) = (with.p99 / without.p99, with.p999 / without.p999);
+        writeln!(f, "  latency with them: p99 x {p99:.2}, p99.9 x {p999:.2}")?;
+    }
+    write!(f, "  {counted:?}")?;
+    match woken {
+        Some(how) => write!(f, "; the process that was stopped ended: {how}"),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

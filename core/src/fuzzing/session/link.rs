@@ -12,6 +12,7 @@ use crate::deflate::Params;
 use crate::handshake::extension::Extension;
 use crate::handshake::{Fields, Request};
 use crate::id::ConnId;
+use crate::wire::close::CloseCode;
 use crate::wire::opcode::Opcode;
 
 /// One peer.
@@ -133,10 +134,10 @@ impl Link {
                 Said::Message(kind, bytes) => (kind.opcode(), bytes),
                 Said::Ping(bytes) => (Opcode::Ping, bytes),
                 Said::Pong(bytes) => (Opcode::Pong, bytes),
-                Said::Close(code) => (
-                    Opcode::Close,
-                    &code.map_or([0; 2], u16::to_be_bytes)[..if code.is_some() { 2 } else { 0 }],
-                ),
+                Said::Close(code) => {
+                    check_close(frames, *code);
+                    continue;
+                }
             };
             let first = 0x80 | opcode as u8;
             if frames[0] == 0x40 | first {
@@ -162,9 +163,6 @@ impl Link {
             frames = frames
                 .strip_prefix(&again[..])
                 .expect("one frame a message");
-        }
-        if matches!(said.last(), Some(Said::Close(_))) {
-            assert!(frames.is_empty(), "nothing follows a close");
         }
     }
 
@@ -257,4 +255,21 @@ impl Link {
         let end = self.got.windows(4).position(|four| four == b"\r\n\r\n");
         end.map_or(0, |at| at + 4)
     }
+}
+
+/// Checks that these bytes are a close frame with this code and nothing behind
+/// it. Those who do not keep up are told so; no other close says why.
+fn check_close(bytes: &[u8], code: Option<u16>) {
+    let (&[first, len], payload) = bytes.split_first_chunk().expect("a frame");
+    assert_eq!(
+        (first, usize::from(len)),
+        (0x88, payload.len()),
+        "a close is whole, and nothing follows it"
+    );
+    let code = code.map(u16::to_be_bytes);
+    let reason = payload
+        .strip_prefix(code.as_ref().map_or(&[][..], |code| code))
+        .expect("the code");
+    let slow = code == Some(CloseCode::TRY_LATER.get().to_be_bytes());
+    assert!(reason.is_empty() || slow && reason == b"slow consumer");
 }

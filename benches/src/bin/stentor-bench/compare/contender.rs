@@ -31,7 +31,7 @@ enum Kind {
 
 /// What a server is to do with messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Handler {
+pub(crate) enum Handler {
     Echo,
     Rooms,
 }
@@ -57,14 +57,32 @@ impl Contender {
         })
     }
 
-    /// One of our own, with one shard.
-    pub(super) fn stentor(directory: &Path, name: &str) -> Self {
+    /// One of our own, with one shard; what is built otherwise is called so.
+    pub(super) fn stentor(directory: &Path, name: &str, otherwise: &str) -> Self {
         let args = "--listen {address} --handler {handler} --shards 1 --log off";
         Self {
-            name: name.into(),
+            name: format!("{name}{otherwise}"),
             program: directory.join(name),
             args: args.split(' ').map(String::from).collect(),
             kind: Kind::Stentor,
+        }
+    }
+
+    /// One of our own, with one shard, wherever it is.
+    pub(crate) fn stentor_at(program: PathBuf) -> Self {
+        Self {
+            program,
+            ..Self::stentor(Path::new(""), "stentor", "")
+        }
+    }
+
+    /// One of `benches/peers`.
+    pub(super) fn peer(directory: &Path, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            program: directory.join(name),
+            args: ["{address}", "{handler}"].map(String::from).into(),
+            kind: Kind::Peer,
         }
     }
 
@@ -78,6 +96,15 @@ impl Contender {
 
     /// Starts it on one core, and goes on on another.
     pub(super) fn start(&self, handler: Handler, cores: Cores) -> Result<Running, Fault> {
+        // A child begins on the core of its parent.
+        pin(cores.server)?;
+        let running = self.start_anywhere(handler);
+        pin(cores.generator)?;
+        running
+    }
+
+    /// Starts it.
+    pub(crate) fn start_anywhere(&self, handler: Handler) -> Result<Running, Fault> {
         let failed = || Fault::system(format!("{}", self.program.display()));
         // Free a moment ago, and there is nobody here to take it.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed())?;
@@ -93,12 +120,8 @@ impl Contender {
         }
         let null = Stdio::null;
         command.stdin(null()).stdout(null()).stderr(null());
-        // A child begins on the core of its parent.
-        pin(cores.server)?;
-        let child = command.spawn();
-        pin(cores.generator)?;
         let mut running = Running {
-            child: child.map_err(failed())?,
+            child: command.spawn().map_err(failed())?,
             address,
             kind: self.kind,
         };
@@ -138,13 +161,21 @@ pub(super) struct Cores {
 
 /// A server that runs. It ends with the value.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     address: SocketAddr,
     kind: Kind,
 }
 
 impl Running {
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn process(&self) -> Result<Process, Fault> {
+        Process::new(self.child.id())
+    }
+
     pub(super) fn place(&self) -> Result<Place, Fault> {
         let address = self.address;
         let url = match self.kind {
@@ -153,7 +184,8 @@ impl Running {
         };
         Ok(Place {
             target: url.parse()?,
-            server: Some(Process::new(self.child.id())?),
+            url,
+            server: Some(self.process()?),
             metrics: self.kind == Kind::Stentor,
             quiet: true,
         })

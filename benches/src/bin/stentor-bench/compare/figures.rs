@@ -2,11 +2,13 @@
 //! ratios that are taken within a pass, because a machine is faster in one minute
 //! than in the next.
 
+use serde::{Deserialize, Serialize};
+
 use crate::load::{Flow, Idled};
-use crate::measure::Turns;
+use crate::measure::{Latency, Turns};
 
 /// What one contender did under one load in one pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Figure {
     /// CPU microseconds of the server for a message, or for opening a connection.
     pub(super) micros: f64,
@@ -18,13 +20,14 @@ pub(super) struct Figure {
 }
 
 /// Of what it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Of {
     Flow {
         messages_a_second: f64,
-        p99_micros: f64,
+        latency_micros: Latency,
         generator_was_the_bottleneck: bool,
-        turns: Option<Turns>,
+        turns: Option<TurnsWithin>,
     },
     Idle {
         /// Bytes of memory of a connection: in a room, and after a message.
@@ -32,6 +35,26 @@ pub(super) enum Of {
         after_a_message: f64,
         threads: u64,
     },
+}
+
+/// Microseconds within which so many turns of a shard were; `None` is more than
+/// its histogram tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct TurnsWithin {
+    pub(super) half: Option<f64>,
+    pub(super) p99: Option<f64>,
+    pub(super) all: Option<f64>,
+}
+
+impl From<&Turns> for TurnsWithin {
+    fn from(turns: &Turns) -> Self {
+        let within = |share| Some(turns.within(share)).filter(|bound| bound.is_finite());
+        Self {
+            half: within(0.5),
+            p99: within(0.99),
+            all: within(1.0),
+        }
+    }
 }
 
 impl Figure {
@@ -43,9 +66,9 @@ impl Figure {
             others: flow.usage.others_cpu_share + flow.usage.stolen_cpu_share,
             of: Of::Flow {
                 messages_a_second: flow.messages_a_second,
-                p99_micros: flow.latency_micros.map_or(0.0, |latency| latency.p99),
+                latency_micros: flow.latency_micros?,
                 generator_was_the_bottleneck: flow.generator_was_the_bottleneck,
-                turns: flow.turns,
+                turns: flow.turns.as_ref().map(TurnsWithin::from),
             },
         })
     }

@@ -1,27 +1,34 @@
 //! Owns the comparison: builds the servers as users build them, lets each bear the
 //! same loads in turn, and writes down what came of it.
 
+mod build;
+mod chart;
 mod contender;
 mod figures;
 mod page;
 mod plan;
+mod record;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use stentor_core::Kind;
 
 use crate::args::General;
 use crate::fault::Fault;
 use crate::load::Timing;
 use crate::measure::{Identity, said};
 use crate::progress::Progress;
-use contender::{Contender, Cores};
+use build::{Builder, PEERS, ROOT, with_version};
+use contender::Cores;
+pub(crate) use contender::{Contender, Handler, Running};
 use figures::Passes;
 use page::Page;
-use plan::{Column, Table};
+use plan::Column;
+use record::Record;
 
 /// Builds the servers, measures them beside the limit, and writes it down
 #[derive(Clone, Debug, Args)]
@@ -35,6 +42,15 @@ pub(crate) struct Compare {
     /// Seconds that are measured each time
     #[arg(long)]
     seconds: Option<f64>,
+    /// Echoes binary messages instead of text, which servers have to validate
+    #[arg(long)]
+    binary: bool,
+    /// Our own servers once more, built for this machine's processor only
+    #[arg(long)]
+    native: bool,
+    /// Builds servers on other libraries, and compares them too: all, or those named
+    #[arg(long, num_args = 0.., value_delimiter = ',', value_parser = PossibleValuesParser::new(PEERS))]
+    peers: Option<Vec<String>>,
     /// One more server: NAME=COMMAND, where {address} is where it is to listen, and
     /// {handler} is `echo` or `rooms`; repeat it for more
     #[arg(long)]
@@ -57,11 +73,15 @@ impl Compare {
             server: self.server_core,
             generator: general.core.unwrap_or(1),
         };
-        let contenders = self.contenders()?;
-        let tables = if self.quick {
-            plan::quick()
-        } else {
-            plan::whole()
+        let peers = self.peers();
+        let contenders = self.contenders(&peers)?;
+        let kind = match self.binary {
+            true => Kind::Binary,
+            false => Kind::Text,
+        };
+        let tables = match self.quick {
+            true => plan::quick(kind),
+            false => plan::whole(kind),
         };
         let (passes, seconds) = if self.quick { (2, 0.8) } else { (3, 2.0) };
         let passes = self.passes.unwrap_or(passes);
@@ -75,7 +95,7 @@ impl Compare {
         let mut measured = Vec::new();
         for table in tables {
             let mut columns = Vec::new();
-            for column in &table.columns {
+            for column in table.columns {
                 at += 1;
                 let name = format!("{at}/{total} {}, {}", table.title, column.title);
                 let race = Race {
@@ -84,58 +104,109 @@ impl Compare {
                     passes,
                     timing,
                 };
-                columns.push(race.run(column, &name, &mut progress)?);
+                columns.push(record::Column {
+                    of: race.run(&column, &name, &mut progress)?,
+                    title: column.title,
+                    in_chart: column.in_chart,
+                });
             }
-            measured.push((table, columns));
+            measured.push(record::Table {
+                title: table.title,
+                columns,
+            });
         }
         progress.end();
-        self.write(&contenders, passes, timing, measured)
+        let (date, commit) = (today(), commit());
+        let record = Record {
+            date,
+            commit,
+            machine: Identity::read(),
+            peers: peers.into_iter().map(with_version).collect(),
+            passes,
+            seconds: timing.seconds,
+            contenders: contenders.into_iter().map(|it| it.name).collect(),
+            tables: measured,
+        };
+        let page = Page(&record).to_string();
+        if !general.quiet {
+            println!("{page}");
+        }
+        self.write(&record, &page)
     }
 
-    /// The limit, both of our own, and whoever else was named.
-    fn contenders(&self) -> Result<Vec<Contender>, Fault> {
-        let raw = Contender::raw()?;
-        let own = build()?;
-        let own = ["stentor", "stentor-std"].map(|name| Contender::stentor(&own, name));
-        let mut all = vec![raw];
-        all.extend(own);
+    /// The peers that are to be built.
+    fn peers(&self) -> Vec<&str> {
+        match &self.peers {
+            None => Vec::new(),
+            Some(names) if names.is_empty() => PEERS.into(),
+            Some(names) => names.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The limit, both of our own, and whoever else is wanted.
+    fn contenders(&self, peers: &[&str]) -> Result<Vec<Contender>, Fault> {
+        let builder = Builder::new()?;
+        let mut all = vec![Contender::raw()?];
+        let own = builder.own()?;
+        all.extend(OWN.map(|name| Contender::stentor(&own, name, "")));
+        if self.native {
+            let own = builder.native()?;
+            all.extend(OWN.map(|name| Contender::stentor(&own, name, NATIVE)));
+        }
+        if !peers.is_empty() {
+            let built = builder.peers(peers)?;
+            all.extend(peers.iter().map(|name| Contender::peer(&built, name)));
+        }
         all.extend(self.peer.iter().cloned());
         Ok(all)
     }
 
-    fn write(
-        &self,
-        contenders: &[Contender],
-        passes: usize,
-        timing: Timing,
-        tables: Vec<(Table, Vec<Vec<Passes>>)>,
-    ) -> Result<(), Fault> {
-        let git = |args: &[&str]| {
-            let all = [&["-C", ROOT], args].concat();
-            said("git", &all)
-        };
-        let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
-        let changes = git(&["status", "--porcelain", "--untracked-files=no"]);
-        let is_changed = changes.is_some_and(|changes| !changes.is_empty());
-        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let date = now.split('T').next().unwrap_or(&now);
-        let page = Page {
-            date,
-            commit: &format!("{commit}{}", if is_changed { ", with changes" } else { "" }),
-            machine: &Identity::read(),
-            passes,
-            seconds: timing.seconds,
-            contenders: contenders.iter().map(|it| it.name.as_str()).collect(),
-            tables,
-        };
-        let suffix = if self.quick { "-quick" } else { "" };
-        let path = self.results.join(format!("{date}{suffix}.md"));
-        let failed = || Fault::system(format!("{}", path.display()));
-        fs::create_dir_all(&self.results).map_err(failed())?;
-        fs::write(&path, page.to_string()).map_err(failed())?;
+    /// Writes the figures, and the page and a chart of them; says where the page is.
+    fn write(&self, record: &Record, page: &str) -> Result<(), Fault> {
+        let mut name = record.date.clone();
+        name += if self.quick { "-quick" } else { "" };
+        name += if self.binary { "-binary" } else { "" };
+        let failed = |path: &Path| Fault::system(format!("{}", path.display()));
+        fs::create_dir_all(&self.results).map_err(failed(&self.results))?;
+        let path = self.results.join(name + ".json");
+        record.write(&path)?;
+        chart::write(record, &path.with_extension("svg"))?;
+        let path = path.with_extension("md");
+        fs::write(&path, page).map_err(failed(&path))?;
         println!("{}", path.display());
         Ok(())
     }
+}
+
+/// Draws the chart of a comparison again
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Chart {
+    /// What `compare` has written: the page, or the figures beside it
+    result: PathBuf,
+}
+
+impl Chart {
+    pub(crate) fn run(&self) -> Result<(), Fault> {
+        let record = Record::read(&self.result.with_extension("json"))?;
+        let path = self.result.with_extension("svg");
+        chart::write(&record, &path)?;
+        println!("{}", path.display());
+        Ok(())
+    }
+}
+
+fn today() -> String {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    now.split('T').next().unwrap_or(&now).into()
+}
+
+/// Which commit the servers are of, and whether there was more.
+fn commit() -> String {
+    let git = |args: &[&str]| said("git", &[&["-C", ROOT], args].concat());
+    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"]);
+    let is_changed = changes.is_some_and(|changes| !changes.is_empty());
+    format!("{commit}{}", if is_changed { ", with changes" } else { "" })
 }
 
 /// One load for every contender, several times.
@@ -159,8 +230,9 @@ impl Race<'_> {
             for (contender, passes) in self.contenders.iter().zip(&mut all) {
                 progress.say(|| format!("{name}: pass {pass}, {}", contender.name));
                 let handler = column.load.handler(contender);
-                let server = contender.start(handler, self.cores)?;
-                let figure = match column.load.run(&server, self.timing) {
+                let server = contender.start(handler, self.cores);
+                let figure = server.and_then(|server| column.load.run(&server, self.timing));
+                let figure = match figure {
                     Ok(figure) => figure,
                     Err(fault) if contender.is_raw() || contender.is_stentor() => {
                         return Err(fault);
@@ -177,28 +249,40 @@ impl Race<'_> {
     }
 }
 
-/// Builds our own servers, and says where they are. One after the other, as users
-/// do: together, one would get what the other asks of a dependency.
-fn build() -> Result<PathBuf, Fault> {
-    let this = std::env::current_exe().map_err(Fault::system("this program"))?;
-    let directory = this.parent().unwrap_or(Path::new("."));
-    let target = directory.parent().unwrap_or(Path::new("."));
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    for package in ["stentor-tokio", "stentor-std"] {
-        let mut command = Command::new(&cargo);
-        command
-            .args(["build", "--release", "--locked", "--package", package])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(ROOT)
-            .stdin(Stdio::null());
-        let status = command.status().map_err(Fault::system("cargo"))?;
-        if !status.success() {
-            return Err(Fault::Program(format!("{package} does not build")));
-        }
-    }
-    Ok(target.join("release"))
-}
+/// Our own servers, which are called as they are built.
+const OWN: [&str; 2] = ["stentor", "stentor-std"];
 
-/// The workspace.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// What is built for this machine only is called so.
+const NATIVE: &str = ", native";
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn compare(line: &str) -> Result<Compare, clap::Error> {
+        let words = ["stentor-bench", "compare"].into_iter();
+        let arguments = Arguments::try_parse_from(words.chain(line.split_whitespace()))?;
+        let Command::Compare(compare) = arguments.command else {
+            panic!("it is a comparison");
+        };
+        Ok(compare)
+    }
+
+    #[test]
+    fn peers_are_none_or_all_or_those_that_are_named() {
+        let peers = |line| {
+            let compare = compare(line).expect("valid");
+            let names = compare.peers().into_iter().map(String::from);
+            names.collect::<Vec<_>>()
+        };
+        assert!(peers("--quick").is_empty());
+        assert_eq!(peers("--peers --quick"), PEERS);
+        let named = ["yawc", "sockudo-ws"];
+        assert_eq!(peers("--peers yawc,sockudo-ws"), named);
+        assert_eq!(peers("--peers yawc sockudo-ws --native"), named);
+        assert!(compare("--peers websocketpp").is_err());
+    }
+}

@@ -1,5 +1,7 @@
 //! Owns what is measured in a comparison: which loads, in which tables.
 
+use stentor_core::Kind;
+
 use super::contender::{Contender, Handler, Running};
 use super::figures::Figure;
 use crate::fault::Fault;
@@ -17,6 +19,8 @@ pub(super) struct Table {
 pub(super) struct Column {
     pub(super) title: String,
     pub(super) load: Load,
+    /// Whether it is drawn: a chart of everything is one that nobody reads.
+    pub(super) in_chart: bool,
 }
 
 #[derive(Debug)]
@@ -47,18 +51,12 @@ impl Load {
 }
 
 /// The tables of the whole comparison.
-pub(super) fn whole() -> Vec<Table> {
+pub(super) fn whole(kind: Kind) -> Vec<Table> {
     let sizes = [16, 128, 1 << 10, 16 << 10, 64 << 10];
-    let echoes = |connections, in_flight| Table {
-        title: format!("Echo, {connections} connections, {in_flight} in flight on each"),
-        columns: sizes
-            .map(|bytes| echo(connections, in_flight, bytes))
-            .into(),
-    };
     vec![
-        echoes(64, 1),
-        echoes(64, 16),
-        echoes(1_000, 1),
+        echoes(kind, 64, 1, &sizes),
+        echoes(kind, 64, 16, &sizes),
+        echoes(kind, 1_000, 1, &sizes),
         Table {
             title: FAN_OUT.into(),
             columns: [(1_000, 1), (1_000, 16), (5_000, 1), (5_000, 16)]
@@ -73,15 +71,11 @@ pub(super) fn whole() -> Vec<Table> {
 }
 
 /// As many as go into a minute.
-pub(super) fn quick() -> Vec<Table> {
-    let echoes = |connections, in_flight, bytes| Table {
-        title: format!("Echo, {connections} connections, {in_flight} in flight on each"),
-        columns: vec![echo(connections, in_flight, bytes)],
-    };
+pub(super) fn quick(kind: Kind) -> Vec<Table> {
     vec![
-        echoes(64, 1, 128),
-        echoes(64, 16, 128),
-        echoes(1_000, 1, 128),
+        echoes(kind, 64, 1, &[128]),
+        echoes(kind, 64, 16, &[128]),
+        echoes(kind, 1_000, 1, &[128]),
         Table {
             title: FAN_OUT.into(),
             columns: vec![fan_out(1_000, 1), fan_out(1_000, 16)],
@@ -93,7 +87,19 @@ pub(super) fn quick() -> Vec<Table> {
     ]
 }
 
-fn echo(connections: usize, in_flight: usize, bytes: usize) -> Column {
+fn echoes(kind: Kind, connections: usize, in_flight: usize, sizes: &[usize]) -> Table {
+    let what = match kind {
+        Kind::Text => "Echo",
+        Kind::Binary => "Echo of binary",
+    };
+    let echo = |&bytes| echo(kind, connections, in_flight, bytes);
+    Table {
+        title: format!("{what}, {connections} connections, {in_flight} in flight on each"),
+        columns: sizes.iter().map(echo).collect(),
+    }
+}
+
+fn echo(kind: Kind, connections: usize, in_flight: usize, bytes: usize) -> Column {
     let title = match bytes {
         0..1_024 => format!("{bytes} B"),
         _ => format!("{} KiB", bytes >> 10),
@@ -102,21 +108,30 @@ fn echo(connections: usize, in_flight: usize, bytes: usize) -> Column {
         connections,
         in_flight,
         bytes,
-        binary: false,
+        binary: kind == Kind::Binary,
         prefix: String::new(),
     });
-    Column { title, load }
+    Column {
+        title,
+        load,
+        in_chart: bytes == 128 || bytes == 16 << 10,
+    }
 }
 
 fn fan_out(members: usize, in_flight: usize) -> Column {
     let load = Load::FanOut(FanOut {
+        rate: None,
         members,
         in_flight,
         bytes: 128,
         binary: false,
     });
     let title = format!("{members} members, {in_flight} in flight");
-    Column { title, load }
+    Column {
+        title,
+        load,
+        in_chart: true,
+    }
 }
 
 fn idle(connections: usize) -> Column {
@@ -125,7 +140,11 @@ fn idle(connections: usize) -> Column {
         no_rooms: false,
     });
     let title = format!("{connections} connections");
-    Column { title, load }
+    Column {
+        title,
+        load,
+        in_chart: true,
+    }
 }
 
 const FAN_OUT: &str = "Room broadcast, 128 B";

@@ -7,7 +7,7 @@ use stentor_core::Kind;
 
 use super::ask::{ask, ask_from_last};
 use super::stream::Stream;
-use super::sustain::Counted;
+use super::sustain::{Counted, PATIENCE};
 use crate::fault::Fault;
 use crate::frames;
 use crate::measure::Latencies;
@@ -37,6 +37,8 @@ pub(super) struct Crowd {
     oldest: u64,
     next: u64,
     due: Option<Instant>,
+    /// Nothing more is to be said.
+    is_over: bool,
     /// Messages that a member got in the read under way.
     heard: usize,
     out: Vec<u8>,
@@ -73,6 +75,7 @@ impl Crowd {
             oldest: 0,
             next: 0,
             due: None,
+            is_over: false,
             heard: 0,
             out: Vec::new(),
             acknowledgement,
@@ -82,6 +85,22 @@ impl Crowd {
             verified: 0,
             latencies: Latencies::new(),
         }
+    }
+
+    /// Says nothing more, and waits until everyone has all that was said; how many
+    /// messages that was.
+    pub(super) fn finish(&mut self, fleet: &mut Fleet) -> Result<u64, Fault> {
+        self.is_over = true;
+        let (mut heard, mut deliveries) = (Instant::now(), self.deliveries);
+        while self.oldest < self.next {
+            fleet.turn(self, POLL)?;
+            if self.deliveries != deliveries {
+                (heard, deliveries) = (Instant::now(), self.deliveries);
+            } else if heard.elapsed() > PATIENCE {
+                return Err(Fault::Stalled(PATIENCE.as_secs()));
+            }
+        }
+        Ok(self.next)
     }
 
     /// Publishes whatever is due and may be under way, in one write.
@@ -111,6 +130,9 @@ impl Crowd {
     }
 
     fn may_publish(&mut self, now: Instant) -> bool {
+        if self.is_over {
+            return false;
+        }
         let has_room = self.next - self.oldest < self.speech.in_flight as u64;
         let Some(every) = self.speech.every else {
             return has_room;
@@ -222,7 +244,7 @@ pub(super) fn join_raw(fleet: &mut Fleet) -> Result<(), Fault> {
     ask_from_last(fleet, &frame, ROOM)
 }
 
-const ROOM: &[u8] = b"bench";
+pub(super) const ROOM: &[u8] = b"bench";
 /// Of so many deliveries one is looked at.
 const SAMPLE: u64 = 61;
 const POLL: Duration = Duration::from_millis(50);

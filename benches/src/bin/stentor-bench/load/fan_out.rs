@@ -1,5 +1,7 @@
 //! Owns the broadcast to a room as fast as it goes.
 
+use std::time::Duration;
+
 use clap::Args;
 use stentor_core::Kind;
 
@@ -21,6 +23,9 @@ pub(crate) struct FanOut {
     /// Bytes of a message
     #[arg(short = 's', long, default_value_t = 128, value_parser = super::at_least_one)]
     pub(crate) bytes: usize,
+    /// Messages to the room a second; otherwise as soon as there may be one more
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
     /// Binary messages instead of text
     #[arg(long)]
     pub(crate) binary: bool,
@@ -45,7 +50,7 @@ impl FanOut {
             } else {
                 Kind::Text
             },
-            every: None,
+            every: self.rate.map(|rate| Duration::from_secs(1) / rate),
             acknowledged: false,
             is_raw: place.target.is_raw(),
         });

@@ -45,6 +45,9 @@ pub(crate) struct Urgency {
     pub(crate) what: &'static str,
     pub(crate) messages: u64,
     pub(crate) latency_micros: Option<Latency>,
+    /// The most that came to its connection between the asking for one and its coming:
+    /// what was ahead of it, in bytes of payload.
+    pub(crate) most_bytes_before: u64,
 }
 
 impl Mixed {
@@ -81,6 +84,7 @@ impl Mixed {
                 what,
                 messages: kind.count,
                 latency_micros: kind.latencies.summary(),
+                most_bytes_before: kind.most_bytes_before,
             });
         Ok((flow, urgencies.collect()))
     }
@@ -115,6 +119,7 @@ struct Mix {
 
 struct OfKind {
     count: u64,
+    most_bytes_before: u64,
     latencies: Latencies,
 }
 
@@ -124,8 +129,11 @@ struct Peer {
     /// The message under way: how it begins, and its length.
     head: Vec<u8>,
     len: usize,
-    /// When what is still to come was asked for, by kind and in order.
-    sent: [VecDeque<Instant>; KINDS.len()],
+    /// Bytes of payload that have come.
+    heard: u64,
+    /// When what is still to come was asked for, and what had been heard by then; by
+    /// kind and in order.
+    sent: [VecDeque<(Instant, u64)>; KINDS.len()],
 }
 
 impl Mix {
@@ -135,6 +143,7 @@ impl Mix {
         frames::client(&mut bulk, Kind::Text, &[&payload]);
         let of_kind = || OfKind {
             count: 0,
+            most_bytes_before: 0,
             latencies: Latencies::new(),
         };
         Self {
@@ -152,11 +161,12 @@ impl Mix {
 
     /// Asks for one more of a kind.
     fn request(&mut self, who: usize, kind: usize, now: Instant) {
-        let (out, sent) = (&mut self.out, &mut self.peers[who].sent);
+        let peer = &mut self.peers[who];
+        let (out, sent, asked) = (&mut self.out, &mut peer.sent, (now, peer.heard));
         match kind {
             TASK => {
                 frames::client(out, Kind::Text, &[b"task:job"]);
-                sent[NEWS].push_back(now);
+                sent[NEWS].push_back(asked);
             }
             URGENT => frames::client(out, Kind::Text, &[b"msg:urgent"]),
             JOIN => {
@@ -167,7 +177,7 @@ impl Mix {
             // Comes with the answer to a task.
             _ => return,
         }
-        sent[kind].push_back(now);
+        sent[kind].push_back(asked);
     }
 }
 
@@ -189,6 +199,7 @@ impl Traffic for Mix {
         let more = HEAD.saturating_sub(peer.head.len()).min(part.len());
         peer.head.extend_from_slice(&part[..more]);
         peer.len += part.len();
+        peer.heard += part.len() as u64;
         Ok(())
     }
 
@@ -198,7 +209,7 @@ impl Traffic for Mix {
             .iter()
             .position(|(_, _, begin)| peer.head.starts_with(begin));
         let since = kind.and_then(|kind| peer.sent[kind].pop_front());
-        let (Some(kind), Some(since)) = (kind, since) else {
+        let (Some(kind), Some((since, heard))) = (kind, since) else {
             let head = String::from_utf8_lossy(&peer.head).into_owned();
             return Err(Fault::wrong(who, format!("{head:?} was not asked for")));
         };
@@ -210,11 +221,14 @@ impl Traffic for Mix {
             }
             self.verified += 1;
         }
+        let before = peer.heard - heard - peer.len as u64;
         peer.head.clear();
         peer.len = 0;
         let latency = now - since;
-        self.of_kind[kind].latencies.record(latency);
-        self.of_kind[kind].count += 1;
+        let of_kind = &mut self.of_kind[kind];
+        of_kind.latencies.record(latency);
+        of_kind.count += 1;
+        of_kind.most_bytes_before = of_kind.most_bytes_before.max(before);
         self.latencies.record(latency);
         self.messages += 1;
         // A task has two answers, and is over with the second, whichever that is.
@@ -256,6 +270,7 @@ impl Counted for Mix {
         self.latencies.reset();
         for kind in &mut self.of_kind {
             kind.count = 0;
+            kind.most_bytes_before = 0;
             kind.latencies.reset();
         }
     }

@@ -7,10 +7,14 @@ mod crowd;
 mod echo;
 mod fan_out;
 mod gateway;
+mod hold;
 mod idle;
+mod laggards;
+mod misfit;
 mod mixed;
 mod stream;
 mod sustain;
+mod urgent;
 
 use crate::measure::Process;
 use crate::net::Target;
@@ -19,14 +23,20 @@ pub(crate) use connect::{Connect, Connected};
 pub(crate) use echo::Echo;
 pub(crate) use fan_out::FanOut;
 pub(crate) use gateway::{Gateway, Pushed};
+pub(crate) use hold::{CLOSED, Hold, OPEN};
 pub(crate) use idle::{Idle, Idled};
+pub(crate) use laggards::{Laggards, Lagged};
+pub(crate) use misfit::listen;
 pub(crate) use mixed::{Mixed, Urgency};
 pub(crate) use sustain::{Flow, Timing};
+pub(crate) use urgent::Urgent;
 
 /// Where a load is put, and how that is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) target: Target,
+    /// As it was given.
+    pub(crate) url: String,
     /// The server, if it runs on this machine and its pid is known.
     pub(crate) server: Option<Process>,
     /// Whether it answers `/metrics` as Stentor does.
@@ -44,7 +54,7 @@ impl Place {
 }
 
 /// For arguments that count something.
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("a number, 1 or more".into()),

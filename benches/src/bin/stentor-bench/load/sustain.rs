@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Place;
 use crate::fault::Fault;
-use crate::measure::{Gauge, Latencies, Latency, Turns, Usage};
+use crate::measure::{Gauge, Latencies, Latency, Page, Turns, Usage};
 use crate::net::{Fleet, Traffic};
 use crate::progress::Progress;
 
@@ -82,7 +82,7 @@ pub(super) fn sustain(
     fleet.begin(traffic)?;
     let warm_up = Duration::from_secs_f64(timing.warm_up);
     run(fleet, traffic, warm_up, |_, _| {})?;
-    let turns = || Turns::scrape(place.target.address);
+    let turns = || Turns::of(&Page::scrape(place.target.address)?);
     let turns_before = place.metrics.then(turns).transpose()?;
     let gauge = Gauge::new(place.server);
     traffic.reset();

@@ -3,12 +3,14 @@
 
 mod latency;
 mod machine;
+mod page;
 mod process;
 mod turns;
 mod window;
 
 pub(crate) use latency::{Latencies, Latency};
 pub(crate) use machine::{Identity, pin, said};
+pub(crate) use page::Page;
 pub(crate) use process::Process;
 pub(crate) use turns::Turns;
 pub(crate) use window::{Gauge, Usage};

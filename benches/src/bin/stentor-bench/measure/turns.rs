@@ -1,12 +1,9 @@
 //! Owns the reading of one histogram off a page of metrics: how long the turns of
 //! a Stentor's shards took.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
-
 use serde::Serialize;
 
+use super::page::Page;
 use crate::fault::Fault;
 
 /// How many turns took at most so long.
@@ -18,20 +15,13 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// Asks a server.
-    pub(crate) fn scrape(address: SocketAddr) -> Result<Self, Fault> {
-        let failed = || Fault::system("the page of metrics");
-        let mut socket = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed())?;
-        socket.set_read_timeout(Some(PATIENCE)).map_err(failed())?;
-        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        socket.write_all(request.as_bytes()).map_err(failed())?;
-        let mut page = String::new();
-        socket.read_to_string(&mut page).map_err(failed())?;
-        Self::parse(&page)
+    /// What the page tells of it.
+    pub(crate) fn of(page: &Page) -> Result<Self, Fault> {
+        Self::parse(page)
             .ok_or_else(|| Fault::Program(format!("/metrics tells nothing of {METRIC}")))
     }
 
-    fn parse(page: &str) -> Option<Self> {
+    fn parse(page: &Page) -> Option<Self> {
         let bucket = |line: &str| {
             let rest = line.strip_prefix(METRIC)?.strip_prefix("_bucket{le=\"")?;
             let (bound, count) = rest.split_once("\"}")?;
@@ -66,10 +56,10 @@ impl Turns {
 }
 
 const METRIC: &str = "stentor_shard_turn_seconds";
-const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use super::super::page::of;
     use super::*;
 
     const PAGE: &str = "\
@@ -83,22 +73,24 @@ stentor_shard_turn_seconds_count 100
 
     #[test]
     fn quantiles_are_bounds_of_buckets() {
-        let turns = Turns::parse(PAGE).expect("it is there");
+        let turns = Turns::parse(&of(PAGE)).expect("it is there");
         assert_eq!(turns.count(), 100);
         assert!((turns.within(0.9) - 10.0).abs() < 1e-9);
         assert!((turns.within(0.99) - 200.0).abs() < 1e-9);
         assert_eq!(turns.within(0.995), f64::INFINITY);
-        assert_eq!(Turns::parse("nothing\n"), None);
+        assert_eq!(Turns::parse(&of("nothing\n")), None);
     }
 
     #[test]
     fn only_what_was_added_counts() {
-        let before = Turns::parse(PAGE).expect("it is there");
+        let before = Turns::parse(&of(PAGE)).expect("it is there");
         let after = PAGE
             .replace("} 90", "} 190")
             .replace("} 99", "} 199")
             .replace("} 100", "} 200");
-        let added = Turns::parse(&after).expect("it is there").since(&before);
+        let added = Turns::parse(&of(&after))
+            .expect("it is there")
+            .since(&before);
         assert_eq!(added.count(), 100);
         assert!((added.within(1.0) - 10.0).abs() < 1e-9);
     }

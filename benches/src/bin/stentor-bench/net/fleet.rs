@@ -211,6 +211,42 @@ impl Fleet {
         Ok(())
     }
 
+    /// Begins the closing handshake on all connections; how many that are.
+    pub(crate) fn begin_close(&mut self) -> Result<usize, Fault> {
+        let links = self.links.iter_mut().flatten();
+        let mut count = 0;
+        for link in links {
+            link.send(NORMAL_CLOSE)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Waits so long for answers to that, and lets go of the connections that have
+    /// theirs; how many those are.
+    pub(crate) fn go_on_closing(&mut self, wait: Duration) -> Result<usize, Fault> {
+        self.wait(wait)?;
+        let mut closed = 0;
+        for event in &self.events {
+            let who = event.token().0;
+            let Some(link) = &mut self.links[who] else {
+                continue;
+            };
+            match link.read(&mut self.scratch, |_| Ok(())) {
+                Err(Fault::Closed {
+                    code: Some(1_000), ..
+                }) => {
+                    self.links[who] = None;
+                    closed += 1;
+                }
+                other => {
+                    other?;
+                }
+            }
+        }
+        Ok(closed)
+    }
+
     /// Lets the first be said.
     pub(crate) fn begin(&mut self, traffic: &mut impl Traffic) -> Result<(), Fault> {
         traffic.begin(&mut Links(&mut self.links), Instant::now())
@@ -294,6 +330,8 @@ pub(crate) fn raise_open_files(sockets: usize) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A close frame with code 1000, masked.
+const NORMAL_CLOSE: &[u8] = &[0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xE8 ^ 2];
 /// As much as one read takes.
 const SCRATCH: usize = 256 << 10;
 /// Handshakes under way at once.

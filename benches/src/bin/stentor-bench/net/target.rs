@@ -12,6 +12,8 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// What to send first; nothing if no WebSocket is spoken there.
     pub(crate) request: Option<String>,
+    /// How many connections others have that come from the same addresses.
+    others: usize,
 }
 
 impl Target {
@@ -20,12 +22,18 @@ impl Target {
         self.request.is_none()
     }
 
+    /// Somewhere else than so many others come from.
+    pub(crate) const fn after(mut self, others: usize) -> Self {
+        self.others = others;
+        self
+    }
+
     /// Which address the connection of this number comes from; `None` if the
     /// system is to choose. There are some 28,000 ports to an address, often
     /// fewer, but on loopback there are many addresses.
     pub(crate) fn source(&self, number: usize) -> Option<SocketAddr> {
         let on_loopback = self.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let block = number / PORTS_OF_ONE_ADDRESS;
+        let block = (self.others + number) / PORTS_OF_ONE_ADDRESS;
         // 127.0.0.2 and on, without those that end in 0 or 255.
         let (high, low) = (block / 250, block % 250 + 2);
         let address = Ipv4Addr::new(127, 0, u8::try_from(high).ok()?, low as u8);
@@ -65,7 +73,11 @@ impl FromStr for Target {
         };
         let mut addresses = with_port.to_socket_addrs().map_err(Fault::system(host))?;
         let address = addresses.next().ok_or_else(wrong)?;
-        Ok(Self { address, request })
+        Ok(Self {
+            address,
+            request,
+            others: 0,
+        })
     }
 }
 
@@ -105,6 +117,8 @@ mod tests {
             let of = |source: &&Option<SocketAddr>| **source == Some((address, 0).into());
             assert!(sources.iter().filter(of).count() <= 8_000);
         }
+        let others = target.clone().after(16_000);
+        assert_eq!(others.source(0), Some(([127, 0, 0, 4], 0).into()));
         let far = 250 * PORTS_OF_ONE_ADDRESS;
         assert_eq!(target.source(far), Some(([127, 0, 1, 2], 0).into()));
     }

@@ -1,0 +1,111 @@
+//! How many instructions the hot parts take, counted by valgrind: decoding and
+//! unmasking, the queue, an echo and fan-out through a shard. They are compared with
+//! `instructions.json`, and a part that takes more fails.
+//!
+//! `cargo bench -p stentor-benches --bench instructions -- --record` takes the new
+//! counts for those to compare with.
+
+use std::hint::black_box;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::ExitCode;
+
+use stentor_benches::{Case, Crowd, MESSAGES, Queueing, client_frame, count, decode, publication};
+use stentor_core::{Config, Echo, Kind};
+
+fn main() -> ExitCode {
+    let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.json");
+    count(&baseline, &CASES)
+}
+
+const CASES: [Case; 9] = [
+    Case {
+        name: "decode: a text of 20 B",
+        of: 1_000,
+        work: || decoding(Kind::Text, 20, 1_000),
+    },
+    Case {
+        name: "decode: a text of 1,000 B",
+        of: 200,
+        work: || decoding(Kind::Text, 1_000, 200),
+    },
+    Case {
+        name: "decode: 16 KiB of binary",
+        of: 20,
+        work: || decoding(Kind::Binary, 16 << 10, 20),
+    },
+    Case {
+        name: "queue: a push and a pop, one priority",
+        of: MESSAGES,
+        work: || queueing(1),
+    },
+    Case {
+        name: "queue: a push and a pop, 16 priorities",
+        of: MESSAGES,
+        work: || queueing(16),
+    },
+    Case {
+        name: "echo: a text of 128 B, one in a read",
+        of: 1,
+        work: || echo(1),
+    },
+    Case {
+        name: "echo: a text of 128 B, 16 in a read",
+        of: 16,
+        work: || echo(16),
+    },
+    Case {
+        name: "fan-out: a member of 1,000, one message",
+        of: 1_000,
+        work: || fan_out(1),
+    },
+    Case {
+        name: "fan-out: a member of 1,000, one of 16 messages",
+        of: 16_000,
+        work: || fan_out(16),
+    },
+];
+
+type Work = Box<dyn FnMut()>;
+
+fn decoding(kind: Kind, len: usize, messages: usize) -> Work {
+    let mut stream = Vec::new();
+    for _ in 0..messages {
+        client_frame(&mut stream, kind, &vec![b'x'; len]);
+    }
+    let mut scratch = vec![0; 256 << 10];
+    Box::new(move || assert_eq!(decode(Pieces(black_box(&stream)), &mut scratch), messages))
+}
+
+/// A stream that is copied in pieces: a long copy is one instruction, but valgrind
+/// counts one for each byte, and they would be most of what is counted.
+struct Pieces<'a>(&'a [u8]);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        out.chunks_mut(PIECE).map(|piece| self.0.read(piece)).sum()
+    }
+}
+
+const PIECE: usize = 1 << 10;
+
+fn queueing(priorities: usize) -> Work {
+    let mut queueing = Queueing::new(priorities);
+    Box::new(move || queueing.round())
+}
+
+fn echo(messages: usize) -> Work {
+    let mut frames = Vec::new();
+    for _ in 0..messages {
+        client_frame(&mut frames, Kind::Text, &[b'x'; 128]);
+    }
+    let mut crowd = Crowd::with(&Config::default(), Echo, 1, "");
+    // With a header of four bytes, and without a mask.
+    Box::new(move || assert_eq!(crowd.say(&frames), messages * (2 + 2 + 128)))
+}
+
+fn fan_out(messages: usize) -> Work {
+    let frames = publication(&[b'x'; 128]).repeat(messages);
+    let mut crowd = Crowd::new(1_000);
+    Box::new(move || assert!(crowd.say(black_box(&frames)) >= messages * 1_000 * 128))
+}

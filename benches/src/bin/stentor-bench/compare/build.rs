@@ -1,0 +1,128 @@
+//! Owns how the servers come to be that are compared: cargo builds them, as users
+//! would.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::fault::Fault;
+
+/// The workspace.
+pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// The one on other libraries.
+const PEERS_ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
+/// The libraries, which are also the names of the servers.
+pub(super) const PEERS: [&str; 5] = [
+    "tokio-tungstenite",
+    "fastwebsockets",
+    "tokio-websockets",
+    "yawc",
+    "sockudo-ws",
+];
+
+/// Where cargo puts what it builds.
+#[derive(Clone, Debug)]
+pub(super) struct Builder {
+    target: PathBuf,
+}
+
+impl Builder {
+    /// Builds beside this program.
+    pub(super) fn new() -> Result<Self, Fault> {
+        let this = std::env::current_exe().map_err(Fault::system("this program"))?;
+        let target = this.ancestors().nth(2).unwrap_or(Path::new("."));
+        Ok(Self {
+            target: target.into(),
+        })
+    }
+
+    /// Builds our own servers, and says where they are. One after the other, as users
+    /// do: together, one would get what the other asks of a dependency.
+    pub(super) fn own(&self) -> Result<PathBuf, Fault> {
+        self.own_in(&self.target, |_| {})
+    }
+
+    /// The same for the processor of this machine, and no other.
+    pub(super) fn native(&self) -> Result<PathBuf, Fault> {
+        self.own_in(&self.target.join("native"), |cargo| {
+            cargo.env("RUSTFLAGS", "-C target-cpu=native");
+        })
+    }
+
+    fn own_in(&self, target: &Path, adjust: impl Fn(&mut Command)) -> Result<PathBuf, Fault> {
+        for package in ["stentor-tokio", "stentor-std"] {
+            let mut cargo = cargo(ROOT, target);
+            adjust(&mut cargo);
+            run(cargo.args(["--package", package]), package)?;
+        }
+        Ok(target.join("release"))
+    }
+
+    /// Builds these peers, and says where they are.
+    pub(super) fn peers(&self, names: &[&str]) -> Result<PathBuf, Fault> {
+        let target = self.target.join("peers");
+        let mut cargo = cargo(PEERS_ROOT, &target);
+        for name in names {
+            cargo.args(["--bin", name]);
+        }
+        run(&mut cargo, "benches/peers")?;
+        Ok(target.join("release"))
+    }
+}
+
+/// A peer and its version, as it is locked.
+pub(super) fn with_version(name: &str) -> String {
+    let lock = fs::read_to_string(Path::new(PEERS_ROOT).join("Cargo.lock")).unwrap_or_default();
+    version(&lock, name).map_or_else(|| name.into(), |version| format!("{name} {version}"))
+}
+
+fn version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    Some(rest.split_once('"')?.0)
+}
+
+fn cargo(directory: &str, target: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--locked", "--target-dir"])
+        .arg(target)
+        .current_dir(directory)
+        .stdin(Stdio::null());
+    cargo
+}
+
+fn run(cargo: &mut Command, what: &str) -> Result<(), Fault> {
+    let status = cargo.status().map_err(Fault::system("cargo"))?;
+    if !status.success() {
+        return Err(Fault::Program(format!("{what} does not build")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_each_peer_is_known() {
+        for name in PEERS {
+            let named = with_version(name);
+            let version = named.strip_prefix(name).expect("its name comes first");
+            assert!(version.starts_with(' ') && version.contains('.'), "{named}");
+        }
+        assert_eq!(with_version("absent"), "absent");
+    }
+
+    #[test]
+    fn every_peer_has_a_server() {
+        let bins = fs::read_dir(Path::new(PEERS_ROOT).join("src/bin")).expect("there is one");
+        let mut bins: Vec<_> = bins
+            .map(|bin| bin.expect("an entry").path())
+            .map(|path| path.file_stem().expect("a name").to_owned())
+            .collect();
+        bins.sort();
+        let mut peers = PEERS;
+        peers.sort_unstable();
+        assert_eq!(bins, peers);
+    }
+}

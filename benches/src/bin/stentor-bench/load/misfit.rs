@@ -1,0 +1,183 @@
+//! Owns members of a room with whom something is the matter, each on a socket of
+//! its own beside the fleet: one that never reads, one that has shut its read side,
+//! one that sends and never reads, and one whose process is stopped.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
+use stentor_core::Kind;
+
+use super::Place;
+use super::crowd::ROOM;
+use crate::fault::Fault;
+use crate::frames;
+
+/// A member that never reads again.
+#[derive(Debug)]
+pub(super) struct Mute(TcpStream);
+
+impl Mute {
+    /// Joins the room; the kernel keeps little for it.
+    pub(super) fn join(place: &Place) -> Result<Self, Fault> {
+        let failed = || Fault::system("a member that does not read");
+        let address = place.target.address;
+        let socket =
+            Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(failed())?;
+        socket.set_recv_buffer_size(BUFFER).map_err(failed())?;
+        socket.connect(&address.into()).map_err(failed())?;
+        let mut stream = TcpStream::from(socket);
+        let request = place.target.request.as_deref().unwrap_or_default();
+        let mut join = Vec::new();
+        frames::client(&mut join, Kind::Text, &[b"join:", ROOM]);
+        stream.write_all(request.as_bytes()).map_err(failed())?;
+        stream.write_all(&join).map_err(failed())?;
+        let answer = [b"joined:", ROOM].concat();
+        let mut heard = Vec::new();
+        // Byte by byte, or it would read what comes after that.
+        while !heard.ends_with(&answer) {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).map_err(failed())?;
+            heard.push(byte[0]);
+            if heard.len() > LONGEST_ANSWER {
+                let said = String::from_utf8_lossy(&heard).into_owned();
+                return Err(Fault::Refused(said));
+            }
+        }
+        Ok(Self(stream))
+    }
+
+    /// Shuts its read side, and stays a member.
+    pub(super) fn shut_read(&self) -> Result<(), Fault> {
+        let shut = self.0.shutdown(Shutdown::Read);
+        shut.map_err(Fault::system("shutting a read side"))
+    }
+}
+
+/// A member that sends without end, a megabyte a second at most, and never reads.
+#[derive(Debug)]
+pub(super) struct Chatterbox {
+    stream: TcpStream,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Chatterbox {
+    pub(super) fn begin(Mute(stream): Mute) -> Result<Self, Fault> {
+        let failed = || Fault::system("a member that only sends");
+        let mut writer = stream.try_clone().map_err(failed())?;
+        let ends = Arc::new(AtomicBool::new(false));
+        let mut frame = Vec::new();
+        frames::client(&mut frame, Kind::Text, &[&[b'x'; 1_000]]);
+        let over = Arc::clone(&ends);
+        let talk = move || {
+            while !over.load(Ordering::Relaxed) {
+                // A server that has had enough of it closes it; nothing depends on it.
+                if writer.write_all(&frame).is_err() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let thread = std::thread::Builder::new().name("chatterbox".into());
+        let thread = Some(thread.spawn(talk).map_err(failed())?);
+        Ok(Self {
+            stream,
+            ends,
+            thread,
+        })
+    }
+}
+
+impl Drop for Chatterbox {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        // It may be in a write that does not come to its end otherwise.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A member in a process of its own.
+#[derive(Debug)]
+pub(super) struct Sleeper(Child);
+
+impl Sleeper {
+    /// Joins the room, then stops the process where it is.
+    pub(super) fn join(url: &str) -> Result<Self, Fault> {
+        let failed = || Fault::system("a member in a process of its own");
+        let program = std::env::current_exe().map_err(failed())?;
+        let mut child = Command::new(program)
+            .args(["listen", "--url", url])
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed())?;
+        let mut line = String::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out).read_line(&mut line).map_err(failed())?;
+        }
+        let sleeper = Self(child);
+        if line.trim() != HERE {
+            return Err(Fault::Program("it did not join".into()));
+        }
+        sleeper.signal(Signal::SIGSTOP)?;
+        Ok(sleeper)
+    }
+
+    /// Lets it go on, and says how it ended: `None` if it is still there a little later.
+    pub(super) fn wake(&mut self) -> Result<Option<String>, Fault> {
+        self.signal(Signal::SIGCONT)?;
+        for _ in 0..20 {
+            let ended = self.0.try_wait();
+            if let Some(status) = ended.map_err(Fault::system("a process"))? {
+                return Ok(Some(status.to_string()));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(None)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Fault> {
+        let sent = kill(Pid::from_raw(self.0.id() as i32), signal);
+        sent.map_err(|errno| Fault::system("a signal")(errno.into()))
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What such a process does: hears whatever is said in the room until the server
+/// has no more.
+pub(crate) fn listen(place: &Place) -> Result<(), Fault> {
+    let Mute(mut stream) = Mute::join(place)?;
+    println!("{HERE}");
+    let mut scratch = vec![0; 64 << 10];
+    loop {
+        match stream.read(&mut scratch) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Fault::system("the connection")(error)),
+        }
+    }
+}
+
+/// What it says once it is a member.
+const HERE: &str = "here";
+/// As little as the kernel keeps for a socket, or nearly.
+const BUFFER: usize = 4 << 10;
+/// Of an upgrade and of what is said of joining; in bytes.
+const LONGEST_ANSWER: usize = 4 << 10;

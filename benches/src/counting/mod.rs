@@ -1,0 +1,87 @@
+//! Owns the counting of instructions: a bench that runs itself under valgrind, once
+//! for each case, and compares with counts that were recorded. A busy machine changes
+//! nothing about them, but another compiler or C library does: then they are shown,
+//! and not compared.
+
+mod callgrind;
+mod record;
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use record::{Change, Made, Record};
+
+/// A part that is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What one of them is.
+    pub name: &'static str,
+    /// How many of them there are in a round.
+    pub of: usize,
+    /// Makes ready, for rounds that are all alike.
+    pub work: fn() -> Box<dyn FnMut()>,
+}
+
+/// What `main` of such a bench does. `--record` writes the counts down for those
+/// that come after.
+pub fn count(baseline: &Path, cases: &[Case]) -> ExitCode {
+    let arguments: Vec<_> = std::env::args().collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if let Some(name) = callgrind::asked_for(&arguments) {
+        return match cases.iter().find(|case| case.name == name) {
+            Some(case) => callgrind::work(case),
+            None => ExitCode::FAILURE,
+        };
+    }
+    if !has("--bench") {
+        println!("nothing is counted: only `cargo bench` builds what would run");
+        return ExitCode::SUCCESS;
+    }
+    match run(baseline, cases, has("--record")) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("instructions: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether nothing takes more than it did.
+fn run(baseline: &Path, cases: &[Case], is_to_record: bool) -> io::Result<bool> {
+    let Some(made) = Made::here()? else {
+        println!("nothing is counted: there is no valgrind (apt-get install valgrind)");
+        return Ok(true);
+    };
+    let then = match is_to_record {
+        true => None,
+        false => Some(Record::read(baseline)?),
+    };
+    let (then, other) = match then {
+        Some(then) if then.made == made => (Some(then), None),
+        Some(then) => (None, Some(then.made)),
+        None => (None, None),
+    };
+    let mut now = Record::new(made);
+    let mut is_well = true;
+    for case in cases {
+        let count = callgrind::run(case)?;
+        now.counts.insert(case.name.into(), count);
+        let change = then.as_ref().map(|then| then.change(case.name, count));
+        is_well &= !matches!(change, Some(Change::More(_)));
+        let change = change.map_or_else(String::new, |change| change.to_string());
+        println!("{:<48} {count:>12.1} {change}", case.name);
+    }
+    if let Some(other) = other {
+        println!(
+            "not compared: recorded with {other}, counted with {}",
+            now.made
+        );
+    }
+    if is_to_record {
+        now.write(baseline)?;
+        println!("recorded in {}", baseline.display());
+    }
+    Ok(is_well)
+}

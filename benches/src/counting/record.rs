@@ -1,0 +1,140 @@
+//! Owns counts that are kept, with what they were made with, and what has changed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+/// Instructions of each case.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) made: Made,
+    pub(super) counts: BTreeMap<String, f64>,
+}
+
+/// What counts depend on, besides the code.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Made {
+    rustc: String,
+    libc: String,
+    valgrind: String,
+    /// Of what valgrind passes on, the only extension that is looked for.
+    avx2: bool,
+}
+
+/// How a count differs from that on record, in percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Change {
+    New,
+    None(f64),
+    Fewer(f64),
+    More(f64),
+}
+
+impl Made {
+    /// `None` without valgrind.
+    pub(super) fn here() -> io::Result<Option<Self>> {
+        let Some(valgrind) = said("valgrind")? else {
+            return Ok(None);
+        };
+        let cpu = fs::read_to_string("/proc/cpuinfo")?;
+        Ok(Some(Self {
+            rustc: said("rustc")?.unwrap_or_default(),
+            libc: said("ldd")?.unwrap_or_default(),
+            valgrind,
+            avx2: cpu.split_whitespace().any(|flag| flag == "avx2"),
+        }))
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let avx2 = if self.avx2 { "AVX2" } else { "no AVX2" };
+        write!(
+            f,
+            "{}, {}, {}, {avx2}",
+            self.rustc, self.libc, self.valgrind
+        )
+    }
+}
+
+impl Record {
+    pub(super) fn new(made: Made) -> Self {
+        Self {
+            made,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
+    }
+
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        fs::write(path, serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    pub(super) fn change(&self, name: &str, count: f64) -> Change {
+        let Some(then) = self.counts.get(name) else {
+            return Change::New;
+        };
+        match (count / then - 1.0) * 100.0 {
+            percent if percent > TOLERANCE => Change::More(percent),
+            percent if percent < -TOLERANCE => Change::Fewer(percent),
+            percent => Change::None(percent),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => f.write_str("  new: keep it with --record"),
+            Self::None(percent) => write!(f, "{percent:>+6.1} %"),
+            Self::Fewer(percent) => write!(f, "{percent:>+6.1} %  fewer: keep it with --record"),
+            Self::More(percent) => write!(f, "{percent:>+6.1} %  MORE"),
+        }
+    }
+}
+
+/// The first line of what a program says of its version; `None` if there is no such
+/// program.
+fn said(program: &str) -> io::Result<Option<String>> {
+    let output = match Command::new(program).arg("--version").output() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        output => output?,
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().map(String::from))
+}
+
+/// Percent in which counts of the same code may differ.
+const TOLERANCE: f64 = 3.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_beyond_the_tolerance_has_changed() {
+        let made = Made {
+            rustc: "rustc 1".into(),
+            libc: "ldd 1".into(),
+            valgrind: "valgrind-1".into(),
+            avx2: true,
+        };
+        let mut then = Record::new(made);
+        then.counts.insert("push".into(), 200.0);
+        let change = |count| then.change("push", count);
+        assert!(matches!(change(207.0), Change::More(_)));
+        assert!(matches!(change(205.0), Change::None(_)));
+        assert!(matches!(change(195.0), Change::None(_)));
+        assert!(matches!(change(193.0), Change::Fewer(_)));
+        assert_eq!(then.change("pop", 200.0), Change::New);
+        assert_eq!(change(250.0).to_string(), " +25.0 %  MORE");
+    }
+}

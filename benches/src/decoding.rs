@@ -1,0 +1,41 @@
+//! Owns the decoding of a stream as a shard does it: reads into one scratch, and
+//! the part of a read that was not consumed goes in front of the next.
+
+use core::hint::black_box;
+use std::io::Read;
+
+use stentor_core::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
+
+/// Decodes all of what a client sent, and says how many messages were in it.
+pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {
+    let limits = MessageLimits {
+        bytes: 1 << 20,
+        empty_fragments: 1,
+    };
+    let (mut conn, mut workspace) = (Connection::new(Role::Server), Workspace::default());
+    let (mut messages, mut held) = (0, 0);
+    while let Ok(n @ 1..) = stream.read(&mut scratch[held..]) {
+        let (mut at, end) = (0, held + n);
+        loop {
+            let step = conn.poll_event(&mut scratch[at..end], limits, &mut workspace);
+            let step = step.expect("well formed");
+            at += step.consumed;
+            match step.event {
+                Some(Event::Message {
+                    payload: Payload::Here(_),
+                    ..
+                }) => messages += 1,
+                Some(Event::Message { .. }) => {
+                    messages += 1;
+                    let message = workspace.take_message();
+                    workspace.give(black_box(message));
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        scratch.copy_within(at..end, 0);
+        held = end - at;
+    }
+    messages
+}

@@ -1,0 +1,88 @@
+//! Owns the proof that the memory budget holds: those who take nothing pay for
+//! it, those who read do not, and while it is used up nobody more is let in.
+
+use crate::raw::{Raw, frame, upgrade};
+use crate::server::Server;
+
+const BUDGET: u64 = 4 << 20;
+const CHARGED: &str = "stentor_memory_charged_bytes";
+const SHED: &str = "stentor_messages_dropped_total{reason=\"shed\"}";
+const CLOSED: &str = "stentor_connections_closed_total{cause=\"memory\"}";
+const REFUSED: &str = "stentor_handshakes_refused_total{cause=\"memory\"}";
+
+fn start() -> Server {
+    let bounds = "--queue-messages 100000 --queue-bytes 1GiB --max-message 4MiB";
+    let flags = format!("--shards 2 --memory-budget {BUDGET} --write-timeout 60s {bounds}");
+    Server::start(&flags)
+}
+
+#[test]
+fn those_who_take_nothing_pay_and_those_who_read_lose_nothing() {
+    let server = start();
+    let join = |mut raw: Raw| {
+        raw.say("join:A");
+        raw.expect("joined:A");
+        raw
+    };
+    let stuck: Vec<Raw> = (0..8).map(|_| join(Raw::open_narrow(&server))).collect();
+    let mut reader = join(Raw::open(&server));
+    let text = "x".repeat(10_000);
+    let mut metrics = server.metrics();
+    // What the kernel takes of it before it waits here is not known.
+    for n in 0.. {
+        assert!(n < 20_000, "nothing was dropped: {metrics}");
+        reader.say(&format!("msg:{n}:{text}"));
+        reader.expect(&format!("{n}:{text}"));
+        if n % 100 == 0 {
+            metrics = server.metrics();
+            assert!(metrics.get(CHARGED) <= BUDGET, "{metrics}");
+            if metrics.get(SHED) > 100 {
+                break;
+            }
+        }
+    }
+    assert_eq!(
+        metrics.get("ws_messages_dropped_total"),
+        0,
+        "queues have room"
+    );
+
+    // Both shards have a member that is stuck, so each is short of memory.
+    let mut late = Raw::connect(server.address());
+    late.send(&upgrade(&[]));
+    let answer = late.response();
+    assert!(answer.head.starts_with("HTTP/1.1 503 "), "{}", answer.head);
+    assert!(answer.head.contains("\r\nRetry-After: "), "{}", answer.head);
+    assert!(server.metrics().get(REFUSED) > 0);
+    reader.say("msg:still here");
+    reader.expect("still here");
+
+    drop(stuck);
+    server.await_metric("ws_send_queue_length", 0);
+    join(Raw::open(&server));
+}
+
+#[test]
+fn a_message_for_which_there_is_no_memory_ends_its_sender_only() {
+    let server = start();
+    let mut senders: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
+    let mut other = Raw::open(&server);
+    // All but the last byte, so that each of them is held: more than there is room for.
+    let whole = frame(2, &vec![0; 1_500_000]);
+    for sender in &mut senders {
+        sender.send_as_far_as_possible(&whole[..whole.len() - 1]);
+    }
+    let metrics = server.await_metrics("somebody is closed", |metrics| metrics.get(CLOSED) > 0);
+    assert!(metrics.get(CHARGED) <= BUDGET, "{metrics}");
+    other.say("hello");
+    other.expect("echo:hello");
+    let codes: Vec<Option<u16>> = senders
+        .iter_mut()
+        .take(4)
+        .map(|sender| {
+            sender.send_as_far_as_possible(&whole[whole.len() - 1..]);
+            sender.hear().expect("an answer").close_code()
+        })
+        .collect();
+    assert!(codes.contains(&Some(1_013)), "{codes:?}");
+}
