@@ -236,6 +236,32 @@ fn whoever_is_not_read_because_it_does_not_read_says_so() {
 }
 
 #[test]
+fn whoever_may_hand_out_no_more_tasks_waits_for_the_end_of_one() {
+    let config = Config::builder().task_credits(1);
+    let network = Network {
+        work_time: 1_000_000,
+        ..Network::smooth(1)
+    };
+    let mut sim = Sim::rooms(network, &config.build().expect("in range"));
+    let client = sim.connect(0);
+    for n in 0..3 {
+        sim.say(client, &format!("task:{n}"));
+    }
+    let awaits = |sim: &Sim<Rooms>| here(sim, client).awaits;
+    for _ in 0..1_000 {
+        if awaits(&sim) == [Awaited::Task] {
+            break;
+        }
+        sim.pass(Duration::from_micros(100));
+    }
+    assert_eq!(awaits(&sim), [Awaited::Task]);
+    assert_eq!(here(&sim, client).pause, Some(Pause::Awaits));
+    sim.settle();
+    assert_eq!(awaits(&sim), []);
+    assert_eq!(sim.take_texts(client).len(), 3);
+}
+
+#[test]
 fn requests_and_closing_handshakes_are_told_too() {
     let mut sim = Sim::rooms(narrow(), &config(1));
     let dialled = sim.dial(0);

@@ -192,7 +192,8 @@ fn whoever_has_gone_says_why() {
     for id in [&erring, &leaver] {
         gone(address, id);
     }
-    assert_eq!(gone(address, &slow_one)["dropped"]["refused"], 1);
+    // The message that closed it, and what it said to itself before.
+    assert!(number(&gone(address, &slow_one), "/dropped/refused") >= 1.0);
     assert!(number(&gone(address, &mute), "/open_seconds") >= 1.6);
     let all = json(address, "GET", "/gone");
     let all: HashSet<&str> = all["gone"]

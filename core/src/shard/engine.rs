@@ -279,6 +279,9 @@ impl<H: Handler> Engine<H> {
     /// Counts the frames that have left a connection's queue without being
     /// written, and gives them back.
     pub(super) fn count_gone(&mut self, at: u32) {
+        if self.gone.is_empty() {
+            return;
+        }
         let drops = self.ledger.drops(at);
         for (frame, fate) in self.gone.drain(..) {
             let of_all = &mut self.counts.delivery;
@@ -317,9 +320,7 @@ impl<H: Handler> Engine<H> {
             .expire(&mut self.nodes, &self.store, self.now, |frame| {
                 gone.push((frame, Fate::Expired));
             });
-        if !self.gone.is_empty() {
-            self.count_gone(at);
-        }
+        self.count_gone(at);
         let over = self.slots[at].queue.is_empty() && self.lane.owner() != Some(at);
         if over {
             self.transmitted(at, 0);

@@ -231,36 +231,28 @@ impl<H: Handler> Engine<H> {
         }
         let gone = gone.iter().map(|departure| departure.drops);
         let each = entries.values().map(|entry| entry.drops).chain(gone);
-        let [
-            mut refused,
-            mut evicted,
-            mut expired,
-            mut conflated,
-            mut shed,
-            mut discarded,
-        ] = [0; 6];
+        let mut sums = [0; 6];
         for drops in each {
-            refused += drops.refused;
-            evicted += drops.evicted;
-            expired += drops.expired;
-            conflated += drops.conflated;
-            shed += drops.shed;
-            discarded += drops.discarded;
+            let parts = [
+                drops.refused,
+                drops.evicted,
+                drops.expired,
+                drops.conflated,
+                drops.shed,
+                drops.discarded,
+            ];
+            sums = core::array::from_fn(|at| sums[at] + parts[at]);
         }
         let d = &self.counts.delivery;
-        assert_eq!(
-            [refused, evicted, expired, conflated, shed, discarded],
-            [
-                d.refused_full,
-                d.evicted,
-                d.expired,
-                d.conflated,
-                d.shed,
-                d.discarded
-            ],
-            "shard {}: dropped of each and in all",
-            self.id.0
-        );
+        let all = [
+            d.refused_full,
+            d.evicted,
+            d.expired,
+            d.conflated,
+            d.shed,
+            d.discarded,
+        ];
+        assert_eq!(sums, all, "shard {}: of each and in all", self.id.0);
     }
 }
 

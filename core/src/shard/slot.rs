@@ -145,3 +145,23 @@ impl<H: Handler> Slot<H> {
             .is_some_and(|pending| pending.wait.is_some() || !pending.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_subprotocol_is_known_by_its_place_and_one_without_is_not_named() {
+        let listed: Vec<String> = (0..300).map(|n| format!("v{n}")).collect();
+        let name = |agreed| Subprotocol::new(agreed, &listed).name(&listed);
+        assert_eq!(name(None), None);
+        assert_eq!(name(Some("v0")), Some(Some("v0")));
+        assert_eq!(name(Some("v253")), Some(Some("v253")));
+        for unnamed in ["v254", "v299", "other"] {
+            assert_eq!(name(Some(unnamed)), Some(None), "{unnamed}");
+        }
+    }
+}
