@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use stentor_cli::Hang;
 use stentor_cli::drain::{Drain, Milestone};
-use stentor_core::{Handler, Stats};
+use stentor_core::{Gate, Handler, Stats};
 
 use crate::primitive::thread::JoinHandle;
 use crate::station::{Post, Stations};
@@ -30,14 +30,19 @@ impl Hurry {
 }
 
 /// Drains every shard. Waits for the lock of none: whose application hangs keeps it.
-pub(crate) fn drain<H: Handler>(stations: &Stations<H>, patience: Duration, hurry: &Hurry) {
+pub(crate) fn drain<H: Handler>(
+    stations: &Stations<H>,
+    gate: &Gate,
+    patience: Duration,
+    hurry: &Hurry,
+) {
     let mut stages = Drain::new(Instant::now(), patience);
     while let Some(stage) = stages.next(Instant::now()) {
         for at in stations.shards() {
             stations.post(at, Post::Order(stage.order));
         }
         let done = || match stage.until {
-            Milestone::Quiet => stations.all(|shard| shard.is_quiet()),
+            Milestone::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),
             Milestone::Empty => stations.all(|shard| shard.is_empty()),
         };
         while !done() && Instant::now() < stage.deadline {

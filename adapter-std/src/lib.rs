@@ -72,7 +72,9 @@ mod links;
 #[cfg(test)]
 mod models;
 mod primitive;
+mod reach;
 mod reader;
+mod remote;
 mod room;
 mod scrape;
 mod sending;
@@ -85,6 +87,7 @@ mod workers;
 mod writer;
 
 pub use drain::Hurry;
+pub use remote::Remote;
 pub use server::Server;
 pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

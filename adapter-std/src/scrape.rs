@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use stentor_cli::Settings;
 use stentor_cli::metrics::Survey;
-use stentor_core::{ConnId, Handler, ShardId};
+use stentor_core::{ConnId, Gate, Handler, ShardId};
 
 use crate::station::{Post, Stations};
 
@@ -28,6 +28,7 @@ pub(crate) fn run<H: Handler>(
     scrapes: &Receiver<Option<Scrape>>,
     settings: &Settings,
     stations: &Stations<H>,
+    gate: &Gate,
 ) {
     let mut survey = Survey::new(settings);
     while let Ok(Some(first)) = scrapes.recv() {
@@ -41,7 +42,12 @@ pub(crate) fn run<H: Handler>(
         }
         ask(stations, &mut survey);
         let text: Arc<str> = survey
-            .page(settings, stations.pool.desk.stats(), &stations.census)
+            .page(
+                settings,
+                stations.pool.desk.stats(),
+                gate.stats(),
+                &stations.census,
+            )
             .into();
         for scrape in waiting {
             stations.post(scrape.id.shard(), Post::Metrics(scrape, text.clone()));

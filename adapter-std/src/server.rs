@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use stentor_admin::Admin;
 use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
@@ -14,16 +15,19 @@ use tracing::{error, info};
 use crate::crew::{Crew, start, start_workers};
 use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
+use crate::remote::{Outside, Remote};
 use crate::station::Stations;
 use crate::workers::{self, Pool, Work};
-use crate::{acceptor, room, scrape};
+use crate::{acceptor, reach, room, scrape};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    admin: Option<Admin>,
     hurry: Hurry,
+    outside: Arc<Outside>,
 }
 
 /// Why a server ends.
@@ -41,10 +45,13 @@ impl Server {
     /// and another of them can.
     pub fn bind(mut settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
+        let admin = Admin::open(&settings)?;
         settings.max_connections = room::limit(&settings);
         Ok(Self {
+            outside: Arc::new(Outside::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
+            admin,
             hurry: Hurry::default(),
         })
     }
@@ -57,10 +64,24 @@ impl Server {
         listen::addresses(&self.listeners)
     }
 
+    /// Where its admin pages are, if anywhere.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(Admin::address).transpose()
+    }
+
     /// What cuts a drain short, for whoever is told twice to end the server.
     #[must_use]
     pub fn hurry(&self) -> Hurry {
         self.hurry.clone()
+    }
+
+    /// Speaks to its connections from any thread, as long as it serves.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.outside.remote()
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
@@ -87,7 +108,9 @@ impl Server {
         let Self {
             settings,
             listeners,
+            admin,
             hurry,
+            outside,
         } = self;
         let (scrapes, requests) = channel();
         let stations = Arc::new(Stations::new(
@@ -110,10 +133,13 @@ impl Server {
             queue = settings.worker_queue,
             "worker pool started"
         );
-        let scraped = (settings.clone(), stations.clone());
+        let scraped = (settings.clone(), stations.clone(), outside.clone());
         crew.start("scrape", move || {
-            scrape::run(&requests, &scraped.0, &scraped.1);
+            scrape::run(&requests, &scraped.0, &scraped.1, &scraped.2.gate);
         })?;
+        // Until the drain is over: that is when questions are asked.
+        let reach = Arc::new(reach::Server(stations.clone()));
+        let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
 
         let (end, ended) = channel();
         let told = end.clone();
@@ -123,6 +149,7 @@ impl Server {
             let _ = told.send(Cause::Told);
         })?;
         listen::announce(&listeners)?;
+        outside.begin(&stations);
         let (stop, stopped) = UnixStream::pair()?;
         let accepting = stations.clone();
         let acceptor = start("acceptor", move || {
@@ -149,7 +176,9 @@ impl Server {
         // One that has panicked has said so.
         let failed = failed || stopped && acceptor.join().is_err();
         stations.pool.hasten();
-        drain(&stations, settings.drain, &hurry);
+        outside.gate.end();
+        drain(&stations, &outside.gate, settings.drain, &hurry);
+        drop(admin);
         stations.pool.drain();
         wait_for_threads(&stations);
         let until = Instant::now() + Hang::GRACE;

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 
+use stentor_admin::{Answer, Question};
 use stentor_cli::drain::Order;
 use stentor_cli::metrics::CONTENT_TYPE;
 use stentor_cli::{Calls, Census, Journal, Turns};
@@ -220,6 +221,12 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     pub(crate) fn try_stats(&self, at: ShardId) -> Option<(Stats, Turns)> {
         let inside = self.stations[at.index()].try_lock()?;
         Some((inside.shard.stats(), inside.turns))
+    }
+
+    /// What a shard answers; `None` if somebody has its lock just now.
+    pub(crate) fn try_ask(&self, at: ShardId, question: &Question) -> Option<Answer> {
+        let inside = self.stations[at.index()].try_lock()?;
+        Some(question.put(self.clock.now(), &inside.shard))
     }
 
     /// Whether something holds of every shard; not if somebody has the lock of one just now.

@@ -1,6 +1,7 @@
 //! Owns the ways into the threads of the shards: a mailbox and a wake-up each.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::TcpStream;
@@ -10,6 +11,8 @@ use stentor_core::{
 };
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+
+use crate::reach::Inquiry;
 
 /// What can be handed to a shard's thread.
 pub(crate) enum Post<H: Handler> {
@@ -24,6 +27,7 @@ pub(crate) enum Post<H: Handler> {
     },
     /// A request for what the shard has counted.
     Stats(UnboundedSender<(ShardId, Stats, Turns)>),
+    Inquiry(Inquiry),
     Drain,
     Close(CloseCode),
     Abort,
@@ -41,6 +45,8 @@ pub(crate) struct Doors<H: Handler> {
 struct Door<H: Handler> {
     mailbox: Mailbox<Post<H>>,
     wake: Notify,
+    /// One more for each question of an admin page that waits here.
+    asked: Arc<()>,
     quiet: AtomicBool,
     empty: AtomicBool,
 }
@@ -50,6 +56,7 @@ impl<H: Handler> Doors<H> {
         let door = |_| Door {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
+            asked: Arc::new(()),
             quiet: AtomicBool::new(false),
             empty: AtomicBool::new(false),
         };
@@ -88,6 +95,13 @@ impl<H: Handler> Doors<H> {
         }
     }
 
+    /// Whether a shard may be asked something, rather than that questions pile up at one that
+    /// hangs: what is to be kept as long as the question waits.
+    pub(crate) fn may_ask(&self, shard: ShardId) -> Option<Arc<()>> {
+        let asked = &self.doors[shard.index()].asked;
+        (Arc::strong_count(asked) <= MOST_ASKED).then(|| asked.clone())
+    }
+
     /// Takes what was handed in.
     pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<Post<H>>) {
         self.doors[shard.index()].mailbox.drain_into(inbox);
@@ -118,5 +132,32 @@ impl<H: Handler> Doors<H> {
         self.doors
             .iter()
             .all(|door| door.empty.load(Ordering::Acquire))
+    }
+}
+
+/// Questions of admin pages that wait at a shard; twice as many as can be asked at a time.
+const MOST_ASKED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use stentor_cli::Settings;
+    use stentor_core::Echo;
+
+    use super::*;
+
+    #[test]
+    fn only_so_many_questions_wait_at_a_shard() {
+        let settings = Settings::parse(["stentor", "--shards=2"], |_| None, |_| unreachable!());
+        let census = Census::new(&settings.expect("valid"));
+        let doors = Doors::<Echo>::new(census);
+        let mut waiting: Vec<_> = std::iter::from_fn(|| doors.may_ask(ShardId(1))).collect();
+        assert_eq!(waiting.len(), MOST_ASKED);
+        assert!(
+            doors.may_ask(ShardId(0)).is_some(),
+            "another's do not count"
+        );
+        waiting.pop();
+        waiting.extend(doors.may_ask(ShardId(1)));
+        assert_eq!(waiting.len(), MOST_ASKED);
     }
 }

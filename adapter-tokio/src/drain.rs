@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::door::{Doors, Post};
+use crate::remote::Outside;
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
@@ -23,7 +24,12 @@ impl Hurry {
 }
 
 /// Drains every shard, and ends it.
-pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration, hurry: &Hurry) {
+pub(crate) async fn drain<H: Handler>(
+    doors: &Doors<H>,
+    outside: &Outside,
+    patience: Duration,
+    hurry: &Hurry,
+) {
     let mut stages = Drain::new(Instant::now().into(), patience);
     while let Some(stage) = stages.next(Instant::now().into()) {
         doors.post_to_all(|| match stage.order {
@@ -31,22 +37,28 @@ pub(crate) async fn drain<H: Handler>(doors: &Doors<H>, patience: Duration, hurr
             Order::Close(code) => Post::Close(code),
             Order::Abort => Post::Abort,
         });
-        let done = match stage.until {
-            Milestone::Quiet => Doors::all_quiet,
-            Milestone::Empty => Doors::all_empty,
+        let done = || match stage.until {
+            Milestone::Quiet => outside.gate.is_idle() && doors.all_quiet(),
+            Milestone::Empty => doors.all_empty(),
+        };
+        let changed = async || {
+            tokio::select! {
+                () = doors.changed.notified() => {}
+                () = outside.over() => {}
+            }
         };
         tokio::select! {
             biased;
-            () = wait(doors, done, stage.deadline.into()) => {}
+            () = wait(done, changed, stage.deadline.into()) => {}
             () = hurry.0.notified() => stages.hurry(Instant::now().into()),
         }
     }
     doors.post_to_all(|| Post::End);
 }
 
-async fn wait<H: Handler>(doors: &Doors<H>, done: fn(&Doors<H>) -> bool, until: Instant) {
-    while !done(doors) {
-        if timeout_at(until, doors.changed.notified()).await.is_err() {
+async fn wait(done: impl Fn() -> bool, changed: impl AsyncFn(), until: Instant) {
+    while !done() {
+        if timeout_at(until, changed()).await.is_err() {
             return;
         }
     }

@@ -16,6 +16,7 @@ use tracing::{error, info};
 
 use crate::door::{Doors, Post};
 use crate::links::Links;
+use crate::reach::Inquiry;
 use crate::readiness;
 use crate::scrape::Scrape;
 use crate::workers::Pool;
@@ -347,6 +348,12 @@ impl<H: Handler> Driver<H> {
             Post::Stats(reply) => {
                 // Whoever asked may have given up waiting.
                 let _ = reply.send((self.id, self.shard.stats(), self.turns));
+            }
+            Post::Inquiry(Inquiry {
+                question, reply, ..
+            }) => {
+                // Whoever asked may have given up waiting.
+                let _ = reply.send((self.id, question.put(self.now, &self.shard)));
             }
             Post::Drain => {
                 self.draining = true;

@@ -65,12 +65,15 @@ mod door;
 mod drain;
 mod driver;
 mod links;
+mod reach;
 mod readiness;
+mod remote;
 mod scrape;
 mod server;
 mod workers;
 
 pub use drain::Hurry;
+pub use remote::Remote;
 pub use server::Server;
 pub use stentor_cli::{Hang, Report};
 pub use workers::Work;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
 use crate::door::{Doors, Post};
+use crate::remote::Outside;
 use crate::workers::Pool;
 
 /// A request for the metrics. A connection asks once, so these are bounded by
@@ -28,12 +29,14 @@ pub(crate) async fn serve<H: Handler + 'static>(
     settings: Arc<Settings>,
     doors: Arc<Doors<H>>,
     pool: Arc<Pool<H>>,
+    outside: Arc<Outside>,
 ) {
     let mut waiting = Vec::new();
     let mut survey = Survey::new(&settings);
     while scrapes.recv_many(&mut waiting, usize::MAX).await > 0 {
         ask(&doors, &mut survey).await;
-        let text = survey.page(&settings, pool.desk.stats(), &doors.census);
+        let (dispatch, remote) = (pool.desk.stats(), outside.gate.stats());
+        let text = survey.page(&settings, dispatch, remote, &doors.census);
         for Scrape { id, head_only } in waiting.drain(..) {
             let text = text.clone();
             let answer = Post::Metrics {

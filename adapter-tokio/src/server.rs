@@ -9,6 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
+use stentor_admin::Admin;
 use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
@@ -21,15 +22,18 @@ use crate::acceptor;
 use crate::door::{Doors, Post};
 use crate::drain::{Hurry, drain};
 use crate::driver::{Driver, Surroundings};
-use crate::scrape;
+use crate::remote::{Outside, Remote};
 use crate::workers::{self, Pool, Work};
+use crate::{reach, scrape};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
+    admin: Option<Admin>,
     hurry: Hurry,
+    outside: Arc<Outside>,
 }
 
 impl Server {
@@ -40,9 +44,12 @@ impl Server {
     /// and another of them can.
     pub fn bind(settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
+        let admin = Admin::open(&settings)?;
         Ok(Self {
+            outside: Arc::new(Outside::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
+            admin,
             hurry: Hurry::default(),
         })
     }
@@ -55,10 +62,24 @@ impl Server {
         listen::addresses(&self.listeners)
     }
 
+    /// Where its admin pages are, if anywhere.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(Admin::address).transpose()
+    }
+
     /// What cuts a drain short, for whoever is told twice to end the server.
     #[must_use]
     pub fn hurry(&self) -> Hurry {
         self.hurry.clone()
+    }
+
+    /// Speaks to its connections from anywhere, as long as it serves.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.outside.remote()
     }
 
     /// Serves until `shutdown` is over, then drains for as long as the settings
@@ -83,7 +104,9 @@ impl Server {
         let Self {
             settings,
             listeners,
+            admin,
             hurry,
+            outside,
         } = self;
         let doors = Arc::new(Doors::new(Census::new(&settings)));
         let pool = Arc::new(Pool::new(&settings));
@@ -107,6 +130,12 @@ impl Server {
         }
         let mut running: Vec<ShardId> = doors.shards().collect();
         let workers = start_workers(&settings, &pool, &doors, work)?;
+        let reach = Arc::new(reach::Server {
+            doors: doors.clone(),
+            pool: pool.clone(),
+        });
+        // Until the drain is over: that is when questions are asked.
+        let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
         let main = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -116,7 +145,14 @@ impl Server {
             let told = poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready()));
             let is_over = told.await;
             listen::announce(&listeners)?;
-            let scraper = scrape::serve(requests, settings.clone(), doors.clone(), pool.clone());
+            outside.begin(&doors);
+            let scraper = scrape::serve(
+                requests,
+                settings.clone(),
+                doors.clone(),
+                pool.clone(),
+                outside.clone(),
+            );
             let scraper = tokio::spawn(scraper);
             // Not where the workers are: what they do may keep that busy.
             let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
@@ -143,7 +179,8 @@ impl Server {
             info!("shutdown: stopping server and worker pool...");
             acceptors.shutdown().await;
             pool.hasten();
-            drain(&doors, settings.drain, &hurry).await;
+            outside.gate.end();
+            drain(&doors, &outside, settings.drain, &hurry).await;
             pool.drain();
             scraper.abort();
             watcher.abort();
@@ -158,6 +195,7 @@ impl Server {
             let _ = timeout(Hang::GRACE, all_end).await;
             io::Result::Ok((failed, running))
         });
+        drop(admin);
         pool.desk.abandon();
         workers.shutdown_background();
         let (failed, hanging) = served?;

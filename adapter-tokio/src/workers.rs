@@ -71,7 +71,7 @@ impl<H: Handler> Pool<H> {
         self.wakes.add_permits(self.desk.workers().len());
     }
 
-    fn call(&self, calls: Calls) {
+    pub(crate) fn call(&self, calls: Calls) {
         if calls.workers > 0 {
             self.wakes.add_permits(calls.workers);
         }

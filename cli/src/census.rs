@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use stentor_core::{Admission, ShardId};
 
 use crate::Settings;
+use crate::admin::Answered;
 use crate::metrics::Snapshot;
 
 /// How many sockets each shard has, and how many were turned away. One per server; the limit is
@@ -17,6 +18,7 @@ pub struct Census {
     full: AtomicU64,
     accept_errors: AtomicU64,
     restarts: AtomicU64,
+    admin: Answered,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ impl Census {
             full: AtomicU64::new(0),
             accept_errors: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
+            admin: Answered::default(),
         }
     }
 
@@ -111,11 +114,17 @@ impl Census {
         self.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A request for an admin page was answered with this status.
+    pub fn count_admin(&self, status: u16) {
+        self.admin.count(status);
+    }
+
     /// Enters what was counted here.
     pub fn fill(&self, snapshot: &mut Snapshot<'_>) {
         snapshot.refused_full = self.full.load(Ordering::Relaxed);
         snapshot.accept_errors = self.accept_errors.load(Ordering::Relaxed);
         snapshot.shard_restarts = self.restarts.load(Ordering::Relaxed);
+        snapshot.admin = self.admin.counts();
     }
 }
 

@@ -12,7 +12,7 @@ use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{
     AttemptEnd, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler, Job, Lost,
-    Refusal, Settled, TaskEnd, TaskOptions, Timestamp, WorkerId,
+    Refusal, Settled, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
 };
 use tracing::{debug, error, warn};
 
@@ -160,11 +160,13 @@ impl<T: Clone> Desk<T> {
         (calls, end)
     }
 
-    /// What is known of the tasks that failed for good and are kept, the oldest first.
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+    /// What is known of the tasks that failed for good and are kept, the oldest first, but of no
+    /// more than `most`; and how many there are.
+    pub fn dead_letters(&self, most: usize) -> (Vec<DeadLetter>, usize) {
         let roster = self.roster();
         let letters = roster.dispatcher.dead_letters();
-        letters.map(|(letter, _)| *letter).collect()
+        let all = letters.len();
+        (letters.take(most).map(|(letter, _)| *letter).collect(), all)
     }
 
     /// Submits one of them again; none if it is not there. Whoever asked for it was told that it
@@ -193,6 +195,11 @@ impl<T: Clone> Desk<T> {
         let taken = self.roster().dispatcher.take_dead_letter(id);
         // Outside the lock: it is an application's.
         taken.is_some()
+    }
+
+    /// The tasks of a connection that have not ended.
+    pub fn tasks_of(&self, conn: ConnId) -> TaskCounts {
+        self.roster().dispatcher.tasks_of(conn)
     }
 
     /// What was counted.
@@ -381,8 +388,8 @@ mod tests {
             let cause = FailureCause::Failed;
             assert!(matches!(end, Some(TaskEnd::Failed { cause: of, attempts: 1 }) if of == cause));
         }
-        let letters = desk.dead_letters();
-        assert_eq!(letters.len(), 3);
+        let (letters, all) = desk.dead_letters(2);
+        assert_eq!((letters.len(), all), (2, 3));
         assert_eq!(desk.resubmit(letters[1].id), Ok(Some(NOBODY)));
         assert_eq!(desk.resubmit(letters[1].id), Ok(None));
         assert!(desk.discard(letters[0].id) && !desk.discard(letters[0].id));
@@ -392,6 +399,6 @@ mod tests {
             let (_, end) = desk.finish::<App>(WORKER, conn, Attempt::Ended(Ok(task)));
             assert!(end.is_none());
         }
-        assert!(desk.dead_letters().is_empty());
+        assert_eq!(desk.dead_letters(2), (Vec::new(), 0));
     }
 }

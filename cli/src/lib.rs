@@ -1,12 +1,15 @@
 //! What the server binaries share and the core must not know.
 //!
 //! This crate owns the [`Settings`] (flags, environment, file), the set-up of the [`log`], the
-//! budget of file [`descriptors`], the text of the [`metrics`], and what every adapter does alike:
+//! budget of file [`descriptors`], the text of the [`metrics`] and of the [`admin`] pages, and what
+//! every adapter does alike:
 //! how it [`listen`]s, which shard gets a socket ([`Census`]), what a log says ([`Journal`]), how
-//! tasks are handed out ([`Desk`]), the order of a shutdown ([`drain`]). It keeps no socket, has no
-//! runtime and no thread, and it leaves every limit of the core to [`stentor_core::Config`].
+//! tasks are handed out ([`Desk`]), how what is said from outside reaches a shard ([`Line`]), the
+//! order of a shutdown ([`drain`]). It keeps no socket, has no runtime and no thread, and it leaves
+//! every limit of the core to [`stentor_core::Config`].
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod census;
 mod clock;
 pub mod descriptors;
@@ -14,6 +17,7 @@ mod desk;
 pub mod drain;
 mod hang;
 mod journal;
+mod line;
 pub mod listen;
 pub mod log;
 pub mod metrics;
@@ -28,6 +32,7 @@ pub use clock::Clock;
 pub use desk::{Attempt, Calls, Desk, Due, Next, Roster};
 pub use hang::Hang;
 pub use journal::{Journal, LimitJournal};
+pub use line::{Bell, Line, Shards};
 pub use program::program;
 pub use report::Report;
 pub use settings::{HandlerKind, LogFormat, Settings, SettingsError, Source};

@@ -19,6 +19,24 @@ pub fn open(settings: &Settings) -> io::Result<Vec<TcpListener>> {
     open_all(settings, |address| open_one(address, settings))
 }
 
+/// Opens the address of the admin pages, if there is one; accepting does not block. Warns where
+/// strangers might come.
+///
+/// # Errors
+/// What the operating system says of the address.
+pub fn open_admin(settings: &Settings) -> io::Result<Option<TcpListener>> {
+    let Some(address) = settings.admin_listen else {
+        return Ok(None);
+    };
+    if !address.ip().to_canonical().is_loopback() {
+        warn!(%address, "whoever reaches the admin pages may use them");
+    }
+    let opened = open_one(address, settings);
+    opened
+        .map(Some)
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+}
+
 /// The addresses of listeners.
 ///
 /// # Errors

@@ -87,7 +87,8 @@ fn stats_setters() -> Setters<Stats> {
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         rooms.rooms, rooms.members, rooms.published, rooms.encoded, rooms.copied, rooms.offered, rooms.letters,
-        rooms.abandoned, rooms.credit_waits, rooms.home_waits,
+        rooms.abandoned, rooms.credit_waits, rooms.home_waits, rooms.joins_refused,
+        direct.sent, direct.offered, direct.undeliverable,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
         links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups,
         waiting.home, waiting.credit, waiting.queue, waiting.task,
@@ -128,6 +129,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         received,
         sent,
         rooms,
+        direct,
         links,
         waiting,
         deflate,
@@ -141,6 +143,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         ("received", format!("{received:?}")),
         ("sent", format!("{sent:?}")),
         ("rooms", format!("{rooms:?}")),
+        ("direct", format!("{direct:?}")),
         ("links", format!("{links:?}")),
         ("waiting", format!("{waiting:?}")),
         ("deflate", format!("{deflate:?}")),
@@ -168,6 +171,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         "received",
         "sent",
         "rooms",
+        "direct",
         "links",
         "waiting",
         "deflate",
@@ -178,7 +182,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         assert!(top.contains(&format!("{group}: ")));
     }
     let groups = top.matches(": ").count() - setters.len();
-    assert_eq!(groups, 11, "a group of counters that nobody shows");
+    assert_eq!(groups, 12, "a group of counters that nobody shows");
 
     let before = render(&[Stats::default()], DispatchStats::default());
     for (path, set) in setters {
@@ -318,7 +322,10 @@ fn what_the_adapter_counts_is_on_the_page() {
     snapshot.refused_full = 1;
     snapshot.accept_errors = 2;
     snapshot.shard_restarts = 3;
-    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 3);
+    snapshot.remote.given = 4;
+    snapshot.remote.full = 5;
+    snapshot.remote.under_way = 6;
+    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 6);
 }
 
 #[test]

@@ -112,10 +112,13 @@ limits! {
     starvation_wait: time = Duration::from_secs(1), Duration::from_millis(1), HOUR;
     /// Roughly how many bytes are handed to one write; a longer frame still goes out whole.
     write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
-    /// Publications that one shard may have under way to another.
+    /// Rooms that one connection may be in; one more is refused, and the application is told.
+    rooms_per_connection: count = 64, 1, KIB;
+    /// Commands from outside the shards that may be under way.
+    remote_commands: count = 1_024, 1, 1 << 20;
+    /// Publications, and messages to one connection, that one shard may have under way to another.
     credit_messages: count = 256, 1, 1 << 20;
-    /// Bytes of publications that one shard may have under way to another; with none under way,
-    /// one of any size may go.
+    /// Bytes of them; with none under way, one of any size may go.
     credit_bytes: bytes = 4 * MIB, 128, GIB;
     /// The level of compression: 1 is the fastest, 9 the smallest.
     compression_level: count = 6, 1, 9;
@@ -160,6 +163,9 @@ limits! {
     task_timeout: time = Duration::from_secs(30), MS_10, DAY;
     /// Tasks that are kept when they have failed for good; the oldest makes room for one more.
     dead_letters: count = 1_024, 0, 1 << 20;
+    /// Connections of which it is remembered, for a while, why they ended; a shard. The oldest
+    /// makes room for one more.
+    gone_connections: count = 1_024, 0, 1 << 20;
 }
 
 impl Config {

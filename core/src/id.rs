@@ -2,6 +2,7 @@
 //! small, `Copy` and means nothing outside the process.
 
 use core::fmt;
+use core::str::FromStr;
 
 /// One shard: the messaging machine of one CPU core. Counted from zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -66,8 +67,75 @@ impl fmt::Debug for ConnId {
     }
 }
 
+impl FromStr for ConnId {
+    type Err = NotAConnId;
+
+    /// Reads what [`Display`](fmt::Display) writes. A name that nobody has is read too.
+    fn from_str(text: &str) -> Result<Self, NotAConnId> {
+        let (shard, rest) = text.split_once('.').ok_or(NotAConnId)?;
+        let (slot, generation) = rest.split_once('#').ok_or(NotAConnId)?;
+        let shard = number(shard)?.try_into().map_err(|_| NotAConnId)?;
+        Ok(Self::new(
+            ShardId(shard),
+            number(slot)?,
+            number(generation)?,
+        ))
+    }
+}
+
+fn number(digits: &str) -> Result<u32, NotAConnId> {
+    // A sign would be taken for a part of the number.
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        digits.parse().map_err(|_| NotAConnId)
+    } else {
+        Err(NotAConnId)
+    }
+}
+
+/// A text that names no connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotAConnId;
+
+impl fmt::Display for NotAConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a connection is named like 0.12#3: shard, slot and generation")
+    }
+}
+
+impl core::error::Error for NotAConnId {}
+
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_name_reads_back_and_nothing_else_is_one() {
+        for id in [
+            ConnId::new(ShardId(0), 0, 0),
+            ConnId::new(ShardId(u16::MAX), u32::MAX, u32::MAX),
+        ] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        for text in [
+            "",
+            "0",
+            "0.1",
+            "0#1",
+            "0.1#",
+            ".1#2",
+            "0.1#2 ",
+            "+0.1#2",
+            "65536.1#2",
+        ] {
+            assert_eq!(text.parse::<ConnId>(), Err(NotAConnId), "{text:?}");
+        }
     }
 }

@@ -10,6 +10,9 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
+//! Threads of the application that are outside all shards speak through a [`Remote`], which an
+//! adapter makes of a [`Gate`] and a [`Carrier`] of its own.
+//!
 //! The other end is [`client::Client`], which needs none of the others.
 //!
 //! A server is a number of shards, one dispatcher, and an adapter. The same inputs
@@ -73,7 +76,7 @@ pub mod wire;
 pub use config::{Config, ConfigBuilder, Origins, Range};
 pub use dispatch::{
     Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
-    Refused, Settled, Submitted, TaskOptions, TaskOrder,
+    Refused, Settled, Submitted, TaskCounts, TaskOptions, TaskOrder,
 };
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;
@@ -81,12 +84,16 @@ pub use handler::{
     Context, Echo, Handler, Message, Outcome, Outside, Overflow, RoomOutcome, RoomTask, Rooms,
     Subprotocol, TaskEnd, Verdict,
 };
-pub use id::{ConnId, ShardId, WorkerId};
+pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{Qos, WhenFull};
-pub use shard::{Admission, Event, Letter, Output, Reason, SLOT_BYTES, Shard};
+pub use shard::{
+    Admission, Awaited, Carrier, Departure, Depth, Drops, Ending, Event, Explained, Explanation,
+    Filter, Gate, Letter, Order, Output, Overview, Pause, Place, Reason, Remote, RemoteError,
+    RemoteStats, SLOT_BYTES, Shard, Stage, Timer,
+};
 pub use stats::{
-    CloseCause, Deflation, Delivery, DispatchStats, Fates, Latencies, Links, Priorities, Received,
-    RoomStats, Sent, Stats, Waiting,
+    CloseCause, Deflation, Delivery, Direct, DispatchStats, Fates, Latencies, Links, Priorities,
+    Received, RoomStats, Sent, Stats, Waiting,
 };
 pub use sync::Parcel;
 #[cfg(feature = "std")]

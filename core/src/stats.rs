@@ -102,7 +102,8 @@ stats! {
         rooms,
         /// Memberships on this shard (a gauge).
         members,
-        /// Publications of connections on this shard.
+        /// Publications of connections on this shard, and from outside to rooms that have
+        /// their home here.
         published,
         /// Publications encoded, once each at the room's home.
         encoded,
@@ -110,7 +111,8 @@ stats! {
         copied,
         /// Members offered a publication.
         offered,
-        /// Publications that still waited for credits when their connection ended.
+        /// Publications, and messages to one connection, that still waited for credits when
+        /// their connection ended.
         abandoned,
         /// Letters posted to other shards.
         letters,
@@ -118,6 +120,21 @@ stats! {
         credit_waits,
         /// Times a connection had to wait for a room's home on another shard.
         home_waits,
+        /// Joins refused because the connection was in as many rooms as it may be.
+        joins_refused,
+    }
+}
+
+stats! {
+    /// Messages to one connection by its name. Once nothing is under way any more,
+    /// `sent = offered + undeliverable` over all shards, unless one has failed.
+    Direct {
+        /// Such messages of connections on this shard, and those from outside to them.
+        sent,
+        /// Those that have come to a connection on this shard and were offered to its queue.
+        offered,
+        /// Those that have come for a connection that had ended.
+        undeliverable,
     }
 }
 
@@ -203,6 +220,8 @@ pub struct Stats {
     pub sent: Sent,
     /// Rooms, and what passed through them.
     pub rooms: RoomStats,
+    /// Messages to one connection by its name.
+    pub direct: Direct,
     /// Connections, timers, and memory.
     pub links: Links,
     /// Connections that wait.
@@ -224,6 +243,7 @@ impl core::ops::AddAssign<&Self> for Stats {
         self.received += other.received;
         self.sent += other.sent;
         self.rooms += other.rooms;
+        self.direct += other.direct;
         self.links += other.links;
         self.waiting += other.waiting;
         self.deflate += other.deflate;

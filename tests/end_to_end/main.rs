@@ -5,6 +5,7 @@
 //! How the process is run is in `process`, and what is asked of it in `server`; who speaks to it in `guest` (a client
 //! of another make) and `raw` (bytes, well-formed or not).
 
+mod admin;
 mod churn;
 mod compression;
 mod crowd;

@@ -10,7 +10,7 @@ use crate::process::{POLL, SOON};
 use crate::raw::{CLOSE, Raw};
 use crate::server::{Metrics, Server};
 
-fn joined(mut raw: Raw, room: &str) -> Raw {
+pub(crate) fn joined(mut raw: Raw, room: &str) -> Raw {
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
     raw

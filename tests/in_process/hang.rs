@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -90,6 +90,30 @@ fn page(mut socket: &TcpStream) -> String {
     page
 }
 
+/// What an admin page says; it must be there in time.
+fn admin(address: SocketAddr, path: &str) -> (bool, String) {
+    let mut socket = TcpStream::connect(address).expect("it listens");
+    socket.set_read_timeout(Some(LONG)).expect("an option");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    socket.write_all(request.as_bytes()).expect("taken");
+    let page = page(&socket);
+    let body = page.split_once("\r\n\r\n").expect("a head").1;
+    (page.starts_with("HTTP/1.1 200 "), body.into())
+}
+
+/// The list of connections names these as shards that do not answer, and only the others' sockets.
+fn assert_listed(address: SocketAddr, silent: &[u16]) {
+    let (is_ok, page) = admin(address, "/connections");
+    let page: serde_json::Value = serde_json::from_str(&page).expect("JSON");
+    assert!(
+        is_ok && page["silent_shards"] == serde_json::json!(silent),
+        "{page}"
+    );
+    let shard = |one: &serde_json::Value| one["shard"].as_u64().expect("a number") as u16;
+    let mut listed = page["connections"].as_array().expect("a list").iter();
+    assert!(listed.all(|one| !silent.contains(&shard(one))), "{page}");
+}
+
 fn assert_silent(page: &str, silent: [u8; 3]) {
     for (shard, silent) in silent.into_iter().enumerate() {
         let line = format!("\nstentor_shard_silent{{shard=\"{shard}\"}} {silent}\n");
@@ -103,12 +127,17 @@ fn assert_silent(page: &str, silent: [u8; 3]) {
 fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
     let gate = Arc::new(Gate::default());
     let to_pass = gate.clone();
-    let flags = ["--shards=3", "--handshake-timeout=60s"];
+    let flags = [
+        "--shards=3",
+        "--handshake-timeout=60s",
+        "--admin-listen=127.0.0.1:0",
+    ];
     let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
+    let admin_pages = server.addresses[1];
     // Two on each shard: they go round.
     let sockets: Vec<TcpStream> = (0..6)
         .map(|_| {
-            let socket = TcpStream::connect(server.address).expect("it listens");
+            let socket = TcpStream::connect(server.addresses[0]).expect("it listens");
             socket.set_read_timeout(Some(LONG)).expect("an option");
             socket
         })
@@ -116,7 +145,7 @@ fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
     let [first, second, free, on_first, on_second, also_free] = &sockets[..] else {
         unreachable!("six")
     };
-    let url = format!("ws://{}/ws", server.address);
+    let url = format!("ws://{}/ws", server.addresses[0]);
     let upgrade = |socket| client(&url, socket).expect("an upgrade").0;
     let (mut first, mut second) = (upgrade(first), upgrade(second));
     ask(free);
@@ -132,12 +161,20 @@ fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
     gate.wait(|state| state.waiting == 2);
     ask(also_free);
     assert_silent(&page(also_free), [1, 1, 0]);
+    assert_listed(admin_pages, &[0, 1]);
+    let (is_ok, text) = admin(admin_pages, "/connections/1.0%230");
+    assert_eq!(
+        (is_ok, &*text),
+        (false, "shard 1 does not answer within 2s\n")
+    );
 
     gate.change(|state| state.open = true);
     assert_silent(&page(on_first), [0, 1, 0]);
     for socket in [&mut first, &mut second] {
         assert_eq!(socket.read().expect("an answer"), Message::text("passed"));
     }
+    assert_listed(admin_pages, &[]);
+    assert!(admin(admin_pages, "/connections/1.0%230").0);
     ask(on_second);
     assert_silent(&page(on_second), [0, 0, 0]);
     drop(sockets);
@@ -151,11 +188,11 @@ fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
     let flags = ["--shards=2", "--drain=1s", "--handshake-timeout=60s"];
     let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
     let open = || {
-        let socket = TcpStream::connect(server.address).expect("it listens");
+        let socket = TcpStream::connect(server.addresses[0]).expect("it listens");
         socket.set_read_timeout(Some(LONG)).expect("an option");
         socket
     };
-    let url = format!("ws://{}/ws", server.address);
+    let url = format!("ws://{}/ws", server.addresses[0]);
     let upgrade = |socket| client(&url, socket).expect("an upgrade").0;
     // They go round.
     let (mut hangs, mut other) = (upgrade(open()), upgrade(open()));

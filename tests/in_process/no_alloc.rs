@@ -118,7 +118,7 @@ fn allocations(rounds: usize, mut work: impl FnMut()) -> u64 {
 fn echo_allocates_nothing() {
     let _alone = ALONE.lock();
     let server = Running::start(FLAGS, |_| Echo, NoWork);
-    let mut socket = connect(server.address);
+    let mut socket = connect(server.addresses[0]);
     for (size, at_once) in [
         (16, 1),
         (16, 16),
@@ -143,7 +143,7 @@ fn echo_allocates_nothing() {
 fn a_broadcast_to_a_thousand_allocates_nothing() {
     let _alone = ALONE.lock();
     let server = Running::start(FLAGS, |_| Rooms::default(), NoWork);
-    let mut sockets: Vec<TcpStream> = (0..1_000).map(|_| connect(server.address)).collect();
+    let mut sockets: Vec<TcpStream> = (0..1_000).map(|_| connect(server.addresses[0])).collect();
     let mut joined = [0; 10];
     for socket in &mut sockets {
         socket

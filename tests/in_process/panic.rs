@@ -132,7 +132,7 @@ fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
         let server = start("2");
         let mut members = Vec::new();
         for round in 0..3 {
-            fill(&mut members, server.address);
+            fill(&mut members, server.addresses[0]);
             // Whatever they have heard of each other is read, up to a mark.
             let mark = format!("mark {round}");
             say(&mut members[0].socket, &mark);
@@ -167,7 +167,7 @@ fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
 #[test]
 fn a_task_that_panics_fails_alone() {
     let server = start("1");
-    let mut socket = Member::join(server.address).socket;
+    let mut socket = Member::join(server.addresses[0]).socket;
     for _ in 0..5 {
         say(&mut socket, "task");
         assert_eq!(hear(&mut socket), Some("failed".into()));
@@ -182,14 +182,14 @@ fn a_task_that_panics_fails_alone() {
 fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
     let server = start("3");
     // One on each shard; the last fails, the first makes room for the scrape.
-    let mut sockets: Vec<Socket> = (0..3).map(|_| open(server.address)).collect();
+    let mut sockets: Vec<Socket> = (0..3).map(|_| open(server.addresses[0])).collect();
     say(&mut sockets[2], "later");
     assert_eq!(hear(&mut sockets[2]), None, "it is closed");
     drop(sockets.remove(0));
     thread::sleep(Duration::from_millis(500));
     // Two that tell of the failure, and the answers: a scrape, which may wake every
     // shard, finds them all on their way or there.
-    let page = metrics(server.address);
+    let page = metrics(server.addresses[0]);
     assert!(page.contains("\nstentor_shard_letters_total 4\n"), "{page}");
     drop(sockets);
     server.stop().report();

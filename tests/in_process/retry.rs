@@ -78,7 +78,7 @@ impl Job<Clerk> for Moody {
 }
 
 fn open(server: &Running) -> WebSocket<MaybeTlsStream<TcpStream>> {
-    let (socket, _) = connect(format!("ws://{}/ws", server.address)).expect("an upgrade");
+    let (socket, _) = connect(format!("ws://{}/ws", server.addresses[0])).expect("an upgrade");
     socket
 }
 

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
 use stentor_cli::Settings;
-use stentor_core::{Failure, Handler, ShardId, WorkerId};
+use stentor_core::{Failure, Handler, RemoteError, ShardId, WorkerId};
 
-use crate::adapter::{Report, Server, Stop, Work, until_dropped};
+use crate::adapter::{Remote, Report, Server, Stop, Work, until_dropped};
 
 /// What is done with a task, whichever the server.
 pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
@@ -17,7 +17,9 @@ pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
 
 /// A server on a free port of loopback.
 pub(crate) struct Running {
-    pub(crate) address: SocketAddr,
+    /// Where it listens; the admin pages, if there are any, come last.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) remote: Remote,
     stop: Stop,
     thread: JoinHandle<io::Result<Report>>,
 }
@@ -36,11 +38,14 @@ impl Running {
         let args = [&["stentor", "--listen=127.0.0.1:0"], flags].concat();
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let server = Server::bind(settings).expect("a free port");
-        let address = server.addresses().expect("an address")[0];
+        let mut addresses = server.addresses().expect("an address");
+        addresses.extend(server.admin_address().expect("an address"));
+        let remote = server.remote();
         let (stop, until) = until_dropped();
         let thread = thread::spawn(move || server.run(handler, Work(job), until));
         Self {
-            address,
+            addresses,
+            remote,
             stop,
             thread,
         }
@@ -49,12 +54,12 @@ impl Running {
     /// Tells it to end.
     pub(crate) fn stop(self) -> Ending {
         drop(self.stop);
-        Ending(self.thread)
+        Ending(self.thread, self.remote)
     }
 }
 
 /// A server that ends.
-pub(crate) struct Ending(JoinHandle<io::Result<Report>>);
+pub(crate) struct Ending(JoinHandle<io::Result<Report>>, Remote);
 
 impl Ending {
     /// What it reports when it has ended in order.
@@ -64,6 +69,10 @@ impl Ending {
 
     /// How it has ended.
     pub(crate) fn result(self) -> io::Result<Report> {
-        self.0.join().expect("no panic")
+        let result = self.0.join().expect("no panic");
+        // However it has: whoever holds a handle learns it.
+        let refused = self.1.try_reserve().err();
+        assert_eq!(refused, Some(RemoteError::Ended));
+        result
     }
 }

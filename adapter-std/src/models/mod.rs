@@ -13,6 +13,7 @@
 
 mod close;
 mod mail;
+mod remote;
 mod senders;
 mod server;
 mod shutdown;

@@ -3,13 +3,16 @@
 //! `survey`; what the counters mean is the core's business.
 
 mod page;
+mod reach;
 mod survey;
 mod tasks;
 
 use stentor_core::{
-    CloseCause, Config, DispatchStats, Fates, HandshakeError, PeerError, ShardId, Stats,
+    CloseCause, Config, DispatchStats, Fates, HandshakeError, PeerError, RemoteStats, ShardId,
+    Stats,
 };
 
+use crate::admin::STATUSES;
 use crate::settings::limits;
 use crate::{Settings, Turns};
 use page::{Counted, Page};
@@ -33,12 +36,16 @@ pub struct Snapshot<'a> {
     pub turns: Turns,
     /// What the dispatcher counts.
     pub dispatch: DispatchStats,
+    /// What the application says from outside.
+    pub remote: RemoteStats,
     /// Sockets turned away before they reached a shard, because the server was full.
     pub refused_full: u64,
     /// Failures to accept a socket, as when file descriptors run out.
     pub accept_errors: u64,
     /// Shards that failed and were started again, empty.
     pub shard_restarts: u64,
+    /// Requests for admin pages, in the order of [`STATUSES`].
+    pub admin: [u64; STATUSES.len()],
 }
 
 impl<'a> Snapshot<'a> {
@@ -51,9 +58,11 @@ impl<'a> Snapshot<'a> {
             silent: Vec::new(),
             turns: Turns::default(),
             dispatch: DispatchStats::default(),
+            remote: RemoteStats::default(),
             refused_full: 0,
             accept_errors: 0,
             shard_restarts: 0,
+            admin: [0; STATUSES.len()],
         }
     }
 }
@@ -75,6 +84,7 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     traffic(&mut page, &sum);
     compression(&mut page, &sum);
     rooms(&mut page, &sum);
+    reach::reach(&mut page, &sum, snapshot.remote);
     tasks::tasks(&mut page, &sum, &snapshot.dispatch);
     server(&mut page, snapshot);
     page.text()
@@ -350,6 +360,8 @@ fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     let help = "Times a connection had to wait before it could publish, by what it waited for.";
     let waits = [("credit", rooms.credit_waits), ("home", rooms.home_waits)];
     page.counters("stentor_publish_waits_total", help, "for", waits);
+    let help = "Joins refused because the connection was in as many rooms as it may be.";
+    page.counter("stentor_joins_refused_total", help, rooms.joins_refused);
 }
 
 fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
@@ -359,9 +371,11 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         silent,
         turns,
         dispatch: _,
+        remote: _,
         refused_full,
         accept_errors,
         shard_restarts,
+        admin,
     } = snapshot;
     let help = "Sockets turned away before they reached a shard, because the server was full.";
     page.counter("stentor_sockets_refused_total", help, *refused_full);
@@ -411,6 +425,15 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         help,
         "shard",
         each(|stats| stats.delivery.waiting),
+    );
+
+    let help = "Requests for admin pages, by the status of the answer.";
+    let statuses = STATUSES.map(|status| status.to_string());
+    page.counters(
+        "stentor_admin_requests_total",
+        help,
+        "status",
+        statuses.iter().map(String::as_str).zip(*admin),
     );
 
     let core = Config::RANGES.iter().filter_map(|range| {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use stentor_core::{DispatchStats, ShardId, Stats};
+use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
 
 use super::{Snapshot, render};
 use crate::{Census, Settings, Turns};
@@ -51,7 +51,13 @@ impl Survey {
 
     /// The page of metrics, with what the other parts of the server have counted.
     #[must_use]
-    pub fn page(&self, settings: &Settings, dispatch: DispatchStats, census: &Census) -> String {
+    pub fn page(
+        &self,
+        settings: &Settings,
+        dispatch: DispatchStats,
+        remote: RemoteStats,
+        census: &Census,
+    ) -> String {
         let mut snapshot = Snapshot::new(settings);
         for (counted, turns) in &self.shards {
             snapshot.shards.push(*counted);
@@ -59,6 +65,7 @@ impl Survey {
         }
         snapshot.silent = self.silent().collect();
         snapshot.dispatch = dispatch;
+        snapshot.remote = remote;
         census.fill(&mut snapshot);
         render(&snapshot)
     }
@@ -80,7 +87,8 @@ mod tests {
         let mut survey = Survey::new(&settings);
         let page = |survey: &Survey| {
             let census = Census::new(&settings);
-            survey.page(&settings, DispatchStats::default(), &census)
+            let (dispatch, remote) = Default::default();
+            survey.page(&settings, dispatch, remote, &census)
         };
         let says = |page: &str, line: &str| assert!(page.contains(line), "{line}: {page}");
         survey.begin();

@@ -63,7 +63,7 @@ fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
         // A count is a number, but the upper half of the seeds does not fit one of TOML's.
         (Value::String(value), _, Some(Unit::Bytes | Unit::Milliseconds)) => value.clone(),
         (Value::String(value), _, Some(_)) if flag.name == "seed" => value.clone(),
-        (Value::String(value), Takes::Choice(..), _) => value.clone(),
+        (Value::String(value), Takes::Choice(..) | Takes::Address, _) => value.clone(),
         (Value::String(value), ..) if flag.is_list() => value.clone(),
         _ => return None,
     };

@@ -5,7 +5,7 @@ use stentor_core::{Config, Unit};
 
 use super::value::{ADDRESSES, Bounds, ORIGINS, SUBPROTOCOLS};
 
-use Takes::{Addresses, Choice, Limit, Origins, Shards, Subprotocols, Switch};
+use Takes::{Address, Addresses, Choice, Limit, Origins, Shards, Subprotocols, Switch};
 
 /// One flag, which is also one environment variable and one key of the file.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) enum Takes {
     /// One of these words, and which of them by default.
     Choice(&'static [&'static str], &'static str),
     Switch,
+    Address,
     Addresses,
     Origins,
     Subprotocols,
@@ -71,7 +72,7 @@ impl Flag {
                 })
             }
             Takes::Number(bounds) => Some(bounds),
-            Choice(..) | Switch | Addresses | Origins | Subprotocols => None,
+            Choice(..) | Switch | Address | Addresses | Origins | Subprotocols => None,
         }
     }
 
@@ -84,7 +85,7 @@ impl Flag {
                 .unwrap_or_default(),
             Takes::Choice(words, _) => words.join(", "),
             Takes::Switch => "true or false".into(),
-            Takes::Addresses => ADDRESSES.into(),
+            Takes::Address | Takes::Addresses => ADDRESSES.into(),
             Takes::Origins => ORIGINS.into(),
             Takes::Subprotocols => SUBPROTOCOLS.into(),
         }
@@ -148,6 +149,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         SERVER,
+        "admin-listen",
+        Address,
+        "Address of the admin pages, which ask for no password",
+    ),
+    flag(
+        SERVER,
         "shards",
         Shards,
         "Shards, each an event loop of its own",
@@ -163,6 +170,12 @@ pub(crate) const FLAGS: &[Flag] = &[
         "handler",
         Choice(&["rooms", "echo"], "rooms"),
         "Built-in application that answers",
+    ),
+    flag(
+        SERVER,
+        "gone-connections",
+        Limit,
+        "Connections of each shard of which it is remembered why they ended, the latest",
     ),
     flag(
         SERVER,
@@ -202,6 +215,12 @@ pub(crate) const FLAGS: &[Flag] = &[
         "message-ttl",
         time(0, 0, HOUR),
         "How long a message to a room is worth sending; 0s is for ever",
+    ),
+    flag(
+        ROOMS,
+        "rooms-per-connection",
+        Limit,
+        "Rooms that a connection may be in, with an application that lets it be in several",
     ),
     flag(
         REQUESTS,
@@ -282,13 +301,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         QUEUES,
         "credit-messages",
         Limit,
-        "Publications one shard may have under way to another",
+        "Publications, and messages to one connection, that one shard may have under way to \
+         another",
     ),
+    flag(QUEUES, "credit-bytes", Limit, "Bytes of them"),
     flag(
         QUEUES,
-        "credit-bytes",
+        "remote-commands",
         Limit,
-        "Bytes of publications one shard may have under way to another",
+        "Commands of the application from outside its shards that may be under way",
     ),
     flag(
         COMPRESSION,

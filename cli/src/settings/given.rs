@@ -141,6 +141,27 @@ impl Given {
         }
     }
 
+    /// The address of the admin pages, if there are to be any; never one of the public addresses.
+    pub(super) fn admin_address(
+        &self,
+        public: &[SocketAddr],
+    ) -> Result<Option<SocketAddr>, SettingsError> {
+        let flag = Flag::named("admin-listen");
+        let Some(text) = self.text(flag.name) else {
+            return Ok(None);
+        };
+        let address = value::address(text).ok_or_else(|| self.refuse(flag, text))?;
+        if address.port() != 0 && public.iter().any(|public| overlap(*public, address)) {
+            return Err(SettingsError::Value {
+                key: flag.name.into(),
+                source: self.source(flag.name),
+                value: text.into(),
+                allowed: "an address that is not among those of --listen".into(),
+            });
+        }
+        Ok(Some(address))
+    }
+
     /// The origins that may connect, `*` among them.
     pub(super) fn origins(&self) -> Result<Vec<String>, SettingsError> {
         Ok(self
@@ -198,6 +219,12 @@ fn variable(
             value: value.to_string_lossy().into_owned(),
             allowed: "UTF-8 only".into(),
         })
+}
+
+/// Whether what is sent to one of these can also be meant for the other.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_any = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && (a.ip() == b.ip() || is_any && a.is_ipv4() == b.is_ipv4())
 }
 
 const DEFAULT_LISTEN: [SocketAddr; 2] = [

@@ -43,6 +43,8 @@ limits! {
     number starvation_after,
     time starvation_wait,
     number write_batch,
+    number rooms_per_connection,
+    number remote_commands,
     number credit_messages,
     number credit_bytes,
     number compression_level,
@@ -61,6 +63,7 @@ limits! {
     time task_backoff_max,
     time task_timeout,
     number dead_letters,
+    number gone_connections,
 }
 
 /// The limits of the core, as given.

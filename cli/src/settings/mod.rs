@@ -7,7 +7,7 @@ pub(crate) mod flag;
 mod given;
 pub(crate) mod limits;
 mod page;
-mod value;
+pub(crate) mod value;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -33,6 +33,8 @@ pub struct Settings {
     /// Whether nobody asked for these addresses. Then one of them may be missing (a machine
     /// without IPv6) with a warning; an address that was asked for may not.
     pub listen_is_default: bool,
+    /// Where the admin pages are, if anywhere.
+    pub admin_listen: Option<SocketAddr>,
     /// Which built-in application answers.
     pub handler: HandlerKind,
     /// Who gets a `msg` from a connection that is in no room.
@@ -118,10 +120,12 @@ impl Settings {
         let given = Given::collect(args.into_iter().map(Into::into), env, read_file)?;
         let (listen, listen_is_default) = given.addresses()?;
         let config = limits::config(&given, origins(&given, &listen)?)?;
+        let admin_listen = given.admin_address(&listen)?;
         Ok(Self {
             config,
             listen,
             listen_is_default,
+            admin_listen,
             handler: match given.choice("handler")? {
                 "echo" => HandlerKind::Echo,
                 _ => HandlerKind::Rooms,

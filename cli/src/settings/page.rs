@@ -54,7 +54,7 @@ fn arg(flag: &'static Flag) -> Arg {
             .require_equals(true)
             .default_missing_value("true"),
         Takes::Addresses | Takes::Origins | Takes::Subprotocols => arg.action(ArgAction::Append),
-        Takes::Limit | Takes::Shards | Takes::Number(_) | Takes::Choice(..) => arg,
+        Takes::Limit | Takes::Shards | Takes::Number(_) | Takes::Choice(..) | Takes::Address => arg,
     }
 }
 
@@ -62,7 +62,7 @@ fn value_name(flag: &Flag) -> String {
     let name = match (flag.takes, flag.bounds().map(|bounds| bounds.unit)) {
         (_, Some(Unit::Bytes)) => "SIZE",
         (_, Some(Unit::Milliseconds)) => "TIME",
-        (Takes::Addresses, _) => "ADDR",
+        (Takes::Address | Takes::Addresses, _) => "ADDR",
         (Takes::Origins, _) => "ORIGIN",
         (Takes::Subprotocols, _) => "NAME",
         (Takes::Switch, _) => "BOOL",
@@ -91,6 +91,7 @@ fn facts(flag: &Flag) -> String {
     match flag.takes {
         Takes::Choice(words, default) => format!("{}; default: {default}", words.join(", ")),
         Takes::Switch => "true, false; default: false".into(),
+        Takes::Address => "an address with a port; default: none".into(),
         Takes::Addresses => "default: 127.0.0.1:8080 and [::1]:8080".into(),
         Takes::Subprotocols => "a token; default: none".into(),
         _ => "scheme://host[:port], or * for any; default: none, or any loopback origin while listening on loopback only"

@@ -44,6 +44,16 @@ impl Keepalive {
         self.heard = now;
     }
 
+    /// When the peer was last heard.
+    pub(crate) const fn heard(&self) -> Timestamp {
+        self.heard
+    }
+
+    /// When it is pinged next, if it is not heard before.
+    pub(crate) const fn ping_at(&self) -> Timestamp {
+        self.ping_at
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) has something to say at the latest.
     pub(crate) fn next(&self, pong_wait: Duration) -> Timestamp {
         self.ping_at.min(self.heard.after(pong_wait))

@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::dead::{Buried, DeadLetter, DeadLetters};
 use super::job::{
     Abandoned, AttemptEnd, Failure, FailureCause, Job, Lost, Refusal, Refused, Settled, Submitted,
+    TaskCounts,
 };
 use super::options::TaskOptions;
 use super::tasks::{State, Tasks};
@@ -145,6 +146,12 @@ impl<T: Clone> Dispatcher<T> {
             Refusal::Draining => &mut self.counts.refused_draining,
         } += 1;
         Err(Refused { task, reason })
+    }
+
+    /// The tasks of a connection that have not ended. Looks at all there are: for somebody who
+    /// asks, not for a loop.
+    pub fn tasks_of(&self, conn: ConnId) -> TaskCounts {
+        self.tasks.of(conn)
     }
 
     /// A worker asks for its next job: the one that has been ready longest. With `None` the

@@ -39,6 +39,18 @@ pub struct Refused<T> {
     pub reason: Refusal,
 }
 
+/// The tasks of one connection that have not ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct TaskCounts {
+    /// Those that wait for a worker, or for another of their line.
+    pub waiting: u32,
+    /// Those that wait for their delay to end, or for their next attempt.
+    pub delayed: u32,
+    /// Those at a worker.
+    pub running: u32,
+}
+
 /// Why a task was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

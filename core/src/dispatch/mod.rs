@@ -22,5 +22,6 @@ pub use dead::DeadLetter;
 pub use dispatcher::Dispatcher;
 pub use job::{
     Abandoned, AttemptEnd, Failure, FailureCause, Job, Lost, Refusal, Refused, Settled, Submitted,
+    TaskCounts,
 };
 pub use options::{TaskOptions, TaskOrder};

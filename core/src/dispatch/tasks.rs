@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry as Seat;
 
+use super::job::TaskCounts;
 use super::options::{TaskOptions, TaskOrder};
 use crate::id::{ConnId, WorkerId};
 
@@ -138,6 +139,21 @@ impl<T> Tasks<T> {
         self[at].task = None;
         self[at].next = self.free;
         self.free = at;
+    }
+
+    /// Those of a connection.
+    pub(super) fn of(&self, conn: ConnId) -> TaskCounts {
+        let mut counts = TaskCounts::default();
+        let is_its = |entry: &&Entry<T>| entry.task.is_some() && entry.conn == conn;
+        for entry in self.entries.iter().filter(is_its) {
+            match entry.state {
+                State::Waiting => counts.waiting += 1,
+                State::Delayed | State::BackingOff => counts.delayed += 1,
+                State::Running(_) => counts.running += 1,
+                State::Over => {}
+            }
+        }
+        counts
     }
 
     /// How many are ready.

@@ -38,6 +38,33 @@ fn takes_the_limit_and_not_one_more() {
 }
 
 #[test]
+fn the_tasks_of_one_connection_are_told_from_those_of_others() {
+    let mut dispatcher = Dispatcher::new(2, 8, &config(8));
+    for (of, task) in [(0, "a"), (0, "b"), (0, "c"), (1, "d")] {
+        submit(&mut dispatcher, of, task);
+    }
+    let later = TaskOptions::new().delay(Duration::from_secs(1));
+    let taken = dispatcher.handle_submit(at(0), conn(0), "e", later);
+    assert!(taken.is_ok());
+    assert_eq!(next(&mut dispatcher, 0), Some("a"));
+    assert_eq!(next(&mut dispatcher, 1), Some("d"));
+    let counts = |dispatcher: &Dispatcher<_>, of| {
+        let counts = dispatcher.tasks_of(conn(of));
+        (counts.waiting, counts.delayed, counts.running)
+    };
+    assert_eq!(counts(&dispatcher, 0), (2, 1, 1));
+    assert_eq!(counts(&dispatcher, 1), (0, 0, 1));
+    assert_eq!(counts(&dispatcher, 2), (0, 0, 0));
+    // It is tried again, and one that is done is none any more.
+    let failed = AttemptEnd::Failed(Failure::Retry);
+    let settled = dispatcher.handle_end(at(0), WorkerId(0), failed);
+    assert_eq!(settled, Settled::Again);
+    assert_eq!(counts(&dispatcher, 0), (2, 2, 0));
+    let _ = dispatcher.handle_end(at(0), WorkerId(1), AttemptEnd::Done);
+    assert_eq!(counts(&dispatcher, 1), (0, 0, 0));
+}
+
+#[test]
 fn a_limit_of_zero_refuses_everything() {
     let mut dispatcher = Dispatcher::new(1, 0, &config(8));
     assert_eq!(next(&mut dispatcher, 0), None);

@@ -47,6 +47,18 @@ impl<'a, H: Handler> Context<'a, H> {
         self.engine.room_of(self.at)
     }
 
+    /// The rooms it is in, the one it joined first first.
+    pub fn rooms(&self) -> impl Iterator<Item = &Bytes> {
+        self.engine.rooms_of(self.at)
+    }
+
+    /// The members of a room that are on this shard; on a server of one shard, all of them.
+    /// How many there are anywhere, only the room's home knows:
+    /// [`count_members`](Self::count_members).
+    pub fn local_members(&self, room: &[u8]) -> impl Iterator<Item = ConnId> {
+        self.engine.members_here(room)
+    }
+
     /// Queues a message for this connection. A number stands for a [`Qos`] of
     /// this priority: the smaller, the more urgent.
     pub fn reply(&mut self, kind: Kind, qos: impl Into<Qos>, payload: &[u8]) {
@@ -71,7 +83,9 @@ impl<'a, H: Handler> Context<'a, H> {
         }
     }
 
-    /// Makes the connection a member of a room. What follows waits until it is.
+    /// Makes the connection a member of a room. What follows waits until it is, or is
+    /// refused because it is in [as many](crate::Config::rooms_per_connection) as it may be:
+    /// then [`Handler::on_join_refused`] is told.
     pub fn join(&mut self, room: &[u8]) {
         if self.engine.is_parked(self.at) {
             self.engine
@@ -128,6 +142,44 @@ impl<'a, H: Handler> Context<'a, H> {
         exclude_sender: bool,
     ) {
         self.publish_to(None, kind, qos.into(), payload, exclude_sender);
+    }
+
+    /// Says something to another connection of the server, on whichever shard that is, or
+    /// to this one. If it is gone, that is counted, and with a
+    /// [receipt](crate::Qos::receipt) this connection learns it
+    /// ([`Handler::on_published`]: no members).
+    ///
+    /// What one connection sends to another arrives in its order, as far as priorities
+    /// allow. What it says in a room may take a longer way, over the room's home: there is
+    /// no such order between the two, as there is none between two rooms.
+    pub fn send(&mut self, to: ConnId, kind: Kind, qos: impl Into<Qos>, payload: &[u8]) {
+        let qos = qos.into();
+        let later = || Op::Send {
+            to,
+            kind,
+            qos,
+            payload: Bytes::copy_from_slice(payload),
+        };
+        if self.engine.is_parked(self.at) {
+            self.engine.defer(self.at, later());
+        } else if let Err(wait) = self.engine.send(self.at, to, kind, qos, payload) {
+            self.engine.park(self.at, wait, Some(later()));
+        }
+    }
+
+    /// Asks how many members a room has on all shards together. The room's home says so,
+    /// in the order in which members come and go there; the answer comes to
+    /// [`Handler::on_members`] under this ticket.
+    pub fn count_members(&mut self, room: &[u8], ticket: u64) {
+        let later = || Op::CountMembers {
+            room: Bytes::copy_from_slice(room),
+            ticket,
+        };
+        if self.engine.is_parked(self.at) {
+            self.engine.defer(self.at, later());
+        } else if let Err(wait) = self.engine.count_members(self.at, room, ticket) {
+            self.engine.park(self.at, wait, Some(later()));
+        }
     }
 
     /// Gives a task to the workers. Its end comes to

@@ -23,6 +23,61 @@ use crate::wire::opcode::Kind;
 /// Callbacks are synchronous and must not block: work that takes time is a
 /// [`Task`](Self::Task) for a worker. The core never calls a handler from
 /// inside a call that the handler made.
+///
+/// Connections in many rooms, which also speak to one another:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, Mutex};
+/// use stentor_core::handshake::Request;
+/// use stentor_core::{ConnId, Context, Handler, Kind, Message, Outcome, Qos, Verdict};
+///
+/// /// `follow:X` makes X a room of the connection, one of many; `say:X:text` speaks to those
+/// /// who follow X; `me:X` gives the connection a name, `to:X:text` speaks to whom it names.
+/// struct Feeds {
+///     /// Of all shards: a name may be anywhere.
+///     names: Arc<Mutex<HashMap<Vec<u8>, ConnId>>>,
+/// }
+///
+/// impl Handler for Feeds {
+///     type State = ();
+///     type Task = ();
+///     type Outcome = ();
+///
+///     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+///         Verdict::accept(())
+///     }
+///
+///     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+///         let mut words = message.payload.splitn(3, |&byte| byte == b':');
+///         let mut word = || words.next().unwrap_or_default();
+///         let (verb, what, text) = (word(), word(), word());
+///         let mut names = self.names.lock().expect("no callback panics");
+///         match verb {
+///             b"follow" => ctx.join(what),
+///             b"say" => ctx.publish(what, message.kind, 10, text, true),
+///             b"me" => {
+///                 names.insert(what.into(), ctx.id());
+///             }
+///             b"to" => match names.get(what) {
+///                 Some(&to) => ctx.send(to, message.kind, Qos::new(10).receipt(0), text),
+///                 None => ctx.reply(message.kind, 1, b"nobody is called that"),
+///             },
+///             _ => ctx.reply(message.kind, 1, b"what?"),
+///         }
+///     }
+///
+///     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+///         ctx.reply(Kind::Text, 1, b"that is one too many");
+///     }
+///
+///     fn on_published(&mut self, ctx: &mut Context<'_, Self>, _: u64, outcome: Outcome) {
+///         if outcome.members == 0 {
+///             ctx.reply(Kind::Text, 1, b"gone");
+///         }
+///     }
+/// }
+/// ```
 pub trait Handler: Sized {
     /// What the application keeps for each connection.
     type State;
@@ -58,12 +113,26 @@ pub trait Handler: Sized {
         let _ = (ctx, end);
     }
 
-    /// Learns what became of a publication of the connection that asked for a
-    /// [receipt](crate::Qos::receipt), once every shard with members has queued
-    /// it for them. Not called if the connection has ended meanwhile, or a shard
+    /// Learns what became of a publication of the connection, or of a message of its to
+    /// another, that asked for a [receipt](crate::Qos::receipt), once every shard with
+    /// members has queued it for them. Not called if the connection has ended meanwhile, or a shard
     /// has failed that had to do with it.
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
         let _ = (ctx, ticket, outcome);
+    }
+
+    /// Learns how many members a room has, as [asked](Context::count_members) by the
+    /// connection under this ticket. Not called if the connection has ended meanwhile, or
+    /// the shard has failed that knows.
+    fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
+        let _ = (ctx, ticket, members);
+    }
+
+    /// Learns that the connection has not become a member of a room, because it is in
+    /// [as many](crate::Config::rooms_per_connection) as it may be. Whatever is asked for
+    /// after the join waits until this has returned.
+    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
+        let _ = (ctx, room);
     }
 }
 

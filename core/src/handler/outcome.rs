@@ -1,9 +1,11 @@
-//! Owns the answer to what became of a publication.
+//! Owns the answer to what became of something said to others.
 
 use crate::stats::{Delivery, RoomStats};
 
 /// What a publication did at the queues of those it was for: `members` were
 /// offered it, and `members = queued + refused`. The others count what had to go.
+///
+/// For a message to one connection `members` is one, or zero if that is gone.
 ///
 /// Queued is not yet received: the connection may end first, and the message may
 /// still be evicted, replaced, or expire.

@@ -63,7 +63,22 @@ pub fn switching_protocols(
 
 /// Appends a page, without its content where `head_only` says so.
 pub fn page(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], head_only: bool) {
+    page_with(out, status, None, content_type, body, head_only);
+}
+
+/// Appends a page with one more field in its head.
+pub fn page_with(
+    out: &mut Vec<u8>,
+    status: u16,
+    more: Option<(&str, &str)>,
+    content_type: &str,
+    body: &[u8],
+    head_only: bool,
+) {
     status_line(out, status);
+    if let Some((name, value)) = more {
+        field(out, name, value.as_bytes());
+    }
     field(out, "Connection", b"close");
     field(out, "Cache-Control", b"no-store");
     field(out, "X-Content-Type-Options", b"nosniff");
@@ -215,11 +230,13 @@ const fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
+        413 => "Content Too Large",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
+        504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
         _ => "",
     }

@@ -2,13 +2,17 @@
 //! before less urgent, first come first served among equals, bounded in
 //! messages and bytes. Knows frames by id and label only.
 
+// Outside of tests, nobody else has a queue.
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]
+mod fate;
 mod list;
 mod priority;
 mod qos;
 #[cfg(test)]
 mod tests;
 
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]
+pub use fate::{Fate, Refusal};
 pub(crate) use list::Nodes;
 pub(crate) use priority::{Arrival, Limits, Queue, Starvation};
-pub use priority::{Fate, Refusal};
 pub use qos::{Qos, WhenFull};

@@ -1,7 +1,8 @@
 //! Owns the bounded priority queue of one connection: which frame goes next,
 //! what happens when there is no room, and what is on its way to the socket.
 
-use super::list::{End, List, Nodes, Subject};
+use super::fate::{Fate, Refusal};
+use super::list::{Band, End, List, Nodes, Subject};
 use super::qos::WhenFull;
 use crate::frame::{FrameId, Rank, Store};
 use crate::time::Timestamp;
@@ -28,28 +29,6 @@ pub(crate) struct Arrival {
     pub(crate) frame: FrameId,
     pub(crate) when_full: WhenFull,
     pub(crate) now: Timestamp,
-}
-
-/// How a message left the queue that was not written.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Fate {
-    /// It had to make room.
-    Evicted,
-    /// It outlived its deadline.
-    Expired,
-    /// A newer one took its place.
-    Conflated,
-    /// The server had not enough memory for it.
-    Shed,
-}
-
-/// Why a message was not queued.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// There is no room, and none can be made for it.
-    Full,
-    /// There is no room, and the connection is to be closed for that.
-    Slow,
 }
 
 /// What waits for one connection.
@@ -363,6 +342,15 @@ impl Queue {
             f(frame, written);
             written = 0;
         });
+    }
+
+    /// Calls `f` with every band, the most urgent first.
+    pub(crate) fn for_each_band(&self, nodes: &Nodes, mut f: impl FnMut(&Band)) {
+        let mut at = self.bands;
+        while let Some(band) = nodes.band(at) {
+            f(band);
+            at = band.next;
+        }
     }
 
     /// Takes note that `n` more bytes are out. `done` gets each frame that is

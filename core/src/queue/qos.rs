@@ -93,7 +93,8 @@ impl Qos {
         self
     }
 
-    /// Asks what became of a publication, under this number; the answer comes to
+    /// Asks what became of a publication, or of a message to another connection, under this
+    /// number; the answer comes to
     /// [`Handler::on_published`](crate::Handler::on_published). Replies have none.
     #[must_use]
     pub const fn receipt(mut self, ticket: u64) -> Self {

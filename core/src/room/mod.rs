@@ -26,8 +26,32 @@ pub(crate) struct Rooms {
     rooms: Vec<Room>,
     free: Vec<u32>,
     by_name: HashTable<u32>,
+    homes: Homes,
+}
+
+/// Where rooms have their homes: the same on every shard of a server, and outside.
+#[derive(Clone, Debug)]
+pub(crate) struct Homes {
     hash: FixedState,
     shards: u16,
+}
+
+impl Homes {
+    pub(crate) fn new(seed: u64, shards: u16) -> Self {
+        Self {
+            hash: FixedState::with_seed(seed),
+            shards,
+        }
+    }
+
+    /// The shard that decides the order of what is said in the room, or to everyone.
+    pub(crate) fn of(&self, name: Option<&[u8]>) -> ShardId {
+        let Some(name) = name.filter(|_| self.shards > 1) else {
+            return ShardId(0);
+        };
+        // The high bits: the low ones choose the place in the table.
+        ShardId(((self.hash.hash_one(name) >> 32) % u64::from(self.shards)) as u16)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -45,22 +69,22 @@ impl Rooms {
             rooms: Vec::new(),
             free: Vec::new(),
             by_name: HashTable::new(),
-            hash: FixedState::with_seed(seed),
-            shards,
+            homes: Homes::new(seed, shards),
         }
     }
 
     /// The shard that decides the order of what is said in the room.
     pub(crate) fn home(&self, name: &[u8]) -> ShardId {
-        if self.shards == 1 {
-            return ShardId(0);
-        }
-        // The high bits: the low ones choose the place in the table.
-        ShardId(((self.hash.hash_one(name) >> 32) % u64::from(self.shards)) as u16)
+        self.homes.of(Some(name))
+    }
+
+    /// Where the order of what is said is decided: to everyone, for `None`.
+    pub(crate) fn home_of(&self, name: Option<&[u8]>) -> ShardId {
+        self.homes.of(name)
     }
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
-        let hash = self.hash.hash_one(name);
+        let hash = self.homes.hash.hash_one(name);
         self.by_name
             .find(hash, |&at| self.rooms[at as usize].name == name)
             .copied()
@@ -68,7 +92,7 @@ impl Rooms {
 
     /// A number that stands for the room's name, here and now.
     pub(crate) fn scope(&self, name: &[u8]) -> u64 {
-        self.hash.hash_one(name)
+        self.homes.hash.hash_one(name)
     }
 
     pub(crate) fn name(&self, room: u32) -> &Bytes {
@@ -157,7 +181,7 @@ impl Rooms {
         if let Some(room) = self.find(name) {
             return room;
         }
-        let hash = self.hash.hash_one(name);
+        let hash = self.homes.hash.hash_one(name);
         let new = Room {
             name: Bytes::copy_from_slice(name),
             hash,

@@ -43,6 +43,7 @@ impl<H: Handler> Shard<H> {
             assert!(!ended || !slot.is_parked(), "{name} has ended and waits");
             assert!(slot.state.is_some() == (slot.phase == Phase::Open));
         }
+        engine.audit_ledger();
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
         assert!(engine.late.is_empty(), "shard {}: late frames", id.0);
         let stats = self.stats();

@@ -4,6 +4,7 @@
 use core::time::Duration;
 
 use super::engine::Engine;
+use super::ledger::Ending;
 use super::output::{Event, Output};
 use super::slot::Phase;
 use super::{Shard, slot::Flags};
@@ -32,10 +33,11 @@ impl<H: Handler> Shard<H> {
 impl<H: Handler> Engine<H> {
     /// Ends a connection for the application: it leaves its rooms, and nothing
     /// more is taken from it or for it. What waits is still to be written.
-    pub(super) fn end(&mut self, at: u32, cause: CloseCause) {
-        let id = self.slots.id(at);
+    pub(super) fn end(&mut self, at: u32, ending: Ending) {
+        let (id, cause) = (self.slots.id(at), ending.cause);
         self.counts.closed[cause as usize] += 1;
         self.tell(Event::Closed(id, cause));
+        self.remember(at, ending);
         self.leave_all(at);
         //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
         //# If at any point the state of the WebSocket connection changes, the
@@ -56,7 +58,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn finish(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
         if self.slots[at].phase == Phase::Open {
             self.push_close(at, Some(code), "");
-            self.end(at, cause);
+            self.end(at, Ending::with_code(cause, Some(code)));
         }
     }
 
@@ -85,7 +87,7 @@ impl<H: Handler> Engine<H> {
                 self.discard(at, true);
             }
             self.push_close(at, Some(error.close_code()), "");
-            self.end(at, CloseCause::PeerError);
+            self.end(at, Ending::of_error(error));
         } else if self.slots[at].queue.is_empty() {
             // Our close frame is out, and nothing it sends can answer that.
             self.shut(at);
@@ -101,7 +103,8 @@ impl<H: Handler> Engine<H> {
                     self.discard(at, true);
                 }
                 self.push_close(at, Some(CloseCode::TRY_LATER), SLOW_CONSUMER);
-                self.end(at, CloseCause::SlowConsumer);
+                let code = Some(CloseCode::TRY_LATER);
+                self.end(at, Ending::with_code(CloseCause::SlowConsumer, code));
             }
         }
     }
@@ -117,7 +120,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn peer_closed(&mut self, at: u32, code: Option<CloseCode>) {
         if self.slots[at].phase == Phase::Open {
             self.push_close(at, code, "");
-            self.end(at, CloseCause::Peer);
+            self.end(at, Ending::with_code(CloseCause::Peer, code));
         } else if self.slots[at].queue.is_empty() {
             self.give_up(at);
         }
@@ -129,7 +132,7 @@ impl<H: Handler> Engine<H> {
             Phase::Head if self.slots[at].pending.is_some() => {
                 self.refuse(at, HandshakeError::Truncated, false);
             }
-            Phase::Open => self.end(at, CloseCause::Eof),
+            Phase::Open => self.end(at, Ending::new(CloseCause::Eof)),
             Phase::Free | Phase::Head | Phase::Answering | Phase::Closing => {}
             Phase::Lingering => return self.give_up(at),
             Phase::Gone => return,
@@ -178,7 +181,7 @@ impl<H: Handler> Engine<H> {
     /// Ends a connection at once, whatever waits.
     pub(super) fn cut(&mut self, at: u32, cause: CloseCause) {
         match self.slots[at].phase {
-            Phase::Open => self.end(at, cause),
+            Phase::Open => self.end(at, Ending::new(cause)),
             Phase::Head if self.slots[at].pending.is_some() => {
                 self.counts.refused[HandshakeError::Truncated.index()] += 1;
             }
@@ -197,6 +200,7 @@ impl<H: Handler> Engine<H> {
             self.counts.delivery.discarded += messages;
             let priority = self.lane.rank().priority();
             self.counts.priorities.of(priority).discarded += messages;
+            self.ledger.drops(at).discarded += messages;
             self.lane.clear();
         }
         if self.rest.as_ref().is_some_and(|&(owner, _)| owner == at) {
@@ -210,6 +214,7 @@ impl<H: Handler> Engine<H> {
         self.relieve(at);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
+        self.ledger.close(at);
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Disconnect(id));
     }
@@ -261,7 +266,7 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(super) fn set_deadline(&mut self, at: u32, delay: Duration) {
-        self.slots[at].deadline = Some(self.now.after(delay));
+        self.slots[at].moment = Some(self.now.after(delay));
         self.rearm(at);
     }
 

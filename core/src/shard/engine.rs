@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::lane::{Lane, Part};
-use super::letter::{Letter, Publication};
+use super::ledger::Ledger;
+use super::letter::{Asked, Letter};
 use super::memory::Budget;
 use super::output::{Event, Output};
 use super::pending::Wait;
@@ -63,7 +64,7 @@ pub(crate) struct Engine<H: Handler> {
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
     pub(super) restating: u16,
-    pub(super) unpublished: VecDeque<Publication>,
+    pub(super) unanswered: VecDeque<Asked>,
     /// Connections whose queues are half full and whose sockets may take more:
     /// while there are any, nothing more is taken in. So no message is refused
     /// only because many came at once.
@@ -76,6 +77,7 @@ pub(crate) struct Engine<H: Handler> {
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(super) parked: usize,
     pub(super) counts: Stats,
+    pub(super) ledger: Ledger,
     /// Frames for the lane's owner that must come behind what is in it.
     pub(super) late: Vec<(FrameId, WhenFull)>,
     /// Frames that are out or thrown away, while they are counted; empty between calls.
@@ -124,13 +126,14 @@ impl<H: Handler> Engine<H> {
             task_line: VecDeque::new(),
             lives: alloc::vec![0; shards.into()],
             restating: 0,
-            unpublished: VecDeque::new(),
+            unanswered: VecDeque::new(),
             pressing: 0,
             pressing_since: Timestamp::ORIGIN,
             offered_before: 0,
             draining: false,
             parked: 0,
             counts: Stats::default(),
+            ledger: Ledger::new(config.seed, config.gone_connections),
             late: Vec::new(),
             sent: Vec::new(),
             gone: Vec::new(),
@@ -170,6 +173,17 @@ impl<H: Handler> Engine<H> {
 
     pub(crate) fn room_of(&self, at: u32) -> Option<&bytes::Bytes> {
         Some(self.rooms.name(self.slots[at].memberships.first()?.room))
+    }
+
+    pub(crate) fn rooms_of(&self, at: u32) -> impl Iterator<Item = &bytes::Bytes> {
+        let memberships = self.slots[at].memberships.iter();
+        memberships.map(|membership| self.rooms.name(membership.room))
+    }
+
+    pub(crate) fn members_here(&self, name: &[u8]) -> impl Iterator<Item = ConnId> + use<'_, H> {
+        let room = self.rooms.find(name);
+        let members = room.map_or(&[][..], |room| self.rooms.members(room));
+        members.iter().map(|&at| self.slots.id(at))
     }
 
     pub(crate) fn is_parked(&self, at: u32) -> bool {
@@ -237,12 +251,13 @@ impl<H: Handler> Engine<H> {
             },
         );
         if !self.gone.is_empty() {
-            self.count_gone();
+            self.count_gone(at);
         }
         if let Err(refusal) = pushed {
             self.counts.delivery.refused_full += 1;
             let priority = self.store.rank(frame).priority();
             self.counts.priorities.of(priority).refused += 1;
+            self.ledger.drops(at).refused += 1;
             if refusal == Refusal::Slow {
                 self.slots[at].flags.slow = true;
                 self.slow.push(at);
@@ -266,20 +281,29 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Counts the frames that have left a queue without being written, and gives
-    /// them back.
-    pub(super) fn count_gone(&mut self) {
+    /// Counts the frames that have left a connection's queue without being
+    /// written, and gives them back.
+    pub(super) fn count_gone(&mut self, at: u32) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let drops = self.ledger.drops(at);
         for (frame, fate) in self.gone.drain(..) {
             let of_all = &mut self.counts.delivery;
             let fates = self.counts.priorities.of(self.store.rank(frame).priority());
-            let (all, these) = match fate {
-                Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted),
-                Fate::Expired => (&mut of_all.expired, &mut fates.expired),
-                Fate::Conflated => (&mut of_all.conflated, &mut fates.conflated),
-                Fate::Shed => (&mut of_all.shed, &mut fates.shed),
+            let (all, these, its) = match fate {
+                Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted, &mut drops.evicted),
+                Fate::Expired => (&mut of_all.expired, &mut fates.expired, &mut drops.expired),
+                Fate::Conflated => (
+                    &mut of_all.conflated,
+                    &mut fates.conflated,
+                    &mut drops.conflated,
+                ),
+                Fate::Shed => (&mut of_all.shed, &mut fates.shed, &mut drops.shed),
             };
             *all += 1;
             *these += 1;
+            *its += 1;
             self.store.release(frame);
         }
     }
@@ -301,7 +325,7 @@ impl<H: Handler> Engine<H> {
             .expire(&mut self.nodes, &self.store, self.now, |frame| {
                 gone.push((frame, Fate::Expired));
             });
-        self.count_gone();
+        self.count_gone(at);
         let over = self.slots[at].queue.is_empty() && self.lane.owner() != Some(at);
         if over {
             self.transmitted(at, 0);
@@ -382,6 +406,7 @@ impl<H: Handler> Engine<H> {
             if let Some(priority) = self.store.rank(frame).priority() {
                 self.counts.delivery.discarded += 1;
                 self.counts.priorities.of(Some(priority)).discarded += 1;
+                self.ledger.drops(at).discarded += 1;
             }
             self.store.release(frame);
         }
@@ -494,7 +519,7 @@ impl<H: Handler> Engine<H> {
                 Some(Wait::Credit(_)) => waiting.credit += 1,
                 Some(Wait::Queue) => waiting.queue += 1,
                 Some(Wait::Task) => waiting.task += 1,
-                Some(Wait::Lane) | None => {}
+                Some(Wait::Callback) | None => {}
             }
         }
         stats

@@ -2,7 +2,7 @@
 //! once, copied once, queued by reference.
 
 use super::engine::Engine;
-use super::letter::Publication;
+use super::letter::{Origin, Publication};
 use super::packing::Editions;
 use super::slot::Phase;
 use crate::handler::Handler;
@@ -10,10 +10,9 @@ use crate::handler::Handler;
 impl<H: Handler> Engine<H> {
     /// Queues a publication for everyone on this shard whom it concerns.
     pub(super) fn fan_out(&mut self, publication: &Publication) {
-        let but = if publication.exclude_sender {
-            self.slots.find(publication.from)
-        } else {
-            None
+        let but = match publication.origin {
+            Origin::Conn(from) if publication.exclude_sender => self.slots.find(from.conn),
+            Origin::Conn(_) | Origin::Outside(_) => None,
         };
         let editions = self.editions_shared(publication);
         match &publication.room {

@@ -4,7 +4,7 @@
 use super::Shard;
 use super::engine::Engine;
 use super::output::{Event, Output};
-use super::slot::Phase;
+use super::slot::{Phase, Subprotocol};
 use crate::conn::{Connection, Role};
 use crate::deflate::Params;
 use crate::error::HandshakeError;
@@ -94,7 +94,8 @@ impl<H: Handler> Engine<H> {
         slot.phase = Phase::Open;
         slot.state = Some(state);
         slot.flags.upgraded = true;
-        slot.deadline = None;
+        slot.moment = Some(self.now);
+        slot.subprotocol = Subprotocol::new(subprotocol, &self.config.subprotocols);
         self.counts.links.opened += 1;
         let id = self.slots.id(at);
         self.tell(Event::Opened(id));

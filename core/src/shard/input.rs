@@ -146,6 +146,7 @@ impl<H: Handler> Shard<H> {
 
     /// Goes on with what is held back for a connection: its commands, then its bytes.
     pub(super) fn go_on(&mut self, at: u32) {
+        self.engine.unpark(at, Wait::Callback);
         self.engine.slots[at].flags.resuming = false;
         self.engine.vacate_scratch();
         while !self.engine.slots[at].is_parked()
@@ -184,11 +185,11 @@ impl<H: Handler> Shard<H> {
     }
 
     fn after_input(&mut self, at: u32) {
-        self.engine.unpark(at, Wait::Lane);
+        self.engine.unpark(at, Wait::Callback);
         let parked = self.engine.slots[at].is_parked();
         if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
             self.engine.schedule(at);
-        } else if self.engine.slots[at].flags.eof && !parked {
+        } else if self.engine.slots[at].flags.eof && !self.engine.slots[at].has_program() {
             self.engine.end_of_input(at);
         }
         self.engine.drop_empty_pending(at);

@@ -1,9 +1,10 @@
-//! Owns what one shard says to another.
+//! Owns what one shard says to another, and what is said to it from outside.
 
 use alloc::boxed::Box;
 
 use bytes::Bytes;
 
+use super::remote::{Command, Place};
 use crate::handler::Outcome;
 use crate::id::{ConnId, ShardId};
 use crate::queue::Qos;
@@ -32,11 +33,16 @@ pub(super) enum Said {
     },
     /// From a room's home: it is none, from here on.
     Left { conn: ConnId, room: Bytes },
-    /// To a room's home: this is to be said in the room.
-    Publish(Publication),
+    /// To a room's home: this is to be said in the room, or told of it.
+    Ask(Asked),
     /// From a room's home: this is said in the room.
     Deliver(Parcel<Publication>),
-    /// From the last shard that delivered a publication, to the one it came from.
+    /// To a connection: this is said to it alone.
+    Send(Direct),
+    /// From outside all shards.
+    Command(Command, Place),
+    /// From the last shard that had to do with something credited, to the one it
+    /// came from.
     Credit {
         home: ShardId,
         lives: Lives,
@@ -56,11 +62,26 @@ pub(super) enum Said {
     Restated { life: u32 },
 }
 
+/// What a room's home is asked to do in the room's order.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Publish(Publication),
+    Count(Count),
+}
+
+/// Who came up with something, and with that, who is to know that it is over.
+#[derive(Debug)]
+pub(super) enum Origin {
+    Conn(Borrower),
+    /// The place among the commands from outside is given back with this.
+    Outside(#[expect(dead_code, reason = "it is there to be dropped")] Place),
+}
+
 /// Something said in a room, or to everyone.
 #[derive(Debug)]
 pub(super) struct Publication {
     pub(super) room: Option<Bytes>,
-    pub(super) from: ConnId,
+    pub(super) origin: Origin,
     pub(super) exclude_sender: bool,
     pub(super) kind: Kind,
     pub(super) qos: Qos,
@@ -70,25 +91,59 @@ pub(super) struct Publication {
     pub(super) packed: Once<Option<Bytes>>,
     /// The shard that decided its order.
     pub(super) home: ShardId,
-    pub(super) lives: Lives,
     /// What became of it so far, if anybody wants to know.
     pub(super) tally: Option<Box<Tally<{ Outcome::PARTS }>>>,
 }
 
-/// In which lives of its shards a publication was made. What was under way
-/// when one of them failed is forgiven, and is not to be given back once more.
+/// Who took a credit, and in which lives of its shards. What was under way when
+/// one of them failed is forgiven, and is not to be given back once more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Borrower {
+    pub(super) conn: ConnId,
+    pub(super) lives: Lives,
+}
+
+/// Lives of two shards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Lives {
-    /// Of the shard that it came from.
+    /// Of the one that took the credit.
     pub(super) own: u32,
-    /// Of its home, as far as that was known.
+    /// Of the one it was for, as far as that was known.
     pub(super) home: u32,
 }
 
-/// What became of a publication, for whoever asked.
+/// Something said to one connection.
+#[derive(Debug)]
+pub(super) struct Direct {
+    pub(super) to: ConnId,
+    pub(super) origin: Origin,
+    pub(super) kind: Kind,
+    pub(super) qos: Qos,
+    pub(super) published: Timestamp,
+    pub(super) payload: Bytes,
+}
+
+/// How many are in a room?
+#[derive(Debug)]
+pub(super) struct Count {
+    pub(super) room: Bytes,
+    pub(super) from: Borrower,
+    pub(super) ticket: u64,
+}
+
+/// The answer to what a connection wanted to know under this ticket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Report {
     pub(super) conn: ConnId,
     pub(super) ticket: u64,
-    pub(super) outcome: Outcome,
+    pub(super) told: Told,
+}
+
+/// What a handler is told once its turn comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    /// What became of a publication, or of a message to one connection.
+    Outcome(Outcome),
+    /// How many members a room has.
+    Members(u64),
 }

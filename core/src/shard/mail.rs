@@ -36,7 +36,9 @@ impl<H: Handler> Shard<H> {
             }
             Said::Joined { conn, room } => engine.take_joined(conn, &room),
             Said::Left { conn, room } => engine.take_left(conn, &room),
-            Said::Publish(publication) => engine.publish_at_home(publication),
+            Said::Ask(asked) => engine.do_at_home(asked),
+            Said::Send(direct) => engine.take_direct(direct),
+            Said::Command(command, place) => engine.take_command(command, place),
             Said::Deliver(parcel) => engine.deliver(parcel),
             Said::Credit {
                 home,

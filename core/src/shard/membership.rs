@@ -8,7 +8,9 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Letter, Lives, Publication, Report, Said};
+use super::letter::{
+    Asked, Borrower, Count, Letter, Lives, Origin, Publication, Report, Said, Told,
+};
 use super::output::Output;
 use super::pending::{Op, Wait};
 use super::slot::Phase;
@@ -33,6 +35,12 @@ impl<H: Handler> Engine<H> {
     pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
         if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
+        }
+        if self.slots[at].memberships.len() >= self.config.rooms_per_connection {
+            self.counts.rooms.joins_refused += 1;
+            self.defer_first(at, Op::JoinRefused(Bytes::copy_from_slice(name)));
+            self.schedule(at);
+            return Err(Wait::Callback);
         }
         let home = self.rooms.home(name);
         if home == self.id {
@@ -73,9 +81,9 @@ impl<H: Handler> Engine<H> {
     ) -> Result<(), Wait> {
         if qos.receipt.is_some() && self.lane_is_held() {
             // What becomes of it at our own queue is not known before that is free.
-            return Err(Wait::Lane);
+            return Err(Wait::Callback);
         }
-        let home = name.map_or(EVERYONE, |name| self.rooms.home(name));
+        let home = self.rooms.home_of(name);
         let local = if home == self.id {
             self.local_room(name)
         } else {
@@ -94,27 +102,22 @@ impl<H: Handler> Engine<H> {
                 Local::Nobody => {}
             }
             if let Some(ticket) = qos.receipt {
-                let parts = self.counted_since(before);
+                let outcome = Outcome::from_parts(self.counted_since(before));
                 self.report(Report {
                     conn: self.slots.id(at),
                     ticket,
-                    outcome: Outcome::from_parts(parts),
+                    told: Told::Outcome(outcome),
                 });
             }
             // It may have been woken for a credit that it did not need after all.
             self.wake_for_credit(home);
             return Ok(());
         }
-        if !self.take_credit(home, payload.len()) {
-            self.counts.rooms.credit_waits += 1;
-            let conn = self.slots.id(at);
-            self.credits[home.index()].waiting.push_back(conn);
-            return Err(Wait::Credit(home));
-        }
+        self.take_credit(at, home, payload.len())?;
         self.counts.rooms.published += 1;
         let publication = Publication {
             room: name.map(Bytes::copy_from_slice),
-            from: self.slots.id(at),
+            origin: Origin::Conn(self.borrower(at, home)),
             exclude_sender,
             kind,
             qos,
@@ -122,25 +125,64 @@ impl<H: Handler> Engine<H> {
             payload: Bytes::copy_from_slice(payload),
             packed: Once::new(),
             home,
-            lives: self.lives_with(home),
             tally: qos.receipt.map(|_| Box::new(Tally::new())),
         };
+        self.ask(home, Asked::Publish(publication));
+        Ok(())
+    }
+
+    /// Asks a room's home how many members the room has.
+    pub(crate) fn count_members(&mut self, at: u32, name: &[u8], ticket: u64) -> Result<(), Wait> {
+        let home = self.rooms.home(name);
+        self.take_credit(at, home, name.len())?;
+        let count = Count {
+            room: Bytes::copy_from_slice(name),
+            from: self.borrower(at, home),
+            ticket,
+        };
+        self.ask(home, Asked::Count(count));
+        Ok(())
+    }
+
+    /// Gives a room's home what a credit has been taken for.
+    fn ask(&mut self, home: ShardId, asked: Asked) {
         if home == self.id {
-            self.publish_at_home(publication);
+            self.do_at_home(asked);
         } else {
-            self.post(home, Said::Publish(publication));
+            self.post(home, Said::Ask(asked));
         }
         self.wake_for_credit(home);
-        Ok(())
+    }
+
+    /// At the home: does what was asked, once it is known again who is in its rooms.
+    pub(super) fn do_at_home(&mut self, asked: Asked) {
+        if self.restating > 0 {
+            self.unanswered.push_back(asked);
+            return;
+        }
+        match asked {
+            Asked::Publish(publication) => self.publish_at_home(publication),
+            Asked::Count(count) => self.count_at_home(count),
+        }
+    }
+
+    fn count_at_home(&mut self, Count { room, from, ticket }: Count) {
+        let members = self.rooms.find(&room).map_or(0, |room| {
+            let elsewhere = self.rooms.elsewhere(room).iter();
+            let elsewhere = elsewhere.map(|&(_, members)| u64::from(members));
+            self.rooms.members(room).len() as u64 + elsewhere.sum::<u64>()
+        });
+        let report = Report {
+            conn: from.conn,
+            ticket,
+            told: Told::Members(members),
+        };
+        self.give_credit_back(from, self.id, room.len(), Some(report));
     }
 
     /// At the home: decides the publication's place in the room's order, and
     /// hands it to every shard that has members.
-    pub(super) fn publish_at_home(&mut self, publication: Publication) {
-        if self.restating > 0 {
-            self.unpublished.push_back(publication);
-            return;
-        }
+    fn publish_at_home(&mut self, publication: Publication) {
         self.counts.rooms.encoded += 1;
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.room {
             Some(name) => self
@@ -178,36 +220,46 @@ impl<H: Handler> Engine<H> {
             return;
         };
         let Publication {
-            from,
+            origin,
             home,
-            lives,
             payload,
             qos,
             tally,
             ..
         } = publication;
+        let Origin::Conn(from) = origin else { return };
         let report = tally.zip(qos.receipt).map(|(tally, ticket)| Report {
-            conn: from,
+            conn: from.conn,
             ticket,
-            outcome: Outcome::from_parts(tally.sums()),
+            told: Told::Outcome(Outcome::from_parts(tally.sums())),
         });
-        let bytes = payload.len();
-        if from.shard() == self.id {
-            self.take_credit_back(home, lives, bytes, report);
-        } else {
-            self.post(
-                from.shard(),
-                Said::Credit {
-                    home,
-                    lives,
-                    bytes,
-                    report,
-                },
-            );
-        }
+        self.give_credit_back(from, home, payload.len(), report);
     }
 
-    /// A publication has been delivered everywhere.
+    /// Lets the shard of a connection know that what it was given a credit for
+    /// with `home` is over.
+    pub(super) fn give_credit_back(
+        &mut self,
+        from: Borrower,
+        home: ShardId,
+        bytes: usize,
+        report: Option<Report>,
+    ) {
+        let Borrower { conn, lives } = from;
+        if conn.shard() == self.id {
+            self.take_credit_back(home, lives, bytes, report);
+            return;
+        }
+        let credit = Said::Credit {
+            home,
+            lives,
+            bytes,
+            report,
+        };
+        self.post(conn.shard(), credit);
+    }
+
+    /// What was credited is over everywhere.
     pub(super) fn take_credit_back(
         &mut self,
         home: ShardId,
@@ -224,23 +276,23 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Lets a connection know what became of its publication, once its turn comes.
-    fn report(&mut self, report: Report) {
+    /// Lets a connection know what it has asked for, once its turn comes.
+    pub(super) fn report(&mut self, report: Report) {
         if let Some(at) = self.slots.find(report.conn)
             && self.slots[at].phase == Phase::Open
         {
-            self.defer(at, Op::Published(report.ticket, report.outcome));
+            self.defer(at, Op::Told(report.ticket, report.told));
             if !self.slots[at].is_parked() {
                 self.schedule(at);
             }
         }
     }
 
-    const fn counted(&self) -> [u64; Outcome::PARTS] {
+    pub(super) const fn counted(&self) -> [u64; Outcome::PARTS] {
         Outcome::counted(&self.counts.delivery, &self.counts.rooms)
     }
 
-    fn counted_since(&self, before: [u64; Outcome::PARTS]) -> [u64; Outcome::PARTS] {
+    pub(super) fn counted_since(&self, before: [u64; Outcome::PARTS]) -> [u64; Outcome::PARTS] {
         let now = self.counted();
         core::array::from_fn(|at| now[at] - before[at])
     }
@@ -322,7 +374,15 @@ impl<H: Handler> Engine<H> {
         self.ask_home(at, home, |conn| Said::Leave { conn, room, life });
     }
 
-    /// In which lives something is published now.
+    /// The connection as one that takes a credit.
+    pub(super) fn borrower(&self, at: u32, home: ShardId) -> Borrower {
+        Borrower {
+            conn: self.slots.id(at),
+            lives: self.lives_with(home),
+        }
+    }
+
+    /// In which lives a credit is taken now.
     fn lives_with(&self, home: ShardId) -> Lives {
         Lives {
             own: self.life(),
@@ -354,16 +414,22 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    fn take_credit(&mut self, home: ShardId, bytes: usize) -> bool {
+    /// Takes a credit for something of this connection that goes to this shard, or
+    /// lines up for one.
+    pub(super) fn take_credit(&mut self, at: u32, home: ShardId, bytes: usize) -> Result<(), Wait> {
+        let conn = self.slots.id(at);
         let credit = &mut self.credits[home.index()];
         let free = credit.messages == 0
             || (credit.messages < self.config.credit_messages
                 && credit.bytes + bytes <= self.config.credit_bytes);
-        if free {
-            credit.messages += 1;
-            credit.bytes += bytes;
+        if !free {
+            self.counts.rooms.credit_waits += 1;
+            credit.waiting.push_back(conn);
+            return Err(Wait::Credit(home));
         }
-        free
+        credit.messages += 1;
+        credit.bytes += bytes;
+        Ok(())
     }
 }
 
@@ -373,6 +439,3 @@ enum Local {
     Everyone,
     Nobody,
 }
-
-/// The home of what is said to everyone.
-const EVERYONE: ShardId = ShardId(0);

@@ -5,6 +5,7 @@
 use alloc::vec::Vec;
 
 use super::engine::{Engine, SCRATCH};
+use super::ledger::Ending;
 use super::slot::Phase;
 use crate::CloseCode;
 use crate::handler::Handler;
@@ -138,7 +139,7 @@ impl<H: Handler> Engine<H> {
         queue.shed(&mut self.nodes, &self.store, ONE_IN, |frame| {
             gone.push((frame, Fate::Shed));
         });
-        self.count_gone();
+        self.count_gone(at);
     }
 
     /// Closes a connection that sends more than there is memory for: by then half
@@ -157,8 +158,9 @@ impl<H: Handler> Engine<H> {
         if slot.flags.blocked {
             self.discard(at, true);
         }
-        self.push_close(at, Some(CloseCode::TRY_LATER), "out of memory");
-        self.end(at, CloseCause::Memory);
+        let code = Some(CloseCode::TRY_LATER);
+        self.push_close(at, code, "out of memory");
+        self.end(at, Ending::with_code(CloseCause::Memory, code));
     }
 }
 

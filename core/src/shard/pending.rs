@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::letter::Told;
 use crate::dispatch::TaskOptions;
-use crate::handler::{Handler, Outcome, TaskEnd};
-use crate::id::ShardId;
+use crate::handler::{Handler, TaskEnd};
+use crate::id::{ConnId, ShardId};
 use crate::queue::Qos;
 use crate::wire::opcode::Kind;
 
@@ -51,15 +52,15 @@ pub(crate) enum Wait {
     Joined,
     /// The answer of a room's home to a leave; the room, by its number here.
     Left(u32),
-    /// Credits for publications to this shard.
+    /// Credits for what is to go to this shard.
     Credit(ShardId),
     /// Room in its own queue.
     Queue,
     /// The end of one of the tasks that its shard has under way.
     Task,
-    /// The end of the callbacks for what has been read: its answers to that still
-    /// stand where they were read.
-    Lane,
+    /// The end of the callback that runs: its answers may still stand where its message was
+    /// read, or the handler is to be told something first.
+    Callback,
 }
 
 /// A command of a connection's program that could not be carried out at once.
@@ -74,6 +75,16 @@ pub(crate) enum Op<H: Handler> {
         payload: Bytes,
         exclude_sender: bool,
     },
+    Send {
+        to: ConnId,
+        kind: Kind,
+        qos: Qos,
+        payload: Bytes,
+    },
+    CountMembers {
+        room: Bytes,
+        ticket: u64,
+    },
     Reply {
         kind: Kind,
         qos: Qos,
@@ -83,6 +94,8 @@ pub(crate) enum Op<H: Handler> {
     Close(crate::CloseCode),
     /// The handler is to be told.
     Outcome(TaskEnd<H>),
-    /// The handler is to be told what became of a publication.
-    Published(u64, Outcome),
+    /// The handler is to be told what it has asked for under this ticket.
+    Told(u64, Told),
+    /// The handler is to be told that a room was one too many.
+    JoinRefused(Bytes),
 }

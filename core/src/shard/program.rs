@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 
 use super::Shard;
 use super::engine::Engine;
+use super::letter::Told;
 use super::output::Output;
 use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;
@@ -24,10 +25,12 @@ impl<H: Handler> Shard<H> {
         }
         match op {
             Op::Outcome(end) => self.tell(at, |handler, ctx| handler.on_outcome(ctx, end)),
-            Op::Published(ticket, outcome) => {
-                self.tell(at, |handler, ctx| {
-                    handler.on_published(ctx, ticket, outcome);
-                });
+            Op::Told(ticket, told) => self.tell(at, |handler, ctx| match told {
+                Told::Outcome(outcome) => handler.on_published(ctx, ticket, outcome),
+                Told::Members(members) => handler.on_members(ctx, ticket, members),
+            }),
+            Op::JoinRefused(room) => {
+                self.tell(at, |handler, ctx| handler.on_join_refused(ctx, &room));
             }
             op => self.engine.run(at, op),
         }
@@ -58,6 +61,17 @@ impl<H: Handler> Engine<H> {
             } => self
                 .publish(at, room.as_deref(), *kind, *qos, payload, *exclude_sender)
                 .map_err(|wait| (wait, true)),
+            Op::Send {
+                to,
+                kind,
+                qos,
+                payload,
+            } => self
+                .send(at, *to, *kind, *qos, payload)
+                .map_err(|wait| (wait, true)),
+            Op::CountMembers { room, ticket } => self
+                .count_members(at, room, *ticket)
+                .map_err(|wait| (wait, true)),
             Op::Reply { kind, qos, payload } => self
                 .reply(at, None, *kind, *qos, [payload, &[]])
                 .map_err(|wait| (wait, true)),
@@ -69,7 +83,7 @@ impl<H: Handler> Engine<H> {
                 true => Ok(()),
                 false => Err((Wait::Task, true)),
             },
-            Op::Outcome(_) | Op::Published(..) => Ok(()),
+            Op::Outcome(_) | Op::Told(..) | Op::JoinRefused(_) => Ok(()),
         };
         match (op, waits) {
             (Op::Submit(task, options), Ok(())) => self.hand_out(at, task, options),
@@ -129,7 +143,7 @@ impl<H: Handler> Engine<H> {
         match wait {
             Wait::Joined | Wait::Left(_) => self.counts.rooms.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
-            Wait::Credit(_) | Wait::Task | Wait::Lane => {}
+            Wait::Credit(_) | Wait::Task | Wait::Callback => {}
         }
         self.parked += 1;
         let pending = self.slots[at]
@@ -138,7 +152,7 @@ impl<H: Handler> Engine<H> {
         debug_assert!(pending.wait.is_none(), "one wait at a time");
         pending.wait = Some(wait);
         if let Some(op) = op {
-            pending.ops.push_front(op);
+            self.defer_first(at, op);
         }
     }
 
@@ -149,6 +163,15 @@ impl<H: Handler> Engine<H> {
             .get_or_insert_with(|| Box::new(Pending::new()))
             .ops
             .push_back(op);
+    }
+
+    /// Puts a command before those that wait.
+    pub(crate) fn defer_first(&mut self, at: u32, op: Op<H>) {
+        self.slots[at]
+            .pending
+            .get_or_insert_with(|| Box::new(Pending::new()))
+            .ops
+            .push_front(op);
     }
 
     fn take_ops(&mut self, at: u32) -> VecDeque<Op<H>> {
@@ -202,7 +225,8 @@ impl<H: Handler> Engine<H> {
         self.parked -= usize::from(pending.wait.take().is_some());
         self.schedule(at);
         self.wake_for_task();
-        if self.count_forgotten(&ops) > 0 {
+        self.count_forgotten(&ops);
+        if !ops.is_empty() {
             // It may have been woken for a credit that another can have now.
             for home in (0..self.config.shards).map(ShardId) {
                 self.wake_for_credit(home);
@@ -210,19 +234,15 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Counts commands that are not carried out any more; says how many
-    /// publications are among them.
-    pub(super) fn count_forgotten(&mut self, ops: &VecDeque<Op<H>>) -> u64 {
-        let mut publications = 0;
+    /// Counts commands that are not carried out any more.
+    pub(super) fn count_forgotten(&mut self, ops: &VecDeque<Op<H>>) {
         for op in ops {
             match op {
-                Op::Publish { .. } => publications += 1,
+                Op::Publish { .. } | Op::Send { .. } => self.counts.rooms.abandoned += 1,
                 Op::Outcome(_) => self.counts.links.outcomes_gone += 1,
                 _ => {}
             }
         }
-        self.counts.rooms.abandoned += publications;
-        publications
     }
 
     /// Forgets everything that is held back for a connection.

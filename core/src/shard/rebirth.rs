@@ -25,13 +25,15 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
-    fn rebirth(self) -> Self {
+    fn rebirth(mut self) -> Self {
         let generation = self
             .slots
             .iter_all()
             .map(|slot| slot.generation.wrapping_add(1))
             .max();
+        let ledger = self.bequeath();
         let mut new = Self::new(self.id, self.config);
+        new.ledger = ledger;
         new.slots.begin_generations(generation.unwrap_or_default());
         new.now = self.now;
         new.draining = self.draining;
@@ -61,6 +63,7 @@ impl<H: Handler> Engine<H> {
         let pending = &mut new.counts.links.tasks_pending;
         *pending = pending.saturating_sub(kept as u64);
         new.backlog = self.backlog;
+        new.unanswered = self.unanswered;
         new.outputs = self.outputs;
         new.outputs
             .retain(|output| matches!(output, Output::Mail(..)));
@@ -112,9 +115,9 @@ impl<H: Handler> Engine<H> {
     pub(super) fn take_restated(&mut self) {
         self.restating = self.restating.saturating_sub(1);
         while self.restating == 0
-            && let Some(publication) = self.unpublished.pop_front()
+            && let Some(asked) = self.unanswered.pop_front()
         {
-            self.publish_at_home(publication);
+            self.do_at_home(asked);
         }
     }
 }

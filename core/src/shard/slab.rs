@@ -5,7 +5,7 @@ use core::ops::{Index, IndexMut};
 
 use smallvec::SmallVec;
 
-use super::slot::{Flags, Phase, Slot};
+use super::slot::{Flags, Phase, Slot, Subprotocol};
 use super::wheel::Links;
 use crate::conn::{Connection, Keepalive, Role};
 use crate::handler::Handler;
@@ -41,7 +41,7 @@ impl<H: Handler> Slab<H> {
             conn: Connection::new(Role::Server),
             queue: Queue::new(at),
             keepalive,
-            deadline: None,
+            moment: None,
             stalled: None,
             memberships: SmallVec::new(),
             pending: None,
@@ -49,6 +49,7 @@ impl<H: Handler> Slab<H> {
             generation,
             phase: Phase::Head,
             flags: Flags::default(),
+            subprotocol: Subprotocol::default(),
             answers: 0,
             state: None,
         };

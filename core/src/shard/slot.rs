@@ -2,6 +2,7 @@
 //! apart, stays below 192 bytes, and an idle connection has nothing on the heap.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 
 use smallvec::SmallVec;
 
@@ -38,8 +39,8 @@ pub(super) struct Slot<H: Handler> {
     pub(super) conn: Connection,
     pub(super) queue: Queue,
     pub(super) keepalive: Keepalive,
-    /// When its phase must be over.
-    pub(super) deadline: Option<Timestamp>,
+    /// When its phase must be over; or, where it is open, since when it is.
+    pub(super) moment: Option<Timestamp>,
     /// Since when the peer has taken nothing of what waits for it.
     pub(super) stalled: Option<Timestamp>,
     pub(super) memberships: SmallVec<[Membership; 2]>,
@@ -48,6 +49,8 @@ pub(super) struct Slot<H: Handler> {
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) flags: Flags,
+    /// The subprotocol agreed on.
+    pub(super) subprotocol: Subprotocol,
     /// Answers of other shards that are still to come.
     pub(super) answers: u16,
     pub(super) state: Option<H::State>,
@@ -84,7 +87,43 @@ pub(super) struct Flags {
     pub(super) released: bool,
 }
 
+/// A subprotocol by its place among those of the configuration, counted from
+/// one: 0 is none, and the largest one that is not listed there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Subprotocol(u8);
+
+impl Subprotocol {
+    pub(super) fn new(agreed: Option<&str>, listed: &[String]) -> Self {
+        let Some(agreed) = agreed else {
+            return Self::default();
+        };
+        let place = listed.iter().position(|listed| listed == agreed);
+        Self(place.map_or(u8::MAX, |place| (place + 1).min(u8::MAX.into()) as u8))
+    }
+
+    /// Its name; that of one that is not listed is not kept.
+    pub(super) fn name(self, listed: &[String]) -> Option<Option<&str>> {
+        let place = usize::from(self.0.checked_sub(1)?);
+        Some(
+            listed
+                .get(place)
+                .map(String::as_str)
+                .filter(|_| self.0 < u8::MAX),
+        )
+    }
+}
+
 impl<H: Handler> Slot<H> {
+    /// When its phase must be over.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.moment.filter(|_| self.phase != Phase::Open)
+    }
+
+    /// Since when it is open.
+    pub(super) fn opened(&self) -> Option<Timestamp> {
+        self.moment.filter(|_| self.phase == Phase::Open)
+    }
+
     /// Whether what it sent must wait for something.
     pub(super) fn is_parked(&self) -> bool {
         self.pending
@@ -104,5 +143,25 @@ impl<H: Handler> Slot<H> {
         self.pending
             .as_ref()
             .is_some_and(|pending| pending.wait.is_some() || !pending.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_subprotocol_is_known_by_its_place_and_one_without_is_not_named() {
+        let listed: Vec<String> = (0..300).map(|n| format!("v{n}")).collect();
+        let name = |agreed| Subprotocol::new(agreed, &listed).name(&listed);
+        assert_eq!(name(None), None);
+        assert_eq!(name(Some("v0")), Some(Some("v0")));
+        assert_eq!(name(Some("v253")), Some(Some("v253")));
+        for unnamed in ["v254", "v299", "other"] {
+            assert_eq!(name(Some(unnamed)), Some(None), "{unnamed}");
+        }
     }
 }

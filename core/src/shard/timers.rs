@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::Shard;
 use super::engine::Engine;
+use super::explain::Timer;
 use super::slot::Phase;
 use crate::conn::Alarm;
 use crate::error::HandshakeError;
@@ -87,8 +88,8 @@ impl<H: Handler> Engine<H> {
         let now = self.now;
         let write_timeout = self.config.write_timeout;
         let slot = &mut self.slots[at];
-        if slot.deadline.is_some_and(|deadline| deadline <= now) {
-            slot.deadline = None;
+        if slot.deadline().is_some_and(|deadline| deadline <= now) {
+            slot.moment = None;
             match slot.phase {
                 Phase::Head if slot.pending.is_some() => {
                     self.refuse(at, HandshakeError::Timeout, false);
@@ -137,15 +138,33 @@ impl<H: Handler> Engine<H> {
 
     /// Enters a slot into the wheel for the next moment at which something may be due.
     pub(super) fn rearm(&mut self, at: u32) {
-        let slot = &self.slots[at];
-        let stalled = slot
-            .stalled
-            .map(|since| since.after(self.config.write_timeout));
-        let silent =
-            (slot.phase == Phase::Open).then(|| slot.keepalive.next(self.config.pong_wait));
-        if let Some(next) = [slot.deadline, stalled, silent].into_iter().flatten().min() {
+        if let Some((_, next)) = self.next_timer(at) {
             self.wheel.arm(&mut self.slots, at, next);
         }
+    }
+
+    /// What may be due next for a slot, and when.
+    #[inline]
+    pub(super) fn next_timer(&self, at: u32) -> Option<(Timer, Timestamp)> {
+        let (slot, config) = (&self.slots[at], &self.config);
+        let deadline = slot.deadline().map(|at| match slot.phase {
+            Phase::Head => (Timer::Handshake, at),
+            Phase::Answering => (Timer::Answer, at),
+            _ => (Timer::Close, at),
+        });
+        let stalled = slot.stalled;
+        let stalled = stalled.map(|since| (Timer::Write, since.after(config.write_timeout)));
+        let silent = (slot.phase == Phase::Open).then(|| {
+            let (ping, end) = (slot.keepalive.ping_at(), slot.keepalive.heard());
+            let end = end.after(config.pong_wait);
+            if ping <= end {
+                (Timer::Ping, ping)
+            } else {
+                (Timer::Silence, end)
+            }
+        });
+        let timers = [deadline, stalled, silent].into_iter().flatten();
+        timers.min_by_key(|&(_, at)| at)
     }
 
     fn ping(&mut self, at: u32) {

@@ -146,7 +146,7 @@ impl<H: Handler> Engine<H> {
         {
             plan.add(store, frame, 0);
         }
-        self.count_lapsed();
+        self.count_lapsed(at);
         let queue = &self.slots[at].queue;
         self.slots[at].flags.offered = before.is_some() || queue.in_flight();
         self.lane
@@ -155,7 +155,10 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Counts what has expired instead of being launched.
-    pub(super) fn count_lapsed(&mut self) {
+    pub(super) fn count_lapsed(&mut self, at: u32) {
+        if !self.lapsed.is_empty() {
+            self.ledger.drops(at).expired += self.lapsed.len() as u64;
+        }
         for &frame in &self.lapsed {
             self.counts.delivery.expired += 1;
             let priority = self.store.rank(frame).priority();

@@ -1,7 +1,8 @@
 //! Owns all that threads share: the only home of atomics, locks and `Arc` in
 //! the core. The machines themselves are plain `&mut self` and share nothing;
 //! what passes between them passes through a [`Mailbox`] or rides in a
-//! [`Parcel`]. Wakes nobody: sleeping and waking are the adapter's.
+//! [`Parcel`]; how much may come from outside at once is for [`Places`] to say.
+//! Wakes nobody: sleeping and waking are the adapter's.
 //!
 //! The tests named `loom_*` run twice: as plain tests on real threads, and, with
 //! `--cfg loom`, as models in which every interleaving of up to that many
@@ -12,6 +13,7 @@
 mod mailbox;
 mod once;
 mod parcel;
+mod places;
 pub(crate) mod primitive;
 mod tally;
 
@@ -19,11 +21,14 @@ mod tally;
 mod loom_mailbox;
 #[cfg(test)]
 mod loom_parcel;
+#[cfg(test)]
+mod loom_places;
 
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
 pub(crate) use once::Once;
 pub use parcel::Parcel;
+pub(crate) use places::{NoPlace, Places};
 pub(crate) use tally::Tally;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.

@@ -7,7 +7,7 @@ use super::network::Road;
 use super::{Network, Sim, Worker};
 use crate::handler::{Handler, TaskEnd};
 use crate::shard::Output;
-use crate::{AttemptEnd, Chunks, ConnId, Failure, Lost, Settled, TaskOptions, WorkerId};
+use crate::{AttemptEnd, Chunks, ConnId, Failure, Letter, Lost, Settled, TaskOptions, WorkerId};
 
 impl<H: Handler> Sim<H> {
     /// Does what a shard asks for until it asks for nothing more, and looks
@@ -23,11 +23,7 @@ impl<H: Handler> Sim<H> {
                 Output::StopReading(id) => self.set_reading(id, false),
                 Output::StartReading(id) => self.set_reading(id, true),
                 Output::Mail(to, letter) => {
-                    let from = shard * self.shards.len();
-                    let queue = &mut self.mail[from + to.index()];
-                    let due = self.now + self.rng.up_to(self.network.mail_delay);
-                    let due = queue.back().map_or(due, |&(last, _)| due.max(last));
-                    queue.push_back((due, letter));
+                    self.send_letter(shard * self.shards.len() + to.index(), letter);
                 }
                 Output::Submit(id, task, options) => {
                     self.link_of(id);
@@ -77,6 +73,14 @@ impl<H: Handler> Sim<H> {
         link.up.clear();
         self.ready.touch(at);
         self.note(at, 3, &[]);
+    }
+
+    /// Puts a letter on this way; those before it arrive before it.
+    pub(super) fn send_letter(&mut self, way: usize, letter: Letter) {
+        let queue = &mut self.mail[way];
+        let due = self.now + self.rng.up_to(self.network.mail_delay);
+        let due = queue.back().map_or(due, |&(last, _)| due.max(last));
+        queue.push_back((due, letter));
     }
 
     /// A read that found so many bytes.

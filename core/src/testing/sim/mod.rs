@@ -31,8 +31,8 @@ use crate::handler::Handler;
 use crate::shard::Event;
 use crate::wire::opcode::Opcode;
 use crate::{
-    Admission, Config, ConnId, DispatchStats, Dispatcher, Job, Kind, Letter, Shard, ShardId, Stats,
-    Timestamp, WorkerId,
+    Admission, Config, ConnId, DispatchStats, Dispatcher, Explained, Job, Kind, Letter, Shard,
+    ShardId, Stats, Timestamp, WorkerId,
 };
 use pipe::Pipe;
 use ready::Ready;
@@ -306,6 +306,17 @@ impl<H: Handler> Sim<H> {
         self.links[client].reading
     }
 
+    /// What is known of a client's connection.
+    pub fn explain(&self, client: usize) -> Option<Explained> {
+        let id = self.links[client].id;
+        self.shards[id.shard().index()].explain(self.time(), id)
+    }
+
+    /// A shard, to look at.
+    pub fn shard(&self, shard: usize) -> &Shard<H> {
+        &self.shards[shard]
+    }
+
     /// The shards' counters, added up.
     pub fn stats(&self) -> Stats {
         let mut sum = Stats::default();
@@ -318,6 +329,18 @@ impl<H: Handler> Sim<H> {
     /// The counters of one shard.
     pub fn stats_of(&self, shard: usize) -> Stats {
         self.shards[shard].stats()
+    }
+
+    /// The application of one shard.
+    pub fn handler(&self, shard: usize) -> &H {
+        self.shards[shard].handler()
+    }
+
+    /// Sends a letter from outside all shards on its way.
+    pub fn hand_in(&mut self, to: ShardId, letter: Letter) {
+        // No shard writes to itself: that way is free.
+        let way = to.index() * self.shards.len() + to.index();
+        self.send_letter(way, letter);
     }
 
     /// The dispatcher, to see what has failed for good and to submit it again.

@@ -1,0 +1,68 @@
+//! Owns the models of commands from outside: they get to their shard, and
+//! whoever waits for a place is woken when there is one, or never will be.
+
+use std::sync::Arc;
+
+use stentor_core::{Config, Kind, RemoteError, Rooms, ShardId};
+
+use super::model;
+use super::server::{PLENTY, Server, join, messages, spawn};
+use crate::primitive::thread;
+use crate::remote::Outside;
+
+/// Fails if a letter from outside wakes no ticker, if `ring` does not wait for
+/// the lock or does not ring, and if `reserve` looks before it has the lock and
+/// not again.
+#[test]
+fn loom_whoever_waits_for_a_place_gets_it() {
+    model(|| {
+        let config = || Config::builder().remote_commands(1);
+        let server = Server::new(config(), Rooms::default());
+        let outside = Outside::new(&config().build().expect("in range"));
+        let connection = server.connect(ShardId(0));
+        // This thread is the ticker.
+        server.set_ticker(ShardId(0), thread::current());
+        outside.begin(&server);
+        let remote = outside.remote();
+        let speaker = spawn(move || {
+            for text in ["a", "b"] {
+                let place = remote.reserve().expect("the server serves");
+                let told = place.broadcast_all(Kind::Text, 10, text);
+                assert_eq!(told, Ok(()));
+            }
+        });
+        connection.peer.make_room(PLENTY);
+        let mut heard = Vec::new();
+        loop {
+            let next = server.tick(ShardId(0));
+            server.send(&connection);
+            heard.extend(messages(&connection.peer.take_heard()));
+            if heard.len() == 2 {
+                break;
+            }
+            server.sleep(next);
+        }
+        assert_eq!(heard, ["a", "b"]);
+        join([speaker]);
+        assert!(outside.gate.is_idle());
+    });
+}
+
+/// Fails if `ring_all` does not wait for the lock, or wakes only one.
+#[test]
+fn loom_whoever_waits_for_a_place_learns_that_there_will_be_none() {
+    model(|| {
+        let config = Config::builder().remote_commands(1).build();
+        let outside = Arc::new(Outside::new(&config.expect("in range")));
+        let waiting = [0, 1].map(|_| {
+            let remote = outside.remote();
+            spawn(move || {
+                let told = remote.reserve();
+                assert_eq!(told.err(), Some(RemoteError::Ended));
+            })
+        });
+        // It has never served.
+        drop(outside);
+        join(waiting);
+    });
+}

@@ -1,0 +1,56 @@
+//! Owns the way of the admin pages to the shards. It never waits for a shard's
+//! lock: whose application hangs keeps that for as long.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use stentor_admin::{Answer, PATIENCE, Question, Reach};
+use stentor_cli::{Calls, Census, Desk};
+use stentor_core::{Handler, ShardId};
+
+use crate::station::Stations;
+
+/// A server, as its admin pages see it.
+pub(crate) struct Server<H: Handler>(pub(crate) Arc<Stations<H>>);
+
+impl<H> Reach for Server<H>
+where
+    H: Handler + Send + 'static,
+    H::State: Send,
+{
+    type Task = H::Task;
+
+    fn ask(&self, shards: &[ShardId], question: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+        let (mut silent, mut given) = (shards.to_vec(), Vec::new());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            silent.retain(|&shard| match self.0.try_ask(shard, question) {
+                Some(answer) => {
+                    given.push((shard, answer));
+                    false
+                }
+                None => true,
+            });
+            if silent.is_empty() || Instant::now() >= deadline {
+                return given;
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn desk(&self) -> &Desk<H::Task> {
+        &self.0.pool.desk
+    }
+
+    fn call(&self, calls: Calls) {
+        self.0.pool.call(calls);
+    }
+
+    fn census(&self) -> &Census {
+        &self.0.census
+    }
+}
+
+/// How often it is looked whether a shard is free that was not.
+const LOOK: Duration = Duration::from_millis(1);

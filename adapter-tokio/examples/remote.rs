@@ -1,0 +1,66 @@
+//! A clock: the rooms of `stentor`, and a thread outside the server that tells
+//! the room `time` once a second how late it is. Connections that join it hear
+//! the clock among whatever they say themselves.
+//!
+//! ```sh
+//! cargo run -p stentor-tokio --example remote
+//! cargo run -p stentor-core --example client -- ws://localhost:8080/ws join:time
+//! ```
+
+use std::io;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use stentor_cli::{Settings, program};
+use stentor_core::{Failure, Kind, Qos, RemoteError, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_tokio::{Remote, Report, Server, Work};
+
+fn main() -> std::process::ExitCode {
+    program("remote", serve)
+}
+
+fn serve(settings: Settings) -> io::Result<Report> {
+    let rooms = settings.rooms();
+    let server = Server::bind(settings)?;
+    let remote = server.remote();
+    thread::spawn(move || tell_the_time(&remote));
+    let until_interrupted = async {
+        // Without signals it serves for ever.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    server.run(move |_shard| rooms, Tasks, until_interrupted)
+}
+
+/// A clock that is late is of no use: what a slow reader has not taken by the next
+/// second, it does not get.
+fn tell_the_time(remote: &Remote) {
+    let qos = Qos::new(10).ttl(SECOND);
+    loop {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default();
+        let seconds = now.as_secs() % 86_400;
+        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+        let time = format!("{hours:02}:{minutes:02}:{:02} UTC", seconds % 60);
+        // The server begins a little later than this thread; and where so much is
+        // under way already, the next second is soon enough.
+        let told = remote.try_publish(b"time", Kind::Text, qos, time);
+        if told == Err(RemoteError::Ended) {
+            return;
+        }
+        let rest = u64::from(now.subsec_nanos());
+        thread::sleep(SECOND - Duration::from_nanos(rest));
+    }
+}
+
+/// The tasks of the rooms.
+struct Tasks;
+
+impl Work<Rooms> for Tasks {
+    async fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
+        Ok(task.run(worker))
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,71 @@
+//! Owns the way of the admin pages to the shards: a question is handed in like anything else, and
+//! answered between two turns.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
+
+use stentor_admin::{Answer, PATIENCE, Question, Reach};
+use stentor_cli::{Calls, Census, Desk};
+use stentor_core::{Handler, ShardId};
+
+use crate::door::{Doors, Post};
+use crate::workers::Pool;
+
+/// A question on its way to a shard.
+pub(crate) struct Inquiry {
+    pub(crate) question: Arc<Question>,
+    pub(crate) reply: Sender<(ShardId, Answer)>,
+    /// As long as this is there, the question waits.
+    pub(crate) _waits: Arc<()>,
+}
+
+/// A server, as its admin pages see it.
+pub(crate) struct Server<H: Handler> {
+    pub(crate) doors: Arc<Doors<H>>,
+    pub(crate) pool: Arc<Pool<H>>,
+}
+
+impl<H> Reach for Server<H>
+where
+    H: Handler + 'static,
+    H::State: Send,
+{
+    type Task = H::Task;
+
+    fn ask(&self, shards: &[ShardId], question: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+        let (reply, answers) = channel();
+        for &shard in shards {
+            if let Some(_waits) = self.doors.may_ask(shard) {
+                let (question, reply) = (question.clone(), reply.clone());
+                let inquiry = Inquiry {
+                    question,
+                    reply,
+                    _waits,
+                };
+                self.doors.post(shard, Post::Inquiry(inquiry));
+            }
+        }
+        // What is left are those under way.
+        drop(reply);
+        let (deadline, mut given) = (Instant::now() + PATIENCE, Vec::new());
+        while let Ok(answer) =
+            answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            given.push(answer);
+        }
+        given
+    }
+
+    fn desk(&self) -> &Desk<H::Task> {
+        &self.pool.desk
+    }
+
+    fn call(&self, calls: Calls) {
+        self.pool.call(calls);
+    }
+
+    fn census(&self) -> &Census {
+        &self.doors.census
+    }
+}

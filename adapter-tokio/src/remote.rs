@@ -1,0 +1,119 @@
+//! Owns how a task waits for a place among the commands from outside. What a
+//! command is, and how many there may be, is the core's business.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use stentor_cli::{Bell, Line, Shards};
+use stentor_core::{Config, Gate, Handler, Letter, Place, RemoteError, ShardId};
+use tokio::sync::Notify;
+
+use crate::door::{Doors, Post};
+
+/// Speaks to the connections of a server from anywhere: from threads as the
+/// [`Remote`](stentor_core::Remote) that it is besides, which never waits, and from tasks of
+/// whichever runtime as one that does. Of [`Server::remote`](crate::Server::remote).
+///
+/// ```
+/// use stentor_core::{Kind, RemoteError};
+/// use stentor_tokio::Remote;
+///
+/// /// Tells a room how the shares stand, no faster than they are told.
+/// async fn tell(remote: Remote, prices: Vec<u32>) -> Result<(), RemoteError> {
+///     for price in prices {
+///         let place = remote.reserve().await?;
+///         place.publish(b"shares", Kind::Text, 10, price.to_string())?;
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Remote {
+    remote: stentor_core::Remote,
+    line: Line<Chime>,
+}
+
+impl Remote {
+    /// Waits for a place for one command; also until the server serves.
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): there will be none any more.
+    pub async fn reserve(&self) -> Result<Place, RemoteError> {
+        loop {
+            // Listens before it looks, so that it misses nothing in between.
+            let free = self.line.bell().free.notified();
+            match self.remote.try_reserve() {
+                Ok(place) => return Ok(place),
+                Err(RemoteError::Ended) => return Err(RemoteError::Ended),
+                Err(_) => free.await,
+            }
+        }
+    }
+}
+
+impl Deref for Remote {
+    type Target = stentor_core::Remote;
+
+    fn deref(&self) -> &Self::Target {
+        &self.remote
+    }
+}
+
+/// The server's end.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    pub(crate) gate: Gate,
+    line: Line<Chime>,
+}
+
+impl Outside {
+    pub(crate) fn new(config: &Config) -> Self {
+        let line = Line::new(Chime::default());
+        Self {
+            gate: Gate::new(config, line.clone()),
+            line,
+        }
+    }
+
+    pub(crate) fn remote(&self) -> Remote {
+        Remote {
+            remote: self.gate.remote(),
+            line: self.line.clone(),
+        }
+    }
+
+    /// Lets commands in, to these shards.
+    pub(crate) fn begin<H: Handler + 'static>(&self, doors: &Arc<Doors<H>>) {
+        self.line.connect(doors);
+        self.gate.begin();
+    }
+
+    /// Waits until a command has ended. May return early.
+    pub(crate) async fn over(&self) {
+        self.line.bell().over.notified().await;
+    }
+}
+
+impl<H: Handler> Shards for Doors<H> {
+    fn hand_in(&self, to: ShardId, letter: Letter) {
+        self.post(to, Post::Letter(letter));
+    }
+}
+
+/// Wakes those who wait for a place, and the drain.
+#[derive(Default)]
+struct Chime {
+    free: Notify,
+    over: Notify,
+}
+
+impl Bell for Chime {
+    fn ring(&self) {
+        self.free.notify_one();
+        self.over.notify_one();
+    }
+
+    fn ring_all(&self) {
+        self.free.notify_waiters();
+    }
+}

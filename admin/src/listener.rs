@@ -1,0 +1,126 @@
+//! Owns the listener and the threads that serve it, and that they end.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use stentor_cli::admin::Reach;
+use stentor_cli::listen::is_of_the_peer;
+use stentor_cli::{Settings, listen};
+use tracing::{debug, error, info, warn};
+
+use crate::exchange::{Times, serve};
+use crate::socket::{Socket, Waited, wait};
+
+/// An admin listener that nobody serves yet.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+}
+
+/// An admin listener that is served until this is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    /// Closed, it ends the threads.
+    stop: Option<UnixStream>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Admin {
+    /// Opens the listener, if the settings ask for one.
+    ///
+    /// # Errors
+    /// What the operating system says of its address.
+    pub fn open(settings: &Settings) -> io::Result<Option<Self>> {
+        let opened = listen::open_admin(settings)?;
+        Ok(opened.map(|listener| Self { listener }))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves it.
+    ///
+    /// # Errors
+    /// A thread or a descriptor that the operating system does not give.
+    pub fn serve<R: Reach>(self, reach: Arc<R>) -> io::Result<Serving> {
+        let address = self.address()?;
+        let serving = self.serve_in(reach, Times::USUAL)?;
+        info!(%address, "admin pages on");
+        Ok(serving)
+    }
+
+    fn serve_in<R: Reach>(self, reach: Arc<R>, times: Times) -> io::Result<Serving> {
+        let (stop, stopped) = UnixStream::pair()?;
+        let listener = Arc::new((self.listener, stopped));
+        let mut serving = Serving {
+            stop: Some(stop),
+            threads: Vec::new(),
+        };
+        for at in 0..CONNECTIONS {
+            let (listener, reach) = (listener.clone(), reach.clone());
+            let thread = thread::Builder::new().name(format!("admin-{at}"));
+            let thread = thread.spawn(move || {
+                let (listener, stop) = &*listener;
+                if let Err(error) = run(listener, stop, &*reach, times) {
+                    error!(%error, "admin listener");
+                }
+            })?;
+            serving.threads.push(thread);
+        }
+        Ok(serving)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop = None;
+        for thread in self.threads.drain(..) {
+            // One that has panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves one connection after the other.
+fn run<R: Reach>(
+    listener: &TcpListener,
+    stop: &UnixStream,
+    reach: &R,
+    times: Times,
+) -> io::Result<()> {
+    while wait(listener, PollFlags::IN, stop, None)? != Waited::Stopped {
+        let served = match listener.accept() {
+            Ok((stream, _)) => Socket::new(stream, stop).and_then(|it| serve(it, reach, times)),
+            // Another thread was faster.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) if is_of_the_peer(&error) => continue,
+            Err(error) => {
+                // Mostly that no descriptor is left: accepting again at once would spin.
+                warn!(%error, "accept error");
+                thread::sleep(PAUSE);
+                continue;
+            }
+        };
+        if let Err(error) = served {
+            debug!(%error, "an admin connection");
+        }
+    }
+    Ok(())
+}
+
+/// Connections that are served at a time: each has a thread. More wait to be accepted.
+const CONNECTIONS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;

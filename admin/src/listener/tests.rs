@@ -1,0 +1,176 @@
+//! Owns the proof of the listener's bounds: connections, heads, time, and its end.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Instant;
+
+use stentor_cli::admin::{Answer, Question};
+use stentor_cli::{Calls, Census, Desk};
+use stentor_core::{Config, ShardId};
+
+use super::*;
+
+/// A server of which no shard answers, and none is asked.
+struct Nobody {
+    desk: Desk<u8>,
+    census: Census,
+}
+
+impl Reach for Nobody {
+    type Task = u8;
+
+    fn ask(&self, _: &[ShardId], _: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+        Vec::new()
+    }
+
+    fn desk(&self) -> &Desk<u8> {
+        &self.desk
+    }
+
+    fn call(&self, _: Calls) {}
+
+    fn census(&self) -> &Census {
+        &self.census
+    }
+}
+
+fn settings() -> Settings {
+    let args = ["stentor", "--admin-listen=127.0.0.1:0"];
+    Settings::parse(args, |_| None, |_| unreachable!()).expect("valid")
+}
+
+fn start(times: Times) -> (Serving, SocketAddr) {
+    let settings = settings();
+    let admin = Admin::open(&settings)
+        .expect("a free port")
+        .expect("asked for");
+    let address = admin.address().expect("an address");
+    let nobody = Nobody {
+        desk: Desk::new(&settings),
+        census: Census::new(&settings),
+    };
+    let serving = admin.serve_in(Arc::new(nobody), times).expect("threads");
+    (serving, address)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(LONG)).expect("an option");
+    stream
+}
+
+/// What is answered to these bytes.
+fn answer(address: SocketAddr, request: &str) -> String {
+    let mut stream = connect(address);
+    stream.write_all(request.as_bytes()).expect("taken");
+    rest(&mut stream)
+}
+
+fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .expect("an answer, and the end");
+    answer
+}
+
+fn assert_status(answer: &str, status: u16) {
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{status}: {answer}"
+    );
+}
+
+const GET: &str = "GET /dead-letters HTTP/1.1\r\nHost: h\r\n\r\n";
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Times = Times {
+    head: Duration::from_millis(200),
+    answer: Duration::from_millis(200),
+    end: Duration::from_millis(200),
+};
+
+#[test]
+fn there_is_none_unless_it_is_asked_for() {
+    let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
+    assert!(Admin::open(&settings).expect("nothing to fail").is_none());
+}
+
+#[test]
+fn a_request_is_answered_whole_however_it_comes() {
+    let (_serving, address) = start(Times::USUAL);
+    let whole = answer(address, GET);
+    assert_status(&whole, 200);
+    assert!(
+        whole.contains("\r\nContent-Type: application/json\r\n"),
+        "{whole}"
+    );
+    let mut stream = connect(address);
+    for byte in GET.bytes() {
+        stream.write_all(&[byte]).expect("taken");
+    }
+    assert_eq!(rest(&mut stream), whole);
+    let head = answer(address, &GET.replace("GET", "HEAD"));
+    assert_eq!(Some(&*head), whole.split_inclusive("\r\n\r\n").next());
+    // One connection, one request.
+    assert_eq!(answer(address, &GET.repeat(2)), whole);
+}
+
+#[test]
+fn a_head_may_be_as_long_as_heads_may_be() {
+    let (_serving, address) = start(Times::USUAL);
+    let most = Config::default().max_head();
+    let request = |len: usize| {
+        let fill = "x".repeat(len - GET.len() - "A: \r\n".len());
+        GET.replace("Host: h\r\n", &format!("Host: h\r\nA: {fill}\r\n"))
+    };
+    assert_eq!(request(most).len(), most);
+    assert_status(&answer(address, &request(most)), 200);
+    assert_status(&answer(address, &request(most + 1)), 431);
+    assert_status(&answer(address, "nonsense\r\n\r\n"), 400);
+    assert_status(&answer(address, "GET / HTTP/2\r\n\r\n"), 505);
+}
+
+#[test]
+fn whoever_takes_too_long_is_told_and_whoever_says_nothing_is_not() {
+    let (serving, address) = start(SHORT);
+    assert_status(&answer(address, &GET[..10]), 408);
+    let mut cut_off = connect(address);
+    cut_off.write_all(&GET.as_bytes()[..10]).expect("taken");
+    cut_off.shutdown(Shutdown::Write).expect("connected");
+    assert_status(&rest(&mut cut_off), 400);
+    let mut mute = connect(address);
+    mute.shutdown(Shutdown::Write).expect("connected");
+    assert_eq!(rest(&mut mute), "");
+    drop(serving);
+}
+
+#[test]
+fn so_many_are_served_at_a_time_and_the_next_waits() {
+    let (_serving, address) = start(Times::USUAL);
+    let mut busy: Vec<_> = (0..CONNECTIONS - 1).map(|_| connect(address)).collect();
+    // They are accepted before whoever comes later.
+    assert_status(&answer(address, GET), 200);
+    busy.push(connect(address));
+    let mut next = connect(address);
+    next.write_all(GET.as_bytes()).expect("taken");
+    next.set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("an option");
+    let early = next.read(&mut [0]).expect_err("it has to wait");
+    assert_eq!(early.kind(), ErrorKind::WouldBlock);
+    busy.pop();
+    next.set_read_timeout(Some(LONG)).expect("an option");
+    assert_status(&rest(&mut next), 200);
+}
+
+#[test]
+fn it_ends_whoever_is_connected() {
+    let (serving, address) = start(Times::USUAL);
+    let mut some: Vec<_> = (0..CONNECTIONS).map(|_| connect(address)).collect();
+    some[0].write_all(&GET.as_bytes()[..10]).expect("taken");
+    let begin = Instant::now();
+    drop(serving);
+    assert!(
+        begin.elapsed() < Times::USUAL.head / 2,
+        "nobody is waited for"
+    );
+}

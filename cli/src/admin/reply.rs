@@ -1,0 +1,84 @@
+//! Owns what is answered, as far as that is the same for all pages: the status, the type, the
+//! words for whoever reads along.
+
+use serde_json::Value;
+use stentor_core::handshake::response;
+
+/// The answer to a request for an admin page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    status: Status,
+    kind: &'static str,
+    /// The methods that would do, if the one used does not.
+    allow: Option<&'static str>,
+    body: String,
+}
+
+/// The statuses there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Status {
+    Ok,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    BadMethod,
+    HasContent,
+    Unavailable,
+    Silent,
+}
+
+impl Reply {
+    pub(super) fn json(status: Status, value: &Value) -> Self {
+        Self {
+            status,
+            kind: "application/json",
+            allow: None,
+            body: format!("{value:#}\n"),
+        }
+    }
+
+    pub(super) fn text(status: Status, text: &str) -> Self {
+        Self {
+            status,
+            kind: "text/plain; charset=utf-8",
+            allow: None,
+            body: format!("{text}\n"),
+        }
+    }
+
+    pub(super) fn bad_method(allow: &'static str) -> Self {
+        let text = format!("this page takes {allow}");
+        Self {
+            allow: Some(allow),
+            ..Self::text(Status::BadMethod, &text)
+        }
+    }
+
+    /// Its status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self.status {
+            Status::Ok => 200,
+            Status::BadRequest => 400,
+            Status::Forbidden => 403,
+            Status::NotFound => 404,
+            Status::BadMethod => 405,
+            Status::HasContent => 413,
+            Status::Unavailable => 503,
+            Status::Silent => 504,
+        }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// Appends it as HTTP/1.1; without its content where `head_only` says so.
+    pub fn write(&self, out: &mut Vec<u8>, head_only: bool) {
+        let allow = self.allow.map(|methods| ("Allow", methods));
+        let body = self.body.as_bytes();
+        response::page_with(out, self.status(), allow, self.kind, body, head_only);
+    }
+}

@@ -1,0 +1,24 @@
+//! Owns what a queue says of messages that it did not take, or took and did not
+//! hand out to be written.
+
+/// How a message left the queue that was not written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fate {
+    /// It had to make room.
+    Evicted,
+    /// It outlived its deadline.
+    Expired,
+    /// A newer one took its place.
+    Conflated,
+    /// The server had not enough memory for it.
+    Shed,
+}
+
+/// Why a message was not queued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// There is no room, and none can be made for it.
+    Full,
+    /// There is no room, and the connection is to be closed for that.
+    Slow,
+}

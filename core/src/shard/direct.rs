@@ -1,0 +1,147 @@
+//! Owns what is said to one connection by its name: at once where it is on this
+//! shard, by a letter of its own otherwise.
+
+use bytes::Bytes;
+
+use super::engine::Engine;
+use super::letter::{Direct, Origin, Report, Said, Told};
+use super::pending::Wait;
+use super::slot::Phase;
+use crate::frame::FrameId;
+use crate::handler::{Handler, Outcome};
+use crate::id::ConnId;
+use crate::queue::Qos;
+use crate::time::Timestamp;
+use crate::wire::header::Tag;
+use crate::wire::opcode::Kind;
+
+impl<H: Handler> Engine<H> {
+    /// Says something to a connection on behalf of another.
+    pub(crate) fn send(
+        &mut self,
+        at: u32,
+        to: ConnId,
+        kind: Kind,
+        qos: Qos,
+        payload: &[u8],
+    ) -> Result<(), Wait> {
+        let shard = to.shard();
+        let is_elsewhere = shard != self.id && shard.0 < self.config.shards;
+        if is_elsewhere {
+            self.take_credit(at, shard, payload.len())?;
+            self.counts.direct.sent += 1;
+            let direct = Direct {
+                to,
+                origin: Origin::Conn(self.borrower(at, shard)),
+                kind,
+                qos,
+                published: self.now,
+                payload: Bytes::copy_from_slice(payload),
+            };
+            self.post(shard, Said::Send(direct));
+            self.wake_for_credit(shard);
+            return Ok(());
+        }
+        if qos.receipt.is_some() && self.lane_is_held() {
+            // What becomes of it at our own queue is not known before that is free.
+            return Err(Wait::Callback);
+        }
+        self.counts.direct.sent += 1;
+        let outcome = self.offer(to, qos, self.now, kind, Words::Here(payload));
+        if let Some(ticket) = qos.receipt {
+            self.report(Report {
+                conn: self.slots.id(at),
+                ticket,
+                told: Told::Outcome(outcome),
+            });
+        }
+        Ok(())
+    }
+
+    /// Something is said to a connection that is, or was, on this shard.
+    pub(super) fn take_direct(&mut self, direct: Direct) {
+        let Direct {
+            to,
+            origin,
+            kind,
+            qos,
+            published,
+            payload,
+        } = direct;
+        let outcome = self.offer(to, qos, published, kind, Words::Sent(&payload));
+        let Origin::Conn(from) = origin else { return };
+        let report = qos.receipt.map(|ticket| Report {
+            conn: from.conn,
+            ticket,
+            told: Told::Outcome(outcome),
+        });
+        self.give_credit_back(from, self.id, payload.len(), report);
+    }
+
+    /// Offers a message to the queue of one connection, if there is one; says what
+    /// became of it there.
+    fn offer(
+        &mut self,
+        to: ConnId,
+        qos: Qos,
+        published: Timestamp,
+        kind: Kind,
+        words: Words<'_>,
+    ) -> Outcome {
+        let open = |&at: &u32| self.slots[at].phase == Phase::Open;
+        let Some(at) = self.slots.find(to).filter(open) else {
+            self.counts.direct.undeliverable += 1;
+            return Outcome::default();
+        };
+        self.counts.direct.offered += 1;
+        let before = self.counted();
+        let frame = self.encode_for(at, qos, published, kind, words);
+        self.push(at, frame, qos.when_full);
+        self.store.release(frame);
+        Outcome {
+            members: 1,
+            ..Outcome::from_parts(self.counted_since(before))
+        }
+    }
+
+    /// A message for one connection, in the form that it takes.
+    fn encode_for(
+        &mut self,
+        at: u32,
+        qos: Qos,
+        published: Timestamp,
+        kind: Kind,
+        words: Words<'_>,
+    ) -> FrameId {
+        let (label, opcode) = (self.label(None, qos, published), kind.opcode());
+        let bytes = match words {
+            Words::Here(bytes) => bytes,
+            Words::Sent(bytes) => bytes,
+        };
+        if self.packs_at_once(at, bytes.len()) {
+            let mut packed = self.workspace.buffers.take_for(bytes.len());
+            let conn = &mut self.slots[at].conn;
+            let frame = conn
+                .deflate(&mut self.workspace, [bytes, &[]], &mut packed)
+                .then(|| {
+                    let tag = Tag::compressed(opcode);
+                    self.store.encode_parts(label, tag, [&packed, &[]])
+                });
+            self.workspace.give(packed);
+            if let Some(frame) = frame {
+                return frame;
+            }
+        }
+        match words {
+            Words::Here(bytes) => self.store.encode(label, opcode, bytes),
+            Words::Sent(bytes) => self.store.encode_shared(label, opcode, bytes),
+        }
+    }
+}
+
+/// What is said, and whether it is there to be kept.
+#[derive(Clone, Copy)]
+enum Words<'a> {
+    Here(&'a [u8]),
+    Sent(&'a Bytes),
+}

@@ -1,0 +1,260 @@
+//! Owns what a shard knows of single connections besides their slots: what was
+//! dropped of theirs, why they ended, and, for a while, who has gone. Whoever
+//! keeps up and stays costs nothing here.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::engine::Engine;
+use crate::CloseCode;
+use crate::error::PeerError;
+use crate::handler::Handler;
+use crate::id::ConnId;
+use crate::stats::CloseCause;
+use crate::time::Timestamp;
+
+/// Messages for one connection that were not written, by what became of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Drops {
+    /// Refused because its queue was full of nothing that could go.
+    pub refused: u64,
+    /// Pushed out of its full queue by others.
+    pub evicted: u64,
+    /// Dropped because their time to live had passed.
+    pub expired: u64,
+    /// Replaced by newer ones with the same key.
+    pub conflated: u64,
+    /// Dropped because the shard had not enough memory.
+    pub shed: u64,
+    /// Thrown away because it ended first.
+    pub discarded: u64,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Ending {
+    /// What began it.
+    pub cause: CloseCause,
+    /// The code of the close frame that began it: the peer's, where that closed;
+    /// otherwise ours, if there was one.
+    pub code: Option<CloseCode>,
+    /// What the peer did wrong, if that was it.
+    pub error: Option<PeerError>,
+}
+
+/// What is remembered of a connection that has ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Departure {
+    /// Who it was.
+    pub id: ConnId,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it had been open.
+    pub open_for: Duration,
+    /// Why it ended.
+    pub ending: Ending,
+    /// The rooms that it was in, the first few.
+    pub rooms: Vec<Bytes>,
+    /// How many those were in all.
+    pub memberships: usize,
+    /// What was dropped of what was for it.
+    pub drops: Drops,
+}
+
+/// What is known of single connections.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// By slot: of whom something was dropped, and who is ending.
+    entries: HashMap<u32, Entry, FixedState>,
+    /// Who has gone, the oldest first.
+    gone: VecDeque<Departure>,
+    /// How many of those are kept.
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    drops: Drops,
+    departure: Option<Departure>,
+}
+
+impl Ending {
+    pub(super) const fn new(cause: CloseCause) -> Self {
+        Self::with_code(cause, None)
+    }
+
+    pub(super) const fn with_code(cause: CloseCause, code: Option<CloseCode>) -> Self {
+        Self {
+            cause,
+            code,
+            error: None,
+        }
+    }
+
+    pub(super) const fn of_error(error: PeerError) -> Self {
+        Self {
+            cause: CloseCause::PeerError,
+            code: Some(error.close_code()),
+            error: Some(error),
+        }
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(seed: u64, limit: usize) -> Self {
+        Self {
+            entries: HashMap::with_hasher(FixedState::with_seed(seed)),
+            gone: VecDeque::new(),
+            limit,
+        }
+    }
+
+    /// Where it is counted what is dropped of a connection's.
+    pub(super) fn drops(&mut self, at: u32) -> &mut Drops {
+        &mut self.entries.entry(at).or_default().drops
+    }
+
+    /// What was dropped of a connection's.
+    pub(super) fn drops_of(&self, at: u32) -> Drops {
+        self.entries
+            .get(&at)
+            .map(|entry| entry.drops)
+            .unwrap_or_default()
+    }
+
+    /// What is known of the end of a connection that is ending.
+    pub(super) fn departure(&self, at: u32) -> Option<&Departure> {
+        self.entries.get(&at)?.departure.as_ref()
+    }
+
+    /// A connection begins to end.
+    pub(super) fn begin(&mut self, at: u32, departure: Departure) {
+        self.entries.entry(at).or_default().departure = Some(departure);
+    }
+
+    /// A slot is given up; if that was a connection, it has gone.
+    pub(super) fn close(&mut self, at: u32) {
+        if let Some(Entry {
+            drops,
+            departure: Some(departure),
+        }) = self.entries.remove(&at)
+        {
+            self.add(Departure { drops, ..departure });
+        }
+    }
+
+    /// Who has gone, the latest first.
+    pub(super) fn gone(&self) -> impl Iterator<Item = &Departure> {
+        self.gone.iter().rev()
+    }
+
+    fn add(&mut self, departure: Departure) {
+        if self.limit == 0 {
+            return;
+        }
+        if self.gone.len() >= self.limit {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(departure);
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Remembers of a connection that ends what its slot is about to forget.
+    pub(super) fn remember(&mut self, at: u32, ending: Ending) {
+        let (id, opened) = (self.slots.id(at), self.slots[at].moment.take());
+        let memberships = &self.slots[at].memberships;
+        let rooms = memberships.iter().take(MOST_ROOMS);
+        let departure = Departure {
+            id,
+            at: self.now,
+            open_for: self.now.since(opened.unwrap_or(self.now)),
+            ending,
+            rooms: rooms.map(|m| self.rooms.name(m.room).clone()).collect(),
+            memberships: memberships.len(),
+            drops: Drops::default(),
+        };
+        self.ledger.begin(at, departure);
+    }
+
+    /// What the next shard in this one's place is to remember. Rooms are not
+    /// asked of a shard that has failed.
+    pub(super) fn bequeath(&mut self) -> Ledger {
+        let limit = self.config.gone_connections;
+        let mut ledger = core::mem::replace(&mut self.ledger, Ledger::new(0, limit));
+        for (at, slot) in self.slots.iter() {
+            if let Some(opened) = slot.opened() {
+                let departure = Departure {
+                    id: self.slots.id(at),
+                    at: self.now,
+                    open_for: self.now.since(opened),
+                    ending: Ending::new(CloseCause::Panic),
+                    rooms: Vec::new(),
+                    memberships: slot.memberships.len(),
+                    drops: Drops::default(),
+                };
+                ledger.begin(at, departure);
+            }
+            ledger.close(at);
+        }
+        ledger.entries.clear();
+        ledger
+    }
+
+    /// Asserts that nothing is kept of slots that are free or given up, and that
+    /// what was dropped of everyone's is what was dropped in all.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn audit_ledger(&self) {
+        use super::slot::Phase;
+        let (entries, gone) = (&self.ledger.entries, &self.ledger.gone);
+        let mut kept = 0;
+        for (at, slot) in self.slots.iter() {
+            let is_ending = self.ledger.departure(at).is_some();
+            kept += usize::from(entries.contains_key(&at));
+            let may_be_ending = matches!(slot.phase, Phase::Closing | Phase::Lingering);
+            assert!(!is_ending || may_be_ending, "{}", self.slots.id(at));
+            assert!(slot.phase != Phase::Gone || !entries.contains_key(&at));
+        }
+        assert_eq!(kept, entries.len(), "shard {}: kept of nobody", self.id.0);
+        assert!(gone.len() <= self.config.gone_connections);
+        if gone.len() == self.config.gone_connections || self.life() > 0 {
+            // Somebody may have been forgotten, or have failed.
+            return;
+        }
+        let gone = gone.iter().map(|departure| departure.drops);
+        let each = entries.values().map(|entry| entry.drops).chain(gone);
+        let mut sums = [0; 6];
+        for drops in each {
+            let parts = [
+                drops.refused,
+                drops.evicted,
+                drops.expired,
+                drops.conflated,
+                drops.shed,
+                drops.discarded,
+            ];
+            sums = core::array::from_fn(|at| sums[at] + parts[at]);
+        }
+        let d = &self.counts.delivery;
+        let all = [
+            d.refused_full,
+            d.evicted,
+            d.expired,
+            d.conflated,
+            d.shed,
+            d.discarded,
+        ];
+        assert_eq!(sums, all, "shard {}: of each and in all", self.id.0);
+    }
+}
+
+/// Rooms of one connection that are remembered when it has gone.
+const MOST_ROOMS: usize = 8;

@@ -1,0 +1,8 @@
+//! What an application can do besides answering, on a simulated server: be in
+//! many rooms, speak to one connection, ask who is there, speak from outside.
+
+mod direct;
+mod rebirth;
+mod remote;
+mod rooms;
+mod switchboard;
