@@ -74,16 +74,11 @@ impl<const WAITS: bool> World<WAITS> {
         let config = &self.setup.config;
         let patience = config.pong_wait() + config.write_timeout() + config.handshake_timeout();
         let patience = patience + 2 * config.close_timeout();
-        self.sim.pass(patience);
-        for _ in 0..1_000 {
-            if self.sim.is_quiet() {
-                break;
-            }
-            self.sim.pass(config.task_timeout());
+        // Twice, for those whose end the server cannot notice at first: it does not read them.
+        for _ in 0..2 {
+            self.sim.pass(patience);
+            self.quieten();
         }
-        // Once more, for those whose end the server could not notice before: it did not read them.
-        self.sim.pass(patience);
-        self.sim.settle();
         self.sim.assert_still();
         self.hear();
         self.check_dispatcher();
@@ -101,6 +96,17 @@ impl<const WAITS: bool> World<WAITS> {
                     conn.receipts_asked
                 );
             }
+        }
+    }
+
+    /// Lets everything happen, the next attempts at tasks included.
+    fn quieten(&mut self) {
+        for _ in 0..1_000 {
+            self.sim.settle();
+            if self.sim.is_quiet() {
+                break;
+            }
+            self.sim.pass(self.setup.config.task_timeout());
         }
     }
 

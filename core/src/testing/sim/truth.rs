@@ -52,7 +52,12 @@ impl<H: Handler> Sim<H> {
                 continue;
             }
             assert!(!link.blocked && link.taken.is_none(), "{}: writes", link.id);
-            assert!(link.reading, "{}: not read", link.id);
+            assert!(
+                link.reading,
+                "{} is not read: {:?}",
+                link.id,
+                self.shards[link.id.shard().index()].explain(self.time(), link.id)
+            );
             let left = self.clients[at].outbox.len();
             assert!(left == 0 && link.up.is_empty(), "{}: bytes left", link.id);
             assert!(link.down.is_empty(), "{}: bytes unread", link.id);
