@@ -81,6 +81,10 @@ impl<H: Handler> Shard<H> {
         for (home, credit) in engine.credits.iter().enumerate() {
             let most = engine.config.credit_messages;
             assert!(credit.messages <= most, "shard {}: credits to {home}", id.0);
+            if let Some(&first) = credit.waiting.front().filter(|_| credit.messages == 0) {
+                let first = engine.slots.find(first).expect("it has not gone");
+                assert!(!engine.slots[first].is_parked(), "nobody wakes the first");
+            }
             assert!(credit.bytes <= engine.config.credit_bytes || credit.messages == 1);
         }
     }

@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::credit::Credit;
 use super::lane::{Lane, Part};
 use super::ledger::Ledger;
 use super::letter::{Asked, Letter};
@@ -89,14 +90,6 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) lapsed: Vec<FrameId>,
     /// Connections that are to be closed because they do not keep up.
     pub(super) slow: Vec<u32>,
-}
-
-/// What one shard has under way to one home, and who waits for it to arrive.
-#[derive(Debug, Default)]
-pub(super) struct Credit {
-    pub(super) messages: usize,
-    pub(super) bytes: usize,
-    pub(super) waiting: VecDeque<ConnId>,
 }
 
 impl<H: Handler> Engine<H> {

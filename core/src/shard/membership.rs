@@ -8,9 +8,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{
-    Asked, Borrower, Count, Letter, Lives, Origin, Publication, Report, Said, Told,
-};
+use super::letter::{Asked, Count, Letter, Origin, Publication, Report, Said, Told};
 use super::output::Output;
 use super::pending::{Op, Wait};
 use super::slot::Phase;
@@ -109,8 +107,7 @@ impl<H: Handler> Engine<H> {
                     told: Told::Outcome(outcome),
                 });
             }
-            // It may have been woken for a credit that it did not need after all.
-            self.wake_for_credit(home);
+            self.leave_line(at, home);
             return Ok(());
         }
         self.take_credit(at, home, payload.len())?;
@@ -236,46 +233,6 @@ impl<H: Handler> Engine<H> {
         self.give_credit_back(from, home, payload.len(), report);
     }
 
-    /// Lets the shard of a connection know that what it was given a credit for
-    /// with `home` is over.
-    pub(super) fn give_credit_back(
-        &mut self,
-        from: Borrower,
-        home: ShardId,
-        bytes: usize,
-        report: Option<Report>,
-    ) {
-        let Borrower { conn, lives } = from;
-        if conn.shard() == self.id {
-            self.take_credit_back(home, lives, bytes, report);
-            return;
-        }
-        let credit = Said::Credit {
-            home,
-            lives,
-            bytes,
-            report,
-        };
-        self.post(conn.shard(), credit);
-    }
-
-    /// What was credited is over everywhere.
-    pub(super) fn take_credit_back(
-        &mut self,
-        home: ShardId,
-        lives: Lives,
-        bytes: usize,
-        report: Option<Report>,
-    ) {
-        // What was under way when its home failed, or we did, has been forgiven already.
-        if lives == self.lives_with(home) {
-            self.return_credit(home, bytes);
-        }
-        if let Some(report) = report {
-            self.report(report);
-        }
-    }
-
     /// Lets a connection know what it has asked for, once its turn comes.
     pub(super) fn report(&mut self, report: Report) {
         if let Some(at) = self.slots.find(report.conn)
@@ -295,40 +252,6 @@ impl<H: Handler> Engine<H> {
     pub(super) fn counted_since(&self, before: [u64; Outcome::PARTS]) -> [u64; Outcome::PARTS] {
         let now = self.counted();
         core::array::from_fn(|at| now[at] - before[at])
-    }
-
-    fn return_credit(&mut self, home: ShardId, bytes: usize) {
-        let credit = &mut self.credits[home.index()];
-        credit.messages = credit.messages.saturating_sub(1);
-        credit.bytes = credit.bytes.saturating_sub(bytes);
-        self.wake_for_credit(home);
-    }
-
-    /// Nothing is under way to this home any more.
-    pub(super) fn forgive_credit(&mut self, home: ShardId) {
-        let credit = &mut self.credits[home.index()];
-        credit.messages = 0;
-        credit.bytes = 0;
-        self.wake_for_credit(home);
-    }
-
-    /// Lets the first in the line go on, if there is a credit for it. Whoever is
-    /// woken and publishes, or ends, wakes the next; so one is on its way as long
-    /// as somebody waits and a credit is free, and nobody is woken only to find
-    /// that others were before it.
-    pub(super) fn wake_for_credit(&mut self, home: ShardId) {
-        let credit = &self.credits[home.index()];
-        let is_free = credit.messages == 0
-            || (credit.messages < self.config.credit_messages
-                && credit.bytes < self.config.credit_bytes);
-        while is_free && let Some(conn) = self.credits[home.index()].waiting.pop_front() {
-            // One that has ended is still in the line.
-            if let Some(at) = self.slots.find(conn)
-                && self.unpark(at, Wait::Credit(home))
-            {
-                return;
-            }
-        }
     }
 
     pub(super) fn add_member(&mut self, at: u32, name: &[u8]) {
@@ -374,22 +297,6 @@ impl<H: Handler> Engine<H> {
         self.ask_home(at, home, |conn| Said::Leave { conn, room, life });
     }
 
-    /// The connection as one that takes a credit.
-    pub(super) fn borrower(&self, at: u32, home: ShardId) -> Borrower {
-        Borrower {
-            conn: self.slots.id(at),
-            lives: self.lives_with(home),
-        }
-    }
-
-    /// In which lives a credit is taken now.
-    fn lives_with(&self, home: ShardId) -> Lives {
-        Lives {
-            own: self.life(),
-            home: self.lives[home.index()],
-        }
-    }
-
     fn ask_home(&mut self, at: u32, home: ShardId, said: impl FnOnce(ConnId) -> Said) {
         self.slots[at].answers += 1;
         let said = said(self.slots.id(at));
@@ -412,24 +319,6 @@ impl<H: Handler> Engine<H> {
                 .is_empty()
                 .then_some(Local::Room(room)),
         }
-    }
-
-    /// Takes a credit for something of this connection that goes to this shard, or
-    /// lines up for one.
-    pub(super) fn take_credit(&mut self, at: u32, home: ShardId, bytes: usize) -> Result<(), Wait> {
-        let conn = self.slots.id(at);
-        let credit = &mut self.credits[home.index()];
-        let free = credit.messages == 0
-            || (credit.messages < self.config.credit_messages
-                && credit.bytes + bytes <= self.config.credit_bytes);
-        if !free {
-            self.counts.rooms.credit_waits += 1;
-            credit.waiting.push_back(conn);
-            return Err(Wait::Credit(home));
-        }
-        credit.messages += 1;
-        credit.bytes += bytes;
-        Ok(())
     }
 }
 

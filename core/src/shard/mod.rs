@@ -6,6 +6,7 @@
 mod audit;
 mod carry;
 mod close;
+mod credit;
 mod direct;
 mod engine;
 mod explain;

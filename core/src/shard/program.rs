@@ -13,7 +13,6 @@ use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;
 use crate::dispatch::TaskOptions;
 use crate::handler::{Context, Handler};
-use crate::id::ShardId;
 use crate::stats::CloseCause;
 
 impl<H: Handler> Shard<H> {
@@ -226,12 +225,7 @@ impl<H: Handler> Engine<H> {
         self.schedule(at);
         self.wake_for_task();
         self.count_forgotten(&ops);
-        if !ops.is_empty() {
-            // It may have been woken for a credit that another can have now.
-            for home in (0..self.config.shards).map(ShardId) {
-                self.wake_for_credit(home);
-            }
-        }
+        self.leave_lines(id);
     }
 
     /// Counts commands that are not carried out any more.
