@@ -109,6 +109,13 @@ impl<H: Handler> Shard<H> {
         all.collect()
     }
 
+    /// Whether it wants nothing more of a connection.
+    pub fn has_given_up(&self, id: ConnId) -> bool {
+        let slots = &self.engine.slots;
+        let at = slots.find(id);
+        at.is_none_or(|at| slots[at].phase == Phase::Gone)
+    }
+
     /// For whom how many messages wait.
     pub fn waiting(&self) -> Vec<(ConnId, u32)> {
         let slots = self.engine.slots.iter();

@@ -149,7 +149,12 @@ impl<H: Handler> Sim<H> {
         };
         let n = link.down.write(&bytes[..most], due);
         link.blocked = n < bytes.len();
-        self.tapped[shard] += link.tap.take(&bytes[..n]);
+        let frames = link.tap.take(&bytes[..n]);
+        // Of a connection that it has given up, a shard does not know what is still
+        // written by somebody who has not heard of that: it counts as discarded.
+        if !self.shards[shard].has_given_up(id) {
+            self.tapped[shard] += frames;
+        }
         self.note(at, 1, &bytes[..n]);
         self.shards[shard].handle_transmitted(now, id, n);
     }
