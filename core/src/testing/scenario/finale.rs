@@ -71,6 +71,9 @@ impl<const WAITS: bool> World<WAITS> {
             client.reader = Reader::Eager;
             client.pongs = !ear.is_cut_short;
         }
+        // Before a timer has anything written that should have been already.
+        self.sim.settle();
+        self.sim.assert_written();
         let config = &self.setup.config;
         let patience = config.pong_wait() + config.write_timeout() + config.handshake_timeout();
         let patience = patience + 2 * config.close_timeout();

@@ -39,6 +39,20 @@ impl<H: Handler> Sim<H> {
         );
     }
 
+    /// Asserts that no message waits for a socket that takes bytes.
+    ///
+    /// # Panics
+    /// If one does.
+    pub fn assert_written(&self) {
+        for shard in &self.shards {
+            for (id, messages) in shard.waiting() {
+                let link = &self.links[self.link_of(id)];
+                let takes = link.down.room() > 0 && !link.reset && link.taken.is_none();
+                assert!(!takes, "{id}: {messages} messages wait");
+            }
+        }
+    }
+
     /// Asserts that nothing waits that could go on: that with sockets which all
     /// take bytes and clients which all read, every message went out, every
     /// connection is read, every client's word has been taken and every room's
