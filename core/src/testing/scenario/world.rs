@@ -101,7 +101,11 @@ impl<const WAITS: bool> World<WAITS> {
         let (mut before, mut idle) = (self.received(), 0);
         while before < messages && idle < 20 {
             self.sim.pass(Duration::from_millis(100));
-            idle = if self.received() == before { idle + 1 } else { 0 };
+            idle = if self.received() == before {
+                idle + 1
+            } else {
+                0
+            };
             before = self.received();
         }
     }
