@@ -94,6 +94,31 @@ fn those_who_take_nothing_pay_and_nobody_else() {
     join(&mut sim);
 }
 
+/// More than the budget is put up with only as long as nothing can be dropped.
+#[test]
+fn once_there_was_nothing_to_drop_the_budget_holds_as_before() {
+    let (mut sim, eager, mut slow) = stuck(&budget(BUDGET));
+    let big = "x".repeat(500_000);
+    let pinned = slow.split_off(3);
+    // Of each a part is in its pipe already, so the rest has to follow.
+    for &client in &pinned {
+        sim.say(client, &big);
+        sim.settle();
+    }
+    assert!(charged(&sim) > BUDGET && sim.stats().delivery.shed == 0);
+    for client in pinned {
+        sim.reset(client);
+    }
+    sim.settle();
+    let payload = "x".repeat(1_000);
+    for _ in 0..5_000 {
+        sim.say(eager, &format!("msg:{payload}"));
+        sim.settle();
+        assert!(charged(&sim) <= BUDGET, "{}", charged(&sim));
+    }
+    assert!(sim.stats().delivery.shed > 0);
+}
+
 #[test]
 fn the_least_urgent_go_first() {
     let (mut sim, eager, slow) = stuck(&budget(BUDGET));

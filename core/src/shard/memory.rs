@@ -54,8 +54,14 @@ impl<H: Handler> Engine<H> {
     /// Gets back to the budget, after something was taken in.
     #[inline]
     pub(super) fn keep_within_budget(&mut self) {
-        if self.budget.share < usize::MAX && self.charged() > self.budget.share {
+        if self.budget.share == usize::MAX {
+            return;
+        }
+        if self.charged() > self.budget.share {
             self.economize();
+        } else {
+            // What was in vain then may help the next time.
+            self.budget.tolerated = self.budget.share;
         }
     }
 
