@@ -81,7 +81,7 @@ impl<H: Handler> Shard<H> {
         for (home, credit) in engine.credits.iter().enumerate() {
             let most = engine.config.credit_messages;
             assert!(credit.messages <= most, "shard {}: credits to {home}", id.0);
-            if let Some(&first) = credit.waiting.front().filter(|_| credit.messages == 0) {
+            if let Some(first) = credit.waiters.first().filter(|_| credit.messages == 0) {
                 let first = engine.slots.find(first).expect("it has not gone");
                 assert!(!engine.slots[first].is_parked(), "nobody wakes the first");
             }
@@ -153,7 +153,7 @@ impl<H: Handler> Shard<H> {
         assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
         assert!(engine.slow.is_empty(), "shard {id}: slow consumers");
         assert!(
-            engine.task_line.is_empty(),
+            engine.task_waiters.first().is_none(),
             "shard {id}: the line for tasks"
         );
         for credit in &engine.credits {

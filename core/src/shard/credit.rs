@@ -1,23 +1,20 @@
 //! Owns credits: how much of what its connections say a shard may have under way
-//! to each home, who waits for more, and in which order those go on. What is said
-//! is not its business, only how long it is.
-
-use alloc::collections::VecDeque;
+//! to each home. What is said is not its business, only how long it is; in which
+//! order those go on who wait for more is in `waiters`.
 
 use super::engine::Engine;
 use super::letter::{Borrower, Lives, Report, Said};
 use super::pending::Wait;
+use super::waiters::Waiters;
 use crate::handler::Handler;
-use crate::id::{ConnId, ShardId};
+use crate::id::ShardId;
 
-/// What one shard has under way to one home, and who waits for it to arrive. Who
-/// is first in the line stays there until it has its credit, so nobody comes
-/// before it.
+/// What one shard has under way to one home, and who waits for it to arrive.
 #[derive(Debug, Default)]
 pub(super) struct Credit {
     pub(super) messages: usize,
     pub(super) bytes: usize,
-    pub(super) waiting: VecDeque<ConnId>,
+    pub(super) waiters: Waiters,
 }
 
 impl<H: Handler> Engine<H> {
@@ -26,62 +23,17 @@ impl<H: Handler> Engine<H> {
     pub(super) fn take_credit(&mut self, at: u32, home: ShardId, bytes: usize) -> Result<(), Wait> {
         let conn = self.slots.id(at);
         let credit = &mut self.credits[home.index()];
-        let first = credit.waiting.front().copied();
         let has_room = credit.messages == 0
             || (credit.messages < self.config.credit_messages
                 && credit.bytes + bytes <= self.config.credit_bytes);
-        if !has_room || first.is_some_and(|first| first != conn) {
-            if first != Some(conn) {
-                self.counts.rooms.credit_waits += 1;
-                credit.waiting.push_back(conn);
-            }
+        if !has_room || !credit.waiters.is_turn_of(conn) {
+            self.counts.rooms.credit_waits += u64::from(credit.waiters.line_up(conn));
             return Err(Wait::Credit(home));
         }
-        if first.is_some() {
-            credit.waiting.pop_front();
-        }
+        credit.waiters.leave(conn);
         credit.messages += 1;
         credit.bytes += bytes;
         Ok(())
-    }
-
-    /// The connection does not need the credit after all for which it may have been
-    /// woken.
-    pub(super) fn leave_line(&mut self, at: u32, home: ShardId) {
-        let conn = self.slots.id(at);
-        let line = &mut self.credits[home.index()].waiting;
-        if line.front() == Some(&conn) {
-            line.pop_front();
-            self.wake_for_credit(home);
-        }
-    }
-
-    /// A connection that has ended waits for nothing.
-    pub(super) fn leave_lines(&mut self, conn: ConnId) {
-        for home in (0..self.config.shards).map(ShardId) {
-            let line = &mut self.credits[home.index()].waiting;
-            let before = line.len();
-            line.retain(|waiting| *waiting != conn);
-            if line.len() < before {
-                self.wake_for_credit(home);
-            }
-        }
-    }
-
-    /// Lets the first in the line go on, if there is a credit for it. Whoever takes
-    /// one wakes the next, so one is on its way as long as somebody waits and a
-    /// credit is free.
-    pub(super) fn wake_for_credit(&mut self, home: ShardId) {
-        let credit = &self.credits[home.index()];
-        let is_free = credit.messages == 0
-            || (credit.messages < self.config.credit_messages
-                && credit.bytes < self.config.credit_bytes);
-        if is_free
-            && let Some(&first) = credit.waiting.front()
-            && let Some(at) = self.slots.find(first)
-        {
-            self.unpark(at, Wait::Credit(home));
-        }
     }
 
     /// The connection as one that takes a credit.
@@ -144,7 +96,7 @@ impl<H: Handler> Engine<H> {
         let credit = &mut self.credits[home.index()];
         credit.messages = credit.messages.saturating_sub(1);
         credit.bytes = credit.bytes.saturating_sub(bytes);
-        self.wake_for_credit(home);
+        self.wake_first(Wait::Credit(home));
     }
 
     /// Nothing is under way to this home any more.
@@ -152,6 +104,6 @@ impl<H: Handler> Engine<H> {
         let credit = &mut self.credits[home.index()];
         credit.messages = 0;
         credit.bytes = 0;
-        self.wake_for_credit(home);
+        self.wake_first(Wait::Credit(home));
     }
 }

@@ -39,7 +39,7 @@ impl<H: Handler> Engine<H> {
                 payload: Bytes::copy_from_slice(payload),
             };
             self.post(shard, Said::Send(direct));
-            self.wake_for_credit(shard);
+            self.wake_first(Wait::Credit(shard));
             return Ok(());
         }
         if qos.receipt.is_some() && self.lane_is_held() {

@@ -14,6 +14,7 @@ use super::output::{Event, Output};
 use super::pending::Wait;
 use super::slab::Slab;
 use super::slot::Phase;
+use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::config::Config;
 use crate::conn::{MessageLimits, Workspace};
@@ -59,7 +60,7 @@ pub(crate) struct Engine<H: Handler> {
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
     /// Who waits until one more task may be under way.
-    pub(super) task_line: VecDeque<ConnId>,
+    pub(super) task_waiters: Waiters,
     /// How often each shard has begun anew, as far as is known here.
     pub(super) lives: Vec<u32>,
     /// After a failure: shards that have not told yet who is in our rooms there,
@@ -116,7 +117,7 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
-            task_line: VecDeque::new(),
+            task_waiters: Waiters::default(),
             lives: alloc::vec![0; shards.into()],
             restating: 0,
             unanswered: VecDeque::new(),

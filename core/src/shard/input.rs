@@ -129,7 +129,7 @@ impl<H: Handler> Shard<H> {
         self.engine.now = now;
         let pending = &mut self.engine.counts.links.tasks_pending;
         *pending = pending.saturating_sub(1);
-        self.engine.wake_for_task();
+        self.engine.wake_first(Wait::Task);
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.engine.vacate_scratch();

@@ -107,7 +107,11 @@ impl<H: Handler> Engine<H> {
                     told: Told::Outcome(outcome),
                 });
             }
-            self.leave_line(at, home);
+            // It may have been woken for a credit that it did not need after all.
+            let conn = self.slots.id(at);
+            if self.credits[home.index()].waiters.leave(conn) {
+                self.wake_first(Wait::Credit(home));
+            }
             return Ok(());
         }
         self.take_credit(at, home, payload.len())?;
@@ -148,7 +152,7 @@ impl<H: Handler> Engine<H> {
         } else {
             self.post(home, Said::Ask(asked));
         }
-        self.wake_for_credit(home);
+        self.wake_first(Wait::Credit(home));
     }
 
     /// At the home: does what was asked, once it is known again who is in its rooms.

@@ -31,6 +31,7 @@ mod slab;
 mod slot;
 mod timers;
 mod transmit;
+mod waiters;
 mod wheel;
 
 use crate::config::Config;

@@ -103,12 +103,10 @@ impl<H: Handler> Engine<H> {
     fn may_submit(&mut self, at: u32) -> bool {
         let most = self.config.task_credits as u64;
         let id = self.slots.id(at);
-        let first = self.task_line.front().copied();
-        let is_its_turn = first.is_none_or(|first| first == id);
-        let may = most == 0 || is_its_turn && self.counts.links.tasks_pending < most;
-        if !may && first != Some(id) {
-            self.counts.links.task_waits += 1;
-            self.task_line.push_back(id);
+        let is_free = self.counts.links.tasks_pending < most;
+        let may = most == 0 || is_free && self.task_waiters.is_turn_of(id);
+        if !may {
+            self.counts.links.task_waits += u64::from(self.task_waiters.line_up(id));
         }
         may
     }
@@ -116,24 +114,9 @@ impl<H: Handler> Engine<H> {
     fn hand_out(&mut self, at: u32, task: H::Task, options: TaskOptions) {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
-        if self.task_line.front() == Some(&id) {
-            self.task_line.pop_front();
-        }
+        self.task_waiters.leave(id);
         self.outputs.push_back(Output::Submit(id, task, options));
-        self.wake_for_task();
-    }
-
-    /// Lets the first in the line go on, if one more task may be under way. It stays
-    /// the first until it has handed out its task, so nobody comes before it.
-    pub(super) fn wake_for_task(&mut self) {
-        if self.counts.links.tasks_pending >= self.config.task_credits as u64 {
-            return;
-        }
-        if let Some(&first) = self.task_line.front()
-            && let Some(at) = self.slots.find(first)
-        {
-            self.unpark(at, Wait::Task);
-        }
+        self.wake_first(Wait::Task);
     }
 
     /// Holds the connection's program at `op`, or behind the last, until what
@@ -215,17 +198,16 @@ impl<H: Handler> Engine<H> {
     /// Forgets the commands of a connection that has ended. Its bytes are kept:
     /// the peer's close frame may be among them.
     pub(super) fn forget_program(&mut self, at: u32) {
-        let id = self.slots.id(at);
         let Some(pending) = &mut self.slots[at].pending else {
             return;
         };
         let ops = core::mem::take(&mut pending.ops);
-        self.task_line.retain(|waiting| *waiting != id);
         self.parked -= usize::from(pending.wait.take().is_some());
         self.schedule(at);
-        self.wake_for_task();
         self.count_forgotten(&ops);
-        self.leave_lines(id);
+        if !ops.is_empty() {
+            self.wake_all_first();
+        }
     }
 
     /// Counts commands that are not carried out any more.
