@@ -2,10 +2,10 @@
 //! command is, and how many there may be, is the core's business.
 
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use stentor_cli::{Bell, Line, Shards};
-use stentor_core::{Config, Gate, Handler, Letter, Place, RemoteError, ShardId};
+use stentor_core::{Handler, Letter, Place, RemoteError, ShardId};
 
 use crate::primitive::{Condvar, Mutex, MutexGuard};
 use crate::station::{Post, Stations};
@@ -35,6 +35,11 @@ pub struct Remote {
 }
 
 impl Remote {
+    pub(crate) fn of(outside: &Outside) -> Self {
+        let (remote, line) = outside.handle();
+        Self { remote, line }
+    }
+
     /// Waits for a place for one command; also until the server serves. Not to be
     /// called by a handler: it would keep the shard from giving places back.
     ///
@@ -65,39 +70,7 @@ impl Deref for Remote {
 }
 
 /// The server's end.
-#[derive(Debug)]
-pub(crate) struct Outside {
-    pub(crate) gate: Gate,
-    line: Line<Chime>,
-}
-
-impl Outside {
-    pub(crate) fn new(config: &Config) -> Self {
-        let line = Line::new(Chime::default());
-        Self {
-            gate: Gate::new(config, line.clone()),
-            line,
-        }
-    }
-
-    pub(crate) fn remote(&self) -> Remote {
-        Remote {
-            remote: self.gate.remote(),
-            line: self.line.clone(),
-        }
-    }
-
-    /// Lets commands in, to these shards.
-    pub(crate) fn begin<H, S>(&self, stations: &Arc<Stations<H, S>>)
-    where
-        H: Handler + Send + 'static,
-        H::State: Send,
-        S: Stream,
-    {
-        self.line.connect(stations);
-        self.gate.begin();
-    }
-}
+pub(crate) type Outside = stentor_cli::Outside<Chime>;
 
 impl<H, S> Shards for Stations<H, S>
 where
@@ -112,7 +85,7 @@ where
 
 /// Wakes those who wait for a place.
 #[derive(Default)]
-struct Chime {
+pub(crate) struct Chime {
     listening: Mutex<()>,
     free: Condvar,
 }

@@ -81,7 +81,7 @@ impl Server {
     /// Speaks to its connections from any thread, as long as it serves.
     #[must_use]
     pub fn remote(&self) -> Remote {
-        self.outside.remote()
+        Remote::of(&self.outside)
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then

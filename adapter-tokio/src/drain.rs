@@ -44,7 +44,7 @@ pub(crate) async fn drain<H: Handler>(
         let changed = async || {
             tokio::select! {
                 () = doors.changed.notified() => {}
-                () = outside.over() => {}
+                () = outside.bell().over.notified() => {}
             }
         };
         tokio::select! {

@@ -2,10 +2,9 @@
 //! command is, and how many there may be, is the core's business.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
 use stentor_cli::{Bell, Line, Shards};
-use stentor_core::{Config, Gate, Handler, Letter, Place, RemoteError, ShardId};
+use stentor_core::{Handler, Letter, Place, RemoteError, ShardId};
 use tokio::sync::Notify;
 
 use crate::door::{Doors, Post};
@@ -34,6 +33,11 @@ pub struct Remote {
 }
 
 impl Remote {
+    pub(crate) fn of(outside: &Outside) -> Self {
+        let (remote, line) = outside.handle();
+        Self { remote, line }
+    }
+
     /// Waits for a place for one command; also until the server serves.
     ///
     /// # Errors
@@ -60,39 +64,7 @@ impl Deref for Remote {
 }
 
 /// The server's end.
-#[derive(Debug)]
-pub(crate) struct Outside {
-    pub(crate) gate: Gate,
-    line: Line<Chime>,
-}
-
-impl Outside {
-    pub(crate) fn new(config: &Config) -> Self {
-        let line = Line::new(Chime::default());
-        Self {
-            gate: Gate::new(config, line.clone()),
-            line,
-        }
-    }
-
-    pub(crate) fn remote(&self) -> Remote {
-        Remote {
-            remote: self.gate.remote(),
-            line: self.line.clone(),
-        }
-    }
-
-    /// Lets commands in, to these shards.
-    pub(crate) fn begin<H: Handler + 'static>(&self, doors: &Arc<Doors<H>>) {
-        self.line.connect(doors);
-        self.gate.begin();
-    }
-
-    /// Waits until a command has ended. May return early.
-    pub(crate) async fn over(&self) {
-        self.line.bell().over.notified().await;
-    }
-}
+pub(crate) type Outside = stentor_cli::Outside<Chime>;
 
 impl<H: Handler> Shards for Doors<H> {
     fn hand_in(&self, to: ShardId, letter: Letter) {
@@ -102,9 +74,10 @@ impl<H: Handler> Shards for Doors<H> {
 
 /// Wakes those who wait for a place, and the drain.
 #[derive(Default)]
-struct Chime {
+pub(crate) struct Chime {
     free: Notify,
-    over: Notify,
+    /// A command has ended.
+    pub(crate) over: Notify,
 }
 
 impl Bell for Chime {

@@ -79,7 +79,7 @@ impl Server {
     /// Speaks to its connections from anywhere, as long as it serves.
     #[must_use]
     pub fn remote(&self) -> Remote {
-        self.outside.remote()
+        Remote::of(&self.outside)
     }
 
     /// Serves until `shutdown` is over, then drains for as long as the settings

@@ -8,7 +8,7 @@ use stentor_core::{Config, Kind, RemoteError, Rooms, ShardId};
 use super::model;
 use super::server::{PLENTY, Server, join, messages, spawn};
 use crate::primitive::thread;
-use crate::remote::Outside;
+use crate::remote::{Outside, Remote};
 
 /// Fails if a letter from outside wakes no ticker, if `ring` does not wait for
 /// the lock or does not ring, and if `reserve` looks before it has the lock and
@@ -23,7 +23,7 @@ fn loom_whoever_waits_for_a_place_gets_it() {
         // This thread is the ticker.
         server.set_ticker(ShardId(0), thread::current());
         outside.begin(&server);
-        let remote = outside.remote();
+        let remote = Remote::of(&outside);
         let speaker = spawn(move || {
             for text in ["a", "b"] {
                 let place = remote.reserve().expect("the server serves");
@@ -55,7 +55,7 @@ fn loom_whoever_waits_for_a_place_learns_that_there_will_be_none() {
         let config = Config::builder().remote_commands(1).build();
         let outside = Arc::new(Outside::new(&config.expect("in range")));
         let waiting = [0, 1].map(|_| {
-            let remote = outside.remote();
+            let remote = Remote::of(&outside);
             spawn(move || {
                 let told = remote.reserve();
                 assert_eq!(told.err(), Some(RemoteError::Ended));
