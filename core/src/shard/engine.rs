@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::credit::Credit;
-use super::lane::{Lane, Part};
+use super::lane::Lane;
 use super::ledger::Ledger;
 use super::letter::{Asked, Letter};
 use super::memory::Budget;
@@ -18,10 +18,10 @@ use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::config::Config;
 use crate::conn::{MessageLimits, Workspace};
-use crate::frame::{FrameId, Label, Rank, Store};
+use crate::frame::{FrameId, Store};
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::queue::{Arrival, Fate, Limits, Nodes, Refusal, Starvation, WhenFull};
+use crate::queue::{Fate, Limits, Nodes, Starvation, WhenFull};
 use crate::room::Rooms;
 use crate::stats::{CloseCause, Stats};
 use crate::time::{Timestamp, micros};
@@ -197,147 +197,6 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Queues a data frame for a connection, which adds a reference to it. The
-    /// queue may refuse it, or let others go for it; everything is counted.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-    //# To _Send a WebSocket Message_ comprising of /data/ over a WebSocket
-    //# connection, an endpoint MUST perform the following steps.
-    #[inline]
-    pub(super) fn push(&mut self, at: u32, frame: FrameId, when_full: WhenFull) {
-        self.counts.delivery.offered += 1;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-        //# The application MUST NOT send any more data frames after sending a
-        //# Close frame.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-        //# The endpoint MUST ensure the WebSocket connection is in the OPEN
-        //# state (cf. Sections 4.1 and 4.2.2.)
-        if self.slots[at].phase != Phase::Open || self.slots[at].flags.slow {
-            self.counts.delivery.refused_closing += 1;
-            return;
-        }
-        if self.lane.owner() == Some(at) {
-            if self.lane_is_held() {
-                self.store.retain(frame);
-                self.late.push((frame, when_full));
-                return;
-            }
-            self.spill_lane(0);
-        }
-        self.push_counted(at, frame, when_full);
-    }
-
-    /// [`push`](Self::push) of what has been offered and may be queued.
-    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, when_full: WhenFull) {
-        let limits = self.limits();
-        let arrival = Arrival {
-            frame,
-            when_full,
-            now: self.now,
-        };
-        let (slot, gone) = (&mut self.slots[at], &mut self.gone);
-        let pushed = slot.queue.push(
-            &mut self.nodes,
-            &self.store,
-            limits,
-            arrival,
-            |frame, fate| {
-                gone.push((frame, fate));
-            },
-        );
-        if !self.gone.is_empty() {
-            self.count_gone(at);
-        }
-        if let Err(refusal) = pushed {
-            self.counts.delivery.refused_full += 1;
-            let priority = self.store.rank(frame).priority();
-            self.counts.priorities.of(priority).refused += 1;
-            self.ledger.drops(at).refused += 1;
-            if refusal == Refusal::Slow {
-                self.slots[at].flags.slow = true;
-                self.slow.push(at);
-            }
-            return;
-        }
-        self.store.retain(frame);
-        self.counts.delivery.queued += 1;
-        let slot = &mut self.slots[at];
-        if !slot.flags.blocked {
-            let half_full = slot.queue.messages() > limits.messages / 2
-                || slot.queue.bytes() > limits.bytes / 2;
-            if half_full {
-                self.press(at);
-            }
-            let slot = &mut self.slots[at];
-            if !slot.flags.dirty {
-                slot.flags.dirty = true;
-                self.dirty.push_back(at);
-            }
-        }
-    }
-
-    /// Counts the frames that have left a connection's queue without being
-    /// written, and gives them back.
-    pub(super) fn count_gone(&mut self, at: u32) {
-        if self.gone.is_empty() {
-            return;
-        }
-        let drops = self.ledger.drops(at);
-        for (frame, fate) in self.gone.drain(..) {
-            let of_all = &mut self.counts.delivery;
-            let fates = self.counts.priorities.of(self.store.rank(frame).priority());
-            let (all, these, its) = match fate {
-                Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted, &mut drops.evicted),
-                Fate::Expired => (&mut of_all.expired, &mut fates.expired, &mut drops.expired),
-                Fate::Conflated => (
-                    &mut of_all.conflated,
-                    &mut fates.conflated,
-                    &mut drops.conflated,
-                ),
-                Fate::Shed => (&mut of_all.shed, &mut fates.shed, &mut drops.shed),
-            };
-            *all += 1;
-            *these += 1;
-            *its += 1;
-            self.store.release(frame);
-        }
-    }
-
-    /// Before a write: drops what has expired and would go next, so that nothing
-    /// is flushed where nothing is left. Says whether nothing is.
-    #[inline]
-    pub(super) fn lapse(&mut self, at: u32) -> bool {
-        self.store.has_terms() && self.lapse_some(at)
-    }
-
-    fn lapse_some(&mut self, at: u32) -> bool {
-        let slot = &mut self.slots[at];
-        if slot.flags.offered || slot.queue.is_empty() {
-            return false;
-        }
-        let gone = &mut self.gone;
-        slot.queue
-            .expire(&mut self.nodes, &self.store, self.now, |frame| {
-                gone.push((frame, Fate::Expired));
-            });
-        self.count_gone(at);
-        let over = self.slots[at].queue.is_empty() && self.lane.owner() != Some(at);
-        if over {
-            self.transmitted(at, 0);
-        }
-        over
-    }
-
-    /// Gives back what expired while the last write was planned.
-    #[inline]
-    pub(super) fn release_lapsed(&mut self) {
-        if self.lapsed.is_empty() {
-            return;
-        }
-        for frame in self.lapsed.drain(..) {
-            self.store.release(frame);
-        }
-    }
-
     /// Whether what has been taken in must be seen to before more is: sockets
     /// are to be tried, or outputs pile up (one read can hold thousands of
     /// tasks, and a turn many reads).
@@ -376,121 +235,6 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Queues a frame that no limit holds for, and gives its reference away.
-    pub(super) fn push_control(&mut self, at: u32, frame: FrameId) {
-        self.slots[at]
-            .queue
-            .push_control(&mut self.nodes, &self.store, frame);
-        self.mark_dirty(at);
-    }
-
-    /// Throws away what waits for a connection.
-    pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
-        let slot = &mut self.slots[at];
-        // What the adapter has taken may be out already.
-        if !(keep_pinned && slot.flags.offered) {
-            slot.queue.settle(&mut self.nodes, &self.store);
-        }
-        let gone = &mut self.sent;
-        slot.queue
-            .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
-                gone.push(frame);
-            });
-        for frame in self.sent.drain(..) {
-            if let Some(priority) = self.store.rank(frame).priority() {
-                self.counts.delivery.discarded += 1;
-                self.counts.priorities.of(Some(priority)).discarded += 1;
-                self.ledger.drops(at).discarded += 1;
-            }
-            self.store.release(frame);
-        }
-        self.release_lapsed();
-    }
-
-    /// Moves what is in the fast lane to its owner's queue, where it counts as
-    /// before. So many bytes of it are out.
-    pub(super) fn spill_lane(&mut self, written: usize) {
-        if written >= self.lane.len() {
-            let done = self.lane.messages().into();
-            self.count_written(self.lane.label(), done);
-            self.lane.clear();
-            return;
-        }
-        let scratch = core::mem::take(&mut self.scratch);
-        self.spill_lane_from(
-            Part {
-                bytes: &scratch,
-                base: 0,
-            },
-            written,
-        );
-        self.scratch = scratch;
-    }
-
-    fn spill_lane_from(&mut self, scratch: Part<&[u8]>, written: usize) {
-        let Some(at) = self.lane.owner() else { return };
-        let offered = self.lane.is_offered();
-        let mut lane = core::mem::take(&mut self.lane);
-        let label = lane.label();
-        let mut bytes = self.workspace.buffers.take_for(self.lane.len());
-        let done = lane.unwritten(written, |start, end| {
-            bytes.clear();
-            lane.copy_out(scratch, start, end, &mut bytes);
-            let frame = self.store.adopt(label, &bytes);
-            let out = written.saturating_sub(start) as u32;
-            self.slots[at]
-                .queue
-                .adopt(&mut self.nodes, &self.store, frame, out, offered);
-        });
-        self.workspace.give(bytes);
-        self.count_written(label, done);
-        lane.clear();
-        self.lane = lane;
-        if !self.slots[at].queue.is_empty() {
-            self.mark_dirty(at);
-        }
-    }
-
-    /// Counts frames of the lane that are out to their last byte.
-    fn count_written(&mut self, label: Label, done: u64) {
-        if done > 0
-            && let Some(priority) = label.rank.priority()
-        {
-            self.counts.delivery.written += done;
-            let age = micros(self.now.since(label.born));
-            self.counts.priorities.written(priority, age, done);
-        }
-    }
-
-    /// Whether the lane has pieces in the scratch while somebody else looks at
-    /// that; then it cannot be spilled yet, and what must come behind it waits
-    /// in `late`.
-    pub(super) fn lane_is_held(&self) -> bool {
-        self.scratch.is_empty() && self.lane.is_in_scratch()
-    }
-
-    /// After a callback: does what could not be done while its message was borrowed.
-    pub(super) fn settle_lane(&mut self, scratch: Part<&mut [u8]>) {
-        let Part { bytes, base } = scratch;
-        self.lane.commit(Part {
-            bytes: &mut *bytes,
-            base,
-        });
-        if self.late.is_empty() {
-            return;
-        }
-        let owner = self.lane.owner();
-        self.spill_lane_from(Part { bytes, base }, 0);
-        let mut late = core::mem::take(&mut self.late);
-        for (frame, when_full) in late.drain(..) {
-            if let Some(at) = owner {
-                self.push_counted(at, frame, when_full);
-            }
-            self.store.release(frame);
-        }
-        self.late = late;
-    }
-
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.counts;
         stats.rooms.rooms = self.rooms.len() as u64;
@@ -517,12 +261,6 @@ impl<H: Handler> Engine<H> {
             }
         }
         stats
-    }
-
-    /// The answer to a request, before everything else.
-    pub(super) fn push_head(&mut self, at: u32, bytes: &[u8]) {
-        let frame = self.store.adopt(Rank::HEAD, bytes);
-        self.push_control(at, frame);
     }
 }
 

@@ -6,8 +6,10 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::engine::Engine;
 use crate::frame::{Label, Rank};
-use crate::time::Timestamp;
+use crate::handler::Handler;
+use crate::time::{Timestamp, micros};
 use crate::wire::header::{Tag, encode_unmasked, unmasked_len};
 
 /// Answers that are not in any queue. They belong to one connection, have one
@@ -206,5 +208,91 @@ impl Lane {
     fn count(&mut self, len: usize) {
         self.frames.push(len as u32);
         self.len += len;
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Moves what is in the fast lane to its owner's queue, where it counts as
+    /// before. So many bytes of it are out.
+    pub(super) fn spill_lane(&mut self, written: usize) {
+        if written >= self.lane.len() {
+            let done = self.lane.messages().into();
+            self.count_written(self.lane.label(), done);
+            self.lane.clear();
+            return;
+        }
+        let scratch = core::mem::take(&mut self.scratch);
+        self.spill_lane_from(
+            Part {
+                bytes: &scratch,
+                base: 0,
+            },
+            written,
+        );
+        self.scratch = scratch;
+    }
+
+    fn spill_lane_from(&mut self, scratch: Part<&[u8]>, written: usize) {
+        let Some(at) = self.lane.owner() else { return };
+        let offered = self.lane.is_offered();
+        let mut lane = core::mem::take(&mut self.lane);
+        let label = lane.label();
+        let mut bytes = self.workspace.buffers.take_for(self.lane.len());
+        let done = lane.unwritten(written, |start, end| {
+            bytes.clear();
+            lane.copy_out(scratch, start, end, &mut bytes);
+            let frame = self.store.adopt(label, &bytes);
+            let out = written.saturating_sub(start) as u32;
+            self.slots[at]
+                .queue
+                .adopt(&mut self.nodes, &self.store, frame, out, offered);
+        });
+        self.workspace.give(bytes);
+        self.count_written(label, done);
+        lane.clear();
+        self.lane = lane;
+        if !self.slots[at].queue.is_empty() {
+            self.mark_dirty(at);
+        }
+    }
+
+    /// Counts frames of the lane that are out to their last byte.
+    fn count_written(&mut self, label: Label, done: u64) {
+        if done > 0
+            && let Some(priority) = label.rank.priority()
+        {
+            self.counts.delivery.written += done;
+            let age = micros(self.now.since(label.born));
+            self.counts.priorities.written(priority, age, done);
+        }
+    }
+
+    /// Whether the lane has pieces in the scratch while somebody else looks at
+    /// that; then it cannot be spilled yet, and what must come behind it waits
+    /// in `late`.
+    pub(super) fn lane_is_held(&self) -> bool {
+        self.scratch.is_empty() && self.lane.is_in_scratch()
+    }
+
+    /// After a callback: does what could not be done while its message was borrowed.
+    pub(super) fn settle_lane(&mut self, scratch: Part<&mut [u8]>) {
+        let Part { bytes, base } = scratch;
+        self.lane.commit(Part {
+            bytes: &mut *bytes,
+            base,
+        });
+        if self.late.is_empty() {
+            return;
+        }
+        let owner = self.lane.owner();
+        self.spill_lane_from(Part { bytes, base }, 0);
+        let mut late = core::mem::take(&mut self.late);
+        for (frame, when_full) in late.drain(..) {
+            if let Some(at) = owner {
+                self.push_counted(at, frame, when_full);
+            }
+            self.store.release(frame);
+        }
+        self.late = late;
     }
 }

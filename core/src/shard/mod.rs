@@ -24,6 +24,7 @@ mod overview;
 mod packing;
 mod pending;
 mod program;
+mod queueing;
 mod rebirth;
 mod remote;
 mod reply;
