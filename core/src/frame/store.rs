@@ -1,6 +1,9 @@
 //! Owns every encoded frame of a shard from the moment it is encoded until the
-//! last queue lets go of it, and the memory they stand in. Does not know who
-//! waits for a frame, only how many.
+//! last queue lets go of it. Does not know who waits for a frame, only how many.
+//! Where frames stand is in `place`, and several as one in `volley`.
+
+mod place;
+mod volley;
 
 use alloc::vec::Vec;
 
@@ -28,6 +31,7 @@ const INLINE_OWNED: usize = RUN / 4;
 pub(super) const SPARE_RUNS: usize = 64;
 const NO_BODY: u32 = u32::MAX;
 const NO_TERM: u32 = u32::MAX;
+const NO_PART: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
@@ -43,14 +47,20 @@ struct Record {
     born: Born,
     /// Where its deadline and its key are, if it has any.
     term: u32,
+    /// Of a volley the first part, of a part the one behind it.
+    next: u32,
+    /// How many messages it is.
+    messages: u16,
     rank: Rank,
     /// Bytes of frame header in front of the payload.
     header: u8,
     /// Whether others have the payload too.
     shared: bool,
+    /// Whether a volley of which it is a part is there.
+    is_part: bool,
 }
 
-const _: () = assert!(size_of::<Record>() == 36);
+const _: () = assert!(size_of::<Record>() == 44);
 
 /// What few frames have, so that the others need no room for it.
 #[derive(Clone, Copy, Debug)]
@@ -249,9 +259,14 @@ impl Store {
             inline,
             body,
             term,
+            messages,
             ..
         } = *record;
         self.free_records.push(id.0);
+        if messages > 1 {
+            self.release_parts(id);
+            return;
+        }
         if term != NO_TERM {
             self.free_terms.push(term);
         }
@@ -356,10 +371,11 @@ impl Store {
         }
     }
 
-    /// Frames that somebody still holds.
+    /// Frames that somebody still holds, those in volleys among them.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn live(&self) -> usize {
-        self.records.len() - self.free_records.len()
+        let frames = self.records.iter();
+        frames.filter(|r| r.refs > 0 && r.messages == 1).count()
     }
 
     #[cfg(any(test, feature = "testing"))]
@@ -413,10 +429,19 @@ impl Store {
             refs: 1,
             born: Born::new(label.born),
             term: self.keep_term(label),
+            next: NO_PART,
+            messages: 1,
             rank: label.rank,
             header: 0,
             shared: false,
+            is_part: false,
         };
+        self.enter(record, inline)
+    }
+
+    /// Keeps a record, which takes so many bytes of its run.
+    fn enter(&mut self, record: Record, inline: u32) -> FrameId {
+        let run = record.run;
         let id = if let Some(free) = self.free_records.pop() {
             self.records[free as usize] = record;
             free
@@ -440,106 +465,5 @@ impl Store {
         }
         self.terms.push(term);
         (self.terms.len() - 1) as u32
-    }
-
-    fn enter_run(&mut self, run: u32, id: u32, inline: u32) {
-        let run = &mut self.runs[run as usize];
-        run.frames.push(id);
-        run.live += 1;
-        run.live_bytes += inline;
-    }
-
-    /// The open run and the offset in it where so many bytes fit; closes it and
-    /// opens another where they do not.
-    fn room_for(&mut self, len: usize) -> (u32, u32) {
-        if !self.runs[self.open as usize].has_room(len) {
-            let full = self.open;
-            self.open_another();
-            self.settle(full);
-        }
-        self.end_of_open()
-    }
-
-    fn open_another(&mut self) {
-        self.open = self
-            .spare
-            .pop()
-            .or_else(|| self.bare.pop())
-            .unwrap_or_else(|| {
-                self.runs.push(Run::default());
-                (self.runs.len() - 1) as u32
-            });
-    }
-
-    fn end_of_open(&mut self) -> (u32, u32) {
-        let run = &mut self.runs[self.open as usize];
-        if run.bytes.capacity() == 0 {
-            run.bytes.reserve_exact(RUN);
-        }
-        (self.open, run.bytes.len() as u32)
-    }
-
-    fn leave_run(&mut self, at: u32, inline: u32) {
-        let run = &mut self.runs[at as usize];
-        run.live -= 1;
-        run.live_bytes -= inline;
-        if at != self.open {
-            self.settle(at);
-        } else if run.live == 0 {
-            run.reset();
-        }
-    }
-
-    /// Sees to a run that takes no more frames: keeps its memory for another
-    /// once nothing in it is wanted, and moves the rest away once little is.
-    /// Without that, a few laggards would pin a whole run for each frame they lag.
-    fn settle(&mut self, at: u32) {
-        let run = &mut self.runs[at as usize];
-        if run.live > 0 && run.is_sparse() {
-            self.evacuate(at);
-        }
-        let run = &mut self.runs[at as usize];
-        if run.live == 0 {
-            run.reset();
-            if self.spare.len() < SPARE_RUNS {
-                self.spare.push(at);
-            } else {
-                *run = Run::default();
-                self.bare.push(at);
-            }
-        }
-    }
-
-    /// Moves what is still wanted in a closed run to the open one.
-    fn evacuate(&mut self, at: u32) {
-        debug_assert_ne!(self.open, at, "the open run is never emptied");
-        #[cfg(any(test, feature = "testing"))]
-        {
-            self.evacuated += 1;
-        }
-        let mut from = core::mem::take(&mut self.runs[at as usize]);
-        for &id in &from.frames {
-            // An id that was freed may name a frame elsewhere by now, or one
-            // that was put here later and is moved at its first mention.
-            let record = self.records[id as usize];
-            if record.refs == 0 || record.run != at {
-                continue;
-            }
-            let start = record.offset as usize;
-            // A run that this closes is not settled here: its next release does.
-            if !self.runs[self.open as usize].has_room(record.inline as usize) {
-                self.open_another();
-            }
-            let (run, offset) = self.end_of_open();
-            self.runs[run as usize]
-                .bytes
-                .extend_from_slice(&from.bytes[start..start + record.inline as usize]);
-            let moved = &mut self.records[id as usize];
-            moved.run = run;
-            moved.offset = offset;
-            self.enter_run(run, id, record.inline);
-        }
-        from.live = 0;
-        self.runs[at as usize] = from;
     }
 }

@@ -24,7 +24,7 @@ pub fn queue(data: &[u8]) {
 }
 
 fn op(input: &mut Reader<'_>) -> Op {
-    match input.below(19) {
+    match input.below(20) {
         0..=3 => Op::Push((input.byte() % 4).into(), input.below(200)),
         4 | 5 => Op::Push(qos(input), input.below(200)),
         6 => Op::Push(input.byte().into(), usize::from(input.short())),
@@ -38,6 +38,7 @@ fn op(input: &mut Reader<'_>) -> Op {
         14 => Op::Transmitted(input.byte()),
         15 | 16 => Op::Pass(input.byte().into()),
         17 => Op::Expire,
+        18 => Op::Volley(input.byte() % 4, 2 + input.below(5), input.below(200)),
         _ => Op::Discard(input.flag()),
     }
 }

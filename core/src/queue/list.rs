@@ -80,6 +80,7 @@ pub(crate) struct Band {
     /// The next less urgent band of the same connection.
     pub(crate) next: u32,
     pub(crate) list: List,
+    /// How many; each message of a volley counts.
     pub(crate) frames: u32,
     pub(crate) bytes: u32,
 }
@@ -169,6 +170,14 @@ impl Nodes {
             None
         } else {
             Some(self.nodes[list.head as usize].frame)
+        }
+    }
+
+    pub(crate) fn last(&self, list: List) -> Option<FrameId> {
+        if list.is_empty() {
+            None
+        } else {
+            Some(self.nodes[list.tail as usize].frame)
         }
     }
 

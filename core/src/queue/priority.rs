@@ -4,6 +4,8 @@
 
 mod admission;
 
+use smallvec::SmallVec;
+
 use super::fate::{Fate, Refusal};
 use super::list::{Band, End, List, Nodes, Subject};
 use super::qos::WhenFull;
@@ -37,7 +39,7 @@ pub(crate) struct Arrival {
 /// What waits for one connection.
 ///
 /// A frame is in a band (waiting among its rank) or in flight (offered to the
-/// socket). Only the first in flight can be partly written, and it alone is
+/// socket). A volley is one frame until a part of it must go without the others. Only the first in flight can be partly written, and it alone is
 /// pinned: [`settle`](Self::settle) puts the others back where they were.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -253,13 +255,16 @@ impl Queue {
     pub(crate) fn advance(
         &mut self,
         nodes: &mut Nodes,
-        store: &Store,
+        store: &mut Store,
         mut n: usize,
         mut done: impl FnMut(FrameId),
     ) -> usize {
         while let Some(frame) = nodes.first(self.flight) {
             let left = (store.len(frame) - self.written) as usize;
             if n < left {
+                if n > 0 && scatter(nodes, store, &mut self.flight, End::Oldest) {
+                    continue;
+                }
                 self.written += n as u32;
                 return 0;
             }
@@ -357,7 +362,7 @@ impl Queue {
         }
         let band = nodes.band_mut(at);
         band.list = list;
-        band.frames += 1;
+        band.frames += store.messages(frame);
         band.bytes += store.len(frame);
     }
 
@@ -383,10 +388,10 @@ impl Queue {
         if let Some(subject) = self.subject(store, frame) {
             nodes.unset_newest(subject, node);
         }
-        let len = store.len(frame);
+        let (len, messages) = (store.len(frame), store.messages(frame));
         let band = nodes.band_mut(at);
         band.list = list;
-        band.frames -= 1;
+        band.frames -= messages;
         band.bytes -= len;
         if list.is_empty() {
             self.remove_band(nodes, at);
@@ -396,7 +401,7 @@ impl Queue {
 
     fn uncount(&mut self, store: &Store, frame: FrameId) {
         if store.rank(frame).is_data() {
-            self.messages -= 1;
+            self.messages -= store.messages(frame);
             self.bytes -= store.len(frame);
         }
     }
@@ -444,4 +449,33 @@ impl Queue {
         }
         nodes.free_band(gone);
     }
+}
+
+/// Puts the parts of the volley at this end of the list in its place; says whether
+/// there was one.
+fn scatter(nodes: &mut Nodes, store: &mut Store, list: &mut List, end: End) -> bool {
+    let volley = match end {
+        End::Oldest => nodes.first(*list),
+        End::Newest => nodes.last(*list),
+    };
+    let Some(volley) = volley.filter(|&frame| store.messages(frame) > 1) else {
+        return false;
+    };
+    let parts: SmallVec<[FrameId; 64]> = store.parts(volley).collect();
+    match end {
+        End::Oldest => {
+            nodes.pop_front(list);
+            for &part in parts.iter().rev() {
+                nodes.push_front(list, part);
+            }
+        }
+        End::Newest => {
+            nodes.pop_back(list);
+            for &part in &parts {
+                nodes.push_back(list, part);
+            }
+        }
+    }
+    store.scatter(volley);
+    true
 }

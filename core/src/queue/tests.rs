@@ -32,6 +32,8 @@ fn op() -> impl Strategy<Value = Op> {
     let len = prop_oneof![8 => 0..40_usize, 2 => 100..140_usize, 1 => 0..40_000_usize];
     prop_oneof![
         12 => (qos(), len).prop_map(|(qos, len)| Op::Push(qos, len)),
+        4 => (0..4_u8, 2..6_usize, 0..40_usize)
+            .prop_map(|(priority, count, len)| Op::Volley(priority, count, len)),
         3 => (0..60_u16).prop_map(Op::Pass),
         1 => Just(Op::Expire),
         2 => (control(), 0..20_usize).prop_map(|(control, len)| Op::Control(control, len)),
@@ -127,6 +129,35 @@ fn an_empty_queue_takes_one_message_of_any_size() {
     assert_eq!(queue.push(9, &[0; 70_000]), queued(&[]));
     assert_eq!(queue.push(9, b""), refused());
     assert_eq!(queue.push(8, &[0; 80_000]), queued(&[0]));
+}
+
+#[test]
+fn of_a_volley_each_message_can_go_alone() {
+    let (mut offered, mut done) = (Vec::new(), Vec::new());
+    let volley = |queue: &mut LoneQueue| {
+        assert!(queue.push_volley(9, &[b"x".to_vec(), b"y".to_vec(), b"z".to_vec()]));
+    };
+    let mut queue = LoneQueue::new(5, 10_000);
+    volley(&mut queue);
+    assert!(!queue.push_volley(9, &[b"x".to_vec(), b"y".to_vec(), b"z".to_vec()]));
+    assert_eq!(queue.held().messages, 3, "all or none");
+    queue.push(9, b"x");
+    queue.push(9, b"x");
+    assert_eq!(queue.push(OLDEST, b"x"), queued(&[0]));
+    assert_eq!(queue.push(1, b"x"), queued(&[4]));
+    assert_eq!(order(&mut queue), [6, 5, 1, 2, 3]);
+
+    let mut queue = LoneQueue::new(3, 10_000);
+    volley(&mut queue);
+    // Three bytes each: the first is out, and the second begun.
+    queue.offer(1, &mut offered);
+    assert_eq!(offered.len(), 3);
+    queue.transmitted(4, &mut done);
+    assert_eq!(done, [Ticket(0)]);
+    queue.push(1, b"x");
+    assert_eq!(queue.push(1, b"x"), queued(&[2]));
+    assert_eq!(order(&mut queue), [1, 3, 4]);
+    assert_eq!(queue.held().frames, 0);
 }
 
 #[test]

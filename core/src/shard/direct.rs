@@ -25,6 +25,7 @@ impl<H: Handler> Engine<H> {
         qos: Qos,
         payload: &[u8],
     ) -> Result<(), Wait> {
+        self.end_volley();
         let shard = to.shard();
         let is_elsewhere = shard != self.id && shard.0 < self.config.shards;
         if is_elsewhere {

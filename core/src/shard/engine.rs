@@ -14,6 +14,7 @@ use super::output::{Event, Output};
 use super::pending::Wait;
 use super::slab::Slab;
 use super::slot::Phase;
+use super::volley::Volley;
 use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::config::Config;
@@ -43,6 +44,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) budget: Budget,
     pub(super) wheel: Wheel,
     pub(super) lane: Lane,
+    pub(super) volley: Volley,
     /// What was read last; moved out of here while it is looked at.
     pub(super) scratch: Vec<u8>,
     /// What of the scratch is not consumed, because something had to be
@@ -109,6 +111,7 @@ impl<H: Handler> Engine<H> {
             budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
             lane: Lane::default(),
+            volley: Volley::default(),
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
             rest: None,
             outputs: VecDeque::new(),

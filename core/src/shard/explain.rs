@@ -368,7 +368,7 @@ impl<H: Handler> Engine<H> {
         let queue = &self.slots[at].queue;
         queue.for_each_in_flight(&self.nodes, |frame, _| {
             let one = Depth {
-                messages: 1,
+                messages: self.store.messages(frame),
                 bytes: self.store.len(frame),
                 oldest: age(frame),
             };

@@ -206,6 +206,15 @@ impl<H: Handler> Shard<H> {
         if self.engine.slots[at].phase == Phase::Head {
             done = self.consume_head(at, input);
         }
+        self.engine.begin_volleys();
+        done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
+        self.engine.end_volleys();
+        self.settle_lane_in(input, base);
+        done
+    }
+
+    fn consume_frames(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
+        let mut done = 0;
         loop {
             if self.engine.must_hold(at) && done < input.len() {
                 self.engine.park(at, Wait::Queue, None);
@@ -219,17 +228,21 @@ impl<H: Handler> Shard<H> {
             }
             let limits = self.engine.message_limits();
             let slot = &mut self.engine.slots[at];
-            let step =
-                match slot
-                    .conn
-                    .poll_event(&mut input[done..], limits, &mut self.engine.workspace)
-                {
-                    Ok(step) => step,
-                    Err(error) => {
-                        self.engine.fail(at, error);
-                        return input.len();
-                    }
-                };
+            let step = slot
+                .conn
+                .poll_event(&mut input[done..], limits, &mut self.engine.workspace);
+            let event = step.as_ref().map(|step| step.event.as_ref());
+            if !matches!(event, Ok(None | Some(conn::Event::Message { .. }))) {
+                self.engine.end_volley();
+                self.settle_lane_in(input, base);
+            }
+            let step = match step {
+                Ok(step) => step,
+                Err(error) => {
+                    self.engine.fail(at, error);
+                    return input.len();
+                }
+            };
             let start = done;
             done += step.consumed;
             let Some(event) = step.event else { return done };

@@ -31,6 +31,7 @@ impl<H: Handler> Engine<H> {
 
     /// Makes the connection a member, or asks the home to.
     pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
+        self.end_volley();
         if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
@@ -54,6 +55,7 @@ impl<H: Handler> Engine<H> {
 
     /// Ends the connection's membership, or asks the home to.
     pub(crate) fn leave(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
+        self.end_volley();
         let Some(membership) = self.membership(at, name) else {
             return Ok(());
         };
@@ -77,9 +79,13 @@ impl<H: Handler> Engine<H> {
         payload: &[u8],
         exclude_sender: bool,
     ) -> Result<(), Wait> {
-        if qos.receipt.is_some() && self.lane_is_held() {
-            // What becomes of it at our own queue is not known before that is free.
-            return Err(Wait::Callback);
+        if qos.receipt.is_some() {
+            // What becomes of it is to be known at once,
+            self.end_volley();
+            // and at our own queue is not before that is free.
+            if self.lane_is_held() {
+                return Err(Wait::Callback);
+            }
         }
         let home = self.rooms.home_of(name);
         let local = if home == self.id {
@@ -95,8 +101,14 @@ impl<H: Handler> Engine<H> {
             let editions = self.editions((label, qos.when_full), kind, payload);
             let before = self.counted();
             match room {
+                Local::Room(room) if qos.receipt.is_none() => {
+                    self.say_to_room(room, editions, but);
+                }
                 Local::Room(room) => self.fan_out_to_room(room, editions, but),
-                Local::Everyone => self.fan_out_to_all(editions, but),
+                Local::Everyone => {
+                    self.end_volley();
+                    self.fan_out_to_all(editions, but);
+                }
                 Local::Nobody => {}
             }
             if let Some(ticket) = qos.receipt {

@@ -142,7 +142,7 @@ impl<H: Handler> Engine<H> {
     fn shed(&mut self, at: u32) {
         let gone = &mut self.gone;
         let queue = &mut self.slots[at].queue;
-        queue.shed(&mut self.nodes, &self.store, ONE_IN, |frame| {
+        queue.shed(&mut self.nodes, &mut self.store, ONE_IN, |frame| {
             gone.push((frame, Fate::Shed));
         });
         self.count_gone(at);

@@ -32,6 +32,7 @@ mod slab;
 mod slot;
 mod timers;
 mod transmit;
+mod volley;
 mod waiters;
 mod wheel;
 

@@ -30,6 +30,19 @@ impl Editions<'_> {
     pub(super) const fn when_full(&self) -> WhenFull {
         self.when_full
     }
+
+    pub(super) const fn label(&self) -> Label {
+        self.label
+    }
+
+    pub(super) const fn payload_len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether some may get it compressed.
+    pub(super) const fn packs(&self) -> bool {
+        self.packs
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -120,6 +133,14 @@ impl<H: Handler> Engine<H> {
         {
             self.store.release(frame);
         }
+    }
+
+    /// The edition for whoever takes nothing compressed; the reference to it goes to
+    /// the caller.
+    pub(super) fn edition_to_keep(&mut self, editions: &mut Editions<'_>) -> FrameId {
+        let frame = self.encode_plain(editions);
+        editions.plain = None;
+        frame
     }
 
     fn encode_plain(&mut self, editions: &mut Editions<'_>) -> FrameId {

@@ -48,7 +48,7 @@ impl<H: Handler> Engine<H> {
         let (slot, gone) = (&mut self.slots[at], &mut self.gone);
         let pushed = slot.queue.push(
             &mut self.nodes,
-            &self.store,
+            &mut self.store,
             limits,
             arrival,
             |frame, fate| {
@@ -69,8 +69,15 @@ impl<H: Handler> Engine<H> {
             }
             return;
         }
+        self.queued(at, frame);
+    }
+
+    /// Takes note that a frame, or a volley, has been queued for a connection.
+    #[inline]
+    pub(super) fn queued(&mut self, at: u32, frame: FrameId) {
+        let limits = self.limits();
         self.store.retain(frame);
-        self.counts.delivery.queued += 1;
+        self.counts.delivery.queued += u64::from(self.store.messages(frame));
         let slot = &mut self.slots[at];
         if !slot.flags.blocked {
             let half_full = slot.queue.messages() > limits.messages / 2
@@ -177,9 +184,10 @@ impl<H: Handler> Engine<H> {
             });
         for frame in self.sent.drain(..) {
             if let Some(priority) = self.store.rank(frame).priority() {
-                self.counts.delivery.discarded += 1;
-                self.counts.priorities.of(Some(priority)).discarded += 1;
-                self.ledger.drops(at).discarded += 1;
+                let messages = u64::from(self.store.messages(frame));
+                self.counts.delivery.discarded += messages;
+                self.counts.priorities.of(Some(priority)).discarded += messages;
+                self.ledger.drops(at).discarded += messages;
             }
             self.store.release(frame);
         }

@@ -48,6 +48,7 @@ impl<H: Handler> Engine<H> {
         qos: Qos,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
+        self.end_volley();
         let opcode = kind.opcode();
         if !self.packs_at_once(at, parts[0].len() + parts[1].len()) {
             return self.reply_with(at, here, qos, opcode.into(), parts);

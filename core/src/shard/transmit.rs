@@ -188,9 +188,10 @@ impl<H: Handler> Engine<H> {
             .advance(nodes, store, n, |frame| sent.push(frame));
         for frame in sent.drain(..) {
             if let Some(priority) = store.rank(frame).priority() {
-                counts.delivery.written += 1;
+                let messages = store.messages(frame).into();
+                counts.delivery.written += messages;
                 let age = store.age(frame, now);
-                counts.priorities.written(priority, age, 1);
+                counts.priorities.written(priority, age, messages);
             }
             store.release(frame);
         }

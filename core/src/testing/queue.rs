@@ -4,6 +4,7 @@
 
 mod naive;
 mod ops;
+mod volley;
 
 pub use naive::NaiveQueue;
 pub use ops::{Op, check};
@@ -127,10 +128,10 @@ impl LoneQueue {
             when_full: qos.when_full,
             now: self.now,
         };
-        let (store, mut gone) = (&self.store, Vec::new());
+        let mut gone = Vec::new();
         let pushed = self.queue.push(
             &mut self.nodes,
-            store,
+            &mut self.store,
             self.limits,
             arrival,
             |frame, fate| {
@@ -201,11 +202,11 @@ impl LoneQueue {
         let mut bytes = 0;
         let mut add = |frame: FrameId, from| {
             bytes += (store.len(frame) - from) as usize;
-            out.push(Offered {
+            out.extend(messages_of(store, frame).map(|frame| Offered {
                 ticket: tickets[frame.0 as usize],
                 from,
                 frame,
-            });
+            }));
             bytes
         };
         let mut offered = 0;
@@ -240,8 +241,7 @@ impl LoneQueue {
         let rest = queue.advance(nodes, store, n, |frame| frames.push(frame));
         assert_eq!(rest, 0, "no more can be written than was offered");
         queue.settle(nodes, store);
-        done.clear();
-        done.extend(frames.into_iter().map(|frame| self.release(frame)));
+        *done = self.release_all(frames);
     }
 
     /// Takes back what is offered, empties the queue and says of what, the
@@ -275,8 +275,8 @@ impl LoneQueue {
     fn encode(&mut self, label: impl Into<Label>, opcode: Opcode, payload: &[u8]) -> FrameId {
         let frame = self.store.encode(label, opcode, payload);
         let at = frame.0 as usize;
-        if at == self.tickets.len() {
-            self.tickets.push(Ticket(0));
+        if at >= self.tickets.len() {
+            self.tickets.resize(at + 1, Ticket(0));
         }
         self.tickets[at] = Ticket(self.next);
         self.next += 1;
@@ -288,10 +288,23 @@ impl LoneQueue {
         self.tickets[frame.0 as usize]
     }
 
-    fn release_all(&mut self, frames: Vec<FrameId>) -> Vec<Ticket> {
-        frames
-            .into_iter()
-            .map(|frame| self.release(frame))
-            .collect()
+    /// Gives frames back, and says which messages they were.
+    fn release_all(&mut self, frames: impl IntoIterator<Item = FrameId>) -> Vec<Ticket> {
+        let mut gone = Vec::new();
+        for frame in frames {
+            let messages = messages_of(&self.store, frame);
+            gone.extend(messages.map(|frame| self.tickets[frame.0 as usize]));
+            self.store.release(frame);
+        }
+        gone
     }
+}
+
+/// A frame, or the parts of a volley.
+fn messages_of(store: &Store, frame: FrameId) -> impl Iterator<Item = FrameId> {
+    let is_one = store.messages(frame) == 1;
+    is_one
+        .then_some(frame)
+        .into_iter()
+        .chain(store.parts(frame))
 }

@@ -1,7 +1,7 @@
 //! Owns what is let in, and what goes for it: at a full queue, at the end of a
 //! message's time, for newer news, or because memory is short.
 
-use super::{Arrival, Fate, FrameId, Limits, Nodes, Queue, Rank, Refusal, Store};
+use super::{Arrival, Fate, FrameId, Limits, Nodes, Queue, Rank, Refusal, Store, scatter};
 use crate::queue::list::End;
 use crate::queue::qos::WhenFull;
 use crate::time::Timestamp;
@@ -21,7 +21,7 @@ impl Queue {
     pub(crate) fn push(
         &mut self,
         nodes: &mut Nodes,
-        store: &Store,
+        store: &mut Store,
         limits: Limits,
         arrival: Arrival,
         mut gone: impl FnMut(FrameId, Fate),
@@ -65,6 +65,25 @@ impl Queue {
         self.bytes += len;
         self.push_band(nodes, store, frame, End::Newest);
         Ok(())
+    }
+
+    /// Queues a volley if there is room for all of it; says whether there was.
+    pub(crate) fn push_volley(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &Store,
+        limits: Limits,
+        volley: FrameId,
+    ) -> bool {
+        let messages = self.messages + store.messages(volley);
+        let bytes = self.bytes.saturating_add(store.len(volley));
+        let has_room = messages <= limits.messages && bytes <= limits.bytes;
+        if has_room {
+            self.messages = messages;
+            self.bytes = bytes;
+            self.push_band(nodes, store, volley, End::Newest);
+        }
+        has_room
     }
 
     /// Drops what has expired at the head of each band.
@@ -146,9 +165,29 @@ impl Queue {
         least
     }
 
-    fn pop_least_urgent(&mut self, nodes: &mut Nodes, store: &Store, end: End) -> Option<FrameId> {
+    fn pop_least_urgent(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &mut Store,
+        end: End,
+    ) -> Option<FrameId> {
         let least = self.least_urgent(nodes)?;
-        self.pop_band(nodes, store, least, end)
+        self.pop_message(nodes, store, least, end)
+    }
+
+    /// Takes one message out of a band, and not the volley that it may be a part of.
+    fn pop_message(
+        &mut self,
+        nodes: &mut Nodes,
+        store: &mut Store,
+        at: u32,
+        end: End,
+    ) -> Option<FrameId> {
+        let mut list = nodes.band_mut(at).list;
+        if scatter(nodes, store, &mut list, end) {
+            nodes.band_mut(at).list = list;
+        }
+        self.pop_band(nodes, store, at, end)
     }
 
     /// The rank of the least urgent that waits and is not in flight.
@@ -162,7 +201,7 @@ impl Queue {
     pub(crate) fn shed(
         &mut self,
         nodes: &mut Nodes,
-        store: &Store,
+        store: &mut Store,
         one_in: u32,
         mut gone: impl FnMut(FrameId),
     ) {
@@ -172,7 +211,7 @@ impl Queue {
         // With its last frame the band is no more.
         let count = nodes.band_mut(at).frames.div_ceil(one_in);
         for _ in 0..count {
-            gone(match self.pop_band(nodes, store, at, End::Oldest) {
+            gone(match self.pop_message(nodes, store, at, End::Oldest) {
                 Some(frame) => frame,
                 None => return,
             });

@@ -3,26 +3,27 @@
 
 use alloc::vec::Vec;
 
+use super::volley::Part;
 use super::{Control, Fate, Held, MAX_PONGS, Pushed, Refusal, Ticket};
 use crate::{Qos, WhenFull};
 
 /// A queue that is too slow and plainly right.
 #[derive(Debug)]
 pub struct NaiveQueue {
-    messages: usize,
-    bytes: usize,
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
     /// After how many messages one goes out of turn that has waited for how long.
     starvation: (usize, u64),
     now: u64,
-    waiting: Vec<Frame>,
-    next: u64,
+    pub(super) waiting: Vec<Frame>,
+    pub(super) next: u64,
     /// Messages that are out since one last went out of turn.
     in_turn: usize,
 }
 
 /// A frame that waits.
 #[derive(Debug)]
-struct Frame {
+pub(super) struct Frame {
     ticket: Ticket,
     class: Class,
     /// Its place among its class: its own ticket, or that of the one whose place
@@ -35,16 +36,17 @@ struct Frame {
     /// Whether a newer message with its key would take its place.
     newest: bool,
     /// How many of its bytes are out.
-    written: usize,
+    pub(super) written: usize,
     /// Whether it has been offered to the write that is under way, and as
     /// which; what is partly out stays first.
     offered: Option<usize>,
     out_of_turn: bool,
+    pub(super) part: Option<Part>,
 }
 
 /// In the order in which they leave.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Class {
+pub(super) enum Class {
     Head,
     Ping,
     Pong,
@@ -129,6 +131,7 @@ impl NaiveQueue {
             };
             self.waiting
                 .retain(|frame| !victims.contains(&frame.ticket));
+            self.scatter_broken();
             gone.extend(victims.into_iter().map(|ticket| (ticket, Fate::Evicted)));
         }
         if let Some(old) = self.waiting.iter_mut().find(same) {
@@ -178,8 +181,14 @@ impl NaiveQueue {
         let mut out: Vec<Ticket> = self.offered().map(|at| self.waiting[at].ticket).collect();
         let mut bytes: usize = self.offered().map(|at| self.left(at)).sum();
         let mut expired = Vec::new();
-        while bytes < batch && !self.waiting.iter().any(|frame| frame.out_of_turn) {
+        let mut together = None;
+        while !self.waiting.iter().any(|frame| frame.out_of_turn) {
             let Some(first) = self.first() else { break };
+            let part = self.waiting[first].part;
+            if bytes >= batch && (part.is_none() || part != together) {
+                break;
+            }
+            together = part;
             let starved = self.starved(self.waiting[first].class);
             let next = starved.unwrap_or(first);
             if self.is_expired(next) {
@@ -216,6 +225,7 @@ impl NaiveQueue {
         }
         self.settle();
         self.waiting.retain(|frame| frame.written < frame.len);
+        self.scatter_broken();
         done
     }
 
@@ -301,7 +311,7 @@ impl NaiveQueue {
     }
 
     /// How many messages there are, and their bytes.
-    fn data(&self) -> (usize, usize) {
+    pub(super) fn data(&self) -> (usize, usize) {
         let data = || self.waiting.iter().filter(|frame| frame.class.is_data());
         (data().count(), data().map(|frame| frame.len).sum())
     }
@@ -369,7 +379,7 @@ impl NaiveQueue {
         self.waiting[at].len - self.waiting[at].written
     }
 
-    fn frame(&mut self, class: Class, len: usize) -> Frame {
+    pub(super) fn frame(&mut self, class: Class, len: usize) -> Frame {
         let ticket = Ticket(self.next);
         self.next += 1;
         Frame {
@@ -384,6 +394,7 @@ impl NaiveQueue {
             written: 0,
             offered: None,
             out_of_turn: false,
+            part: None,
         }
     }
 }

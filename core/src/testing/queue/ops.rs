@@ -12,6 +12,9 @@ use crate::wire::header::unmasked_len;
 pub enum Op {
     /// A message with so many bytes of payload.
     Push(Qos, usize),
+    /// So many messages of this priority, with so many bytes each: as one frame where
+    /// there is room for all.
+    Volley(u8, usize, usize),
     /// A frame that is not data.
     Control(Control, usize),
     /// A write is prepared, of about so many bytes.
@@ -50,6 +53,23 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
                     stream.gone(&[ticket]);
                 }
                 next += 1;
+            }
+            Op::Volley(priority, count, len) => {
+                let all: Vec<_> = (next..).map(|n| payload(n, len)).take(count).collect();
+                if real.push_volley(priority, &all) {
+                    assert!(naive.has_room_for_all(count, frame_len(len)), "{op:?}");
+                    naive.push_volley(priority, count, frame_len(len));
+                    next += count as u64;
+                    continue;
+                }
+                for _ in 0..count {
+                    let pushed = real.push(priority, &payload(next, len));
+                    assert_eq!(pushed, naive.push(priority.into(), frame_len(len)));
+                    for (ticket, _) in pushed.gone {
+                        stream.gone(&[ticket]);
+                    }
+                    next += 1;
+                }
             }
             Op::Control(control, len) => {
                 let replaced = real.push_control(control, &payload(next, len));

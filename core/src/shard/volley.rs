@@ -1,0 +1,152 @@
+//! Owns what is said to a room in one go: messages that came in one read, to the same
+//! members and in the same way, are held back until something else happens, and then
+//! delivered together. So a member costs no more for all of them than for one.
+
+use alloc::vec::Vec;
+
+use super::engine::Engine;
+use super::packing::Editions;
+use super::slot::Phase;
+use crate::frame::{FrameId, Label};
+use crate::handler::Handler;
+use crate::queue::WhenFull;
+use crate::time::Timestamp;
+
+/// Frames that are held back.
+#[derive(Debug, Default)]
+pub(super) struct Volley {
+    /// Whether anything may be: while somebody sees to its end.
+    is_open: bool,
+    to: Option<Recipients>,
+    frames: Vec<FrameId>,
+    bytes: usize,
+}
+
+/// Who gets them, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Recipients {
+    room: u32,
+    but: Option<u32>,
+    priority: Option<u8>,
+    when_full: WhenFull,
+    published: Timestamp,
+}
+
+impl<H: Handler> Engine<H> {
+    /// From here to [`end_volleys`](Self::end_volleys), what is said may be held back.
+    pub(super) const fn begin_volleys(&mut self) {
+        self.volley.is_open = true;
+    }
+
+    /// Delivers what is held back; nothing more is.
+    pub(super) fn end_volleys(&mut self) {
+        self.end_volley();
+        self.volley.is_open = false;
+    }
+
+    /// Says something to the members of a room here, now or a little later.
+    pub(super) fn say_to_room(&mut self, room: u32, mut editions: Editions<'_>, but: Option<u32>) {
+        let Label {
+            rank,
+            born,
+            deadline,
+            key,
+        } = editions.label();
+        let len = editions.payload_len();
+        let to = Recipients {
+            room,
+            but,
+            priority: rank.priority(),
+            when_full: editions.when_full(),
+            published: born,
+        };
+        let is_alike = deadline.is_none() && key.is_none() && !editions.packs();
+        // The rule against starvation counts single messages.
+        let may_wait =
+            self.volley.is_open && is_alike && len <= LONGEST && self.starvation.after == 0;
+        let goes_along = self.volley.to == Some(to) && self.has_room_for(room, len);
+        if !(may_wait && goes_along) {
+            self.end_volley();
+        }
+        if !(may_wait && self.has_room_for(room, len)) {
+            self.fan_out_to_room(room, editions, but);
+            return;
+        }
+        let frame = self.edition_to_keep(&mut editions);
+        self.volley.to = Some(to);
+        self.volley.bytes += self.store.len(frame) as usize;
+        self.volley.frames.push(frame);
+    }
+
+    /// Delivers what is held back, before anything else is done with a queue or a room.
+    #[inline]
+    pub(super) fn end_volley(&mut self) {
+        if let Some(to) = self.volley.to.take() {
+            self.deliver_volley(to);
+        }
+    }
+
+    fn deliver_volley(&mut self, to: Recipients) {
+        let mut frames = core::mem::take(&mut self.volley.frames);
+        self.volley.bytes = 0;
+        let volley = self.store.join(&frames);
+        for i in 0..self.rooms.members(to.room).len() {
+            let at = self.rooms.members(to.room)[i];
+            if to.but == Some(at) {
+                continue;
+            }
+            self.counts.rooms.offered += frames.len() as u64;
+            if !volley.is_some_and(|volley| self.push_volley(at, volley)) {
+                for &frame in &frames {
+                    self.push(at, frame, to.when_full);
+                }
+            }
+        }
+        match volley {
+            Some(volley) => self.store.release(volley),
+            None => frames.iter().for_each(|&frame| self.store.release(frame)),
+        }
+        frames.clear();
+        self.volley.frames = frames;
+    }
+
+    /// Queues a volley as one frame, where that makes no difference: not where a part
+    /// of it has to go, or is written in a form of its own.
+    fn push_volley(&mut self, at: u32, volley: FrameId) -> bool {
+        let limits = self.limits();
+        let slot = &mut self.slots[at];
+        let takes_it = slot.phase == Phase::Open
+            && !slot.flags.slow
+            && !slot.conn.keeps_context()
+            && self.lane.owner() != Some(at);
+        if !takes_it
+            || !slot
+                .queue
+                .push_volley(&mut self.nodes, &self.store, limits, volley)
+        {
+            return false;
+        }
+        self.counts.delivery.offered += u64::from(self.store.messages(volley));
+        self.queued(at, volley);
+        true
+    }
+
+    /// Whether a message of so many bytes to this room may be held back beside the
+    /// others. So few may be that no queue which was not half full runs over.
+    fn has_room_for(&self, room: u32, len: usize) -> bool {
+        let messages = self.volley.frames.len() + 1;
+        let bytes = self.volley.bytes + len;
+        messages <= MOST_MESSAGES.min(self.config.queue_messages / 4)
+            && bytes <= MOST_BYTES.min(self.config.queue_bytes / 4)
+            && messages * self.rooms.members(room).len() <= MOST_DELIVERIES
+    }
+}
+
+/// Messages held back at most.
+const MOST_MESSAGES: usize = 64;
+/// Bytes held back at most, headers apart.
+const MOST_BYTES: usize = 16 << 10;
+/// The longest payload that is held back, in bytes.
+const LONGEST: usize = 4 << 10;
+/// Deliveries held back at most; they are offered at a stretch.
+const MOST_DELIVERIES: usize = 1 << 16;
