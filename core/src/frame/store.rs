@@ -440,6 +440,7 @@ impl Store {
     }
 
     /// Keeps a record, which takes so many bytes of its run.
+    #[inline]
     fn enter(&mut self, record: Record, inline: u32) -> FrameId {
         let run = record.run;
         let id = if let Some(free) = self.free_records.pop() {

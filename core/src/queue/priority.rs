@@ -453,14 +453,27 @@ impl Queue {
 
 /// Puts the parts of the volley at this end of the list in its place; says whether
 /// there was one.
+#[inline]
 fn scatter(nodes: &mut Nodes, store: &mut Store, list: &mut List, end: End) -> bool {
     let volley = match end {
         End::Oldest => nodes.first(*list),
         End::Newest => nodes.last(*list),
     };
-    let Some(volley) = volley.filter(|&frame| store.messages(frame) > 1) else {
-        return false;
-    };
+    match volley.filter(|&frame| store.messages(frame) > 1) {
+        Some(volley) => scatter_volley(nodes, store, list, end, volley),
+        None => return false,
+    }
+    true
+}
+
+#[cold]
+fn scatter_volley(
+    nodes: &mut Nodes,
+    store: &mut Store,
+    list: &mut List,
+    end: End,
+    volley: FrameId,
+) {
     let parts: SmallVec<[FrameId; 64]> = store.parts(volley).collect();
     match end {
         End::Oldest => {
@@ -477,5 +490,4 @@ fn scatter(nodes: &mut Nodes, store: &mut Store, list: &mut List, end: End) -> b
         }
     }
     store.scatter(volley);
-    true
 }

@@ -208,11 +208,12 @@ impl<H: Handler> Shard<H> {
         }
         self.engine.begin_volleys();
         done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
+        self.end_volley_in(input, base);
         self.engine.end_volleys();
-        self.settle_lane_in(input, base);
         done
     }
 
+    #[inline]
     fn consume_frames(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
         let mut done = 0;
         loop {
@@ -228,24 +229,24 @@ impl<H: Handler> Shard<H> {
             }
             let limits = self.engine.message_limits();
             let slot = &mut self.engine.slots[at];
-            let step = slot
-                .conn
-                .poll_event(&mut input[done..], limits, &mut self.engine.workspace);
-            let event = step.as_ref().map(|step| step.event.as_ref());
-            if !matches!(event, Ok(None | Some(conn::Event::Message { .. }))) {
-                self.engine.end_volley();
-                self.settle_lane_in(input, base);
-            }
-            let step = match step {
-                Ok(step) => step,
-                Err(error) => {
-                    self.engine.fail(at, error);
-                    return input.len();
-                }
-            };
+            let step =
+                match slot
+                    .conn
+                    .poll_event(&mut input[done..], limits, &mut self.engine.workspace)
+                {
+                    Ok(step) => step,
+                    Err(error) => {
+                        self.end_volley_in(input, base);
+                        self.engine.fail(at, error);
+                        return input.len();
+                    }
+                };
             let start = done;
             done += step.consumed;
             let Some(event) = step.event else { return done };
+            if !matches!(event, conn::Event::Message { .. }) {
+                self.end_volley_in(input, base);
+            }
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {
                 conn::Event::Message { kind, payload } => {
@@ -278,6 +279,15 @@ impl<H: Handler> Shard<H> {
                     return input.len();
                 }
             }
+        }
+    }
+
+    /// What is held back is said before what comes now.
+    #[inline]
+    fn end_volley_in(&mut self, input: &mut [u8], base: Option<usize>) {
+        if self.engine.has_volley() {
+            self.engine.end_volley();
+            self.settle_lane_in(input, base);
         }
     }
 

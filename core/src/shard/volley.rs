@@ -38,10 +38,14 @@ impl<H: Handler> Engine<H> {
         self.volley.is_open = true;
     }
 
-    /// Delivers what is held back; nothing more is.
+    /// Nothing more is held back.
     pub(super) fn end_volleys(&mut self) {
-        self.end_volley();
+        debug_assert!(!self.has_volley(), "it has been delivered");
         self.volley.is_open = false;
+    }
+
+    pub(super) const fn has_volley(&self) -> bool {
+        self.volley.to.is_some()
     }
 
     /// Says something to the members of a room here, now or a little later.

@@ -202,11 +202,18 @@ impl LoneQueue {
         let mut bytes = 0;
         let mut add = |frame: FrameId, from| {
             bytes += (store.len(frame) - from) as usize;
-            out.extend(messages_of(store, frame).map(|frame| Offered {
-                ticket: tickets[frame.0 as usize],
-                from,
-                frame,
-            }));
+            let mut add = |frame: FrameId| {
+                out.push(Offered {
+                    ticket: tickets[frame.0 as usize],
+                    from,
+                    frame,
+                });
+            };
+            if store.messages(frame) == 1 {
+                add(frame);
+            } else {
+                store.parts(frame).for_each(add);
+            }
             bytes
         };
         let mut offered = 0;
@@ -241,7 +248,10 @@ impl LoneQueue {
         let rest = queue.advance(nodes, store, n, |frame| frames.push(frame));
         assert_eq!(rest, 0, "no more can be written than was offered");
         queue.settle(nodes, store);
-        *done = self.release_all(frames);
+        done.clear();
+        for frame in frames {
+            self.release_into(frame, done);
+        }
     }
 
     /// Takes back what is offered, empties the queue and says of what, the
@@ -288,23 +298,22 @@ impl LoneQueue {
         self.tickets[frame.0 as usize]
     }
 
-    /// Gives frames back, and says which messages they were.
-    fn release_all(&mut self, frames: impl IntoIterator<Item = FrameId>) -> Vec<Ticket> {
+    /// Gives a frame back, and says which messages it was.
+    fn release_into(&mut self, frame: FrameId, gone: &mut Vec<Ticket>) {
+        if self.store.messages(frame) == 1 {
+            gone.push(self.release(frame));
+        } else {
+            let parts = self.store.parts(frame);
+            gone.extend(parts.map(|frame| self.tickets[frame.0 as usize]));
+            self.store.release(frame);
+        }
+    }
+
+    fn release_all(&mut self, frames: Vec<FrameId>) -> Vec<Ticket> {
         let mut gone = Vec::new();
         for frame in frames {
-            let messages = messages_of(&self.store, frame);
-            gone.extend(messages.map(|frame| self.tickets[frame.0 as usize]));
-            self.store.release(frame);
+            self.release_into(frame, &mut gone);
         }
         gone
     }
-}
-
-/// A frame, or the parts of a volley.
-fn messages_of(store: &Store, frame: FrameId) -> impl Iterator<Item = FrameId> {
-    let is_one = store.messages(frame) == 1;
-    is_one
-        .then_some(frame)
-        .into_iter()
-        .chain(store.parts(frame))
 }

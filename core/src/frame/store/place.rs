@@ -6,6 +6,7 @@ use crate::frame::run::{RUN, Run};
 
 impl Store {
     /// Takes note of a frame in a run, and of how many bytes there are its own.
+    #[inline]
     pub(super) fn enter_run(&mut self, run: u32, id: u32, inline: u32) {
         let run = &mut self.runs[run as usize];
         run.frames.push(id);

@@ -82,6 +82,7 @@ impl Store {
     }
 
     /// Ends a volley that nobody refers to any more.
+    #[cold]
     pub(super) fn release_parts(&mut self, id: FrameId) {
         let Record { run, next, .. } = self.records[id.0 as usize];
         let mut at = next;
