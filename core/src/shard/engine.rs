@@ -55,7 +55,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) dirty: VecDeque<u32>,
     /// Connections whose held back input is to be gone on with.
     pub(super) resume: VecDeque<u32>,
-    /// Letters that wait until what came before them is flushed.
+    /// Letters that have come: they wait until the shard is polled, and what came
+    /// before them is flushed.
     pub(super) backlog: VecDeque<Letter>,
     /// Connections that ended; the handler is yet to be told.
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,

@@ -1,6 +1,6 @@
 //! Owns what a shard does with a letter from another.
 
-use super::letter::{Letter, Said};
+use super::letter::{Asked, Letter, Said};
 use super::pending::Wait;
 use super::slot::Phase;
 use super::{Engine, Shard};
@@ -9,19 +9,38 @@ use crate::id::ConnId;
 use crate::time::Timestamp;
 
 impl<H: Handler> Shard<H> {
-    /// Takes a letter. It may have to wait until what came before it has been
-    /// flushed; letters keep their order.
+    /// Takes a letter. What it says is done when the shard is polled, with what
+    /// others say that came along; letters keep their order.
     pub fn handle_mail(&mut self, now: Timestamp, letter: Letter) {
         self.engine.now = now;
-        if self.engine.is_pressed() || !self.engine.backlog.is_empty() {
-            self.engine.backlog.push_back(letter);
-        } else {
-            self.take_letter(letter);
-        }
+        self.engine.backlog.push_back(letter);
     }
 
-    pub(super) fn take_letter(&mut self, Letter(said): Letter) {
+    /// Does what letters say, as far as sockets need not be tried first.
+    #[inline]
+    pub(super) fn take_letters(&mut self) {
+        if self.engine.backlog.is_empty() {
+            return;
+        }
+        self.engine.begin_volleys();
+        while !self.engine.is_pressed()
+            && let Some(letter) = self.engine.backlog.pop_front()
+        {
+            self.take_letter(letter);
+        }
+        self.engine.end_volley();
+        self.engine.end_volleys();
+    }
+
+    fn take_letter(&mut self, Letter(said): Letter) {
         let engine = &mut self.engine;
+        let may_go_along = matches!(
+            said,
+            Said::Ask(Asked::Publish(_)) | Said::Deliver(_) | Said::Credit { .. }
+        );
+        if !may_go_along {
+            engine.end_volley();
+        }
         match said {
             Said::Join { conn, room } => {
                 engine.rooms.add_elsewhere(&room, conn.shard(), 1);

@@ -224,6 +224,9 @@ impl<H: Handler> Engine<H> {
     /// Delivers a publication here; returns its credit if no other shard is
     /// still to deliver it.
     pub(super) fn deliver(&mut self, parcel: Parcel<Publication>) {
+        if parcel.tally.is_some() {
+            self.end_volley();
+        }
         let before = self.counted();
         self.fan_out(&parcel);
         if let Some(tally) = &parcel.tally {
