@@ -121,6 +121,9 @@ pub(crate) struct Store {
     /// Runs that were emptied because little in them was wanted.
     #[cfg(any(test, feature = "testing"))]
     evacuated: u64,
+    /// Volleys that were joined, and references to them that became those to parts.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) volleys: [u64; 2],
 }
 
 impl Store {
@@ -141,6 +144,8 @@ impl Store {
             free_terms: Vec::new(),
             #[cfg(any(test, feature = "testing"))]
             evacuated: 0,
+            #[cfg(any(test, feature = "testing"))]
+            volleys: [0; 2],
         }
     }
 

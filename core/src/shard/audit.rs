@@ -133,6 +133,12 @@ impl<H: Handler> Shard<H> {
         self.engine.store.evacuated()
     }
 
+    /// How often several messages became one frame, and how often such a frame became
+    /// several again in the queue of somebody.
+    pub const fn volleys(&self) -> [u64; 2] {
+        self.engine.store.volleys
+    }
+
     /// Asserts that nothing is left of any connection, tasks apart.
     ///
     /// # Panics

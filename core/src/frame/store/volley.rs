@@ -32,6 +32,10 @@ impl Store {
             record.is_part = true;
             record.next = parts.get(at + 1).map_or(NO_PART, |next| next.0);
         }
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.volleys[0] += 1;
+        }
         let volley = Record {
             inline: end - head.offset,
             len: end - head.offset,
@@ -69,6 +73,10 @@ impl Store {
         while let Some(part) = self.part(at) {
             self.retain(part);
             at = self.records[part.0 as usize].next;
+        }
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.volleys[1] += 1;
         }
         self.release(id);
     }

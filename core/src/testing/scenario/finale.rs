@@ -222,6 +222,9 @@ impl<const WAITS: bool> World<WAITS> {
         self.coverage.note("shard reborn", self.sim.failures());
         self.coverage.note("run emptied", self.sim.runs_emptied());
         self.coverage.note("out of turn", self.sim.out_of_turn());
+        let [joined, scattered] = self.sim.volleys();
+        self.coverage.note("volley", joined);
+        self.coverage.note("volley scattered", scattered);
         self.coverage.note("task handed back", abandoned);
         self.coverage.count(&stats, &tasks);
         Report {

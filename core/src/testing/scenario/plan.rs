@@ -158,9 +158,14 @@ impl Plan {
             now += rng.up_to(pace);
             let who = rng.below(scale.clients);
             // Now and then one has much to say at once.
-            let count = if rng.percent(4) { 2 + rng.below(12) } else { 1 };
+            let count = if rng.percent(6) { 2 + rng.below(12) } else { 1 };
+            // Often all of it to the same people.
+            let speech = (count > 1 && rng.percent(60)).then(|| plan.setup.speech(&mut rng));
             for _ in 0..count {
-                let act = plan.setup.act(&mut rng);
+                let act = match speech {
+                    Some(act) if !rng.percent(5) => act,
+                    _ => plan.setup.act(&mut rng),
+                };
                 messages += act.messages();
                 plan.add(now, who, act);
             }
@@ -191,6 +196,22 @@ impl Act {
 }
 
 impl Setup {
+    /// One of several messages that may be queued as one.
+    fn speech(&self, rng: &mut Rng) -> Act {
+        Act::Publish {
+            room: Some(rng.below(self.rooms.into()) as u8),
+            terms: Terms {
+                ttl: 0,
+                key: None,
+                ..Terms::random(rng)
+            },
+            receipt: false,
+            exclude: rng.percent(20),
+            size: 8 + rng.below(60) as u16,
+            pieces: 1,
+        }
+    }
+
     fn act(&self, rng: &mut Rng) -> Act {
         let room = rng.below(self.rooms.into()) as u8;
         match rng.below(1_000) {

@@ -136,6 +136,12 @@ impl<H: Handler> Sim<H> {
         self.shards.iter().map(Shard::runs_emptied).sum()
     }
 
+    /// How often several messages became one frame, and such a frame several again.
+    pub fn volleys(&self) -> [u64; 2] {
+        let of_each = self.shards.iter().map(Shard::volleys);
+        of_each.fold([0; 2], |[a, b], [c, d]| [a + c, b + d])
+    }
+
     /// How many data messages the server has written to a client.
     pub fn written_to(&self, client: usize) -> u64 {
         self.links[client].tap.frames
