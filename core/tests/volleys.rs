@@ -34,6 +34,10 @@ impl Handler for Puppet {
             b'?' => ctx.publish(b"hall", kind, receipt, payload, false),
             b'b' => ctx.broadcast_all(kind, 9, payload, false),
             b'r' => ctx.reply(kind, 9, payload),
+            b'd' => {
+                ctx.publish(b"hall", kind, 9, payload, false);
+                ctx.reply(kind, 9, b"and again");
+            }
             b's' => {
                 let someone = ctx.local_members(b"other").next();
                 ctx.send(someone.unwrap_or(ctx.id()), kind, 9, payload);
@@ -144,7 +148,7 @@ fn reads() -> impl Strategy<Value = Vec<Vec<(u8, usize)>>> {
     let verb = prop_oneof![
         12 => Just(b'p'),
         2 => prop::sample::select(&b"uow"[..]),
-        3 => prop::sample::select(&b"?brsjlP."[..]),
+        3 => prop::sample::select(&b"?brdsjlP."[..]),
     ];
     let len = prop_oneof![9 => 0..200_usize, 1 => 0..6_000_usize];
     let word = (verb, len);
@@ -213,6 +217,17 @@ fn what_comes_in_one_read_is_one_frame() {
     hall.read(0, &words.concat());
     assert_eq!(hall.shard.volleys(), [3, 0]);
     assert_eq!(hall.stats().delivery.written, 3 * (1 + 16 + 5));
+}
+
+#[test]
+fn what_is_said_behind_an_answer_that_stays_where_it_was_read_keeps_its_place() {
+    let mut hall = Hall::new([usize::MAX; 3], false);
+    let long = [b"r", &[b'a'; 2_000][..]].concat();
+    hall.read(0, &[text(&long), text(b"do")].concat());
+    let heard = &hall.members[0].heard;
+    let tail = &heard[heard.len() - (4 + 2_001) - 4 - 11..];
+    assert_eq!(&tail[4..9], b"raaaa");
+    assert_eq!(&tail[4 + 2_001..], b"\x81\x02do\x81\x09and again");
 }
 
 #[test]

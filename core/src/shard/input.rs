@@ -208,7 +208,6 @@ impl<H: Handler> Shard<H> {
         }
         self.engine.begin_volleys();
         done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
-        self.end_volley_in(input, base);
         self.engine.end_volleys();
         done
     }
@@ -236,7 +235,7 @@ impl<H: Handler> Shard<H> {
                 {
                     Ok(step) => step,
                     Err(error) => {
-                        self.end_volley_in(input, base);
+                        self.engine.end_volley();
                         self.engine.fail(at, error);
                         return input.len();
                     }
@@ -245,7 +244,7 @@ impl<H: Handler> Shard<H> {
             done += step.consumed;
             let Some(event) = step.event else { return done };
             if !matches!(event, conn::Event::Message { .. }) {
-                self.end_volley_in(input, base);
+                self.engine.end_volley();
             }
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {
@@ -279,15 +278,6 @@ impl<H: Handler> Shard<H> {
                     return input.len();
                 }
             }
-        }
-    }
-
-    /// What is held back is said before what comes now.
-    #[inline]
-    fn end_volley_in(&mut self, input: &mut [u8], base: Option<usize>) {
-        if self.engine.has_volley() {
-            self.engine.end_volley();
-            self.settle_lane_in(input, base);
         }
     }
 

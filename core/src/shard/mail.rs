@@ -28,7 +28,6 @@ impl<H: Handler> Shard<H> {
         {
             self.take_letter(letter);
         }
-        self.engine.end_volley();
         self.engine.end_volleys();
     }
 

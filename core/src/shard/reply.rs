@@ -143,12 +143,13 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Whether a reply of this rank and length may take the fast lane: nothing
-    /// else waits, the limits hold there too, and it need not be compressed in
-    /// the order in which it goes out.
+    /// else waits, not even behind the lane, the limits hold there too, and it need
+    /// not be compressed in the order in which it goes out.
     fn lane_is_open(&self, at: u32, rank: Rank, len: u32) -> bool {
         if self.lane.admits(at, rank) {
             let limits = self.limits();
-            return !self.lane.is_full()
+            return self.late.is_empty()
+                && !self.lane.is_full()
                 && self.lane.messages() < limits.messages
                 && self.lane.len() + len as usize <= limits.bytes as usize;
         }

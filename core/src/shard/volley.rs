@@ -38,14 +38,11 @@ impl<H: Handler> Engine<H> {
         self.volley.is_open = true;
     }
 
-    /// Nothing more is held back.
+    /// Delivers what is held back; nothing more is.
+    #[inline]
     pub(super) fn end_volleys(&mut self) {
-        debug_assert!(!self.has_volley(), "it has been delivered");
+        self.end_volley();
         self.volley.is_open = false;
-    }
-
-    pub(super) const fn has_volley(&self) -> bool {
-        self.volley.to.is_some()
     }
 
     /// Says something to the members of a room here, now or a little later.
@@ -65,9 +62,13 @@ impl<H: Handler> Engine<H> {
             published: born,
         };
         let is_alike = deadline.is_none() && key.is_none() && !editions.packs();
-        // The rule against starvation counts single messages.
-        let may_wait =
-            self.volley.is_open && is_alike && len <= LONGEST && self.starvation.after == 0;
+        // The rule against starvation counts single messages. And what must come behind
+        // the lane is to be known as such at once.
+        let may_wait = self.volley.is_open
+            && is_alike
+            && len <= LONGEST
+            && self.starvation.after == 0
+            && !self.lane_is_held();
         let goes_along = self.volley.to == Some(to) && self.has_room_for(room, len);
         if !(may_wait && goes_along) {
             self.end_volley();
