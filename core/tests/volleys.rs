@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConnId, Context, Handler, Kind, Message, Outcome, Output,
-    Qos, Shard, ShardId, Stats, Timestamp, Verdict,
+    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler, Kind, Message,
+    Outcome, Output, Qos, Shard, ShardId, Stats, Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -55,9 +55,9 @@ impl Handler for Puppet {
     }
 }
 
-/// A shard with three members of both rooms, of which each takes so much at a time.
+/// Three members of both rooms, each of which takes so much at a time, on one shard or more.
 struct Hall {
-    shard: Shard<Puppet>,
+    shards: Vec<Shard<Puppet>>,
     members: Vec<Member>,
 }
 
@@ -70,19 +70,25 @@ struct Member {
 impl Hall {
     /// The rule against starvation, which nothing here comes to, asks for messages one
     /// by one: so there are no volleys.
-    fn new(takes: [usize; 3], one_by_one: bool) -> Self {
-        let config = Config::builder().starvation_after(if one_by_one { 10_000 } else { 0 });
+    fn new(shards: u16, takes: [usize; 3], one_by_one: bool) -> Self {
+        let after = if one_by_one { 10_000 } else { 0 };
+        Self::with(
+            Config::builder().shards(shards).starvation_after(after),
+            takes,
+        )
+    }
+
+    fn with(config: ConfigBuilder, takes: [usize; 3]) -> Self {
         let config = config.build().expect("in range");
-        let mut shard = Shard::new(ShardId(0), &config, Puppet);
-        let members = takes.map(|takes| Member {
-            id: shard.accept(NOW, Admission::Normal),
+        let shards = (0..config.shards()).map(|at| Shard::new(ShardId(at), &config, Puppet));
+        let mut shards: Vec<_> = shards.collect();
+        let members = (0..).zip(takes).map(|(at, takes)| Member {
+            id: shards[at % usize::from(config.shards())].accept(NOW, Admission::Normal),
             takes,
             heard: Vec::new(),
         });
-        let mut hall = Self {
-            shard,
-            members: members.into(),
-        };
+        let members = members.collect();
+        let mut hall = Self { shards, members };
         for at in 0..3 {
             let words = [text(b"j"), text(b"J")].concat();
             hall.read(at, &[REQUEST, &words].concat());
@@ -91,31 +97,47 @@ impl Hall {
     }
 
     fn read(&mut self, at: usize, bytes: &[u8]) {
-        self.shard.read_buffer()[..bytes.len()].copy_from_slice(bytes);
-        self.shard
-            .handle_read(NOW, self.members[at].id, bytes.len());
+        let id = self.members[at].id;
+        let shard = &mut self.shards[id.shard().index()];
+        shard.read_buffer()[..bytes.len()].copy_from_slice(bytes);
+        shard.handle_read(NOW, id, bytes.len());
         self.turn();
     }
 
+    /// Until nothing is to be done, and no letter is under way.
     fn turn(&mut self) {
-        while let Some(output) = self.shard.poll_output() {
-            if let Output::Flush(id) = output {
-                self.flush(id);
+        let mut letters = Vec::new();
+        loop {
+            for at in 0..self.shards.len() {
+                while let Some(output) = self.shards[at].poll_output() {
+                    match output {
+                        Output::Flush(id) => self.flush(id),
+                        Output::Mail(to, letter) => letters.push((to, letter)),
+                        _ => {}
+                    }
+                    self.shards[at].audit();
+                }
             }
-            self.shard.audit();
+            if letters.is_empty() {
+                return;
+            }
+            for (to, letter) in letters.drain(..) {
+                self.shards[to.index()].handle_mail(NOW, letter);
+            }
         }
     }
 
     fn flush(&mut self, id: ConnId) {
+        let shard = &mut self.shards[id.shard().index()];
         let mut chunks = Chunks::new();
-        self.shard.poll_transmit(id, &mut chunks);
+        shard.poll_transmit(id, &mut chunks);
         let bytes = chunks.as_slices().concat();
         drop(chunks);
         let member = self.members.iter_mut().find(|member| member.id == id);
         let member = member.expect("a member");
         let n = bytes.len().min(member.takes);
         member.heard.extend_from_slice(&bytes[..n]);
-        self.shard.handle_transmitted(NOW, id, n);
+        shard.handle_transmitted(NOW, id, n);
     }
 
     /// Everyone hears all that waits, as much at a time as they take.
@@ -124,7 +146,8 @@ impl Hall {
         while before != self.heard() {
             before = self.heard();
             for at in 0..3 {
-                self.shard.handle_writable(NOW, self.members[at].id);
+                let id = self.members[at].id;
+                self.shards[id.shard().index()].handle_writable(NOW, id);
             }
             self.turn();
         }
@@ -134,8 +157,14 @@ impl Hall {
         self.members.iter().map(|member| member.heard.len()).sum()
     }
 
-    fn stats(&self) -> Stats {
-        self.shard.stats()
+    fn stats(&self) -> Vec<Stats> {
+        self.shards.iter().map(Shard::stats).collect()
+    }
+
+    /// Volleys that there were, and that did not stay whole.
+    fn volleys(&self) -> [u64; 2] {
+        let of_each = self.shards.iter().map(Shard::volleys);
+        of_each.fold([0; 2], |[a, b], [c, d]| [a + c, b + d])
     }
 }
 
@@ -170,42 +199,56 @@ fn frames(words: &[(u8, usize)]) -> Vec<u8> {
     words.iter().enumerate().flat_map(frame).collect()
 }
 
+/// What may be the last that somebody says.
+fn ending() -> impl Strategy<Value = Vec<u8>> {
+    let rude = [&[0xF1, 0x80][..], &KEY].concat();
+    prop_oneof![
+        Just(Vec::new()),
+        Just([text(b"c"), text(b"p behind its own end")].concat()),
+        Just([masked(Opcode::Close, true, KEY, &[3, 232]), text(b"p")].concat()),
+        Just(rude),
+    ]
+}
+
 proptest! {
     #[test]
     fn nobody_hears_a_difference(
+        shards in 1..=3_u16,
         takes in [1..4_000_usize, 1..4_000, 5_000..9_000],
         reads in reads(),
-        ends in any::<bool>(),
+        ending in ending(),
     ) {
-        let [mut together, mut one_by_one] = [false, true].map(|one| Hall::new(takes, one));
-        for hall in [&mut together, &mut one_by_one] {
+        let halls = [false, true].map(|one_by_one| {
+            let mut hall = Hall::new(shards, takes, one_by_one);
             for (n, words) in reads.iter().enumerate() {
                 let mut bytes = frames(words);
-                if ends && n + 1 == reads.len() {
-                    bytes.extend(text(b"c"));
-                    bytes.extend(text(b"p behind its own end"));
+                if n + 1 == reads.len() {
+                    bytes.extend(&ending);
                 }
                 hall.read(0, &bytes);
             }
             hall.settle();
+            hall
+        });
+        let [together, one_by_one] = &halls;
+        for (at, (a, b)) in together.members.iter().zip(&one_by_one.members).enumerate() {
+            prop_assert_eq!(&a.heard, &b.heard, "member {}", at);
         }
-        for at in 0..3 {
-            let heard = |hall: &Hall| hall.members[at].heard.clone();
-            prop_assert_eq!(heard(&together), heard(&one_by_one), "member {}", at);
+        for (a, b) in together.stats().iter().zip(one_by_one.stats()) {
+            prop_assert_eq!(a.delivery, b.delivery);
+            prop_assert_eq!(a.rooms, b.rooms);
         }
-        prop_assert_eq!(together.stats().delivery, one_by_one.stats().delivery);
-        prop_assert_eq!(together.stats().rooms, one_by_one.stats().rooms);
-        prop_assert_eq!(one_by_one.shard.volleys(), [0, 0]);
+        prop_assert_eq!(one_by_one.volleys(), [0, 0]);
     }
 }
 
 #[test]
 fn what_comes_in_one_read_is_one_frame() {
-    let mut hall = Hall::new([usize::MAX; 3], false);
+    let mut hall = Hall::new(1, [usize::MAX; 3], false);
     hall.read(0, &text(b"p alone"));
-    assert_eq!(hall.shard.volleys(), [0, 0]);
+    assert_eq!(hall.volleys(), [0, 0]);
     hall.read(0, &text(b"p not alone").repeat(16));
-    assert_eq!(hall.shard.volleys(), [1, 0]);
+    assert_eq!(hall.volleys(), [1, 0]);
     // More urgent than the others, and so are those behind it no part of the first.
     let words = [
         text(b"p1"),
@@ -215,13 +258,13 @@ fn what_comes_in_one_read_is_one_frame() {
         text(b"p5"),
     ];
     hall.read(0, &words.concat());
-    assert_eq!(hall.shard.volleys(), [3, 0]);
-    assert_eq!(hall.stats().delivery.written, 3 * (1 + 16 + 5));
+    assert_eq!(hall.volleys(), [3, 0]);
+    assert_eq!(hall.stats()[0].delivery.written, 3 * (1 + 16 + 5));
 }
 
 #[test]
 fn what_is_said_behind_an_answer_that_stays_where_it_was_read_keeps_its_place() {
-    let mut hall = Hall::new([usize::MAX; 3], false);
+    let mut hall = Hall::new(1, [usize::MAX; 3], false);
     let long = [b"r", &[b'a'; 2_000][..]].concat();
     hall.read(0, &[text(&long), text(b"do")].concat());
     let heard = &hall.members[0].heard;
@@ -232,24 +275,20 @@ fn what_is_said_behind_an_answer_that_stays_where_it_was_read_keeps_its_place() 
 
 #[test]
 fn a_volley_is_no_longer_than_a_quarter_of_a_queue() {
-    let config = Config::builder().queue_messages(32);
-    let mut hall = Hall::new([usize::MAX; 3], false);
-    hall.shard = Shard::new(ShardId(0), &config.build().expect("in range"), Puppet);
-    hall.members[0].id = hall.shard.accept(NOW, Admission::Normal);
-    hall.read(0, &[REQUEST, &text(b"j")].concat());
+    let mut hall = Hall::with(Config::builder().queue_messages(32), [usize::MAX; 3]);
     hall.read(0, &text(b"p").repeat(80));
-    assert_eq!(hall.shard.volleys(), [10, 0]);
-    let delivery = hall.stats().delivery;
-    assert_eq!((delivery.written, delivery.refused_full), (80, 0));
+    assert_eq!(hall.volleys(), [10, 0]);
+    let delivery = hall.stats()[0].delivery;
+    assert_eq!((delivery.written, delivery.refused_full), (3 * 80, 0));
 }
 
 #[test]
 fn whoever_takes_a_part_of_a_volley_has_the_rest_one_by_one() {
-    let mut hall = Hall::new([usize::MAX, 5, usize::MAX], false);
+    let mut hall = Hall::new(1, [usize::MAX, 5, usize::MAX], false);
     hall.settle();
     hall.read(0, &text(b"p").repeat(16));
-    assert_eq!(hall.shard.volleys(), [1, 1]);
-    assert_eq!(hall.shard.waiting(), [(hall.members[1].id, 15)]);
+    assert_eq!(hall.volleys(), [1, 1]);
+    assert_eq!(hall.shards[0].waiting(), [(hall.members[1].id, 15)]);
     // The second is half out; what is more urgent goes before the third.
     hall.read(0, &text(b"u"));
     hall.settle();
@@ -257,4 +296,11 @@ fn whoever_takes_a_part_of_a_volley_has_the_rest_one_by_one() {
     let said = &heard[heard.len() - 17 * 3..];
     let urgent = said.chunks(3).position(|frame| frame == b"\x81\x01u");
     assert_eq!(urgent, Some(2));
+}
+
+#[test]
+fn what_comes_to_another_shard_in_one_go_is_one_frame_there_too() {
+    let mut hall = Hall::new(3, [usize::MAX; 3], false);
+    hall.read(0, &text(b"p").repeat(16));
+    assert_eq!(hall.volleys(), [3, 0]);
 }

@@ -47,30 +47,16 @@ impl<H: Handler> Engine<H> {
 
     /// Says something to the members of a room here, now or a little later.
     pub(super) fn say_to_room(&mut self, room: u32, mut editions: Editions<'_>, but: Option<u32>) {
-        let Label {
-            rank,
-            born,
-            deadline,
-            key,
-        } = editions.label();
-        let len = editions.payload_len();
         let to = Recipients {
             room,
             but,
-            priority: rank.priority(),
+            priority: editions.label().rank.priority(),
             when_full: editions.when_full(),
-            published: born,
+            published: editions.label().born,
         };
-        let is_alike = deadline.is_none() && key.is_none() && !editions.packs();
-        // The rule against starvation counts single messages. And what must come behind
-        // the lane is to be known as such at once.
-        let may_wait = self.volley.is_open
-            && is_alike
-            && len <= LONGEST
-            && self.starvation.after == 0
-            && !self.lane_is_held();
-        let goes_along = self.volley.to == Some(to) && self.has_room_for(room, len);
-        if !(may_wait && goes_along) {
+        let may_wait = self.volley.is_open && self.may_be_part(to, &editions);
+        let len = editions.payload_len();
+        if !(may_wait && self.volley.to == Some(to) && self.has_room_for(room, len)) {
             self.end_volley();
         }
         if !(may_wait && self.has_room_for(room, len)) {
@@ -81,6 +67,21 @@ impl<H: Handler> Engine<H> {
         self.volley.to = Some(to);
         self.volley.bytes += self.store.len(frame) as usize;
         self.volley.frames.push(frame);
+    }
+
+    /// Whether it makes no difference to anyone that it waits for what comes next.
+    fn may_be_part(&self, to: Recipients, editions: &Editions<'_>) -> bool {
+        let Label { deadline, key, .. } = editions.label();
+        let is_heard = self.rooms.members(to.room).len() > usize::from(to.but.is_some());
+        is_heard
+            && editions.payload_len() <= LONGEST
+            && !editions.packs()
+            && deadline.is_none()
+            && key.is_none()
+            // The rule against starvation counts single messages.
+            && self.starvation.after == 0
+            // What comes behind the lane is to be known as such at once.
+            && !self.lane_is_held()
     }
 
     /// Delivers what is held back, before anything else is done with a queue or a room.
