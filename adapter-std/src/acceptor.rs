@@ -95,7 +95,8 @@ where
         if admission == Admission::Surplus {
             self.limit.write(Instant::now(), census.limit());
         }
-        // Frames are sent when they are ready; the core already batches them.
+        // On Linux it has this from its listener.
+        #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
         if let Err((error, stream)) = connection::start(self.stations, stream, shard, admission) {
             census.count_full();

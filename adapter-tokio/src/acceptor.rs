@@ -52,7 +52,8 @@ fn admit<H: Handler>(stream: TcpStream, doors: &Doors<H>, lines: &mut LimitJourn
     if admission == Admission::Surplus {
         lines.write(Instant::now(), doors.census.limit());
     }
-    // Frames are sent when they are ready; the core already batches them.
+    // On Linux it has this from its listener.
+    #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true);
     doors.post(shard, Post::Socket(stream, admission));
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use stentor_admin::Admin;
 use stentor_cli::{Census, Hang, Report, Settings, listen};
@@ -115,7 +116,7 @@ impl Server {
         let (scrapes, requests) = unbounded_channel();
         let (ended, mut endings) = unbounded_channel();
         let _end = EndOnDrop(doors.clone());
-        let mut shards = Vec::new();
+        let (mut shards, mut runtimes) = (Vec::new(), Vec::new());
         for id in doors.shards() {
             let shard = Shard::new(id, &settings.config, handler(id));
             let (doors, pool, handler) = (doors.clone(), pool.clone(), handler.clone());
@@ -126,7 +127,9 @@ impl Server {
                 scrapes: scrapes.clone(),
                 handler,
             };
-            shards.push(start_shard(shard, around, OnEnd(id, ended.clone()))?);
+            let (thread, runtime) = start_shard(shard, around, OnEnd(id, ended.clone()))?;
+            shards.push(thread);
+            runtimes.push(runtime);
         }
         let mut running: Vec<ShardId> = doors.shards().collect();
         let workers = start_workers(&settings, &pool, &doors, work)?;
@@ -156,9 +159,14 @@ impl Server {
             let scraper = tokio::spawn(scraper);
             // Not where the workers are: what they do may keep that busy.
             let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
+            // One shard takes its sockets itself: no thread is woken to hand them over.
+            let acceptor = match &runtimes[..] {
+                [runtime] => runtime.clone(),
+                _ => runtime::Handle::current(),
+            };
             let mut acceptors = JoinSet::new();
             for listener in listeners {
-                acceptors.spawn(acceptor::run(listener, doors.clone()));
+                acceptors.spawn_on(acceptor::run(listener, doors.clone()), &acceptor);
             }
             let mut failed = false;
             if !is_over {
@@ -177,7 +185,8 @@ impl Server {
                 }
             }
             info!("shutdown: stopping server and worker pool...");
-            acceptors.shutdown().await;
+            // Where a shard that does not return has them, they accept nothing either.
+            let _ = timeout(ACCEPTED, acceptors.shutdown()).await;
             pool.hasten();
             outside.gate.end();
             drain(&doors, &outside, settings.drain, &hurry).await;
@@ -211,6 +220,9 @@ impl Server {
     }
 }
 
+/// How long a listener may take to stop.
+const ACCEPTED: Duration = Duration::from_secs(1);
+
 /// Ends the shards that run, however the server ends.
 struct EndOnDrop<H: Handler>(Arc<Doors<H>>);
 
@@ -230,12 +242,13 @@ impl Drop for OnEnd {
     }
 }
 
-/// Starts the thread of a shard, and waits until the shard has what it needs.
+/// Starts the thread of a shard, and waits until the shard has what it needs; hands
+/// over its runtime, too.
 fn start_shard<H>(
     shard: Shard<H>,
     around: Surroundings<H>,
     on_end: OnEnd,
-) -> io::Result<JoinHandle<io::Result<Stats>>>
+) -> io::Result<(JoinHandle<io::Result<Stats>>, runtime::Handle)>
 where
     H: Handler + Send + 'static,
     H::State: Send,
@@ -252,7 +265,7 @@ where
         // Somebody waits for this.
         match ready {
             Ok((runtime, driver)) => {
-                let _ = started.send(Ok(()));
+                let _ = started.send(Ok(runtime.handle().clone()));
                 runtime.block_on(driver.run())
             }
             Err(error) => {
@@ -262,8 +275,8 @@ where
         }
     })?;
     let told = starting.recv();
-    told.unwrap_or_else(|_| Err(io::Error::other("a shard has panicked")))?;
-    Ok(thread)
+    let runtime = told.unwrap_or_else(|_| Err(io::Error::other("a shard has panicked")))?;
+    Ok((thread, runtime))
 }
 
 fn start_workers<H, W>(

@@ -104,9 +104,13 @@ fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener>
     socket.set_reuse_address(true)?;
     // Who has gone again by the time it is accepted must not block the others.
     socket.set_nonblocking(true)?;
-    // What is set here, each accepted socket begins with, at no further call.
+    // What is set here, each accepted socket begins with, at no further call. Frames are
+    // sent when they are ready; the core already batches them.
     #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(settings.unsent_bytes)?;
+    {
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(settings.unsent_bytes)?;
+    }
     #[cfg(not(target_os = "linux"))]
     let _ = settings;
     socket.bind(&address.into())?;
@@ -119,6 +123,19 @@ const BACKLOG: i32 = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_accepted_socket_has_what_was_set_for_all() {
+        let arguments = ["stentor", "--listen=127.0.0.1:0", "--unsent-bytes=8KiB"];
+        let settings = Settings::parse(arguments, |_| None, |_| unreachable!());
+        let listeners = open(&settings.expect("valid")).expect("a free port");
+        let _peer = std::net::TcpStream::connect(listeners[0].local_addr().expect("bound"));
+        listeners[0].set_nonblocking(false).expect("a socket");
+        let accepted = Socket::from(listeners[0].accept().expect("a peer").0);
+        assert!(accepted.tcp_nodelay().expect("a socket"));
+        assert_eq!(accepted.tcp_notsent_lowat().expect("a socket"), 8 << 10);
+    }
 
     #[test]
     fn a_default_address_may_be_missing_but_not_taken() {
