@@ -145,6 +145,13 @@ impl<H: Handler> Shard<H> {
     /// it could not be told there.
     #[inline]
     pub(crate) fn settle(&mut self) {
+        if self.engine.slow.is_empty() && self.engine.endings.is_empty() {
+            return;
+        }
+        self.settle_ends();
+    }
+
+    fn settle_ends(&mut self) {
         if !self.engine.slow.is_empty() {
             self.engine.close_slow();
         }

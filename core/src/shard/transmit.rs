@@ -44,7 +44,8 @@ impl<H: Handler> Shard<H> {
         let mut plan = Plan::default();
         let has_lane = self.engine.plan(at, &mut plan);
         let engine = &self.engine;
-        for slice in plan.slices {
+        // Not by value: that would move room for the most there can be.
+        for &slice in &plan.slices {
             chunks.push(match slice {
                 Slice::Run(run, offset, len) => engine.store.span(run, offset, len),
                 Slice::Body(frame, from) => &engine.store.bytes(frame).1[from as usize..],

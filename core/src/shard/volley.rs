@@ -95,7 +95,11 @@ impl<H: Handler> Engine<H> {
     fn deliver_volley(&mut self, to: Recipients) {
         let mut frames = core::mem::take(&mut self.volley.frames);
         self.volley.bytes = 0;
-        let volley = self.store.join(&frames);
+        // One alone is queued in the same way; what cannot be joined, in turn.
+        let volley = match frames[..] {
+            [one] => Some(one),
+            _ => self.store.join(&frames),
+        };
         for i in 0..self.rooms.members(to.room).len() {
             let at = self.rooms.members(to.room)[i];
             if to.but == Some(at) {
