@@ -59,5 +59,5 @@ fn admit<H: Handler>(stream: TcpStream, doors: &Doors<H>, lines: &mut LimitJourn
 }
 
 /// Sockets taken before others of the same thread have their turn.
-const ACCEPTS: usize = 256;
+const ACCEPTS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(50);

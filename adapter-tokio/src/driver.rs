@@ -118,10 +118,15 @@ impl<H: Handler> Driver<H> {
                         other => other?,
                     }
                     // A full batch may not be all there is.
-                    if events.iter().count() < BATCH {
+                    let is_all = events.iter().count() < BATCH;
+                    if is_all {
                         ready.clear_ready();
                     }
                     self.guarded(|driver| driver.handle_events(&events));
+                    if !is_all {
+                        // Who waits to be accepted on this thread has a turn too.
+                        tokio::task::yield_now().await;
+                    }
                 }
                 () = doors.woken(self.id) => self.now = self.clock.now(),
                 () = sleep.as_mut(), if armed.is_some() => {

@@ -171,15 +171,17 @@ impl Server {
             let mut failed = false;
             if !is_over {
                 tokio::select! {
+                    biased;
                     () = shutdown => {}
-                    Some(ended) = acceptors.join_next() => {
-                        error!(?ended, "a listener has failed");
-                        failed = true;
-                    }
-                    // Its sockets would wait for ever, and it would be given more.
+                    // Its sockets would wait for ever, and it would be given more. With it
+                    // may end those who accepted on its thread.
                     Some(ended) = endings.recv() => {
                         error!(shard = ended.0, "a shard has ended");
                         running.retain(|&shard| shard != ended);
+                        failed = true;
+                    }
+                    Some(ended) = acceptors.join_next() => {
+                        error!(?ended, "a listener has failed");
                         failed = true;
                     }
                 }
@@ -256,7 +258,6 @@ where
     let name = format!("shard-{}", shard.id().0);
     let (started, starting) = sync_channel(1);
     let thread = thread::Builder::new().name(name).spawn(move || {
-        let _on_end = on_end;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let ready = runtime.and_then(|runtime| {
             let driver = runtime.block_on(async { Driver::new(shard, around) })?;
@@ -265,6 +266,8 @@ where
         // Somebody waits for this.
         match ready {
             Ok((runtime, driver)) => {
+                // Goes before the runtime, and so before what else runs there.
+                let _on_end = on_end;
                 let _ = started.send(Ok(runtime.handle().clone()));
                 runtime.block_on(driver.run())
             }

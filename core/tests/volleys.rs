@@ -283,6 +283,17 @@ fn a_volley_is_no_longer_than_a_quarter_of_a_queue() {
 }
 
 #[test]
+fn what_is_held_back_leaves_room_for_a_long_message_behind_it() {
+    for before in 30..60 {
+        let mut hall = Hall::with(Config::builder().queue_bytes(64 << 10), [usize::MAX; 3]);
+        let short = text(&[b'p'; 1_000]).repeat(before);
+        hall.read(0, &[short, text(&[b'p'; 30_000])].concat());
+        let delivery = hall.stats()[0].delivery;
+        assert_eq!(delivery.written, 3 * (before as u64 + 1), "{delivery:?}");
+    }
+}
+
+#[test]
 fn whoever_takes_a_part_of_a_volley_has_the_rest_one_by_one() {
     let mut hall = Hall::new(1, [usize::MAX, 5, usize::MAX], false);
     hall.settle();

@@ -39,8 +39,9 @@ pub(crate) struct Arrival {
 /// What waits for one connection.
 ///
 /// A frame is in a band (waiting among its rank) or in flight (offered to the
-/// socket). A volley is one frame until a part of it must go without the others. Only the first in flight can be partly written, and it alone is
-/// pinned: [`settle`](Self::settle) puts the others back where they were.
+/// socket). Only the first in flight can be partly written, and it alone is
+/// pinned: [`settle`](Self::settle) puts the others back where they were. A volley is
+/// one frame until a part of it must go without the others.
 #[derive(Debug)]
 pub(crate) struct Queue {
     /// The slot whose queue it is, which its keys are known by.

@@ -58,6 +58,8 @@ pub(crate) struct Engine<H: Handler> {
     /// Letters that have come: they wait until the shard is polled, and what came
     /// before them is flushed.
     pub(super) backlog: VecDeque<Letter>,
+    /// Whether some have come since the shard was last polled.
+    pub(super) has_mail: bool,
     /// Connections that ended; the handler is yet to be told.
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
@@ -119,6 +121,7 @@ impl<H: Handler> Engine<H> {
             dirty: VecDeque::new(),
             resume: VecDeque::new(),
             backlog: VecDeque::new(),
+            has_mail: false,
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
             task_waiters: Waiters::default(),
@@ -148,6 +151,16 @@ impl<H: Handler> Engine<H> {
     /// How often this shard has begun anew.
     pub(super) fn life(&self) -> u32 {
         self.lives[self.id.index()]
+    }
+
+    /// What a queue may hold without pressing: half of what it may hold at all, less
+    /// what may be held back beside that. So it has room for one message of that length.
+    pub(super) const fn half(&self) -> Limits {
+        let Limits { messages, bytes } = self.limits();
+        Limits {
+            messages: messages / 2,
+            bytes: bytes / 2 - self.most_held_back() as u32,
+        }
     }
 
     pub(super) const fn limits(&self) -> Limits {

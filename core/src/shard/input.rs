@@ -127,6 +127,7 @@ impl<H: Handler> Shard<H> {
     /// Takes the end of a task that this connection submitted.
     pub fn handle_task(&mut self, now: Timestamp, id: ConnId, end: TaskEnd<H>) {
         self.engine.now = now;
+        self.take_new_letters();
         let pending = &mut self.engine.counts.links.tasks_pending;
         *pending = pending.saturating_sub(1);
         self.engine.wake_first(Wait::Task);

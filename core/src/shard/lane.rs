@@ -44,9 +44,11 @@ enum Piece {
     Scratch(Range<usize>),
 }
 
-/// Payloads from this length on stay in the scratch; shorter ones are cheaper
-/// to copy than to send in a slice of their own.
+/// A payload from this length on stays in the scratch if it is the first; a shorter
+/// one is cheaper to copy than to send in a slice of its own.
 const STAY: usize = 1 << 10;
+/// The same for one behind others, to which it would be copied.
+const STAY_AMONG_OTHERS: usize = 2 << 10;
 /// As many slices as one write takes, less some for what goes before.
 const MOST_PIECES: usize = 24;
 
@@ -124,7 +126,8 @@ impl Lane {
     /// Adds a frame whose payload stands at `at` in the scratch behind the
     /// header it came with, and stays there. False if it is better copied.
     pub(super) fn push_in_place(&mut self, tag: Tag, at: usize, len: usize) -> bool {
-        if len < STAY || self.header.is_some() {
+        let is_long = len >= STAY_AMONG_OTHERS || (len >= STAY && self.pieces.is_empty());
+        if !is_long || self.header.is_some() {
             return false;
         }
         // A client's header has four more bytes, the key; ours fits into it.

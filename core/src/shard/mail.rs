@@ -9,19 +9,26 @@ use crate::id::ConnId;
 use crate::time::Timestamp;
 
 impl<H: Handler> Shard<H> {
-    /// Takes a letter. What it says is done when the shard is polled, with what
-    /// others say that came along; letters keep their order.
+    /// Takes a letter. What it says is done when the shard is polled, with what others
+    /// say that came along, or before a task or an end that comes later; letters keep
+    /// their order.
     pub fn handle_mail(&mut self, now: Timestamp, letter: Letter) {
         self.engine.now = now;
         self.engine.backlog.push_back(letter);
+        self.engine.has_mail = true;
+    }
+
+    /// Does what those letters say that have come since this was last done. The others
+    /// wait until what they led to is out.
+    #[inline]
+    pub(super) fn take_new_letters(&mut self) {
+        if core::mem::take(&mut self.engine.has_mail) {
+            self.take_letters();
+        }
     }
 
     /// Does what letters say, as far as sockets need not be tried first.
-    #[inline]
     pub(super) fn take_letters(&mut self) {
-        if self.engine.backlog.is_empty() {
-            return;
-        }
         self.engine.begin_volleys();
         while !self.engine.is_pressed()
             && let Some(letter) = self.engine.backlog.pop_front()
@@ -29,6 +36,7 @@ impl<H: Handler> Shard<H> {
             self.take_letter(letter);
         }
         self.engine.end_volleys();
+        self.engine.keep_within_budget();
     }
 
     fn take_letter(&mut self, Letter(said): Letter) {

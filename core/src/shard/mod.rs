@@ -125,6 +125,7 @@ impl<H: Handler> Shard<H> {
     /// waits, and nothing more is taken.
     pub fn handle_close_all(&mut self, now: Timestamp, code: crate::CloseCode) {
         self.engine.now = now;
+        self.take_new_letters();
         self.engine.close_all(code);
         self.settle();
     }
@@ -132,6 +133,7 @@ impl<H: Handler> Shard<H> {
     /// Cuts every connection off. What waits is discarded, and counted.
     pub fn handle_abort(&mut self, now: Timestamp) {
         self.engine.now = now;
+        self.take_new_letters();
         self.engine.abort_all();
         self.settle();
     }

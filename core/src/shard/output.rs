@@ -78,7 +78,7 @@ impl<H: Handler> Shard<H> {
     /// something else is handled, be it only how much of a flush went out.
     pub fn poll_output(&mut self) -> Option<Output<H>> {
         loop {
-            self.take_letters();
+            self.take_new_letters();
             self.settle();
             if let Some(output) = self.engine.outputs.pop_front() {
                 if let Output::Disconnect(id) = output {
@@ -109,7 +109,9 @@ impl<H: Handler> Shard<H> {
             if self.engine.pressing > 0 || self.engine.is_spent() {
                 return None;
             }
-            if let Some((at, range)) = self.engine.rest.take() {
+            if !self.engine.backlog.is_empty() {
+                self.take_letters();
+            } else if let Some((at, range)) = self.engine.rest.take() {
                 if self.engine.lane.is_offered() {
                     self.engine.spill_lane(0);
                 }

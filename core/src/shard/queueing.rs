@@ -75,13 +75,13 @@ impl<H: Handler> Engine<H> {
     /// Takes note that a frame, or a volley, has been queued for a connection.
     #[inline]
     pub(super) fn queued(&mut self, at: u32, frame: FrameId) {
-        let limits = self.limits();
+        let half = self.half();
         self.store.retain(frame);
         self.counts.delivery.queued += u64::from(self.store.messages(frame));
         let slot = &mut self.slots[at];
         if !slot.flags.blocked {
-            let half_full = slot.queue.messages() > limits.messages / 2
-                || slot.queue.bytes() > limits.bytes / 2;
+            let half_full =
+                slot.queue.messages() > half.messages || slot.queue.bytes() > half.bytes;
             if half_full {
                 self.press(at);
             }

@@ -223,10 +223,9 @@ impl<H: Handler> Engine<H> {
                 self.after_write(at);
             }
         }
-        let limits = self.limits();
+        let half = self.half();
         let queue = &self.slots[at].queue;
-        let half_empty =
-            queue.messages() <= limits.messages / 2 && queue.bytes() <= limits.bytes / 2;
+        let half_empty = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
         if half_empty || blocked {
             self.relieve(at);
         }

@@ -11,6 +11,7 @@ use crate::frame::{FrameId, Label};
 use crate::handler::Handler;
 use crate::queue::WhenFull;
 use crate::time::Timestamp;
+use crate::wire::header::unmasked_len;
 
 /// Frames that are held back.
 #[derive(Debug, Default)]
@@ -141,20 +142,26 @@ impl<H: Handler> Engine<H> {
         true
     }
 
+    /// How many bytes may be held back.
+    pub(super) const fn most_held_back(&self) -> usize {
+        let part = self.config.queue_bytes / 8;
+        if part < MOST_BYTES { part } else { MOST_BYTES }
+    }
+
     /// Whether a message of so many bytes to this room may be held back beside the
-    /// others. So few may be that no queue which was not half full runs over.
+    /// others. So few may be that no queue runs over which did not press.
     fn has_room_for(&self, room: u32, len: usize) -> bool {
         let messages = self.volley.frames.len() + 1;
-        let bytes = self.volley.bytes + len;
+        let bytes = self.volley.bytes + unmasked_len(len) + len;
         messages <= MOST_MESSAGES.min(self.config.queue_messages / 4)
-            && bytes <= MOST_BYTES.min(self.config.queue_bytes / 4)
+            && bytes <= self.most_held_back()
             && messages * self.rooms.members(room).len() <= MOST_DELIVERIES
     }
 }
 
 /// Messages held back at most.
 const MOST_MESSAGES: usize = 64;
-/// Bytes held back at most, headers apart.
+/// Bytes held back at most, as they are sent.
 const MOST_BYTES: usize = 16 << 10;
 /// The longest payload that is held back, in bytes.
 const LONGEST: usize = 4 << 10;
