@@ -504,3 +504,59 @@ fn a_flood_into_full_queues_lets_others_have_their_turn() {
         Some(Reason::Turn)
     );
 }
+
+/// Delivers letters until none is under way.
+fn carry(shards: &mut [Shard<Rooms>]) {
+    loop {
+        let mut letters = Vec::new();
+        for shard in &mut *shards {
+            letters.extend(turn(shard).1);
+        }
+        if letters.is_empty() {
+            return;
+        }
+        for (to, letter) in letters {
+            shards[to.index()].handle_mail(NOW, letter);
+        }
+    }
+}
+
+#[test]
+fn letters_that_lead_to_many_others_hold_nobody_up() {
+    let all = 0..8;
+    let mut shards: Vec<_> = all
+        .map(|id| Shard::new(ShardId(id), &config(8), Rooms::default()))
+        .collect();
+    let mut speakers = Vec::new();
+    let mut home = 0;
+    for at in 0..8 {
+        let id = shards[at].accept(NOW, Admission::Normal);
+        read(&mut shards[at], id, REQUEST);
+        carry(&mut shards);
+        read(&mut shards[at], id, &text(b"join:hall"));
+        let (_, letters) = turn(&mut shards[at]);
+        if letters.is_empty() {
+            home = at;
+            read(&mut shards[at], id, &text(b"leave:"));
+        }
+        for (to, letter) in letters {
+            shards[to.index()].handle_mail(NOW, letter);
+        }
+        carry(&mut shards);
+        speakers.push(id);
+    }
+    for at in (0..8).filter(|&at| at != home) {
+        read(&mut shards[at], speakers[at], &text(b"msg:x").repeat(250));
+        for (to, letter) in turn(&mut shards[at]).1 {
+            assert_eq!(to.index(), home);
+            shards[home].handle_mail(NOW, letter);
+        }
+    }
+    // Each of 1,750 letters leads to seven.
+    read(&mut shards[home], speakers[home], &text(b"and I?"));
+    let before_flush = (0..).find(|_| {
+        let output = shards[home].poll_output().expect("a flush before the end");
+        matches!(output, Output::Flush(id) if id == speakers[home])
+    });
+    assert!(before_flush < Some(2_000), "{before_flush:?}");
+}
