@@ -2,6 +2,7 @@
 //! are batched and however many shards there are.
 
 use std::io::Write;
+use std::sync::mpsc;
 use std::thread;
 
 use crate::raw::{BINARY, CLOSE, Frame, Raw, TEXT, frame};
@@ -121,42 +122,46 @@ fn members_hear_one_sender_in_order_while_it_moves_between_rooms() {
 #[test]
 fn senders_on_every_shard_lose_nothing_for_members_that_read() {
     const MEMBERS: usize = 8;
-    const EACH: usize = 2_000;
+    const BURSTS: usize = 8;
+    // As much as a queue takes, from each of eight: far more than it may hold, and no
+    // more than sockets do for somebody who is about to read.
+    const BURST: usize = 250;
     for shards in SHARDS {
         let server = Server::start(&format!("--shards {shards}"));
         let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
-        let streams = members
-            .iter()
-            .map(|raw| raw.stream().try_clone().expect("a second handle"));
-        let senders: Vec<_> = streams
-            .enumerate()
-            .map(|(at, stream)| {
-                thread::spawn(move || {
-                    for n in 0..EACH {
-                        let said = frame(TEXT, format!("msg:{at} {n}").as_bytes());
-                        (&stream).write_all(&said).expect("taken");
+        let (mut senders, mut readers) = (Vec::new(), Vec::new());
+        for (at, mut raw) in members.into_iter().enumerate() {
+            let stream = raw.stream().try_clone().expect("a second handle");
+            // What is said before everyone has heard the last is for queues to refuse.
+            let (heard_own, all_heard) = mpsc::channel();
+            senders.push(thread::spawn(move || {
+                for burst in 0..BURSTS {
+                    let numbers = burst * BURST..(burst + 1) * BURST;
+                    let said =
+                        numbers.flat_map(|n| frame(TEXT, format!("msg:{at} {n}").as_bytes()));
+                    (&stream)
+                        .write_all(&said.collect::<Vec<u8>>())
+                        .expect("taken");
+                    all_heard.recv().expect("the reader");
+                }
+            }));
+            readers.push(thread::spawn(move || {
+                let mut next = [0; MEMBERS];
+                let mut heard = Vec::new();
+                for _ in 0..MEMBERS * BURSTS * BURST {
+                    let text = text_of(raw.hear());
+                    let (from, number) = text.split_once(' ').expect("two numbers");
+                    let from: usize = from.parse().expect("a member");
+                    assert_eq!(number, next[from].to_string(), "of {from}");
+                    next[from] += 1;
+                    if from == at && next[from] % BURST == 0 {
+                        heard_own.send(()).expect("the sender");
                     }
-                })
-            })
-            .collect();
-        let readers: Vec<_> = members
-            .into_iter()
-            .map(|mut raw| {
-                thread::spawn(move || {
-                    let mut next = [0; MEMBERS];
-                    let mut heard = Vec::new();
-                    for _ in 0..MEMBERS * EACH {
-                        let text = text_of(raw.hear());
-                        let (from, number) = text.split_once(' ').expect("two numbers");
-                        let next: &mut usize = &mut next[from.parse::<usize>().expect("a member")];
-                        assert_eq!(number, next.to_string(), "of {from}");
-                        *next += 1;
-                        heard.push(text);
-                    }
-                    (raw, heard)
-                })
-            })
-            .collect();
+                    heard.push(text);
+                }
+                (raw, heard)
+            }));
+        }
         for sender in senders {
             sender.join().expect("no panic");
         }
