@@ -203,7 +203,8 @@ impl Drop for Keeper {
 fn files_of_a_process() -> Result<usize, Fault> {
     let failed = |errno: nix::Error| Fault::system("the limit of open files")(errno.into());
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
-    Ok((hard as usize).saturating_sub(FILES_BESIDES).max(1))
+    let besides = (hard / FILES_BESIDES).clamp(64, 8_192);
+    Ok(hard.saturating_sub(besides).max(1) as usize)
 }
 
 /// How many connections there is room for on this machine, by memory and files.
@@ -239,7 +240,7 @@ fn meminfo(key: &str) -> Result<u64, Fault> {
         .ok_or_else(|| Fault::Program(format!("{path} has no {key}")))
 }
 
-/// Files of a process that are not connections.
-const FILES_BESIDES: usize = 200;
+/// Of so many files of a process one is no connection: so the server keeps house.
+const FILES_BESIDES: u64 = 16;
 /// What a connection needs at both of its ends together, roughly and with some to spare.
 const BYTES_OF_A_CONNECTION: u64 = 12 << 10;
