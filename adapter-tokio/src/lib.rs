@@ -1,8 +1,8 @@
 //! Stentor on tokio (Unix): one thread, one current-thread runtime and one task
 //! per shard, which drives all sockets of the shard in batches; a pool of
-//! workers; an acceptor that spreads new sockets, on the thread of the shard if there
-//! is only one. Moves bytes, letters, tasks
-//! and time; whatever is protocol or policy is in `stentor-core`.
+//! workers; an acceptor that spreads new sockets, on the thread of the shard if
+//! there is only one. Moves bytes, letters, tasks and time; whatever is protocol or
+//! policy is in `stentor-core`.
 //!
 //! The binary `stentor` serves the applications that come with the core. Your own
 //! is a [`Handler`](stentor_core::Handler), one for each shard, and a [`Work`]:

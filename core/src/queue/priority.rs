@@ -1,16 +1,16 @@
 //! Owns the bounded priority queue of one connection: which frame goes next, and
 //! what is on its way to the socket. What happens when there is no room is in
-//! `admission`.
+//! `admission`, and what becomes of a volley of which a part has to go in `scatter`.
 
 mod admission;
-
-use smallvec::SmallVec;
+mod scatter;
 
 use super::fate::{Fate, Refusal};
 use super::list::{Band, End, List, Nodes, Subject};
 use super::qos::WhenFull;
 use crate::frame::{FrameId, Rank, Store};
 use crate::time::Timestamp;
+use scatter::scatter;
 
 /// How much data may wait for one connection. An empty queue takes one message
 /// of any size.
@@ -450,45 +450,4 @@ impl Queue {
         }
         nodes.free_band(gone);
     }
-}
-
-/// Puts the parts of the volley at this end of the list in its place; says whether
-/// there was one.
-#[inline]
-fn scatter(nodes: &mut Nodes, store: &mut Store, list: &mut List, end: End) -> bool {
-    let volley = match end {
-        End::Oldest => nodes.first(*list),
-        End::Newest => nodes.last(*list),
-    };
-    match volley.filter(|&frame| store.messages(frame) > 1) {
-        Some(volley) => scatter_volley(nodes, store, list, end, volley),
-        None => return false,
-    }
-    true
-}
-
-#[cold]
-fn scatter_volley(
-    nodes: &mut Nodes,
-    store: &mut Store,
-    list: &mut List,
-    end: End,
-    volley: FrameId,
-) {
-    let parts: SmallVec<[FrameId; 64]> = store.parts(volley).collect();
-    match end {
-        End::Oldest => {
-            nodes.pop_front(list);
-            for &part in parts.iter().rev() {
-                nodes.push_front(list, part);
-            }
-        }
-        End::Newest => {
-            nodes.pop_back(list);
-            for &part in &parts {
-                nodes.push_back(list, part);
-            }
-        }
-    }
-    store.scatter(volley);
 }

@@ -25,7 +25,6 @@ impl<H: Handler> Engine<H> {
         qos: Qos,
         payload: &[u8],
     ) -> Result<(), Wait> {
-        self.end_volley();
         let shard = to.shard();
         let is_elsewhere = shard != self.id && shard.0 < self.config.shards;
         if is_elsewhere {
@@ -95,6 +94,7 @@ impl<H: Handler> Engine<H> {
             return Outcome::default();
         };
         self.counts.direct.offered += 1;
+        self.end_volley();
         let before = self.counted();
         let frame = self.encode_for(at, qos, published, kind, words);
         self.push(at, frame, qos.when_full);

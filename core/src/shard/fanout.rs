@@ -17,19 +17,11 @@ impl<H: Handler> Engine<H> {
         let editions = self.editions_shared(publication);
         match &publication.room {
             Some(name) => {
-                let Some(room) = self.rooms.find(name) else {
-                    return;
-                };
-                if publication.tally.is_some() {
-                    self.fan_out_to_room(room, editions, but);
-                } else {
+                if let Some(room) = self.rooms.find(name) {
                     self.say_to_room(room, editions, but);
                 }
             }
-            None => {
-                self.end_volley();
-                self.fan_out_to_all(editions, but);
-            }
+            None => self.fan_out_to_all(editions, but),
         }
     }
 

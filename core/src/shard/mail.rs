@@ -1,6 +1,6 @@
 //! Owns what a shard does with a letter from another.
 
-use super::letter::{Asked, Letter, Said};
+use super::letter::{Letter, Said};
 use super::pending::Wait;
 use super::slot::Phase;
 use super::{Engine, Shard};
@@ -41,13 +41,6 @@ impl<H: Handler> Shard<H> {
 
     fn take_letter(&mut self, Letter(said): Letter) {
         let engine = &mut self.engine;
-        let may_go_along = matches!(
-            said,
-            Said::Ask(Asked::Publish(_)) | Said::Deliver(_) | Said::Credit { .. }
-        );
-        if !may_go_along {
-            engine.end_volley();
-        }
         match said {
             Said::Join { conn, room } => {
                 engine.rooms.add_elsewhere(&room, conn.shard(), 1);

@@ -31,7 +31,6 @@ impl<H: Handler> Engine<H> {
 
     /// Makes the connection a member, or asks the home to.
     pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
-        self.end_volley();
         if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
@@ -55,7 +54,6 @@ impl<H: Handler> Engine<H> {
 
     /// Ends the connection's membership, or asks the home to.
     pub(crate) fn leave(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
-        self.end_volley();
         let Some(membership) = self.membership(at, name) else {
             return Ok(());
         };
@@ -80,9 +78,9 @@ impl<H: Handler> Engine<H> {
         exclude_sender: bool,
     ) -> Result<(), Wait> {
         if qos.receipt.is_some() {
-            // What becomes of it is to be known at once,
+            // What becomes of it is to be told apart from what came before, and at our
+            // own queue is not known before that is free.
             self.end_volley();
-            // and at our own queue is not before that is free.
             if self.lane_is_held() {
                 return Err(Wait::Callback);
             }
@@ -101,17 +99,12 @@ impl<H: Handler> Engine<H> {
             let editions = self.editions((label, qos.when_full), kind, payload);
             let before = self.counted();
             match room {
-                Local::Room(room) if qos.receipt.is_none() => {
-                    self.say_to_room(room, editions, but);
-                }
-                Local::Room(room) => self.fan_out_to_room(room, editions, but),
-                Local::Everyone => {
-                    self.end_volley();
-                    self.fan_out_to_all(editions, but);
-                }
+                Local::Room(room) => self.say_to_room(room, editions, but),
+                Local::Everyone => self.fan_out_to_all(editions, but),
                 Local::Nobody => {}
             }
             if let Some(ticket) = qos.receipt {
+                self.end_volley();
                 let outcome = Outcome::from_parts(self.counted_since(before));
                 self.report(Report {
                     conn: self.slots.id(at),
@@ -230,6 +223,7 @@ impl<H: Handler> Engine<H> {
         let before = self.counted();
         self.fan_out(&parcel);
         if let Some(tally) = &parcel.tally {
+            self.end_volley();
             tally.add(self.counted_since(before));
         }
         let Some(publication) = parcel.finish() else {
@@ -274,11 +268,13 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(super) fn add_member(&mut self, at: u32, name: &[u8]) {
+        self.end_volley();
         let membership = self.rooms.add_member(name, at);
         self.slots[at].memberships.push(membership);
     }
 
     pub(super) fn remove_member(&mut self, at: u32, membership: Membership) {
+        self.end_volley();
         self.slots[at].memberships.retain(|m| *m != membership);
         if let Some(moved) = self.rooms.remove_member(membership) {
             let from = self.rooms.members(membership.room).len() as u32;

@@ -75,7 +75,6 @@ impl<H: Handler> Engine<H> {
                 .reply(at, None, *kind, *qos, [payload, &[]])
                 .map_err(|wait| (wait, true)),
             Op::Close(code) => {
-                self.end_volley();
                 self.finish(at, *code, CloseCause::Handler);
                 Ok(())
             }

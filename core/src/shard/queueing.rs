@@ -15,6 +15,7 @@ impl<H: Handler> Engine<H> {
     //# connection, an endpoint MUST perform the following steps.
     #[inline]
     pub(super) fn push(&mut self, at: u32, frame: FrameId, when_full: WhenFull) {
+        self.end_volley();
         self.counts.delivery.offered += 1;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
         //# The application MUST NOT send any more data frames after sending a

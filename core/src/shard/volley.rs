@@ -85,7 +85,8 @@ impl<H: Handler> Engine<H> {
             && !self.lane_is_held()
     }
 
-    /// Delivers what is held back, before anything else is done with a queue or a room.
+    /// Delivers what is held back: before anything else is queued for anybody, before
+    /// a room has a member more or less, and before what is queued is counted.
     #[inline]
     pub(super) fn end_volley(&mut self) {
         if let Some(to) = self.volley.to.take() {

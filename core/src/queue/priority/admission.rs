@@ -1,7 +1,8 @@
 //! Owns what is let in, and what goes for it: at a full queue, at the end of a
 //! message's time, for newer news, or because memory is short.
 
-use super::{Arrival, Fate, FrameId, Limits, Nodes, Queue, Rank, Refusal, Store, scatter};
+use super::scatter::scatter;
+use super::{Arrival, Fate, FrameId, Limits, Nodes, Queue, Rank, Refusal, Store};
 use crate::queue::list::End;
 use crate::queue::qos::WhenFull;
 use crate::time::Timestamp;
