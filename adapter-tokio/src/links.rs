@@ -1,10 +1,15 @@
 //! Owns the sockets of one shard, under the slots of their connections.
+//!
+//! They are read and written by system calls of rustix: those of the C library can
+//! be cancelled, and in a process of several threads each pays for that.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustix::io::{Errno, retry_on_intr, writev};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use stentor_core::{Admission, Chunks, ConnId};
 
 /// A socket, and what the adapter must know of it.
@@ -77,39 +82,31 @@ impl Links {
 
 impl Link {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| self.stream.read(buffer))
+        let (_, n) = retry_on_intr(|| recv(&self.stream, &mut *buffer, RecvFlags::empty()))?;
+        Ok(n)
     }
 
     /// Writes as much as the socket takes: zero if it takes nothing now.
     pub(crate) fn write(&mut self, chunks: &Chunks<'_>) -> io::Result<usize> {
         let written = match chunks.as_slices() {
             [] => return Ok(0),
-            [one] => retry(|| self.stream.write(one)),
+            [one] => retry_on_intr(|| send(&self.stream, one, SendFlags::NOSIGNAL)),
             many => {
                 let mut slices = [IoSlice::new(&[]); Chunks::MAX];
                 for (slice, bytes) in slices.iter_mut().zip(many) {
                     *slice = IoSlice::new(bytes);
                 }
-                retry(|| self.stream.write_vectored(&slices[..many.len()]))
+                retry_on_intr(|| writev(&self.stream, &slices[..many.len()]))
             }
         };
         match written {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            other => other,
+            Err(Errno::AGAIN) => Ok(0),
+            other => Ok(other?),
         }
     }
 
     pub(crate) fn shut(&self) {
         // Fails only if the peer is gone already, which a read will tell.
         let _ = self.stream.shutdown(Shutdown::Write);
-    }
-}
-
-fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
     }
 }
