@@ -66,11 +66,12 @@ pub(crate) struct Subject {
     pub(crate) key: Key,
 }
 
-/// The newest message about a subject that waits in a band.
+/// The newest message about a subject that waits in a band, and how many do.
 #[derive(Clone, Copy, Debug)]
 struct Newest {
     owner: u32,
     node: u32,
+    waiting: u32,
 }
 
 /// The frames of one connection that have one rank.
@@ -220,34 +221,54 @@ impl Nodes {
         found.map(|newest| newest.node)
     }
 
-    /// The message at this node is the newest about this.
-    pub(crate) fn set_newest(&mut self, store: &Store, subject: Subject, node: u32) {
+    /// A message about this waits at this node, at this end of those that do.
+    #[cold] // most messages have no key
+    pub(crate) fn add_about(&mut self, store: &Store, subject: Subject, node: u32, end: End) {
         let Self {
             nodes,
             newest,
             hash,
             ..
         } = self;
-        let new = Newest {
+        let is_same = |&other: &Newest| subject_of(nodes, store, other) == Some(subject);
+        if let Some(newest) = newest.find_mut(hash.hash_one(Some(subject)), is_same) {
+            newest.waiting += 1;
+            if let End::Newest = end {
+                newest.node = node;
+            }
+            return;
+        }
+        let first = Newest {
             owner: subject.owner,
             node,
+            waiting: 1,
         };
-        let is_same = |&other: &Newest| subject_of(nodes, store, other) == Some(subject);
-        match newest.find_mut(hash.hash_one(Some(subject)), is_same) {
-            Some(old) => *old = new,
-            None => {
-                newest.insert_unique(hash.hash_one(Some(subject)), new, |&other| {
-                    hash.hash_one(subject_of(nodes, store, other))
-                });
-            }
-        }
+        newest.insert_unique(hash.hash_one(Some(subject)), first, |&other| {
+            hash.hash_one(subject_of(nodes, store, other))
+        });
     }
 
-    /// The message at this node waits no more; if it was the newest about this, none is.
-    pub(crate) fn unset_newest(&mut self, subject: Subject, node: u32) {
-        let hash = self.hash.hash_one(Some(subject));
-        if let Ok(entry) = self.newest.find_entry(hash, |newest| newest.node == node) {
+    /// The message that was at this node, at an end of the list, waits there no more.
+    #[cold]
+    pub(crate) fn remove_about(&mut self, store: &Store, subject: Subject, node: u32, list: List) {
+        let Self {
+            nodes,
+            newest,
+            hash,
+            ..
+        } = self;
+        let is_same = |&other: &Newest| subject_of(nodes, store, other) == Some(subject);
+        let Ok(mut entry) = newest.find_entry(hash.hash_one(Some(subject)), is_same) else {
+            return;
+        };
+        let newest = entry.get_mut();
+        newest.waiting -= 1;
+        if newest.waiting == 0 {
             entry.remove();
+        } else if newest.node == node {
+            let is_about =
+                |frame| store.rank(frame) == subject.rank && store.key(frame) == Some(subject.key);
+            newest.node = last_where(nodes, list, is_about).unwrap_or(NONE);
         }
     }
 
@@ -260,7 +281,7 @@ impl Nodes {
         self.nodes[node as usize].frame
     }
 
-    /// How many messages are the newest about something.
+    /// About how many subjects something waits.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn subjects(&self) -> usize {
         self.newest.len()
@@ -307,6 +328,19 @@ impl Nodes {
         self.nodes[at as usize] = node;
         at
     }
+}
+
+/// The last node of the list whose frame is such.
+fn last_where(nodes: &[Node], list: List, is_such: impl Fn(FrameId) -> bool) -> Option<u32> {
+    let (mut after, mut at) = (NONE, list.tail);
+    while at != NONE {
+        let node = nodes[at as usize];
+        if is_such(node.frame) {
+            return Some(at);
+        }
+        (after, at) = (at, node.link ^ after);
+    }
+    None
 }
 
 fn subject_of(nodes: &[Node], store: &Store, newest: Newest) -> Option<Subject> {

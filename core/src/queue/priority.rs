@@ -355,11 +355,7 @@ impl Queue {
             End::Newest => nodes.push_back(&mut list, frame),
         };
         if let Some(subject) = self.subject(store, frame) {
-            // What comes back is older than what has come meanwhile.
-            let is_newest = matches!(end, End::Newest) || nodes.newest(store, subject).is_none();
-            if is_newest {
-                nodes.set_newest(store, subject, node);
-            }
+            nodes.add_about(store, subject, node, end);
         }
         let band = nodes.band_mut(at);
         band.list = list;
@@ -387,7 +383,7 @@ impl Queue {
             End::Newest => nodes.pop_back(&mut list),
         }?;
         if let Some(subject) = self.subject(store, frame) {
-            nodes.unset_newest(subject, node);
+            nodes.remove_about(store, subject, node, list);
         }
         let (len, messages) = (store.len(frame), store.messages(frame));
         let band = nodes.band_mut(at);

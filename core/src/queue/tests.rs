@@ -268,6 +268,22 @@ fn what_is_in_flight_is_not_replaced_and_neither_is_it_when_it_comes_back_late()
 }
 
 #[test]
+fn once_the_newest_is_evicted_the_one_before_it_is_the_newest() {
+    let mut queue = LoneQueue::new(3, 10_000);
+    let (mut offered, mut done) = (Vec::new(), Vec::new());
+    queue.push(CONFLATE.key(1), b"x");
+    queue.offer(1, &mut offered);
+    queue.push(CONFLATE.key(1), b"x");
+    queue.push(CONFLATE.key(1), b"x");
+    assert_eq!(queue.push(1, b"urgent"), queued(&[2]));
+    // The first comes back, and is older than the second all the same.
+    queue.transmitted(0, &mut done);
+    let conflated = went(&[1], Fate::Conflated, None);
+    assert_eq!(queue.push(CONFLATE.key(1), b"x"), conflated);
+    assert_eq!(order(&mut queue), [3, 0, 4]);
+}
+
+#[test]
 fn one_that_is_too_long_for_the_place_has_no_key() {
     let mut queue = LoneQueue::new(9, 100);
     queue.push(Qos::new(5).key(1), &[0; 38]);

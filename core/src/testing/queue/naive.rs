@@ -33,8 +33,6 @@ pub(super) struct Frame {
     born: u64,
     deadline: Option<u64>,
     key: Option<u64>,
-    /// Whether a newer message with its key would take its place.
-    newest: bool,
     /// How many of its bytes are out.
     pub(super) written: usize,
     /// Whether it has been offered to the write that is under way, and as
@@ -92,7 +90,6 @@ impl NaiveQueue {
             born: self.now,
             deadline: qos.ttl.map(|ttl| self.now + ttl.as_micros() as u64),
             key: qos.key,
-            newest: qos.key.is_some(),
             ..self.frame(class, len)
         };
         let mut gone = Vec::new();
@@ -101,11 +98,10 @@ impl NaiveQueue {
             gone.extend(expired.into_iter().map(|ticket| (ticket, Fate::Expired)));
         }
         let is_full = !self.has_room(0, 0, len);
-        let same = |old: &&mut Frame| old.newest && old.class == class && old.key == frame.key;
         if is_full || qos.when_full != WhenFull::Conflate {
             let (count, bytes) = self.data();
-            let old = self.waiting.iter_mut().find(same);
-            if let Some(old) = old
+            let newest = self.newest(class, frame.key);
+            if let Some(old) = newest.map(|at| &mut self.waiting[at])
                 && (count == 1 || bytes - old.len + len <= self.bytes)
             {
                 gone.push((old.ticket, Fate::Conflated));
@@ -133,9 +129,6 @@ impl NaiveQueue {
                 .retain(|frame| !victims.contains(&frame.ticket));
             self.scatter_broken();
             gone.extend(victims.into_iter().map(|ticket| (ticket, Fate::Evicted)));
-        }
-        if let Some(old) = self.waiting.iter_mut().find(same) {
-            old.newest = false;
         }
         self.waiting.push(frame);
         Pushed {
@@ -198,7 +191,6 @@ impl NaiveQueue {
             bytes += self.left(next);
             let frame = &mut self.waiting[next];
             frame.offered = Some(out.len());
-            frame.newest = false;
             frame.out_of_turn = starved.is_some();
             out.push(frame.ticket);
         }
@@ -254,25 +246,36 @@ impl NaiveQueue {
             bytes: bytes as u32,
             frames: self.waiting.len(),
             in_flight: self.waiting.iter().any(|frame| frame.offered.is_some()),
-            subjects: self.waiting.iter().filter(|frame| frame.newest).count(),
+            subjects: self
+                .waiting
+                .iter()
+                .enumerate()
+                .filter(|(at, frame)| self.newest(frame.class, frame.key) == Some(*at))
+                .count(),
         }
     }
 
-    /// What is not begun is as if it had never been offered; but a newer message
-    /// with its key may have come meanwhile.
+    /// The newest message with this key that waits and is not offered.
+    fn newest(&self, class: Class, key: Option<u64>) -> Option<usize> {
+        key?;
+        (0..self.waiting.len())
+            .filter(|&at| {
+                let frame = &self.waiting[at];
+                frame.offered.is_none() && frame.class == class && frame.key == key
+            })
+            .max_by_key(|&at| self.waiting[at].place)
+    }
+
+    /// What is not begun is as if it had never been offered.
     fn settle(&mut self) {
         for at in self.offered().collect::<Vec<_>>().into_iter().rev() {
             if self.waiting[at].written > 0 {
                 self.waiting[at].offered = Some(0);
                 continue;
             }
-            let Frame { class, key, .. } = self.waiting[at];
-            let newer = |other: &Frame| other.newest && other.class == class && other.key == key;
-            let has_newer = self.waiting.iter().any(newer);
             let frame = &mut self.waiting[at];
             frame.offered = None;
             frame.out_of_turn = false;
-            frame.newest = key.is_some() && !has_newer;
         }
     }
 
@@ -390,7 +393,6 @@ impl NaiveQueue {
             born: self.now,
             deadline: None,
             key: None,
-            newest: false,
             written: 0,
             offered: None,
             out_of_turn: false,
