@@ -220,6 +220,13 @@ impl Session {
                 sim.pass(Duration::from_secs(130));
             }
         }
+        // A task that times out again and again outlasts the connection.
+        for _ in 0..TASK_PATIENCE {
+            let tasks = sim.dispatch_stats();
+            if tasks.submitted > tasks.done + tasks.failed {
+                sim.pass(Duration::from_secs(10));
+            }
+        }
         sim.settle();
         sim.assert_bare();
         for client in 0..self.said.len() {
@@ -306,6 +313,9 @@ impl Session {
     }
 }
 
+/// How often ten seconds are given to tasks that are still under way.
+const TASK_PATIENCE: usize = 30;
+
 fn offer(rng: &mut Rng) -> Params {
     let mut bits = || rng.percent(50).then(|| 9 + rng.below(7) as u8);
     Params {
@@ -330,6 +340,8 @@ proptest! {
 fn seeds_that_found_something() {
     // Frames moved in the store while a write of them was planned.
     session(9_258_794_105_243_206_859);
+    // A test that did not wait for the last attempt of a task.
+    session(17_362_055_188_398_108_920);
 }
 
 #[test]

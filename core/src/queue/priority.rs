@@ -94,6 +94,17 @@ impl Queue {
         !self.flight.is_empty()
     }
 
+    /// How urgent the most urgent is that waits; of what is in flight, only the first.
+    pub(crate) fn rank(&self, nodes: &Nodes, store: &Store) -> Rank {
+        let in_flight = nodes.first(self.flight).map(|frame| store.rank(frame));
+        let in_band = nodes.band(self.bands).map(|band| band.rank);
+        in_flight
+            .into_iter()
+            .chain(in_band)
+            .min()
+            .unwrap_or(Rank::LAST)
+    }
+
     fn subject(&self, store: &Store, frame: FrameId) -> Option<Subject> {
         Some(Subject {
             owner: self.owner,
@@ -258,7 +269,7 @@ impl Queue {
         nodes: &mut Nodes,
         store: &mut Store,
         mut n: usize,
-        mut done: impl FnMut(FrameId),
+        mut done: impl FnMut(&mut Store, FrameId),
     ) -> usize {
         while let Some(frame) = nodes.first(self.flight) {
             let left = (store.len(frame) - self.written) as usize;
@@ -274,7 +285,7 @@ impl Queue {
             nodes.pop_front(&mut self.flight);
             self.uncount(store, frame);
             self.after_flight();
-            done(frame);
+            done(store, frame);
         }
         n
     }
@@ -289,7 +300,14 @@ impl Queue {
 
     /// Puts what is in flight and not begun back where it was, so that it can be
     /// overtaken and evicted again.
+    #[inline]
     pub(crate) fn settle(&mut self, nodes: &mut Nodes, store: &Store) {
+        if self.in_flight() {
+            self.settle_flight(nodes, store);
+        }
+    }
+
+    fn settle_flight(&mut self, nodes: &mut Nodes, store: &Store) {
         let pinned = if self.written > 0 {
             nodes.pop_front(&mut self.flight)
         } else {
@@ -314,13 +332,13 @@ impl Queue {
     pub(crate) fn discard(
         &mut self,
         nodes: &mut Nodes,
-        store: &Store,
+        store: &mut Store,
         keep_pinned: bool,
-        mut gone: impl FnMut(FrameId),
+        mut gone: impl FnMut(&mut Store, FrameId),
     ) {
         while let Some(at) = self.last_band(nodes, keep_pinned) {
             if let Some(frame) = self.pop_band(nodes, store, at, End::Newest) {
-                gone(frame);
+                gone(store, frame);
             }
         }
         if keep_pinned {
@@ -329,7 +347,7 @@ impl Queue {
         self.written = 0;
         while let Some(frame) = nodes.pop_front(&mut self.flight) {
             self.uncount(store, frame);
-            gone(frame);
+            gone(store, frame);
         }
         self.after_flight();
     }

@@ -49,7 +49,7 @@ impl<H: Handler> Engine<H> {
         if let Some(state) = slot.state.take() {
             self.endings.push_back((id, state, cause));
         }
-        self.mark_dirty(at);
+        self.line_up(at);
         // However it was before: the peer's close frame is to be read.
         self.update_reading(at);
     }

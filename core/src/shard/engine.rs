@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::credit::Credit;
+use super::flushes::Flushes;
 use super::lane::Lane;
 use super::ledger::Ledger;
 use super::letter::{Asked, Letter};
@@ -13,13 +14,13 @@ use super::memory::Budget;
 use super::output::{Event, Output};
 use super::pending::Wait;
 use super::slab::Slab;
-use super::slot::Phase;
-use super::volley::Volley;
+use super::slot::{Phase, Slot};
+use super::volley::{Volley, most_held_back};
 use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::config::Config;
 use crate::conn::{MessageLimits, Workspace};
-use crate::frame::{FrameId, Store};
+use crate::frame::{FrameId, Rank, Store};
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
 use crate::queue::{Fate, Limits, Nodes, Starvation, WhenFull};
@@ -31,6 +32,9 @@ use crate::time::{Timestamp, micros};
 pub(crate) struct Engine<H: Handler> {
     pub(super) id: ShardId,
     pub(super) config: Config,
+    /// What a queue may hold without pressing: half of what it may hold at all, less
+    /// what may be held back beside that. So it has room for one message of that length.
+    pub(super) half: Limits,
     /// The rule against starvation, of the configuration.
     pub(super) starvation: Starvation,
     pub(super) now: Timestamp,
@@ -52,7 +56,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) rest: Option<(u32, Range<usize>)>,
     pub(super) outputs: VecDeque<Output<H>>,
     /// Connections to be flushed, in the order in which they came to be.
-    pub(super) dirty: VecDeque<u32>,
+    pub(super) flushes: Flushes,
     /// Connections whose held back input is to be gone on with.
     pub(super) resume: VecDeque<u32>,
     /// Letters that have come: they wait until the shard is polled, and what came
@@ -87,9 +91,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) ledger: Ledger,
     /// Frames for the lane's owner that must come behind what is in it.
     pub(super) late: Vec<(FrameId, WhenFull)>,
-    /// Frames that are out or thrown away, while they are counted; empty between calls.
-    pub(super) sent: Vec<FrameId>,
-    /// Frames that have left a queue otherwise, likewise.
+    /// Frames that have left a queue unwritten, while they are counted; empty between calls.
     pub(super) gone: Vec<(FrameId, Fate)>,
     /// Frames that expired while a write was planned: given back when it is over,
     /// since that may move others.
@@ -118,7 +120,7 @@ impl<H: Handler> Engine<H> {
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
             rest: None,
             outputs: VecDeque::new(),
-            dirty: VecDeque::new(),
+            flushes: Flushes::default(),
             resume: VecDeque::new(),
             backlog: VecDeque::new(),
             has_mail: false,
@@ -136,10 +138,13 @@ impl<H: Handler> Engine<H> {
             counts: Stats::default(),
             ledger: Ledger::new(config.seed, config.gone_connections),
             late: Vec::new(),
-            sent: Vec::new(),
             gone: Vec::new(),
             lapsed: Vec::new(),
             slow: Vec::new(),
+            half: Limits {
+                messages: config.queue_messages as u32 / 2,
+                bytes: (config.queue_bytes / 2 - most_held_back(&config)) as u32,
+            },
             starvation: Starvation {
                 after: config.starvation_after as u16,
                 wait: micros(config.starvation_wait),
@@ -151,16 +156,6 @@ impl<H: Handler> Engine<H> {
     /// How often this shard has begun anew.
     pub(super) fn life(&self) -> u32 {
         self.lives[self.id.index()]
-    }
-
-    /// What a queue may hold without pressing: half of what it may hold at all, less
-    /// what may be held back beside that. So it has room for one message of that length.
-    pub(super) const fn half(&self) -> Limits {
-        let Limits { messages, bytes } = self.limits();
-        Limits {
-            messages: messages / 2,
-            bytes: bytes / 2 - self.most_held_back() as u32,
-        }
     }
 
     pub(super) const fn limits(&self) -> Limits {
@@ -205,12 +200,18 @@ impl<H: Handler> Engine<H> {
         self.outputs.push_back(Output::Event(event));
     }
 
-    /// Puts the connection on the list of those to be flushed.
-    pub(super) fn mark_dirty(&mut self, at: u32) {
-        let slot = &mut self.slots[at];
-        if !slot.flags.dirty && !slot.flags.blocked && slot.phase != Phase::Gone {
-            slot.flags.dirty = true;
-            self.dirty.push_back(at);
+    /// Puts the connection among those to be flushed, as what waits for it is urgent.
+    pub(super) fn line_up(&mut self, at: u32) {
+        let rank = self.slots[at].queue.rank(&self.nodes, &self.store);
+        self.line_up_for(at, rank);
+    }
+
+    /// The same for something of this rank.
+    #[inline]
+    pub(super) fn line_up_for(&mut self, at: u32, rank: Rank) {
+        let Slot { flags, phase, .. } = &mut self.slots[at];
+        if !flags.blocked && *phase != Phase::Gone {
+            self.flushes.push(at, &mut flags.flush, rank);
         }
     }
 

@@ -255,7 +255,7 @@ impl<H: Handler> Engine<H> {
         lane.clear();
         self.lane = lane;
         if !self.slots[at].queue.is_empty() {
-            self.mark_dirty(at);
+            self.line_up(at);
         }
     }
 

@@ -11,6 +11,7 @@ mod direct;
 mod engine;
 mod explain;
 mod fanout;
+mod flushes;
 mod head;
 mod input;
 mod lane;

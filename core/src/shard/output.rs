@@ -86,8 +86,8 @@ impl<H: Handler> Shard<H> {
                 }
                 return Some(output);
             }
-            if let Some(at) = self.engine.dirty.pop_front() {
-                self.engine.slots[at].flags.dirty = false;
+            if let Some((at, line)) = self.engine.flushes.pop() {
+                self.engine.slots[at].flags.flush.leave(line);
                 if self.engine.lapse(at) {
                     continue;
                 }

@@ -76,7 +76,7 @@ impl<H: Handler> Engine<H> {
     /// Takes note that a frame, or a volley, has been queued for a connection.
     #[inline]
     pub(super) fn queued(&mut self, at: u32, frame: FrameId) {
-        let half = self.half();
+        let half = self.half;
         self.store.retain(frame);
         self.counts.delivery.queued += u64::from(self.store.messages(frame));
         let slot = &mut self.slots[at];
@@ -86,11 +86,8 @@ impl<H: Handler> Engine<H> {
             if half_full {
                 self.press(at);
             }
-            let slot = &mut self.slots[at];
-            if !slot.flags.dirty {
-                slot.flags.dirty = true;
-                self.dirty.push_back(at);
-            }
+            let standing = &mut self.slots[at].flags.flush;
+            self.flushes.push(at, standing, self.store.rank(frame));
         }
     }
 
@@ -162,7 +159,7 @@ impl<H: Handler> Engine<H> {
         self.slots[at]
             .queue
             .push_control(&mut self.nodes, &self.store, frame);
-        self.mark_dirty(at);
+        self.line_up(at);
     }
 
     /// The answer to a request, before everything else.
@@ -178,20 +175,18 @@ impl<H: Handler> Engine<H> {
         if !(keep_pinned && slot.flags.offered) {
             slot.queue.settle(&mut self.nodes, &self.store);
         }
-        let gone = &mut self.sent;
+        let (counts, ledger) = (&mut self.counts, &mut self.ledger);
+        let (nodes, store) = (&mut self.nodes, &mut self.store);
         slot.queue
-            .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
-                gone.push(frame);
+            .discard(nodes, store, keep_pinned, |store, frame| {
+                if let Some(priority) = store.rank(frame).priority() {
+                    let messages = u64::from(store.messages(frame));
+                    counts.delivery.discarded += messages;
+                    counts.priorities.of(Some(priority)).discarded += messages;
+                    ledger.drops(at).discarded += messages;
+                }
+                store.release(frame);
             });
-        for frame in self.sent.drain(..) {
-            if let Some(priority) = self.store.rank(frame).priority() {
-                let messages = u64::from(self.store.messages(frame));
-                self.counts.delivery.discarded += messages;
-                self.counts.priorities.of(Some(priority)).discarded += messages;
-                self.ledger.drops(at).discarded += messages;
-            }
-            self.store.release(frame);
-        }
         self.release_lapsed();
     }
 }

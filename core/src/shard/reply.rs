@@ -98,7 +98,7 @@ impl<H: Handler> Engine<H> {
             if full {
                 self.press(at);
             }
-            self.mark_dirty(at);
+            self.line_up_for(at, rank);
             return Ok(());
         }
         if self.lane.owner() == Some(at) && !self.lane_is_held() {

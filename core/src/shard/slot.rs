@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use smallvec::SmallVec;
 
+use super::flushes::Standing;
 use super::pending::Pending;
 use super::wheel::Links;
 use crate::conn::{Connection, Keepalive};
@@ -63,8 +64,8 @@ const _: () = assert!(SLOT_BYTES <= 160);
 /// What is true of a socket besides its phase.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
-    /// It stands in the list of those to be flushed.
-    pub(super) dirty: bool,
+    /// Where it stands among those to be flushed.
+    pub(super) flush: Standing,
     /// The adapter has taken what goes out next and not yet said how much of it did.
     pub(super) offered: bool,
     /// Its socket took less than it was offered.

@@ -80,7 +80,7 @@ impl<H: Handler> Shard<H> {
         if let Some(at) = self.engine.slots.find(id) {
             self.engine.slots[at].flags.blocked = false;
             if !self.engine.slots[at].queue.is_empty() {
-                self.engine.mark_dirty(at);
+                self.engine.line_up(at);
             }
         }
     }
@@ -176,7 +176,6 @@ impl<H: Handler> Engine<H> {
             nodes,
             store,
             counts,
-            sent,
             ..
         } = self;
         let slot = &mut slots[at];
@@ -184,10 +183,7 @@ impl<H: Handler> Engine<H> {
         // Of one that is ending, the last that waited may have expired instead.
         let had =
             slot.queue.in_flight() || self.lane.owner() == Some(at) || slot.phase == Phase::Closing;
-        let rest = slot
-            .queue
-            .advance(nodes, store, n, |frame| sent.push(frame));
-        for frame in sent.drain(..) {
+        let rest = slot.queue.advance(nodes, store, n, |store, frame| {
             if let Some(priority) = store.rank(frame).priority() {
                 let messages = store.messages(frame).into();
                 counts.delivery.written += messages;
@@ -195,7 +191,7 @@ impl<H: Handler> Engine<H> {
                 counts.priorities.written(priority, age, messages);
             }
             store.release(frame);
-        }
+        });
         let mut blocked = slot.queue.in_flight();
         // What is compressed with respect to what went before keeps its place.
         if !slot.conn.keeps_context() {
@@ -218,12 +214,12 @@ impl<H: Handler> Engine<H> {
         } else {
             slot.stalled = None;
             if !slot.queue.is_empty() {
-                self.mark_dirty(at);
+                self.line_up(at);
             } else if had {
                 self.after_write(at);
             }
         }
-        let half = self.half();
+        let half = self.half;
         let queue = &self.slots[at].queue;
         let half_empty = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
         if half_empty || blocked {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::engine::Engine;
 use super::packing::Editions;
 use super::slot::Phase;
+use crate::config::Config;
 use crate::frame::{FrameId, Label};
 use crate::handler::Handler;
 use crate::queue::WhenFull;
@@ -143,21 +144,20 @@ impl<H: Handler> Engine<H> {
         true
     }
 
-    /// How many bytes may be held back.
-    pub(super) const fn most_held_back(&self) -> usize {
-        let part = self.config.queue_bytes / 8;
-        if part < MOST_BYTES { part } else { MOST_BYTES }
-    }
-
     /// Whether a message of so many bytes to this room may be held back beside the
     /// others. So few may be that no queue runs over which did not press.
     fn has_room_for(&self, room: u32, len: usize) -> bool {
         let messages = self.volley.frames.len() + 1;
         let bytes = self.volley.bytes + unmasked_len(len) + len;
         messages <= MOST_MESSAGES.min(self.config.queue_messages / 4)
-            && bytes <= self.most_held_back()
+            && bytes <= most_held_back(&self.config)
             && messages * self.rooms.members(room).len() <= MOST_DELIVERIES
     }
+}
+
+/// How many bytes may be held back.
+pub(super) fn most_held_back(config: &Config) -> usize {
+    MOST_BYTES.min(config.queue_bytes / 8)
 }
 
 /// Messages held back at most.

@@ -245,7 +245,7 @@ impl LoneQueue {
             ..
         } = self;
         let mut frames = smallvec::SmallVec::<[FrameId; 64]>::new();
-        let rest = queue.advance(nodes, store, n, |frame| frames.push(frame));
+        let rest = queue.advance(nodes, store, n, |_, frame| frames.push(frame));
         assert_eq!(rest, 0, "no more can be written than was offered");
         queue.settle(nodes, store);
         done.clear();
@@ -261,7 +261,7 @@ impl LoneQueue {
         self.queue.settle(&mut self.nodes, &self.store);
         let mut gone = Vec::new();
         self.queue
-            .discard(&mut self.nodes, &self.store, keep_pinned, |frame| {
+            .discard(&mut self.nodes, &mut self.store, keep_pinned, |_, frame| {
                 gone.push(frame);
             });
         let mut gone = self.release_all(gone);

@@ -1,0 +1,124 @@
+//! Owns the order in which connections are flushed: those for which something more
+//! urgent waits go before the others, and among equals who has waited longest. So a
+//! long fan-out does not hold up what is more urgent than it.
+
+use alloc::collections::VecDeque;
+
+use crate::frame::Rank;
+
+/// Connections that are to be flushed, in lines by how urgent that is. One stands in
+/// a line once at most, but may stand in several: it leaves a less urgent one only
+/// when that one's turn comes.
+#[derive(Debug, Default)]
+pub(super) struct Flushes {
+    lines: [VecDeque<u32>; LINES],
+    /// Those in which somebody stands, a bit for each.
+    busy: u8,
+}
+
+/// The lines in which a connection stands, a bit for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing(u8);
+
+/// A line: the first is for control frames and the priorities 0 and 1, each of the
+/// others for as many again as all before it: 2 and 3, 4 to 7, and so on. So one is as
+/// far from ten as ten from a hundred, and a slot need not know 256 of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Line(u8);
+
+const LINES: usize = Line::LAST.0 as usize + 1;
+
+impl Line {
+    const LAST: Self = Self(u8::BITS as u8 - 1);
+
+    #[inline]
+    fn of(rank: Rank) -> Self {
+        match rank.priority() {
+            Some(priority) => Self(Self::LAST.0 - (priority | 1).leading_zeros() as u8),
+            None if rank < Rank::LAST => Self(0),
+            None => Self::LAST,
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self.0
+    }
+}
+
+impl Flushes {
+    /// Lines the connection up for a frame of this rank, unless it stands in a line
+    /// that is served as early.
+    #[inline]
+    pub(super) fn push(&mut self, at: u32, standing: &mut Standing, rank: Rank) {
+        let line = Line::of(rank);
+        let as_urgent = line.bit() | (line.bit() - 1);
+        if standing.0 & as_urgent == 0 {
+            standing.0 |= line.bit();
+            self.busy |= line.bit();
+            self.lines[usize::from(line.0)].push_back(at);
+        }
+    }
+
+    /// Who is next, and the line that it has left: [`Standing::leave`] it.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<(u32, Line)> {
+        let line = Line(self.busy.trailing_zeros() as u8);
+        let waiting = self.lines.get_mut(usize::from(line.0))?;
+        let at = waiting.pop_front()?;
+        if waiting.is_empty() {
+            self.busy &= !line.bit();
+        }
+        Some((at, line))
+    }
+}
+
+impl Standing {
+    pub(super) const fn leave(&mut self, line: Line) {
+        self.0 &= !line.bit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn every_rank_has_a_line_and_none_before_a_more_urgent_one() {
+        let ranks = [Rank::HEAD, Rank::PING, Rank::PONG]
+            .into_iter()
+            .chain((0..=u8::MAX).map(Rank::data))
+            .chain([Rank::LAST]);
+        let lines: Vec<u8> = ranks.map(|rank| Line::of(rank).0).collect();
+        assert!(lines.is_sorted());
+        assert_eq!(lines.last(), Some(&Line::LAST.0));
+        let of = |priority| Line::of(Rank::data(priority)).0;
+        assert_eq!([0, 1, 2, 3, 4, 100, 255].map(of), [0, 0, 1, 1, 2, 6, 7]);
+    }
+
+    #[test]
+    fn the_urgent_go_first_and_equals_in_turn() {
+        let mut flushes = Flushes::default();
+        let mut standing = [Standing::default(); 4];
+        for (at, priority) in [
+            (0, 100),
+            (1, 10),
+            (2, 100),
+            (3, 10),
+            (2, 1),
+            (2, 2),
+            (0, 90),
+        ] {
+            flushes.push(at, &mut standing[at as usize], Rank::data(priority));
+        }
+        let mut order = Vec::new();
+        while let Some((at, line)) = flushes.pop() {
+            standing[at as usize].leave(line);
+            order.push(at);
+        }
+        // The third keeps its old place too.
+        assert_eq!(order, [2, 1, 3, 0, 2]);
+        assert!(standing.iter().all(|standing| standing.0 == 0));
+    }
+}
