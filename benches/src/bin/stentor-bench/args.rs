@@ -27,6 +27,10 @@ pub(crate) struct General {
     /// Core to run on, and no other
     #[arg(long, global = true)]
     pub(crate) core: Option<usize>,
+    /// Never sleeps while it waits, so that no server pays for waking it; wants a core of
+    /// its own, as it has in `compare`
+    #[arg(long, global = true)]
+    pub(crate) awake: bool,
     /// Writes the result as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,

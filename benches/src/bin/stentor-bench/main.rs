@@ -41,6 +41,9 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
     if let Some(core) = general.core {
         measure::pin(core)?;
     }
+    if general.awake || matches!(command, Command::Compare(_)) {
+        measure::stay_awake();
+    }
     let report = match command {
         Command::Echo(it) => Report::Echo(it.load.run(&it.server.place(general)?, it.timing)?),
         Command::FanOut(it) => Report::FanOut(it.load.run(&it.server.place(general)?, it.timing)?),

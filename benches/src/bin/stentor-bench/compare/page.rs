@@ -79,7 +79,8 @@ impl Page<'_> {
         writeln!(
             f,
             "\n`stentor-bench compare` over loopback, without TLS: each server has one shard, and one \
-             core to itself; the generator has another. Figures are medians of undisturbed passes; \
+             core to itself; the generator has another, on which it never sleeps, so that nobody \
+             pays for waking it. Figures are medians of undisturbed passes; \
              in brackets is the ratio to `raw`, a bare epoll loop without WebSocket, as the median of \
              ratios within a pass. `~`: no pass was undisturbed. `^`: the generator was the \
              bottleneck. `native`: built with `target-cpu=native`. Compare ratios: times change with the machine's mood."

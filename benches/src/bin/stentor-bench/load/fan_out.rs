@@ -41,6 +41,7 @@ impl FanOut {
         } else {
             join(&mut fleet)?;
         }
+        fleet.listen()?;
         let mut crowd = Crowd::new(Speech {
             members: self.members,
             in_flight: self.in_flight,

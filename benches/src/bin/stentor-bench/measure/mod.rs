@@ -1,6 +1,7 @@
 //! Owns what is measured: windows of time, and what server, generator and
 //! machine did in them.
 
+mod awake;
 mod latency;
 mod machine;
 mod page;
@@ -8,6 +9,7 @@ mod process;
 mod turns;
 mod window;
 
+pub(crate) use awake::{has_waited, is_awake, stay_awake};
 pub(crate) use latency::{Latencies, Latency};
 pub(crate) use machine::{Identity, pin, said};
 pub(crate) use page::Page;

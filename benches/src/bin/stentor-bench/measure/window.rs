@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::awake::waited;
 use super::machine::CpuTimes;
 use super::process::Process;
 use crate::fault::Fault;
@@ -21,6 +22,8 @@ pub(crate) struct Reading {
     at: Instant,
     server: Option<Duration>,
     own: Duration,
+    /// Of that, what went into waiting.
+    waited: Duration,
     all: CpuTimes,
 }
 
@@ -31,6 +34,7 @@ pub(crate) struct Usage {
     /// CPU seconds of the server, where its pid is known.
     pub(crate) server_cpu_seconds: Option<f64>,
     pub(crate) server_cpu_share: Option<f64>,
+    /// Without what went into waiting.
     pub(crate) generator_cpu_share: f64,
     /// Everybody else on this machine, the kernel's own work included.
     pub(crate) others_cpu_share: f64,
@@ -48,6 +52,7 @@ impl Gauge {
             at: Instant::now(),
             server: self.server.map(|server| server.cpu()).transpose()?,
             own: Process::own().cpu()?,
+            waited: waited(),
             all: CpuTimes::now()?,
         })
     }
@@ -91,7 +96,7 @@ fn usage(begin: &Reading, end: &Reading) -> Usage {
         seconds,
         server_cpu_seconds: server.map(|time| time.as_secs_f64()),
         server_cpu_share: server.map(share),
-        generator_cpu_share: share(own),
+        generator_cpu_share: share(of(own, of(end.waited, begin.waited))),
         others_cpu_share: share(of(of(end.all.busy, begin.all.busy), known)),
         stolen_cpu_share: share(of(end.all.stolen, begin.all.stolen)),
     }
@@ -108,12 +113,17 @@ mod tests {
 
     /// A second in which these, in milliseconds, were used: server, generator, all, stolen.
     fn second(server: Option<u64>, own: u64, busy: u64, stolen: u64) -> Usage {
+        second_with(server, own, 0, busy, stolen)
+    }
+
+    fn second_with(server: Option<u64>, own: u64, waited: u64, busy: u64, stolen: u64) -> Usage {
         let at = Instant::now();
         let millis = Duration::from_millis;
         let begin = Reading {
             at,
             server: server.map(|_| millis(5_000)),
             own: millis(700),
+            waited: millis(300),
             all: CpuTimes {
                 busy: millis(90_000),
                 stolen: millis(10),
@@ -123,6 +133,7 @@ mod tests {
             at: at + millis(1_000),
             server: server.map(|server| millis(5_000 + server)),
             own: millis(700 + own),
+            waited: millis(300 + waited),
             all: CpuTimes {
                 busy: millis(90_000 + busy),
                 stolen: millis(10 + stolen),
@@ -144,6 +155,14 @@ mod tests {
         assert!(!second(Some(600), 300, 920, 0).is_noisy());
         // Ticks can lag behind the clocks of processes.
         assert!(near(second(Some(600), 300, 890, 0).others_cpu_share, 0.0));
+    }
+
+    #[test]
+    fn waiting_awake_is_no_work_of_the_generator_and_nobody_elses() {
+        let usage = second_with(Some(600), 990, 700, 1_590, 0);
+        assert!(near(usage.generator_cpu_share, 0.29), "{usage:?}");
+        assert!(near(usage.others_cpu_share, 0.0), "{usage:?}");
+        assert!(!usage.generator_was_the_bottleneck());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::decoder::Piece;
 use super::link::Link;
 use super::target::Target;
 use crate::fault::Fault;
+use crate::measure::{has_waited, is_awake};
 
 /// What is said on the connections. The payloads that one gets are a stream: a
 /// piece may be part of a message, and its end is told of.
@@ -211,6 +212,17 @@ impl Fleet {
         Ok(())
     }
 
+    /// Lets the kernel know that these connections mostly listen. Otherwise it takes
+    /// those that were asked and answered quickly for a dialogue, and acknowledges only
+    /// every other segment there, on the core of the server: so what a broadcast costs
+    /// would depend on how fast its audience was opened, and on what it had to say.
+    pub(crate) fn listen(&self) -> Result<(), Fault> {
+        for link in self.links.iter().flatten() {
+            link.listen().map_err(Fault::system("TCP_QUICKACK"))?;
+        }
+        Ok(())
+    }
+
     /// Begins the closing handshake on all connections; how many that are.
     pub(crate) fn begin_close(&mut self) -> Result<usize, Fault> {
         let links = self.links.iter_mut().flatten();
@@ -256,7 +268,23 @@ impl Fleet {
         self.links.len()
     }
 
+    /// Waits for events, at most so long: awake, or asleep.
     fn wait(&mut self, wait: Duration) -> Result<(), Fault> {
+        if !is_awake() {
+            return self.look(wait);
+        }
+        self.look(Duration::ZERO)?;
+        if self.events.is_empty() {
+            let begin = Instant::now();
+            while self.events.is_empty() && begin.elapsed() < wait {
+                self.look(Duration::ZERO)?;
+            }
+            has_waited(begin.elapsed());
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, wait: Duration) -> Result<(), Fault> {
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 Err(Fault::system("epoll")(error))

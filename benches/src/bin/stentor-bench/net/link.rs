@@ -116,6 +116,23 @@ impl Link {
         Ok(self.is_open())
     }
 
+    /// From now on it mostly listens, so acknowledgements need not wait for an answer
+    /// to go along with.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn listen(&self) -> io::Result<()> {
+        SockRef::from(&self.stream).set_tcp_quickack(true)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "as it is on Linux"
+    )]
+    pub(super) fn listen(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Writes, and keeps what the socket does not take until it is writable again.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let mut taken = 0;
