@@ -560,3 +560,49 @@ fn letters_that_lead_to_many_others_hold_nobody_up() {
     });
     assert!(before_flush < Some(2_000), "{before_flush:?}");
 }
+
+#[test]
+fn answers_of_any_length_to_one_read_are_what_was_said_and_short_ones_close_up() {
+    for (lens, most_slices) in [
+        (&[1_024; 16][..], 1),
+        (&[1_500, 0, 1, 125, 126, 1_023, 20], 1),
+        (&[1_024, 3_000, 20, 126, 2_048, 1_024], 3),
+        (&[20, 1_024, 3_000, 20], 2),
+    ] {
+        let mut shard = Shard::new(ShardId(0), &config(1), stentor_core::Echo);
+        let id = shard.accept(NOW, Admission::Normal);
+        read(&mut shard, id, REQUEST);
+        turn(&mut shard);
+        let said: Vec<Vec<u8>> = (0..)
+            .zip(lens)
+            .map(|(i, &len)| (0..len).map(|at| b'a' + (at + i) as u8 % 23).collect())
+            .collect();
+        let frames: Vec<u8> = said.iter().flat_map(|payload| text(payload)).collect();
+        read(&mut shard, id, &frames);
+        assert_eq!(shard.poll_reply(), Some(id));
+        let mut chunks = Chunks::new();
+        shard.poll_transmit(id, &mut chunks);
+        let slices = chunks.as_slices().len();
+        let answers = chunks.as_slices().concat();
+        drop(chunks);
+        let mut left = &answers[..];
+        for payload in &said {
+            let (kind, bytes, rest) = unframe(left);
+            assert_eq!((kind, bytes), (0x81, &payload[..]), "{lens:?}");
+            left = rest;
+        }
+        assert!(left.is_empty());
+        assert!(slices <= most_slices, "{lens:?}: {slices} slices");
+        shard.handle_transmitted(NOW, id, answers.len());
+        shard.audit();
+    }
+}
+
+/// The first byte of a frame of up to 64 KiB, its payload, and what follows it.
+fn unframe(bytes: &[u8]) -> (u8, &[u8], &[u8]) {
+    let (begin, len) = match bytes[1] {
+        126 => (4, usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))),
+        len => (2, usize::from(len)),
+    };
+    (bytes[0], &bytes[begin..begin + len], &bytes[begin + len..])
+}

@@ -1,7 +1,7 @@
 //! Owns the fast lane: the answers of the connection whose input is being
 //! handled, which go out before the next read without passing through the
 //! store. Short ones are put side by side; long ones stay in the scratch where
-//! they were read, with a header where the mask was.
+//! they were read, with a header where the mask was, and others close up to them.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -27,8 +27,18 @@ pub(super) struct Lane {
     /// The length of each frame.
     frames: Vec<u32>,
     len: usize,
-    /// A header that is to be written into the scratch when it is free again.
-    header: Option<(usize, Tag, usize)>,
+    /// What is to be done in the scratch when it is free again.
+    late: Option<Late>,
+}
+
+/// A frame that is to stand in the scratch, at `start`.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    start: usize,
+    tag: Tag,
+    /// Where its payload is, and how long.
+    payload: usize,
+    len: usize,
 }
 
 /// The scratch from `base` on.
@@ -123,18 +133,40 @@ impl Lane {
         self.count(end - start);
     }
 
-    /// Adds a frame whose payload stands at `at` in the scratch behind the
-    /// header it came with, and stays there. False if it is better copied.
-    pub(super) fn push_in_place(&mut self, tag: Tag, at: usize, len: usize) -> bool {
-        let is_long = len >= STAY_AMONG_OTHERS || (len >= STAY && self.pieces.is_empty());
-        if !is_long || self.header.is_some() {
-            return false;
-        }
+    /// Adds a frame whose payload stands at `payload` in the scratch behind the
+    /// header it came with, and stays there, or closes up to the one before it. False
+    /// if it is better copied.
+    #[inline]
+    pub(super) fn push_in_place(&mut self, tag: Tag, payload: usize, len: usize) -> bool {
+        let may_close_up = matches!(self.pieces.last(), Some(Piece::Scratch(_)));
+        self.late.is_none()
+            && (len >= STAY || may_close_up)
+            && self.stay_or_close_up(tag, payload, len)
+    }
+
+    #[inline(never)]
+    fn stay_or_close_up(&mut self, tag: Tag, payload: usize, len: usize) -> bool {
+        let whole = unmasked_len(len) + len;
+        let stays = len >= STAY_AMONG_OTHERS || (len >= STAY && self.pieces.is_empty());
         // A client's header has four more bytes, the key; ours fits into it.
-        let start = at - unmasked_len(len);
-        self.header = Some((start, tag, len));
-        self.pieces.push(Piece::Scratch(start..at + len));
-        self.count(at + len - start);
+        let start = if stays {
+            let start = payload + len - whole;
+            self.pieces.push(Piece::Scratch(start..start + whole));
+            start
+        } else if let Some(Piece::Scratch(before)) = self.pieces.last_mut() {
+            let start = before.end;
+            before.end += whole;
+            start
+        } else {
+            return false;
+        };
+        self.late = Some(Late {
+            start,
+            tag,
+            payload,
+            len,
+        });
+        self.count(whole);
         true
     }
 
@@ -145,12 +177,12 @@ impl Lane {
             .any(|piece| matches!(piece, Piece::Scratch(_)))
     }
 
-    /// Writes the header that had to wait while the payload was borrowed.
+    /// Does what had to wait while the payload was borrowed.
+    #[inline]
     pub(super) fn commit(&mut self, scratch: Part<&mut [u8]>) {
-        if let Some((start, tag, len)) = self.header.take() {
-            let (header, n) = encode_unmasked(tag, len);
-            let start = start - scratch.base;
-            scratch.bytes[start..start + n].copy_from_slice(&header[..n]);
+        if let Some(late) = self.late {
+            self.late = None;
+            late.commit(scratch);
         }
     }
 
@@ -205,12 +237,27 @@ impl Lane {
         self.pieces.clear();
         self.frames.clear();
         self.len = 0;
-        self.header = None;
+        self.late = None;
     }
 
     fn count(&mut self, len: usize) {
         self.frames.push(len as u32);
         self.len += len;
+    }
+}
+
+impl Late {
+    #[inline(never)]
+    fn commit(self, scratch: Part<&mut [u8]>) {
+        let (header, n) = encode_unmasked(self.tag, self.len);
+        let start = self.start - scratch.base;
+        let payload = self.payload - scratch.base;
+        if payload > start + n {
+            scratch
+                .bytes
+                .copy_within(payload..payload + self.len, start + n);
+        }
+        scratch.bytes[start..start + n].copy_from_slice(&header[..n]);
     }
 }
 
