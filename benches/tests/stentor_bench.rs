@@ -150,6 +150,19 @@ fn echoes_come_back_from_the_server_and_from_the_limit() {
 }
 
 #[test]
+fn tasks_come_back_done() {
+    let stentor = Running::stentor("rooms");
+    let load = "tasks -c 4 -d 3 -s 200 --seconds 0.3 --warm-up 0.1";
+    let report = stentor.report("ws", load);
+    assert_flow(&report, "tasks");
+    assert_eq!(report["verified"], report["messages"]);
+    assert!(
+        report["server_user_micros_each"].as_f64() <= report["server_micros_each"].as_f64(),
+        "{report}"
+    );
+}
+
+#[test]
 fn rooms_hear_everything_at_the_server_and_at_the_limit() {
     let stentor = Running::stentor("rooms");
     let load = "fan-out -m 40 -d 4 --seconds 0.3 --warm-up 0.1";

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::compare::{Chart, Compare};
 use crate::fault::Fault;
 use crate::load::{
-    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Timing, Urgent,
+    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Tasks, Timing, Urgent,
 };
 use crate::measure::Process;
 use crate::million::Million;
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Connect(Loaded<Connect>),
     /// Messages of every priority at once, and the latency of each
     Mixed(Loaded<Mixed>),
+    /// Work for the server's workers, whose outcome comes back
+    Tasks(Loaded<Tasks>),
     /// How long something urgent takes, while others load the server
     Urgent(Loaded<Urgent>),
     /// Push to everybody who is online, in four scenarios

@@ -55,6 +55,7 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
             let (flow, by_priority) = it.load.run(&it.server.place(general)?, it.timing)?;
             Report::Mixed { flow, by_priority }
         }
+        Command::Tasks(it) => Report::Tasks(it.load.run(&it.server.place(general)?, it.timing)?),
         Command::Urgent(it) => Report::Urgent(it.load.run(&it.server.place(general)?, it.timing)?),
         Command::Gateway(it) => {
             Report::Gateway(it.load.run(&it.server.place(general)?, it.timing)?)

@@ -22,6 +22,7 @@ pub(crate) enum Report {
         flow: Flow,
         by_priority: Vec<Urgency>,
     },
+    Tasks(Flow),
     Urgent(Flow),
     Gateway(Pushed),
     Laggards(Box<Lagged>),
@@ -34,6 +35,7 @@ impl Report {
         let usages = match self {
             Self::Echo(flow)
             | Self::FanOut(flow)
+            | Self::Tasks(flow)
             | Self::Urgent(flow)
             | Self::Mixed { flow, .. } => vec![flow.usage],
             Self::Connect(connected) => vec![connected.usage],
@@ -83,6 +85,7 @@ impl fmt::Display for Report {
         match self {
             Self::Echo(flow) => write!(f, "echo {}", Line(flow, "messages")),
             Self::FanOut(flow) => write!(f, "fan-out {}", Line(flow, "deliveries")),
+            Self::Tasks(flow) => write!(f, "tasks {}", Line(flow, "tasks")),
             Self::Urgent(flow) => write!(f, "urgent {}", Line(flow, "messages")),
             Self::Idle(idled) => idle(f, idled),
             Self::Connect(connected) => connect(f, connected),
@@ -122,6 +125,9 @@ impl fmt::Display for Line<'_> {
         )?;
         if let Some(micros) = flow.server_micros_each {
             write!(f, ", server {micros:.3} us CPU each")?;
+        }
+        if let Some(micros) = flow.server_user_micros_each {
+            write!(f, ", {micros:.3} of them user time")?;
         }
         latency(f, flow.latency_micros)?;
         if let Some(bytes) = flow.server_memory_bytes {
@@ -279,6 +285,7 @@ mod tests {
     const QUIET: Usage = Usage {
         seconds: 1.0,
         server_cpu_seconds: Some(0.5),
+        server_user_seconds: Some(0.1),
         server_cpu_share: Some(0.5),
         generator_cpu_share: 0.6,
         others_cpu_share: 0.01,
@@ -293,6 +300,7 @@ mod tests {
             messages: 100_000,
             messages_a_second: 100_000.0,
             server_micros_each: usage.server_micros_each(100_000),
+            server_user_micros_each: usage.server_user_micros_each(100_000),
             latency_micros: Some(Latency {
                 p50: 300.0,
                 p99: 400.0,
@@ -313,7 +321,7 @@ mod tests {
         let line = Report::Echo(flow(QUIET)).to_string();
         assert_eq!(
             line,
-            "echo C=64 D=1 128 B: 100000 messages/s, server 5.000 us CPU each, latency p50 300 us, \
+            "echo C=64 D=1 128 B: 100000 messages/s, server 5.000 us CPU each, 1.000 of them user time, latency p50 300 us, \
              p99 400 us, p99.9 500 us, server 5.0 MiB, CPU server 50 % generator 60 % others 1 %, \
              1640 verified"
         );

@@ -14,6 +14,7 @@ mod misfit;
 mod mixed;
 mod stream;
 mod sustain;
+mod tasks;
 mod urgent;
 
 use crate::measure::Process;
@@ -29,6 +30,7 @@ pub(crate) use laggards::{Laggards, Lagged};
 pub(crate) use misfit::listen;
 pub(crate) use mixed::{Mixed, Urgency};
 pub(crate) use sustain::{Flow, Timing};
+pub(crate) use tasks::Tasks;
 pub(crate) use urgent::Urgent;
 
 /// Where a load is put, and how that is told.

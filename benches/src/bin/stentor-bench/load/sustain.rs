@@ -51,6 +51,8 @@ pub(crate) struct Flow {
     pub(crate) messages_a_second: f64,
     /// CPU microseconds of the server for each.
     pub(crate) server_micros_each: Option<f64>,
+    /// Of these, what it did not spend in the kernel.
+    pub(crate) server_user_micros_each: Option<f64>,
     pub(crate) latency_micros: Option<Latency>,
     pub(crate) verified: u64,
     pub(crate) usage: Usage,
@@ -114,6 +116,7 @@ pub(super) fn sustain(
         messages,
         messages_a_second: messages as f64 / usage.seconds,
         server_micros_each: usage.server_micros_each(messages),
+        server_user_micros_each: usage.server_user_micros_each(messages),
         latency_micros: traffic.latencies().summary(),
         verified: traffic.verified(),
         usage,

@@ -42,6 +42,15 @@ impl Process {
         Ok(self.clock.now().map_err(failed)?.into())
     }
 
+    /// What of that it did not spend in the kernel, in steps of 10 ms.
+    pub(crate) fn user(&self) -> Result<Duration, Fault> {
+        let path = format!("/proc/{}/stat", self.pid);
+        let stat = fs::read_to_string(&path).map_err(Fault::system(&path))?;
+        let ticks = user_ticks(&stat)
+            .ok_or_else(|| Fault::system(path)(io::Error::other("there is no user time")))?;
+        Ok(TICK * ticks)
+    }
+
     /// Resident memory in bytes.
     pub(crate) fn memory(&self) -> Result<u64, Fault> {
         Ok(self.status("VmRSS:")? << 10)
@@ -64,6 +73,17 @@ fn field(status: &str, key: &str) -> Option<u64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
+/// The field `utime` (proc_pid_stat(5)). The second is the program's name, which may
+/// hold spaces and parentheses.
+fn user_ticks(stat: &str) -> Option<u32> {
+    let (_, from_third) = stat.rsplit_once(") ")?;
+    from_third.split(' ').nth(14 - 3)?.parse().ok()
+}
+
+/// What the kernel tells times of processes in, on every platform where Linux has
+/// `USER_HZ` 100, which are all but Alpha.
+const TICK: Duration = Duration::from_millis(10);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +98,13 @@ mod tests {
     }
 
     #[test]
+    fn user_time_is_found_behind_any_name() {
+        let stat = "17 (a) b (c)) S 1 17 17 0 -1 4194304 90 0 0 0 321 45 0 0 20 0 4 0 9 1 2";
+        assert_eq!(user_ticks(stat), Some(321));
+        assert_eq!(user_ticks("17 (a)"), None);
+    }
+
+    #[test]
     fn work_is_seen_on_the_clock_of_the_process() {
         let own = Process::new(std::process::id()).expect("it runs");
         let before = own.cpu().expect("a clock");
@@ -86,6 +113,7 @@ mod tests {
             sum = std::hint::black_box(sum + 1);
         }
         assert!(own.cpu().expect("a clock") <= Process::own().cpu().expect("a clock"));
+        assert!(own.user().expect("its times") <= own.cpu().expect("a clock") + 2 * TICK);
         assert!(own.memory().expect("its status") > 1 << 16);
         assert!(own.threads().expect("its status") >= 1);
     }

@@ -21,6 +21,7 @@ pub(crate) struct Gauge {
 pub(crate) struct Reading {
     at: Instant,
     server: Option<Duration>,
+    server_user: Option<Duration>,
     own: Duration,
     /// Of that, what went into waiting.
     waited: Duration,
@@ -33,6 +34,8 @@ pub(crate) struct Usage {
     pub(crate) seconds: f64,
     /// CPU seconds of the server, where its pid is known.
     pub(crate) server_cpu_seconds: Option<f64>,
+    /// Of these, what it did not spend in the kernel; in steps of 10 ms.
+    pub(crate) server_user_seconds: Option<f64>,
     pub(crate) server_cpu_share: Option<f64>,
     /// Without what went into waiting.
     pub(crate) generator_cpu_share: f64,
@@ -51,6 +54,7 @@ impl Gauge {
         Ok(Reading {
             at: Instant::now(),
             server: self.server.map(|server| server.cpu()).transpose()?,
+            server_user: self.server.map(|server| server.user()).transpose()?,
             own: Process::own().cpu()?,
             waited: waited(),
             all: CpuTimes::now()?,
@@ -77,9 +81,17 @@ impl Usage {
 
     /// CPU microseconds of the server for each of so many.
     pub(crate) fn server_micros_each(&self, count: u64) -> Option<f64> {
-        let seconds = self.server_cpu_seconds.filter(|_| count > 0)?;
-        Some(seconds * 1e6 / count as f64)
+        each(self.server_cpu_seconds, count)
     }
+
+    /// The same without what it spent in the kernel.
+    pub(crate) fn server_user_micros_each(&self, count: u64) -> Option<f64> {
+        each(self.server_user_seconds, count)
+    }
+}
+
+fn each(seconds: Option<f64>, count: u64) -> Option<f64> {
+    Some(seconds.filter(|_| count > 0)? * 1e6 / count as f64)
 }
 
 fn usage(begin: &Reading, end: &Reading) -> Usage {
@@ -87,14 +99,14 @@ fn usage(begin: &Reading, end: &Reading) -> Usage {
     let share = |time: Duration| time.as_secs_f64() / seconds;
     let of = |end: Duration, begin: Duration| end.saturating_sub(begin);
     let own = of(end.own, begin.own);
-    let server = end
-        .server
-        .zip(begin.server)
-        .map(|(end, begin)| of(end, begin));
+    let between = |(end, begin)| of(end, begin);
+    let server = end.server.zip(begin.server).map(between);
+    let user = end.server_user.zip(begin.server_user).map(between);
     let known = own + server.unwrap_or_default();
     Usage {
         seconds,
         server_cpu_seconds: server.map(|time| time.as_secs_f64()),
+        server_user_seconds: user.map(|time| time.as_secs_f64()),
         server_cpu_share: server.map(share),
         generator_cpu_share: share(of(own, of(end.waited, begin.waited))),
         others_cpu_share: share(of(of(end.all.busy, begin.all.busy), known)),
@@ -122,6 +134,7 @@ mod tests {
         let begin = Reading {
             at,
             server: server.map(|_| millis(5_000)),
+            server_user: server.map(|_| millis(40)),
             own: millis(700),
             waited: millis(300),
             all: CpuTimes {
@@ -132,6 +145,7 @@ mod tests {
         let end = Reading {
             at: at + millis(1_000),
             server: server.map(|server| millis(5_000 + server)),
+            server_user: server.map(|server| millis(40 + server / 3)),
             own: millis(700 + own),
             waited: millis(300 + waited),
             all: CpuTimes {
@@ -177,6 +191,10 @@ mod tests {
     fn cpu_is_shared_out_among_the_messages() {
         let usage = second(Some(600), 300, 900, 0);
         assert!(near(usage.server_micros_each(300_000).expect("known"), 2.0));
+        assert!(near(
+            usage.server_user_micros_each(1_000).expect("known"),
+            200.0
+        ));
         assert_eq!(usage.server_micros_each(0), None);
         assert_eq!(second(None, 1, 1, 0).server_micros_each(10), None);
     }
