@@ -109,8 +109,13 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     let clock = pool.desk.clock();
     while let Some(job) = pool.next(worker).await {
         let Job { conn, task, .. } = job;
-        let attempt = unwound(caught(|| work.run(worker, &task)));
-        let attempt = match timeout_at(clock.instant(job.deadline).into(), attempt).await {
+        let mut attempt = pin!(unwound(caught(|| work.run(worker, &task))));
+        // Most need no waiting, and so no timer.
+        let ended = match poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
+            Poll::Ready(ended) => Ok(ended),
+            Poll::Pending => timeout_at(clock.instant(job.deadline).into(), attempt).await,
+        };
+        let attempt = match ended {
             Ok(Some(ended)) => Attempt::Ended(ended),
             Ok(None) => Attempt::Panicked,
             Err(_) => Attempt::TimedOut,

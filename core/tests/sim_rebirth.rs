@@ -106,6 +106,22 @@ fn whoever_is_leaving_is_no_member_of_the_new_one() {
 }
 
 #[test]
+fn what_the_one_before_had_to_say_to_others_is_said() {
+    let ([a, mut b], _, room) = two();
+    let at_home = connect(&mut b);
+    say(&mut b, at_home, &format!("join:{room}"));
+    turn(&mut b);
+    say(&mut b, at_home, "msg:the last word");
+    // It fails before it has posted it.
+    let mut shards = [a, b.rebirth(Rooms::default())];
+    let heard = |shards: &[Shard<Rooms>; 2]| shards[0].stats().delivery.written;
+    let before = heard(&shards);
+    let letters = turn(&mut shards[1]);
+    talk(&mut shards, letters, 0);
+    assert_eq!(heard(&shards) - before, 1);
+}
+
+#[test]
 fn what_was_told_to_the_one_before_counts_once() {
     let ([a, b], id, _) = two();
     let mut shards = [a, b.rebirth(Rooms::default())];

@@ -2,12 +2,12 @@
 //! messages such as `join:lobby` and `msg:hello`. A connection is in one room
 //! at most.
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::hash::BuildHasher;
 use core::time::Duration;
 
-use bytes::Bytes;
 use foldhash::fast::FixedState;
+use smallvec::SmallVec;
 
 use super::{Context, Handler, Message, Outcome, TaskEnd, Verdict};
 use crate::command::{Command, answer, is_room_name, priority};
@@ -46,7 +46,7 @@ pub enum Outside {
 #[derive(Clone, Debug)]
 pub struct RoomTask {
     kind: Kind,
-    text: Bytes,
+    text: Arc<[u8]>,
 }
 
 /// What a worker made of it.
@@ -54,7 +54,7 @@ pub struct RoomTask {
 pub struct RoomOutcome {
     kind: Kind,
     worker: WorkerId,
-    text: Bytes,
+    text: Arc<[u8]>,
 }
 
 impl RoomTask {
@@ -123,7 +123,7 @@ impl Handler for Rooms {
                 }
             }
             Command::Task(text) => {
-                let text = Bytes::copy_from_slice(text);
+                let text = Arc::from(text);
                 let options = TaskOptions::new().order(self.task_order);
                 ctx.submit_with(RoomTask { kind, text }, options);
             }
@@ -155,10 +155,7 @@ impl Handler for Rooms {
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         match end {
             TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
-                let mut by = Vec::with_capacity(answer::PROCESSED_BY.len() + 6);
-                by.extend_from_slice(answer::PROCESSED_BY);
-                by.extend_from_slice(alloc::format!("{worker}:").as_bytes());
-                ctx.reply_parts(kind, priority::OUTCOME, &by, &text);
+                ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
                 if ctx.room().is_some() {
                     let told = [answer::ROOM_BROADCAST, &text[..]].concat();
                     ctx.publish_here(kind, self.qos(priority::ROOM_OUTCOME), &told, false);
@@ -168,6 +165,30 @@ impl Handler for Rooms {
                 ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
             }
             TaskEnd::Failed { .. } => ctx.reply(Kind::Text, priority::ERROR, answer::TASK_FAILED),
+        }
+    }
+}
+
+/// Which worker has done a task, as the answer says it: `processed_by_7:`.
+fn processed_by(worker: WorkerId) -> SmallVec<[u8; 24]> {
+    let mut by = SmallVec::from_slice(answer::PROCESSED_BY);
+    let digits = worker.0.checked_ilog10().unwrap_or_default();
+    for place in (0..=digits).rev() {
+        by.push(b'0' + (worker.0 / 10_u16.pow(place) % 10) as u8);
+    }
+    by.push(b':');
+    by
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_named_by_its_number() {
+        for worker in (0..1_100).chain([9_999, 10_000, u16::MAX]) {
+            let expected = alloc::format!("processed_by_{worker}:");
+            assert_eq!(&processed_by(WorkerId(worker))[..], expected.as_bytes());
         }
     }
 }

@@ -153,7 +153,7 @@ impl Plan {
         }
         let mut messages = plan.steps.len() * 2;
         // Many are lost on the way: what a client has not written when it is reset, for one.
-        let wanted = 2 * scale.messages + scale.messages / 8;
+        let wanted = 2 * scale.messages + scale.messages / 4;
         while messages < wanted {
             now += rng.up_to(pace);
             let who = rng.below(scale.clients);
