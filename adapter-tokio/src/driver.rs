@@ -182,12 +182,14 @@ impl<H: Handler> Driver<H> {
                 self.read(id, true);
             }
         }
-        let mut left = SLICE;
-        while left > 0
+        let (mut writes, mut outputs) = (WRITES, OUTPUTS);
+        while writes > 0
+            && outputs > 0
             && let Some(output) = self.shard.poll_output()
         {
+            writes -= usize::from(matches!(output, Output::Flush(_)));
+            outputs -= 1;
             self.handle_output(output);
-            left -= 1;
         }
         for (to, posts) in (0..).map(ShardId).zip(&mut self.outboxes) {
             if !posts.is_empty() {
@@ -198,7 +200,7 @@ impl<H: Handler> Driver<H> {
             self.doors
                 .report(self.id, self.shard.is_quiet(), self.shard.is_empty());
         }
-        left == 0 || !self.again.is_empty()
+        writes == 0 || outputs == 0 || !self.again.is_empty()
     }
 
     fn handle_events(&mut self, events: &Events) {
@@ -375,8 +377,10 @@ impl<H: Handler> Driver<H> {
 const BATCH: usize = 1_024;
 /// Reads of one socket in a turn, so that one busy peer does not keep the others waiting.
 const READS: usize = 4;
-/// Outputs handled in a turn; a long fan-out is cut into slices of so many writes, and
-/// between them sockets are read: so what is urgent waits for one of them, some 150
-/// microseconds, and not for all. Shorter ones would be felt, these cost nothing that
-/// could be measured.
-const SLICE: usize = 32;
+/// Writes in a turn. A long fan-out is cut into slices of so many, and between them
+/// sockets are read: so what is urgent waits for one slice, some 150 microseconds, and
+/// not for all. That these are not longer costs nothing that could be measured.
+const WRITES: usize = 32;
+/// Outputs handled in a turn, most of which cost little. More than may pile up in a
+/// shard, or a crowd that comes or goes would hold up the writes behind them.
+const OUTPUTS: usize = 2_048;

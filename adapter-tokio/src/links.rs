@@ -90,7 +90,7 @@ impl Link {
     pub(crate) fn write(&mut self, chunks: &Chunks<'_>) -> io::Result<usize> {
         let written = match chunks.as_slices() {
             [] => return Ok(0),
-            [one] => retry_on_intr(|| send(&self.stream, one, SendFlags::NOSIGNAL)),
+            [one] => retry_on_intr(|| send(&self.stream, one, WITHOUT_SIGNAL)),
             many => {
                 let mut slices = [IoSlice::new(&[]); Chunks::MAX];
                 for (slice, bytes) in slices.iter_mut().zip(many) {
@@ -110,3 +110,13 @@ impl Link {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 }
+
+/// A write to a peer that is gone is an error and nothing else, also in a program that
+/// has not turned SIGPIPE off, as Rust's own do; Apple knows this for sockets only.
+const WITHOUT_SIGNAL: SendFlags = {
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = SendFlags::NOSIGNAL;
+    #[cfg(target_vendor = "apple")]
+    let flags = SendFlags::empty();
+    flags
+};

@@ -10,7 +10,7 @@ use stentor_core::{
 
 const NOW: Timestamp = Timestamp::from_micros(1);
 const KEY: [u8; 4] = [1, 2, 3, 4];
-/// Outputs that an adapter handles before it looks at its sockets again.
+/// Outputs that an adapter handles at most before it looks at its sockets again.
 const SLICE: usize = 2_048;
 
 fn text(payload: &[u8]) -> Vec<u8> {

@@ -337,7 +337,7 @@ impl Queue {
         mut gone: impl FnMut(&mut Store, FrameId),
     ) {
         while let Some(at) = self.last_band(nodes, keep_pinned) {
-            if let Some(frame) = self.pop_band(nodes, store, at, End::Newest) {
+            if let Some(frame) = self.pop_band(nodes, store, at, End::Oldest) {
                 gone(store, frame);
             }
         }

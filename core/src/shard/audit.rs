@@ -38,6 +38,12 @@ impl<H: Handler> Shard<H> {
                 let listed = engine.rooms.members(membership.room);
                 assert_eq!(listed.get(membership.place as usize), Some(&at), "{name}");
             }
+            let writes = !slot.flags.blocked && !slot.flags.offered && slot.phase != Phase::Gone;
+            let waits = !slot.queue.is_empty() || engine.lane.owner() == Some(at);
+            assert!(
+                !(writes && waits) || slot.flags.flush.is_in_line(),
+                "{name}: nobody writes to it"
+            );
             let ended = !matches!(slot.phase, Phase::Open);
             assert!(!ended || slot.memberships.is_empty(), "{name} has ended");
             assert!(!ended || !slot.is_parked(), "{name} has ended and waits");

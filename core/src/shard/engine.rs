@@ -55,7 +55,7 @@ pub(crate) struct Engine<H: Handler> {
     /// flushed first: whose it is, and where.
     pub(super) rest: Option<(u32, Range<usize>)>,
     pub(super) outputs: VecDeque<Output<H>>,
-    /// Connections to be flushed, in the order in which they came to be.
+    /// Connections to be flushed.
     pub(super) flushes: Flushes,
     /// Connections whose held back input is to be gone on with.
     pub(super) resume: VecDeque<u32>,

@@ -1,6 +1,7 @@
 //! Owns the order in which connections are flushed: those for which something more
 //! urgent waits go before the others, and among equals who has waited longest. So a
-//! long fan-out does not hold up what is more urgent than it.
+//! long fan-out does not hold up what is more urgent than it; and every so often one
+//! goes of those that would wait for as long as there is anything more urgent.
 
 use alloc::collections::VecDeque;
 
@@ -14,6 +15,10 @@ pub(super) struct Flushes {
     lines: [VecDeque<u32>; LINES],
     /// Those in which somebody stands, a bit for each.
     busy: u8,
+    /// How many have gone before others, since one of those went out of turn.
+    in_turn: u8,
+    /// The line that one went from out of turn.
+    last_out_of_turn: u8,
 }
 
 /// The lines in which a connection stands, a bit for each.
@@ -27,6 +32,8 @@ pub(super) struct Standing(u8);
 pub(super) struct Line(u8);
 
 const LINES: usize = Line::LAST.0 as usize + 1;
+/// One in so many goes out of turn.
+const OUT_OF_TURN: u8 = 16;
 
 impl Line {
     const LAST: Self = Self(u8::BITS as u8 - 1);
@@ -62,7 +69,14 @@ impl Flushes {
     /// Who is next, and the line that it has left: [`Standing::leave`] it.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(u32, Line)> {
-        let line = Line(self.busy.trailing_zeros() as u8);
+        let mut line = Line(self.busy.trailing_zeros() as u8);
+        let are_passed_by = self.busy & self.busy.wrapping_sub(1) != 0;
+        if are_passed_by {
+            self.in_turn += 1;
+            if self.in_turn == OUT_OF_TURN {
+                line = self.next_out_of_turn();
+            }
+        }
         let waiting = self.lines.get_mut(usize::from(line.0))?;
         let at = waiting.pop_front()?;
         if waiting.is_empty() {
@@ -72,9 +86,26 @@ impl Flushes {
     }
 }
 
+impl Flushes {
+    /// Each line that is busy has its turn at this; some are.
+    #[cold]
+    fn next_out_of_turn(&mut self) -> Line {
+        self.in_turn = 0;
+        let from = (self.last_out_of_turn + 1) % LINES as u8;
+        let steps = self.busy.rotate_right(from.into()).trailing_zeros() as u8;
+        self.last_out_of_turn = (from + steps) % LINES as u8;
+        Line(self.last_out_of_turn)
+    }
+}
+
 impl Standing {
     pub(super) const fn leave(&mut self, line: Line) {
         self.0 &= !line.bit();
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) const fn is_in_line(self) -> bool {
+        self.0 != 0
     }
 }
 
@@ -120,5 +151,25 @@ mod tests {
         // The third keeps its old place too.
         assert_eq!(order, [2, 1, 3, 0, 2]);
         assert!(standing.iter().all(|standing| standing.0 == 0));
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        let mut flushes = Flushes::default();
+        let mut standing = [Standing::default(); 3];
+        for (at, priority) in [(1, 20), (2, 200)] {
+            flushes.push(at, &mut standing[at as usize], Rank::data(priority));
+        }
+        let mut others = Vec::new();
+        for turn in 0..4 * u32::from(OUT_OF_TURN) {
+            flushes.push(0, &mut standing[0], Rank::PING);
+            let (at, line) = flushes.pop().expect("somebody waits");
+            standing[at as usize].leave(line);
+            if at > 0 {
+                others.push((at, turn));
+            }
+        }
+        let n = u32::from(OUT_OF_TURN);
+        assert_eq!(others, [(1, n - 1), (2, 2 * n - 1)]);
     }
 }

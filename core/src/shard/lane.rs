@@ -28,12 +28,12 @@ pub(super) struct Lane {
     frames: Vec<u32>,
     len: usize,
     /// What is to be done in the scratch when it is free again.
-    late: Option<Late>,
+    placement: Option<Placement>,
 }
 
 /// A frame that is to stand in the scratch, at `start`.
 #[derive(Clone, Copy, Debug)]
-struct Late {
+struct Placement {
     start: usize,
     tag: Tag,
     /// Where its payload is, and how long.
@@ -139,7 +139,7 @@ impl Lane {
     #[inline]
     pub(super) fn push_in_place(&mut self, tag: Tag, payload: usize, len: usize) -> bool {
         let may_close_up = matches!(self.pieces.last(), Some(Piece::Scratch(_)));
-        self.late.is_none()
+        self.placement.is_none()
             && (len >= STAY || may_close_up)
             && self.stay_or_close_up(tag, payload, len)
     }
@@ -160,7 +160,7 @@ impl Lane {
         } else {
             return false;
         };
-        self.late = Some(Late {
+        self.placement = Some(Placement {
             start,
             tag,
             payload,
@@ -180,9 +180,9 @@ impl Lane {
     /// Does what had to wait while the payload was borrowed.
     #[inline]
     pub(super) fn commit(&mut self, scratch: Part<&mut [u8]>) {
-        if let Some(late) = self.late {
-            self.late = None;
-            late.commit(scratch);
+        if let Some(placement) = self.placement {
+            self.placement = None;
+            placement.commit(scratch);
         }
     }
 
@@ -237,7 +237,7 @@ impl Lane {
         self.pieces.clear();
         self.frames.clear();
         self.len = 0;
-        self.late = None;
+        self.placement = None;
     }
 
     fn count(&mut self, len: usize) {
@@ -246,7 +246,7 @@ impl Lane {
     }
 }
 
-impl Late {
+impl Placement {
     #[inline(never)]
     fn commit(self, scratch: Part<&mut [u8]>) {
         let (header, n) = encode_unmasked(self.tag, self.len);

@@ -93,9 +93,10 @@ impl<H: Handler> Shard<H> {
                 }
                 let slot = &self.engine.slots[at];
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
-                // What is offered already is flushed again once that is settled.
-                if waits && !slot.flags.offered && !matches!(slot.phase, Phase::Free | Phase::Gone)
-                {
+                // What is offered already is flushed again once that is settled, and a
+                // socket that is full once it takes bytes again.
+                let is_free = !slot.flags.offered && !slot.flags.blocked;
+                if waits && is_free && !matches!(slot.phase, Phase::Free | Phase::Gone) {
                     return Some(Output::Flush(self.engine.slots.id(at)));
                 }
                 continue;
@@ -112,7 +113,8 @@ impl<H: Handler> Shard<H> {
             if !self.engine.backlog.is_empty() {
                 self.take_letters();
             } else if let Some((at, range)) = self.engine.rest.take() {
-                if self.engine.lane.is_offered() {
+                // It may stand before the rest, or be on its way.
+                if self.engine.lane.owner().is_some() {
                     self.engine.spill_lane(0);
                 }
                 self.go_on_in_scratch(at, range);

@@ -5,6 +5,7 @@ use core::ops::{Index, IndexMut};
 
 use smallvec::SmallVec;
 
+use super::flushes::Standing;
 use super::slot::{Flags, Phase, Slot, Subprotocol};
 use super::wheel::Links;
 use crate::conn::{Connection, Keepalive, Role};
@@ -33,9 +34,11 @@ impl<H: Handler> Slab<H> {
 
     /// A slot for a new socket.
     pub(super) fn insert(&mut self, keepalive: Keepalive) -> u32 {
-        let (at, generation) = match self.free.pop() {
-            Some(at) => (at, self[at].generation),
-            None => (self.slots.len() as u32, self.first),
+        // Whoever was here may still stand among those to be flushed, and so does
+        // who comes: then nobody stands there twice.
+        let (at, generation, flush) = match self.free.pop() {
+            Some(at) => (at, self[at].generation, self[at].flags.flush),
+            None => (self.slots.len() as u32, self.first, Standing::default()),
         };
         let slot = Slot {
             conn: Connection::new(Role::Server),
@@ -48,7 +51,10 @@ impl<H: Handler> Slab<H> {
             links: Links::NONE,
             generation,
             phase: Phase::Head,
-            flags: Flags::default(),
+            flags: Flags {
+                flush,
+                ..Flags::default()
+            },
             subprotocol: Subprotocol::default(),
             answers: 0,
             state: None,

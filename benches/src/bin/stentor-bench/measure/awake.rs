@@ -20,7 +20,7 @@ pub(crate) fn is_awake() -> bool {
     IS_AWAKE.load(Ordering::Relaxed)
 }
 
-/// So much CPU time went into waiting.
+/// So much time went into waiting, which is CPU time on a core of one's own.
 pub(crate) fn has_waited(time: Duration) {
     WAITED.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
 }
