@@ -105,6 +105,28 @@ fn what_is_less_urgent_does_not_overtake_those_that_wait() {
 }
 
 #[test]
+fn a_full_socket_is_left_alone_wherever_its_connection_stands_in_line() {
+    let mut room = Room::new();
+    room.say(0, b"msg:to all");
+    room.say(90, b"join:");
+    let id = room.members[90];
+    assert!(matches!(room.shard.poll_output(), Some(Output::Flush(first)) if first == id));
+    let mut chunks = Chunks::new();
+    room.shard.poll_transmit(id, &mut chunks);
+    drop(chunks);
+    room.shard.handle_transmitted(NOW, id, 0);
+    let others: Vec<usize> = (0..MEMBERS).filter(|&member| member != 90).collect();
+    assert_eq!(room.rest(), others);
+    room.shard.handle_writable(NOW, id);
+    let (member, said) = room.flush().expect("it takes bytes again");
+    assert_eq!(member, 90);
+    assert!(
+        said.contains("error:bad_room") && said.contains("to all"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn who_was_written_to_out_of_turn_is_written_to_again_for_what_comes_later() {
     let mut room = Room::new();
     room.say(0, b"msg:one");
