@@ -153,11 +153,7 @@ impl Plan {
         }
         let mut messages = plan.steps.len() * 2;
         // Many are lost on the way: what a client has not written when it is reset, for one.
-        let mut wanted = 2 * scale.messages + scale.messages / 4;
-        if plan.setup.config.memory_budget() > 0 {
-            // Whoever is refused or cut off for want of memory says nothing.
-            wanted *= 2;
-        }
+        let wanted = 2 * scale.messages + scale.messages / 4;
         while messages < wanted {
             now += rng.up_to(pace);
             let who = rng.below(scale.clients);
