@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, TryLockError};
 use stentor_admin::{Answer, Question};
 use stentor_cli::drain::Order;
 use stentor_cli::metrics::CONTENT_TYPE;
-use stentor_cli::{Calls, Census, Journal, Turns};
+use stentor_cli::{Calls, Census, Journal, Submission, Turns};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Inside<H: Handler, S: Stream> {
     pub(crate) links: Links<S>,
     pub(crate) now: Timestamp,
     inbox: VecDeque<Post>,
+    /// Tasks, until the end of the turn.
+    tasks: Vec<Submission<H::Task>>,
     /// Connections whose writer may have something to do.
     touched: Vec<ConnId>,
     /// When the ticker wakes by itself.
@@ -110,6 +112,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
                 links: Links::default(),
                 now: Timestamp::ORIGIN,
                 inbox: VecDeque::new(),
+                tasks: Vec::new(),
                 touched: Vec::new(),
                 armed: None,
                 journal: Journal::new(),
@@ -255,14 +258,35 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         if due.is_some_and(|at| at <= inside.now) {
             inside.shard.handle_timeout(inside.now);
         }
-        for _ in 0..SLICE {
-            let Some(output) = inside.shard.poll_output() else {
-                self.rearm(at, inside, wakes);
-                return false;
-            };
+        let mut left = SLICE;
+        while left > 0
+            && let Some(output) = inside.shard.poll_output()
+        {
             self.handle_output(inside, wakes, output);
+            left -= 1;
         }
-        true
+        let refused = self.submit(inside, wakes);
+        if left == 0 || refused {
+            return true;
+        }
+        self.rearm(at, inside, wakes);
+        false
+    }
+
+    /// Hands in the tasks of this turn; whether some are refused, and their connections told.
+    fn submit(&self, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>) -> bool {
+        if inside.tasks.is_empty() {
+            return false;
+        }
+        let (calls, refused) = self.pool.desk.submit_all(&mut inside.tasks);
+        wakes.pool.workers += calls.workers;
+        wakes.pool.clock |= calls.clock;
+        let are_some = !refused.is_empty();
+        for (id, task) in refused {
+            let end = TaskEnd::Refused(task);
+            inside.shard.handle_task(inside.now, id, end);
+        }
+        are_some
     }
 
     /// Sees to it that the ticker wakes early enough.
@@ -303,16 +327,11 @@ impl<H: Handler, S: Stream> Stations<H, S> {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
-            Output::Submit(id, task, options) => match self.pool.desk.submit(id, task, options) {
-                Ok(calls) => {
-                    wakes.pool.workers += calls.workers;
-                    wakes.pool.clock |= calls.clock;
-                }
-                Err(task) => {
-                    let end = TaskEnd::Refused(task);
-                    inside.shard.handle_task(inside.now, id, end);
-                }
-            },
+            Output::Submit(conn, task, options) => inside.tasks.push(Submission {
+                conn,
+                task,
+                options,
+            }),
             Output::Answer { id, head_only, .. } => {
                 // Nobody listens only when the server has ended.
                 let _ = inside.scrapes.send(Some(Scrape { id, head_only }));

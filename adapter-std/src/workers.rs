@@ -68,13 +68,15 @@ impl<H: Handler> Pool<H> {
     fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
         let mut roster = self.desk.roster();
         loop {
-            match roster.next(worker) {
-                Next::Job(job, calls) => {
+            let (next, calls) = roster.next(worker);
+            match next {
+                Next::Job(job) => {
                     drop(roster);
                     self.call(calls);
                     return Some(job);
                 }
                 Next::Sleep => {
+                    self.call(calls);
                     roster = self
                         .wakes
                         .wait(roster)

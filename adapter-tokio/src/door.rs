@@ -73,10 +73,19 @@ impl<H: Handler> Doors<H> {
 
     /// Hands something to a shard. What a shard that has ended is handed is dropped.
     pub(crate) fn post(&self, to: ShardId, post: Post<H>) {
-        let door = &self.doors[to.index()];
-        if let Ok(true) = door.mailbox.push(post) {
-            door.wake.notify_one();
+        if self.push(to, post) {
+            self.wake(to);
         }
+    }
+
+    /// As [`post`](Self::post), but leaves it to the caller to [`wake`](Self::wake) the shard: true
+    /// if that must be done.
+    pub(crate) fn push(&self, to: ShardId, post: Post<H>) -> bool {
+        matches!(self.doors[to.index()].mailbox.push(post), Ok(true))
+    }
+
+    pub(crate) fn wake(&self, shard: ShardId) {
+        self.doors[shard.index()].wake.notify_one();
     }
 
     /// Hands over everything in `posts`, in order, at once.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_cli::{Clock, Journal, Turns};
+use stentor_cli::{Clock, Journal, Submission, Turns};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
@@ -35,6 +35,8 @@ pub(crate) struct Driver<H: Handler> {
     handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
     inbox: VecDeque<Post<H>>,
     outboxes: Vec<Vec<Post<H>>>,
+    /// Tasks, until the end of the turn.
+    tasks: Vec<Submission<H::Task>>,
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
     journal: Journal,
@@ -77,6 +79,7 @@ impl<H: Handler> Driver<H> {
             scrapes,
             handler,
             inbox: VecDeque::new(),
+            tasks: Vec::new(),
             again: VecDeque::new(),
             journal: Journal::new(),
             turns: Turns::default(),
@@ -196,11 +199,25 @@ impl<H: Handler> Driver<H> {
                 self.doors.post_all(to, posts);
             }
         }
+        let refused = self.submit();
         if self.draining {
             self.doors
                 .report(self.id, self.shard.is_quiet(), self.shard.is_empty());
         }
-        writes == 0 || outputs == 0 || !self.again.is_empty()
+        writes == 0 || outputs == 0 || refused || !self.again.is_empty()
+    }
+
+    /// Hands in the tasks of this turn; whether some are refused, and their connections told.
+    fn submit(&mut self) -> bool {
+        if self.tasks.is_empty() {
+            return false;
+        }
+        let refused = self.pool.submit_all(&mut self.tasks);
+        let are_some = !refused.is_empty();
+        for (id, task) in refused {
+            self.shard.handle_task(self.now, id, TaskEnd::Refused(task));
+        }
+        are_some
     }
 
     fn handle_events(&mut self, events: &Events) {
@@ -305,11 +322,11 @@ impl<H: Handler> Driver<H> {
                 }
             }
             Output::Mail(to, letter) => self.outboxes[to.index()].push(Post::Letter(letter)),
-            Output::Submit(id, task, options) => {
-                if let Err(task) = self.pool.submit(id, task, options) {
-                    self.shard.handle_task(self.now, id, TaskEnd::Refused(task));
-                }
-            }
+            Output::Submit(conn, task, options) => self.tasks.push(Submission {
+                conn,
+                task,
+                options,
+            }),
             Output::Answer { id, head_only, .. } => {
                 // Nobody listens only when the server has ended.
                 let _ = self.scrapes.send(Scrape { id, head_only });

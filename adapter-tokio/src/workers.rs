@@ -7,9 +7,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use stentor_cli::{Attempt, Calls, Desk, Next, Settings};
-use stentor_core::{ConnId, Failure, Handler, Job, TaskOptions, WorkerId};
+use stentor_cli::{Attempt, Calls, Desk, Next, Settings, Submission};
+use stentor_core::{ConnId, Failure, Handler, Job, WorkerId};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::door::{Doors, Post};
@@ -49,15 +50,14 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    /// Hands in a task; back if it is not taken.
-    pub(crate) fn submit(
+    /// Hands in tasks. Leaves the buffer empty, and gives back what is not taken.
+    pub(crate) fn submit_all(
         &self,
-        conn: ConnId,
-        task: H::Task,
-        options: TaskOptions,
-    ) -> Result<(), H::Task> {
-        self.call(self.desk.submit(conn, task, options)?);
-        Ok(())
+        tasks: &mut Vec<Submission<H::Task>>,
+    ) -> Vec<(ConnId, H::Task)> {
+        let (calls, refused) = self.desk.submit_all(tasks);
+        self.call(calls);
+        refused
     }
 
     /// Lets nothing wait for its time any more.
@@ -80,21 +80,22 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    async fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
+    /// The job that a worker is given, if not at once; none if it is to end.
+    async fn job(
+        &self,
+        worker: WorkerId,
+        mut given: (Next<H::Task>, Calls),
+    ) -> Option<Job<H::Task>> {
         loop {
-            // The lock is free again before anything is done about it.
-            let next = self.desk.roster().next(worker);
+            let (next, calls) = given;
+            self.call(calls);
             match next {
-                Next::Job(job, calls) => {
-                    self.call(calls);
-                    return Some(job);
-                }
-                Next::Sleep => match self.wakes.acquire().await {
-                    Ok(permit) => permit.forget(),
-                    Err(_) => return None,
-                },
+                Next::Job(job) => return Some(job),
+                Next::Sleep => self.wakes.acquire().await.ok()?.forget(),
                 Next::End => return None,
             }
+            // The lock is free again before anything is done about it.
+            given = self.desk.roster().next(worker);
         }
     }
 }
@@ -107,7 +108,8 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     work: Arc<W>,
 ) {
     let clock = pool.desk.clock();
-    while let Some(job) = pool.next(worker).await {
+    let mut given = pool.desk.roster().next(worker);
+    while let Some(job) = pool.job(worker, given).await {
         let Job { conn, task, .. } = job;
         let mut attempt = pin!(unwound(caught(|| work.run(worker, &task))));
         // Most need no waiting, and so no timer.
@@ -120,11 +122,16 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
             Ok(None) => Attempt::Panicked,
             Err(_) => Attempt::TimedOut,
         };
-        let (calls, end) = pool.desk.finish(worker, conn, attempt);
-        pool.call(calls);
-        if let Some(end) = end {
-            doors.post(conn.shard(), Post::TaskEnd(conn, end));
+        let mut must_wake = false;
+        // A mailbox is held by nobody who waits for a task.
+        given = pool.desk.exchange(worker, conn, attempt, |end| {
+            must_wake = doors.push(conn.shard(), Post::TaskEnd(conn, end));
+        });
+        if must_wake {
+            doors.wake(conn.shard());
         }
+        // Others on this thread have a turn, however much there is to do.
+        consume_budget().await;
     }
 }
 

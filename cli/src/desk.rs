@@ -36,6 +36,17 @@ pub struct Roster<T> {
     failures: Throttle,
 }
 
+/// A task that a connection hands in.
+#[derive(Debug)]
+pub struct Submission<T> {
+    /// Whose it is.
+    pub conn: ConnId,
+    /// The task.
+    pub task: T,
+    /// How it is to be treated.
+    pub options: TaskOptions,
+}
+
 /// Who is to be called once the lock is free again. Calls must not be lost, as [`Dispatcher`] says
 /// of wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -51,7 +62,7 @@ pub struct Calls {
 #[derive(Debug)]
 pub enum Next<T> {
     /// This.
-    Job(Job<T>, Calls),
+    Job(Job<T>),
     /// Nothing until it is called.
     Sleep,
     /// End.
@@ -109,17 +120,24 @@ impl<T: Clone> Desk<T> {
         self.clock
     }
 
-    /// Hands in a task.
-    ///
-    /// # Errors
-    /// The task, if it is not taken.
-    pub fn submit(&self, conn: ConnId, task: T, options: TaskOptions) -> Result<Calls, T> {
+    /// Hands in tasks, in order. Leaves the buffer empty; says who is to be called, and which
+    /// tasks of whom are not taken.
+    pub fn submit_all(&self, tasks: &mut Vec<Submission<T>>) -> (Calls, Vec<(ConnId, T)>) {
         let now = self.clock.now();
+        let (mut workers, mut refused) = (0, Vec::new());
         let mut roster = self.roster();
-        match roster.dispatcher.handle_submit(now, conn, task, options) {
-            Ok(submitted) => Ok(roster.calls(submitted.wake.into())),
-            Err(refused) => Err(refused.task),
+        for Submission {
+            conn,
+            task,
+            options,
+        } in tasks.drain(..)
+        {
+            match roster.dispatcher.handle_submit(now, conn, task, options) {
+                Ok(submitted) => workers += usize::from(submitted.wake),
+                Err(back) => refused.push((conn, back.task)),
+            }
         }
+        (roster.calls(workers), refused)
     }
 
     /// A worker has come to the end of an attempt at the task of a connection. Who is to be
@@ -131,33 +149,35 @@ impl<T: Clone> Desk<T> {
         conn: ConnId,
         attempt: Attempt<H::Outcome>,
     ) -> (Calls, Option<TaskEnd<H>>) {
-        let (end, outcome) = match attempt {
-            Attempt::Ended(Ok(outcome)) => (AttemptEnd::Done, Some(outcome)),
-            Attempt::Ended(Err(failure)) => (AttemptEnd::Failed(failure), None),
-            Attempt::Panicked => {
-                error!(%worker, %conn, "a task panicked");
-                (AttemptEnd::Panicked, None)
-            }
-            Attempt::TimedOut => (AttemptEnd::TimedOut, None),
-        };
         let now = self.clock.now();
         let mut roster = self.roster();
-        let settled = roster.dispatcher.handle_end(now, worker, end);
+        let (end, rest) = roster.settle(now, worker, conn, attempt);
         let calls = roster.calls(0);
-        let end = match settled {
-            Settled::Done { task, tell } => {
-                drop(roster);
-                drop(task); // outside the lock: it is an application's
-                outcome.filter(|_| tell).map(TaskEnd::Done)
-            }
-            Settled::Lost(lost) => roster.end_of(lost).map(|(_, end)| end),
-            Settled::Again => {
-                debug!(%worker, %conn, ?end, "a task is tried again");
-                None
-            }
-            Settled::Late => None,
-        };
+        drop(roster);
+        drop(rest);
         (calls, end)
+    }
+
+    /// As [`finish`](Self::finish) and [`Roster::next`], but under one lock, and so is `tell`,
+    /// which is to tell the shard in between. It must not wait for anything that somebody holds
+    /// who may come here.
+    pub fn exchange<H: Handler<Task = T>>(
+        &self,
+        worker: WorkerId,
+        conn: ConnId,
+        attempt: Attempt<H::Outcome>,
+        tell: impl FnOnce(TaskEnd<H>),
+    ) -> (Next<T>, Calls) {
+        let now = self.clock.now();
+        let mut roster = self.roster();
+        let (end, rest) = roster.settle(now, worker, conn, attempt);
+        if let Some(end) = end {
+            tell(end);
+        }
+        let next = roster.next_at(now, worker);
+        drop(roster);
+        drop(rest);
+        next
     }
 
     /// What is known of the tasks that failed for good and are kept, the oldest first, but of no
@@ -241,12 +261,47 @@ impl<T: Clone> Desk<T> {
 }
 
 impl<T: Clone> Roster<T> {
-    /// A worker asks for its next job.
-    pub fn next(&mut self, worker: WorkerId) -> Next<T> {
-        match self.dispatcher.poll_assign(self.clock.now(), worker) {
-            Some(job) => Next::Job(job, self.calls(0)),
+    /// A worker asks for its next job. And who is to be called.
+    pub fn next(&mut self, worker: WorkerId) -> (Next<T>, Calls) {
+        self.next_at(self.clock.now(), worker)
+    }
+
+    fn next_at(&mut self, now: Timestamp, worker: WorkerId) -> (Next<T>, Calls) {
+        let next = match self.dispatcher.poll_assign(now, worker) {
+            Some(job) => Next::Job(job),
             None if self.dispatcher.is_draining() => Next::End,
             None => Next::Sleep,
+        };
+        (next, self.calls(0))
+    }
+
+    /// What an attempt's end means: what the shard is to be told, and what nobody needs any more.
+    /// That is an application's, and to be dropped outside the lock.
+    fn settle<H: Handler<Task = T>>(
+        &mut self,
+        now: Timestamp,
+        worker: WorkerId,
+        conn: ConnId,
+        attempt: Attempt<H::Outcome>,
+    ) -> (Option<TaskEnd<H>>, Rest<T, H::Outcome>) {
+        let (end, outcome) = match attempt {
+            Attempt::Ended(Ok(outcome)) => (AttemptEnd::Done, Some(outcome)),
+            Attempt::Ended(Err(failure)) => (AttemptEnd::Failed(failure), None),
+            Attempt::Panicked => {
+                error!(%worker, %conn, "a task panicked");
+                (AttemptEnd::Panicked, None)
+            }
+            Attempt::TimedOut => (AttemptEnd::TimedOut, None),
+        };
+        match self.dispatcher.handle_end(now, worker, end) {
+            Settled::Done { task, tell: true } => (outcome.map(TaskEnd::Done), (Some(task), None)),
+            Settled::Done { task, tell: false } => (None, (Some(task), outcome)),
+            Settled::Lost(lost) => (self.end_of(lost).map(|(_, end)| end), (None, None)),
+            Settled::Again => {
+                debug!(%worker, %conn, ?end, "a task is tried again");
+                (None, (None, None))
+            }
+            Settled::Late => (None, (None, outcome)),
         }
     }
 
@@ -300,6 +355,9 @@ impl<T: Clone> Roster<T> {
     }
 }
 
+/// Of a task that is over: the task, and an outcome that nobody is told.
+type Rest<T, O> = (Option<T>, Option<O>);
+
 /// Lines about tasks that failed: at once, and a second.
 const FAILURE_BURST: u32 = 10;
 const FAILURES: u32 = 5;
@@ -332,7 +390,12 @@ mod tests {
     };
 
     fn desk() -> (Desk<u8>, ConnId) {
-        let args = ["stentor", "--task-attempts=1", "--workers=2"];
+        let args = [
+            "stentor",
+            "--task-attempts=1",
+            "--workers=2",
+            "--worker-queue=3",
+        ];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let mut shard = Shard::new(ShardId(0), &settings.config, App);
         let conn = shard.accept(Timestamp::ORIGIN, Admission::Normal);
@@ -341,16 +404,27 @@ mod tests {
 
     fn next(desk: &Desk<u8>) -> (u8, Calls) {
         match desk.roster().next(WORKER) {
-            Next::Job(job, calls) => (job.task, calls),
-            other => panic!("no job: {other:?}"),
+            (Next::Job(job), calls) => (job.task, calls),
+            (other, _) => panic!("no job: {other:?}"),
         }
+    }
+
+    fn submit(desk: &Desk<u8>, conn: ConnId, task: u8, options: TaskOptions) -> Calls {
+        let mut tasks = vec![Submission {
+            conn,
+            task,
+            options,
+        }];
+        let (calls, refused) = desk.submit_all(&mut tasks);
+        assert!(tasks.is_empty() && refused.is_empty(), "room");
+        calls
     }
 
     #[test]
     fn who_sleeps_is_called_and_the_clock_only_for_what_is_earlier() {
         let (desk, conn) = desk();
-        assert!(matches!(desk.roster().next(WORKER), Next::Sleep));
-        let submit = |options| desk.submit(conn, 1, options).expect("room");
+        assert!(matches!(desk.roster().next(WORKER), (Next::Sleep, NOBODY)));
+        let submit = |options| submit(&desk, conn, 1, options);
         let worker = Calls {
             workers: 1,
             ..NOBODY
@@ -377,11 +451,56 @@ mod tests {
     }
 
     #[test]
+    fn what_finds_no_room_comes_back() {
+        let (desk, conn) = desk();
+        let options = TaskOptions::new();
+        let most = 3u8;
+        let submission = |task| Submission {
+            conn,
+            task,
+            options,
+        };
+        let mut tasks: Vec<_> = (0..most + 2).map(submission).collect();
+        let (calls, refused) = desk.submit_all(&mut tasks);
+        assert_eq!((calls, tasks.len()), (NOBODY, 0));
+        assert_eq!(refused, [(conn, most), (conn, most + 1)]);
+        assert_eq!(desk.stats().waiting, u64::from(most));
+        assert_eq!(desk.submit_all(&mut tasks), (NOBODY, Vec::new()));
+    }
+
+    #[test]
+    fn an_end_is_told_before_the_next_of_its_line_begins() {
+        let (desk, conn) = desk();
+        let other = WorkerId(1);
+        for task in [1, 2] {
+            let _ = submit(&desk, conn, task, TaskOptions::new());
+        }
+        assert_eq!(next(&desk).0, 1);
+        let is_asleep = |next| matches!(next, (Next::Sleep, NOBODY));
+        assert!(is_asleep(desk.roster().next(other)), "they are of one line");
+        let mut told = None;
+        let done = Attempt::Ended(Ok(3));
+        let tell = |end: TaskEnd<App>| told = Some((end, desk.roster.try_lock().is_err()));
+        let (next, calls) = desk.exchange(WORKER, conn, done, tell);
+        assert!(matches!(told, Some((TaskEnd::Done(3), true))));
+        assert!(matches!(next, Next::Job(job) if job.task == 2));
+        assert_eq!(calls, NOBODY, "the clock waits for the first still");
+        // Its attempt was the last, nothing is left, and then the server ends.
+        let failed = Attempt::Ended(Err(Failure::Retry));
+        let mut told = None;
+        let next = desk.exchange::<App>(WORKER, conn, failed, |end| told = Some(end));
+        assert!(is_asleep(next));
+        assert!(matches!(told, Some(TaskEnd::Failed { attempts: 1, .. })));
+        desk.drain();
+        assert!(matches!(desk.roster().next(WORKER), (Next::End, NOBODY)));
+    }
+
+    #[test]
     fn what_has_failed_can_be_had_again_and_is_told_once() {
         let (desk, conn) = desk();
         for task in [1, 2, 3] {
-            let submitted = desk.submit(conn, task, TaskOptions::new());
-            assert_eq!(submitted, Ok(NOBODY));
+            let calls = submit(&desk, conn, task, TaskOptions::new());
+            assert_eq!(calls, NOBODY);
             assert_eq!(next(&desk).0, task);
             let attempt = Attempt::Ended(Err(Failure::Retry));
             let (_, end) = desk.finish::<App>(WORKER, conn, attempt);

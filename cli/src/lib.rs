@@ -30,7 +30,7 @@ mod turns;
 
 pub use census::Census;
 pub use clock::Clock;
-pub use desk::{Attempt, Calls, Desk, Due, Next, Roster};
+pub use desk::{Attempt, Calls, Desk, Due, Next, Roster, Submission};
 pub use hang::Hang;
 pub use journal::{Journal, LimitJournal};
 pub use line::{Bell, Line, Shards};

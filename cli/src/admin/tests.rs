@@ -7,7 +7,7 @@ use stentor_core::handshake::Fields;
 use stentor_core::{Admission, Config, Context, Failure, Message, TaskOptions, Verdict, WorkerId};
 
 use super::*;
-use crate::{Attempt, Next, Settings};
+use crate::{Attempt, Next, Settings, Submission};
 
 struct App;
 
@@ -64,14 +64,24 @@ impl Fake {
         id
     }
 
+    fn submit(&self, conn: ConnId) {
+        let mut tasks = vec![Submission {
+            conn,
+            task: 7,
+            options: TaskOptions::new(),
+        }];
+        let (_, refused) = self.desk.submit_all(&mut tasks);
+        assert!(refused.is_empty(), "room");
+    }
+
+    fn next(&self) -> Next<u8> {
+        self.desk.roster().next(WorkerId(0)).0
+    }
+
     /// A task that fails for good.
     fn bury(&self, conn: ConnId) {
-        let Ok(_) = self.desk.submit(conn, 7, TaskOptions::new()) else {
-            panic!("no room")
-        };
-        let Next::Job(..) = self.desk.roster().next(WorkerId(0)) else {
-            panic!("no job")
-        };
+        self.submit(conn);
+        assert!(matches!(self.next(), Next::Job(_)));
         let attempt = Attempt::Ended(Err(Failure::Fatal));
         let _ = self.desk.finish::<App>(WorkerId(0), conn, attempt);
     }
@@ -222,8 +232,7 @@ fn whoever_has_gone_is_told_of_with_the_reason() {
     );
     let path = ids_of[0].to_string().replace('#', "%23");
     // What it has asked for may still be under way.
-    let submitted = fake.desk.submit(ids_of[0], 7, TaskOptions::new());
-    assert!(submitted.is_ok());
+    fake.submit(ids_of[0]);
     let page = fake.json(&format!("GET /connections/{path}"));
     assert_eq!(
         (&page["id"], &page["ending"]),
@@ -257,7 +266,7 @@ fn dead_letters_are_listed_submitted_again_and_thrown_away() {
         fake.bury(conn);
     }
     // Nobody has anything to do, and sleeps.
-    assert!(matches!(fake.desk.roster().next(WorkerId(0)), Next::Sleep));
+    assert!(matches!(fake.next(), Next::Sleep));
     let page = fake.json("GET /dead-letters");
     assert_eq!(
         (&page["kept"], &page["dead_letters"][3]["id"]),
@@ -297,10 +306,7 @@ fn dead_letters_are_listed_submitted_again_and_thrown_away() {
         fake.json("POST /dead-letters/resubmit"),
         json!({ "resubmitted": 0 })
     );
-    assert!(matches!(
-        fake.desk.roster().next(WorkerId(0)),
-        Next::Job(..)
-    ));
+    assert!(matches!(fake.next(), Next::Job(_)));
     assert_eq!(
         fake.json("POST /dead-letters/resubmit"),
         json!({ "resubmitted": 1 })
