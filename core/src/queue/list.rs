@@ -231,21 +231,20 @@ impl Nodes {
             ..
         } = self;
         let is_same = |&other: &Newest| subject_of(nodes, store, other) == Some(subject);
-        if let Some(newest) = newest.find_mut(hash.hash_one(Some(subject)), is_same) {
-            newest.waiting += 1;
-            if let End::Newest = end {
-                newest.node = node;
-            }
-            return;
-        }
-        let first = Newest {
-            owner: subject.owner,
-            node,
-            waiting: 1,
-        };
-        newest.insert_unique(hash.hash_one(Some(subject)), first, |&other| {
-            hash.hash_one(subject_of(nodes, store, other))
-        });
+        let hash_of = |&other: &Newest| hash.hash_one(subject_of(nodes, store, other));
+        newest
+            .entry(hash.hash_one(Some(subject)), is_same, hash_of)
+            .and_modify(|newest| {
+                newest.waiting += 1;
+                if let End::Newest = end {
+                    newest.node = node;
+                }
+            })
+            .or_insert(Newest {
+                owner: subject.owner,
+                node,
+                waiting: 1,
+            });
     }
 
     /// The message that was at this node, at an end of the list, waits there no more.

@@ -84,9 +84,7 @@ impl Flushes {
         }
         Some((at, line))
     }
-}
 
-impl Flushes {
     /// Each line that is busy has its turn at this; some are.
     #[cold]
     fn next_out_of_turn(&mut self) -> Line {
