@@ -47,7 +47,7 @@ impl Connect {
             fleet: Fleet::new(&place.target)?,
             since: vec![Instant::now(); self.connections],
             opened: Vec::new(),
-            latencies: Latencies::new(),
+            latencies: Latencies::default(),
             count: 0,
         };
         for slot in 0..self.connections {
@@ -55,7 +55,7 @@ impl Connect {
         }
         let mut progress = Progress::new(place.quiet);
         rush.run(Duration::from_secs_f64(timing.warm_up), |_| {})?;
-        rush.latencies.reset();
+        rush.latencies = Latencies::default();
         rush.count = 0;
         let gauge = Gauge::new(place.server);
         let begin = gauge.read()?;

@@ -7,10 +7,9 @@ use stentor_core::Kind;
 
 use super::ask::{ask, ask_from_last};
 use super::stream::Stream;
-use super::sustain::{Counted, PATIENCE};
+use super::sustain::{Counted, PATIENCE, Tally};
 use crate::fault::Fault;
 use crate::frames;
-use crate::measure::Latencies;
 use crate::net::{Fleet, Link, Links, Traffic};
 
 /// What is said, and how often.
@@ -46,9 +45,7 @@ pub(super) struct Crowd {
     pub(super) acknowledgements: u64,
     /// Messages that could not be said when they were due.
     pub(super) late: u64,
-    deliveries: u64,
-    verified: u64,
-    latencies: Latencies,
+    tally: Tally,
 }
 
 #[derive(Clone)]
@@ -81,9 +78,7 @@ impl Crowd {
             acknowledgement,
             acknowledgements: 0,
             late: 0,
-            deliveries: 0,
-            verified: 0,
-            latencies: Latencies::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -91,11 +86,11 @@ impl Crowd {
     /// messages that was.
     pub(super) fn finish(&mut self, fleet: &mut Fleet) -> Result<u64, Fault> {
         self.is_over = true;
-        let (mut heard, mut deliveries) = (Instant::now(), self.deliveries);
+        let (mut heard, mut deliveries) = (Instant::now(), self.tally.messages);
         while self.oldest < self.next {
             fleet.turn(self, POLL)?;
-            if self.deliveries != deliveries {
-                (heard, deliveries) = (Instant::now(), self.deliveries);
+            if self.tally.messages != deliveries {
+                (heard, deliveries) = (Instant::now(), self.tally.messages);
             } else if heard.elapsed() > PATIENCE {
                 return Err(Fault::Stalled(PATIENCE.as_secs()));
             }
@@ -178,10 +173,8 @@ impl Traffic for Crowd {
             if ends {
                 slot.missing -= 1;
                 let latency = now - slot.since;
-                self.latencies.record(latency);
+                self.tally.record(latency, sampled);
                 self.heard += 1;
-                self.deliveries += 1;
-                self.verified += u64::from(sampled);
             }
         }
         Ok(())
@@ -203,22 +196,13 @@ impl Traffic for Crowd {
 }
 
 impl Counted for Crowd {
-    fn messages(&self) -> u64 {
-        self.deliveries
-    }
-
-    fn verified(&self) -> u64 {
-        self.verified
-    }
-
-    fn latencies(&self) -> &Latencies {
-        &self.latencies
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 
     fn reset(&mut self) {
-        (self.deliveries, self.verified) = (0, 0);
         (self.acknowledgements, self.late) = (0, 0);
-        self.latencies.reset();
+        self.tally = Tally::default();
     }
 
     fn pause(&self) -> Duration {

@@ -7,11 +7,10 @@ use clap::Args;
 use stentor_core::Kind;
 
 use super::stream::Stream;
-use super::sustain::{Counted, Flow, Shape, Timing, sustain};
+use super::sustain::{Counted, Flow, Shape, Tally, Timing, sustain};
 use super::{Place, sustain::PATIENCE};
 use crate::fault::Fault;
 use crate::frames;
-use crate::measure::Latencies;
 use crate::net::{Fleet, Link, Links, Traffic, raise_open_files};
 
 /// Every message comes back to the connection that sent it
@@ -62,9 +61,7 @@ struct Echoes {
     sent: Vec<Instant>,
     /// Messages that came back in the read under way.
     back: usize,
-    messages: u64,
-    verified: u64,
-    latencies: Latencies,
+    tally: Tally,
 }
 
 impl Echoes {
@@ -91,9 +88,7 @@ impl Echoes {
             streams: vec![Stream::default(); echo.connections],
             sent: vec![Instant::now(); echo.connections * echo.in_flight],
             back: 0,
-            messages: 0,
-            verified: 0,
-            latencies: Latencies::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -131,10 +126,8 @@ impl Traffic for Echoes {
             }
             if ends {
                 let slot = who * self.in_flight + (number % self.in_flight as u64) as usize;
-                self.latencies.record(now - self.sent[slot]);
+                self.tally.record(now - self.sent[slot], sampled);
                 self.back += 1;
-                self.messages += 1;
-                self.verified += u64::from(sampled);
             }
         }
         Ok(())
@@ -153,21 +146,8 @@ impl Traffic for Echoes {
 }
 
 impl Counted for Echoes {
-    fn messages(&self) -> u64 {
-        self.messages
-    }
-
-    fn verified(&self) -> u64 {
-        self.verified
-    }
-
-    fn latencies(&self) -> &Latencies {
-        &self.latencies
-    }
-
-    fn reset(&mut self) {
-        (self.messages, self.verified) = (0, 0);
-        self.latencies.reset();
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 }
 

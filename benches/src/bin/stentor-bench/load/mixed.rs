@@ -15,7 +15,7 @@ use stentor_core::Kind;
 
 use super::Place;
 use super::ask::ask_each;
-use super::sustain::{Counted, Flow, PATIENCE, Shape, Timing, sustain};
+use super::sustain::{Counted, Flow, PATIENCE, Shape, Tally, Timing, sustain};
 use crate::fault::Fault;
 use crate::frames;
 use crate::measure::{Latencies, Latency};
@@ -112,11 +112,10 @@ struct Mix {
     peers: Vec<Peer>,
     out: Vec<u8>,
     of_kind: [OfKind; KINDS.len()],
-    latencies: Latencies,
-    messages: u64,
-    verified: u64,
+    tally: Tally,
 }
 
+#[derive(Default)]
 struct OfKind {
     count: u64,
     most_bytes_before: u64,
@@ -141,21 +140,14 @@ impl Mix {
         let payload = frames::payload(Kind::Text, mixed.bytes);
         let mut bulk = Vec::new();
         frames::client(&mut bulk, Kind::Text, &[&payload]);
-        let of_kind = || OfKind {
-            count: 0,
-            most_bytes_before: 0,
-            latencies: Latencies::new(),
-        };
         Self {
             bulk,
             bulk_answer: [b"echo:", payload.as_slice()].concat(),
             in_flight: mixed.in_flight,
             peers: vec![Peer::default(); mixed.connections],
             out: Vec::new(),
-            of_kind: std::array::from_fn(|_| of_kind()),
-            latencies: Latencies::new(),
-            messages: 0,
-            verified: 0,
+            of_kind: Default::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -219,7 +211,6 @@ impl Traffic for Mix {
             if !same {
                 return Err(Fault::wrong(who, "an echo of something else"));
             }
-            self.verified += 1;
         }
         let before = peer.heard - heard - peer.len as u64;
         peer.head.clear();
@@ -229,8 +220,7 @@ impl Traffic for Mix {
         of_kind.latencies.record(latency);
         of_kind.count += 1;
         of_kind.most_bytes_before = of_kind.most_bytes_before.max(before);
-        self.latencies.record(latency);
-        self.messages += 1;
+        self.tally.record(latency, kind == BULK);
         // A task has two answers, and is over with the second, whichever that is.
         let sent = &peer.sent;
         match kind {
@@ -253,26 +243,13 @@ impl Traffic for Mix {
 }
 
 impl Counted for Mix {
-    fn messages(&self) -> u64 {
-        self.messages
-    }
-
-    fn verified(&self) -> u64 {
-        self.verified
-    }
-
-    fn latencies(&self) -> &Latencies {
-        &self.latencies
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 
     fn reset(&mut self) {
-        (self.messages, self.verified) = (0, 0);
-        self.latencies.reset();
-        for kind in &mut self.of_kind {
-            kind.count = 0;
-            kind.most_bytes_before = 0;
-            kind.latencies.reset();
-        }
+        self.tally = Tally::default();
+        self.of_kind = Default::default();
     }
 }
 

@@ -25,17 +25,34 @@ pub(crate) struct Timing {
 
 /// What has come in a window, of a load that goes on and on.
 pub(super) trait Counted: Traffic {
-    /// Messages that have come since the window began.
-    fn messages(&self) -> u64;
-    /// How many of them were compared with what was to come, byte for byte.
-    fn verified(&self) -> u64;
-    /// How long they took.
-    fn latencies(&self) -> &Latencies;
+    /// What has come since the window began.
+    fn tally(&mut self) -> &mut Tally;
     /// A window begins.
-    fn reset(&mut self);
+    fn reset(&mut self) {
+        *self.tally() = Tally::default();
+    }
     /// How long there may be nothing to do.
     fn pause(&self) -> Duration {
         POLL
+    }
+}
+
+/// The messages that have come.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) messages: u64,
+    /// How many of them were compared with what was to come, byte for byte.
+    pub(super) verified: u64,
+    /// How long they took.
+    pub(super) latencies: Latencies,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn record(&mut self, latency: Duration, verified: bool) {
+        self.latencies.record(latency);
+        self.messages += 1;
+        self.verified += u64::from(verified);
     }
 }
 
@@ -102,7 +119,11 @@ pub(super) fn sustain(
         });
     })?;
     let usage = gauge.since(&begin)?;
-    let messages = traffic.messages();
+    let Tally {
+        messages,
+        verified,
+        latencies,
+    } = std::mem::take(traffic.tally());
     progress.end();
     let turns = match turns_before {
         Some(before) => Some(turns()?.since(&before)),
@@ -117,8 +138,8 @@ pub(super) fn sustain(
         messages_a_second: messages as f64 / usage.seconds,
         server_micros_each: usage.server_micros_each(messages),
         server_user_micros_each: usage.server_user_micros_each(messages),
-        latency_micros: traffic.latencies().summary(),
-        verified: traffic.verified(),
+        latency_micros: latencies.summary(),
+        verified,
         usage,
         generator_was_the_bottleneck: usage.generator_was_the_bottleneck(),
         server_memory_bytes,
@@ -134,12 +155,13 @@ fn run<T: Counted>(
     mut tell: impl FnMut(u64, Duration),
 ) -> Result<(), Fault> {
     let begin = Instant::now();
-    let (mut heard, mut messages) = (begin, traffic.messages());
+    let (mut heard, mut messages) = (begin, traffic.tally().messages);
     loop {
         fleet.turn(traffic, traffic.pause())?;
         let now = Instant::now();
-        if traffic.messages() != messages {
-            (heard, messages) = (now, traffic.messages());
+        let so_far = traffic.tally().messages;
+        if so_far != messages {
+            (heard, messages) = (now, so_far);
         } else if now - heard > PATIENCE {
             return Err(Fault::Stalled(PATIENCE.as_secs()));
         }

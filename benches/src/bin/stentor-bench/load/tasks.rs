@@ -7,10 +7,9 @@ use clap::Args;
 use stentor_core::Kind;
 
 use super::Place;
-use super::sustain::{Counted, Flow, PATIENCE, Shape, Timing, sustain};
+use super::sustain::{Counted, Flow, PATIENCE, Shape, Tally, Timing, sustain};
 use crate::fault::Fault;
 use crate::frames;
-use crate::measure::Latencies;
 use crate::net::{Fleet, Link, Links, Traffic, raise_open_files};
 
 /// Every message is a task for a worker, whose outcome comes back
@@ -50,8 +49,7 @@ struct Asking {
     askers: Vec<Asker>,
     /// Outcomes that came in the read under way.
     back: usize,
-    messages: u64,
-    latencies: Latencies,
+    tally: Tally,
 }
 
 #[derive(Clone)]
@@ -80,8 +78,7 @@ impl Asking {
             in_flight: tasks.in_flight,
             askers: vec![asker; tasks.connections],
             back: 0,
-            messages: 0,
-            latencies: Latencies::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -111,11 +108,10 @@ impl Traffic for Asking {
             return Err(Fault::wrong(who, format!("{is:?} instead of an outcome")));
         }
         asker.outcome.clear();
-        self.latencies
-            .record(now - asker.sent[asker.done % self.in_flight]);
+        let latency = now - asker.sent[asker.done % self.in_flight];
+        self.tally.record(latency, true);
         asker.done += 1;
         self.back += 1;
-        self.messages += 1;
         Ok(())
     }
 
@@ -133,21 +129,8 @@ impl Traffic for Asking {
 }
 
 impl Counted for Asking {
-    fn messages(&self) -> u64 {
-        self.messages
-    }
-
-    fn verified(&self) -> u64 {
-        self.messages
-    }
-
-    fn latencies(&self) -> &Latencies {
-        &self.latencies
-    }
-
-    fn reset(&mut self) {
-        self.messages = 0;
-        self.latencies.reset();
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 }
 

@@ -9,10 +9,9 @@ use stentor_core::Kind;
 
 use super::Place;
 use super::crowd::join;
-use super::sustain::{Counted, Flow, PATIENCE, Shape, Timing, sustain};
+use super::sustain::{Counted, Flow, PATIENCE, Shape, Tally, Timing, sustain};
 use crate::fault::Fault;
 use crate::frames;
-use crate::measure::Latencies;
 use crate::net::{Fleet, Links, Traffic};
 
 /// How long something urgent takes, while others load the server
@@ -52,8 +51,7 @@ struct Probe {
     asked: Option<Instant>,
     /// The message that is coming, as much of it as tells what it is.
     head: Vec<u8>,
-    messages: u64,
-    latencies: Latencies,
+    tally: Tally,
 }
 
 impl Probe {
@@ -66,8 +64,7 @@ impl Probe {
             question,
             asked: None,
             head: Vec::new(),
-            messages: 0,
-            latencies: Latencies::new(),
+            tally: Tally::default(),
         }
     }
 }
@@ -85,8 +82,7 @@ impl Traffic for Probe {
         if is_answer {
             let asked = self.asked.take();
             let asked = asked.ok_or_else(|| Fault::wrong(who, "an answer to nothing"))?;
-            self.latencies.record(now - asked);
-            self.messages += 1;
+            self.tally.record(now - asked, true);
         }
         Ok(())
     }
@@ -102,21 +98,8 @@ impl Traffic for Probe {
 }
 
 impl Counted for Probe {
-    fn messages(&self) -> u64 {
-        self.messages
-    }
-
-    fn verified(&self) -> u64 {
-        self.messages
-    }
-
-    fn latencies(&self) -> &Latencies {
-        &self.latencies
-    }
-
-    fn reset(&mut self) {
-        self.messages = 0;
-        self.latencies.reset();
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 
     fn pause(&self) -> Duration {

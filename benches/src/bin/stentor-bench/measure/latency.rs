@@ -18,19 +18,17 @@ pub(crate) struct Latency {
     pub(crate) max: f64,
 }
 
-impl Latencies {
-    pub(crate) fn new() -> Self {
+impl Default for Latencies {
+    fn default() -> Self {
         let most = LONGEST.as_nanos() as u64;
         Self(Histogram::new_with_bounds(1, most, 2).expect("the bounds are in order"))
     }
+}
 
+impl Latencies {
     #[inline]
     pub(crate) fn record(&mut self, latency: Duration) {
         self.0.saturating_record(latency.as_nanos() as u64);
-    }
-
-    pub(crate) fn reset(&mut self) {
-        self.0.reset();
     }
 
     /// `None` if there were none.
@@ -55,7 +53,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_what_was_recorded() {
-        let mut latencies = Latencies::new();
+        let mut latencies = Latencies::default();
         assert_eq!(latencies.summary(), None);
         for micros in 1..=1_000 {
             latencies.record(Duration::from_micros(micros));
@@ -67,7 +65,5 @@ mod tests {
         assert!(near(summary.p99, 990.0), "{summary:?}");
         assert!(near(summary.p999, 1_000.0), "{summary:?}");
         assert!(near(summary.max, 60e6), "{summary:?}");
-        latencies.reset();
-        assert_eq!(latencies.summary(), None);
     }
 }
