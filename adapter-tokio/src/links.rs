@@ -8,8 +8,8 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use rustix::io::{Errno, retry_on_intr, writev};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use stentor_core::{Admission, Chunks, ConnId};
 
 /// A socket, and what the adapter must know of it.
@@ -71,9 +71,7 @@ impl Links {
         // The kernel forgets a closed descriptor's registration by itself.
         self.links[id.slot()].take().map(|link| link.admission)
     }
-}
 
-impl Links {
     /// Closes every socket.
     pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = Admission> + use<'_> {
         self.links.drain(..).flatten().map(|link| link.admission)
@@ -96,7 +94,9 @@ impl Link {
                 for (slice, bytes) in slices.iter_mut().zip(many) {
                     *slice = IoSlice::new(bytes);
                 }
-                retry_on_intr(|| writev(&self.stream, &slices[..many.len()]))
+                let (slices, nothing) =
+                    (&slices[..many.len()], &mut SendAncillaryBuffer::default());
+                retry_on_intr(|| sendmsg(&self.stream, slices, nothing, WITHOUT_SIGNAL))
             }
         };
         match written {
