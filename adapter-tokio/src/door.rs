@@ -73,15 +73,16 @@ impl<H: Handler> Doors<H> {
 
     /// Hands something to a shard. What a shard that has ended is handed is dropped.
     pub(crate) fn post(&self, to: ShardId, post: Post<H>) {
-        if self.push(to, post) {
+        if let Ok(true) = self.push(to, post) {
             self.wake(to);
         }
     }
 
-    /// As [`post`](Self::post), but leaves it to the caller to [`wake`](Self::wake) the shard: true
-    /// if that must be done.
-    pub(crate) fn push(&self, to: ShardId, post: Post<H>) -> bool {
-        matches!(self.doors[to.index()].mailbox.push(post), Ok(true))
+    /// As [`post`](Self::post), but leaves it to the caller to [`wake`](Self::wake) the shard, where
+    /// it says so, and to drop what a shard that has ended does not take.
+    #[expect(clippy::result_large_err, reason = "it is back whole")]
+    pub(crate) fn push(&self, to: ShardId, post: Post<H>) -> Result<bool, Post<H>> {
+        self.doors[to.index()].mailbox.push(post)
     }
 
     pub(crate) fn wake(&self, shard: ShardId) {

@@ -122,16 +122,17 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
             Ok(None) => Attempt::Panicked,
             Err(_) => Attempt::TimedOut,
         };
-        let mut must_wake = false;
+        // Others on this thread have a turn, however much there is to do. And before there is
+        // a job that nobody else can be given any more.
+        consume_budget().await;
+        let mut pushed = Ok(false);
         // A mailbox is held by nobody who waits for a task.
         given = pool.desk.exchange(worker, conn, attempt, |end| {
-            must_wake = doors.push(conn.shard(), Post::TaskEnd(conn, end));
+            pushed = doors.push(conn.shard(), Post::TaskEnd(conn, end));
         });
-        if must_wake {
+        if let Ok(true) = pushed {
             doors.wake(conn.shard());
         }
-        // Others on this thread have a turn, however much there is to do.
-        consume_budget().await;
     }
 }
 
@@ -177,8 +178,64 @@ fn caught<R>(work: impl FnOnce() -> R) -> Option<R> {
 #[cfg(test)]
 mod tests {
     use std::future::ready;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use stentor_cli::Census;
+    use stentor_core::handshake::Request;
+    use stentor_core::{
+        Admission, Context, Message, Shard, ShardId, TaskOptions, Timestamp, Verdict,
+    };
+    use tokio::task::yield_now;
 
     use super::*;
+
+    struct App;
+
+    impl Handler for App {
+        type State = ();
+        type Task = ();
+        type Outcome = ();
+
+        fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+            Verdict::accept(())
+        }
+
+        fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}
+    }
+
+    struct Counting(AtomicUsize);
+
+    impl Work<App> for Counting {
+        async fn run(&self, _: WorkerId, (): &()) -> Result<(), Failure> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn others_on_its_thread_have_a_turn_however_much_there_is_to_do() {
+        const TASKS: usize = 1_000;
+        let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
+        let pool = Arc::new(Pool::<App>::new(&settings));
+        let doors = Arc::new(Doors::new(Census::new(&settings)));
+        let conn = Shard::new(ShardId(0), &settings.config, App)
+            .accept(Timestamp::ORIGIN, Admission::Normal);
+        let submission = |_| Submission {
+            conn,
+            task: (),
+            options: TaskOptions::new(),
+        };
+        let refused = pool.submit_all(&mut (0..TASKS).map(submission).collect());
+        assert!(refused.is_empty());
+        let work = Arc::new(Counting(AtomicUsize::new(0)));
+        let done = || work.0.load(Ordering::Relaxed);
+        let worker = tokio::spawn(run(WorkerId(0), pool.clone(), doors, work.clone()));
+        yield_now().await;
+        assert!((1..TASKS).contains(&done()), "{} by then", done());
+        pool.drain();
+        worker.await.expect("it ends");
+        assert_eq!(done(), TASKS);
+    }
 
     #[tokio::test]
     async fn a_panic_is_caught_before_the_future_is_there_and_in_it() {

@@ -80,6 +80,21 @@ pub enum Attempt<O> {
     TimedOut,
 }
 
+impl<O> Attempt<O> {
+    /// How it ended, and with what outcome.
+    fn ended(self, worker: WorkerId, conn: ConnId) -> (AttemptEnd, Option<O>) {
+        match self {
+            Self::Ended(Ok(outcome)) => (AttemptEnd::Done, Some(outcome)),
+            Self::Ended(Err(failure)) => (AttemptEnd::Failed(failure), None),
+            Self::Panicked => {
+                error!(%worker, %conn, "a task panicked");
+                (AttemptEnd::Panicked, None)
+            }
+            Self::TimedOut => (AttemptEnd::TimedOut, None),
+        }
+    }
+}
+
 /// What is to be done as time passes.
 #[derive(Debug)]
 pub struct Due<H: Handler> {
@@ -149,9 +164,10 @@ impl<T: Clone> Desk<T> {
         conn: ConnId,
         attempt: Attempt<H::Outcome>,
     ) -> (Calls, Option<TaskEnd<H>>) {
+        let ended = attempt.ended(worker, conn);
         let now = self.clock.now();
         let mut roster = self.roster();
-        let (end, rest) = roster.settle(now, worker, conn, attempt);
+        let (end, rest) = roster.settle(now, worker, conn, ended);
         let calls = roster.calls(0);
         drop(roster);
         drop(rest);
@@ -168,9 +184,10 @@ impl<T: Clone> Desk<T> {
         attempt: Attempt<H::Outcome>,
         tell: impl FnOnce(TaskEnd<H>),
     ) -> (Next<T>, Calls) {
+        let ended = attempt.ended(worker, conn);
         let now = self.clock.now();
         let mut roster = self.roster();
-        let (end, rest) = roster.settle(now, worker, conn, attempt);
+        let (end, rest) = roster.settle(now, worker, conn, ended);
         if let Some(end) = end {
             tell(end);
         }
@@ -282,17 +299,8 @@ impl<T: Clone> Roster<T> {
         now: Timestamp,
         worker: WorkerId,
         conn: ConnId,
-        attempt: Attempt<H::Outcome>,
+        (end, outcome): (AttemptEnd, Option<H::Outcome>),
     ) -> (Option<TaskEnd<H>>, Rest<T, H::Outcome>) {
-        let (end, outcome) = match attempt {
-            Attempt::Ended(Ok(outcome)) => (AttemptEnd::Done, Some(outcome)),
-            Attempt::Ended(Err(failure)) => (AttemptEnd::Failed(failure), None),
-            Attempt::Panicked => {
-                error!(%worker, %conn, "a task panicked");
-                (AttemptEnd::Panicked, None)
-            }
-            Attempt::TimedOut => (AttemptEnd::TimedOut, None),
-        };
         match self.dispatcher.handle_end(now, worker, end) {
             Settled::Done { task, tell: true } => (outcome.map(TaskEnd::Done), (Some(task), None)),
             Settled::Done { task, tell: false } => (None, (Some(task), outcome)),
