@@ -121,59 +121,68 @@ fn members_hear_one_sender_in_order_while_it_moves_between_rooms() {
 
 #[test]
 fn senders_on_every_shard_lose_nothing_for_members_that_read() {
-    const MEMBERS: usize = 8;
-    const BURSTS: usize = 8;
-    // As much as a queue takes, from each of eight: far more than it may hold, and no
-    // more than sockets do for somebody who is about to read.
-    const BURST: usize = 250;
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards}"));
-        let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
-        let (mut senders, mut readers) = (Vec::new(), Vec::new());
-        for (at, mut raw) in members.into_iter().enumerate() {
-            let stream = raw.stream().try_clone().expect("a second handle");
-            // What is said before everyone has heard the last is for queues to refuse.
-            let (heard_own, all_heard) = mpsc::channel();
-            senders.push(thread::spawn(move || {
-                for burst in 0..BURSTS {
-                    let numbers = burst * BURST..(burst + 1) * BURST;
-                    let said =
-                        numbers.flat_map(|n| frame(TEXT, format!("msg:{at} {n}").as_bytes()));
-                    (&stream)
-                        .write_all(&said.collect::<Vec<u8>>())
-                        .expect("taken");
-                    all_heard.recv().expect("the reader");
-                }
-            }));
-            readers.push(thread::spawn(move || {
-                let mut next = [0; MEMBERS];
-                let mut heard = Vec::new();
-                for _ in 0..MEMBERS * BURSTS * BURST {
-                    let text = text_of(raw.hear());
-                    let (from, number) = text.split_once(' ').expect("two numbers");
-                    let from: usize = from.parse().expect("a member");
-                    assert_eq!(number, next[from].to_string(), "of {from}");
-                    next[from] += 1;
-                    if from == at && next[from] % BURST == 0 {
-                        heard_own.send(()).expect("the sender");
-                    }
-                    heard.push(text);
-                }
-                (raw, heard)
-            }));
-        }
-        for sender in senders {
-            sender.join().expect("no panic");
-        }
-        let heard: Vec<_> = readers
-            .into_iter()
-            .map(|reader| reader.join().expect("no panic"))
-            .collect();
-        for (_, other) in &heard {
-            assert!(*other == heard[0].1, "a room has one order for all");
-        }
-        assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
+        // As much as a queue takes, from each of eight: far more than it may hold, and no
+        // more than sockets do for somebody who is about to read.
+        all_hear_all(&format!("--shards {shards}"), 8, 250);
+        // Here it may hold whatever a reader lags behind with.
+        all_hear_all(
+            &format!("--shards {shards} --queue-messages 16000"),
+            1,
+            2_000,
+        );
     }
+}
+
+/// Every member of a room speaks at the same time, in so many bursts of so many messages,
+/// each when it has heard its last; and hears them all, in one order.
+fn all_hear_all(flags: &str, bursts: usize, burst: usize) {
+    const MEMBERS: usize = 8;
+    let server = Server::start(flags);
+    let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
+    let (mut senders, mut readers) = (Vec::new(), Vec::new());
+    for (at, mut raw) in members.into_iter().enumerate() {
+        let stream = raw.stream().try_clone().expect("a second handle");
+        // What is said before everyone has heard the last is for queues to refuse.
+        let (heard_own, all_heard) = mpsc::channel();
+        senders.push(thread::spawn(move || {
+            for nth in 0..bursts {
+                let numbers = nth * burst..(nth + 1) * burst;
+                let said = numbers.flat_map(|n| frame(TEXT, format!("msg:{at} {n}").as_bytes()));
+                (&stream)
+                    .write_all(&said.collect::<Vec<u8>>())
+                    .expect("taken");
+                all_heard.recv().expect("the reader");
+            }
+        }));
+        readers.push(thread::spawn(move || {
+            let mut next = [0; MEMBERS];
+            let mut heard = Vec::new();
+            for _ in 0..MEMBERS * bursts * burst {
+                let text = text_of(raw.hear());
+                let (from, number) = text.split_once(' ').expect("two numbers");
+                let from: usize = from.parse().expect("a member");
+                assert_eq!(number, next[from].to_string(), "of {from}");
+                next[from] += 1;
+                if from == at && next[from] % burst == 0 {
+                    heard_own.send(()).expect("the sender");
+                }
+                heard.push(text);
+            }
+            (raw, heard)
+        }));
+    }
+    for sender in senders {
+        sender.join().expect("no panic");
+    }
+    let heard: Vec<_> = readers
+        .into_iter()
+        .map(|reader| reader.join().expect("no panic"))
+        .collect();
+    for (_, other) in &heard {
+        assert!(*other == heard[0].1, "a room has one order for all");
+    }
+    assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
 }
 
 #[test]
