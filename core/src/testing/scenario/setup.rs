@@ -38,6 +38,8 @@ pub enum Ending {
 impl Setup {
     pub(super) fn random(seed: u64, shards: u16, clients: usize, rng: &mut Rng) -> Self {
         let contexts = *pick(rng, &[0, 2 << 20, 8 << 20]);
+        // Where there is a budget, it is so small that data is shed at times, and large enough
+        // that clients who are refused for want of it do not keep a life from its messages.
         let memory = *pick(rng, &[0, 0, 0, (1 << 20) + clients * (13 << 10)]);
         let budget = memory.min(1) * usize::from(shards) * (memory + contexts);
         let ping = 150 + rng.up_to(600);
