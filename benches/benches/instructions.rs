@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     count(&baseline, &CASES)
 }
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 11] = [
     Case {
         name: "decode: a text of 20 B",
         of: 1_000,
@@ -64,6 +64,17 @@ const CASES: [Case; 9] = [
         of: 16_000,
         work: || fan_out(16),
     },
+    // However many connections there are: these two must stay equal.
+    Case {
+        name: "stats: a shard of 16 connections",
+        of: 1,
+        work: || stats(16),
+    },
+    Case {
+        name: "stats: a shard of 10,000 connections",
+        of: 1,
+        work: || stats(10_000),
+    },
 ];
 
 type Work = Box<dyn FnMut()>;
@@ -108,4 +119,12 @@ fn fan_out(messages: usize) -> Work {
     let frames = publication(&[b'x'; 128]).repeat(messages);
     let mut crowd = Crowd::new(1_000);
     Box::new(move || assert!(crowd.say(black_box(&frames)) >= messages * 1_000 * 128))
+}
+
+fn stats(connections: usize) -> Work {
+    let crowd = Crowd::new(connections);
+    Box::new(move || {
+        let stats = black_box(black_box(&crowd).stats());
+        assert_eq!(stats.links.active, connections as u64);
+    })
 }

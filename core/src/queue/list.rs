@@ -86,6 +86,14 @@ pub(crate) struct Band {
     pub(crate) bytes: u32,
 }
 
+/// Data messages in queues, in flight or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) messages: u64,
+    /// Their bytes; of a message partly written, all.
+    pub(crate) bytes: u64,
+}
+
 /// The nodes and bands of all queues of a shard.
 #[derive(Debug)]
 pub(crate) struct Nodes {
@@ -95,6 +103,8 @@ pub(crate) struct Nodes {
     free_band: u32,
     newest: HashTable<Newest>,
     hash: FixedState,
+    /// What all queues hold together.
+    pub(super) held: Held,
     /// Messages that went out of turn because they had waited too long.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) out_of_turn: u64,
@@ -120,9 +130,15 @@ impl Nodes {
             free_band: NONE,
             newest: HashTable::new(),
             hash: FixedState::with_seed(seed),
+            held: Held::default(),
             #[cfg(any(test, feature = "testing"))]
             out_of_turn: 0,
         }
+    }
+
+    /// What all queues hold together.
+    pub(crate) const fn held(&self) -> Held {
+        self.held
     }
 
     /// Bytes of memory.

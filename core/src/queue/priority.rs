@@ -166,7 +166,7 @@ impl Queue {
             let at = starved.unwrap_or(self.bands);
             let frame = self.pop_band_keep_counts(nodes, store, at, End::Oldest)?;
             if store.is_expired(frame, now) {
-                self.uncount(store, frame);
+                self.uncount(nodes, store, frame);
                 expired(frame);
                 continue;
             }
@@ -210,11 +210,10 @@ impl Queue {
         form: FrameId,
     ) -> Option<FrameId> {
         let frame = nodes.pop_back(&mut self.flight)?;
-        self.uncount(store, frame);
+        self.uncount(nodes, store, frame);
         nodes.push_back(&mut self.flight, form);
         if store.rank(form).is_data() {
-            self.messages += 1;
-            self.bytes += store.len(form);
+            self.count(nodes, 1, store.len(form));
         }
         Some(frame)
     }
@@ -230,9 +229,7 @@ impl Queue {
         written: u32,
         offered: bool,
     ) {
-        let len = store.len(frame);
-        self.messages += 1;
-        self.bytes += len;
+        self.count(nodes, 1, store.len(frame));
         if written > 0 {
             debug_assert!(self.flight.is_empty(), "only one frame can be partly out");
             self.written = written;
@@ -283,7 +280,7 @@ impl Queue {
             n -= left;
             self.written = 0;
             nodes.pop_front(&mut self.flight);
-            self.uncount(store, frame);
+            self.uncount(nodes, store, frame);
             self.after_flight();
             done(store, frame);
         }
@@ -346,7 +343,7 @@ impl Queue {
         }
         self.written = 0;
         while let Some(frame) = nodes.pop_front(&mut self.flight) {
-            self.uncount(store, frame);
+            self.uncount(nodes, store, frame);
             gone(store, frame);
         }
         self.after_flight();
@@ -383,7 +380,7 @@ impl Queue {
 
     fn pop_band(&mut self, nodes: &mut Nodes, store: &Store, at: u32, end: End) -> Option<FrameId> {
         let frame = self.pop_band_keep_counts(nodes, store, at, end)?;
-        self.uncount(store, frame);
+        self.uncount(nodes, store, frame);
         Some(frame)
     }
 
@@ -414,10 +411,20 @@ impl Queue {
         Some(frame)
     }
 
-    fn uncount(&mut self, store: &Store, frame: FrameId) {
+    fn count(&mut self, nodes: &mut Nodes, messages: u32, bytes: u32) {
+        self.messages += messages;
+        self.bytes += bytes;
+        nodes.held.messages += u64::from(messages);
+        nodes.held.bytes += u64::from(bytes);
+    }
+
+    fn uncount(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId) {
         if store.rank(frame).is_data() {
-            self.messages -= store.messages(frame);
-            self.bytes -= store.len(frame);
+            let (messages, bytes) = (store.messages(frame), store.len(frame));
+            self.messages -= messages;
+            self.bytes -= bytes;
+            nodes.held.messages -= u64::from(messages);
+            nodes.held.bytes -= u64::from(bytes);
         }
     }
 

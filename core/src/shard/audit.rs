@@ -5,10 +5,47 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::Shard;
+use super::pending::Wait;
 use super::slot::Phase;
+use super::{Engine, Shard};
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
+use crate::stats::{Stats, Waiting};
+
+impl<H: Handler> Engine<H> {
+    /// Asserts that the gauges that are kept as things change are what a count of all
+    /// connections comes to.
+    fn audit_gauges(&self) {
+        let kept = self.stats();
+        let mut counted = kept;
+        let Stats {
+            delivery,
+            rooms,
+            links,
+            waiting,
+            ..
+        } = &mut counted;
+        (links.held, links.active, rooms.members) = (0, 0, 0);
+        delivery.waiting = u64::from(self.lane.messages());
+        delivery.waiting_bytes = self.lane.len() as u64;
+        *waiting = Waiting::default();
+        for (_, slot) in self.slots.iter() {
+            links.held += u64::from(!slot.flags.released);
+            links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
+            rooms.members += slot.memberships.len() as u64;
+            delivery.waiting += u64::from(slot.queue.messages());
+            delivery.waiting_bytes += u64::from(slot.queue.bytes());
+            match slot.pending.as_ref().and_then(|pending| pending.wait) {
+                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
+                Some(Wait::Credit(_)) => waiting.credit += 1,
+                Some(Wait::Queue) => waiting.queue += 1,
+                Some(Wait::Task) => waiting.task += 1,
+                Some(Wait::Callback) | None => {}
+            }
+        }
+        assert_eq!(kept, counted, "shard {}: gauges", self.id.0);
+    }
+}
 
 impl<H: Handler> Shard<H> {
     /// Asserts what must hold between any two calls.
@@ -19,11 +56,9 @@ impl<H: Handler> Shard<H> {
         let engine = &self.engine;
         let (limits, id) = (engine.limits(), engine.id);
         let mut parked = 0;
-        let mut members = 0;
         for (at, slot) in engine.slots.iter() {
             let name = engine.slots.id(at);
             parked += usize::from(slot.is_parked());
-            members += slot.memberships.len();
             let (mut messages, mut bytes) = (slot.queue.messages(), slot.queue.bytes());
             if engine.lane.owner() == Some(at) {
                 messages += engine.lane.messages();
@@ -50,10 +85,10 @@ impl<H: Handler> Shard<H> {
             assert!(slot.state.is_some() == (slot.phase == Phase::Open));
         }
         engine.audit_ledger();
+        engine.audit_gauges();
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
         assert!(engine.late.is_empty(), "shard {}: late frames", id.0);
         let stats = self.stats();
-        assert_eq!(stats.rooms.members, members as u64);
         let d = stats.delivery;
         assert_eq!(
             d.offered,

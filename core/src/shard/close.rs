@@ -214,6 +214,7 @@ impl<H: Handler> Engine<H> {
         self.relieve(at);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
+        self.counts.links.active -= u64::from(self.slots[at].flags.upgraded);
         self.ledger.close(at);
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Disconnect(id));
@@ -222,6 +223,8 @@ impl<H: Handler> Engine<H> {
     /// The adapter lets go of the socket now.
     pub(super) fn release(&mut self, id: ConnId) {
         if let Some(at) = self.slots.find(id) {
+            // The slot may still wait for letters about it.
+            self.counts.links.held -= 1;
             self.slots[at].flags = Flags {
                 released: true,
                 ..self.slots[at].flags

@@ -12,7 +12,6 @@ use super::ledger::Ledger;
 use super::letter::{Asked, Letter};
 use super::memory::Budget;
 use super::output::{Event, Output};
-use super::pending::Wait;
 use super::slab::Slab;
 use super::slot::{Phase, Slot};
 use super::volley::{Volley, most_held_back};
@@ -253,31 +252,18 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// What has been counted. Gauges are kept as things change: this costs the same
+    /// however many connections there are.
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.counts;
+        let held = self.nodes.held();
         stats.rooms.rooms = self.rooms.len() as u64;
         stats.deflate += self.workspace.codec.counts();
         stats.deflate.context_bytes = self.context_bytes as u64;
         stats.links.frame_bytes = self.store.held_bytes();
         stats.links.charged_bytes = self.charged() as u64;
-        stats.delivery.waiting = u64::from(self.lane.messages());
-        stats.delivery.waiting_bytes = self.lane.len() as u64;
-        for (_, slot) in self.slots.iter() {
-            // Of one that has gone, the slot may still wait for letters about it.
-            stats.links.held += u64::from(!slot.flags.released);
-            stats.links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
-            stats.delivery.waiting += u64::from(slot.queue.messages());
-            stats.delivery.waiting_bytes += u64::from(slot.queue.bytes());
-            stats.rooms.members += slot.memberships.len() as u64;
-            let waiting = &mut stats.waiting;
-            match slot.pending.as_ref().and_then(|pending| pending.wait) {
-                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
-                Some(Wait::Credit(_)) => waiting.credit += 1,
-                Some(Wait::Queue) => waiting.queue += 1,
-                Some(Wait::Task) => waiting.task += 1,
-                Some(Wait::Callback) | None => {}
-            }
-        }
+        stats.delivery.waiting = held.messages + u64::from(self.lane.messages());
+        stats.delivery.waiting_bytes = held.bytes + self.lane.len() as u64;
         stats
     }
 }

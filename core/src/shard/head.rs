@@ -97,6 +97,7 @@ impl<H: Handler> Engine<H> {
         slot.moment = Some(self.now);
         slot.subprotocol = Subprotocol::new(subprotocol, &self.config.subprotocols);
         self.counts.links.opened += 1;
+        self.counts.links.active += 1;
         let id = self.slots.id(at);
         self.tell(Event::Opened(id));
         self.rearm(at);

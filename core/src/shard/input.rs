@@ -37,6 +37,7 @@ impl<H: Handler> Shard<H> {
             .slots
             .insert(Keepalive::new(now, engine.config.ping_interval, spread));
         engine.counts.links.accepted += 1;
+        engine.counts.links.held += 1;
         engine.slots[at].flags.surplus = admission == Admission::Surplus;
         engine.set_deadline(at, engine.config.handshake_timeout);
         engine.slots.id(at)

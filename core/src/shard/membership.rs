@@ -271,11 +271,13 @@ impl<H: Handler> Engine<H> {
         self.end_volley();
         let membership = self.rooms.add_member(name, at);
         self.slots[at].memberships.push(membership);
+        self.counts.rooms.members += 1;
     }
 
     pub(super) fn remove_member(&mut self, at: u32, membership: Membership) {
         self.end_volley();
         self.slots[at].memberships.retain(|m| *m != membership);
+        self.counts.rooms.members -= 1;
         if let Some(moved) = self.rooms.remove_member(membership) {
             let from = self.rooms.members(membership.room).len() as u32;
             for m in &mut self.slots[moved].memberships {

@@ -102,8 +102,8 @@ impl<H: Handler> Shard<H> {
         &self.handler
     }
 
-    /// What it has counted, and what it holds now. Looks at every connection:
-    /// for a scrape, not for a loop.
+    /// What it has counted, and what it holds now. Costs the same however many
+    /// connections there are.
     pub fn stats(&self) -> Stats {
         self.engine.stats()
     }

@@ -13,7 +13,7 @@ use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;
 use crate::dispatch::TaskOptions;
 use crate::handler::{Context, Handler};
-use crate::stats::CloseCause;
+use crate::stats::{CloseCause, Waiting};
 
 impl<H: Handler> Shard<H> {
     /// Carries out a command of a connection, or leaves it until what it waits for has come.
@@ -42,6 +42,19 @@ impl<H: Handler> Shard<H> {
         let mut ctx = Context::new(&mut self.engine, at, None);
         call(&mut self.handler, &mut ctx);
         self.engine.defer_all(at, later);
+    }
+}
+
+impl Waiting {
+    /// Where those are counted that wait for this.
+    const fn of(&mut self, wait: Wait) -> Option<&mut u64> {
+        match wait {
+            Wait::Joined | Wait::Left(_) => Some(&mut self.home),
+            Wait::Credit(_) => Some(&mut self.credit),
+            Wait::Queue => Some(&mut self.queue),
+            Wait::Task => Some(&mut self.task),
+            Wait::Callback => None,
+        }
     }
 }
 
@@ -128,6 +141,9 @@ impl<H: Handler> Engine<H> {
             Wait::Credit(_) | Wait::Task | Wait::Callback => {}
         }
         self.parked += 1;
+        if let Some(waiting) = self.counts.waiting.of(wait) {
+            *waiting += 1;
+        }
         let pending = self.slots[at]
             .pending
             .get_or_insert_with(|| Box::new(Pending::new()));
@@ -180,10 +196,18 @@ impl<H: Handler> Engine<H> {
             None => false,
         };
         if waited {
-            self.parked -= 1;
+            self.count_unparked(wait);
             self.schedule(at);
         }
         waited
+    }
+
+    /// A connection does not wait for this any more.
+    fn count_unparked(&mut self, wait: Wait) {
+        self.parked -= 1;
+        if let Some(waiting) = self.counts.waiting.of(wait) {
+            *waiting -= 1;
+        }
     }
 
     /// Puts the connection on the list of those to be gone on with.
@@ -202,7 +226,8 @@ impl<H: Handler> Engine<H> {
             return;
         };
         let ops = core::mem::take(&mut pending.ops);
-        self.parked -= usize::from(pending.wait.take().is_some());
+        let wait = pending.wait.take();
+        wait.into_iter().for_each(|wait| self.count_unparked(wait));
         self.schedule(at);
         self.count_forgotten(&ops);
         if !ops.is_empty() {
@@ -224,7 +249,8 @@ impl<H: Handler> Engine<H> {
     /// Forgets everything that is held back for a connection.
     pub(super) fn forget_pending(&mut self, at: u32) {
         if let Some(pending) = self.slots[at].pending.take() {
-            self.parked -= usize::from(pending.wait.is_some());
+            let wait = pending.wait;
+            wait.into_iter().for_each(|wait| self.count_unparked(wait));
             self.workspace.buffers.take_back(pending.carry);
         }
     }

@@ -7,7 +7,7 @@ use super::pending::Wait;
 use super::{Engine, Shard};
 use crate::handler::Handler;
 use crate::id::ShardId;
-use crate::stats::CloseCause;
+use crate::stats::{CloseCause, Stats, Waiting};
 
 impl<H: Handler> Shard<H> {
     /// A shard in the place of this one, which has panicked: without
@@ -38,6 +38,15 @@ impl<H: Handler> Engine<H> {
         new.now = self.now;
         new.draining = self.draining;
         new.counts = self.counts;
+        // Of what the other held, this one holds nothing.
+        let Stats {
+            links,
+            rooms,
+            waiting,
+            ..
+        } = &mut new.counts;
+        (links.held, links.active, rooms.members) = (0, 0, 0);
+        *waiting = Waiting::default();
         for (_, slot) in self.slots.iter() {
             if let Some(pending) = &slot.pending {
                 new.count_forgotten(&pending.ops);

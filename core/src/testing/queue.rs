@@ -279,6 +279,12 @@ impl LoneQueue {
             subjects: self.nodes.subjects(),
         };
         assert_eq!(self.queue.is_empty(), held.frames == 0, "{held:?}");
+        let sums = self.nodes.held();
+        assert_eq!(
+            (sums.messages, sums.bytes),
+            (held.messages.into(), held.bytes.into()),
+            "of all queues, {held:?}"
+        );
         held
     }
 

@@ -62,8 +62,7 @@ impl Queue {
                 gone(victim, Fate::Evicted);
             }
         }
-        self.messages += 1;
-        self.bytes += len;
+        self.count(nodes, 1, len);
         self.push_band(nodes, store, frame, End::Newest);
         Ok(())
     }
@@ -80,8 +79,7 @@ impl Queue {
         let bytes = self.bytes.saturating_add(store.len(volley));
         let has_room = messages <= limits.messages && bytes <= limits.bytes;
         if has_room {
-            self.messages = messages;
-            self.bytes = bytes;
+            self.count(nodes, store.messages(volley), store.len(volley));
             self.push_band(nodes, store, volley, End::Newest);
         }
         has_room
@@ -132,6 +130,7 @@ impl Queue {
         let band = nodes.band_mut(band);
         band.bytes = band.bytes - old_len + len;
         self.bytes = bytes;
+        nodes.held.bytes = nodes.held.bytes - u64::from(old_len) + u64::from(len);
         Some(nodes.replace(node, frame))
     }
 
