@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::time::Instant;
 
+use stentor_cli::Deadline;
 use stentor_core::{Handler, ShardId};
 
 use crate::drain::wait_for;
@@ -63,9 +63,9 @@ where
 impl<H: Handler, S: Stream> Crew<H, S> {
     /// Ends the threads. Those that have not by then are left behind: they wait for
     /// the lock of a shard that hangs.
-    pub(crate) fn end(mut self, until: Instant) {
+    pub(crate) fn end(mut self, deadline: &mut Deadline) {
         self.tell();
-        self.threads.retain(|thread| wait_for(thread, until));
+        self.threads.retain(|thread| wait_for(thread, deadline));
     }
 
     /// Tells the threads to end.

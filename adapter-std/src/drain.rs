@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_cli::Hang;
 use stentor_cli::drain::{Drain, Milestone};
+use stentor_cli::{Deadline, Hang};
 use stentor_core::{Gate, Handler, Stats};
 
 use crate::primitive::thread::JoinHandle;
@@ -45,7 +45,7 @@ pub(crate) fn drain<H: Handler>(
             Milestone::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),
             Milestone::Empty => stations.all(|shard| shard.is_empty()),
         };
-        while !done() && Instant::now() < stage.deadline {
+        while !done() && !stages.is_over(Instant::now()) {
             if hurry.take() {
                 stages.hurry(Instant::now());
                 break;
@@ -57,15 +57,15 @@ pub(crate) fn drain<H: Handler>(
 
 /// Waits for the threads of connections, whose sockets have ended.
 pub(crate) fn wait_for_threads<H: Handler>(stations: &Stations<H>) {
-    let until = Instant::now() + LAST_THREADS;
-    while stations.census.sockets() > 0 && Instant::now() < until {
+    let mut deadline = Deadline::new(Instant::now(), LAST_THREADS);
+    while stations.census.sockets() > 0 && !deadline.is_over(Instant::now()) {
         thread::sleep(LOOK);
     }
 }
 
 /// Waits until a thread has ended, but not longer than that. Whether it has.
-pub(crate) fn wait_for(thread: &JoinHandle<()>, until: Instant) -> bool {
-    while !thread.is_finished() && Instant::now() < until {
+pub(crate) fn wait_for(thread: &JoinHandle<()>, deadline: &mut Deadline) -> bool {
+    while !thread.is_finished() && !deadline.is_over(Instant::now()) {
         thread::sleep(LOOK);
     }
     thread.is_finished()
@@ -74,13 +74,13 @@ pub(crate) fn wait_for(thread: &JoinHandle<()>, until: Instant) -> bool {
 /// What all shards have counted, unless there are some whose lock somebody keeps.
 pub(crate) fn take_stock<H: Handler>(
     stations: &Stations<H>,
-    until: Instant,
+    deadline: &mut Deadline,
 ) -> Result<Stats, Hang> {
     let (mut sum, mut hanging) = (Stats::default(), Vec::new());
     for at in stations.shards() {
         let stats = loop {
             let stats = stations.try_stats(at);
-            if stats.is_some() || Instant::now() >= until {
+            if stats.is_some() || deadline.is_over(Instant::now()) {
                 break stats;
             }
             thread::sleep(LOOK);

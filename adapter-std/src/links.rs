@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 
 use stentor_cli::Census;
-use stentor_core::{Admission, ConnId, ShardId};
+use stentor_core::{Admission, ConnId, Direction, ShardId};
 
 use crate::primitive::thread::Thread;
 use crate::stream::Stream;
@@ -92,6 +92,12 @@ impl<S: Stream> Links<S> {
             .get_mut(id.slot())?
             .as_mut()
             .filter(|link| link.id == id)
+    }
+
+    /// Whether a socket is ready now; asked only where a time-out is over.
+    pub(crate) fn is_ready(&self, id: ConnId, direction: Direction) -> bool {
+        let link = self.links.get(id.slot()).and_then(Option::as_ref);
+        link.is_some_and(|link| link.id == id && link.socket.stream.is_ready(direction))
     }
 
     /// Lets go of a connection, which is then to be ended.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stentor_admin::{Answer, PATIENCE, Question, Reach};
-use stentor_cli::{Calls, Census, Desk};
+use stentor_cli::{Calls, Census, Deadline, Desk};
 use stentor_core::{Handler, ShardId};
 
 use crate::station::Stations;
@@ -23,7 +23,7 @@ where
 
     fn ask(&self, shards: &[ShardId], question: &Arc<Question>) -> Vec<(ShardId, Answer)> {
         let (mut silent, mut given) = (shards.to_vec(), Vec::new());
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Deadline::new(Instant::now(), PATIENCE);
         loop {
             silent.retain(|&shard| match self.0.try_ask(shard, question) {
                 Some(answer) => {
@@ -32,7 +32,7 @@ where
                 }
                 None => true,
             });
-            if silent.is_empty() || Instant::now() >= deadline {
+            if silent.is_empty() || deadline.is_over(Instant::now()) {
                 return given;
             }
             thread::sleep(LOOK);

@@ -7,8 +7,8 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_cli::Settings;
 use stentor_cli::metrics::Survey;
+use stentor_cli::{Deadline, Settings};
 use stentor_core::{ConnId, Gate, Handler, ShardId};
 
 use crate::station::{Post, Stations};
@@ -61,7 +61,7 @@ pub(crate) fn run<H: Handler>(
 /// Asks every shard what it has counted.
 fn ask<H: Handler>(stations: &Stations<H>, survey: &mut Survey) {
     survey.begin();
-    let deadline = Instant::now() + Survey::PATIENCE;
+    let mut deadline = Deadline::new(Instant::now(), Survey::PATIENCE);
     loop {
         let silent: Vec<ShardId> = survey.silent().collect();
         for at in silent {
@@ -69,7 +69,7 @@ fn ask<H: Handler>(stations: &Stations<H>, survey: &mut Survey) {
                 survey.answer(at, counted, turns);
             }
         }
-        if survey.silent().next().is_none() || Instant::now() >= deadline {
+        if survey.silent().next().is_none() || deadline.is_over(Instant::now()) {
             return;
         }
         thread::sleep(LOOK);

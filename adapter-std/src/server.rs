@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use stentor_admin::Admin;
-use stentor_cli::{Census, Hang, Report, Settings, listen};
+use stentor_cli::{Census, Deadline, Hang, Report, Settings, listen};
 use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
 
@@ -172,7 +172,8 @@ impl Server {
         info!("shutdown: stopping server and worker pool...");
         drop(stop);
         // It may wait for a shard that hangs.
-        let stopped = wait_for(&acceptor, Instant::now() + LAST_SOCKET);
+        let mut deadline = Deadline::new(Instant::now(), LAST_SOCKET);
+        let stopped = wait_for(&acceptor, &mut deadline);
         // One that has panicked has said so.
         let failed = failed || stopped && acceptor.join().is_err();
         stations.pool.hasten();
@@ -181,14 +182,14 @@ impl Server {
         drop(admin);
         stations.pool.drain();
         wait_for_threads(&stations);
-        let until = Instant::now() + Hang::GRACE;
-        crew.end(until);
+        let mut deadline = Deadline::new(Instant::now(), Hang::GRACE);
+        crew.end(&mut deadline);
         stations.pool.desk.abandon();
         // A worker that is busy still is not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
         }
-        let stats = take_stock(&stations, until)?;
+        let stats = take_stock(&stations, &mut deadline)?;
         let report = Report::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));

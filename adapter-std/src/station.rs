@@ -1,6 +1,7 @@
 //! Owns a shard behind its lock: the turns that threads take there, what the
 //! shard asks for in them, and who is to be woken when the lock is free again.
-//! No socket is read or written in here.
+//! No socket is read or written in here, and only that of a connection whose time is over
+//! is asked whether it is ready.
 //!
 //! Measured with a room of 1,000 members on one shard: a turn that says something
 //! in the room holds the lock for some 40 µs, 99 of 100 turns for less than 1 µs.
@@ -256,7 +257,10 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         }
         let due = inside.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= inside.now) {
-            inside.shard.handle_timeout(inside.now);
+            let Inside {
+                shard, links, now, ..
+            } = inside;
+            shard.handle_timeout_with(*now, |id, direction| links.is_ready(id, direction));
         }
         let mut left = SLICE;
         while left > 0

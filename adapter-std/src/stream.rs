@@ -6,6 +6,7 @@ use std::net::{Shutdown, TcpStream};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use stentor_core::Direction;
 
 /// A socket as its threads use it; more than one of them at once. The models
 /// have one of their own.
@@ -21,6 +22,9 @@ pub(crate) trait Stream: Send + Sync + Sized + 'static {
 
     /// Waits until the socket takes bytes, or has ended: then sending says so.
     fn await_room(&self);
+
+    /// Whether it is ready now, without waiting.
+    fn is_ready(&self, direction: Direction) -> bool;
 
     /// Ends one direction, or both; whoever waits for bytes or room is told.
     fn shut(&self, how: Shutdown);
@@ -46,6 +50,10 @@ impl Stream for TcpStream {
         let mut sockets = [PollFd::new(self, PollFlags::OUT)];
         // If it fails, as when interrupted, sending finds out how it is.
         let _ = poll(&mut sockets, None);
+    }
+
+    fn is_ready(&self, direction: Direction) -> bool {
+        stentor_cli::is_ready(self, direction)
     }
 
     fn shut(&self, how: Shutdown) {

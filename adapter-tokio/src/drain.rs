@@ -1,12 +1,14 @@
 //! Owns the telling and the waiting at the end of a server; in what order, `stentor_cli` says.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stentor_cli::Deadline;
 use stentor_cli::drain::{Drain, Milestone, Order};
 use stentor_core::Handler;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::door::{Doors, Post};
 use crate::remote::Outside;
@@ -47,19 +49,36 @@ pub(crate) async fn drain<H: Handler>(
                 () = outside.bell().over.notified() => {}
             }
         };
-        tokio::select! {
-            biased;
-            () = wait(done, changed, stage.deadline.into()) => {}
-            () = hurry.0.notified() => stages.hurry(Instant::now().into()),
+        while !done() {
+            tokio::select! {
+                biased;
+                () = changed() => {}
+                () = hurry.0.notified() => {
+                    stages.hurry(Instant::now().into());
+                    break;
+                }
+                () = sleep_until(stages.deadline().into()) => {
+                    if !done() && stages.is_over(Instant::now().into()) {
+                        break;
+                    }
+                }
+            }
         }
     }
     doors.post_to_all(|| Post::End);
 }
 
-async fn wait(done: impl Fn() -> bool, changed: impl AsyncFn(), until: Instant) {
-    while !done() {
-        if timeout_at(until, changed()).await.is_err() {
-            return;
+/// What comes of this, if it does within that time of which none is used up while the process is
+/// stopped.
+pub(crate) async fn within<F: Future>(wait: Duration, future: F) -> Option<F::Output> {
+    let mut deadline = Deadline::new(Instant::now().into(), wait);
+    let mut future = pin!(future);
+    loop {
+        if let Ok(output) = timeout_at(deadline.at().into(), &mut future).await {
+            return Some(output);
+        }
+        if deadline.is_over(Instant::now().into()) {
+            return None;
         }
     }
 }

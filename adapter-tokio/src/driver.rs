@@ -170,7 +170,9 @@ impl<H: Handler> Driver<H> {
         // Here and not on waking: however busy the sockets are, time passes.
         let due = self.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= self.now) {
-            self.shard.handle_timeout(self.now);
+            let links = &self.links;
+            self.shard
+                .handle_timeout_with(self.now, |id, direction| links.is_ready(id, direction));
         }
         self.doors.take(self.id, &mut self.inbox);
         while let Some(post) = self.inbox.pop_front() {

@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use stentor_core::{Admission, Chunks, ConnId};
+use stentor_core::{Admission, Chunks, ConnId, Direction};
 
 /// A socket, and what the adapter must know of it.
 pub(crate) struct Link {
@@ -63,6 +63,12 @@ impl Links {
 
     pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut Link> {
         self.get(id.slot()).filter(|link| link.id == id)
+    }
+
+    /// Whether a socket is ready now; asked only where a time-out is over.
+    pub(crate) fn is_ready(&self, id: ConnId, direction: Direction) -> bool {
+        let link = self.links.get(id.slot()).and_then(Option::as_ref);
+        link.is_some_and(|link| link.id == id && stentor_cli::is_ready(&link.stream, direction))
     }
 
     /// Closes the socket.

@@ -2,11 +2,11 @@
 //! answered between two turns.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
 use stentor_admin::{Answer, PATIENCE, Question, Reach};
-use stentor_cli::{Calls, Census, Desk};
+use stentor_cli::{Calls, Census, Deadline, Desk};
 use stentor_core::{Handler, ShardId};
 
 use crate::door::{Doors, Post};
@@ -48,13 +48,15 @@ where
         }
         // What is left are those under way.
         drop(reply);
-        let (deadline, mut given) = (Instant::now() + PATIENCE, Vec::new());
-        while let Ok(answer) =
-            answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
-            given.push(answer);
+        let (mut deadline, mut given) = (Deadline::new(Instant::now(), PATIENCE), Vec::new());
+        loop {
+            let left = deadline.at().saturating_duration_since(Instant::now());
+            match answers.recv_timeout(left) {
+                Ok(answer) => given.push(answer),
+                Err(RecvTimeoutError::Timeout) if !deadline.is_over(Instant::now()) => {}
+                Err(_) => return given,
+            }
         }
-        given
     }
 
     fn desk(&self) -> &Desk<H::Task> {

@@ -7,9 +7,9 @@ use stentor_cli::Settings;
 use stentor_cli::metrics::Survey;
 use stentor_core::{ConnId, Handler};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{Instant, timeout_at};
 
 use crate::door::{Doors, Post};
+use crate::drain::within;
 use crate::remote::Outside;
 use crate::workers::Pool;
 
@@ -55,8 +55,11 @@ async fn ask<H: Handler>(doors: &Doors<H>, survey: &mut Survey) {
     let (sender, mut receiver) = unbounded_channel();
     doors.post_to_all(|| Post::Stats(sender.clone()));
     drop(sender);
-    let deadline = Instant::now() + Survey::PATIENCE;
-    while let Ok(Some((shard, counted, turns))) = timeout_at(deadline, receiver.recv()).await {
-        survey.answer(shard, counted, turns);
-    }
+    let answers = async {
+        while let Some((shard, counted, turns)) = receiver.recv().await {
+            survey.answer(shard, counted, turns);
+        }
+    };
+    // Of those that are silent the last answer stands.
+    let _ = within(Survey::PATIENCE, answers).await;
 }

@@ -16,12 +16,11 @@ use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::acceptor;
 use crate::door::{Doors, Post};
-use crate::drain::{Hurry, drain};
+use crate::drain::{Hurry, drain, within};
 use crate::driver::{Driver, Surroundings};
 use crate::remote::{Outside, Remote};
 use crate::workers::{self, Pool, Work};
@@ -188,7 +187,7 @@ impl Server {
             }
             info!("shutdown: stopping server and worker pool...");
             // Where a shard that does not return has them, they accept nothing either.
-            let _ = timeout(ACCEPTED, acceptors.shutdown()).await;
+            let _ = within(ACCEPTED, acceptors.shutdown()).await;
             pool.hasten();
             outside.gate.end();
             drain(&doors, &outside, settings.drain, &hurry).await;
@@ -203,7 +202,7 @@ impl Server {
                 }
             };
             // Those that run still are not waited for.
-            let _ = timeout(Hang::GRACE, all_end).await;
+            let _ = within(Hang::GRACE, all_end).await;
             io::Result::Ok((failed, running))
         });
         drop(admin);

@@ -3,12 +3,12 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
 use stentor_cli::{Attempt, Calls, Desk, Next, Settings, Submission};
-use stentor_core::{ConnId, Failure, Handler, Job, WorkerId};
+use stentor_core::{ConnId, Failure, Handler, Job, Timestamp, WorkerId};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
@@ -80,6 +80,23 @@ impl<H: Handler> Pool<H> {
         }
     }
 
+    /// What comes of an attempt before its time is over.
+    async fn until_deadline<F: Future>(
+        &self,
+        worker: WorkerId,
+        mut deadline: Timestamp,
+        mut attempt: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        let clock = self.desk.clock();
+        loop {
+            let timed = timeout_at(clock.instant(deadline).into(), attempt.as_mut());
+            if let Ok(ended) = timed.await {
+                return Some(ended);
+            }
+            deadline = self.desk.deadline(worker)?;
+        }
+    }
+
     /// The job that a worker is given, if not at once; none if it is to end.
     async fn job(
         &self,
@@ -107,20 +124,19 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     doors: Arc<Doors<H>>,
     work: Arc<W>,
 ) {
-    let clock = pool.desk.clock();
     let mut given = pool.desk.roster().next(worker);
     while let Some(job) = pool.job(worker, given).await {
         let Job { conn, task, .. } = job;
         let mut attempt = pin!(unwound(caught(|| work.run(worker, &task))));
         // Most need no waiting, and so no timer.
         let ended = match poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
-            Poll::Ready(ended) => Ok(ended),
-            Poll::Pending => timeout_at(clock.instant(job.deadline).into(), attempt).await,
+            Poll::Ready(ended) => Some(ended),
+            Poll::Pending => pool.until_deadline(worker, job.deadline, attempt).await,
         };
         let attempt = match ended {
-            Ok(Some(ended)) => Attempt::Ended(ended),
-            Ok(None) => Attempt::Panicked,
-            Err(_) => Attempt::TimedOut,
+            Some(Some(ended)) => Attempt::Ended(ended),
+            Some(None) => Attempt::Panicked,
+            None => Attempt::TimedOut,
         };
         // Others on this thread have a turn, however much there is to do. And before there is
         // a job that nobody else can be given any more.
@@ -182,9 +198,7 @@ mod tests {
 
     use stentor_cli::Census;
     use stentor_core::handshake::Request;
-    use stentor_core::{
-        Admission, Context, Message, Shard, ShardId, TaskOptions, Timestamp, Verdict,
-    };
+    use stentor_core::{Admission, Context, Message, Shard, ShardId, TaskOptions, Verdict};
     use tokio::task::yield_now;
 
     use super::*;

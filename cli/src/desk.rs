@@ -197,6 +197,13 @@ impl<T: Clone> Desk<T> {
         next
     }
 
+    /// Until when the attempt of a worker may take, for one that ends attempts by itself; `None`
+    /// if it counts as failed.
+    pub fn deadline(&self, worker: WorkerId) -> Option<Timestamp> {
+        let now = self.clock.now();
+        self.roster().dispatcher.poll_deadline(now, worker)
+    }
+
     /// What is known of the tasks that failed for good and are kept, the oldest first, but of no
     /// more than `most`; and how many there are.
     pub fn dead_letters(&self, most: usize) -> (Vec<DeadLetter>, usize) {

@@ -7,14 +7,19 @@ use std::time::{Duration, Instant};
 use stentor_core::CloseCode;
 use tracing::info;
 
+use crate::Deadline;
+use crate::deadline::later;
+
 /// The stages of a shutdown, one after the other. A stage is over when what it waits for has come,
-/// its time is up, or the server was told to [`hurry`](Self::hurry); then the [`next`](Self::next)
-/// begins. After the last, the shards end.
+/// its time [is over](Self::is_over), or the server was told to [`hurry`](Self::hurry); then the
+/// [`next`](Self::next) begins. After the last, the shards end.
 #[derive(Debug)]
 pub struct Drain {
     tasks_until: Instant,
     goodbyes_until: Instant,
     begun: usize,
+    /// Of the stage that has begun last.
+    deadline: Deadline,
 }
 
 /// Something to tell every shard, and what is waited for then.
@@ -24,8 +29,6 @@ pub struct Stage {
     pub order: Order,
     /// What every shard is to be.
     pub until: Milestone,
-    /// Until when that is waited for.
-    pub deadline: Instant,
 }
 
 /// What every shard is told.
@@ -52,11 +55,13 @@ impl Drain {
     /// Begins now, and may take so long.
     #[must_use]
     pub fn new(now: Instant, patience: Duration) -> Self {
+        let tasks = patience.mul_f32(SHARE_OF_TASKS).min(patience);
         Self {
             // A task that does not end must not cost everyone else their goodbye.
-            tasks_until: now + patience.mul_f32(SHARE_OF_TASKS),
-            goodbyes_until: now + patience,
+            tasks_until: later(now, tasks),
+            goodbyes_until: later(now, patience),
             begun: 0,
+            deadline: Deadline::new(now, tasks),
         }
     }
 
@@ -70,15 +75,30 @@ impl Drain {
             }
             // A shard with nothing left still answers the others, whose members leave rooms at
             // home there.
-            CUT => (Order::Abort, Milestone::Empty, now + LAST_LETTERS),
+            CUT => (Order::Abort, Milestone::Empty, later(now, LAST_LETTERS)),
             _ => return None,
         };
         self.begun += 1;
-        Some(Stage {
-            order,
-            until,
-            deadline,
-        })
+        self.deadline = Deadline::new(now, deadline.saturating_duration_since(now));
+        Some(Stage { order, until })
+    }
+
+    /// Until when the stage lasts at the latest, as far as is known.
+    #[must_use]
+    pub const fn deadline(&self) -> Instant {
+        self.deadline.at()
+    }
+
+    /// Whether the time of the stage is over. Time in which the process was stopped is given
+    /// back, to the stages behind it too.
+    pub fn is_over(&mut self, now: Instant) -> bool {
+        let before = self.deadline.at();
+        let is_over = self.deadline.is_over(now);
+        if self.begun <= GOODBYES {
+            let more = self.deadline.at() - before;
+            self.goodbyes_until = later(self.goodbyes_until, more);
+        }
+        is_over
     }
 
     /// The server was told to end once more: tasks and queues are waited for no longer. Everyone is
@@ -86,7 +106,7 @@ impl Drain {
     /// has no more than that moment either.
     pub fn hurry(&mut self, now: Instant) {
         info!("shutdown: told again, closing at once");
-        self.goodbyes_until = self.goodbyes_until.min(now + MOMENT);
+        self.goodbyes_until = self.goodbyes_until.min(later(now, MOMENT));
         if self.begun <= CUT {
             self.begun = GOODBYES;
         }
@@ -111,9 +131,11 @@ mod tests {
         let begin = Instant::now();
         let mut drain = Drain::new(begin, Duration::from_secs(4));
         let mut stages = Vec::new();
-        let late = begin + Duration::from_secs(9);
-        while let Some(stage) = drain.next(late) {
-            stages.push((stage.order, stage.until, stage.deadline - begin));
+        let mut now = begin;
+        while let Some(stage) = drain.next(now) {
+            stages.push((stage.order, stage.until, drain.deadline() - begin));
+            now = drain.deadline();
+            assert!(drain.is_over(now));
         }
         let seconds = Duration::from_secs_f32;
         let expected = [
@@ -123,7 +145,7 @@ mod tests {
                 Milestone::Empty,
                 seconds(4.0),
             ),
-            (Order::Abort, Milestone::Empty, seconds(9.5)),
+            (Order::Abort, Milestone::Empty, seconds(4.5)),
         ];
         assert_eq!(stages, expected);
     }
@@ -135,7 +157,7 @@ mod tests {
         let mut drain = Drain::new(begin, Duration::from_secs(40));
         let next = |drain: &mut Drain, now| {
             let stage = drain.next(now).expect("a stage");
-            (stage.order, stage.deadline)
+            (stage.order, drain.deadline())
         };
         let close = Order::Close(CloseCode::GOING_AWAY);
         assert_eq!(next(&mut drain, begin), (Order::Drain, after(30.0)));
@@ -158,5 +180,51 @@ mod tests {
         next(&mut drain, begin);
         drain.hurry(begin);
         assert_eq!(next(&mut drain, begin), (close, begin));
+    }
+
+    #[test]
+    fn time_in_which_the_process_was_stopped_is_given_back_once_a_stage() {
+        let begin = Instant::now();
+        let after = |seconds| begin + Duration::from_secs_f32(seconds);
+        let mut drain = Drain::new(begin, Duration::from_secs(4));
+        drain.next(begin);
+        assert!(!drain.is_over(after(2.9)));
+        // Stopped for a hundred seconds: three for the tasks again, and one for goodbyes.
+        assert!(!drain.is_over(after(102.9)));
+        assert_eq!(drain.deadline(), after(105.9));
+        assert!(drain.is_over(after(105.9)));
+        let stage = drain.next(after(105.9)).expect("goodbyes");
+        assert_eq!(stage.order, Order::Close(CloseCode::GOING_AWAY));
+        assert_eq!(drain.deadline(), after(106.9));
+        // Again, and a second time within the same stage.
+        assert!(!drain.is_over(after(206.9)));
+        assert_eq!(drain.deadline(), after(207.9));
+        assert!(drain.is_over(after(300.0)));
+        let stage = drain.next(after(300.0)).expect("the cut");
+        assert_eq!(
+            (stage.order, drain.deadline()),
+            (Order::Abort, after(300.5))
+        );
+
+        // Told again while it was stopped: everyone has a moment when it goes on.
+        let mut drain = Drain::new(begin, Duration::from_secs(40));
+        drain.next(begin);
+        drain.hurry(after(1.0));
+        drain.next(after(1.0));
+        assert!(!drain.is_over(after(100.0)));
+        assert_eq!(drain.deadline(), after(100.5));
+        assert!(drain.is_over(after(100.5)));
+    }
+
+    #[test]
+    fn it_may_take_any_time() {
+        let begin = Instant::now();
+        for patience in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            let mut drain = Drain::new(begin, patience);
+            while drain.next(begin).is_some() {
+                drain.is_over(begin);
+            }
+            drain.hurry(begin);
+        }
     }
 }

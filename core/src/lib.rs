@@ -87,9 +87,9 @@ pub use handler::{
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{Qos, WhenFull};
 pub use shard::{
-    Admission, Awaited, Carrier, Departure, Depth, Drops, Ending, Event, Explained, Explanation,
-    Filter, Gate, Letter, Order, Output, Overview, Pause, Place, Reason, Remote, RemoteError,
-    RemoteStats, SLOT_BYTES, Shard, Stage, Timer,
+    Admission, Awaited, Carrier, Departure, Depth, Direction, Drops, Ending, Event, Explained,
+    Explanation, Filter, Gate, Letter, Order, Output, Overview, Pause, Place, Reason, Remote,
+    RemoteError, RemoteStats, SLOT_BYTES, Shard, Stage, Timer,
 };
 pub use stats::{
     CloseCause, Deflation, Delivery, Direct, DispatchStats, Fates, Latencies, Links, Priorities,

@@ -329,7 +329,7 @@ fn why_each_has_gone_is_remembered() {
             Some(1_002),
             Some(PeerError::Unmasked),
         ),
-        (mute, CloseCause::PongTimeout, None, None),
+        (mute, CloseCause::PongTimeout, Some(1_011), None),
     ] {
         let ending = gone(&sim, client).ending;
         assert_eq!(ending.cause, cause);

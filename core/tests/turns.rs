@@ -306,7 +306,7 @@ fn what_a_connection_had_not_consumed_does_not_meet_the_next_in_its_slot() {
             shard.handle_transmitted(NOW, id, 1);
         }
     }
-    let later = NOW.after(config.write_timeout() * 2);
+    let later = NOW.after(config.write_timeout());
     let burst = text(b"msg:x").repeat(20);
     shard.read_buffer()[..burst.len()].copy_from_slice(&burst);
     shard.handle_read(later, ids[0], burst.len());

@@ -29,6 +29,7 @@ mod requests;
 mod seed_defects;
 mod server;
 mod settings;
+mod stops;
 mod subprotocols;
 mod tasks;
 mod witnesses;

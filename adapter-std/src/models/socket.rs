@@ -6,6 +6,8 @@ use std::io;
 use std::net::Shutdown;
 use std::sync::{Arc, PoisonError};
 
+use stentor_core::Direction;
+
 use crate::primitive::{Condvar, Mutex, MutexGuard};
 use crate::stream::Stream;
 
@@ -95,6 +97,14 @@ impl Stream for Scripted {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         state.hand_over(buffer)
+    }
+
+    fn is_ready(&self, direction: Direction) -> bool {
+        let state = self.0.state();
+        match direction {
+            Direction::Read => !state.said.is_empty() || state.reads_no_more,
+            Direction::Write => state.room > 0 || state.writes_no_more,
+        }
     }
 
     fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -11,6 +11,6 @@ mod workspace;
 
 pub use connection::{Connection, MessageLimits};
 pub use event::{Event, Payload, Step};
-pub(crate) use keepalive::{Alarm, Keepalive};
+pub(crate) use keepalive::{Alarm, Keepalive, KeepaliveTimes, Next};
 pub use state::{Role, State};
 pub use workspace::Workspace;

@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use super::backoff::Backoff;
 use super::dead::{Buried, DeadLetter, DeadLetters};
@@ -45,7 +46,8 @@ use crate::time::Timestamp;
 ///
 /// **Time-outs.** A thread cannot be killed. An attempt that takes too long counts as failed, and
 /// its task goes on without it; the worker is lost for others until it reports, and what it
-/// reports then is late and does not count.
+/// reports then is late and does not count. Where nobody looked when its time was over, but
+/// noticeably later, as after the process was stopped, it has that time once more, once.
 ///
 /// **Waking.** Who is to be woken is said by number: so many more sleeping workers, any of them.
 /// There are as many as there are jobs ready that nobody was woken for, and workers asleep.
@@ -70,7 +72,7 @@ pub struct Dispatcher<T> {
     backoff: Backoff,
     /// What is asked of a task that says nothing else.
     attempts: u16,
-    timeout: core::time::Duration,
+    timeout: Duration,
     /// Tasks that may wait.
     limit: usize,
     workers: Vec<Worker>,
@@ -192,6 +194,7 @@ impl<T: Clone> Dispatcher<T> {
         entry.attempt += 1;
         entry.state = State::Running(worker);
         let deadline = now.after(entry.options.timeout.unwrap_or(self.timeout));
+        (entry.deadline, entry.extended) = (deadline, false);
         self.timers.insert(at, deadline);
         Some(Job {
             conn: entry.conn,
@@ -261,7 +264,9 @@ impl<T: Clone> Dispatcher<T> {
             && due <= now
         {
             self.timers.remove(at);
-            match self.tasks[at].state {
+            let state = self.tasks[at].state;
+            match state {
+                State::Running(_) if self.extend(now, at) => {}
                 State::Running(worker) => {
                     self.workers[usize::from(worker.0)] = Worker::Overdue;
                     self.counts.overdue += 1;
@@ -274,6 +279,36 @@ impl<T: Clone> Dispatcher<T> {
             }
         }
         self.wakes_since(ready)
+    }
+
+    /// Until when the attempt of a worker may take; `None` if it counts as failed. For an
+    /// adapter that ends attempts by itself, which asks when the deadline of its
+    /// [`Job`] has come: it may have been put off.
+    pub fn poll_deadline(&mut self, now: Timestamp, worker: WorkerId) -> Option<Timestamp> {
+        let Some(Worker::Busy(at)) = self.worker(worker) else {
+            return None;
+        };
+        if self.tasks[at].deadline <= now && !self.extend(now, at) {
+            return None;
+        }
+        Some(self.tasks[at].deadline)
+    }
+
+    /// Gives an attempt its time once more if it was noticed late that it was over: then
+    /// the process was stopped, or is overloaded, and the attempt could not go on either.
+    fn extend(&mut self, now: Timestamp, at: u32) -> bool {
+        let entry = &mut self.tasks[at];
+        let timeout = entry.options.timeout.unwrap_or(self.timeout);
+        let is_late = now.since(entry.deadline) > tolerance(timeout);
+        if !is_late || entry.extended {
+            return false;
+        }
+        entry.extended = true;
+        entry.deadline = now.after(timeout);
+        let deadline = entry.deadline;
+        self.timers.remove(at);
+        self.timers.insert(at, deadline);
+        true
     }
 
     /// A task that timed out for good, for its connection to be told.
@@ -488,5 +523,11 @@ impl<T> fmt::Debug for Dispatcher<T> {
     }
 }
 
+/// By how much it may be noticed late that an attempt's time is over, as long as all is well.
+pub(super) fn tolerance(timeout: Duration) -> Duration {
+    (timeout / 8).min(MAX_TOLERANCE)
+}
+
+const MAX_TOLERANCE: Duration = Duration::from_millis(100);
 /// As many as there are numbers for.
 const MOST_TASKS: usize = u32::MAX as usize - 2 * u16::MAX as usize;

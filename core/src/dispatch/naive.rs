@@ -64,6 +64,7 @@ pub(super) struct Task {
     pub(super) lined: Option<u64>,
     pub(super) ready: Option<u64>,
     pub(super) timer: Option<(u64, u64)>,
+    pub(super) extended: bool,
     pub(super) state: State,
 }
 
@@ -140,6 +141,7 @@ impl Naive {
             lined: None,
             ready: None,
             timer: None,
+            extended: false,
             state: State::Delayed,
         });
         let at = self.tasks.len() - 1;
@@ -166,6 +168,7 @@ impl Naive {
         self.set_timer(at, timeout);
         let task = &mut self.tasks[at];
         task.ready = None;
+        task.extended = false;
         task.begun += 1;
         task.state = State::Running(worker);
         self.workers[worker] = Worker::Busy(task.number);
@@ -213,7 +216,15 @@ impl Naive {
             self.forget(number);
         }
         while let Some(at) = self.due() {
-            self.tasks[at].timer = None;
+            let timer = self.tasks[at].timer.take();
+            let late = timer.map_or(0, |(due, _)| self.now - due);
+            let is_running = matches!(self.tasks[at].state, State::Running(_));
+            let timeout = self.tasks[at].plan.timeout;
+            if is_running && !self.tasks[at].extended && late > tolerance(timeout) {
+                self.tasks[at].extended = true;
+                self.set_timer(at, timeout);
+                continue;
+            }
             if let State::Running(worker) = self.tasks[at].state {
                 self.workers[worker] = Worker::Overdue;
                 let number = self.tasks[at].number;
@@ -372,4 +383,8 @@ fn line(plan: &Plan) -> Option<(bool, u64)> {
         TaskOrder::Key(key) => Some((false, key)),
         TaskOrder::Any => None,
     }
+}
+
+fn tolerance(timeout: u64) -> u64 {
+    (timeout / 8).min(100_000)
 }

@@ -11,6 +11,7 @@ use hashbrown::hash_map::Entry as Seat;
 use super::job::TaskCounts;
 use super::options::{TaskOptions, TaskOrder};
 use crate::id::{ConnId, WorkerId};
+use crate::time::Timestamp;
 
 /// A task with what is known of it.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub(super) struct Entry<T> {
     /// Attempts that have begun.
     pub(super) attempt: u16,
     pub(super) state: State,
+    /// When the attempt that runs counts as failed.
+    pub(super) deadline: Timestamp,
+    /// Whether that has been put off, because nobody looked when it was due.
+    pub(super) extended: bool,
     /// When it was taken, in the order of all tasks.
     pub(super) number: u64,
     /// Who is behind it in its line; or, where nobody is, the next such place.
@@ -86,6 +91,8 @@ impl<T> Tasks<T> {
             options,
             attempt: 0,
             state: State::Delayed,
+            deadline: Timestamp::ORIGIN,
+            extended: false,
             number,
             next: NOBODY,
         };

@@ -190,7 +190,7 @@ fn a_hung_attempt_costs_a_worker_and_not_the_task() {
         .poll_assign(at(500), WorkerId(0))
         .expect("it again");
     assert_eq!((job.task, job.attempt), ('a', 3));
-    assert_eq!(dispatcher.handle_timeout(at(600)), 0);
+    assert_eq!(dispatcher.handle_timeout(at(520)), 0);
     let lost = dispatcher.poll_lost().expect("its last attempt");
     assert_eq!((lost.cause, lost.attempts), (FailureCause::TimedOut, 3));
     assert_eq!(dispatcher.stats().waiting, 1);
@@ -200,6 +200,43 @@ fn a_hung_attempt_costs_a_worker_and_not_the_task() {
     assert_eq!(dispatcher.poll_timeout(), Some(Timestamp::ORIGIN));
     assert_eq!(dispatcher.handle_timeout(at(700)), 1);
     assert_eq!(next(&mut dispatcher, 1), Some('b'));
+}
+
+#[test]
+fn an_attempt_has_its_time_once_more_where_nobody_looked_when_it_was_over() {
+    let mut dispatcher = Dispatcher::new(1, 8, &config(8));
+    submit(&mut dispatcher, 0, 'a');
+    let job = dispatcher.poll_assign(at(0), WorkerId(0)).expect("a job");
+    assert_eq!(job.deadline, at(20));
+    let deadline =
+        |dispatcher: &mut Dispatcher<char>, now| dispatcher.poll_deadline(at(now), WorkerId(0));
+    assert_eq!(deadline(&mut dispatcher, 19), Some(at(20)));
+    assert_eq!(deadline(&mut dispatcher, 22), None, "as late as it may be");
+    // The process was stopped.
+    assert_eq!(dispatcher.handle_timeout(at(900)), 0);
+    assert_eq!(dispatcher.stats().overdue, 0);
+    assert_eq!(deadline(&mut dispatcher, 900), Some(at(920)));
+    assert_eq!(dispatcher.poll_timeout(), Some(at(920)));
+    let mut other = Dispatcher::new(1, 8, &config(8));
+    submit(&mut other, 0, 'a');
+    assert_eq!(next(&mut other, 0), Some('a'));
+    assert_eq!(
+        deadline(&mut other, 900),
+        Some(at(920)),
+        "the worker is first"
+    );
+    assert_eq!(other.handle_timeout(at(900)), 0);
+    assert_eq!(other.stats().overdue, 0);
+    // Only once.
+    assert_eq!(deadline(&mut dispatcher, 2_000), None);
+    assert_eq!(dispatcher.handle_timeout(at(2_000)), 0);
+    assert_eq!(dispatcher.stats().overdue, 1);
+    assert_eq!(deadline(&mut dispatcher, 2_000), None);
+    let late = dispatcher.handle_end(at(2_001), WorkerId(0), AttemptEnd::Done);
+    assert_eq!(late, Settled::Late);
+    // What ends in time counts.
+    let done = other.handle_end(at(919), WorkerId(0), AttemptEnd::Done);
+    assert!(matches!(done, Settled::Done { task: 'a', .. }));
 }
 
 #[test]

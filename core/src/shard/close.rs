@@ -109,6 +109,19 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// Closes a connection whose peer is not heard any more. If it is there all the same,
+    /// and its socket takes that, it gets a close frame. Nothing of it is waited for then.
+    pub(super) fn close_silent(&mut self, at: u32) {
+        if self.slots[at].flags.blocked {
+            return self.cut(at, CloseCause::PongTimeout);
+        }
+        let code = Some(CloseCode::INTERNAL_ERROR);
+        self.push_close(at, code, KEEPALIVE);
+        self.end(at, Ending::with_code(CloseCause::PongTimeout, code));
+        self.slots[at].flags.eof = true;
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
     /// The peer's close frame has been read.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
     //# If an endpoint receives a Close frame and did not previously send a
@@ -270,6 +283,7 @@ impl<H: Handler> Engine<H> {
 
     pub(super) fn set_deadline(&mut self, at: u32, delay: Duration) {
         self.slots[at].moment = Some(self.now.after(delay));
+        self.slots[at].flags.excused = false;
         self.rearm(at);
     }
 
@@ -315,3 +329,5 @@ impl<H: Handler> Engine<H> {
 
 /// What those are told who do not keep up.
 const SLOW_CONSUMER: &str = "slow consumer";
+/// What a peer is told that has not been heard for too long.
+const KEEPALIVE: &str = "keepalive timeout";

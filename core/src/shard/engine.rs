@@ -81,6 +81,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) pressing: u32,
     /// Since when there have been any.
     pub(super) pressing_since: Timestamp,
+    /// Whether that has begun anew because nobody looked when it was over.
+    pub(super) pressing_excused: bool,
     /// What had been offered when others last had their turn.
     offered_before: u64,
     pub(super) draining: bool,
@@ -131,6 +133,7 @@ impl<H: Handler> Engine<H> {
             unanswered: VecDeque::new(),
             pressing: 0,
             pressing_since: Timestamp::ORIGIN,
+            pressing_excused: false,
             offered_before: 0,
             draining: false,
             parked: 0,
@@ -238,6 +241,7 @@ impl<H: Handler> Engine<H> {
             flags.pressing = true;
             if self.pressing == 0 {
                 self.pressing_since = self.now;
+                self.pressing_excused = false;
             }
             self.pressing += 1;
         }
@@ -249,6 +253,7 @@ impl<H: Handler> Engine<H> {
         if core::mem::take(&mut flags.pressing) {
             self.pressing -= 1;
             self.pressing_since = self.now;
+            self.pressing_excused = false;
         }
     }
 

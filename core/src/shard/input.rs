@@ -308,8 +308,9 @@ impl<H: Handler> Engine<H> {
         let at = self.slots.find(id)?;
         let now = self.now;
         self.counts.received.bytes += n as u64;
+        let ping_interval = self.config.ping_interval;
         let slot = &mut self.slots[at];
-        slot.keepalive.handle_input(now);
+        slot.keepalive.handle_input(now, ping_interval);
         matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
     }
 
@@ -355,10 +356,15 @@ impl<H: Handler> Engine<H> {
             slot.is_parked() || (slot.phase == Phase::Open && (self.draining || is_far_behind)),
             self.slots.id(at),
         );
+        let (now, ping_interval) = (self.now, self.config.ping_interval);
         let slot = &mut self.slots[at];
         let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
         if slot.flags.unread != unread && is_there {
             slot.flags.unread = unread;
+            if !unread {
+                // What it has said meanwhile is yet to be read.
+                slot.keepalive.handle_input(now, ping_interval);
+            }
             self.outputs.push_back(if unread {
                 Output::StopReading(id)
             } else {

@@ -54,7 +54,7 @@ pub(crate) use pending::Op;
 pub use remote::{Carrier, Gate, Place, Remote, RemoteError, RemoteStats};
 pub(crate) use reply::Here;
 pub use slot::SLOT_BYTES;
-pub use timers::Reason;
+pub use timers::{Direction, Reason};
 
 /// The messaging machine of one CPU core.
 ///

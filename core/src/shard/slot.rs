@@ -59,7 +59,7 @@ pub(super) struct Slot<H: Handler> {
 
 /// Most of a slot is the same for every application.
 pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>();
-const _: () = assert!(SLOT_BYTES <= 160);
+const _: () = assert!(SLOT_BYTES <= 168);
 
 /// What is true of a socket besides its phase.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +76,9 @@ pub(super) struct Flags {
     pub(super) slow: bool,
     /// It stands in the list of those to be gone on with.
     pub(super) resuming: bool,
+    /// A time-out of it has begun anew because nobody looked when it was over, and
+    /// nothing has shown since that the peer lives.
+    pub(super) excused: bool,
     /// The adapter was told not to read it.
     pub(super) unread: bool,
     /// The peer has shut its side.

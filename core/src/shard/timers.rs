@@ -7,10 +7,11 @@ use super::Shard;
 use super::engine::Engine;
 use super::explain::Timer;
 use super::slot::Phase;
-use crate::conn::Alarm;
+use crate::conn::{Alarm, KeepaliveTimes, Next};
 use crate::error::HandshakeError;
 use crate::frame::Rank;
 use crate::handler::Handler;
+use crate::id::ConnId;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
 use crate::wire::opcode::Opcode;
@@ -26,6 +27,15 @@ pub enum Reason {
     /// So much was done at a stretch that others were to have their turn; it can
     /// go on at once.
     Turn,
+}
+
+/// A direction in which a socket can be ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// There are bytes to be read from it, or their end.
+    Read,
+    /// It takes bytes.
+    Write,
 }
 
 impl<H: Handler> Shard<H> {
@@ -45,13 +55,31 @@ impl<H: Handler> Shard<H> {
             .min_by_key(|&(at, _)| at)
     }
 
-    /// Does what is due.
+    /// Does what is due. For an adapter that has read before whatever its sockets had;
+    /// another uses [`handle_timeout_with`](Self::handle_timeout_with).
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.handle_timeout_with(now, |_, _| false);
+    }
+
+    /// Does what is due, and asks about the socket of each connection whose time is over
+    /// whether it is ready all the same: a peer whose bytes lie there unread is not
+    /// silent, and one whose socket takes bytes again has taken some. What is ready has
+    /// to be handed in then, as always.
+    ///
+    /// Where nobody called at the time that [`poll_timeout`](Self::poll_timeout) said,
+    /// but an eighth of the shortest time-out later or more, the process was stopped, or
+    /// is overloaded. A peer is not to blame for that: each time-out that has passed
+    /// meanwhile begins anew, but only once until the peer shows a sign of life.
+    pub fn handle_timeout_with(
+        &mut self,
+        now: Timestamp,
+        mut is_ready: impl FnMut(ConnId, Direction) -> bool,
+    ) {
         self.engine.now = now;
         let mut idle = !self.engine.lose_patience() && !self.engine.is_spent();
         self.engine.begin_stretch();
         while let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now) {
-            idle &= !self.engine.look_at(at);
+            idle &= !self.engine.look_at(at, &mut is_ready);
         }
         self.engine.counts.links.idle_wakeups += u64::from(idle);
         self.settle();
@@ -67,6 +95,13 @@ impl<H: Handler> Engine<H> {
     /// If writes have been under way for too long, their sockets are as good as
     /// blocked: one that takes nothing must not hold up everyone.
     fn lose_patience(&mut self) -> bool {
+        let late = self.patience().map(|at| self.now.since(at));
+        if late > Some(PATIENCE) && !self.pressing_excused {
+            // The threads that write had no time either.
+            self.pressing_since = self.now;
+            self.pressing_excused = true;
+            return true;
+        }
         let over = self.patience().is_some_and(|at| at <= self.now);
         if over {
             for at in 0..self.slots.len() {
@@ -84,56 +119,119 @@ impl<H: Handler> Engine<H> {
 
     /// Does what is due for a slot, and enters it for the next time. Says
     /// whether anything was due.
-    fn look_at(&mut self, at: u32) -> bool {
-        let now = self.now;
-        let write_timeout = self.config.write_timeout;
-        let slot = &mut self.slots[at];
-        if slot.deadline().is_some_and(|deadline| deadline <= now) {
-            slot.moment = None;
-            match slot.phase {
-                Phase::Head if slot.pending.is_some() => {
-                    self.refuse(at, HandshakeError::Timeout, false);
-                }
-                Phase::Head => {
-                    self.counts.refused[HandshakeError::Timeout.index()] += 1;
-                    self.give_up(at);
-                }
-                _ => self.give_up(at),
-            }
+    fn look_at(&mut self, at: u32, is_ready: &mut impl FnMut(ConnId, Direction) -> bool) -> bool {
+        let (now, id) = (self.now, self.slots.id(at));
+        if let Some(deadline) = self.slots[at].deadline()
+            && deadline <= now
+        {
+            self.end_phase(at, deadline, is_ready);
             return true;
         }
-        if slot
-            .stalled
-            .is_some_and(|since| since.after(write_timeout) <= now)
-        {
-            self.cut(at, CloseCause::WriteTimeout);
-            return true;
+        if let Some(since) = self.slots[at].stalled {
+            let end = since.after(self.config.write_timeout);
+            if end <= now && !self.takes_more(at, end, is_ready) {
+                self.cut(at, CloseCause::WriteTimeout);
+                return true;
+            }
         }
         let mut due = false;
-        if slot.phase == Phase::Open {
+        if self.slots[at].phase == Phase::Open {
+            let times = self.keepalive_times();
+            let slot = &mut self.slots[at];
             if slot.flags.unread {
                 // Whoever is not read cannot be heard.
-                slot.keepalive.handle_input(now);
+                slot.keepalive.handle_input(now, times.ping_interval);
             }
-            let alarm = slot.keepalive.handle_timeout(
-                now,
-                self.config.ping_interval,
-                self.config.pong_wait,
-            );
-            match alarm {
+            match slot.keepalive.handle_timeout(now, times) {
                 Alarm::Sleep(_) => {}
                 Alarm::Ping(_) => {
                     due = true;
                     self.ping(at);
                 }
+                Alarm::Dead if is_ready(id, Direction::Read) => {
+                    slot.keepalive.handle_input(now, times.ping_interval);
+                }
                 Alarm::Dead => {
-                    self.cut(at, CloseCause::PongTimeout);
+                    self.close_silent(at);
                     return true;
                 }
             }
         }
         self.rearm(at);
         due
+    }
+
+    /// The time for a phase of a connection is over; what it waited for may have come
+    /// and not be handled yet.
+    fn end_phase(
+        &mut self,
+        at: u32,
+        deadline: Timestamp,
+        is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
+    ) {
+        let (id, phase) = (self.slots.id(at), self.slots[at].phase);
+        let (awaited, delay) = match phase {
+            Phase::Head => (Direction::Read, self.config.handshake_timeout),
+            Phase::Answering => (Direction::Write, self.config.write_timeout),
+            _ => (Direction::Read, self.config.close_timeout),
+        };
+        if self.may_be_excused(at) && (self.is_late(deadline) || is_ready(id, awaited)) {
+            self.set_deadline(at, delay);
+            self.slots[at].flags.excused = true;
+            return;
+        }
+        self.slots[at].moment = None;
+        match phase {
+            Phase::Head if self.slots[at].pending.is_some() => {
+                self.refuse(at, HandshakeError::Timeout, false);
+            }
+            Phase::Head => {
+                self.counts.refused[HandshakeError::Timeout.index()] += 1;
+                self.give_up(at);
+            }
+            _ => self.give_up(at),
+        }
+    }
+
+    /// Whether a peer that has taken nothing until the `end` of its time has another one:
+    /// its socket takes bytes again and was not written to yet, or nobody looked.
+    fn takes_more(
+        &mut self,
+        at: u32,
+        end: Timestamp,
+        is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
+    ) -> bool {
+        let takes = !self.slots[at].flags.blocked || is_ready(self.slots.id(at), Direction::Write);
+        if takes || (self.may_be_excused(at) && self.is_late(end)) {
+            self.slots[at].stalled = Some(self.now);
+            self.slots[at].flags.excused = !takes;
+            return true;
+        }
+        false
+    }
+
+    /// Whether a time-out of the peer may begin anew.
+    fn may_be_excused(&self, at: u32) -> bool {
+        !self.slots[at].flags.excused
+    }
+
+    /// Whether it is so long after `due` that something has kept this shard from looking.
+    fn is_late(&self, due: Timestamp) -> bool {
+        self.now.since(due) > self.tolerance()
+    }
+
+    /// By how much a timer may be late as long as all is well: by one tick anyhow, since
+    /// it is rounded up to one, and by another for whatever else there is to do.
+    fn tolerance(&self) -> Duration {
+        self.config.tick() * 2
+    }
+
+    fn keepalive_times(&self) -> KeepaliveTimes {
+        KeepaliveTimes {
+            ping_interval: self.config.ping_interval,
+            pong_wait: self.config.pong_wait,
+            tolerance: self.tolerance(),
+        }
     }
 
     /// Enters a slot into the wheel for the next moment at which something may be due.
@@ -155,13 +253,12 @@ impl<H: Handler> Engine<H> {
         let stalled = slot.stalled;
         let stalled = stalled.map(|since| (Timer::Write, since.after(config.write_timeout)));
         let silent = (slot.phase == Phase::Open).then(|| {
-            let (ping, end) = (slot.keepalive.ping_at(), slot.keepalive.heard());
-            let end = end.after(config.pong_wait);
-            if ping <= end {
-                (Timer::Ping, ping)
-            } else {
-                (Timer::Silence, end)
-            }
+            let (next, at) = slot.keepalive.next(config.pong_wait);
+            let timer = match next {
+                Next::Ping => Timer::Ping,
+                Next::End => Timer::Silence,
+            };
+            (timer, at)
         });
         let timers = [deadline, stalled, silent].into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)

@@ -209,6 +209,7 @@ impl<H: Handler> Engine<H> {
         if blocked {
             if n > 0 || slot.stalled.is_none() {
                 slot.stalled = Some(self.now);
+                slot.flags.excused = false;
                 self.rearm(at);
             }
         } else {

@@ -258,7 +258,7 @@ impl Link {
 }
 
 /// Checks that these bytes are a close frame with this code and nothing behind
-/// it. Those who do not keep up are told so; no other close says why.
+/// it. Those who do not keep up, or are not heard, are told so; no other close says why.
 fn check_close(bytes: &[u8], code: Option<u16>) {
     let (&[first, len], payload) = bytes.split_first_chunk().expect("a frame");
     assert_eq!(
@@ -270,6 +270,14 @@ fn check_close(bytes: &[u8], code: Option<u16>) {
     let reason = payload
         .strip_prefix(code.as_ref().map_or(&[][..], |code| code))
         .expect("the code");
-    let slow = code == Some(CloseCode::TRY_LATER.get().to_be_bytes());
-    assert!(reason.is_empty() || slow && reason == b"slow consumer");
+    let is_given = |(code_of, text): &(CloseCode, &[u8])| {
+        code == Some(code_of.get().to_be_bytes()) && reason == *text
+    };
+    assert!(reason.is_empty() || REASONS.iter().any(is_given));
 }
+
+/// Why a shard says that it closes, by the code beside it.
+const REASONS: [(CloseCode, &[u8]); 2] = [
+    (CloseCode::TRY_LATER, b"slow consumer"),
+    (CloseCode::INTERNAL_ERROR, b"keepalive timeout"),
+];

@@ -31,8 +31,8 @@ use crate::handler::Handler;
 use crate::shard::Event;
 use crate::wire::opcode::Opcode;
 use crate::{
-    Admission, Config, ConnId, DispatchStats, Dispatcher, Explained, Job, Kind, Letter, Shard,
-    ShardId, Stats, Timestamp, WorkerId,
+    Admission, Config, ConnId, Direction, DispatchStats, Dispatcher, Explained, Job, Kind, Letter,
+    Shard, ShardId, Stats, Timestamp, WorkerId,
 };
 use pipe::Pipe;
 use ready::Ready;
@@ -70,6 +70,8 @@ pub struct Sim<H: Handler> {
     failures: u64,
     /// For each shard, data frames that went out to their last byte.
     tapped: Vec<u64>,
+    /// The server is stopped: only its clients and the network go on.
+    stopped: bool,
     /// Tasks that were handed to the dispatcher, and ends that were handed to shards.
     handed: u64,
     ended: u64,
@@ -101,6 +103,16 @@ struct Link {
     /// Bytes taken from the shard and not yet written.
     taken: Option<Vec<u8>>,
     tap: Tap,
+}
+
+impl Link {
+    /// Whether the socket is ready in this direction, as the server could know by asking.
+    fn is_ready(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Read => self.up.readable() > 0 || self.up.is_over() && !self.eof_told,
+            Direction::Write => self.down.room() > 0,
+        }
+    }
 }
 
 impl<H: Handler> Sim<H> {
@@ -144,6 +156,7 @@ impl<H: Handler> Sim<H> {
             scratch: Vec::new(),
             failures: 0,
             tapped: alloc::vec![0; shards],
+            stopped: false,
             handed: 0,
             ended: 0,
         }
@@ -259,6 +272,14 @@ impl<H: Handler> Sim<H> {
         let end = self.now + duration.as_micros() as u64;
         while self.step(end) {}
         self.now = self.now.max(end);
+    }
+
+    /// Lets so much time pass in which the server is stopped, as by SIGSTOP, and what
+    /// clients do goes on as far as their sockets let it.
+    pub fn pass_stopped(&mut self, duration: Duration) {
+        self.stopped = true;
+        self.pass(duration);
+        self.stopped = false;
     }
 
     /// A client.

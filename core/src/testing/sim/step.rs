@@ -43,7 +43,12 @@ impl<H: Handler> Sim<H> {
             if let Some(action) = self.choose(None) {
                 break action;
             }
-            let next = self.next_business().into_iter().chain(self.next_timer());
+            let timer = if self.stopped {
+                None
+            } else {
+                self.next_timer()
+            };
+            let next = self.next_business().into_iter().chain(timer);
             let Some(next) = next.min().filter(|&next| next <= end) else {
                 return false;
             };
@@ -129,7 +134,11 @@ impl<H: Handler> Sim<H> {
             }
             Action::Work(worker) => Some(self.finish_work(worker)),
             Action::Timer(shard) => {
-                self.shards[shard].handle_timeout(now);
+                let (seats, links) = (&self.seats[shard], &self.links);
+                self.shards[shard].handle_timeout_with(now, |id, direction| {
+                    let link = seats[id.slot()].map(|at| &links[at]);
+                    link.is_some_and(|link| link.is_ready(direction))
+                });
                 Some(shard)
             }
             Action::Alarm => {
@@ -178,11 +187,16 @@ impl<H: Handler> Sim<H> {
     /// Something that can happen now, to this shard or at all, each equally likely.
     fn choose(&mut self, only: Option<usize>) -> Option<Action> {
         self.refresh();
-        self.find_others(only);
         let shards = match only {
             Some(shard) => shard..shard + 1,
+            None if self.stopped => 0..0,
             None => 0..self.shards.len(),
         };
+        if self.stopped {
+            self.others.clear();
+        } else {
+            self.find_others(only);
+        }
         let servers: usize = shards
             .clone()
             .map(|shard| self.ready.of_shard(shard).len())
