@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
 use stentor_cli::Deadline;
+use stentor_cli::metrics::Scrape;
 use stentor_core::{Handler, ShardId};
 
 use crate::drain::wait_for;
 use crate::primitive::AtomicBool;
 use crate::primitive::thread::{Builder, JoinHandle};
-use crate::scrape::Scrape;
 use crate::station::Stations;
 use crate::stream::Stream;
 use crate::ticker;

@@ -86,7 +86,7 @@ pub(crate) fn take_stock<H: Handler>(
             thread::sleep(LOOK);
         };
         match stats {
-            Some((stats, _)) => sum += &stats,
+            Some(stats) => sum += &stats,
             None => hanging.push(at),
         }
     }

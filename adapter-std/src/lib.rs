@@ -76,7 +76,6 @@ mod reach;
 mod reader;
 mod remote;
 mod room;
-mod scrape;
 mod sending;
 mod server;
 mod spares;

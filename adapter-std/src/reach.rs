@@ -6,13 +6,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stentor_admin::{Answer, PATIENCE, Question, Reach};
+use stentor_cli::metrics::Collector;
 use stentor_cli::{Calls, Census, Deadline, Desk};
-use stentor_core::{Handler, ShardId};
+use stentor_core::{Handler, RemoteStats, ShardId};
 
+use crate::remote::Outside;
 use crate::station::Stations;
 
 /// A server, as its admin pages see it.
-pub(crate) struct Server<H: Handler>(pub(crate) Arc<Stations<H>>);
+pub(crate) struct Server<H: Handler> {
+    pub(crate) stations: Arc<Stations<H>>,
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) collector: Collector,
+}
 
 impl<H> Reach for Server<H>
 where
@@ -25,7 +31,7 @@ where
         let (mut silent, mut given) = (shards.to_vec(), Vec::new());
         let mut deadline = Deadline::new(Instant::now(), PATIENCE);
         loop {
-            silent.retain(|&shard| match self.0.try_ask(shard, question) {
+            silent.retain(|&shard| match self.stations.try_ask(shard, question) {
                 Some(answer) => {
                     given.push((shard, answer));
                     false
@@ -40,15 +46,23 @@ where
     }
 
     fn desk(&self) -> &Desk<H::Task> {
-        &self.0.pool.desk
+        &self.stations.pool.desk
     }
 
     fn call(&self, calls: Calls) {
-        self.0.pool.call(calls);
+        self.stations.pool.call(calls);
     }
 
     fn census(&self) -> &Census {
-        &self.0.census
+        &self.stations.census
+    }
+
+    fn remote(&self) -> RemoteStats {
+        self.outside.gate.stats()
+    }
+
+    fn collector(&self) -> &Collector {
+        &self.collector
     }
 }
 

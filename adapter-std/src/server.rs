@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use stentor_admin::Admin;
+use stentor_cli::metrics::{self, Collector};
 use stentor_cli::{Census, Deadline, Hang, Report, Settings, listen};
 use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
@@ -16,9 +17,9 @@ use crate::crew::{Crew, start, start_workers};
 use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
 use crate::remote::{Outside, Remote};
-use crate::station::Stations;
+use crate::station::{Post, Stations};
 use crate::workers::{self, Pool, Work};
-use crate::{acceptor, reach, room, scrape};
+use crate::{acceptor, reach, room};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
@@ -68,8 +69,9 @@ impl Server {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
-        self.admin.as_ref().map(Admin::address).transpose()
+    pub fn admin_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let addresses = self.admin.as_ref().map(Admin::addresses).transpose()?;
+        Ok(addresses.unwrap_or_default())
     }
 
     /// What cuts a drain short, for whoever is told twice to end the server.
@@ -133,12 +135,19 @@ impl Server {
             queue = settings.worker_queue,
             "worker pool started"
         );
-        let scraped = (settings.clone(), stations.clone(), outside.clone());
-        crew.start("scrape", move || {
-            scrape::run(&requests, &scraped.0, &scraped.1, &scraped.2.gate);
+        let reach = Arc::new(reach::Server {
+            stations: stations.clone(),
+            outside: outside.clone(),
+            collector: Collector::new(&settings),
+        });
+        let scraped = reach.clone();
+        crew.start("metrics", move || {
+            metrics::serve(&requests, &*scraped, |scrape, page| {
+                let post = Post::Metrics(scrape, page.clone());
+                scraped.stations.post(scrape.id.shard(), post);
+            });
         })?;
         // Until the drain is over: that is when questions are asked.
-        let reach = Arc::new(reach::Server(stations.clone()));
         let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
 
         let (end, ended) = channel();

@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_admin::{Answer, Question};
 use stentor_cli::drain::Order;
-use stentor_cli::metrics::CONTENT_TYPE;
+use stentor_cli::metrics::{CONTENT_TYPE, Scrape};
 use stentor_cli::{Calls, Census, Journal, Submission, Turns};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
@@ -26,7 +26,6 @@ use crate::buffers::Buffers;
 use crate::links::{Link, Links, Socket};
 use crate::primitive::thread::{self, Thread};
 use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
-use crate::scrape::Scrape;
 use crate::spares::Spares;
 use crate::stream::Stream;
 use crate::workers::Pool;
@@ -222,15 +221,14 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 
     /// What a shard has counted; `None` if somebody has its lock just now.
-    pub(crate) fn try_stats(&self, at: ShardId) -> Option<(Stats, Turns)> {
-        let inside = self.stations[at.index()].try_lock()?;
-        Some((inside.shard.stats(), inside.turns))
+    pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
+        Some(self.stations[at.index()].try_lock()?.shard.stats())
     }
 
     /// What a shard answers; `None` if somebody has its lock just now.
     pub(crate) fn try_ask(&self, at: ShardId, question: &Question) -> Option<Answer> {
         let inside = self.stations[at.index()].try_lock()?;
-        Some(question.put(self.clock.now(), &inside.shard))
+        Some(question.put(self.clock.now(), &inside.shard, &inside.turns))
     }
 
     /// Whether something holds of every shard; not if somebody has the lock of one just now.
@@ -336,7 +334,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
                 task,
                 options,
             }),
-            Output::Answer { id, head_only, .. } => {
+            Output::Metrics { id, head_only } => {
                 // Nobody listens only when the server has ended.
                 let _ = inside.scrapes.send(Some(Scrape { id, head_only }));
             }

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::TcpStream;
-use stentor_cli::{Census, Turns};
-use stentor_core::{
-    Admission, CloseCode, ConnId, Handler, Letter, Mailbox, ShardId, Stats, TaskEnd,
-};
+use stentor_cli::Census;
+use stentor_core::{Admission, CloseCode, ConnId, Handler, Letter, Mailbox, ShardId, TaskEnd};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::reach::Inquiry;
 
@@ -22,11 +19,9 @@ pub(crate) enum Post<H: Handler> {
     /// The answer to a request for the metrics.
     Metrics {
         id: ConnId,
-        text: String,
+        text: Arc<str>,
         head_only: bool,
     },
-    /// A request for what the shard has counted.
-    Stats(UnboundedSender<(ShardId, Stats, Turns)>),
     Inquiry(Inquiry),
     Drain,
     Close(CloseCode),
@@ -145,7 +140,8 @@ impl<H: Handler> Doors<H> {
     }
 }
 
-/// Questions of admin pages that wait at a shard; twice as many as can be asked at a time.
+/// Questions of admin pages, and for the metrics, that wait at a shard; more than can be asked at
+/// a time.
 const MOST_ASKED: usize = 8;
 
 #[cfg(test)]

@@ -5,20 +5,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use mio::{Events, Poll};
+use stentor_cli::metrics::Scrape;
 use stentor_cli::{Clock, Journal, Submission, Turns};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc::UnboundedSender;
 use tracing::{error, info};
 
 use crate::door::{Doors, Post};
 use crate::links::Links;
 use crate::reach::Inquiry;
 use crate::readiness;
-use crate::scrape::Scrape;
 use crate::workers::Pool;
 
 /// One shard with its sockets.
@@ -31,7 +31,7 @@ pub(crate) struct Driver<H: Handler> {
     now: Timestamp,
     doors: Arc<Doors<H>>,
     pool: Arc<Pool<H>>,
-    scrapes: UnboundedSender<Scrape>,
+    scrapes: Sender<Option<Scrape>>,
     handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
     inbox: VecDeque<Post<H>>,
     outboxes: Vec<Vec<Post<H>>>,
@@ -51,7 +51,7 @@ pub(crate) struct Surroundings<H: Handler> {
     pub(crate) clock: Clock,
     pub(crate) doors: Arc<Doors<H>>,
     pub(crate) pool: Arc<Pool<H>>,
-    pub(crate) scrapes: UnboundedSender<Scrape>,
+    pub(crate) scrapes: Sender<Option<Scrape>>,
     /// Makes the application, at first and after a failure.
     pub(crate) handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
 }
@@ -329,9 +329,9 @@ impl<H: Handler> Driver<H> {
                 task,
                 options,
             }),
-            Output::Answer { id, head_only, .. } => {
+            Output::Metrics { id, head_only } => {
                 // Nobody listens only when the server has ended.
-                let _ = self.scrapes.send(Scrape { id, head_only });
+                let _ = self.scrapes.send(Some(Scrape { id, head_only }));
             }
             Output::Shut(id) => {
                 if let Some(link) = self.links.find(id) {
@@ -371,15 +371,11 @@ impl<H: Handler> Driver<H> {
                 self.shard
                     .handle_answer(self.now, id, 200, kind, text.as_bytes(), head_only);
             }
-            Post::Stats(reply) => {
-                // Whoever asked may have given up waiting.
-                let _ = reply.send((self.id, self.shard.stats(), self.turns));
-            }
             Post::Inquiry(Inquiry {
                 question, reply, ..
             }) => {
                 // Whoever asked may have given up waiting.
-                let _ = reply.send((self.id, question.put(self.now, &self.shard)));
+                let _ = reply.send((self.id, question.put(self.now, &self.shard, &self.turns)));
             }
             Post::Drain => {
                 self.draining = true;

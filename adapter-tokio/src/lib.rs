@@ -69,7 +69,6 @@ mod links;
 mod reach;
 mod readiness;
 mod remote;
-mod scrape;
 mod server;
 mod workers;
 

@@ -6,10 +6,12 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
 use stentor_admin::{Answer, PATIENCE, Question, Reach};
+use stentor_cli::metrics::Collector;
 use stentor_cli::{Calls, Census, Deadline, Desk};
-use stentor_core::{Handler, ShardId};
+use stentor_core::{Handler, RemoteStats, ShardId};
 
 use crate::door::{Doors, Post};
+use crate::remote::Outside;
 use crate::workers::Pool;
 
 /// A question on its way to a shard.
@@ -24,6 +26,8 @@ pub(crate) struct Inquiry {
 pub(crate) struct Server<H: Handler> {
     pub(crate) doors: Arc<Doors<H>>,
     pub(crate) pool: Arc<Pool<H>>,
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) collector: Collector,
 }
 
 impl<H> Reach for Server<H>
@@ -69,5 +73,13 @@ where
 
     fn census(&self) -> &Census {
         &self.doors.census
+    }
+
+    fn remote(&self) -> RemoteStats {
+        self.outside.gate.stats()
+    }
+
+    fn collector(&self) -> &Collector {
+        &self.collector
     }
 }

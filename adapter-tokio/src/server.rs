@@ -5,12 +5,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use stentor_admin::Admin;
+use stentor_cli::metrics::{self, Collector, Scrape};
 use stentor_cli::{Census, Hang, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
@@ -22,9 +23,9 @@ use crate::acceptor;
 use crate::door::{Doors, Post};
 use crate::drain::{Hurry, drain, within};
 use crate::driver::{Driver, Surroundings};
+use crate::reach;
 use crate::remote::{Outside, Remote};
 use crate::workers::{self, Pool, Work};
-use crate::{reach, scrape};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
@@ -66,8 +67,9 @@ impl Server {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
-        self.admin.as_ref().map(Admin::address).transpose()
+    pub fn admin_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let addresses = self.admin.as_ref().map(Admin::addresses).transpose()?;
+        Ok(addresses.unwrap_or_default())
     }
 
     /// What cuts a drain short, for whoever is told twice to end the server.
@@ -112,7 +114,7 @@ impl Server {
         let pool = Arc::new(Pool::new(&settings));
         let clock = pool.desk.clock();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
-        let (scrapes, requests) = unbounded_channel();
+        let (scrapes, requests) = channel();
         let (ended, mut endings) = unbounded_channel();
         let _end = EndOnDrop(doors.clone());
         let (mut shards, mut runtimes) = (Vec::new(), Vec::new());
@@ -135,7 +137,10 @@ impl Server {
         let reach = Arc::new(reach::Server {
             doors: doors.clone(),
             pool: pool.clone(),
+            outside: outside.clone(),
+            collector: Collector::new(&settings),
         });
+        start_metrics(requests, reach.clone())?;
         // Until the drain is over: that is when questions are asked.
         let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
         let main = runtime::Builder::new_current_thread()
@@ -148,14 +153,6 @@ impl Server {
             let is_over = told.await;
             listen::announce(&listeners)?;
             outside.begin(&doors);
-            let scraper = scrape::serve(
-                requests,
-                settings.clone(),
-                doors.clone(),
-                pool.clone(),
-                outside.clone(),
-            );
-            let scraper = tokio::spawn(scraper);
             // Not where the workers are: what they do may keep that busy.
             let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
             // One shard takes its sockets itself: no thread is woken to hand them over.
@@ -192,7 +189,8 @@ impl Server {
             outside.gate.end();
             drain(&doors, &outside, settings.drain, &hurry).await;
             pool.drain();
-            scraper.abort();
+            // Nobody listens any more if a request could not be answered.
+            let _ = scrapes.send(None);
             watcher.abort();
             let all_end = async {
                 while !running.is_empty()
@@ -279,6 +277,31 @@ where
     let told = starting.recv();
     let runtime = told.unwrap_or_else(|_| Err(io::Error::other("a shard has panicked")))?;
     Ok((thread, runtime))
+}
+
+/// Starts the thread that answers requests for the metrics. It is not waited for: it ends with
+/// those who can make one, or when it is told to.
+fn start_metrics<H>(
+    requests: Receiver<Option<Scrape>>,
+    reach: Arc<reach::Server<H>>,
+) -> io::Result<()>
+where
+    H: Handler + 'static,
+    H::State: Send,
+{
+    let answer = move || {
+        metrics::serve(&requests, &*reach, |Scrape { id, head_only }, page| {
+            let text = page.clone();
+            let answer = Post::Metrics {
+                id,
+                text,
+                head_only,
+            };
+            reach.doors.post(id.shard(), answer);
+        });
+    };
+    let builder = thread::Builder::new().name("metrics".into());
+    builder.spawn(answer).map(drop)
 }
 
 fn start_workers<H, W>(

@@ -11,15 +11,17 @@ use rustix::event::PollFlags;
 use stentor_cli::admin::Reach;
 use stentor_cli::listen::is_of_the_peer;
 use stentor_cli::{Settings, listen};
+use stentor_core::Hosts;
 use tracing::{debug, error, info, warn};
 
-use crate::exchange::{Times, serve};
+use crate::exchange::{Door, Times, serve};
 use crate::socket::{Socket, Waited, wait};
 
 /// An admin listener that nobody serves yet.
 #[derive(Debug)]
 pub struct Admin {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
+    hosts: Hosts,
 }
 
 /// An admin listener that is served until this is dropped.
@@ -31,21 +33,22 @@ pub struct Serving {
 }
 
 impl Admin {
-    /// Opens the listener, if the settings ask for one.
+    /// Opens its addresses, if the settings ask for any.
     ///
     /// # Errors
-    /// What the operating system says of its address.
+    /// What the operating system says of an address.
     pub fn open(settings: &Settings) -> io::Result<Option<Self>> {
-        let opened = listen::open_admin(settings)?;
-        Ok(opened.map(|listener| Self { listener }))
+        let listeners = listen::open_admin(settings)?;
+        let hosts = settings.admin_hosts.clone();
+        Ok((!listeners.is_empty()).then_some(Self { listeners, hosts }))
     }
 
     /// Where it listens.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        listen::addresses(&self.listeners)
     }
 
     /// Serves it.
@@ -53,25 +56,28 @@ impl Admin {
     /// # Errors
     /// A thread or a descriptor that the operating system does not give.
     pub fn serve<R: Reach>(self, reach: Arc<R>) -> io::Result<Serving> {
-        let address = self.address()?;
+        let addresses = self.addresses()?;
         let serving = self.serve_in(reach, Times::USUAL)?;
-        info!(%address, "admin pages on");
+        for address in addresses {
+            info!(%address, "admin pages on");
+        }
         Ok(serving)
     }
 
     fn serve_in<R: Reach>(self, reach: Arc<R>, times: Times) -> io::Result<Serving> {
         let (stop, stopped) = UnixStream::pair()?;
-        let listener = Arc::new((self.listener, stopped));
+        let door = Arc::new(Door::new(self.hosts));
+        let shared = Arc::new((self.listeners, stopped));
         let mut serving = Serving {
             stop: Some(stop),
             threads: Vec::new(),
         };
         for at in 0..CONNECTIONS {
-            let (listener, reach) = (listener.clone(), reach.clone());
+            let (shared, door, reach) = (shared.clone(), door.clone(), reach.clone());
             let thread = thread::Builder::new().name(format!("admin-{at}"));
             let thread = thread.spawn(move || {
-                let (listener, stop) = &*listener;
-                if let Err(error) = run(listener, stop, &*reach, times) {
+                let (listeners, stop) = &*shared;
+                if let Err(error) = run(listeners, stop, &door, &*reach, times) {
                     error!(%error, "admin listener");
                 }
             })?;
@@ -93,26 +99,32 @@ impl Drop for Serving {
 
 /// Serves one connection after the other.
 fn run<R: Reach>(
-    listener: &TcpListener,
+    listeners: &[TcpListener],
     stop: &UnixStream,
+    door: &Door,
     reach: &R,
     times: Times,
 ) -> io::Result<()> {
-    while wait(listener, PollFlags::IN, stop, None)? != Waited::Stopped {
-        let served = match listener.accept() {
-            Ok((stream, _)) => Socket::new(stream, stop).and_then(|it| serve(it, reach, times)),
-            // Another thread was faster.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-            Err(error) if is_of_the_peer(&error) => continue,
-            Err(error) => {
-                // Mostly that no descriptor is left: accepting again at once would spin.
-                warn!(%error, "accept error");
-                thread::sleep(PAUSE);
-                continue;
+    while wait(listeners, PollFlags::IN, stop, None)? != Waited::Stopped {
+        // One of each, so that none has to wait for another that is busier.
+        for listener in listeners {
+            let served = match listener.accept() {
+                Ok((stream, _)) => {
+                    Socket::new(stream, stop).and_then(|it| serve(it, door, reach, times))
+                }
+                // Nobody is here, or another thread was faster.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) if is_of_the_peer(&error) => continue,
+                Err(error) => {
+                    // Mostly that no descriptor is left: accepting again at once would spin.
+                    warn!(%error, "accept error");
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+            };
+            if let Err(error) = served {
+                debug!(%error, "an admin connection");
             }
-        };
-        if let Err(error) = served {
-            debug!(%error, "an admin connection");
         }
     }
     Ok(())

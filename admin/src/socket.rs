@@ -18,25 +18,31 @@ pub(crate) enum Waited {
     Stopped,
 }
 
-/// Waits until something can be done with `socket`, until `deadline` if there is one, and until
-/// the other end of `stop` is closed.
+/// Waits until something can be done with one of `sockets`, until `deadline` if there is one, and
+/// until the other end of `stop` is closed.
 pub(crate) fn wait(
-    socket: impl AsFd,
+    sockets: &[impl AsFd],
     what: PollFlags,
     stop: &UnixStream,
     deadline: Option<Instant>,
 ) -> io::Result<Waited> {
     loop {
-        let mut both = [PollFd::new(&socket, what), PollFd::new(stop, PollFlags::IN)];
+        let one = |socket| PollFd::new(socket, what);
+        let mut all: Vec<_> = sockets.iter().map(one).collect();
+        all.push(PollFd::new(stop, PollFlags::IN));
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         // What does not fit is as good as for ever.
         let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut both, left.as_ref()) {
+        match poll(&mut all, left.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
             Ok(0) => return Ok(Waited::Late),
-            Ok(_) if !both[1].revents().is_empty() => return Ok(Waited::Stopped),
-            Ok(_) => return Ok(Waited::Ready),
+            Ok(_) => {
+                return Ok(match all.last() {
+                    Some(stop) if !stop.revents().is_empty() => Waited::Stopped,
+                    _ => Waited::Ready,
+                });
+            }
         }
     }
 }
@@ -96,7 +102,7 @@ impl<'a> Socket<'a> {
     }
 
     fn wait(&self, what: PollFlags, deadline: Instant) -> io::Result<()> {
-        match wait(&self.stream, what, self.stop, Some(deadline))? {
+        match wait(&[&self.stream], what, self.stop, Some(deadline))? {
             Waited::Ready => Ok(()),
             Waited::Late => Err(ErrorKind::TimedOut.into()),
             Waited::Stopped => Err(ErrorKind::ConnectionAborted.into()),

@@ -41,7 +41,7 @@ pub use outside::Outside;
 pub use program::program;
 pub use ready::is_ready;
 pub use report::Report;
-pub use settings::{HandlerKind, LogFormat, Settings, SettingsError, Source};
+pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
 pub use throttle::Throttle;
 pub use tracing::level_filters::LevelFilter;
 pub use turns::Turns;

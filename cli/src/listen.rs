@@ -7,34 +7,37 @@ use std::net::{SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{info, warn};
 
-use crate::Settings;
+use crate::{Endpoint, Settings};
 
-/// Opens every address that is to be listened on; accepting does not block. Of the default
-/// addresses one may be missing, such as that of IPv6 on a machine without it; but not because
-/// somebody else has it, who would get half of the visitors.
+/// Opens everything that is to be listened on; accepting does not block. Of the addresses that
+/// one value stands for some may be missing, such as that of IPv6 on a machine without it; but
+/// not because somebody else has it, who would get half of the visitors.
 ///
 /// # Errors
-/// What the operating system says of an address that must be there, and of which address.
+/// What the operating system says of an address that must be there, of which address, and who
+/// asked for it.
 pub fn open(settings: &Settings) -> io::Result<Vec<TcpListener>> {
-    open_all(settings, |address| open_one(address, settings))
+    open_all(&settings.listen, |address| open_one(address, settings))
 }
 
-/// Opens the address of the admin pages, if there is one; accepting does not block. Warns where
-/// strangers might come.
+/// Opens the addresses of the admin pages, if there are to be any; accepting does not block.
+/// Warns where strangers might come.
 ///
 /// # Errors
-/// What the operating system says of the address.
-pub fn open_admin(settings: &Settings) -> io::Result<Option<TcpListener>> {
-    let Some(address) = settings.admin_listen else {
-        return Ok(None);
+/// As for [`open`].
+pub fn open_admin(settings: &Settings) -> io::Result<Vec<TcpListener>> {
+    let Some(endpoint) = &settings.admin_listen else {
+        return Ok(Vec::new());
     };
-    if !address.ip().to_canonical().is_loopback() {
-        warn!(%address, "whoever reaches the admin pages may use them");
+    let listeners = open_all(core::slice::from_ref(endpoint), |address| {
+        open_one(address, settings)
+    })?;
+    for address in addresses(&listeners)? {
+        if !address.ip().to_canonical().is_loopback() {
+            warn!(%address, "whoever reaches the admin pages may use them");
+        }
     }
-    let opened = open_one(address, settings);
-    opened
-        .map(Some)
-        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+    Ok(listeners)
 }
 
 /// The addresses of listeners.
@@ -66,29 +69,73 @@ pub fn is_of_the_peer(error: &io::Error) -> bool {
     )
 }
 
-fn open_all<L>(
-    settings: &Settings,
+/// A listener, as far as opening several takes it.
+trait HasPort {
+    fn port(&self) -> io::Result<u16>;
+}
+
+impl HasPort for TcpListener {
+    fn port(&self) -> io::Result<u16> {
+        Ok(self.local_addr()?.port())
+    }
+}
+
+fn open_all<L: HasPort>(
+    endpoints: &[Endpoint],
     mut open: impl FnMut(SocketAddr) -> io::Result<L>,
 ) -> io::Result<Vec<L>> {
-    let mut listeners = Vec::new();
-    let mut failure = None;
-    for &address in &settings.listen {
-        match open(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => {
-                let error = io::Error::new(error.kind(), format!("{address}: {error}"));
-                if !settings.listen_is_default || error.kind() == ErrorKind::AddrInUse {
-                    return Err(error);
+    let mut all = Vec::new();
+    for endpoint in endpoints {
+        let opened = open_endpoint(endpoint, &mut open);
+        all.extend(opened.map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("{endpoint} cannot be listened on: {error}"),
+            )
+        })?);
+    }
+    Ok(all)
+}
+
+/// Opens the addresses of an endpoint, with the same port if the system is to choose it.
+fn open_endpoint<L: HasPort>(
+    endpoint: &Endpoint,
+    open: &mut impl FnMut(SocketAddr) -> io::Result<L>,
+) -> io::Result<Vec<L>> {
+    let mut tries = PORTS;
+    'ports: loop {
+        let (mut listeners, mut failure) = (Vec::<L>::new(), None);
+        for &(mut address) in endpoint.addresses() {
+            let chosen = match listeners.first() {
+                Some(first) if address.port() == 0 => Some(first.port()?),
+                _ => None,
+            };
+            address.set_port(chosen.unwrap_or(address.port()));
+            match open(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    tries -= 1;
+                    if chosen.is_some() && tries > 0 {
+                        continue 'ports;
+                    }
+                    return Err(with_address(address, error));
                 }
-                warn!(%error, "not listening");
-                failure = Some(error);
+                Err(error) => failure = Some((address, error)),
             }
         }
+        match failure {
+            Some((address, error)) if listeners.is_empty() => {
+                return Err(with_address(address, error));
+            }
+            Some((address, error)) => warn!(%address, %error, "not listening"),
+            None => {}
+        }
+        return Ok(listeners);
     }
-    match failure {
-        Some(error) if listeners.is_empty() => Err(error),
-        _ => Ok(listeners),
-    }
+}
+
+fn with_address(address: SocketAddr, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{address}: {error}"))
 }
 
 fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener> {
@@ -119,6 +166,8 @@ fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener>
 }
 
 const BACKLOG: i32 = 4_096;
+/// Ports of the system's choice that are tried, until one is free in all families.
+const PORTS: u32 = 16;
 
 #[cfg(test)]
 mod tests {
@@ -137,26 +186,77 @@ mod tests {
         assert_eq!(accepted.tcp_notsent_lowat().expect("a socket"), 8 << 10);
     }
 
+    /// A listener on this port.
+    #[derive(PartialEq, Eq, Debug)]
+    struct Port(SocketAddr);
+
+    impl HasPort for Port {
+        fn port(&self) -> io::Result<u16> {
+            Ok(self.0.port())
+        }
+    }
+
+    fn endpoints(listen: &str) -> Vec<Endpoint> {
+        let arguments = ["stentor", "--listen", listen];
+        let settings = Settings::parse(arguments, |_| None, |_| unreachable!());
+        settings.expect("valid").listen
+    }
+
     #[test]
-    fn a_default_address_may_be_missing_but_not_taken() {
-        let mut settings = Settings::parse(["stentor"], |_| None, |_| unreachable!());
-        let settings = settings.as_mut().expect("the defaults");
-        let [there, missing, taken] =
-            [1, 2, 3].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let mut open = |address: SocketAddr| match address.port() {
-            1 => Ok(()),
-            2 => Err(io::Error::from(ErrorKind::AddrNotAvailable)),
-            _ => Err(io::Error::from(ErrorKind::AddrInUse)),
+    fn of_several_addresses_one_may_be_missing_but_not_taken() {
+        let v6_is = |kind: Option<ErrorKind>| {
+            move |address: SocketAddr| match kind {
+                Some(kind) if address.is_ipv6() => Err(io::Error::from(kind)),
+                _ => Ok(Port(address)),
+            }
         };
-        settings.listen = vec![there, missing];
-        assert_eq!(open_all(settings, &mut open).expect("one").len(), 1);
-        settings.listen = vec![missing];
-        assert!(open_all(settings, &mut open).is_err());
-        settings.listen = vec![there, taken];
-        let error = open_all(settings, &mut open).expect_err("taken");
-        assert_eq!(error.kind(), ErrorKind::AddrInUse);
-        settings.listen_is_default = false;
-        settings.listen = vec![there, missing];
-        assert!(open_all(settings, &mut open).is_err());
+        for listen in ["localhost:80", ":80", "80"] {
+            let open = |kind| open_all(&endpoints(listen), v6_is(kind));
+            assert_eq!(open(None).expect("both").len(), 2);
+            for kind in [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported] {
+                assert_eq!(open(Some(kind)).expect("one").len(), 1);
+            }
+            let error = open(Some(ErrorKind::AddrInUse)).expect_err("taken");
+            assert_eq!(error.kind(), ErrorKind::AddrInUse);
+            let text = error.to_string();
+            let named = format!("--listen: `{listen}` from the flag --listen");
+            assert!(
+                text.starts_with(&named) && text.contains("]:80: "),
+                "{text}"
+            );
+        }
+        let alone = open_all(&endpoints("[::1]:80"), v6_is(Some(ErrorKind::Unsupported)));
+        assert_eq!(alone.expect_err("asked for").kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_port_of_the_systems_choice_is_the_same_for_all_addresses_of_a_name() {
+        let mut next = 999;
+        let mut open = |mut address: SocketAddr| {
+            if address.port() == 0 {
+                next += 1;
+                address.set_port(next);
+            }
+            // Somebody has the first two in the other family.
+            match address.is_ipv6() && address.port() < 1_002 {
+                true => Err(io::Error::from(ErrorKind::AddrInUse)),
+                false => Ok(Port(address)),
+            }
+        };
+        let opened = open_all(&endpoints("localhost:0"), &mut open).expect("a free port");
+        let both = ["127.0.0.1:1002", "[::1]:1002"].map(|text| Port(text.parse().expect("valid")));
+        assert_eq!(opened, both);
+
+        let mut tried = 0;
+        let opened = open_all(&endpoints("localhost:0"), |mut address: SocketAddr| {
+            tried += 1;
+            if address.is_ipv6() {
+                return Err(io::Error::from(ErrorKind::AddrInUse));
+            }
+            address.set_port(7);
+            Ok(Port(address))
+        });
+        assert_eq!(opened.expect_err("never").kind(), ErrorKind::AddrInUse);
+        assert_eq!(tried, 2 * PORTS, "not for ever");
     }
 }

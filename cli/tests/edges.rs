@@ -43,7 +43,8 @@ fn words(name: &'static str, inside: &[&str], outside: &[&str]) -> Edges {
     }
 }
 
-const SWITCHES: [&str; 3] = [
+const SWITCHES: [&str; 4] = [
+    "public-metrics",
     "exclude-sender",
     "compression",
     "compression-own-broadcasts",
@@ -83,25 +84,31 @@ fn all() -> Vec<Edges> {
         words("log-format", &["text", "json"], &["", "xml"]),
         words(
             "listen",
-            &["127.0.0.1:0", "[::]:65535"],
-            &["", "127.0.0.1:65536", "127.0.0.1:-1", "::1:x", "a:1"],
+            &["127.0.0.1:0", "[::]:65535", "localhost:0", ":65535", "0"],
+            &["", "127.0.0.1:65536", "127.0.0.1:-1", "::1:x", "65536", ":"],
         ),
         words(
             "admin-listen",
-            &["127.0.0.1:0", "[::]:65535"],
+            &["127.0.0.1:0", "[::]:65535", "localhost:9090", "9090"],
             &[
                 "",
                 "127.0.0.1:65536",
-                "localhost:9090",
-                "9090",
+                "localhost",
                 "127.0.0.1:8080",
                 "0.0.0.0:8080",
+                "localhost:8080",
+                "8080",
             ],
         ),
         words(
             "allow-origin",
-            &["*", "https://a.example"],
-            &["", "a.example", "https://a.example/"],
+            &["*", "https://a.example", "null", "file://"],
+            &["", "a.example", "https://a.example/", "https://"],
+        ),
+        words(
+            "allow-host",
+            &["*", "a.example", "a.example:8080", "*.example"],
+            &["", "https://a.example", "a.*", "*."],
         ),
         words(
             "subprotocol",

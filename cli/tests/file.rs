@@ -58,11 +58,27 @@ fn a_wrong_type_in_the_file_is_told_with_the_right_one() {
             "a boolean: true or false",
         ),
         (
-            "listen = [1]",
-            "`[1]`",
-            "a string or an array of strings: an IP address",
+            "listen = [true]",
+            "`[true]`",
+            "a string, an integer or an array of these: an address or a name with a port",
         ),
-        ("listen = []", "`[]`", "an IP address"),
+        ("listen = []", "`[]`", "an address or a name with a port"),
+        (
+            "listen = 65536",
+            "`65536`",
+            "an address or a name with a port",
+        ),
+        ("listen = [-1]", "`-1`", "an address or a name with a port"),
+        (
+            "admin-listen = true",
+            "`true`",
+            "a string or an integer: an address or a name with a port",
+        ),
+        (
+            "allow-host = [1]",
+            "`[1]`",
+            "a string or an array of strings: host, host:port",
+        ),
         (
             "handler = [\"rooms\"]",
             "`[\"rooms\"]`",

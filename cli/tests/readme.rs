@@ -42,8 +42,7 @@ fn facts_of_the_help() -> Facts {
         let default = default.split("] ").next().unwrap_or_default();
         let default = default.strip_suffix(']').unwrap_or(default);
         let range = match name {
-            "listen" => "an address with a port",
-            "allow-origin" => "scheme://host[:port], or * for any", // has brackets itself
+            "allow-origin" => "scheme://host[:port], null, or * for any", // has brackets itself
             _ => before.rsplit(" [").next().unwrap_or_default(),
         };
         let range = range.trim_end_matches("; ");

@@ -43,7 +43,8 @@ fn told(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> String {
 }
 
 fn addresses(settings: &Settings) -> Vec<String> {
-    settings.listen.iter().map(ToString::to_string).collect()
+    let all = settings.listen.iter().flat_map(|it| it.addresses());
+    all.map(ToString::to_string).collect()
 }
 
 #[test]
@@ -55,9 +56,10 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     assert!(settings.config.shards() >= 1);
     assert_eq!(addresses(&settings), ["127.0.0.1:8080", "[::1]:8080"]);
     assert!(
-        settings.listen_is_default
-            && settings.config.origins().loopback
+        settings.config.origins().loopback
             && !settings.config.origins().any
+            && !settings.config.hosts().any
+            && settings.config.metrics_page()
     );
     assert_eq!(
         (
@@ -123,31 +125,18 @@ fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
     ];
 
     let seen = |settings: Settings| {
-        let listen = settings
-            .listen
-            .iter()
-            .map(|address| address.port())
-            .collect::<Vec<_>>();
+        let addresses = settings.listen.iter().flat_map(|it| it.addresses());
+        let listen: Vec<u16> = addresses.map(|address| address.port()).collect();
         (
             settings.config.queue_bytes(),
             settings.exclude_sender,
             listen,
-            settings.listen_is_default,
         )
     };
-    assert_eq!(
-        seen(ok(&[], &[], None)),
-        (4 << 20, false, vec![8080, 8080], true)
-    );
-    assert_eq!(seen(ok(&[], &[], file)), (1 << 10, false, vec![1], false));
-    assert_eq!(
-        seen(ok(&[], &env, file)),
-        (2 << 10, true, vec![2, 2], false)
-    );
-    assert_eq!(
-        seen(ok(&flags, &env, file)),
-        (3 << 10, false, vec![3, 4], false)
-    );
+    assert_eq!(seen(ok(&[], &[], None)), (4 << 20, false, vec![8080, 8080]));
+    assert_eq!(seen(ok(&[], &[], file)), (1 << 10, false, vec![1]));
+    assert_eq!(seen(ok(&[], &env, file)), (2 << 10, true, vec![2, 2]));
+    assert_eq!(seen(ok(&flags, &env, file)), (3 << 10, false, vec![3, 4]));
 }
 
 #[test]
@@ -173,7 +162,8 @@ fn an_empty_variable_counts_as_none() {
         ("STENTOR_CONFIG", ""),
     ];
     let settings = ok(&[], &env, None);
-    assert!(settings.workers == 8 && settings.listen_is_default);
+    assert_eq!(settings.workers, 8);
+    assert_eq!(addresses(&settings), ["127.0.0.1:8080", "[::1]:8080"]);
 }
 
 #[test]
@@ -198,6 +188,130 @@ fn origins_follow_what_is_listened_on() {
     assert_eq!((named.any, named.allowed.len()), (false, 2));
     let any = origins(&["--allow-origin", "*"]);
     assert!(any.any && any.allowed.is_empty());
+    let files = origins(&["--allow-origin=null", "--allow-origin=file://"]);
+    assert_eq!((files.any, files.allowed.len()), (false, 2));
+    for bad in ["https://a.example/", "a.example", "https://a:99999", "nul"] {
+        let text = told(&["--allow-origin", bad], &[], None);
+        assert!(
+            text.contains(&format!("`{bad}`")) && text.contains("null or file://"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_address_may_be_a_name_or_a_port_wherever_it_comes_from() {
+    let every = ["0.0.0.0:8081", "[::]:8081"];
+    let loopback = ["127.0.0.1:8081", "[::1]:8081"];
+    let admin = |settings: &Settings| {
+        let endpoint = settings.admin_listen.as_ref().expect("asked for");
+        let addresses = endpoint.addresses().iter();
+        addresses.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (text, meant) in [
+        ("localhost:8081", loopback),
+        (":8081", every),
+        ("8081", every),
+    ] {
+        let by_file = format!("listen = \"{text}\"");
+        for settings in [
+            ok(&["--listen", text], &[], None),
+            ok(&[], &[("STENTOR_LISTEN", text)], None),
+            ok(&[], &[], Some(&by_file)),
+        ] {
+            assert_eq!(addresses(&settings), meant, "{text}");
+        }
+        let by_file = format!("admin-listen = \"{text}\"");
+        for settings in [
+            ok(&["--admin-listen", text], &[], None),
+            ok(&[], &[("STENTOR_ADMIN_LISTEN", text)], None),
+            ok(&[], &[], Some(&by_file)),
+        ] {
+            assert_eq!(admin(&settings), meant, "{text}");
+        }
+    }
+    let both = ok(
+        &[],
+        &[],
+        Some("listen = [8081, \"localhost:8082\"]\nadmin-listen = 8083"),
+    );
+    assert_eq!(addresses(&both).len(), 4);
+    assert_eq!(admin(&both), ["0.0.0.0:8083", "[::]:8083"]);
+    let some = ok(&[], &[("STENTOR_LISTEN", "8081, localhost:8082")], None);
+    assert_eq!(addresses(&some).len(), 4);
+}
+
+#[test]
+fn a_name_that_cannot_be_resolved_is_told_with_key_value_and_source() {
+    for flag in ["listen", "admin-listen"] {
+        // A label of 64 bytes: no resolver asks anybody for it (RFC 1035 §2.3.4).
+        let value = &format!("{}:80", "a".repeat(64));
+        let variable = format!("STENTOR_{}", flag.replace('-', "_").to_uppercase());
+        let file = format!("{flag} = \"{value}\"");
+        for (text, source) in [
+            (
+                told(&[&format!("--{flag}"), value], &[], None),
+                format!("the flag --{flag}"),
+            ),
+            (
+                told(&[], &[(&variable, value)], None),
+                format!("the environment variable {variable}"),
+            ),
+            (told(&[], &[], Some(&file)), "the file stentor.toml".into()),
+        ] {
+            let begin = format!("--{flag}: `{value}` from {source} cannot be resolved: ");
+            assert!(text.starts_with(&begin), "{text}");
+        }
+    }
+}
+
+#[test]
+fn hosts_and_metrics_follow_what_is_listened_on() {
+    let seen = |args: &[&str]| {
+        let settings = ok(args, &[], None);
+        let hosts = settings.config.hosts();
+        (
+            hosts.any,
+            hosts.allowed.len(),
+            settings.config.metrics_page(),
+        )
+    };
+    let outside = "--listen=0.0.0.0:1";
+    assert_eq!(seen(&[]), (false, 0, true));
+    assert_eq!(seen(&[outside]), (true, 0, false));
+    assert_eq!(seen(&["--listen=127.0.0.1:1", outside]), (true, 0, false));
+    assert_eq!(seen(&["--listen=1"]), (true, 0, false));
+    assert_eq!(seen(&[outside, "--public-metrics"]), (true, 0, true));
+    assert_eq!(seen(&["--public-metrics=false"]), (false, 0, true));
+    let host = "--allow-host=chat.example";
+    assert_eq!(seen(&[host]), (false, 1, true));
+    assert_eq!(seen(&[host, "--allow-host=*.b:8"]), (false, 2, true));
+    assert_eq!(seen(&[host, outside]), (false, 1, false));
+    assert_eq!(seen(&["--allow-host=*"]), (true, 0, true));
+    // A proxy before the server that the pages come from, too.
+    assert_eq!(
+        seen(&["--allow-origin=https://a.example"]),
+        (false, 1, true)
+    );
+    assert_eq!(seen(&["--allow-origin=*"]), (false, 0, true));
+    assert_eq!(
+        seen(&["--allow-origin=null", "--allow-origin=file://"]),
+        (false, 0, true)
+    );
+
+    let admin = |args: &[&str]| ok(args, &[], None).admin_hosts.any;
+    assert!(!admin(&["--admin-listen=localhost:2", outside]));
+    assert!(admin(&["--admin-listen=2"]));
+    assert!(!admin(&["--admin-listen=2", host]));
+
+    for bad in ["", "http://a", "a.*", "*.", "a b"] {
+        let text = told(&["--allow-host", bad], &[], None);
+        let allowed = "it takes host, host:port, *.host for names below it, or * for any";
+        assert!(
+            text.contains(&format!("`{bad}`")) && text.contains(allowed),
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -243,10 +357,10 @@ fn an_error_names_key_source_value_and_range() {
         told(&["--log", "loud"], &[], None),
         "--log: `loud` from the flag --log is not allowed; it takes off, error, warn, info, debug, trace"
     );
-    for bad in ["localhost:8080", "127.0.0.1", "8080", ":8080", ""] {
+    for bad in ["localhost", "127.0.0.1", "127.1:80", "65536", ":", ""] {
         let text = told(&["--listen", bad], &[], None);
         assert!(
-            text.contains(&format!("`{bad}`")) && text.contains("an IP address and a port"),
+            text.contains(&format!("`{bad}`")) && text.contains("an address or a name with a port"),
             "{text}"
         );
     }

@@ -132,7 +132,7 @@ impl<H: Handler> Server<H> {
                 let end = TaskEnd::Done((self.work)(task));
                 self.shard.handle_task(now, id, end);
             }
-            Output::Answer { id, head_only, .. } => {
+            Output::Metrics { id, head_only } => {
                 let page = format!("{:#?}\n", self.shard.stats());
                 self.shard
                     .handle_answer(now, id, 200, "text/plain", page.as_bytes(), head_only);

@@ -9,6 +9,7 @@ use core::time::Duration;
 use crate::conn::MessageLimits;
 use crate::deflate::{self, Terms};
 use crate::error::{ConfigError, Unit};
+use crate::handshake::{HostPattern, Origin};
 use crate::time::micros;
 
 macro_rules! limits {
@@ -18,6 +19,8 @@ macro_rules! limits {
         pub struct Config {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
+            pub(crate) hosts: Hosts,
+            pub(crate) metrics_page: bool,
             pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
@@ -53,6 +56,11 @@ macro_rules! limits {
                 Self {
                     seed: 0,
                     origins: Origins::default(),
+                    hosts: Hosts {
+                        any: true,
+                        allowed: Vec::new(),
+                    },
+                    metrics_page: true,
                     subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
@@ -201,6 +209,16 @@ impl Config {
         &self.origins
     }
 
+    /// By which hosts the server may be addressed.
+    pub const fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Whether `/metrics` is among the pages.
+    pub const fn metrics_page(&self) -> bool {
+        self.metrics_page
+    }
+
     /// What is agreed to of an offer of permessage-deflate, where there is room for
     /// contexts or none.
     pub(crate) const fn deflate_terms(&self, has_room: bool) -> Terms {
@@ -277,6 +295,18 @@ impl ConfigBuilder {
         self
     }
 
+    /// By which hosts the server may be addressed; any, unless this says otherwise.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.0.hosts = hosts;
+        self
+    }
+
+    /// Whether `/metrics` is among the pages, as it is unless this says otherwise.
+    pub fn metrics_page(mut self, shown: bool) -> Self {
+        self.0.metrics_page = shown;
+        self
+    }
+
     /// The subprotocols that the server speaks, the one it likes best first. The first that a
     /// client offers is chosen, unless the application chooses otherwise.
     pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
@@ -317,8 +347,20 @@ pub struct Origins {
     pub loopback: bool,
     /// Whether every origin passes.
     pub any: bool,
-    /// The origins that pass besides, as `scheme://host[:port]`, compared without regard to case.
-    pub allowed: Vec<String>,
+    /// The origins that pass besides.
+    pub allowed: Vec<Origin>,
+}
+
+/// By which hosts a server may be addressed, so that no page passes for one of its own
+/// whose name somebody has made resolve to this machine. A request without `Host` (of
+/// HTTP/1.0), to an address, to `localhost` or a name below that always passes.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// Whether every host passes, as is right for a server that does not know all of its
+    /// names.
+    pub any: bool,
+    /// The hosts that pass besides.
+    pub allowed: Vec<HostPattern>,
 }
 
 /// The range of one limit, as [`Config::RANGES`] lists it.

@@ -129,6 +129,8 @@ pub enum HandshakeError {
     HttpVersion,
     /// No `Host`, or more than one (RFC 9112 §3.2).
     Host,
+    /// A `Host` that is none of the server's.
+    HostNotAllowed,
     /// A request with a body, which would be read as frames.
     Body,
     /// No page of that name.
@@ -157,7 +159,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// How many labels there are.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 21;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -181,6 +183,7 @@ impl HandshakeError {
         "draining",
         "handler",
         "memory",
+        "host_not_allowed",
     ];
 
     /// The status code of the answer (RFC 9110 §15).
@@ -201,6 +204,7 @@ impl HandshakeError {
             Self::NotFound => 404,
             Self::Method => 405,
             Self::Timeout => 408,
+            Self::HostNotAllowed => 421,
             Self::NotUpgrade | Self::Version => 426,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
             Self::Full | Self::Memory | Self::Draining => 503,
@@ -232,6 +236,7 @@ impl HandshakeError {
             Self::Draining => 17,
             Self::Handler(_) => 18,
             Self::Memory => 19,
+            Self::HostNotAllowed => 20,
         }
     }
 

@@ -73,7 +73,7 @@ pub mod conn;
 pub mod handshake;
 pub mod wire;
 
-pub use config::{Config, ConfigBuilder, Origins, Range};
+pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
 pub use dispatch::{
     Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
     Refused, Settled, Submitted, TaskCounts, TaskOptions, TaskOrder,

@@ -302,7 +302,7 @@ fn the_pages_of_either_listener_are_not_on_the_other() {
         raw.send(&get(path));
         assert_eq!(raw.response().status, 404, "{path}");
     }
-    for path in ["/", "/ws", "/metrics", "/healthz"] {
+    for path in ["/", "/ws", "/healthz"] {
         assert_eq!(ask(address, "GET", path).status, 404, "{path}");
     }
     let mut raw = Raw::connect(address);
@@ -311,12 +311,19 @@ fn the_pages_of_either_listener_are_not_on_the_other() {
     let post = ask(address, "POST", "/connections");
     assert_eq!(
         (post.status, post.header("allow")),
-        (405, Some("GET, HEAD"))
+        (405, Some("GET, HEAD, OPTIONS"))
     );
+    let options = ask(address, "OPTIONS", "/connections");
+    assert_eq!(
+        (options.status, options.header("allow")),
+        (200, Some("GET, HEAD, OPTIONS"))
+    );
+    // But for the metrics, which both have.
+    assert_eq!(ask(address, "GET", "/metrics").status, 200);
     assert_eq!(ask(address, "GET", "/connections?limit=0").status, 400);
     assert_eq!(ask(address, "GET", "/connections").status, 200);
     let metrics = server.metrics();
-    for (status, times) in [("200", 1), ("400", 1), ("404", 5), ("405", 1), ("504", 0)] {
+    for (status, times) in [("200", 3), ("400", 1), ("404", 4), ("405", 1), ("504", 0)] {
         let name = format!("stentor_admin_requests_total{{status=\"{status}\"}}");
         assert_eq!(metrics.get(&name), times, "{status}");
     }

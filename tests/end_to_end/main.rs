@@ -14,6 +14,7 @@ mod echo;
 mod floods;
 mod frames;
 mod guest;
+mod hosts;
 mod lifecycle;
 mod limits;
 mod memory;

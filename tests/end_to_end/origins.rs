@@ -4,7 +4,7 @@ use crate::raw::{Raw, UPGRADE};
 use crate::server::Server;
 
 /// The status of the answer to a page of this origin, which calls the server by this host.
-fn status(server: &Server, host: &str, origin: Option<&str>) -> u16 {
+pub(crate) fn status(server: &Server, host: &str, origin: Option<&str>) -> u16 {
     let mut head = UPGRADE.replace("Host: localhost", &format!("Host: {host}"));
     if let Some(origin) = origin {
         head += &format!("Origin: {origin}\r\n");
@@ -26,6 +26,23 @@ fn assert_statuses(server: &Server, table: &[(&str, Option<&str>, u16)]) {
     assert_eq!(server.metrics().get(counter), refused);
 }
 
+#[test]
+fn pages_from_files_pass_where_they_are_allowed() {
+    let server = Server::start("--allow-origin null --allow-origin file://");
+    let host = "localhost:8080";
+    assert_statuses(
+        &server,
+        &[
+            (host, Some("null"), 101),
+            (host, Some("file://"), 101),
+            (host, Some("http://localhost:3000"), 101),
+            (host, Some("file:///"), 403),
+            (host, Some("nul"), 403),
+            (host, Some(EVIL), 403),
+        ],
+    );
+}
+
 const EVIL: &str = "http://evil.example";
 
 #[test]
@@ -44,7 +61,8 @@ fn on_loopback_every_loopback_origin_passes_and_no_other() {
             ("localhost:8080", Some(EVIL), 403),
             ("localhost:8080", Some("http://localhost.evil.example"), 403),
             ("localhost:8080", Some("http://127.0.0.1.evil.example"), 403),
-            ("chat.example", Some("http://chat.example"), 101),
+            ("chat.example", Some("http://chat.example"), 421),
+            ("localhost:8080", Some("file://"), 403),
             ("localhost:8080", Some(""), 403),
         ],
     );
@@ -52,7 +70,8 @@ fn on_loopback_every_loopback_origin_passes_and_no_other() {
 
 #[test]
 fn elsewhere_only_the_same_origin_and_those_of_the_list_pass() {
-    let flags = "--allow-origin https://app.example --allow-origin http://b.example:8080";
+    let flags =
+        "--public-metrics --allow-origin https://app.example --allow-origin http://b.example:8080";
     let server = Server::start_at("0.0.0.0:0", flags);
     assert_statuses(
         &server,
@@ -76,7 +95,7 @@ fn elsewhere_only_the_same_origin_and_those_of_the_list_pass() {
 
 #[test]
 fn a_star_lets_everyone_in() {
-    let server = Server::start_at("0.0.0.0:0", "--allow-origin *");
+    let server = Server::start_at("0.0.0.0:0", "--public-metrics --allow-origin *");
     assert_statuses(
         &server,
         &[

@@ -1,6 +1,8 @@
 //! Owns the proof that the pages are there: `/`, `/healthz`, `/metrics`, and
 //! refusals for what is not.
 
+use std::net::SocketAddr;
+
 use crate::raw::{Raw, Response, get};
 use crate::server::{Metrics, Server};
 
@@ -86,6 +88,81 @@ fn metrics_parse_and_the_seven_names_have_no_labels() {
 }
 
 #[test]
+fn metrics_are_public_on_loopback_only_unless_they_are_to_be() {
+    let status = |address, method: &str| {
+        let mut raw = Raw::connect(address);
+        raw.send(format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        raw.response().status
+    };
+    let admin = "--admin-listen 127.0.0.1:0";
+    for (listen, flags, public) in [
+        ("127.0.0.1:0", "", 200),
+        ("127.0.0.1:0", "--listen 0.0.0.0:0", 404),
+        ("0.0.0.0:0", "", 404),
+        ("0", "", 404),
+        ("0.0.0.0:0", "--public-metrics", 200),
+    ] {
+        let server = Server::start_at(listen, &format!("{admin} {flags}"));
+        let line = server.log().wait_for("admin pages on");
+        let admin: SocketAddr = line.text("address").parse().expect("an address");
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert_eq!(status(server.address(), method), public, "{listen} {flags}");
+            assert_eq!(status(admin, method), 200, "{listen} {flags}");
+        }
+        let page = Metrics::scrape(admin);
+        let not_found = "stentor_handshakes_refused_total{cause=\"not_found\"}";
+        assert_eq!(page.get(not_found) > 0, public == 404);
+        assert_eq!(got(&server, "/healthz").status, 200);
+    }
+}
+
+#[test]
+fn many_scrapes_at_once_are_all_answered() {
+    let server = Server::start("--shards 2 --admin-listen 127.0.0.1:0");
+    let line = server.log().wait_for("admin pages on");
+    let admin: SocketAddr = line.text("address").parse().expect("an address");
+    let mut all: Vec<_> = (0..300)
+        .map(|n| {
+            let address = if n % 10 == 0 { admin } else { server.address() };
+            let mut raw = Raw::connect(address);
+            raw.send(&get("/metrics"));
+            raw
+        })
+        .collect();
+    for raw in &mut all {
+        let response = raw.response();
+        assert_eq!(response.status, 200);
+        assert!(Metrics::parse(&response.body).has("ws_active_connections"));
+    }
+}
+
+#[test]
+fn options_is_answered_as_a_load_balancer_asks() {
+    let server = Server::start("");
+    for target in ["*", "/", "/ws", "/metrics", "/healthz"] {
+        for rest in [
+            "HTTP/1.0\r\n\r\n",
+            "HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+        ] {
+            let page = ask(&server, &format!("OPTIONS {target} {rest}"));
+            assert_eq!((page.status, page.body.as_str()), (200, ""), "{target}");
+            assert_eq!(page.header("allow"), Some("GET, HEAD, OPTIONS"), "{target}");
+            assert_eq!(page.header("content-length"), Some("0"), "{target}");
+        }
+    }
+    assert_eq!(ask(&server, "OPTIONS /x HTTP/1.0\r\n\r\n").status, 404);
+    for path in ["/", "/healthz", "/metrics"] {
+        for method in ["GET", "HEAD"] {
+            let page = ask(&server, &format!("{method} {path} HTTP/1.0\r\n\r\n"));
+            assert_eq!(page.status, 200, "{method} {path}");
+        }
+    }
+    let metrics = server.metrics();
+    let refused = metrics.family("stentor_handshakes_refused_total");
+    assert_eq!(refused.map(|(_, n)| n).sum::<u64>(), 1);
+}
+
+#[test]
 fn what_is_not_there_is_not_found() {
     let server = Server::start("");
     for path in ["/x", "/WS", "/ws/", "/metrics/", "/index.html", "/..", "//"] {
@@ -117,7 +194,10 @@ fn head_gets_the_head_of_what_get_would() {
     let server = Server::start("");
     for path in ["/", "/healthz", "/metrics", "/nowhere", "/ws"] {
         let whole = got(&server, path);
-        let head = ask(&server, &format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let head = ask(
+            &server,
+            &format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        );
         assert_eq!(
             (head.status, head.body.as_str()),
             (whole.status, ""),

@@ -252,6 +252,18 @@ fn what_is_unusual_and_legal_is_served() {
         ("spaces and tabs", with(": websocket", ":  \t websocket \t")),
         ("a length of nothing", upgrade(&["Content-Length: 0"])),
         (
+            "a list of subprotocols without one",
+            upgrade(&["Sec-WebSocket-Protocol:"]),
+        ),
+        (
+            "options with gaps",
+            with("Connection: Upgrade", "Connection: ,Keep-Alive, ,UPGRADE,"),
+        ),
+        (
+            "an absolute target",
+            with("GET /ws", "GET ws://localhost:8080/ws"),
+        ),
+        (
             "a subprotocol and an extension",
             upgrade(&[
                 "Sec-WebSocket-Protocol: chat",
@@ -288,6 +300,21 @@ fn what_is_unusual_and_legal_is_served() {
             .sum::<u64>(),
         0
     );
+}
+
+#[test]
+fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent() {
+    let server = Server::start("");
+    let mut raw = Raw::connect(server.address());
+    // RFC 6455 §4.1 has this one.
+    let key = "AQIDBAUGBwgJCgsMDQ4PEC==";
+    let request = upgrade(&[]);
+    let request = String::from_utf8(request).expect("text");
+    raw.send(request.replace("dGhlIHNhbXBsZSBub25jZQ==", key).as_bytes());
+    let head = raw.head();
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let accept = "\r\nSec-WebSocket-Accept: OfS0wDaT5NoxF2gqm7Zj2YtetzM=\r\n";
+    assert!(head.contains(accept), "{head}");
 }
 
 #[test]

@@ -137,6 +137,51 @@ fn help_and_version_are_pages() {
 }
 
 #[test]
+fn a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for() {
+    for (listen, is_loopback) in [("localhost:0", true), (":0", false), ("0", false)] {
+        let flags = format!("--public-metrics --admin-listen {listen}");
+        let server = Server::start_at(listen, &flags);
+        eventually("all are told", || server.log().count("admin pages on") > 0);
+        let all = ["listening on", "admin pages on"].map(|event| {
+            let lines = server.log().all(event);
+            let addresses = lines.map(|line| line.text("address").parse().expect("an address"));
+            addresses.collect::<Vec<SocketAddr>>()
+        });
+        for addresses in &all {
+            // As many as the machine has families, with one port.
+            assert!(matches!(addresses.len(), 1 | 2), "{addresses:?}");
+            for address in addresses {
+                assert_eq!(address.ip().is_loopback(), is_loopback, "{address}");
+                assert_eq!(address.port(), addresses[0].port());
+                let here: SocketAddr = match address.is_ipv4() {
+                    true => ([127, 0, 0, 1], address.port()).into(),
+                    false => ([0, 0, 0, 0, 0, 0, 0, 1], address.port()).into(),
+                };
+                Metrics::scrape(here);
+            }
+        }
+        assert!(all[0][0].is_ipv4() && all[1][0].is_ipv4());
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_with_who_asked_for_it() {
+    let server = Server::start("");
+    let taken = server.address().to_string();
+    for flag in ["--listen", "--admin-listen"] {
+        let mut command = command();
+        if flag == "--admin-listen" {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let output = command.args([flag, &taken]).output().expect("it runs");
+        assert!(!output.status.success());
+        let text = String::from_utf8_lossy(&output.stderr);
+        let told = format!("{flag}: `{taken}` from the flag {flag}");
+        assert!(text.contains(&told), "{text}");
+    }
+}
+
+#[test]
 fn every_address_that_is_named_is_listened_on() {
     let server = Server::start("--listen [::1]:0");
     eventually("both are told", || server.log().count("listening on") == 2);

@@ -78,11 +78,19 @@ async fn without_one_in_common_it_is_upgraded_and_none_is_named() {
 }
 
 #[test]
+fn a_list_without_a_name_offers_nothing() {
+    let server = Server::start("--subprotocol chat");
+    for offers in ["", ",", " , \t", "\r\nSec-WebSocket-Protocol:"] {
+        let head = answer(&server, &format!("Sec-WebSocket-Protocol:{offers}"));
+        assert!(head.starts_with("HTTP/1.1 101 "), "{offers}: {head}");
+        assert!(!head.contains("Sec-WebSocket-Protocol"), "{offers}: {head}");
+    }
+}
+
+#[test]
 fn what_is_no_list_of_different_names_is_refused() {
     let server = Server::start("--subprotocol chat");
     let wrong = [
-        "",
-        ",",
         "chat, chat",
         "cha t",
         "\"chat\"",

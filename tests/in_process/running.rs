@@ -39,7 +39,7 @@ impl Running {
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let server = Server::bind(settings).expect("a free port");
         let mut addresses = server.addresses().expect("an address");
-        addresses.extend(server.admin_address().expect("an address"));
+        addresses.extend(server.admin_addresses().expect("an address"));
         let remote = server.remote();
         let (stop, until) = until_dropped();
         let thread = thread::spawn(move || server.run(handler, Work(job), until));

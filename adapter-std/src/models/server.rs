@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
+use stentor_cli::metrics::Scrape;
 use stentor_cli::{Census, Settings};
 use stentor_core::{
     Config, ConfigBuilder, ConnId, Handler, Output, Rooms, Shard, ShardId, Timestamp,
@@ -16,7 +17,6 @@ use super::socket::{Peer, Scripted, pair};
 use crate::crew::Crew;
 use crate::links::Socket;
 use crate::primitive::thread::{Builder, JoinHandle};
-use crate::scrape::Scrape;
 use crate::sending::{Parcels, settle};
 use crate::station::{Inside, Stations};
 use crate::workers::Pool;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stentor_cli::metrics::Scrape;
 use stentor_core::{Config, Echo, Failure, RoomOutcome, RoomTask, Rooms, ShardId, WorkerId};
 
 use super::model;
 use super::server::{PLENTY, Server, join, room_of_the_second, said, spawn, told};
 use crate::crew::start_workers;
 use crate::primitive::thread;
-use crate::scrape::Scrape;
 use crate::station::Post;
 use crate::workers::Work;
 

@@ -5,8 +5,9 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
 use stentor_cli::admin::{Answer, Question};
+use stentor_cli::metrics::Collector;
 use stentor_cli::{Calls, Census, Desk};
-use stentor_core::{Config, ShardId};
+use stentor_core::{Config, RemoteStats, ShardId};
 
 use super::*;
 
@@ -14,6 +15,7 @@ use super::*;
 struct Nobody {
     desk: Desk<u8>,
     census: Census,
+    collector: Collector,
 }
 
 impl Reach for Nobody {
@@ -32,25 +34,35 @@ impl Reach for Nobody {
     fn census(&self) -> &Census {
         &self.census
     }
-}
 
-fn settings() -> Settings {
-    let args = ["stentor", "--admin-listen=127.0.0.1:0"];
-    Settings::parse(args, |_| None, |_| unreachable!()).expect("valid")
+    fn remote(&self) -> RemoteStats {
+        RemoteStats::default()
+    }
+
+    fn collector(&self) -> &Collector {
+        &self.collector
+    }
 }
 
 fn start(times: Times) -> (Serving, SocketAddr) {
-    let settings = settings();
+    let (serving, addresses) = start_with(&["--admin-listen=127.0.0.1:0"], times);
+    (serving, addresses[0])
+}
+
+fn start_with(flags: &[&str], times: Times) -> (Serving, Vec<SocketAddr>) {
+    let args = [&["stentor"], flags].concat();
+    let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
     let admin = Admin::open(&settings)
         .expect("a free port")
         .expect("asked for");
-    let address = admin.address().expect("an address");
+    let addresses = admin.addresses().expect("an address");
     let nobody = Nobody {
         desk: Desk::new(&settings),
         census: Census::new(&settings),
+        collector: Collector::new(&Arc::new(settings)),
     };
     let serving = admin.serve_in(Arc::new(nobody), times).expect("threads");
-    (serving, address)
+    (serving, addresses)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -81,7 +93,7 @@ fn assert_status(answer: &str, status: u16) {
     );
 }
 
-const GET: &str = "GET /dead-letters HTTP/1.1\r\nHost: h\r\n\r\n";
+const GET: &str = "GET /dead-letters HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Times = Times {
     head: Duration::from_millis(200),
@@ -121,7 +133,10 @@ fn a_head_may_be_as_long_as_heads_may_be() {
     let most = Config::default().max_head();
     let request = |len: usize| {
         let fill = "x".repeat(len - GET.len() - "A: \r\n".len());
-        GET.replace("Host: h\r\n", &format!("Host: h\r\nA: {fill}\r\n"))
+        GET.replace(
+            "Host: localhost\r\n",
+            &format!("Host: localhost\r\nA: {fill}\r\n"),
+        )
     };
     assert_eq!(request(most).len(), most);
     assert_status(&answer(address, &request(most)), 200);
@@ -160,6 +175,41 @@ fn so_many_are_served_at_a_time_and_the_next_waits() {
     busy.pop();
     next.set_read_timeout(Some(LONG)).expect("an option");
     assert_status(&rest(&mut next), 200);
+}
+
+#[test]
+fn a_name_that_resolves_here_is_not_answered_unless_it_is_allowed() {
+    let (_serving, addresses) = start_with(&["--admin-listen=localhost:0"], Times::USUAL);
+    let to = |address: SocketAddr, host: &str| {
+        answer(
+            address,
+            &GET.replace("Host: localhost", &format!("Host: {host}")),
+        )
+    };
+    for &address in &addresses {
+        assert_eq!(address.port(), addresses[0].port(), "one port for all");
+        for host in ["evil.example", "localhost.evil.example", "a:9090"] {
+            let refused = to(address, host);
+            assert_status(&refused, 421);
+            assert!(refused.contains("--allow-host"), "{refused}");
+        }
+        for host in ["localhost:9090", "127.0.0.1", "[::1]:9090", "10.0.0.1"] {
+            assert_status(&to(address, host), 200);
+        }
+        assert_status(&answer(address, "GET /dead-letters HTTP/1.0\r\n\r\n"), 200);
+        assert_status(&answer(address, "GET /dead-letters HTTP/1.1\r\n\r\n"), 400);
+        assert_status(&answer(address, "OPTIONS / HTTP/1.0\r\n\r\n"), 404);
+        assert_status(&answer(address, "OPTIONS * HTTP/1.0\r\n\r\n"), 200);
+    }
+
+    let flags = ["--admin-listen=127.0.0.1:0", "--allow-host=admin.example"];
+    let (_serving, addresses) = start_with(&flags, Times::USUAL);
+    assert_status(&to(addresses[0], "admin.example:9090"), 200);
+    assert_status(&to(addresses[0], "evil.example"), 421);
+
+    let (_serving, addresses) = start_with(&["--admin-listen=0.0.0.0:0"], Times::USUAL);
+    let here = SocketAddr::from(([127, 0, 0, 1], addresses[0].port()));
+    assert_status(&to(here, "stentor.cluster.local"), 200);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The statuses with which such requests are answered; the last stands for all others.
-pub const STATUSES: [u16; 11] = [200, 400, 403, 404, 405, 408, 413, 431, 503, 504, 500];
+pub const STATUSES: [u16; 12] = [200, 400, 403, 404, 405, 408, 413, 421, 431, 503, 504, 500];
 
 /// How many requests were answered with each status.
 #[derive(Debug, Default)]

@@ -10,6 +10,9 @@
 //! | `POST /dead-letters/N/resubmit` | submits one of them again |
 //! | `POST /dead-letters/resubmit` | all of them, as far as there is room |
 //! | `DELETE /dead-letters/N` | throws one away |
+//! | `GET /metrics` | what the server counts |
+//!
+//! OPTIONS of each of them says which methods it takes.
 
 mod answered;
 mod json;
@@ -22,10 +25,12 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    ConnId, Departure, Explained, Filter, Handler, Overview, Shard, ShardId, Timestamp,
+    ConnId, Departure, Explained, Filter, Handler, Overview, RemoteStats, Shard, ShardId, Stats,
+    Timestamp,
 };
 
-use crate::{Calls, Census, Desk};
+use crate::metrics::Collector;
+use crate::{Calls, Census, Desk, Turns};
 use reply::Status;
 use route::Call;
 
@@ -42,6 +47,8 @@ enum Asked {
     Connection(ConnId),
     /// The last so many that have gone.
     Gone(usize),
+    /// What the shard has counted, and how long its turns took.
+    Counters,
 }
 
 /// What a shard answers.
@@ -56,6 +63,7 @@ enum Said {
     Connections(Overview),
     Connection(Option<Box<Explained>>),
     Gone(Vec<Departure>),
+    Counters(Box<(Stats, Turns)>),
 }
 
 /// The way into a server, which its adapter knows.
@@ -75,20 +83,51 @@ pub trait Reach: Send + Sync + 'static {
 
     /// Where its shards are counted, and the answers given here.
     fn census(&self) -> &Census;
+
+    /// What its application says from outside.
+    fn remote(&self) -> RemoteStats;
+
+    /// Makes its pages of metrics.
+    fn collector(&self) -> &Collector;
 }
 
 /// How long the answers of shards are waited for.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Question {
-    /// Puts it to a shard. It looks at every connection there at most once.
-    pub fn put<H: Handler>(&self, now: Timestamp, shard: &Shard<H>) -> Answer {
+    /// What a shard has counted.
+    pub(crate) const fn counters() -> Self {
+        Self(Asked::Counters)
+    }
+
+    /// Puts it to a shard, whose turns took so long. It looks at every connection there at most
+    /// once; for the counters, at none.
+    pub fn put<H: Handler>(&self, now: Timestamp, shard: &Shard<H>, turns: &Turns) -> Answer {
         let said = match &self.0 {
             Asked::Connections(filter) => Said::Connections(shard.connections(now, filter)),
             Asked::Connection(id) => Said::Connection(shard.explain(now, *id).map(Box::new)),
             Asked::Gone(most) => Said::Gone(shard.gone().take(*most).cloned().collect()),
+            Asked::Counters => Said::Counters(Box::new((shard.stats(), *turns))),
         };
         Answer { now, said }
+    }
+}
+
+impl Answer {
+    /// What the shard has counted, if it was asked for that.
+    pub(crate) fn counters(self) -> Option<(Stats, Turns)> {
+        match self.said {
+            Said::Counters(counters) => Some(*counters),
+            _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn counted(stats: Stats, turns: Turns) -> Self {
+        Self {
+            now: Timestamp::ORIGIN,
+            said: Said::Counters(Box::new((stats, turns))),
+        }
     }
 }
 
@@ -106,6 +145,8 @@ pub fn answer<R: Reach>(reach: &R, request: &Request<'_>) -> Reply {
         }
         Call::Connection(id) if id.shard().index() >= all().len() => nobody(id),
         Call::Connection(id) => connection(reach, id),
+        Call::Metrics => Reply::metrics(&reach.collector().page(reach)),
+        Call::Methods(allow) => Reply::methods(allow),
         Call::Gone(most) => {
             let answers = Answers::of(reach, all(), Asked::Gone(most));
             Reply::json(Status::Ok, &json::gone(answers, most))

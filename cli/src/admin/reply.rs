@@ -4,12 +4,14 @@
 use serde_json::Value;
 use stentor_core::handshake::response;
 
+use crate::metrics;
+
 /// The answer to a request for an admin page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reply {
     status: Status,
     kind: &'static str,
-    /// The methods that would do, if the one used does not.
+    /// The methods that would do, if the one used does not or they were asked for.
     allow: Option<&'static str>,
     body: String,
 }
@@ -40,9 +42,28 @@ impl Reply {
     pub(super) fn text(status: Status, text: &str) -> Self {
         Self {
             status,
-            kind: "text/plain; charset=utf-8",
+            kind: PLAIN,
             allow: None,
             body: format!("{text}\n"),
+        }
+    }
+
+    pub(super) fn metrics(page: &str) -> Self {
+        Self {
+            status: Status::Ok,
+            kind: metrics::CONTENT_TYPE,
+            allow: None,
+            body: page.into(),
+        }
+    }
+
+    /// The answer to OPTIONS.
+    pub(super) fn methods(allow: &'static str) -> Self {
+        Self {
+            status: Status::Ok,
+            kind: PLAIN,
+            allow: Some(allow),
+            body: String::new(),
         }
     }
 
@@ -82,3 +103,5 @@ impl Reply {
         response::page_with(out, self.status(), allow, self.kind, body, head_only);
     }
 }
+
+const PLAIN: &str = "text/plain; charset=utf-8";

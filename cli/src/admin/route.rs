@@ -18,6 +18,9 @@ pub(super) enum Call {
     Resubmit(u64),
     ResubmitAll,
     Discard(u64),
+    Metrics,
+    /// Which methods the page takes.
+    Methods(&'static str),
 }
 
 /// What a request asks for, or the answer that it asks for nothing there is.
@@ -29,6 +32,11 @@ pub(super) fn call(request: &Request<'_>) -> Result<Call, Reply> {
         "HEAD" => "GET",
         other => other,
     };
+    if method == "OPTIONS" {
+        let of_any = (request.path() == "*").then_some(ALL);
+        let allow = of_any.or_else(|| methods(&segments)).ok_or_else(no_page)?;
+        return Ok(Call::Methods(allow));
+    }
     if method != "GET" {
         refuse_strangers(request)?;
     }
@@ -50,21 +58,29 @@ pub(super) fn call(request: &Request<'_>) -> Result<Call, Reply> {
 /// Those that take no parameters.
 fn single(segments: &[&str], method: &str) -> Result<Call, Reply> {
     match (segments, method) {
+        (["metrics"], "GET") => Ok(Call::Metrics),
         (["connections", id], "GET") => Ok(Call::Connection(connection(id)?)),
         (["dead-letters", "resubmit"], "POST") => Ok(Call::ResubmitAll),
         (["dead-letters", letter, "resubmit"], "POST") => Ok(Call::Resubmit(number(letter)?)),
         (["dead-letters", letter], "DELETE") if *letter != "resubmit" => {
             Ok(Call::Discard(number(letter)?))
         }
-        (["connections" | "gone" | "dead-letters"] | ["connections", _], _) => {
-            Err(Reply::bad_method("GET, HEAD"))
-        }
-        (["dead-letters", "resubmit"] | ["dead-letters", _, "resubmit"], _) => {
-            Err(Reply::bad_method("POST"))
-        }
-        (["dead-letters", _], _) => Err(Reply::bad_method("DELETE")),
-        _ => Err(Reply::text(Status::NotFound, PAGES)),
+        (segments, _) => Err(methods(segments).map_or_else(no_page, Reply::bad_method)),
     }
+}
+
+/// The methods that the page at this path takes, if there is one.
+fn methods(segments: &[&str]) -> Option<&'static str> {
+    match segments {
+        ["connections" | "gone" | "dead-letters" | "metrics"] | ["connections", _] => Some(READ),
+        ["dead-letters", "resubmit"] | ["dead-letters", _, "resubmit"] => Some("POST, OPTIONS"),
+        ["dead-letters", _] => Some("DELETE, OPTIONS"),
+        _ => None,
+    }
+}
+
+fn no_page() -> Reply {
+    Reply::text(Status::NotFound, PAGES)
 }
 
 fn connection(text: &str) -> Result<ConnId, Reply> {
@@ -104,4 +120,6 @@ fn refuse_strangers(request: &Request<'_>) -> Result<(), Reply> {
     Ok(())
 }
 
-const PAGES: &str = "there is /connections, /connections/ID, /gone, /dead-letters";
+const PAGES: &str = "there is /connections, /connections/ID, /gone, /dead-letters, /metrics";
+const READ: &str = "GET, HEAD, OPTIONS";
+const ALL: &str = "GET, HEAD, POST, DELETE, OPTIONS";

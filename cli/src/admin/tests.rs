@@ -31,12 +31,13 @@ struct Fake {
     silent: Vec<ShardId>,
     desk: Desk<u8>,
     census: Census,
+    collector: Collector,
     called: Mutex<usize>,
 }
 
 const NOW: Timestamp = Timestamp::from_micros(2_500_000);
 const BEGIN: Timestamp = Timestamp::from_micros(1_000_000);
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 impl Fake {
@@ -50,6 +51,7 @@ impl Fake {
             silent: Vec::new(),
             desk: Desk::new(&settings),
             census,
+            collector: Collector::new(&Arc::new(settings)),
             called: Mutex::new(0),
         }
     }
@@ -96,7 +98,7 @@ impl Fake {
     }
 
     fn says(&self, head: &str) -> (u16, String) {
-        let reply = self.request(&format!("{head} HTTP/1.1\r\nHost: h"));
+        let reply = self.request(&format!("{head} HTTP/1.1\r\nHost: localhost"));
         (reply.status(), reply.body().trim_end().to_owned())
     }
 
@@ -114,7 +116,7 @@ impl Reach for Fake {
         let answers = shards.iter().filter(|shard| !self.silent.contains(shard));
         let answers = answers.map(|&id| {
             let shard = self.shards[id.index()].lock().expect("no panic");
-            (id, question.put(NOW, &shard))
+            (id, question.put(NOW, &shard, &Turns::default()))
         });
         // In any order.
         answers.rev().collect()
@@ -130,6 +132,14 @@ impl Reach for Fake {
 
     fn census(&self) -> &Census {
         &self.census
+    }
+
+    fn remote(&self) -> RemoteStats {
+        RemoteStats::default()
+    }
+
+    fn collector(&self) -> &Collector {
+        &self.collector
     }
 }
 
@@ -328,10 +338,10 @@ fn ids_of_letters(fake: &Fake) -> Vec<u64> {
 #[test]
 fn what_is_not_there_is_not_found_and_another_method_is_told_which() {
     let fake = Fake::new(&[]);
-    for path in ["/", "/x", "/connections/0.0%230/x", "/metrics", "/ws", "*"] {
-        let method = if path == "*" { "OPTIONS" } else { "GET" };
-        assert_eq!(fake.says(&format!("{method} {path}")).0, 404, "{path}");
+    for path in ["/", "/x", "/connections/0.0%230/x", "/metrics/", "/ws", "*"] {
+        assert_eq!(fake.says(&format!("GET {path}")).0, 404, "{path}");
     }
+    assert_eq!(fake.says("OPTIONS /x").0, 404);
     for path in [
         "/connections/0.0%230",
         "/connections/2.0%230",
@@ -344,29 +354,52 @@ fn what_is_not_there_is_not_found_and_another_method_is_told_which() {
         );
     }
     for (head, allow) in [
-        ("POST /connections", "GET, HEAD"),
-        ("DELETE /connections/0.0%230", "GET, HEAD"),
-        ("PUT /gone", "GET, HEAD"),
-        ("POST /dead-letters", "GET, HEAD"),
-        ("GET /dead-letters/resubmit", "POST"),
-        ("GET /dead-letters/1/resubmit", "POST"),
-        ("DELETE /dead-letters/resubmit", "POST"),
-        ("GET /dead-letters/1", "DELETE"),
+        ("POST /connections", "GET, HEAD, OPTIONS"),
+        ("DELETE /connections/0.0%230", "GET, HEAD, OPTIONS"),
+        ("PUT /gone", "GET, HEAD, OPTIONS"),
+        ("POST /dead-letters", "GET, HEAD, OPTIONS"),
+        ("POST /metrics", "GET, HEAD, OPTIONS"),
+        ("GET /dead-letters/resubmit", "POST, OPTIONS"),
+        ("GET /dead-letters/1/resubmit", "POST, OPTIONS"),
+        ("DELETE /dead-letters/resubmit", "POST, OPTIONS"),
+        ("GET /dead-letters/1", "DELETE, OPTIONS"),
     ] {
-        let reply = fake.request(&format!("{head} HTTP/1.1\r\nHost: h"));
-        assert_eq!(reply.status(), 405, "{head}");
-        let mut out = Vec::new();
-        reply.write(&mut out, false);
-        let out = String::from_utf8(out).expect("text");
-        assert!(
-            out.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"),
-            "{out}"
-        );
-        assert!(
-            out.contains(&format!("\r\nAllow: {allow}\r\n")),
-            "{head}: {out}"
-        );
+        let (_, path) = head.split_once(' ').expect("two words");
+        let refused = fake.request(&format!("{head} HTTP/1.1\r\nHost: localhost"));
+        let told = fake.request(&format!("OPTIONS {path} HTTP/1.0"));
+        for (reply, begin) in [
+            (refused, "HTTP/1.1 405 Method Not Allowed\r\n"),
+            (told, "HTTP/1.1 200 OK\r\n"),
+        ] {
+            let mut out = Vec::new();
+            reply.write(&mut out, false);
+            let out = String::from_utf8(out).expect("text");
+            assert!(out.starts_with(begin), "{out}");
+            let allow = format!("\r\nAllow: {allow}\r\n");
+            assert!(out.contains(&allow), "{head}: {out}");
+        }
     }
+    assert_eq!(fake.says("OPTIONS *"), (200, String::new()));
+}
+
+#[test]
+fn metrics_are_a_page_of_all_shards() {
+    let fake = Fake::new(&[]);
+    fake.connect(0);
+    fake.connect(1);
+    for method in ["GET", "HEAD"] {
+        let (status, page) = fake.says(&format!("{method} /metrics"));
+        assert_eq!(status, 200);
+        assert!(page.contains("\nws_active_connections 2\n"), "{page}");
+    }
+    let mut out = Vec::new();
+    fake.request("GET /metrics HTTP/1.0").write(&mut out, true);
+    let head = String::from_utf8(out).expect("text");
+    assert!(
+        head.contains("\r\nContent-Type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    assert_eq!(fake.says("GET /metrics?x=1").0, 400);
 }
 
 #[test]
@@ -440,7 +473,8 @@ fn a_query_that_makes_no_sense_is_refused_with_what_would() {
 fn a_page_in_a_browser_may_change_nothing_and_nobody_may_send_content() {
     let fake = Fake::new(&[]);
     let status = |method: &str, field: &str| {
-        let head = format!("{method} /dead-letters/resubmit HTTP/1.1\r\nHost: h\r\n{field}");
+        let head =
+            format!("{method} /dead-letters/resubmit HTTP/1.1\r\nHost: localhost\r\n{field}");
         fake.request(&head).status()
     };
     assert_eq!(status("POST", "Accept: */*"), 200);
@@ -449,7 +483,7 @@ fn a_page_in_a_browser_may_change_nothing_and_nobody_may_send_content() {
     assert_eq!(status("POST", "Sec-Fetch-Site: cross-site"), 403);
     assert_eq!(status("POST", "Content-Length: 1"), 413);
     assert_eq!(status("POST", "Transfer-Encoding: chunked"), 413);
-    let reading = "GET /connections HTTP/1.1\r\nHost: h\r\nOrigin: http://h";
+    let reading = "GET /connections HTTP/1.1\r\nHost: localhost\r\nOrigin: http://h";
     assert_eq!(fake.request(reading).status(), 200);
 }
 

@@ -2,6 +2,7 @@
 //! family of metrics is put together is in `page`, what is known of shards that do not answer in
 //! `survey`; what the counters mean is the core's business.
 
+mod collector;
 mod page;
 mod reach;
 mod survey;
@@ -17,7 +18,7 @@ use crate::settings::limits;
 use crate::{Settings, Turns};
 use page::{Counted, Page};
 
-pub use survey::Survey;
+pub use collector::{Collector, PACE, Scrape, serve};
 
 /// The `Content-Type` of what [`render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;

@@ -1,8 +1,6 @@
 //! Owns what is known of the counters of every shard while some may be silent. How a shard is
 //! asked is the adapter's business.
 
-use std::time::Duration;
-
 use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
 
 use super::{Snapshot, render};
@@ -13,18 +11,14 @@ use crate::{Census, Settings, Turns};
 /// Of a shard that does not answer in time, because its application hangs or has too much to do,
 /// stands what it said last: a counter that goes back would be taken for a restart.
 #[derive(Debug)]
-pub struct Survey {
+pub(super) struct Survey {
     shards: Vec<(Stats, Turns)>,
     silent: Vec<bool>,
 }
 
 impl Survey {
-    /// How long the answers of all shards are waited for.
-    pub const PATIENCE: Duration = Duration::from_secs(2);
-
     /// No shard has said anything yet.
-    #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let shards = usize::from(settings.config.shards());
         Self {
             shards: vec![(Stats::default(), Turns::default()); shards],
@@ -33,25 +27,24 @@ impl Survey {
     }
 
     /// Begins anew: every shard is to be asked.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.silent.fill(true);
     }
 
     /// The shards that have not answered since.
-    pub fn silent(&self) -> impl Iterator<Item = ShardId> {
+    fn silent(&self) -> impl Iterator<Item = ShardId> {
         let all = (0..).map(ShardId).zip(&self.silent);
         all.filter_map(|(shard, &silent)| silent.then_some(shard))
     }
 
     /// Takes the answer of a shard.
-    pub fn answer(&mut self, shard: ShardId, counted: Stats, turns: Turns) {
+    pub(super) fn answer(&mut self, shard: ShardId, counted: Stats, turns: Turns) {
         self.shards[shard.index()] = (counted, turns);
         self.silent[shard.index()] = false;
     }
 
     /// The page of metrics, with what the other parts of the server have counted.
-    #[must_use]
-    pub fn page(
+    pub(super) fn page(
         &self,
         settings: &Settings,
         dispatch: DispatchStats,

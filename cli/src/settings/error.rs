@@ -49,6 +49,17 @@ pub enum SettingsError {
         /// What is allowed instead.
         allowed: String,
     },
+    /// A name to listen on that cannot be resolved.
+    Name {
+        /// The name of the flag, without dashes.
+        key: String,
+        /// Where the value came from.
+        source: Source,
+        /// The value as it was written.
+        value: String,
+        /// What the operating system says.
+        problem: String,
+    },
     /// A ping interval that leaves no time for the pong.
     PingTooLate {
         /// The ping interval, and where it came from.
@@ -118,6 +129,17 @@ impl fmt::Display for SettingsError {
                 write!(
                     f,
                     "--{key}: `{value}` from {source} is not allowed; it takes {allowed}"
+                )
+            }
+            Self::Name {
+                key,
+                source,
+                value,
+                problem,
+            } => {
+                write!(
+                    f,
+                    "--{key}: `{value}` from {source} cannot be resolved: {problem}"
                 )
             }
             Self::PingTooLate {

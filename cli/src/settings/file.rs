@@ -55,9 +55,13 @@ fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
         (Value::Array(items), ..) if flag.is_list() => {
             return items
                 .iter()
-                .map(|item| item.as_str().map(Into::into))
+                .map(|item| match (item, flag.takes) {
+                    (Value::Integer(port), Takes::Addresses) => Some(port.to_string()),
+                    _ => item.as_str().map(Into::into),
+                })
                 .collect();
         }
+        (Value::Integer(port), Takes::Address | Takes::Addresses, _) => port.to_string(),
         (Value::Boolean(value), Takes::Switch, _) => value.to_string(),
         (Value::Integer(value), _, Some(Unit::Bytes | Unit::Count)) => value.to_string(),
         // A count is a number, but the upper half of the seeds does not fit one of TOML's.
@@ -77,6 +81,8 @@ fn expected(flag: &Flag) -> String {
         (_, Some(Unit::Milliseconds)) => "a string",
         (_, Some(_)) => "an integer",
         (Takes::Switch, _) => "a boolean",
+        (Takes::Address, _) => "a string or an integer",
+        (Takes::Addresses, _) => "a string, an integer or an array of these",
         _ if flag.is_list() => "a string or an array of strings",
         _ => "a string",
     };

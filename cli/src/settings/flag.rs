@@ -3,9 +3,10 @@
 
 use stentor_core::{Config, Unit};
 
-use super::value::{ADDRESSES, Bounds, ORIGINS, SUBPROTOCOLS};
+use super::endpoint::ADDRESSES;
+use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
 
-use Takes::{Address, Addresses, Choice, Limit, Origins, Shards, Subprotocols, Switch};
+use Takes::{Address, Addresses, Choice, Hosts, Limit, Origins, Shards, Subprotocols, Switch};
 
 /// One flag, which is also one environment variable and one key of the file.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(crate) enum Takes {
     Address,
     Addresses,
     Origins,
+    Hosts,
     Subprotocols,
 }
 
@@ -43,7 +45,7 @@ impl Flag {
     }
 
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.takes, Addresses | Origins | Subprotocols)
+        matches!(self.takes, Addresses | Origins | Hosts | Subprotocols)
     }
 
     /// The name of its environment variable.
@@ -72,7 +74,7 @@ impl Flag {
                 })
             }
             Takes::Number(bounds) => Some(bounds),
-            Choice(..) | Switch | Address | Addresses | Origins | Subprotocols => None,
+            Choice(..) | Switch | Address | Addresses | Origins | Hosts | Subprotocols => None,
         }
     }
 
@@ -87,6 +89,7 @@ impl Flag {
             Takes::Switch => "true or false".into(),
             Takes::Address | Takes::Addresses => ADDRESSES.into(),
             Takes::Origins => ORIGINS.into(),
+            Takes::Hosts => HOSTS.into(),
             Takes::Subprotocols => SUBPROTOCOLS.into(),
         }
     }
@@ -145,13 +148,20 @@ pub(crate) const FLAGS: &[Flag] = &[
         SERVER,
         "listen",
         Addresses,
-        "Address to listen on; repeat it for more, port 0 lets the system choose",
+        "Where to listen: an address, a name or a port alone, for all interfaces; repeat it for \
+         more, port 0 lets the system choose",
     ),
     flag(
         SERVER,
         "admin-listen",
         Address,
-        "Address of the admin pages, which ask for no password",
+        "Address of the admin pages and /metrics, which ask for no password",
+    ),
+    flag(
+        SERVER,
+        "public-metrics",
+        Switch,
+        "Whether /metrics is also on the addresses of --listen when not all are loopback",
     ),
     flag(
         SERVER,
@@ -227,6 +237,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         "allow-origin",
         Origins,
         "Origin whose pages may connect, beside the server's own; repeat it for more",
+    ),
+    flag(
+        REQUESTS,
+        "allow-host",
+        Hosts,
+        "Host by which the server may be addressed, beside IP addresses, localhost and the hosts \
+         of --allow-origin; repeat it for more",
     ),
     flag(
         REQUESTS,

@@ -1,15 +1,18 @@
 //! Owns precedence: flag over environment over file over default. It knows for each value where it
 //! came from, so that whatever is wrong with it can be told with its source.
 
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use stentor_core::handshake::{HostPattern, Origin};
+
+use super::endpoint::{self, Endpoint, Problem};
 use super::error::{SettingsError, Source};
 use super::flag::{self, FLAGS, Flag, Takes};
-use super::{file, page, value};
+use super::value::{self, Allowed};
+use super::{file, page};
 
 /// What the operator said: for each flag the text of the source that goes first.
 #[derive(Debug)]
@@ -131,27 +134,30 @@ impl Given {
             .map_err(|_| self.refuse(Flag::named(name), text))
     }
 
-    /// The addresses to listen on, and whether they are the default.
-    pub(super) fn addresses(&self) -> Result<(Vec<SocketAddr>, bool), SettingsError> {
+    /// What to listen on.
+    pub(super) fn endpoints(&self) -> Result<Vec<Endpoint>, SettingsError> {
         let flag = Flag::named("listen");
-        match self.list(flag, value::address)? {
-            None => Ok((DEFAULT_LISTEN.into(), true)),
-            Some(none) if none.is_empty() => Err(self.refuse(flag, "[]")),
-            Some(addresses) => Ok((addresses, false)),
+        match self.0.get(flag.name) {
+            None => Ok(vec![self.endpoint(flag, DEFAULT_LISTEN)?]),
+            Some(said) if said.texts.is_empty() => Err(self.refuse(flag, "[]")),
+            Some(said) => {
+                let texts = said.texts.iter();
+                texts.map(|text| self.endpoint(flag, text)).collect()
+            }
         }
     }
 
-    /// The address of the admin pages, if there are to be any; never one of the public addresses.
-    pub(super) fn admin_address(
+    /// Where the admin pages are, if there are to be any; never where the public ones are.
+    pub(super) fn admin_endpoint(
         &self,
-        public: &[SocketAddr],
-    ) -> Result<Option<SocketAddr>, SettingsError> {
+        public: &[Endpoint],
+    ) -> Result<Option<Endpoint>, SettingsError> {
         let flag = Flag::named("admin-listen");
         let Some(text) = self.text(flag.name) else {
             return Ok(None);
         };
-        let address = value::address(text).ok_or_else(|| self.refuse(flag, text))?;
-        if address.port() != 0 && public.iter().any(|public| overlap(*public, address)) {
+        let endpoint = self.endpoint(flag, text)?;
+        if public.iter().any(|public| public.overlaps(&endpoint)) {
             return Err(SettingsError::Value {
                 key: flag.name.into(),
                 source: self.source(flag.name),
@@ -159,13 +165,34 @@ impl Given {
                 allowed: "an address that is not among those of --listen".into(),
             });
         }
-        Ok(Some(address))
+        Ok(Some(endpoint))
     }
 
-    /// The origins that may connect, `*` among them.
-    pub(super) fn origins(&self) -> Result<Vec<String>, SettingsError> {
+    fn endpoint(&self, flag: &'static Flag, text: &str) -> Result<Endpoint, SettingsError> {
+        let source = self.source(flag.name);
+        match endpoint::addresses(text) {
+            Ok(addresses) => Ok(Endpoint::new(flag.name, text.into(), source, addresses)),
+            Err(Problem::Form) => Err(self.refuse(flag, text)),
+            Err(Problem::Name(error)) => Err(SettingsError::Name {
+                key: flag.name.into(),
+                source,
+                value: text.into(),
+                problem: error.to_string(),
+            }),
+        }
+    }
+
+    /// The origins that may connect.
+    pub(super) fn origins(&self) -> Result<Vec<Allowed<Origin>>, SettingsError> {
         Ok(self
-            .list(Flag::named("allow-origin"), value::origin)?
+            .list(Flag::named("allow-origin"), value::allowed)?
+            .unwrap_or_default())
+    }
+
+    /// The hosts by which the server may be addressed.
+    pub(super) fn hosts(&self) -> Result<Vec<Allowed<HostPattern>>, SettingsError> {
+        Ok(self
+            .list(Flag::named("allow-host"), value::allowed)?
             .unwrap_or_default())
     }
 
@@ -221,13 +248,4 @@ fn variable(
         })
 }
 
-/// Whether what is sent to one of these can also be meant for the other.
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
-    let is_any = a.ip().is_unspecified() || b.ip().is_unspecified();
-    a.port() == b.port() && (a.ip() == b.ip() || is_any && a.is_ipv4() == b.is_ipv4())
-}
-
-const DEFAULT_LISTEN: [SocketAddr; 2] = [
-    SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-    SocketAddr::new(core::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 8080),
-];
+const DEFAULT_LISTEN: &str = "localhost:8080";

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use stentor_core::{Config, ConfigBuilder, ConfigError, Origins, Unit};
+use stentor_core::{Config, ConfigBuilder, ConfigError, Unit};
 
 use super::error::{SettingsError, Source};
 use super::flag::Flag;
@@ -66,14 +66,13 @@ limits! {
     number gone_connections,
 }
 
-/// The limits of the core, as given.
-pub(super) fn config(given: &Given, origins: Origins) -> Result<Config, SettingsError> {
-    let mut builder = Config::builder()
+/// The limits of the core, as given, added to what is set already.
+pub(super) fn config(given: &Given, builder: ConfigBuilder) -> Result<Config, SettingsError> {
+    let mut builder = builder
         .seed(seed(given)?)
         .shards(shards(given)?)
         .compression(given.switch("compression")?)
         .compression_own_broadcasts(given.switch("compression-own-broadcasts")?)
-        .origins(origins)
         .subprotocols(given.subprotocols()?);
     for range in Config::RANGES {
         builder = set(

@@ -1,6 +1,7 @@
 //! Owns [`Settings`]: everything an operator can say, checked and typed. What the flags are called
 //! and take is in `flag`, where a value comes from in `given`, how it is read in `value`.
 
+mod endpoint;
 mod error;
 mod file;
 pub(crate) mod flag;
@@ -9,17 +10,19 @@ pub(crate) mod limits;
 mod page;
 pub(crate) mod value;
 
-use core::net::SocketAddr;
 use core::time::Duration;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::{Config, Origins, Outside, Rooms, TaskOrder, WhenFull};
+use stentor_core::handshake::{HostPattern, Origin};
+use stentor_core::{Config, Hosts, Origins, Outside, Rooms, TaskOrder, WhenFull};
 use tracing::level_filters::LevelFilter;
 
+pub use endpoint::Endpoint;
 pub use error::{SettingsError, Source};
 use given::Given;
+use value::Allowed;
 
 /// Everything an operator can say, by flag, environment variable or file, in that order of
 /// precedence, and the defaults below all three.
@@ -28,13 +31,12 @@ use given::Given;
 pub struct Settings {
     /// The limits of the core, checked, with the seed, the shards, the allowed origins and the subprotocols.
     pub config: Config,
-    /// The addresses to listen on; port 0 lets the operating system choose.
-    pub listen: Vec<SocketAddr>,
-    /// Whether nobody asked for these addresses. Then one of them may be missing (a machine
-    /// without IPv6) with a warning; an address that was asked for may not.
-    pub listen_is_default: bool,
+    /// What to listen on; port 0 lets the operating system choose.
+    pub listen: Vec<Endpoint>,
     /// Where the admin pages are, if anywhere.
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<Endpoint>,
+    /// By which hosts the admin pages may be addressed.
+    pub admin_hosts: Hosts,
     /// Which built-in application answers.
     pub handler: HandlerKind,
     /// Who gets a `msg` from a connection that is in no room.
@@ -106,7 +108,8 @@ impl Settings {
     /// `read_file` reads the file named by `--config` or `STENTOR_CONFIG`.
     ///
     /// It touches nothing of the process except for the number of cores and, when no seed is
-    /// given, the random numbers of the operating system.
+    /// given, the random numbers of the operating system. Names to listen on are resolved,
+    /// `localhost` apart.
     ///
     /// # Errors
     /// The first thing that is wrong: which key, where it came from, its value and what is
@@ -118,14 +121,22 @@ impl Settings {
         F: Fn(&Path) -> io::Result<String>,
     {
         let given = Given::collect(args.into_iter().map(Into::into), env, read_file)?;
-        let (listen, listen_is_default) = given.addresses()?;
-        let config = limits::config(&given, origins(&given, &listen)?)?;
-        let admin_listen = given.admin_address(&listen)?;
+        let listen = given.endpoints()?;
+        let is_loopback = listen.iter().all(Endpoint::is_loopback);
+        let origins = origins(&given, is_loopback)?;
+        let public_metrics = given.switch("public-metrics")?;
+        let builder = Config::builder()
+            .hosts(hosts(&given, &origins, is_loopback)?)
+            .metrics_page(is_loopback || public_metrics);
+        let admin_listen = given.admin_endpoint(&listen)?;
+        let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
+        let admin_hosts = hosts(&given, &origins, is_loopback)?;
+        let config = limits::config(&given, builder.origins(origins))?;
         Ok(Self {
             config,
             listen,
-            listen_is_default,
             admin_listen,
+            admin_hosts,
             handler: match given.choice("handler")? {
                 "echo" => HandlerKind::Echo,
                 _ => HandlerKind::Rooms,
@@ -185,17 +196,36 @@ pub enum LogFormat {
     Json,
 }
 
-fn origins(given: &Given, listen: &[SocketAddr]) -> Result<Origins, SettingsError> {
-    let named = given.origins()?;
-    let any = named.iter().any(|origin| origin == "*");
-    let allowed = named.into_iter().filter(|origin| origin != "*").collect();
-    // An IPv4 address in IPv6 clothes is judged as what it is.
-    let loopback = listen
-        .iter()
-        .all(|addr| addr.ip().to_canonical().is_loopback());
+/// Which pages may connect. Those of any loopback origin may while the server listens on
+/// loopback only.
+fn origins(given: &Given, loopback: bool) -> Result<Origins, SettingsError> {
+    let (any, allowed) = split(given.origins()?);
     Ok(Origins {
         loopback,
         any,
         allowed,
     })
+}
+
+/// By which hosts an endpoint may be addressed. One that others can reach has names that
+/// nobody has told it, so there all pass unless some are named. Whose pages may connect,
+/// their host may be named too: that is a proxy before both.
+fn hosts(given: &Given, origins: &Origins, is_loopback: bool) -> Result<Hosts, SettingsError> {
+    let (any, mut allowed) = split::<HostPattern>(given.hosts()?);
+    let any = any || allowed.is_empty() && !is_loopback;
+    let of_origins = origins.allowed.iter().filter_map(Origin::host);
+    allowed.extend(of_origins.filter_map(|host| host.parse().ok()));
+    Ok(Hosts { any, allowed })
+}
+
+/// Whether everything is let in, and what is besides.
+fn split<T>(given: Vec<Allowed<T>>) -> (bool, Vec<T>) {
+    let (mut any, mut some) = (false, Vec::new());
+    for allowed in given {
+        match allowed {
+            Allowed::Any => any = true,
+            Allowed::One(one) => some.push(one),
+        }
+    }
+    (any, some)
 }

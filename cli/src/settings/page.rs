@@ -53,8 +53,8 @@ fn arg(flag: &'static Flag) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
-        Takes::Addresses | Takes::Origins | Takes::Subprotocols => arg.action(ArgAction::Append),
-        Takes::Limit | Takes::Shards | Takes::Number(_) | Takes::Choice(..) | Takes::Address => arg,
+        _ if flag.is_list() => arg.action(ArgAction::Append),
+        _ => arg,
     }
 }
 
@@ -64,6 +64,7 @@ fn value_name(flag: &Flag) -> String {
         (_, Some(Unit::Milliseconds)) => "TIME",
         (Takes::Address | Takes::Addresses, _) => "ADDR",
         (Takes::Origins, _) => "ORIGIN",
+        (Takes::Hosts, _) => "HOST",
         (Takes::Subprotocols, _) => "NAME",
         (Takes::Switch, _) => "BOOL",
         (Takes::Choice(..), _) if flag.name == "log" => "LEVEL",
@@ -91,10 +92,11 @@ fn facts(flag: &Flag) -> String {
     match flag.takes {
         Takes::Choice(words, default) => format!("{}; default: {default}", words.join(", ")),
         Takes::Switch => "true, false; default: false".into(),
-        Takes::Address => "an address with a port; default: none".into(),
-        Takes::Addresses => "default: 127.0.0.1:8080 and [::1]:8080".into(),
+        Takes::Address => "host:port, or a port; default: none".into(),
+        Takes::Addresses => "host:port, or a port; default: localhost:8080".into(),
+        Takes::Hosts => "host, host:port, *.host, or * for any; default: none, or any while not listening on loopback only".into(),
         Takes::Subprotocols => "a token; default: none".into(),
-        _ => "scheme://host[:port], or * for any; default: none, or any loopback origin while listening on loopback only"
+        _ => "scheme://host[:port], null, or * for any; default: none, or any loopback origin while listening on loopback only"
             .into(),
     }
 }
@@ -105,7 +107,7 @@ TIME is in whole milliseconds and has a unit: 250ms, 10s, 5m, 1h, 1h30m.
 
 Each flag is also an environment variable and a key of the file: --queue-bytes is
 STENTOR_QUEUE_BYTES and queue-bytes (or queue_bytes), --config is STENTOR_CONFIG. A flag goes
-before the environment, that before the file. Lists (--listen, --allow-origin, --subprotocol)
-stand in the environment with commas, in the file as arrays. An empty variable counts as none.
+before the environment, that before the file. Lists (--listen, --allow-origin, --allow-host,
+and --subprotocol) stand in the environment with commas, in the file as arrays. An empty variable counts as none.
 
 SIGINT or SIGTERM ends the server in order: see --drain. A second one ends it at once.";

@@ -1,7 +1,7 @@
 //! Owns how one value is read from text and written back in the units people use: counts, sizes,
-//! durations, addresses, origins, subprotocols. Where the text came from is not known here.
+//! durations, origins, hosts, subprotocols. Where the text came from is not known here.
 
-use core::net::SocketAddr;
+use core::str::FromStr;
 
 use bytesize::ByteSize;
 use stentor_core::handshake::is_token;
@@ -71,26 +71,20 @@ impl From<&Range> for Bounds {
     }
 }
 
-pub(crate) fn address(text: &str) -> Option<SocketAddr> {
-    text.trim().parse().ok()
+/// What is let in: everything, or this.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Allowed<T> {
+    Any,
+    One(T),
 }
 
-/// An origin as browsers write it (RFC 6454 §6.2), or `*`. A path, even `/`, never matches one,
-/// so it is refused here rather than ignored there.
-pub(crate) fn origin(text: &str) -> Option<String> {
-    let text = text.trim();
-    if text == "*" {
-        return Some(text.into());
+/// An [`Origin`](stentor_core::handshake::Origin) or a
+/// [`HostPattern`](stentor_core::handshake::HostPattern), or `*`.
+pub(crate) fn allowed<T: FromStr>(text: &str) -> Option<Allowed<T>> {
+    match text.trim() {
+        "*" => Some(Allowed::Any),
+        text => text.parse().ok().map(Allowed::One),
     }
-    let (scheme, host) = text.split_once("://")?;
-    let mut letters = scheme.chars();
-    let scheme_ok = letters.next().is_some_and(|c| c.is_ascii_alphabetic())
-        && letters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let host_ok = !host.is_empty()
-        && host
-            .chars()
-            .all(|c| c.is_ascii_graphic() && !"/?#@*,\\".contains(c));
-    (scheme_ok && host_ok).then(|| text.into())
 }
 
 /// The name of a subprotocol (RFC 6455 §4.1).
@@ -107,8 +101,9 @@ fn whole_milliseconds(text: &str) -> Option<u64> {
     u64::try_from(duration.as_millis()).ok()
 }
 
-pub(crate) const ADDRESSES: &str = "an IP address and a port, like 127.0.0.1:8080 or [::1]:0";
-pub(crate) const ORIGINS: &str = "scheme://host or scheme://host:port without a path, or * for any";
+pub(crate) const ORIGINS: &str =
+    "scheme://host or scheme://host:port without a path, null or file:// for files, or * for any";
+pub(crate) const HOSTS: &str = "host, host:port, *.host for names below it, or * for any";
 pub(crate) const SUBPROTOCOLS: &str = "a name without spaces and separators, like chat.v2";
 
 #[cfg(test)]
@@ -183,26 +178,9 @@ mod tests {
     }
 
     #[test]
-    fn origins_have_a_scheme_and_a_host_and_nothing_else() {
-        for good in [
-            "*",
-            "https://a.example",
-            "http://[::1]:8080",
-            "chrome-extension://abc",
-        ] {
-            assert_eq!(origin(good).as_deref(), Some(good));
-        }
-        for bad in [
-            "",
-            "a.example",
-            "https://",
-            "https://a.example/",
-            "://a",
-            "https://a b",
-            "https://*.a",
-            "1s://a",
-        ] {
-            assert_eq!(origin(bad), None, "{bad}");
-        }
+    fn a_star_is_anything_and_all_else_is_read_by_its_type() {
+        assert_eq!(allowed::<u8>(" * "), Some(Allowed::Any));
+        assert_eq!(allowed::<u8>(" 7 "), Some(Allowed::One(7)));
+        assert_eq!(allowed::<u8>("**"), None);
     }
 }

@@ -8,7 +8,7 @@ use core::fmt::Write;
 use super::error::RequestError;
 use super::uri::Uri;
 use crate::deflate::{self, Params};
-use crate::handshake::{is_origin, is_token};
+use crate::handshake::{Origin, is_token};
 
 /// A request for a WebSocket: parsed piece by piece, so that what exists can be sent.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Request {
     /// # Errors
     /// [`RequestError::Origin`].
     pub fn origin(mut self, origin: &str) -> Result<Self, RequestError> {
-        if !is_origin(origin) {
+        if origin.parse::<Origin>().is_err() {
             return Err(RequestError::Origin);
         }
         self.push("Origin", origin);

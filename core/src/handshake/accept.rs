@@ -25,6 +25,8 @@ pub enum Decision {
         /// Whether the page goes without its content, as HEAD asks.
         head_only: bool,
     },
+    /// The methods that there are, as OPTIONS asks, and then the end of the connection.
+    Methods,
 }
 
 /// What the answer to an upgrade must say.
@@ -41,10 +43,11 @@ pub struct Upgrade {
     pub deflate: Option<Params>,
 }
 
-/// Decides on a request: `/ws` upgrades, each [`Page`] is shown.
+/// Decides on a request: `/ws` upgrades, each [`Page`] is shown, and OPTIONS of
+/// any of them, or of `*`, is answered.
 ///
 /// # Errors
-/// The first thing that is wrong: the host, the path, the method, then for
+/// The first thing that is wrong: the host, whether it is allowed, the path, the method, then for
 /// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
 /// the subprotocols, the extensions, the origin.
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
@@ -62,12 +65,21 @@ pub struct Upgrade {
 pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, HandshakeError> {
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
     //# A |Host| header field containing the server's authority.
-    // Any will do: by which names it is known a server behind proxies cannot tell.
-    let host = request.host()?;
+    let host = request.host_of(config.hosts())?;
+    let asks_for_methods = request.method() == "OPTIONS";
     let page = match request.path() {
         WS_PATH => None,
-        path => Some(Page::at(path).ok_or(HandshakeError::NotFound)?),
+        "*" if asks_for_methods => return Ok(Decision::Methods),
+        path => {
+            let page =
+                Page::at(path).filter(|&page| page != Page::Metrics || config.metrics_page());
+            Some(page.ok_or(HandshakeError::NotFound)?)
+        }
     };
+    // Load balancers check by this whether a server is up (RFC 9110 §9.3.7).
+    if asks_for_methods {
+        return Ok(Decision::Methods);
+    }
     let head_only = request.is_head();
     if !head_only && request.method() != "GET" {
         return Err(HandshakeError::Method);
@@ -201,16 +213,20 @@ mod tests {
     use alloc::string::String;
 
     use super::*;
+    use crate::config::Hosts;
     use crate::handshake::Fields;
 
     const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
     fn decided(head: &str) -> Result<Decision, HandshakeError> {
-        let config = Config::default();
+        decided_with(head, &Config::default())
+    }
+
+    fn decided_with(head: &str, config: &Config) -> Result<Decision, HandshakeError> {
         let mut fields = Fields::new();
-        let (request, _) = Request::parse(head.as_bytes(), &mut fields, &config)?.expect("whole");
-        decide(&request, &config)
+        let (request, _) = Request::parse(head.as_bytes(), &mut fields, config)?.expect("whole");
+        decide(&request, config)
     }
 
     /// The sample request with one line (by its start) replaced by others.
@@ -252,6 +268,21 @@ mod tests {
                 "Sec-WebSocket-Key",
                 "sec-websocket-key:\t dGhlIHNhbXBsZSBub25jZQ== \t",
             ),
+            (
+                "Connection",
+                "Connection: Keep-Alive , ,Upgrade\r\nConnection: \t",
+            ),
+            ("Upgrade", "Upgrade: ,websocket,"),
+            ("Upgrade", "upgrade:WEBSOCKET"),
+            (
+                "Sec-WebSocket-Version",
+                "SEC-WEBSOCKET-VERSION:13\r\nX-Empty:\r\nX-Bytes: \u{e9}\u{fc}",
+            ),
+            ("GET", "\r\nGET ws://h.example:80/ws HTTP/1.1"),
+            ("Host", "Host: H.EXAMPLE:"),
+            ("Host", "Host: h.example\r\nExpect: 100-continue"),
+            ("Host", "Host: h.example\r\nSec-WebSocket-Protocol:"),
+            ("Host", "Host: h.example\r\nSec-WebSocket-Protocol: , ,"),
             ("Host", "Host: h.example\r\nContent-Length: 0"),
             (
                 "Host",
@@ -285,7 +316,9 @@ mod tests {
             ("Host", "Host: u@a", Host),
             ("GET", "GET /other HTTP/1.1", NotFound),
             ("GET", "POST /other HTTP/1.1", NotFound),
-            ("GET", "OPTIONS * HTTP/1.1", NotFound),
+            ("GET", "OPTIONS /other HTTP/1.1", NotFound),
+            ("GET", "GET * HTTP/1.1", NotFound),
+            ("GET", "options /ws HTTP/1.1", Method),
             ("GET", "CONNECT a:80 HTTP/1.1", NotFound),
             ("GET", "GET /ws/ HTTP/1.1", NotFound),
             ("GET", "GET //ws HTTP/1.1", NotFound),
@@ -328,11 +361,6 @@ mod tests {
             ),
             (
                 "Sec-WebSocket-Key",
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==",
-                Key,
-            ),
-            (
-                "Sec-WebSocket-Key",
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQA=",
                 Key,
             ),
@@ -361,7 +389,7 @@ mod tests {
             Err(Key)
         );
         assert_eq!(decided(&plus("Origin: http://evil.example")), Err(Origin));
-        for offer in ["", ",", "a b", "\"a\"", "a, b/c", "a;q=1", "\u{e9}"] {
+        for offer in ["a b", "\"a\"", "a, b/c", "a;q=1", "\u{e9}"] {
             let line = format!("Sec-WebSocket-Protocol: {offer}");
             assert_eq!(decided(&plus(&line)), Err(Subprotocol), "{offer}");
         }
@@ -396,6 +424,122 @@ mod tests {
             decided("GET /ws HTTP/1.1\r\nHost: h\r\n\r\n"),
             Err(NotUpgrade)
         );
+    }
+
+    #[test]
+    fn the_spare_bits_of_a_key_may_be_anything_and_the_key_is_hashed_as_sent() {
+        for (key, accept) in [
+            // Of RFC 6455 §4.1.
+            ("AQIDBAUGBwgJCgsMDQ4PEC==", *b"OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
+            (
+                "dGhlIHNhbXBsZSBub25jZR==",
+                accept_key(b"dGhlIHNhbXBsZSBub25jZR=="),
+            ),
+        ] {
+            let head = with("Sec-WebSocket-Key", &format!("Sec-WebSocket-Key: {key}"));
+            let Ok(Decision::Upgrade(upgrade)) = decided(&head) else {
+                panic!("{key}: {:?}", decided(&head))
+            };
+            assert_eq!(upgrade.accept, accept, "{key}");
+        }
+        assert_ne!(
+            accept_key(b"AQIDBAUGBwgJCgsMDQ4PEC=="),
+            accept_key(b"AQIDBAUGBwgJCgsMDQ4PEA==")
+        );
+    }
+
+    #[test]
+    fn options_tells_the_methods_of_every_page_to_whoever_asks() {
+        for target in ["*", "/", "/ws", "/metrics", "/healthz", "/?a", "http://h"] {
+            for rest in [
+                "HTTP/1.0\r\n\r\n",
+                "HTTP/1.0\r\nHost: h\r\n\r\n",
+                "HTTP/1.1\r\nHost: h\r\n\r\n",
+            ] {
+                let head = format!("OPTIONS {target} {rest}");
+                assert_eq!(decided(&head), Ok(Decision::Methods), "{head}");
+            }
+        }
+        assert_eq!(
+            decided("OPTIONS / HTTP/1.1\r\n\r\n"),
+            Err(HandshakeError::Host)
+        );
+    }
+
+    #[test]
+    fn health_checks_as_they_are_get_their_page() {
+        for head in [
+            // HAProxy, by default.
+            "OPTIONS / HTTP/1.0\r\n\r\n",
+            // nginx.
+            "GET / HTTP/1.0\r\nHost: backend\r\nConnection: close\r\n\r\n",
+            // kubelet.
+            "GET /healthz HTTP/1.1\r\nHost: 10.1.2.3:8080\r\nUser-Agent: kube-probe/1.31\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+            // AWS.
+            "GET /healthz HTTP/1.1\r\nHost: 10.1.2.3:8080\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n",
+            // Google.
+            "GET /healthz HTTP/1.1\r\nHost: 10.1.2.3\r\nUser-Agent: GoogleHC/1.0\r\nConnection: Keep-alive\r\n\r\n",
+            "HEAD http://10.1.2.3:8080/healthz?probe=1 HTTP/1.1\r\nhost:10.1.2.3:8080\r\nContent-Length: 0\r\nX-Empty:\r\n\r\n",
+        ] {
+            let strict = Config::builder().hosts(Hosts::default());
+            for config in [Config::builder(), strict] {
+                let config = config.build().expect("valid");
+                let named_by_proxy = head.contains("backend") && !config.hosts().any;
+                let expected = !named_by_proxy;
+                assert_eq!(decided_with(head, &config).is_ok(), expected, "{head}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_host_that_is_allowed_gets_anything() {
+        let hosts = Hosts {
+            any: false,
+            allowed: alloc::vec!["chat.example".parse().expect("a host")],
+        };
+        let config = Config::builder().hosts(hosts).build().expect("valid");
+        for path in ["/", "/ws", "/metrics", "/healthz", "/other"] {
+            for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+                let to = |host: &str| {
+                    let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+                    decided_with(&head, &config)
+                };
+                assert_eq!(to("evil.example"), Err(HandshakeError::HostNotAllowed));
+                for host in ["chat.example", "localhost:8080", "127.0.0.1", "[::1]"] {
+                    assert_ne!(to(host), Err(HandshakeError::HostNotAllowed), "{host}");
+                }
+            }
+        }
+        let rebound = UPGRADE.replace("h.example", "evil.example\r\nOrigin: http://evil.example");
+        assert_eq!(decided(&rebound), upgraded());
+        assert_eq!(
+            decided_with(&rebound, &config),
+            Err(HandshakeError::HostNotAllowed)
+        );
+        // What the target says goes before what the field says.
+        let absolute = "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        assert_eq!(
+            decided_with(absolute, &config),
+            Err(HandshakeError::HostNotAllowed)
+        );
+        assert!(decided_with("GET / HTTP/1.0\r\n\r\n", &config).is_ok());
+    }
+
+    #[test]
+    fn metrics_are_a_page_only_where_they_are_to_be() {
+        let config = Config::builder()
+            .metrics_page(false)
+            .build()
+            .expect("valid");
+        for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+            let head = format!("{method} /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert_eq!(
+                decided_with(&head, &config),
+                Err(HandshakeError::NotFound),
+                "{method}"
+            );
+        }
+        assert!(decided_with("GET /healthz HTTP/1.0\r\n\r\n", &config).is_ok());
     }
 
     #[test]

@@ -22,9 +22,10 @@ impl<'a> Authority<'a> {
             text.find(':').unwrap_or(text.len())
         };
         let (host, rest) = text.split_at(end);
-        let valid = match host.strip_prefix('[') {
-            Some(literal) => literal.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-            None => is_reg_name(host),
+        let valid = if host.starts_with('[') {
+            ipv6(host).is_some()
+        } else {
+            is_reg_name(host)
         };
         let port = match rest.strip_prefix(':') {
             None if rest.is_empty() => None,
@@ -50,16 +51,25 @@ impl<'a> Authority<'a> {
 
     /// Whether both name one host and port, where `default` stands for a port that is not named.
     pub(crate) fn matches(&self, other: &Self, default: Option<u16>) -> bool {
-        self.host.eq_ignore_ascii_case(other.host)
-            && self.port.or(default) == other.port.or(default)
+        self.has_host(other.host) && self.port.or(default) == other.port.or(default)
+    }
+
+    /// Whether this is its host. One IPv6 address can be written in many ways.
+    pub(crate) fn has_host(&self, host: &str) -> bool {
+        self.host.eq_ignore_ascii_case(host)
+            || ipv6(self.host).is_some_and(|address| ipv6(host) == Some(address))
+    }
+
+    /// Whether the host is an address, and so no name that somebody could resolve otherwise.
+    pub(crate) fn is_address(&self) -> bool {
+        self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok()
     }
 
     /// Whether the host can only be this machine: `localhost` and what is below
     /// it (RFC 6761 §6.3), 127.0.0.0/8 as a full dotted quad, `[::1]`.
     pub(crate) fn is_loopback(&self) -> bool {
-        if let Some(literal) = self.host.strip_prefix('[') {
-            let address = literal.trim_end_matches(']').parse::<Ipv6Addr>();
-            return address.is_ok_and(|address| address.is_loopback());
+        if self.host.starts_with('[') {
+            return ipv6(self.host).is_some_and(|address| address.is_loopback());
         }
         if let Ok(address) = self.host.parse::<Ipv4Addr>() {
             return address.is_loopback();
@@ -73,6 +83,11 @@ impl<'a> Authority<'a> {
             .is_some_and(|labels| labels.split('.').all(|l| !l.is_empty()));
         last.eq_ignore_ascii_case(LOCALHOST) && (above.is_empty() || below_a_label)
     }
+}
+
+/// The IPv6 address in these brackets.
+fn ipv6(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 /// Whether it is a registered name or an IPv4 address: unreserved characters,
@@ -171,6 +186,8 @@ mod tests {
         assert!(!matches("a", "a:80", Some(443)));
         assert!(!matches("a", "a:80", None));
         assert!(!matches("a", "b", Some(80)));
+        assert!(matches("[::1]", "[0:0::1]:80", Some(80)));
+        assert!(!matches("[::1]", "[::2]", None));
     }
 
     #[test]

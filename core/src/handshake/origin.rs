@@ -2,6 +2,10 @@
 //! a browser says in `Origin` whose script is calling, and a script of another
 //! site must not use the visitor's access. Who is not a browser sends none.
 
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
 use super::authority::Authority;
 use super::request::Request;
 use crate::config::Origins;
@@ -30,36 +34,126 @@ pub(crate) fn may_connect(
     if origins.any {
         return true;
     }
-    let Some(origin) = Origin::parse(value) else {
-        return false;
-    };
     if doubled {
         return false;
     }
-    origin.is_web()
-        && host.is_some_and(|host| origin.authority.matches(&host, origin.default_port()))
-        || origins.loopback && origin.is_web() && origin.authority.is_loopback()
-        || origins
-            .allowed
-            .iter()
-            .filter_map(|entry| Origin::parse(entry.as_bytes()))
-            .any(|entry| entry.is(&origin))
+    let Some(origin) = Serialized::parse(value) else {
+        return false;
+    };
+    if let Serialized::Tuple(page) = &origin
+        && page.is_web()
+        && (origins.loopback && page.authority.is_loopback()
+            || host.is_some_and(|host| page.authority.matches(&host, page.default_port())))
+    {
+        return true;
+    }
+    origins.allowed.iter().any(|allowed| allowed.is(&origin))
 }
 
-/// Whether a text has the form of an origin, `scheme://host[:port]`. An entry
-/// of [`Origins::allowed`] that has not can never match: tell the operator.
-pub fn is_origin(text: &str) -> bool {
-    Origin::parse(text.as_bytes()).is_some()
+/// An origin that may be allowed: `scheme://host[:port]`, or `null`. Of a scheme that
+/// is not http or https the host may be empty, as in `file://`.
+///
+/// `null` stands for every page that has no origin it will tell, such as a file in
+/// most browsers or a frame in a sandbox.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin(Kind);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Kind {
+    Null,
+    Tuple {
+        scheme: String,
+        /// In lower case; empty where there is none.
+        host: String,
+        /// The default of the scheme where none is named, if it has one.
+        port: Option<u16>,
+    },
 }
 
-/// One origin. `null`, which stands for a page that has none it will tell, is none.
-struct Origin<'a> {
+impl Origin {
+    /// Its host, as it was written but in lower case, an IPv6 address in its brackets;
+    /// `None` where it has none.
+    pub fn host(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Tuple { host, .. } if !host.is_empty() => Some(host),
+            Kind::Tuple { .. } | Kind::Null => None,
+        }
+    }
+
+    fn is(&self, origin: &Serialized<'_>) -> bool {
+        match (&self.0, origin) {
+            (Kind::Null, Serialized::Null) => true,
+            (Kind::Tuple { scheme, host, port }, Serialized::Tuple(other)) => {
+                other.scheme.eq_ignore_ascii_case(scheme.as_bytes())
+                    && other.authority.has_host(host)
+                    && other.authority.port().or(other.default_port()) == *port
+            }
+            (Kind::Tuple { scheme, host, .. }, Serialized::Hostless(other)) => {
+                host.is_empty() && other.eq_ignore_ascii_case(scheme.as_bytes())
+            }
+            (Kind::Null | Kind::Tuple { .. }, _) => false,
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = NotAnOrigin;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
+        let scheme = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_ascii_lowercase();
+        Ok(Self(
+            match Serialized::parse(text.as_bytes()).ok_or(NotAnOrigin)? {
+                Serialized::Null => Kind::Null,
+                Serialized::Hostless(bytes) => Kind::Tuple {
+                    scheme: scheme(bytes),
+                    host: String::new(),
+                    port: None,
+                },
+                // A star in a host is meant as a pattern, and none is known here.
+                Serialized::Tuple(tuple) if tuple.authority.host().contains('*') => {
+                    return Err(NotAnOrigin);
+                }
+                Serialized::Tuple(tuple) => Kind::Tuple {
+                    scheme: scheme(tuple.scheme),
+                    host: tuple.authority.host().to_ascii_lowercase(),
+                    port: tuple.authority.port().or(tuple.default_port()),
+                },
+            },
+        ))
+    }
+}
+
+/// A text that is no [`Origin`], as one with a path is none, be it only `/`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct NotAnOrigin;
+
+impl fmt::Display for NotAnOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an origin: scheme://host[:port], or null")
+    }
+}
+
+impl core::error::Error for NotAnOrigin {}
+
+/// The value of an Origin field (RFC 6454 §6.2), borrowed.
+enum Serialized<'a> {
+    Null,
+    /// A scheme whose origins have no host.
+    Hostless(&'a [u8]),
+    Tuple(Tuple<'a>),
+}
+
+struct Tuple<'a> {
     scheme: &'a [u8],
     authority: Authority<'a>,
 }
 
-impl<'a> Origin<'a> {
+impl<'a> Serialized<'a> {
     fn parse(bytes: &'a [u8]) -> Option<Self> {
+        if bytes == b"null" {
+            return Some(Self::Null);
+        }
         let colon = bytes.iter().position(|&b| b == b':')?;
         let (scheme, rest) = bytes.split_at(colon);
         let (first, more) = scheme.split_first()?;
@@ -67,19 +161,22 @@ impl<'a> Origin<'a> {
             && more
                 .iter()
                 .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b));
-        let authority = Authority::parse(rest.strip_prefix(b"://")?)?;
-        valid.then_some(Self { scheme, authority })
+        if !valid {
+            return None;
+        }
+        match rest.strip_prefix(b"://")? {
+            b"" => (!is_web(scheme)).then_some(Self::Hostless(scheme)),
+            host => Some(Self::Tuple(Tuple {
+                scheme,
+                authority: Authority::parse(host)?,
+            })),
+        }
     }
+}
 
-    fn is(&self, other: &Self) -> bool {
-        self.scheme.eq_ignore_ascii_case(other.scheme)
-            && self
-                .authority
-                .matches(&other.authority, self.default_port())
-    }
-
+impl Tuple<'_> {
     fn is_web(&self) -> bool {
-        self.scheme.eq_ignore_ascii_case(b"http") || self.scheme.eq_ignore_ascii_case(b"https")
+        is_web(self.scheme)
     }
 
     fn default_port(&self) -> Option<u16> {
@@ -93,11 +190,13 @@ impl<'a> Origin<'a> {
     }
 }
 
+fn is_web(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::format;
-    use alloc::string::String;
-    use alloc::vec::Vec;
 
     use super::*;
     use crate::config::Config;
@@ -117,7 +216,10 @@ mod tests {
 
     fn listed(entries: &[&str]) -> Origins {
         Origins {
-            allowed: entries.iter().map(|&e| e.into()).collect::<Vec<_>>(),
+            allowed: entries
+                .iter()
+                .map(|entry| entry.parse().expect("an origin"))
+                .collect(),
             ..Origins::default()
         }
     }
@@ -155,7 +257,7 @@ mod tests {
     fn what_is_no_single_origin_is_refused() {
         let origins = Origins {
             loopback: true,
-            ..listed(&["null", "", "http://a.example"])
+            ..listed(&["http://a.example"])
         };
         for origin in [
             "null",
@@ -222,11 +324,66 @@ mod tests {
         ] {
             assert!(!passes("h", &[origin], &origins), "{origin}");
         }
-        assert!(
-            is_origin("https://app.example")
-                && !is_origin("app.example")
-                && !is_origin("https://app.example/")
+    }
+
+    #[test]
+    fn null_and_origins_without_a_host_pass_where_they_are_listed() {
+        let origins = listed(&["null", "file://", "https://[2001:DB8::1]"]);
+        for origin in [
+            "null",
+            "file://",
+            "FILE://",
+            "https://[2001:db8::1]",
+            "https://[2001:db8:0::1]:443",
+        ] {
+            assert!(passes("h", &[origin], &origins), "{origin}");
+            assert!(!passes("h", &[origin], &Origins::default()), "{origin}");
+        }
+        for origin in [
+            "NULL",
+            "null null",
+            "nul",
+            "file://a",
+            "file:///",
+            "app://",
+            "https://[2001:db8::2]",
+        ] {
+            assert!(!passes("h", &[origin], &origins), "{origin}");
+        }
+        assert!(!passes("h", &["null", "null"], &origins), "doubled");
+        assert!(!passes("h", &["null"], &listed(&["file://"])));
+        assert!(!passes("h", &["file://"], &listed(&["null", "file://a"])));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_none_to_allow_either() {
+        for text in [
+            "",
+            "*",
+            "NULL",
+            "app.example",
+            "https://",
+            "http://",
+            "://a",
+            "https://app.example/",
+            "https://a b",
+            "https://a:99999",
+            "https://*.example",
+            "file:///",
+            "file:",
+        ] {
+            assert_eq!(text.parse::<Origin>(), Err(NotAnOrigin), "{text}");
+        }
+        let host = |text: &str| {
+            let origin: Origin = text.parse().expect("an origin");
+            origin.host().map(String::from)
+        };
+        assert_eq!(
+            host("https://App.example:8").as_deref(),
+            Some("app.example")
         );
+        assert_eq!(host("null"), None);
+        assert_eq!(host("file://"), None);
     }
 
     #[test]
@@ -257,6 +414,8 @@ mod tests {
             "http://localhost:80@evil.com",
             "ftp://localhost",
             "file://localhost",
+            "file://",
+            "null",
             "http://[::1].evil.com",
             "http://0x7f000001",
             "http://localhost\\.evil.com",

@@ -24,23 +24,35 @@ impl Page {
         }
     }
 
-    /// The media type of the page.
-    pub const fn content_type(self) -> &'static str {
+    /// What the page says.
+    pub const fn content(self) -> Content {
         match self {
-            Self::Index => "text/html; charset=utf-8",
-            Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
-            Self::Health => "text/plain; charset=utf-8",
+            Self::Index => Content::Fixed {
+                content_type: "text/html; charset=utf-8",
+                body: INDEX,
+            },
+            Self::Metrics => Content::Metrics,
+            Self::Health => Content::Fixed {
+                content_type: "text/plain; charset=utf-8",
+                body: "ok\n",
+            },
         }
     }
+}
 
-    /// The content of the page; `None` for the one that is not the core's to write.
-    pub const fn body(self) -> Option<&'static str> {
-        match self {
-            Self::Index => Some(INDEX),
-            Self::Metrics => None,
-            Self::Health => Some("ok\n"),
-        }
-    }
+/// What a page says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Content {
+    /// Always the same.
+    Fixed {
+        /// Its media type.
+        content_type: &'static str,
+        /// Its text.
+        body: &'static str,
+    },
+    /// The counters, rendered by the adapter.
+    Metrics,
 }
 
 const INDEX: &str = include_str!("page.html");

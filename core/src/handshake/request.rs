@@ -5,7 +5,7 @@
 use super::authority::Authority;
 use super::fields::{Fields, Lines, bare_lf};
 use super::target::Target;
-use crate::config::Config;
+use crate::config::{Config, Hosts};
 use crate::error::HandshakeError;
 
 /// A request head, borrowed from the bytes it came in.
@@ -124,13 +124,31 @@ impl<'a> Request<'a> {
         self.fields.only(name)
     }
 
+    /// Checks that the request is addressed to one of these hosts.
+    ///
+    /// # Errors
+    /// [`Host`](HandshakeError::Host) if it has no valid host, or more than one;
+    /// [`HostNotAllowed`](HandshakeError::HostNotAllowed).
+    pub fn check_host(&self, hosts: &Hosts) -> Result<(), HandshakeError> {
+        self.host_of(hosts).map(|_| ())
+    }
+
+    /// Where the request was sent to, if that is one of these hosts.
+    pub(crate) fn host_of(&self, hosts: &Hosts) -> Result<Option<Authority<'a>>, HandshakeError> {
+        let host = self.host()?;
+        match hosts.admit(host) {
+            true => Ok(host),
+            false => Err(HandshakeError::HostNotAllowed),
+        }
+    }
+
     /// Where the request was sent to: the absolute target's host, else the Host field's.
     //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2
     //# A server MUST respond with a 400 (Bad Request) status code to any
     //# HTTP/1.1 request message that lacks a Host header field and to any
     //# request message that contains more than one Host header field line or
     //# a Host header field with an invalid field value.
-    pub(crate) fn host(&self) -> Result<Option<Authority<'a>>, HandshakeError> {
+    fn host(&self) -> Result<Option<Authority<'a>>, HandshakeError> {
         let mut lines = self.header("host");
         let named = match (lines.next(), lines.next()) {
             (None, _) if self.minor_version == 0 => None,

@@ -88,6 +88,19 @@ pub fn page_with(
     content(out, content_type, body, head_only);
 }
 
+/// Appends the answer to OPTIONS (RFC 9110 §9.3.7): the methods of every page.
+pub fn methods(out: &mut Vec<u8>) {
+    status_line(out, 200);
+    field(out, "Allow", METHODS.as_bytes());
+    field(out, "Connection", b"close");
+    field(out, "Cache-Control", b"no-store");
+    field(out, "Content-Length", b"0");
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The methods of every page.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
 /// Appends a refusal: the status, what a client needs to do better, and a line
 /// for whoever reads along; without that line where `head_only` says so.
 pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
@@ -114,16 +127,11 @@ pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
         _ => field(out, "Connection", b"close"),
     }
     match status {
-        405 => field(out, "Allow", b"GET, HEAD"),
+        405 => field(out, "Allow", METHODS.as_bytes()),
         503 => field(out, "Retry-After", b"1"),
         _ => {}
     }
-    content(
-        out,
-        "text/plain; charset=utf-8",
-        explanation(error).as_bytes(),
-        head_only,
-    );
+    content(out, PLAIN, explanation(error).as_bytes(), head_only);
 }
 
 /// The error's status. One that an application made up must at least be a
@@ -156,6 +164,9 @@ const fn explanation(error: HandshakeError) -> &'static str {
             "This version of HTTP is not supported here; use HTTP/1.1.\n"
         }
         HandshakeError::Host => "The request must have exactly one valid Host header field.\n",
+        HandshakeError::HostNotAllowed => {
+            "This server is not known by the host name of the request; its operator can allow the name (--allow-host).\n"
+        }
         HandshakeError::Body => {
             "A WebSocket handshake must not have a body; leave out Content-Length and Transfer-Encoding.\n"
         }
@@ -178,7 +189,7 @@ const fn explanation(error: HandshakeError) -> &'static str {
             "Sec-WebSocket-Extensions must be a list such as `permessage-deflate; client_max_window_bits`.\n"
         }
         HandshakeError::Origin => {
-            "Pages of this origin may not connect; the server's operator can allow the origin.\n"
+            "Pages of this origin may not connect; the server's operator can allow the origin (--allow-origin).\n"
         }
         HandshakeError::Full => "The server has as many connections as it may; try again later.\n",
         HandshakeError::Memory => {
@@ -188,6 +199,9 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::Handler(_) => "The application refused the connection.\n",
     }
 }
+
+/// Text for people.
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn content(out: &mut Vec<u8>, content_type: &str, body: &[u8], head_only: bool) {
     field(out, "Content-Type", content_type.as_bytes());
@@ -231,6 +245,7 @@ const fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         409 => "Conflict",
         413 => "Content Too Large",
+        421 => "Misdirected Request",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
@@ -261,7 +276,7 @@ mod tests {
     use alloc::string::String;
 
     use super::*;
-    use crate::handshake::Page;
+    use crate::handshake::{Content, Page};
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = b"before".to_vec();
@@ -304,6 +319,7 @@ mod tests {
         HandshakeError::Method,
         HandshakeError::HttpVersion,
         HandshakeError::Host,
+        HandshakeError::HostNotAllowed,
         HandshakeError::Body,
         HandshakeError::NotFound,
         HandshakeError::NotUpgrade,
@@ -376,7 +392,7 @@ mod tests {
             };
             only_for("upgrade", &[426], "websocket");
             only_for("sec-websocket-version", &[426], "13");
-            only_for("allow", &[405], "GET, HEAD");
+            only_for("allow", &[405], "GET, HEAD, OPTIONS");
             only_for("retry-after", &[503], "1");
             only_for("date", &[], "");
             only_for("server", &[], "");
@@ -386,6 +402,16 @@ mod tests {
                 "HEAD is GET without the content"
             );
         }
+    }
+
+    #[test]
+    fn options_has_methods_and_no_content() {
+        let response = text(methods);
+        let (status, allow, body) = taken_apart(&response, "allow");
+        assert_eq!((status, body.as_str()), (200, ""));
+        assert_eq!(allow, ["GET, HEAD, OPTIONS"]);
+        assert_eq!(taken_apart(&response, "content-length").1, ["0"]);
+        assert_eq!(taken_apart(&response, "connection").1, ["close"]);
     }
 
     #[test]
@@ -407,8 +433,13 @@ mod tests {
 
     #[test]
     fn pages_bear_their_guards() {
-        let index = Page::Index.body().expect("the core's own");
-        let html = Page::Index.content_type();
+        let Content::Fixed {
+            content_type: html,
+            body: index,
+        } = Page::Index.content()
+        else {
+            panic!("always the same")
+        };
         let response = text(|out| page(out, 200, html, index.as_bytes(), false));
         let (status, policy, body) = taken_apart(&response, "content-security-policy");
         assert_eq!((status, body.as_str()), (200, index));
@@ -416,7 +447,7 @@ mod tests {
             policy.len() == 1 && !policy[0].contains("unsafe"),
             "{policy:?}"
         );
-        let health = text(|out| page(out, 200, Page::Health.content_type(), b"ok\n", true));
+        let health = text(|out| page(out, 200, PLAIN, b"ok\n", true));
         assert_eq!(
             health,
             "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\

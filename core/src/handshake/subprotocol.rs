@@ -10,7 +10,8 @@ use super::request::Request;
 use super::token::is_token;
 use crate::error::HandshakeError;
 
-/// The place, among those offered, of the first of `served` that is offered.
+/// The place, among those offered, of the first of `served` that is offered. A
+/// field without a name in it, as some clients and proxies send it, offers nothing.
 ///
 /// # Errors
 /// [`HandshakeError::Subprotocol`] for what is no list of names that differ.
@@ -23,13 +24,11 @@ pub(super) fn choose(
     served: &[String],
 ) -> Result<Option<usize>, HandshakeError> {
     let offers = || request.list(FIELD);
-    if request.header(FIELD).next().is_some() {
-        let mut names: SmallVec<[&[u8]; 8]> = offers().collect();
-        let tokens = names.iter().all(|name| token(name).is_some());
-        names.sort_unstable();
-        if names.is_empty() || !tokens || names.windows(2).any(|two| two[0] == two[1]) {
-            return Err(HandshakeError::Subprotocol);
-        }
+    let mut names: SmallVec<[&[u8]; 8]> = offers().collect();
+    let tokens = names.iter().all(|name| token(name).is_some());
+    names.sort_unstable();
+    if !tokens || names.windows(2).any(|two| two[0] == two[1]) {
+        return Err(HandshakeError::Subprotocol);
     }
     let place = |name: &String| offers().position(|offer| offer == name.as_bytes());
     Ok(served.iter().find_map(place))
@@ -101,10 +100,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_different_names_is_refused() {
+    fn a_field_without_a_name_offers_nothing() {
         for lines in [
             "Sec-WebSocket-Protocol:\r\n",
-            "Sec-WebSocket-Protocol: ,\r\n",
+            "Sec-WebSocket-Protocol: \t \r\n",
+            "Sec-WebSocket-Protocol: , ,\r\n",
+            "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol:\r\n",
+        ] {
+            for served in [&["a"][..], &[]] {
+                assert_eq!(chosen(lines, served), Ok((Vec::new(), None)), "{lines}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_different_names_is_refused() {
+        for lines in [
             "Sec-WebSocket-Protocol: a b\r\n",
             "Sec-WebSocket-Protocol: \"a\"\r\n",
             "Sec-WebSocket-Protocol: a/b, c\r\n",

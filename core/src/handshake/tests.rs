@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Decision, Fields, Page, Request, accept_key, decide, response};
+use super::{Content, Decision, Fields, Page, Request, accept_key, decide, response};
 use crate::config::Config;
 use crate::error::HandshakeError;
 
@@ -126,6 +126,8 @@ proptest! {
 
 #[test]
 fn only_the_adapters_page_has_no_words_here() {
-    assert!(Page::Metrics.body().is_none());
-    assert_eq!(Page::Health.body(), Some("ok\n"));
+    assert_eq!(Page::Metrics.content(), Content::Metrics);
+    for page in [Page::Index, Page::Health] {
+        assert!(matches!(page.content(), Content::Fixed { .. }), "{page:?}");
+    }
 }

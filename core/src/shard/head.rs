@@ -9,7 +9,7 @@ use crate::conn::{Connection, Role};
 use crate::deflate::Params;
 use crate::error::HandshakeError;
 use crate::handler::{Handler, Verdict};
-use crate::handshake::{self, Decision, Fields, Page, Request, Upgrade};
+use crate::handshake::{self, Content, Decision, Fields, Page, Request, Upgrade};
 
 impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
@@ -54,6 +54,7 @@ impl<H: Handler> Shard<H> {
                         .refuse(at, HandshakeError::Handler(status), head_only);
                 }
             },
+            Ok(Decision::Methods) => self.engine.answer_methods(at),
             Ok(Decision::Page { page, head_only }) => self.engine.answer(at, page, head_only),
             Err(error) => self.engine.refuse(at, error, head_only),
         }
@@ -127,28 +128,29 @@ impl<H: Handler> Engine<H> {
         self.workspace.give(out);
     }
 
-    fn answer(&mut self, at: u32, page: Page, head_only: bool) {
-        let Some(body) = page.body() else {
-            self.slots[at].phase = Phase::Answering;
-            self.set_deadline(at, self.config.write_timeout);
-            let id = self.slots.id(at);
-            self.outputs.push_back(Output::Answer {
-                id,
-                page,
-                head_only,
-            });
-            return;
-        };
+    fn answer_methods(&mut self, at: u32) {
         let mut out = self.workspace.buffers.take_for(ANSWER);
-        handshake::response::page(
-            &mut out,
-            200,
-            page.content_type(),
-            body.as_bytes(),
-            head_only,
-        );
+        handshake::response::methods(&mut out);
         self.begin_answer(at, &out);
         self.workspace.give(out);
+    }
+
+    fn answer(&mut self, at: u32, page: Page, head_only: bool) {
+        match page.content() {
+            Content::Fixed { content_type, body } => {
+                let mut out = self.workspace.buffers.take_for(ANSWER);
+                let body = body.as_bytes();
+                handshake::response::page(&mut out, 200, content_type, body, head_only);
+                self.begin_answer(at, &out);
+                self.workspace.give(out);
+            }
+            Content::Metrics => {
+                self.slots[at].phase = Phase::Answering;
+                self.set_deadline(at, self.config.write_timeout);
+                let id = self.slots.id(at);
+                self.outputs.push_back(Output::Metrics { id, head_only });
+            }
+        }
     }
 
     pub(super) fn begin_answer(&mut self, at: u32, bytes: &[u8]) {

@@ -5,7 +5,6 @@ use super::{Letter, Shard};
 use crate::dispatch::TaskOptions;
 use crate::error::{HandshakeError, PeerError};
 use crate::handler::Handler;
-use crate::handshake::Page;
 use crate::id::{ConnId, ShardId};
 use crate::stats::CloseCause;
 
@@ -24,13 +23,11 @@ pub enum Output<H: Handler> {
     /// Give a task to the dispatcher. Its end comes back through
     /// [`Shard::handle_task`].
     Submit(ConnId, H::Task, TaskOptions),
-    /// Answer with a page that the core cannot write, through
+    /// Answer with the page of metrics, which the core cannot write, through
     /// [`Shard::handle_answer`].
-    Answer {
+    Metrics {
         /// Who asked.
         id: ConnId,
-        /// For what.
-        page: Page,
         /// Whether the answer is its head only (a HEAD request).
         head_only: bool,
     },
@@ -50,7 +47,7 @@ impl<H: Handler> core::fmt::Debug for Output<H> {
             Self::StartReading(id) => write!(f, "StartReading({id})"),
             Self::Mail(shard, letter) => write!(f, "Mail({}, {letter:?})", shard.0),
             Self::Submit(id, ..) => write!(f, "Submit({id})"),
-            Self::Answer { id, page, .. } => write!(f, "Answer({id}, {page:?})"),
+            Self::Metrics { id, .. } => write!(f, "Metrics({id})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
             Self::Event(event) => write!(f, "{event:?}"),

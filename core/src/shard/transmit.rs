@@ -85,7 +85,7 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Takes the answer to an [`Output::Answer`](super::Output::Answer).
+    /// Takes the answer to an [`Output::Metrics`](super::Output::Metrics).
     pub fn handle_answer(
         &mut self,
         now: Timestamp,

@@ -311,7 +311,7 @@ impl<A: App> World<A> {
                 self.mail[from * self.shards.len() + to.index()].push_back(letter);
             }
             Output::Submit(id, task, _) => self.tasks.push_back((id, task)),
-            Output::Answer { id, head_only, .. } => {
+            Output::Metrics { id, head_only } => {
                 let shard = &mut self.shards[from];
                 shard.handle_answer(self.now, id, 200, "text/plain", b"page", head_only);
             }

@@ -29,13 +29,9 @@ impl<H: Handler> Sim<H> {
                     self.link_of(id);
                     self.submit(id, task, options);
                 }
-                Output::Answer {
-                    id,
-                    page,
-                    head_only,
-                } => {
+                Output::Metrics { id, head_only } => {
                     self.link_of(id);
-                    let (now, kind) = (self.time(), page.content_type());
+                    let (now, kind) = (self.time(), "text/plain; version=0.0.4; charset=utf-8");
                     self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n", head_only);
                 }
                 Output::Shut(id) => {
