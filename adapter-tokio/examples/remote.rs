@@ -11,7 +11,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use stentor_cli::{Settings, program};
+use stentor_cli::{Settings, Signals, program};
 use stentor_core::{Failure, Kind, Qos, RemoteError, RoomOutcome, RoomTask, Rooms, WorkerId};
 use stentor_tokio::{Remote, Report, Server, Work};
 
@@ -19,18 +19,21 @@ fn main() -> std::process::ExitCode {
     program("remote", serve)
 }
 
-fn serve(settings: Settings) -> io::Result<Report> {
+fn serve(settings: Settings, signals: Signals) -> io::Result<Report> {
     let rooms = settings.rooms();
     let server = Server::bind(settings)?;
     let remote = server.remote();
     thread::spawn(move || tell_the_time(&remote));
-    let until_interrupted = async {
-        // Without signals it serves for ever.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    let hurry = server.hurry();
+    let (shutdown, until_shutdown) = tokio::sync::oneshot::channel();
+    let shut_down = move || {
+        let _ = shutdown.send(());
     };
-    server.run(move |_shard| rooms, Tasks, until_interrupted)
+    signals.watch(shut_down, move || hurry.up())?;
+    let until_signal = async {
+        let _ = until_shutdown.await;
+    };
+    server.run(move |_shard| rooms, Tasks, until_signal)
 }
 
 /// A clock that is late is of no use: what a slow reader has not taken by the next

@@ -50,7 +50,7 @@
 //! // A program would take its own: Settings::from_args("sorting").
 //! let args = ["sorting", "--listen", "127.0.0.1:0"];
 //! let settings = Settings::parse(args, |_| None, |path| std::fs::read_to_string(path))?;
-//! log::init(&settings);
+//! let _log = log::init(&settings)?;
 //! let server = Server::bind(settings)?;
 //! println!("listening on {:?}", server.addresses()?);
 //! // It serves until this future is over, then drains.

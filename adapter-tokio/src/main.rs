@@ -4,21 +4,31 @@ use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 
-use stentor_cli::{HandlerKind, Settings, program};
+use stentor_cli::{HandlerKind, Settings, Signals, program};
 use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
-use stentor_tokio::{Hurry, Report, Server, Work};
-use tracing::error;
+use stentor_tokio::{Report, Server, Work};
+use tokio::sync::oneshot;
 
 fn main() -> ExitCode {
     program("stentor", serve)
 }
 
-fn serve(settings: Settings) -> io::Result<Report> {
+fn serve(settings: Settings, signals: Signals) -> io::Result<Report> {
     let work_time = settings.work_time;
     let rooms = settings.rooms();
     let handler = settings.handler;
     let server = Server::bind(settings)?;
-    let until_signal = signals(server.hurry());
+    let hurry = server.hurry();
+    let (shutdown, until_shutdown) = oneshot::channel();
+    let shut_down = move || {
+        // The server may have ended by itself.
+        let _ = shutdown.send(());
+    };
+    signals.watch(shut_down, move || hurry.up())?;
+    let until_signal = async {
+        // An error would mean that no signal can come any more.
+        let _ = until_shutdown.await;
+    };
     match handler {
         HandlerKind::Rooms => server.run(move |_| rooms, BuiltIn { work_time }, until_signal),
         HandlerKind::Echo => server.run(|_| Echo, Nothing, until_signal),
@@ -46,30 +56,4 @@ impl Work<Echo> for Nothing {
     async fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
-}
-
-/// Until SIGINT or SIGTERM comes. The next one is told to `hurry`.
-async fn signals(hurry: Hurry) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = match (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) {
-        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
-        (Err(error), _) | (_, Err(error)) => {
-            error!(%error, "signals cannot be taken");
-            return;
-        }
-    };
-    let mut next = async move || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    next().await;
-    tokio::spawn(async move {
-        next().await;
-        hurry.up();
-    });
 }

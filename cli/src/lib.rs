@@ -5,8 +5,9 @@
 //! every adapter does alike:
 //! how it [`listen`]s, which shard gets a socket ([`Census`]), what a log says ([`Journal`]), how
 //! tasks are handed out ([`Desk`]), how what is said from outside reaches a shard ([`Line`]), the
-//! order of a shutdown ([`drain`]). It keeps no socket, has no runtime and no thread, and it leaves
-//! every limit of the core to [`stentor_core::Config`].
+//! order of a shutdown ([`drain`]). Programs have their [`Signals`] from here. It keeps no socket,
+//! has no runtime and no threads but those of the log and of signals, and it leaves every limit of
+//! the core to [`stentor_core::Config`].
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -27,6 +28,7 @@ mod program;
 mod ready;
 mod report;
 mod settings;
+mod signals;
 mod throttle;
 mod turns;
 
@@ -42,6 +44,7 @@ pub use program::program;
 pub use ready::is_ready;
 pub use report::Report;
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
+pub use signals::Signals;
 pub use throttle::Throttle;
 pub use tracing::level_filters::LevelFilter;
 pub use turns::Turns;

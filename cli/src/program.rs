@@ -1,18 +1,29 @@
 //! Owns what a server program does around its server: settings in, an exit code out.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use tracing::error;
 
-use crate::{Report, Settings, log};
+use crate::{Report, Settings, Signals, log};
 
-/// Reads the settings, sets up the log and serves. The exit code is 0 after an orderly end, 1 if
-/// the server failed, 2 if the settings are wrong.
-pub fn program(name: &str, serve: impl FnOnce(Settings) -> io::Result<Report>) -> ExitCode {
+/// Reads the settings, takes the signals, sets up the log and serves. The exit code is 0 after an
+/// orderly end, 1 if the server failed, 2 if the settings are wrong.
+pub fn program(
+    name: &str,
+    serve: impl FnOnce(Settings, Signals) -> io::Result<Report>,
+) -> ExitCode {
     let settings = Settings::from_args(name);
-    log::init(&settings);
-    match serve(settings) {
+    let ready = Signals::take().and_then(|signals| Ok((signals, log::init(&settings)?)));
+    let (signals, _log) = match ready {
+        Ok(ready) => ready,
+        Err(error) => {
+            // There is no log to say it.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(settings, signals) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "server error");

@@ -82,6 +82,8 @@ fn all() -> Vec<Edges> {
             &["", "fatal", "1", "INFO"],
         ),
         words("log-format", &["text", "json"], &["", "xml"]),
+        number("log-queue-lines", Unit::Count, 1, 1 << 20),
+        number("log-queue-bytes", Unit::Bytes, 4 << 10, 1 << 30),
         words(
             "listen",
             &["127.0.0.1:0", "[::]:65535", "localhost:0", ":65535", "0"],

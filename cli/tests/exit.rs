@@ -1,7 +1,8 @@
 //! Owns the tests of what a `main` sees of the settings: printing, exit codes, and the limit of
 //! open files. It starts itself as that `main`.
 
-use std::process::{Command, Output};
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
 
 use stentor_cli::Settings;
 
@@ -9,6 +10,10 @@ const CHILD: &str = "EXIT_TEST_CHILD";
 
 fn main() {
     if std::env::var_os(CHILD).is_some() {
+        if std::env::args().nth(1).is_some() {
+            // Until its output is as it is to be.
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        }
         let settings = Settings::from_args("stentor");
         println!(
             "{} workers, {:?} connections",
@@ -18,6 +23,7 @@ fn main() {
     }
     settings_are_returned();
     pages_go_to_standard_output_and_exit_with_0();
+    a_page_that_nobody_reads_is_no_failure();
     errors_go_to_standard_error_and_exit_with_2();
     more_connections_than_descriptors_are_refused();
     println!("exit: ok");
@@ -65,6 +71,25 @@ fn pages_go_to_standard_output_and_exit_with_0() {
             String::new()
         )
     );
+}
+
+/// As with `stentor --help | true`.
+fn a_page_that_nobody_reads_is_no_failure() {
+    for (args, code) in [(["--help"], 0), (["--no-such-flag"], 2)] {
+        let mut child = Command::new(std::env::current_exe().expect("a path"))
+            .env_clear()
+            .env(CHILD, "1")
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a child");
+        drop((child.stdout.take(), child.stderr.take()));
+        // It waits for this.
+        drop(child.stdin.take());
+        assert_eq!(child.wait().expect("an end").code(), Some(code));
+    }
 }
 
 fn errors_go_to_standard_error_and_exit_with_2() {

@@ -18,7 +18,7 @@ use crate::raw::{CLOSE, Raw, TEXT, frame, get};
 use crate::server::{Server, eventually};
 
 /// Ends the server; says how, and what it logged last.
-fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
+pub(crate) fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
     let status = server.exit_within(within);
     server
         .log()

@@ -31,6 +31,8 @@ mod seed_defects;
 mod server;
 mod settings;
 mod stops;
+mod signals;
 mod subprotocols;
 mod tasks;
+mod unread_log;
 mod witnesses;

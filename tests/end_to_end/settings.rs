@@ -73,7 +73,7 @@ fn a_shard_that_cannot_start_is_told() {
         return;
     }
     let binary = command().get_program().to_owned();
-    for descriptors in ["100", "120", "140"] {
+    for descriptors in ["80", "100", "120"] {
         let output = Command::new("sh")
             .args([
                 "-c",

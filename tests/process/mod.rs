@@ -20,7 +20,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) log: Log,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Process {

@@ -47,6 +47,8 @@ pub struct Snapshot<'a> {
     pub shard_restarts: u64,
     /// Requests for admin pages, in the order of [`STATUSES`].
     pub admin: [u64; STATUSES.len()],
+    /// Log lines that were not written.
+    pub log_lines_dropped: u64,
 }
 
 impl<'a> Snapshot<'a> {
@@ -64,6 +66,7 @@ impl<'a> Snapshot<'a> {
             accept_errors: 0,
             shard_restarts: 0,
             admin: [0; STATUSES.len()],
+            log_lines_dropped: 0,
         }
     }
 }
@@ -377,6 +380,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         accept_errors,
         shard_restarts,
         admin,
+        log_lines_dropped,
     } = snapshot;
     let help = "Sockets turned away before they reached a shard, because the server was full.";
     page.counter("stentor_sockets_refused_total", help, *refused_full);
@@ -437,6 +441,9 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         statuses.iter().map(String::as_str).zip(*admin),
     );
 
+    let help = "Log lines lost to a full queue, or because they could not be written.";
+    page.counter("stentor_log_lines_dropped_total", help, *log_lines_dropped);
+
     let core = Config::RANGES.iter().filter_map(|range| {
         let value = limits::get(&settings.config, range.key)?;
         let (value, suffix) = limits::base_unit(value, range.unit);
@@ -447,6 +454,8 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         ("workers", settings.workers as f64),
         ("worker_queue", settings.worker_queue as f64),
         ("unsent_bytes", settings.unsent_bytes.into()),
+        ("log_queue_lines", settings.log_queue_lines as f64),
+        ("log_queue_bytes", settings.log_queue_bytes as f64),
         ("work_time_seconds", settings.work_time.as_secs_f64()),
         ("drain_seconds", settings.drain.as_secs_f64()),
         (

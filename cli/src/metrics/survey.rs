@@ -4,7 +4,7 @@
 use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
 
 use super::{Snapshot, render};
-use crate::{Census, Settings, Turns};
+use crate::{Census, Settings, Turns, log};
 
 /// What the shards of a server have said of themselves, survey by survey.
 ///
@@ -60,6 +60,7 @@ impl Survey {
         snapshot.dispatch = dispatch;
         snapshot.remote = remote;
         census.fill(&mut snapshot);
+        snapshot.log_lines_dropped = log::dropped_lines();
         render(&snapshot)
     }
 }

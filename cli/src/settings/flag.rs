@@ -465,6 +465,18 @@ pub(crate) const FLAGS: &[Flag] = &[
         Choice(&["text", "json"], "text"),
         "How a log line looks",
     ),
+    flag(
+        LOG,
+        "log-queue-lines",
+        count(1, 8_192, 1 << 20),
+        "Log lines that may wait to be written; one more is dropped and counted",
+    ),
+    flag(
+        LOG,
+        "log-queue-bytes",
+        bytes(4 << 10, 1 << 20, 1 << 30),
+        "Bytes of them; as many again may be under way to standard error",
+    ),
 ];
 
 #[cfg(test)]

@@ -67,6 +67,10 @@ pub struct Settings {
     pub log: LevelFilter,
     /// How a log line looks.
     pub log_format: LogFormat,
+    /// How many log lines may wait to be written.
+    pub log_queue_lines: usize,
+    /// How many bytes of log lines may wait to be written.
+    pub log_queue_bytes: usize,
     /// Who said `max_connections`, for an error found only when the descriptors are counted.
     pub(crate) max_connections_source: Source,
 }
@@ -172,6 +176,8 @@ impl Settings {
                 "json" => LogFormat::Json,
                 _ => LogFormat::Text,
             },
+            log_queue_lines: given.number("log-queue-lines")? as usize,
+            log_queue_bytes: given.number("log-queue-bytes")? as usize,
             max_connections_source: given.source("max-connections"),
         })
     }

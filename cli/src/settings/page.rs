@@ -110,4 +110,4 @@ STENTOR_QUEUE_BYTES and queue-bytes (or queue_bytes), --config is STENTOR_CONFIG
 before the environment, that before the file. Lists (--listen, --allow-origin, --allow-host,
 and --subprotocol) stand in the environment with commas, in the file as arrays. An empty variable counts as none.
 
-SIGINT or SIGTERM ends the server in order: see --drain. A second one ends it at once.";
+SIGTERM, SIGINT or SIGHUP ends the server in order: see --drain. A second one ends it at once.";

@@ -4,12 +4,13 @@
 mod log;
 mod metrics;
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Once;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -45,6 +46,42 @@ impl Server {
         server
     }
 
+    /// Starts a server by this command, with these flags.
+    pub(crate) fn start_by(command: &mut Command, flags: &str) -> Self {
+        Self::start_as(command, "127.0.0.1:0", flags).expect("the binary runs")
+    }
+
+    /// Starts a server whose log is not read, with an address of its own on loopback.
+    pub(crate) fn start_unread(command: &mut Command, stderr: Stdio, flags: &str) -> Self {
+        static STARTED: AtomicU8 = AtomicU8::new(1);
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let ip = [127, STARTED.fetch_add(1, Ordering::Relaxed), high, low];
+        let address = SocketAddr::from((ip, 8_080));
+        raise_open_files();
+        let child = command
+            .args(["--log-format", "json", "--listen", &address.to_string()])
+            .args(flags.split_whitespace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn();
+        let mut server = Self(Process {
+            child: child.expect("the binary runs"),
+            log: Log::read(io::empty()),
+            address,
+        });
+        eventually("it listens", || {
+            assert!(server.is_running(), "it has ended");
+            TcpStream::connect(address).is_ok()
+        });
+        server
+    }
+
+    /// Reads its log from now on.
+    pub(crate) fn read_log(&mut self, from: impl Read + Send + 'static) {
+        self.0.log = Log::read(from);
+    }
+
     fn start_as(command: &mut Command, listen: &str, flags: &str) -> io::Result<Self> {
         raise_open_files();
         let flags = ["--listen", listen]
@@ -53,9 +90,12 @@ impl Server {
         Ok(Self(Process::start(command, flags)?))
     }
 
-    /// Its port on loopback, wherever it listens.
+    /// Where it listens on loopback.
     pub(crate) fn address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.0.address().port()).into()
+        match self.0.address() {
+            address if address.ip().is_loopback() && address.is_ipv4() => address,
+            elsewhere => ([127, 0, 0, 1], elsewhere.port()).into(),
+        }
     }
 
     pub(crate) fn log(&self) -> &Log {

@@ -1,0 +1,269 @@
+//! Bounded queue of log lines, between the threads that log and the one that writes.
+//!
+//! Lines lie one behind the other in one buffer: adding one copies it and allocates nothing once
+//! the buffer has grown. The lock is held for that copy, or to exchange the buffer, never while
+//! something is written.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Lines that wait to be written, up to a number and up to a size. One that has no place is
+/// dropped and counted.
+#[derive(Debug)]
+pub(super) struct LineQueue {
+    state: Mutex<State>,
+    /// There is something for the writer.
+    wake: Condvar,
+    /// The writer has nothing left.
+    idle: Condvar,
+    max_lines: usize,
+    max_bytes: usize,
+    /// A line had no place, and nothing was taken since. Read without the lock.
+    full: AtomicBool,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: Batch,
+    /// The writer waits for lines.
+    is_idle: bool,
+    /// Somebody waits until everything is written.
+    is_flushing: bool,
+}
+
+/// Lines one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    /// Where each line ends.
+    ends: Vec<usize>,
+}
+
+impl LineQueue {
+    pub(super) fn new(max_lines: usize, max_bytes: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            idle: Condvar::new(),
+            max_lines,
+            max_bytes,
+            full: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a line may have a place. Otherwise it counts as dropped, and need not be formatted.
+    pub(super) fn may_take(&self) -> bool {
+        let is_full = self.full.load(Ordering::Relaxed);
+        if is_full {
+            self.count_dropped(1);
+        }
+        !is_full
+    }
+
+    /// Adds a line if there is a place for it, or if it has priority.
+    pub(super) fn push(&self, line: &[u8], has_priority: bool) {
+        let mut state = self.state();
+        let Batch { bytes, ends } = &mut state.pending;
+        let fits = ends.len() < self.max_lines && bytes.len() + line.len() <= self.max_bytes;
+        // The writer is at it, or woken already, if lines wait.
+        let wake = ends.is_empty();
+        if fits || has_priority {
+            bytes.extend_from_slice(line);
+            ends.push(bytes.len());
+        } else {
+            // One that is too long for an empty queue says nothing about the next.
+            self.full.store(!ends.is_empty(), Ordering::Relaxed);
+            self.count_dropped(1);
+        }
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Exchanges what waits for an empty `batch`. If nothing does, waits: for a line, until
+    /// `until`, or, if there is such a time, for a [`flush`](Self::flush).
+    pub(super) fn take(&self, batch: &mut Batch, until: Option<Instant>) {
+        let mut state = self.state();
+        loop {
+            let is_over = until.is_some_and(|until| state.is_flushing || until <= Instant::now());
+            if !state.pending.is_empty() || is_over {
+                break;
+            }
+            state.is_idle = true;
+            self.idle.notify_all();
+            state = match until {
+                None => self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let waited = self.wake.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        state.is_idle = false;
+        std::mem::swap(&mut state.pending, batch);
+        self.full.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits until everything is written, but not longer than that.
+    pub(super) fn flush(&self, deadline: Instant) {
+        let mut state = self.state();
+        state.is_flushing = true;
+        // It may wait for the time of its next report.
+        state.is_idle = false;
+        self.wake.notify_one();
+        while !state.is_idle || !state.pending.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.idle.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.is_flushing = false;
+    }
+
+    pub(super) fn count_dropped(&self, lines: u64) {
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Whole between calls, and nothing panics in them.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    pub(super) const fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub(super) const fn lines(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many lines are whole in the first `written` bytes.
+    pub(super) fn whole_lines(&self, written: usize) -> usize {
+        self.ends.partition_point(|&end| end <= written)
+    }
+
+    /// Where the last of the first so many lines ends.
+    pub(super) fn end_of(&self, lines: usize) -> usize {
+        lines.checked_sub(1).map_or(0, |last| self.ends[last])
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn taken(queue: &LineQueue) -> String {
+        let mut batch = Batch::default();
+        queue.take(&mut batch, Some(Instant::now()));
+        assert_eq!(batch.lines(), batch.whole_lines(batch.bytes.len()));
+        String::from_utf8(batch.bytes).expect("text")
+    }
+
+    #[test]
+    fn lines_have_a_place_up_to_their_number_and_their_size() {
+        for (max_lines, max_bytes) in [(3, 100), (100, 6)] {
+            let queue = LineQueue::new(max_lines, max_bytes);
+            for line in ["1\n", "2\n", "3\n"] {
+                assert!(queue.may_take());
+                queue.push(line.as_bytes(), false);
+            }
+            assert_eq!(queue.dropped(), 0);
+            assert!(queue.may_take(), "nothing was refused yet");
+            queue.push(b"4\n", false);
+            assert_eq!(queue.dropped(), 1);
+            assert!(!queue.may_take());
+            assert_eq!(queue.dropped(), 2);
+            queue.push(b"with priority\n", true);
+            assert_eq!(taken(&queue), "1\n2\n3\nwith priority\n");
+            assert!(queue.may_take());
+            queue.push(b"5\n", false);
+            assert_eq!((taken(&queue), queue.dropped()), ("5\n".into(), 2));
+        }
+    }
+
+    #[test]
+    fn a_line_too_long_for_the_queue_keeps_out_no_other() {
+        let queue = LineQueue::new(10, 4);
+        queue.push(b"12345", false);
+        assert_eq!(queue.dropped(), 1);
+        assert!(queue.may_take());
+        queue.push(b"1234", false);
+        assert_eq!((taken(&queue), queue.dropped()), ("1234".into(), 1));
+    }
+
+    #[test]
+    fn a_full_queue_grows_no_further() {
+        let queue = LineQueue::new(1_000, 1_000);
+        for _ in 0..1_000_000 {
+            queue.push(b"0123456789", false);
+        }
+        let state = queue.state();
+        assert_eq!(
+            (state.pending.lines(), state.pending.bytes.len()),
+            (100, 1_000)
+        );
+        assert!(state.pending.bytes.capacity() < 2_001 && state.pending.ends.capacity() < 201);
+        assert_eq!(queue.dropped(), 1_000_000 - 100);
+    }
+
+    #[test]
+    fn a_flush_ends_when_all_is_written_or_the_time_is_over() {
+        let queue = &LineQueue::new(10, 10);
+        queue.push(b"1", false);
+        let begin = Instant::now();
+        queue.flush(begin + Duration::from_millis(20));
+        assert!(
+            begin.elapsed() >= Duration::from_millis(20),
+            "nobody writes"
+        );
+        let written = &Mutex::new(Vec::new());
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                let mut batch = Batch::default();
+                while !batch.bytes.ends_with(b"end") {
+                    written
+                        .lock()
+                        .expect("no panic")
+                        .extend_from_slice(&batch.bytes);
+                    batch.clear();
+                    queue.take(&mut batch, None);
+                }
+            });
+            for line in [b"2", b"3"] {
+                queue.push(line, false);
+                queue.flush(Instant::now() + Duration::from_secs(30));
+                assert!(written.lock().expect("no panic").ends_with(line));
+            }
+            queue.push(b"end", false);
+        });
+        assert_eq!(*written.lock().expect("no panic"), b"123");
+    }
+}

@@ -1,0 +1,106 @@
+//! Signals: those that end the server in order, those that do nothing to it, and the one that is
+//! left to the operating system.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
+
+use crate::drain::end;
+use crate::process::{SOON, command};
+use crate::raw::Raw;
+use crate::server::Server;
+use crate::witnesses::Witnesses;
+
+/// A command by which the binary runs whatever the tests were started with does to `SIGHUP`.
+fn with_hangup(shell: &str) -> Command {
+    let binary = command().get_program().to_owned();
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal=HUP", "sh", "-c", shell])
+        .arg(binary);
+    command
+}
+
+#[test]
+fn a_hangup_ends_the_server_in_order() {
+    let mut command = with_hangup("exec \"$0\" \"$@\"");
+    let mut server = Server::start_by(&mut command, "--shards 2");
+    let mut clients: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
+    server.signal(Signal::HUP);
+    for client in &mut clients {
+        assert_eq!(client.expect_close(), Some(1001));
+    }
+    let (status, _) = end(&mut server, SOON);
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_second_hangup_ends_it_at_once() {
+    let mut command = with_hangup("exec \"$0\" \"$@\"");
+    let mut server = Server::start_by(&mut command, "--work-time 1h --drain 1h");
+    let mut client = Raw::open(&server);
+    client.say("task:for ever");
+    server.await_metric("stentor_tasks_running", 1);
+    server.signal(Signal::HUP);
+    server
+        .log()
+        .wait_for("shutdown: stopping server and worker pool...");
+    server.signal(Signal::HUP);
+    assert_eq!(client.expect_close(), Some(1001));
+    assert_eq!(end(&mut server, SOON).0.code(), Some(0));
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let mut command = with_hangup("trap '' HUP; exec \"$0\" \"$@\"");
+    let mut server = Server::start_by(&mut command, "--shards 2");
+    assert_unmoved_by(&server, &[Signal::HUP]);
+    server.terminate();
+    assert_eq!(end(&mut server, SOON).0.code(), Some(0));
+}
+
+#[test]
+fn signals_that_mean_nothing_to_the_server_change_nothing() {
+    let mut server = Server::start("--shards 2");
+    assert_unmoved_by(
+        &server,
+        &[Signal::USR1, Signal::USR2, Signal::PIPE, Signal::XFSZ],
+    );
+    server.terminate();
+    assert_eq!(end(&mut server, SOON).0.code(), Some(0));
+}
+
+/// Those who are connected stay so, and new ones come in.
+fn assert_unmoved_by(server: &Server, signals: &[Signal]) {
+    let mut witnesses = Witnesses::of(server);
+    for &signal in signals {
+        for _ in 0..3 {
+            server.signal(signal);
+            // Long enough for a server that minds to have begun to end.
+            std::thread::sleep(Duration::from_millis(100));
+            witnesses.talk("still here");
+            Raw::open(server);
+        }
+    }
+    assert_eq!(
+        server
+            .log()
+            .count("shutdown: stopping server and worker pool..."),
+        0
+    );
+}
+
+#[test]
+fn a_quit_is_left_to_the_operating_system() {
+    let mut server = Server::start("--shards 2");
+    let no_dump = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    prlimit(Some(server.pid()), Resource::Core, no_dump).expect("it runs");
+    server.signal(Signal::QUIT);
+    let status = server.exit_within(SOON);
+    assert_eq!(status.signal(), Some(Signal::QUIT.as_raw()));
+}
