@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use stentor_cli::listen::is_of_the_peer;
 use stentor_cli::{LimitJournal, Throttle};
 use stentor_core::{Admission, Handler, HandshakeError, handshake};
@@ -20,11 +20,7 @@ use crate::connection;
 use crate::station::Stations;
 
 /// Takes sockets of all listeners until the other end of `stop` is closed.
-pub(crate) fn run<H>(
-    listeners: &[TcpListener],
-    stop: &UnixStream,
-    stations: &Arc<Stations<H>>,
-) -> io::Result<()>
+pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, stations: &Arc<Stations<H>>)
 where
     H: Handler + Send + 'static,
     H::State: Send,
@@ -43,10 +39,18 @@ where
         ready.push(PollFd::new(stop, PollFlags::IN));
         match poll(&mut ready, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                // As where the limit of open files is below the number of listeners.
+                stations.census.accept_failed(&error.into());
+                thread::sleep(PAUSE);
+                if is_closed(stop) {
+                    return;
+                }
+                continue;
+            }
         }
         if ready.pop().is_some_and(|stop| !stop.revents().is_empty()) {
-            return Ok(());
+            return;
         }
         for (listener, ready) in listeners.iter().zip(ready) {
             if !ready.revents().is_empty() {
@@ -54,6 +58,10 @@ where
             }
         }
     }
+}
+
+fn is_closed(stop: &UnixStream) -> bool {
+    recv(stop, &mut [0; 1], RecvFlags::DONTWAIT).is_ok_and(|(_, n)| n == 0)
 }
 
 struct Acceptor<'a, H: Handler> {
@@ -78,8 +86,7 @@ where
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     // Mostly that no descriptor is left: accepting again at once would spin.
-                    self.stations.census.count_accept_error();
-                    warn!(%error, "accept error");
+                    self.stations.census.accept_failed(&error);
                     thread::sleep(PAUSE);
                     return;
                 }
@@ -103,7 +110,9 @@ where
             if let Some(held_back) = self.failures.admit(Instant::now()) {
                 warn!(%error, held_back, "no thread for a connection");
             }
-            self.dismiss(stream);
+            if let Some(stream) = stream {
+                self.dismiss(stream);
+            }
         }
     }
 

@@ -16,14 +16,14 @@ use crate::{reader, writer};
 /// They end by themselves when the shard lets go of it.
 ///
 /// # Errors
-/// That there is no thread to be had, and the socket; the shard has never heard
-/// of it then.
+/// That there is no thread to be had, and the socket unless there is no descriptor
+/// either; the shard has never heard of it then.
 pub(crate) fn start<H, S>(
     stations: &Arc<Stations<H, S>>,
     stream: S,
     shard: ShardId,
     admission: Admission,
-) -> Result<(), (io::Error, S)>
+) -> Result<(), (io::Error, Option<S>)>
 where
     H: Handler + Send + 'static,
     H::State: Send,
@@ -60,11 +60,7 @@ where
             birth.tell(told, &threads);
             Ok(())
         }
-        Err(error) => match birth.socket.stream.try_clone() {
-            Ok(stream) => Err((error, stream)),
-            // No descriptor either: it is closed unheard.
-            Err(_) => Ok(()),
-        },
+        Err(error) => Err((error, birth.socket.stream.try_clone().ok())),
     }
 }
 

@@ -31,12 +31,6 @@ pub struct Server {
     outside: Arc<Outside>,
 }
 
-/// Why a server ends.
-enum Cause {
-    Told,
-    ListenerFailed(io::Error),
-}
-
 impl Server {
     /// Opens the listeners. Lowers [`Settings::max_connections`] where the
     /// system has no room for the threads of so many.
@@ -92,8 +86,8 @@ impl Server {
     /// when this returns.
     ///
     /// # Errors
-    /// A thread that the operating system does not give, or a listener that has
-    /// failed. A [`Hang`] within, of the kind [`TimedOut`](io::ErrorKind::TimedOut),
+    /// A thread that the operating system does not give, or a `shutdown` that has
+    /// panicked. A [`Hang`] within, of the kind [`TimedOut`](io::ErrorKind::TimedOut),
     /// if an application has not returned when all time is over: then its shard,
     /// and every thread that waits for it, is left behind.
     pub fn run<H, W>(
@@ -150,34 +144,24 @@ impl Server {
         // Until the drain is over: that is when questions are asked.
         let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
 
-        let (end, ended) = channel();
-        let told = end.clone();
+        let (told, ended) = channel();
         start("shutdown", move || {
             shutdown();
             // The server may have ended by itself.
-            let _ = told.send(Cause::Told);
+            let _ = told.send(());
         })?;
         listen::announce(&listeners)?;
         outside.begin(&stations);
         let (stop, stopped) = UnixStream::pair()?;
         let accepting = stations.clone();
         let acceptor = start("acceptor", move || {
-            if let Err(error) = acceptor::run(&listeners, &stopped, &accepting) {
-                let _ = end.send(Cause::ListenerFailed(error));
-            }
+            acceptor::run(&listeners, &stopped, &accepting);
         })?;
 
-        let failed = match ended.recv() {
-            Ok(Cause::ListenerFailed(error)) => {
-                error!(%error, "a listener has failed");
-                true
-            }
-            Ok(Cause::Told) => false,
-            Err(_) => {
-                error!("a part of the server has ended");
-                true
-            }
-        };
+        let failed = ended.recv().is_err();
+        if failed {
+            error!("a part of the server has ended");
+        }
         info!("shutdown: stopping server and worker pool...");
         drop(stop);
         // It may wait for a shard that hangs.

@@ -12,6 +12,7 @@ use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::Instant;
 
 use stentor_admin::{Answer, Question};
 use stentor_cli::drain::Order;
@@ -20,7 +21,6 @@ use stentor_cli::{Calls, Census, Journal, Submission, Turns};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
-use tracing::error;
 
 use crate::buffers::Buffers;
 use crate::links::{Link, Links, Socket};
@@ -449,10 +449,7 @@ impl<H: Handler, S: Stream> Inside<H, S> {
     /// After a failure: closes the connections, and puts an empty shard in place.
     fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut Wakes<S>) {
         let id = self.shard.id();
-        error!(
-            shard = id.0,
-            "a shard has panicked; its connections are closed"
-        );
+        self.journal.write_panic(Instant::now(), id);
         wakes.ended.extend(self.links.remove_all());
         self.touched.clear();
         let empty = Shard::new(id, self.shard.config(), handler(id));

@@ -3,8 +3,11 @@
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use stentor_core::Direction;
 
@@ -48,8 +51,12 @@ impl Stream for TcpStream {
 
     fn await_room(&self) {
         let mut sockets = [PollFd::new(self, PollFlags::OUT)];
-        // If it fails, as when interrupted, sending finds out how it is.
-        let _ = poll(&mut sockets, None);
+        match poll(&mut sockets, None) {
+            // If it was interrupted, sending finds out how it is.
+            Ok(_) | Err(Errno::INTR) => {}
+            // As where the limit of open files is 0: trying again at once would spin.
+            Err(_) => thread::sleep(PAUSE),
+        }
     }
 
     fn is_ready(&self, direction: Direction) -> bool {
@@ -70,3 +77,6 @@ fn receive(stream: &TcpStream, buffer: &mut [u8], flags: RecvFlags) -> io::Resul
     let (_, n) = recv(stream, buffer, flags)?;
     Ok(n)
 }
+
+/// How long a writer waits where the system cannot say when there is room.
+const PAUSE: Duration = Duration::from_millis(10);

@@ -10,7 +10,6 @@ use mio::net::{TcpListener, TcpStream};
 use stentor_cli::LimitJournal;
 use stentor_cli::listen::is_of_the_peer;
 use stentor_core::{Admission, Handler};
-use tracing::warn;
 
 use crate::door::{Doors, Post};
 use crate::readiness;
@@ -34,8 +33,7 @@ pub(crate) async fn run<H: Handler>(
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     // Mostly that no descriptor is left: accepting again at once would spin.
-                    doors.census.count_accept_error();
-                    warn!(%error, "accept error");
+                    doors.census.accept_failed(&error);
                     tokio::time::sleep(PAUSE).await;
                 }
             }

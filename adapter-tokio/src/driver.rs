@@ -6,14 +6,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 use stentor_cli::metrics::Scrape;
 use stentor_cli::{Clock, Journal, Submission, Turns};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
-use tracing::{error, info};
 
 use crate::door::{Doors, Post};
 use crate::links::Links;
@@ -148,10 +147,7 @@ impl<H: Handler> Driver<H> {
         if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(self))) {
             return Some(result);
         }
-        error!(
-            shard = self.id.0,
-            "a shard has panicked; its connections are closed"
-        );
+        self.journal.write_panic(Instant::now(), self.id);
         self.doors.census.count_restart();
         for admission in self.links.remove_all() {
             self.doors.census.forget(self.id, admission);
@@ -356,7 +352,7 @@ impl<H: Handler> Driver<H> {
                     self.links
                         .insert(self.poll.get_ref().registry(), stream, id, admission)
                 {
-                    info!(%id, %error, "a socket could not be registered");
+                    self.doors.census.accept_failed(&error);
                     self.doors.census.forget(self.id, admission);
                     self.shard.handle_disconnect(self.now, id);
                 }

@@ -1,6 +1,6 @@
 //! Owns the listener and the threads that serve it, and that they end.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use stentor_cli::admin::Reach;
 use stentor_cli::listen::is_of_the_peer;
 use stentor_cli::{Settings, listen};
 use stentor_core::Hosts;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info};
 
 use crate::exchange::{Door, Times, serve};
 use crate::socket::{Socket, Waited, wait};
@@ -66,6 +66,7 @@ impl Admin {
 
     fn serve_in<R: Reach>(self, reach: Arc<R>, times: Times) -> io::Result<Serving> {
         let (stop, stopped) = UnixStream::pair()?;
+        stopped.set_nonblocking(true)?;
         let door = Arc::new(Door::new(self.hosts));
         let shared = Arc::new((self.listeners, stopped));
         let mut serving = Serving {
@@ -77,9 +78,7 @@ impl Admin {
             let thread = thread::Builder::new().name(format!("admin-{at}"));
             let thread = thread.spawn(move || {
                 let (listeners, stop) = &*shared;
-                if let Err(error) = run(listeners, stop, &door, &*reach, times) {
-                    error!(%error, "admin listener");
-                }
+                run(listeners, stop, &door, &*reach, times);
             })?;
             serving.threads.push(thread);
         }
@@ -104,8 +103,23 @@ fn run<R: Reach>(
     door: &Door,
     reach: &R,
     times: Times,
-) -> io::Result<()> {
-    while wait(listeners, PollFlags::IN, stop, None)? != Waited::Stopped {
+) {
+    let failed = |error: &io::Error| {
+        // Mostly that no descriptor is left: accepting again at once would spin.
+        reach.census().accept_failed(error);
+        thread::sleep(PAUSE);
+    };
+    loop {
+        match wait(listeners, PollFlags::IN, stop, None) {
+            Ok(Waited::Stopped) => return,
+            Ok(_) => {}
+            Err(error) => {
+                failed(&error);
+                if is_closed(stop) {
+                    return;
+                }
+            }
+        }
         // One of each, so that none has to wait for another that is busier.
         for listener in listeners {
             let served = match listener.accept() {
@@ -116,9 +130,7 @@ fn run<R: Reach>(
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(error) if is_of_the_peer(&error) => continue,
                 Err(error) => {
-                    // Mostly that no descriptor is left: accepting again at once would spin.
-                    warn!(%error, "accept error");
-                    thread::sleep(PAUSE);
+                    failed(&error);
                     continue;
                 }
             };
@@ -127,7 +139,11 @@ fn run<R: Reach>(
             }
         }
     }
-    Ok(())
+}
+
+/// Whether the listener is to end, for where that cannot be waited for.
+fn is_closed(mut stop: &UnixStream) -> bool {
+    stop.read(&mut [0]).is_ok_and(|n| n == 0)
 }
 
 /// Connections that are served at a time: each has a thread. More wait to be accepted.

@@ -1,13 +1,17 @@
 //! Owns the count of sockets: which shard gets a new one, whether that is within the limit of
 //! connections, and what went wrong before a shard was reached. Opens and closes none.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use stentor_core::{Admission, ShardId};
+use tracing::warn;
 
-use crate::Settings;
 use crate::admin::Answered;
 use crate::metrics::Snapshot;
+use crate::{Settings, Throttle};
 
 /// How many sockets each shard has, and how many were turned away. One per server; the limit is
 /// exact where one thread at a time [`admit`](Self::admit)s.
@@ -17,6 +21,8 @@ pub struct Census {
     shards: Vec<Sockets>,
     full: AtomicU64,
     accept_errors: AtomicU64,
+    /// The log lines about them.
+    accept_lines: Mutex<Throttle>,
     restarts: AtomicU64,
     admin: Answered,
 }
@@ -43,6 +49,7 @@ impl Census {
             shards: (0..shards).map(|_| Sockets::default()).collect(),
             full: AtomicU64::new(0),
             accept_errors: AtomicU64::new(0),
+            accept_lines: Mutex::new(Throttle::new(ACCEPT_LINES, ACCEPT_LINES)),
             restarts: AtomicU64::new(0),
             admin: Answered::default(),
         }
@@ -104,9 +111,17 @@ impl Census {
         self.full.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A socket could not be accepted.
-    pub fn count_accept_error(&self) {
+    /// A socket could not be accepted, mostly because no descriptor is left. Counts it, and logs it
+    /// once a second at most: it is tried again soon.
+    pub fn accept_failed(&self, error: &io::Error) {
         self.accept_errors.fetch_add(1, Ordering::Relaxed);
+        let mut lines = self
+            .accept_lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(held_back) = lines.admit(Instant::now()) {
+            warn!(%error, held_back, "accept error");
+        }
     }
 
     /// A shard has failed and begun anew.
@@ -130,6 +145,8 @@ impl Census {
 
 /// Sockets over the limit that are told so at a time; more are closed unheard.
 const MOST_SURPLUS: usize = 32;
+/// Lines about sockets that could not be accepted, in a second.
+const ACCEPT_LINES: u32 = 1;
 
 #[cfg(test)]
 mod tests {

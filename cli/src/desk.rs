@@ -34,6 +34,7 @@ pub struct Roster<T> {
     /// When whoever watches the clock looks here again without being called.
     armed: Option<Timestamp>,
     failures: Throttle,
+    panics: Throttle,
 }
 
 /// A task that a connection hands in.
@@ -82,14 +83,11 @@ pub enum Attempt<O> {
 
 impl<O> Attempt<O> {
     /// How it ended, and with what outcome.
-    fn ended(self, worker: WorkerId, conn: ConnId) -> (AttemptEnd, Option<O>) {
+    fn ended(self) -> (AttemptEnd, Option<O>) {
         match self {
             Self::Ended(Ok(outcome)) => (AttemptEnd::Done, Some(outcome)),
             Self::Ended(Err(failure)) => (AttemptEnd::Failed(failure), None),
-            Self::Panicked => {
-                error!(%worker, %conn, "a task panicked");
-                (AttemptEnd::Panicked, None)
-            }
+            Self::Panicked => (AttemptEnd::Panicked, None),
             Self::TimedOut => (AttemptEnd::TimedOut, None),
         }
     }
@@ -119,6 +117,7 @@ impl<T: Clone> Desk<T> {
                 clock,
                 armed: None,
                 failures: Throttle::new(FAILURE_BURST, FAILURES),
+                panics: Throttle::new(FAILURE_BURST, FAILURES),
             }),
             workers,
             clock,
@@ -164,7 +163,7 @@ impl<T: Clone> Desk<T> {
         conn: ConnId,
         attempt: Attempt<H::Outcome>,
     ) -> (Calls, Option<TaskEnd<H>>) {
-        let ended = attempt.ended(worker, conn);
+        let ended = attempt.ended();
         let now = self.clock.now();
         let mut roster = self.roster();
         let (end, rest) = roster.settle(now, worker, conn, ended);
@@ -184,7 +183,7 @@ impl<T: Clone> Desk<T> {
         attempt: Attempt<H::Outcome>,
         tell: impl FnOnce(TaskEnd<H>),
     ) -> (Next<T>, Calls) {
-        let ended = attempt.ended(worker, conn);
+        let ended = attempt.ended();
         let now = self.clock.now();
         let mut roster = self.roster();
         let (end, rest) = roster.settle(now, worker, conn, ended);
@@ -308,6 +307,11 @@ impl<T: Clone> Roster<T> {
         conn: ConnId,
         (end, outcome): (AttemptEnd, Option<H::Outcome>),
     ) -> (Option<TaskEnd<H>>, Rest<T, H::Outcome>) {
+        if end == AttemptEnd::Panicked
+            && let Some(held_back) = self.panics.admit(Instant::now())
+        {
+            error!(%worker, %conn, held_back, "a task panicked");
+        }
         match self.dispatcher.handle_end(now, worker, end) {
             Settled::Done { task, tell: true } => (outcome.map(TaskEnd::Done), (Some(task), None)),
             Settled::Done { task, tell: false } => (None, (Some(task), outcome)),
@@ -373,7 +377,7 @@ impl<T: Clone> Roster<T> {
 /// Of a task that is over: the task, and an outcome that nobody is told.
 type Rest<T, O> = (Option<T>, Option<O>);
 
-/// Lines about tasks that failed: at once, and a second.
+/// Lines about tasks that failed, and about attempts that panicked: at once, and a second.
 const FAILURE_BURST: u32 = 10;
 const FAILURES: u32 = 5;
 

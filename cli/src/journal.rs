@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use stentor_core::Event;
-use tracing::{debug, info};
+use stentor_core::{Event, ShardId};
+use tracing::{debug, error, info};
 
 use crate::Throttle;
 
@@ -12,6 +12,7 @@ use crate::Throttle;
 #[derive(Debug)]
 pub struct Journal {
     refusals: Throttle,
+    panics: Throttle,
 }
 
 impl Journal {
@@ -20,6 +21,7 @@ impl Journal {
     pub const fn new() -> Self {
         Self {
             refusals: Throttle::new(REFUSAL_BURST, REFUSALS),
+            panics: Throttle::new(PANIC_LINES, PANIC_LINES),
         }
     }
 
@@ -36,6 +38,16 @@ impl Journal {
                 }
             }
             _ => debug!(?event),
+        }
+    }
+
+    /// Logs that the shard has panicked, for which a message may be enough.
+    pub fn write_panic(&mut self, now: Instant, shard: ShardId) {
+        if let Some(held_back) = self.panics.admit(now) {
+            error!(
+                shard = shard.0,
+                held_back, "a shard has panicked; its connections are closed"
+            );
         }
     }
 }
@@ -78,6 +90,8 @@ impl Default for LimitJournal {
 /// Lines about refused requests that a shard writes at once, and in a second.
 const REFUSAL_BURST: u32 = 200;
 const REFUSALS: u32 = 10;
+/// Lines about panics of a shard, at once and in a second.
+const PANIC_LINES: u32 = 5;
 /// Lines about the limit of connections that a listener writes at once, and in a second.
 const LIMIT_BURST: u32 = 50;
 const LIMIT_LINES: u32 = 2;
