@@ -240,9 +240,19 @@ impl<T: Clone> Desk<T> {
         taken.is_some()
     }
 
-    /// The tasks of a connection that have not ended.
+    /// The tasks of a connection that have not ended. Others have the lock in between, so
+    /// what ends or begins meanwhile may be counted or not.
     pub fn tasks_of(&self, conn: ConnId) -> TaskCounts {
-        self.roster().dispatcher.tasks_of(conn)
+        let (mut sum, mut from) = (TaskCounts::default(), 0);
+        loop {
+            let places = from..from + PLACES;
+            let (counts, all) = self.roster().dispatcher.tasks_of(conn, places);
+            sum += counts;
+            from += PLACES;
+            if from >= all {
+                return sum;
+            }
+        }
     }
 
     /// What was counted.
@@ -380,6 +390,9 @@ type Rest<T, O> = (Option<T>, Option<O>);
 /// Lines about tasks that failed, and about attempts that panicked: at once, and a second.
 const FAILURE_BURST: u32 = 10;
 const FAILURES: u32 = 5;
+
+/// Places for tasks that are looked at under the lock at a time.
+const PLACES: usize = 1_024;
 
 #[cfg(test)]
 mod tests {

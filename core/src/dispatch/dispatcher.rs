@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::time::Duration;
 
 use super::backoff::Backoff;
@@ -150,10 +151,11 @@ impl<T: Clone> Dispatcher<T> {
         Err(Refused { task, reason })
     }
 
-    /// The tasks of a connection that have not ended. Looks at all there are: for somebody who
-    /// asks, not for a loop.
-    pub fn tasks_of(&self, conn: ConnId) -> TaskCounts {
-        self.tasks.of(conn)
+    /// The tasks of a connection that have not ended, of those at some of the places where
+    /// tasks are kept; and how many places there are. A task keeps its place until it ends,
+    /// so somebody who shares the dispatcher can look at all of them a few at a time.
+    pub fn tasks_of(&self, conn: ConnId, places: Range<usize>) -> (TaskCounts, usize) {
+        self.tasks.of(conn, places)
     }
 
     /// A worker asks for its next job: the one that has been ready longest. With `None` the

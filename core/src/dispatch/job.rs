@@ -51,6 +51,14 @@ pub struct TaskCounts {
     pub running: u32,
 }
 
+impl core::ops::AddAssign for TaskCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.waiting += other.waiting;
+        self.delayed += other.delayed;
+        self.running += other.running;
+    }
+}
+
 /// Why a task was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

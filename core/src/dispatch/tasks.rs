@@ -3,6 +3,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -148,11 +149,13 @@ impl<T> Tasks<T> {
         self.free = at;
     }
 
-    /// Those of a connection.
-    pub(super) fn of(&self, conn: ConnId) -> TaskCounts {
+    /// Those of a connection, of the tasks at some places; and how many places there are.
+    pub(super) fn of(&self, conn: ConnId, places: Range<usize>) -> (TaskCounts, usize) {
         let mut counts = TaskCounts::default();
+        let all = self.entries.len();
+        let places = places.start.min(all)..places.end.min(all);
         let is_its = |entry: &&Entry<T>| entry.task.is_some() && entry.conn == conn;
-        for entry in self.entries.iter().filter(is_its) {
+        for entry in self.entries[places].iter().filter(is_its) {
             match entry.state {
                 State::Waiting => counts.waiting += 1,
                 State::Delayed | State::BackingOff => counts.delayed += 1,
@@ -160,7 +163,7 @@ impl<T> Tasks<T> {
                 State::Over => {}
             }
         }
-        counts
+        (counts, all)
     }
 
     /// How many are ready.

@@ -49,7 +49,8 @@ fn the_tasks_of_one_connection_are_told_from_those_of_others() {
     assert_eq!(next(&mut dispatcher, 0), Some("a"));
     assert_eq!(next(&mut dispatcher, 1), Some("d"));
     let counts = |dispatcher: &Dispatcher<_>, of| {
-        let counts = dispatcher.tasks_of(conn(of));
+        let (mut counts, all) = dispatcher.tasks_of(conn(of), 0..2);
+        counts += dispatcher.tasks_of(conn(of), 2..all).0;
         (counts.waiting, counts.delayed, counts.running)
     };
     assert_eq!(counts(&dispatcher, 0), (2, 1, 1));
