@@ -149,9 +149,7 @@ impl<H: Handler> Driver<H> {
         }
         self.journal.write_panic(Instant::now(), self.id);
         self.doors.census.count_restart();
-        for admission in self.links.remove_all() {
-            self.doors.census.forget(self.id, admission);
-        }
+        self.links.fail_all();
         self.again.clear();
         let empty = Shard::new(self.id, self.shard.config(), (self.handler)(self.id));
         let failed = std::mem::replace(&mut self.shard, empty);
@@ -169,6 +167,9 @@ impl<H: Handler> Driver<H> {
             let links = &self.links;
             self.shard
                 .handle_timeout_with(self.now, |id, direction| links.is_ready(id, direction));
+        }
+        for admission in self.links.close_failed(CLOSES) {
+            self.doors.census.forget(self.id, admission);
         }
         self.doors.take(self.id, &mut self.inbox);
         while let Some(post) = self.inbox.pop_front() {
@@ -202,7 +203,8 @@ impl<H: Handler> Driver<H> {
             self.doors
                 .report(self.id, self.shard.is_quiet(), self.shard.is_empty());
         }
-        writes == 0 || outputs == 0 || refused || !self.again.is_empty()
+        let more = !self.again.is_empty() || self.links.has_failed();
+        writes == 0 || outputs == 0 || refused || more
     }
 
     /// Hands in the tasks of this turn; whether some are refused, and their connections told.
@@ -392,6 +394,8 @@ const READS: usize = 4;
 /// sockets are read: so what is urgent waits for one slice, some 150 microseconds, and
 /// not for all. That these are not longer costs nothing that could be measured.
 const WRITES: usize = 32;
+/// Sockets of a shard that has failed that are closed in a turn.
+const CLOSES: usize = 64;
 /// Outputs handled in a turn, most of which cost little. More than may pile up in a
 /// shard, or a crowd that comes or goes would hold up the writes behind them.
 const OUTPUTS: usize = 2_048;

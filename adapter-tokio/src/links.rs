@@ -27,6 +27,8 @@ pub(crate) struct Link {
 #[derive(Default)]
 pub(crate) struct Links {
     links: Vec<Option<Link>>,
+    /// Those of a shard that has failed, which are still to be closed.
+    failed: Vec<Option<Link>>,
 }
 
 impl Links {
@@ -78,9 +80,29 @@ impl Links {
         self.links[id.slot()].take().map(|link| link.admission)
     }
 
-    /// Closes every socket.
-    pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = Admission> + use<'_> {
-        self.links.drain(..).flatten().map(|link| link.admission)
+    /// Takes every socket away from its connection, since the shard has failed. They are
+    /// closed by [`close_failed`](Self::close_failed), some at a time: each is a system call.
+    /// Until then a new connection in the same slot may be told that it is ready when it is
+    /// not, which costs a call for nothing.
+    pub(crate) fn fail_all(&mut self) {
+        self.failed.append(&mut self.links);
+    }
+
+    /// Closes so many of the sockets of a shard that has failed.
+    pub(crate) fn close_failed(
+        &mut self,
+        most: usize,
+    ) -> impl Iterator<Item = Admission> + use<'_> {
+        let from = self.failed.len() - most.min(self.failed.len());
+        self.failed
+            .drain(from..)
+            .flatten()
+            .map(|link| link.admission)
+    }
+
+    /// Whether some of them are still to be closed.
+    pub(crate) const fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
     }
 }
 
