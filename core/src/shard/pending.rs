@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::head::HeadProgress;
 use super::letter::Told;
 use crate::dispatch::TaskOptions;
 use crate::handler::{Handler, TaskEnd};
@@ -19,6 +20,8 @@ pub(super) struct Pending<H: Handler> {
     /// Bytes read and not consumed, from `begin` on.
     pub(super) carry: Vec<u8>,
     pub(super) begin: usize,
+    /// Of a request head, what has been looked at.
+    pub(super) head: HeadProgress,
     /// Commands, in the order in which they were given.
     pub(super) ops: VecDeque<Op<H>>,
     /// What they wait for.
@@ -30,6 +33,7 @@ impl<H: Handler> Pending<H> {
         Self {
             carry: Vec::new(),
             begin: 0,
+            head: HeadProgress::NONE,
             ops: VecDeque::new(),
             wait: None,
         }
