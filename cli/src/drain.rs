@@ -120,7 +120,8 @@ const SHARE_OF_TASKS: f32 = 0.75;
 /// What is left for goodbyes where the server is in a hurry: as little as that seems, the answers
 /// of peers that listen are there by then.
 const MOMENT: Duration = Duration::from_millis(500);
-const LAST_LETTERS: Duration = Duration::from_millis(500);
+/// Also for cutting off as many connections as a server may have, some of them a turn.
+const LAST_LETTERS: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -145,7 +146,7 @@ mod tests {
                 Milestone::Empty,
                 seconds(4.0),
             ),
-            (Order::Abort, Milestone::Empty, seconds(4.5)),
+            (Order::Abort, Milestone::Empty, seconds(9.0)),
         ];
         assert_eq!(stages, expected);
     }
@@ -166,7 +167,7 @@ mod tests {
         // A third time changes nothing.
         drain.hurry(after(1.25));
         assert_eq!(next(&mut drain, after(1.25)), (close, after(1.5)));
-        assert_eq!(next(&mut drain, after(1.5)), (Order::Abort, after(2.0)));
+        assert_eq!(next(&mut drain, after(1.5)), (Order::Abort, after(6.5)));
         drain.hurry(after(1.75));
         assert_eq!(drain.next(after(1.75)), None);
 

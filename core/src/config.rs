@@ -122,9 +122,13 @@ limits! {
     write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
     /// Rooms that one connection may be in; one more is refused, and the application is told.
     rooms_per_connection: count = 64, 1, KIB;
+    /// Members that a publication is queued for at a time. What is published to a channel with
+    /// more of them on a shard is queued in slices, between which the shard sees to the rest.
+    fan_out_slice: count = 1_024, 1, 1 << 16;
     /// Commands from outside the shards that may be under way.
     remote_commands: count = 1_024, 1, 1 << 20;
-    /// Publications, and messages to one connection, that one shard may have under way to another.
+    /// Publications, and messages to one connection, that one shard may have under way to another,
+    /// or to channels of its own with more members than `fan_out_slice`.
     credit_messages: count = 256, 1, 1 << 20;
     /// Bytes of them; with none under way, one of any size may go.
     credit_bytes: bytes = 4 * MIB, 128, GIB;

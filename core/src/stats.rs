@@ -120,6 +120,11 @@ stats! {
         credit_waits,
         /// Times a connection had to wait for a room's home on another shard.
         home_waits,
+        /// Publications that are not yet queued for all members on this shard (a gauge).
+        unfinished,
+        /// Slices of members that publications were queued for, in channels with more members
+        /// than one slice.
+        slices,
         /// Joins refused because the connection was in as many rooms as it may be.
         joins_refused,
     }

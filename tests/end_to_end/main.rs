@@ -12,6 +12,7 @@ mod crowd;
 mod descriptors;
 mod drain;
 mod echo;
+mod fan_out;
 mod floods;
 mod frames;
 mod guest;

@@ -324,6 +324,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(QUEUES, "credit-bytes", Limit, "Bytes of them"),
     flag(
         QUEUES,
+        "fan-out-slice",
+        Limit,
+        "Members for which a message to a room is queued at a time",
+    ),
+    flag(
+        QUEUES,
         "remote-commands",
         Limit,
         "Commands of the application from outside its shards that may be under way",

@@ -44,6 +44,7 @@ limits! {
     time starvation_wait,
     number write_batch,
     number rooms_per_connection,
+    number fan_out_slice,
     number remote_commands,
     number credit_messages,
     number credit_bytes,

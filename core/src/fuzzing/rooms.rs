@@ -75,10 +75,12 @@ impl Model {
         let Some(membership) = self.members.remove(&(slot, name.to_vec())) else {
             return;
         };
-        if let Some(moved) = rooms.remove_member(membership) {
-            let moved = self.members.get_mut(&(moved, name.to_vec()));
-            moved.expect("it is a member").place = membership.place;
-        }
+        rooms.remove_member(membership, |moved| {
+            let member = self.members.get_mut(&(moved.slot, name.to_vec()));
+            let place = &mut member.expect("it is a member").place;
+            assert_eq!(*place, moved.from);
+            *place = moved.to;
+        });
     }
 
     fn check(&self, rooms: &Rooms) {

@@ -108,6 +108,9 @@ impl<'a, H: Handler> Context<'a, H> {
     /// Says something to every member of a room, this connection among them if
     /// it is one and not to be left out. How it is to be treated at their queues
     /// is for this message to say: rooms have no rules of their own.
+    ///
+    /// A room with more than [`fan_out_slice`](crate::Config::fan_out_slice) members on a shard
+    /// is served over several turns. The members are those of this moment all the same.
     pub fn publish(
         &mut self,
         room: &[u8],

@@ -49,8 +49,12 @@ impl Homes {
         let Some(name) = name.filter(|_| self.shards > 1) else {
             return ShardId(0);
         };
+        self.of_hash(self.hash.hash_one(name))
+    }
+
+    fn of_hash(&self, hash: u64) -> ShardId {
         // The high bits: the low ones choose the place in the table.
-        ShardId(((self.hash.hash_one(name) >> 32) % u64::from(self.shards)) as u16)
+        ShardId(((hash >> 32) % u64::from(self.shards)) as u16)
     }
 }
 
@@ -61,6 +65,19 @@ struct Room {
     members: Vec<u32>,
     /// At the room's home: the other shards that have members, and how many.
     elsewhere: SmallVec<[(ShardId, u32); 2]>,
+    /// While the members are visited one after the other, the last first: how many from
+    /// the start of the list have not been.
+    unvisited: u32,
+    /// Whether it is kept even without members.
+    is_held: bool,
+}
+
+/// Whose place in a list of members has changed: from where, to where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Moved {
+    pub(crate) slot: u32,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
 }
 
 impl Rooms {
@@ -76,6 +93,11 @@ impl Rooms {
     /// The shard that decides the order of what is said in the room.
     pub(crate) fn home(&self, name: &[u8]) -> ShardId {
         self.homes.of(Some(name))
+    }
+
+    /// The shard that decides the order of what is said in a room that is here.
+    pub(crate) fn home_of_room(&self, room: u32) -> ShardId {
+        self.homes.of_hash(self.rooms[room as usize].hash)
     }
 
     /// Where the order of what is said is decided: to everyone, for `None`.
@@ -124,16 +146,67 @@ impl Rooms {
         }
     }
 
-    /// Takes a member out. The last member takes its place: `Some` with its slot
-    /// means that its back-pointer must name that place now.
-    pub(crate) fn remove_member(&mut self, membership: Membership) -> Option<u32> {
-        let members = &mut self.rooms[membership.room as usize].members;
-        members.swap_remove(membership.place as usize);
-        let moved = members.get(membership.place as usize).copied();
+    /// Takes a member out. Others take its place, whose back-pointers `moved` must set.
+    /// Who has not been visited stays before those who have been: the last of the former
+    /// takes the place of one of them, and the last of all the place of that.
+    pub(crate) fn remove_member(&mut self, membership: Membership, mut moved: impl FnMut(Moved)) {
+        let room = &mut self.rooms[membership.room as usize];
+        let mut hole = membership.place;
+        if hole < room.unvisited {
+            room.unvisited -= 1;
+            let from = room.unvisited;
+            if hole < from {
+                let slot = room.members[from as usize];
+                room.members[hole as usize] = slot;
+                moved(Moved {
+                    slot,
+                    from,
+                    to: hole,
+                });
+            }
+            hole = from;
+        }
+        let members = &mut room.members;
+        members.swap_remove(hole as usize);
+        if let Some(&slot) = members.get(hole as usize) {
+            moved(Moved {
+                slot,
+                from: members.len() as u32,
+                to: hole,
+            });
+        }
         if members.is_empty() {
             self.remove_if_empty(membership.room);
         }
-        moved
+    }
+
+    /// Keeps the room, with members or without, until it is [released](Self::release).
+    pub(crate) fn hold(&mut self, room: u32) {
+        self.rooms[room as usize].is_held = true;
+    }
+
+    /// Keeps the room no longer than it has members.
+    pub(crate) fn release(&mut self, room: u32) {
+        self.rooms[room as usize].is_held = false;
+        self.remove_if_empty(room);
+    }
+
+    /// Begins to visit all who are members now.
+    pub(crate) fn begin_visit(&mut self, room: u32) {
+        let room = &mut self.rooms[room as usize];
+        room.unvisited = room.members.len() as u32;
+    }
+
+    /// How many are still to be visited. They are the first of the list.
+    pub(crate) fn unvisited(&self, room: u32) -> u32 {
+        self.rooms[room as usize].unvisited
+    }
+
+    /// Visits the next member.
+    pub(crate) fn visit(&mut self, room: u32) -> Option<u32> {
+        let room = &mut self.rooms[room as usize];
+        room.unvisited = room.unvisited.checked_sub(1)?;
+        room.members.get(room.unvisited as usize).copied()
     }
 
     /// Takes note, at the room's home, of members on another shard.
@@ -206,9 +279,10 @@ impl Rooms {
             hash,
             members,
             elsewhere,
+            is_held,
             ..
         } = &self.rooms[room as usize];
-        if !members.is_empty() || !elsewhere.is_empty() {
+        if *is_held || !members.is_empty() || !elsewhere.is_empty() {
             return;
         }
         if let Ok(entry) = self.by_name.find_entry(*hash, |&at| at == room) {
@@ -248,10 +322,12 @@ mod tests {
                     }
                 } else if join {
                     places.entry((slot, room)).or_insert_with(|| rooms.add_member(&name, slot));
-                } else if let Some(place) = places.remove(&(slot, room))
-                    && let Some(moved) = rooms.remove_member(place)
-                {
-                    places.get_mut(&(moved, room)).expect("a member").place = place.place;
+                } else if let Some(place) = places.remove(&(slot, room)) {
+                    rooms.remove_member(place, |Moved { slot, from, to }| {
+                        let place = &mut places.get_mut(&(slot, room)).expect("a member").place;
+                        assert_eq!(*place, from);
+                        *place = to;
+                    });
                 }
                 elsewhere.retain(|_, count| *count > 0);
                 let names: BTreeSet<u8> =
@@ -275,6 +351,57 @@ mod tests {
                     prop_assert_eq!(rooms.members(place.room)[place.place as usize], slot);
                 }
             }
+        }
+
+        /// A visit meets everyone who was a member when it began and has not left before it
+        /// came to them, once, and nobody else.
+        #[test]
+        fn a_visit_meets_whoever_was_there_and_stays(
+            before in 0u32..12,
+            ops in prop::collection::vec((0u8..3, 0usize..16), 0..60)
+        ) {
+            let mut rooms = Rooms::new(7, 1);
+            let mut places: BTreeMap<u32, Membership> = BTreeMap::new();
+            for slot in 0..before {
+                places.insert(slot, rooms.add_member(b"r", slot));
+            }
+            let Some(room) = rooms.find(b"r") else { return Ok(()) };
+            rooms.hold(room);
+            rooms.begin_visit(room);
+            let mut due: BTreeSet<u32> = (0..before).collect();
+            let mut next = before;
+            for (op, which) in ops {
+                match op {
+                    0 => {
+                        places.insert(next, rooms.add_member(b"r", next));
+                        next += 1;
+                    }
+                    1 => {
+                        let Some(slot) = places.keys().nth(which).copied() else { continue };
+                        let place = places.remove(&slot).expect("it is one");
+                        prop_assert_eq!(due.remove(&slot), place.place < rooms.unvisited(room));
+                        rooms.remove_member(place, |Moved { slot, from, to }| {
+                            let place = &mut places.get_mut(&slot).expect("a member").place;
+                            assert_eq!(*place, from);
+                            *place = to;
+                        });
+                    }
+                    _ => match rooms.visit(room) {
+                        Some(slot) => prop_assert!(due.remove(&slot)),
+                        None => prop_assert!(due.is_empty()),
+                    },
+                }
+                prop_assert_eq!(rooms.unvisited(room) as usize, due.len());
+                for (&slot, place) in &places {
+                    prop_assert_eq!(rooms.members(room)[place.place as usize], slot);
+                }
+            }
+            while let Some(slot) = rooms.visit(room) {
+                prop_assert!(due.remove(&slot));
+            }
+            prop_assert!(due.is_empty());
+            rooms.release(room);
+            prop_assert_eq!(rooms.find(b"r").is_some(), !places.is_empty());
         }
     }
 }

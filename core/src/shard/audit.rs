@@ -86,6 +86,7 @@ impl<H: Handler> Shard<H> {
         }
         engine.audit_ledger();
         engine.audit_gauges();
+        engine.audit_fan_outs();
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
         assert!(engine.late.is_empty(), "shard {}: late frames", id.0);
         let stats = self.stats();
@@ -197,6 +198,9 @@ impl<H: Handler> Shard<H> {
         assert_eq!(engine.store.live(), 0, "shard {id}: frames");
         assert_eq!(engine.nodes.subjects(), 0, "shard {id}: keys");
         assert_eq!(engine.parked, 0, "shard {id}: parked");
+        assert!(engine.fan_outs.is_empty(), "shard {id}: publications");
+        assert!(engine.remains.is_empty() && engine.sweep.is_none());
+        assert_eq!(engine.fan_outs.memory(), 0, "shard {id}: publications");
         assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
         assert!(engine.slow.is_empty(), "shard {id}: slow consumers");
         assert!(

@@ -254,33 +254,6 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    pub(super) fn begin_drain(&mut self) {
-        self.draining = true;
-        for at in 0..self.slots.len() {
-            self.update_reading(at);
-        }
-    }
-
-    pub(super) fn close_all(&mut self, code: CloseCode) {
-        self.draining = true;
-        self.vacate_scratch();
-        for at in 0..self.slots.len() {
-            match self.slots[at].phase {
-                Phase::Open => self.finish(at, code, CloseCause::Drain),
-                Phase::Head => self.give_up(at),
-                _ => {}
-            }
-            self.update_reading(at);
-        }
-    }
-
-    pub(super) fn abort_all(&mut self) {
-        self.vacate_scratch();
-        for at in 0..self.slots.len() {
-            self.cut(at, CloseCause::Drain);
-        }
-    }
-
     pub(super) fn set_deadline(&mut self, at: u32, delay: Duration) {
         self.slots[at].moment = Some(self.now.after(delay));
         self.slots[at].flags.excused = false;

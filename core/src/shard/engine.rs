@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::credit::Credit;
+use super::fanout::FanOuts;
 use super::flushes::Flushes;
 use super::lane::Lane;
 use super::ledger::Ledger;
@@ -13,7 +14,8 @@ use super::letter::{Asked, Letter};
 use super::memory::Budget;
 use super::output::{Event, Output};
 use super::slab::Slab;
-use super::slot::{Phase, Slot};
+use super::slot::{Phase, Pressing, Slot};
+use super::sweep::Sweep;
 use super::volley::{Volley, most_held_back};
 use super::waiters::Waiters;
 use super::wheel::Wheel;
@@ -38,6 +40,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) starvation: Starvation,
     pub(super) now: Timestamp,
     pub(super) slots: Slab<H>,
+    /// Those of the shard that has failed, until they are dropped.
+    pub(super) remains: Vec<Slab<H>>,
     pub(super) rooms: Rooms,
     pub(super) store: Store,
     pub(super) nodes: Nodes,
@@ -48,6 +52,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) wheel: Wheel,
     pub(super) lane: Lane,
     pub(super) volley: Volley,
+    pub(super) fan_outs: FanOuts,
     /// What was read last; moved out of here while it is looked at.
     pub(super) scratch: Vec<u8>,
     /// What of the scratch is not consumed, because something had to be
@@ -86,6 +91,11 @@ pub(crate) struct Engine<H: Handler> {
     /// What had been offered when others last had their turn.
     offered_before: u64,
     pub(super) draining: bool,
+    /// What is being done for every connection.
+    pub(super) sweep: Option<Sweep>,
+    /// Those that have been pressing, each once: where their sockets have not been tried for
+    /// too long, they are looked at.
+    pub(super) pressed: VecDeque<u32>,
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(super) parked: usize,
     pub(super) counts: Stats,
@@ -109,6 +119,7 @@ impl<H: Handler> Engine<H> {
             id,
             now: Timestamp::ORIGIN,
             slots: Slab::new(id),
+            remains: Vec::new(),
             rooms: Rooms::new(config.seed, shards),
             store: Store::new(),
             nodes: Nodes::new(config.seed),
@@ -118,6 +129,7 @@ impl<H: Handler> Engine<H> {
             wheel: Wheel::new(config.tick()),
             lane: Lane::default(),
             volley: Volley::default(),
+            fan_outs: FanOuts::new(),
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
             rest: None,
             outputs: VecDeque::new(),
@@ -136,6 +148,8 @@ impl<H: Handler> Engine<H> {
             pressing_excused: false,
             offered_before: 0,
             draining: false,
+            sweep: None,
+            pressed: VecDeque::new(),
             parked: 0,
             counts: Stats::default(),
             ledger: Ledger::new(config.seed, config.gone_connections),
@@ -221,36 +235,53 @@ impl<H: Handler> Engine<H> {
     /// are to be tried, or outputs pile up (one read can hold thousands of
     /// tasks, and a turn many reads).
     pub(super) fn is_pressed(&self) -> bool {
-        self.pressing > 0 || self.outputs.len() >= MOST_OUTPUTS || self.is_spent()
+        self.pressing > 0 || !self.has_room_for_outputs() || self.is_spent()
+    }
+
+    /// Whether more may be asked of the adapter before it has done what it was asked for.
+    pub(super) fn has_room_for_outputs(&self) -> bool {
+        self.outputs.len() < MOST_OUTPUTS
     }
 
     /// Whether so much was queued at a stretch that others should have their turn.
     pub(super) const fn is_spent(&self) -> bool {
-        self.counts.delivery.offered - self.offered_before >= MOST_OFFERED
+        let offered = self.counts.delivery.offered - self.offered_before;
+        offered >= SLICES * self.config.fan_out_slice as u64
     }
 
     /// Others have had their turn.
     pub(super) const fn begin_stretch(&mut self) {
         self.offered_before = self.counts.delivery.offered;
+        self.fan_outs.begin_turn();
+    }
+
+    /// So many of the messages offered do not count for [`is_spent`](Self::is_spent).
+    #[inline]
+    pub(super) const fn exempt(&mut self, messages: u64) {
+        self.offered_before += messages;
     }
 
     /// Nothing more is taken in until this connection's socket has been tried.
     pub(super) fn press(&mut self, at: u32) {
         let flags = &mut self.slots[at].flags;
-        if !flags.pressing && !flags.blocked {
-            flags.pressing = true;
-            if self.pressing == 0 {
-                self.pressing_since = self.now;
-                self.pressing_excused = false;
-            }
-            self.pressing += 1;
+        if flags.pressing == Pressing::Yes || flags.blocked {
+            return;
         }
+        if core::mem::replace(&mut flags.pressing, Pressing::Yes) == Pressing::No {
+            self.pressed.push_back(at);
+        }
+        if self.pressing == 0 {
+            self.pressing_since = self.now;
+            self.pressing_excused = false;
+        }
+        self.pressing += 1;
     }
 
     /// This connection's socket has been tried, or need not be.
     pub(super) fn relieve(&mut self, at: u32) {
         let flags = &mut self.slots[at].flags;
-        if core::mem::take(&mut flags.pressing) {
+        if flags.pressing == Pressing::Yes {
+            flags.pressing = Pressing::Listed;
             self.pressing -= 1;
             self.pressing_since = self.now;
             self.pressing_excused = false;
@@ -263,6 +294,7 @@ impl<H: Handler> Engine<H> {
         let mut stats = self.counts;
         let held = self.nodes.held();
         stats.rooms.rooms = self.rooms.len() as u64;
+        stats.rooms.unfinished = self.fan_outs.publications() as u64;
         stats.deflate += self.workspace.codec.counts();
         stats.deflate.context_bytes = self.context_bytes as u64;
         stats.links.frame_bytes = self.store.held_bytes();
@@ -273,9 +305,9 @@ impl<H: Handler> Engine<H> {
     }
 }
 
-/// Messages offered to queues at a stretch: some milliseconds of work, which
-/// one read can ask for that holds thousands of messages to thousands of members.
-const MOST_OFFERED: u64 = 1 << 18;
+/// Messages offered to queues at a stretch, in slices: half a millisecond of work with the
+/// default. One read can ask for more that holds thousands of messages to hundreds of members.
+const SLICES: u64 = 2;
 /// Outputs that may wait while more is taken in.
 const MOST_OUTPUTS: usize = 1_024;
 /// Room before the read area, so that the piece of a frame that was left over

@@ -66,6 +66,16 @@ impl Flushes {
         }
     }
 
+    /// Whether nobody stands in any line.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.busy == 0
+    }
+
+    /// In how many places somebody stands.
+    pub(super) fn len(&self) -> usize {
+        self.lines.iter().map(VecDeque::len).sum()
+    }
+
     /// Who is next, and the line that it has left: [`Standing::leave`] it.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(u32, Line)> {

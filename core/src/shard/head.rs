@@ -3,6 +3,7 @@
 
 use super::Shard;
 use super::engine::Engine;
+use super::fanout::EVERYONE;
 use super::output::{Event, Output};
 use super::slot::{Phase, Subprotocol};
 use crate::conn::{Connection, Role};
@@ -143,6 +144,7 @@ impl<H: Handler> Engine<H> {
         slot.subprotocol = Subprotocol::new(subprotocol, &self.config.subprotocols);
         self.counts.links.opened += 1;
         self.counts.links.active += 1;
+        self.fan_outs.joined(EVERYONE, at);
         let id = self.slots.id(at);
         self.tell(Event::Opened(id));
         self.rearm(at);

@@ -137,6 +137,10 @@ impl<H: Handler> Shard<H> {
                 self.engine.vacate_scratch();
                 if self.engine.slots[at].has_program() {
                     self.engine.defer(at, Op::Outcome(end));
+                } else if self.engine.is_spent() {
+                    // What it leads to may be much; others have their turn first.
+                    self.engine.defer(at, Op::Outcome(end));
+                    self.engine.schedule(at);
                 } else {
                     self.run_or_defer(at, Op::Outcome(end));
                 }
@@ -152,12 +156,13 @@ impl<H: Handler> Shard<H> {
         self.engine.slots[at].flags.resuming = false;
         self.engine.vacate_scratch();
         while !self.engine.slots[at].is_parked()
+            && !self.engine.is_spent()
             && let Some(op) = self.engine.next_op(at)
         {
             self.run_or_defer(at, op);
         }
         let phase = self.engine.slots[at].phase;
-        if !self.engine.slots[at].is_parked()
+        if !self.engine.slots[at].has_program()
             && matches!(phase, Phase::Head | Phase::Open | Phase::Closing)
             && let Some(pending) = &mut self.engine.slots[at].pending
         {

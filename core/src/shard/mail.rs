@@ -58,7 +58,7 @@ impl<H: Handler> Shard<H> {
             Said::Ask(asked) => engine.do_at_home(asked),
             Said::Send(direct) => engine.take_direct(direct),
             Said::Command(command, place) => engine.take_command(command, place),
-            Said::Deliver(parcel) => engine.deliver(parcel),
+            Said::Deliver(parcel) => engine.fan_out(parcel),
             Said::Credit {
                 home,
                 lives,

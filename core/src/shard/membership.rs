@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::engine::Engine;
+use super::fanout::EVERYONE;
 use super::letter::{Asked, Count, Letter, Origin, Publication, Report, Said, Told};
 use super::output::Output;
 use super::pending::{Op, Wait};
@@ -57,6 +58,10 @@ impl<H: Handler> Engine<H> {
         let Some(membership) = self.membership(at, name) else {
             return Ok(());
         };
+        if self.must_wait_to_leave() {
+            self.defer_first(at, Op::Leave(Bytes::copy_from_slice(name)));
+            return Err(Wait::Callback);
+        }
         let home = self.rooms.home(name);
         if home == self.id {
             self.remove_member(at, membership);
@@ -91,7 +96,7 @@ impl<H: Handler> Engine<H> {
         } else {
             None
         };
-        if let Some(room) = local {
+        if let Some(room) = local.filter(|&local| self.is_served_at_once(local)) {
             self.counts.rooms.published += 1;
             self.counts.rooms.encoded += 1;
             let but = exclude_sender.then_some(at);
@@ -211,21 +216,12 @@ impl<H: Handler> Engine<H> {
         for shard in interested {
             self.post(shard, Said::Deliver(parcel.share()));
         }
-        self.deliver(parcel);
+        self.fan_out(parcel);
     }
 
-    /// Delivers a publication here; returns its credit if no other shard is
-    /// still to deliver it.
-    pub(super) fn deliver(&mut self, parcel: Parcel<Publication>) {
-        if parcel.tally.is_some() {
-            self.end_volley();
-        }
-        let before = self.counted();
-        self.fan_out(&parcel);
-        if let Some(tally) = &parcel.tally {
-            self.end_volley();
-            tally.add(self.counted_since(before));
-        }
+    /// Ends a publication here; returns its credit if no other shard is still to
+    /// deliver it.
+    pub(super) fn finish_publication(&mut self, parcel: Parcel<Publication>) {
         let Some(publication) = parcel.finish() else {
             return;
         };
@@ -272,20 +268,28 @@ impl<H: Handler> Engine<H> {
         let membership = self.rooms.add_member(name, at);
         self.slots[at].memberships.push(membership);
         self.counts.rooms.members += 1;
+        self.fan_outs.joined(membership.room, at);
     }
 
     pub(super) fn remove_member(&mut self, at: u32, membership: Membership) {
         self.end_volley();
-        self.slots[at].memberships.retain(|m| *m != membership);
         self.counts.rooms.members -= 1;
-        if let Some(moved) = self.rooms.remove_member(membership) {
-            let from = self.rooms.members(membership.room).len() as u32;
-            for m in &mut self.slots[moved].memberships {
-                if m.room == membership.room && m.place == from {
-                    m.place = membership.place;
-                }
-            }
+        let Membership { room, place } = membership;
+        self.deliver_rest(room, at, place);
+        let Self { slots, rooms, .. } = self;
+        let memberships = &mut slots[at].memberships;
+        // From the end: there is the one that is ended when all are.
+        if let Some(n) = memberships.iter().rposition(|m| *m == membership) {
+            memberships.remove(n);
         }
+        rooms.remove_member(membership, |moved| {
+            let memberships = &mut slots[moved.slot].memberships;
+            let of_room = memberships.iter_mut().find(|m| m.room == room);
+            if let Some(m) = of_room {
+                debug_assert_eq!(m.place, moved.from);
+                m.place = moved.to;
+            }
+        });
     }
 
     /// Ends every membership of a connection that has ended. Homes elsewhere
@@ -294,6 +298,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn leave_all(&mut self, at: u32) {
         // One that is being left is on its way already; the home counts.
         let wait = self.slots[at].pending.as_ref().and_then(|p| p.wait);
+        self.deliver_rest(EVERYONE, at, at);
         while let Some(&membership) = self.slots[at].memberships.last() {
             let home = self.rooms.home(self.rooms.name(membership.room));
             if home != self.id && wait != Some(Wait::Left(membership.room)) {
@@ -309,6 +314,13 @@ impl<H: Handler> Engine<H> {
         self.outputs.push_back(Output::Mail(to, Letter(said)));
     }
 
+    /// Whether the end of a membership must wait for the end of the callback: what was
+    /// published before may have to be queued first, and what becomes of that is not known
+    /// while the lane is held.
+    pub(super) fn must_wait_to_leave(&self) -> bool {
+        !self.fan_outs.is_empty() && self.lane_is_held()
+    }
+
     fn ask_to_leave(&mut self, at: u32, home: ShardId, room: Bytes) {
         let life = self.lives[home.index()];
         self.ask_home(at, home, |conn| Said::Leave { conn, room, life });
@@ -318,6 +330,14 @@ impl<H: Handler> Engine<H> {
         self.slots[at].answers += 1;
         let said = said(self.slots.id(at));
         self.post(home, said);
+    }
+
+    fn is_served_at_once(&self, whom: Local) -> bool {
+        !match whom {
+            Local::Room(room) => self.is_sliced(room),
+            Local::Everyone => self.is_sliced(EVERYONE),
+            Local::Nobody => false,
+        }
     }
 
     /// The members of a room whose home is here, if all of them are.
@@ -340,6 +360,7 @@ impl<H: Handler> Engine<H> {
 }
 
 /// Whom a publication concerns, if nobody on another shard.
+#[derive(Clone, Copy)]
 enum Local {
     Room(u32),
     Everyone,

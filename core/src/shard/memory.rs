@@ -66,7 +66,8 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Bytes of memory charged, as allocated: slots, queue entries, runs and large
-    /// frames, bytes of messages and requests that have not come to their end,
+    /// frames, bytes of messages and requests that have not come to their end, publications
+    /// that are not queued for all members yet,
     /// contexts of compression, and whatever is kept for the next to need it.
     #[inline]
     pub(super) fn charged(&self) -> usize {
@@ -76,6 +77,7 @@ impl<H: Handler> Engine<H> {
             + self.store.memory() as usize
             + self.workspace.memory()
             + self.context_bytes
+            + self.fan_outs.memory()
     }
 
     /// Whether there is no memory for one connection more, even without what is

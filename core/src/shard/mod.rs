@@ -31,6 +31,7 @@ mod remote;
 mod reply;
 mod slab;
 mod slot;
+mod sweep;
 mod timers;
 mod transmit;
 mod volley;
@@ -42,6 +43,7 @@ use crate::handler::Handler;
 use crate::id::ShardId;
 use crate::stats::Stats;
 use crate::time::Timestamp;
+use sweep::Order as SweepOrder;
 
 pub(crate) use engine::Engine;
 pub use explain::{Awaited, Depth, Explained, Explanation, Pause, Stage, Timer};
@@ -108,11 +110,12 @@ impl<H: Handler> Shard<H> {
         self.engine.stats()
     }
 
-    /// Begins to drain: nothing new is read, new sockets are refused, and what
+    /// Begins to drain, which takes several turns where there are many connections: nothing
+    /// new is read, new sockets are refused, and what
     /// has been accepted goes on until [`is_quiet`](Self::is_quiet).
     pub fn handle_drain(&mut self, now: Timestamp) {
         self.engine.now = now;
-        self.engine.begin_drain();
+        self.engine.begin_sweep(SweepOrder::Drain);
     }
 
     /// Whether nothing that was accepted is still on its way between shards or
@@ -122,20 +125,20 @@ impl<H: Handler> Shard<H> {
         self.engine.is_quiet()
     }
 
-    /// Closes every connection: a close frame with `code` stands behind all that
-    /// waits, and nothing more is taken.
+    /// Closes every connection, some of them a turn: a close frame with `code` stands behind
+    /// all that waits, and nothing more is taken.
     pub fn handle_close_all(&mut self, now: Timestamp, code: crate::CloseCode) {
         self.engine.now = now;
         self.take_new_letters();
-        self.engine.close_all(code);
+        self.engine.begin_sweep(SweepOrder::Close(code));
         self.settle();
     }
 
-    /// Cuts every connection off. What waits is discarded, and counted.
+    /// Cuts every connection off, some of them a turn. What waits is discarded, and counted.
     pub fn handle_abort(&mut self, now: Timestamp) {
         self.engine.now = now;
         self.take_new_letters();
-        self.engine.abort_all();
+        self.engine.begin_sweep(SweepOrder::Abort);
         self.settle();
     }
 

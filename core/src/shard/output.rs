@@ -83,6 +83,10 @@ impl<H: Handler> Shard<H> {
                 }
                 return Some(output);
             }
+            if !self.engine.fan_outs.is_empty() && self.engine.may_fan_out() {
+                self.engine.fan_out_slice();
+                continue;
+            }
             if let Some((at, line)) = self.engine.flushes.pop() {
                 self.engine.slots[at].flags.flush.leave(line);
                 if self.engine.lapse(at) {
@@ -98,28 +102,38 @@ impl<H: Handler> Shard<H> {
                 }
                 continue;
             }
-            if self.engine.is_caught_up() {
-                self.engine.begin_stretch();
-                return None;
-            }
-            // More is taken in when all that presses has been tried, and others
-            // have had their turn.
-            if self.engine.pressing > 0 || self.engine.is_spent() {
-                return None;
-            }
-            if !self.engine.backlog.is_empty() {
-                self.take_letters();
-            } else if let Some((at, range)) = self.engine.rest.take() {
-                // It may stand before the rest, or be on its way.
-                if self.engine.lane.owner().is_some() {
-                    self.engine.spill_lane(0);
-                }
-                self.go_on_in_scratch(at, range);
-            } else if let Some(at) = self.engine.resume.pop_front() {
-                self.go_on(at);
-            } else {
+            if !self.take_more() {
                 return None;
             }
         }
+    }
+
+    /// Takes more in when all that presses has been tried, and others have had their turn;
+    /// says whether it did.
+    #[inline(never)]
+    fn take_more(&mut self) -> bool {
+        if self.engine.is_caught_up() {
+            self.engine.begin_stretch();
+            return false;
+        }
+        self.engine.pressing == 0 && !self.engine.is_spent() && self.take_held_back()
+    }
+
+    /// Goes on with something that was held back, if there is anything.
+    pub(super) fn take_held_back(&mut self) -> bool {
+        if !self.engine.backlog.is_empty() {
+            self.take_letters();
+        } else if let Some((at, range)) = self.engine.rest.take() {
+            // It may stand before the rest, or be on its way.
+            if self.engine.lane.owner().is_some() {
+                self.engine.spill_lane(0);
+            }
+            self.go_on_in_scratch(at, range);
+        } else if let Some(at) = self.engine.resume.pop_front() {
+            self.go_on(at);
+        } else {
+            return false;
+        }
+        true
     }
 }

@@ -10,7 +10,7 @@ use crate::frame::{Chunks, FrameId, Label};
 use crate::handler::Handler;
 use crate::queue::WhenFull;
 use crate::sync::Once;
-use crate::wire::header::Tag;
+use crate::wire::header::{Tag, unmasked_len};
 use crate::wire::opcode::Kind;
 
 /// What is said to many, as the frames that this shard has made of it so far.
@@ -21,6 +21,12 @@ pub(super) struct Editions<'a> {
     words: Words<'a>,
     /// Whether some may get it compressed.
     packs: bool,
+    frames: EditionFrames,
+}
+
+/// The frames made of a publication so far, each with a reference to it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct EditionFrames {
     plain: Option<FrameId>,
     /// `Some(None)`: it is no shorter.
     packed: Option<Option<FrameId>>,
@@ -42,6 +48,16 @@ impl Editions<'_> {
     /// Whether some may get it compressed.
     pub(super) const fn packs(&self) -> bool {
         self.packs
+    }
+
+    /// Bytes of the frame that takes it to whoever gets it as it is.
+    pub(super) const fn framed_len(&self) -> usize {
+        unmasked_len(self.words.len()) + self.words.len()
+    }
+
+    /// The frames, to go on with later.
+    pub(super) const fn frames(&self) -> EditionFrames {
+        self.frames
     }
 }
 
@@ -102,8 +118,22 @@ impl<H: Handler> Engine<H> {
             kind,
             words,
             packs: self.is_worth_packing(words.len()),
-            plain: None,
-            packed: None,
+            frames: EditionFrames {
+                plain: None,
+                packed: None,
+            },
+        }
+    }
+
+    /// The editions of a publication of which some frames are made already.
+    pub(super) fn editions_resumed<'a>(
+        &self,
+        publication: &'a Publication,
+        frames: EditionFrames,
+    ) -> Editions<'a> {
+        Editions {
+            frames,
+            ..self.editions_shared(publication)
         }
     }
 
@@ -111,7 +141,7 @@ impl<H: Handler> Engine<H> {
     #[inline]
     pub(super) fn edition(&mut self, editions: &mut Editions<'_>, at: u32) -> FrameId {
         if editions.packs && self.takes_shared_packing(at, editions.words.len()) {
-            let packed = match editions.packed {
+            let packed = match editions.frames.packed {
                 Some(packed) => packed,
                 None => self.pack(editions),
             };
@@ -119,15 +149,22 @@ impl<H: Handler> Engine<H> {
                 return packed;
             }
         }
-        match editions.plain {
+        self.plain_edition(editions)
+    }
+
+    /// The edition for whoever takes nothing compressed; the reference to it stays with the
+    /// editions.
+    #[inline]
+    pub(super) fn plain_edition(&mut self, editions: &mut Editions<'_>) -> FrameId {
+        match editions.frames.plain {
             Some(plain) => plain,
             None => self.encode_plain(editions),
         }
     }
 
     /// Gives the references away.
-    pub(super) fn end_editions(&mut self, editions: &Editions<'_>) {
-        for frame in [editions.plain, editions.packed.flatten()]
+    pub(super) fn end_editions(&mut self, frames: EditionFrames) {
+        for frame in [frames.plain, frames.packed.flatten()]
             .into_iter()
             .flatten()
         {
@@ -139,7 +176,7 @@ impl<H: Handler> Engine<H> {
     /// the caller.
     pub(super) fn edition_to_keep(&mut self, editions: &mut Editions<'_>) -> FrameId {
         let frame = self.encode_plain(editions);
-        editions.plain = None;
+        editions.frames.plain = None;
         frame
     }
 
@@ -151,7 +188,7 @@ impl<H: Handler> Engine<H> {
             Words::Shared(bytes, _) => self.store.encode_shared(label, opcode, bytes),
         };
         self.store.mark_shared(frame);
-        editions.plain = Some(frame);
+        editions.frames.plain = Some(frame);
         frame
     }
 
@@ -180,7 +217,7 @@ impl<H: Handler> Engine<H> {
             }
         };
         self.counts.rooms.copied += u64::from(frame.is_some());
-        editions.packed = Some(frame);
+        editions.frames.packed = Some(frame);
         frame
     }
 

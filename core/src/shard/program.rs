@@ -87,6 +87,7 @@ impl<H: Handler> Engine<H> {
             Op::Reply { kind, qos, payload } => self
                 .reply(at, None, *kind, *qos, [payload, &[]])
                 .map_err(|wait| (wait, true)),
+            Op::Close(_) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
             Op::Close(code) => {
                 self.finish(at, *code, CloseCause::Handler);
                 Ok(())
@@ -261,7 +262,10 @@ impl<H: Handler> Engine<H> {
 
     /// Whether nothing that was taken in is held back.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.backlog.is_empty() && self.resume.is_empty() && self.rest.is_none()
+        self.backlog.is_empty()
+            && self.resume.is_empty()
+            && self.rest.is_none()
+            && self.fan_outs.is_empty()
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -271,5 +275,7 @@ impl<H: Handler> Engine<H> {
             && self.parked == 0
             && self.counts.links.tasks_pending == 0
             && self.outputs.is_empty()
+            && self.fan_outs.is_empty()
+            && self.sweep.is_none()
     }
 }

@@ -1,7 +1,7 @@
 //! Owns what follows from the failure of a shard: an empty one takes its
 //! place, goes on with what others said to it, and they are told.
 
-use super::letter::Said;
+use super::letter::{Letter, Said};
 use super::output::Output;
 use super::pending::Wait;
 use super::{Engine, Shard};
@@ -26,15 +26,10 @@ impl<H: Handler> Shard<H> {
 
 impl<H: Handler> Engine<H> {
     fn rebirth(mut self) -> Self {
-        let generation = self
-            .slots
-            .iter_all()
-            .map(|slot| slot.generation.wrapping_add(1))
-            .max();
         let ledger = self.bequeath();
-        let mut new = Self::new(self.id, self.config);
+        let mut new = Self::new(self.id, self.config.clone());
         new.ledger = ledger;
-        new.slots.begin_generations(generation.unwrap_or_default());
+        new.slots.begin_generations(self.slots.next_generation());
         new.now = self.now;
         new.draining = self.draining;
         new.counts = self.counts;
@@ -47,17 +42,9 @@ impl<H: Handler> Engine<H> {
         } = &mut new.counts;
         (links.held, links.active, rooms.members) = (0, 0, 0);
         *waiting = Waiting::default();
-        for (_, slot) in self.slots.iter() {
-            if let Some(pending) = &slot.pending {
-                new.count_forgotten(&pending.ops);
-            }
-        }
-        let open = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.state.is_some())
-            .count();
-        new.counts.closed[CloseCause::Panic as usize] += open as u64;
+        let ended = new.counts.closed.iter().sum();
+        let open = new.counts.links.opened.saturating_sub(ended);
+        new.counts.closed[CloseCause::Panic as usize] += open;
         let delivery = &mut new.counts.delivery;
         let lost = delivery.queued.saturating_sub(delivery.left());
         delivery.discarded += lost;
@@ -71,7 +58,11 @@ impl<H: Handler> Engine<H> {
             .count();
         let pending = &mut new.counts.links.tasks_pending;
         *pending = pending.saturating_sub(kept as u64);
-        new.backlog = self.backlog;
+        new.backlog = self.unfinished().collect();
+        new.backlog.append(&mut self.backlog);
+        new.remains = self.remains;
+        new.remains.push(self.slots);
+        new.clear_remains();
         new.unanswered = self.unanswered;
         new.outputs = self.outputs;
         new.outputs
@@ -90,6 +81,24 @@ impl<H: Handler> Engine<H> {
         new
     }
 
+    /// Drops the next slots of the shard that has failed, and counts what their connections
+    /// had said that is not done any more.
+    pub(super) fn clear_remains(&mut self) {
+        for _ in 0..self.config.fan_out_slice {
+            let Some(slots) = self.remains.last_mut() else {
+                return;
+            };
+            match slots.pop() {
+                Some(slot) => {
+                    if let Some(pending) = &slot.pending {
+                        self.count_forgotten(&pending.ops);
+                    }
+                }
+                None => drop(self.remains.pop()),
+            }
+        }
+    }
+
     /// Another shard has lost what it knew: it has no members any more, nothing
     /// of ours is under way to it, and it must be told who is in its rooms here.
     pub(super) fn take_reborn(&mut self, shard: ShardId, life: u32) {
@@ -97,13 +106,16 @@ impl<H: Handler> Engine<H> {
         self.rooms.forget_shard(shard);
         self.forgive_credit(shard);
         for room in 0..self.rooms.places() {
+            if self.rooms.home_of_room(room) != shard {
+                continue;
+            }
             // Who is leaving has told so already, and is told that it has left.
             let stays = |&&at: &&u32| {
                 let pending = self.slots[at].pending.as_ref();
                 pending.is_none_or(|pending| pending.wait != Some(Wait::Left(room)))
             };
             let members = self.rooms.members(room).iter().filter(stays).count() as u32;
-            if members > 0 && self.rooms.home(self.rooms.name(room)) == shard {
+            if members > 0 {
                 let room = self.rooms.name(room).clone();
                 self.post(
                     shard,
@@ -123,10 +135,11 @@ impl<H: Handler> Engine<H> {
     /// published waits until all have, or it would miss them.
     pub(super) fn take_restated(&mut self) {
         self.restating = self.restating.saturating_sub(1);
-        while self.restating == 0
-            && let Some(asked) = self.unanswered.pop_front()
-        {
-            self.do_at_home(asked);
+        if self.restating == 0 {
+            // Before the letters that came behind them.
+            while let Some(asked) = self.unanswered.pop_back() {
+                self.backlog.push_front(Letter(Said::Ask(asked)));
+            }
         }
     }
 }

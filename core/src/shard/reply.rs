@@ -91,6 +91,8 @@ impl<H: Handler> Engine<H> {
             }
             self.counts.delivery.offered += 1;
             self.counts.delivery.queued += 1;
+            // A read holds only so many of these, and they cost no more than reading did.
+            self.exempt(1);
             let full = self.lane.is_full()
                 || self.lane.len() >= SCRATCH
                 || self.lane.messages() >= limits.messages

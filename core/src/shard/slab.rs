@@ -6,7 +6,7 @@ use core::ops::{Index, IndexMut};
 use smallvec::SmallVec;
 
 use super::flushes::Standing;
-use super::slot::{Flags, Phase, Slot, Subprotocol};
+use super::slot::{Flags, Phase, Pressing, Slot, Subprotocol};
 use super::wheel::Links;
 use crate::conn::{Connection, Keepalive, Role};
 use crate::handler::Handler;
@@ -20,6 +20,8 @@ pub(super) struct Slab<H: Handler> {
     shard: ShardId,
     /// The generation of a slot's first occupant.
     first: u32,
+    /// The latest generation of any slot.
+    latest: u32,
 }
 
 impl<H: Handler> Slab<H> {
@@ -29,16 +31,25 @@ impl<H: Handler> Slab<H> {
             free: Vec::new(),
             shard,
             first: 0,
+            latest: 0,
         }
     }
 
     /// A slot for a new socket.
     pub(super) fn insert(&mut self, keepalive: Keepalive) -> u32 {
-        // Whoever was here may still stand among those to be flushed, and so does
-        // who comes: then nobody stands there twice.
-        let (at, generation, flush) = match self.free.pop() {
-            Some(at) => (at, self[at].generation, self[at].flags.flush),
-            None => (self.slots.len() as u32, self.first, Standing::default()),
+        // Whoever was here may still stand among those to be flushed, or that were pressing,
+        // and so does who comes: then nobody stands there twice.
+        let (at, generation, flush, pressing) = match self.free.pop() {
+            Some(at) => {
+                let Slot {
+                    generation, flags, ..
+                } = &self[at];
+                (at, *generation, flags.flush, flags.pressing)
+            }
+            None => {
+                let at = self.slots.len() as u32;
+                (at, self.first, Standing::default(), Pressing::No)
+            }
         };
         let slot = Slot {
             conn: Connection::new(Role::Server),
@@ -53,6 +64,7 @@ impl<H: Handler> Slab<H> {
             phase: Phase::Head,
             flags: Flags {
                 flush,
+                pressing,
                 ..Flags::default()
             },
             subprotocol: Subprotocol::default(),
@@ -75,6 +87,11 @@ impl<H: Handler> Slab<H> {
         );
         slot.phase = Phase::Free;
         slot.generation = slot.generation.wrapping_add(1);
+        let generation = slot.generation;
+        // As one comes after another, also where they begin again from zero.
+        if (generation.wrapping_sub(self.latest) as i32) > 0 {
+            self.latest = generation;
+        }
         self.free.push(at);
     }
 
@@ -97,11 +114,17 @@ impl<H: Handler> Slab<H> {
     /// Makes new slots begin with this generation.
     pub(super) const fn begin_generations(&mut self, first: u32) {
         self.first = first;
+        self.latest = first;
     }
 
-    /// Every slot, in use or not.
-    pub(super) fn iter_all(&self) -> impl Iterator<Item = &Slot<H>> {
-        self.slots.iter()
+    /// A generation that no slot has had yet.
+    pub(super) const fn next_generation(&self) -> u32 {
+        self.latest.wrapping_add(1)
+    }
+
+    /// The last slot, out of the table: of a shard that has failed.
+    pub(super) fn pop(&mut self) -> Option<Slot<H>> {
+        self.slots.pop()
     }
 
     /// Every slot in use.

@@ -71,7 +71,7 @@ pub(super) struct Flags {
     /// Its socket took less than it was offered.
     pub(super) blocked: bool,
     /// Its queue is half full, and nobody has seen yet whether its socket takes more.
-    pub(super) pressing: bool,
+    pub(super) pressing: Pressing,
     /// It is to be closed because it does not keep up, and takes nothing more.
     pub(super) slow: bool,
     /// It stands in the list of those to be gone on with.
@@ -89,6 +89,17 @@ pub(super) struct Flags {
     pub(super) upgraded: bool,
     /// The adapter has let go of its socket.
     pub(super) released: bool,
+}
+
+/// Whether a connection is pressing, and stands in the list of those that have been.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Pressing {
+    #[default]
+    No,
+    /// It was.
+    Listed,
+    /// It is, and it stands there.
+    Yes,
 }
 
 /// A subprotocol by its place among those of the configuration, counted from

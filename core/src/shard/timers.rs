@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::Shard;
 use super::engine::Engine;
 use super::explain::Timer;
-use super::slot::Phase;
+use super::slot::{Phase, Pressing};
 use crate::conn::{Alarm, KeepaliveTimes, Next};
 use crate::error::HandshakeError;
 use crate::frame::Rank;
@@ -46,7 +46,7 @@ impl<H: Handler> Shard<H> {
         let press = self.engine.patience().map(|at| (at, Reason::Press));
         let spent = self
             .engine
-            .is_spent()
+            .wants_turn()
             .then_some((self.engine.now, Reason::Turn));
         connection
             .into_iter()
@@ -76,10 +76,21 @@ impl<H: Handler> Shard<H> {
         mut is_ready: impl FnMut(ConnId, Direction) -> bool,
     ) {
         self.engine.now = now;
-        let mut idle = !self.engine.lose_patience() && !self.engine.is_spent();
+        let was_spent = self.engine.is_spent();
+        let mut idle = !self.engine.lose_patience() && !self.engine.wants_turn();
         self.engine.begin_stretch();
-        while let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now) {
+        self.engine.clear_remains();
+        if self.engine.has_sweep() {
+            self.engine.sweep_slice();
+        }
+        // Before what is to be flushed: that may be much, and less urgent.
+        while was_spent && !self.engine.is_pressed() && self.take_held_back() {}
+        let mut left = self.engine.config.fan_out_slice;
+        while left > 0
+            && let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now)
+        {
             idle &= !self.engine.look_at(at, &mut is_ready);
+            left -= 1;
         }
         self.engine.counts.links.idle_wakeups += u64::from(idle);
         self.settle();
@@ -87,6 +98,11 @@ impl<H: Handler> Shard<H> {
 }
 
 impl<H: Handler> Engine<H> {
+    /// Whether there is something to be done in the next turn that could be done now.
+    fn wants_turn(&self) -> bool {
+        self.is_spent() || self.has_slice() || self.has_sweep() || !self.remains.is_empty()
+    }
+
     /// Until when input waits for writes that are under way.
     fn patience(&self) -> Option<Timestamp> {
         (self.pressing > 0).then(|| self.pressing_since.after(PATIENCE))
@@ -95,6 +111,7 @@ impl<H: Handler> Engine<H> {
     /// If writes have been under way for too long, their sockets are as good as
     /// blocked: one that takes nothing must not hold up everyone.
     fn lose_patience(&mut self) -> bool {
+        let since = self.pressing_since;
         let late = self.patience().map(|at| self.now.since(at));
         if late > Some(PATIENCE) && !self.pressing_excused {
             // The threads that write had no time either.
@@ -103,16 +120,25 @@ impl<H: Handler> Engine<H> {
             return true;
         }
         let over = self.patience().is_some_and(|at| at <= self.now);
-        if over {
-            for at in 0..self.slots.len() {
-                let slot = &mut self.slots[at];
-                if slot.flags.pressing && slot.flags.offered {
-                    slot.flags.blocked = true;
-                    slot.stalled.get_or_insert(self.now);
-                    self.rearm(at);
-                }
-                self.relieve(at);
+        let mut left = self.config.fan_out_slice;
+        while over
+            && left > 0
+            && let Some(at) = self.pressed.pop_front()
+        {
+            left -= 1;
+            let slot = &mut self.slots[at];
+            if slot.flags.pressing == Pressing::Yes && slot.flags.offered {
+                slot.flags.blocked = true;
+                slot.stalled.get_or_insert(self.now);
+                self.rearm(at);
             }
+            self.relieve(at);
+            self.slots[at].flags.pressing = Pressing::No;
+        }
+        if self.pressing > 0 {
+            // The others at once, in the next turn.
+            self.pressing_since = since;
+            self.pressing_excused |= over;
         }
         over
     }

@@ -77,6 +77,7 @@ impl Coverage {
             ("pong replaced", sent.pongs_replaced),
             ("ping", sent.pings),
             ("page", sent.pages),
+            ("slice of a fan-out", rooms.slices),
             ("wait for credit", rooms.credit_waits),
             ("wait for a home", rooms.home_waits),
             ("publication abandoned", rooms.abandoned),

@@ -43,6 +43,8 @@ impl Setup {
         let memory = *pick(rng, &[0, 0, 0, (1 << 20) + clients * (13 << 10)]);
         let budget = memory.min(1) * usize::from(shards) * (memory + contexts);
         let ping = 150 + rng.up_to(600);
+        // From a source of its own, so that what a seed stands for stays.
+        let slice = *pick(&mut Rng::new(seed ^ 0x0051_1CE5), &[1, 2, 3, 7, 1_024]);
         let config = Config::builder()
             .seed(seed)
             .shards(shards)
@@ -50,6 +52,7 @@ impl Setup {
             .queue_bytes(*pick(rng, &[300, 4_000, 64_000, 1 << 20]))
             .starvation_after(*pick(rng, &[0, 0, 1, 8]))
             .starvation_wait(millis(1 + rng.up_to(20)))
+            .fan_out_slice(slice)
             .credit_messages(*pick(rng, &[1, 4, 64, 256]))
             .credit_bytes(*pick(rng, &[200, 8_000, 1 << 20]))
             .write_batch(*pick(rng, &[1 << 10, 16 << 10, 64 << 10]))

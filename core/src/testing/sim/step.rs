@@ -5,8 +5,8 @@
 use super::client::Reader;
 use super::ready::{self, Bits};
 use super::{Sim, Worker};
-use crate::Timestamp;
 use crate::handler::Handler;
+use crate::{Reason, Shard, Timestamp};
 
 /// Something that can happen now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,11 +69,16 @@ impl<H: Handler> Sim<H> {
         true
     }
 
-    /// Whether anything can happen besides timers of the server.
+    /// Whether anything can happen besides timers of the server. That a shard goes on with
+    /// what it has left to do is no timer.
     pub(super) fn has_business(&mut self) -> bool {
         self.refresh();
         self.find_others(None);
         let shards = self.shards.len();
+        let has_more = |shard: &Shard<H>| matches!(shard.poll_timeout(), Some((_, Reason::Turn)));
+        if self.shards.iter().any(has_more) {
+            return true;
+        }
         let links = (0..shards).any(|shard| !self.ready.of_shard(shard).is_empty());
         let business = self
             .others
@@ -134,10 +139,12 @@ impl<H: Handler> Sim<H> {
             }
             Action::Work(worker) => Some(self.finish_work(worker)),
             Action::Timer(shard) => {
-                let (seats, links) = (&self.seats[shard], &self.links);
-                self.shards[shard].handle_timeout_with(now, |id, direction| {
-                    let link = seats[id.slot()].map(|at| &links[at]);
-                    link.is_some_and(|link| link.is_ready(direction))
+                self.guarded(|sim| {
+                    let (seats, links) = (&sim.seats[shard], &sim.links);
+                    sim.shards[shard].handle_timeout_with(now, |id, direction| {
+                        let link = seats[id.slot()].map(|at| &links[at]);
+                        link.is_some_and(|link| link.is_ready(direction))
+                    });
                 });
                 Some(shard)
             }
