@@ -9,6 +9,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
+use stentor_admin::Answer;
 use stentor_cli::metrics::Scrape;
 use stentor_cli::{Clock, Journal, Submission, Turns};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
@@ -31,6 +32,10 @@ pub(crate) struct Driver<H: Handler> {
     doors: Arc<Doors<H>>,
     pool: Arc<Pool<H>>,
     scrapes: Sender<Option<Scrape>>,
+    /// Requests for the metrics, until the end of the turn.
+    scraped: Vec<Scrape>,
+    /// Answers to questions, until the end of the turn.
+    answers: Vec<(Sender<(ShardId, Answer)>, Answer)>,
     handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
     inbox: VecDeque<Post<H>>,
     outboxes: Vec<Vec<Post<H>>>,
@@ -76,6 +81,8 @@ impl<H: Handler> Driver<H> {
             doors,
             pool,
             scrapes,
+            scraped: Vec::new(),
+            answers: Vec::new(),
             handler,
             inbox: VecDeque::new(),
             tasks: Vec::new(),
@@ -100,6 +107,7 @@ impl<H: Handler> Driver<H> {
             // and the others to be told, and nothing else would wake us for it.
             let busy = self.guarded(Self::take_turn).unwrap_or(true);
             self.turns.record(self.now, self.clock.now());
+            self.answer();
             if self.ended {
                 return Ok(self.shard.stats());
             }
@@ -138,6 +146,19 @@ impl<H: Handler> Driver<H> {
                 // There is more to do; the others were asked first.
                 () = tokio::task::yield_now(), if busy => self.now = self.clock.now(),
             }
+        }
+    }
+
+    /// Wakes those who make pages. Not in a turn: on a busy machine they may have this
+    /// thread's core at once.
+    fn answer(&mut self) {
+        for scrape in self.scraped.drain(..) {
+            // Nobody listens only when the server has ended.
+            let _ = self.scrapes.send(Some(scrape));
+        }
+        for (reply, answer) in self.answers.drain(..) {
+            // Whoever asked may have given up waiting.
+            let _ = reply.send((self.id, answer));
         }
     }
 
@@ -328,8 +349,7 @@ impl<H: Handler> Driver<H> {
                 options,
             }),
             Output::Metrics { id, head_only } => {
-                // Nobody listens only when the server has ended.
-                let _ = self.scrapes.send(Some(Scrape { id, head_only }));
+                self.scraped.push(Scrape { id, head_only });
             }
             Output::Shut(id) => {
                 if let Some(link) = self.links.find(id) {
@@ -372,8 +392,8 @@ impl<H: Handler> Driver<H> {
             Post::Inquiry(Inquiry {
                 question, reply, ..
             }) => {
-                // Whoever asked may have given up waiting.
-                let _ = reply.send((self.id, question.put(self.now, &self.shard, &self.turns)));
+                let answer = question.put(self.now, &self.shard, &self.turns);
+                self.answers.push((reply, answer));
             }
             Post::Drain => {
                 self.draining = true;

@@ -2,8 +2,12 @@
 //! a page, since the counters themselves live in the machines. Knows no name of a metric.
 
 use std::collections::HashMap;
+#[cfg(target_os = "linux")]
+use std::sync::LazyLock;
 
 use prometheus::core::{Collector, Desc};
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -121,7 +125,7 @@ impl Page {
     /// The page, with the metrics of the process where there are any.
     pub(super) fn text(self) -> String {
         #[cfg(target_os = "linux")]
-        self.register(prometheus::process_collector::ProcessCollector::for_self());
+        self.register(OfProcess);
         TextEncoder::new()
             .encode_to_string(&self.0.gather())
             .expect(VALID)
@@ -138,6 +142,24 @@ pub(super) struct Counted {
     pub(super) cumulative: Vec<(f64, u64)>,
     pub(super) count: u64,
     pub(super) sum: f64,
+}
+
+/// The metrics of the process. What does not change of them is read once.
+#[cfg(target_os = "linux")]
+struct OfProcess;
+
+#[cfg(target_os = "linux")]
+static OF_PROCESS: LazyLock<ProcessCollector> = LazyLock::new(ProcessCollector::for_self);
+
+#[cfg(target_os = "linux")]
+impl Collector for OfProcess {
+    fn desc(&self) -> Vec<&Desc> {
+        OF_PROCESS.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        OF_PROCESS.collect()
+    }
 }
 
 struct Histograms {
