@@ -368,7 +368,7 @@ fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     page.counter("stentor_joins_refused_total", help, rooms.joins_refused);
     let help = "Publications that are not yet queued for all members of a large room";
     page.gauge("stentor_fan_outs_unfinished", help, rooms.unfinished);
-    let help = "Slices of members that publications to large rooms were queued for";
+    let help = "Slices of members that publications to large rooms were queued for.";
     page.counter("stentor_fan_out_slices_total", help, rooms.slices);
 }
 
