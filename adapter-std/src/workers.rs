@@ -1,12 +1,11 @@
 //! Owns the workers: they take tasks from the dispatcher, run them and hand the
 //! outcome to the shard of whoever asked. And the thread that does what is due there.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use stentor_cli::{Attempt, Calls, Desk, Next, Settings};
-use stentor_core::{Failure, Handler, Job, WorkerId};
+use stentor_cli::{Attempt, Calls, Desk, Next, Settings, contain};
+use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, TaskEnd, WorkerId};
 
 use crate::primitive::Condvar;
 use crate::station::Stations;
@@ -14,8 +13,8 @@ use crate::stream::Stream;
 
 /// What workers do with a task. One value serves all workers at once.
 pub trait Work<H: Handler>: Send + Sync + 'static {
-    /// Makes an attempt at the task. A panic fails the attempt and harms nothing else. The thread
-    /// is this worker's own: it may block.
+    /// Makes an attempt at the task. A panic fails the attempt and harms nothing else, be it here or
+    /// in the copy that is made of the task before. The thread is this worker's own: it may block.
     ///
     /// An attempt that takes longer than `--task-timeout` counts as failed, and what comes of it
     /// later is ignored; but no thread can be ended from outside, so the worker is lost for
@@ -94,18 +93,50 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
     stations: &Stations<H, S>,
     work: &W,
 ) {
+    // Nothing is known to panic there; should it all the same, the worker is not lost.
+    while contain(|| serve(worker, stations, work)).is_none() {
+        let (calls, end) = stations.pool.desk.restart(worker);
+        stations.pool.call(calls);
+        if let Some((conn, end)) = end {
+            tell(stations, conn, end);
+        }
+    }
+}
+
+fn serve<H: Handler, S: Stream, W: Work<H>>(worker: WorkerId, stations: &Stations<H, S>, work: &W) {
     let pool = &stations.pool;
     while let Some(Job { conn, task, .. }) = pool.next(worker) {
-        let attempt = catch_unwind(AssertUnwindSafe(|| work.run(worker, &task)));
-        let attempt = attempt.map_or(Attempt::Panicked, Attempt::Ended);
+        let attempt = attempt(worker, pool, work, task);
         let (calls, end) = pool.desk.finish(worker, conn, attempt);
         pool.call(calls);
         if let Some(end) = end {
-            stations.handle_with(conn.shard(), |inside| {
-                inside.shard.handle_task(inside.now, conn, end);
-            });
+            tell(stations, conn, end);
         }
     }
+}
+
+/// An attempt at a task. Nothing of the application's is left of it but an outcome, and nothing
+/// panics.
+fn attempt<H: Handler, W: Work<H>>(
+    worker: WorkerId,
+    pool: &Pool<H>,
+    work: &W,
+    shared: SharedTask<H::Task>,
+) -> Attempt<H::Outcome> {
+    let task = contain(|| H::Task::clone(&shared));
+    pool.desk.dispose(shared);
+    let Some(task) = task else {
+        return Attempt::Panicked;
+    };
+    let ended = contain(|| work.run(worker, &task));
+    pool.desk.dispose(task);
+    ended.map_or(Attempt::Panicked, Attempt::Ended)
+}
+
+fn tell<H: Handler, S: Stream>(stations: &Stations<H, S>, conn: ConnId, end: TaskEnd<H>) {
+    stations.handle_with(conn.shard(), |inside| {
+        inside.shard.handle_task(inside.now, conn, end);
+    });
 }
 
 /// Does what is due at the dispatcher, until it drains. Not a worker's business: all of them may
@@ -114,13 +145,11 @@ pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &Stations<H, S>) {
     let pool = &stations.pool;
     let mut roster = pool.desk.roster();
     while let Some(due) = roster.tick() {
-        if due.calls != Calls::default() || !due.ends.is_empty() {
+        if !due.is_nothing() {
             drop(roster);
             pool.call(due.calls);
-            for (conn, end) in due.ends {
-                stations.handle_with(conn.shard(), |inside| {
-                    inside.shard.handle_task(inside.now, conn, end);
-                });
+            for (conn, end) in pool.desk.settle_due(due) {
+                tell(stations, conn, end);
             }
             roster = pool.desk.roster();
             continue;

@@ -2,13 +2,12 @@
 //! outcome to the shard of whoever asked. And the timer that does what is due there.
 
 use std::future::{Future, pending, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
 
-use stentor_cli::{Attempt, Calls, Desk, Next, Settings, Submission};
-use stentor_core::{ConnId, Failure, Handler, Job, Timestamp, WorkerId};
+use stentor_cli::{Attempt, Calls, Desk, Next, Settings, Submission, contain};
+use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, Timestamp, WorkerId};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
@@ -17,8 +16,9 @@ use crate::door::{Doors, Post};
 
 /// What workers do with a task. One value serves all workers at once.
 pub trait Work<H: Handler>: Send + Sync + 'static {
-    /// Makes an attempt at the task. A panic fails the attempt and harms nothing else. It runs on
-    /// a thread that other workers share: what blocks belongs on a thread of its own.
+    /// Makes an attempt at the task. A panic fails the attempt and harms nothing else, be it here or
+    /// in the copy that is made of the task before. It runs on a thread that other workers share:
+    /// what blocks belongs on a thread of its own.
     ///
     /// An attempt that takes longer than `--task-timeout` counts as failed, and the future is
     /// dropped where it waits.
@@ -124,20 +124,29 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     doors: Arc<Doors<H>>,
     work: Arc<W>,
 ) {
+    // Nothing is known to panic there; should it all the same, the worker is not lost.
+    while unwound(|| serve(worker, &pool, &doors, &*work))
+        .await
+        .is_none()
+    {
+        let (calls, end) = pool.desk.restart(worker);
+        pool.call(calls);
+        if let Some((conn, end)) = end {
+            doors.post(conn.shard(), Post::TaskEnd(conn, end));
+        }
+    }
+}
+
+async fn serve<H: Handler, W: Work<H>>(
+    worker: WorkerId,
+    pool: &Pool<H>,
+    doors: &Doors<H>,
+    work: &W,
+) {
     let mut given = pool.desk.roster().next(worker);
     while let Some(job) = pool.job(worker, given).await {
         let Job { conn, task, .. } = job;
-        let mut attempt = pin!(unwound(caught(|| work.run(worker, &task))));
-        // Most need no waiting, and so no timer.
-        let ended = match poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
-            Poll::Ready(ended) => Some(ended),
-            Poll::Pending => pool.until_deadline(worker, job.deadline, attempt).await,
-        };
-        let attempt = match ended {
-            Some(Some(ended)) => Attempt::Ended(ended),
-            Some(None) => Attempt::Panicked,
-            None => Attempt::TimedOut,
-        };
+        let attempt = attempt(worker, pool, work, task, job.deadline).await;
         // Others on this thread have a turn, however much there is to do. And before there is
         // a job that nobody else can be given any more.
         consume_budget().await;
@@ -146,9 +155,35 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
         given = pool.desk.exchange(worker, conn, attempt, |end| {
             pushed = doors.push(conn.shard(), Post::TaskEnd(conn, end));
         });
-        if let Ok(true) = pushed {
-            doors.wake(conn.shard());
+        match pushed {
+            Ok(true) => doors.wake(conn.shard()),
+            Ok(false) => {}
+            // That shard has ended.
+            Err(back) => pool.desk.dispose(back),
         }
+    }
+}
+
+/// An attempt at a task. Nothing of the application's is left of it but an outcome, and nothing
+/// panics.
+async fn attempt<H: Handler, W: Work<H>>(
+    worker: WorkerId,
+    pool: &Pool<H>,
+    work: &W,
+    shared: SharedTask<H::Task>,
+    deadline: Timestamp,
+) -> Attempt<H::Outcome> {
+    let task = contain(|| H::Task::clone(&shared));
+    pool.desk.dispose(shared);
+    let Some(task) = task else {
+        return Attempt::Panicked;
+    };
+    let ended = run_until(deadline, worker, pool, || work.run(worker, &task)).await;
+    pool.desk.dispose(task);
+    match ended {
+        Some(Some(ended)) => Attempt::Ended(ended),
+        Some(None) => Attempt::Panicked,
+        None => Attempt::TimedOut,
     }
 }
 
@@ -159,11 +194,12 @@ pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<Doors
             return;
         };
         pool.call(due.calls);
-        for (conn, end) in due.ends {
+        let until = due.until;
+        for (conn, end) in pool.desk.settle_due(due) {
             doors.post(conn.shard(), Post::TaskEnd(conn, end));
         }
         let time_is_up = async {
-            match due.until {
+            match until {
                 Some(until) => sleep_until(until.into()).await,
                 None => pending().await,
             }
@@ -175,20 +211,51 @@ pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<Doors
     }
 }
 
-/// The future's output; `None` if it panics, or has before there was one.
-async fn unwound<F: Future>(future: Option<F>) -> Option<F::Output> {
-    let mut future = pin!(future?);
-    // After a panic it is dropped and not polled again.
-    poll_fn(|context| match caught(|| future.as_mut().poll(context)) {
-        Some(poll) => poll.map(Some),
-        None => Poll::Ready(None),
-    })
-    .await
+/// The output of the future that is made, unless it panics or takes too long. Of the future nothing
+/// is left then.
+async fn run_until<H: Handler, F: Future>(
+    deadline: Timestamp,
+    worker: WorkerId,
+    pool: &Pool<H>,
+    make: impl FnOnce() -> F,
+) -> Option<Option<F::Output>> {
+    let mut future = pin!(contain(make));
+    // Most need no waiting, and so no timer.
+    let polled = poll_fn(|context| Poll::Ready(poll_contained(&mut future, context))).await;
+    let ended = match polled {
+        Poll::Ready(ended) => Some(ended),
+        Poll::Pending => {
+            let rest = pin!(poll_fn(|context| poll_contained(&mut future, context)));
+            pool.until_deadline(worker, deadline, rest).await
+        }
+    };
+    // Here it is caught, and at the end of this it would not be.
+    if contain(|| future.set(None)).is_none() {
+        pool.desk.count_drop_panic();
+    }
+    ended
 }
 
-/// What the work results in; `None` if it panics.
-fn caught<R>(work: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(work)).ok()
+/// The output of what is made; `None` if that panics, or the making, or the drop at the end.
+async fn unwound<F: Future>(make: impl FnOnce() -> F) -> Option<F::Output> {
+    let mut future = pin!(contain(make));
+    let output = poll_fn(|context| poll_contained(&mut future, context)).await;
+    contain(|| future.set(None)).and(output)
+}
+
+/// Polls the future, if there is one; `None` if there is not, or it panics. It is not to be polled
+/// again after that.
+fn poll_contained<F: Future>(
+    future: &mut Pin<&mut Option<F>>,
+    context: &mut task::Context<'_>,
+) -> Poll<Option<F::Output>> {
+    let Some(future) = future.as_mut().as_pin_mut() else {
+        return Poll::Ready(None);
+    };
+    match contain(|| future.poll(context)) {
+        Some(poll) => poll.map(Some),
+        None => Poll::Ready(None),
+    }
 }
 
 #[cfg(test)]
@@ -254,8 +321,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_caught_before_the_future_is_there_and_in_it() {
         let fails = || -> u8 { panic!("as asked") };
-        assert_eq!(unwound(caught(|| ready(1))).await, Some(1));
-        assert_eq!(unwound(caught(|| ready(fails()))).await, None);
-        assert_eq!(unwound(caught(|| async { fails() })).await, None);
+        assert_eq!(unwound(|| ready(1)).await, Some(1));
+        assert_eq!(unwound(|| ready(fails())).await, None);
+        assert_eq!(unwound(|| async { fails() }).await, None);
     }
 }

@@ -1,10 +1,12 @@
-//! What `tests/in_process/hang.rs`, `panic.rs` and `retry.rs` own, for the server on tokio.
+//! What `tests/in_process/hang.rs`, `panic.rs`, `poison.rs` and `retry.rs` own, for the server on tokio.
 
 mod adapter;
 #[path = "../../tests/in_process/hang.rs"]
 mod hang;
 #[path = "../../tests/in_process/panic.rs"]
 mod panic;
+#[path = "../../tests/in_process/poison.rs"]
+mod poison;
 #[path = "../../tests/in_process/retry.rs"]
 mod retry;
 #[path = "../../tests/in_process/running.rs"]

@@ -1,8 +1,10 @@
 //! Owns the dispatcher of a server behind its lock, what is told of the end of a task, and who is
-//! to be called for what. How a worker waits for a task, what it runs on, and who watches the
+//! to be called for what. No code of the application runs under that lock, and none where a panic
+//! would not be caught; nor is anything logged under it. How a worker waits for a task, what it runs on, and who watches the
 //! clock, is the adapter's business.
 
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(loom))]
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -12,11 +14,11 @@ use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{
     AttemptEnd, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler, Job, Lost,
-    Refusal, Settled, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
+    Refusal, Settled, Spent, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
 };
 use tracing::{debug, error, warn};
 
-use crate::{Clock, Settings, Throttle};
+use crate::{Clock, Settings, Throttle, dispose};
 
 /// Where tasks are handed in, and workers get them.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Desk<T> {
     roster: Mutex<Roster<T>>,
     workers: u16,
     clock: Clock,
+    /// Tasks and outcomes whose end has panicked.
+    drops_panicked: AtomicU64,
 }
 
 /// What the lock of a desk protects: the tasks, and who has to do with them.
@@ -95,16 +99,44 @@ impl<O> Attempt<O> {
 
 /// What is to be done as time passes.
 #[derive(Debug)]
-pub struct Due<H: Handler> {
+#[must_use = "shards are to be told of ends"]
+pub struct Due<T> {
     /// Who is to be called.
     pub calls: Calls,
-    /// What shards are to be told before the next look.
-    pub ends: Vec<(ConnId, TaskEnd<H>)>,
-    /// When the next look is due, if nobody calls before; at once where `ends` has something.
+    /// When the next look is due, if nobody calls before; at once where something is due.
     pub until: Option<Instant>,
+    failed: Vec<(Lost, Option<u64>)>,
+    spent: Vec<Spent<T>>,
 }
 
-impl<T: Clone> Desk<T> {
+impl<T> Due<T> {
+    /// Whether there is nothing to do but wait.
+    pub fn is_nothing(&self) -> bool {
+        self.calls == Calls::default() && self.failed.is_empty() && self.spent.is_empty()
+    }
+}
+
+/// What the end of an attempt leads to.
+struct Report<H: Handler> {
+    end: Option<TaskEnd<H>>,
+    /// Whether the log has room for a line about a panic.
+    panicked: Option<u64>,
+    line: Line,
+    /// What nobody is told, and what nobody needs any more.
+    outcome: Option<H::Outcome>,
+    spent: Option<Spent<H::Task>>,
+}
+
+/// A line of the log, for when the lock is free.
+#[derive(Clone, Copy)]
+enum Line {
+    None,
+    Again(AttemptEnd),
+    /// With how many were held back before; or held back itself.
+    Failed(Lost, Option<u64>),
+}
+
+impl<T> Desk<T> {
     /// No tasks yet; as many workers as the settings say.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
@@ -121,6 +153,7 @@ impl<T: Clone> Desk<T> {
             }),
             workers,
             clock,
+            drops_panicked: AtomicU64::new(0),
         }
     }
 
@@ -166,11 +199,84 @@ impl<T: Clone> Desk<T> {
         let ended = attempt.ended();
         let now = self.clock.now();
         let mut roster = self.roster();
-        let (end, rest) = roster.settle(now, worker, conn, ended);
+        let mut report = roster.settle(now, worker, ended);
         let calls = roster.calls(0);
         drop(roster);
-        drop(rest);
+        let end = report.end.take();
+        self.clear(worker, conn, report);
         (calls, end)
+    }
+
+    /// A worker has ended without a report, and begins anew: what it was at has panicked. Who is to
+    /// be called, and what which shard is to be told, before it asks for its next job.
+    pub fn restart<H: Handler<Task = T>>(
+        &self,
+        worker: WorkerId,
+    ) -> (Calls, Option<(ConnId, TaskEnd<H>)>) {
+        let now = self.clock.now();
+        let mut roster = self.roster();
+        let settled = roster.dispatcher.handle_restart(now, worker);
+        let failed = match settled {
+            Some(Settled::Lost(lost)) => Some((lost, roster.admit_line())),
+            _ => None,
+        };
+        let spent = roster.dispatcher.poll_spent();
+        let (calls, line) = (roster.calls(0), roster.panics.admit(Instant::now()));
+        drop(roster);
+        if let Some(held_back) = line {
+            error!(%worker, held_back, "a worker has ended, and begins anew");
+        }
+        self.dispose(spent);
+        let end = failed.and_then(|(lost, held_back)| {
+            log_failure(&lost, held_back);
+            end_of(&lost)
+        });
+        (calls, end)
+    }
+
+    /// After [`Roster::tick`], once the lock is free: what shards are to be told before the next.
+    pub fn settle_due<H: Handler<Task = T>>(
+        &self,
+        due: Due<T>,
+    ) -> impl Iterator<Item = (ConnId, TaskEnd<H>)> + use<H, T> {
+        for spent in due.spent {
+            self.dispose(spent);
+        }
+        due.failed.into_iter().filter_map(|(lost, held_back)| {
+            log_failure(&lost, held_back);
+            end_of(&lost)
+        })
+    }
+
+    /// Drops what is the application's. Whatever comes of that stays here, and is counted.
+    pub fn dispose<V>(&self, value: V) {
+        if !dispose(value) {
+            self.count_drop_panic();
+        }
+    }
+
+    /// Takes note of a panic in the drop of something of a task's.
+    pub fn count_drop_panic(&self) {
+        self.drops_panicked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Does what is left to do about the end of an attempt, once the lock is free.
+    fn clear<H: Handler<Task = T>>(&self, worker: WorkerId, conn: ConnId, report: Report<H>) {
+        if let Some(held_back) = report.panicked {
+            error!(%worker, %conn, held_back, "a task panicked");
+        }
+        match report.line {
+            Line::None => {}
+            Line::Again(end) => debug!(%worker, %conn, ?end, "a task is tried again"),
+            Line::Failed(lost, held_back) => log_failure(&lost, held_back),
+        }
+        // Most have nothing to drop but the task.
+        if let Some(spent) = report.spent {
+            self.dispose(spent);
+        }
+        if let Some(outcome) = report.outcome {
+            self.dispose(outcome);
+        }
     }
 
     /// As [`finish`](Self::finish) and [`Roster::next`], but under one lock, and so is `tell`,
@@ -186,13 +292,13 @@ impl<T: Clone> Desk<T> {
         let ended = attempt.ended();
         let now = self.clock.now();
         let mut roster = self.roster();
-        let (end, rest) = roster.settle(now, worker, conn, ended);
-        if let Some(end) = end {
+        let mut report = roster.settle(now, worker, ended);
+        if let Some(end) = report.end.take() {
             tell(end);
         }
         let next = roster.next_at(now, worker);
         drop(roster);
-        drop(rest);
+        self.clear(worker, conn, report);
         next
     }
 
@@ -236,8 +342,10 @@ impl<T: Clone> Desk<T> {
     /// Throws one of them away. False if it is not there.
     pub fn discard(&self, id: u64) -> bool {
         let taken = self.roster().dispatcher.take_dead_letter(id);
-        // Outside the lock: it is an application's.
-        taken.is_some()
+        let is_there = taken.is_some();
+        // The lock is free again.
+        self.dispose(taken);
+        is_there
     }
 
     /// The tasks of a connection that have not ended. Others have the lock in between, so
@@ -257,7 +365,9 @@ impl<T: Clone> Desk<T> {
 
     /// What was counted.
     pub fn stats(&self) -> DispatchStats {
-        self.roster().dispatcher.stats()
+        let mut stats = self.roster().dispatcher.stats();
+        stats.drops_panicked = self.drops_panicked.load(Ordering::Relaxed);
+        stats
     }
 
     /// Before the shards are drained: nothing waits for its time any more.
@@ -277,8 +387,11 @@ impl<T: Clone> Desk<T> {
     pub fn abandon(&self) {
         let abandoned = self.roster().dispatcher.abandon();
         let all = abandoned.len();
-        // Outside the lock: they are an application's.
-        let running = abandoned.filter(|task| task.begun).count();
+        let mut running = 0;
+        for task in abandoned {
+            running += usize::from(task.begun);
+            self.dispose(task);
+        }
         if all > 0 {
             let waiting = all - running;
             warn!(waiting, running, "tasks were not finished");
@@ -288,12 +401,31 @@ impl<T: Clone> Desk<T> {
     /// What is behind the lock, for a worker that looks for a task and falls asleep in one, and
     /// for whoever watches the clock.
     pub fn roster(&self) -> MutexGuard<'_, Roster<T>> {
-        // It is whole between calls, whoever panicked there.
+        // It is whole between calls, and nobody panics there but by a fault of ours.
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Clone> Roster<T> {
+impl<T> Drop for Desk<T> {
+    /// Drops every task by itself: of several that panic, the second would end the process.
+    fn drop(&mut self) {
+        loop {
+            let mut roster = self.roster();
+            let oldest = roster.dispatcher.dead_letters().next();
+            let Some(id) = oldest.map(|(letter, _)| letter.id) else {
+                break;
+            };
+            let taken = roster.dispatcher.take_dead_letter(id);
+            drop(roster);
+            self.dispose(taken);
+        }
+        for task in self.roster().dispatcher.abandon() {
+            self.dispose(task);
+        }
+    }
+}
+
+impl<T> Roster<T> {
     /// A worker asks for its next job. And who is to be called.
     pub fn next(&mut self, worker: WorkerId) -> (Next<T>, Calls) {
         self.next_at(self.clock.now(), worker)
@@ -308,49 +440,60 @@ impl<T: Clone> Roster<T> {
         (next, self.calls(0))
     }
 
-    /// What an attempt's end means: what the shard is to be told, and what nobody needs any more.
-    /// That is an application's, and to be dropped outside the lock.
+    /// What an attempt's end means.
     fn settle<H: Handler<Task = T>>(
         &mut self,
         now: Timestamp,
         worker: WorkerId,
-        conn: ConnId,
         (end, outcome): (AttemptEnd, Option<H::Outcome>),
-    ) -> (Option<TaskEnd<H>>, Rest<T, H::Outcome>) {
-        if end == AttemptEnd::Panicked
-            && let Some(held_back) = self.panics.admit(Instant::now())
-        {
-            error!(%worker, %conn, held_back, "a task panicked");
+    ) -> Report<H> {
+        let settled = self.dispatcher.handle_end(now, worker, end);
+        let mut report = Report {
+            end: None,
+            panicked: None,
+            line: Line::None,
+            outcome,
+            spent: self.dispatcher.poll_spent(),
+        };
+        if end == AttemptEnd::Panicked {
+            report.panicked = self.panics.admit(Instant::now());
         }
-        match self.dispatcher.handle_end(now, worker, end) {
-            Settled::Done { task, tell: true } => (outcome.map(TaskEnd::Done), (Some(task), None)),
-            Settled::Done { task, tell: false } => (None, (Some(task), outcome)),
-            Settled::Lost(lost) => (self.end_of(lost).map(|(_, end)| end), (None, None)),
-            Settled::Again => {
-                debug!(%worker, %conn, ?end, "a task is tried again");
-                (None, (None, None))
+        match settled {
+            Settled::Done { tell: true } => report.end = report.outcome.take().map(TaskEnd::Done),
+            Settled::Done { tell: false } | Settled::Late => {}
+            Settled::Again => report.line = Line::Again(end),
+            Settled::Lost(lost) => {
+                report.end = end_of(&lost).map(|(_, end)| end);
+                report.line = Line::Failed(lost, self.admit_line());
             }
-            Settled::Late => (None, (None, outcome)),
         }
+        report
+    }
+
+    /// Whether the log has room for a line about a task that failed: then how many were held back.
+    fn admit_line(&mut self) -> Option<u64> {
+        self.failures.admit(Instant::now())
     }
 
     /// Whoever watches the clock looks what is due. `None` if it is to end.
-    pub fn tick<H: Handler<Task = T>>(&mut self) -> Option<Due<H>> {
+    pub fn tick(&mut self) -> Option<Due<T>> {
         if self.dispatcher.is_draining() {
             return None;
         }
         let workers = self.dispatcher.handle_timeout(self.clock.now());
-        let mut ends = Vec::new();
+        let mut failed = Vec::new();
         while let Some(lost) = self.dispatcher.poll_lost() {
-            ends.extend(self.end_of(lost));
+            failed.push((lost, self.admit_line()));
         }
+        let spent = std::iter::from_fn(|| self.dispatcher.poll_spent()).collect();
         self.armed = self.dispatcher.poll_timeout();
         Some(Due {
             calls: Calls {
                 workers,
                 clock: false,
             },
-            ends,
+            failed,
+            spent,
             until: self.armed.map(|at| self.clock.instant(at)),
         })
     }
@@ -367,25 +510,26 @@ impl<T: Clone> Roster<T> {
             clock: is_earlier,
         }
     }
-
-    /// What is told of a task that has failed for good, and to whom.
-    fn end_of<H: Handler<Task = T>>(&mut self, lost: Lost) -> Option<(ConnId, TaskEnd<H>)> {
-        let Lost {
-            conn,
-            cause,
-            attempts,
-            tell,
-            ..
-        } = lost;
-        if let Some(held_back) = self.failures.admit(Instant::now()) {
-            warn!(%conn, %cause, attempts, held_back, "a task failed");
-        }
-        tell.then_some((conn, TaskEnd::Failed { cause, attempts }))
-    }
 }
 
-/// Of a task that is over: the task, and an outcome that nobody is told.
-type Rest<T, O> = (Option<T>, Option<O>);
+/// What is told of a task that has failed for good, and to whom.
+fn end_of<H: Handler>(lost: &Lost) -> Option<(ConnId, TaskEnd<H>)> {
+    let &Lost {
+        conn,
+        cause,
+        attempts,
+        tell,
+        ..
+    } = lost;
+    tell.then_some((conn, TaskEnd::Failed { cause, attempts }))
+}
+
+fn log_failure(lost: &Lost, held_back: Option<u64>) {
+    if let Some(held_back) = held_back {
+        let (conn, cause, attempts) = (lost.conn, lost.cause, lost.attempts);
+        warn!(%conn, %cause, attempts, held_back, "a task failed");
+    }
+}
 
 /// Lines about tasks that failed, and about attempts that panicked: at once, and a second.
 const FAILURE_BURST: u32 = 10;
@@ -436,7 +580,7 @@ mod tests {
 
     fn next(desk: &Desk<u8>) -> (u8, Calls) {
         match desk.roster().next(WORKER) {
-            (Next::Job(job), calls) => (job.task, calls),
+            (Next::Job(job), calls) => (*job.task, calls),
             (other, _) => panic!("no job: {other:?}"),
         }
     }
@@ -475,11 +619,11 @@ mod tests {
         assert_eq!(next(&desk), (1, NOBODY));
         let soon = TaskOptions::new().delay(std::time::Duration::from_secs(9));
         assert_eq!(submit(soon), clock);
-        let due = desk.roster().tick::<App>().expect("it goes on");
-        assert!(due.until.is_some() && due.ends.is_empty());
+        let due = desk.roster().tick().expect("it goes on");
+        assert!(due.until.is_some() && due.is_nothing());
         assert_eq!(desk.hasten(), NOBODY, "nobody sleeps");
         desk.drain();
-        assert!(desk.roster().tick::<App>().is_none());
+        assert!(desk.roster().tick().is_none());
     }
 
     #[test]
@@ -515,7 +659,7 @@ mod tests {
         let tell = |end: TaskEnd<App>| told = Some((end, desk.roster.try_lock().is_err()));
         let (next, calls) = desk.exchange(WORKER, conn, done, tell);
         assert!(matches!(told, Some((TaskEnd::Done(3), true))));
-        assert!(matches!(next, Next::Job(job) if job.task == 2));
+        assert!(matches!(next, Next::Job(job) if *job.task == 2));
         assert_eq!(calls, NOBODY, "the clock waits for the first still");
         // Its attempt was the last, nothing is left, and then the server ends.
         let failed = Attempt::Ended(Err(Failure::Retry));

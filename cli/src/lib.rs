@@ -13,6 +13,7 @@
 pub mod admin;
 mod census;
 mod clock;
+mod contain;
 mod deadline;
 pub mod descriptors;
 mod desk;
@@ -34,6 +35,7 @@ mod turns;
 
 pub use census::Census;
 pub use clock::Clock;
+pub use contain::{contain, dispose};
 pub use deadline::Deadline;
 pub use desk::{Attempt, Calls, Desk, Due, Next, Roster, Submission};
 pub use hang::Hang;

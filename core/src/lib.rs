@@ -76,7 +76,7 @@ pub mod wire;
 pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
 pub use dispatch::{
     Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
-    Refused, Settled, Submitted, TaskCounts, TaskOptions, TaskOrder,
+    Refused, Settled, SharedTask, Spent, Submitted, TaskCounts, TaskOptions, TaskOrder,
 };
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::Chunks;

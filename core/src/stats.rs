@@ -357,6 +357,10 @@ pub struct DispatchStats {
     pub retried: u64,
     /// Attempts of which the work said that they failed.
     pub attempts_failed: u64,
+    /// Workers that ended without a report, and began anew.
+    pub workers_restarted: u64,
+    /// Tasks and outcomes whose drop panicked, as their adapter counts them.
+    pub drops_panicked: u64,
     /// Attempts that panicked.
     pub panicked: u64,
     /// Attempts that took too long.

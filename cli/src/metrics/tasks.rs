@@ -70,6 +70,18 @@ fn attempts(page: &mut Page, dispatch: &DispatchStats) {
     page.counter("stentor_task_attempts_late_total", help, dispatch.late);
     let help = "Workers at an attempt that has timed out.";
     page.gauge("stentor_workers_overdue", help, dispatch.overdue);
+    let help = "Workers that ended without a report, and began anew.";
+    page.counter(
+        "stentor_workers_restarted_total",
+        help,
+        dispatch.workers_restarted,
+    );
+    let help = "Tasks and outcomes of theirs whose drop panicked.";
+    page.counter(
+        "stentor_task_drop_panics_total",
+        help,
+        dispatch.drops_panicked,
+    );
 }
 
 fn dead_letters(page: &mut Page, dispatch: &DispatchStats) {

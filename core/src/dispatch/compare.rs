@@ -266,8 +266,9 @@ impl Pair {
             let timeout = Duration::from_micros(task.plan.timeout);
             prop_assert_eq!(job.deadline, now.after(timeout));
             // A task that is submitted again still is what it was.
-            let is_it = (job.task == number) == task.tell && job.task <= number;
-            prop_assert!(is_it, "{}", job.task);
+            let submitted = *job.task;
+            let is_it = (submitted == number) == task.tell && submitted <= number;
+            prop_assert!(is_it, "{submitted}");
         }
         Ok(())
     }
@@ -347,6 +348,8 @@ impl Pair {
             running: naive.running() as u64,
             retried,
             attempts_failed,
+            workers_restarted: 0,
+            drops_panicked: 0,
             panicked,
             timed_out,
             late,

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::dispatcher::Dispatcher;
 use super::job::{FailureCause, Refusal, Submitted};
 use super::options::TaskOptions;
+use super::shared::SharedTask;
 use crate::id::ConnId;
 use crate::time::Timestamp;
 
@@ -26,14 +27,14 @@ pub struct DeadLetter {
     pub at: Timestamp,
 }
 
-impl<T: Clone> Dispatcher<T> {
+impl<T> Dispatcher<T> {
     /// The tasks that have failed for good and are kept, the oldest first.
     pub fn dead_letters(&self) -> impl ExactSizeIterator<Item = (&DeadLetter, &T)> {
         self.dead.iter()
     }
 
-    /// Takes one of them out of the list.
-    pub fn take_dead_letter(&mut self, id: u64) -> Option<(DeadLetter, T)> {
+    /// Takes one of them out of the list. The task is to be dropped outside the adapter's lock.
+    pub fn take_dead_letter(&mut self, id: u64) -> Option<(DeadLetter, SharedTask<T>)> {
         let buried = self.dead.remove(id)?;
         self.counts.dead_taken += 1;
         Some((buried.letter, buried.task))
@@ -66,7 +67,7 @@ impl<T: Clone> Dispatcher<T> {
         Ok(Some(self.admit(
             now,
             buried.letter.conn,
-            buried.task,
+            |cell| *cell = buried.task.into_cell(),
             options,
             false,
         )))
@@ -94,7 +95,7 @@ pub(super) struct DeadLetters<T> {
 #[derive(Debug)]
 pub(super) struct Buried<T> {
     pub(super) letter: DeadLetter,
-    pub(super) task: T,
+    pub(super) task: SharedTask<T>,
     pub(super) options: TaskOptions,
 }
 
@@ -109,7 +110,7 @@ impl<T> DeadLetters<T> {
 
     /// Adds one under the next number. What there is no room for comes back: the oldest, or
     /// where nothing is kept, this one.
-    pub(super) fn add(&mut self, mut buried: Buried<T>) -> Option<T> {
+    pub(super) fn add(&mut self, mut buried: Buried<T>) -> Option<SharedTask<T>> {
         if self.limit == 0 {
             return Some(buried.task);
         }
@@ -139,7 +140,7 @@ impl<T> DeadLetters<T> {
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&DeadLetter, &T)> {
         self.letters
             .values()
-            .map(|buried| (&buried.letter, &buried.task))
+            .map(|buried| (&buried.letter, &*buried.task))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -15,6 +15,7 @@ use super::job::{
     TaskCounts,
 };
 use super::options::TaskOptions;
+use super::shared::{Cell, SharedTask, Spent};
 use super::tasks::{State, Tasks};
 use super::timers::Timers;
 use crate::config::Config;
@@ -70,6 +71,8 @@ pub struct Dispatcher<T> {
     lost: VecDeque<(u32, Lost)>,
     telling: Vec<u32>,
     pub(super) dead: DeadLetters<T>,
+    /// What is left of tasks that are over, until somebody takes it to drop it.
+    spent: Vec<Spent<T>>,
     backoff: Backoff,
     /// What is asked of a task that says nothing else.
     attempts: u16,
@@ -102,7 +105,7 @@ enum Phase {
     Draining,
 }
 
-impl<T: Clone> Dispatcher<T> {
+impl<T> Dispatcher<T> {
     /// A dispatcher for `workers` workers, counted from zero, with room for `limit` tasks
     /// besides those being run; with a limit of zero it refuses every task. Attempts, backoff,
     /// time-out and dead letters are as in the configuration.
@@ -115,6 +118,7 @@ impl<T: Clone> Dispatcher<T> {
             lost: VecDeque::new(),
             telling: Vec::new(),
             dead: DeadLetters::new(config.dead_letters()),
+            spent: Vec::new(),
             backoff: Backoff::new(
                 config.task_backoff(),
                 config.task_backoff_max(),
@@ -142,7 +146,7 @@ impl<T: Clone> Dispatcher<T> {
         options: TaskOptions,
     ) -> Result<Submitted, Refused<T>> {
         let Some(reason) = self.refusal() else {
-            return Ok(self.admit(now, conn, task, options, true));
+            return Ok(self.admit(now, conn, |cell| cell.put(task), options, true));
         };
         *match reason {
             Refusal::QueueFull => &mut self.counts.refused_full,
@@ -161,8 +165,7 @@ impl<T: Clone> Dispatcher<T> {
     /// A worker asks for its next job: the one that has been ready longest. With `None` the
     /// worker counts as asleep until it asks again.
     ///
-    /// A worker that still has a job must report it first; it gets `None`. The dispatcher keeps
-    /// the task and hands out a clone.
+    /// A worker that still has a job must report it first; it gets `None`.
     pub fn poll_assign(&mut self, now: Timestamp, worker: WorkerId) -> Option<Job<T>> {
         let was_asleep = match self.worker(worker)? {
             Worker::Awake => false,
@@ -200,15 +203,16 @@ impl<T: Clone> Dispatcher<T> {
         self.timers.insert(at, deadline);
         Some(Job {
             conn: entry.conn,
-            task: entry.task.clone()?, // there as long as it is not over
+            task: entry.task.share()?, // there as long as it is not over
             attempt: entry.attempt,
             deadline,
         })
     }
 
-    /// A worker has come to the end of its attempt. Until it asks for its next job it tells the
-    /// connection what it has to.
-    pub fn handle_end(&mut self, now: Timestamp, worker: WorkerId, end: AttemptEnd) -> Settled<T> {
+    /// A worker has come to the end of its attempt, and has dropped its job. Until it asks for its
+    /// next job it tells the connection what it has to. What nobody needs any more is then at
+    /// [`poll_spent`](Self::poll_spent).
+    pub fn handle_end(&mut self, now: Timestamp, worker: WorkerId, end: AttemptEnd) -> Settled {
         let at = match self.worker(worker) {
             Some(Worker::Busy(at)) => at,
             Some(Worker::Overdue) => {
@@ -245,13 +249,21 @@ impl<T: Clone> Dispatcher<T> {
         self.counts.done += 1;
         let entry = &mut self.tasks[at];
         entry.state = State::Over;
-        match entry.task.take() {
-            Some(task) => Settled::Done {
-                task,
-                tell: entry.tell,
-            },
-            None => Settled::Late, // not so: it is there as long as it is not over
-        }
+        self.spent.extend(entry.task.take());
+        Settled::Done { tell: entry.tell }
+    }
+
+    /// A worker has ended without a report, and begins anew. If it was at an attempt, that has
+    /// panicked.
+    pub fn handle_restart(&mut self, now: Timestamp, worker: WorkerId) -> Option<Settled> {
+        self.counts.workers_restarted += 1;
+        let at_work = matches!(self.worker(worker)?, Worker::Busy(_) | Worker::Overdue);
+        at_work.then(|| self.handle_end(now, worker, AttemptEnd::Panicked))
+    }
+
+    /// What is left of a task that is over. There is some after an end, and after a time-out.
+    pub fn poll_spent(&mut self) -> Option<Spent<T>> {
+        self.spent.pop()
     }
 
     /// Does what is due: delays and waits between attempts end, attempts time out. Says how many
@@ -377,15 +389,15 @@ impl<T: Clone> Dispatcher<T> {
         self.counts.waiting = 0;
         self.counts.delayed = 0;
         let mut entries = self.tasks.take();
-        entries.retain(|entry| entry.task.is_some());
+        entries.retain(|entry| entry.state != State::Over);
         entries.sort_unstable_by_key(|entry| entry.number);
         let abandoned: Vec<_> = entries
             .into_iter()
-            .filter_map(|entry| {
+            .filter_map(|mut entry| {
                 Some(Abandoned {
                     conn: entry.conn,
                     begun: matches!(entry.state, State::Running(_)),
-                    task: entry.task?,
+                    task: entry.task.take_shared()?,
                 })
             })
             .collect();
@@ -425,14 +437,15 @@ impl<T: Clone> Dispatcher<T> {
         &mut self,
         now: Timestamp,
         conn: ConnId,
-        task: T,
+        put: impl FnOnce(&mut Cell<T>),
         options: TaskOptions,
         tell: bool,
     ) -> Submitted {
         let ready = self.tasks.ready();
         let number = self.counts.submitted;
         self.counts.submitted += 1;
-        let at = self.tasks.insert(number, conn, task, options, tell);
+        let at = self.tasks.insert(number, conn, options, tell);
+        put(&mut self.tasks[at].task);
         if options.delay.is_zero() || self.phase != Phase::Open {
             self.counts.waiting += 1;
             self.tasks.line_up(at);
@@ -481,7 +494,7 @@ impl<T: Clone> Dispatcher<T> {
             attempts: entry.attempt,
             tell: entry.tell,
         };
-        if let Some(task) = entry.task.take() {
+        if let Some(task) = entry.task.take_shared() {
             let letter = DeadLetter {
                 id: 0,
                 conn: lost.conn,
@@ -495,8 +508,8 @@ impl<T: Clone> Dispatcher<T> {
                 task,
                 options,
             });
-            // Last, since its end is an application's and may panic.
             self.counts.dead_dropped += u64::from(dropped.is_some());
+            self.spent.extend(dropped.map(SharedTask::into_spent));
         }
         Some(lost)
     }

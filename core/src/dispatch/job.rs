@@ -2,17 +2,19 @@
 
 use core::fmt;
 
+use super::shared::SharedTask;
 use crate::id::ConnId;
 use crate::time::Timestamp;
 
 /// An attempt at a task, for a worker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Job<T> {
     /// Who handed the task in. The connection may have gone by the time it is done.
     pub conn: ConnId,
-    /// What is to be done. The dispatcher has another until that is so.
-    pub task: T,
+    /// What is to be done. The dispatcher holds it too until that is so, and another worker may
+    /// once this attempt has timed out: a worker makes its attempt at a copy.
+    pub task: SharedTask<T>,
     /// Which attempt this is, counted from one.
     pub attempt: u16,
     /// When the attempt counts as failed, whatever becomes of it.
@@ -103,11 +105,9 @@ pub enum AttemptEnd {
 /// What an attempt's end means for its task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "the connection has to be told"]
-pub enum Settled<T> {
+pub enum Settled {
     /// It is done.
     Done {
-        /// The task, which nobody needs any more. To be dropped outside the adapter's lock.
-        task: T,
         /// Whether the connection is to be told.
         tell: bool,
     },
@@ -167,13 +167,13 @@ impl fmt::Display for FailureCause {
 }
 
 /// A task that the dispatcher gives up at the end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Abandoned<T> {
     /// Who handed it in.
     pub conn: ConnId,
-    /// The task.
-    pub task: T,
+    /// The task. To be dropped outside the adapter's lock.
+    pub task: SharedTask<T>,
     /// Whether a worker is at it, and may yet finish it.
     pub begun: bool,
 }

@@ -8,6 +8,7 @@ mod dead;
 mod dispatcher;
 mod job;
 mod options;
+mod shared;
 mod tasks;
 mod timers;
 
@@ -25,3 +26,4 @@ pub use job::{
     TaskCounts,
 };
 pub use options::{TaskOptions, TaskOrder};
+pub use shared::{SharedTask, Spent};

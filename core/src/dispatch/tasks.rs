@@ -11,14 +11,15 @@ use hashbrown::hash_map::Entry as Seat;
 
 use super::job::TaskCounts;
 use super::options::{TaskOptions, TaskOrder};
+use super::shared::Cell;
 use crate::id::{ConnId, WorkerId};
 use crate::time::Timestamp;
 
 /// A task with what is known of it.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
-    /// None once it is over, and where nobody is.
-    pub(super) task: Option<T>,
+    /// Empty once it is over, and where nobody is.
+    pub(super) task: Cell<T>,
     pub(super) conn: ConnId,
     /// Whether its connection waits for its end.
     pub(super) tell: bool,
@@ -76,17 +77,16 @@ impl<T> Tasks<T> {
         }
     }
 
-    /// A task gets its place; not yet one in line.
+    /// A task gets its place, not yet one in line, and is to be put in the cell there.
     pub(super) fn insert(
         &mut self,
         number: u64,
         conn: ConnId,
-        task: T,
         options: TaskOptions,
         tell: bool,
     ) -> u32 {
         let entry = Entry {
-            task: Some(task),
+            task: Cell::EMPTY,
             conn,
             tell,
             options,
@@ -103,7 +103,8 @@ impl<T> Tasks<T> {
         } else {
             let at = self.free;
             self.free = self[at].next;
-            self[at] = entry;
+            let task = core::mem::replace(&mut self[at].task, Cell::EMPTY);
+            self[at] = Entry { task, ..entry };
             at
         }
     }
@@ -144,7 +145,6 @@ impl<T> Tasks<T> {
         } else if let Some(line) = self[at].line() {
             self.lines.remove(&line);
         }
-        self[at].task = None;
         self[at].next = self.free;
         self.free = at;
     }
@@ -154,7 +154,7 @@ impl<T> Tasks<T> {
         let mut counts = TaskCounts::default();
         let all = self.entries.len();
         let places = places.start.min(all)..places.end.min(all);
-        let is_its = |entry: &&Entry<T>| entry.task.is_some() && entry.conn == conn;
+        let is_its = |entry: &&Entry<T>| entry.conn == conn;
         for entry in self.entries[places].iter().filter(is_its) {
             match entry.state {
                 State::Waiting => counts.waiting += 1,

@@ -1,6 +1,7 @@
 //! Owns the edges of the dispatcher. What it does in between is in `compare`.
 
 use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use super::*;
@@ -9,14 +10,14 @@ use crate::id::{ConnId, ShardId, WorkerId};
 use crate::time::Timestamp;
 
 /// Submits a task of this connection, which has to be taken. True if a worker is to be woken.
-fn submit<T: Clone + core::fmt::Debug>(dispatcher: &mut Dispatcher<T>, of: u32, task: T) -> bool {
+fn submit<T: core::fmt::Debug>(dispatcher: &mut Dispatcher<T>, of: u32, task: T) -> bool {
     let submitted = dispatcher.handle_submit(at(0), conn(of), task, TaskOptions::new());
     submitted.expect("room").wake
 }
 
-fn next<T: Clone>(dispatcher: &mut Dispatcher<T>, worker: u16) -> Option<T> {
+fn next<T: Copy>(dispatcher: &mut Dispatcher<T>, worker: u16) -> Option<T> {
     let job = dispatcher.poll_assign(at(0), WorkerId(worker));
-    job.map(|job| job.task)
+    job.map(|job| *job.task)
 }
 
 #[test]
@@ -85,11 +86,7 @@ fn a_task_after_the_end_is_refused_and_those_before_it_are_done() {
     assert!(!dispatcher.is_idle());
     let end = AttemptEnd::Done;
     let settled = dispatcher.handle_end(at(0), WorkerId(0), end);
-    let done = Settled::Done {
-        task: 'a',
-        tell: true,
-    };
-    assert_eq!(settled, done);
+    assert_eq!(settled, Settled::Done { tell: true });
     assert!(dispatcher.is_idle());
 }
 
@@ -127,7 +124,10 @@ fn abandoning_hands_back_what_is_not_over() {
     assert_eq!(next(&mut dispatcher, 0), Some(0));
     assert_eq!(next(&mut dispatcher, 1), Some(1));
     let _ = dispatcher.handle_end(at(1), WorkerId(0), AttemptEnd::Panicked);
-    let all: Vec<_> = dispatcher.abandon().map(|it| (it.task, it.begun)).collect();
+    let all: Vec<_> = dispatcher
+        .abandon()
+        .map(|it| (*it.task, it.begun))
+        .collect();
     assert_eq!(all, [(0, false), (1, true), (2, false), (3, false)]);
     let late = dispatcher.handle_end(at(1), WorkerId(1), AttemptEnd::Done);
     assert_eq!(late, Settled::Late);
@@ -181,7 +181,7 @@ fn a_hung_attempt_costs_a_worker_and_not_the_task() {
             let job = dispatcher
                 .poll_assign(again, WorkerId(1))
                 .expect("it again");
-            assert_eq!((job.task, job.attempt), ('a', 2));
+            assert_eq!((*job.task, job.attempt), ('a', 2));
         }
     }
     // The first comes back at last. What it did does not count, and it takes over.
@@ -190,7 +190,7 @@ fn a_hung_attempt_costs_a_worker_and_not_the_task() {
     let job = dispatcher
         .poll_assign(at(500), WorkerId(0))
         .expect("it again");
-    assert_eq!((job.task, job.attempt), ('a', 3));
+    assert_eq!((*job.task, job.attempt), ('a', 3));
     assert_eq!(dispatcher.handle_timeout(at(520)), 0);
     let lost = dispatcher.poll_lost().expect("its last attempt");
     assert_eq!((lost.cause, lost.attempts), (FailureCause::TimedOut, 3));
@@ -237,7 +237,7 @@ fn an_attempt_has_its_time_once_more_where_nobody_looked_when_it_was_over() {
     assert_eq!(late, Settled::Late);
     // What ends in time counts.
     let done = other.handle_end(at(919), WorkerId(0), AttemptEnd::Done);
-    assert!(matches!(done, Settled::Done { task: 'a', .. }));
+    assert_eq!(done, Settled::Done { tell: true });
 }
 
 #[test]
@@ -261,13 +261,142 @@ fn what_failed_for_good_is_kept_and_submitted_again_as_far_as_there_is_room() {
     assert_eq!(next(&mut dispatcher, 0), Some(2));
     // Its connection has been told already.
     let settled = dispatcher.handle_end(at(9), WorkerId(0), AttemptEnd::Done);
-    let done = Settled::Done {
-        task: 2,
-        tell: false,
-    };
-    assert_eq!(settled, done);
+    assert_eq!(settled, Settled::Done { tell: false });
     let stats = dispatcher.stats();
     assert_eq!((stats.dead_dropped, stats.resubmitted), (2, 2));
+}
+
+/// A task whose code must not run while the dispatcher does.
+#[derive(Debug)]
+struct Foreign<'a> {
+    name: u8,
+    inside: &'a Cell<bool>,
+    ended: &'a RefCell<Vec<u8>>,
+}
+
+impl Clone for Foreign<'_> {
+    fn clone(&self) -> Self {
+        panic!("the dispatcher copies nothing");
+    }
+}
+
+impl Drop for Foreign<'_> {
+    fn drop(&mut self) {
+        assert!(!self.inside.get(), "the dispatcher drops nothing");
+        self.ended.borrow_mut().push(self.name);
+    }
+}
+
+#[test]
+fn no_code_of_a_task_runs_inside_the_dispatcher() {
+    let (inside, ended) = (Cell::new(false), RefCell::new(Vec::new()));
+    let ended_since = || core::mem::take(&mut *ended.borrow_mut());
+    let task = |name| Foreign {
+        name,
+        inside: &inside,
+        ended: &ended,
+    };
+    let mut dispatcher = Dispatcher::new(2, 8, &config(1));
+    let (first, second) = (WorkerId(0), WorkerId(1));
+    macro_rules! run {
+        ($call:expr) => {{
+            inside.set(true);
+            let result = $call;
+            inside.set(false);
+            result
+        }};
+    }
+    // One that is done, twice: the second time in the memory of the first.
+    for name in [1, 2] {
+        let (now, options) = (at(0), TaskOptions::new());
+        let taken = run!(dispatcher.handle_submit(now, conn(0), task(name), options));
+        assert!(taken.is_ok());
+        let job = run!(dispatcher.poll_assign(at(0), first)).expect("a job");
+        assert_eq!(job.task.name, name);
+        drop(job);
+        let settled = run!(dispatcher.handle_end(at(0), first, AttemptEnd::Done));
+        assert_eq!(
+            (settled, ended_since()),
+            (Settled::Done { tell: true }, Vec::new())
+        );
+        drop(run!(dispatcher.poll_spent()).expect("the task"));
+        assert_eq!(ended_since(), [name]);
+        assert!(run!(dispatcher.poll_assign(at(0), first)).is_none());
+    }
+    // One that times out, is done by another, and comes back late.
+    let (now, options) = (at(0), TaskOptions::new());
+    let taken = run!(dispatcher.handle_submit(now, conn(0), task(3), options));
+    assert!(taken.is_ok());
+    let late = run!(dispatcher.poll_assign(at(0), first)).expect("a job");
+    for _ in 0..2 {
+        let due = dispatcher.poll_timeout().expect("a time-out, and a retry");
+        run!(dispatcher.handle_timeout(due));
+    }
+    let job = run!(dispatcher.poll_assign(at(100), second)).expect("a job");
+    drop(job);
+    let _ = run!(dispatcher.handle_end(at(100), second, AttemptEnd::Done));
+    drop(run!(dispatcher.poll_spent()).expect("a share of the task"));
+    assert_eq!(ended_since(), [], "the first still has it");
+    drop(late);
+    assert_eq!(ended_since(), [3]);
+    let settled = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
+    assert_eq!(settled, Settled::Late);
+    // Those that fail for good; there is room for one of them.
+    for name in [4, 5] {
+        let options = TaskOptions::new().attempts(1);
+        let taken = run!(dispatcher.handle_submit(at(100), conn(1), task(name), options));
+        assert!(taken.is_ok());
+        drop(run!(dispatcher.poll_assign(at(100), first)).expect("a job"));
+        let settled = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
+        assert!(matches!(settled, Settled::Lost(_)));
+    }
+    assert_eq!(ended_since(), []);
+    drop(run!(dispatcher.poll_spent()).expect("the oldest"));
+    assert_eq!(ended_since(), [4]);
+    let taken = run!(dispatcher.take_dead_letter(1)).expect("the latest");
+    assert_eq!((taken.1.name, ended_since()), (5, Vec::new()));
+    drop(taken);
+    assert_eq!(ended_since(), [5]);
+    // One that is given up.
+    let taken = run!(dispatcher.handle_submit(at(100), conn(2), task(6), TaskOptions::new()));
+    assert!(taken.is_ok());
+    let abandoned: Vec<_> = run!(dispatcher.abandon().collect());
+    assert_eq!((abandoned.len(), ended_since()), (1, Vec::new()));
+    drop(abandoned);
+    assert_eq!(ended_since(), [6]);
+    assert!(dispatcher.poll_spent().is_none());
+}
+
+#[test]
+fn a_worker_that_begins_anew_has_failed_at_its_attempt() {
+    let mut dispatcher = Dispatcher::new(1, 8, &config(8));
+    let worker = WorkerId(0);
+    assert_eq!(
+        dispatcher.handle_restart(at(0), worker),
+        None,
+        "it had none"
+    );
+    assert_eq!(next(&mut dispatcher, 0), None);
+    assert_eq!(dispatcher.handle_restart(at(0), worker), None, "it slept");
+    let options = TaskOptions::new().attempts(2);
+    let taken = dispatcher.handle_submit(at(0), conn(0), 'a', options);
+    assert!(taken.expect("room").wake);
+    assert_eq!(next(&mut dispatcher, 0), Some('a'));
+    let settled = dispatcher.handle_restart(at(0), worker);
+    assert_eq!(settled, Some(Settled::Again));
+    let again = dispatcher.poll_timeout().expect("a retry");
+    dispatcher.handle_timeout(again);
+    assert_eq!(next(&mut dispatcher, 0), Some('a'));
+    let settled = dispatcher.handle_restart(at(0), worker);
+    let Some(Settled::Lost(lost)) = settled else {
+        panic!("{settled:?}")
+    };
+    assert_eq!((lost.cause, lost.attempts), (FailureCause::Panicked, 2));
+    // It works on.
+    submit(&mut dispatcher, 1, 'b');
+    assert_eq!(next(&mut dispatcher, 0), Some('b'));
+    let stats = dispatcher.stats();
+    assert_eq!((stats.workers_restarted, stats.panicked), (4, 2));
 }
 
 #[test]

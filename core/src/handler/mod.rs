@@ -81,10 +81,13 @@ use crate::wire::opcode::Kind;
 pub trait Handler: Sized {
     /// What the application keeps for each connection.
     type State;
-    /// Work for a worker. The dispatcher keeps one until it is over and gives workers clones, so
-    /// what is big belongs behind an `Arc` or into `Bytes`.
-    type Task: Clone + Send;
-    /// What a worker made of it.
+    /// Work for a worker. The dispatcher keeps one until it is over, and each attempt is made at a
+    /// clone, so what is big belongs behind an `Arc` or into `Bytes`.
+    ///
+    /// A clone that panics fails the attempt. A [`Drop`] that panics is caught, but for one that
+    /// does while another panic unwinds: that ends the process, as everywhere in Rust.
+    type Task: Clone + Send + Sync;
+    /// What a worker made of it. Of its `Drop` holds the same.
     type Outcome: Send;
 
     /// What becomes of a connection's answers to itself for which its queue has

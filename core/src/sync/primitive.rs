@@ -50,6 +50,13 @@ mod counted {
             this.release()
         }
 
+        pub(crate) fn get_mut(this: &mut Self) -> Option<&mut T> {
+            let held = this.0.as_mut()?;
+            let counted = alloc::sync::Arc::get_mut(held)?;
+            fence(Ordering::Acquire);
+            Some(&mut counted.value)
+        }
+
         fn release(&mut self) -> Option<T> {
             let held = self.0.take()?;
             if held.count.fetch_sub(1, Ordering::Release) == 1 {

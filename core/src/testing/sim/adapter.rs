@@ -239,8 +239,10 @@ impl<H: Handler> Sim<H> {
             AttemptEnd::Done
         };
         let shard = job.conn.shard().index();
-        match self.dispatcher.handle_end(now, id, end) {
-            Settled::Done { tell: true, .. } => {
+        let settled = self.dispatcher.handle_end(now, id, end);
+        while self.dispatcher.poll_spent().is_some() {}
+        match settled {
+            Settled::Done { tell: true } => {
                 let end = TaskEnd::Done((self.work)(id, &job.task));
                 self.tell_end(job.conn, end);
             }
@@ -248,7 +250,7 @@ impl<H: Handler> Sim<H> {
                 assert_eq!(lost.conn, job.conn);
                 self.tell_lost(lost);
             }
-            Settled::Done { tell: false, .. } | Settled::Again | Settled::Late => {}
+            Settled::Done { tell: false } | Settled::Again | Settled::Late => {}
         }
         self.assign(worker);
         shard
@@ -266,6 +268,7 @@ impl<H: Handler> Sim<H> {
                 self.tell_lost(lost);
                 self.drain_outputs(lost.conn.shard().index());
             }
+            while self.dispatcher.poll_spent().is_some() {}
             if !told {
                 return;
             }

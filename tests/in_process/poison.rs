@@ -1,0 +1,195 @@
+//! Owns the proof that a task costs no worker, whatever of it panics: its copy, its attempt, its
+//! drop, and what a panic carries.
+
+use std::net::TcpStream;
+use std::panic::panic_any;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use stentor_core::handshake::Request;
+use stentor_core::{
+    Context, Failure, Handler, Kind, Message as Received, TaskEnd, TaskOptions, TaskOrder, Verdict,
+    WorkerId,
+};
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
+
+use crate::running::{Job, Running};
+
+/// What of a task panics, if anything does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    Sound,
+    Copy,
+    Attempt,
+    /// With something that panics when it is dropped.
+    Carried,
+    Drop,
+    AttemptAndDrop,
+    /// Waits until as many do as there are workers.
+    Meet,
+}
+
+struct Poison(Part);
+
+impl Clone for Poison {
+    fn clone(&self) -> Self {
+        assert_ne!(self.0, Part::Copy, "as asked");
+        Self(self.0)
+    }
+}
+
+impl Drop for Poison {
+    fn drop(&mut self) {
+        // One that did while another unwinds would end the process.
+        let panics = matches!(self.0, Part::Drop | Part::AttemptAndDrop);
+        assert!(!panics || thread::panicking(), "as asked");
+    }
+}
+
+struct Carried;
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        assert!(thread::panicking(), "as asked");
+    }
+}
+
+/// Submits what it is asked for, each in a line of its own, and says how it ended.
+struct Clerk;
+
+impl Handler for Clerk {
+    type State = ();
+    type Task = Poison;
+    type Outcome = ();
+
+    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+        Verdict::accept(())
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
+        let kind = match message.payload {
+            b"copy" => Part::Copy,
+            b"attempt" => Part::Attempt,
+            b"carried" => Part::Carried,
+            b"drop" => Part::Drop,
+            b"attempt and drop" => Part::AttemptAndDrop,
+            b"meet" => Part::Meet,
+            _ => Part::Sound,
+        };
+        ctx.submit_with(Poison(kind), TaskOptions::new().order(TaskOrder::Any));
+    }
+
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        let said = match end {
+            TaskEnd::Done(_) => "done".into(),
+            TaskEnd::Failed { cause, attempts } => format!("{cause} after {attempts}"),
+            end => format!("{end:?}"),
+        };
+        ctx.reply(Kind::Text, 0, said.as_bytes());
+    }
+}
+
+/// Does what the task says.
+struct Worker {
+    workers: usize,
+    met: Mutex<usize>,
+    all: Condvar,
+}
+
+impl Job<Clerk> for Arc<Worker> {
+    fn run(&self, _: WorkerId, task: &Poison) -> Result<(), Failure> {
+        match task.0 {
+            Part::Attempt | Part::AttemptAndDrop => panic!("as asked"),
+            Part::Carried => panic_any(Carried),
+            Part::Meet => {
+                let mut met = self.met.lock().expect("no panic");
+                *met += 1;
+                self.all.notify_all();
+                let waited = self
+                    .all
+                    .wait_timeout_while(met, LONG, |met| *met < self.workers);
+                let (met, _) = waited.expect("no panic");
+                assert!(*met >= self.workers, "only {met} workers are left");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn open(server: &Running) -> WebSocket<MaybeTlsStream<TcpStream>> {
+    let (socket, _) = connect(format!("ws://{}/ws", server.addresses[0])).expect("an upgrade");
+    socket
+}
+
+fn say(socket: &mut WebSocket<MaybeTlsStream<TcpStream>>, text: &str) {
+    socket.send(Message::text(text)).expect("open");
+}
+
+/// More poisonous tasks of each kind than there are workers, then as many sound ones at once as
+/// there are workers.
+#[test]
+fn after_poisonous_tasks_of_every_kind_every_worker_works() {
+    // Those that meet block, and tokio has as many threads for them as there are cores.
+    let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+    let worker = Arc::new(Worker {
+        workers,
+        met: Mutex::new(0),
+        all: Condvar::new(),
+    });
+    let flags = [
+        &format!("--workers={workers}")[..],
+        "--shards=2",
+        "--task-attempts=2",
+        "--task-backoff=1ms",
+        "--dead-letters=1",
+    ];
+    let server = Running::start(&flags, |_| Clerk, worker);
+    let mut socket = open(&server);
+    let expected = [
+        ("copy", "panicked after 2"),
+        ("attempt", "panicked after 2"),
+        ("carried", "panicked after 2"),
+        ("drop", "done"),
+        ("attempt and drop", "panicked after 2"),
+        ("sound", "done"),
+    ];
+    let each = workers + 1;
+    for (said, heard) in expected {
+        for _ in 0..each {
+            say(&mut socket, said);
+        }
+        for _ in 0..each {
+            let answer = socket.read().expect("an answer");
+            assert_eq!(answer, Message::text(heard), "{said}");
+        }
+    }
+    for _ in 0..workers {
+        say(&mut socket, "meet");
+    }
+    for _ in 0..workers {
+        assert_eq!(socket.read().expect("an answer"), Message::text("done"));
+    }
+    let ending = server.stop();
+    while socket.read().is_ok() {}
+    let report = ending.report();
+    let (dispatch, each) = (report.dispatch, each as u64);
+    let failed = 4 * each;
+    assert_eq!((dispatch.panicked, dispatch.failed), (2 * failed, failed));
+    assert_eq!(
+        dispatch.failed,
+        dispatch.dead_letters + dispatch.dead_dropped
+    );
+    let balance = dispatch.done + dispatch.failed;
+    assert_eq!(dispatch.submitted, balance);
+    assert_eq!(dispatch.workers_restarted, 0);
+    assert!(dispatch.drops_panicked >= 2 * each, "{dispatch:?}");
+    assert_eq!(
+        report.stats.closed[stentor_core::CloseCause::Panic as usize],
+        0
+    );
+}
+
+const LONG: Duration = Duration::from_secs(30);
