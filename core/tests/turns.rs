@@ -6,7 +6,7 @@ use core::time::Duration;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Event, Handler, Kind,
+    Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Echo, Event, Handler, Kind,
     Letter, Message, Outcome, Output, Qos, Reason, Rooms, Shard, ShardId, TaskEnd, Timestamp,
     Verdict,
 };
@@ -605,4 +605,46 @@ fn unframe(bytes: &[u8]) -> (u8, &[u8], &[u8]) {
         len => (2, usize::from(len)),
     };
     (bytes[0], &bytes[begin..begin + len], &bytes[begin + len..])
+}
+
+#[test]
+fn what_is_held_back_has_its_turn_on_a_shard_that_always_has_something_to_write() {
+    let mut shard = Shard::new(ShardId(0), &config(1), Echo);
+    let [waiting, busy] = [(); 2].map(|()| shard.accept(NOW, Admission::Normal));
+    for id in [waiting, busy] {
+        read(&mut shard, id, REQUEST);
+        turn(&mut shard);
+    }
+    // Its socket is full, so what it sends is held back.
+    read(&mut shard, waiting, &text(b"first"));
+    while let Some(output) = shard.poll_output() {
+        if let Output::Flush(id) = output {
+            shard.poll_transmit(id, &mut Chunks::new());
+            shard.handle_transmitted(NOW, id, 0);
+        }
+    }
+    read(&mut shard, waiting, &text(b"second"));
+    shard.handle_writable(NOW, waiting);
+    // From here on there is always one more to be flushed.
+    read(&mut shard, busy, &text(b"more"));
+    let mut said = Vec::new();
+    for _ in 0..16 {
+        match shard.poll_output().expect("something to write") {
+            Output::Flush(id) => {
+                let mut chunks = Chunks::new();
+                shard.poll_transmit(id, &mut chunks);
+                let bytes = chunks.as_slices().concat();
+                drop(chunks);
+                shard.handle_transmitted(NOW, id, bytes.len());
+                if id == waiting {
+                    said.extend(bytes);
+                } else {
+                    read(&mut shard, busy, &text(b"more"));
+                }
+            }
+            Output::StopReading(id) | Output::StartReading(id) => assert_eq!(id, waiting),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(said, b"\x81\x05first\x81\x06second");
 }

@@ -65,6 +65,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) resume: VecDeque<u32>,
     /// Letters that have come: they wait until the shard is polled, and what came
     /// before them is flushed.
+    /// Whether something was flushed since what is held back last had its turn.
+    pub(super) held_back_is_due: bool,
     pub(super) backlog: VecDeque<Letter>,
     /// Whether some have come since the shard was last polled.
     pub(super) has_mail: bool,
@@ -137,6 +139,7 @@ impl<H: Handler> Engine<H> {
             resume: VecDeque::new(),
             backlog: VecDeque::new(),
             has_mail: false,
+            held_back_is_due: false,
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
             task_waiters: Waiters::default(),

@@ -95,6 +95,12 @@ impl<H: Handler> Shard<H> {
                 let slot = &self.engine.slots[at];
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
                 // What is offered already is flushed again once that is settled, and a
+            if self.engine.held_back_is_due && self.may_take_more() {
+                self.engine.held_back_is_due = false;
+                if self.take_held_back() {
+                    continue;
+                }
+            }
                 // socket that is full once it takes bytes again.
                 let is_free = !slot.flags.offered && !slot.flags.blocked;
                 if waits && is_free && !matches!(slot.phase, Phase::Free | Phase::Gone) {
@@ -110,13 +116,21 @@ impl<H: Handler> Shard<H> {
 
     /// Takes more in when all that presses has been tried, and others have had their turn;
     /// says whether it did.
+                    // On a shard that always has something to write, what is held back
+                    // would wait for ever otherwise.
+                    self.engine.held_back_is_due = true;
     #[inline(never)]
     fn take_more(&mut self) -> bool {
         if self.engine.is_caught_up() {
             self.engine.begin_stretch();
             return false;
         }
-        self.engine.pressing == 0 && !self.engine.is_spent() && self.take_held_back()
+        self.may_take_more() && self.take_held_back()
+    }
+
+    /// Whether all that presses has been tried, and others have had their turn.
+    fn may_take_more(&self) -> bool {
+        self.engine.pressing == 0 && !self.engine.is_spent()
     }
 
     /// Goes on with something that was held back, if there is anything.
