@@ -23,7 +23,9 @@ pub(crate) async fn run<H: Handler>(
     let mut lines = LimitJournal::new();
     loop {
         let mut ready = listener.readable().await?;
-        for _ in 0..ACCEPTS {
+        let mut taken = 0;
+        while taken < ACCEPTS {
+            taken += 1;
             match ready.get_inner().accept() {
                 Ok((stream, _)) => admit(stream, &doors, &mut lines),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -39,7 +41,10 @@ pub(crate) async fn run<H: Handler>(
             }
         }
         drop(ready);
-        tokio::task::yield_now().await;
+        // Otherwise the wait for the next one is the others' turn.
+        if taken == ACCEPTS {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -202,7 +202,7 @@ impl<H: Handler> Driver<H> {
             };
             if let Some(link) = self.links.find(id) {
                 link.again = false;
-                self.read(id, true);
+                self.read(id);
             }
         }
         let (mut writes, mut outputs) = (WRITES, OUTPUTS);
@@ -247,53 +247,47 @@ impl<H: Handler> Driver<H> {
                 continue;
             };
             let id = link.id;
+            let is_hung_up = event.is_read_closed() || event.is_error();
+            link.hung_up |= is_hung_up;
             if event.is_writable() {
                 self.shard.handle_writable(self.now, id);
             }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                let to_the_end = event.is_read_closed() || event.is_error();
-                self.read(id, to_the_end);
+            if event.is_readable() || is_hung_up {
+                self.read(id);
             }
         }
     }
 
-    /// Reads a socket until it has no more, or has had its share of this turn.
-    /// A read that does not fill the buffer shows that no more is there, unless
-    /// the peer has hung up and the end is still to be read.
-    fn read(&mut self, id: ConnId, to_the_end: bool) {
-        for _ in 0..READS {
-            let Some(link) = self.links.find(id).filter(|link| link.reading) else {
-                return;
-            };
-            if !self.shard.is_reading(id) {
-                // It says so in its next outputs, and when to go on.
-                return;
-            }
-            let buffer = self.shard.read_buffer();
-            let full = buffer.len();
-            match link.read(buffer) {
-                Ok(0) => {
-                    self.shard.handle_eof(self.now, id);
-                    return;
-                }
-                Ok(n) => {
-                    self.shard.handle_read(self.now, id, n);
-                    // Before the next read, replies need no copy.
-                    while let Some(id) = self.shard.poll_reply()
-                        && self.flush(id)
-                    {}
-                    if n < full && !to_the_end {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    self.shard.handle_disconnect(self.now, id);
-                    return;
-                }
-            }
+    /// Reads a socket once. If it may have more, it is read again when the others
+    /// have had their turn: a peer that sends without a pause would otherwise keep
+    /// them waiting. A read that does not fill the buffer shows that no more is there,
+    /// unless the peer has hung up and the end is still to be read.
+    fn read(&mut self, id: ConnId) {
+        let Some(link) = self.links.find(id).filter(|link| link.reading) else {
+            return;
+        };
+        if !self.shard.is_reading(id) {
+            // It says so in its next outputs, and when to go on.
+            return;
         }
-        self.read_again(id);
+        let buffer = self.shard.read_buffer();
+        let full = buffer.len();
+        match link.read(buffer) {
+            Ok(0) => self.shard.handle_eof(self.now, id),
+            Ok(n) => {
+                let may_have_more = n == full || link.hung_up;
+                self.shard.handle_read(self.now, id, n);
+                // Before the next read, replies need no copy.
+                while let Some(id) = self.shard.poll_reply()
+                    && self.flush(id)
+                {}
+                if may_have_more {
+                    self.read_again(id);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.shard.handle_disconnect(self.now, id),
+        }
     }
 
     fn read_again(&mut self, id: ConnId) {
@@ -312,7 +306,14 @@ impl<H: Handler> Driver<H> {
         };
         let mut chunks = Chunks::new();
         self.shard.poll_transmit(id, &mut chunks);
-        match link.write(&chunks) {
+        let offered = chunks.len();
+        let written = link.write(&chunks).and_then(|n| {
+            if n < offered {
+                link.report_room(self.poll.get_ref().registry())?;
+            }
+            Ok(n)
+        });
+        match written {
             Ok(n) => {
                 drop(chunks);
                 self.shard.handle_transmitted(self.now, id, n);
@@ -408,8 +409,6 @@ impl<H: Handler> Driver<H> {
 
 /// Events taken from the kernel at a time.
 const BATCH: usize = 1_024;
-/// Reads of one socket in a turn, so that one busy peer does not keep the others waiting.
-const READS: usize = 4;
 /// Writes in a turn. A long fan-out is cut into slices of so many, and between them
 /// sockets are read: so what is urgent waits for one slice, some 150 microseconds, and
 /// not for all. That these are not longer costs nothing that could be measured.

@@ -22,6 +22,10 @@ pub(crate) struct Link {
     /// Whether it stands in the list of those to be read again.
     pub(crate) again: bool,
 }
+    /// Whether the peer has shut its side or the socket has failed: it is read to its end.
+    pub(crate) hung_up: bool,
+    /// Whether it is registered for the event that it takes bytes again.
+    reports_room: bool,
 
 /// The sockets of a shard.
 #[derive(Default)]
@@ -40,12 +44,10 @@ impl Links {
         admission: Admission,
     ) -> io::Result<()> {
         let slot = id.slot();
-        // Edge-triggered, once for both: no further call until it is closed.
-        registry.register(
-            &mut stream,
-            Token(slot),
-            Interest::READABLE | Interest::WRITABLE,
-        )?;
+        // Edge-triggered. A new socket has room for what is written first: it is asked when it
+        // has room again only once a write was cut short, so most cost no further call and are
+        // not reported as writable with each message that comes.
+        registry.register(&mut stream, Token(slot), Interest::READABLE)?;
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
         }
@@ -56,6 +58,8 @@ impl Links {
             reading: true,
             again: false,
         });
+            hung_up: false,
+            reports_room: false,
         Ok(())
     }
 
