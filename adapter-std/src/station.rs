@@ -338,6 +338,11 @@ impl<H: Handler, S: Stream> Stations<H, S> {
                 // Nobody listens only when the server has ended.
                 let _ = inside.scrapes.send(Some(Scrape { id, head_only }));
             }
+            Output::LimitUnsent { id, bytes } => {
+                if let Some(link) = inside.links.find(id) {
+                    link.socket.stream.limit_unsent(bytes);
+                }
+            }
             Output::Shut(id) => {
                 if let Some(link) = inside.links.find(id) {
                     wakes.shut.push(link.socket.clone());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use stentor_cli::listen;
 use stentor_core::Direction;
 
 /// A socket as its threads use it; more than one of them at once. The models
@@ -28,6 +29,9 @@ pub(crate) trait Stream: Send + Sync + Sized + 'static {
 
     /// Whether it is ready now, without waiting.
     fn is_ready(&self, direction: Direction) -> bool;
+
+    /// Limits what the system holds of it that it cannot send yet.
+    fn limit_unsent(&self, bytes: u32);
 
     /// Ends one direction, or both; whoever waits for bytes or room is told.
     fn shut(&self, how: Shutdown);
@@ -61,6 +65,10 @@ impl Stream for TcpStream {
 
     fn is_ready(&self, direction: Direction) -> bool {
         stentor_cli::is_ready(self, direction)
+    }
+
+    fn limit_unsent(&self, bytes: u32) {
+        listen::limit_unsent(self, bytes);
     }
 
     fn shut(&self, how: Shutdown) {

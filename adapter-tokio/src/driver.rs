@@ -352,6 +352,11 @@ impl<H: Handler> Driver<H> {
             Output::Metrics { id, head_only } => {
                 self.scraped.push(Scrape { id, head_only });
             }
+            Output::LimitUnsent { id, bytes } => {
+                if let Some(link) = self.links.find(id) {
+                    link.limit_unsent(bytes);
+                }
+            }
             Output::Shut(id) => {
                 if let Some(link) = self.links.find(id) {
                     link.shut();

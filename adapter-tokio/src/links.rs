@@ -10,6 +10,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use stentor_cli::listen;
 use stentor_core::{Admission, Chunks, ConnId, Direction};
 
 /// A socket, and what the adapter must know of it.
@@ -21,11 +22,11 @@ pub(crate) struct Link {
     pub(crate) reading: bool,
     /// Whether it stands in the list of those to be read again.
     pub(crate) again: bool,
-}
     /// Whether the peer has shut its side or the socket has failed: it is read to its end.
     pub(crate) hung_up: bool,
     /// Whether it is registered for the event that it takes bytes again.
     reports_room: bool,
+}
 
 /// The sockets of a shard.
 #[derive(Default)]
@@ -57,9 +58,9 @@ impl Links {
             admission,
             reading: true,
             again: false,
-        });
             hung_up: false,
             reports_room: false,
+        });
         Ok(())
     }
 
@@ -135,6 +136,21 @@ impl Link {
             Err(Errno::AGAIN) => Ok(0),
             other => Ok(other?),
         }
+    }
+
+    /// Asks for an event when the socket takes bytes again; if it does already, that is an
+    /// event too. From then on every event says whether it does.
+    pub(crate) fn report_room(&mut self, registry: &Registry) -> io::Result<()> {
+        if !self.reports_room {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            registry.reregister(&mut self.stream, Token(self.id.slot()), both)?;
+            self.reports_room = true;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn limit_unsent(&self, bytes: u32) {
+        listen::limit_unsent(&self.stream, bytes);
     }
 
     pub(crate) fn shut(&self) {

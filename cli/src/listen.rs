@@ -3,7 +3,10 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{info, warn};
 
@@ -57,6 +60,16 @@ pub fn announce(listeners: &[TcpListener]) -> io::Result<()> {
         info!(%address, "listening on");
     }
     Ok(())
+}
+
+/// Limits what the kernel holds of a connection that it cannot send yet, in bytes. Does nothing
+/// where it cannot be limited, as anywhere but on Linux.
+pub fn limit_unsent(socket: &impl AsFd, bytes: u32) {
+    // Fails only if the peer is gone already, which the next read tells.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(socket).set_tcp_notsent_lowat(bytes);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (socket, bytes);
 }
 
 /// Whether a socket failed before it was accepted, which concerns nobody else.
@@ -156,7 +169,7 @@ fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener>
     #[cfg(target_os = "linux")]
     {
         socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_notsent_lowat(settings.unsent_bytes)?;
+        socket.set_tcp_notsent_lowat(settings.config.unsent_bytes() as u32)?;
     }
     #[cfg(not(target_os = "linux"))]
     let _ = settings;

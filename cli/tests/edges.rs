@@ -62,7 +62,6 @@ fn all() -> Vec<Edges> {
         number("shards", Unit::Count, 1, 1_024),
         number("workers", Unit::Count, 1, 1_024),
         number("worker-queue", Unit::Count, 1, 1 << 20),
-        number("unsent-bytes", Unit::Bytes, 4 << 10, 1 << 30),
         number("work-time", Unit::Milliseconds, 0, 3_600_000),
         number("drain", Unit::Milliseconds, 0, 3_600_000),
         number("seed", Unit::Count, 0, u64::MAX),

@@ -137,6 +137,7 @@ impl<H: Handler> Server<H> {
                 self.shard
                     .handle_answer(now, id, 200, "text/plain", page.as_bytes(), head_only);
             }
+            Output::LimitUnsent { .. } => {} // TCP_NOTSENT_LOWAT
             Output::Shut(id) => {
                 let (socket, _) = self.links[id.slot()].as_ref().expect("a socket");
                 let _ = socket.shutdown(Shutdown::Write); // fails if the peer is gone

@@ -120,6 +120,12 @@ limits! {
     starvation_wait: time = Duration::from_secs(1), Duration::from_millis(1), HOUR;
     /// Roughly how many bytes are handed to one write; a longer frame still goes out whole.
     write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
+    /// How much the kernel may hold of a connection that it cannot send yet, in bytes, where the
+    /// peer is slow or messages of different priorities wait. Nothing overtakes it.
+    unsent_bytes: bytes = 32 * KIB, 4 * KIB, GIB;
+    /// The same where a peer keeps up: it may grow to what the peer takes in 25 ms, and this at
+    /// most. Not above `unsent_bytes`, the limit is fixed.
+    unsent_bytes_max: bytes = MIB, 4 * KIB, GIB;
     /// Rooms that one connection may be in; one more is refused, and the application is told.
     rooms_per_connection: count = 64, 1, KIB;
     /// Members that a publication is queued for at a time. What is published to a channel with

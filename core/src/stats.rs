@@ -92,6 +92,10 @@ stats! {
         closes,
         /// Pages and refusals written.
         pages,
+        /// Times that the limit on unsent bytes of a connection was set above the smallest.
+        unsent_limit_raised,
+        /// Times that it was set to the smallest again.
+        unsent_limit_reset,
     }
 }
 

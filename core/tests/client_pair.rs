@@ -142,6 +142,7 @@ impl<I: Iterator<Item = usize>> Pair<I> {
                     self.reads = true;
                     moved = true;
                 }
+                Output::LimitUnsent { .. } => {}
                 Output::Shut(_) => {
                     self.client.handle_eof();
                     self.client_reads(&[]);

@@ -127,6 +127,8 @@ impl Stream for Scripted {
         Ok(n)
     }
 
+    fn limit_unsent(&self, _: u32) {}
+
     fn await_room(&self) {
         drop(
             self.0

@@ -12,8 +12,7 @@ use tracing::error;
 
 use crate::Throttle;
 
-/// Logs every panic from now on, with a backtrace if `RUST_BACKTRACE` asks for one. With
-/// `--log off`, nothing says so but the counters.
+/// Logs every panic from now on, with a backtrace if `RUST_BACKTRACE` asks for one.
 pub(super) fn log_panics() {
     set_hook(Box::new(log_panic));
 }

@@ -282,6 +282,15 @@ fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
         "HTTP pages and refusals written.",
         sent.pages,
     );
+    page.counters(
+        "stentor_unsent_limit_changes_total",
+        "Changes of the limit on what the kernel holds unsent of a connection.",
+        "to",
+        [
+            ("rate", sent.unsent_limit_raised),
+            ("smallest", sent.unsent_limit_reset),
+        ],
+    );
 }
 
 fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
@@ -366,9 +375,9 @@ fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     page.counters("stentor_publish_waits_total", help, "for", waits);
     let help = "Joins refused because the connection was in as many rooms as it may be.";
     page.counter("stentor_joins_refused_total", help, rooms.joins_refused);
-    let help = "Publications that are not yet queued for all members of a large room.";
+    let help = "Publications that are not yet queued for all members of a large room";
     page.gauge("stentor_fan_outs_unfinished", help, rooms.unfinished);
-    let help = "Slices of members that publications to large rooms were queued for.";
+    let help = "Slices of members that publications to large rooms were queued for";
     page.counter("stentor_fan_out_slices_total", help, rooms.slices);
 }
 
@@ -457,7 +466,6 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         ("shards", f64::from(settings.config.shards())),
         ("workers", settings.workers as f64),
         ("worker_queue", settings.worker_queue as f64),
-        ("unsent_bytes", settings.unsent_bytes.into()),
         ("log_queue_lines", settings.log_queue_lines as f64),
         ("log_queue_bytes", settings.log_queue_bytes as f64),
         ("work_time_seconds", settings.work_time.as_secs_f64()),

@@ -310,9 +310,15 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(
         QUEUES,
         "unsent-bytes",
-        bytes(4 << 10, 32 << 10, 1 << 30),
-        "How much the kernel takes of a connection that it cannot send yet, where nothing \
-         overtakes it (Linux)",
+        Limit,
+        "How much the kernel holds of a connection that it cannot send yet, where nothing \
+         overtakes it, while the peer is slow or messages of different priorities wait (Linux)",
+    ),
+    flag(
+        QUEUES,
+        "unsent-bytes-max",
+        Limit,
+        "The same while the peer keeps up: what it takes in 25 ms, and this at most (Linux)",
     ),
     flag(
         QUEUES,

@@ -43,6 +43,8 @@ limits! {
     number starvation_after,
     time starvation_wait,
     number write_batch,
+    number unsent_bytes,
+    number unsent_bytes_max,
     number rooms_per_connection,
     number fan_out_slice,
     number remote_commands,

@@ -58,9 +58,6 @@ pub struct Settings {
     /// How many connections may be open. [`from_args`](Self::from_args) always fills it in;
     /// [`parse`](Self::parse) leaves it out when nobody said it.
     pub max_connections: Option<usize>,
-    /// How many bytes of a connection the kernel takes that it cannot send yet: what waits there
-    /// can no longer be overtaken. On Linux only.
-    pub unsent_bytes: u32,
     /// How long a shutdown waits for what is queued and under way.
     pub drain: Duration,
     /// The least severe level that is logged.
@@ -169,7 +166,6 @@ impl Settings {
             },
             work_time: Duration::from_millis(given.number("work-time")?),
             max_connections: given.number_given("max-connections")?.map(|n| n as usize),
-            unsent_bytes: given.number("unsent-bytes")? as u32,
             drain: Duration::from_millis(given.number("drain")?),
             log: given.choice("log")?.parse().unwrap_or(LevelFilter::INFO),
             log_format: match given.choice("log-format")? {

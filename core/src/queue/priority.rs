@@ -105,6 +105,21 @@ impl Queue {
             .unwrap_or(Rank::LAST)
     }
 
+    /// Whether messages of more than one priority wait, of those in flight only the first
+    /// looked at.
+    pub(crate) fn has_several_priorities(&self, nodes: &Nodes, store: &Store) -> bool {
+        let mut seen = nodes.first(self.flight).map(|frame| store.rank(frame));
+        seen = seen.filter(|rank| rank.is_data());
+        let mut are_several = false;
+        self.for_each_band(nodes, |band| {
+            if band.rank.is_data() {
+                are_several |= seen.is_some_and(|seen| seen != band.rank);
+                seen = Some(band.rank);
+            }
+        });
+        are_several
+    }
+
     fn subject(&self, store: &Store, frame: FrameId) -> Option<Subject> {
         Some(Subject {
             owner: self.owner,

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::letter::{Asked, Letter};
 use super::memory::Budget;
 use super::output::{Event, Output};
+use super::pace::UnsentLimits;
 use super::slab::Slab;
 use super::slot::{Phase, Pressing, Slot};
 use super::sweep::Sweep;
@@ -38,6 +39,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) half: Limits,
     /// The rule against starvation, of the configuration.
     pub(super) starvation: Starvation,
+    pub(super) unsent_limits: UnsentLimits,
     pub(super) now: Timestamp,
     pub(super) slots: Slab<H>,
     /// Those of the shard that has failed, until they are dropped.
@@ -63,10 +65,10 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) flushes: Flushes,
     /// Connections whose held back input is to be gone on with.
     pub(super) resume: VecDeque<u32>,
-    /// Letters that have come: they wait until the shard is polled, and what came
-    /// before them is flushed.
     /// Whether something was flushed since what is held back last had its turn.
     pub(super) held_back_is_due: bool,
+    /// Letters that have come: they wait until the shard is polled, and what came
+    /// before them is flushed.
     pub(super) backlog: VecDeque<Letter>,
     /// Whether some have come since the shard was last polled.
     pub(super) has_mail: bool,
@@ -137,9 +139,9 @@ impl<H: Handler> Engine<H> {
             outputs: VecDeque::new(),
             flushes: Flushes::default(),
             resume: VecDeque::new(),
+            held_back_is_due: false,
             backlog: VecDeque::new(),
             has_mail: false,
-            held_back_is_due: false,
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
             task_waiters: Waiters::default(),
@@ -164,6 +166,7 @@ impl<H: Handler> Engine<H> {
                 messages: config.queue_messages as u32 / 2,
                 bytes: (config.queue_bytes / 2 - most_held_back(&config)) as u32,
             },
+            unsent_limits: UnsentLimits::of(&config),
             starvation: Starvation {
                 after: config.starvation_after as u16,
                 wait: micros(config.starvation_wait),

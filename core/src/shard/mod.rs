@@ -22,6 +22,7 @@ mod membership;
 mod memory;
 mod output;
 mod overview;
+mod pace;
 mod packing;
 mod pending;
 mod program;

@@ -31,6 +31,17 @@ pub enum Output<H: Handler> {
         /// Whether the answer is its head only (a HEAD request).
         head_only: bool,
     },
+    /// Let the kernel hold at most about this much of a connection that it cannot send yet
+    /// (`TCP_NOTSENT_LOWAT`). New sockets begin with
+    /// [`Config::unsent_bytes`](crate::Config::unsent_bytes). An adapter that cannot tell the
+    /// kernel ignores it.
+    LimitUnsent {
+        /// Whose socket.
+        id: ConnId,
+        /// The limit in bytes, between `unsent_bytes` and `unsent_bytes_max` of the
+        /// configuration.
+        bytes: u32,
+    },
     /// Shut the socket's write side.
     Shut(ConnId),
     /// Close the socket. The slot is free from here on.
@@ -48,6 +59,7 @@ impl<H: Handler> core::fmt::Debug for Output<H> {
             Self::Mail(shard, letter) => write!(f, "Mail({}, {letter:?})", shard.0),
             Self::Submit(id, ..) => write!(f, "Submit({id})"),
             Self::Metrics { id, .. } => write!(f, "Metrics({id})"),
+            Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
             Self::Event(event) => write!(f, "{event:?}"),
@@ -83,6 +95,12 @@ impl<H: Handler> Shard<H> {
                 }
                 return Some(output);
             }
+            if self.engine.held_back_is_due && self.may_take_more() {
+                self.engine.held_back_is_due = false;
+                if self.take_held_back() {
+                    continue;
+                }
+            }
             if !self.engine.fan_outs.is_empty() && self.engine.may_fan_out() {
                 self.engine.fan_out_slice();
                 continue;
@@ -95,15 +113,12 @@ impl<H: Handler> Shard<H> {
                 let slot = &self.engine.slots[at];
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
                 // What is offered already is flushed again once that is settled, and a
-            if self.engine.held_back_is_due && self.may_take_more() {
-                self.engine.held_back_is_due = false;
-                if self.take_held_back() {
-                    continue;
-                }
-            }
                 // socket that is full once it takes bytes again.
                 let is_free = !slot.flags.offered && !slot.flags.blocked;
                 if waits && is_free && !matches!(slot.phase, Phase::Free | Phase::Gone) {
+                    // On a shard that always has something to write, what is held back
+                    // would wait for ever otherwise.
+                    self.engine.held_back_is_due = true;
                     return Some(Output::Flush(self.engine.slots.id(at)));
                 }
                 continue;
@@ -116,9 +131,6 @@ impl<H: Handler> Shard<H> {
 
     /// Takes more in when all that presses has been tried, and others have had their turn;
     /// says whether it did.
-                    // On a shard that always has something to write, what is held back
-                    // would wait for ever otherwise.
-                    self.engine.held_back_is_due = true;
     #[inline(never)]
     fn take_more(&mut self) -> bool {
         if self.engine.is_caught_up() {

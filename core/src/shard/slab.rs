@@ -6,6 +6,7 @@ use core::ops::{Index, IndexMut};
 use smallvec::SmallVec;
 
 use super::flushes::Standing;
+use super::pace::Pace;
 use super::slot::{Flags, Phase, Pressing, Slot, Subprotocol};
 use super::wheel::Links;
 use crate::conn::{Connection, Keepalive, Role};
@@ -57,6 +58,7 @@ impl<H: Handler> Slab<H> {
             keepalive,
             moment: None,
             stalled: None,
+            pace: Pace::default(),
             memberships: SmallVec::new(),
             pending: None,
             links: Links::NONE,

@@ -7,6 +7,7 @@ use alloc::string::String;
 use smallvec::SmallVec;
 
 use super::flushes::Standing;
+use super::pace::Pace;
 use super::pending::Pending;
 use super::wheel::Links;
 use crate::conn::{Connection, Keepalive};
@@ -44,6 +45,7 @@ pub(super) struct Slot<H: Handler> {
     pub(super) moment: Option<Timestamp>,
     /// Since when the peer has taken nothing of what waits for it.
     pub(super) stalled: Option<Timestamp>,
+    pub(super) pace: Pace,
     pub(super) memberships: SmallVec<[Membership; 2]>,
     pub(super) pending: Option<Box<Pending<H>>>,
     pub(super) links: Links,
@@ -59,7 +61,7 @@ pub(super) struct Slot<H: Handler> {
 
 /// Most of a slot is the same for every application.
 pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>();
-const _: () = assert!(SLOT_BYTES <= 168);
+const _: () = assert!(SLOT_BYTES <= 184);
 
 /// What is true of a socket besides its phase.
 #[derive(Clone, Copy, Debug, Default)]

@@ -206,6 +206,8 @@ impl<H: Handler> Engine<H> {
         }
         let slot = &mut self.slots[at];
         slot.flags.blocked = blocked;
+        self.measure_pace(at, n, blocked);
+        let slot = &mut self.slots[at];
         if blocked {
             if n > 0 || slot.stalled.is_none() {
                 slot.stalled = Some(self.now);

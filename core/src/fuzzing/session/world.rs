@@ -315,6 +315,7 @@ impl<A: App> World<A> {
                 let shard = &mut self.shards[from];
                 shard.handle_answer(self.now, id, 200, "text/plain", b"page", head_only);
             }
+            Output::LimitUnsent { .. } => {}
             Output::Shut(id) => link(&mut self.links, id).shut(),
             Output::Disconnect(id) => link(&mut self.links, id).gone = true,
             Output::Event(_) => {}

@@ -34,6 +34,12 @@ impl<H: Handler> Sim<H> {
                     let (now, kind) = (self.time(), "text/plain; version=0.0.4; charset=utf-8");
                     self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n", head_only);
                 }
+                Output::LimitUnsent { id, bytes } => {
+                    self.link_of(id);
+                    let config = self.shards[shard].config();
+                    let most = config.unsent_bytes_max().max(config.unsent_bytes());
+                    assert!((config.unsent_bytes()..=most).contains(&(bytes as usize)));
+                }
                 Output::Shut(id) => {
                     let at = self.link_of(id);
                     self.links[at].down.shut = true;
