@@ -91,7 +91,7 @@ fn stats_setters() -> Setters<Stats> {
         rooms.unfinished, rooms.slices,
         direct.sent, direct.offered, direct.undeliverable,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
-        links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups,
+        links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups, links.too_long,
         waiting.home, waiting.credit, waiting.queue, waiting.task,
         deflate.agreed, deflate.contexts_denied, deflate.context_bytes, deflate.incompressible,
         deflate.deflated, deflate.deflated_from_bytes, deflate.deflated_to_bytes,

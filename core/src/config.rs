@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::conn::MessageLimits;
+use crate::conn::{MessageLimits, MinRate};
 use crate::deflate::{self, Terms};
 use crate::error::{ConfigError, Unit};
 use crate::handshake::{HostPattern, Origin};
@@ -158,7 +158,17 @@ limits! {
     memory_budget: bytes = 0, 0, 1_024 * GIB;
     /// How long a peer may take none of the bytes that wait for it before it is cut off.
     write_timeout: time = Duration::from_secs(10), MS_10, HOUR;
-    /// How long a connection may stay silent before it is cut off, from the last byte received.
+    /// The slowest rate at which a peer may take what waits for it, in bytes a second. One that
+    /// is behind by `rate_window` is closed with 1008. With 0 any rate will do.
+    min_read_rate: bytes = 256, 0, GIB;
+    /// The slowest rate at which a peer may send a message of which more than 4 KiB have come, in
+    /// bytes a second. One that is behind by `rate_window` is closed with 1008. With 0 any rate
+    /// will do.
+    min_send_rate: bytes = 256, 0, GIB;
+    /// How far behind `min_read_rate` or `min_send_rate` a peer may be: as long as that it may
+    /// take or send nothing, and twice as long be half as fast.
+    rate_window: time = Duration::from_secs(60), MS_10, HOUR;
+    /// How long a connection may stay silent before it is closed, from the last byte received.
     pong_wait: time = Duration::from_secs(60), MS_10, DAY;
     /// How long a connection may stay silent before it is pinged; shorter than `pong_wait`.
     ping_interval: time = Duration::from_secs(54), MS_10, DAY;
@@ -252,6 +262,16 @@ impl Config {
         }
     }
 
+    /// The rate at which peers have to take what waits for them, if there is one.
+    pub(crate) fn read_rate(&self) -> Option<MinRate> {
+        MinRate::new(self.min_read_rate, self.rate_window)
+    }
+
+    /// The rate at which peers have to send a message, if there is one.
+    pub(crate) fn send_rate(&self) -> Option<MinRate> {
+        MinRate::new(self.min_send_rate, self.rate_window)
+    }
+
     /// The step in which timers are looked at: a sixteenth of the shortest interval, so a timer
     /// fires at most that much late.
     pub fn tick(&self) -> Duration {
@@ -260,7 +280,8 @@ impl Config {
             .min(self.pong_wait)
             .min(self.ping_interval)
             .min(self.handshake_timeout)
-            .min(self.close_timeout);
+            .min(self.close_timeout)
+            .min(self.rate_window);
         shortest / 16
     }
 }

@@ -79,7 +79,7 @@ pub use dispatch::{
     Refused, Settled, SharedTask, Spent, Submitted, TaskCounts, TaskOptions, TaskOrder,
 };
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
-pub use frame::Chunks;
+pub use frame::{Chunks, MAX_PAYLOAD};
 pub use handler::{
     Context, Echo, Handler, Message, Outcome, Outside, Overflow, RoomOutcome, RoomTask, Rooms,
     Subprotocol, TaskEnd, Verdict,

@@ -166,6 +166,9 @@ stats! {
         outcomes_gone,
         /// Tasks handed out whose outcome has not come back (a gauge).
         tasks_pending,
+        /// Messages of the application that were longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD)
+        /// and not sent.
+        too_long,
         /// Bytes held in frame runs and large frames (a gauge).
         frame_bytes,
         /// Bytes that the memory budget is charged with (a gauge).
@@ -289,6 +292,10 @@ pub enum CloseCause {
     Panic,
     /// There was not enough memory for what it was sending.
     Memory,
+    /// It took what waited for it too slowly.
+    ReadRate,
+    /// It sent a message too slowly.
+    SendRate,
 }
 
 impl Delivery {
@@ -300,7 +307,7 @@ impl Delivery {
 
 impl CloseCause {
     /// Every cause, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
@@ -312,6 +319,8 @@ impl CloseCause {
         Self::Drain,
         Self::Panic,
         Self::Memory,
+        Self::ReadRate,
+        Self::SendRate,
     ];
 
     /// Its name in metrics and logs.
@@ -328,6 +337,8 @@ impl CloseCause {
             Self::Drain => "drain",
             Self::Panic => "panic",
             Self::Memory => "memory",
+            Self::ReadRate => "read_rate",
+            Self::SendRate => "send_rate",
         }
     }
 }

@@ -27,6 +27,7 @@ mod pages;
 mod process;
 mod protocol;
 mod queues;
+mod rates;
 mod raw;
 mod requests;
 mod seed_defects;

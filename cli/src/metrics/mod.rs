@@ -162,6 +162,8 @@ fn connections(
     );
     let help = "Timer wake-ups that found nothing due.";
     page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
+    let help = "Messages of the application that were too long to be sent.";
+    page.counter("stentor_payloads_too_long_total", help, links.too_long);
 }
 
 fn messages(

@@ -385,9 +385,30 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(
         TIMES,
+        "min-read-rate",
+        Limit,
+        "Slowest rate, in bytes a second, at which a peer may take what waits for it; 0 is any",
+    ),
+    flag(
+        TIMES,
+        "min-send-rate",
+        Limit,
+        "Slowest rate, in bytes a second, at which a peer may send a message of which more than \
+         4 KiB have come; 0 is any",
+    ),
+    flag(
+        TIMES,
+        "rate-window",
+        Limit,
+        "How far a peer may be behind these rates before it is closed: for so long it may take or \
+         send nothing, and twice as long be half as fast",
+    ),
+    flag(
+        TIMES,
         "pong-wait",
         Limit,
-        "How long a connection may be silent before it is cut off",
+        "How long a connection may be silent before it is closed, with code 1011 if its socket \
+         takes that",
     ),
     flag(
         TIMES,

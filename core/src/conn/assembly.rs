@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::rate::Pace;
 use super::workspace::Workspace;
 use crate::error::PeerError;
 use crate::wire::header::Header;
@@ -20,6 +21,8 @@ pub(super) struct Assembly {
     /// Its masking key, turned to the next byte.
     key: [u8; 4],
     utf8: Utf8,
+    /// How fast it comes.
+    pub(super) pace: Pace,
     /// How many frames of it were empty.
     pub(super) empty_fragments: u32,
     pub(super) kind: Kind,
@@ -35,6 +38,7 @@ impl Assembly {
             remaining: 0,
             key: [0; 4],
             utf8: Utf8::new(),
+            pace: Pace::NEW,
             empty_fragments: 0,
             kind: Kind::Binary,
             fin: false,

@@ -8,6 +8,7 @@ use core::ops::Range;
 
 use super::assembly::Assembly;
 use super::event::{Event, Payload, Step};
+use super::rate::Pace;
 use super::state::{Role, State};
 use super::workspace::Workspace;
 use crate::deflate::{self, Contexts, Params};
@@ -154,6 +155,24 @@ impl Connection {
     pub fn held_bytes(&self) -> usize {
         let assembly = self.assembly.as_ref();
         assembly.map_or(0, |assembly| assembly.message.capacity())
+    }
+
+    /// Bytes of a message that has not come to its end.
+    pub(crate) fn message_bytes(&self) -> usize {
+        let assembly = self.assembly.as_ref();
+        assembly.map_or(0, |assembly| assembly.message.len())
+    }
+
+    /// How fast the message comes that has not come to its end, if there is one.
+    #[inline]
+    pub(crate) fn pace_mut(&mut self) -> Option<&mut Pace> {
+        self.assembly.as_mut().map(|assembly| &mut assembly.pace)
+    }
+
+    /// That of one that holds more than `bytes` by now.
+    pub(crate) fn pace_beyond(&self, bytes: usize) -> Option<Pace> {
+        let assembly = self.assembly.as_ref()?;
+        (assembly.message.len() > bytes).then_some(assembly.pace)
     }
 
     /// Bytes of memory that contexts of its own take.

@@ -6,11 +6,13 @@ mod assembly;
 mod connection;
 mod event;
 mod keepalive;
+mod rate;
 mod state;
 mod workspace;
 
 pub use connection::{Connection, MessageLimits};
 pub use event::{Event, Payload, Step};
 pub(crate) use keepalive::{Alarm, Keepalive, KeepaliveTimes, Next};
+pub(crate) use rate::MinRate;
 pub use state::{Role, State};
 pub use workspace::Workspace;

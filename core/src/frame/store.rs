@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::MAX_PAYLOAD;
 use super::label::{Born, Key, Label};
 use super::rank::Rank;
 use super::run::{RUN, Run};
@@ -424,6 +425,8 @@ impl Store {
         for part in parts {
             bytes.extend_from_slice(part);
         }
+        // Applications are held to MAX_PAYLOAD, peers to less.
+        debug_assert!(body_len <= MAX_PAYLOAD, "{body_len} bytes");
         let inline = inline as u32;
         let record = Record {
             run,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Handler;
 use crate::CloseCode;
 use crate::dispatch::TaskOptions;
+use crate::frame::MAX_PAYLOAD;
 use crate::id::ConnId;
 use crate::queue::Qos;
 use crate::shard::{Engine, Here, Op};
@@ -61,12 +62,19 @@ impl<'a, H: Handler> Context<'a, H> {
 
     /// Queues a message for this connection. A number stands for a [`Qos`] of
     /// this priority: the smaller, the more urgent.
+    ///
+    /// A payload longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD) is not sent, by this or by
+    /// [`publish`](Self::publish), [`send`](Self::send) and the like; that is counted
+    /// ([`Links::too_long`](crate::Links::too_long)).
     pub fn reply(&mut self, kind: Kind, qos: impl Into<Qos>, payload: &[u8]) {
         self.reply_parts(kind, qos, payload, &[]);
     }
 
     /// Queues a message that consists of two parts for this connection.
     pub fn reply_parts(&mut self, kind: Kind, qos: impl Into<Qos>, first: &[u8], second: &[u8]) {
+        if !self.may_be_sent(first.len().saturating_add(second.len())) {
+            return;
+        }
         let qos = qos.into();
         let later = |_| Op::Reply {
             kind,
@@ -81,6 +89,13 @@ impl<'a, H: Handler> Context<'a, H> {
         {
             self.engine.park(self.at, wait, Some(later(())));
         }
+    }
+
+    /// Whether a payload is not too long; counts it if it is.
+    fn may_be_sent(&mut self, len: usize) -> bool {
+        let may = len <= MAX_PAYLOAD;
+        self.engine.count_too_long(!may);
+        may
     }
 
     /// Makes the connection a member of a room. What follows waits until it is, or is
@@ -131,9 +146,10 @@ impl<'a, H: Handler> Context<'a, H> {
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        if let Some(room) = self.room().cloned() {
-            self.publish_to(Some(&room), kind, qos.into(), payload, exclude_sender);
-        }
+        let Some(room) = self.room().cloned() else {
+            return;
+        };
+        self.publish_to(Some(&room), kind, qos.into(), payload, exclude_sender);
     }
 
     /// Says something to every connection of the server, in a room or not.
@@ -156,6 +172,9 @@ impl<'a, H: Handler> Context<'a, H> {
     /// allow. What it says in a room may take a longer way, over the room's home: there is
     /// no such order between the two, as there is none between two rooms.
     pub fn send(&mut self, to: ConnId, kind: Kind, qos: impl Into<Qos>, payload: &[u8]) {
+        if !self.may_be_sent(payload.len()) {
+            return;
+        }
         let qos = qos.into();
         let later = || Op::Send {
             to,
@@ -218,6 +237,9 @@ impl<'a, H: Handler> Context<'a, H> {
         payload: &[u8],
         exclude_sender: bool,
     ) {
+        if !self.may_be_sent(payload.len()) {
+            return;
+        }
         let later = || Op::Publish {
             room: room.map(Bytes::copy_from_slice),
             kind,

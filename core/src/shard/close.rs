@@ -122,6 +122,25 @@ impl<H: Handler> Engine<H> {
         self.set_deadline(at, self.config.close_timeout);
     }
 
+    /// Closes a connection that takes or sends too slowly. What waits for it is thrown
+    /// away, as that is what it is closed for.
+    pub(super) fn close_too_slow(&mut self, at: u32, cause: CloseCause, reason: &str) {
+        if self.slots[at].phase != Phase::Open {
+            return self.cut(at, cause);
+        }
+        self.slots[at].conn.handle_failure(&mut self.workspace);
+        if self.slots[at].flags.blocked {
+            self.discard(at, true);
+        }
+        let code = Some(CloseCode::POLICY);
+        self.push_close(at, code, reason);
+        self.end(at, Ending::with_code(cause, code));
+        let slot = &mut self.slots[at];
+        slot.stalled = slot.stalled.map(|_| self.now);
+        slot.behind = 0;
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
     /// The peer's close frame has been read.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
     //# If an endpoint receives a Close frame and did not previously send a

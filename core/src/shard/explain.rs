@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::Shard;
 use super::engine::Engine;
 use super::ledger::{Departure, Drops, Ending};
+use super::memory::SMALL;
 use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::Rank;
@@ -128,6 +129,8 @@ pub enum Awaited {
     Task,
     /// Its turn to go on.
     Turn,
+    /// The rest of a message of which so many bytes have come.
+    Message(usize),
     /// The peer's close frame.
     CloseFrame,
     /// The end of what the peer sends.
@@ -164,6 +167,10 @@ pub enum Timer {
     Ping,
     /// The end of the time in which the peer must be heard.
     Silence,
+    /// The end of the time in which the peer may take too little of what waits for it.
+    ReadRate,
+    /// The end of the time in which the peer may send too little of its message.
+    SendRate,
 }
 
 impl Awaited {
@@ -180,6 +187,7 @@ impl Awaited {
             Self::Queue => "queue",
             Self::Task => "task",
             Self::Turn => "turn",
+            Self::Message(_) => "message",
             Self::CloseFrame => "close_frame",
             Self::End => "end",
             Self::Shards(_) => "shards",
@@ -205,6 +213,12 @@ impl fmt::Display for Awaited {
             Self::Queue => f.write_str("room in its own queue"),
             Self::Task => f.write_str("the end of a task, for one more to be under way"),
             Self::Turn => f.write_str("its turn to go on"),
+            Self::Message(bytes) => {
+                write!(
+                    f,
+                    "the rest of its message, of which it has sent {bytes} bytes"
+                )
+            }
             Self::CloseFrame => f.write_str("the peer's close frame"),
             Self::End => f.write_str("the end of what the peer sends"),
             Self::Shards(1) => f.write_str("another shard's answer to its leaving"),
@@ -248,6 +262,8 @@ impl Timer {
             Self::Write => "write",
             Self::Ping => "ping",
             Self::Silence => "silence",
+            Self::ReadRate => "read_rate",
+            Self::SendRate => "send_rate",
         }
     }
 }
@@ -413,6 +429,9 @@ impl<H: Handler> Engine<H> {
         }
         match slot.phase {
             Phase::Head => awaits.push(Awaited::Request),
+            Phase::Open if slot.conn.pace_beyond(SMALL).is_some() => {
+                awaits.push(Awaited::Message(slot.conn.message_bytes()));
+            }
             Phase::Answering if has_nothing => awaits.push(Awaited::Page),
             Phase::Closing if has_nothing => awaits.push(Awaited::CloseFrame),
             Phase::Lingering => awaits.push(Awaited::End),

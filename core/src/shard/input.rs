@@ -201,6 +201,7 @@ impl<H: Handler> Shard<H> {
         }
         self.engine.drop_empty_pending(at);
         self.engine.check_input(at);
+        self.engine.watch_message(at);
         self.engine.keep_within_budget();
         self.engine.update_reading(at);
         self.settle();
@@ -316,7 +317,23 @@ impl<H: Handler> Engine<H> {
         let ping_interval = self.config.ping_interval;
         let slot = &mut self.slots[at];
         slot.keepalive.handle_input(now, ping_interval);
+        if let Some(pace) = slot.conn.pace_mut()
+            && let Some(since) = pace.since.replace(now)
+            && let Some(rate) = self.config.send_rate()
+        {
+            pace.behind = rate.advance(pace.behind, now.since(since), n);
+        }
         matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
+    }
+
+    /// Sees to it that a message which has not come to its end is looked at in time.
+    #[inline]
+    fn watch_message(&mut self, at: u32) {
+        let now = self.now;
+        if let Some(pace) = self.slots[at].conn.pace_mut() {
+            pace.since.get_or_insert(now);
+            self.rearm(at);
+        }
     }
 
     fn pong(&mut self, at: u32, payload: &[u8]) {
@@ -369,6 +386,9 @@ impl<H: Handler> Engine<H> {
             if !unread {
                 // What it has said meanwhile is yet to be read.
                 slot.keepalive.handle_input(now, ping_interval);
+                if let Some(pace) = slot.conn.pace_mut() {
+                    pace.since = Some(now);
+                }
             }
             self.outputs.push_back(if unread {
                 Output::StopReading(id)

@@ -175,4 +175,4 @@ impl<H: Handler> Engine<H> {
 /// How large a part of its least urgent a queue drops at a time.
 const ONE_IN: u32 = 16;
 /// Whoever holds no more than this is not what memory runs short of, in bytes.
-const SMALL: usize = 4 << 10;
+pub(super) const SMALL: usize = 4 << 10;

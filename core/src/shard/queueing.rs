@@ -154,6 +154,12 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// Counts a message of the application that is too long to be sent, if it is.
+    #[inline]
+    pub(crate) fn count_too_long(&mut self, is_too_long: bool) {
+        self.counts.links.too_long += u64::from(is_too_long);
+    }
+
     /// Queues a frame that no limit holds for, and gives its reference away.
     pub(super) fn push_control(&mut self, at: u32, frame: FrameId) {
         self.slots[at]

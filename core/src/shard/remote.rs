@@ -13,6 +13,7 @@ use super::letter::{Asked, Direct, Letter, Origin, Publication, Said};
 use super::slot::Phase;
 use crate::CloseCode;
 use crate::config::Config;
+use crate::frame::MAX_PAYLOAD;
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
 use crate::queue::Qos;
@@ -73,6 +74,8 @@ pub enum RemoteError {
     NotYet,
     /// The server ends, or has ended.
     Ended,
+    /// The payload is longer than [`MAX_PAYLOAD`].
+    TooLong,
 }
 
 /// What all handles of a server have in common, added up.
@@ -266,6 +269,9 @@ impl Place {
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
         let (qos, payload) = (qos.into(), payload.into());
+        if payload.len() > MAX_PAYLOAD {
+            return Err(RemoteError::TooLong);
+        }
         let command = Command::Send {
             to,
             kind,
@@ -290,6 +296,9 @@ impl Place {
         qos: Qos,
         payload: Bytes,
     ) -> Result<(), RemoteError> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(RemoteError::TooLong);
+        }
         let home = self.0.homes.of(room);
         let command = Command::Publish {
             room: room.map(Bytes::copy_from_slice),
@@ -352,6 +361,7 @@ impl RemoteError {
             Self::Full => "as many commands are under way as may be",
             Self::NotYet => "the server does not serve yet",
             Self::Ended => "the server has ended",
+            Self::TooLong => "the payload is too long",
         }
     }
 }

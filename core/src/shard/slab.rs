@@ -59,6 +59,7 @@ impl<H: Handler> Slab<H> {
             moment: None,
             stalled: None,
             pace: Pace::default(),
+            behind: 0,
             memberships: SmallVec::new(),
             pending: None,
             links: Links::NONE,

@@ -49,6 +49,9 @@ pub(super) struct Slot<H: Handler> {
     pub(super) memberships: SmallVec<[Membership; 2]>,
     pub(super) pending: Option<Box<Pending<H>>>,
     pub(super) links: Links,
+    /// By how many microseconds the peer was behind the rate at which it has to take what
+    /// waits for it when it last took something.
+    pub(super) behind: u32,
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) flags: Flags,

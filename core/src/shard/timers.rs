@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Shard;
 use super::engine::Engine;
 use super::explain::Timer;
+use super::memory::SMALL;
 use super::slot::{Phase, Pressing};
 use crate::conn::{Alarm, KeepaliveTimes, Next};
 use crate::error::HandshakeError;
@@ -160,6 +161,20 @@ impl<H: Handler> Engine<H> {
                 return true;
             }
         }
+        if let Some(end) = self.read_end(at)
+            && end <= now
+            && !self.takes_more(at, end, is_ready)
+        {
+            self.close_too_slow(at, CloseCause::ReadRate, READS_TOO_SLOWLY);
+            return true;
+        }
+        if let Some(end) = self.send_end(at)
+            && end <= now
+            && !self.sends_more(at, end, is_ready)
+        {
+            self.close_too_slow(at, CloseCause::SendRate, SENDS_TOO_SLOWLY);
+            return true;
+        }
         let mut due = false;
         if self.slots[at].phase == Phase::Open {
             let times = self.keepalive_times();
@@ -227,13 +242,62 @@ impl<H: Handler> Engine<H> {
         end: Timestamp,
         is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
     ) -> bool {
-        let takes = !self.slots[at].flags.blocked || is_ready(self.slots.id(at), Direction::Write);
-        if takes || (self.may_be_excused(at) && self.is_late(end)) {
-            self.slots[at].stalled = Some(self.now);
-            self.slots[at].flags.excused = !takes;
-            return true;
+        let id = self.slots.id(at);
+        let is_excused = self.may_be_excused(at) && self.is_late(end);
+        if !is_excused && self.slots[at].flags.blocked && !is_ready(id, Direction::Write) {
+            return false;
         }
-        false
+        let (now, rate) = (self.now, self.config.read_rate());
+        let slot = &mut self.slots[at];
+        slot.flags.excused = is_excused;
+        if let Some(since) = slot.stalled.replace(now)
+            && let Some(rate) = rate.filter(|_| !is_excused)
+        {
+            slot.behind = rate.advance(slot.behind, now.since(since), 0);
+        }
+        true
+    }
+
+    /// The same for a peer that has sent too little of a message.
+    fn sends_more(
+        &mut self,
+        at: u32,
+        end: Timestamp,
+        is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
+    ) -> bool {
+        let (now, id, is_late) = (self.now, self.slots.id(at), self.is_late(end));
+        let rate = self.config.send_rate();
+        let Some(pace) = self.slots[at].conn.pace_mut() else {
+            return true;
+        };
+        let is_excused = is_late && !pace.excused;
+        if !is_excused && !is_ready(id, Direction::Read) {
+            return false;
+        }
+        pace.excused |= is_excused;
+        if let Some(since) = pace.since.replace(now)
+            && let Some(rate) = rate.filter(|_| !is_excused)
+        {
+            pace.behind = rate.advance(pace.behind, now.since(since), 0);
+        }
+        true
+    }
+
+    /// When a peer that takes too little of what waits for it is too far behind.
+    fn read_end(&self, at: u32) -> Option<Timestamp> {
+        let slot = &self.slots[at];
+        let since = slot.stalled?;
+        Some(self.config.read_rate()?.deadline(slot.behind, since))
+    }
+
+    /// When a peer that sends too little of a message is too far behind.
+    fn send_end(&self, at: u32) -> Option<Timestamp> {
+        let slot = &self.slots[at];
+        if slot.phase != Phase::Open || slot.flags.unread {
+            return None;
+        }
+        let pace = slot.conn.pace_beyond(SMALL)?;
+        Some(self.config.send_rate()?.deadline(pace.behind, pace.since?))
     }
 
     /// Whether a time-out of the peer may begin anew.
@@ -286,7 +350,10 @@ impl<H: Handler> Engine<H> {
             };
             (timer, at)
         });
-        let timers = [deadline, stalled, silent].into_iter().flatten();
+        let reads = self.read_end(at).map(|at| (Timer::ReadRate, at));
+        let sends = self.send_end(at).map(|at| (Timer::SendRate, at));
+        let timers = [deadline, stalled, silent, reads, sends];
+        let timers = timers.into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)
     }
 
@@ -298,6 +365,10 @@ impl<H: Handler> Engine<H> {
         }
     }
 }
+
+/// What peers are told that are closed for their rate.
+const READS_TOO_SLOWLY: &str = "reads too slowly";
+const SENDS_TOO_SLOWLY: &str = "sends too slowly";
 
 /// How long input waits for a write that is done elsewhere: as long as a thread
 /// may have to wait for its turn on a loaded machine. An adapter that writes at

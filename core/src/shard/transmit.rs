@@ -206,6 +206,12 @@ impl<H: Handler> Engine<H> {
         }
         let slot = &mut self.slots[at];
         slot.flags.blocked = blocked;
+        if n > 0
+            && let Some(since) = slot.stalled
+            && let Some(rate) = self.config.read_rate()
+        {
+            slot.behind = rate.advance(slot.behind, now.since(since), n);
+        }
         self.measure_pace(at, n, blocked);
         let slot = &mut self.slots[at];
         if blocked {
@@ -218,8 +224,11 @@ impl<H: Handler> Engine<H> {
             slot.stalled = None;
             if !slot.queue.is_empty() {
                 self.line_up(at);
-            } else if had {
-                self.after_write(at);
+            } else {
+                slot.behind = 0;
+                if had {
+                    self.after_write(at);
+                }
             }
         }
         let half = self.half;

@@ -277,7 +277,9 @@ fn check_close(bytes: &[u8], code: Option<u16>) {
 }
 
 /// Why a shard says that it closes, by the code beside it.
-const REASONS: [(CloseCode, &[u8]); 2] = [
+const REASONS: [(CloseCode, &[u8]); 4] = [
     (CloseCode::TRY_LATER, b"slow consumer"),
     (CloseCode::INTERNAL_ERROR, b"keepalive timeout"),
+    (CloseCode::POLICY, b"reads too slowly"),
+    (CloseCode::POLICY, b"sends too slowly"),
 ];

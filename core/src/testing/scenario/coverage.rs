@@ -106,10 +106,15 @@ impl Coverage {
         for act in ACTS {
             self.note(act, 0);
         }
-        // Memory seldom runs out for messages that are not complete.
+        // Memory seldom runs out for messages that are not complete, and a life is mostly
+        // too short for a peer to be too slow.
         for cause in CloseCause::ALL {
             let times = closed[cause as usize];
-            if cause != CloseCause::Memory || times > 0 {
+            let is_rare = matches!(
+                cause,
+                CloseCause::Memory | CloseCause::ReadRate | CloseCause::SendRate
+            );
+            if !is_rare || times > 0 {
                 self.note(CAUSES[cause as usize], times);
             }
         }
@@ -145,6 +150,8 @@ const CAUSES: [&str; CloseCause::ALL.len()] = [
     "closed: shutdown",
     "closed: shard failed",
     "closed: short of memory",
+    "closed: reads too slowly",
+    "closed: sends too slowly",
 ];
 
 /// What peers do wrong in a [plan](super::Plan), and its name here.
