@@ -3,6 +3,8 @@
 
 use std::thread;
 
+use rustix::process::Signal;
+
 use crate::raw::{CLOSE, Raw, TEXT, frame};
 use crate::server::Server;
 
@@ -101,6 +103,7 @@ fn everyone_is_told_goodbye_where_that_takes_many_turns() {
             })
         })
         .collect();
+    server.signal(Signal::TERM);
     let status = server.exit_within(std::time::Duration::from_secs(30));
     for listener in listeners {
         listener.join().expect("it is told");
