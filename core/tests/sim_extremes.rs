@@ -28,14 +28,14 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
     set! {
         number max_message, number max_empty_fragments, number max_head, number max_headers,
         number queue_messages, number queue_bytes, number starvation_after,
-        time starvation_wait, number write_batch, number rooms_per_connection,
-        number fan_out_slice, number remote_commands, number credit_messages,
-        number credit_bytes, number compression_level, number compression_threshold,
-        number compression_window, number compression_contexts, number memory_budget,
-        time write_timeout, number min_read_rate, number min_send_rate, time rate_window,
-        time pong_wait, time ping_interval, time handshake_timeout, time close_timeout,
-        number task_credits, number task_attempts, time task_backoff, time task_backoff_max,
-        time task_timeout, number dead_letters, number gone_connections,
+        time starvation_wait, number write_batch, number unsent_bytes, number unsent_bytes_max,
+        number rooms_per_connection, number fan_out_slice, number remote_commands,
+        number credit_messages, number credit_bytes, number compression_level,
+        number compression_threshold, number compression_window, number compression_contexts,
+        number memory_budget, time write_timeout, number min_read_rate, number min_send_rate,
+        time rate_window, time pong_wait, time ping_interval, time handshake_timeout,
+        time close_timeout, number task_credits, number task_attempts, time task_backoff,
+        time task_backoff_max, time task_timeout, number dead_letters, number gone_connections,
     }
     assert_eq!(set, Config::RANGES.len(), "a setting is left out");
     builder.compression(true)
