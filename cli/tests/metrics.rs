@@ -104,7 +104,7 @@ fn dispatch_setters() -> Setters<DispatchStats> {
     setters! { DispatchStats;
         submitted, refused_full, refused_draining, done, failed, abandoned_waiting, abandoned_running,
         waiting, delayed, running, retried, attempts_failed, panicked, timed_out, late, overdue,
-        dead_letters, dead_dropped, dead_taken, resubmitted,
+        dead_letters, dead_dropped, dead_taken, resubmitted, workers_restarted, drops_panicked,
     }
     .to_vec()
 }

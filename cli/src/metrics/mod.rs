@@ -377,9 +377,9 @@ fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     page.counters("stentor_publish_waits_total", help, "for", waits);
     let help = "Joins refused because the connection was in as many rooms as it may be.";
     page.counter("stentor_joins_refused_total", help, rooms.joins_refused);
-    let help = "Publications that are not yet queued for all members of a large room";
+    let help = "Publications that are not yet queued for all members of a large room.";
     page.gauge("stentor_fan_outs_unfinished", help, rooms.unfinished);
-    let help = "Slices of members that publications to large rooms were queued for";
+    let help = "Slices of members that publications to large rooms were queued for.";
     page.counter("stentor_fan_out_slices_total", help, rooms.slices);
 }
 
