@@ -204,7 +204,7 @@ mod tests {
         let stage = drain.next(after(300.0)).expect("the cut");
         assert_eq!(
             (stage.order, drain.deadline()),
-            (Order::Abort, after(300.5))
+            (Order::Abort, after(305.0))
         );
 
         // Told again while it was stopped: everyone has a moment when it goes on.

@@ -17,6 +17,7 @@ const LINES: u64 = 20_000;
 const PADDING: &str =
     "a line of a hundred and fifty bytes or so, together with what is said before it";
 
+const LEVEL: &str = "LOG_TEST_LEVEL";
 const QUEUE: &str = "LOG_TEST_QUEUE";
 
 /// What the second run does: it logs and panics, and says so. Then it logs until there is room for
@@ -26,10 +27,11 @@ fn child() {
     let Ok(format) = std::env::var(CHILD) else {
         return;
     };
+    let level = std::env::var(LEVEL).unwrap_or("trace".into());
     let queue = std::env::var(QUEUE).expect("a number");
     let queue = ["--log-queue-bytes=64MiB", "--log-queue-lines", &queue];
     let args = [
-        &["stentor", "--log=trace", "--log-format", &format],
+        &["stentor", "--log", &level, "--log-format", &format],
         &queue[..],
     ]
     .concat();
@@ -76,7 +78,12 @@ struct Second {
 
 impl Second {
     fn start(format: &str, queue: u64, stderr: Stdio) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("a path"))
+        let binary = std::env::current_exe().expect("a path");
+        Self::start_by(&mut Command::new(binary), format, queue, stderr)
+    }
+
+    fn start_by(command: &mut Command, format: &str, queue: u64, stderr: Stdio) -> Self {
+        let mut child = command
             .args(["child", "--exact", "--nocapture", "--test-threads=1"])
             .env(CHILD, format)
             .env(QUEUE, queue.to_string())
@@ -188,6 +195,19 @@ fn while_nobody_reads_lines_are_dropped_and_afterwards_it_is_told_how_many() {
     assert!(dropped > LINES / 2, "{dropped}");
     let text = reading.join().expect("no panic").expect("text");
     assert_told(&text, dropped, all);
+}
+
+/// A panic would otherwise be written by its own thread, which a full pipe blocks.
+#[test]
+fn with_the_log_off_a_panic_is_not_written_either() {
+    let mut command = Command::new(std::env::current_exe().expect("a path"));
+    let mut second = Second::start_by(command.env(LEVEL, "off"), "text", 1_000, Stdio::piped());
+    let mut stderr = second.child.stderr.take().expect("piped");
+    second.begin();
+    assert_eq!(second.end("end").0, 0);
+    let mut text = String::new();
+    stderr.read_to_string(&mut text).expect("text");
+    assert_eq!(text, "");
 }
 
 /// Every line is there or counted, and in its place.

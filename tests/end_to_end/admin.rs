@@ -173,7 +173,7 @@ fn whoever_has_gone_says_why() {
         (&erring, "peer_error", json!(1002), json!("unmasked")),
         (&leaver, "peer", json!(4000), Value::Null),
         (&slow_one, "slow_consumer", json!(1013), Value::Null),
-        (&mute, "pong_timeout", Value::Null, Value::Null),
+        (&mute, "pong_timeout", json!(1011), Value::Null),
     ] {
         // One that is closed for being slow may still be here, and says the same.
         let begin = Instant::now();

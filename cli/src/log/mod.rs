@@ -15,7 +15,6 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Metadata, Subscriber, error};
 use tracing_subscriber::Layer;
@@ -100,7 +99,7 @@ fn start(settings: &Settings, queue: &'static LineQueue) -> io::Result<()> {
             set_global_default(json.finish().with(Lines(queue)))
         }
     };
-    if installed.is_ok() && settings.log > LevelFilter::OFF {
+    if installed.is_ok() {
         panic::log_panics();
     }
     Ok(())

@@ -12,7 +12,8 @@ use tracing::error;
 
 use crate::Throttle;
 
-/// Logs every panic from now on, with a backtrace if `RUST_BACKTRACE` asks for one.
+/// Logs every panic from now on, with a backtrace if `RUST_BACKTRACE` asks for one. With
+/// `--log off`, nothing says so but the counters.
 pub(super) fn log_panics() {
     set_hook(Box::new(log_panic));
 }
