@@ -13,19 +13,20 @@ use crate::raw::Raw;
 use crate::server::Server;
 use crate::witnesses::Witnesses;
 
-/// A command by which the binary runs whatever the tests were started with does to `SIGHUP`.
-fn with_hangup(shell: &str) -> Command {
+/// A command by which the binary runs whatever the tests were started with does to `SIGHUP` and
+/// `SIGQUIT`: a shell ignores the latter for what it runs in the background.
+fn with_default_signals(shell: &str) -> Command {
     let binary = command().get_program().to_owned();
     let mut command = Command::new("env");
     command
-        .args(["--default-signal=HUP", "sh", "-c", shell])
+        .args(["--default-signal=HUP,QUIT", "sh", "-c", shell])
         .arg(binary);
     command
 }
 
 #[test]
 fn a_hangup_ends_the_server_in_order() {
-    let mut command = with_hangup("exec \"$0\" \"$@\"");
+    let mut command = with_default_signals("exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--shards 2");
     let mut clients: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
     server.signal(Signal::HUP);
@@ -38,7 +39,7 @@ fn a_hangup_ends_the_server_in_order() {
 
 #[test]
 fn a_second_hangup_ends_it_at_once() {
-    let mut command = with_hangup("exec \"$0\" \"$@\"");
+    let mut command = with_default_signals("exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--work-time 1h --drain 1h");
     let mut client = Raw::open(&server);
     client.say("task:for ever");
@@ -54,7 +55,7 @@ fn a_second_hangup_ends_it_at_once() {
 
 #[test]
 fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
-    let mut command = with_hangup("trap '' HUP; exec \"$0\" \"$@\"");
+    let mut command = with_default_signals("trap '' HUP; exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--shards 2");
     assert_unmoved_by(&server, &[Signal::HUP]);
     server.terminate();
@@ -94,7 +95,8 @@ fn assert_unmoved_by(server: &Server, signals: &[Signal]) {
 
 #[test]
 fn a_quit_is_left_to_the_operating_system() {
-    let mut server = Server::start("--shards 2");
+    let mut command = with_default_signals("exec \"$0\" \"$@\"");
+    let mut server = Server::start_by(&mut command, "--shards 2");
     let no_dump = Rlimit {
         current: Some(0),
         maximum: Some(0),

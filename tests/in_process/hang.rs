@@ -213,7 +213,8 @@ fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
     let shards = hang.map(Hang::shards);
     assert_eq!(shards, Some(&[ShardId(0)][..]), "{error}");
     let took = begin.elapsed();
-    assert!(took > Duration::from_secs(1) && took < LONG / 2, "{took:?}");
+    // The drain, then the time for cutting off, then that for threads to end.
+    assert!(took > Duration::from_secs(1) && took < 3 * LONG, "{took:?}");
     gate.change(|state| state.open = true);
     drop((hangs, late));
 }
