@@ -14,7 +14,7 @@ use scatter::scatter;
 
 /// How much data may wait for one connection. An empty queue takes one message
 /// of any size.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) messages: u32,
     pub(crate) bytes: u32,

@@ -12,7 +12,7 @@ use super::reply::Here;
 use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
 use crate::frame::Rank;
-use crate::handler::{Context, Handler, Message, TaskEnd};
+use crate::handler::{Context, Handler, Message, Overflow, TaskEnd};
 use crate::id::ConnId;
 use crate::time::Timestamp;
 use crate::wire::opcode::{Kind, Opcode};
@@ -224,12 +224,20 @@ impl<H: Handler> Shard<H> {
     fn consume_frames(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
         let mut done = 0;
         loop {
-            if self.engine.must_hold(at) && done < input.len() {
-                self.engine.park(at, Wait::Queue, None);
-            }
             let slot = &self.engine.slots[at];
             match slot.phase {
-                Phase::Open if !slot.is_parked() && !self.engine.is_pressed() => {}
+                Phase::Open if slot.is_parked() => return done,
+                // What is said to it in answer would wait for its socket, and is lost in no
+                // case: what it has sent is better left as it is.
+                Phase::Open
+                    if H::OVERFLOW == Overflow::Wait
+                        && slot.flags.blocked
+                        && done < input.len() =>
+                {
+                    self.engine.park(at, Wait::Queue, None);
+                    return done;
+                }
+                Phase::Open if !self.engine.is_pressed() => {}
                 Phase::Closing if slot.conn.state().may_receive() => {}
                 Phase::Head | Phase::Open => return done,
                 _ => return input.len(),

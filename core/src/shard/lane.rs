@@ -6,9 +6,10 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::engine::Engine;
+use super::engine::{Engine, SCRATCH};
 use crate::frame::{Label, Rank};
 use crate::handler::Handler;
+use crate::queue::Limits;
 use crate::time::{Timestamp, micros};
 use crate::wire::header::{Tag, encode_unmasked, unmasked_len};
 
@@ -27,6 +28,8 @@ pub(super) struct Lane {
     /// The length of each frame.
     frames: Vec<u32>,
     len: usize,
+    /// What it takes besides.
+    room: Limits,
     /// What is to be done in the scratch when it is free again.
     placement: Option<Placement>,
 }
@@ -87,11 +90,23 @@ impl Lane {
         self.offered = offered;
     }
 
-    pub(super) const fn claim(&mut self, slot: u32, rank: Rank, now: Timestamp) {
+    /// Belongs to this slot from here on, whose queue has these limits.
+    pub(super) fn claim(&mut self, slot: u32, rank: Rank, now: Timestamp, limits: Limits) {
+        debug_assert!(self.frames.is_empty());
         self.owner = Some((slot, rank));
-        if self.since.is_none() {
-            self.since = Some(now);
-        }
+        self.since = Some(now);
+        self.room = limits;
+    }
+
+    /// Whether the limits hold with one more frame of this length, header included.
+    pub(super) fn has_room_for(&self, len: usize) -> bool {
+        self.room.messages > 0 && len <= self.room.bytes as usize && !self.is_full()
+    }
+
+    /// Whether it takes no more, or as much is in it as was read.
+    pub(super) fn must_be_flushed(&self) -> bool {
+        let Limits { messages, bytes } = self.room;
+        messages == 0 || bytes == 0 || self.len >= SCRATCH || self.is_full()
     }
 
     /// What its frames are labelled with; the first has waited longest.
@@ -110,7 +125,7 @@ impl Lane {
         self.len
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.pieces.len() >= MOST_PIECES
     }
 
@@ -243,6 +258,9 @@ impl Lane {
     fn count(&mut self, len: usize) {
         self.frames.push(len as u32);
         self.len += len;
+        // An empty lane takes one frame of any length.
+        self.room.messages = self.room.messages.saturating_sub(1);
+        self.room.bytes = self.room.bytes.saturating_sub(len as u32);
     }
 }
 
@@ -325,7 +343,14 @@ impl<H: Handler> Engine<H> {
     }
 
     /// After a callback: does what could not be done while its message was borrowed.
+    #[inline]
     pub(super) fn settle_lane(&mut self, scratch: Part<&mut [u8]>) {
+        if self.lane.placement.is_some() || !self.late.is_empty() {
+            self.settle_lane_now(scratch);
+        }
+    }
+
+    fn settle_lane_now(&mut self, scratch: Part<&mut [u8]>) {
         let Part { bytes, base } = scratch;
         self.lane.commit(Part {
             bytes: &mut *bytes,

@@ -106,11 +106,14 @@ impl<H: Handler> Shard<H> {
                 continue;
             }
             if let Some((at, line)) = self.engine.flushes.pop() {
-                self.engine.slots[at].flags.flush.leave(line);
-                if self.engine.lapse(at) {
-                    continue;
+                let mut slot = &mut self.engine.slots[at];
+                slot.flags.flush.leave(line);
+                if self.engine.store.has_terms() {
+                    if self.engine.lapse(at) {
+                        continue;
+                    }
+                    slot = &mut self.engine.slots[at];
                 }
-                let slot = &self.engine.slots[at];
                 let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
                 // What is offered already is flushed again once that is settled, and a
                 // socket that is full once it takes bytes again.
@@ -119,7 +122,8 @@ impl<H: Handler> Shard<H> {
                     // On a shard that always has something to write, what is held back
                     // would wait for ever otherwise.
                     self.engine.held_back_is_due = true;
-                    return Some(Output::Flush(self.engine.slots.id(at)));
+                    let generation = slot.generation;
+                    return Some(Output::Flush(self.engine.slots.id_of(at, generation)));
                 }
                 continue;
             }

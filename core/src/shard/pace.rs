@@ -55,12 +55,16 @@ impl UnsentLimits {
 }
 
 impl Pace {
+    /// Whether its socket was full and what it takes is to be counted: that of most never is.
+    pub(super) const fn is_measured(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Takes note that a socket took `n` bytes, and whether it is full. Returns the limit on
     /// what the kernel may hold unsent, in bytes, if it changes.
     ///
     /// `is_mixed` tells whether messages of different priorities wait: then one may have to
     /// overtake another, and the limit is the smallest for [`MIXED_HOLD`].
-    #[inline]
     fn taken(
         &mut self,
         now: Timestamp,
@@ -69,22 +73,8 @@ impl Pace {
         limits: UnsentLimits,
         is_mixed: impl FnOnce() -> bool,
     ) -> Option<u32> {
-        // Most sockets are never full.
-        if self.since.is_none() && !is_full {
-            return None;
-        }
-        self.measure(now, n, is_full, limits, is_mixed)
-    }
-
-    fn measure(
-        &mut self,
-        now: Timestamp,
-        n: usize,
-        is_full: bool,
-        limits: UnsentLimits,
-        is_mixed: impl FnOnce() -> bool,
-    ) -> Option<u32> {
         let Some(since) = self.since else {
+            debug_assert!(is_full);
             // What was taken until now says nothing: buffers were empty.
             self.since = Some(now);
             return None;
@@ -118,8 +108,9 @@ impl Pace {
 }
 
 impl<H: Handler> Engine<H> {
-    /// Takes note of what a socket took, and asks for another limit where that calls for it.
-    #[inline]
+    /// Takes note of what a socket took that is full or [was](Pace::is_measured), and asks for
+    /// another limit where that calls for it.
+    #[inline(never)]
     pub(super) fn measure_pace(&mut self, at: u32, n: usize, is_full: bool) {
         let (now, limits) = (self.now, self.unsent_limits);
         let slot = &mut self.slots[at];
@@ -227,7 +218,7 @@ mod tests {
         let late = Timestamp::from_micros(2_100_000);
         let limit = pace.taken(late, KIB, false, LIMITS, || false);
         assert_eq!(limit, Some(LIMITS.min));
-        assert_eq!(pace.taken(late, KIB, false, LIMITS, || false), None);
+        assert!(!pace.is_measured());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Owns what a connection is told about its own messages: by the fast lane
 //! while its input is being handled, or through its queue.
 
-use super::engine::{Engine, SCRATCH};
+use super::engine::Engine;
 use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::{Key, Label, Rank};
@@ -49,10 +49,23 @@ impl<H: Handler> Engine<H> {
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         self.end_volley();
-        let opcode = kind.opcode();
-        if !self.packs_at_once(at, parts[0].len() + parts[1].len()) {
-            return self.reply_with(at, here, qos, opcode.into(), parts);
+        let tag = kind.opcode().into();
+        if self.packs_at_once(at, parts[0].len() + parts[1].len()) {
+            return self.reply_packed(at, here, kind, qos, parts);
         }
+        self.reply_with(at, here, qos, tag, parts)
+    }
+
+    #[inline(never)]
+    fn reply_packed(
+        &mut self,
+        at: u32,
+        here: Option<Here>,
+        kind: Kind,
+        qos: Qos,
+        parts: [&[u8]; 2],
+    ) -> Result<(), Wait> {
+        let opcode = kind.opcode();
         let mut packed = self.workspace.buffers.take_for(parts[0].len());
         let conn = &mut self.slots[at].conn;
         let answered = if conn.deflate(&mut self.workspace, parts, &mut packed) {
@@ -73,36 +86,50 @@ impl<H: Handler> Engine<H> {
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         let payload_len = parts[0].len() + parts[1].len();
-        let len = (unmasked_len(payload_len) + payload_len) as u32;
-        let (limits, rank) = (self.limits(), Rank::data(qos.priority));
-        let slot = &self.slots[at];
-        let takes_lane = slot.phase == Phase::Open && here.is_some() && qos.is_plain();
-        if takes_lane && self.lane_is_open(at, rank, len) {
-            self.lane.claim(at, rank, self.now);
-            let place = if parts[1].is_empty() {
-                here.and_then(|here| here.place(parts[0]))
-            } else {
-                None
-            };
-            let in_place =
-                place.is_some_and(|place| self.lane.push_in_place(tag, place, payload_len));
-            if !in_place {
-                self.lane.push(tag, parts);
-            }
-            self.counts.delivery.offered += 1;
-            self.counts.delivery.queued += 1;
-            // A read holds only so many of these, and they cost no more than reading did.
-            self.exempt(1);
-            let full = self.lane.is_full()
-                || self.lane.len() >= SCRATCH
-                || self.lane.messages() >= limits.messages
-                || self.lane.len() >= limits.bytes as usize;
-            if full {
-                self.press(at);
-            }
-            self.line_up_for(at, rank);
+        let len = unmasked_len(payload_len) + payload_len;
+        let rank = Rank::data(qos.priority);
+        if let Some(here) = here
+            && qos.is_plain()
+            && self.slots[at].phase == Phase::Open
+            && self.lane_takes(at, rank, len)
+        {
+            self.reply_in_lane(at, here, rank, tag, parts);
             return Ok(());
         }
+        self.reply_in_queue(at, qos, tag, parts, len as u32)
+    }
+
+    /// Adds a reply to the lane, which has room for it.
+    #[inline]
+    fn reply_in_lane(&mut self, at: u32, here: Here, rank: Rank, tag: Tag, parts: [&[u8]; 2]) {
+        let place = if parts[1].is_empty() {
+            here.place(parts[0])
+        } else {
+            None
+        };
+        let in_place =
+            place.is_some_and(|place| self.lane.push_in_place(tag, place, parts[0].len()));
+        if !in_place {
+            self.lane.push(tag, parts);
+        }
+        self.counts.delivery.offered += 1;
+        self.counts.delivery.queued += 1;
+        if self.lane.must_be_flushed() {
+            self.press(at);
+        }
+        self.line_up_for(at, rank);
+    }
+
+    #[inline(never)]
+    fn reply_in_queue(
+        &mut self,
+        at: u32,
+        qos: Qos,
+        tag: Tag,
+        parts: [&[u8]; 2],
+        len: u32,
+    ) -> Result<(), Wait> {
+        let limits = self.limits();
         if self.lane.owner() == Some(at) && !self.lane_is_held() {
             self.spill_lane(0);
         }
@@ -119,17 +146,6 @@ impl<H: Handler> Engine<H> {
         Ok(())
     }
 
-    /// Whether what a connection has sent is better left as it is: what is said
-    /// to it in answer waits for its socket, and is lost in no case, so it need
-    /// not become answers that wait.
-    pub(super) fn must_hold(&self, at: u32) -> bool {
-        let slot = &self.slots[at];
-        H::OVERFLOW == Overflow::Wait
-            && slot.flags.blocked
-            && slot.phase == Phase::Open
-            && !slot.is_parked()
-    }
-
     /// What a message is labelled with that is said in this room, or in none.
     pub(super) fn label(&self, room: Option<&[u8]>, qos: Qos, published: Timestamp) -> Label {
         let scope = || room.map_or(0, |name| self.rooms.scope(name));
@@ -144,17 +160,22 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Whether a reply of this rank and length may take the fast lane: nothing
+    /// Whether a reply of this rank and length takes the fast lane: nothing
     /// else waits, not even behind the lane, the limits hold there too, and it need
     /// not be compressed in the order in which it goes out.
-    fn lane_is_open(&self, at: u32, rank: Rank, len: u32) -> bool {
+    #[inline]
+    fn lane_takes(&mut self, at: u32, rank: Rank, len: usize) -> bool {
         if self.lane.admits(at, rank) {
-            let limits = self.limits();
-            return self.late.is_empty()
-                && !self.lane.is_full()
-                && self.lane.messages() < limits.messages
-                && self.lane.len() + len as usize <= limits.bytes as usize;
+            return self.lane.has_room_for(len) && self.late.is_empty();
         }
+        let may_claim = self.may_claim_lane(at);
+        if may_claim {
+            self.lane.claim(at, rank, self.now, self.limits());
+        }
+        may_claim
+    }
+
+    fn may_claim_lane(&self, at: u32) -> bool {
         let slot = &self.slots[at];
         self.lane.owner().is_none()
             && slot.queue.messages() == 0

@@ -106,7 +106,13 @@ impl<H: Handler> Slab<H> {
     }
 
     pub(super) fn id(&self, at: u32) -> ConnId {
-        ConnId::new(self.shard, at, self[at].generation)
+        self.id_of(at, self[at].generation)
+    }
+
+    /// The occupant of this generation.
+    #[inline]
+    pub(super) const fn id_of(&self, at: u32, generation: u32) -> ConnId {
+        ConnId::new(self.shard, at, generation)
     }
 
     /// Slots in use.

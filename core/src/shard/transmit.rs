@@ -7,7 +7,7 @@ use super::Shard;
 use super::engine::Engine;
 use super::lane::Part;
 use super::pending::Wait;
-use super::slot::Phase;
+use super::slot::{Phase, Pressing};
 use crate::frame::{Chunks, FrameId, Slice, Store};
 use crate::handler::{Handler, Overflow};
 use crate::handshake;
@@ -147,19 +147,24 @@ impl<H: Handler> Engine<H> {
         {
             plan.add(store, frame, 0);
         }
+        slot.flags.offered = before.is_some() || slot.queue.in_flight();
+        if before.is_some() {
+            self.lane.set_offered(true);
+        }
         self.count_lapsed(at);
-        let queue = &self.slots[at].queue;
-        self.slots[at].flags.offered = before.is_some() || queue.in_flight();
-        self.lane
-            .set_offered(before.is_some() || self.lane.is_offered());
         before.is_some()
     }
 
     /// Counts what has expired instead of being launched.
+    #[inline]
     pub(super) fn count_lapsed(&mut self, at: u32) {
         if !self.lapsed.is_empty() {
-            self.ledger.drops(at).expired += self.lapsed.len() as u64;
+            self.count_some_lapsed(at);
         }
+    }
+
+    fn count_some_lapsed(&mut self, at: u32) {
+        self.ledger.drops(at).expired += self.lapsed.len() as u64;
         for &frame in &self.lapsed {
             self.counts.delivery.expired += 1;
             let priority = self.store.rank(frame).priority();
@@ -212,17 +217,22 @@ impl<H: Handler> Engine<H> {
         {
             slot.behind = rate.advance(slot.behind, now.since(since), n);
         }
-        self.measure_pace(at, n, blocked);
-        let slot = &mut self.slots[at];
+        let is_measured = blocked || slot.pace.is_measured();
+        let (half, queue) = (self.half, &slot.queue);
+        let half_empty = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
+        let is_empty = queue.is_empty();
+        // What it has sent is gone on with where its queue has room again.
+        let is_waiting = slot.pending.is_some();
+        let is_pressing = slot.flags.pressing == Pressing::Yes;
         if blocked {
             if n > 0 || slot.stalled.is_none() {
-                slot.stalled = Some(self.now);
+                slot.stalled = Some(now);
                 slot.flags.excused = false;
                 self.rearm(at);
             }
         } else {
             slot.stalled = None;
-            if !slot.queue.is_empty() {
+            if !is_empty {
                 self.line_up(at);
             } else {
                 slot.behind = 0;
@@ -231,14 +241,14 @@ impl<H: Handler> Engine<H> {
                 }
             }
         }
-        let half = self.half;
-        let queue = &self.slots[at].queue;
-        let half_empty = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
-        if half_empty || blocked {
+        if is_pressing && (half_empty || blocked) {
             self.relieve(at);
         }
-        if half_empty && !(blocked && H::OVERFLOW == Overflow::Wait) {
+        if is_waiting && half_empty && !(blocked && H::OVERFLOW == Overflow::Wait) {
             self.unpark(at, Wait::Queue);
+        }
+        if is_measured {
+            self.measure_pace(at, n, blocked);
         }
     }
 }
