@@ -183,6 +183,7 @@ impl Server {
             let _ = worker.join();
         }
         let stats = take_stock(&stations, &mut deadline)?;
+        stations.shards().for_each(|at| stations.dispose(at));
         let report = Report::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));

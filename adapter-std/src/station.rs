@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Instant;
@@ -17,7 +16,7 @@ use std::time::Instant;
 use stentor_admin::{Answer, Question};
 use stentor_cli::drain::Order;
 use stentor_cli::metrics::{CONTENT_TYPE, Scrape};
-use stentor_cli::{Calls, Census, Journal, Submission, Turns};
+use stentor_cli::{Calls, Census, Journal, Submission, Turns, contain};
 use stentor_core::{
     Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
 };
@@ -154,7 +153,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
             {
                 let mut inside = station.lock();
                 inside.now = self.clock.now();
-                let done = catch_unwind(AssertUnwindSafe(|| {
+                let done = contain(|| {
                     if let Some(work) = work.take() {
                         work(&mut inside);
                     }
@@ -163,8 +162,8 @@ impl<H: Handler, S: Stream> Stations<H, S> {
                         result = Some(last(&mut inside));
                     }
                     inside.wake_writers(&mut wakes, &self.rolls);
-                }));
-                if done.is_err() {
+                });
+                if done.is_none() {
                     // What others are to be told must not wait for an event.
                     (more, whole) = (true, false);
                     last = None;
@@ -223,6 +222,22 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     /// What a shard has counted; `None` if somebody has its lock just now.
     pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
         Some(self.stations[at.index()].try_lock()?.shard.stats())
+    }
+
+    /// Drops what the application has on a shard, each thing by itself: of several that panic
+    /// together the second would end the process. Not if somebody has its lock.
+    pub(crate) fn dispose(&self, at: ShardId) {
+        let station = &self.stations[at.index()];
+        let Some(mut inside) = station.try_lock() else {
+            return;
+        };
+        inside.shard.rebirth(None);
+        while let Some(output) = inside.shard.poll_output() {
+            self.pool.desk.dispose(output);
+        }
+        for task in inside.tasks.drain(..) {
+            self.pool.desk.dispose(task);
+        }
     }
 
     /// What a shard answers; `None` if somebody has its lock just now.
@@ -351,6 +366,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
             Output::Disconnect(id) => {
                 wakes.ended.extend(inside.links.remove(id));
             }
+            Output::Dispose(leftover) => self.pool.desk.dispose(leftover),
             Output::Event(event) => {
                 let now = self.clock.instant(inside.now);
                 inside.journal.write(now, event);
@@ -457,9 +473,8 @@ impl<H: Handler, S: Stream> Inside<H, S> {
         self.journal.write_panic(Instant::now(), id);
         wakes.ended.extend(self.links.remove_all());
         self.touched.clear();
-        let empty = Shard::new(id, self.shard.config(), handler(id));
-        let failed = std::mem::replace(&mut self.shard, empty);
-        self.shard = failed.rebirth(handler(id));
+        // Where no other application can be made, the one there goes on.
+        self.shard.rebirth(contain(|| handler(id)));
     }
 }
 

@@ -93,8 +93,13 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
     stations: &Stations<H, S>,
     work: &W,
 ) {
-    // Nothing is known to panic there; should it all the same, the worker is not lost.
-    while contain(|| serve(worker, stations, work)).is_none() {
+    keep(worker, stations, || serve(worker, stations, work));
+}
+
+/// Begins a worker anew whenever it ends by a panic. Nothing is known to panic there; should it all
+/// the same, the worker is not lost.
+fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &Stations<H, S>, serve: impl Fn()) {
+    while contain(&serve).is_none() {
         let (calls, end) = stations.pool.desk.restart(worker);
         stations.pool.call(calls);
         if let Some((conn, end)) = end {
@@ -165,5 +170,78 @@ pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &Stations<H, S>) {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::net::TcpStream;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+
+    use stentor_cli::{Census, Submission};
+    use stentor_core::handshake::Request;
+    use stentor_core::{Admission, Context, Message, ShardId, TaskOptions, Verdict};
+
+    use super::*;
+
+    struct App;
+
+    impl Handler for App {
+        type State = ();
+        type Task = ();
+        type Outcome = ();
+
+        fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
+            Verdict::accept(())
+        }
+
+        fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}
+    }
+
+    #[test]
+    fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
+        let args = ["stentor", "--task-attempts=1", "--shards=1"];
+        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+        let stations = Stations::<App, TcpStream>::new(
+            &settings.config,
+            Pool::new(&settings),
+            Arc::new(Census::new(&settings)),
+            Box::new(|_| App),
+            &channel().0,
+        );
+        let mut task = None;
+        stations.handle_with(ShardId(0), |inside| {
+            let id = inside.shard.accept(inside.now, Admission::Normal);
+            task = Some(id);
+        });
+        let conn = task.expect("a connection");
+        let submission = |_| Submission {
+            conn,
+            task: (),
+            options: TaskOptions::new(),
+        };
+        let (_, refused) = stations
+            .pool
+            .desk
+            .submit_all(&mut (0..2).map(submission).collect());
+        assert!(refused.is_empty());
+        let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
+        keep(worker, &stations, || {
+            let (next, _) = stations.pool.desk.roster().next(worker);
+            assert!(
+                matches!(next, Next::Job(_)),
+                "its task was not taken from it"
+            );
+            assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
+        });
+        let stats = stations.pool.desk.stats();
+        assert_eq!(
+            (stats.workers_restarted, stats.panicked, stats.failed),
+            (1, 1, 1)
+        );
+        let stats = stations.try_stats(ShardId(0)).expect("nobody has it");
+        assert_eq!(stats.links.outcomes_gone, 1, "it was told");
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 use stentor_admin::Answer;
 use stentor_cli::metrics::Scrape;
-use stentor_cli::{Clock, Journal, Submission, Turns};
+use stentor_cli::{Clock, Journal, Submission, Turns, contain};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 
@@ -95,7 +94,7 @@ impl<H: Handler> Driver<H> {
     }
 
     /// Runs the shard until it is told to end, and says what it has counted.
-    pub(crate) async fn run(mut self) -> io::Result<Stats> {
+    pub(crate) async fn run(&mut self) -> io::Result<Stats> {
         let mut events = Events::with_capacity(BATCH);
         let doors = self.doors.clone();
         let sleep = tokio::time::sleep(Duration::MAX);
@@ -162,19 +161,36 @@ impl<H: Handler> Driver<H> {
         }
     }
 
+    /// Drops what the application has here, each thing by itself: of several that panic together
+    /// the second would end the process.
+    pub(crate) fn dispose(mut self) {
+        self.shard.rebirth(None);
+        while let Some(output) = self.shard.poll_output() {
+            self.pool.desk.dispose(output);
+        }
+        for task in self.tasks.drain(..) {
+            self.pool.desk.dispose(task);
+        }
+        self.doors.take(self.id, &mut self.inbox);
+        for post in self.inbox.drain(..) {
+            self.pool.desk.dispose(post);
+        }
+        let pool = self.pool.clone();
+        pool.desk.dispose(self);
+    }
+
     /// Does a piece of work. If the shard panics, its connections are closed and
     /// an empty one takes its place; the other shards go on. `None` then.
     fn guarded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
-        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(self))) {
+        if let Some(result) = contain(|| work(self)) {
             return Some(result);
         }
         self.journal.write_panic(Instant::now(), self.id);
         self.doors.census.count_restart();
         self.links.fail_all();
         self.again.clear();
-        let empty = Shard::new(self.id, self.shard.config(), (self.handler)(self.id));
-        let failed = std::mem::replace(&mut self.shard, empty);
-        self.shard = failed.rebirth((self.handler)(self.id));
+        // Where no other application can be made, the one there goes on.
+        self.shard.rebirth(contain(|| (self.handler)(self.id)));
         None
     }
 
@@ -367,6 +383,7 @@ impl<H: Handler> Driver<H> {
                     self.doors.census.forget(self.id, admission);
                 }
             }
+            Output::Dispose(leftover) => self.pool.desk.dispose(leftover),
             Output::Event(event) => self.journal.write(self.clock.instant(self.now), event),
         }
     }

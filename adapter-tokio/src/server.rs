@@ -262,11 +262,13 @@ where
         });
         // Somebody waits for this.
         match ready {
-            Ok((runtime, driver)) => {
+            Ok((runtime, mut driver)) => {
                 // Goes before the runtime, and so before what else runs there.
                 let _on_end = on_end;
                 let _ = started.send(Ok(runtime.handle().clone()));
-                runtime.block_on(driver.run())
+                let ended = runtime.block_on(driver.run());
+                driver.dispose();
+                ended
             }
             Err(error) => {
                 let _ = started.send(Err(error));

@@ -124,11 +124,21 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     doors: Arc<Doors<H>>,
     work: Arc<W>,
 ) {
-    // Nothing is known to panic there; should it all the same, the worker is not lost.
-    while unwound(|| serve(worker, &pool, &doors, &*work))
-        .await
-        .is_none()
-    {
+    keep(worker, &pool, &doors, || {
+        serve(worker, &pool, &doors, &*work)
+    })
+    .await;
+}
+
+/// Begins a worker anew whenever it ends by a panic. Nothing is known to panic there; should it all
+/// the same, the worker is not lost.
+async fn keep<H: Handler, F: Future<Output = ()>>(
+    worker: WorkerId,
+    pool: &Pool<H>,
+    doors: &Doors<H>,
+    serve: impl Fn() -> F,
+) {
+    while unwound(&serve).await.is_none() {
         let (calls, end) = pool.desk.restart(worker);
         pool.call(calls);
         if let Some((conn, end)) = end {
@@ -316,6 +326,41 @@ mod tests {
         pool.drain();
         worker.await.expect("it ends");
         assert_eq!(done(), TASKS);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
+        let args = ["stentor", "--task-attempts=1"];
+        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+        let pool = Pool::<App>::new(&settings);
+        let doors = Doors::new(Census::new(&settings));
+        let conn = Shard::new(ShardId(0), &settings.config, App)
+            .accept(Timestamp::ORIGIN, Admission::Normal);
+        let submission = |_| Submission {
+            conn,
+            task: (),
+            options: TaskOptions::new(),
+        };
+        let refused = pool.submit_all(&mut (0..2).map(submission).collect());
+        assert!(refused.is_empty());
+        let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
+        keep(worker, &pool, &doors, || async {
+            let (next, _) = pool.desk.roster().next(worker);
+            assert!(
+                matches!(next, Next::Job(_)),
+                "its task was not taken from it"
+            );
+            assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
+        })
+        .await;
+        let stats = pool.desk.stats();
+        assert_eq!(
+            (stats.workers_restarted, stats.panicked, stats.failed),
+            (1, 1, 1)
+        );
+        let mut told = std::collections::VecDeque::new();
+        doors.take(ShardId(0), &mut told);
+        assert!(matches!(&told.make_contiguous()[..], [Post::TaskEnd(of, _)] if *of == conn));
     }
 
     #[tokio::test]

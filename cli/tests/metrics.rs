@@ -90,6 +90,7 @@ fn stats_setters() -> Setters<Stats> {
         rooms.rooms, rooms.members, rooms.published, rooms.encoded, rooms.copied, rooms.offered, rooms.letters,
         rooms.abandoned, rooms.credit_waits, rooms.home_waits, rooms.joins_refused,
         rooms.unfinished, rooms.slices,
+        rooms.joins_refused_memory,
         direct.sent, direct.offered, direct.undeliverable,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
         links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups, links.too_long,

@@ -144,6 +144,7 @@ impl<H: Handler> Server<H> {
             }
             Output::Disconnect(id) => self.links[id.slot()] = None,
             Output::Mail(..) => unreachable!("there is one shard"),
+            Output::Dispose(leftover) => drop(leftover),
             Output::Event(event) => eprintln!("{event:?}"),
         }
     }

@@ -14,6 +14,10 @@ pub(crate) struct Buffers {
     held: usize,
     /// What those hold that are lent, in bytes.
     lent: usize,
+    /// What the lists of those that nobody needs take, in bytes.
+    lists: usize,
+    /// The least that was held since it was last looked at: nobody has needed that.
+    least_held: usize,
 }
 
 impl Buffers {
@@ -27,6 +31,7 @@ impl Buffers {
         let spare = classes.find_map(Vec::pop);
         let buffer = spare.unwrap_or_default();
         self.held -= buffer.capacity();
+        self.least_held = self.least_held.min(self.held);
         buffer
     }
 
@@ -81,13 +86,34 @@ impl Buffers {
 
     /// Bytes of memory in all, lent or not.
     pub(crate) const fn memory(&self) -> usize {
-        self.held + self.lent
+        self.held + self.lent + self.lists
     }
 
     /// Gives the memory back that nobody needs just now.
     pub(crate) fn trim(&mut self) {
         self.classes = Default::default();
         self.held = 0;
+        self.lists = 0;
+        self.least_held = 0;
+    }
+
+    /// Gives back some of what nobody has needed since the last time, the largest first.
+    pub(crate) fn decay(&mut self) {
+        let keep = self.held - self.least_held;
+        for class in self.classes.iter_mut().rev() {
+            for _ in 0..MOST_AT_ONCE {
+                if self.held <= keep {
+                    break;
+                }
+                let Some(buffer) = class.pop() else { break };
+                self.held -= buffer.capacity();
+            }
+            if class.is_empty() {
+                self.lists -= class.capacity() * size_of::<Vec<u8>>();
+                *class = Vec::new();
+            }
+        }
+        self.least_held = self.held;
     }
 
     /// Gives a buffer back.
@@ -96,7 +122,10 @@ impl Buffers {
         if (SMALLEST..=LARGEST).contains(&capacity) && self.held + capacity <= MOST {
             buffer.clear();
             self.held += capacity;
-            self.classes[class_of(capacity)].push(buffer);
+            let class = &mut self.classes[class_of(capacity)];
+            let before = class.capacity();
+            class.push(buffer);
+            self.lists += (class.capacity() - before) * size_of::<Vec<u8>>();
         }
     }
 }
@@ -127,6 +156,8 @@ const fn size_of_class(class: usize) -> Option<usize> {
 const SMALLEST: usize = 128;
 const LARGEST: usize = 256 << 10;
 const CLASSES: usize = class_of(LARGEST) + 1;
+/// Buffers of a class given back at once at most.
+const MOST_AT_ONCE: usize = 256;
 /// Bytes kept for whoever needs a buffer next.
 const MOST: usize = 8 << 20;
 
@@ -218,9 +249,15 @@ mod tests {
         buffers.append(&mut buffer, &[1; 200]);
         assert_eq!((buffers.lent_bytes(), buffers.memory()), (256, 256));
         buffers.take_back(buffer);
-        assert_eq!((buffers.lent_bytes(), buffers.memory()), (0, 256));
+        assert_eq!(
+            (buffers.lent_bytes(), buffers.memory() - buffers.lists),
+            (0, 256)
+        );
         let buffer = buffers.lend(200);
-        assert_eq!((buffers.lent_bytes(), buffers.memory()), (256, 256));
+        assert_eq!(
+            (buffers.lent_bytes(), buffers.memory() - buffers.lists),
+            (256, 256)
+        );
         buffers.trim();
         assert_eq!(buffers.memory(), 256, "what is lent stays");
         buffers.recall(&buffer);
@@ -228,6 +265,24 @@ mod tests {
         buffers.give(buffer);
         buffers.trim();
         assert_eq!((buffers.memory(), buffers.take(1).capacity()), (0, 0));
+    }
+
+    #[test]
+    fn what_nobody_needs_is_given_back_and_what_somebody_does_is_kept() {
+        let mut buffers = Buffers::default();
+        for _ in 0..4 {
+            buffers.give(Vec::with_capacity(1_024));
+        }
+        buffers.decay();
+        assert_eq!(buffers.held, 4_096, "it was needed a moment ago");
+        for _ in 0..3 {
+            let used = [buffers.take(1_000), buffers.take(1_000)];
+            used.into_iter().for_each(|buffer| buffers.give(buffer));
+            buffers.decay();
+            assert_eq!(buffers.held, 2_048);
+        }
+        buffers.decay();
+        assert_eq!(buffers.memory(), 0);
     }
 
     #[test]

@@ -63,6 +63,7 @@ mod room;
 mod shard;
 mod stats;
 mod sync;
+mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
@@ -88,8 +89,8 @@ pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{Qos, WhenFull};
 pub use shard::{
     Admission, Awaited, Carrier, Departure, Depth, Direction, Drops, Ending, Event, Explained,
-    Explanation, Filter, Gate, Letter, Order, Output, Overview, Pause, Place, Reason, Remote,
-    RemoteError, RemoteStats, SLOT_BYTES, Shard, Stage, Timer,
+    Explanation, Filter, Gate, Leftover, Letter, Order, Output, Overview, Pause, Place, Reason,
+    Remote, RemoteError, RemoteStats, SLOT_BYTES, Shard, Stage, Timer,
 };
 pub use stats::{
     CloseCause, Deflation, Delivery, Direct, DispatchStats, Fates, Latencies, Links, Priorities,

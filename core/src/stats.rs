@@ -131,6 +131,8 @@ stats! {
         slices,
         /// Joins refused because the connection was in as many rooms as it may be.
         joins_refused,
+        /// Joins refused because a room would have been new and memory was short.
+        joins_refused_memory,
     }
 }
 

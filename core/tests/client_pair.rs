@@ -152,7 +152,7 @@ impl<I: Iterator<Item = usize>> Pair<I> {
                     moved = true;
                 }
                 Output::Disconnect(_) => self.over = true,
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Dispose(_) => {}
                 other => panic!("{other:?} is not for one connection alone"),
             }
         }

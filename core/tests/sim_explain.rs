@@ -459,7 +459,7 @@ fn those_of_a_shard_that_failed_have_gone_for_that() {
     };
     let (left, stays) = (open(&mut shard), open(&mut shard));
     shard.handle_disconnect(now, left);
-    let shard = shard.rebirth(Rooms::default());
+    shard.rebirth(Rooms::default());
     shard.audit();
     let cause = |id| match shard.explain(now, id) {
         Some(Explained::Gone(departure)) => departure.ending.cause,

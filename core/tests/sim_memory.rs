@@ -94,6 +94,30 @@ fn those_who_take_nothing_pay_and_nobody_else() {
     join(&mut sim);
 }
 
+#[test]
+fn whoever_makes_a_room_while_memory_is_short_is_closed() {
+    let (mut sim, eager, _) = stuck(&budget(BUDGET));
+    let late: Vec<usize> = (0..2).map(|_| sim.connect(0)).collect();
+    sim.settle();
+    let payload = "x".repeat(1_000);
+    while sim.stats().delivery.shed == 0 {
+        sim.say(eager, &format!("msg:{payload}"));
+        sim.settle();
+    }
+    sim.say(late[0], "join:r");
+    sim.say(late[1], "join:another");
+    sim.settle();
+    assert_eq!(
+        sim.take_texts(late[0]),
+        ["joined:r"],
+        "that is there already"
+    );
+    let code = sim.client(late[1]).close_code();
+    assert_eq!(code, Some(Some(CloseCode::TRY_LATER.get())));
+    assert!(sim.take_texts(late[1]).is_empty());
+    assert_eq!(sim.stats().rooms.joins_refused_memory, 1);
+}
+
 /// More than the budget is put up with only as long as nothing can be dropped.
 #[test]
 fn once_there_was_nothing_to_drop_the_budget_holds_as_before() {

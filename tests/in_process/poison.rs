@@ -1,5 +1,5 @@
 //! Owns the proof that a task costs no worker, whatever of it panics: its copy, its attempt, its
-//! drop, and what a panic carries.
+//! drop, its outcome's drop, and what a panic carries.
 
 use std::net::TcpStream;
 use std::panic::panic_any;
@@ -27,6 +27,7 @@ enum Part {
     Carried,
     Drop,
     AttemptAndDrop,
+    OutcomeDrop,
     /// Waits until as many do as there are workers.
     Meet,
 }
@@ -48,6 +49,14 @@ impl Drop for Poison {
     }
 }
 
+struct Product(bool);
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        assert!(!self.0, "as asked");
+    }
+}
+
 struct Carried;
 
 impl Drop for Carried {
@@ -62,7 +71,7 @@ struct Clerk;
 impl Handler for Clerk {
     type State = ();
     type Task = Poison;
-    type Outcome = ();
+    type Outcome = Product;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
         Verdict::accept(())
@@ -75,10 +84,15 @@ impl Handler for Clerk {
             b"carried" => Part::Carried,
             b"drop" => Part::Drop,
             b"attempt and drop" => Part::AttemptAndDrop,
+            b"outcome" => Part::OutcomeDrop,
             b"meet" => Part::Meet,
             _ => Part::Sound,
         };
         ctx.submit_with(Poison(kind), TaskOptions::new().order(TaskOrder::Any));
+        if message.payload == b"outcome" {
+            // Nobody is there any more when it comes.
+            ctx.close(stentor_core::CloseCode::NORMAL);
+        }
     }
 
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
@@ -99,7 +113,7 @@ struct Worker {
 }
 
 impl Job<Clerk> for Arc<Worker> {
-    fn run(&self, _: WorkerId, task: &Poison) -> Result<(), Failure> {
+    fn run(&self, _: WorkerId, task: &Poison) -> Result<Product, Failure> {
         match task.0 {
             Part::Attempt | Part::AttemptAndDrop => panic!("as asked"),
             Part::Carried => panic_any(Carried),
@@ -115,7 +129,7 @@ impl Job<Clerk> for Arc<Worker> {
             }
             _ => {}
         }
-        Ok(())
+        Ok(Product(task.0 == Part::OutcomeDrop))
     }
 }
 
@@ -165,6 +179,11 @@ fn after_poisonous_tasks_of_every_kind_every_worker_works() {
             let answer = socket.read().expect("an answer");
             assert_eq!(answer, Message::text(heard), "{said}");
         }
+    }
+    for _ in 0..each {
+        let mut going = open(&server);
+        say(&mut going, "outcome");
+        while going.read().is_ok() {}
     }
     for _ in 0..workers {
         say(&mut socket, "meet");

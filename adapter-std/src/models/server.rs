@@ -59,7 +59,7 @@ where
         settings.config = config.seed(SEED).build().expect("a model knows the limits");
         let census = Arc::new(Census::new(&settings));
         let made = AtomicU16::new(0);
-        let most = settings.config.shards() + restarts * MADE_EACH;
+        let most = settings.config.shards() + restarts;
         let maker = Box::new(move |_| {
             let before = made.fetch_add(1, Ordering::Relaxed);
             assert!(before < most, "a shard has failed");
@@ -224,8 +224,6 @@ fn settings() -> Settings {
 }
 
 const SEED: u64 = 1;
-/// Applications that a restart makes: one for the room of the failed, one for its heir.
-const MADE_EACH: u16 = 2;
 /// More than anybody is told in a model.
 pub(super) const PLENTY: usize = 1 << 20;
 pub(super) const REQUEST: &[u8] = b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\

@@ -381,6 +381,12 @@ fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     page.gauge("stentor_fan_outs_unfinished", help, rooms.unfinished);
     let help = "Slices of members that publications to large rooms were queued for.";
     page.counter("stentor_fan_out_slices_total", help, rooms.slices);
+    let help = "Joins refused because memory was short and the room would have been new.";
+    page.counter(
+        "stentor_joins_refused_memory_total",
+        help,
+        rooms.joins_refused_memory,
+    );
 }
 
 fn server(page: &mut Page, snapshot: &Snapshot<'_>) {

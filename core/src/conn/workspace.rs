@@ -18,6 +18,8 @@ pub struct Workspace {
     /// In boxes, since it is the boxes that are spared.
     #[expect(clippy::vec_box)]
     spare: Vec<Box<Assembly>>,
+    /// Assemblies that are there, in use or spare.
+    assemblies: usize,
 }
 
 impl Workspace {
@@ -29,6 +31,7 @@ impl Workspace {
             codec: Codec::new(level),
             message: Vec::new(),
             spare: Vec::new(),
+            assemblies: 0,
         }
     }
 
@@ -47,7 +50,15 @@ impl Workspace {
     /// Bytes of memory that are held for whoever comes next, or for messages that
     /// have not come to their end.
     pub(crate) fn memory(&self) -> usize {
-        self.buffers.memory() + self.codec.memory()
+        let assemblies = self.assemblies * size_of::<Assembly>();
+        self.buffers.memory() + self.codec.memory() + self.message.capacity() + assemblies
+    }
+
+    /// Gives the memory back that nobody needs just now.
+    pub(crate) fn trim(&mut self) {
+        self.buffers.trim();
+        self.assemblies -= self.spare.len();
+        self.spare = Vec::new();
     }
 
     pub(super) fn announce(&mut self, message: Vec<u8>) {
@@ -56,9 +67,10 @@ impl Workspace {
     }
 
     pub(super) fn begin_assembly(&mut self) -> Box<Assembly> {
-        self.spare
-            .pop()
-            .unwrap_or_else(|| Box::new(Assembly::new()))
+        self.spare.pop().unwrap_or_else(|| {
+            self.assemblies += 1;
+            Box::new(Assembly::new())
+        })
     }
 
     pub(super) fn end_assembly(&mut self, mut assembly: Box<Assembly>) {
@@ -67,6 +79,8 @@ impl Workspace {
         if self.spare.len() < MOST {
             *assembly = Assembly::new();
             self.spare.push(assembly);
+        } else {
+            self.assemblies -= 1;
         }
     }
 }

@@ -14,6 +14,7 @@ use super::label::{Born, Key, Label};
 use super::rank::Rank;
 use super::run::{RUN, Run};
 use crate::buffers::Buffers;
+use crate::table::{Place, Pool, Table};
 use crate::time::Timestamp;
 use crate::wire::header::{Tag, encode_unmasked};
 use crate::wire::opcode::Opcode;
@@ -48,7 +49,7 @@ struct Record {
     born: Born,
     /// Where its deadline and its key are, if it has any.
     term: u32,
-    /// Of a volley the first part, of a part the one behind it.
+    /// Of a volley the first part, of a part the one behind it; of a vacant place the next.
     next: u32,
     /// How many messages it is.
     messages: u16,
@@ -63,11 +64,37 @@ struct Record {
 
 const _: () = assert!(size_of::<Record>() == 44);
 
+impl Place for Record {
+    fn vacate(&mut self, next: u32) {
+        self.next = next;
+    }
+
+    fn next_vacant(&self) -> u32 {
+        self.next
+    }
+}
+
 /// What few frames have, so that the others need no room for it.
 #[derive(Clone, Copy, Debug)]
-struct Term {
-    deadline: Option<Timestamp>,
-    key: Option<Key>,
+enum Term {
+    Of {
+        deadline: Option<Timestamp>,
+        key: Option<Key>,
+    },
+    Vacant(u32),
+}
+
+impl Place for Term {
+    fn vacate(&mut self, next: u32) {
+        *self = Self::Vacant(next);
+    }
+
+    fn next_vacant(&self) -> u32 {
+        match *self {
+            Self::Vacant(next) => next,
+            Self::Of { .. } => u32::MAX,
+        }
+    }
 }
 
 /// A payload that is not in a run.
@@ -77,6 +104,20 @@ enum Body {
     Shared(Bytes),
     /// Nobody else has it.
     Owned(Vec<u8>),
+    Vacant(u32),
+}
+
+impl Place for Body {
+    fn vacate(&mut self, next: u32) {
+        *self = Self::Vacant(next);
+    }
+
+    fn next_vacant(&self) -> u32 {
+        match *self {
+            Self::Vacant(next) => next,
+            Self::Shared(_) | Self::Owned(_) => u32::MAX,
+        }
+    }
 }
 
 impl Body {
@@ -85,6 +126,7 @@ impl Body {
         match self {
             Self::Shared(bytes) => bytes.len() as u64,
             Self::Owned(bytes) => bytes.capacity() as u64,
+            Self::Vacant(_) => 0,
         }
     }
 }
@@ -96,6 +138,7 @@ impl core::ops::Deref for Body {
         match self {
             Self::Shared(bytes) => bytes,
             Self::Owned(bytes) => bytes,
+            Self::Vacant(_) => &[],
         }
     }
 }
@@ -103,22 +146,23 @@ impl core::ops::Deref for Body {
 /// The frames of one shard.
 #[derive(Debug)]
 pub(crate) struct Store {
-    records: Vec<Record>,
-    free_records: Vec<u32>,
-    pub(super) runs: Vec<Run>,
+    records: Pool<Record>,
+    pub(super) runs: Table<Run>,
+    /// Of those places, how many are occupied.
+    held_runs: usize,
     /// Runs without bytes in them, their memory kept.
     spare: Vec<u32>,
-    /// Places in `runs` whose memory was given back.
-    bare: Vec<u32>,
+    /// The fewest of those since it was last looked at: nobody has needed them.
+    pub(super) least_spare: usize,
     open: u32,
-    bodies: Vec<Body>,
+    /// Bytes of memory of the lists of frames in all runs.
+    pub(super) list_bytes: usize,
+    bodies: Table<Body>,
     spare_bodies: Buffers,
     /// Where a payload is compressed.
     packed: Vec<u8>,
-    free_bodies: Vec<u32>,
     body_bytes: u64,
-    terms: Vec<Term>,
-    free_terms: Vec<u32>,
+    terms: Pool<Term>,
     /// Runs that were emptied because little in them was wanted.
     #[cfg(any(test, feature = "testing"))]
     evacuated: u64,
@@ -129,20 +173,21 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
+        let mut runs = Table::new();
+        let open = runs.insert(Run::default());
         Self {
-            records: Vec::new(),
-            free_records: Vec::new(),
-            runs: alloc::vec![Run::default()],
+            records: Pool::new(),
+            runs,
+            held_runs: 1,
             spare: Vec::new(),
-            bare: Vec::new(),
-            open: 0,
-            bodies: Vec::new(),
+            least_spare: 0,
+            open,
+            list_bytes: 0,
+            bodies: Table::new(),
             spare_bodies: Buffers::default(),
             packed: Vec::new(),
-            free_bodies: Vec::new(),
             body_bytes: 0,
-            terms: Vec::new(),
-            free_terms: Vec::new(),
+            terms: Pool::new(),
             #[cfg(any(test, feature = "testing"))]
             evacuated: 0,
             #[cfg(any(test, feature = "testing"))]
@@ -179,7 +224,7 @@ impl Store {
         }
         let (header, n) = encode_unmasked(tag, len);
         let id = self.append(label, [&header[..n], parts[0], parts[1]], NO_BODY, 0);
-        self.records[id.0 as usize].header = n as u8;
+        self.records[id.0].header = n as u8;
         id
     }
 
@@ -205,7 +250,7 @@ impl Store {
     ) -> Option<FrameId> {
         let Record {
             rank, header, born, ..
-        } = self.records[id.0 as usize];
+        } = self.records[id.0];
         let mut packed = core::mem::take(&mut self.packed);
         let (inline, body) = self.bytes(id);
         let opcode = Opcode::from_bits(*inline.first()? & 0x0F).ok()?;
@@ -214,7 +259,7 @@ impl Store {
         let tag = Tag::compressed(opcode);
         let frame = has_packed.then(|| self.encode_parts(rank, tag, [&packed, &[]]));
         if let Some(frame) = frame {
-            self.records[frame.0 as usize].born = born;
+            self.records[frame.0].born = born;
         }
         packed.clear();
         packed.shrink_to(RUN);
@@ -224,17 +269,17 @@ impl Store {
 
     /// Takes note that others have the frame's payload too.
     pub(crate) fn mark_shared(&mut self, id: FrameId) {
-        self.records[id.0 as usize].shared = true;
+        self.records[id.0].shared = true;
     }
 
     /// Whether others have the frame's payload too.
     pub(crate) fn is_shared(&self, id: FrameId) -> bool {
-        self.records[id.0 as usize].shared
+        self.records[id.0].shared
     }
 
     /// Bytes of the frame's payload.
     pub(crate) fn payload_len(&self, id: FrameId) -> usize {
-        let record = &self.records[id.0 as usize];
+        let record = &self.records[id.0];
         record.len as usize - usize::from(record.header)
     }
 
@@ -250,12 +295,12 @@ impl Store {
     }
 
     pub(crate) fn retain(&mut self, id: FrameId) {
-        self.records[id.0 as usize].refs += 1;
+        self.records[id.0].refs += 1;
     }
 
     /// Gives one reference back; with the last one the frame is gone.
     pub(crate) fn release(&mut self, id: FrameId) {
-        let record = &mut self.records[id.0 as usize];
+        let record = &mut self.records[id.0];
         record.refs -= 1;
         if record.refs > 0 {
             return;
@@ -266,65 +311,72 @@ impl Store {
             body,
             term,
             messages,
+            next,
             ..
         } = *record;
-        self.free_records.push(id.0);
+        // Only now may its place pass to another: to leave a run can move what else stands there.
         if messages > 1 {
-            self.release_parts(id);
+            self.release_parts(run, next);
+            self.records.remove(id.0);
             return;
         }
         if term != NO_TERM {
-            self.free_terms.push(term);
+            self.terms.remove(term);
         }
         if body != NO_BODY {
-            let nothing = Body::Owned(Vec::new());
-            let bytes = core::mem::replace(&mut self.bodies[body as usize], nothing);
-            self.body_bytes -= bytes.memory();
-            if let Body::Owned(bytes) = bytes {
-                self.spare_bodies.give(bytes);
+            let body_of = &mut self.bodies[body];
+            self.body_bytes -= body_of.memory();
+            if let Body::Owned(bytes) = body_of {
+                self.spare_bodies.give(core::mem::take(bytes));
             }
-            self.free_bodies.push(body);
+            self.bodies.remove(body);
         }
+        self.records.remove(id.0);
         self.leave_run(run, inline);
     }
 
     pub(crate) fn len(&self, id: FrameId) -> u32 {
-        self.records[id.0 as usize].len
+        self.records[id.0].len
     }
 
     pub(crate) fn rank(&self, id: FrameId) -> Rank {
-        self.records[id.0 as usize].rank
+        self.records[id.0].rank
     }
 
     /// How many microseconds ago the frame was published, roughly.
     pub(crate) fn age(&self, id: FrameId, now: Timestamp) -> u64 {
-        self.records[id.0 as usize].born.age(now)
+        self.records[id.0].born.age(now)
     }
 
     /// Whether the frame is not to be sent any more.
     pub(crate) fn is_expired(&self, id: FrameId, now: Timestamp) -> bool {
-        let deadline = self.term(id).and_then(|term| term.deadline);
-        deadline.is_some_and(|deadline| deadline <= now)
+        match self.term(id) {
+            Some(&Term::Of { deadline, .. }) => deadline.is_some_and(|deadline| deadline <= now),
+            Some(Term::Vacant(_)) | None => false,
+        }
     }
 
     /// What the frame is news of.
     pub(crate) fn key(&self, id: FrameId) -> Option<Key> {
-        self.term(id)?.key
+        match *self.term(id)? {
+            Term::Of { key, .. } => key,
+            Term::Vacant(_) => None,
+        }
     }
 
     /// Whether any frame has a deadline or a key.
     pub(crate) fn has_terms(&self) -> bool {
-        self.terms.len() > self.free_terms.len()
+        self.terms.occupied() > 0
     }
 
     fn term(&self, id: FrameId) -> Option<&Term> {
         // Out of range where there is none.
-        self.terms.get(self.records[id.0 as usize].term as usize)
+        self.terms.get(self.records[id.0].term as usize)
     }
 
     /// The frame's bytes: what stands in its run, and the payload where that is elsewhere.
     pub(crate) fn bytes(&self, id: FrameId) -> (&[u8], &[u8]) {
-        let record = &self.records[id.0 as usize];
+        let record = &self.records[id.0];
         let inline = self.span(record.run, record.offset, record.inline);
         let body = self
             .bodies
@@ -335,7 +387,7 @@ impl Store {
 
     /// Where the frame stands: run, offset, bytes there, and whether that is all of it.
     pub(crate) fn place(&self, id: FrameId) -> (u32, u32, u32, bool) {
-        let record = &self.records[id.0 as usize];
+        let record = &self.records[id.0];
         (
             record.run,
             record.offset,
@@ -345,22 +397,37 @@ impl Store {
     }
 
     pub(crate) fn span(&self, run: u32, offset: u32, len: u32) -> &[u8] {
-        &self.runs[run as usize].bytes[offset as usize..(offset + len) as usize]
+        &self.runs[run].bytes[offset as usize..(offset + len) as usize]
     }
 
     /// Bytes of memory held: whole runs, and payloads that have their own.
     pub(crate) fn held_bytes(&self) -> u64 {
-        let runs = self.runs.len() - self.bare.len();
-        (runs * RUN) as u64 + self.body_bytes
+        (self.held_runs * RUN) as u64 + self.body_bytes
     }
 
     /// Bytes of memory in all: what is [held](Self::held_bytes), and what is kept
     /// for frames to come.
     pub(crate) fn memory(&self) -> u64 {
-        let tables = self.records.capacity() * size_of::<Record>()
-            + self.bodies.capacity() * size_of::<Body>()
-            + self.terms.capacity() * size_of::<Term>();
-        self.held_bytes() + (self.spare_bodies.memory() + tables) as u64
+        let tables = self.records.memory() + self.bodies.memory() + self.terms.memory();
+        let spare = self.spare.capacity() * size_of::<u32>();
+        let runs = self.runs.memory() + spare + self.list_bytes;
+        let rest = self.spare_bodies.memory() + self.packed.capacity();
+        self.held_bytes() + (tables + runs + rest) as u64
+    }
+
+    /// The same, counted anew.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn count_memory(&self) -> u64 {
+        let runs = self
+            .runs
+            .iter()
+            .filter(|run| run.bytes.capacity() > 0)
+            .count();
+        let open = usize::from(self.runs[self.open].bytes.capacity() == 0);
+        let bodies: u64 = self.bodies.iter().map(Body::memory).sum();
+        let lists: usize = self.runs.iter().map(Run::list_bytes).sum();
+        let kept = self.held_bytes() + self.list_bytes as u64;
+        self.memory() - kept + ((runs + open) * RUN + lists) as u64 + bodies
     }
 
     /// Bytes of runs and bodies that are only kept for frames to come.
@@ -371,10 +438,29 @@ impl Store {
     /// Gives the memory back that is only kept for frames to come.
     pub(crate) fn trim(&mut self) {
         self.spare_bodies.trim();
-        for at in self.spare.drain(..) {
-            self.runs[at as usize] = Run::default();
-            self.bare.push(at);
+        while let Some(at) = self.spare.pop() {
+            self.give_memory_back(at);
         }
+        self.least_spare = 0;
+        self.records.trim();
+        self.runs.trim();
+        self.bodies.trim();
+        self.terms.trim();
+    }
+
+    /// Gives back some of the memory that no frame has needed since the last time.
+    pub(crate) fn decay(&mut self) {
+        for _ in 0..self.least_spare {
+            if let Some(at) = self.spare.pop() {
+                self.give_memory_back(at);
+            }
+        }
+        self.least_spare = self.spare.len();
+        self.spare_bodies.decay();
+        self.records.decay();
+        self.runs.decay();
+        self.bodies.decay();
+        self.terms.decay();
     }
 
     /// Frames that somebody still holds, those in volleys among them.
@@ -394,7 +480,7 @@ impl Store {
         let len = payload.len();
         let body = self.keep(payload);
         let id = self.append(label, [&header[..n], &[], &[]], body, len);
-        self.records[id.0 as usize].header = n as u8;
+        self.records[id.0].header = n as u8;
         id
     }
 
@@ -410,18 +496,13 @@ impl Store {
 
     fn keep(&mut self, payload: Body) -> u32 {
         self.body_bytes += payload.memory();
-        if let Some(free) = self.free_bodies.pop() {
-            self.bodies[free as usize] = payload;
-            return free;
-        }
-        self.bodies.push(payload);
-        (self.bodies.len() - 1) as u32
+        self.bodies.insert(payload)
     }
 
     fn append(&mut self, label: &Label, parts: [&[u8]; 3], body: u32, body_len: usize) -> FrameId {
         let inline = parts.iter().map(|part| part.len()).sum();
         let (run, offset) = self.room_for(inline);
-        let bytes = &mut self.runs[run as usize].bytes;
+        let bytes = &mut self.runs[run].bytes;
         for part in parts {
             bytes.extend_from_slice(part);
         }
@@ -451,13 +532,7 @@ impl Store {
     #[inline]
     fn enter(&mut self, record: Record, inline: u32) -> FrameId {
         let run = record.run;
-        let id = if let Some(free) = self.free_records.pop() {
-            self.records[free as usize] = record;
-            free
-        } else {
-            self.records.push(record);
-            (self.records.len() - 1) as u32
-        };
+        let id = self.records.insert(record);
         self.enter_run(run, id, inline);
         FrameId(id)
     }
@@ -467,12 +542,6 @@ impl Store {
         if deadline.is_none() && key.is_none() {
             return NO_TERM;
         }
-        let term = Term { deadline, key };
-        if let Some(free) = self.free_terms.pop() {
-            self.terms[free as usize] = term;
-            return free;
-        }
-        self.terms.push(term);
-        (self.terms.len() - 1) as u32
+        self.terms.insert(Term::Of { deadline, key })
     }
 }

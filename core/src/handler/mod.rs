@@ -132,7 +132,8 @@ pub trait Handler: Sized {
     }
 
     /// Learns that the connection has not become a member of a room, because it is in
-    /// [as many](crate::Config::rooms_per_connection) as it may be. Whatever is asked for
+    /// [as many](crate::Config::rooms_per_connection) as it may be, or the room would be a new one
+    /// on its shard and [memory](crate::Config::memory_budget) is short. Whatever is asked for
     /// after the join waits until this has returned.
     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
         let _ = (ctx, room);

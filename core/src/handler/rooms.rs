@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::{Context, Handler, Message, Outcome, TaskEnd, Verdict};
+use crate::CloseCode;
 use crate::command::{Command, answer, is_room_name, priority};
 use crate::dispatch::{TaskOptions, TaskOrder};
 use crate::handshake::Request;
@@ -150,6 +151,12 @@ impl Handler for Rooms {
         let numbers =
             alloc::format!("{members},{queued},{refused},{evicted},{conflated},{expired}");
         ctx.reply_parts(kind, priority::OUTCOME, answer::SENT, numbers.as_bytes());
+    }
+
+    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+        // It is in no other room, so there is no memory for this one. Whatever it has asked for
+        // since would mean something else in no room.
+        ctx.close(CloseCode::TRY_LATER);
     }
 
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {

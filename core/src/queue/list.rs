@@ -5,13 +5,13 @@
 //! walked from its ends, where one of the two is known. So the newest of a
 //! priority can be evicted as cheaply as the oldest is sent.
 
-use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::frame::{FrameId, Key, Rank, Store};
+use crate::table::{Peak, Place, Pool};
 
 /// No node; place zero of the table is never used.
 const NONE: u32 = 0;
@@ -23,6 +23,16 @@ struct Node {
 }
 
 const _: () = assert!(size_of::<Node>() == 8);
+
+impl Place for Node {
+    fn vacate(&mut self, next: u32) {
+        self.link = next;
+    }
+
+    fn next_vacant(&self) -> u32 {
+        self.link
+    }
+}
 
 /// A list of frames; the nodes are in [`Nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +104,23 @@ pub(crate) struct Held {
     pub(crate) bytes: u64,
 }
 
+impl Place for Band {
+    fn vacate(&mut self, next: u32) {
+        self.next = next;
+    }
+
+    fn next_vacant(&self) -> u32 {
+        self.next
+    }
+}
+
 /// The nodes and bands of all queues of a shard.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    nodes: Vec<Node>,
-    free: u32,
-    bands: Vec<Band>,
-    free_band: u32,
+    nodes: Pool<Node>,
+    bands: Pool<Band>,
     newest: HashTable<Newest>,
+    newest_peak: Peak,
     hash: FixedState,
     /// What all queues hold together.
     pub(super) held: Held,
@@ -110,25 +129,30 @@ pub(crate) struct Nodes {
     pub(crate) out_of_turn: u64,
 }
 
+impl Band {
+    const fn new(rank: Rank, next: u32) -> Self {
+        Self {
+            rank,
+            next,
+            list: List::EMPTY,
+            frames: 0,
+            bytes: 0,
+        }
+    }
+}
+
 impl Nodes {
     /// The seed is for the table of keys, which strangers choose.
     pub(crate) fn new(seed: u64) -> Self {
-        let rank = Rank::LAST;
+        let nobody = Node {
+            frame: FrameId(0),
+            link: NONE,
+        };
         Self {
-            nodes: alloc::vec![Node {
-                frame: FrameId(0),
-                link: NONE
-            }],
-            free: NONE,
-            bands: alloc::vec![Band {
-                rank,
-                next: NONE,
-                list: List::EMPTY,
-                frames: 0,
-                bytes: 0
-            }],
-            free_band: NONE,
+            nodes: Pool::with_first(nobody),
+            bands: Pool::with_first(Band::new(Rank::LAST, NONE)),
             newest: HashTable::new(),
+            newest_peak: Peak::default(),
             hash: FixedState::with_seed(seed),
             held: Held::default(),
             #[cfg(any(test, feature = "testing"))]
@@ -142,8 +166,8 @@ impl Nodes {
     }
 
     /// Bytes of memory.
-    pub(crate) const fn memory(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>() + self.bands.capacity() * size_of::<Band>()
+    pub(crate) fn memory(&self) -> usize {
+        self.nodes.memory() + self.bands.memory() + self.newest.allocation_size()
     }
 
     pub(crate) fn band(&self, at: u32) -> Option<&Band> {
@@ -156,37 +180,22 @@ impl Nodes {
 
     pub(crate) fn band_mut(&mut self, at: u32) -> &mut Band {
         debug_assert_ne!(at, NONE);
-        &mut self.bands[at as usize]
+        &mut self.bands[at]
     }
 
     pub(crate) fn new_band(&mut self, rank: Rank, next: u32) -> u32 {
-        let band = Band {
-            rank,
-            next,
-            list: List::EMPTY,
-            frames: 0,
-            bytes: 0,
-        };
-        if self.free_band == NONE {
-            self.bands.push(band);
-            return (self.bands.len() - 1) as u32;
-        }
-        let at = self.free_band;
-        self.free_band = self.bands[at as usize].next;
-        self.bands[at as usize] = band;
-        at
+        self.bands.insert(Band::new(rank, next))
     }
 
     pub(crate) fn free_band(&mut self, at: u32) {
-        self.bands[at as usize].next = self.free_band;
-        self.free_band = at;
+        self.bands.remove(at);
     }
 
     pub(crate) fn first(&self, list: List) -> Option<FrameId> {
         if list.is_empty() {
             None
         } else {
-            Some(self.nodes[list.head as usize].frame)
+            Some(self.nodes[list.head].frame)
         }
     }
 
@@ -194,7 +203,7 @@ impl Nodes {
         if list.is_empty() {
             None
         } else {
-            Some(self.nodes[list.tail as usize].frame)
+            Some(self.nodes[list.tail].frame)
         }
     }
 
@@ -203,7 +212,7 @@ impl Nodes {
         if list.tail == NONE {
             list.head = at;
         } else {
-            self.nodes[list.tail as usize].link ^= at;
+            self.nodes[list.tail].link ^= at;
         }
         list.tail = at;
         at
@@ -214,7 +223,7 @@ impl Nodes {
         if list.head == NONE {
             list.tail = at;
         } else {
-            self.nodes[list.head as usize].link ^= at;
+            self.nodes[list.head].link ^= at;
         }
         list.head = at;
         at
@@ -263,7 +272,7 @@ impl Nodes {
             });
     }
 
-    /// The message that was at this node, at an end of the list, waits there no more.
+    /// The message at this node, at an end of the list, is about to be taken out.
     #[cold]
     pub(crate) fn remove_about(&mut self, store: &Store, subject: Subject, node: u32, list: List) {
         let Self {
@@ -280,20 +289,46 @@ impl Nodes {
         newest.waiting -= 1;
         if newest.waiting == 0 {
             entry.remove();
+            self.newest_peak.note(self.newest.len() + 1);
         } else if newest.node == node {
-            let is_about =
-                |frame| store.rank(frame) == subject.rank && store.key(frame) == Some(subject.key);
+            let is_about = |at, frame| {
+                at != node
+                    && store.rank(frame) == subject.rank
+                    && store.key(frame) == Some(subject.key)
+            };
             newest.node = last_where(nodes, list, is_about).unwrap_or(NONE);
         }
     }
 
+    /// Gives memory back that was not needed since the last time.
+    pub(crate) fn decay(&mut self, store: &Store) {
+        self.nodes.decay();
+        self.bands.decay();
+        let Self {
+            nodes,
+            newest,
+            hash,
+            ..
+        } = self;
+        let hash_of = |&other: &Newest| hash.hash_one(subject_of(nodes, store, other));
+        if let Some(most) = self.newest_peak.decay(newest.len(), newest.capacity()) {
+            newest.shrink_to(most, hash_of);
+        }
+    }
+
+    /// Gives memory of lists back that is not needed now.
+    pub(crate) fn trim(&mut self) {
+        self.nodes.trim();
+        self.bands.trim();
+    }
+
     /// Puts another frame in a node, and hands back the one that was there.
     pub(crate) fn replace(&mut self, node: u32, frame: FrameId) -> FrameId {
-        core::mem::replace(&mut self.nodes[node as usize].frame, frame)
+        core::mem::replace(&mut self.nodes[node].frame, frame)
     }
 
     pub(crate) fn frame(&self, node: u32) -> FrameId {
-        self.nodes[node as usize].frame
+        self.nodes[node].frame
     }
 
     /// About how many subjects something waits.
@@ -306,7 +341,7 @@ impl Nodes {
     pub(crate) fn for_each(&self, list: List, mut f: impl FnMut(FrameId)) {
         let (mut before, mut at) = (NONE, list.head);
         while at != NONE {
-            let node = self.nodes[at as usize];
+            let node = self.nodes[at];
             f(node.frame);
             (before, at) = (at, node.link ^ before);
         }
@@ -320,37 +355,32 @@ impl Nodes {
         let Node {
             frame,
             link: neighbour,
-        } = self.nodes[at as usize];
+        } = self.nodes[at];
         *end = neighbour;
         if neighbour == NONE {
             *other_end = NONE;
         } else {
-            self.nodes[neighbour as usize].link ^= at;
+            self.nodes[neighbour].link ^= at;
         }
-        self.nodes[at as usize].link = self.free;
-        self.free = at;
+        self.nodes.remove(at);
         Some(frame)
     }
 
     fn new_node(&mut self, frame: FrameId, link: u32) -> u32 {
-        let node = Node { frame, link };
-        if self.free == NONE {
-            self.nodes.push(node);
-            return (self.nodes.len() - 1) as u32;
-        }
-        let at = self.free;
-        self.free = self.nodes[at as usize].link;
-        self.nodes[at as usize] = node;
-        at
+        self.nodes.insert(Node { frame, link })
     }
 }
 
 /// The last node of the list whose frame is such.
-fn last_where(nodes: &[Node], list: List, is_such: impl Fn(FrameId) -> bool) -> Option<u32> {
+fn last_where(
+    nodes: &Pool<Node>,
+    list: List,
+    is_such: impl Fn(u32, FrameId) -> bool,
+) -> Option<u32> {
     let (mut after, mut at) = (NONE, list.tail);
     while at != NONE {
-        let node = nodes[at as usize];
-        if is_such(node.frame) {
+        let node = nodes[at];
+        if is_such(at, node.frame) {
             return Some(at);
         }
         (after, at) = (at, node.link ^ after);
@@ -358,8 +388,8 @@ fn last_where(nodes: &[Node], list: List, is_such: impl Fn(FrameId) -> bool) -> 
     None
 }
 
-fn subject_of(nodes: &[Node], store: &Store, newest: Newest) -> Option<Subject> {
-    let frame = nodes[newest.node as usize].frame;
+fn subject_of(nodes: &Pool<Node>, store: &Store, newest: Newest) -> Option<Subject> {
+    let frame = nodes[newest.node].frame;
     Some(Subject {
         owner: newest.owner,
         rank: store.rank(frame),

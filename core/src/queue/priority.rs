@@ -384,7 +384,9 @@ impl Queue {
             End::Oldest => nodes.push_front(&mut list, frame),
             End::Newest => nodes.push_back(&mut list, frame),
         };
-        if let Some(subject) = self.subject(store, frame) {
+        if store.has_terms()
+            && let Some(subject) = self.subject(store, frame)
+        {
             nodes.add_about(store, subject, node, end);
         }
         let band = nodes.band_mut(at);
@@ -407,14 +409,19 @@ impl Queue {
         end: End,
     ) -> Option<FrameId> {
         let mut list = nodes.band_mut(at).list;
+        if list.is_empty() {
+            return None;
+        }
         let node = list.end(end);
+        if store.has_terms()
+            && let Some(subject) = self.subject(store, nodes.frame(node))
+        {
+            nodes.remove_about(store, subject, node, list);
+        }
         let frame = match end {
             End::Oldest => nodes.pop_front(&mut list),
             End::Newest => nodes.pop_back(&mut list),
         }?;
-        if let Some(subject) = self.subject(store, frame) {
-            nodes.remove_about(store, subject, node, list);
-        }
         let (len, messages) = (store.len(frame), store.messages(frame));
         let band = nodes.band_mut(at);
         band.list = list;

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::id::ShardId;
+use crate::table::{Peak, Place, Table};
 
 /// A connection's place in a room: which room, and where in its list of members.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,9 +24,11 @@ const _: () = assert!(size_of::<Membership>() == 8);
 /// The rooms that have members on this shard, or are kept here for others.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    rooms: Vec<Room>,
-    free: Vec<u32>,
+    rooms: Table<Room>,
     by_name: HashTable<u32>,
+    peak: Peak,
+    /// Bytes of memory that rooms own besides: names and lists.
+    owned: usize,
     homes: Homes,
 }
 
@@ -61,6 +64,7 @@ impl Homes {
 #[derive(Debug, Default)]
 struct Room {
     name: Bytes,
+    /// Of a vacant place the number of the next.
     hash: u64,
     members: Vec<u32>,
     /// At the room's home: the other shards that have members, and how many.
@@ -80,12 +84,66 @@ pub(crate) struct Moved {
     pub(crate) to: u32,
 }
 
+impl Place for Room {
+    fn vacate(&mut self, next: u32) {
+        *self = Self {
+            hash: next.into(),
+            ..Self::default()
+        };
+    }
+
+    fn next_vacant(&self) -> u32 {
+        self.hash as u32
+    }
+}
+
+impl Room {
+    /// Takes out the member at this place; says who takes whose place.
+    fn remove_member(&mut self, place: u32, mut moved: impl FnMut(Moved)) {
+        let mut hole = place;
+        if hole < self.unvisited {
+            self.unvisited -= 1;
+            let from = self.unvisited;
+            if hole < from {
+                let slot = self.members[from as usize];
+                self.members[hole as usize] = slot;
+                moved(Moved {
+                    slot,
+                    from,
+                    to: hole,
+                });
+            }
+            hole = from;
+        }
+        let members = &mut self.members;
+        members.swap_remove(hole as usize);
+        if let Some(&slot) = members.get(hole as usize) {
+            moved(Moved {
+                slot,
+                from: members.len() as u32,
+                to: hole,
+            });
+        }
+    }
+
+    /// Bytes of memory that it owns besides its place.
+    fn owned(&self) -> usize {
+        let elsewhere = if self.elsewhere.spilled() {
+            self.elsewhere.capacity() * size_of::<(ShardId, u32)>()
+        } else {
+            0
+        };
+        self.name.len() + self.members.capacity() * size_of::<u32>() + elsewhere
+    }
+}
+
 impl Rooms {
     pub(crate) fn new(seed: u64, shards: u16) -> Self {
         Self {
-            rooms: Vec::new(),
-            free: Vec::new(),
+            rooms: Table::new(),
             by_name: HashTable::new(),
+            peak: Peak::default(),
+            owned: 0,
             homes: Homes::new(seed, shards),
         }
     }
@@ -97,7 +155,7 @@ impl Rooms {
 
     /// The shard that decides the order of what is said in a room that is here.
     pub(crate) fn home_of_room(&self, room: u32) -> ShardId {
-        self.homes.of_hash(self.rooms[room as usize].hash)
+        self.homes.of_hash(self.rooms[room].hash)
     }
 
     /// Where the order of what is said is decided: to everyone, for `None`.
@@ -108,7 +166,7 @@ impl Rooms {
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
         let hash = self.homes.hash.hash_one(name);
         self.by_name
-            .find(hash, |&at| self.rooms[at as usize].name == name)
+            .find(hash, |&at| self.rooms[at].name == name)
             .copied()
     }
 
@@ -118,93 +176,117 @@ impl Rooms {
     }
 
     pub(crate) fn name(&self, room: u32) -> &Bytes {
-        &self.rooms[room as usize].name
+        &self.rooms[room].name
     }
 
     pub(crate) fn members(&self, room: u32) -> &[u32] {
-        &self.rooms[room as usize].members
+        &self.rooms[room].members
     }
 
     /// The other shards that have members of a room whose home is here.
     pub(crate) fn elsewhere(&self, room: u32) -> &[(ShardId, u32)] {
-        &self.rooms[room as usize].elsewhere
+        &self.rooms[room].elsewhere
     }
 
     /// How many rooms there are.
     pub(crate) fn len(&self) -> usize {
-        self.rooms.len() - self.free.len()
+        self.rooms.occupied() as usize
+    }
+
+    /// Bytes of memory by which its tables grow with one room more.
+    pub(crate) fn growth(&self) -> usize {
+        let is_full = self.by_name.len() == self.by_name.capacity();
+        let by_name = if is_full {
+            self.by_name.allocation_size()
+        } else {
+            0
+        };
+        self.rooms.growth() + by_name
+    }
+
+    /// Gives memory back that was not needed since the last time.
+    pub(crate) fn decay(&mut self) {
+        self.rooms.decay();
+        let (rooms, len) = (&self.rooms, self.by_name.len());
+        if let Some(most) = self.peak.decay(len, self.by_name.capacity()) {
+            self.by_name.shrink_to(most, |&at| rooms[at].hash);
+        }
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.rooms.memory() + self.by_name.allocation_size() + self.owned
+    }
+
+    /// The same, counted anew.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn count_memory(&self) -> usize {
+        let owned = self.rooms.iter().map(Room::owned).sum::<usize>();
+        self.rooms.memory() + self.by_name.allocation_size() + owned
+    }
+
+    /// Changes a room, and takes note of what it owns after that.
+    #[inline]
+    fn change<R>(&mut self, room: u32, change: impl FnOnce(&mut Room) -> R) -> R {
+        let room = &mut self.rooms[room];
+        let before = room.owned();
+        let result = change(room);
+        self.owned = self.owned - before + room.owned();
+        result
     }
 
     /// Adds a member and says what its back-pointer must be.
     pub(crate) fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
         let room = self.find_or_create(name);
-        let members = &mut self.rooms[room as usize].members;
-        members.push(slot);
-        Membership {
-            room,
-            place: (members.len() - 1) as u32,
-        }
+        let place = self.change(room, |room| {
+            room.members.push(slot);
+            (room.members.len() - 1) as u32
+        });
+        Membership { room, place }
     }
 
     /// Takes a member out. Others take its place, whose back-pointers `moved` must set.
     /// Who has not been visited stays before those who have been: the last of the former
     /// takes the place of one of them, and the last of all the place of that.
-    pub(crate) fn remove_member(&mut self, membership: Membership, mut moved: impl FnMut(Moved)) {
-        let room = &mut self.rooms[membership.room as usize];
-        let mut hole = membership.place;
-        if hole < room.unvisited {
-            room.unvisited -= 1;
-            let from = room.unvisited;
-            if hole < from {
-                let slot = room.members[from as usize];
-                room.members[hole as usize] = slot;
-                moved(Moved {
-                    slot,
-                    from,
-                    to: hole,
-                });
+    pub(crate) fn remove_member(&mut self, membership: Membership, moved: impl FnMut(Moved)) {
+        let is_empty = self.change(membership.room, |room| {
+            room.remove_member(membership.place, moved);
+            let members = &mut room.members;
+            if members.len() <= members.capacity() / 4 {
+                members.shrink_to(2 * members.len());
             }
-            hole = from;
-        }
-        let members = &mut room.members;
-        members.swap_remove(hole as usize);
-        if let Some(&slot) = members.get(hole as usize) {
-            moved(Moved {
-                slot,
-                from: members.len() as u32,
-                to: hole,
-            });
-        }
-        if members.is_empty() {
+            members.is_empty()
+        });
+        if is_empty {
             self.remove_if_empty(membership.room);
         }
     }
 
     /// Keeps the room, with members or without, until it is [released](Self::release).
     pub(crate) fn hold(&mut self, room: u32) {
-        self.rooms[room as usize].is_held = true;
+        self.rooms[room].is_held = true;
     }
 
     /// Keeps the room no longer than it has members.
     pub(crate) fn release(&mut self, room: u32) {
-        self.rooms[room as usize].is_held = false;
+        self.rooms[room].is_held = false;
         self.remove_if_empty(room);
     }
 
     /// Begins to visit all who are members now.
     pub(crate) fn begin_visit(&mut self, room: u32) {
-        let room = &mut self.rooms[room as usize];
+        let room = &mut self.rooms[room];
         room.unvisited = room.members.len() as u32;
     }
 
     /// How many are still to be visited. They are the first of the list.
     pub(crate) fn unvisited(&self, room: u32) -> u32 {
-        self.rooms[room as usize].unvisited
+        self.rooms[room].unvisited
     }
 
     /// Visits the next member.
     pub(crate) fn visit(&mut self, room: u32) -> Option<u32> {
-        let room = &mut self.rooms[room as usize];
+        let room = &mut self.rooms[room];
         room.unvisited = room.unvisited.checked_sub(1)?;
         room.members.get(room.unvisited as usize).copied()
     }
@@ -212,17 +294,18 @@ impl Rooms {
     /// Takes note, at the room's home, of members on another shard.
     pub(crate) fn add_elsewhere(&mut self, name: &[u8], shard: ShardId, more: u32) {
         let room = self.find_or_create(name);
-        let elsewhere = &mut self.rooms[room as usize].elsewhere;
-        match elsewhere.iter_mut().find(|(other, _)| *other == shard) {
-            Some((_, members)) => *members += more,
-            None => elsewhere.push((shard, more)),
-        }
+        self.change(room, |Room { elsewhere, .. }| {
+            match elsewhere.iter_mut().find(|(other, _)| *other == shard) {
+                Some((_, members)) => *members += more,
+                None => elsewhere.push((shard, more)),
+            }
+        });
     }
 
     /// Takes note, at the room's home, that a member on another shard has left.
     pub(crate) fn remove_elsewhere(&mut self, name: &[u8], shard: ShardId) {
         let Some(room) = self.find(name) else { return };
-        let elsewhere = &mut self.rooms[room as usize].elsewhere;
+        let elsewhere = &mut self.rooms[room].elsewhere;
         let Some(at) = elsewhere.iter().position(|(other, _)| *other == shard) else {
             return;
         };
@@ -236,7 +319,11 @@ impl Rooms {
     /// Takes note that a shard has no members of any room any more.
     pub(crate) fn forget_shard(&mut self, shard: ShardId) {
         for room in 0..self.places() {
-            let elsewhere = &mut self.rooms[room as usize].elsewhere;
+            // With one that goes, places behind it may go too.
+            if room >= self.places() {
+                return;
+            }
+            let elsewhere = &mut self.rooms[room].elsewhere;
             let before = elsewhere.len();
             elsewhere.retain(|(other, _)| *other != shard);
             if elsewhere.len() < before {
@@ -247,7 +334,7 @@ impl Rooms {
 
     /// How many places for rooms there are, in use or not.
     pub(crate) fn places(&self) -> u32 {
-        self.rooms.len() as u32
+        self.rooms.len()
     }
 
     fn find_or_create(&mut self, name: &[u8]) -> u32 {
@@ -260,16 +347,10 @@ impl Rooms {
             hash,
             ..Room::default()
         };
-        let at = if let Some(free) = self.free.pop() {
-            self.rooms[free as usize] = new;
-            free
-        } else {
-            self.rooms.push(new);
-            (self.rooms.len() - 1) as u32
-        };
+        self.owned += new.owned();
+        let at = self.rooms.insert(new);
         let rooms = &self.rooms;
-        self.by_name
-            .insert_unique(hash, at, |&at| rooms[at as usize].hash);
+        self.by_name.insert_unique(hash, at, |&at| rooms[at].hash);
         at
     }
 
@@ -281,15 +362,16 @@ impl Rooms {
             elsewhere,
             is_held,
             ..
-        } = &self.rooms[room as usize];
+        } = &self.rooms[room];
         if *is_held || !members.is_empty() || !elsewhere.is_empty() {
             return;
         }
         if let Ok(entry) = self.by_name.find_entry(*hash, |&at| at == room) {
             entry.remove();
+            self.peak.note(self.by_name.len() + 1);
         }
-        self.rooms[room as usize] = Room::default();
-        self.free.push(room);
+        self.owned -= self.rooms[room].owned();
+        self.rooms.remove(room);
     }
 }
 

@@ -85,6 +85,7 @@ impl<H: Handler> Shard<H> {
             assert!(slot.state.is_some() == (slot.phase == Phase::Open));
         }
         engine.audit_ledger();
+        engine.audit_memory();
         engine.audit_gauges();
         engine.audit_fan_outs();
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);

@@ -1,12 +1,10 @@
 //! Owns bytes that were read and cannot be handled yet: the piece of a frame
 //! whose rest has not come, and what stands behind a command that waits.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::engine::{Engine, HEADROOM};
-use super::pending::Pending;
 use crate::handler::Handler;
 
 impl<H: Handler> Engine<H> {
@@ -33,9 +31,12 @@ impl<H: Handler> Engine<H> {
         if bytes.is_empty() {
             return;
         }
-        let pending = self.slots[at]
-            .pending
-            .get_or_insert_with(|| Box::new(Pending::new()));
+        if self.slots[at].pending.is_none() {
+            self.change_pending(at, |_| ());
+        }
+        let Some(pending) = &mut self.slots[at].pending else {
+            return;
+        };
         if pending.carry.capacity() == 0 {
             pending.carry = self.workspace.buffers.lend(bytes.len());
         }

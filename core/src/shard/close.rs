@@ -265,11 +265,17 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Frees the slot once neither the socket nor another shard knows it.
+    /// Frees the slot once neither the socket nor another shard knows it, and it stands in
+    /// no line.
     pub(super) fn free_if_done(&mut self, at: u32) {
         let slot = &self.slots[at];
-        if slot.phase == Phase::Gone && slot.flags.released && slot.answers == 0 {
+        let stands = slot.flags.flush.is_in_line() || slot.flags.resuming;
+        let is_known = !slot.flags.released || slot.answers > 0;
+        if slot.phase == Phase::Gone && !stands && !is_known {
             self.slots.remove(at);
+            if self.slots.held() == 0 {
+                self.rest();
+            }
         }
     }
 

@@ -9,6 +9,13 @@ use super::waiters::Waiters;
 use crate::handler::Handler;
 use crate::id::ShardId;
 
+/// What one shard has under way to all others, and to itself as a home.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UnderWay {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
 /// What one shard has under way to one home, and who waits for it to arrive.
 #[derive(Debug, Default)]
 pub(super) struct Credit {
@@ -33,6 +40,8 @@ impl<H: Handler> Engine<H> {
         credit.waiters.leave(conn);
         credit.messages += 1;
         credit.bytes += bytes;
+        self.under_way.messages += 1;
+        self.under_way.bytes += bytes;
         Ok(())
     }
 
@@ -94,16 +103,19 @@ impl<H: Handler> Engine<H> {
 
     fn return_credit(&mut self, home: ShardId, bytes: usize) {
         let credit = &mut self.credits[home.index()];
-        credit.messages = credit.messages.saturating_sub(1);
-        credit.bytes = credit.bytes.saturating_sub(bytes);
+        let (messages, bytes) = (credit.messages.min(1), credit.bytes.min(bytes));
+        credit.messages -= messages;
+        credit.bytes -= bytes;
+        self.under_way.messages -= messages;
+        self.under_way.bytes -= bytes;
         self.wake_first(Wait::Credit(home));
     }
 
     /// Nothing is under way to this home any more.
     pub(super) fn forgive_credit(&mut self, home: ShardId) {
         let credit = &mut self.credits[home.index()];
-        credit.messages = 0;
-        credit.bytes = 0;
+        self.under_way.messages -= core::mem::take(&mut credit.messages);
+        self.under_way.bytes -= core::mem::take(&mut credit.bytes);
         self.wake_first(Wait::Credit(home));
     }
 }

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::credit::Credit;
+use super::credit::{Credit, UnderWay};
 use super::fanout::FanOuts;
 use super::flushes::Flushes;
 use super::lane::Lane;
@@ -50,7 +50,15 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) workspace: Workspace,
     /// What connections have for contexts of their own.
     pub(super) context_bytes: usize,
+    /// Bytes of what is held back for connections, but for what was read.
+    pub(super) pending_bytes: usize,
+    /// Bytes of the lists of rooms of those who are in many.
+    pub(super) membership_bytes: usize,
+    /// Bytes of commands from outside that wait here.
+    pub(super) command_bytes: usize,
     pub(super) budget: Budget,
+    /// When it is next looked what nobody needs.
+    pub(super) decays_at: Timestamp,
     pub(super) wheel: Wheel,
     pub(super) lane: Lane,
     pub(super) volley: Volley,
@@ -76,6 +84,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
     pub(super) credits: Vec<Credit>,
+    /// That, added up.
+    pub(super) under_way: UnderWay,
     /// Who waits until one more task may be under way.
     pub(super) task_waiters: Waiters,
     /// How often each shard has begun anew, as far as is known here.
@@ -129,6 +139,10 @@ impl<H: Handler> Engine<H> {
             nodes: Nodes::new(config.seed),
             workspace: Workspace::new(config.compression_level as u8),
             context_bytes: 0,
+            pending_bytes: 0,
+            membership_bytes: 0,
+            command_bytes: 0,
+            decays_at: Timestamp::ORIGIN,
             budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
             lane: Lane::default(),
@@ -144,6 +158,7 @@ impl<H: Handler> Engine<H> {
             has_mail: false,
             endings: VecDeque::new(),
             credits: (0..shards).map(|_| Credit::default()).collect(),
+            under_way: UnderWay::default(),
             task_waiters: Waiters::default(),
             lives: alloc::vec![0; shards.into()],
             restating: 0,

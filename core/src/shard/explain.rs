@@ -323,7 +323,7 @@ impl<H: Handler> Engine<H> {
             awaits: self.awaits(now, at),
             pause: self.pause(at),
             held_back_bytes: self.tail_len(at),
-            held_back_commands: pending.map_or(0, |pending| pending.ops.len()),
+            held_back_commands: pending.map_or(0, |pending| pending.ops()),
             silent_for: unheard,
             timer: self
                 .next_timer(at)

@@ -427,7 +427,9 @@ impl<H: Handler> Engine<H> {
                     joined.remove(&at);
                 }
             }
-            if but == Some(at) || self.slots[at].phase != Phase::Open {
+            // The place of one that has gone may have been given back.
+            let is_there = at < self.slots.len() && self.slots[at].phase == Phase::Open;
+            if but == Some(at) || !is_there {
                 continue;
             }
             let due = editions.len().saturating_sub(skip);

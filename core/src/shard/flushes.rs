@@ -5,6 +5,7 @@
 
 use alloc::collections::VecDeque;
 
+use super::memory::shrink;
 use crate::frame::Rank;
 
 /// Connections that are to be flushed, in lines by how urgent that is. One stands in
@@ -76,6 +77,19 @@ impl Flushes {
         self.lines.iter().map(VecDeque::len).sum()
     }
 
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        let places: usize = self.lines.iter().map(VecDeque::capacity).sum();
+        places * size_of::<u32>()
+    }
+
+    /// Gives memory back, for there are no more connections than that.
+    pub(super) fn shrink(&mut self, connections: usize) {
+        for line in &mut self.lines {
+            shrink(line, connections);
+        }
+    }
+
     /// Who is next, and the line that it has left: [`Standing::leave`] it.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(u32, Line)> {
@@ -111,7 +125,6 @@ impl Standing {
         self.0 &= !line.bit();
     }
 
-    #[cfg(any(test, feature = "testing"))]
     pub(super) const fn is_in_line(self) -> bool {
         self.0 != 0
     }

@@ -84,7 +84,7 @@ impl<H: Handler> Shard<H> {
             Ok(Decision::Upgrade(_)) if surplus => {
                 self.engine.refuse(at, HandshakeError::Full, head_only);
             }
-            Ok(Decision::Upgrade(_)) if self.engine.is_short_of_memory() => {
+            Ok(Decision::Upgrade(_)) if self.engine.is_short_of_memory(0) => {
                 self.engine.refuse(at, HandshakeError::Memory, head_only);
             }
             Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {

@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::Shard;
 use super::engine::{Engine, HEADROOM};
 use super::lane::Part;
-use super::output::Output;
+use super::output::{Leftover, Output};
 use super::pending::{Op, Wait};
 use super::reply::Here;
 use super::slot::{Phase, Slot};
@@ -145,7 +145,10 @@ impl<H: Handler> Shard<H> {
                     self.run_or_defer(at, Op::Outcome(end));
                 }
             }
-            _ => self.engine.counts.links.outcomes_gone += 1,
+            _ => {
+                self.engine.counts.links.outcomes_gone += 1;
+                self.engine.dispose(Leftover::end(end));
+            }
         }
         self.settle();
     }
@@ -153,7 +156,6 @@ impl<H: Handler> Shard<H> {
     /// Goes on with what is held back for a connection: its commands, then its bytes.
     pub(super) fn go_on(&mut self, at: u32) {
         self.engine.unpark(at, Wait::Callback);
-        self.engine.slots[at].flags.resuming = false;
         self.engine.vacate_scratch();
         while !self.engine.slots[at].is_parked()
             && !self.engine.is_spent()

@@ -125,6 +125,13 @@ impl Lane {
         self.len
     }
 
+    /// Bytes of memory.
+    pub(super) const fn memory(&self) -> usize {
+        self.bytes.capacity()
+            + self.pieces.capacity() * size_of::<Piece>()
+            + self.frames.capacity() * size_of::<u32>()
+    }
+
     fn is_full(&self) -> bool {
         self.pieces.len() >= MOST_PIECES
     }

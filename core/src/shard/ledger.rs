@@ -16,6 +16,7 @@ use crate::error::PeerError;
 use crate::handler::Handler;
 use crate::id::ConnId;
 use crate::stats::CloseCause;
+use crate::table::Peak;
 use crate::time::Timestamp;
 
 /// Messages for one connection that were not written, by what became of them.
@@ -74,10 +75,13 @@ pub struct Departure {
 pub(super) struct Ledger {
     /// By slot: of whom something was dropped, and who is ending.
     entries: HashMap<u32, Entry, FixedState>,
+    peak: Peak,
     /// Who has gone, the oldest first.
     gone: VecDeque<Departure>,
     /// How many of those are kept.
     limit: usize,
+    /// Bytes of memory that the rooms of all of these take.
+    room_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -108,12 +112,22 @@ impl Ending {
     }
 }
 
+impl Departure {
+    /// Bytes of memory that its rooms take.
+    fn room_bytes(&self) -> usize {
+        let names = self.rooms.iter().map(Bytes::len).sum::<usize>();
+        self.rooms.capacity() * size_of::<Bytes>() + names
+    }
+}
+
 impl Ledger {
     pub(super) fn new(seed: u64, limit: usize) -> Self {
         Self {
             entries: HashMap::with_hasher(FixedState::with_seed(seed)),
+            peak: Peak::default(),
             gone: VecDeque::new(),
             limit,
+            room_bytes: 0,
         }
     }
 
@@ -137,11 +151,13 @@ impl Ledger {
 
     /// A connection begins to end.
     pub(super) fn begin(&mut self, at: u32, departure: Departure) {
+        self.room_bytes += departure.room_bytes();
         self.entries.entry(at).or_default().departure = Some(departure);
     }
 
     /// A slot is given up; if that was a connection, it has gone.
     pub(super) fn close(&mut self, at: u32) {
+        self.peak.note(self.entries.len());
         if let Some(Entry {
             drops,
             departure: Some(departure),
@@ -151,18 +167,46 @@ impl Ledger {
         }
     }
 
+    /// Gives memory back that was not needed since the last time.
+    pub(super) fn decay(&mut self) {
+        let (len, capacity) = (self.entries.len(), self.entries.capacity());
+        if let Some(most) = self.peak.decay(len, capacity) {
+            self.entries.shrink_to(most);
+        }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        self.entries.allocation_size()
+            + self.gone.capacity() * size_of::<Departure>()
+            + self.room_bytes
+    }
+
+    /// What of that the rooms take, counted anew.
+    #[cfg(any(test, feature = "testing"))]
+    fn count_room_bytes(&self) -> usize {
+        let ending = self
+            .entries
+            .values()
+            .filter_map(|entry| entry.departure.as_ref());
+        ending.chain(&self.gone).map(Departure::room_bytes).sum()
+    }
+
     /// Who has gone, the latest first.
     pub(super) fn gone(&self) -> impl Iterator<Item = &Departure> {
         self.gone.iter().rev()
     }
 
     fn add(&mut self, departure: Departure) {
-        if self.limit == 0 {
+        let oldest = if self.limit == 0 {
+            self.room_bytes -= departure.room_bytes();
             return;
-        }
-        if self.gone.len() >= self.limit {
-            self.gone.pop_front();
-        }
+        } else if self.gone.len() >= self.limit {
+            self.gone.pop_front()
+        } else {
+            None
+        };
+        self.room_bytes -= oldest.map_or(0, |oldest| oldest.room_bytes());
         self.gone.push_back(departure);
     }
 }
@@ -178,7 +222,10 @@ impl<H: Handler> Engine<H> {
             at: self.now,
             open_for: self.now.since(opened.unwrap_or(self.now)),
             ending,
-            rooms: rooms.map(|m| self.rooms.name(m.room).clone()).collect(),
+            // Copies: they outlast the rooms.
+            rooms: rooms
+                .map(|m| Bytes::copy_from_slice(self.rooms.name(m.room)))
+                .collect(),
             memberships: memberships.len(),
             drops: Drops::default(),
         };
@@ -206,6 +253,7 @@ impl<H: Handler> Engine<H> {
             ledger.close(at);
         }
         ledger.entries.clear();
+        ledger.room_bytes = ledger.gone.iter().map(Departure::room_bytes).sum();
         ledger
     }
 
@@ -214,6 +262,7 @@ impl<H: Handler> Engine<H> {
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn audit_ledger(&self) {
         use super::slot::Phase;
+        assert_eq!(self.ledger.room_bytes, self.ledger.count_room_bytes());
         let (entries, gone) = (&self.ledger.entries, &self.ledger.gone);
         let mut kept = 0;
         for (at, slot) in self.slots.iter() {

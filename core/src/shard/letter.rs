@@ -18,6 +18,16 @@ use crate::wire::opcode::Kind;
 #[derive(Debug)]
 pub struct Letter(pub(super) Said);
 
+impl Letter {
+    /// Bytes of memory of a command from outside. What shards say is charged where it came from.
+    pub(super) fn command_bytes(&self) -> usize {
+        match &self.0 {
+            Said::Command(command, _) => command.bytes(),
+            _ => 0,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Said {
     /// To a room's home: the connection wants to be a member.

@@ -14,6 +14,7 @@ impl<H: Handler> Shard<H> {
     /// their order.
     pub fn handle_mail(&mut self, now: Timestamp, letter: Letter) {
         self.engine.now = now;
+        self.engine.command_bytes += letter.command_bytes();
         self.engine.backlog.push_back(letter);
         self.engine.has_mail = true;
     }
@@ -33,6 +34,7 @@ impl<H: Handler> Shard<H> {
         while !self.engine.is_pressed()
             && let Some(letter) = self.engine.backlog.pop_front()
         {
+            self.engine.command_bytes -= letter.command_bytes();
             self.take_letter(letter);
         }
         self.engine.end_volleys();

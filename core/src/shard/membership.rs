@@ -12,7 +12,7 @@ use super::fanout::EVERYONE;
 use super::letter::{Asked, Count, Letter, Origin, Publication, Report, Said, Told};
 use super::output::Output;
 use super::pending::{Op, Wait};
-use super::slot::Phase;
+use super::slot::{Memberships, Phase};
 use crate::handler::{Handler, Outcome};
 use crate::id::{ConnId, ShardId};
 use crate::queue::Qos;
@@ -35,8 +35,15 @@ impl<H: Handler> Engine<H> {
         if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
-        if self.slots[at].memberships.len() >= self.config.rooms_per_connection {
-            self.counts.rooms.joins_refused += 1;
+        let is_one_too_many = self.slots[at].memberships.len() >= self.config.rooms_per_connection;
+        let is_too_much =
+            self.rooms.find(name).is_none() && self.is_short_of_memory(self.rooms.growth());
+        if is_one_too_many || is_too_much {
+            let counts = &mut self.counts.rooms;
+            *match is_one_too_many {
+                true => &mut counts.joins_refused,
+                false => &mut counts.joins_refused_memory,
+            } += 1;
             self.defer_first(at, Op::JoinRefused(Bytes::copy_from_slice(name)));
             self.schedule(at);
             return Err(Wait::Callback);
@@ -266,9 +273,17 @@ impl<H: Handler> Engine<H> {
     pub(super) fn add_member(&mut self, at: u32, name: &[u8]) {
         self.end_volley();
         let membership = self.rooms.add_member(name, at);
-        self.slots[at].memberships.push(membership);
+        self.change_memberships(at, |memberships| memberships.push(membership));
         self.counts.rooms.members += 1;
         self.fan_outs.joined(membership.room, at);
+    }
+
+    /// Changes the list of rooms of a connection, and takes note of its memory.
+    fn change_memberships(&mut self, at: u32, change: impl FnOnce(&mut Memberships)) {
+        let memberships = &mut self.slots[at].memberships;
+        let before = list_bytes(memberships);
+        change(memberships);
+        self.membership_bytes = self.membership_bytes - before + list_bytes(memberships);
     }
 
     pub(super) fn remove_member(&mut self, at: u32, membership: Membership) {
@@ -276,12 +291,16 @@ impl<H: Handler> Engine<H> {
         self.counts.rooms.members -= 1;
         let Membership { room, place } = membership;
         self.deliver_rest(room, at, place);
+        self.change_memberships(at, |memberships| {
+            // From the end: there is the one that is ended when all are.
+            if let Some(n) = memberships.iter().rposition(|m| *m == membership) {
+                memberships.remove(n);
+            }
+            if memberships.spilled() && memberships.len() <= memberships.capacity() / 4 {
+                memberships.shrink_to_fit();
+            }
+        });
         let Self { slots, rooms, .. } = self;
-        let memberships = &mut slots[at].memberships;
-        // From the end: there is the one that is ended when all are.
-        if let Some(n) = memberships.iter().rposition(|m| *m == membership) {
-            memberships.remove(n);
-        }
         rooms.remove_member(membership, |moved| {
             let memberships = &mut slots[moved.slot].memberships;
             let of_room = memberships.iter_mut().find(|m| m.room == room);
@@ -356,6 +375,15 @@ impl<H: Handler> Engine<H> {
                 .is_empty()
                 .then_some(Local::Room(room)),
         }
+    }
+}
+
+/// Bytes of memory of a list of rooms, beside the slot that it is in.
+pub(super) fn list_bytes(memberships: &Memberships) -> usize {
+    if memberships.spilled() {
+        memberships.capacity() * size_of::<Membership>()
+    } else {
+        0
     }
 }
 

@@ -2,13 +2,18 @@
 //! away when it runs short, and what goes when it does not suffice. What the
 //! kernel keeps for sockets is not charged.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use super::engine::{Engine, SCRATCH};
+use super::engine::{Engine, HEADROOM, SCRATCH};
 use super::ledger::Ending;
+use super::letter::{Letter, Publication};
+use super::output::Output;
 use super::slot::Phase;
 use crate::CloseCode;
 use crate::handler::Handler;
+use crate::id::ConnId;
 use crate::queue::Fate;
 use crate::stats::CloseCause;
 
@@ -44,7 +49,7 @@ impl Budget {
         self.share - self.share / 16
     }
 
-    /// What messages that have not come to their end may take.
+    /// What messages that have not come to their end, and commands held back, may take.
     const fn for_input(self) -> usize {
         self.share / 2
     }
@@ -65,28 +70,121 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Bytes of memory charged, as allocated: slots, queue entries, runs and large
-    /// frames, bytes of messages and requests that have not come to their end, publications
-    /// that are not queued for all members yet,
-    /// contexts of compression, and whatever is kept for the next to need it.
-    #[inline]
+    /// Bytes of memory charged, as allocated: tables, with what stands in them and what is kept
+    /// for the next to need it; messages that wait, that have not come to their end, or are under
+    /// way to another shard; commands held back; publications that are not queued for all members yet; contexts of compression. All but what an
+    /// application keeps itself. Sums that are kept: nothing is counted here.
     pub(super) fn charged(&self) -> usize {
-        SCRATCH
+        HEADROOM
+            + SCRATCH
             + self.slots.memory()
+            + self.membership_bytes
+            + self.pending_bytes
+            + self.rooms.memory()
             + self.nodes.memory()
             + self.store.memory() as usize
             + self.workspace.memory()
             + self.context_bytes
             + self.fan_outs.memory()
+            + self.ledger.memory()
+            + self.wheel.memory()
+            + self.lane.memory()
+            + self.line_bytes()
+            + self.letter_bytes()
     }
 
-    /// Whether there is no memory for one connection more, even without what is
-    /// only kept for others to come.
-    pub(super) fn is_short_of_memory(&mut self) -> bool {
-        if self.charged() > self.budget.full() {
-            self.trim();
+    /// Of those who wait for their turn at something, and of what is to be handed out.
+    fn line_bytes(&self) -> usize {
+        self.flushes.memory()
+            + (self.resume.capacity() + self.pressed.capacity()) * size_of::<u32>()
+            + self.task_waiters.memory()
+            + self.endings.capacity() * size_of::<(ConnId, H::State, CloseCause)>()
+            + self.outputs.capacity() * size_of::<Output<H>>()
+    }
+
+    /// Of what is under way from here to other shards until it is over there, of what has
+    /// come here from them as far as it is not theirs, and of what has come from outside.
+    fn letter_bytes(&self) -> usize {
+        let under_way = self.under_way.messages * size_of::<Publication>() + self.under_way.bytes;
+        under_way + self.backlog.capacity() * size_of::<Letter>() + self.command_bytes
+    }
+
+    /// The sums that are kept for [`charged`](Self::charged), counted anew.
+    ///
+    /// # Panics
+    /// If they differ.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn audit_memory(&self) {
+        use super::membership::list_bytes;
+        let (mut pending, mut memberships) = (0, 0);
+        for (_, slot) in self.slots.iter() {
+            pending += slot.pending.as_ref().map_or(0, |pending| pending.memory());
+            memberships += list_bytes(&slot.memberships);
         }
-        self.charged() > self.budget.full()
+        assert_eq!(pending, self.pending_bytes, "held back");
+        assert_eq!(memberships, self.membership_bytes, "memberships");
+        assert_eq!(self.rooms.count_memory(), self.rooms.memory(), "rooms");
+        assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
+        let commands = self.backlog.iter().map(Letter::command_bytes);
+        assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
+        let messages = self.credits.iter().map(|credit| credit.messages);
+        let bytes = self.credits.iter().map(|credit| credit.bytes);
+        let under_way = (messages.sum(), bytes.sum());
+        assert_eq!(under_way, (self.under_way.messages, self.under_way.bytes));
+    }
+
+    /// From time to time: gives back what nobody has needed since the last time.
+    pub(super) fn decay(&mut self) {
+        if self.now < self.decays_at {
+            return;
+        }
+        self.decays_at = self.now.after(DECAY);
+        self.store.decay();
+        self.workspace.buffers.decay();
+        self.decay_tables();
+        self.shrink_lines();
+    }
+
+    /// When the last connection has gone, and no timer may ever be due again: gives back what was
+    /// kept for the next.
+    pub(super) fn rest(&mut self) {
+        self.trim();
+        // Twice: at first, what was needed until now.
+        self.decay_tables();
+        self.decay_tables();
+        self.shrink_lines();
+    }
+
+    fn decay_tables(&mut self) {
+        self.slots.decay();
+        self.rooms.decay();
+        self.nodes.decay(&self.store);
+        self.ledger.decay();
+    }
+
+    fn shrink_lines(&mut self) {
+        let connections = self.slots.len() as usize;
+        self.flushes.shrink(connections);
+        self.task_waiters.shrink(connections);
+        for credit in &mut self.credits {
+            credit.waiters.shrink(connections);
+        }
+        shrink(&mut self.resume, connections);
+        shrink(&mut self.pressed, connections);
+        shrink(&mut self.endings, connections);
+        shrink(&mut self.outputs, MOST_OUTPUTS);
+        shrink(&mut self.backlog, MOST_OUTPUTS);
+    }
+
+    /// Whether there is no memory for one connection or room more, which takes so much at
+    /// least, even without what is only kept for others to come.
+    pub(super) fn is_short_of_memory(&mut self, growth: usize) -> bool {
+        let full = self.budget.full();
+        if self.budget.share == usize::MAX || self.charged() + growth <= full {
+            return false;
+        }
+        self.trim();
+        self.charged() + growth > full
     }
 
     /// Drops what is only kept for others to come; then, of what waits for those
@@ -114,7 +212,8 @@ impl<H: Handler> Engine<H> {
 
     fn trim(&mut self) {
         self.store.trim();
-        self.workspace.buffers.trim();
+        self.nodes.trim();
+        self.workspace.trim();
     }
 
     /// Drops a part of the oldest of the least urgent of everyone who takes nothing,
@@ -150,15 +249,18 @@ impl<H: Handler> Engine<H> {
         self.count_gone(at);
     }
 
-    /// Closes a connection that sends more than there is memory for: by then half
-    /// the budget is taken by messages that have not come to their end, of which
-    /// this one has a part and wants more.
+    /// Closes a connection that sends more than there is memory for: by then half the budget is
+    /// taken by messages that have not come to their end and commands that are held back, of
+    /// which this one has a part and wants more.
     pub(super) fn check_input(&mut self, at: u32) {
-        if self.workspace.buffers.lent_bytes() <= self.budget.for_input() {
+        let taken = self.workspace.buffers.lent_bytes() + self.pending_bytes;
+        if taken <= self.budget.for_input() {
             return;
         }
         let slot = &mut self.slots[at];
-        let held = slot.conn.held_bytes() + slot.pending.as_ref().map_or(0, |p| p.carry.capacity());
+        let pending = slot.pending.as_ref();
+        let pending = pending.map_or(0, |pending| pending.carry.capacity() + pending.memory());
+        let held = slot.conn.held_bytes() + pending;
         if slot.phase != Phase::Open || held <= SMALL {
             return;
         }
@@ -171,6 +273,21 @@ impl<H: Handler> Engine<H> {
         self.end(at, Ending::with_code(CloseCause::Memory, code));
     }
 }
+
+/// Gives memory of a line back that is much larger than so many need who may stand there.
+pub(super) fn shrink<T>(line: &mut VecDeque<T>, most: usize) {
+    let most = most.max(line.len()).max(FEW);
+    if line.capacity() > 4 * most {
+        line.shrink_to(most);
+    }
+}
+
+/// How often it is looked what nobody needs.
+const DECAY: Duration = Duration::from_secs(1);
+/// A line has room for so many in any case.
+const FEW: usize = 64;
+/// As many outputs, or letters, as may wait at most times.
+const MOST_OUTPUTS: usize = 1_024;
 
 /// How large a part of its least urgent a queue drops at a time.
 const ONE_IN: u32 = 16;

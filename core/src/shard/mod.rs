@@ -51,7 +51,7 @@ pub use explain::{Awaited, Depth, Explained, Explanation, Pause, Stage, Timer};
 pub use input::Admission;
 pub use ledger::{Departure, Drops, Ending};
 pub use letter::Letter;
-pub use output::{Event, Output};
+pub use output::{Event, Leftover, Output};
 pub use overview::{Filter, Order, Overview};
 pub(crate) use pending::Op;
 pub use remote::{Carrier, Gate, Place, Remote, RemoteError, RemoteStats};

@@ -4,7 +4,7 @@ use super::slot::Phase;
 use super::{Letter, Shard};
 use crate::dispatch::TaskOptions;
 use crate::error::{HandshakeError, PeerError};
-use crate::handler::Handler;
+use crate::handler::{Handler, TaskEnd};
 use crate::id::{ConnId, ShardId};
 use crate::stats::CloseCause;
 
@@ -46,8 +46,46 @@ pub enum Output<H: Handler> {
     Shut(ConnId),
     /// Close the socket. The slot is free from here on.
     Disconnect(ConnId),
+    /// Drop something of the application's. A panic in that is to harm nothing: catch it.
+    Dispose(Leftover<H>),
     /// Something happened that a log may want.
     Event(Event),
+}
+
+/// Something of the application's that a shard needs no longer. The shard runs no code of the
+/// application but callbacks, so it drops nothing of this itself.
+#[must_use = "it is to be dropped where a panic is caught"]
+pub struct Leftover<H: Handler>(Value<H>);
+
+enum Value<H: Handler> {
+    Task(H::Task),
+    TaskEnd(TaskEnd<H>),
+    State(H::State),
+    Handler(H),
+}
+
+impl<H: Handler> Leftover<H> {
+    pub(super) const fn task(task: H::Task) -> Self {
+        Self(Value::Task(task))
+    }
+
+    pub(super) const fn end(end: TaskEnd<H>) -> Self {
+        Self(Value::TaskEnd(end))
+    }
+
+    pub(super) const fn state(state: H::State) -> Self {
+        Self(Value::State(state))
+    }
+
+    pub(super) const fn handler(handler: H) -> Self {
+        Self(Value::Handler(handler))
+    }
+}
+
+impl<H: Handler> core::fmt::Debug for Leftover<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Leftover").finish_non_exhaustive()
+    }
 }
 
 impl<H: Handler> core::fmt::Debug for Output<H> {
@@ -62,6 +100,7 @@ impl<H: Handler> core::fmt::Debug for Output<H> {
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
+            Self::Dispose(leftover) => write!(f, "Dispose({leftover:?})"),
             Self::Event(event) => write!(f, "{event:?}"),
         }
     }
@@ -108,6 +147,10 @@ impl<H: Handler> Shard<H> {
             if let Some((at, line)) = self.engine.flushes.pop() {
                 let mut slot = &mut self.engine.slots[at];
                 slot.flags.flush.leave(line);
+                if slot.phase == Phase::Gone {
+                    self.engine.free_if_done(at);
+                    continue;
+                }
                 if self.engine.store.has_terms() {
                     if self.engine.lapse(at) {
                         continue;
@@ -160,7 +203,9 @@ impl<H: Handler> Shard<H> {
             }
             self.go_on_in_scratch(at, range);
         } else if let Some(at) = self.engine.resume.pop_front() {
+            self.engine.slots[at].flags.resuming = false;
             self.go_on(at);
+            self.engine.free_if_done(at);
         } else {
             return false;
         }

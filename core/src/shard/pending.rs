@@ -23,7 +23,9 @@ pub(super) struct Pending<H: Handler> {
     /// Of a request head, what has been looked at.
     pub(super) head: HeadProgress,
     /// Commands, in the order in which they were given.
-    pub(super) ops: VecDeque<Op<H>>,
+    ops: VecDeque<Op<H>>,
+    /// Bytes of memory that they own.
+    op_bytes: usize,
     /// What they wait for.
     pub(super) wait: Option<Wait>,
 }
@@ -35,12 +37,47 @@ impl<H: Handler> Pending<H> {
             begin: 0,
             head: HeadProgress::NONE,
             ops: VecDeque::new(),
+            op_bytes: 0,
             wait: None,
         }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.carry[self.begin..]
+    }
+
+    pub(super) fn has_ops(&self) -> bool {
+        !self.ops.is_empty()
+    }
+
+    pub(super) fn ops(&self) -> usize {
+        self.ops.len()
+    }
+
+    pub(super) fn push_back(&mut self, op: Op<H>) {
+        self.op_bytes += op.memory();
+        self.ops.push_back(op);
+    }
+
+    pub(super) fn push_front(&mut self, op: Op<H>) {
+        self.op_bytes += op.memory();
+        self.ops.push_front(op);
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Op<H>> {
+        let op = self.ops.pop_front()?;
+        self.op_bytes -= op.memory();
+        Some(op)
+    }
+
+    pub(super) fn take_ops(&mut self) -> VecDeque<Op<H>> {
+        self.op_bytes = 0;
+        core::mem::take(&mut self.ops)
+    }
+
+    /// Bytes of memory, but for what was read, which is a buffer that is lent.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.ops.capacity() * size_of::<Op<H>>() + self.op_bytes
     }
 
     /// Whether nothing is held back.
@@ -102,4 +139,19 @@ pub(crate) enum Op<H: Handler> {
     Told(u64, Told),
     /// The handler is to be told that a room was one too many.
     JoinRefused(Bytes),
+}
+
+impl<H: Handler> Op<H> {
+    /// Bytes of memory that it owns, as far as that is known: what a task has is its application's.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Join(room) | Self::Leave(room) | Self::JoinRefused(room) => room.len(),
+            Self::Publish { room, payload, .. } => {
+                room.as_ref().map_or(0, Bytes::len) + payload.len()
+            }
+            Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
+            Self::CountMembers { room, .. } => room.len(),
+            Self::Submit(..) | Self::Close(_) | Self::Outcome(_) | Self::Told(..) => 0,
+        }
+    }
 }

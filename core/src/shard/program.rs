@@ -8,7 +8,7 @@ use alloc::collections::VecDeque;
 use super::Shard;
 use super::engine::Engine;
 use super::letter::Told;
-use super::output::Output;
+use super::output::{Leftover, Output};
 use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;
 use crate::dispatch::TaskOptions;
@@ -145,48 +145,56 @@ impl<H: Handler> Engine<H> {
         if let Some(waiting) = self.counts.waiting.of(wait) {
             *waiting += 1;
         }
-        let pending = self.slots[at]
-            .pending
-            .get_or_insert_with(|| Box::new(Pending::new()));
-        debug_assert!(pending.wait.is_none(), "one wait at a time");
-        pending.wait = Some(wait);
-        if let Some(op) = op {
-            self.defer_first(at, op);
-        }
+        self.change_pending(at, |pending| {
+            debug_assert!(pending.wait.is_none(), "one wait at a time");
+            pending.wait = Some(wait);
+            if let Some(op) = op {
+                pending.push_front(op);
+            }
+        });
+    }
+
+    /// Changes what is held back for a connection, and takes note of the memory of that.
+    pub(super) fn change_pending<R>(
+        &mut self,
+        at: u32,
+        change: impl FnOnce(&mut Pending<H>) -> R,
+    ) -> R {
+        let pending = &mut self.slots[at].pending;
+        let before = pending.as_ref().map_or(0, |pending| pending.memory());
+        let pending = pending.get_or_insert_with(|| Box::new(Pending::new()));
+        let result = change(pending);
+        self.pending_bytes = self.pending_bytes - before + pending.memory();
+        result
     }
 
     /// Adds a command behind those that wait.
     pub(crate) fn defer(&mut self, at: u32, op: Op<H>) {
-        self.slots[at]
-            .pending
-            .get_or_insert_with(|| Box::new(Pending::new()))
-            .ops
-            .push_back(op);
+        self.change_pending(at, |pending| pending.push_back(op));
     }
 
     /// Puts a command before those that wait.
     pub(crate) fn defer_first(&mut self, at: u32, op: Op<H>) {
-        self.slots[at]
-            .pending
-            .get_or_insert_with(|| Box::new(Pending::new()))
-            .ops
-            .push_front(op);
+        self.change_pending(at, |pending| pending.push_front(op));
     }
 
     fn take_ops(&mut self, at: u32) -> VecDeque<Op<H>> {
-        let pending = self.slots[at].pending.as_mut();
-        pending.map_or_else(VecDeque::new, |pending| core::mem::take(&mut pending.ops))
+        match self.slots[at].pending {
+            Some(_) => self.change_pending(at, Pending::take_ops),
+            None => VecDeque::new(),
+        }
     }
 
     /// Adds commands behind those that wait, unless the connection has ended.
-    fn defer_all(&mut self, at: u32, mut ops: VecDeque<Op<H>>) {
+    fn defer_all(&mut self, at: u32, ops: VecDeque<Op<H>>) {
         if self.slots[at].phase != Phase::Open {
-            self.count_forgotten(&ops);
+            self.forget_ops(ops);
         } else if !ops.is_empty() {
-            let pending = self.slots[at]
-                .pending
-                .get_or_insert_with(|| Box::new(Pending::new()));
-            pending.ops.append(&mut ops);
+            self.change_pending(at, |pending| {
+                for op in ops {
+                    pending.push_back(op);
+                }
+            });
         }
     }
 
@@ -226,22 +234,26 @@ impl<H: Handler> Engine<H> {
         let Some(pending) = &mut self.slots[at].pending else {
             return;
         };
-        let ops = core::mem::take(&mut pending.ops);
         let wait = pending.wait.take();
         wait.into_iter().for_each(|wait| self.count_unparked(wait));
         self.schedule(at);
-        self.count_forgotten(&ops);
+        let ops = self.take_ops(at);
         if !ops.is_empty() {
+            self.forget_ops(ops);
             self.wake_all_first();
         }
     }
 
-    /// Counts commands that are not carried out any more.
-    pub(super) fn count_forgotten(&mut self, ops: &VecDeque<Op<H>>) {
+    /// Counts commands that are not carried out any more, and lets go of them.
+    pub(super) fn forget_ops(&mut self, ops: VecDeque<Op<H>>) {
         for op in ops {
             match op {
                 Op::Publish { .. } | Op::Send { .. } => self.counts.rooms.abandoned += 1,
-                Op::Outcome(_) => self.counts.links.outcomes_gone += 1,
+                Op::Outcome(end) => {
+                    self.counts.links.outcomes_gone += 1;
+                    self.dispose(Leftover::end(end));
+                }
+                Op::Submit(task, _) => self.dispose(Leftover::task(task)),
                 _ => {}
             }
         }
@@ -250,6 +262,7 @@ impl<H: Handler> Engine<H> {
     /// Forgets everything that is held back for a connection.
     pub(super) fn forget_pending(&mut self, at: u32) {
         if let Some(pending) = self.slots[at].pending.take() {
+            self.pending_bytes -= pending.memory();
             let wait = pending.wait;
             wait.into_iter().for_each(|wait| self.count_unparked(wait));
             self.workspace.buffers.take_back(pending.carry);
@@ -257,7 +270,8 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(super) fn next_op(&mut self, at: u32) -> Option<Op<H>> {
-        self.slots[at].pending.as_mut()?.ops.pop_front()
+        self.slots[at].pending.as_ref()?;
+        self.change_pending(at, Pending::pop_front)
     }
 
     /// Whether nothing that was taken in is held back.

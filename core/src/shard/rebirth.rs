@@ -2,7 +2,7 @@
 //! place, goes on with what others said to it, and they are told.
 
 use super::letter::{Letter, Said};
-use super::output::Output;
+use super::output::{Leftover, Output};
 use super::pending::Wait;
 use super::{Engine, Shard};
 use crate::handler::Handler;
@@ -10,21 +10,28 @@ use crate::id::ShardId;
 use crate::stats::{CloseCause, Stats, Waiting};
 
 impl<H: Handler> Shard<H> {
-    /// A shard in the place of this one, which has panicked: without
-    /// connections, so the adapter closes their sockets. Letters that this one
-    /// has not handled or not posted pass on to it; its counters go on, and what
-    /// waited in its queues counts as discarded. Names of its connections are
-    /// not given out again.
-    #[must_use]
-    pub fn rebirth(self, handler: H) -> Self {
-        Self {
-            handler,
-            engine: self.engine.rebirth(),
+    /// Begins anew after a panic: without connections, so the adapter closes
+    /// their sockets. Letters that were not handled or not posted are kept,
+    /// counters go on, and what waited in queues counts as discarded. Names of
+    /// connections are not given out again. What the application had here comes
+    /// out to be [dropped](Output::Dispose). Without another handler, the one there goes on.
+    pub fn rebirth(&mut self, handler: impl Into<Option<H>>) {
+        let empty = Engine::new(self.engine.id, self.engine.config.clone());
+        let failed = core::mem::replace(&mut self.engine, empty);
+        self.engine = failed.rebirth();
+        if let Some(handler) = handler.into() {
+            let failed = core::mem::replace(&mut self.handler, handler);
+            self.engine.dispose(Leftover::handler(failed));
         }
     }
 }
 
 impl<H: Handler> Engine<H> {
+    /// Leaves it to the adapter to drop something of the application's.
+    pub(super) fn dispose(&mut self, leftover: Leftover<H>) {
+        self.outputs.push_back(Output::Dispose(leftover));
+    }
+
     fn rebirth(mut self) -> Self {
         let ledger = self.bequeath();
         let mut new = Self::new(self.id, self.config.clone());
@@ -62,11 +69,19 @@ impl<H: Handler> Engine<H> {
         new.backlog.append(&mut self.backlog);
         new.remains = self.remains;
         new.remains.push(self.slots);
-        new.clear_remains();
+        new.command_bytes = self.command_bytes;
         new.unanswered = self.unanswered;
-        new.outputs = self.outputs;
-        new.outputs
-            .retain(|output| matches!(output, Output::Mail(..)));
+        for output in self.outputs {
+            match output {
+                Output::Submit(_, task, _) => new.dispose(Leftover::task(task)),
+                Output::Mail(..) | Output::Dispose(_) => new.outputs.push_back(output),
+                _ => {}
+            }
+        }
+        for (_, state, _) in self.endings {
+            new.dispose(Leftover::state(state));
+        }
+        new.clear_remains();
         new.lives = self.lives;
         let id = new.id;
         let life = new.lives[id.index()].wrapping_add(1);
@@ -89,9 +104,13 @@ impl<H: Handler> Engine<H> {
                 return;
             };
             match slots.pop() {
-                Some(slot) => {
-                    if let Some(pending) = &slot.pending {
-                        self.count_forgotten(&pending.ops);
+                Some(mut slot) => {
+                    if let Some(state) = slot.state.take() {
+                        self.dispose(Leftover::state(state));
+                    }
+                    if let Some(pending) = &mut slot.pending {
+                        let ops = pending.take_ops();
+                        self.forget_ops(ops);
                     }
                 }
                 None => drop(self.remains.pop()),

@@ -112,6 +112,19 @@ pub(super) enum Command {
     },
 }
 
+impl Command {
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Publish { room, payload, .. } => {
+                room.as_ref().map_or(0, Bytes::len) + payload.len()
+            }
+            Self::Send { payload, .. } => payload.len(),
+            Self::Close { .. } => 0,
+        }
+    }
+}
+
 struct Outside {
     places: Places,
     homes: Homes,

@@ -1,35 +1,47 @@
 //! Owns the table of slots and the generations that tell its occupants apart.
 
-use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
-use smallvec::SmallVec;
-
-use super::flushes::Standing;
-use super::pace::Pace;
-use super::slot::{Flags, Phase, Pressing, Slot, Subprotocol};
+use super::slot::{Phase, Pressing, Slot};
 use super::wheel::Links;
-use crate::conn::{Connection, Keepalive, Role};
+use crate::conn::Keepalive;
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::queue::Queue;
+use crate::table::{Place, Table};
 
 /// The slots of a shard, dense and reused.
 pub(super) struct Slab<H: Handler> {
-    slots: Vec<Slot<H>>,
-    free: Vec<u32>,
+    slots: Table<Slot<H>>,
     shard: ShardId,
-    /// The generation of a slot's first occupant.
+    /// The generation of the first occupant of a slot that is not there yet: greater than that
+    /// of any that was, since the table may have been longer.
     first: u32,
     /// The latest generation of any slot.
     latest: u32,
 }
 
+impl<H: Handler> Place for Slot<H> {
+    fn vacate(&mut self, next: u32) {
+        let generation = self.generation.wrapping_add(1);
+        let was_pressing = self.flags.pressing != Pressing::No;
+        *self = Self::new(0, self.keepalive, generation);
+        self.phase = Phase::Free;
+        // It stands among those that were: then whoever comes does not stand there twice.
+        if was_pressing {
+            self.flags.pressing = Pressing::Listed;
+        }
+        self.links = Links::to_vacant(next);
+    }
+
+    fn next_vacant(&self) -> u32 {
+        self.links.vacant()
+    }
+}
+
 impl<H: Handler> Slab<H> {
     pub(super) const fn new(shard: ShardId) -> Self {
         Self {
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Table::new(),
             shard,
             first: 0,
             latest: 0,
@@ -38,64 +50,33 @@ impl<H: Handler> Slab<H> {
 
     /// A slot for a new socket.
     pub(super) fn insert(&mut self, keepalive: Keepalive) -> u32 {
-        // Whoever was here may still stand among those to be flushed, or that were pressing,
-        // and so does who comes: then nobody stands there twice.
-        let (at, generation, flush, pressing) = match self.free.pop() {
-            Some(at) => {
-                let Slot {
-                    generation, flags, ..
-                } = &self[at];
-                (at, *generation, flags.flush, flags.pressing)
-            }
-            None => {
-                let at = self.slots.len() as u32;
-                (at, self.first, Standing::default(), Pressing::No)
-            }
-        };
-        let slot = Slot {
-            conn: Connection::new(Role::Server),
-            queue: Queue::new(at),
-            keepalive,
-            moment: None,
-            stalled: None,
-            pace: Pace::default(),
-            behind: 0,
-            memberships: SmallVec::new(),
-            pending: None,
-            links: Links::NONE,
-            generation,
-            phase: Phase::Head,
-            flags: Flags {
-                flush,
-                pressing,
-                ..Flags::default()
-            },
-            subprotocol: Subprotocol::default(),
-            answers: 0,
-            state: None,
-        };
-        if at as usize == self.slots.len() {
-            self.slots.push(slot);
-        } else {
-            self.slots[at as usize] = slot;
-        }
-        at
+        let at = self.slots.next();
+        let before = self.slots.get(at as usize);
+        let generation = before.map_or(self.first, |before| before.generation);
+        let pressing = before.map_or(Pressing::No, |before| before.flags.pressing);
+        let mut slot = Slot::new(at, keepalive, generation);
+        slot.flags.pressing = pressing;
+        self.slots.insert(slot)
     }
 
     /// Frees a slot whose socket and answers are all gone.
     pub(super) fn remove(&mut self, at: u32) {
-        let slot = &mut self[at];
+        let slot = &self[at];
         debug_assert!(
             slot.queue.is_empty() && slot.memberships.is_empty() && slot.pending.is_none()
         );
-        slot.phase = Phase::Free;
-        slot.generation = slot.generation.wrapping_add(1);
-        let generation = slot.generation;
+        // Nobody may come upon a number that passes to another, or is none any more.
+        debug_assert!(!slot.flags.flush.is_in_line() && !slot.flags.resuming);
+        let generation = slot.generation.wrapping_add(1);
         // As one comes after another, also where they begin again from zero.
         if (generation.wrapping_sub(self.latest) as i32) > 0 {
             self.latest = generation;
         }
-        self.free.push(at);
+        let places = self.slots.len();
+        self.slots.remove(at);
+        if self.slots.len() < places {
+            self.first = self.next_generation();
+        }
     }
 
     /// The slot of this connection, if it is still that one.
@@ -117,7 +98,7 @@ impl<H: Handler> Slab<H> {
 
     /// Slots in use.
     pub(super) fn held(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.occupied() as usize
     }
 
     /// Makes new slots begin with this generation.
@@ -139,18 +120,23 @@ impl<H: Handler> Slab<H> {
     /// Every slot in use.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<H>)> {
         (0..)
-            .zip(&self.slots)
+            .zip(self.slots.iter())
             .filter(|(_, slot)| slot.phase != Phase::Free)
     }
 
     /// Bytes of memory.
     pub(super) const fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot<H>>()
+        self.slots.memory()
+    }
+
+    /// Gives memory back that was not needed since the last time.
+    pub(super) fn decay(&mut self) {
+        self.slots.decay();
     }
 
     /// How many slots there are, in use or not.
     pub(super) fn len(&self) -> u32 {
-        self.slots.len() as u32
+        self.slots.len()
     }
 }
 
@@ -158,12 +144,12 @@ impl<H: Handler> Index<u32> for Slab<H> {
     type Output = Slot<H>;
 
     fn index(&self, at: u32) -> &Slot<H> {
-        &self.slots[at as usize]
+        &self.slots[at]
     }
 }
 
 impl<H: Handler> IndexMut<u32> for Slab<H> {
     fn index_mut(&mut self, at: u32) -> &mut Slot<H> {
-        &mut self.slots[at as usize]
+        &mut self.slots[at]
     }
 }

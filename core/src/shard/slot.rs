@@ -10,7 +10,7 @@ use super::flushes::Standing;
 use super::pace::Pace;
 use super::pending::Pending;
 use super::wheel::Links;
-use crate::conn::{Connection, Keepalive};
+use crate::conn::{Connection, Keepalive, Role};
 use crate::handler::Handler;
 use crate::queue::Queue;
 use crate::room::Membership;
@@ -36,6 +36,9 @@ pub(super) enum Phase {
     Gone,
 }
 
+/// The rooms of a connection.
+pub(super) type Memberships = SmallVec<[Membership; 2]>;
+
 /// A socket, and whatever it has become.
 pub(super) struct Slot<H: Handler> {
     pub(super) conn: Connection,
@@ -46,7 +49,7 @@ pub(super) struct Slot<H: Handler> {
     /// Since when the peer has taken nothing of what waits for it.
     pub(super) stalled: Option<Timestamp>,
     pub(super) pace: Pace,
-    pub(super) memberships: SmallVec<[Membership; 2]>,
+    pub(super) memberships: Memberships,
     pub(super) pending: Option<Box<Pending<H>>>,
     pub(super) links: Links,
     /// By how many microseconds the peer was behind the rate at which it has to take what
@@ -134,6 +137,28 @@ impl Subprotocol {
 }
 
 impl<H: Handler> Slot<H> {
+    /// That of a socket of which nothing has come.
+    pub(super) fn new(at: u32, keepalive: Keepalive, generation: u32) -> Self {
+        Self {
+            conn: Connection::new(Role::Server),
+            queue: Queue::new(at),
+            keepalive,
+            moment: None,
+            stalled: None,
+            pace: Pace::default(),
+            behind: 0,
+            memberships: SmallVec::new(),
+            pending: None,
+            links: Links::NONE,
+            generation,
+            phase: Phase::Head,
+            flags: Flags::default(),
+            subprotocol: Subprotocol::default(),
+            answers: 0,
+            state: None,
+        }
+    }
+
     /// When its phase must be over.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.moment.filter(|_| self.phase != Phase::Open)
@@ -155,7 +180,7 @@ impl<H: Handler> Slot<H> {
     pub(super) fn has_program(&self) -> bool {
         self.pending
             .as_ref()
-            .is_some_and(|pending| pending.wait.is_some() || !pending.ops.is_empty())
+            .is_some_and(|pending| pending.wait.is_some() || pending.has_ops())
     }
 
     /// Whether bytes or commands of it are held back.

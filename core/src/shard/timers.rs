@@ -94,6 +94,7 @@ impl<H: Handler> Shard<H> {
             left -= 1;
         }
         self.engine.counts.links.idle_wakeups += u64::from(idle);
+        self.engine.decay();
         self.settle();
     }
 }
@@ -127,6 +128,10 @@ impl<H: Handler> Engine<H> {
             && let Some(at) = self.pressed.pop_front()
         {
             left -= 1;
+            // Its place may have been given back meanwhile.
+            if at >= self.slots.len() {
+                continue;
+            }
             let slot = &mut self.slots[at];
             if slot.flags.pressing == Pressing::Yes && slot.flags.offered {
                 slot.flags.blocked = true;

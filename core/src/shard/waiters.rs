@@ -5,6 +5,7 @@
 use alloc::collections::VecDeque;
 
 use super::engine::Engine;
+use super::memory::shrink;
 use super::pending::Wait;
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
@@ -16,6 +17,16 @@ use crate::id::{ConnId, ShardId};
 pub(super) struct Waiters(VecDeque<ConnId>);
 
 impl Waiters {
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<ConnId>()
+    }
+
+    /// Gives memory back, for there are no more connections than that.
+    pub(super) fn shrink(&mut self, connections: usize) {
+        shrink(&mut self.0, connections);
+    }
+
     pub(super) fn first(&self) -> Option<ConnId> {
         self.0.front().copied()
     }

@@ -23,6 +23,16 @@ impl Links {
         before: NIL,
         bucket: NIL,
     };
+
+    /// Those of a slot that is vacant, which lead to another.
+    pub(super) const fn to_vacant(next: u32) -> Self {
+        Self { next, ..Self::NONE }
+    }
+
+    /// The other that they lead to.
+    pub(super) const fn vacant(self) -> u32 {
+        self.next
+    }
 }
 
 /// One lazy wheel for all slots of a shard.
@@ -46,6 +56,11 @@ impl Wheel {
             earliest: None,
             heads: alloc::vec![NIL; BUCKETS],
         }
+    }
+
+    /// Bytes of memory.
+    pub(super) const fn memory(&self) -> usize {
+        self.heads.capacity() * size_of::<u32>()
     }
 
     /// Enters the slot for `at`, rounded up to a tick, unless it is entered for

@@ -84,8 +84,7 @@ impl Two {
     }
 
     fn fail(&mut self, at: usize) {
-        let shard = self.shards.remove(at).rebirth(self.board.clone());
-        self.shards.insert(at, shard);
+        self.shards[at].rebirth(self.board.clone());
         self.turn(at);
     }
 

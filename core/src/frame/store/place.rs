@@ -8,7 +8,10 @@ impl Store {
     /// Takes note of a frame in a run, and of how many bytes there are its own.
     #[inline]
     pub(super) fn enter_run(&mut self, run: u32, id: u32, inline: u32) {
-        let run = &mut self.runs[run as usize];
+        let run = &mut self.runs[run];
+        if run.frames.len() == run.frames.capacity() {
+            self.list_bytes += run.grow_list();
+        }
         run.frames.push(id);
         run.live += 1;
         run.live_bytes += inline;
@@ -17,7 +20,7 @@ impl Store {
     /// The open run and the offset in it where so many bytes fit; closes it and
     /// opens another where they do not.
     pub(super) fn room_for(&mut self, len: usize) -> (u32, u32) {
-        if !self.runs[self.open as usize].has_room(len) {
+        if !self.runs[self.open].has_room(len) {
             let full = self.open;
             self.open_another();
             self.settle(full);
@@ -26,18 +29,15 @@ impl Store {
     }
 
     fn open_another(&mut self) {
-        self.open = self
-            .spare
-            .pop()
-            .or_else(|| self.bare.pop())
-            .unwrap_or_else(|| {
-                self.runs.push(Run::default());
-                (self.runs.len() - 1) as u32
-            });
+        self.open = self.spare.pop().unwrap_or_else(|| {
+            self.held_runs += 1;
+            self.runs.insert(Run::default())
+        });
+        self.least_spare = self.least_spare.min(self.spare.len());
     }
 
     fn end_of_open(&mut self) -> (u32, u32) {
-        let run = &mut self.runs[self.open as usize];
+        let run = &mut self.runs[self.open];
         if run.bytes.capacity() == 0 {
             run.bytes.reserve_exact(RUN);
         }
@@ -45,7 +45,7 @@ impl Store {
     }
 
     pub(super) fn leave_run(&mut self, at: u32, inline: u32) {
-        let run = &mut self.runs[at as usize];
+        let run = &mut self.runs[at];
         run.live -= 1;
         run.live_bytes -= inline;
         if at != self.open {
@@ -59,20 +59,26 @@ impl Store {
     /// once nothing in it is wanted, and moves the rest away once little is.
     /// Without that, a few laggards would pin a whole run for each frame they lag.
     fn settle(&mut self, at: u32) {
-        let run = &mut self.runs[at as usize];
+        let run = &mut self.runs[at];
         if run.live > 0 && run.is_sparse() {
             self.evacuate(at);
         }
-        let run = &mut self.runs[at as usize];
+        let run = &mut self.runs[at];
         if run.live == 0 {
             run.reset();
             if self.spare.len() < SPARE_RUNS {
                 self.spare.push(at);
             } else {
-                *run = Run::default();
-                self.bare.push(at);
+                self.give_memory_back(at);
             }
         }
+    }
+
+    /// Lets go of the memory of a run in which nothing is wanted.
+    pub(super) fn give_memory_back(&mut self, at: u32) {
+        self.list_bytes -= self.runs[at].list_bytes();
+        self.held_runs -= 1;
+        self.runs.remove(at);
     }
 
     /// Moves what is still wanted in a closed run to the open one.
@@ -82,27 +88,29 @@ impl Store {
         {
             self.evacuated += 1;
         }
-        let mut from = core::mem::take(&mut self.runs[at as usize]);
+        let mut from = core::mem::take(&mut self.runs[at]);
         for &id in &from.frames {
             // An id that was freed may name a frame elsewhere by now, or one
             // that was put here later and is moved at its first mention. A part
             // goes where its volley goes.
-            let record = self.records[id as usize];
+            let Some(&record) = self.records.get(id as usize) else {
+                continue;
+            };
             if record.refs == 0 || record.run != at || record.is_part {
                 continue;
             }
             let start = record.offset as usize;
             // A run that this closes is not settled here: its next release does.
-            if !self.runs[self.open as usize].has_room(record.inline as usize) {
+            if !self.runs[self.open].has_room(record.inline as usize) {
                 self.open_another();
             }
             let (run, offset) = self.end_of_open();
-            self.runs[run as usize]
+            self.runs[run]
                 .bytes
                 .extend_from_slice(&from.bytes[start..start + record.inline as usize]);
             self.move_to(id, run, offset);
         }
         from.live = 0;
-        self.runs[at as usize] = from;
+        self.runs[at] = from;
     }
 }

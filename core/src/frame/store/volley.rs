@@ -13,10 +13,10 @@ impl Store {
         let (&[first, ..], messages) = (parts, u16::try_from(parts.len()).ok()?) else {
             return None;
         };
-        let head = self.records[first.0 as usize];
+        let head = self.records[first.0];
         let mut end = head.offset;
         for part in parts {
-            let part = &self.records[part.0 as usize];
+            let part = &self.records[part.0];
             let fits = part.run == head.run
                 && part.offset == end
                 && part.rank == head.rank
@@ -28,7 +28,7 @@ impl Store {
             end += part.inline;
         }
         for (at, part) in parts.iter().enumerate() {
-            let record = &mut self.records[part.0 as usize];
+            let record = &mut self.records[part.0];
             record.is_part = true;
             record.next = parts.get(at + 1).map_or(NO_PART, |next| next.0);
         }
@@ -51,28 +51,28 @@ impl Store {
 
     /// How many messages the frame is.
     pub(crate) fn messages(&self, id: FrameId) -> u32 {
-        self.records[id.0 as usize].messages.into()
+        self.records[id.0].messages.into()
     }
 
     /// The parts of a volley, in order; none of any other frame.
     pub(crate) fn parts(&self, id: FrameId) -> impl Iterator<Item = FrameId> {
-        let record = self.records[id.0 as usize];
+        let record = self.records[id.0];
         let first = if record.messages > 1 {
             record.next
         } else {
             NO_PART
         };
         core::iter::successors(self.part(first), |part| {
-            self.part(self.records[part.0 as usize].next)
+            self.part(self.records[part.0].next)
         })
     }
 
     /// Turns a reference to a volley into one to each of its parts.
     pub(crate) fn scatter(&mut self, id: FrameId) {
-        let mut at = self.records[id.0 as usize].next;
+        let mut at = self.records[id.0].next;
         while let Some(part) = self.part(at) {
             self.retain(part);
-            at = self.records[part.0 as usize].next;
+            at = self.records[part.0].next;
         }
         #[cfg(any(test, feature = "testing"))]
         {
@@ -91,11 +91,10 @@ impl Store {
 
     /// Ends a volley that nobody refers to any more.
     #[cold]
-    pub(super) fn release_parts(&mut self, id: FrameId) {
-        let Record { run, next, .. } = self.records[id.0 as usize];
+    pub(super) fn release_parts(&mut self, run: u32, next: u32) {
         let mut at = next;
         while let Some(part) = self.part(at) {
-            let part = &mut self.records[part.0 as usize];
+            let part = &mut self.records[part.0];
             part.is_part = false;
             at = part.next;
         }
@@ -103,7 +102,7 @@ impl Store {
         self.leave_run(run, 0);
         let mut at = next;
         while let Some(part) = self.part(at) {
-            at = core::mem::replace(&mut self.records[part.0 as usize].next, NO_PART);
+            at = core::mem::replace(&mut self.records[part.0].next, NO_PART);
             self.release(part);
         }
     }
@@ -111,7 +110,7 @@ impl Store {
     /// Takes note that a frame, and if it is a volley all its parts, stand in this
     /// run now, from this offset on.
     pub(super) fn move_to(&mut self, id: u32, run: u32, offset: u32) {
-        let record = &mut self.records[id as usize];
+        let record = &mut self.records[id];
         (record.run, record.offset) = (run, offset);
         if record.messages == 1 {
             let inline = record.inline;
@@ -121,7 +120,7 @@ impl Store {
         let (mut at, mut offset) = (record.next, offset);
         self.enter_run(run, id, 0);
         while let Some(part) = self.part(at) {
-            let record = &mut self.records[part.0 as usize];
+            let record = &mut self.records[part.0];
             (record.run, record.offset) = (run, offset);
             offset += record.inline;
             at = record.next;

@@ -318,7 +318,7 @@ impl<A: App> World<A> {
             Output::LimitUnsent { .. } => {}
             Output::Shut(id) => link(&mut self.links, id).shut(),
             Output::Disconnect(id) => link(&mut self.links, id).gone = true,
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Dispose(_) => {}
         }
     }
 }

@@ -112,6 +112,15 @@ impl<const WAITS: bool> Handler for Stage<WAITS> {
         }
     }
 
+    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
+        // For want of memory: as if it had left at once.
+        let room = room
+            .strip_prefix(b"room ")
+            .and_then(|n| str::from_utf8(n).ok());
+        let room = room.and_then(|n| n.parse().ok()).expect("a room of ours");
+        self.0.borrow_mut().leave(ctx.id(), room);
+    }
+
     fn on_close(&mut self, id: ConnId, (): (), _: CloseCause) {
         self.0.borrow_mut().close(id);
     }

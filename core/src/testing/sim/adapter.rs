@@ -50,6 +50,7 @@ impl<H: Handler> Sim<H> {
                     self.seats[shard][id.slot()] = None;
                     self.let_go(at);
                 }
+                Output::Dispose(leftover) => drop(leftover),
                 Output::Event(event) => self.events.push(event),
             }
         }

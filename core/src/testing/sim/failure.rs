@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use core::panic::AssertUnwindSafe;
 
 use super::Sim;
+use crate::ShardId;
 use crate::handler::Handler;
-use crate::{Shard, ShardId};
 
 /// What a handler of a simulated server panics with.
 struct Crash(ShardId);
@@ -42,10 +42,8 @@ impl<H: Handler> Sim<H> {
             self.let_go(at);
             self.links[at].taken = None;
         }
-        let config = self.shards[shard].config().clone();
-        let empty = Shard::new(id, &config, (self.handler)(id));
-        let failed = core::mem::replace(&mut self.shards[shard], empty);
-        self.shards[shard] = failed.rebirth((self.handler)(id));
+        let handler = (self.handler)(id);
+        self.shards[shard].rebirth(handler);
     }
 
     /// How many shards have failed.
