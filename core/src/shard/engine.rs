@@ -75,8 +75,8 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) resume: VecDeque<u32>,
     /// Whether something was flushed since what is held back last had its turn.
     pub(super) held_back_is_due: bool,
-    /// Letters that have come: they wait until the shard is polled, and what came
-    /// before them is flushed.
+    /// Letters that have come: they wait until the shard is polled, and their turn
+    /// comes after a flush at the latest.
     pub(super) backlog: VecDeque<Letter>,
     /// Whether some have come since the shard was last polled.
     pub(super) has_mail: bool,

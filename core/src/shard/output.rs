@@ -121,8 +121,8 @@ pub enum Event {
 }
 
 impl<H: Handler> Shard<H> {
-    /// The next thing to do. Goes on with what had to wait for a flush once
-    /// nothing else is left; so `None` means that there is nothing to do until
+    /// The next thing to do. Goes on with something that had to wait after each
+    /// flush, and with the rest once nothing else is left; so `None` means that there is nothing to do until
     /// something else is handled, be it only how much of a flush went out.
     pub fn poll_output(&mut self) -> Option<Output<H>> {
         loop {
