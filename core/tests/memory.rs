@@ -344,6 +344,7 @@ fn what_has_not_come_to_its_end() {
     server.assert_charged("a part of a header each");
 }
 
+#[cfg(feature = "deflate")]
 #[test]
 fn contexts_of_compression() {
     let mut server = Server::new(1, |config| {

@@ -225,3 +225,54 @@ fn who_sends_more_than_there_is_memory_for_is_closed() {
     sim.settle();
     assert_eq!(sim.take_texts(witness), ["still here"]);
 }
+
+/// Members of a room that do not read, on a server that looks at few of them a turn.
+fn crowd(fan_out_slice: usize) -> (Sim<Rooms>, usize, Vec<usize>) {
+    let config = Config::builder().memory_budget(BUDGET);
+    let config = config.queue_bytes(64 << 20).queue_messages(100_000);
+    let config = config.fan_out_slice(fan_out_slice).build();
+    let mut sim = server(&config.expect("in range"));
+    let eager = join(&mut sim);
+    let slow: Vec<usize> = (0..100).map(|_| join(&mut sim)).collect();
+    for &client in &slow {
+        sim.client_mut(client).reader = Reader::Stuck;
+    }
+    (sim, eager, slow)
+}
+
+#[test]
+fn however_many_take_nothing_the_budget_holds() {
+    let (mut sim, eager, slow) = crowd(7);
+    let payload = "x".repeat(1_000);
+    // What waits for one alone, and is not in its pipe yet, is found as well.
+    for &client in &slow {
+        for _ in 0..2 {
+            sim.say(client, &payload);
+            sim.settle();
+        }
+    }
+    for n in 0..3_000 {
+        sim.say(eager, &format!("msg:{n}:{payload}"));
+        sim.settle();
+        assert!(charged(&sim) <= BUDGET, "{} at {n}", charged(&sim));
+    }
+    assert_eq!(
+        sim.take_texts(eager).len(),
+        3_000,
+        "who reads loses nothing"
+    );
+    let delivery = sim.stats().delivery;
+    assert!(
+        delivery.shed > 0 && delivery.evicted + delivery.refused_full == 0,
+        "{delivery:?}"
+    );
+    let mut priorities = sim.stats().priorities;
+    let echoes = priorities.of(Some(priority::ECHO));
+    assert!(echoes.shed > 0, "the least urgent goes, too");
+    assert_eq!(delivery.queued, delivery.left() + delivery.waiting);
+    for client in slow {
+        sim.client_mut(client).reader = Reader::Eager;
+    }
+    sim.settle();
+    assert_eq!(sim.stats().delivery.waiting, 0);
+}

@@ -648,3 +648,75 @@ fn what_is_held_back_has_its_turn_on_a_shard_that_always_has_something_to_write(
     }
     assert_eq!(said, b"\x81\x05first\x81\x06second");
 }
+
+#[test]
+fn little_is_dropped_at_a_time_however_many_take_nothing() {
+    const SLICE: usize = 8;
+    const LAGGARDS: usize = 200;
+    let config = Config::builder().fan_out_slice(SLICE);
+    let config = config.memory_budget(1 << 20).build().expect("in range");
+    let mut shard = Shard::new(ShardId(0), &config, Mixed);
+    let ids: Vec<ConnId> = (0..=LAGGARDS)
+        .map(|_| {
+            let id = shard.accept(NOW, Admission::Normal);
+            read(&mut shard, id, REQUEST);
+            turn(&mut shard);
+            id
+        })
+        .collect();
+    for &id in &ids {
+        read(&mut shard, id, &text(b"in"));
+        turn(&mut shard);
+    }
+    let (mut dropped, mut most, mut charged) = (0, 0, 0);
+    let mut observe = |shard: &Shard<Mixed>| {
+        let now = shard.stats().delivery.shed;
+        charged = charged.max(shard.stats().links.charged_bytes);
+        most = most.max(now - core::mem::replace(&mut dropped, now));
+    };
+    let publication = text(&[b'x'; 20_000]);
+    for _ in 0..200 {
+        read(&mut shard, ids[0], &publication);
+        observe(&shard);
+        turns(&mut shard, ids[0], &mut observe);
+        assert!(shard.stats().links.charged_bytes <= 1 << 20);
+    }
+    // Whatever it is that makes an end of what is under way.
+    while shard.poll_timeout().is_none_or(|(at, _)| at > NOW) {
+        read(&mut shard, ids[0], &publication);
+        while shard.poll_output().is_some() {}
+    }
+    for &id in &ids[1..] {
+        shard.handle_disconnect(NOW, id);
+    }
+    turns(&mut shard, ids[0], &mut observe);
+    assert!(dropped > 10_000, "{dropped}");
+    // As many as are looked at, or a part of what the last of them has.
+    assert!(most <= 3 * SLICE as u64, "{most} at once");
+    // Until all have dropped what they share, some more is taken in.
+    assert!(charged < (1 << 20) + (1 << 16), "{charged} bytes");
+}
+
+/// Until there is nothing to do: the sockets of all but one take nothing.
+fn turns<H: Handler>(shard: &mut Shard<H>, eager: ConnId, mut observe: impl FnMut(&Shard<H>)) {
+    for _ in 0..10_000 {
+        while let Some(output) = shard.poll_output() {
+            observe(shard);
+            if let Output::Flush(id) = output {
+                let mut chunks = Chunks::new();
+                shard.poll_transmit(id, &mut chunks);
+                let n = if id == eager { chunks.len() } else { 0 };
+                drop(chunks);
+                shard.handle_transmitted(NOW, id, n);
+                observe(shard);
+            }
+        }
+        shard.audit();
+        match shard.poll_timeout() {
+            Some((at, _)) if at <= NOW => shard.handle_timeout(NOW),
+            _ => return,
+        }
+        observe(shard);
+    }
+    panic!("there is no end to it");
+}

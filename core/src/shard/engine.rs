@@ -14,6 +14,7 @@ use super::letter::{Asked, Letter};
 use super::memory::Budget;
 use super::output::{Event, Output};
 use super::pace::UnsentLimits;
+use super::shed::Shedding;
 use super::slab::Slab;
 use super::slot::{Phase, Pressing, Slot};
 use super::sweep::Sweep;
@@ -107,6 +108,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) draining: bool,
     /// What is being done for every connection.
     pub(super) sweep: Option<Sweep>,
+    pub(super) shedding: Shedding,
     /// Those that have been pressing, each once: where their sockets have not been tried for
     /// too long, they are looked at.
     pub(super) pressed: VecDeque<u32>,
@@ -169,6 +171,7 @@ impl<H: Handler> Engine<H> {
             offered_before: 0,
             draining: false,
             sweep: None,
+            shedding: Shedding::default(),
             pressed: VecDeque::new(),
             parked: 0,
             counts: Stats::default(),

@@ -3,7 +3,6 @@
 //! kernel keeps for sockets is not charged.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::engine::{Engine, HEADROOM, SCRATCH};
@@ -14,7 +13,6 @@ use super::slot::Phase;
 use crate::CloseCode;
 use crate::handler::Handler;
 use crate::id::ConnId;
-use crate::queue::Fate;
 use crate::stats::CloseCause;
 
 /// How much memory a shard may take, in bytes.
@@ -59,7 +57,7 @@ impl<H: Handler> Engine<H> {
     /// Gets back to the budget, after something was taken in.
     #[inline]
     pub(super) fn keep_within_budget(&mut self) {
-        if self.budget.share == usize::MAX {
+        if !self.has_budget() {
             return;
         }
         if self.charged() > self.budget.share {
@@ -68,6 +66,12 @@ impl<H: Handler> Engine<H> {
             // What was in vain then may help the next time.
             self.budget.tolerated = self.budget.share;
         }
+    }
+
+    /// Whether there is a bound.
+    #[inline]
+    pub(super) const fn has_budget(&self) -> bool {
+        self.budget.share != usize::MAX
     }
 
     /// Bytes of memory charged, as allocated: tables, with what stands in them and what is kept
@@ -98,6 +102,7 @@ impl<H: Handler> Engine<H> {
         self.flushes.memory()
             + (self.resume.capacity() + self.pressed.capacity()) * size_of::<u32>()
             + self.task_waiters.memory()
+            + self.shedding.memory()
             + self.endings.capacity() * size_of::<(ConnId, H::State, CloseCause)>()
             + self.outputs.capacity() * size_of::<Output<H>>()
     }
@@ -142,6 +147,7 @@ impl<H: Handler> Engine<H> {
         self.store.decay();
         self.workspace.buffers.decay();
         self.decay_tables();
+        self.forget_some_laggards();
         self.shrink_lines();
     }
 
@@ -152,6 +158,7 @@ impl<H: Handler> Engine<H> {
         // Twice: at first, what was needed until now.
         self.decay_tables();
         self.decay_tables();
+        self.forget_laggards();
         self.shrink_lines();
     }
 
@@ -166,6 +173,7 @@ impl<H: Handler> Engine<H> {
         let connections = self.slots.len() as usize;
         self.flushes.shrink(connections);
         self.task_waiters.shrink(connections);
+        self.shedding.shrink(connections);
         for credit in &mut self.credits {
             credit.waiters.shrink(connections);
         }
@@ -180,7 +188,7 @@ impl<H: Handler> Engine<H> {
     /// least, even without what is only kept for others to come.
     pub(super) fn is_short_of_memory(&mut self, growth: usize) -> bool {
         let full = self.budget.full();
-        if self.budget.share == usize::MAX || self.charged() + growth <= full {
+        if !self.has_budget() || self.charged() + growth <= full {
             return false;
         }
         self.trim();
@@ -188,22 +196,25 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Drops what is only kept for others to come; then, of what waits for those
-    /// whose sockets take nothing, the least urgent, the oldest first. What will be
-    /// written in this turn is not dropped.
+    /// whose sockets take nothing, some.
     #[cold]
     fn economize(&mut self) {
-        let budget = self.budget;
-        if self.charged() <= budget.tolerated {
-            return;
+        if self.charged() > self.budget.tolerated {
+            self.get_memory_back();
         }
+    }
+
+    /// Goes on with that in the next turn.
+    pub(super) fn get_memory_back(&mut self) {
+        let budget = self.budget;
         self.trim();
-        if self.charged() > budget.relieved() {
-            self.shed_down_to(budget.relieved());
+        if self.has_round() || self.charged() > budget.relieved() {
+            self.shed_slice(budget.relieved());
             self.trim();
         }
-        // Where that is not enough, it is not tried again before there is more to drop.
         let charged = self.charged();
-        self.budget.tolerated = if charged > budget.share {
+        // Where all of it is not enough, it is not tried again before there is more to drop.
+        self.budget.tolerated = if charged > budget.share && !self.has_round() {
             charged + budget.share / 32
         } else {
             budget.share
@@ -214,39 +225,6 @@ impl<H: Handler> Engine<H> {
         self.store.trim();
         self.nodes.trim();
         self.workspace.trim();
-    }
-
-    /// Drops a part of the oldest of the least urgent of everyone who takes nothing,
-    /// and so on. What is shared by many is gone only once all have dropped it; so
-    /// they do that together.
-    fn shed_down_to(&mut self, most: usize) {
-        let laggards = self.slots.iter().filter_map(|(at, slot)| {
-            let waits = slot.flags.blocked && !slot.flags.offered;
-            waits.then_some(at)
-        });
-        let mut laggards: Vec<u32> = laggards.collect();
-        let ranks =
-            |engine: &Self, at: u32| engine.slots[at].queue.least_urgent_rank(&engine.nodes);
-        while self.charged() - self.store.spare_bytes() > most {
-            laggards.retain(|&at| ranks(self, at).is_some());
-            let Some(rank) = laggards.iter().filter_map(|&at| ranks(self, at)).max() else {
-                return;
-            };
-            for &at in &laggards {
-                if ranks(self, at) == Some(rank) {
-                    self.shed(at);
-                }
-            }
-        }
-    }
-
-    fn shed(&mut self, at: u32) {
-        let gone = &mut self.gone;
-        let queue = &mut self.slots[at].queue;
-        queue.shed(&mut self.nodes, &mut self.store, ONE_IN, |frame| {
-            gone.push((frame, Fate::Shed));
-        });
-        self.count_gone(at);
     }
 
     /// Closes a connection that sends more than there is memory for: by then half the budget is
@@ -288,8 +266,5 @@ const DECAY: Duration = Duration::from_secs(1);
 const FEW: usize = 64;
 /// As many outputs, or letters, as may wait at most times.
 const MOST_OUTPUTS: usize = 1_024;
-
-/// How large a part of its least urgent a queue drops at a time.
-const ONE_IN: u32 = 16;
 /// Whoever holds no more than this is not what memory runs short of, in bytes.
 pub(super) const SMALL: usize = 4 << 10;

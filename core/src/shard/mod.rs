@@ -30,6 +30,7 @@ mod queueing;
 mod rebirth;
 mod remote;
 mod reply;
+mod shed;
 mod slab;
 mod slot;
 mod sweep;

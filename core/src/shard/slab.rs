@@ -24,12 +24,14 @@ impl<H: Handler> Place for Slot<H> {
     fn vacate(&mut self, next: u32) {
         let generation = self.generation.wrapping_add(1);
         let was_pressing = self.flags.pressing != Pressing::No;
+        let lags = self.flags.lags;
         *self = Self::new(0, self.keepalive, generation);
         self.phase = Phase::Free;
         // It stands among those that were: then whoever comes does not stand there twice.
         if was_pressing {
             self.flags.pressing = Pressing::Listed;
         }
+        self.flags.lags = lags;
         self.links = Links::to_vacant(next);
     }
 
@@ -53,9 +55,12 @@ impl<H: Handler> Slab<H> {
         let at = self.slots.next();
         let before = self.slots.get(at as usize);
         let generation = before.map_or(self.first, |before| before.generation);
-        let pressing = before.map_or(Pressing::No, |before| before.flags.pressing);
+        let (pressing, lags) = before.map_or((Pressing::No, false), |before| {
+            (before.flags.pressing, before.flags.lags)
+        });
         let mut slot = Slot::new(at, keepalive, generation);
         slot.flags.pressing = pressing;
+        slot.flags.lags = lags;
         self.slots.insert(slot)
     }
 

@@ -78,6 +78,8 @@ pub(super) struct Flags {
     pub(super) offered: bool,
     /// Its socket took less than it was offered.
     pub(super) blocked: bool,
+    /// It stands among those whose sockets took less than they were offered.
+    pub(super) lags: bool,
     /// Its queue is half full, and nobody has seen yet whether its socket takes more.
     pub(super) pressing: Pressing,
     /// It is to be closed because it does not keep up, and takes nothing more.

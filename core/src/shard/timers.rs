@@ -84,6 +84,9 @@ impl<H: Handler> Shard<H> {
         if self.engine.has_sweep() {
             self.engine.sweep_slice();
         }
+        if self.engine.has_round() {
+            self.engine.get_memory_back();
+        }
         // Before what is to be flushed: that may be much, and less urgent.
         while was_spent && !self.engine.is_pressed() && self.take_held_back() {}
         let mut left = self.engine.config.fan_out_slice;
@@ -102,7 +105,11 @@ impl<H: Handler> Shard<H> {
 impl<H: Handler> Engine<H> {
     /// Whether there is something to be done in the next turn that could be done now.
     fn wants_turn(&self) -> bool {
-        self.is_spent() || self.has_slice() || self.has_sweep() || !self.remains.is_empty()
+        self.is_spent()
+            || self.has_slice()
+            || self.has_sweep()
+            || self.has_round()
+            || !self.remains.is_empty()
     }
 
     /// Until when input waits for writes that are under way.
@@ -136,6 +143,7 @@ impl<H: Handler> Engine<H> {
             if slot.flags.pressing == Pressing::Yes && slot.flags.offered {
                 slot.flags.blocked = true;
                 slot.stalled.get_or_insert(self.now);
+                self.note_laggard(at);
                 self.rearm(at);
             }
             self.relieve(at);

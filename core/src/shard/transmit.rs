@@ -230,6 +230,7 @@ impl<H: Handler> Engine<H> {
                 slot.flags.excused = false;
                 self.rearm(at);
             }
+            self.note_laggard(at);
         } else {
             slot.stalled = None;
             if !is_empty {
