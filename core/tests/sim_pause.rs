@@ -159,6 +159,21 @@ fn requests_that_came_while_it_was_stopped_are_answered() {
 }
 
 #[test]
+fn a_request_that_comes_just_after_a_stop_is_answered() {
+    for stopped in [2, 10, 3_600] {
+        let mut sim = server(stopped.into());
+        let client = sim.dial(0);
+        stop_after(&mut sim, SECOND, SECOND * stopped);
+        // Its time is over, and nothing lies in its socket; but nobody has looked in all of it.
+        sim.pass(SECOND / 2);
+        assert!(sim.is_held(client), "after {stopped} s");
+        sim.send_bytes(client, REQUEST);
+        sim.settle();
+        assert!(sim.client(client).is_upgraded(), "after {stopped} s");
+    }
+}
+
+#[test]
 fn a_request_that_is_trickled_is_not_kept_by_one_stop_after_the_other() {
     let mut sim = server(1);
     let client = sim.dial(0);

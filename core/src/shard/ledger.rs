@@ -2,6 +2,7 @@
 //! dropped of theirs, why they ended, and, for a while, who has gone. Whoever
 //! keeps up and stays costs nothing here.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -73,8 +74,9 @@ pub struct Departure {
 /// What is known of single connections.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    /// By slot: of whom something was dropped, and who is ending.
-    entries: HashMap<u32, Entry, FixedState>,
+    /// By slot: of whom something was dropped, and who is ending. Boxed, since all are moved in
+    /// one go when the table grows, however many there are.
+    entries: HashMap<u32, Box<Entry>, FixedState>,
     peak: Peak,
     /// Who has gone, the oldest first.
     gone: VecDeque<Departure>,
@@ -158,11 +160,11 @@ impl Ledger {
     /// A slot is given up; if that was a connection, it has gone.
     pub(super) fn close(&mut self, at: u32) {
         self.peak.note(self.entries.len());
-        if let Some(Entry {
-            drops,
-            departure: Some(departure),
-        }) = self.entries.remove(&at)
-        {
+        let Some(entry) = self.entries.remove(&at) else {
+            return;
+        };
+        let Entry { drops, departure } = *entry;
+        if let Some(departure) = departure {
             self.add(Departure { drops, ..departure });
         }
     }
@@ -178,6 +180,7 @@ impl Ledger {
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
         self.entries.allocation_size()
+            + self.entries.len() * size_of::<Entry>()
             + self.gone.capacity() * size_of::<Departure>()
             + self.room_bytes
     }
