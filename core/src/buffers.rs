@@ -154,7 +154,7 @@ const fn size_of_class(class: usize) -> Option<usize> {
 }
 
 const SMALLEST: usize = 128;
-const LARGEST: usize = 256 << 10;
+const LARGEST: usize = 512 << 10;
 const CLASSES: usize = class_of(LARGEST) + 1;
 /// Buffers of a class given back at once at most.
 const MOST_AT_ONCE: usize = 256;

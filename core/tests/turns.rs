@@ -720,3 +720,28 @@ fn turns<H: Handler>(shard: &mut Shard<H>, eager: ConnId, mut observe: impl FnMu
     }
     panic!("there is no end to it");
 }
+
+#[test]
+fn what_comes_after_a_stop_does_not_make_a_sender_too_slow() {
+    const HOUR: Timestamp = Timestamp::from_micros(3_600_000_000);
+    let mut shard = Shard::new(ShardId(0), &config(1), Echo);
+    let id = shard.accept(NOW, Admission::Normal);
+    read(&mut shard, id, REQUEST);
+    turn(&mut shard);
+    let message = text(&[b'x'; 20_000]);
+    read(&mut shard, id, &message[..10_000]);
+    turn(&mut shard);
+    // Nobody has looked for an hour; sockets are read before time-outs are looked at.
+    shard.read_buffer()[0] = message[10_000];
+    shard.handle_read(HOUR, id, 1);
+    for passed in [0, 40] {
+        shard.handle_timeout(HOUR.after(Duration::from_secs(passed)));
+        turn(&mut shard);
+    }
+    let at = HOUR.after(Duration::from_secs(40));
+    let rest = &message[10_001..];
+    shard.read_buffer()[..rest.len()].copy_from_slice(rest);
+    shard.handle_read(at, id, rest.len());
+    let (written, _) = turn(&mut shard);
+    assert!(written.iter().any(|(_, bytes)| bytes.len() > 20_000));
+}

@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::explain::Timer;
 use super::memory::SMALL;
 use super::slot::{Phase, Pressing};
-use crate::conn::{Alarm, KeepaliveTimes, Next};
+use crate::conn::{Alarm, KeepaliveTimes, MinRate, Next};
 use crate::error::HandshakeError;
 use crate::frame::Rank;
 use crate::handler::Handler;
@@ -311,6 +311,16 @@ impl<H: Handler> Engine<H> {
         }
         let pace = slot.conn.pace_beyond(SMALL)?;
         Some(self.config.send_rate()?.deadline(pace.behind, pace.since?))
+    }
+
+    /// How much of the time since a peer last took or sent something counts for its rate: none
+    /// where it would be too far behind by now, and nobody has looked in time.
+    pub(super) fn gap_that_counts(&self, rate: MinRate, behind: u32, since: Timestamp) -> Duration {
+        if self.is_late(rate.deadline(behind, since)) {
+            Duration::ZERO
+        } else {
+            self.now.since(since)
+        }
     }
 
     /// Whether a time-out of the peer may begin anew.

@@ -215,8 +215,11 @@ impl<H: Handler> Engine<H> {
             && let Some(since) = slot.stalled
             && let Some(rate) = self.config.read_rate()
         {
-            slot.behind = rate.advance(slot.behind, now.since(since), n);
+            let behind = slot.behind;
+            let gap = self.gap_that_counts(rate, behind, since);
+            self.slots[at].behind = rate.advance(behind, gap, n);
         }
+        let slot = &mut self.slots[at];
         let is_measured = blocked || slot.pace.is_measured();
         let (half, queue) = (self.half, &slot.queue);
         let half_empty = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
