@@ -12,22 +12,22 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use stentor_cli::listen::is_of_the_peer;
-use stentor_cli::{LimitJournal, Throttle};
+use stentor_cli::{LimitLog, Throttle};
 use stentor_core::{Admission, Handler, HandshakeError, handshake};
 use tracing::warn;
 
 use crate::connection;
-use crate::station::Stations;
+use crate::station::LockedShards;
 
 /// Takes sockets of all listeners until the other end of `stop` is closed.
-pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, stations: &Arc<Stations<H>>)
+pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, stations: &Arc<LockedShards<H>>)
 where
     H: Handler + Send + 'static,
     H::State: Send,
 {
     let mut acceptor = Acceptor {
         stations,
-        limit: LimitJournal::new(),
+        limit: LimitLog::new(),
         failures: Throttle::new(FAILURES, FAILURES),
         dismissed: VecDeque::new(),
     };
@@ -65,8 +65,8 @@ fn is_closed(stop: &UnixStream) -> bool {
 }
 
 struct Acceptor<'a, H: Handler> {
-    stations: &'a Arc<Stations<H>>,
-    limit: LimitJournal,
+    stations: &'a Arc<LockedShards<H>>,
+    limit: LimitLog,
     failures: Throttle,
     /// Sockets that were told that there is no thread for them: kept for a
     /// while, or the kernel might take the answer back.

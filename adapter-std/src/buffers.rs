@@ -1,11 +1,11 @@
 //! Owns the large buffers that threads read into and write from. A thread has
 //! one only while bytes are under way, so idle connections have none.
 
-use crate::spares::Spares;
+use crate::spares::FreeList;
 
 /// Buffers that nobody uses just now.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers(Spares<Box<[u8]>>);
+pub(crate) struct Buffers(FreeList<Box<[u8]>>);
 
 impl Buffers {
     /// A buffer of [`BUFFER`] bytes, whatever is in it.

@@ -8,7 +8,7 @@ use stentor_core::{Admission, ConnId, Handler, ShardId};
 use crate::links::Socket;
 use crate::primitive::OnceLock;
 use crate::primitive::thread::{self, JoinHandle};
-use crate::station::Stations;
+use crate::station::LockedShards;
 use crate::stream::Stream;
 use crate::{reader, writer};
 
@@ -19,7 +19,7 @@ use crate::{reader, writer};
 /// That there is no thread to be had, and the socket unless there is no descriptor
 /// either; the shard has never heard of it then.
 pub(crate) fn start<H, S>(
-    stations: &Arc<Stations<H, S>>,
+    stations: &Arc<LockedShards<H, S>>,
     stream: S,
     shard: ShardId,
     admission: Admission,
@@ -30,7 +30,7 @@ where
     S: Stream,
 {
     let socket = Socket::new(stream, shard, admission, stations.census.clone());
-    let birth = Arc::new(Birth {
+    let birth = Arc::new(PendingConnection {
         socket: Arc::new(socket),
         id: OnceLock::new(),
     });
@@ -65,13 +65,13 @@ where
 }
 
 /// A connection whose threads wait to be told which it is.
-struct Birth<S: Stream> {
+struct PendingConnection<S: Stream> {
     socket: Arc<Socket<S>>,
     /// `None` within: it has none, and they end.
     id: OnceLock<Option<ConnId>>,
 }
 
-impl<S: Stream> Birth<S> {
+impl<S: Stream> PendingConnection<S> {
     fn tell(&self, id: Option<ConnId>, threads: &[JoinHandle<()>]) {
         // Only this tells, and only once.
         let _ = self.id.set(id);
@@ -92,9 +92,9 @@ impl<S: Stream> Birth<S> {
 
 fn spawn<H, S>(
     name: &str,
-    stations: &Arc<Stations<H, S>>,
-    birth: &Arc<Birth<S>>,
-    run: fn(&Stations<H, S>, &Arc<Socket<S>>, ConnId),
+    stations: &Arc<LockedShards<H, S>>,
+    birth: &Arc<PendingConnection<S>>,
+    run: fn(&LockedShards<H, S>, &Arc<Socket<S>>, ConnId),
 ) -> io::Result<JoinHandle<()>>
 where
     H: Handler + Send + 'static,

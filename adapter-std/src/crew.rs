@@ -13,27 +13,27 @@ use stentor_core::{Handler, ShardId};
 use crate::drain::wait_for;
 use crate::primitive::AtomicBool;
 use crate::primitive::thread::{Builder, JoinHandle};
-use crate::station::Stations;
+use crate::station::LockedShards;
 use crate::stream::Stream;
 use crate::ticker;
 use crate::workers::{self, Work};
 
 /// The threads that serve all connections, workers apart. Dropped, they are told
 /// to end, and do.
-pub(crate) struct Crew<H: Handler, S: Stream> {
-    stations: Arc<Stations<H, S>>,
+pub(crate) struct ConnectionThreads<H: Handler, S: Stream> {
+    stations: Arc<LockedShards<H, S>>,
     scrapes: Sender<Option<Scrape>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl<H, S> Crew<H, S>
+impl<H, S> ConnectionThreads<H, S>
 where
     H: Handler + Send + 'static,
     H::State: Send,
     S: Stream,
 {
-    pub(crate) fn new(stations: Arc<Stations<H, S>>, scrapes: Sender<Option<Scrape>>) -> Self {
+    pub(crate) fn new(stations: Arc<LockedShards<H, S>>, scrapes: Sender<Option<Scrape>>) -> Self {
         Self {
             stations,
             scrapes,
@@ -60,7 +60,7 @@ where
     }
 }
 
-impl<H: Handler, S: Stream> Crew<H, S> {
+impl<H: Handler, S: Stream> ConnectionThreads<H, S> {
     /// Ends the threads. Those that have not by then are left behind: they wait for
     /// the lock of a shard that hangs.
     pub(crate) fn end(mut self, deadline: &mut Deadline) {
@@ -80,7 +80,7 @@ impl<H: Handler, S: Stream> Crew<H, S> {
     }
 }
 
-impl<H: Handler, S: Stream> Drop for Crew<H, S> {
+impl<H: Handler, S: Stream> Drop for ConnectionThreads<H, S> {
     fn drop(&mut self) {
         self.tell();
         for thread in self.threads.drain(..) {
@@ -98,7 +98,7 @@ pub(crate) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Resu
 /// Starts the workers, which end when the pool drains and nothing is left for
 /// them. They are not of the crew, for one may be busy for good.
 pub(crate) fn start_workers<H, S, W>(
-    stations: &Arc<Stations<H, S>>,
+    stations: &Arc<LockedShards<H, S>>,
     work: W,
 ) -> io::Result<Vec<JoinHandle<()>>>
 where

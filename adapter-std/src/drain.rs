@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_cli::drain::{Drain, Milestone};
-use stentor_cli::{Deadline, Hang};
+use stentor_cli::drain::{Drain, DrainGoal};
+use stentor_cli::{Deadline, HungShards};
 use stentor_core::{Gate, Handler, Stats};
 
 use crate::primitive::thread::JoinHandle;
-use crate::station::{Post, Stations};
+use crate::station::{LockedShards, Post};
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ impl Hurry {
 
 /// Drains every shard. Waits for the lock of none: whose application hangs keeps it.
 pub(crate) fn drain<H: Handler>(
-    stations: &Stations<H>,
+    stations: &LockedShards<H>,
     gate: &Gate,
     patience: Duration,
     hurry: &Hurry,
@@ -42,8 +42,8 @@ pub(crate) fn drain<H: Handler>(
             stations.post(at, Post::Order(stage.order));
         }
         let done = || match stage.until {
-            Milestone::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),
-            Milestone::Empty => stations.all(|shard| shard.is_empty()),
+            DrainGoal::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),
+            DrainGoal::Empty => stations.all(|shard| shard.is_empty()),
         };
         while !done() && !stages.is_over(Instant::now()) {
             if hurry.take() {
@@ -56,7 +56,7 @@ pub(crate) fn drain<H: Handler>(
 }
 
 /// Waits for the threads of connections, whose sockets have ended.
-pub(crate) fn wait_for_threads<H: Handler>(stations: &Stations<H>) {
+pub(crate) fn wait_for_threads<H: Handler>(stations: &LockedShards<H>) {
     let mut deadline = Deadline::new(Instant::now(), LAST_THREADS);
     while stations.census.sockets() > 0 && !deadline.is_over(Instant::now()) {
         thread::sleep(LOOK);
@@ -73,9 +73,9 @@ pub(crate) fn wait_for(thread: &JoinHandle<()>, deadline: &mut Deadline) -> bool
 
 /// What all shards have counted, unless there are some whose lock somebody keeps.
 pub(crate) fn take_stock<H: Handler>(
-    stations: &Stations<H>,
+    stations: &LockedShards<H>,
     deadline: &mut Deadline,
-) -> Result<Stats, Hang> {
+) -> Result<Stats, HungShards> {
     let (mut sum, mut hanging) = (Stats::default(), Vec::new());
     for at in stations.shards() {
         let stats = loop {
@@ -90,7 +90,7 @@ pub(crate) fn take_stock<H: Handler>(
             None => hanging.push(at),
         }
     }
-    Hang::of(hanging).map_or(Ok(sum), Err)
+    HungShards::of(hanging).map_or(Ok(sum), Err)
 }
 
 /// How often it is looked whether something is over; only while a server ends.

@@ -5,7 +5,7 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use stentor_cli::Census;
+use stentor_cli::ConnectionLimiter;
 use stentor_core::{Admission, ConnId, Direction, ShardId};
 
 use crate::primitive::thread::Thread;
@@ -17,7 +17,7 @@ pub(crate) struct Socket<S: Stream> {
     pub(crate) stream: S,
     shard: ShardId,
     admission: Admission,
-    census: Arc<Census>,
+    census: Arc<ConnectionLimiter>,
 }
 
 impl<S: Stream> Socket<S> {
@@ -25,7 +25,7 @@ impl<S: Stream> Socket<S> {
         stream: S,
         shard: ShardId,
         admission: Admission,
-        census: Arc<Census>,
+        census: Arc<ConnectionLimiter>,
     ) -> Self {
         Self {
             stream,

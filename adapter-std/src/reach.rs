@@ -5,29 +5,29 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_admin::{Answer, PATIENCE, Question, Reach};
+use stentor_admin::{AdminBackend, AdminQuery, Answer, PATIENCE};
 use stentor_cli::metrics::Collector;
-use stentor_cli::{Calls, Census, Deadline, Desk};
+use stentor_cli::{ConnectionLimiter, Deadline, SharedDispatcher, Wakeups};
 use stentor_core::{Handler, RemoteStats, ShardId};
 
 use crate::remote::Outside;
-use crate::station::Stations;
+use crate::station::LockedShards;
 
 /// A server, as its admin pages see it.
 pub(crate) struct Server<H: Handler> {
-    pub(crate) stations: Arc<Stations<H>>,
+    pub(crate) stations: Arc<LockedShards<H>>,
     pub(crate) outside: Arc<Outside>,
     pub(crate) collector: Collector,
 }
 
-impl<H> Reach for Server<H>
+impl<H> AdminBackend for Server<H>
 where
     H: Handler + Send + 'static,
     H::State: Send,
 {
     type Task = H::Task;
 
-    fn ask(&self, shards: &[ShardId], question: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
         let (mut silent, mut given) = (shards.to_vec(), Vec::new());
         let mut deadline = Deadline::new(Instant::now(), PATIENCE);
         loop {
@@ -45,15 +45,15 @@ where
         }
     }
 
-    fn desk(&self) -> &Desk<H::Task> {
+    fn desk(&self) -> &SharedDispatcher<H::Task> {
         &self.stations.pool.desk
     }
 
-    fn call(&self, calls: Calls) {
+    fn call(&self, calls: Wakeups) {
         self.stations.pool.call(calls);
     }
 
-    fn census(&self) -> &Census {
+    fn census(&self) -> &ConnectionLimiter {
         &self.stations.census
     }
 

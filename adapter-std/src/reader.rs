@@ -10,13 +10,13 @@ use stentor_core::{ConnId, Handler};
 
 use crate::links::Socket;
 use crate::primitive::thread;
-use crate::sending::{Parcels, settle};
-use crate::station::{Inside, Stations};
+use crate::sending::{SendBuffer, settle};
+use crate::station::{LockedShards, ShardState};
 use crate::stream::Stream;
 
 /// Reads a socket until it ends, or the shard has let go of it.
 pub(crate) fn run<H: Handler, S: Stream>(
-    stations: &Stations<H, S>,
+    stations: &LockedShards<H, S>,
     socket: &Arc<Socket<S>>,
     id: ConnId,
 ) {
@@ -25,7 +25,7 @@ pub(crate) fn run<H: Handler, S: Stream>(
         socket,
         id,
     };
-    let register = |inside: &mut Inside<H, S>| {
+    let register = |inside: &mut ShardState<H, S>| {
         if let Some(link) = inside.links.find(id) {
             link.reader = Some(thread::current());
         }
@@ -35,7 +35,7 @@ pub(crate) fn run<H: Handler, S: Stream>(
 }
 
 struct Reader<'a, H: Handler, S: Stream> {
-    stations: &'a Stations<H, S>,
+    stations: &'a LockedShards<H, S>,
     socket: &'a Socket<S>,
     id: ConnId,
 }
@@ -103,7 +103,7 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
 
     /// Does something with the shard once it wants this connection's bytes, and
     /// sends what it answers. False if the connection is gone.
-    fn when_reading(&self, work: impl FnOnce(&mut Inside<H, S>)) -> bool {
+    fn when_reading(&self, work: impl FnOnce(&mut ShardState<H, S>)) -> bool {
         let work = Cell::new(Some(work));
         let waits = || {
             let waiting = work.take();
@@ -111,7 +111,7 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
             work.set(waiting);
             waits
         };
-        let mut parcels = Parcels::new(&self.stations.buffers);
+        let mut parcels = SendBuffer::new(&self.stations.buffers);
         let mut sent = None;
         for sends in 0.. {
             let settled = sent.take();

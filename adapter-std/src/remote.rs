@@ -4,11 +4,11 @@
 use std::ops::Deref;
 use std::sync::PoisonError;
 
-use stentor_cli::{Bell, Line, Shards};
-use stentor_core::{Handler, Letter, Place, RemoteError, ShardId};
+use stentor_cli::{Line, Notifier, Shards};
+use stentor_core::{Handler, Place, RemoteError, ShardId, ShardMessage};
 
 use crate::primitive::{Condvar, Mutex, MutexGuard};
-use crate::station::{Post, Stations};
+use crate::station::{LockedShards, Post};
 use crate::stream::Stream;
 
 /// Speaks to the connections of a server from any thread: as the
@@ -72,18 +72,18 @@ impl Deref for Remote {
 /// The server's end.
 pub(crate) type Outside = stentor_cli::Outside<Chime>;
 
-impl<H, S> Shards for Stations<H, S>
+impl<H, S> Shards for LockedShards<H, S>
 where
     H: Handler + Send,
     H::State: Send,
     S: Stream,
 {
-    fn hand_in(&self, to: ShardId, letter: Letter) {
-        self.post(to, Post::Letter(letter));
+    fn hand_in(&self, to: ShardId, letter: ShardMessage) {
+        self.post(to, Post::Message(letter));
     }
 }
 
-/// Wakes those who wait for a place.
+/// AfterUnlock those who wait for a place.
 #[derive(Default)]
 pub(crate) struct Chime {
     listening: Mutex<()>,
@@ -104,7 +104,7 @@ impl Chime {
     }
 }
 
-impl Bell for Chime {
+impl Notifier for Chime {
     fn ring(&self) {
         // Whoever has looked and does not listen yet has the lock.
         drop(self.lock());

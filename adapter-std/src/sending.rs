@@ -8,11 +8,11 @@ use stentor_core::{Chunks, ConnId, Handler};
 
 use crate::buffers::{BUFFER, Buffers};
 use crate::links::Socket;
-use crate::station::Inside;
+use crate::station::ShardState;
 use crate::stream::Stream;
 
 /// Bytes on their way from a shard to a socket.
-pub(crate) struct Parcels<'a> {
+pub(crate) struct SendBuffer<'a> {
     buffers: &'a Buffers,
     /// What is short needs no buffer: most messages are.
     short: [u8; SHORT],
@@ -31,7 +31,7 @@ pub(crate) enum Sent {
     Failed,
 }
 
-impl<'a> Parcels<'a> {
+impl<'a> SendBuffer<'a> {
     pub(crate) const fn new(buffers: &'a Buffers) -> Self {
         Self {
             buffers,
@@ -45,7 +45,7 @@ impl<'a> Parcels<'a> {
     /// then be told with [`settle`]. Under the shard's lock.
     pub(crate) fn take<H: Handler, S: Stream>(
         &mut self,
-        inside: &mut Inside<H, S>,
+        inside: &mut ShardState<H, S>,
         id: ConnId,
     ) -> bool {
         let Some(link) = inside.links.find(id) else {
@@ -100,7 +100,7 @@ fn send_all(socket: &Socket<impl Stream>, bytes: &[u8]) -> Sent {
 }
 
 /// Tells the shard what became of the bytes that a thread took. Under its lock.
-pub(crate) fn settle<H: Handler, S: Stream>(inside: &mut Inside<H, S>, id: ConnId, sent: Sent) {
+pub(crate) fn settle<H: Handler, S: Stream>(inside: &mut ShardState<H, S>, id: ConnId, sent: Sent) {
     let Some(link) = inside.links.find(id) else {
         return;
     };

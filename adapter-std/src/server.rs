@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use stentor_admin::Admin;
 use stentor_cli::metrics::{self, Collector};
-use stentor_cli::{Census, Deadline, Hang, Report, Settings, listen};
+use stentor_cli::{ConnectionLimiter, Deadline, HungShards, Report, Settings, listen};
 use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
 
-use crate::crew::{Crew, start, start_workers};
+use crate::crew::{ConnectionThreads, start, start_workers};
 use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
 use crate::remote::{Outside, Remote};
-use crate::station::{Post, Stations};
+use crate::station::{LockedShards, Post};
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, reach, room};
 
@@ -87,7 +87,7 @@ impl Server {
     ///
     /// # Errors
     /// A thread that the operating system does not give, or a `shutdown` that has
-    /// panicked. A [`Hang`] within, of the kind [`TimedOut`](io::ErrorKind::TimedOut),
+    /// panicked. A [`HungShards`] within, of the kind [`TimedOut`](io::ErrorKind::TimedOut),
     /// if an application has not returned when all time is over: then its shard,
     /// and every thread that waits for it, is left behind.
     pub fn run<H, W>(
@@ -109,15 +109,15 @@ impl Server {
             outside,
         } = self;
         let (scrapes, requests) = channel();
-        let stations = Arc::new(Stations::new(
+        let stations = Arc::new(LockedShards::new(
             &settings.config,
             Pool::new(&settings),
-            Arc::new(Census::new(&settings)),
+            Arc::new(ConnectionLimiter::new(&settings)),
             Box::new(handler),
             &scrapes,
         ));
         // However this returns, what was started ends.
-        let mut crew = Crew::new(stations.clone(), scrapes);
+        let mut crew = ConnectionThreads::new(stations.clone(), scrapes);
         for at in stations.shards() {
             crew.start_ticker(at)?;
         }
@@ -175,7 +175,7 @@ impl Server {
         drop(admin);
         stations.pool.drain();
         wait_for_threads(&stations);
-        let mut deadline = Deadline::new(Instant::now(), Hang::GRACE);
+        let mut deadline = Deadline::new(Instant::now(), HungShards::GRACE);
         crew.end(&mut deadline);
         stations.pool.desk.abandon();
         // A worker that is busy still is not waited for.

@@ -6,11 +6,11 @@ use crate::primitive::{Mutex, MutexGuard};
 
 /// Some of a kind that nobody uses just now.
 #[derive(Debug, Default)]
-pub(crate) struct Spares<T> {
+pub(crate) struct FreeList<T> {
     idle: Mutex<Vec<T>>,
 }
 
-impl<T> Spares<T> {
+impl<T> FreeList<T> {
     /// One that was given back, if there is any.
     pub(crate) fn take(&self) -> Option<T> {
         self.idle().pop()

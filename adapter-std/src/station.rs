@@ -13,19 +13,20 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Instant;
 
-use stentor_admin::{Answer, Question};
+use stentor_admin::{AdminQuery, Answer};
 use stentor_cli::drain::Order;
 use stentor_cli::metrics::{CONTENT_TYPE, Scrape};
-use stentor_cli::{Calls, Census, Journal, Submission, Turns, contain};
+use stentor_cli::{ConnectionLimiter, Journal, Submission, Turns, Wakeups, contain};
 use stentor_core::{
-    Config, ConnId, Handler, Letter, Mailbox, Output, Shard, ShardId, Stats, TaskEnd, Timestamp,
+    Config, ConnId, Handler, Mailbox, Output, Shard, ShardId, ShardMessage, Stats, TaskEnd,
+    Timestamp,
 };
 
 use crate::buffers::Buffers;
 use crate::links::{Link, Links, Socket};
 use crate::primitive::thread::{self, Thread};
 use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
-use crate::spares::Spares;
+use crate::spares::FreeList;
 use crate::stream::Stream;
 use crate::workers::Pool;
 
@@ -33,19 +34,19 @@ use crate::workers::Pool;
 pub(crate) type Maker<H> = Box<dyn Fn(ShardId) -> H + Send + Sync>;
 
 /// Every shard of a server, and what their threads share.
-pub(crate) struct Stations<H: Handler, S: Stream = TcpStream> {
-    stations: Vec<Station<H, S>>,
+pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
+    stations: Vec<LockedShard<H, S>>,
     pub(crate) pool: Pool<H>,
-    pub(crate) census: Arc<Census>,
+    pub(crate) census: Arc<ConnectionLimiter>,
     pub(crate) buffers: Buffers,
-    rolls: Spares<Roll>,
+    rolls: FreeList<WakeList>,
     clock: Clock,
     handler: Maker<H>,
 }
 
 /// One shard.
-struct Station<H: Handler, S: Stream> {
-    inside: Mutex<Inside<H, S>>,
+struct LockedShard<H: Handler, S: Stream> {
+    inside: Mutex<ShardState<H, S>>,
     /// Letters of other shards are pushed under the lock of the shard they come
     /// from, and drained only under the lock of this one: so they keep their order.
     mailbox: Mailbox<Post>,
@@ -55,7 +56,7 @@ struct Station<H: Handler, S: Stream> {
 
 /// What is handed to a shard by whoever must not wait for its lock.
 pub(crate) enum Post {
-    Letter(Letter),
+    Message(ShardMessage),
     /// The answer to a request for the metrics.
     Metrics(Scrape, Arc<str>),
     /// The server ends.
@@ -63,7 +64,7 @@ pub(crate) enum Post {
 }
 
 /// What the lock of a shard protects.
-pub(crate) struct Inside<H: Handler, S: Stream> {
+pub(crate) struct ShardState<H: Handler, S: Stream> {
     pub(crate) shard: Shard<H>,
     pub(crate) links: Links<S>,
     pub(crate) now: Timestamp,
@@ -81,32 +82,32 @@ pub(crate) struct Inside<H: Handler, S: Stream> {
 }
 
 /// Whom to wake, and which sockets to end, once the lock is free.
-struct Wakes<S: Stream> {
+struct AfterUnlock<S: Stream> {
     /// Only if there is somebody.
-    roll: Option<Roll>,
+    roll: Option<WakeList>,
     shut: Vec<Arc<Socket<S>>>,
     ended: Vec<Link<S>>,
-    pool: Calls,
+    pool: Wakeups,
 }
 
 /// Threads to wake. Used again, since a turn that says something in a room has
 /// one for each member.
 #[derive(Default)]
-struct Roll {
+struct WakeList {
     threads: Vec<Thread>,
     tickers: Vec<ShardId>,
 }
 
-impl<H: Handler, S: Stream> Stations<H, S> {
+impl<H: Handler, S: Stream> LockedShards<H, S> {
     pub(crate) fn new(
         config: &Config,
         pool: Pool<H>,
-        census: Arc<Census>,
+        census: Arc<ConnectionLimiter>,
         handler: Maker<H>,
         scrapes: &Sender<Option<Scrape>>,
     ) -> Self {
-        let station = |id| Station {
-            inside: Mutex::new(Inside {
+        let station = |id| LockedShard {
+            inside: Mutex::new(ShardState {
                 shard: Shard::new(id, config, handler(id)),
                 links: Links::default(),
                 now: Timestamp::ORIGIN,
@@ -126,7 +127,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
             pool,
             census,
             buffers: Buffers::default(),
-            rolls: Spares::default(),
+            rolls: FreeList::default(),
             clock: Clock::start(),
             handler,
         }
@@ -140,14 +141,14 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     pub(crate) fn turn<R>(
         &self,
         at: ShardId,
-        work: impl FnOnce(&mut Inside<H, S>),
-        last: impl FnOnce(&mut Inside<H, S>) -> R,
+        work: impl FnOnce(&mut ShardState<H, S>),
+        last: impl FnOnce(&mut ShardState<H, S>) -> R,
     ) -> Option<R> {
         let station = &self.stations[at.index()];
         let (mut work, mut last) = (Some(work), Some(last));
         let mut whole = true;
         loop {
-            let mut wakes = Wakes::default();
+            let mut wakes = AfterUnlock::default();
             let mut result = None;
             let mut more = true;
             {
@@ -181,14 +182,14 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 
     /// A turn with nothing to be done last.
-    pub(crate) fn handle_with(&self, at: ShardId, work: impl FnOnce(&mut Inside<H, S>)) {
+    pub(crate) fn handle_with(&self, at: ShardId, work: impl FnOnce(&mut ShardState<H, S>)) {
         self.turn(at, work, |_| ());
     }
 
     /// Sees to letters and timers, and says when it is to be called next. Only
     /// the ticker calls this.
     pub(crate) fn tick(&self, at: ShardId) -> Option<Timestamp> {
-        let arm = |inside: &mut Inside<H, S>| {
+        let arm = |inside: &mut ShardState<H, S>| {
             inside.armed = inside.shard.poll_timeout().map(|(at, _)| at);
             inside.armed
         };
@@ -241,14 +242,14 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 
     /// What a shard answers; `None` if somebody has its lock just now.
-    pub(crate) fn try_ask(&self, at: ShardId, question: &Question) -> Option<Answer> {
+    pub(crate) fn try_ask(&self, at: ShardId, question: &AdminQuery) -> Option<Answer> {
         let inside = self.stations[at.index()].try_lock()?;
         Some(question.put(self.clock.now(), &inside.shard, &inside.turns))
     }
 
     /// Whether something holds of every shard; not if somebody has the lock of one just now.
     pub(crate) fn all(&self, holds: impl Fn(&Shard<H>) -> bool) -> bool {
-        let holds = |station: &Station<H, S>| {
+        let holds = |station: &LockedShard<H, S>| {
             // Letters under way can make a shard busy that is not.
             station.try_lock().is_some_and(|inside| {
                 holds(&inside.shard) && inside.inbox.is_empty() && station.mailbox.is_empty()
@@ -262,7 +263,12 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 
     /// Handles letters, timers and outputs. True if there may be more to do.
-    fn handle(&self, at: ShardId, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>) -> bool {
+    fn handle(
+        &self,
+        at: ShardId,
+        inside: &mut ShardState<H, S>,
+        wakes: &mut AfterUnlock<S>,
+    ) -> bool {
         let station = &self.stations[at.index()];
         station.mailbox.drain_into(&mut inside.inbox);
         while let Some(post) = inside.inbox.pop_front() {
@@ -270,7 +276,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         }
         let due = inside.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= inside.now) {
-            let Inside {
+            let ShardState {
                 shard, links, now, ..
             } = inside;
             shard.handle_timeout_with(*now, |id, direction| links.is_ready(id, direction));
@@ -291,7 +297,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 
     /// Hands in the tasks of this turn; whether some are refused, and their connections told.
-    fn submit(&self, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>) -> bool {
+    fn submit(&self, inside: &mut ShardState<H, S>, wakes: &mut AfterUnlock<S>) -> bool {
         if inside.tasks.is_empty() {
             return false;
         }
@@ -307,7 +313,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 
     /// Sees to it that the ticker wakes early enough.
-    fn rearm(&self, at: ShardId, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>) {
+    fn rearm(&self, at: ShardId, inside: &mut ShardState<H, S>, wakes: &mut AfterUnlock<S>) {
         let Some((next, _)) = inside.shard.poll_timeout() else {
             return;
         };
@@ -317,7 +323,12 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         }
     }
 
-    fn handle_output(&self, inside: &mut Inside<H, S>, wakes: &mut Wakes<S>, output: Output<H>) {
+    fn handle_output(
+        &self,
+        inside: &mut ShardState<H, S>,
+        wakes: &mut AfterUnlock<S>,
+        output: Output<H>,
+    ) {
         match output {
             Output::Flush(id) => {
                 if let Some(link) = inside.links.find(id) {
@@ -339,7 +350,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
             }
             Output::Mail(to, letter) => {
                 // Never closed: whatever is pushed is drained.
-                let post = Post::Letter(letter);
+                let post = Post::Message(letter);
                 if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
@@ -374,7 +385,7 @@ impl<H: Handler, S: Stream> Stations<H, S> {
         }
     }
 
-    fn wake(&self, wakes: Wakes<S>) {
+    fn wake(&self, wakes: AfterUnlock<S>) {
         for socket in wakes.shut {
             socket.stream.shut(Shutdown::Write);
         }
@@ -401,32 +412,32 @@ impl<H: Handler, S: Stream> Stations<H, S> {
     }
 }
 
-impl<S: Stream> Wakes<S> {
-    fn roll(&mut self, spares: &Spares<Roll>) -> &mut Roll {
+impl<S: Stream> AfterUnlock<S> {
+    fn roll(&mut self, spares: &FreeList<WakeList>) -> &mut WakeList {
         self.roll
             .get_or_insert_with(|| spares.take().unwrap_or_default())
     }
 }
 
-impl<S: Stream> Default for Wakes<S> {
+impl<S: Stream> Default for AfterUnlock<S> {
     fn default() -> Self {
         Self {
             roll: None,
             shut: Vec::new(),
             ended: Vec::new(),
-            pool: Calls::default(),
+            pool: Wakeups::default(),
         }
     }
 }
 
-impl<H: Handler, S: Stream> Station<H, S> {
-    fn lock(&self) -> MutexGuard<'_, Inside<H, S>> {
+impl<H: Handler, S: Stream> LockedShard<H, S> {
+    fn lock(&self) -> MutexGuard<'_, ShardState<H, S>> {
         // Whatever panicked under it was caught there, and the shard replaced.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `None` if somebody has it.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Inside<H, S>>> {
+    fn try_lock(&self) -> Option<MutexGuard<'_, ShardState<H, S>>> {
         match self.inside.try_lock() {
             Ok(inside) => Some(inside),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -435,10 +446,10 @@ impl<H: Handler, S: Stream> Station<H, S> {
     }
 }
 
-impl<H: Handler, S: Stream> Inside<H, S> {
+impl<H: Handler, S: Stream> ShardState<H, S> {
     fn handle_post(&mut self, post: Post) {
         match post {
-            Post::Letter(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Message(letter) => self.shard.handle_mail(self.now, letter),
             Post::Metrics(Scrape { id, head_only }, text) => {
                 let (kind, body) = (CONTENT_TYPE, text.as_bytes());
                 self.shard
@@ -455,8 +466,8 @@ impl<H: Handler, S: Stream> Inside<H, S> {
         self.touched.push(id);
     }
 
-    /// Wakes the writers that have something to do, and that nobody does it for.
-    fn wake_writers(&mut self, wakes: &mut Wakes<S>, rolls: &Spares<Roll>) {
+    /// AfterUnlock the writers that have something to do, and that nobody does it for.
+    fn wake_writers(&mut self, wakes: &mut AfterUnlock<S>, rolls: &FreeList<WakeList>) {
         for id in self.touched.drain(..) {
             if let Some(link) = self.links.find(id)
                 && !link.writing
@@ -468,7 +479,7 @@ impl<H: Handler, S: Stream> Inside<H, S> {
     }
 
     /// After a failure: closes the connections, and puts an empty shard in place.
-    fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut Wakes<S>) {
+    fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut AfterUnlock<S>) {
         let id = self.shard.id();
         self.journal.write_panic(Instant::now(), id);
         wakes.ended.extend(self.links.remove_all());

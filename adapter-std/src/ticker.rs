@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use stentor_core::{Handler, ShardId};
 
 use crate::primitive::{AtomicBool, thread};
-use crate::station::Stations;
+use crate::station::LockedShards;
 use crate::stream::Stream;
 
 /// Sees to letters and timers until told to stop, and woken then.
 pub(crate) fn run<H: Handler, S: Stream>(
-    stations: &Stations<H, S>,
+    stations: &LockedShards<H, S>,
     at: ShardId,
     stop: &AtomicBool,
 ) {

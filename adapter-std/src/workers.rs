@@ -4,11 +4,11 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use stentor_cli::{Attempt, Calls, Desk, Next, Settings, contain};
+use stentor_cli::{Attempt, Next, Settings, SharedDispatcher, Wakeups, contain};
 use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, TaskEnd, WorkerId};
 
 use crate::primitive::Condvar;
-use crate::station::Stations;
+use crate::station::LockedShards;
 use crate::stream::Stream;
 
 /// What workers do with a task. One value serves all workers at once.
@@ -27,7 +27,7 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
 
 /// The tasks, and the means to wake whoever waits for them.
 pub(crate) struct Pool<H: Handler> {
-    pub(crate) desk: Desk<H::Task>,
+    pub(crate) desk: SharedDispatcher<H::Task>,
     wakes: Condvar,
     /// For the thread that watches the clock.
     alarm: Condvar,
@@ -36,14 +36,14 @@ pub(crate) struct Pool<H: Handler> {
 impl<H: Handler> Pool<H> {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            desk: Desk::new(settings),
+            desk: SharedDispatcher::new(settings),
             wakes: Condvar::new(),
             alarm: Condvar::new(),
         }
     }
 
-    /// Wakes so many workers that sleep, and whoever watches the clock.
-    pub(crate) fn call(&self, calls: Calls) {
+    /// AfterUnlock so many workers that sleep, and whoever watches the clock.
+    pub(crate) fn call(&self, calls: Wakeups) {
         for _ in 0..calls.workers {
             self.wakes.notify_one();
         }
@@ -90,7 +90,7 @@ impl<H: Handler> Pool<H> {
 /// One worker, until the dispatcher drains.
 pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
     worker: WorkerId,
-    stations: &Stations<H, S>,
+    stations: &LockedShards<H, S>,
     work: &W,
 ) {
     keep(worker, stations, || serve(worker, stations, work));
@@ -98,7 +98,7 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
 
 /// Begins a worker anew whenever it ends by a panic. Nothing is known to panic there; should it all
 /// the same, the worker is not lost.
-fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &Stations<H, S>, serve: impl Fn()) {
+fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &LockedShards<H, S>, serve: impl Fn()) {
     while contain(&serve).is_none() {
         let (calls, end) = stations.pool.desk.restart(worker);
         stations.pool.call(calls);
@@ -108,7 +108,11 @@ fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &Stations<H, S>, serv
     }
 }
 
-fn serve<H: Handler, S: Stream, W: Work<H>>(worker: WorkerId, stations: &Stations<H, S>, work: &W) {
+fn serve<H: Handler, S: Stream, W: Work<H>>(
+    worker: WorkerId,
+    stations: &LockedShards<H, S>,
+    work: &W,
+) {
     let pool = &stations.pool;
     while let Some(Job { conn, task, .. }) = pool.next(worker) {
         let attempt = attempt(worker, pool, work, task);
@@ -138,7 +142,7 @@ fn attempt<H: Handler, W: Work<H>>(
     ended.map_or(Attempt::Panicked, Attempt::Ended)
 }
 
-fn tell<H: Handler, S: Stream>(stations: &Stations<H, S>, conn: ConnId, end: TaskEnd<H>) {
+fn tell<H: Handler, S: Stream>(stations: &LockedShards<H, S>, conn: ConnId, end: TaskEnd<H>) {
     stations.handle_with(conn.shard(), |inside| {
         inside.shard.handle_task(inside.now, conn, end);
     });
@@ -146,7 +150,7 @@ fn tell<H: Handler, S: Stream>(stations: &Stations<H, S>, conn: ConnId, end: Tas
 
 /// Does what is due at the dispatcher, until it drains. Not a worker's business: all of them may
 /// be at a task that does not end.
-pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &Stations<H, S>) {
+pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &LockedShards<H, S>) {
     let pool = &stations.pool;
     let mut roster = pool.desk.roster();
     while let Some(due) = roster.tick() {
@@ -180,7 +184,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
 
-    use stentor_cli::{Census, Submission};
+    use stentor_cli::{ConnectionLimiter, Submission};
     use stentor_core::handshake::Request;
     use stentor_core::{Admission, Context, Message, ShardId, TaskOptions, Verdict};
 
@@ -204,10 +208,10 @@ mod tests {
     fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
         let args = ["stentor", "--task-attempts=1", "--shards=1"];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-        let stations = Stations::<App, TcpStream>::new(
+        let stations = LockedShards::<App, TcpStream>::new(
             &settings.config,
             Pool::new(&settings),
-            Arc::new(Census::new(&settings)),
+            Arc::new(ConnectionLimiter::new(&settings)),
             Box::new(|_| App),
             &channel().0,
         );

@@ -7,8 +7,8 @@ use stentor_core::{ConnId, Handler};
 
 use crate::links::Socket;
 use crate::primitive::thread;
-use crate::sending::{Parcels, settle};
-use crate::station::{Inside, Stations};
+use crate::sending::{SendBuffer, settle};
+use crate::station::{LockedShards, ShardState};
 use crate::stream::Stream;
 
 /// What a writer does after a turn.
@@ -24,12 +24,12 @@ enum Next {
 
 /// Writes to a socket until the shard has let go of it.
 pub(crate) fn run<H: Handler, S: Stream>(
-    stations: &Stations<H, S>,
+    stations: &LockedShards<H, S>,
     socket: &Arc<Socket<S>>,
     id: ConnId,
 ) {
-    let mut parcels = Parcels::new(&stations.buffers);
-    let register = |inside: &mut Inside<H, S>| {
+    let mut parcels = SendBuffer::new(&stations.buffers);
+    let register = |inside: &mut ShardState<H, S>| {
         if let Some(link) = inside.links.find(id) {
             link.writer = Some(thread::current());
         }

@@ -12,7 +12,9 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stentor_cli::{Settings, Signals, program};
-use stentor_core::{Failure, Kind, Qos, RemoteError, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{
+    Failure, Kind, RemoteError, RoomOutcome, RoomTask, Rooms, SendOptions, WorkerId,
+};
 use stentor_tokio::{Remote, Report, Server, Work};
 
 fn main() -> std::process::ExitCode {
@@ -39,7 +41,7 @@ fn serve(settings: Settings, signals: Signals) -> io::Result<Report> {
 /// A clock that is late is of no use: what a slow reader has not taken by the next
 /// second, it does not get.
 fn tell_the_time(remote: &Remote) {
-    let qos = Qos::new(10).ttl(SECOND);
+    let qos = SendOptions::new(10).ttl(SECOND);
     loop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default();

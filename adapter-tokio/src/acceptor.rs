@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
-use stentor_cli::LimitJournal;
+use stentor_cli::LimitLog;
 use stentor_cli::listen::is_of_the_peer;
 use stentor_core::{Admission, Handler};
 
-use crate::door::{Doors, Post};
+use crate::door::{Post, ShardHandles};
 use crate::readiness;
 
 /// Takes sockets of one listener until it is dropped.
 pub(crate) async fn run<H: Handler>(
     listener: net::TcpListener,
-    doors: Arc<Doors<H>>,
+    doors: Arc<ShardHandles<H>>,
 ) -> io::Result<()> {
     let listener = readiness::of_listener(TcpListener::from_std(listener))?;
-    let mut lines = LimitJournal::new();
+    let mut lines = LimitLog::new();
     loop {
         let mut ready = listener.readable().await?;
         let mut taken = 0;
@@ -48,7 +48,7 @@ pub(crate) async fn run<H: Handler>(
     }
 }
 
-fn admit<H: Handler>(stream: TcpStream, doors: &Doors<H>, lines: &mut LimitJournal) {
+fn admit<H: Handler>(stream: TcpStream, doors: &ShardHandles<H>, lines: &mut LimitLog) {
     let Some((shard, admission)) = doors.census.admit() else {
         return;
     };

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::TcpStream;
-use stentor_cli::Census;
-use stentor_core::{Admission, CloseCode, ConnId, Handler, Letter, Mailbox, ShardId, TaskEnd};
+use stentor_cli::ConnectionLimiter;
+use stentor_core::{
+    Admission, CloseCode, ConnId, Handler, Mailbox, ShardId, ShardMessage, TaskEnd,
+};
 use tokio::sync::Notify;
 
-use crate::reach::Inquiry;
+use crate::reach::PendingQuery;
 
 /// What can be handed to a shard's thread.
 pub(crate) enum Post<H: Handler> {
-    Letter(Letter),
+    Message(ShardMessage),
     Socket(TcpStream, Admission),
     TaskEnd(ConnId, TaskEnd<H>),
     /// The answer to a request for the metrics.
@@ -22,7 +24,7 @@ pub(crate) enum Post<H: Handler> {
         text: Arc<str>,
         head_only: bool,
     },
-    Inquiry(Inquiry),
+    Query(PendingQuery),
     Drain,
     Close(CloseCode),
     Abort,
@@ -30,14 +32,14 @@ pub(crate) enum Post<H: Handler> {
 }
 
 /// The ways into every shard, and what the shards let others know.
-pub(crate) struct Doors<H: Handler> {
-    doors: Vec<Door<H>>,
+pub(crate) struct ShardHandles<H: Handler> {
+    doors: Vec<ShardHandle<H>>,
     /// A shard has become quiet or empty.
     pub(crate) changed: Notify,
-    pub(crate) census: Census,
+    pub(crate) census: ConnectionLimiter,
 }
 
-struct Door<H: Handler> {
+struct ShardHandle<H: Handler> {
     mailbox: Mailbox<Post<H>>,
     wake: Notify,
     /// One more for each question of an admin page that waits here.
@@ -46,9 +48,9 @@ struct Door<H: Handler> {
     empty: AtomicBool,
 }
 
-impl<H: Handler> Doors<H> {
-    pub(crate) fn new(census: Census) -> Self {
-        let door = |_| Door {
+impl<H: Handler> ShardHandles<H> {
+    pub(crate) fn new(census: ConnectionLimiter) -> Self {
+        let door = |_| ShardHandle {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
             asked: Arc::new(()),
@@ -154,8 +156,8 @@ mod tests {
     #[test]
     fn only_so_many_questions_wait_at_a_shard() {
         let settings = Settings::parse(["stentor", "--shards=2"], |_| None, |_| unreachable!());
-        let census = Census::new(&settings.expect("valid"));
-        let doors = Doors::<Echo>::new(census);
+        let census = ConnectionLimiter::new(&settings.expect("valid"));
+        let doors = ShardHandles::<Echo>::new(census);
         let mut waiting: Vec<_> = std::iter::from_fn(|| doors.may_ask(ShardId(1))).collect();
         assert_eq!(waiting.len(), MOST_ASKED);
         assert!(

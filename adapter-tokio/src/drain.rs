@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stentor_cli::Deadline;
-use stentor_cli::drain::{Drain, Milestone, Order};
+use stentor_cli::drain::{Drain, DrainGoal, Order};
 use stentor_core::Handler;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::door::{Doors, Post};
+use crate::door::{Post, ShardHandles};
 use crate::remote::Outside;
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
@@ -27,7 +27,7 @@ impl Hurry {
 
 /// Drains every shard, and ends it.
 pub(crate) async fn drain<H: Handler>(
-    doors: &Doors<H>,
+    doors: &ShardHandles<H>,
     outside: &Outside,
     patience: Duration,
     hurry: &Hurry,
@@ -40,8 +40,8 @@ pub(crate) async fn drain<H: Handler>(
             Order::Abort => Post::Abort,
         });
         let done = || match stage.until {
-            Milestone::Quiet => outside.gate.is_idle() && doors.all_quiet(),
-            Milestone::Empty => doors.all_empty(),
+            DrainGoal::Quiet => outside.gate.is_idle() && doors.all_quiet(),
+            DrainGoal::Empty => doors.all_empty(),
         };
         let changed = async || {
             tokio::select! {

@@ -14,9 +14,9 @@ use stentor_cli::{Clock, Journal, Submission, Turns, contain};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 
-use crate::door::{Doors, Post};
+use crate::door::{Post, ShardHandles};
 use crate::links::Links;
-use crate::reach::Inquiry;
+use crate::reach::PendingQuery;
 use crate::readiness;
 use crate::workers::Pool;
 
@@ -28,7 +28,7 @@ pub(crate) struct Driver<H: Handler> {
     poll: AsyncFd<Poll>,
     clock: Clock,
     now: Timestamp,
-    doors: Arc<Doors<H>>,
+    doors: Arc<ShardHandles<H>>,
     pool: Arc<Pool<H>>,
     scrapes: Sender<Option<Scrape>>,
     /// Requests for the metrics, until the end of the turn.
@@ -50,9 +50,9 @@ pub(crate) struct Driver<H: Handler> {
 }
 
 /// What a driver needs besides its shard.
-pub(crate) struct Surroundings<H: Handler> {
+pub(crate) struct DriverContext<H: Handler> {
     pub(crate) clock: Clock,
-    pub(crate) doors: Arc<Doors<H>>,
+    pub(crate) doors: Arc<ShardHandles<H>>,
     pub(crate) pool: Arc<Pool<H>>,
     pub(crate) scrapes: Sender<Option<Scrape>>,
     /// Makes the application, at first and after a failure.
@@ -61,8 +61,8 @@ pub(crate) struct Surroundings<H: Handler> {
 
 impl<H: Handler> Driver<H> {
     /// A driver without sockets. Needs the runtime that will run it.
-    pub(crate) fn new(shard: Shard<H>, around: Surroundings<H>) -> io::Result<Self> {
-        let Surroundings {
+    pub(crate) fn new(shard: Shard<H>, around: DriverContext<H>) -> io::Result<Self> {
+        let DriverContext {
             clock,
             doors,
             pool,
@@ -148,7 +148,7 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Wakes those who make pages. Not in a turn: on a busy machine they may have this
+    /// AfterUnlock those who make pages. Not in a turn: on a busy machine they may have this
     /// thread's core at once.
     fn answer(&mut self) {
         for scrape in self.scraped.drain(..) {
@@ -359,7 +359,7 @@ impl<H: Handler> Driver<H> {
                     self.read_again(id);
                 }
             }
-            Output::Mail(to, letter) => self.outboxes[to.index()].push(Post::Letter(letter)),
+            Output::Mail(to, letter) => self.outboxes[to.index()].push(Post::Message(letter)),
             Output::Submit(conn, task, options) => self.tasks.push(Submission {
                 conn,
                 task,
@@ -390,7 +390,7 @@ impl<H: Handler> Driver<H> {
 
     fn handle_post(&mut self, post: Post<H>) {
         match post {
-            Post::Letter(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Message(letter) => self.shard.handle_mail(self.now, letter),
             Post::Socket(stream, admission) => {
                 let id = self.shard.accept(self.now, admission);
                 if let Err(error) =
@@ -412,7 +412,7 @@ impl<H: Handler> Driver<H> {
                 self.shard
                     .handle_answer(self.now, id, 200, kind, text.as_bytes(), head_only);
             }
-            Post::Inquiry(Inquiry {
+            Post::Query(PendingQuery {
                 question, reply, ..
             }) => {
                 let answer = question.put(self.now, &self.shard, &self.turns);

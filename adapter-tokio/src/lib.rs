@@ -75,5 +75,5 @@ mod workers;
 pub use drain::Hurry;
 pub use remote::Remote;
 pub use server::Server;
-pub use stentor_cli::{Hang, Report};
+pub use stentor_cli::{HungShards, Report};
 pub use workers::Work;

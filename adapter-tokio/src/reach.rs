@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
-use stentor_admin::{Answer, PATIENCE, Question, Reach};
+use stentor_admin::{AdminBackend, AdminQuery, Answer, PATIENCE};
 use stentor_cli::metrics::Collector;
-use stentor_cli::{Calls, Census, Deadline, Desk};
+use stentor_cli::{ConnectionLimiter, Deadline, SharedDispatcher, Wakeups};
 use stentor_core::{Handler, RemoteStats, ShardId};
 
-use crate::door::{Doors, Post};
+use crate::door::{Post, ShardHandles};
 use crate::remote::Outside;
 use crate::workers::Pool;
 
 /// A question on its way to a shard.
-pub(crate) struct Inquiry {
-    pub(crate) question: Arc<Question>,
+pub(crate) struct PendingQuery {
+    pub(crate) question: Arc<AdminQuery>,
     pub(crate) reply: Sender<(ShardId, Answer)>,
     /// As long as this is there, the question waits.
     pub(crate) _waits: Arc<()>,
@@ -24,30 +24,30 @@ pub(crate) struct Inquiry {
 
 /// A server, as its admin pages see it.
 pub(crate) struct Server<H: Handler> {
-    pub(crate) doors: Arc<Doors<H>>,
+    pub(crate) doors: Arc<ShardHandles<H>>,
     pub(crate) pool: Arc<Pool<H>>,
     pub(crate) outside: Arc<Outside>,
     pub(crate) collector: Collector,
 }
 
-impl<H> Reach for Server<H>
+impl<H> AdminBackend for Server<H>
 where
     H: Handler + 'static,
     H::State: Send,
 {
     type Task = H::Task;
 
-    fn ask(&self, shards: &[ShardId], question: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
         let (reply, answers) = channel();
         for &shard in shards {
             if let Some(_waits) = self.doors.may_ask(shard) {
                 let (question, reply) = (question.clone(), reply.clone());
-                let inquiry = Inquiry {
+                let inquiry = PendingQuery {
                     question,
                     reply,
                     _waits,
                 };
-                self.doors.post(shard, Post::Inquiry(inquiry));
+                self.doors.post(shard, Post::Query(inquiry));
             }
         }
         // What is left are those under way.
@@ -63,15 +63,15 @@ where
         }
     }
 
-    fn desk(&self) -> &Desk<H::Task> {
+    fn desk(&self) -> &SharedDispatcher<H::Task> {
         &self.pool.desk
     }
 
-    fn call(&self, calls: Calls) {
+    fn call(&self, calls: Wakeups) {
         self.pool.call(calls);
     }
 
-    fn census(&self) -> &Census {
+    fn census(&self) -> &ConnectionLimiter {
         &self.doors.census
     }
 

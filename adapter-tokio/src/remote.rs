@@ -3,11 +3,11 @@
 
 use std::ops::Deref;
 
-use stentor_cli::{Bell, Line, Shards};
-use stentor_core::{Handler, Letter, Place, RemoteError, ShardId};
+use stentor_cli::{Line, Notifier, Shards};
+use stentor_core::{Handler, Place, RemoteError, ShardId, ShardMessage};
 use tokio::sync::Notify;
 
-use crate::door::{Doors, Post};
+use crate::door::{Post, ShardHandles};
 
 /// Speaks to the connections of a server from anywhere: from threads as the
 /// [`Remote`](stentor_core::Remote) that it is besides, which never waits, and from tasks of
@@ -66,13 +66,13 @@ impl Deref for Remote {
 /// The server's end.
 pub(crate) type Outside = stentor_cli::Outside<Chime>;
 
-impl<H: Handler> Shards for Doors<H> {
-    fn hand_in(&self, to: ShardId, letter: Letter) {
-        self.post(to, Post::Letter(letter));
+impl<H: Handler> Shards for ShardHandles<H> {
+    fn hand_in(&self, to: ShardId, letter: ShardMessage) {
+        self.post(to, Post::Message(letter));
     }
 }
 
-/// Wakes those who wait for a place, and the drain.
+/// AfterUnlock those who wait for a place, and the drain.
 #[derive(Default)]
 pub(crate) struct Chime {
     free: Notify,
@@ -80,7 +80,7 @@ pub(crate) struct Chime {
     pub(crate) over: Notify,
 }
 
-impl Bell for Chime {
+impl Notifier for Chime {
     fn ring(&self) {
         self.free.notify_one();
         self.over.notify_one();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use stentor_admin::Admin;
 use stentor_cli::metrics::{self, Collector, Scrape};
-use stentor_cli::{Census, Hang, Report, Settings, listen};
+use stentor_cli::{ConnectionLimiter, HungShards, Report, Settings, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -20,9 +20,9 @@ use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::acceptor;
-use crate::door::{Doors, Post};
+use crate::door::{Post, ShardHandles};
 use crate::drain::{Hurry, drain, within};
-use crate::driver::{Driver, Surroundings};
+use crate::driver::{Driver, DriverContext};
 use crate::reach;
 use crate::remote::{Outside, Remote};
 use crate::workers::{self, Pool, Work};
@@ -89,7 +89,7 @@ impl Server {
     ///
     /// # Errors
     /// A thread or a descriptor that the operating system does not give, or a
-    /// shard that has failed. A [`Hang`] within, of the kind
+    /// shard that has failed. A [`HungShards`] within, of the kind
     /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned
     /// when all time is over: then its shard's thread is left behind.
     pub fn run<H, W>(
@@ -110,7 +110,7 @@ impl Server {
             hurry,
             outside,
         } = self;
-        let doors = Arc::new(Doors::new(Census::new(&settings)));
+        let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(&settings)));
         let pool = Arc::new(Pool::new(&settings));
         let clock = pool.desk.clock();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
@@ -121,7 +121,7 @@ impl Server {
         for id in doors.shards() {
             let shard = Shard::new(id, &settings.config, handler(id));
             let (doors, pool, handler) = (doors.clone(), pool.clone(), handler.clone());
-            let around = Surroundings {
+            let around = DriverContext {
                 clock,
                 doors,
                 pool,
@@ -200,14 +200,14 @@ impl Server {
                 }
             };
             // Those that run still are not waited for.
-            let _ = within(Hang::GRACE, all_end).await;
+            let _ = within(HungShards::GRACE, all_end).await;
             io::Result::Ok((failed, running))
         });
         drop(admin);
         pool.desk.abandon();
         workers.shutdown_background();
         let (failed, hanging) = served?;
-        if let Some(hang) = Hang::of(hanging) {
+        if let Some(hang) = HungShards::of(hanging) {
             return Err(hang.into());
         }
         let stats = join(shards)?;
@@ -223,7 +223,7 @@ impl Server {
 const ACCEPTED: Duration = Duration::from_secs(1);
 
 /// Ends the shards that run, however the server ends.
-struct EndOnDrop<H: Handler>(Arc<Doors<H>>);
+struct EndOnDrop<H: Handler>(Arc<ShardHandles<H>>);
 
 impl<H: Handler> Drop for EndOnDrop<H> {
     fn drop(&mut self) {
@@ -245,7 +245,7 @@ impl Drop for OnEnd {
 /// over its runtime, too.
 fn start_shard<H>(
     shard: Shard<H>,
-    around: Surroundings<H>,
+    around: DriverContext<H>,
     on_end: OnEnd,
 ) -> io::Result<(JoinHandle<io::Result<Stats>>, runtime::Handle)>
 where
@@ -309,7 +309,7 @@ where
 fn start_workers<H, W>(
     settings: &Settings,
     pool: &Arc<Pool<H>>,
-    doors: &Arc<Doors<H>>,
+    doors: &Arc<ShardHandles<H>>,
     work: W,
 ) -> io::Result<Runtime>
 where

@@ -6,13 +6,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use stentor_cli::{Attempt, Calls, Desk, Next, Settings, Submission, contain};
+use stentor_cli::{Attempt, Next, Settings, SharedDispatcher, Submission, Wakeups, contain};
 use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, Timestamp, WorkerId};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
 
-use crate::door::{Doors, Post};
+use crate::door::{Post, ShardHandles};
 
 /// What workers do with a task. One value serves all workers at once.
 pub trait Work<H: Handler>: Send + Sync + 'static {
@@ -34,7 +34,7 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
 
 /// The tasks, and the means to wake whoever waits for them.
 pub(crate) struct Pool<H: Handler> {
-    pub(crate) desk: Desk<H::Task>,
+    pub(crate) desk: SharedDispatcher<H::Task>,
     /// A permit for every wake-up that the dispatcher owes a sleeping worker.
     wakes: Semaphore,
     /// For whoever watches the clock.
@@ -44,7 +44,7 @@ pub(crate) struct Pool<H: Handler> {
 impl<H: Handler> Pool<H> {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            desk: Desk::new(settings),
+            desk: SharedDispatcher::new(settings),
             wakes: Semaphore::new(0),
             alarm: Notify::new(),
         }
@@ -71,7 +71,7 @@ impl<H: Handler> Pool<H> {
         self.wakes.add_permits(self.desk.workers().len());
     }
 
-    pub(crate) fn call(&self, calls: Calls) {
+    pub(crate) fn call(&self, calls: Wakeups) {
         if calls.workers > 0 {
             self.wakes.add_permits(calls.workers);
         }
@@ -101,7 +101,7 @@ impl<H: Handler> Pool<H> {
     async fn job(
         &self,
         worker: WorkerId,
-        mut given: (Next<H::Task>, Calls),
+        mut given: (Next<H::Task>, Wakeups),
     ) -> Option<Job<H::Task>> {
         loop {
             let (next, calls) = given;
@@ -121,7 +121,7 @@ impl<H: Handler> Pool<H> {
 pub(crate) async fn run<H: Handler, W: Work<H>>(
     worker: WorkerId,
     pool: Arc<Pool<H>>,
-    doors: Arc<Doors<H>>,
+    doors: Arc<ShardHandles<H>>,
     work: Arc<W>,
 ) {
     keep(worker, &pool, &doors, || {
@@ -135,7 +135,7 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
 async fn keep<H: Handler, F: Future<Output = ()>>(
     worker: WorkerId,
     pool: &Pool<H>,
-    doors: &Doors<H>,
+    doors: &ShardHandles<H>,
     serve: impl Fn() -> F,
 ) {
     while unwound(&serve).await.is_none() {
@@ -150,7 +150,7 @@ async fn keep<H: Handler, F: Future<Output = ()>>(
 async fn serve<H: Handler, W: Work<H>>(
     worker: WorkerId,
     pool: &Pool<H>,
-    doors: &Doors<H>,
+    doors: &ShardHandles<H>,
     work: &W,
 ) {
     let mut given = pool.desk.roster().next(worker);
@@ -198,7 +198,7 @@ async fn attempt<H: Handler, W: Work<H>>(
 }
 
 /// Does what is due at the dispatcher, until it drains.
-pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<Doors<H>>) {
+pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<ShardHandles<H>>) {
     loop {
         let Some(due) = pool.desk.roster().tick() else {
             return;
@@ -273,7 +273,7 @@ mod tests {
     use std::future::ready;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use stentor_cli::Census;
+    use stentor_cli::ConnectionLimiter;
     use stentor_core::handshake::Request;
     use stentor_core::{Admission, Context, Message, Shard, ShardId, TaskOptions, Verdict};
     use tokio::task::yield_now;
@@ -308,7 +308,7 @@ mod tests {
         const TASKS: usize = 1_000;
         let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
         let pool = Arc::new(Pool::<App>::new(&settings));
-        let doors = Arc::new(Doors::new(Census::new(&settings)));
+        let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(&settings)));
         let conn = Shard::new(ShardId(0), &settings.config, App)
             .accept(Timestamp::ORIGIN, Admission::Normal);
         let submission = |_| Submission {
@@ -333,7 +333,7 @@ mod tests {
         let args = ["stentor", "--task-attempts=1"];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let pool = Pool::<App>::new(&settings);
-        let doors = Doors::new(Census::new(&settings));
+        let doors = ShardHandles::new(ConnectionLimiter::new(&settings));
         let conn = Shard::new(ShardId(0), &settings.config, App)
             .accept(Timestamp::ORIGIN, Admission::Normal);
         let submission = |_| Submission {

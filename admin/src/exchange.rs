@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stentor_cli::Throttle;
-use stentor_cli::admin::{self, Reach};
+use stentor_cli::admin::{self, AdminBackend};
 use stentor_core::handshake::{Fields, Request, response};
 use stentor_core::{Config, HandshakeError, Hosts};
 use tracing::info;
@@ -56,7 +56,7 @@ impl Door {
 ///
 /// # Errors
 /// That the socket failed or took too long; nobody need be told.
-pub(crate) fn serve<R: Reach>(
+pub(crate) fn serve<R: AdminBackend>(
     mut socket: Socket<'_>,
     door: &Door,
     reach: &R,

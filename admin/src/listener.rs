@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use stentor_cli::admin::Reach;
+use stentor_cli::admin::AdminBackend;
 use stentor_cli::listen::is_of_the_peer;
 use stentor_cli::{Settings, listen};
 use stentor_core::Hosts;
@@ -55,7 +55,7 @@ impl Admin {
     ///
     /// # Errors
     /// A thread or a descriptor that the operating system does not give.
-    pub fn serve<R: Reach>(self, reach: Arc<R>) -> io::Result<Serving> {
+    pub fn serve<R: AdminBackend>(self, reach: Arc<R>) -> io::Result<Serving> {
         let addresses = self.addresses()?;
         let serving = self.serve_in(reach, Times::USUAL)?;
         for address in addresses {
@@ -64,7 +64,7 @@ impl Admin {
         Ok(serving)
     }
 
-    fn serve_in<R: Reach>(self, reach: Arc<R>, times: Times) -> io::Result<Serving> {
+    fn serve_in<R: AdminBackend>(self, reach: Arc<R>, times: Times) -> io::Result<Serving> {
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;
         let door = Arc::new(Door::new(self.hosts));
@@ -97,7 +97,7 @@ impl Drop for Serving {
 }
 
 /// Serves one connection after the other.
-fn run<R: Reach>(
+fn run<R: AdminBackend>(
     listeners: &[TcpListener],
     stop: &UnixStream,
     door: &Door,

@@ -4,7 +4,7 @@
 use core::hint::black_box;
 use std::io::Read;
 
-use stentor_core::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
+use stentor_core::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 
 /// Decodes all of what a client sent, and says how many messages were in it.
 pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {
@@ -12,7 +12,7 @@ pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {
         bytes: 1 << 20,
         empty_fragments: 1,
     };
-    let (mut conn, mut workspace) = (Connection::new(Role::Server), Workspace::default());
+    let (mut conn, mut workspace) = (Connection::new(Role::Server), DecodeBuffers::default());
     let (mut messages, mut held) = (0, 0);
     while let Ok(n @ 1..) = stream.read(&mut scratch[held..]) {
         let (mut at, end) = (0, held + n);

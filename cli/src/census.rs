@@ -9,14 +9,14 @@ use std::time::Instant;
 use stentor_core::{Admission, ShardId};
 use tracing::warn;
 
-use crate::admin::Answered;
+use crate::admin::StatusCounters;
 use crate::metrics::Snapshot;
 use crate::{Settings, Throttle};
 
 /// How many sockets each shard has, and how many were turned away. One per server; the limit is
 /// exact where one thread at a time [`admit`](Self::admit)s.
 #[derive(Debug)]
-pub struct Census {
+pub struct ConnectionLimiter {
     limit: usize,
     shards: Vec<Sockets>,
     full: AtomicU64,
@@ -24,7 +24,7 @@ pub struct Census {
     /// The log lines about them.
     accept_lines: Mutex<Throttle>,
     restarts: AtomicU64,
-    admin: Answered,
+    admin: StatusCounters,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ struct Sockets {
     surplus: AtomicUsize,
 }
 
-impl Census {
+impl ConnectionLimiter {
     /// No sockets on the shards of a server.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
@@ -51,7 +51,7 @@ impl Census {
             accept_errors: AtomicU64::new(0),
             accept_lines: Mutex::new(Throttle::new(ACCEPT_LINES, ACCEPT_LINES)),
             restarts: AtomicU64::new(0),
-            admin: Answered::default(),
+            admin: StatusCounters::default(),
         }
     }
 
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn sockets_spread_evenly_up_to_the_limit_and_a_few_are_told() {
-        let census = Census::of(3, 6);
+        let census = ConnectionLimiter::of(3, 6);
         let mut each = [0; 3];
         for _ in 0..6 {
             let (shard, admission) = census.admit().expect("room");

@@ -13,8 +13,8 @@ use std::time::Instant;
 use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{
-    AttemptEnd, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler, Job, Lost,
-    Refusal, Settled, Spent, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
+    AttemptEnd, AttemptResult, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler,
+    Job, Lost, Refusal, Spent, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
 };
 use tracing::{debug, error, warn};
 
@@ -22,7 +22,7 @@ use crate::{Clock, Settings, Throttle, dispose};
 
 /// Where tasks are handed in, and workers get them.
 #[derive(Debug)]
-pub struct Desk<T> {
+pub struct SharedDispatcher<T> {
     roster: Mutex<Roster<T>>,
     workers: u16,
     clock: Clock,
@@ -52,11 +52,11 @@ pub struct Submission<T> {
     pub options: TaskOptions,
 }
 
-/// Who is to be called once the lock is free again. Calls must not be lost, as [`Dispatcher`] says
+/// Who is to be called once the lock is free again. Wakeups must not be lost, as [`Dispatcher`] says
 /// of wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[must_use = "they sleep otherwise"]
-pub struct Calls {
+pub struct Wakeups {
     /// So many workers that sleep.
     pub workers: usize,
     /// Whoever watches the clock: something is due earlier than was known.
@@ -102,7 +102,7 @@ impl<O> Attempt<O> {
 #[must_use = "shards are to be told of ends"]
 pub struct Due<T> {
     /// Who is to be called.
-    pub calls: Calls,
+    pub calls: Wakeups,
     /// When the next look is due, if nobody calls before; at once where something is due.
     pub until: Option<Instant>,
     failed: Vec<(Lost, Option<u64>)>,
@@ -112,7 +112,7 @@ pub struct Due<T> {
 impl<T> Due<T> {
     /// Whether there is nothing to do but wait.
     pub fn is_nothing(&self) -> bool {
-        self.calls == Calls::default() && self.failed.is_empty() && self.spent.is_empty()
+        self.calls == Wakeups::default() && self.failed.is_empty() && self.spent.is_empty()
     }
 }
 
@@ -136,7 +136,7 @@ enum Line {
     Failed(Lost, Option<u64>),
 }
 
-impl<T> Desk<T> {
+impl<T> SharedDispatcher<T> {
     /// No tasks yet; as many workers as the settings say.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
@@ -169,7 +169,7 @@ impl<T> Desk<T> {
 
     /// Hands in tasks, in order. Leaves the buffer empty; says who is to be called, and which
     /// tasks of whom are not taken.
-    pub fn submit_all(&self, tasks: &mut Vec<Submission<T>>) -> (Calls, Vec<(ConnId, T)>) {
+    pub fn submit_all(&self, tasks: &mut Vec<Submission<T>>) -> (Wakeups, Vec<(ConnId, T)>) {
         let now = self.clock.now();
         let (mut workers, mut refused) = (0, Vec::new());
         let mut roster = self.roster();
@@ -195,7 +195,7 @@ impl<T> Desk<T> {
         worker: WorkerId,
         conn: ConnId,
         attempt: Attempt<H::Outcome>,
-    ) -> (Calls, Option<TaskEnd<H>>) {
+    ) -> (Wakeups, Option<TaskEnd<H>>) {
         let ended = attempt.ended();
         let now = self.clock.now();
         let mut roster = self.roster();
@@ -212,12 +212,12 @@ impl<T> Desk<T> {
     pub fn restart<H: Handler<Task = T>>(
         &self,
         worker: WorkerId,
-    ) -> (Calls, Option<(ConnId, TaskEnd<H>)>) {
+    ) -> (Wakeups, Option<(ConnId, TaskEnd<H>)>) {
         let now = self.clock.now();
         let mut roster = self.roster();
         let settled = roster.dispatcher.handle_restart(now, worker);
         let failed = match settled {
-            Some(Settled::Lost(lost)) => Some((lost, roster.admit_line())),
+            Some(AttemptResult::Lost(lost)) => Some((lost, roster.admit_line())),
             _ => None,
         };
         let spent = roster.dispatcher.poll_spent();
@@ -288,7 +288,7 @@ impl<T> Desk<T> {
         conn: ConnId,
         attempt: Attempt<H::Outcome>,
         tell: impl FnOnce(TaskEnd<H>),
-    ) -> (Next<T>, Calls) {
+    ) -> (Next<T>, Wakeups) {
         let ended = attempt.ended();
         let now = self.clock.now();
         let mut roster = self.roster();
@@ -323,7 +323,7 @@ impl<T> Desk<T> {
     ///
     /// # Errors
     /// It stays where it is, if it is not taken.
-    pub fn resubmit(&self, id: u64) -> Result<Option<Calls>, Refusal> {
+    pub fn resubmit(&self, id: u64) -> Result<Option<Wakeups>, Refusal> {
         let now = self.clock.now();
         let mut roster = self.roster();
         let submitted = roster.dispatcher.handle_resubmit(now, id)?;
@@ -332,7 +332,7 @@ impl<T> Desk<T> {
 
     /// [`resubmit`](Self::resubmit)s all of them, the oldest first, as far as there is room; says
     /// how many.
-    pub fn resubmit_all(&self) -> (usize, Calls) {
+    pub fn resubmit_all(&self) -> (usize, Wakeups) {
         let now = self.clock.now();
         let mut roster = self.roster();
         let (tasks, wakes) = roster.dispatcher.handle_resubmit_all(now);
@@ -371,7 +371,7 @@ impl<T> Desk<T> {
     }
 
     /// Before the shards are drained: nothing waits for its time any more.
-    pub fn hasten(&self) -> Calls {
+    pub fn hasten(&self) -> Wakeups {
         let mut roster = self.roster();
         let wakes = roster.dispatcher.handle_hasten();
         roster.calls(wakes)
@@ -406,7 +406,7 @@ impl<T> Desk<T> {
     }
 }
 
-impl<T> Drop for Desk<T> {
+impl<T> Drop for SharedDispatcher<T> {
     /// Drops every task by itself: of several that panic, the second would end the process.
     fn drop(&mut self) {
         loop {
@@ -427,11 +427,11 @@ impl<T> Drop for Desk<T> {
 
 impl<T> Roster<T> {
     /// A worker asks for its next job. And who is to be called.
-    pub fn next(&mut self, worker: WorkerId) -> (Next<T>, Calls) {
+    pub fn next(&mut self, worker: WorkerId) -> (Next<T>, Wakeups) {
         self.next_at(self.clock.now(), worker)
     }
 
-    fn next_at(&mut self, now: Timestamp, worker: WorkerId) -> (Next<T>, Calls) {
+    fn next_at(&mut self, now: Timestamp, worker: WorkerId) -> (Next<T>, Wakeups) {
         let next = match self.dispatcher.poll_assign(now, worker) {
             Some(job) => Next::Job(job),
             None if self.dispatcher.is_draining() => Next::End,
@@ -459,10 +459,12 @@ impl<T> Roster<T> {
             report.panicked = self.panics.admit(Instant::now());
         }
         match settled {
-            Settled::Done { tell: true } => report.end = report.outcome.take().map(TaskEnd::Done),
-            Settled::Done { tell: false } | Settled::Late => {}
-            Settled::Again => report.line = Line::Again(end),
-            Settled::Lost(lost) => {
+            AttemptResult::Done { tell: true } => {
+                report.end = report.outcome.take().map(TaskEnd::Done)
+            }
+            AttemptResult::Done { tell: false } | AttemptResult::Late => {}
+            AttemptResult::Again => report.line = Line::Again(end),
+            AttemptResult::Lost(lost) => {
                 report.end = end_of(&lost).map(|(_, end)| end);
                 report.line = Line::Failed(lost, self.admit_line());
             }
@@ -488,7 +490,7 @@ impl<T> Roster<T> {
         let spent = std::iter::from_fn(|| self.dispatcher.poll_spent()).collect();
         self.armed = self.dispatcher.poll_timeout();
         Some(Due {
-            calls: Calls {
+            calls: Wakeups {
                 workers,
                 clock: false,
             },
@@ -499,13 +501,13 @@ impl<T> Roster<T> {
     }
 
     /// Who is to be called after something was done here.
-    fn calls(&mut self, workers: usize) -> Calls {
+    fn calls(&mut self, workers: usize) -> Wakeups {
         let next = self.dispatcher.poll_timeout();
         let is_earlier = next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed));
         if is_earlier {
             self.armed = next;
         }
-        Calls {
+        Wakeups {
             workers,
             clock: is_earlier,
         }
@@ -535,7 +537,7 @@ fn log_failure(lost: &Lost, held_back: Option<u64>) {
 const FAILURE_BURST: u32 = 10;
 const FAILURES: u32 = 5;
 
-/// Places for tasks that are looked at under the lock at a time.
+/// Semaphore for tasks that are looked at under the lock at a time.
 const PLACES: usize = 1_024;
 
 #[cfg(test)]
@@ -560,12 +562,12 @@ mod tests {
     }
 
     const WORKER: WorkerId = WorkerId(0);
-    const NOBODY: Calls = Calls {
+    const NOBODY: Wakeups = Wakeups {
         workers: 0,
         clock: false,
     };
 
-    fn desk() -> (Desk<u8>, ConnId) {
+    fn desk() -> (SharedDispatcher<u8>, ConnId) {
         let args = [
             "stentor",
             "--task-attempts=1",
@@ -575,17 +577,22 @@ mod tests {
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let mut shard = Shard::new(ShardId(0), &settings.config, App);
         let conn = shard.accept(Timestamp::ORIGIN, Admission::Normal);
-        (Desk::new(&settings), conn)
+        (SharedDispatcher::new(&settings), conn)
     }
 
-    fn next(desk: &Desk<u8>) -> (u8, Calls) {
+    fn next(desk: &SharedDispatcher<u8>) -> (u8, Wakeups) {
         match desk.roster().next(WORKER) {
             (Next::Job(job), calls) => (*job.task, calls),
             (other, _) => panic!("no job: {other:?}"),
         }
     }
 
-    fn submit(desk: &Desk<u8>, conn: ConnId, task: u8, options: TaskOptions) -> Calls {
+    fn submit(
+        desk: &SharedDispatcher<u8>,
+        conn: ConnId,
+        task: u8,
+        options: TaskOptions,
+    ) -> Wakeups {
         let mut tasks = vec![Submission {
             conn,
             task,
@@ -601,11 +608,11 @@ mod tests {
         let (desk, conn) = desk();
         assert!(matches!(desk.roster().next(WORKER), (Next::Sleep, NOBODY)));
         let submit = |options| submit(&desk, conn, 1, options);
-        let worker = Calls {
+        let worker = Wakeups {
             workers: 1,
             ..NOBODY
         };
-        let clock = Calls {
+        let clock = Wakeups {
             clock: true,
             ..NOBODY
         };

@@ -28,7 +28,7 @@ pub struct Stage {
     /// What every shard is told.
     pub order: Order,
     /// What every shard is to be.
-    pub until: Milestone,
+    pub until: DrainGoal,
 }
 
 /// What every shard is told.
@@ -44,7 +44,7 @@ pub enum Order {
 
 /// What every shard is to be before it goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Milestone {
+pub enum DrainGoal {
     /// [`Shard::is_quiet`](stentor_core::Shard::is_quiet).
     Quiet,
     /// [`Shard::is_empty`](stentor_core::Shard::is_empty).
@@ -68,14 +68,14 @@ impl Drain {
     /// The stage that begins now.
     pub fn next(&mut self, now: Instant) -> Option<Stage> {
         let (order, until, deadline) = match self.begun {
-            0 => (Order::Drain, Milestone::Quiet, self.tasks_until),
+            0 => (Order::Drain, DrainGoal::Quiet, self.tasks_until),
             GOODBYES => {
                 let order = Order::Close(CloseCode::GOING_AWAY);
-                (order, Milestone::Empty, self.goodbyes_until)
+                (order, DrainGoal::Empty, self.goodbyes_until)
             }
             // A shard with nothing left still answers the others, whose members leave rooms at
             // home there.
-            CUT => (Order::Abort, Milestone::Empty, later(now, LAST_LETTERS)),
+            CUT => (Order::Abort, DrainGoal::Empty, later(now, LAST_LETTERS)),
             _ => return None,
         };
         self.begun += 1;
@@ -140,13 +140,13 @@ mod tests {
         }
         let seconds = Duration::from_secs_f32;
         let expected = [
-            (Order::Drain, Milestone::Quiet, seconds(3.0)),
+            (Order::Drain, DrainGoal::Quiet, seconds(3.0)),
             (
                 Order::Close(CloseCode::GOING_AWAY),
-                Milestone::Empty,
+                DrainGoal::Empty,
                 seconds(4.0),
             ),
-            (Order::Abort, Milestone::Empty, seconds(9.0)),
+            (Order::Abort, DrainGoal::Empty, seconds(9.0)),
         ];
         assert_eq!(stages, expected);
     }

@@ -11,11 +11,11 @@ use tracing::error;
 /// Shards that had not ended when the time for it was over. No thread can be ended from outside:
 /// theirs are left behind, with all their connections, until the process ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hang {
+pub struct HungShards {
     shards: Vec<ShardId>,
 }
 
-impl Hang {
+impl HungShards {
     /// How long the threads of a server have to end once the drain is over.
     pub const GRACE: Duration = Duration::from_secs(3);
 
@@ -35,7 +35,7 @@ impl Hang {
     }
 }
 
-impl fmt::Display for Hang {
+impl fmt::Display for HungShards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an application does not return, on shard ")?;
         for (at, shard) in self.shards.iter().enumerate() {
@@ -46,10 +46,10 @@ impl fmt::Display for Hang {
     }
 }
 
-impl core::error::Error for Hang {}
+impl core::error::Error for HungShards {}
 
-impl From<Hang> for io::Error {
-    fn from(hang: Hang) -> Self {
+impl From<HungShards> for io::Error {
+    fn from(hang: HungShards) -> Self {
         Self::new(io::ErrorKind::TimedOut, hang)
     }
 }
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn it_names_its_shards() {
-        assert_eq!(Hang::of(Vec::new()), None);
-        let hang = Hang::of([0, 3].map(ShardId).into()).expect("two");
+        assert_eq!(HungShards::of(Vec::new()), None);
+        let hang = HungShards::of([0, 3].map(ShardId).into()).expect("two");
         let error = io::Error::from(hang);
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let said = "an application does not return, on shard 0, 3";

@@ -60,11 +60,11 @@ impl Default for Journal {
 
 /// The lines of one listener about the limit of connections.
 #[derive(Debug)]
-pub struct LimitJournal {
+pub struct LimitLog {
     lines: Throttle,
 }
 
-impl LimitJournal {
+impl LimitLog {
     /// Nothing written yet.
     #[must_use]
     pub const fn new() -> Self {
@@ -81,7 +81,7 @@ impl LimitJournal {
     }
 }
 
-impl Default for LimitJournal {
+impl Default for LimitLog {
     fn default() -> Self {
         Self::new()
     }

@@ -3,8 +3,8 @@
 //! This crate owns the [`Settings`] (flags, environment, file), the set-up of the [`log`], the
 //! budget of file [`descriptors`], the text of the [`metrics`] and of the [`admin`] pages, and what
 //! every adapter does alike:
-//! how it [`listen`]s, which shard gets a socket ([`Census`]), what a log says ([`Journal`]), how
-//! tasks are handed out ([`Desk`]), how what is said from outside reaches a shard ([`Line`]), the
+//! how it [`listen`]s, which shard gets a socket ([`ConnectionLimiter`]), what a log says ([`Journal`]), how
+//! tasks are handed out ([`SharedDispatcher`]), how what is said from outside reaches a shard ([`Line`]), the
 //! order of a shutdown ([`drain`]). Programs have their [`Signals`] from here. It keeps no socket,
 //! has no runtime and no threads but those of the log and of signals, and it leaves every limit of
 //! the core to [`stentor_core::Config`].
@@ -33,14 +33,14 @@ mod signals;
 mod throttle;
 mod turns;
 
-pub use census::Census;
+pub use census::ConnectionLimiter;
 pub use clock::Clock;
 pub use contain::{contain, dispose};
 pub use deadline::Deadline;
-pub use desk::{Attempt, Calls, Desk, Due, Next, Roster, Submission};
-pub use hang::Hang;
-pub use journal::{Journal, LimitJournal};
-pub use line::{Bell, Line, Shards};
+pub use desk::{Attempt, Due, Next, Roster, SharedDispatcher, Submission, Wakeups};
+pub use hang::HungShards;
+pub use journal::{Journal, LimitLog};
+pub use line::{Line, Notifier, Shards};
 pub use outside::Outside;
 pub use program::program;
 pub use ready::is_ready;

@@ -5,16 +5,16 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
-use stentor_core::{Carrier, Letter, ShardId};
+use stentor_core::{ShardId, ShardMessage, ShardSender};
 
 /// The shards of a server, whatever its application.
 pub trait Shards: Send + Sync {
     /// Hands a letter to a shard, and wakes it.
-    fn hand_in(&self, to: ShardId, letter: Letter);
+    fn hand_in(&self, to: ShardId, letter: ShardMessage);
 }
 
-/// Wakes those who wait for a place.
-pub trait Bell: Send + Sync {
+/// AfterUnlock those who wait for a place.
+pub trait Notifier: Send + Sync {
     /// One of them.
     fn ring(&self);
     /// All of them.
@@ -30,7 +30,7 @@ struct Ends<B> {
     bell: B,
 }
 
-impl<B: Bell> Line<B> {
+impl<B: Notifier> Line<B> {
     /// One that leads nowhere yet.
     pub fn new(bell: B) -> Self {
         Self(Arc::new(Ends {
@@ -51,8 +51,8 @@ impl<B: Bell> Line<B> {
     }
 }
 
-impl<B: Bell> Carrier for Line<B> {
-    fn carry(&self, to: ShardId, letter: Letter) -> bool {
+impl<B: Notifier> ShardSender for Line<B> {
+    fn carry(&self, to: ShardId, letter: ShardMessage) -> bool {
         let shards = self.0.shards.get().and_then(Weak::upgrade);
         match shards {
             Some(shards) => {

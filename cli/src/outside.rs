@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stentor_core::{Config, Gate, Remote};
 
-use crate::line::{Bell, Line, Shards};
+use crate::line::{Line, Notifier, Shards};
 
 /// The gate to a server, and what leads through it.
 pub struct Outside<B> {
@@ -15,7 +15,7 @@ pub struct Outside<B> {
     line: Line<B>,
 }
 
-impl<B: Bell + Default + 'static> Outside<B> {
+impl<B: Notifier + Default + 'static> Outside<B> {
     /// That of a server of this configuration, which does not serve yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {

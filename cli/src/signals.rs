@@ -34,7 +34,7 @@ impl Signals {
         Ok(Self(signals))
     }
 
-    /// Calls `shutdown` at the first signal that ends the server, and `force` at the second. Those
+    /// Wakeups `shutdown` at the first signal that ends the server, and `force` at the second. Those
     /// that come then change nothing.
     ///
     /// # Errors

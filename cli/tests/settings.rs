@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use stentor_cli::{HandlerKind, LevelFilter, LogFormat, Settings, SettingsError, Source};
-use stentor_core::{TaskOrder, WhenFull};
+use stentor_core::{OverflowPolicy, TaskOrder};
 
 fn parse(
     args: &[&str],
@@ -87,7 +87,7 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     assert_eq!(any.task_order, TaskOrder::Any);
     assert_eq!(
         (settings.room_overflow, settings.message_ttl),
-        (WhenFull::MakeRoom, None)
+        (OverflowPolicy::EvictLower, None)
     );
 }
 
@@ -458,11 +458,11 @@ fn text_that_is_not_utf8_is_an_error() {
 #[test]
 fn what_rooms_do_at_full_queues_reaches_the_application() {
     for (word, meant) in [
-        ("make-room", WhenFull::MakeRoom),
-        ("refuse", WhenFull::Refuse),
-        ("evict-oldest", WhenFull::EvictOldest),
-        ("conflate", WhenFull::Conflate),
-        ("close", WhenFull::Close),
+        ("make-room", OverflowPolicy::EvictLower),
+        ("refuse", OverflowPolicy::DropNew),
+        ("evict-oldest", OverflowPolicy::DropOldest),
+        ("conflate", OverflowPolicy::Conflate),
+        ("close", OverflowPolicy::Disconnect),
     ] {
         let args = ["--room-overflow", word, "--message-ttl", "2s"];
         let rooms = ok(&args, &[], None).rooms();

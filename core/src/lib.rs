@@ -11,7 +11,7 @@
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
 //! Threads of the application that are outside all shards speak through a [`Remote`], which an
-//! adapter makes of a [`Gate`] and a [`Carrier`] of its own.
+//! adapter makes of a [`Gate`] and a [`ShardSender`] of its own.
 //!
 //! The other end is [`client::Client`], which needs none of the others.
 //!
@@ -76,27 +76,28 @@ pub mod wire;
 
 pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
 pub use dispatch::{
-    Abandoned, AttemptEnd, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost, Refusal,
-    Refused, Settled, SharedTask, Spent, Submitted, TaskCounts, TaskOptions, TaskOrder,
+    Abandoned, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost,
+    Refusal, Refused, SharedTask, Spent, Submitted, TaskCounts, TaskOptions, TaskOrder,
 };
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::{Chunks, MAX_PAYLOAD};
 pub use handler::{
-    Context, Echo, Handler, Message, Outcome, Outside, Overflow, RoomOutcome, RoomTask, Rooms,
+    Backpressure, Context, Echo, Handler, Message, Outcome, Outside, RoomOutcome, RoomTask, Rooms,
     Subprotocol, TaskEnd, Verdict,
 };
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
-pub use queue::{Qos, WhenFull};
+pub use queue::{OverflowPolicy, SendOptions};
 pub use shard::{
-    Admission, Awaited, Carrier, Departure, Depth, Direction, Drops, Ending, Event, Explained,
-    Explanation, Filter, Gate, Leftover, Letter, Order, Output, Overview, Pause, Place, Reason,
-    Remote, RemoteError, RemoteStats, SLOT_BYTES, Shard, Stage, Timer,
+    Admission, ClosedConnection, ConnectionInfo, ConnectionList, Depth, Direction, Drops, Ending,
+    Event, Filter, Gate, Leftover, Lookup, Order, Output, Pause, Place, Reason, Remote,
+    RemoteError, RemoteStats, SLOT_BYTES, Shard, ShardMessage, ShardSender, Stage, Timer,
+    WaitReason,
 };
 pub use stats::{
-    CloseCause, Deflation, Delivery, Direct, DispatchStats, Fates, Latencies, Links, Priorities,
-    Received, RoomStats, Sent, Stats, Waiting,
+    CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
+    PriorityStats, Received, RoomStats, Sent, Stats, Waiting,
 };
-pub use sync::Parcel;
+pub use sync::SharedRef;
 #[cfg(feature = "std")]
 pub use sync::{Mailbox, MailboxClosed};
 pub use time::Timestamp;

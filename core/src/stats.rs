@@ -10,7 +10,7 @@ mod priorities;
 
 use crate::error::{HandshakeError, PeerError};
 
-pub use priorities::{Fates, Latencies, Priorities};
+pub use priorities::{Latencies, Priorities, PriorityStats};
 
 macro_rules! stats {
     ($(#[$top:meta])* $name:ident { $($(#[$doc:meta])* $field:ident,)* }) => {

@@ -85,12 +85,12 @@ impl<T: Place> Table<T> {
         }
     }
 
-    /// Places, occupied or not.
+    /// Semaphore, occupied or not.
     pub(crate) const fn len(&self) -> u32 {
         self.places.len() as u32
     }
 
-    /// Places that are occupied.
+    /// Semaphore that are occupied.
     pub(crate) fn occupied(&self) -> u32 {
         self.len() - self.vacancies.iter().sum::<u32>()
     }
@@ -237,7 +237,7 @@ impl<T: Place + Copy> Pool<T> {
         self.vacant = at;
     }
 
-    /// Places that are occupied.
+    /// Semaphore that are occupied.
     pub(crate) const fn occupied(&self) -> u32 {
         self.occupied
     }

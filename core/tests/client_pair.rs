@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use stentor_core::client::{Client, Event, Request, Uri};
 use stentor_core::handshake::Request as Asked;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConnId, Context, Handler, Kind, Message, Output,
-    Overflow, Shard, ShardId, Timestamp, Verdict,
+    Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Handler, Kind, Message,
+    Output, Shard, ShardId, Timestamp, Verdict,
 };
 
 /// What a side has to say.
@@ -39,7 +39,7 @@ impl Handler for Witness {
     type Task = ();
     type Outcome = ();
 
-    const OVERFLOW: Overflow = Overflow::Wait;
+    const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
     fn on_request(&mut self, _: &Asked<'_>) -> Verdict<()> {
         Verdict::accept(())

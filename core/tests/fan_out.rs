@@ -10,7 +10,7 @@ use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCause, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler,
-    Kind, Message, Outcome, Output, Qos, Reason, Rooms, Shard, ShardId, Timestamp, Verdict,
+    Kind, Message, Outcome, Output, Reason, Rooms, SendOptions, Shard, ShardId, Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -447,7 +447,7 @@ impl Handler for Puppet {
                 let members = model.members.entry(room).or_default();
                 let mut to: Vec<ConnId> = members.iter().copied().collect();
                 to.retain(|&to| verb != 'e' || to != me);
-                let mut qos = Qos::new(10);
+                let mut qos = SendOptions::new(10);
                 if verb == 'r' {
                     qos = qos.receipt(said);
                     model.receipts.insert(said, to.len() as u64);

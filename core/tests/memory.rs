@@ -11,8 +11,8 @@ use stentor_core::handshake::Request;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler, Kind, Letter,
-    Message, Output, Qos, Shard, ShardId, Timestamp, Verdict,
+    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler, Kind, Message,
+    Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp, Verdict,
 };
 
 struct Counting;
@@ -84,8 +84,8 @@ impl Handler for Many {
                 let (key, colon) = (at(b'#'), at(b':'));
                 let digits = core::str::from_utf8(&text[key + 1..colon]).expect("a number");
                 let qos = match digits.parse() {
-                    Ok(number) => Qos::new(9).key(number),
-                    Err(_) => Qos::new(9),
+                    Ok(number) => SendOptions::new(9).key(number),
+                    Err(_) => SendOptions::new(9),
                 };
                 ctx.publish(&text[..key], Kind::Binary, qos, &text[colon + 1..], false);
             }
@@ -99,7 +99,7 @@ impl Handler for Many {
 
 struct Server {
     shards: Vec<Shard<Many>>,
-    mail: VecDeque<(ShardId, Letter)>,
+    mail: VecDeque<(ShardId, ShardMessage)>,
     /// Those whose sockets take nothing.
     stuck: HashSet<ConnId>,
     /// Shards that are not carried their mail.

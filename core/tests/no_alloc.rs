@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, AttemptEnd, Chunks, Config, ConnId, Dispatcher, Echo, Failure, Handler, Letter,
-    Output, Rooms, SLOT_BYTES, Shard, ShardId, TaskOptions, TaskOrder, Timestamp, WhenFull,
-    WorkerId,
+    Admission, AttemptEnd, Chunks, Config, ConnId, Dispatcher, Echo, Failure, Handler, Output,
+    OverflowPolicy, Rooms, SLOT_BYTES, Shard, ShardId, ShardMessage, TaskOptions, TaskOrder,
+    Timestamp, WorkerId,
 };
 
 struct Counting;
@@ -51,7 +51,7 @@ static COUNTING: Counting = Counting;
 /// Shards and the least of an adapter, whose buffers grow once.
 struct Server<H: Handler> {
     shards: Vec<Shard<H>>,
-    mail: VecDeque<(ShardId, Letter)>,
+    mail: VecDeque<(ShardId, ShardMessage)>,
     written: usize,
     /// One whose socket takes nothing.
     stuck: Option<ConnId>,
@@ -187,10 +187,10 @@ fn a_message_to_a_room_of_a_thousand() {
 #[test]
 fn a_slow_reader_whatever_becomes_of_its_messages() {
     for when_full in [
-        WhenFull::MakeRoom,
-        WhenFull::Refuse,
-        WhenFull::EvictOldest,
-        WhenFull::Conflate,
+        OverflowPolicy::EvictLower,
+        OverflowPolicy::DropNew,
+        OverflowPolicy::DropOldest,
+        OverflowPolicy::Conflate,
     ] {
         let rooms = Rooms {
             when_full,

@@ -5,22 +5,23 @@ use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, REQUEST, Reader, Sim};
 use stentor_core::{
-    Awaited, CloseCause, CloseCode, Config, Departure, Explained, Explanation, Filter, Handler,
-    Order, Pause, PeerError, Rooms, Shard, ShardId, Stage, Timer, Timestamp, WhenFull,
+    CloseCause, CloseCode, ClosedConnection, Config, ConnectionInfo, Filter, Handler, Lookup,
+    Order, OverflowPolicy, Pause, PeerError, Rooms, Shard, ShardId, Stage, Timer, Timestamp,
+    WaitReason,
 };
 
 const PIPE: usize = 1_000;
 
-fn here<H: Handler>(sim: &Sim<H>, client: usize) -> Explanation {
+fn here<H: Handler>(sim: &Sim<H>, client: usize) -> ConnectionInfo {
     match sim.explain(client) {
-        Some(Explained::Here(explanation)) => explanation,
+        Some(Lookup::Here(explanation)) => explanation,
         other => panic!("not here: {other:?}"),
     }
 }
 
-fn gone<H: Handler>(sim: &Sim<H>, client: usize) -> Departure {
+fn gone<H: Handler>(sim: &Sim<H>, client: usize) -> ClosedConnection {
     match sim.explain(client) {
-        Some(Explained::Gone(departure)) => departure,
+        Some(Lookup::Gone(departure)) => departure,
         other => panic!("not gone: {other:?}"),
     }
 }
@@ -86,7 +87,7 @@ fn one_that_does_not_read_shows_what_waits_and_what_it_loses() {
         .map(|(p, d)| (*p, d.messages, d.bytes))
         .collect();
     assert_eq!(depths, [(10, 2, 6), (100, 1, 8)]);
-    let [Awaited::Socket(since)] = stuck.awaits[..] else {
+    let [WaitReason::Socket(since)] = stuck.awaits[..] else {
         panic!("it waits for its socket: {:?}", stuck.awaits)
     };
     assert!(since >= 3 * second && since < 4 * second, "{since:?}");
@@ -185,19 +186,19 @@ fn whoever_waits_for_another_shard_says_for_what() {
         panic!("never: {label}")
     };
     sim.say(other, &format!("join:{room}"));
-    assert_eq!(await_label(&mut sim, other, "joined").0, Awaited::Joined);
+    assert_eq!(await_label(&mut sim, other, "joined").0, WaitReason::Joined);
     sim.settle();
     for n in 0..3 {
         sim.say(other, &format!("msg:{n}"));
     }
     let (awaited, commands) = await_label(&mut sim, other, "credit");
-    assert_eq!(awaited, Awaited::Credit(ShardId(1)));
+    assert_eq!(awaited, WaitReason::Credit(ShardId(1)));
     assert!(commands > 0, "what it is to say waits");
     assert_eq!(awaited.to_string(), "credit to publish through shard 1");
     sim.settle();
     sim.say(other, "leave:");
     let (awaited, _) = await_label(&mut sim, other, "left");
-    assert_eq!(awaited, Awaited::Left(room.clone().into()));
+    assert_eq!(awaited, WaitReason::Left(room.clone().into()));
     let said = format!("the home of the room that it leaves, {room}");
     assert_eq!(awaited.to_string(), said);
     sim.settle();
@@ -228,10 +229,10 @@ fn whoever_is_not_read_because_it_does_not_read_says_so() {
     let explanation = here(&sim, client);
     assert_eq!(explanation.pause, Some(Pause::Awaits));
     assert!(
-        explanation.awaits.contains(&Awaited::Queue),
+        explanation.awaits.contains(&WaitReason::Queue),
         "{explanation:?}"
     );
-    assert!(matches!(explanation.awaits[1], Awaited::Socket(_)));
+    assert!(matches!(explanation.awaits[1], WaitReason::Socket(_)));
     assert!(explanation.waiting.messages > 0);
 }
 
@@ -249,12 +250,12 @@ fn whoever_may_hand_out_no_more_tasks_waits_for_the_end_of_one() {
     }
     let awaits = |sim: &Sim<Rooms>| here(sim, client).awaits;
     for _ in 0..1_000 {
-        if awaits(&sim) == [Awaited::Task] {
+        if awaits(&sim) == [WaitReason::Task] {
             break;
         }
         sim.pass(Duration::from_micros(100));
     }
-    assert_eq!(awaits(&sim), [Awaited::Task]);
+    assert_eq!(awaits(&sim), [WaitReason::Task]);
     assert_eq!(here(&sim, client).pause, Some(Pause::Awaits));
     sim.settle();
     assert_eq!(awaits(&sim), []);
@@ -269,7 +270,7 @@ fn requests_and_closing_handshakes_are_told_too() {
     sim.settle();
     let explanation = here(&sim, dialled);
     assert_eq!(explanation.stage, Stage::Request);
-    assert_eq!(explanation.awaits, [Awaited::Request]);
+    assert_eq!(explanation.awaits, [WaitReason::Request]);
     assert_eq!(explanation.held_back_bytes, 10);
     assert_eq!(explanation.open_for, None);
     assert!(matches!(explanation.timer, Some((Timer::Handshake, _))));
@@ -284,7 +285,7 @@ fn requests_and_closing_handshakes_are_told_too() {
     let closing = here(&sim, client);
     assert_eq!(
         (closing.stage, closing.awaits),
-        (Stage::Closing, vec![Awaited::CloseFrame])
+        (Stage::Closing, vec![WaitReason::CloseFrame])
     );
     let ending = closing.ending.expect("it is ending");
     assert_eq!(
@@ -300,7 +301,7 @@ fn requests_and_closing_handshakes_are_told_too() {
 #[test]
 fn why_each_has_gone_is_remembered() {
     let rooms = Rooms {
-        when_full: WhenFull::Close,
+        when_full: OverflowPolicy::Disconnect,
         ..Rooms::default()
     };
     let mut sim = Sim::rooms_with(narrow(), &config(1), rooms, 1, 4);
@@ -462,7 +463,7 @@ fn those_of_a_shard_that_failed_have_gone_for_that() {
     shard.rebirth(Rooms::default());
     shard.audit();
     let cause = |id| match shard.explain(now, id) {
-        Some(Explained::Gone(departure)) => departure.ending.cause,
+        Some(Lookup::Gone(departure)) => departure.ending.cause,
         other => panic!("not gone: {other:?}"),
     };
     assert_eq!(
@@ -483,7 +484,7 @@ fn what_was_agreed_on_is_told() {
         let request = request.trim_end().to_owned() + "\r\n" + lines + "\r\n";
         shard.handle_input(now, id, &mut request.into_bytes());
         match shard.explain(now, id) {
-            Some(Explained::Here(here)) => (here.subprotocol, here.is_compressed),
+            Some(Lookup::Here(here)) => (here.subprotocol, here.is_compressed),
             other => panic!("not here: {other:?}"),
         }
     };

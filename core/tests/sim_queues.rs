@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use stentor_core::testing::sim::{Heard, Network, Reader, Sim};
-use stentor_core::{CloseCause, Config, ConfigBuilder, Rooms, WhenFull};
+use stentor_core::{CloseCause, Config, ConfigBuilder, OverflowPolicy, Rooms};
 
 const PIPE: usize = 1_000;
 
@@ -45,7 +45,7 @@ fn heard(sim: &mut Sim<Rooms>, slow: usize) -> Vec<String> {
     sim.take_texts(slow).split_off(1)
 }
 
-fn when_full(when_full: WhenFull) -> Rooms {
+fn when_full(when_full: OverflowPolicy) -> Rooms {
     Rooms {
         when_full,
         ..Rooms::default()
@@ -128,10 +128,26 @@ fn keys_of_two_rooms_have_nothing_to_do_with_each_other() {
 fn each_policy_and_what_the_publisher_is_told() {
     for shards in [1, 3] {
         for (policy, told, left) in [
-            (WhenFull::MakeRoom, "sent:2,2,0,1,0,0", ["a", "b", "c"]),
-            (WhenFull::Refuse, "sent:2,1,1,0,0,0", ["a", "b", "echo:z"]),
-            (WhenFull::EvictOldest, "sent:2,2,0,1,0,0", ["a", "b", "c"]),
-            (WhenFull::Conflate, "sent:2,1,1,0,0,0", ["a", "b", "echo:z"]),
+            (
+                OverflowPolicy::EvictLower,
+                "sent:2,2,0,1,0,0",
+                ["a", "b", "c"],
+            ),
+            (
+                OverflowPolicy::DropNew,
+                "sent:2,1,1,0,0,0",
+                ["a", "b", "echo:z"],
+            ),
+            (
+                OverflowPolicy::DropOldest,
+                "sent:2,2,0,1,0,0",
+                ["a", "b", "c"],
+            ),
+            (
+                OverflowPolicy::Conflate,
+                "sent:2,1,1,0,0,0",
+                ["a", "b", "echo:z"],
+            ),
         ] {
             let config = Config::builder().queue_messages(3);
             let (mut sim, eager, slow) = stuck(shards, when_full(policy), config);
@@ -142,7 +158,7 @@ fn each_policy_and_what_the_publisher_is_told() {
             // The next is no more urgent than all that waits.
             say(&mut sim, eager, &["msg?:d"]);
             let (next, last) = match policy {
-                WhenFull::EvictOldest => ("sent:2,2,0,1,0,0", vec!["b", "c", "d"]),
+                OverflowPolicy::DropOldest => ("sent:2,2,0,1,0,0", vec!["b", "c", "d"]),
                 _ => ("sent:2,1,1,0,0,0", left.to_vec()),
             };
             let answer = sim.take_texts(eager).pop();
@@ -156,7 +172,7 @@ fn each_policy_and_what_the_publisher_is_told() {
 fn who_does_not_keep_up_is_closed_if_that_is_wanted() {
     for shards in [1, 3] {
         let config = Config::builder().queue_messages(3);
-        let (mut sim, eager, slow) = stuck(shards, when_full(WhenFull::Close), config);
+        let (mut sim, eager, slow) = stuck(shards, when_full(OverflowPolicy::Disconnect), config);
         say(&mut sim, eager, &["msg:a", "msg:b", "msg:c"]);
         assert_eq!(sim.stats().closed, [0; CloseCause::ALL.len()]);
         say(&mut sim, eager, &["msg?:d"]);

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, Reader, Sim, masked};
-use stentor_core::{Awaited, CloseCause, Config, ConfigBuilder, Explained, Rooms, Timer};
+use stentor_core::{CloseCause, Config, ConfigBuilder, Lookup, Rooms, Timer, WaitReason};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -78,7 +78,7 @@ fn a_reader_that_takes_a_byte_every_nine_seconds_goes_and_its_memory_with_it() {
     sim.pass(59 * SECOND);
     assert!(sim.stats().delivery.waiting_bytes > 3 << 20);
     let known = sim.explain(client);
-    let Some(Explained::Here(known)) = known else {
+    let Some(Lookup::Here(known)) = known else {
         panic!("{known:?}");
     };
     assert!(matches!(known.timer, Some((Timer::ReadRate, left)) if left <= 2 * SECOND));
@@ -175,11 +175,11 @@ fn a_message_that_is_trickled_is_not_kept() {
             sim.time().since(start) < 200 * SECOND,
             "it is kept for ever"
         );
-        if let Some(Explained::Here(known)) = sim.explain(client)
+        if let Some(Lookup::Here(known)) = sim.explain(client)
             && closed(&sim, CloseCause::SendRate) == 0
         {
             assert!(matches!(known.timer, Some((Timer::SendRate, _))));
-            assert!(matches!(known.awaits[..], [Awaited::Message(49_900..)]));
+            assert!(matches!(known.awaits[..], [WaitReason::Message(49_900..)]));
         }
     }
     sim.settle();

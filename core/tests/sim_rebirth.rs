@@ -4,7 +4,7 @@
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Letter, Output, Rooms, Shard, ShardId, Timestamp,
+    Admission, Chunks, Config, ConnId, Output, Rooms, Shard, ShardId, ShardMessage, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -23,13 +23,13 @@ fn say(shard: &mut Shard<Rooms>, id: ConnId, text: &str) {
 }
 
 /// Does what the shard asks for; the letters.
-fn turn(shard: &mut Shard<Rooms>) -> Vec<Letter> {
+fn turn(shard: &mut Shard<Rooms>) -> Vec<ShardMessage> {
     let letters = turn_addressed(shard).into_iter();
     letters.map(|(_, letter)| letter).collect()
 }
 
 /// [`turn`], and to whom the letters go.
-fn turn_addressed(shard: &mut Shard<Rooms>) -> Vec<(ShardId, Letter)> {
+fn turn_addressed(shard: &mut Shard<Rooms>) -> Vec<(ShardId, ShardMessage)> {
     let mut letters = Vec::new();
     while let Some(output) = shard.poll_output() {
         match output {
@@ -48,7 +48,7 @@ fn turn_addressed(shard: &mut Shard<Rooms>) -> Vec<(ShardId, Letter)> {
     letters
 }
 
-fn hand(shard: &mut Shard<Rooms>, letters: Vec<Letter>) -> Vec<Letter> {
+fn hand(shard: &mut Shard<Rooms>, letters: Vec<ShardMessage>) -> Vec<ShardMessage> {
     for letter in letters {
         shard.handle_mail(NOW, letter);
     }
@@ -82,7 +82,7 @@ fn two() -> ([Shard<Rooms>; 2], ConnId, String) {
 }
 
 /// Lets both talk until neither has more to say.
-fn talk(shards: &mut [Shard<Rooms>; 2], mut letters: Vec<Letter>, mut to: usize) {
+fn talk(shards: &mut [Shard<Rooms>; 2], mut letters: Vec<ShardMessage>, mut to: usize) {
     while !letters.is_empty() {
         letters = hand(&mut shards[to], letters);
         to = 1 - to;
@@ -171,7 +171,7 @@ fn who_leaves_the_one_before_takes_nobody_from_the_new_one() {
 /// Letters under way between three shards.
 struct Post {
     shards: [Option<Shard<Rooms>>; 3],
-    letters: Vec<(usize, ShardId, Letter)>,
+    letters: Vec<(usize, ShardId, ShardMessage)>,
 }
 
 impl Post {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use stentor_core::deflate::Params;
 use stentor_core::testing::sim::{Heard, Network, Reader, Rng, Road, Sim};
 use stentor_core::wire::opcode::Opcode;
-use stentor_core::{CloseCause, Config, Kind, Rooms, Stats, WhenFull};
+use stentor_core::{CloseCause, Config, Kind, OverflowPolicy, Rooms, Stats};
 
 /// Names the seed when its session fails.
 struct Replay(u64);
@@ -84,11 +84,11 @@ fn session(seed: u64) -> (u64, Stats) {
     let rooms = Rooms {
         exclude_sender: rng.percent(20),
         when_full: [
-            WhenFull::MakeRoom,
-            WhenFull::Refuse,
-            WhenFull::EvictOldest,
-            WhenFull::Conflate,
-            WhenFull::Close,
+            OverflowPolicy::EvictLower,
+            OverflowPolicy::DropNew,
+            OverflowPolicy::DropOldest,
+            OverflowPolicy::Conflate,
+            OverflowPolicy::Disconnect,
         ][rng.below(5)],
         ttl: [None, Some(Duration::from_millis(1 + rng.up_to(2_000)))][rng.below(2)],
         ..Rooms::default()

@@ -7,8 +7,8 @@ use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Echo, Event, Handler, Kind,
-    Letter, Message, Outcome, Output, Qos, Reason, Rooms, Shard, ShardId, TaskEnd, Timestamp,
-    Verdict,
+    Message, Outcome, Output, Reason, Rooms, SendOptions, Shard, ShardId, ShardMessage, TaskEnd,
+    Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -24,7 +24,7 @@ fn text(payload: &[u8]) -> Vec<u8> {
 }
 
 /// What was written, to whom; and the letters.
-type Out = (Vec<(ConnId, Vec<u8>)>, Vec<(ShardId, Letter)>);
+type Out = (Vec<(ConnId, Vec<u8>)>, Vec<(ShardId, ShardMessage)>);
 
 fn turn<H: Handler>(shard: &mut Shard<H>) -> Out {
     let (mut written, mut letters) = (Vec::new(), Vec::new());
@@ -176,7 +176,7 @@ impl Handler for Asking {
             ctx.reply(message.kind, 9, message.payload);
             return;
         }
-        let qos = Qos::new(9).receipt(17);
+        let qos = SendOptions::new(9).receipt(17);
         ctx.publish(b"all", message.kind, qos, message.payload, false);
         ctx.reply(Kind::Text, 9, b"after");
     }

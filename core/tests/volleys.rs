@@ -6,7 +6,7 @@ use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler, Kind, Message,
-    Outcome, Output, Qos, Shard, ShardId, Stats, Timestamp, Verdict,
+    Outcome, Output, SendOptions, Shard, ShardId, Stats, Timestamp, Verdict,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -25,7 +25,7 @@ impl Handler for Puppet {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
-        let receipt = Qos::new(9).receipt(1);
+        let receipt = SendOptions::new(9).receipt(1);
         match payload[0] {
             b'p' => ctx.publish(b"hall", kind, 9, payload, false),
             b'u' => ctx.publish(b"hall", kind, 3, payload, false),

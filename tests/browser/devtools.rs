@@ -29,7 +29,7 @@ impl DevTools {
         })
     }
 
-    /// Calls a method, of the browser or of one session, and waits for its result.
+    /// Wakeups a method, of the browser or of one session, and waits for its result.
     pub(crate) fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
         self.calls += 1;
         let id = self.calls;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use stentor_core::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
+use stentor_core::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 use stentor_core::testing::conformance::Host;
 use stentor_core::testing::sim::{Heard, REQUEST};
 
@@ -24,7 +24,7 @@ impl Sockets {
 struct Client {
     socket: TcpStream,
     conn: Connection,
-    workspace: Workspace,
+    workspace: DecodeBuffers,
     input: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Host for Sockets {
         self.clients.push(Client {
             socket,
             conn: Connection::new(Role::Client),
-            workspace: Workspace::default(),
+            workspace: DecodeBuffers::default(),
             input: Vec::new(),
         });
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_cli::Hang;
+use stentor_cli::HungShards;
 use stentor_core::handshake::Request;
 use stentor_core::{
     Context, Failure, Handler, Kind, Message as Received, ShardId, Verdict, WorkerId,
@@ -209,8 +209,8 @@ fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
     let error = ending.result().expect_err("one hangs");
     let hang = error
         .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Hang>());
-    let shards = hang.map(Hang::shards);
+        .and_then(|inner| inner.downcast_ref::<HungShards>());
+    let shards = hang.map(HungShards::shards);
     assert_eq!(shards, Some(&[ShardId(0)][..]), "{error}");
     let took = begin.elapsed();
     // The drain, then the time for cutting off, then that for threads to end.

@@ -4,7 +4,7 @@ use stentor_core::{Config, Rooms, ShardId};
 
 use super::model;
 use super::server::{PLENTY, Server, join, said, told};
-use crate::sending::{Parcels, settle};
+use crate::sending::{SendBuffer, settle};
 
 /// Fails if `Link::end` does not end the socket, or wakes nobody.
 #[test]
@@ -59,7 +59,7 @@ fn loom_a_late_settlement_leaves_the_next_connection_of_the_slot_alone() {
         assert!(new.id.slot() == old.id.slot() && new.id != old.id);
         new.peer.make_room(PLENTY);
         server.hand_in(new.id, &said("b"));
-        let mut parcels = Parcels::new(&server.buffers);
+        let mut parcels = SendBuffer::new(&server.buffers);
         let taken = server.turn(ShardId(0), |_| {}, |inside| parcels.take(inside, new.id));
         assert_eq!(taken, Some(true));
         let sent = parcels.send(&new.socket);

@@ -7,7 +7,7 @@ use super::server::{PLENTY, Server, join, messages, said, told};
 
 /// The reader sends its own answers, the writer what it leaves, and what others
 /// cause. Fails if the shard is told that bytes are out when they are taken, and
-/// not when they have been sent. That `Parcels::take` looks at `writing` and
+/// not when they have been sent. That `SendBuffer::take` looks at `writing` and
 /// `full` is a second lock on that door: a shard does not ask for a flush of what
 /// is in hand.
 #[test]

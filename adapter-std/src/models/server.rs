@@ -8,23 +8,23 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
 use stentor_cli::metrics::Scrape;
-use stentor_cli::{Census, Settings};
+use stentor_cli::{ConnectionLimiter, Settings};
 use stentor_core::{
     Config, ConfigBuilder, ConnId, Handler, Output, Rooms, Shard, ShardId, Timestamp,
 };
 
 use super::socket::{Peer, Scripted, pair};
-use crate::crew::Crew;
+use crate::crew::ConnectionThreads;
 use crate::links::Socket;
 use crate::primitive::thread::{Builder, JoinHandle};
-use crate::sending::{Parcels, settle};
-use crate::station::{Inside, Stations};
+use crate::sending::{SendBuffer, settle};
+use crate::station::{LockedShards, ShardState};
 use crate::workers::Pool;
 use crate::{reader, writer};
 
 /// Shards with nobody to serve them, unless a model starts somebody.
 pub(super) struct Server<H: Handler> {
-    stations: Arc<Stations<H, Scripted>>,
+    stations: Arc<LockedShards<H, Scripted>>,
     scrapes: Sender<Option<Scrape>>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Connection {
 }
 
 impl<H: Handler> Deref for Server<H> {
-    type Target = Arc<Stations<H, Scripted>>;
+    type Target = Arc<LockedShards<H, Scripted>>;
 
     fn deref(&self) -> &Self::Target {
         &self.stations
@@ -57,7 +57,7 @@ where
     pub(super) fn with_restarts(config: ConfigBuilder, handler: H, restarts: u16) -> Self {
         let mut settings = settings();
         settings.config = config.seed(SEED).build().expect("a model knows the limits");
-        let census = Arc::new(Census::new(&settings));
+        let census = Arc::new(ConnectionLimiter::new(&settings));
         let made = AtomicU16::new(0);
         let most = settings.config.shards() + restarts;
         let maker = Box::new(move |_| {
@@ -69,13 +69,13 @@ where
         let pool = Pool::new(&settings);
         let config = &settings.config;
         Self {
-            stations: Arc::new(Stations::new(config, pool, census, maker, &scrapes)),
+            stations: Arc::new(LockedShards::new(config, pool, census, maker, &scrapes)),
             scrapes,
         }
     }
 
-    pub(super) fn crew(&self) -> Crew<H, Scripted> {
-        Crew::new(self.stations.clone(), self.scrapes.clone())
+    pub(super) fn crew(&self) -> ConnectionThreads<H, Scripted> {
+        ConnectionThreads::new(self.stations.clone(), self.scrapes.clone())
     }
 
     /// A connection whose handshake is over, and whose socket takes nothing yet.
@@ -91,7 +91,7 @@ where
         let (stream, peer) = pair();
         let (_, admission) = self.census.admit().expect("there is no limit");
         let socket = Arc::new(Socket::new(stream, at, admission, self.census.clone()));
-        let accept = |inside: &mut Inside<H, Scripted>| {
+        let accept = |inside: &mut ShardState<H, Scripted>| {
             let id = inside.shard.accept(inside.now, admission);
             inside.links.insert(id, socket.clone());
             id
@@ -120,7 +120,7 @@ where
     /// Sends all that waits for a connection without threads.
     pub(super) fn send(&self, connection: &Connection) {
         let id = connection.id;
-        let mut parcels = Parcels::new(&self.buffers);
+        let mut parcels = SendBuffer::new(&self.buffers);
         let mut sent = None;
         while self.turn(
             id.shard(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    Admission, Config, Context, Echo, Handler, Message, Overflow, Rooms, ShardId, Verdict,
+    Admission, Backpressure, Config, Context, Echo, Handler, Message, Rooms, ShardId, Verdict,
 };
 
 use super::model;
@@ -16,7 +16,7 @@ use crate::connection;
 use crate::crew::start_workers;
 use crate::workers::watch_clock;
 
-/// Fails if `Birth::tell` wakes nobody, and if `Link::end` leaves the socket as
+/// Fails if `PendingConnection::tell` wakes nobody, and if `Link::end` leaves the socket as
 /// it is, or its threads asleep.
 #[test]
 fn loom_a_connection_ends_at_any_time_after_its_birth() {
@@ -124,7 +124,7 @@ impl Handler for Fragile {
     type Task = Infallible;
     type Outcome = Infallible;
 
-    const OVERFLOW: Overflow = Overflow::Wait;
+    const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
         Verdict::accept(())

@@ -4,34 +4,34 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
-use stentor_cli::admin::{Answer, Question};
+use stentor_cli::admin::{AdminQuery, Answer};
 use stentor_cli::metrics::Collector;
-use stentor_cli::{Calls, Census, Desk};
+use stentor_cli::{ConnectionLimiter, SharedDispatcher, Wakeups};
 use stentor_core::{Config, RemoteStats, ShardId};
 
 use super::*;
 
 /// A server of which no shard answers, and none is asked.
 struct Nobody {
-    desk: Desk<u8>,
-    census: Census,
+    desk: SharedDispatcher<u8>,
+    census: ConnectionLimiter,
     collector: Collector,
 }
 
-impl Reach for Nobody {
+impl AdminBackend for Nobody {
     type Task = u8;
 
-    fn ask(&self, _: &[ShardId], _: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, _: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
         Vec::new()
     }
 
-    fn desk(&self) -> &Desk<u8> {
+    fn desk(&self) -> &SharedDispatcher<u8> {
         &self.desk
     }
 
-    fn call(&self, _: Calls) {}
+    fn call(&self, _: Wakeups) {}
 
-    fn census(&self) -> &Census {
+    fn census(&self) -> &ConnectionLimiter {
         &self.census
     }
 
@@ -57,8 +57,8 @@ fn start_with(flags: &[&str], times: Times) -> (Serving, Vec<SocketAddr>) {
         .expect("asked for");
     let addresses = admin.addresses().expect("an address");
     let nobody = Nobody {
-        desk: Desk::new(&settings),
-        census: Census::new(&settings),
+        desk: SharedDispatcher::new(&settings),
+        census: ConnectionLimiter::new(&settings),
         collector: Collector::new(&Arc::new(settings)),
     };
     let serving = admin.serve_in(Arc::new(nobody), times).expect("threads");

@@ -7,9 +7,9 @@ pub const STATUSES: [u16; 12] = [200, 400, 403, 404, 405, 408, 413, 421, 431, 50
 
 /// How many requests were answered with each status.
 #[derive(Debug, Default)]
-pub struct Answered([AtomicU64; STATUSES.len()]);
+pub struct StatusCounters([AtomicU64; STATUSES.len()]);
 
-impl Answered {
+impl StatusCounters {
     /// One more.
     pub fn count(&self, status: u16) {
         let place = STATUSES.iter().position(|&known| known == status);

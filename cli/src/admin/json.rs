@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 use stentor_core::{
-    Awaited, DeadLetter, Departure, Depth, Drops, Ending, Explained, Explanation, Filter, ShardId,
-    TaskCounts, Timestamp,
+    ClosedConnection, ConnectionInfo, DeadLetter, Depth, Drops, Ending, Filter, Lookup, ShardId,
+    TaskCounts, Timestamp, WaitReason,
 };
 
 use super::{Answers, Said};
@@ -35,7 +35,7 @@ pub(super) fn gone(answers: Answers, most: usize) -> Value {
     let mut all = Vec::new();
     for (_, answer) in answers.given {
         if let Said::Gone(gone) = answer.said {
-            let of = |gone: Departure| (answer.now.since(gone.at), gone);
+            let of = |gone: ClosedConnection| (answer.now.since(gone.at), gone);
             all.extend(gone.into_iter().map(of));
         }
     }
@@ -51,10 +51,10 @@ pub(super) fn gone(answers: Answers, most: usize) -> Value {
 }
 
 /// One connection, with its tasks, which may outlive it.
-pub(super) fn explained(now: Timestamp, explained: &Explained, tasks: TaskCounts) -> Value {
+pub(super) fn explained(now: Timestamp, explained: &Lookup, tasks: TaskCounts) -> Value {
     let mut page = match explained {
-        Explained::Here(here) => explanation(here),
-        Explained::Gone(gone) => departure(now.since(gone.at), gone),
+        Lookup::Here(here) => explanation(here),
+        Lookup::Gone(gone) => departure(now.since(gone.at), gone),
         // One that this crate does not know yet.
         other => json!({ "stage": format!("{other:?}") }),
     };
@@ -87,7 +87,7 @@ pub(super) fn discarded(tasks: usize) -> Value {
     json!({ "discarded": tasks })
 }
 
-fn explanation(of: &Explanation) -> Value {
+fn explanation(of: &ConnectionInfo) -> Value {
     let priorities = of.priorities.iter().map(|(priority, depth)| {
         let mut value = self::depth(depth);
         value["priority"] = json!(priority);
@@ -122,7 +122,7 @@ fn explanation(of: &Explanation) -> Value {
     })
 }
 
-fn departure(ago: Duration, gone: &Departure) -> Value {
+fn departure(ago: Duration, gone: &ClosedConnection) -> Value {
     json!({
         "id": gone.id.to_string(),
         "shard": gone.id.shard().0,
@@ -163,7 +163,7 @@ fn drops(drops: &Drops) -> Value {
     })
 }
 
-fn awaited(awaited: &Awaited) -> Value {
+fn awaited(awaited: &WaitReason) -> Value {
     json!({ "what": awaited.label(), "text": awaited.to_string() })
 }
 

@@ -25,21 +25,21 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    ConnId, Departure, Explained, Filter, Handler, Overview, RemoteStats, Shard, ShardId, Stats,
-    Timestamp,
+    ClosedConnection, ConnId, ConnectionList, Filter, Handler, Lookup, RemoteStats, Shard, ShardId,
+    Stats, Timestamp,
 };
 
 use crate::metrics::Collector;
-use crate::{Calls, Census, Desk, Turns};
+use crate::{ConnectionLimiter, SharedDispatcher, Turns, Wakeups};
 use reply::Status;
 use route::Call;
 
-pub use answered::{Answered, STATUSES};
+pub use answered::{STATUSES, StatusCounters};
 pub use reply::Reply;
 
 /// Something that shards are asked.
 #[derive(Clone, Debug)]
-pub struct Question(Asked);
+pub struct AdminQuery(Asked);
 
 #[derive(Clone, Debug)]
 enum Asked {
@@ -60,29 +60,29 @@ pub struct Answer {
 
 #[derive(Clone, Debug)]
 enum Said {
-    Connections(Overview),
-    Connection(Option<Box<Explained>>),
-    Gone(Vec<Departure>),
+    Connections(ConnectionList),
+    Connection(Option<Box<Lookup>>),
+    Gone(Vec<ClosedConnection>),
     Counters(Box<(Stats, Turns)>),
 }
 
 /// The way into a server, which its adapter knows.
-pub trait Reach: Send + Sync + 'static {
+pub trait AdminBackend: Send + Sync + 'static {
     /// The tasks of its application.
     type Task: Clone;
 
     /// Asks these shards, without waiting for any longer than [`PATIENCE`], and says what those
     /// have answered that did by then.
-    fn ask(&self, shards: &[ShardId], question: &Arc<Question>) -> Vec<(ShardId, Answer)>;
+    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)>;
 
     /// Where its tasks are.
-    fn desk(&self) -> &Desk<Self::Task>;
+    fn desk(&self) -> &SharedDispatcher<Self::Task>;
 
-    /// Calls whoever is to be called after something was done there.
-    fn call(&self, calls: Calls);
+    /// Wakeups whoever is to be called after something was done there.
+    fn call(&self, calls: Wakeups);
 
     /// Where its shards are counted, and the answers given here.
-    fn census(&self) -> &Census;
+    fn census(&self) -> &ConnectionLimiter;
 
     /// What its application says from outside.
     fn remote(&self) -> RemoteStats;
@@ -94,7 +94,7 @@ pub trait Reach: Send + Sync + 'static {
 /// How long the answers of shards are waited for.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-impl Question {
+impl AdminQuery {
     /// What a shard has counted.
     pub(crate) const fn counters() -> Self {
         Self(Asked::Counters)
@@ -132,7 +132,7 @@ impl Answer {
 }
 
 /// Answers a request for an admin page.
-pub fn answer<R: Reach>(reach: &R, request: &Request<'_>) -> Reply {
+pub fn answer<R: AdminBackend>(reach: &R, request: &Request<'_>) -> Reply {
     let call = match route::call(request) {
         Ok(call) => call,
         Err(reply) => return reply,
@@ -178,7 +178,7 @@ pub fn answer<R: Reach>(reach: &R, request: &Request<'_>) -> Reply {
     }
 }
 
-fn connection<R: Reach>(reach: &R, id: ConnId) -> Reply {
+fn connection<R: AdminBackend>(reach: &R, id: ConnId) -> Reply {
     let answers = Answers::of(reach, vec![id.shard()], Asked::Connection(id));
     let Some((_, Answer { now, said })) = answers.given.into_iter().next() else {
         let shard = id.shard().0;
@@ -213,8 +213,8 @@ struct Answers {
 }
 
 impl Answers {
-    fn of<R: Reach>(reach: &R, shards: Vec<ShardId>, asked: Asked) -> Self {
-        let given = reach.ask(&shards, &Arc::new(Question(asked)));
+    fn of<R: AdminBackend>(reach: &R, shards: Vec<ShardId>, asked: Asked) -> Self {
+        let given = reach.ask(&shards, &Arc::new(AdminQuery(asked)));
         let has_answered = |shard: &ShardId| given.iter().any(|(of, _)| of == shard);
         let silent = shards.into_iter().filter(|shard| !has_answered(shard));
         Self {

@@ -29,8 +29,8 @@ impl Handler for App {
 struct Fake {
     shards: Vec<Mutex<Shard<App>>>,
     silent: Vec<ShardId>,
-    desk: Desk<u8>,
-    census: Census,
+    desk: SharedDispatcher<u8>,
+    census: ConnectionLimiter,
     collector: Collector,
     called: Mutex<usize>,
 }
@@ -45,11 +45,11 @@ impl Fake {
         let args = [&["stentor", "--shards=2", "--task-attempts=1"], flags].concat();
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let shard = |id| Mutex::new(Shard::new(id, &settings.config, App));
-        let census = Census::new(&settings);
+        let census = ConnectionLimiter::new(&settings);
         Self {
             shards: census.shards().map(shard).collect(),
             silent: Vec::new(),
-            desk: Desk::new(&settings),
+            desk: SharedDispatcher::new(&settings),
             census,
             collector: Collector::new(&Arc::new(settings)),
             called: Mutex::new(0),
@@ -109,10 +109,10 @@ impl Fake {
     }
 }
 
-impl Reach for Fake {
+impl AdminBackend for Fake {
     type Task = u8;
 
-    fn ask(&self, shards: &[ShardId], question: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
         let answers = shards.iter().filter(|shard| !self.silent.contains(shard));
         let answers = answers.map(|&id| {
             let shard = self.shards[id.index()].lock().expect("no panic");
@@ -122,15 +122,15 @@ impl Reach for Fake {
         answers.rev().collect()
     }
 
-    fn desk(&self) -> &Desk<u8> {
+    fn desk(&self) -> &SharedDispatcher<u8> {
         &self.desk
     }
 
-    fn call(&self, calls: Calls) {
+    fn call(&self, calls: Wakeups) {
         *self.called.lock().expect("no panic") += calls.workers;
     }
 
-    fn census(&self) -> &Census {
+    fn census(&self) -> &ConnectionLimiter {
         &self.census
     }
 
@@ -489,7 +489,7 @@ fn a_page_in_a_browser_may_change_nothing_and_nobody_may_send_content() {
 
 #[test]
 fn answers_are_counted_by_status() {
-    let answered = Answered::default();
+    let answered = StatusCounters::default();
     for status in [200, 200, 405, 599] {
         answered.count(status);
     }

@@ -26,7 +26,7 @@ pub(super) struct LineQueue {
 
 #[derive(Debug, Default)]
 struct State {
-    pending: Batch,
+    pending: LogLines,
     /// The writer waits for lines.
     is_idle: bool,
     /// Somebody waits until everything is written.
@@ -35,7 +35,7 @@ struct State {
 
 /// Lines one behind the other.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct LogLines {
     bytes: Vec<u8>,
     /// Where each line ends.
     ends: Vec<usize>,
@@ -66,7 +66,7 @@ impl LineQueue {
     /// Adds a line if there is a place for it, or if it has priority.
     pub(super) fn push(&self, line: &[u8], has_priority: bool) {
         let mut state = self.state();
-        let Batch { bytes, ends } = &mut state.pending;
+        let LogLines { bytes, ends } = &mut state.pending;
         let fits = ends.len() < self.max_lines && bytes.len() + line.len() <= self.max_bytes;
         // The writer is at it, or woken already, if lines wait.
         let wake = ends.is_empty();
@@ -86,7 +86,7 @@ impl LineQueue {
 
     /// Exchanges what waits for an empty `batch`. If nothing does, waits: for a line, until
     /// `until`, or, if there is such a time, for a [`flush`](Self::flush).
-    pub(super) fn take(&self, batch: &mut Batch, until: Option<Instant>) {
+    pub(super) fn take(&self, batch: &mut LogLines, until: Option<Instant>) {
         let mut state = self.state();
         loop {
             let is_over = until.is_some_and(|until| state.is_flushing || until <= Instant::now());
@@ -144,7 +144,7 @@ impl LineQueue {
     }
 }
 
-impl Batch {
+impl LogLines {
     pub(super) const fn bytes(&self) -> &[u8] {
         self.bytes.as_slice()
     }
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     fn taken(queue: &LineQueue) -> String {
-        let mut batch = Batch::default();
+        let mut batch = LogLines::default();
         queue.take(&mut batch, Some(Instant::now()));
         assert_eq!(batch.lines(), batch.whole_lines(batch.bytes.len()));
         String::from_utf8(batch.bytes).expect("text")
@@ -247,7 +247,7 @@ mod tests {
         let written = &Mutex::new(Vec::new());
         thread::scope(|threads| {
             threads.spawn(|| {
-                let mut batch = Batch::default();
+                let mut batch = LogLines::default();
                 while !batch.bytes.ends_with(b"end") {
                     written
                         .lock()

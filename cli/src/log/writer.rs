@@ -4,13 +4,13 @@ use std::io::{ErrorKind, Write};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::queue::{Batch, LineQueue};
+use super::queue::{LineQueue, LogLines};
 
 /// What the thread of the log keeps.
 pub(super) struct Writer<'a, W> {
     queue: &'a LineQueue,
     out: W,
-    batch: Batch,
+    batch: LogLines,
     /// Whether the last write did all that it was to.
     works: bool,
     /// Whether it left a line unfinished.
@@ -25,7 +25,7 @@ impl<'a, W: Write> Writer<'a, W> {
         Self {
             queue,
             out,
-            batch: Batch::default(),
+            batch: LogLines::default(),
             works: true,
             is_cut: false,
             reported: 0,

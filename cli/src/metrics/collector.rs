@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use stentor_core::ConnId;
 
-use super::survey::Survey;
+use super::survey::MetricsCollector;
 use crate::Settings;
-use crate::admin::{Question, Reach};
+use crate::admin::{AdminBackend, AdminQuery};
 
 /// Makes pages of metrics. Whoever asks while one is made gets the next, which all who ask
 /// meanwhile share; and there is at most one in every [`PACE`]. So however many ask, shards and
@@ -25,7 +25,7 @@ pub struct Collector {
 }
 
 struct Made {
-    survey: Survey,
+    survey: MetricsCollector,
     /// The last page, and which it is.
     page: Arc<str>,
     number: u64,
@@ -41,7 +41,7 @@ impl Collector {
             settings: settings.clone(),
             begun: AtomicU64::new(0),
             made: Mutex::new(Made {
-                survey: Survey::new(settings),
+                survey: MetricsCollector::new(settings),
                 page: "".into(),
                 number: 0,
                 at: None,
@@ -50,7 +50,7 @@ impl Collector {
     }
 
     /// A page of which nothing was counted before this call. Waits for the answers of the shards.
-    pub fn page<R: Reach>(&self, reach: &R) -> Arc<str> {
+    pub fn page<R: AdminBackend>(&self, reach: &R) -> Arc<str> {
         self.page_from(self.next(), reach)
     }
 
@@ -60,7 +60,7 @@ impl Collector {
     }
 
     /// A page with this number, or a later one.
-    fn page_from<R: Reach>(&self, number: u64, reach: &R) -> Arc<str> {
+    fn page_from<R: AdminBackend>(&self, number: u64, reach: &R) -> Arc<str> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if made.number < number {
             let since = made.at.map(|at| at.elapsed());
@@ -74,10 +74,10 @@ impl Collector {
         made.page.clone()
     }
 
-    fn make<R: Reach>(&self, survey: &mut Survey, reach: &R) -> String {
+    fn make<R: AdminBackend>(&self, survey: &mut MetricsCollector, reach: &R) -> String {
         let shards: Vec<_> = reach.census().shards().collect();
         survey.begin();
-        for (shard, answer) in reach.ask(&shards, &Arc::new(Question::counters())) {
+        for (shard, answer) in reach.ask(&shards, &Arc::new(AdminQuery::counters())) {
             if let Some((counted, turns)) = answer.counters() {
                 survey.answer(shard, counted, turns);
             }
@@ -106,7 +106,7 @@ pub struct Scrape {
 
 /// Answers such requests for as long as anybody can make one, or until there is a `None`. Those
 /// that have come by the time a page is begun share it.
-pub fn serve<R: Reach>(
+pub fn serve<R: AdminBackend>(
     requests: &Receiver<Option<Scrape>>,
     reach: &R,
     answer: impl Fn(Scrape, &Arc<str>),
@@ -141,12 +141,12 @@ mod tests {
 
     use super::*;
     use crate::admin::Answer;
-    use crate::{Calls, Census, Desk, Turns};
+    use crate::{ConnectionLimiter, SharedDispatcher, Turns, Wakeups};
 
     /// A server of one shard, which says how often it has been asked.
     struct Counting {
-        desk: Desk<u8>,
-        census: Census,
+        desk: SharedDispatcher<u8>,
+        census: ConnectionLimiter,
         collector: Collector,
         asked: AtomicU64,
     }
@@ -156,8 +156,8 @@ mod tests {
             let args = ["stentor", "--shards=1"];
             let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
             Self {
-                desk: Desk::new(&settings),
-                census: Census::new(&settings),
+                desk: SharedDispatcher::new(&settings),
+                census: ConnectionLimiter::new(&settings),
                 collector: Collector::new(&Arc::new(settings)),
                 asked: AtomicU64::new(0),
             }
@@ -168,23 +168,23 @@ mod tests {
         }
     }
 
-    impl Reach for Counting {
+    impl AdminBackend for Counting {
         type Task = u8;
 
-        fn ask(&self, shards: &[ShardId], _: &Arc<Question>) -> Vec<(ShardId, Answer)> {
+        fn ask(&self, shards: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
             let mut stats = Stats::default();
             stats.links.accepted = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
             let answer = |&shard| (shard, Answer::counted(stats, Turns::default()));
             shards.iter().map(answer).collect()
         }
 
-        fn desk(&self) -> &Desk<u8> {
+        fn desk(&self) -> &SharedDispatcher<u8> {
             &self.desk
         }
 
-        fn call(&self, _: Calls) {}
+        fn call(&self, _: Wakeups) {}
 
-        fn census(&self) -> &Census {
+        fn census(&self) -> &ConnectionLimiter {
             &self.census
         }
 

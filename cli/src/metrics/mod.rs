@@ -9,8 +9,8 @@ mod survey;
 mod tasks;
 
 use stentor_core::{
-    CloseCause, Config, DispatchStats, Fates, HandshakeError, PeerError, RemoteStats, ShardId,
-    Stats,
+    CloseCause, Config, DispatchStats, HandshakeError, PeerError, PriorityStats, RemoteStats,
+    ShardId, Stats,
 };
 
 use crate::admin::STATUSES;
@@ -202,7 +202,7 @@ fn messages(
     ];
     page.counters("stentor_messages_dropped_total", help, "reason", reasons);
 
-    let each: Vec<(String, &Fates)> = priorities
+    let each: Vec<(String, &PriorityStats)> = priorities
         .iter()
         .map(|(priority, fates)| (priority.map_or("other".into(), |p| p.to_string()), fates))
         .collect();
@@ -221,17 +221,19 @@ fn messages(
     let labels = ["priority", "reason"];
     page.counters_by("stentor_priority_dropped_total", help, labels, dropped);
     let help = "From the publication of a message to its last byte at the socket.";
-    let delivered = each.iter().map(|(priority, Fates { written, .. })| {
-        let cumulative = written
-            .cumulative()
-            .map(|(bound, below)| (seconds(bound), below));
-        let counted = Counted {
-            cumulative: cumulative.collect(),
-            count: written.count(),
-            sum: seconds(written.micros()),
-        };
-        (priority.clone(), counted)
-    });
+    let delivered = each
+        .iter()
+        .map(|(priority, PriorityStats { written, .. })| {
+            let cumulative = written
+                .cumulative()
+                .map(|(bound, below)| (seconds(bound), below));
+            let counted = Counted {
+                cumulative: cumulative.collect(),
+                count: written.count(),
+                sum: seconds(written.micros()),
+            };
+            (priority.clone(), counted)
+        });
     page.histograms("stentor_delivery_seconds", help, "priority", delivered);
 }
 

@@ -4,19 +4,19 @@
 use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
 
 use super::{Snapshot, render};
-use crate::{Census, Settings, Turns, log};
+use crate::{ConnectionLimiter, Settings, Turns, log};
 
 /// What the shards of a server have said of themselves, survey by survey.
 ///
 /// Of a shard that does not answer in time, because its application hangs or has too much to do,
 /// stands what it said last: a counter that goes back would be taken for a restart.
 #[derive(Debug)]
-pub(super) struct Survey {
+pub(super) struct MetricsCollector {
     shards: Vec<(Stats, Turns)>,
     silent: Vec<bool>,
 }
 
-impl Survey {
+impl MetricsCollector {
     /// No shard has said anything yet.
     pub(super) fn new(settings: &Settings) -> Self {
         let shards = usize::from(settings.config.shards());
@@ -49,7 +49,7 @@ impl Survey {
         settings: &Settings,
         dispatch: DispatchStats,
         remote: RemoteStats,
-        census: &Census,
+        census: &ConnectionLimiter,
     ) -> String {
         let mut snapshot = Snapshot::new(settings);
         for (counted, turns) in &self.shards {
@@ -78,9 +78,9 @@ mod tests {
             stats.delivery.written = written;
             stats
         };
-        let mut survey = Survey::new(&settings);
-        let page = |survey: &Survey| {
-            let census = Census::new(&settings);
+        let mut survey = MetricsCollector::new(&settings);
+        let page = |survey: &MetricsCollector| {
+            let census = ConnectionLimiter::new(&settings);
             let (dispatch, remote) = Default::default();
             survey.page(&settings, dispatch, remote, &census)
         };

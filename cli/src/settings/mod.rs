@@ -16,7 +16,7 @@ use std::io;
 use std::path::Path;
 
 use stentor_core::handshake::{HostPattern, Origin};
-use stentor_core::{Config, Hosts, Origins, Outside, Rooms, TaskOrder, WhenFull};
+use stentor_core::{Config, Hosts, Origins, Outside, OverflowPolicy, Rooms, TaskOrder};
 use tracing::level_filters::LevelFilter;
 
 pub use endpoint::Endpoint;
@@ -44,7 +44,7 @@ pub struct Settings {
     /// Whether a message to a room passes over the one who sent it.
     pub exclude_sender: bool,
     /// What a message to a room does at a full queue.
-    pub room_overflow: WhenFull,
+    pub room_overflow: OverflowPolicy,
     /// How long a message to a room is worth sending.
     pub message_ttl: Option<Duration>,
     /// How many workers run tasks.
@@ -148,11 +148,11 @@ impl Settings {
             },
             exclude_sender: given.switch("exclude-sender")?,
             room_overflow: match given.choice("room-overflow")? {
-                "refuse" => WhenFull::Refuse,
-                "evict-oldest" => WhenFull::EvictOldest,
-                "conflate" => WhenFull::Conflate,
-                "close" => WhenFull::Close,
-                _ => WhenFull::MakeRoom,
+                "refuse" => OverflowPolicy::DropNew,
+                "evict-oldest" => OverflowPolicy::DropOldest,
+                "conflate" => OverflowPolicy::Conflate,
+                "close" => OverflowPolicy::Disconnect,
+                _ => OverflowPolicy::EvictLower,
             },
             message_ttl: match given.number("message-ttl")? {
                 0 => None,

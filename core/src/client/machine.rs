@@ -13,7 +13,7 @@ use super::request::Request;
 use super::response::Response;
 use super::sender::Sender;
 use crate::config::Config;
-use crate::conn::{self, Connection, Payload, Role, State, Workspace};
+use crate::conn::{self, Connection, DecodeBuffers, Payload, Role, State};
 use crate::deflate::Params;
 use crate::handshake::{Fields, encode_key};
 use crate::wire::close::CloseCode;
@@ -32,7 +32,7 @@ pub struct Client {
     inbox: Inbox,
     sender: Sender,
     agreed: Agreed,
-    workspace: Workspace,
+    workspace: DecodeBuffers,
     /// The message that was put together last, which the caller may still look at.
     assembled: Vec<u8>,
     auto_pong: bool,
@@ -97,7 +97,7 @@ impl Client {
             sender: Sender::new(request.encode(&key), keys),
             phase: Phase::Head(Offer::new(request, &key)),
             agreed: Agreed::default(),
-            workspace: Workspace::new(config.compression_level() as u8),
+            workspace: DecodeBuffers::new(config.compression_level() as u8),
             assembled: Vec::new(),
             auto_pong: true,
             eof: false,

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::rate::Pace;
-use super::workspace::Workspace;
+use super::workspace::DecodeBuffers;
 use crate::error::PeerError;
 use crate::wire::header::Header;
 use crate::wire::mask;
@@ -13,7 +13,7 @@ use crate::wire::utf8::Utf8;
 
 /// A message under way.
 #[derive(Debug)]
-pub(super) struct Assembly {
+pub(super) struct MessageAssembler {
     /// Its pieces so far.
     pub(super) message: Vec<u8>,
     /// Payload bytes of the current frame that are still to come.
@@ -31,7 +31,7 @@ pub(super) struct Assembly {
     pub(super) compressed: bool,
 }
 
-impl Assembly {
+impl MessageAssembler {
     pub(super) const fn new() -> Self {
         Self {
             message: Vec::new(),
@@ -60,7 +60,7 @@ impl Assembly {
     pub(super) fn take(
         &mut self,
         input: &mut [u8],
-        workspace: &mut Workspace,
+        workspace: &mut DecodeBuffers,
     ) -> Result<usize, PeerError> {
         let len = usize::try_from(self.remaining).map_or(input.len(), |n| n.min(input.len()));
         let piece = &mut input[..len];

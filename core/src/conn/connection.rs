@@ -6,11 +6,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::assembly::Assembly;
+use super::assembly::MessageAssembler;
 use super::event::{Event, Payload, Step};
 use super::rate::Pace;
 use super::state::{Role, State};
-use super::workspace::Workspace;
+use super::workspace::DecodeBuffers;
 use crate::deflate::{self, Contexts, Params};
 use crate::error::PeerError;
 use crate::wire::header::{Header, RSV1};
@@ -27,7 +27,7 @@ use crate::wire::{close, mask, utf8};
 #[derive(Debug)]
 pub struct Connection {
     /// The message under way, if it comes in pieces.
-    assembly: Option<Box<Assembly>>,
+    assembly: Option<Box<MessageAssembler>>,
     /// The machines of permessage-deflate that are its own.
     contexts: Contexts,
     /// The window of what we may compress; 0 if that is nothing.
@@ -138,14 +138,14 @@ impl Connection {
     }
 
     /// Fails the connection, and lets go of a message under way.
-    pub fn handle_failure(&mut self, workspace: &mut Workspace) {
+    pub fn handle_failure(&mut self, workspace: &mut DecodeBuffers) {
         self.state = self.state.on_fail();
         self.give_up_message(workspace);
     }
 
     /// Lets go of all that it holds: a message under way, and contexts. Nothing
     /// may be read or compressed after that.
-    pub fn let_go(&mut self, workspace: &mut Workspace) {
+    pub fn let_go(&mut self, workspace: &mut DecodeBuffers) {
         self.give_up_message(workspace);
         self.contexts = Contexts::NONE;
         self.window_bits = 0;
@@ -205,7 +205,7 @@ impl Connection {
     //# the form of an uncompressed message.
     pub fn deflate(
         &mut self,
-        workspace: &mut Workspace,
+        workspace: &mut DecodeBuffers,
         parts: [&[u8]; 2],
         out: &mut Vec<u8>,
     ) -> bool {
@@ -233,7 +233,7 @@ impl Connection {
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
-        workspace: &mut Workspace,
+        workspace: &mut DecodeBuffers,
     ) -> Result<Step, PeerError> {
         if let Some((kind, range)) = self.plain_message(input, limits) {
             if kind == Kind::Binary || utf8::is_valid(&input[range.clone()]) {
@@ -288,7 +288,7 @@ impl Connection {
         Some((kind, range))
     }
 
-    fn give_up_message(&mut self, workspace: &mut Workspace) {
+    fn give_up_message(&mut self, workspace: &mut DecodeBuffers) {
         if let Some(assembly) = self.assembly.take() {
             workspace.end_assembly(assembly);
         }
@@ -298,7 +298,7 @@ impl Connection {
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
-        workspace: &mut Workspace,
+        workspace: &mut DecodeBuffers,
     ) -> Result<Step, PeerError> {
         let mut at = 0;
         loop {
@@ -474,7 +474,7 @@ impl Connection {
         payload: &[u8],
         header: &Header,
         limits: MessageLimits,
-        workspace: &mut Workspace,
+        workspace: &mut DecodeBuffers,
     ) -> Result<Option<Event>, PeerError> {
         let kind = kind_of(header);
         if is_compressed(header) {
@@ -492,7 +492,7 @@ impl Connection {
     fn end_frame(
         &mut self,
         limits: MessageLimits,
-        workspace: &mut Workspace,
+        workspace: &mut DecodeBuffers,
     ) -> Result<Option<Event>, PeerError> {
         let Some(mut assembly) = self.assembly.take_if(|assembly| assembly.fin) else {
             return Ok(None);
@@ -526,7 +526,7 @@ impl Connection {
         packed: &[u8],
         kind: Kind,
         limits: MessageLimits,
-        workspace: &mut Workspace,
+        workspace: &mut DecodeBuffers,
     ) -> Result<(), PeerError> {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
         //# Decompress the concatenation by following the decompression

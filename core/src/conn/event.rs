@@ -63,6 +63,6 @@ pub enum Payload {
     /// In the input, unmasked in place.
     Here(Range<usize>),
     /// In the workspace, put together from pieces or decompressed:
-    /// [`take_message`](super::Workspace::take_message) hands it out.
+    /// [`take_message`](super::DecodeBuffers::take_message) hands it out.
     Assembled,
 }

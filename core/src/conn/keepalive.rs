@@ -40,7 +40,7 @@ pub(crate) struct KeepaliveTimes {
 
 /// What a look at the clock says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Alarm {
+pub(crate) enum KeepaliveAction {
     /// Nothing until then.
     Sleep(Timestamp),
     /// A ping is due, and the next look is then.
@@ -106,7 +106,11 @@ impl Keepalive {
 
     /// Does what is due. A peer is not gone before it was asked and had its wait for
     /// the answer, and where nobody looked when that was over, it is asked again, once.
-    pub(crate) fn handle_timeout(&mut self, now: Timestamp, times: KeepaliveTimes) -> Alarm {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Timestamp,
+        times: KeepaliveTimes,
+    ) -> KeepaliveAction {
         let KeepaliveTimes {
             ping_interval,
             pong_wait,
@@ -116,19 +120,19 @@ impl Keepalive {
         if now >= end {
             let is_late = now.since(end) > tolerance;
             match self.asked {
-                Asked::Late => return Alarm::Dead,
-                Asked::InTime if !is_late => return Alarm::Dead,
+                Asked::Late => return KeepaliveAction::Dead,
+                Asked::InTime if !is_late => return KeepaliveAction::Dead,
                 Asked::InTime | Asked::No => return self.ask_late(now, pong_wait),
             }
         }
         if self.asked == Asked::Late || now < self.ping_at {
-            return Alarm::Sleep(self.next(pong_wait).1);
+            return KeepaliveAction::Sleep(self.next(pong_wait).1);
         }
         // A peer that has just been heard needs no ping; its silence begins anew.
         let quiet_until = self.heard.after(ping_interval);
         if !self.first && now < quiet_until {
             self.ping_at = quiet_until;
-            return Alarm::Sleep(self.next(pong_wait).1);
+            return KeepaliveAction::Sleep(self.next(pong_wait).1);
         }
         let usual = pong_wait.saturating_sub(ping_interval);
         if self.asked == Asked::No && end.since(now) < usual / 2 {
@@ -137,14 +141,14 @@ impl Keepalive {
         self.first = false;
         self.asked = Asked::InTime;
         self.ping_at = now.after(ping_interval);
-        Alarm::Ping(self.next(pong_wait).1)
+        KeepaliveAction::Ping(self.next(pong_wait).1)
     }
 
-    fn ask_late(&mut self, now: Timestamp, pong_wait: Duration) -> Alarm {
+    fn ask_late(&mut self, now: Timestamp, pong_wait: Duration) -> KeepaliveAction {
         self.first = false;
         self.asked = Asked::Late;
         self.ping_at = now.after(pong_wait);
-        Alarm::Ping(self.ping_at)
+        KeepaliveAction::Ping(self.ping_at)
     }
 }
 
@@ -194,21 +198,42 @@ mod tests {
     #[test]
     fn silence_is_answered_with_a_ping_and_then_with_death() {
         let mut peer = Keepalive::new(at(0), PING, 0);
-        assert_eq!(peer.handle_timeout(at(53), TIMES), Alarm::Sleep(at(54)));
-        assert_eq!(peer.handle_timeout(at(54), TIMES), Alarm::Ping(at(60)));
-        assert_eq!(peer.handle_timeout(at(59), TIMES), Alarm::Sleep(at(60)));
-        assert_eq!(peer.handle_timeout(at(60), TIMES), Alarm::Dead);
+        assert_eq!(
+            peer.handle_timeout(at(53), TIMES),
+            KeepaliveAction::Sleep(at(54))
+        );
+        assert_eq!(
+            peer.handle_timeout(at(54), TIMES),
+            KeepaliveAction::Ping(at(60))
+        );
+        assert_eq!(
+            peer.handle_timeout(at(59), TIMES),
+            KeepaliveAction::Sleep(at(60))
+        );
+        assert_eq!(peer.handle_timeout(at(60), TIMES), KeepaliveAction::Dead);
     }
 
     #[test]
     fn whoever_is_heard_lives_and_is_not_asked() {
         let mut peer = Keepalive::new(at(0), PING, u32::MAX);
-        assert_eq!(peer.handle_timeout(at(27), TIMES), Alarm::Ping(at(60)));
+        assert_eq!(
+            peer.handle_timeout(at(27), TIMES),
+            KeepaliveAction::Ping(at(60))
+        );
         peer.handle_input(at(50), PING);
-        assert_eq!(peer.handle_timeout(at(81), TIMES), Alarm::Sleep(at(104)));
-        assert_eq!(peer.handle_timeout(at(104), TIMES), Alarm::Ping(at(110)));
+        assert_eq!(
+            peer.handle_timeout(at(81), TIMES),
+            KeepaliveAction::Sleep(at(104))
+        );
+        assert_eq!(
+            peer.handle_timeout(at(104), TIMES),
+            KeepaliveAction::Ping(at(110))
+        );
         peer.handle_input(at(105), PING);
-        assert_eq!(peer.handle_timeout(at(158), TIMES), Alarm::Sleep(at(159)));
+        assert_eq!(
+            peer.handle_timeout(at(158), TIMES),
+            KeepaliveAction::Sleep(at(159))
+        );
     }
 
     #[test]
@@ -217,30 +242,45 @@ mod tests {
         for resumed in [58, 60, 61, 500] {
             let mut peer = Keepalive::new(at(0), PING, 0);
             let end = at(resumed + 60);
-            assert_eq!(peer.handle_timeout(at(resumed), TIMES), Alarm::Ping(end));
+            assert_eq!(
+                peer.handle_timeout(at(resumed), TIMES),
+                KeepaliveAction::Ping(end)
+            );
             assert_eq!(peer.next(TIMES.pong_wait), (Next::End, end));
             let before = at(resumed + 59);
-            assert_eq!(peer.handle_timeout(before, TIMES), Alarm::Sleep(end));
-            assert_eq!(peer.handle_timeout(end, TIMES), Alarm::Dead);
+            assert_eq!(
+                peer.handle_timeout(before, TIMES),
+                KeepaliveAction::Sleep(end)
+            );
+            assert_eq!(peer.handle_timeout(end, TIMES), KeepaliveAction::Dead);
             // Its answer, and all is as it was.
             peer.handle_input(before, PING);
             let next = before.after(PING);
             assert_eq!(peer.next(TIMES.pong_wait), (Next::Ping, next));
             let end = before.after(TIMES.pong_wait);
-            assert_eq!(peer.handle_timeout(next, TIMES), Alarm::Ping(end));
-            assert_eq!(peer.handle_timeout(end, TIMES), Alarm::Dead);
+            assert_eq!(peer.handle_timeout(next, TIMES), KeepaliveAction::Ping(end));
+            assert_eq!(peer.handle_timeout(end, TIMES), KeepaliveAction::Dead);
         }
     }
 
     #[test]
     fn whoever_was_asked_before_nobody_looked_is_asked_again_once() {
         let mut peer = Keepalive::new(at(0), PING, 0);
-        assert_eq!(peer.handle_timeout(at(54), TIMES), Alarm::Ping(at(60)));
+        assert_eq!(
+            peer.handle_timeout(at(54), TIMES),
+            KeepaliveAction::Ping(at(60))
+        );
         // Within the tolerance it makes no difference, and beyond it does.
-        assert_eq!(peer.clone().handle_timeout(at(61), TIMES), Alarm::Dead);
-        assert_eq!(peer.handle_timeout(at(62), TIMES), Alarm::Ping(at(122)));
+        assert_eq!(
+            peer.clone().handle_timeout(at(61), TIMES),
+            KeepaliveAction::Dead
+        );
+        assert_eq!(
+            peer.handle_timeout(at(62), TIMES),
+            KeepaliveAction::Ping(at(122))
+        );
         // However late the next look is.
-        assert_eq!(peer.handle_timeout(at(999), TIMES), Alarm::Dead);
+        assert_eq!(peer.handle_timeout(at(999), TIMES), KeepaliveAction::Dead);
     }
 
     #[test]
@@ -252,8 +292,11 @@ mod tests {
         let mut peer = Keepalive::new(at(0), times.ping_interval, 0);
         for n in 1..=5 {
             let next = at(10 * (n + 1));
-            assert_eq!(peer.handle_timeout(at(10 * n), times), Alarm::Ping(next));
+            assert_eq!(
+                peer.handle_timeout(at(10 * n), times),
+                KeepaliveAction::Ping(next)
+            );
         }
-        assert_eq!(peer.handle_timeout(at(60), times), Alarm::Dead);
+        assert_eq!(peer.handle_timeout(at(60), times), KeepaliveAction::Dead);
     }
 }

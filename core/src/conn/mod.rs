@@ -12,7 +12,7 @@ mod workspace;
 
 pub use connection::{Connection, MessageLimits};
 pub use event::{Event, Payload, Step};
-pub(crate) use keepalive::{Alarm, Keepalive, KeepaliveTimes, Next};
+pub(crate) use keepalive::{Keepalive, KeepaliveAction, KeepaliveTimes, Next};
 pub(crate) use rate::MinRate;
 pub use state::{Role, State};
-pub use workspace::Workspace;
+pub use workspace::DecodeBuffers;

@@ -4,25 +4,25 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::assembly::Assembly;
+use super::assembly::MessageAssembler;
 use crate::buffers::Buffers;
 use crate::deflate::Codec;
 
 /// What the connections of one owner share. One for all of them is enough.
 #[derive(Debug)]
-pub struct Workspace {
+pub struct DecodeBuffers {
     pub(crate) buffers: Buffers,
     pub(crate) codec: Codec,
     /// The message that was announced last, if it is not in the input.
     message: Vec<u8>,
     /// In boxes, since it is the boxes that are spared.
     #[expect(clippy::vec_box)]
-    spare: Vec<Box<Assembly>>,
+    spare: Vec<Box<MessageAssembler>>,
     /// Assemblies that are there, in use or spare.
     assemblies: usize,
 }
 
-impl Workspace {
+impl DecodeBuffers {
     /// An empty one; it grows as it is used. `level` is the level of
     /// compression, 1 to 9.
     pub fn new(level: u8) -> Self {
@@ -50,7 +50,7 @@ impl Workspace {
     /// Bytes of memory that are held for whoever comes next, or for messages that
     /// have not come to their end.
     pub(crate) fn memory(&self) -> usize {
-        let assemblies = self.assemblies * size_of::<Assembly>();
+        let assemblies = self.assemblies * size_of::<MessageAssembler>();
         self.buffers.memory() + self.codec.memory() + self.message.capacity() + assemblies
     }
 
@@ -66,18 +66,18 @@ impl Workspace {
         self.give(untaken);
     }
 
-    pub(super) fn begin_assembly(&mut self) -> Box<Assembly> {
+    pub(super) fn begin_assembly(&mut self) -> Box<MessageAssembler> {
         self.spare.pop().unwrap_or_else(|| {
             self.assemblies += 1;
-            Box::new(Assembly::new())
+            Box::new(MessageAssembler::new())
         })
     }
 
-    pub(super) fn end_assembly(&mut self, mut assembly: Box<Assembly>) {
+    pub(super) fn end_assembly(&mut self, mut assembly: Box<MessageAssembler>) {
         self.buffers
             .take_back(core::mem::take(&mut assembly.message));
         if self.spare.len() < MOST {
-            *assembly = Assembly::new();
+            *assembly = MessageAssembler::new();
             self.spare.push(assembly);
         } else {
             self.assemblies -= 1;
@@ -85,7 +85,7 @@ impl Workspace {
     }
 }
 
-impl Default for Workspace {
+impl Default for DecodeBuffers {
     fn default() -> Self {
         Self::new(6)
     }

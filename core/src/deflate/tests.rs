@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::{Codec, Contexts, Params, ceiling};
-use crate::conn::{Connection, Role, Workspace};
+use crate::conn::{Connection, DecodeBuffers, Role};
 use crate::error::PeerError;
 
 /// Each end with a shared codec and contexts of its own, or not.
@@ -236,7 +236,7 @@ fn nobody_looks_back_farther_than_was_agreed_on() {
             // One length for each window from 9 bits up, between it and the next smaller one.
             for len in [200, 600, 1_500, 3_000, 5_000, 10_000, 20_000] {
                 let mut conn = Connection::with_deflate(role, &agreed, 9);
-                let mut workspace = Workspace::new(9);
+                let mut workspace = DecodeBuffers::new(9);
                 let twice = [&noise[..len], &noise[..len]].concat();
                 let mut say = || {
                     let mut out = Vec::new();

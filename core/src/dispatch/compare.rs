@@ -181,7 +181,7 @@ impl Pair {
                     self.end(worker, end)?;
                 } else if MISUSE {
                     let settled = real.handle_end(now, WorkerId(worker as u16), end);
-                    prop_assert_eq!(settled, Settled::Late);
+                    prop_assert_eq!(settled, AttemptResult::Late);
                 }
             }
             Op::Wake(who) => self.wake(who)?,
@@ -281,11 +281,11 @@ impl Pair {
         };
         let settled = self.real.handle_end(now, WorkerId(worker as u16), end);
         match self.naive.end(worker, end) {
-            None => prop_assert_eq!(settled, Settled::Late),
-            Some(None) => prop_assert_eq!(settled, Settled::Again),
+            None => prop_assert_eq!(settled, AttemptResult::Late),
+            Some(None) => prop_assert_eq!(settled, AttemptResult::Again),
             Some(Some(Ok(_))) => {
                 let told = task.map(|task| task.tell);
-                let is = matches!(settled, Settled::Done { tell, .. } if Some(tell) == told);
+                let is = matches!(settled, AttemptResult::Done { tell, .. } if Some(tell) == told);
                 prop_assert!(is, "{:?}", settled);
             }
             Some(Some(Err(cause))) => {
@@ -296,7 +296,7 @@ impl Pair {
                     attempts: task.begun,
                     tell: task.tell,
                 };
-                prop_assert_eq!(settled, Settled::Lost(lost));
+                prop_assert_eq!(settled, AttemptResult::Lost(lost));
             }
         }
         Ok(())

@@ -87,13 +87,13 @@ impl<T> Dispatcher<T> {
 /// The list.
 #[derive(Debug)]
 pub(super) struct DeadLetters<T> {
-    letters: BTreeMap<u64, Buried<T>>,
+    letters: BTreeMap<u64, DeadTask<T>>,
     limit: usize,
     next: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct Buried<T> {
+pub(super) struct DeadTask<T> {
     pub(super) letter: DeadLetter,
     pub(super) task: SharedTask<T>,
     pub(super) options: TaskOptions,
@@ -110,7 +110,7 @@ impl<T> DeadLetters<T> {
 
     /// Adds one under the next number. What there is no room for comes back: the oldest, or
     /// where nothing is kept, this one.
-    pub(super) fn add(&mut self, mut buried: Buried<T>) -> Option<SharedTask<T>> {
+    pub(super) fn add(&mut self, mut buried: DeadTask<T>) -> Option<SharedTask<T>> {
         if self.limit == 0 {
             return Some(buried.task);
         }
@@ -125,7 +125,7 @@ impl<T> DeadLetters<T> {
         oldest.map(|(_, buried)| buried.task)
     }
 
-    pub(super) fn remove(&mut self, id: u64) -> Option<Buried<T>> {
+    pub(super) fn remove(&mut self, id: u64) -> Option<DeadTask<T>> {
         self.letters.remove(&id)
     }
 

@@ -9,10 +9,10 @@ use core::ops::Range;
 use core::time::Duration;
 
 use super::backoff::Backoff;
-use super::dead::{Buried, DeadLetter, DeadLetters};
+use super::dead::{DeadLetter, DeadLetters, DeadTask};
 use super::job::{
-    Abandoned, AttemptEnd, Failure, FailureCause, Job, Lost, Refusal, Refused, Settled, Submitted,
-    TaskCounts,
+    Abandoned, AttemptEnd, AttemptResult, Failure, FailureCause, Job, Lost, Refusal, Refused,
+    Submitted, TaskCounts,
 };
 use super::options::TaskOptions;
 use super::shared::{Cell, SharedTask, Spent};
@@ -53,7 +53,7 @@ use crate::time::Timestamp;
 ///
 /// **Waking.** Who is to be woken is said by number: so many more sleeping workers, any of them.
 /// There are as many as there are jobs ready that nobody was woken for, and workers asleep.
-/// Wakes must not be lost or merged between a worker's poll and its
+/// AfterUnlock must not be lost or merged between a worker's poll and its
 /// sleep: a condition variable under the same lock will do, or a semaphore with one
 /// permit a wake. Then no job is ready while a worker sleeps and nobody is about to wake
 /// it. A worker may also poll unasked.
@@ -212,7 +212,12 @@ impl<T> Dispatcher<T> {
     /// A worker has come to the end of its attempt, and has dropped its job. Until it asks for its
     /// next job it tells the connection what it has to. What nobody needs any more is then at
     /// [`poll_spent`](Self::poll_spent).
-    pub fn handle_end(&mut self, now: Timestamp, worker: WorkerId, end: AttemptEnd) -> Settled {
+    pub fn handle_end(
+        &mut self,
+        now: Timestamp,
+        worker: WorkerId,
+        end: AttemptEnd,
+    ) -> AttemptResult {
         let at = match self.worker(worker) {
             Some(Worker::Busy(at)) => at,
             Some(Worker::Overdue) => {
@@ -220,11 +225,11 @@ impl<T> Dispatcher<T> {
                 self.counts.overdue -= 1;
                 // One that gave up itself has nothing to say.
                 self.counts.late += u64::from(end != AttemptEnd::TimedOut);
-                return Settled::Late;
+                return AttemptResult::Late;
             }
             _ => {
                 debug_assert!(false, "worker {worker} reports a job that it does not have");
-                return Settled::Late;
+                return AttemptResult::Late;
             }
         };
         self.timers.remove(at);
@@ -239,10 +244,10 @@ impl<T> Dispatcher<T> {
         self.workers[usize::from(worker.0)] = Worker::Telling(at);
         if let Some(cause) = cause {
             return match self.fail(now, at, cause) {
-                Some(lost) => Settled::Lost(lost),
+                Some(lost) => AttemptResult::Lost(lost),
                 None => {
                     self.workers[usize::from(worker.0)] = Worker::Awake;
-                    Settled::Again
+                    AttemptResult::Again
                 }
             };
         }
@@ -250,12 +255,12 @@ impl<T> Dispatcher<T> {
         let entry = &mut self.tasks[at];
         entry.state = State::Over;
         self.spent.extend(entry.task.take());
-        Settled::Done { tell: entry.tell }
+        AttemptResult::Done { tell: entry.tell }
     }
 
     /// A worker has ended without a report, and begins anew. If it was at an attempt, that has
     /// panicked.
-    pub fn handle_restart(&mut self, now: Timestamp, worker: WorkerId) -> Option<Settled> {
+    pub fn handle_restart(&mut self, now: Timestamp, worker: WorkerId) -> Option<AttemptResult> {
         self.counts.workers_restarted += 1;
         let at_work = matches!(self.worker(worker)?, Worker::Busy(_) | Worker::Overdue);
         at_work.then(|| self.handle_end(now, worker, AttemptEnd::Panicked))
@@ -503,7 +508,7 @@ impl<T> Dispatcher<T> {
                 at: now,
             };
             let options = entry.options;
-            let dropped = self.dead.add(Buried {
+            let dropped = self.dead.add(DeadTask {
                 letter,
                 task,
                 options,

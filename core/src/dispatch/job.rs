@@ -105,7 +105,7 @@ pub enum AttemptEnd {
 /// What an attempt's end means for its task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "the connection has to be told"]
-pub enum Settled {
+pub enum AttemptResult {
     /// It is done.
     Done {
         /// Whether the connection is to be told.

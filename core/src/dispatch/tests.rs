@@ -60,7 +60,7 @@ fn the_tasks_of_one_connection_are_told_from_those_of_others() {
     // It is tried again, and one that is done is none any more.
     let failed = AttemptEnd::Failed(Failure::Retry);
     let settled = dispatcher.handle_end(at(0), WorkerId(0), failed);
-    assert_eq!(settled, Settled::Again);
+    assert_eq!(settled, AttemptResult::Again);
     assert_eq!(counts(&dispatcher, 0), (2, 2, 0));
     let _ = dispatcher.handle_end(at(0), WorkerId(1), AttemptEnd::Done);
     assert_eq!(counts(&dispatcher, 1), (0, 0, 0));
@@ -86,7 +86,7 @@ fn a_task_after_the_end_is_refused_and_those_before_it_are_done() {
     assert!(!dispatcher.is_idle());
     let end = AttemptEnd::Done;
     let settled = dispatcher.handle_end(at(0), WorkerId(0), end);
-    assert_eq!(settled, Settled::Done { tell: true });
+    assert_eq!(settled, AttemptResult::Done { tell: true });
     assert!(dispatcher.is_idle());
 }
 
@@ -108,7 +108,10 @@ fn the_end_cuts_waits_short_and_what_fails_then_is_not_tried_again() {
         assert_eq!(next(&mut dispatcher, 0), Some(task));
         let failed = AttemptEnd::Failed(Failure::Retry);
         let settled = dispatcher.handle_end(at(1), WorkerId(0), failed);
-        assert!(matches!(settled, Settled::Lost(Lost { attempts: 1, .. })));
+        assert!(matches!(
+            settled,
+            AttemptResult::Lost(Lost { attempts: 1, .. })
+        ));
     }
     let taken = dispatcher.handle_submit(at(1), conn(0), 'c', later);
     assert!(taken.is_ok(), "shards may still have some");
@@ -130,7 +133,7 @@ fn abandoning_hands_back_what_is_not_over() {
         .collect();
     assert_eq!(all, [(0, false), (1, true), (2, false), (3, false)]);
     let late = dispatcher.handle_end(at(1), WorkerId(1), AttemptEnd::Done);
-    assert_eq!(late, Settled::Late);
+    assert_eq!(late, AttemptResult::Late);
     let stats = dispatcher.stats();
     assert_eq!((stats.abandoned_waiting, stats.abandoned_running), (3, 1));
     assert!(dispatcher.is_idle() && dispatcher.is_draining());
@@ -186,7 +189,7 @@ fn a_hung_attempt_costs_a_worker_and_not_the_task() {
     }
     // The first comes back at last. What it did does not count, and it takes over.
     let late = dispatcher.handle_end(at(500), WorkerId(0), AttemptEnd::Done);
-    assert_eq!((late, dispatcher.stats().late), (Settled::Late, 1));
+    assert_eq!((late, dispatcher.stats().late), (AttemptResult::Late, 1));
     let job = dispatcher
         .poll_assign(at(500), WorkerId(0))
         .expect("it again");
@@ -234,10 +237,10 @@ fn an_attempt_has_its_time_once_more_where_nobody_looked_when_it_was_over() {
     assert_eq!(dispatcher.stats().overdue, 1);
     assert_eq!(deadline(&mut dispatcher, 2_000), None);
     let late = dispatcher.handle_end(at(2_001), WorkerId(0), AttemptEnd::Done);
-    assert_eq!(late, Settled::Late);
+    assert_eq!(late, AttemptResult::Late);
     // What ends in time counts.
     let done = other.handle_end(at(919), WorkerId(0), AttemptEnd::Done);
-    assert_eq!(done, Settled::Done { tell: true });
+    assert_eq!(done, AttemptResult::Done { tell: true });
 }
 
 #[test]
@@ -248,7 +251,10 @@ fn what_failed_for_good_is_kept_and_submitted_again_as_far_as_there_is_room() {
         assert_eq!(next(&mut dispatcher, 0), Some(task));
         let fatal = AttemptEnd::Failed(Failure::Fatal);
         let settled = dispatcher.handle_end(at(7), WorkerId(0), fatal);
-        assert!(matches!(settled, Settled::Lost(Lost { tell: true, .. })));
+        assert!(matches!(
+            settled,
+            AttemptResult::Lost(Lost { tell: true, .. })
+        ));
         assert_eq!(next(&mut dispatcher, 0), None);
     }
     let kept: Vec<_> = dispatcher
@@ -261,7 +267,7 @@ fn what_failed_for_good_is_kept_and_submitted_again_as_far_as_there_is_room() {
     assert_eq!(next(&mut dispatcher, 0), Some(2));
     // Its connection has been told already.
     let settled = dispatcher.handle_end(at(9), WorkerId(0), AttemptEnd::Done);
-    assert_eq!(settled, Settled::Done { tell: false });
+    assert_eq!(settled, AttemptResult::Done { tell: false });
     let stats = dispatcher.stats();
     assert_eq!((stats.dead_dropped, stats.resubmitted), (2, 2));
 }
@@ -317,7 +323,7 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
         let settled = run!(dispatcher.handle_end(at(0), first, AttemptEnd::Done));
         assert_eq!(
             (settled, ended_since()),
-            (Settled::Done { tell: true }, Vec::new())
+            (AttemptResult::Done { tell: true }, Vec::new())
         );
         drop(run!(dispatcher.poll_spent()).expect("the task"));
         assert_eq!(ended_since(), [name]);
@@ -340,7 +346,7 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
     drop(late);
     assert_eq!(ended_since(), [3]);
     let settled = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
-    assert_eq!(settled, Settled::Late);
+    assert_eq!(settled, AttemptResult::Late);
     // Those that fail for good; there is room for one of them.
     for name in [4, 5] {
         let options = TaskOptions::new().attempts(1);
@@ -348,7 +354,7 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
         assert!(taken.is_ok());
         drop(run!(dispatcher.poll_assign(at(100), first)).expect("a job"));
         let settled = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
-        assert!(matches!(settled, Settled::Lost(_)));
+        assert!(matches!(settled, AttemptResult::Lost(_)));
     }
     assert_eq!(ended_since(), []);
     drop(run!(dispatcher.poll_spent()).expect("the oldest"));
@@ -383,12 +389,12 @@ fn a_worker_that_begins_anew_has_failed_at_its_attempt() {
     assert!(taken.expect("room").wake);
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
     let settled = dispatcher.handle_restart(at(0), worker);
-    assert_eq!(settled, Some(Settled::Again));
+    assert_eq!(settled, Some(AttemptResult::Again));
     let again = dispatcher.poll_timeout().expect("a retry");
     dispatcher.handle_timeout(again);
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
     let settled = dispatcher.handle_restart(at(0), worker);
-    let Some(Settled::Lost(lost)) = settled else {
+    let Some(AttemptResult::Lost(lost)) = settled else {
         panic!("{settled:?}")
     };
     assert_eq!((lost.cause, lost.attempts), (FailureCause::Panicked, 2));

@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 /// What a frame is labelled with when it is encoded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Label {
+pub(crate) struct FrameMeta {
     pub(crate) rank: Rank,
     /// When it was published.
     pub(crate) born: Timestamp,
@@ -25,7 +25,7 @@ pub(crate) struct Key {
     pub(crate) name: u64,
 }
 
-impl From<Rank> for Label {
+impl From<Rank> for FrameMeta {
     /// A frame that neither ages nor is replaced.
     fn from(rank: Rank) -> Self {
         Self {
@@ -40,9 +40,9 @@ impl From<Rank> for Label {
 /// A time of birth in four bytes: enough for an age of up to nine hours, to
 /// sixteen microseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Born(u32);
+pub(super) struct PublishedAt(u32);
 
-impl Born {
+impl PublishedAt {
     pub(super) const fn new(at: Timestamp) -> Self {
         Self((at.as_micros() >> TICK) as u32)
     }
@@ -63,11 +63,11 @@ mod tests {
     #[test]
     fn ages_are_coarse_and_never_negative() {
         let at = Timestamp::from_micros;
-        let born = Born::new(at(1_000_000));
+        let born = PublishedAt::new(at(1_000_000));
         assert_eq!(born.age(at(1_000_000)), 0);
         assert_eq!(born.age(at(1_000_160)), 160);
         assert_eq!(born.age(at(999_000)), 0);
-        let late = Born::new(at((1 << 36) - 16));
+        let late = PublishedAt::new(at((1 << 36) - 16));
         assert_eq!(late.age(at((1 << 36) + 16)), 32, "where four bytes end");
     }
 }

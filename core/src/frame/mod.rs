@@ -16,6 +16,6 @@ pub const MAX_PAYLOAD: usize = (1 << 30) + (64 << 10);
 
 pub use chunks::Chunks;
 pub(crate) use chunks::Slice;
-pub(crate) use label::{Key, Label};
+pub(crate) use label::{FrameMeta, Key};
 pub(crate) use rank::Rank;
 pub(crate) use store::{FrameId, Store};

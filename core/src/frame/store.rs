@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::MAX_PAYLOAD;
-use super::label::{Born, Key, Label};
+use super::label::{FrameMeta, Key, PublishedAt};
 use super::rank::Rank;
 use super::run::{RUN, Run};
 use crate::buffers::Buffers;
@@ -46,7 +46,7 @@ struct Record {
     /// Where the payload is if it is not in the run.
     body: u32,
     refs: u32,
-    born: Born,
+    born: PublishedAt,
     /// Where its deadline and its key are, if it has any.
     term: u32,
     /// Of a volley the first part, of a part the one behind it; of a vacant place the next.
@@ -76,7 +76,7 @@ impl Place for Record {
 
 /// What few frames have, so that the others need no room for it.
 #[derive(Clone, Copy, Debug)]
-enum Term {
+enum Expiry {
     Of {
         deadline: Option<Timestamp>,
         key: Option<Key>,
@@ -84,7 +84,7 @@ enum Term {
     Vacant(u32),
 }
 
-impl Place for Term {
+impl Place for Expiry {
     fn vacate(&mut self, next: u32) {
         *self = Self::Vacant(next);
     }
@@ -162,7 +162,7 @@ pub(crate) struct Store {
     /// Where a payload is compressed.
     packed: Vec<u8>,
     body_bytes: u64,
-    terms: Pool<Term>,
+    terms: Pool<Expiry>,
     /// Runs that were emptied because little in them was wanted.
     #[cfg(any(test, feature = "testing"))]
     evacuated: u64,
@@ -199,7 +199,7 @@ impl Store {
     /// holds the one reference to it.
     pub(crate) fn encode(
         &mut self,
-        label: impl Into<Label>,
+        label: impl Into<FrameMeta>,
         opcode: Opcode,
         payload: &[u8],
     ) -> FrameId {
@@ -212,7 +212,7 @@ impl Store {
     //# in Section 5.2.
     pub(crate) fn encode_parts(
         &mut self,
-        label: impl Into<Label>,
+        label: impl Into<FrameMeta>,
         tag: impl Into<Tag>,
         parts: [&[u8]; 2],
     ) -> FrameId {
@@ -231,7 +231,7 @@ impl Store {
     /// Encodes an unmasked frame around a payload that others share.
     pub(crate) fn encode_shared(
         &mut self,
-        label: impl Into<Label>,
+        label: impl Into<FrameMeta>,
         tag: impl Into<Tag>,
         payload: &Bytes,
     ) -> FrameId {
@@ -284,7 +284,7 @@ impl Store {
     }
 
     /// Takes bytes that are encoded already: frames, or an HTTP answer.
-    pub(crate) fn adopt(&mut self, label: impl Into<Label>, bytes: &[u8]) -> FrameId {
+    pub(crate) fn adopt(&mut self, label: impl Into<FrameMeta>, bytes: &[u8]) -> FrameId {
         let label = &label.into();
         if bytes.len() > INLINE_OWNED {
             let body = self.own(&[bytes]);
@@ -351,16 +351,16 @@ impl Store {
     /// Whether the frame is not to be sent any more.
     pub(crate) fn is_expired(&self, id: FrameId, now: Timestamp) -> bool {
         match self.term(id) {
-            Some(&Term::Of { deadline, .. }) => deadline.is_some_and(|deadline| deadline <= now),
-            Some(Term::Vacant(_)) | None => false,
+            Some(&Expiry::Of { deadline, .. }) => deadline.is_some_and(|deadline| deadline <= now),
+            Some(Expiry::Vacant(_)) | None => false,
         }
     }
 
     /// What the frame is news of.
     pub(crate) fn key(&self, id: FrameId) -> Option<Key> {
         match *self.term(id)? {
-            Term::Of { key, .. } => key,
-            Term::Vacant(_) => None,
+            Expiry::Of { key, .. } => key,
+            Expiry::Vacant(_) => None,
         }
     }
 
@@ -369,7 +369,7 @@ impl Store {
         self.terms.occupied() > 0
     }
 
-    fn term(&self, id: FrameId) -> Option<&Term> {
+    fn term(&self, id: FrameId) -> Option<&Expiry> {
         // Out of range where there is none.
         self.terms.get(self.records[id.0].term as usize)
     }
@@ -475,7 +475,7 @@ impl Store {
         self.evacuated
     }
 
-    fn encode_body(&mut self, label: &Label, tag: Tag, payload: Body) -> FrameId {
+    fn encode_body(&mut self, label: &FrameMeta, tag: Tag, payload: Body) -> FrameId {
         let (header, n) = encode_unmasked(tag, payload.len());
         let len = payload.len();
         let body = self.keep(payload);
@@ -499,7 +499,13 @@ impl Store {
         self.bodies.insert(payload)
     }
 
-    fn append(&mut self, label: &Label, parts: [&[u8]; 3], body: u32, body_len: usize) -> FrameId {
+    fn append(
+        &mut self,
+        label: &FrameMeta,
+        parts: [&[u8]; 3],
+        body: u32,
+        body_len: usize,
+    ) -> FrameId {
         let inline = parts.iter().map(|part| part.len()).sum();
         let (run, offset) = self.room_for(inline);
         let bytes = &mut self.runs[run].bytes;
@@ -516,7 +522,7 @@ impl Store {
             len: inline + body_len as u32,
             body,
             refs: 1,
-            born: Born::new(label.born),
+            born: PublishedAt::new(label.born),
             term: self.keep_term(label),
             next: NO_PART,
             messages: 1,
@@ -537,11 +543,11 @@ impl Store {
         FrameId(id)
     }
 
-    fn keep_term(&mut self, label: &Label) -> u32 {
-        let &Label { deadline, key, .. } = label;
+    fn keep_term(&mut self, label: &FrameMeta) -> u32 {
+        let &FrameMeta { deadline, key, .. } = label;
         if deadline.is_none() && key.is_none() {
             return NO_TERM;
         }
-        self.terms.insert(Term::Of { deadline, key })
+        self.terms.insert(Expiry::Of { deadline, key })
     }
 }

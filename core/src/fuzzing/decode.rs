@@ -7,7 +7,7 @@ use super::Reader;
 use super::inflate::Inflation;
 use super::peer::{Said, Verdict, decode_naively};
 use super::stream::{Setup, frames};
-use crate::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
+use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 use crate::deflate::{self, Params};
 
 /// Bytes as limits, what was agreed on, a way to cut, and a stream: as it
@@ -52,7 +52,7 @@ pub fn decode(data: &[u8]) {
 /// What a connection says of a stream that comes in pieces.
 pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = usize>) -> Verdict {
     let mut conn = connection(setup);
-    let mut workspace = Workspace::default();
+    let mut workspace = DecodeBuffers::default();
     let mut said = Vec::new();
     let (mut held, mut at): (Vec<u8>, usize) = (Vec::new(), 0);
     for piece in pieces {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::Reader;
 use crate::testing::queue::{Control, Op, check};
-use crate::{Qos, WhenFull};
+use crate::{OverflowPolicy, SendOptions};
 
 /// Bytes as limits, and then as things done to a queue.
 ///
@@ -38,13 +38,13 @@ fn op(input: &mut Reader<'_>) -> Op {
         14 => Op::Transmitted(input.byte()),
         15 | 16 => Op::Pass(input.byte().into()),
         17 => Op::Expire,
-        18 => Op::Volley(input.byte() % 4, 2 + input.below(5), input.below(200)),
+        18 => Op::Batch(input.byte() % 4, 2 + input.below(5), input.below(200)),
         _ => Op::Discard(input.flag()),
     }
 }
 
-fn qos(input: &mut Reader<'_>) -> Qos {
-    let mut qos = Qos::new(input.byte() % 4).when_full(WHEN_FULL[input.below(5)]);
+fn qos(input: &mut Reader<'_>) -> SendOptions {
+    let mut qos = SendOptions::new(input.byte() % 4).when_full(WHEN_FULL[input.below(5)]);
     if input.flag() {
         qos = qos.ttl(Duration::from_micros(input.byte().into()));
     }
@@ -54,11 +54,11 @@ fn qos(input: &mut Reader<'_>) -> Qos {
     qos
 }
 
-const WHEN_FULL: [WhenFull; 5] = [
-    WhenFull::MakeRoom,
-    WhenFull::Refuse,
-    WhenFull::EvictOldest,
-    WhenFull::Conflate,
-    WhenFull::Close,
+const WHEN_FULL: [OverflowPolicy; 5] = [
+    OverflowPolicy::EvictLower,
+    OverflowPolicy::DropNew,
+    OverflowPolicy::DropOldest,
+    OverflowPolicy::Conflate,
+    OverflowPolicy::Disconnect,
 ];
 const MOST_OPS: usize = 400;

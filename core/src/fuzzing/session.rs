@@ -16,7 +16,7 @@ use crate::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::dispatch::FailureCause;
 use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
 use crate::id::WorkerId;
-use crate::queue::WhenFull;
+use crate::queue::OverflowPolicy;
 use world::World;
 
 /// Bytes as a server's configuration, and then as what happens to it.
@@ -77,11 +77,11 @@ fn with_compression(config: ConfigBuilder, how: u8) -> ConfigBuilder {
 /// What one connection needs that keeps both contexts.
 const CONTEXTS: usize = DEFLATER_BYTES + INFLATER_BYTES;
 
-const WHEN_FULL: [WhenFull; 4] = [
-    WhenFull::MakeRoom,
-    WhenFull::EvictOldest,
-    WhenFull::Conflate,
-    WhenFull::Close,
+const WHEN_FULL: [OverflowPolicy; 4] = [
+    OverflowPolicy::EvictLower,
+    OverflowPolicy::DropOldest,
+    OverflowPolicy::Conflate,
+    OverflowPolicy::Disconnect,
 ];
 
 /// An application, and what a session knows of it.

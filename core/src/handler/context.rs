@@ -9,7 +9,7 @@ use crate::CloseCode;
 use crate::dispatch::TaskOptions;
 use crate::frame::MAX_PAYLOAD;
 use crate::id::ConnId;
-use crate::queue::Qos;
+use crate::queue::SendOptions;
 use crate::shard::{Engine, Here, Op};
 use crate::wire::opcode::Kind;
 
@@ -60,18 +60,24 @@ impl<'a, H: Handler> Context<'a, H> {
         self.engine.members_here(room)
     }
 
-    /// Queues a message for this connection. A number stands for a [`Qos`] of
+    /// Queues a message for this connection. A number stands for a [`SendOptions`] of
     /// this priority: the smaller, the more urgent.
     ///
     /// A payload longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD) is not sent, by this or by
     /// [`publish`](Self::publish), [`send`](Self::send) and the like; that is counted
     /// ([`Links::too_long`](crate::Links::too_long)).
-    pub fn reply(&mut self, kind: Kind, qos: impl Into<Qos>, payload: &[u8]) {
+    pub fn reply(&mut self, kind: Kind, qos: impl Into<SendOptions>, payload: &[u8]) {
         self.reply_parts(kind, qos, payload, &[]);
     }
 
     /// Queues a message that consists of two parts for this connection.
-    pub fn reply_parts(&mut self, kind: Kind, qos: impl Into<Qos>, first: &[u8], second: &[u8]) {
+    pub fn reply_parts(
+        &mut self,
+        kind: Kind,
+        qos: impl Into<SendOptions>,
+        first: &[u8],
+        second: &[u8],
+    ) {
         if !self.may_be_sent(first.len().saturating_add(second.len())) {
             return;
         }
@@ -130,7 +136,7 @@ impl<'a, H: Handler> Context<'a, H> {
         &mut self,
         room: &[u8],
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
@@ -142,7 +148,7 @@ impl<'a, H: Handler> Context<'a, H> {
     pub fn publish_here(
         &mut self,
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
@@ -156,7 +162,7 @@ impl<'a, H: Handler> Context<'a, H> {
     pub fn broadcast_all(
         &mut self,
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
@@ -165,13 +171,13 @@ impl<'a, H: Handler> Context<'a, H> {
 
     /// Says something to another connection of the server, on whichever shard that is, or
     /// to this one. If it is gone, that is counted, and with a
-    /// [receipt](crate::Qos::receipt) this connection learns it
+    /// [receipt](crate::SendOptions::receipt) this connection learns it
     /// ([`Handler::on_published`]: no members).
     ///
     /// What one connection sends to another arrives in its order, as far as priorities
     /// allow. What it says in a room may take a longer way, over the room's home: there is
     /// no such order between the two, as there is none between two rooms.
-    pub fn send(&mut self, to: ConnId, kind: Kind, qos: impl Into<Qos>, payload: &[u8]) {
+    pub fn send(&mut self, to: ConnId, kind: Kind, qos: impl Into<SendOptions>, payload: &[u8]) {
         if !self.may_be_sent(payload.len()) {
             return;
         }
@@ -233,7 +239,7 @@ impl<'a, H: Handler> Context<'a, H> {
         &mut self,
         room: Option<&[u8]>,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: &[u8],
         exclude_sender: bool,
     ) {

@@ -1,7 +1,7 @@
 //! Owns the echo application: every message comes back as it came. It never
 //! drops one; a peer that does not read is not read.
 
-use super::{Context, Handler, Message, Overflow, TaskEnd, Verdict};
+use super::{Backpressure, Context, Handler, Message, TaskEnd, Verdict};
 use crate::handshake::Request;
 
 /// Sends every message back to its sender, unchanged and in order.
@@ -13,7 +13,7 @@ impl Handler for Echo {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    const OVERFLOW: Overflow = Overflow::Wait;
+    const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
         Verdict::accept(())

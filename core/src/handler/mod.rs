@@ -30,7 +30,7 @@ use crate::wire::opcode::Kind;
 /// use std::collections::HashMap;
 /// use std::sync::{Arc, Mutex};
 /// use stentor_core::handshake::Request;
-/// use stentor_core::{ConnId, Context, Handler, Kind, Message, Outcome, Qos, Verdict};
+/// use stentor_core::{ConnId, Context, Handler, Kind, Message, Outcome, SendOptions, Verdict};
 ///
 /// /// `follow:X` makes X a room of the connection, one of many; `say:X:text` speaks to those
 /// /// who follow X; `me:X` gives the connection a name, `to:X:text` speaks to whom it names.
@@ -60,7 +60,7 @@ use crate::wire::opcode::Kind;
 ///                 names.insert(what.into(), ctx.id());
 ///             }
 ///             b"to" => match names.get(what) {
-///                 Some(&to) => ctx.send(to, message.kind, Qos::new(10).receipt(0), text),
+///                 Some(&to) => ctx.send(to, message.kind, SendOptions::new(10).receipt(0), text),
 ///                 None => ctx.reply(message.kind, 1, b"nobody is called that"),
 ///             },
 ///             _ => ctx.reply(message.kind, 1, b"what?"),
@@ -92,7 +92,7 @@ pub trait Handler: Sized {
 
     /// What becomes of a connection's answers to itself for which its queue has
     /// no room.
-    const OVERFLOW: Overflow = Overflow::Refuse;
+    const OVERFLOW: Backpressure = Backpressure::Drop;
 
     /// Decides on a request that is a valid upgrade.
     fn on_request(&mut self, request: &Request<'_>) -> Verdict<Self::State>;
@@ -117,7 +117,7 @@ pub trait Handler: Sized {
     }
 
     /// Learns what became of a publication of the connection, or of a message of its to
-    /// another, that asked for a [receipt](crate::Qos::receipt), once every shard with
+    /// another, that asked for a [receipt](crate::SendOptions::receipt), once every shard with
     /// members has queued it for them. Not called if the connection has ended meanwhile, or a shard
     /// has failed that had to do with it.
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
@@ -143,13 +143,13 @@ pub trait Handler: Sized {
 /// What becomes of a connection's answers to itself for which its queue has no
 /// room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Overflow {
-    /// What [`Qos::when_full`](crate::Qos::when_full) says.
-    Refuse,
+pub enum Backpressure {
+    /// What [`SendOptions::when_full`](crate::SendOptions::when_full) says.
+    Drop,
     /// They wait, and the connection is not read until its queue has drained;
-    /// unless one is to [close](crate::WhenFull::Close) it. For what others send
+    /// unless one is to [close](crate::OverflowPolicy::Disconnect) it. For what others send
     /// to it stands what they say.
-    Wait,
+    PauseReads,
 }
 
 /// The answer to an upgrade request.

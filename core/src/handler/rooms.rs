@@ -15,7 +15,7 @@ use crate::command::{Command, answer, is_room_name, priority};
 use crate::dispatch::{TaskOptions, TaskOrder};
 use crate::handshake::Request;
 use crate::id::WorkerId;
-use crate::queue::{Qos, WhenFull};
+use crate::queue::{OverflowPolicy, SendOptions};
 use crate::wire::opcode::Kind;
 
 /// The rooms-and-tasks application.
@@ -28,7 +28,7 @@ pub struct Rooms {
     /// Which tasks wait for which.
     pub task_order: TaskOrder,
     /// What a message to a room does at a full queue.
-    pub when_full: WhenFull,
+    pub when_full: OverflowPolicy,
     /// How long a message to a room is worth sending, if not for ever.
     pub ttl: Option<Duration>,
 }
@@ -71,10 +71,10 @@ impl RoomTask {
 
 impl Rooms {
     /// How what is said in a room is treated.
-    fn qos(&self, priority: u8) -> Qos {
-        Qos {
+    fn qos(&self, priority: u8) -> SendOptions {
+        SendOptions {
             ttl: self.ttl,
-            ..Qos::new(priority).when_full(self.when_full)
+            ..SendOptions::new(priority).when_full(self.when_full)
         }
     }
 }

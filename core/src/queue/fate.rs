@@ -3,7 +3,7 @@
 
 /// How a message left the queue that was not written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Fate {
+pub enum DropReason {
     /// It had to make room.
     Evicted,
     /// It outlived its deadline.

@@ -69,7 +69,7 @@ pub(crate) enum End {
 
 /// What one connection is waiting to hear the news of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Subject {
+pub(crate) struct ConflationKey {
     /// The connection's slot.
     pub(crate) owner: u32,
     pub(crate) rank: Rank,
@@ -238,7 +238,7 @@ impl Nodes {
     }
 
     /// The newest message about this that waits.
-    pub(crate) fn newest(&self, store: &Store, subject: Subject) -> Option<u32> {
+    pub(crate) fn newest(&self, store: &Store, subject: ConflationKey) -> Option<u32> {
         let hash = self.hash.hash_one(Some(subject));
         let found = self.newest.find(hash, |&newest| {
             subject_of(&self.nodes, store, newest) == Some(subject)
@@ -248,7 +248,7 @@ impl Nodes {
 
     /// A message about this waits at this node, at this end of those that do.
     #[cold] // most messages have no key
-    pub(crate) fn add_about(&mut self, store: &Store, subject: Subject, node: u32, end: End) {
+    pub(crate) fn add_about(&mut self, store: &Store, subject: ConflationKey, node: u32, end: End) {
         let Self {
             nodes,
             newest,
@@ -274,7 +274,13 @@ impl Nodes {
 
     /// The message at this node, at an end of the list, is about to be taken out.
     #[cold]
-    pub(crate) fn remove_about(&mut self, store: &Store, subject: Subject, node: u32, list: List) {
+    pub(crate) fn remove_about(
+        &mut self,
+        store: &Store,
+        subject: ConflationKey,
+        node: u32,
+        list: List,
+    ) {
         let Self {
             nodes,
             newest,
@@ -337,7 +343,7 @@ impl Nodes {
         self.newest.len()
     }
 
-    /// Calls `f` with every frame, first to last.
+    /// Wakeups `f` with every frame, first to last.
     pub(crate) fn for_each(&self, list: List, mut f: impl FnMut(FrameId)) {
         let (mut before, mut at) = (NONE, list.head);
         while at != NONE {
@@ -388,9 +394,9 @@ fn last_where(
     None
 }
 
-fn subject_of(nodes: &Pool<Node>, store: &Store, newest: Newest) -> Option<Subject> {
+fn subject_of(nodes: &Pool<Node>, store: &Store, newest: Newest) -> Option<ConflationKey> {
     let frame = nodes[newest.node].frame;
-    Some(Subject {
+    Some(ConflationKey {
         owner: newest.owner,
         rank: store.rank(frame),
         key: store.key(frame)?,

@@ -5,9 +5,9 @@
 mod admission;
 mod scatter;
 
-use super::fate::{Fate, Refusal};
-use super::list::{Band, End, List, Nodes, Subject};
-use super::qos::WhenFull;
+use super::fate::{DropReason, Refusal};
+use super::list::{Band, ConflationKey, End, List, Nodes};
+use super::qos::OverflowPolicy;
 use crate::frame::{FrameId, Rank, Store};
 use crate::time::Timestamp;
 use scatter::scatter;
@@ -32,7 +32,7 @@ pub(crate) struct Starvation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) frame: FrameId,
-    pub(crate) when_full: WhenFull,
+    pub(crate) when_full: OverflowPolicy,
     pub(crate) now: Timestamp,
 }
 
@@ -120,8 +120,8 @@ impl Queue {
         are_several
     }
 
-    fn subject(&self, store: &Store, frame: FrameId) -> Option<Subject> {
-        Some(Subject {
+    fn subject(&self, store: &Store, frame: FrameId) -> Option<ConflationKey> {
+        Some(ConflationKey {
             owner: self.owner,
             rank: store.rank(frame),
             key: store.key(frame)?,
@@ -256,7 +256,7 @@ impl Queue {
         }
     }
 
-    /// Calls `f` with every frame in flight in order, and with how much of it is out.
+    /// Wakeups `f` with every frame in flight in order, and with how much of it is out.
     pub(crate) fn for_each_in_flight(&self, nodes: &Nodes, mut f: impl FnMut(FrameId, u32)) {
         let mut written = self.written;
         nodes.for_each(self.flight, |frame| {
@@ -265,7 +265,7 @@ impl Queue {
         });
     }
 
-    /// Calls `f` with every band, the most urgent first.
+    /// Wakeups `f` with every band, the most urgent first.
     pub(crate) fn for_each_band(&self, nodes: &Nodes, mut f: impl FnMut(&Band)) {
         let mut at = self.bands;
         while let Some(band) = nodes.band(at) {

@@ -10,55 +10,55 @@ use core::time::Duration;
 ///
 /// ```
 /// use core::time::Duration;
-/// use stentor_core::{Qos, WhenFull};
+/// use stentor_core::{SendOptions, OverflowPolicy};
 ///
 /// // The price of share 17: nobody wants it late, or but the last.
-/// let price = Qos::new(50)
+/// let price = SendOptions::new(50)
 ///     .ttl(Duration::from_secs(2))
 ///     .key(17)
-///     .when_full(WhenFull::EvictOldest);
+///     .when_full(OverflowPolicy::DropOldest);
 /// assert_eq!(price.priority(), 50);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Qos {
+pub struct SendOptions {
     pub(crate) priority: u8,
     pub(crate) ttl: Option<Duration>,
     pub(crate) key: Option<u64>,
-    pub(crate) when_full: WhenFull,
+    pub(crate) when_full: OverflowPolicy,
     pub(crate) receipt: Option<u64>,
 }
 
 /// What becomes of a message for a connection whose queue is full. What has
-/// outlived its [`ttl`](Qos::ttl) goes first in any case.
+/// outlived its [`ttl`](SendOptions::ttl) goes first in any case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
-pub enum WhenFull {
+pub enum OverflowPolicy {
     /// The newest of the least urgent messages go, if they are less urgent than
     /// it and that makes room; otherwise it is refused.
     #[default]
-    MakeRoom,
+    EvictLower,
     /// It is refused.
-    Refuse,
+    DropNew,
     /// The oldest of the least urgent messages go, if they are not more urgent
     /// than it and that makes room; otherwise it is refused.
-    EvictOldest,
+    DropOldest,
     /// It takes the place of the newest waiting message with its key; otherwise
     /// it is refused. As long as there is room, its key means nothing: who keeps
     /// up gets every message, who does not gets the latest.
     Conflate,
     /// The connection is closed with code 1013, whatever else could be done: who
     /// does not keep up is to come back and begin anew.
-    Close,
+    Disconnect,
 }
 
-impl Qos {
+impl SendOptions {
     /// This priority, the smaller the more urgent, and nothing special.
     pub const fn new(priority: u8) -> Self {
         Self {
             priority,
             ttl: None,
             key: None,
-            when_full: WhenFull::MakeRoom,
+            when_full: OverflowPolicy::EvictLower,
             receipt: None,
         }
     }
@@ -88,7 +88,7 @@ impl Qos {
 
     /// What becomes of it where a queue is full.
     #[must_use]
-    pub const fn when_full(mut self, when_full: WhenFull) -> Self {
+    pub const fn when_full(mut self, when_full: OverflowPolicy) -> Self {
         self.when_full = when_full;
         self
     }
@@ -108,7 +108,7 @@ impl Qos {
     }
 }
 
-impl From<u8> for Qos {
+impl From<u8> for SendOptions {
     fn from(priority: u8) -> Self {
         Self::new(priority)
     }

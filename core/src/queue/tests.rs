@@ -5,26 +5,26 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::testing::queue::{Control, Fate, LoneQueue, Op, Pushed, Refusal, Ticket, check};
-use crate::{Qos, WhenFull};
+use crate::testing::queue::{Control, DropReason, LoneQueue, Op, Pushed, Refusal, Ticket, check};
+use crate::{OverflowPolicy, SendOptions};
 
 fn control() -> impl Strategy<Value = Control> {
     prop::sample::select(&[Control::Head, Control::Ping, Control::Pong, Control::Close][..])
 }
 
-fn when_full() -> impl Strategy<Value = WhenFull> {
-    use WhenFull::{Close, Conflate, EvictOldest, MakeRoom, Refuse};
-    prop::sample::select(&[MakeRoom, Refuse, EvictOldest, Conflate, Close][..])
+fn when_full() -> impl Strategy<Value = OverflowPolicy> {
+    use OverflowPolicy::{Conflate, Disconnect, DropNew, DropOldest, EvictLower};
+    prop::sample::select(&[EvictLower, DropNew, DropOldest, Conflate, Disconnect][..])
 }
 
-fn qos() -> impl Strategy<Value = Qos> {
+fn qos() -> impl Strategy<Value = SendOptions> {
     let priority = prop_oneof![4 => 0..4_u8, 1 => any::<u8>()];
     let ttl = prop::option::weighted(0.3, 0..200_u64);
     let key = prop::option::weighted(0.5, 0..3_u64);
-    (priority, ttl, key, when_full()).prop_map(|(priority, ttl, key, when_full)| Qos {
+    (priority, ttl, key, when_full()).prop_map(|(priority, ttl, key, when_full)| SendOptions {
         ttl: ttl.map(Duration::from_micros),
         key,
-        ..Qos::new(priority).when_full(when_full)
+        ..SendOptions::new(priority).when_full(when_full)
     })
 }
 
@@ -33,7 +33,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (qos(), len).prop_map(|(qos, len)| Op::Push(qos, len)),
         4 => (0..4_u8, 2..6_usize, 0..40_usize)
-            .prop_map(|(priority, count, len)| Op::Volley(priority, count, len)),
+            .prop_map(|(priority, count, len)| Op::Batch(priority, count, len)),
         3 => (0..60_u16).prop_map(Op::Pass),
         1 => Just(Op::Expire),
         2 => (control(), 0..20_usize).prop_map(|(control, len)| Op::Control(control, len)),
@@ -66,16 +66,16 @@ proptest! {
 }
 
 fn queued(evicted: &[u64]) -> Pushed {
-    went(evicted, Fate::Evicted, None)
+    went(evicted, DropReason::Evicted, None)
 }
 
-fn went(gone: &[u64], fate: Fate, refusal: Option<Refusal>) -> Pushed {
+fn went(gone: &[u64], fate: DropReason, refusal: Option<Refusal>) -> Pushed {
     let gone = gone.iter().map(|&ticket| (Ticket(ticket), fate)).collect();
     Pushed { gone, refusal }
 }
 
 fn refused() -> Pushed {
-    went(&[], Fate::Evicted, Some(Refusal::Full))
+    went(&[], DropReason::Evicted, Some(Refusal::Full))
 }
 
 /// All that is left, in the order in which it leaves.
@@ -196,15 +196,15 @@ fn what_the_peer_needs_to_read_on_outlives_a_failure() {
     assert_eq!(queue.held().frames, 0);
 }
 
-const REFUSE: Qos = Qos::new(5).when_full(WhenFull::Refuse);
-const OLDEST: Qos = Qos::new(5).when_full(WhenFull::EvictOldest);
-const CONFLATE: Qos = Qos::new(5).when_full(WhenFull::Conflate);
+const REFUSE: SendOptions = SendOptions::new(5).when_full(OverflowPolicy::DropNew);
+const OLDEST: SendOptions = SendOptions::new(5).when_full(OverflowPolicy::DropOldest);
+const CONFLATE: SendOptions = SendOptions::new(5).when_full(OverflowPolicy::Conflate);
 
 #[test]
 fn each_policy_at_a_full_queue() {
     let full = || {
         let mut queue = LoneQueue::new(3, 10_000);
-        for qos in [Qos::new(9), Qos::new(5), CONFLATE.key(1)] {
+        for qos in [SendOptions::new(9), SendOptions::new(5), CONFLATE.key(1)] {
             assert_eq!(queue.push(qos, b"x"), queued(&[]));
         }
         queue
@@ -212,31 +212,34 @@ fn each_policy_at_a_full_queue() {
     assert_eq!(full().push(5, b"x"), queued(&[0]));
     assert_eq!(full().push(REFUSE, b"x"), refused());
     assert_eq!(full().push(CONFLATE, b"x"), refused());
-    let conflated = went(&[2], Fate::Conflated, None);
+    let conflated = went(&[2], DropReason::Conflated, None);
     assert_eq!(full().push(CONFLATE.key(1), b"x"), conflated);
     assert_eq!(full().push(CONFLATE.key(2), b"x"), refused());
-    let slow = went(&[], Fate::Evicted, Some(Refusal::Slow));
+    let slow = went(&[], DropReason::Evicted, Some(Refusal::Slow));
     assert_eq!(
-        full().push(Qos::new(0).when_full(WhenFull::Close), b"x"),
+        full().push(
+            SendOptions::new(0).when_full(OverflowPolicy::Disconnect),
+            b"x"
+        ),
         slow
     );
     let mut queue = full();
     for (evicted, qos) in [(0, OLDEST), (1, OLDEST), (2, OLDEST)] {
         assert_eq!(queue.push(qos, b"x"), queued(&[evicted]));
     }
-    let less = Qos::new(6).when_full(WhenFull::EvictOldest);
+    let less = SendOptions::new(6).when_full(OverflowPolicy::DropOldest);
     assert_eq!(queue.push(less, b"x"), refused(), "never the more urgent");
 }
 
 #[test]
 fn a_newer_message_takes_the_place_of_the_waiting_one() {
     let mut queue = LoneQueue::new(9, 10_000);
-    queue.push(Qos::new(5).key(1), b"old");
+    queue.push(SendOptions::new(5).key(1), b"old");
     queue.push(5, b"between");
-    queue.push(Qos::new(5).key(2), b"of something else");
-    queue.push(Qos::new(4).key(1), b"of another priority");
-    let conflated = went(&[0], Fate::Conflated, None);
-    assert_eq!(queue.push(Qos::new(5).key(1), b"longer"), conflated);
+    queue.push(SendOptions::new(5).key(2), b"of something else");
+    queue.push(SendOptions::new(4).key(1), b"of another priority");
+    let conflated = went(&[0], DropReason::Conflated, None);
+    assert_eq!(queue.push(SendOptions::new(5).key(1), b"longer"), conflated);
     assert_eq!(queue.held().subjects, 3);
     assert_eq!(order(&mut queue), [3, 4, 1, 2]);
     assert_eq!(queue.held().subjects, 0);
@@ -248,7 +251,7 @@ fn with_room_the_policy_conflate_keeps_every_message() {
     for _ in 0..3 {
         assert_eq!(queue.push(CONFLATE.key(1), b"x"), queued(&[]));
     }
-    let conflated = |ticket| went(&[ticket], Fate::Conflated, None);
+    let conflated = |ticket| went(&[ticket], DropReason::Conflated, None);
     assert_eq!(queue.push(CONFLATE.key(1), b"x"), conflated(2));
     assert_eq!(queue.push(CONFLATE.key(1), b"x"), conflated(3));
     assert_eq!(order(&mut queue), [0, 1, 4]);
@@ -258,12 +261,12 @@ fn with_room_the_policy_conflate_keeps_every_message() {
 fn what_is_in_flight_is_not_replaced_and_neither_is_it_when_it_comes_back_late() {
     let mut queue = LoneQueue::new(9, 10_000);
     let (mut offered, mut done) = (Vec::new(), Vec::new());
-    queue.push(Qos::new(5).key(1), b"x");
+    queue.push(SendOptions::new(5).key(1), b"x");
     queue.offer(usize::MAX, &mut offered);
-    assert_eq!(queue.push(Qos::new(5).key(1), b"x"), queued(&[]));
+    assert_eq!(queue.push(SendOptions::new(5).key(1), b"x"), queued(&[]));
     queue.transmitted(0, &mut done);
-    let conflated = went(&[1], Fate::Conflated, None);
-    assert_eq!(queue.push(Qos::new(5).key(1), b"x"), conflated);
+    let conflated = went(&[1], DropReason::Conflated, None);
+    assert_eq!(queue.push(SendOptions::new(5).key(1), b"x"), conflated);
     assert_eq!(order(&mut queue), [0, 2]);
 }
 
@@ -278,7 +281,7 @@ fn once_the_newest_is_evicted_the_one_before_it_is_the_newest() {
     assert_eq!(queue.push(1, b"urgent"), queued(&[2]));
     // The first comes back, and is older than the second all the same.
     queue.transmitted(0, &mut done);
-    let conflated = went(&[1], Fate::Conflated, None);
+    let conflated = went(&[1], DropReason::Conflated, None);
     assert_eq!(queue.push(CONFLATE.key(1), b"x"), conflated);
     assert_eq!(order(&mut queue), [3, 0, 4]);
 }
@@ -286,9 +289,9 @@ fn once_the_newest_is_evicted_the_one_before_it_is_the_newest() {
 #[test]
 fn one_that_is_too_long_for_the_place_has_no_key() {
     let mut queue = LoneQueue::new(9, 100);
-    queue.push(Qos::new(5).key(1), &[0; 38]);
-    queue.push(Qos::new(9), &[0; 48]);
-    let longer = queue.push(Qos::new(5).key(1), &[0; 49]);
+    queue.push(SendOptions::new(5).key(1), &[0; 38]);
+    queue.push(SendOptions::new(9), &[0; 48]);
+    let longer = queue.push(SendOptions::new(5).key(1), &[0; 49]);
     assert_eq!(longer, queued(&[1]), "as if it were another");
     assert_eq!(order(&mut queue), [0, 2]);
 }
@@ -298,7 +301,10 @@ fn what_has_expired_is_dropped_at_its_turn() {
     let mut queue = LoneQueue::new(9, 10_000);
     let mut offered = Vec::new();
     for (priority, ttl) in [(1, 10), (5, 30), (5, 10), (9, 11)] {
-        queue.push(Qos::new(priority).ttl(Duration::from_micros(ttl)), b"x");
+        queue.push(
+            SendOptions::new(priority).ttl(Duration::from_micros(ttl)),
+            b"x",
+        );
     }
     queue.pass(10);
     assert_eq!(
@@ -313,12 +319,15 @@ fn what_has_expired_is_dropped_at_its_turn() {
 fn a_full_queue_first_loses_what_has_expired_at_the_head_of_each_priority() {
     let mut queue = LoneQueue::new(6, 10_000);
     for (priority, ttl) in [(5, 10), (5, 10), (5, 99), (5, 10), (7, 99), (9, 10)] {
-        queue.push(Qos::new(priority).ttl(Duration::from_micros(ttl)), b"x");
+        queue.push(
+            SendOptions::new(priority).ttl(Duration::from_micros(ttl)),
+            b"x",
+        );
     }
     assert_eq!(queue.push(REFUSE, b"x"), refused(), "none has");
     queue.pass(10);
     // The fourth stands behind the third, which is still good.
-    let expired = went(&[0, 1, 5], Fate::Expired, None);
+    let expired = went(&[0, 1, 5], DropReason::Expired, None);
     assert_eq!(queue.push(REFUSE, b"x"), expired);
     assert_eq!(order(&mut queue), [2, 7, 4]);
 }

@@ -3,7 +3,7 @@
 //! order those go on who wait for more is in `waiters`.
 
 use super::engine::Engine;
-use super::letter::{Borrower, Lives, Report, Said};
+use super::letter::{CreditHolder, Lives, Report, Said};
 use super::pending::Wait;
 use super::waiters::Waiters;
 use crate::handler::Handler;
@@ -46,8 +46,8 @@ impl<H: Handler> Engine<H> {
     }
 
     /// The connection as one that takes a credit.
-    pub(super) fn borrower(&self, at: u32, home: ShardId) -> Borrower {
-        Borrower {
+    pub(super) fn borrower(&self, at: u32, home: ShardId) -> CreditHolder {
+        CreditHolder {
             conn: self.slots.id(at),
             lives: self.lives_with(home),
         }
@@ -65,12 +65,12 @@ impl<H: Handler> Engine<H> {
     /// with `home` is over.
     pub(super) fn give_credit_back(
         &mut self,
-        from: Borrower,
+        from: CreditHolder,
         home: ShardId,
         bytes: usize,
         report: Option<Report>,
     ) {
-        let Borrower { conn, lives } = from;
+        let CreditHolder { conn, lives } = from;
         if conn.shard() == self.id {
             self.take_credit_back(home, lives, bytes, report);
             return;

@@ -10,7 +10,7 @@ use super::slot::Phase;
 use crate::frame::FrameId;
 use crate::handler::{Handler, Outcome};
 use crate::id::ConnId;
-use crate::queue::Qos;
+use crate::queue::SendOptions;
 use crate::time::Timestamp;
 use crate::wire::header::Tag;
 use crate::wire::opcode::Kind;
@@ -22,7 +22,7 @@ impl<H: Handler> Engine<H> {
         at: u32,
         to: ConnId,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: &[u8],
     ) -> Result<(), Wait> {
         let shard = to.shard();
@@ -83,7 +83,7 @@ impl<H: Handler> Engine<H> {
     fn offer(
         &mut self,
         to: ConnId,
-        qos: Qos,
+        qos: SendOptions,
         published: Timestamp,
         kind: Kind,
         words: Words<'_>,
@@ -109,7 +109,7 @@ impl<H: Handler> Engine<H> {
     fn encode_for(
         &mut self,
         at: u32,
-        qos: Qos,
+        qos: SendOptions,
         published: Timestamp,
         kind: Kind,
         words: Words<'_>,

@@ -7,10 +7,10 @@ use core::ops::Range;
 
 use super::credit::{Credit, UnderWay};
 use super::fanout::FanOuts;
-use super::flushes::Flushes;
-use super::lane::Lane;
-use super::ledger::Ledger;
-use super::letter::{Asked, Letter};
+use super::flushes::FlushScheduler;
+use super::lane::ReplyBuffer;
+use super::ledger::ClosedConnections;
+use super::letter::{Asked, ShardMessage};
 use super::memory::Budget;
 use super::output::{Event, Output};
 use super::pace::UnsentLimits;
@@ -18,15 +18,15 @@ use super::shed::Shedding;
 use super::slab::Slab;
 use super::slot::{Phase, Pressing, Slot};
 use super::sweep::Sweep;
-use super::volley::{Volley, most_held_back};
+use super::volley::{Batch, most_held_back};
 use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::config::Config;
-use crate::conn::{MessageLimits, Workspace};
+use crate::conn::{DecodeBuffers, MessageLimits};
 use crate::frame::{FrameId, Rank, Store};
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::queue::{Fate, Limits, Nodes, Starvation, WhenFull};
+use crate::queue::{DropReason, Limits, Nodes, OverflowPolicy, Starvation};
 use crate::room::Rooms;
 use crate::stats::{CloseCause, Stats};
 use crate::time::{Timestamp, micros};
@@ -48,7 +48,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) rooms: Rooms,
     pub(super) store: Store,
     pub(super) nodes: Nodes,
-    pub(super) workspace: Workspace,
+    pub(super) workspace: DecodeBuffers,
     /// What connections have for contexts of their own.
     pub(super) context_bytes: usize,
     /// Bytes of what is held back for connections, but for what was read.
@@ -61,8 +61,8 @@ pub(crate) struct Engine<H: Handler> {
     /// When it is next looked what nobody needs.
     pub(super) decays_at: Timestamp,
     pub(super) wheel: Wheel,
-    pub(super) lane: Lane,
-    pub(super) volley: Volley,
+    pub(super) lane: ReplyBuffer,
+    pub(super) volley: Batch,
     pub(super) fan_outs: FanOuts,
     /// What was read last; moved out of here while it is looked at.
     pub(super) scratch: Vec<u8>,
@@ -71,14 +71,14 @@ pub(crate) struct Engine<H: Handler> {
     pub(super) rest: Option<(u32, Range<usize>)>,
     pub(super) outputs: VecDeque<Output<H>>,
     /// Connections to be flushed.
-    pub(super) flushes: Flushes,
+    pub(super) flushes: FlushScheduler,
     /// Connections whose held back input is to be gone on with.
     pub(super) resume: VecDeque<u32>,
     /// Whether something was flushed since what is held back last had its turn.
     pub(super) held_back_is_due: bool,
     /// Letters that have come: they wait until the shard is polled, and their turn
     /// comes after a flush at the latest.
-    pub(super) backlog: VecDeque<Letter>,
+    pub(super) backlog: VecDeque<ShardMessage>,
     /// Whether some have come since the shard was last polled.
     pub(super) has_mail: bool,
     /// Connections that ended; the handler is yet to be told.
@@ -115,11 +115,11 @@ pub(crate) struct Engine<H: Handler> {
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(super) parked: usize,
     pub(super) counts: Stats,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: ClosedConnections,
     /// Frames for the lane's owner that must come behind what is in it.
-    pub(super) late: Vec<(FrameId, WhenFull)>,
+    pub(super) late: Vec<(FrameId, OverflowPolicy)>,
     /// Frames that have left a queue unwritten, while they are counted; empty between calls.
-    pub(super) gone: Vec<(FrameId, Fate)>,
+    pub(super) gone: Vec<(FrameId, DropReason)>,
     /// Frames that expired while a write was planned: given back when it is over,
     /// since that may move others.
     pub(super) lapsed: Vec<FrameId>,
@@ -139,7 +139,7 @@ impl<H: Handler> Engine<H> {
             rooms: Rooms::new(config.seed, shards),
             store: Store::new(),
             nodes: Nodes::new(config.seed),
-            workspace: Workspace::new(config.compression_level as u8),
+            workspace: DecodeBuffers::new(config.compression_level as u8),
             context_bytes: 0,
             pending_bytes: 0,
             membership_bytes: 0,
@@ -147,13 +147,13 @@ impl<H: Handler> Engine<H> {
             decays_at: Timestamp::ORIGIN,
             budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
-            lane: Lane::default(),
-            volley: Volley::default(),
+            lane: ReplyBuffer::default(),
+            volley: Batch::default(),
             fan_outs: FanOuts::new(),
             scratch: alloc::vec![0; HEADROOM + SCRATCH],
             rest: None,
             outputs: VecDeque::new(),
-            flushes: Flushes::default(),
+            flushes: FlushScheduler::default(),
             resume: VecDeque::new(),
             held_back_is_due: false,
             backlog: VecDeque::new(),
@@ -175,7 +175,7 @@ impl<H: Handler> Engine<H> {
             pressed: VecDeque::new(),
             parked: 0,
             counts: Stats::default(),
-            ledger: Ledger::new(config.seed, config.gone_connections),
+            ledger: ClosedConnections::new(config.seed, config.gone_connections),
             late: Vec::new(),
             gone: Vec::new(),
             lapsed: Vec::new(),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::Shard;
 use super::engine::Engine;
-use super::ledger::{Departure, Drops, Ending};
+use super::ledger::{ClosedConnection, Drops, Ending};
 use super::memory::SMALL;
 use super::pending::Wait;
 use super::slot::Phase;
@@ -23,17 +23,17 @@ use crate::time::Timestamp;
 /// What is known of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Explained {
+pub enum Lookup {
     /// It is here.
-    Here(Explanation),
+    Here(ConnectionInfo),
     /// It has gone, not too long ago.
-    Gone(Departure),
+    Gone(ClosedConnection),
 }
 
 /// What is true of one connection at one moment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Explanation {
+pub struct ConnectionInfo {
     /// Who it is.
     pub id: ConnId,
     /// How far it has come.
@@ -60,7 +60,7 @@ pub struct Explanation {
     /// What was dropped of what was for it.
     pub drops: Drops,
     /// What it waits for.
-    pub awaits: Vec<Awaited>,
+    pub awaits: Vec<WaitReason>,
     /// Why it is not read, if it is not.
     pub pause: Option<Pause>,
     /// Bytes of it that were read and not consumed.
@@ -108,7 +108,7 @@ pub struct Depth {
 /// Something that a connection waits for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Awaited {
+pub enum WaitReason {
     /// The rest of its request.
     Request,
     /// A page that the adapter makes.
@@ -173,7 +173,7 @@ pub enum Timer {
     SendRate,
 }
 
-impl Awaited {
+impl WaitReason {
     /// Its name.
     pub const fn label(&self) -> &'static str {
         match self {
@@ -195,7 +195,7 @@ impl Awaited {
     }
 }
 
-impl fmt::Display for Awaited {
+impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Request => f.write_str("the rest of its request"),
@@ -273,26 +273,26 @@ impl<H: Handler> Shard<H> {
     /// `None` if it was never here, or has been forgotten since. Looks at what
     /// waits for it, or at those that have gone: for somebody who asks, not for
     /// a loop.
-    pub fn explain(&self, now: Timestamp, id: ConnId) -> Option<Explained> {
+    pub fn explain(&self, now: Timestamp, id: ConnId) -> Option<Lookup> {
         let engine = &self.engine;
         let at = engine.slots.find(id);
-        let here = || at.map(|at| Explained::Here(engine.explain(now, at)));
+        let here = || at.map(|at| Lookup::Here(engine.explain(now, at)));
         if at.is_some_and(|at| engine.slots[at].phase != Phase::Gone) {
             return here();
         }
         let departure = engine.ledger.gone().find(|gone| gone.id == id);
-        departure.cloned().map(Explained::Gone).or_else(here)
+        departure.cloned().map(Lookup::Gone).or_else(here)
     }
 
     /// Connections that have gone, the latest first, as far as they are
     /// remembered: [`Config::gone_connections`](crate::Config::gone_connections).
-    pub fn gone(&self) -> impl Iterator<Item = &Departure> {
+    pub fn gone(&self) -> impl Iterator<Item = &ClosedConnection> {
         self.engine.ledger.gone()
     }
 }
 
 impl<H: Handler> Engine<H> {
-    pub(super) fn explain(&self, now: Timestamp, at: u32) -> Explanation {
+    pub(super) fn explain(&self, now: Timestamp, at: u32) -> ConnectionInfo {
         let (slot, departure) = (&self.slots[at], self.ledger.departure(at));
         let (priorities, control_frames) = self.depths(now, at);
         let pending = slot.pending.as_deref();
@@ -300,7 +300,7 @@ impl<H: Handler> Engine<H> {
         let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
         let open_for = slot.opened().map(|opened| now.since(opened));
         let unheard = now.since(slot.keepalive.heard());
-        Explanation {
+        ConnectionInfo {
             id: self.slots.id(at),
             stage: match slot.phase {
                 Phase::Head => Stage::Request,
@@ -404,18 +404,18 @@ impl<H: Handler> Engine<H> {
         (depths, control)
     }
 
-    fn awaits(&self, now: Timestamp, at: u32) -> Vec<Awaited> {
+    fn awaits(&self, now: Timestamp, at: u32) -> Vec<WaitReason> {
         let slot = &self.slots[at];
         let mut awaits = Vec::new();
         let wait = slot.pending.as_ref().and_then(|pending| pending.wait);
         match wait {
-            Some(Wait::Joined) => awaits.push(Awaited::Joined),
-            Some(Wait::Left(room)) => awaits.push(Awaited::Left(self.rooms.name(room).clone())),
-            Some(Wait::Credit(home)) => awaits.push(Awaited::Credit(home)),
-            Some(Wait::Queue) => awaits.push(Awaited::Queue),
-            Some(Wait::Task) => awaits.push(Awaited::Task),
-            Some(Wait::Callback) => awaits.push(Awaited::Turn),
-            None if slot.flags.resuming => awaits.push(Awaited::Turn),
+            Some(Wait::Joined) => awaits.push(WaitReason::Joined),
+            Some(Wait::Left(room)) => awaits.push(WaitReason::Left(self.rooms.name(room).clone())),
+            Some(Wait::Credit(home)) => awaits.push(WaitReason::Credit(home)),
+            Some(Wait::Queue) => awaits.push(WaitReason::Queue),
+            Some(Wait::Task) => awaits.push(WaitReason::Task),
+            Some(Wait::Callback) => awaits.push(WaitReason::Turn),
+            None if slot.flags.resuming => awaits.push(WaitReason::Turn),
             None => {}
         }
         let has_nothing = slot.queue.is_empty() && self.lane.owner() != Some(at);
@@ -423,19 +423,19 @@ impl<H: Handler> Engine<H> {
             let since = slot
                 .stalled
                 .map_or(Duration::ZERO, |since| now.since(since));
-            awaits.push(Awaited::Socket(since));
+            awaits.push(WaitReason::Socket(since));
         } else if !has_nothing {
-            awaits.push(Awaited::Write);
+            awaits.push(WaitReason::Write);
         }
         match slot.phase {
-            Phase::Head => awaits.push(Awaited::Request),
+            Phase::Head => awaits.push(WaitReason::Request),
             Phase::Open if slot.conn.pace_beyond(SMALL).is_some() => {
-                awaits.push(Awaited::Message(slot.conn.message_bytes()));
+                awaits.push(WaitReason::Message(slot.conn.message_bytes()));
             }
-            Phase::Answering if has_nothing => awaits.push(Awaited::Page),
-            Phase::Closing if has_nothing => awaits.push(Awaited::CloseFrame),
-            Phase::Lingering => awaits.push(Awaited::End),
-            Phase::Gone if slot.answers > 0 => awaits.push(Awaited::Shards(slot.answers)),
+            Phase::Answering if has_nothing => awaits.push(WaitReason::Page),
+            Phase::Closing if has_nothing => awaits.push(WaitReason::CloseFrame),
+            Phase::Lingering => awaits.push(WaitReason::End),
+            Phase::Gone if slot.answers > 0 => awaits.push(WaitReason::Shards(slot.answers)),
             _ => {}
         }
         awaits

@@ -19,13 +19,13 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::engine::Engine;
-use super::letter::{Letter, Origin, Publication, Said};
-use super::packing::{EditionFrames, Editions};
+use super::letter::{Origin, Publication, Said, ShardMessage};
+use super::packing::{EditionFrames, EncodedVariants};
 use super::slot::Phase;
 use super::volley::Recipients;
 use crate::frame::FrameId;
 use crate::handler::Handler;
-use crate::sync::Parcel;
+use crate::sync::SharedRef;
 
 /// Publications that are not yet queued for all members here.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ struct Channel {
 
 #[derive(Debug)]
 struct Unfinished {
-    parcel: Parcel<Publication>,
+    parcel: SharedRef<Publication>,
     frames: EditionFrames,
 }
 
@@ -155,7 +155,7 @@ impl<H: Handler> Engine<H> {
 
     /// Queues a publication for everyone on this shard whom it concerns, in this turn or in
     /// several.
-    pub(super) fn fan_out(&mut self, parcel: Parcel<Publication>) {
+    pub(super) fn fan_out(&mut self, parcel: SharedRef<Publication>) {
         let channel = match &parcel.room {
             Some(name) => self.rooms.find(name),
             None => Some(EVERYONE),
@@ -188,7 +188,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn fan_out_to_room(
         &mut self,
         room: u32,
-        mut editions: Editions<'_>,
+        mut editions: EncodedVariants<'_>,
         but: Option<u32>,
     ) {
         let members = self.rooms.members(room).len();
@@ -204,7 +204,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Queues what is said for every open connection.
-    pub(super) fn fan_out_to_all(&mut self, mut editions: Editions<'_>, but: Option<u32>) {
+    pub(super) fn fan_out_to_all(&mut self, mut editions: EncodedVariants<'_>, but: Option<u32>) {
         for at in 0..self.slots.len() {
             if but != Some(at) && self.slots[at].phase == Phase::Open {
                 self.counts.rooms.offered += 1;
@@ -306,20 +306,20 @@ impl<H: Handler> Engine<H> {
 
     /// What is unfinished of a shard that has failed, as letters, for the one that takes its
     /// place: it has no members, and lets those know who published it.
-    pub(super) fn unfinished(&mut self) -> impl Iterator<Item = Letter> + use<'_, H> {
+    pub(super) fn unfinished(&mut self) -> impl Iterator<Item = ShardMessage> + use<'_, H> {
         let channels = &mut self.fan_outs.channels;
         let order = self.fan_outs.order.iter();
         let unfinished = order.filter_map(|at| channels.remove(at));
         unfinished
             .flat_map(|channel| channel.publications)
-            .map(|unfinished| Letter(Said::Deliver(unfinished.parcel)))
+            .map(|unfinished| ShardMessage(Said::Deliver(unfinished.parcel)))
     }
 
     fn take_channel(&mut self, at: u32) -> Channel {
         self.fan_outs.channels.remove(&at).unwrap_or_default()
     }
 
-    fn line_up_publication(&mut self, at: u32, parcel: Parcel<Publication>) {
+    fn line_up_publication(&mut self, at: u32, parcel: SharedRef<Publication>) {
         let fan_outs = &mut self.fan_outs;
         fan_outs.publications += 1;
         fan_outs.bytes += parcel.payload.len();
@@ -399,7 +399,7 @@ impl<H: Handler> Engine<H> {
         let tally = publications.front().and_then(|u| u.parcel.tally.as_ref());
         let before = self.counted();
         let active = publications.iter().take(active);
-        let mut editions: SmallVec<[Editions<'_>; 1]> = active
+        let mut editions: SmallVec<[EncodedVariants<'_>; 1]> = active
             .map(|u| self.editions_resumed(&u.parcel, u.frames))
             .collect();
         let is_over = loop {
@@ -446,7 +446,8 @@ impl<H: Handler> Engine<H> {
         if let Some(tally) = tally {
             tally.add(self.counted_since(before));
         }
-        let frames: SmallVec<[EditionFrames; 1]> = editions.iter().map(Editions::frames).collect();
+        let frames: SmallVec<[EditionFrames; 1]> =
+            editions.iter().map(EncodedVariants::frames).collect();
         drop(editions);
         for (unfinished, frames) in publications.iter_mut().zip(frames) {
             unfinished.frames = frames;

@@ -12,7 +12,7 @@ use crate::frame::Rank;
 /// a line once at most, but may stand in several: it leaves a less urgent one only
 /// when that one's turn comes.
 #[derive(Debug, Default)]
-pub(super) struct Flushes {
+pub(super) struct FlushScheduler {
     lines: [VecDeque<u32>; LINES],
     /// Those in which somebody stands, a bit for each.
     busy: u8,
@@ -53,7 +53,7 @@ impl Line {
     }
 }
 
-impl Flushes {
+impl FlushScheduler {
     /// Lines the connection up for a frame of this rank, unless it stands in a line
     /// that is served as early.
     #[inline]
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_urgent_go_first_and_equals_in_turn() {
-        let mut flushes = Flushes::default();
+        let mut flushes = FlushScheduler::default();
         let mut standing = [Standing::default(); 4];
         for (at, priority) in [
             (0, 100),
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_ever() {
-        let mut flushes = Flushes::default();
+        let mut flushes = FlushScheduler::default();
         let mut standing = [Standing::default(); 3];
         for (at, priority) in [(1, 20), (2, 200)] {
             flushes.push(at, &mut standing[at as usize], Rank::data(priority));

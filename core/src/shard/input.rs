@@ -12,7 +12,7 @@ use super::reply::Here;
 use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
 use crate::frame::Rank;
-use crate::handler::{Context, Handler, Message, Overflow, TaskEnd};
+use crate::handler::{Backpressure, Context, Handler, Message, TaskEnd};
 use crate::id::ConnId;
 use crate::time::Timestamp;
 use crate::wire::opcode::{Kind, Opcode};
@@ -232,7 +232,7 @@ impl<H: Handler> Shard<H> {
                 // What is said to it in answer would wait for its socket, and is lost in no
                 // case: what it has sent is better left as it is.
                 Phase::Open
-                    if H::OVERFLOW == Overflow::Wait
+                    if H::OVERFLOW == Backpressure::PauseReads
                         && slot.flags.blocked
                         && done < input.len() =>
                 {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::engine::{Engine, SCRATCH};
-use crate::frame::{Label, Rank};
+use crate::frame::{FrameMeta, Rank};
 use crate::handler::Handler;
 use crate::queue::Limits;
 use crate::time::{Timestamp, micros};
@@ -17,7 +17,7 @@ use crate::wire::header::{Tag, encode_unmasked, unmasked_len};
 /// rank, and nothing of lower or higher rank waits beside them; so they are that
 /// connection's queue, in another place.
 #[derive(Debug, Default)]
-pub(super) struct Lane {
+pub(super) struct ReplyBuffer {
     owner: Option<(u32, Rank)>,
     /// Since when.
     since: Option<Timestamp>,
@@ -53,7 +53,7 @@ pub(super) struct Part<B> {
 
 #[derive(Clone, Debug)]
 enum Piece {
-    Lane(Range<usize>),
+    Copied(Range<usize>),
     Scratch(Range<usize>),
 }
 
@@ -65,7 +65,7 @@ const STAY_AMONG_OTHERS: usize = 2 << 10;
 /// As many slices as one write takes, less some for what goes before.
 const MOST_PIECES: usize = 24;
 
-impl Lane {
+impl ReplyBuffer {
     pub(super) const fn owner(&self) -> Option<u32> {
         match self.owner {
             Some((slot, _)) => Some(slot),
@@ -110,8 +110,8 @@ impl Lane {
     }
 
     /// What its frames are labelled with; the first has waited longest.
-    pub(super) fn label(&self) -> Label {
-        Label {
+    pub(super) fn label(&self) -> FrameMeta {
+        FrameMeta {
             born: self.since.unwrap_or(Timestamp::ORIGIN),
             ..self.rank().into()
         }
@@ -149,8 +149,8 @@ impl Lane {
         }
         let end = self.bytes.len();
         match self.pieces.last_mut() {
-            Some(Piece::Lane(range)) => range.end = end,
-            _ => self.pieces.push(Piece::Lane(start..end)),
+            Some(Piece::Copied(range)) => range.end = end,
+            _ => self.pieces.push(Piece::Copied(start..end)),
         }
         self.count(end - start);
     }
@@ -211,7 +211,7 @@ impl Lane {
     /// Its slices, in order.
     pub(super) fn slices<'a>(&'a self, scratch: Part<&'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
         self.pieces.iter().map(move |piece| match piece {
-            Piece::Lane(range) => &self.bytes[range.clone()],
+            Piece::Copied(range) => &self.bytes[range.clone()],
             Piece::Scratch(range) => {
                 &scratch.bytes[range.start - scratch.base..range.end - scratch.base]
             }
@@ -332,7 +332,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Counts frames of the lane that are out to their last byte.
-    fn count_written(&mut self, label: Label, done: u64) {
+    fn count_written(&mut self, label: FrameMeta, done: u64) {
         if done > 0
             && let Some(priority) = label.rank.priority()
         {

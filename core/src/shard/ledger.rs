@@ -54,7 +54,7 @@ pub struct Ending {
 /// What is remembered of a connection that has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Departure {
+pub struct ClosedConnection {
     /// Who it was.
     pub id: ConnId,
     /// When it ended.
@@ -73,13 +73,13 @@ pub struct Departure {
 
 /// What is known of single connections.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct ClosedConnections {
     /// By slot: of whom something was dropped, and who is ending. Boxed, since all are moved in
     /// one go when the table grows, however many there are.
     entries: HashMap<u32, Box<Entry>, FixedState>,
     peak: Peak,
     /// Who has gone, the oldest first.
-    gone: VecDeque<Departure>,
+    gone: VecDeque<ClosedConnection>,
     /// How many of those are kept.
     limit: usize,
     /// Bytes of memory that the rooms of all of these take.
@@ -89,7 +89,7 @@ pub(super) struct Ledger {
 #[derive(Debug, Default)]
 struct Entry {
     drops: Drops,
-    departure: Option<Departure>,
+    departure: Option<ClosedConnection>,
 }
 
 impl Ending {
@@ -114,7 +114,7 @@ impl Ending {
     }
 }
 
-impl Departure {
+impl ClosedConnection {
     /// Bytes of memory that its rooms take.
     fn room_bytes(&self) -> usize {
         let names = self.rooms.iter().map(Bytes::len).sum::<usize>();
@@ -122,7 +122,7 @@ impl Departure {
     }
 }
 
-impl Ledger {
+impl ClosedConnections {
     pub(super) fn new(seed: u64, limit: usize) -> Self {
         Self {
             entries: HashMap::with_hasher(FixedState::with_seed(seed)),
@@ -147,12 +147,12 @@ impl Ledger {
     }
 
     /// What is known of the end of a connection that is ending.
-    pub(super) fn departure(&self, at: u32) -> Option<&Departure> {
+    pub(super) fn departure(&self, at: u32) -> Option<&ClosedConnection> {
         self.entries.get(&at)?.departure.as_ref()
     }
 
     /// A connection begins to end.
-    pub(super) fn begin(&mut self, at: u32, departure: Departure) {
+    pub(super) fn begin(&mut self, at: u32, departure: ClosedConnection) {
         self.room_bytes += departure.room_bytes();
         self.entries.entry(at).or_default().departure = Some(departure);
     }
@@ -165,7 +165,7 @@ impl Ledger {
         };
         let Entry { drops, departure } = *entry;
         if let Some(departure) = departure {
-            self.add(Departure { drops, ..departure });
+            self.add(ClosedConnection { drops, ..departure });
         }
     }
 
@@ -181,7 +181,7 @@ impl Ledger {
     pub(super) fn memory(&self) -> usize {
         self.entries.allocation_size()
             + self.entries.len() * size_of::<Entry>()
-            + self.gone.capacity() * size_of::<Departure>()
+            + self.gone.capacity() * size_of::<ClosedConnection>()
             + self.room_bytes
     }
 
@@ -192,15 +192,18 @@ impl Ledger {
             .entries
             .values()
             .filter_map(|entry| entry.departure.as_ref());
-        ending.chain(&self.gone).map(Departure::room_bytes).sum()
+        ending
+            .chain(&self.gone)
+            .map(ClosedConnection::room_bytes)
+            .sum()
     }
 
     /// Who has gone, the latest first.
-    pub(super) fn gone(&self) -> impl Iterator<Item = &Departure> {
+    pub(super) fn gone(&self) -> impl Iterator<Item = &ClosedConnection> {
         self.gone.iter().rev()
     }
 
-    fn add(&mut self, departure: Departure) {
+    fn add(&mut self, departure: ClosedConnection) {
         let oldest = if self.limit == 0 {
             self.room_bytes -= departure.room_bytes();
             return;
@@ -220,7 +223,7 @@ impl<H: Handler> Engine<H> {
         let (id, opened) = (self.slots.id(at), self.slots[at].moment.take());
         let memberships = &self.slots[at].memberships;
         let rooms = memberships.iter().take(MOST_ROOMS);
-        let departure = Departure {
+        let departure = ClosedConnection {
             id,
             at: self.now,
             open_for: self.now.since(opened.unwrap_or(self.now)),
@@ -237,12 +240,12 @@ impl<H: Handler> Engine<H> {
 
     /// What the next shard in this one's place is to remember. Rooms are not
     /// asked of a shard that has failed.
-    pub(super) fn bequeath(&mut self) -> Ledger {
+    pub(super) fn bequeath(&mut self) -> ClosedConnections {
         let limit = self.config.gone_connections;
-        let mut ledger = core::mem::replace(&mut self.ledger, Ledger::new(0, limit));
+        let mut ledger = core::mem::replace(&mut self.ledger, ClosedConnections::new(0, limit));
         for (at, slot) in self.slots.iter() {
             if let Some(opened) = slot.opened() {
-                let departure = Departure {
+                let departure = ClosedConnection {
                     id: self.slots.id(at),
                     at: self.now,
                     open_for: self.now.since(opened),
@@ -256,7 +259,7 @@ impl<H: Handler> Engine<H> {
             ledger.close(at);
         }
         ledger.entries.clear();
-        ledger.room_bytes = ledger.gone.iter().map(Departure::room_bytes).sum();
+        ledger.room_bytes = ledger.gone.iter().map(ClosedConnection::room_bytes).sum();
         ledger
     }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::remote::{Command, Place};
 use crate::handler::Outcome;
 use crate::id::{ConnId, ShardId};
-use crate::queue::Qos;
-use crate::sync::{Once, Parcel, Tally};
+use crate::queue::SendOptions;
+use crate::sync::{Once, SharedRef, Tally};
 use crate::time::Timestamp;
 use crate::wire::opcode::Kind;
 
@@ -16,9 +16,9 @@ use crate::wire::opcode::Kind;
 /// look inside; letters from one shard to another must arrive in the order in
 /// which they were posted.
 #[derive(Debug)]
-pub struct Letter(pub(super) Said);
+pub struct ShardMessage(pub(super) Said);
 
-impl Letter {
+impl ShardMessage {
     /// Bytes of memory of a command from outside. What shards say is charged where it came from.
     pub(super) fn command_bytes(&self) -> usize {
         match &self.0 {
@@ -46,7 +46,7 @@ pub(super) enum Said {
     /// To a room's home: this is to be said in the room, or told of it.
     Ask(Asked),
     /// From a room's home: this is said in the room.
-    Deliver(Parcel<Publication>),
+    Deliver(SharedRef<Publication>),
     /// To a connection: this is said to it alone.
     Send(Direct),
     /// From outside all shards.
@@ -82,7 +82,7 @@ pub(super) enum Asked {
 /// Who came up with something, and with that, who is to know that it is over.
 #[derive(Debug)]
 pub(super) enum Origin {
-    Conn(Borrower),
+    Conn(CreditHolder),
     /// The place among the commands from outside is given back with this.
     Outside(#[expect(dead_code, reason = "it is there to be dropped")] Place),
 }
@@ -94,7 +94,7 @@ pub(super) struct Publication {
     pub(super) origin: Origin,
     pub(super) exclude_sender: bool,
     pub(super) kind: Kind,
-    pub(super) qos: Qos,
+    pub(super) qos: SendOptions,
     pub(super) published: Timestamp,
     pub(super) payload: Bytes,
     /// Its compressed form, if that is shorter, once a shard has made it.
@@ -108,7 +108,7 @@ pub(super) struct Publication {
 /// Who took a credit, and in which lives of its shards. What was under way when
 /// one of them failed is forgiven, and is not to be given back once more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Borrower {
+pub(super) struct CreditHolder {
     pub(super) conn: ConnId,
     pub(super) lives: Lives,
 }
@@ -128,7 +128,7 @@ pub(super) struct Direct {
     pub(super) to: ConnId,
     pub(super) origin: Origin,
     pub(super) kind: Kind,
-    pub(super) qos: Qos,
+    pub(super) qos: SendOptions,
     pub(super) published: Timestamp,
     pub(super) payload: Bytes,
 }
@@ -137,7 +137,7 @@ pub(super) struct Direct {
 #[derive(Debug)]
 pub(super) struct Count {
     pub(super) room: Bytes,
-    pub(super) from: Borrower,
+    pub(super) from: CreditHolder,
     pub(super) ticket: u64,
 }
 

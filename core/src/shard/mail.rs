@@ -1,6 +1,6 @@
 //! Owns what a shard does with a letter from another.
 
-use super::letter::{Letter, Said};
+use super::letter::{Said, ShardMessage};
 use super::pending::Wait;
 use super::slot::Phase;
 use super::{Engine, Shard};
@@ -12,7 +12,7 @@ impl<H: Handler> Shard<H> {
     /// Takes a letter. What it says is done when the shard is polled, with what others
     /// say that came along, or before a task or an end that comes later; letters keep
     /// their order.
-    pub fn handle_mail(&mut self, now: Timestamp, letter: Letter) {
+    pub fn handle_mail(&mut self, now: Timestamp, letter: ShardMessage) {
         self.engine.now = now;
         self.engine.command_bytes += letter.command_bytes();
         self.engine.backlog.push_back(letter);
@@ -41,7 +41,7 @@ impl<H: Handler> Shard<H> {
         self.engine.keep_within_budget();
     }
 
-    fn take_letter(&mut self, Letter(said): Letter) {
+    fn take_letter(&mut self, ShardMessage(said): ShardMessage) {
         let engine = &mut self.engine;
         match said {
             Said::Join { conn, room } => {

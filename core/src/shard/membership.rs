@@ -9,15 +9,15 @@ use bytes::Bytes;
 
 use super::engine::Engine;
 use super::fanout::EVERYONE;
-use super::letter::{Asked, Count, Letter, Origin, Publication, Report, Said, Told};
+use super::letter::{Asked, Count, Origin, Publication, Report, Said, ShardMessage, Told};
 use super::output::Output;
 use super::pending::{Op, Wait};
 use super::slot::{Memberships, Phase};
 use crate::handler::{Handler, Outcome};
 use crate::id::{ConnId, ShardId};
-use crate::queue::Qos;
+use crate::queue::SendOptions;
 use crate::room::Membership;
-use crate::sync::{Once, Parcel, Tally};
+use crate::sync::{Once, SharedRef, Tally};
 use crate::wire::opcode::Kind;
 
 impl<H: Handler> Engine<H> {
@@ -85,7 +85,7 @@ impl<H: Handler> Engine<H> {
         at: u32,
         name: Option<&[u8]>,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: &[u8],
         exclude_sender: bool,
     ) -> Result<(), Wait> {
@@ -219,7 +219,7 @@ impl<H: Handler> Engine<H> {
                 .filter(|&shard| shard != self.id)
                 .collect(),
         };
-        let parcel = Parcel::new(publication);
+        let parcel = SharedRef::new(publication);
         for shard in interested {
             self.post(shard, Said::Deliver(parcel.share()));
         }
@@ -228,7 +228,7 @@ impl<H: Handler> Engine<H> {
 
     /// Ends a publication here; returns its credit if no other shard is still to
     /// deliver it.
-    pub(super) fn finish_publication(&mut self, parcel: Parcel<Publication>) {
+    pub(super) fn finish_publication(&mut self, parcel: SharedRef<Publication>) {
         let Some(publication) = parcel.finish() else {
             return;
         };
@@ -330,7 +330,7 @@ impl<H: Handler> Engine<H> {
 
     pub(super) fn post(&mut self, to: ShardId, said: Said) {
         self.counts.rooms.letters += 1;
-        self.outputs.push_back(Output::Mail(to, Letter(said)));
+        self.outputs.push_back(Output::Mail(to, ShardMessage(said)));
     }
 
     /// Whether the end of a membership must wait for the end of the callback: what was

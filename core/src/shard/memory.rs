@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::engine::{Engine, HEADROOM, SCRATCH};
 use super::ledger::Ending;
-use super::letter::{Letter, Publication};
+use super::letter::{Publication, ShardMessage};
 use super::output::Output;
 use super::slot::Phase;
 use crate::CloseCode;
@@ -111,7 +111,7 @@ impl<H: Handler> Engine<H> {
     /// come here from them as far as it is not theirs, and of what has come from outside.
     fn letter_bytes(&self) -> usize {
         let under_way = self.under_way.messages * size_of::<Publication>() + self.under_way.bytes;
-        under_way + self.backlog.capacity() * size_of::<Letter>() + self.command_bytes
+        under_way + self.backlog.capacity() * size_of::<ShardMessage>() + self.command_bytes
     }
 
     /// The sums that are kept for [`charged`](Self::charged), counted anew.
@@ -130,7 +130,7 @@ impl<H: Handler> Engine<H> {
         assert_eq!(memberships, self.membership_bytes, "memberships");
         assert_eq!(self.rooms.count_memory(), self.rooms.memory(), "rooms");
         assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
-        let commands = self.backlog.iter().map(Letter::command_bytes);
+        let commands = self.backlog.iter().map(ShardMessage::command_bytes);
         assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
         let messages = self.credits.iter().map(|credit| credit.messages);
         let bytes = self.credits.iter().map(|credit| credit.bytes);

@@ -1,6 +1,6 @@
 //! The messaging machine of one CPU core: its connections, rooms, queues and
 //! timers, as plain `&mut self`. Shards share nothing; what one has to say to
-//! another is a [`Letter`] that the adapter carries.
+//! another is a [`ShardMessage`] that the adapter carries.
 
 #[cfg(any(test, feature = "testing"))]
 mod audit;
@@ -48,14 +48,14 @@ use crate::time::Timestamp;
 use sweep::Order as SweepOrder;
 
 pub(crate) use engine::Engine;
-pub use explain::{Awaited, Depth, Explained, Explanation, Pause, Stage, Timer};
+pub use explain::{ConnectionInfo, Depth, Lookup, Pause, Stage, Timer, WaitReason};
 pub use input::Admission;
-pub use ledger::{Departure, Drops, Ending};
-pub use letter::Letter;
+pub use ledger::{ClosedConnection, Drops, Ending};
+pub use letter::ShardMessage;
 pub use output::{Event, Leftover, Output};
-pub use overview::{Filter, Order, Overview};
+pub use overview::{ConnectionList, Filter, Order};
 pub(crate) use pending::Op;
-pub use remote::{Carrier, Gate, Place, Remote, RemoteError, RemoteStats};
+pub use remote::{Gate, Place, Remote, RemoteError, RemoteStats, ShardSender};
 pub(crate) use reply::Here;
 pub use slot::SLOT_BYTES;
 pub use timers::{Direction, Reason};

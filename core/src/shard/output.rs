@@ -1,7 +1,7 @@
 //! Owns what a shard asks of its adapter, and the order in which it asks.
 
 use super::slot::Phase;
-use super::{Letter, Shard};
+use super::{Shard, ShardMessage};
 use crate::dispatch::TaskOptions;
 use crate::error::{HandshakeError, PeerError};
 use crate::handler::{Handler, TaskEnd};
@@ -19,7 +19,7 @@ pub enum Output<H: Handler> {
     /// Read the socket again; there may be bytes already.
     StartReading(ConnId),
     /// Carry a letter to another shard.
-    Mail(ShardId, Letter),
+    Mail(ShardId, ShardMessage),
     /// Give a task to the dispatcher. Its end comes back through
     /// [`Shard::handle_task`].
     Submit(ConnId, H::Task, TaskOptions),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::Shard;
 use super::engine::Engine;
-use super::explain::{Depth, Explanation};
+use super::explain::{ConnectionInfo, Depth};
 use super::slot::Phase;
 use crate::handler::Handler;
 use crate::time::Timestamp;
@@ -48,11 +48,11 @@ pub enum Order {
 /// The connections that were wanted, the first of them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
-pub struct Overview {
+pub struct ConnectionList {
     /// How many there are in all.
     pub matching: usize,
     /// As many as were asked for, in order.
-    pub connections: Vec<Explanation>,
+    pub connections: Vec<ConnectionInfo>,
 }
 
 impl Filter {
@@ -92,13 +92,13 @@ impl<H: Handler> Shard<H> {
     /// The sockets it holds that are wanted, explained. Looks at all of them, or
     /// at the members of the room, and explains at most [`Filter::MOST`]: for
     /// somebody who asks, not for a loop.
-    pub fn connections(&self, now: Timestamp, filter: &Filter) -> Overview {
+    pub fn connections(&self, now: Timestamp, filter: &Filter) -> ConnectionList {
         self.engine.connections(now, filter)
     }
 }
 
 impl<H: Handler> Engine<H> {
-    fn connections(&self, now: Timestamp, filter: &Filter) -> Overview {
+    fn connections(&self, now: Timestamp, filter: &Filter) -> ConnectionList {
         let most = filter.most.min(Filter::MOST);
         let mut matching = 0;
         // The last of those chosen is on top. Among equals, the lower slots are.
@@ -125,7 +125,7 @@ impl<H: Handler> Engine<H> {
             None => self.slots.iter().for_each(|(at, _)| look(at)),
         }
         let chosen = chosen.into_sorted_vec().into_iter();
-        Overview {
+        ConnectionList {
             matching,
             connections: chosen.map(|(_, at)| self.explain(now, at)).collect(),
         }

@@ -6,17 +6,17 @@ use bytes::Bytes;
 
 use super::engine::Engine;
 use super::letter::Publication;
-use crate::frame::{Chunks, FrameId, Label};
+use crate::frame::{Chunks, FrameId, FrameMeta};
 use crate::handler::Handler;
-use crate::queue::WhenFull;
+use crate::queue::OverflowPolicy;
 use crate::sync::Once;
 use crate::wire::header::{Tag, unmasked_len};
 use crate::wire::opcode::Kind;
 
 /// What is said to many, as the frames that this shard has made of it so far.
-pub(super) struct Editions<'a> {
-    label: Label,
-    when_full: WhenFull,
+pub(super) struct EncodedVariants<'a> {
+    label: FrameMeta,
+    when_full: OverflowPolicy,
     kind: Kind,
     words: Words<'a>,
     /// Whether some may get it compressed.
@@ -32,12 +32,12 @@ pub(super) struct EditionFrames {
     packed: Option<Option<FrameId>>,
 }
 
-impl Editions<'_> {
-    pub(super) const fn when_full(&self) -> WhenFull {
+impl EncodedVariants<'_> {
+    pub(super) const fn when_full(&self) -> OverflowPolicy {
         self.when_full
     }
 
-    pub(super) const fn label(&self) -> Label {
+    pub(super) const fn label(&self) -> FrameMeta {
         self.label
     }
 
@@ -82,15 +82,15 @@ impl<H: Handler> Engine<H> {
     /// What is said to members on this shard only.
     pub(super) fn editions<'a>(
         &self,
-        (label, when_full): (Label, WhenFull),
+        (label, when_full): (FrameMeta, OverflowPolicy),
         kind: Kind,
         words: &'a [u8],
-    ) -> Editions<'a> {
+    ) -> EncodedVariants<'a> {
         self.editions_of(label, when_full, kind, Words::Here(words))
     }
 
     /// What is said to members on several shards.
-    pub(super) fn editions_shared<'a>(&self, publication: &'a Publication) -> Editions<'a> {
+    pub(super) fn editions_shared<'a>(&self, publication: &'a Publication) -> EncodedVariants<'a> {
         let Publication {
             room,
             qos,
@@ -107,12 +107,12 @@ impl<H: Handler> Engine<H> {
 
     const fn editions_of<'a>(
         &self,
-        label: Label,
-        when_full: WhenFull,
+        label: FrameMeta,
+        when_full: OverflowPolicy,
         kind: Kind,
         words: Words<'a>,
-    ) -> Editions<'a> {
-        Editions {
+    ) -> EncodedVariants<'a> {
+        EncodedVariants {
             label,
             when_full,
             kind,
@@ -130,8 +130,8 @@ impl<H: Handler> Engine<H> {
         &self,
         publication: &'a Publication,
         frames: EditionFrames,
-    ) -> Editions<'a> {
-        Editions {
+    ) -> EncodedVariants<'a> {
+        EncodedVariants {
             frames,
             ..self.editions_shared(publication)
         }
@@ -139,7 +139,7 @@ impl<H: Handler> Engine<H> {
 
     /// The edition for this member; the reference to it stays with the editions.
     #[inline]
-    pub(super) fn edition(&mut self, editions: &mut Editions<'_>, at: u32) -> FrameId {
+    pub(super) fn edition(&mut self, editions: &mut EncodedVariants<'_>, at: u32) -> FrameId {
         if editions.packs && self.takes_shared_packing(at, editions.words.len()) {
             let packed = match editions.frames.packed {
                 Some(packed) => packed,
@@ -155,7 +155,7 @@ impl<H: Handler> Engine<H> {
     /// The edition for whoever takes nothing compressed; the reference to it stays with the
     /// editions.
     #[inline]
-    pub(super) fn plain_edition(&mut self, editions: &mut Editions<'_>) -> FrameId {
+    pub(super) fn plain_edition(&mut self, editions: &mut EncodedVariants<'_>) -> FrameId {
         match editions.frames.plain {
             Some(plain) => plain,
             None => self.encode_plain(editions),
@@ -174,13 +174,13 @@ impl<H: Handler> Engine<H> {
 
     /// The edition for whoever takes nothing compressed; the reference to it goes to
     /// the caller.
-    pub(super) fn edition_to_keep(&mut self, editions: &mut Editions<'_>) -> FrameId {
+    pub(super) fn edition_to_keep(&mut self, editions: &mut EncodedVariants<'_>) -> FrameId {
         let frame = self.encode_plain(editions);
         editions.frames.plain = None;
         frame
     }
 
-    fn encode_plain(&mut self, editions: &mut Editions<'_>) -> FrameId {
+    fn encode_plain(&mut self, editions: &mut EncodedVariants<'_>) -> FrameId {
         self.counts.rooms.copied += 1;
         let (label, opcode) = (editions.label, editions.kind.opcode());
         let frame = match editions.words {
@@ -192,7 +192,7 @@ impl<H: Handler> Engine<H> {
         frame
     }
 
-    fn pack(&mut self, editions: &mut Editions<'_>) -> Option<FrameId> {
+    fn pack(&mut self, editions: &mut EncodedVariants<'_>) -> Option<FrameId> {
         let (label, tag) = (editions.label, Tag::compressed(editions.kind.opcode()));
         let window = self.config.compression_window as u8;
         let frame = match editions.words {

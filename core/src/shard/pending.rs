@@ -12,7 +12,7 @@ use super::letter::Told;
 use crate::dispatch::TaskOptions;
 use crate::handler::{Handler, TaskEnd};
 use crate::id::{ConnId, ShardId};
-use crate::queue::Qos;
+use crate::queue::SendOptions;
 use crate::wire::opcode::Kind;
 
 /// What is held back for one connection.
@@ -112,14 +112,14 @@ pub(crate) enum Op<H: Handler> {
     Publish {
         room: Option<Bytes>,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: Bytes,
         exclude_sender: bool,
     },
     Send {
         to: ConnId,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: Bytes,
     },
     CountMembers {
@@ -128,7 +128,7 @@ pub(crate) enum Op<H: Handler> {
     },
     Reply {
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: Bytes,
     },
     Submit(H::Task, TaskOptions),

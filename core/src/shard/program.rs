@@ -35,7 +35,7 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Calls the handler about something that has ended. What that leads to goes
+    /// Wakeups the handler about something that has ended. What that leads to goes
     /// before what was given later.
     fn tell(&mut self, at: u32, call: impl FnOnce(&mut H, &mut Context<'_, H>)) {
         let later = self.engine.take_ops(at);

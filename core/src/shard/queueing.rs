@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::slot::Phase;
 use crate::frame::{FrameId, Rank};
 use crate::handler::Handler;
-use crate::queue::{Arrival, Fate, Refusal, WhenFull};
+use crate::queue::{Arrival, DropReason, OverflowPolicy, Refusal};
 
 impl<H: Handler> Engine<H> {
     /// Queues a data frame for a connection, which adds a reference to it. The
@@ -14,7 +14,7 @@ impl<H: Handler> Engine<H> {
     //# To _Send a WebSocket Message_ comprising of /data/ over a WebSocket
     //# connection, an endpoint MUST perform the following steps.
     #[inline]
-    pub(super) fn push(&mut self, at: u32, frame: FrameId, when_full: WhenFull) {
+    pub(super) fn push(&mut self, at: u32, frame: FrameId, when_full: OverflowPolicy) {
         self.end_volley();
         self.counts.delivery.offered += 1;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
@@ -39,7 +39,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// [`push`](Self::push) of what has been offered and may be queued.
-    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, when_full: WhenFull) {
+    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, when_full: OverflowPolicy) {
         let limits = self.limits();
         let arrival = Arrival {
             frame,
@@ -102,14 +102,18 @@ impl<H: Handler> Engine<H> {
             let of_all = &mut self.counts.delivery;
             let fates = self.counts.priorities.of(self.store.rank(frame).priority());
             let (all, these, its) = match fate {
-                Fate::Evicted => (&mut of_all.evicted, &mut fates.evicted, &mut drops.evicted),
-                Fate::Expired => (&mut of_all.expired, &mut fates.expired, &mut drops.expired),
-                Fate::Conflated => (
+                DropReason::Evicted => {
+                    (&mut of_all.evicted, &mut fates.evicted, &mut drops.evicted)
+                }
+                DropReason::Expired => {
+                    (&mut of_all.expired, &mut fates.expired, &mut drops.expired)
+                }
+                DropReason::Conflated => (
                     &mut of_all.conflated,
                     &mut fates.conflated,
                     &mut drops.conflated,
                 ),
-                Fate::Shed => (&mut of_all.shed, &mut fates.shed, &mut drops.shed),
+                DropReason::Shed => (&mut of_all.shed, &mut fates.shed, &mut drops.shed),
             };
             *all += 1;
             *these += 1;
@@ -133,7 +137,7 @@ impl<H: Handler> Engine<H> {
         let gone = &mut self.gone;
         slot.queue
             .expire(&mut self.nodes, &self.store, self.now, |frame| {
-                gone.push((frame, Fate::Expired));
+                gone.push((frame, DropReason::Expired));
             });
         self.count_gone(at);
         let over = self.slots[at].queue.is_empty() && self.lane.owner() != Some(at);

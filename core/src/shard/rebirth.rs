@@ -1,7 +1,7 @@
 //! Owns what follows from the failure of a shard: an empty one takes its
 //! place, goes on with what others said to it, and they are told.
 
-use super::letter::{Letter, Said};
+use super::letter::{Said, ShardMessage};
 use super::output::{Leftover, Output};
 use super::pending::Wait;
 use super::{Engine, Shard};
@@ -157,7 +157,7 @@ impl<H: Handler> Engine<H> {
         if self.restating == 0 {
             // Before the letters that came behind them.
             while let Some(asked) = self.unanswered.pop_back() {
-                self.backlog.push_front(Letter(Said::Ask(asked)));
+                self.backlog.push_front(ShardMessage(Said::Ask(asked)));
             }
         }
     }

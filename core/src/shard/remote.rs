@@ -9,17 +9,17 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Asked, Direct, Letter, Origin, Publication, Said};
+use super::letter::{Asked, Direct, Origin, Publication, Said, ShardMessage};
 use super::slot::Phase;
 use crate::CloseCode;
 use crate::config::Config;
 use crate::frame::MAX_PAYLOAD;
 use crate::handler::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::queue::Qos;
+use crate::queue::SendOptions;
 use crate::room::Homes;
 use crate::stats::CloseCause;
-use crate::sync::{NoPlace, Once, Places, primitive::Arc};
+use crate::sync::{NoPlace, Once, Semaphore, primitive::Arc};
 use crate::wire::opcode::Kind;
 
 /// Speaks to the connections of a server from any thread, on nobody's behalf.
@@ -36,7 +36,7 @@ use crate::wire::opcode::Kind;
 /// **The end.** Before a server serves, and from the beginning of its end on, there are no
 /// places. What has one by then is still carried out, and a drain waits for it.
 ///
-/// A [receipt](Qos::receipt) is asked for in vain: there is no connection to tell.
+/// A [receipt](SendOptions::receipt) is asked for in vain: there is no connection to tell.
 ///
 /// [`Full`]: RemoteError::Full
 #[derive(Clone)]
@@ -51,10 +51,10 @@ pub struct Gate(Arc<Outside>);
 pub struct Place(Arc<Outside>);
 
 /// What an adapter does for a [`Remote`].
-pub trait Carrier: Send + Sync {
+pub trait ShardSender: Send + Sync {
     /// Carries a letter to a shard and wakes that. Letters given one after the
     /// other arrive in that order. False if there is no such shard any more.
-    fn carry(&self, to: ShardId, letter: Letter) -> bool;
+    fn carry(&self, to: ShardId, letter: ShardMessage) -> bool;
 
     /// A place has become free: one of those who wait for one may look again. Called
     /// from inside shards, so it must not wait for one.
@@ -82,11 +82,11 @@ pub enum RemoteError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteStats {
-    /// Places given out.
+    /// Semaphore given out.
     pub given: u64,
     /// Times somebody looked for one and there was none.
     pub full: u64,
-    /// Places taken now (a gauge).
+    /// Semaphore taken now (a gauge).
     pub under_way: u64,
 }
 
@@ -97,13 +97,13 @@ pub(super) enum Command {
     Publish {
         room: Option<Bytes>,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: Bytes,
     },
     Send {
         to: ConnId,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: Bytes,
     },
     Close {
@@ -126,17 +126,17 @@ impl Command {
 }
 
 struct Outside {
-    places: Places,
+    places: Semaphore,
     homes: Homes,
     shards: u16,
-    carrier: Box<dyn Carrier>,
+    carrier: Box<dyn ShardSender>,
 }
 
 impl Gate {
     /// That of a server of this configuration, which does not serve yet.
-    pub fn new(config: &Config, carrier: impl Carrier + 'static) -> Self {
+    pub fn new(config: &Config, carrier: impl ShardSender + 'static) -> Self {
         Self(Arc::new(Outside {
-            places: Places::new(config.remote_commands),
+            places: Semaphore::new(config.remote_commands),
             homes: Homes::new(config.seed, config.shards),
             shards: config.shards,
             carrier: Box::new(carrier),
@@ -198,7 +198,7 @@ impl Remote {
         &self,
         room: &[u8],
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
         self.try_reserve()?.publish(room, kind, qos, payload)
@@ -211,7 +211,7 @@ impl Remote {
     pub fn try_broadcast_all(
         &self,
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
         self.try_reserve()?.broadcast_all(kind, qos, payload)
@@ -226,7 +226,7 @@ impl Remote {
         &self,
         to: ConnId,
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
         self.try_reserve()?.send(to, kind, qos, payload)
@@ -251,7 +251,7 @@ impl Place {
         self,
         room: &[u8],
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
         self.publish_to(Some(room), kind, qos.into(), payload.into())
@@ -264,7 +264,7 @@ impl Place {
     pub fn broadcast_all(
         self,
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
         self.publish_to(None, kind, qos.into(), payload.into())
@@ -278,7 +278,7 @@ impl Place {
         self,
         to: ConnId,
         kind: Kind,
-        qos: impl Into<Qos>,
+        qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
         let (qos, payload) = (qos.into(), payload.into());
@@ -306,7 +306,7 @@ impl Place {
         self,
         room: Option<&[u8]>,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         payload: Bytes,
     ) -> Result<(), RemoteError> {
         if payload.len() > MAX_PAYLOAD {
@@ -328,7 +328,7 @@ impl Place {
         let to = ShardId(to.0 % outside.shards);
         if outside
             .carrier
-            .carry(to, Letter(Said::Command(command, self)))
+            .carry(to, ShardMessage(Said::Command(command, self)))
         {
             Ok(())
         } else {

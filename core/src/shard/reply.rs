@@ -4,9 +4,9 @@
 use super::engine::Engine;
 use super::pending::Wait;
 use super::slot::Phase;
-use crate::frame::{Key, Label, Rank};
-use crate::handler::{Handler, Overflow};
-use crate::queue::{Qos, WhenFull};
+use crate::frame::{FrameMeta, Key, Rank};
+use crate::handler::{Backpressure, Handler};
+use crate::queue::{OverflowPolicy, SendOptions};
 use crate::time::Timestamp;
 use crate::wire::header::{Tag, unmasked_len};
 use crate::wire::opcode::Kind;
@@ -45,7 +45,7 @@ impl<H: Handler> Engine<H> {
         at: u32,
         here: Option<Here>,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         self.end_volley();
@@ -62,7 +62,7 @@ impl<H: Handler> Engine<H> {
         at: u32,
         here: Option<Here>,
         kind: Kind,
-        qos: Qos,
+        qos: SendOptions,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         let opcode = kind.opcode();
@@ -81,7 +81,7 @@ impl<H: Handler> Engine<H> {
         &mut self,
         at: u32,
         here: Option<Here>,
-        qos: Qos,
+        qos: SendOptions,
         tag: Tag,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
@@ -124,7 +124,7 @@ impl<H: Handler> Engine<H> {
     fn reply_in_queue(
         &mut self,
         at: u32,
-        qos: Qos,
+        qos: SendOptions,
         tag: Tag,
         parts: [&[u8]; 2],
         len: u32,
@@ -135,7 +135,8 @@ impl<H: Handler> Engine<H> {
         }
         let slot = &self.slots[at];
         let has_room = self.lane.owner() != Some(at) && slot.queue.has_room(len, limits);
-        let waits = H::OVERFLOW == Overflow::Wait && qos.when_full != WhenFull::Close;
+        let waits =
+            H::OVERFLOW == Backpressure::PauseReads && qos.when_full != OverflowPolicy::Disconnect;
         if waits && slot.phase == Phase::Open && !has_room {
             return Err(Wait::Queue);
         }
@@ -147,9 +148,14 @@ impl<H: Handler> Engine<H> {
     }
 
     /// What a message is labelled with that is said in this room, or in none.
-    pub(super) fn label(&self, room: Option<&[u8]>, qos: Qos, published: Timestamp) -> Label {
+    pub(super) fn label(
+        &self,
+        room: Option<&[u8]>,
+        qos: SendOptions,
+        published: Timestamp,
+    ) -> FrameMeta {
         let scope = || room.map_or(0, |name| self.rooms.scope(name));
-        Label {
+        FrameMeta {
             rank: Rank::data(qos.priority),
             born: published,
             deadline: qos.ttl.map(|ttl| published.after(ttl)),

@@ -7,7 +7,7 @@ use super::engine::Engine;
 use super::memory::shrink;
 use crate::frame::Rank;
 use crate::handler::Handler;
-use crate::queue::Fate;
+use crate::queue::DropReason;
 
 /// Those whose sockets took less than they were offered, and how far has been come with them.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ impl<H: Handler> Engine<H> {
         let gone = &mut self.gone;
         let queue = &mut self.slots[at].queue;
         queue.shed(&mut self.nodes, &mut self.store, ONE_IN, |frame| {
-            gone.push((frame, Fate::Shed));
+            gone.push((frame, DropReason::Shed));
         });
         let dropped = self.gone.len();
         self.count_gone(at);

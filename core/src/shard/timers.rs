@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::explain::Timer;
 use super::memory::SMALL;
 use super::slot::{Phase, Pressing};
-use crate::conn::{Alarm, KeepaliveTimes, MinRate, Next};
+use crate::conn::{KeepaliveAction, KeepaliveTimes, MinRate, Next};
 use crate::error::HandshakeError;
 use crate::frame::Rank;
 use crate::handler::Handler;
@@ -197,15 +197,15 @@ impl<H: Handler> Engine<H> {
                 slot.keepalive.handle_input(now, times.ping_interval);
             }
             match slot.keepalive.handle_timeout(now, times) {
-                Alarm::Sleep(_) => {}
-                Alarm::Ping(_) => {
+                KeepaliveAction::Sleep(_) => {}
+                KeepaliveAction::Ping(_) => {
                     due = true;
                     self.ping(at);
                 }
-                Alarm::Dead if is_ready(id, Direction::Read) => {
+                KeepaliveAction::Dead if is_ready(id, Direction::Read) => {
                     slot.keepalive.handle_input(now, times.ping_interval);
                 }
-                Alarm::Dead => {
+                KeepaliveAction::Dead => {
                     self.close_silent(at);
                     return true;
                 }

@@ -9,7 +9,7 @@ use super::lane::Part;
 use super::pending::Wait;
 use super::slot::{Phase, Pressing};
 use crate::frame::{Chunks, FrameId, Slice, Store};
-use crate::handler::{Handler, Overflow};
+use crate::handler::{Backpressure, Handler};
 use crate::handshake;
 use crate::id::ConnId;
 use crate::time::Timestamp;
@@ -248,7 +248,7 @@ impl<H: Handler> Engine<H> {
         if is_pressing && (half_empty || blocked) {
             self.relieve(at);
         }
-        if is_waiting && half_empty && !(blocked && H::OVERFLOW == Overflow::Wait) {
+        if is_waiting && half_empty && !(blocked && H::OVERFLOW == Backpressure::PauseReads) {
             self.unpark(at, Wait::Queue);
         }
         if is_measured {

@@ -5,18 +5,18 @@
 use alloc::vec::Vec;
 
 use super::engine::Engine;
-use super::packing::Editions;
+use super::packing::EncodedVariants;
 use super::slot::Phase;
 use crate::config::Config;
-use crate::frame::{FrameId, Label};
+use crate::frame::{FrameId, FrameMeta};
 use crate::handler::Handler;
-use crate::queue::WhenFull;
+use crate::queue::OverflowPolicy;
 use crate::time::Timestamp;
 use crate::wire::header::unmasked_len;
 
 /// Frames that are held back.
 #[derive(Debug, Default)]
-pub(super) struct Volley {
+pub(super) struct Batch {
     /// Whether anything may be: while somebody sees to its end.
     is_open: bool,
     to: Option<Recipients>,
@@ -30,12 +30,12 @@ pub(super) struct Recipients {
     room: u32,
     but: Option<u32>,
     priority: Option<u8>,
-    when_full: WhenFull,
+    when_full: OverflowPolicy,
     published: Timestamp,
 }
 
 impl Recipients {
-    pub(super) fn new(room: u32, editions: &Editions<'_>, but: Option<u32>) -> Self {
+    pub(super) fn new(room: u32, editions: &EncodedVariants<'_>, but: Option<u32>) -> Self {
         Self {
             room,
             but,
@@ -60,7 +60,12 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Says something to the members of a room here, now or a little later.
-    pub(super) fn say_to_room(&mut self, room: u32, mut editions: Editions<'_>, but: Option<u32>) {
+    pub(super) fn say_to_room(
+        &mut self,
+        room: u32,
+        mut editions: EncodedVariants<'_>,
+        but: Option<u32>,
+    ) {
         let to = Recipients::new(room, &editions, but);
         let may_wait = self.volley.is_open && self.may_be_part(to, &editions);
         let len = editions.payload_len();
@@ -78,7 +83,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Whether it makes no difference to anyone that it waits for what comes next.
-    fn may_be_part(&self, to: Recipients, editions: &Editions<'_>) -> bool {
+    fn may_be_part(&self, to: Recipients, editions: &EncodedVariants<'_>) -> bool {
         let is_heard = self.rooms.members(to.room).len() > usize::from(to.but.is_some());
         is_heard
             && self.may_be_in_volley(editions)
@@ -87,8 +92,8 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Whether it may be one of several messages that are queued as one frame.
-    pub(super) fn may_be_in_volley(&self, editions: &Editions<'_>) -> bool {
-        let Label { deadline, key, .. } = editions.label();
+    pub(super) fn may_be_in_volley(&self, editions: &EncodedVariants<'_>) -> bool {
+        let FrameMeta { deadline, key, .. } = editions.label();
         editions.payload_len() <= LONGEST
             && !editions.packs()
             && deadline.is_none()

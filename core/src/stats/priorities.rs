@@ -14,7 +14,7 @@ pub struct Latencies {
 /// What became of the messages of one priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Fates {
+pub struct PriorityStats {
     /// Refused because the queue was full of nothing that could go.
     pub refused: u64,
     /// Pushed out of a full queue by another.
@@ -31,14 +31,14 @@ pub struct Fates {
     pub written: Latencies,
 }
 
-/// [`Fates`] by priority.
+/// [`PriorityStats`] by priority.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Priorities {
     /// The row of each priority: zero until it has one.
     rows: [u8; 256],
     used: u8,
     /// The first is what found no row of its own.
-    fates: [Fates; ROWS],
+    fates: [PriorityStats; ROWS],
     names: [u8; ROWS],
 }
 
@@ -92,7 +92,7 @@ impl Latencies {
     }
 }
 
-impl Fates {
+impl PriorityStats {
     const NONE: Self = Self {
         refused: 0,
         evicted: 0,
@@ -107,16 +107,16 @@ impl Fates {
 impl Priorities {
     /// The priorities in use and what became of their messages; `None` for those
     /// that have no row of their own, if there are any.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<u8>, &Fates)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Option<u8>, &PriorityStats)> {
         let rows = self.fates.iter().zip(self.names).enumerate();
         rows.take(1 + usize::from(self.used))
             .map(|(at, (fates, name))| ((at > 0).then_some(name), fates))
-            .filter(|(name, fates)| name.is_some() || **fates != Fates::NONE)
+            .filter(|(name, fates)| name.is_some() || **fates != PriorityStats::NONE)
     }
 
     /// What is counted of a priority; `None` stands for no priority in particular.
     #[inline]
-    pub fn of(&mut self, priority: Option<u8>) -> &mut Fates {
+    pub fn of(&mut self, priority: Option<u8>) -> &mut PriorityStats {
         let Some(priority) = priority else {
             return &mut self.fates[0];
         };
@@ -142,7 +142,7 @@ impl Default for Priorities {
         Self {
             rows: [0; 256],
             used: 0,
-            fates: [Fates::NONE; ROWS],
+            fates: [PriorityStats::NONE; ROWS],
             names: [0; ROWS],
         }
     }

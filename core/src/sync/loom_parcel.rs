@@ -1,15 +1,15 @@
-//! Owns the models of [`Parcel`]: at every interleaving of its shares, one of
+//! Owns the models of [`SharedRef`]: at every interleaving of its shares, one of
 //! them is the last.
 
 use alloc::vec::Vec;
 
 use super::primitive::{Arc, AtomicUsize, Ordering, thread};
-use super::{Parcel, Tally, model};
+use super::{SharedRef, Tally, model};
 
 #[test]
 fn loom_exactly_one_share_is_the_last() {
     model(|| {
-        let mine = Parcel::new([(); 3].map(|()| AtomicUsize::new(0)));
+        let mine = SharedRef::new([(); 3].map(|()| AtomicUsize::new(0)));
         let others: Vec<_> = (1..3)
             .map(|shard| {
                 let share = mine.share();
@@ -27,7 +27,7 @@ fn loom_exactly_one_share_is_the_last() {
 #[test]
 fn loom_a_share_handed_on_by_a_share_counts() {
     model(|| {
-        let mine = Parcel::new(());
+        let mine = SharedRef::new(());
         let theirs = mine.share();
         let other = thread::spawn(move || {
             let onwards = theirs.share();
@@ -44,7 +44,7 @@ fn loom_a_share_handed_on_by_a_share_counts() {
 fn loom_a_dropped_share_ends_too_and_the_value_once() {
     model(|| {
         let ends = Arc::new(AtomicUsize::new(0));
-        let mine = Parcel::new(CountsItsEnd(ends.clone()));
+        let mine = SharedRef::new(CountsItsEnd(ends.clone()));
         let (failed, theirs) = (mine.share(), mine.share());
         let failing = thread::spawn(move || drop(failed));
         let other = thread::spawn(move || u32::from(theirs.finish().is_some()));
@@ -59,7 +59,7 @@ fn loom_a_dropped_share_ends_too_and_the_value_once() {
 #[test]
 fn loom_a_share_that_outlives_a_dropped_one_is_told() {
     model(|| {
-        let mine = Parcel::new(());
+        let mine = SharedRef::new(());
         let failed = mine.share();
         thread::spawn(move || drop(failed))
             .join()
@@ -69,7 +69,7 @@ fn loom_a_share_that_outlives_a_dropped_one_is_told() {
 }
 
 /// What a shard does with its share: leave a mark, and look at all marks if it was the last.
-fn deliver(share: Parcel<[AtomicUsize; 3]>, shard: usize) -> bool {
+fn deliver(share: SharedRef<[AtomicUsize; 3]>, shard: usize) -> bool {
     share[shard].store(1, Ordering::Relaxed);
     let Some(marks) = share.finish() else {
         return false;
@@ -92,9 +92,9 @@ impl Drop for CountsItsEnd {
 #[test]
 fn loom_the_last_share_sees_what_all_have_added() {
     model(|| {
-        let mine = Parcel::new(Tally::<2>::new());
+        let mine = SharedRef::new(Tally::<2>::new());
         let theirs = mine.share();
-        let end = |share: Parcel<Tally<2>>, n| {
+        let end = |share: SharedRef<Tally<2>>, n| {
             share.add([n, 1]);
             share.finish().map(|tally| tally.sums())
         };

@@ -1,16 +1,16 @@
-//! Owns the models of [`Places`]: what holds at every interleaving of those who
+//! Owns the models of [`Semaphore`]: what holds at every interleaving of those who
 //! take places, those who give them back, and the end.
 
 use alloc::vec::Vec;
 
 use super::primitive::{Arc, AtomicUsize, Ordering, thread};
-use super::{NoPlace, Places, model};
+use super::{NoPlace, Semaphore, model};
 
 /// Fails if a place is given out without a look at how many were taken meanwhile.
 #[test]
 fn loom_no_more_places_are_taken_than_there_are() {
     model(|| {
-        let places = Arc::new(Places::new(1));
+        let places = Arc::new(Semaphore::new(1));
         let inside = Arc::new(AtomicUsize::new(0));
         places.begin();
         let others: Vec<_> = (0..2)
@@ -41,7 +41,7 @@ fn loom_no_more_places_are_taken_than_there_are() {
 #[test]
 fn loom_whoever_is_let_in_before_the_end_is_waited_for() {
     model(|| {
-        let places = Arc::new(Places::new(2));
+        let places = Arc::new(Semaphore::new(2));
         let done = Arc::new(AtomicUsize::new(0));
         places.begin();
         let (inside, does) = (places.clone(), done.clone());
@@ -67,7 +67,7 @@ fn loom_whoever_is_let_in_before_the_end_is_waited_for() {
 #[test]
 fn loom_there_are_no_places_before_the_beginning() {
     model(|| {
-        let places = Arc::new(Places::new(1));
+        let places = Arc::new(Semaphore::new(1));
         let begins = places.clone();
         let other = thread::spawn(move || begins.begin());
         if let Err(why) = places.try_take() {

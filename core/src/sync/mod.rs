@@ -1,8 +1,8 @@
 //! Owns all that threads share: the only home of atomics, locks and `Arc` in
 //! the core. The machines themselves are plain `&mut self` and share nothing;
 //! what passes between them passes through a [`Mailbox`] or rides in a
-//! [`Parcel`]; how much may come from outside at once is for [`Places`] to say.
-//! Wakes nobody: sleeping and waking are the adapter's.
+//! [`SharedRef`]; how much may come from outside at once is for [`Semaphore`] to say.
+//! AfterUnlock nobody: sleeping and waking are the adapter's.
 //!
 //! The tests named `loom_*` run twice: as plain tests on real threads, and, with
 //! `--cfg loom`, as models in which every interleaving of up to that many
@@ -27,8 +27,8 @@ mod loom_places;
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
 pub(crate) use once::Once;
-pub use parcel::Parcel;
-pub(crate) use places::{NoPlace, Places};
+pub use parcel::SharedRef;
+pub(crate) use places::{NoPlace, Semaphore};
 pub(crate) use tally::Tally;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.

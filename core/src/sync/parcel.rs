@@ -20,17 +20,17 @@ use super::primitive::Arc;
 /// then: a value whose end must not go unnoticed even so says it in its own `Drop`.
 ///
 /// ```
-/// use stentor_core::Parcel;
+/// use stentor_core::SharedRef;
 ///
-/// let mine = Parcel::new("publication");
+/// let mine = SharedRef::new("publication");
 /// let theirs = mine.share();
 /// assert_eq!(mine.finish(), None);
 /// assert_eq!(theirs.finish(), Some("publication"));
 /// ```
 #[derive(Debug)]
-pub struct Parcel<T>(Arc<T>);
+pub struct SharedRef<T>(Arc<T>);
 
-impl<T> Parcel<T> {
+impl<T> SharedRef<T> {
     /// The first share of `value`.
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
@@ -51,7 +51,7 @@ impl<T> Parcel<T> {
     }
 }
 
-impl<T> Deref for Parcel<T> {
+impl<T> Deref for SharedRef<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -61,4 +61,4 @@ impl<T> Deref for Parcel<T> {
 
 // A letter that carries one is as big as a pointer, optional or not.
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<Option<Parcel<[u64; 9]>>>() == size_of::<usize>());
+const _: () = assert!(size_of::<Option<SharedRef<[u64; 9]>>>() == size_of::<usize>());

@@ -10,7 +10,7 @@ use super::primitive::{AtomicUsize, Ordering};
 /// after [`end`](Self::end) the number that [`taken`](Self::taken) says can only fall:
 /// nobody who was let in is overlooked.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Semaphore {
     limit: usize,
     /// How many are taken; [`BEGUN`]; [`ENDED`].
     state: AtomicUsize,
@@ -26,7 +26,7 @@ pub(crate) enum NoPlace {
     Ended,
 }
 
-impl Places {
+impl Semaphore {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit: limit.min(BEGUN - 1),
@@ -69,7 +69,7 @@ impl Places {
         self.state.fetch_sub(1, Ordering::Release);
     }
 
-    /// Places are given out from now on.
+    /// Semaphore are given out from now on.
     pub(crate) fn begin(&self) {
         self.state.fetch_or(BEGUN, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
 //! Owns sums that several shards add to while they work on one value. When all
-//! have added theirs is not known here: a [`Parcel`](super::Parcel) knows.
+//! have added theirs is not known here: a [`SharedRef`](super::SharedRef) knows.
 
 use super::primitive::{AtomicUsize, Ordering};
 
@@ -15,7 +15,7 @@ impl<const N: usize> Tally<N> {
 
     pub(crate) fn add(&self, more: [u64; N]) {
         for (sum, n) in self.0.iter().zip(more) {
-            // Parcels order what comes before their end.
+            // SendBuffer order what comes before their end.
             sum.fetch_add(n as usize, Ordering::Relaxed);
         }
     }

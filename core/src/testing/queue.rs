@@ -9,12 +9,12 @@ mod volley;
 pub use naive::NaiveQueue;
 pub use ops::{Op, check};
 
-pub use crate::queue::{Fate, Refusal};
+pub use crate::queue::{DropReason, Refusal};
 
 use alloc::vec::Vec;
 
-use crate::Qos;
-use crate::frame::{FrameId, Key, Label, Rank, Store};
+use crate::SendOptions;
+use crate::frame::{FrameId, FrameMeta, Key, Rank, Store};
 use crate::queue::{Arrival, Limits, Nodes, Queue, Starvation};
 use crate::time::Timestamp;
 use crate::wire::opcode::Opcode;
@@ -27,7 +27,7 @@ pub struct Ticket(pub u64);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pushed {
     /// What does not wait any more, in the order in which it went.
-    pub gone: Vec<(Ticket, Fate)>,
+    pub gone: Vec<(Ticket, DropReason)>,
     /// Why the frame does not wait, if it does not.
     pub refusal: Option<Refusal>,
 }
@@ -114,9 +114,9 @@ impl LoneQueue {
     }
 
     /// Queues a message. It gets a ticket in any case.
-    pub fn push(&mut self, qos: impl Into<Qos>, payload: &[u8]) -> Pushed {
+    pub fn push(&mut self, qos: impl Into<SendOptions>, payload: &[u8]) -> Pushed {
         let qos = qos.into();
-        let label = Label {
+        let label = FrameMeta {
             rank: Rank::data(qos.priority),
             born: self.now,
             deadline: qos.ttl.map(|ttl| self.now.after(ttl)),
@@ -288,7 +288,7 @@ impl LoneQueue {
         held
     }
 
-    fn encode(&mut self, label: impl Into<Label>, opcode: Opcode, payload: &[u8]) -> FrameId {
+    fn encode(&mut self, label: impl Into<FrameMeta>, opcode: Opcode, payload: &[u8]) -> FrameId {
         let frame = self.store.encode(label, opcode, payload);
         let at = frame.0 as usize;
         if at >= self.tickets.len() {

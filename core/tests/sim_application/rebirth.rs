@@ -4,7 +4,7 @@
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Gate, Kind, Letter, Output, Shard, ShardId, Timestamp,
+    Admission, Chunks, Config, ConnId, Gate, Kind, Output, Shard, ShardId, ShardMessage, Timestamp,
 };
 
 use crate::switchboard::{Post, Switchboard, room_of};
@@ -14,7 +14,7 @@ const NOW: Timestamp = Timestamp::from_micros(1);
 /// Two shards, and the letters that have been posted and not yet handed in.
 struct Two {
     shards: Vec<Shard<Switchboard>>,
-    letters: Vec<(ShardId, Letter)>,
+    letters: Vec<(ShardId, ShardMessage)>,
     board: Switchboard,
     config: Config,
     written: Vec<u8>,

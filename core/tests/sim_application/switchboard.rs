@@ -9,8 +9,8 @@ use std::rc::Rc;
 use stentor_core::handshake::Request;
 use stentor_core::testing::sim::{Network, Sim};
 use stentor_core::{
-    Carrier, Config, ConnId, Context, Handler, Kind, Letter, Mailbox, Message, Outcome, Qos,
-    ShardId, Verdict,
+    Config, ConnId, Context, Handler, Kind, Mailbox, Message, Outcome, SendOptions, ShardId,
+    ShardMessage, ShardSender, Verdict,
 };
 
 /// Connections by the names that they have given themselves.
@@ -90,8 +90,8 @@ impl Handler for Switchboard {
     }
 }
 
-fn asking() -> Qos {
-    Qos::new(PRIORITY).receipt(7)
+fn asking() -> SendOptions {
+    SendOptions::new(PRIORITY).receipt(7)
 }
 
 /// A server of this application.
@@ -127,10 +127,10 @@ pub(crate) fn room_of(shard: usize, config: &Config) -> String {
 
 /// Keeps letters from outside until the test lets them go.
 #[derive(Clone, Default)]
-pub(crate) struct Post(pub(crate) std::sync::Arc<Mailbox<(ShardId, Letter)>>);
+pub(crate) struct Post(pub(crate) std::sync::Arc<Mailbox<(ShardId, ShardMessage)>>);
 
-impl Carrier for Post {
-    fn carry(&self, to: ShardId, letter: Letter) -> bool {
+impl ShardSender for Post {
+    fn carry(&self, to: ShardId, letter: ShardMessage) -> bool {
         self.0.push((to, letter)).is_ok()
     }
 

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::{Client, Event, Failure, Request, Response, ResponseError, SendError, Uri};
 use crate::config::Config;
-use crate::conn::{self, Connection, MessageLimits, Payload, Role, Workspace};
+use crate::conn::{self, Connection, DecodeBuffers, MessageLimits, Payload, Role};
 use crate::error::PeerError;
 use crate::handshake::{self, Decision, Fields, response};
 use crate::wire::close::CloseCode;
@@ -98,7 +98,7 @@ fn hear(client: &mut Client, mut bytes: &[u8]) -> Vec<Said> {
 /// What frames of a client mean to a server.
 fn read(mut bytes: Vec<u8>) -> Vec<Said> {
     let mut server = Connection::new(Role::Server);
-    let mut workspace = Workspace::default();
+    let mut workspace = DecodeBuffers::default();
     let limits = MessageLimits {
         bytes: usize::MAX,
         empty_fragments: u32::MAX,

@@ -11,7 +11,7 @@ use super::{App, phrase};
 use crate::config::Config;
 use crate::frame::Chunks;
 use crate::id::{ConnId, ShardId};
-use crate::shard::{Admission, Letter, Output, Shard};
+use crate::shard::{Admission, Output, Shard, ShardMessage};
 use crate::time::Timestamp;
 use crate::wire::close::CloseCode;
 
@@ -23,7 +23,7 @@ pub(super) struct World<A: App> {
     /// Those that others have replaced.
     pub(super) past: Vec<Link>,
     /// From each shard to each other.
-    pub(super) mail: Vec<VecDeque<Letter>>,
+    pub(super) mail: Vec<VecDeque<ShardMessage>>,
     tasks: VecDeque<(ConnId, A::Task)>,
     pub(super) now: Timestamp,
     /// Whether a connection that is not to be read is not read.
@@ -242,7 +242,7 @@ impl<A: App> World<A> {
     }
 
     pub(super) fn deliver(&mut self, way: usize, most: usize) -> bool {
-        let letters: Vec<Letter> = {
+        let letters: Vec<ShardMessage> = {
             let mail = &mut self.mail[way];
             mail.drain(..most.min(mail.len())).collect()
         };

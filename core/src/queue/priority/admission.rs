@@ -2,9 +2,9 @@
 //! message's time, for newer news, or because memory is short.
 
 use super::scatter::scatter;
-use super::{Arrival, Fate, FrameId, Limits, Nodes, Queue, Rank, Refusal, Store};
+use super::{Arrival, DropReason, FrameId, Limits, Nodes, Queue, Rank, Refusal, Store};
 use crate::queue::list::End;
-use crate::queue::qos::WhenFull;
+use crate::queue::qos::OverflowPolicy;
 use crate::time::Timestamp;
 
 impl Queue {
@@ -25,7 +25,7 @@ impl Queue {
         store: &mut Store,
         limits: Limits,
         arrival: Arrival,
-        mut gone: impl FnMut(FrameId, Fate),
+        mut gone: impl FnMut(FrameId, DropReason),
     ) -> Result<(), Refusal> {
         let Arrival {
             frame,
@@ -36,21 +36,21 @@ impl Queue {
         debug_assert!(rank.is_data());
         let is_full = !self.has_room(len, limits);
         if is_full && store.has_terms() {
-            self.expire(nodes, store, now, |frame| gone(frame, Fate::Expired));
+            self.expire(nodes, store, now, |frame| gone(frame, DropReason::Expired));
         }
         let is_full = is_full && !self.has_room(len, limits);
-        if (is_full || when_full != WhenFull::Conflate)
+        if (is_full || when_full != OverflowPolicy::Conflate)
             && let Some(old) = self.conflate(nodes, store, limits, frame)
         {
-            gone(old, Fate::Conflated);
+            gone(old, DropReason::Conflated);
             return Ok(());
         }
         if is_full {
             let (from, end) = match when_full {
-                WhenFull::MakeRoom => (rank.next(), End::Newest),
-                WhenFull::EvictOldest => (rank, End::Oldest),
-                WhenFull::Refuse | WhenFull::Conflate => return Err(Refusal::Full),
-                WhenFull::Close => return Err(Refusal::Slow),
+                OverflowPolicy::EvictLower => (rank.next(), End::Newest),
+                OverflowPolicy::DropOldest => (rank, End::Oldest),
+                OverflowPolicy::DropNew | OverflowPolicy::Conflate => return Err(Refusal::Full),
+                OverflowPolicy::Disconnect => return Err(Refusal::Slow),
             };
             if !self.could_make_room(nodes, limits, from, len) {
                 return Err(Refusal::Full);
@@ -59,7 +59,7 @@ impl Queue {
                 let Some(victim) = self.pop_least_urgent(nodes, store, end) else {
                     break;
                 };
-                gone(victim, Fate::Evicted);
+                gone(victim, DropReason::Evicted);
             }
         }
         self.count(nodes, 1, len);

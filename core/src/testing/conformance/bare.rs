@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 
 use super::Host;
 use crate::CloseCode;
-use crate::conn::{Connection, Event, MessageLimits, Payload, Role, State, Workspace};
+use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role, State};
 use crate::testing::sim::Heard;
 
 /// Protocol machines without a shard around them.
 #[derive(Debug, Default)]
 pub struct Bare {
     peers: Vec<Peer>,
-    workspace: Workspace,
+    workspace: DecodeBuffers,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Host for Bare {
     }
 }
 
-fn answer(event: Event, input: &[u8], workspace: &mut Workspace) -> Option<Heard> {
+fn answer(event: Event, input: &[u8], workspace: &mut DecodeBuffers) -> Option<Heard> {
     match event {
         Event::Message {
             kind,

@@ -4,8 +4,8 @@
 use alloc::vec::Vec;
 
 use super::volley::Part;
-use super::{Control, Fate, Held, MAX_PONGS, Pushed, Refusal, Ticket};
-use crate::{Qos, WhenFull};
+use super::{Control, DropReason, Held, MAX_PONGS, Pushed, Refusal, Ticket};
+use crate::{OverflowPolicy, SendOptions};
 
 /// A queue that is too slow and plainly right.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl NaiveQueue {
     }
 
     /// Queues a message with a frame of this length.
-    pub fn push(&mut self, qos: Qos, len: usize) -> Pushed {
+    pub fn push(&mut self, qos: SendOptions, len: usize) -> Pushed {
         let class = Class::Data(qos.priority);
         let frame = Frame {
             born: self.now,
@@ -95,16 +95,20 @@ impl NaiveQueue {
         let mut gone = Vec::new();
         if !self.has_room(0, 0, len) {
             let expired = self.expire();
-            gone.extend(expired.into_iter().map(|ticket| (ticket, Fate::Expired)));
+            gone.extend(
+                expired
+                    .into_iter()
+                    .map(|ticket| (ticket, DropReason::Expired)),
+            );
         }
         let is_full = !self.has_room(0, 0, len);
-        if is_full || qos.when_full != WhenFull::Conflate {
+        if is_full || qos.when_full != OverflowPolicy::Conflate {
             let (count, bytes) = self.data();
             let newest = self.newest(class, frame.key);
             if let Some(old) = newest.map(|at| &mut self.waiting[at])
                 && (count == 1 || bytes - old.len + len <= self.bytes)
             {
-                gone.push((old.ticket, Fate::Conflated));
+                gone.push((old.ticket, DropReason::Conflated));
                 let place = old.place;
                 *old = Frame { place, ..frame };
                 return Pushed {
@@ -114,7 +118,7 @@ impl NaiveQueue {
             }
         }
         if is_full {
-            let refusal = if qos.when_full == WhenFull::Close {
+            let refusal = if qos.when_full == OverflowPolicy::Disconnect {
                 Refusal::Slow
             } else {
                 Refusal::Full
@@ -128,7 +132,11 @@ impl NaiveQueue {
             self.waiting
                 .retain(|frame| !victims.contains(&frame.ticket));
             self.scatter_broken();
-            gone.extend(victims.into_iter().map(|ticket| (ticket, Fate::Evicted)));
+            gone.extend(
+                victims
+                    .into_iter()
+                    .map(|ticket| (ticket, DropReason::Evicted)),
+            );
         }
         self.waiting.push(frame);
         Pushed {
@@ -290,7 +298,7 @@ impl NaiveQueue {
     }
 
     /// Which messages go for one of this class and length, if that makes room.
-    fn victims(&self, when_full: WhenFull, class: Class, len: usize) -> Option<Vec<Ticket>> {
+    fn victims(&self, when_full: OverflowPolicy, class: Class, len: usize) -> Option<Vec<Ticket>> {
         let mut victims: Vec<Ticket> = Vec::new();
         let (mut count, mut bytes) = (0, 0);
         while !self.has_room(count, bytes, len) {
@@ -298,13 +306,15 @@ impl NaiveQueue {
                 frame.class.is_data() && frame.offered.is_none() && !victims.contains(&frame.ticket)
             });
             let victim = match when_full {
-                WhenFull::MakeRoom => left
+                OverflowPolicy::EvictLower => left
                     .filter(|frame| frame.class > class)
                     .max_by_key(|frame| (frame.class, frame.place)),
-                WhenFull::EvictOldest => left
+                OverflowPolicy::DropOldest => left
                     .filter(|frame| frame.class >= class)
                     .max_by_key(|frame| (frame.class, core::cmp::Reverse(frame.place))),
-                WhenFull::Refuse | WhenFull::Conflate | WhenFull::Close => None,
+                OverflowPolicy::DropNew | OverflowPolicy::Conflate | OverflowPolicy::Disconnect => {
+                    None
+                }
             }?;
             count += 1;
             bytes += victim.len;

@@ -4,17 +4,17 @@
 use alloc::vec::Vec;
 
 use super::{Control, LoneQueue, NaiveQueue, Ticket};
-use crate::Qos;
+use crate::SendOptions;
 use crate::wire::header::unmasked_len;
 
 /// One thing done to a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op {
     /// A message with so many bytes of payload.
-    Push(Qos, usize),
+    Push(SendOptions, usize),
     /// So many messages of this priority, with so many bytes each: as one frame where
     /// there is room for all.
-    Volley(u8, usize, usize),
+    Batch(u8, usize, usize),
     /// A frame that is not data.
     Control(Control, usize),
     /// A write is prepared, of about so many bytes.
@@ -54,7 +54,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
                 }
                 next += 1;
             }
-            Op::Volley(priority, count, len) => {
+            Op::Batch(priority, count, len) => {
                 let all: Vec<_> = (next..).map(|n| payload(n, len)).take(count).collect();
                 if real.push_volley(priority, &all) {
                     assert!(naive.has_room_for_all(count, frame_len(len)), "{op:?}");

@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::super::sim::{Reader, Rng};
 use super::setup::{Setup, pick, slow};
-use crate::WhenFull;
+use crate::OverflowPolicy;
 
 /// How big a life is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,13 +117,13 @@ pub enum Act {
 
 /// How a message is to be treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "as in `Qos`")]
+#[expect(missing_docs, reason = "as in `SendOptions`")]
 pub struct Terms {
     pub priority: u8,
     /// Milliseconds; for ever with 0.
     pub ttl: u8,
     pub key: Option<u8>,
-    pub when_full: WhenFull,
+    pub when_full: OverflowPolicy,
 }
 
 impl Plan {
@@ -278,17 +278,17 @@ impl Terms {
             when_full: *pick(
                 rng,
                 &[
-                    WhenFull::MakeRoom,
-                    WhenFull::MakeRoom,
-                    WhenFull::MakeRoom,
-                    WhenFull::MakeRoom,
-                    WhenFull::MakeRoom,
-                    WhenFull::Refuse,
-                    WhenFull::Refuse,
-                    WhenFull::EvictOldest,
-                    WhenFull::EvictOldest,
-                    WhenFull::Conflate,
-                    WhenFull::Conflate,
+                    OverflowPolicy::EvictLower,
+                    OverflowPolicy::EvictLower,
+                    OverflowPolicy::EvictLower,
+                    OverflowPolicy::EvictLower,
+                    OverflowPolicy::EvictLower,
+                    OverflowPolicy::DropNew,
+                    OverflowPolicy::DropNew,
+                    OverflowPolicy::DropOldest,
+                    OverflowPolicy::DropOldest,
+                    OverflowPolicy::Conflate,
+                    OverflowPolicy::Conflate,
                 ],
             ),
         }
@@ -298,7 +298,7 @@ impl Terms {
     /// Closing whoever is slow would soon leave nobody who is.
     fn with_some_closing(mut self, rng: &mut Rng) -> Self {
         if rng.below(200) == 0 {
-            self.when_full = WhenFull::Close;
+            self.when_full = OverflowPolicy::Disconnect;
         }
         self
     }

@@ -9,9 +9,9 @@ use core::time::Duration;
 use super::super::sim::crash;
 use super::journal::{End, Journal, Stream, What};
 use super::words::{self, NONE, Spoken};
-use crate::handler::{Context, Handler, Message, Outcome, Overflow, TaskEnd, Verdict};
+use crate::handler::{Backpressure, Context, Handler, Message, Outcome, TaskEnd, Verdict};
 use crate::handshake::Request;
-use crate::{CloseCause, CloseCode, ConnId, Qos, TaskOptions, TaskOrder, WhenFull};
+use crate::{CloseCause, CloseCode, ConnId, OverflowPolicy, SendOptions, TaskOptions, TaskOrder};
 
 /// The application. With `WAITS`, its answers wait for room.
 #[derive(Clone, Debug)]
@@ -29,10 +29,10 @@ impl<const WAITS: bool> Handler for Stage<WAITS> {
     type Task = Errand;
     type Outcome = Errand;
 
-    const OVERFLOW: Overflow = if WAITS {
-        Overflow::Wait
+    const OVERFLOW: Backpressure = if WAITS {
+        Backpressure::PauseReads
     } else {
-        Overflow::Refuse
+        Backpressure::Drop
     };
 
     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
@@ -150,17 +150,17 @@ fn name(room: u8) -> alloc::string::String {
 }
 
 /// How the message is to be treated, as its words from `at` on say.
-fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (Qos, Stream) {
+fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (SendOptions, Stream) {
     let [priority, ttl, key, when_full] = [at, at + 1, at + 2, at + 3].map(|at| said.number(at));
     let (priority, key) = (priority as u8, key as u8);
     let all = [
-        WhenFull::MakeRoom,
-        WhenFull::Refuse,
-        WhenFull::EvictOldest,
-        WhenFull::Conflate,
-        WhenFull::Close,
+        OverflowPolicy::EvictLower,
+        OverflowPolicy::DropNew,
+        OverflowPolicy::DropOldest,
+        OverflowPolicy::Conflate,
+        OverflowPolicy::Disconnect,
     ];
-    let mut qos = Qos::new(priority).when_full(all[when_full as usize]);
+    let mut qos = SendOptions::new(priority).when_full(all[when_full as usize]);
     if ttl > 0 {
         qos = qos.ttl(Duration::from_millis(ttl.into()));
     }

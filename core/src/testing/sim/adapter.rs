@@ -7,7 +7,9 @@ use super::network::Road;
 use super::{Network, Sim, Worker};
 use crate::handler::{Handler, TaskEnd};
 use crate::shard::Output;
-use crate::{AttemptEnd, Chunks, ConnId, Failure, Letter, Lost, Settled, TaskOptions, WorkerId};
+use crate::{
+    AttemptEnd, AttemptResult, Chunks, ConnId, Failure, Lost, ShardMessage, TaskOptions, WorkerId,
+};
 
 impl<H: Handler> Sim<H> {
     /// Does what a shard asks for until it asks for nothing more, and looks
@@ -79,7 +81,7 @@ impl<H: Handler> Sim<H> {
     }
 
     /// Puts a letter on this way; those before it arrive before it.
-    pub(super) fn send_letter(&mut self, way: usize, letter: Letter) {
+    pub(super) fn send_letter(&mut self, way: usize, letter: ShardMessage) {
         let queue = &mut self.mail[way];
         let due = self.now + self.rng.up_to(self.network.mail_delay);
         let due = queue.back().map_or(due, |&(last, _)| due.max(last));
@@ -194,7 +196,7 @@ impl<H: Handler> Sim<H> {
         }
     }
 
-    /// Wakes so many workers, any of those that sleep.
+    /// AfterUnlock so many workers, any of those that sleep.
     pub(super) fn wake(&mut self, workers: usize) {
         for _ in 0..workers {
             let asleep: Vec<usize> = (0..self.workers.len())
@@ -249,15 +251,15 @@ impl<H: Handler> Sim<H> {
         let settled = self.dispatcher.handle_end(now, id, end);
         while self.dispatcher.poll_spent().is_some() {}
         match settled {
-            Settled::Done { tell: true } => {
+            AttemptResult::Done { tell: true } => {
                 let end = TaskEnd::Done((self.work)(id, &job.task));
                 self.tell_end(job.conn, end);
             }
-            Settled::Lost(lost) => {
+            AttemptResult::Lost(lost) => {
                 assert_eq!(lost.conn, job.conn);
                 self.tell_lost(lost);
             }
-            Settled::Done { tell: false } | Settled::Again | Settled::Late => {}
+            AttemptResult::Done { tell: false } | AttemptResult::Again | AttemptResult::Late => {}
         }
         self.assign(worker);
         shard

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::Kind;
-use crate::conn::{Connection, Event, MessageLimits, Payload, Role, Workspace};
+use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 use crate::deflate::Params;
 use crate::handshake::extension::Extension;
 use crate::wire::header::Header;
@@ -70,7 +70,7 @@ pub struct Client {
     status: Option<u16>,
     is_over: bool,
     conn: Connection,
-    workspace: Workspace,
+    workspace: DecodeBuffers,
     keys: u32,
     said_close: bool,
 }
@@ -92,7 +92,7 @@ impl Client {
             status: None,
             is_over: false,
             conn: Connection::new(Role::Client),
-            workspace: Workspace::default(),
+            workspace: DecodeBuffers::default(),
             keys,
             said_close: false,
         }
@@ -230,7 +230,7 @@ impl Client {
     pub(super) fn forget(&mut self) {
         self.inbox = Vec::new();
         self.conn = Connection::new(Role::Client);
-        self.workspace = Workspace::default();
+        self.workspace = DecodeBuffers::default();
     }
 
     /// Writes a close frame.

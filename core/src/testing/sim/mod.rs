@@ -31,8 +31,8 @@ use crate::handler::Handler;
 use crate::shard::Event;
 use crate::wire::opcode::Opcode;
 use crate::{
-    Admission, Config, ConnId, Direction, DispatchStats, Dispatcher, Explained, Job, Kind, Letter,
-    Shard, ShardId, Stats, Timestamp, WorkerId,
+    Admission, Config, ConnId, Direction, DispatchStats, Dispatcher, Job, Kind, Lookup, Shard,
+    ShardId, ShardMessage, Stats, Timestamp, WorkerId,
 };
 use pipe::Pipe;
 use ready::Ready;
@@ -53,7 +53,7 @@ pub struct Sim<H: Handler> {
     work: Work<H>,
     handler: Box<dyn Fn(ShardId) -> H>,
     /// From shard to shard, with the time at which each letter arrives.
-    mail: Vec<VecDeque<(u64, Letter)>>,
+    mail: Vec<VecDeque<(u64, ShardMessage)>>,
     links: Vec<Link>,
     clients: Vec<Client>,
     /// Which link stands in which slot, for each shard.
@@ -328,7 +328,7 @@ impl<H: Handler> Sim<H> {
     }
 
     /// What is known of a client's connection.
-    pub fn explain(&self, client: usize) -> Option<Explained> {
+    pub fn explain(&self, client: usize) -> Option<Lookup> {
         let id = self.links[client].id;
         self.shards[id.shard().index()].explain(self.time(), id)
     }
@@ -358,7 +358,7 @@ impl<H: Handler> Sim<H> {
     }
 
     /// Sends a letter from outside all shards on its way.
-    pub fn hand_in(&mut self, to: ShardId, letter: Letter) {
+    pub fn hand_in(&mut self, to: ShardId, letter: ShardMessage) {
         // No shard writes to itself: that way is free.
         let way = to.index() * self.shards.len() + to.index();
         self.send_letter(way, letter);

@@ -21,9 +21,9 @@ use core::panic::PanicInfo;
 use core::ptr;
 
 use stentor_core::wire::mask;
-use stentor_core::{Config, Dispatcher, Parcel, Timestamp, WorkerId};
+use stentor_core::{Config, Dispatcher, SharedRef, Timestamp, WorkerId};
 
-/// Calls into the core from an object file that a linker could take, so that the library is not
+/// Wakeups into the core from an object file that a linker could take, so that the library is not
 /// just loaded but used.
 #[unsafe(no_mangle)]
 pub extern "C" fn stentor_no_std_link(byte: u8) -> u8 {
@@ -35,7 +35,7 @@ pub extern "C" fn stentor_no_std_link(byte: u8) -> u8 {
     let idle = job.is_none();
     let mut payload = [byte];
     mask::apply(&mut payload, [1, 2, 3, 4], 0);
-    Parcel::new(payload[0] ^ u8::from(idle))
+    SharedRef::new(payload[0] ^ u8::from(idle))
         .finish()
         .unwrap_or(0)
 }
