@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use stentor_cli::drain::{Drain, DrainGoal};
 use stentor_cli::{Deadline, HungShards};
-use stentor_core::{Gate, Handler, Stats};
+use stentor_core::{Handler, ServerEnd, Stats};
 
 use crate::primitive::thread::JoinHandle;
 use crate::station::{LockedShards, Post};
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
-pub struct Hurry(Arc<AtomicBool>);
+pub struct ForceShutdown(Arc<AtomicBool>);
 
-impl Hurry {
+impl ForceShutdown {
     /// If the server drains, or as soon as it does, connections are closed with code 1001 at
     /// once, have a moment to answer, and what is queued or under way then is discarded.
     pub fn up(&self) {
@@ -32,9 +32,9 @@ impl Hurry {
 /// Drains every shard. Waits for the lock of none: whose application hangs keeps it.
 pub(crate) fn drain<H: Handler>(
     stations: &LockedShards<H>,
-    gate: &Gate,
+    gate: &ServerEnd,
     patience: Duration,
-    hurry: &Hurry,
+    hurry: &ForceShutdown,
 ) {
     let mut stages = Drain::new(Instant::now(), patience);
     while let Some(stage) = stages.next(Instant::now()) {

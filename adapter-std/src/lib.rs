@@ -11,7 +11,7 @@
 //! ```
 //! use stentor_cli::{Settings, log};
 //! use stentor_core::handshake::Request;
-//! use stentor_core::{Context, Failure, Handler, Kind, Message, TaskEnd, Verdict, WorkerId};
+//! use stentor_core::{Context, Failure, Handler, MessageType, Message, TaskEnd, Decision, WorkerId};
 //! use stentor_std::{Server, Work};
 //!
 //! /// Sorts the letters of a message, which is somebody else's work.
@@ -22,8 +22,8 @@
 //!     type Task = String;
 //!     type Outcome = String;
 //!
-//!     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-//!         Verdict::accept(())
+//!     fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+//!         Decision::accept(())
 //!     }
 //!
 //!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -32,7 +32,7 @@
 //!
 //!     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
 //!         if let TaskEnd::Done(sorted) = end {
-//!             ctx.reply(Kind::Text, 10, sorted.as_bytes());
+//!             ctx.reply(MessageType::Text, 10, sorted.as_bytes());
 //!         }
 //!     }
 //! }
@@ -85,8 +85,8 @@ mod ticker;
 mod workers;
 mod writer;
 
-pub use drain::Hurry;
-pub use remote::Remote;
+pub use drain::ForceShutdown;
+pub use remote::ServerHandle;
 pub use server::Server;
-pub use stentor_cli::{HungShards, Report};
+pub use stentor_cli::{HungShards, ShutdownReport};
 pub use workers::Work;

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use stentor_cli::{HandlerKind, Settings, Signals, program};
 use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
-use stentor_std::{Report, Server, Work};
+use stentor_std::{Server, ShutdownReport, Work};
 
 fn main() -> ExitCode {
     program("stentor-std", serve)
 }
 
-fn serve(settings: Settings, signals: Signals) -> io::Result<Report> {
+fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
     let work_time = settings.work_time;
     let rooms = settings.rooms();
     let handler = settings.handler;

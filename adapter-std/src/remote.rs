@@ -5,36 +5,36 @@ use std::ops::Deref;
 use std::sync::PoisonError;
 
 use stentor_cli::{Line, Notifier, Shards};
-use stentor_core::{Handler, Place, RemoteError, ShardId, ShardMessage};
+use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
 
 use crate::primitive::{Condvar, Mutex, MutexGuard};
 use crate::station::{LockedShards, Post};
 use crate::stream::Stream;
 
 /// Speaks to the connections of a server from any thread: as the
-/// [`Remote`](stentor_core::Remote) that it is besides, which never waits, and as one that
+/// [`ServerHandle`](stentor_core::ServerHandle) that it is besides, which never waits, and as one that
 /// does. Of [`Server::remote`](crate::Server::remote).
 ///
 /// ```
-/// use stentor_core::{Kind, RemoteError};
-/// use stentor_std::Remote;
+/// use stentor_core::{MessageType, RemoteError};
+/// use stentor_std::ServerHandle;
 ///
 /// /// Tells a room how the shares stand, no faster than they are told.
-/// fn tell(remote: &Remote, prices: &[u32]) -> Result<(), RemoteError> {
+/// fn tell(remote: &ServerHandle, prices: &[u32]) -> Result<(), RemoteError> {
 ///     for price in prices {
 ///         let place = remote.reserve()?;
-///         place.publish(b"shares", Kind::Text, 10, price.to_string())?;
+///         place.publish(b"shares", MessageType::Text, 10, price.to_string())?;
 ///     }
 ///     Ok(())
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Remote {
-    remote: stentor_core::Remote,
-    line: Line<Chime>,
+pub struct ServerHandle {
+    remote: stentor_core::ServerHandle,
+    line: Line<ShardNotifier>,
 }
 
-impl Remote {
+impl ServerHandle {
     pub(crate) fn of(outside: &Outside) -> Self {
         let (remote, line) = outside.handle();
         Self { remote, line }
@@ -45,7 +45,7 @@ impl Remote {
     ///
     /// # Errors
     /// [`Ended`](RemoteError::Ended): there will be none any more.
-    pub fn reserve(&self) -> Result<Place, RemoteError> {
+    pub fn reserve(&self) -> Result<Permit, RemoteError> {
         let mut seen = self.remote.try_reserve();
         let chime = self.line.bell();
         let mut listening = None;
@@ -61,8 +61,8 @@ impl Remote {
     }
 }
 
-impl Deref for Remote {
-    type Target = stentor_core::Remote;
+impl Deref for ServerHandle {
+    type Target = stentor_core::ServerHandle;
 
     fn deref(&self) -> &Self::Target {
         &self.remote
@@ -70,7 +70,7 @@ impl Deref for Remote {
 }
 
 /// The server's end.
-pub(crate) type Outside = stentor_cli::Outside<Chime>;
+pub(crate) type Outside = stentor_cli::Outside<ShardNotifier>;
 
 impl<H, S> Shards for LockedShards<H, S>
 where
@@ -85,12 +85,12 @@ where
 
 /// AfterUnlock those who wait for a place.
 #[derive(Default)]
-pub(crate) struct Chime {
+pub(crate) struct ShardNotifier {
     listening: Mutex<()>,
     free: Condvar,
 }
 
-impl Chime {
+impl ShardNotifier {
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.listening
             .lock()
@@ -104,7 +104,7 @@ impl Chime {
     }
 }
 
-impl Notifier for Chime {
+impl Notifier for ShardNotifier {
     fn ring(&self) {
         // Whoever has looked and does not listen yet has the lock.
         drop(self.lock());

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use stentor_admin::Admin;
 use stentor_cli::metrics::{self, Collector};
-use stentor_cli::{ConnectionLimiter, Deadline, HungShards, Report, Settings, listen};
+use stentor_cli::{ConnectionLimiter, Deadline, HungShards, Settings, ShutdownReport, listen};
 use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
 
 use crate::crew::{ConnectionThreads, start, start_workers};
-use crate::drain::{Hurry, drain, take_stock, wait_for, wait_for_threads};
+use crate::drain::{ForceShutdown, drain, take_stock, wait_for, wait_for_threads};
 use crate::primitive::thread::JoinHandle;
-use crate::remote::{Outside, Remote};
+use crate::remote::{Outside, ServerHandle};
 use crate::station::{LockedShards, Post};
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, reach, room};
@@ -27,7 +27,7 @@ pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
     admin: Option<Admin>,
-    hurry: Hurry,
+    hurry: ForceShutdown,
     outside: Arc<Outside>,
 }
 
@@ -47,7 +47,7 @@ impl Server {
             settings: Arc::new(settings),
             listeners,
             admin,
-            hurry: Hurry::default(),
+            hurry: ForceShutdown::default(),
         })
     }
 
@@ -70,14 +70,14 @@ impl Server {
 
     /// What cuts a drain short, for whoever is told twice to end the server.
     #[must_use]
-    pub fn hurry(&self) -> Hurry {
+    pub fn hurry(&self) -> ForceShutdown {
         self.hurry.clone()
     }
 
     /// Speaks to its connections from any thread, as long as it serves.
     #[must_use]
-    pub fn remote(&self) -> Remote {
-        Remote::of(&self.outside)
+    pub fn remote(&self) -> ServerHandle {
+        ServerHandle::of(&self.outside)
     }
 
     /// Serves until `shutdown` returns, which runs on a thread of its own; then
@@ -95,7 +95,7 @@ impl Server {
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
         work: W,
         shutdown: impl FnOnce() + Send + 'static,
-    ) -> io::Result<Report>
+    ) -> io::Result<ShutdownReport>
     where
         H: Handler + Send + 'static,
         H::State: Send,
@@ -184,7 +184,7 @@ impl Server {
         }
         let stats = take_stock(&stations, &mut deadline)?;
         stations.shards().for_each(|at| stations.dispose(at));
-        let report = Report::complete(stats, stations.pool.desk.stats());
+        let report = ShutdownReport::complete(stats, stations.pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }

@@ -16,7 +16,7 @@ use std::time::Instant;
 use stentor_admin::{AdminQuery, Answer};
 use stentor_cli::drain::Order;
 use stentor_cli::metrics::{CONTENT_TYPE, Scrape};
-use stentor_cli::{ConnectionLimiter, Journal, Submission, Turns, Wakeups, contain};
+use stentor_cli::{ConnectionLimiter, EventLog, Submission, Turns, Wakeups, contain};
 use stentor_core::{
     Config, ConnId, Handler, Mailbox, Output, Shard, ShardId, ShardMessage, Stats, TaskEnd,
     Timestamp,
@@ -75,7 +75,7 @@ pub(crate) struct ShardState<H: Handler, S: Stream> {
     touched: Vec<ConnId>,
     /// When the ticker wakes by itself.
     armed: Option<Timestamp>,
-    journal: Journal,
+    journal: EventLog,
     /// How long the lock was held for each.
     turns: Turns,
     scrapes: Sender<Option<Scrape>>,
@@ -115,7 +115,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 tasks: Vec::new(),
                 touched: Vec::new(),
                 armed: None,
-                journal: Journal::new(),
+                journal: EventLog::new(),
                 turns: Turns::default(),
                 scrapes: scrapes.clone(),
             }),
@@ -348,7 +348,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                     wakes.roll(&self.rolls).threads.extend(reader);
                 }
             }
-            Output::Mail(to, letter) => {
+            Output::Send(to, letter) => {
                 // Never closed: whatever is pushed is drained.
                 let post = Post::Message(letter);
                 if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
@@ -449,7 +449,7 @@ impl<H: Handler, S: Stream> LockedShard<H, S> {
 impl<H: Handler, S: Stream> ShardState<H, S> {
     fn handle_post(&mut self, post: Post) {
         match post {
-            Post::Message(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Message(letter) => self.shard.handle_message(self.now, letter),
             Post::Metrics(Scrape { id, head_only }, text) => {
                 let (kind, body) = (CONTENT_TYPE, text.as_bytes());
                 self.shard

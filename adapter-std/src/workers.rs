@@ -186,7 +186,7 @@ mod tests {
 
     use stentor_cli::{ConnectionLimiter, Submission};
     use stentor_core::handshake::Request;
-    use stentor_core::{Admission, Context, Message, ShardId, TaskOptions, Verdict};
+    use stentor_core::{Admission, Context, Decision, Message, ShardId, TaskOptions};
 
     use super::*;
 
@@ -197,8 +197,8 @@ mod tests {
         type Task = ();
         type Outcome = ();
 
-        fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-            Verdict::accept(())
+        fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+            Decision::accept(())
         }
 
         fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}

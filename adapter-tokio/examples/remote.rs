@@ -13,15 +13,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stentor_cli::{Settings, Signals, program};
 use stentor_core::{
-    Failure, Kind, RemoteError, RoomOutcome, RoomTask, Rooms, SendOptions, WorkerId,
+    Failure, MessageType, RemoteError, RoomOutcome, RoomTask, Rooms, SendOptions, WorkerId,
 };
-use stentor_tokio::{Remote, Report, Server, Work};
+use stentor_tokio::{Server, ServerHandle, ShutdownReport, Work};
 
 fn main() -> std::process::ExitCode {
     program("remote", serve)
 }
 
-fn serve(settings: Settings, signals: Signals) -> io::Result<Report> {
+fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
     let rooms = settings.rooms();
     let server = Server::bind(settings)?;
     let remote = server.remote();
@@ -40,7 +40,7 @@ fn serve(settings: Settings, signals: Signals) -> io::Result<Report> {
 
 /// A clock that is late is of no use: what a slow reader has not taken by the next
 /// second, it does not get.
-fn tell_the_time(remote: &Remote) {
+fn tell_the_time(remote: &ServerHandle) {
     let qos = SendOptions::new(10).ttl(SECOND);
     loop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -50,7 +50,7 @@ fn tell_the_time(remote: &Remote) {
         let time = format!("{hours:02}:{minutes:02}:{:02} UTC", seconds % 60);
         // The server begins a little later than this thread; and where so much is
         // under way already, the next second is soon enough.
-        let told = remote.try_publish(b"time", Kind::Text, qos, time);
+        let told = remote.try_publish(b"time", MessageType::Text, qos, time);
         if told == Err(RemoteError::Ended) {
             return;
         }

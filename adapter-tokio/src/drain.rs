@@ -15,9 +15,9 @@ use crate::remote::Outside;
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
-pub struct Hurry(Arc<Notify>);
+pub struct ForceShutdown(Arc<Notify>);
 
-impl Hurry {
+impl ForceShutdown {
     /// If the server drains, or as soon as it does, connections are closed with code 1001 at
     /// once, have a moment to answer, and what is queued or under way then is discarded.
     pub fn up(&self) {
@@ -30,7 +30,7 @@ pub(crate) async fn drain<H: Handler>(
     doors: &ShardHandles<H>,
     outside: &Outside,
     patience: Duration,
-    hurry: &Hurry,
+    hurry: &ForceShutdown,
 ) {
     let mut stages = Drain::new(Instant::now().into(), patience);
     while let Some(stage) = stages.next(Instant::now().into()) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 use stentor_admin::Answer;
 use stentor_cli::metrics::Scrape;
-use stentor_cli::{Clock, Journal, Submission, Turns, contain};
+use stentor_cli::{Clock, EventLog, Submission, Turns, contain};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 
@@ -42,7 +42,7 @@ pub(crate) struct Driver<H: Handler> {
     tasks: Vec<Submission<H::Task>>,
     /// Connections that may have more bytes, although no edge will say so.
     again: VecDeque<ConnId>,
-    journal: Journal,
+    journal: EventLog,
     /// From readiness to the end of what it led to.
     turns: Turns,
     draining: bool,
@@ -86,7 +86,7 @@ impl<H: Handler> Driver<H> {
             inbox: VecDeque::new(),
             tasks: Vec::new(),
             again: VecDeque::new(),
-            journal: Journal::new(),
+            journal: EventLog::new(),
             turns: Turns::default(),
             draining: false,
             ended: false,
@@ -359,7 +359,7 @@ impl<H: Handler> Driver<H> {
                     self.read_again(id);
                 }
             }
-            Output::Mail(to, letter) => self.outboxes[to.index()].push(Post::Message(letter)),
+            Output::Send(to, letter) => self.outboxes[to.index()].push(Post::Message(letter)),
             Output::Submit(conn, task, options) => self.tasks.push(Submission {
                 conn,
                 task,
@@ -390,7 +390,7 @@ impl<H: Handler> Driver<H> {
 
     fn handle_post(&mut self, post: Post<H>) {
         match post {
-            Post::Message(letter) => self.shard.handle_mail(self.now, letter),
+            Post::Message(letter) => self.shard.handle_message(self.now, letter),
             Post::Socket(stream, admission) => {
                 let id = self.shard.accept(self.now, admission);
                 if let Err(error) =

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use stentor_cli::{HandlerKind, Settings, Signals, program};
 use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
-use stentor_tokio::{Report, Server, Work};
+use stentor_tokio::{Server, ShutdownReport, Work};
 use tokio::sync::oneshot;
 
 fn main() -> ExitCode {
     program("stentor", serve)
 }
 
-fn serve(settings: Settings, signals: Signals) -> io::Result<Report> {
+fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
     let work_time = settings.work_time;
     let rooms = settings.rooms();
     let handler = settings.handler;

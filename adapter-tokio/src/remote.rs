@@ -4,35 +4,35 @@
 use std::ops::Deref;
 
 use stentor_cli::{Line, Notifier, Shards};
-use stentor_core::{Handler, Place, RemoteError, ShardId, ShardMessage};
+use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
 use tokio::sync::Notify;
 
 use crate::door::{Post, ShardHandles};
 
 /// Speaks to the connections of a server from anywhere: from threads as the
-/// [`Remote`](stentor_core::Remote) that it is besides, which never waits, and from tasks of
+/// [`ServerHandle`](stentor_core::ServerHandle) that it is besides, which never waits, and from tasks of
 /// whichever runtime as one that does. Of [`Server::remote`](crate::Server::remote).
 ///
 /// ```
-/// use stentor_core::{Kind, RemoteError};
-/// use stentor_tokio::Remote;
+/// use stentor_core::{MessageType, RemoteError};
+/// use stentor_tokio::ServerHandle;
 ///
 /// /// Tells a room how the shares stand, no faster than they are told.
-/// async fn tell(remote: Remote, prices: Vec<u32>) -> Result<(), RemoteError> {
+/// async fn tell(remote: ServerHandle, prices: Vec<u32>) -> Result<(), RemoteError> {
 ///     for price in prices {
 ///         let place = remote.reserve().await?;
-///         place.publish(b"shares", Kind::Text, 10, price.to_string())?;
+///         place.publish(b"shares", MessageType::Text, 10, price.to_string())?;
 ///     }
 ///     Ok(())
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Remote {
-    remote: stentor_core::Remote,
-    line: Line<Chime>,
+pub struct ServerHandle {
+    remote: stentor_core::ServerHandle,
+    line: Line<ShardNotifier>,
 }
 
-impl Remote {
+impl ServerHandle {
     pub(crate) fn of(outside: &Outside) -> Self {
         let (remote, line) = outside.handle();
         Self { remote, line }
@@ -42,7 +42,7 @@ impl Remote {
     ///
     /// # Errors
     /// [`Ended`](RemoteError::Ended): there will be none any more.
-    pub async fn reserve(&self) -> Result<Place, RemoteError> {
+    pub async fn reserve(&self) -> Result<Permit, RemoteError> {
         loop {
             // Listens before it looks, so that it misses nothing in between.
             let free = self.line.bell().free.notified();
@@ -55,8 +55,8 @@ impl Remote {
     }
 }
 
-impl Deref for Remote {
-    type Target = stentor_core::Remote;
+impl Deref for ServerHandle {
+    type Target = stentor_core::ServerHandle;
 
     fn deref(&self) -> &Self::Target {
         &self.remote
@@ -64,7 +64,7 @@ impl Deref for Remote {
 }
 
 /// The server's end.
-pub(crate) type Outside = stentor_cli::Outside<Chime>;
+pub(crate) type Outside = stentor_cli::Outside<ShardNotifier>;
 
 impl<H: Handler> Shards for ShardHandles<H> {
     fn hand_in(&self, to: ShardId, letter: ShardMessage) {
@@ -74,13 +74,13 @@ impl<H: Handler> Shards for ShardHandles<H> {
 
 /// AfterUnlock those who wait for a place, and the drain.
 #[derive(Default)]
-pub(crate) struct Chime {
+pub(crate) struct ShardNotifier {
     free: Notify,
     /// A command has ended.
     pub(crate) over: Notify,
 }
 
-impl Notifier for Chime {
+impl Notifier for ShardNotifier {
     fn ring(&self) {
         self.free.notify_one();
         self.over.notify_one();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use stentor_admin::Admin;
 use stentor_cli::metrics::{self, Collector, Scrape};
-use stentor_cli::{ConnectionLimiter, HungShards, Report, Settings, listen};
+use stentor_cli::{ConnectionLimiter, HungShards, Settings, ShutdownReport, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -21,10 +21,10 @@ use tracing::{error, info};
 
 use crate::acceptor;
 use crate::door::{Post, ShardHandles};
-use crate::drain::{Hurry, drain, within};
+use crate::drain::{ForceShutdown, drain, within};
 use crate::driver::{Driver, DriverContext};
 use crate::reach;
-use crate::remote::{Outside, Remote};
+use crate::remote::{Outside, ServerHandle};
 use crate::workers::{self, Pool, Work};
 
 /// A server that listens and does not serve yet.
@@ -33,7 +33,7 @@ pub struct Server {
     settings: Arc<Settings>,
     listeners: Vec<TcpListener>,
     admin: Option<Admin>,
-    hurry: Hurry,
+    hurry: ForceShutdown,
     outside: Arc<Outside>,
 }
 
@@ -51,7 +51,7 @@ impl Server {
             settings: Arc::new(settings),
             listeners,
             admin,
-            hurry: Hurry::default(),
+            hurry: ForceShutdown::default(),
         })
     }
 
@@ -74,14 +74,14 @@ impl Server {
 
     /// What cuts a drain short, for whoever is told twice to end the server.
     #[must_use]
-    pub fn hurry(&self) -> Hurry {
+    pub fn hurry(&self) -> ForceShutdown {
         self.hurry.clone()
     }
 
     /// Speaks to its connections from anywhere, as long as it serves.
     #[must_use]
-    pub fn remote(&self) -> Remote {
-        Remote::of(&self.outside)
+    pub fn remote(&self) -> ServerHandle {
+        ServerHandle::of(&self.outside)
     }
 
     /// Serves until `shutdown` is over, then drains for as long as the settings
@@ -97,7 +97,7 @@ impl Server {
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
         work: W,
         shutdown: impl Future<Output = ()>,
-    ) -> io::Result<Report>
+    ) -> io::Result<ShutdownReport>
     where
         H: Handler + Send + 'static,
         H::State: Send,
@@ -211,7 +211,7 @@ impl Server {
             return Err(hang.into());
         }
         let stats = join(shards)?;
-        let report = Report::complete(stats, pool.desk.stats());
+        let report = ShutdownReport::complete(stats, pool.desk.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }

@@ -275,7 +275,7 @@ mod tests {
 
     use stentor_cli::ConnectionLimiter;
     use stentor_core::handshake::Request;
-    use stentor_core::{Admission, Context, Message, Shard, ShardId, TaskOptions, Verdict};
+    use stentor_core::{Admission, Context, Decision, Message, Shard, ShardId, TaskOptions};
     use tokio::task::yield_now;
 
     use super::*;
@@ -287,8 +287,8 @@ mod tests {
         type Task = ();
         type Outcome = ();
 
-        fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-            Verdict::accept(())
+        fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+            Decision::accept(())
         }
 
         fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}

@@ -5,7 +5,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stentor_benches::{Crowd, client_frame, publication, samples};
-use stentor_core::{Config, Echo, Handler, Kind, Rooms};
+use stentor_core::{Config, Echo, Handler, MessageType, Rooms};
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 const MEMBERS: usize = 1_000;
@@ -44,7 +44,7 @@ fn print_savings() {
             let mut written = 0;
             for message in &messages {
                 let mut frame = Vec::new();
-                client_frame(&mut frame, Kind::Binary, message);
+                client_frame(&mut frame, MessageType::Binary, message);
                 written += crowd.say(&frame);
             }
             let (each, share) = (written / messages.len(), written as f64 / len as f64);
@@ -62,7 +62,7 @@ fn echo(c: &mut Criterion) {
             .iter()
             .map(|message| {
                 let mut frame = Vec::new();
-                client_frame(&mut frame, Kind::Binary, message);
+                client_frame(&mut frame, MessageType::Binary, message);
                 frame
             })
             .collect();

@@ -11,7 +11,7 @@ use std::io::{Read, Result, Write};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stentor_benches::{client_frame, decode};
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 /// A socket that has it all, and takes anything.
 struct Source<'a>(&'a [u8]);
@@ -58,9 +58,9 @@ fn decoding(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
     let mut scratch = vec![0; 256 << 10];
     for (name, kind, len, messages) in [
-        ("text-20", Kind::Text, 20, 10_000),
-        ("text-1000", Kind::Text, 1_000, 1_000),
-        ("binary-65536", Kind::Binary, 65_536, 64),
+        ("text-20", MessageType::Text, 20, 10_000),
+        ("text-1000", MessageType::Text, 1_000, 1_000),
+        ("binary-65536", MessageType::Binary, 65_536, 64),
     ] {
         let mut stream = Vec::new();
         for _ in 0..messages {

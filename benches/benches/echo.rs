@@ -7,11 +7,11 @@ use core::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stentor_benches::{Crowd, client_frame};
-use stentor_core::{Config, Echo, Kind};
+use stentor_core::{Config, Echo, MessageType};
 
 fn echo(c: &mut Criterion) {
     let mut group = c.benchmark_group("echo");
-    for (kind, name) in [(Kind::Binary, "binary"), (Kind::Text, "text")] {
+    for (kind, name) in [(MessageType::Binary, "binary"), (MessageType::Text, "text")] {
         for len in [16, 128, 1_024, 16_384] {
             for count in [1, 16] {
                 let mut frames = Vec::new();

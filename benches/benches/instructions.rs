@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use stentor_benches::{Case, Crowd, MESSAGES, Queueing, client_frame, count, decode, publication};
-use stentor_core::{Config, Echo, Kind};
+use stentor_core::{Config, Echo, MessageType};
 
 fn main() -> ExitCode {
     let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.json");
@@ -22,17 +22,17 @@ const CASES: [Case; 11] = [
     Case {
         name: "decode: a text of 20 B",
         of: 1_000,
-        work: || decoding(Kind::Text, 20, 1_000),
+        work: || decoding(MessageType::Text, 20, 1_000),
     },
     Case {
         name: "decode: a text of 1,000 B",
         of: 200,
-        work: || decoding(Kind::Text, 1_000, 200),
+        work: || decoding(MessageType::Text, 1_000, 200),
     },
     Case {
         name: "decode: 16 KiB of binary",
         of: 20,
-        work: || decoding(Kind::Binary, 16 << 10, 20),
+        work: || decoding(MessageType::Binary, 16 << 10, 20),
     },
     Case {
         name: "queue: a push and a pop, one priority",
@@ -79,7 +79,7 @@ const CASES: [Case; 11] = [
 
 type Work = Box<dyn FnMut()>;
 
-fn decoding(kind: Kind, len: usize, messages: usize) -> Work {
+fn decoding(kind: MessageType, len: usize, messages: usize) -> Work {
     let mut stream = Vec::new();
     for _ in 0..messages {
         client_frame(&mut stream, kind, &vec![b'x'; len]);
@@ -108,7 +108,7 @@ fn queueing(priorities: usize) -> Work {
 fn echo(messages: usize) -> Work {
     let mut frames = Vec::new();
     for _ in 0..messages {
-        client_frame(&mut frames, Kind::Text, &[b'x'; 128]);
+        client_frame(&mut frames, MessageType::Text, &[b'x'; 128]);
     }
     let mut crowd = Crowd::with(&Config::default(), Echo, 1, "");
     // With a header of four bytes, and without a mask.

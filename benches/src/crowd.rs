@@ -1,7 +1,7 @@
 //! Owns a shard with peers, and a sink in place of their sockets.
 
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Handler, Kind, Output, Rooms, Shard, ShardId, Stats,
+    Admission, Chunks, Config, ConnId, Handler, MessageType, Output, Rooms, Shard, ShardId, Stats,
     Timestamp,
 };
 
@@ -28,7 +28,7 @@ impl<H: Handler> Crowd<H> {
         let mut shard = Shard::new(ShardId(0), config, handler);
         let now = Timestamp::ORIGIN;
         let mut join = format!("{REQUEST}{lines}\r\n").into_bytes();
-        client_frame(&mut join, Kind::Text, b"join:crowd");
+        client_frame(&mut join, MessageType::Text, b"join:crowd");
         let mut speaker = None;
         for _ in 0..peers {
             let id = shard.accept(now, Admission::Normal);
@@ -79,7 +79,7 @@ impl<H: Handler> Crowd<H> {
 /// A message to the room, as a client sends it.
 pub fn publication(text: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
-    client_frame(&mut frame, Kind::Binary, &[b"msg:", text].concat());
+    client_frame(&mut frame, MessageType::Binary, &[b"msg:", text].concat());
     frame
 }
 

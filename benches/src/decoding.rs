@@ -22,7 +22,7 @@ pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {
             at += step.consumed;
             match step.event {
                 Some(Event::Message {
-                    payload: Payload::Here(_),
+                    payload: Payload::InPlace(_),
                     ..
                 }) => messages += 1,
                 Some(Event::Message { .. }) => {

@@ -13,7 +13,7 @@ mod samples;
 use core::time::Duration;
 
 use criterion::Criterion;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 use stentor_core::wire::header::Header;
 use stentor_core::wire::mask;
 
@@ -32,7 +32,7 @@ pub fn settings() -> Criterion {
 }
 
 /// Appends a message as a client sends it, in one masked frame.
-pub fn client_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+pub fn client_frame(out: &mut Vec<u8>, kind: MessageType, payload: &[u8]) {
     let key = [0x37, 0xFA, 0x21, 0x3D];
     let header = Header {
         fin: true,

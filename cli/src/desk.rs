@@ -13,8 +13,8 @@ use std::time::Instant;
 use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{
-    AttemptEnd, AttemptResult, ConnId, DeadLetter, DispatchStats, Dispatcher, Failure, Handler,
-    Job, Lost, Refusal, Spent, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
+    AttemptEnd, AttemptResult, ConnId, DeadLetter, DispatchStats, Dispatcher, FailedTask, Failure,
+    Handler, Job, Spent, SubmitErrorKind, TaskCounts, TaskEnd, TaskOptions, Timestamp, WorkerId,
 };
 use tracing::{debug, error, warn};
 
@@ -105,7 +105,7 @@ pub struct Due<T> {
     pub calls: Wakeups,
     /// When the next look is due, if nobody calls before; at once where something is due.
     pub until: Option<Instant>,
-    failed: Vec<(Lost, Option<u64>)>,
+    failed: Vec<(FailedTask, Option<u64>)>,
     spent: Vec<Spent<T>>,
 }
 
@@ -133,7 +133,7 @@ enum Line {
     None,
     Again(AttemptEnd),
     /// With how many were held back before; or held back itself.
-    Failed(Lost, Option<u64>),
+    Failed(FailedTask, Option<u64>),
 }
 
 impl<T> SharedDispatcher<T> {
@@ -217,7 +217,7 @@ impl<T> SharedDispatcher<T> {
         let mut roster = self.roster();
         let settled = roster.dispatcher.handle_restart(now, worker);
         let failed = match settled {
-            Some(AttemptResult::Lost(lost)) => Some((lost, roster.admit_line())),
+            Some(AttemptResult::FailedTask(lost)) => Some((lost, roster.admit_line())),
             _ => None,
         };
         let spent = roster.dispatcher.poll_spent();
@@ -323,7 +323,7 @@ impl<T> SharedDispatcher<T> {
     ///
     /// # Errors
     /// It stays where it is, if it is not taken.
-    pub fn resubmit(&self, id: u64) -> Result<Option<Wakeups>, Refusal> {
+    pub fn resubmit(&self, id: u64) -> Result<Option<Wakeups>, SubmitErrorKind> {
         let now = self.clock.now();
         let mut roster = self.roster();
         let submitted = roster.dispatcher.handle_resubmit(now, id)?;
@@ -464,7 +464,7 @@ impl<T> Roster<T> {
             }
             AttemptResult::Done { tell: false } | AttemptResult::Late => {}
             AttemptResult::Again => report.line = Line::Again(end),
-            AttemptResult::Lost(lost) => {
+            AttemptResult::FailedTask(lost) => {
                 report.end = end_of(&lost).map(|(_, end)| end);
                 report.line = Line::Failed(lost, self.admit_line());
             }
@@ -515,8 +515,8 @@ impl<T> Roster<T> {
 }
 
 /// What is told of a task that has failed for good, and to whom.
-fn end_of<H: Handler>(lost: &Lost) -> Option<(ConnId, TaskEnd<H>)> {
-    let &Lost {
+fn end_of<H: Handler>(lost: &FailedTask) -> Option<(ConnId, TaskEnd<H>)> {
+    let &FailedTask {
         conn,
         cause,
         attempts,
@@ -526,7 +526,7 @@ fn end_of<H: Handler>(lost: &Lost) -> Option<(ConnId, TaskEnd<H>)> {
     tell.then_some((conn, TaskEnd::Failed { cause, attempts }))
 }
 
-fn log_failure(lost: &Lost, held_back: Option<u64>) {
+fn log_failure(lost: &FailedTask, held_back: Option<u64>) {
     if let Some(held_back) = held_back {
         let (conn, cause, attempts) = (lost.conn, lost.cause, lost.attempts);
         warn!(%conn, %cause, attempts, held_back, "a task failed");
@@ -543,7 +543,7 @@ const PLACES: usize = 1_024;
 #[cfg(test)]
 mod tests {
     use stentor_core::handshake::Request;
-    use stentor_core::{Admission, Context, FailureCause, Message, Shard, ShardId, Verdict};
+    use stentor_core::{Admission, Context, Decision, FailureCause, Message, Shard, ShardId};
 
     use super::*;
 
@@ -554,8 +554,8 @@ mod tests {
         type Task = u8;
         type Outcome = u8;
 
-        fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-            Verdict::accept(())
+        fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+            Decision::accept(())
         }
 
         fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}

@@ -10,12 +10,12 @@ use crate::Throttle;
 
 /// The lines of one shard about its connections.
 #[derive(Debug)]
-pub struct Journal {
+pub struct EventLog {
     refusals: Throttle,
     panics: Throttle,
 }
 
-impl Journal {
+impl EventLog {
     /// Nothing written yet.
     #[must_use]
     pub const fn new() -> Self {
@@ -52,7 +52,7 @@ impl Journal {
     }
 }
 
-impl Default for Journal {
+impl Default for EventLog {
     fn default() -> Self {
         Self::new()
     }

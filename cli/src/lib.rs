@@ -3,7 +3,7 @@
 //! This crate owns the [`Settings`] (flags, environment, file), the set-up of the [`log`], the
 //! budget of file [`descriptors`], the text of the [`metrics`] and of the [`admin`] pages, and what
 //! every adapter does alike:
-//! how it [`listen`]s, which shard gets a socket ([`ConnectionLimiter`]), what a log says ([`Journal`]), how
+//! how it [`listen`]s, which shard gets a socket ([`ConnectionLimiter`]), what a log says ([`EventLog`]), how
 //! tasks are handed out ([`SharedDispatcher`]), how what is said from outside reaches a shard ([`Line`]), the
 //! order of a shutdown ([`drain`]). Programs have their [`Signals`] from here. It keeps no socket,
 //! has no runtime and no threads but those of the log and of signals, and it leaves every limit of
@@ -39,12 +39,12 @@ pub use contain::{contain, dispose};
 pub use deadline::Deadline;
 pub use desk::{Attempt, Due, Next, Roster, SharedDispatcher, Submission, Wakeups};
 pub use hang::HungShards;
-pub use journal::{Journal, LimitLog};
+pub use journal::{EventLog, LimitLog};
 pub use line::{Line, Notifier, Shards};
 pub use outside::Outside;
 pub use program::program;
 pub use ready::is_ready;
-pub use report::Report;
+pub use report::ShutdownReport;
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
 pub use signals::Signals;
 pub use throttle::Throttle;

@@ -4,14 +4,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use stentor_core::{Config, Gate, Remote};
+use stentor_core::{Config, ServerEnd, ServerHandle};
 
 use crate::line::{Line, Notifier, Shards};
 
 /// The gate to a server, and what leads through it.
 pub struct Outside<B> {
     /// Says how much is under way, and lets nobody in before the server serves.
-    pub gate: Gate,
+    pub gate: ServerEnd,
     line: Line<B>,
 }
 
@@ -21,14 +21,14 @@ impl<B: Notifier + Default + 'static> Outside<B> {
     pub fn new(config: &Config) -> Self {
         let line = Line::new(B::default());
         Self {
-            gate: Gate::new(config, line.clone()),
+            gate: ServerEnd::new(config, line.clone()),
             line,
         }
     }
 
     /// What a handle for other threads consists of.
     #[must_use]
-    pub fn handle(&self) -> (Remote, Line<B>) {
+    pub fn handle(&self) -> (ServerHandle, Line<B>) {
         (self.gate.remote(), self.line.clone())
     }
 

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use tracing::error;
 
-use crate::{Report, Settings, Signals, log};
+use crate::{Settings, ShutdownReport, Signals, log};
 
 /// Reads the settings, takes the signals, sets up the log and serves. The exit code is 0 after an
 /// orderly end, 1 if the server failed, 2 if the settings are wrong.
 pub fn program(
     name: &str,
-    serve: impl FnOnce(Settings, Signals) -> io::Result<Report>,
+    serve: impl FnOnce(Settings, Signals) -> io::Result<ShutdownReport>,
 ) -> ExitCode {
     let settings = Settings::from_args(name);
     let ready = Signals::take().and_then(|signals| Ok((signals, log::init(&settings)?)));

@@ -6,14 +6,14 @@ use tracing::info;
 /// What a server did in its life.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Report {
+pub struct ShutdownReport {
     /// What all shards counted.
     pub stats: Stats,
     /// What the dispatcher counted.
     pub dispatch: DispatchStats,
 }
 
-impl Report {
+impl ShutdownReport {
     /// What was counted, and the log line that says so.
     #[must_use]
     pub fn complete(stats: Stats, dispatch: DispatchStats) -> Self {

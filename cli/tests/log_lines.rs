@@ -8,7 +8,7 @@ use std::time::Instant;
 use std::{fs, io};
 
 use stentor_cli::metrics::Snapshot;
-use stentor_cli::{ConnectionLimiter, Journal, Settings};
+use stentor_cli::{ConnectionLimiter, EventLog, Settings};
 use stentor_core::ShardId;
 
 const README: &str = include_str!("../../README.md");
@@ -62,7 +62,7 @@ fn accept_errors_and_panics_of_a_shard_are_few_lines_however_many_they_are() {
         io::sink()
     };
     let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
-    let (census, mut journal) = (ConnectionLimiter::new(&settings), Journal::new());
+    let (census, mut journal) = (ConnectionLimiter::new(&settings), EventLog::new());
     let subscriber = tracing_subscriber::fmt().with_writer(count).finish();
     tracing::subscriber::with_default(subscriber, || {
         let begin = Instant::now();

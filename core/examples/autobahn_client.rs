@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use stentor_core::client::{Client, Event, Request, Uri};
 use stentor_core::deflate::Params;
-use stentor_core::{Config, Kind};
+use stentor_core::{Config, MessageType};
 
 type Result<T> = core::result::Result<T, Box<dyn Error>>;
 
@@ -53,7 +53,7 @@ fn converse(address: &str, echoes: bool) -> Result<Option<String>> {
         while let Some(event) = client.poll_event() {
             match event {
                 Event::Message { kind, payload } => {
-                    if kind == Kind::Text && first.is_none() {
+                    if kind == MessageType::Text && first.is_none() {
                         first = Some(String::from_utf8_lossy(payload).into_owned());
                     }
                     if echoes {

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use stentor_core::client::{Client, Event, Request, Uri};
-use stentor_core::{CloseCode, Config, Kind};
+use stentor_core::{CloseCode, Config, MessageType};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         if client.is_open() {
             for text in texts.take().unwrap_or_default() {
-                client.send(Kind::Text, text.as_bytes())?;
+                client.send(MessageType::Text, text.as_bytes())?;
             }
         }
         while !client.poll_transmit().is_empty() {

@@ -143,7 +143,7 @@ impl<H: Handler> Server<H> {
                 let _ = socket.shutdown(Shutdown::Write); // fails if the peer is gone
             }
             Output::Disconnect(id) => self.links[id.slot()] = None,
-            Output::Mail(..) => unreachable!("there is one shard"),
+            Output::Send(..) => unreachable!("there is one shard"),
             Output::Dispose(leftover) => drop(leftover),
             Output::Event(event) => eprintln!("{event:?}"),
         }

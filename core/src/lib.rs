@@ -10,8 +10,8 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
-//! Threads of the application that are outside all shards speak through a [`Remote`], which an
-//! adapter makes of a [`Gate`] and a [`ShardSender`] of its own.
+//! Threads of the application that are outside all shards speak through a [`ServerHandle`], which an
+//! adapter makes of a [`ServerEnd`] and a [`ShardSender`] of its own.
 //!
 //! The other end is [`client::Client`], which needs none of the others.
 //!
@@ -26,7 +26,7 @@
 //!
 //! ```text
 //!             handle_read, handle_writable, handle_eof, handle_disconnect,
-//!             handle_mail, handle_task, handle_timeout
+//!             handle_message, handle_task, handle_timeout
 //!                                   |
 //!                                   v
 //!   wire -> conn -> handler -> room -> frame -> queue -> poll_transmit
@@ -76,22 +76,23 @@ pub mod wire;
 
 pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
 pub use dispatch::{
-    Abandoned, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, Failure, FailureCause, Job, Lost,
-    Refusal, Refused, SharedTask, Spent, Submitted, TaskCounts, TaskOptions, TaskOrder,
+    Abandoned, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, FailedTask, Failure,
+    FailureCause, Job, SharedTask, Spent, SubmitError, SubmitErrorKind, Submitted, TaskCounts,
+    TaskOptions, TaskOrder,
 };
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::{Chunks, MAX_PAYLOAD};
 pub use handler::{
-    Backpressure, Context, Echo, Handler, Message, Outcome, Outside, RoomOutcome, RoomTask, Rooms,
-    Subprotocol, TaskEnd, Verdict,
+    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Outside, RoomOutcome,
+    RoomTask, Rooms, Subprotocol, TaskEnd,
 };
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{OverflowPolicy, SendOptions};
 pub use shard::{
-    Admission, ClosedConnection, ConnectionInfo, ConnectionList, Depth, Direction, Drops, Ending,
-    Event, Filter, Gate, Leftover, Lookup, Order, Output, Pause, Place, Reason, Remote,
-    RemoteError, RemoteStats, SLOT_BYTES, Shard, ShardMessage, ShardSender, Stage, Timer,
-    WaitReason,
+    Admission, CloseInfo, ClosedConnection, ConnectionInfo, ConnectionList, ConnectionQuery, Depth,
+    Direction, Drops, Event, Leftover, Lookup, Output, Pause, Permit, Reason, RemoteError,
+    RemoteStats, SLOT_BYTES, ServerEnd, ServerHandle, Shard, ShardMessage, ShardSender, SortBy,
+    Stage, Timer, WaitReason,
 };
 pub use stats::{
     CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
@@ -102,7 +103,7 @@ pub use sync::SharedRef;
 pub use sync::{Mailbox, MailboxClosed};
 pub use time::Timestamp;
 pub use wire::close::CloseCode;
-pub use wire::opcode::Kind;
+pub use wire::opcode::MessageType;
 
 /// The program in `README.md`, for the documentation tests.
 #[cfg(doctest)]

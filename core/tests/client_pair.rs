@@ -8,15 +8,15 @@ use proptest::prelude::*;
 use stentor_core::client::{Client, Event, Request, Uri};
 use stentor_core::handshake::Request as Asked;
 use stentor_core::{
-    Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Handler, Kind, Message,
-    Output, Shard, ShardId, Timestamp, Verdict,
+    Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Decision, Handler,
+    Message, MessageType, Output, Shard, ShardId, Timestamp,
 };
 
 /// What a side has to say.
 #[derive(Clone, Debug)]
 enum Say {
-    Whole(Kind, String),
-    Split(Kind, Vec<String>),
+    Whole(MessageType, String),
+    Split(MessageType, Vec<String>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
 }
@@ -25,7 +25,7 @@ enum Say {
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Heard {
     Opened,
-    Message(Kind, Vec<u8>),
+    Message(MessageType, Vec<u8>),
     Pong(Vec<u8>),
     Closed(Option<u16>),
 }
@@ -41,8 +41,8 @@ impl Handler for Witness {
 
     const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
-    fn on_request(&mut self, _: &Asked<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Asked<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -220,7 +220,7 @@ fn sorted(heard: &[Heard]) -> (Vec<Heard>, Vec<Heard>) {
 }
 
 fn say() -> impl Strategy<Value = Say> {
-    let kind = || prop_oneof![Just(Kind::Text), Just(Kind::Binary)];
+    let kind = || prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     let text = || {
         prop_oneof![
             4 => "[a-z\u{e9}]{0,200}",
@@ -261,8 +261,8 @@ proptest! {
             pair.client.close(Some(normal), "enough").expect("open");
             normal
         } else {
-            pair.client.send(Kind::Text, LEAVE.as_bytes()).expect("open");
-            server.push(Heard::Message(Kind::Text, LEAVE.into()));
+            pair.client.send(MessageType::Text, LEAVE.as_bytes()).expect("open");
+            server.push(Heard::Message(MessageType::Text, LEAVE.into()));
             CloseCode::GOING_AWAY
         };
         client.push(Heard::Closed(Some(code.get())));

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCause, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler,
-    Kind, Message, Outcome, Output, Reason, Rooms, SendOptions, Shard, ShardId, Timestamp, Verdict,
+    Admission, Chunks, CloseCause, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision,
+    DeliveryReport, Handler, Message, MessageType, Output, Reason, Rooms, SendOptions, Shard,
+    ShardId, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -239,14 +240,14 @@ fn a_shard_that_fails_gives_back_what_was_unfinished() {
             while let Some(output) = shard.poll_output() {
                 match output {
                     Output::Flush(id) => drop(write(shard, id)),
-                    Output::Mail(to, letter) => letters.push((to, letter)),
+                    Output::Send(to, letter) => letters.push((to, letter)),
                     _ => {}
                 }
             }
         }
         let none = letters.is_empty();
         for (to, letter) in letters {
-            shards[to.index()].handle_mail(NOW, letter);
+            shards[to.index()].handle_message(NOW, letter);
         }
         let more = whole && shards.iter_mut().any(begin_turn);
         if none && !more {
@@ -412,8 +413,8 @@ impl Handler for Puppet {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -457,15 +458,15 @@ impl Handler for Puppet {
                 }
                 drop(model);
                 if room == '*' {
-                    ctx.broadcast_all(Kind::Text, qos, text.as_bytes(), verb == 'e');
+                    ctx.broadcast_all(MessageType::Text, qos, text.as_bytes(), verb == 'e');
                 } else {
-                    ctx.publish(&name, Kind::Text, qos, text.as_bytes(), verb == 'e');
+                    ctx.publish(&name, MessageType::Text, qos, text.as_bytes(), verb == 'e');
                 }
             }
         }
     }
 
-    fn on_published(&mut self, _: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+    fn on_published(&mut self, _: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
         let expected = self.0.borrow_mut().receipts.remove(&ticket);
         assert_eq!(Some(outcome.members), expected, "{ticket}");
         assert_eq!(outcome.members, outcome.queued);

@@ -11,8 +11,8 @@ use stentor_core::handshake::Request;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler, Kind, Message,
-    Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp, Verdict,
+    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision, Handler,
+    Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp,
 };
 
 struct Counting;
@@ -63,8 +63,8 @@ impl Handler for Many {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -72,10 +72,10 @@ impl Handler for Many {
         match verb {
             b'+' => ctx.join(rest),
             b'-' => ctx.leave(rest),
-            b'=' => ctx.reply(Kind::Binary, 9, rest),
+            b'=' => ctx.reply(MessageType::Binary, 9, rest),
             b'!' => {
                 for _ in 0..1_000 {
-                    ctx.publish(b"far", Kind::Binary, 9, rest, false);
+                    ctx.publish(b"far", MessageType::Binary, 9, rest, false);
                 }
             }
             _ => {
@@ -87,13 +87,19 @@ impl Handler for Many {
                     Ok(number) => SendOptions::new(9).key(number),
                     Err(_) => SendOptions::new(9),
                 };
-                ctx.publish(&text[..key], Kind::Binary, qos, &text[colon + 1..], false);
+                ctx.publish(
+                    &text[..key],
+                    MessageType::Binary,
+                    qos,
+                    &text[colon + 1..],
+                    false,
+                );
             }
         }
     }
 
     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
-        ctx.reply(Kind::Text, 1, b"refused");
+        ctx.reply(MessageType::Text, 1, b"refused");
     }
 }
 
@@ -158,7 +164,7 @@ impl Server {
         while !self.deaf
             && let Some((to, letter)) = self.mail.pop_front()
         {
-            self.shards[to.index()].handle_mail(self.now, letter);
+            self.shards[to.index()].handle_message(self.now, letter);
             self.turn(to.index());
         }
     }
@@ -180,7 +186,7 @@ impl Server {
                     drop(chunks);
                     self.shards[shard].handle_transmitted(self.now, id, n);
                 }
-                Output::Mail(to, letter) => self.mail.push_back((to, letter)),
+                Output::Send(to, letter) => self.mail.push_back((to, letter)),
                 _ => {}
             }
         }

@@ -95,7 +95,7 @@ impl<H: Handler> Server<H> {
         self.shards[shard].handle_read(NOW, id, bytes.len());
         self.turn(shard);
         while let Some((to, letter)) = self.mail.pop_front() {
-            self.shards[to.index()].handle_mail(NOW, letter);
+            self.shards[to.index()].handle_message(NOW, letter);
             self.turn(to.index());
         }
     }
@@ -112,7 +112,7 @@ impl<H: Handler> Server<H> {
                     self.written += n;
                     self.shards[shard].handle_transmitted(NOW, id, n);
                 }
-                Output::Mail(to, letter) => self.mail.push_back((to, letter)),
+                Output::Send(to, letter) => self.mail.push_back((to, letter)),
                 Output::Event(_) | Output::StopReading(_) | Output::StartReading(_) => {}
                 other => panic!("{other:?} in steady state"),
             }

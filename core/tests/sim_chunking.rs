@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 use stentor_core::testing::sim::{Heard, Network, Road, Sim};
 use stentor_core::wire::opcode::Opcode;
-use stentor_core::{Config, Handler, Kind};
+use stentor_core::{Config, Handler, MessageType};
 
 #[derive(Clone, Debug)]
 enum Say {
-    Whole(Kind, String),
-    Split(Kind, Vec<String>),
+    Whole(MessageType, String),
+    Split(MessageType, Vec<String>),
     Ping(u8),
     Pong,
     Fault,
@@ -26,7 +26,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn say() -> impl Strategy<Value = Say> {
-    let kind = prop_oneof![Just(Kind::Text), Just(Kind::Binary)];
+    let kind = prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     prop_oneof![
         8 => (kind.clone(), text()).prop_map(|(kind, text)| Say::Whole(kind, text)),
         3 => (kind, prop::collection::vec(text(), 1..4)).prop_map(|(kind, texts)| Say::Split(kind, texts)),

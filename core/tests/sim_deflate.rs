@@ -3,7 +3,7 @@
 
 use stentor_core::deflate::{DEFLATER_BYTES, INFLATER_BYTES, Params};
 use stentor_core::testing::sim::{Network, Reader, Sim};
-use stentor_core::{Config, ConfigBuilder, Kind, Rooms};
+use stentor_core::{Config, ConfigBuilder, MessageType, Rooms};
 
 const PLAIN: Params = Params {
     server_no_context_takeover: false,
@@ -71,10 +71,14 @@ fn what_is_short_or_noise_goes_as_it_is() {
         (&[b'a'; 100], 1, 0),
         (&noise, 1, 1),
     ] {
-        sim.send(clients[0], Kind::Binary, &[b"msg:", message].concat());
+        sim.send(
+            clients[0],
+            MessageType::Binary,
+            &[b"msg:", message].concat(),
+        );
         sim.settle();
         let heard = sim.client(clients[1]).messages().last();
-        assert_eq!(heard, Some((Kind::Binary, message)));
+        assert_eq!(heard, Some((MessageType::Binary, message)));
         let stats = sim.stats().deflate;
         assert_eq!(
             (stats.deflated, stats.incompressible),

@@ -5,9 +5,9 @@ use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, REQUEST, Reader, Sim};
 use stentor_core::{
-    CloseCause, CloseCode, ClosedConnection, Config, ConnectionInfo, Filter, Handler, Lookup,
-    Order, OverflowPolicy, Pause, PeerError, Rooms, Shard, ShardId, Stage, Timer, Timestamp,
-    WaitReason,
+    CloseCause, CloseCode, ClosedConnection, Config, ConnectionInfo, ConnectionQuery, Handler,
+    Lookup, OverflowPolicy, Pause, PeerError, Rooms, Shard, ShardId, SortBy, Stage, Timer,
+    Timestamp, WaitReason,
 };
 
 const PIPE: usize = 1_000;
@@ -389,26 +389,26 @@ fn those_are_named_that_are_asked_for_and_the_deepest_first() {
         sim.pass(Duration::from_millis(500));
     }
     let now = sim.time();
-    let slots = |filter: Filter| {
+    let slots = |filter: ConnectionQuery| {
         let overview = sim.shard(0).connections(now, &filter);
         let slots: Vec<_> = overview.connections.iter().map(|c| c.id.slot()).collect();
         (overview.matching, slots)
     };
-    let all = Filter::default;
+    let all = ConnectionQuery::default;
     assert_eq!(slots(all()), (6, vec![3, 4, 5, 0, 1, 2]));
-    let order = |order| slots(Filter { order, ..all() }).1;
-    assert_eq!(order(Order::Bytes), [5, 4, 3, 0, 1, 2]);
-    assert_eq!(order(Order::Age), [3, 4, 5, 0, 1, 2]);
-    assert_eq!(slots(Filter { most: 2, ..all() }), (6, vec![3, 4]));
-    assert_eq!(slots(Filter { most: 0, ..all() }), (6, vec![]));
-    let room = |room: &'static str| Filter {
+    let order = |order| slots(ConnectionQuery { order, ..all() }).1;
+    assert_eq!(order(SortBy::Bytes), [5, 4, 3, 0, 1, 2]);
+    assert_eq!(order(SortBy::Age), [3, 4, 5, 0, 1, 2]);
+    assert_eq!(slots(ConnectionQuery { most: 2, ..all() }), (6, vec![3, 4]));
+    assert_eq!(slots(ConnectionQuery { most: 0, ..all() }), (6, vec![]));
+    let room = |room: &'static str| ConnectionQuery {
         room: Some(room.into()),
         ..all()
     };
     assert_eq!(slots(room("s")), (2, vec![4, 5]));
     assert_eq!(slots(room("nobody's")), (0, vec![]));
     let min = |min_messages| {
-        slots(Filter {
+        slots(ConnectionQuery {
             min_messages,
             ..all()
         })
@@ -417,11 +417,11 @@ fn those_are_named_that_are_asked_for_and_the_deepest_first() {
         (min(2), min(3), min(4)),
         ((2, vec![3, 4]), (1, vec![3]), (0, vec![]))
     );
-    let bytes = |min_bytes| slots(Filter { min_bytes, ..all() }).0;
+    let bytes = |min_bytes| slots(ConnectionQuery { min_bytes, ..all() }).0;
     // A header of four bytes, `echo:` and the text.
     assert_eq!((bytes(209), bytes(210)), (1, 0));
     let age = |millis| {
-        slots(Filter {
+        slots(ConnectionQuery {
             min_age: Duration::from_millis(millis),
             ..all()
         })
@@ -437,16 +437,16 @@ fn those_are_named_that_are_asked_for_and_the_deepest_first() {
 fn no_look_explains_more_than_it_may() {
     let mut sim = Sim::rooms(Network::smooth(1), &config(1));
     sim.audit(false);
-    for _ in 0..=Filter::MOST {
+    for _ in 0..=ConnectionQuery::MOST {
         sim.dial(0);
     }
-    let filter = Filter {
+    let filter = ConnectionQuery {
         most: usize::MAX,
-        ..Filter::default()
+        ..ConnectionQuery::default()
     };
     let overview = sim.shard(0).connections(sim.time(), &filter);
-    assert_eq!(overview.matching, Filter::MOST + 1);
-    assert_eq!(overview.connections.len(), Filter::MOST);
+    assert_eq!(overview.matching, ConnectionQuery::MOST + 1);
+    assert_eq!(overview.connections.len(), ConnectionQuery::MOST);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use core::time::Duration;
 use stentor_core::handshake::Request;
 use stentor_core::testing::sim::{Network, Reader, Sim};
 use stentor_core::{
-    Admission, Config, ConfigBuilder, Context, Handler, Kind, MAX_PAYLOAD, Message, Range, Rooms,
-    Shard, ShardId, TaskOptions, Timestamp, Verdict,
+    Admission, Config, ConfigBuilder, Context, Decision, Handler, MAX_PAYLOAD, Message,
+    MessageType, Range, Rooms, Shard, ShardId, TaskOptions, Timestamp,
 };
 
 /// A configuration with these values for every limit there is; durations in milliseconds.
@@ -141,14 +141,14 @@ impl Handler for TooLong {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
         // Nobody touches its pages, so it takes no memory.
         let long = vec![0; MAX_PAYLOAD + 1];
-        let (kind, id) = (Kind::Binary, ctx.id());
+        let (kind, id) = (MessageType::Binary, ctx.id());
         ctx.join(b"r");
         ctx.reply(kind, 1, &long);
         ctx.reply_parts(kind, 1, &long[1..], b"x");
@@ -174,6 +174,6 @@ fn what_an_application_says_too_long_is_refused_where_it_says_it() {
     sim.pass(Duration::from_secs(1));
     assert_eq!(sim.stats().links.too_long, 6);
     let heard: Vec<_> = sim.client(client).messages().collect();
-    assert_eq!(heard, [(Kind::Binary, &b"short"[..])]);
+    assert_eq!(heard, [(MessageType::Binary, &b"short"[..])]);
     sim.pass(Duration::from_secs(3_600));
 }

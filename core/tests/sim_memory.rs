@@ -4,7 +4,7 @@
 use stentor_core::command::priority;
 use stentor_core::testing::sim::{Heard, Network, Reader, Sim};
 use stentor_core::wire::opcode::Opcode;
-use stentor_core::{CloseCause, CloseCode, Config, HandshakeError, Kind, Rooms};
+use stentor_core::{CloseCause, CloseCode, Config, HandshakeError, MessageType, Rooms};
 
 const BUDGET: usize = 2 << 20;
 const STUCK: usize = 8;
@@ -221,7 +221,7 @@ fn who_sends_more_than_there_is_memory_for_is_closed() {
     );
     // The others go on.
     sim.say(witness, "msg:still here");
-    sim.send(senders[0], Kind::Binary, b"");
+    sim.send(senders[0], MessageType::Binary, b"");
     sim.settle();
     assert_eq!(sim.take_texts(witness), ["still here"]);
 }

@@ -2,7 +2,7 @@
 //! rooms are, and nothing of it is lost for whoever reads.
 
 use stentor_core::testing::sim::{Network, Sim};
-use stentor_core::{Config, Echo, Handler, Kind};
+use stentor_core::{Config, Echo, Handler, MessageType};
 
 fn config(shards: u16, credits: usize) -> Config {
     Config::builder()
@@ -159,12 +159,15 @@ fn a_thousand_messages_echoed_however_small_the_queue() {
 fn kinds_are_kept() {
     let mut sim = Sim::echo(Network::smooth(1), &config(1, 1));
     let client = sim.connect(0);
-    sim.send(client, Kind::Binary, &[0xFF; 3]);
+    sim.send(client, MessageType::Binary, &[0xFF; 3]);
     sim.say(client, "text");
     sim.settle();
     let heard: Vec<_> = sim.client(client).messages().collect();
     assert_eq!(
         heard,
-        [(Kind::Binary, &[0xFF; 3][..]), (Kind::Text, b"text")]
+        [
+            (MessageType::Binary, &[0xFF; 3][..]),
+            (MessageType::Text, b"text")
+        ]
     );
 }

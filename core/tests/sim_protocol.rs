@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use stentor_core::testing::sim::{Network, Sim};
-use stentor_core::{Config, Kind, Rooms};
+use stentor_core::{Config, MessageType, Rooms};
 
 fn server(seed: u64, shards: u16, workers: u16, tasks: usize) -> Sim<Rooms> {
     let config = Config::builder()
@@ -42,7 +42,7 @@ fn each(test: impl Fn(&mut Sim<Rooms>, usize, usize)) {
 
 /// Says it as text and as binary; each answer must be of the same kind.
 fn ask(sim: &mut Sim<Rooms>, client: usize, question: &str, answer: &str) {
-    for kind in [Kind::Text, Kind::Binary] {
+    for kind in [MessageType::Text, MessageType::Binary] {
         sim.send(client, kind, question.as_bytes());
         sim.settle();
         let heard: Vec<_> = sim.client(client).messages().collect();
@@ -96,7 +96,7 @@ fn a_room_cannot_have_every_name() {
             &format!("join:{}", "x".repeat(129)),
             "error:bad_room",
         );
-        sim.send(a, Kind::Binary, b"join:\xFF");
+        sim.send(a, MessageType::Binary, b"join:\xFF");
         sim.settle();
         assert_eq!(sim.take_texts(a), ["error:bad_room"]);
     });
@@ -111,7 +111,7 @@ fn a_message_reaches_everyone_in_the_room_as_its_sender_put_it() {
         sim.settle();
         sim.take_texts(a);
         sim.take_texts(b);
-        for kind in [Kind::Text, Kind::Binary] {
+        for kind in [MessageType::Text, MessageType::Binary] {
             sim.send(a, kind, b"msg:hi");
             sim.settle();
             for client in [a, b] {
@@ -132,18 +132,18 @@ fn a_task_is_done_and_the_room_is_told() {
         sim.settle();
         sim.take_texts(a);
         sim.take_texts(b);
-        sim.send(a, Kind::Binary, b"task:y");
+        sim.send(a, MessageType::Binary, b"task:y");
         sim.settle();
         let heard: Vec<_> = sim.client(a).messages().collect();
         assert_eq!(
             heard,
             [
-                (Kind::Binary, &b"processed_by_0:y"[..]),
-                (Kind::Binary, b"room_broadcast:y")
+                (MessageType::Binary, &b"processed_by_0:y"[..]),
+                (MessageType::Binary, b"room_broadcast:y")
             ]
         );
         let heard: Vec<_> = sim.client(b).messages().collect();
-        assert_eq!(heard, [(Kind::Binary, &b"room_broadcast:y"[..])]);
+        assert_eq!(heard, [(MessageType::Binary, &b"room_broadcast:y"[..])]);
     });
 }
 
@@ -157,10 +157,10 @@ fn a_task_too_many_is_rejected() {
         }
         sim.settle();
         assert_eq!(sim.take_texts(a), ["task_rejected"]);
-        sim.send(a, Kind::Binary, b"task:4");
+        sim.send(a, MessageType::Binary, b"task:4");
         sim.settle();
         let heard: Vec<_> = sim.client(a).messages().collect();
-        assert_eq!(heard, [(Kind::Binary, &b"task_rejected"[..])]);
+        assert_eq!(heard, [(MessageType::Binary, &b"task_rejected"[..])]);
         assert_eq!(sim.dispatch_stats().refused_full, 2);
     }
 }

@@ -40,7 +40,7 @@ fn turn_addressed(shard: &mut Shard<Rooms>) -> Vec<(ShardId, ShardMessage)> {
                 drop(chunks);
                 shard.handle_transmitted(NOW, id, n);
             }
-            Output::Mail(to, letter) => letters.push((to, letter)),
+            Output::Send(to, letter) => letters.push((to, letter)),
             _ => {}
         }
         shard.audit();
@@ -50,7 +50,7 @@ fn turn_addressed(shard: &mut Shard<Rooms>) -> Vec<(ShardId, ShardMessage)> {
 
 fn hand(shard: &mut Shard<Rooms>, letters: Vec<ShardMessage>) -> Vec<ShardMessage> {
     for letter in letters {
-        shard.handle_mail(NOW, letter);
+        shard.handle_message(NOW, letter);
     }
     turn(shard)
 }
@@ -193,7 +193,7 @@ impl Post {
             .position(|&(from, to, _)| which(from, to.index()))
         {
             let (_, to, letter) = self.letters.remove(at);
-            self.shard(to.index()).handle_mail(NOW, letter);
+            self.shard(to.index()).handle_message(NOW, letter);
             self.turn(to.index());
         }
     }

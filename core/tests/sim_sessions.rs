@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use stentor_core::deflate::Params;
 use stentor_core::testing::sim::{Heard, Network, Reader, Rng, Road, Sim};
 use stentor_core::wire::opcode::Opcode;
-use stentor_core::{CloseCause, Config, Kind, OverflowPolicy, Rooms, Stats};
+use stentor_core::{CloseCause, Config, MessageType, OverflowPolicy, Rooms, Stats};
 
 /// Names the seed when its session fails.
 struct Replay(u64);
@@ -157,7 +157,7 @@ impl Session {
                     said.messages += 1;
                     sim.send(
                         client,
-                        [Kind::Text, Kind::Binary][rng.below(2)],
+                        [MessageType::Text, MessageType::Binary][rng.below(2)],
                         text.as_bytes(),
                     );
                 }

@@ -3,8 +3,8 @@
 use stentor_core::client::{Client, Event, Request, Uri};
 use stentor_core::handshake::Request as Asked;
 use stentor_core::{
-    Admission, Chunks, Config, Context, Handler, Message, Output, Shard, ShardId, Subprotocol,
-    Timestamp, Verdict,
+    Admission, Chunks, Config, Context, Decision, Handler, Message, Output, Shard, ShardId,
+    Subprotocol, Timestamp,
 };
 
 /// Chooses by what it is shown.
@@ -16,8 +16,8 @@ impl Handler for Chooser {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, request: &Asked<'_>) -> Verdict<()> {
-        Verdict::Accept {
+    fn on_request(&mut self, request: &Asked<'_>) -> Decision<()> {
+        Decision::Accept {
             state: (),
             subprotocol: (self.0)(request),
         }

@@ -6,9 +6,9 @@ use core::time::Duration;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Echo, Event, Handler, Kind,
-    Message, Outcome, Output, Reason, Rooms, SendOptions, Shard, ShardId, ShardMessage, TaskEnd,
-    Timestamp, Verdict,
+    Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Decision, DeliveryReport,
+    Echo, Event, Handler, Message, MessageType, Output, Reason, Rooms, SendOptions, Shard, ShardId,
+    ShardMessage, TaskEnd, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -38,7 +38,7 @@ fn turn<H: Handler>(shard: &mut Shard<H>) -> Out {
                 shard.handle_transmitted(NOW, id, bytes.len());
                 written.push((id, bytes));
             }
-            Output::Mail(to, letter) => letters.push((to, letter)),
+            Output::Send(to, letter) => letters.push((to, letter)),
             _ => {}
         }
         shard.audit();
@@ -65,9 +65,9 @@ fn a_read_does_not_overtake_commands_that_have_just_been_let_go() {
         for (to, letter) in letters {
             remote += 1;
             assert_eq!(to, ShardId(1));
-            shards[1].handle_mail(NOW, letter);
+            shards[1].handle_message(NOW, letter);
             for (_, letter) in turn(&mut shards[1]).1 {
-                shards[0].handle_mail(NOW, letter);
+                shards[0].handle_message(NOW, letter);
                 read(&mut shards[0], id, &text(b"join:"));
                 read(&mut shards[0], id, &text(format!("join:{n}").as_bytes()));
                 read(&mut shards[0], id, &text(b"leave:"));
@@ -94,15 +94,15 @@ impl Handler for Mixed {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
         ctx.join(b"all");
         match message.kind {
-            Kind::Binary => ctx.reply(message.kind, 9, message.payload),
-            Kind::Text => ctx.publish(b"all", message.kind, 9, message.payload, false),
+            MessageType::Binary => ctx.reply(message.kind, 9, message.payload),
+            MessageType::Text => ctx.publish(b"all", message.kind, 9, message.payload, false),
         }
         if message.payload == b"bye" {
             ctx.close(CloseCode::NORMAL);
@@ -110,7 +110,7 @@ impl Handler for Mixed {
     }
 
     fn on_pong(&mut self, ctx: &mut Context<'_, Self>, payload: &[u8]) {
-        ctx.publish(b"all", Kind::Text, 9, payload, false);
+        ctx.publish(b"all", MessageType::Text, 9, payload, false);
     }
 }
 
@@ -166,22 +166,22 @@ impl Handler for Asking {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
         ctx.join(b"all");
-        if message.kind == Kind::Binary {
+        if message.kind == MessageType::Binary {
             ctx.reply(message.kind, 9, message.payload);
             return;
         }
         let qos = SendOptions::new(9).receipt(17);
         ctx.publish(b"all", message.kind, qos, message.payload, false);
-        ctx.reply(Kind::Text, 9, b"after");
+        ctx.reply(MessageType::Text, 9, b"after");
     }
 
-    fn on_published(&mut self, _: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+    fn on_published(&mut self, _: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
         assert_eq!((ticket, outcome.members), (17, 1));
         self.0.push([outcome.queued, outcome.refused]);
     }
@@ -386,8 +386,8 @@ impl Handler for InOrder {
     type Task = ();
     type Outcome = &'static str;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -402,7 +402,7 @@ impl Handler for InOrder {
             let room = ctx.room().expect("it has joined").clone();
             ctx.leave(&room);
         }
-        ctx.reply(Kind::Text, 9, word.as_bytes());
+        ctx.reply(MessageType::Text, 9, word.as_bytes());
     }
 }
 
@@ -425,7 +425,7 @@ fn what_an_outcome_leads_to_goes_before_the_next_outcome() {
         let mut said = Vec::new();
         for at in [1, 0, 1, 0] {
             for (_, letter) in letters.drain(..) {
-                shards[at].handle_mail(NOW, letter);
+                shards[at].handle_message(NOW, letter);
             }
             let (written, more) = turn(&mut shards[at]);
             said.extend(written.into_iter().flat_map(|w| w.1));
@@ -516,7 +516,7 @@ fn carry(shards: &mut [Shard<Rooms>]) {
             return;
         }
         for (to, letter) in letters {
-            shards[to.index()].handle_mail(NOW, letter);
+            shards[to.index()].handle_message(NOW, letter);
         }
     }
 }
@@ -540,7 +540,7 @@ fn letters_that_lead_to_many_others_hold_nobody_up() {
             read(&mut shards[at], id, &text(b"leave:"));
         }
         for (to, letter) in letters {
-            shards[to.index()].handle_mail(NOW, letter);
+            shards[to.index()].handle_message(NOW, letter);
         }
         carry(&mut shards);
         speakers.push(id);
@@ -549,7 +549,7 @@ fn letters_that_lead_to_many_others_hold_nobody_up() {
         read(&mut shards[at], speakers[at], &text(b"msg:x").repeat(250));
         for (to, letter) in turn(&mut shards[at]).1 {
             assert_eq!(to.index(), home);
-            shards[home].handle_mail(NOW, letter);
+            shards[home].handle_message(NOW, letter);
         }
     }
     // Each of 1,750 letters leads to seven.

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Handler, Kind, Message,
-    Outcome, Output, SendOptions, Shard, ShardId, Stats, Timestamp, Verdict,
+    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision, DeliveryReport,
+    Handler, Message, MessageType, Output, SendOptions, Shard, ShardId, Stats, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -20,8 +20,8 @@ impl Handler for Puppet {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
@@ -50,8 +50,8 @@ impl Handler for Puppet {
         }
     }
 
-    fn on_published(&mut self, ctx: &mut Context<'_, Self>, _: u64, outcome: Outcome) {
-        ctx.reply(Kind::Text, 9, format!("{outcome:?}").as_bytes());
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, _: u64, outcome: DeliveryReport) {
+        ctx.reply(MessageType::Text, 9, format!("{outcome:?}").as_bytes());
     }
 }
 
@@ -112,7 +112,7 @@ impl Hall {
                 while let Some(output) = self.shards[at].poll_output() {
                     match output {
                         Output::Flush(id) => self.flush(id),
-                        Output::Mail(to, letter) => letters.push((to, letter)),
+                        Output::Send(to, letter) => letters.push((to, letter)),
                         _ => {}
                     }
                     self.shards[at].audit();
@@ -122,7 +122,7 @@ impl Hall {
                 return;
             }
             for (to, letter) in letters.drain(..) {
-                self.shards[to.index()].handle_mail(NOW, letter);
+                self.shards[to.index()].handle_message(NOW, letter);
             }
         }
     }

@@ -81,7 +81,7 @@ impl Host for Sockets {
                 let heard = step.event.map(|event| match event {
                     Event::Message {
                         kind,
-                        payload: Payload::Here(range),
+                        payload: Payload::InPlace(range),
                     } => Heard::Message(kind, input[range].to_vec()),
                     Event::Message {
                         kind,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use stentor_cli::HungShards;
 use stentor_core::handshake::Request;
 use stentor_core::{
-    Context, Failure, Handler, Kind, Message as Received, ShardId, Verdict, WorkerId,
+    Context, Decision, Failure, Handler, Message as Received, MessageType, ShardId, WorkerId,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, client};
@@ -61,13 +61,13 @@ impl Handler for Hangs {
     type Task = Infallible;
     type Outcome = Infallible;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, _: Received<'_>) {
         self.0.pass();
-        ctx.reply(Kind::Text, 0, b"passed");
+        ctx.reply(MessageType::Text, 0, b"passed");
     }
 }
 

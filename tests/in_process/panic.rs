@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    Context, Failure, FailureCause, Handler, Kind, Message as Received, ShardId, TaskEnd, Verdict,
-    WorkerId,
+    Context, Decision, Failure, FailureCause, Handler, Message as Received, MessageType, ShardId,
+    TaskEnd, WorkerId,
 };
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
@@ -27,8 +27,8 @@ impl Handler for Fragile {
     type Task = bool;
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
@@ -38,9 +38,13 @@ impl Handler for Fragile {
             b"later" => ctx.submit(false),
             b"join" => {
                 ctx.join(b"everyone");
-                ctx.reply(Kind::Text, 0, format!("joined on {}", self.0.0).as_bytes());
+                ctx.reply(
+                    MessageType::Text,
+                    0,
+                    format!("joined on {}", self.0.0).as_bytes(),
+                );
             }
-            said => ctx.publish(b"everyone", Kind::Text, 0, said, false),
+            said => ctx.publish(b"everyone", MessageType::Text, 0, said, false),
         }
     }
 
@@ -49,7 +53,7 @@ impl Handler for Fragile {
             TaskEnd::Failed {
                 cause: FailureCause::Panicked,
                 attempts: 2,
-            } => ctx.reply(Kind::Text, 0, b"failed"),
+            } => ctx.reply(MessageType::Text, 0, b"failed"),
             _ => panic!("as asked"),
         }
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    Context, Failure, Handler, Kind, Message as Received, TaskEnd, TaskOptions, TaskOrder, Verdict,
-    WorkerId,
+    Context, Decision, Failure, Handler, Message as Received, MessageType, TaskEnd, TaskOptions,
+    TaskOrder, WorkerId,
 };
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
@@ -73,8 +73,8 @@ impl Handler for Clerk {
     type Task = Poison;
     type Outcome = Product;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
@@ -101,7 +101,7 @@ impl Handler for Clerk {
             TaskEnd::Failed { cause, attempts } => format!("{cause} after {attempts}"),
             end => format!("{end:?}"),
         };
-        ctx.reply(Kind::Text, 0, said.as_bytes());
+        ctx.reply(MessageType::Text, 0, said.as_bytes());
     }
 }
 

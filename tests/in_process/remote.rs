@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    CloseCode, ConnId, Context, Failure, Handler, Kind, Message as Received, RemoteError, Verdict,
-    WorkerId,
+    CloseCode, ConnId, Context, Decision, Failure, Handler, Message as Received, MessageType,
+    RemoteError, WorkerId,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::adapter::Remote;
+use crate::adapter::ServerHandle;
 use crate::running::{Job, Running};
 use crate::take_places;
 
@@ -42,8 +42,8 @@ impl Handler for Member {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
@@ -56,7 +56,7 @@ impl Handler for Member {
                 names.insert(name, ctx.id());
             }
         }
-        ctx.reply(Kind::Text, 10, b"done");
+        ctx.reply(MessageType::Text, 10, b"done");
     }
 }
 
@@ -159,7 +159,7 @@ fn everything_said_from_outside_is_heard_or_refused() {
                     let mut n = 0;
                     let taken = take_places(&remote, EACH, |place| {
                         let (room, text) = say(n);
-                        let told = place.publish(room.as_bytes(), Kind::Text, 10, text);
+                        let told = place.publish(room.as_bytes(), MessageType::Text, 10, text);
                         assert_eq!(told, Ok(()));
                         n += 1;
                     });
@@ -217,9 +217,9 @@ fn everything_said_from_outside_is_heard_or_refused() {
 }
 
 /// Says it until it is taken; how often it was refused.
-fn insist(remote: &Remote, (room, text): (String, String)) -> u64 {
+fn insist(remote: &ServerHandle, (room, text): (String, String)) -> u64 {
     let mut refused = 0;
-    while let Err(why) = remote.try_publish(room.as_bytes(), Kind::Text, 10, text.clone()) {
+    while let Err(why) = remote.try_publish(room.as_bytes(), MessageType::Text, 10, text.clone()) {
         assert_eq!(why, RemoteError::Full);
         refused += 1;
         thread::sleep(Duration::from_micros(100));
@@ -242,7 +242,7 @@ fn a_shard_that_is_busy_does_not_let_commands_pile_up() {
     // Some may be taken and be over before the shard is.
     let mut said = 0;
     loop {
-        match remote.try_send(to, Kind::Text, 10, said.to_string()) {
+        match remote.try_send(to, MessageType::Text, 10, said.to_string()) {
             Ok(()) => said += 1,
             Err(why) => {
                 assert_eq!(why, RemoteError::Full);
@@ -255,7 +255,7 @@ fn a_shard_that_is_busy_does_not_let_commands_pile_up() {
         let remote = remote.clone();
         thread::spawn(move || {
             let taken = take_places(&remote, 1, |place| {
-                let told = place.send(to, Kind::Text, 10, "waited");
+                let told = place.send(to, MessageType::Text, 10, "waited");
                 assert_eq!(told, Ok(()));
             });
             assert_eq!(taken, Ok(()));
@@ -283,7 +283,7 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted() {
     let (mut one, mut other) = (stage.open(&["one"]), stage.open(&["other"]));
     let remote = &stage.server.remote;
     for name in ["one", "other"] {
-        let told = remote.try_send(stage.id(name), Kind::Text, 10, name);
+        let told = remote.try_send(stage.id(name), MessageType::Text, 10, name);
         assert_eq!(told, Ok(()));
     }
     let code = CloseCode::new(4_001).expect("for applications");
@@ -295,10 +295,13 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted() {
     };
     assert_eq!(close, coding::CloseCode::from(4_001));
     while one.read().is_ok() {}
-    let told = remote.try_send(stage.id("one"), Kind::Text, 10, "too late");
+    let told = remote.try_send(stage.id("one"), MessageType::Text, 10, "too late");
     assert_eq!(told, Ok(()));
     // Behind that, so it is over.
-    assert_eq!(remote.try_broadcast_all(Kind::Text, 10, "all"), Ok(()));
+    assert_eq!(
+        remote.try_broadcast_all(MessageType::Text, 10, "all"),
+        Ok(())
+    );
     assert_eq!(hear(&mut other), Some("other".into()));
     assert_eq!(hear(&mut other), Some("all".into()));
     let remote = remote.clone();
@@ -309,7 +312,7 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted() {
         (direct.sent, direct.offered, direct.undeliverable),
         (3, 2, 1)
     );
-    let told = remote.try_broadcast_all(Kind::Text, 10, "nobody");
+    let told = remote.try_broadcast_all(MessageType::Text, 10, "nobody");
     assert_eq!(told, Err(RemoteError::Ended));
     // Nobody waits for a place in vain.
     assert_eq!(take_places(&remote, 1, drop), Err(RemoteError::Ended));
@@ -322,7 +325,7 @@ fn what_was_taken_before_the_end_is_written() {
     let remote = stage.server.remote.clone();
     let mut said = 0;
     while remote
-        .try_publish(b"room", Kind::Text, 10, said.to_string())
+        .try_publish(b"room", MessageType::Text, 10, said.to_string())
         .is_ok()
     {
         said += 1;

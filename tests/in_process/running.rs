@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use stentor_cli::Settings;
 use stentor_core::{Failure, Handler, RemoteError, ShardId, WorkerId};
 
-use crate::adapter::{Remote, Report, Server, Stop, Work, until_dropped};
+use crate::adapter::{Server, ServerHandle, ShutdownReport, Stop, Work, until_dropped};
 
 /// What is done with a task, whichever the server.
 pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
@@ -19,9 +19,9 @@ pub(crate) trait Job<H: Handler>: Send + Sync + 'static {
 pub(crate) struct Running {
     /// Where it listens; the admin pages, if there are any, come last.
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) remote: Remote,
+    pub(crate) remote: ServerHandle,
     stop: Stop,
-    thread: JoinHandle<io::Result<Report>>,
+    thread: JoinHandle<io::Result<ShutdownReport>>,
 }
 
 impl Running {
@@ -59,16 +59,16 @@ impl Running {
 }
 
 /// A server that ends.
-pub(crate) struct Ending(JoinHandle<io::Result<Report>>, Remote);
+pub(crate) struct Ending(JoinHandle<io::Result<ShutdownReport>>, ServerHandle);
 
 impl Ending {
     /// What it reports when it has ended in order.
-    pub(crate) fn report(self) -> Report {
+    pub(crate) fn report(self) -> ShutdownReport {
         self.result().expect("an orderly end")
     }
 
     /// How it has ended.
-    pub(crate) fn result(self) -> io::Result<Report> {
+    pub(crate) fn result(self) -> io::Result<ShutdownReport> {
         let result = self.0.join().expect("no panic");
         // However it has: whoever holds a handle learns it.
         let refused = self.1.try_reserve().err();

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use stentor_core::{Config, Kind, RemoteError, Rooms, ShardId};
+use stentor_core::{Config, MessageType, RemoteError, Rooms, ShardId};
 
 use super::model;
 use super::server::{PLENTY, Server, join, messages, spawn};
 use crate::primitive::thread;
-use crate::remote::{Outside, Remote};
+use crate::remote::{Outside, ServerHandle};
 
 /// Fails if a letter from outside wakes no ticker, if `ring` does not wait for
 /// the lock or does not ring, and if `reserve` looks before it has the lock and
@@ -23,11 +23,11 @@ fn loom_whoever_waits_for_a_place_gets_it() {
         // This thread is the ticker.
         server.set_ticker(ShardId(0), thread::current());
         outside.begin(&server);
-        let remote = Remote::of(&outside);
+        let remote = ServerHandle::of(&outside);
         let speaker = spawn(move || {
             for text in ["a", "b"] {
                 let place = remote.reserve().expect("the server serves");
-                let told = place.broadcast_all(Kind::Text, 10, text);
+                let told = place.broadcast_all(MessageType::Text, 10, text);
                 assert_eq!(told, Ok(()));
             }
         });
@@ -55,7 +55,7 @@ fn loom_whoever_waits_for_a_place_learns_that_there_will_be_none() {
         let config = Config::builder().remote_commands(1).build();
         let outside = Arc::new(Outside::new(&config.expect("in range")));
         let waiting = [0, 1].map(|_| {
-            let remote = Remote::of(&outside);
+            let remote = ServerHandle::of(&outside);
             spawn(move || {
                 let told = remote.reserve();
                 assert_eq!(told.err(), Some(RemoteError::Ended));

@@ -203,7 +203,7 @@ pub(super) fn room_of_the_second() -> &'static str {
             shard.handle_input(now, id, &mut REQUEST.to_vec());
             shard.handle_input(now, id, &mut said(&format!("join:{name}")));
             std::iter::from_fn(|| shard.poll_output())
-                .any(|output| matches!(output, Output::Mail(ShardId(1), _)))
+                .any(|output| matches!(output, Output::Send(ShardId(1), _)))
         };
         ["a", "b", "c", "d", "e", "f", "g", "h"]
             .into_iter()

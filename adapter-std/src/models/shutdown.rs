@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    Admission, Backpressure, Config, Context, Echo, Handler, Message, Rooms, ShardId, Verdict,
+    Admission, Backpressure, Config, Context, Decision, Echo, Handler, Message, Rooms, ShardId,
 };
 
 use super::model;
@@ -126,8 +126,8 @@ impl Handler for Fragile {
 
     const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

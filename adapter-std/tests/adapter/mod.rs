@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use stentor_core::{Failure, Handler, WorkerId};
 
-pub(crate) use stentor_std::{Remote, Report, Server};
+pub(crate) use stentor_std::{Server, ServerHandle, ShutdownReport};
 
 use crate::running::Job;
 

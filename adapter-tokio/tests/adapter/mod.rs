@@ -4,7 +4,7 @@
 use stentor_core::{Failure, Handler, WorkerId};
 use tokio::sync::oneshot;
 
-pub(crate) use stentor_tokio::{Remote, Report, Server};
+pub(crate) use stentor_tokio::{Server, ServerHandle, ShutdownReport};
 
 use crate::running::Job;
 

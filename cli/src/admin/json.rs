@@ -4,17 +4,17 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 use stentor_core::{
-    ClosedConnection, ConnectionInfo, DeadLetter, Depth, Drops, Ending, Filter, Lookup, ShardId,
-    TaskCounts, Timestamp, WaitReason,
+    CloseInfo, ClosedConnection, ConnectionInfo, ConnectionQuery, DeadLetter, Depth, Drops, Lookup,
+    ShardId, TaskCounts, Timestamp, WaitReason,
 };
 
-use super::{Answers, Said};
+use super::{AnswerBody, Answers};
 
 /// The connections that all shards have named, the first of them.
-pub(super) fn connections(answers: Answers, filter: &Filter) -> Value {
+pub(super) fn connections(answers: Answers, filter: &ConnectionQuery) -> Value {
     let (mut matching, mut all) = (0, Vec::new());
     for (_, answer) in answers.given {
-        if let Said::Connections(overview) = answer.said {
+        if let AnswerBody::Connections(overview) = answer.said {
             matching += overview.matching;
             all.extend(overview.connections);
         }
@@ -34,7 +34,7 @@ pub(super) fn connections(answers: Answers, filter: &Filter) -> Value {
 pub(super) fn gone(answers: Answers, most: usize) -> Value {
     let mut all = Vec::new();
     for (_, answer) in answers.given {
-        if let Said::Gone(gone) = answer.said {
+        if let AnswerBody::Gone(gone) = answer.said {
             let of = |gone: ClosedConnection| (answer.now.since(gone.at), gone);
             all.extend(gone.into_iter().map(of));
         }
@@ -136,7 +136,7 @@ fn departure(ago: Duration, gone: &ClosedConnection) -> Value {
     })
 }
 
-fn ending(ending: &Ending) -> Value {
+fn ending(ending: &CloseInfo) -> Value {
     json!({
         "cause": ending.cause.label(),
         "code": ending.code.map(|code| code.get()),

@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use stentor_core::handshake::Request;
 use stentor_core::{
-    ClosedConnection, ConnId, ConnectionList, Filter, Handler, Lookup, RemoteStats, Shard, ShardId,
-    Stats, Timestamp,
+    ClosedConnection, ConnId, ConnectionList, ConnectionQuery, Handler, Lookup, RemoteStats, Shard,
+    ShardId, Stats, Timestamp,
 };
 
 use crate::metrics::Collector;
@@ -39,11 +39,11 @@ pub use reply::Reply;
 
 /// Something that shards are asked.
 #[derive(Clone, Debug)]
-pub struct AdminQuery(Asked);
+pub struct AdminQuery(AdminQueryKind);
 
 #[derive(Clone, Debug)]
-enum Asked {
-    Connections(Filter),
+enum AdminQueryKind {
+    Connections(ConnectionQuery),
     Connection(ConnId),
     /// The last so many that have gone.
     Gone(usize),
@@ -55,11 +55,11 @@ enum Asked {
 #[derive(Clone, Debug)]
 pub struct Answer {
     now: Timestamp,
-    said: Said,
+    said: AnswerBody,
 }
 
 #[derive(Clone, Debug)]
-enum Said {
+enum AnswerBody {
     Connections(ConnectionList),
     Connection(Option<Box<Lookup>>),
     Gone(Vec<ClosedConnection>),
@@ -97,17 +97,23 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 impl AdminQuery {
     /// What a shard has counted.
     pub(crate) const fn counters() -> Self {
-        Self(Asked::Counters)
+        Self(AdminQueryKind::Counters)
     }
 
     /// Puts it to a shard, whose turns took so long. It looks at every connection there at most
     /// once; for the counters, at none.
     pub fn put<H: Handler>(&self, now: Timestamp, shard: &Shard<H>, turns: &Turns) -> Answer {
         let said = match &self.0 {
-            Asked::Connections(filter) => Said::Connections(shard.connections(now, filter)),
-            Asked::Connection(id) => Said::Connection(shard.explain(now, *id).map(Box::new)),
-            Asked::Gone(most) => Said::Gone(shard.gone().take(*most).cloned().collect()),
-            Asked::Counters => Said::Counters(Box::new((shard.stats(), *turns))),
+            AdminQueryKind::Connections(filter) => {
+                AnswerBody::Connections(shard.connections(now, filter))
+            }
+            AdminQueryKind::Connection(id) => {
+                AnswerBody::Connection(shard.explain(now, *id).map(Box::new))
+            }
+            AdminQueryKind::Gone(most) => {
+                AnswerBody::Gone(shard.gone().take(*most).cloned().collect())
+            }
+            AdminQueryKind::Counters => AnswerBody::Counters(Box::new((shard.stats(), *turns))),
         };
         Answer { now, said }
     }
@@ -117,7 +123,7 @@ impl Answer {
     /// What the shard has counted, if it was asked for that.
     pub(crate) fn counters(self) -> Option<(Stats, Turns)> {
         match self.said {
-            Said::Counters(counters) => Some(*counters),
+            AnswerBody::Counters(counters) => Some(*counters),
             _ => None,
         }
     }
@@ -126,7 +132,7 @@ impl Answer {
     pub(crate) fn counted(stats: Stats, turns: Turns) -> Self {
         Self {
             now: Timestamp::ORIGIN,
-            said: Said::Counters(Box::new((stats, turns))),
+            said: AnswerBody::Counters(Box::new((stats, turns))),
         }
     }
 }
@@ -140,7 +146,7 @@ pub fn answer<R: AdminBackend>(reach: &R, request: &Request<'_>) -> Reply {
     let all = || reach.census().shards().collect::<Vec<_>>();
     match call {
         Call::Connections(filter) => {
-            let answers = Answers::of(reach, all(), Asked::Connections(filter.clone()));
+            let answers = Answers::of(reach, all(), AdminQueryKind::Connections(filter.clone()));
             Reply::json(Status::Ok, &json::connections(answers, &filter))
         }
         Call::Connection(id) if id.shard().index() >= all().len() => nobody(id),
@@ -148,7 +154,7 @@ pub fn answer<R: AdminBackend>(reach: &R, request: &Request<'_>) -> Reply {
         Call::Metrics => Reply::metrics(&reach.collector().page(reach)),
         Call::Methods(allow) => Reply::methods(allow),
         Call::Gone(most) => {
-            let answers = Answers::of(reach, all(), Asked::Gone(most));
+            let answers = Answers::of(reach, all(), AdminQueryKind::Gone(most));
             Reply::json(Status::Ok, &json::gone(answers, most))
         }
         Call::DeadLetters(most) => {
@@ -179,14 +185,14 @@ pub fn answer<R: AdminBackend>(reach: &R, request: &Request<'_>) -> Reply {
 }
 
 fn connection<R: AdminBackend>(reach: &R, id: ConnId) -> Reply {
-    let answers = Answers::of(reach, vec![id.shard()], Asked::Connection(id));
+    let answers = Answers::of(reach, vec![id.shard()], AdminQueryKind::Connection(id));
     let Some((_, Answer { now, said })) = answers.given.into_iter().next() else {
         let shard = id.shard().0;
         let text = format!("shard {shard} does not answer within {PATIENCE:?}");
         return Reply::text(Status::Silent, &text);
     };
     match said {
-        Said::Connection(Some(explained)) => {
+        AnswerBody::Connection(Some(explained)) => {
             let tasks = reach.desk().tasks_of(id);
             Reply::json(Status::Ok, &json::explained(now, &explained, tasks))
         }
@@ -213,7 +219,7 @@ struct Answers {
 }
 
 impl Answers {
-    fn of<R: AdminBackend>(reach: &R, shards: Vec<ShardId>, asked: Asked) -> Self {
+    fn of<R: AdminBackend>(reach: &R, shards: Vec<ShardId>, asked: AdminQueryKind) -> Self {
         let given = reach.ask(&shards, &Arc::new(AdminQuery(asked)));
         let has_answered = |shard: &ShardId| given.iter().any(|(of, _)| of == shard);
         let silent = shards.into_iter().filter(|shard| !has_answered(shard));

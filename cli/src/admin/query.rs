@@ -11,12 +11,12 @@
 
 use std::time::Duration;
 
-use stentor_core::{Filter, Order, Unit};
+use stentor_core::{ConnectionQuery, SortBy, Unit};
 
 use crate::settings::value::Bounds;
 
 /// The connections that a query asks for; what is wrong with it, otherwise.
-pub(super) fn filter(query: Option<&str>) -> Result<Filter, String> {
+pub(super) fn filter(query: Option<&str>) -> Result<ConnectionQuery, String> {
     let names = [
         "room",
         "min-queued",
@@ -25,8 +25,8 @@ pub(super) fn filter(query: Option<&str>) -> Result<Filter, String> {
         "sort",
         "limit",
     ];
-    let given = Given::read(query, &names)?;
-    Ok(Filter {
+    let given = QueryParameters::read(query, &names)?;
+    Ok(ConnectionQuery {
         room: given.value("room").map(|room| room.to_owned().into()),
         min_messages: given
             .number("min-queued", Unit::Count, 0, u32::MAX)?
@@ -40,9 +40,9 @@ pub(super) fn filter(query: Option<&str>) -> Result<Filter, String> {
                 Duration::from_millis(millis.into())
             }),
         order: match given.value("sort") {
-            None | Some("queued") => Order::Messages,
-            Some("bytes") => Order::Bytes,
-            Some("age") => Order::Age,
+            None | Some("queued") => SortBy::Messages,
+            Some("bytes") => SortBy::Bytes,
+            Some("age") => SortBy::Age,
             Some(other) => return Err(wrong("sort", other, "queued, bytes, age")),
         },
         most: given.limit()?,
@@ -51,18 +51,18 @@ pub(super) fn filter(query: Option<&str>) -> Result<Filter, String> {
 
 /// How many a query wants listed; what is wrong with it, otherwise.
 pub(super) fn limit(query: Option<&str>) -> Result<usize, String> {
-    Given::read(query, &["limit"])?.limit()
+    QueryParameters::read(query, &["limit"])?.limit()
 }
 
 /// Takes no parameters.
 pub(super) fn none(query: Option<&str>) -> Result<(), String> {
-    Given::read(query, &[]).map(|_| ())
+    QueryParameters::read(query, &[]).map(|_| ())
 }
 
 /// Names and values, each name known and there once.
-struct Given(Vec<(String, String)>);
+struct QueryParameters(Vec<(String, String)>);
 
-impl Given {
+impl QueryParameters {
     fn read(query: Option<&str>, names: &[&str]) -> Result<Self, String> {
         let mut given: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -100,7 +100,7 @@ impl Given {
     }
 
     fn limit(&self) -> Result<usize, String> {
-        let most = Filter::MOST as u32;
+        let most = ConnectionQuery::MOST as u32;
         let limit = self.number("limit", Unit::Count, 1, most)?;
         Ok(limit.map_or(LIMIT, |limit| limit as usize))
     }

@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode_str;
 use stentor_core::handshake::Request;
-use stentor_core::{ConnId, Filter};
+use stentor_core::{ConnId, ConnectionQuery};
 
 use super::query;
 use super::reply::{Reply, Status};
@@ -11,7 +11,7 @@ use super::reply::{Reply, Status};
 /// What a request asks for.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
-    Connections(Filter),
+    Connections(ConnectionQuery),
     Connection(ConnId),
     Gone(usize),
     DeadLetters(usize),

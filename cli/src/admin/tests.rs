@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use stentor_core::handshake::Fields;
-use stentor_core::{Admission, Config, Context, Failure, Message, TaskOptions, Verdict, WorkerId};
+use stentor_core::{Admission, Config, Context, Decision, Failure, Message, TaskOptions, WorkerId};
 
 use super::*;
 use crate::{Attempt, Next, Settings, Submission};
@@ -16,8 +16,8 @@ impl Handler for App {
     type Task = u8;
     type Outcome = u8;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

@@ -8,7 +8,7 @@ use stentor_core::Unit;
 use toml::{Table, Value};
 
 use super::error::{SettingsError, Source};
-use super::flag::{FLAGS, Flag, Takes};
+use super::flag::{FLAGS, Flag, FlagKind};
 
 /// What the file says, by the name of the flag.
 pub(super) fn read(
@@ -56,18 +56,18 @@ fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
             return items
                 .iter()
                 .map(|item| match (item, flag.takes) {
-                    (Value::Integer(port), Takes::Addresses) => Some(port.to_string()),
+                    (Value::Integer(port), FlagKind::Addresses) => Some(port.to_string()),
                     _ => item.as_str().map(Into::into),
                 })
                 .collect();
         }
-        (Value::Integer(port), Takes::Address | Takes::Addresses, _) => port.to_string(),
-        (Value::Boolean(value), Takes::Switch, _) => value.to_string(),
+        (Value::Integer(port), FlagKind::Address | FlagKind::Addresses, _) => port.to_string(),
+        (Value::Boolean(value), FlagKind::Switch, _) => value.to_string(),
         (Value::Integer(value), _, Some(Unit::Bytes | Unit::Count)) => value.to_string(),
         // A count is a number, but the upper half of the seeds does not fit one of TOML's.
         (Value::String(value), _, Some(Unit::Bytes | Unit::Milliseconds)) => value.clone(),
         (Value::String(value), _, Some(_)) if flag.name == "seed" => value.clone(),
-        (Value::String(value), Takes::Choice(..) | Takes::Address, _) => value.clone(),
+        (Value::String(value), FlagKind::Choice(..) | FlagKind::Address, _) => value.clone(),
         (Value::String(value), ..) if flag.is_list() => value.clone(),
         _ => return None,
     };
@@ -80,9 +80,9 @@ fn expected(flag: &Flag) -> String {
         (_, Some(Unit::Bytes)) => "an integer or a string",
         (_, Some(Unit::Milliseconds)) => "a string",
         (_, Some(_)) => "an integer",
-        (Takes::Switch, _) => "a boolean",
-        (Takes::Address, _) => "a string or an integer",
-        (Takes::Addresses, _) => "a string, an integer or an array of these",
+        (FlagKind::Switch, _) => "a boolean",
+        (FlagKind::Address, _) => "a string or an integer",
+        (FlagKind::Addresses, _) => "a string, an integer or an array of these",
         _ if flag.is_list() => "a string or an array of strings",
         _ => "a string",
     };

@@ -6,20 +6,20 @@ use stentor_core::{Config, Unit};
 use super::endpoint::ADDRESSES;
 use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
 
-use Takes::{Address, Addresses, Choice, Hosts, Limit, Origins, Shards, Subprotocols, Switch};
+use FlagKind::{Address, Addresses, Choice, Hosts, Limit, Origins, Shards, Subprotocols, Switch};
 
 /// One flag, which is also one environment variable and one key of the file.
 #[derive(Debug)]
 pub(crate) struct Flag {
     pub(crate) name: &'static str,
     pub(crate) group: &'static str,
-    pub(crate) takes: Takes,
+    pub(crate) takes: FlagKind,
     pub(crate) about: &'static str,
 }
 
 /// What a flag takes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Takes {
+pub(crate) enum FlagKind {
     /// A limit of the core, of the same name.
     Limit,
     /// The number of shards, whose range the core keeps too.
@@ -56,14 +56,14 @@ impl Flag {
     /// The bounds of a numeric flag.
     pub(crate) fn bounds(&self) -> Option<Bounds> {
         match self.takes {
-            Takes::Limit => {
+            FlagKind::Limit => {
                 let key = self.name.replace('-', "_");
                 Config::RANGES
                     .iter()
                     .find(|range| range.key == key)
                     .map(Bounds::from)
             }
-            Takes::Shards => {
+            FlagKind::Shards => {
                 // The core tells the range of what it does not list when it refuses a value.
                 let refused = Config::builder().shards(0).build().err()?;
                 Some(Bounds {
@@ -73,7 +73,7 @@ impl Flag {
                     max: refused.max,
                 })
             }
-            Takes::Number(bounds) => Some(bounds),
+            FlagKind::Number(bounds) => Some(bounds),
             Choice(..) | Switch | Address | Addresses | Origins | Hosts | Subprotocols => None,
         }
     }
@@ -81,16 +81,16 @@ impl Flag {
     /// What is allowed, in words.
     pub(crate) fn allowed(&self) -> String {
         match self.takes {
-            Takes::Limit | Takes::Shards | Takes::Number(_) => self
+            FlagKind::Limit | FlagKind::Shards | FlagKind::Number(_) => self
                 .bounds()
                 .map(|bounds| bounds.allowed())
                 .unwrap_or_default(),
-            Takes::Choice(words, _) => words.join(", "),
-            Takes::Switch => "true or false".into(),
-            Takes::Address | Takes::Addresses => ADDRESSES.into(),
-            Takes::Origins => ORIGINS.into(),
-            Takes::Hosts => HOSTS.into(),
-            Takes::Subprotocols => SUBPROTOCOLS.into(),
+            FlagKind::Choice(words, _) => words.join(", "),
+            FlagKind::Switch => "true or false".into(),
+            FlagKind::Address | FlagKind::Addresses => ADDRESSES.into(),
+            FlagKind::Origins => ORIGINS.into(),
+            FlagKind::Hosts => HOSTS.into(),
+            FlagKind::Subprotocols => SUBPROTOCOLS.into(),
         }
     }
 }
@@ -100,7 +100,12 @@ pub(crate) fn variable(name: &str) -> String {
     format!("STENTOR_{}", name.replace('-', "_").to_ascii_uppercase())
 }
 
-const fn flag(group: &'static str, name: &'static str, takes: Takes, about: &'static str) -> Flag {
+const fn flag(
+    group: &'static str,
+    name: &'static str,
+    takes: FlagKind,
+    about: &'static str,
+) -> Flag {
     Flag {
         name,
         group,
@@ -109,21 +114,21 @@ const fn flag(group: &'static str, name: &'static str, takes: Takes, about: &'st
     }
 }
 
-const fn count(min: u64, default: u64, max: u64) -> Takes {
-    Takes::Number(Bounds::new(Unit::Count, min, default, max))
+const fn count(min: u64, default: u64, max: u64) -> FlagKind {
+    FlagKind::Number(Bounds::new(Unit::Count, min, default, max))
 }
 
-const fn bytes(min: u64, default: u64, max: u64) -> Takes {
-    Takes::Number(Bounds::new(Unit::Bytes, min, default, max))
+const fn bytes(min: u64, default: u64, max: u64) -> FlagKind {
+    FlagKind::Number(Bounds::new(Unit::Bytes, min, default, max))
 }
 
-const fn time(min: u64, default: u64, max: u64) -> Takes {
-    Takes::Number(Bounds::new(Unit::Milliseconds, min, default, max))
+const fn time(min: u64, default: u64, max: u64) -> FlagKind {
+    FlagKind::Number(Bounds::new(Unit::Milliseconds, min, default, max))
 }
 
 /// A count whose default the machine decides.
-const fn open(min: u64, max: u64) -> Takes {
-    Takes::Number(Bounds {
+const fn open(min: u64, max: u64) -> FlagKind {
+    FlagKind::Number(Bounds {
         unit: Unit::Count,
         min,
         default: None,
@@ -528,7 +533,7 @@ mod tests {
             );
         }
         for flag in FLAGS {
-            let numeric = matches!(flag.takes, Limit | Shards | Takes::Number(_));
+            let numeric = matches!(flag.takes, Limit | Shards | FlagKind::Number(_));
             assert_eq!(flag.bounds().is_some(), numeric, "{}", flag.name);
             assert!(!flag.allowed().is_empty(), "{}", flag.name);
         }

@@ -10,21 +10,21 @@ use stentor_core::handshake::{HostPattern, Origin};
 
 use super::endpoint::{self, Endpoint, Problem};
 use super::error::{SettingsError, Source};
-use super::flag::{self, FLAGS, Flag, Takes};
+use super::flag::{self, FLAGS, Flag, FlagKind};
 use super::value::{self, Allowed};
 use super::{file, page};
 
 /// What the operator said: for each flag the text of the source that goes first.
 #[derive(Debug)]
-pub(super) struct Given(BTreeMap<&'static str, Said>);
+pub(super) struct RawSettings(BTreeMap<&'static str, RawValue>);
 
 #[derive(Debug)]
-struct Said {
+struct RawValue {
     source: Source,
     texts: Vec<String>,
 }
 
-impl Given {
+impl RawSettings {
     pub(super) fn collect(
         args: impl Iterator<Item = OsString>,
         env: impl Fn(&str) -> Option<OsString>,
@@ -49,7 +49,7 @@ impl Given {
             for (name, texts) in file::read(&text, &path, &source)? {
                 said.insert(
                     name,
-                    Said {
+                    RawValue {
                         source: Source::File(path.clone()),
                         texts,
                     },
@@ -61,7 +61,7 @@ impl Given {
                 let source = Source::Flag(format!("--{}", flag.name));
                 said.insert(
                     flag.name,
-                    Said {
+                    RawValue {
                         source,
                         texts: texts.cloned().collect(),
                     },
@@ -74,7 +74,7 @@ impl Given {
                 };
                 said.insert(
                     flag.name,
-                    Said {
+                    RawValue {
                         source: Source::Environment(flag.variable()),
                         texts,
                     },
@@ -115,7 +115,7 @@ impl Given {
 
     pub(super) fn choice(&self, name: &str) -> Result<&'static str, SettingsError> {
         let flag = Flag::named(name);
-        let Takes::Choice(words, default) = flag.takes else {
+        let FlagKind::Choice(words, default) = flag.takes else {
             unreachable!("a flag of words")
         };
         let Some(text) = self.text(name) else {

@@ -7,7 +7,7 @@ use stentor_core::{Config, ConfigBuilder, ConfigError, Unit};
 
 use super::error::{SettingsError, Source};
 use super::flag::Flag;
-use super::given::Given;
+use super::given::RawSettings;
 use super::value::Bounds;
 
 macro_rules! limits {
@@ -73,7 +73,7 @@ limits! {
 }
 
 /// The limits of the core, as given, added to what is set already.
-pub(super) fn config(given: &Given, builder: ConfigBuilder) -> Result<Config, SettingsError> {
+pub(super) fn config(given: &RawSettings, builder: ConfigBuilder) -> Result<Config, SettingsError> {
     let mut builder = builder
         .seed(seed(given)?)
         .shards(shards(given)?)
@@ -96,7 +96,7 @@ pub(super) fn config(given: &Given, builder: ConfigBuilder) -> Result<Config, Se
 
 /// The ping interval, which has to leave time for the pong. When only the pong wait is given and
 /// the default does not fit, it is nine tenths of the pong wait.
-fn ping_interval(given: &Given) -> Result<u64, SettingsError> {
+fn ping_interval(given: &RawSettings) -> Result<u64, SettingsError> {
     let bounds = Flag::named("ping-interval")
         .bounds()
         .expect("a numeric flag");
@@ -120,7 +120,7 @@ fn ping_interval(given: &Given) -> Result<u64, SettingsError> {
     })
 }
 
-fn shards(given: &Given) -> Result<u16, SettingsError> {
+fn shards(given: &RawSettings) -> Result<u16, SettingsError> {
     let cores = || {
         let max = Flag::named("shards")
             .bounds()
@@ -131,7 +131,7 @@ fn shards(given: &Given) -> Result<u16, SettingsError> {
     Ok(given.number_given("shards")?.unwrap_or_else(cores) as u16)
 }
 
-fn seed(given: &Given) -> Result<u64, SettingsError> {
+fn seed(given: &RawSettings) -> Result<u64, SettingsError> {
     match given.number_given("seed")? {
         Some(seed) => Ok(seed),
         None => getrandom::u64().map_err(|error| SettingsError::System {
@@ -142,7 +142,7 @@ fn seed(given: &Given) -> Result<u64, SettingsError> {
 }
 
 /// An error of the core under the name of the flag, in the units of whoever wrote the value.
-fn translate(error: ConfigError, given: &Given) -> SettingsError {
+fn translate(error: ConfigError, given: &RawSettings) -> SettingsError {
     let key = error.key.replace('_', "-");
     let bounds = Bounds {
         unit: error.unit,

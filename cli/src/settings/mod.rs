@@ -21,7 +21,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use endpoint::Endpoint;
 pub use error::{SettingsError, Source};
-use given::Given;
+use given::RawSettings;
 use value::Allowed;
 
 /// Everything an operator can say, by flag, environment variable or file, in that order of
@@ -121,7 +121,7 @@ impl Settings {
         E: Fn(&str) -> Option<OsString>,
         F: Fn(&Path) -> io::Result<String>,
     {
-        let given = Given::collect(args.into_iter().map(Into::into), env, read_file)?;
+        let given = RawSettings::collect(args.into_iter().map(Into::into), env, read_file)?;
         let listen = given.endpoints()?;
         let is_loopback = listen.iter().all(Endpoint::is_loopback);
         let origins = origins(&given, is_loopback)?;
@@ -200,7 +200,7 @@ pub enum LogFormat {
 
 /// Which pages may connect. Those of any loopback origin may while the server listens on
 /// loopback only.
-fn origins(given: &Given, loopback: bool) -> Result<Origins, SettingsError> {
+fn origins(given: &RawSettings, loopback: bool) -> Result<Origins, SettingsError> {
     let (any, allowed) = split(given.origins()?);
     Ok(Origins {
         loopback,
@@ -212,7 +212,11 @@ fn origins(given: &Given, loopback: bool) -> Result<Origins, SettingsError> {
 /// By which hosts an endpoint may be addressed. One that others can reach has names that
 /// nobody has told it, so there all pass unless some are named. Whose pages may connect,
 /// their host may be named too: that is a proxy before both.
-fn hosts(given: &Given, origins: &Origins, is_loopback: bool) -> Result<Hosts, SettingsError> {
+fn hosts(
+    given: &RawSettings,
+    origins: &Origins,
+    is_loopback: bool,
+) -> Result<Hosts, SettingsError> {
     let (any, mut allowed) = split::<HostPattern>(given.hosts()?);
     let any = any || allowed.is_empty() && !is_loopback;
     let of_origins = origins.allowed.iter().filter_map(Origin::host);

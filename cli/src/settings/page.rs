@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use stentor_core::Unit;
 
 use super::error::SettingsError;
-use super::flag::{FLAGS, Flag, Takes};
+use super::flag::{FLAGS, Flag, FlagKind};
 
 /// Reads the command line; the first of `args` is the name of the program.
 pub(super) fn matches(args: impl Iterator<Item = OsString>) -> Result<ArgMatches, SettingsError> {
@@ -49,7 +49,7 @@ fn arg(flag: &'static Flag) -> Arg {
         .allow_negative_numbers(true) // so that the answer to -1 is the range
         .help(format!("{}\n[{}]", flag.about, facts(flag)));
     match flag.takes {
-        Takes::Switch => arg
+        FlagKind::Switch => arg
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
@@ -62,13 +62,13 @@ fn value_name(flag: &Flag) -> String {
     let name = match (flag.takes, flag.bounds().map(|bounds| bounds.unit)) {
         (_, Some(Unit::Bytes)) => "SIZE",
         (_, Some(Unit::Milliseconds)) => "TIME",
-        (Takes::Address | Takes::Addresses, _) => "ADDR",
-        (Takes::Origins, _) => "ORIGIN",
-        (Takes::Hosts, _) => "HOST",
-        (Takes::Subprotocols, _) => "NAME",
-        (Takes::Switch, _) => "BOOL",
-        (Takes::Choice(..), _) if flag.name == "log" => "LEVEL",
-        (Takes::Choice(words, _), _) => return words.join("|"),
+        (FlagKind::Address | FlagKind::Addresses, _) => "ADDR",
+        (FlagKind::Origins, _) => "ORIGIN",
+        (FlagKind::Hosts, _) => "HOST",
+        (FlagKind::Subprotocols, _) => "NAME",
+        (FlagKind::Switch, _) => "BOOL",
+        (FlagKind::Choice(..), _) if flag.name == "log" => "LEVEL",
+        (FlagKind::Choice(words, _), _) => return words.join("|"),
         _ => "N",
     };
     name.into()
@@ -90,12 +90,12 @@ fn facts(flag: &Flag) -> String {
         return format!("{range}; default: {default}");
     }
     match flag.takes {
-        Takes::Choice(words, default) => format!("{}; default: {default}", words.join(", ")),
-        Takes::Switch => "true, false; default: false".into(),
-        Takes::Address => "host:port, or a port; default: none".into(),
-        Takes::Addresses => "host:port, or a port; default: localhost:8080".into(),
-        Takes::Hosts => "host, host:port, *.host, or * for any; default: none, or any while not listening on loopback only".into(),
-        Takes::Subprotocols => "a token; default: none".into(),
+        FlagKind::Choice(words, default) => format!("{}; default: {default}", words.join(", ")),
+        FlagKind::Switch => "true, false; default: false".into(),
+        FlagKind::Address => "host:port, or a port; default: none".into(),
+        FlagKind::Addresses => "host:port, or a port; default: localhost:8080".into(),
+        FlagKind::Hosts => "host, host:port, *.host, or * for any; default: none, or any while not listening on loopback only".into(),
+        FlagKind::Subprotocols => "a token; default: none".into(),
         _ => "scheme://host[:port], null, or * for any; default: none, or any loopback origin while listening on loopback only"
             .into(),
     }

@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use crate::wire::close::CloseCode;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// Something a server said, complete and checked; borrowed from the client
 /// until it is next called.
@@ -25,7 +25,7 @@ pub enum Event<'a> {
     /// A data message.
     Message {
         /// Text, which is UTF-8, or binary.
-        kind: Kind,
+        kind: MessageType,
         /// All of it.
         payload: &'a [u8],
     },

@@ -17,7 +17,7 @@ use crate::conn::{self, Connection, DecodeBuffers, Payload, Role, State};
 use crate::deflate::Params;
 use crate::handshake::{Fields, encode_key};
 use crate::wire::close::CloseCode;
-use crate::wire::opcode::{Kind, Opcode};
+use crate::wire::opcode::{MessageType, Opcode};
 
 /// A client from its request to its end.
 ///
@@ -52,7 +52,7 @@ enum Phase {
 enum Found {
     Opened,
     Refused(u16, Range<usize>),
-    Message(Kind, Option<Range<usize>>),
+    Message(MessageType, Option<Range<usize>>),
     Ping(Range<usize>),
     Pong(Range<usize>),
     Closed(Option<CloseCode>, Range<usize>),
@@ -174,7 +174,7 @@ impl Client {
     ///
     /// # Errors
     /// If nothing may be sent now, or not this; then nothing is.
-    pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+    pub fn send(&mut self, kind: MessageType, payload: &[u8]) -> Result<(), SendError> {
         self.check_open()?;
         self.sender.check_message(kind, payload)?;
         if payload.len() < self.config.compression_threshold() {
@@ -198,7 +198,7 @@ impl Client {
     /// message under way is of another kind.
     pub fn send_fragment(
         &mut self,
-        kind: Kind,
+        kind: MessageType,
         payload: &[u8],
         last: bool,
     ) -> Result<(), SendError> {
@@ -346,7 +346,7 @@ impl Client {
             Some(conn::Event::Message { kind, payload }) => Some(Found::Message(
                 kind,
                 match payload {
-                    Payload::Here(range) => Some(within(range)),
+                    Payload::InPlace(range) => Some(within(range)),
                     Payload::Assembled => {
                         self.assembled = self.workspace.take_message();
                         None

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use stentor_core::client::{Client, Event, Request, Uri};
-//! use stentor_core::{Config, Kind};
+//! use stentor_core::{Config, MessageType};
 //!
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! # let seed = [7; 32];
@@ -30,7 +30,7 @@
 //! // ... and see what it was.
 //! while let Some(event) = client.poll_event() {
 //!     match event {
-//!         Event::Message { kind: Kind::Text, payload } => println!("{payload:?}"),
+//!         Event::Message { kind: MessageType::Text, payload } => println!("{payload:?}"),
 //!         Event::Refused { status, .. } => println!("no: {status}"),
 //!         other => println!("{other:?}"),
 //!     }

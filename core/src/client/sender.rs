@@ -10,7 +10,7 @@ use super::keys::Keys;
 use crate::wire::close::CloseCode;
 use crate::wire::header::{Header, MAX_CONTROL, RSV1};
 use crate::wire::mask;
-use crate::wire::opcode::{Kind, Opcode};
+use crate::wire::opcode::{MessageType, Opcode};
 use crate::wire::utf8::{self, Utf8};
 
 /// Bytes to be written, in order.
@@ -23,7 +23,7 @@ pub(super) struct Sender {
     before: u64,
     keys: Keys,
     /// The kind of the message under way in fragments, and where its text stands.
-    fragments: Option<(Kind, Utf8)>,
+    fragments: Option<(MessageType, Utf8)>,
     /// Where in all that was ever queued the pongs end that are not written.
     pongs: VecDeque<u64>,
     /// The payload of the latest ping for whose pong there is no room.
@@ -78,11 +78,11 @@ impl Sender {
     }
 
     /// Whether this may be sent as a whole message now.
-    pub(super) fn check_message(&self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+    pub(super) fn check_message(&self, kind: MessageType, payload: &[u8]) -> Result<(), SendError> {
         if self.fragments.is_some() {
             return Err(SendError::InterruptedMessage);
         }
-        if kind == Kind::Text && !utf8::is_valid(payload) {
+        if kind == MessageType::Text && !utf8::is_valid(payload) {
             return Err(SendError::InvalidUtf8);
         }
         Ok(())
@@ -92,7 +92,7 @@ impl Sender {
     //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
     //# If the data is being sent by the client, the frame(s) MUST be masked
     //# as defined in Section 5.3.
-    pub(super) fn message(&mut self, kind: Kind, payload: &[u8], compressed: bool) {
+    pub(super) fn message(&mut self, kind: MessageType, payload: &[u8], compressed: bool) {
         let start = self.bytes.len();
         self.frame(kind.opcode(), true, payload);
         if compressed {
@@ -109,7 +109,7 @@ impl Sender {
     /// A piece of a message.
     pub(super) fn fragment(
         &mut self,
-        kind: Kind,
+        kind: MessageType,
         payload: &[u8],
         last: bool,
     ) -> Result<(), SendError> {
@@ -118,7 +118,7 @@ impl Sender {
             Some((begun, utf8)) if begun == kind => (Opcode::Continuation, utf8),
             Some(_) => return Err(SendError::InterruptedMessage),
         };
-        if kind == Kind::Text {
+        if kind == MessageType::Text {
             utf8.push(payload)
                 .and_then(|()| if last { utf8.finish() } else { Ok(()) })
                 .map_err(|_| SendError::InvalidUtf8)?;

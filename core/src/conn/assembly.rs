@@ -8,7 +8,7 @@ use super::workspace::DecodeBuffers;
 use crate::error::PeerError;
 use crate::wire::header::Header;
 use crate::wire::mask;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 use crate::wire::utf8::Utf8;
 
 /// A message under way.
@@ -25,7 +25,7 @@ pub(super) struct MessageAssembler {
     pub(super) pace: Pace,
     /// How many frames of it were empty.
     pub(super) empty_fragments: u32,
-    pub(super) kind: Kind,
+    pub(super) kind: MessageType,
     /// Whether the current frame ends it.
     pub(super) fin: bool,
     pub(super) compressed: bool,
@@ -40,7 +40,7 @@ impl MessageAssembler {
             utf8: Utf8::new(),
             pace: Pace::NEW,
             empty_fragments: 0,
-            kind: Kind::Binary,
+            kind: MessageType::Binary,
             fin: false,
             compressed: false,
         }
@@ -95,6 +95,6 @@ impl MessageAssembler {
     }
 
     fn is_plain_text(&self) -> bool {
-        self.kind == Kind::Text && !self.compressed
+        self.kind == MessageType::Text && !self.compressed
     }
 }

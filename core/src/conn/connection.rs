@@ -14,7 +14,7 @@ use super::workspace::DecodeBuffers;
 use crate::deflate::{self, Contexts, Params};
 use crate::error::PeerError;
 use crate::wire::header::{Header, RSV1};
-use crate::wire::opcode::{Kind, Opcode};
+use crate::wire::opcode::{MessageType, Opcode};
 use crate::wire::{close, mask, utf8};
 
 /// The protocol machine of one peer, from the end of its handshake on.
@@ -236,8 +236,8 @@ impl Connection {
         workspace: &mut DecodeBuffers,
     ) -> Result<Step, PeerError> {
         if let Some((kind, range)) = self.plain_message(input, limits) {
-            if kind == Kind::Binary || utf8::is_valid(&input[range.clone()]) {
-                let payload = Payload::Here(range.clone());
+            if kind == MessageType::Binary || utf8::is_valid(&input[range.clone()]) {
+                let payload = Payload::InPlace(range.clone());
                 return Ok(Step::event(range.end, Event::Message { kind, payload }));
             }
             self.handle_failure(workspace);
@@ -259,10 +259,10 @@ impl Connection {
         &self,
         input: &mut [u8],
         limits: MessageLimits,
-    ) -> Option<(Kind, Range<usize>)> {
+    ) -> Option<(MessageType, Range<usize>)> {
         let (kind, second) = match *input {
-            [FIN_TEXT, second, ..] => (Kind::Text, second),
-            [FIN_BINARY, second, ..] => (Kind::Binary, second),
+            [FIN_TEXT, second, ..] => (MessageType::Text, second),
+            [FIN_BINARY, second, ..] => (MessageType::Binary, second),
             _ => return None,
         };
         if self.assembly.is_some() || self.role != Role::Server {
@@ -354,7 +354,7 @@ impl Connection {
                     end,
                     event.unwrap_or(Event::Message {
                         kind: kind_of(&header),
-                        payload: Payload::Here(range),
+                        payload: Payload::InPlace(range),
                     }),
                 ));
             }
@@ -482,7 +482,7 @@ impl Connection {
             let payload = Payload::Assembled;
             return Ok(Some(Event::Message { kind, payload }));
         }
-        if kind == Kind::Text && !utf8::is_valid(payload) {
+        if kind == MessageType::Text && !utf8::is_valid(payload) {
             return Err(PeerError::InvalidUtf8);
         }
         Ok(None)
@@ -524,7 +524,7 @@ impl Connection {
     fn inflate(
         &mut self,
         packed: &[u8],
-        kind: Kind,
+        kind: MessageType,
         limits: MessageLimits,
         workspace: &mut DecodeBuffers,
     ) -> Result<(), PeerError> {
@@ -536,7 +536,7 @@ impl Connection {
         let mut inflated = self
             .contexts
             .inflate(codec, packed, limits.bytes, &mut message);
-        if kind == Kind::Text && !utf8::is_valid(&message) {
+        if kind == MessageType::Text && !utf8::is_valid(&message) {
             inflated = inflated.and(Err(PeerError::InvalidUtf8));
         }
         workspace.announce(message);
@@ -552,10 +552,10 @@ fn unmask(input: &mut [u8], body: usize, header: &Header) -> Range<usize> {
     range
 }
 
-fn kind_of(header: &Header) -> Kind {
+fn kind_of(header: &Header) -> MessageType {
     match header.opcode {
-        Opcode::Text => Kind::Text,
-        _ => Kind::Binary,
+        Opcode::Text => MessageType::Text,
+        _ => MessageType::Binary,
     }
 }
 

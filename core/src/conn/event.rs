@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::wire::close::CloseCode;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// How far [`Connection::poll_event`](super::Connection::poll_event) came.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ pub enum Event {
     //# presence of specific frame boundaries.
     Message {
         /// Text, which is UTF-8, or binary.
-        kind: Kind,
+        kind: MessageType,
         /// Where its payload is.
         payload: Payload,
     },
@@ -61,7 +61,7 @@ pub enum Event {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Payload {
     /// In the input, unmasked in place.
-    Here(Range<usize>),
+    InPlace(Range<usize>),
     /// In the workspace, put together from pieces or decompressed:
     /// [`take_message`](super::DecodeBuffers::take_message) hands it out.
     Assembled,

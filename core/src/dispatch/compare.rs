@@ -151,10 +151,10 @@ impl Pair {
                     Err(refused) => {
                         prop_assert_eq!(refused.task, number);
                         if naive.phase == 2 {
-                            prop_assert_eq!(refused.reason, Refusal::Draining);
+                            prop_assert_eq!(refused.reason, SubmitErrorKind::Draining);
                             naive.sums.refused_draining += 1;
                         } else {
-                            prop_assert_eq!(refused.reason, Refusal::QueueFull);
+                            prop_assert_eq!(refused.reason, SubmitErrorKind::QueueFull);
                             prop_assert!(naive.is_full());
                             naive.sums.refused_full += 1;
                         }
@@ -218,8 +218,8 @@ impl Pair {
                         naive.sums.resubmitted += 1;
                         naive.submit(Plan { delay: 0, ..plan }, false);
                     }
-                    Err(Refusal::QueueFull) => prop_assert!(naive.is_full()),
-                    Err(Refusal::Draining) => prop_assert_eq!(naive.phase, 2),
+                    Err(SubmitErrorKind::QueueFull) => prop_assert!(naive.is_full()),
+                    Err(SubmitErrorKind::Draining) => prop_assert_eq!(naive.phase, 2),
                 }
             }
             Op::Take(at) => {
@@ -290,13 +290,13 @@ impl Pair {
             }
             Some(Some(Err(cause))) => {
                 let task = task.expect("it had one");
-                let lost = Lost {
+                let lost = FailedTask {
                     conn: conn(task.plan.conn),
                     cause,
                     attempts: task.begun,
                     tell: task.tell,
                 };
-                prop_assert_eq!(settled, AttemptResult::Lost(lost));
+                prop_assert_eq!(settled, AttemptResult::FailedTask(lost));
             }
         }
         Ok(())

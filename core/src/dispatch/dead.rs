@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::dispatcher::Dispatcher;
-use super::job::{FailureCause, Refusal, Submitted};
+use super::job::{FailureCause, SubmitErrorKind, Submitted};
 use super::options::TaskOptions;
 use super::shared::SharedTask;
 use crate::id::ConnId;
@@ -51,7 +51,7 @@ impl<T> Dispatcher<T> {
         &mut self,
         now: Timestamp,
         id: u64,
-    ) -> Result<Option<Submitted>, Refusal> {
+    ) -> Result<Option<Submitted>, SubmitErrorKind> {
         if !self.dead.contains(id) {
             return Ok(None);
         }

@@ -11,8 +11,8 @@ use core::time::Duration;
 use super::backoff::Backoff;
 use super::dead::{DeadLetter, DeadLetters, DeadTask};
 use super::job::{
-    Abandoned, AttemptEnd, AttemptResult, Failure, FailureCause, Job, Lost, Refusal, Refused,
-    Submitted, TaskCounts,
+    Abandoned, AttemptEnd, AttemptResult, FailedTask, Failure, FailureCause, Job, SubmitError,
+    SubmitErrorKind, Submitted, TaskCounts,
 };
 use super::options::TaskOptions;
 use super::shared::{Cell, SharedTask, Spent};
@@ -68,7 +68,7 @@ pub struct Dispatcher<T> {
     /// Of those whose delay or backoff is not over, and of the attempts that run.
     timers: Timers,
     /// Those that timed out for good, until their connections are told.
-    lost: VecDeque<(u32, Lost)>,
+    lost: VecDeque<(u32, FailedTask)>,
     telling: Vec<u32>,
     pub(super) dead: DeadLetters<T>,
     /// What is left of tasks that are over, until somebody takes it to drop it.
@@ -144,15 +144,15 @@ impl<T> Dispatcher<T> {
         conn: ConnId,
         task: T,
         options: TaskOptions,
-    ) -> Result<Submitted, Refused<T>> {
+    ) -> Result<Submitted, SubmitError<T>> {
         let Some(reason) = self.refusal() else {
             return Ok(self.admit(now, conn, |cell| cell.put(task), options, true));
         };
         *match reason {
-            Refusal::QueueFull => &mut self.counts.refused_full,
-            Refusal::Draining => &mut self.counts.refused_draining,
+            SubmitErrorKind::QueueFull => &mut self.counts.refused_full,
+            SubmitErrorKind::Draining => &mut self.counts.refused_draining,
         } += 1;
-        Err(Refused { task, reason })
+        Err(SubmitError { task, reason })
     }
 
     /// The tasks of a connection that have not ended, of those at some of the places where
@@ -244,7 +244,7 @@ impl<T> Dispatcher<T> {
         self.workers[usize::from(worker.0)] = Worker::Telling(at);
         if let Some(cause) = cause {
             return match self.fail(now, at, cause) {
-                Some(lost) => AttemptResult::Lost(lost),
+                Some(lost) => AttemptResult::FailedTask(lost),
                 None => {
                     self.workers[usize::from(worker.0)] = Worker::Awake;
                     AttemptResult::Again
@@ -331,7 +331,7 @@ impl<T> Dispatcher<T> {
     }
 
     /// A task that timed out for good, for its connection to be told.
-    pub fn poll_lost(&mut self) -> Option<Lost> {
+    pub fn poll_lost(&mut self) -> Option<FailedTask> {
         let (at, lost) = self.lost.pop_front()?;
         self.telling.push(at);
         Some(lost)
@@ -428,11 +428,11 @@ impl<T> Dispatcher<T> {
     }
 
     /// Why a task cannot be taken now, if so.
-    pub(super) const fn refusal(&self) -> Option<Refusal> {
+    pub(super) const fn refusal(&self) -> Option<SubmitErrorKind> {
         if self.is_draining() {
-            Some(Refusal::Draining)
+            Some(SubmitErrorKind::Draining)
         } else if self.counts.waiting + self.counts.delayed >= self.limit as u64 {
-            Some(Refusal::QueueFull)
+            Some(SubmitErrorKind::QueueFull)
         } else {
             None
         }
@@ -474,7 +474,7 @@ impl<T> Dispatcher<T> {
     }
 
     /// An attempt has failed. What is to be told if it was the last.
-    fn fail(&mut self, now: Timestamp, at: u32, cause: FailureCause) -> Option<Lost> {
+    fn fail(&mut self, now: Timestamp, at: u32, cause: FailureCause) -> Option<FailedTask> {
         *match cause {
             FailureCause::Failed | FailureCause::Fatal => &mut self.counts.attempts_failed,
             FailureCause::Panicked => &mut self.counts.panicked,
@@ -493,7 +493,7 @@ impl<T> Dispatcher<T> {
         }
         entry.state = State::Over;
         self.counts.failed += 1;
-        let lost = Lost {
+        let lost = FailedTask {
             conn: entry.conn,
             cause,
             attempts: entry.attempt,

@@ -34,11 +34,11 @@ pub struct Submitted {
 /// A task was not taken. It comes back, so that its connection can be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Refused<T> {
+pub struct SubmitError<T> {
     /// The task, as it was handed in.
     pub task: T,
     /// Why.
-    pub reason: Refusal,
+    pub reason: SubmitErrorKind,
 }
 
 /// The tasks of one connection that have not ended.
@@ -64,14 +64,14 @@ impl core::ops::AddAssign for TaskCounts {
 /// Why a task was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum SubmitErrorKind {
     /// As many tasks wait as may wait.
     QueueFull,
     /// The server is shutting down.
     Draining,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for SubmitErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::QueueFull => "the task queue is full",
@@ -114,7 +114,7 @@ pub enum AttemptResult {
     /// It will be tried again.
     Again,
     /// It was the last attempt.
-    Lost(Lost),
+    FailedTask(FailedTask),
     /// The attempt had timed out before, and what became of it does not count.
     Late,
 }
@@ -122,7 +122,7 @@ pub enum AttemptResult {
 /// A task that has failed for good.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Lost {
+pub struct FailedTask {
     /// Who handed it in.
     pub conn: ConnId,
     /// How the last attempt failed.

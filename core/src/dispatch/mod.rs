@@ -22,8 +22,8 @@ mod tests;
 pub use dead::DeadLetter;
 pub use dispatcher::Dispatcher;
 pub use job::{
-    Abandoned, AttemptEnd, AttemptResult, Failure, FailureCause, Job, Lost, Refusal, Refused,
-    Submitted, TaskCounts,
+    Abandoned, AttemptEnd, AttemptResult, FailedTask, Failure, FailureCause, Job, SubmitError,
+    SubmitErrorKind, Submitted, TaskCounts,
 };
 pub use options::{TaskOptions, TaskOrder};
 pub use shared::{SharedTask, Spent};

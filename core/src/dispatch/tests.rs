@@ -30,11 +30,17 @@ fn takes_the_limit_and_not_one_more() {
         let refused = taken.expect_err("two wait already");
         (refused.task, refused.reason)
     };
-    assert_eq!(refuse(&mut dispatcher, "c"), ("c", Refusal::QueueFull));
+    assert_eq!(
+        refuse(&mut dispatcher, "c"),
+        ("c", SubmitErrorKind::QueueFull)
+    );
     // A job at a worker is not waiting.
     assert_eq!(next(&mut dispatcher, 0), Some("a"));
     submit(&mut dispatcher, 3, "d");
-    assert_eq!(refuse(&mut dispatcher, "e"), ("e", Refusal::QueueFull));
+    assert_eq!(
+        refuse(&mut dispatcher, "e"),
+        ("e", SubmitErrorKind::QueueFull)
+    );
     assert_eq!(dispatcher.stats().refused_full, 2);
 }
 
@@ -81,7 +87,10 @@ fn a_task_after_the_end_is_refused_and_those_before_it_are_done() {
     dispatcher.handle_drain();
     let taken = dispatcher.handle_submit(at(0), conn(1), 'b', TaskOptions::new());
     let refused = taken.expect_err("draining");
-    assert_eq!((refused.task, refused.reason), ('b', Refusal::Draining));
+    assert_eq!(
+        (refused.task, refused.reason),
+        ('b', SubmitErrorKind::Draining)
+    );
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
     assert!(!dispatcher.is_idle());
     let end = AttemptEnd::Done;
@@ -110,7 +119,7 @@ fn the_end_cuts_waits_short_and_what_fails_then_is_not_tried_again() {
         let settled = dispatcher.handle_end(at(1), WorkerId(0), failed);
         assert!(matches!(
             settled,
-            AttemptResult::Lost(Lost { attempts: 1, .. })
+            AttemptResult::FailedTask(FailedTask { attempts: 1, .. })
         ));
     }
     let taken = dispatcher.handle_submit(at(1), conn(0), 'c', later);
@@ -253,7 +262,7 @@ fn what_failed_for_good_is_kept_and_submitted_again_as_far_as_there_is_room() {
         let settled = dispatcher.handle_end(at(7), WorkerId(0), fatal);
         assert!(matches!(
             settled,
-            AttemptResult::Lost(Lost { tell: true, .. })
+            AttemptResult::FailedTask(FailedTask { tell: true, .. })
         ));
         assert_eq!(next(&mut dispatcher, 0), None);
     }
@@ -354,7 +363,7 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
         assert!(taken.is_ok());
         drop(run!(dispatcher.poll_assign(at(100), first)).expect("a job"));
         let settled = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
-        assert!(matches!(settled, AttemptResult::Lost(_)));
+        assert!(matches!(settled, AttemptResult::FailedTask(_)));
     }
     assert_eq!(ended_since(), []);
     drop(run!(dispatcher.poll_spent()).expect("the oldest"));
@@ -394,7 +403,7 @@ fn a_worker_that_begins_anew_has_failed_at_its_attempt() {
     dispatcher.handle_timeout(again);
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
     let settled = dispatcher.handle_restart(at(0), worker);
-    let Some(AttemptResult::Lost(lost)) = settled else {
+    let Some(AttemptResult::FailedTask(lost)) = settled else {
         panic!("{settled:?}")
     };
     assert_eq!((lost.cause, lost.attempts), (FailureCause::Panicked, 2));

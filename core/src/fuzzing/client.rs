@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::Reader;
 use super::handshake::naive_accept;
-use super::peer::{Said, Verdict, decode_naively};
+use super::peer::{Answer, Said, decode_naively};
 use super::stream::{Setup, frames};
 use crate::client::{Client, Event, Failure, Request, ResponseError, Uri};
 use crate::config::Config;
@@ -60,7 +60,7 @@ pub fn client(data: &[u8]) {
 struct Talk {
     /// Whether it opened, and if not why.
     opening: Option<Result<(), Refusal>>,
-    said: Verdict,
+    said: Answer,
     lost: bool,
     frames: Vec<u8>,
 }
@@ -162,7 +162,7 @@ fn check(stream: &[u8], config: &Config, talk: &Talk) {
     if opening.is_err() {
         assert_eq!(
             talk.said,
-            Verdict::default(),
+            Answer::default(),
             "nothing is said before it opens"
         );
         assert!(talk.frames.is_empty() && !talk.lost);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Reader;
 use super::inflate::Inflation;
-use super::peer::{Said, Verdict, decode_naively};
+use super::peer::{Answer, Said, decode_naively};
 use super::stream::{Setup, frames};
 use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 use crate::deflate::{self, Params};
@@ -50,7 +50,7 @@ pub fn decode(data: &[u8]) {
 }
 
 /// What a connection says of a stream that comes in pieces.
-pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = usize>) -> Verdict {
+pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = usize>) -> Answer {
     let mut conn = connection(setup);
     let mut workspace = DecodeBuffers::default();
     let mut said = Vec::new();
@@ -86,7 +86,7 @@ pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = 
                 Some(Event::Message { kind, payload }) => said.push(Said::Message(
                     kind,
                     match payload {
-                        Payload::Here(range) => there(range),
+                        Payload::InPlace(range) => there(range),
                         Payload::Assembled => {
                             let message = workspace.take_message();
                             let copy = message.clone();

@@ -15,7 +15,7 @@ use super::peer::Said;
 use super::stream::{Setup, frames};
 use crate::conn::{MessageLimits, Role};
 use crate::error::PeerError;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// Bytes as limits, and a stream: as it stands, or made of frames that are well
 /// formed one by one.
@@ -117,8 +117,8 @@ fn theirs(stream: &[u8], role: Role, limit: usize) -> Theirs {
     };
     loop {
         let said = match socket.read() {
-            Ok(Message::Text(text)) => Said::Message(Kind::Text, text.as_bytes().to_vec()),
-            Ok(Message::Binary(bytes)) => Said::Message(Kind::Binary, bytes.to_vec()),
+            Ok(Message::Text(text)) => Said::Message(MessageType::Text, text.as_bytes().to_vec()),
+            Ok(Message::Binary(bytes)) => Said::Message(MessageType::Binary, bytes.to_vec()),
             Ok(Message::Ping(bytes)) => Said::Ping(bytes.to_vec()),
             Ok(Message::Pong(bytes)) => Said::Pong(bytes.to_vec()),
             Ok(Message::Close(frame)) => {

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::deflate::Params;
 use crate::error::HandshakeError;
 use crate::handshake::extension::Extension;
-use crate::handshake::{Decision, Fields, Request, decide};
+use crate::handshake::{Fields, HeadAction, Request, decide};
 
 /// Field lines in a request that is well-formed but for them.
 pub(super) fn offer(how: u8, lines: &[u8]) {
@@ -41,7 +41,7 @@ pub(super) fn check(head: &[u8], config: &Config) {
     let lists = lists.filter(|lists| !is_there || lists.iter().any(|list| !list.is_empty()));
     match decide(&request, config) {
         Err(HandshakeError::Extensions) => assert!(lists.is_none(), "it is well-formed"),
-        Ok(Decision::Upgrade(upgrade)) => {
+        Ok(HeadAction::Upgrade(upgrade)) => {
             let elements = lists.expect("it is malformed").concat();
             let offers: Vec<Params> = elements.iter().filter_map(Element::offer).collect();
             // A window of 8 bits nobody has.

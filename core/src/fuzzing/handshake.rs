@@ -9,9 +9,9 @@ use sha1::{Digest, Sha1};
 use super::extensions;
 use crate::config::Config;
 use crate::error::HandshakeError;
-use crate::handshake::{Decision, Fields, Request, decide};
+use crate::handshake::{Fields, HeadAction, Request, decide};
 
-type Verdict = Option<Result<(Decision, usize), HandshakeError>>;
+type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
 
 /// Any bytes as a request head, or behind a number as lists of extensions.
 ///
@@ -33,7 +33,7 @@ pub fn handshake(data: &[u8]) {
         .compression(true);
     let config = config.build().expect("in range");
     let data = &data[..data.len().min(700)];
-    let mut first: Verdict = None;
+    let mut first: Answer = None;
     for n in 0..=data.len() {
         let now = verdict(&data[..n], &config);
         if first.is_some() {
@@ -47,7 +47,7 @@ pub fn handshake(data: &[u8]) {
         None => assert!(data.len() <= 512, "the longest head is no longer"),
         Some(Err(error)) => assert!((400..600).contains(&error.status())),
     }
-    if let Some(Ok((Decision::Upgrade(upgrade), len))) = first {
+    if let Some(Ok((HeadAction::Upgrade(upgrade), len))) = first {
         let head = core::str::from_utf8(&data[..len]).map(ToString::to_string);
         let head = head.unwrap_or_else(|_| data[..len].iter().copied().map(char::from).collect());
         let (key, offers) = read_again(&head);
@@ -57,7 +57,7 @@ pub fn handshake(data: &[u8]) {
     }
 }
 
-fn verdict(bytes: &[u8], config: &Config) -> Verdict {
+fn verdict(bytes: &[u8], config: &Config) -> Answer {
     let mut fields = Fields::new();
     match Request::parse(bytes, &mut fields, config) {
         Ok(None) => None,

@@ -10,19 +10,19 @@ use crate::deflate;
 use crate::error::PeerError;
 use crate::wire::close::CloseCode;
 use crate::wire::mask;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// What a peer said.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Said {
-    Message(Kind, Vec<u8>),
+    Message(MessageType, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>),
 }
 
 /// What a stream says up to its end, its close frame or its first fault.
-pub(super) type Verdict = (Vec<Said>, Option<PeerError>);
+pub(super) type Answer = (Vec<Said>, Option<PeerError>);
 
 /// A frame to be written, right or wrong.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ pub(super) fn decode_naively(
     role: Role,
     limits: MessageLimits,
     inflation: Option<Inflation>,
-) -> Verdict {
+) -> Answer {
     let mut said = Vec::new();
     let error = read(stream, role, limits, inflation, &mut said).err();
     (said, error)
@@ -134,8 +134,8 @@ fn read(
             (0, None) => return Err(PeerError::StrayContinuation),
             (0, Some(message)) => message,
             (_, Some(_)) => return Err(PeerError::InterruptedMessage),
-            (1, None) => Message::new(Kind::Text, packed),
-            (_, None) => Message::new(Kind::Binary, packed),
+            (1, None) => Message::new(MessageType::Text, packed),
+            (_, None) => Message::new(MessageType::Binary, packed),
         };
         now.empty_fragments += u32::from(len == 0 && !fin);
         if now.empty_fragments > limits.empty_fragments {
@@ -154,7 +154,7 @@ fn read(
         if let Some(inflation) = inflation.as_mut().filter(|_| now.packed && ends) {
             now.bytes = inflation.message(&now.bytes, limits.bytes)?;
         }
-        if now.kind == Kind::Text
+        if now.kind == MessageType::Text
             && (ends || !now.packed)
             && let Err(error) = core::str::from_utf8(&now.bytes)
             && (error.error_len().is_some() || ends)
@@ -174,14 +174,14 @@ fn read(
 
 /// A message, or what has come of it.
 struct Message {
-    kind: Kind,
+    kind: MessageType,
     packed: bool,
     bytes: Vec<u8>,
     empty_fragments: u32,
 }
 
 impl Message {
-    const fn new(kind: Kind, packed: bool) -> Self {
+    const fn new(kind: MessageType, packed: bool) -> Self {
         Self {
             kind,
             packed,

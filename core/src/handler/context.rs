@@ -10,14 +10,14 @@ use crate::dispatch::TaskOptions;
 use crate::frame::MAX_PAYLOAD;
 use crate::id::ConnId;
 use crate::queue::SendOptions;
-use crate::shard::{Engine, Here, Op};
-use crate::wire::opcode::Kind;
+use crate::shard::{Engine, MessageRef, Op};
+use crate::wire::opcode::MessageType;
 
 /// One connection, and what the application can do on its behalf.
 pub struct Context<'a, H: Handler> {
     engine: &'a mut Engine<H>,
     at: u32,
-    here: Option<Here>,
+    here: Option<MessageRef>,
 }
 
 impl<H: Handler> core::fmt::Debug for Context<'_, H> {
@@ -29,7 +29,7 @@ impl<H: Handler> core::fmt::Debug for Context<'_, H> {
 }
 
 impl<'a, H: Handler> Context<'a, H> {
-    pub(crate) const fn new(engine: &'a mut Engine<H>, at: u32, here: Option<Here>) -> Self {
+    pub(crate) const fn new(engine: &'a mut Engine<H>, at: u32, here: Option<MessageRef>) -> Self {
         Self { engine, at, here }
     }
 
@@ -66,14 +66,14 @@ impl<'a, H: Handler> Context<'a, H> {
     /// A payload longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD) is not sent, by this or by
     /// [`publish`](Self::publish), [`send`](Self::send) and the like; that is counted
     /// ([`Links::too_long`](crate::Links::too_long)).
-    pub fn reply(&mut self, kind: Kind, qos: impl Into<SendOptions>, payload: &[u8]) {
+    pub fn reply(&mut self, kind: MessageType, qos: impl Into<SendOptions>, payload: &[u8]) {
         self.reply_parts(kind, qos, payload, &[]);
     }
 
     /// Queues a message that consists of two parts for this connection.
     pub fn reply_parts(
         &mut self,
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         first: &[u8],
         second: &[u8],
@@ -135,7 +135,7 @@ impl<'a, H: Handler> Context<'a, H> {
     pub fn publish(
         &mut self,
         room: &[u8],
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
@@ -147,7 +147,7 @@ impl<'a, H: Handler> Context<'a, H> {
     /// nothing if it is in none.
     pub fn publish_here(
         &mut self,
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
@@ -161,7 +161,7 @@ impl<'a, H: Handler> Context<'a, H> {
     /// Says something to every connection of the server, in a room or not.
     pub fn broadcast_all(
         &mut self,
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
@@ -177,7 +177,13 @@ impl<'a, H: Handler> Context<'a, H> {
     /// What one connection sends to another arrives in its order, as far as priorities
     /// allow. What it says in a room may take a longer way, over the room's home: there is
     /// no such order between the two, as there is none between two rooms.
-    pub fn send(&mut self, to: ConnId, kind: Kind, qos: impl Into<SendOptions>, payload: &[u8]) {
+    pub fn send(
+        &mut self,
+        to: ConnId,
+        kind: MessageType,
+        qos: impl Into<SendOptions>,
+        payload: &[u8],
+    ) {
         if !self.may_be_sent(payload.len()) {
             return;
         }
@@ -238,7 +244,7 @@ impl<'a, H: Handler> Context<'a, H> {
     fn publish_to(
         &mut self,
         room: Option<&[u8]>,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: &[u8],
         exclude_sender: bool,

@@ -1,7 +1,7 @@
 //! Owns the echo application: every message comes back as it came. It never
 //! drops one; a peer that does not read is not read.
 
-use super::{Backpressure, Context, Handler, Message, TaskEnd, Verdict};
+use super::{Backpressure, Context, Decision, Handler, Message, TaskEnd};
 use crate::handshake::Request;
 
 /// Sends every message back to its sender, unchanged and in order.
@@ -15,8 +15,8 @@ impl Handler for Echo {
 
     const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {

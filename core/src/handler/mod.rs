@@ -8,14 +8,14 @@ mod rooms;
 
 pub use context::Context;
 pub use echo::Echo;
-pub use outcome::Outcome;
+pub use outcome::DeliveryReport;
 pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
 
 use crate::dispatch::FailureCause;
 use crate::handshake::Request;
 use crate::id::ConnId;
 use crate::stats::CloseCause;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// An application. One instance lives in each shard and sees the connections
 /// of that shard only; what it wants done it says to its [`Context`].
@@ -30,7 +30,7 @@ use crate::wire::opcode::Kind;
 /// use std::collections::HashMap;
 /// use std::sync::{Arc, Mutex};
 /// use stentor_core::handshake::Request;
-/// use stentor_core::{ConnId, Context, Handler, Kind, Message, Outcome, SendOptions, Verdict};
+/// use stentor_core::{ConnId, Context, Handler, MessageType, Message, DeliveryReport, SendOptions, Decision};
 ///
 /// /// `follow:X` makes X a room of the connection, one of many; `say:X:text` speaks to those
 /// /// who follow X; `me:X` gives the connection a name, `to:X:text` speaks to whom it names.
@@ -44,8 +44,8 @@ use crate::wire::opcode::Kind;
 ///     type Task = ();
 ///     type Outcome = ();
 ///
-///     fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-///         Verdict::accept(())
+///     fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+///         Decision::accept(())
 ///     }
 ///
 ///     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -68,12 +68,12 @@ use crate::wire::opcode::Kind;
 ///     }
 ///
 ///     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
-///         ctx.reply(Kind::Text, 1, b"that is one too many");
+///         ctx.reply(MessageType::Text, 1, b"that is one too many");
 ///     }
 ///
-///     fn on_published(&mut self, ctx: &mut Context<'_, Self>, _: u64, outcome: Outcome) {
+///     fn on_published(&mut self, ctx: &mut Context<'_, Self>, _: u64, outcome: DeliveryReport) {
 ///         if outcome.members == 0 {
-///             ctx.reply(Kind::Text, 1, b"gone");
+///             ctx.reply(MessageType::Text, 1, b"gone");
 ///         }
 ///     }
 /// }
@@ -95,7 +95,7 @@ pub trait Handler: Sized {
     const OVERFLOW: Backpressure = Backpressure::Drop;
 
     /// Decides on a request that is a valid upgrade.
-    fn on_request(&mut self, request: &Request<'_>) -> Verdict<Self::State>;
+    fn on_request(&mut self, request: &Request<'_>) -> Decision<Self::State>;
 
     /// Takes a message of the connection that `ctx` stands for.
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>);
@@ -120,7 +120,7 @@ pub trait Handler: Sized {
     /// another, that asked for a [receipt](crate::SendOptions::receipt), once every shard with
     /// members has queued it for them. Not called if the connection has ended meanwhile, or a shard
     /// has failed that had to do with it.
-    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
         let _ = (ctx, ticket, outcome);
     }
 
@@ -155,7 +155,7 @@ pub enum Backpressure {
 /// The answer to an upgrade request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Verdict<S> {
+pub enum Decision<S> {
     /// Upgrade it; the state is the connection's from now on.
     Accept {
         /// What the application keeps for the connection.
@@ -164,10 +164,10 @@ pub enum Verdict<S> {
         subprotocol: Subprotocol,
     },
     /// Answer with this HTTP status, 400 to 599.
-    Refuse(u16),
+    Reject(u16),
 }
 
-impl<S> Verdict<S> {
+impl<S> Decision<S> {
     /// Upgrade it, with the subprotocol that the settings of the server choose.
     pub const fn accept(state: S) -> Self {
         Self::Accept {
@@ -206,7 +206,7 @@ impl Subprotocol {
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     /// Text, which is UTF-8, or binary.
-    pub kind: Kind,
+    pub kind: MessageType,
     /// All of it, unmasked.
     pub payload: &'a [u8],
 }

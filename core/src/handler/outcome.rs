@@ -11,7 +11,7 @@ use crate::stats::{Delivery, RoomStats};
 /// still be evicted, replaced, or expire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Outcome {
+pub struct DeliveryReport {
     /// Connections that it was offered to.
     pub members: u64,
     /// Of those, the ones whose queue took it.
@@ -26,7 +26,7 @@ pub struct Outcome {
     pub expired: u64,
 }
 
-impl Outcome {
+impl DeliveryReport {
     /// How many numbers it is.
     pub(crate) const PARTS: usize = 6;
 

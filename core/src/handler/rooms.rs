@@ -9,14 +9,14 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
-use super::{Context, Handler, Message, Outcome, TaskEnd, Verdict};
+use super::{Context, Decision, DeliveryReport, Handler, Message, TaskEnd};
 use crate::CloseCode;
 use crate::command::{Command, answer, is_room_name, priority};
 use crate::dispatch::{TaskOptions, TaskOrder};
 use crate::handshake::Request;
 use crate::id::WorkerId;
 use crate::queue::{OverflowPolicy, SendOptions};
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// The rooms-and-tasks application.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,14 +46,14 @@ pub enum Outside {
 /// A `task:` of a client.
 #[derive(Clone, Debug)]
 pub struct RoomTask {
-    kind: Kind,
+    kind: MessageType,
     text: Arc<[u8]>,
 }
 
 /// What a worker made of it.
 #[derive(Clone, Debug)]
 pub struct RoomOutcome {
-    kind: Kind,
+    kind: MessageType,
     worker: WorkerId,
     text: Arc<[u8]>,
 }
@@ -84,8 +84,8 @@ impl Handler for Rooms {
     type Task = RoomTask;
     type Outcome = RoomOutcome;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
@@ -134,13 +134,13 @@ impl Handler for Rooms {
         }
     }
 
-    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
-        let kind = if ticket == Kind::Text as u64 {
-            Kind::Text
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
+        let kind = if ticket == MessageType::Text as u64 {
+            MessageType::Text
         } else {
-            Kind::Binary
+            MessageType::Binary
         };
-        let Outcome {
+        let DeliveryReport {
             members,
             queued,
             refused,
@@ -171,7 +171,9 @@ impl Handler for Rooms {
             TaskEnd::Refused(RoomTask { kind, .. }) => {
                 ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
             }
-            TaskEnd::Failed { .. } => ctx.reply(Kind::Text, priority::ERROR, answer::TASK_FAILED),
+            TaskEnd::Failed { .. } => {
+                ctx.reply(MessageType::Text, priority::ERROR, answer::TASK_FAILED)
+            }
         }
     }
 }

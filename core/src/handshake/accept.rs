@@ -15,7 +15,7 @@ use crate::error::HandshakeError;
 /// What a request gets, if it is not refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Decision {
+pub enum HeadAction {
     /// The connection becomes a WebSocket.
     Upgrade(Upgrade),
     /// A page, and then the end of the connection.
@@ -62,14 +62,14 @@ pub struct Upgrade {
 //# If the requested service is not available, the server MUST send an
 //# appropriate HTTP error code (such as 404 Not Found) and abort the WebSocket
 //# handshake.
-pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, HandshakeError> {
+pub fn decide(request: &Request<'_>, config: &Config) -> Result<HeadAction, HandshakeError> {
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
     //# A |Host| header field containing the server's authority.
     let host = request.host_of(config.hosts())?;
     let asks_for_methods = request.method() == "OPTIONS";
     let page = match request.path() {
         WS_PATH => None,
-        "*" if asks_for_methods => return Ok(Decision::Methods),
+        "*" if asks_for_methods => return Ok(HeadAction::Methods),
         path => {
             let page =
                 Page::at(path).filter(|&page| page != Page::Metrics || config.metrics_page());
@@ -78,14 +78,14 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     };
     // Load balancers check by this whether a server is up (RFC 9110 §9.3.7).
     if asks_for_methods {
-        return Ok(Decision::Methods);
+        return Ok(HeadAction::Methods);
     }
     let head_only = request.is_head();
     if !head_only && request.method() != "GET" {
         return Err(HandshakeError::Method);
     }
     if let Some(page) = page {
-        return Ok(Decision::Page { page, head_only });
+        return Ok(HeadAction::Page { page, head_only });
     }
     //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
     //# An HTTP/1.1 or higher GET request, including a "Request-URI" [RFC2616]
@@ -141,7 +141,7 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<Decision, Handsh
     if !origin::may_connect(request, host, config.origins()) {
         return Err(HandshakeError::Origin);
     }
-    Ok(Decision::Upgrade(Upgrade {
+    Ok(HeadAction::Upgrade(Upgrade {
         accept: accept_key(key),
         subprotocol,
         deflate,
@@ -219,11 +219,11 @@ mod tests {
     const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-    fn decided(head: &str) -> Result<Decision, HandshakeError> {
+    fn decided(head: &str) -> Result<HeadAction, HandshakeError> {
         decided_with(head, &Config::default())
     }
 
-    fn decided_with(head: &str, config: &Config) -> Result<Decision, HandshakeError> {
+    fn decided_with(head: &str, config: &Config) -> Result<HeadAction, HandshakeError> {
         let mut fields = Fields::new();
         let (request, _) = Request::parse(head.as_bytes(), &mut fields, config)?.expect("whole");
         decide(&request, config)
@@ -243,8 +243,8 @@ mod tests {
         with("Host", &format!("Host: h.example\r\n{line}"))
     }
 
-    fn upgraded() -> Result<Decision, HandshakeError> {
-        Ok(Decision::Upgrade(Upgrade {
+    fn upgraded() -> Result<HeadAction, HandshakeError> {
+        Ok(HeadAction::Upgrade(Upgrade {
             accept: *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
             subprotocol: None,
             deflate: None,
@@ -437,7 +437,7 @@ mod tests {
             ),
         ] {
             let head = with("Sec-WebSocket-Key", &format!("Sec-WebSocket-Key: {key}"));
-            let Ok(Decision::Upgrade(upgrade)) = decided(&head) else {
+            let Ok(HeadAction::Upgrade(upgrade)) = decided(&head) else {
                 panic!("{key}: {:?}", decided(&head))
             };
             assert_eq!(upgrade.accept, accept, "{key}");
@@ -457,7 +457,7 @@ mod tests {
                 "HTTP/1.1\r\nHost: h\r\n\r\n",
             ] {
                 let head = format!("OPTIONS {target} {rest}");
-                assert_eq!(decided(&head), Ok(Decision::Methods), "{head}");
+                assert_eq!(decided(&head), Ok(HeadAction::Methods), "{head}");
             }
         }
         assert_eq!(
@@ -584,7 +584,7 @@ mod tests {
             ("/healthz?x", Page::Health),
         ] {
             for (method, head_only) in [("GET", false), ("HEAD", true)] {
-                let shown = Ok(Decision::Page { page, head_only });
+                let shown = Ok(HeadAction::Page { page, head_only });
                 assert_eq!(
                     decided(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n")),
                     shown

@@ -22,7 +22,7 @@ mod target;
 mod tests;
 mod token;
 
-pub use accept::{Decision, Upgrade, decide};
+pub use accept::{HeadAction, Upgrade, decide};
 pub(crate) use authority::{Authority, is_written_of};
 pub use fields::Fields;
 pub(crate) use fields::{Lines, bare_lf};

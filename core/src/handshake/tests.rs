@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Content, Decision, Fields, Page, Request, accept_key, decide, response};
+use super::{Content, Fields, HeadAction, Page, Request, accept_key, decide, response};
 use crate::config::Config;
 use crate::error::HandshakeError;
 
-type Verdict = Option<Result<(Decision, usize), HandshakeError>>;
+type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
 
 /// Small limits, so that random heads meet them.
 fn config() -> Config {
@@ -23,7 +23,7 @@ fn config() -> Config {
         .expect("in range")
 }
 
-fn verdict(bytes: &[u8], config: &Config) -> Verdict {
+fn verdict(bytes: &[u8], config: &Config) -> Answer {
     let mut fields = Fields::new();
     match Request::parse(bytes, &mut fields, config) {
         Ok(None) => None,
@@ -33,7 +33,7 @@ fn verdict(bytes: &[u8], config: &Config) -> Verdict {
 }
 
 /// The first verdict when the bytes come one by one, and after how many.
-fn first_verdict(bytes: &[u8], config: &Config) -> (Verdict, usize) {
+fn first_verdict(bytes: &[u8], config: &Config) -> (Answer, usize) {
     let after = |n: usize| verdict(&bytes[..n], config).map(|verdict| (Some(verdict), n));
     (0..=bytes.len())
         .find_map(after)

@@ -16,7 +16,7 @@ pub enum DropReason {
 
 /// Why a message was not queued.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
+pub enum PushError {
     /// There is no room, and none can be made for it.
     Full,
     /// There is no room, and the connection is to be closed for that.

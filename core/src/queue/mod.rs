@@ -12,7 +12,7 @@ mod qos;
 mod tests;
 
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]
-pub use fate::{DropReason, Refusal};
+pub use fate::{DropReason, PushError};
 pub(crate) use list::Nodes;
 pub(crate) use priority::{Arrival, Limits, Queue, Starvation};
 pub use qos::{OverflowPolicy, SendOptions};

@@ -5,7 +5,7 @@
 mod admission;
 mod scatter;
 
-use super::fate::{DropReason, Refusal};
+use super::fate::{DropReason, PushError};
 use super::list::{Band, ConflationKey, End, List, Nodes};
 use super::qos::OverflowPolicy;
 use crate::frame::{FrameId, Rank, Store};

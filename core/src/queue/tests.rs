@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::testing::queue::{Control, DropReason, LoneQueue, Op, Pushed, Refusal, Ticket, check};
+use crate::testing::queue::{Control, DropReason, LoneQueue, Op, PushError, Pushed, Ticket, check};
 use crate::{OverflowPolicy, SendOptions};
 
 fn control() -> impl Strategy<Value = Control> {
@@ -69,13 +69,13 @@ fn queued(evicted: &[u64]) -> Pushed {
     went(evicted, DropReason::Evicted, None)
 }
 
-fn went(gone: &[u64], fate: DropReason, refusal: Option<Refusal>) -> Pushed {
+fn went(gone: &[u64], fate: DropReason, refusal: Option<PushError>) -> Pushed {
     let gone = gone.iter().map(|&ticket| (Ticket(ticket), fate)).collect();
     Pushed { gone, refusal }
 }
 
 fn refused() -> Pushed {
-    went(&[], DropReason::Evicted, Some(Refusal::Full))
+    went(&[], DropReason::Evicted, Some(PushError::Full))
 }
 
 /// All that is left, in the order in which it leaves.
@@ -215,7 +215,7 @@ fn each_policy_at_a_full_queue() {
     let conflated = went(&[2], DropReason::Conflated, None);
     assert_eq!(full().push(CONFLATE.key(1), b"x"), conflated);
     assert_eq!(full().push(CONFLATE.key(2), b"x"), refused());
-    let slow = went(&[], DropReason::Evicted, Some(Refusal::Slow));
+    let slow = went(&[], DropReason::Evicted, Some(PushError::Slow));
     assert_eq!(
         full().push(
             SendOptions::new(0).when_full(OverflowPolicy::Disconnect),

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::engine::Engine;
-use super::ledger::Ending;
+use super::ledger::CloseInfo;
 use super::output::{Event, Output};
 use super::slot::Phase;
 use super::{Shard, slot::Flags};
@@ -33,7 +33,7 @@ impl<H: Handler> Shard<H> {
 impl<H: Handler> Engine<H> {
     /// Ends a connection for the application: it leaves its rooms, and nothing
     /// more is taken from it or for it. What waits is still to be written.
-    pub(super) fn end(&mut self, at: u32, ending: Ending) {
+    pub(super) fn end(&mut self, at: u32, ending: CloseInfo) {
         let (id, cause) = (self.slots.id(at), ending.cause);
         self.counts.closed[cause as usize] += 1;
         self.tell(Event::Closed(id, cause));
@@ -58,7 +58,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn finish(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
         if self.slots[at].phase == Phase::Open {
             self.push_close(at, Some(code), "");
-            self.end(at, Ending::with_code(cause, Some(code)));
+            self.end(at, CloseInfo::with_code(cause, Some(code)));
         }
     }
 
@@ -87,7 +87,7 @@ impl<H: Handler> Engine<H> {
                 self.discard(at, true);
             }
             self.push_close(at, Some(error.close_code()), "");
-            self.end(at, Ending::of_error(error));
+            self.end(at, CloseInfo::of_error(error));
         } else if self.slots[at].queue.is_empty() {
             // Our close frame is out, and nothing it sends can answer that.
             self.shut(at);
@@ -104,7 +104,7 @@ impl<H: Handler> Engine<H> {
                 }
                 self.push_close(at, Some(CloseCode::TRY_LATER), SLOW_CONSUMER);
                 let code = Some(CloseCode::TRY_LATER);
-                self.end(at, Ending::with_code(CloseCause::SlowConsumer, code));
+                self.end(at, CloseInfo::with_code(CloseCause::SlowConsumer, code));
             }
         }
     }
@@ -117,7 +117,7 @@ impl<H: Handler> Engine<H> {
         }
         let code = Some(CloseCode::INTERNAL_ERROR);
         self.push_close(at, code, KEEPALIVE);
-        self.end(at, Ending::with_code(CloseCause::PongTimeout, code));
+        self.end(at, CloseInfo::with_code(CloseCause::PongTimeout, code));
         self.slots[at].flags.eof = true;
         self.set_deadline(at, self.config.close_timeout);
     }
@@ -134,7 +134,7 @@ impl<H: Handler> Engine<H> {
         }
         let code = Some(CloseCode::POLICY);
         self.push_close(at, code, reason);
-        self.end(at, Ending::with_code(cause, code));
+        self.end(at, CloseInfo::with_code(cause, code));
         let slot = &mut self.slots[at];
         slot.stalled = slot.stalled.map(|_| self.now);
         slot.behind = 0;
@@ -152,7 +152,7 @@ impl<H: Handler> Engine<H> {
     pub(super) fn peer_closed(&mut self, at: u32, code: Option<CloseCode>) {
         if self.slots[at].phase == Phase::Open {
             self.push_close(at, code, "");
-            self.end(at, Ending::with_code(CloseCause::Peer, code));
+            self.end(at, CloseInfo::with_code(CloseCause::Peer, code));
         } else if self.slots[at].queue.is_empty() {
             self.give_up(at);
         }
@@ -164,7 +164,7 @@ impl<H: Handler> Engine<H> {
             Phase::Head if self.slots[at].pending.is_some() => {
                 self.refuse(at, HandshakeError::Truncated, false);
             }
-            Phase::Open => self.end(at, Ending::new(CloseCause::Eof)),
+            Phase::Open => self.end(at, CloseInfo::new(CloseCause::Eof)),
             Phase::Free | Phase::Head | Phase::Answering | Phase::Closing => {}
             Phase::Lingering => return self.give_up(at),
             Phase::Gone => return,
@@ -213,7 +213,7 @@ impl<H: Handler> Engine<H> {
     /// Ends a connection at once, whatever waits.
     pub(super) fn cut(&mut self, at: u32, cause: CloseCause) {
         match self.slots[at].phase {
-            Phase::Open => self.end(at, Ending::new(cause)),
+            Phase::Open => self.end(at, CloseInfo::new(cause)),
             Phase::Head if self.slots[at].pending.is_some() => {
                 self.counts.refused[HandshakeError::Truncated.index()] += 1;
             }

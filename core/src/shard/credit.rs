@@ -3,7 +3,7 @@
 //! order those go on who wait for more is in `waiters`.
 
 use super::engine::Engine;
-use super::letter::{CreditHolder, Lives, Report, Said};
+use super::letter::{Completion, CreditHolder, Lives, MessageBody};
 use super::pending::Wait;
 use super::waiters::Waiters;
 use crate::handler::Handler;
@@ -68,14 +68,14 @@ impl<H: Handler> Engine<H> {
         from: CreditHolder,
         home: ShardId,
         bytes: usize,
-        report: Option<Report>,
+        report: Option<Completion>,
     ) {
         let CreditHolder { conn, lives } = from;
         if conn.shard() == self.id {
             self.take_credit_back(home, lives, bytes, report);
             return;
         }
-        let credit = Said::Credit {
+        let credit = MessageBody::Credit {
             home,
             lives,
             bytes,
@@ -90,7 +90,7 @@ impl<H: Handler> Engine<H> {
         home: ShardId,
         lives: Lives,
         bytes: usize,
-        report: Option<Report>,
+        report: Option<Completion>,
     ) {
         // What was under way when its home failed, or we did, has been forgiven already.
         if lives == self.lives_with(home) {

@@ -4,16 +4,16 @@
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Direct, Origin, Report, Said, Told};
+use super::letter::{Completion, Direct, MessageBody, Notification, Origin};
 use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::FrameId;
-use crate::handler::{Handler, Outcome};
+use crate::handler::{DeliveryReport, Handler};
 use crate::id::ConnId;
 use crate::queue::SendOptions;
 use crate::time::Timestamp;
 use crate::wire::header::Tag;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 impl<H: Handler> Engine<H> {
     /// Says something to a connection on behalf of another.
@@ -21,7 +21,7 @@ impl<H: Handler> Engine<H> {
         &mut self,
         at: u32,
         to: ConnId,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: &[u8],
     ) -> Result<(), Wait> {
@@ -38,7 +38,7 @@ impl<H: Handler> Engine<H> {
                 published: self.now,
                 payload: Bytes::copy_from_slice(payload),
             };
-            self.post(shard, Said::Send(direct));
+            self.post(shard, MessageBody::Send(direct));
             self.wake_first(Wait::Credit(shard));
             return Ok(());
         }
@@ -47,12 +47,12 @@ impl<H: Handler> Engine<H> {
             return Err(Wait::Callback);
         }
         self.counts.direct.sent += 1;
-        let outcome = self.offer(to, qos, self.now, kind, Words::Here(payload));
+        let outcome = self.offer(to, qos, self.now, kind, Payload::Here(payload));
         if let Some(ticket) = qos.receipt {
-            self.report(Report {
+            self.report(Completion {
                 conn: self.slots.id(at),
                 ticket,
-                told: Told::Outcome(outcome),
+                told: Notification::DeliveryReport(outcome),
             });
         }
         Ok(())
@@ -68,12 +68,12 @@ impl<H: Handler> Engine<H> {
             published,
             payload,
         } = direct;
-        let outcome = self.offer(to, qos, published, kind, Words::Sent(&payload));
+        let outcome = self.offer(to, qos, published, kind, Payload::Sent(&payload));
         let Origin::Conn(from) = origin else { return };
-        let report = qos.receipt.map(|ticket| Report {
+        let report = qos.receipt.map(|ticket| Completion {
             conn: from.conn,
             ticket,
-            told: Told::Outcome(outcome),
+            told: Notification::DeliveryReport(outcome),
         });
         self.give_credit_back(from, self.id, payload.len(), report);
     }
@@ -85,13 +85,13 @@ impl<H: Handler> Engine<H> {
         to: ConnId,
         qos: SendOptions,
         published: Timestamp,
-        kind: Kind,
-        words: Words<'_>,
-    ) -> Outcome {
+        kind: MessageType,
+        words: Payload<'_>,
+    ) -> DeliveryReport {
         let open = |&at: &u32| self.slots[at].phase == Phase::Open;
         let Some(at) = self.slots.find(to).filter(open) else {
             self.counts.direct.undeliverable += 1;
-            return Outcome::default();
+            return DeliveryReport::default();
         };
         self.counts.direct.offered += 1;
         self.end_volley();
@@ -99,9 +99,9 @@ impl<H: Handler> Engine<H> {
         let frame = self.encode_for(at, qos, published, kind, words);
         self.push(at, frame, qos.when_full);
         self.store.release(frame);
-        Outcome {
+        DeliveryReport {
             members: 1,
-            ..Outcome::from_parts(self.counted_since(before))
+            ..DeliveryReport::from_parts(self.counted_since(before))
         }
     }
 
@@ -111,13 +111,13 @@ impl<H: Handler> Engine<H> {
         at: u32,
         qos: SendOptions,
         published: Timestamp,
-        kind: Kind,
-        words: Words<'_>,
+        kind: MessageType,
+        words: Payload<'_>,
     ) -> FrameId {
         let (label, opcode) = (self.label(None, qos, published), kind.opcode());
         let bytes = match words {
-            Words::Here(bytes) => bytes,
-            Words::Sent(bytes) => bytes,
+            Payload::Here(bytes) => bytes,
+            Payload::Sent(bytes) => bytes,
         };
         if self.packs_at_once(at, bytes.len()) {
             let mut packed = self.workspace.buffers.take_for(bytes.len());
@@ -134,15 +134,15 @@ impl<H: Handler> Engine<H> {
             }
         }
         match words {
-            Words::Here(bytes) => self.store.encode(label, opcode, bytes),
-            Words::Sent(bytes) => self.store.encode_shared(label, opcode, bytes),
+            Payload::Here(bytes) => self.store.encode(label, opcode, bytes),
+            Payload::Sent(bytes) => self.store.encode_shared(label, opcode, bytes),
         }
     }
 }
 
 /// What is said, and whether it is there to be kept.
 #[derive(Clone, Copy)]
-enum Words<'a> {
+enum Payload<'a> {
     Here(&'a [u8]),
     Sent(&'a Bytes),
 }

@@ -10,7 +10,7 @@ use super::fanout::FanOuts;
 use super::flushes::FlushScheduler;
 use super::lane::ReplyBuffer;
 use super::ledger::ClosedConnections;
-use super::letter::{Asked, ShardMessage};
+use super::letter::{OwnerRequest, ShardMessage};
 use super::memory::Budget;
 use super::output::{Event, Output};
 use super::pace::UnsentLimits;
@@ -94,7 +94,7 @@ pub(crate) struct Engine<H: Handler> {
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
     pub(super) restating: u16,
-    pub(super) unanswered: VecDeque<Asked>,
+    pub(super) unanswered: VecDeque<OwnerRequest>,
     /// Connections whose queues are half full and whose sockets may take more:
     /// while there are any, nothing more is taken in. So no message is refused
     /// only because many came at once.

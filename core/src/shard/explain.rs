@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::Shard;
 use super::engine::Engine;
-use super::ledger::{ClosedConnection, Drops, Ending};
+use super::ledger::{CloseInfo, ClosedConnection, Drops};
 use super::memory::SMALL;
 use super::pending::Wait;
 use super::slot::Phase;
@@ -41,7 +41,7 @@ pub struct ConnectionInfo {
     /// How long it has been open; of one that is ending, how long it was.
     pub open_for: Option<Duration>,
     /// Why it is ending, if it is.
-    pub ending: Option<Ending>,
+    pub ending: Option<CloseInfo>,
     /// The subprotocol agreed on, if there is one; without its name where the
     /// application chose one that the configuration does not list.
     pub subprotocol: Option<Option<String>>,

@@ -19,7 +19,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::engine::Engine;
-use super::letter::{Origin, Publication, Said, ShardMessage};
+use super::letter::{MessageBody, Origin, Publication, ShardMessage};
 use super::packing::{EditionFrames, EncodedVariants};
 use super::slot::Phase;
 use super::volley::Recipients;
@@ -312,7 +312,7 @@ impl<H: Handler> Engine<H> {
         let unfinished = order.filter_map(|at| channels.remove(at));
         unfinished
             .flat_map(|channel| channel.publications)
-            .map(|unfinished| ShardMessage(Said::Deliver(unfinished.parcel)))
+            .map(|unfinished| ShardMessage(MessageBody::Deliver(unfinished.parcel)))
     }
 
     fn take_channel(&mut self, at: u32) -> Channel {

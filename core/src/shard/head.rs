@@ -9,8 +9,8 @@ use super::slot::{Phase, Subprotocol};
 use crate::conn::{Connection, Role};
 use crate::deflate::Params;
 use crate::error::HandshakeError;
-use crate::handler::{Handler, Verdict};
-use crate::handshake::{self, Content, Decision, Fields, Page, Request, Upgrade};
+use crate::handler::{Decision, Handler};
+use crate::handshake::{self, Content, Fields, HeadAction, Page, Request, Upgrade};
 
 /// How much of a request head that comes in pieces has been parsed. A head is parsed from
 /// its start each time, so not with each piece: what all this takes is bounded by a multiple
@@ -81,26 +81,26 @@ impl<H: Handler> Shard<H> {
         let surplus = self.engine.slots[at].flags.surplus;
         match decision {
             // Monitors still get their pages: a full server is when they matter.
-            Ok(Decision::Upgrade(_)) if surplus => {
+            Ok(HeadAction::Upgrade(_)) if surplus => {
                 self.engine.refuse(at, HandshakeError::Full, head_only);
             }
-            Ok(Decision::Upgrade(_)) if self.engine.is_short_of_memory(0) => {
+            Ok(HeadAction::Upgrade(_)) if self.engine.is_short_of_memory(0) => {
                 self.engine.refuse(at, HandshakeError::Memory, head_only);
             }
-            Ok(Decision::Upgrade(upgrade)) => match self.handler.on_request(&request) {
-                Verdict::Accept { state, subprotocol } => {
+            Ok(HeadAction::Upgrade(upgrade)) => match self.handler.on_request(&request) {
+                Decision::Accept { state, subprotocol } => {
                     let place = subprotocol.place(upgrade.subprotocol);
                     let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
                     self.engine.open(at, state, &upgrade, subprotocol);
                     return len;
                 }
-                Verdict::Refuse(status) => {
+                Decision::Reject(status) => {
                     self.engine
                         .refuse(at, HandshakeError::Handler(status), head_only);
                 }
             },
-            Ok(Decision::Methods) => self.engine.answer_methods(at),
-            Ok(Decision::Page { page, head_only }) => self.engine.answer(at, page, head_only),
+            Ok(HeadAction::Methods) => self.engine.answer_methods(at),
+            Ok(HeadAction::Page { page, head_only }) => self.engine.answer(at, page, head_only),
             Err(error) => self.engine.refuse(at, error, head_only),
         }
         input.len()

@@ -8,14 +8,14 @@ use super::engine::{Engine, HEADROOM};
 use super::lane::Part;
 use super::output::{Leftover, Output};
 use super::pending::{Op, Wait};
-use super::reply::Here;
+use super::reply::MessageRef;
 use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
 use crate::frame::Rank;
 use crate::handler::{Backpressure, Context, Handler, Message, TaskEnd};
 use crate::id::ConnId;
 use crate::time::Timestamp;
-use crate::wire::opcode::{Kind, Opcode};
+use crate::wire::opcode::{MessageType, Opcode};
 
 /// Whether a new socket is within the limit of connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,13 +136,13 @@ impl<H: Handler> Shard<H> {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.engine.vacate_scratch();
                 if self.engine.slots[at].has_program() {
-                    self.engine.defer(at, Op::Outcome(end));
+                    self.engine.defer(at, Op::TaskEnd(end));
                 } else if self.engine.is_spent() {
                     // What it leads to may be much; others have their turn first.
-                    self.engine.defer(at, Op::Outcome(end));
+                    self.engine.defer(at, Op::TaskEnd(end));
                     self.engine.schedule(at);
                 } else {
-                    self.run_or_defer(at, Op::Outcome(end));
+                    self.run_or_defer(at, Op::TaskEnd(end));
                 }
             }
             _ => {
@@ -268,15 +268,16 @@ impl<H: Handler> Shard<H> {
             match event {
                 conn::Event::Message { kind, payload } => {
                     match payload {
-                        Payload::Here(range) => {
+                        Payload::InPlace(range) => {
                             let range = within(range);
                             let payload = &input[range.clone()];
-                            let here = Here::new(base.map(|base| base + range.start), payload);
+                            let here =
+                                MessageRef::new(base.map(|base| base + range.start), payload);
                             self.take_message(at, here, kind, payload);
                         }
                         Payload::Assembled => {
                             let message = self.engine.workspace.take_message();
-                            self.take_message(at, Here::new(None, &message), kind, &message);
+                            self.take_message(at, MessageRef::new(None, &message), kind, &message);
                             self.engine.workspace.give(message);
                         }
                     }
@@ -304,11 +305,11 @@ impl<H: Handler> Shard<H> {
         self.engine.settle_lane(Part { bytes: input, base });
     }
 
-    fn take_message(&mut self, at: u32, here: Here, kind: Kind, payload: &[u8]) {
+    fn take_message(&mut self, at: u32, here: MessageRef, kind: MessageType, payload: &[u8]) {
         let received = &mut self.engine.counts.received;
         match kind {
-            Kind::Text => received.text += 1,
-            Kind::Binary => received.binary += 1,
+            MessageType::Text => received.text += 1,
+            MessageType::Binary => received.binary += 1,
         }
         received.payload_bytes += payload.len() as u64;
         if self.engine.slots[at].phase == Phase::Open {

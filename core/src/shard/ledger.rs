@@ -41,7 +41,7 @@ pub struct Drops {
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Ending {
+pub struct CloseInfo {
     /// What began it.
     pub cause: CloseCause,
     /// The code of the close frame that began it: the peer's, where that closed;
@@ -62,7 +62,7 @@ pub struct ClosedConnection {
     /// How long it had been open.
     pub open_for: Duration,
     /// Why it ended.
-    pub ending: Ending,
+    pub ending: CloseInfo,
     /// The rooms that it was in, the first few.
     pub rooms: Vec<Bytes>,
     /// How many those were in all.
@@ -92,7 +92,7 @@ struct Entry {
     departure: Option<ClosedConnection>,
 }
 
-impl Ending {
+impl CloseInfo {
     pub(super) const fn new(cause: CloseCause) -> Self {
         Self::with_code(cause, None)
     }
@@ -219,7 +219,7 @@ impl ClosedConnections {
 
 impl<H: Handler> Engine<H> {
     /// Remembers of a connection that ends what its slot is about to forget.
-    pub(super) fn remember(&mut self, at: u32, ending: Ending) {
+    pub(super) fn remember(&mut self, at: u32, ending: CloseInfo) {
         let (id, opened) = (self.slots.id(at), self.slots[at].moment.take());
         let memberships = &self.slots[at].memberships;
         let rooms = memberships.iter().take(MOST_ROOMS);
@@ -249,7 +249,7 @@ impl<H: Handler> Engine<H> {
                     id: self.slots.id(at),
                     at: self.now,
                     open_for: self.now.since(opened),
-                    ending: Ending::new(CloseCause::Panic),
+                    ending: CloseInfo::new(CloseCause::Panic),
                     rooms: Vec::new(),
                     memberships: slot.memberships.len(),
                     drops: Drops::default(),

@@ -4,32 +4,32 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use super::remote::{Command, Place};
-use crate::handler::Outcome;
+use super::remote::{Command, Permit};
+use crate::handler::DeliveryReport;
 use crate::id::{ConnId, ShardId};
 use crate::queue::SendOptions;
-use crate::sync::{Once, SharedRef, Tally};
+use crate::sync::{AtomicCounters, OnceLock, SharedRef};
 use crate::time::Timestamp;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// What one shard says to another. An adapter carries letters and does not
 /// look inside; letters from one shard to another must arrive in the order in
 /// which they were posted.
 #[derive(Debug)]
-pub struct ShardMessage(pub(super) Said);
+pub struct ShardMessage(pub(super) MessageBody);
 
 impl ShardMessage {
     /// Bytes of memory of a command from outside. What shards say is charged where it came from.
     pub(super) fn command_bytes(&self) -> usize {
         match &self.0 {
-            Said::Command(command, _) => command.bytes(),
+            MessageBody::Command(command, _) => command.bytes(),
             _ => 0,
         }
     }
 }
 
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum MessageBody {
     /// To a room's home: the connection wants to be a member.
     Join { conn: ConnId, room: Bytes },
     /// From a room's home: it is one, from here on in this stream of letters.
@@ -44,20 +44,20 @@ pub(super) enum Said {
     /// From a room's home: it is none, from here on.
     Left { conn: ConnId, room: Bytes },
     /// To a room's home: this is to be said in the room, or told of it.
-    Ask(Asked),
+    Ask(OwnerRequest),
     /// From a room's home: this is said in the room.
     Deliver(SharedRef<Publication>),
     /// To a connection: this is said to it alone.
     Send(Direct),
     /// From outside all shards.
-    Command(Command, Place),
+    Command(Command, Permit),
     /// From the last shard that had to do with something credited, to the one it
     /// came from.
     Credit {
         home: ShardId,
         lives: Lives,
         bytes: usize,
-        report: Option<Report>,
+        report: Option<Completion>,
     },
     /// A shard has failed, and begins anew, for the how manieth time.
     Reborn { shard: ShardId, life: u32 },
@@ -74,7 +74,7 @@ pub(super) enum Said {
 
 /// What a room's home is asked to do in the room's order.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum OwnerRequest {
     Publish(Publication),
     Count(Count),
 }
@@ -84,7 +84,7 @@ pub(super) enum Asked {
 pub(super) enum Origin {
     Conn(CreditHolder),
     /// The place among the commands from outside is given back with this.
-    Outside(#[expect(dead_code, reason = "it is there to be dropped")] Place),
+    Outside(#[expect(dead_code, reason = "it is there to be dropped")] Permit),
 }
 
 /// Something said in a room, or to everyone.
@@ -93,16 +93,16 @@ pub(super) struct Publication {
     pub(super) room: Option<Bytes>,
     pub(super) origin: Origin,
     pub(super) exclude_sender: bool,
-    pub(super) kind: Kind,
+    pub(super) kind: MessageType,
     pub(super) qos: SendOptions,
     pub(super) published: Timestamp,
     pub(super) payload: Bytes,
     /// Its compressed form, if that is shorter, once a shard has made it.
-    pub(super) packed: Once<Option<Bytes>>,
+    pub(super) packed: OnceLock<Option<Bytes>>,
     /// The shard that decided its order.
     pub(super) home: ShardId,
     /// What became of it so far, if anybody wants to know.
-    pub(super) tally: Option<Box<Tally<{ Outcome::PARTS }>>>,
+    pub(super) tally: Option<Box<AtomicCounters<{ DeliveryReport::PARTS }>>>,
 }
 
 /// Who took a credit, and in which lives of its shards. What was under way when
@@ -127,7 +127,7 @@ pub(super) struct Lives {
 pub(super) struct Direct {
     pub(super) to: ConnId,
     pub(super) origin: Origin,
-    pub(super) kind: Kind,
+    pub(super) kind: MessageType,
     pub(super) qos: SendOptions,
     pub(super) published: Timestamp,
     pub(super) payload: Bytes,
@@ -143,17 +143,17 @@ pub(super) struct Count {
 
 /// The answer to what a connection wanted to know under this ticket.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Report {
+pub(super) struct Completion {
     pub(super) conn: ConnId,
     pub(super) ticket: u64,
-    pub(super) told: Told,
+    pub(super) told: Notification,
 }
 
 /// What a handler is told once its turn comes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Told {
+pub(crate) enum Notification {
     /// What became of a publication, or of a message to one connection.
-    Outcome(Outcome),
+    DeliveryReport(DeliveryReport),
     /// How many members a room has.
     Members(u64),
 }

@@ -1,6 +1,6 @@
 //! Owns what a shard does with a letter from another.
 
-use super::letter::{Said, ShardMessage};
+use super::letter::{MessageBody, ShardMessage};
 use super::pending::Wait;
 use super::slot::Phase;
 use super::{Engine, Shard};
@@ -12,7 +12,7 @@ impl<H: Handler> Shard<H> {
     /// Takes a letter. What it says is done when the shard is polled, with what others
     /// say that came along, or before a task or an end that comes later; letters keep
     /// their order.
-    pub fn handle_mail(&mut self, now: Timestamp, letter: ShardMessage) {
+    pub fn handle_message(&mut self, now: Timestamp, letter: ShardMessage) {
         self.engine.now = now;
         self.engine.command_bytes += letter.command_bytes();
         self.engine.backlog.push_back(letter);
@@ -44,33 +44,33 @@ impl<H: Handler> Shard<H> {
     fn take_letter(&mut self, ShardMessage(said): ShardMessage) {
         let engine = &mut self.engine;
         match said {
-            Said::Join { conn, room } => {
+            MessageBody::Join { conn, room } => {
                 engine.rooms.add_elsewhere(&room, conn.shard(), 1);
-                engine.post(conn.shard(), Said::Joined { conn, room });
+                engine.post(conn.shard(), MessageBody::Joined { conn, room });
             }
-            Said::Leave { conn, room, life } => {
+            MessageBody::Leave { conn, room, life } => {
                 // Who was counted by the one before is not counted by this one.
                 if life == engine.life() {
                     engine.rooms.remove_elsewhere(&room, conn.shard());
                 }
-                engine.post(conn.shard(), Said::Left { conn, room });
+                engine.post(conn.shard(), MessageBody::Left { conn, room });
             }
-            Said::Joined { conn, room } => engine.take_joined(conn, &room),
-            Said::Left { conn, room } => engine.take_left(conn, &room),
-            Said::Ask(asked) => engine.do_at_home(asked),
-            Said::Send(direct) => engine.take_direct(direct),
-            Said::Command(command, place) => engine.take_command(command, place),
-            Said::Deliver(parcel) => engine.fan_out(parcel),
-            Said::Credit {
+            MessageBody::Joined { conn, room } => engine.take_joined(conn, &room),
+            MessageBody::Left { conn, room } => engine.take_left(conn, &room),
+            MessageBody::Ask(asked) => engine.do_at_home(asked),
+            MessageBody::Send(direct) => engine.take_direct(direct),
+            MessageBody::Command(command, place) => engine.take_command(command, place),
+            MessageBody::Deliver(parcel) => engine.fan_out(parcel),
+            MessageBody::Credit {
                 home,
                 lives,
                 bytes,
                 report,
             } => engine.take_credit_back(home, lives, bytes, report),
-            Said::Reborn { shard, life } => engine.take_reborn(shard, life),
+            MessageBody::Reborn { shard, life } => engine.take_reborn(shard, life),
             // What was told to the one before is told again to this one.
-            Said::Restated { life } if life == engine.life() => engine.take_restated(),
-            Said::Members {
+            MessageBody::Restated { life } if life == engine.life() => engine.take_restated(),
+            MessageBody::Members {
                 life,
                 shard,
                 room,
@@ -78,7 +78,7 @@ impl<H: Handler> Shard<H> {
             } if life == engine.life() => {
                 engine.rooms.add_elsewhere(&room, shard, members);
             }
-            Said::Restated { .. } | Said::Members { .. } => {}
+            MessageBody::Restated { .. } | MessageBody::Members { .. } => {}
         }
         self.engine.keep_within_budget();
     }
@@ -97,7 +97,7 @@ impl<H: Handler> Engine<H> {
             // It has ended meanwhile; the answer to this is still awaited.
             let (home, room) = (self.rooms.home(room), room.clone());
             let life = self.lives[home.index()];
-            self.post(home, Said::Leave { conn, room, life });
+            self.post(home, MessageBody::Leave { conn, room, life });
         }
     }
 

@@ -9,16 +9,18 @@ use bytes::Bytes;
 
 use super::engine::Engine;
 use super::fanout::EVERYONE;
-use super::letter::{Asked, Count, Origin, Publication, Report, Said, ShardMessage, Told};
+use super::letter::{
+    Completion, Count, MessageBody, Notification, Origin, OwnerRequest, Publication, ShardMessage,
+};
 use super::output::Output;
 use super::pending::{Op, Wait};
 use super::slot::{Memberships, Phase};
-use crate::handler::{Handler, Outcome};
+use crate::handler::{DeliveryReport, Handler};
 use crate::id::{ConnId, ShardId};
 use crate::queue::SendOptions;
 use crate::room::Membership;
-use crate::sync::{Once, SharedRef, Tally};
-use crate::wire::opcode::Kind;
+use crate::sync::{AtomicCounters, OnceLock, SharedRef};
+use crate::wire::opcode::MessageType;
 
 impl<H: Handler> Engine<H> {
     /// The connection's membership in a room, if it has one.
@@ -53,7 +55,7 @@ impl<H: Handler> Engine<H> {
             self.add_member(at, name);
             return Ok(());
         }
-        self.ask_home(at, home, |conn| Said::Join {
+        self.ask_home(at, home, |conn| MessageBody::Join {
             conn,
             room: Bytes::copy_from_slice(name),
         });
@@ -84,7 +86,7 @@ impl<H: Handler> Engine<H> {
         &mut self,
         at: u32,
         name: Option<&[u8]>,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: &[u8],
         exclude_sender: bool,
@@ -117,11 +119,11 @@ impl<H: Handler> Engine<H> {
             }
             if let Some(ticket) = qos.receipt {
                 self.end_volley();
-                let outcome = Outcome::from_parts(self.counted_since(before));
-                self.report(Report {
+                let outcome = DeliveryReport::from_parts(self.counted_since(before));
+                self.report(Completion {
                     conn: self.slots.id(at),
                     ticket,
-                    told: Told::Outcome(outcome),
+                    told: Notification::DeliveryReport(outcome),
                 });
             }
             // It may have been woken for a credit that it did not need after all.
@@ -141,11 +143,11 @@ impl<H: Handler> Engine<H> {
             qos,
             published: self.now,
             payload: Bytes::copy_from_slice(payload),
-            packed: Once::new(),
+            packed: OnceLock::new(),
             home,
-            tally: qos.receipt.map(|_| Box::new(Tally::new())),
+            tally: qos.receipt.map(|_| Box::new(AtomicCounters::new())),
         };
-        self.ask(home, Asked::Publish(publication));
+        self.ask(home, OwnerRequest::Publish(publication));
         Ok(())
     }
 
@@ -158,29 +160,29 @@ impl<H: Handler> Engine<H> {
             from: self.borrower(at, home),
             ticket,
         };
-        self.ask(home, Asked::Count(count));
+        self.ask(home, OwnerRequest::Count(count));
         Ok(())
     }
 
     /// Gives a room's home what a credit has been taken for.
-    fn ask(&mut self, home: ShardId, asked: Asked) {
+    fn ask(&mut self, home: ShardId, asked: OwnerRequest) {
         if home == self.id {
             self.do_at_home(asked);
         } else {
-            self.post(home, Said::Ask(asked));
+            self.post(home, MessageBody::Ask(asked));
         }
         self.wake_first(Wait::Credit(home));
     }
 
     /// At the home: does what was asked, once it is known again who is in its rooms.
-    pub(super) fn do_at_home(&mut self, asked: Asked) {
+    pub(super) fn do_at_home(&mut self, asked: OwnerRequest) {
         if self.restating > 0 {
             self.unanswered.push_back(asked);
             return;
         }
         match asked {
-            Asked::Publish(publication) => self.publish_at_home(publication),
-            Asked::Count(count) => self.count_at_home(count),
+            OwnerRequest::Publish(publication) => self.publish_at_home(publication),
+            OwnerRequest::Count(count) => self.count_at_home(count),
         }
     }
 
@@ -190,10 +192,10 @@ impl<H: Handler> Engine<H> {
             let elsewhere = elsewhere.map(|&(_, members)| u64::from(members));
             self.rooms.members(room).len() as u64 + elsewhere.sum::<u64>()
         });
-        let report = Report {
+        let report = Completion {
             conn: from.conn,
             ticket,
-            told: Told::Members(members),
+            told: Notification::Members(members),
         };
         self.give_credit_back(from, self.id, room.len(), Some(report));
     }
@@ -221,7 +223,7 @@ impl<H: Handler> Engine<H> {
         };
         let parcel = SharedRef::new(publication);
         for shard in interested {
-            self.post(shard, Said::Deliver(parcel.share()));
+            self.post(shard, MessageBody::Deliver(parcel.share()));
         }
         self.fan_out(parcel);
     }
@@ -241,31 +243,34 @@ impl<H: Handler> Engine<H> {
             ..
         } = publication;
         let Origin::Conn(from) = origin else { return };
-        let report = tally.zip(qos.receipt).map(|(tally, ticket)| Report {
+        let report = tally.zip(qos.receipt).map(|(tally, ticket)| Completion {
             conn: from.conn,
             ticket,
-            told: Told::Outcome(Outcome::from_parts(tally.sums())),
+            told: Notification::DeliveryReport(DeliveryReport::from_parts(tally.sums())),
         });
         self.give_credit_back(from, home, payload.len(), report);
     }
 
     /// Lets a connection know what it has asked for, once its turn comes.
-    pub(super) fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Completion) {
         if let Some(at) = self.slots.find(report.conn)
             && self.slots[at].phase == Phase::Open
         {
-            self.defer(at, Op::Told(report.ticket, report.told));
+            self.defer(at, Op::Notification(report.ticket, report.told));
             if !self.slots[at].is_parked() {
                 self.schedule(at);
             }
         }
     }
 
-    pub(super) const fn counted(&self) -> [u64; Outcome::PARTS] {
-        Outcome::counted(&self.counts.delivery, &self.counts.rooms)
+    pub(super) const fn counted(&self) -> [u64; DeliveryReport::PARTS] {
+        DeliveryReport::counted(&self.counts.delivery, &self.counts.rooms)
     }
 
-    pub(super) fn counted_since(&self, before: [u64; Outcome::PARTS]) -> [u64; Outcome::PARTS] {
+    pub(super) fn counted_since(
+        &self,
+        before: [u64; DeliveryReport::PARTS],
+    ) -> [u64; DeliveryReport::PARTS] {
         let now = self.counted();
         core::array::from_fn(|at| now[at] - before[at])
     }
@@ -328,9 +333,9 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    pub(super) fn post(&mut self, to: ShardId, said: Said) {
+    pub(super) fn post(&mut self, to: ShardId, said: MessageBody) {
         self.counts.rooms.letters += 1;
-        self.outputs.push_back(Output::Mail(to, ShardMessage(said)));
+        self.outputs.push_back(Output::Send(to, ShardMessage(said)));
     }
 
     /// Whether the end of a membership must wait for the end of the callback: what was
@@ -342,10 +347,10 @@ impl<H: Handler> Engine<H> {
 
     fn ask_to_leave(&mut self, at: u32, home: ShardId, room: Bytes) {
         let life = self.lives[home.index()];
-        self.ask_home(at, home, |conn| Said::Leave { conn, room, life });
+        self.ask_home(at, home, |conn| MessageBody::Leave { conn, room, life });
     }
 
-    fn ask_home(&mut self, at: u32, home: ShardId, said: impl FnOnce(ConnId) -> Said) {
+    fn ask_home(&mut self, at: u32, home: ShardId, said: impl FnOnce(ConnId) -> MessageBody) {
         self.slots[at].answers += 1;
         let said = said(self.slots.id(at));
         self.post(home, said);

@@ -6,7 +6,7 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use super::engine::{Engine, HEADROOM, SCRATCH};
-use super::ledger::Ending;
+use super::ledger::CloseInfo;
 use super::letter::{Publication, ShardMessage};
 use super::output::Output;
 use super::slot::Phase;
@@ -248,7 +248,7 @@ impl<H: Handler> Engine<H> {
         }
         let code = Some(CloseCode::TRY_LATER);
         self.push_close(at, code, "out of memory");
-        self.end(at, Ending::with_code(CloseCause::Memory, code));
+        self.end(at, CloseInfo::with_code(CloseCause::Memory, code));
     }
 }
 

@@ -50,13 +50,13 @@ use sweep::Order as SweepOrder;
 pub(crate) use engine::Engine;
 pub use explain::{ConnectionInfo, Depth, Lookup, Pause, Stage, Timer, WaitReason};
 pub use input::Admission;
-pub use ledger::{ClosedConnection, Drops, Ending};
+pub use ledger::{CloseInfo, ClosedConnection, Drops};
 pub use letter::ShardMessage;
 pub use output::{Event, Leftover, Output};
-pub use overview::{ConnectionList, Filter, Order};
+pub use overview::{ConnectionList, ConnectionQuery, SortBy};
 pub(crate) use pending::Op;
-pub use remote::{Gate, Place, Remote, RemoteError, RemoteStats, ShardSender};
-pub(crate) use reply::Here;
+pub use remote::{Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender};
+pub(crate) use reply::MessageRef;
 pub use slot::SLOT_BYTES;
 pub use timers::{Direction, Reason};
 

@@ -19,7 +19,7 @@ pub enum Output<H: Handler> {
     /// Read the socket again; there may be bytes already.
     StartReading(ConnId),
     /// Carry a letter to another shard.
-    Mail(ShardId, ShardMessage),
+    Send(ShardId, ShardMessage),
     /// Give a task to the dispatcher. Its end comes back through
     /// [`Shard::handle_task`].
     Submit(ConnId, H::Task, TaskOptions),
@@ -94,7 +94,7 @@ impl<H: Handler> core::fmt::Debug for Output<H> {
             Self::Flush(id) => write!(f, "Flush({id})"),
             Self::StopReading(id) => write!(f, "StopReading({id})"),
             Self::StartReading(id) => write!(f, "StartReading({id})"),
-            Self::Mail(shard, letter) => write!(f, "Mail({}, {letter:?})", shard.0),
+            Self::Send(shard, letter) => write!(f, "Send({}, {letter:?})", shard.0),
             Self::Submit(id, ..) => write!(f, "Submit({id})"),
             Self::Metrics { id, .. } => write!(f, "Metrics({id})"),
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 
 /// Which connections are wanted, and in which order.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Filter {
+pub struct ConnectionQuery {
     /// Members of this room only.
     pub room: Option<Bytes>,
     /// Those for whom at least so many messages wait.
@@ -27,7 +27,7 @@ pub struct Filter {
     /// Those for whom something has waited for at least so long.
     pub min_age: Duration,
     /// Which come first.
-    pub order: Order,
+    pub order: SortBy,
     /// How many at most; not more than [`MOST`](Self::MOST).
     pub most: usize,
 }
@@ -35,7 +35,7 @@ pub struct Filter {
 /// Which connections come first: those with the most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
-pub enum Order {
+pub enum SortBy {
     /// Messages that wait.
     #[default]
     Messages,
@@ -55,7 +55,7 @@ pub struct ConnectionList {
     pub connections: Vec<ConnectionInfo>,
 }
 
-impl Filter {
+impl ConnectionQuery {
     /// The most connections that one look at a shard explains.
     pub const MOST: usize = 1_000;
 
@@ -64,20 +64,20 @@ impl Filter {
     }
 }
 
-impl Default for Filter {
+impl Default for ConnectionQuery {
     fn default() -> Self {
         Self {
             room: None,
             min_messages: 0,
             min_bytes: 0,
             min_age: Duration::ZERO,
-            order: Order::default(),
+            order: SortBy::default(),
             most: Self::MOST,
         }
     }
 }
 
-impl Order {
+impl SortBy {
     /// What connections are put in order by, the greatest first.
     pub fn key(self, depth: Depth) -> u64 {
         match self {
@@ -90,16 +90,16 @@ impl Order {
 
 impl<H: Handler> Shard<H> {
     /// The sockets it holds that are wanted, explained. Looks at all of them, or
-    /// at the members of the room, and explains at most [`Filter::MOST`]: for
+    /// at the members of the room, and explains at most [`ConnectionQuery::MOST`]: for
     /// somebody who asks, not for a loop.
-    pub fn connections(&self, now: Timestamp, filter: &Filter) -> ConnectionList {
+    pub fn connections(&self, now: Timestamp, filter: &ConnectionQuery) -> ConnectionList {
         self.engine.connections(now, filter)
     }
 }
 
 impl<H: Handler> Engine<H> {
-    fn connections(&self, now: Timestamp, filter: &Filter) -> ConnectionList {
-        let most = filter.most.min(Filter::MOST);
+    fn connections(&self, now: Timestamp, filter: &ConnectionQuery) -> ConnectionList {
+        let most = filter.most.min(ConnectionQuery::MOST);
         let mut matching = 0;
         // The last of those chosen is on top. Among equals, the lower slots are.
         let mut chosen = BinaryHeap::new();
@@ -132,11 +132,11 @@ impl<H: Handler> Engine<H> {
     }
 
     /// What waits for a connection, if it is wanted.
-    fn wanted(&self, now: Timestamp, at: u32, filter: &Filter) -> Option<Depth> {
+    fn wanted(&self, now: Timestamp, at: u32, filter: &ConnectionQuery) -> Option<Depth> {
         if self.slots[at].phase == Phase::Gone {
             return None;
         }
-        let needs_age = filter.min_age > Duration::ZERO || filter.order == Order::Age;
+        let needs_age = filter.min_age > Duration::ZERO || filter.order == SortBy::Age;
         let mut depth = self.counted_depth(at);
         if !filter.admits(depth) {
             return None;

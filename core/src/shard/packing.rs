@@ -9,16 +9,16 @@ use super::letter::Publication;
 use crate::frame::{Chunks, FrameId, FrameMeta};
 use crate::handler::Handler;
 use crate::queue::OverflowPolicy;
-use crate::sync::Once;
+use crate::sync::OnceLock;
 use crate::wire::header::{Tag, unmasked_len};
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// What is said to many, as the frames that this shard has made of it so far.
 pub(super) struct EncodedVariants<'a> {
     label: FrameMeta,
     when_full: OverflowPolicy,
-    kind: Kind,
-    words: Words<'a>,
+    kind: MessageType,
+    words: Payload<'a>,
     /// Whether some may get it compressed.
     packs: bool,
     frames: EditionFrames,
@@ -62,14 +62,14 @@ impl EncodedVariants<'_> {
 }
 
 #[derive(Clone, Copy)]
-enum Words<'a> {
+enum Payload<'a> {
     /// Only this shard has them.
     Here(&'a [u8]),
     /// Other shards may, too; also compressed, if one has seen to that.
-    Shared(&'a Bytes, &'a Once<Option<Bytes>>),
+    Shared(&'a Bytes, &'a OnceLock<Option<Bytes>>),
 }
 
-impl Words<'_> {
+impl Payload<'_> {
     const fn len(&self) -> usize {
         match self {
             Self::Here(bytes) => bytes.len(),
@@ -83,10 +83,10 @@ impl<H: Handler> Engine<H> {
     pub(super) fn editions<'a>(
         &self,
         (label, when_full): (FrameMeta, OverflowPolicy),
-        kind: Kind,
+        kind: MessageType,
         words: &'a [u8],
     ) -> EncodedVariants<'a> {
-        self.editions_of(label, when_full, kind, Words::Here(words))
+        self.editions_of(label, when_full, kind, Payload::Here(words))
     }
 
     /// What is said to members on several shards.
@@ -101,7 +101,7 @@ impl<H: Handler> Engine<H> {
             ..
         } = publication;
         let label = self.label(room.as_deref(), *qos, *published);
-        let words = Words::Shared(payload, packed);
+        let words = Payload::Shared(payload, packed);
         self.editions_of(label, qos.when_full, *kind, words)
     }
 
@@ -109,8 +109,8 @@ impl<H: Handler> Engine<H> {
         &self,
         label: FrameMeta,
         when_full: OverflowPolicy,
-        kind: Kind,
-        words: Words<'a>,
+        kind: MessageType,
+        words: Payload<'a>,
     ) -> EncodedVariants<'a> {
         EncodedVariants {
             label,
@@ -184,8 +184,8 @@ impl<H: Handler> Engine<H> {
         self.counts.rooms.copied += 1;
         let (label, opcode) = (editions.label, editions.kind.opcode());
         let frame = match editions.words {
-            Words::Here(bytes) => self.store.encode(label, opcode, bytes),
-            Words::Shared(bytes, _) => self.store.encode_shared(label, opcode, bytes),
+            Payload::Here(bytes) => self.store.encode(label, opcode, bytes),
+            Payload::Shared(bytes, _) => self.store.encode_shared(label, opcode, bytes),
         };
         self.store.mark_shared(frame);
         editions.frames.plain = Some(frame);
@@ -196,7 +196,7 @@ impl<H: Handler> Engine<H> {
         let (label, tag) = (editions.label, Tag::compressed(editions.kind.opcode()));
         let window = self.config.compression_window as u8;
         let frame = match editions.words {
-            Words::Here(bytes) => {
+            Payload::Here(bytes) => {
                 let mut packed = self.workspace.buffers.take_for(bytes.len());
                 let codec = &mut self.workspace.codec;
                 let frame = codec
@@ -205,7 +205,7 @@ impl<H: Handler> Engine<H> {
                 self.workspace.give(packed);
                 frame
             }
-            Words::Shared(bytes, packed) => {
+            Payload::Shared(bytes, packed) => {
                 let codec = &mut self.workspace.codec;
                 let packed = packed.get_or_init(|| {
                     let mut packed = alloc::vec::Vec::new();

@@ -8,12 +8,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::head::HeadProgress;
-use super::letter::Told;
+use super::letter::Notification;
 use crate::dispatch::TaskOptions;
 use crate::handler::{Handler, TaskEnd};
 use crate::id::{ConnId, ShardId};
 use crate::queue::SendOptions;
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// What is held back for one connection.
 pub(super) struct Pending<H: Handler> {
@@ -111,14 +111,14 @@ pub(crate) enum Op<H: Handler> {
     /// To a room, or to everyone.
     Publish {
         room: Option<Bytes>,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: Bytes,
         exclude_sender: bool,
     },
     Send {
         to: ConnId,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: Bytes,
     },
@@ -127,16 +127,16 @@ pub(crate) enum Op<H: Handler> {
         ticket: u64,
     },
     Reply {
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: Bytes,
     },
     Submit(H::Task, TaskOptions),
     Close(crate::CloseCode),
     /// The handler is to be told.
-    Outcome(TaskEnd<H>),
+    TaskEnd(TaskEnd<H>),
     /// The handler is to be told what it has asked for under this ticket.
-    Told(u64, Told),
+    Notification(u64, Notification),
     /// The handler is to be told that a room was one too many.
     JoinRefused(Bytes),
 }
@@ -151,7 +151,7 @@ impl<H: Handler> Op<H> {
             }
             Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
             Self::CountMembers { room, .. } => room.len(),
-            Self::Submit(..) | Self::Close(_) | Self::Outcome(_) | Self::Told(..) => 0,
+            Self::Submit(..) | Self::Close(_) | Self::TaskEnd(_) | Self::Notification(..) => 0,
         }
     }
 }

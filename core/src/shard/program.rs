@@ -7,7 +7,7 @@ use alloc::collections::VecDeque;
 
 use super::Shard;
 use super::engine::Engine;
-use super::letter::Told;
+use super::letter::Notification;
 use super::output::{Leftover, Output};
 use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;
@@ -23,10 +23,10 @@ impl<H: Handler> Shard<H> {
             return;
         }
         match op {
-            Op::Outcome(end) => self.tell(at, |handler, ctx| handler.on_outcome(ctx, end)),
-            Op::Told(ticket, told) => self.tell(at, |handler, ctx| match told {
-                Told::Outcome(outcome) => handler.on_published(ctx, ticket, outcome),
-                Told::Members(members) => handler.on_members(ctx, ticket, members),
+            Op::TaskEnd(end) => self.tell(at, |handler, ctx| handler.on_outcome(ctx, end)),
+            Op::Notification(ticket, told) => self.tell(at, |handler, ctx| match told {
+                Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
+                Notification::Members(members) => handler.on_members(ctx, ticket, members),
             }),
             Op::JoinRefused(room) => {
                 self.tell(at, |handler, ctx| handler.on_join_refused(ctx, &room));
@@ -96,7 +96,7 @@ impl<H: Handler> Engine<H> {
                 true => Ok(()),
                 false => Err((Wait::Task, true)),
             },
-            Op::Outcome(_) | Op::Told(..) | Op::JoinRefused(_) => Ok(()),
+            Op::TaskEnd(_) | Op::Notification(..) | Op::JoinRefused(_) => Ok(()),
         };
         match (op, waits) {
             (Op::Submit(task, options), Ok(())) => self.hand_out(at, task, options),
@@ -249,7 +249,7 @@ impl<H: Handler> Engine<H> {
         for op in ops {
             match op {
                 Op::Publish { .. } | Op::Send { .. } => self.counts.rooms.abandoned += 1,
-                Op::Outcome(end) => {
+                Op::TaskEnd(end) => {
                     self.counts.links.outcomes_gone += 1;
                     self.dispose(Leftover::end(end));
                 }

@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::slot::Phase;
 use crate::frame::{FrameId, Rank};
 use crate::handler::Handler;
-use crate::queue::{Arrival, DropReason, OverflowPolicy, Refusal};
+use crate::queue::{Arrival, DropReason, OverflowPolicy, PushError};
 
 impl<H: Handler> Engine<H> {
     /// Queues a data frame for a connection, which adds a reference to it. The
@@ -64,7 +64,7 @@ impl<H: Handler> Engine<H> {
             let priority = self.store.rank(frame).priority();
             self.counts.priorities.of(priority).refused += 1;
             self.ledger.drops(at).refused += 1;
-            if refusal == Refusal::Slow {
+            if refusal == PushError::Slow {
                 self.slots[at].flags.slow = true;
                 self.slow.push(at);
             }

@@ -1,7 +1,7 @@
 //! Owns what follows from the failure of a shard: an empty one takes its
 //! place, goes on with what others said to it, and they are told.
 
-use super::letter::{Said, ShardMessage};
+use super::letter::{MessageBody, ShardMessage};
 use super::output::{Leftover, Output};
 use super::pending::Wait;
 use super::{Engine, Shard};
@@ -74,7 +74,7 @@ impl<H: Handler> Engine<H> {
         for output in self.outputs {
             match output {
                 Output::Submit(_, task, _) => new.dispose(Leftover::task(task)),
-                Output::Mail(..) | Output::Dispose(_) => new.outputs.push_back(output),
+                Output::Send(..) | Output::Dispose(_) => new.outputs.push_back(output),
                 _ => {}
             }
         }
@@ -90,7 +90,7 @@ impl<H: Handler> Engine<H> {
             .map(ShardId)
             .filter(|&shard| shard != id)
         {
-            new.post(shard, Said::Reborn { shard: id, life });
+            new.post(shard, MessageBody::Reborn { shard: id, life });
             new.restating += 1;
         }
         new
@@ -138,7 +138,7 @@ impl<H: Handler> Engine<H> {
                 let room = self.rooms.name(room).clone();
                 self.post(
                     shard,
-                    Said::Members {
+                    MessageBody::Members {
                         life,
                         shard: self.id,
                         room,
@@ -147,7 +147,7 @@ impl<H: Handler> Engine<H> {
                 );
             }
         }
-        self.post(shard, Said::Restated { life });
+        self.post(shard, MessageBody::Restated { life });
     }
 
     /// Another shard has told who is in our rooms there. What was to be
@@ -157,7 +157,8 @@ impl<H: Handler> Engine<H> {
         if self.restating == 0 {
             // Before the letters that came behind them.
             while let Some(asked) = self.unanswered.pop_back() {
-                self.backlog.push_front(ShardMessage(Said::Ask(asked)));
+                self.backlog
+                    .push_front(ShardMessage(MessageBody::Ask(asked)));
             }
         }
     }

@@ -9,7 +9,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Asked, Direct, Origin, Publication, Said, ShardMessage};
+use super::letter::{Direct, MessageBody, Origin, OwnerRequest, Publication, ShardMessage};
 use super::slot::Phase;
 use crate::CloseCode;
 use crate::config::Config;
@@ -19,8 +19,8 @@ use crate::id::{ConnId, ShardId};
 use crate::queue::SendOptions;
 use crate::room::Homes;
 use crate::stats::CloseCause;
-use crate::sync::{NoPlace, Once, Semaphore, primitive::Arc};
-use crate::wire::opcode::Kind;
+use crate::sync::{NoPlace, OnceLock, Semaphore, primitive::Arc};
+use crate::wire::opcode::MessageType;
 
 /// Speaks to the connections of a server from any thread, on nobody's behalf.
 ///
@@ -40,17 +40,17 @@ use crate::wire::opcode::Kind;
 ///
 /// [`Full`]: RemoteError::Full
 #[derive(Clone)]
-pub struct Remote(Arc<Outside>);
+pub struct ServerHandle(Arc<Outside>);
 
-/// The server's end of all its [`Remote`]s. Dropped, it ends them.
-pub struct Gate(Arc<Outside>);
+/// The server's end of all its [`ServerHandle`]s. Dropped, it ends them.
+pub struct ServerEnd(Arc<Outside>);
 
 /// A place among the commands that are under way, for one command. It is free
 /// again when that is over, or when this is dropped.
 #[must_use = "it is there to be used"]
-pub struct Place(Arc<Outside>);
+pub struct Permit(Arc<Outside>);
 
-/// What an adapter does for a [`Remote`].
+/// What an adapter does for a [`ServerHandle`].
 pub trait ShardSender: Send + Sync {
     /// Carries a letter to a shard and wakes that. Letters given one after the
     /// other arrive in that order. False if there is no such shard any more.
@@ -96,13 +96,13 @@ pub(super) enum Command {
     /// In this room, or to everyone.
     Publish {
         room: Option<Bytes>,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: Bytes,
     },
     Send {
         to: ConnId,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: Bytes,
     },
@@ -132,7 +132,7 @@ struct Outside {
     carrier: Box<dyn ShardSender>,
 }
 
-impl Gate {
+impl ServerEnd {
     /// That of a server of this configuration, which does not serve yet.
     pub fn new(config: &Config, carrier: impl ShardSender + 'static) -> Self {
         Self(Arc::new(Outside {
@@ -144,8 +144,8 @@ impl Gate {
     }
 
     /// A handle for whoever is to speak from outside.
-    pub fn remote(&self) -> Remote {
-        Remote(self.0.clone())
+    pub fn remote(&self) -> ServerHandle {
+        ServerHandle(self.0.clone())
     }
 
     /// The server serves from now on.
@@ -176,14 +176,14 @@ impl Gate {
     }
 }
 
-impl Remote {
+impl ServerHandle {
     /// Takes a place for one command, if there is one.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn try_reserve(&self) -> Result<Place, RemoteError> {
+    pub fn try_reserve(&self) -> Result<Permit, RemoteError> {
         match self.0.places.try_take() {
-            Ok(()) => Ok(Place(self.0.clone())),
+            Ok(()) => Ok(Permit(self.0.clone())),
             Err(NoPlace::Full) => Err(RemoteError::Full),
             Err(NoPlace::NotYet) => Err(RemoteError::NotYet),
             Err(NoPlace::Ended) => Err(RemoteError::Ended),
@@ -197,7 +197,7 @@ impl Remote {
     pub fn try_publish(
         &self,
         room: &[u8],
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
@@ -210,7 +210,7 @@ impl Remote {
     /// It has been said to nobody.
     pub fn try_broadcast_all(
         &self,
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
@@ -225,7 +225,7 @@ impl Remote {
     pub fn try_send(
         &self,
         to: ConnId,
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
@@ -242,7 +242,7 @@ impl Remote {
     }
 }
 
-impl Place {
+impl Permit {
     /// Says something to every member of a room.
     ///
     /// # Errors
@@ -250,7 +250,7 @@ impl Place {
     pub fn publish(
         self,
         room: &[u8],
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
@@ -263,7 +263,7 @@ impl Place {
     /// [`Ended`](RemoteError::Ended): it has been said to nobody.
     pub fn broadcast_all(
         self,
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
@@ -277,7 +277,7 @@ impl Place {
     pub fn send(
         self,
         to: ConnId,
-        kind: Kind,
+        kind: MessageType,
         qos: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
@@ -305,7 +305,7 @@ impl Place {
     fn publish_to(
         self,
         room: Option<&[u8]>,
-        kind: Kind,
+        kind: MessageType,
         qos: SendOptions,
         payload: Bytes,
     ) -> Result<(), RemoteError> {
@@ -328,7 +328,7 @@ impl Place {
         let to = ShardId(to.0 % outside.shards);
         if outside
             .carrier
-            .carry(to, ShardMessage(Said::Command(command, self)))
+            .carry(to, ShardMessage(MessageBody::Command(command, self)))
         {
             Ok(())
         } else {
@@ -337,34 +337,34 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.places.give_back();
         self.0.carrier.place_is_free();
     }
 }
 
-impl Drop for Gate {
+impl Drop for ServerEnd {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for ServerEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Gate").field(&self.stats()).finish()
+        f.debug_tuple("ServerEnd").field(&self.stats()).finish()
     }
 }
 
-impl fmt::Debug for Remote {
+impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").finish_non_exhaustive()
+        f.debug_struct("ServerHandle").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").finish_non_exhaustive()
+        f.debug_struct("Permit").finish_non_exhaustive()
     }
 }
 
@@ -390,7 +390,7 @@ impl core::error::Error for RemoteError {}
 impl<H: Handler> Engine<H> {
     /// Carries out a command from outside. Its place goes with what is under way
     /// of it.
-    pub(super) fn take_command(&mut self, command: Command, place: Place) {
+    pub(super) fn take_command(&mut self, command: Command, place: Permit) {
         let origin = Origin::Outside(place);
         match command {
             Command::Publish {
@@ -400,7 +400,7 @@ impl<H: Handler> Engine<H> {
                 payload,
             } => {
                 self.counts.rooms.published += 1;
-                self.do_at_home(Asked::Publish(Publication {
+                self.do_at_home(OwnerRequest::Publish(Publication {
                     room,
                     origin,
                     exclude_sender: false,
@@ -408,7 +408,7 @@ impl<H: Handler> Engine<H> {
                     qos,
                     published: self.now,
                     payload,
-                    packed: Once::new(),
+                    packed: OnceLock::new(),
                     home: self.id,
                     tally: None,
                 }));

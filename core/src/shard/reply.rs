@@ -9,11 +9,11 @@ use crate::handler::{Backpressure, Handler};
 use crate::queue::{OverflowPolicy, SendOptions};
 use crate::time::Timestamp;
 use crate::wire::header::{Tag, unmasked_len};
-use crate::wire::opcode::Kind;
+use crate::wire::opcode::MessageType;
 
 /// Where the message that is being handled stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Here {
+pub(crate) struct MessageRef {
     /// Its payload's place in the scratch, if it is there.
     at: Option<usize>,
     /// The address of its payload, to tell whether a reply is part of it.
@@ -21,7 +21,7 @@ pub(crate) struct Here {
     len: usize,
 }
 
-impl Here {
+impl MessageRef {
     pub(super) fn new(at: Option<usize>, payload: &[u8]) -> Self {
         let address = payload.as_ptr() as usize;
         Self {
@@ -43,8 +43,8 @@ impl<H: Handler> Engine<H> {
     pub(crate) fn reply(
         &mut self,
         at: u32,
-        here: Option<Here>,
-        kind: Kind,
+        here: Option<MessageRef>,
+        kind: MessageType,
         qos: SendOptions,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
@@ -60,8 +60,8 @@ impl<H: Handler> Engine<H> {
     fn reply_packed(
         &mut self,
         at: u32,
-        here: Option<Here>,
-        kind: Kind,
+        here: Option<MessageRef>,
+        kind: MessageType,
         qos: SendOptions,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
@@ -80,7 +80,7 @@ impl<H: Handler> Engine<H> {
     fn reply_with(
         &mut self,
         at: u32,
-        here: Option<Here>,
+        here: Option<MessageRef>,
         qos: SendOptions,
         tag: Tag,
         parts: [&[u8]; 2],
@@ -101,7 +101,14 @@ impl<H: Handler> Engine<H> {
 
     /// Adds a reply to the lane, which has room for it.
     #[inline]
-    fn reply_in_lane(&mut self, at: u32, here: Here, rank: Rank, tag: Tag, parts: [&[u8]; 2]) {
+    fn reply_in_lane(
+        &mut self,
+        at: u32,
+        here: MessageRef,
+        rank: Rank,
+        tag: Tag,
+        parts: [&[u8]; 2],
+    ) {
         let place = if parts[1].is_empty() {
             here.place(parts[0])
         } else {

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::primitive::{Arc, AtomicUsize, Ordering, thread};
-use super::{SharedRef, Tally, model};
+use super::{AtomicCounters, SharedRef, model};
 
 #[test]
 fn loom_exactly_one_share_is_the_last() {
@@ -92,9 +92,9 @@ impl Drop for CountsItsEnd {
 #[test]
 fn loom_the_last_share_sees_what_all_have_added() {
     model(|| {
-        let mine = SharedRef::new(Tally::<2>::new());
+        let mine = SharedRef::new(AtomicCounters::<2>::new());
         let theirs = mine.share();
-        let end = |share: SharedRef<Tally<2>>, n| {
+        let end = |share: SharedRef<AtomicCounters<2>>, n| {
             share.add([n, 1]);
             share.finish().map(|tally| tally.sums())
         };

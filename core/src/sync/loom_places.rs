@@ -54,7 +54,7 @@ fn loom_whoever_is_let_in_before_the_end_is_waited_for() {
             is_in
         });
         places.end();
-        // Once nobody is in, nobody will be, and whoever was is done.
+        // OnceLock nobody is in, nobody will be, and whoever was is done.
         let seen = (places.taken() == 0).then(|| done.load(Ordering::Relaxed));
         let is_in = other.join().expect("a model does not panic");
         if let Some(seen) = seen {

@@ -26,10 +26,10 @@ mod loom_places;
 
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
-pub(crate) use once::Once;
+pub(crate) use once::OnceLock;
 pub use parcel::SharedRef;
 pub(crate) use places::{NoPlace, Semaphore};
-pub(crate) use tally::Tally;
+pub(crate) use tally::AtomicCounters;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.
 #[cfg(test)]

@@ -3,14 +3,14 @@
 /// A value that whoever needs it first makes for all. Without `std` everyone
 /// makes it for itself, so making it must give the same each time.
 #[derive(Debug)]
-pub(crate) struct Once<T> {
+pub(crate) struct OnceLock<T> {
     #[cfg(feature = "std")]
     cell: std::sync::OnceLock<T>,
     #[cfg(not(feature = "std"))]
     nothing: core::marker::PhantomData<T>,
 }
 
-impl<T: Clone> Once<T> {
+impl<T: Clone> OnceLock<T> {
     pub(crate) const fn new() -> Self {
         Self {
             #[cfg(feature = "std")]

@@ -6,9 +6,9 @@ use super::primitive::{AtomicUsize, Ordering};
 /// So many sums. Whoever finishes the parcel that a tally is in sees all that
 /// was added.
 #[derive(Debug)]
-pub(crate) struct Tally<const N: usize>([AtomicUsize; N]);
+pub(crate) struct AtomicCounters<const N: usize>([AtomicUsize; N]);
 
-impl<const N: usize> Tally<N> {
+impl<const N: usize> AtomicCounters<N> {
     pub(crate) fn new() -> Self {
         Self(core::array::from_fn(|_| AtomicUsize::new(0)))
     }

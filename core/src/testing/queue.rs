@@ -9,7 +9,7 @@ mod volley;
 pub use naive::NaiveQueue;
 pub use ops::{Op, check};
 
-pub use crate::queue::{DropReason, Refusal};
+pub use crate::queue::{DropReason, PushError};
 
 use alloc::vec::Vec;
 
@@ -29,7 +29,7 @@ pub struct Pushed {
     /// What does not wait any more, in the order in which it went.
     pub gone: Vec<(Ticket, DropReason)>,
     /// Why the frame does not wait, if it does not.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<PushError>,
 }
 
 /// Frames that are not data.

@@ -50,7 +50,7 @@ impl Opcode {
 /// What a message is: the opcode of its first frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
-pub enum Kind {
+pub enum MessageType {
     /// UTF-8 text. What a peer sends as such is checked; what an application
     /// sends as such must be, and is not.
     Text = 0x1,
@@ -58,7 +58,7 @@ pub enum Kind {
     Binary = 0x2,
 }
 
-impl Kind {
+impl MessageType {
     /// The opcode of a frame that begins such a message.
     //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
     //# The opcode (frame-opcode) of the first frame containing the data MUST be

@@ -4,7 +4,8 @@
 use stentor_core::testing::sim::{REQUEST, masked};
 use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Gate, Kind, Output, Shard, ShardId, ShardMessage, Timestamp,
+    Admission, Chunks, Config, ConnId, MessageType, Output, ServerEnd, Shard, ShardId,
+    ShardMessage, Timestamp,
 };
 
 use crate::switchboard::{Post, Switchboard, room_of};
@@ -61,7 +62,7 @@ impl Two {
                     drop(chunks);
                     shard.handle_transmitted(NOW, id, n);
                 }
-                Output::Mail(to, letter) => self.letters.push((to, letter)),
+                Output::Send(to, letter) => self.letters.push((to, letter)),
                 _ => {}
             }
             shard.audit();
@@ -71,7 +72,7 @@ impl Two {
     /// Hands the letters in that have been posted so far.
     fn carry(&mut self) {
         for (to, letter) in core::mem::take(&mut self.letters) {
-            self.shards[to.index()].handle_mail(NOW, letter);
+            self.shards[to.index()].handle_message(NOW, letter);
             self.turn(to.index());
         }
     }
@@ -141,23 +142,23 @@ fn what_a_home_is_asked_while_it_learns_who_is_there_is_answered_after() {
         two.say(member, &format!("join {room}"));
         two.carry_all();
         let post = Post::default();
-        let gate = Gate::new(&two.config, post.clone());
+        let gate = ServerEnd::new(&two.config, post.clone());
         gate.begin();
         let remote = gate.remote();
         two.fail(1);
         // None of this is handled before the home knows of its member again,
         // however often it fails meanwhile.
-        let from_outside = remote.try_publish(room.as_bytes(), Kind::Text, 10, "out");
+        let from_outside = remote.try_publish(room.as_bytes(), MessageType::Text, 10, "out");
         assert_eq!(from_outside, Ok(()));
         let mut letters = std::collections::VecDeque::new();
         post.0.drain_into(&mut letters);
         for (to, letter) in letters {
-            two.shards[to.index()].handle_mail(NOW, letter);
+            two.shards[to.index()].handle_message(NOW, letter);
         }
         let count = format!("count {room}");
         two.say(member, &count);
         let asked = two.letters.pop().expect("a letter to the home");
-        two.shards[1].handle_mail(NOW, asked.1);
+        two.shards[1].handle_message(NOW, asked.1);
         two.turn(1);
         assert!(!two.was_told("out") && !two.was_told("members"));
         for _ in 1..failures {

@@ -4,21 +4,23 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use stentor_core::testing::sim::{Network, Rng, Sim};
-use stentor_core::{CloseCause, CloseCode, Config, Gate, Kind, Remote, RemoteError, ShardId};
+use stentor_core::{
+    CloseCause, CloseCode, Config, MessageType, RemoteError, ServerEnd, ServerHandle, ShardId,
+};
 
 use crate::switchboard::{Post, Switchboard, connect, server};
 
 struct Outside {
     sim: Sim<Switchboard>,
     post: Post,
-    gate: Gate,
-    remote: Remote,
+    gate: ServerEnd,
+    remote: ServerHandle,
 }
 
 impl Outside {
     fn new(seed: u64, config: &Config) -> Self {
         let post = Post::default();
-        let gate = Gate::new(config, post.clone());
+        let gate = ServerEnd::new(config, post.clone());
         gate.begin();
         let remote = gate.remote();
         Self {
@@ -72,11 +74,12 @@ fn what_is_said_from_outside_is_heard_in_its_order() {
             let what = rng.below(4);
             let text = format!("{what} {}", said[what]);
             let taken = match what {
-                0 | 1 => all
-                    .remote
-                    .try_publish(what.to_string().as_bytes(), Kind::Text, 10, text),
-                2 => all.remote.try_broadcast_all(Kind::Text, 10, text),
-                _ => all.remote.try_send(last, Kind::Text, 10, text),
+                0 | 1 => {
+                    all.remote
+                        .try_publish(what.to_string().as_bytes(), MessageType::Text, 10, text)
+                }
+                2 => all.remote.try_broadcast_all(MessageType::Text, 10, text),
+                _ => all.remote.try_send(last, MessageType::Text, 10, text),
             };
             match taken {
                 Ok(()) => said[what] += 1,
@@ -129,7 +132,9 @@ fn a_place_is_taken_until_the_last_shard_has_delivered() {
     }
     all.sim.settle();
     for n in 0..8 {
-        let told = all.remote.try_publish(b"a", Kind::Text, 10, n.to_string());
+        let told = all
+            .remote
+            .try_publish(b"a", MessageType::Text, 10, n.to_string());
         assert_eq!(told, Ok(()));
     }
     assert_eq!(all.remote.try_reserve().err(), Some(RemoteError::Full));
@@ -153,12 +158,12 @@ fn a_connection_is_closed_behind_what_is_sent_to_it() {
         let client = connect(&mut all.sim, usize::from(shards) - 1, "a");
         let id = all.sim.handler(0).names.borrow()["a"];
         let remote = all.remote.clone();
-        let told = remote.try_send(id, Kind::Text, 10, "go");
+        let told = remote.try_send(id, MessageType::Text, 10, "go");
         assert_eq!(told, Ok(()));
         let code = CloseCode::new(4_001).expect("for applications");
         assert_eq!(remote.try_close(id, code), Ok(()));
         // Too late, and one that was asked to go is asked in vain.
-        assert_eq!(remote.try_send(id, Kind::Text, 10, "stay"), Ok(()));
+        assert_eq!(remote.try_send(id, MessageType::Text, 10, "stay"), Ok(()));
         assert_eq!(remote.try_close(id, code), Ok(()));
         all.settle();
         assert_eq!(all.sim.take_texts(client), ["go"]);
@@ -175,9 +180,9 @@ fn a_connection_is_closed_behind_what_is_sent_to_it() {
 fn nothing_is_taken_before_the_beginning_and_after_the_end() {
     let config = config(1);
     let post = Post::default();
-    let gate = Gate::new(&config, post.clone());
+    let gate = ServerEnd::new(&config, post.clone());
     let remote = gate.remote();
-    let say = || remote.try_broadcast_all(Kind::Text, 10, "a");
+    let say = || remote.try_broadcast_all(MessageType::Text, 10, "a");
     assert_eq!(say(), Err(RemoteError::NotYet));
     gate.begin();
     assert_eq!(say(), Ok(()));
@@ -185,7 +190,7 @@ fn nothing_is_taken_before_the_beginning_and_after_the_end() {
     gate.end();
     assert_eq!(say(), Err(RemoteError::Ended));
     // Whoever was let in may still speak.
-    assert_eq!(place.broadcast_all(Kind::Text, 10, "b"), Ok(()));
+    assert_eq!(place.broadcast_all(MessageType::Text, 10, "b"), Ok(()));
     assert!(!gate.is_idle());
     // A server that is gone loses them, and they do not count as under way.
     let mut letters = std::collections::VecDeque::new();
@@ -195,7 +200,7 @@ fn nothing_is_taken_before_the_beginning_and_after_the_end() {
     assert!(gate.is_idle());
     assert_eq!(gate.stats().given, 2);
     // A gate that is gone has ended.
-    let gate = Gate::new(&config, post);
+    let gate = ServerEnd::new(&config, post);
     let remote = gate.remote();
     gate.begin();
     drop(gate);
@@ -210,7 +215,10 @@ fn whom_a_server_does_not_know_gets_nothing() {
     let id = big.sim.handler(0).names.borrow()["a"];
     let mut small = Outside::new(1, &config(1));
     let client = connect(&mut small.sim, 0, "b");
-    assert_eq!(small.remote.try_send(id, Kind::Text, 10, "a"), Ok(()));
+    assert_eq!(
+        small.remote.try_send(id, MessageType::Text, 10, "a"),
+        Ok(())
+    );
     small
         .sim
         .handler(0)

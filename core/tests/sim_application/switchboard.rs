@@ -9,8 +9,8 @@ use std::rc::Rc;
 use stentor_core::handshake::Request;
 use stentor_core::testing::sim::{Network, Sim};
 use stentor_core::{
-    Config, ConnId, Context, Handler, Kind, Mailbox, Message, Outcome, SendOptions, ShardId,
-    ShardMessage, ShardSender, Verdict,
+    Config, ConnId, Context, Decision, DeliveryReport, Handler, Mailbox, Message, MessageType,
+    SendOptions, ShardId, ShardMessage, ShardSender,
 };
 
 /// Connections by the names that they have given themselves.
@@ -27,8 +27,8 @@ impl Handler for Switchboard {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -43,42 +43,42 @@ impl Handler for Switchboard {
             }
             "join" => ctx.join(room),
             "leave" => ctx.leave(room),
-            "say" => ctx.publish(room, Kind::Text, PRIORITY, text, false),
-            "say?" => ctx.publish(room, Kind::Text, asking(), text, false),
-            "others" => ctx.publish(room, Kind::Text, PRIORITY, text, true),
-            "all" => ctx.broadcast_all(Kind::Text, PRIORITY, rest.as_bytes(), false),
-            "all-others" => ctx.broadcast_all(Kind::Text, PRIORITY, rest.as_bytes(), true),
-            "to" => ctx.send(to(what), Kind::Text, PRIORITY, text),
-            "to?" => ctx.send(to(what), Kind::Text, asking(), text),
+            "say" => ctx.publish(room, MessageType::Text, PRIORITY, text, false),
+            "say?" => ctx.publish(room, MessageType::Text, asking(), text, false),
+            "others" => ctx.publish(room, MessageType::Text, PRIORITY, text, true),
+            "all" => ctx.broadcast_all(MessageType::Text, PRIORITY, rest.as_bytes(), false),
+            "all-others" => ctx.broadcast_all(MessageType::Text, PRIORITY, rest.as_bytes(), true),
+            "to" => ctx.send(to(what), MessageType::Text, PRIORITY, text),
+            "to?" => ctx.send(to(what), MessageType::Text, asking(), text),
             "count" => ctx.count_members(room, 7),
             "here" => {
                 let members = ctx.local_members(room).count().to_string();
-                ctx.reply(Kind::Text, PRIORITY, members.as_bytes());
+                ctx.reply(MessageType::Text, PRIORITY, members.as_bytes());
             }
             "rooms" => {
                 let rooms: Vec<_> = ctx.rooms().map(|room| room.to_vec()).collect();
-                ctx.reply(Kind::Text, PRIORITY, &rooms.join(&b' '));
+                ctx.reply(MessageType::Text, PRIORITY, &rooms.join(&b' '));
             }
-            _ => ctx.reply(Kind::Text, PRIORITY, said.as_bytes()),
+            _ => ctx.reply(MessageType::Text, PRIORITY, said.as_bytes()),
         }
     }
 
-    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
         assert_eq!(ticket, 7);
-        let Outcome {
+        let DeliveryReport {
             members,
             queued,
             refused,
             ..
         } = outcome;
         let sent = format!("sent {members} {queued} {refused}");
-        ctx.reply(Kind::Text, PRIORITY, sent.as_bytes());
+        ctx.reply(MessageType::Text, PRIORITY, sent.as_bytes());
     }
 
     fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
         assert_eq!(ticket, 7);
         ctx.reply(
-            Kind::Text,
+            MessageType::Text,
             PRIORITY,
             format!("members {members}").as_bytes(),
         );
@@ -86,7 +86,7 @@ impl Handler for Switchboard {
 
     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
         let refused = [b"refused ", room].concat();
-        ctx.reply(Kind::Text, PRIORITY, &refused);
+        ctx.reply(MessageType::Text, PRIORITY, &refused);
     }
 }
 

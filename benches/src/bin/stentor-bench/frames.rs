@@ -1,12 +1,12 @@
 //! Owns the bytes of messages: payloads to send, and frames around them as a
 //! client or a server writes them.
 
-use stentor_core::Kind;
+use stentor_core::MessageType;
 use stentor_core::wire::header::{Header, encode_unmasked};
 use stentor_core::wire::mask;
 
 /// Appends a message as a client sends it, in one masked frame.
-pub(crate) fn client(out: &mut Vec<u8>, kind: Kind, payload: &[&[u8]]) {
+pub(crate) fn client(out: &mut Vec<u8>, kind: MessageType, payload: &[&[u8]]) {
     // Not zero, so that the server has to unmask; the same each time, so that
     // it costs the generator nothing.
     let key = [0x37, 0xFA, 0x21, 0x3D];
@@ -27,7 +27,7 @@ pub(crate) fn client(out: &mut Vec<u8>, kind: Kind, payload: &[&[u8]]) {
 }
 
 /// Appends a message as a server sends it.
-pub(crate) fn server(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+pub(crate) fn server(out: &mut Vec<u8>, kind: MessageType, payload: &[u8]) {
     let (bytes, len) = encode_unmasked(kind.opcode(), payload.len());
     out.extend_from_slice(&bytes[..len]);
     out.extend_from_slice(payload);
@@ -39,10 +39,10 @@ pub(crate) fn unsolicited_pong(out: &mut Vec<u8>) {
 }
 
 /// So many bytes to send: letters if it is text; otherwise every byte there is.
-pub(crate) fn payload(kind: Kind, size: usize) -> Vec<u8> {
+pub(crate) fn payload(kind: MessageType, size: usize) -> Vec<u8> {
     let of = |at: usize| match kind {
-        Kind::Text => b'a' + (at % 26) as u8,
-        Kind::Binary => (at * 7 + at / 256) as u8,
+        MessageType::Text => b'a' + (at % 26) as u8,
+        MessageType::Binary => (at * 7 + at / 256) as u8,
     };
     (0..size).map(of).collect()
 }
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_client_frame_is_that_of_the_rfc() {
         let mut out = Vec::new();
-        client(&mut out, Kind::Text, &[b"Hel", b"lo"]);
+        client(&mut out, MessageType::Text, &[b"Hel", b"lo"]);
         // RFC 6455 §5.7, "a single-frame masked text message".
         assert_eq!(
             out,
@@ -78,21 +78,21 @@ mod tests {
     #[test]
     fn a_server_frame_is_that_of_the_rfc() {
         let mut out = Vec::new();
-        server(&mut out, Kind::Text, b"Hello");
+        server(&mut out, MessageType::Text, b"Hello");
         assert_eq!(out, b"\x81\x05Hello".as_slice());
     }
 
     #[test]
     fn text_is_text_and_binary_is_not() {
-        assert!(payload(Kind::Text, 300).is_ascii());
-        assert!(std::str::from_utf8(&payload(Kind::Binary, 300)).is_err());
-        assert_eq!(payload(Kind::Binary, 300).len(), 300);
+        assert!(payload(MessageType::Text, 300).is_ascii());
+        assert!(std::str::from_utf8(&payload(MessageType::Binary, 300)).is_err());
+        assert_eq!(payload(MessageType::Binary, 300).len(), 300);
     }
 
     #[test]
     fn neighbours_have_different_numbers_however_short_they_are() {
         let numbered = |size, sequence| {
-            let mut payload = payload(Kind::Text, size);
+            let mut payload = payload(MessageType::Text, size);
             number(&mut payload, sequence);
             payload
         };

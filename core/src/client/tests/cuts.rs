@@ -11,7 +11,7 @@ use super::{Said, answer, connecting, frame, hear, read, sent};
 use crate::config::Config;
 use crate::error::PeerError;
 use crate::wire::close::CloseCode;
-use crate::wire::opcode::{Kind, Opcode};
+use crate::wire::opcode::{MessageType, Opcode};
 
 /// Answers that are nearly right: pieces that matter, in any order.
 fn heads() -> impl Strategy<Value = Vec<u8>> {
@@ -64,7 +64,7 @@ fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<Said>)> {
             (0_usize..40_000).prop_map(|n| "z".repeat(n))
         ]
     };
-    let kind = prop_oneof![Just(Kind::Text), Just(Kind::Binary)];
+    let kind = prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     let control = || prop::collection::vec(any::<u8>(), 0..=125);
     let said = prop_oneof![
         4 => (kind, prop::collection::vec(payload(), 1..4)).prop_map(|(kind, pieces)| {

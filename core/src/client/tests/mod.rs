@@ -12,15 +12,15 @@ use super::{Client, Event, Failure, Request, Response, ResponseError, SendError,
 use crate::config::Config;
 use crate::conn::{self, Connection, DecodeBuffers, MessageLimits, Payload, Role};
 use crate::error::PeerError;
-use crate::handshake::{self, Decision, Fields, response};
+use crate::handshake::{self, Fields, HeadAction, response};
 use crate::wire::close::CloseCode;
 use crate::wire::header::Header;
-use crate::wire::opcode::{Kind, Opcode};
+use crate::wire::opcode::{MessageType, Opcode};
 
 /// Something said, by either side.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Said {
-    Message(Kind, Vec<u8>),
+    Message(MessageType, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<CloseCode>, String),
@@ -58,7 +58,7 @@ fn answer(client: &mut Client) -> Vec<u8> {
     let parsed = handshake::Request::parse(&head, &mut fields, &config);
     let (request, len) = parsed.expect("well-formed").expect("whole");
     assert_eq!(len, head.len());
-    let Ok(Decision::Upgrade(upgrade)) = handshake::decide(&request, &config) else {
+    let Ok(HeadAction::Upgrade(upgrade)) = handshake::decide(&request, &config) else {
         panic!("not upgraded");
     };
     let mut out = Vec::new();
@@ -112,7 +112,7 @@ fn read(mut bytes: Vec<u8>) -> Vec<Said> {
             conn::Event::Message { kind, payload } => Said::Message(
                 kind,
                 match payload {
-                    Payload::Here(range) => bytes[range].to_vec(),
+                    Payload::InPlace(range) => bytes[range].to_vec(),
                     Payload::Assembled => workspace.take_message(),
                 },
             ),
@@ -145,14 +145,16 @@ fn frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
 }
 
 fn text(text: &str) -> Said {
-    Said::Message(Kind::Text, text.into())
+    Said::Message(MessageType::Text, text.into())
 }
 
 #[test]
 fn a_conversation() {
     let mut client = opened();
     assert!(client.is_open() && client.queued_bytes() == 0);
-    client.send(Kind::Text, "h\u{e9}".as_bytes()).expect("open");
+    client
+        .send(MessageType::Text, "h\u{e9}".as_bytes())
+        .expect("open");
     client.send_ping(b"p").expect("open");
     client.send_pong(b"").expect("open");
     let bytes = sent(&mut client);
@@ -185,7 +187,7 @@ fn each_frame_has_a_mask_of_its_own() {
     let mut client = opened();
     let mut keys = Vec::new();
     for _ in 0..1_000 {
-        client.send(Kind::Binary, b"same").expect("open");
+        client.send(MessageType::Binary, b"same").expect("open");
         let bytes = sent(&mut client);
         let (header, _) = Header::parse(&bytes).expect("valid").expect("whole");
         keys.push(header.mask.expect("masked"));
@@ -202,7 +204,7 @@ fn another_seed_has_another_key_and_other_masks() {
         let mut client = Client::new(request.clone(), &Config::default(), [seed; 32]);
         let answer = answer(&mut client);
         hear(&mut client, &answer);
-        client.send(Kind::Text, b"hello").expect("open");
+        client.send(MessageType::Text, b"hello").expect("open");
         (answer, sent(&mut client))
     };
     assert_eq!(said(1), said(1));
@@ -213,11 +215,11 @@ fn another_seed_has_another_key_and_other_masks() {
 #[test]
 fn we_close() {
     let mut client = opened();
-    client.send(Kind::Text, b"bye").expect("open");
+    client.send(MessageType::Text, b"bye").expect("open");
     client.close(Some(CloseCode::NORMAL), "done").expect("open");
     for refused in [
-        client.send(Kind::Text, b""),
-        client.send_fragment(Kind::Text, b"", true),
+        client.send(MessageType::Text, b""),
+        client.send_fragment(MessageType::Text, b"", true),
         client.send_ping(b""),
         client.send_pong(b""),
         client.close(None, ""),
@@ -250,13 +252,13 @@ fn the_server_closes() {
     ] {
         let mut client = opened();
         client
-            .send_fragment(Kind::Text, b"half", false)
+            .send_fragment(MessageType::Text, b"half", false)
             .expect("open");
         let before = sent(&mut client);
         let heard = hear(&mut client, &frame(Opcode::Close, true, payload));
         assert_eq!(heard, [Said::Close(code, reason.into())]);
         assert!(!client.is_open() && !client.is_finished());
-        assert_eq!(client.send(Kind::Text, b""), Err(SendError::Closing));
+        assert_eq!(client.send(MessageType::Text, b""), Err(SendError::Closing));
         let bytes = [before, sent(&mut client)].concat();
         assert_eq!(read(bytes), [Said::Close(code, String::new())]);
         assert!(client.is_finished());
@@ -303,7 +305,10 @@ fn the_end_of_the_stream_is_told_behind_what_came_before_it() {
     client.handle_eof();
     assert_eq!(hear(&mut client, b""), [text("a"), Said::Lost]);
     assert!(client.is_finished());
-    assert_eq!(client.send(Kind::Text, b"b"), Err(SendError::Closing));
+    assert_eq!(
+        client.send(MessageType::Text, b"b"),
+        Err(SendError::Closing)
+    );
 
     let mut client = connecting(&Config::default());
     client.handle_input(b"HTTP/1.1 101 ");
@@ -320,7 +325,7 @@ fn the_end_of_the_stream_is_told_behind_what_came_before_it() {
 fn another_status_is_told_with_its_head() {
     for status in [100, 200, 302, 401, 503] {
         let mut client = connecting(&Config::default());
-        assert_eq!(client.send(Kind::Text, b""), Err(SendError::NotOpen));
+        assert_eq!(client.send(MessageType::Text, b""), Err(SendError::NotOpen));
         assert_eq!(client.close(None, ""), Err(SendError::NotOpen));
         let head = format!("HTTP/1.1 {status} Sorry\r\nLocation: ws://b/\r\n\r\n");
         client.handle_input(format!("{head}body").as_bytes());
@@ -349,17 +354,17 @@ fn fragments_are_one_message_and_let_control_frames_through() {
     let mut client = opened();
     let (first, second) = "h\u{e9}".as_bytes().split_at(2);
     client
-        .send_fragment(Kind::Text, first, false)
+        .send_fragment(MessageType::Text, first, false)
         .expect("open");
     client.send_ping(b"between").expect("open");
     for refused in [
-        client.send(Kind::Text, b"other"),
-        client.send_fragment(Kind::Binary, b"other", false),
+        client.send(MessageType::Text, b"other"),
+        client.send_fragment(MessageType::Binary, b"other", false),
     ] {
         assert_eq!(refused, Err(SendError::InterruptedMessage));
     }
     for (piece, last) in [(&b"\xFF"[..], false), (b"a", false), (b"", true)] {
-        let refused = client.send_fragment(Kind::Text, piece, last);
+        let refused = client.send_fragment(MessageType::Text, piece, last);
         assert_eq!(
             refused,
             Err(SendError::InvalidUtf8),
@@ -367,18 +372,18 @@ fn fragments_are_one_message_and_let_control_frames_through() {
         );
     }
     client
-        .send_fragment(Kind::Text, second, false)
+        .send_fragment(MessageType::Text, second, false)
         .expect("more");
     client
-        .send_fragment(Kind::Text, b"", true)
+        .send_fragment(MessageType::Text, b"", true)
         .expect("the end");
     client
-        .send_fragment(Kind::Binary, b"\xFF", true)
+        .send_fragment(MessageType::Binary, b"\xFF", true)
         .expect("a whole one");
     let expected = [
         Said::Ping(b"between".into()),
         text("h\u{e9}"),
-        Said::Message(Kind::Binary, b"\xFF".into()),
+        Said::Message(MessageType::Binary, b"\xFF".into()),
     ];
     assert_eq!(read(sent(&mut client)), expected);
 }
@@ -388,7 +393,7 @@ fn what_may_not_be_sent_is_not() {
     let mut client = opened();
     let long = "x".repeat(126);
     assert_eq!(
-        client.send(Kind::Text, b"\xC3"),
+        client.send(MessageType::Text, b"\xC3"),
         Err(SendError::InvalidUtf8)
     );
     assert_eq!(

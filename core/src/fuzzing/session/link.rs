@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::super::inflate::Inflation;
 use super::super::pack::Packer;
-use super::super::peer::{Frame, Said, Verdict, decode_naively, length, write_frame};
+use super::super::peer::{Answer, Frame, Said, decode_naively, length, write_frame};
 use crate::config::Config;
 use crate::conn::{MessageLimits, Role};
 use crate::deflate::Params;
@@ -188,7 +188,7 @@ impl Link {
 
     /// What the shard has read of the peer's frames; `None` if the peer has gone
     /// before it knew what was agreed on.
-    pub(super) fn sent(&self, config: &Config) -> Option<Verdict> {
+    pub(super) fn sent(&self, config: &Config) -> Option<Answer> {
         let mut fields = Fields::new();
         let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config) else {
             return Some((Vec::new(), None));

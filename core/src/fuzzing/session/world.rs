@@ -249,7 +249,7 @@ impl<A: App> World<A> {
         let to = way % self.shards.len();
         let some = !letters.is_empty();
         for letter in letters {
-            self.shards[to].handle_mail(self.now, letter);
+            self.shards[to].handle_message(self.now, letter);
         }
         some
     }
@@ -306,7 +306,7 @@ impl<A: App> World<A> {
             }
             Output::StopReading(id) => link(&mut self.links, id).set_reading(false),
             Output::StartReading(id) => link(&mut self.links, id).set_reading(true),
-            Output::Mail(to, letter) => {
+            Output::Send(to, letter) => {
                 assert_ne!(to.index(), from, "a letter to itself");
                 self.mail[from * self.shards.len() + to.index()].push_back(letter);
             }

@@ -2,7 +2,7 @@
 //! message's time, for newer news, or because memory is short.
 
 use super::scatter::scatter;
-use super::{Arrival, DropReason, FrameId, Limits, Nodes, Queue, Rank, Refusal, Store};
+use super::{Arrival, DropReason, FrameId, Limits, Nodes, PushError, Queue, Rank, Store};
 use crate::queue::list::End;
 use crate::queue::qos::OverflowPolicy;
 use crate::time::Timestamp;
@@ -26,7 +26,7 @@ impl Queue {
         limits: Limits,
         arrival: Arrival,
         mut gone: impl FnMut(FrameId, DropReason),
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), PushError> {
         let Arrival {
             frame,
             when_full,
@@ -49,11 +49,11 @@ impl Queue {
             let (from, end) = match when_full {
                 OverflowPolicy::EvictLower => (rank.next(), End::Newest),
                 OverflowPolicy::DropOldest => (rank, End::Oldest),
-                OverflowPolicy::DropNew | OverflowPolicy::Conflate => return Err(Refusal::Full),
-                OverflowPolicy::Disconnect => return Err(Refusal::Slow),
+                OverflowPolicy::DropNew | OverflowPolicy::Conflate => return Err(PushError::Full),
+                OverflowPolicy::Disconnect => return Err(PushError::Slow),
             };
             if !self.could_make_room(nodes, limits, from, len) {
-                return Err(Refusal::Full);
+                return Err(PushError::Full);
             }
             while !self.has_room(len, limits) {
                 let Some(victim) = self.pop_least_urgent(nodes, store, end) else {

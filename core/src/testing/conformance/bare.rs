@@ -71,7 +71,7 @@ fn answer(event: Event, input: &[u8], workspace: &mut DecodeBuffers) -> Option<H
     match event {
         Event::Message {
             kind,
-            payload: Payload::Here(range),
+            payload: Payload::InPlace(range),
         } => Some(Heard::Message(kind, input[range].to_vec())),
         Event::Message {
             kind,

@@ -5,7 +5,7 @@ use super::Data::{Bytes, Of};
 use super::Fin::{Last, More};
 use super::Step::{Closed, End, Frame, Hear, Open, Pong, Raw, Say, Shut};
 use super::{Case, Step};
-use crate::Kind;
+use crate::MessageType;
 use crate::wire::opcode::Opcode::{Binary, Close, Continuation, Ping, Pong as PongFrame, Text};
 
 pub(super) const CASES: &[Case] = &[
@@ -14,7 +14,7 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Frame(0, Text, Last, Bytes("grüezi".as_bytes())),
-            Hear(0, Kind::Text, Bytes("grüezi".as_bytes())),
+            Hear(0, MessageType::Text, Bytes("grüezi".as_bytes())),
         ],
     ),
     case(
@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Frame(0, Binary, Last, Bytes(b"\xFF\x00\xC0")),
-            Hear(0, Kind::Binary, Bytes(b"\xFF\x00\xC0")),
+            Hear(0, MessageType::Binary, Bytes(b"\xFF\x00\xC0")),
         ],
     ),
     case(
@@ -30,15 +30,15 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Frame(0, Text, Last, Of(b'x', 0)),
-            Hear(0, Kind::Text, Of(b'x', 0)),
+            Hear(0, MessageType::Text, Of(b'x', 0)),
             Frame(0, Text, Last, Of(b'x', 125)),
-            Hear(0, Kind::Text, Of(b'x', 125)),
+            Hear(0, MessageType::Text, Of(b'x', 125)),
             Frame(0, Text, Last, Of(b'x', 126)),
-            Hear(0, Kind::Text, Of(b'x', 126)),
+            Hear(0, MessageType::Text, Of(b'x', 126)),
             Frame(0, Binary, Last, Of(7, 65_535)),
-            Hear(0, Kind::Binary, Of(7, 65_535)),
+            Hear(0, MessageType::Binary, Of(7, 65_535)),
             Frame(0, Binary, Last, Of(7, 65_536)),
-            Hear(0, Kind::Binary, Of(7, 65_536)),
+            Hear(0, MessageType::Binary, Of(7, 65_536)),
         ],
     ),
     case(
@@ -46,10 +46,10 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Say(0, &["one", "two", "", "three"]),
-            Hear(0, Kind::Text, Bytes(b"one")),
-            Hear(0, Kind::Text, Bytes(b"two")),
-            Hear(0, Kind::Text, Bytes(b"")),
-            Hear(0, Kind::Text, Bytes(b"three")),
+            Hear(0, MessageType::Text, Bytes(b"one")),
+            Hear(0, MessageType::Text, Bytes(b"two")),
+            Hear(0, MessageType::Text, Bytes(b"")),
+            Hear(0, MessageType::Text, Bytes(b"three")),
         ],
     ),
     case(
@@ -62,7 +62,7 @@ pub(super) const CASES: &[Case] = &[
             Frame(0, Continuation, More, Bytes(b"")),
             Frame(0, PongFrame, Last, Bytes(b"nobody asked")),
             Frame(0, Continuation, Last, Bytes(b"\x90\xB1")),
-            Hear(0, Kind::Text, Bytes("🐱".as_bytes())),
+            Hear(0, MessageType::Text, Bytes("🐱".as_bytes())),
         ],
     ),
     case(
@@ -87,7 +87,7 @@ pub(super) const CASES: &[Case] = &[
             Open,
             Say(0, &["first"]),
             Frame(0, Close, Last, Bytes(b"\x03\xE8")),
-            Hear(0, Kind::Text, Bytes(b"first")),
+            Hear(0, MessageType::Text, Bytes(b"first")),
             Closed(0, Some(1_000)),
         ],
     ),
@@ -97,8 +97,8 @@ pub(super) const CASES: &[Case] = &[
             Open,
             Say(0, &["first", "second"]),
             Shut(0),
-            Hear(0, Kind::Text, Bytes(b"first")),
-            Hear(0, Kind::Text, Bytes(b"second")),
+            Hear(0, MessageType::Text, Bytes(b"first")),
+            Hear(0, MessageType::Text, Bytes(b"second")),
             End(0),
         ],
     ),
@@ -221,7 +221,7 @@ pub(super) const CASES: &[Case] = &[
             Open,
             Say(0, &["fine"]),
             Raw(0, b"\x81\x01x"),
-            Hear(0, Kind::Text, Bytes(b"fine")),
+            Hear(0, MessageType::Text, Bytes(b"fine")),
             Closed(0, Some(1_002)),
         ],
     ),
@@ -233,7 +233,7 @@ pub(super) const CASES: &[Case] = &[
             Raw(0, b"\xFF\xFF"),
             Closed(0, Some(1_002)),
             Say(1, &["still here"]),
-            Hear(1, Kind::Text, Bytes(b"still here")),
+            Hear(1, MessageType::Text, Bytes(b"still here")),
         ],
     ),
 ];

@@ -10,7 +10,7 @@ mod run;
 pub use bare::Bare;
 pub use run::{Host, run};
 
-use crate::Kind;
+use crate::MessageType;
 use crate::wire::opcode::Opcode;
 
 /// Every case.
@@ -50,7 +50,7 @@ pub enum Step {
     /// A client sends several text messages in one segment.
     Say(usize, &'static [&'static str]),
     /// The next thing that a client hears is this message.
-    Hear(usize, Kind, Data),
+    Hear(usize, MessageType, Data),
     /// The next things that a client hears are these texts, in any order.
     HearAll(usize, &'static [&'static str]),
     /// The next thing that a client hears is a pong with this payload.

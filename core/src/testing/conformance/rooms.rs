@@ -5,7 +5,7 @@ use super::Data::{Bytes, Of};
 use super::Fin::Last;
 use super::Step::{Frame, Hear, HearAll, Open, Say};
 use super::{Case, Step};
-use crate::Kind;
+use crate::MessageType;
 use crate::wire::opcode::Opcode::{Binary, Text};
 
 pub(super) const CASES: &[Case] = &[
@@ -14,9 +14,9 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Say(0, &["hello"]),
-            Hear(0, Kind::Text, Bytes(b"echo:hello")),
+            Hear(0, MessageType::Text, Bytes(b"echo:hello")),
             Frame(0, Binary, Last, Bytes(b"\xFF")),
-            Hear(0, Kind::Binary, Bytes(b"echo:\xFF")),
+            Hear(0, MessageType::Binary, Bytes(b"echo:\xFF")),
         ],
     ),
     case(
@@ -24,9 +24,9 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Say(0, &["join:a"]),
-            Hear(0, Kind::Text, Bytes(b"joined:a")),
+            Hear(0, MessageType::Text, Bytes(b"joined:a")),
             Frame(0, Binary, Last, Bytes(b"join:a")),
-            Hear(0, Kind::Binary, Bytes(b"joined:a")),
+            Hear(0, MessageType::Binary, Bytes(b"joined:a")),
         ],
     ),
     case(
@@ -34,13 +34,13 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Say(0, &["leave:"]),
-            Hear(0, Kind::Text, Bytes(b"error:no_room")),
+            Hear(0, MessageType::Text, Bytes(b"error:no_room")),
             Say(0, &["join:b"]),
-            Hear(0, Kind::Text, Bytes(b"joined:b")),
+            Hear(0, MessageType::Text, Bytes(b"joined:b")),
             Frame(0, Binary, Last, Bytes(b"leave:whatever")),
-            Hear(0, Kind::Binary, Bytes(b"left:b")),
+            Hear(0, MessageType::Binary, Bytes(b"left:b")),
             Say(0, &["leave:b"]),
-            Hear(0, Kind::Text, Bytes(b"error:no_room")),
+            Hear(0, MessageType::Text, Bytes(b"error:no_room")),
         ],
     ),
     case(
@@ -48,13 +48,13 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Say(0, &["join:c"]),
-            Hear(0, Kind::Text, Bytes(b"joined:c")),
+            Hear(0, MessageType::Text, Bytes(b"joined:c")),
             Say(0, &["join:"]),
-            Hear(0, Kind::Text, Bytes(b"error:bad_room")),
+            Hear(0, MessageType::Text, Bytes(b"error:bad_room")),
             Frame(0, Binary, Last, Bytes(b"join:\xFF")),
-            Hear(0, Kind::Binary, Bytes(b"error:bad_room")),
+            Hear(0, MessageType::Binary, Bytes(b"error:bad_room")),
             Say(0, &["msg:still in c"]),
-            Hear(0, Kind::Text, Bytes(b"still in c")),
+            Hear(0, MessageType::Text, Bytes(b"still in c")),
         ],
     ),
     case(
@@ -64,16 +64,16 @@ pub(super) const CASES: &[Case] = &[
             Open,
             Open,
             Say(0, &["join:d"]),
-            Hear(0, Kind::Text, Bytes(b"joined:d")),
+            Hear(0, MessageType::Text, Bytes(b"joined:d")),
             Say(1, &["join:d"]),
-            Hear(1, Kind::Text, Bytes(b"joined:d")),
+            Hear(1, MessageType::Text, Bytes(b"joined:d")),
             Say(2, &["join:e"]),
-            Hear(2, Kind::Text, Bytes(b"joined:e")),
+            Hear(2, MessageType::Text, Bytes(b"joined:e")),
             Frame(0, Binary, Last, Bytes(b"msg:\x00")),
-            Hear(0, Kind::Binary, Bytes(b"\x00")),
-            Hear(1, Kind::Binary, Bytes(b"\x00")),
+            Hear(0, MessageType::Binary, Bytes(b"\x00")),
+            Hear(1, MessageType::Binary, Bytes(b"\x00")),
             Say(2, &["msg:alone"]),
-            Hear(2, Kind::Text, Bytes(b"alone")),
+            Hear(2, MessageType::Text, Bytes(b"alone")),
         ],
     ),
     case(
@@ -81,7 +81,7 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Say(0, &["msg:nobody", "hello"]),
-            Hear(0, Kind::Text, Bytes(b"echo:hello")),
+            Hear(0, MessageType::Text, Bytes(b"echo:hello")),
         ],
     ),
     case(
@@ -91,14 +91,14 @@ pub(super) const CASES: &[Case] = &[
             Open,
             Open,
             Say(0, &["join:f"]),
-            Hear(0, Kind::Text, Bytes(b"joined:f")),
+            Hear(0, MessageType::Text, Bytes(b"joined:f")),
             Say(1, &["join:g"]),
-            Hear(1, Kind::Text, Bytes(b"joined:g")),
+            Hear(1, MessageType::Text, Bytes(b"joined:g")),
             Say(2, &["join:f"]),
-            Hear(2, Kind::Text, Bytes(b"joined:f")),
+            Hear(2, MessageType::Text, Bytes(b"joined:f")),
             Say(2, &["msg:1", "join:g", "msg:2"]),
-            Hear(0, Kind::Text, Bytes(b"1")),
-            Hear(1, Kind::Text, Bytes(b"2")),
+            Hear(0, MessageType::Text, Bytes(b"1")),
+            Hear(1, MessageType::Text, Bytes(b"2")),
             HearAll(2, &["1", "joined:g", "2"]),
         ],
     ),
@@ -108,12 +108,12 @@ pub(super) const CASES: &[Case] = &[
             Open,
             Open,
             Say(0, &["join:h"]),
-            Hear(0, Kind::Text, Bytes(b"joined:h")),
+            Hear(0, MessageType::Text, Bytes(b"joined:h")),
             Say(1, &["join:h"]),
-            Hear(1, Kind::Text, Bytes(b"joined:h")),
+            Hear(1, MessageType::Text, Bytes(b"joined:h")),
             Say(0, &["task:x"]),
             HearAll(0, &["processed_by_0:x", "room_broadcast:x"]),
-            Hear(1, Kind::Text, Bytes(b"room_broadcast:x")),
+            Hear(1, MessageType::Text, Bytes(b"room_broadcast:x")),
         ],
     ),
     case(
@@ -121,9 +121,9 @@ pub(super) const CASES: &[Case] = &[
         &[
             Open,
             Say(0, &["join:i"]),
-            Hear(0, Kind::Text, Bytes(b"joined:i")),
+            Hear(0, MessageType::Text, Bytes(b"joined:i")),
             Frame(0, Text, Last, Bytes(LONG)),
-            Hear(0, Kind::Text, Of(b'y', 70_000)),
+            Hear(0, MessageType::Text, Of(b'y', 70_000)),
         ],
     ),
 ];

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::volley::Part;
-use super::{Control, DropReason, Held, MAX_PONGS, Pushed, Refusal, Ticket};
+use super::{Control, DropReason, Held, MAX_PONGS, PushError, Pushed, Ticket};
 use crate::{OverflowPolicy, SendOptions};
 
 /// A queue that is too slow and plainly right.
@@ -119,9 +119,9 @@ impl NaiveQueue {
         }
         if is_full {
             let refusal = if qos.when_full == OverflowPolicy::Disconnect {
-                Refusal::Slow
+                PushError::Slow
             } else {
-                Refusal::Full
+                PushError::Full
             };
             let Some(victims) = self.victims(qos.when_full, class, len) else {
                 return Pushed {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use std::collections::HashMap;
 
 use super::words::{self, NONE};
-use crate::handler::Outcome;
+use crate::handler::DeliveryReport;
 use crate::{ConnId, ShardId};
 
 /// A moment in the journal. Later ones are greater.
@@ -41,7 +41,7 @@ pub(super) struct Said {
     pub(super) born: Moment,
     /// When it was told that it has been delivered.
     pub(super) done: Moment,
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<DeliveryReport>,
 }
 
 /// What kind of a message.
@@ -217,7 +217,7 @@ impl Journal {
     }
 
     /// A publisher is told what became of its publication.
-    pub(super) fn publish_done(&mut self, by: ConnId, n: u32, outcome: Outcome) {
+    pub(super) fn publish_done(&mut self, by: ConnId, n: u32, outcome: DeliveryReport) {
         let now = self.tick();
         self.receipts_told += 1;
         self.conn(by).receipts_told += 1;

@@ -9,7 +9,7 @@ use super::words;
 use super::world::World;
 use crate::deflate::Params;
 use crate::wire::opcode::Opcode;
-use crate::{Admission, Kind};
+use crate::{Admission, MessageType};
 
 impl Act {
     /// Whether whoever does this has left, and comes back as another.
@@ -112,11 +112,11 @@ impl<const WAITS: bool> World<WAITS> {
             self.say_in_pieces(client, kind, message, pieces);
         }
         if matches!(step.act, Act::Join { .. } | Act::Leave { .. }) {
-            self.sim.send(client, Kind::Text, words::MARK);
+            self.sim.send(client, MessageType::Text, words::MARK);
         }
     }
 
-    fn say_in_pieces(&mut self, client: usize, kind: Kind, message: &[u8], pieces: usize) {
+    fn say_in_pieces(&mut self, client: usize, kind: MessageType, message: &[u8], pieces: usize) {
         let mut opcode = kind.opcode();
         let len = message.len().div_ceil(pieces);
         let mut rest = message;

@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::super::sim::crash;
 use super::journal::{End, Journal, Stream, What};
 use super::words::{self, NONE, Spoken};
-use crate::handler::{Backpressure, Context, Handler, Message, Outcome, TaskEnd, Verdict};
+use crate::handler::{Backpressure, Context, Decision, DeliveryReport, Handler, Message, TaskEnd};
 use crate::handshake::Request;
 use crate::{CloseCause, CloseCode, ConnId, OverflowPolicy, SendOptions, TaskOptions, TaskOrder};
 
@@ -35,8 +35,8 @@ impl<const WAITS: bool> Handler for Stage<WAITS> {
         Backpressure::Drop
     };
 
-    fn on_request(&mut self, _: &Request<'_>) -> Verdict<()> {
-        Verdict::accept(())
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
@@ -139,7 +139,7 @@ impl<const WAITS: bool> Handler for Stage<WAITS> {
         journal.end_task(ctx.id(), ended);
     }
 
-    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: Outcome) {
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
         let mut journal = self.0.borrow_mut();
         journal.publish_done(ctx.id(), ticket as u32, outcome);
     }

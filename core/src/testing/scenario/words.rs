@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::plan::{Act, Terms};
-use crate::Kind;
+use crate::MessageType;
 
 /// Where a number ends and what follows from it begins.
 pub(super) const NUMBER: usize = 8;
@@ -49,11 +49,11 @@ pub(super) fn number(payload: &[u8]) -> Option<u32> {
 }
 
 /// In which kind of message it is said.
-pub(super) const fn kind(n: u32) -> Kind {
+pub(super) const fn kind(n: u32) -> MessageType {
     if n.is_multiple_of(2) {
-        Kind::Text
+        MessageType::Text
     } else {
-        Kind::Binary
+        MessageType::Binary
     }
 }
 

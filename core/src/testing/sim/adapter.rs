@@ -8,7 +8,8 @@ use super::{Network, Sim, Worker};
 use crate::handler::{Handler, TaskEnd};
 use crate::shard::Output;
 use crate::{
-    AttemptEnd, AttemptResult, Chunks, ConnId, Failure, Lost, ShardMessage, TaskOptions, WorkerId,
+    AttemptEnd, AttemptResult, Chunks, ConnId, FailedTask, Failure, ShardMessage, TaskOptions,
+    WorkerId,
 };
 
 impl<H: Handler> Sim<H> {
@@ -24,7 +25,7 @@ impl<H: Handler> Sim<H> {
                 Output::Flush(id) => self.flush(id),
                 Output::StopReading(id) => self.set_reading(id, false),
                 Output::StartReading(id) => self.set_reading(id, true),
-                Output::Mail(to, letter) => {
+                Output::Send(to, letter) => {
                     self.send_letter(shard * self.shards.len() + to.index(), letter);
                 }
                 Output::Submit(id, task, options) => {
@@ -255,7 +256,7 @@ impl<H: Handler> Sim<H> {
                 let end = TaskEnd::Done((self.work)(id, &job.task));
                 self.tell_end(job.conn, end);
             }
-            AttemptResult::Lost(lost) => {
+            AttemptResult::FailedTask(lost) => {
                 assert_eq!(lost.conn, job.conn);
                 self.tell_lost(lost);
             }
@@ -284,7 +285,7 @@ impl<H: Handler> Sim<H> {
         }
     }
 
-    fn tell_lost(&mut self, lost: Lost) {
+    fn tell_lost(&mut self, lost: FailedTask) {
         if lost.tell {
             let (cause, attempts) = (lost.cause, lost.attempts);
             self.tell_end(lost.conn, TaskEnd::Failed { cause, attempts });

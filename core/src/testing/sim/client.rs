@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::Kind;
+use crate::MessageType;
 use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 use crate::deflate::Params;
 use crate::handshake::extension::Extension;
@@ -32,7 +32,7 @@ pub enum Heard {
     /// The status of the answer to its request.
     Head(u16),
     /// A message.
-    Message(Kind, Vec<u8>),
+    Message(MessageType, Vec<u8>),
     /// A ping.
     Ping(Vec<u8>),
     /// A pong.
@@ -99,7 +99,7 @@ impl Client {
     }
 
     /// The messages it has heard, in order.
-    pub fn messages(&self) -> impl Iterator<Item = (Kind, &[u8])> {
+    pub fn messages(&self) -> impl Iterator<Item = (MessageType, &[u8])> {
         self.heard.iter().filter_map(|heard| match heard {
             Heard::Message(kind, payload) => Some((*kind, &payload[..])),
             _ => None,
@@ -138,7 +138,7 @@ impl Client {
     }
 
     /// A message in one frame, compressed if that was agreed on and shortens it.
-    pub(super) fn message(&mut self, kind: Kind, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn message(&mut self, kind: MessageType, payload: &[u8]) -> Vec<u8> {
         let mut packed = Vec::new();
         let parts = [payload, &[]];
         if !self.conn.deflate(&mut self.workspace, parts, &mut packed) {
@@ -181,7 +181,7 @@ impl Client {
             let heard = match event {
                 Event::Message {
                     kind,
-                    payload: Payload::Here(range),
+                    payload: Payload::InPlace(range),
                 } => Heard::Message(kind, inbox[start..][range].to_vec()),
                 Event::Message {
                     kind,

@@ -31,8 +31,8 @@ use crate::handler::Handler;
 use crate::shard::Event;
 use crate::wire::opcode::Opcode;
 use crate::{
-    Admission, Config, ConnId, Direction, DispatchStats, Dispatcher, Job, Kind, Lookup, Shard,
-    ShardId, ShardMessage, Stats, Timestamp, WorkerId,
+    Admission, Config, ConnId, Direction, DispatchStats, Dispatcher, Job, Lookup, MessageType,
+    Shard, ShardId, ShardMessage, Stats, Timestamp, WorkerId,
 };
 use pipe::Pipe;
 use ready::Ready;
@@ -220,14 +220,14 @@ impl<H: Handler> Sim<H> {
     }
 
     /// Lets a client write a message in one frame.
-    pub fn send(&mut self, client: usize, kind: Kind, payload: &[u8]) {
+    pub fn send(&mut self, client: usize, kind: MessageType, payload: &[u8]) {
         let frame = self.clients[client].message(kind, payload);
         self.send_bytes(client, &frame);
     }
 
     /// Lets a client write a text message.
     pub fn say(&mut self, client: usize, text: &str) {
-        self.send(client, Kind::Text, text.as_bytes());
+        self.send(client, MessageType::Text, text.as_bytes());
     }
 
     /// Lets a client write a frame.

@@ -134,7 +134,7 @@ impl<H: Handler> Sim<H> {
             Action::Mail(from, to) => {
                 let queue = &mut self.mail[from * self.shards.len() + to];
                 let (_, letter) = queue.pop_front()?;
-                self.shards[to].handle_mail(now, letter);
+                self.shards[to].handle_message(now, letter);
                 Some(to)
             }
             Action::Work(worker) => Some(self.finish_work(worker)),

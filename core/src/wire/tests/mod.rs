@@ -10,7 +10,7 @@ use tungstenite::protocol::frame::coding;
 
 use super::header::{self, Header};
 use super::mask;
-use super::opcode::{Kind, Opcode};
+use super::opcode::{MessageType, Opcode};
 use crate::error::PeerError;
 use crate::wire::close::{self, CloseCode};
 
@@ -203,7 +203,7 @@ fn opcodes_are_those_of_the_rfc() {
         [false, false, false, true, true, true]
     );
     assert_eq!(
-        (Kind::Text.opcode(), Kind::Binary.opcode()),
+        (MessageType::Text.opcode(), MessageType::Binary.opcode()),
         (Opcode::Text, Opcode::Binary)
     );
 }

@@ -19,11 +19,11 @@ pub(crate) struct Contender {
     program: PathBuf,
     /// `{address}` stands for where to listen, `{handler}` for what to be.
     args: Vec<String>,
-    kind: Kind,
+    kind: MessageType,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+enum MessageType {
     Raw,
     Stentor,
     Peer,
@@ -53,7 +53,7 @@ impl Contender {
             name: "raw".into(),
             program,
             args: ["raw", "--listen", "{address}"].map(String::from).into(),
-            kind: Kind::Raw,
+            kind: MessageType::Raw,
         })
     }
 
@@ -64,7 +64,7 @@ impl Contender {
             name: format!("{name}{otherwise}"),
             program: directory.join(name),
             args: args.split(' ').map(String::from).collect(),
-            kind: Kind::Stentor,
+            kind: MessageType::Stentor,
         }
     }
 
@@ -82,16 +82,16 @@ impl Contender {
             name: name.into(),
             program: directory.join(name),
             args: ["{address}", "{handler}"].map(String::from).into(),
-            kind: Kind::Peer,
+            kind: MessageType::Peer,
         }
     }
 
     pub(super) fn is_raw(&self) -> bool {
-        self.kind == Kind::Raw
+        self.kind == MessageType::Raw
     }
 
     pub(super) fn is_stentor(&self) -> bool {
-        self.kind == Kind::Stentor
+        self.kind == MessageType::Stentor
     }
 
     /// Starts it on one core, and goes on on another.
@@ -147,7 +147,7 @@ impl FromStr for Contender {
             name: name.into(),
             program,
             args,
-            kind: Kind::Peer,
+            kind: MessageType::Peer,
         })
     }
 }
@@ -164,7 +164,7 @@ pub(super) struct Cores {
 pub(crate) struct Running {
     child: Child,
     address: SocketAddr,
-    kind: Kind,
+    kind: MessageType,
 }
 
 impl Running {
@@ -179,14 +179,14 @@ impl Running {
     pub(super) fn place(&self) -> Result<Place, Fault> {
         let address = self.address;
         let url = match self.kind {
-            Kind::Raw => format!("raw://{address}"),
-            Kind::Stentor | Kind::Peer => format!("ws://{address}/ws"),
+            MessageType::Raw => format!("raw://{address}"),
+            MessageType::Stentor | MessageType::Peer => format!("ws://{address}/ws"),
         };
         Ok(Place {
             target: url.parse()?,
             url,
             server: Some(self.process()?),
-            metrics: self.kind == Kind::Stentor,
+            metrics: self.kind == MessageType::Stentor,
             quiet: true,
         })
     }

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use crate::args::General;
 use crate::fault::Fault;
@@ -76,8 +76,8 @@ impl Compare {
         let peers = self.peers();
         let contenders = self.contenders(&peers)?;
         let kind = match self.binary {
-            true => Kind::Binary,
-            false => Kind::Text,
+            true => MessageType::Binary,
+            false => MessageType::Text,
         };
         let tables = match self.quick {
             true => plan::quick(kind),

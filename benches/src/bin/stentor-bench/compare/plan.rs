@@ -1,6 +1,6 @@
 //! Owns what is measured in a comparison: which loads, in which tables.
 
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::contender::{Contender, Handler, Running};
 use super::figures::Figure;
@@ -51,7 +51,7 @@ impl Load {
 }
 
 /// The tables of the whole comparison.
-pub(super) fn whole(kind: Kind) -> Vec<Table> {
+pub(super) fn whole(kind: MessageType) -> Vec<Table> {
     let sizes = [16, 128, 1 << 10, 16 << 10, 64 << 10];
     vec![
         echoes(kind, 64, 1, &sizes),
@@ -71,7 +71,7 @@ pub(super) fn whole(kind: Kind) -> Vec<Table> {
 }
 
 /// As many as go into a minute.
-pub(super) fn quick(kind: Kind) -> Vec<Table> {
+pub(super) fn quick(kind: MessageType) -> Vec<Table> {
     vec![
         echoes(kind, 64, 1, &[128]),
         echoes(kind, 64, 16, &[128]),
@@ -87,10 +87,10 @@ pub(super) fn quick(kind: Kind) -> Vec<Table> {
     ]
 }
 
-fn echoes(kind: Kind, connections: usize, in_flight: usize, sizes: &[usize]) -> Table {
+fn echoes(kind: MessageType, connections: usize, in_flight: usize, sizes: &[usize]) -> Table {
     let what = match kind {
-        Kind::Text => "Echo",
-        Kind::Binary => "Echo of binary",
+        MessageType::Text => "Echo",
+        MessageType::Binary => "Echo of binary",
     };
     let echo = |&bytes| echo(kind, connections, in_flight, bytes);
     Table {
@@ -99,7 +99,7 @@ fn echoes(kind: Kind, connections: usize, in_flight: usize, sizes: &[usize]) -> 
     }
 }
 
-fn echo(kind: Kind, connections: usize, in_flight: usize, bytes: usize) -> Column {
+fn echo(kind: MessageType, connections: usize, in_flight: usize, bytes: usize) -> Column {
     let title = match bytes {
         0..1_024 => format!("{bytes} B"),
         _ => format!("{} KiB", bytes >> 10),
@@ -108,7 +108,7 @@ fn echo(kind: Kind, connections: usize, in_flight: usize, bytes: usize) -> Colum
         connections,
         in_flight,
         bytes,
-        binary: kind == Kind::Binary,
+        binary: kind == MessageType::Binary,
         prefix: String::new(),
     });
     Column {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::ask::{ask, ask_from_last};
 use super::stream::Stream;
@@ -19,7 +19,7 @@ pub(super) struct Speech {
     /// Messages that some members may not have yet.
     pub(super) in_flight: usize,
     pub(super) bytes: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: MessageType,
     /// One message in this time; otherwise as soon as there may be one more.
     pub(super) every: Option<Duration>,
     /// Whether each member acknowledges each message.
@@ -216,7 +216,7 @@ impl Counted for Crowd {
 /// Lets every connection join the room in which the crowd meets.
 pub(super) fn join(fleet: &mut Fleet) -> Result<(), Fault> {
     let mut frame = Vec::new();
-    frames::client(&mut frame, Kind::Text, &[b"join:", ROOM]);
+    frames::client(&mut frame, MessageType::Text, &[b"join:", ROOM]);
     ask(fleet, &frame, &[b"joined:", ROOM].concat())
 }
 
@@ -224,7 +224,7 @@ pub(super) fn join(fleet: &mut Fleet) -> Result<(), Fault> {
 /// connected is not yet to be known.
 pub(super) fn join_raw(fleet: &mut Fleet) -> Result<(), Fault> {
     let mut frame = Vec::new();
-    frames::server(&mut frame, Kind::Text, ROOM);
+    frames::server(&mut frame, MessageType::Text, ROOM);
     ask_from_last(fleet, &frame, ROOM)
 }
 

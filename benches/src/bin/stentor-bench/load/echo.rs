@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use clap::Args;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::stream::Stream;
 use super::sustain::{Counted, Flow, Shape, Tally, Timing, sustain};
@@ -67,9 +67,9 @@ struct Echoes {
 impl Echoes {
     fn new(echo: &Echo, is_raw: bool) -> Self {
         let kind = if echo.binary {
-            Kind::Binary
+            MessageType::Binary
         } else {
-            Kind::Text
+            MessageType::Text
         };
         let payload = frames::payload(kind, echo.bytes);
         let mut one = Vec::new();

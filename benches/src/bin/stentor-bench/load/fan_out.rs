@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::Place;
 use super::crowd::{Crowd, Speech, join, join_raw};
@@ -47,9 +47,9 @@ impl FanOut {
             in_flight: self.in_flight,
             bytes: self.bytes,
             kind: if self.binary {
-                Kind::Binary
+                MessageType::Binary
             } else {
-                Kind::Text
+                MessageType::Text
             },
             every: self.rate.map(|rate| Duration::from_secs(1) / rate),
             acknowledged: false,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::Place;
 use super::crowd::{Crowd, Speech, join};
@@ -89,7 +89,7 @@ impl Gateway {
             members: self.users,
             in_flight: UNDER_WAY,
             bytes: self.bytes,
-            kind: Kind::Text,
+            kind: MessageType::Text,
             every: Some(if self.scenario == Scenario::Often {
                 every / 10
             } else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::Place;
 use super::ask::ask;
@@ -68,12 +68,12 @@ impl Idle {
             true => Some(stage("joining", &mut || join(&mut fleet))?),
             false => None,
         };
-        let payload = frames::payload(Kind::Text, MESSAGE);
+        let payload = frames::payload(MessageType::Text, MESSAGE);
         let (mut frame, mut answer) = (Vec::new(), payload.clone());
         if place.target.is_raw() {
-            frames::server(&mut frame, Kind::Text, &payload);
+            frames::server(&mut frame, MessageType::Text, &payload);
         } else {
-            frames::client(&mut frame, Kind::Text, &[&payload]);
+            frames::client(&mut frame, MessageType::Text, &[&payload]);
         }
         if rooms {
             answer.splice(0..0, *b"echo:");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::crowd::{Crowd, Speech, join};
 use super::misfit::{Chatterbox, Mute, Sleeper};
@@ -162,7 +162,7 @@ impl Laggards {
                 UNDER_WAY
             },
             bytes: self.bytes,
-            kind: Kind::Text,
+            kind: MessageType::Text,
             every,
             acknowledged: false,
             is_raw: false,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::Place;
 use super::crowd::ROOM;
@@ -36,7 +36,7 @@ impl Mute {
         let mut stream = TcpStream::from(socket);
         let request = place.target.request.as_deref().unwrap_or_default();
         let mut join = Vec::new();
-        frames::client(&mut join, Kind::Text, &[b"join:", ROOM]);
+        frames::client(&mut join, MessageType::Text, &[b"join:", ROOM]);
         stream.write_all(request.as_bytes()).map_err(failed())?;
         stream.write_all(&join).map_err(failed())?;
         let answer = [b"joined:", ROOM].concat();
@@ -75,7 +75,7 @@ impl Chatterbox {
         let mut writer = stream.try_clone().map_err(failed())?;
         let ends = Arc::new(AtomicBool::new(false));
         let mut frame = Vec::new();
-        frames::client(&mut frame, Kind::Text, &[&[b'x'; 1_000]]);
+        frames::client(&mut frame, MessageType::Text, &[&[b'x'; 1_000]]);
         let over = Arc::clone(&ends);
         let talk = move || {
             while !over.load(Ordering::Relaxed) {

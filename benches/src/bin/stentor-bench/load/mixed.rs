@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::Place;
 use super::ask::ask_each;
@@ -63,7 +63,7 @@ impl Mixed {
         fleet.open(self.connections, PATIENCE)?;
         ask_each(&mut fleet, |who, frame, answer| {
             let room = format!("bench-{who:06}");
-            frames::client(frame, Kind::Text, &[b"join:", room.as_bytes()]);
+            frames::client(frame, MessageType::Text, &[b"join:", room.as_bytes()]);
             answer.extend_from_slice(b"joined:");
             answer.extend_from_slice(room.as_bytes());
         })?;
@@ -137,9 +137,9 @@ struct Peer {
 
 impl Mix {
     fn new(mixed: &Mixed) -> Self {
-        let payload = frames::payload(Kind::Text, mixed.bytes);
+        let payload = frames::payload(MessageType::Text, mixed.bytes);
         let mut bulk = Vec::new();
-        frames::client(&mut bulk, Kind::Text, &[&payload]);
+        frames::client(&mut bulk, MessageType::Text, &[&payload]);
         Self {
             bulk,
             bulk_answer: [b"echo:", payload.as_slice()].concat(),
@@ -157,13 +157,13 @@ impl Mix {
         let (out, sent, asked) = (&mut self.out, &mut peer.sent, (now, peer.heard));
         match kind {
             TASK => {
-                frames::client(out, Kind::Text, &[b"task:job"]);
+                frames::client(out, MessageType::Text, &[b"task:job"]);
                 sent[NEWS].push_back(asked);
             }
-            URGENT => frames::client(out, Kind::Text, &[b"msg:urgent"]),
+            URGENT => frames::client(out, MessageType::Text, &[b"msg:urgent"]),
             JOIN => {
                 let room = format!("join:bench-{who:06}");
-                frames::client(out, Kind::Text, &[room.as_bytes()]);
+                frames::client(out, MessageType::Text, &[room.as_bytes()]);
             }
             BULK => out.extend_from_slice(&self.bulk),
             // Comes with the answer to a task.

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use clap::Args;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::Place;
 use super::sustain::{Counted, Flow, PATIENCE, Shape, Tally, Timing, sustain};
@@ -64,9 +64,9 @@ struct Asker {
 
 impl Asking {
     fn new(tasks: &Tasks) -> Self {
-        let payload = frames::payload(Kind::Text, tasks.bytes);
+        let payload = frames::payload(MessageType::Text, tasks.bytes);
         let mut one = Vec::new();
-        frames::client(&mut one, Kind::Text, &[b"task:", &payload]);
+        frames::client(&mut one, MessageType::Text, &[b"task:", &payload]);
         let asker = Asker {
             outcome: Vec::new(),
             done: 0,

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use stentor_core::Kind;
+use stentor_core::MessageType;
 
 use super::Place;
 use super::crowd::join;
@@ -57,7 +57,7 @@ struct Probe {
 impl Probe {
     fn new(every: Duration) -> Self {
         let mut question = Vec::new();
-        frames::client(&mut question, Kind::Text, &[b"join:"]);
+        frames::client(&mut question, MessageType::Text, &[b"join:"]);
         Self {
             every,
             due: Instant::now(),
