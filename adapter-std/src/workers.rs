@@ -16,7 +16,7 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
     /// Makes an attempt at the task. A panic fails the attempt and harms nothing else, be it here or
     /// in the copy that is made of the task before. The thread is this worker's own: it may block.
     ///
-    /// An attempt that takes longer than `--task-timeout` counts as failed, and what comes of it
+    /// An attempt that takes longer than `--tasks.timeout` counts as failed, and what comes of it
     /// later is ignored; but no thread can be ended from outside, so the worker is lost for
     /// others until this returns.
     ///
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
-        let args = ["stentor", "--task-attempts=1", "--shards=1"];
+        let args = ["stentor", "--tasks.attempts=1", "--shards=1"];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let stations = LockedShards::<App, TcpStream>::new(
             &settings.config,

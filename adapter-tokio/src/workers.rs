@@ -20,7 +20,7 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
     /// in the copy that is made of the task before. It runs on a thread that other workers share:
     /// what blocks belongs on a thread of its own.
     ///
-    /// An attempt that takes longer than `--task-timeout` counts as failed, and the future is
+    /// An attempt that takes longer than `--tasks.timeout` counts as failed, and the future is
     /// dropped where it waits.
     ///
     /// # Errors
@@ -330,7 +330,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
-        let args = ["stentor", "--task-attempts=1"];
+        let args = ["stentor", "--tasks.attempts=1"];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let pool = Pool::<App>::new(&settings);
         let doors = ShardHandles::new(ConnectionLimiter::new(&settings));

@@ -570,9 +570,9 @@ mod tests {
     fn desk() -> (SharedDispatcher<u8>, ConnId) {
         let args = [
             "stentor",
-            "--task-attempts=1",
-            "--workers=2",
-            "--worker-queue=3",
+            "--tasks.attempts=1",
+            "--tasks.workers=2",
+            "--tasks.queue=3",
         ];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let mut shard = Shard::new(ShardId(0), &settings.config, App);

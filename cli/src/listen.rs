@@ -189,7 +189,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn an_accepted_socket_has_what_was_set_for_all() {
-        let arguments = ["stentor", "--listen=127.0.0.1:0", "--unsent-bytes=8KiB"];
+        let arguments = [
+            "stentor",
+            "--listen=127.0.0.1:0",
+            "--queue.unsent-bytes=8KiB",
+        ];
         let settings = Settings::parse(arguments, |_| None, |_| unreachable!());
         let listeners = open(&settings.expect("valid")).expect("a free port");
         let _peer = std::net::TcpStream::connect(listeners[0].local_addr().expect("bound"));

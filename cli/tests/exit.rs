@@ -47,7 +47,10 @@ fn run(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
 }
 
 fn settings_are_returned() {
-    let (code, out, err) = run(&["--max-connections", "7"], &[("STENTOR_WORKERS", "3")]);
+    let (code, out, err) = run(
+        &["--max-connections", "7"],
+        &[("STENTOR_TASKS_WORKERS", "3")],
+    );
     assert_eq!(
         (code, out.as_str(), err.as_str()),
         (Some(0), "3 workers, Some(7) connections\n", "")
@@ -96,19 +99,19 @@ fn errors_go_to_standard_error_and_exit_with_2() {
     let missing = "/nonexistent/stentor.toml";
     for (args, env, told) in [
         (
-            vec!["--workers", "0"],
+            vec!["--tasks.workers", "0"],
             vec![],
-            "error: --workers: `0` from the flag --workers is not allowed",
+            "error: --tasks.workers: `0` from the flag --tasks.workers is not allowed",
         ),
         (
-            vec!["--workers", "-1"],
+            vec!["--tasks.workers", "-1"],
             vec![],
-            "error: --workers: `-1` from the flag --workers is not allowed",
+            "error: --tasks.workers: `-1` from the flag --tasks.workers is not allowed",
         ),
         (
             vec![],
-            vec![("STENTOR_LOG", "loud")],
-            "error: --log: `loud` from the environment variable STENTOR_LOG",
+            vec![("STENTOR_LOG_LEVEL", "loud")],
+            "error: --log: `loud` from the environment variable STENTOR_LOG_LEVEL",
         ),
         (
             vec!["--config", missing],
@@ -118,12 +121,12 @@ fn errors_go_to_standard_error_and_exit_with_2() {
         (
             vec!["--no-such-flag"],
             vec![],
-            "error: unexpected argument '--no-such-flag'",
+            "error: `--no-such-flag` from the flag --no-such-flag is not a setting; ",
         ),
         (
-            vec!["--workers"],
+            vec!["--tasks.workers"],
             vec![],
-            "error: a value is required for '--workers <N>'",
+            "error: a value is required for '--tasks.workers <N>'",
         ),
     ] {
         let (code, out, err) = run(&args, &env);

@@ -29,7 +29,7 @@ fn child() {
     };
     let level = std::env::var(LEVEL).unwrap_or("trace".into());
     let queue = std::env::var(QUEUE).expect("a number");
-    let queue = ["--log-queue-bytes=64MiB", "--log-queue-lines", &queue];
+    let queue = ["--log.queue-bytes=64MiB", "--log.queue-lines", &queue];
     let args = [
         &["stentor", "--log", &level, "--log-format", &format],
         &queue[..],

@@ -306,10 +306,10 @@ fn limits_are_gauges_in_base_units() {
             .get(&format!("stentor_limit{{name=\"{name}\"}}"))
             .copied()
     };
-    assert_eq!(limit("queue_bytes"), Some(f64::from(4 << 20)));
-    assert_eq!(limit("pong_wait_seconds"), Some(60.0));
-    assert_eq!(limit("max_connections"), Some(1_000.0));
-    assert_eq!(limit("worker_queue"), Some(1_024.0));
+    assert_eq!(limit("queue.bytes"), Some(f64::from(4 << 20)));
+    assert_eq!(limit("websocket.pong_wait_seconds"), Some(60.0));
+    assert_eq!(limit("server.max_connections"), Some(1_000.0));
+    assert_eq!(limit("tasks.queue"), Some(1_024.0));
     let all = samples
         .keys()
         .filter(|series| series.starts_with("stentor_limit{"))

@@ -1,64 +1,25 @@
-//! Owns the agreement between the README and the server: its table of flags says what
-//! `--help` says, flag by flag.
+//! Generated part of `docs/configuration.md`: the reference of the settings.
+//!
+//! `STENTOR_WRITE=1 cargo test -p stentor-cli --test readme` writes it anew.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
-use stentor_cli::{Settings, SettingsError};
+use stentor_cli::Settings;
 
-const README: &str = include_str!("../../README.md");
-
-/// Default and range of each flag, by its name.
-type Facts = BTreeMap<String, (String, String)>;
+const MARK: &str = "<!-- generated: cargo test -p stentor-cli --test readme -->\n";
 
 #[test]
-fn the_table_of_flags_says_what_the_help_says() {
-    let mut help = facts_of_the_help();
-    assert!(help.len() > 25, "the help is read wrongly: {help:?}");
-    help.insert("--config".into(), ("none".into(), "a path".into()));
-    let table = facts_of_the_table();
-    for (flag, facts) in &help {
-        let told = table.get(flag);
-        assert_eq!(told, Some(facts), "README.md, {flag}: (default, range)");
+fn the_reference_of_the_settings_is_the_generated_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let page = std::fs::read_to_string(&path).expect("a page");
+    let (text, reference) = page.split_once(MARK).expect("the mark");
+    let generated = Settings::reference();
+    if std::env::var_os("STENTOR_WRITE").is_some() {
+        std::fs::write(&path, format!("{text}{MARK}{generated}")).expect("written");
+        return;
     }
-    for flag in table.keys() {
-        assert!(help.contains_key(flag), "README.md: there is no {flag}");
+    for (written, generated) in reference.lines().zip(generated.lines()) {
+        assert_eq!(written, generated, "STENTOR_WRITE=1 writes it anew");
     }
-}
-
-/// Reads lines such as `--drain <TIME>  How long ... [0s to 1h; default: 10s]`.
-fn facts_of_the_help() -> Facts {
-    let error = Settings::parse(["stentor", "--help"], |_| None, |_| Ok(String::new()));
-    let Err(SettingsError::Page(help)) = error else {
-        panic!("no help: {error:?}")
-    };
-    let mut facts = Facts::new();
-    for entry in help.split("\n      --").skip(1) {
-        let name = entry.split([' ', '[']).next().unwrap_or_default();
-        let words = entry.split_whitespace().collect::<Vec<_>>().join(" ");
-        let Some((before, default)) = words.split_once("default: ") else {
-            continue;
-        };
-        // What follows the last one of a group is the name of the next group.
-        let default = default.split("] ").next().unwrap_or_default();
-        let default = default.strip_suffix(']').unwrap_or(default);
-        let range = match name {
-            "allow-origin" => "scheme://host[:port], null, or * for any", // has brackets itself
-            _ => before.rsplit(" [").next().unwrap_or_default(),
-        };
-        let range = range.trim_end_matches("; ");
-        facts.insert(format!("--{name}"), (default.into(), range.into()));
-    }
-    facts
-}
-
-fn facts_of_the_table() -> Facts {
-    let rows = README.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| `--")?.split(" | ");
-        let name = cells.next()?.trim_end_matches('`');
-        Some((
-            format!("--{name}"),
-            (cells.next()?.into(), cells.next()?.into()),
-        ))
-    });
-    rows.collect()
+    assert_eq!(reference.lines().count(), generated.lines().count());
 }

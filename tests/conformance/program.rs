@@ -25,7 +25,7 @@ impl Program {
             Some(binary) => {
                 let mut command = Command::new(binary);
                 let flags = format!(
-                    "--listen 127.0.0.1:0 --workers 1 --handler {handler} --shards {shards}"
+                    "--listen 127.0.0.1:0 --tasks.workers 1 --handler {handler} --shards {shards}"
                 );
                 command.args(flags.split(' ')).stderr(Stdio::piped());
                 command

@@ -79,7 +79,7 @@ fn number(page: &Value, path: &str) -> f64 {
 #[test]
 fn a_reader_that_is_stuck_is_found_and_explained() {
     for shards in ["1", "4"] {
-        let flags = format!("--shards {shards} --queue-messages 64 --write-timeout 20s");
+        let flags = format!("--shards {shards} --queue.messages 64 --client.write-timeout 20s");
         let (server, address) = start(&flags);
         let mut slow = joined(Raw::open_narrow(&server), "A b");
         let mut quick = joined(Raw::open(&server), "A b");
@@ -147,7 +147,7 @@ fn a_reader_that_is_stuck_is_found_and_explained() {
 
 #[test]
 fn whoever_has_gone_says_why() {
-    let flags = "--shards 2 --queue-messages 32 --room-overflow close --ping-interval 800ms \
+    let flags = "--shards 2 --queue.messages 32 --rooms.overflow-policy disconnect --ping-interval 800ms \
                  --pong-wait 1600ms";
     let (server, address) = start(flags);
     // Each is alone in a room that only it is in.
@@ -212,7 +212,8 @@ fn whoever_has_gone_says_why() {
 
 #[test]
 fn a_connection_that_is_told_to_go_says_so_while_it_is_there() {
-    let (server, address) = start("--shards 1 --write-timeout 60s --drain 60s");
+    let (server, address) =
+        start("--shards 1 --client.write-timeout 60s --server.shutdown-timeout 60s");
     let mut slow = joined(Raw::open_narrow(&server), "A");
     fill_queue(&server, &mut slow, 32);
     let id = list(address, "?min-queued=1")[0]["id"].clone();
@@ -228,8 +229,9 @@ fn a_connection_that_is_told_to_go_says_so_while_it_is_there() {
 
 #[test]
 fn the_tasks_of_a_connection_are_told_with_it() {
-    let (server, address) =
-        start("--shards 2 --workers 1 --work-time 1h --task-timeout 2h --drain 0s");
+    let (server, address) = start(
+        "--shards 2 --tasks.workers 1 --rooms.work-time 1h --tasks.timeout 2h --server.shutdown-timeout 0s",
+    );
     let [mut first, mut second] = ["A", "B"].map(|room| joined(Raw::open(&server), room));
     let [a, b] = ["A", "B"].map(|room| list(address, &format!("?room={room}"))[0]["id"].clone());
     for text in ["task:1", "task:2"] {
@@ -245,7 +247,8 @@ fn the_tasks_of_a_connection_are_told_with_it() {
 
 #[test]
 fn what_failed_for_good_is_listed_and_submitted_again() {
-    let flags = "--work-time 300ms --task-timeout 100ms --task-attempts 1 --workers 8";
+    let flags =
+        "--rooms.work-time 300ms --tasks.timeout 100ms --tasks.attempts 1 --tasks.workers 8";
     let (server, address) = start(flags);
     let mut client = joined(Raw::open(&server), "A");
     let conn = list(address, "?room=A")[0]["id"].clone();

@@ -11,8 +11,8 @@ use crate::raw::{BINARY, CLOSE, CONTINUATION, PING, Raw, TEXT, fragment, frame};
 use crate::server::Server;
 
 const ROOMS: u64 = 12;
-const FLAGS: &str = "--shards 4 --credit-messages 4 --credit-bytes 4KiB --queue-messages 64 \
-    --workers 2 --work-time 5ms --worker-queue 16";
+const FLAGS: &str = "--shards 4 --shard.credit-messages 4 --shard.credit-bytes 4KiB --queue.messages 64 \
+    --tasks.workers 2 --rooms.work-time 5ms --tasks.queue 16";
 
 /// Numbers that look random and are the same in each run.
 struct Dice(u64);
@@ -139,7 +139,7 @@ fn churn_on_all_shards_leaves_nothing_behind() {
 #[test]
 fn a_server_told_to_end_in_the_middle_of_churn_ends_in_time_and_accounts_for_everything() {
     for _ in 0..3 {
-        let mut server = Server::start(&format!("{FLAGS} --drain 4s"));
+        let mut server = Server::start(&format!("{FLAGS} --server.shutdown-timeout 4s"));
         let (peers, stop) = start_churn(&server);
         server.await_metrics("much has happened", |metrics| {
             metrics.get("stentor_connections_opened_total") > 500

@@ -193,7 +193,7 @@ fn messages_are_compressed_both_ways_each_for_itself() {
 
 #[test]
 fn contexts_are_kept_where_there_is_room() {
-    let server = echo("--shards 1 --compression-contexts 450000 --compression-threshold 1");
+    let server = echo("--shards 1 --compression-contexts 450000 --compression.threshold 1");
     let (mut raw, answer) = offering(&server, "permessage-deflate");
     assert_eq!(answer.as_deref(), Some("permessage-deflate"));
     let mut codec = Codec::new();

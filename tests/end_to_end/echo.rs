@@ -47,7 +47,7 @@ fn a_message_in_fragments_comes_back_whole_with_pongs_between() {
 
 #[test]
 fn a_burst_beyond_the_queue_comes_back_in_order() {
-    let server = Server::start("--handler echo --queue-messages 8 --queue-bytes 4KiB");
+    let server = Server::start("--handler echo --queue.messages 8 --queue.bytes 4KiB");
     let mut raw = Raw::open(&server);
     let count = 20_000;
     let stream = raw.stream().try_clone().expect("a second handle");
@@ -69,7 +69,7 @@ fn a_burst_beyond_the_queue_comes_back_in_order() {
 fn a_peer_that_does_not_read_is_not_read_and_then_gets_everything() {
     const MESSAGE: usize = 64 << 10;
     const COUNT: usize = 1_024;
-    let server = Server::start("--handler echo --shards 1 --write-timeout 60s");
+    let server = Server::start("--handler echo --shards 1 --client.write-timeout 60s");
     let mut raw = Raw::open(&server);
     let before = server.memory();
     let stream = raw.stream().try_clone().expect("a second handle");

@@ -21,7 +21,7 @@ fn joined(server: &Server, room: &str) -> Raw {
 #[test]
 fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered() {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards} --fan-out-slice 3"));
+        let server = Server::start(&format!("--shards {shards} --shard.fan-out-slice 3"));
         let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
         let mut speaker = joined(&server, "hall");
         let said = (0..SAID).flat_map(|n| frame(TEXT, format!("msg:{n}").as_bytes()));
@@ -91,7 +91,7 @@ fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(
 
 #[test]
 fn everyone_is_told_goodbye_where_that_takes_many_turns() {
-    let mut server = Server::start("--shards 2 --fan-out-slice 1");
+    let mut server = Server::start("--shards 2 --shard.fan-out-slice 1");
     let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
     let listeners: Vec<_> = { members.into_iter() }
         .map(|mut member| {

@@ -45,7 +45,7 @@ fn hundreds_of_half_sent_large_frames_cost_what_was_sent() {
 #[test]
 fn a_flood_of_pings_is_answered_in_order_and_costs_little() {
     const COUNT: usize = 50_000;
-    let server = Server::start("--shards 2 --write-timeout 60s");
+    let server = Server::start("--shards 2 --client.write-timeout 60s");
     let mut witnesses = Witnesses::of(&server);
     let mut raw = Raw::open_narrow(&server);
     let before = server.memory();

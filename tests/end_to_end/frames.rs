@@ -233,7 +233,8 @@ fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody() {
             "empty_fragments",
         ),
     ];
-    let server = Server::start("--shards 2 --max-message 64KiB --max-empty-fragments 100");
+    let server =
+        Server::start("--shards 2 --max-message 64KiB --websocket.max-empty-fragments 100");
     let mut witnesses = Witnesses::of(&server);
     for (what, bytes, code, error) in table {
         let before = server.metrics();
@@ -332,7 +333,7 @@ fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not() {
 
 #[test]
 fn as_many_empty_fragments_as_may_be_and_not_one_more() {
-    let server = Server::start("--shards 2 --max-empty-fragments 10");
+    let server = Server::start("--shards 2 --websocket.max-empty-fragments 10");
     let mut raw = Raw::open(&server);
     let empty = fragment(CONTINUATION, b"");
     let begun = [fragment(TEXT, b"x"), empty.repeat(10)].concat();

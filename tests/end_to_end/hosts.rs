@@ -66,9 +66,9 @@ fn a_flood_of_foreign_names_writes_a_bounded_log() {
 
 #[test]
 fn hosts_that_are_allowed_get_in_and_no_others() {
-    let flags = "--allow-host chat.example --allow-host *.apps.example:8443 --allow-origin https://app.example";
+    let flags = "--client.allowed-hosts chat.example --client.allowed-hosts *.apps.example:8443 --allow-origin https://app.example";
     let inside = Server::start(flags);
-    let outside = Server::start_at("0.0.0.0:0", &format!("--public-metrics {flags}"));
+    let outside = Server::start_at("0.0.0.0:0", &format!("--metrics.public {flags}"));
     for server in [&inside, &outside] {
         for (host, expected) in [
             ("chat.example", 200),
@@ -93,7 +93,7 @@ fn hosts_that_are_allowed_get_in_and_no_others() {
 fn where_others_can_reach_the_server_any_host_will_do_and_a_star_lets_any_in() {
     for server in [
         Server::start_at("0.0.0.0:0", ""),
-        Server::start("--allow-host *"),
+        Server::start("--client.allowed-hosts *"),
     ] {
         for host in ["chat.example", "evil.example:1", "localhost"] {
             assert_eq!(page(server.address(), "/healthz", host), 200, "{host}");

@@ -159,7 +159,7 @@ fn whoever_says_anything_lives_whether_or_not_it_answers_pings() {
 
 #[test]
 fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout() {
-    let server = Server::start("--shards 2 --write-timeout 500ms");
+    let server = Server::start("--shards 2 --client.write-timeout 500ms");
     let mut witnesses = Witnesses::of(&server);
     let rooms = server.metrics().get("stentor_rooms");
     let mut slow = Raw::open_narrow(&server);

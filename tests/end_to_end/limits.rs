@@ -142,7 +142,7 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on() {
 
 #[test]
 fn the_bytes_that_wait_for_one_connection_are_bounded() {
-    let server = Server::start("--shards 1 --queue-bytes 256KiB --write-timeout 60s");
+    let server = Server::start("--shards 1 --queue.bytes 256KiB --client.write-timeout 60s");
     let mut slow = Raw::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     let before = server.metrics();

@@ -11,8 +11,8 @@ const CLOSED: &str = "stentor_connections_closed_total{cause=\"memory\"}";
 const REFUSED: &str = "stentor_handshakes_refused_total{cause=\"memory\"}";
 
 fn start() -> Server {
-    let bounds = "--queue-messages 100000 --queue-bytes 1GiB --max-message 4MiB";
-    let flags = format!("--shards 2 --memory-budget {BUDGET} --write-timeout 60s {bounds}");
+    let bounds = "--queue.messages 100000 --queue.bytes 1GiB --max-message 4MiB";
+    let flags = format!("--shards 2 --memory.budget {BUDGET} --client.write-timeout 60s {bounds}");
     Server::start(&flags)
 }
 

@@ -95,7 +95,7 @@ fn a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment(
 #[test]
 fn members_hear_one_sender_in_order_while_it_moves_between_rooms() {
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards} --queue-messages 4096"));
+        let server = Server::start(&format!("--shards {shards} --queue.messages 4096"));
         let mut in_a = joined(&server, "A");
         let mut in_b = joined(&server, "B");
         let mut mover = joined(&server, "A");
@@ -127,7 +127,7 @@ fn senders_on_every_shard_lose_nothing_for_members_that_read() {
         all_hear_all(&format!("--shards {shards}"), 8, 250);
         // Here it may hold whatever a reader lags behind with.
         all_hear_all(
-            &format!("--shards {shards} --queue-messages 16000"),
+            &format!("--shards {shards} --queue.messages 16000"),
             1,
             2_000,
         );
@@ -188,7 +188,7 @@ fn all_hear_all(flags: &str, bursts: usize, burst: usize) {
 #[test]
 fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are() {
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards} --credit-bytes 4KiB"));
+        let server = Server::start(&format!("--shards {shards} --shard.credit-bytes 4KiB"));
         for (room, _) in ROOMS {
             let mut members: Vec<Raw> = (0..4).map(|_| joined(&server, room)).collect();
             for (at, len) in [(0, 1 << 10), (1, 300_000), (2, (1 << 20) - 4), (3, 70_000)] {

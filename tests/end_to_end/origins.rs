@@ -71,7 +71,7 @@ fn on_loopback_every_loopback_origin_passes_and_no_other() {
 #[test]
 fn elsewhere_only_the_same_origin_and_those_of_the_list_pass() {
     let flags =
-        "--public-metrics --allow-origin https://app.example --allow-origin http://b.example:8080";
+        "--metrics.public --allow-origin https://app.example --allow-origin http://b.example:8080";
     let server = Server::start_at("0.0.0.0:0", flags);
     assert_statuses(
         &server,
@@ -95,7 +95,7 @@ fn elsewhere_only_the_same_origin_and_those_of_the_list_pass() {
 
 #[test]
 fn a_star_lets_everyone_in() {
-    let server = Server::start_at("0.0.0.0:0", "--public-metrics --allow-origin *");
+    let server = Server::start_at("0.0.0.0:0", "--metrics.public --allow-origin *");
     assert_statuses(
         &server,
         &[

@@ -100,7 +100,7 @@ fn metrics_are_public_on_loopback_only_unless_they_are_to_be() {
         ("127.0.0.1:0", "--listen 0.0.0.0:0", 404),
         ("0.0.0.0:0", "", 404),
         ("0", "", 404),
-        ("0.0.0.0:0", "--public-metrics", 200),
+        ("0.0.0.0:0", "--metrics.public", 200),
     ] {
         let server = Server::start_at(listen, &format!("{admin} {flags}"));
         let line = server.log().wait_for("admin pages on");

@@ -168,7 +168,7 @@ async fn msg_without_a_room_goes_nowhere() {
 
 #[tokio::test]
 async fn msg_without_a_room_goes_to_everyone_where_that_is_set() {
-    for server in servers("--outside-room everyone") {
+    for server in servers("--rooms.no-room-policy everyone") {
         let mut guests = Guest::connect_all(&server, GUESTS).await;
         guests[0].join("A").await;
         for sender in 1..guests.len() {
@@ -187,7 +187,7 @@ async fn msg_without_a_room_goes_to_everyone_where_that_is_set() {
 
 #[tokio::test]
 async fn the_sender_is_left_out_where_that_is_set() {
-    for server in servers("--exclude-sender --outside-room everyone") {
+    for server in servers("--rooms.exclude-sender --rooms.no-room-policy everyone") {
         for room in ROOMS {
             let mut guests = members(&server, room).await;
             for sender in 0..guests.len() {

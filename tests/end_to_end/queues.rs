@@ -19,7 +19,7 @@ pub(crate) fn joined(mut raw: Raw, room: &str) -> Raw {
 #[test]
 fn what_waits_leaves_by_urgency() {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards} --write-timeout 60s"));
+        let server = Server::start(&format!("--shards {shards} --client.write-timeout 60s"));
         for room in ["A", "B", "C"] {
             let mut slow = joined(Raw::open_narrow(&server), "before");
             let sent = fill_queue(&server, &mut slow, 100);
@@ -50,7 +50,7 @@ fn what_waits_leaves_by_urgency() {
 #[test]
 fn the_result_of_a_task_overtakes_what_waits_in_our_queue() {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards} --write-timeout 60s"));
+        let server = Server::start(&format!("--shards {shards} --client.write-timeout 60s"));
         let mut slow = Raw::open_narrow(&server);
         let sent = fill_queue(&server, &mut slow, 100);
         slow.say("task:urgent");
@@ -91,7 +91,7 @@ fn the_result_of_a_task_overtakes_what_waits_in_our_queue() {
 
 #[test]
 fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
-    let server = Server::start("--shards 1 --queue-messages 64 --write-timeout 60s");
+    let server = Server::start("--shards 1 --queue.messages 64 --client.write-timeout 60s");
     let mut slow = Raw::open_narrow(&server);
     slow.say("join:A");
     slow.expect("joined:A");
@@ -134,7 +134,7 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
 
 #[test]
 fn the_gauge_of_queues_is_their_sum() {
-    let server = Server::start("--shards 4 --write-timeout 60s");
+    let server = Server::start("--shards 4 --client.write-timeout 60s");
     let mut slow: Vec<Raw> = (0..3).map(|_| Raw::open_narrow(&server)).collect();
     for (at, raw) in slow.iter_mut().enumerate() {
         fill_queue(&server, raw, 50 * (at as u64 + 1));
@@ -164,7 +164,7 @@ fn the_gauge_of_queues_is_their_sum() {
 /// A server with a slow member of the room A, for whom so many messages wait, and
 /// one that reads.
 fn slow_and_quick(flags: &str, waiting: u64) -> (Server, Raw, usize, Raw) {
-    let server = Server::start(&format!("{flags} --write-timeout 60s"));
+    let server = Server::start(&format!("{flags} --client.write-timeout 60s"));
     let mut slow = joined(Raw::open_narrow(&server), "A");
     let quick = joined(Raw::open(&server), "A");
     // What has been heard may not have been counted as written yet.
@@ -201,7 +201,8 @@ fn ask(quick: &mut Raw, said: &str, text: &str) -> String {
 #[test]
 fn who_waits_too_long_is_not_starved_by_the_urgent() {
     for shards in ["1", "4"] {
-        let flags = format!("--shards {shards} --starvation-after 4 --starvation-wait 20ms");
+        let flags =
+            format!("--shards {shards} --queue.starvation-after 4 --queue.starvation-wait 20ms");
         let (_server, mut slow, sent, mut quick) = slow_and_quick(&flags, 30);
         sleep(Duration::from_millis(40));
         for n in 0..60 {
@@ -249,10 +250,10 @@ fn a_publisher_can_learn_what_became_of_its_message() {
 #[test]
 fn a_publisher_learns_of_a_full_queue_and_the_oldest_go_if_that_is_wanted() {
     for (policy, told, kept) in [
-        ("refuse", "sent:2,1,1,0,0,0", &[][..]),
-        ("evict-oldest", "sent:2,2,0,1,0,0", &["news"][..]),
+        ("drop-new", "sent:2,1,1,0,0,0", &[][..]),
+        ("drop-oldest", "sent:2,2,0,1,0,0", &["news"][..]),
     ] {
-        let flags = format!("--shards 4 --queue-messages 32 --room-overflow {policy}");
+        let flags = format!("--shards 4 --queue.messages 32 --rooms.overflow-policy {policy}");
         let (server, mut slow, sent, mut quick) = slow_and_quick(&flags, 32);
         let refused = "stentor_priority_dropped_total{priority=\"100\",reason=\"refused_full\"}";
         let lost = server.metrics().get(refused) as usize;
@@ -276,7 +277,8 @@ fn a_publisher_learns_of_a_full_queue_and_the_oldest_go_if_that_is_wanted() {
 
 #[test]
 fn what_has_outlived_its_time_is_not_sent() {
-    let (server, mut slow, sent, mut quick) = slow_and_quick("--shards 4 --message-ttl 150ms", 30);
+    let (server, mut slow, sent, mut quick) =
+        slow_and_quick("--shards 4 --rooms.message-ttl 150ms", 30);
     quick.say("msg:old");
     quick.expect("old");
     sleep(Duration::from_millis(200));
@@ -302,7 +304,7 @@ fn a_slow_reader_hears_the_latest_of_each_key() {
 
 #[test]
 fn a_slow_reader_is_closed_if_that_is_wanted() {
-    let flags = "--shards 4 --queue-messages 32 --room-overflow close";
+    let flags = "--shards 4 --queue.messages 32 --rooms.overflow-policy disconnect";
     let (server, mut slow, _, mut quick) = slow_and_quick(flags, 32);
     assert_eq!(ask(&mut quick, "msg?:news", "news"), "sent:2,1,1,0,0,0");
     let series = "stentor_connections_closed_total{cause=\"slow_consumer\"}";

@@ -24,8 +24,8 @@ fn drip(server: &Server, metric: &str, mut step: impl FnMut()) {
 
 #[test]
 fn a_reader_that_takes_a_little_now_and_then_is_closed() {
-    let flags = "--shards 1 --write-timeout 10m --min-read-rate 10k --rate-window 2s \
-                 --queue-messages 1000 --close-timeout 500ms";
+    let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 10k --client.rate-window 2s \
+                 --queue.messages 1000 --close-timeout 500ms";
     let server = Server::start(flags);
     let mut slow = Raw::open_narrow(&server);
     let mut honest = Raw::open(&server);
@@ -48,8 +48,8 @@ fn a_reader_that_takes_a_little_now_and_then_is_closed() {
 #[test]
 fn a_slow_reader_that_keeps_to_the_rate_gets_everything() {
     // Some 40 KiB a second, of at most 3 MiB in the end.
-    let flags = "--shards 1 --write-timeout 10m --min-read-rate 1k --rate-window 20s \
-                 --queue-messages 1000";
+    let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 1k --client.rate-window 20s \
+                 --queue.messages 1000";
     let server = Server::start(flags);
     let mut slow = Raw::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
@@ -67,7 +67,7 @@ fn a_slow_reader_that_keeps_to_the_rate_gets_everything() {
 
 #[test]
 fn a_message_that_is_sent_a_little_now_and_then_is_closed() {
-    let server = Server::start("--shards 1 --min-send-rate 10k --rate-window 2s");
+    let server = Server::start("--shards 1 --client.min-send-rate 10k --client.rate-window 2s");
     let mut slow = Raw::open(&server);
     slow.send(&header(0x80 | BINARY, 500_000));
     slow.send(&[0; 50_000]);

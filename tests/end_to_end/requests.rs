@@ -338,7 +338,7 @@ fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served() {
 
 #[test]
 fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout() {
-    let server = Server::start("--shards 1 --handshake-timeout 600ms");
+    let server = Server::start("--shards 1 --client.handshake-timeout 600ms");
     let mut witnesses = Witnesses::of(&server);
     let raw = Raw::connect(server.address());
     let stream = raw.stream().try_clone().expect("a second handle");
@@ -372,7 +372,7 @@ fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout() {
 
 #[test]
 fn silence_and_half_a_request_end_with_the_handshake_timeout() {
-    let server = Server::start("--shards 1 --handshake-timeout 300ms");
+    let server = Server::start("--shards 1 --client.handshake-timeout 300ms");
     let mut silent = Raw::connect(server.address());
     let mut half = Raw::connect(server.address());
     half.send(b"GET /ws HTTP/1.1\r\nHost: ");

@@ -70,7 +70,7 @@ fn x3_messages_that_leave_together_are_not_run_together() {
 
 #[test]
 fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited() {
-    let server = Server::start("--shards 1 --write-timeout 60s");
+    let server = Server::start("--shards 1 --client.write-timeout 60s");
     let mut slow = Raw::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 100);
     for n in 0..sent {
@@ -80,7 +80,7 @@ fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited() {
 
 #[test]
 fn x5_the_gauge_of_queues_is_the_sum_over_all_connections() {
-    let server = Server::start("--shards 2 --write-timeout 60s");
+    let server = Server::start("--shards 2 --client.write-timeout 60s");
     let mut slow: Vec<Raw> = (0..3).map(|_| Raw::open_narrow(&server)).collect();
     for (n, raw) in (1..).zip(&mut slow) {
         fill_queue(&server, raw, 50);
@@ -112,7 +112,9 @@ fn x6_a_second_room_ends_the_first_and_empty_rooms_are_gone() {
 
 #[test]
 fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm() {
-    let mut server = Server::start("--shards 1 --workers 1 --work-time 200ms --drain 8s");
+    let mut server = Server::start(
+        "--shards 1 --tasks.workers 1 --rooms.work-time 200ms --server.shutdown-timeout 8s",
+    );
     let mut raw = Raw::open(&server);
     for n in 0..4 {
         raw.say(&format!("task:{n}"));
@@ -144,7 +146,8 @@ fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm() {
 
 #[test]
 fn x8_a_shutdown_drains_and_closes_every_connection() {
-    let mut server = Server::start("--shards 2 --drain 8s --write-timeout 60s");
+    let mut server =
+        Server::start("--shards 2 --server.shutdown-timeout 8s --client.write-timeout 60s");
     let mut slow = Raw::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 50);
     let mut idle = Raw::open(&server);
@@ -165,8 +168,9 @@ fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room() {
     gone.reset();
     server.await_metric("ws_active_connections", 0);
     // One that reads nothing either: its pings cannot be written.
-    let server =
-        Server::start("--shards 2 --ping-interval 200ms --pong-wait 60s --write-timeout 600ms");
+    let server = Server::start(
+        "--shards 2 --ping-interval 200ms --pong-wait 60s --client.write-timeout 600ms",
+    );
     let mut stuck = Raw::open_narrow(&server);
     stuck.say("join:A");
     stuck.expect("joined:A");
@@ -181,7 +185,7 @@ fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room() {
 
 #[test]
 fn x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted() {
-    let server = Server::start("--shards 1 --queue-bytes 1MiB --write-timeout 60s");
+    let server = Server::start("--shards 1 --queue.bytes 1MiB --client.write-timeout 60s");
     let mut slow = Raw::open_narrow(&server);
     slow.say("join:A");
     slow.expect("joined:A");

@@ -23,9 +23,9 @@ fn a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range() {
         ("max-message", "0", "1 to 1GiB"),
         ("max-message", "1GiB1", "1 to 1GiB"),
         ("shards", "0", "1 to 1024"),
-        ("drain", "2h", "0s to 1h"),
+        ("server.shutdown-timeout", "2h", "0s to 1h"),
         ("handler", "rome", "rooms, echo"),
-        ("workers", "many", "1 to 1024"),
+        ("tasks.workers", "many", "1 to 1024"),
     ] {
         let text = refused(|command| command.args([&format!("--{key}"), value]));
         assert!(text.contains(&format!("--{key}")), "{text}");
@@ -95,14 +95,14 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
     let name = format!("stentor-settings-{}.toml", std::process::id());
     let path = std::env::temp_dir().join(name);
     let mut file = std::fs::File::create(&path).expect("a file");
-    file.write_all(b"listen = \"127.0.0.1:0\"\nworkers = 11\nworker-queue = 12\nlog-format = \"text\"\ndrain = \"13s\"\n")
+    file.write_all(b"server = { listen = \"127.0.0.1:0\", shutdown_timeout = \"13s\" }\nlog.format = \"text\"\n[tasks]\nworkers = 11\nqueue = 12\n")
         .expect("written");
     let mut child = command()
         .arg("--config")
         .arg(&path)
-        .args(["--workers", "31"])
-        .env("STENTOR_WORKERS", "21")
-        .env("STENTOR_WORKER_QUEUE", "22")
+        .args(["--tasks.workers", "31"])
+        .env("STENTOR_TASKS_WORKERS", "21")
+        .env("STENTOR_TASKS_QUEUE", "22")
         .env("STENTOR_LOG_FORMAT", "json")
         .stderr(Stdio::piped())
         .spawn()
@@ -118,7 +118,7 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
     assert_eq!(pool.number("queue"), 22, "the environment");
     let metrics = metrics.expect("an address");
     assert_eq!(
-        metrics.get("stentor_limit{name=\"drain_seconds\"}"),
+        metrics.get("stentor_limit{name=\"server.shutdown_timeout_seconds\"}"),
         13,
         "the file"
     );
@@ -127,7 +127,7 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
 #[test]
 fn help_and_version_are_pages() {
     for (flag, expected) in [
-        ("--help", "--queue-messages"),
+        ("--help", "--queue.messages"),
         ("--version", env!("CARGO_PKG_VERSION")),
     ] {
         let output = command().arg(flag).output().expect("it runs");
@@ -139,7 +139,7 @@ fn help_and_version_are_pages() {
 #[test]
 fn a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for() {
     for (listen, is_loopback) in [("localhost:0", true), (":0", false), ("0", false)] {
-        let flags = format!("--public-metrics --admin-listen {listen}");
+        let flags = format!("--metrics.public --admin-listen {listen}");
         let server = Server::start_at(listen, &flags);
         eventually("all are told", || server.log().count("admin pages on") > 0);
         let all = ["listening on", "admin pages on"].map(|event| {
@@ -196,6 +196,6 @@ fn every_address_that_is_named_is_listened_on() {
     );
     for address in addresses {
         let metrics = Metrics::scrape(address);
-        assert_eq!(metrics.get("stentor_limit{name=\"workers\"}"), 8);
+        assert_eq!(metrics.get("stentor_limit{name=\"tasks.workers\"}"), 8);
     }
 }

@@ -54,8 +54,8 @@ fn stop(server: &Server, meanwhile: impl FnOnce()) {
 #[test]
 fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not() {
     let server = Server::start(
-        "--shards 2 --ping-interval 3s --pong-wait 6s --handshake-timeout 5s --work-time 1s \
-         --task-timeout 5s --task-attempts 1",
+        "--shards 2 --ping-interval 3s --pong-wait 6s --client.handshake-timeout 5s --rooms.work-time 1s \
+         --tasks.timeout 5s --tasks.attempts 1",
     );
     let open = || Quiet::until_echo(Raw::open(&server), "still here");
     let mut all: Vec<Quiet> = (0..20).map(|_| open()).collect();
@@ -97,7 +97,7 @@ fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not() {
 
 #[test]
 fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest() {
-    let server = Server::start("--shards 1 --write-timeout 5s --queue-messages 1000");
+    let server = Server::start("--shards 1 --client.write-timeout 5s --queue.messages 1000");
     let mut slow = Raw::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     let mut heard = 0;
@@ -117,7 +117,9 @@ fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest() {
 
 #[test]
 fn a_drain_gets_back_the_time_in_which_the_server_was_stopped() {
-    let mut server = Server::start("--shards 2 --workers 1 --drain 5s --work-time 2s");
+    let mut server = Server::start(
+        "--shards 2 --tasks.workers 1 --server.shutdown-timeout 5s --rooms.work-time 2s",
+    );
     let mut raw = Raw::open(&server);
     raw.say("task:a");
     server.await_metric("stentor_tasks_running", 1);

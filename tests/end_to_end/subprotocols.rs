@@ -39,7 +39,7 @@ fn answer(server: &Server, offers: &str) -> String {
 
 #[tokio::test]
 async fn the_first_of_the_servers_list_that_is_offered_is_spoken() {
-    let server = Server::start("--subprotocol chat.v2 --subprotocol chat");
+    let server = Server::start("--websocket.subprotocols chat.v2 --websocket.subprotocols chat");
     for (offers, expected) in [
         (&["chat"][..], "chat"),
         (&["chat, chat.v2"], "chat.v2"),
@@ -61,7 +61,7 @@ async fn the_first_of_the_servers_list_that_is_offered_is_spoken() {
 
 #[tokio::test]
 async fn without_one_in_common_it_is_upgraded_and_none_is_named() {
-    for flags in ["", "--subprotocol chat"] {
+    for flags in ["", "--websocket.subprotocols chat"] {
         let server = Server::start(flags);
         Guest::member(&server, "a").await.hears_nothing().await;
         // A client that insists finds its offer ignored, and that is for it to judge.
@@ -79,7 +79,7 @@ async fn without_one_in_common_it_is_upgraded_and_none_is_named() {
 
 #[test]
 fn a_list_without_a_name_offers_nothing() {
-    let server = Server::start("--subprotocol chat");
+    let server = Server::start("--websocket.subprotocols chat");
     for offers in ["", ",", " , \t", "\r\nSec-WebSocket-Protocol:"] {
         let head = answer(&server, &format!("Sec-WebSocket-Protocol:{offers}"));
         assert!(head.starts_with("HTTP/1.1 101 "), "{offers}: {head}");
@@ -89,7 +89,7 @@ fn a_list_without_a_name_offers_nothing() {
 
 #[test]
 fn what_is_no_list_of_different_names_is_refused() {
-    let server = Server::start("--subprotocol chat");
+    let server = Server::start("--websocket.subprotocols chat");
     let wrong = [
         "chat, chat",
         "cha t",

@@ -24,7 +24,7 @@ fn worker(answer: &str, text: &str) -> usize {
 
 #[tokio::test]
 async fn the_sender_gets_the_result_from_one_of_the_workers() {
-    for server in servers("--workers 3") {
+    for server in servers("--tasks.workers 3") {
         for (at, mut guest) in Guest::connect_all(&server, 8).await.into_iter().enumerate() {
             for text in ["", "hello", "a:b", "é"] {
                 guest.say(&format!("task:{text}")).await;
@@ -73,7 +73,7 @@ async fn the_room_of_the_sender_is_told_too() {
 
 #[tokio::test]
 async fn it_is_the_room_at_completion_that_is_told() {
-    for server in servers("--work-time 300ms") {
+    for server in servers("--rooms.work-time 300ms") {
         for room in ["B", "C", "D", "E"] {
             let mut before = Guest::member(&server, "A").await;
             let mut after = Guest::member(&server, room).await;
@@ -99,7 +99,7 @@ async fn it_is_the_room_at_completion_that_is_told() {
 
 #[tokio::test]
 async fn a_full_worker_queue_rejects() {
-    for server in servers("--workers 1 --worker-queue 1 --work-time 1s") {
+    for server in servers("--tasks.workers 1 --tasks.queue 1 --rooms.work-time 1s") {
         let mut guests = Guest::connect_all(&server, 4).await;
         guests[0].say("task:runs").await;
         server.await_metric("stentor_tasks_running", 1);
@@ -125,7 +125,7 @@ async fn a_full_worker_queue_rejects() {
 
 #[tokio::test]
 async fn a_result_for_a_sender_that_has_gone_is_counted() {
-    for server in servers("--work-time 300ms") {
+    for server in servers("--rooms.work-time 300ms") {
         let mut others = Vec::new();
         for _ in 0..4 {
             others.push(Guest::member(&server, "A").await);
@@ -154,7 +154,7 @@ async fn a_result_for_a_sender_that_has_gone_is_counted() {
 
 #[tokio::test]
 async fn the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_messages() {
-    for server in servers("--exclude-sender") {
+    for server in servers("--rooms.exclude-sender") {
         for room in ["A", "B", "C"] {
             let mut sender = Guest::member(&server, room).await;
             sender.say("msg:not for me").await;
@@ -168,7 +168,7 @@ async fn the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_mes
 
 #[tokio::test]
 async fn tasks_of_one_connection_run_one_after_the_other_and_those_of_many_at_once() {
-    for server in servers("--workers 4 --work-time 30ms") {
+    for server in servers("--tasks.workers 4 --rooms.work-time 30ms") {
         let mut guests = Guest::connect_all(&server, 4).await;
         for guest in &mut guests {
             for n in 0..8 {
@@ -189,7 +189,7 @@ async fn tasks_of_one_connection_run_one_after_the_other_and_those_of_many_at_on
 
 #[tokio::test]
 async fn tasks_of_one_connection_run_at_once_where_they_may() {
-    for server in servers("--workers 4 --work-time 1s --task-order none") {
+    for server in servers("--tasks.workers 4 --rooms.work-time 1s --tasks.order none") {
         let mut guest = Guest::connect(&server).await;
         for n in 0..4 {
             guest.say(&format!("task:{n}")).await;
@@ -203,8 +203,8 @@ async fn tasks_of_one_connection_run_at_once_where_they_may() {
 
 #[tokio::test]
 async fn a_task_that_takes_too_long_is_tried_again_and_then_fails() {
-    let flags = "--workers 4 --work-time 700ms --task-timeout 100ms --task-attempts 2 \
-                 --task-backoff 1ms";
+    let flags = "--tasks.workers 4 --rooms.work-time 700ms --tasks.timeout 100ms --tasks.attempts 2 \
+                 --tasks.backoff 1ms";
     for server in servers(flags) {
         let mut guests = Guest::connect_all(&server, 2).await;
         for guest in &mut guests {
@@ -236,7 +236,8 @@ async fn a_task_that_takes_too_long_is_tried_again_and_then_fails() {
 
 #[tokio::test]
 async fn only_so_many_failed_tasks_are_kept() {
-    let flags = "--work-time 1h --task-timeout 10ms --task-attempts 1 --dead-letters 2";
+    let flags =
+        "--rooms.work-time 1h --tasks.timeout 10ms --tasks.attempts 1 --tasks.dead-letters 2";
     for server in servers(flags) {
         let mut guests = Guest::connect_all(&server, 5).await;
         for guest in &mut guests {

@@ -129,7 +129,7 @@ fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
     let to_pass = gate.clone();
     let flags = [
         "--shards=3",
-        "--handshake-timeout=60s",
+        "--client.handshake-timeout=60s",
         "--admin-listen=127.0.0.1:0",
     ];
     let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
@@ -185,7 +185,11 @@ fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
 fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
     let gate = Arc::new(Gate::default());
     let to_pass = gate.clone();
-    let flags = ["--shards=2", "--drain=1s", "--handshake-timeout=60s"];
+    let flags = [
+        "--shards=2",
+        "--server.shutdown-timeout=1s",
+        "--client.handshake-timeout=60s",
+    ];
     let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
     let open = || {
         let socket = TcpStream::connect(server.addresses[0]).expect("it listens");

@@ -70,8 +70,8 @@ impl Job<Fragile> for Panics {
 
 fn start(shards: &str) -> Running {
     let flags = [
-        "--task-attempts=2",
-        "--task-backoff=1ms",
+        "--tasks.attempts=2",
+        "--tasks.backoff=1ms",
         "--shards",
         shards,
     ];

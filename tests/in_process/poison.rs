@@ -154,11 +154,11 @@ fn after_poisonous_tasks_of_every_kind_every_worker_works() {
         all: Condvar::new(),
     });
     let flags = [
-        &format!("--workers={workers}")[..],
+        &format!("--tasks.workers={workers}")[..],
         "--shards=2",
-        "--task-attempts=2",
-        "--task-backoff=1ms",
-        "--dead-letters=1",
+        "--tasks.attempts=2",
+        "--tasks.backoff=1ms",
+        "--tasks.dead-letters=1",
     ];
     let server = Running::start(&flags, |_| Clerk, worker);
     let mut socket = open(&server);

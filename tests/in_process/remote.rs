@@ -81,7 +81,7 @@ impl Stage {
             move |_| Member(known.clone())
         };
         // No queue is ever full, so whatever is missing in the end was lost.
-        let flags = [&["--queue-messages=1048576", "--queue-bytes=1GiB"], flags].concat();
+        let flags = [&["--queue.messages=1048576", "--queue.bytes=1GiB"], flags].concat();
         let server = Running::start(&flags, handler, NoWork);
         Self { server, known }
     }
@@ -114,7 +114,7 @@ fn hear(socket: &mut Socket) -> Option<String> {
 /// What four threads say in four rooms, 10,000 times in all, while clients come and go.
 #[test]
 fn everything_said_from_outside_is_heard_or_refused() {
-    let stage = Stage::set(&["--shards=3", "--remote-commands=16"]);
+    let stage = Stage::set(&["--shards=3", "--shard.remote-commands=16"]);
     let rooms = ["+0", "+1", "+2", "+3"];
     let mut listeners: Vec<Socket> = rooms.iter().map(|&room| stage.open(&[room])).collect();
     listeners.push(stage.open(&rooms));
@@ -233,7 +233,7 @@ fn room_of(n: usize) -> String {
 
 #[test]
 fn a_shard_that_is_busy_does_not_let_commands_pile_up() {
-    let stage = Stage::set(&["--shards=1", "--remote-commands=3"]);
+    let stage = Stage::set(&["--shards=1", "--shard.remote-commands=3"]);
     let mut socket = stage.open(&["name"]);
     let busy = stage.known.busy.lock().expect("no panic");
     socket.send(Message::text("wait")).expect("open");
@@ -320,7 +320,7 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted() {
 
 #[test]
 fn what_was_taken_before_the_end_is_written() {
-    let stage = Stage::set(&["--shards=3", "--remote-commands=512"]);
+    let stage = Stage::set(&["--shards=3", "--shard.remote-commands=512"]);
     let mut listeners: Vec<Socket> = (0..6).map(|_| stage.open(&["+room"])).collect();
     let remote = stage.server.remote.clone();
     let mut said = 0;

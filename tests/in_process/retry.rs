@@ -83,8 +83,8 @@ fn open(server: &Running) -> WebSocket<MaybeTlsStream<TcpStream>> {
 }
 
 fn start(workers: &str) -> Running {
-    let flags = ["--shards=2", "--task-attempts=4", "--task-backoff=20ms"];
-    let workers = format!("--workers={workers}");
+    let flags = ["--shards=2", "--tasks.attempts=4", "--tasks.backoff=20ms"];
+    let workers = format!("--tasks.workers={workers}");
     Running::start(
         &[&flags[..], &[&workers]].concat(),
         |_| Clerk,

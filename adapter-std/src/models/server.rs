@@ -216,7 +216,7 @@ pub(super) fn room_of_the_second() -> &'static str {
 fn settings() -> Settings {
     static PARSED: OnceLock<Settings> = OnceLock::new();
     let parse = || {
-        let args = ["model", "--workers=1", "--worker-queue=4"];
+        let args = ["model", "--tasks.workers=1", "--tasks.queue=4"];
         let nothing = |_: &Path| unreachable!("no file is named");
         Settings::parse(args, |_| None, nothing).expect("within the limits")
     };

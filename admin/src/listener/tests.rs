@@ -191,7 +191,7 @@ fn a_name_that_resolves_here_is_not_answered_unless_it_is_allowed() {
         for host in ["evil.example", "localhost.evil.example", "a:9090"] {
             let refused = to(address, host);
             assert_status(&refused, 421);
-            assert!(refused.contains("--allow-host"), "{refused}");
+            assert!(refused.contains("--client.allowed-hosts"), "{refused}");
         }
         for host in ["localhost:9090", "127.0.0.1", "[::1]:9090", "10.0.0.1"] {
             assert_status(&to(address, host), 200);
@@ -202,7 +202,10 @@ fn a_name_that_resolves_here_is_not_answered_unless_it_is_allowed() {
         assert_status(&answer(address, "OPTIONS * HTTP/1.0\r\n\r\n"), 200);
     }
 
-    let flags = ["--admin-listen=127.0.0.1:0", "--allow-host=admin.example"];
+    let flags = [
+        "--admin-listen=127.0.0.1:0",
+        "--client.allowed-hosts=admin.example",
+    ];
     let (_serving, addresses) = start_with(&flags, Times::USUAL);
     assert_status(&to(addresses[0], "admin.example:9090"), 200);
     assert_status(&to(addresses[0], "evil.example"), 421);

@@ -42,7 +42,7 @@ const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
 
 impl Fake {
     fn new(flags: &[&str]) -> Self {
-        let args = [&["stentor", "--shards=2", "--task-attempts=1"], flags].concat();
+        let args = [&["stentor", "--shards=2", "--tasks.attempts=1"], flags].concat();
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let shard = |id| Mutex::new(Shard::new(id, &settings.config, App));
         let census = ConnectionLimiter::new(&settings);
@@ -270,7 +270,7 @@ fn a_shard_that_does_not_answer_is_named() {
 
 #[test]
 fn dead_letters_are_listed_submitted_again_and_thrown_away() {
-    let fake = Fake::new(&["--worker-queue=1"]);
+    let fake = Fake::new(&["--tasks.queue=1"]);
     let conn = fake.connect(0);
     for _ in 0..4 {
         fake.bury(conn);

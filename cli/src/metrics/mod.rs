@@ -14,6 +14,7 @@ use stentor_core::{
 };
 
 use crate::admin::STATUSES;
+use crate::settings::flag::Flag;
 use crate::settings::limits;
 use crate::{Settings, Turns};
 use page::{Counted, Page};
@@ -470,25 +471,28 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let core = Config::RANGES.iter().filter_map(|range| {
         let value = limits::get(&settings.config, range.key)?;
         let (value, suffix) = limits::base_unit(value, range.unit);
-        Some((format!("{}{suffix}", range.key), value))
+        Some((format!("{}{suffix}", Flag::of_limit(range.key)?.key), value))
     });
     let own = [
-        ("shards", f64::from(settings.config.shards())),
-        ("workers", settings.workers as f64),
-        ("worker_queue", settings.worker_queue as f64),
-        ("log_queue_lines", settings.log_queue_lines as f64),
-        ("log_queue_bytes", settings.log_queue_bytes as f64),
-        ("work_time_seconds", settings.work_time.as_secs_f64()),
-        ("drain_seconds", settings.drain.as_secs_f64()),
+        ("server.shards", f64::from(settings.config.shards())),
+        ("tasks.workers", settings.workers as f64),
+        ("tasks.queue", settings.worker_queue as f64),
+        ("log.queue_lines", settings.log_queue_lines as f64),
+        ("log.queue_bytes", settings.log_queue_bytes as f64),
+        ("rooms.work_time_seconds", settings.work_time.as_secs_f64()),
         (
-            "message_ttl_seconds",
+            "server.shutdown_timeout_seconds",
+            settings.drain.as_secs_f64(),
+        ),
+        (
+            "rooms.message_ttl_seconds",
             settings.message_ttl.unwrap_or_default().as_secs_f64(),
         ),
     ];
     let own = own.into_iter().chain(
         settings
             .max_connections
-            .map(|most| ("max_connections", most as f64)),
+            .map(|most| ("server.max_connections", most as f64)),
     );
     let all = core.chain(own.map(|(name, value)| (name.into(), value)));
     page.limits(

@@ -40,7 +40,7 @@ pub enum SettingsError {
     Usage(String),
     /// A value that is not allowed.
     Value {
-        /// The name of the flag, without dashes.
+        /// The flag without its dashes, the short one if there is one.
         key: String,
         /// Where the value came from.
         source: Source,
@@ -51,7 +51,7 @@ pub enum SettingsError {
     },
     /// A name to listen on that cannot be resolved.
     Name {
-        /// The name of the flag, without dashes.
+        /// The flag without its dashes, the short one if there is one.
         key: String,
         /// Where the value came from.
         source: Source,
@@ -67,21 +67,18 @@ pub enum SettingsError {
         /// The pong wait, and where it came from.
         pong_wait: (String, Source),
     },
-    /// A key in the file that no flag has.
+    /// A key that is not a setting.
     UnknownKey {
         /// The key as it was written.
         key: String,
-        /// The file.
-        path: PathBuf,
+        /// Where it came from.
+        source: Source,
+        /// The key of the setting with the most similar name, if any is similar.
+        nearest: Option<&'static str>,
     },
-    /// A key that stands in the file twice, once with `-` and once with `_`.
-    KeyTwice {
-        /// The name of the flag, without dashes.
-        key: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file that could not be read, or is not TOML.
+    /// More than one error, at least two.
+    Several(Vec<Self>),
+    /// A file that could not be read, or is neither TOML nor JSON.
     File {
         /// The file.
         path: PathBuf,
@@ -150,17 +147,26 @@ impl fmt::Display for SettingsError {
                 "--ping-interval: `{ping}` from {by} is not allowed; it must be shorter than \
                  --pong-wait, which is `{wait}` from {from}"
             ),
-            Self::UnknownKey { key, path } => write!(
-                f,
-                "`{key}` in the file {} is not a key; the keys are the names of the flags",
-                path.display()
-            ),
-            Self::KeyTwice { key, path } => {
-                write!(
-                    f,
-                    "`{key}` stands twice in the file {}, with `-` and with `_`",
-                    path.display()
-                )
+            Self::UnknownKey {
+                key,
+                source,
+                nearest,
+            } => {
+                write!(f, "`{key}` from {source} is not a setting")?;
+                match (nearest, source) {
+                    (Some(nearest), Source::Flag(_)) => {
+                        write!(f, "; the nearest is `--{}`", nearest.replace('_', "-"))
+                    }
+                    (Some(nearest), _) => write!(f, "; the nearest is `{nearest}`"),
+                    (None, _) => f.write_str("; --help lists them"),
+                }
+            }
+            Self::Several(errors) => {
+                for (n, error) in errors.iter().enumerate() {
+                    let before = if n == 0 { "" } else { "\nerror: " };
+                    write!(f, "{before}{error}")?;
+                }
+                Ok(())
             }
             Self::File {
                 path,

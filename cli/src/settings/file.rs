@@ -1,80 +1,115 @@
-//! Owns the file of settings: TOML in, one text or list of texts a key out. It checks the keys and
-//! the types; the values are read where those of the other sources are.
+//! File of settings: TOML or JSON in, texts by key out.
+//!
+//! Checks keys and types. Values are parsed where those of the other sources are.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use stentor_core::Unit;
-use toml::{Table, Value};
 
 use super::error::{SettingsError, Source};
 use super::flag::{FLAGS, Flag, FlagKind};
 
-/// What the file says, by the name of the flag.
-pub(super) fn read(
-    text: &str,
-    path: &Path,
-    source: &Source,
-) -> Result<BTreeMap<&'static str, Vec<String>>, SettingsError> {
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| SettingsError::File {
-            path: path.into(),
-            source: source.clone(),
-            problem: error.to_string().trim_end().into(),
-        })?;
-    let mut read = BTreeMap::new();
-    for (key, value) in &table {
-        let name = key.replace('_', "-");
-        let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) else {
-            return Err(SettingsError::UnknownKey {
-                key: key.clone(),
-                path: path.into(),
-            });
-        };
-        let texts = texts(flag, value).ok_or_else(|| SettingsError::Value {
-            key: flag.name.into(),
-            source: Source::File(path.into()),
-            value: value.to_string(),
-            allowed: expected(flag),
-        })?;
-        if read.insert(flag.name, texts).is_some() {
-            return Err(SettingsError::KeyTwice {
-                key: name,
-                path: path.into(),
+/// The values of a file by key, and everything that is wrong in it.
+pub(super) struct Contents {
+    pub(super) values: BTreeMap<&'static str, Vec<String>>,
+    pub(super) errors: Vec<SettingsError>,
+}
+
+/// Reads a file: JSON if its name ends in `.json`, otherwise TOML.
+///
+/// # Errors
+/// Returns an error if the text is not of that format.
+pub(super) fn read(text: &str, path: &Path, named_by: &Source) -> Result<Contents, SettingsError> {
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let parsed: Result<Map<String, Value>, String> = if is_json {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    } else {
+        toml::from_str(text).map_err(|error| error.to_string())
+    };
+    let table = parsed.map_err(|problem| SettingsError::File {
+        path: path.into(),
+        source: named_by.clone(),
+        problem: problem.trim_end().into(),
+    })?;
+    let mut contents = Contents {
+        values: BTreeMap::new(),
+        errors: Vec::new(),
+    };
+    let source = Source::File(path.into());
+    walk(&table, "", &source, &mut contents);
+    Ok(contents)
+}
+
+fn walk(table: &Map<String, Value>, prefix: &str, source: &Source, contents: &mut Contents) {
+    for (name, value) in table {
+        let key = format!("{prefix}{name}");
+        let section = format!("{key}.");
+        if let Some(flag) = Flag::find(&key) {
+            match texts(flag, value) {
+                Some(texts) => {
+                    contents.values.insert(flag.key, texts);
+                }
+                None => contents.errors.push(SettingsError::Value {
+                    key: flag.name(),
+                    source: source.clone(),
+                    value: value.to_string(),
+                    allowed: expected(flag),
+                }),
+            }
+        } else if let Value::Object(table) = value
+            && FLAGS.iter().any(|flag| flag.key.starts_with(&section))
+        {
+            walk(table, &section, source, contents);
+        } else {
+            contents.errors.push(SettingsError::UnknownKey {
+                nearest: Flag::nearest(&key),
+                key,
+                source: source.clone(),
             });
         }
     }
-    Ok(read)
 }
 
-/// The value as text, if it is of a type that the flag takes.
+/// Returns the value as text if it is of a type that the setting takes.
 fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
-    let unit = flag.bounds().map(|bounds| bounds.unit);
-    let one = match (value, flag.takes, unit) {
-        (Value::Array(items), ..) if flag.is_list() => {
-            return items
-                .iter()
-                .map(|item| match (item, flag.takes) {
-                    (Value::Integer(port), FlagKind::Addresses) => Some(port.to_string()),
-                    _ => item.as_str().map(Into::into),
-                })
-                .collect();
-        }
-        (Value::Integer(port), FlagKind::Address | FlagKind::Addresses, _) => port.to_string(),
-        (Value::Boolean(value), FlagKind::Switch, _) => value.to_string(),
-        (Value::Integer(value), _, Some(Unit::Bytes | Unit::Count)) => value.to_string(),
-        // A count is a number, but the upper half of the seeds does not fit one of TOML's.
-        (Value::String(value), _, Some(Unit::Bytes | Unit::Milliseconds)) => value.clone(),
-        (Value::String(value), _, Some(_)) if flag.name == "seed" => value.clone(),
-        (Value::String(value), FlagKind::Choice(..) | FlagKind::Address, _) => value.clone(),
-        (Value::String(value), ..) if flag.is_list() => value.clone(),
-        _ => return None,
-    };
-    Some(vec![one])
+    if let Value::Array(items) = value {
+        let item = |item| scalar(flag, item);
+        return flag
+            .is_list()
+            .then(|| items.iter().map(item).collect())
+            .flatten();
+    }
+    Some(vec![scalar(flag, value)?])
 }
 
-/// What is allowed, beginning with the type.
+fn scalar(flag: &Flag, value: &Value) -> Option<String> {
+    let unit = flag.bounds().map(|bounds| bounds.unit);
+    match (value, flag.takes, unit) {
+        (Value::Bool(value), FlagKind::Switch, _) => Some(value.to_string()),
+        (Value::Number(port), FlagKind::Address | FlagKind::Addresses, _) if is_whole(port) => {
+            Some(port.to_string())
+        }
+        (Value::Number(value), _, Some(Unit::Bytes | Unit::Count)) if is_whole(value) => {
+            Some(value.to_string())
+        }
+        (Value::String(value), _, Some(Unit::Bytes | Unit::Milliseconds)) => Some(value.clone()),
+        // A count is a number, but the upper half of the seeds does not fit one of TOML's.
+        (Value::String(value), _, Some(_)) if flag.key == "server.seed" => Some(value.clone()),
+        (Value::String(value), FlagKind::Choice(..) | FlagKind::Address, _) => Some(value.clone()),
+        (Value::String(value), ..) if flag.is_list() => Some(value.clone()),
+        _ => None,
+    }
+}
+
+fn is_whole(number: &serde_json::Number) -> bool {
+    number.is_i64() || number.is_u64()
+}
+
+/// Returns what is allowed, beginning with the type.
 fn expected(flag: &Flag) -> String {
     let kind = match (flag.takes, flag.bounds().map(|bounds| bounds.unit)) {
         (_, Some(Unit::Bytes)) => "an integer or a string",

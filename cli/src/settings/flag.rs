@@ -1,5 +1,6 @@
-//! Owns the table of flags: name, group, what each takes, what it is for. The ranges of the core's
-//! limits are not here; they come from [`stentor_core::Config::RANGES`].
+//! Table of the settings: key, short form, section, values and help text.
+//!
+//! The ranges of the core's limits are in [`stentor_core::Config::RANGES`].
 
 use stentor_core::{Config, Unit};
 
@@ -8,20 +9,23 @@ use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
 
 use FlagKind::{Address, Addresses, Choice, Hosts, Limit, Origins, Shards, Subprotocols, Switch};
 
-/// One flag, which is also one environment variable and one key of the file.
+/// A setting: a flag, an environment variable and a path in the file.
 #[derive(Debug)]
 pub(crate) struct Flag {
-    pub(crate) name: &'static str,
+    /// The dotted path in the file, such as `websocket.ping_interval`.
+    pub(crate) key: &'static str,
+    /// A second, shorter flag, without its dashes.
+    pub(crate) short: Option<&'static str>,
     pub(crate) group: &'static str,
     pub(crate) takes: FlagKind,
     pub(crate) about: &'static str,
 }
 
-/// What a flag takes.
+/// What a setting takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FlagKind {
-    /// A limit of the core, of the same name.
-    Limit,
+    /// The limit of the core with this key in [`Config::RANGES`].
+    Limit(&'static str),
     /// The number of shards, whose range the core keeps too.
     Shards,
     Number(Bounds),
@@ -36,33 +40,70 @@ pub(crate) enum FlagKind {
 }
 
 impl Flag {
-    /// The flag of that name; names are written in this crate only.
-    pub(crate) fn named(name: &str) -> &'static Self {
+    /// Returns the setting with this key. Keys are written in this crate only.
+    pub(crate) fn of(key: &str) -> &'static Self {
+        Self::find(key).expect("a key from the table")
+    }
+
+    /// Returns the setting with this key, if there is one.
+    pub(crate) fn find(key: &str) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| flag.key == key)
+    }
+
+    /// Returns the setting that holds this limit of the core.
+    pub(crate) fn of_limit(limit: &str) -> Option<&'static Self> {
         FLAGS
             .iter()
-            .find(|flag| flag.name == name)
-            .expect("a name from the table")
+            .find(|flag| matches!(flag.takes, Limit(key) if key == limit))
+    }
+
+    /// Returns the key most similar to one that does not exist, if any is similar.
+    pub(crate) fn nearest(key: &str) -> Option<&'static str> {
+        let plain = |name: &str| name.replace(['-', '.'], "_");
+        let wanted = plain(key.trim_start_matches('-'));
+        let similarity = |flag: &Flag| {
+            let whole = [Some(flag.key), flag.short].into_iter().flatten();
+            let whole = whole.map(|name| strsim::jaro_winkler(&wanted, &plain(name)));
+            // Without its section a key is less likely to be meant.
+            let last = flag.key.rsplit('.').next().unwrap_or_default();
+            whole.fold(0.95 * strsim::jaro_winkler(&wanted, last), f64::max)
+        };
+        let mut best = (LEAST_SIMILARITY, None);
+        for flag in FLAGS {
+            let similarity = similarity(flag);
+            if similarity > best.0 {
+                best = (similarity, Some(flag.key));
+            }
+        }
+        best.1
+    }
+
+    /// Returns the long flag without its dashes, such as `websocket.ping-interval`.
+    pub(crate) fn long(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// Returns the flag that messages name: the short one, if there is one.
+    pub(crate) fn name(&self) -> String {
+        self.short.map_or_else(|| self.long(), Into::into)
     }
 
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.takes, Addresses | Origins | Hosts | Subprotocols)
     }
 
-    /// The name of its environment variable.
+    /// Returns the name of its environment variable.
     pub(crate) fn variable(&self) -> String {
-        variable(self.name)
+        variable(self.key)
     }
 
     /// The bounds of a numeric flag.
     pub(crate) fn bounds(&self) -> Option<Bounds> {
         match self.takes {
-            FlagKind::Limit => {
-                let key = self.name.replace('-', "_");
-                Config::RANGES
-                    .iter()
-                    .find(|range| range.key == key)
-                    .map(Bounds::from)
-            }
+            FlagKind::Limit(key) => Config::RANGES
+                .iter()
+                .find(|range| range.key == key)
+                .map(Bounds::from),
             FlagKind::Shards => {
                 // The core tells the range of what it does not list when it refuses a value.
                 let refused = Config::builder().shards(0).build().err()?;
@@ -81,7 +122,7 @@ impl Flag {
     /// What is allowed, in words.
     pub(crate) fn allowed(&self) -> String {
         match self.takes {
-            FlagKind::Limit | FlagKind::Shards | FlagKind::Number(_) => self
+            FlagKind::Limit(_) | FlagKind::Shards | FlagKind::Number(_) => self
                 .bounds()
                 .map(|bounds| bounds.allowed())
                 .unwrap_or_default(),
@@ -95,19 +136,21 @@ impl Flag {
     }
 }
 
-/// The environment variable of the flag `name`.
-pub(crate) fn variable(name: &str) -> String {
-    format!("STENTOR_{}", name.replace('-', "_").to_ascii_uppercase())
+/// Returns the environment variable of the setting with this key.
+pub(crate) fn variable(key: &str) -> String {
+    format!("STENTOR_{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
 const fn flag(
     group: &'static str,
-    name: &'static str,
+    key: &'static str,
+    short: Option<&'static str>,
     takes: FlagKind,
     about: &'static str,
 ) -> Flag {
     Flag {
-        name,
+        key,
+        short,
         group,
         takes,
         about,
@@ -136,384 +179,448 @@ const fn open(min: u64, max: u64) -> FlagKind {
     })
 }
 
+/// Two names are similar from this Jaro-Winkler similarity on.
+const LEAST_SIMILARITY: f64 = 0.8;
 const HOUR: u64 = 3_600_000;
-const SERVER: &str = "Server";
-const ROOMS: &str = "Rooms";
-const REQUESTS: &str = "Requests and messages";
-const QUEUES: &str = "Queues and credits";
-const COMPRESSION: &str = "Compression";
-const TIMES: &str = "Times";
-const TASKS: &str = "Tasks";
-const LOG: &str = "Log";
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
-/// Every flag but `--config`, `--help` and `--version`, as the help lists them.
+/// Every setting but the file itself, as the help lists them.
 pub(crate) const FLAGS: &[Flag] = &[
     flag(
-        SERVER,
-        "listen",
+        "Server",
+        "server.listen",
+        Some("listen"),
         Addresses,
-        "Where to listen: an address, a name or a port alone, for all interfaces; repeat it for \
-         more, port 0 lets the system choose",
+        "Addresses to listen on: `host:port`, or a port for all interfaces; repeatable; port 0 lets the system choose",
     ),
     flag(
-        SERVER,
-        "admin-listen",
-        Address,
-        "Address of the admin pages and /metrics, which ask for no password",
-    ),
-    flag(
-        SERVER,
-        "public-metrics",
-        Switch,
-        "Whether /metrics is also on the addresses of --listen when not all are loopback",
-    ),
-    flag(
-        SERVER,
-        "shards",
+        "Server",
+        "server.shards",
+        Some("shards"),
         Shards,
-        "Shards, each an event loop of its own",
+        "Number of shards; each is an event loop",
     ),
     flag(
-        SERVER,
-        "max-connections",
+        "Server",
+        "server.max_connections",
+        Some("max-connections"),
         open(1, u32::MAX as u64),
-        "Connections that may be open; one more gets 503",
+        "Maximum number of open connections; further ones get 503",
     ),
     flag(
-        SERVER,
-        "handler",
+        "Server",
+        "server.handler",
+        Some("handler"),
         Choice(&["rooms", "echo"], "rooms"),
-        "Built-in application that answers",
+        "Built-in application",
     ),
     flag(
-        SERVER,
-        "gone-connections",
-        Limit,
-        "Connections of each shard of which it is remembered why they ended, the latest",
-    ),
-    flag(
-        SERVER,
-        "drain",
+        "Server",
+        "server.shutdown_timeout",
+        None,
         time(0, 10_000, HOUR),
-        "How long a shutdown waits for what is queued and under way",
+        "How long a shutdown waits for queued messages and running tasks",
     ),
     flag(
-        SERVER,
-        "seed",
+        "Server",
+        "server.seed",
+        Some("seed"),
         open(0, u64::MAX),
-        "Seed of everything that looks random, to repeat a run",
+        "Seed of everything random, to repeat a run",
     ),
     flag(
-        ROOMS,
-        "outside-room",
+        "Admin and metrics",
+        "admin.listen",
+        Some("admin-listen"),
+        Address,
+        "Address of the admin pages and /metrics; they are unauthenticated",
+    ),
+    flag(
+        "Admin and metrics",
+        "admin.closed_history",
+        None,
+        Limit("gone_connections"),
+        "Number of closed connections per shard whose close reason is kept",
+    ),
+    flag(
+        "Admin and metrics",
+        "metrics.public",
+        None,
+        Switch,
+        "Serves /metrics on the addresses of --listen even if not all are loopback",
+    ),
+    flag(
+        "Rooms",
+        "rooms.no_room_policy",
+        None,
         Choice(&["nothing", "everyone"], "nothing"),
-        "Who gets a msg from somebody in no room",
+        "Recipients of a msg from a connection that is in no room",
     ),
     flag(
-        ROOMS,
-        "exclude-sender",
+        "Rooms",
+        "rooms.exclude_sender",
+        None,
         Switch,
-        "Whether a message to a room passes over its sender",
+        "Leaves the sender out of its own room messages",
     ),
     flag(
-        ROOMS,
-        "room-overflow",
+        "Rooms",
+        "rooms.overflow_policy",
+        None,
         Choice(
-            &["make-room", "refuse", "evict-oldest", "conflate", "close"],
-            "make-room",
+            &[
+                "evict-lower",
+                "drop-new",
+                "drop-oldest",
+                "conflate",
+                "disconnect",
+            ],
+            "evict-lower",
         ),
-        "What a message to a room does at a full queue",
+        "What a room message does when a send queue is full",
     ),
     flag(
-        ROOMS,
-        "message-ttl",
+        "Rooms",
+        "rooms.message_ttl",
+        None,
         time(0, 0, HOUR),
-        "How long a message to a room is worth sending; 0s is for ever",
+        "Time to live of a room message; 0s = unlimited",
     ),
     flag(
-        ROOMS,
-        "rooms-per-connection",
-        Limit,
-        "Rooms that a connection may be in, with an application that lets it be in several",
+        "Rooms",
+        "rooms.max_per_connection",
+        None,
+        Limit("rooms_per_connection"),
+        "Maximum number of rooms per connection, with an application that allows several",
     ),
     flag(
-        REQUESTS,
-        "allow-origin",
+        "Rooms",
+        "rooms.work_time",
+        None,
+        time(0, 0, HOUR),
+        "Duration of the built-in task, to try back-pressure",
+    ),
+    flag(
+        "Clients",
+        "client.allowed_origins",
+        Some("allow-origin"),
         Origins,
-        "Origin whose pages may connect, beside the server's own; repeat it for more",
+        "Origins whose pages may connect besides the server's own; repeatable",
     ),
     flag(
-        REQUESTS,
-        "allow-host",
+        "Clients",
+        "client.allowed_hosts",
+        None,
         Hosts,
-        "Host by which the server may be addressed, beside IP addresses, localhost and the hosts \
-         of --allow-origin; repeat it for more",
+        "Host names of this server besides IP addresses, localhost and the hosts of the allowed origins; repeatable",
     ),
     flag(
-        REQUESTS,
-        "subprotocol",
+        "Clients",
+        "client.handshake_timeout",
+        None,
+        Limit("handshake_timeout"),
+        "Time limit for a request head",
+    ),
+    flag(
+        "Clients",
+        "client.write_timeout",
+        None,
+        Limit("write_timeout"),
+        "Time after which a peer that reads nothing is disconnected",
+    ),
+    flag(
+        "Clients",
+        "client.min_read_rate",
+        None,
+        Limit("min_read_rate"),
+        "Minimum rate in bytes per second at which a peer reads what is queued for it; 0 = any",
+    ),
+    flag(
+        "Clients",
+        "client.min_send_rate",
+        None,
+        Limit("min_send_rate"),
+        "Minimum rate in bytes per second at which a peer sends a message of which more than 4 KiB have arrived; 0 = any",
+    ),
+    flag(
+        "Clients",
+        "client.rate_window",
+        None,
+        Limit("rate_window"),
+        "Window of the minimum rates: how far a peer may fall behind before it is closed",
+    ),
+    flag(
+        "HTTP",
+        "http.max_head",
+        None,
+        Limit("max_head"),
+        "Maximum size of a request head; larger ones get 431",
+    ),
+    flag(
+        "HTTP",
+        "http.max_headers",
+        None,
+        Limit("max_headers"),
+        "Maximum number of header fields in a request; more get 431",
+    ),
+    flag(
+        "WebSocket",
+        "websocket.subprotocols",
+        None,
         Subprotocols,
-        "Subprotocol that is spoken, the one liked best first; repeat it for more",
+        "Supported subprotocols, in order of preference; repeatable",
     ),
     flag(
-        REQUESTS,
-        "max-head",
-        Limit,
-        "Longest request head; a longer one gets 431",
+        "WebSocket",
+        "websocket.max_message",
+        Some("max-message"),
+        Limit("max_message"),
+        "Maximum size of a message from a peer; a larger one is closed with 1009",
     ),
     flag(
-        REQUESTS,
-        "max-headers",
-        Limit,
-        "Most header fields of a request; one more gets 431",
+        "WebSocket",
+        "websocket.max_empty_fragments",
+        None,
+        Limit("max_empty_fragments"),
+        "Maximum number of empty fragments in a message; one more is closed with 1008",
     ),
     flag(
-        REQUESTS,
-        "max-empty-fragments",
-        Limit,
-        "Most fragments of a message without payload; one more is closed with 1008",
+        "WebSocket",
+        "websocket.ping_interval",
+        Some("ping-interval"),
+        Limit("ping_interval"),
+        "Silence after which a connection is pinged; shorter than --pong-wait, and nine tenths of it if only that is set and the default is too long",
     ),
     flag(
-        REQUESTS,
-        "max-message",
-        Limit,
-        "Longest message from a peer; a longer one is closed with 1009",
+        "WebSocket",
+        "websocket.pong_wait",
+        Some("pong-wait"),
+        Limit("pong_wait"),
+        "Silence after which a connection is closed with 1011",
     ),
     flag(
-        QUEUES,
-        "queue-messages",
-        Limit,
-        "Messages that may wait for one connection",
+        "WebSocket",
+        "websocket.close_timeout",
+        Some("close-timeout"),
+        Limit("close_timeout"),
+        "Time limit for the answer to a close frame",
     ),
     flag(
-        QUEUES,
-        "queue-bytes",
-        Limit,
-        "Bytes that may wait for one connection; an empty queue takes one message of any size",
-    ),
-    flag(
-        QUEUES,
-        "memory-budget",
-        Limit,
-        "Memory for connections and what waits for them, all shards together; 0 is without end",
-    ),
-    flag(
-        QUEUES,
-        "starvation-after",
-        Limit,
-        "After how many messages in order of urgency one goes next that has waited too long; \
-         with 0 the urgent always go first",
-    ),
-    flag(QUEUES, "starvation-wait", Limit, "How long is too long"),
-    flag(
-        QUEUES,
-        "write-batch",
-        Limit,
-        "Roughly how much is handed to one write",
-    ),
-    flag(
-        QUEUES,
-        "unsent-bytes",
-        Limit,
-        "How much the kernel holds of a connection that it cannot send yet, where nothing \
-         overtakes it, while the peer is slow or messages of different priorities wait (Linux)",
-    ),
-    flag(
-        QUEUES,
-        "unsent-bytes-max",
-        Limit,
-        "The same while the peer keeps up: what it takes in 25 ms, and this at most (Linux)",
-    ),
-    flag(
-        QUEUES,
-        "credit-messages",
-        Limit,
-        "Publications, and messages to one connection, that one shard may have under way to \
-         another",
-    ),
-    flag(QUEUES, "credit-bytes", Limit, "Bytes of them"),
-    flag(
-        QUEUES,
-        "fan-out-slice",
-        Limit,
-        "Members for which a message to a room is queued at a time",
-    ),
-    flag(
-        QUEUES,
-        "remote-commands",
-        Limit,
-        "Commands of the application from outside its shards that may be under way",
-    ),
-    flag(
-        COMPRESSION,
-        "compression",
+        "Compression",
+        "compression.enabled",
+        Some("compression"),
         Switch,
-        "Whether messages are compressed for whoever offers permessage-deflate",
+        "Compresses messages for clients that offer permessage-deflate",
     ),
     flag(
-        COMPRESSION,
-        "compression-level",
-        Limit,
+        "Compression",
+        "compression.level",
+        None,
+        Limit("compression_level"),
         "1 is the fastest, 9 the smallest",
     ),
     flag(
-        COMPRESSION,
-        "compression-threshold",
-        Limit,
-        "Shortest message that is compressed",
+        "Compression",
+        "compression.threshold",
+        None,
+        Limit("compression_threshold"),
+        "Minimum size of a compressed message",
     ),
     flag(
-        COMPRESSION,
-        "compression-window",
-        Limit,
+        "Compression",
+        "compression.window",
+        None,
+        Limit("compression_window"),
         "Largest window on either side, in bits",
     ),
     flag(
-        COMPRESSION,
-        "compression-contexts",
-        Limit,
-        "Memory a shard may spend on contexts of single connections, some 430 KiB each; \
-         who finds no room keeps none",
+        "Compression",
+        "compression.contexts",
+        Some("compression-contexts"),
+        Limit("compression_contexts"),
+        "Memory per shard for compression contexts, about 430 KiB per connection; when it is used up, new connections compress without context takeover",
     ),
     flag(
-        COMPRESSION,
-        "compression-own-broadcasts",
+        "Compression",
+        "compression.own_broadcasts",
+        None,
         Switch,
-        "Whether a message to many is compressed anew for each member that keeps a context",
+        "Compresses a broadcast anew for each member that keeps a context",
     ),
     flag(
-        TIMES,
-        "write-timeout",
-        Limit,
-        "How long a peer may take nothing of what waits for it before it is cut off",
+        "Send queues",
+        "queue.messages",
+        None,
+        Limit("queue_messages"),
+        "Maximum number of messages queued per connection",
     ),
     flag(
-        TIMES,
-        "min-read-rate",
-        Limit,
-        "Slowest rate, in bytes a second, at which a peer may take what waits for it; 0 is any",
+        "Send queues",
+        "queue.bytes",
+        None,
+        Limit("queue_bytes"),
+        "Maximum number of bytes queued per connection; an empty queue takes one message of any size",
     ),
     flag(
-        TIMES,
-        "min-send-rate",
-        Limit,
-        "Slowest rate, in bytes a second, at which a peer may send a message of which more than \
-         4 KiB have come; 0 is any",
+        "Send queues",
+        "queue.starvation_after",
+        None,
+        Limit("starvation_after"),
+        "Number of messages in order of priority after which one that has waited too long is sent next; 0 = never",
     ),
     flag(
-        TIMES,
-        "rate-window",
-        Limit,
-        "How far a peer may be behind these rates before it is closed: for so long it may take or \
-         send nothing, and twice as long be half as fast",
+        "Send queues",
+        "queue.starvation_wait",
+        None,
+        Limit("starvation_wait"),
+        "Wait after which a message counts as starved",
     ),
     flag(
-        TIMES,
-        "pong-wait",
-        Limit,
-        "How long a connection may be silent before it is closed, with code 1011 if its socket \
-         takes that",
+        "Send queues",
+        "queue.write_batch",
+        None,
+        Limit("write_batch"),
+        "Approximate number of bytes per write",
     ),
     flag(
-        TIMES,
-        "ping-interval",
-        Limit,
-        "How long a connection may be silent before it is pinged; shorter than --pong-wait, \
-         and nine tenths of it when only that is given and the default does not fit",
+        "Send queues",
+        "queue.unsent_bytes",
+        None,
+        Limit("unsent_bytes"),
+        "Maximum number of bytes per connection that the kernel holds unsent, where nothing overtakes them, while the peer is slow or messages of different priorities wait (Linux)",
     ),
     flag(
-        TIMES,
-        "handshake-timeout",
-        Limit,
-        "How long a peer may take for its request head",
+        "Send queues",
+        "queue.max_unsent_bytes",
+        None,
+        Limit("unsent_bytes_max"),
+        "The same while the peer keeps up: what it reads in 25 ms, up to this (Linux)",
     ),
     flag(
-        TIMES,
-        "close-timeout",
-        Limit,
-        "How long a peer may take to answer a close frame",
+        "Memory and shards",
+        "memory.budget",
+        None,
+        Limit("memory_budget"),
+        "Memory for connections and their queues, all shards together, at least 1MiB per shard; 0 = unlimited",
     ),
     flag(
-        TASKS,
-        "workers",
+        "Memory and shards",
+        "shard.credit_messages",
+        None,
+        Limit("credit_messages"),
+        "Maximum number of messages in flight from one shard to another",
+    ),
+    flag(
+        "Memory and shards",
+        "shard.credit_bytes",
+        None,
+        Limit("credit_bytes"),
+        "Maximum number of bytes in flight from one shard to another",
+    ),
+    flag(
+        "Memory and shards",
+        "shard.fan_out_slice",
+        None,
+        Limit("fan_out_slice"),
+        "Number of members that a room message is queued for at a time",
+    ),
+    flag(
+        "Memory and shards",
+        "shard.remote_commands",
+        None,
+        Limit("remote_commands"),
+        "Maximum number of commands in flight from application threads",
+    ),
+    flag(
+        "Tasks",
+        "tasks.workers",
+        None,
         count(1, 8, 1_024),
-        "Workers that run tasks",
+        "Number of workers",
     ),
     flag(
-        TASKS,
-        "worker-queue",
+        "Tasks",
+        "tasks.queue",
+        None,
         count(1, 1_024, 1 << 20),
-        "Tasks that may wait for a worker; one more is refused",
+        "Maximum number of tasks that wait for a worker; further ones are refused",
     ),
     flag(
-        TASKS,
-        "task-order",
+        "Tasks",
+        "tasks.order",
+        None,
         Choice(&["connection", "none"], "connection"),
         "Whether the tasks of a connection run one after the other",
     ),
     flag(
-        TASKS,
-        "task-credits",
-        Limit,
-        "Tasks that a shard may have under way; who has one more is not read until it is its turn; \
-         with 0 there is no such bound",
-    ),
-    flag(TASKS, "task-attempts", Limit, "How often a task is tried"),
-    flag(
-        TASKS,
-        "task-timeout",
-        Limit,
-        "How long an attempt may take before it counts as failed",
+        "Tasks",
+        "tasks.per_shard",
+        None,
+        Limit("task_credits"),
+        "Maximum number of tasks in flight per shard; beyond it connections are not read; 0 = unlimited",
     ),
     flag(
-        TASKS,
-        "task-backoff",
-        Limit,
-        "Longest wait before the second attempt, twice as long before each further one; \
-         a random part of it is waited",
+        "Tasks",
+        "tasks.attempts",
+        None,
+        Limit("task_attempts"),
+        "Maximum number of attempts per task",
     ),
     flag(
-        TASKS,
-        "task-backoff-max",
-        Limit,
-        "Longest wait between two attempts",
+        "Tasks",
+        "tasks.timeout",
+        None,
+        Limit("task_timeout"),
+        "Time limit of an attempt",
     ),
     flag(
-        TASKS,
-        "dead-letters",
-        Limit,
-        "Tasks that are kept when they have failed for good",
+        "Tasks",
+        "tasks.backoff",
+        None,
+        Limit("task_backoff"),
+        "Maximum wait before the second attempt; doubles with each further one; with full jitter",
     ),
     flag(
-        TASKS,
-        "work-time",
-        time(0, 0, HOUR),
-        "How long the built-in task takes, to try back-pressure",
+        "Tasks",
+        "tasks.max_backoff",
+        None,
+        Limit("task_backoff_max"),
+        "Maximum wait between two attempts",
     ),
     flag(
-        LOG,
-        "log",
+        "Tasks",
+        "tasks.dead_letters",
+        None,
+        Limit("dead_letters"),
+        "Number of failed tasks that are kept",
+    ),
+    flag(
+        "Log",
+        "log.level",
+        Some("log"),
         Choice(LEVELS, "info"),
         "Least severe level that is logged",
     ),
     flag(
-        LOG,
-        "log-format",
+        "Log",
+        "log.format",
+        Some("log-format"),
         Choice(&["text", "json"], "text"),
-        "How a log line looks",
+        "Format of log lines",
     ),
     flag(
-        LOG,
-        "log-queue-lines",
+        "Log",
+        "log.queue_lines",
+        None,
         count(1, 8_192, 1 << 20),
-        "Log lines that may wait to be written; one more is dropped and counted",
+        "Maximum number of log lines that wait to be written; further ones are dropped and counted",
     ),
     flag(
-        LOG,
-        "log-queue-bytes",
+        "Log",
+        "log.queue_bytes",
+        None,
         bytes(4 << 10, 1 << 20, 1 << 30),
-        "Bytes of them; as many again may be under way to standard error",
+        "Maximum number of bytes of them; as many again may be in flight to standard error",
     ),
 ];
 
@@ -522,20 +629,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_limit_of_the_core_has_a_flag_and_every_number_has_bounds() {
+    fn every_limit_of_the_core_is_a_setting_and_every_number_has_bounds() {
         for range in Config::RANGES {
-            let name = range.key.replace('_', "-");
-            assert!(
-                FLAGS
-                    .iter()
-                    .any(|flag| flag.name == name && matches!(flag.takes, Limit)),
-                "{name}"
-            );
+            assert!(Flag::of_limit(range.key).is_some(), "{}", range.key);
         }
         for flag in FLAGS {
-            let numeric = matches!(flag.takes, Limit | Shards | FlagKind::Number(_));
-            assert_eq!(flag.bounds().is_some(), numeric, "{}", flag.name);
-            assert!(!flag.allowed().is_empty(), "{}", flag.name);
+            let numeric = matches!(flag.takes, Limit(_) | Shards | FlagKind::Number(_));
+            assert_eq!(flag.bounds().is_some(), numeric, "{}", flag.key);
+            assert!(!flag.allowed().is_empty(), "{}", flag.key);
+        }
+    }
+
+    #[test]
+    fn names_are_unique_in_every_form() {
+        let mut names: Vec<String> = FLAGS
+            .iter()
+            .flat_map(|flag| [Some(flag.long()), flag.short.map(Into::into)])
+            .flatten()
+            .collect();
+        let mut variables: Vec<String> = FLAGS.iter().map(Flag::variable).collect();
+        for names in [&mut names, &mut variables] {
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all);
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_has_a_nearest_one() {
+        for (wrong, nearest) in [
+            ("websocket.ping_intervall", Some("websocket.ping_interval")),
+            ("ping_interval", Some("websocket.ping_interval")),
+            ("--allow-orgin", Some("client.allowed_origins")),
+            ("listen", Some("server.listen")),
+            ("queue.mesages", Some("queue.messages")),
+            ("xyzzy", None),
+        ] {
+            assert_eq!(Flag::nearest(wrong), nearest, "{wrong}");
         }
     }
 }

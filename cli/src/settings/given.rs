@@ -1,6 +1,6 @@
-//! Owns precedence: flag over environment over file over default. It knows for each value where it
-//! came from, so that whatever is wrong with it can be told with its source.
+//! Precedence of the sources: flag, environment, file, default. Knows where each value comes from.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -14,9 +14,13 @@ use super::flag::{self, FLAGS, Flag, FlagKind};
 use super::value::{self, Allowed};
 use super::{file, page};
 
-/// What the operator said: for each flag the text of the source that goes first.
+/// The values that the operator gave: for each setting the text of the source that takes
+/// precedence. Collects whatever is wrong with them, so that all of it is reported together.
 #[derive(Debug)]
-pub(super) struct RawSettings(BTreeMap<&'static str, RawValue>);
+pub(super) struct RawSettings {
+    values: BTreeMap<&'static str, RawValue>,
+    errors: RefCell<Vec<SettingsError>>,
+}
 
 #[derive(Debug)]
 struct RawValue {
@@ -25,227 +29,273 @@ struct RawValue {
 }
 
 impl RawSettings {
+    /// Collects the values of all sources.
+    ///
+    /// # Errors
+    /// Returns a page that was asked for, or a command line that cannot be read. Other errors are
+    /// kept for [`finish`](Self::finish).
     pub(super) fn collect(
         args: impl Iterator<Item = OsString>,
         env: impl Fn(&str) -> Option<OsString>,
         read_file: impl Fn(&Path) -> io::Result<String>,
     ) -> Result<Self, SettingsError> {
-        let matches = page::matches(args)?;
-        let env = |name: &str| variable(&env, name);
+        let (matches, errors) = page::matches(args)?;
+        let mut raw = Self {
+            values: BTreeMap::new(),
+            errors: RefCell::new(errors),
+        };
         let config = match matches.get_one::<String>(page::CONFIG) {
             Some(path) => Some((PathBuf::from(path), Source::Flag("--config".into()))),
             None => {
-                let name = flag::variable(page::CONFIG);
-                env(page::CONFIG)?.map(|path| (PathBuf::from(path), Source::Environment(name)))
+                let source = Source::Environment(flag::variable(page::CONFIG));
+                raw.variable(&env, page::CONFIG, page::CONFIG)
+                    .map(|path| (PathBuf::from(path), source))
             }
         };
-        let mut said = BTreeMap::new();
         if let Some((path, source)) = config {
-            let text = read_file(&path).map_err(|error| SettingsError::File {
-                path: path.clone(),
-                source: source.clone(),
-                problem: error.to_string(),
-            })?;
-            for (name, texts) in file::read(&text, &path, &source)? {
-                said.insert(
-                    name,
-                    RawValue {
-                        source: Source::File(path.clone()),
-                        texts,
-                    },
-                );
+            match read_config(&path, &source, read_file) {
+                Ok(file::Contents { values, errors }) => {
+                    raw.errors.get_mut().extend(errors);
+                    for (key, texts) in values {
+                        let source = Source::File(path.clone());
+                        raw.values.insert(key, RawValue { source, texts });
+                    }
+                }
+                Err(error) => raw.errors.get_mut().push(error),
             }
         }
         for flag in FLAGS {
-            if let Some(texts) = matches.get_many::<String>(flag.name) {
-                let source = Source::Flag(format!("--{}", flag.name));
-                said.insert(
-                    flag.name,
-                    RawValue {
-                        source,
-                        texts: texts.cloned().collect(),
-                    },
-                );
-            } else if let Some(text) = env(flag.name)? {
+            let value = if let Some(texts) = matches.get_many::<String>(flag.key) {
+                RawValue {
+                    source: Source::Flag(format!("--{}", flag.name())),
+                    texts: texts.cloned().collect(),
+                }
+            } else if let Some(text) = raw.variable(&env, flag.key, &flag.name()) {
                 let texts = if flag.is_list() {
                     text.split(',').map(Into::into).collect()
                 } else {
                     vec![text]
                 };
-                said.insert(
-                    flag.name,
-                    RawValue {
-                        source: Source::Environment(flag.variable()),
-                        texts,
-                    },
-                );
-            }
+                RawValue {
+                    source: Source::Environment(flag.variable()),
+                    texts,
+                }
+            } else {
+                continue;
+            };
+            raw.values.insert(flag.key, value);
         }
-        Ok(Self(said))
+        Ok(raw)
     }
 
-    /// Where the value of the flag comes from.
-    pub(super) fn source(&self, name: &str) -> Source {
-        self.0
-            .get(name)
-            .map_or(Source::Default, |said| said.source.clone())
+    /// Returns the value if nothing was wrong.
+    ///
+    /// # Errors
+    /// Returns everything that was wrong.
+    pub(super) fn finish<T>(self, value: T) -> Result<T, SettingsError> {
+        let mut errors = self.errors.into_inner();
+        match errors.len() {
+            0 => Ok(value),
+            1 => Err(errors.remove(0)),
+            _ => Err(SettingsError::Several(errors)),
+        }
     }
 
-    /// The text of the flag, if anybody said it.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.texts.first().map(String::as_str)
+    /// Returns whether anything was wrong so far.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
     }
 
-    /// The number that somebody said.
-    pub(super) fn number_given(&self, name: &str) -> Result<Option<u64>, SettingsError> {
-        let flag = Flag::named(name);
-        let bounds = flag.bounds().expect("a numeric flag");
-        let parse = |text| bounds.parse(text).ok_or_else(|| self.refuse(flag, text));
-        self.text(name).map(parse).transpose()
+    /// Keeps an error for [`finish`](Self::finish).
+    pub(super) fn report(&self, error: SettingsError) {
+        self.errors.borrow_mut().push(error);
     }
 
-    /// The number that somebody said, or the default from the table.
-    pub(super) fn number(&self, name: &str) -> Result<u64, SettingsError> {
-        let default = || Flag::named(name).bounds().and_then(|bounds| bounds.default);
-        Ok(self
-            .number_given(name)?
+    /// Returns where the value of a setting comes from.
+    pub(super) fn source(&self, key: &str) -> Source {
+        self.values
+            .get(key)
+            .map_or(Source::Default, |value| value.source.clone())
+    }
+
+    /// Returns the text of a setting, if there is one.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.values.get(key)?.texts.first().map(String::as_str)
+    }
+
+    /// Returns the number of a setting, if one was given that is allowed.
+    pub(super) fn number_given(&self, key: &str) -> Option<u64> {
+        let flag = Flag::of(key);
+        let bounds = flag.bounds().expect("a numeric setting");
+        let text = self.text(key)?;
+        let number = bounds.parse(text);
+        if number.is_none() {
+            self.refuse(flag, text);
+        }
+        number
+    }
+
+    /// Returns the number of a setting, or its default.
+    pub(super) fn number(&self, key: &str) -> u64 {
+        let default = || Flag::of(key).bounds().and_then(|bounds| bounds.default);
+        self.number_given(key)
             .or_else(default)
-            .expect("a flag with a fixed default"))
+            .expect("a setting with a fixed default")
     }
 
-    pub(super) fn choice(&self, name: &str) -> Result<&'static str, SettingsError> {
-        let flag = Flag::named(name);
+    /// Returns the word of a setting, or its default.
+    pub(super) fn choice(&self, key: &str) -> &'static str {
+        let flag = Flag::of(key);
         let FlagKind::Choice(words, default) = flag.takes else {
-            unreachable!("a flag of words")
+            unreachable!("a setting of words")
         };
-        let Some(text) = self.text(name) else {
-            return Ok(default);
+        let Some(text) = self.text(key) else {
+            return default;
         };
         let word = words.iter().copied().find(|word| *word == text.trim());
-        word.ok_or_else(|| self.refuse(flag, text))
+        word.unwrap_or_else(|| {
+            self.refuse(flag, text);
+            default
+        })
     }
 
-    pub(super) fn switch(&self, name: &str) -> Result<bool, SettingsError> {
-        let Some(text) = self.text(name) else {
-            return Ok(false);
+    /// Returns whether a switch is on.
+    pub(super) fn switch(&self, key: &str) -> bool {
+        let Some(text) = self.text(key) else {
+            return false;
         };
-        text.trim()
-            .parse()
-            .map_err(|_| self.refuse(Flag::named(name), text))
+        text.trim().parse().unwrap_or_else(|_| {
+            self.refuse(Flag::of(key), text);
+            false
+        })
     }
 
-    /// What to listen on.
-    pub(super) fn endpoints(&self) -> Result<Vec<Endpoint>, SettingsError> {
-        let flag = Flag::named("listen");
-        match self.0.get(flag.name) {
-            None => Ok(vec![self.endpoint(flag, DEFAULT_LISTEN)?]),
-            Some(said) if said.texts.is_empty() => Err(self.refuse(flag, "[]")),
-            Some(said) => {
-                let texts = said.texts.iter();
-                texts.map(|text| self.endpoint(flag, text)).collect()
+    /// Returns what to listen on.
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+        let flag = Flag::of("server.listen");
+        match self.values.get(flag.key) {
+            None => self.endpoint(flag, DEFAULT_LISTEN).into_iter().collect(),
+            Some(value) if value.texts.is_empty() => {
+                self.refuse(flag, "[]");
+                Vec::new()
+            }
+            Some(value) => {
+                let texts = value.texts.iter();
+                texts.filter_map(|text| self.endpoint(flag, text)).collect()
             }
         }
     }
 
-    /// Where the admin pages are, if there are to be any; never where the public ones are.
-    pub(super) fn admin_endpoint(
-        &self,
-        public: &[Endpoint],
-    ) -> Result<Option<Endpoint>, SettingsError> {
-        let flag = Flag::named("admin-listen");
-        let Some(text) = self.text(flag.name) else {
-            return Ok(None);
-        };
+    /// Returns where the admin pages are, if anywhere; never where the public ones are.
+    pub(super) fn admin_endpoint(&self, public: &[Endpoint]) -> Option<Endpoint> {
+        let flag = Flag::of("admin.listen");
+        let text = self.text(flag.key)?;
         let endpoint = self.endpoint(flag, text)?;
         if public.iter().any(|public| public.overlaps(&endpoint)) {
-            return Err(SettingsError::Value {
-                key: flag.name.into(),
-                source: self.source(flag.name),
+            self.report(SettingsError::Value {
+                key: flag.name(),
+                source: self.source(flag.key),
                 value: text.into(),
                 allowed: "an address that is not among those of --listen".into(),
             });
         }
-        Ok(Some(endpoint))
+        Some(endpoint)
     }
 
-    fn endpoint(&self, flag: &'static Flag, text: &str) -> Result<Endpoint, SettingsError> {
-        let source = self.source(flag.name);
+    fn endpoint(&self, flag: &'static Flag, text: &str) -> Option<Endpoint> {
+        let source = self.source(flag.key);
         match endpoint::addresses(text) {
-            Ok(addresses) => Ok(Endpoint::new(flag.name, text.into(), source, addresses)),
-            Err(Problem::Form) => Err(self.refuse(flag, text)),
-            Err(Problem::Name(error)) => Err(SettingsError::Name {
-                key: flag.name.into(),
-                source,
-                value: text.into(),
-                problem: error.to_string(),
-            }),
+            Ok(addresses) => {
+                let name = flag.short.unwrap_or(flag.key);
+                Some(Endpoint::new(name, text.into(), source, addresses))
+            }
+            Err(Problem::Form) => {
+                self.refuse(flag, text);
+                None
+            }
+            Err(Problem::Name(error)) => {
+                self.report(SettingsError::Name {
+                    key: flag.name(),
+                    source,
+                    value: text.into(),
+                    problem: error.to_string(),
+                });
+                None
+            }
         }
     }
 
-    /// The origins that may connect.
-    pub(super) fn origins(&self) -> Result<Vec<Allowed<Origin>>, SettingsError> {
-        Ok(self
-            .list(Flag::named("allow-origin"), value::allowed)?
-            .unwrap_or_default())
+    /// Returns the origins that may connect.
+    pub(super) fn origins(&self) -> Vec<Allowed<Origin>> {
+        self.list(Flag::of("client.allowed_origins"), value::allowed)
     }
 
-    /// The hosts by which the server may be addressed.
-    pub(super) fn hosts(&self) -> Result<Vec<Allowed<HostPattern>>, SettingsError> {
-        Ok(self
-            .list(Flag::named("allow-host"), value::allowed)?
-            .unwrap_or_default())
+    /// Returns the host names of the server.
+    pub(super) fn hosts(&self) -> Vec<Allowed<HostPattern>> {
+        self.list(Flag::of("client.allowed_hosts"), value::allowed)
     }
 
-    /// The subprotocols, the one liked best first.
-    pub(super) fn subprotocols(&self) -> Result<Vec<String>, SettingsError> {
-        Ok(self
-            .list(Flag::named("subprotocol"), value::subprotocol)?
-            .unwrap_or_default())
+    /// Returns the subprotocols in order of preference.
+    pub(super) fn subprotocols(&self) -> Vec<String> {
+        self.list(Flag::of("websocket.subprotocols"), value::subprotocol)
     }
 
-    fn list<T>(
-        &self,
-        flag: &Flag,
-        parse: fn(&str) -> Option<T>,
-    ) -> Result<Option<Vec<T>>, SettingsError> {
-        let Some(said) = self.0.get(flag.name) else {
-            return Ok(None);
-        };
-        let items = said
-            .texts
-            .iter()
-            .map(|text| parse(text).ok_or_else(|| self.refuse(flag, text)));
-        items.collect::<Result<_, _>>().map(Some)
+    fn list<T>(&self, flag: &Flag, parse: fn(&str) -> Option<T>) -> Vec<T> {
+        let texts = self.values.get(flag.key).map(|value| value.texts.iter());
+        let parsed = texts.into_iter().flatten().map(|text| {
+            let item = parse(text);
+            if item.is_none() {
+                self.refuse(flag, text);
+            }
+            item
+        });
+        parsed.flatten().collect()
     }
 
-    fn refuse(&self, flag: &Flag, text: &str) -> SettingsError {
-        SettingsError::Value {
-            key: flag.name.into(),
-            source: self.source(flag.name),
+    fn refuse(&self, flag: &Flag, text: &str) {
+        self.report(SettingsError::Value {
+            key: flag.name(),
+            source: self.source(flag.key),
             value: text.into(),
             allowed: flag.allowed(),
+        });
+    }
+
+    /// Returns the variable of a setting. An empty one, as templates leave behind, counts as none.
+    fn variable(
+        &self,
+        env: impl Fn(&str) -> Option<OsString>,
+        key: &str,
+        name: &str,
+    ) -> Option<String> {
+        let variable = flag::variable(key);
+        let value = env(&variable).filter(|value| !value.is_empty())?;
+        match value.into_string() {
+            Ok(text) => Some(text),
+            Err(value) => {
+                self.report(SettingsError::Value {
+                    key: name.into(),
+                    source: Source::Environment(variable),
+                    value: value.to_string_lossy().into_owned(),
+                    allowed: "UTF-8 only".into(),
+                });
+                None
+            }
         }
     }
 }
 
-/// The variable of the flag `name`; an empty one, as templates leave behind, counts as none.
-fn variable(
-    env: impl Fn(&str) -> Option<OsString>,
-    name: &str,
-) -> Result<Option<String>, SettingsError> {
-    let variable = flag::variable(name);
-    let Some(value) = env(&variable).filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    value
-        .into_string()
-        .map(Some)
-        .map_err(|value| SettingsError::Value {
-            key: name.into(),
-            source: Source::Environment(variable),
-            value: value.to_string_lossy().into_owned(),
-            allowed: "UTF-8 only".into(),
-        })
+fn read_config(
+    path: &Path,
+    source: &Source,
+    read_file: impl Fn(&Path) -> io::Result<String>,
+) -> Result<file::Contents, SettingsError> {
+    let text = read_file(path).map_err(|error| SettingsError::File {
+        path: path.into(),
+        source: source.clone(),
+        problem: error.to_string(),
+    })?;
+    file::read(&text, path, source)
 }
 
 const DEFAULT_LISTEN: &str = "localhost:8080";

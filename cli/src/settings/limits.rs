@@ -72,91 +72,98 @@ limits! {
     number gone_connections,
 }
 
-/// The limits of the core, as given, added to what is set already.
-pub(super) fn config(given: &RawSettings, builder: ConfigBuilder) -> Result<Config, SettingsError> {
+/// Adds the limits of the core, as given, to what is set already.
+pub(super) fn config(raw: &RawSettings, builder: ConfigBuilder) -> Config {
     let mut builder = builder
-        .seed(seed(given)?)
-        .shards(shards(given)?)
-        .compression(given.switch("compression")?)
-        .compression_own_broadcasts(given.switch("compression-own-broadcasts")?)
-        .subprotocols(given.subprotocols()?);
+        .seed(seed(raw))
+        .shards(shards(raw))
+        .compression(raw.switch("compression.enabled"))
+        .compression_own_broadcasts(raw.switch("compression.own_broadcasts"))
+        .subprotocols(raw.subprotocols());
     for range in Config::RANGES {
-        builder = set(
-            builder,
-            range.key,
-            given.number(&range.key.replace('_', "-"))?,
-        );
+        if let Some(flag) = Flag::of_limit(range.key)
+            && flag.key != PING_INTERVAL
+        {
+            builder = set(builder, range.key, raw.number(flag.key));
+        }
     }
-    let ping_interval = ping_interval(given)?;
-    builder
+    let ping_interval = ping_interval(raw);
+    let built = builder
         .ping_interval(Duration::from_millis(ping_interval))
-        .build()
-        .map_err(|error| translate(error, given))
-}
-
-/// The ping interval, which has to leave time for the pong. When only the pong wait is given and
-/// the default does not fit, it is nine tenths of the pong wait.
-fn ping_interval(given: &RawSettings) -> Result<u64, SettingsError> {
-    let bounds = Flag::named("ping-interval")
-        .bounds()
-        .expect("a numeric flag");
-    let pong_wait = given.number("pong-wait")?;
-    let mut ping_interval = given.number("ping-interval")?;
-    if given.text("ping-interval").is_none() && ping_interval >= pong_wait {
-        ping_interval = (pong_wait * 9 / 10).max(bounds.min);
-    }
-    if ping_interval < pong_wait {
-        return Ok(ping_interval);
-    }
-    let told = |name, value| {
-        let text = given
-            .text(name)
-            .map_or_else(|| bounds.show(value), Into::into);
-        (text, given.source(name))
-    };
-    Err(SettingsError::PingTooLate {
-        ping_interval: told("ping-interval", ping_interval),
-        pong_wait: told("pong-wait", pong_wait),
+        .build();
+    built.unwrap_or_else(|error| {
+        // Most likely it follows from another error, which is reported already.
+        if !raw.has_errors() {
+            raw.report(translate(error, raw));
+        }
+        Config::default()
     })
 }
 
-fn shards(given: &RawSettings) -> Result<u16, SettingsError> {
+/// Returns the ping interval, which has to leave time for the pong. If only the pong wait is given
+/// and the default does not fit, it is nine tenths of the pong wait.
+fn ping_interval(raw: &RawSettings) -> u64 {
+    let bounds = Flag::of(PING_INTERVAL).bounds().expect("a numeric setting");
+    let pong_wait = raw.number(PONG_WAIT);
+    let mut ping_interval = raw.number(PING_INTERVAL);
+    if raw.text(PING_INTERVAL).is_none() && ping_interval >= pong_wait {
+        ping_interval = (pong_wait * 9 / 10).max(bounds.min);
+    }
+    if ping_interval >= pong_wait {
+        let given = |key, value| {
+            let text = raw.text(key).map_or_else(|| bounds.show(value), Into::into);
+            (text, raw.source(key))
+        };
+        raw.report(SettingsError::PingTooLate {
+            ping_interval: given(PING_INTERVAL, ping_interval),
+            pong_wait: given(PONG_WAIT, pong_wait),
+        });
+    }
+    ping_interval
+}
+
+const PING_INTERVAL: &str = "websocket.ping_interval";
+const PONG_WAIT: &str = "websocket.pong_wait";
+
+fn shards(raw: &RawSettings) -> u16 {
     let cores = || {
-        let max = Flag::named("shards")
+        let max = Flag::of("server.shards")
             .bounds()
             .map_or(1, |bounds| bounds.max);
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         cores.min(max)
     };
-    Ok(given.number_given("shards")?.unwrap_or_else(cores) as u16)
+    raw.number_given("server.shards").unwrap_or_else(cores) as u16
 }
 
-fn seed(given: &RawSettings) -> Result<u64, SettingsError> {
-    match given.number_given("seed")? {
-        Some(seed) => Ok(seed),
-        None => getrandom::u64().map_err(|error| SettingsError::System {
-            what: "a random seed from the operating system",
-            problem: error.to_string(),
-        }),
-    }
+fn seed(raw: &RawSettings) -> u64 {
+    raw.number_given("server.seed").unwrap_or_else(|| {
+        getrandom::u64().unwrap_or_else(|error| {
+            raw.report(SettingsError::System {
+                what: "a random seed from the operating system",
+                problem: error.to_string(),
+            });
+            0
+        })
+    })
 }
 
-/// An error of the core under the name of the flag, in the units of whoever wrote the value.
-fn translate(error: ConfigError, given: &RawSettings) -> SettingsError {
-    let key = error.key.replace('_', "-");
+/// Turns an error of the core into one of the setting, in the units in which its value was given.
+fn translate(error: ConfigError, raw: &RawSettings) -> SettingsError {
     let bounds = Bounds {
         unit: error.unit,
         min: error.min,
         default: None,
         max: error.max,
     };
-    let source = given.source(&key);
-    let value = match (&source, given.text(&key)) {
+    let flag = Flag::of_limit(error.key).unwrap_or_else(|| Flag::of("server.shards"));
+    let source = raw.source(flag.key);
+    let value = match (&source, raw.text(flag.key)) {
         (Source::Default, _) | (_, None) => bounds.show(error.value),
         (_, Some(text)) => text.into(),
     };
     SettingsError::Value {
-        key,
+        key: flag.name(),
         source,
         value,
         allowed: bounds.allowed(),

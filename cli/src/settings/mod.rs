@@ -105,6 +105,12 @@ impl Settings {
         claimed.unwrap_or_else(|error| error.exit())
     }
 
+    /// Returns the reference of all settings in Markdown, as in `docs/configuration.md`.
+    #[must_use]
+    pub fn reference() -> String {
+        page::reference()
+    }
+
     /// Parses `args`, whose first is the name of the program; `env` looks a variable up, and
     /// `read_file` reads the file named by `--config` or `STENTOR_CONFIG`.
     ///
@@ -113,7 +119,7 @@ impl Settings {
     /// `localhost` apart.
     ///
     /// # Errors
-    /// The first thing that is wrong: which key, where it came from, its value and what is
+    /// Returns everything that is wrong: which key, where it came from, its value and what is
     /// allowed. `--help` and `--version` arrive here too, as [`SettingsError::Page`].
     pub fn parse<A, E, F>(args: A, env: E, read_file: F) -> Result<Self, SettingsError>
     where
@@ -121,61 +127,63 @@ impl Settings {
         E: Fn(&str) -> Option<OsString>,
         F: Fn(&Path) -> io::Result<String>,
     {
-        let given = RawSettings::collect(args.into_iter().map(Into::into), env, read_file)?;
-        let listen = given.endpoints()?;
+        let raw = RawSettings::collect(args.into_iter().map(Into::into), env, read_file)?;
+        let listen = raw.endpoints();
         let is_loopback = listen.iter().all(Endpoint::is_loopback);
-        let origins = origins(&given, is_loopback)?;
-        let public_metrics = given.switch("public-metrics")?;
+        let origins = origins(&raw, is_loopback);
+        let public_metrics = raw.switch("metrics.public");
         let builder = Config::builder()
-            .hosts(hosts(&given, &origins, is_loopback)?)
+            .hosts(hosts(&raw, &origins, is_loopback))
             .metrics_page(is_loopback || public_metrics);
-        let admin_listen = given.admin_endpoint(&listen)?;
+        let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
-        let admin_hosts = hosts(&given, &origins, is_loopback)?;
-        let config = limits::config(&given, builder.origins(origins))?;
-        Ok(Self {
-            config,
+        let admin_hosts = hosts(&raw, &origins, is_loopback);
+        let settings = Self {
+            config: limits::config(&raw, builder.origins(origins)),
             listen,
             admin_listen,
             admin_hosts,
-            handler: match given.choice("handler")? {
+            handler: match raw.choice("server.handler") {
                 "echo" => HandlerKind::Echo,
                 _ => HandlerKind::Rooms,
             },
-            outside_room: match given.choice("outside-room")? {
+            outside_room: match raw.choice("rooms.no_room_policy") {
                 "everyone" => Outside::Everyone,
                 _ => Outside::Nothing,
             },
-            exclude_sender: given.switch("exclude-sender")?,
-            room_overflow: match given.choice("room-overflow")? {
-                "refuse" => OverflowPolicy::DropNew,
-                "evict-oldest" => OverflowPolicy::DropOldest,
+            exclude_sender: raw.switch("rooms.exclude_sender"),
+            room_overflow: match raw.choice("rooms.overflow_policy") {
+                "drop-new" => OverflowPolicy::DropNew,
+                "drop-oldest" => OverflowPolicy::DropOldest,
                 "conflate" => OverflowPolicy::Conflate,
-                "close" => OverflowPolicy::Disconnect,
+                "disconnect" => OverflowPolicy::Disconnect,
                 _ => OverflowPolicy::EvictLower,
             },
-            message_ttl: match given.number("message-ttl")? {
+            message_ttl: match raw.number("rooms.message_ttl") {
                 0 => None,
                 millis => Some(Duration::from_millis(millis)),
             },
-            workers: given.number("workers")? as usize,
-            worker_queue: given.number("worker-queue")? as usize,
-            task_order: match given.choice("task-order")? {
+            workers: raw.number("tasks.workers") as usize,
+            worker_queue: raw.number("tasks.queue") as usize,
+            task_order: match raw.choice("tasks.order") {
                 "none" => TaskOrder::Any,
                 _ => TaskOrder::Connection,
             },
-            work_time: Duration::from_millis(given.number("work-time")?),
-            max_connections: given.number_given("max-connections")?.map(|n| n as usize),
-            drain: Duration::from_millis(given.number("drain")?),
-            log: given.choice("log")?.parse().unwrap_or(LevelFilter::INFO),
-            log_format: match given.choice("log-format")? {
+            work_time: Duration::from_millis(raw.number("rooms.work_time")),
+            max_connections: raw
+                .number_given("server.max_connections")
+                .map(|n| n as usize),
+            drain: Duration::from_millis(raw.number("server.shutdown_timeout")),
+            log: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),
+            log_format: match raw.choice("log.format") {
                 "json" => LogFormat::Json,
                 _ => LogFormat::Text,
             },
-            log_queue_lines: given.number("log-queue-lines")? as usize,
-            log_queue_bytes: given.number("log-queue-bytes")? as usize,
-            max_connections_source: given.source("max-connections"),
-        })
+            log_queue_lines: raw.number("log.queue_lines") as usize,
+            log_queue_bytes: raw.number("log.queue_bytes") as usize,
+            max_connections_source: raw.source("server.max_connections"),
+        };
+        raw.finish(settings)
     }
 }
 
@@ -200,28 +208,24 @@ pub enum LogFormat {
 
 /// Which pages may connect. Those of any loopback origin may while the server listens on
 /// loopback only.
-fn origins(given: &RawSettings, loopback: bool) -> Result<Origins, SettingsError> {
-    let (any, allowed) = split(given.origins()?);
-    Ok(Origins {
+fn origins(raw: &RawSettings, loopback: bool) -> Origins {
+    let (any, allowed) = split(raw.origins());
+    Origins {
         loopback,
         any,
         allowed,
-    })
+    }
 }
 
 /// By which hosts an endpoint may be addressed. One that others can reach has names that
 /// nobody has told it, so there all pass unless some are named. Whose pages may connect,
 /// their host may be named too: that is a proxy before both.
-fn hosts(
-    given: &RawSettings,
-    origins: &Origins,
-    is_loopback: bool,
-) -> Result<Hosts, SettingsError> {
-    let (any, mut allowed) = split::<HostPattern>(given.hosts()?);
+fn hosts(raw: &RawSettings, origins: &Origins, is_loopback: bool) -> Hosts {
+    let (any, mut allowed) = split::<HostPattern>(raw.hosts());
     let any = any || allowed.is_empty() && !is_loopback;
     let of_origins = origins.allowed.iter().filter_map(Origin::host);
     allowed.extend(of_origins.filter_map(|host| host.parse().ok()));
-    Ok(Hosts { any, allowed })
+    Hosts { any, allowed }
 }
 
 /// Whether everything is let in, and what is besides.

@@ -3,27 +3,79 @@
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use stentor_core::Unit;
 
-use super::error::SettingsError;
+use super::error::{SettingsError, Source};
 use super::flag::{FLAGS, Flag, FlagKind};
 
-/// Reads the command line; the first of `args` is the name of the program.
-pub(super) fn matches(args: impl Iterator<Item = OsString>) -> Result<ArgMatches, SettingsError> {
-    let mut args = args.peekable();
-    let name = args.peek().map_or_else(
+/// Parses the command line, whose first argument is the name of the program. Returns with it the
+/// arguments that are no flags.
+///
+/// # Errors
+/// Returns a page that was asked for, or a command line that cannot be read.
+pub(super) fn matches(
+    args: impl Iterator<Item = OsString>,
+) -> Result<(ArgMatches, Vec<SettingsError>), SettingsError> {
+    let mut args: Vec<OsString> = args.collect();
+    let name = args.first().map_or_else(
         || "stentor".into(),
         |first| first.to_string_lossy().into_owned(),
     );
-    command(name).try_get_matches_from(args).map_err(|error| {
-        let text = error.render().to_string();
-        if error.use_stderr() {
-            SettingsError::Usage(text)
-        } else {
-            SettingsError::Page(text)
+    let mut unknown = Vec::new();
+    loop {
+        let error = match command(name.clone()).try_get_matches_from(&args) {
+            Ok(matches) => return Ok((matches, unknown)),
+            Err(error) => error,
+        };
+        // clap stops at the first one: without it the others are found.
+        let Some(key) = unknown_argument(&error).filter(|key| remove(&mut args, key)) else {
+            let text = error.render().to_string();
+            return Err(if error.use_stderr() {
+                SettingsError::Usage(text)
+            } else {
+                SettingsError::Page(text)
+            });
+        };
+        unknown.push(SettingsError::UnknownKey {
+            nearest: Flag::nearest(&key),
+            source: Source::Flag(key.clone()),
+            key,
+        });
+    }
+}
+
+/// Returns the argument that an error is about, if it is one that clap does not know.
+fn unknown_argument(error: &clap::Error) -> Option<String> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(key)) if error.kind() == ErrorKind::UnknownArgument => {
+            Some(key.clone())
         }
-    })
+        _ => None,
+    }
+}
+
+/// Removes an unknown argument with its value. Returns whether it was there.
+fn remove(args: &mut Vec<OsString>, key: &str) -> bool {
+    let with_value = format!("{key}=");
+    let place = args.iter().skip(1).position(|arg| {
+        let arg = arg.to_string_lossy();
+        arg == key || arg.starts_with(&with_value)
+    });
+    let Some(place) = place.map(|place| place + 1) else {
+        return false;
+    };
+    let removed = args.remove(place);
+    let takes_next = removed == key
+        && key.starts_with("--")
+        && args
+            .get(place)
+            .is_some_and(|next| !next.to_string_lossy().starts_with('-'));
+    if takes_next {
+        args.remove(place);
+    }
+    true
 }
 
 pub(super) const CONFIG: &str = "config";
@@ -32,7 +84,7 @@ fn command(name: String) -> Command {
     let config = Arg::new(CONFIG)
         .long(CONFIG)
         .value_name("FILE")
-        .help("TOML file of settings; its keys are the names of these flags");
+        .help("File of settings, TOML or JSON (*.json)");
     Command::new(name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("A WebSocket messaging server")
@@ -42,12 +94,16 @@ fn command(name: String) -> Command {
 }
 
 fn arg(flag: &'static Flag) -> Arg {
-    let arg = Arg::new(flag.name)
-        .long(flag.name)
+    let arg = Arg::new(flag.key)
+        .long(flag.long())
         .help_heading(flag.group)
         .value_name(value_name(flag))
         .allow_negative_numbers(true) // so that the answer to -1 is the range
         .help(format!("{}\n[{}]", flag.about, facts(flag)));
+    let arg = match flag.short {
+        Some(short) => arg.visible_alias(short),
+        None => arg,
+    };
     match flag.takes {
         FlagKind::Switch => arg
             .num_args(0..=1)
@@ -67,7 +123,7 @@ fn value_name(flag: &Flag) -> String {
         (FlagKind::Hosts, _) => "HOST",
         (FlagKind::Subprotocols, _) => "NAME",
         (FlagKind::Switch, _) => "BOOL",
-        (FlagKind::Choice(..), _) if flag.name == "log" => "LEVEL",
+        (FlagKind::Choice(..), _) if flag.key == "log.level" => "LEVEL",
         (FlagKind::Choice(words, _), _) => return words.join("|"),
         _ => "N",
     };
@@ -77,14 +133,14 @@ fn value_name(flag: &Flag) -> String {
 /// Range and default, as they stand in brackets behind the text.
 fn facts(flag: &Flag) -> String {
     if let Some(bounds) = flag.bounds() {
-        let range = match flag.name {
-            "max-connections" => "1 to the hard limit of open files less a reserve".into(),
+        let range = match flag.key {
+            "server.max_connections" => "1 to the hard limit of open files less a reserve".into(),
             _ => format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max)),
         };
-        let default = match (flag.name, bounds.default) {
+        let default = match (flag.key, bounds.default) {
             (_, Some(default)) => bounds.show(default),
-            ("shards", _) => "the cores available".into(),
-            ("max-connections", _) => "all of that".into(),
+            ("server.shards", _) => "the cores available".into(),
+            ("server.max_connections", _) => "all of that".into(),
             _ => "from the system's random numbers".into(),
         };
         return format!("{range}; default: {default}");
@@ -101,13 +157,39 @@ fn facts(flag: &Flag) -> String {
     }
 }
 
+/// Returns the reference of all settings in Markdown: a table for each section.
+pub(super) fn reference() -> String {
+    let mut page = String::new();
+    let mut group = "";
+    for flag in FLAGS {
+        if flag.group != group {
+            group = flag.group;
+            page += &format!(
+                "\n## {group}\n\n| setting | default | range | meaning |\n|---|---|---|---|\n"
+            );
+        }
+        let short = flag
+            .short
+            .map_or_else(String::new, |short| format!(", `--{short}`"));
+        let facts = facts(flag);
+        let (range, default) = facts.split_once("; default: ").unwrap_or((&facts, ""));
+        page += &format!(
+            "| `{}`{short} | {default} | {range} | {} |\n",
+            flag.key,
+            flag.about.replace('|', "\\|")
+        );
+    }
+    page
+}
+
 const AFTER: &str = "\
 SIZE is in bytes (65536), in powers of 1024 (64KiB, 4MiB, 1GiB) or of 1000 (64k, 4M, 1G).
 TIME is in whole milliseconds and has a unit: 250ms, 10s, 5m, 1h, 1h30m.
 
-Each flag is also an environment variable and a key of the file: --queue-bytes is
-STENTOR_QUEUE_BYTES and queue-bytes (or queue_bytes), --config is STENTOR_CONFIG. A flag goes
-before the environment, that before the file. Lists (--listen, --allow-origin, --allow-host,
-and --subprotocol) stand in the environment with commas, in the file as arrays. An empty variable counts as none.
+Each setting is a flag, an environment variable and a path in the file: --queue.bytes is
+STENTOR_QUEUE_BYTES and bytes in [queue]; --config is STENTOR_CONFIG. Flags override the
+environment, which overrides the file. Repeatable settings are separated by commas in the
+environment and arrays in the file. An empty variable is ignored.
 
-SIGTERM, SIGINT or SIGHUP ends the server in order: see --drain. A second one ends it at once.";
+SIGTERM, SIGINT or SIGHUP shuts the server down in order, see --server.shutdown-timeout. A second
+one ends it immediately.";

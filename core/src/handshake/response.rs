@@ -165,7 +165,7 @@ const fn explanation(error: HandshakeError) -> &'static str {
         }
         HandshakeError::Host => "The request must have exactly one valid Host header field.\n",
         HandshakeError::HostNotAllowed => {
-            "This server is not known by the host name of the request; its operator can allow the name (--allow-host).\n"
+            "This server is not known by the host name of the request; its operator can allow the name (--client.allowed-hosts).\n"
         }
         HandshakeError::Body => {
             "A WebSocket handshake must not have a body; leave out Content-Length and Transfer-Encoding.\n"
