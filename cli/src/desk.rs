@@ -460,7 +460,7 @@ impl<T> Roster<T> {
         }
         match settled {
             AttemptResult::Done { tell: true } => {
-                report.end = report.outcome.take().map(TaskEnd::Done)
+                report.end = report.outcome.take().map(TaskEnd::Done);
             }
             AttemptResult::Done { tell: false } | AttemptResult::Late => {}
             AttemptResult::Again => report.line = Line::Again(end),

@@ -61,7 +61,7 @@ impl Flag {
     pub(crate) fn nearest(key: &str) -> Option<&'static str> {
         let plain = |name: &str| name.replace(['-', '.'], "_");
         let wanted = plain(key.trim_start_matches('-'));
-        let similarity = |flag: &Flag| {
+        let similarity = |flag: &Self| {
             let whole = [Some(flag.key), flag.short].into_iter().flatten();
             let whole = whole.map(|name| strsim::jaro_winkler(&wanted, &plain(name)));
             // Without its section a key is less likely to be meant.

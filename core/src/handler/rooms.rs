@@ -172,7 +172,7 @@ impl Handler for Rooms {
                 ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
             }
             TaskEnd::Failed { .. } => {
-                ctx.reply(MessageType::Text, priority::ERROR, answer::TASK_FAILED)
+                ctx.reply(MessageType::Text, priority::ERROR, answer::TASK_FAILED);
             }
         }
     }
