@@ -1,4 +1,4 @@
-//! Log lines of the servers: what the README says of them, and that none can fill a disk. A line
+//! Log lines of the servers: what the documentation says of them, and that none can fill a disk. A line
 //! that somebody outside can cause again and again has a bound, and says how many were held back.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use stentor_cli::metrics::Snapshot;
 use stentor_cli::{ConnectionLimiter, EventLog, Settings};
 use stentor_core::ShardId;
 
-const README: &str = include_str!("../../README.md");
+const PAGE: &str = include_str!("../../docs/operations.md");
 
 /// Lines without a bound: once in the life of a process, or once for each signal or setting.
 const ONCE: [&str; 16] = [
@@ -37,14 +37,14 @@ const ONCE: [&str; 16] = [
 type Lines = BTreeMap<String, (String, bool)>;
 
 #[test]
-fn every_line_is_in_the_readme_and_bounded() {
+fn every_line_is_documented_and_bounded() {
     let written = lines_of_the_sources();
     assert!(
         written.len() > 15,
         "the sources are read wrongly: {written:?}"
     );
-    let told = lines_of_the_readme();
-    assert_eq!(written, told, "the sources, and README.md");
+    let told = lines_of_the_page();
+    assert_eq!(written, told, "the sources, and docs/operations.md");
     for (message, (_, has_bound)) in &written {
         let is_rare = ONCE.contains(&message.as_str());
         assert!(
@@ -149,8 +149,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-fn lines_of_the_readme() -> Lines {
-    let table = README
+fn lines_of_the_page() -> Lines {
+    let table = PAGE
         .split_once("| event | level | fields |\n")
         .expect("a table")
         .1;

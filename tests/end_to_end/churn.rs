@@ -93,7 +93,7 @@ fn churn_on_all_shards_leaves_nothing_behind() {
     let metrics = server.await_metrics("much has happened", |metrics| {
         metrics.get("stentor_connections_opened_total") > 3_000
             && metrics.get("stentor_publish_waits_total{for=\"credit\"}") > 100
-            && metrics.get("stentor_publish_waits_total{for=\"home\"}") > 100
+            && metrics.get("stentor_publish_waits_total{for=\"owner\"}") > 100
             && metrics.get("stentor_task_outcomes_gone_total") > 10
             && metrics.get("ws_tasks_dropped_total") > 10
     });

@@ -182,11 +182,11 @@ fn messages_are_compressed_both_ways_each_for_itself() {
     assert_eq!(raw.hear().map(|frame| frame.payload), Some(Vec::new()));
     let metrics = server.metrics();
     assert_eq!(
-        metrics.get("stentor_compressed_messages_total{way=\"in\"}"),
+        metrics.get("stentor_compressed_messages_total{direction=\"in\"}"),
         5
     );
     assert_eq!(
-        metrics.get("stentor_compressed_messages_total{way=\"out\"}"),
+        metrics.get("stentor_compressed_messages_total{direction=\"out\"}"),
         4
     );
 }
@@ -346,7 +346,7 @@ fn a_room_hears_the_same_whoever_compresses() {
     }
     let metrics = server.metrics();
     assert_eq!(
-        metrics.get("stentor_compressed_messages_total{way=\"out\"}"),
+        metrics.get("stentor_compressed_messages_total{direction=\"out\"}"),
         1
     );
 }

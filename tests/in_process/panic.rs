@@ -194,7 +194,10 @@ fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
     // Two that tell of the failure, and the answers: a scrape, which may wake every
     // shard, finds them all on their way or there.
     let page = metrics(server.addresses[0]);
-    assert!(page.contains("\nstentor_shard_letters_total 4\n"), "{page}");
+    assert!(
+        page.contains("\nstentor_intershard_messages_total 4\n"),
+        "{page}"
+    );
     drop(sockets);
     server.stop().report();
 }

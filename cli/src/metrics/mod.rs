@@ -107,12 +107,12 @@ fn connections(
 ) {
     page.gauge(
         "ws_active_connections",
-        "WebSocket connections that are open.",
+        "Open WebSocket connections.",
         links.active,
     );
     page.gauge(
         "stentor_sockets",
-        "Sockets held, upgraded or not.",
+        "Open sockets, upgraded or not.",
         links.held,
     );
     page.counter(
@@ -126,14 +126,14 @@ fn connections(
         links.opened,
     );
     let causes = CloseCause::ALL.map(CloseCause::label);
-    let help = "WebSocket connections that ended, by first cause.";
+    let help = "WebSocket connections closed, by first cause.";
     page.counters(
         "stentor_connections_closed_total",
         help,
         "cause",
         causes.into_iter().zip(*closed),
     );
-    let help = "Connections failed for what the peer did.";
+    let help = "Connections failed because of a peer error, by error.";
     let errors = PeerError::ALL.map(PeerError::label);
     page.counters(
         "stentor_peer_errors_total",
@@ -141,7 +141,7 @@ fn connections(
         "error",
         errors.into_iter().zip(*peer_errors),
     );
-    let help = "Requests that were not upgraded, by cause.";
+    let help = "Upgrade requests refused, by cause.";
     let causes = HandshakeError::LABELS;
     page.counters(
         "stentor_handshakes_refused_total",
@@ -149,21 +149,21 @@ fn connections(
         "cause",
         causes.into_iter().zip(*refused),
     );
-    let help = "Times a connection was not read for a while because its own queue was full.";
+    let help = "Pauses of reading because the send queue of the connection was full.";
     page.counter("stentor_read_pauses_total", help, links.read_pauses);
     page.gauge(
         "stentor_frame_bytes",
-        "Bytes held in frame runs and large frames.",
+        "Bytes held by encoded frames.",
         links.frame_bytes,
     );
     page.gauge(
         "stentor_memory_charged_bytes",
-        "Bytes of memory that the memory budget is charged with.",
+        "Bytes charged to the memory budget.",
         links.charged_bytes,
     );
-    let help = "Timer wake-ups that found nothing due.";
+    let help = "Timer wake-ups with nothing due.";
     page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
-    let help = "Messages of the application that were too long to be sent.";
+    let help = "Messages of the application that exceed the maximum payload length.";
     page.counter("stentor_payloads_too_long_total", help, links.too_long);
 }
 
@@ -175,23 +175,23 @@ fn messages(
         ..
     }: &Stats,
 ) {
-    let help = "Messages written to sockets to the last byte.";
+    let help = "Messages written completely to sockets.";
     page.counter("ws_messages_sent_total", help, delivery.written);
-    let help = "Messages lost to a full queue: refused by it, or pushed out of it by another.";
+    let help = "Messages dropped because a send queue was full: refused or evicted.";
     let dropped = delivery.refused_full.wrapping_add(delivery.evicted);
     page.counter("ws_messages_dropped_total", help, dropped);
-    let help = "Messages that wait in the send queues of all connections.";
+    let help = "Messages in the send queues of all connections.";
     page.gauge("ws_send_queue_length", help, delivery.waiting);
-    let help = "Bytes that wait in the send queues of all connections, frame headers included.";
+    let help = "Bytes in the send queues of all connections, with frame headers.";
     page.gauge("stentor_send_queue_bytes", help, delivery.waiting_bytes);
-    let help = "Messages somebody wanted queued, counted once a receiving connection.";
+    let help = "Messages offered to send queues, once per receiving connection.";
     page.counter("stentor_messages_offered_total", help, delivery.offered);
     page.counter(
         "stentor_messages_queued_total",
         "Messages taken into send queues.",
         delivery.queued,
     );
-    let help = "Messages offered and never written, by reason.";
+    let help = "Messages dropped, by reason.";
     let reasons = [
         ("refused_full", delivery.refused_full),
         ("refused_closing", delivery.refused_closing),
@@ -207,7 +207,7 @@ fn messages(
         .iter()
         .map(|(priority, fates)| (priority.map_or("other".into(), |p| p.to_string()), fates))
         .collect();
-    let help = "Messages never written, by priority and reason.";
+    let help = "Messages dropped, by priority and reason.";
     let dropped = each.iter().flat_map(|(priority, fates)| {
         let reasons = [
             ("refused_full", fates.refused),
@@ -221,7 +221,7 @@ fn messages(
     });
     let labels = ["priority", "reason"];
     page.counters_by("stentor_priority_dropped_total", help, labels, dropped);
-    let help = "From the publication of a message to its last byte at the socket.";
+    let help = "Time from publishing a message to writing its last byte to the socket.";
     let delivered = each
         .iter()
         .map(|(priority, PriorityStats { written, .. })| {
@@ -246,7 +246,7 @@ fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
         "kind",
         kinds,
     );
-    let help = "Bytes of payload in complete messages from peers.";
+    let help = "Payload bytes of complete messages from peers.";
     page.counter(
         "stentor_messages_received_bytes_total",
         help,
@@ -280,16 +280,16 @@ fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
         "kind",
         kinds,
     );
-    let help = "Pongs replaced by newer ones before they went out.";
+    let help = "Pongs replaced by newer ones before they were written.";
     page.counter("stentor_pongs_replaced_total", help, sent.pongs_replaced);
     page.counter(
         "stentor_pages_sent_total",
-        "HTTP pages and refusals written.",
+        "HTTP responses written.",
         sent.pages,
     );
     page.counters(
         "stentor_unsent_limit_changes_total",
-        "Changes of the limit on what the kernel holds unsent of a connection.",
+        "Changes of the unsent-bytes limit of a connection.",
         "to",
         [
             ("rate", sent.unsent_limit_raised),
@@ -299,37 +299,36 @@ fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
 }
 
 fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
-    let help = "Connections that agreed on permessage-deflate.";
+    let help = "Connections that negotiated permessage-deflate.";
     page.counter("stentor_compression_agreed_total", help, deflate.agreed);
-    let help = "Connections that keep no context because there was no room for one.";
+    let help = "Connections without context takeover because the context memory was used up.";
     page.counter(
         "stentor_compression_contexts_denied_total",
         help,
         deflate.contexts_denied,
     );
-    let help = "Bytes of compression contexts of single connections.";
+    let help = "Bytes of the compression contexts of connections.";
     page.gauge(
         "stentor_compression_context_bytes",
         help,
         deflate.context_bytes,
     );
-    let help =
-        "Messages compressed or decompressed; one to many counts once for those who share it.";
+    let help = "Messages compressed or decompressed; a shared broadcast counts once.";
     let ways = [("out", deflate.deflated), ("in", deflate.inflated)];
-    page.counters("stentor_compressed_messages_total", help, "way", ways);
-    let help = "Bytes of those messages as they go over the wire.";
+    page.counters("stentor_compressed_messages_total", help, "direction", ways);
+    let help = "Compressed bytes of those messages.";
     let ways = [
         ("out", deflate.deflated_to_bytes),
         ("in", deflate.inflated_from_bytes),
     ];
-    page.counters("stentor_compressed_bytes_total", help, "way", ways);
-    let help = "Bytes of those messages as the application knows them.";
+    page.counters("stentor_compressed_bytes_total", help, "direction", ways);
+    let help = "Uncompressed bytes of those messages.";
     let ways = [
         ("out", deflate.deflated_from_bytes),
         ("in", deflate.inflated_to_bytes),
     ];
-    page.counters("stentor_uncompressed_bytes_total", help, "way", ways);
-    let help = "Messages sent as they are because compression did not shorten them.";
+    page.counters("stentor_uncompressed_bytes_total", help, "direction", ways);
+    let help = "Messages sent uncompressed because compression did not shorten them.";
     page.counter(
         "stentor_incompressible_messages_total",
         help,
@@ -338,11 +337,11 @@ fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
 }
 
 fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
-    let help = "Rooms, counted once for each shard that has members or keeps it for others.";
+    let help = "Rooms, once per shard that has members or owns the room.";
     page.gauge("stentor_rooms", help, rooms.rooms);
     page.gauge(
         "stentor_room_members",
-        "Memberships of connections in rooms.",
+        "Room memberships of connections.",
         rooms.members,
     );
     page.counter(
@@ -350,41 +349,42 @@ fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
         "Messages published to rooms.",
         rooms.published,
     );
-    let help = "Encodings of publications, one a format at the room's home shard.";
+    let help = "Encodings of publications, one per format at the owner shard of the room.";
     page.counter("stentor_publications_encoded_total", help, rooms.encoded);
-    let help = "Copies of publications into the runs of a shard, at most one a shard.";
+    let help = "Copies of publications, at most one per shard.";
     page.counter("stentor_publications_copied_total", help, rooms.copied);
-    let help = "Members that were offered a publication.";
+    let help = "Members that a publication was offered to.";
     page.counter("stentor_publication_offers_total", help, rooms.offered);
-    let help = "Publications that still waited for credits when their connection ended.";
+    let help =
+        "Publications discarded because their connection ended while they waited for credits.";
     page.counter(
         "stentor_publications_abandoned_total",
         help,
         rooms.abandoned,
     );
     page.counter(
-        "stentor_shard_letters_total",
-        "Letters posted from shard to shard.",
+        "stentor_intershard_messages_total",
+        "Messages between shards.",
         rooms.letters,
     );
-    let help = "Connections that are not gone on with, and not read, by what they wait for.";
+    let help = "Connections that are not read, by what they wait for.";
     let waiting = [
         ("credit", waiting.credit),
-        ("home", waiting.home),
+        ("owner", waiting.home),
         ("queue", waiting.queue),
         ("task", waiting.task),
     ];
     page.gauges("stentor_connections_waiting", help, "for", waiting);
-    let help = "Times a connection had to wait before it could publish, by what it waited for.";
-    let waits = [("credit", rooms.credit_waits), ("home", rooms.home_waits)];
+    let help = "Waits of connections before publishing, by what they waited for.";
+    let waits = [("credit", rooms.credit_waits), ("owner", rooms.home_waits)];
     page.counters("stentor_publish_waits_total", help, "for", waits);
-    let help = "Joins refused because the connection was in as many rooms as it may be.";
+    let help = "Joins refused because the connection had reached its maximum number of rooms.";
     page.counter("stentor_joins_refused_total", help, rooms.joins_refused);
-    let help = "Publications that are not yet queued for all members of a large room.";
+    let help = "Publications to large rooms that are not yet queued for all members.";
     page.gauge("stentor_fan_outs_unfinished", help, rooms.unfinished);
-    let help = "Slices of members that publications to large rooms were queued for.";
+    let help = "Slices of publications to large rooms.";
     page.counter("stentor_fan_out_slices_total", help, rooms.slices);
-    let help = "Joins refused because memory was short and the room would have been new.";
+    let help = "Joins refused because the room would have been new and memory was short.";
     page.counter(
         "stentor_joins_refused_memory_total",
         help,
@@ -406,20 +406,20 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         admin,
         log_lines_dropped,
     } = snapshot;
-    let help = "Sockets turned away before they reached a shard, because the server was full.";
+    let help = "Sockets refused before they reached a shard because the server was full.";
     page.counter("stentor_sockets_refused_total", help, *refused_full);
     page.counter(
         "stentor_accept_errors_total",
-        "Failures to accept a socket.",
+        "Failed accepts.",
         *accept_errors,
     );
     page.counter(
         "stentor_shard_restarts_total",
-        "Shards that failed and were started again.",
+        "Shards that failed and were restarted.",
         *shard_restarts,
     );
 
-    let help = "How long turns kept a shard to themselves: nothing else is done there meanwhile.";
+    let help = "Duration of the turns of shards.";
     let counted = Counted {
         cumulative: turns.cumulative().collect(),
         count: turns.count(),
@@ -430,25 +430,25 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let ids: Vec<String> = (0..shards.len()).map(|id| id.to_string()).collect();
     let each =
         |count: fn(&Stats) -> u64| ids.iter().map(String::as_str).zip(shards.iter().map(count));
-    let help = "1 where a shard did not answer in time: what stands of it is what it said last.";
+    let help = "1 if a shard did not answer in time; its other values are then the last known.";
     let is_silent = (0..).map(|at| u64::from(silent.contains(&ShardId(at))));
     let silent = ids.iter().map(String::as_str).zip(is_silent);
     page.gauges("stentor_shard_silent", help, "shard", silent);
-    let help = "WebSocket connections that are open, by shard.";
+    let help = "Open WebSocket connections, by shard.";
     page.gauges(
         "stentor_shard_connections",
         help,
         "shard",
         each(|stats| stats.links.active),
     );
-    let help = "Messages written to sockets to the last byte, by shard.";
+    let help = "Messages written completely to sockets, by shard.";
     page.counters(
         "stentor_shard_messages_sent_total",
         help,
         "shard",
         each(|stats| stats.delivery.written),
     );
-    let help = "Messages that wait in the send queues of a shard's connections.";
+    let help = "Messages in the send queues of the connections, by shard.";
     page.gauges(
         "stentor_shard_send_queue_length",
         help,
@@ -456,7 +456,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         each(|stats| stats.delivery.waiting),
     );
 
-    let help = "Requests for admin pages, by the status of the answer.";
+    let help = "Requests for admin pages, by status code.";
     let statuses = STATUSES.map(|status| status.to_string());
     page.counters(
         "stentor_admin_requests_total",
@@ -465,7 +465,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
         statuses.iter().map(String::as_str).zip(*admin),
     );
 
-    let help = "Log lines lost to a full queue, or because they could not be written.";
+    let help = "Log lines dropped because the queue was full or writing failed.";
     page.counter("stentor_log_lines_dropped_total", help, *log_lines_dropped);
 
     let core = Config::RANGES.iter().filter_map(|range| {
@@ -497,7 +497,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let all = core.chain(own.map(|(name, value)| (name.into(), value)));
     page.limits(
         "stentor_limit",
-        "Limits and sizes the server was started with.",
+        "Settings that the server was started with, in base units.",
         "name",
         all,
     );
@@ -505,7 +505,7 @@ fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
     page.gauges(
         "stentor_build_info",
-        "The version of the server.",
+        "Version of the server.",
         "version",
         version,
     );
