@@ -61,14 +61,14 @@ impl<H: Handler> Engine<H> {
             return;
         }
         if self.charged() > self.budget.share {
-            self.economize();
+            self.reclaim_if_over();
         } else {
             // What was in vain then may help the next time.
             self.budget.tolerated = self.budget.share;
         }
     }
 
-    /// Whether there is a bound.
+    /// Returns whether the memory of the shard is bounded.
     #[inline]
     pub(super) const fn has_budget(&self) -> bool {
         self.budget.share != usize::MAX
@@ -195,17 +195,17 @@ impl<H: Handler> Engine<H> {
         self.charged() + growth > full
     }
 
-    /// Drops what is only kept for others to come; then, of what waits for those
-    /// whose sockets take nothing, some.
+    /// Reclaims memory unless that was tried in vain at this level.
     #[cold]
-    fn economize(&mut self) {
+    fn reclaim_if_over(&mut self) {
         if self.charged() > self.budget.tolerated {
-            self.get_memory_back();
+            self.reclaim();
         }
     }
 
-    /// Goes on with that in the next turn.
-    pub(super) fn get_memory_back(&mut self) {
+    /// Frees what is kept for reuse; if that does not suffice, drops queued messages of blocked
+    /// connections. Continues in the next turn if there are more of them than are visited in one.
+    pub(super) fn reclaim(&mut self) {
         let budget = self.budget;
         self.trim();
         if self.has_round() || self.charged() > budget.relieved() {
@@ -213,7 +213,7 @@ impl<H: Handler> Engine<H> {
             self.trim();
         }
         let charged = self.charged();
-        // Where all of it is not enough, it is not tried again before there is more to drop.
+        // If everything droppable is gone, trying again waits until there is more.
         self.budget.tolerated = if charged > budget.share && !self.has_round() {
             charged + budget.share / 32
         } else {

@@ -1,5 +1,7 @@
-//! Owns what is dropped when memory runs short: of those whose sockets take nothing, the least
-//! urgent, the oldest first. They are looked at some at a time, however many there are.
+//! Shedding: owns which queued messages of blocked connections are dropped when memory is short.
+//!
+//! The least urgent messages go first, of these the oldest. A turn visits a bounded number of
+//! connections, however many are blocked.
 
 use alloc::collections::VecDeque;
 
@@ -9,28 +11,28 @@ use crate::frame::Rank;
 use crate::handler::Handler;
 use crate::queue::DropReason;
 
-/// Those whose sockets took less than they were offered, and how far has been come with them.
+/// The blocked connections, and the progress of shedding.
 #[derive(Debug, Default)]
 pub(super) struct Shedding {
-    /// Their slots, each once; some may have caught up since.
+    /// Slots that became blocked, each once; some may have caught up since.
     laggards: VecDeque<u32>,
     round: Option<Round>,
 }
 
-/// One look at each of them. What is shared by many is gone only once all have dropped it; so
-/// they do that together.
+/// One visit to each blocked connection. A shared message is freed only when all of them have
+/// dropped it, so each drops a part in every round.
 #[derive(Clone, Copy, Debug)]
 struct Round {
-    /// What is dropped: of this rank or a less urgent one.
+    /// Messages of this rank and of less urgent ones are dropped.
     from: Rank,
-    /// How many of them are still to be looked at.
+    /// Number of connections that are still to be visited.
     left: usize,
-    /// The least urgent rank that was left: the next round begins with that.
+    /// The least urgent rank that remains; the next round begins with it.
     least: Option<Rank>,
 }
 
 impl Round {
-    /// The next after one that has left this, or the first, which only looks.
+    /// Begins a round. The first one, with [`Rank::LAST`], drops nothing and finds the rank.
     const fn new(from: Rank, laggards: usize) -> Self {
         Self {
             from,
@@ -41,19 +43,19 @@ impl Round {
 }
 
 impl Shedding {
-    /// Bytes of memory.
+    /// Returns the bytes of memory that it takes.
     pub(super) fn memory(&self) -> usize {
         self.laggards.capacity() * size_of::<u32>()
     }
 
-    /// Gives memory back that is much more than so many connections need.
+    /// Shrinks the line to the number of connections.
     pub(super) fn shrink(&mut self, connections: usize) {
         shrink(&mut self.laggards, connections);
     }
 }
 
 impl<H: Handler> Engine<H> {
-    /// Takes note that a connection's socket takes nothing for now.
+    /// Adds a connection that has become blocked.
     #[inline]
     pub(super) fn note_laggard(&mut self, at: u32) {
         if self.has_budget() && !self.slots[at].flags.lags {
@@ -62,14 +64,14 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Whether memory is to be got back in the next turn.
+    /// Returns whether a round is unfinished; [`reclaim`](Self::reclaim) continues it.
     pub(super) const fn has_round(&self) -> bool {
         self.shedding.round.is_some()
     }
 
-    /// Drops some of what waits for those whose sockets take nothing, until no more than `most`
-    /// is charged; what will be written in this turn is not dropped. Goes on in the next turn if
-    /// there is more to be looked at than is done in one.
+    /// Drops queued messages of blocked connections until at most `most` bytes are charged. What
+    /// was offered to the adapter is not dropped. Visits at most
+    /// [`fan_out_slice`](crate::Config::fan_out_slice) connections, and less if it drops much.
     #[cold]
     pub(super) fn shed_slice(&mut self, most: usize) {
         let laggards = self.shedding.laggards.len();
@@ -79,7 +81,7 @@ impl<H: Handler> Engine<H> {
         while self.charged() - self.store.spare_bytes() > most {
             if round.left == 0 {
                 let Some(least) = round.least else {
-                    return; // Nothing is left.
+                    return; // Nothing droppable is left.
                 };
                 round = Round::new(least, self.shedding.laggards.len());
             }
@@ -92,7 +94,7 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Looks at the next of them. Says how many messages it has dropped.
+    /// Visits the next connection. Returns the number of messages dropped.
     fn shed_next(&mut self, round: &mut Round) -> usize {
         let Some(at) = self.next_laggard() else {
             return 0;
@@ -108,7 +110,7 @@ impl<H: Handler> Engine<H> {
         dropped
     }
 
-    /// The one that was looked at the longest ago, or none if it is no laggard any more.
+    /// Returns the connection visited longest ago, or `None` if it is not blocked any more.
     fn next_laggard(&mut self) -> Option<u32> {
         let at = self.shedding.laggards.pop_front()?;
         // Its place may have been given back meanwhile.
@@ -123,8 +125,8 @@ impl<H: Handler> Engine<H> {
         flags.lags.then_some(at)
     }
 
-    /// Drops a part of the least urgent that waits for a connection, the oldest of it. Says how
-    /// many messages that were.
+    /// Drops the oldest part of the least urgent messages of a connection. Returns the number of
+    /// messages dropped.
     fn shed(&mut self, at: u32) -> usize {
         let gone = &mut self.gone;
         let queue = &mut self.slots[at].queue;
@@ -136,14 +138,14 @@ impl<H: Handler> Engine<H> {
         dropped
     }
 
-    /// Looks at some of those who were laggards, and forgets those who are none any more.
+    /// Visits some of the connections, and removes those that are not blocked any more.
     pub(super) fn forget_some_laggards(&mut self) {
         for _ in 0..self.shedding.laggards.len().min(self.config.fan_out_slice) {
             self.next_laggard();
         }
     }
 
-    /// Forgets all of them, of whom none is connected.
+    /// Removes all of them when no connection is left.
     pub(super) fn forget_laggards(&mut self) {
         while !self.shedding.laggards.is_empty() {
             self.next_laggard();
@@ -151,5 +153,5 @@ impl<H: Handler> Engine<H> {
     }
 }
 
-/// How large a part of its least urgent a queue drops at a time.
+/// Fraction of its least urgent messages that a queue drops at a time, as a divisor.
 const ONE_IN: u32 = 16;

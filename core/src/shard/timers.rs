@@ -85,7 +85,7 @@ impl<H: Handler> Shard<H> {
             self.engine.sweep_slice();
         }
         if self.engine.has_round() {
-            self.engine.get_memory_back();
+            self.engine.reclaim();
         }
         // Before what is to be flushed: that may be much, and less urgent.
         while was_spent && !self.engine.is_pressed() && self.take_held_back() {}
