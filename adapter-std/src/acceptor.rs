@@ -17,7 +17,7 @@ use stentor_core::{Admission, Handler, HandshakeError, handshake};
 use tracing::warn;
 
 use crate::connection;
-use crate::station::LockedShards;
+use crate::locked_shard::LockedShards;
 
 /// Takes sockets of all listeners until the other end of `stop` is closed.
 pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, stations: &Arc<LockedShards<H>>)

@@ -1,7 +1,7 @@
 //! Owns the large buffers that threads read into and write from. A thread has
 //! one only while bytes are under way, so idle connections have none.
 
-use crate::spares::FreeList;
+use crate::free_list::FreeList;
 
 /// Buffers that nobody uses just now.
 #[derive(Debug, Default)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use stentor_core::{Admission, ConnId, Handler, ShardId};
 
 use crate::links::Socket;
+use crate::locked_shard::LockedShards;
 use crate::primitive::OnceLock;
 use crate::primitive::thread::{self, JoinHandle};
-use crate::station::LockedShards;
 use crate::stream::Stream;
 use crate::{reader, writer};
 

@@ -9,8 +9,8 @@ use stentor_cli::drain::{Drain, DrainGoal};
 use stentor_cli::{Deadline, HungShards};
 use stentor_core::{Handler, ServerEnd, Stats};
 
+use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::thread::JoinHandle;
-use crate::station::{LockedShards, Post};
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]

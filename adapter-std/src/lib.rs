@@ -66,21 +66,21 @@
 mod acceptor;
 mod buffers;
 mod connection;
-mod crew;
+mod connection_threads;
 mod drain;
+mod free_list;
 mod links;
+mod locked_shard;
 #[cfg(test)]
 mod models;
 mod primitive;
 mod reach;
 mod reader;
 mod remote;
-mod room;
-mod sending;
+mod send_buffer;
 mod server;
-mod spares;
-mod station;
 mod stream;
+mod thread_limit;
 mod ticker;
 mod workers;
 mod writer;

@@ -10,8 +10,8 @@ use stentor_cli::metrics::Collector;
 use stentor_cli::{ConnectionLimiter, Deadline, SharedDispatcher, Wakeups};
 use stentor_core::{Handler, RemoteStats, ShardId};
 
+use crate::locked_shard::LockedShards;
 use crate::remote::Outside;
-use crate::station::LockedShards;
 
 /// A server, as its admin pages see it.
 pub(crate) struct Server<H: Handler> {

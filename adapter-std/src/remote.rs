@@ -7,8 +7,8 @@ use std::sync::PoisonError;
 use stentor_cli::{Line, Notifier, Shards};
 use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
 
+use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::{Condvar, Mutex, MutexGuard};
-use crate::station::{LockedShards, Post};
 use crate::stream::Stream;
 
 /// Speaks to the connections of a server from any thread: as the

@@ -13,13 +13,13 @@ use stentor_cli::{ConnectionLimiter, Deadline, HungShards, Settings, ShutdownRep
 use stentor_core::{Handler, ShardId};
 use tracing::{error, info};
 
-use crate::crew::{ConnectionThreads, start, start_workers};
+use crate::connection_threads::{ConnectionThreads, start, start_workers};
 use crate::drain::{ForceShutdown, drain, take_stock, wait_for, wait_for_threads};
+use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::thread::JoinHandle;
 use crate::remote::{Outside, ServerHandle};
-use crate::station::{LockedShards, Post};
 use crate::workers::{self, Pool, Work};
-use crate::{acceptor, reach, room};
+use crate::{acceptor, reach, thread_limit};
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Server {
     pub fn bind(mut settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
         let admin = Admin::open(&settings)?;
-        settings.max_connections = room::limit(&settings);
+        settings.max_connections = thread_limit::limit(&settings);
         Ok(Self {
             outside: Arc::new(Outside::new(&settings.config)),
             settings: Arc::new(settings),

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use stentor_core::{Handler, ShardId};
 
+use crate::locked_shard::LockedShards;
 use crate::primitive::{AtomicBool, thread};
-use crate::station::LockedShards;
 use crate::stream::Stream;
 
 /// Sees to letters and timers until told to stop, and woken then.

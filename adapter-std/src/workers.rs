@@ -7,8 +7,8 @@ use std::time::Instant;
 use stentor_cli::{Attempt, Next, Settings, SharedDispatcher, Wakeups, contain};
 use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, TaskEnd, WorkerId};
 
+use crate::locked_shard::LockedShards;
 use crate::primitive::Condvar;
-use crate::station::LockedShards;
 use crate::stream::Stream;
 
 /// What workers do with a task. One value serves all workers at once.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use stentor_core::{ConnId, Handler};
 
 use crate::links::Socket;
+use crate::locked_shard::{LockedShards, ShardState};
 use crate::primitive::thread;
-use crate::sending::{SendBuffer, settle};
-use crate::station::{LockedShards, ShardState};
+use crate::send_buffer::{SendBuffer, settle};
 use crate::stream::Stream;
 
 /// What a writer does after a turn.

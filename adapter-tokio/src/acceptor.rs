@@ -11,8 +11,8 @@ use stentor_cli::LimitLog;
 use stentor_cli::listen::is_of_the_peer;
 use stentor_core::{Admission, Handler};
 
-use crate::door::{Post, ShardHandles};
 use crate::readiness;
+use crate::shard_handle::{Post, ShardHandles};
 
 /// Takes sockets of one listener until it is dropped.
 pub(crate) async fn run<H: Handler>(

@@ -10,8 +10,8 @@ use stentor_core::Handler;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::door::{Post, ShardHandles};
 use crate::remote::Outside;
+use crate::shard_handle::{Post, ShardHandles};
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]

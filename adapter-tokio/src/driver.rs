@@ -14,10 +14,10 @@ use stentor_cli::{Clock, EventLog, Submission, Turns, contain};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use tokio::io::unix::AsyncFd;
 
-use crate::door::{Post, ShardHandles};
 use crate::links::Links;
 use crate::reach::PendingQuery;
 use crate::readiness;
+use crate::shard_handle::{Post, ShardHandles};
 use crate::workers::Pool;
 
 /// One shard with its sockets.

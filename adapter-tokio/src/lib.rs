@@ -62,7 +62,6 @@
 //! ```
 
 mod acceptor;
-mod door;
 mod drain;
 mod driver;
 mod links;
@@ -70,6 +69,7 @@ mod reach;
 mod readiness;
 mod remote;
 mod server;
+mod shard_handle;
 mod workers;
 
 pub use drain::ForceShutdown;

@@ -10,8 +10,8 @@ use stentor_cli::metrics::Collector;
 use stentor_cli::{ConnectionLimiter, Deadline, SharedDispatcher, Wakeups};
 use stentor_core::{Handler, RemoteStats, ShardId};
 
-use crate::door::{Post, ShardHandles};
 use crate::remote::Outside;
+use crate::shard_handle::{Post, ShardHandles};
 use crate::workers::Pool;
 
 /// A question on its way to a shard.

@@ -7,7 +7,7 @@ use stentor_cli::{Line, Notifier, Shards};
 use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
 use tokio::sync::Notify;
 
-use crate::door::{Post, ShardHandles};
+use crate::shard_handle::{Post, ShardHandles};
 
 /// Speaks to the connections of a server from anywhere: from threads as the
 /// [`ServerHandle`](stentor_core::ServerHandle) that it is besides, which never waits, and from tasks of

@@ -20,11 +20,11 @@ use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::acceptor;
-use crate::door::{Post, ShardHandles};
 use crate::drain::{ForceShutdown, drain, within};
 use crate::driver::{Driver, DriverContext};
 use crate::reach;
 use crate::remote::{Outside, ServerHandle};
+use crate::shard_handle::{Post, ShardHandles};
 use crate::workers::{self, Pool, Work};
 
 /// A server that listens and does not serve yet.

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
 
-use crate::door::{Post, ShardHandles};
+use crate::shard_handle::{Post, ShardHandles};
 
 /// What workers do with a task. One value serves all workers at once.
 pub trait Work<H: Handler>: Send + Sync + 'static {

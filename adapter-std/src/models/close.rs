@@ -4,7 +4,7 @@ use stentor_core::{Config, Rooms, ShardId};
 
 use super::model;
 use super::server::{PLENTY, Server, join, said, told};
-use crate::sending::{SendBuffer, settle};
+use crate::send_buffer::{SendBuffer, settle};
 
 /// Fails if `Link::end` does not end the socket, or wakes nobody.
 #[test]

@@ -14,11 +14,11 @@ use stentor_core::{
 };
 
 use super::socket::{Peer, Scripted, pair};
-use crate::crew::ConnectionThreads;
+use crate::connection_threads::ConnectionThreads;
 use crate::links::Socket;
+use crate::locked_shard::{LockedShards, ShardState};
 use crate::primitive::thread::{Builder, JoinHandle};
-use crate::sending::{SendBuffer, settle};
-use crate::station::{LockedShards, ShardState};
+use crate::send_buffer::{SendBuffer, settle};
 use crate::workers::Pool;
 use crate::{reader, writer};
 

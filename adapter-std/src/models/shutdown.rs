@@ -13,7 +13,7 @@ use super::server::{REQUEST, Server, join, said, spawn, told};
 use super::socket::pair;
 use super::wakes::Tasks;
 use crate::connection;
-use crate::crew::start_workers;
+use crate::connection_threads::start_workers;
 use crate::workers::watch_clock;
 
 /// Fails if `PendingConnection::tell` wakes nobody, and if `Link::end` leaves the socket as

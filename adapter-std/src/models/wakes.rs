@@ -8,9 +8,9 @@ use stentor_core::{Config, Echo, Failure, RoomOutcome, RoomTask, Rooms, ShardId,
 
 use super::model;
 use super::server::{PLENTY, Server, join, room_of_the_second, said, spawn, told};
-use crate::crew::start_workers;
+use crate::connection_threads::start_workers;
+use crate::locked_shard::Post;
 use crate::primitive::thread;
-use crate::station::Post;
 use crate::workers::Work;
 
 /// Fails if `wake_writers` wakes nobody, and if a writer registers after it has

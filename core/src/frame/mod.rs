@@ -2,7 +2,7 @@
 //! connections it waits for. [`Store`] hands out ids; queues hold ids, never bytes.
 
 mod chunks;
-mod label;
+mod meta;
 mod rank;
 mod run;
 mod store;
@@ -16,6 +16,6 @@ pub const MAX_PAYLOAD: usize = (1 << 30) + (64 << 10);
 
 pub use chunks::Chunks;
 pub(crate) use chunks::Slice;
-pub(crate) use label::{FrameMeta, Key};
+pub(crate) use meta::{FrameMeta, Key};
 pub(crate) use rank::Rank;
 pub(crate) use store::{FrameId, Store};

@@ -2,15 +2,15 @@
 //! last queue lets go of it. Does not know who waits for a frame, only how many.
 //! Where frames stand is in `place`, and several as one in `volley`.
 
+mod batch;
 mod place;
-mod volley;
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::MAX_PAYLOAD;
-use super::label::{FrameMeta, Key, PublishedAt};
+use super::meta::{FrameMeta, Key, PublishedAt};
 use super::rank::Rank;
 use super::run::{RUN, Run};
 use crate::buffers::Buffers;

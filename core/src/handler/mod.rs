@@ -2,13 +2,13 @@
 //! come with the core: [`Rooms`], the protocol of rooms and tasks, and [`Echo`].
 
 mod context;
+mod delivery_report;
 mod echo;
-mod outcome;
 mod rooms;
 
 pub use context::Context;
+pub use delivery_report::DeliveryReport;
 pub use echo::Echo;
-pub use outcome::DeliveryReport;
 pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
 
 use crate::dispatch::FailureCause;

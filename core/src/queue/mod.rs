@@ -4,7 +4,7 @@
 
 // Outside of tests, nobody else has a queue.
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]
-mod fate;
+mod drop_reason;
 mod list;
 mod priority;
 mod qos;
@@ -12,7 +12,7 @@ mod qos;
 mod tests;
 
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]
-pub use fate::{DropReason, PushError};
+pub use drop_reason::{DropReason, PushError};
 pub(crate) use list::Nodes;
 pub(crate) use priority::{Arrival, Limits, Queue, Starvation};
 pub use qos::{OverflowPolicy, SendOptions};

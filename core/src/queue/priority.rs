@@ -3,14 +3,14 @@
 //! `admission`, and what becomes of a volley of which a part has to go in `scatter`.
 
 mod admission;
-mod scatter;
+mod split;
 
-use super::fate::{DropReason, PushError};
+use super::drop_reason::{DropReason, PushError};
 use super::list::{Band, ConflationKey, End, List, Nodes};
 use super::qos::OverflowPolicy;
 use crate::frame::{FrameId, Rank, Store};
 use crate::time::Timestamp;
-use scatter::scatter;
+use split::scatter;
 
 /// How much data may wait for one connection. An empty queue takes one message
 /// of any size.

@@ -3,8 +3,8 @@
 
 use core::time::Duration;
 
+use super::closed::CloseInfo;
 use super::engine::Engine;
-use super::ledger::CloseInfo;
 use super::output::{Event, Output};
 use super::slot::Phase;
 use super::{Shard, slot::Flags};

@@ -3,7 +3,7 @@
 //! order those go on who wait for more is in `waiters`.
 
 use super::engine::Engine;
-use super::letter::{Completion, CreditHolder, Lives, MessageBody};
+use super::message::{Completion, CreditHolder, Lives, MessageBody};
 use super::pending::Wait;
 use super::waiters::Waiters;
 use crate::handler::Handler;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Completion, Direct, MessageBody, Notification, Origin};
+use super::message::{Completion, Direct, MessageBody, Notification, Origin};
 use super::pending::Wait;
 use super::slot::Phase;
 use crate::frame::FrameId;

@@ -18,11 +18,11 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::batch::Recipients;
 use super::engine::Engine;
-use super::letter::{MessageBody, Origin, Publication, ShardMessage};
-use super::packing::{EditionFrames, EncodedVariants};
+use super::message::{MessageBody, Origin, Publication, ShardMessage};
 use super::slot::Phase;
-use super::volley::Recipients;
+use super::variants::{EditionFrames, EncodedVariants};
 use crate::frame::FrameId;
 use crate::handler::Handler;
 use crate::sync::SharedRef;

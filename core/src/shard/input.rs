@@ -5,10 +5,10 @@ use core::ops::Range;
 
 use super::Shard;
 use super::engine::{Engine, HEADROOM};
-use super::lane::Part;
 use super::output::{Leftover, Output};
 use super::pending::{Op, Wait};
 use super::reply::MessageRef;
+use super::reply_buffer::Part;
 use super::slot::{Phase, Slot};
 use crate::conn::{self, Keepalive, Payload};
 use crate::frame::Rank;

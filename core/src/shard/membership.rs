@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::engine::Engine;
 use super::fanout::EVERYONE;
-use super::letter::{
+use super::message::{
     Completion, Count, MessageBody, Notification, Origin, OwnerRequest, Publication, ShardMessage,
 };
 use super::output::Output;

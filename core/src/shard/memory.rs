@@ -5,9 +5,9 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
+use super::closed::CloseInfo;
 use super::engine::{Engine, HEADROOM, SCRATCH};
-use super::ledger::CloseInfo;
-use super::letter::{Publication, ShardMessage};
+use super::message::{Publication, ShardMessage};
 use super::output::Output;
 use super::slot::Phase;
 use crate::CloseCode;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::head::HeadProgress;
-use super::letter::Notification;
+use super::message::Notification;
 use crate::dispatch::TaskOptions;
 use crate::handler::{Handler, TaskEnd};
 use crate::id::{ConnId, ShardId};

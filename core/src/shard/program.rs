@@ -7,7 +7,7 @@ use alloc::collections::VecDeque;
 
 use super::Shard;
 use super::engine::Engine;
-use super::letter::Notification;
+use super::message::Notification;
 use super::output::{Leftover, Output};
 use super::pending::{Op, Pending, Wait};
 use super::slot::Phase;

@@ -9,7 +9,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::{Direct, MessageBody, Origin, OwnerRequest, Publication, ShardMessage};
+use super::message::{Direct, MessageBody, Origin, OwnerRequest, Publication, ShardMessage};
 use super::slot::Phase;
 use crate::CloseCode;
 use crate::config::Config;

@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use smallvec::SmallVec;
 
-use super::flushes::Standing;
+use super::flush_scheduler::Standing;
 use super::pace::Pace;
 use super::pending::Pending;
 use super::wheel::Links;

@@ -4,8 +4,8 @@
 use core::time::Duration;
 
 use super::Shard;
+use super::connection_info::Timer;
 use super::engine::Engine;
-use super::explain::Timer;
 use super::memory::SMALL;
 use super::slot::{Phase, Pressing};
 use crate::conn::{KeepaliveAction, KeepaliveTimes, MinRate, Next};

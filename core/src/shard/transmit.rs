@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 
 use super::Shard;
 use super::engine::Engine;
-use super::lane::Part;
 use super::pending::Wait;
+use super::reply_buffer::Part;
 use super::slot::{Phase, Pressing};
 use crate::frame::{Chunks, FrameId, Slice, Store};
 use crate::handler::{Backpressure, Handler};

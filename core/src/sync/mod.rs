@@ -9,13 +9,13 @@
 //! preemptions is tried:
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test -p stentor-core --lib --release loom`
 
+mod atomic_counters;
 #[cfg(feature = "std")]
 mod mailbox;
-mod once;
-mod parcel;
-mod places;
+mod once_lock;
 pub(crate) mod primitive;
-mod tally;
+mod semaphore;
+mod shared_ref;
 
 #[cfg(all(test, feature = "std"))]
 mod loom_mailbox;
@@ -24,12 +24,12 @@ mod loom_parcel;
 #[cfg(test)]
 mod loom_places;
 
+pub(crate) use atomic_counters::AtomicCounters;
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
-pub(crate) use once::OnceLock;
-pub use parcel::SharedRef;
-pub(crate) use places::{NoPlace, Semaphore};
-pub(crate) use tally::AtomicCounters;
+pub(crate) use once_lock::OnceLock;
+pub(crate) use semaphore::{NoPlace, Semaphore};
+pub use shared_ref::SharedRef;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //! its node table and frame store behind a small interface, for tests, fuzzers
 //! and benches. [`NaiveQueue`] is its oracle, and [`check`] runs both.
 
+mod batch;
 mod naive;
 mod ops;
-mod volley;
 
 pub use naive::NaiveQueue;
 pub use ops::{Op, check};

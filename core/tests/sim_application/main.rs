@@ -2,7 +2,7 @@
 //! many rooms, speak to one connection, ask who is there, speak from outside.
 
 mod direct;
-mod rebirth;
 mod remote;
+mod restart;
 mod rooms;
 mod switchboard;

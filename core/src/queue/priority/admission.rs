@@ -1,7 +1,7 @@
 //! Owns what is let in, and what goes for it: at a full queue, at the end of a
 //! message's time, for newer news, or because memory is short.
 
-use super::scatter::scatter;
+use super::split::scatter;
 use super::{Arrival, DropReason, FrameId, Limits, Nodes, PushError, Queue, Rank, Store};
 use crate::queue::list::End;
 use crate::queue::qos::OverflowPolicy;

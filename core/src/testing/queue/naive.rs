@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::volley::Part;
+use super::batch::Part;
 use super::{Control, DropReason, Held, MAX_PONGS, PushError, Pushed, Ticket};
 use crate::{OverflowPolicy, SendOptions};
 

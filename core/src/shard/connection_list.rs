@@ -9,8 +9,8 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::Shard;
+use super::connection_info::{ConnectionInfo, Depth};
 use super::engine::Engine;
-use super::explain::{ConnectionInfo, Depth};
 use super::slot::Phase;
 use crate::handler::Handler;
 use crate::time::Timestamp;

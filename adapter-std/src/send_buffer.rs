@@ -8,7 +8,7 @@ use stentor_core::{Chunks, ConnId, Handler};
 
 use crate::buffers::{BUFFER, Buffers};
 use crate::links::Socket;
-use crate::station::ShardState;
+use crate::locked_shard::ShardState;
 use crate::stream::Stream;
 
 /// Bytes on their way from a shard to a socket.

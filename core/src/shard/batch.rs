@@ -5,8 +5,8 @@
 use alloc::vec::Vec;
 
 use super::engine::Engine;
-use super::packing::EncodedVariants;
 use super::slot::Phase;
+use super::variants::EncodedVariants;
 use crate::config::Config;
 use crate::frame::{FrameId, FrameMeta};
 use crate::handler::Handler;

@@ -1,7 +1,7 @@
 //! Owns what follows from the failure of a shard: an empty one takes its
 //! place, goes on with what others said to it, and they are told.
 
-use super::letter::{MessageBody, ShardMessage};
+use super::message::{MessageBody, ShardMessage};
 use super::output::{Leftover, Output};
 use super::pending::Wait;
 use super::{Engine, Shard};

@@ -10,8 +10,8 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::Shard;
+use super::closed::{CloseInfo, ClosedConnection, Drops};
 use super::engine::Engine;
-use super::ledger::{CloseInfo, ClosedConnection, Drops};
 use super::memory::SMALL;
 use super::pending::Wait;
 use super::slot::Phase;

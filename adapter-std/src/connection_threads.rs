@@ -11,9 +11,9 @@ use stentor_cli::metrics::Scrape;
 use stentor_core::{Handler, ShardId};
 
 use crate::drain::wait_for;
+use crate::locked_shard::LockedShards;
 use crate::primitive::AtomicBool;
 use crate::primitive::thread::{Builder, JoinHandle};
-use crate::station::LockedShards;
 use crate::stream::Stream;
 use crate::ticker;
 use crate::workers::{self, Work};

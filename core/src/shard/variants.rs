@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::engine::Engine;
-use super::letter::Publication;
+use super::message::Publication;
 use crate::frame::{Chunks, FrameId, FrameMeta};
 use crate::handler::Handler;
 use crate::queue::OverflowPolicy;

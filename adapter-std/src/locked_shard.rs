@@ -23,10 +23,10 @@ use stentor_core::{
 };
 
 use crate::buffers::Buffers;
+use crate::free_list::FreeList;
 use crate::links::{Link, Links, Socket};
 use crate::primitive::thread::{self, Thread};
 use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
-use crate::spares::FreeList;
 use crate::stream::Stream;
 use crate::workers::Pool;
 

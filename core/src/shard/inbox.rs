@@ -1,6 +1,6 @@
 //! Owns what a shard does with a letter from another.
 
-use super::letter::{MessageBody, ShardMessage};
+use super::message::{MessageBody, ShardMessage};
 use super::pending::Wait;
 use super::slot::Phase;
 use super::{Engine, Shard};
