@@ -41,7 +41,7 @@ fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
 /// A clock that is late is of no use: what a slow reader has not taken by the next
 /// second, it does not get.
 fn tell_the_time(remote: &ServerHandle) {
-    let qos = SendOptions::new(10).ttl(SECOND);
+    let options = SendOptions::new(10).ttl(SECOND);
     loop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default();
@@ -50,7 +50,7 @@ fn tell_the_time(remote: &ServerHandle) {
         let time = format!("{hours:02}:{minutes:02}:{:02} UTC", seconds % 60);
         // The server begins a little later than this thread; and where so much is
         // under way already, the next second is soon enough.
-        let told = remote.try_publish(b"time", MessageType::Text, qos, time);
+        let told = remote.try_publish(b"time", MessageType::Text, options, time);
         if told == Err(RemoteError::Ended) {
             return;
         }

@@ -63,11 +63,11 @@ impl<B: Notifier> ShardSender for Line<B> {
         }
     }
 
-    fn place_is_free(&self) {
+    fn on_permit_released(&self) {
         self.0.bell.ring();
     }
 
-    fn gate_has_moved(&self) {
+    fn on_state_change(&self) {
         self.0.bell.ring_all();
     }
 }

@@ -482,7 +482,7 @@ fn what_rooms_do_at_full_queues_reaches_the_application() {
     ] {
         let args = ["--rooms.overflow-policy", word, "--rooms.message-ttl", "2s"];
         let rooms = ok(&args, &[], None).rooms();
-        assert_eq!(rooms.when_full, meant);
+        assert_eq!(rooms.overflow, meant);
         assert_eq!(rooms.ttl, Some(Duration::from_secs(2)));
     }
 }

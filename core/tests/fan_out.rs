@@ -448,9 +448,9 @@ impl Handler for Puppet {
                 let members = model.members.entry(room).or_default();
                 let mut to: Vec<ConnId> = members.iter().copied().collect();
                 to.retain(|&to| verb != 'e' || to != me);
-                let mut qos = SendOptions::new(10);
+                let mut options = SendOptions::new(10);
                 if verb == 'r' {
-                    qos = qos.receipt(said);
+                    options = options.receipt(said);
                     model.receipts.insert(said, to.len() as u64);
                 }
                 for to in to {
@@ -458,9 +458,15 @@ impl Handler for Puppet {
                 }
                 drop(model);
                 if room == '*' {
-                    ctx.broadcast_all(MessageType::Text, qos, text.as_bytes(), verb == 'e');
+                    ctx.broadcast_all(MessageType::Text, options, text.as_bytes(), verb == 'e');
                 } else {
-                    ctx.publish(&name, MessageType::Text, qos, text.as_bytes(), verb == 'e');
+                    ctx.publish(
+                        &name,
+                        MessageType::Text,
+                        options,
+                        text.as_bytes(),
+                        verb == 'e',
+                    );
                 }
             }
         }

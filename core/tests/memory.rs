@@ -83,14 +83,14 @@ impl Handler for Many {
                 let at = |what| text.iter().position(|&byte| byte == what).expect("there");
                 let (key, colon) = (at(b'#'), at(b':'));
                 let digits = core::str::from_utf8(&text[key + 1..colon]).expect("a number");
-                let qos = match digits.parse() {
+                let options = match digits.parse() {
                     Ok(number) => SendOptions::new(9).key(number),
                     Err(_) => SendOptions::new(9),
                 };
                 ctx.publish(
                     &text[..key],
                     MessageType::Binary,
-                    qos,
+                    options,
                     &text[colon + 1..],
                     false,
                 );

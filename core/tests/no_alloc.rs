@@ -186,14 +186,14 @@ fn a_message_to_a_room_of_a_thousand() {
 
 #[test]
 fn a_slow_reader_whatever_becomes_of_its_messages() {
-    for when_full in [
+    for overflow in [
         OverflowPolicy::EvictLower,
         OverflowPolicy::DropNew,
         OverflowPolicy::DropOldest,
         OverflowPolicy::Conflate,
     ] {
         let rooms = Rooms {
-            when_full,
+            overflow,
             ttl: Some(Duration::from_secs(9)),
             ..Rooms::default()
         };
@@ -213,7 +213,7 @@ fn a_slow_reader_whatever_becomes_of_its_messages() {
                 server.receive(ids[3], bytes);
             }
         });
-        assert!(count == 0.0, "{count}, {when_full:?}");
+        assert!(count == 0.0, "{count}, {overflow:?}");
         let delivery = server.shards[0].stats().delivery;
         assert!(
             delivery.waiting >= 256 && delivery.conflated > 100,

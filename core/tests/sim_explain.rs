@@ -301,7 +301,7 @@ fn requests_and_closing_handshakes_are_told_too() {
 #[test]
 fn why_each_has_gone_is_remembered() {
     let rooms = Rooms {
-        when_full: OverflowPolicy::Disconnect,
+        overflow: OverflowPolicy::Disconnect,
         ..Rooms::default()
     };
     let mut sim = Sim::rooms_with(narrow(), &config(1), rooms, 1, 4);

@@ -45,9 +45,9 @@ fn heard(sim: &mut Sim<Rooms>, slow: usize) -> Vec<String> {
     sim.take_texts(slow).split_off(1)
 }
 
-fn when_full(when_full: OverflowPolicy) -> Rooms {
+fn overflow(overflow: OverflowPolicy) -> Rooms {
     Rooms {
-        when_full,
+        overflow,
         ..Rooms::default()
     }
 }
@@ -150,7 +150,7 @@ fn each_policy_and_what_the_publisher_is_told() {
             ),
         ] {
             let config = Config::builder().queue_messages(3);
-            let (mut sim, eager, slow) = stuck(shards, when_full(policy), config);
+            let (mut sim, eager, slow) = stuck(shards, overflow(policy), config);
             say(&mut sim, slow, &["z"]);
             say(&mut sim, eager, &["msg:a", "msg:b", "msg?:c"]);
             let answer = sim.take_texts(eager).pop();
@@ -172,7 +172,7 @@ fn each_policy_and_what_the_publisher_is_told() {
 fn who_does_not_keep_up_is_closed_if_that_is_wanted() {
     for shards in [1, 3] {
         let config = Config::builder().queue_messages(3);
-        let (mut sim, eager, slow) = stuck(shards, when_full(OverflowPolicy::Disconnect), config);
+        let (mut sim, eager, slow) = stuck(shards, overflow(OverflowPolicy::Disconnect), config);
         say(&mut sim, eager, &["msg:a", "msg:b", "msg:c"]);
         assert_eq!(sim.stats().closed, [0; CloseCause::ALL.len()]);
         say(&mut sim, eager, &["msg?:d"]);

@@ -83,7 +83,7 @@ fn session(seed: u64) -> (u64, Stats) {
     };
     let rooms = Rooms {
         exclude_sender: rng.percent(20),
-        when_full: [
+        overflow: [
             OverflowPolicy::EvictLower,
             OverflowPolicy::DropNew,
             OverflowPolicy::DropOldest,

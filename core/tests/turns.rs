@@ -176,8 +176,8 @@ impl Handler for Asking {
             ctx.reply(message.kind, 9, message.payload);
             return;
         }
-        let qos = SendOptions::new(9).receipt(17);
-        ctx.publish(b"all", message.kind, qos, message.payload, false);
+        let options = SendOptions::new(9).receipt(17);
+        ctx.publish(b"all", message.kind, options, message.payload, false);
         ctx.reply(MessageType::Text, 9, b"after");
     }
 

@@ -79,7 +79,7 @@ impl Settings {
             outside: self.outside_room,
             exclude_sender: self.exclude_sender,
             task_order: self.task_order,
-            when_full: self.room_overflow,
+            overflow: self.room_overflow,
             ttl: self.message_ttl,
         }
     }

@@ -26,7 +26,7 @@ pub fn queue(data: &[u8]) {
 fn op(input: &mut Reader<'_>) -> Op {
     match input.below(20) {
         0..=3 => Op::Push((input.byte() % 4).into(), input.below(200)),
-        4 | 5 => Op::Push(qos(input), input.below(200)),
+        4 | 5 => Op::Push(options(input), input.below(200)),
         6 => Op::Push(input.byte().into(), usize::from(input.short())),
         7 => Op::Control(Control::Ping, input.below(126)),
         8 => Op::Control(Control::Pong, input.below(126)),
@@ -43,15 +43,15 @@ fn op(input: &mut Reader<'_>) -> Op {
     }
 }
 
-fn qos(input: &mut Reader<'_>) -> SendOptions {
-    let mut qos = SendOptions::new(input.byte() % 4).when_full(WHEN_FULL[input.below(5)]);
+fn options(input: &mut Reader<'_>) -> SendOptions {
+    let mut options = SendOptions::new(input.byte() % 4).overflow(WHEN_FULL[input.below(5)]);
     if input.flag() {
-        qos = qos.ttl(Duration::from_micros(input.byte().into()));
+        options = options.ttl(Duration::from_micros(input.byte().into()));
     }
     if input.flag() {
-        qos = qos.key((input.byte() % 3).into());
+        options = options.key((input.byte() % 3).into());
     }
-    qos
+    options
 }
 
 const WHEN_FULL: [OverflowPolicy; 5] = [

@@ -53,7 +53,7 @@ pub fn session(data: &[u8]) {
                 Outside::Everyone
             },
             exclude_sender: flags & 16 != 0,
-            when_full: WHEN_FULL[usize::from(flags >> 6)],
+            overflow: WHEN_FULL[usize::from(flags >> 6)],
             ttl: (flags >> 6 == 1).then_some(Duration::from_millis(500)),
             ..Rooms::default()
         };

@@ -66,32 +66,32 @@ impl<'a, H: Handler> Context<'a, H> {
     /// A payload longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD) is not sent, by this or by
     /// [`publish`](Self::publish), [`send`](Self::send) and the like; that is counted
     /// ([`Links::too_long`](crate::Links::too_long)).
-    pub fn reply(&mut self, kind: MessageType, qos: impl Into<SendOptions>, payload: &[u8]) {
-        self.reply_parts(kind, qos, payload, &[]);
+    pub fn reply(&mut self, kind: MessageType, options: impl Into<SendOptions>, payload: &[u8]) {
+        self.reply_parts(kind, options, payload, &[]);
     }
 
     /// Queues a message that consists of two parts for this connection.
     pub fn reply_parts(
         &mut self,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         first: &[u8],
         second: &[u8],
     ) {
         if !self.may_be_sent(first.len().saturating_add(second.len())) {
             return;
         }
-        let qos = qos.into();
+        let options = options.into();
         let later = |_| Op::Reply {
             kind,
-            qos,
+            options,
             payload: Bytes::from([first, second].concat()),
         };
         if self.engine.is_parked(self.at) {
             self.engine.defer(self.at, later(()));
-        } else if let Err(wait) = self
-            .engine
-            .reply(self.at, self.here, kind, qos, [first, second])
+        } else if let Err(wait) =
+            self.engine
+                .reply(self.at, self.here, kind, options, [first, second])
         {
             self.engine.park(self.at, wait, Some(later(())));
         }
@@ -136,11 +136,11 @@ impl<'a, H: Handler> Context<'a, H> {
         &mut self,
         room: &[u8],
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        self.publish_to(Some(room), kind, qos.into(), payload, exclude_sender);
+        self.publish_to(Some(room), kind, options.into(), payload, exclude_sender);
     }
 
     /// [`publish`](Self::publish) to the room the connection joined first;
@@ -148,25 +148,25 @@ impl<'a, H: Handler> Context<'a, H> {
     pub fn publish_here(
         &mut self,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
         let Some(room) = self.room().cloned() else {
             return;
         };
-        self.publish_to(Some(&room), kind, qos.into(), payload, exclude_sender);
+        self.publish_to(Some(&room), kind, options.into(), payload, exclude_sender);
     }
 
     /// Says something to every connection of the server, in a room or not.
     pub fn broadcast_all(
         &mut self,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        self.publish_to(None, kind, qos.into(), payload, exclude_sender);
+        self.publish_to(None, kind, options.into(), payload, exclude_sender);
     }
 
     /// Says something to another connection of the server, on whichever shard that is, or
@@ -181,22 +181,22 @@ impl<'a, H: Handler> Context<'a, H> {
         &mut self,
         to: ConnId,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: &[u8],
     ) {
         if !self.may_be_sent(payload.len()) {
             return;
         }
-        let qos = qos.into();
+        let options = options.into();
         let later = || Op::Send {
             to,
             kind,
-            qos,
+            options,
             payload: Bytes::copy_from_slice(payload),
         };
         if self.engine.is_parked(self.at) {
             self.engine.defer(self.at, later());
-        } else if let Err(wait) = self.engine.send(self.at, to, kind, qos, payload) {
+        } else if let Err(wait) = self.engine.send(self.at, to, kind, options, payload) {
             self.engine.park(self.at, wait, Some(later()));
         }
     }
@@ -245,7 +245,7 @@ impl<'a, H: Handler> Context<'a, H> {
         &mut self,
         room: Option<&[u8]>,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: &[u8],
         exclude_sender: bool,
     ) {
@@ -255,7 +255,7 @@ impl<'a, H: Handler> Context<'a, H> {
         let later = || Op::Publish {
             room: room.map(Bytes::copy_from_slice),
             kind,
-            qos,
+            options,
             payload: Bytes::copy_from_slice(payload),
             exclude_sender,
         };
@@ -263,7 +263,7 @@ impl<'a, H: Handler> Context<'a, H> {
             self.engine.defer(self.at, later());
         } else if let Err(wait) =
             self.engine
-                .publish(self.at, room, kind, qos, payload, exclude_sender)
+                .publish(self.at, room, kind, options, payload, exclude_sender)
         {
             self.engine.park(self.at, wait, Some(later()));
         }

@@ -144,7 +144,7 @@ pub trait Handler: Sized {
 /// room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backpressure {
-    /// What [`SendOptions::when_full`](crate::SendOptions::when_full) says.
+    /// What [`SendOptions::overflow`](crate::SendOptions::overflow) says.
     Drop,
     /// They wait, and the connection is not read until its queue has drained;
     /// unless one is to [close](crate::OverflowPolicy::Disconnect) it. For what others send

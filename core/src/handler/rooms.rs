@@ -28,7 +28,7 @@ pub struct Rooms {
     /// Which tasks wait for which.
     pub task_order: TaskOrder,
     /// What a message to a room does at a full queue.
-    pub when_full: OverflowPolicy,
+    pub overflow: OverflowPolicy,
     /// How long a message to a room is worth sending, if not for ever.
     pub ttl: Option<Duration>,
 }
@@ -71,10 +71,10 @@ impl RoomTask {
 
 impl Rooms {
     /// How what is said in a room is treated.
-    fn qos(&self, priority: u8) -> SendOptions {
+    fn options(&self, priority: u8) -> SendOptions {
         SendOptions {
             ttl: self.ttl,
-            ..SendOptions::new(priority).when_full(self.when_full)
+            ..SendOptions::new(priority).overflow(self.overflow)
         }
     }
 }
@@ -110,15 +110,15 @@ impl Handler for Rooms {
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, &room);
             }
             Command::Publish { text, key, receipt } => {
-                let mut qos = self.qos(priority::PUBLICATION);
+                let mut options = self.options(priority::PUBLICATION);
                 // Whoever finds two keys of one number disturbs the room no more
                 // than by using one key for both.
-                qos.key = key.map(|key| FixedState::default().hash_one(key));
-                qos.receipt = receipt.then_some(kind as u64);
+                options.key = key.map(|key| FixedState::default().hash_one(key));
+                options.receipt = receipt.then_some(kind as u64);
                 if ctx.room().is_some() {
-                    ctx.publish_here(kind, qos, text, self.exclude_sender);
+                    ctx.publish_here(kind, options, text, self.exclude_sender);
                 } else if self.outside == Outside::Everyone {
-                    ctx.broadcast_all(kind, qos, text, self.exclude_sender);
+                    ctx.broadcast_all(kind, options, text, self.exclude_sender);
                 } else if receipt {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                 }
@@ -165,7 +165,7 @@ impl Handler for Rooms {
                 ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
                 if ctx.room().is_some() {
                     let told = [answer::ROOM_BROADCAST, &text[..]].concat();
-                    ctx.publish_here(kind, self.qos(priority::ROOM_OUTCOME), &told, false);
+                    ctx.publish_here(kind, self.options(priority::ROOM_OUTCOME), &told, false);
                 }
             }
             TaskEnd::Refused(RoomTask { kind, .. }) => {

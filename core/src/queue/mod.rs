@@ -7,7 +7,7 @@
 mod drop_reason;
 mod list;
 mod priority;
-mod qos;
+mod send_options;
 #[cfg(test)]
 mod tests;
 
@@ -15,4 +15,4 @@ mod tests;
 pub use drop_reason::{DropReason, PushError};
 pub(crate) use list::Nodes;
 pub(crate) use priority::{Arrival, Limits, Queue, Starvation};
-pub use qos::{OverflowPolicy, SendOptions};
+pub use send_options::{OverflowPolicy, SendOptions};

@@ -7,7 +7,7 @@ mod split;
 
 use super::drop_reason::{DropReason, PushError};
 use super::list::{Band, ConflationKey, End, List, Nodes};
-use super::qos::OverflowPolicy;
+use super::send_options::OverflowPolicy;
 use crate::frame::{FrameId, Rank, Store};
 use crate::time::Timestamp;
 use split::scatter;
@@ -32,7 +32,7 @@ pub(crate) struct Starvation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) frame: FrameId,
-    pub(crate) when_full: OverflowPolicy,
+    pub(crate) overflow: OverflowPolicy,
     pub(crate) now: Timestamp,
 }
 

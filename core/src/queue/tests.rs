@@ -12,26 +12,26 @@ fn control() -> impl Strategy<Value = Control> {
     prop::sample::select(&[Control::Head, Control::Ping, Control::Pong, Control::Close][..])
 }
 
-fn when_full() -> impl Strategy<Value = OverflowPolicy> {
+fn overflow() -> impl Strategy<Value = OverflowPolicy> {
     use OverflowPolicy::{Conflate, Disconnect, DropNew, DropOldest, EvictLower};
     prop::sample::select(&[EvictLower, DropNew, DropOldest, Conflate, Disconnect][..])
 }
 
-fn qos() -> impl Strategy<Value = SendOptions> {
+fn options() -> impl Strategy<Value = SendOptions> {
     let priority = prop_oneof![4 => 0..4_u8, 1 => any::<u8>()];
     let ttl = prop::option::weighted(0.3, 0..200_u64);
     let key = prop::option::weighted(0.5, 0..3_u64);
-    (priority, ttl, key, when_full()).prop_map(|(priority, ttl, key, when_full)| SendOptions {
+    (priority, ttl, key, overflow()).prop_map(|(priority, ttl, key, overflow)| SendOptions {
         ttl: ttl.map(Duration::from_micros),
         key,
-        ..SendOptions::new(priority).when_full(when_full)
+        ..SendOptions::new(priority).overflow(overflow)
     })
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let len = prop_oneof![8 => 0..40_usize, 2 => 100..140_usize, 1 => 0..40_000_usize];
     prop_oneof![
-        12 => (qos(), len).prop_map(|(qos, len)| Op::Push(qos, len)),
+        12 => (options(), len).prop_map(|(options, len)| Op::Push(options, len)),
         4 => (0..4_u8, 2..6_usize, 0..40_usize)
             .prop_map(|(priority, count, len)| Op::Batch(priority, count, len)),
         3 => (0..60_u16).prop_map(Op::Pass),
@@ -196,16 +196,16 @@ fn what_the_peer_needs_to_read_on_outlives_a_failure() {
     assert_eq!(queue.held().frames, 0);
 }
 
-const REFUSE: SendOptions = SendOptions::new(5).when_full(OverflowPolicy::DropNew);
-const OLDEST: SendOptions = SendOptions::new(5).when_full(OverflowPolicy::DropOldest);
-const CONFLATE: SendOptions = SendOptions::new(5).when_full(OverflowPolicy::Conflate);
+const REFUSE: SendOptions = SendOptions::new(5).overflow(OverflowPolicy::DropNew);
+const OLDEST: SendOptions = SendOptions::new(5).overflow(OverflowPolicy::DropOldest);
+const CONFLATE: SendOptions = SendOptions::new(5).overflow(OverflowPolicy::Conflate);
 
 #[test]
 fn each_policy_at_a_full_queue() {
     let full = || {
         let mut queue = LoneQueue::new(3, 10_000);
-        for qos in [SendOptions::new(9), SendOptions::new(5), CONFLATE.key(1)] {
-            assert_eq!(queue.push(qos, b"x"), queued(&[]));
+        for options in [SendOptions::new(9), SendOptions::new(5), CONFLATE.key(1)] {
+            assert_eq!(queue.push(options, b"x"), queued(&[]));
         }
         queue
     };
@@ -218,16 +218,16 @@ fn each_policy_at_a_full_queue() {
     let slow = went(&[], DropReason::Evicted, Some(PushError::Slow));
     assert_eq!(
         full().push(
-            SendOptions::new(0).when_full(OverflowPolicy::Disconnect),
+            SendOptions::new(0).overflow(OverflowPolicy::Disconnect),
             b"x"
         ),
         slow
     );
     let mut queue = full();
-    for (evicted, qos) in [(0, OLDEST), (1, OLDEST), (2, OLDEST)] {
-        assert_eq!(queue.push(qos, b"x"), queued(&[evicted]));
+    for (evicted, options) in [(0, OLDEST), (1, OLDEST), (2, OLDEST)] {
+        assert_eq!(queue.push(options, b"x"), queued(&[evicted]));
     }
-    let less = SendOptions::new(6).when_full(OverflowPolicy::DropOldest);
+    let less = SendOptions::new(6).overflow(OverflowPolicy::DropOldest);
     assert_eq!(queue.push(less, b"x"), refused(), "never the more urgent");
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Recipients {
     room: u32,
     but: Option<u32>,
     priority: Option<u8>,
-    when_full: OverflowPolicy,
+    overflow: OverflowPolicy,
     published: Timestamp,
 }
 
@@ -40,7 +40,7 @@ impl Recipients {
             room,
             but,
             priority: editions.label().rank.priority(),
-            when_full: editions.when_full(),
+            overflow: editions.overflow(),
             published: editions.label().born,
         }
     }
@@ -140,7 +140,7 @@ impl<H: Handler> Engine<H> {
                 spared += frames.len() as u64 - 1;
             } else {
                 for &frame in &frames {
-                    self.push(at, frame, to.when_full);
+                    self.push(at, frame, to.overflow);
                 }
             }
         }

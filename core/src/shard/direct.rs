@@ -22,7 +22,7 @@ impl<H: Handler> Engine<H> {
         at: u32,
         to: ConnId,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: &[u8],
     ) -> Result<(), Wait> {
         let shard = to.shard();
@@ -34,7 +34,7 @@ impl<H: Handler> Engine<H> {
                 to,
                 origin: Origin::Conn(self.borrower(at, shard)),
                 kind,
-                qos,
+                options,
                 published: self.now,
                 payload: Bytes::copy_from_slice(payload),
             };
@@ -42,13 +42,13 @@ impl<H: Handler> Engine<H> {
             self.wake_first(Wait::Credit(shard));
             return Ok(());
         }
-        if qos.receipt.is_some() && self.lane_is_held() {
+        if options.receipt.is_some() && self.lane_is_held() {
             // What becomes of it at our own queue is not known before that is free.
             return Err(Wait::Callback);
         }
         self.counts.direct.sent += 1;
-        let outcome = self.offer(to, qos, self.now, kind, Payload::Here(payload));
-        if let Some(ticket) = qos.receipt {
+        let outcome = self.offer(to, options, self.now, kind, Payload::Here(payload));
+        if let Some(ticket) = options.receipt {
             self.report(Completion {
                 conn: self.slots.id(at),
                 ticket,
@@ -64,13 +64,13 @@ impl<H: Handler> Engine<H> {
             to,
             origin,
             kind,
-            qos,
+            options,
             published,
             payload,
         } = direct;
-        let outcome = self.offer(to, qos, published, kind, Payload::Sent(&payload));
+        let outcome = self.offer(to, options, published, kind, Payload::Sent(&payload));
         let Origin::Conn(from) = origin else { return };
-        let report = qos.receipt.map(|ticket| Completion {
+        let report = options.receipt.map(|ticket| Completion {
             conn: from.conn,
             ticket,
             told: Notification::DeliveryReport(outcome),
@@ -83,7 +83,7 @@ impl<H: Handler> Engine<H> {
     fn offer(
         &mut self,
         to: ConnId,
-        qos: SendOptions,
+        options: SendOptions,
         published: Timestamp,
         kind: MessageType,
         words: Payload<'_>,
@@ -96,8 +96,8 @@ impl<H: Handler> Engine<H> {
         self.counts.direct.offered += 1;
         self.end_volley();
         let before = self.counted();
-        let frame = self.encode_for(at, qos, published, kind, words);
-        self.push(at, frame, qos.when_full);
+        let frame = self.encode_for(at, options, published, kind, words);
+        self.push(at, frame, options.overflow);
         self.store.release(frame);
         DeliveryReport {
             members: 1,
@@ -109,12 +109,12 @@ impl<H: Handler> Engine<H> {
     fn encode_for(
         &mut self,
         at: u32,
-        qos: SendOptions,
+        options: SendOptions,
         published: Timestamp,
         kind: MessageType,
         words: Payload<'_>,
     ) -> FrameId {
-        let (label, opcode) = (self.label(None, qos, published), kind.opcode());
+        let (label, opcode) = (self.label(None, options, published), kind.opcode());
         let bytes = match words {
             Payload::Here(bytes) => bytes,
             Payload::Sent(bytes) => bytes,

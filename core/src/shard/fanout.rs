@@ -197,7 +197,7 @@ impl<H: Handler> Engine<H> {
             if but != Some(at) {
                 self.counts.rooms.offered += 1;
                 let frame = self.edition(&mut editions, at);
-                self.push(at, frame, editions.when_full());
+                self.push(at, frame, editions.overflow());
             }
         }
         self.end_editions(editions.frames());
@@ -209,7 +209,7 @@ impl<H: Handler> Engine<H> {
             if but != Some(at) && self.slots[at].phase == Phase::Open {
                 self.counts.rooms.offered += 1;
                 let frame = self.edition(&mut editions, at);
-                self.push(at, frame, editions.when_full());
+                self.push(at, frame, editions.overflow());
             }
         }
         self.end_editions(editions.frames());
@@ -295,7 +295,7 @@ impl<H: Handler> Engine<H> {
             self.counts.rooms.offered += 1;
             let mut editions = self.editions_resumed(parcel, *frames);
             let frame = self.edition(&mut editions, at);
-            self.push(at, frame, editions.when_full());
+            self.push(at, frame, editions.overflow());
             *frames = editions.frames();
             if let Some(tally) = &parcel.tally {
                 tally.add(self.counted_since(before));
@@ -440,7 +440,7 @@ impl<H: Handler> Engine<H> {
             *left = left.saturating_sub(due.saturating_sub(1));
             for editions in editions.iter_mut().skip(skip) {
                 let frame = self.edition(editions, at);
-                self.push(at, frame, editions.when_full());
+                self.push(at, frame, editions.overflow());
             }
         };
         if let Some(tally) = tally {

@@ -87,11 +87,11 @@ impl<H: Handler> Engine<H> {
         at: u32,
         name: Option<&[u8]>,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: &[u8],
         exclude_sender: bool,
     ) -> Result<(), Wait> {
-        if qos.receipt.is_some() {
+        if options.receipt.is_some() {
             // What becomes of it is to be told apart from what came before, and at our
             // own queue is not known before that is free.
             self.end_volley();
@@ -109,15 +109,15 @@ impl<H: Handler> Engine<H> {
             self.counts.rooms.published += 1;
             self.counts.rooms.encoded += 1;
             let but = exclude_sender.then_some(at);
-            let label = self.label(name, qos, self.now);
-            let editions = self.editions((label, qos.when_full), kind, payload);
+            let label = self.label(name, options, self.now);
+            let editions = self.editions((label, options.overflow), kind, payload);
             let before = self.counted();
             match room {
                 Local::Room(room) => self.say_to_room(room, editions, but),
                 Local::Everyone => self.fan_out_to_all(editions, but),
                 Local::Nobody => {}
             }
-            if let Some(ticket) = qos.receipt {
+            if let Some(ticket) = options.receipt {
                 self.end_volley();
                 let outcome = DeliveryReport::from_parts(self.counted_since(before));
                 self.report(Completion {
@@ -140,12 +140,12 @@ impl<H: Handler> Engine<H> {
             origin: Origin::Conn(self.borrower(at, home)),
             exclude_sender,
             kind,
-            qos,
+            options,
             published: self.now,
             payload: Bytes::copy_from_slice(payload),
             packed: OnceLock::new(),
             home,
-            tally: qos.receipt.map(|_| Box::new(AtomicCounters::new())),
+            tally: options.receipt.map(|_| Box::new(AtomicCounters::new())),
         };
         self.ask(home, OwnerRequest::Publish(publication));
         Ok(())
@@ -238,16 +238,18 @@ impl<H: Handler> Engine<H> {
             origin,
             home,
             payload,
-            qos,
+            options,
             tally,
             ..
         } = publication;
         let Origin::Conn(from) = origin else { return };
-        let report = tally.zip(qos.receipt).map(|(tally, ticket)| Completion {
-            conn: from.conn,
-            ticket,
-            told: Notification::DeliveryReport(DeliveryReport::from_parts(tally.sums())),
-        });
+        let report = tally
+            .zip(options.receipt)
+            .map(|(tally, ticket)| Completion {
+                conn: from.conn,
+                ticket,
+                told: Notification::DeliveryReport(DeliveryReport::from_parts(tally.sums())),
+            });
         self.give_credit_back(from, home, payload.len(), report);
     }
 

@@ -94,7 +94,7 @@ pub(super) struct Publication {
     pub(super) origin: Origin,
     pub(super) exclude_sender: bool,
     pub(super) kind: MessageType,
-    pub(super) qos: SendOptions,
+    pub(super) options: SendOptions,
     pub(super) published: Timestamp,
     pub(super) payload: Bytes,
     /// Its compressed form, if that is shorter, once a shard has made it.
@@ -128,7 +128,7 @@ pub(super) struct Direct {
     pub(super) to: ConnId,
     pub(super) origin: Origin,
     pub(super) kind: MessageType,
-    pub(super) qos: SendOptions,
+    pub(super) options: SendOptions,
     pub(super) published: Timestamp,
     pub(super) payload: Bytes,
 }

@@ -112,14 +112,14 @@ pub(crate) enum Op<H: Handler> {
     Publish {
         room: Option<Bytes>,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: Bytes,
         exclude_sender: bool,
     },
     Send {
         to: ConnId,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: Bytes,
     },
     CountMembers {
@@ -128,7 +128,7 @@ pub(crate) enum Op<H: Handler> {
     },
     Reply {
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: Bytes,
     },
     Submit(H::Task, TaskOptions),

@@ -67,25 +67,36 @@ impl<H: Handler> Engine<H> {
             Op::Publish {
                 room,
                 kind,
-                qos,
+                options,
                 payload,
                 exclude_sender,
             } => self
-                .publish(at, room.as_deref(), *kind, *qos, payload, *exclude_sender)
+                .publish(
+                    at,
+                    room.as_deref(),
+                    *kind,
+                    *options,
+                    payload,
+                    *exclude_sender,
+                )
                 .map_err(|wait| (wait, true)),
             Op::Send {
                 to,
                 kind,
-                qos,
+                options,
                 payload,
             } => self
-                .send(at, *to, *kind, *qos, payload)
+                .send(at, *to, *kind, *options, payload)
                 .map_err(|wait| (wait, true)),
             Op::CountMembers { room, ticket } => self
                 .count_members(at, room, *ticket)
                 .map_err(|wait| (wait, true)),
-            Op::Reply { kind, qos, payload } => self
-                .reply(at, None, *kind, *qos, [payload, &[]])
+            Op::Reply {
+                kind,
+                options,
+                payload,
+            } => self
+                .reply(at, None, *kind, *options, [payload, &[]])
                 .map_err(|wait| (wait, true)),
             Op::Close(_) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
             Op::Close(code) => {

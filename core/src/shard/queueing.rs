@@ -14,7 +14,7 @@ impl<H: Handler> Engine<H> {
     //# To _Send a WebSocket Message_ comprising of /data/ over a WebSocket
     //# connection, an endpoint MUST perform the following steps.
     #[inline]
-    pub(super) fn push(&mut self, at: u32, frame: FrameId, when_full: OverflowPolicy) {
+    pub(super) fn push(&mut self, at: u32, frame: FrameId, overflow: OverflowPolicy) {
         self.end_volley();
         self.counts.delivery.offered += 1;
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
@@ -30,20 +30,20 @@ impl<H: Handler> Engine<H> {
         if self.lane.owner() == Some(at) {
             if self.lane_is_held() {
                 self.store.retain(frame);
-                self.late.push((frame, when_full));
+                self.late.push((frame, overflow));
                 return;
             }
             self.spill_lane(0);
         }
-        self.push_counted(at, frame, when_full);
+        self.push_counted(at, frame, overflow);
     }
 
     /// [`push`](Self::push) of what has been offered and may be queued.
-    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, when_full: OverflowPolicy) {
+    pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, overflow: OverflowPolicy) {
         let limits = self.limits();
         let arrival = Arrival {
             frame,
-            when_full,
+            overflow,
             now: self.now,
         };
         let (slot, gone) = (&mut self.slots[at], &mut self.gone);

@@ -58,10 +58,10 @@ pub trait ShardSender: Send + Sync {
 
     /// A place has become free: one of those who wait for one may look again. Called
     /// from inside shards, so it must not wait for one.
-    fn place_is_free(&self);
+    fn on_permit_released(&self);
 
     /// The server serves, or ends: all who wait for a place are to look again.
-    fn gate_has_moved(&self);
+    fn on_state_change(&self);
 }
 
 /// Why a command was not taken.
@@ -97,13 +97,13 @@ pub(super) enum Command {
     Publish {
         room: Option<Bytes>,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: Bytes,
     },
     Send {
         to: ConnId,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: Bytes,
     },
     Close {
@@ -151,13 +151,13 @@ impl ServerEnd {
     /// The server serves from now on.
     pub fn begin(&self) {
         self.0.places.begin();
-        self.0.carrier.gate_has_moved();
+        self.0.carrier.on_state_change();
     }
 
     /// The server ends: no more commands are taken.
     pub fn end(&self) {
         self.0.places.end();
-        self.0.carrier.gate_has_moved();
+        self.0.carrier.on_state_change();
     }
 
     /// Whether no command is under way. After the end, this stays true once it is.
@@ -198,10 +198,10 @@ impl ServerHandle {
         &self,
         room: &[u8],
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.try_reserve()?.publish(room, kind, qos, payload)
+        self.try_reserve()?.publish(room, kind, options, payload)
     }
 
     /// Says something to every connection, in a room or not.
@@ -211,10 +211,10 @@ impl ServerHandle {
     pub fn try_broadcast_all(
         &self,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.try_reserve()?.broadcast_all(kind, qos, payload)
+        self.try_reserve()?.broadcast_all(kind, options, payload)
     }
 
     /// Says something to one connection. That it may be gone by then is counted
@@ -226,10 +226,10 @@ impl ServerHandle {
         &self,
         to: ConnId,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.try_reserve()?.send(to, kind, qos, payload)
+        self.try_reserve()?.send(to, kind, options, payload)
     }
 
     /// Closes a connection once everything that waits for it has been written. If it
@@ -251,10 +251,10 @@ impl Permit {
         self,
         room: &[u8],
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.publish_to(Some(room), kind, qos.into(), payload.into())
+        self.publish_to(Some(room), kind, options.into(), payload.into())
     }
 
     /// Says something to every connection, in a room or not.
@@ -264,10 +264,10 @@ impl Permit {
     pub fn broadcast_all(
         self,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.publish_to(None, kind, qos.into(), payload.into())
+        self.publish_to(None, kind, options.into(), payload.into())
     }
 
     /// Says something to one connection.
@@ -278,17 +278,17 @@ impl Permit {
         self,
         to: ConnId,
         kind: MessageType,
-        qos: impl Into<SendOptions>,
+        options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        let (qos, payload) = (qos.into(), payload.into());
+        let (options, payload) = (options.into(), payload.into());
         if payload.len() > MAX_PAYLOAD {
             return Err(RemoteError::TooLong);
         }
         let command = Command::Send {
             to,
             kind,
-            qos,
+            options,
             payload,
         };
         self.give(to.shard(), command)
@@ -306,7 +306,7 @@ impl Permit {
         self,
         room: Option<&[u8]>,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         payload: Bytes,
     ) -> Result<(), RemoteError> {
         if payload.len() > MAX_PAYLOAD {
@@ -316,7 +316,7 @@ impl Permit {
         let command = Command::Publish {
             room: room.map(Bytes::copy_from_slice),
             kind,
-            qos,
+            options,
             payload,
         };
         self.give(home, command)
@@ -340,7 +340,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.places.give_back();
-        self.0.carrier.place_is_free();
+        self.0.carrier.on_permit_released();
     }
 }
 
@@ -396,7 +396,7 @@ impl<H: Handler> Engine<H> {
             Command::Publish {
                 room,
                 kind,
-                qos,
+                options,
                 payload,
             } => {
                 self.counts.rooms.published += 1;
@@ -405,7 +405,7 @@ impl<H: Handler> Engine<H> {
                     origin,
                     exclude_sender: false,
                     kind,
-                    qos,
+                    options,
                     published: self.now,
                     payload,
                     packed: OnceLock::new(),
@@ -416,7 +416,7 @@ impl<H: Handler> Engine<H> {
             Command::Send {
                 to,
                 kind,
-                qos,
+                options,
                 payload,
             } => {
                 self.counts.direct.sent += 1;
@@ -424,7 +424,7 @@ impl<H: Handler> Engine<H> {
                     to,
                     origin,
                     kind,
-                    qos,
+                    options,
                     published: self.now,
                     payload,
                 });

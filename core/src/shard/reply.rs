@@ -45,15 +45,15 @@ impl<H: Handler> Engine<H> {
         at: u32,
         here: Option<MessageRef>,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         self.end_volley();
         let tag = kind.opcode().into();
         if self.packs_at_once(at, parts[0].len() + parts[1].len()) {
-            return self.reply_packed(at, here, kind, qos, parts);
+            return self.reply_packed(at, here, kind, options, parts);
         }
-        self.reply_with(at, here, qos, tag, parts)
+        self.reply_with(at, here, options, tag, parts)
     }
 
     #[inline(never)]
@@ -62,16 +62,16 @@ impl<H: Handler> Engine<H> {
         at: u32,
         here: Option<MessageRef>,
         kind: MessageType,
-        qos: SendOptions,
+        options: SendOptions,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         let opcode = kind.opcode();
         let mut packed = self.workspace.buffers.take_for(parts[0].len());
         let conn = &mut self.slots[at].conn;
         let answered = if conn.deflate(&mut self.workspace, parts, &mut packed) {
-            self.reply_with(at, here, qos, Tag::compressed(opcode), [&packed, &[]])
+            self.reply_with(at, here, options, Tag::compressed(opcode), [&packed, &[]])
         } else {
-            self.reply_with(at, here, qos, opcode.into(), parts)
+            self.reply_with(at, here, options, opcode.into(), parts)
         };
         self.workspace.give(packed);
         answered
@@ -81,22 +81,22 @@ impl<H: Handler> Engine<H> {
         &mut self,
         at: u32,
         here: Option<MessageRef>,
-        qos: SendOptions,
+        options: SendOptions,
         tag: Tag,
         parts: [&[u8]; 2],
     ) -> Result<(), Wait> {
         let payload_len = parts[0].len() + parts[1].len();
         let len = unmasked_len(payload_len) + payload_len;
-        let rank = Rank::data(qos.priority);
+        let rank = Rank::data(options.priority);
         if let Some(here) = here
-            && qos.is_plain()
+            && options.is_plain()
             && self.slots[at].phase == Phase::Open
             && self.lane_takes(at, rank, len)
         {
             self.reply_in_lane(at, here, rank, tag, parts);
             return Ok(());
         }
-        self.reply_in_queue(at, qos, tag, parts, len as u32)
+        self.reply_in_queue(at, options, tag, parts, len as u32)
     }
 
     /// Adds a reply to the lane, which has room for it.
@@ -131,7 +131,7 @@ impl<H: Handler> Engine<H> {
     fn reply_in_queue(
         &mut self,
         at: u32,
-        qos: SendOptions,
+        options: SendOptions,
         tag: Tag,
         parts: [&[u8]; 2],
         len: u32,
@@ -142,14 +142,14 @@ impl<H: Handler> Engine<H> {
         }
         let slot = &self.slots[at];
         let has_room = self.lane.owner() != Some(at) && slot.queue.has_room(len, limits);
-        let waits =
-            H::OVERFLOW == Backpressure::PauseReads && qos.when_full != OverflowPolicy::Disconnect;
+        let waits = H::OVERFLOW == Backpressure::PauseReads
+            && options.overflow != OverflowPolicy::Disconnect;
         if waits && slot.phase == Phase::Open && !has_room {
             return Err(Wait::Queue);
         }
-        let label = self.label(None, qos, self.now);
+        let label = self.label(None, options, self.now);
         let frame = self.store.encode_parts(label, tag, parts);
-        self.push(at, frame, qos.when_full);
+        self.push(at, frame, options.overflow);
         self.store.release(frame);
         Ok(())
     }
@@ -158,15 +158,15 @@ impl<H: Handler> Engine<H> {
     pub(super) fn label(
         &self,
         room: Option<&[u8]>,
-        qos: SendOptions,
+        options: SendOptions,
         published: Timestamp,
     ) -> FrameMeta {
         let scope = || room.map_or(0, |name| self.rooms.scope(name));
         FrameMeta {
-            rank: Rank::data(qos.priority),
+            rank: Rank::data(options.priority),
             born: published,
-            deadline: qos.ttl.map(|ttl| published.after(ttl)),
-            key: qos.key.map(|name| Key {
+            deadline: options.ttl.map(|ttl| published.after(ttl)),
+            key: options.key.map(|name| Key {
                 scope: scope(),
                 name,
             }),

@@ -369,9 +369,9 @@ impl<H: Handler> Engine<H> {
         let owner = self.lane.owner();
         self.spill_lane_from(Part { bytes, base }, 0);
         let mut late = core::mem::take(&mut self.late);
-        for (frame, when_full) in late.drain(..) {
+        for (frame, overflow) in late.drain(..) {
             if let Some(at) = owner {
-                self.push_counted(at, frame, when_full);
+                self.push_counted(at, frame, overflow);
             }
             self.store.release(frame);
         }

@@ -16,7 +16,7 @@ use crate::wire::opcode::MessageType;
 /// What is said to many, as the frames that this shard has made of it so far.
 pub(super) struct EncodedVariants<'a> {
     label: FrameMeta,
-    when_full: OverflowPolicy,
+    overflow: OverflowPolicy,
     kind: MessageType,
     words: Payload<'a>,
     /// Whether some may get it compressed.
@@ -33,8 +33,8 @@ pub(super) struct EditionFrames {
 }
 
 impl EncodedVariants<'_> {
-    pub(super) const fn when_full(&self) -> OverflowPolicy {
-        self.when_full
+    pub(super) const fn overflow(&self) -> OverflowPolicy {
+        self.overflow
     }
 
     pub(super) const fn label(&self) -> FrameMeta {
@@ -82,39 +82,39 @@ impl<H: Handler> Engine<H> {
     /// What is said to members on this shard only.
     pub(super) fn editions<'a>(
         &self,
-        (label, when_full): (FrameMeta, OverflowPolicy),
+        (label, overflow): (FrameMeta, OverflowPolicy),
         kind: MessageType,
         words: &'a [u8],
     ) -> EncodedVariants<'a> {
-        self.editions_of(label, when_full, kind, Payload::Here(words))
+        self.editions_of(label, overflow, kind, Payload::Here(words))
     }
 
     /// What is said to members on several shards.
     pub(super) fn editions_shared<'a>(&self, publication: &'a Publication) -> EncodedVariants<'a> {
         let Publication {
             room,
-            qos,
+            options,
             published,
             kind,
             payload,
             packed,
             ..
         } = publication;
-        let label = self.label(room.as_deref(), *qos, *published);
+        let label = self.label(room.as_deref(), *options, *published);
         let words = Payload::Shared(payload, packed);
-        self.editions_of(label, qos.when_full, *kind, words)
+        self.editions_of(label, options.overflow, *kind, words)
     }
 
     const fn editions_of<'a>(
         &self,
         label: FrameMeta,
-        when_full: OverflowPolicy,
+        overflow: OverflowPolicy,
         kind: MessageType,
         words: Payload<'a>,
     ) -> EncodedVariants<'a> {
         EncodedVariants {
             label,
-            when_full,
+            overflow,
             kind,
             words,
             packs: self.is_worth_packing(words.len()),

@@ -114,18 +114,18 @@ impl LoneQueue {
     }
 
     /// Queues a message. It gets a ticket in any case.
-    pub fn push(&mut self, qos: impl Into<SendOptions>, payload: &[u8]) -> Pushed {
-        let qos = qos.into();
+    pub fn push(&mut self, options: impl Into<SendOptions>, payload: &[u8]) -> Pushed {
+        let options = options.into();
         let label = FrameMeta {
-            rank: Rank::data(qos.priority),
+            rank: Rank::data(options.priority),
             born: self.now,
-            deadline: qos.ttl.map(|ttl| self.now.after(ttl)),
-            key: qos.key.map(|name| Key { scope: 1, name }),
+            deadline: options.ttl.map(|ttl| self.now.after(ttl)),
+            key: options.key.map(|name| Key { scope: 1, name }),
         };
         let frame = self.encode(label, Opcode::Binary, payload);
         let arrival = Arrival {
             frame,
-            when_full: qos.when_full,
+            overflow: options.overflow,
             now: self.now,
         };
         let mut gone = Vec::new();

@@ -134,9 +134,9 @@ impl ShardSender for Post {
         self.0.push((to, letter)).is_ok()
     }
 
-    fn place_is_free(&self) {}
+    fn on_permit_released(&self) {}
 
-    fn gate_has_moved(&self) {}
+    fn on_state_change(&self) {}
 }
 
 const PRIORITY: u8 = 10;

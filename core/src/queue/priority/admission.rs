@@ -4,7 +4,7 @@
 use super::split::scatter;
 use super::{Arrival, DropReason, FrameId, Limits, Nodes, PushError, Queue, Rank, Store};
 use crate::queue::list::End;
-use crate::queue::qos::OverflowPolicy;
+use crate::queue::send_options::OverflowPolicy;
 use crate::time::Timestamp;
 
 impl Queue {
@@ -29,7 +29,7 @@ impl Queue {
     ) -> Result<(), PushError> {
         let Arrival {
             frame,
-            when_full,
+            overflow,
             now,
         } = arrival;
         let (rank, len) = (store.rank(frame), store.len(frame));
@@ -39,14 +39,14 @@ impl Queue {
             self.expire(nodes, store, now, |frame| gone(frame, DropReason::Expired));
         }
         let is_full = is_full && !self.has_room(len, limits);
-        if (is_full || when_full != OverflowPolicy::Conflate)
+        if (is_full || overflow != OverflowPolicy::Conflate)
             && let Some(old) = self.conflate(nodes, store, limits, frame)
         {
             gone(old, DropReason::Conflated);
             return Ok(());
         }
         if is_full {
-            let (from, end) = match when_full {
+            let (from, end) = match overflow {
                 OverflowPolicy::EvictLower => (rank.next(), End::Newest),
                 OverflowPolicy::DropOldest => (rank, End::Oldest),
                 OverflowPolicy::DropNew | OverflowPolicy::Conflate => return Err(PushError::Full),

@@ -84,12 +84,12 @@ impl NaiveQueue {
     }
 
     /// Queues a message with a frame of this length.
-    pub fn push(&mut self, qos: SendOptions, len: usize) -> Pushed {
-        let class = Class::Data(qos.priority);
+    pub fn push(&mut self, options: SendOptions, len: usize) -> Pushed {
+        let class = Class::Data(options.priority);
         let frame = Frame {
             born: self.now,
-            deadline: qos.ttl.map(|ttl| self.now + ttl.as_micros() as u64),
-            key: qos.key,
+            deadline: options.ttl.map(|ttl| self.now + ttl.as_micros() as u64),
+            key: options.key,
             ..self.frame(class, len)
         };
         let mut gone = Vec::new();
@@ -102,7 +102,7 @@ impl NaiveQueue {
             );
         }
         let is_full = !self.has_room(0, 0, len);
-        if is_full || qos.when_full != OverflowPolicy::Conflate {
+        if is_full || options.overflow != OverflowPolicy::Conflate {
             let (count, bytes) = self.data();
             let newest = self.newest(class, frame.key);
             if let Some(old) = newest.map(|at| &mut self.waiting[at])
@@ -118,12 +118,12 @@ impl NaiveQueue {
             }
         }
         if is_full {
-            let refusal = if qos.when_full == OverflowPolicy::Disconnect {
+            let refusal = if options.overflow == OverflowPolicy::Disconnect {
                 PushError::Slow
             } else {
                 PushError::Full
             };
-            let Some(victims) = self.victims(qos.when_full, class, len) else {
+            let Some(victims) = self.victims(options.overflow, class, len) else {
                 return Pushed {
                     gone,
                     refusal: Some(refusal),
@@ -298,14 +298,14 @@ impl NaiveQueue {
     }
 
     /// Which messages go for one of this class and length, if that makes room.
-    fn victims(&self, when_full: OverflowPolicy, class: Class, len: usize) -> Option<Vec<Ticket>> {
+    fn victims(&self, overflow: OverflowPolicy, class: Class, len: usize) -> Option<Vec<Ticket>> {
         let mut victims: Vec<Ticket> = Vec::new();
         let (mut count, mut bytes) = (0, 0);
         while !self.has_room(count, bytes, len) {
             let left = self.waiting.iter().filter(|frame| {
                 frame.class.is_data() && frame.offered.is_none() && !victims.contains(&frame.ticket)
             });
-            let victim = match when_full {
+            let victim = match overflow {
                 OverflowPolicy::EvictLower => left
                     .filter(|frame| frame.class > class)
                     .max_by_key(|frame| (frame.class, frame.place)),

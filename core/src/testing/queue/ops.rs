@@ -46,9 +46,9 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
     let mut next = 0;
     for &op in ops {
         match op {
-            Op::Push(qos, len) => {
-                let pushed = real.push(qos, &payload(next, len));
-                assert_eq!(pushed, naive.push(qos, frame_len(len)), "{op:?}");
+            Op::Push(options, len) => {
+                let pushed = real.push(options, &payload(next, len));
+                assert_eq!(pushed, naive.push(options, frame_len(len)), "{op:?}");
                 for (ticket, _) in pushed.gone {
                     stream.gone(&[ticket]);
                 }

@@ -123,7 +123,7 @@ pub struct Terms {
     /// Milliseconds; for ever with 0.
     pub ttl: u8,
     pub key: Option<u8>,
-    pub when_full: OverflowPolicy,
+    pub overflow: OverflowPolicy,
 }
 
 impl Plan {
@@ -275,7 +275,7 @@ impl Terms {
             priority: *pick(rng, &[5, 10, 10, 50, 200]),
             ttl: *pick(rng, &[0, 0, 0, 0, 2, 30]),
             key: rng.percent(20).then(|| rng.below(3) as u8),
-            when_full: *pick(
+            overflow: *pick(
                 rng,
                 &[
                     OverflowPolicy::EvictLower,
@@ -298,7 +298,7 @@ impl Terms {
     /// Closing whoever is slow would soon leave nobody who is.
     fn with_some_closing(mut self, rng: &mut Rng) -> Self {
         if rng.below(200) == 0 {
-            self.when_full = OverflowPolicy::Disconnect;
+            self.overflow = OverflowPolicy::Disconnect;
         }
         self
     }

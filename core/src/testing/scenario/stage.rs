@@ -64,23 +64,29 @@ impl<const WAITS: bool> Handler for Stage<WAITS> {
             b'P' => {
                 let room = said.number(1) as u8;
                 let (receipt, exclude) = (said.number(2) == 1, said.number(3) == 1);
-                let (mut qos, stream) = terms(&said, 4, room);
+                let (mut options, stream) = terms(&said, 4, room);
                 if receipt {
-                    qos = qos.receipt(n.into());
+                    options = options.receipt(n.into());
                     journal.conn(id).receipts_asked += 1;
                 }
                 journal.say(id, n, What::Publication { stream, exclude }, said.payload);
                 if room == NONE {
-                    ctx.broadcast_all(message.kind, qos, said.payload, exclude);
+                    ctx.broadcast_all(message.kind, options, said.payload, exclude);
                 } else {
                     let room = name(room);
-                    ctx.publish(room.as_bytes(), message.kind, qos, said.payload, exclude);
+                    ctx.publish(
+                        room.as_bytes(),
+                        message.kind,
+                        options,
+                        said.payload,
+                        exclude,
+                    );
                 }
             }
             b'R' => {
-                let (qos, stream) = terms(&said, 1, NONE);
+                let (options, stream) = terms(&said, 1, NONE);
                 journal.say(id, n, What::Reply { stream }, said.payload);
-                ctx.reply(message.kind, qos, said.payload);
+                ctx.reply(message.kind, options, said.payload);
             }
             b'T' => {
                 let (line, delay, attempts) = (said.number(1), said.number(2), said.number(3));
@@ -151,7 +157,7 @@ fn name(room: u8) -> alloc::string::String {
 
 /// How the message is to be treated, as its words from `at` on say.
 fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (SendOptions, Stream) {
-    let [priority, ttl, key, when_full] = [at, at + 1, at + 2, at + 3].map(|at| said.number(at));
+    let [priority, ttl, key, overflow] = [at, at + 1, at + 2, at + 3].map(|at| said.number(at));
     let (priority, key) = (priority as u8, key as u8);
     let all = [
         OverflowPolicy::EvictLower,
@@ -160,19 +166,19 @@ fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (SendOptions, Stream) {
         OverflowPolicy::Conflate,
         OverflowPolicy::Disconnect,
     ];
-    let mut qos = SendOptions::new(priority).when_full(all[when_full as usize]);
+    let mut options = SendOptions::new(priority).overflow(all[overflow as usize]);
     if ttl > 0 {
-        qos = qos.ttl(Duration::from_millis(ttl.into()));
+        options = options.ttl(Duration::from_millis(ttl.into()));
     }
     if key != NONE {
-        qos = qos.key(key.into());
+        options = options.key(key.into());
     }
     let stream = Stream {
         room,
         priority,
         key,
     };
-    (qos, stream)
+    (options, stream)
 }
 
 /// The priority of what is told of a task.

@@ -65,12 +65,12 @@ pub(super) fn say(n: u32, act: Act) -> Option<Vec<u8>> {
             priority,
             ttl,
             key,
-            when_full,
+            overflow,
         } = terms;
         format!(
             "{priority} {ttl} {} {}",
             key.unwrap_or(NONE),
-            when_full as u8
+            overflow as u8
         )
     };
     let (head, size) = match act {

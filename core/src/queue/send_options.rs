@@ -16,7 +16,7 @@ use core::time::Duration;
 /// let price = SendOptions::new(50)
 ///     .ttl(Duration::from_secs(2))
 ///     .key(17)
-///     .when_full(OverflowPolicy::DropOldest);
+///     .overflow(OverflowPolicy::DropOldest);
 /// assert_eq!(price.priority(), 50);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +24,7 @@ pub struct SendOptions {
     pub(crate) priority: u8,
     pub(crate) ttl: Option<Duration>,
     pub(crate) key: Option<u64>,
-    pub(crate) when_full: OverflowPolicy,
+    pub(crate) overflow: OverflowPolicy,
     pub(crate) receipt: Option<u64>,
 }
 
@@ -58,7 +58,7 @@ impl SendOptions {
             priority,
             ttl: None,
             key: None,
-            when_full: OverflowPolicy::EvictLower,
+            overflow: OverflowPolicy::EvictLower,
             receipt: None,
         }
     }
@@ -88,8 +88,8 @@ impl SendOptions {
 
     /// What becomes of it where a queue is full.
     #[must_use]
-    pub const fn when_full(mut self, when_full: OverflowPolicy) -> Self {
-        self.when_full = when_full;
+    pub const fn overflow(mut self, overflow: OverflowPolicy) -> Self {
+        self.overflow = overflow;
         self
     }
 
