@@ -21,8 +21,8 @@
 //!
 //! A **turn** of a shard is any number of `handle_*` calls, then
 //! [`Shard::poll_output`] until it says `None`, then [`Shard::poll_timeout`]. The
-//! `README.md` of the repository has a complete program, which the documentation
-//! tests of this crate compile and run.
+//! page `docs/embedding.md` of the repository has a complete program, which the
+//! documentation tests of this crate compile and run.
 //!
 //! ```text
 //!             handle_read, handle_writable, handle_eof, handle_disconnect,
@@ -105,7 +105,7 @@ pub use time::Timestamp;
 pub use wire::close::CloseCode;
 pub use wire::opcode::MessageType;
 
-/// The program in `README.md`, for the documentation tests.
+/// The program in `docs/embedding.md`, for the documentation tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;
