@@ -284,12 +284,13 @@ fn shown(key: &str) -> String {
 }
 
 /// The settings that have a second, short flag.
-const SHORT: [(&str, &str); 15] = [
+const SHORT: [(&str, &str); 16] = [
     ("server.listen", "listen"),
     ("admin.listen", "admin-listen"),
     ("server.shards", "shards"),
     ("server.max_connections", "max-connections"),
     ("server.handler", "handler"),
+    ("server.shutdown_timeout", "shutdown-timeout"),
     ("server.seed", "seed"),
     ("client.allowed_origins", "allow-origin"),
     ("websocket.max_message", "max-message"),

@@ -161,9 +161,8 @@ fn a_closed_or_full_standard_error_loses_lines_and_nothing_else() {
     for format in ["text", "json"] {
         for path in [None, Some("/dev/full")] {
             let stderr = path.map(|path| File::options().write(true).open(path));
-            let stderr = stderr.map_or_else(Stdio::piped, |file| file.expect("opened").into());
+            let stderr = stderr.map_or_else(closed_pipe, |file| file.expect("opened").into());
             let mut second = Second::start(format, 1_000, stderr);
-            drop(second.child.stderr.take());
             second.begin();
             let (dropped, all) = second.end("log on");
             // A report of lines that were lost before the first write may be, too.
@@ -173,6 +172,17 @@ fn a_closed_or_full_standard_error_loses_lines_and_nothing_else() {
             );
         }
     }
+}
+
+/// A pipe without a reader. A process that another test is starting has the read end as well
+/// until it executes its program.
+fn closed_pipe() -> Stdio {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    while writer.write(b"x").is_ok() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    writer.into()
 }
 
 #[test]

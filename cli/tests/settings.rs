@@ -366,8 +366,8 @@ fn an_error_names_key_source_value_and_range() {
         format!("--queue.bytes: `-1` from the file stentor.toml {rest}")
     );
     assert_eq!(
-        told(&["--server.shutdown-timeout", "2h"], &[], None),
-        "--server.shutdown-timeout: `2h` from the flag --server.shutdown-timeout is not allowed; it takes 0s to 1h, with ms, s, m or h, in whole milliseconds"
+        told(&["--shutdown-timeout", "2h"], &[], None),
+        "--shutdown-timeout: `2h` from the flag --shutdown-timeout is not allowed; it takes 0s to 1h, with ms, s, m or h, in whole milliseconds"
     );
     assert_eq!(
         told(&["--log", "loud"], &[], None),

@@ -212,8 +212,7 @@ fn whoever_has_gone_says_why() {
 
 #[test]
 fn a_connection_that_is_told_to_go_says_so_while_it_is_there() {
-    let (server, address) =
-        start("--shards 1 --client.write-timeout 60s --server.shutdown-timeout 60s");
+    let (server, address) = start("--shards 1 --client.write-timeout 60s --shutdown-timeout 60s");
     let mut slow = joined(Raw::open_narrow(&server), "A");
     fill_queue(&server, &mut slow, 32);
     let id = list(address, "?min-queued=1")[0]["id"].clone();
@@ -230,7 +229,7 @@ fn a_connection_that_is_told_to_go_says_so_while_it_is_there() {
 #[test]
 fn the_tasks_of_a_connection_are_told_with_it() {
     let (server, address) = start(
-        "--shards 2 --tasks.workers 1 --rooms.work-time 1h --tasks.timeout 2h --server.shutdown-timeout 0s",
+        "--shards 2 --tasks.workers 1 --rooms.work-time 1h --tasks.timeout 2h --shutdown-timeout 0s",
     );
     let [mut first, mut second] = ["A", "B"].map(|room| joined(Raw::open(&server), room));
     let [a, b] = ["A", "B"].map(|room| list(address, &format!("?room={room}"))[0]["id"].clone());

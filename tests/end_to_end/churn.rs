@@ -139,7 +139,7 @@ fn churn_on_all_shards_leaves_nothing_behind() {
 #[test]
 fn a_server_told_to_end_in_the_middle_of_churn_ends_in_time_and_accounts_for_everything() {
     for _ in 0..3 {
-        let mut server = Server::start(&format!("{FLAGS} --server.shutdown-timeout 4s"));
+        let mut server = Server::start(&format!("{FLAGS} --shutdown-timeout 4s"));
         let (peers, stop) = start_churn(&server);
         server.await_metrics("much has happened", |metrics| {
             metrics.get("stentor_connections_opened_total") > 500

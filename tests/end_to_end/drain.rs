@@ -58,7 +58,7 @@ fn hear_out(mut raw: Raw, pause: Duration, silence: impl FnOnce()) -> (Vec<Strin
 fn what_was_accepted_arrives_and_then_everyone_is_told() {
     for shards in ["1", "4"] {
         let flags = format!(
-            "--shards {shards} --queue.messages 200000 --queue.bytes 64MiB --server.shutdown-timeout 10s"
+            "--shards {shards} --queue.messages 200000 --queue.bytes 64MiB --shutdown-timeout 10s"
         );
         let mut server = Server::start(&flags);
         let rooms = ["A", "B", "C"];
@@ -143,8 +143,7 @@ fn what_was_accepted_arrives_and_then_everyone_is_told() {
 
 #[test]
 fn what_the_deadline_cuts_off_is_counted() {
-    let mut server =
-        Server::start("--shards 2 --server.shutdown-timeout 1s --client.write-timeout 60s");
+    let mut server = Server::start("--shards 2 --shutdown-timeout 1s --client.write-timeout 60s");
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let waiting = server.metrics().get("ws_send_queue_length");
@@ -176,7 +175,7 @@ fn what_the_deadline_cuts_off_is_counted() {
 fn running_and_waiting_tasks_finish_before_the_goodbye() {
     for shards in ["1", "4"] {
         let flags = format!(
-            "--shards {shards} --tasks.workers 2 --rooms.work-time 400ms --server.shutdown-timeout 8s"
+            "--shards {shards} --tasks.workers 2 --rooms.work-time 400ms --shutdown-timeout 8s"
         );
         let mut server = Server::start(&flags);
         let mut listener = joined(Raw::open(&server), "A");
@@ -217,7 +216,7 @@ fn running_and_waiting_tasks_finish_before_the_goodbye() {
 
 #[test]
 fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye() {
-    let mut server = Server::start("--shards 1 --rooms.work-time 1h --server.shutdown-timeout 1s");
+    let mut server = Server::start("--shards 1 --rooms.work-time 1h --shutdown-timeout 1s");
     let mut raw = joined(Raw::open(&server), "A");
     raw.say("task:for ever");
     server.await_metric("stentor_tasks_running", 1);
@@ -235,7 +234,7 @@ fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end() {
     for shards in ["1", "4"] {
         // The wait is a random part of the hour, the same in every run.
         let flags = format!(
-            "--shards {shards} --seed 1 --server.shutdown-timeout 8s --rooms.work-time 1h --tasks.timeout 100ms \
+            "--shards {shards} --seed 1 --shutdown-timeout 8s --rooms.work-time 1h --tasks.timeout 100ms \
              --tasks.attempts 5 --tasks.backoff 1h --tasks.max-backoff 1h"
         );
         let mut server = Server::start(&flags);
@@ -257,7 +256,7 @@ fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end() {
 #[test]
 fn nobody_new_is_let_in_meanwhile() {
     let mut server = Server::start(
-        "--shards 2 --server.shutdown-timeout 3s --client.write-timeout 60s --client.handshake-timeout 60s",
+        "--shards 2 --shutdown-timeout 3s --client.write-timeout 60s --client.handshake-timeout 60s",
     );
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
@@ -292,7 +291,7 @@ fn nobody_new_is_let_in_meanwhile() {
 /// So no metric says that a server drains: nobody could read it there.
 #[test]
 fn a_page_asked_for_meanwhile_is_refused() {
-    let mut server = Server::start("--shards 1 --rooms.work-time 3s --server.shutdown-timeout 8s");
+    let mut server = Server::start("--shards 1 --rooms.work-time 3s --shutdown-timeout 8s");
     let mut sender = joined(Raw::open(&server), "A");
     sender.say("task:a");
     server.await_metric("stentor_tasks_running", 1);
@@ -341,8 +340,7 @@ async fn a_client_of_another_make_hears_the_end_too() {
 
 #[test]
 fn no_time_at_all_is_enough_to_count_what_is_lost() {
-    let mut server =
-        Server::start("--shards 2 --server.shutdown-timeout 0s --client.write-timeout 60s");
+    let mut server = Server::start("--shards 2 --shutdown-timeout 0s --client.write-timeout 60s");
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let waiting = server.metrics().get("ws_send_queue_length");
@@ -356,7 +354,7 @@ fn no_time_at_all_is_enough_to_count_what_is_lost() {
 
 #[test]
 fn an_echo_that_nobody_takes_does_not_hold_up_the_end() {
-    let flags = "--handler echo --shards 2 --server.shutdown-timeout 1s --client.write-timeout 60s --queue.messages 32";
+    let flags = "--handler echo --shards 2 --shutdown-timeout 1s --client.write-timeout 60s --queue.messages 32";
     let mut server = Server::start(flags);
     let mut good = Raw::open(&server);
     let stuck = Raw::open_narrow(&server);
@@ -381,7 +379,8 @@ fn an_echo_that_nobody_takes_does_not_hold_up_the_end() {
 fn a_second_signal_ends_it_at_once() {
     for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
         for has_task in [true, false] {
-            let flags = "--shards 2 --rooms.work-time 1h --server.shutdown-timeout 1h --client.write-timeout 1h";
+            let flags =
+                "--shards 2 --rooms.work-time 1h --shutdown-timeout 1h --client.write-timeout 1h";
             let mut server = Server::start(flags);
             let mut stuck = Raw::open_narrow(&server);
             fill_queue(&server, &mut stuck, 50);
@@ -425,7 +424,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_server_without_connections_ends_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut server = Server::start("--server.shutdown-timeout 30s");
+        let mut server = Server::start("--shutdown-timeout 30s");
         server.signal(signal);
         let (status, line) = end(&mut server, Duration::from_secs(2));
         assert_eq!((status.code(), line.number("accepted")), (Some(0), 0));
@@ -435,7 +434,7 @@ fn a_server_without_connections_ends_at_once() {
 #[test]
 fn members_of_rooms_at_home_on_empty_shards_do_not_hold_up_the_end() {
     for room in ["A", "B", "C", "D", "E", "F"] {
-        let mut server = Server::start("--shards 4 --server.shutdown-timeout 5s");
+        let mut server = Server::start("--shards 4 --shutdown-timeout 5s");
         let mut raw = joined(Raw::open(&server), room);
         server.terminate();
         assert_eq!(raw.expect_close(), Some(1001));

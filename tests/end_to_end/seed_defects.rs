@@ -112,9 +112,8 @@ fn x6_a_second_room_ends_the_first_and_empty_rooms_are_gone() {
 
 #[test]
 fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm() {
-    let mut server = Server::start(
-        "--shards 1 --tasks.workers 1 --rooms.work-time 200ms --server.shutdown-timeout 8s",
-    );
+    let mut server =
+        Server::start("--shards 1 --tasks.workers 1 --rooms.work-time 200ms --shutdown-timeout 8s");
     let mut raw = Raw::open(&server);
     for n in 0..4 {
         raw.say(&format!("task:{n}"));
@@ -146,8 +145,7 @@ fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm() {
 
 #[test]
 fn x8_a_shutdown_drains_and_closes_every_connection() {
-    let mut server =
-        Server::start("--shards 2 --server.shutdown-timeout 8s --client.write-timeout 60s");
+    let mut server = Server::start("--shards 2 --shutdown-timeout 8s --client.write-timeout 60s");
     let mut slow = Raw::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 50);
     let mut idle = Raw::open(&server);

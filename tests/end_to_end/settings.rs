@@ -23,7 +23,7 @@ fn a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range() {
         ("max-message", "0", "1 to 1GiB"),
         ("max-message", "1GiB1", "1 to 1GiB"),
         ("shards", "0", "1 to 1024"),
-        ("server.shutdown-timeout", "2h", "0s to 1h"),
+        ("shutdown-timeout", "2h", "0s to 1h"),
         ("handler", "rome", "rooms, echo"),
         ("tasks.workers", "many", "1 to 1024"),
     ] {

@@ -40,10 +40,7 @@ fn a_hangup_ends_the_server_in_order() {
 #[test]
 fn a_second_hangup_ends_it_at_once() {
     let mut command = with_default_signals("exec \"$0\" \"$@\"");
-    let mut server = Server::start_by(
-        &mut command,
-        "--rooms.work-time 1h --server.shutdown-timeout 1h",
-    );
+    let mut server = Server::start_by(&mut command, "--rooms.work-time 1h --shutdown-timeout 1h");
     let mut client = Raw::open(&server);
     client.say("task:for ever");
     server.await_metric("stentor_tasks_running", 1);

@@ -117,9 +117,8 @@ fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest() {
 
 #[test]
 fn a_drain_gets_back_the_time_in_which_the_server_was_stopped() {
-    let mut server = Server::start(
-        "--shards 2 --tasks.workers 1 --server.shutdown-timeout 5s --rooms.work-time 2s",
-    );
+    let mut server =
+        Server::start("--shards 2 --tasks.workers 1 --shutdown-timeout 5s --rooms.work-time 2s");
     let mut raw = Raw::open(&server);
     raw.say("task:a");
     server.await_metric("stentor_tasks_running", 1);

@@ -187,7 +187,7 @@ fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
     let to_pass = gate.clone();
     let flags = [
         "--shards=2",
-        "--server.shutdown-timeout=1s",
+        "--shutdown-timeout=1s",
         "--client.handshake-timeout=60s",
     ];
     let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);

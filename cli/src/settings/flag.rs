@@ -217,7 +217,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(
         "Server",
         "server.shutdown_timeout",
-        None,
+        Some("shutdown-timeout"),
         time(0, 10_000, HOUR),
         "How long a shutdown waits for queued messages and running tasks",
     ),

@@ -191,5 +191,5 @@ STENTOR_QUEUE_BYTES and bytes in [queue]; --config is STENTOR_CONFIG. Flags over
 environment, which overrides the file. Repeatable settings are separated by commas in the
 environment and arrays in the file. An empty variable is ignored.
 
-SIGTERM, SIGINT or SIGHUP shuts the server down in order, see --server.shutdown-timeout. A second
-one ends it immediately.";
+SIGTERM, SIGINT or SIGHUP shuts the server down in order, see --shutdown-timeout. A second one
+ends it immediately.";
