@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -17,9 +18,7 @@ struct Running {
 
 impl Running {
     fn start(program: &Path, args: &str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = listener.local_addr().expect("bound").to_string();
-        drop(listener);
+        let address = free_address();
         let mut child = Command::new(program)
             .args(args.replace("{address}", &address).split(' '))
             .stderr(Stdio::null())
@@ -68,6 +67,20 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// An address that nobody listens on. Not one of the ports that the system hands out: until the
+/// server has it, another test could be given it, or connect to itself there.
+fn free_address() -> String {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        // Processes that run at the same time are far apart.
+        let own = (std::process::id() as u16).wrapping_mul(40_503);
+        let port = 10_000 + own.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 20_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return format!("{}:{port}", Ipv4Addr::LOCALHOST);
+        }
     }
 }
 
