@@ -441,7 +441,8 @@ impl<H: Handler> Driver<H> {
 /// Events taken from the kernel at a time.
 const BATCH: usize = 1_024;
 /// Reads of one socket in a turn, each of up to 512 KiB. With two, others wait four times as long
-/// beside peers that send 64 KiB messages without a pause.
+/// beside peers that send 64 KiB messages without a pause. A loop all the same: as straight code
+/// an echo of 128 B took 3 % more.
 const READS: usize = 1;
 /// Writes in a turn. A long fan-out is cut into slices of so many, and between them
 /// sockets are read: so what is urgent waits for one slice, some 150 microseconds, and

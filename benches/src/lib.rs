@@ -7,6 +7,7 @@
 mod counting;
 mod crowd;
 mod decoding;
+mod free_address;
 mod queueing;
 mod samples;
 
@@ -20,6 +21,7 @@ use stentor_core::wire::mask;
 pub use counting::{Case, count};
 pub use crowd::{Crowd, publication};
 pub use decoding::decode;
+pub use free_address::free_address;
 pub use queueing::{MESSAGES, PAYLOAD, Queueing};
 pub use samples::{Sample, samples};
 

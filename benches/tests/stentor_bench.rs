@@ -1,11 +1,10 @@
 //! Owns the proof that `stentor-bench` works from end to end: every command once,
 //! small, against the real server, and what it says of it.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,7 +17,7 @@ struct Running {
 
 impl Running {
     fn start(program: &Path, args: &str) -> Self {
-        let address = free_address();
+        let address = stentor_benches::free_address().expect("a port").to_string();
         let mut child = Command::new(program)
             .args(args.replace("{address}", &address).split(' '))
             .stderr(Stdio::null())
@@ -67,20 +66,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// An address that nobody listens on. Not one of the ports that the system hands out: until the
-/// server has it, another test could be given it, or connect to itself there.
-fn free_address() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        // Processes that run at the same time are far apart.
-        let own = (std::process::id() as u16).wrapping_mul(40_503);
-        let port = 10_000 + own.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 20_000;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return format!("{}:{port}", Ipv4Addr::LOCALHOST);
-        }
     }
 }
 

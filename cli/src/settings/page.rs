@@ -94,12 +94,13 @@ fn command(name: String) -> Command {
 }
 
 fn arg(flag: &'static Flag) -> Arg {
+    let (range, default) = facts(flag);
     let arg = Arg::new(flag.key)
         .long(flag.long())
         .help_heading(flag.group)
         .value_name(value_name(flag))
         .allow_negative_numbers(true) // so that the answer to -1 is the range
-        .help(format!("{}\n[{}]", flag.about, facts(flag)));
+        .help(format!("{}\n[{range}; default: {default}]", flag.about));
     let arg = match flag.short {
         Some(short) => arg.visible_alias(short),
         None => arg,
@@ -130,8 +131,8 @@ fn value_name(flag: &Flag) -> String {
     name.into()
 }
 
-/// Range and default, as they stand in brackets behind the text.
-fn facts(flag: &Flag) -> String {
+/// Returns the range and the default.
+fn facts(flag: &Flag) -> (String, String) {
     if let Some(bounds) = flag.bounds() {
         let range = match flag.key {
             "server.max_connections" => "1 to the hard limit of open files less a reserve".into(),
@@ -143,18 +144,24 @@ fn facts(flag: &Flag) -> String {
             ("server.max_connections", _) => "all of that".into(),
             _ => "from the system's random numbers".into(),
         };
-        return format!("{range}; default: {default}");
+        return (range, default);
     }
-    match flag.takes {
-        FlagKind::Choice(words, default) => format!("{}; default: {default}", words.join(", ")),
-        FlagKind::Switch => "true, false; default: false".into(),
-        FlagKind::Address => "host:port, or a port; default: none".into(),
-        FlagKind::Addresses => "host:port, or a port; default: localhost:8080".into(),
-        FlagKind::Hosts => "host, host:port, *.host, or * for any; default: none, or any while not listening on loopback only".into(),
-        FlagKind::Subprotocols => "a token; default: none".into(),
-        _ => "scheme://host[:port], null, or * for any; default: none, or any loopback origin while listening on loopback only"
-            .into(),
-    }
+    let (range, default) = match flag.takes {
+        FlagKind::Choice(words, default) => return (words.join(", "), default.into()),
+        FlagKind::Switch => ("true, false", "false"),
+        FlagKind::Address => ("host:port, or a port", "none"),
+        FlagKind::Addresses => ("host:port, or a port", "localhost:8080"),
+        FlagKind::Hosts => (
+            "host, host:port, *.host, or * for any",
+            "none, or any while not listening on loopback only",
+        ),
+        FlagKind::Subprotocols => ("a token", "none"),
+        _ => (
+            "scheme://host[:port], null, or * for any",
+            "none, or any loopback origin while listening on loopback only",
+        ),
+    };
+    (range.into(), default.into())
 }
 
 /// Returns the reference of all settings in Markdown: a table for each section.
@@ -171,8 +178,7 @@ pub(super) fn reference() -> String {
         let short = flag
             .short
             .map_or_else(String::new, |short| format!(", `--{short}`"));
-        let facts = facts(flag);
-        let (range, default) = facts.split_once("; default: ").unwrap_or((&facts, ""));
+        let (range, default) = facts(flag);
         page += &format!(
             "| `{}`{short} | {default} | {range} | {} |\n",
             flag.key,

@@ -53,6 +53,22 @@ impl MinRate {
         u32::try_from(behind.saturating_sub(worth)).unwrap_or(u32::MAX)
     }
 
+    /// Returns how much of the time from `since` to `now` counts for a peer: none if it would be
+    /// too far behind by now and that is noticed late, by more than `tolerance`.
+    pub(crate) fn gap(
+        self,
+        behind: u32,
+        since: Timestamp,
+        now: Timestamp,
+        tolerance: Duration,
+    ) -> Duration {
+        if now.since(self.deadline(behind, since)) > tolerance {
+            Duration::ZERO
+        } else {
+            now.since(since)
+        }
+    }
+
     /// When a peer is too far behind that was so by `behind` at that time, if it takes or
     /// sends nothing more.
     pub(crate) fn deadline(self, behind: u32, since: Timestamp) -> Timestamp {

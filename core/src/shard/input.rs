@@ -10,6 +10,7 @@ use super::pending::{Op, Wait};
 use super::reply::MessageRef;
 use super::reply_buffer::Part;
 use super::slot::{Phase, Slot};
+use super::timers::tolerance;
 use crate::conn::{self, Keepalive, Payload};
 use crate::frame::Rank;
 use crate::handler::{Backpressure, Context, Handler, Message, TaskEnd};
@@ -328,26 +329,14 @@ impl<H: Handler> Engine<H> {
         let ping_interval = self.config.ping_interval;
         let slot = &mut self.slots[at];
         slot.keepalive.handle_input(now, ping_interval);
-        let phase = slot.phase;
-        if slot.conn.pace_mut().is_some() {
-            self.advance_pace(at, n);
-        }
-        matches!(phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
-    }
-
-    /// Takes note that so many bytes have come of a message that has not come to its end.
-    fn advance_pace(&mut self, at: u32, n: usize) {
-        let (now, rate) = (self.now, self.config.send_rate());
-        if let Some(pace) = self.slots[at].conn.pace_mut()
-            && let behind = pace.behind
+        if let Some(pace) = slot.conn.pace_mut()
             && let Some(since) = pace.since.replace(now)
-            && let Some(rate) = rate
+            && let Some(rate) = self.config.send_rate()
         {
-            let gap = self.gap_that_counts(rate, behind, since);
-            if let Some(pace) = self.slots[at].conn.pace_mut() {
-                pace.behind = rate.advance(behind, gap, n);
-            }
+            let gap = rate.gap(pace.behind, since, now, tolerance(&self.config));
+            pace.behind = rate.advance(pace.behind, gap, n);
         }
+        matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
     }
 
     /// Sees to it that a message which has not come to its end is looked at in time.

@@ -8,7 +8,8 @@ use super::connection_info::Timer;
 use super::engine::Engine;
 use super::memory::SMALL;
 use super::slot::{Phase, Pressing};
-use crate::conn::{KeepaliveAction, KeepaliveTimes, MinRate, Next};
+use crate::config::Config;
+use crate::conn::{KeepaliveAction, KeepaliveTimes, Next};
 use crate::error::HandshakeError;
 use crate::frame::Rank;
 use crate::handler::Handler;
@@ -313,16 +314,6 @@ impl<H: Handler> Engine<H> {
         Some(self.config.send_rate()?.deadline(pace.behind, pace.since?))
     }
 
-    /// How much of the time since a peer last took or sent something counts for its rate: none
-    /// where it would be too far behind by now, and nobody has looked in time.
-    pub(super) fn gap_that_counts(&self, rate: MinRate, behind: u32, since: Timestamp) -> Duration {
-        if self.is_late(rate.deadline(behind, since)) {
-            Duration::ZERO
-        } else {
-            self.now.since(since)
-        }
-    }
-
     /// Whether a time-out of the peer may begin anew.
     fn may_be_excused(&self, at: u32) -> bool {
         !self.slots[at].flags.excused
@@ -330,20 +321,14 @@ impl<H: Handler> Engine<H> {
 
     /// Whether it is so long after `due` that something has kept this shard from looking.
     fn is_late(&self, due: Timestamp) -> bool {
-        self.now.since(due) > self.tolerance()
-    }
-
-    /// By how much a timer may be late as long as all is well: by one tick anyhow, since
-    /// it is rounded up to one, and by another for whatever else there is to do.
-    fn tolerance(&self) -> Duration {
-        self.config.tick() * 2
+        self.now.since(due) > tolerance(&self.config)
     }
 
     fn keepalive_times(&self) -> KeepaliveTimes {
         KeepaliveTimes {
             ping_interval: self.config.ping_interval,
             pong_wait: self.config.pong_wait,
-            tolerance: self.tolerance(),
+            tolerance: tolerance(&self.config),
         }
     }
 
@@ -387,6 +372,12 @@ impl<H: Handler> Engine<H> {
             self.push_control(at, frame);
         }
     }
+}
+
+/// By how much a timer may be late as long as all is well: by one tick anyhow, since it is
+/// rounded up to one, and by another for whatever else there is to do.
+pub(super) fn tolerance(config: &Config) -> Duration {
+    config.tick() * 2
 }
 
 /// What peers are told that are closed for their rate.

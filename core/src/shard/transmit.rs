@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::pending::Wait;
 use super::reply_buffer::Part;
 use super::slot::{Phase, Pressing};
+use super::timers::tolerance;
 use crate::frame::{Chunks, FrameId, Slice, Store};
 use crate::handler::{Backpressure, Handler};
 use crate::handshake;
@@ -215,11 +216,9 @@ impl<H: Handler> Engine<H> {
             && let Some(since) = slot.stalled
             && let Some(rate) = self.config.read_rate()
         {
-            let behind = slot.behind;
-            let gap = self.gap_that_counts(rate, behind, since);
-            self.slots[at].behind = rate.advance(behind, gap, n);
+            let gap = rate.gap(slot.behind, since, now, tolerance(&self.config));
+            slot.behind = rate.advance(slot.behind, gap, n);
         }
-        let slot = &mut self.slots[at];
         let is_measured = blocked || slot.pace.is_measured();
         let (half, queue) = (self.half, &slot.queue);
         let half_empty = queue.messages() <= half.messages && queue.bytes() <= half.bytes;

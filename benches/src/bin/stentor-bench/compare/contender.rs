@@ -2,12 +2,10 @@
 //! and that it ends.
 
 use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
@@ -108,7 +106,7 @@ impl Contender {
     /// Starts it.
     pub(crate) fn start_anywhere(&self, handler: Handler) -> Result<Running, Fault> {
         let failed = || Fault::system(format!("{}", self.program.display()));
-        let address = free_address().map_err(failed())?;
+        let address = stentor_benches::free_address().map_err(failed())?;
         let mut command = Command::new(&self.program);
         for arg in &self.args {
             let arg = arg.replace("{address}", &address.to_string());
@@ -126,23 +124,6 @@ impl Contender {
         };
         running.await_readiness(&self.name)?;
         Ok(running)
-    }
-}
-
-/// An address that nobody listens on. Not one of the ports that the system hands out: until the
-/// server has it, somebody else could be given it, or connect to itself there.
-fn free_address() -> io::Result<SocketAddr> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Processes that run at the same time are far apart.
-    let own = (std::process::id() as u16).wrapping_mul(40_503);
-    let mut tried = 0;
-    loop {
-        let port = 10_000 + own.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 20_000;
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(listener) => return listener.local_addr(),
-            Err(error) if tried >= 1_000 => return Err(error),
-            Err(_) => tried += 1,
-        }
     }
 }
 
