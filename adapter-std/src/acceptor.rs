@@ -13,7 +13,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use stentor_cli::listen::is_of_the_peer;
 use stentor_cli::{LimitLog, Throttle};
-use stentor_core::{Admission, Handler, HandshakeError, handshake};
+use stentor_core::proto::http::response;
+use stentor_core::{Admission, Handler, HandshakeError};
 use tracing::warn;
 
 use crate::connection;
@@ -119,7 +120,7 @@ where
     /// Answers that there is no room, whatever was asked.
     fn dismiss(&mut self, mut stream: TcpStream) {
         let mut answer = Vec::new();
-        handshake::response::refusal(&mut answer, HandshakeError::Full, false);
+        response::refusal(&mut answer, HandshakeError::Full, false);
         // A new socket has room for so little; one that is gone needs no answer.
         let _ = send(&stream, &answer, SendFlags::DONTWAIT);
         let _ = stream.shutdown(std::net::Shutdown::Write);

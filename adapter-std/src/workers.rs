@@ -185,7 +185,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use stentor_cli::{ConnectionLimiter, Submission};
-    use stentor_core::handshake::Request;
+    use stentor_core::proto::http::Request;
     use stentor_core::{Admission, Context, Decision, Message, ShardId, TaskOptions};
 
     use super::*;

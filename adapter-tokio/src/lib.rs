@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use stentor_cli::{Settings, log};
-//! use stentor_core::handshake::Request;
+//! use stentor_core::proto::http::Request;
 //! use stentor_core::{Context, Failure, Handler, MessageType, Message, TaskEnd, Decision, WorkerId};
 //! use stentor_tokio::{Server, Work};
 //!

@@ -274,7 +274,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use stentor_cli::ConnectionLimiter;
-    use stentor_core::handshake::Request;
+    use stentor_core::proto::http::Request;
     use stentor_core::{Admission, Context, Decision, Message, Shard, ShardId, TaskOptions};
     use tokio::task::yield_now;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stentor_cli::Throttle;
 use stentor_cli::admin::{self, AdminBackend};
-use stentor_core::handshake::{Fields, Request, response};
+use stentor_core::proto::http::{Fields, Request, response};
 use stentor_core::{Config, HandshakeError, Hosts};
 use tracing::info;
 

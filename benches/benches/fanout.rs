@@ -7,8 +7,8 @@ use core::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stentor_benches::{Crowd, publication};
-use stentor_core::wire::header::encode_unmasked;
-use stentor_core::wire::opcode::Opcode;
+use stentor_core::proto::ws::header::encode_unmasked;
+use stentor_core::proto::ws::opcode::Opcode;
 
 fn fan_out(c: &mut Criterion) {
     let mut group = c.benchmark_group("fanout");

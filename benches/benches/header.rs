@@ -6,8 +6,8 @@ use core::hint::black_box;
 use std::io::Cursor;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_core::wire::header::Header;
-use stentor_core::wire::opcode::Opcode;
+use stentor_core::proto::ws::header::Header;
+use stentor_core::proto::ws::opcode::Opcode;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 

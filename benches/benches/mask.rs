@@ -5,7 +5,7 @@
 use core::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_core::wire::mask;
+use stentor_core::proto::ws::mask;
 
 fn masking(c: &mut Criterion) {
     let mut group = c.benchmark_group("mask");

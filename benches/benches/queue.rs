@@ -9,8 +9,8 @@ use std::collections::BinaryHeap;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stentor_benches::{MESSAGES, PAYLOAD, Queueing};
-use stentor_core::wire::header::encode_unmasked;
-use stentor_core::wire::opcode::Opcode;
+use stentor_core::proto::ws::header::encode_unmasked;
+use stentor_core::proto::ws::opcode::Opcode;
 
 fn queueing(c: &mut Criterion) {
     let mut group = c.benchmark_group("queue");

@@ -4,7 +4,7 @@
 use core::hint::black_box;
 use std::io::Read;
 
-use stentor_core::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_core::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 
 /// Decodes all of what a client sent, and says how many messages were in it.
 pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {

@@ -15,8 +15,8 @@ use core::time::Duration;
 
 use criterion::Criterion;
 use stentor_core::MessageType;
-use stentor_core::wire::header::Header;
-use stentor_core::wire::mask;
+use stentor_core::proto::ws::header::Header;
+use stentor_core::proto::ws::mask;
 
 pub use counting::{Case, count};
 pub use crowd::{Crowd, publication};

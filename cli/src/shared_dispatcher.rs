@@ -542,7 +542,7 @@ const PLACES: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
-    use stentor_core::handshake::Request;
+    use stentor_core::proto::http::Request;
     use stentor_core::{Admission, Context, Decision, FailureCause, Message, Shard, ShardId};
 
     use super::*;

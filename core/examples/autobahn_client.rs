@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use stentor_core::client::{Client, Event, Request, Uri};
-use stentor_core::deflate::Params;
+use stentor_core::proto::client::{Client, Event, Request, Uri};
+use stentor_core::proto::ws::deflate::Params;
 use stentor_core::{Config, MessageType};
 
 type Result<T> = core::result::Result<T, Box<dyn Error>>;

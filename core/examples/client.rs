@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use stentor_core::client::{Client, Event, Request, Uri};
+use stentor_core::proto::client::{Client, Event, Request, Uri};
 use stentor_core::{CloseCode, Config, MessageType};
 
 fn main() -> Result<(), Box<dyn Error>> {

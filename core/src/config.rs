@@ -6,10 +6,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::conn::{MessageLimits, MinRate};
-use crate::deflate::{self, Terms};
 use crate::error::{ConfigError, Unit};
-use crate::handshake::{HostPattern, Origin};
+use crate::proto::ws::deflate;
+use crate::proto::ws::deflate::Terms;
+use crate::proto::ws::upgrade::{HostPattern, Origin};
+use crate::proto::ws::{MessageLimits, MinRate};
 use crate::time::micros;
 
 macro_rules! limits {

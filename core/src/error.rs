@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use crate::wire::close::CloseCode;
+use crate::proto::ws::close::CloseCode;
 
 /// What a peer did wrong on an open connection. It never surfaces as a failure
 /// of a `handle_*` call: the connection is failed with [`close_code`](Self::close_code)

@@ -5,7 +5,7 @@
 //! Three machines do the work. All are plain values that an adapter drives: `handle_*`
 //! takes something in, `poll_*` hands something out, and nothing else moves them.
 //!
-//! - [`conn::Connection`]: the protocol of one peer (RFC 6455). Bytes in, events out.
+//! - [`proto::ws::Connection`]: the protocol of one peer (RFC 6455). Bytes in, events out.
 //! - [`Shard`]: connections, rooms, queues and timers of one CPU core. An application
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
@@ -13,7 +13,7 @@
 //! Threads of the application that are outside all shards speak through a [`ServerHandle`], which an
 //! adapter makes of a [`ServerEnd`] and a [`ShardSender`] of its own.
 //!
-//! The other end is [`client::Client`], which needs none of the others.
+//! The other end is [`proto::client::Client`], which needs none of the others.
 //!
 //! A server is a number of shards, one dispatcher, and an adapter. The same inputs
 //! give the same outputs, bit for bit: time is an argument and chance is a seed in
@@ -37,7 +37,7 @@
 //! # Features
 //! - `std` (on unless switched off): the [`Mailbox`], and run-time detection of SIMD
 //!   in dependencies. Without it the crate is `no_std` with `alloc`.
-//! - `deflate`: permessage-deflate (RFC 7692), see [`deflate`].
+//! - `deflate`: permessage-deflate (RFC 7692), see [`proto::ws::deflate`].
 //! - `testing`: the simulator and the oracles that tests, fuzzers and benches share.
 //! - `fuzzing`: the bodies of the fuzz targets.
 #![no_std]
@@ -47,63 +47,64 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+mod app;
 mod buffers;
 mod chance;
+mod channels;
+pub mod command;
 mod config;
-pub mod deflate;
-mod dispatch;
+mod delivery;
 mod error;
-mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod handler;
 mod id;
-mod queue;
-mod room;
+mod inspect;
+mod node;
+pub mod proto;
+mod session;
 mod shard;
-mod stats;
 mod sync;
 mod table;
+mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
 
-pub mod client;
-pub mod command;
-pub mod conn;
-pub mod handshake;
-pub mod wire;
-
+pub use app::{
+    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Outside, RoomOutcome,
+    RoomTask, Rooms, Subprotocol, TaskEnd,
+};
+pub use channels::message::ShardMessage;
 pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
-pub use dispatch::{
+pub use delivery::frame::{Chunks, MAX_PAYLOAD};
+pub use delivery::queue::{OverflowPolicy, SendOptions};
+pub use error::{ConfigError, HandshakeError, PeerError, Unit};
+pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
+pub use inspect::closed::{CloseInfo, ClosedConnection, Drops};
+pub use inspect::connection_info::{
+    ConnectionInfo, Depth, Lookup, Pause, Stage, Timer, WaitReason,
+};
+pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
+pub use inspect::stats::{
+    CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
+    PriorityStats, Received, RoomStats, Sent, Stats, Waiting,
+};
+pub use node::{Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender};
+pub use proto::ws::close::CloseCode;
+pub use proto::ws::opcode::MessageType;
+pub use session::input::Admission;
+pub use session::slot::SLOT_BYTES;
+pub use session::timers::{Direction, Reason};
+pub use shard::{Event, Leftover, Output, Shard};
+pub use sync::SharedRef;
+#[cfg(feature = "std")]
+pub use sync::{Mailbox, MailboxClosed};
+pub use tasks::{
     Abandoned, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, FailedTask, Failure,
     FailureCause, Job, SharedTask, Spent, SubmitError, SubmitErrorKind, Submitted, TaskCounts,
     TaskOptions, TaskOrder,
 };
-pub use error::{ConfigError, HandshakeError, PeerError, Unit};
-pub use frame::{Chunks, MAX_PAYLOAD};
-pub use handler::{
-    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Outside, RoomOutcome,
-    RoomTask, Rooms, Subprotocol, TaskEnd,
-};
-pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
-pub use queue::{OverflowPolicy, SendOptions};
-pub use shard::{
-    Admission, CloseInfo, ClosedConnection, ConnectionInfo, ConnectionList, ConnectionQuery, Depth,
-    Direction, Drops, Event, Leftover, Lookup, Output, Pause, Permit, Reason, RemoteError,
-    RemoteStats, SLOT_BYTES, ServerEnd, ServerHandle, Shard, ShardMessage, ShardSender, SortBy,
-    Stage, Timer, WaitReason,
-};
-pub use stats::{
-    CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
-    PriorityStats, Received, RoomStats, Sent, Stats, Waiting,
-};
-pub use sync::SharedRef;
-#[cfg(feature = "std")]
-pub use sync::{Mailbox, MailboxClosed};
 pub use time::Timestamp;
-pub use wire::close::CloseCode;
-pub use wire::opcode::MessageType;
 
 /// The program in `docs/embedding.md`, for the documentation tests.
 #[cfg(doctest)]

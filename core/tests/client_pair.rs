@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use stentor_core::client::{Client, Event, Request, Uri};
-use stentor_core::handshake::Request as Asked;
+use stentor_core::proto::client::{Client, Event, Request, Uri};
+use stentor_core::proto::http::Request as Asked;
 use stentor_core::{
     Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Decision, Handler,
     Message, MessageType, Output, Shard, ShardId, Timestamp,

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use proptest::prelude::*;
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCause, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision,
     DeliveryReport, Handler, Message, MessageType, Output, Reason, Rooms, SendOptions, Shard,
@@ -413,7 +413,7 @@ impl Handler for Puppet {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &stentor_core::proto::http::Request<'_>) -> Decision<()> {
         Decision::accept(())
     }
 

@@ -1,8 +1,8 @@
 //! While many are written to, something more urgent for one of them does not wait
 //! for the others, and none of the others is forgotten for it.
 
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, Config, ConnId, Output, Rooms, Shard, ShardId, Stats, Timestamp,
 };

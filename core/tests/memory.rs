@@ -7,9 +7,9 @@ use core::cell::Cell;
 use std::alloc::System;
 use std::collections::{HashSet, VecDeque};
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision, Handler,
     Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp,

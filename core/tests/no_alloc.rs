@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::alloc::System;
 use std::collections::VecDeque;
 
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, AttemptEnd, Chunks, Config, ConnId, Dispatcher, Echo, Failure, Handler, Output,
     OverflowPolicy, Rooms, SLOT_BYTES, Shard, ShardId, ShardMessage, TaskOptions, TaskOrder,

@@ -1,8 +1,8 @@
 //! What one client says cannot make the shard hold without bound: when it is
 //! behind, it stops reading.
 
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, Config, ConnId, Dispatcher, Output, Rooms, Shard, ShardId, TaskEnd,
     Timestamp,

@@ -1,8 +1,8 @@
 //! However the network cuts what a client says, it means the same.
 
 use proptest::prelude::*;
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{Heard, Network, Road, Sim};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{Config, Handler, MessageType};
 
 #[derive(Clone, Debug)]

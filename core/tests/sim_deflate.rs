@@ -1,7 +1,7 @@
 //! permessage-deflate on a whole server: what is said to many is compressed
 //! once, contexts have their budget, and no order of the queue breaks them.
 
-use stentor_core::deflate::{DEFLATER_BYTES, INFLATER_BYTES, Params};
+use stentor_core::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES, Params};
 use stentor_core::testing::sim::{Network, Reader, Sim};
 use stentor_core::{Config, ConfigBuilder, MessageType, Rooms};
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::testing::sim::{Network, Reader, Sim};
 use stentor_core::{
     Admission, Config, ConfigBuilder, Context, Decision, Handler, MAX_PAYLOAD, Message,

@@ -2,8 +2,8 @@
 //! when it is not enough, and who does not.
 
 use stentor_core::command::priority;
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{Heard, Network, Reader, Sim};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{CloseCause, CloseCode, Config, HandshakeError, MessageType, Rooms};
 
 const BUDGET: usize = 2 << 20;

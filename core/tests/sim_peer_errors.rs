@@ -1,10 +1,10 @@
 //! Whatever a peer does wrong is answered with its close code and counted, and
 //! nobody else notices.
 
-use stentor_core::deflate::Params;
+use stentor_core::proto::ws::deflate::Params;
+use stentor_core::proto::ws::header::Header;
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{Heard, Network, Reader, Sim, masked};
-use stentor_core::wire::header::Header;
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{CloseCause, Config, PeerError, Rooms};
 
 const KEY: [u8; 4] = [9, 8, 7, 6];

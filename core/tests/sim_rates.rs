@@ -62,7 +62,7 @@ fn lasts(sim: &mut Sim<Rooms>, client: usize, limit: Duration) -> Option<Duratio
 /// A fragment of a message, in order to send a part of it.
 fn fragment(bytes: usize) -> Vec<u8> {
     let mut frame = masked(
-        stentor_core::wire::opcode::Opcode::Binary,
+        stentor_core::proto::ws::opcode::Opcode::Binary,
         false,
         [1, 2, 3, 4],
         &vec![b'x'; bytes],
@@ -229,7 +229,7 @@ fn little_of_a_message_may_wait_for_the_rest() {
     sim.send_bytes(
         client,
         &masked(
-            stentor_core::wire::opcode::Opcode::Continuation,
+            stentor_core::proto::ws::opcode::Opcode::Continuation,
             true,
             [0; 4],
             b"!",

@@ -1,8 +1,8 @@
 //! A shard that begins anew learns who is in its rooms elsewhere: all who are,
 //! each once, and nobody who is about to leave.
 
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, Config, ConnId, Output, Rooms, Shard, ShardId, ShardMessage, Timestamp,
 };

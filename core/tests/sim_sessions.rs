@@ -8,9 +8,9 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use stentor_core::deflate::Params;
+use stentor_core::proto::ws::deflate::Params;
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{Heard, Network, Reader, Rng, Road, Sim};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{CloseCause, Config, MessageType, OverflowPolicy, Rooms, Stats};
 
 /// Names the seed when its session fails.

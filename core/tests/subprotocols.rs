@@ -1,7 +1,7 @@
 //! Who chooses the subprotocol: the list of the server, unless the application does.
 
-use stentor_core::client::{Client, Event, Request, Uri};
-use stentor_core::handshake::Request as Asked;
+use stentor_core::proto::client::{Client, Event, Request, Uri};
+use stentor_core::proto::http::Request as Asked;
 use stentor_core::{
     Admission, Chunks, Config, Context, Decision, Handler, Message, Output, Shard, ShardId,
     Subprotocol, Timestamp,

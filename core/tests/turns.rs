@@ -3,8 +3,8 @@
 
 use core::time::Duration;
 
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCause, CloseCode, Config, ConnId, Context, Decision, DeliveryReport,
     Echo, Event, Handler, Message, MessageType, Output, Reason, Rooms, SendOptions, Shard, ShardId,
@@ -94,7 +94,7 @@ impl Handler for Mixed {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &stentor_core::proto::http::Request<'_>) -> Decision<()> {
         Decision::accept(())
     }
 
@@ -166,7 +166,7 @@ impl Handler for Asking {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &stentor_core::proto::http::Request<'_>) -> Decision<()> {
         Decision::accept(())
     }
 
@@ -386,7 +386,7 @@ impl Handler for InOrder {
     type Task = ();
     type Outcome = &'static str;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &stentor_core::proto::http::Request<'_>) -> Decision<()> {
         Decision::accept(())
     }
 

@@ -2,8 +2,8 @@
 //! notice: neither members, whatever they take at a time, nor whoever counts.
 
 use proptest::prelude::*;
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision, DeliveryReport,
     Handler, Message, MessageType, Output, SendOptions, Shard, ShardId, Stats, Timestamp,
@@ -20,7 +20,7 @@ impl Handler for Puppet {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &stentor_core::proto::http::Request<'_>) -> Decision<()> {
         Decision::accept(())
     }
 

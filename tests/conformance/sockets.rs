@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use stentor_core::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_core::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 use stentor_core::testing::conformance::Host;
 use stentor_core::testing::sim::{Heard, REQUEST};
 

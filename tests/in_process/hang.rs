@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stentor_cli::HungShards;
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::{
     Context, Decision, Failure, Handler, Message as Received, MessageType, ShardId, WorkerId,
 };

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::{
     Context, Decision, Failure, FailureCause, Handler, Message as Received, MessageType, ShardId,
     TaskEnd, WorkerId,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::{
     Context, Decision, Failure, Handler, Message as Received, MessageType, TaskEnd, TaskOptions,
     TaskOrder, WorkerId,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::{
     CloseCode, ConnId, Context, Decision, Failure, Handler, Message as Received, MessageType,
     RemoteError, WorkerId,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::{
     Admission, Backpressure, Config, Context, Decision, Echo, Handler, Message, Rooms, ShardId,
 };

@@ -23,7 +23,7 @@ mod route;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::{
     ClosedConnection, ConnId, ConnectionList, ConnectionQuery, Handler, Lookup, RemoteStats, Shard,
     ShardId, Stats, Timestamp,

@@ -2,7 +2,7 @@
 //! words for whoever reads along.
 
 use serde_json::Value;
-use stentor_core::handshake::response;
+use stentor_core::proto::http::response;
 
 use crate::metrics;
 

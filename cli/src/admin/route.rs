@@ -2,7 +2,7 @@
 //! nothing there is.
 
 use percent_encoding::percent_decode_str;
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::{ConnId, ConnectionQuery};
 
 use super::query;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use stentor_core::handshake::Fields;
+use stentor_core::proto::http::Fields;
 use stentor_core::{Admission, Config, Context, Decision, Failure, Message, TaskOptions, WorkerId};
 
 use super::*;

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::handshake::{HostPattern, Origin};
+use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
 use stentor_core::{Config, Hosts, Origins, Outside, OverflowPolicy, Rooms, TaskOrder};
 use tracing::level_filters::LevelFilter;
 

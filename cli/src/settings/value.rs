@@ -4,7 +4,7 @@
 use core::str::FromStr;
 
 use bytesize::ByteSize;
-use stentor_core::handshake::is_token;
+use stentor_core::proto::http::is_token;
 use stentor_core::{Range, Unit};
 
 /// What a numeric flag takes. Durations count milliseconds.
@@ -78,8 +78,8 @@ pub(crate) enum Allowed<T> {
     One(T),
 }
 
-/// An [`Origin`](stentor_core::handshake::Origin) or a
-/// [`HostPattern`](stentor_core::handshake::HostPattern), or `*`.
+/// An [`Origin`](stentor_core::proto::ws::upgrade::Origin) or a
+/// [`HostPattern`](stentor_core::proto::ws::upgrade::HostPattern), or `*`.
 pub(crate) fn allowed<T: FromStr>(text: &str) -> Option<Allowed<T>> {
     match text.trim() {
         "*" => Some(Allowed::Any),

@@ -5,14 +5,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Reader;
-use super::handshake::naive_accept;
-use super::peer::{Answer, Said, decode_naively};
-use super::stream::{Setup, frames};
-use crate::client::{Client, Event, Failure, Request, ResponseError, Uri};
 use crate::config::Config;
-use crate::conn::{MessageLimits, Role};
-use crate::wire::close::CloseCode;
+use crate::fuzzing::Reader;
+use crate::fuzzing::handshake::naive_accept;
+use crate::fuzzing::peer::{Answer, Said, decode_naively};
+use crate::fuzzing::stream::{Setup, frames};
+use crate::proto::client::{Client, Event, Failure, Request, ResponseError, Uri};
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::{MessageLimits, Role};
 
 /// Bytes as limits, a way to cut, and what a server says: as it stands, or
 /// behind a right answer, and there as frames that are well formed one by one.

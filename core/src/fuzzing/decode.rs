@@ -3,12 +3,13 @@
 
 use alloc::vec::Vec;
 
-use super::Reader;
-use super::inflate::Inflation;
-use super::peer::{Answer, Said, decode_naively};
-use super::stream::{Setup, frames};
-use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
-use crate::deflate::{self, Params};
+use crate::fuzzing::Reader;
+use crate::fuzzing::inflate::Inflation;
+use crate::fuzzing::peer::{Answer, Said, decode_naively};
+use crate::fuzzing::stream::{Setup, frames};
+use crate::proto::ws::deflate;
+use crate::proto::ws::deflate::Params;
+use crate::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 
 /// Bytes as limits, what was agreed on, a way to cut, and a stream: as it
 /// stands, or made of frames that are well formed one by one.

@@ -9,13 +9,13 @@ use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket, protocol};
 
-use super::Reader;
-use super::decode::events;
-use super::peer::Said;
-use super::stream::{Setup, frames};
-use crate::conn::{MessageLimits, Role};
 use crate::error::PeerError;
-use crate::wire::opcode::MessageType;
+use crate::fuzzing::Reader;
+use crate::fuzzing::decode::events;
+use crate::fuzzing::peer::Said;
+use crate::fuzzing::stream::{Setup, frames};
+use crate::proto::ws::opcode::MessageType;
+use crate::proto::ws::{MessageLimits, Role};
 
 /// Bytes as limits, and a stream: as it stands, or made of frames that are well
 /// formed one by one.

@@ -5,10 +5,11 @@
 use alloc::vec::Vec;
 
 use crate::config::Config;
-use crate::deflate::Params;
 use crate::error::HandshakeError;
-use crate::handshake::extension::Extension;
-use crate::handshake::{Fields, HeadAction, Request, decide};
+use crate::proto::http::{Fields, Request};
+use crate::proto::ws::deflate::Params;
+use crate::proto::ws::upgrade::extension::Extension;
+use crate::proto::ws::upgrade::{HeadAction, decide};
 
 /// Field lines in a request that is well-formed but for them.
 pub(super) fn offer(how: u8, lines: &[u8]) {

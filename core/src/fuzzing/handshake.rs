@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use sha1::{Digest, Sha1};
 
-use super::extensions;
 use crate::config::Config;
 use crate::error::HandshakeError;
-use crate::handshake::{Fields, HeadAction, Request, decide};
+use crate::fuzzing::extensions;
+use crate::proto::http::{Fields, Request};
+use crate::proto::ws::upgrade::{HeadAction, decide};
 
 type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
 

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::error::PeerError;
-use crate::wire::header::{Header, MAX_LEN};
+use crate::proto::ws::header::{Header, MAX_LEN};
 
 /// Any bytes as a frame header.
 ///

@@ -11,9 +11,9 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use super::block::{Block, judge};
-use super::pack::TAIL;
 use crate::error::PeerError;
+use crate::fuzzing::block::{Block, judge};
+use crate::fuzzing::pack::TAIL;
 
 /// The messages of one peer, decompressed one after the other.
 pub(super) struct Inflation {

@@ -4,13 +4,13 @@
 
 use alloc::vec::Vec;
 
-use super::inflate::Inflation;
-use crate::conn::{MessageLimits, Role};
-use crate::deflate;
 use crate::error::PeerError;
-use crate::wire::close::CloseCode;
-use crate::wire::mask;
-use crate::wire::opcode::MessageType;
+use crate::fuzzing::inflate::Inflation;
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::deflate;
+use crate::proto::ws::mask;
+use crate::proto::ws::opcode::MessageType;
+use crate::proto::ws::{MessageLimits, Role};
 
 /// What a peer said.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Reader;
+use crate::fuzzing::Reader;
 use crate::testing::queue::{Control, Op, check};
 use crate::{OverflowPolicy, SendOptions};
 

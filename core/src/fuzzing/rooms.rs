@@ -4,9 +4,9 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::Reader;
+use crate::channels::registry::{Membership, Rooms};
+use crate::fuzzing::Reader;
 use crate::id::ShardId;
-use crate::room::{Membership, Rooms};
 
 /// Bytes as joins and leaves, here and elsewhere.
 ///

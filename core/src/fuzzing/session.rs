@@ -9,14 +9,14 @@ mod world;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Reader;
+use crate::app::{Echo, Handler, Outside, Rooms, TaskEnd};
 use crate::command;
 use crate::config::{Config, ConfigBuilder};
-use crate::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
-use crate::dispatch::FailureCause;
-use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
+use crate::delivery::queue::OverflowPolicy;
+use crate::fuzzing::Reader;
 use crate::id::WorkerId;
-use crate::queue::OverflowPolicy;
+use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
+use crate::tasks::FailureCause;
 use world::World;
 
 /// Bytes as a server's configuration, and then as what happens to it.

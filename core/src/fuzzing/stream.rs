@@ -3,10 +3,10 @@
 
 use alloc::vec::Vec;
 
-use super::Reader;
-use super::pack::{Packer, TAIL};
-use super::peer::{Frame, write_frame};
-use crate::conn::{MessageLimits, Role};
+use crate::fuzzing::Reader;
+use crate::fuzzing::pack::{Packer, TAIL};
+use crate::fuzzing::peer::{Frame, write_frame};
+use crate::proto::ws::{MessageLimits, Role};
 
 /// Who reads a stream, and what was agreed on.
 #[derive(Clone, Copy, Debug)]

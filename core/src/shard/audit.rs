@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::pending::Wait;
-use super::slot::Phase;
-use super::{Engine, Shard};
-use crate::handler::Handler;
+use crate::app::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::stats::{Stats, Waiting};
+use crate::inspect::stats::{Stats, Waiting};
+use crate::session::deferred::Wait;
+use crate::session::slot::Phase;
+use crate::shard::{Engine, Shard};
 
 impl<H: Handler> Engine<H> {
     /// Asserts that the gauges that are kept as things change are what a count of all

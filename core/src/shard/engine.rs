@@ -5,130 +5,130 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::batch::{Batch, most_held_back};
-use super::closed::ClosedConnections;
-use super::credit::{Credit, UnderWay};
-use super::fanout::FanOuts;
-use super::flush_scheduler::FlushScheduler;
-use super::memory::Budget;
-use super::message::{OwnerRequest, ShardMessage};
-use super::output::{Event, Output};
-use super::pace::UnsentLimits;
-use super::reply_buffer::ReplyBuffer;
-use super::shed::Shedding;
-use super::slab::Slab;
-use super::slot::{Phase, Pressing, Slot};
-use super::sweep::Sweep;
-use super::waiters::Waiters;
-use super::wheel::Wheel;
+use crate::app::Handler;
+use crate::channels::credit::{Credit, UnderWay};
+use crate::channels::message::{OwnerRequest, ShardMessage};
+use crate::channels::registry::Rooms;
+use crate::channels::waiters::Waiters;
 use crate::config::Config;
-use crate::conn::{DecodeBuffers, MessageLimits};
-use crate::frame::{FrameId, Rank, Store};
-use crate::handler::Handler;
+use crate::delivery::batch::{Batch, most_held_back};
+use crate::delivery::fan_out::FanOuts;
+use crate::delivery::flush_scheduler::FlushScheduler;
+use crate::delivery::frame::{FrameId, Rank, Store};
+use crate::delivery::memory_budget::Budget;
+use crate::delivery::pace::UnsentLimits;
+use crate::delivery::queue::{DropReason, Limits, Nodes, OverflowPolicy, Starvation};
+use crate::delivery::reply_buffer::ReplyBuffer;
+use crate::delivery::shedding::Shedding;
 use crate::id::{ConnId, ShardId};
-use crate::queue::{DropReason, Limits, Nodes, OverflowPolicy, Starvation};
-use crate::room::Rooms;
-use crate::stats::{CloseCause, Stats};
+use crate::inspect::closed::ClosedConnections;
+use crate::inspect::stats::{CloseCause, Stats};
+use crate::proto::ws::{DecodeBuffers, MessageLimits};
+use crate::session::slab::Slab;
+use crate::session::slot::{Phase, Pressing, Slot};
+use crate::session::sweep::Sweep;
+use crate::session::wheel::Wheel;
+use crate::shard::output::{Event, Output};
 use crate::time::{Timestamp, micros};
 
 /// A shard without its application.
 pub(crate) struct Engine<H: Handler> {
-    pub(super) id: ShardId,
-    pub(super) config: Config,
+    pub(crate) id: ShardId,
+    pub(crate) config: Config,
     /// What a queue may hold without pressing: half of what it may hold at all, less
     /// what may be held back beside that. So it has room for one message of that length.
-    pub(super) half: Limits,
+    pub(crate) half: Limits,
     /// The rule against starvation, of the configuration.
-    pub(super) starvation: Starvation,
-    pub(super) unsent_limits: UnsentLimits,
-    pub(super) now: Timestamp,
-    pub(super) slots: Slab<H>,
+    pub(crate) starvation: Starvation,
+    pub(crate) unsent_limits: UnsentLimits,
+    pub(crate) now: Timestamp,
+    pub(crate) slots: Slab<H>,
     /// Those of the shard that has failed, until they are dropped.
-    pub(super) remains: Vec<Slab<H>>,
-    pub(super) rooms: Rooms,
-    pub(super) store: Store,
-    pub(super) nodes: Nodes,
-    pub(super) workspace: DecodeBuffers,
+    pub(crate) remains: Vec<Slab<H>>,
+    pub(crate) rooms: Rooms,
+    pub(crate) store: Store,
+    pub(crate) nodes: Nodes,
+    pub(crate) workspace: DecodeBuffers,
     /// What connections have for contexts of their own.
-    pub(super) context_bytes: usize,
+    pub(crate) context_bytes: usize,
     /// Bytes of what is held back for connections, but for what was read.
-    pub(super) pending_bytes: usize,
+    pub(crate) pending_bytes: usize,
     /// Bytes of the lists of rooms of those who are in many.
-    pub(super) membership_bytes: usize,
+    pub(crate) membership_bytes: usize,
     /// Bytes of commands from outside that wait here.
-    pub(super) command_bytes: usize,
-    pub(super) budget: Budget,
+    pub(crate) command_bytes: usize,
+    pub(crate) budget: Budget,
     /// When it is next looked what nobody needs.
-    pub(super) decays_at: Timestamp,
-    pub(super) wheel: Wheel,
-    pub(super) lane: ReplyBuffer,
-    pub(super) volley: Batch,
-    pub(super) fan_outs: FanOuts,
+    pub(crate) decays_at: Timestamp,
+    pub(crate) wheel: Wheel,
+    pub(crate) lane: ReplyBuffer,
+    pub(crate) volley: Batch,
+    pub(crate) fan_outs: FanOuts,
     /// What was read last; moved out of here while it is looked at.
-    pub(super) scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
     /// What of the scratch is not consumed, because something had to be
     /// flushed first: whose it is, and where.
-    pub(super) rest: Option<(u32, Range<usize>)>,
-    pub(super) outputs: VecDeque<Output<H>>,
+    pub(crate) rest: Option<(u32, Range<usize>)>,
+    pub(crate) outputs: VecDeque<Output<H>>,
     /// Connections to be flushed.
-    pub(super) flushes: FlushScheduler,
+    pub(crate) flushes: FlushScheduler,
     /// Connections whose held back input is to be gone on with.
-    pub(super) resume: VecDeque<u32>,
+    pub(crate) resume: VecDeque<u32>,
     /// Whether something was flushed since what is held back last had its turn.
-    pub(super) held_back_is_due: bool,
+    pub(crate) held_back_is_due: bool,
     /// Letters that have come: they wait until the shard is polled, and their turn
     /// comes after a flush at the latest.
-    pub(super) backlog: VecDeque<ShardMessage>,
+    pub(crate) backlog: VecDeque<ShardMessage>,
     /// Whether some have come since the shard was last polled.
-    pub(super) has_mail: bool,
+    pub(crate) has_mail: bool,
     /// Connections that ended; the handler is yet to be told.
-    pub(super) endings: VecDeque<(ConnId, H::State, CloseCause)>,
+    pub(crate) endings: VecDeque<(ConnId, H::State, CloseCause)>,
     /// For each home, what this shard has under way to it.
-    pub(super) credits: Vec<Credit>,
+    pub(crate) credits: Vec<Credit>,
     /// That, added up.
-    pub(super) under_way: UnderWay,
+    pub(crate) under_way: UnderWay,
     /// Who waits until one more task may be under way.
-    pub(super) task_waiters: Waiters,
+    pub(crate) task_waiters: Waiters,
     /// How often each shard has begun anew, as far as is known here.
-    pub(super) lives: Vec<u32>,
+    pub(crate) lives: Vec<u32>,
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
-    pub(super) restating: u16,
-    pub(super) unanswered: VecDeque<OwnerRequest>,
+    pub(crate) restating: u16,
+    pub(crate) unanswered: VecDeque<OwnerRequest>,
     /// Connections whose queues are half full and whose sockets may take more:
     /// while there are any, nothing more is taken in. So no message is refused
     /// only because many came at once.
-    pub(super) pressing: u32,
+    pub(crate) pressing: u32,
     /// Since when there have been any.
-    pub(super) pressing_since: Timestamp,
+    pub(crate) pressing_since: Timestamp,
     /// Whether that has begun anew because nobody looked when it was over.
-    pub(super) pressing_excused: bool,
+    pub(crate) pressing_excused: bool,
     /// What had been offered when others last had their turn.
     offered_before: u64,
-    pub(super) draining: bool,
+    pub(crate) draining: bool,
     /// What is being done for every connection.
-    pub(super) sweep: Option<Sweep>,
-    pub(super) shedding: Shedding,
+    pub(crate) sweep: Option<Sweep>,
+    pub(crate) shedding: Shedding,
     /// Those that have been pressing, each once: where their sockets have not been tried for
     /// too long, they are looked at.
-    pub(super) pressed: VecDeque<u32>,
+    pub(crate) pressed: VecDeque<u32>,
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
-    pub(super) parked: usize,
-    pub(super) counts: Stats,
-    pub(super) ledger: ClosedConnections,
+    pub(crate) parked: usize,
+    pub(crate) counts: Stats,
+    pub(crate) ledger: ClosedConnections,
     /// Frames for the lane's owner that must come behind what is in it.
-    pub(super) late: Vec<(FrameId, OverflowPolicy)>,
+    pub(crate) late: Vec<(FrameId, OverflowPolicy)>,
     /// Frames that have left a queue unwritten, while they are counted; empty between calls.
-    pub(super) gone: Vec<(FrameId, DropReason)>,
+    pub(crate) gone: Vec<(FrameId, DropReason)>,
     /// Frames that expired while a write was planned: given back when it is over,
     /// since that may move others.
-    pub(super) lapsed: Vec<FrameId>,
+    pub(crate) lapsed: Vec<FrameId>,
     /// Connections that are to be closed because they do not keep up.
-    pub(super) slow: Vec<u32>,
+    pub(crate) slow: Vec<u32>,
 }
 
 impl<H: Handler> Engine<H> {
-    pub(super) fn new(id: ShardId, config: Config) -> Self {
+    pub(crate) fn new(id: ShardId, config: Config) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
         Self {
@@ -194,18 +194,18 @@ impl<H: Handler> Engine<H> {
     }
 
     /// How often this shard has begun anew.
-    pub(super) fn life(&self) -> u32 {
+    pub(crate) fn life(&self) -> u32 {
         self.lives[self.id.index()]
     }
 
-    pub(super) const fn limits(&self) -> Limits {
+    pub(crate) const fn limits(&self) -> Limits {
         Limits {
             messages: self.config.queue_messages as u32,
             bytes: self.config.queue_bytes as u32,
         }
     }
 
-    pub(super) const fn message_limits(&self) -> MessageLimits {
+    pub(crate) const fn message_limits(&self) -> MessageLimits {
         self.config.message_limits()
     }
 
@@ -236,19 +236,19 @@ impl<H: Handler> Engine<H> {
         self.slots[at].is_parked()
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(crate) fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
 
     /// Puts the connection among those to be flushed, as what waits for it is urgent.
-    pub(super) fn line_up(&mut self, at: u32) {
+    pub(crate) fn line_up(&mut self, at: u32) {
         let rank = self.slots[at].queue.rank(&self.nodes, &self.store);
         self.line_up_for(at, rank);
     }
 
     /// The same for something of this rank.
     #[inline]
-    pub(super) fn line_up_for(&mut self, at: u32, rank: Rank) {
+    pub(crate) fn line_up_for(&mut self, at: u32, rank: Rank) {
         let Slot { flags, phase, .. } = &mut self.slots[at];
         if !flags.blocked && *phase != Phase::Gone {
             self.flushes.push(at, &mut flags.flush, rank);
@@ -258,35 +258,35 @@ impl<H: Handler> Engine<H> {
     /// Whether what has been taken in must be seen to before more is: sockets
     /// are to be tried, or outputs pile up (one read can hold thousands of
     /// tasks, and a turn many reads).
-    pub(super) fn is_pressed(&self) -> bool {
+    pub(crate) fn is_pressed(&self) -> bool {
         self.pressing > 0 || !self.has_room_for_outputs() || self.is_spent()
     }
 
     /// Whether more may be asked of the adapter before it has done what it was asked for.
-    pub(super) fn has_room_for_outputs(&self) -> bool {
+    pub(crate) fn has_room_for_outputs(&self) -> bool {
         self.outputs.len() < MOST_OUTPUTS
     }
 
     /// Whether so much was queued at a stretch that others should have their turn.
-    pub(super) const fn is_spent(&self) -> bool {
+    pub(crate) const fn is_spent(&self) -> bool {
         let offered = self.counts.delivery.offered - self.offered_before;
         offered >= SLICES * self.config.fan_out_slice as u64
     }
 
     /// Others have had their turn.
-    pub(super) const fn begin_stretch(&mut self) {
+    pub(crate) const fn begin_stretch(&mut self) {
         self.offered_before = self.counts.delivery.offered;
         self.fan_outs.begin_turn();
     }
 
     /// So many of the messages offered do not count for [`is_spent`](Self::is_spent).
     #[inline]
-    pub(super) const fn exempt(&mut self, messages: u64) {
+    pub(crate) const fn exempt(&mut self, messages: u64) {
         self.offered_before += messages;
     }
 
     /// Nothing more is taken in until this connection's socket has been tried.
-    pub(super) fn press(&mut self, at: u32) {
+    pub(crate) fn press(&mut self, at: u32) {
         let flags = &mut self.slots[at].flags;
         if flags.pressing == Pressing::Yes || flags.blocked {
             return;
@@ -302,7 +302,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// This connection's socket has been tried, or need not be.
-    pub(super) fn relieve(&mut self, at: u32) {
+    pub(crate) fn relieve(&mut self, at: u32) {
         let flags = &mut self.slots[at].flags;
         if flags.pressing == Pressing::Yes {
             flags.pressing = Pressing::Listed;
@@ -314,7 +314,7 @@ impl<H: Handler> Engine<H> {
 
     /// What has been counted. Gauges are kept as things change: this costs the same
     /// however many connections there are.
-    pub(super) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.counts;
         let held = self.nodes.held();
         stats.rooms.rooms = self.rooms.len() as u64;
@@ -336,8 +336,8 @@ const SLICES: u64 = 2;
 const MOST_OUTPUTS: usize = 1_024;
 /// Room before the read area, so that the piece of a frame that was left over
 /// can be put in front of what follows it without moving that.
-pub(super) const HEADROOM: usize = 256;
+pub(crate) const HEADROOM: usize = 256;
 /// How much is read at once, in bytes. Of what is read at once, only the message that it ends
 /// within is copied. Half of it leaves the receive buffer of a fast peer full, whose writes are
 /// cut short then: 64 KiB messages with 16 in flight take twice as long each.
-pub(super) const SCRATCH: usize = 512 << 10;
+pub(crate) const SCRATCH: usize = 384 << 10;

@@ -4,61 +4,18 @@
 
 #[cfg(any(test, feature = "testing"))]
 mod audit;
-mod batch;
-mod carry;
-mod close;
-mod closed;
-mod connection_info;
-mod connection_list;
-mod credit;
-mod direct;
-mod engine;
-mod fanout;
-mod flush_scheduler;
-mod head;
-mod inbox;
-mod input;
-mod membership;
-mod memory;
-mod message;
-mod output;
-mod pace;
-mod pending;
-mod program;
-mod queueing;
-mod remote;
-mod reply;
-mod reply_buffer;
-mod restart;
-mod shed;
-mod slab;
-mod slot;
-mod sweep;
-mod timers;
-mod transmit;
-mod variants;
-mod waiters;
-mod wheel;
+pub(crate) mod engine;
+pub(crate) mod output;
 
+use crate::app::Handler;
 use crate::config::Config;
-use crate::handler::Handler;
 use crate::id::ShardId;
-use crate::stats::Stats;
+use crate::inspect::stats::Stats;
+use crate::session::sweep::Order as SweepOrder;
 use crate::time::Timestamp;
-use sweep::Order as SweepOrder;
 
-pub use closed::{CloseInfo, ClosedConnection, Drops};
-pub use connection_info::{ConnectionInfo, Depth, Lookup, Pause, Stage, Timer, WaitReason};
-pub use connection_list::{ConnectionList, ConnectionQuery, SortBy};
 pub(crate) use engine::Engine;
-pub use input::Admission;
-pub use message::ShardMessage;
 pub use output::{Event, Leftover, Output};
-pub(crate) use pending::Op;
-pub use remote::{Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender};
-pub(crate) use reply::MessageRef;
-pub use slot::SLOT_BYTES;
-pub use timers::{Direction, Reason};
 
 /// The messaging machine of one CPU core.
 ///
@@ -69,8 +26,8 @@ pub use timers::{Direction, Reason};
 ///
 /// Time must not go backwards from call to call.
 pub struct Shard<H: Handler> {
-    handler: H,
-    engine: Engine<H>,
+    pub(crate) handler: H,
+    pub(crate) engine: Engine<H>,
 }
 
 impl<H: Handler> core::fmt::Debug for Shard<H> {

@@ -1,12 +1,13 @@
 //! Owns what a shard asks of its adapter, and the order in which it asks.
 
-use super::slot::Phase;
-use super::{Shard, ShardMessage};
-use crate::dispatch::TaskOptions;
+use crate::app::{Handler, TaskEnd};
+use crate::channels::message::ShardMessage;
 use crate::error::{HandshakeError, PeerError};
-use crate::handler::{Handler, TaskEnd};
 use crate::id::{ConnId, ShardId};
-use crate::stats::CloseCause;
+use crate::inspect::stats::CloseCause;
+use crate::session::slot::Phase;
+use crate::shard::Shard;
+use crate::tasks::TaskOptions;
 
 /// Something for the adapter to do. A connection that is named is there until
 /// its [`Disconnect`](Self::Disconnect).
@@ -65,19 +66,19 @@ enum Value<H: Handler> {
 }
 
 impl<H: Handler> Leftover<H> {
-    pub(super) const fn task(task: H::Task) -> Self {
+    pub(crate) const fn task(task: H::Task) -> Self {
         Self(Value::Task(task))
     }
 
-    pub(super) const fn end(end: TaskEnd<H>) -> Self {
+    pub(crate) const fn end(end: TaskEnd<H>) -> Self {
         Self(Value::TaskEnd(end))
     }
 
-    pub(super) const fn state(state: H::State) -> Self {
+    pub(crate) const fn state(state: H::State) -> Self {
         Self(Value::State(state))
     }
 
-    pub(super) const fn handler(handler: H) -> Self {
+    pub(crate) const fn handler(handler: H) -> Self {
         Self(Value::Handler(handler))
     }
 }
@@ -193,7 +194,7 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Goes on with something that was held back, if there is anything.
-    pub(super) fn take_held_back(&mut self) -> bool {
+    pub(crate) fn take_held_back(&mut self) -> bool {
         if !self.engine.backlog.is_empty() {
             self.take_letters();
         } else if let Some((at, range)) = self.engine.rest.take() {

@@ -1,7 +1,7 @@
 //! Owns sums that several shards add to while they work on one value. When all
-//! have added theirs is not known here: a [`SharedRef`](super::SharedRef) knows.
+//! have added theirs is not known here: a [`SharedRef`](crate::sync::SharedRef) knows.
 
-use super::primitive::{AtomicUsize, Ordering};
+use crate::sync::primitive::{AtomicUsize, Ordering};
 
 /// So many sums. Whoever finishes the parcel that a tally is in sees all that
 /// was added.

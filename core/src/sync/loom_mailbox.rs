@@ -5,8 +5,8 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::primitive::{Arc, thread};
-use super::{Mailbox, model};
+use crate::sync::primitive::{Arc, thread};
+use crate::sync::{Mailbox, model};
 
 /// The reader sleeps after every drain, even one that found something, which is the hardest
 /// reader there is: any wake lost leaves it asleep for good, which loom reports as a deadlock.

@@ -8,7 +8,7 @@ use core::fmt;
 use core::mem;
 use std::sync::PoisonError;
 
-use super::primitive::{Mutex, MutexGuard};
+use crate::sync::primitive::{Mutex, MutexGuard};
 
 /// Many writers, one reader. Letters come out in the order in which they were
 /// pushed, which is one order for all: each writer's own is part of it.

@@ -20,9 +20,9 @@ mod shared_ref;
 #[cfg(all(test, feature = "std"))]
 mod loom_mailbox;
 #[cfg(test)]
-mod loom_parcel;
+mod loom_semaphore;
 #[cfg(test)]
-mod loom_places;
+mod loom_shared_ref;
 
 pub(crate) use atomic_counters::AtomicCounters;
 #[cfg(feature = "std")]

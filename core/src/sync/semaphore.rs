@@ -2,7 +2,7 @@
 //! end. What it is that is under way, and who waits for a place, is its user's
 //! business.
 
-use super::primitive::{AtomicUsize, Ordering};
+use crate::sync::primitive::{AtomicUsize, Ordering};
 
 /// A bounded number of places.
 ///

@@ -3,7 +3,7 @@
 
 use core::ops::Deref;
 
-use super::primitive::Arc;
+use crate::sync::primitive::Arc;
 
 /// One share of a value that several shards work on, such as a publication that
 /// each interested shard delivers to its own members.

@@ -9,15 +9,15 @@ mod ops;
 pub use naive::NaiveQueue;
 pub use ops::{Op, check};
 
-pub use crate::queue::{DropReason, PushError};
+pub use crate::delivery::queue::{DropReason, PushError};
 
 use alloc::vec::Vec;
 
 use crate::SendOptions;
-use crate::frame::{FrameId, FrameMeta, Key, Rank, Store};
-use crate::queue::{Arrival, Limits, Nodes, Queue, Starvation};
+use crate::delivery::frame::{FrameId, FrameMeta, Key, Rank, Store};
+use crate::delivery::queue::{Arrival, Limits, Nodes, Queue, Starvation};
+use crate::proto::ws::opcode::Opcode;
 use crate::time::Timestamp;
-use crate::wire::opcode::Opcode;
 
 /// A frame that was pushed: how many were before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

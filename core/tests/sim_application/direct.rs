@@ -232,7 +232,7 @@ fn a_drain_waits_for_what_is_sent() {
 /// in its order; of one that keeps none, at once.
 #[test]
 fn messages_are_compressed_for_whoever_takes_them_so() {
-    use stentor_core::deflate::Params;
+    use stentor_core::proto::ws::deflate::Params;
 
     let long = "again and ".repeat(2_000);
     for contexts in [0, 1 << 30] {

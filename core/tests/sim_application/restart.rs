@@ -1,8 +1,8 @@
 //! A shard that begins anew while something is sent, asked or commanded: no
 //! credit and no place is lost with it, and what it had taken is still done.
 
+use stentor_core::proto::ws::opcode::Opcode;
 use stentor_core::testing::sim::{REQUEST, masked};
-use stentor_core::wire::opcode::Opcode;
 use stentor_core::{
     Admission, Chunks, Config, ConnId, MessageType, Output, ServerEnd, Shard, ShardId,
     ShardMessage, Timestamp,

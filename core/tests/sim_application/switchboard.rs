@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use stentor_core::handshake::Request;
+use stentor_core::proto::http::Request;
 use stentor_core::testing::sim::{Network, Sim};
 use stentor_core::{
     Config, ConnId, Context, Decision, DeliveryReport, Handler, Mailbox, Message, MessageType,

@@ -2,8 +2,8 @@
 //! client or a server writes them.
 
 use stentor_core::MessageType;
-use stentor_core::wire::header::{Header, encode_unmasked};
-use stentor_core::wire::mask;
+use stentor_core::proto::ws::header::{Header, encode_unmasked};
+use stentor_core::proto::ws::mask;
 
 /// Appends a message as a client sends it, in one masked frame.
 pub(crate) fn client(out: &mut Vec<u8>, kind: MessageType, payload: &[&[u8]]) {

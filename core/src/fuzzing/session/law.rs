@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use super::App;
-use super::words::Words;
-use super::world::{PEERS, World};
+use crate::fuzzing::session::App;
+use crate::fuzzing::session::words::Words;
+use crate::fuzzing::session::world::{PEERS, World};
 
 impl<A: App> World<A> {
     /// What holds at any instant: the conservation law, and what peers may be told.

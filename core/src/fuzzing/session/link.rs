@@ -3,17 +3,17 @@
 
 use alloc::vec::Vec;
 
-use super::super::inflate::Inflation;
-use super::super::pack::Packer;
-use super::super::peer::{Answer, Frame, Said, decode_naively, length, write_frame};
 use crate::config::Config;
-use crate::conn::{MessageLimits, Role};
-use crate::deflate::Params;
-use crate::handshake::extension::Extension;
-use crate::handshake::{Fields, Request};
+use crate::fuzzing::inflate::Inflation;
+use crate::fuzzing::pack::Packer;
+use crate::fuzzing::peer::{Answer, Frame, Said, decode_naively, length, write_frame};
 use crate::id::ConnId;
-use crate::wire::close::CloseCode;
-use crate::wire::opcode::Opcode;
+use crate::proto::http::{Fields, Request};
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::deflate::Params;
+use crate::proto::ws::opcode::Opcode;
+use crate::proto::ws::upgrade::extension::Extension;
+use crate::proto::ws::{MessageLimits, Role};
 
 /// One peer.
 #[derive(Debug)]

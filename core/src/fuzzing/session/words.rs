@@ -4,8 +4,8 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::super::peer::Said;
 use crate::command::answer;
+use crate::fuzzing::peer::Said;
 
 /// All that was said in a session.
 #[derive(Debug, Default)]

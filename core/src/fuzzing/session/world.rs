@@ -4,16 +4,18 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::super::Reader;
-use super::super::peer::{Frame, write_frame};
-use super::link::Link;
-use super::{App, phrase};
+use crate::channels::message::ShardMessage;
 use crate::config::Config;
-use crate::frame::Chunks;
+use crate::delivery::frame::Chunks;
+use crate::fuzzing::Reader;
+use crate::fuzzing::peer::{Frame, write_frame};
+use crate::fuzzing::session::link::Link;
+use crate::fuzzing::session::{App, phrase};
 use crate::id::{ConnId, ShardId};
-use crate::shard::{Admission, Output, Shard, ShardMessage};
+use crate::proto::ws::close::CloseCode;
+use crate::session::input::Admission;
+use crate::shard::{Output, Shard};
 use crate::time::Timestamp;
-use crate::wire::close::CloseCode;
 
 /// Shards, peers, and what is on its way between them.
 pub(super) struct World<A: App> {

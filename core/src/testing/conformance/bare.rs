@@ -4,9 +4,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::Host;
 use crate::CloseCode;
-use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role, State};
+use crate::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role, State};
+use crate::testing::conformance::Host;
 use crate::testing::sim::Heard;
 
 /// Protocol machines without a shard around them.

@@ -1,12 +1,14 @@
 //! Owns the cases of the echo application: the protocol of one connection.
 
-use super::Application::Echo;
-use super::Data::{Bytes, Of};
-use super::Fin::{Last, More};
-use super::Step::{Closed, End, Frame, Hear, Open, Pong, Raw, Say, Shut};
-use super::{Case, Step};
 use crate::MessageType;
-use crate::wire::opcode::Opcode::{Binary, Close, Continuation, Ping, Pong as PongFrame, Text};
+use crate::proto::ws::opcode::Opcode::{
+    Binary, Close, Continuation, Ping, Pong as PongFrame, Text,
+};
+use crate::testing::conformance::Application::Echo;
+use crate::testing::conformance::Data::{Bytes, Of};
+use crate::testing::conformance::Fin::{Last, More};
+use crate::testing::conformance::Step::{Closed, End, Frame, Hear, Open, Pong, Raw, Say, Shut};
+use crate::testing::conformance::{Case, Step};
 
 pub(super) const CASES: &[Case] = &[
     case(

@@ -11,7 +11,7 @@ pub use bare::Bare;
 pub use run::{Host, run};
 
 use crate::MessageType;
-use crate::wire::opcode::Opcode;
+use crate::proto::ws::opcode::Opcode;
 
 /// Every case.
 pub fn cases() -> impl Iterator<Item = &'static Case> {

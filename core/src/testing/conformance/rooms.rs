@@ -1,12 +1,12 @@
 //! Owns the cases of the rooms application: every row of its protocol.
 
-use super::Application::Rooms;
-use super::Data::{Bytes, Of};
-use super::Fin::Last;
-use super::Step::{Frame, Hear, HearAll, Open, Say};
-use super::{Case, Step};
 use crate::MessageType;
-use crate::wire::opcode::Opcode::{Binary, Text};
+use crate::proto::ws::opcode::Opcode::{Binary, Text};
+use crate::testing::conformance::Application::Rooms;
+use crate::testing::conformance::Data::{Bytes, Of};
+use crate::testing::conformance::Fin::Last;
+use crate::testing::conformance::Step::{Frame, Hear, HearAll, Open, Say};
+use crate::testing::conformance::{Case, Step};
 
 pub(super) const CASES: &[Case] = &[
     case(

@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Case, Fin, Step};
+use crate::proto::ws::opcode::Opcode;
+use crate::testing::conformance::{Case, Fin, Step};
 use crate::testing::sim::{Heard, masked};
-use crate::wire::opcode::Opcode;
 
 /// A server, and clients of it. It runs one worker.
 pub trait Host {

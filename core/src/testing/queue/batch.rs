@@ -3,10 +3,10 @@
 
 use alloc::vec::Vec;
 
-use super::naive::{Class, Frame};
-use super::{LoneQueue, NaiveQueue};
-use crate::frame::{FrameId, Rank};
-use crate::wire::opcode::Opcode;
+use crate::delivery::frame::{FrameId, Rank};
+use crate::proto::ws::opcode::Opcode;
+use crate::testing::queue::naive::{Class, Frame};
+use crate::testing::queue::{LoneQueue, NaiveQueue};
 
 /// Of which volley a message is still a part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

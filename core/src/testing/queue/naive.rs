@@ -3,8 +3,8 @@
 
 use alloc::vec::Vec;
 
-use super::batch::Part;
-use super::{Control, DropReason, Held, MAX_PONGS, PushError, Pushed, Ticket};
+use crate::testing::queue::batch::Part;
+use crate::testing::queue::{Control, DropReason, Held, MAX_PONGS, PushError, Pushed, Ticket};
 use crate::{OverflowPolicy, SendOptions};
 
 /// A queue that is too slow and plainly right.

@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Control, LoneQueue, NaiveQueue, Ticket};
 use crate::SendOptions;
-use crate::wire::header::unmasked_len;
+use crate::proto::ws::header::unmasked_len;
+use crate::testing::queue::{Control, LoneQueue, NaiveQueue, Ticket};
 
 /// One thing done to a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,7 +143,7 @@ impl Stream {
     fn written(&mut self, bytes: &[u8], done: &[Ticket]) {
         self.rest.extend_from_slice(bytes);
         for ticket in done {
-            let (header, len) = crate::wire::header::Header::parse(&self.rest)
+            let (header, len) = crate::proto::ws::header::Header::parse(&self.rest)
                 .expect("a frame")
                 .expect("all of it");
             let end = len + header.payload_len as usize;

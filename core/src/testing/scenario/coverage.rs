@@ -4,9 +4,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::super::sim::Reader;
-use super::plan::Act;
-use crate::{CloseCause, DispatchStats, PeerError, Stats, deflate};
+use crate::proto::ws::deflate;
+use crate::testing::scenario::plan::Act;
+use crate::testing::sim::Reader;
+use crate::{CloseCause, DispatchStats, PeerError, Stats};
 
 /// How often what occurred.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -154,7 +155,7 @@ const CAUSES: [&str; CloseCause::ALL.len()] = [
     "closed: sends too slowly",
 ];
 
-/// What peers do wrong in a [plan](super::Plan), and its name here.
+/// What peers do wrong in a [plan](crate::testing::scenario::Plan), and its name here.
 const ERRORS: [(PeerError, &str); 6] = [
     (PeerError::ReservedBit, "error: reserved bit"),
     (PeerError::Unmasked, "error: unmasked"),

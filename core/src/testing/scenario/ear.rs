@@ -4,10 +4,10 @@
 use alloc::vec::Vec;
 use std::collections::HashMap;
 
-use super::super::sim::Heard;
-use super::journal::{Journal, Stream, What};
-use super::words;
 use crate::ConnId;
+use crate::testing::scenario::journal::{Journal, Stream, What};
+use crate::testing::scenario::words;
+use crate::testing::sim::Heard;
 
 /// The ear of one connection's client.
 #[derive(Debug)]

@@ -4,14 +4,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use std::collections::HashMap;
 
-use super::super::sim::Reader;
-use super::Report;
-use super::journal::{Conn, NOT_YET, Stay, What};
-use super::orders::contradiction;
-use super::setup::Ending;
-use super::words::NONE;
-use super::world::World;
 use crate::ConnId;
+use crate::testing::scenario::Report;
+use crate::testing::scenario::journal::{Conn, NOT_YET, Stay, What};
+use crate::testing::scenario::orders::contradiction;
+use crate::testing::scenario::setup::Ending;
+use crate::testing::scenario::words::NONE;
+use crate::testing::scenario::world::World;
+use crate::testing::sim::Reader;
 
 impl<const WAITS: bool> World<WAITS> {
     /// Brings it to its end, and looks at all of it once more.

@@ -5,8 +5,9 @@
 use alloc::vec::Vec;
 use std::collections::HashMap;
 
-use super::words::{self, NONE};
-use crate::handler::DeliveryReport;
+use crate::app::DeliveryReport;
+use crate::testing::scenario::words;
+use crate::testing::scenario::words::NONE;
 use crate::{ConnId, ShardId};
 
 /// A moment in the journal. Later ones are greater.

@@ -4,9 +4,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::super::sim::{Reader, Rng};
-use super::setup::{Setup, pick, slow};
 use crate::OverflowPolicy;
+use crate::testing::scenario::setup::{Setup, pick, slow};
+use crate::testing::sim::{Reader, Rng};
 
 /// How big a life is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,14 +1,14 @@
 //! Owns what clients do: how they connect, what they say, how they misbehave
 //! and how they leave.
 
-use super::super::sim::REQUEST;
-use super::ear::Ear;
-use super::plan::{Act, Step};
-use super::setup::MAX_MESSAGE;
-use super::words;
-use super::world::World;
-use crate::deflate::Params;
-use crate::wire::opcode::Opcode;
+use crate::proto::ws::deflate::Params;
+use crate::proto::ws::opcode::Opcode;
+use crate::testing::scenario::ear::Ear;
+use crate::testing::scenario::plan::{Act, Step};
+use crate::testing::scenario::setup::MAX_MESSAGE;
+use crate::testing::scenario::words;
+use crate::testing::scenario::world::World;
+use crate::testing::sim::REQUEST;
 use crate::{Admission, MessageType};
 
 impl Act {

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::super::sim::{Network, Reader, Rng, Road};
 use crate::Config;
+use crate::testing::sim::{Network, Reader, Rng, Road};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::plan::{Plan, Step};
-use super::{Failure, run};
 use crate::Config;
+use crate::testing::scenario::plan::{Plan, Step};
+use crate::testing::scenario::{Failure, run};
 
 /// Makes a plan that fails as short as it can while `go_on` says so. The shorter
 /// one fails in the same way; how, is handed back with it.
@@ -144,8 +144,8 @@ impl<R: FnMut(&Plan) -> Option<Failure>, G: FnMut() -> bool> Search<R, G> {
 mod tests {
     use alloc::string::ToString;
 
-    use super::super::plan::Scale;
     use super::*;
+    use crate::testing::scenario::plan::Scale;
 
     /// Fails where these steps are, in this order of numbers, and all else is noise.
     fn fails_with(wanted: &[u32], plan: &Plan) -> Option<Failure> {

@@ -6,11 +6,12 @@ use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::time::Duration;
 
-use super::super::sim::crash;
-use super::journal::{End, Journal, Stream, What};
-use super::words::{self, NONE, Spoken};
-use crate::handler::{Backpressure, Context, Decision, DeliveryReport, Handler, Message, TaskEnd};
-use crate::handshake::Request;
+use crate::app::{Backpressure, Context, Decision, DeliveryReport, Handler, Message, TaskEnd};
+use crate::proto::http::Request;
+use crate::testing::scenario::journal::{End, Journal, Stream, What};
+use crate::testing::scenario::words;
+use crate::testing::scenario::words::{NONE, Spoken};
+use crate::testing::sim::crash;
 use crate::{CloseCause, CloseCode, ConnId, OverflowPolicy, SendOptions, TaskOptions, TaskOrder};
 
 /// The application. With `WAITS`, its answers wait for room.

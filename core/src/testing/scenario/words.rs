@@ -5,8 +5,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::plan::{Act, Terms};
 use crate::MessageType;
+use crate::testing::scenario::plan::{Act, Terms};
 
 /// Where a number ends and what follows from it begins.
 pub(super) const NUMBER: usize = 8;

@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
-use super::super::sim::{Rng, Sim};
-use super::ear::Ear;
-use super::journal::Journal;
-use super::plan::{Act, Plan, Step};
-use super::setup::Setup;
-use super::stage::{Errand, Stage};
-use super::{Coverage, Report};
+use crate::testing::scenario::ear::Ear;
+use crate::testing::scenario::journal::Journal;
+use crate::testing::scenario::plan::{Act, Plan, Step};
+use crate::testing::scenario::setup::Setup;
+use crate::testing::scenario::stage::{Errand, Stage};
+use crate::testing::scenario::{Coverage, Report};
+use crate::testing::sim::{Rng, Sim};
 use crate::{ConnId, WorkerId};
 
 /// A server, and those who use it.

@@ -3,10 +3,10 @@
 
 use alloc::vec::Vec;
 
-use super::network::Road;
-use super::{Network, Sim, Worker};
-use crate::handler::{Handler, TaskEnd};
+use crate::app::{Handler, TaskEnd};
 use crate::shard::Output;
+use crate::testing::sim::network::Road;
+use crate::testing::sim::{Network, Sim, Worker};
 use crate::{
     AttemptEnd, AttemptResult, Chunks, ConnId, FailedTask, Failure, ShardMessage, TaskOptions,
     WorkerId,

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Network, Sim};
+use crate::testing::sim::{Network, Sim};
 use crate::{Config, Echo, Rooms};
 
 impl Sim<Rooms> {

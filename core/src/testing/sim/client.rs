@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use crate::MessageType;
-use crate::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
-use crate::deflate::Params;
-use crate::handshake::extension::Extension;
-use crate::wire::header::Header;
-use crate::wire::opcode::Opcode;
-use crate::wire::{close, mask};
+use crate::proto::ws::deflate::Params;
+use crate::proto::ws::header::Header;
+use crate::proto::ws::opcode::Opcode;
+use crate::proto::ws::upgrade::extension::Extension;
+use crate::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use crate::proto::ws::{close, mask};
 
 /// How a client reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Sim;
-use crate::handler::Handler;
+use crate::app::Handler;
+use crate::testing::sim::Sim;
 use crate::{Abandoned, CloseCode, Shard};
 
 impl<H: Handler> Sim<H> {

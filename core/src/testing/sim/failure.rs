@@ -4,9 +4,9 @@
 use alloc::boxed::Box;
 use core::panic::AssertUnwindSafe;
 
-use super::Sim;
 use crate::ShardId;
-use crate::handler::Handler;
+use crate::app::Handler;
+use crate::testing::sim::Sim;
 
 /// What a handler of a simulated server panics with.
 struct Crash(ShardId);

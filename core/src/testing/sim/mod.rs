@@ -26,10 +26,10 @@ pub use failure::crash;
 pub use network::{Network, Road};
 pub use rng::Rng;
 
-use crate::deflate::Params;
-use crate::handler::Handler;
+use crate::app::Handler;
+use crate::proto::ws::deflate::Params;
+use crate::proto::ws::opcode::Opcode;
 use crate::shard::Event;
-use crate::wire::opcode::Opcode;
 use crate::{
     Admission, Config, ConnId, Direction, DispatchStats, Dispatcher, Job, Lookup, MessageType,
     Shard, ShardId, ShardMessage, Stats, Timestamp, WorkerId,

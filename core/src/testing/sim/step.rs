@@ -2,10 +2,11 @@
 //! could arrive and timer that is due is equally likely, and when nothing can
 //! happen, the clock jumps to the next thing that is due.
 
-use super::client::Reader;
-use super::ready::{self, Bits};
-use super::{Sim, Worker};
-use crate::handler::Handler;
+use crate::app::Handler;
+use crate::testing::sim::client::Reader;
+use crate::testing::sim::ready;
+use crate::testing::sim::ready::Bits;
+use crate::testing::sim::{Sim, Worker};
 use crate::{Reason, Shard, Timestamp};
 
 /// Something that can happen now.

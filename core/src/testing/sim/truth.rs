@@ -5,9 +5,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::Sim;
 use crate::Shard;
-use crate::handler::Handler;
+use crate::app::Handler;
+use crate::testing::sim::Sim;
 
 impl<H: Handler> Sim<H> {
     /// Compares what a shard has counted with what is seen from outside.

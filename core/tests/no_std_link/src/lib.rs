@@ -20,7 +20,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
 use core::ptr;
 
-use stentor_core::wire::mask;
+use stentor_core::proto::ws::mask;
 use stentor_core::{Config, Dispatcher, SharedRef, Timestamp, WorkerId};
 
 /// Wakeups into the core from an object file that a linker could take, so that the library is not

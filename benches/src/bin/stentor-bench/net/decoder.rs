@@ -1,8 +1,8 @@
 //! Owns the reading of a server's frames as they come, in pieces that borrow
 //! from what was read: payload is looked at in place, and never gathered.
 
-use stentor_core::wire::header::{Header, MAX_CONTROL, MAX_LEN};
-use stentor_core::wire::opcode::Opcode;
+use stentor_core::proto::ws::header::{Header, MAX_CONTROL, MAX_LEN};
+use stentor_core::proto::ws::opcode::Opcode;
 
 /// What stands in a stream of frames.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use socket2::{Domain, SockRef, Socket, Type};
-use stentor_core::wire::mask;
+use stentor_core::proto::ws::mask;
 
 use super::decoder::{Decoder, Piece};
 use super::target::{ACCEPT, Target};

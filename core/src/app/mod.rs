@@ -1,0 +1,238 @@
+//! The application's seat: what a server does with messages. Two applications
+//! come with the core: [`Rooms`], the protocol of rooms and tasks, and [`Echo`].
+
+mod context;
+mod delivery_report;
+mod echo;
+mod rooms;
+
+pub use context::Context;
+pub use delivery_report::DeliveryReport;
+pub use echo::Echo;
+pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
+
+use crate::id::ConnId;
+use crate::inspect::stats::CloseCause;
+use crate::proto::http::Request;
+use crate::proto::ws::opcode::MessageType;
+use crate::tasks::FailureCause;
+
+/// An application. One instance lives in each shard and sees the connections
+/// of that shard only; what it wants done it says to its [`Context`].
+///
+/// Callbacks are synchronous and must not block: work that takes time is a
+/// [`Task`](Self::Task) for a worker. The core never calls a handler from
+/// inside a call that the handler made.
+///
+/// Connections in many rooms, which also speak to one another:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, Mutex};
+/// use stentor_core::proto::http::Request;
+/// use stentor_core::{ConnId, Context, Handler, MessageType, Message, DeliveryReport, SendOptions, Decision};
+///
+/// /// `follow:X` makes X a room of the connection, one of many; `say:X:text` speaks to those
+/// /// who follow X; `me:X` gives the connection a name, `to:X:text` speaks to whom it names.
+/// struct Feeds {
+///     /// Of all shards: a name may be anywhere.
+///     names: Arc<Mutex<HashMap<Vec<u8>, ConnId>>>,
+/// }
+///
+/// impl Handler for Feeds {
+///     type State = ();
+///     type Task = ();
+///     type Outcome = ();
+///
+///     fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+///         Decision::accept(())
+///     }
+///
+///     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+///         let mut words = message.payload.splitn(3, |&byte| byte == b':');
+///         let mut word = || words.next().unwrap_or_default();
+///         let (verb, what, text) = (word(), word(), word());
+///         let mut names = self.names.lock().expect("no callback panics");
+///         match verb {
+///             b"follow" => ctx.join(what),
+///             b"say" => ctx.publish(what, message.kind, 10, text, true),
+///             b"me" => {
+///                 names.insert(what.into(), ctx.id());
+///             }
+///             b"to" => match names.get(what) {
+///                 Some(&to) => ctx.send(to, message.kind, SendOptions::new(10).receipt(0), text),
+///                 None => ctx.reply(message.kind, 1, b"nobody is called that"),
+///             },
+///             _ => ctx.reply(message.kind, 1, b"what?"),
+///         }
+///     }
+///
+///     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+///         ctx.reply(MessageType::Text, 1, b"that is one too many");
+///     }
+///
+///     fn on_published(&mut self, ctx: &mut Context<'_, Self>, _: u64, outcome: DeliveryReport) {
+///         if outcome.members == 0 {
+///             ctx.reply(MessageType::Text, 1, b"gone");
+///         }
+///     }
+/// }
+/// ```
+pub trait Handler: Sized {
+    /// What the application keeps for each connection.
+    type State;
+    /// Work for a worker. The dispatcher keeps one until it is over, and each attempt is made at a
+    /// clone, so what is big belongs behind an `Arc` or into `Bytes`.
+    ///
+    /// A clone that panics fails the attempt. A [`Drop`] that panics is caught, but for one that
+    /// does while another panic unwinds: that ends the process, as everywhere in Rust.
+    type Task: Clone + Send + Sync;
+    /// What a worker made of it. Of its `Drop` holds the same.
+    type Outcome: Send;
+
+    /// What becomes of a connection's answers to itself for which its queue has
+    /// no room.
+    const OVERFLOW: Backpressure = Backpressure::Drop;
+
+    /// Decides on a request that is a valid upgrade.
+    fn on_request(&mut self, request: &Request<'_>) -> Decision<Self::State>;
+
+    /// Takes a message of the connection that `ctx` stands for.
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>);
+
+    /// Takes a pong, asked for or not.
+    fn on_pong(&mut self, ctx: &mut Context<'_, Self>, payload: &[u8]) {
+        let _ = (ctx, payload);
+    }
+
+    /// Learns that a connection has ended. Nothing can be said to it any more.
+    fn on_close(&mut self, id: ConnId, state: Self::State, cause: CloseCause) {
+        let _ = (id, state, cause);
+    }
+
+    /// Takes the end of a task that the connection submitted, once a task. Not called if
+    /// the connection has ended meanwhile; that is counted.
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        let _ = (ctx, end);
+    }
+
+    /// Learns what became of a publication of the connection, or of a message of its to
+    /// another, that asked for a [receipt](crate::SendOptions::receipt), once every shard with
+    /// members has queued it for them. Not called if the connection has ended meanwhile, or a shard
+    /// has failed that had to do with it.
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
+        let _ = (ctx, ticket, outcome);
+    }
+
+    /// Learns how many members a room has, as [asked](Context::count_members) by the
+    /// connection under this ticket. Not called if the connection has ended meanwhile, or
+    /// the shard has failed that knows.
+    fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
+        let _ = (ctx, ticket, members);
+    }
+
+    /// Learns that the connection has not become a member of a room, because it is in
+    /// [as many](crate::Config::rooms_per_connection) as it may be, or the room would be a new one
+    /// on its shard and [memory](crate::Config::memory_budget) is short. Whatever is asked for
+    /// after the join waits until this has returned.
+    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
+        let _ = (ctx, room);
+    }
+}
+
+/// What becomes of a connection's answers to itself for which its queue has no
+/// room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Backpressure {
+    /// What [`SendOptions::overflow`](crate::SendOptions::overflow) says.
+    Drop,
+    /// They wait, and the connection is not read until its queue has drained;
+    /// unless one is to [close](crate::OverflowPolicy::Disconnect) it. For what others send
+    /// to it stands what they say.
+    PauseReads,
+}
+
+/// The answer to an upgrade request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Decision<S> {
+    /// Upgrade it; the state is the connection's from now on.
+    Accept {
+        /// What the application keeps for the connection.
+        state: S,
+        /// Which subprotocol it speaks.
+        subprotocol: Subprotocol,
+    },
+    /// Answer with this HTTP status, 400 to 599.
+    Reject(u16),
+}
+
+impl<S> Decision<S> {
+    /// Upgrade it, with the subprotocol that the settings of the server choose.
+    pub const fn accept(state: S) -> Self {
+        Self::Accept {
+            state,
+            subprotocol: Subprotocol::Listed,
+        }
+    }
+}
+
+/// Which of the subprotocols that a client offers it gets (RFC 6455 §4.2.2).
+/// Whatever this says, none but those can be chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Subprotocol {
+    /// The first of [`Config::subprotocols`](crate::Config::subprotocols) that
+    /// the client offers; none if it offers none of them.
+    #[default]
+    Listed,
+    /// The one at this place in [`Request::subprotocols`]; none if there are not so many.
+    Offered(usize),
+    /// None. The connection is upgraded all the same; a client that insists leaves.
+    None,
+}
+
+impl Subprotocol {
+    /// The place in [`Request::subprotocols`], given that of the listed one.
+    pub(crate) const fn place(self, listed: Option<usize>) -> Option<usize> {
+        match self {
+            Self::Listed => listed,
+            Self::Offered(place) => Some(place),
+            Self::None => None,
+        }
+    }
+}
+
+/// A data message as a peer sent it.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Text, which is UTF-8, or binary.
+    pub kind: MessageType,
+    /// All of it, unmasked.
+    pub payload: &'a [u8],
+}
+
+/// How a task ended.
+#[non_exhaustive]
+pub enum TaskEnd<H: Handler> {
+    /// A worker finished it.
+    Done(H::Outcome),
+    /// The dispatcher did not take it; here it is again.
+    Refused(H::Task),
+    /// It was tried as often as it may be.
+    Failed {
+        /// How the last attempt failed.
+        cause: FailureCause,
+        /// How many there were.
+        attempts: u16,
+    },
+}
+
+impl<H: Handler> core::fmt::Debug for TaskEnd<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Done(_) => "Done",
+            Self::Refused(_) => "Refused",
+            Self::Failed { .. } => "Failed",
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! Owns what one shard says to another, and what is said to it from outside.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+
+use crate::app::DeliveryReport;
+use crate::delivery::queue::SendOptions;
+use crate::id::{ConnId, ShardId};
+use crate::node::{Command, Permit};
+use crate::proto::ws::opcode::MessageType;
+use crate::sync::{AtomicCounters, OnceLock, SharedRef};
+use crate::time::Timestamp;
+
+/// What one shard says to another. An adapter carries letters and does not
+/// look inside; letters from one shard to another must arrive in the order in
+/// which they were posted.
+#[derive(Debug)]
+pub struct ShardMessage(pub(crate) MessageBody);
+
+impl ShardMessage {
+    /// Bytes of memory of a command from outside. What shards say is charged where it came from.
+    pub(crate) fn command_bytes(&self) -> usize {
+        match &self.0 {
+            MessageBody::Command(command, _) => command.bytes(),
+            _ => 0,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum MessageBody {
+    /// To a room's home: the connection wants to be a member.
+    Join { conn: ConnId, room: Bytes },
+    /// From a room's home: it is one, from here on in this stream of letters.
+    Joined { conn: ConnId, room: Bytes },
+    /// To a room's home: the connection is a member no more. It was counted as
+    /// one in this life of the home, or of one before.
+    Leave {
+        conn: ConnId,
+        room: Bytes,
+        life: u32,
+    },
+    /// From a room's home: it is none, from here on.
+    Left { conn: ConnId, room: Bytes },
+    /// To a room's home: this is to be said in the room, or told of it.
+    Ask(OwnerRequest),
+    /// From a room's home: this is said in the room.
+    Deliver(SharedRef<Publication>),
+    /// To a connection: this is said to it alone.
+    Send(Direct),
+    /// From outside all shards.
+    Command(Command, Permit),
+    /// From the last shard that had to do with something credited, to the one it
+    /// came from.
+    Credit {
+        home: ShardId,
+        lives: Lives,
+        bytes: usize,
+        report: Option<Completion>,
+    },
+    /// A shard has failed, and begins anew, for the how manieth time.
+    Reborn { shard: ShardId, life: u32 },
+    /// To a room's home that begins anew: so many members are on this shard.
+    Members {
+        life: u32,
+        shard: ShardId,
+        room: Bytes,
+        members: u32,
+    },
+    /// To a shard that begins anew: these were all.
+    Restated { life: u32 },
+}
+
+/// What a room's home is asked to do in the room's order.
+#[derive(Debug)]
+pub(crate) enum OwnerRequest {
+    Publish(Publication),
+    Count(Count),
+}
+
+/// Who came up with something, and with that, who is to know that it is over.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    Conn(CreditHolder),
+    /// The place among the commands from outside is given back with this.
+    Outside(#[expect(dead_code, reason = "it is there to be dropped")] Permit),
+}
+
+/// Something said in a room, or to everyone.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    pub(crate) room: Option<Bytes>,
+    pub(crate) origin: Origin,
+    pub(crate) exclude_sender: bool,
+    pub(crate) kind: MessageType,
+    pub(crate) options: SendOptions,
+    pub(crate) published: Timestamp,
+    pub(crate) payload: Bytes,
+    /// Its compressed form, if that is shorter, once a shard has made it.
+    pub(crate) packed: OnceLock<Option<Bytes>>,
+    /// The shard that decided its order.
+    pub(crate) home: ShardId,
+    /// What became of it so far, if anybody wants to know.
+    pub(crate) tally: Option<Box<AtomicCounters<{ DeliveryReport::PARTS }>>>,
+}
+
+/// Who took a credit, and in which lives of its shards. What was under way when
+/// one of them failed is forgiven, and is not to be given back once more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct CreditHolder {
+    pub(crate) conn: ConnId,
+    pub(crate) lives: Lives,
+}
+
+/// Lives of two shards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Lives {
+    /// Of the one that took the credit.
+    pub(crate) own: u32,
+    /// Of the one it was for, as far as that was known.
+    pub(crate) home: u32,
+}
+
+/// Something said to one connection.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    pub(crate) to: ConnId,
+    pub(crate) origin: Origin,
+    pub(crate) kind: MessageType,
+    pub(crate) options: SendOptions,
+    pub(crate) published: Timestamp,
+    pub(crate) payload: Bytes,
+}
+
+/// How many are in a room?
+#[derive(Debug)]
+pub(crate) struct Count {
+    pub(crate) room: Bytes,
+    pub(crate) from: CreditHolder,
+    pub(crate) ticket: u64,
+}
+
+/// The answer to what a connection wanted to know under this ticket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Completion {
+    pub(crate) conn: ConnId,
+    pub(crate) ticket: u64,
+    pub(crate) told: Notification,
+}
+
+/// What a handler is told once its turn comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Notification {
+    /// What became of a publication, or of a message to one connection.
+    DeliveryReport(DeliveryReport),
+    /// How many members a room has.
+    Members(u64),
+}

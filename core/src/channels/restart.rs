@@ -1,0 +1,165 @@
+//! Owns what follows from the failure of a shard: an empty one takes its
+//! place, goes on with what others said to it, and they are told.
+
+use crate::app::Handler;
+use crate::channels::message::{MessageBody, ShardMessage};
+use crate::id::ShardId;
+use crate::inspect::stats::{CloseCause, Stats, Waiting};
+use crate::session::deferred::Wait;
+use crate::shard::output::{Leftover, Output};
+use crate::shard::{Engine, Shard};
+
+impl<H: Handler> Shard<H> {
+    /// Begins anew after a panic: without connections, so the adapter closes
+    /// their sockets. Letters that were not handled or not posted are kept,
+    /// counters go on, and what waited in queues counts as discarded. Names of
+    /// connections are not given out again. What the application had here comes
+    /// out to be [dropped](Output::Dispose). Without another handler, the one there goes on.
+    pub fn rebirth(&mut self, handler: impl Into<Option<H>>) {
+        let empty = Engine::new(self.engine.id, self.engine.config.clone());
+        let failed = core::mem::replace(&mut self.engine, empty);
+        self.engine = failed.rebirth();
+        if let Some(handler) = handler.into() {
+            let failed = core::mem::replace(&mut self.handler, handler);
+            self.engine.dispose(Leftover::handler(failed));
+        }
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Leaves it to the adapter to drop something of the application's.
+    pub(crate) fn dispose(&mut self, leftover: Leftover<H>) {
+        self.outputs.push_back(Output::Dispose(leftover));
+    }
+
+    fn rebirth(mut self) -> Self {
+        let ledger = self.bequeath();
+        let mut new = Self::new(self.id, self.config.clone());
+        new.ledger = ledger;
+        new.slots.begin_generations(self.slots.next_generation());
+        new.now = self.now;
+        new.draining = self.draining;
+        new.counts = self.counts;
+        // Of what the other held, this one holds nothing.
+        let Stats {
+            links,
+            rooms,
+            waiting,
+            ..
+        } = &mut new.counts;
+        (links.held, links.active, rooms.members) = (0, 0, 0);
+        *waiting = Waiting::default();
+        let ended = new.counts.closed.iter().sum();
+        let open = new.counts.links.opened.saturating_sub(ended);
+        new.counts.closed[CloseCause::Panic as usize] += open;
+        let delivery = &mut new.counts.delivery;
+        let lost = delivery.queued.saturating_sub(delivery.left());
+        delivery.discarded += lost;
+        // Of which priorities is not asked of a shard that has failed.
+        new.counts.priorities.of(None).discarded += lost;
+        // The ends of those that have been handed out still come here.
+        let kept = self
+            .outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Submit(..)))
+            .count();
+        let pending = &mut new.counts.links.tasks_pending;
+        *pending = pending.saturating_sub(kept as u64);
+        new.backlog = self.unfinished().collect();
+        new.backlog.append(&mut self.backlog);
+        new.remains = self.remains;
+        new.remains.push(self.slots);
+        new.command_bytes = self.command_bytes;
+        new.unanswered = self.unanswered;
+        for output in self.outputs {
+            match output {
+                Output::Submit(_, task, _) => new.dispose(Leftover::task(task)),
+                Output::Send(..) | Output::Dispose(_) => new.outputs.push_back(output),
+                _ => {}
+            }
+        }
+        for (_, state, _) in self.endings {
+            new.dispose(Leftover::state(state));
+        }
+        new.clear_remains();
+        new.lives = self.lives;
+        let id = new.id;
+        let life = new.lives[id.index()].wrapping_add(1);
+        new.lives[id.index()] = life;
+        for shard in (0..new.config.shards)
+            .map(ShardId)
+            .filter(|&shard| shard != id)
+        {
+            new.post(shard, MessageBody::Reborn { shard: id, life });
+            new.restating += 1;
+        }
+        new
+    }
+
+    /// Drops the next slots of the shard that has failed, and counts what their connections
+    /// had said that is not done any more.
+    pub(crate) fn clear_remains(&mut self) {
+        for _ in 0..self.config.fan_out_slice {
+            let Some(slots) = self.remains.last_mut() else {
+                return;
+            };
+            match slots.pop() {
+                Some(mut slot) => {
+                    if let Some(state) = slot.state.take() {
+                        self.dispose(Leftover::state(state));
+                    }
+                    if let Some(pending) = &mut slot.pending {
+                        let ops = pending.take_ops();
+                        self.forget_ops(ops);
+                    }
+                }
+                None => drop(self.remains.pop()),
+            }
+        }
+    }
+
+    /// Another shard has lost what it knew: it has no members any more, nothing
+    /// of ours is under way to it, and it must be told who is in its rooms here.
+    pub(crate) fn take_reborn(&mut self, shard: ShardId, life: u32) {
+        self.lives[shard.index()] = life;
+        self.rooms.forget_shard(shard);
+        self.forgive_credit(shard);
+        for room in 0..self.rooms.places() {
+            if self.rooms.home_of_room(room) != shard {
+                continue;
+            }
+            // Who is leaving has told so already, and is told that it has left.
+            let stays = |&&at: &&u32| {
+                let pending = self.slots[at].pending.as_ref();
+                pending.is_none_or(|pending| pending.wait != Some(Wait::Left(room)))
+            };
+            let members = self.rooms.members(room).iter().filter(stays).count() as u32;
+            if members > 0 {
+                let room = self.rooms.name(room).clone();
+                self.post(
+                    shard,
+                    MessageBody::Members {
+                        life,
+                        shard: self.id,
+                        room,
+                        members,
+                    },
+                );
+            }
+        }
+        self.post(shard, MessageBody::Restated { life });
+    }
+
+    /// Another shard has told who is in our rooms there. What was to be
+    /// published waits until all have, or it would miss them.
+    pub(crate) fn take_restated(&mut self) {
+        self.restating = self.restating.saturating_sub(1);
+        if self.restating == 0 {
+            // Before the letters that came behind them.
+            while let Some(asked) = self.unanswered.pop_back() {
+                self.backlog
+                    .push_front(ShardMessage(MessageBody::Ask(asked)));
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Owns what one write takes: slices in the order in which they are to go out,
+//! neighbours made one.
+
+use smallvec::SmallVec;
+
+/// Bytes for one write to one connection, borrowed from the shard. At most
+/// [`Chunks::MAX`] slices, which fits the kernel's vectored write; nothing is allocated.
+#[derive(Debug, Default)]
+pub struct Chunks<'a> {
+    slices: SmallVec<[&'a [u8]; Chunks::MAX]>,
+    len: usize,
+}
+
+impl<'a> Chunks<'a> {
+    /// The most slices there can be.
+    pub const MAX: usize = 32;
+
+    /// No slices.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The slices, in order; none is empty.
+    pub fn as_slices(&self) -> &[&'a [u8]] {
+        &self.slices
+    }
+
+    /// How many bytes they have together.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is nothing to write.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn push(&mut self, slice: &'a [u8]) {
+        if !slice.is_empty() {
+            self.len += slice.len();
+            self.slices.push(slice);
+        }
+    }
+}
+
+/// A stretch of bytes somewhere in a shard, before it is borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Slice {
+    /// In a run: which, from where, how many bytes.
+    Run(u32, u32, u32),
+    /// The payload of a frame that has its own memory, from this byte on.
+    Body(crate::delivery::frame::FrameId, u32),
+}

@@ -1,0 +1,553 @@
+//! Owns every encoded frame of a shard from the moment it is encoded until the
+//! last queue lets go of it. Does not know who waits for a frame, only how many.
+//! Where frames stand is in `place`, and several as one in `volley`.
+
+mod batch;
+mod place;
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::buffers::Buffers;
+use crate::delivery::frame::MAX_PAYLOAD;
+use crate::delivery::frame::meta::{FrameMeta, Key, PublishedAt};
+use crate::delivery::frame::rank::Rank;
+use crate::delivery::frame::run::{RUN, Run};
+use crate::proto::ws::header::{Tag, encode_unmasked};
+use crate::proto::ws::opcode::Opcode;
+use crate::table::{Place, Pool, Table};
+use crate::time::Timestamp;
+
+/// A frame in the store. Stays the same while the frame moves between runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FrameId(pub(crate) u32);
+
+/// A frame up to this long (payload, bytes) is copied next to its neighbours;
+/// a longer one that is shared anyway keeps its own memory.
+pub(super) const INLINE: usize = 4 << 10;
+/// A frame that nobody shares must be copied in any case, so it goes into a run
+/// up to this length.
+const INLINE_OWNED: usize = RUN / 4;
+/// Empty runs kept for the next burst.
+pub(super) const SPARE_RUNS: usize = 64;
+const NO_BODY: u32 = u32::MAX;
+const NO_TERM: u32 = u32::MAX;
+const NO_PART: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    run: u32,
+    offset: u32,
+    /// Bytes in the run: the whole frame, or its header only.
+    inline: u32,
+    /// Bytes in all.
+    len: u32,
+    /// Where the payload is if it is not in the run.
+    body: u32,
+    refs: u32,
+    born: PublishedAt,
+    /// Where its deadline and its key are, if it has any.
+    term: u32,
+    /// Of a volley the first part, of a part the one behind it; of a vacant place the next.
+    next: u32,
+    /// How many messages it is.
+    messages: u16,
+    rank: Rank,
+    /// Bytes of frame header in front of the payload.
+    header: u8,
+    /// Whether others have the payload too.
+    shared: bool,
+    /// Whether a volley of which it is a part is there.
+    is_part: bool,
+}
+
+const _: () = assert!(size_of::<Record>() == 44);
+
+impl Place for Record {
+    fn vacate(&mut self, next: u32) {
+        self.next = next;
+    }
+
+    fn next_vacant(&self) -> u32 {
+        self.next
+    }
+}
+
+/// What few frames have, so that the others need no room for it.
+#[derive(Clone, Copy, Debug)]
+enum Expiry {
+    Of {
+        deadline: Option<Timestamp>,
+        key: Option<Key>,
+    },
+    Vacant(u32),
+}
+
+impl Place for Expiry {
+    fn vacate(&mut self, next: u32) {
+        *self = Self::Vacant(next);
+    }
+
+    fn next_vacant(&self) -> u32 {
+        match *self {
+            Self::Vacant(next) => next,
+            Self::Of { .. } => u32::MAX,
+        }
+    }
+}
+
+/// A payload that is not in a run.
+#[derive(Debug)]
+enum Body {
+    /// Others have it too.
+    Shared(Bytes),
+    /// Nobody else has it.
+    Owned(Vec<u8>),
+    Vacant(u32),
+}
+
+impl Place for Body {
+    fn vacate(&mut self, next: u32) {
+        *self = Self::Vacant(next);
+    }
+
+    fn next_vacant(&self) -> u32 {
+        match *self {
+            Self::Vacant(next) => next,
+            Self::Shared(_) | Self::Owned(_) => u32::MAX,
+        }
+    }
+}
+
+impl Body {
+    /// The bytes of memory it is charged with.
+    fn memory(&self) -> u64 {
+        match self {
+            Self::Shared(bytes) => bytes.len() as u64,
+            Self::Owned(bytes) => bytes.capacity() as u64,
+            Self::Vacant(_) => 0,
+        }
+    }
+}
+
+impl core::ops::Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+            Self::Vacant(_) => &[],
+        }
+    }
+}
+
+/// The frames of one shard.
+#[derive(Debug)]
+pub(crate) struct Store {
+    records: Pool<Record>,
+    pub(super) runs: Table<Run>,
+    /// Of those places, how many are occupied.
+    held_runs: usize,
+    /// Runs without bytes in them, their memory kept.
+    spare: Vec<u32>,
+    /// The fewest of those since it was last looked at: nobody has needed them.
+    pub(super) least_spare: usize,
+    open: u32,
+    /// Bytes of memory of the lists of frames in all runs.
+    pub(super) list_bytes: usize,
+    bodies: Table<Body>,
+    spare_bodies: Buffers,
+    /// Where a payload is compressed.
+    packed: Vec<u8>,
+    body_bytes: u64,
+    terms: Pool<Expiry>,
+    /// Runs that were emptied because little in them was wanted.
+    #[cfg(any(test, feature = "testing"))]
+    evacuated: u64,
+    /// Volleys that were joined, and references to them that became those to parts.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) volleys: [u64; 2],
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let mut runs = Table::new();
+        let open = runs.insert(Run::default());
+        Self {
+            records: Pool::new(),
+            runs,
+            held_runs: 1,
+            spare: Vec::new(),
+            least_spare: 0,
+            open,
+            list_bytes: 0,
+            bodies: Table::new(),
+            spare_bodies: Buffers::default(),
+            packed: Vec::new(),
+            body_bytes: 0,
+            terms: Pool::new(),
+            #[cfg(any(test, feature = "testing"))]
+            evacuated: 0,
+            #[cfg(any(test, feature = "testing"))]
+            volleys: [0; 2],
+        }
+    }
+
+    /// Encodes an unmasked frame around a payload that is copied. The caller
+    /// holds the one reference to it.
+    pub(crate) fn encode(
+        &mut self,
+        label: impl Into<FrameMeta>,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> FrameId {
+        self.encode_parts(label, opcode, [payload, &[]])
+    }
+
+    /// [`encode`](Self::encode) with a payload in two parts.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# An endpoint MUST encapsulate the /data/ in a WebSocket frame as defined
+    //# in Section 5.2.
+    pub(crate) fn encode_parts(
+        &mut self,
+        label: impl Into<FrameMeta>,
+        tag: impl Into<Tag>,
+        parts: [&[u8]; 2],
+    ) -> FrameId {
+        let (label, tag) = (&label.into(), tag.into());
+        let len = parts[0].len() + parts[1].len();
+        if len > INLINE_OWNED {
+            let body = self.own(&parts);
+            return self.encode_body(label, tag, body);
+        }
+        let (header, n) = encode_unmasked(tag, len);
+        let id = self.append(label, [&header[..n], parts[0], parts[1]], NO_BODY, 0);
+        self.records[id.0].header = n as u8;
+        id
+    }
+
+    /// Encodes an unmasked frame around a payload that others share.
+    pub(crate) fn encode_shared(
+        &mut self,
+        label: impl Into<FrameMeta>,
+        tag: impl Into<Tag>,
+        payload: &Bytes,
+    ) -> FrameId {
+        if payload.len() <= INLINE {
+            return self.encode_parts(label, tag, [payload, &[]]);
+        }
+        self.encode_body(&label.into(), tag.into(), Body::Shared(payload.clone()))
+    }
+
+    /// Encodes what is to take a data frame's place: its payload in a form that
+    /// `pack` appends to a buffer, unless it says that there is none.
+    pub(crate) fn encode_packed(
+        &mut self,
+        id: FrameId,
+        pack: impl FnOnce([&[u8]; 2], &mut Vec<u8>) -> bool,
+    ) -> Option<FrameId> {
+        let Record {
+            rank, header, born, ..
+        } = self.records[id.0];
+        let mut packed = core::mem::take(&mut self.packed);
+        let (inline, body) = self.bytes(id);
+        let opcode = Opcode::from_bits(*inline.first()? & 0x0F).ok()?;
+        let parts = [&inline[header.into()..], body];
+        let has_packed = pack(parts, &mut packed);
+        let tag = Tag::compressed(opcode);
+        let frame = has_packed.then(|| self.encode_parts(rank, tag, [&packed, &[]]));
+        if let Some(frame) = frame {
+            self.records[frame.0].born = born;
+        }
+        packed.clear();
+        packed.shrink_to(RUN);
+        self.packed = packed;
+        frame
+    }
+
+    /// Takes note that others have the frame's payload too.
+    pub(crate) fn mark_shared(&mut self, id: FrameId) {
+        self.records[id.0].shared = true;
+    }
+
+    /// Whether others have the frame's payload too.
+    pub(crate) fn is_shared(&self, id: FrameId) -> bool {
+        self.records[id.0].shared
+    }
+
+    /// Bytes of the frame's payload.
+    pub(crate) fn payload_len(&self, id: FrameId) -> usize {
+        let record = &self.records[id.0];
+        record.len as usize - usize::from(record.header)
+    }
+
+    /// Takes bytes that are encoded already: frames, or an HTTP answer.
+    pub(crate) fn adopt(&mut self, label: impl Into<FrameMeta>, bytes: &[u8]) -> FrameId {
+        let label = &label.into();
+        if bytes.len() > INLINE_OWNED {
+            let body = self.own(&[bytes]);
+            let body = self.keep(body);
+            return self.append(label, [&[]; 3], body, bytes.len());
+        }
+        self.append(label, [bytes, &[], &[]], NO_BODY, 0)
+    }
+
+    pub(crate) fn retain(&mut self, id: FrameId) {
+        self.records[id.0].refs += 1;
+    }
+
+    /// Gives one reference back; with the last one the frame is gone.
+    pub(crate) fn release(&mut self, id: FrameId) {
+        let record = &mut self.records[id.0];
+        record.refs -= 1;
+        if record.refs > 0 {
+            return;
+        }
+        let Record {
+            run,
+            inline,
+            body,
+            term,
+            messages,
+            next,
+            ..
+        } = *record;
+        // Only now may its place pass to another: to leave a run can move what else stands there.
+        if messages > 1 {
+            self.release_parts(run, next);
+            self.records.remove(id.0);
+            return;
+        }
+        if term != NO_TERM {
+            self.terms.remove(term);
+        }
+        if body != NO_BODY {
+            let body_of = &mut self.bodies[body];
+            self.body_bytes -= body_of.memory();
+            if let Body::Owned(bytes) = body_of {
+                self.spare_bodies.give(core::mem::take(bytes));
+            }
+            self.bodies.remove(body);
+        }
+        self.records.remove(id.0);
+        self.leave_run(run, inline);
+    }
+
+    pub(crate) fn len(&self, id: FrameId) -> u32 {
+        self.records[id.0].len
+    }
+
+    pub(crate) fn rank(&self, id: FrameId) -> Rank {
+        self.records[id.0].rank
+    }
+
+    /// How many microseconds ago the frame was published, roughly.
+    pub(crate) fn age(&self, id: FrameId, now: Timestamp) -> u64 {
+        self.records[id.0].born.age(now)
+    }
+
+    /// Whether the frame is not to be sent any more.
+    pub(crate) fn is_expired(&self, id: FrameId, now: Timestamp) -> bool {
+        match self.term(id) {
+            Some(&Expiry::Of { deadline, .. }) => deadline.is_some_and(|deadline| deadline <= now),
+            Some(Expiry::Vacant(_)) | None => false,
+        }
+    }
+
+    /// What the frame is news of.
+    pub(crate) fn key(&self, id: FrameId) -> Option<Key> {
+        match *self.term(id)? {
+            Expiry::Of { key, .. } => key,
+            Expiry::Vacant(_) => None,
+        }
+    }
+
+    /// Whether any frame has a deadline or a key.
+    pub(crate) fn has_terms(&self) -> bool {
+        self.terms.occupied() > 0
+    }
+
+    fn term(&self, id: FrameId) -> Option<&Expiry> {
+        // Out of range where there is none.
+        self.terms.get(self.records[id.0].term as usize)
+    }
+
+    /// The frame's bytes: what stands in its run, and the payload where that is elsewhere.
+    pub(crate) fn bytes(&self, id: FrameId) -> (&[u8], &[u8]) {
+        let record = &self.records[id.0];
+        let inline = self.span(record.run, record.offset, record.inline);
+        let body = self
+            .bodies
+            .get(record.body as usize)
+            .map_or(&[][..], |body| body);
+        (inline, body)
+    }
+
+    /// Where the frame stands: run, offset, bytes there, and whether that is all of it.
+    pub(crate) fn place(&self, id: FrameId) -> (u32, u32, u32, bool) {
+        let record = &self.records[id.0];
+        (
+            record.run,
+            record.offset,
+            record.inline,
+            record.body == NO_BODY,
+        )
+    }
+
+    pub(crate) fn span(&self, run: u32, offset: u32, len: u32) -> &[u8] {
+        &self.runs[run].bytes[offset as usize..(offset + len) as usize]
+    }
+
+    /// Bytes of memory held: whole runs, and payloads that have their own.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        (self.held_runs * RUN) as u64 + self.body_bytes
+    }
+
+    /// Bytes of memory in all: what is [held](Self::held_bytes), and what is kept
+    /// for frames to come.
+    pub(crate) fn memory(&self) -> u64 {
+        let tables = self.records.memory() + self.bodies.memory() + self.terms.memory();
+        let spare = self.spare.capacity() * size_of::<u32>();
+        let runs = self.runs.memory() + spare + self.list_bytes;
+        let rest = self.spare_bodies.memory() + self.packed.capacity();
+        self.held_bytes() + (tables + runs + rest) as u64
+    }
+
+    /// The same, counted anew.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn count_memory(&self) -> u64 {
+        let runs = self
+            .runs
+            .iter()
+            .filter(|run| run.bytes.capacity() > 0)
+            .count();
+        let open = usize::from(self.runs[self.open].bytes.capacity() == 0);
+        let bodies: u64 = self.bodies.iter().map(Body::memory).sum();
+        let lists: usize = self.runs.iter().map(Run::list_bytes).sum();
+        let kept = self.held_bytes() + self.list_bytes as u64;
+        self.memory() - kept + ((runs + open) * RUN + lists) as u64 + bodies
+    }
+
+    /// Bytes of runs and bodies that are only kept for frames to come.
+    pub(crate) fn spare_bytes(&self) -> usize {
+        self.spare.len() * RUN + self.spare_bodies.memory()
+    }
+
+    /// Gives the memory back that is only kept for frames to come.
+    pub(crate) fn trim(&mut self) {
+        self.spare_bodies.trim();
+        while let Some(at) = self.spare.pop() {
+            self.give_memory_back(at);
+        }
+        self.least_spare = 0;
+        self.records.trim();
+        self.runs.trim();
+        self.bodies.trim();
+        self.terms.trim();
+    }
+
+    /// Gives back some of the memory that no frame has needed since the last time.
+    pub(crate) fn decay(&mut self) {
+        for _ in 0..self.least_spare {
+            if let Some(at) = self.spare.pop() {
+                self.give_memory_back(at);
+            }
+        }
+        self.least_spare = self.spare.len();
+        self.spare_bodies.decay();
+        self.records.decay();
+        self.runs.decay();
+        self.bodies.decay();
+        self.terms.decay();
+    }
+
+    /// Frames that somebody still holds, those in volleys among them.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn live(&self) -> usize {
+        let frames = self.records.iter();
+        frames.filter(|r| r.refs > 0 && r.messages == 1).count()
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) const fn evacuated(&self) -> u64 {
+        self.evacuated
+    }
+
+    fn encode_body(&mut self, label: &FrameMeta, tag: Tag, payload: Body) -> FrameId {
+        let (header, n) = encode_unmasked(tag, payload.len());
+        let len = payload.len();
+        let body = self.keep(payload);
+        let id = self.append(label, [&header[..n], &[], &[]], body, len);
+        self.records[id.0].header = n as u8;
+        id
+    }
+
+    fn own(&mut self, parts: &[&[u8]]) -> Body {
+        let mut body = self
+            .spare_bodies
+            .take_for(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            body.extend_from_slice(part);
+        }
+        Body::Owned(body)
+    }
+
+    fn keep(&mut self, payload: Body) -> u32 {
+        self.body_bytes += payload.memory();
+        self.bodies.insert(payload)
+    }
+
+    fn append(
+        &mut self,
+        label: &FrameMeta,
+        parts: [&[u8]; 3],
+        body: u32,
+        body_len: usize,
+    ) -> FrameId {
+        let inline = parts.iter().map(|part| part.len()).sum();
+        let (run, offset) = self.room_for(inline);
+        let bytes = &mut self.runs[run].bytes;
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+        // Applications are held to MAX_PAYLOAD, peers to less.
+        debug_assert!(body_len <= MAX_PAYLOAD, "{body_len} bytes");
+        let inline = inline as u32;
+        let record = Record {
+            run,
+            offset,
+            inline,
+            len: inline + body_len as u32,
+            body,
+            refs: 1,
+            born: PublishedAt::new(label.born),
+            term: self.keep_term(label),
+            next: NO_PART,
+            messages: 1,
+            rank: label.rank,
+            header: 0,
+            shared: false,
+            is_part: false,
+        };
+        self.enter(record, inline)
+    }
+
+    /// Keeps a record, which takes so many bytes of its run.
+    #[inline]
+    fn enter(&mut self, record: Record, inline: u32) -> FrameId {
+        let run = record.run;
+        let id = self.records.insert(record);
+        self.enter_run(run, id, inline);
+        FrameId(id)
+    }
+
+    fn keep_term(&mut self, label: &FrameMeta) -> u32 {
+        let &FrameMeta { deadline, key, .. } = label;
+        if deadline.is_none() && key.is_none() {
+            return NO_TERM;
+        }
+        self.terms.insert(Expiry::Of { deadline, key })
+    }
+}

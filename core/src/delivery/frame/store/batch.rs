@@ -1,0 +1,131 @@
+//! Owns volleys: messages of one rank that were published one right behind the
+//! other, stand side by side in one run, and wait in queues as one frame. What is
+//! done for each member of a room is then done once for all of them. Where only
+//! some of a volley must go, the queue has its parts instead.
+
+use crate::delivery::frame::store::{FrameId, NO_BODY, NO_PART, NO_TERM, Record, Store};
+
+impl Store {
+    /// Makes several frames one, in which the caller's reference to each of them
+    /// goes up. `None`, and nothing done, where they do not stand side by side, or
+    /// one has a deadline, a key or memory of its own.
+    pub(crate) fn join(&mut self, parts: &[FrameId]) -> Option<FrameId> {
+        let (&[first, ..], messages) = (parts, u16::try_from(parts.len()).ok()?) else {
+            return None;
+        };
+        let head = self.records[first.0];
+        let mut end = head.offset;
+        for part in parts {
+            let part = &self.records[part.0];
+            let fits = part.run == head.run
+                && part.offset == end
+                && part.rank == head.rank
+                && part.body == NO_BODY
+                && part.term == NO_TERM;
+            if !fits || messages < 2 {
+                return None;
+            }
+            end += part.inline;
+        }
+        for (at, part) in parts.iter().enumerate() {
+            let record = &mut self.records[part.0];
+            record.is_part = true;
+            record.next = parts.get(at + 1).map_or(NO_PART, |next| next.0);
+        }
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.volleys[0] += 1;
+        }
+        let volley = Record {
+            inline: end - head.offset,
+            len: end - head.offset,
+            refs: 1,
+            next: first.0,
+            messages,
+            is_part: false,
+            ..head
+        };
+        // Its bytes are those of its parts.
+        Some(self.enter(volley, 0))
+    }
+
+    /// How many messages the frame is.
+    pub(crate) fn messages(&self, id: FrameId) -> u32 {
+        self.records[id.0].messages.into()
+    }
+
+    /// The parts of a volley, in order; none of any other frame.
+    pub(crate) fn parts(&self, id: FrameId) -> impl Iterator<Item = FrameId> {
+        let record = self.records[id.0];
+        let first = if record.messages > 1 {
+            record.next
+        } else {
+            NO_PART
+        };
+        core::iter::successors(self.part(first), |part| {
+            self.part(self.records[part.0].next)
+        })
+    }
+
+    /// Turns a reference to a volley into one to each of its parts.
+    pub(crate) fn scatter(&mut self, id: FrameId) {
+        let mut at = self.records[id.0].next;
+        while let Some(part) = self.part(at) {
+            self.retain(part);
+            at = self.records[part.0].next;
+        }
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.volleys[1] += 1;
+        }
+        self.release(id);
+    }
+
+    const fn part(&self, at: u32) -> Option<FrameId> {
+        if at == NO_PART {
+            None
+        } else {
+            Some(FrameId(at))
+        }
+    }
+
+    /// Ends a volley that nobody refers to any more.
+    #[cold]
+    pub(super) fn release_parts(&mut self, run: u32, next: u32) {
+        let mut at = next;
+        while let Some(part) = self.part(at) {
+            let part = &mut self.records[part.0];
+            part.is_part = false;
+            at = part.next;
+        }
+        // Only now: to leave a run can move what else stands there.
+        self.leave_run(run, 0);
+        let mut at = next;
+        while let Some(part) = self.part(at) {
+            at = core::mem::replace(&mut self.records[part.0].next, NO_PART);
+            self.release(part);
+        }
+    }
+
+    /// Takes note that a frame, and if it is a volley all its parts, stand in this
+    /// run now, from this offset on.
+    pub(super) fn move_to(&mut self, id: u32, run: u32, offset: u32) {
+        let record = &mut self.records[id];
+        (record.run, record.offset) = (run, offset);
+        if record.messages == 1 {
+            let inline = record.inline;
+            self.enter_run(run, id, inline);
+            return;
+        }
+        let (mut at, mut offset) = (record.next, offset);
+        self.enter_run(run, id, 0);
+        while let Some(part) = self.part(at) {
+            let record = &mut self.records[part.0];
+            (record.run, record.offset) = (run, offset);
+            offset += record.inline;
+            at = record.next;
+            let inline = record.inline;
+            self.enter_run(run, part.0, inline);
+        }
+    }
+}

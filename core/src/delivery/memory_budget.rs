@@ -1,0 +1,270 @@
+//! Owns the memory budget of a shard: what is charged to it, who is turned
+//! away when it runs short, and what goes when it does not suffice. What the
+//! kernel keeps for sockets is not charged.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::CloseCode;
+use crate::app::Handler;
+use crate::channels::message::{Publication, ShardMessage};
+use crate::id::ConnId;
+use crate::inspect::closed::CloseInfo;
+use crate::inspect::stats::CloseCause;
+use crate::session::slot::Phase;
+use crate::shard::engine::{Engine, HEADROOM, SCRATCH};
+use crate::shard::output::Output;
+
+/// How much memory a shard may take, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    share: usize,
+    /// Up to here it was tried in vain to get back to the share.
+    tolerated: usize,
+}
+
+impl Budget {
+    /// An even part of what a server of so many shards may take; 0 is without end.
+    pub(crate) const fn new(all: usize, shards: u16) -> Self {
+        let share = match all {
+            0 => usize::MAX,
+            all => all / shards as usize,
+        };
+        Self {
+            share,
+            tolerated: share,
+        }
+    }
+
+    /// From here on nobody more is let in.
+    const fn full(self) -> usize {
+        self.share - self.share / 8
+    }
+
+    /// Down to here waiting data is dropped once there is too much of it, so that it
+    /// need not be looked for with each message. Still [full](Self::full).
+    const fn relieved(self) -> usize {
+        self.share - self.share / 16
+    }
+
+    /// What messages that have not come to their end, and commands held back, may take.
+    const fn for_input(self) -> usize {
+        self.share / 2
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Gets back to the budget, after something was taken in.
+    #[inline]
+    pub(crate) fn keep_within_budget(&mut self) {
+        if !self.has_budget() {
+            return;
+        }
+        if self.charged() > self.budget.share {
+            self.reclaim_if_over();
+        } else {
+            // What was in vain then may help the next time.
+            self.budget.tolerated = self.budget.share;
+        }
+    }
+
+    /// Returns whether the memory of the shard is bounded.
+    #[inline]
+    pub(crate) const fn has_budget(&self) -> bool {
+        self.budget.share != usize::MAX
+    }
+
+    /// Bytes of memory charged, as allocated: tables, with what stands in them and what is kept
+    /// for the next to need it; messages that wait, that have not come to their end, or are under
+    /// way to another shard; commands held back; publications that are not queued for all members yet; contexts of compression. All but what an
+    /// application keeps itself. Sums that are kept: nothing is counted here.
+    pub(crate) fn charged(&self) -> usize {
+        HEADROOM
+            + SCRATCH
+            + self.slots.memory()
+            + self.membership_bytes
+            + self.pending_bytes
+            + self.rooms.memory()
+            + self.nodes.memory()
+            + self.store.memory() as usize
+            + self.workspace.memory()
+            + self.context_bytes
+            + self.fan_outs.memory()
+            + self.ledger.memory()
+            + self.wheel.memory()
+            + self.lane.memory()
+            + self.line_bytes()
+            + self.letter_bytes()
+    }
+
+    /// Of those who wait for their turn at something, and of what is to be handed out.
+    fn line_bytes(&self) -> usize {
+        self.flushes.memory()
+            + (self.resume.capacity() + self.pressed.capacity()) * size_of::<u32>()
+            + self.task_waiters.memory()
+            + self.shedding.memory()
+            + self.endings.capacity() * size_of::<(ConnId, H::State, CloseCause)>()
+            + self.outputs.capacity() * size_of::<Output<H>>()
+    }
+
+    /// Of what is under way from here to other shards until it is over there, of what has
+    /// come here from them as far as it is not theirs, and of what has come from outside.
+    fn letter_bytes(&self) -> usize {
+        let under_way = self.under_way.messages * size_of::<Publication>() + self.under_way.bytes;
+        under_way + self.backlog.capacity() * size_of::<ShardMessage>() + self.command_bytes
+    }
+
+    /// The sums that are kept for [`charged`](Self::charged), counted anew.
+    ///
+    /// # Panics
+    /// If they differ.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn audit_memory(&self) {
+        use crate::channels::membership::list_bytes;
+        let (mut pending, mut memberships) = (0, 0);
+        for (_, slot) in self.slots.iter() {
+            pending += slot.pending.as_ref().map_or(0, |pending| pending.memory());
+            memberships += list_bytes(&slot.memberships);
+        }
+        assert_eq!(pending, self.pending_bytes, "held back");
+        assert_eq!(memberships, self.membership_bytes, "memberships");
+        assert_eq!(self.rooms.count_memory(), self.rooms.memory(), "rooms");
+        assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
+        let commands = self.backlog.iter().map(ShardMessage::command_bytes);
+        assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
+        let messages = self.credits.iter().map(|credit| credit.messages);
+        let bytes = self.credits.iter().map(|credit| credit.bytes);
+        let under_way = (messages.sum(), bytes.sum());
+        assert_eq!(under_way, (self.under_way.messages, self.under_way.bytes));
+    }
+
+    /// From time to time: gives back what nobody has needed since the last time.
+    pub(crate) fn decay(&mut self) {
+        if self.now < self.decays_at {
+            return;
+        }
+        self.decays_at = self.now.after(DECAY);
+        self.store.decay();
+        self.workspace.buffers.decay();
+        self.decay_tables();
+        self.forget_some_laggards();
+        self.shrink_lines();
+    }
+
+    /// When the last connection has gone, and no timer may ever be due again: gives back what was
+    /// kept for the next.
+    pub(crate) fn rest(&mut self) {
+        self.trim();
+        // Twice: at first, what was needed until now.
+        self.decay_tables();
+        self.decay_tables();
+        self.forget_laggards();
+        self.shrink_lines();
+    }
+
+    fn decay_tables(&mut self) {
+        self.slots.decay();
+        self.rooms.decay();
+        self.nodes.decay(&self.store);
+        self.ledger.decay();
+    }
+
+    fn shrink_lines(&mut self) {
+        let connections = self.slots.len() as usize;
+        self.flushes.shrink(connections);
+        self.task_waiters.shrink(connections);
+        self.shedding.shrink(connections);
+        for credit in &mut self.credits {
+            credit.waiters.shrink(connections);
+        }
+        shrink(&mut self.resume, connections);
+        shrink(&mut self.pressed, connections);
+        shrink(&mut self.endings, connections);
+        shrink(&mut self.outputs, MOST_OUTPUTS);
+        shrink(&mut self.backlog, MOST_OUTPUTS);
+    }
+
+    /// Whether there is no memory for one connection or room more, which takes so much at
+    /// least, even without what is only kept for others to come.
+    pub(crate) fn is_short_of_memory(&mut self, growth: usize) -> bool {
+        let full = self.budget.full();
+        if !self.has_budget() || self.charged() + growth <= full {
+            return false;
+        }
+        self.trim();
+        self.charged() + growth > full
+    }
+
+    /// Reclaims memory unless that was tried in vain at this level.
+    #[cold]
+    fn reclaim_if_over(&mut self) {
+        if self.charged() > self.budget.tolerated {
+            self.reclaim();
+        }
+    }
+
+    /// Frees what is kept for reuse; if that does not suffice, drops queued messages of blocked
+    /// connections. Continues in the next turn if there are more of them than are visited in one.
+    pub(crate) fn reclaim(&mut self) {
+        let budget = self.budget;
+        self.trim();
+        if self.has_round() || self.charged() > budget.relieved() {
+            self.shed_slice(budget.relieved());
+            self.trim();
+        }
+        let charged = self.charged();
+        // If everything droppable is gone, trying again waits until there is more.
+        self.budget.tolerated = if charged > budget.share && !self.has_round() {
+            charged + budget.share / 32
+        } else {
+            budget.share
+        };
+    }
+
+    fn trim(&mut self) {
+        self.store.trim();
+        self.nodes.trim();
+        self.workspace.trim();
+    }
+
+    /// Closes a connection that sends more than there is memory for: by then half the budget is
+    /// taken by messages that have not come to their end and commands that are held back, of
+    /// which this one has a part and wants more.
+    pub(crate) fn check_input(&mut self, at: u32) {
+        let taken = self.workspace.buffers.lent_bytes() + self.pending_bytes;
+        if taken <= self.budget.for_input() {
+            return;
+        }
+        let slot = &mut self.slots[at];
+        let pending = slot.pending.as_ref();
+        let pending = pending.map_or(0, |pending| pending.carry.capacity() + pending.memory());
+        let held = slot.conn.held_bytes() + pending;
+        if slot.phase != Phase::Open || held <= SMALL {
+            return;
+        }
+        slot.conn.handle_failure(&mut self.workspace);
+        if slot.flags.blocked {
+            self.discard(at, true);
+        }
+        let code = Some(CloseCode::TRY_LATER);
+        self.push_close(at, code, "out of memory");
+        self.end(at, CloseInfo::with_code(CloseCause::Memory, code));
+    }
+}
+
+/// Gives memory of a line back that is much larger than so many need who may stand there.
+pub(crate) fn shrink<T>(line: &mut VecDeque<T>, most: usize) {
+    let most = most.max(line.len()).max(FEW);
+    if line.capacity() > 4 * most {
+        line.shrink_to(most);
+    }
+}
+
+/// How often it is looked what nobody needs.
+const DECAY: Duration = Duration::from_secs(1);
+/// A line has room for so many in any case.
+const FEW: usize = 64;
+/// As many outputs, or letters, as may wait at most times.
+const MOST_OUTPUTS: usize = 1_024;
+/// Whoever holds no more than this is not what memory runs short of, in bytes.
+pub(crate) const SMALL: usize = 4 << 10;

@@ -1,0 +1,443 @@
+//! Owns the way in from outside all shards: the handle that other threads of the
+//! application have, how much of theirs may be under way, and what a shard does
+//! with a command. How a letter gets to its shard, and how somebody waits for a
+//! place, is an adapter's business.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::CloseCode;
+use crate::app::Handler;
+use crate::channels::message::{
+    Direct, MessageBody, Origin, OwnerRequest, Publication, ShardMessage,
+};
+use crate::channels::registry::Homes;
+use crate::config::Config;
+use crate::delivery::frame::MAX_PAYLOAD;
+use crate::delivery::queue::SendOptions;
+use crate::id::{ConnId, ShardId};
+use crate::inspect::stats::CloseCause;
+use crate::proto::ws::opcode::MessageType;
+use crate::session::slot::Phase;
+use crate::shard::engine::Engine;
+use crate::sync::primitive::Arc;
+use crate::sync::{NoPlace, OnceLock, Semaphore};
+
+/// Speaks to the connections of a server from any thread, on nobody's behalf.
+///
+/// A command takes one of [`Config::remote_commands`] places until every shard that
+/// it concerns has carried it out, so what is under way is bounded in number; each
+/// keeps its payload as long. Nothing here waits: `try_*` says [`Full`] and has done
+/// nothing then. How to wait for a place is for the adapter to offer.
+///
+/// **Order.** What one thread says in one room, in one priority, is heard in that order, and
+/// so is what it sends to one connection; closing that comes behind. Different rooms, and
+/// different connections, have nothing to do with each other, as everywhere.
+///
+/// **The end.** Before a server serves, and from the beginning of its end on, there are no
+/// places. What has one by then is still carried out, and a drain waits for it.
+///
+/// A [receipt](SendOptions::receipt) is asked for in vain: there is no connection to tell.
+///
+/// [`Full`]: RemoteError::Full
+#[derive(Clone)]
+pub struct ServerHandle(Arc<Outside>);
+
+/// The server's end of all its [`ServerHandle`]s. Dropped, it ends them.
+pub struct ServerEnd(Arc<Outside>);
+
+/// A place among the commands that are under way, for one command. It is free
+/// again when that is over, or when this is dropped.
+#[must_use = "it is there to be used"]
+pub struct Permit(Arc<Outside>);
+
+/// What an adapter does for a [`ServerHandle`].
+pub trait ShardSender: Send + Sync {
+    /// Carries a letter to a shard and wakes that. Letters given one after the
+    /// other arrive in that order. False if there is no such shard any more.
+    fn carry(&self, to: ShardId, letter: ShardMessage) -> bool;
+
+    /// A place has become free: one of those who wait for one may look again. Called
+    /// from inside shards, so it must not wait for one.
+    fn on_permit_released(&self);
+
+    /// The server serves, or ends: all who wait for a place are to look again.
+    fn on_state_change(&self);
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// So many are under way as may be.
+    Full,
+    /// The server does not serve yet.
+    NotYet,
+    /// The server ends, or has ended.
+    Ended,
+    /// The payload is longer than [`MAX_PAYLOAD`].
+    TooLong,
+}
+
+/// What all handles of a server have in common, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoteStats {
+    /// Semaphore given out.
+    pub given: u64,
+    /// Times somebody looked for one and there was none.
+    pub full: u64,
+    /// Semaphore taken now (a gauge).
+    pub under_way: u64,
+}
+
+/// What is to be done at a shard.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// In this room, or to everyone.
+    Publish {
+        room: Option<Bytes>,
+        kind: MessageType,
+        options: SendOptions,
+        payload: Bytes,
+    },
+    Send {
+        to: ConnId,
+        kind: MessageType,
+        options: SendOptions,
+        payload: Bytes,
+    },
+    Close {
+        conn: ConnId,
+        code: CloseCode,
+    },
+}
+
+impl Command {
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Publish { room, payload, .. } => {
+                room.as_ref().map_or(0, Bytes::len) + payload.len()
+            }
+            Self::Send { payload, .. } => payload.len(),
+            Self::Close { .. } => 0,
+        }
+    }
+}
+
+struct Outside {
+    places: Semaphore,
+    homes: Homes,
+    shards: u16,
+    carrier: Box<dyn ShardSender>,
+}
+
+impl ServerEnd {
+    /// That of a server of this configuration, which does not serve yet.
+    pub fn new(config: &Config, carrier: impl ShardSender + 'static) -> Self {
+        Self(Arc::new(Outside {
+            places: Semaphore::new(config.remote_commands),
+            homes: Homes::new(config.seed, config.shards),
+            shards: config.shards,
+            carrier: Box::new(carrier),
+        }))
+    }
+
+    /// A handle for whoever is to speak from outside.
+    pub fn remote(&self) -> ServerHandle {
+        ServerHandle(self.0.clone())
+    }
+
+    /// The server serves from now on.
+    pub fn begin(&self) {
+        self.0.places.begin();
+        self.0.carrier.on_state_change();
+    }
+
+    /// The server ends: no more commands are taken.
+    pub fn end(&self) {
+        self.0.places.end();
+        self.0.carrier.on_state_change();
+    }
+
+    /// Whether no command is under way. After the end, this stays true once it is.
+    pub fn is_idle(&self) -> bool {
+        self.0.places.taken() == 0
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> RemoteStats {
+        let (given, full) = self.0.places.counts();
+        RemoteStats {
+            given: given as u64,
+            full: full as u64,
+            under_way: self.0.places.taken() as u64,
+        }
+    }
+}
+
+impl ServerHandle {
+    /// Takes a place for one command, if there is one.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn try_reserve(&self) -> Result<Permit, RemoteError> {
+        match self.0.places.try_take() {
+            Ok(()) => Ok(Permit(self.0.clone())),
+            Err(NoPlace::Full) => Err(RemoteError::Full),
+            Err(NoPlace::NotYet) => Err(RemoteError::NotYet),
+            Err(NoPlace::Ended) => Err(RemoteError::Ended),
+        }
+    }
+
+    /// Says something to every member of a room.
+    ///
+    /// # Errors
+    /// It has been said to nobody.
+    pub fn try_publish(
+        &self,
+        room: &[u8],
+        kind: MessageType,
+        options: impl Into<SendOptions>,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), RemoteError> {
+        self.try_reserve()?.publish(room, kind, options, payload)
+    }
+
+    /// Says something to every connection, in a room or not.
+    ///
+    /// # Errors
+    /// It has been said to nobody.
+    pub fn try_broadcast_all(
+        &self,
+        kind: MessageType,
+        options: impl Into<SendOptions>,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), RemoteError> {
+        self.try_reserve()?.broadcast_all(kind, options, payload)
+    }
+
+    /// Says something to one connection. That it may be gone by then is counted
+    /// ([`Direct::undeliverable`](crate::Direct::undeliverable)).
+    ///
+    /// # Errors
+    /// It has not been said.
+    pub fn try_send(
+        &self,
+        to: ConnId,
+        kind: MessageType,
+        options: impl Into<SendOptions>,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), RemoteError> {
+        self.try_reserve()?.send(to, kind, options, payload)
+    }
+
+    /// Closes a connection once everything that waits for it has been written. If it
+    /// is gone by then, so much the better.
+    ///
+    /// # Errors
+    /// It has not been told to.
+    pub fn try_close(&self, conn: ConnId, code: CloseCode) -> Result<(), RemoteError> {
+        self.try_reserve()?.close(conn, code)
+    }
+}
+
+impl Permit {
+    /// Says something to every member of a room.
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): it has been said to nobody.
+    pub fn publish(
+        self,
+        room: &[u8],
+        kind: MessageType,
+        options: impl Into<SendOptions>,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), RemoteError> {
+        self.publish_to(Some(room), kind, options.into(), payload.into())
+    }
+
+    /// Says something to every connection, in a room or not.
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): it has been said to nobody.
+    pub fn broadcast_all(
+        self,
+        kind: MessageType,
+        options: impl Into<SendOptions>,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), RemoteError> {
+        self.publish_to(None, kind, options.into(), payload.into())
+    }
+
+    /// Says something to one connection.
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): it has not been said.
+    pub fn send(
+        self,
+        to: ConnId,
+        kind: MessageType,
+        options: impl Into<SendOptions>,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), RemoteError> {
+        let (options, payload) = (options.into(), payload.into());
+        if payload.len() > MAX_PAYLOAD {
+            return Err(RemoteError::TooLong);
+        }
+        let command = Command::Send {
+            to,
+            kind,
+            options,
+            payload,
+        };
+        self.give(to.shard(), command)
+    }
+
+    /// Closes a connection once everything that waits for it has been written.
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): it has not been told to.
+    pub fn close(self, conn: ConnId, code: CloseCode) -> Result<(), RemoteError> {
+        self.give(conn.shard(), Command::Close { conn, code })
+    }
+
+    fn publish_to(
+        self,
+        room: Option<&[u8]>,
+        kind: MessageType,
+        options: SendOptions,
+        payload: Bytes,
+    ) -> Result<(), RemoteError> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(RemoteError::TooLong);
+        }
+        let home = self.0.homes.of(room);
+        let command = Command::Publish {
+            room: room.map(Bytes::copy_from_slice),
+            kind,
+            options,
+            payload,
+        };
+        self.give(home, command)
+    }
+
+    fn give(self, to: ShardId, command: Command) -> Result<(), RemoteError> {
+        let outside = self.0.clone();
+        // The name may be that of another server's connection.
+        let to = ShardId(to.0 % outside.shards);
+        if outside
+            .carrier
+            .carry(to, ShardMessage(MessageBody::Command(command, self)))
+        {
+            Ok(())
+        } else {
+            Err(RemoteError::Ended)
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.places.give_back();
+        self.0.carrier.on_permit_released();
+    }
+}
+
+impl Drop for ServerEnd {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for ServerEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ServerEnd").field(&self.stats()).finish()
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+impl RemoteError {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Full => "as many commands are under way as may be",
+            Self::NotYet => "the server does not serve yet",
+            Self::Ended => "the server has ended",
+            Self::TooLong => "the payload is too long",
+        }
+    }
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for RemoteError {}
+
+impl<H: Handler> Engine<H> {
+    /// Carries out a command from outside. Its place goes with what is under way
+    /// of it.
+    pub(crate) fn take_command(&mut self, command: Command, place: Permit) {
+        let origin = Origin::Outside(place);
+        match command {
+            Command::Publish {
+                room,
+                kind,
+                options,
+                payload,
+            } => {
+                self.counts.rooms.published += 1;
+                self.do_at_home(OwnerRequest::Publish(Publication {
+                    room,
+                    origin,
+                    exclude_sender: false,
+                    kind,
+                    options,
+                    published: self.now,
+                    payload,
+                    packed: OnceLock::new(),
+                    home: self.id,
+                    tally: None,
+                }));
+            }
+            Command::Send {
+                to,
+                kind,
+                options,
+                payload,
+            } => {
+                self.counts.direct.sent += 1;
+                self.take_direct(Direct {
+                    to,
+                    origin,
+                    kind,
+                    options,
+                    published: self.now,
+                    payload,
+                });
+            }
+            Command::Close { conn, code } => {
+                let open = |&at: &u32| self.slots[at].phase == Phase::Open;
+                if let Some(at) = self.slots.find(conn).filter(open) {
+                    self.finish(at, code, CloseCause::Handler);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Owns reading a response head (RFC 9112 §4, §5), with the rules of requests:
+//! one verdict however the bytes are cut, as early as they show that one is
+//! due. Whether it opens a WebSocket is for `handshake` to say.
+
+use crate::config::Config;
+use crate::proto::client::error::ResponseError;
+use crate::proto::http::{Fields, Lines, bare_lf};
+
+/// A response head, borrowed from the bytes it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a> {
+    status: u16,
+    minor_version: u8,
+    lines: Lines<'a>,
+}
+
+impl<'a> Response<'a> {
+    /// Reads the head at the start of `input`, with its length in bytes; `None`
+    /// if it is not all there. Call it with everything received so far each
+    /// time more arrives.
+    ///
+    /// # Errors
+    /// [`Malformed`](ResponseError::Malformed), [`HttpVersion`](ResponseError::HttpVersion) for what
+    /// is neither 1.0 nor 1.1, and, by the limits of requests,
+    /// [`HeadTooLong`](ResponseError::HeadTooLong) and [`TooManyHeaders`](ResponseError::TooManyHeaders).
+    pub fn parse(
+        input: &'a [u8],
+        fields: &'a mut Fields<'a>,
+        config: &Config,
+    ) -> Result<Option<(Self, usize)>, ResponseError> {
+        let within = &input[..input.len().min(config.max_head())];
+        let bare_lf = bare_lf(within);
+        let strict = &within[..bare_lf.unwrap_or(within.len())];
+        let mut head = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        let room = fields.room(config.max_headers());
+        match parser.parse_response_with_uninit_headers(&mut head, strict, room) {
+            Ok(httparse::Status::Complete(len)) => {
+                let (Some(status), Some(minor_version)) = (head.code, head.version) else {
+                    return Err(ResponseError::Malformed);
+                };
+                let lines = Lines(head.headers);
+                Ok(Some((
+                    Self {
+                        status,
+                        minor_version,
+                        lines,
+                    },
+                    len,
+                )))
+            }
+            Ok(httparse::Status::Partial) if bare_lf.is_some() => Err(ResponseError::Malformed),
+            Ok(httparse::Status::Partial) if input.len() > config.max_head() => {
+                Err(ResponseError::HeadTooLong)
+            }
+            Ok(httparse::Status::Partial) => Ok(None),
+            Err(httparse::Error::TooManyHeaders) => Err(ResponseError::TooManyHeaders),
+            Err(httparse::Error::Version) => Err(ResponseError::HttpVersion),
+            Err(_) => Err(ResponseError::Malformed),
+        }
+    }
+
+    /// The status.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The digit behind `HTTP/1.`: 0 or 1.
+    pub const fn minor_version(&self) -> u8 {
+        self.minor_version
+    }
+
+    /// The value of each field line of that name, in the order sent, without
+    /// the whitespace around it. Names match without regard to case.
+    pub fn header<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.lines.named(name)
+    }
+
+    pub(super) const fn lines(&self) -> Lines<'a> {
+        self.lines
+    }
+}

@@ -1,0 +1,148 @@
+//! However the bytes of a server are cut, they mean the same to a client.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use crate::config::Config;
+use crate::error::PeerError;
+use crate::proto::client::Failure;
+use crate::proto::client::tests::{Said, answer, connecting, frame, hear, read, sent};
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::opcode::{MessageType, Opcode};
+
+/// Answers that are nearly right: pieces that matter, in any order.
+fn heads() -> impl Strategy<Value = Vec<u8>> {
+    let start = prop::sample::select(
+        &[
+            "HTTP/1.1 101 Switching Protocols\r\n",
+            "\r\nHTTP/1.1 101 \r\n",
+            "HTTP/1.1 101\r\n",
+            "HTTP/1.0 101 x\r\n",
+            "HTTP/1.1 302 Found\r\n",
+            "HTTP/1.1 1012 x\r\n",
+            "HTTP/2 101\r\n",
+            "SSH-2.0-x\r\n",
+        ][..],
+    );
+    let line = prop::sample::select(
+        &[
+            "Upgrade: websocket\r\n",
+            "Connection: Upgrade\r\n",
+            "ACCEPT\r\n",
+            "Sec-WebSocket-Protocol: chat\r\n",
+            "X:\r\n",
+            "X: y\n",
+            " folded\r\n",
+            "a : b\r\n",
+            "Long: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n",
+        ][..],
+    );
+    let end = prop::sample::select(&["\r\n", "\r\n\u{1}\u{1}\n\n", "\n", "", "\r"][..]);
+    let right = Just(alloc::vec![
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade\r\n",
+        "ACCEPT\r\n"
+    ]);
+    let lines = prop_oneof![right, prop::collection::vec(line, 0..12)];
+    (start, lines, end).prop_map(|(start, lines, end)| {
+        let mut client = connecting(&Config::default());
+        let right = String::from_utf8(answer(&mut client)).expect("text");
+        let accept = right.split("\r\n").nth(3).expect("the proof");
+        let head = format!("{start}{}{end}", lines.concat()).replace("ACCEPT", accept);
+        head.into_bytes()
+    })
+}
+
+/// Frames of a server, and what they mean.
+fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<Said>)> {
+    let payload = || {
+        prop_oneof![
+            "[a-z\u{e9}]{0,130}",
+            (0_usize..40_000).prop_map(|n| "z".repeat(n))
+        ]
+    };
+    let kind = prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
+    let control = || prop::collection::vec(any::<u8>(), 0..=125);
+    let said = prop_oneof![
+        4 => (kind, prop::collection::vec(payload(), 1..4)).prop_map(|(kind, pieces)| {
+            let mut bytes = Vec::new();
+            for (n, piece) in pieces.iter().enumerate() {
+                let opcode = if n == 0 { kind.opcode() } else { Opcode::Continuation };
+                bytes.extend(frame(opcode, n + 1 == pieces.len(), piece.as_bytes()));
+            }
+            (bytes, Said::Message(kind, pieces.concat().into_bytes()))
+        }),
+        1 => control().prop_map(|payload| (frame(Opcode::Ping, true, &payload), Said::Ping(payload))),
+        1 => control().prop_map(|payload| (frame(Opcode::Pong, true, &payload), Said::Pong(payload))),
+        1 => Just((b"\x83\x00".to_vec(), Said::Failed(Failure::Peer(PeerError::ReservedOpcode)))),
+    ];
+    prop::collection::vec(said, 0..12).prop_map(|all| {
+        let end = all
+            .iter()
+            .position(|(_, said)| matches!(said, Said::Failed(_)));
+        let told = end.map_or(all.len(), |end| end + 1);
+        let said = all[..told].iter().map(|(_, said)| said.clone()).collect();
+        (all.into_iter().flat_map(|(bytes, _)| bytes).collect(), said)
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        hear(&mut connecting(&Config::default()), &bytes);
+    }
+
+    #[test]
+    fn an_answer_cut_anywhere_gets_the_same_verdict(
+        mut head in heads(),
+        flip in any::<prop::sample::Index>(),
+        with in any::<Option<u8>>(),
+    ) {
+        if let Some(byte) = with {
+            let at = flip.index(head.len());
+            head[at] = byte;
+        }
+        let config = Config::builder().max_head(256).max_headers(8).build().expect("in range");
+        let whole = hear(&mut connecting(&config), &head);
+        let mut bytewise = Vec::new();
+        let mut client = connecting(&config);
+        for byte in &head {
+            bytewise.extend(hear(&mut client, &[*byte]));
+        }
+        prop_assert_eq!(bytewise, whole);
+    }
+
+    #[test]
+    fn what_a_server_says_is_heard_however_it_is_cut(
+        (bytes, said) in frames(),
+        cuts in prop::collection::vec(1_usize..30_000, 1..20),
+    ) {
+        let mut client = connecting(&Config::default());
+        let mut stream = answer(&mut client);
+        stream.extend(bytes);
+        let mut heard = Vec::new();
+        let mut rest = &stream[..];
+        let mut answers = Vec::new();
+        for cut in cuts.into_iter().cycle() {
+            let (piece, more) = rest.split_at(cut.min(rest.len()));
+            heard.extend(hear(&mut client, piece));
+            answers.extend(sent(&mut client));
+            rest = more;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(&heard[0], &Said::Opened);
+        prop_assert_eq!(&heard[1..], &said[..]);
+        let pings = said.iter().filter_map(|said| match said {
+            Said::Ping(payload) => Some(Said::Pong(payload.clone())),
+            Said::Failed(_) => Some(Said::Close(Some(CloseCode::PROTOCOL_ERROR), String::new())),
+            _ => None,
+        });
+        // There are at most twelve pings, so that no pong is left out.
+        prop_assert_eq!(read(answers), pings.collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,457 @@
+//! Owns the words of every answer to a request (RFC 9110, RFC 9112): each
+//! function appends one whole response. Who gets which is for `accept` to say.
+//!
+//! No answer bears a `Date`, for there is no clock here (RFC 9110 §6.6.1), and
+//! none says what software wrote it.
+
+use alloc::vec::Vec;
+
+use crate::error::HandshakeError;
+use crate::proto::http::is_token;
+use crate::proto::http::pages::INDEX_POLICY;
+use crate::proto::ws::deflate::Params;
+
+/// Appends the answer that turns the connection into a WebSocket (RFC 6455
+/// §4.2.2). A `subprotocol` must be one that the client offered; what is not a
+/// token could not have been offered and is left out.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the server chooses to accept the incoming connection, it MUST reply with
+//# a valid HTTP response indicating the following.
+pub fn switching_protocols(
+    out: &mut Vec<u8>,
+    accept: &[u8],
+    subprotocol: Option<&str>,
+    deflate: Option<&Params>,
+) {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A Status-Line with a 101 response code as per RFC 2616 [RFC2616].
+    status_line(out, 101);
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# An |Upgrade| header field with value "websocket" as per RFC 2616
+    //# [RFC2616].
+    field(out, "Upgrade", b"websocket");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A |Connection| header field with value "Upgrade".
+    field(out, "Connection", b"Upgrade");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.3
+    //# The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
+    //# HTTP response.
+    field(out, "Sec-WebSocket-Accept", accept);
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
+    //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
+    //# in an HTTP response.
+    if let Some(name) = subprotocol.filter(|name| is_token(name)) {
+        field(out, "Sec-WebSocket-Protocol", name.as_bytes());
+    }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
+    //# the |Sec-WebSocket-Extensions| header field MUST NOT appear more
+    //# than once in an HTTP response.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# To accept the use of an offered PMCE, a server MUST include the
+    //# extension name of the PMCE in the "Sec-WebSocket-Extensions" header
+    //# field of its opening handshake of the WebSocket connection.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# A server declining all offered PMCEs MUST NOT include any element
+    //# with PMCE names.
+    if let Some(agreed) = deflate {
+        out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+        agreed.write_answer(out);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a page, without its content where `head_only` says so.
+pub fn page(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], head_only: bool) {
+    page_with(out, status, None, content_type, body, head_only);
+}
+
+/// Appends a page with one more field in its head.
+pub fn page_with(
+    out: &mut Vec<u8>,
+    status: u16,
+    more: Option<(&str, &str)>,
+    content_type: &str,
+    body: &[u8],
+    head_only: bool,
+) {
+    status_line(out, status);
+    if let Some((name, value)) = more {
+        field(out, name, value.as_bytes());
+    }
+    field(out, "Connection", b"close");
+    field(out, "Cache-Control", b"no-store");
+    field(out, "X-Content-Type-Options", b"nosniff");
+    if content_type.starts_with("text/html") {
+        field(out, "Content-Security-Policy", INDEX_POLICY.as_bytes());
+    }
+    content(out, content_type, body, head_only);
+}
+
+/// Appends the answer to OPTIONS (RFC 9110 §9.3.7): the methods of every page.
+pub fn methods(out: &mut Vec<u8>) {
+    status_line(out, 200);
+    field(out, "Allow", METHODS.as_bytes());
+    field(out, "Connection", b"close");
+    field(out, "Cache-Control", b"no-store");
+    field(out, "Content-Length", b"0");
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The methods of every page.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Appends a refusal: the status, what a client needs to do better, and a line
+/// for whoever reads along; without that line where `head_only` says so.
+pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
+    let status = refusal_status(error);
+    status_line(out, status);
+    match status {
+        //= https://www.rfc-editor.org/rfc/rfc9110#section-15.5.22
+        //# The server MUST send an Upgrade header field in a 426 response to
+        //# indicate the required protocol(s)
+        //= https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+        //# A sender of Upgrade MUST also send an "Upgrade" connection option in
+        //# the Connection header field
+        // And the connection ends behind the answer, hence both options.
+        426 => {
+            field(out, "Connection", b"Upgrade, close");
+            field(out, "Upgrade", b"websocket");
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.4
+            //# If the server doesn't support the requested version, it MUST
+            //# respond with a |Sec-WebSocket-Version| header field (or multiple
+            //# |Sec-WebSocket-Version| header fields) containing all versions
+            //# it is willing to use.
+            field(out, "Sec-WebSocket-Version", b"13");
+        }
+        _ => field(out, "Connection", b"close"),
+    }
+    match status {
+        405 => field(out, "Allow", METHODS.as_bytes()),
+        503 => field(out, "Retry-After", b"1"),
+        _ => {}
+    }
+    content(out, PLAIN, explanation(error).as_bytes(), head_only);
+}
+
+/// The error's status. One that an application made up must at least be a
+/// refusal: a 101 or a 200 here would lie about the connection.
+fn refusal_status(error: HandshakeError) -> u16 {
+    match error.status() {
+        status @ 400..=599 => status,
+        _ => 500,
+    }
+}
+
+/// What was wrong, and what would be right. Nothing of the request is repeated.
+const fn explanation(error: HandshakeError) -> &'static str {
+    match error {
+        HandshakeError::Malformed => {
+            "This is not an HTTP/1.1 request head; lines end in CRLF and fields read `Name: value`.\n"
+        }
+        HandshakeError::HeadTooLong => {
+            "The request head is too long; send fewer or shorter header fields.\n"
+        }
+        HandshakeError::TooManyHeaders => "The request has too many header fields; send fewer.\n",
+        HandshakeError::Timeout => {
+            "The request head did not arrive in time; send it at once after connecting.\n"
+        }
+        HandshakeError::Truncated => {
+            "The connection ended inside the request head; end the head with an empty line.\n"
+        }
+        HandshakeError::Method => "This method is not supported here; use GET.\n",
+        HandshakeError::HttpVersion => {
+            "This version of HTTP is not supported here; use HTTP/1.1.\n"
+        }
+        HandshakeError::Host => "The request must have exactly one valid Host header field.\n",
+        HandshakeError::HostNotAllowed => {
+            "This server is not known by the host name of the request; its operator can allow the name (--client.allowed-hosts).\n"
+        }
+        HandshakeError::Body => {
+            "A WebSocket handshake must not have a body; leave out Content-Length and Transfer-Encoding.\n"
+        }
+        HandshakeError::NotFound => {
+            "There is nothing here; the WebSocket endpoint is /ws and the start page is /.\n"
+        }
+        HandshakeError::NotUpgrade => {
+            "This is a WebSocket endpoint; send `Upgrade: websocket` and `Connection: Upgrade` with GET.\n"
+        }
+        HandshakeError::Version => {
+            "Only WebSocket version 13 is supported; send exactly one `Sec-WebSocket-Version: 13`.\n"
+        }
+        HandshakeError::Key => {
+            "The request must have exactly one Sec-WebSocket-Key: 16 random bytes in base64.\n"
+        }
+        HandshakeError::Subprotocol => {
+            "Sec-WebSocket-Protocol must be a list of names that differ, such as `chat.v2, chat`.\n"
+        }
+        HandshakeError::Extensions => {
+            "Sec-WebSocket-Extensions must be a list such as `permessage-deflate; client_max_window_bits`.\n"
+        }
+        HandshakeError::Origin => {
+            "Pages of this origin may not connect; the server's operator can allow the origin (--allow-origin).\n"
+        }
+        HandshakeError::Full => "The server has as many connections as it may; try again later.\n",
+        HandshakeError::Memory => {
+            "The server has no memory for more connections; try again later.\n"
+        }
+        HandshakeError::Draining => "The server is shutting down; try again later.\n",
+        HandshakeError::Handler(_) => "The application refused the connection.\n",
+    }
+}
+
+/// Text for people.
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+fn content(out: &mut Vec<u8>, content_type: &str, body: &[u8], head_only: bool) {
+    field(out, "Content-Type", content_type.as_bytes());
+    let mut digits = [0; 20];
+    field(
+        out,
+        "Content-Length",
+        decimal(body.len() as u64, &mut digits),
+    );
+    out.extend_from_slice(b"\r\n");
+    if !head_only {
+        out.extend_from_slice(body);
+    }
+}
+
+fn status_line(out: &mut Vec<u8>, status: u16) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(decimal(status.into(), &mut [0; 20]));
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The name of a status; a client must not care (RFC 9112 §4), so the rare ones have none.
+const fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+    use alloc::string::String;
+
+    use super::*;
+    use crate::proto::http::{Content, Page};
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = b"before".to_vec();
+        write(&mut out);
+        String::from_utf8(out)
+            .expect("text")
+            .strip_prefix("before")
+            .expect("appended to")
+            .to_owned()
+    }
+
+    /// A response checked by the parser of another hand: status, the values of a field, content.
+    fn taken_apart(response: &str, name: &str) -> (u16, Vec<String>, String) {
+        let mut fields = [httparse::EMPTY_HEADER; 16];
+        let mut head = httparse::Response::new(&mut fields);
+        let len = head
+            .parse(response.as_bytes())
+            .expect("well-formed")
+            .unwrap();
+        let named = head
+            .headers
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case(name));
+        let values = named
+            .map(|field| String::from_utf8(field.value.to_vec()).expect("text"))
+            .collect();
+        (
+            head.code.expect("a status"),
+            values,
+            response[len..].to_owned(),
+        )
+    }
+
+    const EVERY: [HandshakeError; HandshakeError::COUNT] = [
+        HandshakeError::Malformed,
+        HandshakeError::HeadTooLong,
+        HandshakeError::TooManyHeaders,
+        HandshakeError::Timeout,
+        HandshakeError::Truncated,
+        HandshakeError::Method,
+        HandshakeError::HttpVersion,
+        HandshakeError::Host,
+        HandshakeError::HostNotAllowed,
+        HandshakeError::Body,
+        HandshakeError::NotFound,
+        HandshakeError::NotUpgrade,
+        HandshakeError::Version,
+        HandshakeError::Key,
+        HandshakeError::Subprotocol,
+        HandshakeError::Extensions,
+        HandshakeError::Origin,
+        HandshakeError::Full,
+        HandshakeError::Memory,
+        HandshakeError::Draining,
+        HandshakeError::Handler(401),
+    ];
+
+    #[test]
+    fn the_upgrade_is_the_rfcs() {
+        let accept = crate::proto::ws::upgrade::accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+        let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+        assert_eq!(
+            text(|out| switching_protocols(out, &accept, None, None)),
+            format!("{expected}\r\n")
+        );
+        let chat = text(|out| switching_protocols(out, &accept, Some("chat.v2"), None));
+        assert_eq!(
+            chat,
+            format!("{expected}Sec-WebSocket-Protocol: chat.v2\r\n\r\n")
+        );
+        for forged in ["", "a b", "a\r\nX: y", "a,b", "\u{e9}"] {
+            assert_eq!(
+                text(|out| switching_protocols(out, &accept, Some(forged), None)),
+                format!("{expected}\r\n")
+            );
+        }
+    }
+
+    #[test]
+    fn every_refusal_closes_and_explains_itself_in_one_line() {
+        for error in EVERY {
+            let response = text(|out| refusal(out, error, false));
+            let (status, connection, body) = taken_apart(&response, "connection");
+            assert_eq!(status, error.status());
+            assert_eq!(
+                connection,
+                [if status == 426 {
+                    "Upgrade, close"
+                } else {
+                    "close"
+                }]
+            );
+            assert!(
+                body.ends_with('\n') && body.lines().count() == 1 && body.len() > 20,
+                "{body}"
+            );
+            assert_eq!(
+                taken_apart(&response, "content-length").1,
+                [format!("{}", body.len())]
+            );
+            assert_eq!(
+                taken_apart(&response, "content-type").1,
+                ["text/plain; charset=utf-8"]
+            );
+            let only_for = |name: &str, statuses: &[u16], value: &str| {
+                let expected: &[&str] = if statuses.contains(&status) {
+                    &[value]
+                } else {
+                    &[]
+                };
+                assert_eq!(taken_apart(&response, name).1, expected, "{status} {name}");
+            };
+            only_for("upgrade", &[426], "websocket");
+            only_for("sec-websocket-version", &[426], "13");
+            only_for("allow", &[405], "GET, HEAD, OPTIONS");
+            only_for("retry-after", &[503], "1");
+            only_for("date", &[], "");
+            only_for("server", &[], "");
+            assert_eq!(
+                text(|out| refusal(out, error, true)) + &body,
+                response,
+                "HEAD is GET without the content"
+            );
+        }
+    }
+
+    #[test]
+    fn options_has_methods_and_no_content() {
+        let response = text(methods);
+        let (status, allow, body) = taken_apart(&response, "allow");
+        assert_eq!((status, body.as_str()), (200, ""));
+        assert_eq!(allow, ["GET, HEAD, OPTIONS"]);
+        assert_eq!(taken_apart(&response, "content-length").1, ["0"]);
+        assert_eq!(taken_apart(&response, "connection").1, ["close"]);
+    }
+
+    #[test]
+    fn a_made_up_status_is_never_a_success() {
+        for (made_up, status) in [
+            (0, 500),
+            (101, 500),
+            (200, 500),
+            (302, 500),
+            (400, 400),
+            (418, 418),
+            (599, 599),
+            (600, 500),
+        ] {
+            let response = text(|out| refusal(out, HandshakeError::Handler(made_up), false));
+            assert_eq!(taken_apart(&response, "").0, status);
+        }
+    }
+
+    #[test]
+    fn pages_bear_their_guards() {
+        let Content::Fixed {
+            content_type: html,
+            body: index,
+        } = Page::Index.content()
+        else {
+            panic!("always the same")
+        };
+        let response = text(|out| page(out, 200, html, index.as_bytes(), false));
+        let (status, policy, body) = taken_apart(&response, "content-security-policy");
+        assert_eq!((status, body.as_str()), (200, index));
+        assert!(
+            policy.len() == 1 && !policy[0].contains("unsafe"),
+            "{policy:?}"
+        );
+        let health = text(|out| page(out, 200, PLAIN, b"ok\n", true));
+        assert_eq!(
+            health,
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+            Content-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\n"
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! Protocol machines: bytes of one peer to events and back. They know no channel and no session.
+
+pub mod client;
+pub mod http;
+pub mod ws;

@@ -1,0 +1,572 @@
+//! Owns the decoding of one peer's frames into messages: the rules that span
+//! frames (fragmentation, §5.4), UTF-8 across them (§8.1), compression
+//! (RFC 7692), and the limits (§10.4).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::error::PeerError;
+use crate::proto::ws::assembler::MessageAssembler;
+use crate::proto::ws::decode_buffers::DecodeBuffers;
+use crate::proto::ws::deflate;
+use crate::proto::ws::deflate::{Contexts, Params};
+use crate::proto::ws::event::{Event, Payload, Step};
+use crate::proto::ws::header::{Header, RSV1};
+use crate::proto::ws::min_rate::Pace;
+use crate::proto::ws::opcode::{MessageType, Opcode};
+use crate::proto::ws::state::{Role, State};
+use crate::proto::ws::{close, mask, utf8};
+
+/// The protocol machine of one peer, from the end of its handshake on.
+///
+/// Give it what was read with [`poll_event`](Self::poll_event), again and again
+/// until it has no more to say, and keep the bytes that it did not consume for
+/// the next time. A whole message in the input is unmasked there and not
+/// copied; one that comes in pieces or compressed is put together in a borrowed
+/// buffer that grows with the bytes received, never with a length announced.
+#[derive(Debug)]
+pub struct Connection {
+    /// The message under way, if it comes in pieces.
+    assembly: Option<Box<MessageAssembler>>,
+    /// The machines of permessage-deflate that are its own.
+    contexts: Contexts,
+    /// The window of what we may compress; 0 if that is nothing.
+    window_bits: u8,
+    /// Whether the peer may compress.
+    inflates: bool,
+    role: Role,
+    state: State,
+}
+
+const _: () = assert!(size_of::<Connection>() <= 24);
+
+/// What a peer may send.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageLimits {
+    /// Bytes of payload in a message.
+    pub bytes: usize,
+    /// Fragments of a message that have no payload.
+    pub empty_fragments: u32,
+}
+
+impl Connection {
+    /// A connection whose handshake is done.
+    pub const fn new(role: Role) -> Self {
+        Self {
+            assembly: None,
+            contexts: Contexts::NONE,
+            window_bits: 0,
+            inflates: false,
+            role,
+            state: State::Open,
+        }
+    }
+
+    /// A connection whose handshake is done, and in it permessage-deflate was
+    /// agreed on. `level` is the level of compression, 1 to 9, if it keeps a
+    /// context for that.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.8
+    //# The endpoints of a connection MUST negotiate the use of any
+    //# extensions during the opening handshake.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# If a server responds with a valid PMCE element in the
+    //# "Sec-WebSocket-Extensions" header and _the WebSocket Connection is
+    //# established_, both endpoints MUST use the algorithm described in
+    //# Section 6 and the message payload transformation (compressing and
+    //# decompressing) procedure of the PMCE configured with the "agreed
+    //# parameters" returned by the server to exchange messages.
+    pub fn with_deflate(role: Role, agreed: &Params, level: u8) -> Self {
+        let (ours, peers) = match role {
+            Role::Server => (agreed.server(), agreed.client()),
+            Role::Client => (agreed.client(), agreed.server()),
+        };
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "client_max_window_bits"
+        //# extension parameter with a value of w, the client MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+        //# Note that even if the client has included in its offer the
+        //# "client_max_window_bits" extension parameter with a value
+        //# smaller than one in the "agreed parameters", the client MUST use
+        //# an LZ77 sliding window of a size that conforms the "agreed
+        //# parameters" to compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "server_max_window_bits"
+        //# extension parameter with a value of w, the server MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
+        let window_bits = deflate::usable(ours.window_bits);
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.2
+        //# A client MUST support the "client_no_context_takeover" extension
+        //# parameter in an extension negotiation response.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "client_no_context_takeover" extension parameter, the client
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "server_no_context_takeover" extension parameter, the server
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        // Without machines of its own it uses those that all share, which begin anew each time.
+        let deflater = (ours.takeover && window_bits > 0).then_some((level, window_bits));
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+        //# Note that even if the client has included the
+        //# "client_no_context_takeover" extension parameter in its offer,
+        //# the server MUST decompress each new message using the LZ77
+        //# sliding window used to process the last compressed message if
+        //# the "agreed parameters" don't contain the
+        //# "client_no_context_takeover" extension parameter.
+        Self {
+            contexts: Contexts::new(deflater, peers.takeover),
+            window_bits,
+            inflates: true,
+            ..Self::new(role)
+        }
+    }
+
+    /// How far the closing handshake has come.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Takes note that a close frame of ours is queued.
+    pub fn handle_close_sent(&mut self) {
+        self.state = self.state.on_send_close();
+    }
+
+    /// Fails the connection, and lets go of a message under way.
+    pub fn handle_failure(&mut self, workspace: &mut DecodeBuffers) {
+        self.state = self.state.on_fail();
+        self.give_up_message(workspace);
+    }
+
+    /// Lets go of all that it holds: a message under way, and contexts. Nothing
+    /// may be read or compressed after that.
+    pub fn let_go(&mut self, workspace: &mut DecodeBuffers) {
+        self.give_up_message(workspace);
+        self.contexts = Contexts::NONE;
+        self.window_bits = 0;
+    }
+
+    /// Bytes held for a message that has not come to its end.
+    pub fn held_bytes(&self) -> usize {
+        let assembly = self.assembly.as_ref();
+        assembly.map_or(0, |assembly| assembly.message.capacity())
+    }
+
+    /// Bytes of a message that has not come to its end.
+    pub(crate) fn message_bytes(&self) -> usize {
+        let assembly = self.assembly.as_ref();
+        assembly.map_or(0, |assembly| assembly.message.len())
+    }
+
+    /// How fast the message comes that has not come to its end, if there is one.
+    #[inline]
+    pub(crate) fn pace_mut(&mut self) -> Option<&mut Pace> {
+        self.assembly.as_mut().map(|assembly| &mut assembly.pace)
+    }
+
+    /// That of one that holds more than `bytes` by now.
+    pub(crate) fn pace_beyond(&self, bytes: usize) -> Option<Pace> {
+        let assembly = self.assembly.as_ref()?;
+        (assembly.message.len() > bytes).then_some(assembly.pace)
+    }
+
+    /// Bytes of memory that contexts of its own take.
+    pub fn context_bytes(&self) -> usize {
+        self.contexts.held_bytes()
+    }
+
+    /// The window, in bits, of what the peer takes compressed; 0 if it takes
+    /// nothing compressed.
+    pub const fn window_bits(&self) -> u8 {
+        self.window_bits
+    }
+
+    /// Whether each message is compressed with respect to those before.
+    pub fn keeps_context(&self) -> bool {
+        self.contexts.has_deflater()
+    }
+
+    /// Appends the compressed form of a message in these two parts to `out`, to
+    /// be sent with RSV1 set on its first frame. False, and nothing, if it is to
+    /// be sent as it is: compression was not agreed on, or does not shorten it.
+    ///
+    /// Where a context is kept ([`keeps_context`](Self::keeps_context)), what is
+    /// compressed must be sent, in the same order.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of a compressed message.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of an uncompressed message.
+    pub fn deflate(
+        &mut self,
+        workspace: &mut DecodeBuffers,
+        parts: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.window_bits > 0
+            && self
+                .contexts
+                .deflate(&mut workspace.codec, self.window_bits, parts, out)
+    }
+
+    /// Reads on in `input` up to the next event. Bytes of data frames are
+    /// unmasked in place as they are consumed.
+    ///
+    /// # Errors
+    /// What the peer did wrong. The connection has failed then; the caller
+    /// sends the close frame that the error names.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+    //# Incoming data MUST be parsed as WebSocket frames as defined in Section
+    //# 5.2.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# Incoming data MUST always be validated by both clients and servers.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.1
+    //# a server should not trust that any input is valid.
+    #[inline]
+    pub fn poll_event(
+        &mut self,
+        input: &mut [u8],
+        limits: MessageLimits,
+        workspace: &mut DecodeBuffers,
+    ) -> Result<Step, PeerError> {
+        if let Some((kind, range)) = self.plain_message(input, limits) {
+            if kind == MessageType::Binary || utf8::is_valid(&input[range.clone()]) {
+                let payload = Payload::InPlace(range.clone());
+                return Ok(Step::event(range.end, Event::Message { kind, payload }));
+            }
+            self.handle_failure(workspace);
+            return Err(PeerError::InvalidUtf8);
+        }
+        let step = self.step(input, limits, workspace);
+        if step.is_err() {
+            self.handle_failure(workspace);
+        }
+        step
+    }
+
+    /// The short way of most messages: a whole plain one of less than 64 KiB in
+    /// one frame, from a client that masks, not split and not compressed. It is
+    /// unmasked then. `None`, and nothing is touched, for anything else, right
+    /// or wrong, which the rules below are for.
+    #[inline]
+    fn plain_message(
+        &self,
+        input: &mut [u8],
+        limits: MessageLimits,
+    ) -> Option<(MessageType, Range<usize>)> {
+        let (kind, second) = match *input {
+            [FIN_TEXT, second, ..] => (MessageType::Text, second),
+            [FIN_BINARY, second, ..] => (MessageType::Binary, second),
+            _ => return None,
+        };
+        if self.assembly.is_some() || self.role != Role::Server {
+            return None;
+        }
+        let (len, at) = match second {
+            0x80..=0xFD => (usize::from(second & 0x7F), 2),
+            0xFE => match *input {
+                // The shortest form.
+                [_, _, high, low, ..] if high > 0 || low > 125 => {
+                    (usize::from(u16::from_be_bytes([high, low])), 4)
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let range = at + 4..at + 4 + len;
+        if len > limits.bytes || range.end > input.len() {
+            return None;
+        }
+        let key = [input[at], input[at + 1], input[at + 2], input[at + 3]];
+        mask::apply(&mut input[range.clone()], key, 0);
+        Some((kind, range))
+    }
+
+    fn give_up_message(&mut self, workspace: &mut DecodeBuffers) {
+        if let Some(assembly) = self.assembly.take() {
+            workspace.end_assembly(assembly);
+        }
+    }
+
+    fn step(
+        &mut self,
+        input: &mut [u8],
+        limits: MessageLimits,
+        workspace: &mut DecodeBuffers,
+    ) -> Result<Step, PeerError> {
+        let mut at = 0;
+        loop {
+            if let Some(assembly) = &mut self.assembly
+                && assembly.remaining > 0
+            {
+                at += assembly.take(&mut input[at..], workspace)?;
+                if assembly.remaining > 0 {
+                    return Ok(Step::more(at));
+                }
+                if let Some(event) = self.end_frame(limits, workspace)? {
+                    return Ok(Step::event(at, event));
+                }
+            }
+            let rest = &mut input[at..];
+            self.check_first_bytes(rest)?;
+            let Some((header, len)) = Header::parse(rest)? else {
+                return Ok(Step::more(at));
+            };
+            let body = at + len;
+            let here = (input.len() - body) as u64;
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+            //# An endpoint MUST be capable of handling control frames in the
+            //# middle of a fragmented message.
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+            //# If a control frame (Section 5.5) is received, the frame MUST be
+            //# handled as defined by Section 5.5.
+            if header.opcode.is_control() {
+                if here < header.payload_len {
+                    return Ok(Step::more(at));
+                }
+                let range = unmask(input, body, &header);
+                let end = range.end;
+                let event = match header.opcode {
+                    Opcode::Ping => Event::Ping(range),
+                    Opcode::Pong => Event::Pong(range),
+                    _ => {
+                        let code = close::parse(&input[range.clone()])?;
+                        self.state = self.state.on_receive_close();
+                        let reason = range.start + range.len().min(2)..range.end;
+                        Event::Close(code, reason)
+                    }
+                };
+                return Ok(Step::event(end, event));
+            }
+            self.check_frame(&header, limits)?;
+            if header.fin && self.assembly.is_none() && here >= header.payload_len {
+                let range = unmask(input, body, &header);
+                let end = range.end;
+                let event =
+                    self.whole_message(&input[range.clone()], &header, limits, workspace)?;
+                return Ok(Step::event(
+                    end,
+                    event.unwrap_or(Event::Message {
+                        kind: kind_of(&header),
+                        payload: Payload::InPlace(range),
+                    }),
+                ));
+            }
+            at = body;
+            let assembly = self.assembly.get_or_insert_with(|| {
+                let mut assembly = workspace.begin_assembly();
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+                //# Since control frames cannot be fragmented, the type for all
+                //# fragments in a message MUST be either text, binary, or one of
+                //# the reserved opcodes.
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+                //# Upon receiving a data frame (Section 5.6), the endpoint MUST
+                //# note the /type/ of the data as defined by the opcode
+                //# (frame-opcode) from Section 5.2.
+                assembly.kind = kind_of(&header);
+                assembly.compressed = is_compressed(&header);
+                assembly
+            });
+            assembly.begin_frame(&header);
+            if header.payload_len == 0
+                && let Some(event) = self.end_frame(limits, workspace)?
+            {
+                return Ok(Step::event(at, event));
+            }
+        }
+    }
+
+    /// What the first two bytes show to be wrong before the header is complete.
+    fn check_first_bytes(&self, input: &[u8]) -> Result<(), PeerError> {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+        //# If a nonzero value is received and none of the negotiated extensions
+        //# defines the meaning of such a nonzero value, the receiving endpoint
+        //# MUST _Fail the WebSocket Connection_.
+        if input.first().is_some_and(|&first| !self.knows_bits(first)) {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+            //# An endpoint receiving such a frame MUST _Fail the WebSocket
+            //# Connection_.
+            return Err(PeerError::ReservedBit);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+        //# The server MUST close the connection upon receiving a frame that is
+        //# not masked.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+        //# A client MUST close a connection if it detects a masked frame.
+        match input.get(1).map(|second| second & 0x80 != 0) {
+            Some(masked) if masked != self.role.peer_masks() => {
+                // A fault of the first byte comes first, however the two arrive.
+                Header::parse(&input[..1])?;
+                Err(if masked {
+                    PeerError::Masked
+                } else {
+                    PeerError::Unmasked
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the reserved bits that are set in this first byte of a frame have
+    /// a meaning: RSV1 does in the first frame of a message, if compression was
+    /// agreed on.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST NOT set the "Per-Message Compressed" bit of control
+    //# frames and non-first fragments of a data message.
+    const fn knows_bits(&self, first: u8) -> bool {
+        match first & RESERVED {
+            0 => true,
+            RSV1 => self.inflates && matches!(first & 0x0F, TEXT | BINARY),
+            _ => false,
+        }
+    }
+
+    /// Whether a data frame may stand where it stands, and be as long as it is.
+    fn check_frame(&self, header: &Header, limits: MessageLimits) -> Result<(), PeerError> {
+        let under_way = self.assembly.as_deref();
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Clients and servers MUST support receiving both fragmented and
+        //# unfragmented messages.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# The fragments of one message MUST NOT be interleaved between the
+        //# fragments of another message unless an extension has been negotiated
+        //# that can interpret the interleaving.
+        match (header.opcode, under_way) {
+            (Opcode::Continuation, None) => return Err(PeerError::StrayContinuation),
+            (Opcode::Continuation, Some(_)) | (_, None) => {}
+            (_, Some(_)) => return Err(PeerError::InterruptedMessage),
+        }
+        let (before, empty, compressed) = under_way.map_or((0, 0, is_compressed(header)), |a| {
+            (a.message.len(), a.empty_fragments, a.compressed)
+        });
+        if header.payload_len == 0 && !header.fin && empty >= limits.empty_fragments {
+            return Err(PeerError::EmptyFragments);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+        //# Implementations that have implementation- and/or platform-specific
+        //# limitations regarding the frame size or total message size after
+        //# reassembly from multiple frames MUST protect themselves against
+        //# exceeding those limits.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+        //# Such an implementation SHOULD impose a limit on frame sizes and the
+        //# total message size after reassembly from multiple frames.
+        let most = if compressed {
+            deflate::ceiling(limits.bytes)
+        } else {
+            limits.bytes
+        };
+        if (before as u64).saturating_add(header.payload_len) > most as u64 {
+            return Err(PeerError::MessageTooBig);
+        }
+        Ok(())
+    }
+
+    /// Sees to a message that came in one piece; names the event if it is not
+    /// to be left where it is.
+    fn whole_message(
+        &mut self,
+        payload: &[u8],
+        header: &Header,
+        limits: MessageLimits,
+        workspace: &mut DecodeBuffers,
+    ) -> Result<Option<Event>, PeerError> {
+        let kind = kind_of(header);
+        if is_compressed(header) {
+            self.inflate(payload, kind, limits, workspace)?;
+            let payload = Payload::Assembled;
+            return Ok(Some(Event::Message { kind, payload }));
+        }
+        if kind == MessageType::Text && !utf8::is_valid(payload) {
+            return Err(PeerError::InvalidUtf8);
+        }
+        Ok(None)
+    }
+
+    /// Ends the message under way, if its last frame has come to its end.
+    fn end_frame(
+        &mut self,
+        limits: MessageLimits,
+        workspace: &mut DecodeBuffers,
+    ) -> Result<Option<Event>, PeerError> {
+        let Some(mut assembly) = self.assembly.take_if(|assembly| assembly.fin) else {
+            return Ok(None);
+        };
+        let kind = assembly.kind;
+        let ended = if assembly.compressed {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+            //# An endpoint MUST use the following algorithm to receive a
+            //# message in the form of a compressed message.
+            self.inflate(&assembly.message, kind, limits, workspace)
+        } else {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+            //# An endpoint MUST use the following algorithm to receive a
+            //# message in the form of an uncompressed message.
+            let ended = assembly.finish();
+            let message = core::mem::take(&mut assembly.message);
+            workspace.buffers.recall(&message);
+            workspace.announce(message);
+            ended
+        };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
+        //# Subsequent data frames MUST be interpreted as belonging to a new
+        //# WebSocket message.
+        workspace.end_assembly(assembly);
+        let payload = Payload::Assembled;
+        ended.map(|()| Some(Event::Message { kind, payload }))
+    }
+
+    fn inflate(
+        &mut self,
+        packed: &[u8],
+        kind: MessageType,
+        limits: MessageLimits,
+        workspace: &mut DecodeBuffers,
+    ) -> Result<(), PeerError> {
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
+        //# Decompress the concatenation by following the decompression
+        //# procedure of the PMCE.
+        let mut message = workspace.buffers.take(packed.len().saturating_mul(2));
+        let codec = &mut workspace.codec;
+        let mut inflated = self
+            .contexts
+            .inflate(codec, packed, limits.bytes, &mut message);
+        if kind == MessageType::Text && !utf8::is_valid(&message) {
+            inflated = inflated.and(Err(PeerError::InvalidUtf8));
+        }
+        workspace.announce(message);
+        inflated
+    }
+}
+
+/// Unmasks the payload of a frame whose header ends at `body`; says where it is.
+fn unmask(input: &mut [u8], body: usize, header: &Header) -> Range<usize> {
+    let range = body..body + header.payload_len as usize;
+    let key = header.mask.unwrap_or_default();
+    mask::apply(&mut input[range.clone()], key, 0);
+    range
+}
+
+fn kind_of(header: &Header) -> MessageType {
+    match header.opcode {
+        Opcode::Text => MessageType::Text,
+        _ => MessageType::Binary,
+    }
+}
+
+const fn is_compressed(header: &Header) -> bool {
+    header.rsv & RSV1 != 0
+}
+
+/// The reserved bits of a frame's first byte.
+const RESERVED: u8 = 0x70;
+const TEXT: u8 = Opcode::Text as u8;
+const BINARY: u8 = Opcode::Binary as u8;
+const FIN_TEXT: u8 = 0x80 | TEXT;
+const FIN_BINARY: u8 = 0x80 | BINARY;

@@ -1,0 +1,119 @@
+//! Owns the machines that all connections of one owner share, because they keep
+//! no context from one message to the next. Made when first needed.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::error::PeerError;
+use crate::inspect::stats::Deflation;
+use crate::proto::ws::deflate::machine::{Deflater, Inflater};
+use crate::proto::ws::deflate::params::{MAX_BITS, MIN_BITS};
+use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
+
+/// One decompressor, and a compressor for each window in use.
+#[derive(Debug)]
+pub(crate) struct Codec {
+    level: u8,
+    counts: Deflation,
+    inflater: Option<Box<Inflater>>,
+    deflaters: [Option<Box<Deflater>>; (MAX_BITS - MIN_BITS + 1) as usize],
+}
+
+impl Codec {
+    pub(crate) fn new(level: u8) -> Self {
+        Self {
+            level,
+            counts: Deflation::default(),
+            inflater: None,
+            deflaters: Default::default(),
+        }
+    }
+
+    /// What was compressed and decompressed, here or by machines of connections' own.
+    pub(crate) const fn counts(&self) -> Deflation {
+        self.counts
+    }
+
+    /// Appends the message whose compressed form this is, by this machine or the shared one.
+    pub(super) fn inflate(
+        &mut self,
+        own: Option<&mut Inflater>,
+        input: &[u8],
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), PeerError> {
+        match own {
+            Some(own) => own.inflate(input, limit, out)?,
+            None => {
+                if self.inflater.is_none() {
+                    self.inflater = Inflater::new().map(Box::new);
+                }
+                let shared = self.inflater.as_mut().ok_or(PeerError::BadDeflate)?;
+                shared.reset();
+                shared.inflate(input, limit, out)?;
+            }
+        }
+        self.counts.inflated += 1;
+        self.counts.inflated_from_bytes += input.len() as u64;
+        self.counts.inflated_to_bytes += out.len() as u64;
+        Ok(())
+    }
+
+    /// Appends the compressed form of a message that consists of these parts, by
+    /// this machine or the shared one of this window; false, and nothing, if
+    /// that is no shorter.
+    pub(super) fn deflate(
+        &mut self,
+        own: Option<&mut Deflater>,
+        window_bits: u8,
+        parts: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let before = out.len();
+        match own {
+            Some(own) => own.deflate(parts, out),
+            None => {
+                let Some(shared) = self.deflater(window_bits) else {
+                    return false;
+                };
+                shared.reset();
+                shared.deflate(parts, out);
+            }
+        }
+        let (from, to) = (parts[0].len() + parts[1].len(), out.len() - before);
+        if to >= from {
+            out.truncate(before);
+            self.counts.incompressible += 1;
+            return false;
+        }
+        self.counts.deflated += 1;
+        self.counts.deflated_from_bytes += from as u64;
+        self.counts.deflated_to_bytes += to as u64;
+        true
+    }
+
+    /// [`deflate`](Self::deflate) for many: by the shared machine of this window.
+    pub(crate) fn deflate_shared(
+        &mut self,
+        window_bits: u8,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.deflate(None, window_bits, [payload, &[]], out)
+    }
+
+    /// Bytes of memory that its machines take.
+    pub(crate) fn memory(&self) -> usize {
+        let deflaters = self.deflaters.iter().flatten().count();
+        deflaters * DEFLATER_BYTES + usize::from(self.inflater.is_some()) * INFLATER_BYTES
+    }
+
+    fn deflater(&mut self, window_bits: u8) -> Option<&mut Deflater> {
+        let at = usize::from(window_bits.checked_sub(MIN_BITS)?);
+        let place = self.deflaters.get_mut(at)?;
+        if place.is_none() {
+            *place = Deflater::new(self.level, window_bits).map(Box::new);
+        }
+        place.as_deref_mut()
+    }
+}

@@ -1,0 +1,510 @@
+//! Owns the negotiation (RFC 7692 §7.1): which offer is accepted, on which
+//! terms, and how either is written.
+
+use alloc::vec::Vec;
+use core::ops::RangeInclusive;
+
+use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
+use crate::proto::ws::upgrade::extension::Extension;
+
+/// The parameters of an offer, or of the answer to one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Params {
+    /// The server compresses every message for itself (§7.1.1.1).
+    pub server_no_context_takeover: bool,
+    /// The client does (§7.1.1.2).
+    pub client_no_context_takeover: bool,
+    /// The window of the server's compressor, 8 to 15 bits (§7.1.2.1).
+    pub server_max_window_bits: Option<u8>,
+    /// That of the client's, 8 to 15 bits (§7.1.2.2). In an offer it says that
+    /// the server may set it; 15 then stands for no value.
+    pub client_max_window_bits: Option<u8>,
+}
+
+/// What is agreed on for one direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Side {
+    /// The window of whoever compresses, 8 to 15 bits.
+    pub window_bits: u8,
+    /// Whether it may refer to messages before.
+    pub takeover: bool,
+}
+
+/// What a server agrees to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// The largest window on either side, 9 to 15 bits.
+    pub window_bits: u8,
+    /// Whether there is room for contexts.
+    pub contexts: bool,
+}
+
+impl Params {
+    /// What an answer says of the messages of the server.
+    pub fn server(&self) -> Side {
+        Side {
+            window_bits: self.server_max_window_bits.unwrap_or(MAX_BITS),
+            takeover: !self.server_no_context_takeover,
+        }
+    }
+
+    /// What an answer says of the messages of the client.
+    pub fn client(&self) -> Side {
+        Side {
+            window_bits: self.client_max_window_bits.unwrap_or(MAX_BITS),
+            takeover: !self.client_no_context_takeover,
+        }
+    }
+
+    /// What contexts an answer allows for, in bytes.
+    pub(crate) fn context_bytes(&self) -> usize {
+        let bytes = |takeover, bytes| if takeover { bytes } else { 0 };
+        bytes(self.server().takeover, DEFLATER_BYTES)
+            + bytes(self.client().takeover, INFLATER_BYTES)
+    }
+
+    /// Takes an offer; `None` if it is for another extension, or to be declined.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+    //# A server MUST decline an extension negotiation offer for this
+    //# extension if any of the following conditions are met:
+    pub fn parse_offer(offer: &Extension<'_>) -> Option<Self> {
+        Self::parse(offer, Some(MAX_BITS))
+    }
+
+    /// Takes the answer to this offer, and says what holds now; `None` if it is
+    /// not one to it, and the connection fails.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+    //# A client MUST _Fail the WebSocket Connection_ if the peer server
+    //# accepted an extension negotiation offer for this extension with an
+    //# extension negotiation response meeting any of the following
+    //# conditions:
+    pub fn parse_answer(&self, answer: &Extension<'_>) -> Option<Self> {
+        let answer = Self::parse(answer, None)?;
+        // The server may use a smaller window than asked, or any if not asked.
+        let server_window = match (self.server_max_window_bits, answer.server_max_window_bits) {
+            (Some(offered), Some(answered)) => answered <= offered,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let client_window =
+            self.client_max_window_bits.is_some() || answer.client_max_window_bits.is_none();
+        // A value in the offer says that the client uses no larger window, whatever
+        // the answer (§7.1.2.2).
+        let hint = self.client_max_window_bits.filter(|&bits| bits < MAX_BITS);
+        let client_windows = [hint, answer.client_max_window_bits];
+        let takeover = answer.server_no_context_takeover || !self.server_no_context_takeover;
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+        //# The client does not support the configuration that the response
+        //# represents.
+        (server_window && client_window && takeover).then_some(Self {
+            client_max_window_bits: client_windows.into_iter().flatten().min(),
+            ..answer
+        })
+    }
+
+    /// Whether it can be written: no window is smaller or larger than there are.
+    pub(crate) fn is_valid(&self) -> bool {
+        [self.server_max_window_bits, self.client_max_window_bits]
+            .into_iter()
+            .flatten()
+            .all(|bits| WINDOWS.contains(&bits))
+    }
+
+    /// The answer to this offer; `None` if it is declined.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+    //# The server doesn't support the offered configuration.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# The element MUST represent a PMCE that is fully supported by the
+    //# server.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# "Agreed parameters" must represent how the requests and hints in the
+    //# client's extension negotiation offer have been handled in addition
+    //# to the server's requests and hints on the client's behavior, so that
+    //# the client can configure its behavior without identifying exactly
+    //# which PMCE extension negotiation offer has been accepted.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-9
+    //# If extension parameters are included in negotiations between the
+    //# client and the server, those parameters MUST be chosen in accordance
+    //# with the specification of the extension to which the parameters
+    //# apply.
+    pub fn answer(self, terms: Terms) -> Option<Self> {
+        let limit = |offered: Option<u8>, may_limit: bool| match offered {
+            Some(bits) => Some(bits.min(terms.window_bits)),
+            None => (may_limit && terms.window_bits < MAX_BITS).then_some(terms.window_bits),
+        };
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
+        //# A server declines an extension negotiation offer with this
+        //# parameter if the server doesn't support it.
+        // Compressors have no window of 8 bits; one that wants it gets none.
+        if self
+            .server_max_window_bits
+            .is_some_and(|bits| bits < MIN_BITS)
+        {
+            return None;
+        }
+        let client_window = limit(self.client_max_window_bits, false);
+        Some(Self {
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.1
+            //# A server accepts an extension negotiation offer that
+            //# includes the "server_no_context_takeover" extension
+            //# parameter by including the "server_no_context_takeover"
+            //# extension parameter in the corresponding extension
+            //# negotiation response to send back to the client.
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.1
+            //# It is RECOMMENDED that a server supports the
+            //# "server_no_context_takeover" extension parameter in an
+            //# extension negotiation offer.
+            server_no_context_takeover: self.server_no_context_takeover || !terms.contexts,
+            client_no_context_takeover: self.client_no_context_takeover || !terms.contexts,
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
+            //# A server accepts an extension negotiation offer with this
+            //# parameter by including the "server_max_window_bits"
+            //# extension parameter in the extension negotiation response to
+            //# send back to the client with the same or smaller value as
+            //# the offer.
+            server_max_window_bits: limit(self.server_max_window_bits, true),
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2
+            //# If a received extension negotiation offer doesn't have the
+            //# "client_max_window_bits" extension parameter, the corresponding
+            //# extension negotiation response to the offer MUST NOT include the
+            //# "client_max_window_bits" extension parameter.
+            client_max_window_bits: client_window.filter(|&bits| bits < MAX_BITS),
+        })
+    }
+
+    /// Appends the offer as a client writes it.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# In a PMCE negotiation offer, the client MUST inform the server of
+    //# its LZ77 window size so that the server uses an LZ77 window size
+    //# that is not greater than the LZ77 window size of the client.
+    // Its decompressor has the largest there is, which goes without saying.
+    pub fn write_offer(&self, out: &mut Vec<u8>) {
+        self.write(out);
+        match self.client_max_window_bits {
+            Some(MAX_BITS) => out.extend_from_slice(b"; client_max_window_bits"),
+            Some(bits) => write_bits(out, CLIENT_BITS, bits),
+            None => {}
+        }
+    }
+
+    /// Appends the answer as a server writes it.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
+    //# The "server_max_window_bits" extension parameter in an extension
+    //# negotiation response has a decimal integer value without leading
+    //# zeroes between 8 to 15, inclusive, indicating the base-2 logarithm
+    //# of the LZ77 sliding window size, and MUST conform to the ABNF below.
+    //# server-max-window-bits = 1*DIGIT
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2
+    //# The "client_max_window_bits" extension parameter in an extension
+    //# negotiation response has a decimal integer value without leading
+    //# zeroes between 8 to 15 inclusive indicating the base-2 logarithm of
+    //# the LZ77 sliding window size and MUST conform to the ABNF below.
+    //# client-max-window-bits = 1*DIGIT
+    pub fn write_answer(&self, out: &mut Vec<u8>) {
+        self.write(out);
+        if let Some(bits) = self.client_max_window_bits {
+            write_bits(out, CLIENT_BITS, bits);
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
+    //# The parameters supplied with any given extension MUST be defined for
+    //# that extension.
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(NAME);
+        for (flag, name) in [
+            (self.server_no_context_takeover, SERVER_NO_TAKEOVER),
+            (self.client_no_context_takeover, CLIENT_NO_TAKEOVER),
+        ] {
+            if flag {
+                out.extend_from_slice(b"; ");
+                out.extend_from_slice(name);
+            }
+        }
+        if let Some(bits) = self.server_max_window_bits {
+            write_bits(out, SERVER_BITS, bits);
+        }
+    }
+
+    /// `unsaid` is what `client_max_window_bits` means without a value, where
+    /// it may stand without one.
+    fn parse(extension: &Extension<'_>, unsaid: Option<u8>) -> Option<Self> {
+        if extension.name() != NAME {
+            return None;
+        }
+        let mut params = Self::default();
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+        //# The negotiation offer contains an extension parameter with an
+        //# invalid value.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+        //# The negotiation response contains an extension parameter with an
+        //# invalid value.
+        for (name, value) in extension.params() {
+            let fresh = match (name, value) {
+                (SERVER_NO_TAKEOVER, None) => {
+                    !core::mem::replace(&mut params.server_no_context_takeover, true)
+                }
+                (CLIENT_NO_TAKEOVER, None) => {
+                    !core::mem::replace(&mut params.client_no_context_takeover, true)
+                }
+                (SERVER_BITS, Some(value)) => params
+                    .server_max_window_bits
+                    .replace(bits(value.number()?)?)
+                    .is_none(),
+                (CLIENT_BITS, Some(value)) => params
+                    .client_max_window_bits
+                    .replace(bits(value.number()?)?)
+                    .is_none(),
+                (CLIENT_BITS, None) => params.client_max_window_bits.replace(unsaid?).is_none(),
+                _ => false,
+            };
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+            //# The negotiation offer contains an extension parameter not
+            //# defined for use in an offer.
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+            //# The negotiation offer contains multiple extension parameters
+            //# with the same name.
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+            //# The negotiation response contains an extension parameter not
+            //# defined for use in a response.
+            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
+            //# The negotiation response contains multiple extension
+            //# parameters with the same name.
+            if !fresh {
+                return None;
+            }
+        }
+        Some(params)
+    }
+}
+
+/// The registered name (§9).
+//= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
+//# Any extension-token used MUST be a registered token (see Section 11.4).
+pub(crate) const NAME: &[u8] = b"permessage-deflate";
+const SERVER_NO_TAKEOVER: &[u8] = b"server_no_context_takeover";
+const CLIENT_NO_TAKEOVER: &[u8] = b"client_no_context_takeover";
+const SERVER_BITS: &[u8] = b"server_max_window_bits";
+const CLIENT_BITS: &[u8] = b"client_max_window_bits";
+/// The smallest window that compressors have.
+pub(super) const MIN_BITS: u8 = 9;
+/// The largest window, which is also that of whoever says nothing.
+//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+//# An endpoint MUST NOT use an LZ77 sliding window longer than 32,768 bytes
+//# to compress messages to send.
+pub(super) const MAX_BITS: u8 = 15;
+
+/// What may be agreed on.
+const WINDOWS: RangeInclusive<u8> = 8..=MAX_BITS;
+
+fn bits(number: u32) -> Option<u8> {
+    let bits = u8::try_from(number).ok()?;
+    WINDOWS.contains(&bits).then_some(bits)
+}
+
+fn write_bits(out: &mut Vec<u8>, name: &[u8], bits: u8) {
+    out.extend_from_slice(b"; ");
+    out.extend_from_slice(name);
+    out.push(b'=');
+    if bits >= 10 {
+        out.push(b'1');
+    }
+    out.push(b'0' + bits % 10);
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+
+    const ANY: Terms = Terms {
+        window_bits: 15,
+        contexts: true,
+    };
+    const SHARED: Terms = Terms {
+        window_bits: 15,
+        contexts: false,
+    };
+
+    fn first(line: &str) -> Extension<'_> {
+        let mut elements = Extension::parse_list(line.as_bytes());
+        elements.next().expect("an element").expect("well-formed")
+    }
+
+    fn answer(offer: &str, terms: Terms) -> Option<String> {
+        let mut out = Vec::new();
+        Params::parse_offer(&first(offer))?
+            .answer(terms)?
+            .write_answer(&mut out);
+        Some(String::from_utf8(out).expect("tokens are ASCII"))
+    }
+
+    #[test]
+    fn what_is_offered_is_answered() {
+        let narrow = Terms {
+            window_bits: 11,
+            contexts: true,
+        };
+        for (offer, terms, expected) in [
+            ("", ANY, ""),
+            (
+                "",
+                SHARED,
+                "; server_no_context_takeover; client_no_context_takeover",
+            ),
+            (
+                "; server_no_context_takeover",
+                ANY,
+                "; server_no_context_takeover",
+            ),
+            (
+                "; client_no_context_takeover",
+                ANY,
+                "; client_no_context_takeover",
+            ),
+            (
+                "; server_max_window_bits=9",
+                ANY,
+                "; server_max_window_bits=9",
+            ),
+            (
+                "; server_max_window_bits=15",
+                ANY,
+                "; server_max_window_bits=15",
+            ),
+            (
+                "; server_max_window_bits=\"12\"",
+                narrow,
+                "; server_max_window_bits=11",
+            ),
+            ("; client_max_window_bits", ANY, ""),
+            ("; client_max_window_bits=15", ANY, ""),
+            (
+                "; client_max_window_bits=8",
+                ANY,
+                "; client_max_window_bits=8",
+            ),
+            ("", narrow, "; server_max_window_bits=11"),
+            (
+                "; client_max_window_bits",
+                narrow,
+                "; server_max_window_bits=11; client_max_window_bits=11",
+            ),
+            (
+                "; client_max_window_bits=10; server_max_window_bits=10",
+                narrow,
+                "; server_max_window_bits=10; client_max_window_bits=10",
+            ),
+        ] {
+            let offer = String::from("permessage-deflate") + offer;
+            let expected = String::from("permessage-deflate") + expected;
+            assert_eq!(answer(&offer, terms), Some(expected), "{offer}");
+        }
+    }
+
+    #[test]
+    fn what_is_declined() {
+        for offer in [
+            "permessage-bzip2",
+            "x-webkit-deflate-frame",
+            "permessage-deflate; unknown",
+            "permessage-deflate; server_no_context_takeover=1",
+            "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; server_max_window_bits=7",
+            "permessage-deflate; server_max_window_bits=8",
+            "permessage-deflate; server_max_window_bits=16",
+            "permessage-deflate; server_max_window_bits=09",
+            "permessage-deflate; server_max_window_bits=10; server_max_window_bits=10",
+            "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+            "permessage-deflate; client_max_window_bits=x",
+        ] {
+            assert_eq!(answer(offer, ANY), None, "{offer}");
+        }
+    }
+
+    /// RFC 7692 §7.1, each condition on a client.
+    #[test]
+    fn an_answer_must_be_to_the_offer() {
+        let open = Params {
+            client_max_window_bits: Some(15),
+            ..Params::default()
+        };
+        let strict = Params {
+            server_no_context_takeover: true,
+            server_max_window_bits: Some(10),
+            ..Params::default()
+        };
+        let fits = |offer: &Params, answer: &str| {
+            offer
+                .parse_answer(&first(&(String::from("permessage-deflate") + answer)))
+                .is_some()
+        };
+        for good in [
+            "",
+            "; server_no_context_takeover; client_no_context_takeover",
+            "; client_max_window_bits=8",
+            "; server_max_window_bits=8",
+        ] {
+            assert!(fits(&open, good), "{good}");
+        }
+        for bad in [
+            "; client_max_window_bits",
+            "; client_max_window_bits=16",
+            "; other",
+        ] {
+            assert!(!fits(&open, bad), "{bad}");
+        }
+        assert!(fits(
+            &strict,
+            "; server_no_context_takeover; server_max_window_bits=10"
+        ));
+        for bad in [
+            "",
+            "; server_no_context_takeover",
+            "; server_max_window_bits=10",
+            "; server_no_context_takeover; server_max_window_bits=11",
+            "; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=9",
+        ] {
+            assert!(!fits(&strict, bad), "{bad}");
+        }
+    }
+
+    /// RFC 7692 §7.1.2.2: what a client says of its window it keeps to.
+    #[test]
+    fn a_hint_is_a_promise() {
+        for (hint, answered, window) in [
+            (15, "", 15),
+            (15, "; client_max_window_bits=10", 10),
+            (10, "", 10),
+            (10, "; client_max_window_bits=15", 10),
+            (10, "; client_max_window_bits=9", 9),
+            (8, "", 8),
+        ] {
+            let offer = Params {
+                client_max_window_bits: Some(hint),
+                ..Params::default()
+            };
+            let line = String::from("permessage-deflate") + answered;
+            let agreed = offer.parse_answer(&first(&line)).expect("an answer");
+            assert_eq!(agreed.client().window_bits, window, "{hint}: {line}");
+        }
+    }
+
+    #[test]
+    fn an_offer_is_read_as_it_was_written() {
+        for client_max_window_bits in [None, Some(8), Some(10), Some(15)] {
+            let offer = Params {
+                server_no_context_takeover: true,
+                server_max_window_bits: Some(12),
+                client_max_window_bits,
+                ..Params::default()
+            };
+            let mut out = Vec::new();
+            offer.write_offer(&mut out);
+            let line = String::from_utf8(out).expect("tokens are ASCII");
+            assert_eq!(Params::parse_offer(&first(&line)), Some(offer), "{line}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Owns the frame header (RFC 6455 §5.2): what its two to fourteen bytes say,
+//! and how a server or client writes one. Stateless: whether a frame may stand
+//! where it stands is for `conn` to say.
+
+use crate::error::PeerError;
+use crate::proto::ws::opcode::Opcode;
+
+/// The longest header: two bytes, a 64-bit length, a masking key.
+pub const MAX_LEN: usize = 14;
+/// The longest header of a frame without a mask.
+pub const MAX_UNMASKED_LEN: usize = 10;
+/// The longest payload of a control frame (§5.5).
+pub const MAX_CONTROL: usize = 125;
+
+/// A parsed frame header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Whether the frame ends its message.
+    pub fin: bool,
+    /// The three reserved bits, as bits 6, 5 and 4 of the first byte.
+    pub rsv: u8,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key, where there is one.
+    pub mask: Option<[u8; 4]>,
+    /// The length of the payload in bytes; below 2^63.
+    pub payload_len: u64,
+}
+
+impl Header {
+    /// Reads the header at the start of `input`, with its length in bytes;
+    /// `None` if it is not all there. What a partial header already shows to be
+    /// wrong is an error at once.
+    ///
+    /// # Errors
+    /// What §5.2 and §5.5 forbid of any single frame.
+    pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, PeerError> {
+        let Some(&first) = input.first() else {
+            return Ok(None);
+        };
+        let opcode = Opcode::from_bits(first & 0x0F)?;
+        let fin = first & FIN != 0;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
+        //# All control frames MUST have a payload length of 125 bytes or less
+        //# and MUST NOT be fragmented.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Control frames themselves MUST NOT be fragmented.
+        if opcode.is_control() && !fin {
+            return Err(PeerError::FragmentedControl);
+        }
+        let Some(&second) = input.get(1) else {
+            return Ok(None);
+        };
+        let short = second & 0x7F;
+        if opcode.is_control() && usize::from(short) > MAX_CONTROL {
+            return Err(PeerError::LongControl);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+        //# Note that in all cases, the minimal number of bytes MUST be used to
+        //# encode the length
+        let (payload_len, at) = match short {
+            126 => {
+                let Some(bytes) = array(input, 2) else {
+                    return Ok(None);
+                };
+                let len = u64::from(u16::from_be_bytes(bytes));
+                if len < 126 {
+                    return Err(PeerError::LengthNotMinimal);
+                }
+                (len, 4)
+            }
+            127 => {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+                //# If 127, the following 8 bytes interpreted as a 64-bit
+                //# unsigned integer (the most significant bit MUST be 0) are
+                //# the payload length.
+                if input.get(2).is_some_and(|top| top & 0x80 != 0) {
+                    return Err(PeerError::LengthOverflow);
+                }
+                // Six zero bytes in front leave a length that two bytes could hold.
+                if array(input, 2) == Some([0; 6]) {
+                    return Err(PeerError::LengthNotMinimal);
+                }
+                let Some(bytes) = array(input, 2) else {
+                    return Ok(None);
+                };
+                (u64::from_be_bytes(bytes), 10)
+            }
+            len => (u64::from(len), 2),
+        };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# The payload length, indicated in the framing as
+        //# frame-payload-length, does NOT include the length of the masking
+        //# key.
+        let (mask, len) = if second & MASKED != 0 {
+            let Some(key) = array(input, at) else {
+                return Ok(None);
+            };
+            (Some(key), at + 4)
+        } else {
+            (None, at)
+        };
+        Ok(Some((
+            Self {
+                fin,
+                rsv: first & RSV,
+                opcode,
+                mask,
+                payload_len,
+            },
+            len,
+        )))
+    }
+
+    /// The header's bytes, the shortest form, and how many there are.
+    pub fn encode(&self) -> ([u8; MAX_LEN], usize) {
+        let mut out = [0; MAX_LEN];
+        let (unmasked, mut len) = encode_raw(self.fin, self.rsv, self.opcode, self.payload_len);
+        out[..len].copy_from_slice(&unmasked[..len]);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# A masked frame MUST have the field frame-masked set to 1, as defined
+        //# in Section 5.2.
+        if let Some(key) = self.mask {
+            out[1] |= MASKED;
+            out[len..len + 4].copy_from_slice(&key);
+            len += 4;
+        }
+        (out, len)
+    }
+}
+
+/// What the first byte of a whole frame says: what the frame is, and whether its
+/// payload is compressed (RFC 7692 §6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag {
+    opcode: Opcode,
+    rsv: u8,
+}
+
+impl Tag {
+    /// Of a frame whose payload is compressed.
+    pub const fn compressed(opcode: Opcode) -> Self {
+        Self { opcode, rsv: RSV1 }
+    }
+}
+
+impl From<Opcode> for Tag {
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# If this PMCE is the last extension to process outgoing messages,
+    //# build frame(s) using the original data for the payload data portion
+    //# as is, unset the "Per-Message Compressed" bit of the first frame,
+    //# and then send the frame(s) as described in Section 6.1 of [RFC6455].
+    fn from(opcode: Opcode) -> Self {
+        Self { opcode, rsv: 0 }
+    }
+}
+
+/// The header of a whole unmasked frame: its bytes, and how many there are.
+#[inline]
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+//# A server MUST NOT mask any frames that it sends to the client.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//# MUST be 0 unless an extension is negotiated that defines meanings for
+//# non-zero values.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//# ; 1 bit in length, MUST be 0 unless ; negotiated otherwise
+//= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+//# The FIN bit (frame-fin) of the last frame containing the data MUST be set to
+//# 1 as defined in Section 5.2.
+pub fn encode_unmasked(tag: impl Into<Tag>, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
+    let Tag { opcode, rsv } = tag.into();
+    encode_raw(true, rsv, opcode, payload_len as u64)
+}
+
+/// How long [`encode_unmasked`] is for a payload of this length.
+pub const fn unmasked_len(payload_len: usize) -> usize {
+    match payload_len {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    }
+}
+
+#[inline]
+fn encode_raw(
+    fin: bool,
+    rsv: u8,
+    opcode: Opcode,
+    payload_len: u64,
+) -> ([u8; MAX_UNMASKED_LEN], usize) {
+    let mut out = [0; MAX_UNMASKED_LEN];
+    out[0] = if fin { FIN } else { 0 } | (rsv & RSV) | opcode as u8;
+    match payload_len {
+        0..=125 => {
+            out[1] = payload_len as u8;
+            (out, 2)
+        }
+        126..=0xFFFF => {
+            out[1] = 126;
+            out[2..4].copy_from_slice(&(payload_len as u16).to_be_bytes());
+            (out, 4)
+        }
+        _ => {
+            out[1] = 127;
+            out[2..10].copy_from_slice(&payload_len.to_be_bytes());
+            (out, 10)
+        }
+    }
+}
+
+fn array<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
+    input.get(at..at + N)?.try_into().ok()
+}
+
+const FIN: u8 = 0x80;
+const RSV: u8 = 0x70;
+/// "Per-Message Compressed" (RFC 7692 §6).
+pub(crate) const RSV1: u8 = 0x40;
+const MASKED: u8 = 0x80;

@@ -1,0 +1,29 @@
+//! WebSocket (RFC 6455): frames, messages and the closing handshake of one peer.
+//!
+//! [`Connection`] turns bytes into events. [`header`], [`mask`] and [`utf8`] are the codec of
+//! frames, [`upgrade`] is the opening handshake, [`deflate`] is permessage-deflate (RFC 7692).
+
+mod assembler;
+pub mod close;
+mod connection;
+mod decode_buffers;
+pub mod deflate;
+mod event;
+pub mod header;
+mod keepalive;
+pub mod mask;
+mod min_rate;
+pub mod opcode;
+mod state;
+pub mod upgrade;
+pub mod utf8;
+
+#[cfg(test)]
+mod frame_tests;
+
+pub use connection::{Connection, MessageLimits};
+pub use decode_buffers::DecodeBuffers;
+pub use event::{Event, Payload, Step};
+pub(crate) use keepalive::{Keepalive, KeepaliveAction, KeepaliveTimes, Next};
+pub(crate) use min_rate::MinRate;
+pub use state::{Role, State};

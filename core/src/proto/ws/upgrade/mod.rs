@@ -1,0 +1,16 @@
+//! The opening handshake (RFC 6455 §4): the decision on a request, and its checks.
+
+mod accept;
+pub mod extension;
+mod hosts;
+mod key;
+mod origin;
+mod subprotocol;
+#[cfg(test)]
+mod tests;
+
+pub use accept::{HeadAction, Upgrade, decide};
+pub use hosts::{HostPattern, NotAHostPattern};
+pub use key::accept_key;
+pub(crate) use key::{ACCEPT_LEN, KEY_LEN, encode_key};
+pub use origin::{NotAnOrigin, Origin};

@@ -1,0 +1,134 @@
+//! Properties of the whole handshake: no bytes make it panic, and no cut of
+//! the bytes changes what it says.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use crate::config::Config;
+use crate::error::HandshakeError;
+use crate::proto::http::{Content, Fields, Page, Request, response};
+use crate::proto::ws::upgrade::{HeadAction, accept_key, decide};
+
+type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
+
+/// Small limits, so that random heads meet them.
+fn config() -> Config {
+    Config::builder()
+        .max_head(256)
+        .max_headers(8)
+        .subprotocols(alloc::vec!["b".into(), "chat".into()])
+        .build()
+        .expect("in range")
+}
+
+fn verdict(bytes: &[u8], config: &Config) -> Answer {
+    let mut fields = Fields::new();
+    match Request::parse(bytes, &mut fields, config) {
+        Ok(None) => None,
+        Ok(Some((request, len))) => Some(decide(&request, config).map(|decision| (decision, len))),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// The first verdict when the bytes come one by one, and after how many.
+fn first_verdict(bytes: &[u8], config: &Config) -> (Answer, usize) {
+    let after = |n: usize| verdict(&bytes[..n], config).map(|verdict| (Some(verdict), n));
+    (0..=bytes.len())
+        .find_map(after)
+        .unwrap_or((None, bytes.len()))
+}
+
+/// Heads that are nearly right: pieces that matter, in any order.
+fn heads() -> impl Strategy<Value = Vec<u8>> {
+    let start = prop::sample::select(
+        &[
+            "GET /ws HTTP/1.1\r\n",
+            "GET / HTTP/1.0\r\n",
+            "\r\nHEAD /healthz HTTP/1.1\r\n",
+            "POST /ws HTTP/1.1\r\n",
+            "GET http://h:8/ws?a HTTP/1.1\r\n",
+            "GET /ws HTTP/1.2\r\n",
+            "PRI * HTTP/2.0\r\n\r\n",
+            "GET /x",
+        ][..],
+    );
+    let line = prop::sample::select(
+        &[
+            "Host: h\r\n",
+            "Upgrade: websocket\r\n",
+            "Connection: Upgrade\r\n",
+            "Sec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            "Origin: http://h\r\n",
+            "Content-Length: 0\r\n",
+            "Sec-WebSocket-Protocol: chat, a\r\n",
+            "Sec-WebSocket-Protocol: b\r\n",
+            "X:\r\n",
+            "X: y\n",
+            " folded\r\n",
+            "a : b\r\n",
+            "a: \u{1}\r\n",
+            "Long: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n",
+        ][..],
+    );
+    let end = prop::sample::select(&["\r\n", "\r\n\u{1}\u{1}\n\n", "\n", "", "\r"][..]);
+    (start, prop::collection::vec(line, 0..12), end).prop_map(|(start, lines, end)| {
+        let head: String = format!("{start}{}{end}", lines.concat());
+        head.into_bytes()
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = verdict(&bytes, &config());
+    }
+
+    #[test]
+    fn a_head_cut_anywhere_gets_the_same_verdict(head in heads(), flip in any::<prop::sample::Index>(), with in any::<Option<u8>>()) {
+        let mut head = head;
+        if let Some(byte) = with {
+            let at = flip.index(head.len());
+            head[at] = byte;
+        }
+        let config = config();
+        let (first, after) = first_verdict(&head, &config);
+        for n in after..=head.len() {
+            prop_assert_eq!(verdict(&head[..n], &config), first, "after {} of {} bytes", n, head.len());
+        }
+    }
+
+    #[test]
+    fn what_follows_a_head_does_not_change_it(head in heads(), tail in prop::collection::vec(any::<u8>(), 0..64)) {
+        let config = config();
+        if let Some(first) = verdict(&head, &config) {
+            prop_assert_eq!(verdict(&[head, tail].concat(), &config), Some(first));
+        }
+    }
+
+    #[test]
+    fn an_accept_key_is_base64_of_twenty_bytes(key in prop::collection::vec(any::<u8>(), 0..64)) {
+        let accept = accept_key(&key);
+        prop_assert!(accept[..27].iter().all(|&b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/'));
+        prop_assert_eq!(accept[27], b'=');
+    }
+
+    #[test]
+    fn every_refusal_is_a_whole_response(status in any::<u16>(), head_only in any::<bool>()) {
+        let mut out = Vec::new();
+        response::refusal(&mut out, HandshakeError::Handler(status), head_only);
+        let mut fields = [httparse::EMPTY_HEADER; 16];
+        prop_assert!(httparse::Response::new(&mut fields).parse(&out).is_ok_and(|parsed| parsed.is_complete()));
+    }
+}
+
+#[test]
+fn only_the_adapters_page_has_no_words_here() {
+    assert_eq!(Page::Metrics.content(), Content::Metrics);
+    for page in [Page::Index, Page::Health] {
+        assert!(matches!(page.content(), Content::Fixed { .. }), "{page:?}");
+    }
+}

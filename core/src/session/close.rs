@@ -1,0 +1,332 @@
+//! Owns the ends of connections: who begins, what is still written, and when
+//! the socket and the slot are let go of.
+
+use core::time::Duration;
+
+use crate::CloseCode;
+use crate::app::Handler;
+use crate::delivery::frame::Rank;
+use crate::error::{HandshakeError, PeerError};
+use crate::id::ConnId;
+use crate::inspect::closed::CloseInfo;
+use crate::inspect::stats::CloseCause;
+use crate::proto::ws::State;
+use crate::proto::ws::opcode::Opcode;
+use crate::session::slot::Flags;
+use crate::session::slot::Phase;
+use crate::shard::Shard;
+use crate::shard::engine::Engine;
+use crate::shard::output::{Event, Output};
+use crate::time::Timestamp;
+
+impl<H: Handler> Shard<H> {
+    /// Takes note that the socket has failed.
+    pub fn handle_disconnect(&mut self, now: Timestamp, id: ConnId) {
+        self.engine.now = now;
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.vacate_scratch();
+            self.engine.cut(at, CloseCause::Reset);
+        }
+        self.settle();
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Ends a connection for the application: it leaves its rooms, and nothing
+    /// more is taken from it or for it. What waits is still to be written.
+    pub(crate) fn end(&mut self, at: u32, ending: CloseInfo) {
+        let (id, cause) = (self.slots.id(at), ending.cause);
+        self.counts.closed[cause as usize] += 1;
+        self.tell(Event::Closed(id, cause));
+        self.remember(at, ending);
+        self.leave_all(at);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+        //# If at any point the state of the WebSocket connection changes, the
+        //# endpoint MUST abort the following steps.
+        self.forget_program(at);
+        self.relieve(at);
+        let slot = &mut self.slots[at];
+        slot.phase = Phase::Closing;
+        if let Some(state) = slot.state.take() {
+            self.endings.push_back((id, state, cause));
+        }
+        self.line_up(at);
+        // However it was before: the peer's close frame is to be read.
+        self.update_reading(at);
+    }
+
+    /// Begins the closing handshake: the close frame stands behind all that waits.
+    pub(crate) fn finish(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
+        if self.slots[at].phase == Phase::Open {
+            self.push_close(at, Some(code), "");
+            self.end(at, CloseInfo::with_code(cause, Some(code)));
+        }
+    }
+
+    /// Fails a connection (RFC 6455 §7.1.7): the close frame overtakes what
+    /// waits for a peer that takes nothing. What is only yet to be offered goes
+    /// first: it answers what preceded the fault, in the same read or in others.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+    //# the server MUST _Close the WebSocket Connection_, and SHOULD log the
+    //# problem.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+    //# If _The WebSocket Connection is Established_ prior to the point where
+    //# the endpoint is required to _Fail the WebSocket Connection_, the
+    //# endpoint SHOULD send a Close frame with an appropriate status code
+    //# (Section 7.4) before proceeding to _Close the WebSocket Connection_.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# If the invalid data was received after a successful WebSocket handshake,
+    //# the endpoint SHOULD send a Close frame with an appropriate status code
+    //# (Section 7.4) before proceeding to _Close the WebSocket Connection_.
+    pub(crate) fn fail(&mut self, at: u32, error: PeerError) {
+        let which = PeerError::ALL.iter().position(|&other| other == error);
+        self.counts.peer_errors[which.unwrap_or_default()] += 1;
+        let id = self.slots.id(at);
+        self.tell(Event::Failed(id, error));
+        if self.slots[at].phase == Phase::Open {
+            if self.slots[at].flags.blocked {
+                self.discard(at, true);
+            }
+            self.push_close(at, Some(error.close_code()), "");
+            self.end(at, CloseInfo::of_error(error));
+        } else if self.slots[at].queue.is_empty() {
+            // Our close frame is out, and nothing it sends can answer that.
+            self.shut(at);
+        }
+    }
+
+    /// Closes those who do not keep up. What waits for them is thrown away, as
+    /// for a fault: they take nothing, and are to begin anew.
+    pub(crate) fn close_slow(&mut self) {
+        while let Some(at) = self.slow.pop() {
+            if self.slots[at].phase == Phase::Open {
+                if self.slots[at].flags.blocked {
+                    self.discard(at, true);
+                }
+                self.push_close(at, Some(CloseCode::TRY_LATER), SLOW_CONSUMER);
+                let code = Some(CloseCode::TRY_LATER);
+                self.end(at, CloseInfo::with_code(CloseCause::SlowConsumer, code));
+            }
+        }
+    }
+
+    /// Closes a connection whose peer is not heard any more. If it is there all the same,
+    /// and its socket takes that, it gets a close frame. Nothing of it is waited for then.
+    pub(crate) fn close_silent(&mut self, at: u32) {
+        if self.slots[at].flags.blocked {
+            return self.cut(at, CloseCause::PongTimeout);
+        }
+        let code = Some(CloseCode::INTERNAL_ERROR);
+        self.push_close(at, code, KEEPALIVE);
+        self.end(at, CloseInfo::with_code(CloseCause::PongTimeout, code));
+        self.slots[at].flags.eof = true;
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
+    /// Closes a connection that takes or sends too slowly. What waits for it is thrown
+    /// away, as that is what it is closed for.
+    pub(crate) fn close_too_slow(&mut self, at: u32, cause: CloseCause, reason: &str) {
+        if self.slots[at].phase != Phase::Open {
+            return self.cut(at, cause);
+        }
+        self.slots[at].conn.handle_failure(&mut self.workspace);
+        if self.slots[at].flags.blocked {
+            self.discard(at, true);
+        }
+        let code = Some(CloseCode::POLICY);
+        self.push_close(at, code, reason);
+        self.end(at, CloseInfo::with_code(cause, code));
+        let slot = &mut self.slots[at];
+        slot.stalled = slot.stalled.map(|_| self.now);
+        slot.behind = 0;
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
+    /// The peer's close frame has been read.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# If an endpoint receives a Close frame and did not previously send a
+    //# Close frame, the endpoint MUST send a Close frame in response.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# It SHOULD do so as soon as practical.
+    // That is behind what has been said to it already: that counts as sent,
+    // however long it is delayed (§2.1).
+    pub(crate) fn peer_closed(&mut self, at: u32, code: Option<CloseCode>) {
+        if self.slots[at].phase == Phase::Open {
+            self.push_close(at, code, "");
+            self.end(at, CloseInfo::with_code(CloseCause::Peer, code));
+        } else if self.slots[at].queue.is_empty() {
+            self.give_up(at);
+        }
+    }
+
+    /// The peer has shut its side, and everything it sent has been handled.
+    pub(crate) fn end_of_input(&mut self, at: u32) {
+        match self.slots[at].phase {
+            Phase::Head if self.slots[at].pending.is_some() => {
+                self.refuse(at, HandshakeError::Truncated, false);
+            }
+            Phase::Open => self.end(at, CloseInfo::new(CloseCause::Eof)),
+            Phase::Free | Phase::Head | Phase::Answering | Phase::Closing => {}
+            Phase::Lingering => return self.give_up(at),
+            Phase::Gone => return,
+        }
+        let answering = self.slots[at].phase == Phase::Answering;
+        if !answering && self.slots[at].queue.is_empty() && self.lane.owner() != Some(at) {
+            self.give_up(at);
+        }
+    }
+
+    /// Everything that waited for this connection is out.
+    pub(crate) fn after_write(&mut self, at: u32) {
+        let slot = &self.slots[at];
+        match slot.phase {
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.2
+            //# the server MUST simply _Close the WebSocket Connection_
+            Phase::Answering => self.shut(at),
+            Phase::Closing if slot.flags.eof => self.give_up(at),
+            Phase::Closing => match slot.conn.state() {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+                //# After both sending and receiving a Close message, an
+                //# endpoint considers the WebSocket connection closed and MUST
+                //# close the underlying TCP connection.
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+                //# The server MUST close the underlying TCP connection immediately
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+                //# The underlying TCP connection, in most normal cases, SHOULD
+                //# be closed first by the server, so that it holds the
+                //# TIME_WAIT state and not the client (as this would prevent it
+                //# from re-opening the connection for 2 maximum segment
+                //# lifetimes (2MSL), while there is no corresponding server
+                //# impact as a TIME_WAIT connection is immediately reopened
+                //# upon a new SYN with a higher seq number).
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
+                //# Once an endpoint has both sent and received a Close control
+                //# frame, that endpoint SHOULD _Close the WebSocket Connection_
+                //# as defined in Section 7.1.1.
+                State::Closed => self.give_up(at),
+                State::Failed => self.shut(at),
+                _ => self.set_deadline(at, self.config.close_timeout),
+            },
+            _ => {}
+        }
+    }
+
+    /// Ends a connection at once, whatever waits.
+    pub(crate) fn cut(&mut self, at: u32, cause: CloseCause) {
+        match self.slots[at].phase {
+            Phase::Open => self.end(at, CloseInfo::new(cause)),
+            Phase::Head if self.slots[at].pending.is_some() => {
+                self.counts.refused[HandshakeError::Truncated.index()] += 1;
+            }
+            _ => {}
+        }
+        self.give_up(at);
+    }
+
+    /// Lets go of the socket.
+    pub(crate) fn give_up(&mut self, at: u32) {
+        if matches!(self.slots[at].phase, Phase::Gone | Phase::Free) {
+            return;
+        }
+        if self.lane.owner() == Some(at) {
+            let messages = u64::from(self.lane.messages());
+            self.counts.delivery.discarded += messages;
+            let priority = self.lane.rank().priority();
+            self.counts.priorities.of(priority).discarded += messages;
+            self.ledger.drops(at).discarded += messages;
+            self.lane.clear();
+        }
+        if self.rest.as_ref().is_some_and(|&(owner, _)| owner == at) {
+            self.rest = None;
+        }
+        self.discard(at, false);
+        self.forget_pending(at);
+        let conn = &mut self.slots[at].conn;
+        self.context_bytes -= conn.context_bytes();
+        conn.let_go(&mut self.workspace);
+        self.relieve(at);
+        self.wheel.disarm(&mut self.slots, at);
+        self.slots[at].phase = Phase::Gone;
+        self.counts.links.active -= u64::from(self.slots[at].flags.upgraded);
+        self.ledger.close(at);
+        let id = self.slots.id(at);
+        self.outputs.push_back(Output::Disconnect(id));
+    }
+
+    /// The adapter lets go of the socket now.
+    pub(crate) fn release(&mut self, id: ConnId) {
+        if let Some(at) = self.slots.find(id) {
+            // The slot may still wait for letters about it.
+            self.counts.links.held -= 1;
+            self.slots[at].flags = Flags {
+                released: true,
+                ..self.slots[at].flags
+            };
+            self.free_if_done(at);
+        }
+    }
+
+    /// Frees the slot once neither the socket nor another shard knows it, and it stands in
+    /// no line.
+    pub(crate) fn free_if_done(&mut self, at: u32) {
+        let slot = &self.slots[at];
+        let stands = slot.flags.flush.is_in_line() || slot.flags.resuming;
+        let is_known = !slot.flags.released || slot.answers > 0;
+        if slot.phase == Phase::Gone && !stands && !is_known {
+            self.slots.remove(at);
+            if self.slots.held() == 0 {
+                self.rest();
+            }
+        }
+    }
+
+    pub(crate) fn set_deadline(&mut self, at: u32, delay: Duration) {
+        self.slots[at].moment = Some(self.now.after(delay));
+        self.slots[at].flags.excused = false;
+        self.rearm(at);
+    }
+
+    /// Shuts our side and waits for the peer's: closing at once could make the
+    /// kernel send a reset that destroys what we wrote last. A peer that has sent
+    /// its close frame sends nothing more, so there it would be for nothing.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+    //# An endpoint SHOULD use a method that cleanly closes the TCP connection,
+    //# as well as the TLS session, if applicable, discarding any trailing bytes
+    //# that may have been received.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+    //# when a server is instructed to _Close the WebSocket Connection_ it
+    //# SHOULD initiate a TCP Close immediately
+    fn shut(&mut self, at: u32) {
+        if self.slots[at].flags.eof {
+            return self.give_up(at);
+        }
+        if self.slots[at].phase == Phase::Lingering {
+            return;
+        }
+        self.slots[at].phase = Phase::Lingering;
+        let id = self.slots.id(at);
+        self.outputs.push_back(Output::Shut(id));
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
+    //# To _Start the WebSocket Closing Handshake_ with a status code (Section
+    //# 7.4) /code/ and an optional close reason (Section 7.1.6) /reason/, an
+    //# endpoint MUST send a Close control frame, as described in Section 5.5.1,
+    //# whose status code is set to /code/ and whose close reason is set to
+    //# /reason/.
+    pub(crate) fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
+        let code = code.map(|code| code.get().to_be_bytes());
+        let code = code.as_ref().map_or(&[][..], |code| code);
+        let (tag, parts) = (Opcode::Close, [code, reason.as_bytes()]);
+        let frame = self.store.encode_parts(Rank::LAST, tag, parts);
+        self.counts.sent.closes += 1;
+        self.slots[at].conn.handle_close_sent();
+        self.push_control(at, frame);
+    }
+}
+
+/// What those are told who do not keep up.
+const SLOW_CONSUMER: &str = "slow consumer";
+/// What a peer is told that has not been heard for too long.
+const KEEPALIVE: &str = "keepalive timeout";

@@ -1,0 +1,157 @@
+//! Owns what a connection has said and the shard has not yet acted on: bytes
+//! that are not a whole frame, and commands that must wait, with those behind
+//! them. Most connections have none most of the time.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::app::{Handler, TaskEnd};
+use crate::channels::message::Notification;
+use crate::delivery::queue::SendOptions;
+use crate::id::{ConnId, ShardId};
+use crate::proto::ws::opcode::MessageType;
+use crate::session::head::HeadProgress;
+use crate::tasks::TaskOptions;
+
+/// What is held back for one connection.
+pub(crate) struct Pending<H: Handler> {
+    /// Bytes read and not consumed, from `begin` on.
+    pub(crate) carry: Vec<u8>,
+    pub(crate) begin: usize,
+    /// Of a request head, what has been looked at.
+    pub(crate) head: HeadProgress,
+    /// Commands, in the order in which they were given.
+    ops: VecDeque<Op<H>>,
+    /// Bytes of memory that they own.
+    op_bytes: usize,
+    /// What they wait for.
+    pub(crate) wait: Option<Wait>,
+}
+
+impl<H: Handler> Pending<H> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            carry: Vec::new(),
+            begin: 0,
+            head: HeadProgress::NONE,
+            ops: VecDeque::new(),
+            op_bytes: 0,
+            wait: None,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.carry[self.begin..]
+    }
+
+    pub(crate) fn has_ops(&self) -> bool {
+        !self.ops.is_empty()
+    }
+
+    pub(crate) fn ops(&self) -> usize {
+        self.ops.len()
+    }
+
+    pub(crate) fn push_back(&mut self, op: Op<H>) {
+        self.op_bytes += op.memory();
+        self.ops.push_back(op);
+    }
+
+    pub(crate) fn push_front(&mut self, op: Op<H>) {
+        self.op_bytes += op.memory();
+        self.ops.push_front(op);
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<Op<H>> {
+        let op = self.ops.pop_front()?;
+        self.op_bytes -= op.memory();
+        Some(op)
+    }
+
+    pub(crate) fn take_ops(&mut self) -> VecDeque<Op<H>> {
+        self.op_bytes = 0;
+        core::mem::take(&mut self.ops)
+    }
+
+    /// Bytes of memory, but for what was read, which is a buffer that is lent.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>() + self.ops.capacity() * size_of::<Op<H>>() + self.op_bytes
+    }
+
+    /// Whether nothing is held back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.begin == self.carry.len() && self.ops.is_empty()
+    }
+}
+
+/// What a connection waits for before its commands go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    /// The answer of a room's home to a join.
+    Joined,
+    /// The answer of a room's home to a leave; the room, by its number here.
+    Left(u32),
+    /// Credits for what is to go to this shard.
+    Credit(ShardId),
+    /// Room in its own queue.
+    Queue,
+    /// The end of one of the tasks that its shard has under way.
+    Task,
+    /// The end of the callback that runs: its answers may still stand where its message was
+    /// read, or the handler is to be told something first.
+    Callback,
+}
+
+/// A command of a connection's program that could not be carried out at once.
+pub(crate) enum Op<H: Handler> {
+    Join(Bytes),
+    Leave(Bytes),
+    /// To a room, or to everyone.
+    Publish {
+        room: Option<Bytes>,
+        kind: MessageType,
+        options: SendOptions,
+        payload: Bytes,
+        exclude_sender: bool,
+    },
+    Send {
+        to: ConnId,
+        kind: MessageType,
+        options: SendOptions,
+        payload: Bytes,
+    },
+    CountMembers {
+        room: Bytes,
+        ticket: u64,
+    },
+    Reply {
+        kind: MessageType,
+        options: SendOptions,
+        payload: Bytes,
+    },
+    Submit(H::Task, TaskOptions),
+    Close(crate::CloseCode),
+    /// The handler is to be told.
+    TaskEnd(TaskEnd<H>),
+    /// The handler is to be told what it has asked for under this ticket.
+    Notification(u64, Notification),
+    /// The handler is to be told that a room was one too many.
+    JoinRefused(Bytes),
+}
+
+impl<H: Handler> Op<H> {
+    /// Bytes of memory that it owns, as far as that is known: what a task has is its application's.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Join(room) | Self::Leave(room) | Self::JoinRefused(room) => room.len(),
+            Self::Publish { room, payload, .. } => {
+                room.as_ref().map_or(0, Bytes::len) + payload.len()
+            }
+            Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
+            Self::CountMembers { room, .. } => room.len(),
+            Self::Submit(..) | Self::Close(_) | Self::TaskEnd(_) | Self::Notification(..) => 0,
+        }
+    }
+}

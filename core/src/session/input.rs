@@ -1,0 +1,420 @@
+//! Owns what happens to bytes: from the socket through the request head or the
+//! frames to the handler, and what is kept until the rest has come.
+
+use core::ops::Range;
+
+use crate::app::{Backpressure, Context, Handler, Message, TaskEnd};
+use crate::delivery::frame::Rank;
+use crate::delivery::reply::MessageRef;
+use crate::delivery::reply_buffer::Part;
+use crate::id::ConnId;
+use crate::proto::ws;
+use crate::proto::ws::opcode::{MessageType, Opcode};
+use crate::proto::ws::{Keepalive, Payload};
+use crate::session::deferred::{Op, Wait};
+use crate::session::slot::{Phase, Slot};
+use crate::session::timers::tolerance;
+use crate::shard::Shard;
+use crate::shard::engine::{Engine, HEADROOM};
+use crate::shard::output::{Leftover, Output};
+use crate::time::Timestamp;
+
+/// Whether a new socket is within the limit of connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It is.
+    Normal,
+    /// It is one too many: a request to become a WebSocket is answered with 503.
+    Surplus,
+}
+
+impl<H: Handler> Shard<H> {
+    /// Takes a new socket.
+    pub fn accept(&mut self, now: Timestamp, admission: Admission) -> ConnId {
+        let engine = &mut self.engine;
+        engine.now = now;
+        let spread = (engine.config.seed as u32 ^ engine.counts.links.accepted as u32)
+            .wrapping_mul(0x9E37_79B9);
+        let at = engine
+            .slots
+            .insert(Keepalive::new(now, engine.config.ping_interval, spread));
+        engine.counts.links.accepted += 1;
+        engine.counts.links.held += 1;
+        engine.slots[at].flags.surplus = admission == Admission::Surplus;
+        engine.set_deadline(at, engine.config.handshake_timeout);
+        engine.slots.id(at)
+    }
+
+    /// Where the next read goes; the connection it is for is named in
+    /// [`handle_read`](Self::handle_read).
+    pub fn read_buffer(&mut self) -> &mut [u8] {
+        self.engine.vacate_scratch();
+        &mut self.engine.scratch[HEADROOM..]
+    }
+
+    /// Whether the connection is to be read: what the last
+    /// [`StopReading`](Output::StopReading) or
+    /// [`StartReading`](Output::StartReading) says, be it polled or not yet. For
+    /// an adapter that reads a socket more than once before it polls.
+    pub fn is_reading(&self, id: ConnId) -> bool {
+        self.engine
+            .slots
+            .find(id)
+            .is_some_and(|at| !self.engine.slots[at].flags.unread)
+    }
+
+    /// Takes `n` bytes that were read from this connection into
+    /// [`read_buffer`](Self::read_buffer).
+    pub fn handle_read(&mut self, now: Timestamp, id: ConnId, n: usize) {
+        self.engine.now = now;
+        let Some(at) = self.engine.begin_input(id, n) else {
+            return;
+        };
+        let range = HEADROOM..HEADROOM + n;
+        if self.engine.slots[at].is_behind() {
+            let tail = self.engine.tail_len(at);
+            if tail > HEADROOM
+                || self.engine.slots[at].has_program()
+                || self.engine.slots[at].phase == Phase::Head
+            {
+                let scratch = core::mem::take(&mut self.engine.scratch);
+                self.engine.carry(at, &scratch[range]);
+                self.engine.scratch = scratch;
+                self.go_on(at);
+                return;
+            }
+            // What was left over is a piece of a frame: put it in front.
+            let start = HEADROOM - tail;
+            self.engine.put_tail_in_front(at, start);
+            self.go_on_in_scratch(at, start..range.end);
+        } else {
+            self.go_on_in_scratch(at, range);
+        }
+    }
+
+    /// Takes bytes that were read into a buffer of the caller's. They are
+    /// changed where they stand.
+    pub fn handle_input(&mut self, now: Timestamp, id: ConnId, bytes: &mut [u8]) {
+        self.engine.now = now;
+        self.engine.vacate_scratch();
+        let Some(at) = self.engine.begin_input(id, bytes.len()) else {
+            return;
+        };
+        if self.engine.slots[at].is_behind() {
+            self.engine.carry(at, bytes);
+            self.go_on(at);
+        } else {
+            let consumed = self.consume(at, bytes, None);
+            self.engine.carry(at, &bytes[consumed..]);
+            self.after_input(at);
+        }
+    }
+
+    /// Takes note that the peer has shut its side.
+    pub fn handle_eof(&mut self, now: Timestamp, id: ConnId) {
+        self.engine.now = now;
+        let Some(at) = self.engine.slots.find(id) else {
+            return;
+        };
+        self.engine.slots[at].flags.eof = true;
+        self.engine.vacate_scratch();
+        if self.engine.slots[at].is_behind() && self.engine.slots[at].phase == Phase::Open {
+            // What it said before must be done first.
+            self.engine.schedule(at);
+        } else {
+            self.engine.end_of_input(at);
+        }
+        self.settle();
+    }
+
+    /// Takes the end of a task that this connection submitted.
+    pub fn handle_task(&mut self, now: Timestamp, id: ConnId, end: TaskEnd<H>) {
+        self.engine.now = now;
+        self.take_new_letters();
+        let pending = &mut self.engine.counts.links.tasks_pending;
+        *pending = pending.saturating_sub(1);
+        self.engine.wake_first(Wait::Task);
+        match self.engine.slots.find(id) {
+            Some(at) if self.engine.slots[at].phase == Phase::Open => {
+                self.engine.vacate_scratch();
+                if self.engine.slots[at].has_program() {
+                    self.engine.defer(at, Op::TaskEnd(end));
+                } else if self.engine.is_spent() {
+                    // What it leads to may be much; others have their turn first.
+                    self.engine.defer(at, Op::TaskEnd(end));
+                    self.engine.schedule(at);
+                } else {
+                    self.run_or_defer(at, Op::TaskEnd(end));
+                }
+            }
+            _ => {
+                self.engine.counts.links.outcomes_gone += 1;
+                self.engine.dispose(Leftover::end(end));
+            }
+        }
+        self.settle();
+    }
+
+    /// Goes on with what is held back for a connection: its commands, then its bytes.
+    pub(crate) fn go_on(&mut self, at: u32) {
+        self.engine.unpark(at, Wait::Callback);
+        self.engine.vacate_scratch();
+        while !self.engine.slots[at].is_parked()
+            && !self.engine.is_spent()
+            && let Some(op) = self.engine.next_op(at)
+        {
+            self.run_or_defer(at, op);
+        }
+        let phase = self.engine.slots[at].phase;
+        if !self.engine.slots[at].has_program()
+            && matches!(phase, Phase::Head | Phase::Open | Phase::Closing)
+            && let Some(pending) = &mut self.engine.slots[at].pending
+        {
+            let mut carry = core::mem::take(&mut pending.carry);
+            let begin = core::mem::take(&mut pending.begin);
+            let consumed = self.consume(at, &mut carry[begin..], None);
+            self.engine.put_back(at, carry, begin + consumed);
+        }
+        self.after_input(at);
+    }
+
+    /// Handles a stretch of the scratch, where replies may stay.
+    pub(crate) fn go_on_in_scratch(&mut self, at: u32, range: Range<usize>) {
+        let mut scratch = core::mem::take(&mut self.engine.scratch);
+        let consumed = self.consume(at, &mut scratch[range.clone()], Some(range.start));
+        self.engine.scratch = scratch;
+        let rest = range.start + consumed..range.end;
+        if !rest.is_empty() {
+            if self.engine.is_pressed() && !self.engine.slots[at].is_parked() {
+                // Goes on right where it is, once there was a flush.
+                self.engine.rest = Some((at, rest));
+                return;
+            }
+            self.engine.carry_scratch(at, rest);
+        }
+        self.after_input(at);
+    }
+
+    fn after_input(&mut self, at: u32) {
+        self.engine.unpark(at, Wait::Callback);
+        let parked = self.engine.slots[at].is_parked();
+        if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
+            self.engine.schedule(at);
+        } else if self.engine.slots[at].flags.eof && !self.engine.slots[at].has_program() {
+            self.engine.end_of_input(at);
+        }
+        self.engine.drop_empty_pending(at);
+        self.engine.check_input(at);
+        self.engine.watch_message(at);
+        self.engine.keep_within_budget();
+        self.engine.update_reading(at);
+        self.settle();
+    }
+
+    /// Handles as much of `input` as can be; says how much that is. `base` is
+    /// its place in the scratch, if it is there.
+    fn consume(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
+        let mut done = 0;
+        if self.engine.slots[at].phase == Phase::Head {
+            done = self.consume_head(at, input);
+        }
+        self.engine.begin_volleys();
+        done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
+        self.engine.end_volleys();
+        done
+    }
+
+    #[inline]
+    fn consume_frames(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
+        let mut done = 0;
+        loop {
+            let slot = &self.engine.slots[at];
+            match slot.phase {
+                Phase::Open if slot.is_parked() => return done,
+                // What is said to it in answer would wait for its socket, and is lost in no
+                // case: what it has sent is better left as it is.
+                Phase::Open
+                    if H::OVERFLOW == Backpressure::PauseReads
+                        && slot.flags.blocked
+                        && done < input.len() =>
+                {
+                    self.engine.park(at, Wait::Queue, None);
+                    return done;
+                }
+                Phase::Open if !self.engine.is_pressed() => {}
+                Phase::Closing if slot.conn.state().may_receive() => {}
+                Phase::Head | Phase::Open => return done,
+                _ => return input.len(),
+            }
+            let limits = self.engine.message_limits();
+            let slot = &mut self.engine.slots[at];
+            let step =
+                match slot
+                    .conn
+                    .poll_event(&mut input[done..], limits, &mut self.engine.workspace)
+                {
+                    Ok(step) => step,
+                    Err(error) => {
+                        self.engine.end_volley();
+                        self.engine.fail(at, error);
+                        return input.len();
+                    }
+                };
+            let start = done;
+            done += step.consumed;
+            let Some(event) = step.event else { return done };
+            if !matches!(event, ws::Event::Message { .. }) {
+                self.engine.end_volley();
+            }
+            let within = |range: Range<usize>| start + range.start..start + range.end;
+            match event {
+                ws::Event::Message { kind, payload } => {
+                    match payload {
+                        Payload::InPlace(range) => {
+                            let range = within(range);
+                            let payload = &input[range.clone()];
+                            let here =
+                                MessageRef::new(base.map(|base| base + range.start), payload);
+                            self.take_message(at, here, kind, payload);
+                        }
+                        Payload::Assembled => {
+                            let message = self.engine.workspace.take_message();
+                            self.take_message(at, MessageRef::new(None, &message), kind, &message);
+                            self.engine.workspace.give(message);
+                        }
+                    }
+                    self.settle_lane_in(input, base);
+                }
+                ws::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
+                ws::Event::Pong(range) => {
+                    self.engine.counts.received.pongs += 1;
+                    if self.engine.slots[at].phase == Phase::Open {
+                        let mut ctx = Context::new(&mut self.engine, at, None);
+                        self.handler.on_pong(&mut ctx, &input[within(range)]);
+                    }
+                    self.settle_lane_in(input, base);
+                }
+                ws::Event::Close(code, _) => {
+                    self.engine.peer_closed(at, code);
+                    return input.len();
+                }
+            }
+        }
+    }
+
+    fn settle_lane_in(&mut self, input: &mut [u8], base: Option<usize>) {
+        let base = base.unwrap_or_default();
+        self.engine.settle_lane(Part { bytes: input, base });
+    }
+
+    fn take_message(&mut self, at: u32, here: MessageRef, kind: MessageType, payload: &[u8]) {
+        let received = &mut self.engine.counts.received;
+        match kind {
+            MessageType::Text => received.text += 1,
+            MessageType::Binary => received.binary += 1,
+        }
+        received.payload_bytes += payload.len() as u64;
+        if self.engine.slots[at].phase == Phase::Open {
+            let mut ctx = Context::new(&mut self.engine, at, Some(here));
+            self.handler.on_message(&mut ctx, Message { kind, payload });
+        }
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Notes that bytes have come; `None` if nobody wants them.
+    fn begin_input(&mut self, id: ConnId, n: usize) -> Option<u32> {
+        let at = self.slots.find(id)?;
+        let now = self.now;
+        self.counts.received.bytes += n as u64;
+        let ping_interval = self.config.ping_interval;
+        let slot = &mut self.slots[at];
+        slot.keepalive.handle_input(now, ping_interval);
+        if let Some(pace) = slot.conn.pace_mut()
+            && let Some(since) = pace.since.replace(now)
+            && let Some(rate) = self.config.send_rate()
+        {
+            let gap = rate.gap(pace.behind, since, now, tolerance(&self.config));
+            pace.behind = rate.advance(pace.behind, gap, n);
+        }
+        matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
+    }
+
+    /// Sees to it that a message which has not come to its end is looked at in time.
+    #[inline]
+    fn watch_message(&mut self, at: u32) {
+        let now = self.now;
+        if let Some(pace) = self.slots[at].conn.pace_mut() {
+            pace.since.get_or_insert(now);
+            self.rearm(at);
+        }
+    }
+
+    fn pong(&mut self, at: u32, payload: &[u8]) {
+        self.counts.received.pings += 1;
+        let Slot { phase, queue, .. } = &mut self.slots[at];
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+        //# Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
+        //# response,
+        // Not once our own close frame is out: peers take what comes behind it for a fault.
+        if *phase != Phase::Open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
+            return;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+        //# If an endpoint receives a Ping frame and has not yet sent Pong
+        //# frame(s) in response to previous Ping frame(s), the endpoint MAY
+        //# elect to send a Pong frame for only the most recently processed Ping
+        //# frame.
+        if queue.waiting(&self.nodes, Rank::PONG) >= MAX_PONGS
+            && let Some(oldest) = queue.withdraw(&mut self.nodes, &self.store, Rank::PONG)
+        {
+            self.store.release(oldest);
+            self.counts.sent.pongs_replaced += 1;
+        }
+        self.counts.sent.pongs += 1;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+        //# It SHOULD respond with Pong frame as soon as is practical.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+        //# A Pong frame sent in response to a Ping frame must have identical
+        //# "Application data" as found in the message body of the Ping frame
+        //# being replied to.
+        let frame = self.store.encode(Rank::PONG, Opcode::Pong, payload);
+        self.push_control(at, frame);
+    }
+
+    /// Tells the adapter whether to read the connection, if that has changed.
+    pub(crate) fn update_reading(&mut self, at: u32) {
+        let slot = &self.slots[at];
+        // Whoever sends faster than what it sends can be done would otherwise
+        // fill our memory instead of its own.
+        let is_far_behind = self.tail_len(at) > MOST_HELD_BACK;
+        let (unread, id) = (
+            slot.is_parked() || (slot.phase == Phase::Open && (self.draining || is_far_behind)),
+            self.slots.id(at),
+        );
+        let (now, ping_interval) = (self.now, self.config.ping_interval);
+        let slot = &mut self.slots[at];
+        let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
+        if slot.flags.unread != unread && is_there {
+            slot.flags.unread = unread;
+            if !unread {
+                // What it has said meanwhile is yet to be read.
+                slot.keepalive.handle_input(now, ping_interval);
+                if let Some(pace) = slot.conn.pace_mut() {
+                    pace.since = Some(now);
+                }
+            }
+            self.outputs.push_back(if unread {
+                Output::StopReading(id)
+            } else {
+                Output::StartReading(id)
+            });
+        }
+    }
+}
+
+/// Bytes held back for a connection beyond which it is not read; far more than
+/// the piece of a frame that is left over when all is done.
+const MOST_HELD_BACK: usize = 64 << 10;
+/// Pongs that may wait for one connection; one more replaces the oldest.
+const MAX_PONGS: u32 = 16;

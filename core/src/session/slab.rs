@@ -1,0 +1,160 @@
+//! Owns the table of slots and the generations that tell its occupants apart.
+
+use core::ops::{Index, IndexMut};
+
+use crate::app::Handler;
+use crate::id::{ConnId, ShardId};
+use crate::proto::ws::Keepalive;
+use crate::session::slot::{Phase, Pressing, Slot};
+use crate::session::wheel::Links;
+use crate::table::{Place, Table};
+
+/// The slots of a shard, dense and reused.
+pub(crate) struct Slab<H: Handler> {
+    slots: Table<Slot<H>>,
+    shard: ShardId,
+    /// The generation of the first occupant of a slot that is not there yet: greater than that
+    /// of any that was, since the table may have been longer.
+    first: u32,
+    /// The latest generation of any slot.
+    latest: u32,
+}
+
+impl<H: Handler> Place for Slot<H> {
+    fn vacate(&mut self, next: u32) {
+        let generation = self.generation.wrapping_add(1);
+        let was_pressing = self.flags.pressing != Pressing::No;
+        let lags = self.flags.lags;
+        *self = Self::new(0, self.keepalive, generation);
+        self.phase = Phase::Free;
+        // It stands among those that were: then whoever comes does not stand there twice.
+        if was_pressing {
+            self.flags.pressing = Pressing::Listed;
+        }
+        self.flags.lags = lags;
+        self.links = Links::to_vacant(next);
+    }
+
+    fn next_vacant(&self) -> u32 {
+        self.links.vacant()
+    }
+}
+
+impl<H: Handler> Slab<H> {
+    pub(crate) const fn new(shard: ShardId) -> Self {
+        Self {
+            slots: Table::new(),
+            shard,
+            first: 0,
+            latest: 0,
+        }
+    }
+
+    /// A slot for a new socket.
+    pub(crate) fn insert(&mut self, keepalive: Keepalive) -> u32 {
+        let at = self.slots.next();
+        let before = self.slots.get(at as usize);
+        let generation = before.map_or(self.first, |before| before.generation);
+        let (pressing, lags) = before.map_or((Pressing::No, false), |before| {
+            (before.flags.pressing, before.flags.lags)
+        });
+        let mut slot = Slot::new(at, keepalive, generation);
+        slot.flags.pressing = pressing;
+        slot.flags.lags = lags;
+        self.slots.insert(slot)
+    }
+
+    /// Frees a slot whose socket and answers are all gone.
+    pub(crate) fn remove(&mut self, at: u32) {
+        let slot = &self[at];
+        debug_assert!(
+            slot.queue.is_empty() && slot.memberships.is_empty() && slot.pending.is_none()
+        );
+        // Nobody may come upon a number that passes to another, or is none any more.
+        debug_assert!(!slot.flags.flush.is_in_line() && !slot.flags.resuming);
+        let generation = slot.generation.wrapping_add(1);
+        // As one comes after another, also where they begin again from zero.
+        if (generation.wrapping_sub(self.latest) as i32) > 0 {
+            self.latest = generation;
+        }
+        let places = self.slots.len();
+        self.slots.remove(at);
+        if self.slots.len() < places {
+            self.first = self.next_generation();
+        }
+    }
+
+    /// The slot of this connection, if it is still that one.
+    pub(crate) fn find(&self, id: ConnId) -> Option<u32> {
+        let slot = self.slots.get(id.slot())?;
+        let here = slot.generation == id.generation() && slot.phase != Phase::Free;
+        (here && id.shard() == self.shard).then_some(id.slot() as u32)
+    }
+
+    pub(crate) fn id(&self, at: u32) -> ConnId {
+        self.id_of(at, self[at].generation)
+    }
+
+    /// The occupant of this generation.
+    #[inline]
+    pub(crate) const fn id_of(&self, at: u32, generation: u32) -> ConnId {
+        ConnId::new(self.shard, at, generation)
+    }
+
+    /// Slots in use.
+    pub(crate) fn held(&self) -> usize {
+        self.slots.occupied() as usize
+    }
+
+    /// Makes new slots begin with this generation.
+    pub(crate) const fn begin_generations(&mut self, first: u32) {
+        self.first = first;
+        self.latest = first;
+    }
+
+    /// A generation that no slot has had yet.
+    pub(crate) const fn next_generation(&self) -> u32 {
+        self.latest.wrapping_add(1)
+    }
+
+    /// The last slot, out of the table: of a shard that has failed.
+    pub(crate) fn pop(&mut self) -> Option<Slot<H>> {
+        self.slots.pop()
+    }
+
+    /// Every slot in use.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<H>)> {
+        (0..)
+            .zip(self.slots.iter())
+            .filter(|(_, slot)| slot.phase != Phase::Free)
+    }
+
+    /// Bytes of memory.
+    pub(crate) const fn memory(&self) -> usize {
+        self.slots.memory()
+    }
+
+    /// Gives memory back that was not needed since the last time.
+    pub(crate) fn decay(&mut self) {
+        self.slots.decay();
+    }
+
+    /// How many slots there are, in use or not.
+    pub(crate) fn len(&self) -> u32 {
+        self.slots.len()
+    }
+}
+
+impl<H: Handler> Index<u32> for Slab<H> {
+    type Output = Slot<H>;
+
+    fn index(&self, at: u32) -> &Slot<H> {
+        &self.slots[at]
+    }
+}
+
+impl<H: Handler> IndexMut<u32> for Slab<H> {
+    fn index_mut(&mut self, at: u32) -> &mut Slot<H> {
+        &mut self.slots[at]
+    }
+}

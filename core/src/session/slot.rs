@@ -1,0 +1,214 @@
+//! Owns what a shard keeps for one socket. The whole of it, application state
+//! apart, stays below 192 bytes, and an idle connection has nothing on the heap.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use smallvec::SmallVec;
+
+use crate::app::Handler;
+use crate::channels::registry::Membership;
+use crate::delivery::flush_scheduler::Standing;
+use crate::delivery::pace::Pace;
+use crate::delivery::queue::Queue;
+use crate::proto::ws::{Connection, Keepalive, Role};
+use crate::session::deferred::Pending;
+use crate::session::wheel::Links;
+use crate::time::Timestamp;
+
+/// How far a socket has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Nobody is here.
+    Free,
+    /// Its request head is being read.
+    Head,
+    /// A page or a refusal is on its way to it.
+    Answering,
+    /// It is upgraded.
+    Open,
+    /// It is upgraded and ending: what waits is written, nothing is taken.
+    Closing,
+    /// Our side is shut; the peer's is awaited, so that what we wrote last is
+    /// not destroyed by a reset.
+    Lingering,
+    /// The socket is given up; answers of other shards may be awaited.
+    Gone,
+}
+
+/// The rooms of a connection.
+pub(crate) type Memberships = SmallVec<[Membership; 2]>;
+
+/// A socket, and whatever it has become.
+pub(crate) struct Slot<H: Handler> {
+    pub(crate) conn: Connection,
+    pub(crate) queue: Queue,
+    pub(crate) keepalive: Keepalive,
+    /// When its phase must be over; or, where it is open, since when it is.
+    pub(crate) moment: Option<Timestamp>,
+    /// Since when the peer has taken nothing of what waits for it.
+    pub(crate) stalled: Option<Timestamp>,
+    pub(crate) pace: Pace,
+    pub(crate) memberships: Memberships,
+    pub(crate) pending: Option<Box<Pending<H>>>,
+    pub(crate) links: Links,
+    /// By how many microseconds the peer was behind the rate at which it has to take what
+    /// waits for it when it last took something.
+    pub(crate) behind: u32,
+    pub(crate) generation: u32,
+    pub(crate) phase: Phase,
+    pub(crate) flags: Flags,
+    /// The subprotocol agreed on.
+    pub(crate) subprotocol: Subprotocol,
+    /// Answers of other shards that are still to come.
+    pub(crate) answers: u16,
+    pub(crate) state: Option<H::State>,
+}
+
+/// Most of a slot is the same for every application.
+pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>();
+const _: () = assert!(SLOT_BYTES <= 184);
+
+/// What is true of a socket besides its phase.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flags {
+    /// Where it stands among those to be flushed.
+    pub(crate) flush: Standing,
+    /// The adapter has taken what goes out next and not yet said how much of it did.
+    pub(crate) offered: bool,
+    /// Its socket took less than it was offered.
+    pub(crate) blocked: bool,
+    /// It stands among those whose sockets took less than they were offered.
+    pub(crate) lags: bool,
+    /// Its queue is half full, and nobody has seen yet whether its socket takes more.
+    pub(crate) pressing: Pressing,
+    /// It is to be closed because it does not keep up, and takes nothing more.
+    pub(crate) slow: bool,
+    /// It stands in the list of those to be gone on with.
+    pub(crate) resuming: bool,
+    /// A time-out of it has begun anew because nobody looked when it was over, and
+    /// nothing has shown since that the peer lives.
+    pub(crate) excused: bool,
+    /// The adapter was told not to read it.
+    pub(crate) unread: bool,
+    /// The peer has shut its side.
+    pub(crate) eof: bool,
+    /// It is beyond the limit of connections and gets 503.
+    pub(crate) surplus: bool,
+    /// It has become a WebSocket connection.
+    pub(crate) upgraded: bool,
+    /// The adapter has let go of its socket.
+    pub(crate) released: bool,
+}
+
+/// Whether a connection is pressing, and stands in the list of those that have been.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Pressing {
+    #[default]
+    No,
+    /// It was.
+    Listed,
+    /// It is, and it stands there.
+    Yes,
+}
+
+/// A subprotocol by its place among those of the configuration, counted from
+/// one: 0 is none, and the largest one that is not listed there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Subprotocol(u8);
+
+impl Subprotocol {
+    pub(crate) fn new(agreed: Option<&str>, listed: &[String]) -> Self {
+        let Some(agreed) = agreed else {
+            return Self::default();
+        };
+        let place = listed.iter().position(|listed| listed == agreed);
+        Self(place.map_or(u8::MAX, |place| (place + 1).min(u8::MAX.into()) as u8))
+    }
+
+    /// Its name; that of one that is not listed is not kept.
+    pub(crate) fn name(self, listed: &[String]) -> Option<Option<&str>> {
+        let place = usize::from(self.0.checked_sub(1)?);
+        Some(
+            listed
+                .get(place)
+                .map(String::as_str)
+                .filter(|_| self.0 < u8::MAX),
+        )
+    }
+}
+
+impl<H: Handler> Slot<H> {
+    /// That of a socket of which nothing has come.
+    pub(crate) fn new(at: u32, keepalive: Keepalive, generation: u32) -> Self {
+        Self {
+            conn: Connection::new(Role::Server),
+            queue: Queue::new(at),
+            keepalive,
+            moment: None,
+            stalled: None,
+            pace: Pace::default(),
+            behind: 0,
+            memberships: SmallVec::new(),
+            pending: None,
+            links: Links::NONE,
+            generation,
+            phase: Phase::Head,
+            flags: Flags::default(),
+            subprotocol: Subprotocol::default(),
+            answers: 0,
+            state: None,
+        }
+    }
+
+    /// When its phase must be over.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.moment.filter(|_| self.phase != Phase::Open)
+    }
+
+    /// Since when it is open.
+    pub(crate) fn opened(&self) -> Option<Timestamp> {
+        self.moment.filter(|_| self.phase == Phase::Open)
+    }
+
+    /// Whether what it sent must wait for something.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.wait.is_some())
+    }
+
+    /// Whether commands of it are held back, or would have to be.
+    pub(crate) fn has_program(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.wait.is_some() || pending.has_ops())
+    }
+
+    /// Whether bytes or commands of it are held back.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.wait.is_some() || !pending.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_subprotocol_is_known_by_its_place_and_one_without_is_not_named() {
+        let listed: Vec<String> = (0..300).map(|n| format!("v{n}")).collect();
+        let name = |agreed| Subprotocol::new(agreed, &listed).name(&listed);
+        assert_eq!(name(None), None);
+        assert_eq!(name(Some("v0")), Some(Some("v0")));
+        assert_eq!(name(Some("v253")), Some(Some("v253")));
+        for unnamed in ["v254", "v299", "other"] {
+            assert_eq!(name(Some(unnamed)), Some(None), "{unnamed}");
+        }
+    }
+}

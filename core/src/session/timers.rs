@@ -1,0 +1,390 @@
+//! Owns what is due when: handshakes that take too long, silent peers, peers
+//! that take nothing, closing handshakes that are not answered.
+
+use core::time::Duration;
+
+use crate::app::Handler;
+use crate::config::Config;
+use crate::delivery::frame::Rank;
+use crate::delivery::memory_budget::SMALL;
+use crate::error::HandshakeError;
+use crate::id::ConnId;
+use crate::inspect::connection_info::Timer;
+use crate::inspect::stats::CloseCause;
+use crate::proto::ws::opcode::Opcode;
+use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, Next};
+use crate::session::slot::{Phase, Pressing};
+use crate::shard::Shard;
+use crate::shard::engine::Engine;
+use crate::time::Timestamp;
+
+/// Why a shard wants to be called at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A connection's timers are to be looked at.
+    Connection,
+    /// Writes take long on which input waits; it need not wait any longer.
+    Press,
+    /// So much was done at a stretch that others were to have their turn; it can
+    /// go on at once.
+    Turn,
+}
+
+/// A direction in which a socket can be ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// There are bytes to be read from it, or their end.
+    Read,
+    /// It takes bytes.
+    Write,
+}
+
+impl<H: Handler> Shard<H> {
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the
+    /// latest, and why. It may turn out that nothing is due, which is counted.
+    pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
+        let connection = self.engine.wheel.next().map(|at| (at, Reason::Connection));
+        let press = self.engine.patience().map(|at| (at, Reason::Press));
+        let spent = self
+            .engine
+            .wants_turn()
+            .then_some((self.engine.now, Reason::Turn));
+        connection
+            .into_iter()
+            .chain(press)
+            .chain(spent)
+            .min_by_key(|&(at, _)| at)
+    }
+
+    /// Does what is due. For an adapter that has read before whatever its sockets had;
+    /// another uses [`handle_timeout_with`](Self::handle_timeout_with).
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.handle_timeout_with(now, |_, _| false);
+    }
+
+    /// Does what is due, and asks about the socket of each connection whose time is over
+    /// whether it is ready all the same: a peer whose bytes lie there unread is not
+    /// silent, and one whose socket takes bytes again has taken some. What is ready has
+    /// to be handed in then, as always.
+    ///
+    /// Where nobody called at the time that [`poll_timeout`](Self::poll_timeout) said,
+    /// but an eighth of the shortest time-out later or more, the process was stopped, or
+    /// is overloaded. A peer is not to blame for that: each time-out that has passed
+    /// meanwhile begins anew, but only once until the peer shows a sign of life.
+    pub fn handle_timeout_with(
+        &mut self,
+        now: Timestamp,
+        mut is_ready: impl FnMut(ConnId, Direction) -> bool,
+    ) {
+        self.engine.now = now;
+        let was_spent = self.engine.is_spent();
+        let mut idle = !self.engine.lose_patience() && !self.engine.wants_turn();
+        self.engine.begin_stretch();
+        self.engine.clear_remains();
+        if self.engine.has_sweep() {
+            self.engine.sweep_slice();
+        }
+        if self.engine.has_round() {
+            self.engine.reclaim();
+        }
+        // Before what is to be flushed: that may be much, and less urgent.
+        while was_spent && !self.engine.is_pressed() && self.take_held_back() {}
+        let mut left = self.engine.config.fan_out_slice;
+        while left > 0
+            && let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now)
+        {
+            idle &= !self.engine.look_at(at, &mut is_ready);
+            left -= 1;
+        }
+        self.engine.counts.links.idle_wakeups += u64::from(idle);
+        self.engine.decay();
+        self.settle();
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Whether there is something to be done in the next turn that could be done now.
+    fn wants_turn(&self) -> bool {
+        self.is_spent()
+            || self.has_slice()
+            || self.has_sweep()
+            || self.has_round()
+            || !self.remains.is_empty()
+    }
+
+    /// Until when input waits for writes that are under way.
+    fn patience(&self) -> Option<Timestamp> {
+        (self.pressing > 0).then(|| self.pressing_since.after(PATIENCE))
+    }
+
+    /// If writes have been under way for too long, their sockets are as good as
+    /// blocked: one that takes nothing must not hold up everyone.
+    fn lose_patience(&mut self) -> bool {
+        let since = self.pressing_since;
+        let late = self.patience().map(|at| self.now.since(at));
+        if late > Some(PATIENCE) && !self.pressing_excused {
+            // The threads that write had no time either.
+            self.pressing_since = self.now;
+            self.pressing_excused = true;
+            return true;
+        }
+        let over = self.patience().is_some_and(|at| at <= self.now);
+        let mut left = self.config.fan_out_slice;
+        while over
+            && left > 0
+            && let Some(at) = self.pressed.pop_front()
+        {
+            left -= 1;
+            // Its place may have been given back meanwhile.
+            if at >= self.slots.len() {
+                continue;
+            }
+            let slot = &mut self.slots[at];
+            if slot.flags.pressing == Pressing::Yes && slot.flags.offered {
+                slot.flags.blocked = true;
+                slot.stalled.get_or_insert(self.now);
+                self.note_laggard(at);
+                self.rearm(at);
+            }
+            self.relieve(at);
+            self.slots[at].flags.pressing = Pressing::No;
+        }
+        if self.pressing > 0 {
+            // The others at once, in the next turn.
+            self.pressing_since = since;
+            self.pressing_excused |= over;
+        }
+        over
+    }
+
+    /// Does what is due for a slot, and enters it for the next time. Says
+    /// whether anything was due.
+    fn look_at(&mut self, at: u32, is_ready: &mut impl FnMut(ConnId, Direction) -> bool) -> bool {
+        let (now, id) = (self.now, self.slots.id(at));
+        if let Some(deadline) = self.slots[at].deadline()
+            && deadline <= now
+        {
+            self.end_phase(at, deadline, is_ready);
+            return true;
+        }
+        if let Some(since) = self.slots[at].stalled {
+            let end = since.after(self.config.write_timeout);
+            if end <= now && !self.takes_more(at, end, is_ready) {
+                self.cut(at, CloseCause::WriteTimeout);
+                return true;
+            }
+        }
+        if let Some(end) = self.read_end(at)
+            && end <= now
+            && !self.takes_more(at, end, is_ready)
+        {
+            self.close_too_slow(at, CloseCause::ReadRate, READS_TOO_SLOWLY);
+            return true;
+        }
+        if let Some(end) = self.send_end(at)
+            && end <= now
+            && !self.sends_more(at, end, is_ready)
+        {
+            self.close_too_slow(at, CloseCause::SendRate, SENDS_TOO_SLOWLY);
+            return true;
+        }
+        let mut due = false;
+        if self.slots[at].phase == Phase::Open {
+            let times = self.keepalive_times();
+            let slot = &mut self.slots[at];
+            if slot.flags.unread {
+                // Whoever is not read cannot be heard.
+                slot.keepalive.handle_input(now, times.ping_interval);
+            }
+            match slot.keepalive.handle_timeout(now, times) {
+                KeepaliveAction::Sleep(_) => {}
+                KeepaliveAction::Ping(_) => {
+                    due = true;
+                    self.ping(at);
+                }
+                KeepaliveAction::Dead if is_ready(id, Direction::Read) => {
+                    slot.keepalive.handle_input(now, times.ping_interval);
+                }
+                KeepaliveAction::Dead => {
+                    self.close_silent(at);
+                    return true;
+                }
+            }
+        }
+        self.rearm(at);
+        due
+    }
+
+    /// The time for a phase of a connection is over; what it waited for may have come
+    /// and not be handled yet.
+    fn end_phase(
+        &mut self,
+        at: u32,
+        deadline: Timestamp,
+        is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
+    ) {
+        let (id, phase) = (self.slots.id(at), self.slots[at].phase);
+        let (awaited, delay) = match phase {
+            Phase::Head => (Direction::Read, self.config.handshake_timeout),
+            Phase::Answering => (Direction::Write, self.config.write_timeout),
+            _ => (Direction::Read, self.config.close_timeout),
+        };
+        if self.may_be_excused(at) && (self.is_late(deadline) || is_ready(id, awaited)) {
+            self.set_deadline(at, delay);
+            self.slots[at].flags.excused = true;
+            return;
+        }
+        self.slots[at].moment = None;
+        match phase {
+            Phase::Head if self.slots[at].pending.is_some() => {
+                self.refuse(at, HandshakeError::Timeout, false);
+            }
+            Phase::Head => {
+                self.counts.refused[HandshakeError::Timeout.index()] += 1;
+                self.give_up(at);
+            }
+            _ => self.give_up(at),
+        }
+    }
+
+    /// Whether a peer that has taken nothing until the `end` of its time has another one:
+    /// its socket takes bytes again and was not written to yet, or nobody looked.
+    fn takes_more(
+        &mut self,
+        at: u32,
+        end: Timestamp,
+        is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
+    ) -> bool {
+        let id = self.slots.id(at);
+        let is_excused = self.may_be_excused(at) && self.is_late(end);
+        if !is_excused && self.slots[at].flags.blocked && !is_ready(id, Direction::Write) {
+            return false;
+        }
+        let (now, rate) = (self.now, self.config.read_rate());
+        let slot = &mut self.slots[at];
+        slot.flags.excused = is_excused;
+        if let Some(since) = slot.stalled.replace(now)
+            && let Some(rate) = rate.filter(|_| !is_excused)
+        {
+            slot.behind = rate.advance(slot.behind, now.since(since), 0);
+        }
+        true
+    }
+
+    /// The same for a peer that has sent too little of a message.
+    fn sends_more(
+        &mut self,
+        at: u32,
+        end: Timestamp,
+        is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
+    ) -> bool {
+        let (now, id, is_late) = (self.now, self.slots.id(at), self.is_late(end));
+        let rate = self.config.send_rate();
+        let Some(pace) = self.slots[at].conn.pace_mut() else {
+            return true;
+        };
+        let is_excused = is_late && !pace.excused;
+        if !is_excused && !is_ready(id, Direction::Read) {
+            return false;
+        }
+        pace.excused |= is_excused;
+        if let Some(since) = pace.since.replace(now)
+            && let Some(rate) = rate.filter(|_| !is_excused)
+        {
+            pace.behind = rate.advance(pace.behind, now.since(since), 0);
+        }
+        true
+    }
+
+    /// When a peer that takes too little of what waits for it is too far behind.
+    fn read_end(&self, at: u32) -> Option<Timestamp> {
+        let slot = &self.slots[at];
+        let since = slot.stalled?;
+        Some(self.config.read_rate()?.deadline(slot.behind, since))
+    }
+
+    /// When a peer that sends too little of a message is too far behind.
+    fn send_end(&self, at: u32) -> Option<Timestamp> {
+        let slot = &self.slots[at];
+        if slot.phase != Phase::Open || slot.flags.unread {
+            return None;
+        }
+        let pace = slot.conn.pace_beyond(SMALL)?;
+        Some(self.config.send_rate()?.deadline(pace.behind, pace.since?))
+    }
+
+    /// Whether a time-out of the peer may begin anew.
+    fn may_be_excused(&self, at: u32) -> bool {
+        !self.slots[at].flags.excused
+    }
+
+    /// Whether it is so long after `due` that something has kept this shard from looking.
+    fn is_late(&self, due: Timestamp) -> bool {
+        self.now.since(due) > tolerance(&self.config)
+    }
+
+    fn keepalive_times(&self) -> KeepaliveTimes {
+        KeepaliveTimes {
+            ping_interval: self.config.ping_interval,
+            pong_wait: self.config.pong_wait,
+            tolerance: tolerance(&self.config),
+        }
+    }
+
+    /// Enters a slot into the wheel for the next moment at which something may be due.
+    pub(crate) fn rearm(&mut self, at: u32) {
+        if let Some((_, next)) = self.next_timer(at) {
+            self.wheel.arm(&mut self.slots, at, next);
+        }
+    }
+
+    /// What may be due next for a slot, and when.
+    #[inline]
+    pub(crate) fn next_timer(&self, at: u32) -> Option<(Timer, Timestamp)> {
+        let (slot, config) = (&self.slots[at], &self.config);
+        let deadline = slot.deadline().map(|at| match slot.phase {
+            Phase::Head => (Timer::Handshake, at),
+            Phase::Answering => (Timer::Answer, at),
+            _ => (Timer::Close, at),
+        });
+        let stalled = slot.stalled;
+        let stalled = stalled.map(|since| (Timer::Write, since.after(config.write_timeout)));
+        let silent = (slot.phase == Phase::Open).then(|| {
+            let (next, at) = slot.keepalive.next(config.pong_wait);
+            let timer = match next {
+                Next::Ping => Timer::Ping,
+                Next::End => Timer::Silence,
+            };
+            (timer, at)
+        });
+        let reads = self.read_end(at).map(|at| (Timer::ReadRate, at));
+        let sends = self.send_end(at).map(|at| (Timer::SendRate, at));
+        let timers = [deadline, stalled, silent, reads, sends];
+        let timers = timers.into_iter().flatten();
+        timers.min_by_key(|&(_, at)| at)
+    }
+
+    fn ping(&mut self, at: u32) {
+        if self.slots[at].queue.waiting(&self.nodes, Rank::PING) == 0 {
+            self.counts.sent.pings += 1;
+            let frame = self.store.encode(Rank::PING, Opcode::Ping, &[]);
+            self.push_control(at, frame);
+        }
+    }
+}
+
+/// By how much a timer may be late as long as all is well: by one tick anyhow, since it is
+/// rounded up to one, and by another for whatever else there is to do.
+pub(crate) fn tolerance(config: &Config) -> Duration {
+    config.tick() * 2
+}
+
+/// What peers are told that are closed for their rate.
+const READS_TOO_SLOWLY: &str = "reads too slowly";
+const SENDS_TOO_SLOWLY: &str = "sends too slowly";
+
+/// How long input waits for a write that is done elsewhere: as long as a thread
+/// may have to wait for its turn on a loaded machine. An adapter that writes at
+/// once, as the tokio one does, never comes near it.
+const PATIENCE: Duration = Duration::from_millis(50);

@@ -1,0 +1,152 @@
+//! Owns the timer wheel: which slots are to be looked at in which tick. It is
+//! lazy: a slot is entered for the earliest moment at which anything can be
+//! due, and whoever looks decides whether something is, and enters it again.
+
+use alloc::vec::Vec;
+
+use crate::app::Handler;
+use crate::session::slab::Slab;
+use crate::time::Timestamp;
+
+/// A slot's links in its bucket. Entries reach less than a turn of the wheel
+/// ahead, so the bucket alone tells the tick.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Links {
+    next: u32,
+    before: u32,
+    bucket: u32,
+}
+
+impl Links {
+    pub(crate) const NONE: Self = Self {
+        next: NIL,
+        before: NIL,
+        bucket: NIL,
+    };
+
+    /// Those of a slot that is vacant, which lead to another.
+    pub(crate) const fn to_vacant(next: u32) -> Self {
+        Self { next, ..Self::NONE }
+    }
+
+    /// The other that they lead to.
+    pub(crate) const fn vacant(self) -> u32 {
+        self.next
+    }
+}
+
+/// One lazy wheel for all slots of a shard.
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    /// Length of a tick in microseconds.
+    tick: u64,
+    /// Everything up to and including this tick has been looked at.
+    seen: u64,
+    /// The earliest tick that may have an entry.
+    earliest: Option<u64>,
+    heads: Vec<u32>,
+}
+
+impl Wheel {
+    pub(crate) fn new(tick: core::time::Duration) -> Self {
+        let tick = crate::time::micros(tick).max(1);
+        Self {
+            tick,
+            seen: 0,
+            earliest: None,
+            heads: alloc::vec![NIL; BUCKETS],
+        }
+    }
+
+    /// Bytes of memory.
+    pub(crate) const fn memory(&self) -> usize {
+        self.heads.capacity() * size_of::<u32>()
+    }
+
+    /// Enters the slot for `at`, rounded up to a tick, unless it is entered for
+    /// an earlier one already.
+    pub(crate) fn arm<H: Handler>(&mut self, slots: &mut Slab<H>, slot: u32, at: Timestamp) {
+        // Beyond the horizon it is looked at early, and entered again.
+        let wanted = at.as_micros().div_ceil(self.tick);
+        let tick = wanted.clamp(self.seen + 1, self.seen + BUCKETS as u64 - 1);
+        let links = slots[slot].links;
+        if links.bucket != NIL {
+            if self.distance(u64::from(links.bucket)) <= self.distance(tick) {
+                return;
+            }
+            self.disarm(slots, slot);
+        }
+        let bucket = tick as usize % BUCKETS;
+        let next = core::mem::replace(&mut self.heads[bucket], slot);
+        slots[slot].links = Links {
+            next,
+            before: NIL,
+            bucket: bucket as u32,
+        };
+        if next != NIL {
+            slots[next].links.before = slot;
+        }
+        self.earliest = Some(self.earliest.map_or(tick, |earliest| earliest.min(tick)));
+    }
+
+    pub(crate) fn disarm<H: Handler>(&mut self, slots: &mut Slab<H>, slot: u32) {
+        let Links {
+            next,
+            before,
+            bucket,
+        } = slots[slot].links;
+        if bucket == NIL {
+            return;
+        }
+        if before == NIL {
+            self.heads[bucket as usize] = next;
+        } else {
+            slots[before].links.next = next;
+        }
+        if next != NIL {
+            slots[next].links.before = before;
+        }
+        slots[slot].links = Links::NONE;
+    }
+
+    /// A slot that was entered for `now` or before, taken out.
+    pub(crate) fn expired<H: Handler>(
+        &mut self,
+        slots: &mut Slab<H>,
+        now: Timestamp,
+    ) -> Option<u32> {
+        let end = now.as_micros() / self.tick;
+        while let Some(tick) = self.earliest.filter(|&tick| tick <= end) {
+            let slot = self.heads[tick as usize % BUCKETS];
+            if slot != NIL {
+                self.seen = self.seen.max(tick - 1);
+                self.disarm(slots, slot);
+                return Some(slot);
+            }
+            self.seen = self.seen.max(tick);
+            self.earliest = self.following(tick);
+        }
+        self.seen = self.seen.max(end);
+        None
+    }
+
+    /// When there may be something to look at.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.earliest
+            .map(|tick| Timestamp::from_micros(tick * self.tick))
+    }
+
+    /// How far ahead a tick, or a bucket, is.
+    const fn distance(&self, tick: u64) -> u64 {
+        let buckets = BUCKETS as u64;
+        (tick + buckets - (self.seen + 1) % buckets) % buckets
+    }
+
+    /// The next tick after this one that has an entry.
+    fn following(&self, tick: u64) -> Option<u64> {
+        (tick + 1..tick + BUCKETS as u64).find(|&at| self.heads[at as usize % BUCKETS] != NIL)
+    }
+}
+
+const NIL: u32 = u32::MAX;
+const BUCKETS: usize = 1_024;
