@@ -273,6 +273,12 @@ impl Config {
         MinRate::new(self.min_send_rate, self.rate_window)
     }
 
+    /// Returns by how much a timer may be late as long as all is well: by one tick, since it is
+    /// rounded up to one, and by another for whatever else there is to do.
+    pub(crate) fn timer_tolerance(&self) -> Duration {
+        self.tick() * 2
+    }
+
     /// The step in which timers are looked at: a sixteenth of the shortest interval, so a timer
     /// fires at most that much late.
     pub fn tick(&self) -> Duration {

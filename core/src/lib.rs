@@ -63,6 +63,7 @@ mod node;
 pub mod proto;
 mod session;
 mod shard;
+mod stats;
 mod sync;
 mod table;
 mod tasks;
@@ -78,17 +79,12 @@ pub use channels::message::ShardMessage;
 pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
 pub use delivery::frame::{Chunks, MAX_PAYLOAD};
 pub use delivery::queue::{OverflowPolicy, SendOptions};
+pub use delivery::{Depth, Drops};
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
-pub use inspect::closed::{CloseInfo, ClosedConnection, Drops};
-pub use inspect::connection_info::{
-    ConnectionInfo, Depth, Lookup, Pause, Stage, Timer, WaitReason,
-};
+pub use inspect::closed::{CloseInfo, ClosedConnection};
+pub use inspect::connection_info::{ConnectionInfo, Lookup, Pause, Stage, Timer, WaitReason};
 pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
-pub use inspect::stats::{
-    CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
-    PriorityStats, Received, RoomStats, Sent, Stats, Waiting,
-};
 pub use node::{Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender};
 pub use proto::ws::close::CloseCode;
 pub use proto::ws::opcode::MessageType;
@@ -96,6 +92,10 @@ pub use session::input::Admission;
 pub use session::slot::SLOT_BYTES;
 pub use session::timers::{Direction, Reason};
 pub use shard::{Event, Leftover, Output, Shard};
+pub use stats::{
+    CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
+    PriorityStats, Received, RoomStats, Sent, Stats, Waiting,
+};
 pub use sync::SharedRef;
 #[cfg(feature = "std")]
 pub use sync::{Mailbox, MailboxClosed};

@@ -18,10 +18,10 @@ use crate::config::Config;
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
-use crate::inspect::stats::CloseCause;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::slot::Phase;
 use crate::shard::engine::Engine;
+use crate::stats::CloseCause;
 use crate::sync::primitive::Arc;
 use crate::sync::{NoPlace, OnceLock, Semaphore};
 
@@ -85,11 +85,11 @@ pub enum RemoteError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteStats {
-    /// Semaphore given out.
+    /// Permits given out.
     pub given: u64,
     /// Times somebody looked for one and there was none.
     pub full: u64,
-    /// Semaphore taken now (a gauge).
+    /// Permits taken now (a gauge).
     pub under_way: u64,
 }
 

@@ -85,12 +85,12 @@ impl<T: Place> Table<T> {
         }
     }
 
-    /// Semaphore, occupied or not.
+    /// Returns the number of places, occupied or not.
     pub(crate) const fn len(&self) -> u32 {
         self.places.len() as u32
     }
 
-    /// Semaphore that are occupied.
+    /// Returns the number of occupied places.
     pub(crate) fn occupied(&self) -> u32 {
         self.len() - self.vacancies.iter().sum::<u32>()
     }
@@ -237,7 +237,7 @@ impl<T: Place + Copy> Pool<T> {
         self.vacant = at;
     }
 
-    /// Semaphore that are occupied.
+    /// Returns the number of occupied places.
     pub(crate) const fn occupied(&self) -> u32 {
         self.occupied
     }

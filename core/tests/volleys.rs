@@ -162,8 +162,8 @@ impl Hall {
     }
 
     /// Volleys that there were, and that did not stay whole.
-    fn volleys(&self) -> [u64; 2] {
-        let of_each = self.shards.iter().map(Shard::volleys);
+    fn batches(&self) -> [u64; 2] {
+        let of_each = self.shards.iter().map(Shard::batches);
         of_each.fold([0; 2], |[a, b], [c, d]| [a + c, b + d])
     }
 }
@@ -238,7 +238,7 @@ proptest! {
             prop_assert_eq!(a.delivery, b.delivery);
             prop_assert_eq!(a.rooms, b.rooms);
         }
-        prop_assert_eq!(one_by_one.volleys(), [0, 0]);
+        prop_assert_eq!(one_by_one.batches(), [0, 0]);
     }
 }
 
@@ -246,9 +246,9 @@ proptest! {
 fn what_comes_in_one_read_is_one_frame() {
     let mut hall = Hall::new(1, [usize::MAX; 3], false);
     hall.read(0, &text(b"p alone"));
-    assert_eq!(hall.volleys(), [0, 0]);
+    assert_eq!(hall.batches(), [0, 0]);
     hall.read(0, &text(b"p not alone").repeat(16));
-    assert_eq!(hall.volleys(), [1, 0]);
+    assert_eq!(hall.batches(), [1, 0]);
     // More urgent than the others, and so are those behind it no part of the first.
     let words = [
         text(b"p1"),
@@ -258,7 +258,7 @@ fn what_comes_in_one_read_is_one_frame() {
         text(b"p5"),
     ];
     hall.read(0, &words.concat());
-    assert_eq!(hall.volleys(), [3, 0]);
+    assert_eq!(hall.batches(), [3, 0]);
     assert_eq!(hall.stats()[0].delivery.written, 3 * (1 + 16 + 5));
 }
 
@@ -277,7 +277,7 @@ fn what_is_said_behind_an_answer_that_stays_where_it_was_read_keeps_its_place() 
 fn a_volley_is_no_longer_than_a_quarter_of_a_queue() {
     let mut hall = Hall::with(Config::builder().queue_messages(32), [usize::MAX; 3]);
     hall.read(0, &text(b"p").repeat(80));
-    assert_eq!(hall.volleys(), [10, 0]);
+    assert_eq!(hall.batches(), [10, 0]);
     let delivery = hall.stats()[0].delivery;
     assert_eq!((delivery.written, delivery.refused_full), (3 * 80, 0));
 }
@@ -298,7 +298,7 @@ fn whoever_takes_a_part_of_a_volley_has_the_rest_one_by_one() {
     let mut hall = Hall::new(1, [usize::MAX, 5, usize::MAX], false);
     hall.settle();
     hall.read(0, &text(b"p").repeat(16));
-    assert_eq!(hall.volleys(), [1, 1]);
+    assert_eq!(hall.batches(), [1, 1]);
     assert_eq!(hall.shards[0].waiting(), [(hall.members[1].id, 15)]);
     // The second is half out; what is more urgent goes before the third.
     hall.read(0, &text(b"u"));
@@ -313,5 +313,5 @@ fn whoever_takes_a_part_of_a_volley_has_the_rest_one_by_one() {
 fn what_comes_to_another_shard_in_one_go_is_one_frame_there_too() {
     let mut hall = Hall::new(3, [usize::MAX; 3], false);
     hall.read(0, &text(b"p").repeat(16));
-    assert_eq!(hall.volleys(), [3, 0]);
+    assert_eq!(hall.batches(), [3, 0]);
 }

@@ -5,13 +5,13 @@
 use bytes::Bytes;
 
 use crate::CloseCode;
-use crate::app::Handler;
+use crate::app::{Backpressure, Handler};
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
-use crate::delivery::reply::MessageRef;
+use crate::delivery::{MessageRef, QueueFull, Reply};
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
-use crate::session::deferred::Op;
+use crate::session::deferred::{Op, Wait};
 use crate::shard::Engine;
 use crate::tasks::TaskOptions;
 
@@ -91,11 +91,17 @@ impl<'a, H: Handler> Context<'a, H> {
         };
         if self.engine.is_parked(self.at) {
             self.engine.defer(self.at, later(()));
-        } else if let Err(wait) =
-            self.engine
-                .reply(self.at, self.here, kind, options, [first, second])
-        {
-            self.engine.park(self.at, wait, Some(later(())));
+            return;
+        }
+        let reply = Reply {
+            kind,
+            options,
+            parts: [first, second],
+            message: self.here,
+            waits: H::OVERFLOW == Backpressure::PauseReads,
+        };
+        if let Err(QueueFull) = self.engine.out.reply(self.at, reply) {
+            self.engine.park(self.at, Wait::Queue, Some(later(())));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Owns the answer to what became of something said to others.
 
-use crate::inspect::stats::{Delivery, RoomStats};
+use crate::stats::Delivery;
 
 /// What a publication did at the queues of those it was for: `members` were
 /// offered it, and `members = queued + refused`. The others count what had to go.
@@ -44,9 +44,9 @@ impl DeliveryReport {
 
     /// The counters of a shard that its numbers are taken from: what one fan-out
     /// adds to them is what it did there.
-    pub(crate) const fn counted(delivery: &Delivery, rooms: &RoomStats) -> [u64; Self::PARTS] {
+    pub(crate) const fn counted(members: u64, delivery: &Delivery) -> [u64; Self::PARTS] {
         [
-            rooms.offered,
+            members,
             delivery.queued,
             delivery.refused_full + delivery.refused_closing,
             delivery.evicted,

@@ -12,9 +12,9 @@ pub use echo::Echo;
 pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
 
 use crate::id::ConnId;
-use crate::inspect::stats::CloseCause;
 use crate::proto::http::Request;
 use crate::proto::ws::opcode::MessageType;
+use crate::stats::CloseCause;
 use crate::tasks::FailureCause;
 
 /// An application. One instance lives in each shard and sees the connections

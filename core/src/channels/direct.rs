@@ -5,10 +5,9 @@ use bytes::Bytes;
 
 use crate::app::{DeliveryReport, Handler};
 use crate::channels::message::{Completion, Direct, MessageBody, Notification, Origin};
-use crate::delivery::frame::FrameId;
+use crate::delivery::Payload;
 use crate::delivery::queue::SendOptions;
 use crate::id::ConnId;
-use crate::proto::ws::header::Tag;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
@@ -42,12 +41,12 @@ impl<H: Handler> Engine<H> {
             self.wake_first(Wait::Credit(shard));
             return Ok(());
         }
-        if options.receipt.is_some() && self.lane_is_held() {
+        if options.receipt.is_some() && self.out.replies_are_held() {
             // What becomes of it at our own queue is not known before that is free.
             return Err(Wait::Callback);
         }
         self.counts.direct.sent += 1;
-        let outcome = self.offer(to, options, self.now, kind, Payload::Here(payload));
+        let outcome = self.offer(to, options, self.now, kind, Payload::Borrowed(payload));
         if let Some(ticket) = options.receipt {
             self.report(Completion {
                 conn: self.slots.id(at),
@@ -68,7 +67,7 @@ impl<H: Handler> Engine<H> {
             published,
             payload,
         } = direct;
-        let outcome = self.offer(to, options, published, kind, Payload::Sent(&payload));
+        let outcome = self.offer(to, options, published, kind, Payload::Owned(&payload));
         let Origin::Conn(from) = origin else { return };
         let report = options.receipt.map(|ticket| Completion {
             conn: from.conn,
@@ -86,7 +85,7 @@ impl<H: Handler> Engine<H> {
         options: SendOptions,
         published: Timestamp,
         kind: MessageType,
-        words: Payload<'_>,
+        payload: Payload<'_>,
     ) -> DeliveryReport {
         let open = |&at: &u32| self.slots[at].phase == Phase::Open;
         let Some(at) = self.slots.find(to).filter(open) else {
@@ -94,55 +93,12 @@ impl<H: Handler> Engine<H> {
             return DeliveryReport::default();
         };
         self.counts.direct.offered += 1;
-        self.end_volley();
         let before = self.counted();
-        let frame = self.encode_for(at, options, published, kind, words);
-        self.push(at, frame, options.overflow);
-        self.store.release(frame);
+        let meta = options.meta(|| 0, published);
+        self.out.send(at, (meta, options.overflow), kind, payload);
         DeliveryReport {
             members: 1,
             ..DeliveryReport::from_parts(self.counted_since(before))
         }
     }
-
-    /// A message for one connection, in the form that it takes.
-    fn encode_for(
-        &mut self,
-        at: u32,
-        options: SendOptions,
-        published: Timestamp,
-        kind: MessageType,
-        words: Payload<'_>,
-    ) -> FrameId {
-        let (label, opcode) = (self.label(None, options, published), kind.opcode());
-        let bytes = match words {
-            Payload::Here(bytes) => bytes,
-            Payload::Sent(bytes) => bytes,
-        };
-        if self.packs_at_once(at, bytes.len()) {
-            let mut packed = self.workspace.buffers.take_for(bytes.len());
-            let conn = &mut self.slots[at].conn;
-            let frame = conn
-                .deflate(&mut self.workspace, [bytes, &[]], &mut packed)
-                .then(|| {
-                    let tag = Tag::compressed(opcode);
-                    self.store.encode_parts(label, tag, [&packed, &[]])
-                });
-            self.workspace.give(packed);
-            if let Some(frame) = frame {
-                return frame;
-            }
-        }
-        match words {
-            Payload::Here(bytes) => self.store.encode(label, opcode, bytes),
-            Payload::Sent(bytes) => self.store.encode_shared(label, opcode, bytes),
-        }
-    }
-}
-
-/// What is said, and whether it is there to be kept.
-#[derive(Clone, Copy)]
-enum Payload<'a> {
-    Here(&'a [u8]),
-    Sent(&'a Bytes),
 }

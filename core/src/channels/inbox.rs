@@ -13,7 +13,7 @@ impl<H: Handler> Shard<H> {
     /// say that came along, or before a task or an end that comes later; letters keep
     /// their order.
     pub fn handle_message(&mut self, now: Timestamp, letter: ShardMessage) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         self.engine.command_bytes += letter.command_bytes();
         self.engine.backlog.push_back(letter);
         self.engine.has_mail = true;
@@ -30,14 +30,13 @@ impl<H: Handler> Shard<H> {
 
     /// Does what letters say, as far as sockets need not be tried first.
     pub(crate) fn take_letters(&mut self) {
-        self.engine.begin_volleys();
         while !self.engine.is_pressed()
             && let Some(letter) = self.engine.backlog.pop_front()
         {
             self.engine.command_bytes -= letter.command_bytes();
             self.take_letter(letter);
         }
-        self.engine.end_volleys();
+        self.engine.out.end_batch();
         self.engine.keep_within_budget();
     }
 

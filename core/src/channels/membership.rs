@@ -8,11 +8,12 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use crate::app::{DeliveryReport, Handler};
+use crate::channels::fan_out::EVERYONE;
 use crate::channels::message::{
     Completion, Count, MessageBody, Notification, Origin, OwnerRequest, Publication, ShardMessage,
 };
 use crate::channels::registry::Membership;
-use crate::delivery::fan_out::EVERYONE;
+use crate::delivery::Payload;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
@@ -92,10 +93,8 @@ impl<H: Handler> Engine<H> {
         exclude_sender: bool,
     ) -> Result<(), Wait> {
         if options.receipt.is_some() {
-            // What becomes of it is to be told apart from what came before, and at our
-            // own queue is not known before that is free.
-            self.end_volley();
-            if self.lane_is_held() {
+            // The outcome at our own queue is not known before that is free.
+            if self.out.replies_are_held() {
                 return Err(Wait::Callback);
             }
         }
@@ -108,17 +107,17 @@ impl<H: Handler> Engine<H> {
         if let Some(room) = local.filter(|&local| self.is_served_at_once(local)) {
             self.counts.rooms.published += 1;
             self.counts.rooms.encoded += 1;
-            let but = exclude_sender.then_some(at);
-            let label = self.label(name, options, self.now);
-            let editions = self.editions((label, options.overflow), kind, payload);
-            let before = self.counted();
+            let except = exclude_sender.then_some(at);
+            let meta = options.meta(|| self.rooms.scope_of(name), self.now);
+            let payload = Payload::Borrowed(payload);
+            let variants = self.out.variants(meta, options.overflow, kind, payload);
+            let before = options.receipt.map(|_| self.counted());
             match room {
-                Local::Room(room) => self.say_to_room(room, editions, but),
-                Local::Everyone => self.fan_out_to_all(editions, but),
+                Local::Room(room) => self.send_to_channel(room, variants, except),
+                Local::Everyone => self.send_to_channel(EVERYONE, variants, except),
                 Local::Nobody => {}
             }
-            if let Some(ticket) = options.receipt {
-                self.end_volley();
+            if let (Some(ticket), Some(before)) = (options.receipt, before) {
                 let outcome = DeliveryReport::from_parts(self.counted_since(before));
                 self.report(Completion {
                     conn: self.slots.id(at),
@@ -265,12 +264,14 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    pub(crate) const fn counted(&self) -> [u64; DeliveryReport::PARTS] {
-        DeliveryReport::counted(&self.counts.delivery, &self.counts.rooms)
+    /// Returns what has been counted so far of that of which a [`DeliveryReport`] consists.
+    pub(crate) fn counted(&mut self) -> [u64; DeliveryReport::PARTS] {
+        let counts = self.out.counts();
+        DeliveryReport::counted(counts.members_offered, &counts.delivery)
     }
 
     pub(crate) fn counted_since(
-        &self,
+        &mut self,
         before: [u64; DeliveryReport::PARTS],
     ) -> [u64; DeliveryReport::PARTS] {
         let now = self.counted();
@@ -278,7 +279,6 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(crate) fn add_member(&mut self, at: u32, name: &[u8]) {
-        self.end_volley();
         let membership = self.rooms.add_member(name, at);
         self.change_memberships(at, |memberships| memberships.push(membership));
         self.counts.rooms.members += 1;
@@ -294,7 +294,6 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(crate) fn remove_member(&mut self, at: u32, membership: Membership) {
-        self.end_volley();
         self.counts.rooms.members -= 1;
         let Membership { room, place } = membership;
         self.deliver_rest(room, at, place);
@@ -344,7 +343,7 @@ impl<H: Handler> Engine<H> {
     /// published before may have to be queued first, and what becomes of that is not known
     /// while the lane is held.
     pub(crate) fn must_wait_to_leave(&self) -> bool {
-        !self.fan_outs.is_empty() && self.lane_is_held()
+        !self.fan_outs.is_empty() && self.out.replies_are_held()
     }
 
     fn ask_to_leave(&mut self, at: u32, home: ShardId, room: Bytes) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod credit;
 pub(crate) mod direct;
+pub(crate) mod fan_out;
 pub(crate) mod inbox;
 pub(crate) mod membership;
 pub(crate) mod message;

@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use crate::delivery::Members;
 use crate::id::ShardId;
 use crate::table::{Peak, Place, Table};
 
@@ -29,6 +30,8 @@ pub(crate) struct Rooms {
     peak: Peak,
     /// Bytes of memory that rooms own besides: names and lists.
     owned: usize,
+    /// Changes of members of any room.
+    changes: u64,
     homes: Homes,
 }
 
@@ -144,6 +147,7 @@ impl Rooms {
             by_name: HashTable::new(),
             peak: Peak::default(),
             owned: 0,
+            changes: 0,
             homes: Homes::new(seed, shards),
         }
     }
@@ -175,12 +179,27 @@ impl Rooms {
         self.homes.hash.hash_one(name)
     }
 
+    /// [`scope`](Self::scope) of a room, or of none.
+    pub(crate) fn scope_of(&self, name: Option<&[u8]>) -> u64 {
+        name.map_or(0, |name| self.scope(name))
+    }
+
     pub(crate) fn name(&self, room: u32) -> &Bytes {
         &self.rooms[room].name
     }
 
     pub(crate) fn members(&self, room: u32) -> &[u32] {
         &self.rooms[room].members
+    }
+
+    /// Returns the members of a room, to deliver a publication to all but one of them.
+    pub(crate) fn list(&self, room: u32, except: Option<u32>) -> Members<'_> {
+        Members {
+            channel: room,
+            version: self.changes,
+            list: &self.rooms[room].members,
+            except,
+        }
     }
 
     /// The other shards that have members of a room whose home is here.
@@ -237,6 +256,7 @@ impl Rooms {
 
     /// Adds a member and says what its back-pointer must be.
     pub(crate) fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
+        self.changes += 1;
         let room = self.find_or_create(name);
         let place = self.change(room, |room| {
             room.members.push(slot);
@@ -249,6 +269,7 @@ impl Rooms {
     /// Who has not been visited stays before those who have been: the last of the former
     /// takes the place of one of them, and the last of all the place of that.
     pub(crate) fn remove_member(&mut self, membership: Membership, moved: impl FnMut(Moved)) {
+        self.changes += 1;
         let is_empty = self.change(membership.room, |room| {
             room.remove_member(membership.place, moved);
             let members = &mut room.members;

@@ -4,10 +4,10 @@
 use crate::app::Handler;
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::id::ShardId;
-use crate::inspect::stats::{CloseCause, Stats, Waiting};
 use crate::session::deferred::Wait;
 use crate::shard::output::{Leftover, Output};
 use crate::shard::{Engine, Shard};
+use crate::stats::{CloseCause, Stats, Waiting};
 
 impl<H: Handler> Shard<H> {
     /// Begins anew after a panic: without connections, so the adapter closes
@@ -52,11 +52,7 @@ impl<H: Handler> Engine<H> {
         let ended = new.counts.closed.iter().sum();
         let open = new.counts.links.opened.saturating_sub(ended);
         new.counts.closed[CloseCause::Panic as usize] += open;
-        let delivery = &mut new.counts.delivery;
-        let lost = delivery.queued.saturating_sub(delivery.left());
-        delivery.discarded += lost;
-        // Of which priorities is not asked of a shard that has failed.
-        new.counts.priorities.of(None).discarded += lost;
+        new.out.succeed(&self.out);
         // The ends of those that have been handed out still come here.
         let kept = self
             .outputs

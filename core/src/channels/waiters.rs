@@ -5,7 +5,7 @@
 use alloc::collections::VecDeque;
 
 use crate::app::Handler;
-use crate::delivery::memory_budget::shrink;
+use crate::delivery::shrink;
 use crate::id::{ConnId, ShardId};
 use crate::session::deferred::Wait;
 use crate::shard::engine::Engine;

@@ -1,202 +1,266 @@
-//! Owns what is said to a room in one go: messages that came in one read, to the same
-//! members and in the same way, are held back until something else happens, and then
-//! delivered together. So a member costs no more for all of them than for one.
+//! Batches: publications of one read to the same members with the same options are held back
+//! and delivered together, as one frame for each member. So a member costs no more for all of
+//! them than for one.
+//!
+//! The members are those of the moment of publishing: a batch keeps its own list of them.
 
 use alloc::vec::Vec;
 
-use crate::app::Handler;
 use crate::config::Config;
+use crate::delivery::Outbound;
+use crate::delivery::conn::Takes;
 use crate::delivery::frame::{FrameId, FrameMeta};
-use crate::delivery::queue::OverflowPolicy;
+use crate::delivery::queue::{Limits, OverflowPolicy};
 use crate::delivery::variants::EncodedVariants;
 use crate::proto::ws::header::unmasked_len;
-use crate::session::slot::Phase;
-use crate::shard::engine::Engine;
 use crate::time::Timestamp;
+
+/// The members of a channel at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Members<'a> {
+    /// The number of the channel.
+    pub(crate) channel: u32,
+    /// Differs whenever the list differs.
+    pub(crate) version: u64,
+    pub(crate) list: &'a [u32],
+    /// A member that is left out.
+    pub(crate) except: Option<u32>,
+}
 
 /// Frames that are held back.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// Whether anything may be: while somebody sees to its end.
-    is_open: bool,
-    to: Option<Recipients>,
+pub(super) struct Batch {
+    recipients: Option<Recipients>,
+    members: Vec<u32>,
     frames: Vec<FrameId>,
     bytes: usize,
 }
 
-/// Who gets them, and how.
+/// Who gets a publication, and how. Publications can be batched if these are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Recipients {
-    room: u32,
-    but: Option<u32>,
+    channel: u32,
+    version: u64,
+    except: Option<u32>,
     priority: Option<u8>,
     overflow: OverflowPolicy,
     published: Timestamp,
 }
 
+/// Several publications as one frame, with a reference to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchFrame(FrameId);
+
 impl Recipients {
-    pub(crate) fn new(room: u32, editions: &EncodedVariants<'_>, but: Option<u32>) -> Self {
+    pub(crate) fn new(members: Members<'_>, variants: &EncodedVariants<'_>) -> Self {
         Self {
-            room,
-            but,
-            priority: editions.label().rank.priority(),
-            overflow: editions.overflow(),
-            published: editions.label().born,
+            channel: members.channel,
+            version: members.version,
+            except: members.except,
+            priority: variants.meta().rank.priority(),
+            overflow: variants.overflow(),
+            published: variants.meta().born,
         }
     }
 }
 
-impl<H: Handler> Engine<H> {
-    /// From here to [`end_volleys`](Self::end_volleys), what is said may be held back.
-    pub(crate) const fn begin_volleys(&mut self) {
-        self.volley.is_open = true;
-    }
-
-    /// Delivers what is held back; nothing more is.
-    #[inline]
-    pub(crate) fn end_volleys(&mut self) {
-        self.end_volley();
-        self.volley.is_open = false;
-    }
-
-    /// Says something to the members of a room here, now or a little later.
-    pub(crate) fn say_to_room(
-        &mut self,
-        room: u32,
-        mut editions: EncodedVariants<'_>,
-        but: Option<u32>,
-    ) {
-        let to = Recipients::new(room, &editions, but);
-        let may_wait = self.volley.is_open && self.may_be_part(to, &editions);
-        let len = editions.payload_len();
-        if !(may_wait && self.volley.to == Some(to) && self.has_room_for(room, len)) {
-            self.end_volley();
+impl Batch {
+    /// Returns how many messages and bytes a batch may have: so few that no queue overflows
+    /// for which input does not wait.
+    pub(super) fn limits(config: &Config) -> Limits {
+        Limits {
+            messages: MAX_MESSAGES.min(config.queue_messages / 4) as u32,
+            bytes: MAX_BYTES.min(config.queue_bytes / 8) as u32,
         }
-        if !(may_wait && self.has_room_for(room, len)) {
-            self.fan_out_to_room(room, editions, but);
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.recipients.is_none()
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.members.capacity() * size_of::<u32>() + self.frames.capacity() * size_of::<FrameId>()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        if self.recipients.is_none() {
+            self.members = Vec::new();
+        }
+    }
+}
+
+impl Outbound {
+    /// Queues a publication for the members of a channel, now or before anything else happens.
+    pub(crate) fn send_to_members(
+        &mut self,
+        members: Members<'_>,
+        mut variants: EncodedVariants<'_>,
+    ) {
+        let recipients = Recipients::new(members, &variants);
+        let may_wait = self.may_be_held_back(members, &variants);
+        let len = variants.payload_len();
+        let count = members.list.len();
+        if !(may_wait && self.batch.recipients == Some(recipients) && self.batch_takes(count, len))
+        {
+            self.end_batch();
+        }
+        if !(may_wait && self.batch_takes(count, len)) {
+            for &at in members.list {
+                if members.except != Some(at) {
+                    self.send_variant(at, &mut variants);
+                }
+            }
+            self.release_variants(variants.frames());
             return;
         }
-        let frame = self.edition_to_keep(&mut editions);
-        self.volley.to = Some(to);
-        self.volley.bytes += self.store.len(frame) as usize;
-        self.volley.frames.push(frame);
+        let frame = self.plain_variant_to_keep(&mut variants);
+        if self.batch.recipients.is_none() {
+            self.batch.recipients = Some(recipients);
+            self.batch.members.extend_from_slice(members.list);
+        }
+        self.batch.bytes += self.store.len(frame) as usize;
+        self.batch.frames.push(frame);
     }
 
-    /// Whether it makes no difference to anyone that it waits for what comes next.
-    fn may_be_part(&self, to: Recipients, editions: &EncodedVariants<'_>) -> bool {
-        let is_heard = self.rooms.members(to.room).len() > usize::from(to.but.is_some());
-        is_heard
-            && self.may_be_in_volley(editions)
-            // What comes behind the lane is to be known as such at once.
-            && !self.lane_is_held()
+    /// Queues a publication for every open connection.
+    pub(crate) fn send_to_all(&mut self, mut variants: EncodedVariants<'_>, except: Option<u32>) {
+        for at in 0..self.conns.len() {
+            if except != Some(at) && self.conns[at].takes == Takes::Messages {
+                self.send_variant(at, &mut variants);
+            }
+        }
+        self.release_variants(variants.frames());
     }
 
-    /// Whether it may be one of several messages that are queued as one frame.
-    pub(crate) fn may_be_in_volley(&self, editions: &EncodedVariants<'_>) -> bool {
-        let FrameMeta { deadline, key, .. } = editions.label();
-        editions.payload_len() <= LONGEST
-            && !editions.packs()
+    /// Returns whether it makes no difference to anyone that a publication waits for what
+    /// comes next.
+    fn may_be_held_back(&self, members: Members<'_>, variants: &EncodedVariants<'_>) -> bool {
+        members.list.len() > usize::from(members.except.is_some())
+            && self.may_be_batched(variants)
+            // What comes behind the reply buffer is to be known as such at once.
+            && !self.replies_are_held()
+    }
+
+    /// Returns whether a publication may be one of several that are queued as one frame.
+    pub(crate) fn may_be_batched(&self, variants: &EncodedVariants<'_>) -> bool {
+        let FrameMeta { deadline, key, .. } = variants.meta();
+        variants.payload_len() <= MAX_PAYLOAD
+            && !variants.may_be_compressed()
             && deadline.is_none()
             && key.is_none()
             // The rule against starvation counts single messages.
-            && self.starvation.after == 0
+            && self.settings.starvation.after == 0
     }
 
-    /// How many messages a volley may be.
-    pub(crate) fn most_volley_messages(&self) -> usize {
-        MOST_MESSAGES.min(self.config.queue_messages / 4)
+    /// Returns how many messages and bytes may be one batch.
+    pub(crate) const fn batch_limits(&self) -> Limits {
+        self.settings.batch
     }
 
-    /// How many bytes a volley may have.
-    pub(crate) fn most_volley_bytes(&self) -> usize {
-        most_held_back(&self.config)
-    }
-
-    /// Delivers what is held back: before anything else is queued for anybody, before
-    /// a room has a member more or less, and before what is queued is counted.
+    /// Delivers the batch that is held back, if there is one.
     #[inline]
-    pub(crate) fn end_volley(&mut self) {
-        if let Some(to) = self.volley.to.take() {
-            self.deliver_volley(to);
+    pub(crate) fn end_batch(&mut self) {
+        if let Some(recipients) = self.batch.recipients.take() {
+            self.deliver_batch(recipients);
         }
     }
 
-    fn deliver_volley(&mut self, to: Recipients) {
-        let mut frames = core::mem::take(&mut self.volley.frames);
-        self.volley.bytes = 0;
-        // One alone is queued in the same way; what cannot be joined, in turn.
-        let volley = match frames[..] {
+    fn deliver_batch(&mut self, recipients: Recipients) {
+        let mut frames = core::mem::take(&mut self.batch.frames);
+        let mut members = core::mem::take(&mut self.batch.members);
+        self.batch.bytes = 0;
+        // One alone is queued in the same way; what cannot be merged, one by one.
+        let batch = match frames[..] {
             [one] => Some(one),
-            _ => self.store.join(&frames),
+            _ => self.store.merge(&frames),
         };
-        let mut spared = 0;
-        for i in 0..self.rooms.members(to.room).len() {
-            let at = self.rooms.members(to.room)[i];
-            if to.but == Some(at) {
+        let mut saved = 0;
+        for &at in &members {
+            if recipients.except == Some(at) {
                 continue;
             }
-            self.counts.rooms.offered += frames.len() as u64;
-            if volley.is_some_and(|volley| self.push_volley(at, volley)) {
-                spared += frames.len() as u64 - 1;
+            self.counts.members_offered += frames.len() as u64;
+            if batch.is_some_and(|batch| self.push_batch(at, batch)) {
+                saved += frames.len() as u64 - 1;
             } else {
                 for &frame in &frames {
-                    self.push(at, frame, to.overflow);
+                    self.push_behind_batch(at, frame, recipients.overflow);
                 }
             }
         }
-        self.exempt(spared);
-        match volley {
-            Some(volley) => self.store.release(volley),
+        self.exempt(saved);
+        match batch {
+            Some(batch) => self.store.release(batch),
             None => frames.iter().for_each(|&frame| self.store.release(frame)),
         }
         frames.clear();
-        self.volley.frames = frames;
+        members.clear();
+        self.batch.frames = frames;
+        self.batch.members = members;
     }
 
-    /// Queues a volley as one frame, where that makes no difference: not where a part
-    /// of it has to go, or is written in a form of its own.
+    /// Merges publications that may be one batch; `None` if that is not possible.
+    pub(crate) fn merge(&mut self, variants: &mut [EncodedVariants<'_>]) -> Option<BatchFrame> {
+        let frames = variants.iter_mut().map(|each| self.plain_variant(each));
+        let frames: smallvec::SmallVec<[FrameId; 16]> = frames.collect();
+        self.store.merge(&frames).map(BatchFrame)
+    }
+
+    /// Queues a batch of `messages` publications for one member. Returns false, and queues
+    /// nothing, where they have to be queued one by one.
+    #[inline]
+    pub(crate) fn send_batch(&mut self, at: u32, batch: BatchFrame) -> bool {
+        self.end_batch();
+        let messages = self.store.messages(batch.0);
+        let queued = self.push_batch(at, batch.0);
+        self.counts.members_offered += if queued { messages.into() } else { 0 };
+        queued
+    }
+
+    /// Releases a batch that has been queued for everyone.
+    pub(crate) fn release_batch(&mut self, batch: BatchFrame) {
+        self.store.release(batch.0);
+    }
+
+    /// Queues a batch as one frame, where that makes no difference: not where a part of it has
+    /// to be dropped, or is written in a form of its own.
     // Twice as code is cheaper than a call for each member.
     #[inline(always)]
-    pub(crate) fn push_volley(&mut self, at: u32, volley: FrameId) -> bool {
-        let limits = self.limits();
-        let slot = &mut self.slots[at];
-        let takes_it = slot.phase == Phase::Open
-            && !slot.flags.slow
-            && !slot.conn.keeps_context()
-            && self.lane.owner() != Some(at);
+    fn push_batch(&mut self, at: u32, batch: FrameId) -> bool {
+        let limits = self.settings.limits;
+        let conn = &mut self.conns[at];
+        let takes_it = conn.takes == Takes::Messages
+            && !conn.is_slow
+            && !conn.compressor.keeps_context()
+            && self.replies.owner() != Some(at);
         if !takes_it
-            || !slot
+            || !conn
                 .queue
-                .push_volley(&mut self.nodes, &self.store, limits, volley)
+                .push_batch(&mut self.nodes, &self.store, limits, batch)
         {
             return false;
         }
-        self.counts.delivery.offered += u64::from(self.store.messages(volley));
-        self.queued(at, volley);
+        self.counts.delivery.offered += u64::from(self.store.messages(batch));
+        self.after_push(at, batch);
         true
     }
 
-    /// Whether a message of so many bytes to this room may be held back beside the
-    /// others. So few may be that no queue runs over which did not press.
-    fn has_room_for(&self, room: u32, len: usize) -> bool {
-        let messages = self.volley.frames.len() + 1;
-        let bytes = self.volley.bytes + unmasked_len(len) + len;
-        messages <= self.most_volley_messages()
-            && bytes <= self.most_volley_bytes()
-            && messages * self.rooms.members(room).len() <= MOST_DELIVERIES
+    /// Returns whether a message of this length may be held back beside the others.
+    fn batch_takes(&self, members: usize, len: usize) -> bool {
+        let messages = self.batch.frames.len() + 1;
+        let bytes = self.batch.bytes + unmasked_len(len) + len;
+        messages <= self.settings.batch.messages as usize
+            && bytes <= self.settings.batch.bytes as usize
+            && messages * members <= MAX_DELIVERIES
     }
 }
 
-/// How many bytes may be held back.
-pub(crate) fn most_held_back(config: &Config) -> usize {
-    MOST_BYTES.min(config.queue_bytes / 8)
-}
-
-/// Messages held back at most.
-const MOST_MESSAGES: usize = 64;
-/// Bytes held back at most, as they are sent.
-const MOST_BYTES: usize = 16 << 10;
-/// The longest payload that is held back, in bytes.
-const LONGEST: usize = 4 << 10;
-/// Deliveries held back at most; they are offered at a stretch.
-const MOST_DELIVERIES: usize = 1 << 14;
+/// Messages of a batch at most.
+const MAX_MESSAGES: usize = 64;
+/// Bytes of a batch at most, as they are sent.
+const MAX_BYTES: usize = 16 << 10;
+/// The longest payload in a batch, in bytes.
+const MAX_PAYLOAD: usize = 4 << 10;
+/// Deliveries of a batch at most: they are offered at a stretch.
+const MAX_DELIVERIES: usize = 1 << 14;

@@ -1,15 +1,420 @@
-//! Delivery: frames, send queues, the flush order, and what goes out in one write.
+//! Delivery: what waits to be written to the connections of a shard, and in which order.
+//!
+//! [`Outbound`] holds the encoded frames, a send queue for each connection, the replies to the
+//! connection whose input is being handled, the batch of publications of one read, the flush
+//! order, and all counts of messages. It knows connections by the number of their slot, and
+//! neither sessions nor channels nor the application.
+//!
+//! A batch is always delivered before anything else is queued, dropped or counted: every method
+//! that does so ends it first.
 
-pub(crate) mod batch;
-pub(crate) mod fan_out;
-pub(crate) mod flush_scheduler;
+#[cfg(any(test, feature = "testing"))]
+mod audit;
+mod batch;
+mod conn;
+mod depth;
+mod drops;
+mod flush_scheduler;
 pub(crate) mod frame;
-pub(crate) mod memory_budget;
-pub(crate) mod pace;
+mod pace;
+mod pressure;
 pub(crate) mod queue;
-pub(crate) mod queueing;
-pub(crate) mod reply;
-pub(crate) mod reply_buffer;
-pub(crate) mod shedding;
-pub(crate) mod transmit;
-pub(crate) mod variants;
+mod reply;
+mod reply_buffer;
+mod scratch;
+mod send;
+mod shedding;
+mod transmit;
+mod variants;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::buffers::Buffers;
+use crate::config::Config;
+use crate::proto::ws::deflate::{Codec, Compressor};
+use crate::stats::{Deflation, Delivery, Priorities, Sent, Stats};
+use crate::table::Table;
+use crate::time::{Timestamp, micros};
+use batch::Batch;
+use conn::{OutboundConn, Takes};
+use drops::DropCounters;
+use flush_scheduler::FlushScheduler;
+use frame::{FrameId, Store};
+use pace::UnsentLimits;
+use pressure::Backpressure;
+use queue::{DropReason, Limits, Nodes, OverflowPolicy, Starvation};
+use reply_buffer::ReplyBuffer;
+use scratch::Scratch;
+use shedding::Shedding;
+
+pub(crate) use batch::{BatchFrame, Members, Recipients};
+pub use depth::Depth;
+pub use drops::Drops;
+pub(crate) use reply::{MessageRef, QueueFull, Reply};
+pub(crate) use reply_buffer::Part;
+pub(crate) use scratch::{HEADROOM, SCRATCH};
+pub(crate) use variants::{EncodedFrames, EncodedVariants, Payload};
+
+/// Bytes of memory of one connection's row in [`Outbound`].
+pub(crate) const ROW_BYTES: usize = OutboundConn::BYTES;
+
+/// What waits to be written to the connections of a shard.
+pub(crate) struct Outbound {
+    settings: Settings,
+    now: Timestamp,
+    /// By slot.
+    conns: Table<OutboundConn>,
+    store: Store,
+    nodes: Nodes,
+    scratch: Scratch,
+    replies: ReplyBuffer,
+    /// Frames for the owner of the reply buffer that must come behind what is in it.
+    deferred: Vec<(FrameId, OverflowPolicy)>,
+    batch: Batch,
+    flushes: FlushScheduler,
+    pressure: Backpressure,
+    shedding: Shedding,
+    /// Compressors that connections without a context share.
+    codec: Codec,
+    /// Bytes of memory of the compressors that connections have of their own.
+    context_bytes: usize,
+    /// Bytes of memory for connections whose sockets were full.
+    lag_bytes: usize,
+    /// For frames that are put together outside of the store.
+    buffers: Buffers,
+    counts: Counts,
+    drops: DropCounters,
+    /// What had been offered when the turn began.
+    offered_before: u64,
+    /// Frames that have left a queue unwritten, while they are counted; empty between calls.
+    dropped: Vec<(FrameId, DropReason)>,
+    /// Frames that expired while a write was planned: given back when it is over, since that
+    /// may move others.
+    expired: Vec<FrameId>,
+    /// Connections that are to be closed because they do not keep up.
+    slow: Vec<u32>,
+}
+
+/// The settings that delivery depends on.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    /// What a queue may hold.
+    limits: Limits,
+    /// What it may hold before input waits for its socket: half of that, less what a batch may
+    /// add. So it has room for one message of that length.
+    half: Limits,
+    /// Messages and bytes that a batch may have.
+    batch: Limits,
+    starvation: Starvation,
+    unsent: UnsentLimits,
+    /// Bytes of one write, about.
+    write_batch: usize,
+    /// Connections visited, or messages offered, in a part of a turn.
+    slice: usize,
+    /// Whether memory is bounded.
+    has_budget: bool,
+    compression: Compression,
+    read_rate: Option<crate::proto::ws::MinRate>,
+    /// By how much a timer may be late.
+    tolerance: core::time::Duration,
+    write_timeout: core::time::Duration,
+}
+
+/// When messages are compressed.
+#[derive(Clone, Copy, Debug)]
+struct Compression {
+    is_on: bool,
+    /// The length of the shortest payload that is compressed, in bytes.
+    threshold: usize,
+    /// The window of the shared compressor, in bits.
+    window: u8,
+    /// Whether connections with a context compress broadcasts for themselves.
+    own_broadcasts: bool,
+}
+
+/// What delivery counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) delivery: Delivery,
+    pub(crate) priorities: Priorities,
+    pub(crate) sent: Sent,
+    /// Members that were offered a publication.
+    pub(crate) members_offered: u64,
+    /// Publications that were copied into frames.
+    pub(crate) copied: u64,
+}
+
+impl Outbound {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            settings: Settings::of(config),
+            now: Timestamp::ORIGIN,
+            conns: Table::new(),
+            store: Store::new(),
+            nodes: Nodes::new(config.seed),
+            scratch: Scratch::new(),
+            replies: ReplyBuffer::default(),
+            deferred: Vec::new(),
+            batch: Batch::default(),
+            flushes: FlushScheduler::default(),
+            pressure: Backpressure::default(),
+            shedding: Shedding::default(),
+            codec: Codec::new(config.compression_level as u8),
+            context_bytes: 0,
+            lag_bytes: 0,
+            buffers: Buffers::default(),
+            counts: Counts::default(),
+            drops: DropCounters::new(config.seed),
+            offered_before: 0,
+            dropped: Vec::new(),
+            expired: Vec::new(),
+            slow: Vec::new(),
+        }
+    }
+
+    // ---- the life of a connection -------------------------------------------------------------
+
+    /// Adds a row for a new socket. `at` must be the slot that the table of slots gave it.
+    pub(crate) fn insert(&mut self, at: u32) {
+        let mut conn = OutboundConn::new(at);
+        if let Some(before) = self.conns.get(self.conns.next() as usize) {
+            conn.keep_listed(before);
+        }
+        let row = self.conns.insert(conn);
+        debug_assert_eq!(row, at, "both tables have the same places");
+    }
+
+    /// Lets messages be queued for a connection from now on, compressed by this compressor.
+    pub(crate) fn open(&mut self, at: u32, compressor: Compressor) {
+        self.context_bytes += compressor.context_bytes();
+        let conn = &mut self.conns[at];
+        conn.compressor = compressor;
+        conn.takes = Takes::Messages;
+    }
+
+    /// Refuses messages for a connection from now on. What waits is still written.
+    pub(crate) fn end(&mut self, at: u32) {
+        self.end_batch();
+        self.clear_pressure(at);
+        self.conns[at].takes = Takes::Control;
+        self.schedule(at);
+    }
+
+    /// Discards all that waits for a connection whose socket is to be closed. Returns what was
+    /// dropped of what was for it.
+    pub(crate) fn close(&mut self, at: u32) -> Drops {
+        self.discard_replies(at);
+        self.discard(at, false);
+        self.clear_pressure(at);
+        let conn = &mut self.conns[at];
+        conn.takes = Takes::Nothing;
+        self.lag_bytes -= conn.lag.take().map_or(0, |_| size_of::<conn::Lag>());
+        self.context_bytes -= conn.compressor.context_bytes();
+        conn.compressor = Compressor::NONE;
+        self.drops.take(at)
+    }
+
+    /// Removes the row of a connection that has been [closed](Self::close).
+    pub(crate) fn remove(&mut self, at: u32) {
+        debug_assert!(self.conns[at].queue.is_empty() && !self.is_scheduled(at));
+        self.conns.remove(at);
+    }
+
+    // ---- what is known of a connection --------------------------------------------------------
+
+    /// Returns whether nothing waits for a connection.
+    pub(crate) fn is_empty(&self, at: u32) -> bool {
+        self.conns[at].queue.is_empty() && self.replies.owner() != Some(at)
+    }
+
+    /// Returns whether nothing is in the queue of a connection.
+    pub(crate) fn is_queue_empty(&self, at: u32) -> bool {
+        self.conns[at].queue.is_empty()
+    }
+
+    /// Returns whether its socket took less than it was offered.
+    pub(crate) fn is_blocked(&self, at: u32) -> bool {
+        self.conns[at].blocked
+    }
+
+    /// Returns whether it takes compressed messages.
+    pub(crate) fn is_compressed(&self, at: u32) -> bool {
+        self.conns[at].compressor.window_bits() > 0
+    }
+
+    /// Returns the bytes of memory of the compressors that connections have of their own.
+    pub(crate) const fn context_bytes(&self) -> usize {
+        self.context_bytes
+    }
+
+    /// Returns what was dropped of the messages for a connection.
+    pub(crate) fn drops(&self, at: u32) -> Drops {
+        self.drops.get(at)
+    }
+
+    // ---- time and turns ------------------------------------------------------------------------
+
+    pub(crate) const fn set_time(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Begins a turn: others have had theirs.
+    pub(crate) const fn begin_turn(&mut self) {
+        self.offered_before = self.counts.delivery.offered;
+    }
+
+    /// Returns whether as much was queued in this turn as may be: others are to have theirs.
+    pub(crate) const fn is_turn_over(&self) -> bool {
+        let offered = self.counts.delivery.offered - self.offered_before;
+        offered >= SLICES * self.settings.slice as u64
+    }
+
+    /// Returns the number of messages offered so far, for [`exempt`](Self::exempt_since).
+    pub(crate) const fn offered(&self) -> u64 {
+        self.counts.delivery.offered
+    }
+
+    /// Exempts the messages offered since `before` from what a turn may offer.
+    pub(crate) const fn exempt_since(&mut self, before: u64) {
+        self.exempt(self.counts.delivery.offered - before);
+    }
+
+    #[inline]
+    const fn exempt(&mut self, messages: u64) {
+        self.offered_before += messages;
+    }
+
+    // ---- counts and memory ---------------------------------------------------------------------
+
+    /// Returns what has been counted, a batch that waits included.
+    pub(crate) fn counts(&mut self) -> &Counts {
+        self.end_batch();
+        &self.counts
+    }
+
+    /// Adds what has been counted, and the gauges.
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        stats.delivery = self.counts.delivery;
+        stats.priorities = self.counts.priorities;
+        stats.sent = self.counts.sent;
+        stats.rooms.offered = self.counts.members_offered;
+        stats.rooms.copied = self.counts.copied;
+        let held = self.nodes.held();
+        stats.delivery.waiting = held.messages + u64::from(self.replies.messages());
+        stats.delivery.waiting_bytes = held.bytes + self.replies.len() as u64;
+        stats.links.frame_bytes = self.store.held_bytes();
+    }
+
+    /// Returns what the compressors have counted.
+    pub(crate) const fn deflation(&self) -> Deflation {
+        self.codec.counts()
+    }
+
+    /// Takes over the counts of a shard that has failed; what waited there was discarded.
+    pub(crate) fn succeed(&mut self, failed: &Self) {
+        self.now = failed.now;
+        self.counts = failed.counts;
+        let delivery = &mut self.counts.delivery;
+        let lost = delivery.queued.saturating_sub(delivery.left());
+        delivery.discarded += lost;
+        // Of which priorities is not asked of a shard that has failed.
+        self.counts.priorities.of(None).discarded += lost;
+    }
+
+    /// Returns the bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> usize {
+        HEADROOM
+            + SCRATCH
+            + self.conns.memory()
+            + self.nodes.memory()
+            + self.store.memory() as usize
+            + self.codec.memory()
+            + self.context_bytes
+            + self.lag_bytes
+            + self.buffers.memory()
+            + self.replies.memory()
+            + self.batch.memory()
+            + self.flushes.memory()
+            + self.pressure.memory()
+            + self.shedding.memory()
+            + self.drops.memory()
+    }
+
+    /// Gives back the memory that nothing uses now.
+    pub(crate) fn trim(&mut self) {
+        self.store.trim();
+        self.nodes.trim();
+        self.buffers.trim();
+    }
+
+    /// Gives back memory of tables that has not been needed since the last call.
+    pub(crate) fn decay_tables(&mut self) {
+        self.conns.decay();
+        self.nodes.decay(&self.store);
+        self.drops.decay();
+    }
+
+    /// Gives back memory of buffers and lists that has not been needed since the last call.
+    pub(crate) fn decay(&mut self) {
+        self.store.decay();
+        self.buffers.decay();
+    }
+
+    /// Shrinks the lists of connections to the number of connections.
+    pub(crate) fn shrink_lists(&mut self) {
+        let connections = self.conns.len() as usize;
+        self.flushes.shrink(connections);
+        self.shedding.shrink(connections);
+        self.pressure.shrink(connections);
+        self.batch.shrink();
+    }
+}
+
+impl Settings {
+    fn of(config: &Config) -> Self {
+        let batch = Batch::limits(config);
+        Self {
+            limits: Limits {
+                messages: config.queue_messages as u32,
+                bytes: config.queue_bytes as u32,
+            },
+            half: Limits {
+                messages: config.queue_messages as u32 / 2,
+                bytes: config.queue_bytes as u32 / 2 - batch.bytes,
+            },
+            batch,
+            starvation: Starvation {
+                after: config.starvation_after as u16,
+                wait: micros(config.starvation_wait),
+            },
+            unsent: UnsentLimits::of(config),
+            write_batch: config.write_batch,
+            slice: config.fan_out_slice,
+            has_budget: config.memory_budget > 0,
+            compression: Compression {
+                is_on: config.compression,
+                threshold: config.compression_threshold,
+                window: config.compression_window as u8,
+                own_broadcasts: config.compression_own_broadcasts,
+            },
+            read_rate: config.read_rate(),
+            tolerance: config.timer_tolerance(),
+            write_timeout: config.write_timeout,
+        }
+    }
+}
+
+/// Returns memory of a list that is much larger than for `most` entries.
+pub(crate) fn shrink<T>(list: &mut VecDeque<T>, most: usize) {
+    let most = most.max(list.len()).max(FEW);
+    if list.capacity() > 4 * most {
+        list.shrink_to(most);
+    }
+}
+
+/// Messages offered to queues in a turn, in slices: half a millisecond of work with the
+/// default. One read can ask for more: it can hold thousands of messages to hundreds of members.
+const SLICES: u64 = 2;
+/// A list has room for this many entries in any case.
+const FEW: usize = 64;

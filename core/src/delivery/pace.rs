@@ -7,15 +7,13 @@
 
 use core::time::Duration;
 
-use crate::app::Handler;
 use crate::config::Config;
-use crate::shard::engine::Engine;
-use crate::shard::output::Output;
+use crate::delivery::Outbound;
 use crate::time::{Timestamp, micros};
 
 /// Bytes that one peer has taken since a certain time, and the limit that followed last.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
+pub(super) struct Pace {
     /// When its socket was first full; after a change of the limit, when it was then.
     since: Option<Timestamp>,
     /// Bytes taken since then.
@@ -26,13 +24,13 @@ pub(crate) struct Pace {
 
 /// The smallest and the largest limit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct UnsentLimits {
+pub(super) struct UnsentLimits {
     min: u32,
     most_doublings: u8,
 }
 
 impl UnsentLimits {
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config) -> Self {
         // Both are at most 1 GiB.
         let (min, max) = (config.unsent_bytes as u32, config.unsent_bytes_max as u32);
         Self {
@@ -55,11 +53,6 @@ impl UnsentLimits {
 }
 
 impl Pace {
-    /// Whether its socket was full and what it takes is to be counted: that of most never is.
-    pub(crate) const fn is_measured(&self) -> bool {
-        self.since.is_some()
-    }
-
     /// Takes note that a socket took `n` bytes, and whether it is full. Returns the limit on
     /// what the kernel may hold unsent, in bytes, if it changes.
     ///
@@ -74,9 +67,8 @@ impl Pace {
         is_mixed: impl FnOnce() -> bool,
     ) -> Option<u32> {
         let Some(since) = self.since else {
-            debug_assert!(is_full);
             // What was taken until now says nothing: buffers were empty.
-            self.since = Some(now);
+            self.since = is_full.then_some(now);
             return None;
         };
         if now <= since {
@@ -107,25 +99,24 @@ impl Pace {
     }
 }
 
-impl<H: Handler> Engine<H> {
-    /// Takes note of what a socket took that is full or [was](Pace::is_measured), and asks for
-    /// another limit where that calls for it.
+impl Outbound {
+    /// Takes note of what a socket took that is full or was. Returns the
+    /// limit on what the kernel may hold unsent, in bytes, if it changes.
     #[inline(never)]
-    pub(crate) fn measure_pace(&mut self, at: u32, n: usize, is_full: bool) {
-        let (now, limits) = (self.now, self.unsent_limits);
-        let slot = &mut self.slots[at];
-        let (queue, nodes, store) = (&slot.queue, &self.nodes, &self.store);
+    pub(super) fn measure_pace(&mut self, at: u32, n: usize, is_full: bool) -> Option<u32> {
+        let (now, limits) = (self.now, self.settings.unsent);
+        let conn = &mut self.conns[at];
+        let lag = conn.lag.as_mut()?;
+        let (queue, nodes, store) = (&conn.queue, &self.nodes, &self.store);
         let is_mixed = || queue.has_several_priorities(nodes, store);
-        if let Some(bytes) = slot.pace.taken(now, n, is_full, limits, is_mixed) {
-            let counter = if bytes > limits.min {
-                &mut self.counts.sent.unsent_limit_raised
-            } else {
-                &mut self.counts.sent.unsent_limit_reset
-            };
-            *counter += 1;
-            let id = self.slots.id(at);
-            self.outputs.push_back(Output::LimitUnsent { id, bytes });
-        }
+        let bytes = lag.pace.taken(now, n, is_full, limits, is_mixed)?;
+        let counter = if bytes > limits.min {
+            &mut self.counts.sent.unsent_limit_raised
+        } else {
+            &mut self.counts.sent.unsent_limit_reset
+        };
+        *counter += 1;
+        Some(bytes)
     }
 }
 
@@ -218,7 +209,7 @@ mod tests {
         let late = Timestamp::from_micros(2_100_000);
         let limit = pace.taken(late, KIB, false, LIMITS, || false);
         assert_eq!(limit, Some(LIMITS.min));
-        assert!(!pace.is_measured());
+        assert!(pace.since.is_none());
     }
 
     #[test]

@@ -1,15 +1,12 @@
-//! Owns what a connection is told about its own messages: by the fast lane
-//! while its input is being handled, or through its queue.
+//! Replies: messages to the connection whose callback is running, by way of the reply buffer
+//! where that is possible, or through its queue.
 
-use crate::app::{Backpressure, Handler};
-use crate::delivery::frame::{FrameMeta, Key, Rank};
+use crate::delivery::Outbound;
+use crate::delivery::conn::Takes;
+use crate::delivery::frame::Rank;
 use crate::delivery::queue::{OverflowPolicy, SendOptions};
 use crate::proto::ws::header::{Tag, unmasked_len};
 use crate::proto::ws::opcode::MessageType;
-use crate::session::deferred::Wait;
-use crate::session::slot::Phase;
-use crate::shard::engine::Engine;
-use crate::time::Timestamp;
 
 /// Where the message that is being handled stands.
 #[derive(Clone, Copy, Debug)]
@@ -38,162 +35,148 @@ impl MessageRef {
     }
 }
 
-impl<H: Handler> Engine<H> {
+/// The queue has no room for a reply that is to wait for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct QueueFull;
+
+/// A reply: what it says, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Reply<'a> {
+    pub(crate) kind: MessageType,
+    pub(crate) options: SendOptions,
+    /// The payload, in two parts.
+    pub(crate) parts: [&'a [u8]; 2],
+    /// Where the message that is answered stands, if its callback is running.
+    pub(crate) message: Option<MessageRef>,
+    /// Whether it waits for room in the queue instead of being dropped.
+    pub(crate) waits: bool,
+}
+
+impl Outbound {
     /// Queues a message for the connection whose callback is running.
-    pub(crate) fn reply(
-        &mut self,
-        at: u32,
-        here: Option<MessageRef>,
-        kind: MessageType,
-        options: SendOptions,
-        parts: [&[u8]; 2],
-    ) -> Result<(), Wait> {
-        self.end_volley();
-        let tag = kind.opcode().into();
-        if self.packs_at_once(at, parts[0].len() + parts[1].len()) {
-            return self.reply_packed(at, here, kind, options, parts);
+    ///
+    /// # Errors
+    /// If it waits for room and there is none; then nothing is queued.
+    pub(crate) fn reply(&mut self, at: u32, reply: Reply<'_>) -> Result<(), QueueFull> {
+        self.end_batch();
+        let len = reply.parts[0].len() + reply.parts[1].len();
+        if self.is_compressed_at_once(at, len) {
+            return self.reply_compressed(at, reply);
         }
-        self.reply_with(at, here, options, tag, parts)
+        self.reply_with(at, reply, reply.kind.opcode().into(), reply.parts)
     }
 
     #[inline(never)]
-    fn reply_packed(
-        &mut self,
-        at: u32,
-        here: Option<MessageRef>,
-        kind: MessageType,
-        options: SendOptions,
-        parts: [&[u8]; 2],
-    ) -> Result<(), Wait> {
-        let opcode = kind.opcode();
-        let mut packed = self.workspace.buffers.take_for(parts[0].len());
-        let conn = &mut self.slots[at].conn;
-        let answered = if conn.deflate(&mut self.workspace, parts, &mut packed) {
-            self.reply_with(at, here, options, Tag::compressed(opcode), [&packed, &[]])
-        } else {
-            self.reply_with(at, here, options, opcode.into(), parts)
+    fn reply_compressed(&mut self, at: u32, reply: Reply<'_>) -> Result<(), QueueFull> {
+        let mut packed = self.buffers.take_for(reply.parts[0].len());
+        let compressor = &mut self.conns[at].compressor;
+        let is_shorter = compressor.compress(&mut self.codec, reply.parts, &mut packed);
+        let opcode = reply.kind.opcode();
+        let (tag, parts) = match is_shorter {
+            true => (Tag::compressed(opcode), [&packed[..], &[]]),
+            false => (opcode.into(), reply.parts),
         };
-        self.workspace.give(packed);
-        answered
+        let result = self.reply_with(at, reply, tag, parts);
+        self.buffers.give(packed);
+        result
     }
 
     fn reply_with(
         &mut self,
         at: u32,
-        here: Option<MessageRef>,
-        options: SendOptions,
+        reply: Reply<'_>,
         tag: Tag,
         parts: [&[u8]; 2],
-    ) -> Result<(), Wait> {
+    ) -> Result<(), QueueFull> {
         let payload_len = parts[0].len() + parts[1].len();
         let len = unmasked_len(payload_len) + payload_len;
-        let rank = Rank::data(options.priority);
-        if let Some(here) = here
-            && options.is_plain()
-            && self.slots[at].phase == Phase::Open
-            && self.lane_takes(at, rank, len)
+        let rank = Rank::data(reply.options.priority);
+        if let Some(message) = reply.message
+            && reply.options.is_plain()
+            && self.conns[at].takes == Takes::Messages
+            && self.reply_buffer_takes(at, rank, len)
         {
-            self.reply_in_lane(at, here, rank, tag, parts);
+            self.reply_in_buffer(at, message, rank, tag, parts);
             return Ok(());
         }
-        self.reply_in_queue(at, options, tag, parts, len as u32)
+        self.reply_in_queue(at, reply, tag, parts, len as u32)
     }
 
-    /// Adds a reply to the lane, which has room for it.
+    /// Adds a reply to the reply buffer, which has room for it.
     #[inline]
-    fn reply_in_lane(
+    fn reply_in_buffer(
         &mut self,
         at: u32,
-        here: MessageRef,
+        message: MessageRef,
         rank: Rank,
         tag: Tag,
         parts: [&[u8]; 2],
     ) {
         let place = if parts[1].is_empty() {
-            here.place(parts[0])
+            message.place(parts[0])
         } else {
             None
         };
         let in_place =
-            place.is_some_and(|place| self.lane.push_in_place(tag, place, parts[0].len()));
+            place.is_some_and(|place| self.replies.push_in_place(tag, place, parts[0].len()));
         if !in_place {
-            self.lane.push(tag, parts);
+            self.replies.push(tag, parts);
         }
         self.counts.delivery.offered += 1;
         self.counts.delivery.queued += 1;
-        if self.lane.must_be_flushed() {
-            self.press(at);
+        if self.replies.must_be_flushed() {
+            self.add_pressure(at);
         }
-        self.line_up_for(at, rank);
+        self.schedule_for(at, rank);
     }
 
     #[inline(never)]
     fn reply_in_queue(
         &mut self,
         at: u32,
-        options: SendOptions,
+        reply: Reply<'_>,
         tag: Tag,
         parts: [&[u8]; 2],
         len: u32,
-    ) -> Result<(), Wait> {
-        let limits = self.limits();
-        if self.lane.owner() == Some(at) && !self.lane_is_held() {
-            self.spill_lane(0);
+    ) -> Result<(), QueueFull> {
+        if self.replies.owner() == Some(at) && !self.replies_are_held() {
+            self.spill_replies(0);
         }
-        let slot = &self.slots[at];
-        let has_room = self.lane.owner() != Some(at) && slot.queue.has_room(len, limits);
-        let waits = H::OVERFLOW == Backpressure::PauseReads
-            && options.overflow != OverflowPolicy::Disconnect;
-        if waits && slot.phase == Phase::Open && !has_room {
-            return Err(Wait::Queue);
+        let conn = &self.conns[at];
+        let limits = self.settings.limits;
+        let has_room = self.replies.owner() != Some(at) && conn.queue.has_room(len, limits);
+        let waits = reply.waits && reply.options.overflow != OverflowPolicy::Disconnect;
+        if waits && conn.takes == Takes::Messages && !has_room {
+            return Err(QueueFull);
         }
-        let label = self.label(None, options, self.now);
-        let frame = self.store.encode_parts(label, tag, parts);
-        self.push(at, frame, options.overflow);
+        let meta = reply.options.meta(|| 0, self.now);
+        let frame = self.store.encode_parts(meta, tag, parts);
+        self.push(at, frame, reply.options.overflow);
         self.store.release(frame);
         Ok(())
     }
 
-    /// What a message is labelled with that is said in this room, or in none.
-    pub(crate) fn label(
-        &self,
-        room: Option<&[u8]>,
-        options: SendOptions,
-        published: Timestamp,
-    ) -> FrameMeta {
-        let scope = || room.map_or(0, |name| self.rooms.scope(name));
-        FrameMeta {
-            rank: Rank::data(options.priority),
-            born: published,
-            deadline: options.ttl.map(|ttl| published.after(ttl)),
-            key: options.key.map(|name| Key {
-                scope: scope(),
-                name,
-            }),
-        }
-    }
-
-    /// Whether a reply of this rank and length takes the fast lane: nothing
-    /// else waits, not even behind the lane, the limits hold there too, and it need
-    /// not be compressed in the order in which it goes out.
+    /// Returns whether a reply of this rank and length goes into the reply buffer: nothing else
+    /// waits, not even behind the buffer, the limits hold there too, and it need not be
+    /// compressed in the order in which it is written.
     #[inline]
-    fn lane_takes(&mut self, at: u32, rank: Rank, len: usize) -> bool {
-        if self.lane.admits(at, rank) {
-            return self.lane.has_room_for(len) && self.late.is_empty();
+    fn reply_buffer_takes(&mut self, at: u32, rank: Rank, len: usize) -> bool {
+        if self.replies.admits(at, rank) {
+            return self.replies.has_room_for(len) && self.deferred.is_empty();
         }
-        let may_claim = self.may_claim_lane(at);
+        let may_claim = self.may_claim_reply_buffer(at);
         if may_claim {
-            self.lane.claim(at, rank, self.now, self.limits());
+            self.replies.claim(at, rank, self.now, self.settings.limits);
         }
         may_claim
     }
 
-    fn may_claim_lane(&self, at: u32) -> bool {
-        let slot = &self.slots[at];
-        self.lane.owner().is_none()
-            && slot.queue.messages() == 0
-            && !slot.queue.in_flight()
-            && !slot.flags.blocked
-            && !slot.conn.keeps_context()
+    fn may_claim_reply_buffer(&self, at: u32) -> bool {
+        let conn = &self.conns[at];
+        self.replies.owner().is_none()
+            && conn.queue.messages() == 0
+            && !conn.queue.in_flight()
+            && !conn.blocked
+            && !conn.compressor.keeps_context()
     }
 }

@@ -1,21 +1,19 @@
-//! Owns the fast lane: the answers of the connection whose input is being
-//! handled, which go out before the next read without passing through the
-//! store. Short ones are put side by side; long ones stay in the scratch where
-//! they were read, with a header where the mask was, and others close up to them.
+//! Reply buffer: the replies to the connection whose input is being handled. They are written
+//! before the next read without passing through the store. Short ones are put side by side; long
+//! ones stay in the scratch where they were read, with a header where the mask was, and others
+//! close up to them.
 
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::app::Handler;
 use crate::delivery::frame::{FrameMeta, Rank};
 use crate::delivery::queue::Limits;
+use crate::delivery::{Outbound, SCRATCH};
 use crate::proto::ws::header::{Tag, encode_unmasked, unmasked_len};
-use crate::shard::engine::{Engine, SCRATCH};
 use crate::time::{Timestamp, micros};
 
-/// Answers that are not in any queue. They belong to one connection, have one
-/// rank, and nothing of lower or higher rank waits beside them; so they are that
-/// connection's queue, in another place.
+/// Replies that are not in any queue. They belong to one connection and have one rank, and
+/// nothing else waits for that connection; so they are its queue, in another place.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyBuffer {
     owner: Option<(u32, Rank)>,
@@ -59,11 +57,11 @@ enum Piece {
 
 /// A payload from this length on stays in the scratch if it is the first; a shorter
 /// one is cheaper to copy than to send in a slice of its own.
-const STAY: usize = 1 << 10;
+const MIN_IN_PLACE: usize = 1 << 10;
 /// The same for one behind others, to which it would be copied.
-const STAY_AMONG_OTHERS: usize = 2 << 10;
+const MIN_IN_PLACE_BEHIND_OTHERS: usize = 2 << 10;
 /// As many slices as one write takes, less some for what goes before.
-const MOST_PIECES: usize = 24;
+const MAX_PIECES: usize = 24;
 
 impl ReplyBuffer {
     pub(crate) const fn owner(&self) -> Option<u32> {
@@ -109,8 +107,8 @@ impl ReplyBuffer {
         messages == 0 || bytes == 0 || self.len >= SCRATCH || self.is_full()
     }
 
-    /// What its frames are labelled with; the first has waited longest.
-    pub(crate) fn label(&self) -> FrameMeta {
+    /// Returns the metadata of its frames; the first has waited longest.
+    pub(crate) fn meta(&self) -> FrameMeta {
         FrameMeta {
             born: self.since.unwrap_or(Timestamp::ORIGIN),
             ..self.rank().into()
@@ -133,7 +131,7 @@ impl ReplyBuffer {
     }
 
     fn is_full(&self) -> bool {
-        self.pieces.len() >= MOST_PIECES
+        self.pieces.len() >= MAX_PIECES
     }
 
     /// Adds a frame whose payload is copied.
@@ -162,14 +160,15 @@ impl ReplyBuffer {
     pub(crate) fn push_in_place(&mut self, tag: Tag, payload: usize, len: usize) -> bool {
         let may_close_up = matches!(self.pieces.last(), Some(Piece::Scratch(_)));
         self.placement.is_none()
-            && (len >= STAY || may_close_up)
+            && (len >= MIN_IN_PLACE || may_close_up)
             && self.stay_or_close_up(tag, payload, len)
     }
 
     #[inline(never)]
     fn stay_or_close_up(&mut self, tag: Tag, payload: usize, len: usize) -> bool {
         let whole = unmasked_len(len) + len;
-        let stays = len >= STAY_AMONG_OTHERS || (len >= STAY && self.pieces.is_empty());
+        let stays =
+            len >= MIN_IN_PLACE_BEHIND_OTHERS || (len >= MIN_IN_PLACE && self.pieces.is_empty());
         // A client's header has four more bytes, the key; ours fits into it.
         let start = if stays {
             let start = payload + len - whole;
@@ -192,7 +191,13 @@ impl ReplyBuffer {
         true
     }
 
-    /// Whether some of it stands in the scratch.
+    /// Returns whether a frame is to be put in place once the scratch is free.
+    #[inline]
+    pub(crate) const fn has_placement(&self) -> bool {
+        self.placement.is_some()
+    }
+
+    /// Returns whether some of it stands in the scratch.
     pub(crate) fn is_in_scratch(&self) -> bool {
         self.pieces
             .iter()
@@ -286,95 +291,78 @@ impl Placement {
     }
 }
 
-impl<H: Handler> Engine<H> {
-    /// Moves what is in the fast lane to its owner's queue, where it counts as
-    /// before. So many bytes of it are out.
-    pub(crate) fn spill_lane(&mut self, written: usize) {
-        if written >= self.lane.len() {
-            let done = self.lane.messages().into();
-            self.count_written(self.lane.label(), done);
-            self.lane.clear();
+impl Outbound {
+    /// Moves what is in the reply buffer to its owner's queue, where it counts as before.
+    /// `written` bytes of it are out.
+    pub(super) fn spill_replies(&mut self, written: usize) {
+        if written >= self.replies.len() {
+            let done = self.replies.messages().into();
+            self.count_replies_written(self.replies.meta(), done);
+            self.replies.clear();
             return;
         }
-        let scratch = core::mem::take(&mut self.scratch);
-        self.spill_lane_from(
-            Part {
-                bytes: &scratch,
-                base: 0,
-            },
-            written,
-        );
-        self.scratch = scratch;
+        let scratch = core::mem::take(&mut self.scratch.bytes);
+        let all = Part {
+            bytes: &scratch[..],
+            base: 0,
+        };
+        self.spill_replies_from(all, written);
+        self.scratch.bytes = scratch;
     }
 
-    fn spill_lane_from(&mut self, scratch: Part<&[u8]>, written: usize) {
-        let Some(at) = self.lane.owner() else { return };
-        let offered = self.lane.is_offered();
-        let mut lane = core::mem::take(&mut self.lane);
-        let label = lane.label();
-        let mut bytes = self.workspace.buffers.take_for(self.lane.len());
-        let done = lane.unwritten(written, |start, end| {
+    /// [`spill_replies`](Self::spill_replies) while the scratch is lent.
+    pub(super) fn spill_replies_from(&mut self, scratch: Part<&[u8]>, written: usize) {
+        let Some(at) = self.replies.owner() else {
+            return;
+        };
+        let offered = self.replies.is_offered();
+        let mut replies = core::mem::take(&mut self.replies);
+        let meta = replies.meta();
+        let mut bytes = self.buffers.take(0);
+        let done = replies.unwritten(written, |start, end| {
             bytes.clear();
-            lane.copy_out(scratch, start, end, &mut bytes);
-            let frame = self.store.adopt(label, &bytes);
+            replies.copy_out(scratch, start, end, &mut bytes);
+            let frame = self.store.adopt(meta, &bytes);
             let out = written.saturating_sub(start) as u32;
-            self.slots[at]
+            self.conns[at]
                 .queue
                 .adopt(&mut self.nodes, &self.store, frame, out, offered);
         });
-        self.workspace.give(bytes);
-        self.count_written(label, done);
-        lane.clear();
-        self.lane = lane;
-        if !self.slots[at].queue.is_empty() {
-            self.line_up(at);
+        self.buffers.give(bytes);
+        self.count_replies_written(meta, done);
+        replies.clear();
+        self.replies = replies;
+        if !self.conns[at].queue.is_empty() {
+            self.schedule(at);
         }
     }
 
-    /// Counts frames of the lane that are out to their last byte.
-    fn count_written(&mut self, label: FrameMeta, done: u64) {
+    /// Counts replies that are out to their last byte.
+    fn count_replies_written(&mut self, meta: FrameMeta, done: u64) {
         if done > 0
-            && let Some(priority) = label.rank.priority()
+            && let Some(priority) = meta.rank.priority()
         {
             self.counts.delivery.written += done;
-            let age = micros(self.now.since(label.born));
+            let age = micros(self.now.since(meta.born));
             self.counts.priorities.written(priority, age, done);
         }
     }
 
-    /// Whether the lane has pieces in the scratch while somebody else looks at
-    /// that; then it cannot be spilled yet, and what must come behind it waits
-    /// in `late`.
-    pub(crate) fn lane_is_held(&self) -> bool {
-        self.scratch.is_empty() && self.lane.is_in_scratch()
+    /// Returns whether replies stand in the scratch while that is lent: then they cannot be
+    /// spilled yet, and what must come behind them is deferred.
+    pub(crate) fn replies_are_held(&self) -> bool {
+        self.scratch.is_lent && self.replies.is_in_scratch()
     }
 
-    /// After a callback: does what could not be done while its message was borrowed.
-    #[inline]
-    pub(crate) fn settle_lane(&mut self, scratch: Part<&mut [u8]>) {
-        if self.lane.placement.is_some() || !self.late.is_empty() {
-            self.settle_lane_now(scratch);
-        }
+    /// Returns the connection whose replies are in the reply buffer.
+    pub(crate) const fn replies_owner(&self) -> Option<u32> {
+        self.replies.owner()
     }
 
-    fn settle_lane_now(&mut self, scratch: Part<&mut [u8]>) {
-        let Part { bytes, base } = scratch;
-        self.lane.commit(Part {
-            bytes: &mut *bytes,
-            base,
-        });
-        if self.late.is_empty() {
-            return;
+    /// Moves all replies to the queue of their owner, so that the scratch is free.
+    pub(crate) fn vacate_scratch(&mut self) {
+        if self.replies.owner().is_some() {
+            self.spill_replies(0);
         }
-        let owner = self.lane.owner();
-        self.spill_lane_from(Part { bytes, base }, 0);
-        let mut late = core::mem::take(&mut self.late);
-        for (frame, overflow) in late.drain(..) {
-            if let Some(at) = owner {
-                self.push_counted(at, frame, overflow);
-            }
-            self.store.release(frame);
-        }
-        self.late = late;
     }
 }

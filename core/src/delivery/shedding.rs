@@ -5,17 +5,15 @@
 
 use alloc::collections::VecDeque;
 
-use crate::app::Handler;
 use crate::delivery::frame::Rank;
-use crate::delivery::memory_budget::shrink;
 use crate::delivery::queue::DropReason;
-use crate::shard::engine::Engine;
+use crate::delivery::{Outbound, shrink};
 
 /// The blocked connections, and the progress of shedding.
 #[derive(Debug, Default)]
-pub(crate) struct Shedding {
+pub(super) struct Shedding {
     /// Slots that became blocked, each once; some may have caught up since.
-    laggards: VecDeque<u32>,
+    blocked: VecDeque<u32>,
     round: Option<Round>,
 }
 
@@ -33,10 +31,10 @@ struct Round {
 
 impl Round {
     /// Begins a round. The first one, with [`Rank::LAST`], drops nothing and finds the rank.
-    const fn new(from: Rank, laggards: usize) -> Self {
+    const fn new(from: Rank, connections: usize) -> Self {
         Self {
             from,
-            left: laggards,
+            left: connections,
             least: None,
         }
     }
@@ -44,46 +42,46 @@ impl Round {
 
 impl Shedding {
     /// Returns the bytes of memory that it takes.
-    pub(crate) fn memory(&self) -> usize {
-        self.laggards.capacity() * size_of::<u32>()
+    pub(super) fn memory(&self) -> usize {
+        self.blocked.capacity() * size_of::<u32>()
     }
 
     /// Shrinks the line to the number of connections.
-    pub(crate) fn shrink(&mut self, connections: usize) {
-        shrink(&mut self.laggards, connections);
+    pub(super) fn shrink(&mut self, connections: usize) {
+        shrink(&mut self.blocked, connections);
     }
 }
 
-impl<H: Handler> Engine<H> {
+impl Outbound {
     /// Adds a connection that has become blocked.
     #[inline]
-    pub(crate) fn note_laggard(&mut self, at: u32) {
-        if self.has_budget() && !self.slots[at].flags.lags {
-            self.slots[at].flags.lags = true;
-            self.shedding.laggards.push_back(at);
+    pub(super) fn add_to_shedding_list(&mut self, at: u32) {
+        if self.settings.has_budget && !self.conns[at].in_shedding_list {
+            self.conns[at].in_shedding_list = true;
+            self.shedding.blocked.push_back(at);
         }
     }
 
-    /// Returns whether a round is unfinished; [`reclaim`](Self::reclaim) continues it.
-    pub(crate) const fn has_round(&self) -> bool {
+    /// Returns whether a round is unfinished; [`shed_slice`](Self::shed_slice) continues it.
+    pub(crate) const fn is_shedding(&self) -> bool {
         self.shedding.round.is_some()
     }
 
-    /// Drops queued messages of blocked connections until at most `most` bytes are charged. What
+    /// Drops queued messages of blocked connections until it takes at most `most` bytes of memory. What
     /// was offered to the adapter is not dropped. Visits at most
     /// [`fan_out_slice`](crate::Config::fan_out_slice) connections, and less if it drops much.
     #[cold]
     pub(crate) fn shed_slice(&mut self, most: usize) {
-        let laggards = self.shedding.laggards.len();
-        let first = Round::new(Rank::LAST, laggards);
+        let connections = self.shedding.blocked.len();
+        let first = Round::new(Rank::LAST, connections);
         let mut round = self.shedding.round.take().unwrap_or(first);
-        let mut left = self.config.fan_out_slice;
-        while self.charged() - self.store.spare_bytes() > most {
+        let mut left = self.settings.slice;
+        while self.memory() - self.store.spare_bytes() > most {
             if round.left == 0 {
                 let Some(least) = round.least else {
                     return; // Nothing droppable is left.
                 };
-                round = Round::new(least, self.shedding.laggards.len());
+                round = Round::new(least, self.shedding.blocked.len());
             }
             if left == 0 {
                 self.shedding.round = Some(round);
@@ -96,59 +94,59 @@ impl<H: Handler> Engine<H> {
 
     /// Visits the next connection. Returns the number of messages dropped.
     fn shed_next(&mut self, round: &mut Round) -> usize {
-        let Some(at) = self.next_laggard() else {
+        let Some(at) = self.next_blocked() else {
             return 0;
         };
-        let rank = |engine: &Self| engine.slots[at].queue.least_urgent_rank(&engine.nodes);
+        let rank = |out: &Self| out.conns[at].queue.least_urgent_rank(&out.nodes);
         let mut dropped = 0;
-        if !self.slots[at].flags.offered && rank(self) >= Some(round.from) {
+        if !self.conns[at].offered && rank(self) >= Some(round.from) {
             dropped = self.shed(at);
         }
-        if !self.slots[at].flags.offered {
+        if !self.conns[at].offered {
             round.least = round.least.max(rank(self));
         }
         dropped
     }
 
     /// Returns the connection visited longest ago, or `None` if it is not blocked any more.
-    fn next_laggard(&mut self) -> Option<u32> {
-        let at = self.shedding.laggards.pop_front()?;
+    fn next_blocked(&mut self) -> Option<u32> {
+        let at = self.shedding.blocked.pop_front()?;
         // Its place may have been given back meanwhile.
-        if at >= self.slots.len() {
+        if at >= self.conns.len() {
             return None;
         }
-        let flags = &mut self.slots[at].flags;
-        flags.lags = flags.blocked;
-        if flags.lags {
-            self.shedding.laggards.push_back(at);
+        let conn = &mut self.conns[at];
+        conn.in_shedding_list = conn.blocked;
+        if conn.in_shedding_list {
+            self.shedding.blocked.push_back(at);
         }
-        flags.lags.then_some(at)
+        conn.in_shedding_list.then_some(at)
     }
 
     /// Drops the oldest part of the least urgent messages of a connection. Returns the number of
     /// messages dropped.
     fn shed(&mut self, at: u32) -> usize {
-        let gone = &mut self.gone;
-        let queue = &mut self.slots[at].queue;
+        let dropped = &mut self.dropped;
+        let queue = &mut self.conns[at].queue;
         queue.shed(&mut self.nodes, &mut self.store, ONE_IN, |frame| {
-            gone.push((frame, DropReason::Shed));
+            dropped.push((frame, DropReason::Shed));
         });
-        let dropped = self.gone.len();
-        self.count_gone(at);
-        dropped
+        let count = self.dropped.len();
+        self.count_dropped(at);
+        count
     }
 
     /// Visits some of the connections, and removes those that are not blocked any more.
-    pub(crate) fn forget_some_laggards(&mut self) {
-        for _ in 0..self.shedding.laggards.len().min(self.config.fan_out_slice) {
-            self.next_laggard();
+    pub(crate) fn forget_some_unblocked(&mut self) {
+        for _ in 0..self.shedding.blocked.len().min(self.settings.slice) {
+            self.next_blocked();
         }
     }
 
     /// Removes all of them when no connection is left.
-    pub(crate) fn forget_laggards(&mut self) {
-        while !self.shedding.laggards.is_empty() {
-            self.next_laggard();
+    pub(crate) fn forget_unblocked(&mut self) {
+        while !self.shedding.blocked.is_empty() {
+            self.next_blocked();
         }
     }
 }

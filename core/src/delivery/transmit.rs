@@ -1,195 +1,131 @@
-//! Owns what goes out: which bytes one write gets, and what follows from how
-//! many of them were taken.
+//! Writes: which bytes one write gets, and what follows from how many of them were taken.
+
+use alloc::boxed::Box;
 
 use smallvec::SmallVec;
 
-use crate::app::{Backpressure, Handler};
+use crate::delivery::Outbound;
+use crate::delivery::conn::Lag;
 use crate::delivery::frame::{Chunks, FrameId, Slice, Store};
 use crate::delivery::reply_buffer::Part;
-use crate::id::ConnId;
-use crate::proto::http::response;
-use crate::session::deferred::Wait;
-use crate::session::slot::{Phase, Pressing};
-use crate::session::timers::tolerance;
-use crate::shard::Shard;
-use crate::shard::engine::Engine;
 use crate::time::Timestamp;
 
-impl<H: Handler> Shard<H> {
-    /// The connection whose replies stand in the fast lane. Flushing it before
-    /// the next [`read_buffer`](Self::read_buffer) saves them a copy, and asking
-    /// again after that until there is none saves one of what was read and waits
-    /// for the flush; not doing so costs only that.
-    pub fn poll_reply(&mut self) -> Option<ConnId> {
-        while self.engine.lane.owner().is_none()
-            && !self.engine.is_pressed()
-            && let Some((at, range)) = self.engine.rest.take()
-        {
-            self.go_on_in_scratch(at, range);
-        }
-        Some(self.engine.slots.id(self.engine.lane.owner()?))
-    }
+/// What follows from a write.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(crate) struct Written {
+    /// Whether something had been offered.
+    pub(crate) was_offered: bool,
+    /// Whether the socket takes no more for now.
+    pub(crate) is_blocked: bool,
+    /// Whether nothing waits any more.
+    pub(crate) is_empty: bool,
+    /// Whether the queue has room again for the replies that wait for it.
+    pub(crate) has_room: bool,
+    /// Whether the time in which a blocked peer has to take something has begun anew.
+    pub(crate) restarts_timer: bool,
+    /// The new limit on bytes that the kernel may hold unsent, if it changes.
+    pub(crate) unsent_limit: Option<u32>,
+}
 
-    /// What is to be written to this connection next, up to about
-    /// [`Config::write_batch`](crate::Config::write_batch) bytes. Say how much
-    /// of it was written with [`handle_transmitted`](Self::handle_transmitted)
-    /// before asking again. Until then the shard keeps what it offered as it was:
-    /// other calls may come between, if the adapter has copied the bytes.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-    //# The frame(s) that have been formed MUST be transmitted over the
-    //# underlying network connection.
-    pub fn poll_transmit<'a>(&'a mut self, id: ConnId, chunks: &mut Chunks<'a>) {
-        let Some(at) = self.engine.slots.find(id) else {
-            return;
-        };
+impl Outbound {
+    /// Offers what is to be written to a connection next, up to about one
+    /// [`write_batch`](crate::Config::write_batch). It stays as it is until
+    /// [`transmitted`](Self::transmitted).
+    pub(crate) fn offer<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
         let mut plan = Plan::default();
-        let has_lane = self.engine.plan(at, &mut plan);
-        let engine = &self.engine;
+        let has_replies = self.plan(at, &mut plan);
         // Not by value: that would move room for the most there can be.
         for &slice in &plan.slices {
             chunks.push(match slice {
-                Slice::Run(run, offset, len) => engine.store.span(run, offset, len),
-                Slice::Body(frame, from) => &engine.store.bytes(frame).1[from as usize..],
+                Slice::Run(run, offset, len) => self.store.span(run, offset, len),
+                Slice::Body(frame, from) => &self.store.bytes(frame).1[from as usize..],
             });
         }
-        if has_lane {
+        if has_replies {
             let scratch = Part {
-                bytes: &engine.scratch[..],
+                bytes: &self.scratch.bytes[..],
                 base: 0,
             };
-            for slice in engine.lane.slices(scratch) {
+            for slice in self.replies.slices(scratch) {
                 chunks.push(slice);
             }
         }
     }
 
-    /// Takes note that the first `n` bytes of what
-    /// [`poll_transmit`](Self::poll_transmit) offered were written. Less than
-    /// all means that the socket takes no more for now: it is offered nothing
-    /// until [`handle_writable`](Self::handle_writable).
-    pub fn handle_transmitted(&mut self, now: Timestamp, id: ConnId, n: usize) {
-        self.engine.now = now;
-        if let Some(at) = self.engine.slots.find(id) {
-            self.engine.transmitted(at, n);
-        }
-        self.settle();
-    }
-
-    /// Takes note that the socket takes bytes again.
-    pub fn handle_writable(&mut self, now: Timestamp, id: ConnId) {
-        self.engine.now = now;
-        if let Some(at) = self.engine.slots.find(id) {
-            self.engine.slots[at].flags.blocked = false;
-            if !self.engine.slots[at].queue.is_empty() {
-                self.engine.line_up(at);
-            }
-        }
-    }
-
-    /// Takes the answer to an [`Output::Metrics`](crate::shard::Output::Metrics).
-    pub fn handle_answer(
-        &mut self,
-        now: Timestamp,
-        id: ConnId,
-        status: u16,
-        content_type: &str,
-        body: &[u8],
-        head_only: bool,
-    ) {
-        self.engine.now = now;
-        if let Some(at) = self.engine.slots.find(id)
-            && self.engine.slots[at].phase == Phase::Answering
-        {
-            let mut out = self
-                .engine
-                .workspace
-                .buffers
-                .take_for(body.len() + PAGE_HEAD);
-            response::page(&mut out, status, content_type, body, head_only);
-            self.engine.begin_answer(at, &out);
-            self.engine.workspace.give(out);
-        }
-        self.settle();
-    }
-}
-
-impl<H: Handler> Engine<H> {
-    /// Chooses what goes into the next write. True if the lane goes behind it.
+    /// Chooses what goes into the next write. Returns whether the replies go behind it.
     fn plan(&mut self, at: u32, plan: &mut Plan) -> bool {
-        let before = (self.lane.owner() == Some(at)).then(|| self.lane.rank());
+        let before = (self.replies.owner() == Some(at)).then(|| self.replies.rank());
         let most = if before.is_some() {
-            PLAN_BEFORE_LANE
+            PLAN_BEFORE_REPLIES
         } else {
             Chunks::MAX
         };
-        self.release_lapsed();
-        let keeps_context = self.slots[at].conn.keeps_context();
+        self.release_expired();
+        let keeps_context = self.conns[at].compressor.keeps_context();
         if keeps_context {
-            self.launch_packed(at);
+            self.launch_compressed(at);
         }
-        let moment = (self.now, self.starvation);
+        let moment = (self.now, self.settings.starvation);
+        let write_batch = self.settings.write_batch;
         let Self {
-            slots,
+            conns,
             nodes,
             store,
-            config,
-            lapsed,
+            expired,
             ..
         } = self;
-        let slot = &mut slots[at];
-        slot.queue
+        let conn = &mut conns[at];
+        conn.queue
             .for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
         while !keeps_context
-            && plan.bytes < config.write_batch
+            && plan.bytes < write_batch
             && plan.slices.len() + 2 <= most
-            && let Some(frame) = slot.queue.launch(nodes, store, moment, before, |frame| {
-                lapsed.push(frame);
+            && let Some(frame) = conn.queue.launch(nodes, store, moment, before, |frame| {
+                expired.push(frame);
             })
         {
             plan.add(store, frame, 0);
         }
-        slot.flags.offered = before.is_some() || slot.queue.in_flight();
+        conn.offered = before.is_some() || conn.queue.in_flight();
         if before.is_some() {
-            self.lane.set_offered(true);
+            self.replies.set_offered(true);
         }
-        self.count_lapsed(at);
+        if !self.expired.is_empty() {
+            self.count_expired(at);
+        }
         before.is_some()
     }
 
     /// Counts what has expired instead of being launched.
-    #[inline]
-    pub(crate) fn count_lapsed(&mut self, at: u32) {
-        if !self.lapsed.is_empty() {
-            self.count_some_lapsed(at);
-        }
-    }
-
-    fn count_some_lapsed(&mut self, at: u32) {
-        self.ledger.drops(at).expired += self.lapsed.len() as u64;
-        for &frame in &self.lapsed {
+    fn count_expired(&mut self, at: u32) {
+        self.drops.of(at).expired += self.expired.len() as u64;
+        for &frame in &self.expired {
             self.counts.delivery.expired += 1;
             let priority = self.store.rank(frame).priority();
             self.counts.priorities.of(priority).expired += 1;
         }
     }
 
-    pub(crate) fn transmitted(&mut self, at: u32, n: usize) {
+    /// Takes note that the first `n` bytes of what was [offered](Self::offer) were written. Less
+    /// than all means that the socket is full until [`writable`](Self::writable).
+    pub(crate) fn transmitted(&mut self, at: u32, n: usize) -> Written {
+        self.end_batch();
         self.counts.sent.bytes += n as u64;
-        self.release_lapsed();
+        self.release_expired();
         let now = self.now;
+        let owns_replies = self.replies.owner() == Some(at);
         let Self {
-            slots,
+            conns,
             nodes,
             store,
             counts,
             ..
         } = self;
-        let slot = &mut slots[at];
-        slot.flags.offered = false;
-        // Of one that is ending, the last that waited may have expired instead.
-        let had =
-            slot.queue.in_flight() || self.lane.owner() == Some(at) || slot.phase == Phase::Closing;
-        let rest = slot.queue.advance(nodes, store, n, |store, frame| {
+        let conn = &mut conns[at];
+        conn.offered = false;
+        let was_offered = conn.queue.in_flight() || owns_replies;
+        let rest = conn.queue.advance(nodes, store, n, |store, frame| {
             if let Some(priority) = store.rank(frame).priority() {
                 let messages = store.messages(frame).into();
                 counts.delivery.written += messages;
@@ -198,61 +134,127 @@ impl<H: Handler> Engine<H> {
             }
             store.release(frame);
         });
-        let mut blocked = slot.queue.in_flight();
+        let mut is_blocked = conn.queue.in_flight();
         // What is compressed with respect to what went before keeps its place.
-        if !slot.conn.keeps_context() {
-            slot.queue.settle(nodes, store);
+        if !conn.compressor.keeps_context() {
+            conn.queue.settle(nodes, store);
         }
-        if self.lane.owner() == Some(at) {
-            blocked |= rest < self.lane.len();
+        if owns_replies {
+            is_blocked |= rest < self.replies.len();
             // First, or what is spilled would be offered to a socket that is full.
-            slot.flags.blocked = blocked;
-            self.lane.set_offered(false);
-            self.spill_lane(rest);
+            conn.blocked = is_blocked;
+            self.replies.set_offered(false);
+            self.spill_replies(rest);
         }
-        let slot = &mut self.slots[at];
-        slot.flags.blocked = blocked;
+        self.after_write(at, n, was_offered, is_blocked)
+    }
+
+    #[inline]
+    fn after_write(&mut self, at: u32, n: usize, was_offered: bool, is_blocked: bool) -> Written {
+        let now = self.now;
+        let (half, tolerance) = (self.settings.half, self.settings.tolerance);
+        let conn = &mut self.conns[at];
+        conn.blocked = is_blocked;
         if n > 0
-            && let Some(since) = slot.stalled
-            && let Some(rate) = self.config.read_rate()
+            && let Some(lag) = &mut conn.lag
+            && let Some(since) = lag.stalled
+            && let Some(rate) = self.settings.read_rate
         {
-            let gap = rate.gap(slot.behind, since, now, tolerance(&self.config));
-            slot.behind = rate.advance(slot.behind, gap, n);
+            let gap = rate.gap(lag.behind, since, now, tolerance);
+            lag.behind = rate.advance(lag.behind, gap, n);
         }
-        let is_measured = blocked || slot.pace.is_measured();
-        let (half, queue) = (self.half, &slot.queue);
-        let half_empty = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
+        let queue = &conn.queue;
+        let has_room = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
         let is_empty = queue.is_empty();
-        // What it has sent is gone on with where its queue has room again.
-        let is_waiting = slot.pending.is_some();
-        let is_pressing = slot.flags.pressing == Pressing::Yes;
-        if blocked {
-            if n > 0 || slot.stalled.is_none() {
-                slot.stalled = Some(now);
-                slot.flags.excused = false;
-                self.rearm(at);
+        let mut restarts_timer = false;
+        if is_blocked {
+            let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
+            if n > 0 || lag.stalled.is_none() {
+                lag.stalled = Some(now);
+                restarts_timer = true;
             }
-            self.note_laggard(at);
+            self.add_to_shedding_list(at);
         } else {
-            slot.stalled = None;
+            if let Some(lag) = &mut conn.lag {
+                lag.stalled = None;
+                lag.behind = if is_empty { 0 } else { lag.behind };
+            }
             if !is_empty {
-                self.line_up(at);
-            } else {
-                slot.behind = 0;
-                if had {
-                    self.after_write(at);
-                }
+                self.schedule(at);
             }
         }
-        if is_pressing && (half_empty || blocked) {
-            self.relieve(at);
+        if has_room || is_blocked {
+            self.clear_pressure(at);
         }
-        if is_waiting && half_empty && !(blocked && H::OVERFLOW == Backpressure::PauseReads) {
-            self.unpark(at, Wait::Queue);
+        let unsent_limit = if self.conns[at].lag.is_some() {
+            self.measure_pace(at, n, is_blocked)
+        } else {
+            None
+        };
+        Written {
+            was_offered,
+            is_blocked,
+            is_empty,
+            has_room,
+            restarts_timer,
+            unsent_limit,
         }
-        if is_measured {
-            self.measure_pace(at, n, blocked);
+    }
+
+    /// Takes note that the socket takes bytes again.
+    pub(crate) fn writable(&mut self, at: u32) {
+        self.conns[at].blocked = false;
+        if !self.conns[at].queue.is_empty() {
+            self.schedule(at);
         }
+    }
+
+    // ---- peers that take nothing, or too little ------------------------------------------------
+
+    /// Returns since when the peer has taken nothing of what waits for it.
+    pub(crate) fn stalled_since(&self, at: u32) -> Option<Timestamp> {
+        self.conns[at].stalled()
+    }
+
+    /// Returns when a peer that takes nothing has to have taken something.
+    pub(crate) fn write_deadline(&self, at: u32) -> Option<Timestamp> {
+        let since = self.conns[at].stalled()?;
+        Some(since.after(self.settings.write_timeout))
+    }
+
+    /// Returns when a peer that takes less than the minimum rate is too far behind.
+    pub(crate) fn read_deadline(&self, at: u32) -> Option<Timestamp> {
+        let lag = self.conns[at].lag.as_ref()?;
+        Some(self.settings.read_rate?.deadline(lag.behind, lag.stalled?))
+    }
+
+    /// Begins the time of a peer anew that has taken nothing. With `is_excused`, the time that
+    /// has passed does not count for its rate.
+    pub(crate) fn restart_stall(&mut self, at: u32, is_excused: bool) {
+        let (now, rate) = (self.now, self.settings.read_rate);
+        let conn = &mut self.conns[at];
+        let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
+        if let Some(since) = lag.stalled.replace(now)
+            && let Some(rate) = rate.filter(|_| !is_excused)
+        {
+            lag.behind = rate.advance(lag.behind, now.since(since), 0);
+        }
+    }
+
+    /// Forgets how far a peer is behind, for the time in which its close frame is written.
+    pub(crate) fn forgive_rate(&mut self, at: u32) {
+        if let Some(lag) = &mut self.conns[at].lag {
+            lag.stalled = lag.stalled.map(|_| self.now);
+            lag.behind = 0;
+        }
+    }
+
+    /// Returns what is known of a peer whose socket is full, from now on if nothing was.
+    pub(super) fn lag<'a>(lag: &'a mut Option<Box<Lag>>, bytes: &mut usize) -> &'a mut Lag {
+        lag.get_or_insert_with(|| {
+            *bytes += size_of::<Lag>();
+            Box::default()
+        })
     }
 }
 
@@ -280,7 +282,5 @@ impl Plan {
     }
 }
 
-/// About as long as the head of an answer, in bytes.
-const PAGE_HEAD: usize = 512;
-/// Slices that leave room for the lane's.
-const PLAN_BEFORE_LANE: usize = 7;
+/// Slices that leave room for those of the replies.
+const PLAN_BEFORE_REPLIES: usize = 7;

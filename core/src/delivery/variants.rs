@@ -1,35 +1,59 @@
-//! Owns which messages are compressed, and when: what one connection is told,
-//! at once; what a connection with a context of its own is told, in the order
-//! in which it goes out; what many are told, once for all of them.
+//! Encoded variants: which messages are compressed, and when. A message for one connection is
+//! compressed at once; for a connection with a context of its own, in the order in which it is
+//! written; a publication, once for all of its members.
 
 use bytes::Bytes;
 
-use crate::app::Handler;
-use crate::channels::message::Publication;
+use crate::delivery::Outbound;
 use crate::delivery::frame::{Chunks, FrameId, FrameMeta};
 use crate::delivery::queue::OverflowPolicy;
 use crate::proto::ws::header::{Tag, unmasked_len};
 use crate::proto::ws::opcode::MessageType;
-use crate::shard::engine::Engine;
 use crate::sync::OnceLock;
 
-/// What is said to many, as the frames that this shard has made of it so far.
+/// A publication, and the frames that this shard has made of it so far.
 pub(crate) struct EncodedVariants<'a> {
-    label: FrameMeta,
+    meta: FrameMeta,
     overflow: OverflowPolicy,
     kind: MessageType,
-    words: Payload<'a>,
-    /// Whether some may get it compressed.
-    packs: bool,
-    frames: EditionFrames,
+    payload: Payload<'a>,
+    may_be_compressed: bool,
+    frames: EncodedFrames,
 }
 
 /// The frames made of a publication so far, each with a reference to it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct EditionFrames {
+pub(crate) struct EncodedFrames {
     plain: Option<FrameId>,
-    /// `Some(None)`: it is no shorter.
-    packed: Option<Option<FrameId>>,
+    /// `Some(None)`: compressed, it is no shorter.
+    compressed: Option<Option<FrameId>>,
+}
+
+/// The payload of a message.
+#[derive(Clone, Copy)]
+pub(crate) enum Payload<'a> {
+    /// Only this shard has it, for the duration of the call.
+    Borrowed(&'a [u8]),
+    /// It came from another shard for one connection.
+    Owned(&'a Bytes),
+    /// Other shards have it too; also compressed, if one of them has compressed it.
+    Shared(&'a Bytes, &'a OnceLock<Option<Bytes>>),
+}
+
+impl Payload<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) | Self::Shared(bytes, _) => bytes,
+        }
+    }
+
+    const fn len(&self) -> usize {
+        match self {
+            Self::Borrowed(bytes) => bytes.len(),
+            Self::Owned(bytes) | Self::Shared(bytes, _) => bytes.len(),
+        }
+    }
 }
 
 impl EncodedVariants<'_> {
@@ -37,134 +61,92 @@ impl EncodedVariants<'_> {
         self.overflow
     }
 
-    pub(crate) const fn label(&self) -> FrameMeta {
-        self.label
+    pub(crate) const fn meta(&self) -> FrameMeta {
+        self.meta
     }
 
     pub(crate) const fn payload_len(&self) -> usize {
-        self.words.len()
+        self.payload.len()
     }
 
-    /// Whether some may get it compressed.
-    pub(crate) const fn packs(&self) -> bool {
-        self.packs
+    /// Returns whether some members may get it compressed.
+    pub(crate) const fn may_be_compressed(&self) -> bool {
+        self.may_be_compressed
     }
 
-    /// Bytes of the frame that takes it to whoever gets it as it is.
+    /// Returns the bytes of its frame if it is not compressed.
     pub(crate) const fn framed_len(&self) -> usize {
-        unmasked_len(self.words.len()) + self.words.len()
+        unmasked_len(self.payload.len()) + self.payload.len()
     }
 
-    /// The frames, to go on with later.
-    pub(crate) const fn frames(&self) -> EditionFrames {
+    /// Returns the frames, to [continue](Self::with_frames) with later.
+    pub(crate) const fn frames(&self) -> EncodedFrames {
         self.frames
     }
-}
 
-#[derive(Clone, Copy)]
-enum Payload<'a> {
-    /// Only this shard has them.
-    Here(&'a [u8]),
-    /// Other shards may, too; also compressed, if one has seen to that.
-    Shared(&'a Bytes, &'a OnceLock<Option<Bytes>>),
-}
-
-impl Payload<'_> {
-    const fn len(&self) -> usize {
-        match self {
-            Self::Here(bytes) => bytes.len(),
-            Self::Shared(bytes, _) => bytes.len(),
-        }
+    /// Continues with frames that were made earlier.
+    pub(crate) const fn with_frames(mut self, frames: EncodedFrames) -> Self {
+        self.frames = frames;
+        self
     }
 }
 
-impl<H: Handler> Engine<H> {
-    /// What is said to members on this shard only.
-    pub(crate) fn editions<'a>(
+impl Outbound {
+    /// Returns a publication of which no frame is made yet.
+    pub(crate) const fn variants<'a>(
         &self,
-        (label, overflow): (FrameMeta, OverflowPolicy),
-        kind: MessageType,
-        words: &'a [u8],
-    ) -> EncodedVariants<'a> {
-        self.editions_of(label, overflow, kind, Payload::Here(words))
-    }
-
-    /// What is said to members on several shards.
-    pub(crate) fn editions_shared<'a>(&self, publication: &'a Publication) -> EncodedVariants<'a> {
-        let Publication {
-            room,
-            options,
-            published,
-            kind,
-            payload,
-            packed,
-            ..
-        } = publication;
-        let label = self.label(room.as_deref(), *options, *published);
-        let words = Payload::Shared(payload, packed);
-        self.editions_of(label, options.overflow, *kind, words)
-    }
-
-    const fn editions_of<'a>(
-        &self,
-        label: FrameMeta,
+        meta: FrameMeta,
         overflow: OverflowPolicy,
         kind: MessageType,
-        words: Payload<'a>,
+        payload: Payload<'a>,
     ) -> EncodedVariants<'a> {
         EncodedVariants {
-            label,
+            meta,
             overflow,
             kind,
-            words,
-            packs: self.is_worth_packing(words.len()),
-            frames: EditionFrames {
+            payload,
+            may_be_compressed: self.is_worth_compressing(payload.len()),
+            frames: EncodedFrames {
                 plain: None,
-                packed: None,
+                compressed: None,
             },
         }
     }
 
-    /// The editions of a publication of which some frames are made already.
-    pub(crate) fn editions_resumed<'a>(
-        &self,
-        publication: &'a Publication,
-        frames: EditionFrames,
-    ) -> EncodedVariants<'a> {
-        EncodedVariants {
-            frames,
-            ..self.editions_shared(publication)
-        }
-    }
-
-    /// The edition for this member; the reference to it stays with the editions.
+    /// Returns the frame for this member; the reference to it stays with the variants.
     #[inline]
-    pub(crate) fn edition(&mut self, editions: &mut EncodedVariants<'_>, at: u32) -> FrameId {
-        if editions.packs && self.takes_shared_packing(at, editions.words.len()) {
-            let packed = match editions.frames.packed {
-                Some(packed) => packed,
-                None => self.pack(editions),
+    pub(super) fn variant(&mut self, variants: &mut EncodedVariants<'_>, at: u32) -> FrameId {
+        if variants.may_be_compressed && self.takes_shared_variant(at, variants.payload.len()) {
+            let compressed = match variants.frames.compressed {
+                Some(compressed) => compressed,
+                None => self.encode_compressed(variants),
             };
-            if let Some(packed) = packed {
-                return packed;
+            if let Some(compressed) = compressed {
+                return compressed;
             }
         }
-        self.plain_edition(editions)
+        self.plain_variant(variants)
     }
 
-    /// The edition for whoever takes nothing compressed; the reference to it stays with the
-    /// editions.
+    /// Returns the frame that is not compressed; the reference to it stays with the variants.
     #[inline]
-    pub(crate) fn plain_edition(&mut self, editions: &mut EncodedVariants<'_>) -> FrameId {
-        match editions.frames.plain {
+    pub(super) fn plain_variant(&mut self, variants: &mut EncodedVariants<'_>) -> FrameId {
+        match variants.frames.plain {
             Some(plain) => plain,
-            None => self.encode_plain(editions),
+            None => self.encode_plain(variants),
         }
     }
 
-    /// Gives the references away.
-    pub(crate) fn end_editions(&mut self, frames: EditionFrames) {
-        for frame in [frames.plain, frames.packed.flatten()]
+    /// Returns the frame that is not compressed, with the reference to it.
+    pub(super) fn plain_variant_to_keep(&mut self, variants: &mut EncodedVariants<'_>) -> FrameId {
+        let frame = self.encode_plain(variants);
+        variants.frames.plain = None;
+        frame
+    }
+
+    /// Releases the frames of a publication.
+    pub(crate) fn release_variants(&mut self, frames: EncodedFrames) {
+        for frame in [frames.plain, frames.compressed.flatten()]
             .into_iter()
             .flatten()
         {
@@ -172,128 +154,158 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// The edition for whoever takes nothing compressed; the reference to it goes to
-    /// the caller.
-    pub(crate) fn edition_to_keep(&mut self, editions: &mut EncodedVariants<'_>) -> FrameId {
-        let frame = self.encode_plain(editions);
-        editions.frames.plain = None;
-        frame
-    }
-
-    fn encode_plain(&mut self, editions: &mut EncodedVariants<'_>) -> FrameId {
-        self.counts.rooms.copied += 1;
-        let (label, opcode) = (editions.label, editions.kind.opcode());
-        let frame = match editions.words {
-            Payload::Here(bytes) => self.store.encode(label, opcode, bytes),
-            Payload::Shared(bytes, _) => self.store.encode_shared(label, opcode, bytes),
+    fn encode_plain(&mut self, variants: &mut EncodedVariants<'_>) -> FrameId {
+        self.counts.copied += 1;
+        let (meta, opcode) = (variants.meta, variants.kind.opcode());
+        let frame = match variants.payload {
+            Payload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
+            Payload::Owned(bytes) | Payload::Shared(bytes, _) => {
+                self.store.encode_shared(meta, opcode, bytes)
+            }
         };
         self.store.mark_shared(frame);
-        editions.frames.plain = Some(frame);
+        variants.frames.plain = Some(frame);
         frame
     }
 
-    fn pack(&mut self, editions: &mut EncodedVariants<'_>) -> Option<FrameId> {
-        let (label, tag) = (editions.label, Tag::compressed(editions.kind.opcode()));
-        let window = self.config.compression_window as u8;
-        let frame = match editions.words {
-            Payload::Here(bytes) => {
-                let mut packed = self.workspace.buffers.take_for(bytes.len());
-                let codec = &mut self.workspace.codec;
+    fn encode_compressed(&mut self, variants: &mut EncodedVariants<'_>) -> Option<FrameId> {
+        let (meta, tag) = (variants.meta, Tag::compressed(variants.kind.opcode()));
+        let window = self.settings.compression.window;
+        let codec = &mut self.codec;
+        let frame = match variants.payload {
+            Payload::Borrowed(_) | Payload::Owned(_) => {
+                let bytes = variants.payload.bytes();
+                let mut packed = self.buffers.take_for(bytes.len());
                 let frame = codec
                     .deflate_shared(window, bytes, &mut packed)
-                    .then(|| self.store.encode_parts(label, tag, [&packed, &[]]));
-                self.workspace.give(packed);
+                    .then(|| self.store.encode_parts(meta, tag, [&packed, &[]]));
+                self.buffers.give(packed);
                 frame
             }
             Payload::Shared(bytes, packed) => {
-                let codec = &mut self.workspace.codec;
                 let packed = packed.get_or_init(|| {
                     let mut packed = alloc::vec::Vec::new();
                     codec
                         .deflate_shared(window, bytes, &mut packed)
                         .then(|| packed.into())
                 });
-                packed.map(|packed| self.store.encode_shared(label, tag, &packed))
+                packed.map(|packed| self.store.encode_shared(meta, tag, &packed))
             }
         };
-        self.counts.rooms.copied += u64::from(frame.is_some());
-        editions.frames.packed = Some(frame);
+        self.counts.copied += u64::from(frame.is_some());
+        variants.frames.compressed = Some(frame);
         frame
     }
 
-    const fn is_worth_packing(&self, len: usize) -> bool {
-        self.config.compression && len >= self.config.compression_threshold
+    /// Returns a message for one connection, in the form that it takes.
+    pub(super) fn encode_for_one(
+        &mut self,
+        at: u32,
+        meta: FrameMeta,
+        kind: MessageType,
+        payload: Payload<'_>,
+    ) -> FrameId {
+        let (bytes, opcode) = (payload.bytes(), kind.opcode());
+        if self.is_compressed_at_once(at, bytes.len()) {
+            let mut packed = self.buffers.take_for(bytes.len());
+            let compressor = &mut self.conns[at].compressor;
+            let frame = compressor
+                .compress(&mut self.codec, [bytes, &[]], &mut packed)
+                .then(|| {
+                    let tag = Tag::compressed(opcode);
+                    self.store.encode_parts(meta, tag, [&packed, &[]])
+                });
+            self.buffers.give(packed);
+            if let Some(frame) = frame {
+                return frame;
+            }
+        }
+        match payload {
+            Payload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
+            Payload::Owned(bytes) | Payload::Shared(bytes, _) => {
+                self.store.encode_shared(meta, opcode, bytes)
+            }
+        }
     }
 
-    /// Whether a message for this connection alone is compressed where it is made.
-    pub(crate) fn packs_at_once(&self, at: u32, len: usize) -> bool {
-        let conn = &self.slots[at].conn;
-        self.is_worth_packing(len) && conn.window_bits() > 0 && !conn.keeps_context()
+    const fn is_worth_compressing(&self, len: usize) -> bool {
+        let compression = &self.settings.compression;
+        compression.is_on && len >= compression.threshold
     }
 
-    /// Whether this member takes what was compressed for all. Its window may be
-    /// smaller than that of the compressor: no message reaches back farther than
-    /// it is long.
+    /// Returns whether a message for this connection alone is compressed where it is made.
+    pub(super) fn is_compressed_at_once(&self, at: u32, len: usize) -> bool {
+        let compressor = &self.conns[at].compressor;
+        self.is_worth_compressing(len)
+            && compressor.window_bits() > 0
+            && !compressor.keeps_context()
+    }
+
+    /// Returns whether this member takes what was compressed for all. Its window may be smaller
+    /// than that of the compressor: no message reaches back farther than it is long.
     //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
     //# If the "agreed parameters" contain the "server_max_window_bits"
     //# extension parameter with a value of w, the server MUST NOT use an
     //# LZ77 sliding window longer than the w-th power of 2 bytes to
     //# compress messages to send.
-    fn takes_shared_packing(&self, at: u32, len: usize) -> bool {
-        let conn = &self.slots[at].conn;
-        let bits = conn.window_bits();
+    fn takes_shared_variant(&self, at: u32, len: usize) -> bool {
+        let compressor = &self.conns[at].compressor;
+        let bits = compressor.window_bits();
         bits > 0
-            && (usize::from(bits) >= self.config.compression_window || len <= 1 << bits)
-            && !conn.keeps_context()
+            && (bits >= self.settings.compression.window || len <= 1 << bits)
+            && !compressor.keeps_context()
     }
 
-    /// Moves into flight what one write takes, for a connection with a context of
-    /// its own: each frame in the form that depends on all that went before. Frames
-    /// may move in the store meanwhile, so they are not yet planned.
-    pub(crate) fn launch_packed(&mut self, at: u32) {
+    /// Moves into flight what one write takes, for a connection with a context of its own:
+    /// each frame in the form that depends on all that went before. Frames may move in the
+    /// store meanwhile, so they are not yet planned.
+    pub(super) fn launch_compressed(&mut self, at: u32) {
         let (mut frames, mut bytes) = (0, 0);
         let store = &self.store;
-        self.slots[at]
+        self.conns[at]
             .queue
             .for_each_in_flight(&self.nodes, |frame, written| {
                 frames += 1;
                 bytes += (store.len(frame) - written) as usize;
             });
-        while bytes < self.config.write_batch
-            && frames < MOST_PACKED
+        while bytes < self.settings.write_batch
+            && frames < MAX_COMPRESSED_IN_FLIGHT
             && let Some(frame) = self.launch_next(at)
         {
-            let frame = self.pack_launched(at, frame);
+            let frame = self.compress_launched(at, frame);
             frames += 1;
             bytes += self.store.len(frame) as usize;
         }
     }
 
     fn launch_next(&mut self, at: u32) -> Option<FrameId> {
-        let moment = (self.now, self.starvation);
-        let lapsed = &mut self.lapsed;
-        let queue = &mut self.slots[at].queue;
+        let moment = (self.now, self.settings.starvation);
+        let expired = &mut self.expired;
+        let queue = &mut self.conns[at].queue;
         queue.launch(&mut self.nodes, &self.store, moment, None, |frame| {
-            lapsed.push(frame);
+            expired.push(frame);
         })
     }
 
-    /// Gives the frame that was launched last its final form, where that depends
-    /// on all that went before.
-    fn pack_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
+    /// Gives the frame that was launched last its final form, where that depends on all that
+    /// went before.
+    fn compress_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
         let payload_len = self.store.payload_len(frame);
-        let is_for_many = self.store.is_shared(frame) && !self.config.compression_own_broadcasts;
-        if is_for_many || !self.store.rank(frame).is_data() || !self.is_worth_packing(payload_len) {
+        let is_broadcast = self.store.is_shared(frame) && !self.settings.compression.own_broadcasts;
+        if is_broadcast
+            || !self.store.rank(frame).is_data()
+            || !self.is_worth_compressing(payload_len)
+        {
             return frame;
         }
-        let (slot, workspace) = (&mut self.slots[at], &mut self.workspace);
-        let pack = |parts: [&[u8]; 2], out: &mut alloc::vec::Vec<u8>| {
-            slot.conn.deflate(workspace, parts, out)
+        let (conn, codec) = (&mut self.conns[at], &mut self.codec);
+        let compress = |parts: [&[u8]; 2], out: &mut alloc::vec::Vec<u8>| {
+            conn.compressor.compress(codec, parts, out)
         };
-        let Some(packed) = self.store.encode_packed(frame, pack) else {
+        let Some(packed) = self.store.encode_packed(frame, compress) else {
             return frame;
         };
-        let plain = self.slots[at]
+        let plain = self.conns[at]
             .queue
             .relaunch(&mut self.nodes, &self.store, packed);
         if let Some(plain) = plain {
@@ -304,4 +316,4 @@ impl<H: Handler> Engine<H> {
 }
 
 /// Frames in flight at once; in two slices each they fit into one write.
-const MOST_PACKED: usize = Chunks::MAX / 2;
+const MAX_COMPRESSED_IN_FLIGHT: usize = Chunks::MAX / 2;

@@ -128,5 +128,5 @@ fn connection(setup: &Setup) -> Connection {
         client_no_context_takeover: client,
         ..Params::default()
     };
-    Connection::with_deflate(setup.role, &agreed, 1)
+    Connection::with_deflate(setup.role, &agreed)
 }

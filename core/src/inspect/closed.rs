@@ -13,30 +13,13 @@ use hashbrown::HashMap;
 
 use crate::CloseCode;
 use crate::app::Handler;
+use crate::delivery::Drops;
 use crate::error::PeerError;
 use crate::id::ConnId;
-use crate::inspect::stats::CloseCause;
 use crate::shard::engine::Engine;
+use crate::stats::CloseCause;
 use crate::table::Peak;
 use crate::time::Timestamp;
-
-/// Messages for one connection that were not written, by what became of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Drops {
-    /// Refused because its queue was full of nothing that could go.
-    pub refused: u64,
-    /// Pushed out of its full queue by others.
-    pub evicted: u64,
-    /// Dropped because their time to live had passed.
-    pub expired: u64,
-    /// Replaced by newer ones with the same key.
-    pub conflated: u64,
-    /// Dropped because the shard had not enough memory.
-    pub shed: u64,
-    /// Thrown away because it ended first.
-    pub discarded: u64,
-}
 
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,9 +57,9 @@ pub struct ClosedConnection {
 /// What is known of single connections.
 #[derive(Debug)]
 pub(crate) struct ClosedConnections {
-    /// By slot: of whom something was dropped, and who is ending. Boxed, since all are moved in
-    /// one go when the table grows, however many there are.
-    entries: HashMap<u32, Box<Entry>, FixedState>,
+    /// Those that are ending, by slot. Boxed, since all are moved in one go when the table
+    /// grows, however many there are.
+    ending: HashMap<u32, Box<ClosedConnection>, FixedState>,
     peak: Peak,
     /// Who has gone, the oldest first.
     gone: VecDeque<ClosedConnection>,
@@ -84,12 +67,6 @@ pub(crate) struct ClosedConnections {
     limit: usize,
     /// Bytes of memory that the rooms of all of these take.
     room_bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Entry {
-    drops: Drops,
-    departure: Option<ClosedConnection>,
 }
 
 impl CloseInfo {
@@ -125,7 +102,7 @@ impl ClosedConnection {
 impl ClosedConnections {
     pub(crate) fn new(seed: u64, limit: usize) -> Self {
         Self {
-            entries: HashMap::with_hasher(FixedState::with_seed(seed)),
+            ending: HashMap::with_hasher(FixedState::with_seed(seed)),
             peak: Peak::default(),
             gone: VecDeque::new(),
             limit,
@@ -133,54 +110,38 @@ impl ClosedConnections {
         }
     }
 
-    /// Where it is counted what is dropped of a connection's.
-    pub(crate) fn drops(&mut self, at: u32) -> &mut Drops {
-        &mut self.entries.entry(at).or_default().drops
+    /// Returns what is known of the end of a connection that is ending.
+    pub(crate) fn ending(&self, at: u32) -> Option<&ClosedConnection> {
+        self.ending.get(&at).map(|ending| &**ending)
     }
 
-    /// What was dropped of a connection's.
-    pub(crate) fn drops_of(&self, at: u32) -> Drops {
-        self.entries
-            .get(&at)
-            .map(|entry| entry.drops)
-            .unwrap_or_default()
+    /// Takes note that a connection begins to end.
+    pub(crate) fn begin(&mut self, at: u32, ending: ClosedConnection) {
+        self.room_bytes += ending.room_bytes();
+        self.ending.insert(at, Box::new(ending));
     }
 
-    /// What is known of the end of a connection that is ending.
-    pub(crate) fn departure(&self, at: u32) -> Option<&ClosedConnection> {
-        self.entries.get(&at)?.departure.as_ref()
-    }
-
-    /// A connection begins to end.
-    pub(crate) fn begin(&mut self, at: u32, departure: ClosedConnection) {
-        self.room_bytes += departure.room_bytes();
-        self.entries.entry(at).or_default().departure = Some(departure);
-    }
-
-    /// A slot is given up; if that was a connection, it has gone.
-    pub(crate) fn close(&mut self, at: u32) {
-        self.peak.note(self.entries.len());
-        let Some(entry) = self.entries.remove(&at) else {
-            return;
-        };
-        let Entry { drops, departure } = *entry;
-        if let Some(departure) = departure {
-            self.add(ClosedConnection { drops, ..departure });
+    /// Takes note that a socket is given up. If it was a connection, that is kept for a while,
+    /// with what was dropped of the messages for it.
+    pub(crate) fn close(&mut self, at: u32, drops: Drops) {
+        self.peak.note(self.ending.len());
+        if let Some(ending) = self.ending.remove(&at) {
+            self.add(ClosedConnection { drops, ..*ending });
         }
     }
 
     /// Gives memory back that was not needed since the last time.
     pub(crate) fn decay(&mut self) {
-        let (len, capacity) = (self.entries.len(), self.entries.capacity());
+        let (len, capacity) = (self.ending.len(), self.ending.capacity());
         if let Some(most) = self.peak.decay(len, capacity) {
-            self.entries.shrink_to(most);
+            self.ending.shrink_to(most);
         }
     }
 
     /// Bytes of memory.
     pub(crate) fn memory(&self) -> usize {
-        self.entries.allocation_size()
-            + self.entries.len() * size_of::<Entry>()
+        self.ending.allocation_size()
+            + self.ending.len() * size_of::<ClosedConnection>()
             + self.gone.capacity() * size_of::<ClosedConnection>()
             + self.room_bytes
     }
@@ -188,10 +149,7 @@ impl ClosedConnections {
     /// What of that the rooms take, counted anew.
     #[cfg(any(test, feature = "testing"))]
     fn count_room_bytes(&self) -> usize {
-        let ending = self
-            .entries
-            .values()
-            .filter_map(|entry| entry.departure.as_ref());
+        let ending = self.ending.values().map(|ending| &**ending);
         ending
             .chain(&self.gone)
             .map(ClosedConnection::room_bytes)
@@ -256,9 +214,9 @@ impl<H: Handler> Engine<H> {
                 };
                 ledger.begin(at, departure);
             }
-            ledger.close(at);
+            ledger.close(at, self.out.drops(at));
         }
-        ledger.entries.clear();
+        ledger.ending.clear();
         ledger.room_bytes = ledger.gone.iter().map(ClosedConnection::room_bytes).sum();
         ledger
     }
@@ -269,23 +227,24 @@ impl<H: Handler> Engine<H> {
     pub(crate) fn audit_ledger(&self) {
         use crate::session::slot::Phase;
         assert_eq!(self.ledger.room_bytes, self.ledger.count_room_bytes());
-        let (entries, gone) = (&self.ledger.entries, &self.ledger.gone);
+        let (ending, gone) = (&self.ledger.ending, &self.ledger.gone);
         let mut kept = 0;
         for (at, slot) in self.slots.iter() {
-            let is_ending = self.ledger.departure(at).is_some();
-            kept += usize::from(entries.contains_key(&at));
+            let is_ending = ending.contains_key(&at);
+            kept += usize::from(is_ending);
             let may_be_ending = matches!(slot.phase, Phase::Closing | Phase::Lingering);
             assert!(!is_ending || may_be_ending, "{}", self.slots.id(at));
-            assert!(slot.phase != Phase::Gone || !entries.contains_key(&at));
+            let has_drops = self.out.drops(at) != Drops::default();
+            assert!(slot.phase != Phase::Gone || !has_drops);
         }
-        assert_eq!(kept, entries.len(), "shard {}: kept of nobody", self.id.0);
+        assert_eq!(kept, ending.len(), "shard {}: kept of nobody", self.id.0);
         assert!(gone.len() <= self.config.gone_connections);
         if gone.len() == self.config.gone_connections || self.life() > 0 {
             // Somebody may have been forgotten, or have failed.
             return;
         }
         let gone = gone.iter().map(|departure| departure.drops);
-        let each = entries.values().map(|entry| entry.drops).chain(gone);
+        let each = self.out.all_drops().chain(gone);
         let mut sums = [0; 6];
         for drops in each {
             let parts = [
@@ -298,7 +257,7 @@ impl<H: Handler> Engine<H> {
             ];
             sums = core::array::from_fn(|at| sums[at] + parts[at]);
         }
-        let d = &self.counts.delivery;
+        let d = &self.stats().delivery;
         let all = [
             d.refused_full,
             d.evicted,

@@ -10,14 +10,14 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::app::Handler;
-use crate::delivery::frame::Rank;
-use crate::delivery::memory_budget::SMALL;
+use crate::delivery::{Depth, Drops};
 use crate::id::{ConnId, ShardId};
-use crate::inspect::closed::{CloseInfo, ClosedConnection, Drops};
+use crate::inspect::closed::{CloseInfo, ClosedConnection};
 use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::shard::engine::Engine;
+use crate::shard::memory_budget::SMALL;
 use crate::time::Timestamp;
 
 /// What is known of a connection.
@@ -89,20 +89,6 @@ pub enum Stage {
     Lingering,
     /// Its socket is given up.
     Gone,
-}
-
-/// Messages that wait for one connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Depth {
-    /// How many.
-    pub messages: u32,
-    /// Their bytes, frame headers included; of one that is partly out, all.
-    pub bytes: u32,
-    /// How long ago the oldest was published. Of each priority only what goes
-    /// next is looked at, so one behind a newer message that has taken the place
-    /// of an older one may have waited a little longer. Zero if none waits.
-    pub oldest: Duration,
 }
 
 /// Something that a connection waits for.
@@ -293,8 +279,8 @@ impl<H: Handler> Shard<H> {
 
 impl<H: Handler> Engine<H> {
     pub(crate) fn explain(&self, now: Timestamp, at: u32) -> ConnectionInfo {
-        let (slot, departure) = (&self.slots[at], self.ledger.departure(at));
-        let (priorities, control_frames) = self.depths(now, at);
+        let (slot, departure) = (&self.slots[at], self.ledger.ending(at));
+        let (priorities, control_frames) = self.out.depths(now, at);
         let pending = slot.pending.as_deref();
         let rooms = slot.memberships.iter().take(MOST_ROOMS);
         let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
@@ -313,13 +299,13 @@ impl<H: Handler> Engine<H> {
             open_for: open_for.or_else(|| departure.map(|departure| departure.open_for)),
             ending: departure.map(|departure| departure.ending),
             subprotocol: subprotocol.map(|name| name.map(String::from)),
-            is_compressed: slot.conn.window_bits() > 0,
+            is_compressed: self.out.is_compressed(at),
             rooms: rooms.map(|m| self.rooms.name(m.room).clone()).collect(),
             memberships: slot.memberships.len(),
-            waiting: self.depth(now, at),
+            waiting: self.out.depth(now, at),
             priorities,
             control_frames,
-            drops: self.ledger.drops_of(at),
+            drops: self.out.drops(at),
             awaits: self.awaits(now, at),
             pause: self.pause(at),
             held_back_bytes: self.tail_len(at),
@@ -329,79 +315,6 @@ impl<H: Handler> Engine<H> {
                 .next_timer(at)
                 .map(|(timer, at)| (timer, at.since(now))),
         }
-    }
-
-    /// What waits for a connection.
-    pub(crate) fn depth(&self, now: Timestamp, at: u32) -> Depth {
-        let mut depth = self.counted_depth(at);
-        let queue = &self.slots[at].queue;
-        let mut oldest = 0;
-        if queue.messages() > 0 {
-            queue.for_each_band(&self.nodes, |band| {
-                let first = self.nodes.first(band.list).filter(|_| band.rank.is_data());
-                oldest = oldest.max(first.map_or(0, |frame| self.store.age(frame, now)));
-            });
-            queue.for_each_in_flight(&self.nodes, |frame, _| {
-                if self.store.rank(frame).is_data() {
-                    oldest = oldest.max(self.store.age(frame, now));
-                }
-            });
-        }
-        depth.oldest = Duration::from_micros(oldest).max(self.lane_depth(now, at).oldest);
-        depth
-    }
-
-    /// What waits for a connection, but for its age: costs next to nothing.
-    pub(crate) fn counted_depth(&self, at: u32) -> Depth {
-        let (queue, lane) = (&self.slots[at].queue, self.lane_depth(self.now, at));
-        Depth {
-            messages: queue.messages() + lane.messages,
-            bytes: queue.bytes() + lane.bytes,
-            oldest: Duration::ZERO,
-        }
-    }
-
-    /// What waits for a connection in the fast lane.
-    fn lane_depth(&self, now: Timestamp, at: u32) -> Depth {
-        if self.lane.owner() != Some(at) {
-            return Depth::default();
-        }
-        Depth {
-            messages: self.lane.messages(),
-            bytes: self.lane.len() as u32,
-            oldest: now.since(self.lane.label().born),
-        }
-    }
-
-    /// What waits for a connection by priority, and how many frames besides.
-    fn depths(&self, now: Timestamp, at: u32) -> (Vec<(u8, Depth)>, u32) {
-        let (mut depths, mut control) = (Vec::new(), 0);
-        let mut add = |rank: Rank, more: Depth| match rank.priority() {
-            Some(priority) => add_depth(&mut depths, priority, more),
-            None => control += more.messages,
-        };
-        let age = |frame| Duration::from_micros(self.store.age(frame, now));
-        let queue = &self.slots[at].queue;
-        queue.for_each_in_flight(&self.nodes, |frame, _| {
-            let one = Depth {
-                messages: self.store.messages(frame),
-                bytes: self.store.len(frame),
-                oldest: age(frame),
-            };
-            add(self.store.rank(frame), one);
-        });
-        queue.for_each_band(&self.nodes, |band| {
-            let all = Depth {
-                messages: band.frames,
-                bytes: band.bytes,
-                oldest: self.nodes.first(band.list).map(age).unwrap_or_default(),
-            };
-            add(band.rank, all);
-        });
-        if self.lane.owner() == Some(at) {
-            add(self.lane.rank(), self.lane_depth(now, at));
-        }
-        (depths, control)
     }
 
     fn awaits(&self, now: Timestamp, at: u32) -> Vec<WaitReason> {
@@ -418,10 +331,11 @@ impl<H: Handler> Engine<H> {
             None if slot.flags.resuming => awaits.push(WaitReason::Turn),
             None => {}
         }
-        let has_nothing = slot.queue.is_empty() && self.lane.owner() != Some(at);
-        if slot.flags.blocked {
-            let since = slot
-                .stalled
+        let has_nothing = self.out.is_empty(at);
+        if self.out.is_blocked(at) {
+            let since = self
+                .out
+                .stalled_since(at)
                 .map_or(Duration::ZERO, |since| now.since(since));
             awaits.push(WaitReason::Socket(since));
         } else if !has_nothing {
@@ -452,18 +366,6 @@ impl<H: Handler> Engine<H> {
         } else {
             Some(Pause::Behind)
         }
-    }
-}
-
-fn add_depth(depths: &mut Vec<(u8, Depth)>, priority: u8, more: Depth) {
-    match depths.binary_search_by_key(&priority, |&(priority, _)| priority) {
-        Ok(at) => {
-            let sum = &mut depths[at].1;
-            sum.messages += more.messages;
-            sum.bytes += more.bytes;
-            sum.oldest = sum.oldest.max(more.oldest);
-        }
-        Err(at) => depths.insert(at, (priority, more)),
     }
 }
 

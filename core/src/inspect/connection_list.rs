@@ -9,7 +9,8 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::app::Handler;
-use crate::inspect::connection_info::{ConnectionInfo, Depth};
+use crate::delivery::Depth;
+use crate::inspect::connection_info::ConnectionInfo;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::shard::engine::Engine;
@@ -137,12 +138,12 @@ impl<H: Handler> Engine<H> {
             return None;
         }
         let needs_age = filter.min_age > Duration::ZERO || filter.order == SortBy::Age;
-        let mut depth = self.counted_depth(at);
+        let mut depth = self.out.counted_depth(at);
         if !filter.admits(depth) {
             return None;
         }
         if needs_age {
-            depth = self.depth(now, at);
+            depth = self.out.depth(now, at);
         }
         (depth.oldest >= filter.min_age).then_some(depth)
     }

@@ -3,4 +3,3 @@
 pub(crate) mod closed;
 pub(crate) mod connection_info;
 pub(crate) mod connection_list;
-pub(crate) mod stats;

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::app::Handler;
-use crate::shard::engine::{Engine, HEADROOM};
+use crate::delivery::HEADROOM;
+use crate::shard::engine::Engine;
 
 impl<H: Handler> Engine<H> {
     /// How many bytes are held back for a connection.
@@ -20,7 +21,7 @@ impl<H: Handler> Engine<H> {
     /// end where a read begins.
     pub(crate) fn put_tail_in_front(&mut self, at: u32, start: usize) {
         if let Some(pending) = &mut self.slots[at].pending {
-            self.scratch[start..HEADROOM].copy_from_slice(pending.bytes());
+            self.out.scratch()[start..HEADROOM].copy_from_slice(pending.bytes());
             pending.carry.clear();
             pending.begin = 0;
         }
@@ -46,9 +47,9 @@ impl<H: Handler> Engine<H> {
 
     /// Keeps a stretch of the scratch until it can be handled.
     pub(crate) fn carry_scratch(&mut self, at: u32, range: Range<usize>) {
-        let scratch = core::mem::take(&mut self.scratch);
+        let scratch = self.out.lend_scratch();
         self.carry(at, &scratch[range]);
-        self.scratch = scratch;
+        self.out.return_scratch(scratch);
     }
 
     /// Puts the buffer of held back bytes back, consumed up to `begin`; what
@@ -81,9 +82,7 @@ impl<H: Handler> Engine<H> {
 
     /// Makes the scratch free for the next read: what stands in it moves on.
     pub(crate) fn vacate_scratch(&mut self) {
-        if self.lane.owner().is_some() {
-            self.spill_lane(0);
-        }
+        self.out.vacate_scratch();
         if let Some((at, range)) = self.rest.take() {
             self.carry_scratch(at, range);
             self.schedule(at);

@@ -5,24 +5,22 @@ use core::time::Duration;
 
 use crate::CloseCode;
 use crate::app::Handler;
-use crate::delivery::frame::Rank;
 use crate::error::{HandshakeError, PeerError};
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
-use crate::inspect::stats::CloseCause;
 use crate::proto::ws::State;
-use crate::proto::ws::opcode::Opcode;
 use crate::session::slot::Flags;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::shard::engine::Engine;
 use crate::shard::output::{Event, Output};
+use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
 impl<H: Handler> Shard<H> {
     /// Takes note that the socket has failed.
     pub fn handle_disconnect(&mut self, now: Timestamp, id: ConnId) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         if let Some(at) = self.engine.slots.find(id) {
             self.engine.vacate_scratch();
             self.engine.cut(at, CloseCause::Reset);
@@ -44,13 +42,12 @@ impl<H: Handler> Engine<H> {
         //# If at any point the state of the WebSocket connection changes, the
         //# endpoint MUST abort the following steps.
         self.forget_program(at);
-        self.relieve(at);
+        self.out.end(at);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Closing;
         if let Some(state) = slot.state.take() {
             self.endings.push_back((id, state, cause));
         }
-        self.line_up(at);
         // However it was before: the peer's close frame is to be read.
         self.update_reading(at);
     }
@@ -84,12 +81,10 @@ impl<H: Handler> Engine<H> {
         let id = self.slots.id(at);
         self.tell(Event::Failed(id, error));
         if self.slots[at].phase == Phase::Open {
-            if self.slots[at].flags.blocked {
-                self.discard(at, true);
-            }
+            self.out.discard_if_blocked(at);
             self.push_close(at, Some(error.close_code()), "");
             self.end(at, CloseInfo::of_error(error));
-        } else if self.slots[at].queue.is_empty() {
+        } else if self.out.is_queue_empty(at) {
             // Our close frame is out, and nothing it sends can answer that.
             self.shut(at);
         }
@@ -98,11 +93,9 @@ impl<H: Handler> Engine<H> {
     /// Closes those who do not keep up. What waits for them is thrown away, as
     /// for a fault: they take nothing, and are to begin anew.
     pub(crate) fn close_slow(&mut self) {
-        while let Some(at) = self.slow.pop() {
+        while let Some(at) = self.out.pop_slow() {
             if self.slots[at].phase == Phase::Open {
-                if self.slots[at].flags.blocked {
-                    self.discard(at, true);
-                }
+                self.out.discard_if_blocked(at);
                 self.push_close(at, Some(CloseCode::TRY_LATER), SLOW_CONSUMER);
                 let code = Some(CloseCode::TRY_LATER);
                 self.end(at, CloseInfo::with_code(CloseCause::SlowConsumer, code));
@@ -113,7 +106,7 @@ impl<H: Handler> Engine<H> {
     /// Closes a connection whose peer is not heard any more. If it is there all the same,
     /// and its socket takes that, it gets a close frame. Nothing of it is waited for then.
     pub(crate) fn close_silent(&mut self, at: u32) {
-        if self.slots[at].flags.blocked {
+        if self.out.is_blocked(at) {
             return self.cut(at, CloseCause::PongTimeout);
         }
         let code = Some(CloseCode::INTERNAL_ERROR);
@@ -130,15 +123,11 @@ impl<H: Handler> Engine<H> {
             return self.cut(at, cause);
         }
         self.slots[at].conn.handle_failure(&mut self.workspace);
-        if self.slots[at].flags.blocked {
-            self.discard(at, true);
-        }
+        self.out.discard_if_blocked(at);
         let code = Some(CloseCode::POLICY);
         self.push_close(at, code, reason);
         self.end(at, CloseInfo::with_code(cause, code));
-        let slot = &mut self.slots[at];
-        slot.stalled = slot.stalled.map(|_| self.now);
-        slot.behind = 0;
+        self.out.forgive_rate(at);
         self.set_deadline(at, self.config.close_timeout);
     }
 
@@ -154,7 +143,7 @@ impl<H: Handler> Engine<H> {
         if self.slots[at].phase == Phase::Open {
             self.push_close(at, code, "");
             self.end(at, CloseInfo::with_code(CloseCause::Peer, code));
-        } else if self.slots[at].queue.is_empty() {
+        } else if self.out.is_queue_empty(at) {
             self.give_up(at);
         }
     }
@@ -171,7 +160,7 @@ impl<H: Handler> Engine<H> {
             Phase::Gone => return,
         }
         let answering = self.slots[at].phase == Phase::Answering;
-        if !answering && self.slots[at].queue.is_empty() && self.lane.owner() != Some(at) {
+        if !answering && self.out.is_empty(at) {
             self.give_up(at);
         }
     }
@@ -228,27 +217,18 @@ impl<H: Handler> Engine<H> {
         if matches!(self.slots[at].phase, Phase::Gone | Phase::Free) {
             return;
         }
-        if self.lane.owner() == Some(at) {
-            let messages = u64::from(self.lane.messages());
-            self.counts.delivery.discarded += messages;
-            let priority = self.lane.rank().priority();
-            self.counts.priorities.of(priority).discarded += messages;
-            self.ledger.drops(at).discarded += messages;
-            self.lane.clear();
-        }
         if self.rest.as_ref().is_some_and(|&(owner, _)| owner == at) {
             self.rest = None;
         }
-        self.discard(at, false);
+        let drops = self.out.close(at);
         self.forget_pending(at);
         let conn = &mut self.slots[at].conn;
         self.context_bytes -= conn.context_bytes();
         conn.let_go(&mut self.workspace);
-        self.relieve(at);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded);
-        self.ledger.close(at);
+        self.ledger.close(at, drops);
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Disconnect(id));
     }
@@ -270,10 +250,11 @@ impl<H: Handler> Engine<H> {
     /// no line.
     pub(crate) fn free_if_done(&mut self, at: u32) {
         let slot = &self.slots[at];
-        let stands = slot.flags.flush.is_in_line() || slot.flags.resuming;
+        let stands = self.out.is_scheduled(at) || slot.flags.resuming;
         let is_known = !slot.flags.released || slot.answers > 0;
         if slot.phase == Phase::Gone && !stands && !is_known {
             self.slots.remove(at);
+            self.out.remove(at);
             if self.slots.held() == 0 {
                 self.rest();
             }
@@ -309,20 +290,10 @@ impl<H: Handler> Engine<H> {
         self.set_deadline(at, self.config.close_timeout);
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
-    //# To _Start the WebSocket Closing Handshake_ with a status code (Section
-    //# 7.4) /code/ and an optional close reason (Section 7.1.6) /reason/, an
-    //# endpoint MUST send a Close control frame, as described in Section 5.5.1,
-    //# whose status code is set to /code/ and whose close reason is set to
-    //# /reason/.
+    /// Queues our close frame behind all that waits.
     pub(crate) fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
-        let code = code.map(|code| code.get().to_be_bytes());
-        let code = code.as_ref().map_or(&[][..], |code| code);
-        let (tag, parts) = (Opcode::Close, [code, reason.as_bytes()]);
-        let frame = self.store.encode_parts(Rank::LAST, tag, parts);
-        self.counts.sent.closes += 1;
         self.slots[at].conn.handle_close_sent();
-        self.push_control(at, frame);
+        self.out.send_close(at, code, reason);
     }
 }
 

@@ -2,11 +2,11 @@
 //! connection, a page or a refusal.
 
 use crate::app::{Decision, Handler};
-use crate::delivery::fan_out::EVERYONE;
+use crate::channels::fan_out::EVERYONE;
 use crate::error::HandshakeError;
 use crate::proto::http::response;
 use crate::proto::http::{Content, Fields, Page, Request};
-use crate::proto::ws::deflate::Params;
+use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::upgrade;
 use crate::proto::ws::upgrade::{HeadAction, Upgrade};
 use crate::proto::ws::{Connection, Role};
@@ -118,12 +118,14 @@ impl<H: Handler> Engine<H> {
         //# A server MUST NOT respond with any extension not requested by
         //# the client.
         let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
+        let mut compressor = Compressor::NONE;
         if let Some(agreed) = &agreed {
             let level = self.config.compression_level as u8;
-            let conn = Connection::with_deflate(Role::Server, agreed, level);
+            let conn = Connection::with_deflate(Role::Server, agreed);
             self.counts.deflate.agreed += 1;
             self.context_bytes += conn.context_bytes();
             self.slots[at].conn = conn;
+            compressor = Compressor::new(Role::Server, agreed, level);
         }
         let mut head = self.workspace.buffers.take_for(ANSWER);
         let accept = &upgrade.accept;
@@ -137,7 +139,8 @@ impl<H: Handler> Engine<H> {
         //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
         //# header field in its response
         response::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
-        self.push_head(at, &head);
+        self.out.send_head(at, &head);
+        self.out.open(at, compressor);
         self.workspace.give(head);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Open;
@@ -156,7 +159,7 @@ impl<H: Handler> Engine<H> {
     /// The answer to an offer: with contexts, if there is room for them.
     fn agree(&mut self, offer: Params) -> Option<Params> {
         let with_contexts = offer.answer(self.config.deflate_terms(true))?;
-        let needed = self.context_bytes + with_contexts.context_bytes();
+        let needed = self.context_bytes + self.out.context_bytes() + with_contexts.context_bytes();
         if needed <= self.config.compression_contexts {
             return Some(with_contexts);
         }
@@ -203,10 +206,10 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(crate) fn begin_answer(&mut self, at: u32, bytes: &[u8]) {
-        self.counts.sent.pages += 1;
+        self.out.count_page();
         self.slots[at].phase = Phase::Answering;
         self.set_deadline(at, self.config.write_timeout);
-        self.push_head(at, bytes);
+        self.out.send_head(at, bytes);
     }
 }
 

@@ -4,18 +4,15 @@
 use core::ops::Range;
 
 use crate::app::{Backpressure, Context, Handler, Message, TaskEnd};
-use crate::delivery::frame::Rank;
-use crate::delivery::reply::MessageRef;
-use crate::delivery::reply_buffer::Part;
+use crate::delivery::{HEADROOM, MessageRef, Part};
 use crate::id::ConnId;
 use crate::proto::ws;
-use crate::proto::ws::opcode::{MessageType, Opcode};
+use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::{Keepalive, Payload};
 use crate::session::deferred::{Op, Wait};
-use crate::session::slot::{Phase, Slot};
-use crate::session::timers::tolerance;
+use crate::session::slot::Phase;
 use crate::shard::Shard;
-use crate::shard::engine::{Engine, HEADROOM};
+use crate::shard::engine::Engine;
 use crate::shard::output::{Leftover, Output};
 use crate::time::Timestamp;
 
@@ -38,6 +35,7 @@ impl<H: Handler> Shard<H> {
         let at = engine
             .slots
             .insert(Keepalive::new(now, engine.config.ping_interval, spread));
+        engine.out.insert(at);
         engine.counts.links.accepted += 1;
         engine.counts.links.held += 1;
         engine.slots[at].flags.surplus = admission == Admission::Surplus;
@@ -49,7 +47,7 @@ impl<H: Handler> Shard<H> {
     /// [`handle_read`](Self::handle_read).
     pub fn read_buffer(&mut self) -> &mut [u8] {
         self.engine.vacate_scratch();
-        &mut self.engine.scratch[HEADROOM..]
+        &mut self.engine.out.scratch()[HEADROOM..]
     }
 
     /// Whether the connection is to be read: what the last
@@ -66,7 +64,7 @@ impl<H: Handler> Shard<H> {
     /// Takes `n` bytes that were read from this connection into
     /// [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, now: Timestamp, id: ConnId, n: usize) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         let Some(at) = self.engine.begin_input(id, n) else {
             return;
         };
@@ -77,9 +75,7 @@ impl<H: Handler> Shard<H> {
                 || self.engine.slots[at].has_program()
                 || self.engine.slots[at].phase == Phase::Head
             {
-                let scratch = core::mem::take(&mut self.engine.scratch);
-                self.engine.carry(at, &scratch[range]);
-                self.engine.scratch = scratch;
+                self.engine.carry_scratch(at, range);
                 self.go_on(at);
                 return;
             }
@@ -95,7 +91,7 @@ impl<H: Handler> Shard<H> {
     /// Takes bytes that were read into a buffer of the caller's. They are
     /// changed where they stand.
     pub fn handle_input(&mut self, now: Timestamp, id: ConnId, bytes: &mut [u8]) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         self.engine.vacate_scratch();
         let Some(at) = self.engine.begin_input(id, bytes.len()) else {
             return;
@@ -112,7 +108,7 @@ impl<H: Handler> Shard<H> {
 
     /// Takes note that the peer has shut its side.
     pub fn handle_eof(&mut self, now: Timestamp, id: ConnId) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         let Some(at) = self.engine.slots.find(id) else {
             return;
         };
@@ -129,7 +125,7 @@ impl<H: Handler> Shard<H> {
 
     /// Takes the end of a task that this connection submitted.
     pub fn handle_task(&mut self, now: Timestamp, id: ConnId, end: TaskEnd<H>) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         self.take_new_letters();
         let pending = &mut self.engine.counts.links.tasks_pending;
         *pending = pending.saturating_sub(1);
@@ -139,7 +135,7 @@ impl<H: Handler> Shard<H> {
                 self.engine.vacate_scratch();
                 if self.engine.slots[at].has_program() {
                     self.engine.defer(at, Op::TaskEnd(end));
-                } else if self.engine.is_spent() {
+                } else if self.engine.out.is_turn_over() {
                     // What it leads to may be much; others have their turn first.
                     self.engine.defer(at, Op::TaskEnd(end));
                     self.engine.schedule(at);
@@ -160,7 +156,7 @@ impl<H: Handler> Shard<H> {
         self.engine.unpark(at, Wait::Callback);
         self.engine.vacate_scratch();
         while !self.engine.slots[at].is_parked()
-            && !self.engine.is_spent()
+            && !self.engine.out.is_turn_over()
             && let Some(op) = self.engine.next_op(at)
         {
             self.run_or_defer(at, op);
@@ -180,9 +176,9 @@ impl<H: Handler> Shard<H> {
 
     /// Handles a stretch of the scratch, where replies may stay.
     pub(crate) fn go_on_in_scratch(&mut self, at: u32, range: Range<usize>) {
-        let mut scratch = core::mem::take(&mut self.engine.scratch);
+        let mut scratch = self.engine.out.lend_scratch();
         let consumed = self.consume(at, &mut scratch[range.clone()], Some(range.start));
-        self.engine.scratch = scratch;
+        self.engine.out.return_scratch(scratch);
         let rest = range.start + consumed..range.end;
         if !rest.is_empty() {
             if self.engine.is_pressed() && !self.engine.slots[at].is_parked() {
@@ -218,9 +214,8 @@ impl<H: Handler> Shard<H> {
         if self.engine.slots[at].phase == Phase::Head {
             done = self.consume_head(at, input);
         }
-        self.engine.begin_volleys();
         done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
-        self.engine.end_volleys();
+        self.engine.out.end_batch();
         done
     }
 
@@ -235,7 +230,7 @@ impl<H: Handler> Shard<H> {
                 // case: what it has sent is better left as it is.
                 Phase::Open
                     if H::OVERFLOW == Backpressure::PauseReads
-                        && slot.flags.blocked
+                        && self.engine.out.is_blocked(at)
                         && done < input.len() =>
                 {
                     self.engine.park(at, Wait::Queue, None);
@@ -255,7 +250,6 @@ impl<H: Handler> Shard<H> {
                 {
                     Ok(step) => step,
                     Err(error) => {
-                        self.engine.end_volley();
                         self.engine.fail(at, error);
                         return input.len();
                     }
@@ -263,9 +257,6 @@ impl<H: Handler> Shard<H> {
             let start = done;
             done += step.consumed;
             let Some(event) = step.event else { return done };
-            if !matches!(event, ws::Event::Message { .. }) {
-                self.engine.end_volley();
-            }
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {
                 ws::Event::Message { kind, payload } => {
@@ -283,7 +274,7 @@ impl<H: Handler> Shard<H> {
                             self.engine.workspace.give(message);
                         }
                     }
-                    self.settle_lane_in(input, base);
+                    self.settle_replies_in(input, base);
                 }
                 ws::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
                 ws::Event::Pong(range) => {
@@ -292,7 +283,7 @@ impl<H: Handler> Shard<H> {
                         let mut ctx = Context::new(&mut self.engine, at, None);
                         self.handler.on_pong(&mut ctx, &input[within(range)]);
                     }
-                    self.settle_lane_in(input, base);
+                    self.settle_replies_in(input, base);
                 }
                 ws::Event::Close(code, _) => {
                     self.engine.peer_closed(at, code);
@@ -302,9 +293,9 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    fn settle_lane_in(&mut self, input: &mut [u8], base: Option<usize>) {
+    fn settle_replies_in(&mut self, input: &mut [u8], base: Option<usize>) {
         let base = base.unwrap_or_default();
-        self.engine.settle_lane(Part { bytes: input, base });
+        self.engine.out.settle_replies(Part { bytes: input, base });
     }
 
     fn take_message(&mut self, at: u32, here: MessageRef, kind: MessageType, payload: &[u8]) {
@@ -334,7 +325,7 @@ impl<H: Handler> Engine<H> {
             && let Some(since) = pace.since.replace(now)
             && let Some(rate) = self.config.send_rate()
         {
-            let gap = rate.gap(pace.behind, since, now, tolerance(&self.config));
+            let gap = rate.gap(pace.behind, since, now, self.config.timer_tolerance());
             pace.behind = rate.advance(pace.behind, gap, n);
         }
         matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
@@ -352,34 +343,8 @@ impl<H: Handler> Engine<H> {
 
     fn pong(&mut self, at: u32, payload: &[u8]) {
         self.counts.received.pings += 1;
-        let Slot { phase, queue, .. } = &mut self.slots[at];
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
-        //# Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
-        //# response,
-        // Not once our own close frame is out: peers take what comes behind it for a fault.
-        if *phase != Phase::Open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
-            return;
-        }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
-        //# If an endpoint receives a Ping frame and has not yet sent Pong
-        //# frame(s) in response to previous Ping frame(s), the endpoint MAY
-        //# elect to send a Pong frame for only the most recently processed Ping
-        //# frame.
-        if queue.waiting(&self.nodes, Rank::PONG) >= MAX_PONGS
-            && let Some(oldest) = queue.withdraw(&mut self.nodes, &self.store, Rank::PONG)
-        {
-            self.store.release(oldest);
-            self.counts.sent.pongs_replaced += 1;
-        }
-        self.counts.sent.pongs += 1;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
-        //# It SHOULD respond with Pong frame as soon as is practical.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
-        //# A Pong frame sent in response to a Ping frame must have identical
-        //# "Application data" as found in the message body of the Ping frame
-        //# being replied to.
-        let frame = self.store.encode(Rank::PONG, Opcode::Pong, payload);
-        self.push_control(at, frame);
+        let is_open = self.slots[at].phase == Phase::Open;
+        self.out.send_pong(at, is_open, payload);
     }
 
     /// Tells the adapter whether to read the connection, if that has changed.
@@ -416,5 +381,3 @@ impl<H: Handler> Engine<H> {
 /// Bytes held back for a connection beyond which it is not read; far more than
 /// the piece of a frame that is left over when all is done.
 const MOST_HELD_BACK: usize = 64 << 10;
-/// Pongs that may wait for one connection; one more replaces the oldest.
-const MAX_PONGS: u32 = 16;

@@ -11,3 +11,4 @@ pub(crate) mod slot;
 pub(crate) mod sweep;
 pub(crate) mod timers;
 pub(crate) mod wheel;
+pub(crate) mod write;

@@ -5,14 +5,15 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use crate::app::{Context, Handler};
+use crate::app::{Backpressure, Context, Handler};
 use crate::channels::message::Notification;
-use crate::inspect::stats::{CloseCause, Waiting};
+use crate::delivery::{QueueFull, Reply};
 use crate::session::deferred::{Op, Pending, Wait};
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::shard::engine::Engine;
 use crate::shard::output::{Leftover, Output};
+use crate::stats::{CloseCause, Waiting};
 use crate::tasks::TaskOptions;
 
 impl<H: Handler> Shard<H> {
@@ -35,7 +36,7 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Wakeups the handler about something that has ended. What that leads to goes
+    /// Calls the handler about something that has ended. What that leads to goes
     /// before what was given later.
     fn tell(&mut self, at: u32, call: impl FnOnce(&mut H, &mut Context<'_, H>)) {
         let later = self.engine.take_ops(at);
@@ -96,8 +97,18 @@ impl<H: Handler> Engine<H> {
                 options,
                 payload,
             } => self
-                .reply(at, None, *kind, *options, [payload, &[]])
-                .map_err(|wait| (wait, true)),
+                .out
+                .reply(
+                    at,
+                    Reply {
+                        kind: *kind,
+                        options: *options,
+                        parts: [payload, &[]],
+                        message: None,
+                        waits: H::OVERFLOW == Backpressure::PauseReads,
+                    },
+                )
+                .map_err(|QueueFull| (Wait::Queue, true)),
             Op::Close(_) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
             Op::Close(code) => {
                 self.finish(at, *code, CloseCause::Handler);

@@ -5,7 +5,7 @@ use core::ops::{Index, IndexMut};
 use crate::app::Handler;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::Keepalive;
-use crate::session::slot::{Phase, Pressing, Slot};
+use crate::session::slot::{Phase, Slot};
 use crate::session::wheel::Links;
 use crate::table::{Place, Table};
 
@@ -23,15 +23,8 @@ pub(crate) struct Slab<H: Handler> {
 impl<H: Handler> Place for Slot<H> {
     fn vacate(&mut self, next: u32) {
         let generation = self.generation.wrapping_add(1);
-        let was_pressing = self.flags.pressing != Pressing::No;
-        let lags = self.flags.lags;
-        *self = Self::new(0, self.keepalive, generation);
+        *self = Self::new(self.keepalive, generation);
         self.phase = Phase::Free;
-        // It stands among those that were: then whoever comes does not stand there twice.
-        if was_pressing {
-            self.flags.pressing = Pressing::Listed;
-        }
-        self.flags.lags = lags;
         self.links = Links::to_vacant(next);
     }
 
@@ -55,23 +48,15 @@ impl<H: Handler> Slab<H> {
         let at = self.slots.next();
         let before = self.slots.get(at as usize);
         let generation = before.map_or(self.first, |before| before.generation);
-        let (pressing, lags) = before.map_or((Pressing::No, false), |before| {
-            (before.flags.pressing, before.flags.lags)
-        });
-        let mut slot = Slot::new(at, keepalive, generation);
-        slot.flags.pressing = pressing;
-        slot.flags.lags = lags;
-        self.slots.insert(slot)
+        self.slots.insert(Slot::new(keepalive, generation))
     }
 
     /// Frees a slot whose socket and answers are all gone.
     pub(crate) fn remove(&mut self, at: u32) {
         let slot = &self[at];
-        debug_assert!(
-            slot.queue.is_empty() && slot.memberships.is_empty() && slot.pending.is_none()
-        );
+        debug_assert!(slot.memberships.is_empty() && slot.pending.is_none());
         // Nobody may come upon a number that passes to another, or is none any more.
-        debug_assert!(!slot.flags.flush.is_in_line() && !slot.flags.resuming);
+        debug_assert!(!slot.flags.resuming);
         let generation = slot.generation.wrapping_add(1);
         // As one comes after another, also where they begin again from zero.
         if (generation.wrapping_sub(self.latest) as i32) > 0 {

@@ -8,9 +8,6 @@ use smallvec::SmallVec;
 
 use crate::app::Handler;
 use crate::channels::registry::Membership;
-use crate::delivery::flush_scheduler::Standing;
-use crate::delivery::pace::Pace;
-use crate::delivery::queue::Queue;
 use crate::proto::ws::{Connection, Keepalive, Role};
 use crate::session::deferred::Pending;
 use crate::session::wheel::Links;
@@ -42,19 +39,12 @@ pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 /// A socket, and whatever it has become.
 pub(crate) struct Slot<H: Handler> {
     pub(crate) conn: Connection,
-    pub(crate) queue: Queue,
     pub(crate) keepalive: Keepalive,
     /// When its phase must be over; or, where it is open, since when it is.
     pub(crate) moment: Option<Timestamp>,
-    /// Since when the peer has taken nothing of what waits for it.
-    pub(crate) stalled: Option<Timestamp>,
-    pub(crate) pace: Pace,
     pub(crate) memberships: Memberships,
     pub(crate) pending: Option<Box<Pending<H>>>,
     pub(crate) links: Links,
-    /// By how many microseconds the peer was behind the rate at which it has to take what
-    /// waits for it when it last took something.
-    pub(crate) behind: u32,
     pub(crate) generation: u32,
     pub(crate) phase: Phase,
     pub(crate) flags: Flags,
@@ -65,25 +55,14 @@ pub(crate) struct Slot<H: Handler> {
     pub(crate) state: Option<H::State>,
 }
 
-/// Most of a slot is the same for every application.
-pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>();
+/// Bytes of memory of a connection in the tables of its shard: its slot, with an application
+/// without state, and what waits to be written to it.
+pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>() + crate::delivery::ROW_BYTES;
 const _: () = assert!(SLOT_BYTES <= 184);
 
 /// What is true of a socket besides its phase.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flags {
-    /// Where it stands among those to be flushed.
-    pub(crate) flush: Standing,
-    /// The adapter has taken what goes out next and not yet said how much of it did.
-    pub(crate) offered: bool,
-    /// Its socket took less than it was offered.
-    pub(crate) blocked: bool,
-    /// It stands among those whose sockets took less than they were offered.
-    pub(crate) lags: bool,
-    /// Its queue is half full, and nobody has seen yet whether its socket takes more.
-    pub(crate) pressing: Pressing,
-    /// It is to be closed because it does not keep up, and takes nothing more.
-    pub(crate) slow: bool,
     /// It stands in the list of those to be gone on with.
     pub(crate) resuming: bool,
     /// A time-out of it has begun anew because nobody looked when it was over, and
@@ -99,17 +78,6 @@ pub(crate) struct Flags {
     pub(crate) upgraded: bool,
     /// The adapter has let go of its socket.
     pub(crate) released: bool,
-}
-
-/// Whether a connection is pressing, and stands in the list of those that have been.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Pressing {
-    #[default]
-    No,
-    /// It was.
-    Listed,
-    /// It is, and it stands there.
-    Yes,
 }
 
 /// A subprotocol by its place among those of the configuration, counted from
@@ -140,15 +108,11 @@ impl Subprotocol {
 
 impl<H: Handler> Slot<H> {
     /// That of a socket of which nothing has come.
-    pub(crate) fn new(at: u32, keepalive: Keepalive, generation: u32) -> Self {
+    pub(crate) fn new(keepalive: Keepalive, generation: u32) -> Self {
         Self {
             conn: Connection::new(Role::Server),
-            queue: Queue::new(at),
             keepalive,
             moment: None,
-            stalled: None,
-            pace: Pace::default(),
-            behind: 0,
             memberships: SmallVec::new(),
             pending: None,
             links: Links::NONE,

@@ -3,9 +3,9 @@
 
 use crate::CloseCode;
 use crate::app::Handler;
-use crate::inspect::stats::CloseCause;
 use crate::session::slot::Phase;
 use crate::shard::engine::Engine;
+use crate::stats::CloseCause;
 
 /// An order, and how far it has been carried out.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +44,8 @@ impl<H: Handler> Engine<H> {
     /// written, and all of it for the adapter to have done what it was asked for.
     pub(crate) fn has_sweep(&self) -> bool {
         self.sweep.is_some_and(|Sweep { order, .. }| {
-            let waits =
-                matches!(order, Order::Close(_)) && self.flushes.len() > self.config.fan_out_slice;
+            let waits = matches!(order, Order::Close(_))
+                && self.out.scheduled() > self.config.fan_out_slice;
             !waits && self.has_room_for_outputs()
         })
     }

@@ -1,21 +1,18 @@
 //! Owns what is due when: handshakes that take too long, silent peers, peers
 //! that take nothing, closing handshakes that are not answered.
 
-use core::time::Duration;
+use alloc::vec::Vec;
 
 use crate::app::Handler;
-use crate::config::Config;
-use crate::delivery::frame::Rank;
-use crate::delivery::memory_budget::SMALL;
 use crate::error::HandshakeError;
 use crate::id::ConnId;
 use crate::inspect::connection_info::Timer;
-use crate::inspect::stats::CloseCause;
-use crate::proto::ws::opcode::Opcode;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, Next};
-use crate::session::slot::{Phase, Pressing};
+use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::shard::engine::Engine;
+use crate::shard::memory_budget::SMALL;
+use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
 /// Why a shard wants to be called at a certain time.
@@ -45,7 +42,11 @@ impl<H: Handler> Shard<H> {
     /// latest, and why. It may turn out that nothing is due, which is counted.
     pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
         let connection = self.engine.wheel.next().map(|at| (at, Reason::Connection));
-        let press = self.engine.patience().map(|at| (at, Reason::Press));
+        let press = self
+            .engine
+            .out
+            .stall_timeout()
+            .map(|at| (at, Reason::Press));
         let spent = self
             .engine
             .wants_turn()
@@ -77,15 +78,15 @@ impl<H: Handler> Shard<H> {
         now: Timestamp,
         mut is_ready: impl FnMut(ConnId, Direction) -> bool,
     ) {
-        self.engine.now = now;
-        let was_spent = self.engine.is_spent();
-        let mut idle = !self.engine.lose_patience() && !self.engine.wants_turn();
+        self.engine.set_time(now);
+        let was_spent = self.engine.out.is_turn_over();
+        let mut idle = !self.engine.end_stalls() && !self.engine.wants_turn();
         self.engine.begin_stretch();
         self.engine.clear_remains();
         if self.engine.has_sweep() {
             self.engine.sweep_slice();
         }
-        if self.engine.has_round() {
+        if self.engine.out.is_shedding() {
             self.engine.reclaim();
         }
         // Before what is to be flushed: that may be much, and less urgent.
@@ -106,55 +107,18 @@ impl<H: Handler> Shard<H> {
 impl<H: Handler> Engine<H> {
     /// Whether there is something to be done in the next turn that could be done now.
     fn wants_turn(&self) -> bool {
-        self.is_spent()
+        self.out.is_turn_over()
             || self.has_slice()
             || self.has_sweep()
-            || self.has_round()
+            || self.out.is_shedding()
             || !self.remains.is_empty()
     }
 
-    /// Until when input waits for writes that are under way.
-    fn patience(&self) -> Option<Timestamp> {
-        (self.pressing > 0).then(|| self.pressing_since.after(PATIENCE))
-    }
-
-    /// If writes have been under way for too long, their sockets are as good as
-    /// blocked: one that takes nothing must not hold up everyone.
-    fn lose_patience(&mut self) -> bool {
-        let since = self.pressing_since;
-        let late = self.patience().map(|at| self.now.since(at));
-        if late > Some(PATIENCE) && !self.pressing_excused {
-            // The threads that write had no time either.
-            self.pressing_since = self.now;
-            self.pressing_excused = true;
-            return true;
-        }
-        let over = self.patience().is_some_and(|at| at <= self.now);
-        let mut left = self.config.fan_out_slice;
-        while over
-            && left > 0
-            && let Some(at) = self.pressed.pop_front()
-        {
-            left -= 1;
-            // Its place may have been given back meanwhile.
-            if at >= self.slots.len() {
-                continue;
-            }
-            let slot = &mut self.slots[at];
-            if slot.flags.pressing == Pressing::Yes && slot.flags.offered {
-                slot.flags.blocked = true;
-                slot.stalled.get_or_insert(self.now);
-                self.note_laggard(at);
-                self.rearm(at);
-            }
-            self.relieve(at);
-            self.slots[at].flags.pressing = Pressing::No;
-        }
-        if self.pressing > 0 {
-            // The others at once, in the next turn.
-            self.pressing_since = since;
-            self.pressing_excused |= over;
-        }
+    /// Lets input wait no longer for writes that have been under way for too long.
+    fn end_stalls(&mut self) -> bool {
+        let mut blocked = Vec::new();
+        let over = self.out.end_stalls(|at| blocked.push(at));
+        blocked.into_iter().for_each(|at| self.rearm(at));
         over
     }
 
@@ -168,14 +132,14 @@ impl<H: Handler> Engine<H> {
             self.end_phase(at, deadline, is_ready);
             return true;
         }
-        if let Some(since) = self.slots[at].stalled {
-            let end = since.after(self.config.write_timeout);
-            if end <= now && !self.takes_more(at, end, is_ready) {
-                self.cut(at, CloseCause::WriteTimeout);
-                return true;
-            }
+        if let Some(end) = self.out.write_deadline(at)
+            && end <= now
+            && !self.takes_more(at, end, is_ready)
+        {
+            self.cut(at, CloseCause::WriteTimeout);
+            return true;
         }
-        if let Some(end) = self.read_end(at)
+        if let Some(end) = self.out.read_deadline(at)
             && end <= now
             && !self.takes_more(at, end, is_ready)
         {
@@ -201,7 +165,7 @@ impl<H: Handler> Engine<H> {
                 KeepaliveAction::Sleep(_) => {}
                 KeepaliveAction::Ping(_) => {
                     due = true;
-                    self.ping(at);
+                    self.out.send_ping(at);
                 }
                 KeepaliveAction::Dead if is_ready(id, Direction::Read) => {
                     slot.keepalive.handle_input(now, times.ping_interval);
@@ -258,17 +222,11 @@ impl<H: Handler> Engine<H> {
     ) -> bool {
         let id = self.slots.id(at);
         let is_excused = self.may_be_excused(at) && self.is_late(end);
-        if !is_excused && self.slots[at].flags.blocked && !is_ready(id, Direction::Write) {
+        if !is_excused && self.out.is_blocked(at) && !is_ready(id, Direction::Write) {
             return false;
         }
-        let (now, rate) = (self.now, self.config.read_rate());
-        let slot = &mut self.slots[at];
-        slot.flags.excused = is_excused;
-        if let Some(since) = slot.stalled.replace(now)
-            && let Some(rate) = rate.filter(|_| !is_excused)
-        {
-            slot.behind = rate.advance(slot.behind, now.since(since), 0);
-        }
+        self.slots[at].flags.excused = is_excused;
+        self.out.restart_stall(at, is_excused);
         true
     }
 
@@ -297,13 +255,6 @@ impl<H: Handler> Engine<H> {
         true
     }
 
-    /// When a peer that takes too little of what waits for it is too far behind.
-    fn read_end(&self, at: u32) -> Option<Timestamp> {
-        let slot = &self.slots[at];
-        let since = slot.stalled?;
-        Some(self.config.read_rate()?.deadline(slot.behind, since))
-    }
-
     /// When a peer that sends too little of a message is too far behind.
     fn send_end(&self, at: u32) -> Option<Timestamp> {
         let slot = &self.slots[at];
@@ -321,14 +272,14 @@ impl<H: Handler> Engine<H> {
 
     /// Whether it is so long after `due` that something has kept this shard from looking.
     fn is_late(&self, due: Timestamp) -> bool {
-        self.now.since(due) > tolerance(&self.config)
+        self.now.since(due) > self.config.timer_tolerance()
     }
 
     fn keepalive_times(&self) -> KeepaliveTimes {
         KeepaliveTimes {
             ping_interval: self.config.ping_interval,
             pong_wait: self.config.pong_wait,
-            tolerance: tolerance(&self.config),
+            tolerance: self.config.timer_tolerance(),
         }
     }
 
@@ -348,8 +299,7 @@ impl<H: Handler> Engine<H> {
             Phase::Answering => (Timer::Answer, at),
             _ => (Timer::Close, at),
         });
-        let stalled = slot.stalled;
-        let stalled = stalled.map(|since| (Timer::Write, since.after(config.write_timeout)));
+        let stalled = self.out.write_deadline(at).map(|at| (Timer::Write, at));
         let silent = (slot.phase == Phase::Open).then(|| {
             let (next, at) = slot.keepalive.next(config.pong_wait);
             let timer = match next {
@@ -358,33 +308,14 @@ impl<H: Handler> Engine<H> {
             };
             (timer, at)
         });
-        let reads = self.read_end(at).map(|at| (Timer::ReadRate, at));
+        let reads = self.out.read_deadline(at).map(|at| (Timer::ReadRate, at));
         let sends = self.send_end(at).map(|at| (Timer::SendRate, at));
         let timers = [deadline, stalled, silent, reads, sends];
         let timers = timers.into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)
     }
-
-    fn ping(&mut self, at: u32) {
-        if self.slots[at].queue.waiting(&self.nodes, Rank::PING) == 0 {
-            self.counts.sent.pings += 1;
-            let frame = self.store.encode(Rank::PING, Opcode::Ping, &[]);
-            self.push_control(at, frame);
-        }
-    }
-}
-
-/// By how much a timer may be late as long as all is well: by one tick anyhow, since it is
-/// rounded up to one, and by another for whatever else there is to do.
-pub(crate) fn tolerance(config: &Config) -> Duration {
-    config.tick() * 2
 }
 
 /// What peers are told that are closed for their rate.
 const READS_TOO_SLOWLY: &str = "reads too slowly";
 const SENDS_TOO_SLOWLY: &str = "sends too slowly";
-
-/// How long input waits for a write that is done elsewhere: as long as a thread
-/// may have to wait for its turn on a loaded machine. An adapter that writes at
-/// once, as the tokio one does, never comes near it.
-const PATIENCE: Duration = Duration::from_millis(50);

@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use crate::app::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::inspect::stats::{Stats, Waiting};
 use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
 use crate::shard::{Engine, Shard};
+use crate::stats::{Stats, Waiting};
 
 impl<H: Handler> Engine<H> {
     /// Asserts that the gauges that are kept as things change are what a count of all
@@ -19,22 +19,17 @@ impl<H: Handler> Engine<H> {
         let kept = self.stats();
         let mut counted = kept;
         let Stats {
-            delivery,
             rooms,
             links,
             waiting,
             ..
         } = &mut counted;
         (links.held, links.active, rooms.members) = (0, 0, 0);
-        delivery.waiting = u64::from(self.lane.messages());
-        delivery.waiting_bytes = self.lane.len() as u64;
         *waiting = Waiting::default();
         for (_, slot) in self.slots.iter() {
             links.held += u64::from(!slot.flags.released);
             links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
             rooms.members += slot.memberships.len() as u64;
-            delivery.waiting += u64::from(slot.queue.messages());
-            delivery.waiting_bytes += u64::from(slot.queue.bytes());
             match slot.pending.as_ref().and_then(|pending| pending.wait) {
                 Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
                 Some(Wait::Credit(_)) => waiting.credit += 1,
@@ -54,42 +49,26 @@ impl<H: Handler> Shard<H> {
     /// If it does not.
     pub fn audit(&self) {
         let engine = &self.engine;
-        let (limits, id) = (engine.limits(), engine.id);
+        let id = engine.id;
         let mut parked = 0;
         for (at, slot) in engine.slots.iter() {
             let name = engine.slots.id(at);
             parked += usize::from(slot.is_parked());
-            let (mut messages, mut bytes) = (slot.queue.messages(), slot.queue.bytes());
-            if engine.lane.owner() == Some(at) {
-                messages += engine.lane.messages();
-                bytes += engine.lane.len() as u32;
-            }
-            assert!(messages <= limits.messages, "{name}: {messages} messages");
-            assert!(
-                bytes <= limits.bytes || messages == 1,
-                "{name}: {bytes} bytes"
-            );
             for membership in &slot.memberships {
                 let listed = engine.rooms.members(membership.room);
                 assert_eq!(listed.get(membership.place as usize), Some(&at), "{name}");
             }
-            let writes = !slot.flags.blocked && !slot.flags.offered && slot.phase != Phase::Gone;
-            let waits = !slot.queue.is_empty() || engine.lane.owner() == Some(at);
-            assert!(
-                !(writes && waits) || slot.flags.flush.is_in_line(),
-                "{name}: nobody writes to it"
-            );
             let ended = !matches!(slot.phase, Phase::Open);
             assert!(!ended || slot.memberships.is_empty(), "{name} has ended");
             assert!(!ended || !slot.is_parked(), "{name} has ended and waits");
             assert!(slot.state.is_some() == (slot.phase == Phase::Open));
         }
+        engine.out.audit();
         engine.audit_ledger();
         engine.audit_memory();
         engine.audit_gauges();
         engine.audit_fan_outs();
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
-        assert!(engine.late.is_empty(), "shard {}: late frames", id.0);
         let stats = self.stats();
         let d = stats.delivery;
         assert_eq!(
@@ -161,25 +140,26 @@ impl<H: Handler> Shard<H> {
 
     /// For whom how many messages wait.
     pub fn waiting(&self) -> Vec<(ConnId, u32)> {
-        let slots = self.engine.slots.iter();
-        let all = slots.map(|(at, slot)| (self.engine.slots.id(at), slot.queue.messages()));
-        all.filter(|&(_, messages)| messages > 0).collect()
+        let waiting = self.engine.out.waiting().into_iter();
+        waiting
+            .map(|(at, messages)| (self.engine.slots.id(at), messages))
+            .collect()
     }
 
     /// How often a message went out of turn because it had waited too long.
     pub const fn out_of_turn(&self) -> u64 {
-        self.engine.nodes.out_of_turn
+        self.engine.out.out_of_turn()
     }
 
     /// How often little was left of a run of frames and was moved to another.
     pub const fn runs_emptied(&self) -> u64 {
-        self.engine.store.evacuated()
+        self.engine.out.runs_emptied()
     }
 
     /// How often several messages became one frame, and how often such a frame became
     /// several again in the queue of somebody.
-    pub const fn volleys(&self) -> [u64; 2] {
-        self.engine.store.volleys
+    pub const fn batches(&self) -> [u64; 2] {
+        self.engine.out.batches()
     }
 
     /// Asserts that nothing is left of any connection, tasks apart.
@@ -196,14 +176,12 @@ impl<H: Handler> Shard<H> {
             .collect();
         assert!(held.is_empty(), "shard {id} holds {held:?}");
         assert_eq!(engine.rooms.len(), 0, "shard {id}: rooms");
-        assert_eq!(engine.store.live(), 0, "shard {id}: frames");
-        assert_eq!(engine.nodes.subjects(), 0, "shard {id}: keys");
+        engine.out.assert_bare();
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.fan_outs.is_empty(), "shard {id}: publications");
         assert!(engine.remains.is_empty() && engine.sweep.is_none());
         assert_eq!(engine.fan_outs.memory(), 0, "shard {id}: publications");
         assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
-        assert!(engine.slow.is_empty(), "shard {id}: slow consumers");
         assert!(
             engine.task_waiters.first().is_none(),
             "shard {id}: the line for tasks"

@@ -5,13 +5,14 @@
 #[cfg(any(test, feature = "testing"))]
 mod audit;
 pub(crate) mod engine;
+pub(crate) mod memory_budget;
 pub(crate) mod output;
 
 use crate::app::Handler;
 use crate::config::Config;
 use crate::id::ShardId;
-use crate::inspect::stats::Stats;
 use crate::session::sweep::Order as SweepOrder;
+use crate::stats::Stats;
 use crate::time::Timestamp;
 
 pub(crate) use engine::Engine;
@@ -73,7 +74,7 @@ impl<H: Handler> Shard<H> {
     /// new is read, new sockets are refused, and what
     /// has been accepted goes on until [`is_quiet`](Self::is_quiet).
     pub fn handle_drain(&mut self, now: Timestamp) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         self.engine.begin_sweep(SweepOrder::Drain);
     }
 
@@ -87,7 +88,7 @@ impl<H: Handler> Shard<H> {
     /// Closes every connection, some of them a turn: a close frame with `code` stands behind
     /// all that waits, and nothing more is taken.
     pub fn handle_close_all(&mut self, now: Timestamp, code: crate::CloseCode) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         self.take_new_letters();
         self.engine.begin_sweep(SweepOrder::Close(code));
         self.settle();
@@ -95,7 +96,7 @@ impl<H: Handler> Shard<H> {
 
     /// Cuts every connection off, some of them a turn. What waits is discarded, and counted.
     pub fn handle_abort(&mut self, now: Timestamp) {
-        self.engine.now = now;
+        self.engine.set_time(now);
         self.take_new_letters();
         self.engine.begin_sweep(SweepOrder::Abort);
         self.settle();
@@ -110,16 +111,15 @@ impl<H: Handler> Shard<H> {
     /// it could not be told there.
     #[inline]
     pub(crate) fn settle(&mut self) {
-        if self.engine.slow.is_empty() && self.engine.endings.is_empty() {
+        self.engine.out.end_batch();
+        if !self.engine.out.has_slow() && self.engine.endings.is_empty() {
             return;
         }
         self.settle_ends();
     }
 
     fn settle_ends(&mut self) {
-        if !self.engine.slow.is_empty() {
-            self.engine.close_slow();
-        }
+        self.engine.close_slow();
         while let Some((id, state, cause)) = self.engine.endings.pop_front() {
             self.handler.on_close(id, state, cause);
         }

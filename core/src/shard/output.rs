@@ -4,9 +4,9 @@ use crate::app::{Handler, TaskEnd};
 use crate::channels::message::ShardMessage;
 use crate::error::{HandshakeError, PeerError};
 use crate::id::{ConnId, ShardId};
-use crate::inspect::stats::CloseCause;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
+use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 
 /// Something for the adapter to do. A connection that is named is there until
@@ -145,28 +145,21 @@ impl<H: Handler> Shard<H> {
                 self.engine.fan_out_slice();
                 continue;
             }
-            if let Some((at, line)) = self.engine.flushes.pop() {
-                let mut slot = &mut self.engine.slots[at];
-                slot.flags.flush.leave(line);
+            if let Some(at) = self.engine.out.next_flush() {
+                let slot = &self.engine.slots[at];
                 if slot.phase == Phase::Gone {
                     self.engine.free_if_done(at);
                     continue;
                 }
-                if self.engine.store.has_terms() {
-                    if self.engine.lapse(at) {
-                        continue;
-                    }
-                    slot = &mut self.engine.slots[at];
+                let generation = slot.generation;
+                if self.engine.out.expire_head(at) {
+                    self.engine.transmitted(at, 0);
+                    continue;
                 }
-                let waits = !slot.queue.is_empty() || self.engine.lane.owner() == Some(at);
-                // What is offered already is flushed again once that is settled, and a
-                // socket that is full once it takes bytes again.
-                let is_free = !slot.flags.offered && !slot.flags.blocked;
-                if waits && is_free && !matches!(slot.phase, Phase::Free | Phase::Gone) {
+                if self.engine.out.may_offer(at) {
                     // On a shard that always has something to write, what is held back
                     // would wait for ever otherwise.
                     self.engine.held_back_is_due = true;
-                    let generation = slot.generation;
                     return Some(Output::Flush(self.engine.slots.id_of(at, generation)));
                 }
                 continue;
@@ -190,7 +183,7 @@ impl<H: Handler> Shard<H> {
 
     /// Whether all that presses has been tried, and others have had their turn.
     fn may_take_more(&self) -> bool {
-        self.engine.pressing == 0 && !self.engine.is_spent()
+        !self.engine.out.is_backpressured() && !self.engine.out.is_turn_over()
     }
 
     /// Goes on with something that was held back, if there is anything.
@@ -199,9 +192,7 @@ impl<H: Handler> Shard<H> {
             self.take_letters();
         } else if let Some((at, range)) = self.engine.rest.take() {
             // It may stand before the rest, or be on its way.
-            if self.engine.lane.owner().is_some() {
-                self.engine.spill_lane(0);
-            }
+            self.engine.out.vacate_scratch();
             self.go_on_in_scratch(at, range);
         } else if let Some(at) = self.engine.resume.pop_front() {
             self.engine.slots[at].flags.resuming = false;

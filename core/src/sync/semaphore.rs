@@ -69,7 +69,7 @@ impl Semaphore {
         self.state.fetch_sub(1, Ordering::Release);
     }
 
-    /// Semaphore are given out from now on.
+    /// Permits are given out from now on.
     pub(crate) fn begin(&self) {
         self.state.fetch_or(BEGUN, Ordering::Relaxed);
     }

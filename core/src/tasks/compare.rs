@@ -8,7 +8,7 @@ use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 
 use crate::id::WorkerId;
-use crate::inspect::stats::DispatchStats;
+use crate::stats::DispatchStats;
 use crate::tasks::backoff::Backoff;
 use crate::tasks::naive::{Dead, Naive, Plan, Sums, Worker};
 use crate::tasks::tests::{config, conn};

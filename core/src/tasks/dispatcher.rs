@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::id::{ConnId, WorkerId};
-use crate::inspect::stats::DispatchStats;
+use crate::stats::DispatchStats;
 use crate::tasks::backoff::Backoff;
 use crate::tasks::dead::{DeadLetter, DeadLetters, DeadTask};
 use crate::tasks::job::{

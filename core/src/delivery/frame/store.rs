@@ -1,6 +1,6 @@
 //! Owns every encoded frame of a shard from the moment it is encoded until the
 //! last queue lets go of it. Does not know who waits for a frame, only how many.
-//! Where frames stand is in `place`, and several as one in `volley`.
+//! Where frames stand is in `place`, and several as one in `batch`.
 
 mod batch;
 mod place;
@@ -49,7 +49,7 @@ struct Record {
     born: PublishedAt,
     /// Where its deadline and its key are, if it has any.
     term: u32,
-    /// Of a volley the first part, of a part the one behind it; of a vacant place the next.
+    /// Of a batch the first part, of a part the one behind it; of a vacant place the next.
     next: u32,
     /// How many messages it is.
     messages: u16,
@@ -58,7 +58,7 @@ struct Record {
     header: u8,
     /// Whether others have the payload too.
     shared: bool,
-    /// Whether a volley of which it is a part is there.
+    /// Whether a batch of which it is a part is there.
     is_part: bool,
 }
 
@@ -166,9 +166,9 @@ pub(crate) struct Store {
     /// Runs that were emptied because little in them was wanted.
     #[cfg(any(test, feature = "testing"))]
     evacuated: u64,
-    /// Volleys that were joined, and references to them that became those to parts.
+    /// Batches that were joined, and references to them that became those to parts.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) volleys: [u64; 2],
+    pub(crate) batches: [u64; 2],
 }
 
 impl Store {
@@ -191,7 +191,7 @@ impl Store {
             #[cfg(any(test, feature = "testing"))]
             evacuated: 0,
             #[cfg(any(test, feature = "testing"))]
-            volleys: [0; 2],
+            batches: [0; 2],
         }
     }
 
@@ -463,7 +463,7 @@ impl Store {
         self.terms.decay();
     }
 
-    /// Frames that somebody still holds, those in volleys among them.
+    /// Frames that somebody still holds, those in batches among them.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn live(&self) -> usize {
         let frames = self.records.iter();

@@ -91,7 +91,7 @@ pub(crate) struct Band {
     /// The next less urgent band of the same connection.
     pub(crate) next: u32,
     pub(crate) list: List,
-    /// How many; each message of a volley counts.
+    /// How many; each message of a batch counts.
     pub(crate) frames: u32,
     pub(crate) bytes: u32,
 }
@@ -343,7 +343,7 @@ impl Nodes {
         self.newest.len()
     }
 
-    /// Wakeups `f` with every frame, first to last.
+    /// Calls `f` with every frame, first to last.
     pub(crate) fn for_each(&self, list: List, mut f: impl FnMut(FrameId)) {
         let (mut before, mut at) = (NONE, list.head);
         while at != NONE {

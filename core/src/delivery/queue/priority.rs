@@ -1,6 +1,6 @@
 //! Owns the bounded priority queue of one connection: which frame goes next, and
 //! what is on its way to the socket. What happens when there is no room is in
-//! `admission`, and what becomes of a volley of which a part has to go in `scatter`.
+//! `admission`, and what becomes of a batch of which a part has to go in `split`.
 
 mod admission;
 mod split;
@@ -10,7 +10,7 @@ use crate::delivery::queue::drop_reason::{DropReason, PushError};
 use crate::delivery::queue::list::{Band, ConflationKey, End, List, Nodes};
 use crate::delivery::queue::send_options::OverflowPolicy;
 use crate::time::Timestamp;
-use split::scatter;
+use split::split_batch;
 
 /// How much data may wait for one connection. An empty queue takes one message
 /// of any size.
@@ -40,7 +40,7 @@ pub(crate) struct Arrival {
 ///
 /// A frame is in a band (waiting among its rank) or in flight (offered to the
 /// socket). Only the first in flight can be partly written, and it alone is
-/// pinned: [`settle`](Self::settle) puts the others back where they were. A volley is
+/// pinned: [`settle`](Self::settle) puts the others back where they were. A batch is
 /// one frame until a part of it must go without the others.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -62,6 +62,11 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// Returns the slot whose queue it is.
+    pub(crate) const fn owner(&self) -> u32 {
+        self.owner
+    }
+
     pub(crate) const fn new(owner: u32) -> Self {
         Self {
             owner,
@@ -256,7 +261,7 @@ impl Queue {
         }
     }
 
-    /// Wakeups `f` with every frame in flight in order, and with how much of it is out.
+    /// Calls `f` with every frame in flight in order, and with how much of it is out.
     pub(crate) fn for_each_in_flight(&self, nodes: &Nodes, mut f: impl FnMut(FrameId, u32)) {
         let mut written = self.written;
         nodes.for_each(self.flight, |frame| {
@@ -265,7 +270,7 @@ impl Queue {
         });
     }
 
-    /// Wakeups `f` with every band, the most urgent first.
+    /// Calls `f` with every band, the most urgent first.
     pub(crate) fn for_each_band(&self, nodes: &Nodes, mut f: impl FnMut(&Band)) {
         let mut at = self.bands;
         while let Some(band) = nodes.band(at) {
@@ -286,7 +291,7 @@ impl Queue {
         while let Some(frame) = nodes.first(self.flight) {
             let left = (store.len(frame) - self.written) as usize;
             if n < left {
-                if n > 0 && scatter(nodes, store, &mut self.flight, End::Oldest) {
+                if n > 0 && split_batch(nodes, store, &mut self.flight, End::Oldest) {
                     continue;
                 }
                 self.written += n as u32;

@@ -3,6 +3,9 @@
 
 use core::time::Duration;
 
+use crate::delivery::frame::{FrameMeta, Key, Rank};
+use crate::time::Timestamp;
+
 /// How a message is to be treated on its way to each connection.
 ///
 /// A number is a priority and nothing else, so the simple call stays simple:
@@ -100,6 +103,20 @@ impl SendOptions {
     pub const fn receipt(mut self, ticket: u64) -> Self {
         self.receipt = Some(ticket);
         self
+    }
+
+    /// Returns what a frame of a message with these options carries. `scope` returns the number
+    /// of the channel that its conflation key belongs to.
+    pub(crate) fn meta(self, scope: impl FnOnce() -> u64, published: Timestamp) -> FrameMeta {
+        FrameMeta {
+            rank: Rank::data(self.priority),
+            born: published,
+            deadline: self.ttl.map(|ttl| published.after(ttl)),
+            key: self.key.map(|name| Key {
+                scope: scope(),
+                name,
+            }),
+        }
     }
 
     /// Whether its priority is all there is to it.

@@ -16,7 +16,7 @@ use crate::proto::client::sender::Sender;
 use crate::proto::http::Fields;
 use crate::proto::ws;
 use crate::proto::ws::close::CloseCode;
-use crate::proto::ws::deflate::Params;
+use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::opcode::{MessageType, Opcode};
 use crate::proto::ws::upgrade::encode_key;
 use crate::proto::ws::{Connection, DecodeBuffers, Payload, Role, State};
@@ -31,6 +31,7 @@ pub struct Client {
     config: Config,
     phase: Phase,
     conn: Connection,
+    compressor: Compressor,
     inbox: Inbox,
     sender: Sender,
     agreed: Agreed,
@@ -90,6 +91,7 @@ impl Client {
         Self {
             config: config.clone(),
             conn: Connection::new(Role::Client),
+            compressor: Compressor::NONE,
             inbox: Inbox::new(config.max_head()),
             //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
             //# Once a connection to the server has been established
@@ -185,7 +187,9 @@ impl Client {
         }
         let mut packed = self.workspace.buffers.take_for(payload.len());
         let parts = [payload, &[]];
-        let compressed = self.conn.deflate(&mut self.workspace, parts, &mut packed);
+        let compressed = self
+            .compressor
+            .deflate(&mut self.workspace, parts, &mut packed);
         let payload = if compressed { &packed } else { payload };
         self.sender.message(kind, payload, compressed);
         self.workspace.give(packed);
@@ -304,7 +308,8 @@ impl Client {
             //# that it wishes to use the extension.
             if let Some(params) = &agreed.deflate {
                 let level = self.config.compression_level() as u8;
-                self.conn = Connection::with_deflate(Role::Client, params, level);
+                self.conn = Connection::with_deflate(Role::Client, params);
+                self.compressor = Compressor::new(Role::Client, params, level);
             }
             self.agreed = agreed;
             self.phase = Phase::Open;

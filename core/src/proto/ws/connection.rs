@@ -3,7 +3,6 @@
 //! (RFC 7692), and the limits (§10.4).
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::error::PeerError;
@@ -29,10 +28,8 @@ use crate::proto::ws::{close, mask, utf8};
 pub struct Connection {
     /// The message under way, if it comes in pieces.
     assembly: Option<Box<MessageAssembler>>,
-    /// The machines of permessage-deflate that are its own.
+    /// The decompressor, if it is its own.
     contexts: Contexts,
-    /// The window of what we may compress; 0 if that is nothing.
-    window_bits: u8,
     /// Whether the peer may compress.
     inflates: bool,
     role: Role,
@@ -56,16 +53,15 @@ impl Connection {
         Self {
             assembly: None,
             contexts: Contexts::NONE,
-            window_bits: 0,
             inflates: false,
             role,
             state: State::Open,
         }
     }
 
-    /// A connection whose handshake is done, and in it permessage-deflate was
-    /// agreed on. `level` is the level of compression, 1 to 9, if it keeps a
-    /// context for that.
+    /// Returns a connection whose handshake is done, and in it permessage-deflate was
+    /// agreed on. What this end sends is compressed by a
+    /// [`Compressor`](crate::proto::ws::deflate::Compressor).
     //= https://www.rfc-editor.org/rfc/rfc6455#section-5.8
     //# The endpoints of a connection MUST negotiate the use of any
     //# extensions during the opening handshake.
@@ -76,43 +72,11 @@ impl Connection {
     //# Section 6 and the message payload transformation (compressing and
     //# decompressing) procedure of the PMCE configured with the "agreed
     //# parameters" returned by the server to exchange messages.
-    pub fn with_deflate(role: Role, agreed: &Params, level: u8) -> Self {
-        let (ours, peers) = match role {
-            Role::Server => (agreed.server(), agreed.client()),
-            Role::Client => (agreed.client(), agreed.server()),
+    pub fn with_deflate(role: Role, agreed: &Params) -> Self {
+        let peers = match role {
+            Role::Server => agreed.client(),
+            Role::Client => agreed.server(),
         };
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the "client_max_window_bits"
-        //# extension parameter with a value of w, the client MUST NOT use
-        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
-        //# compress messages to send.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-        //# Note that even if the client has included in its offer the
-        //# "client_max_window_bits" extension parameter with a value
-        //# smaller than one in the "agreed parameters", the client MUST use
-        //# an LZ77 sliding window of a size that conforms the "agreed
-        //# parameters" to compress messages to send.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the "server_max_window_bits"
-        //# extension parameter with a value of w, the server MUST NOT use
-        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
-        //# compress messages to send.
-        let window_bits = deflate::usable(ours.window_bits);
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.2
-        //# A client MUST support the "client_no_context_takeover" extension
-        //# parameter in an extension negotiation response.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the
-        //# "client_no_context_takeover" extension parameter, the client
-        //# MUST start compressing each new message with an empty LZ77
-        //# sliding window.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the
-        //# "server_no_context_takeover" extension parameter, the server
-        //# MUST start compressing each new message with an empty LZ77
-        //# sliding window.
-        // Without machines of its own it uses those that all share, which begin anew each time.
-        let deflater = (ours.takeover && window_bits > 0).then_some((level, window_bits));
         //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
         //# Note that even if the client has included the
         //# "client_no_context_takeover" extension parameter in its offer,
@@ -121,8 +85,7 @@ impl Connection {
         //# the "agreed parameters" don't contain the
         //# "client_no_context_takeover" extension parameter.
         Self {
-            contexts: Contexts::new(deflater, peers.takeover),
-            window_bits,
+            contexts: Contexts::new(None, peers.takeover),
             inflates: true,
             ..Self::new(role)
         }
@@ -149,7 +112,6 @@ impl Connection {
     pub fn let_go(&mut self, workspace: &mut DecodeBuffers) {
         self.give_up_message(workspace);
         self.contexts = Contexts::NONE;
-        self.window_bits = 0;
     }
 
     /// Bytes held for a message that has not come to its end.
@@ -176,44 +138,9 @@ impl Connection {
         (assembly.message.len() > bytes).then_some(assembly.pace)
     }
 
-    /// Bytes of memory that contexts of its own take.
+    /// Returns the bytes of memory that a decompressor of its own takes.
     pub fn context_bytes(&self) -> usize {
         self.contexts.held_bytes()
-    }
-
-    /// The window, in bits, of what the peer takes compressed; 0 if it takes
-    /// nothing compressed.
-    pub const fn window_bits(&self) -> u8 {
-        self.window_bits
-    }
-
-    /// Whether each message is compressed with respect to those before.
-    pub fn keeps_context(&self) -> bool {
-        self.contexts.has_deflater()
-    }
-
-    /// Appends the compressed form of a message in these two parts to `out`, to
-    /// be sent with RSV1 set on its first frame. False, and nothing, if it is to
-    /// be sent as it is: compression was not agreed on, or does not shorten it.
-    ///
-    /// Where a context is kept ([`keeps_context`](Self::keeps_context)), what is
-    /// compressed must be sent, in the same order.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-    //# An endpoint MUST use the following algorithm to send a message in
-    //# the form of a compressed message.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-    //# An endpoint MUST use the following algorithm to send a message in
-    //# the form of an uncompressed message.
-    pub fn deflate(
-        &mut self,
-        workspace: &mut DecodeBuffers,
-        parts: [&[u8]; 2],
-        out: &mut Vec<u8>,
-    ) -> bool {
-        self.window_bits > 0
-            && self
-                .contexts
-                .deflate(&mut workspace.codec, self.window_bits, parts, out)
     }
 
     /// Reads on in `input` up to the next event. Bytes of data frames are

@@ -27,11 +27,10 @@ impl LoneQueue {
             .iter()
             .map(|payload| self.encode(Rank::data(priority), Opcode::Binary, payload))
             .collect();
-        let volley = self.store.join(&parts);
+        let volley = self.store.merge(&parts);
         let (queue, nodes, store) = (&mut self.queue, &mut self.nodes, &self.store);
         let limits = self.limits;
-        let is_queued =
-            volley.is_some_and(|volley| queue.push_volley(nodes, store, limits, volley));
+        let is_queued = volley.is_some_and(|volley| queue.push_batch(nodes, store, limits, volley));
         if !is_queued {
             self.next = first;
             self.release_all(volley.map_or(parts, |volley| alloc::vec![volley]));

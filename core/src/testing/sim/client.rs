@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::MessageType;
-use crate::proto::ws::deflate::Params;
+use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::header::Header;
 use crate::proto::ws::opcode::Opcode;
 use crate::proto::ws::upgrade::extension::Extension;
@@ -70,6 +70,7 @@ pub struct Client {
     status: Option<u16>,
     is_over: bool,
     conn: Connection,
+    compressor: Compressor,
     workspace: DecodeBuffers,
     keys: u32,
     said_close: bool,
@@ -92,6 +93,7 @@ impl Client {
             status: None,
             is_over: false,
             conn: Connection::new(Role::Client),
+            compressor: Compressor::NONE,
             workspace: DecodeBuffers::default(),
             keys,
             said_close: false,
@@ -141,7 +143,10 @@ impl Client {
     pub(super) fn message(&mut self, kind: MessageType, payload: &[u8]) -> Vec<u8> {
         let mut packed = Vec::new();
         let parts = [payload, &[]];
-        if !self.conn.deflate(&mut self.workspace, parts, &mut packed) {
+        if !self
+            .compressor
+            .deflate(&mut self.workspace, parts, &mut packed)
+        {
             return self.frame(kind.opcode(), true, payload);
         }
         let mut frame = self.frame(kind.opcode(), true, &packed);
@@ -151,7 +156,7 @@ impl Client {
 
     /// Whether permessage-deflate was agreed on.
     pub fn is_compressed(&self) -> bool {
-        self.conn.window_bits() > 0
+        self.compressor.window_bits() > 0
     }
 
     /// Takes bytes of the server's.
@@ -263,7 +268,8 @@ impl Client {
             let answer = list.next().and_then(Result::ok).expect("an extension");
             let offer = self.offer.expect("only what was offered is answered");
             let agreed = offer.parse_answer(&answer).expect("an answer to the offer");
-            self.conn = Connection::with_deflate(Role::Client, &agreed, 6);
+            self.conn = Connection::with_deflate(Role::Client, &agreed);
+            self.compressor = Compressor::new(Role::Client, &agreed, 6);
         }
         self.inbox.drain(..end + 4);
         true

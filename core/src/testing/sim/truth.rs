@@ -138,7 +138,7 @@ impl<H: Handler> Sim<H> {
 
     /// How often several messages became one frame, and such a frame several again.
     pub fn volleys(&self) -> [u64; 2] {
-        let of_each = self.shards.iter().map(Shard::volleys);
+        let of_each = self.shards.iter().map(Shard::batches);
         of_each.fold([0; 2], |[a, b], [c, d]| [a + c, b + d])
     }
 

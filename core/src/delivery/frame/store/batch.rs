@@ -1,7 +1,7 @@
-//! Owns volleys: messages of one rank that were published one right behind the
+//! Owns batches: messages of one rank that were published one right behind the
 //! other, stand side by side in one run, and wait in queues as one frame. What is
 //! done for each member of a room is then done once for all of them. Where only
-//! some of a volley must go, the queue has its parts instead.
+//! some of a batch must go, the queue has its parts instead.
 
 use crate::delivery::frame::store::{FrameId, NO_BODY, NO_PART, NO_TERM, Record, Store};
 
@@ -9,7 +9,7 @@ impl Store {
     /// Makes several frames one, in which the caller's reference to each of them
     /// goes up. `None`, and nothing done, where they do not stand side by side, or
     /// one has a deadline, a key or memory of its own.
-    pub(crate) fn join(&mut self, parts: &[FrameId]) -> Option<FrameId> {
+    pub(crate) fn merge(&mut self, parts: &[FrameId]) -> Option<FrameId> {
         let (&[first, ..], messages) = (parts, u16::try_from(parts.len()).ok()?) else {
             return None;
         };
@@ -34,9 +34,9 @@ impl Store {
         }
         #[cfg(any(test, feature = "testing"))]
         {
-            self.volleys[0] += 1;
+            self.batches[0] += 1;
         }
-        let volley = Record {
+        let batch = Record {
             inline: end - head.offset,
             len: end - head.offset,
             refs: 1,
@@ -46,7 +46,7 @@ impl Store {
             ..head
         };
         // Its bytes are those of its parts.
-        Some(self.enter(volley, 0))
+        Some(self.enter(batch, 0))
     }
 
     /// How many messages the frame is.
@@ -54,7 +54,7 @@ impl Store {
         self.records[id.0].messages.into()
     }
 
-    /// The parts of a volley, in order; none of any other frame.
+    /// The parts of a batch, in order; none of any other frame.
     pub(crate) fn parts(&self, id: FrameId) -> impl Iterator<Item = FrameId> {
         let record = self.records[id.0];
         let first = if record.messages > 1 {
@@ -67,8 +67,8 @@ impl Store {
         })
     }
 
-    /// Turns a reference to a volley into one to each of its parts.
-    pub(crate) fn scatter(&mut self, id: FrameId) {
+    /// Turns a reference to a batch into one to each of its parts.
+    pub(crate) fn split(&mut self, id: FrameId) {
         let mut at = self.records[id.0].next;
         while let Some(part) = self.part(at) {
             self.retain(part);
@@ -76,7 +76,7 @@ impl Store {
         }
         #[cfg(any(test, feature = "testing"))]
         {
-            self.volleys[1] += 1;
+            self.batches[1] += 1;
         }
         self.release(id);
     }
@@ -89,7 +89,7 @@ impl Store {
         }
     }
 
-    /// Ends a volley that nobody refers to any more.
+    /// Ends a batch that nobody refers to any more.
     #[cold]
     pub(super) fn release_parts(&mut self, run: u32, next: u32) {
         let mut at = next;
@@ -107,7 +107,7 @@ impl Store {
         }
     }
 
-    /// Takes note that a frame, and if it is a volley all its parts, stand in this
+    /// Takes note that a frame, and if it is a batch all its parts, stand in this
     /// run now, from this offset on.
     pub(super) fn move_to(&mut self, id: u32, run: u32, offset: u32) {
         let record = &mut self.records[id];

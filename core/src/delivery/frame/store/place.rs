@@ -92,7 +92,7 @@ impl Store {
         for &id in &from.frames {
             // An id that was freed may name a frame elsewhere by now, or one
             // that was put here later and is moved at its first mention. A part
-            // goes where its volley goes.
+            // goes where its batch goes.
             let Some(&record) = self.records.get(id as usize) else {
                 continue;
             };

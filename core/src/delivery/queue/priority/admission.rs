@@ -2,7 +2,7 @@
 //! message's time, for newer news, or because memory is short.
 
 use crate::delivery::queue::list::End;
-use crate::delivery::queue::priority::split::scatter;
+use crate::delivery::queue::priority::split::split_batch;
 use crate::delivery::queue::priority::{
     Arrival, DropReason, FrameId, Limits, Nodes, PushError, Queue, Rank, Store,
 };
@@ -69,20 +69,20 @@ impl Queue {
         Ok(())
     }
 
-    /// Queues a volley if there is room for all of it; says whether there was.
-    pub(crate) fn push_volley(
+    /// Queues a batch if there is room for all of it; says whether there was.
+    pub(crate) fn push_batch(
         &mut self,
         nodes: &mut Nodes,
         store: &Store,
         limits: Limits,
-        volley: FrameId,
+        batch: FrameId,
     ) -> bool {
-        let messages = self.messages + store.messages(volley);
-        let bytes = self.bytes.saturating_add(store.len(volley));
+        let messages = self.messages + store.messages(batch);
+        let bytes = self.bytes.saturating_add(store.len(batch));
         let has_room = messages <= limits.messages && bytes <= limits.bytes;
         if has_room {
-            self.count(nodes, store.messages(volley), store.len(volley));
-            self.push_band(nodes, store, volley, End::Newest);
+            self.count(nodes, store.messages(batch), store.len(batch));
+            self.push_band(nodes, store, batch, End::Newest);
         }
         has_room
     }
@@ -177,7 +177,7 @@ impl Queue {
         self.pop_message(nodes, store, least, end)
     }
 
-    /// Takes one message out of a band, and not the volley that it may be a part of.
+    /// Takes one message out of a band, and not the batch that it may be a part of.
     fn pop_message(
         &mut self,
         nodes: &mut Nodes,
@@ -186,7 +186,7 @@ impl Queue {
         end: End,
     ) -> Option<FrameId> {
         let mut list = nodes.band_mut(at).list;
-        if scatter(nodes, store, &mut list, end) {
+        if split_batch(nodes, store, &mut list, end) {
             nodes.band_mut(at).list = list;
         }
         self.pop_band(nodes, store, at, end)

@@ -1,33 +1,27 @@
-//! Owns what becomes of a volley of which a part must go without the others.
+//! Owns what becomes of a batch of which a part must go without the others.
 
 use smallvec::SmallVec;
 
 use crate::delivery::queue::priority::{End, FrameId, List, Nodes, Store};
 
-/// Puts the parts of the volley at this end of the list in its place; says whether
+/// Puts the parts of the batch at this end of the list in its place; says whether
 /// there was one.
 #[inline]
-pub(super) fn scatter(nodes: &mut Nodes, store: &mut Store, list: &mut List, end: End) -> bool {
-    let volley = match end {
+pub(super) fn split_batch(nodes: &mut Nodes, store: &mut Store, list: &mut List, end: End) -> bool {
+    let batch = match end {
         End::Oldest => nodes.first(*list),
         End::Newest => nodes.last(*list),
     };
-    match volley.filter(|&frame| store.messages(frame) > 1) {
-        Some(volley) => scatter_volley(nodes, store, list, end, volley),
+    match batch.filter(|&frame| store.messages(frame) > 1) {
+        Some(batch) => split_this(nodes, store, list, end, batch),
         None => return false,
     }
     true
 }
 
 #[cold]
-fn scatter_volley(
-    nodes: &mut Nodes,
-    store: &mut Store,
-    list: &mut List,
-    end: End,
-    volley: FrameId,
-) {
-    let parts: SmallVec<[FrameId; 64]> = store.parts(volley).collect();
+fn split_this(nodes: &mut Nodes, store: &mut Store, list: &mut List, end: End, batch: FrameId) {
+    let parts: SmallVec<[FrameId; 64]> = store.parts(batch).collect();
     match end {
         End::Oldest => {
             nodes.pop_front(list);
@@ -42,5 +36,5 @@ fn scatter_volley(
             }
         }
     }
-    store.scatter(volley);
+    store.split(batch);
 }

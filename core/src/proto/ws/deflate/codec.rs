@@ -5,10 +5,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::error::PeerError;
-use crate::inspect::stats::Deflation;
 use crate::proto::ws::deflate::machine::{Deflater, Inflater};
 use crate::proto::ws::deflate::params::{MAX_BITS, MIN_BITS};
 use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
+use crate::stats::Deflation;
 
 /// One decompressor, and a compressor for each window in use.
 #[derive(Debug)]

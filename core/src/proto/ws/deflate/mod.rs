@@ -8,6 +8,7 @@
 //! of its own costs [`DEFLATER_BYTES`] and [`INFLATER_BYTES`].
 
 mod codec;
+mod compressor;
 mod contexts;
 #[cfg_attr(feature = "deflate", path = "machine.rs")]
 #[cfg_attr(not(feature = "deflate"), path = "no_machine.rs")]
@@ -17,6 +18,7 @@ mod params;
 #[cfg(all(test, feature = "deflate"))]
 mod tests;
 
+pub use compressor::Compressor;
 pub use params::{Params, Side, Terms};
 
 pub(crate) use codec::Codec;

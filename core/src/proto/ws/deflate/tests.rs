@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use crate::error::PeerError;
-use crate::proto::ws::deflate::{Codec, Contexts, Params, ceiling};
-use crate::proto::ws::{Connection, DecodeBuffers, Role};
+use crate::proto::ws::deflate::{Codec, Compressor, Contexts, Params, ceiling};
+use crate::proto::ws::{DecodeBuffers, Role};
 
 /// Each end with a shared codec and contexts of its own, or not.
 struct Ends {
@@ -235,12 +235,12 @@ fn nobody_looks_back_farther_than_was_agreed_on() {
         for (role, agreed) in [(Role::Server, server), (Role::Client, client)] {
             // One length for each window from 9 bits up, between it and the next smaller one.
             for len in [200, 600, 1_500, 3_000, 5_000, 10_000, 20_000] {
-                let mut conn = Connection::with_deflate(role, &agreed, 9);
+                let mut compressor = Compressor::new(role, &agreed, 9);
                 let mut workspace = DecodeBuffers::new(9);
                 let twice = [&noise[..len], &noise[..len]].concat();
                 let mut say = || {
                     let mut out = Vec::new();
-                    let is_packed = conn.deflate(&mut workspace, [&twice, &[]], &mut out);
+                    let is_packed = compressor.deflate(&mut workspace, [&twice, &[]], &mut out);
                     if is_packed { out.len() } else { twice.len() }
                 };
                 let name = format!("{role:?} {window_bits} {no_takeover} {len}");

@@ -2,18 +2,18 @@
 //! away when it runs short, and what goes when it does not suffice. What the
 //! kernel keeps for sockets is not charged.
 
-use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use crate::CloseCode;
 use crate::app::Handler;
 use crate::channels::message::{Publication, ShardMessage};
+use crate::delivery::shrink;
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
-use crate::inspect::stats::CloseCause;
 use crate::session::slot::Phase;
-use crate::shard::engine::{Engine, HEADROOM, SCRATCH};
+use crate::shard::engine::Engine;
 use crate::shard::output::Output;
+use crate::stats::CloseCause;
 
 /// How much memory a shard may take, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -79,30 +79,24 @@ impl<H: Handler> Engine<H> {
     /// way to another shard; commands held back; publications that are not queued for all members yet; contexts of compression. All but what an
     /// application keeps itself. Sums that are kept: nothing is counted here.
     pub(crate) fn charged(&self) -> usize {
-        HEADROOM
-            + SCRATCH
+        self.out.memory()
             + self.slots.memory()
             + self.membership_bytes
             + self.pending_bytes
             + self.rooms.memory()
-            + self.nodes.memory()
-            + self.store.memory() as usize
             + self.workspace.memory()
             + self.context_bytes
             + self.fan_outs.memory()
             + self.ledger.memory()
             + self.wheel.memory()
-            + self.lane.memory()
             + self.line_bytes()
             + self.letter_bytes()
     }
 
     /// Of those who wait for their turn at something, and of what is to be handed out.
     fn line_bytes(&self) -> usize {
-        self.flushes.memory()
-            + (self.resume.capacity() + self.pressed.capacity()) * size_of::<u32>()
+        self.resume.capacity() * size_of::<u32>()
             + self.task_waiters.memory()
-            + self.shedding.memory()
             + self.endings.capacity() * size_of::<(ConnId, H::State, CloseCause)>()
             + self.outputs.capacity() * size_of::<Output<H>>()
     }
@@ -129,7 +123,6 @@ impl<H: Handler> Engine<H> {
         assert_eq!(pending, self.pending_bytes, "held back");
         assert_eq!(memberships, self.membership_bytes, "memberships");
         assert_eq!(self.rooms.count_memory(), self.rooms.memory(), "rooms");
-        assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
         let commands = self.backlog.iter().map(ShardMessage::command_bytes);
         assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
         let messages = self.credits.iter().map(|credit| credit.messages);
@@ -144,10 +137,10 @@ impl<H: Handler> Engine<H> {
             return;
         }
         self.decays_at = self.now.after(DECAY);
-        self.store.decay();
+        self.out.decay();
         self.workspace.buffers.decay();
         self.decay_tables();
-        self.forget_some_laggards();
+        self.out.forget_some_unblocked();
         self.shrink_lines();
     }
 
@@ -158,27 +151,25 @@ impl<H: Handler> Engine<H> {
         // Twice: at first, what was needed until now.
         self.decay_tables();
         self.decay_tables();
-        self.forget_laggards();
+        self.out.forget_unblocked();
         self.shrink_lines();
     }
 
     fn decay_tables(&mut self) {
         self.slots.decay();
         self.rooms.decay();
-        self.nodes.decay(&self.store);
+        self.out.decay_tables();
         self.ledger.decay();
     }
 
     fn shrink_lines(&mut self) {
         let connections = self.slots.len() as usize;
-        self.flushes.shrink(connections);
         self.task_waiters.shrink(connections);
-        self.shedding.shrink(connections);
+        self.out.shrink_lists();
         for credit in &mut self.credits {
             credit.waiters.shrink(connections);
         }
         shrink(&mut self.resume, connections);
-        shrink(&mut self.pressed, connections);
         shrink(&mut self.endings, connections);
         shrink(&mut self.outputs, MOST_OUTPUTS);
         shrink(&mut self.backlog, MOST_OUTPUTS);
@@ -208,13 +199,16 @@ impl<H: Handler> Engine<H> {
     pub(crate) fn reclaim(&mut self) {
         let budget = self.budget;
         self.trim();
-        if self.has_round() || self.charged() > budget.relieved() {
-            self.shed_slice(budget.relieved());
+        let charged = self.charged();
+        if self.out.is_shedding() || charged > budget.relieved() {
+            let others = charged - self.out.memory();
+            self.out
+                .shed_slice(budget.relieved().saturating_sub(others));
             self.trim();
         }
         let charged = self.charged();
         // If everything droppable is gone, trying again waits until there is more.
-        self.budget.tolerated = if charged > budget.share && !self.has_round() {
+        self.budget.tolerated = if charged > budget.share && !self.out.is_shedding() {
             charged + budget.share / 32
         } else {
             budget.share
@@ -222,8 +216,7 @@ impl<H: Handler> Engine<H> {
     }
 
     fn trim(&mut self) {
-        self.store.trim();
-        self.nodes.trim();
+        self.out.trim();
         self.workspace.trim();
     }
 
@@ -243,27 +236,15 @@ impl<H: Handler> Engine<H> {
             return;
         }
         slot.conn.handle_failure(&mut self.workspace);
-        if slot.flags.blocked {
-            self.discard(at, true);
-        }
+        self.out.discard_if_blocked(at);
         let code = Some(CloseCode::TRY_LATER);
         self.push_close(at, code, "out of memory");
         self.end(at, CloseInfo::with_code(CloseCause::Memory, code));
     }
 }
 
-/// Gives memory of a line back that is much larger than so many need who may stand there.
-pub(crate) fn shrink<T>(line: &mut VecDeque<T>, most: usize) {
-    let most = most.max(line.len()).max(FEW);
-    if line.capacity() > 4 * most {
-        line.shrink_to(most);
-    }
-}
-
 /// How often it is looked what nobody needs.
 const DECAY: Duration = Duration::from_secs(1);
-/// A line has room for so many in any case.
-const FEW: usize = 64;
 /// As many outputs, or letters, as may wait at most times.
 const MOST_OUTPUTS: usize = 1_024;
 /// Whoever holds no more than this is not what memory runs short of, in bytes.

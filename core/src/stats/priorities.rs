@@ -159,7 +159,7 @@ impl core::ops::AddAssign<&Self> for Priorities {
             sum.shed = sum.shed.wrapping_add(more.shed);
             sum.discarded = sum.discarded.wrapping_add(more.discarded);
             sum.written.micros = sum.written.micros.wrapping_add(more.written.micros);
-            crate::inspect::stats::add(&mut sum.written.counts, &more.written.counts);
+            crate::stats::add(&mut sum.written.counts, &more.written.counts);
         }
     }
 }

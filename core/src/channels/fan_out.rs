@@ -20,9 +20,7 @@ use smallvec::SmallVec;
 
 use crate::app::Handler;
 use crate::channels::message::{MessageBody, Origin, Publication, ShardMessage};
-use crate::delivery::batch::Recipients;
-use crate::delivery::frame::FrameId;
-use crate::delivery::variants::{EditionFrames, EncodedVariants};
+use crate::delivery::{BatchFrame, EncodedFrames, EncodedVariants, Payload, Recipients};
 use crate::session::slot::Phase;
 use crate::shard::engine::Engine;
 use crate::sync::SharedRef;
@@ -55,7 +53,7 @@ struct Channel {
     /// So many, from the first on, are being delivered, together.
     active: usize,
     /// Those as one frame.
-    batch: Option<FrameId>,
+    batch: Option<BatchFrame>,
     /// Members that came while there were unfinished publications, by slot: the number of the
     /// first publication that is for them.
     joined: HashMap<u32, u64, FixedState>,
@@ -67,7 +65,7 @@ struct Channel {
 #[derive(Debug)]
 struct Unfinished {
     parcel: SharedRef<Publication>,
-    frames: EditionFrames,
+    frames: EncodedFrames,
 }
 
 /// Stands for the room that everyone is in.
@@ -161,58 +159,50 @@ impl<H: Handler> Engine<H> {
             None => Some(EVERYONE),
         };
         if let Some(channel) = channel.filter(|&channel| self.is_sliced(channel)) {
-            self.end_volley();
             self.line_up_publication(channel, parcel);
             return;
         }
-        if parcel.tally.is_some() {
-            self.end_volley();
-        }
-        let before = self.counted();
+        let before = parcel.tally.as_ref().map(|_| self.counted());
         if let Some(channel) = channel {
-            let but = self.left_out(&parcel);
-            let editions = self.editions_shared(&parcel);
-            match channel {
-                EVERYONE => self.fan_out_to_all(editions, but),
-                room => self.say_to_room(room, editions, but),
-            }
+            let except = self.left_out(&parcel);
+            let variants = self.variants_of(&parcel);
+            self.send_to_channel(channel, variants, except);
         }
-        if let Some(tally) = &parcel.tally {
-            self.end_volley();
+        if let (Some(tally), Some(before)) = (&parcel.tally, before) {
             tally.add(self.counted_since(before));
         }
         self.finish_publication(parcel);
     }
 
-    /// Queues what is said for the members of a room.
-    pub(crate) fn fan_out_to_room(
+    /// Queues a publication for the members of a channel that are here.
+    pub(crate) fn send_to_channel(
         &mut self,
-        room: u32,
-        mut editions: EncodedVariants<'_>,
-        but: Option<u32>,
+        channel: u32,
+        variants: EncodedVariants<'_>,
+        except: Option<u32>,
     ) {
-        let members = self.rooms.members(room).len();
-        for i in 0..members {
-            let at = self.rooms.members(room)[i];
-            if but != Some(at) {
-                self.counts.rooms.offered += 1;
-                let frame = self.edition(&mut editions, at);
-                self.push(at, frame, editions.overflow());
-            }
+        match channel {
+            EVERYONE => self.out.send_to_all(variants, except),
+            room => self
+                .out
+                .send_to_members(self.rooms.list(room, except), variants),
         }
-        self.end_editions(editions.frames());
     }
 
-    /// Queues what is said for every open connection.
-    pub(crate) fn fan_out_to_all(&mut self, mut editions: EncodedVariants<'_>, but: Option<u32>) {
-        for at in 0..self.slots.len() {
-            if but != Some(at) && self.slots[at].phase == Phase::Open {
-                self.counts.rooms.offered += 1;
-                let frame = self.edition(&mut editions, at);
-                self.push(at, frame, editions.overflow());
-            }
-        }
-        self.end_editions(editions.frames());
+    /// Returns a publication from any shard, with no frame made of it yet.
+    fn variants_of<'a>(&self, publication: &'a Publication) -> EncodedVariants<'a> {
+        let Publication {
+            room,
+            options,
+            published,
+            kind,
+            payload,
+            packed,
+            ..
+        } = publication;
+        let meta = options.meta(|| self.rooms.scope_of(room.as_deref()), *published);
+        let payload = Payload::Shared(payload, packed);
+        self.out.variants(meta, options.overflow, *kind, payload)
     }
 
     /// Before a flush: whether a slice is to be done first.
@@ -225,7 +215,7 @@ impl<H: Handler> Engine<H> {
 
     /// Whether a slice is to be done in this turn or the next.
     pub(crate) fn has_slice(&self) -> bool {
-        self.pressing == 0 && self.fan_outs.are_due(self.flushes.is_empty())
+        !self.out.is_backpressured() && self.fan_outs.are_due(self.out.scheduled() == 0)
     }
 
     /// Visits the next members of the channel whose turn it is.
@@ -237,7 +227,7 @@ impl<H: Handler> Engine<H> {
         self.fan_outs.is_sliced = true;
         self.counts.rooms.slices += 1;
         let mut channel = self.take_channel(at);
-        let offered = self.counts.delivery.offered;
+        let offered = self.out.offered();
         let mut left = self.config.fan_out_slice;
         while left > 0 && !channel.publications.is_empty() {
             if channel.active == 0 {
@@ -249,8 +239,7 @@ impl<H: Handler> Engine<H> {
             }
         }
         // This is not what others have asked for in this turn.
-        let offered = self.counts.delivery.offered - offered;
-        self.exempt(offered);
+        self.out.exempt_since(offered);
         self.fan_outs.queued = (self.config.fan_out_slice - left) as u32;
         self.fan_outs.flushed = 0;
         if channel.publications.is_empty() {
@@ -275,8 +264,6 @@ impl<H: Handler> Engine<H> {
 
     #[cold]
     fn deliver_rest_of(&mut self, id: u32, at: u32, place: u32) {
-        // It does not count for what follows.
-        self.end_volley();
         let mut channel = self.take_channel(id);
         let unvisited = match id {
             EVERYONE => channel.unvisited,
@@ -292,11 +279,9 @@ impl<H: Handler> Engine<H> {
                 continue;
             }
             let before = self.counted();
-            self.counts.rooms.offered += 1;
-            let mut editions = self.editions_resumed(parcel, *frames);
-            let frame = self.edition(&mut editions, at);
-            self.push(at, frame, editions.overflow());
-            *frames = editions.frames();
+            let mut variants = self.variants_of(parcel).with_frames(*frames);
+            self.out.send_variant(at, &mut variants);
+            *frames = variants.frames();
             if let Some(tally) = &parcel.tally {
                 tally.add(self.counted_since(before));
             }
@@ -332,7 +317,7 @@ impl<H: Handler> Engine<H> {
         });
         channel.publications.push_back(Unfinished {
             parcel,
-            frames: EditionFrames::default(),
+            frames: EncodedFrames::default(),
         });
     }
 
@@ -356,33 +341,38 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Puts publications of a room that are said in the same way together, as a volley.
+    /// Merges the first publications of a channel that have the same recipients and options.
     fn batch(&mut self, room: u32, channel: &mut Channel) {
+        let limits = self.out.batch_limits();
         let mut bytes = 0;
         let mut first: Option<Recipients> = None;
         let alike = channel.publications.iter().take_while(|unfinished| {
             let Unfinished { parcel, frames } = unfinished;
-            let editions = self.editions_resumed(parcel, *frames);
-            let to = Recipients::new(room, &editions, self.left_out(parcel));
-            bytes += editions.framed_len();
+            let variants = self.variants_of(parcel).with_frames(*frames);
+            let members = self.rooms.list(room, self.left_out(parcel));
+            let recipients = Recipients::new(members, &variants);
+            bytes += variants.framed_len();
             parcel.tally.is_none()
-                && self.may_be_in_volley(&editions)
-                && bytes <= self.most_volley_bytes()
-                && to == *first.get_or_insert(to)
+                && self.out.may_be_batched(&variants)
+                && bytes <= limits.bytes as usize
+                && recipients == *first.get_or_insert(recipients)
         });
-        let alike = alike.take(self.most_volley_messages()).count();
+        let alike = alike.take(limits.messages as usize).count();
         if alike < 2 {
             return;
         }
-        let mut frames: SmallVec<[FrameId; 16]> = SmallVec::new();
-        for unfinished in channel.publications.iter_mut().take(alike) {
-            let Unfinished { parcel, frames: of } = unfinished;
-            let mut editions = self.editions_resumed(parcel, *of);
-            frames.push(self.plain_edition(&mut editions));
-            *of = editions.frames();
+        let publications = channel.publications.iter().take(alike);
+        let mut variants: SmallVec<[EncodedVariants<'_>; 16]> = publications
+            .map(|u| self.variants_of(&u.parcel).with_frames(u.frames))
+            .collect();
+        channel.batch = self.out.merge(&mut variants);
+        let frames: SmallVec<[EncodedFrames; 16]> =
+            variants.iter().map(EncodedVariants::frames).collect();
+        drop(variants);
+        for (unfinished, frames) in channel.publications.iter_mut().zip(frames) {
+            unfinished.frames = frames;
         }
         channel.active = alike;
-        channel.batch = self.store.join(&frames);
     }
 
     /// Visits members as long as something is `left`; whether all have been.
@@ -395,12 +385,12 @@ impl<H: Handler> Engine<H> {
             batch,
             ..
         } = channel;
-        let but = publications.front().and_then(|u| self.left_out(&u.parcel));
+        let except = publications.front().and_then(|u| self.left_out(&u.parcel));
         let tally = publications.front().and_then(|u| u.parcel.tally.as_ref());
         let before = self.counted();
         let active = publications.iter().take(active);
-        let mut editions: SmallVec<[EncodedVariants<'_>; 1]> = active
-            .map(|u| self.editions_resumed(&u.parcel, u.frames))
+        let mut variants: SmallVec<[EncodedVariants<'_>; 1]> = active
+            .map(|u| self.variants_of(&u.parcel).with_frames(u.frames))
             .collect();
         let is_over = loop {
             let is_over = match id {
@@ -422,33 +412,31 @@ impl<H: Handler> Engine<H> {
             let mut skip = 0;
             if let Some(&since) = joined.get(&at) {
                 skip = since.saturating_sub(first) as usize;
-                if skip <= editions.len() {
+                if skip <= variants.len() {
                     // What comes from here on is for it as for any other.
                     joined.remove(&at);
                 }
             }
             // The place of one that has gone may have been given back.
             let is_there = at < self.slots.len() && self.slots[at].phase == Phase::Open;
-            if but == Some(at) || !is_there {
+            if except == Some(at) || !is_there {
                 continue;
             }
-            let due = editions.len().saturating_sub(skip);
-            self.counts.rooms.offered += due as u64;
-            if skip == 0 && batch.is_some_and(|batch| self.push_volley(at, batch)) {
+            if skip == 0 && batch.is_some_and(|batch| self.out.send_batch(at, batch)) {
                 continue;
             }
+            let due = variants.len().saturating_sub(skip);
             *left = left.saturating_sub(due.saturating_sub(1));
-            for editions in editions.iter_mut().skip(skip) {
-                let frame = self.edition(editions, at);
-                self.push(at, frame, editions.overflow());
+            for variants in variants.iter_mut().skip(skip) {
+                self.out.send_variant(at, variants);
             }
         };
         if let Some(tally) = tally {
             tally.add(self.counted_since(before));
         }
-        let frames: SmallVec<[EditionFrames; 1]> =
-            editions.iter().map(EncodedVariants::frames).collect();
-        drop(editions);
+        let frames: SmallVec<[EncodedFrames; 1]> =
+            variants.iter().map(EncodedVariants::frames).collect();
+        drop(variants);
         for (unfinished, frames) in publications.iter_mut().zip(frames) {
             unfinished.frames = frames;
         }
@@ -459,7 +447,7 @@ impl<H: Handler> Engine<H> {
     fn end_visit(&mut self, channel: &mut Channel) {
         let batch = channel.batch.take();
         if let Some(batch) = batch {
-            self.store.release(batch);
+            self.out.release_batch(batch);
         }
         for _ in 0..core::mem::take(&mut channel.active) {
             let Some(Unfinished { parcel, frames }) = channel.publications.pop_front() else {
@@ -467,7 +455,7 @@ impl<H: Handler> Engine<H> {
             };
             channel.first += 1;
             if batch.is_none() {
-                self.end_editions(frames);
+                self.out.release_variants(frames);
             }
             self.fan_outs.publications -= 1;
             self.fan_outs.bytes -= parcel.payload.len();

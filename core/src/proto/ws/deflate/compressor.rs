@@ -1,0 +1,118 @@
+//! The compressing end of one connection: the window agreed on, and a context if it keeps one.
+//! Does not own the compressors that connections without a context share.
+
+use alloc::vec::Vec;
+
+use crate::proto::ws::deflate::codec::Codec;
+use crate::proto::ws::deflate::contexts::Contexts;
+use crate::proto::ws::deflate::{Params, usable};
+use crate::proto::ws::{DecodeBuffers, Role};
+
+/// Compresses the messages of one end of a connection (RFC 7692).
+#[derive(Debug, Default)]
+pub struct Compressor {
+    /// The compressor, if it is its own.
+    contexts: Contexts,
+    /// The window in bits; 0 if nothing may be compressed.
+    window_bits: u8,
+}
+
+impl Compressor {
+    /// The compressor of a connection that has not agreed on compression.
+    pub const NONE: Self = Self {
+        contexts: Contexts::NONE,
+        window_bits: 0,
+    };
+
+    /// Returns the compressor of the end in this role. `level` is the level of compression,
+    /// 1 to 9, if it keeps a context.
+    pub fn new(role: Role, agreed: &Params, level: u8) -> Self {
+        let ours = match role {
+            Role::Server => agreed.server(),
+            Role::Client => agreed.client(),
+        };
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "client_max_window_bits"
+        //# extension parameter with a value of w, the client MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+        //# Note that even if the client has included in its offer the
+        //# "client_max_window_bits" extension parameter with a value
+        //# smaller than one in the "agreed parameters", the client MUST use
+        //# an LZ77 sliding window of a size that conforms the "agreed
+        //# parameters" to compress messages to send.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the "server_max_window_bits"
+        //# extension parameter with a value of w, the server MUST NOT use
+        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
+        //# compress messages to send.
+        let window_bits = usable(ours.window_bits);
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.2
+        //# A client MUST support the "client_no_context_takeover" extension
+        //# parameter in an extension negotiation response.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "client_no_context_takeover" extension parameter, the client
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
+        //# If the "agreed parameters" contain the
+        //# "server_no_context_takeover" extension parameter, the server
+        //# MUST start compressing each new message with an empty LZ77
+        //# sliding window.
+        // Without a compressor of its own it uses a shared one, which is reset for each message.
+        let deflater = (ours.takeover && window_bits > 0).then_some((level, window_bits));
+        Self {
+            contexts: Contexts::new(deflater, false),
+            window_bits,
+        }
+    }
+
+    /// Returns the window, in bits, of what the peer takes compressed; 0 if it takes
+    /// nothing compressed.
+    pub const fn window_bits(&self) -> u8 {
+        self.window_bits
+    }
+
+    /// Returns whether each message is compressed with respect to those before.
+    pub fn keeps_context(&self) -> bool {
+        self.contexts.has_deflater()
+    }
+
+    /// Returns the bytes of memory that a context takes.
+    pub fn context_bytes(&self) -> usize {
+        self.contexts.held_bytes()
+    }
+
+    /// Appends the compressed form of a message in these two parts to `out`, to
+    /// be sent with RSV1 set on its first frame. False, and nothing, if it is to
+    /// be sent as it is: compression was not agreed on, or does not shorten it.
+    ///
+    /// Where a context is kept ([`keeps_context`](Self::keeps_context)), what is
+    /// compressed must be sent, in the same order.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of a compressed message.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
+    //# An endpoint MUST use the following algorithm to send a message in
+    //# the form of an uncompressed message.
+    pub fn deflate(
+        &mut self,
+        workspace: &mut DecodeBuffers,
+        parts: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.compress(&mut workspace.codec, parts, out)
+    }
+
+    /// [`deflate`](Self::deflate) with the shared compressors of this codec.
+    pub(crate) fn compress(
+        &mut self,
+        codec: &mut Codec,
+        parts: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.window_bits > 0 && self.contexts.deflate(codec, self.window_bits, parts, out)
+    }
+}

@@ -1,0 +1,118 @@
+//! Writing: what is offered to the socket of a connection, and what follows for the connection
+//! from how much of it was written.
+
+use crate::app::{Backpressure, Handler};
+use crate::delivery::frame::Chunks;
+use crate::id::ConnId;
+use crate::proto::http::response;
+use crate::session::deferred::Wait;
+use crate::session::slot::Phase;
+use crate::shard::Shard;
+use crate::shard::engine::Engine;
+use crate::shard::output::Output;
+use crate::time::Timestamp;
+
+impl<H: Handler> Shard<H> {
+    /// The connection whose replies stand in the fast lane. Flushing it before
+    /// the next [`read_buffer`](Self::read_buffer) saves them a copy, and asking
+    /// again after that until there is none saves one of what was read and waits
+    /// for the flush; not doing so costs only that.
+    pub fn poll_reply(&mut self) -> Option<ConnId> {
+        while self.engine.out.replies_owner().is_none()
+            && !self.engine.is_pressed()
+            && let Some((at, range)) = self.engine.rest.take()
+        {
+            self.go_on_in_scratch(at, range);
+        }
+        Some(self.engine.slots.id(self.engine.out.replies_owner()?))
+    }
+
+    /// What is to be written to this connection next, up to about
+    /// [`Config::write_batch`](crate::Config::write_batch) bytes. Say how much
+    /// of it was written with [`handle_transmitted`](Self::handle_transmitted)
+    /// before asking again. Until then the shard keeps what it offered as it was:
+    /// other calls may come between, if the adapter has copied the bytes.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
+    //# The frame(s) that have been formed MUST be transmitted over the
+    //# underlying network connection.
+    pub fn poll_transmit<'a>(&'a mut self, id: ConnId, chunks: &mut Chunks<'a>) {
+        let Some(at) = self.engine.slots.find(id) else {
+            return;
+        };
+        self.engine.out.offer(at, chunks);
+    }
+
+    /// Takes note that the first `n` bytes of what
+    /// [`poll_transmit`](Self::poll_transmit) offered were written. Less than
+    /// all means that the socket takes no more for now: it is offered nothing
+    /// until [`handle_writable`](Self::handle_writable).
+    pub fn handle_transmitted(&mut self, now: Timestamp, id: ConnId, n: usize) {
+        self.engine.set_time(now);
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.transmitted(at, n);
+        }
+        self.settle();
+    }
+
+    /// Takes note that the socket takes bytes again.
+    pub fn handle_writable(&mut self, now: Timestamp, id: ConnId) {
+        self.engine.set_time(now);
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.out.writable(at);
+        }
+    }
+
+    /// Takes the answer to an [`Output::Metrics`](crate::shard::Output::Metrics).
+    pub fn handle_answer(
+        &mut self,
+        now: Timestamp,
+        id: ConnId,
+        status: u16,
+        content_type: &str,
+        body: &[u8],
+        head_only: bool,
+    ) {
+        self.engine.set_time(now);
+        if let Some(at) = self.engine.slots.find(id)
+            && self.engine.slots[at].phase == Phase::Answering
+        {
+            let mut out = self
+                .engine
+                .workspace
+                .buffers
+                .take_for(body.len() + PAGE_HEAD);
+            response::page(&mut out, status, content_type, body, head_only);
+            self.engine.begin_answer(at, &out);
+            self.engine.workspace.give(out);
+        }
+        self.settle();
+    }
+}
+
+impl<H: Handler> Engine<H> {
+    /// Takes note that `n` bytes of what was offered to a connection were written.
+    pub(crate) fn transmitted(&mut self, at: u32, n: usize) {
+        let written = self.out.transmitted(at, n);
+        if let Some(bytes) = written.unsent_limit {
+            let id = self.slots.id(at);
+            self.outputs.push_back(Output::LimitUnsent { id, bytes });
+        }
+        if written.restarts_timer {
+            self.slots[at].flags.excused = false;
+            self.rearm(at);
+        }
+        // What it has sent is gone on with where its queue has room again.
+        let waits_for_socket = written.is_blocked && H::OVERFLOW == Backpressure::PauseReads;
+        if self.slots[at].pending.is_some() && written.has_room && !waits_for_socket {
+            self.unpark(at, Wait::Queue);
+        }
+        // Of one that is ending, the last that waited may have expired instead.
+        let is_over = written.was_offered || self.slots[at].phase == Phase::Closing;
+        if !written.is_blocked && written.is_empty && is_over {
+            self.after_write(at);
+        }
+    }
+}
+
+/// About as long as the head of an answer, in bytes.
+const PAGE_HEAD: usize = 512;
