@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::compare::{Chart, Compare};
+use crate::compare::Compare;
 use crate::fault::Fault;
 use crate::load::{
     Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Tasks, Timing, Urgent,
@@ -70,10 +70,8 @@ pub(crate) enum Command {
     Hold(Kept),
     /// Serves bytes, with nothing of WebSocket in it: the limit for others
     Raw(Raw),
-    /// Builds the servers, measures them beside the limit, and writes it down
+    /// Builds servers, measures them beside a bare epoll loop, and writes the results as JSON
     Compare(Compare),
-    /// Draws the chart of a comparison again
-    Chart(Chart),
 }
 
 /// A load that goes on for a time.

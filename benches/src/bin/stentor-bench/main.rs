@@ -17,6 +17,7 @@ mod net;
 mod progress;
 mod raw;
 mod report;
+mod server_process;
 
 use std::process::ExitCode;
 
@@ -68,8 +69,7 @@ fn run(command: &Command, general: &General) -> Result<(), Fault> {
         Command::Million(million) => Report::Million(million.run(general.quiet)?),
         Command::Hold(it) => return it.hold.run(&it.server.place(general)?),
         Command::Raw(raw) => return raw.run(),
-        Command::Compare(compare) => return compare.run(general),
-        Command::Chart(chart) => return chart.run(),
+        Command::Compare(compare) => return compare.run(general.core, general.quiet),
     };
     for warning in report.warnings() {
         eprintln!("warning: {warning}");

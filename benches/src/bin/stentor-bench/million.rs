@@ -12,11 +12,11 @@ use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Serialize;
 
-use crate::compare::{Contender, Handler, Running};
 use crate::fault::Fault;
 use crate::load::{CLOSED, OPEN, at_least_one};
 use crate::measure::Page;
 use crate::progress::Progress;
+use crate::server_process::{Handler, ServerCommand, ServerProcess};
 
 /// As many idle connections as this machine allows, over as many processes as that takes
 #[derive(Clone, Debug, Args)]
@@ -51,7 +51,7 @@ pub(crate) struct Held {
 /// A server, and the process that keeps connections to it.
 #[derive(Debug)]
 struct Pair {
-    server: Running,
+    server: ServerProcess,
     server_before: u64,
     keeper: Keeper,
     connections: usize,
@@ -73,7 +73,7 @@ impl Million {
                 .map_err(Fault::system("this program"))?
                 .with_file_name("stentor"),
         };
-        let contender = Contender::stentor_at(server);
+        let command = ServerCommand::stentor_at(server);
         let mut progress = Progress::new(quiet);
         let kernel_before = kernel_memory()?;
         let begin = Instant::now();
@@ -81,7 +81,7 @@ impl Million {
         let mut open = 0;
         while open < wanted {
             let connections = each.min(wanted - open);
-            pairs.push(Pair::open(&contender, connections, open)?);
+            pairs.push(Pair::open(&command, connections, open)?);
             open += connections;
             progress.say(|| format!("{open} of {wanted} connections are open"));
         }
@@ -115,8 +115,8 @@ impl Million {
 }
 
 impl Pair {
-    fn open(contender: &Contender, connections: usize, others: usize) -> Result<Self, Fault> {
-        let server = contender.start_anywhere(Handler::Rooms)?;
+    fn open(command: &ServerCommand, connections: usize, others: usize) -> Result<Self, Fault> {
+        let server = command.start(Handler::Rooms)?;
         let server_before = server.process()?.memory()?;
         let mut keeper = Keeper::start(&server, connections, others)?;
         keeper.expect(OPEN)?;
@@ -159,7 +159,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn start(server: &Running, connections: usize, others: usize) -> Result<Self, Fault> {
+    fn start(server: &ServerProcess, connections: usize, others: usize) -> Result<Self, Fault> {
         let failed = || Fault::system("a keeper of connections");
         let mut child = Command::new(std::env::current_exe().map_err(failed())?)
             .args(["hold", "--connections", &connections.to_string()])

@@ -1,5 +1,4 @@
-//! Owns how the servers come to be that are compared: cargo builds them, as users
-//! would.
+//! Server builds: runs cargo for the servers of a comparison, with the commands that users run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use crate::fault::Fault;
 
-/// The workspace.
+/// The root of the workspace.
 pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// The one on other libraries.
+/// The root of the workspace of the peers.
 const PEERS_ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
-/// The libraries, which are also the names of the servers.
+/// The libraries of the peers; the servers have the same names.
 pub(super) const PEERS: [&str; 5] = [
     "tokio-tungstenite",
     "fastwebsockets",
@@ -20,14 +19,14 @@ pub(super) const PEERS: [&str; 5] = [
     "sockudo-ws",
 ];
 
-/// Where cargo puts what it builds.
+/// A target directory of cargo.
 #[derive(Clone, Debug)]
 pub(super) struct Builder {
     target: PathBuf,
 }
 
 impl Builder {
-    /// Builds beside this program.
+    /// Returns a builder for the target directory of this program.
     pub(super) fn new() -> Result<Self, Fault> {
         let this = std::env::current_exe().map_err(Fault::system("this program"))?;
         let target = this.ancestors().nth(2).unwrap_or(Path::new("."));
@@ -36,29 +35,29 @@ impl Builder {
         })
     }
 
-    /// Builds our own servers, and says where they are. One after the other, as users
-    /// do: together, one would get what the other asks of a dependency.
+    /// Builds our own servers, and returns their directory. They are built one after the other, as
+    /// users do: in one build cargo unifies the features of their dependencies.
     pub(super) fn own(&self) -> Result<PathBuf, Fault> {
         self.own_in(&self.target, |_| {})
     }
 
-    /// The same for the processor of this machine, and no other.
+    /// Builds our own servers for the processor of this machine, and returns their directory.
     pub(super) fn native(&self) -> Result<PathBuf, Fault> {
         self.own_in(&self.target.join("native"), |cargo| {
             cargo.env("RUSTFLAGS", "-C target-cpu=native");
         })
     }
 
-    fn own_in(&self, target: &Path, adjust: impl Fn(&mut Command)) -> Result<PathBuf, Fault> {
+    fn own_in(&self, target: &Path, configure: impl Fn(&mut Command)) -> Result<PathBuf, Fault> {
         for package in ["stentor-tokio", "stentor-std"] {
             let mut cargo = cargo(ROOT, target);
-            adjust(&mut cargo);
+            configure(&mut cargo);
             run(cargo.args(["--package", package]), package)?;
         }
         Ok(target.join("release"))
     }
 
-    /// Builds these peers, and says where they are.
+    /// Builds peers, and returns their directory.
     pub(super) fn peers(&self, names: &[&str]) -> Result<PathBuf, Fault> {
         let target = self.target.join("peers");
         let mut cargo = cargo(PEERS_ROOT, &target);
@@ -70,7 +69,7 @@ impl Builder {
     }
 }
 
-/// A peer and its version, as it is locked.
+/// Returns the name of a peer with its version in the lock file.
 pub(super) fn with_version(name: &str) -> String {
     let lock = fs::read_to_string(Path::new(PEERS_ROOT).join("Cargo.lock")).unwrap_or_default();
     version(&lock, name).map_or_else(|| name.into(), |version| format!("{name} {version}"))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::fault::Fault;
 
@@ -55,7 +55,7 @@ impl CpuTimes {
 }
 
 /// On what something was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Identity {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
