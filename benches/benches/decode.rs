@@ -10,7 +10,8 @@ use core::task::{Context, Poll, Waker};
 use std::io::{Read, Result, Write};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_benches::{client_frame, decode};
+use stentor_benches::decode;
+use stentor_benches::messages::client_frame;
 use stentor_core::MessageType;
 
 /// A socket that has it all, and takes anything.
@@ -64,7 +65,7 @@ fn decoding(c: &mut Criterion) {
     ] {
         let mut stream = Vec::new();
         for _ in 0..messages {
-            client_frame(&mut stream, kind, &vec![b'x'; len]);
+            client_frame(&mut stream, kind, &[&vec![b'x'; len]]);
         }
         assert_eq!(decode(&stream[..], &mut scratch), messages);
         group.throughput(Throughput::Bytes(stream.len() as u64));

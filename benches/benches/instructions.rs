@@ -10,7 +10,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use stentor_benches::{Case, Crowd, MESSAGES, Queueing, client_frame, count, decode, publication};
+use stentor_benches::messages::client_frame;
+use stentor_benches::{BenchShard, Case, MESSAGES, QueueWorkload, count, decode, publication};
 use stentor_core::{Config, Echo, MessageType};
 
 fn main() -> ExitCode {
@@ -82,7 +83,7 @@ type Work = Box<dyn FnMut()>;
 fn decoding(kind: MessageType, len: usize, messages: usize) -> Work {
     let mut stream = Vec::new();
     for _ in 0..messages {
-        client_frame(&mut stream, kind, &vec![b'x'; len]);
+        client_frame(&mut stream, kind, &[&vec![b'x'; len]]);
     }
     let mut scratch = vec![0; 256 << 10];
     Box::new(move || assert_eq!(decode(Pieces(black_box(&stream)), &mut scratch), messages))
@@ -101,30 +102,30 @@ impl Read for Pieces<'_> {
 const PIECE: usize = 1 << 10;
 
 fn queueing(priorities: usize) -> Work {
-    let mut queueing = Queueing::new(priorities);
-    Box::new(move || queueing.round())
+    let mut workload = QueueWorkload::new(priorities);
+    Box::new(move || workload.round())
 }
 
 fn echo(messages: usize) -> Work {
     let mut frames = Vec::new();
     for _ in 0..messages {
-        client_frame(&mut frames, MessageType::Text, &[b'x'; 128]);
+        client_frame(&mut frames, MessageType::Text, &[&[b'x'; 128]]);
     }
-    let mut crowd = Crowd::with(&Config::default(), Echo, 1, "");
+    let mut shard = BenchShard::new(&Config::default(), Echo, 1, "");
     // With a header of four bytes, and without a mask.
-    Box::new(move || assert_eq!(crowd.say(&frames), messages * (2 + 2 + 128)))
+    Box::new(move || assert_eq!(shard.receive(&frames), messages * (2 + 2 + 128)))
 }
 
 fn fan_out(messages: usize) -> Work {
     let frames = publication(&[b'x'; 128]).repeat(messages);
-    let mut crowd = Crowd::new(1_000);
-    Box::new(move || assert!(crowd.say(black_box(&frames)) >= messages * 1_000 * 128))
+    let mut shard = BenchShard::room(1_000);
+    Box::new(move || assert!(shard.receive(black_box(&frames)) >= messages * 1_000 * 128))
 }
 
 fn stats(connections: usize) -> Work {
-    let crowd = Crowd::new(connections);
+    let shard = BenchShard::room(connections);
     Box::new(move || {
-        let stats = black_box(black_box(&crowd).stats());
+        let stats = black_box(black_box(&shard).stats());
         assert_eq!(stats.links.active, connections as u64);
     })
 }

@@ -100,7 +100,7 @@ fn assert_flow(report: &Value, bench: &str) {
     let number = |name: &str| report[name].as_f64().unwrap_or_default();
     for name in [
         "messages",
-        "messages_a_second",
+        "messages_per_second",
         "server_micros_each",
         "verified",
     ] {
@@ -216,7 +216,7 @@ fn a_gateway_pushes_to_everybody_in_each_scenario() {
     let stentor = Running::stentor("rooms");
     let report = stentor.report("ws", "gateway online -u 50");
     assert!(
-        report["online"]["users_a_second"].as_f64() > Some(1.0),
+        report["online"]["users_per_second"].as_f64() > Some(1.0),
         "{report}"
     );
     assert!(report["pushes"].is_null(), "{report}");
@@ -292,7 +292,7 @@ fn what_is_wrong_is_noticed() {
     // This handler answers `echo:` and what came.
     let output = stentor.bench("ws", "echo -c 2 --seconds 0.2");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("is another"), "{said}");
+    assert!(said.contains("differs from"), "{said}");
     assert_eq!(output.status.code(), Some(1));
     let right = "echo -c 2 --prefix echo: --seconds 0.2 --warm-up 0";
     assert_flow(&stentor.report("ws", right), "echo");

@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::compare::Compare;
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::load::{
-    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Tasks, Timing, Urgent,
+    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Target, Tasks, Timing, Urgent,
 };
 use crate::measure::Process;
 use crate::million::Million;
@@ -18,12 +18,12 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     #[command(flatten)]
-    pub(crate) general: General,
+    pub(crate) global: GlobalArgs,
 }
 
 /// What holds of every command.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct General {
+pub(crate) struct GlobalArgs {
     /// Core to run on, and no other
     #[arg(long, global = true)]
     pub(crate) core: Option<usize>,
@@ -43,31 +43,31 @@ pub(crate) struct General {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Every message comes back to the connection that sent it
-    Echo(Loaded<Echo>),
+    Echo(TimedLoad<Echo>),
     /// One member of a room publishes, every member has to get it
-    FanOut(Loaded<FanOut>),
+    FanOut(TimedLoad<FanOut>),
     /// Connections in a room that do nothing; needs --pid
-    Idle(Still),
+    Idle(IdleLoad),
     /// New connections a second: each is cut off once it is open
-    Connect(Loaded<Connect>),
+    Connect(TimedLoad<Connect>),
     /// Messages of every priority at once, and the latency of each
-    Mixed(Loaded<Mixed>),
+    Mixed(TimedLoad<Mixed>),
     /// Work for the server's workers, whose outcome comes back
-    Tasks(Loaded<Tasks>),
+    Tasks(TimedLoad<Tasks>),
     /// How long something urgent takes, while others load the server
-    Urgent(Loaded<Urgent>),
+    Urgent(TimedLoad<Urgent>),
     /// Push to everybody who is online, in four scenarios
-    Gateway(Loaded<Gateway>),
+    Gateway(TimedLoad<Gateway>),
     /// A room of which some members do not read, beside the same room without them
-    Laggards(Loaded<Laggards>),
+    Laggards(TimedLoad<Laggards>),
     /// One member of the room of `laggards`, that reads until the end
     #[command(hide = true)]
-    Listen(Server),
+    Listen(ServerArgs),
     /// As many idle connections as this machine allows, over as many processes as that takes
     Million(Million),
     /// Idle connections that are kept for `million`
     #[command(hide = true)]
-    Hold(Kept),
+    Hold(HoldLoad),
     /// Serves bytes, with nothing of WebSocket in it: the limit for others
     Raw(Raw),
     /// Builds servers, measures them beside a bare epoll loop, and writes the results as JSON
@@ -76,36 +76,36 @@ pub(crate) enum Command {
 
 /// A load that goes on for a time.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Loaded<T: Args> {
+pub(crate) struct TimedLoad<T: Args> {
     #[command(flatten)]
     pub(crate) load: T,
     #[command(flatten)]
     pub(crate) timing: Timing,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerArgs,
 }
 
 /// A load that takes as long as it takes.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Still {
+pub(crate) struct IdleLoad {
     #[command(flatten)]
     pub(crate) load: Idle,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerArgs,
 }
 
 /// Connections for `million`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Kept {
+pub(crate) struct HoldLoad {
     #[command(flatten)]
     pub(crate) hold: Hold,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerArgs,
 }
 
 /// Which server.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Server {
+pub(crate) struct ServerArgs {
     /// ws://host:port/path; or raw://host:port, for `stentor-bench raw`
     #[arg(long, default_value = "ws://127.0.0.1:8080/ws")]
     pub(crate) url: String,
@@ -117,14 +117,14 @@ pub(crate) struct Server {
     pub(crate) metrics: bool,
 }
 
-impl Server {
-    pub(crate) fn place(&self, general: &General) -> Result<Place, Fault> {
-        Ok(Place {
-            target: self.url.parse()?,
+impl ServerArgs {
+    pub(crate) fn target(&self, global: &GlobalArgs) -> Result<Target, Error> {
+        Ok(Target {
+            endpoint: self.url.parse()?,
             url: self.url.clone(),
             server: self.pid.map(Process::new).transpose()?,
             metrics: self.metrics,
-            quiet: general.quiet,
+            quiet: global.quiet,
         })
     }
 }
@@ -144,8 +144,8 @@ mod tests {
     fn a_load_has_its_own_arguments_and_the_general_ones() {
         let line = "stentor-bench echo -c 1000 -d 16 -s 1024 --seconds 2 --core 1 --json";
         let arguments = Arguments::parse_from(line.split(' '));
-        assert!(arguments.general.json);
-        assert_eq!(arguments.general.core, Some(1));
+        assert!(arguments.global.json);
+        assert_eq!(arguments.global.core, Some(1));
         let Command::Echo(echo) = arguments.command else {
             panic!("it is an echo");
         };

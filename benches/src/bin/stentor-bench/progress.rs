@@ -25,18 +25,18 @@ impl Progress {
     }
 
     /// Says something, if it is time for that.
-    pub(crate) fn say(&mut self, what: impl FnOnce() -> String) {
+    pub(crate) fn update(&mut self, text: impl FnOnce() -> String) {
         let now = Instant::now();
         if self.shown && now >= self.next {
             self.next = now + if self.in_place { OFTEN } else { SELDOM };
-            self.write(&what());
+            self.write(&text());
         }
     }
 
     /// Says something that is to stand.
-    pub(crate) fn state(&mut self, what: &str) {
+    pub(crate) fn print(&mut self, text: &str) {
         if self.shown {
-            self.write(what);
+            self.write(text);
             self.end();
         }
     }

@@ -9,7 +9,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// Serves bytes, with nothing of WebSocket in it: the limit for others
 #[derive(Clone, Debug, Args)]
@@ -24,12 +24,12 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// Serves until the process ends.
-    pub(crate) fn run(&self) -> Result<(), Fault> {
-        let failed = Fault::system(format!("{}", self.listen));
+    pub(crate) fn run(&self) -> Result<(), Error> {
+        let failed = Error::system(format!("{}", self.listen));
         let mut server = Server::bind(self).map_err(failed)?;
         eprintln!("listening on {}", self.listen);
         loop {
-            server.turn().map_err(Fault::system("epoll"))?;
+            server.turn().map_err(Error::system("epoll"))?;
         }
     }
 }
@@ -47,7 +47,7 @@ struct Server {
 struct Peer {
     stream: TcpStream,
     /// What the socket did not take; while there is some, nothing more is read.
-    waiting: Vec<u8>,
+    unsent: Vec<u8>,
 }
 
 impl Server {
@@ -111,7 +111,7 @@ impl Server {
             }
             self.peers[at] = Some(Peer {
                 stream,
-                waiting: Vec::new(),
+                unsent: Vec::new(),
             });
         }
     }
@@ -119,7 +119,7 @@ impl Server {
     /// Reads and writes until there is no more to read; an error ends the peer.
     fn serve(&mut self, at: usize, to_the_end: bool) -> io::Result<()> {
         while let Some(peer) = &mut self.peers[at]
-            && (self.fan_out || peer.waiting.is_empty())
+            && (self.fan_out || peer.unsent.is_empty())
         {
             let n = match peer.stream.read(&mut self.buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -151,9 +151,9 @@ impl Server {
         let Some(peer) = &mut self.peers[at] else {
             return Ok(());
         };
-        if !peer.waiting.is_empty() {
-            let waiting = std::mem::take(&mut peer.waiting);
-            peer.write(&waiting)?;
+        if !peer.unsent.is_empty() {
+            let unsent = std::mem::take(&mut peer.unsent);
+            peer.write(&unsent)?;
         }
         Ok(())
     }
@@ -168,14 +168,14 @@ impl Server {
 impl Peer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut written = 0;
-        while self.waiting.is_empty() && written < bytes.len() {
+        while self.unsent.is_empty() && written < bytes.len() {
             match self.stream.write(&bytes[written..]) {
                 Ok(n) => written += n,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        self.waiting.extend_from_slice(&bytes[written..]);
+        self.unsent.extend_from_slice(&bytes[written..]);
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use crate::fault::Fault;
-use crate::load::Place;
+use crate::error::Error;
+use crate::load::Target;
 use crate::measure::{Process, pin};
 
 /// The command that starts a server.
@@ -48,8 +48,8 @@ impl fmt::Display for Handler {
 
 impl ServerCommand {
     /// Returns the command of the bare loop, which is part of this program.
-    pub(crate) fn raw() -> Result<Self, Fault> {
-        let program = std::env::current_exe().map_err(Fault::system("this program"))?;
+    pub(crate) fn raw() -> Result<Self, Error> {
+        let program = std::env::current_exe().map_err(Error::system("this program"))?;
         Ok(Self {
             name: "raw".into(),
             program,
@@ -100,7 +100,7 @@ impl ServerCommand {
         &self,
         handler: Handler,
         cores: Cores,
-    ) -> Result<ServerProcess, Fault> {
+    ) -> Result<ServerProcess, Error> {
         // A child process inherits the core of its parent.
         pin(cores.server)?;
         let running = self.start(handler);
@@ -109,8 +109,8 @@ impl ServerCommand {
     }
 
     /// Starts the server, and waits until it accepts connections.
-    pub(crate) fn start(&self, handler: Handler) -> Result<ServerProcess, Fault> {
-        let failed = || Fault::system(format!("{}", self.program.display()));
+    pub(crate) fn start(&self, handler: Handler) -> Result<ServerProcess, Error> {
+        let failed = || Error::system(format!("{}", self.program.display()));
         let address = stentor_benches::free_address().map_err(failed())?;
         let mut command = Command::new(&self.program);
         for arg in &self.args {
@@ -174,18 +174,18 @@ impl ServerProcess {
         self.address
     }
 
-    pub(crate) fn process(&self) -> Result<Process, Fault> {
+    pub(crate) fn process(&self) -> Result<Process, Error> {
         Process::new(self.child.id())
     }
 
-    pub(crate) fn place(&self) -> Result<Place, Fault> {
+    pub(crate) fn target(&self) -> Result<Target, Error> {
         let address = self.address;
         let url = match self.kind {
             ServerKind::Raw => format!("raw://{address}"),
             ServerKind::Stentor | ServerKind::Peer => format!("ws://{address}/ws"),
         };
-        Ok(Place {
-            target: url.parse()?,
+        Ok(Target {
+            endpoint: url.parse()?,
             url,
             server: Some(self.process()?),
             metrics: self.kind == ServerKind::Stentor,
@@ -193,17 +193,17 @@ impl ServerProcess {
         })
     }
 
-    fn await_readiness(&mut self, name: &str) -> Result<(), Fault> {
+    fn await_readiness(&mut self, name: &str) -> Result<(), Error> {
         let begin = Instant::now();
         while TcpStream::connect(self.address).is_err() {
-            let failed = Fault::system(name);
+            let failed = Error::system(name);
             if let Some(status) = self.child.try_wait().map_err(failed)? {
-                return Err(Fault::Program(format!("{name} exited at once: {status}")));
+                return Err(Error::Failed(format!("{name} exited at once: {status}")));
             }
             if begin.elapsed() > TIMEOUT {
-                return Err(Fault::Program(format!("{name} does not listen")));
+                return Err(Error::Failed(format!("{name} does not listen")));
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         // Its start-up is not to be part of the measurement.
         std::thread::sleep(SETTLE);
@@ -219,7 +219,7 @@ impl Drop for ServerProcess {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const SETTLE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// The root of the workspace.
 pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -27,8 +27,8 @@ pub(super) struct Builder {
 
 impl Builder {
     /// Returns a builder for the target directory of this program.
-    pub(super) fn new() -> Result<Self, Fault> {
-        let this = std::env::current_exe().map_err(Fault::system("this program"))?;
+    pub(super) fn new() -> Result<Self, Error> {
+        let this = std::env::current_exe().map_err(Error::system("this program"))?;
         let target = this.ancestors().nth(2).unwrap_or(Path::new("."));
         Ok(Self {
             target: target.into(),
@@ -37,18 +37,18 @@ impl Builder {
 
     /// Builds our own servers, and returns their directory. They are built one after the other, as
     /// users do: in one build cargo unifies the features of their dependencies.
-    pub(super) fn own(&self) -> Result<PathBuf, Fault> {
+    pub(super) fn own(&self) -> Result<PathBuf, Error> {
         self.own_in(&self.target, |_| {})
     }
 
     /// Builds our own servers for the processor of this machine, and returns their directory.
-    pub(super) fn native(&self) -> Result<PathBuf, Fault> {
+    pub(super) fn native(&self) -> Result<PathBuf, Error> {
         self.own_in(&self.target.join("native"), |cargo| {
             cargo.env("RUSTFLAGS", "-C target-cpu=native");
         })
     }
 
-    fn own_in(&self, target: &Path, configure: impl Fn(&mut Command)) -> Result<PathBuf, Fault> {
+    fn own_in(&self, target: &Path, configure: impl Fn(&mut Command)) -> Result<PathBuf, Error> {
         for package in ["stentor-tokio", "stentor-std"] {
             let mut cargo = cargo(ROOT, target);
             configure(&mut cargo);
@@ -58,7 +58,7 @@ impl Builder {
     }
 
     /// Builds peers, and returns their directory.
-    pub(super) fn peers(&self, names: &[&str]) -> Result<PathBuf, Fault> {
+    pub(super) fn peers(&self, names: &[&str]) -> Result<PathBuf, Error> {
         let target = self.target.join("peers");
         let mut cargo = cargo(PEERS_ROOT, &target);
         for name in names {
@@ -90,10 +90,10 @@ fn cargo(directory: &str, target: &Path) -> Command {
     cargo
 }
 
-fn run(cargo: &mut Command, what: &str) -> Result<(), Fault> {
-    let status = cargo.status().map_err(Fault::system("cargo"))?;
+fn run(cargo: &mut Command, what: &str) -> Result<(), Error> {
+    let status = cargo.status().map_err(Error::system("cargo"))?;
     if !status.success() {
-        return Err(Fault::Program(format!("{what} does not build")));
+        return Err(Error::Failed(format!("{what} does not build")));
     }
     Ok(())
 }

@@ -13,9 +13,9 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use stentor_core::MessageType;
 
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::load::Timing;
-use crate::measure::{Identity, said};
+use crate::measure::{MachineInfo, command_output};
 use crate::progress::Progress;
 use crate::server_process::{Cores, ServerCommand};
 use build::{Builder, PEERS, ROOT, with_version};
@@ -57,10 +57,10 @@ pub(crate) struct Compare {
 
 impl Compare {
     /// Runs the comparison, with the generator on the given core.
-    pub(crate) fn run(&self, generator_core: Option<usize>, quiet: bool) -> Result<(), Fault> {
+    pub(crate) fn run(&self, generator_core: Option<usize>, quiet: bool) -> Result<(), Error> {
         if cfg!(debug_assertions) {
             let what = "a comparison needs a build with --release, of this program too";
-            return Err(Fault::Argument(what.into()));
+            return Err(Error::InvalidArgument(what.into()));
         }
         let peers = self.peers();
         let (passes, seconds) = if self.quick { (2, 0.8) } else { (3, 2.0) };
@@ -101,7 +101,7 @@ impl Compare {
         let comparison = Comparison {
             date: today(),
             commit: commit(),
-            machine: Identity::read(),
+            machine: MachineInfo::read(),
             peers: peers.into_iter().map(with_version).collect(),
             passes: rounds.passes,
             seconds: rounds.timing.seconds,
@@ -123,7 +123,7 @@ impl Compare {
     }
 
     /// Builds the servers. Returns the bare loop, our own servers, and the peers, in this order.
-    fn servers(&self, peers: &[&str]) -> Result<Vec<ServerCommand>, Fault> {
+    fn servers(&self, peers: &[&str]) -> Result<Vec<ServerCommand>, Error> {
         let builder = Builder::new()?;
         let mut all = vec![ServerCommand::raw()?];
         let own = builder.own()?;
@@ -141,11 +141,11 @@ impl Compare {
     }
 
     /// Writes the JSON, and prints its path.
-    fn write(&self, comparison: &Comparison) -> Result<(), Fault> {
+    fn write(&self, comparison: &Comparison) -> Result<(), Error> {
         let mut name = comparison.date.clone();
         name += if self.quick { "-quick" } else { "" };
         name += if self.binary { "-binary" } else { "" };
-        let failed = Fault::system(format!("{}", self.results.display()));
+        let failed = Error::system(format!("{}", self.results.display()));
         fs::create_dir_all(&self.results).map_err(failed)?;
         let path = self.results.join(name + ".json");
         comparison.write(&path)?;
@@ -161,7 +161,7 @@ fn today() -> String {
 
 /// Returns the commit of the working tree, and whether there are uncommitted changes.
 fn commit() -> String {
-    let git = |args: &[&str]| said("git", &[&["-C", ROOT], args].concat());
+    let git = |args: &[&str]| command_output("git", &[&["-C", ROOT], args].concat());
     let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
     let changes = git(&["status", "--porcelain", "--untracked-files=no"]);
     let is_changed = changes.is_some_and(|changes| !changes.is_empty());
@@ -183,21 +183,21 @@ impl Rounds {
         planned: &PlannedLoad,
         name: &str,
         progress: &mut Progress,
-    ) -> Result<Vec<ServerResult>, Fault> {
+    ) -> Result<Vec<ServerResult>, Error> {
         let mut all = vec![Passes::new(); self.servers.len()];
         for pass in 1..=self.passes {
             for (command, passes) in self.servers.iter().zip(&mut all) {
-                progress.say(|| format!("{name}: pass {pass}, {}", command.name));
+                progress.update(|| format!("{name}: pass {pass}, {}", command.name));
                 let handler = planned.load.handler(command);
                 let server = command.start_pinned(handler, self.cores);
                 let measured = server.and_then(|server| planned.load.run(&server, self.timing));
                 let measured = match measured {
                     Ok(measured) => measured,
-                    Err(fault) if command.is_raw() || command.is_stentor() => {
-                        return Err(fault);
+                    Err(error) if command.is_raw() || command.is_stentor() => {
+                        return Err(error);
                     }
-                    Err(fault) => {
-                        progress.state(&format!("{name}: {}: {fault}", command.name));
+                    Err(error) => {
+                        progress.print(&format!("{name}: {}: {error}", command.name));
                         None
                     }
                 };

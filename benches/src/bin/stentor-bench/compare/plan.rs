@@ -3,7 +3,7 @@
 use stentor_core::MessageType;
 
 use super::results::Measurement;
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::load::{Echo, FanOut, Idle, Timing};
 use crate::server_process::{Handler, ServerCommand, ServerProcess};
 
@@ -42,12 +42,12 @@ impl Load {
         &self,
         server: &ServerProcess,
         timing: Timing,
-    ) -> Result<Option<Measurement>, Fault> {
-        let place = server.place()?;
+    ) -> Result<Option<Measurement>, Error> {
+        let target = server.target()?;
         Ok(match self {
-            Self::Echo(echo) => Measurement::from_flow(echo.run(&place, timing)?),
-            Self::FanOut(fan_out) => Measurement::from_flow(fan_out.run(&place, timing)?),
-            Self::Idle(idle) => Some(Measurement::from_idle(&idle.run(&place)?)),
+            Self::Echo(echo) => Measurement::from_traffic(echo.run(&target, timing)?),
+            Self::FanOut(fan_out) => Measurement::from_traffic(fan_out.run(&target, timing)?),
+            Self::Idle(idle) => Some(Measurement::from_idle(&idle.run(&target)?)),
         })
     }
 }

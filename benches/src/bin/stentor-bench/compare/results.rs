@@ -7,16 +7,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::fault::Fault;
-use crate::load::{Flow, Idled};
-use crate::measure::{Identity, Latency, Turns};
+use crate::error::Error;
+use crate::load::{IdleResult, TrafficResult};
+use crate::measure::{Latency, MachineInfo, TurnHistogram};
 
 /// The result of one run of `compare`.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
     pub(super) date: String,
     pub(super) commit: String,
-    pub(super) machine: Identity,
+    pub(super) machine: MachineInfo,
     /// The peers that were built for it, with their versions.
     pub(super) peers: Vec<String>,
     pub(super) passes: usize,
@@ -68,8 +68,8 @@ pub(super) struct Measurement {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Details {
-    Flow {
-        messages_a_second: f64,
+    Traffic {
+        messages_per_second: f64,
         latency_micros: Latency,
         generator_was_the_bottleneck: bool,
         turns: Option<TurnQuantiles>,
@@ -101,10 +101,9 @@ pub(super) struct Median {
 
 impl Comparison {
     /// Writes the comparison as JSON.
-    pub(super) fn write(&self, path: &Path) -> Result<(), Fault> {
-        let text =
-            serde_json::to_string(self).map_err(|error| Fault::Program(error.to_string()))?;
-        let failed = Fault::system(format!("{}", path.display()));
+    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = serde_json::to_string(self).map_err(|error| Error::Failed(error.to_string()))?;
+        let failed = Error::system(format!("{}", path.display()));
         fs::write(path, text + "\n").map_err(failed)
     }
 }
@@ -113,7 +112,7 @@ impl ServerResult {
     /// Computes the medians of a server. `baseline` is `None` for the bare loop itself.
     pub(super) fn new(server: String, passes: Passes, baseline: Option<&Passes>) -> Self {
         let is_bottleneck = |measurement: &Measurement| match measurement.details {
-            Details::Flow {
+            Details::Traffic {
                 generator_was_the_bottleneck,
                 ..
             } => generator_was_the_bottleneck,
@@ -125,7 +124,7 @@ impl ServerResult {
             ratio: baseline.and_then(|baseline| ratio(&passes, baseline)),
             memory_bytes: median(&passes, |measurement| match measurement.details {
                 Details::Idle { in_room, .. } => Some(in_room),
-                Details::Flow { .. } => None,
+                Details::Traffic { .. } => None,
             }),
             generator_was_the_bottleneck: passes.iter().flatten().any(is_bottleneck),
             passes,
@@ -169,8 +168,8 @@ impl fmt::Display for ServerResult {
     }
 }
 
-impl From<&Turns> for TurnQuantiles {
-    fn from(turns: &Turns) -> Self {
+impl From<&TurnHistogram> for TurnQuantiles {
+    fn from(turns: &TurnHistogram) -> Self {
         let within = |share| Some(turns.within(share)).filter(|bound| bound.is_finite());
         Self {
             p50: within(0.5),
@@ -182,31 +181,31 @@ impl From<&Turns> for TurnQuantiles {
 
 impl Measurement {
     /// Returns `None` if no message arrived.
-    pub(super) fn from_flow(flow: Flow) -> Option<Self> {
+    pub(super) fn from_traffic(traffic: TrafficResult) -> Option<Self> {
         Some(Self {
-            micros: flow.server_micros_each?,
-            is_noisy: flow.usage.is_noisy(),
-            others: flow.usage.others_cpu_share + flow.usage.stolen_cpu_share,
-            details: Details::Flow {
-                messages_a_second: flow.messages_a_second,
-                latency_micros: flow.latency_micros?,
-                generator_was_the_bottleneck: flow.generator_was_the_bottleneck,
-                turns: flow.turns.as_ref().map(TurnQuantiles::from),
+            micros: traffic.server_micros_each?,
+            is_noisy: traffic.usage.is_noisy(),
+            others: traffic.usage.others_cpu_share + traffic.usage.stolen_cpu_share,
+            details: Details::Traffic {
+                messages_per_second: traffic.messages_per_second,
+                latency_micros: traffic.latency_micros?,
+                generator_was_the_bottleneck: traffic.generator_was_the_bottleneck,
+                turns: traffic.turns.as_ref().map(TurnQuantiles::from),
             },
         })
     }
 
     /// Returns the measurement of an idle load.
-    pub(super) fn from_idle(idled: &Idled) -> Self {
-        let room = idled.in_room.as_ref().unwrap_or(&idled.open);
+    pub(super) fn from_idle(result: &IdleResult) -> Self {
+        let room = result.in_room.as_ref().unwrap_or(&result.open);
         Self {
-            micros: idled.open.micros_each,
-            is_noisy: idled.open.usage.is_noisy(),
-            others: idled.open.usage.others_cpu_share + idled.open.usage.stolen_cpu_share,
+            micros: result.open.micros_each,
+            is_noisy: result.open.usage.is_noisy(),
+            others: result.open.usage.others_cpu_share + result.open.usage.stolen_cpu_share,
             details: Details::Idle {
                 in_room: room.memory_bytes_each,
-                after_a_message: idled.after_a_message.memory_bytes_each,
-                threads: idled.server_threads,
+                after_a_message: result.after_a_message.memory_bytes_each,
+                threads: result.server_threads,
             },
         }
     }

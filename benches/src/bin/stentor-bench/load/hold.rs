@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::sustain::PATIENCE;
-use super::{Place, at_least_one};
-use crate::fault::Fault;
-use crate::net::{Fleet, Traffic, raise_open_files};
+use super::arguments::{Target, at_least_one};
+use super::timed_run::TIMEOUT;
+use crate::error::Error;
+use crate::net::{Clients, Traffic, raise_open_files};
 
 /// Idle connections that are kept for `million`
 #[derive(Clone, Debug, Args)]
@@ -27,11 +27,11 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    pub(crate) fn run(&self, place: &Place) -> Result<(), Fault> {
+    pub(crate) fn run(&self, target: &Target) -> Result<(), Error> {
         raise_open_files(self.connections)?;
-        let target = place.target.clone().after(self.others);
-        let mut fleet = Fleet::new(&target)?;
-        fleet.open(self.connections, PATIENCE)?;
+        let endpoint = target.endpoint.clone().after(self.others);
+        let mut clients = Clients::new(&endpoint)?;
+        clients.open(self.connections, TIMEOUT)?;
         println!("{OPEN}");
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
@@ -41,15 +41,15 @@ impl Hold {
             ends.store(true, Ordering::Relaxed);
         });
         while !is_over.load(Ordering::Relaxed) {
-            fleet.turn(&mut Silence, POLL)?;
+            clients.poll_once(&mut NoTraffic, POLL_INTERVAL)?;
         }
         let begin = Instant::now();
-        let mut open = fleet.begin_close()?;
-        while open > 0 && begin.elapsed() < PATIENCE {
-            open -= fleet.go_on_closing(POLL)?;
+        let mut open = clients.start_closing()?;
+        while open > 0 && begin.elapsed() < TIMEOUT {
+            open -= clients.poll_closing(POLL_INTERVAL)?;
         }
         if open > 0 {
-            return Err(Fault::Stalled(PATIENCE.as_secs()));
+            return Err(Error::Timeout(TIMEOUT.as_secs()));
         }
         println!("{CLOSED}");
         Ok(())
@@ -57,11 +57,11 @@ impl Hold {
 }
 
 /// What is to be said on idle connections.
-struct Silence;
+struct NoTraffic;
 
-impl Traffic for Silence {
-    fn payload(&mut self, who: usize, _: &[u8], _: Instant) -> Result<(), Fault> {
-        Err(Fault::wrong(who, "a message that nobody has sent"))
+impl Traffic for NoTraffic {
+    fn on_payload(&mut self, index: usize, _: &[u8], _: Instant) -> Result<(), Error> {
+        Err(Error::unexpected(index, "a message that nobody sent"))
     }
 }
 
@@ -69,4 +69,4 @@ impl Traffic for Silence {
 pub(crate) const OPEN: &str = "open";
 /// What it says once all are closed.
 pub(crate) const CLOSED: &str = "closed";
-const POLL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::Place;
-use super::crowd::join;
-use super::sustain::{Counted, Flow, PATIENCE, Shape, Tally, Timing, sustain};
-use crate::fault::Fault;
-use crate::frames;
-use crate::net::{Fleet, Links, Traffic};
+use super::arguments::{Target, Timing, at_least_one};
+use super::broadcast::join;
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TIMEOUT, TrafficResult, run_timed};
+use crate::error::Error;
+use crate::net::{Clients, Connections, Traffic};
+use stentor_benches::messages;
 
 /// How long something urgent takes, while others load the server
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Urgent {
     /// Milliseconds from one to the next
-    #[arg(long, default_value_t = 5, value_parser = super::at_least_one)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     pub(crate) every: usize,
     /// Is a member of the room of `fan-out`, whose messages are in the way
     #[arg(long)]
@@ -26,20 +26,20 @@ pub(crate) struct Urgent {
 }
 
 impl Urgent {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Flow, Fault> {
-        let mut fleet = Fleet::new(&place.target)?;
-        fleet.open(1, PATIENCE)?;
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+        let mut clients = Clients::new(&target.endpoint)?;
+        clients.open(1, TIMEOUT)?;
         if self.member {
-            join(&mut fleet)?;
+            join(&mut clients)?;
         }
         let mut probe = Probe::new(Duration::from_millis(self.every as u64));
-        let shape = Shape {
+        let shape = LoadShape {
             name: "urgent",
             connections: 1,
             in_flight: 1,
             bytes: ANSWER.len(),
         };
-        sustain(&mut fleet, &mut probe, place, timing, shape)
+        run_timed(&mut clients, &mut probe, target, timing, shape)
     }
 }
 
@@ -51,55 +51,56 @@ struct Probe {
     asked: Option<Instant>,
     /// The message that is coming, as much of it as tells what it is.
     head: Vec<u8>,
-    tally: Tally,
+    counts: Counts,
 }
 
 impl Probe {
     fn new(every: Duration) -> Self {
         let mut question = Vec::new();
-        frames::client(&mut question, MessageType::Text, &[b"join:"]);
+        messages::client_frame(&mut question, MessageType::Text, &[b"join:"]);
         Self {
             every,
             due: Instant::now(),
             question,
             asked: None,
             head: Vec::new(),
-            tally: Tally::default(),
+            counts: Counts::default(),
         }
     }
 }
 
 impl Traffic for Probe {
-    fn payload(&mut self, _: usize, part: &[u8], _: Instant) -> Result<(), Fault> {
+    fn on_payload(&mut self, _: usize, part: &[u8], _: Instant) -> Result<(), Error> {
         let more = (ANSWER.len() + 1 - self.head.len().min(ANSWER.len() + 1)).min(part.len());
         self.head.extend_from_slice(&part[..more]);
         Ok(())
     }
 
-    fn end(&mut self, who: usize, now: Instant) -> Result<(), Fault> {
+    fn on_message_end(&mut self, index: usize, now: Instant) -> Result<(), Error> {
         let is_answer = self.head == ANSWER;
         self.head.clear();
         if is_answer {
             let asked = self.asked.take();
-            let asked = asked.ok_or_else(|| Fault::wrong(who, "an answer to nothing"))?;
-            self.tally.record(now - asked, true);
+            let asked =
+                asked.ok_or_else(|| Error::unexpected(index, "an answer without a request"))?;
+            self.counts.record(now - asked, true);
         }
         Ok(())
     }
 
-    fn after_turn(&mut self, links: &mut Links<'_>, now: Instant) -> Result<(), Fault> {
+    fn after_poll(&mut self, connections: &mut Connections<'_>, now: Instant) -> Result<(), Error> {
         if self.asked.is_some() || now < self.due {
             return Ok(());
         }
         self.asked = Some(now);
         self.due = now + self.every;
-        links.send(0, &self.question)
+        connections.send(0, &self.question)
     }
 }
 
-impl Counted for Probe {
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
+impl MeasuredTraffic for Probe {
+    fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
     }
 
     fn pause(&self) -> Duration {

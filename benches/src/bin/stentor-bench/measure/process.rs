@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// A process that is measured.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(pid: u32) -> Result<Self, Fault> {
-        let failed = |errno: nix::Error| Fault::system(format!("process {pid}"))(errno.into());
+    pub(crate) fn new(pid: u32) -> Result<Self, Error> {
+        let failed = |errno: nix::Error| Error::system(format!("process {pid}"))(errno.into());
         let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid as i32)).map_err(failed)?;
         let process = Self { pid, clock };
         // A clock can be named for any number.
@@ -36,35 +36,35 @@ impl Process {
     }
 
     /// CPU time of all its threads, those that have ended too.
-    pub(crate) fn cpu(&self) -> Result<Duration, Fault> {
+    pub(crate) fn cpu(&self) -> Result<Duration, Error> {
         let failed =
-            |errno: nix::Error| Fault::system(format!("process {}", self.pid))(errno.into());
+            |errno: nix::Error| Error::system(format!("process {}", self.pid))(errno.into());
         Ok(self.clock.now().map_err(failed)?.into())
     }
 
     /// What of that it did not spend in the kernel, in steps of 10 ms.
-    pub(crate) fn user(&self) -> Result<Duration, Fault> {
+    pub(crate) fn user(&self) -> Result<Duration, Error> {
         let path = format!("/proc/{}/stat", self.pid);
-        let stat = fs::read_to_string(&path).map_err(Fault::system(&path))?;
+        let stat = fs::read_to_string(&path).map_err(Error::system(&path))?;
         let ticks = user_ticks(&stat)
-            .ok_or_else(|| Fault::system(path)(io::Error::other("there is no user time")))?;
+            .ok_or_else(|| Error::system(path)(io::Error::other("no user time")))?;
         Ok(TICK * ticks)
     }
 
     /// Resident memory in bytes.
-    pub(crate) fn memory(&self) -> Result<u64, Fault> {
+    pub(crate) fn memory(&self) -> Result<u64, Error> {
         Ok(self.status("VmRSS:")? << 10)
     }
 
-    pub(crate) fn threads(&self) -> Result<u64, Fault> {
+    pub(crate) fn threads(&self) -> Result<u64, Error> {
         self.status("Threads:")
     }
 
-    fn status(&self, key: &str) -> Result<u64, Fault> {
+    fn status(&self, key: &str) -> Result<u64, Error> {
         let path = format!("/proc/{}/status", self.pid);
-        let status = fs::read_to_string(&path).map_err(Fault::system(&path))?;
+        let status = fs::read_to_string(&path).map_err(Error::system(&path))?;
         field(&status, key)
-            .ok_or_else(|| Fault::system(path)(io::Error::other(format!("there is no {key}"))))
+            .ok_or_else(|| Error::system(path)(io::Error::other(format!("no {key}"))))
     }
 }
 

@@ -120,7 +120,7 @@ mod tests {
     use stentor_core::MessageType;
 
     use super::*;
-    use crate::frames;
+    use stentor_benches::messages;
 
     /// What a stream says, fed in chunks of so many bytes.
     fn read(stream: &[u8], chunk: usize) -> Result<Vec<String>, &'static str> {
@@ -148,7 +148,7 @@ mod tests {
         let long = "x".repeat(70_000);
         let mut stream = Vec::new();
         for text in ["", "a", &"y".repeat(200), &long, ""] {
-            frames::server(&mut stream, MessageType::Text, text.as_bytes());
+            messages::server_frame(&mut stream, MessageType::Text, text.as_bytes());
         }
         stream.extend_from_slice(b"\x01\x03Hel\x89\x01?\x80\x02lo\x8a\x00\x88\x02\x03\xe9");
         let whole = read(&stream, stream.len()).expect("valid");

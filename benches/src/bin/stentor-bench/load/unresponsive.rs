@@ -15,67 +15,67 @@ use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 use stentor_core::MessageType;
 
-use super::Place;
-use super::crowd::ROOM;
-use crate::fault::Fault;
-use crate::frames;
+use super::arguments::Target;
+use super::broadcast::ROOM;
+use crate::error::Error;
+use stentor_benches::messages;
 
 /// A member that never reads again.
 #[derive(Debug)]
-pub(super) struct Mute(TcpStream);
+pub(super) struct NonReader(TcpStream);
 
-impl Mute {
+impl NonReader {
     /// Joins the room; the kernel keeps little for it.
-    pub(super) fn join(place: &Place) -> Result<Self, Fault> {
-        let failed = || Fault::system("a member that does not read");
-        let address = place.target.address;
+    pub(super) fn join(target: &Target) -> Result<Self, Error> {
+        let failed = || Error::system("a member that does not read");
+        let address = target.endpoint.address;
         let socket =
             Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(failed())?;
         socket.set_recv_buffer_size(BUFFER).map_err(failed())?;
         socket.connect(&address.into()).map_err(failed())?;
         let mut stream = TcpStream::from(socket);
-        let request = place.target.request.as_deref().unwrap_or_default();
+        let request = target.endpoint.request.as_deref().unwrap_or_default();
         let mut join = Vec::new();
-        frames::client(&mut join, MessageType::Text, &[b"join:", ROOM]);
+        messages::client_frame(&mut join, MessageType::Text, &[b"join:", ROOM]);
         stream.write_all(request.as_bytes()).map_err(failed())?;
         stream.write_all(&join).map_err(failed())?;
         let answer = [b"joined:", ROOM].concat();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         // Byte by byte, or it would read what comes after that.
-        while !heard.ends_with(&answer) {
+        while !received.ends_with(&answer) {
             let mut byte = [0];
             stream.read_exact(&mut byte).map_err(failed())?;
-            heard.push(byte[0]);
-            if heard.len() > LONGEST_ANSWER {
-                let said = String::from_utf8_lossy(&heard).into_owned();
-                return Err(Fault::Refused(said));
+            received.push(byte[0]);
+            if received.len() > LONGEST_ANSWER {
+                let said = String::from_utf8_lossy(&received).into_owned();
+                return Err(Error::HandshakeRefused(said));
             }
         }
         Ok(Self(stream))
     }
 
     /// Shuts its read side, and stays a member.
-    pub(super) fn shut_read(&self) -> Result<(), Fault> {
+    pub(super) fn shut_read(&self) -> Result<(), Error> {
         let shut = self.0.shutdown(Shutdown::Read);
-        shut.map_err(Fault::system("shutting a read side"))
+        shut.map_err(Error::system("shutting a read side"))
     }
 }
 
 /// A member that sends without end, a megabyte a second at most, and never reads.
 #[derive(Debug)]
-pub(super) struct Chatterbox {
+pub(super) struct SendOnly {
     stream: TcpStream,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Chatterbox {
-    pub(super) fn begin(Mute(stream): Mute) -> Result<Self, Fault> {
-        let failed = || Fault::system("a member that only sends");
+impl SendOnly {
+    pub(super) fn start(NonReader(stream): NonReader) -> Result<Self, Error> {
+        let failed = || Error::system("a member that only sends");
         let mut writer = stream.try_clone().map_err(failed())?;
         let ends = Arc::new(AtomicBool::new(false));
         let mut frame = Vec::new();
-        frames::client(&mut frame, MessageType::Text, &[&[b'x'; 1_000]]);
+        messages::client_frame(&mut frame, MessageType::Text, &[&[b'x'; 1_000]]);
         let over = Arc::clone(&ends);
         let talk = move || {
             while !over.load(Ordering::Relaxed) {
@@ -96,7 +96,7 @@ impl Chatterbox {
     }
 }
 
-impl Drop for Chatterbox {
+impl Drop for SendOnly {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::Relaxed);
         // It may be in a write that does not come to its end otherwise.
@@ -109,12 +109,12 @@ impl Drop for Chatterbox {
 
 /// A member in a process of its own.
 #[derive(Debug)]
-pub(super) struct Sleeper(Child);
+pub(super) struct StoppedProcess(Child);
 
-impl Sleeper {
+impl StoppedProcess {
     /// Joins the room, then stops the process where it is.
-    pub(super) fn join(url: &str) -> Result<Self, Fault> {
-        let failed = || Fault::system("a member in a process of its own");
+    pub(super) fn join(url: &str) -> Result<Self, Error> {
+        let failed = || Error::system("a member in a process of its own");
         let program = std::env::current_exe().map_err(failed())?;
         let mut child = Command::new(program)
             .args(["listen", "--url", url])
@@ -125,20 +125,22 @@ impl Sleeper {
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut line).map_err(failed())?;
         }
-        let sleeper = Self(child);
-        if line.trim() != HERE {
-            return Err(Fault::Program("it did not join".into()));
+        let stopped = Self(child);
+        if line.trim() != JOINED {
+            return Err(Error::Failed(
+                "the process that is to be stopped did not join".into(),
+            ));
         }
-        sleeper.signal(Signal::SIGSTOP)?;
-        Ok(sleeper)
+        stopped.signal(Signal::SIGSTOP)?;
+        Ok(stopped)
     }
 
     /// Lets it go on, and says how it ended: `None` if it is still there a little later.
-    pub(super) fn wake(&mut self) -> Result<Option<String>, Fault> {
+    pub(super) fn resume(&mut self) -> Result<Option<String>, Error> {
         self.signal(Signal::SIGCONT)?;
         for _ in 0..20 {
             let ended = self.0.try_wait();
-            if let Some(status) = ended.map_err(Fault::system("a process"))? {
+            if let Some(status) = ended.map_err(Error::system("a process"))? {
                 return Ok(Some(status.to_string()));
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -146,13 +148,13 @@ impl Sleeper {
         Ok(None)
     }
 
-    fn signal(&self, signal: Signal) -> Result<(), Fault> {
+    fn signal(&self, signal: Signal) -> Result<(), Error> {
         let sent = kill(Pid::from_raw(self.0.id() as i32), signal);
-        sent.map_err(|errno| Fault::system("a signal")(errno.into()))
+        sent.map_err(|errno| Error::system("a signal")(errno.into()))
     }
 }
 
-impl Drop for Sleeper {
+impl Drop for StoppedProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -161,22 +163,22 @@ impl Drop for Sleeper {
 
 /// What such a process does: hears whatever is said in the room until the server
 /// has no more.
-pub(crate) fn listen(place: &Place) -> Result<(), Fault> {
-    let Mute(mut stream) = Mute::join(place)?;
-    println!("{HERE}");
+pub(crate) fn listen(target: &Target) -> Result<(), Error> {
+    let NonReader(mut stream) = NonReader::join(target)?;
+    println!("{JOINED}");
     let mut scratch = vec![0; 64 << 10];
     loop {
         match stream.read(&mut scratch) {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Fault::system("the connection")(error)),
+            Err(error) => return Err(Error::system("the connection")(error)),
         }
     }
 }
 
 /// What it says once it is a member.
-const HERE: &str = "here";
+const JOINED: &str = "joined";
 /// As little as the kernel keeps for a socket, or nearly.
 const BUFFER: usize = 4 << 10;
 /// Of an upgrade and of what is said of joining; in bytes.

@@ -4,7 +4,16 @@
 use std::io;
 use std::process::{Command, ExitCode, Stdio};
 
-use super::Case;
+/// A part that is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What one of them is.
+    pub name: &'static str,
+    /// How many of them there are in a round.
+    pub of: usize,
+    /// Makes ready, for rounds that are all alike.
+    pub work: fn() -> Box<dyn FnMut()>,
+}
 
 /// Counts a case: instructions for one of what it has.
 pub(super) fn run(case: &Case) -> io::Result<f64> {

@@ -3,25 +3,24 @@
 
 use serde::Serialize;
 
-use super::page::Page;
-use crate::fault::Fault;
+use super::metrics_page::MetricsPage;
+use crate::error::Error;
 
 /// How many turns took at most so long.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Turns {
+pub(crate) struct TurnHistogram {
     /// Upper bounds in microseconds, and how many turns were within; the last is
     /// endless.
     buckets: Vec<(f64, u64)>,
 }
 
-impl Turns {
+impl TurnHistogram {
     /// What the page tells of it.
-    pub(crate) fn of(page: &Page) -> Result<Self, Fault> {
-        Self::parse(page)
-            .ok_or_else(|| Fault::Program(format!("/metrics tells nothing of {METRIC}")))
+    pub(crate) fn of(page: &MetricsPage) -> Result<Self, Error> {
+        Self::parse(page).ok_or_else(|| Error::Failed(format!("/metrics has no {METRIC}")))
     }
 
-    fn parse(page: &Page) -> Option<Self> {
+    fn parse(page: &MetricsPage) -> Option<Self> {
         let bucket = |line: &str| {
             let rest = line.strip_prefix(METRIC)?.strip_prefix("_bucket{le=\"")?;
             let (bound, count) = rest.split_once("\"}")?;
@@ -59,7 +58,7 @@ const METRIC: &str = "stentor_shard_turn_seconds";
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::of;
+    use super::super::metrics_page::of;
     use super::*;
 
     const PAGE: &str = "\
@@ -73,22 +72,22 @@ stentor_shard_turn_seconds_count 100
 
     #[test]
     fn quantiles_are_bounds_of_buckets() {
-        let turns = Turns::parse(&of(PAGE)).expect("it is there");
+        let turns = TurnHistogram::parse(&of(PAGE)).expect("it is there");
         assert_eq!(turns.count(), 100);
         assert!((turns.within(0.9) - 10.0).abs() < 1e-9);
         assert!((turns.within(0.99) - 200.0).abs() < 1e-9);
         assert_eq!(turns.within(0.995), f64::INFINITY);
-        assert_eq!(Turns::parse(&of("nothing\n")), None);
+        assert_eq!(TurnHistogram::parse(&of("nothing\n")), None);
     }
 
     #[test]
     fn only_what_was_added_counts() {
-        let before = Turns::parse(&of(PAGE)).expect("it is there");
+        let before = TurnHistogram::parse(&of(PAGE)).expect("it is there");
         let after = PAGE
             .replace("} 90", "} 190")
             .replace("} 99", "} 199")
             .replace("} 100", "} 200");
-        let added = Turns::parse(&of(&after))
+        let added = TurnHistogram::parse(&of(&after))
             .expect("it is there")
             .since(&before);
         assert_eq!(added.count(), 100);

@@ -8,24 +8,24 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-static IS_AWAKE: AtomicBool = AtomicBool::new(false);
-static WAITED: AtomicU64 = AtomicU64::new(0);
+static ENABLED: AtomicBool = AtomicBool::new(false);
+static WAIT_NANOS: AtomicU64 = AtomicU64::new(0);
 
 /// From now on this process does not sleep while it waits for events.
-pub(crate) fn stay_awake() {
-    IS_AWAKE.store(true, Ordering::Relaxed);
+pub(crate) fn enable_busy_wait() {
+    ENABLED.store(true, Ordering::Relaxed);
 }
 
-pub(crate) fn is_awake() -> bool {
-    IS_AWAKE.load(Ordering::Relaxed)
+pub(crate) fn is_busy_wait() -> bool {
+    ENABLED.load(Ordering::Relaxed)
 }
 
 /// So much time went into waiting, which is CPU time on a core of one's own.
-pub(crate) fn has_waited(time: Duration) {
-    WAITED.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+pub(crate) fn add_wait_time(time: Duration) {
+    WAIT_NANOS.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
 }
 
 /// How much has since the process began.
-pub(super) fn waited() -> Duration {
-    Duration::from_nanos(WAITED.load(Ordering::Relaxed))
+pub(super) fn wait_time() -> Duration {
+    Duration::from_nanos(WAIT_NANOS.load(Ordering::Relaxed))
 }

@@ -11,14 +11,15 @@ use serde::{Deserialize, Serialize};
 
 /// Instructions of each case.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) made: Made,
+pub(super) struct Counts {
+    #[serde(rename = "made")]
+    pub(super) toolchain: Toolchain,
     pub(super) counts: BTreeMap<String, f64>,
 }
 
 /// What counts depend on, besides the code.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Made {
+pub(super) struct Toolchain {
     rustc: String,
     libc: String,
     valgrind: String,
@@ -35,23 +36,23 @@ pub(super) enum Change {
     More(f64),
 }
 
-impl Made {
+impl Toolchain {
     /// `None` without valgrind.
     pub(super) fn here() -> io::Result<Option<Self>> {
-        let Some(valgrind) = said("valgrind")? else {
+        let Some(valgrind) = version_of("valgrind")? else {
             return Ok(None);
         };
         let cpu = fs::read_to_string("/proc/cpuinfo")?;
         Ok(Some(Self {
-            rustc: said("rustc")?.unwrap_or_default(),
-            libc: said("ldd")?.unwrap_or_default(),
+            rustc: version_of("rustc")?.unwrap_or_default(),
+            libc: version_of("ldd")?.unwrap_or_default(),
             valgrind,
             avx2: cpu.split_whitespace().any(|flag| flag == "avx2"),
         }))
     }
 }
 
-impl fmt::Display for Made {
+impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let avx2 = if self.avx2 { "AVX2" } else { "no AVX2" };
         write!(
@@ -62,10 +63,10 @@ impl fmt::Display for Made {
     }
 }
 
-impl Record {
-    pub(super) fn new(made: Made) -> Self {
+impl Counts {
+    pub(super) fn new(toolchain: Toolchain) -> Self {
         Self {
-            made,
+            toolchain,
             counts: BTreeMap::new(),
         }
     }
@@ -103,7 +104,7 @@ impl fmt::Display for Change {
 
 /// The first line of what a program says of its version; `None` if there is no such
 /// program.
-fn said(program: &str) -> io::Result<Option<String>> {
+fn version_of(program: &str) -> io::Result<Option<String>> {
     let output = match Command::new(program).arg("--version").output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         output => output?,
@@ -121,13 +122,13 @@ mod tests {
 
     #[test]
     fn only_what_is_beyond_the_tolerance_has_changed() {
-        let made = Made {
+        let toolchain = Toolchain {
             rustc: "rustc 1".into(),
             libc: "ldd 1".into(),
             valgrind: "valgrind-1".into(),
             avx2: true,
         };
-        let mut then = Record::new(made);
+        let mut then = Counts::new(toolchain);
         then.counts.insert("push".into(), 200.0);
         let change = |count| then.change("push", count);
         assert!(matches!(change(207.0), Change::More(_)));

@@ -3,12 +3,12 @@
 
 /// How much has come: whole messages, and bytes of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Stream {
+pub(super) struct MessageCounter {
     pub(super) done: u64,
     pub(super) offset: usize,
 }
 
-impl Stream {
+impl MessageCounter {
     /// Takes the next bytes off `part`, up to the end of a message of this size:
     /// where in the message they stand, the bytes, and whether they end it.
     #[inline]
@@ -35,17 +35,17 @@ mod tests {
     fn messages_are_counted_by_bytes_wherever_they_are_cut() {
         let text = b"abcdeabcdeabcdeab";
         for cut in 1..text.len() {
-            let mut stream = Stream::default();
+            let mut counter = MessageCounter::default();
             let mut ends = 0;
             for mut part in text.chunks(cut) {
                 while !part.is_empty() {
-                    let (at, taken, end) = stream.take(&mut part, 5);
+                    let (at, taken, end) = counter.take(&mut part, 5);
                     assert_eq!(taken, &b"abcde"[at..at + taken.len()], "{cut}");
                     ends += u32::from(end);
                 }
             }
             assert_eq!(ends, 3, "{cut}");
-            assert_eq!(stream, Stream { done: 3, offset: 2 }, "{cut}");
+            assert_eq!(counter, MessageCounter { done: 3, offset: 2 }, "{cut}");
         }
     }
 }

@@ -9,7 +9,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// CPU time of everyone since the machine started.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,9 +21,9 @@ pub(super) struct CpuTimes {
 }
 
 impl CpuTimes {
-    pub(super) fn now() -> Result<Self, Fault> {
-        let stat = fs::read_to_string("/proc/stat").map_err(Fault::system("/proc/stat"))?;
-        Self::parse(&stat).ok_or_else(|| Fault::Program("/proc/stat has no line of cpu".into()))
+    pub(super) fn now() -> Result<Self, Error> {
+        let stat = fs::read_to_string("/proc/stat").map_err(Error::system("/proc/stat"))?;
+        Self::parse(&stat).ok_or_else(|| Error::Failed("/proc/stat has no cpu line".into()))
     }
 
     fn parse(stat: &str) -> Option<Self> {
@@ -46,7 +46,7 @@ impl CpuTimes {
         else {
             return None;
         };
-        let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND);
+        let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND);
         Some(Self {
             busy: time(user + nice + system + irq + softirq),
             stolen: time(stolen),
@@ -56,7 +56,7 @@ impl CpuTimes {
 
 /// On what something was measured.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Identity {
+pub(crate) struct MachineInfo {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
     pub(crate) memory_gib: f64,
@@ -64,7 +64,7 @@ pub(crate) struct Identity {
     pub(crate) rustc: String,
 }
 
-impl Identity {
+impl MachineInfo {
     pub(crate) fn read() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let line = |text: String, key: &str| {
@@ -81,28 +81,28 @@ impl Identity {
             cores: cpus.lines().filter(processor).count(),
             memory_gib: kib.unwrap_or(0.0_f64) / f64::from(1 << 20),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            rustc: said("rustc", &["--version"]).unwrap_or_else(unknown),
+            rustc: command_output("rustc", &["--version"]).unwrap_or_else(unknown),
         }
     }
 }
 
 /// What a program says, if it can be run.
-pub(crate) fn said(program: &str, args: &[&str]) -> Option<String> {
+pub(crate) fn command_output(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
 /// Keeps this thread, and what it starts from now on, on one core.
-pub(crate) fn pin(core: usize) -> Result<(), Fault> {
-    let failed = |errno: nix::Error| Fault::system(format!("core {core}"))(errno.into());
+pub(crate) fn pin(core: usize) -> Result<(), Error> {
+    let failed = |errno: nix::Error| Error::system(format!("core {core}"))(errno.into());
     let mut set = CpuSet::new();
     set.set(core).map_err(failed)?;
     sched_setaffinity(Pid::from_raw(0), &set).map_err(failed)
 }
 
 /// In which Linux tells of CPU time, on every machine that it runs on today.
-const TICKS_A_SECOND: u64 = 100;
+const TICKS_PER_SECOND: u64 = 100;
 
 #[cfg(test)]
 mod tests {

@@ -6,59 +6,63 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use socket2::{Domain, SockRef, Socket, Type};
-use stentor_core::wire::mask;
+use stentor_benches::messages::client_pong;
 
 use super::decoder::{Decoder, Piece};
-use super::target::{ACCEPT, Target};
-use crate::fault::Fault;
+use super::endpoint::{ACCEPT, Endpoint};
+use crate::error::Error;
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) struct Link {
-    number: usize,
+pub(crate) struct Connection {
+    index: usize,
     stream: TcpStream,
-    stage: Stage,
+    state: State,
     decoder: Decoder,
     /// What the socket did not take at once, from `written` on.
-    waiting: Vec<u8>,
+    unsent: Vec<u8>,
     written: usize,
 }
 
 /// How far an opening has come.
 #[derive(Debug)]
-enum Stage {
+enum State {
     Connecting,
     /// The handshake was sent; so much of its answer has come.
-    Asked(Vec<u8>),
+    Handshake(Vec<u8>),
     Open,
 }
 
-impl Link {
+impl Connection {
     /// Begins to open one. It goes on when the socket says that it is ready.
     ///
     /// What the kernel keeps for it until it is read can be limited.
-    pub(super) fn dial(target: &Target, number: usize, buffer: Option<usize>) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(target.address), Type::STREAM, None)?;
+    pub(super) fn connect(
+        endpoint: &Endpoint,
+        index: usize,
+        buffer: Option<usize>,
+    ) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(endpoint.address), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         if let Some(buffer) = buffer {
             socket.set_recv_buffer_size(buffer)?;
         }
-        if let Some(source) = target.source(number) {
+        if let Some(source) = endpoint.source(index) {
             socket.bind(&source.into())?;
         }
-        match socket.connect(&target.address.into()) {
+        match socket.connect(&endpoint.address.into()) {
             Err(error) if error.raw_os_error() != Some(nix::errno::Errno::EINPROGRESS as i32) => {
                 return Err(error);
             }
             _ => {}
         }
         Ok(Self {
-            number,
+            index,
             stream: TcpStream::from_std(socket.into()),
-            stage: Stage::Connecting,
+            state: State::Connecting,
             decoder: Decoder::default(),
-            waiting: Vec::new(),
+            unsent: Vec::new(),
             written: 0,
         })
     }
@@ -68,32 +72,32 @@ impl Link {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open)
+        matches!(self.state, State::Open)
     }
 
     /// Goes on with opening it; true if it is open.
-    pub(super) fn open(&mut self, target: &Target, scratch: &mut [u8]) -> Result<bool, Fault> {
-        let number = self.number;
-        let failed = || Fault::system(format!("connection {number}"));
+    pub(super) fn open(&mut self, endpoint: &Endpoint, scratch: &mut [u8]) -> Result<bool, Error> {
+        let index = self.index;
+        let failed = || Error::system(format!("connection {index}"));
         if let Some(error) = self.stream.take_error().map_err(failed())? {
             return Err(failed()(error));
         }
-        match &mut self.stage {
-            Stage::Connecting => {
+        match &mut self.state {
+            State::Connecting => {
                 match self.stream.peer_addr() {
                     Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
                     other => other.map_err(failed())?,
                 };
-                if let Some(request) = &target.request {
+                if let Some(request) = &endpoint.request {
                     // A new socket has room for it.
                     let written = self.stream.write_all(request.as_bytes());
                     written.map_err(failed())?;
-                    self.stage = Stage::Asked(Vec::new());
+                    self.state = State::Handshake(Vec::new());
                 } else {
-                    self.stage = Stage::Open;
+                    self.state = State::Open;
                 }
             }
-            Stage::Asked(answer) => {
+            State::Handshake(answer) => {
                 let mut ended = false;
                 while !ended {
                     match self.stream.read(scratch) {
@@ -103,15 +107,15 @@ impl Link {
                         Err(error) => return Err(failed()(error)),
                     }
                 }
-                if answered(answer)? {
-                    self.stage = Stage::Open;
+                if is_handshake_done(answer)? {
+                    self.state = State::Open;
                 }
                 if ended {
-                    let (who, code) = (number, None);
-                    return Err(Fault::Closed { who, code });
+                    let (index, code) = (index, None);
+                    return Err(Error::Closed { index, code });
                 }
             }
-            Stage::Open => {}
+            State::Open => {}
         }
         Ok(self.is_open())
     }
@@ -119,7 +123,7 @@ impl Link {
     /// From now on it mostly listens, so acknowledgements need not wait for an answer
     /// to go along with.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) fn listen(&self) -> io::Result<()> {
+    pub(super) fn enable_quick_ack(&self) -> io::Result<()> {
         SockRef::from(&self.stream).set_tcp_quickack(true)
     }
 
@@ -129,31 +133,31 @@ impl Link {
         clippy::unnecessary_wraps,
         reason = "as it is on Linux"
     )]
-    pub(super) fn listen(&self) -> io::Result<()> {
+    pub(super) fn enable_quick_ack(&self) -> io::Result<()> {
         Ok(())
     }
 
     /// Writes, and keeps what the socket does not take until it is writable again.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut taken = 0;
-        if self.waiting.is_empty() {
+        if self.unsent.is_empty() {
             taken = self.write(bytes)?;
         }
-        self.waiting.extend_from_slice(&bytes[taken..]);
+        self.unsent.extend_from_slice(&bytes[taken..]);
         Ok(())
     }
 
     /// Writes what waits.
-    pub(super) fn flush(&mut self) -> Result<(), Fault> {
-        if self.waiting.is_empty() {
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        if self.unsent.is_empty() {
             return Ok(());
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        let taken = self.write(&waiting[self.written..]);
-        self.waiting = waiting;
+        let unsent = std::mem::take(&mut self.unsent);
+        let taken = self.write(&unsent[self.written..]);
+        self.unsent = unsent;
         self.written += taken?;
-        if self.written == self.waiting.len() {
-            self.waiting.clear();
+        if self.written == self.unsent.len() {
+            self.unsent.clear();
             self.written = 0;
         }
         Ok(())
@@ -165,27 +169,27 @@ impl Link {
     pub(super) fn read(
         &mut self,
         scratch: &mut [u8],
-        mut on: impl FnMut(Piece<'_>) -> Result<(), Fault>,
-    ) -> Result<Option<usize>, Fault> {
-        let who = self.number;
+        mut on: impl FnMut(Piece<'_>) -> Result<(), Error>,
+    ) -> Result<Option<usize>, Error> {
+        let index = self.index;
         let n = match self.stream.read(scratch) {
-            Ok(0) => return Err(Fault::Closed { who, code: None }),
+            Ok(0) => return Err(Error::Closed { index, code: None }),
             Ok(n) => n,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(Fault::system(format!("reading from {who}"))(error)),
+            Err(error) => return Err(Error::system(format!("reading from {index}"))(error)),
         };
         let mut pongs = Vec::new();
         let fed = self.decoder.feed(&scratch[..n], |piece| match piece {
             Piece::Ping(payload) => {
-                pong(&mut pongs, payload);
+                client_pong(&mut pongs, payload);
                 Ok(())
             }
-            Piece::Close(code) => Err(Flaw::Fault(Fault::Closed { who, code })),
-            other => on(other).map_err(Flaw::Fault),
+            Piece::Close(code) => Err(ReadError::Other(Error::Closed { index, code })),
+            other => on(other).map_err(ReadError::Other),
         });
         fed.map_err(|flaw| match flaw {
-            Flaw::Frame(what) => Fault::wrong(who, what),
-            Flaw::Fault(fault) => fault,
+            ReadError::InvalidFrame(what) => Error::unexpected(index, what),
+            ReadError::Other(error) => error,
         })?;
         if !pongs.is_empty() {
             self.send(&pongs)?;
@@ -195,18 +199,18 @@ impl Link {
 
     /// Ends it at once and leaves nothing behind: no port has to wait for a
     /// minute, as after an orderly end, before it can be used again.
-    pub(super) fn cut(self) {
+    pub(super) fn abort(self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         let mut taken = 0;
         while taken < bytes.len() {
             match self.stream.write(&bytes[taken..]) {
                 Ok(n) => taken += n,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => {
-                    return Err(Fault::system(format!("writing to {}", self.number))(error));
+                    return Err(Error::system(format!("writing to {}", self.index))(error));
                 }
             }
         }
@@ -215,31 +219,22 @@ impl Link {
 }
 
 /// What can be wrong with what was read.
-enum Flaw {
-    Frame(&'static str),
-    Fault(Fault),
+enum ReadError {
+    InvalidFrame(&'static str),
+    Other(Error),
 }
 
-impl From<&'static str> for Flaw {
+impl From<&'static str> for ReadError {
     fn from(what: &'static str) -> Self {
-        Self::Frame(what)
+        Self::InvalidFrame(what)
     }
 }
 
-fn pong(out: &mut Vec<u8>, payload: &[u8]) {
-    let key = [0x1C, 0x2B, 0x3A, 0x49];
-    out.extend_from_slice(&[0x8A, 0x80 | payload.len() as u8]);
-    out.extend_from_slice(&key);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    mask::apply(&mut out[start..], key, 0);
-}
-
 /// Whether the answer to the request is there, and says yes.
-fn answered(answer: &[u8]) -> Result<bool, Fault> {
+fn is_handshake_done(answer: &[u8]) -> Result<bool, Error> {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
         return if answer.len() > ANSWER {
-            Err(Fault::Refused("its answer has no end".into()))
+            Err(Error::HandshakeRefused("the response has no end".into()))
         } else {
             Ok(false)
         };
@@ -248,7 +243,7 @@ fn answered(answer: &[u8]) -> Result<bool, Fault> {
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap_or_default();
     if !status.starts_with("HTTP/1.1 101") {
-        return Err(Fault::Refused(status.into()));
+        return Err(Error::HandshakeRefused(status.into()));
     }
     let accept = |line: &str| {
         let (name, value) = line.split_once(':')?;
@@ -256,10 +251,10 @@ fn answered(answer: &[u8]) -> Result<bool, Fault> {
         is_it.then(|| value.trim() == ACCEPT)
     };
     if lines.find_map(accept) != Some(true) {
-        return Err(Fault::Refused("Sec-WebSocket-Accept is not right".into()));
+        return Err(Error::HandshakeRefused("wrong Sec-WebSocket-Accept".into()));
     }
     if answer.len() > end + 4 {
-        return Err(Fault::Refused("it speaks before it is spoken to".into()));
+        return Err(Error::HandshakeRefused("data after the response".into()));
     }
     Ok(true)
 }
@@ -275,19 +270,15 @@ mod tests {
     fn an_answer_is_taken_if_it_is_whole_and_right() {
         let right = "HTTP/1.1 101 Switching Protocols\r\nsec-websocket-ACCEPT: \
                      s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-        assert!(answered(right.as_bytes()).expect("right"));
-        assert!(!answered(&right.as_bytes()[..right.len() - 1]).expect("not whole"));
-        let refused = answered(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
-        assert!(matches!(refused, Err(Fault::Refused(said)) if said.contains("503")));
-        assert!(answered(b"HTTP/1.1 101 Yes\r\n\r\n").is_err(), "no accept");
-        assert!(answered(right.replace("s3p", "S3p").as_bytes()).is_err());
-        assert!(answered(&[b'x'; ANSWER + 1]).is_err(), "endless");
-    }
-
-    #[test]
-    fn a_pong_is_masked_and_says_the_same() {
-        let mut out = Vec::new();
-        pong(&mut out, b"?");
-        assert_eq!(out, [0x8A, 0x81, 0x1C, 0x2B, 0x3A, 0x49, b'?' ^ 0x1C]);
+        assert!(is_handshake_done(right.as_bytes()).expect("right"));
+        assert!(!is_handshake_done(&right.as_bytes()[..right.len() - 1]).expect("incomplete"));
+        let refused = is_handshake_done(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        assert!(matches!(refused, Err(Error::HandshakeRefused(said)) if said.contains("503")));
+        assert!(
+            is_handshake_done(b"HTTP/1.1 101 Yes\r\n\r\n").is_err(),
+            "no accept"
+        );
+        assert!(is_handshake_done(right.replace("s3p", "S3p").as_bytes()).is_err());
+        assert!(is_handshake_done(&[b'x'; ANSWER + 1]).is_err(), "endless");
     }
 }

@@ -5,18 +5,18 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// A page of metrics in the text format of Prometheus.
 #[derive(Clone, Debug)]
-pub(crate) struct Page(String);
+pub(crate) struct MetricsPage(String);
 
-impl Page {
+impl MetricsPage {
     /// Asks a server.
-    pub(crate) fn scrape(address: SocketAddr) -> Result<Self, Fault> {
-        let failed = || Fault::system("the page of metrics");
-        let mut socket = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed())?;
-        socket.set_read_timeout(Some(PATIENCE)).map_err(failed())?;
+    pub(crate) fn scrape(address: SocketAddr) -> Result<Self, Error> {
+        let failed = || Error::system("the page of metrics");
+        let mut socket = TcpStream::connect_timeout(&address, TIMEOUT).map_err(failed())?;
+        socket.set_read_timeout(Some(TIMEOUT)).map_err(failed())?;
         let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         socket.write_all(request.as_bytes()).map_err(failed())?;
         let mut page = String::new();
@@ -45,11 +45,11 @@ impl Page {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
-pub(super) fn of(text: &str) -> Page {
-    Page(text.into())
+pub(super) fn of(text: &str) -> MetricsPage {
+    MetricsPage(text.into())
 }
 
 #[cfg(test)]

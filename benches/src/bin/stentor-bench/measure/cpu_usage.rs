@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::awake::waited;
-use super::machine::CpuTimes;
+use super::busy_wait::wait_time;
+use super::machine_info::CpuTimes;
 use super::process::Process;
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// What begins a window, and ends it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gauge {
+pub(crate) struct CpuMeter {
     server: Option<Process>,
 }
 
@@ -24,13 +24,13 @@ pub(crate) struct Reading {
     server_user: Option<Duration>,
     own: Duration,
     /// Of that, what went into waiting.
-    waited: Duration,
+    wait_time: Duration,
     all: CpuTimes,
 }
 
 /// What was used in a window. Shares are of one core.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Usage {
+pub(crate) struct CpuUsage {
     pub(crate) seconds: f64,
     /// CPU seconds of the server, where its pid is known.
     pub(crate) server_cpu_seconds: Option<f64>,
@@ -45,29 +45,29 @@ pub(crate) struct Usage {
     pub(crate) stolen_cpu_share: f64,
 }
 
-impl Gauge {
+impl CpuMeter {
     pub(crate) fn new(server: Option<Process>) -> Self {
         Self { server }
     }
 
-    pub(crate) fn read(&self) -> Result<Reading, Fault> {
+    pub(crate) fn read(&self) -> Result<Reading, Error> {
         Ok(Reading {
             at: Instant::now(),
             server: self.server.map(|server| server.cpu()).transpose()?,
             server_user: self.server.map(|server| server.user()).transpose()?,
             own: Process::own().cpu()?,
-            waited: waited(),
+            wait_time: wait_time(),
             all: CpuTimes::now()?,
         })
     }
 
     /// What was used since then.
-    pub(crate) fn since(&self, begin: &Reading) -> Result<Usage, Fault> {
+    pub(crate) fn since(&self, begin: &Reading) -> Result<CpuUsage, Error> {
         Ok(usage(begin, &self.read()?))
     }
 }
 
-impl Usage {
+impl CpuUsage {
     /// Whether the generator had no more to give, while the server had.
     pub(crate) fn generator_was_the_bottleneck(&self) -> bool {
         self.generator_cpu_share > SATURATED
@@ -94,7 +94,7 @@ fn each(seconds: Option<f64>, count: u64) -> Option<f64> {
     Some(seconds.filter(|_| count > 0)? * 1e6 / count as f64)
 }
 
-fn usage(begin: &Reading, end: &Reading) -> Usage {
+fn usage(begin: &Reading, end: &Reading) -> CpuUsage {
     let seconds = (end.at - begin.at).as_secs_f64();
     let share = |time: Duration| time.as_secs_f64() / seconds;
     let of = |end: Duration, begin: Duration| end.saturating_sub(begin);
@@ -103,12 +103,12 @@ fn usage(begin: &Reading, end: &Reading) -> Usage {
     let server = end.server.zip(begin.server).map(between);
     let user = end.server_user.zip(begin.server_user).map(between);
     let known = own + server.unwrap_or_default();
-    Usage {
+    CpuUsage {
         seconds,
         server_cpu_seconds: server.map(|time| time.as_secs_f64()),
         server_user_seconds: user.map(|time| time.as_secs_f64()),
         server_cpu_share: server.map(share),
-        generator_cpu_share: share(of(own, of(end.waited, begin.waited))),
+        generator_cpu_share: share(of(own, of(end.wait_time, begin.wait_time))),
         others_cpu_share: share(of(of(end.all.busy, begin.all.busy), known)),
         stolen_cpu_share: share(of(end.all.stolen, begin.all.stolen)),
     }
@@ -124,11 +124,17 @@ mod tests {
     use super::*;
 
     /// A second in which these, in milliseconds, were used: server, generator, all, stolen.
-    fn second(server: Option<u64>, own: u64, busy: u64, stolen: u64) -> Usage {
+    fn second(server: Option<u64>, own: u64, busy: u64, stolen: u64) -> CpuUsage {
         second_with(server, own, 0, busy, stolen)
     }
 
-    fn second_with(server: Option<u64>, own: u64, waited: u64, busy: u64, stolen: u64) -> Usage {
+    fn second_with(
+        server: Option<u64>,
+        own: u64,
+        wait_time: u64,
+        busy: u64,
+        stolen: u64,
+    ) -> CpuUsage {
         let at = Instant::now();
         let millis = Duration::from_millis;
         let begin = Reading {
@@ -136,7 +142,7 @@ mod tests {
             server: server.map(|_| millis(5_000)),
             server_user: server.map(|_| millis(40)),
             own: millis(700),
-            waited: millis(300),
+            wait_time: millis(300),
             all: CpuTimes {
                 busy: millis(90_000),
                 stolen: millis(10),
@@ -147,7 +153,7 @@ mod tests {
             server: server.map(|server| millis(5_000 + server)),
             server_user: server.map(|server| millis(40 + server / 3)),
             own: millis(700 + own),
-            waited: millis(300 + waited),
+            wait_time: millis(300 + wait_time),
             all: CpuTimes {
                 busy: millis(90_000 + busy),
                 stolen: millis(10 + stolen),

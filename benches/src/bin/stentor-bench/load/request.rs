@@ -1,0 +1,114 @@
+//! Owns one question on every connection, and the waiting for its answer.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use super::message_counter::MessageCounter;
+use super::timed_run::TIMEOUT;
+use crate::error::Error;
+use crate::net::{Clients, Connections, Traffic};
+
+/// Sends these bytes on every connection, and waits until each has got a message
+/// with this payload.
+pub(super) fn request_all(clients: &mut Clients, frame: &[u8], answer: &[u8]) -> Result<(), Error> {
+    let everyone = 0..clients.len();
+    request_from(everyone, clients, same_for_all(frame, answer))
+}
+
+/// Sends these bytes on the last connection only, and waits until each has got a
+/// message with this payload: then the server knows of all of them, for it hears
+/// of connections in their order.
+pub(super) fn request_from_last(
+    clients: &mut Clients,
+    frame: &[u8],
+    answer: &[u8],
+) -> Result<(), Error> {
+    let last = clients.len() - 1..clients.len();
+    request_from(last, clients, same_for_all(frame, answer))
+}
+
+/// The same with a question and an answer for each: `write` appends them.
+pub(super) fn request_each(
+    clients: &mut Clients,
+    write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
+) -> Result<(), Error> {
+    let everyone = 0..clients.len();
+    request_from(everyone, clients, write)
+}
+
+fn same_for_all(frame: &[u8], answer: &[u8]) -> impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>) {
+    |_, to_send, to_come| {
+        to_send.extend_from_slice(frame);
+        to_come.extend_from_slice(answer);
+    }
+}
+
+fn request_from(
+    from: Range<usize>,
+    clients: &mut Clients,
+    write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
+) -> Result<(), Error> {
+    let mut asked = Request {
+        from,
+        write,
+        counters: vec![MessageCounter::default(); clients.len()],
+        missing: clients.len(),
+        frame: Vec::new(),
+        answer: Vec::new(),
+    };
+    clients.start(&mut asked)?;
+    let (mut last_progress, mut missing) = (Instant::now(), asked.missing);
+    while asked.missing > 0 {
+        clients.poll_once(&mut asked, TIMEOUT / 10)?;
+        if asked.missing != missing {
+            (last_progress, missing) = (Instant::now(), asked.missing);
+        } else if last_progress.elapsed() > TIMEOUT {
+            return Err(Error::Timeout(TIMEOUT.as_secs()));
+        }
+    }
+    Ok(())
+}
+
+struct Request<W> {
+    from: Range<usize>,
+    write: W,
+    counters: Vec<MessageCounter>,
+    missing: usize,
+    /// Of the connection that is looked at.
+    frame: Vec<u8>,
+    answer: Vec<u8>,
+}
+
+impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Request<W> {
+    fn look_at(&mut self, index: usize) {
+        self.frame.clear();
+        self.answer.clear();
+        (self.write)(index, &mut self.frame, &mut self.answer);
+    }
+}
+
+impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Traffic for Request<W> {
+    fn on_start(&mut self, connections: &mut Connections<'_>, _: Instant) -> Result<(), Error> {
+        for index in self.from.clone() {
+            self.look_at(index);
+            connections.send(index, &self.frame)?;
+        }
+        Ok(())
+    }
+
+    fn on_payload(&mut self, index: usize, mut part: &[u8], _: Instant) -> Result<(), Error> {
+        self.look_at(index);
+        let counter = &mut self.counters[index];
+        let (at, taken, ends) = counter.take(&mut part, self.answer.len());
+        if counter.done > 1 || self.answer[at..at + taken.len()] != *taken || !part.is_empty() {
+            let wanted = String::from_utf8_lossy(&self.answer);
+            let is = String::from_utf8_lossy(taken);
+            return Err(Error::unexpected(
+                index,
+                format!("{is:?} instead of {wanted:?}"),
+            ));
+        }
+        self.missing -= usize::from(ends);
+        Ok(())
+    }
+}

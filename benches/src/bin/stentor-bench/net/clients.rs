@@ -1,0 +1,386 @@
+//! Owns the generator's connections and its one loop: readiness in, turns of
+//! reading and writing. Edge-triggered; one buffer for all.
+
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::connection::Connection;
+use super::decoder::Piece;
+use super::endpoint::Endpoint;
+use crate::error::Error;
+use crate::measure::{add_wait_time, is_busy_wait};
+
+/// What is said on the connections. The payloads that one gets are a stream: a
+/// piece may be part of a message, and its end is told of.
+pub(crate) trait Traffic {
+    /// Says what is to be said first.
+    fn on_start(&mut self, _connections: &mut Connections<'_>, _now: Instant) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Takes in a piece.
+    fn on_payload(&mut self, index: usize, part: &[u8], now: Instant) -> Result<(), Error>;
+
+    /// A message has ended.
+    fn on_message_end(&mut self, _index: usize, _now: Instant) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Answers what a read of a connection has brought.
+    fn after_read(
+        &mut self,
+        _index: usize,
+        _connection: &mut Connection,
+        _now: Instant,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Says what is to be said next, wherever that is.
+    fn after_poll(
+        &mut self,
+        _connections: &mut Connections<'_>,
+        _now: Instant,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The open connections, by number.
+pub(crate) struct Connections<'a>(&'a mut [Option<Connection>]);
+
+impl Connections<'_> {
+    /// Sends on one of them.
+    pub(crate) fn send(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
+        match &mut self.0[index] {
+            Some(connection) => connection.send(bytes),
+            None => Err(Error::Closed { index, code: None }),
+        }
+    }
+}
+
+/// All connections of a run.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    endpoint: Endpoint,
+    poll: Poll,
+    events: Events,
+    connections: Vec<Option<Connection>>,
+    scratch: Box<[u8]>,
+    read_limit: Option<ReadLimit>,
+}
+
+/// How peers on a thin line read: so much at a time, and the kernel keeps little
+/// for them.
+#[derive(Debug)]
+struct ReadLimit {
+    quota: usize,
+    due: Instant,
+    /// Which connections have something to read.
+    ready: Vec<bool>,
+}
+
+impl Clients {
+    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, Error> {
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            poll: Poll::new().map_err(Error::system("epoll"))?,
+            events: Events::with_capacity(1_024),
+            connections: Vec::new(),
+            scratch: vec![0; SCRATCH].into(),
+            read_limit: None,
+        })
+    }
+
+    /// Lets each connection that is opened from now on read at most so many bytes
+    /// a second, so that a queue forms in the server.
+    pub(crate) fn limit_read_rate(&mut self, bytes_per_second: usize) {
+        let ticks = TICK.as_secs_f64().recip();
+        self.read_limit = Some(ReadLimit {
+            quota: ((bytes_per_second as f64 / ticks) as usize).clamp(1, SCRATCH),
+            due: Instant::now(),
+            ready: Vec::new(),
+        });
+    }
+
+    /// Opens connections until there are so many.
+    pub(crate) fn open(&mut self, count: usize, timeout: Duration) -> Result<(), Error> {
+        let (mut pending, mut open) = (0, self.connections.len());
+        let mut last_progress = Instant::now();
+        let mut opened = Vec::new();
+        while open < count {
+            while pending < DIALLED_AT_ONCE && self.connections.len() < count {
+                self.connections.push(None);
+                self.connect(self.connections.len() - 1)?;
+                pending += 1;
+            }
+            opened.clear();
+            self.poll_opening(POLL_INTERVAL, &mut opened)?;
+            pending -= opened.len();
+            open += opened.len();
+            if !opened.is_empty() {
+                last_progress = Instant::now();
+            } else if last_progress.elapsed() > timeout {
+                return Err(Error::Timeout(timeout.as_secs()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to open the connection of this number.
+    pub(crate) fn connect(&mut self, index: usize) -> Result<(), Error> {
+        let failed = || Error::system(format!("connection {index} to {}", self.endpoint.address));
+        let buffer = self.read_limit.as_ref().map(|read_limit| read_limit.quota);
+        let mut connection = Connection::connect(&self.endpoint, index, buffer).map_err(failed())?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        registry
+            .register(connection.stream(), Token(index), interest)
+            .map_err(failed())?;
+        if self.connections.len() <= index {
+            self.connections.resize_with(index + 1, || None);
+        }
+        self.connections[index] = Some(connection);
+        Ok(())
+    }
+
+    /// Goes on with handshakes, and names the connections that are open now.
+    pub(crate) fn poll_opening(
+        &mut self,
+        wait: Duration,
+        opened: &mut Vec<usize>,
+    ) -> Result<(), Error> {
+        self.wait(wait)?;
+        for event in &self.events {
+            let index = event.token().0;
+            if let Some(connection) = &mut self.connections[index]
+                && !connection.is_open()
+                && connection.open(&self.endpoint, &mut self.scratch)?
+            {
+                opened.push(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a connection at once.
+    pub(crate) fn abort(&mut self, index: usize) {
+        if let Some(connection) = self.connections[index].take() {
+            connection.abort();
+        }
+    }
+
+    /// Moves the bytes for which there is readiness, or waits so long for some.
+    pub(crate) fn poll_once(
+        &mut self,
+        traffic: &mut impl Traffic,
+        wait: Duration,
+    ) -> Result<(), Error> {
+        let wait = match &self.read_limit {
+            Some(read_limit) => wait.min(read_limit.due.saturating_duration_since(Instant::now())),
+            None => wait,
+        };
+        self.wait(wait)?;
+        for event in &self.events {
+            let index = event.token().0;
+            let Some(connection) = &mut self.connections[index] else {
+                continue;
+            };
+            if event.is_writable() {
+                connection.flush()?;
+            }
+            if !event.is_readable() && !event.is_read_closed() {
+                continue;
+            }
+            if let Some(read_limit) = &mut self.read_limit {
+                read_limit.ready.resize(self.connections.len(), false);
+                read_limit.ready[index] = true;
+            } else {
+                let to_the_end = event.is_read_closed();
+                read(connection, index, &mut self.scratch, traffic, to_the_end)?;
+            }
+        }
+        self.read_limited(traffic)?;
+        traffic.after_poll(&mut Connections(&mut self.connections), Instant::now())
+    }
+
+    /// Where it is read slowly, reads what may be read by now.
+    fn read_limited(&mut self, traffic: &mut impl Traffic) -> Result<(), Error> {
+        let Some(read_limit) = &mut self.read_limit else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        if now < read_limit.due {
+            return Ok(());
+        }
+        read_limit.due = now + TICK;
+        let scratch = &mut self.scratch[..read_limit.quota];
+        for (index, ready) in read_limit.ready.iter_mut().enumerate() {
+            if *ready && let Some(connection) = &mut self.connections[index] {
+                *ready = read_once(connection, index, scratch, traffic)? == Some(read_limit.quota);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel know that these connections mostly listen. Otherwise it takes
+    /// those that were asked and answered quickly for a dialogue, and acknowledges only
+    /// every other segment there, on the core of the server: so what a broadcast costs
+    /// would depend on how fast its audience was opened, and on what it had to say.
+    pub(crate) fn enable_quick_ack(&self) -> Result<(), Error> {
+        for connection in self.connections.iter().flatten() {
+            connection
+                .enable_quick_ack()
+                .map_err(Error::system("TCP_QUICKACK"))?;
+        }
+        Ok(())
+    }
+
+    /// Begins the closing handshake on all connections; how many that are.
+    pub(crate) fn start_closing(&mut self) -> Result<usize, Error> {
+        let connections = self.connections.iter_mut().flatten();
+        let mut count = 0;
+        for connection in connections {
+            connection.send(NORMAL_CLOSE)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Waits so long for answers to that, and lets go of the connections that have
+    /// theirs; how many those are.
+    pub(crate) fn poll_closing(&mut self, wait: Duration) -> Result<usize, Error> {
+        self.wait(wait)?;
+        let mut closed = 0;
+        for event in &self.events {
+            let index = event.token().0;
+            let Some(connection) = &mut self.connections[index] else {
+                continue;
+            };
+            match connection.read(&mut self.scratch, |_| Ok(())) {
+                Err(Error::Closed {
+                    code: Some(1_000), ..
+                }) => {
+                    self.connections[index] = None;
+                    closed += 1;
+                }
+                other => {
+                    other?;
+                }
+            }
+        }
+        Ok(closed)
+    }
+
+    /// Lets the first be said.
+    pub(crate) fn start(&mut self, traffic: &mut impl Traffic) -> Result<(), Error> {
+        traffic.on_start(&mut Connections(&mut self.connections), Instant::now())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Waits for events, at most so long: awake, or asleep.
+    fn wait(&mut self, wait: Duration) -> Result<(), Error> {
+        if !is_busy_wait() {
+            return self.poll_events(wait);
+        }
+        self.poll_events(Duration::ZERO)?;
+        if self.events.is_empty() {
+            let begin = Instant::now();
+            while self.events.is_empty() && begin.elapsed() < wait {
+                self.poll_events(Duration::ZERO)?;
+            }
+            add_wait_time(begin.elapsed());
+        }
+        Ok(())
+    }
+
+    fn poll_events(&mut self, wait: Duration) -> Result<(), Error> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                Err(Error::system("epoll")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        for connection in self.connections.drain(..).flatten() {
+            connection.abort();
+        }
+    }
+}
+
+/// Reads until there is no more: after a short read there is none, unless the
+/// server has hung up.
+#[inline]
+fn read(
+    connection: &mut Connection,
+    index: usize,
+    scratch: &mut [u8],
+    traffic: &mut impl Traffic,
+    to_the_end: bool,
+) -> Result<(), Error> {
+    loop {
+        let n = read_once(connection, index, scratch, traffic)?;
+        if n.is_none_or(|n| n < scratch.len() && !to_the_end) {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads once, and says how much; `None` if there was nothing.
+#[inline]
+fn read_once(
+    connection: &mut Connection,
+    index: usize,
+    scratch: &mut [u8],
+    traffic: &mut impl Traffic,
+) -> Result<Option<usize>, Error> {
+    // One look at the clock a read: what has come together has come now.
+    let mut now = None;
+    let n = connection.read(scratch, |piece| {
+        let now = *now.get_or_insert_with(Instant::now);
+        match piece {
+            Piece::Payload(part) => traffic.on_payload(index, part, now),
+            _ => traffic.on_message_end(index, now),
+        }
+    })?;
+    if let Some(now) = now {
+        traffic.after_read(index, connection, now)?;
+    }
+    Ok(n)
+}
+
+/// Sees to it that so many sockets can be opened.
+pub(crate) fn raise_open_files(sockets: usize) -> Result<(), Error> {
+    let failed = |errno: nix::Error| Error::system("the limit of open files")(errno.into());
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(failed)?;
+    let most = (hard as usize).saturating_sub(RESERVE);
+    if sockets > most {
+        return Err(Error::InvalidArgument(format!(
+            "{sockets} connections need more open files than this system gives a process; at \
+             most {most}"
+        )));
+    }
+    Ok(())
+}
+
+/// A close frame with code 1000, masked.
+const NORMAL_CLOSE: &[u8] = &[0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xE8 ^ 2];
+/// As much as one read takes.
+const SCRATCH: usize = 256 << 10;
+/// Handshakes under way at once.
+const DIALLED_AT_ONCE: usize = 128;
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a slow reader reads.
+const TICK: Duration = Duration::from_millis(2);
+/// Descriptors that are not connections.
+const RESERVE: usize = 32;
