@@ -1,6 +1,5 @@
-//! What permessage-deflate costs and saves, through a whole shard: one message
-//! to whoever sent it, and one to a thousand members. What it saves is printed
-//! first, since it does not change from run to run.
+//! Benchmark: permessage-deflate in a shard, for one message to its sender and one to a thousand
+//! members. The bytes written are printed first; they do not change from run to run.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -11,7 +10,7 @@ use stentor_core::{Config, Echo, Handler, MessageType, Rooms};
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 const MEMBERS: usize = 1_000;
 
-/// Off, or a level, and whether connections keep contexts of their own.
+/// Name, compression level (0 is off), and whether each connection keeps a context.
 const WAYS: [(&str, usize, bool); 4] = [
     ("off", 0, false),
     ("level1", 1, false),
@@ -86,7 +85,7 @@ fn fan_out(c: &mut Criterion) {
             .iter()
             .map(|message| publication(message))
             .collect();
-        // Contexts for a thousand are half a gigabyte, and as many compressions.
+        // A thousand contexts need half a gigabyte.
         for way in &WAYS[..3] {
             let mut shard = shard(Rooms::default(), MEMBERS, *way);
             let mut next = frames.iter().cycle();

@@ -1,6 +1,5 @@
-//! What a shard adds to an echo: from bytes read to bytes to be written, for one
-//! message and for sixteen that came in one read. The baseline copies the same
-//! bytes once.
+//! Benchmark: an echo in a shard, from received bytes to bytes to send, for one message per read
+//! and for sixteen. The baseline copies the same bytes once.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::hint::black_box;

@@ -1,6 +1,6 @@
-//! One message to every member of a room, through a shard, from the speaker's
-//! bytes to the last write. The baseline does less: it encodes a frame for
-//! each member into a list of that member's, and takes them out again.
+//! Benchmark: a message to every member of a room in a shard, from received bytes to the last
+//! write. The baseline does less: it encodes a frame for each member into that member's list, and
+//! takes it out again.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::hint::black_box;

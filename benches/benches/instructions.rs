@@ -1,9 +1,7 @@
-//! How many instructions the hot parts take, counted by valgrind: decoding and
-//! unmasking, the queue, an echo and fan-out through a shard. They are compared with
-//! `instructions.json`, and a part that takes more fails.
+//! Instruction counts of hot code, by valgrind: decoding and unmasking, the queue, an echo, fan-out
+//! and statistics. A case that takes more than in `instructions.json` fails.
 //!
-//! `cargo bench -p stentor-benches --bench instructions -- --record` takes the new
-//! counts for those to compare with.
+//! `cargo bench -p stentor-benches --bench instructions -- --record` stores new counts.
 
 use std::hint::black_box;
 use std::io::{self, Read};
@@ -65,7 +63,7 @@ const CASES: [Case; 11] = [
         of: 16_000,
         work: || fan_out(16),
     },
-    // However many connections there are: these two must stay equal.
+    // The cost must not depend on the number of connections, so these two have equal counts.
     Case {
         name: "stats: a shard of 16 connections",
         of: 1,
@@ -89,8 +87,8 @@ fn decoding(kind: MessageType, len: usize, messages: usize) -> Work {
     Box::new(move || assert_eq!(decode(Pieces(black_box(&stream)), &mut scratch), messages))
 }
 
-/// A stream that is copied in pieces: a long copy is one instruction, but valgrind
-/// counts one for each byte, and they would be most of what is counted.
+/// A stream that is copied in pieces. A long copy is a single instruction, but valgrind counts it
+/// once per byte, and these would outnumber the other instructions.
 struct Pieces<'a>(&'a [u8]);
 
 impl Read for Pieces<'_> {
@@ -112,7 +110,7 @@ fn echo(messages: usize) -> Work {
         client_frame(&mut frames, MessageType::Text, &[&[b'x'; 128]]);
     }
     let mut shard = BenchShard::new(&Config::default(), Echo, 1, "");
-    // With a header of four bytes, and without a mask.
+    // The echo has a header of four bytes, and no mask.
     Box::new(move || assert_eq!(shard.receive(&frames), messages * (2 + 2 + 128)))
 }
 

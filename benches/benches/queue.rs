@@ -1,6 +1,5 @@
-//! The queue of one connection: 256 messages in, and out again in writes of
-//! 64 KiB. The baseline is a heap of encoded frames with sequence numbers,
-//! which is bounded by nothing.
+//! Benchmark: the queue of one connection, with 256 messages in, and out again in writes of 64 KiB.
+//! The baseline is an unbounded heap of encoded frames with sequence numbers.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::cmp::Reverse;

@@ -1,5 +1,5 @@
-//! Owns the proof that `stentor-bench` works from end to end: every command once,
-//! small, against the real server, and what it says of it.
+//! End-to-end tests of `stentor-bench`: every command once, with small loads, against the real
+//! server.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A server for as long as the value lives.
+/// A running server. Dropping the value kills it.
 struct Running {
     child: Child,
     address: String,
@@ -41,7 +41,7 @@ impl Running {
         Self::start(Path::new(BENCH), &format!("raw --listen {{address}}{more}"))
     }
 
-    /// Runs a command against it, with its pid.
+    /// Runs a command against the server, with its pid.
     fn bench(&self, scheme: &str, args: &str) -> Output {
         let path = if scheme == "ws" { "/ws" } else { "" };
         let url = format!("{scheme}://{}{path}", self.address);
@@ -53,7 +53,7 @@ impl Running {
             .expect("it runs")
     }
 
-    /// The same, and what it found.
+    /// Runs a command that has to succeed, and returns its report.
     fn report(&self, scheme: &str, args: &str) -> Value {
         let output = self.bench(scheme, args);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -69,8 +69,8 @@ impl Drop for Running {
     }
 }
 
-/// The binary of a server beside ours: all tests of the workspace together find it
-/// built, and for this package alone it is built here.
+/// Returns the path of a server program. Tests of the whole workspace have built it; for this
+/// package alone it is built here.
 fn server(name: &str) -> PathBuf {
     static ONCE: Once = Once::new();
     let directory = Path::new(BENCH).parent().expect("a directory");
@@ -94,7 +94,7 @@ fn server(name: &str) -> PathBuf {
     path
 }
 
-/// What every flow says that went well.
+/// Checks what every successful traffic report contains.
 fn assert_flow(report: &Value, bench: &str) {
     assert_eq!(report["bench"], bench);
     let number = |name: &str| report[name].as_f64().unwrap_or_default();
@@ -245,7 +245,7 @@ fn a_probe_is_answered_while_a_room_is_told_things() {
         assert_flow(&stentor.report("ws", probe), "urgent");
         let told = told.join().expect("no panic");
         let deliveries = told["messages"].as_u64().expect("a number");
-        // Fifty a second to thirty, and whoever was late.
+        // Fifty per second to thirty members, with a margin for slow machines.
         assert!((300..=1_600).contains(&deliveries), "{told}");
     });
 }
@@ -281,7 +281,7 @@ fn members_who_do_not_read_hurt_nobody() {
         assert!(flow["messages"].as_u64() > Some(20), "{report}");
     }
     let counted = |name: &str| report["counted"][name].as_u64().expect("a number");
-    // Five that are stuck, and three misfits of which each may be cut off.
+    // Five members do not read; each of the three others may be disconnected.
     assert!(counted("offered") >= 25 * counted("published"), "{report}");
     assert!(counted("written") >= 20 * counted("published"), "{report}");
 }
@@ -289,7 +289,7 @@ fn members_who_do_not_read_hurt_nobody() {
 #[test]
 fn what_is_wrong_is_noticed() {
     let stentor = Running::stentor("rooms");
-    // This handler answers `echo:` and what came.
+    // The default handler answers `echo:` and the message.
     let output = stentor.bench("ws", "echo -c 2 --seconds 0.2");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("differs from"), "{said}");

@@ -1,28 +1,28 @@
-//! Owns the running of one case under valgrind, on both sides: what is started, and
-//! what goes on there.
+//! Callgrind runs: the parent process starts itself under valgrind, and the child process runs the
+//! case.
 
 use std::io;
 use std::process::{Command, ExitCode, Stdio};
 
-/// A part that is counted.
+/// Work whose instructions are counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// What one of them is.
+    /// The name of the case, with the unit of its count.
     pub name: &'static str,
-    /// How many of them there are in a round.
+    /// Units in a round.
     pub of: usize,
-    /// Makes ready, for rounds that are all alike.
+    /// Creates the function that does one round. All rounds are equal.
     pub work: fn() -> Box<dyn FnMut()>,
 }
 
-/// Counts a case: instructions for one of what it has.
+/// Counts a case. Returns instructions per unit.
 pub(super) fn run(case: &Case) -> io::Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .args(["--collect-atstart=no", "--toggle-collect=*counted_rounds*"])
         .arg(std::env::current_exe()?)
         .args([ASK, case.name])
-        // What is on the stack before us moves it, and with it how memory is aligned.
+        // The environment is on the stack, and would change the alignment of everything above it.
         .env_clear()
         .stdin(Stdio::null())
         .output()?;
@@ -32,7 +32,7 @@ pub(super) fn run(case: &Case) -> io::Result<f64> {
     Ok(count as f64 / (ROUNDS * case.of) as f64)
 }
 
-/// The case that this process was started for, if it was.
+/// Returns the case that this process was started for, if there is one.
 pub(super) fn asked_for(arguments: &[String]) -> Option<&str> {
     match arguments {
         [_, ask, name] if ask == ASK => Some(name),
@@ -40,7 +40,7 @@ pub(super) fn asked_for(arguments: &[String]) -> Option<&str> {
     }
 }
 
-/// Does the work that is counted: what is done only once comes first.
+/// Runs a case. The first rounds are not counted, because they may initialize something.
 pub(super) fn work(case: &Case) -> ExitCode {
     let mut work = (case.work)();
     for _ in 0..WARM_UP {
@@ -50,7 +50,7 @@ pub(super) fn work(case: &Case) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Known to valgrind by its name, so it has to stay a function.
+/// Valgrind finds this function by its name, so it must not be inlined.
 #[inline(never)]
 fn counted_rounds(work: &mut dyn FnMut()) {
     for _ in 0..ROUNDS {
@@ -58,7 +58,8 @@ fn counted_rounds(work: &mut dyn FnMut()) {
     }
 }
 
-/// Off a line such as `==1== Collected : 4711`; none at all is none.
+/// Parses a line such as `==1== Collected : 4711`. Returns `None` for 0, which means that the
+/// function was not found.
 fn collected(said: &str) -> Option<u64> {
     let (_, count) = said.split_once("Collected : ")?;
     let count = count.split_whitespace().next()?.parse().ok()?;
@@ -67,7 +68,7 @@ fn collected(said: &str) -> Option<u64> {
 
 const ASK: &str = "--work-for";
 const WARM_UP: usize = 4;
-/// Enough for what is done once in several.
+/// Enough for work that is not done in every round.
 const ROUNDS: usize = 16;
 
 #[cfg(test)]

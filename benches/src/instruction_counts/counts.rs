@@ -1,4 +1,4 @@
-//! Owns counts that are kept, with what they were made with, and what has changed.
+//! Stored instruction counts, the tools they depend on, and the comparison with new counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-/// Instructions of each case.
+/// Instructions by case.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Counts {
     #[serde(rename = "made")]
@@ -17,17 +17,17 @@ pub(super) struct Counts {
     pub(super) counts: BTreeMap<String, f64>,
 }
 
-/// What counts depend on, besides the code.
+/// What counts depend on besides the code.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Toolchain {
     rustc: String,
     libc: String,
     valgrind: String,
-    /// Of what valgrind passes on, the only extension that is looked for.
+    /// The only CPU extension that the code detects at run time and valgrind supports.
     avx2: bool,
 }
 
-/// How a count differs from that on record, in percent.
+/// The difference to a stored count, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Change {
     New,
@@ -37,7 +37,7 @@ pub(super) enum Change {
 }
 
 impl Toolchain {
-    /// `None` without valgrind.
+    /// Returns the tools of this machine, or `None` without valgrind.
     pub(super) fn here() -> io::Result<Option<Self>> {
         let Some(valgrind) = version_of("valgrind")? else {
             return Ok(None);
@@ -102,8 +102,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// The first line of what a program says of its version; `None` if there is no such
-/// program.
+/// Returns the first line of a program's version, or `None` if there is no such program.
 fn version_of(program: &str) -> io::Result<Option<String>> {
     let output = match Command::new(program).arg("--version").output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -113,7 +112,7 @@ fn version_of(program: &str) -> io::Result<Option<String>> {
     Ok(text.lines().next().map(String::from))
 }
 
-/// Percent in which counts of the same code may differ.
+/// Percent by which counts of the same code may differ.
 const TOLERANCE: f64 = 3.0;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
-//! Owns the counting of instructions: a bench that runs itself under valgrind, once
-//! for each case, and compares with counts that were recorded. A busy machine changes
-//! nothing about them, but another compiler or C library does: then they are shown,
-//! and not compared.
+//! Instruction counts: a benchmark that runs itself under valgrind, once for each case, and
+//! compares with stored counts. Other load on the machine does not change them. Counts with another
+//! compiler or C library are shown, and not compared.
 
 mod callgrind;
 mod counts;
@@ -13,8 +12,7 @@ use std::process::ExitCode;
 pub use callgrind::Case;
 use counts::{Change, Counts, Toolchain};
 
-/// What `main` of such a bench does. `--record` writes the counts down for those
-/// that come after.
+/// Runs such a benchmark as its `main`. `--record` stores the counts.
 pub fn count(baseline: &Path, cases: &[Case]) -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -38,7 +36,7 @@ pub fn count(baseline: &Path, cases: &[Case]) -> ExitCode {
     }
 }
 
-/// Whether nothing takes more than it did.
+/// Returns whether no case takes more instructions than stored.
 fn run(baseline: &Path, cases: &[Case], is_to_record: bool) -> io::Result<bool> {
     let Some(toolchain) = Toolchain::here()? else {
         println!("nothing is counted: there is no valgrind (apt-get install valgrind)");

@@ -1,4 +1,4 @@
-//! Owns the command line.
+//! Command line: the commands and the options that they share.
 
 use clap::{Args, Parser, Subcommand};
 
@@ -11,7 +11,7 @@ use crate::measure::Process;
 use crate::million::Million;
 use crate::raw::Raw;
 
-/// Load for a WebSocket server, and what it costs the server
+/// Generates load for a WebSocket server, and reports what it costs the server
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stentor-bench")]
 pub(crate) struct Arguments {
@@ -21,20 +21,20 @@ pub(crate) struct Arguments {
     pub(crate) global: GlobalArgs,
 }
 
-/// What holds of every command.
+/// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GlobalArgs {
-    /// Core to run on, and no other
+    /// Runs on this core only
     #[arg(long, global = true)]
     pub(crate) core: Option<usize>,
-    /// Never sleeps while it waits, so that no server pays for waking it; wants a core of
-    /// its own, as it has in `compare`
+    /// Never sleeps while waiting, so that the server does not pay for waking the generator; needs
+    /// a core of its own, as in `compare`
     #[arg(long, global = true)]
     pub(crate) awake: bool,
     /// Writes the result as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Writes nothing on standard error but faults and warnings
+    /// Writes only errors and warnings to standard error
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -42,39 +42,39 @@ pub(crate) struct GlobalArgs {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Every message comes back to the connection that sent it
+    /// Every connection sends messages, and the server returns them
     Echo(TimedLoad<Echo>),
-    /// One member of a room publishes, every member has to get it
+    /// One member of a room publishes, and every member receives
     FanOut(TimedLoad<FanOut>),
-    /// Connections in a room that do nothing; needs --pid
+    /// Idle connections in a room; needs --pid
     Idle(IdleLoad),
-    /// New connections a second: each is cut off once it is open
+    /// New connections per second; each is aborted when it is open
     Connect(TimedLoad<Connect>),
-    /// Messages of every priority at once, and the latency of each
+    /// Messages of every priority, and the latency of each priority
     Mixed(TimedLoad<Mixed>),
-    /// Work for the server's workers, whose outcome comes back
+    /// Tasks for the workers of the server, which return a result
     Tasks(TimedLoad<Tasks>),
-    /// How long something urgent takes, while others load the server
+    /// Latency of an urgent answer, while another process loads the server
     Urgent(TimedLoad<Urgent>),
-    /// Push to everybody who is online, in four scenarios
+    /// Push to all users who are online, in four scenarios
     Gateway(TimedLoad<Gateway>),
-    /// A room of which some members do not read, beside the same room without them
+    /// A room of which some members do not read, compared with the same room without them
     Laggards(TimedLoad<Laggards>),
-    /// One member of the room of `laggards`, that reads until the end
+    /// One member of the room of `laggards`, which reads until the server closes
     #[command(hide = true)]
     Listen(ServerArgs),
-    /// As many idle connections as this machine allows, over as many processes as that takes
+    /// As many idle connections as this machine allows, with as many processes as needed
     Million(Million),
-    /// Idle connections that are kept for `million`
+    /// Keeps idle connections open for `million`
     #[command(hide = true)]
     Hold(HoldLoad),
-    /// Serves bytes, with nothing of WebSocket in it: the limit for others
+    /// Serves bytes with a bare epoll loop, without WebSocket, for comparison
     Raw(Raw),
     /// Builds servers, measures them beside a bare epoll loop, and writes the results as JSON
     Compare(Compare),
 }
 
-/// A load that goes on for a time.
+/// A load that runs for a given time.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TimedLoad<T: Args> {
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub(crate) struct TimedLoad<T: Args> {
     pub(crate) server: ServerArgs,
 }
 
-/// A load that takes as long as it takes.
+/// The load `idle`, which ends on its own.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct IdleLoad {
     #[command(flatten)]
@@ -94,7 +94,7 @@ pub(crate) struct IdleLoad {
     pub(crate) server: ServerArgs,
 }
 
-/// Connections for `million`.
+/// The connections of one process of `million`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct HoldLoad {
     #[command(flatten)]
@@ -103,16 +103,16 @@ pub(crate) struct HoldLoad {
     pub(crate) server: ServerArgs,
 }
 
-/// Which server.
+/// Options that name the server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {
     /// ws://host:port/path; or raw://host:port, for `stentor-bench raw`
     #[arg(long, default_value = "ws://127.0.0.1:8080/ws")]
     pub(crate) url: String,
-    /// Process of the server, if it runs here, to tell of its CPU and memory
+    /// Process of the server, if it runs on this machine; adds its CPU time and memory
     #[arg(long)]
     pub(crate) pid: Option<u32>,
-    /// Asks Stentor's /metrics how long the turns of its shards took
+    /// Reads from Stentor's /metrics how long the turns of its shards took
     #[arg(long)]
     pub(crate) metrics: bool,
 }

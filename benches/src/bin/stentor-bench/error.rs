@@ -1,44 +1,44 @@
-//! Owns what can go wrong in a run, and how it is said.
+//! Error type of `stentor-bench`.
 
 use std::fmt;
 use std::io;
 
-/// Why a run ended without a result.
+/// The reason why a run ended without a result.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The system refused something.
+    /// A system call failed.
     System {
-        /// What was wanted.
+        /// What it was for.
         what: String,
-        /// What it said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// An argument does not fit the others, or this machine.
+    /// An argument that does not fit the others, or this machine.
     InvalidArgument(String),
-    /// The server did not take the handshake.
+    /// The server did not accept the handshake.
     HandshakeRefused(String),
-    /// The server ended a connection.
+    /// The server closed a connection.
     Closed {
-        /// Which one.
+        /// The index of the connection.
         index: usize,
-        /// Its close code, where there was a close frame.
+        /// The code of the close frame, if there was one.
         code: Option<u16>,
     },
-    /// The server sent what no server may, or what was not asked for.
+    /// The server sent invalid frames, or a message that was not requested.
     UnexpectedData {
-        /// To which connection.
+        /// The index of the connection.
         index: usize,
-        /// What about it.
+        /// What was received.
         what: String,
     },
-    /// Nothing came for so long.
+    /// Nothing was received for this many seconds.
     Timeout(u64),
-    /// A program that was needed did not do its part.
+    /// Another program failed, or its output was not as expected.
     Failed(String),
 }
 
 impl Error {
-    /// For `map_err` on what the system was asked for.
+    /// Returns a closure for `map_err` that adds what the system call was for.
     pub(crate) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         |source| Self::System { what, source }

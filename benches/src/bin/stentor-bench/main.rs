@@ -1,10 +1,8 @@
-//! `stentor-bench`: load for any WebSocket server on one thread, and what that
-//! costs the server. `stentor-bench --help` has the commands. Needs Linux, whose
-//! `/proc` says what a process uses.
+//! Program `stentor-bench`: a load generator for WebSocket servers that runs on one thread, and
+//! reports what the load costs the server. It needs Linux, because it reads `/proc`.
 //!
-//! What is said on connections is in `load`, how bytes are moved in `net`, what is
-//! measured in `measure`; `compare` runs servers side by side: our own, those on other
-//! libraries with `--peers`, and any other by its command with `--peer`.
+//! The loads are in `load`, the connections in `net`, the measuring of time and memory in
+//! `measure`. `compare` and `million` start servers themselves, with `server_process`.
 
 mod args;
 mod compare;

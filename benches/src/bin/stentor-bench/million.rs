@@ -1,6 +1,5 @@
-//! Owns the opening of more idle connections than one process can have: pairs of
-//! a server and a keeper of connections, as many as are needed; what they cost the
-//! servers and the kernel; and their orderly end.
+//! Command `million`: opens more idle connections than one process can have, with pairs of a server
+//! and a `stentor-bench hold`, and measures what they cost servers and kernel.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -18,37 +17,36 @@ use crate::measure::MetricsPage;
 use crate::progress::Progress;
 use crate::server_process::{Handler, ServerCommand, ServerProcess};
 
-/// As many idle connections as this machine allows, over as many processes as that takes
+/// As many idle connections as this machine allows, with as many processes as needed
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Million {
-    /// Connections; as many as there are memory and files for, if it is not said
+    /// Connections; the default is what memory and open files allow
     #[arg(short, long, value_parser = at_least_one)]
     pub(crate) connections: Option<usize>,
-    /// Connections of one server and its keeper; as many as a process may have files,
-    /// if it is not said
+    /// Connections per server; the default is what the open files of a process allow
     #[arg(long, value_parser = at_least_one)]
     pub(crate) each: Option<usize>,
-    /// The server; the `stentor` beside this program, if it is not said
+    /// Program of the server; the default is `stentor` beside this program
     #[arg(long)]
     pub(crate) server: Option<PathBuf>,
 }
 
-/// What they cost.
+/// What the connections cost.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct MillionResult {
     pub(crate) connections: usize,
     pub(crate) servers: usize,
     pub(crate) opening_seconds: f64,
     pub(crate) closing_seconds: f64,
-    /// What the servers have for each: their memory less what they had before it.
+    /// Memory of the servers per connection, without what they used before.
     pub(crate) server_bytes_each: f64,
-    /// What the kernel has for each, both of its ends together.
+    /// Memory of the kernel per connection, for both ends.
     pub(crate) kernel_bytes_each: f64,
-    /// What this generator's side has for each.
+    /// Memory of the `hold` processes per connection.
     pub(crate) generator_bytes_each: f64,
 }
 
-/// A server, and the process that keeps connections to it.
+/// A server, and the process that keeps connections to it open.
 #[derive(Debug)]
 struct ProcessPair {
     server: ServerProcess,
@@ -129,13 +127,13 @@ impl ProcessPair {
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        // Its standard input ends.
+        // The process closes its connections when its standard input ends.
         drop(self.hold.child.stdin.take());
         self.hold.expect(CLOSED)?;
         self.await_active(0)
     }
 
-    /// Waits until the server says that it has so many connections.
+    /// Waits until the server reports this number of connections.
     fn await_active(&self, wanted: u64) -> Result<(), Error> {
         let mut active = u64::MAX;
         for _ in 0..50 {
@@ -151,7 +149,7 @@ impl ProcessPair {
     }
 }
 
-/// The process that keeps connections. It ends with the value.
+/// A `stentor-bench hold`. Dropping the value kills it.
 #[derive(Debug)]
 struct HoldProcess {
     child: Child,
@@ -183,7 +181,7 @@ impl HoldProcess {
         if line.trim() == wanted {
             return Ok(());
         }
-        // Why, it has said on standard error.
+        // The process prints the reason to standard error.
         let said = format!("connections are not {wanted}");
         Err(Error::Failed(said))
     }
@@ -200,7 +198,7 @@ impl Drop for HoldProcess {
     }
 }
 
-/// How many connections there may be in one process, by its files.
+/// Returns how many connections a process can have, by its limit of open files.
 fn connections_per_process() -> Result<usize, Error> {
     let failed = |errno: nix::Error| Error::system("the limit of open files")(errno.into());
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
@@ -208,12 +206,12 @@ fn connections_per_process() -> Result<usize, Error> {
     Ok(hard.saturating_sub(besides).max(1) as usize)
 }
 
-/// How many connections there is room for on this machine, by memory and files.
+/// Returns how many connections this machine can have, by memory and open files.
 fn max_connections() -> Result<usize, Error> {
     let available = meminfo("MemAvailable:")?;
     let path = "/proc/sys/fs/file-nr";
     let files = fs::read_to_string(path).map_err(Error::system(path))?;
-    // In use, free of those once used, and at most.
+    // The fields are: allocated, free, maximum.
     let numbers: Vec<u64> = files
         .split_whitespace()
         .map_while(|word| word.parse().ok())
@@ -222,12 +220,12 @@ fn max_connections() -> Result<usize, Error> {
         return Err(Error::Failed(format!("{path} does not have three numbers")));
     };
     let by_memory = available / 10 * 8 / BYTES_OF_A_CONNECTION;
-    // Each has a file at either end.
+    // Each connection has a file at both ends.
     let by_files = most.saturating_sub(used) / 2 / 10 * 9;
     Ok((by_memory.min(by_files) as usize).max(1))
 }
 
-/// What the kernel has for sockets and files, and for what it knows of processes.
+/// Returns the kernel's memory for sockets, files, threads and page tables.
 fn kernel_memory() -> Result<u64, Error> {
     Ok(meminfo("Slab:")? + meminfo("KernelStack:")? + meminfo("PageTables:")?)
 }
@@ -241,7 +239,8 @@ fn meminfo(key: &str) -> Result<u64, Error> {
         .ok_or_else(|| Error::Failed(format!("{path} has no {key}")))
 }
 
-/// Of so many files of a process one is no connection: so the server keeps house.
+/// One of this many files of a process is kept for other purposes; the server reserves files in the
+/// same way.
 const FILES_BESIDES: u64 = 16;
-/// What a connection needs at both of its ends together, roughly and with some to spare.
+/// Memory of a connection at both ends, with a margin.
 const BYTES_OF_A_CONNECTION: u64 = 12 << 10;

@@ -1,5 +1,5 @@
-//! Owns the limit that servers are compared with: a bare edge-triggered loop that
-//! reads and writes bytes, and knows of no WebSocket, no room and no queue.
+//! Command `raw`: the bare epoll loop that servers are compared with. It reads and writes bytes,
+//! without WebSocket, rooms or queues.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use socket2::SockRef;
 
 use crate::error::Error;
 
-/// Serves bytes, with nothing of WebSocket in it: the limit for others
+/// Serves bytes with a bare epoll loop, without WebSocket, for comparison
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Raw {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:9001")]
     pub(crate) listen: SocketAddr,
-    /// Sends what comes to every connection, instead of back
+    /// Sends received bytes to every connection, instead of back
     #[arg(long)]
     pub(crate) fan_out: bool,
 }
@@ -46,14 +46,14 @@ struct Server {
 
 struct Peer {
     stream: TcpStream,
-    /// What the socket did not take; while there is some, nothing more is read.
+    /// Data that the socket has not accepted; no more is read until it is sent.
     unsent: Vec<u8>,
 }
 
 impl Server {
     fn bind(raw: &Raw) -> io::Result<Self> {
         let mut listener = TcpListener::bind(raw.listen)?;
-        // On Linux the sockets it accepts have this from it, at no call each.
+        // On Linux accepted sockets inherit the option, which saves a call for each.
         SockRef::from(&listener).set_tcp_nodelay(true)?;
         let poll = Poll::new()?;
         poll.registry()
@@ -98,7 +98,7 @@ impl Server {
             let mut stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                // That one has gone.
+                // The client has closed the connection already.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
                 Err(error) => return Err(error),
             };
@@ -116,7 +116,8 @@ impl Server {
         }
     }
 
-    /// Reads and writes until there is no more to read; an error ends the peer.
+    /// Reads until the socket is empty, and writes what was read. After an error the peer is
+    /// removed.
     fn serve(&mut self, at: usize, to_the_end: bool) -> io::Result<()> {
         while let Some(peer) = &mut self.peers[at]
             && (self.fan_out || peer.unsent.is_empty())
@@ -146,7 +147,7 @@ impl Server {
         Ok(())
     }
 
-    /// Writes what waits, and goes on reading once that is done.
+    /// Sends the data that was kept.
     fn flush(&mut self, at: usize) -> io::Result<()> {
         let Some(peer) = &mut self.peers[at] else {
             return Ok(());
@@ -181,5 +182,5 @@ impl Peer {
 }
 
 const LISTENER: Token = Token(usize::MAX - 1);
-/// As much as one read takes.
+/// The size of a read.
 const BUFFER: usize = 256 << 10;

@@ -1,5 +1,4 @@
-//! Owns how a result is told: to people in a line or a few, to programs as JSON,
-//! and what makes it doubtful.
+//! Report of a run: as text, as JSON, and with warnings about unreliable figures.
 
 use std::fmt;
 
@@ -11,7 +10,7 @@ use crate::load::{
 use crate::measure::{CpuUsage, Latency};
 use crate::million::MillionResult;
 
-/// A result.
+/// The result of a command.
 #[derive(Debug, Serialize)]
 #[serde(tag = "bench", rename_all = "kebab-case")]
 pub(crate) enum Report {
@@ -32,7 +31,7 @@ pub(crate) enum Report {
 }
 
 impl Report {
-    /// What speaks against the figures.
+    /// Returns reasons why the figures may be unreliable.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let usages = match self {
             Self::Echo(traffic)
@@ -67,7 +66,7 @@ impl Report {
     }
 }
 
-/// What in a window makes its figures doubtful.
+/// Returns reasons why the figures of one time window may be unreliable.
 fn usage_warnings(usage: &CpuUsage) -> Vec<String> {
     let mut usage_warnings = Vec::new();
     if usage.generator_was_the_bottleneck() {
@@ -121,7 +120,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// A flow in a line, and what it consists of.
+/// Formats a result as one line; the text names what was counted.
 struct TrafficLine<'a>(&'a TrafficResult, &'a str);
 
 impl fmt::Display for TrafficLine<'_> {

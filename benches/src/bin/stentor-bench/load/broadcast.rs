@@ -1,5 +1,5 @@
-//! Owns what is said in a room and heard by all: one member publishes, every
-//! member has to get every message, in order, and may have to say that it did.
+//! Room broadcast: one member publishes, and every member has to receive every message, in order,
+//! and may have to acknowledge it.
 
 use std::time::{Duration, Instant};
 
@@ -12,38 +12,38 @@ use crate::error::Error;
 use crate::net::{Clients, Connection, Connections, Traffic};
 use stentor_benches::messages;
 
-/// What is said, and how often.
+/// The messages of a broadcast.
 #[derive(Clone, Debug)]
 pub(super) struct BroadcastSettings {
     pub(super) members: usize,
-    /// Messages that some members may not have yet.
+    /// Messages that not all members have received yet.
     pub(super) in_flight: usize,
     pub(super) bytes: usize,
     pub(super) kind: MessageType,
-    /// One message in this time; otherwise as soon as there may be one more.
+    /// The time between messages; `None` sends the next as soon as `in_flight` allows.
     pub(super) interval: Option<Duration>,
-    /// Whether each member acknowledges each message.
+    /// Whether each member acknowledges each message with a pong.
     pub(super) acknowledged: bool,
     pub(super) is_raw: bool,
 }
 
-/// A room with its members. The first of them publishes.
+/// A room with its members. The first one publishes.
 pub(super) struct Broadcast {
     settings: BroadcastSettings,
     counters: Vec<MessageCounter>,
-    /// The messages under way; that of number n in slot n % `in_flight`.
+    /// The messages in flight; message n is in slot n % `in_flight`.
     pending: Vec<Pending>,
     oldest: u64,
     next: u64,
     due: Option<Instant>,
-    /// Nothing more is to be said.
+    /// Whether no more messages are sent.
     is_finished: bool,
-    /// Messages that a member got in the read under way.
+    /// Messages received in the current read.
     received: usize,
     out: Vec<u8>,
     acknowledgement: Vec<u8>,
     pub(super) acknowledgements: u64,
-    /// Messages that could not be said when they were due.
+    /// Messages that were skipped because too many were in flight.
     pub(super) late: u64,
     counts: Counts,
 }
@@ -52,7 +52,7 @@ pub(super) struct Broadcast {
 struct Pending {
     payload: Vec<u8>,
     since: Instant,
-    /// Members that do not have it.
+    /// Members that have not received it.
     missing: usize,
 }
 
@@ -82,8 +82,7 @@ impl Broadcast {
         }
     }
 
-    /// Says nothing more, and waits until everyone has all that was said; how many
-    /// messages that was.
+    /// Waits until every member has received all messages that were sent. Returns their number.
     pub(super) fn finish(&mut self, clients: &mut Clients) -> Result<u64, Error> {
         self.is_finished = true;
         let (mut last_progress, mut deliveries) = (Instant::now(), self.counts.messages);
@@ -98,7 +97,7 @@ impl Broadcast {
         Ok(self.next)
     }
 
-    /// Publishes whatever is due and may be under way, in one write.
+    /// Publishes all messages that are due, in one write.
     fn publish(&mut self, connections: &mut Connections<'_>, now: Instant) -> Result<(), Error> {
         while self.oldest < self.next && self.slot(self.oldest).missing == 0 {
             self.oldest += 1;
@@ -164,7 +163,7 @@ impl Traffic for Broadcast {
                 return Err(Error::unexpected(index, "a message that nobody sent"));
             }
             let (at, taken, ends) = self.counters[index].take(&mut part, self.settings.bytes);
-            // Each time another member's.
+            // Samples a different member for each message.
             let sampled = (number + index as u64).is_multiple_of(SAMPLE);
             let slot = self.slot(number);
             if sampled && slot.payload[at..at + taken.len()] != *taken {
@@ -221,15 +220,14 @@ impl MeasuredTraffic for Broadcast {
     }
 }
 
-/// Lets every connection join the room in which the crowd meets.
+/// Makes every connection join the room.
 pub(super) fn join(clients: &mut Clients) -> Result<(), Error> {
     let mut frame = Vec::new();
     messages::client_frame(&mut frame, MessageType::Text, &[b"join:", ROOM]);
     request_all(clients, &frame, &[b"joined:", ROOM].concat())
 }
 
-/// The same where there are no rooms: whoever is known hears what is sent, and to be
-/// connected is not yet to be known.
+/// Makes the bare loop know every connection: it may not have accepted all that are open.
 pub(super) fn join_raw(clients: &mut Clients) -> Result<(), Error> {
     let mut frame = Vec::new();
     messages::server_frame(&mut frame, MessageType::Text, ROOM);
@@ -237,7 +235,7 @@ pub(super) fn join_raw(clients: &mut Clients) -> Result<(), Error> {
 }
 
 pub(super) const ROOM: &[u8] = b"bench";
-/// Of so many deliveries one is looked at.
+/// One in this many deliveries is compared with what was sent.
 const SAMPLE: u64 = 61;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(1);

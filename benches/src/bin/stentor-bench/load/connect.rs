@@ -1,5 +1,4 @@
-//! Owns the rush at the door: connections that are opened, and ended as soon as
-//! the handshake is done.
+//! Load `connect`: connections that are opened, and aborted when the handshake is done.
 
 use std::time::{Duration, Instant};
 
@@ -13,23 +12,23 @@ use crate::measure::{CpuMeter, CpuUsage, Latencies, Latency};
 use crate::net::{Clients, raise_open_files};
 use crate::progress::Progress;
 
-/// New connections a second: each is ended once it is open
+/// New connections per second; each is aborted when it is open
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Connect {
-    /// Handshakes under way at once
+    /// Handshakes in progress at the same time
     #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
 }
 
-/// What came of it.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ConnectResult {
     pub(crate) at_once: usize,
     pub(crate) connections: u64,
     pub(crate) connections_per_second: f64,
-    /// CPU microseconds of the server for each, its end included.
+    /// CPU microseconds of the server per connection, closing included.
     pub(crate) server_micros_each: Option<f64>,
-    /// From the first packet until the handshake is done.
+    /// From the first packet to the end of the handshake.
     pub(crate) latency_micros: Option<Latency>,
     pub(crate) usage: CpuUsage,
     pub(crate) generator_was_the_bottleneck: bool,
@@ -38,7 +37,6 @@ pub(crate) struct ConnectResult {
 impl Connect {
     pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<ConnectResult, Error> {
         if target.endpoint.is_raw() {
-            // The system answers for it, before the server knows.
             let what = "the load connect needs a WebSocket server: the system opens a raw connection without it";
             return Err(Error::InvalidArgument(what.into()));
         }
@@ -78,7 +76,7 @@ impl Connect {
 
 struct ConnectLoop {
     clients: Clients,
-    /// When the connection in each slot was begun.
+    /// The start of the connection in each slot.
     since: Vec<Instant>,
     opened: Vec<usize>,
     latencies: Latencies,

@@ -1,5 +1,5 @@
-//! Owns the echo: every connection has so many messages under way, and each that
-//! comes back is sent again.
+//! Load `echo`: every connection has a number of messages in flight, and sends the next when one is
+//! returned.
 
 use std::time::Instant;
 
@@ -13,13 +13,13 @@ use crate::error::Error;
 use crate::net::{Clients, Connection, Connections, Traffic, raise_open_files};
 use stentor_benches::messages;
 
-/// Every message comes back to the connection that sent it
+/// Every connection sends messages, and the server returns them
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Echo {
     /// Connections
     #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// Messages under way on each
+    /// Messages in flight on each
     #[arg(short = 'd', long, default_value_t = 1, value_parser = at_least_one)]
     pub(crate) in_flight: usize,
     /// Bytes of a message
@@ -28,7 +28,7 @@ pub(crate) struct Echo {
     /// Binary messages instead of text
     #[arg(long)]
     pub(crate) binary: bool,
-    /// What the server puts in front; `echo:` with Stentor's own handler
+    /// Prefix that the server adds; `echo:` with Stentor's default handler
     #[arg(long, default_value = "")]
     pub(crate) prefix: String,
 }
@@ -50,16 +50,16 @@ impl Echo {
 }
 
 struct EchoTraffic {
-    /// What is to come back, again and again.
+    /// The payload that has to be returned.
     expected: Vec<u8>,
-    /// Frames side by side, to be sent many at a time.
+    /// Repeated frames, so that several are sent in one write.
     block: Vec<u8>,
     frame: usize,
     in_flight: usize,
     counters: Vec<MessageCounter>,
-    /// When the messages under way were sent, by connection and number.
+    /// The send times of the messages in flight, by connection and message.
     sent: Vec<Instant>,
-    /// Messages that came back in the read under way.
+    /// Messages returned in the current read.
     returned: usize,
     counts: Counts,
 }
@@ -74,7 +74,7 @@ impl EchoTraffic {
         let payload = messages::payload(kind, echo.bytes);
         let mut one = Vec::new();
         if is_raw {
-            // It comes back as it was sent, so it has to be what servers send.
+            // The bare loop returns the frame as it is, so it has to be a server's.
             messages::server_frame(&mut one, kind, &payload);
         } else {
             messages::client_frame(&mut one, kind, &[&payload]);
@@ -92,7 +92,7 @@ impl EchoTraffic {
         }
     }
 
-    /// Sends so many, by blocks.
+    /// Sends a number of frames, in blocks.
     fn send(
         &self,
         mut count: usize,
@@ -159,7 +159,7 @@ impl MeasuredTraffic for EchoTraffic {
     }
 }
 
-/// Of so many messages on a connection one is looked at, the first among them.
+/// One in this many messages of a connection is compared, the first included.
 const SAMPLE: u64 = 61;
-/// Bytes of frames that are kept ready.
+/// The maximum length of a block in bytes.
 const BLOCK: usize = 1 << 20;

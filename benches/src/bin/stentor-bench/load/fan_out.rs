@@ -1,4 +1,4 @@
-//! Owns the broadcast to a room as fast as it goes.
+//! Load `fan-out`: broadcasts to a room at the maximum rate, or at a given rate.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::timed_run::{LoadShape, TIMEOUT, TrafficResult, run_timed};
 use crate::error::Error;
 use crate::net::{Clients, raise_open_files};
 
-/// One member of a room publishes, every member has to get it
+/// One member of a room publishes, and every member receives
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FanOut {
     /// Members of the room
     #[arg(short, long, default_value_t = 1_000, value_parser = at_least_one)]
     pub(crate) members: usize,
-    /// Messages that some member may not have yet
+    /// Messages that not all members have received yet
     #[arg(short = 'd', long, default_value_t = 1, value_parser = at_least_one)]
     pub(crate) in_flight: usize,
     /// Bytes of a message
     #[arg(short = 's', long, default_value_t = 128, value_parser = at_least_one)]
     pub(crate) bytes: usize,
-    /// Messages to the room a second; otherwise as soon as there may be one more
+    /// Messages per second; the default is as many as possible
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
     /// Binary messages instead of text

@@ -1,5 +1,4 @@
-//! Owns four scenarios of a push gateway: users come online; everybody is pushed
-//! to and acknowledges; the same without acknowledgement; the same more often.
+//! Load `gateway`: four scenarios of a push gateway.
 
 use std::time::Duration;
 
@@ -14,10 +13,10 @@ use crate::error::Error;
 use crate::measure::{CpuMeter, CpuUsage};
 use crate::net::{Clients, raise_open_files};
 
-/// Push to everybody who is online, in four scenarios
+/// Push to all users who are online, in four scenarios
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Gateway {
-    /// Which of them
+    /// The scenario
     #[arg(value_enum)]
     pub(crate) scenario: Scenario,
     /// Users who are online
@@ -31,35 +30,35 @@ pub(crate) struct Gateway {
     pub(crate) every: usize,
 }
 
-/// One of the four.
+/// The scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// Users come online, and nothing is said
+    /// Users connect, and nothing is sent
     Online,
-    /// Everybody is pushed to, and each acknowledges, by a pong of their own accord
+    /// Pushes to all users, each of whom acknowledges with an unsolicited pong
     Acknowledged,
-    /// Everybody is pushed to
+    /// Pushes to all users
     Pushed,
-    /// Everybody is pushed to, ten times as often
+    /// Pushes to all users, ten times as often
     Often,
 }
 
-/// What came of it.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct GatewayResult {
     pub(crate) users: usize,
     pub(crate) online: Online,
-    /// Of the scenarios with pushes: a message is one that came to one user.
+    /// The deliveries of scenarios with pushes.
     pub(crate) pushes: Option<TrafficResult>,
     pub(crate) acknowledgements: u64,
-    /// Pushes that were left out, because an earlier one had not come to everybody.
+    /// Pushes that were skipped because too many were in flight.
     pub(crate) late: u64,
 }
 
-/// How users came online.
+/// How users connected.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Online {
-    /// Opened, and in the room.
+    /// Users per second that connected and joined the room.
     pub(crate) users_per_second: f64,
     pub(crate) server_micros_each: Option<f64>,
     pub(crate) memory_bytes_each: Option<f64>,
@@ -137,5 +136,5 @@ impl Gateway {
     }
 }
 
-/// Pushes that may be under way at once; one more is left out, and counted.
+/// The maximum number of pushes in flight; further ones are skipped and counted.
 const IN_FLIGHT: usize = 4;

@@ -1,6 +1,5 @@
-//! Owns the keeping of idle connections for somebody else, who may want more of
-//! them than one process can have: opens them, says so, keeps them until its
-//! standard input ends, and closes each with the closing handshake.
+//! Command `hold`, a part of `million`: opens idle connections, keeps them open until its standard
+//! input ends, and closes them with the closing handshake.
 
 use std::io::{Read, stdin};
 use std::sync::Arc;
@@ -15,13 +14,13 @@ use super::timed_run::TIMEOUT;
 use crate::error::Error;
 use crate::net::{Clients, Traffic, raise_open_files};
 
-/// Idle connections that are kept for `million`
+/// Keeps idle connections open for `million`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Hold {
     /// Connections
     #[arg(short, long, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// How many others have, so that source addresses are not used twice
+    /// Connections of other processes, whose source addresses are skipped
     #[arg(long, default_value_t = 0)]
     pub(crate) others: usize,
 }
@@ -36,7 +35,7 @@ impl Hold {
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
         thread::spawn(move || {
-            // Whatever it is that ends it.
+            // Both the end of the input and an error end the command.
             let _ = stdin().read_to_end(&mut Vec::new());
             ends.store(true, Ordering::Relaxed);
         });
@@ -56,7 +55,7 @@ impl Hold {
     }
 }
 
-/// What is to be said on idle connections.
+/// The traffic of idle connections: none.
 struct NoTraffic;
 
 impl Traffic for NoTraffic {
@@ -65,8 +64,8 @@ impl Traffic for NoTraffic {
     }
 }
 
-/// What it says once all are open.
+/// Printed when all connections are open.
 pub(crate) const OPEN: &str = "open";
-/// What it says once all are closed.
+/// Printed when all connections are closed.
 pub(crate) const CLOSED: &str = "closed";
 const POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,5 +1,5 @@
-//! Owns connections that do nothing: what each of them costs the server to open
-//! and to keep.
+//! Load `idle`: what idle connections cost the server, when opened, in a room, and after one
+//! message.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -18,34 +18,34 @@ use crate::net::{Clients, raise_open_files};
 use crate::progress::Progress;
 use stentor_benches::messages;
 
-/// Connections in a room that do nothing; needs --pid
+/// Idle connections in a room; needs --pid
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Idle {
     /// Connections
     #[arg(short, long, default_value_t = 5_000, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// The server knows no rooms, and echoes everything
+    /// The server has no rooms, and echoes every message
     #[arg(long)]
     pub(crate) no_rooms: bool,
 }
 
-/// What a connection costs, at each stage.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct IdleResult {
     pub(crate) connections: usize,
     pub(crate) open: Stage,
-    /// In a room, where there are rooms.
+    /// In a room, if the server has rooms.
     pub(crate) in_room: Option<Stage>,
-    /// Each has sent a message and got its answer.
+    /// After each connection has sent a message and received the answer.
     pub(crate) after_a_message: Stage,
     pub(crate) server_threads: u64,
 }
 
-/// What a connection has cost until then.
+/// The cost of a connection up to this stage.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Stage {
     pub(crate) memory_bytes_each: f64,
-    /// CPU microseconds of the server for this stage.
+    /// CPU microseconds of the server in this stage.
     pub(crate) micros_each: f64,
     pub(crate) usage: CpuUsage,
 }
@@ -100,7 +100,7 @@ impl Idle {
         let meter = CpuMeter::new(Some(server));
         let begin = meter.read()?;
         work()?;
-        // What the server still has to do for it.
+        // The server may still be working on the last connections.
         sleep(SETTLE);
         let usage = meter.since(&begin)?;
         let more = server.memory()? as f64 - before as f64;

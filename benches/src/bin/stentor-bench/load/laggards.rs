@@ -1,7 +1,5 @@
-//! Owns the proof that members who do not read hurt nobody but themselves: a room
-//! is told things at a part of the rate that the server can keep up, first without
-//! such members, then with them. It speaks Stentor's room protocol, and asks its
-//! metrics what became of everything.
+//! Load `laggards`: a room at a part of the server's maximum rate, without and with members that do
+//! not read. Checks the server's metrics for messages that are unaccounted for.
 
 use std::time::Duration;
 
@@ -17,46 +15,45 @@ use crate::error::Error;
 use crate::measure::MetricsPage;
 use crate::net::{Clients, raise_open_files};
 
-/// A room of which some members do not read, beside the same room without them
+/// A room of which some members do not read, compared with the same room without them
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Laggards {
-    /// Members who read
+    /// Members that read
     #[arg(short, long, default_value_t = 900, value_parser = at_least_one)]
     pub(crate) members: usize,
-    /// Members who never read
+    /// Members that never read
     #[arg(long, default_value_t = 100)]
     pub(crate) stuck: usize,
-    /// Adds one whose process is stopped, one that has shut its read side, and one
-    /// that sends and never reads
+    /// Adds a member whose process is stopped, one with its read side shut, and one that only sends
     #[arg(long)]
     pub(crate) misfits: bool,
     /// Bytes of a message
     #[arg(short = 's', long, default_value_t = 128, value_parser = at_least_one)]
     pub(crate) bytes: usize,
-    /// Percent of the rate that the server can keep up
+    /// Percent of the server's maximum rate
     #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) load: u8,
 }
 
-/// What came of it.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct LaggardsResult {
     pub(crate) stuck: usize,
-    /// Messages to the room each second, as many as the server can keep up.
+    /// The maximum number of messages to the room per second.
     pub(crate) maximum_rate: f64,
-    /// Without those who do not read.
+    /// Without members that do not read.
     pub(crate) without: TrafficResult,
-    /// With them.
+    /// With members that do not read.
     pub(crate) with: TrafficResult,
-    /// Messages that could not be said when they were due, without and with them.
+    /// Messages that were skipped because too many were in flight, without and with these members.
     pub(crate) late: [u64; 2],
-    /// What the server counted while they were there.
+    /// The server's counters while these members were connected.
     pub(crate) counted: Counters,
-    /// How the process that was stopped ended once it went on, if it did.
+    /// The exit status of the stopped process after it was resumed, if it exited.
     pub(crate) stopped_process_exit: Option<String>,
 }
 
-/// What the server says became of messages.
+/// What the server counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Counters {
     pub(crate) published: u64,
@@ -105,7 +102,7 @@ impl Laggards {
         })
     }
 
-    /// How many messages a second come to all members who read.
+    /// Returns how many messages per second all members receive.
     fn measure_maximum_rate(&self, target: &Target) -> Result<f64, Error> {
         let mut clients = self.open_room(target)?;
         let mut broadcast = self.broadcast(None);
@@ -124,8 +121,8 @@ impl Laggards {
         Ok(traffic.messages_per_second / self.members as f64)
     }
 
-    /// Tells the room things at this pace: what came of it, how many things, and
-    /// how many of them were late.
+    /// Broadcasts at this interval. Returns the result, the number of messages, and how many were
+    /// skipped.
     fn broadcast_at(
         &self,
         target: &Target,
@@ -198,8 +195,8 @@ impl Counters {
         }
     }
 
-    /// Whether it adds up: everything offered has become something, and those who
-    /// read, so many, were offered and got everything.
+    /// Checks that every message that was offered is accounted for, and that all members that read
+    /// were offered and received every message.
     fn check(&self, readers: u64) -> Result<(), Error> {
         let Self {
             published,
@@ -222,9 +219,9 @@ impl Counters {
     }
 }
 
-/// Messages that may be on their way while the server is driven as fast as it goes.
+/// Messages in flight at the maximum rate.
 const IN_FLIGHT: usize = 16;
-/// Messages that may be on their way at a pace before one counts as late.
+/// Messages in flight at a given rate; further ones are skipped.
 const MAX_IN_FLIGHT: usize = 4_096;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
-//! Owns the counting of what one connection gets: messages by bytes of payload,
-//! however the server frames them.
+//! Message counter of one connection: messages of known size, however they are framed.
 
-/// How much has come: whole messages, and bytes of the next.
+/// The messages received, and the bytes of the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct MessageCounter {
     pub(super) done: u64,
@@ -9,8 +8,8 @@ pub(super) struct MessageCounter {
 }
 
 impl MessageCounter {
-    /// Takes the next bytes off `part`, up to the end of a message of this size:
-    /// where in the message they stand, the bytes, and whether they end it.
+    /// Takes bytes from `part`, up to the end of a message of this size. Returns their offset in
+    /// the message, the bytes, and whether they end the message.
     #[inline]
     pub(super) fn take<'a>(&mut self, part: &mut &'a [u8], size: usize) -> (usize, &'a [u8], bool) {
         let at = self.offset;

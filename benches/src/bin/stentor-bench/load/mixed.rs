@@ -1,10 +1,9 @@
-//! Owns a mix of priorities: every connection has many bulky messages under way
-//! and one of each more urgent kind, and each kind's latency is told apart. The
-//! connections read slowly, for priorities decide nothing where nothing waits:
-//! there has to be more under way than the kernel keeps for a socket, some 3 MB on
-//! loopback, and less than the server drops. What an urgent message still waits for
-//! is what the kernel has taken. It speaks Stentor's room protocol, with the
-//! built-in task.
+//! Load `mixed`: every connection has many bulky messages in flight, and one of each more urgent
+//! kind. Latency is reported by priority.
+//!
+//! Priorities have an effect only if messages wait in the server. The connections therefore read
+//! slowly, and have more in flight than the kernel buffers for a socket, about 3 MB on loopback. An
+//! urgent message still waits for what the kernel has buffered.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -21,32 +20,32 @@ use crate::measure::{Latencies, Latency};
 use crate::net::{Clients, Connection, Connections, Traffic, raise_open_files};
 use stentor_benches::messages;
 
-/// Messages of every priority at once, and the latency of each
+/// Messages of every priority, and the latency of each priority
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Mixed {
     /// Connections, each in a room of its own
     #[arg(short, long, default_value_t = 4, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// Bulky messages under way on each
+    /// Bulky messages in flight on each
     #[arg(short = 'd', long, default_value_t = 80, value_parser = at_least_one)]
     pub(crate) in_flight: usize,
     /// Bytes of a bulky message
     #[arg(short = 's', long, default_value_t = 64 << 10, value_parser = at_least_one)]
     pub(crate) bytes: usize,
-    /// Bytes that each connection reads a second
+    /// Bytes per second that each connection reads
     #[arg(long, default_value_t = 16 << 20, value_parser = at_least_one)]
     pub(crate) read_rate: usize,
 }
 
-/// One kind of message, and how long it took.
+/// The messages of one priority.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct PriorityResult {
     pub(crate) priority: u8,
     pub(crate) what: &'static str,
     pub(crate) messages: u64,
     pub(crate) latency_micros: Option<Latency>,
-    /// The most that came to its connection between the asking for one and its coming:
-    /// what was ahead of it, in bytes of payload.
+    /// The maximum payload that the connection received between a request and its answer, in bytes:
+    /// what was sent before the answer.
     pub(crate) most_bytes_before: u64,
 }
 
@@ -94,8 +93,7 @@ impl Mixed {
     }
 }
 
-/// What comes back: its priority, what it answers, how it begins. In the order
-/// in which it is told.
+/// The kinds of messages: priority, description, and beginning. The order is that of the report.
 const KINDS: [(u8, &str, &[u8]); 5] = [
     (5, "answer to a task", b"processed_by_"),
     (10, "message to a room", b"urgent"),
@@ -129,13 +127,13 @@ struct KindStats {
 /// One connection.
 #[derive(Clone, Default)]
 struct Peer {
-    /// The message under way: how it begins, and its length.
+    /// The beginning and the length of the current message.
     head: Vec<u8>,
     len: usize,
-    /// Bytes of payload that have come.
+    /// Bytes of payload received.
     received: u64,
-    /// When what is still to come was asked for, and what had been heard by then; by
-    /// kind and in order.
+    /// For each expected message, by kind and in order: when it was requested, and the bytes
+    /// received by then.
     sent: [VecDeque<(Instant, u64)>; KINDS.len()],
 }
 
@@ -155,7 +153,7 @@ impl MixedTraffic {
         }
     }
 
-    /// Asks for one more of a kind.
+    /// Requests another message of a kind.
     fn request(&mut self, index: usize, kind: usize, now: Instant) {
         let peer = &mut self.peers[index];
         let (out, sent, asked) = (&mut self.out, &mut peer.sent, (now, peer.received));
@@ -170,7 +168,7 @@ impl MixedTraffic {
                 messages::client_frame(out, MessageType::Text, &[room.as_bytes()]);
             }
             BULK => out.extend_from_slice(&self.bulk),
-            // Comes with the answer to a task.
+            // A task requests it.
             _ => return,
         }
         sent[kind].push_back(asked);
@@ -228,7 +226,7 @@ impl Traffic for MixedTraffic {
         stats.count += 1;
         stats.most_bytes_before = stats.most_bytes_before.max(before);
         self.counts.record(latency, kind == BULK);
-        // A task has two answers, and is over with the second, whichever that is.
+        // A task has two answers, and the next is sent after both.
         let sent = &peer.sent;
         match kind {
             TASK | TASK_BROADCAST if sent[TASK].is_empty() && sent[TASK_BROADCAST].is_empty() => {
@@ -265,5 +263,5 @@ impl MeasuredTraffic for MixedTraffic {
     }
 }
 
-/// Bytes of a message that are looked at.
+/// The length of the beginning that is compared.
 const HEAD: usize = 64;

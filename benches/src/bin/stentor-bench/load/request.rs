@@ -1,4 +1,4 @@
-//! Owns one question on every connection, and the waiting for its answer.
+//! Requests: one on every connection, or on the last, and the wait for the answers.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -8,16 +8,15 @@ use super::timed_run::TIMEOUT;
 use crate::error::Error;
 use crate::net::{Clients, Connections, Traffic};
 
-/// Sends these bytes on every connection, and waits until each has got a message
-/// with this payload.
+/// Sends a frame on every connection, and waits until each has received a message with this
+/// payload.
 pub(super) fn request_all(clients: &mut Clients, frame: &[u8], answer: &[u8]) -> Result<(), Error> {
     let everyone = 0..clients.len();
     request_from(everyone, clients, same_for_all(frame, answer))
 }
 
-/// Sends these bytes on the last connection only, and waits until each has got a
-/// message with this payload: then the server knows of all of them, for it hears
-/// of connections in their order.
+/// Sends a frame on the last connection, and waits until each has received a message with this
+/// payload. The server accepts connections in order, so it then has all of them.
 pub(super) fn request_from_last(
     clients: &mut Clients,
     frame: &[u8],
@@ -27,7 +26,8 @@ pub(super) fn request_from_last(
     request_from(last, clients, same_for_all(frame, answer))
 }
 
-/// The same with a question and an answer for each: `write` appends them.
+/// Sends a different frame on each connection, and waits for a different payload on each; `write`
+/// appends both.
 pub(super) fn request_each(
     clients: &mut Clients,
     write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
@@ -74,7 +74,7 @@ struct Request<W> {
     write: W,
     counters: Vec<MessageCounter>,
     missing: usize,
-    /// Of the connection that is looked at.
+    /// The frame and the answer of the current connection.
     frame: Vec<u8>,
     answer: Vec<u8>,
 }

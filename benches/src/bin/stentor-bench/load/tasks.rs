@@ -1,5 +1,5 @@
-//! Owns the handing out of work: every connection has so many tasks under way, and
-//! asks for another when it has the outcome of one. It speaks Stentor's room protocol.
+//! Load `tasks`: every connection has a number of tasks in flight, and sends the next when it
+//! receives a result.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use crate::error::Error;
 use crate::net::{Clients, Connection, Connections, Traffic, raise_open_files};
 use stentor_benches::messages;
 
-/// Every message is a task for a worker, whose outcome comes back
+/// Tasks for the workers of the server, which return a result
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Tasks {
     /// Connections
     #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// Tasks under way on each
+    /// Tasks in flight on each
     #[arg(short = 'd', long, default_value_t = 16, value_parser = at_least_one)]
     pub(crate) in_flight: usize,
     /// Bytes of a task
@@ -49,22 +49,22 @@ impl Tasks {
 
 struct TaskTraffic {
     payload: Vec<u8>,
-    /// As many frames side by side as may be under way.
+    /// Repeated frames, so that several are sent in one write.
     block: Vec<u8>,
     in_flight: usize,
     clients: Vec<ClientTasks>,
-    /// Outcomes that came in the read under way.
+    /// Results received in the current read.
     completed: usize,
     counts: Counts,
 }
 
 #[derive(Clone)]
 struct ClientTasks {
-    /// What has come of the outcome that is coming.
+    /// The part of the current result that has been received.
     outcome: Vec<u8>,
-    /// Outcomes that have come.
+    /// Results received.
     done: usize,
-    /// When the tasks under way were sent, by number.
+    /// The send times of the tasks in flight.
     sent: Vec<Instant>,
 }
 
@@ -135,7 +135,7 @@ impl Traffic for TaskTraffic {
         for number in client.done - count..client.done {
             client.sent[number % self.in_flight] = now;
         }
-        // One read may bring more than were under way when it began.
+        // A read can return more results than one block has frames.
         let (whole, rest) = (count / self.in_flight, count % self.in_flight);
         (0..whole).try_for_each(|_| connection.send(&self.block))?;
         connection.send(self.frames(rest))
@@ -148,7 +148,7 @@ impl MeasuredTraffic for TaskTraffic {
     }
 }
 
-/// Whether it says that some worker has done this.
+/// Returns whether this is the result of the task, from any worker.
 fn is_outcome(outcome: &[u8], task: &[u8]) -> bool {
     let rest = outcome.strip_prefix(b"processed_by_").unwrap_or_default();
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -1,5 +1,5 @@
-//! Owns the time of a load: warming up, then a window that is measured, and what
-//! came of it. A server that says nothing any more ends the run.
+//! Timed run of a load: a warm-up, then the time window that is measured. The run fails if nothing
+//! is received for too long.
 
 use std::time::{Duration, Instant};
 
@@ -11,27 +11,27 @@ use crate::measure::{CpuMeter, CpuUsage, Latencies, Latency, MetricsPage, TurnHi
 use crate::net::{Clients, Traffic};
 use crate::progress::Progress;
 
-/// What has come in a window, of a load that goes on and on.
+/// Traffic with counters for the time window.
 pub(super) trait MeasuredTraffic: Traffic {
-    /// What has come since the window began.
+    /// Returns the counters of the current time window.
     fn counts(&mut self) -> &mut Counts;
-    /// A window begins.
+    /// Starts a time window.
     fn reset(&mut self) {
         *self.counts() = Counts::default();
     }
-    /// How long there may be nothing to do.
+    /// Returns how long to wait for events.
     fn pause(&self) -> Duration {
         POLL_INTERVAL
     }
 }
 
-/// The messages that have come.
+/// Counters of received messages.
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) messages: u64,
-    /// How many of them were compared with what was to come, byte for byte.
+    /// Messages that were compared byte by byte with what was expected.
     pub(super) verified: u64,
-    /// How long they took.
+    /// The latencies of all messages.
     pub(super) latencies: Latencies,
 }
 
@@ -44,19 +44,19 @@ impl Counts {
     }
 }
 
-/// What came of a load.
+/// The result of a load.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct TrafficResult {
     pub(crate) connections: usize,
-    /// Messages under way: on each connection, or to the room.
+    /// Messages in flight: on each connection, or to the room.
     pub(crate) in_flight: usize,
     pub(crate) bytes: usize,
-    /// Messages that came to the generator.
+    /// Messages that the generator received.
     pub(crate) messages: u64,
     pub(crate) messages_per_second: f64,
-    /// CPU microseconds of the server for each.
+    /// CPU microseconds of the server per message.
     pub(crate) server_micros_each: Option<f64>,
-    /// Of these, what it did not spend in the kernel.
+    /// The part of them in user mode.
     pub(crate) server_user_micros_each: Option<f64>,
     pub(crate) latency_micros: Option<Latency>,
     pub(crate) verified: u64,
@@ -68,7 +68,7 @@ pub(crate) struct TrafficResult {
     pub(crate) turns: Option<TurnHistogram>,
 }
 
-/// What a load is called, and how big it is.
+/// The name and the size of a load.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LoadShape<'a> {
     pub(super) name: &'a str,
@@ -77,7 +77,7 @@ pub(super) struct LoadShape<'a> {
     pub(super) bytes: usize,
 }
 
-/// Keeps a load up for as long as told.
+/// Runs a load for the given time, and measures it.
 pub(super) fn run_timed(
     clients: &mut Clients,
     traffic: &mut impl MeasuredTraffic,
@@ -161,5 +161,5 @@ fn run<T: MeasuredTraffic>(
 }
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a server may say nothing to those that wait for it.
+/// The maximum time without receiving anything.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,6 +1,5 @@
-//! Owns members of a room with whom something is the matter, each on a socket of
-//! its own beside the fleet: one that never reads, one that has shut its read side,
-//! one that sends and never reads, and one whose process is stopped.
+//! Unresponsive members of a room, each on a socket of its own: one that never reads, one with its
+//! read side shut, one that only sends, and one whose process is stopped.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -20,12 +19,12 @@ use super::broadcast::ROOM;
 use crate::error::Error;
 use stentor_benches::messages;
 
-/// A member that never reads again.
+/// A member that never reads after it has joined.
 #[derive(Debug)]
 pub(super) struct NonReader(TcpStream);
 
 impl NonReader {
-    /// Joins the room; the kernel keeps little for it.
+    /// Joins the room, with a small receive buffer.
     pub(super) fn join(target: &Target) -> Result<Self, Error> {
         let failed = || Error::system("a member that does not read");
         let address = target.endpoint.address;
@@ -41,7 +40,7 @@ impl NonReader {
         stream.write_all(&join).map_err(failed())?;
         let answer = [b"joined:", ROOM].concat();
         let mut received = Vec::new();
-        // Byte by byte, or it would read what comes after that.
+        // A longer read could take messages that follow the answer.
         while !received.ends_with(&answer) {
             let mut byte = [0];
             stream.read_exact(&mut byte).map_err(failed())?;
@@ -54,14 +53,14 @@ impl NonReader {
         Ok(Self(stream))
     }
 
-    /// Shuts its read side, and stays a member.
+    /// Shuts the read side, and stays a member.
     pub(super) fn shut_read(&self) -> Result<(), Error> {
         let shut = self.0.shutdown(Shutdown::Read);
         shut.map_err(Error::system("shutting a read side"))
     }
 }
 
-/// A member that sends without end, a megabyte a second at most, and never reads.
+/// A member that sends without end, at most one megabyte per second, and never reads.
 #[derive(Debug)]
 pub(super) struct SendOnly {
     stream: TcpStream,
@@ -79,7 +78,7 @@ impl SendOnly {
         let over = Arc::clone(&ends);
         let talk = move || {
             while !over.load(Ordering::Relaxed) {
-                // A server that has had enough of it closes it; nothing depends on it.
+                // The server may close this connection; the load does not depend on it.
                 if writer.write_all(&frame).is_err() {
                     return;
                 }
@@ -99,7 +98,7 @@ impl SendOnly {
 impl Drop for SendOnly {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::Relaxed);
-        // It may be in a write that does not come to its end otherwise.
+        // Unblocks a write that waits for the server.
         let _ = self.stream.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -107,12 +106,12 @@ impl Drop for SendOnly {
     }
 }
 
-/// A member in a process of its own.
+/// A member in another process, which is stopped.
 #[derive(Debug)]
 pub(super) struct StoppedProcess(Child);
 
 impl StoppedProcess {
-    /// Joins the room, then stops the process where it is.
+    /// Starts the process, waits until it has joined the room, and stops it.
     pub(super) fn join(url: &str) -> Result<Self, Error> {
         let failed = || Error::system("a member in a process of its own");
         let program = std::env::current_exe().map_err(failed())?;
@@ -135,7 +134,7 @@ impl StoppedProcess {
         Ok(stopped)
     }
 
-    /// Lets it go on, and says how it ended: `None` if it is still there a little later.
+    /// Resumes the process. Returns its exit status, or `None` if it still runs after two seconds.
     pub(super) fn resume(&mut self) -> Result<Option<String>, Error> {
         self.signal(Signal::SIGCONT)?;
         for _ in 0..20 {
@@ -161,8 +160,7 @@ impl Drop for StoppedProcess {
     }
 }
 
-/// What such a process does: hears whatever is said in the room until the server
-/// has no more.
+/// Runs the command `listen`: joins the room, and reads until the server closes the connection.
 pub(crate) fn listen(target: &Target) -> Result<(), Error> {
     let NonReader(mut stream) = NonReader::join(target)?;
     println!("{JOINED}");
@@ -177,9 +175,9 @@ pub(crate) fn listen(target: &Target) -> Result<(), Error> {
     }
 }
 
-/// What it says once it is a member.
+/// Printed when the process has joined the room.
 const JOINED: &str = "joined";
-/// As little as the kernel keeps for a socket, or nearly.
+/// The receive buffer; the kernel allows hardly less.
 const BUFFER: usize = 4 << 10;
-/// Of an upgrade and of what is said of joining; in bytes.
+/// The maximum length of the responses to the handshake and to joining, in bytes.
 const LONGEST_ANSWER: usize = 4 << 10;

@@ -1,6 +1,6 @@
-//! Owns a probe: one connection that asks for something urgent every so often,
-//! and how long that takes, while others put the server under load. It speaks
-//! Stentor's room protocol, where the refusal of a room's name is the most urgent.
+//! Load `urgent`: one connection requests an urgent answer at an interval, while other processes
+//! load the server. The answer is the error for a join without a room name, which has the highest
+//! priority.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::net::{Clients, Connections, Traffic};
 use stentor_benches::messages;
 
-/// How long something urgent takes, while others load the server
+/// Latency of an urgent answer, while another process loads the server
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Urgent {
-    /// Milliseconds from one to the next
+    /// Milliseconds between requests
     #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     pub(crate) every: usize,
-    /// Is a member of the room of `fan-out`, whose messages are in the way
+    /// Joins the room of `fan-out`, and receives its messages too
     #[arg(long)]
     pub(crate) member: bool,
 }
@@ -47,9 +47,9 @@ struct Probe {
     every: Duration,
     due: Instant,
     question: Vec<u8>,
-    /// When what is under way was asked for.
+    /// When the current request was sent.
     asked: Option<Instant>,
-    /// The message that is coming, as much of it as tells what it is.
+    /// The beginning of the current message.
     head: Vec<u8>,
     counts: Counts,
 }
@@ -108,6 +108,6 @@ impl MeasuredTraffic for Probe {
     }
 }
 
-/// What a nameless room is answered with.
+/// The answer to a join without a room name.
 const ANSWER: &[u8] = b"error:bad_room";
 const TICK: Duration = Duration::from_micros(100);

@@ -1,5 +1,4 @@
-//! Owns one window of a measurement: who used how much CPU in it, and whether
-//! what was measured is the server at all.
+//! CPU usage of server, generator and other processes between two points in time.
 
 use std::time::{Duration, Instant};
 
@@ -10,38 +9,38 @@ use super::machine_info::CpuTimes;
 use super::process::Process;
 use crate::error::Error;
 
-/// What begins a window, and ends it.
+/// Reads the CPU time of the server and of this process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CpuMeter {
     server: Option<Process>,
 }
 
-/// Everything that runs on, at one instant.
+/// CPU times at one point in time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     at: Instant,
     server: Option<Duration>,
     server_user: Option<Duration>,
     own: Duration,
-    /// Of that, what went into waiting.
+    /// The part of `own` that was spent polling.
     wait_time: Duration,
     all: CpuTimes,
 }
 
-/// What was used in a window. Shares are of one core.
+/// CPU usage in a time window. Shares are of one core.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct CpuUsage {
     pub(crate) seconds: f64,
-    /// CPU seconds of the server, where its pid is known.
+    /// CPU seconds of the server, if its pid is known.
     pub(crate) server_cpu_seconds: Option<f64>,
-    /// Of these, what it did not spend in the kernel; in steps of 10 ms.
+    /// The part of them that was spent in user mode, in steps of 10 ms.
     pub(crate) server_user_seconds: Option<f64>,
     pub(crate) server_cpu_share: Option<f64>,
-    /// Without what went into waiting.
+    /// CPU share of the generator, without polling.
     pub(crate) generator_cpu_share: f64,
-    /// Everybody else on this machine, the kernel's own work included.
+    /// CPU share of all other processes and of the kernel.
     pub(crate) others_cpu_share: f64,
-    /// What other machines on the same hardware took.
+    /// CPU share that other virtual machines on the same hardware took.
     pub(crate) stolen_cpu_share: f64,
 }
 
@@ -61,30 +60,30 @@ impl CpuMeter {
         })
     }
 
-    /// What was used since then.
+    /// Returns the usage since a reading.
     pub(crate) fn since(&self, begin: &Reading) -> Result<CpuUsage, Error> {
         Ok(usage(begin, &self.read()?))
     }
 }
 
 impl CpuUsage {
-    /// Whether the generator had no more to give, while the server had.
+    /// Returns whether the generator used all of its core, and the server did not.
     pub(crate) fn generator_was_the_bottleneck(&self) -> bool {
         self.generator_cpu_share > SATURATED
             && self.server_cpu_share.is_none_or(|share| share < SATURATED)
     }
 
-    /// Whether others used so much that the figures may be theirs.
+    /// Returns whether other processes used so much CPU that the figures are not reliable.
     pub(crate) fn is_noisy(&self) -> bool {
         self.others_cpu_share + self.stolen_cpu_share > NOISY
     }
 
-    /// CPU microseconds of the server for each of so many.
+    /// Returns CPU microseconds of the server per item.
     pub(crate) fn server_micros_each(&self, count: u64) -> Option<f64> {
         each(self.server_cpu_seconds, count)
     }
 
-    /// The same without what it spent in the kernel.
+    /// Returns CPU microseconds of the server in user mode per item.
     pub(crate) fn server_user_micros_each(&self, count: u64) -> Option<f64> {
         each(self.server_user_seconds, count)
     }
@@ -114,16 +113,18 @@ fn usage(begin: &Reading, end: &Reading) -> CpuUsage {
     }
 }
 
-/// Of a core; the rest is lost in switching.
+/// Share of a core that counts as all of it; context switches take the rest.
 const SATURATED: f64 = 0.93;
-/// Of a core. Ticks are coarse, and the system needs a little for itself.
+/// Share of a core. It is above the resolution of the clock ticks, and above what the system itself
+/// needs.
 const NOISY: f64 = 0.08;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A second in which these, in milliseconds, were used: server, generator, all, stolen.
+    /// Returns the usage in one second, from milliseconds of CPU time: of the server, the
+    /// generator, all processes, and other machines.
     fn second(server: Option<u64>, own: u64, busy: u64, stolen: u64) -> CpuUsage {
         second_with(server, own, 0, busy, stolen)
     }
@@ -173,7 +174,7 @@ mod tests {
         assert!(near(usage.stolen_cpu_share, 0.02), "{usage:?}");
         assert!(usage.is_noisy());
         assert!(!second(Some(600), 300, 920, 0).is_noisy());
-        // Ticks can lag behind the clocks of processes.
+        // The ticks of all processes can lag behind the clocks of single processes.
         assert!(near(second(Some(600), 300, 890, 0).others_cpu_share, 0.0));
     }
 

@@ -1,5 +1,4 @@
-//! Owns the machine: what it is, what all of its CPUs did, and on which of them
-//! this process runs.
+//! Machine: its description, the CPU time of all processes, and pinning to a core.
 
 use std::fs;
 use std::process::Command;
@@ -11,12 +10,12 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// CPU time of everyone since the machine started.
+/// CPU time of all processes since the machine started.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct CpuTimes {
-    /// Spent by anybody here, in the kernel or not.
+    /// Time in user mode and in the kernel.
     pub(super) busy: Duration,
-    /// Wanted, and spent by other machines on the same hardware.
+    /// Time that other virtual machines on the same hardware took.
     pub(super) stolen: Duration,
 }
 
@@ -54,7 +53,7 @@ impl CpuTimes {
     }
 }
 
-/// On what something was measured.
+/// A description of the machine, for results.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct MachineInfo {
     pub(crate) cpu: String,
@@ -86,14 +85,14 @@ impl MachineInfo {
     }
 }
 
-/// What a program says, if it can be run.
+/// Returns what a program prints, or `None` if it fails.
 pub(crate) fn command_output(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// Keeps this thread, and what it starts from now on, on one core.
+/// Pins this thread, and all that it starts later, to one core.
 pub(crate) fn pin(core: usize) -> Result<(), Error> {
     let failed = |errno: nix::Error| Error::system(format!("core {core}"))(errno.into());
     let mut set = CpuSet::new();
@@ -101,7 +100,7 @@ pub(crate) fn pin(core: usize) -> Result<(), Error> {
     sched_setaffinity(Pid::from_raw(0), &set).map_err(failed)
 }
 
-/// In which Linux tells of CPU time, on every machine that it runs on today.
+/// The unit of `/proc/stat`; `USER_HZ` is 100 on all platforms but Alpha.
 const TICKS_PER_SECOND: u64 = 100;
 
 #[cfg(test)]

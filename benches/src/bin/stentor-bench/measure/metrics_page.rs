@@ -1,5 +1,4 @@
-//! Owns the asking of a Stentor for its page of metrics, and the reading of single
-//! numbers off it.
+//! Metrics page of a Stentor server, and the values on it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,12 +6,12 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// A page of metrics in the text format of Prometheus.
+/// A page in the text format of Prometheus.
 #[derive(Clone, Debug)]
 pub(crate) struct MetricsPage(String);
 
 impl MetricsPage {
-    /// Asks a server.
+    /// Requests the page from a server.
     pub(crate) fn scrape(address: SocketAddr) -> Result<Self, Error> {
         let failed = || Error::system("the page of metrics");
         let mut socket = TcpStream::connect_timeout(&address, TIMEOUT).map_err(failed())?;
@@ -28,8 +27,8 @@ impl MetricsPage {
         self.0.lines()
     }
 
-    /// The number behind a name, labels included; all of that name together where
-    /// it has none and they have. Nothing is zero.
+    /// Returns the value of a series with its labels, or the sum over all series of a metric if the
+    /// name has no labels; 0 if there is none.
     pub(crate) fn sum(&self, name: &str) -> u64 {
         let value = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
@@ -37,7 +36,7 @@ impl MetricsPage {
                 "" => true,
                 rest => rest.starts_with('{') && !name.ends_with('}'),
             };
-            // Counters are whole, however they are written.
+            // Counters are integers, even if they are written as floats.
             let value: f64 = value.parse().ok()?;
             is_meant.then_some(value as u64)
         };

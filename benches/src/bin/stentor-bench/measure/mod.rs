@@ -1,5 +1,4 @@
-//! Owns what is measured: windows of time, and what server, generator and
-//! machine did in them.
+//! Measurements: time, CPU, memory and metrics of server, generator and machine.
 
 mod busy_wait;
 mod cpu_usage;

@@ -1,5 +1,4 @@
-//! Owns what the system says of a process: its CPU time, to the nanosecond and
-//! threads that have ended included, and its memory.
+//! Process: its CPU time, memory and number of threads.
 
 use std::fs;
 use std::io;
@@ -22,12 +21,12 @@ impl Process {
         let failed = |errno: nix::Error| Error::system(format!("process {pid}"))(errno.into());
         let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid as i32)).map_err(failed)?;
         let process = Self { pid, clock };
-        // A clock can be named for any number.
+        // The clock id is also computed for pids that do not exist.
         process.threads()?;
         Ok(process)
     }
 
-    /// This one.
+    /// Returns this process.
     pub(crate) fn own() -> Self {
         Self {
             pid: std::process::id(),
@@ -35,14 +34,14 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads, those that have ended too.
+    /// Returns the CPU time of all threads, also of those that have ended.
     pub(crate) fn cpu(&self) -> Result<Duration, Error> {
         let failed =
             |errno: nix::Error| Error::system(format!("process {}", self.pid))(errno.into());
         Ok(self.clock.now().map_err(failed)?.into())
     }
 
-    /// What of that it did not spend in the kernel, in steps of 10 ms.
+    /// Returns the part of it that was spent in user mode, in steps of 10 ms.
     pub(crate) fn user(&self) -> Result<Duration, Error> {
         let path = format!("/proc/{}/stat", self.pid);
         let stat = fs::read_to_string(&path).map_err(Error::system(&path))?;
@@ -51,7 +50,7 @@ impl Process {
         Ok(TICK * ticks)
     }
 
-    /// Resident memory in bytes.
+    /// Returns the resident memory in bytes.
     pub(crate) fn memory(&self) -> Result<u64, Error> {
         Ok(self.status("VmRSS:")? << 10)
     }
@@ -73,15 +72,14 @@ fn field(status: &str, key: &str) -> Option<u64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// The field `utime` (proc_pid_stat(5)). The second is the program's name, which may
-/// hold spaces and parentheses.
+/// Returns the field `utime` of proc_pid_stat(5). The second field is the name of the program,
+/// which may contain spaces and parentheses.
 fn user_ticks(stat: &str) -> Option<u32> {
     let (_, from_third) = stat.rsplit_once(") ")?;
     from_third.split(' ').nth(14 - 3)?.parse().ok()
 }
 
-/// What the kernel tells times of processes in, on every platform where Linux has
-/// `USER_HZ` 100, which are all but Alpha.
+/// The unit of `utime`; `USER_HZ` is 100 on all platforms but Alpha.
 const TICK: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

@@ -1,21 +1,19 @@
-//! Owns the reading of one histogram off a page of metrics: how long the turns of
-//! a Stentor's shards took.
+//! Histogram of the turn times of a Stentor server's shards, read from its metrics.
 
 use serde::Serialize;
 
 use super::metrics_page::MetricsPage;
 use crate::error::Error;
 
-/// How many turns took at most so long.
+/// A cumulative histogram.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct TurnHistogram {
-    /// Upper bounds in microseconds, and how many turns were within; the last is
-    /// endless.
+    /// Upper bounds in microseconds, each with the number of turns up to it; the last is infinite.
     buckets: Vec<(f64, u64)>,
 }
 
 impl TurnHistogram {
-    /// What the page tells of it.
+    /// Reads the histogram from the metrics page.
     pub(crate) fn of(page: &MetricsPage) -> Result<Self, Error> {
         Self::parse(page).ok_or_else(|| Error::Failed(format!("/metrics has no {METRIC}")))
     }
@@ -31,7 +29,7 @@ impl TurnHistogram {
         (!buckets.is_empty()).then_some(Self { buckets })
     }
 
-    /// What has been added since then.
+    /// Returns the difference to an earlier histogram.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let less = |(&(bound, now), &(_, then)): (&(f64, u64), &(f64, u64))| {
             (bound, now.saturating_sub(then))
@@ -46,7 +44,7 @@ impl TurnHistogram {
         self.buckets.last().map_or(0, |&(_, count)| count)
     }
 
-    /// A bound in microseconds within which this share of them was.
+    /// Returns the upper bound, in microseconds, of this share of the turns.
     pub(crate) fn within(&self, share: f64) -> f64 {
         let wanted = (self.count() as f64 * share).ceil() as u64;
         let found = self.buckets.iter().find(|(_, count)| *count >= wanted);

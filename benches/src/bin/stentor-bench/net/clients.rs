@@ -1,5 +1,4 @@
-//! Owns the generator's connections and its one loop: readiness in, turns of
-//! reading and writing. Edge-triggered; one buffer for all.
+//! Client connections and their event loop: edge-triggered, on one thread, with one read buffer.
 
 use std::time::{Duration, Instant};
 
@@ -12,23 +11,23 @@ use super::endpoint::Endpoint;
 use crate::error::Error;
 use crate::measure::{add_wait_time, is_busy_wait};
 
-/// What is said on the connections. The payloads that one gets are a stream: a
-/// piece may be part of a message, and its end is told of.
+/// The messages of a load: what to send, and what to do with what is received. Payload arrives in
+/// pieces, which can be parts of a message.
 pub(crate) trait Traffic {
-    /// Says what is to be said first.
+    /// Sends the first messages.
     fn on_start(&mut self, _connections: &mut Connections<'_>, _now: Instant) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Takes in a piece.
+    /// Handles a piece of payload.
     fn on_payload(&mut self, index: usize, part: &[u8], now: Instant) -> Result<(), Error>;
 
-    /// A message has ended.
+    /// Handles the end of a message.
     fn on_message_end(&mut self, _index: usize, _now: Instant) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Answers what a read of a connection has brought.
+    /// Sends on a connection after it was read.
     fn after_read(
         &mut self,
         _index: usize,
@@ -38,7 +37,7 @@ pub(crate) trait Traffic {
         Ok(())
     }
 
-    /// Says what is to be said next, wherever that is.
+    /// Sends on any connection after all events were handled.
     fn after_poll(
         &mut self,
         _connections: &mut Connections<'_>,
@@ -48,11 +47,11 @@ pub(crate) trait Traffic {
     }
 }
 
-/// The open connections, by number.
+/// The open connections, by index.
 pub(crate) struct Connections<'a>(&'a mut [Option<Connection>]);
 
 impl Connections<'_> {
-    /// Sends on one of them.
+    /// Sends bytes on one connection.
     pub(crate) fn send(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.0[index] {
             Some(connection) => connection.send(bytes),
@@ -61,7 +60,7 @@ impl Connections<'_> {
     }
 }
 
-/// All connections of a run.
+/// The connections of a run.
 #[derive(Debug)]
 pub(crate) struct Clients {
     endpoint: Endpoint,
@@ -72,13 +71,12 @@ pub(crate) struct Clients {
     read_limit: Option<ReadLimit>,
 }
 
-/// How peers on a thin line read: so much at a time, and the kernel keeps little
-/// for them.
+/// A limit for the rate at which each connection reads.
 #[derive(Debug)]
 struct ReadLimit {
     quota: usize,
     due: Instant,
-    /// Which connections have something to read.
+    /// Which connections have data to read.
     ready: Vec<bool>,
 }
 
@@ -94,8 +92,8 @@ impl Clients {
         })
     }
 
-    /// Lets each connection that is opened from now on read at most so many bytes
-    /// a second, so that a queue forms in the server.
+    /// Makes each connection that is opened from now on read at most this many bytes per second, so
+    /// that a queue forms in the server.
     pub(crate) fn limit_read_rate(&mut self, bytes_per_second: usize) {
         let ticks = TICK.as_secs_f64().recip();
         self.read_limit = Some(ReadLimit {
@@ -105,7 +103,7 @@ impl Clients {
         });
     }
 
-    /// Opens connections until there are so many.
+    /// Opens connections until there are `count`.
     pub(crate) fn open(&mut self, count: usize, timeout: Duration) -> Result<(), Error> {
         let (mut pending, mut open) = (0, self.connections.len());
         let mut last_progress = Instant::now();
@@ -129,7 +127,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Begins to open the connection of this number.
+    /// Starts to open the connection with this index.
     pub(crate) fn connect(&mut self, index: usize) -> Result<(), Error> {
         let failed = || Error::system(format!("connection {index} to {}", self.endpoint.address));
         let buffer = self.read_limit.as_ref().map(|read_limit| read_limit.quota);
@@ -146,7 +144,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Goes on with handshakes, and names the connections that are open now.
+    /// Continues the handshakes, and appends the connections that are now open to `opened`.
     pub(crate) fn poll_opening(
         &mut self,
         wait: Duration,
@@ -165,14 +163,14 @@ impl Clients {
         Ok(())
     }
 
-    /// Ends a connection at once.
+    /// Aborts a connection with a reset.
     pub(crate) fn abort(&mut self, index: usize) {
         if let Some(connection) = self.connections[index].take() {
             connection.abort();
         }
     }
 
-    /// Moves the bytes for which there is readiness, or waits so long for some.
+    /// Waits for events, at most for this time, and handles them.
     pub(crate) fn poll_once(
         &mut self,
         traffic: &mut impl Traffic,
@@ -206,7 +204,7 @@ impl Clients {
         traffic.after_poll(&mut Connections(&mut self.connections), Instant::now())
     }
 
-    /// Where it is read slowly, reads what may be read by now.
+    /// Reads from all connections what their rate limit allows by now.
     fn read_limited(&mut self, traffic: &mut impl Traffic) -> Result<(), Error> {
         let Some(read_limit) = &mut self.read_limit else {
             return Ok(());
@@ -225,10 +223,9 @@ impl Clients {
         Ok(())
     }
 
-    /// Lets the kernel know that these connections mostly listen. Otherwise it takes
-    /// those that were asked and answered quickly for a dialogue, and acknowledges only
-    /// every other segment there, on the core of the server: so what a broadcast costs
-    /// would depend on how fast its audience was opened, and on what it had to say.
+    /// Makes the kernel acknowledge each segment at once. Otherwise it treats connections with
+    /// quick answers as interactive, and delays acknowledgements there. They are processed on the
+    /// server's core, so the cost of a broadcast would depend on earlier traffic.
     pub(crate) fn enable_quick_ack(&self) -> Result<(), Error> {
         for connection in self.connections.iter().flatten() {
             connection
@@ -238,7 +235,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Begins the closing handshake on all connections; how many that are.
+    /// Starts the closing handshake on all connections. Returns their number.
     pub(crate) fn start_closing(&mut self) -> Result<usize, Error> {
         let connections = self.connections.iter_mut().flatten();
         let mut count = 0;
@@ -249,8 +246,8 @@ impl Clients {
         Ok(count)
     }
 
-    /// Waits so long for answers to that, and lets go of the connections that have
-    /// theirs; how many those are.
+    /// Waits for close frames, at most for this time, and drops the connections that received one.
+    /// Returns their number.
     pub(crate) fn poll_closing(&mut self, wait: Duration) -> Result<usize, Error> {
         self.wait(wait)?;
         let mut closed = 0;
@@ -274,7 +271,7 @@ impl Clients {
         Ok(closed)
     }
 
-    /// Lets the first be said.
+    /// Sends the first messages of a load.
     pub(crate) fn start(&mut self, traffic: &mut impl Traffic) -> Result<(), Error> {
         traffic.on_start(&mut Connections(&mut self.connections), Instant::now())
     }
@@ -283,7 +280,7 @@ impl Clients {
         self.connections.len()
     }
 
-    /// Waits for events, at most so long: awake, or asleep.
+    /// Waits for events, at most for this time, polling or sleeping.
     fn wait(&mut self, wait: Duration) -> Result<(), Error> {
         if !is_busy_wait() {
             return self.poll_events(wait);
@@ -317,8 +314,8 @@ impl Drop for Clients {
     }
 }
 
-/// Reads until there is no more: after a short read there is none, unless the
-/// server has hung up.
+/// Reads until the socket is empty. A short read means that it is, unless the server has closed the
+/// connection.
 #[inline]
 fn read(
     connection: &mut Connection,
@@ -335,7 +332,7 @@ fn read(
     }
 }
 
-/// Reads once, and says how much; `None` if there was nothing.
+/// Reads once. Returns the number of bytes, or `None` if there were none.
 #[inline]
 fn read_once(
     connection: &mut Connection,
@@ -343,7 +340,7 @@ fn read_once(
     scratch: &mut [u8],
     traffic: &mut impl Traffic,
 ) -> Result<Option<usize>, Error> {
-    // One look at the clock a read: what has come together has come now.
+    // The clock is read once per read: the data arrived together.
     let mut now = None;
     let n = connection.read(scratch, |piece| {
         let now = *now.get_or_insert_with(Instant::now);
@@ -358,7 +355,7 @@ fn read_once(
     Ok(n)
 }
 
-/// Sees to it that so many sockets can be opened.
+/// Raises the limit of open files, and checks that it allows this many sockets.
 pub(crate) fn raise_open_files(sockets: usize) -> Result<(), Error> {
     let failed = |errno: nix::Error| Error::system("the limit of open files")(errno.into());
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
@@ -373,14 +370,14 @@ pub(crate) fn raise_open_files(sockets: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// A close frame with code 1000, masked.
+/// A masked close frame with code 1000.
 const NORMAL_CLOSE: &[u8] = &[0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xE8 ^ 2];
-/// As much as one read takes.
+/// The size of a read.
 const SCRATCH: usize = 256 << 10;
-/// Handshakes under way at once.
+/// Handshakes in progress at the same time.
 const DIALLED_AT_ONCE: usize = 128;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How often a slow reader reads.
+/// The interval at which connections with a limited rate read.
 const TICK: Duration = Duration::from_millis(2);
-/// Descriptors that are not connections.
+/// File descriptors that are not connections.
 const RESERVE: usize = 32;

@@ -1,5 +1,4 @@
-//! Owns one connection of the generator: how it is opened, and what is still to
-//! be written on it.
+//! Client connection: its handshake, its read decoder, and data that is not yet sent.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
@@ -12,31 +11,31 @@ use super::decoder::{Decoder, Piece};
 use super::endpoint::{ACCEPT, Endpoint};
 use crate::error::Error;
 
-/// A connection.
+/// A connection to the server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     index: usize,
     stream: TcpStream,
     state: State,
     decoder: Decoder,
-    /// What the socket did not take at once, from `written` on.
+    /// Data that the socket has not accepted yet; sent up to `written`.
     unsent: Vec<u8>,
     written: usize,
 }
 
-/// How far an opening has come.
+/// The progress of the handshake.
 #[derive(Debug)]
 enum State {
     Connecting,
-    /// The handshake was sent; so much of its answer has come.
+    /// The request was sent; the response as far as it was received.
     Handshake(Vec<u8>),
     Open,
 }
 
 impl Connection {
-    /// Begins to open one. It goes on when the socket says that it is ready.
+    /// Starts to connect. `open` continues when the socket is ready.
     ///
-    /// What the kernel keeps for it until it is read can be limited.
+    /// `buffer` limits the receive buffer of the kernel.
     pub(super) fn connect(
         endpoint: &Endpoint,
         index: usize,
@@ -75,7 +74,7 @@ impl Connection {
         matches!(self.state, State::Open)
     }
 
-    /// Goes on with opening it; true if it is open.
+    /// Continues the handshake. Returns whether the connection is open.
     pub(super) fn open(&mut self, endpoint: &Endpoint, scratch: &mut [u8]) -> Result<bool, Error> {
         let index = self.index;
         let failed = || Error::system(format!("connection {index}"));
@@ -89,7 +88,7 @@ impl Connection {
                     other => other.map_err(failed())?,
                 };
                 if let Some(request) = &endpoint.request {
-                    // A new socket has room for it.
+                    // The request fits into the empty send buffer of a new socket.
                     let written = self.stream.write_all(request.as_bytes());
                     written.map_err(failed())?;
                     self.state = State::Handshake(Vec::new());
@@ -120,8 +119,7 @@ impl Connection {
         Ok(self.is_open())
     }
 
-    /// From now on it mostly listens, so acknowledgements need not wait for an answer
-    /// to go along with.
+    /// Acknowledges segments at once, instead of waiting for data to send with the acknowledgement.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn enable_quick_ack(&self) -> io::Result<()> {
         SockRef::from(&self.stream).set_tcp_quickack(true)
@@ -137,7 +135,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes, and keeps what the socket does not take until it is writable again.
+    /// Sends bytes. What the socket does not accept is kept until it is writable.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut taken = 0;
         if self.unsent.is_empty() {
@@ -147,7 +145,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes what waits.
+    /// Sends the data that was kept.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         if self.unsent.is_empty() {
             return Ok(());
@@ -163,8 +161,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads once, and hands out the payloads; how much was read, `None` if there
-    /// is nothing more.
+    /// Reads once, and passes the payloads on. Returns the number of bytes, or `None` if there were
+    /// none.
     #[inline]
     pub(super) fn read(
         &mut self,
@@ -197,8 +195,7 @@ impl Connection {
         Ok(Some(n))
     }
 
-    /// Ends it at once and leaves nothing behind: no port has to wait for a
-    /// minute, as after an orderly end, before it can be used again.
+    /// Resets the connection, so that its port is free at once, without TIME_WAIT.
     pub(super) fn abort(self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
@@ -218,7 +215,7 @@ impl Connection {
     }
 }
 
-/// What can be wrong with what was read.
+/// What can be wrong with received data.
 enum ReadError {
     InvalidFrame(&'static str),
     Other(Error),
@@ -230,7 +227,10 @@ impl From<&'static str> for ReadError {
     }
 }
 
-/// Whether the answer to the request is there, and says yes.
+/// Returns whether the response is complete.
+///
+/// # Errors
+/// Returns an error if the response refuses the handshake.
 fn is_handshake_done(answer: &[u8]) -> Result<bool, Error> {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
         return if answer.len() > ANSWER {
@@ -259,7 +259,7 @@ fn is_handshake_done(answer: &[u8]) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The longest answer to a request.
+/// The maximum length of a response.
 const ANSWER: usize = 8 << 10;
 
 #[cfg(test)]

@@ -1,39 +1,38 @@
-//! Owns the reading of a server's frames as they come, in pieces that borrow
-//! from what was read: payload is looked at in place, and never gathered.
+//! Frame decoder for what servers send. It passes payload on in pieces, without copying it.
 
 use stentor_core::wire::header::{Header, MAX_CONTROL, MAX_LEN};
 use stentor_core::wire::opcode::Opcode;
 
-/// What stands in a stream of frames.
+/// A piece of a stream of frames.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// Payload of the message under way.
+    /// Payload of the current message.
     Payload(&'a [u8]),
-    /// The message under way is whole.
+    /// The end of the current message.
     End,
-    /// The server asks for a pong with this payload.
+    /// A ping with its payload.
     Ping(&'a [u8]),
-    /// The server closes, with this code.
+    /// A close frame with its code.
     Close(Option<u16>),
 }
 
-/// Where a connection is in its stream.
+/// The state of the decoder between reads.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// A header that has not come whole.
+    /// The part of a header that has been received.
     head: [u8; MAX_LEN],
     have: usize,
-    /// The frame under way, and how much of its payload is still to come.
+    /// Opcode and FIN bit of the current frame; `left` is the rest of its payload.
     frame: Option<(Opcode, bool)>,
     left: u64,
     control: Vec<u8>,
 }
 
 impl Decoder {
-    /// Takes in what was read, and hands out what stands in it.
+    /// Decodes input, and passes each piece to `on`.
     ///
     /// # Errors
-    /// What no server may send; or what `on` returns.
+    /// Returns an error for frames that a server must not send, and the errors of `on`.
     pub(crate) fn feed<E: From<&'static str>>(
         &mut self,
         mut input: &[u8],
@@ -78,7 +77,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes a header off the input, if it is all there.
+    /// Takes a header from the input. Returns `None` if it is incomplete.
     fn header<E: From<&'static str>>(
         &mut self,
         input: &mut &[u8],
@@ -91,7 +90,7 @@ impl Decoder {
             Header::parse(&self.head[..self.have + add])
         };
         let Some((header, len)) = parsed.map_err(|_| "a frame that no one may send")? else {
-            // Shorter than any header, so it fits.
+            // An incomplete header is shorter than the buffer.
             if self.have == 0 {
                 self.head[..input.len()].copy_from_slice(input);
             }
@@ -122,7 +121,8 @@ mod tests {
     use super::*;
     use stentor_benches::messages;
 
-    /// What a stream says, fed in chunks of so many bytes.
+    /// Decodes a stream in chunks of this size, and returns its messages and control frames as
+    /// text.
     fn read(stream: &[u8], chunk: usize) -> Result<Vec<String>, &'static str> {
         let mut decoder = Decoder::default();
         let (mut said, mut message) = (Vec::new(), Vec::new());

@@ -1,40 +1,38 @@
-//! Owns where a run goes to: the address, what is asked for there, and from
-//! which addresses.
+//! Server endpoint: its address, the handshake request, and the source addresses to connect from.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// A server.
+/// Where and how to connect.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
-    /// What to send first; nothing if no WebSocket is spoken there.
+    /// The handshake request; `None` without WebSocket.
     pub(crate) request: Option<String>,
-    /// How many connections others have that come from the same addresses.
+    /// Connections of other processes from the same source addresses.
     others: usize,
 }
 
 impl Endpoint {
-    /// One that speaks no WebSocket, as `stentor-bench raw` does not.
+    /// Returns whether the server speaks no WebSocket, as `stentor-bench raw`.
     pub(crate) fn is_raw(&self) -> bool {
         self.request.is_none()
     }
 
-    /// Somewhere else than so many others come from.
+    /// Skips the source addresses of this many connections of other processes.
     pub(crate) const fn after(mut self, others: usize) -> Self {
         self.others = others;
         self
     }
 
-    /// Which address the connection of this number comes from; `None` if the
-    /// system is to choose. There are some 28,000 ports to an address, often
-    /// fewer, but on loopback there are many addresses.
+    /// Returns the source address of a connection, or `None` if the system is to choose it. An
+    /// address has about 28,000 ephemeral ports, but loopback has many addresses.
     pub(crate) fn source(&self, index: usize) -> Option<SocketAddr> {
         let on_loopback = self.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST);
         let block = (self.others + index) / PORTS_OF_ONE_ADDRESS;
-        // 127.0.0.2 and on, without those that end in 0 or 255.
+        // From 127.0.0.2 on, without addresses that end in 0 or 255.
         let (high, low) = (block / 250, block % 250 + 2);
         let address = Ipv4Addr::new(127, 0, u8::try_from(high).ok()?, low as u8);
         on_loopback.then(|| SocketAddr::from((address, 0)))
@@ -81,9 +79,9 @@ impl FromStr for Endpoint {
     }
 }
 
-/// The key of the example in RFC 6455 §1.3: what it is does not matter to a measurement.
+/// The key of the example in RFC 6455 §1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// What a server has to make of it.
+/// The `Sec-WebSocket-Accept` for this key.
 pub(super) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 const PORTS_OF_ONE_ADDRESS: usize = 8_000;

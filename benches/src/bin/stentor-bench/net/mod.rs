@@ -1,5 +1,4 @@
-//! Owns the generator's end of connections: opening them, and moving bytes on
-//! one thread. What is said on them is for `load`.
+//! Client connections: opening them, and sending and receiving on one thread.
 
 mod clients;
 mod connection;
