@@ -26,9 +26,9 @@ pub(super) fn run(case: &Case) -> io::Result<f64> {
         .env_clear()
         .stdin(Stdio::null())
         .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let count = collected(&said).filter(|_| output.status.success());
-    let count = count.ok_or_else(|| io::Error::other(format!("{}: {said}", case.name)))?;
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    let count = collected(&output_text).filter(|_| output.status.success());
+    let count = count.ok_or_else(|| io::Error::other(format!("{}: {output_text}", case.name)))?;
     Ok(count as f64 / (ROUNDS * case.of) as f64)
 }
 
@@ -60,8 +60,8 @@ fn counted_rounds(work: &mut dyn FnMut()) {
 
 /// Parses a line such as `==1== Collected : 4711`. Returns `None` for 0, which means that the
 /// function was not found.
-fn collected(said: &str) -> Option<u64> {
-    let (_, count) = said.split_once("Collected : ")?;
+fn collected(output_text: &str) -> Option<u64> {
+    let (_, count) = output_text.split_once("Collected : ")?;
     let count = count.split_whitespace().next()?.parse().ok()?;
     (count > 0).then_some(count)
 }
@@ -76,9 +76,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_what_valgrind_says_it_is() {
-        let said = "==7== Events    : Ir\n==7== Collected : 123456\n==7== \n";
-        assert_eq!(collected(said), Some(123_456));
+    fn a_count_is_parsed_from_the_output() {
+        let output_text = "==7== Events    : Ir\n==7== Collected : 123456\n==7== \n";
+        assert_eq!(collected(output_text), Some(123_456));
         assert_eq!(
             collected("==7== Collected : 0\n"),
             None,

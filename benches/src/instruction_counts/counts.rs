@@ -80,10 +80,10 @@ impl Counts {
     }
 
     pub(super) fn change(&self, name: &str, count: f64) -> Change {
-        let Some(then) = self.counts.get(name) else {
+        let Some(stored) = self.counts.get(name) else {
             return Change::New;
         };
-        match (count / then - 1.0) * 100.0 {
+        match (count / stored - 1.0) * 100.0 {
             percent if percent > TOLERANCE => Change::More(percent),
             percent if percent < -TOLERANCE => Change::Fewer(percent),
             percent => Change::None(percent),
@@ -120,21 +120,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_beyond_the_tolerance_has_changed() {
+    fn a_change_is_larger_than_the_tolerance() {
         let toolchain = Toolchain {
             rustc: "rustc 1".into(),
             libc: "ldd 1".into(),
             valgrind: "valgrind-1".into(),
             avx2: true,
         };
-        let mut then = Counts::new(toolchain);
-        then.counts.insert("push".into(), 200.0);
-        let change = |count| then.change("push", count);
+        let mut stored = Counts::new(toolchain);
+        stored.counts.insert("push".into(), 200.0);
+        let change = |count| stored.change("push", count);
         assert!(matches!(change(207.0), Change::More(_)));
         assert!(matches!(change(205.0), Change::None(_)));
         assert!(matches!(change(195.0), Change::None(_)));
         assert!(matches!(change(193.0), Change::Fewer(_)));
-        assert_eq!(then.change("pop", 200.0), Change::New);
+        assert_eq!(stored.change("pop", 200.0), Change::New);
         assert_eq!(change(250.0).to_string(), " +25.0 %  MORE");
     }
 }

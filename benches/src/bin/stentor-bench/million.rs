@@ -144,8 +144,8 @@ impl ProcessPair {
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        let said = format!("a server has {active} connections instead of {wanted}");
-        Err(Error::Failed(said))
+        let message = format!("a server has {active} connections instead of {wanted}");
+        Err(Error::Failed(message))
     }
 }
 
@@ -153,7 +153,7 @@ impl ProcessPair {
 #[derive(Debug)]
 struct HoldProcess {
     child: Child,
-    said: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl HoldProcess {
@@ -170,20 +170,20 @@ impl HoldProcess {
         let out = child.stdout.take();
         let out =
             out.ok_or_else(|| Error::Failed("stentor-bench hold has no standard output".into()))?;
-        let said = BufReader::new(out);
-        Ok(Self { child, said })
+        let stdout = BufReader::new(out);
+        Ok(Self { child, stdout })
     }
 
     fn expect(&mut self, wanted: &str) -> Result<(), Error> {
         let mut line = String::new();
-        let read = self.said.read_line(&mut line);
+        let read = self.stdout.read_line(&mut line);
         read.map_err(Error::system("stentor-bench hold"))?;
         if line.trim() == wanted {
             return Ok(());
         }
         // The process prints the reason to standard error.
-        let said = format!("connections are not {wanted}");
-        Err(Error::Failed(said))
+        let message = format!("connections are not {wanted}");
+        Err(Error::Failed(message))
     }
 
     fn memory(&self) -> Result<u64, Error> {
@@ -202,8 +202,8 @@ impl Drop for HoldProcess {
 fn connections_per_process() -> Result<usize, Error> {
     let failed = |errno: nix::Error| Error::system("the limit of open files")(errno.into());
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
-    let besides = (hard / FILES_BESIDES).clamp(64, 8_192);
-    Ok(hard.saturating_sub(besides).max(1) as usize)
+    let reserved = (hard / RESERVED_FILES).clamp(64, 8_192);
+    Ok(hard.saturating_sub(reserved).max(1) as usize)
 }
 
 /// Returns how many connections this machine can have, by memory and open files.
@@ -219,7 +219,7 @@ fn max_connections() -> Result<usize, Error> {
     let [used, _, most] = numbers[..] else {
         return Err(Error::Failed(format!("{path} does not have three numbers")));
     };
-    let by_memory = available / 10 * 8 / BYTES_OF_A_CONNECTION;
+    let by_memory = available / 10 * 8 / CONNECTION_BYTES;
     // Each connection has a file at both ends.
     let by_files = most.saturating_sub(used) / 2 / 10 * 9;
     Ok((by_memory.min(by_files) as usize).max(1))
@@ -241,6 +241,6 @@ fn meminfo(key: &str) -> Result<u64, Error> {
 
 /// One of this many files of a process is kept for other purposes; the server reserves files in the
 /// same way.
-const FILES_BESIDES: u64 = 16;
+const RESERVED_FILES: u64 = 16;
 /// Memory of a connection at both ends, with a margin.
-const BYTES_OF_A_CONNECTION: u64 = 12 << 10;
+const CONNECTION_BYTES: u64 = 12 << 10;

@@ -84,8 +84,8 @@ impl Server {
             if event.is_writable() && self.flush(at).is_err() {
                 self.end(at);
             }
-            let to_the_end = event.is_read_closed() || event.is_error();
-            if self.serve(at, to_the_end).is_err() {
+            let until_eof = event.is_read_closed() || event.is_error();
+            if self.serve(at, until_eof).is_err() {
                 self.end(at);
             }
         }
@@ -118,7 +118,7 @@ impl Server {
 
     /// Reads until the socket is empty, and writes what was read. After an error the peer is
     /// removed.
-    fn serve(&mut self, at: usize, to_the_end: bool) -> io::Result<()> {
+    fn serve(&mut self, at: usize, until_eof: bool) -> io::Result<()> {
         while let Some(peer) = &mut self.peers[at]
             && (self.fan_out || peer.unsent.is_empty())
         {
@@ -140,7 +140,7 @@ impl Server {
             } else {
                 peer.write(&self.buffer[..n])?;
             }
-            if n < self.buffer.len() && !to_the_end {
+            if n < self.buffer.len() && !until_eof {
                 return Ok(());
             }
         }

@@ -68,21 +68,21 @@ impl Report {
 
 /// Returns reasons why the figures of one time window may be unreliable.
 fn usage_warnings(usage: &CpuUsage) -> Vec<String> {
-    let mut usage_warnings = Vec::new();
+    let mut warnings = Vec::new();
     if usage.generator_was_the_bottleneck() {
-        usage_warnings.push(format!(
+        warnings.push(format!(
             "the generator used {:.0} % of its core: it was the bottleneck, the server can do more",
             usage.generator_cpu_share * 100.0
         ));
     }
     if usage.is_noisy() {
-        usage_warnings.push(format!(
+        warnings.push(format!(
             "others on this machine used {:.0} % of a core, others on its hardware {:.0} %",
             usage.others_cpu_share * 100.0,
             usage.stolen_cpu_share * 100.0
         ));
     }
-    usage_warnings
+    warnings
 }
 
 impl fmt::Display for Report {
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_what_was_asked_for() {
+    fn a_line_has_all_figures() {
         let line = Report::Echo(traffic(QUIET)).to_string();
         assert_eq!(
             line,
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_generator_and_busy_others_are_told_of() {
+    fn a_full_generator_and_busy_others_are_warnings() {
         assert!(Report::Echo(traffic(QUIET)).warnings().is_empty());
         let full = CpuUsage {
             generator_cpu_share: 0.99,

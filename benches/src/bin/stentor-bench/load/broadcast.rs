@@ -51,7 +51,7 @@ pub(super) struct Broadcast {
 #[derive(Clone)]
 struct Pending {
     payload: Vec<u8>,
-    since: Instant,
+    sent: Instant,
     /// Members that have not received it.
     missing: usize,
 }
@@ -60,7 +60,7 @@ impl Broadcast {
     pub(super) fn new(settings: BroadcastSettings) -> Self {
         let slot = Pending {
             payload: messages::payload(settings.kind, settings.bytes),
-            since: Instant::now(),
+            sent: Instant::now(),
             missing: 0,
         };
         let mut acknowledgement = Vec::new();
@@ -108,7 +108,7 @@ impl Broadcast {
             self.next += 1;
             let members = self.settings.members;
             let slot = self.slot(number);
-            (slot.since, slot.missing) = (now, members);
+            (slot.sent, slot.missing) = (now, members);
             messages::write_number(&mut slot.payload, number);
             let payload = &self.pending[self.slot_index(number)].payload;
             if self.settings.is_raw {
@@ -174,7 +174,7 @@ impl Traffic for Broadcast {
             }
             if ends {
                 slot.missing -= 1;
-                let latency = now - slot.since;
+                let latency = now - slot.sent;
                 self.counts.record(latency, sampled);
                 self.received += 1;
             }

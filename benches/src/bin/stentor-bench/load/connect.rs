@@ -37,37 +37,38 @@ pub(crate) struct ConnectResult {
 impl Connect {
     pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<ConnectResult, Error> {
         if target.endpoint.is_raw() {
-            let what = "the load connect needs a WebSocket server: the system opens a raw connection without it";
+            let what = "the load connect needs a WebSocket server: the system opens a raw connection \
+                        without it";
             return Err(Error::InvalidArgument(what.into()));
         }
         raise_open_files(self.connections)?;
-        let mut connects = ConnectLoop {
+        let mut connect_loop = ConnectLoop {
             clients: Clients::new(&target.endpoint)?,
-            since: vec![Instant::now(); self.connections],
+            started: vec![Instant::now(); self.connections],
             opened: Vec::new(),
             latencies: Latencies::default(),
             count: 0,
         };
         for slot in 0..self.connections {
-            connects.connect(slot)?;
+            connect_loop.connect(slot)?;
         }
         let mut progress = Progress::new(target.quiet);
-        connects.run(Duration::from_secs_f64(timing.warm_up), |_| {})?;
-        connects.latencies = Latencies::default();
-        connects.count = 0;
+        connect_loop.run(Duration::from_secs_f64(timing.warm_up), |_| {})?;
+        connect_loop.latencies = Latencies::default();
+        connect_loop.count = 0;
         let meter = CpuMeter::new(target.server);
         let begin = meter.read()?;
-        connects.run(Duration::from_secs_f64(timing.seconds), |count| {
+        connect_loop.run(Duration::from_secs_f64(timing.seconds), |count| {
             progress.update(|| format!("connect: {count} connections"));
         })?;
         let usage = meter.since(&begin)?;
         progress.end();
         Ok(ConnectResult {
             at_once: self.connections,
-            connections: connects.count,
-            connections_per_second: connects.count as f64 / usage.seconds,
-            server_micros_each: usage.server_micros_each(connects.count),
-            latency_micros: connects.latencies.summary(),
+            connections: connect_loop.count,
+            connections_per_second: connect_loop.count as f64 / usage.seconds,
+            server_micros_each: usage.server_micros_each(connect_loop.count),
+            latency_micros: connect_loop.latencies.summary(),
             usage,
             generator_was_the_bottleneck: usage.generator_was_the_bottleneck(),
         })
@@ -77,7 +78,7 @@ impl Connect {
 struct ConnectLoop {
     clients: Clients,
     /// The start of the connection in each slot.
-    since: Vec<Instant>,
+    started: Vec<Instant>,
     opened: Vec<usize>,
     latencies: Latencies,
     count: u64,
@@ -85,11 +86,11 @@ struct ConnectLoop {
 
 impl ConnectLoop {
     fn connect(&mut self, slot: usize) -> Result<(), Error> {
-        self.since[slot] = Instant::now();
+        self.started[slot] = Instant::now();
         self.clients.connect(slot)
     }
 
-    fn run(&mut self, length: Duration, mut tell: impl FnMut(u64)) -> Result<(), Error> {
+    fn run(&mut self, length: Duration, mut on_progress: impl FnMut(u64)) -> Result<(), Error> {
         let begin = Instant::now();
         let mut last_progress = begin;
         while begin.elapsed() < length {
@@ -102,13 +103,13 @@ impl ConnectLoop {
                 return Err(Error::Timeout(TIMEOUT.as_secs()));
             }
             for slot in opened.drain(..) {
-                self.latencies.record(now - self.since[slot]);
+                self.latencies.record(now - self.started[slot]);
                 self.count += 1;
                 self.clients.abort(slot);
                 self.connect(slot)?;
             }
             self.opened = opened;
-            tell(self.count);
+            on_progress(self.count);
         }
         Ok(())
     }

@@ -78,9 +78,9 @@ impl Laggards {
         let mut others = None;
         if self.misfits {
             stopped = Some(StoppedProcess::join(&target.url)?);
-            let half = NonReader::join(target)?;
-            half.shut_read()?;
-            others = Some((half, SendOnly::start(NonReader::join(target)?)?));
+            let read_shut = NonReader::join(target)?;
+            read_shut.shut_read()?;
+            others = Some((read_shut, SendOnly::start(NonReader::join(target)?)?));
         }
         let (with, published, late_with) = self.broadcast_at(target, timing, interval)?;
         let stopped_process_exit = match &mut stopped {
@@ -115,7 +115,7 @@ impl Laggards {
             &mut broadcast,
             target,
             timing,
-            self.shape("as fast as it goes"),
+            self.shape("maximum rate"),
         )?;
         broadcast.finish(&mut clients)?;
         Ok(traffic.messages_per_second / self.members as f64)
@@ -136,7 +136,7 @@ impl Laggards {
             &mut broadcast,
             target,
             timing,
-            self.shape("at a pace"),
+            self.shape("given rate"),
         )?;
         let late = broadcast.late;
         let published = broadcast.finish(&mut clients)?;
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_add_up_is_told() {
+    fn counters_that_do_not_add_up_are_an_error() {
         let right = Counters {
             published: 10,
             offered: 60,
@@ -239,7 +239,7 @@ mod tests {
             waiting: 1,
         };
         assert!(right.check(5).is_ok());
-        assert!(right.check(6).is_err(), "one of them missed something");
+        assert!(right.check(6).is_err(), "one member missed messages");
         let wrong = Counters { lost: 5, ..right };
         assert!(wrong.check(5).is_err());
     }

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_counted_by_bytes_wherever_they_are_cut() {
+    fn messages_are_counted_however_they_are_split() {
         let text = b"abcdeabcdeabcdeab";
         for cut in 1..text.len() {
             let mut counter = MessageCounter::default();

@@ -97,7 +97,7 @@ impl Mixed {
 const KINDS: [(u8, &str, &[u8]); 5] = [
     (5, "answer to a task", b"processed_by_"),
     (10, "message to a room", b"urgent"),
-    (20, "news of a task", b"room_broadcast:"),
+    (20, "broadcast of a task", b"room_broadcast:"),
     (50, "answer to a join", b"joined:"),
     (100, "echo, bulky", b"echo:"),
 ];
@@ -156,11 +156,11 @@ impl MixedTraffic {
     /// Requests another message of a kind.
     fn request(&mut self, index: usize, kind: usize, now: Instant) {
         let peer = &mut self.peers[index];
-        let (out, sent, asked) = (&mut self.out, &mut peer.sent, (now, peer.received));
+        let (out, sent, request) = (&mut self.out, &mut peer.sent, (now, peer.received));
         match kind {
             TASK => {
                 messages::client_frame(out, MessageType::Text, &[b"task:job"]);
-                sent[TASK_BROADCAST].push_back(asked);
+                sent[TASK_BROADCAST].push_back(request);
             }
             URGENT => messages::client_frame(out, MessageType::Text, &[b"msg:urgent"]),
             JOIN => {
@@ -171,7 +171,7 @@ impl MixedTraffic {
             // A task requests it.
             _ => return,
         }
-        sent[kind].push_back(asked);
+        sent[kind].push_back(request);
     }
 }
 

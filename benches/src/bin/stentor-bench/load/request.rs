@@ -11,8 +11,8 @@ use crate::net::{Clients, Connections, Traffic};
 /// Sends a frame on every connection, and waits until each has received a message with this
 /// payload.
 pub(super) fn request_all(clients: &mut Clients, frame: &[u8], answer: &[u8]) -> Result<(), Error> {
-    let everyone = 0..clients.len();
-    request_from(everyone, clients, same_for_all(frame, answer))
+    let all = 0..clients.len();
+    request_from(all, clients, same_for_all(frame, answer))
 }
 
 /// Sends a frame on the last connection, and waits until each has received a message with this
@@ -32,14 +32,14 @@ pub(super) fn request_each(
     clients: &mut Clients,
     write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
 ) -> Result<(), Error> {
-    let everyone = 0..clients.len();
-    request_from(everyone, clients, write)
+    let all = 0..clients.len();
+    request_from(all, clients, write)
 }
 
 fn same_for_all(frame: &[u8], answer: &[u8]) -> impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>) {
-    |_, to_send, to_come| {
-        to_send.extend_from_slice(frame);
-        to_come.extend_from_slice(answer);
+    |_, out, expected| {
+        out.extend_from_slice(frame);
+        expected.extend_from_slice(answer);
     }
 }
 
@@ -48,7 +48,7 @@ fn request_from(
     clients: &mut Clients,
     write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
 ) -> Result<(), Error> {
-    let mut asked = Request {
+    let mut request = Request {
         from,
         write,
         counters: vec![MessageCounter::default(); clients.len()],
@@ -56,12 +56,12 @@ fn request_from(
         frame: Vec::new(),
         answer: Vec::new(),
     };
-    clients.start(&mut asked)?;
-    let (mut last_progress, mut missing) = (Instant::now(), asked.missing);
-    while asked.missing > 0 {
-        clients.poll_once(&mut asked, TIMEOUT / 10)?;
-        if asked.missing != missing {
-            (last_progress, missing) = (Instant::now(), asked.missing);
+    clients.start(&mut request)?;
+    let (mut last_progress, mut missing) = (Instant::now(), request.missing);
+    while request.missing > 0 {
+        clients.poll_once(&mut request, TIMEOUT / 10)?;
+        if request.missing != missing {
+            (last_progress, missing) = (Instant::now(), request.missing);
         } else if last_progress.elapsed() > TIMEOUT {
             return Err(Error::Timeout(TIMEOUT.as_secs()));
         }
@@ -80,7 +80,7 @@ struct Request<W> {
 }
 
 impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Request<W> {
-    fn look_at(&mut self, index: usize) {
+    fn prepare(&mut self, index: usize) {
         self.frame.clear();
         self.answer.clear();
         (self.write)(index, &mut self.frame, &mut self.answer);
@@ -90,22 +90,22 @@ impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Request<W> {
 impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Traffic for Request<W> {
     fn on_start(&mut self, connections: &mut Connections<'_>, _: Instant) -> Result<(), Error> {
         for index in self.from.clone() {
-            self.look_at(index);
+            self.prepare(index);
             connections.send(index, &self.frame)?;
         }
         Ok(())
     }
 
     fn on_payload(&mut self, index: usize, mut part: &[u8], _: Instant) -> Result<(), Error> {
-        self.look_at(index);
+        self.prepare(index);
         let counter = &mut self.counters[index];
         let (at, taken, ends) = counter.take(&mut part, self.answer.len());
         if counter.done > 1 || self.answer[at..at + taken.len()] != *taken || !part.is_empty() {
-            let wanted = String::from_utf8_lossy(&self.answer);
-            let is = String::from_utf8_lossy(taken);
+            let expected = String::from_utf8_lossy(&self.answer);
+            let received = String::from_utf8_lossy(taken);
             return Err(Error::unexpected(
                 index,
-                format!("{is:?} instead of {wanted:?}"),
+                format!("{received:?} instead of {expected:?}"),
             ));
         }
         self.missing -= usize::from(ends);

@@ -61,7 +61,7 @@ struct TaskTraffic {
 #[derive(Clone)]
 struct ClientTasks {
     /// The part of the current result that has been received.
-    outcome: Vec<u8>,
+    result: Vec<u8>,
     /// Results received.
     done: usize,
     /// The send times of the tasks in flight.
@@ -74,7 +74,7 @@ impl TaskTraffic {
         let mut one = Vec::new();
         messages::client_frame(&mut one, MessageType::Text, &[b"task:", &payload]);
         let client = ClientTasks {
-            outcome: Vec::new(),
+            result: Vec::new(),
             done: 0,
             sent: vec![Instant::now(); tasks.in_flight],
         };
@@ -103,20 +103,20 @@ impl Traffic for TaskTraffic {
     }
 
     fn on_payload(&mut self, index: usize, part: &[u8], _: Instant) -> Result<(), Error> {
-        self.clients[index].outcome.extend_from_slice(part);
+        self.clients[index].result.extend_from_slice(part);
         Ok(())
     }
 
     fn on_message_end(&mut self, index: usize, now: Instant) -> Result<(), Error> {
         let client = &mut self.clients[index];
-        if !is_outcome(&client.outcome, &self.payload) {
-            let is = String::from_utf8_lossy(&client.outcome);
+        if !is_result(&client.result, &self.payload) {
+            let is = String::from_utf8_lossy(&client.result);
             return Err(Error::unexpected(
                 index,
-                format!("{is:?} instead of an outcome"),
+                format!("{is:?} instead of a result"),
             ));
         }
-        client.outcome.clear();
+        client.result.clear();
         let latency = now - client.sent[client.done % self.in_flight];
         self.counts.record(latency, true);
         client.done += 1;
@@ -149,8 +149,8 @@ impl MeasuredTraffic for TaskTraffic {
 }
 
 /// Returns whether this is the result of the task, from any worker.
-fn is_outcome(outcome: &[u8], task: &[u8]) -> bool {
-    let rest = outcome.strip_prefix(b"processed_by_").unwrap_or_default();
+fn is_result(result: &[u8], task: &[u8]) -> bool {
+    let rest = result.strip_prefix(b"processed_by_").unwrap_or_default();
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     digits > 0 && rest[digits..].strip_prefix(b":") == Some(task)
 }
@@ -160,9 +160,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_names_a_worker_and_the_task() {
-        assert!(is_outcome(b"processed_by_0:x", b"x"));
-        assert!(is_outcome(b"processed_by_17::x", b":x"));
+    fn a_result_names_a_worker_and_the_task() {
+        assert!(is_result(b"processed_by_0:x", b"x"));
+        assert!(is_result(b"processed_by_17::x", b":x"));
         for other in [
             &b"processed_by_:x"[..],
             b"processed_by_0:y",
@@ -170,7 +170,7 @@ mod tests {
             b"x",
             b"",
         ] {
-            assert!(!is_outcome(other, b"x"));
+            assert!(!is_result(other, b"x"));
         }
     }
 }

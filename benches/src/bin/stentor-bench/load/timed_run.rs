@@ -140,7 +140,7 @@ fn run<T: MeasuredTraffic>(
     clients: &mut Clients,
     traffic: &mut T,
     length: Duration,
-    mut tell: impl FnMut(u64, Duration),
+    mut on_progress: impl FnMut(u64, Duration),
 ) -> Result<(), Error> {
     let begin = Instant::now();
     let (mut last_progress, mut messages) = (begin, traffic.counts().messages);
@@ -153,7 +153,7 @@ fn run<T: MeasuredTraffic>(
         } else if now - last_progress > TIMEOUT {
             return Err(Error::Timeout(TIMEOUT.as_secs()));
         }
-        tell(messages, now - begin);
+        on_progress(messages, now - begin);
         if now - begin >= length {
             return Ok(());
         }

@@ -46,8 +46,8 @@ impl NonReader {
             stream.read_exact(&mut byte).map_err(failed())?;
             received.push(byte[0]);
             if received.len() > LONGEST_ANSWER {
-                let said = String::from_utf8_lossy(&received).into_owned();
-                return Err(Error::HandshakeRefused(said));
+                let response = String::from_utf8_lossy(&received).into_owned();
+                return Err(Error::HandshakeRefused(response));
             }
         }
         Ok(Self(stream))
@@ -64,7 +64,7 @@ impl NonReader {
 #[derive(Debug)]
 pub(super) struct SendOnly {
     stream: TcpStream,
-    ends: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -72,12 +72,12 @@ impl SendOnly {
     pub(super) fn start(NonReader(stream): NonReader) -> Result<Self, Error> {
         let failed = || Error::system("a member that only sends");
         let mut writer = stream.try_clone().map_err(failed())?;
-        let ends = Arc::new(AtomicBool::new(false));
+        let stop = Arc::new(AtomicBool::new(false));
         let mut frame = Vec::new();
         messages::client_frame(&mut frame, MessageType::Text, &[&[b'x'; 1_000]]);
-        let over = Arc::clone(&ends);
-        let talk = move || {
-            while !over.load(Ordering::Relaxed) {
+        let thread_stop = Arc::clone(&stop);
+        let send = move || {
+            while !thread_stop.load(Ordering::Relaxed) {
                 // The server may close this connection; the load does not depend on it.
                 if writer.write_all(&frame).is_err() {
                     return;
@@ -85,11 +85,11 @@ impl SendOnly {
                 std::thread::sleep(Duration::from_millis(1));
             }
         };
-        let thread = std::thread::Builder::new().name("chatterbox".into());
-        let thread = Some(thread.spawn(talk).map_err(failed())?);
+        let thread = std::thread::Builder::new().name("send-only".into());
+        let thread = Some(thread.spawn(send).map_err(failed())?);
         Ok(Self {
             stream,
-            ends,
+            stop,
             thread,
         })
     }
@@ -97,7 +97,7 @@ impl SendOnly {
 
 impl Drop for SendOnly {
     fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
         // Unblocks a write that waits for the server.
         let _ = self.stream.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {

@@ -46,9 +46,9 @@ impl Urgent {
 struct Probe {
     every: Duration,
     due: Instant,
-    question: Vec<u8>,
+    request: Vec<u8>,
     /// When the current request was sent.
-    asked: Option<Instant>,
+    requested: Option<Instant>,
     /// The beginning of the current message.
     head: Vec<u8>,
     counts: Counts,
@@ -56,13 +56,13 @@ struct Probe {
 
 impl Probe {
     fn new(every: Duration) -> Self {
-        let mut question = Vec::new();
-        messages::client_frame(&mut question, MessageType::Text, &[b"join:"]);
+        let mut request = Vec::new();
+        messages::client_frame(&mut request, MessageType::Text, &[b"join:"]);
         Self {
             every,
             due: Instant::now(),
-            question,
-            asked: None,
+            request,
+            requested: None,
             head: Vec::new(),
             counts: Counts::default(),
         }
@@ -80,21 +80,21 @@ impl Traffic for Probe {
         let is_answer = self.head == ANSWER;
         self.head.clear();
         if is_answer {
-            let asked = self.asked.take();
-            let asked =
-                asked.ok_or_else(|| Error::unexpected(index, "an answer without a request"))?;
-            self.counts.record(now - asked, true);
+            let requested = self.requested.take();
+            let requested =
+                requested.ok_or_else(|| Error::unexpected(index, "an answer without a request"))?;
+            self.counts.record(now - requested, true);
         }
         Ok(())
     }
 
     fn after_poll(&mut self, connections: &mut Connections<'_>, now: Instant) -> Result<(), Error> {
-        if self.asked.is_some() || now < self.due {
+        if self.requested.is_some() || now < self.due {
             return Ok(());
         }
-        self.asked = Some(now);
+        self.requested = Some(now);
         self.due = now + self.every;
-        connections.send(0, &self.question)
+        connections.send(0, &self.request)
     }
 }
 

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_server_nor_generator_is_others() {
+    fn cpu_of_neither_server_nor_generator_is_that_of_others() {
         let usage = second(Some(600), 300, 1_000, 20);
         assert!(near(usage.others_cpu_share, 0.1), "{usage:?}");
         assert!(near(usage.stolen_cpu_share, 0.02), "{usage:?}");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_awake_is_no_work_of_the_generator_and_nobody_elses() {
+    fn busy_waiting_is_work_of_nobody() {
         let usage = second_with(Some(600), 990, 700, 1_590, 0);
         assert!(near(usage.generator_cpu_share, 0.29), "{usage:?}");
         assert!(near(usage.others_cpu_share, 0.0), "{usage:?}");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_generator_is_the_bottleneck_if_it_is_full_and_the_server_is_not() {
+    fn the_generator_is_the_bottleneck_if_its_core_is_full_and_the_servers_is_not() {
         assert!(second(Some(600), 990, 1_590, 0).generator_was_the_bottleneck());
         assert!(!second(Some(990), 990, 1_980, 0).generator_was_the_bottleneck());
         assert!(!second(Some(990), 600, 1_590, 0).generator_was_the_bottleneck());

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_those_of_what_was_recorded() {
+    fn quantiles_are_those_of_the_recorded_latencies() {
         let mut latencies = Latencies::default();
         assert_eq!(latencies.summary(), None);
         for micros in 1..=1_000 {

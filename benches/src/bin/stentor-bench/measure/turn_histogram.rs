@@ -79,7 +79,7 @@ stentor_shard_turn_seconds_count 100
     }
 
     #[test]
-    fn only_what_was_added_counts() {
+    fn the_difference_has_only_later_turns() {
         let before = TurnHistogram::parse(&of(PAGE)).expect("it is there");
         let after = PAGE
             .replace("} 90", "} 190")

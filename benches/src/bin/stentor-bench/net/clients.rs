@@ -109,7 +109,7 @@ impl Clients {
         let mut last_progress = Instant::now();
         let mut opened = Vec::new();
         while open < count {
-            while pending < DIALLED_AT_ONCE && self.connections.len() < count {
+            while pending < CONCURRENT_HANDSHAKES && self.connections.len() < count {
                 self.connections.push(None);
                 self.connect(self.connections.len() - 1)?;
                 pending += 1;
@@ -196,8 +196,8 @@ impl Clients {
                 read_limit.ready.resize(self.connections.len(), false);
                 read_limit.ready[index] = true;
             } else {
-                let to_the_end = event.is_read_closed();
-                read(connection, index, &mut self.scratch, traffic, to_the_end)?;
+                let until_eof = event.is_read_closed();
+                read(connection, index, &mut self.scratch, traffic, until_eof)?;
             }
         }
         self.read_limited(traffic)?;
@@ -322,11 +322,11 @@ fn read(
     index: usize,
     scratch: &mut [u8],
     traffic: &mut impl Traffic,
-    to_the_end: bool,
+    until_eof: bool,
 ) -> Result<(), Error> {
     loop {
         let n = read_once(connection, index, scratch, traffic)?;
-        if n.is_none_or(|n| n < scratch.len() && !to_the_end) {
+        if n.is_none_or(|n| n < scratch.len() && !until_eof) {
             return Ok(());
         }
     }
@@ -375,7 +375,7 @@ const NORMAL_CLOSE: &[u8] = &[0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xE8 ^ 2];
 /// The size of a read.
 const SCRATCH: usize = 256 << 10;
 /// Handshakes in progress at the same time.
-const DIALLED_AT_ONCE: usize = 128;
+const CONCURRENT_HANDSHAKES: usize = 128;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// The interval at which connections with a limited rate read.
 const TICK: Duration = Duration::from_millis(2);

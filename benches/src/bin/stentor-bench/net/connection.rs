@@ -110,8 +110,7 @@ impl Connection {
                     self.state = State::Open;
                 }
                 if ended {
-                    let (index, code) = (index, None);
-                    return Err(Error::Closed { index, code });
+                    return Err(Error::Closed { index, code: None });
                 }
             }
             State::Open => {}
@@ -185,7 +184,7 @@ impl Connection {
             Piece::Close(code) => Err(ReadError::Other(Error::Closed { index, code })),
             other => on(other).map_err(ReadError::Other),
         });
-        fed.map_err(|flaw| match flaw {
+        fed.map_err(|error| match error {
             ReadError::InvalidFrame(what) => Error::unexpected(index, what),
             ReadError::Other(error) => error,
         })?;
@@ -273,7 +272,7 @@ mod tests {
         assert!(is_handshake_done(right.as_bytes()).expect("right"));
         assert!(!is_handshake_done(&right.as_bytes()[..right.len() - 1]).expect("incomplete"));
         let refused = is_handshake_done(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
-        assert!(matches!(refused, Err(Error::HandshakeRefused(said)) if said.contains("503")));
+        assert!(matches!(refused, Err(Error::HandshakeRefused(status)) if status.contains("503")));
         assert!(
             is_handshake_done(b"HTTP/1.1 101 Yes\r\n\r\n").is_err(),
             "no accept"

@@ -125,14 +125,14 @@ mod tests {
     /// text.
     fn read(stream: &[u8], chunk: usize) -> Result<Vec<String>, &'static str> {
         let mut decoder = Decoder::default();
-        let (mut said, mut message) = (Vec::new(), Vec::new());
+        let (mut decoded, mut message) = (Vec::new(), Vec::new());
         for part in stream.chunks(chunk) {
             decoder.feed(part, |piece| {
                 match piece {
                     Piece::Payload(part) => message.extend_from_slice(part),
-                    Piece::End => said.push(String::from_utf8_lossy(&message).into_owned()),
-                    Piece::Ping(payload) => said.push(format!("ping {payload:?}")),
-                    Piece::Close(code) => said.push(format!("close {code:?}")),
+                    Piece::End => decoded.push(String::from_utf8_lossy(&message).into_owned()),
+                    Piece::Ping(payload) => decoded.push(format!("ping {payload:?}")),
+                    Piece::Close(code) => decoded.push(format!("close {code:?}")),
                 }
                 if piece == Piece::End {
                     message.clear();
@@ -140,11 +140,11 @@ mod tests {
                 Ok::<(), &'static str>(())
             })?;
         }
-        Ok(said)
+        Ok(decoded)
     }
 
     #[test]
-    fn however_it_is_cut_the_same_is_read() {
+    fn chunks_do_not_change_what_is_decoded() {
         let long = "x".repeat(70_000);
         let mut stream = Vec::new();
         for text in ["", "a", &"y".repeat(200), &long, ""] {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_may_send_is_an_error() {
+    fn invalid_frames_of_a_server_are_errors() {
         assert!(read(b"\x81\x81\0\0\0\0a", 7).is_err(), "masked");
         assert!(read(b"\xc1\x01a", 1).is_err(), "compressed");
         assert!(read(b"\x83\x01a", 3).is_err(), "reserved opcode");

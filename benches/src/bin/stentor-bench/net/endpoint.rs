@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_say_where_and_how() {
+    fn urls_name_address_and_protocol() {
         let endpoint: Endpoint = "ws://127.0.0.1:8080/ws".parse().expect("valid");
         assert_eq!(endpoint.address, ([127, 0, 0, 1], 8080).into());
         let request = endpoint.request.expect("a request");
