@@ -156,7 +156,7 @@ impl fmt::Display for ServerResult {
             write!(f, " ({:.2})", ratio.value)?;
         }
         if let Some(memory) = self.memory_bytes {
-            write!(f, ", {:.0} B", memory.value)?;
+            write!(f, ", {:.0} B per connection", memory.value)?;
         }
         if micros.is_disturbed || self.ratio.is_some_and(|ratio| ratio.is_disturbed) {
             write!(f, " ~")?;
@@ -318,7 +318,10 @@ mod tests {
         let baseline = passes(&[(4.0, false)]);
         let result = ServerResult::new("stentor".into(), passes(&[(5.0, true)]), Some(&baseline));
         let text = result.to_string();
-        assert!(text.ends_with("   5.000 us CPU (1.25), 230 B ~"), "{text}");
+        assert!(
+            text.ends_with("   5.000 us CPU (1.25), 230 B per connection ~"),
+            "{text}"
+        );
         let json = serde_json::to_value(&result).expect("JSON");
         assert_eq!(json["ratio"]["value"], 1.25);
         assert_eq!(json["passes"][0]["idle"]["threads"], 1);
