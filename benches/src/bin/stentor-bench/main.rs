@@ -16,6 +16,7 @@ mod progress;
 mod raw;
 mod report;
 mod server_process;
+mod watchdog;
 
 use std::process::ExitCode;
 

@@ -7,9 +7,10 @@ use stentor_core::MessageType;
 
 use super::message_counter::MessageCounter;
 use super::request::{request_all, request_from_last};
-use super::timed_run::{Counts, MeasuredTraffic, TIMEOUT};
+use super::timed_run::{Counts, MeasuredTraffic};
 use crate::error::Error;
 use crate::net::{Clients, Connection, Connections, Traffic};
+use crate::watchdog::Watchdog;
 use stentor_benches::messages;
 
 /// The messages of a broadcast.
@@ -85,14 +86,10 @@ impl Broadcast {
     /// Waits until every member has received all messages that were sent. Returns their number.
     pub(super) fn finish(&mut self, clients: &mut Clients) -> Result<u64, Error> {
         self.is_finished = true;
-        let (mut last_progress, mut deliveries) = (Instant::now(), self.counts.messages);
+        let mut watchdog = Watchdog::new(self.counts.messages);
         while self.oldest < self.next {
             clients.poll_once(self, POLL_INTERVAL)?;
-            if self.counts.messages != deliveries {
-                (last_progress, deliveries) = (Instant::now(), self.counts.messages);
-            } else if last_progress.elapsed() > TIMEOUT {
-                return Err(Error::Timeout(TIMEOUT.as_secs()));
-            }
+            watchdog.check(self.counts.messages)?;
         }
         Ok(self.next)
     }

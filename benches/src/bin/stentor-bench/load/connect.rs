@@ -6,11 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::arguments::{Target, Timing, at_least_one};
-use super::timed_run::TIMEOUT;
 use crate::error::Error;
 use crate::measure::{CpuMeter, CpuUsage, Latencies, Latency};
 use crate::net::{Clients, raise_open_files};
 use crate::progress::Progress;
+use crate::watchdog::Watchdog;
 
 /// New connections per second; each is aborted when it is open
 #[derive(Clone, Debug, Args)]
@@ -92,16 +92,11 @@ impl ConnectLoop {
 
     fn run(&mut self, length: Duration, mut on_progress: impl FnMut(u64)) -> Result<(), Error> {
         let begin = Instant::now();
-        let mut last_progress = begin;
+        let mut watchdog = Watchdog::new(self.count);
         while begin.elapsed() < length {
             let mut opened = std::mem::take(&mut self.opened);
             self.clients.poll_opening(POLL_INTERVAL, &mut opened)?;
             let now = Instant::now();
-            if !opened.is_empty() {
-                last_progress = now;
-            } else if now - last_progress > TIMEOUT {
-                return Err(Error::Timeout(TIMEOUT.as_secs()));
-            }
             for slot in opened.drain(..) {
                 self.latencies.record(now - self.started[slot]);
                 self.count += 1;
@@ -109,6 +104,7 @@ impl ConnectLoop {
                 self.connect(slot)?;
             }
             self.opened = opened;
+            watchdog.check(self.count)?;
             on_progress(self.count);
         }
         Ok(())

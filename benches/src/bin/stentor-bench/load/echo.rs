@@ -8,9 +8,9 @@ use stentor_core::MessageType;
 
 use super::arguments::{Target, Timing, at_least_one};
 use super::message_counter::MessageCounter;
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TIMEOUT, TrafficResult, run_timed};
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
 use crate::error::Error;
-use crate::net::{Clients, Connection, Connections, Traffic, raise_open_files};
+use crate::net::{Clients, Connection, Connections, Traffic};
 use stentor_benches::messages;
 
 /// Every connection sends messages, and the server returns them
@@ -35,9 +35,8 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
-        raise_open_files(self.connections)?;
         let mut clients = Clients::new(&target.endpoint)?;
-        clients.open(self.connections, TIMEOUT)?;
+        clients.open(self.connections)?;
         let mut traffic = EchoTraffic::new(self, target.endpoint.is_raw());
         let shape = LoadShape {
             name: "echo",

@@ -7,9 +7,9 @@ use stentor_core::MessageType;
 
 use super::arguments::{Target, Timing, at_least_one};
 use super::broadcast::{Broadcast, BroadcastSettings, join, join_raw};
-use super::timed_run::{LoadShape, TIMEOUT, TrafficResult, run_timed};
+use super::timed_run::{LoadShape, TrafficResult, run_timed};
 use crate::error::Error;
-use crate::net::{Clients, raise_open_files};
+use crate::net::Clients;
 
 /// One member of a room publishes, and every member receives
 #[derive(Clone, Debug, Args)]
@@ -33,9 +33,8 @@ pub(crate) struct FanOut {
 
 impl FanOut {
     pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
-        raise_open_files(self.members)?;
         let mut clients = Clients::new(&target.endpoint)?;
-        clients.open(self.members, TIMEOUT)?;
+        clients.open(self.members)?;
         if target.endpoint.is_raw() {
             join_raw(&mut clients)?;
         } else {

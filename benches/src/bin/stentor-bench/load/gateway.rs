@@ -8,10 +8,10 @@ use stentor_core::MessageType;
 
 use super::arguments::{Target, Timing, at_least_one};
 use super::broadcast::{Broadcast, BroadcastSettings, join};
-use super::timed_run::{LoadShape, TIMEOUT, TrafficResult, run_timed};
+use super::timed_run::{LoadShape, TrafficResult, run_timed};
 use crate::error::Error;
 use crate::measure::{CpuMeter, CpuUsage};
-use crate::net::{Clients, raise_open_files};
+use crate::net::Clients;
 
 /// Push to all users who are online, in four scenarios
 #[derive(Clone, Debug, Args)]
@@ -72,7 +72,6 @@ impl Gateway {
                 "the load gateway needs a WebSocket server".into(),
             ));
         }
-        raise_open_files(self.users)?;
         let mut clients = Clients::new(&target.endpoint)?;
         let online = self.come_online(&mut clients, target)?;
         let mut result = GatewayResult {
@@ -121,7 +120,7 @@ impl Gateway {
         let memory = || target.server.map(|server| server.memory()).transpose();
         let meter = CpuMeter::new(target.server);
         let (before, begin) = (memory()?, meter.read()?);
-        clients.open(self.users, TIMEOUT)?;
+        clients.open(self.users)?;
         join(clients)?;
         let usage = meter.since(&begin)?;
         let more = memory()?

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::arguments::{Target, at_least_one};
-use super::timed_run::TIMEOUT;
 use crate::error::Error;
-use crate::net::{Clients, Traffic, raise_open_files};
+use crate::net::{Clients, Traffic};
+use crate::watchdog::TIMEOUT;
 
 /// Keeps idle connections open for `million`
 #[derive(Clone, Debug, Args)]
@@ -27,19 +27,18 @@ pub(crate) struct Hold {
 
 impl Hold {
     pub(crate) fn run(&self, target: &Target) -> Result<(), Error> {
-        raise_open_files(self.connections)?;
         let endpoint = target.endpoint.clone().after(self.others);
         let mut clients = Clients::new(&endpoint)?;
-        clients.open(self.connections, TIMEOUT)?;
+        clients.open(self.connections)?;
         println!("{OPEN}");
-        let is_over = Arc::new(AtomicBool::new(false));
-        let ends = Arc::clone(&is_over);
+        let is_finished = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_finished);
         thread::spawn(move || {
             // Both the end of the input and an error end the command.
             let _ = stdin().read_to_end(&mut Vec::new());
-            ends.store(true, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
         });
-        while !is_over.load(Ordering::Relaxed) {
+        while !is_finished.load(Ordering::Relaxed) {
             clients.poll_once(&mut NoTraffic, POLL_INTERVAL)?;
         }
         let begin = Instant::now();

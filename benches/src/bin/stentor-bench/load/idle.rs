@@ -11,10 +11,9 @@ use stentor_core::MessageType;
 use super::arguments::{Target, at_least_one};
 use super::broadcast::join;
 use super::request::request_all;
-use super::timed_run::TIMEOUT;
 use crate::error::Error;
 use crate::measure::{CpuMeter, CpuUsage, Process};
-use crate::net::{Clients, raise_open_files};
+use crate::net::Clients;
 use crate::progress::Progress;
 use stentor_benches::messages;
 
@@ -54,7 +53,6 @@ impl Idle {
     pub(crate) fn run(&self, target: &Target) -> Result<IdleResult, Error> {
         let no_pid = || Error::InvalidArgument("the load idle needs --pid, to read memory".into());
         let server = target.server.ok_or_else(no_pid)?;
-        raise_open_files(self.connections)?;
         let mut progress = Progress::new(target.quiet);
         let mut clients = Clients::new(&target.endpoint)?;
         let rooms = !self.no_rooms && !target.endpoint.is_raw();
@@ -63,7 +61,7 @@ impl Idle {
             progress.update(|| format!("idle: {} connections, {name}", self.connections));
             self.stage(server, before, work)
         };
-        let open = stage("opening", &mut || clients.open(self.connections, TIMEOUT))?;
+        let open = stage("opening", &mut || clients.open(self.connections))?;
         let in_room = match rooms {
             true => Some(stage("joining", &mut || join(&mut clients))?),
             false => None,

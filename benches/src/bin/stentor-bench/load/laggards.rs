@@ -9,7 +9,7 @@ use stentor_core::MessageType;
 
 use super::arguments::{Target, Timing, at_least_one};
 use super::broadcast::{Broadcast, BroadcastSettings, join};
-use super::timed_run::{LoadShape, TIMEOUT, TrafficResult, run_timed};
+use super::timed_run::{LoadShape, TrafficResult, run_timed};
 use super::unresponsive::{NonReader, SendOnly, StoppedProcess};
 use crate::error::Error;
 use crate::measure::MetricsPage;
@@ -145,7 +145,7 @@ impl Laggards {
 
     fn open_room(&self, target: &Target) -> Result<Clients, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
-        clients.open(self.members, TIMEOUT)?;
+        clients.open(self.members)?;
         join(&mut clients)?;
         Ok(clients)
     }

@@ -14,10 +14,10 @@ use stentor_core::MessageType;
 
 use super::arguments::{Target, Timing, at_least_one};
 use super::request::request_each;
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TIMEOUT, TrafficResult, run_timed};
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
 use crate::error::Error;
 use crate::measure::{Latencies, Latency};
-use crate::net::{Clients, Connection, Connections, Traffic, raise_open_files};
+use crate::net::{Clients, Connection, Connections, Traffic};
 use stentor_benches::messages;
 
 /// Messages of every priority, and the latency of each priority
@@ -60,10 +60,9 @@ impl Mixed {
                 "the load mixed needs a server with priorities".into(),
             ));
         }
-        raise_open_files(self.connections)?;
         let mut clients = Clients::new(&target.endpoint)?;
         clients.limit_read_rate(self.read_rate);
-        clients.open(self.connections, TIMEOUT)?;
+        clients.open(self.connections)?;
         request_each(&mut clients, |index, frame, answer| {
             let room = format!("bench-{index:06}");
             messages::client_frame(frame, MessageType::Text, &[b"join:", room.as_bytes()]);

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::message_counter::MessageCounter;
-use super::timed_run::TIMEOUT;
 use crate::error::Error;
 use crate::net::{Clients, Connections, Traffic};
+use crate::watchdog::{TIMEOUT, Watchdog};
 
 /// Sends a frame on every connection, and waits until each has received a message with this
 /// payload.
@@ -57,14 +57,10 @@ fn request_from(
         answer: Vec::new(),
     };
     clients.start(&mut request)?;
-    let (mut last_progress, mut missing) = (Instant::now(), request.missing);
+    let mut watchdog = Watchdog::new(request.missing as u64);
     while request.missing > 0 {
         clients.poll_once(&mut request, TIMEOUT / 10)?;
-        if request.missing != missing {
-            (last_progress, missing) = (Instant::now(), request.missing);
-        } else if last_progress.elapsed() > TIMEOUT {
-            return Err(Error::Timeout(TIMEOUT.as_secs()));
-        }
+        watchdog.check(request.missing as u64)?;
     }
     Ok(())
 }

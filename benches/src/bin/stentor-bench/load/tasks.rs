@@ -7,9 +7,9 @@ use clap::Args;
 use stentor_core::MessageType;
 
 use super::arguments::{Target, Timing, at_least_one};
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TIMEOUT, TrafficResult, run_timed};
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
 use crate::error::Error;
-use crate::net::{Clients, Connection, Connections, Traffic, raise_open_files};
+use crate::net::{Clients, Connection, Connections, Traffic};
 use stentor_benches::messages;
 
 /// Tasks for the workers of the server, which return a result
@@ -28,9 +28,8 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
-        raise_open_files(self.connections)?;
         let mut clients = Clients::new(&target.endpoint)?;
-        clients.open(self.connections, TIMEOUT)?;
+        clients.open(self.connections)?;
         let shape = LoadShape {
             name: "tasks",
             connections: self.connections,

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::measure::{CpuMeter, CpuUsage, Latencies, Latency, MetricsPage, TurnHistogram};
 use crate::net::{Clients, Traffic};
 use crate::progress::Progress;
+use crate::watchdog::Watchdog;
 
 /// Traffic with counters for the time window.
 pub(super) trait MeasuredTraffic: Traffic {
@@ -143,23 +144,17 @@ fn run<T: MeasuredTraffic>(
     mut on_progress: impl FnMut(u64, Duration),
 ) -> Result<(), Error> {
     let begin = Instant::now();
-    let (mut last_progress, mut messages) = (begin, traffic.counts().messages);
+    let mut watchdog = Watchdog::new(traffic.counts().messages);
     loop {
         clients.poll_once(traffic, traffic.pause())?;
-        let now = Instant::now();
-        let so_far = traffic.counts().messages;
-        if so_far != messages {
-            (last_progress, messages) = (now, so_far);
-        } else if now - last_progress > TIMEOUT {
-            return Err(Error::Timeout(TIMEOUT.as_secs()));
-        }
-        on_progress(messages, now - begin);
-        if now - begin >= length {
+        let messages = traffic.counts().messages;
+        watchdog.check(messages)?;
+        let elapsed = begin.elapsed();
+        on_progress(messages, elapsed);
+        if elapsed >= length {
             return Ok(());
         }
     }
 }
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// The maximum time without receiving anything.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);

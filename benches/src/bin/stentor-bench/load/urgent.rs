@@ -9,7 +9,7 @@ use stentor_core::MessageType;
 
 use super::arguments::{Target, Timing, at_least_one};
 use super::broadcast::join;
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TIMEOUT, TrafficResult, run_timed};
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
 use crate::error::Error;
 use crate::net::{Clients, Connections, Traffic};
 use stentor_benches::messages;
@@ -28,7 +28,7 @@ pub(crate) struct Urgent {
 impl Urgent {
     pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
-        clients.open(1, TIMEOUT)?;
+        clients.open(1)?;
         if self.member {
             join(&mut clients)?;
         }

@@ -10,6 +10,7 @@ use super::decoder::Piece;
 use super::endpoint::Endpoint;
 use crate::error::Error;
 use crate::measure::{add_wait_time, is_busy_wait};
+use crate::watchdog::Watchdog;
 
 /// The messages of a load: what to send, and what to do with what is received. Payload arrives in
 /// pieces, which can be parts of a message.
@@ -103,10 +104,11 @@ impl Clients {
         });
     }
 
-    /// Opens connections until there are `count`.
-    pub(crate) fn open(&mut self, count: usize, timeout: Duration) -> Result<(), Error> {
+    /// Opens connections until there are `count`, and allows this process to have so many.
+    pub(crate) fn open(&mut self, count: usize) -> Result<(), Error> {
+        raise_open_files(count)?;
         let (mut pending, mut open) = (0, self.connections.len());
-        let mut last_progress = Instant::now();
+        let mut watchdog = Watchdog::new(open as u64);
         let mut opened = Vec::new();
         while open < count {
             while pending < CONCURRENT_HANDSHAKES && self.connections.len() < count {
@@ -118,11 +120,7 @@ impl Clients {
             self.poll_opening(POLL_INTERVAL, &mut opened)?;
             pending -= opened.len();
             open += opened.len();
-            if !opened.is_empty() {
-                last_progress = Instant::now();
-            } else if last_progress.elapsed() > timeout {
-                return Err(Error::Timeout(timeout.as_secs()));
-            }
+            watchdog.check(open as u64)?;
         }
         Ok(())
     }
