@@ -1,16 +1,16 @@
-//! What permessage-deflate costs and saves, through a whole shard: one message
-//! to whoever sent it, and one to a thousand members. What it saves is printed
-//! first, since it does not change from run to run.
+//! Benchmark: permessage-deflate in a shard, for one message to its sender and one to a thousand
+//! members. The bytes written are printed first; they do not change from run to run.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_benches::{Crowd, client_frame, publication, samples};
+use stentor_benches::messages::client_frame;
+use stentor_benches::{BenchShard, publication, samples};
 use stentor_core::{Config, Echo, Handler, MessageType, Rooms};
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 const MEMBERS: usize = 1_000;
 
-/// Off, or a level, and whether connections keep contexts of their own.
+/// Name, compression level (0 is off), and whether each connection keeps a context.
 const WAYS: [(&str, usize, bool); 4] = [
     ("off", 0, false),
     ("level1", 1, false),
@@ -18,11 +18,11 @@ const WAYS: [(&str, usize, bool); 4] = [
     ("level6-contexts", 6, true),
 ];
 
-fn crowd<H: Handler>(
+fn shard<H: Handler>(
     handler: H,
     peers: usize,
     (_, level, contexts): (&str, usize, bool),
-) -> Crowd<H> {
+) -> BenchShard<H> {
     let config = Config::builder()
         .compression(level > 0)
         .compression_level(level.max(1))
@@ -31,7 +31,7 @@ fn crowd<H: Handler>(
         .compression_own_broadcasts(contexts)
         .build()
         .expect("in range");
-    Crowd::with(&config, handler, peers, OFFER)
+    BenchShard::new(&config, handler, peers, OFFER)
 }
 
 fn print_savings() {
@@ -40,12 +40,12 @@ fn print_savings() {
         let len: usize = messages.iter().map(Vec::len).sum();
         print!("{name:>6} {:>5} bytes", len / messages.len());
         for way in WAYS {
-            let mut crowd = crowd(Echo, 1, way);
+            let mut shard = shard(Echo, 1, way);
             let mut written = 0;
             for message in &messages {
                 let mut frame = Vec::new();
-                client_frame(&mut frame, MessageType::Binary, message);
-                written += crowd.say(&frame);
+                client_frame(&mut frame, MessageType::Binary, &[message]);
+                written += shard.receive(&frame);
             }
             let (each, share) = (written / messages.len(), written as f64 / len as f64);
             print!("   {} {each} ({:.0} %)", way.0, share * 100.0);
@@ -62,15 +62,15 @@ fn echo(c: &mut Criterion) {
             .iter()
             .map(|message| {
                 let mut frame = Vec::new();
-                client_frame(&mut frame, MessageType::Binary, message);
+                client_frame(&mut frame, MessageType::Binary, &[message]);
                 frame
             })
             .collect();
         for way in WAYS {
-            let mut crowd = crowd(Echo, 1, way);
+            let mut shard = shard(Echo, 1, way);
             let mut next = frames.iter().cycle();
             group.bench_function(BenchmarkId::new(way.0, name), |b| {
-                b.iter(|| crowd.say(next.next().expect("a cycle")));
+                b.iter(|| shard.receive(next.next().expect("a cycle")));
             });
         }
     }
@@ -85,12 +85,12 @@ fn fan_out(c: &mut Criterion) {
             .iter()
             .map(|message| publication(message))
             .collect();
-        // Contexts for a thousand are half a gigabyte, and as many compressions.
+        // A thousand contexts need half a gigabyte.
         for way in &WAYS[..3] {
-            let mut crowd = crowd(Rooms::default(), MEMBERS, *way);
+            let mut shard = shard(Rooms::default(), MEMBERS, *way);
             let mut next = frames.iter().cycle();
             group.bench_function(BenchmarkId::new(way.0, name), |b| {
-                b.iter(|| crowd.say(next.next().expect("a cycle")));
+                b.iter(|| shard.receive(next.next().expect("a cycle")));
             });
         }
     }

@@ -1,6 +1,5 @@
-//! A stream of masked messages, from reads to messages: ours, tungstenite's,
-//! and that of fastwebsockets. Each copies what it reads out of the stream, as
-//! it would out of a socket.
+//! Benchmark: decoding a stream of masked messages, compared with tungstenite and fastwebsockets.
+//! Each copies from the stream what it would read from a socket.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::future::Future;
@@ -10,10 +9,11 @@ use core::task::{Context, Poll, Waker};
 use std::io::{Read, Result, Write};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_benches::{client_frame, decode};
+use stentor_benches::decode;
+use stentor_benches::messages::client_frame;
 use stentor_core::MessageType;
 
-/// A socket that has it all, and takes anything.
+/// A socket that always has data, and discards what is written.
 struct Source<'a>(&'a [u8]);
 
 impl Read for Source<'_> {
@@ -64,7 +64,7 @@ fn decoding(c: &mut Criterion) {
     ] {
         let mut stream = Vec::new();
         for _ in 0..messages {
-            client_frame(&mut stream, kind, &vec![b'x'; len]);
+            client_frame(&mut stream, kind, &[&vec![b'x'; len]]);
         }
         assert_eq!(decode(&stream[..], &mut scratch), messages);
         group.throughput(Throughput::Bytes(stream.len() as u64));

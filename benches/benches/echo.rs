@@ -1,12 +1,12 @@
-//! What a shard adds to an echo: from bytes read to bytes to be written, for one
-//! message and for sixteen that came in one read. The baseline copies the same
-//! bytes once.
+//! Benchmark: an echo in a shard, from received bytes to bytes to send, for one message per read
+//! and for sixteen. The baseline copies the same bytes once.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_benches::{Crowd, client_frame};
+use stentor_benches::BenchShard;
+use stentor_benches::messages::client_frame;
 use stentor_core::{Config, Echo, MessageType};
 
 fn echo(c: &mut Criterion) {
@@ -16,14 +16,14 @@ fn echo(c: &mut Criterion) {
             for count in [1, 16] {
                 let mut frames = Vec::new();
                 for _ in 0..count {
-                    client_frame(&mut frames, kind, &vec![b'x'; len]);
+                    client_frame(&mut frames, kind, &[&vec![b'x'; len]]);
                 }
                 let id = format!("{name}/{count}x{len}");
                 group.throughput(Throughput::Elements(count));
                 if frames.len() <= 250 << 10 {
-                    let mut crowd = Crowd::with(&Config::default(), Echo, 1, "");
+                    let mut shard = BenchShard::new(&Config::default(), Echo, 1, "");
                     group.bench_function(BenchmarkId::new("stentor", &id), |b| {
-                        b.iter(|| crowd.say(&frames));
+                        b.iter(|| shard.receive(&frames));
                     });
                 }
                 let mut copy = vec![0; frames.len()];

@@ -1,12 +1,12 @@
-//! One message to every member of a room, through a shard, from the speaker's
-//! bytes to the last write. The baseline does less: it encodes a frame for
-//! each member into a list of that member's, and takes them out again.
+//! Benchmark: a message to every member of a room in a shard, from received bytes to the last
+//! write. The baseline does less: it encodes a frame for each member into that member's list, and
+//! takes it out again.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_benches::{Crowd, publication};
+use stentor_benches::{BenchShard, publication};
 use stentor_core::proto::ws::header::encode_unmasked;
 use stentor_core::proto::ws::opcode::Opcode;
 
@@ -17,10 +17,10 @@ fn fan_out(c: &mut Criterion) {
             let text = vec![b'x'; len];
             let name = format!("{members}x{len}");
             group.throughput(Throughput::Elements(members as u64));
-            let (mut crowd, message) = (Crowd::new(members), publication(&text));
-            assert!(crowd.say(&message) >= members * len, "everyone is told");
+            let (mut shard, message) = (BenchShard::room(members), publication(&text));
+            assert!(shard.receive(&message) >= members * len, "everyone is told");
             group.bench_function(BenchmarkId::new("stentor", &name), |b| {
-                b.iter(|| crowd.say(&message));
+                b.iter(|| shard.receive(&message));
             });
             let mut lists: Vec<Vec<Vec<u8>>> = vec![Vec::new(); members];
             group.bench_function(BenchmarkId::new("copy-per-member", &name), |b| {

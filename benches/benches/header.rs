@@ -1,5 +1,5 @@
-//! Frame headers of the three lengths, written and read: ours, tungstenite's,
-//! and, written only, that of fastwebsockets, which reads none but from a stream.
+//! Benchmark: encoding and parsing frame headers of the three lengths, compared with tungstenite,
+//! and for encoding with fastwebsockets, which parses headers only from a stream.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::hint::black_box;

@@ -1,16 +1,15 @@
-//! How many instructions the hot parts take, counted by valgrind: decoding and
-//! unmasking, the queue, an echo and fan-out through a shard. They are compared with
-//! `instructions.json`, and a part that takes more fails.
+//! Instruction counts of hot code, by valgrind: decoding and unmasking, the queue, an echo, fan-out
+//! and statistics. A case that takes more than in `instructions.json` fails.
 //!
-//! `cargo bench -p stentor-benches --bench instructions -- --record` takes the new
-//! counts for those to compare with.
+//! `cargo bench -p stentor-benches --bench instructions -- --record` stores new counts.
 
 use std::hint::black_box;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use stentor_benches::{Case, Crowd, MESSAGES, Queueing, client_frame, count, decode, publication};
+use stentor_benches::messages::client_frame;
+use stentor_benches::{BenchShard, Case, MESSAGES, QueueWorkload, count, decode, publication};
 use stentor_core::{Config, Echo, MessageType};
 
 fn main() -> ExitCode {
@@ -64,7 +63,7 @@ const CASES: [Case; 11] = [
         of: 16_000,
         work: || fan_out(16),
     },
-    // However many connections there are: these two must stay equal.
+    // The cost must not depend on the number of connections, so these two have equal counts.
     Case {
         name: "stats: a shard of 16 connections",
         of: 1,
@@ -82,14 +81,14 @@ type Work = Box<dyn FnMut()>;
 fn decoding(kind: MessageType, len: usize, messages: usize) -> Work {
     let mut stream = Vec::new();
     for _ in 0..messages {
-        client_frame(&mut stream, kind, &vec![b'x'; len]);
+        client_frame(&mut stream, kind, &[&vec![b'x'; len]]);
     }
     let mut scratch = vec![0; 256 << 10];
     Box::new(move || assert_eq!(decode(Pieces(black_box(&stream)), &mut scratch), messages))
 }
 
-/// A stream that is copied in pieces: a long copy is one instruction, but valgrind
-/// counts one for each byte, and they would be most of what is counted.
+/// A stream that is copied in pieces. A long copy is a single instruction, but valgrind counts it
+/// once per byte, and these would outnumber the other instructions.
 struct Pieces<'a>(&'a [u8]);
 
 impl Read for Pieces<'_> {
@@ -101,30 +100,30 @@ impl Read for Pieces<'_> {
 const PIECE: usize = 1 << 10;
 
 fn queueing(priorities: usize) -> Work {
-    let mut queueing = Queueing::new(priorities);
-    Box::new(move || queueing.round())
+    let mut workload = QueueWorkload::new(priorities);
+    Box::new(move || workload.round())
 }
 
 fn echo(messages: usize) -> Work {
     let mut frames = Vec::new();
     for _ in 0..messages {
-        client_frame(&mut frames, MessageType::Text, &[b'x'; 128]);
+        client_frame(&mut frames, MessageType::Text, &[&[b'x'; 128]]);
     }
-    let mut crowd = Crowd::with(&Config::default(), Echo, 1, "");
-    // With a header of four bytes, and without a mask.
-    Box::new(move || assert_eq!(crowd.say(&frames), messages * (2 + 2 + 128)))
+    let mut shard = BenchShard::new(&Config::default(), Echo, 1, "");
+    // The echo has a header of four bytes, and no mask.
+    Box::new(move || assert_eq!(shard.receive(&frames), messages * (2 + 2 + 128)))
 }
 
 fn fan_out(messages: usize) -> Work {
     let frames = publication(&[b'x'; 128]).repeat(messages);
-    let mut crowd = Crowd::new(1_000);
-    Box::new(move || assert!(crowd.say(black_box(&frames)) >= messages * 1_000 * 128))
+    let mut shard = BenchShard::room(1_000);
+    Box::new(move || assert!(shard.receive(black_box(&frames)) >= messages * 1_000 * 128))
 }
 
 fn stats(connections: usize) -> Work {
-    let crowd = Crowd::new(connections);
+    let shard = BenchShard::room(connections);
     Box::new(move || {
-        let stats = black_box(black_box(&crowd).stats());
+        let stats = black_box(black_box(&shard).stats());
         assert_eq!(stats.links.active, connections as u64);
     })
 }

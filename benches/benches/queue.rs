@@ -1,6 +1,5 @@
-//! The queue of one connection: 256 messages in, and out again in writes of
-//! 64 KiB. The baseline is a heap of encoded frames with sequence numbers,
-//! which is bounded by nothing.
+//! Benchmark: the queue of one connection, with 256 messages in, and out again in writes of 64 KiB.
+//! The baseline is an unbounded heap of encoded frames with sequence numbers.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use core::cmp::Reverse;
@@ -8,7 +7,7 @@ use core::hint::black_box;
 use std::collections::BinaryHeap;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stentor_benches::{MESSAGES, PAYLOAD, Queueing};
+use stentor_benches::{MESSAGES, PAYLOAD, QueueWorkload};
 use stentor_core::proto::ws::header::encode_unmasked;
 use stentor_core::proto::ws::opcode::Opcode;
 
@@ -16,10 +15,10 @@ fn queueing(c: &mut Criterion) {
     let mut group = c.benchmark_group("queue");
     group.throughput(Throughput::Elements(MESSAGES as u64));
     for priorities in [1, 4, 256] {
-        let mut queueing = Queueing::new(priorities);
-        let order = queueing.order().to_vec();
+        let mut workload = QueueWorkload::new(priorities);
+        let order = workload.priorities().to_vec();
         group.bench_function(BenchmarkId::new("stentor", priorities), |b| {
-            b.iter(|| queueing.round());
+            b.iter(|| workload.round());
         });
         let mut heap = BinaryHeap::new();
         group.bench_function(BenchmarkId::new("binary-heap", priorities), |b| {

@@ -1,12 +1,12 @@
-//! Owns the decoding of a stream as a shard does it: reads into one scratch, and
-//! the part of a read that was not consumed goes in front of the next.
+//! Decoding of a stream as a shard does it: reads go into one buffer, and the bytes that were not
+//! consumed are moved in front of the next read.
 
 use core::hint::black_box;
 use std::io::Read;
 
 use stentor_core::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 
-/// Decodes all of what a client sent, and says how many messages were in it.
+/// Decodes a stream from a client. Returns the number of messages.
 pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {
     let limits = MessageLimits {
         bytes: 1 << 20,

@@ -1,31 +1,29 @@
-//! What the benches share: how long to measure, what a client sends, a shard full
-//! of peers whose sockets take everything, a queue and a stream to be decoded; and
-//! the counting of instructions, for what a clock is too coarse for.
+//! Parts that the benchmarks and `stentor-bench` share.
 //!
-//! `cargo bench -p stentor-benches` runs them all in about a minute.
+//! `cargo bench -p stentor-benches` runs all benchmarks in about a minute.
 
-mod counting;
-mod crowd;
+mod bench_shard;
 mod decoding;
-mod free_address;
-mod queueing;
+mod instruction_counts;
+pub mod messages;
+mod queue_workload;
 mod samples;
 
 use core::time::Duration;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use criterion::Criterion;
-use stentor_core::MessageType;
-use stentor_core::proto::ws::header::Header;
-use stentor_core::proto::ws::mask;
 
-pub use counting::{Case, count};
-pub use crowd::{Crowd, publication};
+pub use bench_shard::{BenchShard, publication};
 pub use decoding::decode;
-pub use free_address::free_address;
-pub use queueing::{MESSAGES, PAYLOAD, Queueing};
+pub use instruction_counts::{Case, count};
+pub use queue_workload::{MESSAGES, PAYLOAD, QueueWorkload};
 pub use samples::{Sample, samples};
 
-/// Short measurements: enough to tell 10 % apart, all of them in a minute.
+/// Returns the settings of all benchmarks. The measurements are short, but long enough to tell a
+/// difference of 10 %.
 pub fn settings() -> Criterion {
     Criterion::default()
         .warm_up_time(Duration::from_millis(150))
@@ -33,19 +31,22 @@ pub fn settings() -> Criterion {
         .sample_size(20)
 }
 
-/// Appends a message as a client sends it, in one masked frame.
-pub fn client_frame(out: &mut Vec<u8>, kind: MessageType, payload: &[u8]) {
-    let key = [0x37, 0xFA, 0x21, 0x3D];
-    let header = Header {
-        fin: true,
-        rsv: 0,
-        opcode: kind.opcode(),
-        mask: Some(key),
-        payload_len: payload.len() as u64,
-    };
-    let (bytes, len) = header.encode();
-    out.extend_from_slice(&bytes[..len]);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    mask::apply(&mut out[start..], key, 0);
+/// Returns a loopback address that nobody listens on. The port is outside the range of ephemeral
+/// ports: the system could give such a port to another process before the server listens on it.
+///
+/// # Errors
+/// Returns the error of the system if a thousand ports in a row cannot be used.
+pub fn free_address() -> io::Result<SocketAddr> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Spreads the ports of processes that run at the same time.
+    let own = (std::process::id() as u16).wrapping_mul(40_503);
+    let mut tried = 0;
+    loop {
+        let port = 10_000 + own.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 20_000;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => return listener.local_addr(),
+            Err(error) if tried >= 1_000 => return Err(error),
+            Err(_) => tried += 1,
+        }
+    }
 }

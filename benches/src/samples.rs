@@ -1,13 +1,12 @@
-//! Owns what is compressed: messages of three kinds as servers see them, each
-//! a little different from the one before.
+//! Sample messages for compression, each slightly different from the one before.
 
 use core::fmt::Write;
 
-/// A kind of message: its name, and so many of them.
+/// The name of a kind of message, and messages of this kind.
 pub type Sample = (&'static str, Vec<Vec<u8>>);
 
-/// A line of chat with what goes with it, the update of a market with twenty
-/// levels on either side, and bytes that nothing makes shorter.
+/// Returns chat messages with metadata, market updates with twenty levels on each side, and bytes
+/// that cannot be compressed.
 pub fn samples(count: u64) -> [Sample; 3] {
     [
         ("chat", (0..count).map(chat).collect()),
@@ -60,7 +59,7 @@ fn noise(n: u64) -> Vec<u8> {
     (0..1_024).map(|_| random.next() as u8).collect()
 }
 
-/// Splitmix64.
+/// A splitmix64 generator.
 struct Random(u64);
 
 impl Random {

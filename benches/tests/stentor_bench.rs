@@ -1,5 +1,5 @@
-//! Owns the proof that `stentor-bench` works from end to end: every command once,
-//! small, against the real server, and what it says of it.
+//! End-to-end tests of `stentor-bench`: every command once, with small loads, against the real
+//! server.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A server for as long as the value lives.
-struct Running {
+/// A running server. Dropping the value kills it.
+struct Server {
     child: Child,
     address: String,
 }
 
-impl Running {
+impl Server {
     fn start(program: &Path, args: &str) -> Self {
         let address = stentor_benches::free_address().expect("a port").to_string();
         let mut child = Command::new(program)
@@ -26,7 +26,7 @@ impl Running {
         let begin = Instant::now();
         while TcpStream::connect(&address).is_err() {
             assert_eq!(child.try_wait().expect("a child"), None, "it ended");
-            assert!(begin.elapsed() < SOON, "it does not listen");
+            assert!(begin.elapsed() < TIMEOUT, "it does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
         Self { child, address }
@@ -41,7 +41,7 @@ impl Running {
         Self::start(Path::new(BENCH), &format!("raw --listen {{address}}{more}"))
     }
 
-    /// Runs a command against it, with its pid.
+    /// Runs a command against the server, with its pid.
     fn bench(&self, scheme: &str, args: &str) -> Output {
         let path = if scheme == "ws" { "/ws" } else { "" };
         let url = format!("{scheme}://{}{path}", self.address);
@@ -53,24 +53,24 @@ impl Running {
             .expect("it runs")
     }
 
-    /// The same, and what it found.
+    /// Runs a command that has to succeed, and returns its report.
     fn report(&self, scheme: &str, args: &str) -> Value {
         let output = self.bench(scheme, args);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{args}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args}: {stderr}");
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 }
 
-impl Drop for Running {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The binary of a server beside ours: all tests of the workspace together find it
-/// built, and for this package alone it is built here.
+/// Returns the path of a server program. Tests of the whole workspace have built it; for this
+/// package alone it is built here.
 fn server(name: &str) -> PathBuf {
     static ONCE: Once = Once::new();
     let directory = Path::new(BENCH).parent().expect("a directory");
@@ -94,13 +94,13 @@ fn server(name: &str) -> PathBuf {
     path
 }
 
-/// What every flow says that went well.
-fn assert_flow(report: &Value, bench: &str) {
+/// Checks what every successful traffic report contains.
+fn assert_traffic(report: &Value, bench: &str) {
     assert_eq!(report["bench"], bench);
     let number = |name: &str| report[name].as_f64().unwrap_or_default();
     for name in [
         "messages",
-        "messages_a_second",
+        "messages_per_second",
         "server_micros_each",
         "verified",
     ] {
@@ -124,11 +124,11 @@ fn assert_flow(report: &Value, bench: &str) {
 }
 
 #[test]
-fn echoes_come_back_from_the_server_and_from_the_limit() {
-    let stentor = Running::stentor("echo");
+fn echoes_return_from_the_server_and_the_bare_loop() {
+    let stentor = Server::stentor("echo");
     let brief = "--seconds 0.3 --warm-up 0.1";
     let report = stentor.report("ws", &format!("echo -c 8 -d 4 -s 300 {brief} --metrics"));
-    assert_flow(&report, "echo");
+    assert_traffic(&report, "echo");
     assert_eq!(report["connections"], 8);
     assert!(
         !report["turns"]["buckets"]
@@ -137,22 +137,22 @@ fn echoes_come_back_from_the_server_and_from_the_limit() {
             .is_empty()
     );
     let report = stentor.report("ws", &format!("echo -c 2 -d 3 -s 70000 --binary {brief}"));
-    assert_flow(&report, "echo");
-    let raw = Running::raw("");
-    assert_flow(
+    assert_traffic(&report, "echo");
+    let raw = Server::raw("");
+    assert_traffic(
         &raw.report("raw", &format!("echo -c 8 -d 4 {brief}")),
         "echo",
     );
     let report = raw.report("raw", &format!("echo -c 2 -d 3 -s 300000 {brief}"));
-    assert_flow(&report, "echo");
+    assert_traffic(&report, "echo");
 }
 
 #[test]
-fn tasks_come_back_done() {
-    let stentor = Running::stentor("rooms");
+fn tasks_return_results() {
+    let stentor = Server::stentor("rooms");
     let load = "tasks -c 4 -d 3 -s 200 --seconds 0.3 --warm-up 0.1";
     let report = stentor.report("ws", load);
-    assert_flow(&report, "tasks");
+    assert_traffic(&report, "tasks");
     assert_eq!(report["verified"], report["messages"]);
     assert!(
         report["server_user_micros_each"].as_f64() <= report["server_micros_each"].as_f64(),
@@ -161,22 +161,22 @@ fn tasks_come_back_done() {
 }
 
 #[test]
-fn rooms_hear_everything_at_the_server_and_at_the_limit() {
-    let stentor = Running::stentor("rooms");
+fn room_members_receive_everything_from_the_server_and_the_bare_loop() {
+    let stentor = Server::stentor("rooms");
     let load = "fan-out -m 40 -d 4 --seconds 0.3 --warm-up 0.1";
     let report = stentor.report("ws", &format!("{load} --metrics"));
-    assert_flow(&report, "fan-out");
+    assert_traffic(&report, "fan-out");
     let last = report["turns"]["buckets"]
         .as_array()
         .and_then(|all| all.last());
     assert!(last.expect("buckets")[1].as_u64() > Some(0), "{report}");
-    let raw = Running::raw(" --fan-out");
-    assert_flow(&raw.report("raw", load), "fan-out");
+    let raw = Server::raw(" --fan-out");
+    assert_traffic(&raw.report("raw", load), "fan-out");
 }
 
 #[test]
-fn idle_connections_cost_memory_and_new_ones_time() {
-    let stentor = Running::stentor("rooms");
+fn idle_and_new_connections_are_measured() {
+    let stentor = Server::stentor("rooms");
     let report = stentor.report("ws", "idle -c 300");
     assert_eq!(report["connections"], 300);
     for stage in ["open", "in_room", "after_a_message"] {
@@ -188,7 +188,7 @@ fn idle_connections_cost_memory_and_new_ones_time() {
     let report = stentor.report("ws", "connect -c 8 --seconds 0.3 --warm-up 0.1");
     assert_eq!(report["bench"], "connect");
     assert!(report["connections"].as_u64() > Some(10), "{report}");
-    let raw = Running::raw("");
+    let raw = Server::raw("");
     let report = raw.report("raw", "idle -c 100");
     assert!(report["in_room"].is_null(), "{report}");
     assert!(
@@ -198,11 +198,11 @@ fn idle_connections_cost_memory_and_new_ones_time() {
 }
 
 #[test]
-fn urgent_messages_are_told_apart() {
-    let stentor = Running::stentor("rooms");
+fn latency_is_reported_by_priority() {
+    let stentor = Server::stentor("rooms");
     let load = "mixed -c 2 -d 8 -s 4096 --seconds 0.5 --warm-up 0.1";
     let report = stentor.report("ws", load);
-    assert_flow(&report, "mixed");
+    assert_traffic(&report, "mixed");
     let kinds = report["by_priority"].as_array().expect("a list");
     let priorities: Vec<_> = kinds.iter().map(|kind| kind["priority"].as_u64()).collect();
     assert_eq!(priorities, [5, 10, 20, 50, 100].map(Some));
@@ -212,11 +212,11 @@ fn urgent_messages_are_told_apart() {
 }
 
 #[test]
-fn a_gateway_pushes_to_everybody_in_each_scenario() {
-    let stentor = Running::stentor("rooms");
+fn a_gateway_pushes_to_all_users_in_each_scenario() {
+    let stentor = Server::stentor("rooms");
     let report = stentor.report("ws", "gateway online -u 50");
     assert!(
-        report["online"]["users_a_second"].as_f64() > Some(1.0),
+        report["online"]["users_per_second"].as_f64() > Some(1.0),
         "{report}"
     );
     assert!(report["pushes"].is_null(), "{report}");
@@ -236,17 +236,17 @@ fn a_gateway_pushes_to_everybody_in_each_scenario() {
 }
 
 #[test]
-fn a_probe_is_answered_while_a_room_is_told_things() {
-    let stentor = Running::stentor("rooms");
+fn an_urgent_request_is_answered_during_a_broadcast() {
+    let stentor = Server::stentor("rooms");
     let load = "fan-out -m 30 -d 64 --rate 50 --seconds 1 --warm-up 0.2";
     std::thread::scope(|scope| {
-        let told = scope.spawn(|| stentor.report("ws", load));
+        let broadcast = scope.spawn(|| stentor.report("ws", load));
         let probe = "urgent --member --seconds 0.5 --warm-up 0.1";
-        assert_flow(&stentor.report("ws", probe), "urgent");
-        let told = told.join().expect("no panic");
-        let deliveries = told["messages"].as_u64().expect("a number");
-        // Fifty a second to thirty, and whoever was late.
-        assert!((300..=1_600).contains(&deliveries), "{told}");
+        assert_traffic(&stentor.report("ws", probe), "urgent");
+        let broadcast = broadcast.join().expect("no panic");
+        let deliveries = broadcast["messages"].as_u64().expect("a number");
+        // Fifty per second to thirty members, with a margin for slow machines.
+        assert!((300..=1_600).contains(&deliveries), "{broadcast}");
     });
 }
 
@@ -259,8 +259,8 @@ fn idle_connections_of_many_processes_are_opened_counted_and_closed() {
         .arg(path)
         .output()
         .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(
         (&report["connections"], &report["servers"]),
@@ -271,8 +271,8 @@ fn idle_connections_of_many_processes_are_opened_counted_and_closed() {
 }
 
 #[test]
-fn members_who_do_not_read_hurt_nobody() {
-    let stentor = Running::stentor("rooms");
+fn members_that_do_not_read_do_not_disturb_others() {
+    let stentor = Server::stentor("rooms");
     let load = "laggards -m 20 --stuck 5 --misfits --seconds 0.5 --warm-up 0.1";
     let report = stentor.report("ws", load);
     assert_eq!(report["bench"], "laggards");
@@ -281,28 +281,28 @@ fn members_who_do_not_read_hurt_nobody() {
         assert!(flow["messages"].as_u64() > Some(20), "{report}");
     }
     let counted = |name: &str| report["counted"][name].as_u64().expect("a number");
-    // Five that are stuck, and three misfits of which each may be cut off.
+    // Five members do not read; each of the three others may be disconnected.
     assert!(counted("offered") >= 25 * counted("published"), "{report}");
     assert!(counted("written") >= 20 * counted("published"), "{report}");
 }
 
 #[test]
-fn what_is_wrong_is_noticed() {
-    let stentor = Running::stentor("rooms");
-    // This handler answers `echo:` and what came.
+fn wrong_answers_are_errors() {
+    let stentor = Server::stentor("rooms");
+    // The default handler answers `echo:` and the message.
     let output = stentor.bench("ws", "echo -c 2 --seconds 0.2");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("is another"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("differs from"), "{stderr}");
     assert_eq!(output.status.code(), Some(1));
     let right = "echo -c 2 --prefix echo: --seconds 0.2 --warm-up 0";
-    assert_flow(&stentor.report("ws", right), "echo");
+    assert_traffic(&stentor.report("ws", right), "echo");
     let output = Command::new(BENCH)
         .args(["echo", "--url", &format!("ws://{}/", stentor.address)])
         .output()
         .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("refused the handshake"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("refused the handshake"), "{stderr}");
 }
 
 const BENCH: &str = env!("CARGO_BIN_EXE_stentor-bench");
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);

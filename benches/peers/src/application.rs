@@ -1,7 +1,6 @@
-//! Owns what is done with the messages of one connection, for libraries whose
-//! sockets are a `Stream` and a `Sink`: what is at hand is taken, and then flushed
-//! once. So do yawc's own benchmark, sockudo-ws by its README, and the echo example
-//! of tokio-tungstenite, whose `forward` flushes when nothing more is ready.
+//! Message handling for libraries whose sockets are a `Stream` and a `Sink`: all messages that are
+//! ready are handled, then flushed once. yawc's benchmark, sockudo-ws' README and the echo example
+//! of tokio-tungstenite do the same.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,12 +10,12 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt, poll};
 use crate::data::Data;
 use crate::room::{Member, Room};
 
-/// What a server is for.
+/// What a server does with messages.
 #[derive(Debug)]
 pub enum Application<M> {
-    /// Everything comes back.
+    /// Returns every message to its sender.
     Echo,
-    /// What one member says, all hear.
+    /// Sends what one member publishes to all members.
     Rooms(Arc<Room<M>>),
 }
 
@@ -30,8 +29,8 @@ impl<M> Clone for Application<M> {
 }
 
 impl<M: Data> Application<M> {
-    /// Serves one connection until it ends. By reference, or its task would have room
-    /// for the socket in each of the futures.
+    /// Serves one connection until it ends. Takes the socket by reference, because each future
+    /// would reserve space for it otherwise.
     pub async fn drive<W, E>(self, socket: &mut W) -> Result<(), E>
     where
         W: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
@@ -79,7 +78,7 @@ where
     }
 }
 
-/// Answers a message, and those that are there already, in one flush.
+/// Answers a message, and those that are ready already, with one flush.
 async fn answer<M, W, E>(
     socket: &mut W,
     first: M,
@@ -115,5 +114,5 @@ where
     socket.flush().await
 }
 
-/// Messages that are taken before others get their turn; as yawc's benchmark has it.
+/// Messages that are handled before other tasks run, as in yawc's benchmark.
 pub const BATCH: usize = 32;

@@ -1,19 +1,19 @@
-//! Owns what the libraries' messages have in common.
+//! Message trait that hides the differences between the libraries.
 
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite;
 
-/// A library's own message.
+/// The message type of a library.
 pub trait Data: Clone + Send + Unpin + 'static {
-    /// Whether a read writes out what was fed, so that a batch has to be read before
-    /// any of it is answered. With the others that would keep their buffers in use.
+    /// Whether reading flushes what was written. A batch is then read completely before any of it
+    /// is answered; with the other libraries that would keep their buffers in use.
     const IS_FLUSHED_BY_READING: bool = false;
 
-    /// Text or binary, not control.
+    /// Returns whether this is a text or binary message, not a control frame.
     fn is_data(&self) -> bool;
-    /// Whether it is text, and its payload.
+    /// Returns whether this is text, and the payload.
     fn into_parts(self) -> (bool, Bytes);
-    /// The same the other way; `None` if it is to be text and is not.
+    /// Creates a message, or returns `None` if it is to be text and is not UTF-8.
     fn from_parts(is_text: bool, payload: Bytes) -> Option<Self>;
 }
 

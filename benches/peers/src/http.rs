@@ -1,4 +1,4 @@
-//! Owns the handshake of the libraries that leave HTTP to hyper.
+//! HTTP upgrade with hyper, for libraries that do not parse HTTP.
 
 use std::error::Error;
 
@@ -10,8 +10,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Answers the one request of a connection, of which `accept` makes a response, and
-/// a task for what comes after it.
+/// Answers the request of a connection. `accept` creates the response, and starts a task for the
+/// WebSocket connection.
 pub async fn upgrade<E>(
     stream: TcpStream,
     accept: impl Fn(Request<Incoming>) -> Result<Response<Empty<Bytes>>, E>,
@@ -19,7 +19,7 @@ pub async fn upgrade<E>(
     E: Error + Send + Sync + 'static,
 {
     let service = service_fn(|request| std::future::ready(accept(request)));
-    // Whoever does not speak HTTP is cut off, and there is nobody to be told.
+    // An invalid request ends the connection; there is nobody to report it to.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()

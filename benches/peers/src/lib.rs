@@ -1,11 +1,10 @@
-//! What the servers of all libraries share: their command line, their runtime, and
-//! what they do with messages. A binary has only what its library is for: the
-//! handshake, and how messages are read and written.
+//! Parts that all peer servers share: command line, runtime and message handling. Each program adds
+//! what depends on its library: the handshake, and reading and writing messages.
 //!
-//! `NAME ADDRESS echo` sends everything back. `NAME ADDRESS rooms` speaks as much of
-//! Stentor's own protocol as `stentor-bench` does: `join:ROOM` is answered by
-//! `joined:ROOM`, of `msg:TEXT` every member hears `TEXT`, anything else is answered
-//! by `echo:` and itself. There is one room, whatever it is called.
+//! `NAME ADDRESS echo` returns every message. `NAME ADDRESS rooms` implements the part of Stentor's
+//! room protocol that `stentor-bench` uses: `join:ROOM` is answered with `joined:ROOM`, `msg:TEXT`
+//! sends `TEXT` to every member, and anything else is answered with `echo:` and the message. There
+//! is one room, whatever its name.
 
 mod application;
 mod data;
@@ -26,8 +25,8 @@ pub use data::Data;
 pub use http::upgrade;
 pub use room::{Member, Room};
 
-/// Serves what the command line says, on one thread, until the process ends. Each
-/// connection is a task, which `drive` makes of its socket.
+/// Serves as the command line says, on one thread, until the process ends. Each connection is a
+/// task, which `drive` creates.
 pub fn serve<M, F, T>(drive: F) -> ExitCode
 where
     M: Data,
@@ -67,7 +66,7 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            // As fastwebsockets and tokio-websockets have it in their examples.
+            // As in the examples of fastwebsockets and tokio-websockets.
             tokio::spawn(tokio::task::unconstrained(drive(stream)));
         }
     })

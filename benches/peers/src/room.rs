@@ -1,5 +1,4 @@
-//! Owns the room: who is in it, and what becomes of what they say. Members hear of
-//! it through a channel each, as in the chat examples of the libraries.
+//! Room: its members, each with an unbounded channel, as in the chat examples of the libraries.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::data::Data;
 
-/// Who is to hear what is said.
+/// The members that receive what is published.
 #[derive(Debug)]
 pub struct Room<M> {
     members: Mutex<Members<M>>,
@@ -20,7 +19,7 @@ struct Members<M> {
     inboxes: HashMap<u64, UnboundedSender<M>>,
 }
 
-/// A connection, in the room or not yet. It leaves with the value.
+/// A connection that can join the room. Dropping the value leaves it.
 #[derive(Debug)]
 pub struct Member<M> {
     room: Arc<Room<M>>,
@@ -44,14 +43,14 @@ impl<M: Data> Room<M> {
     fn publish(&self, message: &M) {
         let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         for inbox in members.inboxes.values() {
-            // One that has gone will leave in a moment.
+            // The receiver of a member that is leaving may be gone already.
             let _ = inbox.send(message.clone());
         }
     }
 }
 
 impl<M: Data> Member<M> {
-    /// Someone who is not in the room yet, and where it hears from it.
+    /// Returns a connection that has not joined yet, and its receiver.
     pub fn new(room: Arc<Room<M>>) -> (Self, UnboundedReceiver<M>) {
         let (inbox, heard) = unbounded_channel();
         let member = Self {
@@ -62,12 +61,12 @@ impl<M: Data> Member<M> {
         (member, heard)
     }
 
-    /// What is sent there, it hears.
+    /// Returns the sender of this member's channel.
     pub fn inbox(&self) -> &UnboundedSender<M> {
         &self.inbox
     }
 
-    /// Does what a message says; what it is answered with.
+    /// Handles a message. Returns the answer, if there is one.
     pub fn say(&mut self, message: M) -> Option<M> {
         let (is_text, payload) = message.into_parts();
         let answer = |parts: [&[u8]; 2]| M::from_parts(is_text, parts.concat().into());

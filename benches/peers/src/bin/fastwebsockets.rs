@@ -1,7 +1,6 @@
-//! A server on fastwebsockets, as in its examples: one for the echo, and one with
-//! both halves apart for rooms. It has no buffer for what is written, so that frames
-//! go out one by one; to a room it writes through a `BufWriter`, which its `flush`
-//! is for.
+//! Server on fastwebsockets, as in its examples: one for the echo, and one with split halves for
+//! rooms. The library has no write buffer and writes frames one by one; for rooms it writes through
+//! a `BufWriter`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use stentor_peers::{Application, BATCH, Data, Member, Room, serve, upgrade};
 use tokio::io::BufWriter;
 use tokio::net::TcpStream;
 
-/// A frame is its reader's, so what members hear is this.
+/// A message for members. Frames borrow from their reader.
 #[derive(Clone)]
 struct Message {
     opcode: OpCode,
@@ -93,7 +92,8 @@ async fn chat(socket: UpgradeFut, room: Arc<Room<Message>>) -> Result<(), WebSoc
     let mut reader = FragmentCollectorRead::new(reader);
     let (mut member, mut heard) = Member::new(room);
     let inbox = member.inbox().clone();
-    // A read that is dropped half-way loses bytes, so both go on side by side.
+    // A read that is dropped before it is ready loses bytes, so reading and writing run side by
+    // side.
     let reading = async {
         loop {
             let mut send = |frame: Frame<'_>| {

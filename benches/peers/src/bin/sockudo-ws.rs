@@ -1,4 +1,4 @@
-//! A server on sockudo-ws.
+//! Server on sockudo-ws.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,6 @@
-//! A server on tokio-tungstenite. Its read buffer is smaller than the default of
-//! 128 KiB, which each connection would hold from the first moment on, and which
-//! is filled with zeros before each read: 4 KiB is what its documentation names for
-//! many connections.
+//! Server on tokio-tungstenite. Its read buffer is 4 KiB, which the documentation recommends for
+//! many connections. The default of 128 KiB is allocated for each connection at once, and filled
+//! with zeros before each read.
 
 use std::process::ExitCode;
 

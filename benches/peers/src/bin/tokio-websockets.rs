@@ -1,4 +1,4 @@
-//! A server on tokio-websockets, set up as in its echo example.
+//! Server on tokio-websockets, configured as in its echo example.
 
 use std::process::ExitCode;
 

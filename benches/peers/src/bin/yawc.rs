@@ -1,5 +1,5 @@
-//! A server on yawc. It is told to look at whether text is UTF-8, as RFC 6455 §8.1
-//! has it, and as the others do unasked.
+//! Server on yawc. Checks that text is UTF-8 (RFC 6455 §8.1), which the other libraries do by
+//! default.
 
 use std::process::ExitCode;
 

@@ -1,40 +1,40 @@
-//! Owns the command line.
+//! Command line: the commands and the options that they share.
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::compare::{Chart, Compare};
-use crate::fault::Fault;
+use crate::compare::Compare;
+use crate::error::Error;
 use crate::load::{
-    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Place, Tasks, Timing, Urgent,
+    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Target, Tasks, Timing, Urgent,
 };
 use crate::measure::Process;
 use crate::million::Million;
 use crate::raw::Raw;
 
-/// Load for a WebSocket server, and what it costs the server
+/// Generates load for a WebSocket server, and reports what it costs the server
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stentor-bench")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     #[command(flatten)]
-    pub(crate) general: General,
+    pub(crate) global: GlobalArgs,
 }
 
-/// What holds of every command.
+/// Options of every command.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct General {
-    /// Core to run on, and no other
+pub(crate) struct GlobalArgs {
+    /// Runs on this core only
     #[arg(long, global = true)]
     pub(crate) core: Option<usize>,
-    /// Never sleeps while it waits, so that no server pays for waking it; wants a core of
-    /// its own, as it has in `compare`
+    /// Never sleeps while waiting, so that the server does not pay for waking the generator; needs
+    /// a core of its own, as in `compare`
     #[arg(long, global = true)]
     pub(crate) awake: bool,
     /// Writes the result as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Writes nothing on standard error but faults and warnings
+    /// Writes only errors and warnings to standard error
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -42,91 +42,89 @@ pub(crate) struct General {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Every message comes back to the connection that sent it
-    Echo(Loaded<Echo>),
-    /// One member of a room publishes, every member has to get it
-    FanOut(Loaded<FanOut>),
-    /// Connections in a room that do nothing; needs --pid
-    Idle(Still),
-    /// New connections a second: each is cut off once it is open
-    Connect(Loaded<Connect>),
-    /// Messages of every priority at once, and the latency of each
-    Mixed(Loaded<Mixed>),
-    /// Work for the server's workers, whose outcome comes back
-    Tasks(Loaded<Tasks>),
-    /// How long something urgent takes, while others load the server
-    Urgent(Loaded<Urgent>),
-    /// Push to everybody who is online, in four scenarios
-    Gateway(Loaded<Gateway>),
-    /// A room of which some members do not read, beside the same room without them
-    Laggards(Loaded<Laggards>),
-    /// One member of the room of `laggards`, that reads until the end
+    /// Every connection sends messages, and the server returns them
+    Echo(TimedLoad<Echo>),
+    /// One member of a room publishes, and every member receives
+    FanOut(TimedLoad<FanOut>),
+    /// Idle connections in a room; needs --pid
+    Idle(IdleLoad),
+    /// New connections per second; each is aborted when it is open
+    Connect(TimedLoad<Connect>),
+    /// Messages of every priority, and the latency of each priority
+    Mixed(TimedLoad<Mixed>),
+    /// Tasks for the workers of the server, which return a result
+    Tasks(TimedLoad<Tasks>),
+    /// Latency of an urgent answer, while another process loads the server
+    Urgent(TimedLoad<Urgent>),
+    /// Push to all users who are online, in four scenarios
+    Gateway(TimedLoad<Gateway>),
+    /// A room of which some members do not read, compared with the same room without them
+    Laggards(TimedLoad<Laggards>),
+    /// One member of the room of `laggards`, which reads until the server closes
     #[command(hide = true)]
-    Listen(Server),
-    /// As many idle connections as this machine allows, over as many processes as that takes
+    Listen(ServerArgs),
+    /// As many idle connections as this machine allows, with as many processes as needed
     Million(Million),
-    /// Idle connections that are kept for `million`
+    /// Keeps idle connections open for `million`
     #[command(hide = true)]
-    Hold(Kept),
-    /// Serves bytes, with nothing of WebSocket in it: the limit for others
+    Hold(HoldLoad),
+    /// Serves bytes with a bare epoll loop, without WebSocket, for comparison
     Raw(Raw),
-    /// Builds the servers, measures them beside the limit, and writes it down
+    /// Builds servers, measures them beside a bare epoll loop, and writes the results as JSON
     Compare(Compare),
-    /// Draws the chart of a comparison again
-    Chart(Chart),
 }
 
-/// A load that goes on for a time.
+/// A load that runs for a given time.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Loaded<T: Args> {
+pub(crate) struct TimedLoad<T: Args> {
     #[command(flatten)]
     pub(crate) load: T,
     #[command(flatten)]
     pub(crate) timing: Timing,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerArgs,
 }
 
-/// A load that takes as long as it takes.
+/// The load `idle`, which ends on its own.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Still {
+pub(crate) struct IdleLoad {
     #[command(flatten)]
     pub(crate) load: Idle,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerArgs,
 }
 
-/// Connections for `million`.
+/// The connections of one process of `million`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Kept {
+pub(crate) struct HoldLoad {
     #[command(flatten)]
     pub(crate) hold: Hold,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerArgs,
 }
 
-/// Which server.
+/// Options that name the server.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Server {
+pub(crate) struct ServerArgs {
     /// ws://host:port/path; or raw://host:port, for `stentor-bench raw`
     #[arg(long, default_value = "ws://127.0.0.1:8080/ws")]
     pub(crate) url: String,
-    /// Process of the server, if it runs here, to tell of its CPU and memory
+    /// Process of the server, if it runs on this machine; adds its CPU time and memory
     #[arg(long)]
     pub(crate) pid: Option<u32>,
-    /// Asks Stentor's /metrics how long the turns of its shards took
+    /// Reads from Stentor's /metrics how long the turns of its shards took
     #[arg(long)]
     pub(crate) metrics: bool,
 }
 
-impl Server {
-    pub(crate) fn place(&self, general: &General) -> Result<Place, Fault> {
-        Ok(Place {
-            target: self.url.parse()?,
+impl ServerArgs {
+    pub(crate) fn target(&self, global: &GlobalArgs) -> Result<Target, Error> {
+        Ok(Target {
+            endpoint: self.url.parse()?,
             url: self.url.clone(),
             server: self.pid.map(Process::new).transpose()?,
             metrics: self.metrics,
-            quiet: general.quiet,
+            quiet: global.quiet,
         })
     }
 }
@@ -146,8 +144,8 @@ mod tests {
     fn a_load_has_its_own_arguments_and_the_general_ones() {
         let line = "stentor-bench echo -c 1000 -d 16 -s 1024 --seconds 2 --core 1 --json";
         let arguments = Arguments::parse_from(line.split(' '));
-        assert!(arguments.general.json);
-        assert_eq!(arguments.general.core, Some(1));
+        assert!(arguments.global.json);
+        assert_eq!(arguments.global.core, Some(1));
         let Command::Echo(echo) = arguments.command else {
             panic!("it is an echo");
         };

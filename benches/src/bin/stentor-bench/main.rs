@@ -1,15 +1,13 @@
-//! `stentor-bench`: load for any WebSocket server on one thread, and what that
-//! costs the server. `stentor-bench --help` has the commands. Needs Linux, whose
-//! `/proc` says what a process uses.
+//! Program `stentor-bench`: a load generator for WebSocket servers that runs on one thread, and
+//! reports what the load costs the server. It needs Linux, because it reads `/proc`.
 //!
-//! What is said on connections is in `load`, how bytes are moved in `net`, what is
-//! measured in `measure`; `compare` runs servers side by side: our own, those on other
-//! libraries with `--peers`, and any other by its command with `--peer`.
+//! The loads are in `load`, the connections in `net`, the measuring of time and memory in
+//! `measure`. `compare` and `million` start servers themselves, with `server_process`.
 
 mod args;
 mod compare;
-mod fault;
-mod frames;
+mod error;
+
 mod load;
 mod measure;
 mod million;
@@ -17,68 +15,72 @@ mod net;
 mod progress;
 mod raw;
 mod report;
+mod server_process;
+mod watchdog;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command, General};
-use fault::Fault;
+use args::{Arguments, Command, GlobalArgs};
+use error::Error;
 use report::Report;
 
 fn main() -> ExitCode {
-    let Arguments { command, general } = Arguments::parse();
-    match run(&command, &general) {
+    let Arguments { command, global } = Arguments::parse();
+    match run(&command, &global) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("stentor-bench: {fault}");
+        Err(error) => {
+            eprintln!("stentor-bench: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: &Command, general: &General) -> Result<(), Fault> {
-    if let Some(core) = general.core {
+fn run(command: &Command, global: &GlobalArgs) -> Result<(), Error> {
+    if let Some(core) = global.core {
         measure::pin(core)?;
     }
-    if general.awake || matches!(command, Command::Compare(_)) {
-        measure::stay_awake();
+    if global.awake || matches!(command, Command::Compare(_)) {
+        measure::enable_busy_wait();
     }
     let report = match command {
-        Command::Echo(it) => Report::Echo(it.load.run(&it.server.place(general)?, it.timing)?),
-        Command::FanOut(it) => Report::FanOut(it.load.run(&it.server.place(general)?, it.timing)?),
-        Command::Idle(it) => Report::Idle(it.load.run(&it.server.place(general)?)?),
+        Command::Echo(it) => Report::Echo(it.load.run(&it.server.target(global)?, it.timing)?),
+        Command::FanOut(it) => Report::FanOut(it.load.run(&it.server.target(global)?, it.timing)?),
+        Command::Idle(it) => Report::Idle(it.load.run(&it.server.target(global)?)?),
         Command::Connect(it) => {
-            Report::Connect(it.load.run(&it.server.place(general)?, it.timing)?)
+            Report::Connect(it.load.run(&it.server.target(global)?, it.timing)?)
         }
         Command::Mixed(it) => {
-            let (flow, by_priority) = it.load.run(&it.server.place(general)?, it.timing)?;
-            Report::Mixed { flow, by_priority }
+            let (traffic, by_priority) = it.load.run(&it.server.target(global)?, it.timing)?;
+            Report::Mixed {
+                traffic,
+                by_priority,
+            }
         }
-        Command::Tasks(it) => Report::Tasks(it.load.run(&it.server.place(general)?, it.timing)?),
-        Command::Urgent(it) => Report::Urgent(it.load.run(&it.server.place(general)?, it.timing)?),
+        Command::Tasks(it) => Report::Tasks(it.load.run(&it.server.target(global)?, it.timing)?),
+        Command::Urgent(it) => Report::Urgent(it.load.run(&it.server.target(global)?, it.timing)?),
         Command::Gateway(it) => {
-            Report::Gateway(it.load.run(&it.server.place(general)?, it.timing)?)
+            Report::Gateway(it.load.run(&it.server.target(global)?, it.timing)?)
         }
         Command::Laggards(it) => {
-            let lagged = it.load.run(&it.server.place(general)?, it.timing)?;
-            Report::Laggards(Box::new(lagged))
+            let result = it.load.run(&it.server.target(global)?, it.timing)?;
+            Report::Laggards(Box::new(result))
         }
-        Command::Listen(server) => return load::listen(&server.place(general)?),
-        Command::Million(million) => Report::Million(million.run(general.quiet)?),
-        Command::Hold(it) => return it.hold.run(&it.server.place(general)?),
+        Command::Listen(server) => return load::listen(&server.target(global)?),
+        Command::Million(million) => Report::Million(million.run(global.quiet)?),
+        Command::Hold(it) => return it.hold.run(&it.server.target(global)?),
         Command::Raw(raw) => return raw.run(),
-        Command::Compare(compare) => return compare.run(general),
-        Command::Chart(chart) => return chart.run(),
+        Command::Compare(compare) => return compare.run(global.core, global.quiet),
     };
     for warning in report.warnings() {
         eprintln!("warning: {warning}");
     }
-    if general.json {
+    if global.json {
         let json = serde_json::to_string(&report);
         println!(
             "{}",
-            json.map_err(|error| Fault::Program(error.to_string()))?
+            json.map_err(|error| Error::Failed(error.to_string()))?
         );
     } else {
         println!("{report}");

@@ -1,14 +1,13 @@
-//! Owns the line on standard error that says how far a run has come. Results go
-//! to standard output.
+//! Progress line on standard error.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// The line.
+/// The progress line.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shown: bool,
-    /// Whether it can be written over.
+    /// Whether standard error is a terminal, on which the line can be overwritten.
     in_place: bool,
     width: usize,
     next: Instant,
@@ -24,24 +23,24 @@ impl Progress {
         }
     }
 
-    /// Says something, if it is time for that.
-    pub(crate) fn say(&mut self, what: impl FnOnce() -> String) {
+    /// Shows a text, if the last one was not shown a moment ago.
+    pub(crate) fn update(&mut self, text: impl FnOnce() -> String) {
         let now = Instant::now();
         if self.shown && now >= self.next {
             self.next = now + if self.in_place { OFTEN } else { SELDOM };
-            self.write(&what());
+            self.write(&text());
         }
     }
 
-    /// Says something that is to stand.
-    pub(crate) fn state(&mut self, what: &str) {
+    /// Shows a text that is not overwritten.
+    pub(crate) fn print(&mut self, text: &str) {
         if self.shown {
-            self.write(what);
+            self.write(text);
             self.end();
         }
     }
 
-    /// Leaves the line.
+    /// Ends the line.
     pub(crate) fn end(&mut self) {
         if self.shown && self.in_place && self.width > 0 {
             eprintln!();
@@ -52,7 +51,7 @@ impl Progress {
 
     fn write(&mut self, text: &str) {
         let mut to = std::io::stderr().lock();
-        // Nobody can be told that nobody can be told.
+        // An error of standard error cannot be reported anywhere.
         let _ = if self.in_place {
             let width = self.width;
             self.width = text.chars().count();

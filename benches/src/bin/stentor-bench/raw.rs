@@ -1,5 +1,5 @@
-//! Owns the limit that servers are compared with: a bare edge-triggered loop that
-//! reads and writes bytes, and knows of no WebSocket, no room and no queue.
+//! Command `raw`: the bare epoll loop that servers are compared with. It reads and writes bytes,
+//! without WebSocket, rooms or queues.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -9,27 +9,27 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// Serves bytes, with nothing of WebSocket in it: the limit for others
+/// Serves bytes with a bare epoll loop, without WebSocket, for comparison
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Raw {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:9001")]
     pub(crate) listen: SocketAddr,
-    /// Sends what comes to every connection, instead of back
+    /// Sends received bytes to every connection, instead of back
     #[arg(long)]
     pub(crate) fan_out: bool,
 }
 
 impl Raw {
     /// Serves until the process ends.
-    pub(crate) fn run(&self) -> Result<(), Fault> {
-        let failed = Fault::system(format!("{}", self.listen));
+    pub(crate) fn run(&self) -> Result<(), Error> {
+        let failed = Error::system(format!("{}", self.listen));
         let mut server = Server::bind(self).map_err(failed)?;
         eprintln!("listening on {}", self.listen);
         loop {
-            server.turn().map_err(Fault::system("epoll"))?;
+            server.turn().map_err(Error::system("epoll"))?;
         }
     }
 }
@@ -46,14 +46,14 @@ struct Server {
 
 struct Peer {
     stream: TcpStream,
-    /// What the socket did not take; while there is some, nothing more is read.
-    waiting: Vec<u8>,
+    /// Data that the socket has not accepted; no more is read until it is sent.
+    unsent: Vec<u8>,
 }
 
 impl Server {
     fn bind(raw: &Raw) -> io::Result<Self> {
         let mut listener = TcpListener::bind(raw.listen)?;
-        // On Linux the sockets it accepts have this from it, at no call each.
+        // On Linux accepted sockets inherit the option, which saves a call for each.
         SockRef::from(&listener).set_tcp_nodelay(true)?;
         let poll = Poll::new()?;
         poll.registry()
@@ -84,8 +84,8 @@ impl Server {
             if event.is_writable() && self.flush(at).is_err() {
                 self.end(at);
             }
-            let to_the_end = event.is_read_closed() || event.is_error();
-            if self.serve(at, to_the_end).is_err() {
+            let until_eof = event.is_read_closed() || event.is_error();
+            if self.serve(at, until_eof).is_err() {
                 self.end(at);
             }
         }
@@ -98,7 +98,7 @@ impl Server {
             let mut stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                // That one has gone.
+                // The client has closed the connection already.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
                 Err(error) => return Err(error),
             };
@@ -111,15 +111,16 @@ impl Server {
             }
             self.peers[at] = Some(Peer {
                 stream,
-                waiting: Vec::new(),
+                unsent: Vec::new(),
             });
         }
     }
 
-    /// Reads and writes until there is no more to read; an error ends the peer.
-    fn serve(&mut self, at: usize, to_the_end: bool) -> io::Result<()> {
+    /// Reads until the socket is empty, and writes what was read. After an error the peer is
+    /// removed.
+    fn serve(&mut self, at: usize, until_eof: bool) -> io::Result<()> {
         while let Some(peer) = &mut self.peers[at]
-            && (self.fan_out || peer.waiting.is_empty())
+            && (self.fan_out || peer.unsent.is_empty())
         {
             let n = match peer.stream.read(&mut self.buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -139,21 +140,21 @@ impl Server {
             } else {
                 peer.write(&self.buffer[..n])?;
             }
-            if n < self.buffer.len() && !to_the_end {
+            if n < self.buffer.len() && !until_eof {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// Writes what waits, and goes on reading once that is done.
+    /// Sends the data that was kept.
     fn flush(&mut self, at: usize) -> io::Result<()> {
         let Some(peer) = &mut self.peers[at] else {
             return Ok(());
         };
-        if !peer.waiting.is_empty() {
-            let waiting = std::mem::take(&mut peer.waiting);
-            peer.write(&waiting)?;
+        if !peer.unsent.is_empty() {
+            let unsent = std::mem::take(&mut peer.unsent);
+            peer.write(&unsent)?;
         }
         Ok(())
     }
@@ -168,18 +169,18 @@ impl Server {
 impl Peer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut written = 0;
-        while self.waiting.is_empty() && written < bytes.len() {
+        while self.unsent.is_empty() && written < bytes.len() {
             match self.stream.write(&bytes[written..]) {
                 Ok(n) => written += n,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        self.waiting.extend_from_slice(&bytes[written..]);
+        self.unsent.extend_from_slice(&bytes[written..]);
         Ok(())
     }
 }
 
 const LISTENER: Token = Token(usize::MAX - 1);
-/// As much as one read takes.
+/// The size of a read.
 const BUFFER: usize = 256 << 10;

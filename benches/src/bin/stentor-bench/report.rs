@@ -1,140 +1,148 @@
-//! Owns how a result is told: to people in a line or a few, to programs as JSON,
-//! and what makes it doubtful.
+//! Report of a run: as text, as JSON, and with warnings about unreliable figures.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::load::{Connected, Flow, Idled, Lagged, Pushed, Urgency};
-use crate::measure::{Latency, Usage};
-use crate::million::Held;
+use crate::load::{
+    ConnectResult, GatewayResult, IdleResult, LaggardsResult, PriorityResult, TrafficResult,
+};
+use crate::measure::{CpuUsage, Latency};
+use crate::million::MillionResult;
 
-/// A result.
+/// The result of a command.
 #[derive(Debug, Serialize)]
 #[serde(tag = "bench", rename_all = "kebab-case")]
 pub(crate) enum Report {
-    Echo(Flow),
-    FanOut(Flow),
-    Idle(Idled),
-    Connect(Connected),
+    Echo(TrafficResult),
+    FanOut(TrafficResult),
+    Idle(IdleResult),
+    Connect(ConnectResult),
     Mixed {
         #[serde(flatten)]
-        flow: Flow,
-        by_priority: Vec<Urgency>,
+        traffic: TrafficResult,
+        by_priority: Vec<PriorityResult>,
     },
-    Tasks(Flow),
-    Urgent(Flow),
-    Gateway(Pushed),
-    Laggards(Box<Lagged>),
-    Million(Held),
+    Tasks(TrafficResult),
+    Urgent(TrafficResult),
+    Gateway(GatewayResult),
+    Laggards(Box<LaggardsResult>),
+    Million(MillionResult),
 }
 
 impl Report {
-    /// What speaks against the figures.
+    /// Returns reasons why the figures may be unreliable.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let usages = match self {
-            Self::Echo(flow)
-            | Self::FanOut(flow)
-            | Self::Tasks(flow)
-            | Self::Urgent(flow)
-            | Self::Mixed { flow, .. } => vec![flow.usage],
-            Self::Connect(connected) => vec![connected.usage],
-            Self::Idle(idled) => {
-                let stages = [Some(idled.open), idled.in_room, Some(idled.after_a_message)];
+            Self::Echo(traffic)
+            | Self::FanOut(traffic)
+            | Self::Tasks(traffic)
+            | Self::Urgent(traffic)
+            | Self::Mixed { traffic, .. } => vec![traffic.usage],
+            Self::Connect(result) => vec![result.usage],
+            Self::Idle(result) => {
+                let stages = [
+                    Some(result.open),
+                    result.in_room,
+                    Some(result.after_a_message),
+                ];
                 stages
                     .into_iter()
                     .flatten()
                     .map(|stage| stage.usage)
                     .collect()
             }
-            Self::Gateway(pushed) => {
-                let pushes = pushed.pushes.as_ref().map(|flow| flow.usage);
-                [Some(pushed.online.usage), pushes]
+            Self::Gateway(result) => {
+                let pushes = result.pushes.as_ref().map(|traffic| traffic.usage);
+                [Some(result.online.usage), pushes]
                     .into_iter()
                     .flatten()
                     .collect()
             }
-            Self::Laggards(lagged) => vec![lagged.without.usage, lagged.with.usage],
+            Self::Laggards(result) => vec![result.without.usage, result.with.usage],
             Self::Million(_) => Vec::new(),
         };
-        usages.iter().flat_map(doubts).collect()
+        usages.iter().flat_map(usage_warnings).collect()
     }
 }
 
-/// What in a window makes its figures doubtful.
-fn doubts(usage: &Usage) -> Vec<String> {
-    let mut doubts = Vec::new();
+/// Returns reasons why the figures of one time window may be unreliable.
+fn usage_warnings(usage: &CpuUsage) -> Vec<String> {
+    let mut warnings = Vec::new();
     if usage.generator_was_the_bottleneck() {
-        doubts.push(format!(
+        warnings.push(format!(
             "the generator used {:.0} % of its core: it was the bottleneck, the server can do more",
             usage.generator_cpu_share * 100.0
         ));
     }
     if usage.is_noisy() {
-        doubts.push(format!(
+        warnings.push(format!(
             "others on this machine used {:.0} % of a core, others on its hardware {:.0} %",
             usage.others_cpu_share * 100.0,
             usage.stolen_cpu_share * 100.0
         ));
     }
-    doubts
+    warnings
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Echo(flow) => write!(f, "echo {}", Line(flow, "messages")),
-            Self::FanOut(flow) => write!(f, "fan-out {}", Line(flow, "deliveries")),
-            Self::Tasks(flow) => write!(f, "tasks {}", Line(flow, "tasks")),
-            Self::Urgent(flow) => write!(f, "urgent {}", Line(flow, "messages")),
-            Self::Idle(idled) => idle(f, idled),
-            Self::Connect(connected) => connect(f, connected),
-            Self::Mixed { flow, by_priority } => {
-                write!(f, "mixed {}", Line(flow, "messages"))?;
-                for urgency in by_priority {
-                    let Urgency {
+            Self::Echo(traffic) => write!(f, "echo {}", TrafficLine(traffic, "messages")),
+            Self::FanOut(traffic) => write!(f, "fan-out {}", TrafficLine(traffic, "deliveries")),
+            Self::Tasks(traffic) => write!(f, "tasks {}", TrafficLine(traffic, "tasks")),
+            Self::Urgent(traffic) => write!(f, "urgent {}", TrafficLine(traffic, "messages")),
+            Self::Idle(result) => idle(f, result),
+            Self::Connect(result) => connect(f, result),
+            Self::Mixed {
+                traffic,
+                by_priority,
+            } => {
+                write!(f, "mixed {}", TrafficLine(traffic, "messages"))?;
+                for result in by_priority {
+                    let PriorityResult {
                         priority,
                         what,
                         messages,
                         latency_micros,
                         most_bytes_before,
-                    } = urgency;
+                    } = result;
                     write!(f, "\n  priority {priority:>3}, {what}: {messages} messages")?;
                     latency(f, *latency_micros)?;
                     write!(f, ", at most {} KiB before it", most_bytes_before >> 10)?;
                 }
                 Ok(())
             }
-            Self::Gateway(pushed) => gateway(f, pushed),
-            Self::Laggards(lagged) => laggards(f, lagged),
-            Self::Million(held) => million(f, held),
+            Self::Gateway(result) => gateway(f, result),
+            Self::Laggards(result) => laggards(f, result),
+            Self::Million(result) => million(f, result),
         }
     }
 }
 
-/// A flow in a line, and what it consists of.
-struct Line<'a>(&'a Flow, &'a str);
+/// Formats a result as one line; the text names what was counted.
+struct TrafficLine<'a>(&'a TrafficResult, &'a str);
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for TrafficLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(flow, what) = self;
+        let Self(traffic, what) = self;
         write!(
             f,
             "C={} D={} {} B: {:.0} {what}/s",
-            flow.connections, flow.in_flight, flow.bytes, flow.messages_a_second
+            traffic.connections, traffic.in_flight, traffic.bytes, traffic.messages_per_second
         )?;
-        if let Some(micros) = flow.server_micros_each {
+        if let Some(micros) = traffic.server_micros_each {
             write!(f, ", server {micros:.3} us CPU each")?;
         }
-        if let Some(micros) = flow.server_user_micros_each {
+        if let Some(micros) = traffic.server_user_micros_each {
             write!(f, ", {micros:.3} of them user time")?;
         }
-        latency(f, flow.latency_micros)?;
-        if let Some(bytes) = flow.server_memory_bytes {
+        latency(f, traffic.latency_micros)?;
+        if let Some(bytes) = traffic.server_memory_bytes {
             write!(f, ", server {:.1} MiB", bytes as f64 / f64::from(1 << 20))?;
         }
-        shares(f, &flow.usage)?;
-        if let Some(turns) = &flow.turns {
+        shares(f, &traffic.usage)?;
+        if let Some(turns) = &traffic.turns {
             write!(
                 f,
                 ", {} turns of shards: p50 <= {:.0} us, p99 <= {:.0} us, all <= {:.0} us",
@@ -144,7 +152,7 @@ impl fmt::Display for Line<'_> {
                 turns.within(1.0)
             )?;
         }
-        write!(f, ", {} verified", flow.verified)
+        write!(f, ", {} verified", traffic.verified)
     }
 }
 
@@ -158,7 +166,7 @@ fn latency(f: &mut fmt::Formatter<'_>, latency: Option<Latency>) -> fmt::Result 
     )
 }
 
-fn shares(f: &mut fmt::Formatter<'_>, usage: &Usage) -> fmt::Result {
+fn shares(f: &mut fmt::Formatter<'_>, usage: &CpuUsage) -> fmt::Result {
     let percent = |share: f64| share * 100.0;
     write!(f, ", CPU")?;
     if let Some(server) = usage.server_cpu_share {
@@ -172,12 +180,12 @@ fn shares(f: &mut fmt::Formatter<'_>, usage: &Usage) -> fmt::Result {
     )
 }
 
-fn idle(f: &mut fmt::Formatter<'_>, idled: &Idled) -> fmt::Result {
-    write!(f, "idle C={}", idled.connections)?;
+fn idle(f: &mut fmt::Formatter<'_>, result: &IdleResult) -> fmt::Result {
+    write!(f, "idle C={}", result.connections)?;
     let stages = [
-        ("open", Some(idled.open)),
-        ("in a room", idled.in_room),
-        ("after a message each", Some(idled.after_a_message)),
+        ("open", Some(result.open)),
+        ("in a room", result.in_room),
+        ("after a message each", Some(result.after_a_message)),
     ];
     for (name, stage) in stages {
         if let Some(stage) = stage {
@@ -185,28 +193,28 @@ fn idle(f: &mut fmt::Formatter<'_>, idled: &Idled) -> fmt::Result {
             write!(f, ", {name}: {bytes:.0} B each, {micros:.1} us CPU each")?;
         }
     }
-    write!(f, ", {} threads", idled.server_threads)
+    write!(f, ", {} threads", result.server_threads)
 }
 
-fn connect(f: &mut fmt::Formatter<'_>, connected: &Connected) -> fmt::Result {
+fn connect(f: &mut fmt::Formatter<'_>, result: &ConnectResult) -> fmt::Result {
     write!(
         f,
         "connect C={}: {:.0} connections/s",
-        connected.at_once, connected.connections_a_second
+        result.at_once, result.connections_per_second
     )?;
-    if let Some(micros) = connected.server_micros_each {
+    if let Some(micros) = result.server_micros_each {
         write!(f, ", server {micros:.1} us CPU each")?;
     }
-    latency(f, connected.latency_micros)?;
-    shares(f, &connected.usage)
+    latency(f, result.latency_micros)?;
+    shares(f, &result.usage)
 }
 
-fn gateway(f: &mut fmt::Formatter<'_>, pushed: &Pushed) -> fmt::Result {
-    let online = &pushed.online;
+fn gateway(f: &mut fmt::Formatter<'_>, result: &GatewayResult) -> fmt::Result {
+    let online = &result.online;
     write!(
         f,
         "gateway {} users online at {:.0}/s",
-        pushed.users, online.users_a_second
+        result.users, online.users_per_second
     )?;
     if let Some(micros) = online.server_micros_each {
         write!(f, ", server {micros:.1} us CPU each")?;
@@ -214,57 +222,60 @@ fn gateway(f: &mut fmt::Formatter<'_>, pushed: &Pushed) -> fmt::Result {
     if let Some(bytes) = online.memory_bytes_each {
         write!(f, ", {bytes:.0} B each")?;
     }
-    if let Some(flow) = &pushed.pushes {
+    if let Some(traffic) = &result.pushes {
         write!(
             f,
             "\n  pushes {}, {} acknowledgements, {} late",
-            Line(flow, "deliveries"),
-            pushed.acknowledgements,
-            pushed.late
+            TrafficLine(traffic, "deliveries"),
+            result.acknowledgements,
+            result.late
         )?;
     }
     Ok(())
 }
 
-fn million(f: &mut fmt::Formatter<'_>, held: &Held) -> fmt::Result {
-    let Held {
+fn million(f: &mut fmt::Formatter<'_>, result: &MillionResult) -> fmt::Result {
+    let MillionResult {
         connections,
         servers,
         opening_seconds,
         closing_seconds,
         server_bytes_each,
         kernel_bytes_each,
-        keeper_bytes_each,
-    } = held;
+        generator_bytes_each,
+    } = result;
     write!(
         f,
         "million: {connections} connections to {servers} servers, opened in {opening_seconds:.0} s, closed in \
          {closing_seconds:.0} s\n  each: server {server_bytes_each:.0} B, kernel {kernel_bytes_each:.0} B for both \
-         ends, generator {keeper_bytes_each:.0} B"
+         ends, generator {generator_bytes_each:.0} B"
     )
 }
 
-fn laggards(f: &mut fmt::Formatter<'_>, lagged: &Lagged) -> fmt::Result {
-    let Lagged {
+fn laggards(f: &mut fmt::Formatter<'_>, result: &LaggardsResult) -> fmt::Result {
+    let LaggardsResult {
         stuck,
-        saturated,
+        maximum_rate,
         without,
         with,
         late,
         counted,
-        woken,
-    } = lagged;
-    writeln!(f, "laggards: at most {saturated:.0} messages/s to the room")?;
+        stopped_process_exit,
+    } = result;
+    writeln!(
+        f,
+        "laggards: at most {maximum_rate:.0} messages/s to the room"
+    )?;
     writeln!(
         f,
         "  none stuck: {}, {} late",
-        Line(without, "deliveries"),
+        TrafficLine(without, "deliveries"),
         late[0]
     )?;
     writeln!(
         f,
         "  {stuck} stuck: {}, {} late",
-        Line(with, "deliveries"),
+        TrafficLine(with, "deliveries"),
         late[1]
     )?;
     if let (Some(without), Some(with)) = (without.latency_micros, with.latency_micros) {
@@ -272,7 +283,7 @@ fn laggards(f: &mut fmt::Formatter<'_>, lagged: &Lagged) -> fmt::Result {
         writeln!(f, "  latency with them: p99 x {p99:.2}, p99.9 x {p999:.2}")?;
     }
     write!(f, "  {counted:?}")?;
-    match woken {
+    match stopped_process_exit {
         Some(how) => write!(f, "; the process that was stopped ended: {how}"),
         None => Ok(()),
     }
@@ -282,7 +293,7 @@ fn laggards(f: &mut fmt::Formatter<'_>, lagged: &Lagged) -> fmt::Result {
 mod tests {
     use super::*;
 
-    const QUIET: Usage = Usage {
+    const QUIET: CpuUsage = CpuUsage {
         seconds: 1.0,
         server_cpu_seconds: Some(0.5),
         server_user_seconds: Some(0.1),
@@ -292,13 +303,13 @@ mod tests {
         stolen_cpu_share: 0.0,
     };
 
-    fn flow(usage: Usage) -> Flow {
-        Flow {
+    fn traffic(usage: CpuUsage) -> TrafficResult {
+        TrafficResult {
             connections: 64,
             in_flight: 1,
             bytes: 128,
             messages: 100_000,
-            messages_a_second: 100_000.0,
+            messages_per_second: 100_000.0,
             server_micros_each: usage.server_micros_each(100_000),
             server_user_micros_each: usage.server_user_micros_each(100_000),
             latency_micros: Some(Latency {
@@ -317,8 +328,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_what_was_asked_for() {
-        let line = Report::Echo(flow(QUIET)).to_string();
+    fn a_line_has_all_figures() {
+        let line = Report::Echo(traffic(QUIET)).to_string();
         assert_eq!(
             line,
             "echo C=64 D=1 128 B: 100000 messages/s, server 5.000 us CPU each, 1.000 of them user time, latency p50 300 us, \
@@ -330,7 +341,7 @@ mod tests {
     #[test]
     fn json_names_the_bench_and_keeps_the_figures() {
         let report = Report::Mixed {
-            flow: flow(QUIET),
+            traffic: traffic(QUIET),
             by_priority: Vec::new(),
         };
         let json = serde_json::to_value(&report).expect("it has only numbers and texts");
@@ -341,19 +352,19 @@ mod tests {
     }
 
     #[test]
-    fn a_full_generator_and_busy_others_are_told_of() {
-        assert!(Report::Echo(flow(QUIET)).warnings().is_empty());
-        let full = Usage {
+    fn a_full_generator_and_busy_others_are_warnings() {
+        assert!(Report::Echo(traffic(QUIET)).warnings().is_empty());
+        let full = CpuUsage {
             generator_cpu_share: 0.99,
             ..QUIET
         };
-        let warnings = Report::Echo(flow(full)).warnings();
+        let warnings = Report::Echo(traffic(full)).warnings();
         assert!(warnings[0].contains("bottleneck"), "{warnings:?}");
-        let noisy = Usage {
+        let noisy = CpuUsage {
             others_cpu_share: 0.3,
             ..QUIET
         };
-        let warnings = Report::Echo(flow(noisy)).warnings();
+        let warnings = Report::Echo(traffic(noisy)).warnings();
         assert!(warnings[0].contains("30 %"), "{warnings:?}");
     }
 }

@@ -1,17 +1,16 @@
-//! Owns how the servers come to be that are compared: cargo builds them, as users
-//! would.
+//! Server builds: runs cargo for the servers of a comparison, with the commands that users run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// The workspace.
+/// The root of the workspace.
 pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// The one on other libraries.
+/// The root of the workspace of the peers.
 const PEERS_ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
-/// The libraries, which are also the names of the servers.
+/// The libraries of the peers; the servers have the same names.
 pub(super) const PEERS: [&str; 5] = [
     "tokio-tungstenite",
     "fastwebsockets",
@@ -20,46 +19,46 @@ pub(super) const PEERS: [&str; 5] = [
     "sockudo-ws",
 ];
 
-/// Where cargo puts what it builds.
+/// A target directory of cargo.
 #[derive(Clone, Debug)]
 pub(super) struct Builder {
     target: PathBuf,
 }
 
 impl Builder {
-    /// Builds beside this program.
-    pub(super) fn new() -> Result<Self, Fault> {
-        let this = std::env::current_exe().map_err(Fault::system("this program"))?;
+    /// Returns a builder for the target directory of this program.
+    pub(super) fn new() -> Result<Self, Error> {
+        let this = std::env::current_exe().map_err(Error::system("this program"))?;
         let target = this.ancestors().nth(2).unwrap_or(Path::new("."));
         Ok(Self {
             target: target.into(),
         })
     }
 
-    /// Builds our own servers, and says where they are. One after the other, as users
-    /// do: together, one would get what the other asks of a dependency.
-    pub(super) fn own(&self) -> Result<PathBuf, Fault> {
+    /// Builds our own servers, and returns their directory. They are built one after the other, as
+    /// users do: in one build cargo unifies the features of their dependencies.
+    pub(super) fn own(&self) -> Result<PathBuf, Error> {
         self.own_in(&self.target, |_| {})
     }
 
-    /// The same for the processor of this machine, and no other.
-    pub(super) fn native(&self) -> Result<PathBuf, Fault> {
+    /// Builds our own servers for the processor of this machine, and returns their directory.
+    pub(super) fn native(&self) -> Result<PathBuf, Error> {
         self.own_in(&self.target.join("native"), |cargo| {
             cargo.env("RUSTFLAGS", "-C target-cpu=native");
         })
     }
 
-    fn own_in(&self, target: &Path, adjust: impl Fn(&mut Command)) -> Result<PathBuf, Fault> {
+    fn own_in(&self, target: &Path, configure: impl Fn(&mut Command)) -> Result<PathBuf, Error> {
         for package in ["stentor-tokio", "stentor-std"] {
             let mut cargo = cargo(ROOT, target);
-            adjust(&mut cargo);
+            configure(&mut cargo);
             run(cargo.args(["--package", package]), package)?;
         }
         Ok(target.join("release"))
     }
 
-    /// Builds these peers, and says where they are.
-    pub(super) fn peers(&self, names: &[&str]) -> Result<PathBuf, Fault> {
+    /// Builds peers, and returns their directory.
+    pub(super) fn peers(&self, names: &[&str]) -> Result<PathBuf, Error> {
         let target = self.target.join("peers");
         let mut cargo = cargo(PEERS_ROOT, &target);
         for name in names {
@@ -70,7 +69,7 @@ impl Builder {
     }
 }
 
-/// A peer and its version, as it is locked.
+/// Returns the name of a peer with its version in the lock file.
 pub(super) fn with_version(name: &str) -> String {
     let lock = fs::read_to_string(Path::new(PEERS_ROOT).join("Cargo.lock")).unwrap_or_default();
     version(&lock, name).map_or_else(|| name.into(), |version| format!("{name} {version}"))
@@ -91,10 +90,10 @@ fn cargo(directory: &str, target: &Path) -> Command {
     cargo
 }
 
-fn run(cargo: &mut Command, what: &str) -> Result<(), Fault> {
-    let status = cargo.status().map_err(Fault::system("cargo"))?;
+fn run(cargo: &mut Command, what: &str) -> Result<(), Error> {
+    let status = cargo.status().map_err(Error::system("cargo"))?;
     if !status.success() {
-        return Err(Fault::Program(format!("{what} does not build")));
+        return Err(Error::Failed(format!("{what} does not build")));
     }
     Ok(())
 }

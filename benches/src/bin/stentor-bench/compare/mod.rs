@@ -1,42 +1,34 @@
-//! Owns the comparison: builds the servers as users build them, lets each bear the
-//! same loads in turn, and writes down what came of it.
+//! Command `compare`: builds servers, puts each under the same loads in turn, and writes the
+//! results as JSON.
 
 mod build;
-mod chart;
-mod contender;
-mod figures;
-mod page;
 mod plan;
-mod record;
+mod results;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use stentor_core::MessageType;
 
-use crate::args::General;
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::load::Timing;
-use crate::measure::{Identity, said};
+use crate::measure::{MachineInfo, command_output};
 use crate::progress::Progress;
+use crate::server_process::{Cores, ServerCommand};
 use build::{Builder, PEERS, ROOT, with_version};
-use contender::Cores;
-pub(crate) use contender::{Contender, Handler, Running};
-use figures::Passes;
-use page::Page;
-use plan::Column;
-use record::Record;
+use plan::PlannedLoad;
+use results::{Comparison, LoadResult, Passes, ServerResult};
 
-/// Builds the servers, measures them beside the limit, and writes it down
+/// Builds servers, measures them beside a bare epoll loop, and writes the results as JSON
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Compare {
     /// A few loads only, in about a minute
     #[arg(long)]
     quick: bool,
-    /// How often each server bears each load
+    /// How often each server is measured under each load
     #[arg(long)]
     passes: Option<usize>,
     /// Seconds that are measured each time
@@ -45,16 +37,16 @@ pub(crate) struct Compare {
     /// Echoes binary messages instead of text, which servers have to validate
     #[arg(long)]
     binary: bool,
-    /// Our own servers once more, built for this machine's processor only
+    /// Also measures our own servers built with `target-cpu=native`
     #[arg(long)]
     native: bool,
-    /// Builds servers on other libraries, and compares them too: all, or those named
+    /// Also builds and measures servers on other libraries: all, or those named
     #[arg(long, num_args = 0.., value_delimiter = ',', value_parser = PossibleValuesParser::new(PEERS))]
     peers: Option<Vec<String>>,
-    /// One more server: NAME=COMMAND, where {address} is where it is to listen, and
-    /// {handler} is `echo` or `rooms`; repeat it for more
+    /// Also measures this server: NAME=COMMAND, where {address} is where to listen and {handler}
+    /// is `echo` or `rooms`; can be repeated
     #[arg(long)]
-    peer: Vec<Contender>,
+    peer: Vec<ServerCommand>,
     /// Core of the servers; the generator has --core, or 1
     #[arg(long, default_value_t = 0)]
     server_core: usize,
@@ -64,77 +56,64 @@ pub(crate) struct Compare {
 }
 
 impl Compare {
-    pub(crate) fn run(&self, general: &General) -> Result<(), Fault> {
+    /// Runs the comparison, with the generator on the given core.
+    pub(crate) fn run(&self, generator_core: Option<usize>, quiet: bool) -> Result<(), Error> {
         if cfg!(debug_assertions) {
             let what = "a comparison needs a build with --release, of this program too";
-            return Err(Fault::Argument(what.into()));
+            return Err(Error::InvalidArgument(what.into()));
         }
-        let cores = Cores {
-            server: self.server_core,
-            generator: general.core.unwrap_or(1),
-        };
         let peers = self.peers();
-        let contenders = self.contenders(&peers)?;
+        let (passes, seconds) = if self.quick { (2, 0.8) } else { (3, 2.0) };
+        let rounds = Rounds {
+            servers: self.servers(&peers)?,
+            cores: Cores {
+                server: self.server_core,
+                generator: generator_core.unwrap_or(1),
+            },
+            passes: self.passes.unwrap_or(passes),
+            timing: Timing {
+                seconds: self.seconds.unwrap_or(seconds),
+                warm_up: 0.4,
+            },
+        };
         let kind = match self.binary {
             true => MessageType::Binary,
             false => MessageType::Text,
         };
-        let tables = match self.quick {
+        let plan = match self.quick {
             true => plan::quick(kind),
-            false => plan::whole(kind),
+            false => plan::full(kind),
         };
-        let (passes, seconds) = if self.quick { (2, 0.8) } else { (3, 2.0) };
-        let passes = self.passes.unwrap_or(passes);
-        let timing = Timing {
-            seconds: self.seconds.unwrap_or(seconds),
-            warm_up: 0.4,
-        };
-        let mut progress = Progress::new(general.quiet);
-        let total: usize = tables.iter().map(|table| table.columns.len()).sum();
-        let mut at = 0;
-        let mut measured = Vec::new();
-        for table in tables {
-            let mut columns = Vec::new();
-            for column in table.columns {
-                at += 1;
-                let name = format!("{at}/{total} {}, {}", table.title, column.title);
-                let race = Race {
-                    contenders: &contenders,
-                    cores,
-                    passes,
-                    timing,
-                };
-                columns.push(record::Column {
-                    of: race.run(&column, &name, &mut progress)?,
-                    title: column.title,
-                    in_chart: column.in_chart,
-                });
-            }
-            measured.push(record::Table {
-                title: table.title,
-                columns,
+        let mut progress = Progress::new(quiet);
+        let total = plan.len();
+        let mut loads = Vec::new();
+        for (index, planned) in plan.into_iter().enumerate() {
+            let (number, group, title) = (index + 1, &planned.group, &planned.title);
+            let name = format!("{number}/{total} {group}, {title}");
+            loads.push(LoadResult {
+                servers: rounds.run(&planned, &name, &mut progress)?,
+                group: planned.group,
+                title: planned.title,
+                in_plot: planned.in_plot,
             });
         }
         progress.end();
-        let (date, commit) = (today(), commit());
-        let record = Record {
-            date,
-            commit,
-            machine: Identity::read(),
+        let comparison = Comparison {
+            date: today(),
+            commit: commit(),
+            machine: MachineInfo::read(),
             peers: peers.into_iter().map(with_version).collect(),
-            passes,
-            seconds: timing.seconds,
-            contenders: contenders.into_iter().map(|it| it.name).collect(),
-            tables: measured,
+            passes: rounds.passes,
+            seconds: rounds.timing.seconds,
+            loads,
         };
-        let page = Page(&record).to_string();
-        if !general.quiet {
-            println!("{page}");
+        if !quiet {
+            print!("{comparison}");
         }
-        self.write(&record, &page)
+        self.write(&comparison)
     }
 
-    /// The peers that are to be built.
+    /// Returns the names of the peers to build.
     fn peers(&self) -> Vec<&str> {
         match &self.peers {
             None => Vec::new(),
@@ -143,53 +122,33 @@ impl Compare {
         }
     }
 
-    /// The limit, both of our own, and whoever else is wanted.
-    fn contenders(&self, peers: &[&str]) -> Result<Vec<Contender>, Fault> {
+    /// Builds the servers. Returns the bare loop, our own servers, and the peers, in this order.
+    fn servers(&self, peers: &[&str]) -> Result<Vec<ServerCommand>, Error> {
         let builder = Builder::new()?;
-        let mut all = vec![Contender::raw()?];
+        let mut all = vec![ServerCommand::raw()?];
         let own = builder.own()?;
-        all.extend(OWN.map(|name| Contender::stentor(&own, name, "")));
+        all.extend(OWN.map(|name| ServerCommand::stentor(&own, name, "")));
         if self.native {
             let own = builder.native()?;
-            all.extend(OWN.map(|name| Contender::stentor(&own, name, NATIVE)));
+            all.extend(OWN.map(|name| ServerCommand::stentor(&own, name, NATIVE)));
         }
         if !peers.is_empty() {
             let built = builder.peers(peers)?;
-            all.extend(peers.iter().map(|name| Contender::peer(&built, name)));
+            all.extend(peers.iter().map(|name| ServerCommand::peer(&built, name)));
         }
         all.extend(self.peer.iter().cloned());
         Ok(all)
     }
 
-    /// Writes the figures, and the page and a chart of them; says where the page is.
-    fn write(&self, record: &Record, page: &str) -> Result<(), Fault> {
-        let mut name = record.date.clone();
+    /// Writes the JSON, and prints its path.
+    fn write(&self, comparison: &Comparison) -> Result<(), Error> {
+        let mut name = comparison.date.clone();
         name += if self.quick { "-quick" } else { "" };
         name += if self.binary { "-binary" } else { "" };
-        let failed = |path: &Path| Fault::system(format!("{}", path.display()));
-        fs::create_dir_all(&self.results).map_err(failed(&self.results))?;
+        let failed = Error::system(format!("{}", self.results.display()));
+        fs::create_dir_all(&self.results).map_err(failed)?;
         let path = self.results.join(name + ".json");
-        record.write(&path)?;
-        chart::write(record, &path.with_extension("svg"))?;
-        let path = path.with_extension("md");
-        fs::write(&path, page).map_err(failed(&path))?;
-        println!("{}", path.display());
-        Ok(())
-    }
-}
-
-/// Draws the chart of a comparison again
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Chart {
-    /// What `compare` has written: the page, or the figures beside it
-    result: PathBuf,
-}
-
-impl Chart {
-    pub(crate) fn run(&self) -> Result<(), Fault> {
-        let record = Record::read(&self.result.with_extension("json"))?;
-        let path = self.result.with_extension("svg");
-        chart::write(&record, &path)?;
+        comparison.write(&path)?;
         println!("{}", path.display());
         Ok(())
     }
@@ -200,59 +159,64 @@ fn today() -> String {
     now.split('T').next().unwrap_or(&now).into()
 }
 
-/// Which commit the servers are of, and whether there was more.
+/// Returns the commit of the working tree, and whether there are uncommitted changes.
 fn commit() -> String {
-    let git = |args: &[&str]| said("git", &[&["-C", ROOT], args].concat());
+    let git = |args: &[&str]| command_output("git", &[&["-C", ROOT], args].concat());
     let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
     let changes = git(&["status", "--porcelain", "--untracked-files=no"]);
     let is_changed = changes.is_some_and(|changes| !changes.is_empty());
     format!("{commit}{}", if is_changed { ", with changes" } else { "" })
 }
 
-/// One load for every contender, several times.
-struct Race<'a> {
-    contenders: &'a [Contender],
+/// The measuring of one load after the other, of all servers in turn.
+struct Rounds {
+    servers: Vec<ServerCommand>,
     cores: Cores,
     passes: usize,
     timing: Timing,
 }
 
-impl Race<'_> {
-    /// What each of them did. One that fails is told of, and the others go on.
+impl Rounds {
+    /// Measures every server under one load. A peer that fails is reported and skipped.
     fn run(
         &self,
-        column: &Column,
+        planned: &PlannedLoad,
         name: &str,
         progress: &mut Progress,
-    ) -> Result<Vec<Passes>, Fault> {
-        let mut all = vec![Passes::new(); self.contenders.len()];
+    ) -> Result<Vec<ServerResult>, Error> {
+        let mut all = vec![Passes::new(); self.servers.len()];
         for pass in 1..=self.passes {
-            for (contender, passes) in self.contenders.iter().zip(&mut all) {
-                progress.say(|| format!("{name}: pass {pass}, {}", contender.name));
-                let handler = column.load.handler(contender);
-                let server = contender.start(handler, self.cores);
-                let figure = server.and_then(|server| column.load.run(&server, self.timing));
-                let figure = match figure {
-                    Ok(figure) => figure,
-                    Err(fault) if contender.is_raw() || contender.is_stentor() => {
-                        return Err(fault);
+            for (command, passes) in self.servers.iter().zip(&mut all) {
+                progress.update(|| format!("{name}: pass {pass}, {}", command.name));
+                let handler = planned.load.handler(command);
+                let server = command.start_pinned(handler, self.cores);
+                let measured = server.and_then(|server| planned.load.run(&server, self.timing));
+                let measured = match measured {
+                    Ok(measured) => measured,
+                    Err(error) if command.is_raw() || command.is_stentor() => {
+                        return Err(error);
                     }
-                    Err(fault) => {
-                        progress.state(&format!("{name}: {}: {fault}", contender.name));
+                    Err(error) => {
+                        progress.print(&format!("{name}: {}: {error}", command.name));
                         None
                     }
                 };
-                passes.push(figure);
+                passes.push(measured);
             }
         }
-        Ok(all)
+        let baseline = all.first().cloned().unwrap_or_default();
+        let result = |(command, passes): (&ServerCommand, Passes)| {
+            let baseline = (!command.is_raw()).then_some(&baseline);
+            ServerResult::new(command.name.clone(), passes, baseline)
+        };
+        Ok(self.servers.iter().zip(all).map(result).collect())
     }
 }
 
-/// Our own servers, which are called as they are built.
+/// Our own servers; the names are those of the programs.
 const OWN: [&str; 2] = ["stentor", "stentor-std"];
 
-/// What is built for this machine only is called so.
+/// Follows the name of a server that is built for the processor of this machine.
 const NATIVE: &str = ", native";
 
 #[cfg(test)]
@@ -260,21 +224,22 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::args::{Arguments, Command};
 
-    fn compare(line: &str) -> Result<Compare, clap::Error> {
-        let words = ["stentor-bench", "compare"].into_iter();
-        let arguments = Arguments::try_parse_from(words.chain(line.split_whitespace()))?;
-        let Command::Compare(compare) = arguments.command else {
-            panic!("it is a comparison");
-        };
-        Ok(compare)
+    #[derive(Debug, Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        compare: Compare,
+    }
+
+    fn parse(line: &str) -> Result<Compare, clap::Error> {
+        let words = ["compare"].into_iter().chain(line.split_whitespace());
+        Ok(CommandLine::try_parse_from(words)?.compare)
     }
 
     #[test]
     fn peers_are_none_or_all_or_those_that_are_named() {
         let peers = |line| {
-            let compare = compare(line).expect("valid");
+            let compare = parse(line).expect("valid");
             let names = compare.peers().into_iter().map(String::from);
             names.collect::<Vec<_>>()
         };
@@ -283,6 +248,6 @@ mod tests {
         let named = ["yawc", "sockudo-ws"];
         assert_eq!(peers("--peers yawc,sockudo-ws"), named);
         assert_eq!(peers("--peers yawc sockudo-ws --native"), named);
-        assert!(compare("--peers websocketpp").is_err());
+        assert!(parse("--peers websocketpp").is_err());
     }
 }

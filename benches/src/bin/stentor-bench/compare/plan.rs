@@ -1,28 +1,24 @@
-//! Owns what is measured in a comparison: which loads, in which tables.
+//! Comparison plan: the loads that every server is measured under.
 
 use stentor_core::MessageType;
 
-use super::contender::{Contender, Handler, Running};
-use super::figures::Figure;
-use crate::fault::Fault;
+use super::results::Measurement;
+use crate::error::Error;
 use crate::load::{Echo, FanOut, Idle, Timing};
+use crate::server_process::{Handler, ServerCommand, ServerProcess};
 
-/// A table: every contender is a line.
+/// A load of the plan.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct PlannedLoad {
+    /// The title of the loads that belong together.
+    pub(super) group: String,
     pub(super) title: String,
-    pub(super) columns: Vec<Column>,
-}
-
-/// A column: every contender bears the same load.
-#[derive(Debug)]
-pub(super) struct Column {
-    pub(super) title: String,
+    /// Whether the plot shows it.
+    pub(super) in_plot: bool,
     pub(super) load: Load,
-    /// Whether it is drawn: a chart of everything is one that nobody reads.
-    pub(super) in_chart: bool,
 }
 
+/// A kind of load with its parameters.
 #[derive(Debug)]
 pub(super) enum Load {
     Echo(Echo),
@@ -31,75 +27,57 @@ pub(super) enum Load {
 }
 
 impl Load {
-    pub(super) fn handler(&self, contender: &Contender) -> Handler {
+    /// Returns the handler that the server has to run for this load.
+    pub(super) fn handler(&self, server: &ServerCommand) -> Handler {
         match self {
-            // What is sent to see whether an idle connection lives comes back.
-            Self::Idle(_) if contender.is_raw() => Handler::Echo,
+            // The bare loop has no rooms, and has to echo the message that is sent at the end.
+            Self::Idle(_) if server.is_raw() => Handler::Echo,
             Self::FanOut(_) | Self::Idle(_) => Handler::Rooms,
             Self::Echo(_) => Handler::Echo,
         }
     }
 
-    pub(super) fn run(&self, server: &Running, timing: Timing) -> Result<Option<Figure>, Fault> {
-        let place = server.place()?;
+    /// Runs the load once. Returns `None` if no message arrived.
+    pub(super) fn run(
+        &self,
+        server: &ServerProcess,
+        timing: Timing,
+    ) -> Result<Option<Measurement>, Error> {
+        let target = server.target()?;
         Ok(match self {
-            Self::Echo(echo) => Figure::of_flow(echo.run(&place, timing)?),
-            Self::FanOut(fan_out) => Figure::of_flow(fan_out.run(&place, timing)?),
-            Self::Idle(idle) => Some(Figure::of_idle(&idle.run(&place)?)),
+            Self::Echo(echo) => Measurement::from_traffic(echo.run(&target, timing)?),
+            Self::FanOut(fan_out) => Measurement::from_traffic(fan_out.run(&target, timing)?),
+            Self::Idle(idle) => Some(Measurement::from_idle(&idle.run(&target)?)),
         })
     }
 }
 
-/// The tables of the whole comparison.
-pub(super) fn whole(kind: MessageType) -> Vec<Table> {
-    let sizes = [16, 128, 1 << 10, 16 << 10, 64 << 10];
-    vec![
-        echoes(kind, 64, 1, &sizes),
-        echoes(kind, 64, 16, &sizes),
-        echoes(kind, 1_000, 1, &sizes),
-        Table {
-            title: FAN_OUT.into(),
-            columns: [(1_000, 1), (1_000, 16), (5_000, 1), (5_000, 16)]
-                .map(|(members, in_flight)| fan_out(members, in_flight))
-                .into(),
-        },
-        Table {
-            title: IDLE.into(),
-            columns: vec![idle(5_000)],
-        },
-    ]
+/// Returns all loads of a full comparison.
+pub(super) fn full(kind: MessageType) -> Vec<PlannedLoad> {
+    let mut loads = Vec::new();
+    for (connections, in_flight) in ECHOES {
+        let sizes = [16, 128, 1 << 10, 16 << 10, 64 << 10];
+        loads.extend(sizes.map(|bytes| echo(kind, connections, in_flight, bytes)));
+    }
+    let rooms = [(1_000, 1), (1_000, 16), (5_000, 1), (5_000, 16)];
+    loads.extend(rooms.map(|(members, in_flight)| fan_out(members, in_flight)));
+    loads.push(idle(5_000));
+    loads
 }
 
-/// As many as go into a minute.
-pub(super) fn quick(kind: MessageType) -> Vec<Table> {
-    vec![
-        echoes(kind, 64, 1, &[128]),
-        echoes(kind, 64, 16, &[128]),
-        echoes(kind, 1_000, 1, &[128]),
-        Table {
-            title: FAN_OUT.into(),
-            columns: vec![fan_out(1_000, 1), fan_out(1_000, 16)],
-        },
-        Table {
-            title: IDLE.into(),
-            columns: vec![idle(2_000)],
-        },
-    ]
+/// Returns the loads of `--quick`, which together take about a minute.
+pub(super) fn quick(kind: MessageType) -> Vec<PlannedLoad> {
+    let mut loads = Vec::new();
+    loads.extend(ECHOES.map(|(connections, in_flight)| echo(kind, connections, in_flight, 128)));
+    loads.extend([fan_out(1_000, 1), fan_out(1_000, 16), idle(2_000)]);
+    loads
 }
 
-fn echoes(kind: MessageType, connections: usize, in_flight: usize, sizes: &[usize]) -> Table {
-    let what = match kind {
+fn echo(kind: MessageType, connections: usize, in_flight: usize, bytes: usize) -> PlannedLoad {
+    let name = match kind {
         MessageType::Text => "Echo",
         MessageType::Binary => "Echo of binary",
     };
-    let echo = |&bytes| echo(kind, connections, in_flight, bytes);
-    Table {
-        title: format!("{what}, {connections} connections, {in_flight} in flight on each"),
-        columns: sizes.iter().map(echo).collect(),
-    }
-}
-
-fn echo(kind: MessageType, connections: usize, in_flight: usize, bytes: usize) -> Column {
     let title = match bytes {
         0..1_024 => format!("{bytes} B"),
         _ => format!("{} KiB", bytes >> 10),
@@ -111,14 +89,15 @@ fn echo(kind: MessageType, connections: usize, in_flight: usize, bytes: usize) -
         binary: kind == MessageType::Binary,
         prefix: String::new(),
     });
-    Column {
+    PlannedLoad {
+        group: format!("{name}, {connections} connections, {in_flight} in flight on each"),
         title,
+        in_plot: bytes == 128 || bytes == 16 << 10,
         load,
-        in_chart: bytes == 128 || bytes == 16 << 10,
     }
 }
 
-fn fan_out(members: usize, in_flight: usize) -> Column {
+fn fan_out(members: usize, in_flight: usize) -> PlannedLoad {
     let load = Load::FanOut(FanOut {
         rate: None,
         members,
@@ -126,26 +105,26 @@ fn fan_out(members: usize, in_flight: usize) -> Column {
         bytes: 128,
         binary: false,
     });
-    let title = format!("{members} members, {in_flight} in flight");
-    Column {
-        title,
+    PlannedLoad {
+        group: "Room broadcast, 128 B".into(),
+        title: format!("{members} members, {in_flight} in flight"),
+        in_plot: true,
         load,
-        in_chart: true,
     }
 }
 
-fn idle(connections: usize) -> Column {
+fn idle(connections: usize) -> PlannedLoad {
     let load = Load::Idle(Idle {
         connections,
         no_rooms: false,
     });
-    let title = format!("{connections} connections");
-    Column {
-        title,
+    PlannedLoad {
+        group: "Opening connections".into(),
+        title: format!("{connections} connections"),
+        in_plot: true,
         load,
-        in_chart: true,
     }
 }
 
-const FAN_OUT: &str = "Room broadcast, 128 B";
-const IDLE: &str = "Idle connections";
+/// Connections, and messages in flight on each.
+const ECHOES: [(usize, usize); 3] = [(64, 1), (64, 16), (1_000, 1)];

@@ -1,119 +1,114 @@
-//! Owns the rush at the door: connections that are opened, and ended as soon as
-//! the handshake is done.
+//! Load `connect`: connections that are opened, and aborted when the handshake is done.
 
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
 
-use super::Place;
-use super::sustain::{PATIENCE, Timing};
-use crate::fault::Fault;
-use crate::measure::{Gauge, Latencies, Latency, Usage};
-use crate::net::{Fleet, raise_open_files};
+use super::arguments::{Target, Timing, at_least_one};
+use crate::error::Error;
+use crate::measure::{CpuMeter, CpuUsage, Latencies, Latency};
+use crate::net::{Clients, raise_open_files};
 use crate::progress::Progress;
+use crate::watchdog::Watchdog;
 
-/// New connections a second: each is ended once it is open
+/// New connections per second; each is aborted when it is open
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Connect {
-    /// Handshakes under way at once
-    #[arg(short, long, default_value_t = 64, value_parser = super::at_least_one)]
+    /// Handshakes in progress at the same time
+    #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
 }
 
-/// What came of it.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Connected {
+pub(crate) struct ConnectResult {
     pub(crate) at_once: usize,
     pub(crate) connections: u64,
-    pub(crate) connections_a_second: f64,
-    /// CPU microseconds of the server for each, its end included.
+    pub(crate) connections_per_second: f64,
+    /// CPU microseconds of the server per connection, closing included.
     pub(crate) server_micros_each: Option<f64>,
-    /// From the first packet until the handshake is done.
+    /// From the first packet to the end of the handshake.
     pub(crate) latency_micros: Option<Latency>,
-    pub(crate) usage: Usage,
+    pub(crate) usage: CpuUsage,
     pub(crate) generator_was_the_bottleneck: bool,
 }
 
 impl Connect {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Connected, Fault> {
-        if place.target.is_raw() {
-            // The system answers for it, before the server knows.
-            let what = "only with a handshake does a new connection say something of the server";
-            return Err(Fault::Argument(what.into()));
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<ConnectResult, Error> {
+        if target.endpoint.is_raw() {
+            let what = "the load connect needs a WebSocket server: the system opens a raw connection \
+                        without it";
+            return Err(Error::InvalidArgument(what.into()));
         }
         raise_open_files(self.connections)?;
-        let mut rush = Rush {
-            fleet: Fleet::new(&place.target)?,
-            since: vec![Instant::now(); self.connections],
+        let mut connect_loop = ConnectLoop {
+            clients: Clients::new(&target.endpoint)?,
+            started: vec![Instant::now(); self.connections],
             opened: Vec::new(),
             latencies: Latencies::default(),
             count: 0,
         };
         for slot in 0..self.connections {
-            rush.dial(slot)?;
+            connect_loop.connect(slot)?;
         }
-        let mut progress = Progress::new(place.quiet);
-        rush.run(Duration::from_secs_f64(timing.warm_up), |_| {})?;
-        rush.latencies = Latencies::default();
-        rush.count = 0;
-        let gauge = Gauge::new(place.server);
-        let begin = gauge.read()?;
-        rush.run(Duration::from_secs_f64(timing.seconds), |count| {
-            progress.say(|| format!("connect: {count} connections"));
+        let mut progress = Progress::new(target.quiet);
+        connect_loop.run(Duration::from_secs_f64(timing.warm_up), |_| {})?;
+        connect_loop.latencies = Latencies::default();
+        connect_loop.count = 0;
+        let meter = CpuMeter::new(target.server);
+        let begin = meter.read()?;
+        connect_loop.run(Duration::from_secs_f64(timing.seconds), |count| {
+            progress.update(|| format!("connect: {count} connections"));
         })?;
-        let usage = gauge.since(&begin)?;
+        let usage = meter.since(&begin)?;
         progress.end();
-        Ok(Connected {
+        Ok(ConnectResult {
             at_once: self.connections,
-            connections: rush.count,
-            connections_a_second: rush.count as f64 / usage.seconds,
-            server_micros_each: usage.server_micros_each(rush.count),
-            latency_micros: rush.latencies.summary(),
+            connections: connect_loop.count,
+            connections_per_second: connect_loop.count as f64 / usage.seconds,
+            server_micros_each: usage.server_micros_each(connect_loop.count),
+            latency_micros: connect_loop.latencies.summary(),
             usage,
             generator_was_the_bottleneck: usage.generator_was_the_bottleneck(),
         })
     }
 }
 
-struct Rush {
-    fleet: Fleet,
-    /// When the connection in each slot was begun.
-    since: Vec<Instant>,
+struct ConnectLoop {
+    clients: Clients,
+    /// The start of the connection in each slot.
+    started: Vec<Instant>,
     opened: Vec<usize>,
     latencies: Latencies,
     count: u64,
 }
 
-impl Rush {
-    fn dial(&mut self, slot: usize) -> Result<(), Fault> {
-        self.since[slot] = Instant::now();
-        self.fleet.dial(slot)
+impl ConnectLoop {
+    fn connect(&mut self, slot: usize) -> Result<(), Error> {
+        self.started[slot] = Instant::now();
+        self.clients.connect(slot)
     }
 
-    fn run(&mut self, length: Duration, mut tell: impl FnMut(u64)) -> Result<(), Fault> {
+    fn run(&mut self, length: Duration, mut on_progress: impl FnMut(u64)) -> Result<(), Error> {
         let begin = Instant::now();
-        let mut heard = begin;
+        let mut watchdog = Watchdog::new(self.count);
         while begin.elapsed() < length {
             let mut opened = std::mem::take(&mut self.opened);
-            self.fleet.await_open(POLL, &mut opened)?;
+            self.clients.poll_opening(POLL_INTERVAL, &mut opened)?;
             let now = Instant::now();
-            if !opened.is_empty() {
-                heard = now;
-            } else if now - heard > PATIENCE {
-                return Err(Fault::Stalled(PATIENCE.as_secs()));
-            }
             for slot in opened.drain(..) {
-                self.latencies.record(now - self.since[slot]);
+                self.latencies.record(now - self.started[slot]);
                 self.count += 1;
-                self.fleet.cut(slot);
-                self.dial(slot)?;
+                self.clients.abort(slot);
+                self.connect(slot)?;
             }
             self.opened = opened;
-            tell(self.count);
+            watchdog.check(self.count)?;
+            on_progress(self.count);
         }
         Ok(())
     }
 }
 
-const POLL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);

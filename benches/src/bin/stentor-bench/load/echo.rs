@@ -1,83 +1,82 @@
-//! Owns the echo: every connection has so many messages under way, and each that
-//! comes back is sent again.
+//! Load `echo`: every connection has a number of messages in flight, and sends the next when one is
+//! returned.
 
 use std::time::Instant;
 
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::stream::Stream;
-use super::sustain::{Counted, Flow, Shape, Tally, Timing, sustain};
-use super::{Place, sustain::PATIENCE};
-use crate::fault::Fault;
-use crate::frames;
-use crate::net::{Fleet, Link, Links, Traffic, raise_open_files};
+use super::arguments::{Target, Timing, at_least_one};
+use super::message_counter::MessageCounter;
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
+use crate::error::Error;
+use crate::net::{Clients, Connection, Connections, Traffic};
+use stentor_benches::messages;
 
-/// Every message comes back to the connection that sent it
+/// Every connection sends messages, and the server returns them
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Echo {
     /// Connections
-    #[arg(short, long, default_value_t = 64, value_parser = super::at_least_one)]
+    #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// Messages under way on each
-    #[arg(short = 'd', long, default_value_t = 1, value_parser = super::at_least_one)]
+    /// Messages in flight on each
+    #[arg(short = 'd', long, default_value_t = 1, value_parser = at_least_one)]
     pub(crate) in_flight: usize,
     /// Bytes of a message
-    #[arg(short = 's', long, default_value_t = 128, value_parser = super::at_least_one)]
+    #[arg(short = 's', long, default_value_t = 128, value_parser = at_least_one)]
     pub(crate) bytes: usize,
     /// Binary messages instead of text
     #[arg(long)]
     pub(crate) binary: bool,
-    /// What the server puts in front; `echo:` with Stentor's own handler
+    /// Prefix that the server adds; `echo:` with Stentor's default handler
     #[arg(long, default_value = "")]
     pub(crate) prefix: String,
 }
 
 impl Echo {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Flow, Fault> {
-        raise_open_files(self.connections)?;
-        let mut fleet = Fleet::new(&place.target)?;
-        fleet.open(self.connections, PATIENCE)?;
-        let mut echoes = Echoes::new(self, place.target.is_raw());
-        let shape = Shape {
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+        let mut clients = Clients::new(&target.endpoint)?;
+        clients.open(self.connections)?;
+        let mut traffic = EchoTraffic::new(self, target.endpoint.is_raw());
+        let shape = LoadShape {
             name: "echo",
             connections: self.connections,
             in_flight: self.in_flight,
             bytes: self.bytes,
         };
-        sustain(&mut fleet, &mut echoes, place, timing, shape)
+        run_timed(&mut clients, &mut traffic, target, timing, shape)
     }
 }
 
-struct Echoes {
-    /// What is to come back, again and again.
+struct EchoTraffic {
+    /// The payload that has to be returned.
     expected: Vec<u8>,
-    /// Frames side by side, to be sent many at a time.
+    /// Repeated frames, so that several are sent in one write.
     block: Vec<u8>,
     frame: usize,
     in_flight: usize,
-    streams: Vec<Stream>,
-    /// When the messages under way were sent, by connection and number.
+    counters: Vec<MessageCounter>,
+    /// The send times of the messages in flight, by connection and message.
     sent: Vec<Instant>,
-    /// Messages that came back in the read under way.
-    back: usize,
-    tally: Tally,
+    /// Messages returned in the current read.
+    returned: usize,
+    counts: Counts,
 }
 
-impl Echoes {
+impl EchoTraffic {
     fn new(echo: &Echo, is_raw: bool) -> Self {
         let kind = if echo.binary {
             MessageType::Binary
         } else {
             MessageType::Text
         };
-        let payload = frames::payload(kind, echo.bytes);
+        let payload = messages::payload(kind, echo.bytes);
         let mut one = Vec::new();
         if is_raw {
-            // It comes back as it was sent, so it has to be what servers send.
-            frames::server(&mut one, kind, &payload);
+            // The bare loop returns the frame as it is, so it has to be a server's.
+            messages::server_frame(&mut one, kind, &payload);
         } else {
-            frames::client(&mut one, kind, &[&payload]);
+            messages::client_frame(&mut one, kind, &[&payload]);
         }
         let copies = (BLOCK / one.len()).clamp(1, echo.in_flight);
         Self {
@@ -85,19 +84,19 @@ impl Echoes {
             block: one.repeat(copies),
             frame: one.len(),
             in_flight: echo.in_flight,
-            streams: vec![Stream::default(); echo.connections],
+            counters: vec![MessageCounter::default(); echo.connections],
             sent: vec![Instant::now(); echo.connections * echo.in_flight],
-            back: 0,
-            tally: Tally::default(),
+            returned: 0,
+            counts: Counts::default(),
         }
     }
 
-    /// Sends so many, by blocks.
+    /// Sends a number of frames, in blocks.
     fn send(
         &self,
         mut count: usize,
-        mut send: impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        mut send: impl FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         while count > 0 {
             let some = count.min(self.block.len() / self.frame);
             send(&self.block[..some * self.frame])?;
@@ -107,51 +106,59 @@ impl Echoes {
     }
 }
 
-impl Traffic for Echoes {
-    fn begin(&mut self, links: &mut Links<'_>, now: Instant) -> Result<(), Fault> {
+impl Traffic for EchoTraffic {
+    fn on_start(&mut self, connections: &mut Connections<'_>, now: Instant) -> Result<(), Error> {
         self.sent.fill(now);
-        (0..self.streams.len())
-            .try_for_each(|who| self.send(self.in_flight, |bytes| links.send(who, bytes)))
+        (0..self.counters.len())
+            .try_for_each(|index| self.send(self.in_flight, |bytes| connections.send(index, bytes)))
     }
 
     #[inline]
-    fn payload(&mut self, who: usize, mut part: &[u8], now: Instant) -> Result<(), Fault> {
-        let stream = &mut self.streams[who];
+    fn on_payload(&mut self, index: usize, mut part: &[u8], now: Instant) -> Result<(), Error> {
+        let counter = &mut self.counters[index];
         while !part.is_empty() {
-            let number = stream.done;
-            let (at, taken, ends) = stream.take(&mut part, self.expected.len());
+            let number = counter.done;
+            let (at, taken, ends) = counter.take(&mut part, self.expected.len());
             let sampled = number.is_multiple_of(SAMPLE);
             if sampled && self.expected[at..at + taken.len()] != *taken {
-                return Err(Fault::wrong(who, format!("message {number} is another")));
+                return Err(Error::unexpected(
+                    index,
+                    format!("message {number} differs from the one that was sent"),
+                ));
             }
             if ends {
-                let slot = who * self.in_flight + (number % self.in_flight as u64) as usize;
-                self.tally.record(now - self.sent[slot], sampled);
-                self.back += 1;
+                let slot = index * self.in_flight + (number % self.in_flight as u64) as usize;
+                self.counts.record(now - self.sent[slot], sampled);
+                self.returned += 1;
             }
         }
         Ok(())
     }
 
     #[inline]
-    fn after_read(&mut self, who: usize, link: &mut Link, now: Instant) -> Result<(), Fault> {
-        let count = std::mem::take(&mut self.back);
-        let next = self.streams[who].done;
+    fn after_read(
+        &mut self,
+        index: usize,
+        connection: &mut Connection,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let count = std::mem::take(&mut self.returned);
+        let next = self.counters[index].done;
         for number in next - count as u64..next {
             let slot = (number % self.in_flight as u64) as usize;
-            self.sent[who * self.in_flight + slot] = now;
+            self.sent[index * self.in_flight + slot] = now;
         }
-        self.send(count, |bytes| link.send(bytes))
+        self.send(count, |bytes| connection.send(bytes))
     }
 }
 
-impl Counted for Echoes {
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
+impl MeasuredTraffic for EchoTraffic {
+    fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
     }
 }
 
-/// Of so many messages on a connection one is looked at, the first among them.
+/// One in this many messages of a connection is compared, the first included.
 const SAMPLE: u64 = 61;
-/// Bytes of frames that are kept ready.
+/// The maximum length of a block in bytes.
 const BLOCK: usize = 1 << 20;

@@ -1,29 +1,29 @@
-//! Owns the broadcast to a room as fast as it goes.
+//! Load `fan-out`: broadcasts to a room at the maximum rate, or at a given rate.
 
 use std::time::Duration;
 
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::Place;
-use super::crowd::{Crowd, Speech, join, join_raw};
-use super::sustain::{Flow, PATIENCE, Shape, Timing, sustain};
-use crate::fault::Fault;
-use crate::net::{Fleet, raise_open_files};
+use super::arguments::{Target, Timing, at_least_one};
+use super::broadcast::{Broadcast, BroadcastSettings, join, join_raw};
+use super::timed_run::{LoadShape, TrafficResult, run_timed};
+use crate::error::Error;
+use crate::net::Clients;
 
-/// One member of a room publishes, every member has to get it
+/// One member of a room publishes, and every member receives
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FanOut {
     /// Members of the room
-    #[arg(short, long, default_value_t = 1_000, value_parser = super::at_least_one)]
+    #[arg(short, long, default_value_t = 1_000, value_parser = at_least_one)]
     pub(crate) members: usize,
-    /// Messages that some member may not have yet
-    #[arg(short = 'd', long, default_value_t = 1, value_parser = super::at_least_one)]
+    /// Messages that not all members have received yet
+    #[arg(short = 'd', long, default_value_t = 1, value_parser = at_least_one)]
     pub(crate) in_flight: usize,
     /// Bytes of a message
-    #[arg(short = 's', long, default_value_t = 128, value_parser = super::at_least_one)]
+    #[arg(short = 's', long, default_value_t = 128, value_parser = at_least_one)]
     pub(crate) bytes: usize,
-    /// Messages to the room a second; otherwise as soon as there may be one more
+    /// Messages per second; the default is as many as possible
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
     /// Binary messages instead of text
@@ -32,17 +32,16 @@ pub(crate) struct FanOut {
 }
 
 impl FanOut {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Flow, Fault> {
-        raise_open_files(self.members)?;
-        let mut fleet = Fleet::new(&place.target)?;
-        fleet.open(self.members, PATIENCE)?;
-        if place.target.is_raw() {
-            join_raw(&mut fleet)?;
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+        let mut clients = Clients::new(&target.endpoint)?;
+        clients.open(self.members)?;
+        if target.endpoint.is_raw() {
+            join_raw(&mut clients)?;
         } else {
-            join(&mut fleet)?;
+            join(&mut clients)?;
         }
-        fleet.listen()?;
-        let mut crowd = Crowd::new(Speech {
+        clients.enable_quick_ack()?;
+        let mut broadcast = Broadcast::new(BroadcastSettings {
             members: self.members,
             in_flight: self.in_flight,
             bytes: self.bytes,
@@ -51,16 +50,16 @@ impl FanOut {
             } else {
                 MessageType::Text
             },
-            every: self.rate.map(|rate| Duration::from_secs(1) / rate),
+            interval: self.rate.map(|rate| Duration::from_secs(1) / rate),
             acknowledged: false,
-            is_raw: place.target.is_raw(),
+            is_raw: target.endpoint.is_raw(),
         });
-        let shape = Shape {
+        let shape = LoadShape {
             name: "fan-out",
             connections: self.members,
             in_flight: self.in_flight,
             bytes: self.bytes,
         };
-        sustain(&mut fleet, &mut crowd, place, timing, shape)
+        run_timed(&mut clients, &mut broadcast, target, timing, shape)
     }
 }

@@ -1,5 +1,4 @@
-//! Owns four scenarios of a push gateway: users come online; everybody is pushed
-//! to and acknowledges; the same without acknowledgement; the same more often.
+//! Load `gateway`: four scenarios of a push gateway.
 
 use std::time::Duration;
 
@@ -7,74 +6,75 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use stentor_core::MessageType;
 
-use super::Place;
-use super::crowd::{Crowd, Speech, join};
-use super::sustain::{Flow, PATIENCE, Shape, Timing, sustain};
-use crate::fault::Fault;
-use crate::measure::{Gauge, Usage};
-use crate::net::{Fleet, raise_open_files};
+use super::arguments::{Target, Timing, at_least_one};
+use super::broadcast::{Broadcast, BroadcastSettings, join};
+use super::timed_run::{LoadShape, TrafficResult, run_timed};
+use crate::error::Error;
+use crate::measure::{CpuMeter, CpuUsage};
+use crate::net::Clients;
 
-/// Push to everybody who is online, in four scenarios
+/// Push to all users who are online, in four scenarios
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Gateway {
-    /// Which of them
+    /// The scenario
     #[arg(value_enum)]
     pub(crate) scenario: Scenario,
     /// Users who are online
-    #[arg(short, long, default_value_t = 5_000, value_parser = super::at_least_one)]
+    #[arg(short, long, default_value_t = 5_000, value_parser = at_least_one)]
     pub(crate) users: usize,
     /// Bytes of a push
-    #[arg(short = 's', long, default_value_t = 512, value_parser = super::at_least_one)]
+    #[arg(short = 's', long, default_value_t = 512, value_parser = at_least_one)]
     pub(crate) bytes: usize,
     /// Milliseconds between pushes
-    #[arg(long, default_value_t = 1_000, value_parser = super::at_least_one)]
+    #[arg(long, default_value_t = 1_000, value_parser = at_least_one)]
     pub(crate) every: usize,
 }
 
-/// One of the four.
+/// The scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// Users come online, and nothing is said
+    /// Users connect, and nothing is sent
     Online,
-    /// Everybody is pushed to, and each acknowledges, by a pong of their own accord
+    /// Pushes to all users, each of whom acknowledges with an unsolicited pong
     Acknowledged,
-    /// Everybody is pushed to
+    /// Pushes to all users
     Pushed,
-    /// Everybody is pushed to, ten times as often
+    /// Pushes to all users, ten times as often
     Often,
 }
 
-/// What came of it.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Pushed {
+pub(crate) struct GatewayResult {
     pub(crate) users: usize,
     pub(crate) online: Online,
-    /// Of the scenarios with pushes: a message is one that came to one user.
-    pub(crate) pushes: Option<Flow>,
+    /// The deliveries of scenarios with pushes.
+    pub(crate) pushes: Option<TrafficResult>,
     pub(crate) acknowledgements: u64,
-    /// Pushes that were left out, because an earlier one had not come to everybody.
+    /// Pushes that were skipped because too many were in flight.
     pub(crate) late: u64,
 }
 
-/// How users came online.
+/// How users connected.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Online {
-    /// Opened, and in the room.
-    pub(crate) users_a_second: f64,
+    /// Users per second that connected and joined the room.
+    pub(crate) users_per_second: f64,
     pub(crate) server_micros_each: Option<f64>,
     pub(crate) memory_bytes_each: Option<f64>,
-    pub(crate) usage: Usage,
+    pub(crate) usage: CpuUsage,
 }
 
 impl Gateway {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Pushed, Fault> {
-        if place.target.is_raw() {
-            return Err(Fault::Argument("a gateway speaks WebSocket".into()));
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<GatewayResult, Error> {
+        if target.endpoint.is_raw() {
+            return Err(Error::InvalidArgument(
+                "the load gateway needs a WebSocket server".into(),
+            ));
         }
-        raise_open_files(self.users)?;
-        let mut fleet = Fleet::new(&place.target)?;
-        let online = self.come_online(&mut fleet, place)?;
-        let mut pushed = Pushed {
+        let mut clients = Clients::new(&target.endpoint)?;
+        let online = self.come_online(&mut clients, target)?;
+        let mut result = GatewayResult {
             users: self.users,
             online,
             pushes: None,
@@ -82,15 +82,15 @@ impl Gateway {
             late: 0,
         };
         if self.scenario == Scenario::Online {
-            return Ok(pushed);
+            return Ok(result);
         }
         let every = Duration::from_millis(self.every as u64);
-        let mut crowd = Crowd::new(Speech {
+        let mut broadcast = Broadcast::new(BroadcastSettings {
             members: self.users,
-            in_flight: UNDER_WAY,
+            in_flight: IN_FLIGHT,
             bytes: self.bytes,
             kind: MessageType::Text,
-            every: Some(if self.scenario == Scenario::Often {
+            interval: Some(if self.scenario == Scenario::Often {
                 every / 10
             } else {
                 every
@@ -98,30 +98,36 @@ impl Gateway {
             acknowledged: self.scenario == Scenario::Acknowledged,
             is_raw: false,
         });
-        let shape = Shape {
+        let shape = LoadShape {
             name: "gateway",
             connections: self.users,
-            in_flight: UNDER_WAY,
+            in_flight: IN_FLIGHT,
             bytes: self.bytes,
         };
-        pushed.pushes = Some(sustain(&mut fleet, &mut crowd, place, timing, shape)?);
-        pushed.acknowledgements = crowd.acknowledgements;
-        pushed.late = crowd.late;
-        Ok(pushed)
+        result.pushes = Some(run_timed(
+            &mut clients,
+            &mut broadcast,
+            target,
+            timing,
+            shape,
+        )?);
+        result.acknowledgements = broadcast.acknowledgements;
+        result.late = broadcast.late;
+        Ok(result)
     }
 
-    fn come_online(&self, fleet: &mut Fleet, place: &Place) -> Result<Online, Fault> {
-        let memory = || place.server.map(|server| server.memory()).transpose();
-        let gauge = Gauge::new(place.server);
-        let (before, begin) = (memory()?, gauge.read()?);
-        fleet.open(self.users, PATIENCE)?;
-        join(fleet)?;
-        let usage = gauge.since(&begin)?;
+    fn come_online(&self, clients: &mut Clients, target: &Target) -> Result<Online, Error> {
+        let memory = || target.server.map(|server| server.memory()).transpose();
+        let meter = CpuMeter::new(target.server);
+        let (before, begin) = (memory()?, meter.read()?);
+        clients.open(self.users)?;
+        join(clients)?;
+        let usage = meter.since(&begin)?;
         let more = memory()?
             .zip(before)
             .map(|(after, before)| after as f64 - before as f64);
         Ok(Online {
-            users_a_second: self.users as f64 / usage.seconds,
+            users_per_second: self.users as f64 / usage.seconds,
             server_micros_each: usage.server_micros_each(self.users as u64),
             memory_bytes_each: more.map(|bytes| bytes / self.users as f64),
             usage,
@@ -129,5 +135,5 @@ impl Gateway {
     }
 }
 
-/// Pushes that may be under way at once; one more is left out, and counted.
-const UNDER_WAY: usize = 4;
+/// The maximum number of pushes in flight; further ones are skipped and counted.
+const IN_FLIGHT: usize = 4;

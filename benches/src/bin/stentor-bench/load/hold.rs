@@ -1,6 +1,5 @@
-//! Owns the keeping of idle connections for somebody else, who may want more of
-//! them than one process can have: opens them, says so, keeps them until its
-//! standard input ends, and closes each with the closing handshake.
+//! Command `hold`, a part of `million`: opens idle connections, keeps them open until its standard
+//! input ends, and closes them with the closing handshake.
 
 use std::io::{Read, stdin};
 use std::sync::Arc;
@@ -10,63 +9,62 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::sustain::PATIENCE;
-use super::{Place, at_least_one};
-use crate::fault::Fault;
-use crate::net::{Fleet, Traffic, raise_open_files};
+use super::arguments::{Target, at_least_one};
+use crate::error::Error;
+use crate::net::{Clients, Traffic};
+use crate::watchdog::TIMEOUT;
 
-/// Idle connections that are kept for `million`
+/// Keeps idle connections open for `million`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Hold {
     /// Connections
     #[arg(short, long, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// How many others have, so that source addresses are not used twice
+    /// Connections of other processes, whose source addresses are skipped
     #[arg(long, default_value_t = 0)]
     pub(crate) others: usize,
 }
 
 impl Hold {
-    pub(crate) fn run(&self, place: &Place) -> Result<(), Fault> {
-        raise_open_files(self.connections)?;
-        let target = place.target.clone().after(self.others);
-        let mut fleet = Fleet::new(&target)?;
-        fleet.open(self.connections, PATIENCE)?;
+    pub(crate) fn run(&self, target: &Target) -> Result<(), Error> {
+        let endpoint = target.endpoint.clone().after(self.others);
+        let mut clients = Clients::new(&endpoint)?;
+        clients.open(self.connections)?;
         println!("{OPEN}");
-        let is_over = Arc::new(AtomicBool::new(false));
-        let ends = Arc::clone(&is_over);
+        let is_finished = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_finished);
         thread::spawn(move || {
-            // Whatever it is that ends it.
+            // Both the end of the input and an error end the command.
             let _ = stdin().read_to_end(&mut Vec::new());
-            ends.store(true, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
         });
-        while !is_over.load(Ordering::Relaxed) {
-            fleet.turn(&mut Silence, POLL)?;
+        while !is_finished.load(Ordering::Relaxed) {
+            clients.poll_once(&mut NoTraffic, POLL_INTERVAL)?;
         }
         let begin = Instant::now();
-        let mut open = fleet.begin_close()?;
-        while open > 0 && begin.elapsed() < PATIENCE {
-            open -= fleet.go_on_closing(POLL)?;
+        let mut open = clients.start_closing()?;
+        while open > 0 && begin.elapsed() < TIMEOUT {
+            open -= clients.poll_closing(POLL_INTERVAL)?;
         }
         if open > 0 {
-            return Err(Fault::Stalled(PATIENCE.as_secs()));
+            return Err(Error::Timeout(TIMEOUT.as_secs()));
         }
         println!("{CLOSED}");
         Ok(())
     }
 }
 
-/// What is to be said on idle connections.
-struct Silence;
+/// The traffic of idle connections: none.
+struct NoTraffic;
 
-impl Traffic for Silence {
-    fn payload(&mut self, who: usize, _: &[u8], _: Instant) -> Result<(), Fault> {
-        Err(Fault::wrong(who, "a message that nobody has sent"))
+impl Traffic for NoTraffic {
+    fn on_payload(&mut self, index: usize, _: &[u8], _: Instant) -> Result<(), Error> {
+        Err(Error::unexpected(index, "a message that nobody sent"))
     }
 }
 
-/// What it says once all are open.
+/// Printed when all connections are open.
 pub(crate) const OPEN: &str = "open";
-/// What it says once all are closed.
+/// Printed when all connections are closed.
 pub(crate) const CLOSED: &str = "closed";
-const POLL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,5 +1,5 @@
-//! Owns connections that do nothing: what each of them costs the server to open
-//! and to keep.
+//! Load `idle`: what idle connections cost the server, when opened, in a room, and after one
+//! message.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -8,79 +8,79 @@ use clap::Args;
 use serde::Serialize;
 use stentor_core::MessageType;
 
-use super::Place;
-use super::ask::ask;
-use super::crowd::join;
-use super::sustain::PATIENCE;
-use crate::fault::Fault;
-use crate::frames;
-use crate::measure::{Gauge, Process, Usage};
-use crate::net::{Fleet, raise_open_files};
+use super::arguments::{Target, at_least_one};
+use super::broadcast::join;
+use super::request::request_all;
+use crate::error::Error;
+use crate::measure::{CpuMeter, CpuUsage, Process};
+use crate::net::Clients;
 use crate::progress::Progress;
+use stentor_benches::messages;
 
-/// Connections in a room that do nothing; needs --pid
+/// Idle connections in a room; needs --pid
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Idle {
     /// Connections
-    #[arg(short, long, default_value_t = 5_000, value_parser = super::at_least_one)]
+    #[arg(short, long, default_value_t = 5_000, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// The server knows no rooms, and echoes everything
+    /// The server has no rooms, and echoes every message
     #[arg(long)]
     pub(crate) no_rooms: bool,
 }
 
-/// What a connection costs, at each stage.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Idled {
+pub(crate) struct IdleResult {
     pub(crate) connections: usize,
     pub(crate) open: Stage,
-    /// In a room, where there are rooms.
+    /// In a room, if the server has rooms.
     pub(crate) in_room: Option<Stage>,
-    /// Each has sent a message and got its answer.
+    /// After each connection has sent a message and received the answer.
     pub(crate) after_a_message: Stage,
     pub(crate) server_threads: u64,
 }
 
-/// What a connection has cost until then.
+/// The cost of a connection up to this stage.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Stage {
     pub(crate) memory_bytes_each: f64,
-    /// CPU microseconds of the server for this stage.
+    /// CPU microseconds of the server in this stage.
     pub(crate) micros_each: f64,
-    pub(crate) usage: Usage,
+    pub(crate) usage: CpuUsage,
 }
 
 impl Idle {
-    pub(crate) fn run(&self, place: &Place) -> Result<Idled, Fault> {
-        let no_pid = || Fault::Argument("memory is that of a process: say which with --pid".into());
-        let server = place.server.ok_or_else(no_pid)?;
-        raise_open_files(self.connections)?;
-        let mut progress = Progress::new(place.quiet);
-        let mut fleet = Fleet::new(&place.target)?;
-        let rooms = !self.no_rooms && !place.target.is_raw();
+    pub(crate) fn run(&self, target: &Target) -> Result<IdleResult, Error> {
+        let no_pid = || Error::InvalidArgument("the load idle needs --pid, to read memory".into());
+        let server = target.server.ok_or_else(no_pid)?;
+        let mut progress = Progress::new(target.quiet);
+        let mut clients = Clients::new(&target.endpoint)?;
+        let rooms = !self.no_rooms && !target.endpoint.is_raw();
         let before = server.memory()?;
-        let mut stage = |name: &str, work: &mut dyn FnMut() -> Result<(), Fault>| {
-            progress.say(|| format!("idle: {} connections, {name}", self.connections));
+        let mut stage = |name: &str, work: &mut dyn FnMut() -> Result<(), Error>| {
+            progress.update(|| format!("idle: {} connections, {name}", self.connections));
             self.stage(server, before, work)
         };
-        let open = stage("opening", &mut || fleet.open(self.connections, PATIENCE))?;
+        let open = stage("opening", &mut || clients.open(self.connections))?;
         let in_room = match rooms {
-            true => Some(stage("joining", &mut || join(&mut fleet))?),
+            true => Some(stage("joining", &mut || join(&mut clients))?),
             false => None,
         };
-        let payload = frames::payload(MessageType::Text, MESSAGE);
+        let payload = messages::payload(MessageType::Text, MESSAGE);
         let (mut frame, mut answer) = (Vec::new(), payload.clone());
-        if place.target.is_raw() {
-            frames::server(&mut frame, MessageType::Text, &payload);
+        if target.endpoint.is_raw() {
+            messages::server_frame(&mut frame, MessageType::Text, &payload);
         } else {
-            frames::client(&mut frame, MessageType::Text, &[&payload]);
+            messages::client_frame(&mut frame, MessageType::Text, &[&payload]);
         }
         if rooms {
             answer.splice(0..0, *b"echo:");
         }
-        let after_a_message = stage("a message each", &mut || ask(&mut fleet, &frame, &answer))?;
+        let after_a_message = stage("a message each", &mut || {
+            request_all(&mut clients, &frame, &answer)
+        })?;
         progress.end();
-        Ok(Idled {
+        Ok(IdleResult {
             connections: self.connections,
             open,
             in_room,
@@ -93,14 +93,14 @@ impl Idle {
         &self,
         server: Process,
         before: u64,
-        work: &mut dyn FnMut() -> Result<(), Fault>,
-    ) -> Result<Stage, Fault> {
-        let gauge = Gauge::new(Some(server));
-        let begin = gauge.read()?;
+        work: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Stage, Error> {
+        let meter = CpuMeter::new(Some(server));
+        let begin = meter.read()?;
         work()?;
-        // What the server still has to do for it.
-        sleep(REST);
-        let usage = gauge.since(&begin)?;
+        // The server may still be working on the last connections.
+        sleep(SETTLE);
+        let usage = meter.since(&begin)?;
         let more = server.memory()? as f64 - before as f64;
         let count = self.connections as u64;
         Ok(Stage {
@@ -112,4 +112,4 @@ impl Idle {
 }
 
 const MESSAGE: usize = 128;
-const REST: Duration = Duration::from_millis(300);
+const SETTLE: Duration = Duration::from_millis(300);

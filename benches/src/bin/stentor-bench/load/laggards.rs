@@ -1,7 +1,5 @@
-//! Owns the proof that members who do not read hurt nobody but themselves: a room
-//! is told things at a part of the rate that the server can keep up, first without
-//! such members, then with them. It speaks Stentor's room protocol, and asks its
-//! metrics what became of everything.
+//! Load `laggards`: a room at a part of the server's maximum rate, without and with members that do
+//! not read. Checks the server's metrics for messages that are unaccounted for.
 
 use std::time::Duration;
 
@@ -9,54 +7,53 @@ use clap::Args;
 use serde::Serialize;
 use stentor_core::MessageType;
 
-use super::crowd::{Crowd, Speech, join};
-use super::misfit::{Chatterbox, Mute, Sleeper};
-use super::sustain::{Flow, PATIENCE, Shape, Timing, sustain};
-use super::{Place, at_least_one};
-use crate::fault::Fault;
-use crate::measure::Page;
-use crate::net::{Fleet, raise_open_files};
+use super::arguments::{Target, Timing, at_least_one};
+use super::broadcast::{Broadcast, BroadcastSettings, join};
+use super::timed_run::{LoadShape, TrafficResult, run_timed};
+use super::unresponsive::{NonReader, SendOnly, StoppedProcess};
+use crate::error::Error;
+use crate::measure::MetricsPage;
+use crate::net::{Clients, raise_open_files};
 
-/// A room of which some members do not read, beside the same room without them
+/// A room of which some members do not read, compared with the same room without them
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Laggards {
-    /// Members who read
+    /// Members that read
     #[arg(short, long, default_value_t = 900, value_parser = at_least_one)]
     pub(crate) members: usize,
-    /// Members who never read
+    /// Members that never read
     #[arg(long, default_value_t = 100)]
     pub(crate) stuck: usize,
-    /// Adds one whose process is stopped, one that has shut its read side, and one
-    /// that sends and never reads
+    /// Adds a member whose process is stopped, one with its read side shut, and one that only sends
     #[arg(long)]
     pub(crate) misfits: bool,
     /// Bytes of a message
     #[arg(short = 's', long, default_value_t = 128, value_parser = at_least_one)]
     pub(crate) bytes: usize,
-    /// Percent of the rate that the server can keep up
+    /// Percent of the server's maximum rate
     #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) load: u8,
 }
 
-/// What came of it.
+/// The result of the load.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Lagged {
+pub(crate) struct LaggardsResult {
     pub(crate) stuck: usize,
-    /// Messages to the room each second, as many as the server can keep up.
-    pub(crate) saturated: f64,
-    /// Without those who do not read.
-    pub(crate) without: Flow,
-    /// With them.
-    pub(crate) with: Flow,
-    /// Messages that could not be said when they were due, without and with them.
+    /// The maximum number of messages to the room per second.
+    pub(crate) maximum_rate: f64,
+    /// Without members that do not read.
+    pub(crate) without: TrafficResult,
+    /// With members that do not read.
+    pub(crate) with: TrafficResult,
+    /// Messages that were skipped because too many were in flight, without and with these members.
     pub(crate) late: [u64; 2],
-    /// What the server counted while they were there.
+    /// The server's counters while these members were connected.
     pub(crate) counted: Counters,
-    /// How the process that was stopped ended once it went on, if it did.
-    pub(crate) woken: Option<String>,
+    /// The exit status of the stopped process after it was resumed, if it exited.
+    pub(crate) stopped_process_exit: Option<String>,
 }
 
-/// What the server says became of messages.
+/// What the server counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Counters {
     pub(crate) published: u64,
@@ -68,119 +65,119 @@ pub(crate) struct Counters {
 }
 
 impl Laggards {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Lagged, Fault> {
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<LaggardsResult, Error> {
         raise_open_files(self.members + self.stuck)?;
-        let saturated = self.saturate(place)?;
-        let every = Duration::from_secs_f64(100.0 / (saturated * f64::from(self.load)));
-        let (without, _, late_without) = self.speak(place, timing, every)?;
+        let maximum_rate = self.measure_maximum_rate(target)?;
+        let interval = Duration::from_secs_f64(100.0 / (maximum_rate * f64::from(self.load)));
+        let (without, _, late_without) = self.broadcast_at(target, timing, interval)?;
 
-        let before = Page::scrape(place.target.address)?;
-        let stuck = (0..self.stuck).map(|_| Mute::join(place));
-        let _stuck = stuck.collect::<Result<Vec<_>, Fault>>()?;
-        let mut sleeper = None;
+        let before = MetricsPage::scrape(target.endpoint.address)?;
+        let stuck = (0..self.stuck).map(|_| NonReader::join(target));
+        let _stuck = stuck.collect::<Result<Vec<_>, Error>>()?;
+        let mut stopped = None;
         let mut others = None;
         if self.misfits {
-            sleeper = Some(Sleeper::join(&place.url)?);
-            let half = Mute::join(place)?;
-            half.shut_read()?;
-            others = Some((half, Chatterbox::begin(Mute::join(place)?)?));
+            stopped = Some(StoppedProcess::join(&target.url)?);
+            let read_shut = NonReader::join(target)?;
+            read_shut.shut_read()?;
+            others = Some((read_shut, SendOnly::start(NonReader::join(target)?)?));
         }
-        let (with, published, late_with) = self.speak(place, timing, every)?;
-        let woken = match &mut sleeper {
-            Some(sleeper) => sleeper.wake()?,
+        let (with, published, late_with) = self.broadcast_at(target, timing, interval)?;
+        let stopped_process_exit = match &mut stopped {
+            Some(stopped) => stopped.resume()?,
             None => None,
         };
         drop(others);
-        let after = Page::scrape(place.target.address)?;
+        let after = MetricsPage::scrape(target.endpoint.address)?;
         let counted = Counters::between(&before, &after, published);
         counted.check(self.members as u64)?;
-        Ok(Lagged {
+        Ok(LaggardsResult {
             stuck: self.stuck,
-            saturated,
+            maximum_rate,
             without,
             with,
             late: [late_without, late_with],
             counted,
-            woken,
+            stopped_process_exit,
         })
     }
 
-    /// How many messages a second come to all members who read.
-    fn saturate(&self, place: &Place) -> Result<f64, Fault> {
-        let mut fleet = self.gather(place)?;
-        let mut crowd = self.crowd(None);
+    /// Returns how many messages per second all members receive.
+    fn measure_maximum_rate(&self, target: &Target) -> Result<f64, Error> {
+        let mut clients = self.open_room(target)?;
+        let mut broadcast = self.broadcast(None);
         let timing = Timing {
             seconds: 3.0,
             warm_up: 1.0,
         };
-        let flow = sustain(
-            &mut fleet,
-            &mut crowd,
-            place,
+        let traffic = run_timed(
+            &mut clients,
+            &mut broadcast,
+            target,
             timing,
-            self.shape("as fast as it goes"),
+            self.shape("maximum rate"),
         )?;
-        crowd.finish(&mut fleet)?;
-        Ok(flow.messages_a_second / self.members as f64)
+        broadcast.finish(&mut clients)?;
+        Ok(traffic.messages_per_second / self.members as f64)
     }
 
-    /// Tells the room things at this pace: what came of it, how many things, and
-    /// how many of them were late.
-    fn speak(
+    /// Broadcasts at this interval. Returns the result, the number of messages, and how many were
+    /// skipped.
+    fn broadcast_at(
         &self,
-        place: &Place,
+        target: &Target,
         timing: Timing,
-        every: Duration,
-    ) -> Result<(Flow, u64, u64), Fault> {
-        let mut fleet = self.gather(place)?;
-        let mut crowd = self.crowd(Some(every));
-        let flow = sustain(
-            &mut fleet,
-            &mut crowd,
-            place,
+        interval: Duration,
+    ) -> Result<(TrafficResult, u64, u64), Error> {
+        let mut clients = self.open_room(target)?;
+        let mut broadcast = self.broadcast(Some(interval));
+        let traffic = run_timed(
+            &mut clients,
+            &mut broadcast,
+            target,
             timing,
-            self.shape("at a pace"),
+            self.shape("given rate"),
         )?;
-        let late = crowd.late;
-        let published = crowd.finish(&mut fleet)?;
-        Ok((flow, published, late))
+        let late = broadcast.late;
+        let published = broadcast.finish(&mut clients)?;
+        Ok((traffic, published, late))
     }
 
-    fn gather(&self, place: &Place) -> Result<Fleet, Fault> {
-        let mut fleet = Fleet::new(&place.target)?;
-        fleet.open(self.members, PATIENCE)?;
-        join(&mut fleet)?;
-        Ok(fleet)
+    fn open_room(&self, target: &Target) -> Result<Clients, Error> {
+        let mut clients = Clients::new(&target.endpoint)?;
+        clients.open(self.members)?;
+        join(&mut clients)?;
+        Ok(clients)
     }
 
-    fn crowd(&self, every: Option<Duration>) -> Crowd {
-        Crowd::new(Speech {
+    fn broadcast(&self, interval: Option<Duration>) -> Broadcast {
+        Broadcast::new(BroadcastSettings {
             members: self.members,
-            in_flight: if every.is_some() {
-                MOST_UNDER_WAY
+            in_flight: if interval.is_some() {
+                MAX_IN_FLIGHT
             } else {
-                UNDER_WAY
+                IN_FLIGHT
             },
             bytes: self.bytes,
             kind: MessageType::Text,
-            every,
+            interval,
             acknowledged: false,
             is_raw: false,
         })
     }
 
-    const fn shape<'a>(&self, name: &'a str) -> Shape<'a> {
-        Shape {
+    const fn shape<'a>(&self, name: &'a str) -> LoadShape<'a> {
+        LoadShape {
             name,
             connections: self.members,
-            in_flight: UNDER_WAY,
+            in_flight: IN_FLIGHT,
             bytes: self.bytes,
         }
     }
 }
 
 impl Counters {
-    fn between(before: &Page, after: &Page, published: u64) -> Self {
+    fn between(before: &MetricsPage, after: &MetricsPage, published: u64) -> Self {
         let more = |name: &str| after.sum(name).saturating_sub(before.sum(name));
         let dropped = |why| {
             more(&format!(
@@ -198,9 +195,9 @@ impl Counters {
         }
     }
 
-    /// Whether it adds up: everything offered has become something, and those who
-    /// read, so many, were offered and got everything.
-    fn check(&self, readers: u64) -> Result<(), Fault> {
+    /// Checks that every message that was offered is accounted for, and that all members that read
+    /// were offered and received every message.
+    fn check(&self, readers: u64) -> Result<(), Error> {
         let Self {
             published,
             offered,
@@ -209,27 +206,30 @@ impl Counters {
             lost,
             waiting,
         } = *self;
-        let heard = published * readers;
-        if offered == refused + written + lost + waiting && offered >= heard && written >= heard {
+        let received = published * readers;
+        if offered == refused + written + lost + waiting
+            && offered >= received
+            && written >= received
+        {
             return Ok(());
         }
-        Err(Fault::Program(format!(
+        Err(Error::Failed(format!(
             "the server's counters do not add up: {self:?}, with {readers} readers"
         )))
     }
 }
 
-/// Messages that may be on their way while the server is driven as fast as it goes.
-const UNDER_WAY: usize = 16;
-/// Messages that may be on their way at a pace before one counts as late.
-const MOST_UNDER_WAY: usize = 4_096;
+/// Messages in flight at the maximum rate.
+const IN_FLIGHT: usize = 16;
+/// Messages in flight at a given rate; further ones are skipped.
+const MAX_IN_FLIGHT: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_add_up_is_told() {
+    fn counters_that_do_not_add_up_are_an_error() {
         let right = Counters {
             published: 10,
             offered: 60,
@@ -239,7 +239,7 @@ mod tests {
             waiting: 1,
         };
         assert!(right.check(5).is_ok());
-        assert!(right.check(6).is_err(), "one of them missed something");
+        assert!(right.check(6).is_err(), "one member missed messages");
         let wrong = Counters { lost: 5, ..right };
         assert!(wrong.check(5).is_err());
     }

@@ -1,74 +1,79 @@
-//! Owns the handing out of work: every connection has so many tasks under way, and
-//! asks for another when it has the outcome of one. It speaks Stentor's room protocol.
+//! Load `tasks`: every connection has a number of tasks in flight, and sends the next when it
+//! receives a result.
 
 use std::time::Instant;
 
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::Place;
-use super::sustain::{Counted, Flow, PATIENCE, Shape, Tally, Timing, sustain};
-use crate::fault::Fault;
-use crate::frames;
-use crate::net::{Fleet, Link, Links, Traffic, raise_open_files};
+use super::arguments::{Target, Timing, at_least_one};
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
+use crate::error::Error;
+use crate::net::{Clients, Connection, Connections, Traffic};
+use stentor_benches::messages;
 
-/// Every message is a task for a worker, whose outcome comes back
+/// Tasks for the workers of the server, which return a result
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Tasks {
     /// Connections
-    #[arg(short, long, default_value_t = 64, value_parser = super::at_least_one)]
+    #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// Tasks under way on each
-    #[arg(short = 'd', long, default_value_t = 16, value_parser = super::at_least_one)]
+    /// Tasks in flight on each
+    #[arg(short = 'd', long, default_value_t = 16, value_parser = at_least_one)]
     pub(crate) in_flight: usize,
     /// Bytes of a task
-    #[arg(short = 's', long, default_value_t = 128, value_parser = super::at_least_one)]
+    #[arg(short = 's', long, default_value_t = 128, value_parser = at_least_one)]
     pub(crate) bytes: usize,
 }
 
 impl Tasks {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Flow, Fault> {
-        raise_open_files(self.connections)?;
-        let mut fleet = Fleet::new(&place.target)?;
-        fleet.open(self.connections, PATIENCE)?;
-        let shape = Shape {
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+        let mut clients = Clients::new(&target.endpoint)?;
+        clients.open(self.connections)?;
+        let shape = LoadShape {
             name: "tasks",
             connections: self.connections,
             in_flight: self.in_flight,
             bytes: self.bytes,
         };
-        sustain(&mut fleet, &mut Asking::new(self), place, timing, shape)
+        run_timed(
+            &mut clients,
+            &mut TaskTraffic::new(self),
+            target,
+            timing,
+            shape,
+        )
     }
 }
 
-struct Asking {
+struct TaskTraffic {
     payload: Vec<u8>,
-    /// As many frames side by side as may be under way.
+    /// Repeated frames, so that several are sent in one write.
     block: Vec<u8>,
     in_flight: usize,
-    askers: Vec<Asker>,
-    /// Outcomes that came in the read under way.
-    back: usize,
-    tally: Tally,
+    clients: Vec<ClientTasks>,
+    /// Results received in the current read.
+    completed: usize,
+    counts: Counts,
 }
 
 #[derive(Clone)]
-struct Asker {
-    /// What has come of the outcome that is coming.
-    outcome: Vec<u8>,
-    /// Outcomes that have come.
+struct ClientTasks {
+    /// The part of the current result that has been received.
+    result: Vec<u8>,
+    /// Results received.
     done: usize,
-    /// When the tasks under way were sent, by number.
+    /// The send times of the tasks in flight.
     sent: Vec<Instant>,
 }
 
-impl Asking {
+impl TaskTraffic {
     fn new(tasks: &Tasks) -> Self {
-        let payload = frames::payload(MessageType::Text, tasks.bytes);
+        let payload = messages::payload(MessageType::Text, tasks.bytes);
         let mut one = Vec::new();
-        frames::client(&mut one, MessageType::Text, &[b"task:", &payload]);
-        let asker = Asker {
-            outcome: Vec::new(),
+        messages::client_frame(&mut one, MessageType::Text, &[b"task:", &payload]);
+        let client = ClientTasks {
+            result: Vec::new(),
             done: 0,
             sent: vec![Instant::now(); tasks.in_flight],
         };
@@ -76,9 +81,9 @@ impl Asking {
             payload,
             block: one.repeat(tasks.in_flight),
             in_flight: tasks.in_flight,
-            askers: vec![asker; tasks.connections],
-            back: 0,
-            tally: Tally::default(),
+            clients: vec![client; tasks.connections],
+            completed: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -87,56 +92,64 @@ impl Asking {
     }
 }
 
-impl Traffic for Asking {
-    fn begin(&mut self, links: &mut Links<'_>, now: Instant) -> Result<(), Fault> {
-        for (who, asker) in self.askers.iter_mut().enumerate() {
-            asker.sent.fill(now);
-            links.send(who, &self.block)?;
+impl Traffic for TaskTraffic {
+    fn on_start(&mut self, connections: &mut Connections<'_>, now: Instant) -> Result<(), Error> {
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            client.sent.fill(now);
+            connections.send(index, &self.block)?;
         }
         Ok(())
     }
 
-    fn payload(&mut self, who: usize, part: &[u8], _: Instant) -> Result<(), Fault> {
-        self.askers[who].outcome.extend_from_slice(part);
+    fn on_payload(&mut self, index: usize, part: &[u8], _: Instant) -> Result<(), Error> {
+        self.clients[index].result.extend_from_slice(part);
         Ok(())
     }
 
-    fn end(&mut self, who: usize, now: Instant) -> Result<(), Fault> {
-        let asker = &mut self.askers[who];
-        if !is_outcome(&asker.outcome, &self.payload) {
-            let is = String::from_utf8_lossy(&asker.outcome);
-            return Err(Fault::wrong(who, format!("{is:?} instead of an outcome")));
+    fn on_message_end(&mut self, index: usize, now: Instant) -> Result<(), Error> {
+        let client = &mut self.clients[index];
+        if !is_result(&client.result, &self.payload) {
+            let is = String::from_utf8_lossy(&client.result);
+            return Err(Error::unexpected(
+                index,
+                format!("{is:?} instead of a result"),
+            ));
         }
-        asker.outcome.clear();
-        let latency = now - asker.sent[asker.done % self.in_flight];
-        self.tally.record(latency, true);
-        asker.done += 1;
-        self.back += 1;
+        client.result.clear();
+        let latency = now - client.sent[client.done % self.in_flight];
+        self.counts.record(latency, true);
+        client.done += 1;
+        self.completed += 1;
         Ok(())
     }
 
-    fn after_read(&mut self, who: usize, link: &mut Link, now: Instant) -> Result<(), Fault> {
-        let count = std::mem::take(&mut self.back);
-        let asker = &mut self.askers[who];
-        for number in asker.done - count..asker.done {
-            asker.sent[number % self.in_flight] = now;
+    fn after_read(
+        &mut self,
+        index: usize,
+        connection: &mut Connection,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let count = std::mem::take(&mut self.completed);
+        let client = &mut self.clients[index];
+        for number in client.done - count..client.done {
+            client.sent[number % self.in_flight] = now;
         }
-        // One read may bring more than were under way when it began.
+        // A read can return more results than one block has frames.
         let (whole, rest) = (count / self.in_flight, count % self.in_flight);
-        (0..whole).try_for_each(|_| link.send(&self.block))?;
-        link.send(self.frames(rest))
+        (0..whole).try_for_each(|_| connection.send(&self.block))?;
+        connection.send(self.frames(rest))
     }
 }
 
-impl Counted for Asking {
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
+impl MeasuredTraffic for TaskTraffic {
+    fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
     }
 }
 
-/// Whether it says that some worker has done this.
-fn is_outcome(outcome: &[u8], task: &[u8]) -> bool {
-    let rest = outcome.strip_prefix(b"processed_by_").unwrap_or_default();
+/// Returns whether this is the result of the task, from any worker.
+fn is_result(result: &[u8], task: &[u8]) -> bool {
+    let rest = result.strip_prefix(b"processed_by_").unwrap_or_default();
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     digits > 0 && rest[digits..].strip_prefix(b":") == Some(task)
 }
@@ -146,9 +159,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_names_a_worker_and_the_task() {
-        assert!(is_outcome(b"processed_by_0:x", b"x"));
-        assert!(is_outcome(b"processed_by_17::x", b":x"));
+    fn a_result_names_a_worker_and_the_task() {
+        assert!(is_result(b"processed_by_0:x", b"x"));
+        assert!(is_result(b"processed_by_17::x", b":x"));
         for other in [
             &b"processed_by_:x"[..],
             b"processed_by_0:y",
@@ -156,7 +169,7 @@ mod tests {
             b"x",
             b"",
         ] {
-            assert!(!is_outcome(other, b"x"));
+            assert!(!is_result(other, b"x"));
         }
     }
 }

@@ -1,105 +1,106 @@
-//! Owns a probe: one connection that asks for something urgent every so often,
-//! and how long that takes, while others put the server under load. It speaks
-//! Stentor's room protocol, where the refusal of a room's name is the most urgent.
+//! Load `urgent`: one connection requests an urgent answer at an interval, while other processes
+//! load the server. The answer is the error for a join without a room name, which has the highest
+//! priority.
 
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::Place;
-use super::crowd::join;
-use super::sustain::{Counted, Flow, PATIENCE, Shape, Tally, Timing, sustain};
-use crate::fault::Fault;
-use crate::frames;
-use crate::net::{Fleet, Links, Traffic};
+use super::arguments::{Target, Timing, at_least_one};
+use super::broadcast::join;
+use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
+use crate::error::Error;
+use crate::net::{Clients, Connections, Traffic};
+use stentor_benches::messages;
 
-/// How long something urgent takes, while others load the server
+/// Latency of an urgent answer, while another process loads the server
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Urgent {
-    /// Milliseconds from one to the next
-    #[arg(long, default_value_t = 5, value_parser = super::at_least_one)]
+    /// Milliseconds between requests
+    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     pub(crate) every: usize,
-    /// Is a member of the room of `fan-out`, whose messages are in the way
+    /// Joins the room of `fan-out`, and receives its messages too
     #[arg(long)]
     pub(crate) member: bool,
 }
 
 impl Urgent {
-    pub(crate) fn run(&self, place: &Place, timing: Timing) -> Result<Flow, Fault> {
-        let mut fleet = Fleet::new(&place.target)?;
-        fleet.open(1, PATIENCE)?;
+    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+        let mut clients = Clients::new(&target.endpoint)?;
+        clients.open(1)?;
         if self.member {
-            join(&mut fleet)?;
+            join(&mut clients)?;
         }
         let mut probe = Probe::new(Duration::from_millis(self.every as u64));
-        let shape = Shape {
+        let shape = LoadShape {
             name: "urgent",
             connections: 1,
             in_flight: 1,
             bytes: ANSWER.len(),
         };
-        sustain(&mut fleet, &mut probe, place, timing, shape)
+        run_timed(&mut clients, &mut probe, target, timing, shape)
     }
 }
 
 struct Probe {
     every: Duration,
     due: Instant,
-    question: Vec<u8>,
-    /// When what is under way was asked for.
-    asked: Option<Instant>,
-    /// The message that is coming, as much of it as tells what it is.
+    request: Vec<u8>,
+    /// When the current request was sent.
+    requested: Option<Instant>,
+    /// The beginning of the current message.
     head: Vec<u8>,
-    tally: Tally,
+    counts: Counts,
 }
 
 impl Probe {
     fn new(every: Duration) -> Self {
-        let mut question = Vec::new();
-        frames::client(&mut question, MessageType::Text, &[b"join:"]);
+        let mut request = Vec::new();
+        messages::client_frame(&mut request, MessageType::Text, &[b"join:"]);
         Self {
             every,
             due: Instant::now(),
-            question,
-            asked: None,
+            request,
+            requested: None,
             head: Vec::new(),
-            tally: Tally::default(),
+            counts: Counts::default(),
         }
     }
 }
 
 impl Traffic for Probe {
-    fn payload(&mut self, _: usize, part: &[u8], _: Instant) -> Result<(), Fault> {
+    fn on_payload(&mut self, _: usize, part: &[u8], _: Instant) -> Result<(), Error> {
         let more = (ANSWER.len() + 1 - self.head.len().min(ANSWER.len() + 1)).min(part.len());
         self.head.extend_from_slice(&part[..more]);
         Ok(())
     }
 
-    fn end(&mut self, who: usize, now: Instant) -> Result<(), Fault> {
+    fn on_message_end(&mut self, index: usize, now: Instant) -> Result<(), Error> {
         let is_answer = self.head == ANSWER;
         self.head.clear();
         if is_answer {
-            let asked = self.asked.take();
-            let asked = asked.ok_or_else(|| Fault::wrong(who, "an answer to nothing"))?;
-            self.tally.record(now - asked, true);
+            let requested = self.requested.take();
+            let requested =
+                requested.ok_or_else(|| Error::unexpected(index, "an answer without a request"))?;
+            self.counts.record(now - requested, true);
         }
         Ok(())
     }
 
-    fn after_turn(&mut self, links: &mut Links<'_>, now: Instant) -> Result<(), Fault> {
-        if self.asked.is_some() || now < self.due {
+    fn after_poll(&mut self, connections: &mut Connections<'_>, now: Instant) -> Result<(), Error> {
+        if self.requested.is_some() || now < self.due {
             return Ok(());
         }
-        self.asked = Some(now);
+        self.requested = Some(now);
         self.due = now + self.every;
-        links.send(0, &self.question)
+        connections.send(0, &self.request)
     }
 }
 
-impl Counted for Probe {
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
+impl MeasuredTraffic for Probe {
+    fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
     }
 
     fn pause(&self) -> Duration {
@@ -107,6 +108,6 @@ impl Counted for Probe {
     }
 }
 
-/// What a nameless room is answered with.
+/// The answer to a join without a room name.
 const ANSWER: &[u8] = b"error:bad_room";
 const TICK: Duration = Duration::from_micros(100);

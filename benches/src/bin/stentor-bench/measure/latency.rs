@@ -1,16 +1,16 @@
-//! Owns latencies: a histogram of them, and what is told of it.
+//! Latency histogram, and the quantiles that are reported.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// Latencies of a window, each known to 1 %.
+/// The latencies of a time window, with a precision of 1 %.
 #[derive(Debug)]
 pub(crate) struct Latencies(Histogram<u64>);
 
-/// What is told of them, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Quantiles in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Latency {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
@@ -31,7 +31,7 @@ impl Latencies {
         self.0.saturating_record(latency.as_nanos() as u64);
     }
 
-    /// `None` if there were none.
+    /// Returns the quantiles, or `None` if there are no latencies.
     pub(crate) fn summary(&self) -> Option<Latency> {
         let micros = |nanos: u64| nanos as f64 / 1e3;
         let at = |quantile| micros(self.0.value_at_quantile(quantile));
@@ -44,7 +44,7 @@ impl Latencies {
     }
 }
 
-/// What is longer counts as this.
+/// Longer latencies are recorded as this one.
 const LONGEST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_those_of_what_was_recorded() {
+    fn quantiles_are_those_of_the_recorded_latencies() {
         let mut latencies = Latencies::default();
         assert_eq!(latencies.summary(), None);
         for micros in 1..=1_000 {

@@ -1,18 +1,17 @@
-//! Owns what is measured: windows of time, and what server, generator and
-//! machine did in them.
+//! Measurements: time, CPU, memory and metrics of server, generator and machine.
 
-mod awake;
+mod busy_wait;
+mod cpu_usage;
 mod latency;
-mod machine;
-mod page;
+mod machine_info;
+mod metrics_page;
 mod process;
-mod turns;
-mod window;
+mod turn_histogram;
 
-pub(crate) use awake::{has_waited, is_awake, stay_awake};
+pub(crate) use busy_wait::{add_wait_time, enable_busy_wait, is_busy_wait};
+pub(crate) use cpu_usage::{CpuMeter, CpuUsage};
 pub(crate) use latency::{Latencies, Latency};
-pub(crate) use machine::{Identity, pin, said};
-pub(crate) use page::Page;
+pub(crate) use machine_info::{MachineInfo, command_output, pin};
+pub(crate) use metrics_page::MetricsPage;
 pub(crate) use process::Process;
-pub(crate) use turns::Turns;
-pub(crate) use window::{Gauge, Usage};
+pub(crate) use turn_histogram::TurnHistogram;

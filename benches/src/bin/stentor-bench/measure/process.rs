@@ -1,5 +1,4 @@
-//! Owns what the system says of a process: its CPU time, to the nanosecond and
-//! threads that have ended included, and its memory.
+//! Process: its CPU time, memory and number of threads.
 
 use std::fs;
 use std::io;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// A process that is measured.
 #[derive(Clone, Copy, Debug)]
@@ -18,16 +17,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(pid: u32) -> Result<Self, Fault> {
-        let failed = |errno: nix::Error| Fault::system(format!("process {pid}"))(errno.into());
+    pub(crate) fn new(pid: u32) -> Result<Self, Error> {
+        let failed = |errno: nix::Error| Error::system(format!("process {pid}"))(errno.into());
         let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid as i32)).map_err(failed)?;
         let process = Self { pid, clock };
-        // A clock can be named for any number.
+        // The clock id is also computed for pids that do not exist.
         process.threads()?;
         Ok(process)
     }
 
-    /// This one.
+    /// Returns this process.
     pub(crate) fn own() -> Self {
         Self {
             pid: std::process::id(),
@@ -35,36 +34,36 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads, those that have ended too.
-    pub(crate) fn cpu(&self) -> Result<Duration, Fault> {
+    /// Returns the CPU time of all threads, also of those that have ended.
+    pub(crate) fn cpu(&self) -> Result<Duration, Error> {
         let failed =
-            |errno: nix::Error| Fault::system(format!("process {}", self.pid))(errno.into());
+            |errno: nix::Error| Error::system(format!("process {}", self.pid))(errno.into());
         Ok(self.clock.now().map_err(failed)?.into())
     }
 
-    /// What of that it did not spend in the kernel, in steps of 10 ms.
-    pub(crate) fn user(&self) -> Result<Duration, Fault> {
+    /// Returns the part of it that was spent in user mode, in steps of 10 ms.
+    pub(crate) fn user(&self) -> Result<Duration, Error> {
         let path = format!("/proc/{}/stat", self.pid);
-        let stat = fs::read_to_string(&path).map_err(Fault::system(&path))?;
+        let stat = fs::read_to_string(&path).map_err(Error::system(&path))?;
         let ticks = user_ticks(&stat)
-            .ok_or_else(|| Fault::system(path)(io::Error::other("there is no user time")))?;
+            .ok_or_else(|| Error::system(path)(io::Error::other("no user time")))?;
         Ok(TICK * ticks)
     }
 
-    /// Resident memory in bytes.
-    pub(crate) fn memory(&self) -> Result<u64, Fault> {
+    /// Returns the resident memory in bytes.
+    pub(crate) fn memory(&self) -> Result<u64, Error> {
         Ok(self.status("VmRSS:")? << 10)
     }
 
-    pub(crate) fn threads(&self) -> Result<u64, Fault> {
+    pub(crate) fn threads(&self) -> Result<u64, Error> {
         self.status("Threads:")
     }
 
-    fn status(&self, key: &str) -> Result<u64, Fault> {
+    fn status(&self, key: &str) -> Result<u64, Error> {
         let path = format!("/proc/{}/status", self.pid);
-        let status = fs::read_to_string(&path).map_err(Fault::system(&path))?;
+        let status = fs::read_to_string(&path).map_err(Error::system(&path))?;
         field(&status, key)
-            .ok_or_else(|| Fault::system(path)(io::Error::other(format!("there is no {key}"))))
+            .ok_or_else(|| Error::system(path)(io::Error::other(format!("no {key}"))))
     }
 }
 
@@ -73,15 +72,14 @@ fn field(status: &str, key: &str) -> Option<u64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// The field `utime` (proc_pid_stat(5)). The second is the program's name, which may
-/// hold spaces and parentheses.
+/// Returns the field `utime` of proc_pid_stat(5). The second field is the name of the program,
+/// which may contain spaces and parentheses.
 fn user_ticks(stat: &str) -> Option<u32> {
     let (_, from_third) = stat.rsplit_once(") ")?;
     from_third.split(' ').nth(14 - 3)?.parse().ok()
 }
 
-/// What the kernel tells times of processes in, on every platform where Linux has
-/// `USER_HZ` 100, which are all but Alpha.
+/// The unit of `utime`; `USER_HZ` is 100 on all platforms but Alpha.
 const TICK: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

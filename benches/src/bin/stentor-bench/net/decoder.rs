@@ -1,39 +1,38 @@
-//! Owns the reading of a server's frames as they come, in pieces that borrow
-//! from what was read: payload is looked at in place, and never gathered.
+//! Frame decoder for what servers send. It passes payload on in pieces, without copying it.
 
 use stentor_core::proto::ws::header::{Header, MAX_CONTROL, MAX_LEN};
 use stentor_core::proto::ws::opcode::Opcode;
 
-/// What stands in a stream of frames.
+/// A piece of a stream of frames.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// Payload of the message under way.
+    /// Payload of the current message.
     Payload(&'a [u8]),
-    /// The message under way is whole.
+    /// The end of the current message.
     End,
-    /// The server asks for a pong with this payload.
+    /// A ping with its payload.
     Ping(&'a [u8]),
-    /// The server closes, with this code.
+    /// A close frame with its code.
     Close(Option<u16>),
 }
 
-/// Where a connection is in its stream.
+/// The state of the decoder between reads.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// A header that has not come whole.
+    /// The part of a header that has been received.
     head: [u8; MAX_LEN],
     have: usize,
-    /// The frame under way, and how much of its payload is still to come.
+    /// Opcode and FIN bit of the current frame; `left` is the rest of its payload.
     frame: Option<(Opcode, bool)>,
     left: u64,
     control: Vec<u8>,
 }
 
 impl Decoder {
-    /// Takes in what was read, and hands out what stands in it.
+    /// Decodes input, and passes each piece to `on`.
     ///
     /// # Errors
-    /// What no server may send; or what `on` returns.
+    /// Returns an error for frames that a server must not send, and the errors of `on`.
     pub(crate) fn feed<E: From<&'static str>>(
         &mut self,
         mut input: &[u8],
@@ -78,7 +77,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes a header off the input, if it is all there.
+    /// Takes a header from the input. Returns `None` if it is incomplete.
     fn header<E: From<&'static str>>(
         &mut self,
         input: &mut &[u8],
@@ -91,7 +90,7 @@ impl Decoder {
             Header::parse(&self.head[..self.have + add])
         };
         let Some((header, len)) = parsed.map_err(|_| "a frame that no one may send")? else {
-            // Shorter than any header, so it fits.
+            // An incomplete header is shorter than the buffer.
             if self.have == 0 {
                 self.head[..input.len()].copy_from_slice(input);
             }
@@ -120,19 +119,20 @@ mod tests {
     use stentor_core::MessageType;
 
     use super::*;
-    use crate::frames;
+    use stentor_benches::messages;
 
-    /// What a stream says, fed in chunks of so many bytes.
+    /// Decodes a stream in chunks of this size, and returns its messages and control frames as
+    /// text.
     fn read(stream: &[u8], chunk: usize) -> Result<Vec<String>, &'static str> {
         let mut decoder = Decoder::default();
-        let (mut said, mut message) = (Vec::new(), Vec::new());
+        let (mut decoded, mut message) = (Vec::new(), Vec::new());
         for part in stream.chunks(chunk) {
             decoder.feed(part, |piece| {
                 match piece {
                     Piece::Payload(part) => message.extend_from_slice(part),
-                    Piece::End => said.push(String::from_utf8_lossy(&message).into_owned()),
-                    Piece::Ping(payload) => said.push(format!("ping {payload:?}")),
-                    Piece::Close(code) => said.push(format!("close {code:?}")),
+                    Piece::End => decoded.push(String::from_utf8_lossy(&message).into_owned()),
+                    Piece::Ping(payload) => decoded.push(format!("ping {payload:?}")),
+                    Piece::Close(code) => decoded.push(format!("close {code:?}")),
                 }
                 if piece == Piece::End {
                     message.clear();
@@ -140,15 +140,15 @@ mod tests {
                 Ok::<(), &'static str>(())
             })?;
         }
-        Ok(said)
+        Ok(decoded)
     }
 
     #[test]
-    fn however_it_is_cut_the_same_is_read() {
+    fn chunks_do_not_change_what_is_decoded() {
         let long = "x".repeat(70_000);
         let mut stream = Vec::new();
         for text in ["", "a", &"y".repeat(200), &long, ""] {
-            frames::server(&mut stream, MessageType::Text, text.as_bytes());
+            messages::server_frame(&mut stream, MessageType::Text, text.as_bytes());
         }
         stream.extend_from_slice(b"\x01\x03Hel\x89\x01?\x80\x02lo\x8a\x00\x88\x02\x03\xe9");
         let whole = read(&stream, stream.len()).expect("valid");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_may_send_is_an_error() {
+    fn invalid_frames_of_a_server_are_errors() {
         assert!(read(b"\x81\x81\0\0\0\0a", 7).is_err(), "masked");
         assert!(read(b"\xc1\x01a", 1).is_err(), "compressed");
         assert!(read(b"\x83\x01a", 3).is_err(), "reserved opcode");

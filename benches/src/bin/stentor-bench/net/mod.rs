@@ -1,11 +1,10 @@
-//! Owns the generator's end of connections: opening them, and moving bytes on
-//! one thread. What is said on them is for `load`.
+//! Client connections: opening them, and sending and receiving on one thread.
 
+mod clients;
+mod connection;
 mod decoder;
-mod fleet;
-mod link;
-mod target;
+mod endpoint;
 
-pub(crate) use fleet::{Fleet, Links, Traffic, raise_open_files};
-pub(crate) use link::Link;
-pub(crate) use target::Target;
+pub(crate) use clients::{Clients, Connections, Traffic, raise_open_files};
+pub(crate) use connection::Connection;
+pub(crate) use endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! Owns counts that are kept, with what they were made with, and what has changed.
+//! Stored instruction counts, the tools they depend on, and the comparison with new counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,24 +9,25 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-/// Instructions of each case.
+/// Instructions by case.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) made: Made,
+pub(super) struct Counts {
+    #[serde(rename = "made")]
+    pub(super) toolchain: Toolchain,
     pub(super) counts: BTreeMap<String, f64>,
 }
 
-/// What counts depend on, besides the code.
+/// What counts depend on besides the code.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Made {
+pub(super) struct Toolchain {
     rustc: String,
     libc: String,
     valgrind: String,
-    /// Of what valgrind passes on, the only extension that is looked for.
+    /// The only CPU extension that the code detects at run time and valgrind supports.
     avx2: bool,
 }
 
-/// How a count differs from that on record, in percent.
+/// The difference to a stored count, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Change {
     New,
@@ -35,23 +36,23 @@ pub(super) enum Change {
     More(f64),
 }
 
-impl Made {
-    /// `None` without valgrind.
+impl Toolchain {
+    /// Returns the tools of this machine, or `None` without valgrind.
     pub(super) fn here() -> io::Result<Option<Self>> {
-        let Some(valgrind) = said("valgrind")? else {
+        let Some(valgrind) = version_of("valgrind")? else {
             return Ok(None);
         };
         let cpu = fs::read_to_string("/proc/cpuinfo")?;
         Ok(Some(Self {
-            rustc: said("rustc")?.unwrap_or_default(),
-            libc: said("ldd")?.unwrap_or_default(),
+            rustc: version_of("rustc")?.unwrap_or_default(),
+            libc: version_of("ldd")?.unwrap_or_default(),
             valgrind,
             avx2: cpu.split_whitespace().any(|flag| flag == "avx2"),
         }))
     }
 }
 
-impl fmt::Display for Made {
+impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let avx2 = if self.avx2 { "AVX2" } else { "no AVX2" };
         write!(
@@ -62,10 +63,10 @@ impl fmt::Display for Made {
     }
 }
 
-impl Record {
-    pub(super) fn new(made: Made) -> Self {
+impl Counts {
+    pub(super) fn new(toolchain: Toolchain) -> Self {
         Self {
-            made,
+            toolchain,
             counts: BTreeMap::new(),
         }
     }
@@ -79,10 +80,10 @@ impl Record {
     }
 
     pub(super) fn change(&self, name: &str, count: f64) -> Change {
-        let Some(then) = self.counts.get(name) else {
+        let Some(stored) = self.counts.get(name) else {
             return Change::New;
         };
-        match (count / then - 1.0) * 100.0 {
+        match (count / stored - 1.0) * 100.0 {
             percent if percent > TOLERANCE => Change::More(percent),
             percent if percent < -TOLERANCE => Change::Fewer(percent),
             percent => Change::None(percent),
@@ -101,9 +102,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// The first line of what a program says of its version; `None` if there is no such
-/// program.
-fn said(program: &str) -> io::Result<Option<String>> {
+/// Returns the first line of a program's version, or `None` if there is no such program.
+fn version_of(program: &str) -> io::Result<Option<String>> {
     let output = match Command::new(program).arg("--version").output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         output => output?,
@@ -112,7 +112,7 @@ fn said(program: &str) -> io::Result<Option<String>> {
     Ok(text.lines().next().map(String::from))
 }
 
-/// Percent in which counts of the same code may differ.
+/// Percent by which counts of the same code may differ.
 const TOLERANCE: f64 = 3.0;
 
 #[cfg(test)]
@@ -120,21 +120,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_beyond_the_tolerance_has_changed() {
-        let made = Made {
+    fn a_change_is_larger_than_the_tolerance() {
+        let toolchain = Toolchain {
             rustc: "rustc 1".into(),
             libc: "ldd 1".into(),
             valgrind: "valgrind-1".into(),
             avx2: true,
         };
-        let mut then = Record::new(made);
-        then.counts.insert("push".into(), 200.0);
-        let change = |count| then.change("push", count);
+        let mut stored = Counts::new(toolchain);
+        stored.counts.insert("push".into(), 200.0);
+        let change = |count| stored.change("push", count);
         assert!(matches!(change(207.0), Change::More(_)));
         assert!(matches!(change(205.0), Change::None(_)));
         assert!(matches!(change(195.0), Change::None(_)));
         assert!(matches!(change(193.0), Change::Fewer(_)));
-        assert_eq!(then.change("pop", 200.0), Change::New);
+        assert_eq!(stored.change("pop", 200.0), Change::New);
         assert_eq!(change(250.0).to_string(), " +25.0 %  MORE");
     }
 }

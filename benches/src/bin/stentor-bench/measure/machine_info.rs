@@ -1,5 +1,4 @@
-//! Owns the machine: what it is, what all of its CPUs did, and on which of them
-//! this process runs.
+//! Machine: its description, the CPU time of all processes, and pinning to a core.
 
 use std::fs;
 use std::process::Command;
@@ -7,23 +6,23 @@ use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// CPU time of everyone since the machine started.
+/// CPU time of all processes since the machine started.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct CpuTimes {
-    /// Spent by anybody here, in the kernel or not.
+    /// Time in user mode and in the kernel.
     pub(super) busy: Duration,
-    /// Wanted, and spent by other machines on the same hardware.
+    /// Time that other virtual machines on the same hardware took.
     pub(super) stolen: Duration,
 }
 
 impl CpuTimes {
-    pub(super) fn now() -> Result<Self, Fault> {
-        let stat = fs::read_to_string("/proc/stat").map_err(Fault::system("/proc/stat"))?;
-        Self::parse(&stat).ok_or_else(|| Fault::Program("/proc/stat has no line of cpu".into()))
+    pub(super) fn now() -> Result<Self, Error> {
+        let stat = fs::read_to_string("/proc/stat").map_err(Error::system("/proc/stat"))?;
+        Self::parse(&stat).ok_or_else(|| Error::Failed("/proc/stat has no cpu line".into()))
     }
 
     fn parse(stat: &str) -> Option<Self> {
@@ -46,7 +45,7 @@ impl CpuTimes {
         else {
             return None;
         };
-        let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND);
+        let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND);
         Some(Self {
             busy: time(user + nice + system + irq + softirq),
             stolen: time(stolen),
@@ -54,9 +53,9 @@ impl CpuTimes {
     }
 }
 
-/// On what something was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Identity {
+/// A description of the machine, for results.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct MachineInfo {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
     pub(crate) memory_gib: f64,
@@ -64,7 +63,7 @@ pub(crate) struct Identity {
     pub(crate) rustc: String,
 }
 
-impl Identity {
+impl MachineInfo {
     pub(crate) fn read() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let line = |text: String, key: &str| {
@@ -81,28 +80,28 @@ impl Identity {
             cores: cpus.lines().filter(processor).count(),
             memory_gib: kib.unwrap_or(0.0_f64) / f64::from(1 << 20),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            rustc: said("rustc", &["--version"]).unwrap_or_else(unknown),
+            rustc: command_output("rustc", &["--version"]).unwrap_or_else(unknown),
         }
     }
 }
 
-/// What a program says, if it can be run.
-pub(crate) fn said(program: &str, args: &[&str]) -> Option<String> {
+/// Returns what a program prints, or `None` if it fails.
+pub(crate) fn command_output(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// Keeps this thread, and what it starts from now on, on one core.
-pub(crate) fn pin(core: usize) -> Result<(), Fault> {
-    let failed = |errno: nix::Error| Fault::system(format!("core {core}"))(errno.into());
+/// Pins this thread, and all that it starts later, to one core.
+pub(crate) fn pin(core: usize) -> Result<(), Error> {
+    let failed = |errno: nix::Error| Error::system(format!("core {core}"))(errno.into());
     let mut set = CpuSet::new();
     set.set(core).map_err(failed)?;
     sched_setaffinity(Pid::from_raw(0), &set).map_err(failed)
 }
 
-/// In which Linux tells of CPU time, on every machine that it runs on today.
-const TICKS_A_SECOND: u64 = 100;
+/// The unit of `/proc/stat`; `USER_HZ` is 100 on all platforms but Alpha.
+const TICKS_PER_SECOND: u64 = 100;
 
 #[cfg(test)]
 mod tests {

@@ -1,58 +1,59 @@
-//! Owns a shard with peers, and a sink in place of their sockets.
+//! Shard with connected clients whose sockets accept everything at once.
 
 use stentor_core::{
     Admission, Chunks, Config, ConnId, Handler, MessageType, Output, Rooms, Shard, ShardId, Stats,
     Timestamp,
 };
 
-use crate::client_frame;
+use crate::messages::client_frame;
 
-/// Peers that take everything at once.
+/// A shard and its clients.
 #[derive(Debug)]
-pub struct Crowd<H: Handler> {
+pub struct BenchShard<H: Handler> {
     shard: Shard<H>,
-    speaker: ConnId,
+    sender: ConnId,
     now: Timestamp,
 }
 
-impl Crowd<Rooms> {
-    /// A room with so many members.
-    pub fn new(members: usize) -> Self {
-        Self::with(&Config::default(), Rooms::default(), members, "")
+impl BenchShard<Rooms> {
+    /// Creates a shard with one room.
+    pub fn room(members: usize) -> Self {
+        Self::new(&Config::default(), Rooms::default(), members, "")
     }
 }
 
-impl<H: Handler> Crowd<H> {
-    /// So many peers, with these lines in their requests.
-    pub fn with(config: &Config, handler: H, peers: usize, lines: &str) -> Self {
+impl<H: Handler> BenchShard<H> {
+    /// Creates a shard with connected clients. `headers` are lines that are added to their
+    /// requests, each with its line end.
+    pub fn new(config: &Config, handler: H, clients: usize, headers: &str) -> Self {
         let mut shard = Shard::new(ShardId(0), config, handler);
         let now = Timestamp::ORIGIN;
-        let mut join = format!("{REQUEST}{lines}\r\n").into_bytes();
-        client_frame(&mut join, MessageType::Text, b"join:crowd");
-        let mut speaker = None;
-        for _ in 0..peers {
+        let mut join = format!("{REQUEST}{headers}\r\n").into_bytes();
+        client_frame(&mut join, MessageType::Text, &[b"join:bench"]);
+        let mut sender = None;
+        for _ in 0..clients {
             let id = shard.accept(now, Admission::Normal);
             shard.handle_input(now, id, &mut join.clone());
-            speaker = Some(id);
+            sender = Some(id);
         }
-        let mut crowd = Self {
+        let mut created = Self {
             shard,
-            speaker: speaker.expect("there are peers"),
+            sender: sender.expect("at least one client"),
             now,
         };
-        crowd.drain();
-        crowd
+        created.drain();
+        created
     }
 
-    /// One peer says it; how many bytes were written to all of them.
-    pub fn say(&mut self, frame: &[u8]) -> usize {
+    /// Handles bytes from one client. Returns how many bytes were written to all of them.
+    pub fn receive(&mut self, frame: &[u8]) -> usize {
         let n = frame.len();
         self.shard.read_buffer()[..n].copy_from_slice(frame);
-        self.shard.handle_read(self.now, self.speaker, n);
+        self.shard.handle_read(self.now, self.sender, n);
         self.drain()
     }
 
-    /// What the shard has counted.
+    /// Returns the statistics of the shard.
     pub fn stats(&self) -> Stats {
         self.shard.stats()
     }
@@ -76,10 +77,10 @@ impl<H: Handler> Crowd<H> {
     }
 }
 
-/// A message to the room, as a client sends it.
+/// Returns the frame with which a client sends a message to its room.
 pub fn publication(text: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
-    client_frame(&mut frame, MessageType::Binary, &[b"msg:", text].concat());
+    client_frame(&mut frame, MessageType::Binary, &[b"msg:", text]);
     frame
 }
 

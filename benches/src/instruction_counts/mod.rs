@@ -1,30 +1,18 @@
-//! Owns the counting of instructions: a bench that runs itself under valgrind, once
-//! for each case, and compares with counts that were recorded. A busy machine changes
-//! nothing about them, but another compiler or C library does: then they are shown,
-//! and not compared.
+//! Instruction counts: a benchmark that runs itself under valgrind, once for each case, and
+//! compares with stored counts. Other load on the machine does not change them. Counts with another
+//! compiler or C library are shown, and not compared.
 
 mod callgrind;
-mod record;
+mod counts;
 
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use record::{Change, Made, Record};
+pub use callgrind::Case;
+use counts::{Change, Counts, Toolchain};
 
-/// A part that is counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    /// What one of them is.
-    pub name: &'static str,
-    /// How many of them there are in a round.
-    pub of: usize,
-    /// Makes ready, for rounds that are all alike.
-    pub work: fn() -> Box<dyn FnMut()>,
-}
-
-/// What `main` of such a bench does. `--record` writes the counts down for those
-/// that come after.
+/// Runs such a benchmark as its `main`. `--record` stores the counts.
 pub fn count(baseline: &Path, cases: &[Case]) -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -48,22 +36,22 @@ pub fn count(baseline: &Path, cases: &[Case]) -> ExitCode {
     }
 }
 
-/// Whether nothing takes more than it did.
+/// Returns whether no case takes more instructions than stored.
 fn run(baseline: &Path, cases: &[Case], is_to_record: bool) -> io::Result<bool> {
-    let Some(made) = Made::here()? else {
+    let Some(toolchain) = Toolchain::here()? else {
         println!("nothing is counted: there is no valgrind (apt-get install valgrind)");
         return Ok(true);
     };
     let then = match is_to_record {
         true => None,
-        false => Some(Record::read(baseline)?),
+        false => Some(Counts::read(baseline)?),
     };
     let (then, other) = match then {
-        Some(then) if then.made == made => (Some(then), None),
-        Some(then) => (None, Some(then.made)),
+        Some(then) if then.toolchain == toolchain => (Some(then), None),
+        Some(then) => (None, Some(then.toolchain)),
         None => (None, None),
     };
-    let mut now = Record::new(made);
+    let mut now = Counts::new(toolchain);
     let mut is_well = true;
     for case in cases {
         let count = callgrind::run(case)?;
@@ -76,7 +64,7 @@ fn run(baseline: &Path, cases: &[Case], is_to_record: bool) -> io::Result<bool> 
     if let Some(other) = other {
         println!(
             "not compared: recorded with {other}, counted with {}",
-            now.made
+            now.toolchain
         );
     }
     if is_to_record {

@@ -1,5 +1,5 @@
-//! Owns the servers that are compared: how each is started, on a core of its own,
-//! and that it ends.
+//! Server processes: how each server of a comparison is started, on a core of its own, and
+//! stopped.
 
 use std::fmt;
 use std::net::{SocketAddr, TcpStream};
@@ -8,28 +8,29 @@ use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use crate::fault::Fault;
-use crate::load::Place;
+use crate::error::Error;
+use crate::load::Target;
 use crate::measure::{Process, pin};
 
-/// A server that can be started again and again.
+/// The command that starts a server.
 #[derive(Clone, Debug)]
-pub(crate) struct Contender {
-    pub(super) name: String,
+pub(crate) struct ServerCommand {
+    pub(crate) name: String,
     program: PathBuf,
-    /// `{address}` stands for where to listen, `{handler}` for what to be.
+    /// `{address}` and `{handler}` are replaced when the server is started.
     args: Vec<String>,
-    kind: MessageType,
+    kind: ServerKind,
 }
 
+/// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum MessageType {
+enum ServerKind {
     Raw,
     Stentor,
     Peer,
 }
 
-/// What a server is to do with messages.
+/// What a server does with messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Handler {
     Echo,
@@ -45,30 +46,30 @@ impl fmt::Display for Handler {
     }
 }
 
-impl Contender {
-    /// The limit: this program.
-    pub(super) fn raw() -> Result<Self, Fault> {
-        let program = std::env::current_exe().map_err(Fault::system("this program"))?;
+impl ServerCommand {
+    /// Returns the command of the bare loop, which is part of this program.
+    pub(crate) fn raw() -> Result<Self, Error> {
+        let program = std::env::current_exe().map_err(Error::system("this program"))?;
         Ok(Self {
             name: "raw".into(),
             program,
             args: ["raw", "--listen", "{address}"].map(String::from).into(),
-            kind: MessageType::Raw,
+            kind: ServerKind::Raw,
         })
     }
 
-    /// One of our own, with one shard; what is built otherwise is called so.
-    pub(super) fn stentor(directory: &Path, name: &str, otherwise: &str) -> Self {
+    /// Returns the command of one of our own servers, with one shard. `suffix` follows its name.
+    pub(crate) fn stentor(directory: &Path, name: &str, suffix: &str) -> Self {
         let args = "--listen {address} --handler {handler} --shards 1 --log off";
         Self {
-            name: format!("{name}{otherwise}"),
+            name: format!("{name}{suffix}"),
             program: directory.join(name),
             args: args.split(' ').map(String::from).collect(),
-            kind: MessageType::Stentor,
+            kind: ServerKind::Stentor,
         }
     }
 
-    /// One of our own, with one shard, wherever it is.
+    /// Returns the command of a `stentor` at this path, with one shard.
     pub(crate) fn stentor_at(program: PathBuf) -> Self {
         Self {
             program,
@@ -76,36 +77,40 @@ impl Contender {
         }
     }
 
-    /// One of `benches/peers`.
-    pub(super) fn peer(directory: &Path, name: &str) -> Self {
+    /// Returns the command of one of `benches/peers`.
+    pub(crate) fn peer(directory: &Path, name: &str) -> Self {
         Self {
             name: name.into(),
             program: directory.join(name),
             args: ["{address}", "{handler}"].map(String::from).into(),
-            kind: MessageType::Peer,
+            kind: ServerKind::Peer,
         }
     }
 
-    pub(super) fn is_raw(&self) -> bool {
-        self.kind == MessageType::Raw
+    pub(crate) fn is_raw(&self) -> bool {
+        self.kind == ServerKind::Raw
     }
 
-    pub(super) fn is_stentor(&self) -> bool {
-        self.kind == MessageType::Stentor
+    pub(crate) fn is_stentor(&self) -> bool {
+        self.kind == ServerKind::Stentor
     }
 
-    /// Starts it on one core, and goes on on another.
-    pub(super) fn start(&self, handler: Handler, cores: Cores) -> Result<Running, Fault> {
-        // A child begins on the core of its parent.
+    /// Starts the server on its core, and moves this thread to the generator's core.
+    pub(crate) fn start_pinned(
+        &self,
+        handler: Handler,
+        cores: Cores,
+    ) -> Result<ServerProcess, Error> {
+        // A child process inherits the core of its parent.
         pin(cores.server)?;
-        let running = self.start_anywhere(handler);
+        let running = self.start(handler);
         pin(cores.generator)?;
         running
     }
 
-    /// Starts it.
-    pub(crate) fn start_anywhere(&self, handler: Handler) -> Result<Running, Fault> {
-        let failed = || Fault::system(format!("{}", self.program.display()));
+    /// Starts the server, and waits until it accepts connections.
+    pub(crate) fn start(&self, handler: Handler) -> Result<ServerProcess, Error> {
+        let failed = || Error::system(format!("{}", self.program.display()));
         let address = stentor_benches::free_address().map_err(failed())?;
         let mut command = Command::new(&self.program);
         for arg in &self.args {
@@ -117,7 +122,7 @@ impl Contender {
         }
         let null = Stdio::null;
         command.stdin(null()).stdout(null()).stderr(null());
-        let mut running = Running {
+        let mut running = ServerProcess {
             child: command.spawn().map_err(failed())?,
             address,
             kind: self.kind,
@@ -127,8 +132,8 @@ impl Contender {
     }
 }
 
-/// A peer from the command line: a name, and a command with `{address}` in it.
-impl FromStr for Contender {
+/// Parses a peer of the command line: a name, and a command that contains `{address}`.
+impl FromStr for ServerCommand {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -144,78 +149,78 @@ impl FromStr for Contender {
             name: name.into(),
             program,
             args,
-            kind: MessageType::Peer,
+            kind: ServerKind::Peer,
         })
     }
 }
 
-/// Where server and generator run.
+/// The cores of server and generator.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cores {
-    pub(super) server: usize,
-    pub(super) generator: usize,
+pub(crate) struct Cores {
+    pub(crate) server: usize,
+    pub(crate) generator: usize,
 }
 
-/// A server that runs. It ends with the value.
+/// A running server. Dropping the value kills it.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct ServerProcess {
     child: Child,
     address: SocketAddr,
-    kind: MessageType,
+    kind: ServerKind,
 }
 
-impl Running {
+impl ServerProcess {
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(crate) fn process(&self) -> Result<Process, Fault> {
+    pub(crate) fn process(&self) -> Result<Process, Error> {
         Process::new(self.child.id())
     }
 
-    pub(super) fn place(&self) -> Result<Place, Fault> {
+    pub(crate) fn target(&self) -> Result<Target, Error> {
         let address = self.address;
         let url = match self.kind {
-            MessageType::Raw => format!("raw://{address}"),
-            MessageType::Stentor | MessageType::Peer => format!("ws://{address}/ws"),
+            ServerKind::Raw => format!("raw://{address}"),
+            ServerKind::Stentor | ServerKind::Peer => format!("ws://{address}/ws"),
         };
-        Ok(Place {
-            target: url.parse()?,
+        Ok(Target {
+            endpoint: url.parse()?,
             url,
             server: Some(self.process()?),
-            metrics: self.kind == MessageType::Stentor,
+            metrics: self.kind == ServerKind::Stentor,
             quiet: true,
         })
     }
 
-    fn await_readiness(&mut self, name: &str) -> Result<(), Fault> {
+    fn await_readiness(&mut self, name: &str) -> Result<(), Error> {
         let begin = Instant::now();
         while TcpStream::connect(self.address).is_err() {
-            let failed = Fault::system(name);
+            let failed = Error::system(name);
             if let Some(status) = self.child.try_wait().map_err(failed)? {
-                return Err(Fault::Program(format!("{name} ended at once: {status}")));
+                return Err(Error::Failed(format!("{name} exited at once: {status}")));
             }
-            if begin.elapsed() > PATIENCE {
-                return Err(Fault::Program(format!("{name} does not listen")));
+            if begin.elapsed() > TIMEOUT {
+                return Err(Error::Failed(format!("{name} does not listen")));
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        // What it does on starting is not what is measured.
-        std::thread::sleep(REST);
+        // Its start-up is not to be part of the measurement.
+        std::thread::sleep(SETTLE);
         Ok(())
     }
 }
 
-impl Drop for Running {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(10);
-const REST: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const SETTLE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -223,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_peer_is_a_name_and_a_command() {
-        let peer: Contender = "gws=./gws -a {address} -h {handler}"
+        let peer: ServerCommand = "gws=./gws -a {address} -h {handler}"
             .parse()
             .expect("valid");
         assert_eq!(
@@ -232,7 +237,7 @@ mod tests {
         );
         assert_eq!(peer.args, ["-a", "{address}", "-h", "{handler}"]);
         for wrong in ["", "gws", "gws=", "=./gws {address}", "gws=./gws -p 80"] {
-            assert!(wrong.parse::<Contender>().is_err(), "{wrong:?}");
+            assert!(wrong.parse::<ServerCommand>().is_err(), "{wrong:?}");
         }
     }
 }

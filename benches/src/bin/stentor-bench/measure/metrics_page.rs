@@ -1,22 +1,21 @@
-//! Owns the asking of a Stentor for its page of metrics, and the reading of single
-//! numbers off it.
+//! Metrics page of a Stentor server, and the values on it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// A page of metrics in the text format of Prometheus.
+/// A page in the text format of Prometheus.
 #[derive(Clone, Debug)]
-pub(crate) struct Page(String);
+pub(crate) struct MetricsPage(String);
 
-impl Page {
-    /// Asks a server.
-    pub(crate) fn scrape(address: SocketAddr) -> Result<Self, Fault> {
-        let failed = || Fault::system("the page of metrics");
-        let mut socket = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed())?;
-        socket.set_read_timeout(Some(PATIENCE)).map_err(failed())?;
+impl MetricsPage {
+    /// Requests the page from a server.
+    pub(crate) fn scrape(address: SocketAddr) -> Result<Self, Error> {
+        let failed = || Error::system("the page of metrics");
+        let mut socket = TcpStream::connect_timeout(&address, TIMEOUT).map_err(failed())?;
+        socket.set_read_timeout(Some(TIMEOUT)).map_err(failed())?;
         let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         socket.write_all(request.as_bytes()).map_err(failed())?;
         let mut page = String::new();
@@ -28,8 +27,8 @@ impl Page {
         self.0.lines()
     }
 
-    /// The number behind a name, labels included; all of that name together where
-    /// it has none and they have. Nothing is zero.
+    /// Returns the value of a series with its labels, or the sum over all series of a metric if the
+    /// name has no labels; 0 if there is none.
     pub(crate) fn sum(&self, name: &str) -> u64 {
         let value = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
@@ -37,7 +36,7 @@ impl Page {
                 "" => true,
                 rest => rest.starts_with('{') && !name.ends_with('}'),
             };
-            // Counters are whole, however they are written.
+            // Counters are integers, even if they are written as floats.
             let value: f64 = value.parse().ok()?;
             is_meant.then_some(value as u64)
         };
@@ -45,11 +44,11 @@ impl Page {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
-pub(super) fn of(text: &str) -> Page {
-    Page(text.into())
+pub(super) fn of(text: &str) -> MetricsPage {
+    MetricsPage(text.into())
 }
 
 #[cfg(test)]

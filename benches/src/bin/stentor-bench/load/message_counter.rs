@@ -1,16 +1,15 @@
-//! Owns the counting of what one connection gets: messages by bytes of payload,
-//! however the server frames them.
+//! Message counter of one connection: messages of known size, however they are framed.
 
-/// How much has come: whole messages, and bytes of the next.
+/// The messages received, and the bytes of the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Stream {
+pub(super) struct MessageCounter {
     pub(super) done: u64,
     pub(super) offset: usize,
 }
 
-impl Stream {
-    /// Takes the next bytes off `part`, up to the end of a message of this size:
-    /// where in the message they stand, the bytes, and whether they end it.
+impl MessageCounter {
+    /// Takes bytes from `part`, up to the end of a message of this size. Returns their offset in
+    /// the message, the bytes, and whether they end the message.
     #[inline]
     pub(super) fn take<'a>(&mut self, part: &mut &'a [u8], size: usize) -> (usize, &'a [u8], bool) {
         let at = self.offset;
@@ -32,20 +31,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_counted_by_bytes_wherever_they_are_cut() {
+    fn messages_are_counted_however_they_are_split() {
         let text = b"abcdeabcdeabcdeab";
         for cut in 1..text.len() {
-            let mut stream = Stream::default();
+            let mut counter = MessageCounter::default();
             let mut ends = 0;
             for mut part in text.chunks(cut) {
                 while !part.is_empty() {
-                    let (at, taken, end) = stream.take(&mut part, 5);
+                    let (at, taken, end) = counter.take(&mut part, 5);
                     assert_eq!(taken, &b"abcde"[at..at + taken.len()], "{cut}");
                     ends += u32::from(end);
                 }
             }
             assert_eq!(ends, 3, "{cut}");
-            assert_eq!(stream, Stream { done: 3, offset: 2 }, "{cut}");
+            assert_eq!(counter, MessageCounter { done: 3, offset: 2 }, "{cut}");
         }
     }
 }

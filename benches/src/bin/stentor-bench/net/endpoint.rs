@@ -1,52 +1,50 @@
-//! Owns where a run goes to: the address, what is asked for there, and from
-//! which addresses.
+//! Server endpoint: its address, the handshake request, and the source addresses to connect from.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// A server.
+/// Where and how to connect.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
-    /// What to send first; nothing if no WebSocket is spoken there.
+    /// The handshake request; `None` without WebSocket.
     pub(crate) request: Option<String>,
-    /// How many connections others have that come from the same addresses.
+    /// Connections of other processes from the same source addresses.
     others: usize,
 }
 
-impl Target {
-    /// One that speaks no WebSocket, as `stentor-bench raw` does not.
+impl Endpoint {
+    /// Returns whether the server speaks no WebSocket, as `stentor-bench raw`.
     pub(crate) fn is_raw(&self) -> bool {
         self.request.is_none()
     }
 
-    /// Somewhere else than so many others come from.
+    /// Skips the source addresses of this many connections of other processes.
     pub(crate) const fn after(mut self, others: usize) -> Self {
         self.others = others;
         self
     }
 
-    /// Which address the connection of this number comes from; `None` if the
-    /// system is to choose. There are some 28,000 ports to an address, often
-    /// fewer, but on loopback there are many addresses.
-    pub(crate) fn source(&self, number: usize) -> Option<SocketAddr> {
+    /// Returns the source address of a connection, or `None` if the system is to choose it. An
+    /// address has about 28,000 ephemeral ports, but loopback has many addresses.
+    pub(crate) fn source(&self, index: usize) -> Option<SocketAddr> {
         let on_loopback = self.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let block = (self.others + number) / PORTS_OF_ONE_ADDRESS;
-        // 127.0.0.2 and on, without those that end in 0 or 255.
+        let block = (self.others + index) / PORTS_OF_ONE_ADDRESS;
+        // From 127.0.0.2 on, without addresses that end in 0 or 255.
         let (high, low) = (block / 250, block % 250 + 2);
         let address = Ipv4Addr::new(127, 0, u8::try_from(high).ok()?, low as u8);
         on_loopback.then(|| SocketAddr::from((address, 0)))
     }
 }
 
-impl FromStr for Target {
-    type Err = Fault;
+impl FromStr for Endpoint {
+    type Err = Error;
 
-    fn from_str(url: &str) -> Result<Self, Fault> {
+    fn from_str(url: &str) -> Result<Self, Error> {
         let wrong = || {
-            Fault::Argument(format!(
+            Error::InvalidArgument(format!(
                 "{url:?} is not ws://host:port/path or raw://host:port"
             ))
         };
@@ -71,7 +69,7 @@ impl FromStr for Target {
         } else {
             format!("{host}:80")
         };
-        let mut addresses = with_port.to_socket_addrs().map_err(Fault::system(host))?;
+        let mut addresses = with_port.to_socket_addrs().map_err(Error::system(host))?;
         let address = addresses.next().ok_or_else(wrong)?;
         Ok(Self {
             address,
@@ -81,9 +79,9 @@ impl FromStr for Target {
     }
 }
 
-/// The key of the example in RFC 6455 §1.3: what it is does not matter to a measurement.
+/// The key of the example in RFC 6455 §1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// What a server has to make of it.
+/// The `Sec-WebSocket-Accept` for this key.
 pub(super) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 const PORTS_OF_ONE_ADDRESS: usize = 8_000;
@@ -93,33 +91,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_say_where_and_how() {
-        let target: Target = "ws://127.0.0.1:8080/ws".parse().expect("valid");
-        assert_eq!(target.address, ([127, 0, 0, 1], 8080).into());
-        let request = target.request.expect("a request");
+    fn urls_name_address_and_protocol() {
+        let endpoint: Endpoint = "ws://127.0.0.1:8080/ws".parse().expect("valid");
+        assert_eq!(endpoint.address, ([127, 0, 0, 1], 8080).into());
+        let request = endpoint.request.expect("a request");
         assert!(request.starts_with("GET /ws HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"));
-        let target: Target = "ws://[::1]".parse().expect("valid");
-        assert_eq!(target.address.port(), 80);
-        assert!(target.source(0).is_none(), "not the loopback of IPv4");
-        let target: Target = "raw://127.0.0.1:9".parse().expect("valid");
-        assert!(target.is_raw());
+        let endpoint: Endpoint = "ws://[::1]".parse().expect("valid");
+        assert_eq!(endpoint.address.port(), 80);
+        assert!(endpoint.source(0).is_none(), "not the loopback of IPv4");
+        let endpoint: Endpoint = "raw://127.0.0.1:9".parse().expect("valid");
+        assert!(endpoint.is_raw());
         for wrong in ["127.0.0.1:80", "http://127.0.0.1/", "ws://", "ws://a b/"] {
-            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn no_address_gives_more_ports_than_it_has() {
-        let target: Target = "raw://127.0.0.1:9".parse().expect("valid");
-        let sources: Vec<_> = (0..20_000).map(|number| target.source(number)).collect();
+        let endpoint: Endpoint = "raw://127.0.0.1:9".parse().expect("valid");
+        let sources: Vec<_> = (0..20_000).map(|index| endpoint.source(index)).collect();
         assert_eq!(sources[0], Some(([127, 0, 0, 2], 0).into()));
         for address in [[127, 0, 0, 2], [127, 0, 0, 3], [127, 0, 0, 4]] {
             let of = |source: &&Option<SocketAddr>| **source == Some((address, 0).into());
             assert!(sources.iter().filter(of).count() <= 8_000);
         }
-        let others = target.clone().after(16_000);
+        let others = endpoint.clone().after(16_000);
         assert_eq!(others.source(0), Some(([127, 0, 0, 4], 0).into()));
         let far = 250 * PORTS_OF_ONE_ADDRESS;
-        assert_eq!(target.source(far), Some(([127, 0, 1, 2], 0).into()));
+        assert_eq!(endpoint.source(far), Some(([127, 0, 1, 2], 0).into()));
     }
 }

@@ -1,27 +1,24 @@
-//! Owns the reading of one histogram off a page of metrics: how long the turns of
-//! a Stentor's shards took.
+//! Histogram of the turn times of a Stentor server's shards, read from its metrics.
 
 use serde::Serialize;
 
-use super::page::Page;
-use crate::fault::Fault;
+use super::metrics_page::MetricsPage;
+use crate::error::Error;
 
-/// How many turns took at most so long.
+/// A cumulative histogram.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Turns {
-    /// Upper bounds in microseconds, and how many turns were within; the last is
-    /// endless.
+pub(crate) struct TurnHistogram {
+    /// Upper bounds in microseconds, each with the number of turns up to it; the last is infinite.
     buckets: Vec<(f64, u64)>,
 }
 
-impl Turns {
-    /// What the page tells of it.
-    pub(crate) fn of(page: &Page) -> Result<Self, Fault> {
-        Self::parse(page)
-            .ok_or_else(|| Fault::Program(format!("/metrics tells nothing of {METRIC}")))
+impl TurnHistogram {
+    /// Reads the histogram from the metrics page.
+    pub(crate) fn of(page: &MetricsPage) -> Result<Self, Error> {
+        Self::parse(page).ok_or_else(|| Error::Failed(format!("/metrics has no {METRIC}")))
     }
 
-    fn parse(page: &Page) -> Option<Self> {
+    fn parse(page: &MetricsPage) -> Option<Self> {
         let bucket = |line: &str| {
             let rest = line.strip_prefix(METRIC)?.strip_prefix("_bucket{le=\"")?;
             let (bound, count) = rest.split_once("\"}")?;
@@ -32,7 +29,7 @@ impl Turns {
         (!buckets.is_empty()).then_some(Self { buckets })
     }
 
-    /// What has been added since then.
+    /// Returns the difference to an earlier histogram.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let less = |(&(bound, now), &(_, then)): (&(f64, u64), &(f64, u64))| {
             (bound, now.saturating_sub(then))
@@ -47,7 +44,7 @@ impl Turns {
         self.buckets.last().map_or(0, |&(_, count)| count)
     }
 
-    /// A bound in microseconds within which this share of them was.
+    /// Returns the upper bound, in microseconds, of this share of the turns.
     pub(crate) fn within(&self, share: f64) -> f64 {
         let wanted = (self.count() as f64 * share).ceil() as u64;
         let found = self.buckets.iter().find(|(_, count)| *count >= wanted);
@@ -59,7 +56,7 @@ const METRIC: &str = "stentor_shard_turn_seconds";
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::of;
+    use super::super::metrics_page::of;
     use super::*;
 
     const PAGE: &str = "\
@@ -73,22 +70,22 @@ stentor_shard_turn_seconds_count 100
 
     #[test]
     fn quantiles_are_bounds_of_buckets() {
-        let turns = Turns::parse(&of(PAGE)).expect("it is there");
+        let turns = TurnHistogram::parse(&of(PAGE)).expect("it is there");
         assert_eq!(turns.count(), 100);
         assert!((turns.within(0.9) - 10.0).abs() < 1e-9);
         assert!((turns.within(0.99) - 200.0).abs() < 1e-9);
         assert_eq!(turns.within(0.995), f64::INFINITY);
-        assert_eq!(Turns::parse(&of("nothing\n")), None);
+        assert_eq!(TurnHistogram::parse(&of("nothing\n")), None);
     }
 
     #[test]
-    fn only_what_was_added_counts() {
-        let before = Turns::parse(&of(PAGE)).expect("it is there");
+    fn the_difference_has_only_later_turns() {
+        let before = TurnHistogram::parse(&of(PAGE)).expect("it is there");
         let after = PAGE
             .replace("} 90", "} 190")
             .replace("} 99", "} 199")
             .replace("} 100", "} 200");
-        let added = Turns::parse(&of(&after))
+        let added = TurnHistogram::parse(&of(&after))
             .expect("it is there")
             .since(&before);
         assert_eq!(added.count(), 100);

@@ -1,4 +1,4 @@
-//! Owns a queue that is filled and emptied again, round after round.
+//! Queue workload: the queue of one connection, filled and emptied round after round.
 
 use core::hint::black_box;
 
@@ -6,38 +6,38 @@ use stentor_core::testing::queue::{LoneQueue, Offered, Ticket};
 
 /// Messages of a round.
 pub const MESSAGES: usize = 256;
-/// What each of them says.
+/// The payload of each message.
 pub const PAYLOAD: [u8; 64] = [b'x'; 64];
 
-/// The queue of one connection, and messages for it.
+/// A queue, and the priorities of the messages that are pushed to it.
 #[derive(Debug)]
-pub struct Queueing {
+pub struct QueueWorkload {
     queue: LoneQueue,
-    order: Vec<u8>,
+    priorities: Vec<u8>,
     offered: Vec<Offered>,
     done: Vec<Ticket>,
 }
 
-impl Queueing {
-    /// With every priority as often as any other, in no order.
+impl QueueWorkload {
+    /// Creates a workload that uses this many priorities equally often, unsorted.
     pub fn new(priorities: usize) -> Self {
-        let order = (0..MESSAGES).map(|i| (i * 167 % priorities) as u8);
+        let priorities = (0..MESSAGES).map(|i| (i * 167 % priorities) as u8);
         Self {
             queue: LoneQueue::new(MESSAGES as u32, 1 << 20),
-            order: order.collect(),
+            priorities: priorities.collect(),
             offered: Vec::new(),
             done: Vec::new(),
         }
     }
 
-    /// The priorities of the messages, as they come.
-    pub fn order(&self) -> &[u8] {
-        &self.order
+    /// Returns the priorities of the messages in the order of pushing.
+    pub fn priorities(&self) -> &[u8] {
+        &self.priorities
     }
 
-    /// All messages in, and out again in writes of 64 KiB.
+    /// Pushes all messages, and takes them out again in writes of 64 KiB.
     pub fn round(&mut self) {
-        for &priority in &self.order {
+        for &priority in &self.priorities {
             black_box(self.queue.push(priority, black_box(&PAYLOAD)));
         }
         while self.queue.held().frames > 0 {

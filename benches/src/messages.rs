@@ -1,20 +1,26 @@
-//! Owns the bytes of messages: payloads to send, and frames around them as a
-//! client or a server writes them.
+//! Test messages: payloads, and the frames that clients and servers send them in.
 
 use stentor_core::MessageType;
 use stentor_core::proto::ws::header::{Header, encode_unmasked};
 use stentor_core::proto::ws::mask;
+use stentor_core::proto::ws::opcode::Opcode;
 
-/// Appends a message as a client sends it, in one masked frame.
-pub(crate) fn client(out: &mut Vec<u8>, kind: MessageType, payload: &[&[u8]]) {
-    // Not zero, so that the server has to unmask; the same each time, so that
-    // it costs the generator nothing.
-    let key = [0x37, 0xFA, 0x21, 0x3D];
+/// Appends a message as a client sends it, in one masked frame. The payload is given in parts.
+pub fn client_frame(out: &mut Vec<u8>, kind: MessageType, payload: &[&[u8]]) {
+    masked_frame(out, kind.opcode(), payload);
+}
+
+/// Appends a pong as a client sends it.
+pub fn client_pong(out: &mut Vec<u8>, payload: &[u8]) {
+    masked_frame(out, Opcode::Pong, &[payload]);
+}
+
+fn masked_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[&[u8]]) {
     let header = Header {
         fin: true,
         rsv: 0,
-        opcode: kind.opcode(),
-        mask: Some(key),
+        opcode,
+        mask: Some(KEY),
         payload_len: payload.iter().map(|part| part.len() as u64).sum(),
     };
     let (bytes, len) = header.encode();
@@ -23,41 +29,39 @@ pub(crate) fn client(out: &mut Vec<u8>, kind: MessageType, payload: &[&[u8]]) {
     for part in payload {
         out.extend_from_slice(part);
     }
-    mask::apply(&mut out[start..], key, 0);
+    mask::apply(&mut out[start..], KEY, 0);
 }
 
 /// Appends a message as a server sends it.
-pub(crate) fn server(out: &mut Vec<u8>, kind: MessageType, payload: &[u8]) {
+pub fn server_frame(out: &mut Vec<u8>, kind: MessageType, payload: &[u8]) {
     let (bytes, len) = encode_unmasked(kind.opcode(), payload.len());
     out.extend_from_slice(&bytes[..len]);
     out.extend_from_slice(payload);
 }
 
-/// Appends a pong that nobody has asked for, which needs no answer (RFC 6455 §5.5.3).
-pub(crate) fn unsolicited_pong(out: &mut Vec<u8>) {
-    out.extend_from_slice(&[0x8A, 0x80, 0x37, 0xFA, 0x21, 0x3D]);
-}
-
-/// So many bytes to send: letters if it is text; otherwise every byte there is.
-pub(crate) fn payload(kind: MessageType, size: usize) -> Vec<u8> {
-    let of = |at: usize| match kind {
+/// Returns a payload of this size: letters as text, every byte value as binary.
+pub fn payload(kind: MessageType, size: usize) -> Vec<u8> {
+    let byte = |at: usize| match kind {
         MessageType::Text => b'a' + (at % 26) as u8,
         MessageType::Binary => (at * 7 + at / 256) as u8,
     };
-    (0..size).map(of).collect()
+    (0..size).map(byte).collect()
 }
 
-/// Writes which message it is over the beginning of its payload, as far as that
-/// has room: a reader can tell that it got the right one.
-pub(crate) fn number(payload: &mut [u8], sequence: u64) {
-    // The digits that change most stand first, for payloads that are short.
-    let mut left = sequence;
+/// Writes the number of a message over the beginning of its payload, as far as it fits, so that a
+/// reader can tell messages apart.
+pub fn write_number(payload: &mut [u8], number: u64) {
+    // The least significant digit comes first, because a short payload holds only a few digits.
+    let mut rest = number;
     for digit in payload.iter_mut().take(DIGITS) {
-        *digit = b'0' + (left % 10) as u8;
-        left /= 10;
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
 }
 
+/// The mask key of every frame: not zero, so that the server has to unmask, and always the same,
+/// so that the generator needs no random numbers.
+const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const DIGITS: usize = 12;
 
 #[cfg(test)]
@@ -67,7 +71,7 @@ mod tests {
     #[test]
     fn a_client_frame_is_that_of_the_rfc() {
         let mut out = Vec::new();
-        client(&mut out, MessageType::Text, &[b"Hel", b"lo"]);
+        client_frame(&mut out, MessageType::Text, &[b"Hel", b"lo"]);
         // RFC 6455 §5.7, "a single-frame masked text message".
         assert_eq!(
             out,
@@ -78,7 +82,7 @@ mod tests {
     #[test]
     fn a_server_frame_is_that_of_the_rfc() {
         let mut out = Vec::new();
-        server(&mut out, MessageType::Text, b"Hello");
+        server_frame(&mut out, MessageType::Text, b"Hello");
         assert_eq!(out, b"\x81\x05Hello".as_slice());
     }
 
@@ -93,11 +97,18 @@ mod tests {
     fn neighbours_have_different_numbers_however_short_they_are() {
         let numbered = |size, sequence| {
             let mut payload = payload(MessageType::Text, size);
-            number(&mut payload, sequence);
+            write_number(&mut payload, sequence);
             payload
         };
         assert_eq!(numbered(1, 37), b"7");
         assert_eq!(numbered(14, 120), b"021000000000mn");
         assert_ne!(numbered(2, 9), numbered(2, 10));
+    }
+
+    #[test]
+    fn a_pong_is_masked_and_has_the_payload() {
+        let mut out = Vec::new();
+        client_pong(&mut out, b"?");
+        assert_eq!(out, [0x8A, 0x81, 0x37, 0xFA, 0x21, 0x3D, b'?' ^ 0x37]);
     }
 }
