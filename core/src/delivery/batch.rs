@@ -92,6 +92,7 @@ impl Batch {
 
 impl Outbound {
     /// Queues a publication for the members of a channel, now or before anything else happens.
+    #[inline]
     pub(crate) fn send_to_members(
         &mut self,
         members: Members<'_>,
@@ -135,6 +136,7 @@ impl Outbound {
 
     /// Returns whether it makes no difference to anyone that a publication waits for what
     /// comes next.
+    #[inline]
     fn may_be_held_back(&self, members: Members<'_>, variants: &EncodedVariants<'_>) -> bool {
         members.list.len() > usize::from(members.except.is_some())
             && self.may_be_batched(variants)
@@ -161,12 +163,16 @@ impl Outbound {
     /// Delivers the batch that is held back, if there is one.
     #[inline]
     pub(crate) fn end_batch(&mut self) {
-        if let Some(recipients) = self.batch.recipients.take() {
-            self.deliver_batch(recipients);
+        if self.batch.recipients.is_some() {
+            self.deliver_batch();
         }
     }
 
-    fn deliver_batch(&mut self, recipients: Recipients) {
+    #[inline(never)]
+    fn deliver_batch(&mut self) {
+        let Some(recipients) = self.batch.recipients.take() else {
+            return;
+        };
         let mut frames = core::mem::take(&mut self.batch.frames);
         let mut members = core::mem::take(&mut self.batch.members);
         self.batch.bytes = 0;
@@ -247,6 +253,7 @@ impl Outbound {
     }
 
     /// Returns whether a message of this length may be held back beside the others.
+    #[inline]
     fn batch_takes(&self, members: usize, len: usize) -> bool {
         let messages = self.batch.frames.len() + 1;
         let bytes = self.batch.bytes + unmasked_len(len) + len;

@@ -33,7 +33,7 @@ use alloc::vec::Vec;
 use crate::buffers::Buffers;
 use crate::config::Config;
 use crate::proto::ws::deflate::{Codec, Compressor};
-use crate::stats::{Deflation, Delivery, Priorities, Sent, Stats};
+use crate::stats::{Delivery, Priorities, Sent, Stats};
 use crate::table::Table;
 use crate::time::{Timestamp, micros};
 use batch::Batch;
@@ -224,16 +224,19 @@ impl Outbound {
     // ---- what is known of a connection --------------------------------------------------------
 
     /// Returns whether nothing waits for a connection.
+    #[inline]
     pub(crate) fn is_empty(&self, at: u32) -> bool {
         self.conns[at].queue.is_empty() && self.replies.owner() != Some(at)
     }
 
     /// Returns whether nothing is in the queue of a connection.
+    #[inline]
     pub(crate) fn is_queue_empty(&self, at: u32) -> bool {
         self.conns[at].queue.is_empty()
     }
 
     /// Returns whether its socket took less than it was offered.
+    #[inline]
     pub(crate) fn is_blocked(&self, at: u32) -> bool {
         self.conns[at].blocked
     }
@@ -255,16 +258,19 @@ impl Outbound {
 
     // ---- time and turns ------------------------------------------------------------------------
 
+    #[inline]
     pub(crate) const fn set_time(&mut self, now: Timestamp) {
         self.now = now;
     }
 
     /// Begins a turn: others have had theirs.
+    #[inline]
     pub(crate) const fn begin_turn(&mut self) {
         self.offered_before = self.counts.delivery.offered;
     }
 
     /// Returns whether as much was queued in this turn as may be: others are to have theirs.
+    #[inline]
     pub(crate) const fn is_turn_over(&self) -> bool {
         let offered = self.counts.delivery.offered - self.offered_before;
         offered >= SLICES * self.settings.slice as u64
@@ -293,22 +299,27 @@ impl Outbound {
         &self.counts
     }
 
-    /// Adds what has been counted, and the gauges.
-    pub(crate) fn add_to(&self, stats: &mut Stats) {
-        stats.delivery = self.counts.delivery;
-        stats.priorities = self.counts.priorities;
-        stats.sent = self.counts.sent;
-        stats.rooms.offered = self.counts.members_offered;
-        stats.rooms.copied = self.counts.copied;
+    /// Returns `others` with what delivery has counted, and its gauges.
+    #[inline]
+    pub(crate) fn stats(&self, others: &Stats) -> Stats {
         let held = self.nodes.held();
+        let mut stats = Stats {
+            delivery: self.counts.delivery,
+            priorities: self.counts.priorities,
+            sent: self.counts.sent,
+            ..*others
+        };
         stats.delivery.waiting = held.messages + u64::from(self.replies.messages());
         stats.delivery.waiting_bytes = held.bytes + self.replies.len() as u64;
+        stats.rooms.offered = self.counts.members_offered;
+        stats.rooms.copied = self.counts.copied;
         stats.links.frame_bytes = self.store.held_bytes();
-    }
-
-    /// Returns what the compressors have counted.
-    pub(crate) const fn deflation(&self) -> Deflation {
-        self.codec.counts()
+        let codec = self.codec.counts();
+        stats.deflate.deflated = codec.deflated;
+        stats.deflate.deflated_from_bytes = codec.deflated_from_bytes;
+        stats.deflate.deflated_to_bytes = codec.deflated_to_bytes;
+        stats.deflate.incompressible = codec.incompressible;
+        stats
     }
 
     /// Takes over the counts of a shard that has failed; what waited there was discarded.

@@ -45,11 +45,13 @@ impl Backpressure {
 
 impl Outbound {
     /// Returns whether input is to wait for writes.
+    #[inline]
     pub(crate) const fn is_backpressured(&self) -> bool {
         self.pressure.waited_for > 0
     }
 
     /// Lets input wait until this connection's socket has been tried.
+    #[inline]
     pub(super) fn add_pressure(&mut self, at: u32) {
         let conn = &mut self.conns[at];
         if conn.pressure == Pressure::Yes || conn.blocked {
@@ -67,6 +69,7 @@ impl Outbound {
     }
 
     /// This connection's socket has been tried, or need not be.
+    #[inline]
     pub(super) fn clear_pressure(&mut self, at: u32) {
         let conn = &mut self.conns[at];
         if conn.pressure == Pressure::Yes {

@@ -57,6 +57,7 @@ impl Outbound {
     ///
     /// # Errors
     /// If it waits for room and there is none; then nothing is queued.
+    #[inline]
     pub(crate) fn reply(&mut self, at: u32, reply: Reply<'_>) -> Result<(), QueueFull> {
         self.end_batch();
         let len = reply.parts[0].len() + reply.parts[1].len();
@@ -81,6 +82,7 @@ impl Outbound {
         result
     }
 
+    #[inline]
     fn reply_with(
         &mut self,
         at: u32,
@@ -171,6 +173,7 @@ impl Outbound {
         may_claim
     }
 
+    #[inline]
     fn may_claim_reply_buffer(&self, at: u32) -> bool {
         let conn = &self.conns[at];
         self.replies.owner().is_none()

@@ -350,6 +350,7 @@ impl Outbound {
 
     /// Returns whether replies stand in the scratch while that is lent: then they cannot be
     /// spilled yet, and what must come behind them is deferred.
+    #[inline]
     pub(crate) fn replies_are_held(&self) -> bool {
         self.scratch.is_lent && self.replies.is_in_scratch()
     }
@@ -360,6 +361,7 @@ impl Outbound {
     }
 
     /// Moves all replies to the queue of their owner, so that the scratch is free.
+    #[inline]
     pub(crate) fn vacate_scratch(&mut self) {
         if self.replies.owner().is_some() {
             self.spill_replies(0);

@@ -23,18 +23,21 @@ impl Scratch {
 
 impl Outbound {
     /// Returns the buffer. Its first [`HEADROOM`] bytes are for the rest of an earlier read.
+    #[inline]
     pub(crate) fn scratch(&mut self) -> &mut [u8] {
         &mut self.scratch.bytes
     }
 
     /// Lends the buffer to the code that handles what was read; give it back with
     /// [`return_scratch`](Self::return_scratch). Until then replies in it stay where they are.
+    #[inline]
     pub(crate) fn lend_scratch(&mut self) -> Vec<u8> {
         self.scratch.is_lent = true;
         core::mem::take(&mut self.scratch.bytes)
     }
 
     /// Takes the buffer back.
+    #[inline]
     pub(crate) fn return_scratch(&mut self, bytes: Vec<u8>) {
         self.scratch.is_lent = false;
         self.scratch.bytes = bytes;

@@ -53,7 +53,8 @@ impl Outbound {
         //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
         //# The endpoint MUST ensure the WebSocket connection is in the OPEN
         //# state (cf. Sections 4.1 and 4.2.2.)
-        if self.conns[at].takes != Takes::Messages || self.conns[at].is_slow {
+        let conn = &self.conns[at];
+        if conn.takes != Takes::Messages || conn.is_slow {
             self.counts.delivery.refused_closing += 1;
             return;
         }
@@ -69,6 +70,7 @@ impl Outbound {
     }
 
     /// Queues a frame that has been counted as offered.
+    #[inline]
     pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, overflow: OverflowPolicy) {
         let limits = self.settings.limits;
         let arrival = Arrival {
@@ -104,18 +106,15 @@ impl Outbound {
     /// Counts a frame, or a batch, that has been queued, and schedules the flush.
     #[inline]
     pub(super) fn after_push(&mut self, at: u32, frame: FrameId) {
-        let half = self.settings.half;
         self.store.retain(frame);
         self.counts.delivery.queued += u64::from(self.store.messages(frame));
-        let conn = &mut self.conns[at];
+        let (conn, half) = (&mut self.conns[at], &self.settings.half);
         if !conn.blocked {
-            let half_full =
-                conn.queue.messages() > half.messages || conn.queue.bytes() > half.bytes;
-            if half_full {
+            let rank = self.store.rank(frame);
+            self.flushes.push(at, &mut conn.levels, rank);
+            if conn.queue.messages() > half.messages || conn.queue.bytes() > half.bytes {
                 self.add_pressure(at);
             }
-            let levels = &mut self.conns[at].levels;
-            self.flushes.push(at, levels, self.store.rank(frame));
         }
     }
 
@@ -202,6 +201,7 @@ impl Outbound {
     }
 
     /// Queues a frame that no limit holds for, and gives its reference away.
+    #[inline]
     fn push_control(&mut self, at: u32, frame: FrameId) {
         self.conns[at]
             .queue
@@ -323,6 +323,7 @@ impl Outbound {
     // ---- the flush order -----------------------------------------------------------------------
 
     /// Schedules the flush of a connection, as urgent as what waits for it.
+    #[inline]
     pub(crate) fn schedule(&mut self, at: u32) {
         let rank = self.conns[at].queue.rank(&self.nodes, &self.store);
         self.schedule_for(at, rank);
@@ -338,6 +339,7 @@ impl Outbound {
     }
 
     /// Returns whether a flush of this connection is scheduled: its slot must be kept for it.
+    #[inline]
     pub(crate) fn is_scheduled(&self, at: u32) -> bool {
         self.conns[at].levels.any()
     }

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use smallvec::SmallVec;
 
 use crate::delivery::Outbound;
-use crate::delivery::conn::Lag;
+use crate::delivery::conn::{Lag, Pressure};
 use crate::delivery::frame::{Chunks, FrameId, Slice, Store};
 use crate::delivery::reply_buffer::Part;
 use crate::time::Timestamp;
@@ -32,6 +32,7 @@ impl Outbound {
     /// Offers what is to be written to a connection next, up to about one
     /// [`write_batch`](crate::Config::write_batch). It stays as it is until
     /// [`transmitted`](Self::transmitted).
+    #[inline]
     pub(crate) fn offer<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
         let mut plan = Plan::default();
         let has_replies = self.plan(at, &mut plan);
@@ -54,6 +55,7 @@ impl Outbound {
     }
 
     /// Chooses what goes into the next write. Returns whether the replies go behind it.
+    #[inline(always)]
     fn plan(&mut self, at: u32, plan: &mut Plan) -> bool {
         let before = (self.replies.owner() == Some(at)).then(|| self.replies.rank());
         let most = if before.is_some() {
@@ -98,6 +100,7 @@ impl Outbound {
     }
 
     /// Counts what has expired instead of being launched.
+    #[cold]
     fn count_expired(&mut self, at: u32) {
         self.drops.of(at).expired += self.expired.len() as u64;
         for &frame in &self.expired {
@@ -109,6 +112,8 @@ impl Outbound {
 
     /// Takes note that the first `n` bytes of what was [offered](Self::offer) were written. Less
     /// than all means that the socket is full until [`writable`](Self::writable).
+    // Of the shard's only caller this is a part.
+    #[inline(always)]
     pub(crate) fn transmitted(&mut self, at: u32, n: usize) -> Written {
         self.end_batch();
         self.counts.sent.bytes += n as u64;
@@ -149,7 +154,7 @@ impl Outbound {
         self.after_write(at, n, was_offered, is_blocked)
     }
 
-    #[inline]
+    #[inline(always)]
     fn after_write(&mut self, at: u32, n: usize, was_offered: bool, is_blocked: bool) -> Written {
         let now = self.now;
         let (half, tolerance) = (self.settings.half, self.settings.tolerance);
@@ -166,6 +171,8 @@ impl Outbound {
         let queue = &conn.queue;
         let has_room = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
         let is_empty = queue.is_empty();
+        let is_pressing = conn.pressure == Pressure::Yes;
+        let is_measured = is_blocked || conn.lag.is_some();
         let mut restarts_timer = false;
         if is_blocked {
             let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
@@ -183,10 +190,10 @@ impl Outbound {
                 self.schedule(at);
             }
         }
-        if has_room || is_blocked {
+        if is_pressing && (has_room || is_blocked) {
             self.clear_pressure(at);
         }
-        let unsent_limit = if self.conns[at].lag.is_some() {
+        let unsent_limit = if is_measured {
             self.measure_pace(at, n, is_blocked)
         } else {
             None
@@ -266,6 +273,7 @@ struct Plan {
 }
 
 impl Plan {
+    #[inline]
     fn add(&mut self, store: &Store, frame: FrameId, written: u32) {
         self.bytes += (store.len(frame) - written) as usize;
         let (run, offset, inline, whole) = store.place(frame);

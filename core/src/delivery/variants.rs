@@ -93,6 +93,7 @@ impl EncodedVariants<'_> {
 
 impl Outbound {
     /// Returns a publication of which no frame is made yet.
+    #[inline]
     pub(crate) const fn variants<'a>(
         &self,
         meta: FrameMeta,
@@ -234,6 +235,7 @@ impl Outbound {
     }
 
     /// Returns whether a message for this connection alone is compressed where it is made.
+    #[inline]
     pub(super) fn is_compressed_at_once(&self, at: u32, len: usize) -> bool {
         let compressor = &self.conns[at].compressor;
         self.is_worth_compressing(len)
@@ -248,6 +250,7 @@ impl Outbound {
     //# extension parameter with a value of w, the server MUST NOT use an
     //# LZ77 sliding window longer than the w-th power of 2 bytes to
     //# compress messages to send.
+    #[inline]
     fn takes_shared_variant(&self, at: u32, len: usize) -> bool {
         let compressor = &self.conns[at].compressor;
         let bits = compressor.window_bits();

@@ -200,12 +200,10 @@ impl<H: Handler> Engine<H> {
     /// What has been counted. Gauges are kept as things change: this costs the same
     /// however many connections there are.
     pub(crate) fn stats(&self) -> Stats {
-        let mut stats = self.counts;
-        self.out.add_to(&mut stats);
+        let mut stats = self.out.stats(&self.counts);
         stats.rooms.rooms = self.rooms.len() as u64;
         stats.rooms.unfinished = self.fan_outs.publications() as u64;
         stats.deflate += self.workspace.codec.counts();
-        stats.deflate += self.out.deflation();
         stats.deflate.context_bytes = (self.context_bytes + self.out.context_bytes()) as u64;
         stats.links.charged_bytes = self.charged() as u64;
         stats

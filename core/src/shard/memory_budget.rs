@@ -57,9 +57,13 @@ impl<H: Handler> Engine<H> {
     /// Gets back to the budget, after something was taken in.
     #[inline]
     pub(crate) fn keep_within_budget(&mut self) {
-        if !self.has_budget() {
-            return;
+        if self.has_budget() {
+            self.compare_with_budget();
         }
+    }
+
+    #[inline(never)]
+    fn compare_with_budget(&mut self) {
         if self.charged() > self.budget.share {
             self.reclaim_if_over();
         } else {

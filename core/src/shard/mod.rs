@@ -118,6 +118,7 @@ impl<H: Handler> Shard<H> {
         self.settle_ends();
     }
 
+    #[cold]
     fn settle_ends(&mut self) {
         self.engine.close_slow();
         while let Some((id, state, cause)) = self.engine.endings.pop_front() {

@@ -281,6 +281,7 @@ impl Queue {
 
     /// Takes note that `n` more bytes are out. `done` gets each frame that is
     /// out to its last byte. Returns the bytes that were not in flight.
+    #[inline(always)]
     pub(crate) fn advance(
         &mut self,
         nodes: &mut Nodes,
