@@ -38,8 +38,7 @@
 //! - `std` (on unless switched off): the [`Mailbox`], and run-time detection of SIMD
 //!   in dependencies. Without it the crate is `no_std` with `alloc`.
 //! - `deflate`: permessage-deflate (RFC 7692), see [`deflate`].
-//! - `testing`: the simulator and the oracles that tests, fuzzers and benches share.
-//! - `fuzzing`: the bodies of the fuzz targets.
+//! - `testing`: access to the inside for simulator, fuzz targets and benches; not stable.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -54,8 +53,6 @@ pub mod deflate;
 mod dispatch;
 mod error;
 mod frame;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod handler;
 mod id;
 mod queue;
@@ -64,7 +61,7 @@ mod shard;
 mod stats;
 mod sync;
 mod table;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub mod testing;
 mod time;
 
