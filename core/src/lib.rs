@@ -38,8 +38,7 @@
 //! - `std` (on unless switched off): the [`Mailbox`], and run-time detection of SIMD
 //!   in dependencies. Without it the crate is `no_std` with `alloc`.
 //! - `deflate`: permessage-deflate (RFC 7692), see [`proto::ws::deflate`].
-//! - `testing`: the simulator and the oracles that tests, fuzzers and benches share.
-//! - `fuzzing`: the bodies of the fuzz targets.
+//! - `testing`: access to the inside for simulator, fuzz targets and benches; not stable.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -55,8 +54,6 @@ pub mod command;
 mod config;
 mod delivery;
 mod error;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod id;
 mod inspect;
 mod node;
@@ -67,7 +64,7 @@ mod stats;
 mod sync;
 mod table;
 mod tasks;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub mod testing;
 mod time;
 

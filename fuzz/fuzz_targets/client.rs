@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::client`.
+//! Runs `stentor_fuzz_bodies::client`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::client(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::client(data));

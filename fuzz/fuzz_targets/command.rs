@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::command`.
+//! Runs `stentor_fuzz_bodies::command`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::command(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::command(data));

@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::decode`.
+//! Runs `stentor_fuzz_bodies::decode`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::decode(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::decode(data));

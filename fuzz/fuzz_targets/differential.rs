@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::differential`.
+//! Runs `stentor_fuzz_bodies::differential`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::differential(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::differential(data));

@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::handshake`.
+//! Runs `stentor_fuzz_bodies::handshake`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::handshake(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::handshake(data));

@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::header`.
+//! Runs `stentor_fuzz_bodies::header`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::header(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::header(data));

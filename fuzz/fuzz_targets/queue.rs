@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::queue`.
+//! Runs `stentor_fuzz_bodies::queue`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::queue(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::queue(data));

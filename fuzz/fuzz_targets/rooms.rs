@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::rooms`.
+//! Runs `stentor_fuzz_bodies::rooms`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::rooms(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::rooms(data));

@@ -1,3 +1,3 @@
-//! Runs `stentor_core::fuzzing::session`.
+//! Runs `stentor_fuzz_bodies::session`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_core::fuzzing::session(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::session(data));

@@ -7,7 +7,7 @@ mod sockets;
 
 use program::Program;
 use sockets::Sockets;
-use stentor_core::testing::conformance::{Application, cases, run};
+use stentor_sim::conformance::{Application, cases, run};
 
 fn conforms(application: Application) {
     for shards in [1, 4] {

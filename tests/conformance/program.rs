@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use stentor_core::testing::conformance::Application;
+use stentor_sim::conformance::Application;
 
 /// A running server. It ends with the value.
 pub(crate) struct Program {

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use stentor_core::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
-use stentor_core::testing::conformance::Host;
-use stentor_core::testing::sim::{Heard, REQUEST};
+use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_sim::conformance::Host;
+use stentor_sim::simulator::{Heard, REQUEST};
 
 /// Clients of the server at an address.
 pub(crate) struct Sockets {

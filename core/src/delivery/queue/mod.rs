@@ -6,10 +6,10 @@
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]
 mod drop_reason;
 mod list;
+#[cfg(feature = "testing")]
+pub(crate) mod lone;
 mod priority;
 mod send_options;
-#[cfg(test)]
-mod tests;
 
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]
 pub use drop_reason::{DropReason, PushError};

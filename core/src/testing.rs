@@ -1,0 +1,173 @@
+//! Access to the inside of this crate for the simulator, the fuzz targets and the benches.
+//!
+//! This is no stable interface: its names change whenever the code inside does. Everything that
+//! those crates use of the inside is named here and nowhere else.
+
+pub use crate::proto::client;
+
+/// Configuration.
+pub mod config {
+    use crate::Config;
+    use crate::proto::ws::MessageLimits;
+    use crate::proto::ws::deflate::Terms;
+
+    /// Returns this configuration with another number of shards, unchecked.
+    #[must_use]
+    pub fn with_shards(config: &Config, shards: u16) -> Config {
+        Config {
+            shards,
+            ..config.clone()
+        }
+    }
+
+    /// Returns what a peer may send.
+    pub const fn message_limits(config: &Config) -> MessageLimits {
+        config.message_limits()
+    }
+
+    /// Returns what is agreed to of an offer of compression, with room for contexts or without.
+    pub const fn deflate_terms(config: &Config, has_room: bool) -> Terms {
+        config.deflate_terms(has_room)
+    }
+}
+
+/// permessage-deflate.
+pub mod deflate {
+    pub use crate::proto::ws::deflate::{
+        Compressor, DEFLATER_BYTES, INFLATER_BYTES, IS_BUILT, Params, Side, Terms,
+    };
+
+    /// Returns the most bytes that the compressed form of a message of this length may have.
+    pub const fn ceiling(len: usize) -> usize {
+        crate::proto::ws::deflate::ceiling(len)
+    }
+}
+
+/// Table of the rooms with members on one shard.
+pub mod rooms {
+    use crate::ShardId;
+    use crate::channels::registry::{self as room, Moved};
+
+    /// A member's place: which room, and where in its list of members.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Membership {
+        /// The room's number.
+        pub room: u32,
+        /// The member's place in its list.
+        pub place: u32,
+    }
+
+    /// The table.
+    #[derive(Debug)]
+    pub struct RoomTable(room::Rooms);
+
+    impl RoomTable {
+        /// Returns an empty table of a server with this seed and this number of shards.
+        pub fn new(seed: u64, shards: u16) -> Self {
+            Self(room::Rooms::new(seed, shards))
+        }
+
+        /// Adds the member with this slot.
+        pub fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
+            let room::Membership { room, place } = self.0.add_member(name, slot);
+            Membership { room, place }
+        }
+
+        /// Removes a member. `moved` gets the slot of each that takes another place, its old
+        /// place and its new one.
+        pub fn remove_member(&mut self, member: Membership, mut moved: impl FnMut(u32, u32, u32)) {
+            let Membership { room, place } = member;
+            self.0.remove_member(
+                room::Membership { room, place },
+                |Moved { slot, from, to }| moved(slot, from, to),
+            );
+        }
+
+        /// Adds members on another shard.
+        pub fn add_elsewhere(&mut self, name: &[u8], shard: ShardId, more: u32) {
+            self.0.add_elsewhere(name, shard, more);
+        }
+
+        /// Removes a member on another shard, if there is one.
+        pub fn remove_elsewhere(&mut self, name: &[u8], shard: ShardId) {
+            self.0.remove_elsewhere(name, shard);
+        }
+
+        /// Returns the shard that owns the room.
+        pub fn owner(&self, name: &[u8]) -> ShardId {
+            self.0.home(name)
+        }
+
+        /// Returns the number of a room.
+        pub fn find(&self, name: &[u8]) -> Option<u32> {
+            self.0.find(name)
+        }
+
+        /// Returns the name of a room.
+        pub fn name(&self, room: u32) -> &[u8] {
+            self.0.name(room)
+        }
+
+        /// Returns the slots of a room's members on this shard.
+        pub fn members(&self, room: u32) -> &[u32] {
+            self.0.members(room)
+        }
+
+        /// Returns the other shards that have members of a room, and how many.
+        pub fn elsewhere(&self, room: u32) -> &[(ShardId, u32)] {
+            self.0.elsewhere(room)
+        }
+
+        /// Returns the number of rooms.
+        pub fn rooms(&self) -> usize {
+            self.0.len()
+        }
+    }
+}
+
+/// Protocol of one peer.
+pub mod conn {
+    pub use crate::proto::ws::{
+        Connection, DecodeBuffers, Event, MessageLimits, Payload, Role, State, Step,
+    };
+}
+
+/// Opening handshake.
+pub mod handshake {
+    pub use crate::proto::http::{Fields, Request};
+    pub use crate::proto::ws::upgrade::extension::Extension;
+    pub use crate::proto::ws::upgrade::{HeadAction, decide};
+}
+
+/// Send queue of one connection.
+pub mod queue {
+    use core::time::Duration;
+
+    use crate::{OverflowPolicy, SendOptions};
+
+    pub use crate::delivery::queue::lone::{
+        Control, Held, LoneQueue, MAX_PONGS, Offered, Pushed, Ticket,
+    };
+    pub use crate::delivery::queue::{DropReason, PushError};
+
+    /// Returns priority, time to live, key and overflow policy of these options.
+    pub const fn parts(
+        options: SendOptions,
+    ) -> (u8, Option<Duration>, Option<u64>, OverflowPolicy) {
+        let SendOptions {
+            priority,
+            ttl,
+            key,
+            overflow,
+            ..
+        } = options;
+        (priority, ttl, key, overflow)
+    }
+}
+
+/// Bytes of one frame.
+pub mod wire {
+    pub use crate::proto::ws::header::{Header, MAX_LEN, unmasked_len};
+    pub use crate::proto::ws::opcode::Opcode;
+    pub use crate::proto::ws::{close, mask};
+}

@@ -1,0 +1,5 @@
+//! Tests of the core through its public interface, one subject a module.
+
+mod client_pair;
+mod specs;
+mod subprotocols;

@@ -1,0 +1,51 @@
+//! Bodies of the fuzz targets.
+//!
+//! Each compares with an oracle, and does not only look for panics. The targets in
+//! `fuzz/fuzz_targets` call them, and `tests/corpora.rs` replays the committed corpora. They are
+//! a package of the main workspace, apart from the targets, because a target links only with
+//! libFuzzer and the tests of the workspace must build without it.
+
+mod block;
+mod client;
+mod command;
+mod decode;
+mod differential;
+mod extensions;
+mod handshake;
+mod header;
+mod inflate;
+mod pack;
+mod peer;
+mod queue;
+mod reader;
+mod rooms;
+mod session;
+mod stream;
+
+pub use client::client;
+pub use command::command;
+pub use decode::decode;
+pub use differential::differential;
+pub use handshake::handshake;
+pub use header::header;
+pub use queue::queue;
+pub use rooms::rooms;
+pub use session::session;
+
+use reader::Reader;
+
+/// A fuzz target: its name, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every fuzz target.
+pub const TARGETS: [Target; 9] = [
+    ("header", header),
+    ("decode", decode),
+    ("differential", differential),
+    ("handshake", handshake),
+    ("command", command),
+    ("client", client),
+    ("queue", queue),
+    ("rooms", rooms),
+    ("session", session),
+];

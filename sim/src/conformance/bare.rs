@@ -1,0 +1,96 @@
+//! Owns the smallest host there is: a [`Connection`] for each client that
+//! answers every message with itself.
+
+use std::collections::VecDeque;
+
+use stentor_core::CloseCode;
+use stentor_core::testing::conn::{
+    Connection, DecodeBuffers, Event, MessageLimits, Payload, Role, State,
+};
+
+use super::Host;
+use crate::simulator::Heard;
+
+/// Protocol machines without a shard around them.
+#[derive(Debug, Default)]
+pub struct Bare {
+    peers: Vec<Peer>,
+    workspace: DecodeBuffers,
+}
+
+#[derive(Debug)]
+struct Peer {
+    conn: Connection,
+    input: Vec<u8>,
+    heard: VecDeque<Heard>,
+}
+
+impl Host for Bare {
+    fn open(&mut self) {
+        let conn = Connection::new(Role::Server);
+        self.peers.push(Peer {
+            conn,
+            input: Vec::new(),
+            heard: VecDeque::new(),
+        });
+    }
+
+    fn send(&mut self, client: usize, bytes: &[u8]) {
+        let Self { peers, workspace } = self;
+        let Peer { conn, input, heard } = &mut peers[client];
+        input.extend_from_slice(bytes);
+        while conn.state().may_receive() {
+            match conn.poll_event(input, LIMITS, workspace) {
+                Ok(step) => {
+                    let Some(event) = step.event else {
+                        input.drain(..step.consumed);
+                        return;
+                    };
+                    if let Some(answer) = answer(event, input, workspace) {
+                        heard.push_back(answer);
+                    }
+                    input.drain(..step.consumed);
+                }
+                Err(error) => heard.push_back(closed(Some(error.close_code()))),
+            }
+        }
+        conn.handle_close_sent();
+        heard.push_back(Heard::Eof);
+    }
+
+    fn shut(&mut self, client: usize) {
+        if self.peers[client].conn.state() == State::Open {
+            self.peers[client].heard.push_back(Heard::Eof);
+        }
+    }
+
+    fn hear(&mut self, client: usize) -> Option<Heard> {
+        self.peers[client].heard.pop_front()
+    }
+}
+
+fn answer(event: Event, input: &[u8], workspace: &mut DecodeBuffers) -> Option<Heard> {
+    match event {
+        Event::Message {
+            kind,
+            payload: Payload::InPlace(range),
+        } => Some(Heard::Message(kind, input[range].to_vec())),
+        Event::Message {
+            kind,
+            payload: Payload::Assembled,
+        } => Some(Heard::Message(kind, workspace.take_message())),
+        Event::Ping(range) => Some(Heard::Pong(input[range].to_vec())),
+        Event::Pong(_) => None,
+        Event::Close(code, _) => Some(closed(code)),
+        other => unreachable!("a new event: {other:?}"),
+    }
+}
+
+fn closed(code: Option<CloseCode>) -> Heard {
+    Heard::Close(code.map(CloseCode::get))
+}
+
+const LIMITS: MessageLimits = MessageLimits {
+    bytes: 1 << 20,
+    empty_fragments: 256,
+};

@@ -1,0 +1,8 @@
+//! Oracle of a connection's queue: a naive queue, and the comparison of both.
+
+mod batch;
+mod naive;
+mod ops;
+
+pub use naive::NaiveQueue;
+pub use ops::{Op, check};

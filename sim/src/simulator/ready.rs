@@ -1,0 +1,155 @@
+//! Owns the index of what can happen to links, so that nobody has to look at
+//! all of them at each step: a link is looked at again when something has
+//! touched it, or when the time has come for which it asked.
+
+use core::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What can happen to a link, one bit each.
+pub(super) type Bits = u8;
+
+pub(super) const READ: Bits = 1;
+pub(super) const EOF: Bits = 1 << 1;
+pub(super) const RESET: Bits = 1 << 2;
+pub(super) const WRITE: Bits = 1 << 3;
+pub(super) const WRITABLE: Bits = 1 << 4;
+pub(super) const CLIENT_WRITE: Bits = 1 << 5;
+pub(super) const CLIENT_READ: Bits = 1 << 6;
+/// What happens to the server's end.
+pub(super) const SERVER: Bits = READ | EOF | RESET | WRITE | WRITABLE;
+/// What happens to the client's.
+pub(super) const CLIENT: Bits = CLIENT_WRITE | CLIENT_READ;
+
+/// No time.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// Where something can happen.
+#[derive(Debug)]
+pub(super) struct Ready {
+    entries: Vec<Entry>,
+    /// For each shard, its links to whose server's end something can happen;
+    /// and last, those to whose client's end something can.
+    pools: Vec<Vec<u32>>,
+    touched: Vec<usize>,
+    alarms: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    shard: usize,
+    bits: Bits,
+    /// Where it stands in its shard's pool and in that of the clients.
+    places: [Option<u32>; 2],
+    is_touched: bool,
+    /// When it is to be looked at again.
+    wake: u64,
+}
+
+impl Ready {
+    pub(super) fn new(shards: usize) -> Self {
+        Self {
+            entries: Vec::new(),
+            pools: (0..=shards).map(|_| Vec::new()).collect(),
+            touched: Vec::new(),
+            alarms: BinaryHeap::new(),
+        }
+    }
+
+    /// One more link, of this shard.
+    pub(super) fn add(&mut self, shard: usize) {
+        self.entries.push(Entry {
+            shard,
+            bits: 0,
+            places: [None; 2],
+            is_touched: false,
+            wake: NEVER,
+        });
+        self.touch(self.entries.len() - 1);
+    }
+
+    /// Something about this link may have changed.
+    pub(super) fn touch(&mut self, at: usize) {
+        if !core::mem::replace(&mut self.entries[at].is_touched, true) {
+            self.touched.push(at);
+        }
+    }
+
+    /// A link that is to be looked at.
+    pub(super) fn pop_touched(&mut self) -> Option<usize> {
+        let at = self.touched.pop()?;
+        self.entries[at].is_touched = false;
+        Some(at)
+    }
+
+    /// Touches the links whose time has come.
+    pub(super) fn ring(&mut self, now: u64) {
+        while let Some(&Reverse((due, at))) = self.alarms.peek()
+            && due <= now
+        {
+            self.alarms.pop();
+            if self.entries[at].wake == due {
+                self.entries[at].wake = NEVER;
+                self.touch(at);
+            }
+        }
+    }
+
+    /// When the next time comes.
+    pub(super) fn next(&mut self) -> Option<u64> {
+        while let Some(&Reverse((due, at))) = self.alarms.peek() {
+            if self.entries[at].wake == due {
+                return Some(due);
+            }
+            self.alarms.pop();
+        }
+        None
+    }
+
+    /// What can happen to a link now, and when to look again at the latest.
+    pub(super) fn set(&mut self, at: usize, bits: Bits, wake: u64) {
+        let entry = &mut self.entries[at];
+        entry.bits = bits;
+        if entry.wake != wake {
+            entry.wake = wake;
+            if wake != NEVER {
+                self.alarms.push(Reverse((wake, at)));
+            }
+        }
+        let clients = self.pools.len() - 1;
+        for (end, pool, mask) in [(0, entry.shard, SERVER), (1, clients, CLIENT)] {
+            self.place(at, end, pool, bits & mask != 0);
+        }
+    }
+
+    fn place(&mut self, at: usize, end: usize, pool: usize, belongs: bool) {
+        let (entries, pool) = (&mut self.entries, &mut self.pools[pool]);
+        match (entries[at].places[end], belongs) {
+            (None, true) => {
+                entries[at].places[end] = Some(pool.len() as u32);
+                pool.push(at as u32);
+            }
+            (Some(place), false) => {
+                entries[at].places[end] = None;
+                pool.swap_remove(place as usize);
+                if let Some(&moved) = pool.get(place as usize) {
+                    entries[moved as usize].places[end] = Some(place);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn bits(&self, at: usize) -> Bits {
+        self.entries[at].bits
+    }
+
+    /// The links of a shard to whose server's end something can happen.
+    pub(super) fn of_shard(&self, shard: usize) -> &[u32] {
+        &self.pools[shard]
+    }
+
+    /// The links to whose client's end something can happen.
+    pub(super) fn of_clients(&self) -> &[u32] {
+        &self.pools[self.pools.len() - 1]
+    }
+}

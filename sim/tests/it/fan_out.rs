@@ -1,0 +1,655 @@
+//! Publications to a channel with more members than one slice: they yield to what is
+//! urgent, and lose nothing of what a publication promises.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use proptest::prelude::*;
+use stentor_core::testing::wire::Opcode;
+use stentor_core::{
+    Admission, Chunks, CloseCause, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision,
+    DeliveryReport, Handler, Message, MessageType, Output, Reason, SendOptions, Shard, ShardId,
+    Timestamp,
+};
+use stentor_sim::Rooms;
+use stentor_sim::simulator::{REQUEST, masked};
+
+const NOW: Timestamp = Timestamp::from_micros(1);
+
+fn read<H: Handler>(shard: &mut Shard<H>, id: ConnId, bytes: &[u8]) {
+    shard.read_buffer()[..bytes.len()].copy_from_slice(bytes);
+    shard.handle_read(NOW, id, bytes.len());
+}
+
+fn text(payload: &str) -> Vec<u8> {
+    masked(Opcode::Text, true, [1, 2, 3, 4], payload.as_bytes())
+}
+
+fn write<H: Handler>(shard: &mut Shard<H>, id: ConnId) -> Vec<u8> {
+    let mut chunks = Chunks::new();
+    shard.poll_transmit(id, &mut chunks);
+    let bytes = chunks.as_slices().concat();
+    drop(chunks);
+    shard.handle_transmitted(NOW, id, bytes.len());
+    bytes
+}
+
+/// Whether the shard has more to do in another turn, which begins.
+fn begin_turn<H: Handler>(shard: &mut Shard<H>) -> bool {
+    let more = matches!(shard.poll_timeout(), Some((_, Reason::Turn)));
+    if more {
+        shard.handle_timeout(NOW);
+    }
+    more
+}
+
+/// Writes until nothing is left, in as many turns as that takes.
+fn settle<H: Handler>(shard: &mut Shard<H>) -> Vec<(ConnId, Vec<u8>)> {
+    let mut written = Vec::new();
+    loop {
+        while let Some(output) = shard.poll_output() {
+            if let Output::Flush(id) = output {
+                written.push((id, write(shard, id)));
+            }
+        }
+        if !begin_turn(shard) {
+            return written;
+        }
+    }
+}
+
+/// A shard of the server's own application, with so many members of one room.
+fn hall(config: ConfigBuilder, members: usize) -> (Shard<Rooms>, Vec<ConnId>) {
+    let config = config.build().expect("in range");
+    let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
+    let ids = (0..members).map(|_| {
+        let id = shard.accept(NOW, Admission::Normal);
+        read(&mut shard, id, REQUEST);
+        read(&mut shard, id, &text("join:hall"));
+        settle(&mut shard);
+        id
+    });
+    let ids = ids.collect();
+    (shard, ids)
+}
+
+#[test]
+fn what_is_urgent_waits_for_no_more_than_a_slice() {
+    const MEMBERS: usize = 50_000;
+    const SLICE: u64 = 100;
+    let (mut shard, ids) = hall(Config::builder().fan_out_slice(SLICE as usize), MEMBERS);
+    let other = shard.accept(NOW, Admission::Normal);
+    read(&mut shard, other, REQUEST);
+    settle(&mut shard);
+    let offered = |shard: &Shard<Rooms>| shard.stats().delivery.offered;
+    let begin = offered(&shard);
+    read(&mut shard, ids[0], &text("msg:to all"));
+    assert!(offered(&shard) - begin <= SLICE, "the whole of it at once");
+    let (mut turns, mut told, mut answers) = (0, 0, 0);
+    loop {
+        turns += 1;
+        let before = offered(&shard);
+        // It asks in the midst of each turn.
+        for _ in 0..10 {
+            match shard.poll_output() {
+                Some(Output::Flush(id)) => told += usize::from(!write(&mut shard, id).is_empty()),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        read(&mut shard, other, &text("leave:"));
+        // Every sixteenth write is for who would have to wait longer.
+        let answer = (0..2).find_map(|_| {
+            let outputs = std::iter::from_fn(|| shard.poll_output());
+            let flush = { outputs }.find_map(|output| match output {
+                Output::Flush(id) => Some(id),
+                _ => None,
+            });
+            let bytes = write(&mut shard, flush?);
+            told += usize::from(flush != Some(other));
+            (flush == Some(other)).then_some(bytes)
+        });
+        let answer = answer.expect("before what else waits");
+        assert!(answer.ends_with(b"error:no_room"), "{answer:?}");
+        answers += 1;
+        assert!(offered(&shard) - before <= SLICE + 1, "more than a slice");
+        while let Some(output) = shard.poll_output() {
+            if let Output::Flush(id) = output {
+                told += usize::from(!write(&mut shard, id).is_empty());
+            }
+        }
+        if !begin_turn(&mut shard) {
+            break;
+        }
+    }
+    assert_eq!((told, answers), (MEMBERS, turns));
+    assert_eq!(turns as u64, MEMBERS as u64 / SLICE);
+    let stats = shard.stats();
+    assert_eq!(stats.rooms.slices, MEMBERS as u64 / SLICE);
+    assert_eq!(stats.rooms.unfinished, 0);
+    assert!(shard.is_quiet());
+}
+
+#[test]
+fn a_small_room_does_not_wait_for_a_large_one_and_two_large_ones_take_turns() {
+    let (mut shard, ids) = hall(Config::builder().fan_out_slice(4), 40);
+    for &id in &ids[20..] {
+        read(&mut shard, id, &text("join:other"));
+    }
+    let small = [(); 3].map(|()| {
+        let id = shard.accept(NOW, Admission::Normal);
+        read(&mut shard, id, REQUEST);
+        read(&mut shard, id, &text("join:small"));
+        id
+    });
+    settle(&mut shard);
+    read(&mut shard, ids[0], &text("msg:hall"));
+    read(&mut shard, ids[39], &text("msg:other"));
+    let mut order = String::new();
+    for turn in 0.. {
+        if turn == 3 {
+            read(&mut shard, small[0], &text("msg:small"));
+            assert_eq!(shard.stats().delivery.waiting, 3, "at once");
+        }
+        while let Some(output) = shard.poll_output() {
+            let Output::Flush(id) = output else { continue };
+            let bytes = write(&mut shard, id);
+            order.push(char::from(bytes[2]));
+            shard.audit();
+        }
+        if !begin_turn(&mut shard) {
+            break;
+        }
+    }
+    assert_eq!(order, "hhhhoooohhhhsssoooohhhhoooohhhhoooohhhhoooo");
+}
+
+/// The edge of the setting: as many members as it says are served at once.
+#[test]
+fn a_slice_is_as_many_members_as_the_setting_says() {
+    for (members, slices) in [(8, 0), (9, 2), (16, 2), (17, 3)] {
+        let (mut shard, ids) = hall(Config::builder().fan_out_slice(8), members);
+        read(&mut shard, ids[0], &text("msg?:x"));
+        settle(&mut shard);
+        let stats = shard.stats();
+        assert_eq!(stats.rooms.slices, slices, "{members}");
+        let before = shard.stats().delivery.offered;
+        read(&mut shard, ids[1], &text("msg:y"));
+        let now = shard.stats().delivery.offered - before;
+        assert_eq!(now, if slices == 0 { members as u64 } else { 0 });
+        settle(&mut shard);
+    }
+}
+
+#[test]
+fn publishers_wait_while_as_many_are_unfinished_as_may_be() {
+    let config = || Config::builder().fan_out_slice(2).credit_messages(3);
+    let (mut shard, ids) = hall(config(), 20);
+    let said: Vec<u8> = (0..8).flat_map(|n| text(&format!("msg:{n}"))).collect();
+    read(&mut shard, ids[5], &said);
+    let mut pauses = 0;
+    let mut heard: HashMap<ConnId, Vec<u8>> = HashMap::new();
+    loop {
+        assert!(shard.stats().rooms.unfinished <= 3);
+        while let Some(output) = shard.poll_output() {
+            match output {
+                Output::StopReading(id) => pauses += usize::from(id == ids[5]),
+                Output::Flush(id) => {
+                    let bytes = write(&mut shard, id);
+                    heard.entry(id).or_default().extend(bytes);
+                }
+                _ => {}
+            }
+            shard.audit();
+        }
+        if !begin_turn(&mut shard) {
+            break;
+        }
+    }
+    assert!(pauses > 0, "its publisher is read all the same");
+    let words: Vec<u8> = (b'0'..b'8').flat_map(|n| [0x81, 1, n]).collect();
+    assert_eq!(heard.len(), 20);
+    assert!(heard.values().all(|heard| *heard == words));
+    assert!(shard.stats().rooms.credit_waits > 0);
+}
+
+#[test]
+fn what_is_unfinished_is_charged() {
+    let (mut shard, ids) = hall(Config::builder().fan_out_slice(2), 20);
+    let charged = |shard: &Shard<Rooms>| shard.stats().links.charged_bytes;
+    let before = charged(&shard);
+    read(
+        &mut shard,
+        ids[0],
+        &text(&format!("msg:{}", "x".repeat(50_000))),
+    );
+    assert_eq!(shard.stats().rooms.unfinished, 1);
+    assert!(charged(&shard) >= before + 50_000);
+    settle(&mut shard);
+    assert!(charged(&shard) < before + 50_000);
+}
+
+#[test]
+fn a_shard_that_fails_gives_back_what_was_unfinished() {
+    let config = || Config::builder().fan_out_slice(2).shards(2);
+    let built = config().build().expect("in range");
+    let mut shards = [0, 1].map(|id| Shard::new(ShardId(id), &built, Rooms::default()));
+    let carry = |shards: &mut [Shard<Rooms>; 2], whole: bool| loop {
+        let mut letters = Vec::new();
+        for shard in shards.iter_mut() {
+            while let Some(output) = shard.poll_output() {
+                match output {
+                    Output::Flush(id) => drop(write(shard, id)),
+                    Output::Send(to, letter) => letters.push((to, letter)),
+                    _ => {}
+                }
+            }
+        }
+        let none = letters.is_empty();
+        for (to, letter) in letters {
+            shards[to.index()].handle_message(NOW, letter);
+        }
+        let more = whole && shards.iter_mut().any(begin_turn);
+        if none && !more {
+            return;
+        }
+    };
+    let ids: Vec<_> = (0..20)
+        .map(|n| {
+            let id = shards[n % 2].accept(NOW, Admission::Normal);
+            read(&mut shards[n % 2], id, REQUEST);
+            read(&mut shards[n % 2], id, &text("join:hall"));
+            carry(&mut shards, true);
+            id
+        })
+        .collect();
+    for n in [0, 1] {
+        read(&mut shards[n], ids[n], &text("msg?:x").repeat(3));
+    }
+    carry(&mut shards, false);
+    let unfinished = |shard: &Shard<Rooms>| shard.stats().rooms.unfinished;
+    assert!(shards.iter().all(|shard| unfinished(shard) > 0));
+    let [first, mut second] = shards;
+    second.rebirth(Rooms::default());
+    let mut shards = [first, second];
+    assert_eq!(unfinished(&shards[1]), 0);
+    carry(&mut shards, true);
+    for shard in &shards {
+        assert!(shard.is_quiet());
+        shard.audit();
+    }
+    assert_eq!(shards[1].stats().closed[CloseCause::Panic as usize], 10);
+    // What is published now finds its credit, and its members.
+    let before = shards[0].stats().rooms.offered;
+    read(&mut shards[0], ids[0], &text("msg:y"));
+    carry(&mut shards, true);
+    assert_eq!(shards[0].stats().rooms.offered - before, 10);
+}
+
+/// Everyone is told goodbye, a few a turn; what is urgent goes on between them.
+#[test]
+fn closing_everyone_yields_and_says_goodbye_to_everyone_once() {
+    const MEMBERS: usize = 5_000;
+    const SLICE: usize = 100;
+    let (mut shard, ids) = hall(Config::builder().fan_out_slice(SLICE), MEMBERS);
+    let last = ids[MEMBERS - 1];
+    shard.handle_close_all(NOW, CloseCode::GOING_AWAY);
+    let closes = |shard: &Shard<Rooms>| shard.stats().sent.closes as usize;
+    assert!(closes(&shard) <= SLICE, "all of them at once");
+    // Who has not had its turn is served until then.
+    read(&mut shard, last, &text("leave:"));
+    let (mut told, mut turns, mut answered) = (0, 0, false);
+    loop {
+        let before = closes(&shard);
+        while let Some(output) = shard.poll_output() {
+            if let Output::Flush(id) = output {
+                let bytes = write(&mut shard, id);
+                told += usize::from(bytes.ends_with(b"\x88\x02\x03\xE9"));
+                answered |= id == last && bytes.ends_with(b"left:hall");
+                assert!(answered || told <= SLICE, "its answer is urgent");
+            }
+        }
+        turns += 1;
+        if !begin_turn(&mut shard) {
+            break;
+        }
+        assert!(closes(&shard) - before <= SLICE);
+    }
+    assert!(answered);
+    assert_eq!(told, MEMBERS);
+    assert!(turns >= MEMBERS / SLICE);
+    assert_eq!(shard.stats().closed[CloseCause::Drain as usize], 5_000);
+}
+
+#[test]
+fn a_drain_is_quiet_once_nobody_is_read_and_an_abort_ends_everyone() {
+    const MEMBERS: usize = 3_000;
+    let (mut shard, ids) = hall(Config::builder().fan_out_slice(100), MEMBERS);
+    shard.handle_drain(NOW);
+    assert!(!shard.is_quiet(), "some are still read");
+    assert!(shard.is_reading(ids[MEMBERS - 1]));
+    settle(&mut shard);
+    assert!(shard.is_quiet());
+    assert!(ids.iter().all(|&id| !shard.is_reading(id)));
+    // An abort takes the place of a closing that is under way.
+    shard.handle_close_all(NOW, CloseCode::GOING_AWAY);
+    shard.handle_abort(NOW);
+    let (mut ended, mut most) = (0, 0);
+    loop {
+        let mut outputs = 0;
+        while let Some(output) = shard.poll_output() {
+            outputs += 1;
+            ended += usize::from(matches!(output, Output::Disconnect(_)));
+        }
+        most = most.max(outputs);
+        if !begin_turn(&mut shard) {
+            break;
+        }
+    }
+    assert_eq!(ended, MEMBERS);
+    assert!(most <= 300, "{most} outputs in one turn");
+    assert!(shard.is_empty());
+    shard.assert_bare();
+}
+
+/// Where writes take too long, those that are waited for are given up a few a turn.
+#[test]
+fn losing_patience_with_many_yields() {
+    const MEMBERS: usize = 1_000;
+    let config = Config::builder().fan_out_slice(50).queue_messages(2);
+    let (mut shard, ids) = hall(config, MEMBERS);
+    // Their bytes are taken, and it is not said how many went out.
+    for _ in 0..3 {
+        read(&mut shard, ids[0], &text("msg:x"));
+    }
+    let mut taken = HashSet::new();
+    let mut later = NOW;
+    for _ in 0..2_000 {
+        while let Some(output) = shard.poll_output() {
+            if let Output::Flush(id) = output {
+                shard.poll_transmit(id, &mut Chunks::new());
+                taken.insert(id);
+            }
+            shard.audit();
+        }
+        let Some((at, reason)) = shard.poll_timeout() else {
+            break;
+        };
+        if !matches!(reason, Reason::Turn | Reason::Press) {
+            break;
+        }
+        later = later.max(at);
+        shard.handle_timeout(later);
+    }
+    assert_eq!(taken.len(), MEMBERS);
+    // Each slice waits no more than once.
+    assert!(
+        later.since(NOW) < core::time::Duration::from_secs(5),
+        "{later:?}"
+    );
+    for id in ids {
+        shard.handle_transmitted(later, id, 0);
+    }
+    shard.audit();
+}
+
+/// What everybody is to hear, if each publication is delivered in one go.
+#[derive(Default)]
+struct Model {
+    /// For each room, and for everyone (`*`), who is in it.
+    members: HashMap<char, HashSet<ConnId>>,
+    /// For each connection and room, what it is to hear.
+    due: HashMap<(ConnId, char), Vec<String>>,
+    /// How many are to have been offered each publication with a receipt.
+    receipts: HashMap<u64, u64>,
+    said: u64,
+}
+
+/// Does what it is told, and keeps the model.
+struct Puppet(Rc<RefCell<Model>>);
+
+impl Handler for Puppet {
+    type State = ();
+    type Task = core::convert::Infallible;
+    type Outcome = core::convert::Infallible;
+
+    fn on_request(&mut self, _: &stentor_core::testing::handshake::Request<'_>) -> Decision<()> {
+        Decision::accept(())
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        let mut model = self.0.borrow_mut();
+        let me = ctx.id();
+        let words = core::str::from_utf8(message.payload).expect("text");
+        let mut words = words.chars();
+        let (verb, room) = (words.next().expect("a verb"), words.next().unwrap_or('*'));
+        let name = [room as u8];
+        match verb {
+            'j' => {
+                model.members.entry(room).or_default().insert(me);
+                ctx.join(&name);
+            }
+            'l' => {
+                model.members.entry(room).or_default().remove(&me);
+                ctx.leave(&name);
+            }
+            'x' => {
+                model.members.values_mut().for_each(|members| {
+                    members.remove(&me);
+                });
+                drop(model);
+                ctx.close(CloseCode::NORMAL);
+            }
+            // To the room; with a receipt; without the sender; at another priority.
+            _ => {
+                let said = model.said;
+                model.said += 1;
+                let text = format!("{room}{said}");
+                let members = model.members.entry(room).or_default();
+                let mut to: Vec<ConnId> = members.iter().copied().collect();
+                to.retain(|&to| verb != 'e' || to != me);
+                let mut options = SendOptions::new(10);
+                if verb == 'r' {
+                    options = options.receipt(said);
+                    model.receipts.insert(said, to.len() as u64);
+                }
+                for to in to {
+                    model.due.entry((to, room)).or_default().push(text.clone());
+                }
+                drop(model);
+                if room == '*' {
+                    ctx.broadcast_all(MessageType::Text, options, text.as_bytes(), verb == 'e');
+                } else {
+                    ctx.publish(
+                        &name,
+                        MessageType::Text,
+                        options,
+                        text.as_bytes(),
+                        verb == 'e',
+                    );
+                }
+            }
+        }
+    }
+
+    fn on_published(&mut self, _: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
+        let expected = self.0.borrow_mut().receipts.remove(&ticket);
+        assert_eq!(Some(outcome.members), expected, "{ticket}");
+        assert_eq!(outcome.members, outcome.queued);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open,
+    Say(usize, Vec<&'static str>),
+    Hang(usize),
+    /// So many outputs.
+    Poll(usize),
+    Turn,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let words = [
+        "ja", "ja", "jb", "la", "lb", "pa", "pa", "pb", "ra", "rb", "ea", "p*", "r*", "e*", "x",
+    ];
+    let word = prop::sample::select(words.to_vec());
+    let same = (
+        prop::sample::select(vec!["pa", "ea", "pb", "p*"]),
+        2usize..6,
+    );
+    prop_oneof![
+        1 => Just(Step::Open),
+        5 => (0usize..12, prop::collection::vec(word, 1..4)).prop_map(|(who, words)| Step::Say(who, words)),
+        2 => (0usize..12, same).prop_map(|(who, (word, n))| Step::Say(who, vec![word; n])),
+        1 => (0usize..12).prop_map(Step::Hang),
+        3 => (1usize..8).prop_map(Step::Poll),
+        3 => Just(Step::Turn),
+    ]
+}
+
+struct World {
+    shard: Shard<Puppet>,
+    model: Rc<RefCell<Model>>,
+    ids: Vec<ConnId>,
+    gone: HashSet<ConnId>,
+    heard: HashMap<ConnId, Vec<u8>>,
+}
+
+impl World {
+    fn new(slice: usize) -> Self {
+        let config = Config::builder().fan_out_slice(slice);
+        let config = config.build().expect("in range");
+        let model = Rc::new(RefCell::new(Model::default()));
+        Self {
+            shard: Shard::new(ShardId(0), &config, Puppet(model.clone())),
+            model,
+            ids: Vec::new(),
+            gone: HashSet::new(),
+            heard: HashMap::new(),
+        }
+    }
+
+    fn open(&mut self) {
+        let id = self.shard.accept(NOW, Admission::Normal);
+        read(&mut self.shard, id, REQUEST);
+        self.ids.push(id);
+        let mut model = self.model.borrow_mut();
+        model.members.entry('*').or_default().insert(id);
+    }
+
+    fn pick(&self, who: usize) -> Option<ConnId> {
+        let who = self.ids.get(who % self.ids.len().max(1)).copied();
+        who.filter(|who| !self.gone.contains(who))
+    }
+
+    /// Does what the shard asks for, one thing.
+    fn poll(&mut self) -> bool {
+        let Some(output) = self.shard.poll_output() else {
+            return false;
+        };
+        match output {
+            Output::Flush(id) => {
+                let bytes = write(&mut self.shard, id);
+                self.heard.entry(id).or_default().extend(bytes);
+            }
+            Output::Disconnect(id) => {
+                self.gone.insert(id);
+            }
+            _ => {}
+        }
+        self.shard.audit();
+        true
+    }
+
+    fn run(&mut self, step: &Step) {
+        match step {
+            Step::Open => self.open(),
+            Step::Say(who, words) => {
+                let Some(id) = self.pick(*who) else { return };
+                let bytes: Vec<u8> = words.iter().flat_map(|word| text(word)).collect();
+                read(&mut self.shard, id, &bytes);
+            }
+            Step::Hang(who) => {
+                let Some(id) = self.pick(*who) else { return };
+                self.shard.handle_disconnect(NOW, id);
+                let mut model = self.model.borrow_mut();
+                model.members.values_mut().for_each(|members| {
+                    members.remove(&id);
+                });
+                // What it was to hear it may have heard, or not.
+                model.due.retain(|(to, _), _| *to != id);
+                self.heard.remove(&id);
+                self.gone.insert(id);
+            }
+            Step::Poll(n) => {
+                let mut left = *n;
+                while left > 0 && self.poll() {
+                    left -= 1;
+                }
+            }
+            Step::Turn => {
+                while self.poll() {}
+                begin_turn(&mut self.shard);
+            }
+        }
+        self.shard.audit();
+    }
+
+    fn end(mut self) -> Result<(), TestCaseError> {
+        loop {
+            while self.poll() {}
+            if !begin_turn(&mut self.shard) {
+                break;
+            }
+        }
+        prop_assert!(self.shard.is_quiet());
+        let model = self.model.borrow();
+        let asked = model.receipts.len() as u64;
+        // Who has ended is not told.
+        prop_assert!(asked == 0 || !self.gone.is_empty() || model.said > 0);
+        for (&id, heard) in &self.heard {
+            let mut rooms: HashMap<char, Vec<String>> = HashMap::new();
+            let head = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+            let mut rest = &heard[head.expect("an answer") + 4..];
+            while let [first, len, bytes @ ..] = rest {
+                let (payload, more) = bytes.split_at(usize::from(*len));
+                if *first == 0x81 {
+                    let text = String::from_utf8(payload.to_vec()).expect("text");
+                    let room = text.chars().next().expect("a room");
+                    rooms.entry(room).or_default().push(text);
+                }
+                rest = more;
+            }
+            for room in ['a', 'b', '*'] {
+                let heard = rooms.remove(&room).unwrap_or_default();
+                let due = model.due.get(&(id, room)).cloned().unwrap_or_default();
+                prop_assert_eq!(heard, due, "{} in {}", id, room);
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    /// Whatever happens between two slices, everyone hears what it would have heard if each
+    /// publication had been delivered in one go: in order, and once.
+    #[test]
+    fn slices_make_no_difference(
+        slice in 1usize..6,
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let mut world = World::new(slice);
+        for _ in 0..6 {
+            world.open();
+        }
+        for n in 0..5 {
+            world.run(&Step::Say(n, vec!["ja"]));
+        }
+        for step in &steps {
+            world.run(step);
+        }
+        world.end()?;
+    }
+}

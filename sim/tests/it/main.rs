@@ -1,0 +1,31 @@
+//! Tests of shards and whole servers in the simulator, one subject a module.
+
+mod application;
+mod batches;
+mod bounds;
+mod chunking;
+mod conformance;
+mod credits;
+mod deflate;
+mod drain;
+mod explain;
+mod extremes;
+mod fan_out;
+mod flush_order;
+mod leaving;
+mod memory;
+mod one_segment;
+mod pause;
+mod peer_errors;
+mod priority;
+mod protocol;
+mod queue;
+mod queues;
+mod rates;
+mod same_seed;
+mod sessions;
+mod shard_restart;
+mod simulation;
+mod tasks;
+mod timers;
+mod turns;
