@@ -1,7 +1,5 @@
-//! Owns the proof that a real browser and a real server understand each other:
-//! headless Chromium runs the classic client lines from a page of another origin,
-//! and two people talk on the page at `/`. Each package with a server has this as
-//! a test of its own.
+//! A real browser against both servers: headless Chromium runs the example client from a page of
+//! another origin, and two people talk on the page at `/`.
 //!
 //! Without a Chromium the tests say so and pass; with `STENTOR_BROWSER=require`
 //! they fail, and with `STENTOR_BROWSER=skip` they are left out.
@@ -10,17 +8,23 @@
 mod chromium;
 mod devtools;
 mod elsewhere;
-#[path = "../process/mod.rs"]
-mod process;
 
 use std::env;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
+
+use stentor_tests::Adapter;
+use stentor_tests::process::{Process, SOON};
 
 use chromium::{Chromium, Tab};
 use elsewhere::Elsewhere;
-use process::{Process, SOON, command};
+
+stentor_tests::for_each_adapter! {
+    the_client_lines_run_from_a_page_of_another_origin,
+    two_people_talk_on_the_page,
+}
 
 /// What a newcomer types into the console, to the letter.
 const CLIENT: &str = "\
@@ -33,10 +37,9 @@ socket.onmessage = function(e) { console.log('recv:', e.data); };
 socket.onclose = function() { console.log('connection closed'); };
 ";
 
-#[test]
-fn the_client_lines_run_from_a_page_of_another_origin() {
+fn the_client_lines_run_from_a_page_of_another_origin(adapter: Adapter) {
     let Some(program) = program() else { return };
-    let mut server = on_the_usual_port();
+    let (mut server, _port) = on_the_usual_port(adapter);
     let client = CLIENT.replace("8080", &server.address().port().to_string());
     let page = Elsewhere::serve(format!(
         "<!DOCTYPE html><link rel=icon href=data:,><script>\n{client}</script>"
@@ -79,10 +82,9 @@ fn the_client_lines_run_from_a_page_of_another_origin() {
     chromium.quit();
 }
 
-#[test]
-fn two_people_talk_on_the_page() {
+fn two_people_talk_on_the_page(adapter: Adapter) {
     let Some(program) = program() else { return };
-    let mut server = start(&["--listen", "127.0.0.1:0", "--shards", "2"]);
+    let mut server = start(adapter, &["--listen", "127.0.0.1:0", "--shards", "2"]);
     let url = format!("http://localhost:{}/", server.address().port());
     let mut chromium = Chromium::start(&program);
     let (ann, bob) = (chromium.open(&url), chromium.open(&url));
@@ -200,27 +202,29 @@ fn processed_by(line: &str, before: &str, text: &str) -> u16 {
         .unwrap_or_else(|| panic!("no worker's answer: {line}"))
 }
 
-fn start(flags: &[&str]) -> Process {
-    Process::start(&mut command(), flags.iter().copied()).expect("the binary runs")
+fn start(adapter: Adapter, flags: &[&str]) -> Process {
+    Process::start(&mut adapter.command(), flags.iter().copied()).expect("the binary runs")
 }
 
-/// The server as it starts by itself, if the usual port is free; otherwise
-/// on a port of the system's choice.
-fn on_the_usual_port() -> Process {
+/// Starts the server without flags, if the usual port is free; otherwise on a port of the system's
+/// choice. The port is the caller's as long as it has the guard.
+fn on_the_usual_port(adapter: Adapter) -> (Process, Option<MutexGuard<'static, ()>>) {
+    static PORT: Mutex<()> = Mutex::new(());
+    let guard = PORT.try_lock().ok();
     let taken = ["127.0.0.1:8080", "[::1]:8080"]
         .into_iter()
         .find(|address| {
             TcpListener::bind(address).is_err_and(|e| e.kind() == std::io::ErrorKind::AddrInUse)
         });
-    match taken {
-        None => start(&[]),
-        Some(address) => {
-            say(&format!(
-                "{address} is taken; the client's lines get another port"
-            ));
-            start(&["--listen", "127.0.0.1:0"])
+    let server = match (&guard, taken) {
+        (Some(_), None) => start(adapter, &[]),
+        (_, taken) => {
+            let by = taken.unwrap_or("another test");
+            say(&format!("the client's lines get another port: {by} has it"));
+            start(adapter, &["--listen", "127.0.0.1:0"])
         }
-    }
+    };
+    (server, guard)
 }
 
 /// The browser to use, if there is one and it is wanted.

@@ -8,17 +8,28 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use stentor_tests::Adapter;
+use stentor_tests::process::{POLL, SOON};
 
-use crate::process::{POLL, SOON};
 use crate::queues::{fill_queue, joined};
 use crate::raw::{Raw, Response, get};
 use crate::server::{Server, eventually};
 
+stentor_tests::for_each_adapter! {
+    a_reader_that_is_stuck_is_found_and_explained,
+    whoever_has_gone_says_why,
+    a_connection_that_is_told_to_go_says_so_while_it_is_there,
+    the_tasks_of_a_connection_are_told_with_it,
+    what_failed_for_good_is_listed_and_submitted_again,
+    the_pages_of_either_listener_are_not_on_the_other,
+    nothing_more_listens_unless_it_is_asked_for,
+}
+
 const LISTEN: &str = "--admin-listen 127.0.0.1:0";
 
 /// A server with admin pages, and where they are.
-fn start(flags: &str) -> (Server, SocketAddr) {
-    let server = Server::start(&format!("{LISTEN} {flags}"));
+fn start(adapter: Adapter, flags: &str) -> (Server, SocketAddr) {
+    let server = Server::start(adapter, &format!("{LISTEN} {flags}"));
     let line = server.log().wait_for("admin pages on");
     let address = line.text("address").parse().expect("an address");
     (server, address)
@@ -76,11 +87,10 @@ fn number(page: &Value, path: &str) -> f64 {
     value.unwrap_or_else(|| panic!("no {path} in {page}"))
 }
 
-#[test]
-fn a_reader_that_is_stuck_is_found_and_explained() {
+fn a_reader_that_is_stuck_is_found_and_explained(adapter: Adapter) {
     for shards in ["1", "4"] {
         let flags = format!("--shards {shards} --queue.messages 64 --client.write-timeout 20s");
-        let (server, address) = start(&flags);
+        let (server, address) = start(adapter, &flags);
         let mut slow = joined(Raw::open_narrow(&server), "A b");
         let mut quick = joined(Raw::open(&server), "A b");
         let _elsewhere = joined(Raw::open(&server), "B");
@@ -145,11 +155,10 @@ fn a_reader_that_is_stuck_is_found_and_explained() {
     }
 }
 
-#[test]
-fn whoever_has_gone_says_why() {
+fn whoever_has_gone_says_why(adapter: Adapter) {
     let flags = "--shards 2 --queue.messages 32 --rooms.overflow-policy disconnect --ping-interval 800ms \
                  --pong-wait 1600ms";
-    let (server, address) = start(flags);
+    let (server, address) = start(adapter, flags);
     // Each is alone in a room that only it is in.
     let open = |raw: Raw, room: &str| {
         let raw = joined(raw, room);
@@ -210,9 +219,11 @@ fn whoever_has_gone_says_why() {
     }
 }
 
-#[test]
-fn a_connection_that_is_told_to_go_says_so_while_it_is_there() {
-    let (server, address) = start("--shards 1 --client.write-timeout 60s --shutdown-timeout 60s");
+fn a_connection_that_is_told_to_go_says_so_while_it_is_there(adapter: Adapter) {
+    let (server, address) = start(
+        adapter,
+        "--shards 1 --client.write-timeout 60s --shutdown-timeout 60s",
+    );
     let mut slow = joined(Raw::open_narrow(&server), "A");
     fill_queue(&server, &mut slow, 32);
     let id = list(address, "?min-queued=1")[0]["id"].clone();
@@ -226,9 +237,9 @@ fn a_connection_that_is_told_to_go_says_so_while_it_is_there() {
     assert_eq!(page["queue"]["control_frames"], 1, "the close frame");
 }
 
-#[test]
-fn the_tasks_of_a_connection_are_told_with_it() {
+fn the_tasks_of_a_connection_are_told_with_it(adapter: Adapter) {
     let (server, address) = start(
+        adapter,
         "--shards 2 --tasks.workers 1 --rooms.work-time 1h --tasks.timeout 2h --shutdown-timeout 0s",
     );
     let [mut first, mut second] = ["A", "B"].map(|room| joined(Raw::open(&server), room));
@@ -244,11 +255,10 @@ fn the_tasks_of_a_connection_are_told_with_it() {
     assert_eq!(one(address, &b)["tasks"], tasks(1, 0));
 }
 
-#[test]
-fn what_failed_for_good_is_listed_and_submitted_again() {
+fn what_failed_for_good_is_listed_and_submitted_again(adapter: Adapter) {
     let flags =
         "--rooms.work-time 300ms --tasks.timeout 100ms --tasks.attempts 1 --tasks.workers 8";
-    let (server, address) = start(flags);
+    let (server, address) = start(adapter, flags);
     let mut client = joined(Raw::open(&server), "A");
     let conn = list(address, "?room=A")[0]["id"].clone();
     for n in 0..3 {
@@ -291,9 +301,8 @@ fn what_failed_for_good_is_listed_and_submitted_again() {
     client.expect("echo:the end");
 }
 
-#[test]
-fn the_pages_of_either_listener_are_not_on_the_other() {
-    let (server, address) = start("");
+fn the_pages_of_either_listener_are_not_on_the_other(adapter: Adapter) {
+    let (server, address) = start(adapter, "");
     for path in [
         "/connections",
         "/gone",
@@ -349,10 +358,9 @@ fn listening(server: &Server) -> usize {
         .count()
 }
 
-#[test]
-fn nothing_more_listens_unless_it_is_asked_for() {
-    let server = Server::start("");
+fn nothing_more_listens_unless_it_is_asked_for(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     assert_eq!(listening(&server), 1);
-    let (server, _) = start("");
+    let (server, _) = start(adapter, "");
     assert_eq!(listening(&server), 2);
 }

@@ -7,8 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use stentor_tests::Adapter;
+
 use crate::raw::{BINARY, CLOSE, CONTINUATION, PING, Raw, TEXT, fragment, frame};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    churn_on_all_shards_leaves_nothing_behind,
+    a_server_told_to_end_in_the_middle_of_churn_ends_in_time_and_accounts_for_everything,
+}
 
 const ROOMS: u64 = 12;
 const FLAGS: &str = "--shards 4 --shard.credit-messages 4 --shard.credit-bytes 4KiB --queue.messages 64 \
@@ -83,9 +90,8 @@ fn start_churn(server: &Server) -> (Vec<JoinHandle<()>>, Arc<AtomicBool>) {
     (peers.collect(), stop)
 }
 
-#[test]
-fn churn_on_all_shards_leaves_nothing_behind() {
-    let server = Server::start(FLAGS);
+fn churn_on_all_shards_leaves_nothing_behind(adapter: Adapter) {
+    let server = Server::start(adapter, FLAGS);
     server.await_metric("stentor_sockets", 1);
     let descriptors = server.descriptors();
     let (peers, stop) = start_churn(&server);
@@ -136,10 +142,11 @@ fn churn_on_all_shards_leaves_nothing_behind() {
     }
 }
 
-#[test]
-fn a_server_told_to_end_in_the_middle_of_churn_ends_in_time_and_accounts_for_everything() {
+fn a_server_told_to_end_in_the_middle_of_churn_ends_in_time_and_accounts_for_everything(
+    adapter: Adapter,
+) {
     for _ in 0..3 {
-        let mut server = Server::start(&format!("{FLAGS} --shutdown-timeout 4s"));
+        let mut server = Server::start(adapter, &format!("{FLAGS} --shutdown-timeout 4s"));
         let (peers, stop) = start_churn(&server);
         server.await_metrics("much has happened", |metrics| {
             metrics.get("stentor_connections_opened_total") > 500

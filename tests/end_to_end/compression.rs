@@ -4,9 +4,20 @@
 use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_params};
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
+use stentor_tests::Adapter;
 
 use crate::raw::{BINARY, CONTINUATION, Frame, PING, Raw, TEXT, fragment, upgrade};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    of_a_list_of_offers_the_first_that_will_do_is_answered,
+    what_is_no_list_of_extensions_is_refused_with_or_without_compression,
+    messages_are_compressed_both_ways_each_for_itself,
+    contexts_are_kept_where_there_is_room,
+    whatever_is_wrong_with_compression_is_told,
+    a_bomb_costs_the_limit,
+    a_room_hears_the_same_whoever_compresses,
+}
 
 const COMPRESSED: u8 = 0x40;
 const FIN: u8 = 0x80;
@@ -63,8 +74,8 @@ fn offering(server: &Server, offer: &str) -> (Raw, Option<String>) {
     (raw, answer)
 }
 
-fn echo(flags: &str) -> Server {
-    Server::start(&format!("--handler echo --compression {flags}"))
+fn echo(adapter: Adapter, flags: &str) -> Server {
+    Server::start(adapter, &format!("--handler echo --compression {flags}"))
 }
 
 /// Hears a message that must be compressed.
@@ -74,9 +85,8 @@ fn hear_compressed(raw: &mut Raw) -> Frame {
     frame
 }
 
-#[test]
-fn of_a_list_of_offers_the_first_that_will_do_is_answered() {
-    let server = echo("");
+fn of_a_list_of_offers_the_first_that_will_do_is_answered(adapter: Adapter) {
+    let server = echo(adapter, "");
     let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     for (offer, more) in [
         ("permessage-deflate", ""),
@@ -116,16 +126,15 @@ fn of_a_list_of_offers_the_first_that_will_do_is_answered() {
     raw.send(&upgrade(&lines));
     assert!(raw.expect_upgrade().contains(both));
     assert_eq!(
-        offering(&Server::start(""), "permessage-deflate").1,
+        offering(&Server::start(adapter, ""), "permessage-deflate").1,
         None,
         "off by default"
     );
 }
 
-#[test]
-fn what_is_no_list_of_extensions_is_refused_with_or_without_compression() {
+fn what_is_no_list_of_extensions_is_refused_with_or_without_compression(adapter: Adapter) {
     for flags in ["", "--compression"] {
-        let server = Server::start(flags);
+        let server = Server::start(adapter, flags);
         for line in [
             "",
             ",",
@@ -147,9 +156,8 @@ fn what_is_no_list_of_extensions_is_refused_with_or_without_compression() {
     }
 }
 
-#[test]
-fn messages_are_compressed_both_ways_each_for_itself() {
-    let server = echo("");
+fn messages_are_compressed_both_ways_each_for_itself(adapter: Adapter) {
+    let server = echo(adapter, "");
     let mut raw = offering(&server, "permessage-deflate").0;
     for (n, text) in ["hello ".repeat(100), "again ".repeat(50_000)]
         .iter()
@@ -191,9 +199,11 @@ fn messages_are_compressed_both_ways_each_for_itself() {
     );
 }
 
-#[test]
-fn contexts_are_kept_where_there_is_room() {
-    let server = echo("--shards 1 --compression-contexts 450000 --compression.threshold 1");
+fn contexts_are_kept_where_there_is_room(adapter: Adapter) {
+    let server = echo(
+        adapter,
+        "--shards 1 --compression-contexts 450000 --compression.threshold 1",
+    );
     let (mut raw, answer) = offering(&server, "permessage-deflate");
     assert_eq!(answer.as_deref(), Some("permessage-deflate"));
     let mut codec = Codec::new();
@@ -224,9 +234,8 @@ fn contexts_are_kept_where_there_is_room() {
     server.await_metric("stentor_compression_context_bytes", 0);
 }
 
-#[test]
-fn whatever_is_wrong_with_compression_is_told() {
-    let server = echo("");
+fn whatever_is_wrong_with_compression_is_told(adapter: Adapter) {
+    let server = echo(adapter, "");
     let mut bystander = Raw::open(&server);
     let half = Codec::new().deflate(&[0xFF; 300]);
     for (offer, bytes, code) in [
@@ -282,9 +291,8 @@ fn whatever_is_wrong_with_compression_is_told() {
     assert_eq!(Codec::new().inflate(&frame.payload), [0xFF; 300]);
 }
 
-#[test]
-fn a_bomb_costs_the_limit() {
-    let server = echo("--max-message 1MiB");
+fn a_bomb_costs_the_limit(adapter: Adapter) {
+    let server = echo(adapter, "--max-message 1MiB");
     let mut codec = Codec::new();
     codec.deflate(&[0; 1]);
     // Each piece repeats the byte before it a million times.
@@ -321,9 +329,8 @@ fn a_bomb_costs_the_limit() {
     }
 }
 
-#[test]
-fn a_room_hears_the_same_whoever_compresses() {
-    let server = Server::start("--compression --shards 2");
+fn a_room_hears_the_same_whoever_compresses(adapter: Adapter) {
+    let server = Server::start(adapter, "--compression --shards 2");
     let mut members: Vec<(Raw, bool)> = (0..12)
         .map(|n| match n % 3 {
             0 => (Raw::open(&server), false),

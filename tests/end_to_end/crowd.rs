@@ -3,15 +3,20 @@
 
 use std::time::Instant;
 
+use stentor_tests::Adapter;
+
 use crate::raw::Raw;
-use crate::server::{BINARY, Server, eventually};
+use crate::server::{Server, eventually};
+
+stentor_tests::for_each_adapter! {
+    five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind,
+}
 
 const PEERS: usize = 5_000;
 const ROOMS: usize = 10;
 
-#[test]
-fn five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind() {
-    let server = Server::start("--shards 2");
+fn five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2");
     server.await_metric("stentor_sockets", 1);
     let (descriptors, threads) = (server.descriptors(), server.threads());
     let before = server.memory();
@@ -23,11 +28,11 @@ fn five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind() {
         peers.push(raw);
     }
     assert_eq!(server.metrics().get("ws_active_connections"), PEERS as u64);
-    let expected = threads + PEERS * BINARY.threads;
+    let expected = threads + PEERS * adapter.connection_threads();
     eventually("two threads each, or none", || server.threads() == expected);
     let each = (server.memory() - before) / PEERS;
     println!("{each} bytes of memory for each connection in a room");
-    assert!(each <= BINARY.memory, "{each} bytes each");
+    assert!(each <= adapter.idle_memory(), "{each} bytes each");
 
     for round in 0..3 {
         let begin = Instant::now();

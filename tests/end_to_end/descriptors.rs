@@ -5,11 +5,16 @@ use std::io::Read;
 use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+use stentor_tests::Adapter;
+use stentor_tests::process::SOON;
 
-use crate::process::SOON;
 use crate::raw::{Raw, get, upgrade};
 use crate::server::{Metrics, Server, eventually};
 use crate::witnesses::Witnesses;
+
+stentor_tests::for_each_adapter! {
+    without_descriptors_those_who_are_connected_are_served_and_others_later,
+}
 
 const ERRORS: &str = "stentor_accept_errors_total";
 
@@ -32,10 +37,9 @@ fn lowest_free(server: &Server) -> u64 {
     (0..).find(is_free).expect("one")
 }
 
-#[test]
-fn without_descriptors_those_who_are_connected_are_served_and_others_later() {
+fn without_descriptors_those_who_are_connected_are_served_and_others_later(adapter: Adapter) {
     for is_none_allowed in [false, true] {
-        let mut server = Server::start("--shards 2 --admin-listen 127.0.0.1:0");
+        let mut server = Server::start(adapter, "--shards 2 --admin-listen 127.0.0.1:0");
         let line = server.log().wait_for("admin pages on");
         let admin = line.text("address").parse().expect("an address");
         let mut witnesses = Witnesses::of(&server);

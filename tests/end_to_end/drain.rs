@@ -10,12 +10,30 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use stentor_tests::Adapter;
+use stentor_tests::log::Line;
 
 use crate::guest::Guest;
-use crate::process::log::Line;
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, Raw, TEXT, frame, get};
 use crate::server::{Server, eventually};
+
+stentor_tests::for_each_adapter! {
+    what_was_accepted_arrives_and_then_everyone_is_told,
+    what_the_deadline_cuts_off_is_counted,
+    running_and_waiting_tasks_finish_before_the_goodbye,
+    a_task_that_does_not_end_does_not_cost_the_others_their_goodbye,
+    a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end,
+    nobody_new_is_let_in_meanwhile,
+    a_page_asked_for_meanwhile_is_refused,
+    no_time_at_all_is_enough_to_count_what_is_lost,
+    an_echo_that_nobody_takes_does_not_hold_up_the_end,
+    a_second_signal_ends_it_at_once,
+    a_server_without_connections_ends_at_once,
+    members_of_rooms_at_home_on_empty_shards_do_not_hold_up_the_end,
+    ; async
+    a_client_of_another_make_hears_the_end_too,
+}
 
 /// Ends the server; says how, and what it logged last.
 pub(crate) fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
@@ -54,13 +72,12 @@ fn hear_out(mut raw: Raw, pause: Duration, silence: impl FnOnce()) -> (Vec<Strin
     }
 }
 
-#[test]
-fn what_was_accepted_arrives_and_then_everyone_is_told() {
+fn what_was_accepted_arrives_and_then_everyone_is_told(adapter: Adapter) {
     for shards in ["1", "4"] {
         let flags = format!(
             "--shards {shards} --queue.messages 200000 --queue.bytes 64MiB --shutdown-timeout 10s"
         );
-        let mut server = Server::start(&flags);
+        let mut server = Server::start(adapter, &flags);
         let rooms = ["A", "B", "C"];
         let mut readers = Vec::new();
         for room in rooms {
@@ -141,9 +158,11 @@ fn what_was_accepted_arrives_and_then_everyone_is_told() {
     }
 }
 
-#[test]
-fn what_the_deadline_cuts_off_is_counted() {
-    let mut server = Server::start("--shards 2 --shutdown-timeout 1s --client.write-timeout 60s");
+fn what_the_deadline_cuts_off_is_counted(adapter: Adapter) {
+    let mut server = Server::start(
+        adapter,
+        "--shards 2 --shutdown-timeout 1s --client.write-timeout 60s",
+    );
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let waiting = server.metrics().get("ws_send_queue_length");
@@ -171,13 +190,12 @@ fn what_the_deadline_cuts_off_is_counted() {
     drop(stuck);
 }
 
-#[test]
-fn running_and_waiting_tasks_finish_before_the_goodbye() {
+fn running_and_waiting_tasks_finish_before_the_goodbye(adapter: Adapter) {
     for shards in ["1", "4"] {
         let flags = format!(
             "--shards {shards} --tasks.workers 2 --rooms.work-time 400ms --shutdown-timeout 8s"
         );
-        let mut server = Server::start(&flags);
+        let mut server = Server::start(adapter, &flags);
         let mut listener = joined(Raw::open(&server), "A");
         let mut senders = [(); 2].map(|()| joined(Raw::open(&server), "A"));
         for sender in &mut senders {
@@ -214,9 +232,11 @@ fn running_and_waiting_tasks_finish_before_the_goodbye() {
     }
 }
 
-#[test]
-fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye() {
-    let mut server = Server::start("--shards 1 --rooms.work-time 1h --shutdown-timeout 1s");
+fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye(adapter: Adapter) {
+    let mut server = Server::start(
+        adapter,
+        "--shards 1 --rooms.work-time 1h --shutdown-timeout 1s",
+    );
     let mut raw = joined(Raw::open(&server), "A");
     raw.say("task:for ever");
     server.await_metric("stentor_tasks_running", 1);
@@ -229,15 +249,14 @@ fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye() {
     assert_eq!((line.number("running"), line.number("waiting")), (1, 0));
 }
 
-#[test]
-fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end() {
+fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end(adapter: Adapter) {
     for shards in ["1", "4"] {
         // The wait is a random part of the hour, the same in every run.
         let flags = format!(
             "--shards {shards} --seed 1 --shutdown-timeout 8s --rooms.work-time 1h --tasks.timeout 100ms \
              --tasks.attempts 5 --tasks.backoff 1h --tasks.max-backoff 1h"
         );
-        let mut server = Server::start(&flags);
+        let mut server = Server::start(adapter, &flags);
         let mut raw = joined(Raw::open(&server), "A");
         raw.say("task:in vain");
         server.await_metric("stentor_tasks_delayed", 1);
@@ -253,9 +272,9 @@ fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end() {
     }
 }
 
-#[test]
-fn nobody_new_is_let_in_meanwhile() {
+fn nobody_new_is_let_in_meanwhile(adapter: Adapter) {
     let mut server = Server::start(
+        adapter,
         "--shards 2 --shutdown-timeout 3s --client.write-timeout 60s --client.handshake-timeout 60s",
     );
     let mut stuck = Raw::open_narrow(&server);
@@ -289,9 +308,11 @@ fn nobody_new_is_let_in_meanwhile() {
 }
 
 /// So no metric says that a server drains: nobody could read it there.
-#[test]
-fn a_page_asked_for_meanwhile_is_refused() {
-    let mut server = Server::start("--shards 1 --rooms.work-time 3s --shutdown-timeout 8s");
+fn a_page_asked_for_meanwhile_is_refused(adapter: Adapter) {
+    let mut server = Server::start(
+        adapter,
+        "--shards 1 --rooms.work-time 3s --shutdown-timeout 8s",
+    );
     let mut sender = joined(Raw::open(&server), "A");
     sender.say("task:a");
     server.await_metric("stentor_tasks_running", 1);
@@ -318,10 +339,9 @@ fn a_page_asked_for_meanwhile_is_refused() {
     end(&mut server, Duration::from_secs(9));
 }
 
-#[tokio::test]
-async fn a_client_of_another_make_hears_the_end_too() {
+async fn a_client_of_another_make_hears_the_end_too(adapter: Adapter) {
     for handler in ["rooms", "echo"] {
-        let mut server = Server::start(&format!("--shards 4 --handler {handler}"));
+        let mut server = Server::start(adapter, &format!("--shards 4 --handler {handler}"));
         let mut guests = Guest::connect_all(&server, 8).await;
         for guest in &mut guests {
             guest.say("before").await;
@@ -338,9 +358,11 @@ async fn a_client_of_another_make_hears_the_end_too() {
     }
 }
 
-#[test]
-fn no_time_at_all_is_enough_to_count_what_is_lost() {
-    let mut server = Server::start("--shards 2 --shutdown-timeout 0s --client.write-timeout 60s");
+fn no_time_at_all_is_enough_to_count_what_is_lost(adapter: Adapter) {
+    let mut server = Server::start(
+        adapter,
+        "--shards 2 --shutdown-timeout 0s --client.write-timeout 60s",
+    );
     let mut stuck = Raw::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let waiting = server.metrics().get("ws_send_queue_length");
@@ -352,10 +374,9 @@ fn no_time_at_all_is_enough_to_count_what_is_lost() {
     );
 }
 
-#[test]
-fn an_echo_that_nobody_takes_does_not_hold_up_the_end() {
+fn an_echo_that_nobody_takes_does_not_hold_up_the_end(adapter: Adapter) {
     let flags = "--handler echo --shards 2 --shutdown-timeout 1s --client.write-timeout 60s --queue.messages 32";
-    let mut server = Server::start(flags);
+    let mut server = Server::start(adapter, flags);
     let mut good = Raw::open(&server);
     let stuck = Raw::open_narrow(&server);
     let stream = stuck.stream().try_clone().expect("a second handle");
@@ -375,13 +396,12 @@ fn an_echo_that_nobody_takes_does_not_hold_up_the_end() {
     flooding.join().expect("no panic");
 }
 
-#[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_it_at_once(adapter: Adapter) {
     for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
         for has_task in [true, false] {
             let flags =
                 "--shards 2 --rooms.work-time 1h --shutdown-timeout 1h --client.write-timeout 1h";
-            let mut server = Server::start(flags);
+            let mut server = Server::start(adapter, flags);
             let mut stuck = Raw::open_narrow(&server);
             fill_queue(&server, &mut stuck, 50);
             let waiting = server.metrics().get("ws_send_queue_length");
@@ -421,20 +441,18 @@ fn a_second_signal_ends_it_at_once() {
     }
 }
 
-#[test]
-fn a_server_without_connections_ends_at_once() {
+fn a_server_without_connections_ends_at_once(adapter: Adapter) {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut server = Server::start("--shutdown-timeout 30s");
+        let mut server = Server::start(adapter, "--shutdown-timeout 30s");
         server.signal(signal);
         let (status, line) = end(&mut server, Duration::from_secs(2));
         assert_eq!((status.code(), line.number("accepted")), (Some(0), 0));
     }
 }
 
-#[test]
-fn members_of_rooms_at_home_on_empty_shards_do_not_hold_up_the_end() {
+fn members_of_rooms_at_home_on_empty_shards_do_not_hold_up_the_end(adapter: Adapter) {
     for room in ["A", "B", "C", "D", "E", "F"] {
-        let mut server = Server::start("--shards 4 --shutdown-timeout 5s");
+        let mut server = Server::start(adapter, "--shards 4 --shutdown-timeout 5s");
         let mut raw = joined(Raw::open(&server), room);
         server.terminate();
         assert_eq!(raw.expect_close(), Some(1001));

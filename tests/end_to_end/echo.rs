@@ -4,16 +4,24 @@
 use std::io::Write;
 use std::time::Duration;
 
+use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
 use crate::raw::{BINARY, Raw, TEXT, fragment, frame};
 use crate::server::Server;
 
-#[tokio::test]
-async fn everything_comes_back_as_it_came() {
+stentor_tests::for_each_adapter! {
+    a_message_in_fragments_comes_back_whole_with_pongs_between,
+    a_burst_beyond_the_queue_comes_back_in_order,
+    a_peer_that_does_not_read_is_not_read_and_then_gets_everything,
+    ; async
+    everything_comes_back_as_it_came,
+}
+
+async fn everything_comes_back_as_it_came(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--handler echo --shards {shards}"));
+        let server = Server::start(adapter, &format!("--handler echo --shards {shards}"));
         for mut guest in Guest::connect_all(&server, 5).await {
             for text in ["", "x", "join:A", "msg:x", "task:x", "leave:", "Zürich"] {
                 guest.say(text).await;
@@ -29,9 +37,8 @@ async fn everything_comes_back_as_it_came() {
     }
 }
 
-#[test]
-fn a_message_in_fragments_comes_back_whole_with_pongs_between() {
-    let server = Server::start("--handler echo");
+fn a_message_in_fragments_comes_back_whole_with_pongs_between(adapter: Adapter) {
+    let server = Server::start(adapter, "--handler echo");
     let mut raw = Raw::open(&server);
     let mut bytes = fragment(BINARY, b"ab");
     bytes.extend(frame(9, b"1"));
@@ -45,9 +52,11 @@ fn a_message_in_fragments_comes_back_whole_with_pongs_between() {
     assert_eq!(payloads, [&b"1"[..], b"2", b"abcdef"]);
 }
 
-#[test]
-fn a_burst_beyond_the_queue_comes_back_in_order() {
-    let server = Server::start("--handler echo --queue.messages 8 --queue.bytes 4KiB");
+fn a_burst_beyond_the_queue_comes_back_in_order(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--handler echo --queue.messages 8 --queue.bytes 4KiB",
+    );
     let mut raw = Raw::open(&server);
     let count = 20_000;
     let stream = raw.stream().try_clone().expect("a second handle");
@@ -65,11 +74,13 @@ fn a_burst_beyond_the_queue_comes_back_in_order() {
     assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
 }
 
-#[test]
-fn a_peer_that_does_not_read_is_not_read_and_then_gets_everything() {
+fn a_peer_that_does_not_read_is_not_read_and_then_gets_everything(adapter: Adapter) {
     const MESSAGE: usize = 64 << 10;
     const COUNT: usize = 1_024;
-    let server = Server::start("--handler echo --shards 1 --client.write-timeout 60s");
+    let server = Server::start(
+        adapter,
+        "--handler echo --shards 1 --client.write-timeout 60s",
+    );
     let mut raw = Raw::open(&server);
     let before = server.memory();
     let stream = raw.stream().try_clone().expect("a second handle");

@@ -4,9 +4,15 @@
 use std::thread;
 
 use rustix::process::Signal;
+use stentor_tests::Adapter;
 
 use crate::raw::{CLOSE, Raw, TEXT, frame};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered,
+    everyone_is_told_goodbye_where_that_takes_many_turns,
+}
 
 const MEMBERS: usize = 40;
 const SAID: usize = 60;
@@ -18,10 +24,12 @@ fn joined(server: &Server, room: &str) -> Raw {
     raw
 }
 
-#[test]
-fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered() {
+fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards} --shard.fan-out-slice 3"));
+        let server = Server::start(
+            adapter,
+            &format!("--shards {shards} --shard.fan-out-slice 3"),
+        );
         let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
         let mut speaker = joined(&server, "hall");
         let said = (0..SAID).flat_map(|n| frame(TEXT, format!("msg:{n}").as_bytes()));
@@ -89,9 +97,8 @@ fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(
     }
 }
 
-#[test]
-fn everyone_is_told_goodbye_where_that_takes_many_turns() {
-    let mut server = Server::start("--shards 2 --shard.fan-out-slice 1");
+fn everyone_is_told_goodbye_where_that_takes_many_turns(adapter: Adapter) {
+    let mut server = Server::start(adapter, "--shards 2 --shard.fan-out-slice 1");
     let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
     let listeners: Vec<_> = { members.into_iter() }
         .map(|mut member| {

@@ -3,15 +3,24 @@
 
 use std::io::Write;
 
+use stentor_tests::Adapter;
+
 use crate::raw::{BINARY, PING, PONG, Raw, TEXT, frame, header};
 use crate::server::Server;
 use crate::witnesses::Witnesses;
 
-#[test]
-fn hundreds_of_half_sent_large_frames_cost_what_was_sent() {
+stentor_tests::for_each_adapter! {
+    hundreds_of_half_sent_large_frames_cost_what_was_sent,
+    a_flood_of_pings_is_answered_in_order_and_costs_little,
+    a_ping_is_answered_with_what_it_bore,
+    a_stream_that_is_cut_off_ends_the_connection_and_nothing_else,
+    what_a_half_closed_peer_said_is_done_and_answered,
+}
+
+fn hundreds_of_half_sent_large_frames_cost_what_was_sent(adapter: Adapter) {
     const PEERS: usize = 400;
     const SENT: usize = 3_000;
-    let server = Server::start("--shards 2");
+    let server = Server::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     let mut peers: Vec<Raw> = (0..PEERS).map(|_| Raw::open(&server)).collect();
     let before = server.memory();
@@ -42,10 +51,9 @@ fn hundreds_of_half_sent_large_frames_cost_what_was_sent() {
     witnesses.talk("after");
 }
 
-#[test]
-fn a_flood_of_pings_is_answered_in_order_and_costs_little() {
+fn a_flood_of_pings_is_answered_in_order_and_costs_little(adapter: Adapter) {
     const COUNT: usize = 50_000;
-    let server = Server::start("--shards 2 --client.write-timeout 60s");
+    let server = Server::start(adapter, "--shards 2 --client.write-timeout 60s");
     let mut witnesses = Witnesses::of(&server);
     let mut raw = Raw::open_narrow(&server);
     let before = server.memory();
@@ -88,9 +96,8 @@ fn a_flood_of_pings_is_answered_in_order_and_costs_little() {
     );
 }
 
-#[test]
-fn a_ping_is_answered_with_what_it_bore() {
-    let server = Server::start("");
+fn a_ping_is_answered_with_what_it_bore(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let mut raw = Raw::open(&server);
     for payload in [&b""[..], b"x", &[0xFF; 125]] {
         raw.send(&frame(PING, payload));
@@ -103,9 +110,8 @@ fn a_ping_is_answered_with_what_it_bore() {
     raw.expect("echo:x");
 }
 
-#[test]
-fn a_stream_that_is_cut_off_ends_the_connection_and_nothing_else() {
-    let server = Server::start("--shards 2");
+fn a_stream_that_is_cut_off_ends_the_connection_and_nothing_else(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     let whole = frame(TEXT, b"msg:never said");
     for cut in 1..whole.len() {
@@ -123,10 +129,9 @@ fn a_stream_that_is_cut_off_ends_the_connection_and_nothing_else() {
     assert_eq!(server.metrics().get(ended), whole.len() as u64 - 1);
 }
 
-#[test]
-fn what_a_half_closed_peer_said_is_done_and_answered() {
+fn what_a_half_closed_peer_said_is_done_and_answered(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards}"));
+        let server = Server::start(adapter, &format!("--shards {shards}"));
         let mut witnesses = Witnesses::of(&server);
         let rooms = server.metrics().get("stentor_rooms");
         for room in ["A", "B", "C", "witnesses", "E"] {

@@ -1,11 +1,22 @@
 //! Owns the proof that a peer that breaks the protocol gets its close code and
 //! its counter and harms nobody.
 
+use stentor_tests::Adapter;
+
 use crate::raw::{
     BINARY, CLOSE, CONTINUATION, PING, PONG, Raw, TEXT, close, fragment, frame, header,
 };
 use crate::server::Server;
 use crate::witnesses::Witnesses;
+
+stentor_tests::for_each_adapter! {
+    each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody,
+    the_close_handshake_answers_with_the_code_that_came,
+    a_message_of_the_longest_length_passes_and_one_byte_more_does_not,
+    as_many_empty_fragments_as_may_be_and_not_one_more,
+    a_frame_in_single_bytes_is_a_frame,
+    commands_in_fragments_are_answered_at_once,
+}
 
 const FIN: u8 = 0x80;
 
@@ -23,8 +34,7 @@ fn label(error: &str) -> String {
     format!("stentor_peer_errors_total{{error=\"{error}\"}}")
 }
 
-#[test]
-fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody() {
+fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody(adapter: Adapter) {
     let begun = fragment(TEXT, b"begun");
     let table: &[(&str, Vec<u8>, u16, &str)] = &[
         ("an unmasked frame", unmasked(TEXT, b"x"), 1002, "unmasked"),
@@ -233,8 +243,10 @@ fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody() {
             "empty_fragments",
         ),
     ];
-    let server =
-        Server::start("--shards 2 --max-message 64KiB --websocket.max-empty-fragments 100");
+    let server = Server::start(
+        adapter,
+        "--shards 2 --max-message 64KiB --websocket.max-empty-fragments 100",
+    );
     let mut witnesses = Witnesses::of(&server);
     for (what, bytes, code, error) in table {
         let before = server.metrics();
@@ -268,9 +280,8 @@ fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody() {
     assert_eq!(errors, table.len() as u64, "each is counted once");
 }
 
-#[test]
-fn the_close_handshake_answers_with_the_code_that_came() {
-    let server = Server::start("--shards 2");
+fn the_close_handshake_answers_with_the_code_that_came(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999] {
         let mut raw = Raw::open(&server);
@@ -304,9 +315,8 @@ fn the_close_handshake_answers_with_the_code_that_came() {
     witnesses.talk("after");
 }
 
-#[test]
-fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not() {
-    let server = Server::start("--shards 2");
+fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2");
     let longest = 1 << 20;
     let room_for_prefix = "echo:".len();
     let mut raw = Raw::open(&server);
@@ -331,9 +341,8 @@ fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not() {
     assert_eq!(raw.expect_close(), Some(1009));
 }
 
-#[test]
-fn as_many_empty_fragments_as_may_be_and_not_one_more() {
-    let server = Server::start("--shards 2 --websocket.max-empty-fragments 10");
+fn as_many_empty_fragments_as_may_be_and_not_one_more(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2 --websocket.max-empty-fragments 10");
     let mut raw = Raw::open(&server);
     let empty = fragment(CONTINUATION, b"");
     let begun = [fragment(TEXT, b"x"), empty.repeat(10)].concat();
@@ -348,9 +357,8 @@ fn as_many_empty_fragments_as_may_be_and_not_one_more() {
     assert_eq!(raw.expect_close(), Some(1008));
 }
 
-#[test]
-fn a_frame_in_single_bytes_is_a_frame() {
-    let server = Server::start("--shards 2");
+fn a_frame_in_single_bytes_is_a_frame(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2");
     let mut raw = Raw::open(&server);
     let mut drip = |bytes: Vec<u8>| {
         for byte in bytes {
@@ -364,10 +372,9 @@ fn a_frame_in_single_bytes_is_a_frame() {
     assert_eq!(drip(frame(BINARY, &[1; 300])).payload.len(), 305);
 }
 
-#[test]
-fn commands_in_fragments_are_answered_at_once() {
+fn commands_in_fragments_are_answered_at_once(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards}"));
+        let server = Server::start(adapter, &format!("--shards {shards}"));
         let mut witnesses = Witnesses::of(&server);
         let mut raw = Raw::open(&server);
         let mut in_pieces = |text: &str, answer: &str| {

@@ -2,12 +2,12 @@
 //! every frame of the server for itself and answers its pings.
 
 use futures_util::{SinkExt, StreamExt};
+use stentor_tests::process::SOON;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::process::SOON;
 use crate::server::Server;
 
 /// A client of the server.

@@ -3,9 +3,19 @@
 
 use std::net::SocketAddr;
 
+use stentor_tests::Adapter;
+
 use crate::origins::status;
 use crate::raw::{Raw, get};
 use crate::server::{Server, eventually};
+
+stentor_tests::for_each_adapter! {
+    on_loopback_a_foreign_name_gets_nothing,
+    a_flood_of_foreign_names_writes_a_bounded_log,
+    hosts_that_are_allowed_get_in_and_no_others,
+    where_others_can_reach_the_server_any_host_will_do_and_a_star_lets_any_in,
+    the_admin_pages_have_the_rule_by_their_own_address,
+}
 
 /// The status of a page, asked for by this host.
 fn page(address: SocketAddr, path: &str, host: &str) -> u16 {
@@ -18,9 +28,8 @@ fn page(address: SocketAddr, path: &str, host: &str) -> u16 {
 
 const PAGES: [&str; 4] = ["/", "/ws", "/metrics", "/healthz"];
 
-#[test]
-fn on_loopback_a_foreign_name_gets_nothing() {
-    let server = Server::start("");
+fn on_loopback_a_foreign_name_gets_nothing(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let evil = Some("http://evil.example:8080");
     assert_eq!(status(&server, "evil.example:8080", evil), 421);
     assert_eq!(status(&server, "evil.example:8080", None), 421);
@@ -48,9 +57,8 @@ fn on_loopback_a_foreign_name_gets_nothing() {
     assert!(line.value("status").starts_with("421"), "{line:?}");
 }
 
-#[test]
-fn a_flood_of_foreign_names_writes_a_bounded_log() {
-    let server = Server::start("");
+fn a_flood_of_foreign_names_writes_a_bounded_log(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     for _ in 0..600 {
         assert_eq!(page(server.address(), "/", "evil.example"), 421);
     }
@@ -64,11 +72,10 @@ fn a_flood_of_foreign_names_writes_a_bounded_log() {
     assert!(server.log().count("upgrade error") < 600.min(200 * shards + 300));
 }
 
-#[test]
-fn hosts_that_are_allowed_get_in_and_no_others() {
+fn hosts_that_are_allowed_get_in_and_no_others(adapter: Adapter) {
     let flags = "--client.allowed-hosts chat.example --client.allowed-hosts *.apps.example:8443 --allow-origin https://app.example";
-    let inside = Server::start(flags);
-    let outside = Server::start_at("0.0.0.0:0", &format!("--metrics.public {flags}"));
+    let inside = Server::start(adapter, flags);
+    let outside = Server::start_at(adapter, "0.0.0.0:0", &format!("--metrics.public {flags}"));
     for server in [&inside, &outside] {
         for (host, expected) in [
             ("chat.example", 200),
@@ -89,11 +96,10 @@ fn hosts_that_are_allowed_get_in_and_no_others() {
     }
 }
 
-#[test]
-fn where_others_can_reach_the_server_any_host_will_do_and_a_star_lets_any_in() {
+fn where_others_can_reach_the_server_any_host_will_do_and_a_star_lets_any_in(adapter: Adapter) {
     for server in [
-        Server::start_at("0.0.0.0:0", ""),
-        Server::start("--client.allowed-hosts *"),
+        Server::start_at(adapter, "0.0.0.0:0", ""),
+        Server::start(adapter, "--client.allowed-hosts *"),
     ] {
         for host in ["chat.example", "evil.example:1", "localhost"] {
             assert_eq!(page(server.address(), "/healthz", host), 200, "{host}");
@@ -101,9 +107,8 @@ fn where_others_can_reach_the_server_any_host_will_do_and_a_star_lets_any_in() {
     }
 }
 
-#[test]
-fn the_admin_pages_have_the_rule_by_their_own_address() {
-    let server = Server::start_at("0.0.0.0:0", "--admin-listen localhost:0");
+fn the_admin_pages_have_the_rule_by_their_own_address(adapter: Adapter) {
+    let server = Server::start_at(adapter, "0.0.0.0:0", "--admin-listen localhost:0");
     let line = server.log().wait_for("admin pages on");
     let admin = line.text("address").parse().expect("an address");
     for path in ["/connections", "/gone", "/dead-letters", "/metrics", "/"] {

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
+use stentor_tests::Adapter;
 
 use crate::guest::Guest;
 use crate::queues::fill_queue;
@@ -11,14 +12,23 @@ use crate::raw::{PING, PONG, Raw, frame};
 use crate::server::{Server, eventually};
 use crate::witnesses::Witnesses;
 
+stentor_tests::for_each_adapter! {
+    an_idle_connection_is_pinged_on_time_and_lives,
+    one_that_stops_answering_is_closed_and_its_room_is_freed,
+    whoever_says_anything_lives_whether_or_not_it_answers_pings,
+    a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout,
+    a_peer_that_does_not_answer_a_close_frame_is_let_go_of,
+    ; async
+    rounds_of_connections_leave_nothing_behind,
+}
+
 /// What a loaded machine may add to a time.
 const SLACK: Duration = Duration::from_millis(400);
 
-#[tokio::test]
-async fn rounds_of_connections_leave_nothing_behind() {
+async fn rounds_of_connections_leave_nothing_behind(adapter: Adapter) {
     const ROUNDS: usize = 20;
     const PEERS: usize = 500;
-    let server = Server::start("--shards 2");
+    let server = Server::start(adapter, "--shards 2");
     server.await_metric("stentor_sockets", 1);
     let descriptors = server.descriptors();
     let threads = server.threads();
@@ -85,9 +95,11 @@ async fn rounds_of_connections_leave_nothing_behind() {
     );
 }
 
-#[test]
-fn an_idle_connection_is_pinged_on_time_and_lives() {
-    let server = Server::start("--shards 1 --ping-interval 800ms --pong-wait 1600ms");
+fn an_idle_connection_is_pinged_on_time_and_lives(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --ping-interval 800ms --pong-wait 1600ms",
+    );
     let interval = Duration::from_millis(800);
     let tick = interval / 16;
     let mut raw = Raw::open(&server);
@@ -113,9 +125,8 @@ fn an_idle_connection_is_pinged_on_time_and_lives() {
     assert!(metrics.get("stentor_control_frames_received_total{kind=\"pong\"}") >= 5);
 }
 
-#[test]
-fn one_that_stops_answering_is_closed_and_its_room_is_freed() {
-    let server = Server::start("--shards 2 --ping-interval 500ms --pong-wait 1s");
+fn one_that_stops_answering_is_closed_and_its_room_is_freed(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2 --ping-interval 500ms --pong-wait 1s");
     let mut raw = Raw::open(&server);
     raw.send(&frame(PONG, b""));
     raw.say("join:A");
@@ -137,9 +148,11 @@ fn one_that_stops_answering_is_closed_and_its_room_is_freed() {
     );
 }
 
-#[test]
-fn whoever_says_anything_lives_whether_or_not_it_answers_pings() {
-    let server = Server::start("--shards 1 --ping-interval 200ms --pong-wait 400ms");
+fn whoever_says_anything_lives_whether_or_not_it_answers_pings(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --ping-interval 200ms --pong-wait 400ms",
+    );
     let mut raw = Raw::open(&server);
     let begin = Instant::now();
     let mut n = 0;
@@ -157,9 +170,8 @@ fn whoever_says_anything_lives_whether_or_not_it_answers_pings() {
     }
 }
 
-#[test]
-fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout() {
-    let server = Server::start("--shards 2 --client.write-timeout 500ms");
+fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2 --client.write-timeout 500ms");
     let mut witnesses = Witnesses::of(&server);
     let rooms = server.metrics().get("stentor_rooms");
     let mut slow = Raw::open_narrow(&server);
@@ -195,9 +207,8 @@ fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout() {
     witnesses.talk("after");
 }
 
-#[test]
-fn a_peer_that_does_not_answer_a_close_frame_is_let_go_of() {
-    let server = Server::start("--shards 1 --close-timeout 300ms --max-message 10");
+fn a_peer_that_does_not_answer_a_close_frame_is_let_go_of(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 1 --close-timeout 300ms --max-message 10");
     let mut raw = Raw::open(&server);
     raw.say("far more than ten bytes");
     let close = raw.frame().expect("a close frame");

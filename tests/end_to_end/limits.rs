@@ -1,16 +1,24 @@
 //! Owns the proof that the limit of connections is exact, that a full server
 //! says so, and that the bytes that wait for one connection are bounded.
 
-use crate::process::SOON;
+use stentor_tests::Adapter;
+use stentor_tests::process::SOON;
+
 use crate::queues::fill_queue;
 use crate::raw::{BINARY, Raw, frame, get, upgrade};
-use crate::server::{BINARY as SERVER, Server, eventually};
+use crate::server::{Server, eventually};
 use crate::witnesses::Witnesses;
 
-#[test]
-fn one_connection_over_the_limit_is_told_and_the_others_go_on() {
+stentor_tests::for_each_adapter! {
+    one_connection_over_the_limit_is_told_and_the_others_go_on,
+    many_at_once_get_in_up_to_the_limit_exactly,
+    a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on,
+    the_bytes_that_wait_for_one_connection_are_bounded,
+}
+
+fn one_connection_over_the_limit_is_told_and_the_others_go_on(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards} --max-connections 10"));
+        let server = Server::start(adapter, &format!("--shards {shards} --max-connections 10"));
         let mut witnesses = Witnesses::of(&server);
         let mut others: Vec<Raw> = (0..8).map(|_| Raw::open(&server)).collect();
         assert_eq!(server.log().count("connection limit reached"), 0);
@@ -65,9 +73,8 @@ fn one_connection_over_the_limit_is_told_and_the_others_go_on() {
     }
 }
 
-#[test]
-fn many_at_once_get_in_up_to_the_limit_exactly() {
-    let server = Server::start("--shards 4 --max-connections 50");
+fn many_at_once_get_in_up_to_the_limit_exactly(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 4 --max-connections 50");
     let mut attempts: Vec<Raw> = (0..80).map(|_| Raw::connect(server.address())).collect();
     for raw in &mut attempts {
         raw.send_as_far_as_possible(&upgrade(&[]));
@@ -83,10 +90,9 @@ fn many_at_once_get_in_up_to_the_limit_exactly() {
     assert_eq!((inside.len(), told), (50, 30));
 }
 
-#[test]
-fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on() {
+fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on(adapter: Adapter) {
     const THREADS: usize = 60;
-    if SERVER.threads == 0 {
+    if adapter.connection_threads() == 0 {
         return; // It starts none after it has begun to listen.
     }
     if !rustix::process::getuid().is_root() {
@@ -96,7 +102,7 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on() {
     // A user who has no other process, on a machine where this runs more than once either; root
     // itself has no such limit.
     let user = 20_000 + std::process::id() % 40_000;
-    let mut server = match Server::start_with_threads(user, THREADS as u64, "--shards 2") {
+    let mut server = match Server::start_with_threads(adapter, user, THREADS as u64, "--shards 2") {
         Ok(server) => server,
         Err(error) => {
             eprintln!("left out, for it takes a binary that all may run: {error}");
@@ -105,7 +111,7 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on() {
     };
     // Once one is in, all threads of the server itself are there.
     let mut others = vec![Raw::open(&server)];
-    let room = (THREADS - server.threads()) / SERVER.threads;
+    let room = (THREADS - server.threads()) / adapter.connection_threads();
     others.extend((0..room).map(|_| Raw::open(&server)));
     for _ in 0..50 {
         let mut surplus = Raw::connect(server.address());
@@ -132,7 +138,7 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on() {
     });
     others.pop();
     eventually("the metrics can be asked for", || {
-        server.threads() + SERVER.threads <= THREADS
+        server.threads() + adapter.connection_threads() <= THREADS
     });
     let refused = "stentor_sockets_refused_total";
     server.await_metrics("counted", |metrics| metrics.get(refused) >= 50);
@@ -140,9 +146,11 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on() {
     assert_eq!(server.exit_within(SOON).code(), Some(0));
 }
 
-#[test]
-fn the_bytes_that_wait_for_one_connection_are_bounded() {
-    let server = Server::start("--shards 1 --queue.bytes 256KiB --client.write-timeout 60s");
+fn the_bytes_that_wait_for_one_connection_are_bounded(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --queue.bytes 256KiB --client.write-timeout 60s",
+    );
     let mut slow = Raw::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     let before = server.metrics();

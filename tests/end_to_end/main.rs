@@ -1,13 +1,12 @@
-//! A server's binary from outside: as a process with flags, signals and exit
-//! codes, spoken to over real sockets by clients that share no code with it.
-//! Each package with a server has this as a test of its own; what differs by a
-//! server's nature is named in `server`, and nothing else does.
-//! How the process is run is in `process`, and what is asked of it in `server`; who speaks to it in `guest` (a client
-//! of another make) and `raw` (bytes, well-formed or not).
+//! Both servers from outside: processes with flags, signals and exit codes, spoken to over real
+//! sockets by clients that share no code with them. How a process is run is in `stentor_tests`, and
+//! what is asked of it in `server`; its clients are `guest` (of another make) and `raw` (bytes,
+//! well-formed or not).
 
 mod admin;
 mod churn;
 mod compression;
+mod conformance;
 mod crowd;
 mod descriptors;
 mod drain;
@@ -23,8 +22,6 @@ mod memory;
 mod order;
 mod origins;
 mod pages;
-#[path = "../process/mod.rs"]
-mod process;
 mod protocol;
 mod queues;
 mod rates;

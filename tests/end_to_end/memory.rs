@@ -1,8 +1,15 @@
 //! Owns the proof that the memory budget holds: those who take nothing pay for
 //! it, those who read do not, and while it is used up nobody more is let in.
 
+use stentor_tests::Adapter;
+
 use crate::raw::{Raw, frame, upgrade};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    those_who_take_nothing_pay_and_those_who_read_lose_nothing,
+    a_message_for_which_there_is_no_memory_ends_its_sender_only,
+}
 
 const BUDGET: u64 = 4 << 20;
 const CHARGED: &str = "stentor_memory_charged_bytes";
@@ -10,15 +17,14 @@ const SHED: &str = "stentor_messages_dropped_total{reason=\"shed\"}";
 const CLOSED: &str = "stentor_connections_closed_total{cause=\"memory\"}";
 const REFUSED: &str = "stentor_handshakes_refused_total{cause=\"memory\"}";
 
-fn start() -> Server {
+fn start(adapter: Adapter) -> Server {
     let bounds = "--queue.messages 100000 --queue.bytes 1GiB --max-message 4MiB";
     let flags = format!("--shards 2 --memory.budget {BUDGET} --client.write-timeout 60s {bounds}");
-    Server::start(&flags)
+    Server::start(adapter, &flags)
 }
 
-#[test]
-fn those_who_take_nothing_pay_and_those_who_read_lose_nothing() {
-    let server = start();
+fn those_who_take_nothing_pay_and_those_who_read_lose_nothing(adapter: Adapter) {
+    let server = start(adapter);
     let join = |mut raw: Raw| {
         raw.say("join:A");
         raw.expect("joined:A");
@@ -62,9 +68,8 @@ fn those_who_take_nothing_pay_and_those_who_read_lose_nothing() {
     join(Raw::open(&server));
 }
 
-#[test]
-fn a_message_for_which_there_is_no_memory_ends_its_sender_only() {
-    let server = start();
+fn a_message_for_which_there_is_no_memory_ends_its_sender_only(adapter: Adapter) {
+    let server = start(adapter);
     let mut senders: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
     let mut other = Raw::open(&server);
     // All but the last byte, so that each of them is held: more than there is room for.

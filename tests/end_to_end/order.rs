@@ -5,8 +5,19 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
 
+use stentor_tests::Adapter;
+
 use crate::raw::{BINARY, CLOSE, Frame, Raw, TEXT, frame};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    each_message_has_a_frame_of_its_own_however_many_come_at_once,
+    a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment,
+    members_hear_one_sender_in_order_while_it_moves_between_rooms,
+    senders_on_every_shard_lose_nothing_for_members_that_read,
+    long_messages_arrive_whole_on_every_shard_however_few_credits_there_are,
+    a_burst_of_commands_loses_nothing_for_a_reader_that_reads,
+}
 
 const SHARDS: [&str; 2] = ["1", "4"];
 /// Rooms that are at home on different shards.
@@ -34,10 +45,9 @@ fn together(texts: &[&str]) -> Vec<u8> {
         .collect()
 }
 
-#[test]
-fn each_message_has_a_frame_of_its_own_however_many_come_at_once() {
+fn each_message_has_a_frame_of_its_own_however_many_come_at_once(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards}"));
+        let server = Server::start(adapter, &format!("--shards {shards}"));
         let mut members: Vec<Raw> = (0..6).map(|_| joined(&server, "A")).collect();
         let said: Vec<String> = (0..200).map(|n| format!("{n}{}", "x".repeat(n))).collect();
         let mut bytes = Vec::new();
@@ -59,10 +69,9 @@ fn each_message_has_a_frame_of_its_own_however_many_come_at_once() {
     }
 }
 
-#[test]
-fn a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment() {
+fn a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards}"));
+        let server = Server::start(adapter, &format!("--shards {shards}"));
         for (from, to) in ROOMS {
             let mut in_from: Vec<Raw> = (0..4).map(|_| joined(&server, from)).collect();
             let mut in_to: Vec<Raw> = (0..4).map(|_| joined(&server, to)).collect();
@@ -92,10 +101,9 @@ fn a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment(
     }
 }
 
-#[test]
-fn members_hear_one_sender_in_order_while_it_moves_between_rooms() {
+fn members_hear_one_sender_in_order_while_it_moves_between_rooms(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards} --queue.messages 4096"));
+        let server = Server::start(adapter, &format!("--shards {shards} --queue.messages 4096"));
         let mut in_a = joined(&server, "A");
         let mut in_b = joined(&server, "B");
         let mut mover = joined(&server, "A");
@@ -119,14 +127,14 @@ fn members_hear_one_sender_in_order_while_it_moves_between_rooms() {
     }
 }
 
-#[test]
-fn senders_on_every_shard_lose_nothing_for_members_that_read() {
+fn senders_on_every_shard_lose_nothing_for_members_that_read(adapter: Adapter) {
     for shards in SHARDS {
         // As much as a queue takes, from each of eight: far more than it may hold, and no
         // more than sockets do for somebody who is about to read.
-        all_hear_all(&format!("--shards {shards}"), 8, 250);
+        all_hear_all(adapter, &format!("--shards {shards}"), 8, 250);
         // Here it may hold whatever a reader lags behind with.
         all_hear_all(
+            adapter,
             &format!("--shards {shards} --queue.messages 16000"),
             1,
             2_000,
@@ -136,9 +144,9 @@ fn senders_on_every_shard_lose_nothing_for_members_that_read() {
 
 /// Every member of a room speaks at the same time, in so many bursts of so many messages,
 /// each when it has heard its last; and hears them all, in one order.
-fn all_hear_all(flags: &str, bursts: usize, burst: usize) {
+fn all_hear_all(adapter: Adapter, flags: &str, bursts: usize, burst: usize) {
     const MEMBERS: usize = 8;
-    let server = Server::start(flags);
+    let server = Server::start(adapter, flags);
     let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
     let (mut senders, mut readers) = (Vec::new(), Vec::new());
     for (at, mut raw) in members.into_iter().enumerate() {
@@ -185,10 +193,12 @@ fn all_hear_all(flags: &str, bursts: usize, burst: usize) {
     assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
 }
 
-#[test]
-fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are() {
+fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards} --shard.credit-bytes 4KiB"));
+        let server = Server::start(
+            adapter,
+            &format!("--shards {shards} --shard.credit-bytes 4KiB"),
+        );
         for (room, _) in ROOMS {
             let mut members: Vec<Raw> = (0..4).map(|_| joined(&server, room)).collect();
             for (at, len) in [(0, 1 << 10), (1, 300_000), (2, (1 << 20) - 4), (3, 70_000)] {
@@ -206,10 +216,9 @@ fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are() {
     }
 }
 
-#[test]
-fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads() {
+fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(&format!("--shards {shards}"));
+        let server = Server::start(adapter, &format!("--shards {shards}"));
         let mut other = joined(&server, "B");
         let mut raw = joined(&server, "A");
         let count = 2_000;

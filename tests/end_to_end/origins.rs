@@ -1,7 +1,16 @@
 //! Owns the proof that pages of other origins connect only where they may.
 
+use stentor_tests::Adapter;
+
 use crate::raw::{Raw, UPGRADE};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    pages_from_files_pass_where_they_are_allowed,
+    on_loopback_every_loopback_origin_passes_and_no_other,
+    elsewhere_only_the_same_origin_and_those_of_the_list_pass,
+    a_star_lets_everyone_in,
+}
 
 /// The status of the answer to a page of this origin, which calls the server by this host.
 pub(crate) fn status(server: &Server, host: &str, origin: Option<&str>) -> u16 {
@@ -26,9 +35,8 @@ fn assert_statuses(server: &Server, table: &[(&str, Option<&str>, u16)]) {
     assert_eq!(server.metrics().get(counter), refused);
 }
 
-#[test]
-fn pages_from_files_pass_where_they_are_allowed() {
-    let server = Server::start("--allow-origin null --allow-origin file://");
+fn pages_from_files_pass_where_they_are_allowed(adapter: Adapter) {
+    let server = Server::start(adapter, "--allow-origin null --allow-origin file://");
     let host = "localhost:8080";
     assert_statuses(
         &server,
@@ -45,9 +53,8 @@ fn pages_from_files_pass_where_they_are_allowed() {
 
 const EVIL: &str = "http://evil.example";
 
-#[test]
-fn on_loopback_every_loopback_origin_passes_and_no_other() {
-    let server = Server::start("");
+fn on_loopback_every_loopback_origin_passes_and_no_other(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     assert_statuses(
         &server,
         &[
@@ -68,11 +75,10 @@ fn on_loopback_every_loopback_origin_passes_and_no_other() {
     );
 }
 
-#[test]
-fn elsewhere_only_the_same_origin_and_those_of_the_list_pass() {
+fn elsewhere_only_the_same_origin_and_those_of_the_list_pass(adapter: Adapter) {
     let flags =
         "--metrics.public --allow-origin https://app.example --allow-origin http://b.example:8080";
-    let server = Server::start_at("0.0.0.0:0", flags);
+    let server = Server::start_at(adapter, "0.0.0.0:0", flags);
     assert_statuses(
         &server,
         &[
@@ -93,9 +99,8 @@ fn elsewhere_only_the_same_origin_and_those_of_the_list_pass() {
     );
 }
 
-#[test]
-fn a_star_lets_everyone_in() {
-    let server = Server::start_at("0.0.0.0:0", "--metrics.public --allow-origin *");
+fn a_star_lets_everyone_in(adapter: Adapter) {
+    let server = Server::start_at(adapter, "0.0.0.0:0", "--metrics.public --allow-origin *");
     assert_statuses(
         &server,
         &[

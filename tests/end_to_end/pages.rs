@@ -3,8 +3,23 @@
 
 use std::net::SocketAddr;
 
+use stentor_tests::Adapter;
+
 use crate::raw::{Raw, Response, get};
 use crate::server::{Metrics, Server};
+
+stentor_tests::for_each_adapter! {
+    the_index_is_a_page_of_html_that_needs_nothing_else,
+    health_is_ok,
+    metrics_parse_and_the_seven_names_have_no_labels,
+    metrics_are_public_on_loopback_only_unless_they_are_to_be,
+    many_scrapes_at_once_are_all_answered,
+    options_is_answered_as_a_load_balancer_asks,
+    what_is_not_there_is_not_found,
+    the_endpoint_asks_for_an_upgrade,
+    head_gets_the_head_of_what_get_would,
+    a_page_is_also_for_a_client_that_shuts_its_side_at_once,
+}
 
 fn ask(server: &Server, request: &str) -> Response {
     let mut raw = Raw::connect(server.address());
@@ -16,9 +31,8 @@ fn got(server: &Server, path: &str) -> Response {
     ask(server, &String::from_utf8(get(path)).expect("text"))
 }
 
-#[test]
-fn the_index_is_a_page_of_html_that_needs_nothing_else() {
-    let server = Server::start("");
+fn the_index_is_a_page_of_html_that_needs_nothing_else(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let page = got(&server, "/");
     assert_eq!(page.status, 200);
     let kind = page.header("content-type").expect("a type");
@@ -29,16 +43,14 @@ fn the_index_is_a_page_of_html_that_needs_nothing_else() {
     assert!(!page.body.contains("http://") && !page.body.contains("https://"));
 }
 
-#[test]
-fn health_is_ok() {
-    let server = Server::start("");
+fn health_is_ok(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let page = got(&server, "/healthz");
     assert_eq!((page.status, page.body.trim()), (200, "ok"));
 }
 
-#[test]
-fn metrics_parse_and_the_seven_names_have_no_labels() {
-    let server = Server::start("--shards 2");
+fn metrics_parse_and_the_seven_names_have_no_labels(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2");
     let page = got(&server, "/metrics");
     assert_eq!(page.status, 200);
     let kind = page.header("content-type").expect("a type");
@@ -87,8 +99,7 @@ fn metrics_parse_and_the_seven_names_have_no_labels() {
     }
 }
 
-#[test]
-fn metrics_are_public_on_loopback_only_unless_they_are_to_be() {
+fn metrics_are_public_on_loopback_only_unless_they_are_to_be(adapter: Adapter) {
     let status = |address, method: &str| {
         let mut raw = Raw::connect(address);
         raw.send(format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
@@ -102,7 +113,7 @@ fn metrics_are_public_on_loopback_only_unless_they_are_to_be() {
         ("0", "", 404),
         ("0.0.0.0:0", "--metrics.public", 200),
     ] {
-        let server = Server::start_at(listen, &format!("{admin} {flags}"));
+        let server = Server::start_at(adapter, listen, &format!("{admin} {flags}"));
         let line = server.log().wait_for("admin pages on");
         let admin: SocketAddr = line.text("address").parse().expect("an address");
         for method in ["GET", "HEAD", "OPTIONS"] {
@@ -116,9 +127,8 @@ fn metrics_are_public_on_loopback_only_unless_they_are_to_be() {
     }
 }
 
-#[test]
-fn many_scrapes_at_once_are_all_answered() {
-    let server = Server::start("--shards 2 --admin-listen 127.0.0.1:0");
+fn many_scrapes_at_once_are_all_answered(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2 --admin-listen 127.0.0.1:0");
     let line = server.log().wait_for("admin pages on");
     let admin: SocketAddr = line.text("address").parse().expect("an address");
     let mut all: Vec<_> = (0..300)
@@ -136,9 +146,8 @@ fn many_scrapes_at_once_are_all_answered() {
     }
 }
 
-#[test]
-fn options_is_answered_as_a_load_balancer_asks() {
-    let server = Server::start("");
+fn options_is_answered_as_a_load_balancer_asks(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     for target in ["*", "/", "/ws", "/metrics", "/healthz"] {
         for rest in [
             "HTTP/1.0\r\n\r\n",
@@ -162,9 +171,8 @@ fn options_is_answered_as_a_load_balancer_asks() {
     assert_eq!(refused.map(|(_, n)| n).sum::<u64>(), 1);
 }
 
-#[test]
-fn what_is_not_there_is_not_found() {
-    let server = Server::start("");
+fn what_is_not_there_is_not_found(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     for path in ["/x", "/WS", "/ws/", "/metrics/", "/index.html", "/..", "//"] {
         assert_eq!(got(&server, path).status, 404, "{path}");
     }
@@ -175,9 +183,8 @@ fn what_is_not_there_is_not_found() {
     );
 }
 
-#[test]
-fn the_endpoint_asks_for_an_upgrade() {
-    let server = Server::start("");
+fn the_endpoint_asks_for_an_upgrade(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let page = got(&server, "/ws");
     assert_eq!(page.status, 426);
     assert_eq!(page.header("upgrade"), Some("websocket"));
@@ -189,9 +196,8 @@ fn the_endpoint_asks_for_an_upgrade() {
     );
 }
 
-#[test]
-fn head_gets_the_head_of_what_get_would() {
-    let server = Server::start("");
+fn head_gets_the_head_of_what_get_would(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     for path in ["/", "/healthz", "/metrics", "/nowhere", "/ws"] {
         let whole = got(&server, path);
         let head = ask(
@@ -208,9 +214,8 @@ fn head_gets_the_head_of_what_get_would() {
     }
 }
 
-#[test]
-fn a_page_is_also_for_a_client_that_shuts_its_side_at_once() {
-    let server = Server::start("");
+fn a_page_is_also_for_a_client_that_shuts_its_side_at_once(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     for path in ["/", "/healthz", "/metrics"] {
         let mut raw = Raw::connect(server.address());
         raw.send(&get(path));

@@ -2,20 +2,36 @@
 //! and with four, over several connections and room names, so that rooms are at
 //! home on the shards of some and not of others.
 
+use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    async
+    join_is_answered_and_moves_the_connection,
+    joining_the_room_it_is_in_is_answered_and_changes_nothing,
+    leave_is_answered_with_the_room_whatever_follows_the_colon,
+    leave_without_a_room_is_an_error,
+    msg_reaches_every_member_and_the_sender_and_nobody_else,
+    the_opcode_is_mirrored_and_a_publication_keeps_its_own,
+    msg_without_a_room_goes_nowhere,
+    msg_without_a_room_goes_to_everyone_where_that_is_set,
+    the_sender_is_left_out_where_that_is_set,
+    a_bad_room_name_is_an_error_and_the_connection_stays_where_it_was,
+    anything_else_comes_back_with_a_prefix,
+}
 
 /// Connections enough for some on every shard.
 const GUESTS: usize = 8;
 const ROOMS: [&str; 5] = ["A", "lobby", "a b:c", "Zürich", "0123456789"];
 
 /// Servers of one shard and of four.
-fn servers(flags: &str) -> impl Iterator<Item = Server> {
+fn servers(adapter: Adapter, flags: &str) -> impl Iterator<Item = Server> {
     ["1", "4"]
         .into_iter()
-        .map(move |shards| Server::start(&format!("--shards {shards} {flags}")))
+        .map(move |shards| Server::start(adapter, &format!("--shards {shards} {flags}")))
 }
 
 /// As many guests as there are, all members of the room.
@@ -31,9 +47,8 @@ fn binary(text: &str) -> Message {
     Message::binary(text.as_bytes().to_vec())
 }
 
-#[tokio::test]
-async fn join_is_answered_and_moves_the_connection() {
-    for server in servers("") {
+async fn join_is_answered_and_moves_the_connection(adapter: Adapter) {
+    for server in servers(adapter, "") {
         for mut guest in Guest::connect_all(&server, GUESTS).await {
             for room in ROOMS {
                 guest.join(room).await;
@@ -48,9 +63,8 @@ async fn join_is_answered_and_moves_the_connection() {
     }
 }
 
-#[tokio::test]
-async fn joining_the_room_it_is_in_is_answered_and_changes_nothing() {
-    for server in servers("") {
+async fn joining_the_room_it_is_in_is_answered_and_changes_nothing(adapter: Adapter) {
+    for server in servers(adapter, "") {
         for room in ROOMS {
             let mut guests = members(&server, room).await;
             guests[0].join(room).await;
@@ -65,9 +79,8 @@ async fn joining_the_room_it_is_in_is_answered_and_changes_nothing() {
     }
 }
 
-#[tokio::test]
-async fn leave_is_answered_with_the_room_whatever_follows_the_colon() {
-    for server in servers("") {
+async fn leave_is_answered_with_the_room_whatever_follows_the_colon(adapter: Adapter) {
+    for server in servers(adapter, "") {
         for room in ROOMS {
             for what in ["", "whatever", room, "\u{1F600}"] {
                 let mut guests = members(&server, room).await;
@@ -83,9 +96,8 @@ async fn leave_is_answered_with_the_room_whatever_follows_the_colon() {
     }
 }
 
-#[tokio::test]
-async fn leave_without_a_room_is_an_error() {
-    for server in servers("") {
+async fn leave_without_a_room_is_an_error(adapter: Adapter) {
+    for server in servers(adapter, "") {
         for mut guest in Guest::connect_all(&server, GUESTS).await {
             guest.say("leave:A").await;
             guest.hears("error:no_room").await;
@@ -98,9 +110,8 @@ async fn leave_without_a_room_is_an_error() {
     }
 }
 
-#[tokio::test]
-async fn msg_reaches_every_member_and_the_sender_and_nobody_else() {
-    for server in servers("") {
+async fn msg_reaches_every_member_and_the_sender_and_nobody_else(adapter: Adapter) {
+    for server in servers(adapter, "") {
         for room in ROOMS {
             let mut guests = members(&server, room).await;
             let mut strangers = members(&server, "elsewhere").await;
@@ -117,9 +128,8 @@ async fn msg_reaches_every_member_and_the_sender_and_nobody_else() {
     }
 }
 
-#[tokio::test]
-async fn the_opcode_is_mirrored_and_a_publication_keeps_its_own() {
-    for server in servers("") {
+async fn the_opcode_is_mirrored_and_a_publication_keeps_its_own(adapter: Adapter) {
+    for server in servers(adapter, "") {
         for room in ROOMS {
             let mut guests = members(&server, room).await;
             guests[0].send(binary("msg:bytes")).await;
@@ -153,9 +163,8 @@ async fn the_opcode_is_mirrored_and_a_publication_keeps_its_own() {
     }
 }
 
-#[tokio::test]
-async fn msg_without_a_room_goes_nowhere() {
-    for server in servers("") {
+async fn msg_without_a_room_goes_nowhere(adapter: Adapter) {
+    for server in servers(adapter, "") {
         let mut guests = Guest::connect_all(&server, GUESTS).await;
         guests[0].join("A").await;
         guests[1].say("msg:into the void").await;
@@ -166,9 +175,8 @@ async fn msg_without_a_room_goes_nowhere() {
     }
 }
 
-#[tokio::test]
-async fn msg_without_a_room_goes_to_everyone_where_that_is_set() {
-    for server in servers("--rooms.no-room-policy everyone") {
+async fn msg_without_a_room_goes_to_everyone_where_that_is_set(adapter: Adapter) {
+    for server in servers(adapter, "--rooms.no-room-policy everyone") {
         let mut guests = Guest::connect_all(&server, GUESTS).await;
         guests[0].join("A").await;
         for sender in 1..guests.len() {
@@ -185,9 +193,11 @@ async fn msg_without_a_room_goes_to_everyone_where_that_is_set() {
     }
 }
 
-#[tokio::test]
-async fn the_sender_is_left_out_where_that_is_set() {
-    for server in servers("--rooms.exclude-sender --rooms.no-room-policy everyone") {
+async fn the_sender_is_left_out_where_that_is_set(adapter: Adapter) {
+    for server in servers(
+        adapter,
+        "--rooms.exclude-sender --rooms.no-room-policy everyone",
+    ) {
         for room in ROOMS {
             let mut guests = members(&server, room).await;
             for sender in 0..guests.len() {
@@ -209,11 +219,10 @@ async fn the_sender_is_left_out_where_that_is_set() {
     }
 }
 
-#[tokio::test]
-async fn a_bad_room_name_is_an_error_and_the_connection_stays_where_it_was() {
+async fn a_bad_room_name_is_an_error_and_the_connection_stays_where_it_was(adapter: Adapter) {
     let long = "x".repeat(129);
     let halved = "é".repeat(64) + "x";
-    for server in servers("") {
+    for server in servers(adapter, "") {
         let mut guest = Guest::member(&server, "A").await;
         for name in ["", &long, &halved] {
             guest.say(&format!("join:{name}")).await;
@@ -231,9 +240,8 @@ async fn a_bad_room_name_is_an_error_and_the_connection_stays_where_it_was() {
     }
 }
 
-#[tokio::test]
-async fn anything_else_comes_back_with_a_prefix() {
-    for server in servers("") {
+async fn anything_else_comes_back_with_a_prefix(adapter: Adapter) {
+    for server in servers(adapter, "") {
         let mut guest = Guest::connect(&server).await;
         for said in [
             "", ":", "join", "Join:A", " msg:x", "msg", "task", "leave", "\0", "é",

@@ -5,10 +5,25 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use stentor_tests::Adapter;
+use stentor_tests::process::{POLL, SOON};
+
 use crate::order::text_of;
-use crate::process::{POLL, SOON};
 use crate::raw::{CLOSE, Raw};
 use crate::server::{Metrics, Server};
+
+stentor_tests::for_each_adapter! {
+    what_waits_leaves_by_urgency,
+    the_result_of_a_task_overtakes_what_waits_in_our_queue,
+    a_full_queue_keeps_the_oldest_and_the_most_urgent,
+    the_gauge_of_queues_is_their_sum,
+    who_waits_too_long_is_not_starved_by_the_urgent,
+    a_publisher_can_learn_what_became_of_its_message,
+    a_publisher_learns_of_a_full_queue_and_the_oldest_go_if_that_is_wanted,
+    what_has_outlived_its_time_is_not_sent,
+    a_slow_reader_hears_the_latest_of_each_key,
+    a_slow_reader_is_closed_if_that_is_wanted,
+}
 
 pub(crate) fn joined(mut raw: Raw, room: &str) -> Raw {
     raw.say(&format!("join:{room}"));
@@ -16,10 +31,12 @@ pub(crate) fn joined(mut raw: Raw, room: &str) -> Raw {
     raw
 }
 
-#[test]
-fn what_waits_leaves_by_urgency() {
+fn what_waits_leaves_by_urgency(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards} --client.write-timeout 60s"));
+        let server = Server::start(
+            adapter,
+            &format!("--shards {shards} --client.write-timeout 60s"),
+        );
         for room in ["A", "B", "C"] {
             let mut slow = joined(Raw::open_narrow(&server), "before");
             let sent = fill_queue(&server, &mut slow, 100);
@@ -47,10 +64,12 @@ fn what_waits_leaves_by_urgency() {
     }
 }
 
-#[test]
-fn the_result_of_a_task_overtakes_what_waits_in_our_queue() {
+fn the_result_of_a_task_overtakes_what_waits_in_our_queue(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards} --client.write-timeout 60s"));
+        let server = Server::start(
+            adapter,
+            &format!("--shards {shards} --client.write-timeout 60s"),
+        );
         let mut slow = Raw::open_narrow(&server);
         let sent = fill_queue(&server, &mut slow, 100);
         slow.say("task:urgent");
@@ -89,9 +108,11 @@ fn the_result_of_a_task_overtakes_what_waits_in_our_queue() {
     }
 }
 
-#[test]
-fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
-    let server = Server::start("--shards 1 --queue.messages 64 --client.write-timeout 60s");
+fn a_full_queue_keeps_the_oldest_and_the_most_urgent(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --queue.messages 64 --client.write-timeout 60s",
+    );
     let mut slow = Raw::open_narrow(&server);
     slow.say("join:A");
     slow.expect("joined:A");
@@ -132,9 +153,8 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent() {
     slow.expect("echo:x");
 }
 
-#[test]
-fn the_gauge_of_queues_is_their_sum() {
-    let server = Server::start("--shards 4 --client.write-timeout 60s");
+fn the_gauge_of_queues_is_their_sum(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 4 --client.write-timeout 60s");
     let mut slow: Vec<Raw> = (0..3).map(|_| Raw::open_narrow(&server)).collect();
     for (at, raw) in slow.iter_mut().enumerate() {
         fill_queue(&server, raw, 50 * (at as u64 + 1));
@@ -163,8 +183,8 @@ fn the_gauge_of_queues_is_their_sum() {
 
 /// A server with a slow member of the room A, for whom so many messages wait, and
 /// one that reads.
-fn slow_and_quick(flags: &str, waiting: u64) -> (Server, Raw, usize, Raw) {
-    let server = Server::start(&format!("{flags} --client.write-timeout 60s"));
+fn slow_and_quick(adapter: Adapter, flags: &str, waiting: u64) -> (Server, Raw, usize, Raw) {
+    let server = Server::start(adapter, &format!("{flags} --client.write-timeout 60s"));
     let mut slow = joined(Raw::open_narrow(&server), "A");
     let quick = joined(Raw::open(&server), "A");
     // What has been heard may not have been counted as written yet.
@@ -198,12 +218,11 @@ fn ask(quick: &mut Raw, said: &str, text: &str) -> String {
     answer
 }
 
-#[test]
-fn who_waits_too_long_is_not_starved_by_the_urgent() {
+fn who_waits_too_long_is_not_starved_by_the_urgent(adapter: Adapter) {
     for shards in ["1", "4"] {
         let flags =
             format!("--shards {shards} --queue.starvation-after 4 --queue.starvation-wait 20ms");
-        let (_server, mut slow, sent, mut quick) = slow_and_quick(&flags, 30);
+        let (_server, mut slow, sent, mut quick) = slow_and_quick(adapter, &flags, 30);
         sleep(Duration::from_millis(40));
         for n in 0..60 {
             quick.say(&format!("msg:{n}"));
@@ -231,10 +250,9 @@ fn who_waits_too_long_is_not_starved_by_the_urgent() {
     }
 }
 
-#[test]
-fn a_publisher_can_learn_what_became_of_its_message() {
+fn a_publisher_can_learn_what_became_of_its_message(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(&format!("--shards {shards}"));
+        let server = Server::start(adapter, &format!("--shards {shards}"));
         let mut members: Vec<Raw> = (0..5).map(|_| joined(Raw::open(&server), "A")).collect();
         let (first, others) = members.split_first_mut().expect("there are some");
         assert_eq!(ask(first, "msg?:to all", "to all"), "sent:5,5,0,0,0,0");
@@ -247,14 +265,13 @@ fn a_publisher_can_learn_what_became_of_its_message() {
     }
 }
 
-#[test]
-fn a_publisher_learns_of_a_full_queue_and_the_oldest_go_if_that_is_wanted() {
+fn a_publisher_learns_of_a_full_queue_and_the_oldest_go_if_that_is_wanted(adapter: Adapter) {
     for (policy, told, kept) in [
         ("drop-new", "sent:2,1,1,0,0,0", &[][..]),
         ("drop-oldest", "sent:2,2,0,1,0,0", &["news"][..]),
     ] {
         let flags = format!("--shards 4 --queue.messages 32 --rooms.overflow-policy {policy}");
-        let (server, mut slow, sent, mut quick) = slow_and_quick(&flags, 32);
+        let (server, mut slow, sent, mut quick) = slow_and_quick(adapter, &flags, 32);
         let refused = "stentor_priority_dropped_total{priority=\"100\",reason=\"refused_full\"}";
         let lost = server.metrics().get(refused) as usize;
         assert_eq!(ask(&mut quick, "msg?:news", "news"), told, "{policy}");
@@ -275,10 +292,9 @@ fn a_publisher_learns_of_a_full_queue_and_the_oldest_go_if_that_is_wanted() {
     }
 }
 
-#[test]
-fn what_has_outlived_its_time_is_not_sent() {
+fn what_has_outlived_its_time_is_not_sent(adapter: Adapter) {
     let (server, mut slow, sent, mut quick) =
-        slow_and_quick("--shards 4 --rooms.message-ttl 150ms", 30);
+        slow_and_quick(adapter, "--shards 4 --rooms.message-ttl 150ms", 30);
     quick.say("msg:old");
     quick.expect("old");
     sleep(Duration::from_millis(200));
@@ -289,9 +305,8 @@ fn what_has_outlived_its_time_is_not_sent() {
     server.await_metric(series, 1);
 }
 
-#[test]
-fn a_slow_reader_hears_the_latest_of_each_key() {
-    let (server, mut slow, sent, mut quick) = slow_and_quick("--shards 4", 30);
+fn a_slow_reader_hears_the_latest_of_each_key(adapter: Adapter) {
+    let (server, mut slow, sent, mut quick) = slow_and_quick(adapter, "--shards 4", 30);
     for text in ["msg#x:1", "msg#y:2", "msg:3", "msg#x:4"] {
         quick.say(text);
         quick.expect(&text[text.len() - 1..]);
@@ -302,10 +317,9 @@ fn a_slow_reader_hears_the_latest_of_each_key() {
     assert_eq!(server.metrics().get(series), 2);
 }
 
-#[test]
-fn a_slow_reader_is_closed_if_that_is_wanted() {
+fn a_slow_reader_is_closed_if_that_is_wanted(adapter: Adapter) {
     let flags = "--shards 4 --queue.messages 32 --rooms.overflow-policy disconnect";
-    let (server, mut slow, _, mut quick) = slow_and_quick(flags, 32);
+    let (server, mut slow, _, mut quick) = slow_and_quick(adapter, flags, 32);
     assert_eq!(ask(&mut quick, "msg?:news", "news"), "sent:2,1,1,0,0,0");
     let series = "stentor_connections_closed_total{cause=\"slow_consumer\"}";
     server.await_metric(series, 1);

@@ -5,10 +5,18 @@ use std::io::{Read, Write};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::process::SOON;
+use stentor_tests::Adapter;
+use stentor_tests::process::SOON;
+
 use crate::queues::fill_queue;
 use crate::raw::{BINARY, CLOSE, Raw, header};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    a_reader_that_takes_a_little_now_and_then_is_closed,
+    a_slow_reader_that_keeps_to_the_rate_gets_everything,
+    a_message_that_is_sent_a_little_now_and_then_is_closed,
+}
 
 const STEP: Duration = Duration::from_millis(100);
 
@@ -22,11 +30,10 @@ fn drip(server: &Server, metric: &str, mut step: impl FnMut()) {
     }
 }
 
-#[test]
-fn a_reader_that_takes_a_little_now_and_then_is_closed() {
+fn a_reader_that_takes_a_little_now_and_then_is_closed(adapter: Adapter) {
     let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 10k --client.rate-window 2s \
                  --queue.messages 1000 --close-timeout 500ms";
-    let server = Server::start(flags);
+    let server = Server::start(adapter, flags);
     let mut slow = Raw::open_narrow(&server);
     let mut honest = Raw::open(&server);
     fill_queue(&server, &mut slow, 20);
@@ -45,12 +52,11 @@ fn a_reader_that_takes_a_little_now_and_then_is_closed() {
     honest.expect("echo:still here");
 }
 
-#[test]
-fn a_slow_reader_that_keeps_to_the_rate_gets_everything() {
+fn a_slow_reader_that_keeps_to_the_rate_gets_everything(adapter: Adapter) {
     // Some 40 KiB a second, of at most 3 MiB in the end.
     let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 1k --client.rate-window 20s \
                  --queue.messages 1000";
-    let server = Server::start(flags);
+    let server = Server::start(adapter, flags);
     let mut slow = Raw::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     slow.say("last");
@@ -65,9 +71,11 @@ fn a_slow_reader_that_keeps_to_the_rate_gets_everything() {
     assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
 }
 
-#[test]
-fn a_message_that_is_sent_a_little_now_and_then_is_closed() {
-    let server = Server::start("--shards 1 --client.min-send-rate 10k --client.rate-window 2s");
+fn a_message_that_is_sent_a_little_now_and_then_is_closed(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --client.min-send-rate 10k --client.rate-window 2s",
+    );
     let mut slow = Raw::open(&server);
     slow.send(&header(0x80 | BINARY, 500_000));
     slow.send(&[0; 50_000]);

@@ -7,8 +7,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
+use stentor_tests::process::SOON;
 
-use crate::process::SOON;
 use crate::server::Server;
 
 pub(crate) const CONTINUATION: u8 = 0;

@@ -3,9 +3,21 @@
 
 use std::time::Duration;
 
+use stentor_tests::Adapter;
+
 use crate::raw::{Raw, TEXT, UPGRADE, frame, upgrade};
 use crate::server::{Metrics, Server, eventually};
 use crate::witnesses::Witnesses;
+
+stentor_tests::for_each_adapter! {
+    each_bad_request_gets_its_status_and_its_counter_and_harms_nobody,
+    what_is_unusual_and_legal_is_served,
+    a_key_with_bits_to_spare_is_hashed_as_it_was_sent,
+    a_request_in_single_bytes_and_one_with_frames_behind_it_are_served,
+    one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout,
+    silence_and_half_a_request_end_with_the_handshake_timeout,
+    a_request_that_is_cut_off_is_told_so,
+}
 
 /// The sample request with one part replaced.
 fn with(part: &str, by: &str) -> Vec<u8> {
@@ -29,8 +41,7 @@ fn garbage() -> Vec<u8> {
     (0..4_096).map(next).collect()
 }
 
-#[test]
-fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody() {
+fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody(adapter: Adapter) {
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
     let key_twice = KEY.repeat(2);
@@ -173,7 +184,7 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody() {
         ),
         ("a frame at once", frame(TEXT, b"join:A"), 400, "malformed"),
     ];
-    let server = Server::start("--shards 2");
+    let server = Server::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     for (what, request, status, cause) in table {
         let counter = format!("stentor_handshakes_refused_total{{cause=\"{cause}\"}}");
@@ -208,11 +219,10 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody() {
     });
 }
 
-#[test]
-fn what_is_unusual_and_legal_is_served() {
+fn what_is_unusual_and_legal_is_served(adapter: Adapter) {
     const VERSION_AND_KEY: &str =
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let server = Server::start("--shards 2");
+    let server = Server::start(adapter, "--shards 2");
     let target = format!("GET http://{}/ws", server.address());
     for (what, request) in [
         ("a query", with("/ws", "/ws?room=a&b=c")),
@@ -302,9 +312,8 @@ fn what_is_unusual_and_legal_is_served() {
     );
 }
 
-#[test]
-fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent() {
-    let server = Server::start("");
+fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let mut raw = Raw::connect(server.address());
     // RFC 6455 §4.1 has this one.
     let key = "AQIDBAUGBwgJCgsMDQ4PEC==";
@@ -317,9 +326,8 @@ fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent() {
     assert!(head.contains(accept), "{head}");
 }
 
-#[test]
-fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served() {
-    let server = Server::start("--shards 2");
+fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2");
     let mut raw = Raw::connect(server.address());
     for byte in upgrade(&["X-Padding: some more bytes"]) {
         raw.send(&[byte]);
@@ -336,9 +344,8 @@ fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served() {
     raw.expect("echo:two");
 }
 
-#[test]
-fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout() {
-    let server = Server::start("--shards 1 --client.handshake-timeout 600ms");
+fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 1 --client.handshake-timeout 600ms");
     let mut witnesses = Witnesses::of(&server);
     let raw = Raw::connect(server.address());
     let stream = raw.stream().try_clone().expect("a second handle");
@@ -370,9 +377,8 @@ fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout() {
     witnesses.talk("after");
 }
 
-#[test]
-fn silence_and_half_a_request_end_with_the_handshake_timeout() {
-    let server = Server::start("--shards 1 --client.handshake-timeout 300ms");
+fn silence_and_half_a_request_end_with_the_handshake_timeout(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 1 --client.handshake-timeout 300ms");
     let mut silent = Raw::connect(server.address());
     let mut half = Raw::connect(server.address());
     half.send(b"GET /ws HTTP/1.1\r\nHost: ");
@@ -385,9 +391,8 @@ fn silence_and_half_a_request_end_with_the_handshake_timeout() {
     );
 }
 
-#[test]
-fn a_request_that_is_cut_off_is_told_so() {
-    let server = Server::start("");
+fn a_request_that_is_cut_off_is_told_so(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let mut raw = Raw::connect(server.address());
     raw.send(b"GET /ws HTTP/1.1\r\n");
     raw.shut_write();

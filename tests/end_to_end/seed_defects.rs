@@ -4,9 +4,24 @@
 
 use std::time::{Duration, Instant};
 
+use stentor_tests::Adapter;
+
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, PING, Raw, TEXT, frame};
 use crate::server::{Server, eventually};
+
+stentor_tests::for_each_adapter! {
+    x1_a_disconnect_with_an_empty_queue_frees_everything,
+    x2_a_connection_that_receives_nothing_is_pinged_and_lives,
+    x3_messages_that_leave_together_are_not_run_together,
+    x4_equal_priorities_arrive_in_order_from_a_queue_that_waited,
+    x5_the_gauge_of_queues_is_the_sum_over_all_connections,
+    x6_a_second_room_ends_the_first_and_empty_rooms_are_gone,
+    x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm,
+    x8_a_shutdown_drains_and_closes_every_connection,
+    x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room,
+    x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted,
+}
 
 fn joined(server: &Server, room: &str) -> Raw {
     let mut raw = Raw::open(server);
@@ -15,9 +30,8 @@ fn joined(server: &Server, room: &str) -> Raw {
     raw
 }
 
-#[test]
-fn x1_a_disconnect_with_an_empty_queue_frees_everything() {
-    let server = Server::start("--shards 4");
+fn x1_a_disconnect_with_an_empty_queue_frees_everything(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 4");
     server.await_metric("stentor_sockets", 1);
     let (descriptors, threads) = (server.descriptors(), server.threads());
     for _ in 0..3 {
@@ -37,9 +51,11 @@ fn x1_a_disconnect_with_an_empty_queue_frees_everything() {
     }
 }
 
-#[test]
-fn x2_a_connection_that_receives_nothing_is_pinged_and_lives() {
-    let server = Server::start("--shards 1 --ping-interval 200ms --pong-wait 400ms");
+fn x2_a_connection_that_receives_nothing_is_pinged_and_lives(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --ping-interval 200ms --pong-wait 400ms",
+    );
     let mut raw = Raw::open(&server);
     let begin = Instant::now();
     let mut pings = 0;
@@ -54,9 +70,8 @@ fn x2_a_connection_that_receives_nothing_is_pinged_and_lives() {
     assert!(pings >= 3, "{pings} pings");
 }
 
-#[test]
-fn x3_messages_that_leave_together_are_not_run_together() {
-    let server = Server::start("--shards 1");
+fn x3_messages_that_leave_together_are_not_run_together(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 1");
     let mut member = joined(&server, "A");
     let mut sender = joined(&server, "A");
     let said: Vec<u8> = (0..100)
@@ -68,9 +83,8 @@ fn x3_messages_that_leave_together_are_not_run_together() {
     }
 }
 
-#[test]
-fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited() {
-    let server = Server::start("--shards 1 --client.write-timeout 60s");
+fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 1 --client.write-timeout 60s");
     let mut slow = Raw::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 100);
     for n in 0..sent {
@@ -78,9 +92,8 @@ fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited() {
     }
 }
 
-#[test]
-fn x5_the_gauge_of_queues_is_the_sum_over_all_connections() {
-    let server = Server::start("--shards 2 --client.write-timeout 60s");
+fn x5_the_gauge_of_queues_is_the_sum_over_all_connections(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2 --client.write-timeout 60s");
     let mut slow: Vec<Raw> = (0..3).map(|_| Raw::open_narrow(&server)).collect();
     for (n, raw) in (1..).zip(&mut slow) {
         fill_queue(&server, raw, 50);
@@ -90,9 +103,8 @@ fn x5_the_gauge_of_queues_is_the_sum_over_all_connections() {
     server.await_metric("ws_send_queue_length", 0);
 }
 
-#[test]
-fn x6_a_second_room_ends_the_first_and_empty_rooms_are_gone() {
-    let server = Server::start("--shards 4");
+fn x6_a_second_room_ends_the_first_and_empty_rooms_are_gone(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 4");
     let mut watcher = joined(&server, "0");
     let mut mover = joined(&server, "0");
     for n in 1..50 {
@@ -110,10 +122,11 @@ fn x6_a_second_room_ends_the_first_and_empty_rooms_are_gone() {
     assert_eq!(server.metrics().get("ws_active_connections"), 2);
 }
 
-#[test]
-fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm() {
-    let mut server =
-        Server::start("--shards 1 --tasks.workers 1 --rooms.work-time 200ms --shutdown-timeout 8s");
+fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm(adapter: Adapter) {
+    let mut server = Server::start(
+        adapter,
+        "--shards 1 --tasks.workers 1 --rooms.work-time 200ms --shutdown-timeout 8s",
+    );
     let mut raw = Raw::open(&server);
     for n in 0..4 {
         raw.say(&format!("task:{n}"));
@@ -143,9 +156,11 @@ fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm() {
     assert_eq!(line.number("abandoned_tasks"), 0);
 }
 
-#[test]
-fn x8_a_shutdown_drains_and_closes_every_connection() {
-    let mut server = Server::start("--shards 2 --shutdown-timeout 8s --client.write-timeout 60s");
+fn x8_a_shutdown_drains_and_closes_every_connection(adapter: Adapter) {
+    let mut server = Server::start(
+        adapter,
+        "--shards 2 --shutdown-timeout 8s --client.write-timeout 60s",
+    );
     let mut slow = Raw::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 50);
     let mut idle = Raw::open(&server);
@@ -159,14 +174,14 @@ fn x8_a_shutdown_drains_and_closes_every_connection() {
     assert_eq!(server.exit_within(Duration::from_secs(9)).code(), Some(0));
 }
 
-#[test]
-fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room() {
-    let server = Server::start("--shards 2 --ping-interval 200ms --pong-wait 60s");
+fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room(adapter: Adapter) {
+    let server = Server::start(adapter, "--shards 2 --ping-interval 200ms --pong-wait 60s");
     let gone = joined(&server, "A");
     gone.reset();
     server.await_metric("ws_active_connections", 0);
     // One that reads nothing either: its pings cannot be written.
     let server = Server::start(
+        adapter,
         "--shards 2 --ping-interval 200ms --pong-wait 60s --client.write-timeout 600ms",
     );
     let mut stuck = Raw::open_narrow(&server);
@@ -181,9 +196,11 @@ fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room() {
     assert_eq!(server.metrics().get("ws_active_connections"), 0);
 }
 
-#[test]
-fn x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted() {
-    let server = Server::start("--shards 1 --queue.bytes 1MiB --client.write-timeout 60s");
+fn x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --queue.bytes 1MiB --client.write-timeout 60s",
+    );
     let mut slow = Raw::open_narrow(&server);
     slow.say("join:A");
     slow.expect("joined:A");

@@ -5,20 +5,31 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
-use crate::process::command;
-use crate::process::log::Log;
-use crate::server::{BINARY, Metrics, Server, eventually};
+use stentor_tests::Adapter;
+use stentor_tests::log::Log;
 
-fn refused(set: impl FnOnce(&mut Command) -> &mut Command) -> String {
-    let mut command = command();
+use crate::server::{Metrics, Server, eventually};
+
+stentor_tests::for_each_adapter! {
+    a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range,
+    an_address_in_use_is_told,
+    a_shard_that_cannot_start_is_told,
+    flags_go_before_the_environment_and_that_before_the_file,
+    help_and_version_are_pages,
+    a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for,
+    an_address_that_is_taken_is_told_with_who_asked_for_it,
+    every_address_that_is_named_is_listened_on,
+}
+
+fn refused(adapter: Adapter, set: impl FnOnce(&mut Command) -> &mut Command) -> String {
+    let mut command = adapter.command();
     let Output { status, stderr, .. } = set(&mut command).output().expect("it runs");
     let text = String::from_utf8(stderr).expect("text");
     assert_eq!(status.code(), Some(2), "{text}");
     text
 }
 
-#[test]
-fn a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range() {
+fn a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range(adapter: Adapter) {
     for (key, value, range) in [
         ("max-message", "0", "1 to 1GiB"),
         ("max-message", "1GiB1", "1 to 1GiB"),
@@ -27,24 +38,28 @@ fn a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range() {
         ("handler", "rome", "rooms, echo"),
         ("tasks.workers", "many", "1 to 1024"),
     ] {
-        let text = refused(|command| command.args([&format!("--{key}"), value]));
+        let text = refused(adapter, |command| {
+            command.args([&format!("--{key}"), value])
+        });
         assert!(text.contains(&format!("--{key}")), "{text}");
         assert!(text.contains(&format!("`{value}`")), "{text}");
         assert!(text.contains(range), "{range} in {text}");
     }
-    let text = refused(|command| command.env("STENTOR_QUEUE_MESSAGES", "0"));
+    let text = refused(adapter, |command| {
+        command.env("STENTOR_QUEUE_MESSAGES", "0")
+    });
     assert!(
         text.contains("STENTOR_QUEUE_MESSAGES") && text.contains("`0`"),
         "{text}"
     );
-    refused(|command| command.arg("--no-such-flag"));
+    refused(adapter, |command| command.arg("--no-such-flag"));
 }
 
-#[test]
-fn an_address_in_use_is_told() {
+fn an_address_in_use_is_told(adapter: Adapter) {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let output = command()
+    let output = adapter
+        .command()
         .args(["--listen", &address])
         .output()
         .expect("it runs");
@@ -55,14 +70,13 @@ fn an_address_in_use_is_told() {
 
 /// Shards need descriptors of their own; one that gets none would leave the
 /// sockets that it is given waiting for ever.
-#[test]
-fn a_shard_that_cannot_start_is_told() {
-    if !BINARY.shards_need_descriptors {
+fn a_shard_that_cannot_start_is_told(adapter: Adapter) {
+    if !adapter.shards_need_descriptors() {
         // So few leave room for a listener and some peers, whatever the number of shards.
         let listens = "ulimit -n 100; exec $0 --listen 127.0.0.1:0 --shards 32 --log-format json";
         let mut child = Command::new("sh")
             .args(["-c", listens])
-            .arg(command().get_program())
+            .arg(adapter.command().get_program())
             .stderr(Stdio::piped())
             .spawn()
             .expect("it runs");
@@ -72,7 +86,7 @@ fn a_shard_that_cannot_start_is_told() {
         child.wait().expect("it ends");
         return;
     }
-    let binary = command().get_program().to_owned();
+    let binary = adapter.command().get_program().to_owned();
     for descriptors in ["80", "100", "120"] {
         let output = Command::new("sh")
             .args([
@@ -90,16 +104,15 @@ fn a_shard_that_cannot_start_is_told() {
     }
 }
 
-#[test]
-fn flags_go_before_the_environment_and_that_before_the_file() {
-    let name = format!("stentor-settings-{}.toml", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    let mut file = std::fs::File::create(&path).expect("a file");
+fn flags_go_before_the_environment_and_that_before_the_file(adapter: Adapter) {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile();
+    let mut file = file.expect("a file");
     file.write_all(b"server = { listen = \"127.0.0.1:0\", shutdown_timeout = \"13s\" }\nlog.format = \"text\"\n[tasks]\nworkers = 11\nqueue = 12\n")
         .expect("written");
-    let mut child = command()
+    let mut child = adapter
+        .command()
         .arg("--config")
-        .arg(&path)
+        .arg(file.path())
         .args(["--tasks.workers", "31"])
         .env("STENTOR_TASKS_WORKERS", "21")
         .env("STENTOR_TASKS_QUEUE", "22")
@@ -113,7 +126,6 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
     let metrics = listening.text("address").parse().map(Metrics::scrape);
     let _ = child.kill();
     let _ = child.wait();
-    let _ = std::fs::remove_file(&path);
     assert_eq!(pool.number("size"), 31, "the flag");
     assert_eq!(pool.number("queue"), 22, "the environment");
     let metrics = metrics.expect("an address");
@@ -124,23 +136,21 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
     );
 }
 
-#[test]
-fn help_and_version_are_pages() {
+fn help_and_version_are_pages(adapter: Adapter) {
     for (flag, expected) in [
         ("--help", "--queue.messages"),
         ("--version", env!("CARGO_PKG_VERSION")),
     ] {
-        let output = command().arg(flag).output().expect("it runs");
+        let output = adapter.command().arg(flag).output().expect("it runs");
         assert_eq!(output.status.code(), Some(0));
         assert!(String::from_utf8_lossy(&output.stdout).contains(expected));
     }
 }
 
-#[test]
-fn a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for() {
+fn a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for(adapter: Adapter) {
     for (listen, is_loopback) in [("localhost:0", true), (":0", false), ("0", false)] {
         let flags = format!("--metrics.public --admin-listen {listen}");
-        let server = Server::start_at(listen, &flags);
+        let server = Server::start_at(adapter, listen, &flags);
         eventually("all are told", || server.log().count("admin pages on") > 0);
         let all = ["listening on", "admin pages on"].map(|event| {
             let lines = server.log().all(event);
@@ -164,12 +174,11 @@ fn a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for() {
     }
 }
 
-#[test]
-fn an_address_that_is_taken_is_told_with_who_asked_for_it() {
-    let server = Server::start("");
+fn an_address_that_is_taken_is_told_with_who_asked_for_it(adapter: Adapter) {
+    let server = Server::start(adapter, "");
     let taken = server.address().to_string();
     for flag in ["--listen", "--admin-listen"] {
-        let mut command = command();
+        let mut command = adapter.command();
         if flag == "--admin-listen" {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -181,9 +190,8 @@ fn an_address_that_is_taken_is_told_with_who_asked_for_it() {
     }
 }
 
-#[test]
-fn every_address_that_is_named_is_listened_on() {
-    let server = Server::start("--listen [::1]:0");
+fn every_address_that_is_named_is_listened_on(adapter: Adapter) {
+    let server = Server::start(adapter, "--listen [::1]:0");
     eventually("both are told", || server.log().count("listening on") == 2);
     let addresses: Vec<SocketAddr> = server
         .log()

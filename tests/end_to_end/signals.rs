@@ -6,17 +6,26 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use stentor_tests::Adapter;
+use stentor_tests::process::SOON;
 
 use crate::drain::end;
-use crate::process::{SOON, command};
 use crate::raw::Raw;
 use crate::server::Server;
 use crate::witnesses::Witnesses;
 
+stentor_tests::for_each_adapter! {
+    a_hangup_ends_the_server_in_order,
+    a_second_hangup_ends_it_at_once,
+    a_hangup_that_was_ignored_at_the_start_stays_ignored,
+    signals_that_mean_nothing_to_the_server_change_nothing,
+    a_quit_is_left_to_the_operating_system,
+}
+
 /// A command by which the binary runs whatever the tests were started with does to `SIGHUP` and
 /// `SIGQUIT`: a shell ignores the latter for what it runs in the background.
-fn with_default_signals(shell: &str) -> Command {
-    let binary = command().get_program().to_owned();
+fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
+    let binary = adapter.command().get_program().to_owned();
     let mut command = Command::new("env");
     command
         .args(["--default-signal=HUP,QUIT", "sh", "-c", shell])
@@ -24,9 +33,8 @@ fn with_default_signals(shell: &str) -> Command {
     command
 }
 
-#[test]
-fn a_hangup_ends_the_server_in_order() {
-    let mut command = with_default_signals("exec \"$0\" \"$@\"");
+fn a_hangup_ends_the_server_in_order(adapter: Adapter) {
+    let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--shards 2");
     let mut clients: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
     server.signal(Signal::HUP);
@@ -37,9 +45,8 @@ fn a_hangup_ends_the_server_in_order() {
     assert_eq!(status.code(), Some(0));
 }
 
-#[test]
-fn a_second_hangup_ends_it_at_once() {
-    let mut command = with_default_signals("exec \"$0\" \"$@\"");
+fn a_second_hangup_ends_it_at_once(adapter: Adapter) {
+    let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--rooms.work-time 1h --shutdown-timeout 1h");
     let mut client = Raw::open(&server);
     client.say("task:for ever");
@@ -53,18 +60,16 @@ fn a_second_hangup_ends_it_at_once() {
     assert_eq!(end(&mut server, SOON).0.code(), Some(0));
 }
 
-#[test]
-fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
-    let mut command = with_default_signals("trap '' HUP; exec \"$0\" \"$@\"");
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored(adapter: Adapter) {
+    let mut command = with_default_signals(adapter, "trap '' HUP; exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--shards 2");
     assert_unmoved_by(&server, &[Signal::HUP]);
     server.terminate();
     assert_eq!(end(&mut server, SOON).0.code(), Some(0));
 }
 
-#[test]
-fn signals_that_mean_nothing_to_the_server_change_nothing() {
-    let mut server = Server::start("--shards 2");
+fn signals_that_mean_nothing_to_the_server_change_nothing(adapter: Adapter) {
+    let mut server = Server::start(adapter, "--shards 2");
     assert_unmoved_by(
         &server,
         &[Signal::USR1, Signal::USR2, Signal::PIPE, Signal::XFSZ],
@@ -93,9 +98,8 @@ fn assert_unmoved_by(server: &Server, signals: &[Signal]) {
     );
 }
 
-#[test]
-fn a_quit_is_left_to_the_operating_system() {
-    let mut command = with_default_signals("exec \"$0\" \"$@\"");
+fn a_quit_is_left_to_the_operating_system(adapter: Adapter) {
+    let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--shards 2");
     let no_dump = Rlimit {
         current: Some(0),

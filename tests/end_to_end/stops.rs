@@ -7,11 +7,18 @@ use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use stentor_tests::Adapter;
+use stentor_tests::process::SOON;
 
-use crate::process::SOON;
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, PING, Raw, TEXT, frame};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not,
+    a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest,
+    a_drain_gets_back_the_time_in_which_the_server_was_stopped,
+}
 
 /// Longer than every time-out of the servers here.
 const STOP: Duration = Duration::from_secs(7);
@@ -51,9 +58,9 @@ fn stop(server: &Server, meanwhile: impl FnOnce()) {
     server.signal(Signal::CONT);
 }
 
-#[test]
-fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not() {
+fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not(adapter: Adapter) {
     let server = Server::start(
+        adapter,
         "--shards 2 --ping-interval 3s --pong-wait 6s --client.handshake-timeout 5s --rooms.work-time 1s \
          --tasks.timeout 5s --tasks.attempts 1",
     );
@@ -95,9 +102,11 @@ fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not() {
     assert_eq!((last.opcode, last.close_code()), (CLOSE, Some(1011)));
 }
 
-#[test]
-fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest() {
-    let server = Server::start("--shards 1 --client.write-timeout 5s --queue.messages 1000");
+fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--shards 1 --client.write-timeout 5s --queue.messages 1000",
+    );
     let mut slow = Raw::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     let mut heard = 0;
@@ -115,10 +124,11 @@ fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest() {
     assert_eq!(server.metrics().get("ws_messages_dropped_total"), 0);
 }
 
-#[test]
-fn a_drain_gets_back_the_time_in_which_the_server_was_stopped() {
-    let mut server =
-        Server::start("--shards 2 --tasks.workers 1 --shutdown-timeout 5s --rooms.work-time 2s");
+fn a_drain_gets_back_the_time_in_which_the_server_was_stopped(adapter: Adapter) {
+    let mut server = Server::start(
+        adapter,
+        "--shards 2 --tasks.workers 1 --shutdown-timeout 5s --rooms.work-time 2s",
+    );
     let mut raw = Raw::open(&server);
     raw.say("task:a");
     server.await_metric("stentor_tasks_running", 1);

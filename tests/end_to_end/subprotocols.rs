@@ -1,6 +1,7 @@
 //! Owns the proof that a subprotocol is agreed on as RFC 6455 has it: of what a
 //! client offers, what the server likes best.
 
+use stentor_tests::Adapter;
 use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -9,6 +10,14 @@ use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolErr
 use crate::guest::Guest;
 use crate::raw::{Raw, upgrade};
 use crate::server::Server;
+
+stentor_tests::for_each_adapter! {
+    a_list_without_a_name_offers_nothing,
+    what_is_no_list_of_different_names_is_refused,
+    ; async
+    the_first_of_the_servers_list_that_is_offered_is_spoken,
+    without_one_in_common_it_is_upgraded_and_none_is_named,
+}
 
 /// What a client of another make is told when it offers these, each in a line of its own.
 async fn agreed(server: &Server, offers: &[&str]) -> Result<Option<String>, Error> {
@@ -37,9 +46,11 @@ fn answer(server: &Server, offers: &str) -> String {
     raw.head()
 }
 
-#[tokio::test]
-async fn the_first_of_the_servers_list_that_is_offered_is_spoken() {
-    let server = Server::start("--websocket.subprotocols chat.v2 --websocket.subprotocols chat");
+async fn the_first_of_the_servers_list_that_is_offered_is_spoken(adapter: Adapter) {
+    let server = Server::start(
+        adapter,
+        "--websocket.subprotocols chat.v2 --websocket.subprotocols chat",
+    );
     for (offers, expected) in [
         (&["chat"][..], "chat"),
         (&["chat, chat.v2"], "chat.v2"),
@@ -59,10 +70,9 @@ async fn the_first_of_the_servers_list_that_is_offered_is_spoken() {
     );
 }
 
-#[tokio::test]
-async fn without_one_in_common_it_is_upgraded_and_none_is_named() {
+async fn without_one_in_common_it_is_upgraded_and_none_is_named(adapter: Adapter) {
     for flags in ["", "--websocket.subprotocols chat"] {
-        let server = Server::start(flags);
+        let server = Server::start(adapter, flags);
         Guest::member(&server, "a").await.hears_nothing().await;
         // A client that insists finds its offer ignored, and that is for it to judge.
         let refused = agreed(&server, &["mqtt, CHAT"]).await;
@@ -77,9 +87,8 @@ async fn without_one_in_common_it_is_upgraded_and_none_is_named() {
     }
 }
 
-#[test]
-fn a_list_without_a_name_offers_nothing() {
-    let server = Server::start("--websocket.subprotocols chat");
+fn a_list_without_a_name_offers_nothing(adapter: Adapter) {
+    let server = Server::start(adapter, "--websocket.subprotocols chat");
     for offers in ["", ",", " , \t", "\r\nSec-WebSocket-Protocol:"] {
         let head = answer(&server, &format!("Sec-WebSocket-Protocol:{offers}"));
         assert!(head.starts_with("HTTP/1.1 101 "), "{offers}: {head}");
@@ -87,9 +96,8 @@ fn a_list_without_a_name_offers_nothing() {
     }
 }
 
-#[test]
-fn what_is_no_list_of_different_names_is_refused() {
-    let server = Server::start("--websocket.subprotocols chat");
+fn what_is_no_list_of_different_names_is_refused(adapter: Adapter) {
+    let server = Server::start(adapter, "--websocket.subprotocols chat");
     let wrong = [
         "chat, chat",
         "cha t",

@@ -1,16 +1,31 @@
 //! Owns the proof that tasks are done, refused and told of as the protocol
 //! table says, with one shard and with four.
 
+use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
 use crate::raw::Raw;
 use crate::server::Server;
 
-fn servers(flags: &str) -> impl Iterator<Item = Server> {
+stentor_tests::for_each_adapter! {
+    async
+    the_sender_gets_the_result_from_one_of_the_workers,
+    the_room_of_the_sender_is_told_too,
+    it_is_the_room_at_completion_that_is_told,
+    a_full_worker_queue_rejects,
+    a_result_for_a_sender_that_has_gone_is_counted,
+    the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_messages,
+    tasks_of_one_connection_run_one_after_the_other_and_those_of_many_at_once,
+    tasks_of_one_connection_run_at_once_where_they_may,
+    a_task_that_takes_too_long_is_tried_again_and_then_fails,
+    only_so_many_failed_tasks_are_kept,
+}
+
+fn servers(adapter: Adapter, flags: &str) -> impl Iterator<Item = Server> {
     ["1", "4"]
         .into_iter()
-        .map(move |shards| Server::start(&format!("--shards {shards} {flags}")))
+        .map(move |shards| Server::start(adapter, &format!("--shards {shards} {flags}")))
 }
 
 /// The worker that did it, of an answer such as `processed_by_3:text`.
@@ -22,9 +37,8 @@ fn worker(answer: &str, text: &str) -> usize {
     worker.parse().expect("a number")
 }
 
-#[tokio::test]
-async fn the_sender_gets_the_result_from_one_of_the_workers() {
-    for server in servers("--tasks.workers 3") {
+async fn the_sender_gets_the_result_from_one_of_the_workers(adapter: Adapter) {
+    for server in servers(adapter, "--tasks.workers 3") {
         for (at, mut guest) in Guest::connect_all(&server, 8).await.into_iter().enumerate() {
             for text in ["", "hello", "a:b", "é"] {
                 guest.say(&format!("task:{text}")).await;
@@ -48,9 +62,8 @@ async fn the_sender_gets_the_result_from_one_of_the_workers() {
     }
 }
 
-#[tokio::test]
-async fn the_room_of_the_sender_is_told_too() {
-    for server in servers("") {
+async fn the_room_of_the_sender_is_told_too(adapter: Adapter) {
+    for server in servers(adapter, "") {
         for room in ["A", "lobby", "Zürich"] {
             let mut guests = Vec::new();
             for _ in 0..6 {
@@ -71,9 +84,8 @@ async fn the_room_of_the_sender_is_told_too() {
     }
 }
 
-#[tokio::test]
-async fn it_is_the_room_at_completion_that_is_told() {
-    for server in servers("--rooms.work-time 300ms") {
+async fn it_is_the_room_at_completion_that_is_told(adapter: Adapter) {
+    for server in servers(adapter, "--rooms.work-time 300ms") {
         for room in ["B", "C", "D", "E"] {
             let mut before = Guest::member(&server, "A").await;
             let mut after = Guest::member(&server, room).await;
@@ -97,9 +109,11 @@ async fn it_is_the_room_at_completion_that_is_told() {
     }
 }
 
-#[tokio::test]
-async fn a_full_worker_queue_rejects() {
-    for server in servers("--tasks.workers 1 --tasks.queue 1 --rooms.work-time 1s") {
+async fn a_full_worker_queue_rejects(adapter: Adapter) {
+    for server in servers(
+        adapter,
+        "--tasks.workers 1 --tasks.queue 1 --rooms.work-time 1s",
+    ) {
         let mut guests = Guest::connect_all(&server, 4).await;
         guests[0].say("task:runs").await;
         server.await_metric("stentor_tasks_running", 1);
@@ -123,9 +137,8 @@ async fn a_full_worker_queue_rejects() {
     }
 }
 
-#[tokio::test]
-async fn a_result_for_a_sender_that_has_gone_is_counted() {
-    for server in servers("--rooms.work-time 300ms") {
+async fn a_result_for_a_sender_that_has_gone_is_counted(adapter: Adapter) {
+    for server in servers(adapter, "--rooms.work-time 300ms") {
         let mut others = Vec::new();
         for _ in 0..4 {
             others.push(Guest::member(&server, "A").await);
@@ -152,9 +165,10 @@ async fn a_result_for_a_sender_that_has_gone_is_counted() {
     }
 }
 
-#[tokio::test]
-async fn the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_messages() {
-    for server in servers("--rooms.exclude-sender") {
+async fn the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_messages(
+    adapter: Adapter,
+) {
+    for server in servers(adapter, "--rooms.exclude-sender") {
         for room in ["A", "B", "C"] {
             let mut sender = Guest::member(&server, room).await;
             sender.say("msg:not for me").await;
@@ -166,9 +180,10 @@ async fn the_sender_hears_what_its_room_is_told_even_where_it_is_left_out_of_mes
     }
 }
 
-#[tokio::test]
-async fn tasks_of_one_connection_run_one_after_the_other_and_those_of_many_at_once() {
-    for server in servers("--tasks.workers 4 --rooms.work-time 30ms") {
+async fn tasks_of_one_connection_run_one_after_the_other_and_those_of_many_at_once(
+    adapter: Adapter,
+) {
+    for server in servers(adapter, "--tasks.workers 4 --rooms.work-time 30ms") {
         let mut guests = Guest::connect_all(&server, 4).await;
         for guest in &mut guests {
             for n in 0..8 {
@@ -187,9 +202,11 @@ async fn tasks_of_one_connection_run_one_after_the_other_and_those_of_many_at_on
     }
 }
 
-#[tokio::test]
-async fn tasks_of_one_connection_run_at_once_where_they_may() {
-    for server in servers("--tasks.workers 4 --rooms.work-time 1s --tasks.order none") {
+async fn tasks_of_one_connection_run_at_once_where_they_may(adapter: Adapter) {
+    for server in servers(
+        adapter,
+        "--tasks.workers 4 --rooms.work-time 1s --tasks.order none",
+    ) {
         let mut guest = Guest::connect(&server).await;
         for n in 0..4 {
             guest.say(&format!("task:{n}")).await;
@@ -201,11 +218,10 @@ async fn tasks_of_one_connection_run_at_once_where_they_may() {
     }
 }
 
-#[tokio::test]
-async fn a_task_that_takes_too_long_is_tried_again_and_then_fails() {
+async fn a_task_that_takes_too_long_is_tried_again_and_then_fails(adapter: Adapter) {
     let flags = "--tasks.workers 4 --rooms.work-time 700ms --tasks.timeout 100ms --tasks.attempts 2 \
                  --tasks.backoff 1ms";
-    for server in servers(flags) {
+    for server in servers(adapter, flags) {
         let mut guests = Guest::connect_all(&server, 2).await;
         for guest in &mut guests {
             guest.say("task:too long").await;
@@ -234,11 +250,10 @@ async fn a_task_that_takes_too_long_is_tried_again_and_then_fails() {
     }
 }
 
-#[tokio::test]
-async fn only_so_many_failed_tasks_are_kept() {
+async fn only_so_many_failed_tasks_are_kept(adapter: Adapter) {
     let flags =
         "--rooms.work-time 1h --tasks.timeout 10ms --tasks.attempts 1 --tasks.dead-letters 2";
-    for server in servers(flags) {
+    for server in servers(adapter, flags) {
         let mut guests = Guest::connect_all(&server, 5).await;
         for guest in &mut guests {
             guest.say("task:for ever").await;

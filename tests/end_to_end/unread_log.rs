@@ -10,18 +10,28 @@ use std::time::Duration;
 
 use rustix::pipe::{fcntl_getpipe_size, pipe};
 use rustix::process::{Resource, Rlimit, prlimit};
+use stentor_tests::Adapter;
+use stentor_tests::process::SOON;
 
-use crate::process::{SOON, command};
 use crate::raw::{Raw, close};
 use crate::server::{Server, eventually};
 use crate::witnesses::Witnesses;
+
+stentor_tests::for_each_adapter! {
+    clients_of_a_server_whose_log_is_blocked_are_served,
+    a_server_whose_log_is_blocked_ends_in_order,
+    a_slow_reader_of_the_log_slows_down_nothing_else,
+    a_log_that_cannot_be_written_is_lost_and_counted,
+    a_log_file_at_its_size_limit_takes_no_more_and_ends_nothing,
+    a_server_without_a_standard_error_serves,
+}
 
 const DROPPED: &str = "stentor_log_lines_dropped_total";
 const FLAGS: &str = "--shards 2 --log trace";
 
 /// The binary with a small queue of lines.
-fn with_small_queue() -> Command {
-    let mut command = command();
+fn with_small_queue(adapter: Adapter) -> Command {
+    let mut command = adapter.command();
     command.env("STENTOR_LOG_QUEUE_BYTES", "8KiB");
     command
 }
@@ -53,10 +63,9 @@ fn end(server: &mut Server) {
     assert_eq!(server.exit_within(SOON).code(), Some(0));
 }
 
-#[test]
-fn clients_of_a_server_whose_log_is_blocked_are_served() {
+fn clients_of_a_server_whose_log_is_blocked_are_served(adapter: Adapter) {
     let (reader, writer) = full_pipe();
-    let mut server = Server::start_unread(&mut with_small_queue(), writer.into(), FLAGS);
+    let mut server = Server::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
     let mut witnesses = Witnesses::of(&server);
     come_and_go(&server, 100);
     witnesses.talk("meanwhile");
@@ -82,10 +91,9 @@ fn clients_of_a_server_whose_log_is_blocked_are_served() {
     server.log().wait_for("shutdown complete");
 }
 
-#[test]
-fn a_server_whose_log_is_blocked_ends_in_order() {
+fn a_server_whose_log_is_blocked_ends_in_order(adapter: Adapter) {
     let (_reader, writer) = full_pipe();
-    let mut server = Server::start_unread(&mut with_small_queue(), writer.into(), FLAGS);
+    let mut server = Server::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
     let mut raw = Raw::open(&server);
     come_and_go(&server, 100);
     server.terminate();
@@ -93,10 +101,9 @@ fn a_server_whose_log_is_blocked_ends_in_order() {
     assert_eq!(server.exit_within(SOON).code(), Some(0));
 }
 
-#[test]
-fn a_slow_reader_of_the_log_slows_down_nothing_else() {
+fn a_slow_reader_of_the_log_slows_down_nothing_else(adapter: Adapter) {
     let (mut reader, writer) = full_pipe();
-    let mut server = Server::start_unread(&mut with_small_queue(), writer.into(), FLAGS);
+    let mut server = Server::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
     let reading = thread::spawn(move || {
         let mut piece = [0; 200];
         while reader.read(&mut piece).is_ok_and(|n| n > 0) {
@@ -111,13 +118,12 @@ fn a_slow_reader_of_the_log_slows_down_nothing_else() {
     reading.join().expect("no panic");
 }
 
-#[test]
-fn a_log_that_cannot_be_written_is_lost_and_counted() {
+fn a_log_that_cannot_be_written_is_lost_and_counted(adapter: Adapter) {
     let full = File::options().write(true).open("/dev/full");
     let (reader, writer) = pipe().expect("a pipe");
     drop(reader);
     for stderr in [Stdio::from(full.expect("opened")), writer.into()] {
-        let mut server = Server::start_unread(&mut command(), stderr, FLAGS);
+        let mut server = Server::start_unread(&mut adapter.command(), stderr, FLAGS);
         let mut witnesses = Witnesses::of(&server);
         come_and_go(&server, 20);
         witnesses.talk("meanwhile");
@@ -127,11 +133,9 @@ fn a_log_that_cannot_be_written_is_lost_and_counted() {
     }
 }
 
-#[test]
-fn a_log_file_at_its_size_limit_takes_no_more_and_ends_nothing() {
-    let path = std::env::temp_dir().join(format!("stentor-log-{}", std::process::id()));
-    let file = File::create(&path).expect("a file");
-    let mut server = Server::start_unread(&mut command(), file.into(), FLAGS);
+fn a_log_file_at_its_size_limit_takes_no_more_and_ends_nothing(adapter: Adapter) {
+    let file = tempfile::tempfile().expect("a file");
+    let mut server = Server::start_unread(&mut adapter.command(), file.into(), FLAGS);
     let mut witnesses = Witnesses::of(&server);
     let none = Rlimit {
         current: Some(0),
@@ -142,12 +146,10 @@ fn a_log_file_at_its_size_limit_takes_no_more_and_ends_nothing() {
     witnesses.talk("meanwhile");
     server.await_metrics("counted", |metrics| metrics.get(DROPPED) >= 20);
     end(&mut server);
-    std::fs::remove_file(&path).expect("a file");
 }
 
-#[test]
-fn a_server_without_a_standard_error_serves() {
-    let binary = command().get_program().to_owned();
+fn a_server_without_a_standard_error_serves(adapter: Adapter) {
+    let binary = adapter.command().get_program().to_owned();
     let mut shell = Command::new("sh");
     shell
         .args(["-c", "exec \"$0\" \"$@\" 2>&- >&-"])

@@ -14,10 +14,15 @@ use stentor_core::proto::http::Request;
 use stentor_core::{
     Context, Decision, Failure, Handler, Message as Received, MessageType, ShardId, WorkerId,
 };
+use stentor_tests::Adapter;
+use stentor_tests::running::{Job, Running};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, client};
 
-use crate::running::{Job, Running};
+stentor_tests::for_each_adapter! {
+    a_shard_that_hangs_is_named_and_holds_up_no_other,
+    a_server_ends_without_a_shard_that_hangs_and_says_which,
+}
 
 /// Where applications hang until it is opened.
 #[derive(Default)]
@@ -123,8 +128,7 @@ fn assert_silent(page: &str, silent: [u8; 3]) {
     assert!(page.contains("\nws_active_connections 2\n"), "{page}");
 }
 
-#[test]
-fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
+fn a_shard_that_hangs_is_named_and_holds_up_no_other(adapter: Adapter) {
     let gate = Arc::new(Gate::default());
     let to_pass = gate.clone();
     let flags = [
@@ -132,7 +136,7 @@ fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
         "--client.handshake-timeout=60s",
         "--admin-listen=127.0.0.1:0",
     ];
-    let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
+    let server = Running::start(adapter, &flags, move |_| Hangs(to_pass.clone()), NoWork);
     let admin_pages = server.addresses[1];
     // Two on each shard: they go round.
     let sockets: Vec<TcpStream> = (0..6)
@@ -181,8 +185,7 @@ fn a_shard_that_hangs_is_named_and_holds_up_no_other() {
     server.stop().report();
 }
 
-#[test]
-fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
+fn a_server_ends_without_a_shard_that_hangs_and_says_which(adapter: Adapter) {
     let gate = Arc::new(Gate::default());
     let to_pass = gate.clone();
     let flags = [
@@ -190,7 +193,7 @@ fn a_server_ends_without_a_shard_that_hangs_and_says_which() {
         "--shutdown-timeout=1s",
         "--client.handshake-timeout=60s",
     ];
-    let server = Running::start(&flags, move |_| Hangs(to_pass.clone()), NoWork);
+    let server = Running::start(adapter, &flags, move |_| Hangs(to_pass.clone()), NoWork);
     let open = || {
         let socket = TcpStream::connect(server.addresses[0]).expect("it listens");
         socket.set_read_timeout(Some(LONG)).expect("an option");

@@ -11,10 +11,16 @@ use stentor_core::{
     Context, Decision, Failure, FailureCause, Handler, Message as Received, MessageType, ShardId,
     TaskEnd, WorkerId,
 };
+use stentor_tests::Adapter;
+use stentor_tests::running::{Job, Running};
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::running::{Job, Running};
+stentor_tests::for_each_adapter! {
+    a_shard_that_panics_is_replaced_and_the_others_go_on,
+    a_task_that_panics_fails_alone,
+    what_a_failed_shard_has_to_tell_does_not_wait_for_an_event,
+}
 
 type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
 
@@ -68,14 +74,14 @@ impl Job<Fragile> for Panics {
     }
 }
 
-fn start(shards: &str) -> Running {
+fn start(adapter: Adapter, shards: &str) -> Running {
     let flags = [
         "--tasks.attempts=2",
         "--tasks.backoff=1ms",
         "--shards",
         shards,
     ];
-    Running::start(&flags, Fragile, Panics)
+    Running::start(adapter, &flags, Fragile, Panics)
 }
 
 fn open(address: SocketAddr) -> Socket {
@@ -130,10 +136,9 @@ fn fill(members: &mut Vec<Member>, address: SocketAddr) {
     }
 }
 
-#[test]
-fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
+fn a_shard_that_panics_is_replaced_and_the_others_go_on(adapter: Adapter) {
     for way in ["panic", "later"] {
-        let server = start("2");
+        let server = start(adapter, "2");
         let mut members = Vec::new();
         for round in 0..3 {
             fill(&mut members, server.addresses[0]);
@@ -168,9 +173,8 @@ fn a_shard_that_panics_is_replaced_and_the_others_go_on() {
     }
 }
 
-#[test]
-fn a_task_that_panics_fails_alone() {
-    let server = start("1");
+fn a_task_that_panics_fails_alone(adapter: Adapter) {
+    let server = start(adapter, "1");
     let mut socket = Member::join(server.addresses[0]).socket;
     for _ in 0..5 {
         say(&mut socket, "task");
@@ -182,9 +186,8 @@ fn a_task_that_panics_fails_alone() {
     assert_eq!((dispatch.panicked, dispatch.failed), (10, 5));
 }
 
-#[test]
-fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event() {
-    let server = start("3");
+fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event(adapter: Adapter) {
+    let server = start(adapter, "3");
     // One on each shard; the last fails, the first makes room for the scrape.
     let mut sockets: Vec<Socket> = (0..3).map(|_| open(server.addresses[0])).collect();
     say(&mut sockets[2], "later");

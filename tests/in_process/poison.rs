@@ -12,10 +12,14 @@ use stentor_core::{
     Context, Decision, Failure, Handler, Message as Received, MessageType, TaskEnd, TaskOptions,
     TaskOrder, WorkerId,
 };
+use stentor_tests::Adapter;
+use stentor_tests::running::{Job, Running};
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::running::{Job, Running};
+stentor_tests::for_each_adapter! {
+    after_poisonous_tasks_of_every_kind_every_worker_works,
+}
 
 /// What of a task panics, if anything does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,8 +148,7 @@ fn say(socket: &mut WebSocket<MaybeTlsStream<TcpStream>>, text: &str) {
 
 /// More poisonous tasks of each kind than there are workers, then as many sound ones at once as
 /// there are workers.
-#[test]
-fn after_poisonous_tasks_of_every_kind_every_worker_works() {
+fn after_poisonous_tasks_of_every_kind_every_worker_works(adapter: Adapter) {
     // Those that meet block, and tokio has as many threads for them as there are cores.
     let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
     let worker = Arc::new(Worker {
@@ -160,7 +163,7 @@ fn after_poisonous_tasks_of_every_kind_every_worker_works() {
         "--tasks.backoff=1ms",
         "--tasks.dead-letters=1",
     ];
-    let server = Running::start(&flags, |_| Clerk, worker);
+    let server = Running::start(adapter, &flags, |_| Clerk, worker);
     let mut socket = open(&server);
     let expected = [
         ("copy", "panicked after 2"),

@@ -15,13 +15,19 @@ use stentor_core::{
     CloseCode, ConnId, Context, Decision, Failure, Handler, Message as Received, MessageType,
     RemoteError, WorkerId,
 };
+use stentor_tests::Adapter;
+use stentor_tests::running::ServerHandle;
+use stentor_tests::running::{Job, Running};
 use tokio_tungstenite::tungstenite::protocol::frame::coding;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::adapter::ServerHandle;
-use crate::running::{Job, Running};
-use crate::take_places;
+stentor_tests::for_each_adapter! {
+    everything_said_from_outside_is_heard_or_refused,
+    a_shard_that_is_busy_does_not_let_commands_pile_up,
+    one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted,
+    what_was_taken_before_the_end_is_written,
+}
 
 type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
 
@@ -74,7 +80,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(flags: &[&str]) -> Self {
+    fn set(adapter: Adapter, flags: &[&str]) -> Self {
         let known = Arc::new(Known::default());
         let handler = {
             let known = known.clone();
@@ -82,7 +88,7 @@ impl Stage {
         };
         // No queue is ever full, so whatever is missing in the end was lost.
         let flags = [&["--queue.messages=1048576", "--queue.bytes=1GiB"], flags].concat();
-        let server = Running::start(&flags, handler, NoWork);
+        let server = Running::start(adapter, &flags, handler, NoWork);
         Self { server, known }
     }
 
@@ -112,9 +118,8 @@ fn hear(socket: &mut Socket) -> Option<String> {
 }
 
 /// What four threads say in four rooms, 10,000 times in all, while clients come and go.
-#[test]
-fn everything_said_from_outside_is_heard_or_refused() {
-    let stage = Stage::set(&["--shards=3", "--shard.remote-commands=16"]);
+fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
+    let stage = Stage::set(adapter, &["--shards=3", "--shard.remote-commands=16"]);
     let rooms = ["+0", "+1", "+2", "+3"];
     let mut listeners: Vec<Socket> = rooms.iter().map(|&room| stage.open(&[room])).collect();
     listeners.push(stage.open(&rooms));
@@ -157,7 +162,7 @@ fn everything_said_from_outside_is_heard_or_refused() {
                     }
                 } else {
                     let mut n = 0;
-                    let taken = take_places(&remote, EACH, |place| {
+                    let taken = remote.take_permits(EACH, |place| {
                         let (room, text) = say(n);
                         let told = place.publish(room.as_bytes(), MessageType::Text, 10, text);
                         assert_eq!(told, Ok(()));
@@ -231,9 +236,8 @@ fn room_of(n: usize) -> String {
     (n % 4).to_string()
 }
 
-#[test]
-fn a_shard_that_is_busy_does_not_let_commands_pile_up() {
-    let stage = Stage::set(&["--shards=1", "--shard.remote-commands=3"]);
+fn a_shard_that_is_busy_does_not_let_commands_pile_up(adapter: Adapter) {
+    let stage = Stage::set(adapter, &["--shards=1", "--shard.remote-commands=3"]);
     let mut socket = stage.open(&["name"]);
     let busy = stage.known.busy.lock().expect("no panic");
     socket.send(Message::text("wait")).expect("open");
@@ -254,7 +258,7 @@ fn a_shard_that_is_busy_does_not_let_commands_pile_up() {
     let waits = {
         let remote = remote.clone();
         thread::spawn(move || {
-            let taken = take_places(&remote, 1, |place| {
+            let taken = remote.take_permits(1, |place| {
                 let told = place.send(to, MessageType::Text, 10, "waited");
                 assert_eq!(told, Ok(()));
             });
@@ -277,9 +281,8 @@ fn a_shard_that_is_busy_does_not_let_commands_pile_up() {
     assert_eq!(direct.undeliverable, 0);
 }
 
-#[test]
-fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted() {
-    let stage = Stage::set(&["--shards=2"]);
+fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted(adapter: Adapter) {
+    let stage = Stage::set(adapter, &["--shards=2"]);
     let (mut one, mut other) = (stage.open(&["one"]), stage.open(&["other"]));
     let remote = &stage.server.remote;
     for name in ["one", "other"] {
@@ -315,12 +318,11 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted() {
     let told = remote.try_broadcast_all(MessageType::Text, 10, "nobody");
     assert_eq!(told, Err(RemoteError::Ended));
     // Nobody waits for a place in vain.
-    assert_eq!(take_places(&remote, 1, drop), Err(RemoteError::Ended));
+    assert_eq!(remote.take_permits(1, drop), Err(RemoteError::Ended));
 }
 
-#[test]
-fn what_was_taken_before_the_end_is_written() {
-    let stage = Stage::set(&["--shards=3", "--shard.remote-commands=512"]);
+fn what_was_taken_before_the_end_is_written(adapter: Adapter) {
+    let stage = Stage::set(adapter, &["--shards=3", "--shard.remote-commands=512"]);
     let mut listeners: Vec<Socket> = (0..6).map(|_| stage.open(&["+room"])).collect();
     let remote = stage.server.remote.clone();
     let mut said = 0;

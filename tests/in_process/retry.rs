@@ -13,10 +13,16 @@ use stentor_core::{
     Context, Decision, Failure, Handler, Message as Received, MessageType, TaskEnd, TaskOptions,
     TaskOrder, WorkerId,
 };
+use stentor_tests::Adapter;
+use stentor_tests::running::{Job, Running};
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::running::{Job, Running};
+stentor_tests::for_each_adapter! {
+    work_is_tried_again_as_it_asks_and_its_line_waits,
+    what_is_to_be_done_later_lets_others_pass,
+    hung_workers_do_not_keep_anybody_from_being_told,
+}
 
 /// Submits what is said to it, and says what became of that.
 struct Clerk;
@@ -82,18 +88,19 @@ fn open(server: &Running) -> WebSocket<MaybeTlsStream<TcpStream>> {
     socket
 }
 
-fn start(workers: &str) -> Running {
+fn start(adapter: Adapter, workers: &str) -> Running {
     let flags = ["--shards=2", "--tasks.attempts=4", "--tasks.backoff=20ms"];
     let workers = format!("--tasks.workers={workers}");
     Running::start(
+        adapter,
         &[&flags[..], &[&workers]].concat(),
         |_| Clerk,
         Moody::default(),
     )
 }
 
-fn converse(said: &[&str], heard: &[&str]) -> Duration {
-    let server = start("3");
+fn converse(adapter: Adapter, said: &[&str], heard: &[&str]) -> Duration {
+    let server = start(adapter, "3");
     let mut socket = open(&server);
     let begin = Instant::now();
     for said in said {
@@ -111,9 +118,9 @@ fn converse(said: &[&str], heard: &[&str]) -> Duration {
     elapsed
 }
 
-#[test]
-fn work_is_tried_again_as_it_asks_and_its_line_waits() {
+fn work_is_tried_again_as_it_asks_and_its_line_waits(adapter: Adapter) {
     converse(
+        adapter,
         &["third", "never", "plain", "fatal", "plain"],
         &[
             "third, attempt 3",
@@ -125,9 +132,9 @@ fn work_is_tried_again_as_it_asks_and_its_line_waits() {
     );
 }
 
-#[test]
-fn what_is_to_be_done_later_lets_others_pass() {
+fn what_is_to_be_done_later_lets_others_pass(adapter: Adapter) {
     let elapsed = converse(
+        adapter,
         &["later", "third", "never"],
         &["third, attempt 3", "failed after 4", "later, attempt 1"],
     );
@@ -135,9 +142,8 @@ fn what_is_to_be_done_later_lets_others_pass() {
 }
 
 /// All workers hang, and on tokio all threads under them; the clock goes on.
-#[test]
-fn hung_workers_do_not_keep_anybody_from_being_told() {
-    let server = start("2");
+fn hung_workers_do_not_keep_anybody_from_being_told(adapter: Adapter) {
+    let server = start(adapter, "2");
     let mut socket = open(&server);
     let begin = Instant::now();
     for said in ["hangs", "hangs", "plain"] {

@@ -1,7 +1,6 @@
 //! Owns the server under test: a process with its metrics and what the operating
 //! system says of it. It ends, by its pid, with the value.
 
-mod log;
 mod metrics;
 
 use std::io::{self, Read};
@@ -14,9 +13,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::process::log::Log;
-use crate::process::{POLL, Process, SOON, command};
+use stentor_tests::Adapter;
+use stentor_tests::log::Log;
+use stentor_tests::process::{POLL, Process, SOON};
 
 pub(crate) use metrics::Metrics;
 
@@ -25,23 +24,28 @@ pub(crate) struct Server(Process);
 
 impl Server {
     /// Starts a server with these flags, separated by spaces.
-    pub(crate) fn start(flags: &str) -> Self {
-        Self::start_at("127.0.0.1:0", flags)
+    pub(crate) fn start(adapter: Adapter, flags: &str) -> Self {
+        Self::start_at(adapter, "127.0.0.1:0", flags)
     }
 
     /// Starts a server that listens elsewhere; it is spoken to over loopback.
-    pub(crate) fn start_at(listen: &str, flags: &str) -> Self {
-        Self::start_as(&mut command(), listen, flags).expect("the binary runs")
+    pub(crate) fn start_at(adapter: Adapter, listen: &str, flags: &str) -> Self {
+        Self::start_as(&mut adapter.command(), listen, flags).expect("the binary runs")
     }
 
     /// Starts a server as another user who may have so many threads, if that can be done.
-    pub(crate) fn start_with_threads(user: u32, threads: u64, flags: &str) -> io::Result<Self> {
+    pub(crate) fn start_with_threads(
+        adapter: Adapter,
+        user: u32,
+        threads: u64,
+        flags: &str,
+    ) -> io::Result<Self> {
         let before = getrlimit(Resource::Nproc);
         let current = Some(threads);
         // A child begins with the limits of its parent; on this one, which is root, it is not
         // enforced.
         setrlimit(Resource::Nproc, Rlimit { current, ..before })?;
-        let server = Self::start_as(command().uid(user), "127.0.0.1:0", flags);
+        let server = Self::start_as(adapter.command().uid(user), "127.0.0.1:0", flags);
         setrlimit(Resource::Nproc, before)?;
         server
     }
@@ -176,31 +180,6 @@ impl DerefMut for Server {
         &mut self.0
     }
 }
-
-/// Where the binary under test differs by its nature.
-pub(crate) struct Binary {
-    /// Threads that a connection has to itself.
-    pub(crate) threads: usize,
-    /// Whether each shard needs descriptors of its own, and can fail to get them.
-    pub(crate) shards_need_descriptors: bool,
-    /// Bytes of memory that an idle connection in a room may take, in a build for tests.
-    pub(crate) memory: usize,
-}
-
-/// That of the package for which this suite is built.
-pub(crate) const BINARY: Binary = if option_env!("CARGO_BIN_EXE_stentor").is_some() {
-    Binary {
-        threads: 0,
-        shards_need_descriptors: true,
-        memory: 1 << 10,
-    }
-} else {
-    Binary {
-        threads: 2,
-        shards_need_descriptors: false, // a lock and a thread
-        memory: 64 << 10,
-    }
-};
 
 /// Waits until something holds.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -1,13 +1,12 @@
-//! Owns the process under test: which program it is, how it is told what to do,
-//! and where it says that it listens.
+//! Process of a program that runs the conformance script: its arguments, and where it listens.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use stentor_sim::conformance::Application;
+use stentor_tests::{Adapter, program};
 
 /// A running server. It ends with the value.
 pub(crate) struct Program {
@@ -16,25 +15,27 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn start(application: Application, shards: u16) -> Self {
+    pub(crate) fn start(adapter: Option<Adapter>, application: Application, shards: u16) -> Self {
         let handler = match application {
             Application::Echo => "echo",
             Application::Rooms => "rooms",
         };
-        let mut command = match BINARY {
-            Some(binary) => {
-                let mut command = Command::new(binary);
+        let mut command = match adapter {
+            Some(adapter) => {
+                let mut command = adapter.command();
                 let flags = format!(
                     "--listen 127.0.0.1:0 --tasks.workers 1 --handler {handler} --shards {shards}"
                 );
                 command.args(flags.split(' ')).stderr(Stdio::piped());
                 command
             }
+            // It has one shard.
             None => {
-                let mut command = Command::new(example());
+                let mut command = Command::new(program("mio-under-test"));
                 command
                     .args([handler, "127.0.0.1:0"])
-                    .stdout(Stdio::piped());
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null());
                 command
             }
         };
@@ -70,22 +71,4 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The package's binary, if it has one.
-const BINARY: Option<&str> = match option_env!("CARGO_BIN_EXE_stentor") {
-    Some(binary) => Some(binary),
-    None => option_env!("CARGO_BIN_EXE_stentor-std"),
-};
-
-/// The example, which Cargo builds whenever it runs all tests of the core.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().expect("a path");
-    let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
-    let example = profile.join("examples").join("mio");
-    assert!(
-        example.exists(),
-        "a run of this test alone needs `cargo build -p stentor-core --example mio` first"
-    );
-    example
 }

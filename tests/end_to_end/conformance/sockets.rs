@@ -1,4 +1,4 @@
-//! Owns the clients of the conformance script that speak over real sockets.
+//! Clients of the conformance script that speak over real sockets.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

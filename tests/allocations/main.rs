@@ -11,8 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_tests::Adapter;
+use stentor_tests::running::{Job, Running};
 
-use crate::running::{Job, Running};
+stentor_tests::for_each_adapter! {
+    echo_allocates_nothing,
+    a_broadcast_to_a_thousand_allocates_nothing,
+}
 
 struct Counting;
 
@@ -114,10 +119,9 @@ fn allocations(rounds: usize, mut work: impl FnMut()) -> u64 {
     least
 }
 
-#[test]
-fn echo_allocates_nothing() {
+fn echo_allocates_nothing(adapter: Adapter) {
     let _alone = ALONE.lock();
-    let server = Running::start(FLAGS, |_| Echo, NoWork);
+    let server = Running::start(adapter, FLAGS, |_| Echo, NoWork);
     let mut socket = connect(server.addresses[0]);
     for (size, at_once) in [
         (16, 1),
@@ -139,10 +143,9 @@ fn echo_allocates_nothing() {
     server.stop().report();
 }
 
-#[test]
-fn a_broadcast_to_a_thousand_allocates_nothing() {
+fn a_broadcast_to_a_thousand_allocates_nothing(adapter: Adapter) {
     let _alone = ALONE.lock();
-    let server = Running::start(FLAGS, |_| Rooms::default(), NoWork);
+    let server = Running::start(adapter, FLAGS, |_| Rooms::default(), NoWork);
     let mut sockets: Vec<TcpStream> = (0..1_000).map(|_| connect(server.addresses[0])).collect();
     let mut joined = [0; 10];
     for socket in &mut sockets {

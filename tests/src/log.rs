@@ -1,23 +1,24 @@
-//! Owns the log of the server under test: its lines as they come, and the
-//! fields of one.
+//! Log of the server under test: its lines as they come, and the fields of one.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
 
-use super::SOON;
+use crate::process::SOON;
 
 /// What the server has logged so far.
-pub(crate) struct Log(Arc<(Mutex<Lines>, Condvar)>);
+#[derive(Debug)]
+pub struct Log(Arc<(Mutex<Lines>, Condvar)>);
 
-#[derive(Default)]
+#[derive(Default, Debug)]
 struct Lines {
     lines: Vec<Line>,
     ended: bool,
 }
 
 impl Log {
-    pub(crate) fn read(from: impl Read + Send + 'static) -> Self {
+    /// Reads a log in a thread of its own.
+    pub fn read(from: impl Read + Send + 'static) -> Self {
         let shared = Arc::new((Mutex::new(Lines::default()), Condvar::new()));
         let log = Self(shared.clone());
         std::thread::spawn(move || {
@@ -32,8 +33,11 @@ impl Log {
         log
     }
 
-    /// The first line with this message, which must come soon.
-    pub(crate) fn wait_for(&self, message: &str) -> Line {
+    /// Returns the first line with this message, which must come soon.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn wait_for(&self, message: &str) -> Line {
         let (lines, changed) = &*self.0;
         let guard = lines.lock().expect("no panic");
         let find = |lines: &[Line]| lines.iter().find(|line| line.says(message)).cloned();
@@ -46,8 +50,19 @@ impl Log {
         line.unwrap_or_else(|| panic!("no line `{message}` in\n{self}"))
     }
 
-    /// Every line so far.
-    pub(crate) fn lines(&self) -> Vec<Line> {
+    /// Returns every line with this message so far.
+    pub fn all(&self, message: &str) -> impl Iterator<Item = Line> {
+        let lines = self.lines().into_iter();
+        lines.filter(move |line| line.says(message))
+    }
+
+    /// Returns how many lines have this message so far.
+    pub fn count(&self, message: &str) -> usize {
+        self.all(message).count()
+    }
+
+    /// Returns every line so far.
+    pub fn lines(&self) -> Vec<Line> {
         self.0.0.lock().expect("no panic").lines.clone()
     }
 }
@@ -61,22 +76,36 @@ impl fmt::Display for Log {
 
 /// One line, a JSON object without objects inside.
 #[derive(Clone, Debug)]
-pub(crate) struct Line(String);
+pub struct Line(String);
 
 impl Line {
     /// Whether this is its message.
-    pub(crate) fn says(&self, message: &str) -> bool {
+    pub fn says(&self, message: &str) -> bool {
         self.0.contains(&format!("\"message\":\"{message}\""))
     }
 
     /// The value of a text field, which has no escapes.
-    pub(crate) fn text(&self, key: &str) -> &str {
+    pub fn text(&self, key: &str) -> &str {
         let rest = self.value(key).strip_prefix('"').expect("a text");
         rest.split('"').next().expect("a text")
     }
 
+    /// Returns the value of a numeric field.
+    pub fn number(&self, key: &str) -> u64 {
+        let rest = self.value(key);
+        let end = rest.find([',', '}']).expect("an end");
+        rest[..end].parse().expect("a number")
+    }
+
+    /// Returns, of a server that has ended, the messages it had accepted, by what became of each.
+    pub fn ended(&self) -> u64 {
+        let lost = ["evicted", "expired", "conflated", "shed", "discarded"];
+        let ends = lost.iter().chain(&["written"]);
+        ends.map(|end| self.number(end)).sum()
+    }
+
     /// What follows a key, up to the end of the line.
-    pub(crate) fn value(&self, key: &str) -> &str {
+    pub fn value(&self, key: &str) -> &str {
         let key = format!("\"{key}\":");
         let at = self.0.find(&key);
         let at = at.unwrap_or_else(|| panic!("no {key} in {}", self.0));

@@ -1,0 +1,9 @@
+//! What the tests of both servers share: the choice of the server, its process, its log, and
+//! servers inside the process of a test.
+
+mod adapter;
+pub mod log;
+pub mod process;
+pub mod running;
+
+pub use adapter::{Adapter, block_on, program};

@@ -1,0 +1,197 @@
+//! Servers that run in the process of a test, with an application of the test's own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use stentor_cli::{Settings, ShutdownReport};
+use stentor_core::{Failure, Handler, Permit, RemoteError, ShardId, WorkerId};
+use tokio::sync::oneshot;
+
+use crate::Adapter;
+
+/// What is done with a task, whichever the server.
+pub trait Job<H: Handler>: Send + Sync + 'static {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The task has failed.
+    fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure>;
+}
+
+/// A server on a free port of loopback.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens; the admin pages, if there are any, come last.
+    pub addresses: Vec<SocketAddr>,
+    /// Its handle.
+    pub remote: ServerHandle,
+    stop: Stop,
+    thread: JoinHandle<io::Result<ShutdownReport>>,
+}
+
+/// A server's handle.
+#[derive(Clone, Debug)]
+pub enum ServerHandle {
+    /// Of the server on tokio.
+    Tokio(stentor_tokio::ServerHandle),
+    /// Of the server on threads.
+    Threads(stentor_std::ServerHandle),
+}
+
+/// Dropped, it tells the server to end.
+#[derive(Debug)]
+enum Stop {
+    Tokio { _end: oneshot::Sender<()> },
+    Threads { _end: mpsc::Sender<()> },
+}
+
+impl Running {
+    /// Starts a server with these flags.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start<H, J>(
+        adapter: Adapter,
+        flags: &[&str],
+        handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
+        job: J,
+    ) -> Self
+    where
+        H: Handler<State: Send, Task: Sync> + Send + 'static,
+        J: Job<H>,
+    {
+        let args = [&["stentor", "--listen=127.0.0.1:0"], flags].concat();
+        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
+        match adapter {
+            Adapter::Tokio => {
+                let server = stentor_tokio::Server::bind(settings).expect("a free port");
+                let mut addresses = server.addresses().expect("an address");
+                addresses.extend(server.admin_addresses().expect("an address"));
+                let remote = ServerHandle::Tokio(server.remote());
+                let (end, ended) = oneshot::channel();
+                let until = async {
+                    let _ = ended.await;
+                };
+                Self {
+                    addresses,
+                    remote,
+                    stop: Stop::Tokio { _end: end },
+                    thread: thread::spawn(move || server.run(handler, Work(job), until)),
+                }
+            }
+            Adapter::Threads => {
+                let server = stentor_std::Server::bind(settings).expect("a free port");
+                let mut addresses = server.addresses().expect("an address");
+                addresses.extend(server.admin_addresses().expect("an address"));
+                let remote = ServerHandle::Threads(server.remote());
+                let (end, ended) = mpsc::channel();
+                let until = move || {
+                    let _ = ended.recv();
+                };
+                Self {
+                    addresses,
+                    remote,
+                    stop: Stop::Threads { _end: end },
+                    thread: thread::spawn(move || server.run(handler, Work(job), until)),
+                }
+            }
+        }
+    }
+
+    /// Tells it to end.
+    pub fn stop(self) -> Ending {
+        drop(self.stop);
+        Ending(self.thread, self.remote)
+    }
+}
+
+/// A server that ends.
+#[derive(Debug)]
+pub struct Ending(JoinHandle<io::Result<ShutdownReport>>, ServerHandle);
+
+impl Ending {
+    /// Returns what it reports when it has ended in order.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub fn report(self) -> ShutdownReport {
+        self.result().expect("an orderly end")
+    }
+
+    /// Returns how it has ended.
+    ///
+    /// # Errors
+    /// Those of the server.
+    ///
+    /// # Panics
+    /// If its thread has.
+    pub fn result(self) -> io::Result<ShutdownReport> {
+        let result = self.0.join().expect("no panic");
+        // However it has: whoever holds a handle learns it.
+        let refused = self.1.try_reserve().err();
+        assert_eq!(refused, Some(RemoteError::Ended));
+        result
+    }
+}
+
+impl ServerHandle {
+    /// Takes this many permits one after the other, and waits for each.
+    ///
+    /// # Errors
+    /// There will be none any more.
+    ///
+    /// # Panics
+    /// Without a runtime.
+    pub fn take_permits(
+        &self,
+        permits: usize,
+        mut take: impl FnMut(Permit),
+    ) -> Result<(), RemoteError> {
+        match self {
+            Self::Tokio(handle) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().build();
+                runtime.expect("a runtime").block_on(async {
+                    for _ in 0..permits {
+                        take(handle.reserve().await?);
+                    }
+                    Ok(())
+                })
+            }
+            Self::Threads(handle) => {
+                for _ in 0..permits {
+                    take(handle.reserve()?);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Deref for ServerHandle {
+    type Target = stentor_core::ServerHandle;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Tokio(handle) => handle,
+            Self::Threads(handle) => handle,
+        }
+    }
+}
+
+/// The work of a server that has this job.
+struct Work<J>(J);
+
+impl<H: Handler<Task: Sync>, J: Job<H>> stentor_tokio::Work<H> for Work<J> {
+    async fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure> {
+        self.0.run(worker, task)
+    }
+}
+
+impl<H: Handler, J: Job<H>> stentor_std::Work<H> for Work<J> {
+    fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure> {
+        self.0.run(worker, task)
+    }
+}
