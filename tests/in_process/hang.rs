@@ -9,11 +9,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_cli::HungShards;
 use stentor_core::handshake::Request;
 use stentor_core::{
     Context, Decision, Failure, Handler, Message as Received, MessageType, ShardId, WorkerId,
 };
+use stentor_server::HungShards;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, client};
 

@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
-use stentor_cli::Settings;
 use stentor_core::{Failure, Handler, RemoteError, ShardId, WorkerId};
+use stentor_server::Settings;
 
 use crate::adapter::{Server, ServerHandle, ShutdownReport, Stop, Work, until_dropped};
 

@@ -24,7 +24,7 @@ fn loom_a_connection_ends_at_any_time_after_its_birth() {
         let server = Server::new(Config::builder(), Echo);
         let (stream, peer) = pair();
         peer.say(REQUEST);
-        server.census.admit().expect("there is no limit");
+        server.limiter.admit().expect("there is no limit");
         connection::start(&server, stream, ShardId(0), Admission::Normal).expect("few threads");
         server.abort(ShardId(0));
         peer.await_close();
