@@ -1,12 +1,11 @@
 //! Metrics of the server as a whole: shards, admin pages, log, limits, version.
 
-use stentor_core::{Config, ShardId, Stats};
+use stentor_core::{ShardId, Stats, Unit};
 
 use super::Snapshot;
 use super::exposition::{Counted, Page};
 use crate::counters::STATUSES;
-use crate::settings::flag::Flag;
-use crate::settings::limits;
+use crate::settings::flag::FLAGS;
 
 pub(super) fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let Snapshot {
@@ -82,38 +81,18 @@ pub(super) fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
     let help = "Log lines dropped because the queue was full or writing failed.";
     page.counter("stentor_log_lines_dropped_total", help, *log_lines_dropped);
 
-    let core = Config::RANGES.iter().filter_map(|range| {
-        let value = limits::get(&settings.config, range.key)?;
-        let (value, suffix) = limits::base_unit(value, range.unit);
-        Some((format!("{}{suffix}", Flag::of_limit(range.key)?.key), value))
+    let limits = FLAGS.iter().filter_map(|flag| {
+        let (value, unit) = (flag.number(settings)?, flag.bounds()?.unit);
+        Some(match unit {
+            Unit::Milliseconds => (format!("{}_seconds", flag.key), value as f64 / 1_000.0),
+            _ => (flag.key.into(), value as f64),
+        })
     });
-    let own = [
-        ("server.shards", f64::from(settings.config.shards())),
-        ("tasks.workers", settings.workers as f64),
-        ("tasks.queue", settings.worker_queue as f64),
-        ("log.queue_lines", settings.log_queue_lines as f64),
-        ("log.queue_bytes", settings.log_queue_bytes as f64),
-        ("rooms.work_time_seconds", settings.work_time.as_secs_f64()),
-        (
-            "server.shutdown_timeout_seconds",
-            settings.drain.as_secs_f64(),
-        ),
-        (
-            "rooms.message_ttl_seconds",
-            settings.message_ttl.unwrap_or_default().as_secs_f64(),
-        ),
-    ];
-    let own = own.into_iter().chain(
-        settings
-            .max_connections
-            .map(|most| ("server.max_connections", most as f64)),
-    );
-    let all = core.chain(own.map(|(name, value)| (name.into(), value)));
     page.limits(
         "stentor_limit",
         "Settings that the server was started with, in base units.",
         "name",
-        all,
+        limits,
     );
 
     let version = [(env!("CARGO_PKG_VERSION"), 1)];

@@ -1,5 +1,4 @@
-//! What a server is told to listen on: an address, a name or a port alone, and the
-//! addresses that these stand for. Opens nothing.
+//! Endpoint to listen on: an address, a name or a port, and the addresses that it stands for.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -32,22 +31,22 @@ impl Endpoint {
         }
     }
 
-    /// The addresses, at least one. Where there are several, those are listened on that
-    /// the machine has, such as one without IPv6; all of them with the same port.
+    /// Returns the addresses, at least one. Of several addresses, those that the machine has are
+    /// opened, all with the same port.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Whether only this machine can reach it.
+    /// Returns whether only this machine can reach it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        // An IPv4 address in IPv6 clothes is judged as what it is.
+        // An IPv4-mapped IPv6 address counts as IPv4.
         let is_loopback = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
         self.addresses.iter().all(is_loopback)
     }
 
-    /// Whether what is sent to one of these can also be meant for the other.
+    /// Returns whether both have an address in common.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let mut pairs = self.addresses.iter().flat_map(|a| {
             let others = other.addresses.iter();
@@ -57,7 +56,7 @@ impl Endpoint {
     }
 }
 
-/// As it is named in an error: key, value and source.
+/// Formats it for an error: key, value and source.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -67,18 +66,18 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why a text stands for no addresses.
+/// Why a text is not an endpoint.
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// It is not of a form that does.
+    /// Its form is wrong.
     Form,
-    /// Its name is not known.
+    /// Its name cannot be resolved.
     Name(io::Error),
 }
 
-/// The addresses that a text stands for: `address:port`; `name:port`, all addresses of
-/// the name; `:port` or `port`, all interfaces in both families. `localhost` is not
-/// asked for anywhere: it is loopback (RFC 6761 §6.3).
+/// Parses `address:port`; `name:port`, which stands for all addresses of the name; and `:port` or
+/// `port`, which stand for all interfaces in both families. `localhost` is loopback without a lookup
+/// (RFC 6761 §6.3).
 pub(super) fn addresses(text: &str) -> Result<Vec<SocketAddr>, Problem> {
     let text = text.trim();
     if let Ok(address) = text.parse() {
@@ -114,8 +113,8 @@ pub(super) fn addresses(text: &str) -> Result<Vec<SocketAddr>, Problem> {
     }
 }
 
-/// Whether it is written as the name of a host, of which the last label is no number:
-/// what looks like an address and is none, such as 127.1, is not looked up.
+/// Returns whether a text is a host name whose last label is not a number: 127.1 looks like an
+/// address and must not be looked up.
 fn is_name(host: &str) -> bool {
     let is_label = |label: &str| {
         let is_of_name = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_stands_for_addresses() {
+    fn addresses_names_and_ports_stand_for_addresses() {
         let loopback = ["127.0.0.1:8080", "[::1]:8080"];
         let every = ["0.0.0.0:8080", "[::]:8080"];
         for (text, meant) in [
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_address_nor_name_nor_port_is_refused_as_such() {
+    fn other_forms_are_refused() {
         for text in [
             "",
             ":",
@@ -198,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_knows_says_so() {
-        // A label of 64 bytes: no resolver asks anybody for it (RFC 1035 §2.3.4).
+    fn an_unknown_name_is_an_error() {
+        // A label of 64 bytes: no resolver sends a query for it (RFC 1035 §2.3.4).
         let problem = addresses(&format!("{}:80", "a".repeat(64)));
         assert!(matches!(problem, Err(Problem::Name(_))), "{problem:?}");
     }

@@ -1,11 +1,10 @@
-//! Owns what can be wrong with settings, and how it is told. Every text names the key, where it
-//! came from, the value and what is allowed.
+//! Errors of settings. Every text names the key, its source, the value and what is allowed.
 
 use core::fmt;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Source {
@@ -15,7 +14,7 @@ pub enum Source {
     Environment(String),
     /// The file of settings.
     File(PathBuf),
-    /// Nobody said anything.
+    /// The default.
     Default,
 }
 
@@ -34,44 +33,44 @@ impl fmt::Display for Source {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// Not an error: the page that `--help` or `--version` asked for.
+    /// Not an error: the page that `--help` or `--version` prints.
     Page(String),
-    /// A command line that cannot be read, with the hint for it.
+    /// A command line that cannot be parsed, with a hint.
     Usage(String),
     /// A value that is not allowed.
     Value {
         /// The flag without its dashes, the short one if there is one.
         key: String,
-        /// Where the value came from.
+        /// The source of the value.
         source: Source,
-        /// The value as it was written.
+        /// The value as given.
         value: String,
-        /// What is allowed instead.
+        /// What is allowed.
         allowed: String,
     },
     /// A name to listen on that cannot be resolved.
     Name {
         /// The flag without its dashes, the short one if there is one.
         key: String,
-        /// Where the value came from.
+        /// The source of the value.
         source: Source,
-        /// The value as it was written.
+        /// The value as given.
         value: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         problem: String,
     },
     /// A ping interval that leaves no time for the pong.
     PingTooLate {
-        /// The ping interval, and where it came from.
+        /// The ping interval and its source.
         ping_interval: (String, Source),
-        /// The pong wait, and where it came from.
+        /// The pong wait and its source.
         pong_wait: (String, Source),
     },
     /// A key that is not a setting.
     UnknownKey {
-        /// The key as it was written.
+        /// The key as given.
         key: String,
-        /// Where it came from.
+        /// Its source.
         source: Source,
         /// The key of the setting with the most similar name, if any is similar.
         nearest: Option<&'static str>,
@@ -82,27 +81,27 @@ pub enum SettingsError {
     File {
         /// The file.
         path: PathBuf,
-        /// Who named it.
+        /// The source of its name.
         source: Source,
         /// What is wrong with it.
         problem: String,
     },
     /// The operating system refused something that settings need.
     System {
-        /// What was asked for.
+        /// What was requested.
         what: &'static str,
-        /// Its answer.
+        /// The error of the operating system.
         problem: String,
     },
 }
 
 impl SettingsError {
-    /// The exit code of a process that cannot go on: 0 for a page, 2 for everything else.
+    /// Returns the exit code of the process: 0 for a page, 2 for errors.
     pub fn exit_code(&self) -> i32 {
         if matches!(self, Self::Page(_)) { 0 } else { 2 }
     }
 
-    /// Prints it where it belongs and ends the process. A closed output is no reason to panic.
+    /// Prints the page or the error and ends the process. Ignores a closed output.
     pub(super) fn exit(&self) -> ! {
         let _ = match self {
             Self::Page(page) => write!(std::io::stdout(), "{page}"),

@@ -88,7 +88,7 @@ fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
 
 fn scalar(flag: &Flag, value: &Value) -> Option<String> {
     let unit = flag.bounds().map(|bounds| bounds.unit);
-    match (value, flag.takes, unit) {
+    match (value, flag.kind, unit) {
         (Value::Bool(value), FlagKind::Switch, _) => Some(value.to_string()),
         (Value::Number(port), FlagKind::Address | FlagKind::Addresses, _) if is_whole(port) => {
             Some(port.to_string())
@@ -97,12 +97,17 @@ fn scalar(flag: &Flag, value: &Value) -> Option<String> {
             Some(value.to_string())
         }
         (Value::String(value), _, Some(Unit::Bytes | Unit::Milliseconds)) => Some(value.clone()),
-        // A count is a number, but the upper half of the seeds does not fit one of TOML's.
-        (Value::String(value), _, Some(_)) if flag.key == "server.seed" => Some(value.clone()),
+        // Integers of TOML end at `i64::MAX`.
+        (Value::String(value), _, Some(_)) if exceeds_toml(flag) => Some(value.clone()),
         (Value::String(value), FlagKind::Choice(..) | FlagKind::Address, _) => Some(value.clone()),
         (Value::String(value), ..) if flag.is_list() => Some(value.clone()),
         _ => None,
     }
+}
+
+fn exceeds_toml(flag: &Flag) -> bool {
+    let max = flag.bounds().map(|bounds| bounds.max);
+    max.is_some_and(|max| i64::try_from(max).is_err())
 }
 
 fn is_whole(number: &serde_json::Number) -> bool {
@@ -111,7 +116,7 @@ fn is_whole(number: &serde_json::Number) -> bool {
 
 /// Returns what is allowed, beginning with the type.
 fn expected(flag: &Flag) -> String {
-    let kind = match (flag.takes, flag.bounds().map(|bounds| bounds.unit)) {
+    let kind = match (flag.kind, flag.bounds().map(|bounds| bounds.unit)) {
         (_, Some(Unit::Bytes)) => "an integer or a string",
         (_, Some(Unit::Milliseconds)) => "a string",
         (_, Some(_)) => "an integer",

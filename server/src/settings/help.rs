@@ -1,5 +1,6 @@
-//! Owns the command line as `clap` sees it, and with it the pages of `--help` and `--version`.
-//! Every value stays text here; it is read where those of the environment and the file are.
+//! Command line as `clap` parses it, the pages of `--help` and `--version`, and the reference.
+//!
+//! Values remain text; they are parsed where those of the environment and the file are.
 
 use std::ffi::OsString;
 
@@ -94,10 +95,10 @@ fn command(name: String) -> Command {
 }
 
 fn arg(flag: &'static Flag) -> Arg {
-    let (range, default) = facts(flag);
+    let (range, default) = (flag.range(), flag.default());
     let arg = Arg::new(flag.key)
         .long(flag.long())
-        .help_heading(flag.group)
+        .help_heading(flag.section)
         .value_name(value_name(flag))
         .allow_negative_numbers(true) // so that the answer to -1 is the range
         .help(format!("{}\n[{range}; default: {default}]", flag.about));
@@ -105,7 +106,7 @@ fn arg(flag: &'static Flag) -> Arg {
         Some(short) => arg.visible_alias(short),
         None => arg,
     };
-    match flag.takes {
+    match flag.kind {
         FlagKind::Switch => arg
             .num_args(0..=1)
             .require_equals(true)
@@ -116,7 +117,7 @@ fn arg(flag: &'static Flag) -> Arg {
 }
 
 fn value_name(flag: &Flag) -> String {
-    let name = match (flag.takes, flag.bounds().map(|bounds| bounds.unit)) {
+    let name = match (flag.kind, flag.bounds().map(|bounds| bounds.unit)) {
         (_, Some(Unit::Bytes)) => "SIZE",
         (_, Some(Unit::Milliseconds)) => "TIME",
         (FlagKind::Address | FlagKind::Addresses, _) => "ADDR",
@@ -131,54 +132,21 @@ fn value_name(flag: &Flag) -> String {
     name.into()
 }
 
-/// Returns the range and the default.
-fn facts(flag: &Flag) -> (String, String) {
-    if let Some(bounds) = flag.bounds() {
-        let range = match flag.key {
-            "server.max_connections" => "1 to the hard limit of open files less a reserve".into(),
-            _ => format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max)),
-        };
-        let default = match (flag.key, bounds.default) {
-            (_, Some(default)) => bounds.show(default),
-            ("server.shards", _) => "the cores available".into(),
-            ("server.max_connections", _) => "all of that".into(),
-            _ => "from the system's random numbers".into(),
-        };
-        return (range, default);
-    }
-    let (range, default) = match flag.takes {
-        FlagKind::Choice(words, default) => return (words.join(", "), default.into()),
-        FlagKind::Switch => ("true, false", "false"),
-        FlagKind::Address => ("host:port, or a port", "none"),
-        FlagKind::Addresses => ("host:port, or a port", "localhost:8080"),
-        FlagKind::Hosts => (
-            "host, host:port, *.host, or * for any",
-            "none, or any while not listening on loopback only",
-        ),
-        FlagKind::Subprotocols => ("a token", "none"),
-        _ => (
-            "scheme://host[:port], null, or * for any",
-            "none, or any loopback origin while listening on loopback only",
-        ),
-    };
-    (range.into(), default.into())
-}
-
 /// Returns the reference of all settings in Markdown: a table for each section.
 pub(super) fn reference() -> String {
     let mut page = String::new();
-    let mut group = "";
-    for flag in FLAGS {
-        if flag.group != group {
-            group = flag.group;
+    let mut section = "";
+    for flag in &*FLAGS {
+        if flag.section != section {
+            section = flag.section;
             page += &format!(
-                "\n## {group}\n\n| setting | default | range | meaning |\n|---|---|---|---|\n"
+                "\n## {section}\n\n| setting | default | range | meaning |\n|---|---|---|---|\n"
             );
         }
         let short = flag
             .short
             .map_or_else(String::new, |short| format!(", `--{short}`"));
-        let (range, default) = facts(flag);
+        let (range, default) = (flag.range(), flag.default());
         page += &format!(
             "| `{}`{short} | {default} | {range} | {} |\n",
             flag.key,

@@ -1,5 +1,4 @@
-//! Owns [`Settings`]: everything an operator can say, checked and typed. What the flags are called
-//! and take is in `flag`, where a value comes from in `given`, how it is read in `value`.
+//! [`Settings`] of a server, checked and typed.
 
 mod connections;
 mod endpoint;
@@ -7,8 +6,9 @@ mod error;
 mod file;
 pub(crate) mod flag;
 mod help;
-pub(crate) mod limits;
+mod limits;
 mod raw;
+mod table;
 pub(crate) mod value;
 
 use core::time::Duration;
@@ -25,56 +25,56 @@ pub use error::{SettingsError, Source};
 use raw::RawSettings;
 use value::Allowed;
 
-/// Everything an operator can say, by flag, environment variable or file, in that order of
-/// precedence, and the defaults below all three.
+/// All settings of a server. Flags override environment variables, these override the file, and the
+/// file overrides the defaults.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The limits of the core, checked, with the seed, the shards, the allowed origins and the subprotocols.
+    /// The limits of the core, with the seed, the shards, the allowed origins and the subprotocols.
     pub config: Config,
-    /// What to listen on; port 0 lets the operating system choose.
+    /// The endpoints to listen on; for port 0 the operating system chooses one.
     pub listen: Vec<Endpoint>,
-    /// Where the admin pages are, if anywhere.
+    /// The endpoint of the admin pages, if there is one.
     pub admin_listen: Option<Endpoint>,
-    /// By which hosts the admin pages may be addressed.
+    /// The allowed hosts of the admin pages.
     pub admin_hosts: Hosts,
-    /// Which built-in application answers.
+    /// The built-in application.
     pub handler: HandlerKind,
-    /// Who gets a `msg` from a connection that is in no room.
+    /// The recipients of a `msg` from a connection that is in no room.
     pub outside_room: Outside,
-    /// Whether a message to a room passes over the one who sent it.
+    /// Whether the sender of a room message does not receive it.
     pub exclude_sender: bool,
-    /// What a message to a room does at a full queue.
+    /// The overflow policy of room messages.
     pub room_overflow: OverflowPolicy,
-    /// How long a message to a room is worth sending.
+    /// The time to live of room messages.
     pub message_ttl: Option<Duration>,
-    /// How many workers run tasks.
+    /// The number of workers.
     pub workers: usize,
-    /// How many tasks may wait for a worker.
+    /// The maximum number of tasks that wait for a worker.
     pub worker_queue: usize,
-    /// Which tasks of the rooms application wait for which.
+    /// The order of the tasks of a connection.
     pub task_order: TaskOrder,
-    /// How long the built-in task takes.
+    /// The duration of the built-in task.
     pub work_time: Duration,
-    /// How many connections may be open. [`from_args`](Self::from_args) always fills it in;
-    /// [`parse`](Self::parse) leaves it out when nobody said it.
+    /// The maximum number of connections. [`from_args`](Self::from_args) always sets it;
+    /// [`parse`](Self::parse) sets it only if it is given.
     pub max_connections: Option<usize>,
-    /// How long a shutdown waits for what is queued and under way.
+    /// The time limit of a shutdown.
     pub drain: Duration,
     /// The least severe level that is logged.
     pub log: LevelFilter,
-    /// How a log line looks.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// How many log lines may wait to be written.
+    /// The maximum number of log lines that wait to be written.
     pub log_queue_lines: usize,
-    /// How many bytes of log lines may wait to be written.
+    /// The maximum number of bytes of log lines that wait to be written.
     pub log_queue_bytes: usize,
-    /// Who said `max_connections`, for an error found only when the descriptors are counted.
+    /// The source of `max_connections`, for an error that is found when the descriptors are counted.
     pub(crate) max_connections_source: Source,
 }
 
 impl Settings {
-    /// The rooms application as it is set.
+    /// Returns the rooms application with these settings.
     pub const fn rooms(&self) -> Rooms {
         Rooms {
             outside: self.outside_room,
@@ -85,11 +85,11 @@ impl Settings {
         }
     }
 
-    /// The settings of this process, for `main`. Raises the soft limit of open files to the hard
-    /// one and fills in [`max_connections`](Self::max_connections) from it.
+    /// Returns the settings of this process. Raises the soft limit of open files to the hard one and
+    /// sets [`max_connections`](Self::max_connections) from it.
     ///
-    /// Does not return when there is nothing to run: `--help` and `--version` print and exit with
-    /// 0, whatever is wrong is printed to standard error and the process exits with 2.
+    /// Exits after `--help` and `--version` with code 0, and after an error, which it prints to
+    /// standard error, with code 2.
     #[must_use]
     pub fn from_args(program_name: &str) -> Self {
         let args =
@@ -112,16 +112,15 @@ impl Settings {
         help::reference()
     }
 
-    /// Parses `args`, whose first is the name of the program; `env` looks a variable up, and
+    /// Parses `args`, whose first element is the name of the program. `env` looks up a variable, and
     /// `read_file` reads the file named by `--config` or `STENTOR_CONFIG`.
     ///
-    /// It touches nothing of the process except for the number of cores and, when no seed is
-    /// given, the random numbers of the operating system. Names to listen on are resolved,
-    /// `localhost` apart.
+    /// Of the process it uses only the number of cores and, if no seed is given, the random numbers
+    /// of the operating system. Names to listen on are resolved, except for `localhost`.
     ///
     /// # Errors
-    /// Returns everything that is wrong: which key, where it came from, its value and what is
-    /// allowed. `--help` and `--version` arrive here too, as [`SettingsError::Page`].
+    /// Returns all errors: the key, its source, its value and what is allowed. `--help` and
+    /// `--version` are returned as [`SettingsError::Page`].
     pub fn parse<A, E, F>(args: A, env: E, read_file: F) -> Result<Self, SettingsError>
     where
         A: IntoIterator<Item: Into<OsString>>,
@@ -188,27 +187,27 @@ impl Settings {
     }
 }
 
-/// Which built-in application answers.
+/// A built-in application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HandlerKind {
-    /// Rooms: join, leave, msg, task, and an echo of what is no command.
+    /// Rooms and tasks: `join`, `leave`, `msg`, `task`.
     Rooms,
-    /// Every message comes back as it was.
+    /// Returns every message to its sender.
     Echo,
 }
 
-/// How a log line looks.
+/// A format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Which pages may connect. Those of any loopback origin may while the server listens on
-/// loopback only.
+/// Returns the allowed origins. Any loopback origin is allowed while the server listens on loopback
+/// only.
 fn origins(raw: &RawSettings, loopback: bool) -> Origins {
     let (any, allowed) = split(raw.origins());
     Origins {
@@ -218,9 +217,9 @@ fn origins(raw: &RawSettings, loopback: bool) -> Origins {
     }
 }
 
-/// By which hosts an endpoint may be addressed. One that others can reach has names that
-/// nobody has told it, so there all pass unless some are named. Whose pages may connect,
-/// their host may be named too: that is a proxy before both.
+/// Returns the allowed hosts of an endpoint. An endpoint that other machines can reach may have names
+/// that the server does not know, so any host is allowed unless some are given. The hosts of the
+/// allowed origins are allowed too: a proxy may serve both.
 fn hosts(raw: &RawSettings, origins: &Origins, is_loopback: bool) -> Hosts {
     let (any, mut allowed) = split::<HostPattern>(raw.hosts());
     let any = any || allowed.is_empty() && !is_loopback;
@@ -229,7 +228,7 @@ fn hosts(raw: &RawSettings, origins: &Origins, is_loopback: bool) -> Hosts {
     Hosts { any, allowed }
 }
 
-/// Whether everything is let in, and what is besides.
+/// Splits a list into whether it has `*` and its other entries.
 fn split<T>(given: Vec<Allowed<T>>) -> (bool, Vec<T>) {
     let (mut any, mut some) = (false, Vec::new());
     for allowed in given {

@@ -11,6 +11,7 @@ use stentor_core::handshake::{HostPattern, Origin};
 use super::endpoint::{self, Endpoint, Problem};
 use super::error::{SettingsError, Source};
 use super::flag::{self, FLAGS, Flag, FlagKind};
+use super::table::DEFAULT_LISTEN;
 use super::value::{self, Allowed};
 use super::{file, help};
 
@@ -64,7 +65,7 @@ impl RawSettings {
                 Err(error) => raw.errors.get_mut().push(error),
             }
         }
-        for flag in FLAGS {
+        for flag in &*FLAGS {
             let value = if let Some(texts) = matches.get_many::<String>(flag.key) {
                 RawValue {
                     source: Source::Flag(format!("--{}", flag.name())),
@@ -146,7 +147,7 @@ impl RawSettings {
     /// Returns the word of a setting, or its default.
     pub(super) fn choice(&self, key: &str) -> &'static str {
         let flag = Flag::of(key);
-        let FlagKind::Choice(words, default) = flag.takes else {
+        let FlagKind::Choice(words, default) = flag.kind else {
             unreachable!("a setting of words")
         };
         let Some(text) = self.text(key) else {
@@ -297,5 +298,3 @@ fn read_config(
     })?;
     file::read(&text, path, source)
 }
-
-const DEFAULT_LISTEN: &str = "localhost:8080";

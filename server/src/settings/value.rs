@@ -1,5 +1,4 @@
-//! Owns how one value is read from text and written back in the units people use: counts, sizes,
-//! durations, origins, hosts, subprotocols. Where the text came from is not known here.
+//! Values as text: counts, sizes, durations, origins, hosts, subprotocols.
 
 use core::str::FromStr;
 
@@ -7,12 +6,12 @@ use bytesize::ByteSize;
 use stentor_core::handshake::is_token;
 use stentor_core::{Range, Unit};
 
-/// What a numeric flag takes. Durations count milliseconds.
+/// The unit and the range of a number. Durations count milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) unit: Unit,
     pub(crate) min: u64,
-    /// Absent where the default depends on the machine.
+    /// `None` if the default depends on the machine.
     pub(crate) default: Option<u64>,
     pub(crate) max: u64,
 }
@@ -27,7 +26,7 @@ impl Bounds {
         }
     }
 
-    /// The number in `text`, if it is one and within the bounds.
+    /// Parses a number. Returns `None` if it is invalid or out of range.
     pub(crate) fn parse(&self, text: &str) -> Option<u64> {
         let text = text.trim();
         let number = match self.unit {
@@ -38,7 +37,7 @@ impl Bounds {
         (self.min..=self.max).contains(&number).then_some(number)
     }
 
-    /// `number` as one would write it: `4MiB`, `54s`, `256`.
+    /// Formats a number: `4MiB`, `54s`, `256`.
     pub(crate) fn show(&self, number: u64) -> String {
         let steps: &[(u64, &str)] = match self.unit {
             Unit::Milliseconds if number == 0 => return "0s".into(),
@@ -54,7 +53,7 @@ impl Bounds {
         }
     }
 
-    /// The range in words, with an example of the unit where a bare number would not do.
+    /// Returns the range in words, with the units where a bare number is not allowed.
     pub(crate) fn allowed(&self) -> String {
         let range = format!("{} to {}", self.show(self.min), self.show(self.max));
         match self.unit {
@@ -71,14 +70,14 @@ impl From<&Range> for Bounds {
     }
 }
 
-/// What is let in: everything, or this.
+/// An entry of a list of allowed origins or hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Allowed<T> {
     Any,
     One(T),
 }
 
-/// An [`Origin`](stentor_core::handshake::Origin) or a
+/// Parses an [`Origin`](stentor_core::handshake::Origin) or a
 /// [`HostPattern`](stentor_core::handshake::HostPattern), or `*`.
 pub(crate) fn allowed<T: FromStr>(text: &str) -> Option<Allowed<T>> {
     match text.trim() {
@@ -87,7 +86,7 @@ pub(crate) fn allowed<T: FromStr>(text: &str) -> Option<Allowed<T>> {
     }
 }
 
-/// The name of a subprotocol (RFC 6455 §4.1).
+/// Parses the name of a subprotocol (RFC 6455 §4.1).
 pub(crate) fn subprotocol(text: &str) -> Option<String> {
     let text = text.trim();
     is_token(text).then(|| text.into())
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_reads_back() {
+    fn a_formatted_number_parses_to_itself() {
         for unit in [Unit::Bytes, Unit::Milliseconds, Unit::Count] {
             let bounds = Bounds::new(unit, 0, 0, u64::MAX);
             for n in [
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_look_as_people_write_them() {
+    fn numbers_have_the_largest_unit_that_fits() {
         let time = Bounds::new(Unit::Milliseconds, 0, 0, u64::MAX);
         let shown = [
             0, 10, 54_000, 60_000, 90_000, 120_000, 3_600_000, 86_400_000,
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_know_both_thousands() {
+    fn sizes_have_decimal_and_binary_units() {
         let size = Bounds::new(Unit::Bytes, 0, 0, u64::MAX);
         let read = ["7", "2k", "2KiB", "3M", "3MiB", "1GiB", "1.5KiB", " 1 KiB "]
             .map(|text| size.parse(text));
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_anything_and_all_else_is_read_by_its_type() {
+    fn a_star_allows_everything() {
         assert_eq!(allowed::<u8>(" * "), Some(Allowed::Any));
         assert_eq!(allowed::<u8>(" 7 "), Some(Allowed::One(7)));
         assert_eq!(allowed::<u8>("**"), None);

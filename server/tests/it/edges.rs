@@ -1,12 +1,12 @@
-//! Owns the edges of every flag: the smallest and the largest value are taken by flag, environment
-//! and file alike, and one past each is refused with the range.
+//! Ranges of the settings: the smallest and the largest value are accepted as flag, in the environment
+//! and in the file, and values beyond are refused with the range.
 
 use std::ffi::OsString;
 
 use stentor_core::{Config, Unit};
 use stentor_server::{Settings, SettingsError};
 
-/// A flag, what is allowed at its edges, and what is not beyond them.
+/// A setting, values at the ends of its range, and values beyond them.
 struct Edges {
     name: &'static str,
     inside: Vec<String>,
@@ -53,13 +53,7 @@ const SWITCHES: [&str; 4] = [
 fn all() -> Vec<Edges> {
     let mut all: Vec<_> = Config::RANGES
         .iter()
-        .map(|range| {
-            let (_, key) = LIMITS
-                .iter()
-                .find(|(limit, _)| *limit == range.key)
-                .unwrap_or_else(|| panic!("{} has no setting here", range.key));
-            number(key, range.unit, range.min, range.max)
-        })
+        .map(|range| number(range.setting, range.unit, range.min, range.max))
         .collect();
     all.extend([
         number("server.shards", Unit::Count, 1, 1_024),
@@ -170,7 +164,7 @@ fn by_file(name: &str, value: &str) -> Result<Settings, SettingsError> {
     parse(&rest(name, ""), None, &format!("{name} = {value}"))
 }
 
-/// The flag, and room for a ping interval of any length.
+/// Returns the flag, with a pong wait that allows any ping interval.
 fn rest(name: &str, flag: &str) -> Vec<String> {
     let room = if name == "websocket.ping_interval" {
         "--pong-wait=24h"
@@ -185,7 +179,7 @@ fn rest(name: &str, flag: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_edge_is_in_and_one_past_it_is_out() {
+fn both_ends_of_a_range_are_allowed_and_nothing_beyond() {
     for Edges {
         name,
         inside,
@@ -193,7 +187,7 @@ fn each_edge_is_in_and_one_past_it_is_out() {
     } in all()
     {
         for value in inside {
-            // The two intervals of the keepalive bound each other.
+            // The ping interval must be shorter than the pong wait.
             let value = match (name, value.as_str()) {
                 ("websocket.ping_interval", "86400000ms") => "86399999ms".into(),
                 ("websocket.pong_wait", "10ms") => "11ms".into(),
@@ -210,7 +204,7 @@ fn each_edge_is_in_and_one_past_it_is_out() {
         }
         for value in outside {
             for (at, parse) in [by_flag, by_environment, by_file].into_iter().enumerate() {
-                // An empty variable counts as none; a digit in the file is an integer.
+                // An empty variable is ignored.
                 if at == 1 && value.is_empty() {
                     continue;
                 }
@@ -231,7 +225,7 @@ fn each_edge_is_in_and_one_past_it_is_out() {
 }
 
 #[test]
-fn every_flag_of_the_help_has_its_edges_tested() {
+fn every_flag_of_the_help_is_tested_here() {
     let Err(SettingsError::Page(help)) = parse(&["--help".into()], None, "") else {
         panic!("no help")
     };
@@ -301,44 +295,4 @@ const SHORT: [(&str, &str); 16] = [
     ("websocket.close_timeout", "close-timeout"),
     ("log.level", "log"),
     ("log.format", "log-format"),
-];
-
-/// The limits of the core, and their settings.
-const LIMITS: &[(&str, &str)] = &[
-    ("gone_connections", "admin.closed_history"),
-    ("rooms_per_connection", "rooms.max_per_connection"),
-    ("max_head", "http.max_head"),
-    ("max_headers", "http.max_headers"),
-    ("max_empty_fragments", "websocket.max_empty_fragments"),
-    ("max_message", "websocket.max_message"),
-    ("queue_messages", "queue.messages"),
-    ("queue_bytes", "queue.bytes"),
-    ("memory_budget", "memory.budget"),
-    ("starvation_after", "queue.starvation_after"),
-    ("starvation_wait", "queue.starvation_wait"),
-    ("write_batch", "queue.write_batch"),
-    ("unsent_bytes", "queue.unsent_bytes"),
-    ("unsent_bytes_max", "queue.max_unsent_bytes"),
-    ("credit_messages", "shard.credit_messages"),
-    ("credit_bytes", "shard.credit_bytes"),
-    ("fan_out_slice", "shard.fan_out_slice"),
-    ("remote_commands", "shard.remote_commands"),
-    ("compression_level", "compression.level"),
-    ("compression_threshold", "compression.threshold"),
-    ("compression_window", "compression.window"),
-    ("compression_contexts", "compression.contexts"),
-    ("write_timeout", "client.write_timeout"),
-    ("min_read_rate", "client.min_read_rate"),
-    ("min_send_rate", "client.min_send_rate"),
-    ("rate_window", "client.rate_window"),
-    ("pong_wait", "websocket.pong_wait"),
-    ("ping_interval", "websocket.ping_interval"),
-    ("handshake_timeout", "client.handshake_timeout"),
-    ("close_timeout", "websocket.close_timeout"),
-    ("task_credits", "tasks.per_shard"),
-    ("task_attempts", "tasks.attempts"),
-    ("task_timeout", "tasks.timeout"),
-    ("task_backoff", "tasks.backoff"),
-    ("task_backoff_max", "tasks.max_backoff"),
-    ("dead_letters", "tasks.dead_letters"),
 ];
