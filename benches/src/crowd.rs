@@ -1,9 +1,10 @@
 //! Owns a shard with peers, and a sink in place of their sockets.
 
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Handler, MessageType, Output, Rooms, Shard, ShardId, Stats,
+    Admission, Chunks, Config, ConnId, Handler, MessageType, Output, Shard, ShardId, Stats,
     Timestamp,
 };
+use stentor_gateway::Rooms;
 
 use crate::client_frame;
 

@@ -9,7 +9,7 @@ use core::time::Duration;
 use crate::conn::{MessageLimits, MinRate};
 use crate::deflate::{self, Terms};
 use crate::error::{ConfigError, Unit};
-use crate::handshake::{HostPattern, Origin};
+use crate::handshake::{HostPattern, IndexPage, Origin};
 use crate::time::micros;
 
 macro_rules! limits {
@@ -22,6 +22,7 @@ macro_rules! limits {
             pub(crate) origins: Origins,
             pub(crate) hosts: Hosts,
             pub(crate) metrics_page: bool,
+            pub(crate) index_page: Option<&'static IndexPage>,
             pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
@@ -57,6 +58,7 @@ macro_rules! limits {
                         allowed: Vec::new(),
                     },
                     metrics_page: true,
+                    index_page: None,
                     subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
@@ -278,6 +280,11 @@ impl Config {
         self.metrics_page
     }
 
+    /// Returns the page at `/`, if there is one.
+    pub const fn index_page(&self) -> Option<&'static IndexPage> {
+        self.index_page
+    }
+
     /// Returns the terms for offers of permessage-deflate. `has_room` states whether there is memory
     /// for contexts.
     pub(crate) const fn deflate_terms(&self, has_room: bool) -> Terms {
@@ -373,6 +380,12 @@ impl ConfigBuilder {
     /// Sets whether `/metrics` is served. It is by default.
     pub fn metrics_page(mut self, shown: bool) -> Self {
         self.0.metrics_page = shown;
+        self
+    }
+
+    /// Sets the page at `/`. Without it, `/` is 404.
+    pub fn index_page(mut self, page: &'static IndexPage) -> Self {
+        self.0.index_page = Some(page);
         self
     }
 

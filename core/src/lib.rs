@@ -69,7 +69,6 @@ pub mod testing;
 mod time;
 
 pub mod client;
-pub mod command;
 pub mod conn;
 pub mod handshake;
 pub mod wire;
@@ -83,8 +82,7 @@ pub use dispatch::{
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use frame::{Chunks, MAX_PAYLOAD};
 pub use handler::{
-    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Outside, RoomOutcome,
-    RoomTask, Rooms, Subprotocol, TaskEnd,
+    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Subprotocol, TaskEnd,
 };
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use queue::{OverflowPolicy, SendOptions};
@@ -104,6 +102,13 @@ pub use sync::{Mailbox, MailboxClosed};
 pub use time::Timestamp;
 pub use wire::close::CloseCode;
 pub use wire::opcode::MessageType;
+
+// The simulator and the fuzz targets, while they are modules of this crate, run the application of
+// `stentor-gateway`, which depends on this crate. They compile its files a second time.
+#[cfg(any(test, feature = "testing"))]
+extern crate self as stentor_core;
+#[cfg(any(test, feature = "testing"))]
+pub use testing::gateway::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms, command};
 
 /// The program in `docs/embedding.md`, for the documentation tests.
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
-//! Owns the tests of what a `main` sees of the settings: printing, exit codes, and the limit of
-//! open files. It starts itself as that `main`.
+//! `Settings::from_args` in a process: output, exit codes, limit of open files.
+//!
+//! Its child is this binary, whose command line is what is tested, so it has no test harness.
 
 use std::io::Read as _;
 use std::process::{Command, Output, Stdio};
@@ -11,7 +12,7 @@ const CHILD: &str = "EXIT_TEST_CHILD";
 fn main() {
     if std::env::var_os(CHILD).is_some() {
         if std::env::args().nth(1).is_some() {
-            // Until its output is as it is to be.
+            // Waits until the parent has closed its ends of the output.
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
         }
         let settings = Settings::from_args("stentor");
@@ -23,7 +24,7 @@ fn main() {
     }
     settings_are_returned();
     pages_go_to_standard_output_and_exit_with_0();
-    a_page_that_nobody_reads_is_no_failure();
+    a_page_without_a_reader_is_not_a_failure();
     errors_go_to_standard_error_and_exit_with_2();
     more_connections_than_descriptors_are_refused();
     println!("exit: ok");
@@ -77,7 +78,7 @@ fn pages_go_to_standard_output_and_exit_with_0() {
 }
 
 /// As with `stentor --help | true`.
-fn a_page_that_nobody_reads_is_no_failure() {
+fn a_page_without_a_reader_is_not_a_failure() {
     for (args, code) in [(["--help"], 0), (["--no-such-flag"], 2)] {
         let mut child = Command::new(std::env::current_exe().expect("a path"))
             .env_clear()
@@ -89,7 +90,7 @@ fn a_page_that_nobody_reads_is_no_failure() {
             .spawn()
             .expect("a child");
         drop((child.stdout.take(), child.stderr.take()));
-        // It waits for this.
+        // The child waits for this.
         drop(child.stdin.take());
         assert_eq!(child.wait().expect("an end").code(), Some(code));
     }
@@ -97,7 +98,7 @@ fn a_page_that_nobody_reads_is_no_failure() {
 
 fn errors_go_to_standard_error_and_exit_with_2() {
     let missing = "/nonexistent/stentor.toml";
-    for (args, env, told) in [
+    for (args, env, expected) in [
         (
             vec!["--tasks.workers", "0"],
             vec![],
@@ -131,7 +132,7 @@ fn errors_go_to_standard_error_and_exit_with_2() {
     ] {
         let (code, out, err) = run(&args, &env);
         assert!(
-            code == Some(2) && out.is_empty() && err.starts_with(told),
+            code == Some(2) && out.is_empty() && err.starts_with(expected),
             "{code:?} {out} {err}"
         );
     }

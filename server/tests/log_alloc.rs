@@ -1,5 +1,7 @@
-//! Cost of a log that is blocked: an event that has no place is not formatted and allocates
-//! nothing. Runs itself a second time, with a standard error that nobody reads.
+//! Cost of a blocked log: an event that does not fit is not formatted and allocates nothing.
+//!
+//! It needs a process of its own, since it counts the allocations of the whole process. It starts
+//! itself with a standard error that is not read.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Read as _;
@@ -13,7 +15,7 @@ struct Counting;
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
 #[expect(unsafe_code, reason = "an allocator that counts")]
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed on unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
@@ -37,7 +39,7 @@ const CHILD: &str = "LOG_TEST_FORMAT";
 const EVENTS: u64 = 10_000;
 
 #[test]
-fn an_event_without_a_place_allocates_nothing() {
+fn an_event_that_does_not_fit_allocates_nothing() {
     if let Ok(format) = std::env::var(CHILD) {
         return fill_and_count(&format);
     }
@@ -49,13 +51,13 @@ fn an_event_without_a_place_allocates_nothing() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("a second run");
-        let mut said = String::new();
+        let mut output = String::new();
         let mut stdout = child.stdout.take().expect("piped");
-        stdout.read_to_string(&mut said).expect("text");
+        stdout.read_to_string(&mut output).expect("text");
         assert!(child.wait().expect("an end").success());
         assert!(
-            said.contains("allocations: 0, dropped: 10000\n"),
-            "{format}: {said}"
+            output.contains("allocations: 0, dropped: 10000\n"),
+            "{format}: {output}"
         );
     }
 }
@@ -64,8 +66,7 @@ fn fill_and_count(format: &str) {
     let args = ["stentor", "--log-format", format];
     let settings = Settings::parse(args, |_| None, |_| Ok(String::new())).expect("valid settings");
     let _log = log::init(&settings).expect("a log");
-    // Until the pipe is full, the writer at it and the queue full as well: for so many events,
-    // nothing more is taken.
+    // Until the pipe and the queue are full, so that no further event is queued.
     let mut since = 0;
     let mut dropped = 0;
     while since < EVENTS {

@@ -14,9 +14,10 @@ use crate::command;
 use crate::config::{Config, ConfigBuilder};
 use crate::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::dispatch::FailureCause;
-use crate::handler::{Echo, Handler, Outside, Rooms, TaskEnd};
+use crate::handler::{Echo, Handler, TaskEnd};
 use crate::id::WorkerId;
 use crate::queue::OverflowPolicy;
+use crate::{NoRoomPolicy, Rooms};
 use world::World;
 
 /// Bytes as a server's configuration, and then as what happens to it.
@@ -47,10 +48,10 @@ pub fn session(data: &[u8]) {
     let habits = [flags & 2 == 0, flags & 32 != 0];
     if flags & 4 == 0 {
         let rooms = Rooms {
-            outside: if flags & 8 == 0 {
-                Outside::Nothing
+            no_room: if flags & 8 == 0 {
+                NoRoomPolicy::Nothing
             } else {
-                Outside::Everyone
+                NoRoomPolicy::Everyone
             },
             exclude_sender: flags & 16 != 0,
             overflow: WHEN_FULL[usize::from(flags >> 6)],

@@ -3,8 +3,8 @@
 //! upgraded is answered and closed. Knows no socket and no time.
 //!
 //! [`Request::parse`] reads the head, [`decide`] says what it gets, and
-//! [`response`] writes that down. What pages say is in [`Page`]; the text of
-//! the metrics page is the adapter's, which alone can add the shards up.
+//! [`response`] writes that down. The pages are in [`Page`]; the index
+//! page is the application's, the text of the metrics page the adapter's, which adds the shards up.
 
 mod accept;
 mod authority;
@@ -30,6 +30,6 @@ pub use hosts::{HostPattern, NotAHostPattern};
 pub use key::accept_key;
 pub(crate) use key::{ACCEPT_LEN, KEY_LEN, encode_key};
 pub use origin::{NotAnOrigin, Origin};
-pub use pages::{Content, Page};
+pub use pages::{Content, IndexPage, Page};
 pub use request::Request;
 pub use token::is_token;

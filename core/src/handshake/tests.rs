@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Content, Fields, HeadAction, Page, Request, accept_key, decide, response};
+use super::{Content, Fields, HeadAction, IndexPage, Page, Request, accept_key, decide, response};
 use crate::config::Config;
 use crate::error::HandshakeError;
 
@@ -125,9 +125,13 @@ proptest! {
 }
 
 #[test]
-fn only_the_adapters_page_has_no_words_here() {
+fn only_the_metrics_page_has_no_fixed_content() {
+    const INDEX: IndexPage = IndexPage {
+        html: "",
+        policy: "",
+    };
     assert_eq!(Page::Metrics.content(), Content::Metrics);
-    for page in [Page::Index, Page::Health] {
+    for page in [Page::Index(&INDEX), Page::Health] {
         assert!(matches!(page.content(), Content::Fixed { .. }), "{page:?}");
     }
 }

@@ -115,7 +115,7 @@ impl<T> LockedDispatcher<T> {
         }
     }
 
-    /// Returns the wake-ups after a call, among them that of so many `workers`.
+    /// Returns the wake-ups after a call, including `workers` sleeping workers.
     pub(super) fn wakeups(&mut self, workers: usize) -> Wakeups {
         let next = self.dispatcher.poll_timeout();
         let is_earlier = next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed));

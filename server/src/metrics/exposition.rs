@@ -138,7 +138,7 @@ impl Page {
     }
 }
 
-/// A histogram that was counted elsewhere. That of the crate has to see every value.
+/// A histogram that was counted elsewhere. `prometheus::Histogram` would have to observe every value.
 pub(super) struct Counted {
     /// Upper bounds, with the number of values up to each.
     pub(super) cumulative: Vec<(f64, u64)>,

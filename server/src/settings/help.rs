@@ -11,11 +11,11 @@ use stentor_core::Unit;
 use super::error::{SettingsError, Source};
 use super::flag::{FLAGS, Flag, FlagKind};
 
-/// Parses the command line, whose first argument is the name of the program. Returns with it the
-/// arguments that are no flags.
+/// Parses the command line, whose first argument is the name of the program. Also returns an error for
+/// each unknown argument.
 ///
 /// # Errors
-/// Returns a page that was asked for, or a command line that cannot be read.
+/// Returns a page to print, or an error if the command line cannot be parsed.
 pub(super) fn matches(
     args: impl Iterator<Item = OsString>,
 ) -> Result<(ArgMatches, Vec<SettingsError>), SettingsError> {
@@ -30,7 +30,7 @@ pub(super) fn matches(
             Ok(matches) => return Ok((matches, unknown)),
             Err(error) => error,
         };
-        // clap stops at the first one: without it the others are found.
+        // clap stops at the first unknown argument. Without it, the next one is found.
         let Some(key) = unknown_argument(&error).filter(|key| remove(&mut args, key)) else {
             let text = error.render().to_string();
             return Err(if error.use_stderr() {

@@ -17,7 +17,8 @@ use std::io;
 use std::path::Path;
 
 use stentor_core::handshake::{HostPattern, Origin};
-use stentor_core::{Config, Hosts, Origins, Outside, OverflowPolicy, Rooms, TaskOrder};
+use stentor_core::{Config, Hosts, Origins, OverflowPolicy, TaskOrder};
+use stentor_gateway::{INDEX_PAGE, NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 
 pub use endpoint::Endpoint;
@@ -41,7 +42,7 @@ pub struct Settings {
     /// The built-in application.
     pub handler: HandlerKind,
     /// The recipients of a `msg` from a connection that is in no room.
-    pub outside_room: Outside,
+    pub no_room_policy: NoRoomPolicy,
     /// Whether the sender of a room message does not receive it.
     pub exclude_sender: bool,
     /// The overflow policy of room messages.
@@ -77,7 +78,7 @@ impl Settings {
     /// Returns the rooms application with these settings.
     pub const fn rooms(&self) -> Rooms {
         Rooms {
-            outside: self.outside_room,
+            no_room: self.no_room_policy,
             exclude_sender: self.exclude_sender,
             task_order: self.task_order,
             overflow: self.room_overflow,
@@ -134,7 +135,8 @@ impl Settings {
         let public_metrics = raw.switch("metrics.public");
         let builder = Config::builder()
             .hosts(hosts(&raw, &origins, is_loopback))
-            .metrics_page(is_loopback || public_metrics);
+            .metrics_page(is_loopback || public_metrics)
+            .index_page(&INDEX_PAGE);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
         let admin_hosts = hosts(&raw, &origins, is_loopback);
@@ -147,9 +149,9 @@ impl Settings {
                 "echo" => HandlerKind::Echo,
                 _ => HandlerKind::Rooms,
             },
-            outside_room: match raw.choice("rooms.no_room_policy") {
-                "everyone" => Outside::Everyone,
-                _ => Outside::Nothing,
+            no_room_policy: match raw.choice("rooms.no_room_policy") {
+                "everyone" => NoRoomPolicy::Everyone,
+                _ => NoRoomPolicy::Nothing,
             },
             exclude_sender: raw.switch("rooms.exclude_sender"),
             room_overflow: match raw.choice("rooms.overflow_policy") {

@@ -1,4 +1,4 @@
-//! Precedence of the sources: flag, environment, file, default. Knows where each value comes from.
+//! Values of the settings by precedence of their sources: flag, environment, file, default.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use super::table::DEFAULT_LISTEN;
 use super::value::{self, Allowed};
 use super::{file, help};
 
-/// The values that the operator gave: for each setting the text of the source that takes
-/// precedence. Collects whatever is wrong with them, so that all of it is reported together.
+/// The values given: for each setting the text of the source that takes precedence. Collects all
+/// errors, so that they are reported together.
 #[derive(Debug)]
 pub(super) struct RawSettings {
     values: BTreeMap<&'static str, RawValue>,
@@ -33,8 +33,8 @@ impl RawSettings {
     /// Collects the values of all sources.
     ///
     /// # Errors
-    /// Returns a page that was asked for, or a command line that cannot be read. Other errors are
-    /// kept for [`finish`](Self::finish).
+    /// Returns a page to print, or an error if the command line cannot be parsed. Other errors are kept
+    /// for [`finish`](Self::finish).
     pub(super) fn collect(
         args: impl Iterator<Item = OsString>,
         env: impl Fn(&str) -> Option<OsString>,
@@ -89,10 +89,10 @@ impl RawSettings {
         Ok(raw)
     }
 
-    /// Returns the value if nothing was wrong.
+    /// Returns `value` if there were no errors.
     ///
     /// # Errors
-    /// Returns everything that was wrong.
+    /// Returns all errors.
     pub(super) fn finish<T>(self, value: T) -> Result<T, SettingsError> {
         let mut errors = self.errors.into_inner();
         match errors.len() {
@@ -102,7 +102,7 @@ impl RawSettings {
         }
     }
 
-    /// Returns whether anything was wrong so far.
+    /// Returns whether there are errors so far.
     pub(super) fn has_errors(&self) -> bool {
         !self.errors.borrow().is_empty()
     }
@@ -112,7 +112,7 @@ impl RawSettings {
         self.errors.borrow_mut().push(error);
     }
 
-    /// Returns where the value of a setting comes from.
+    /// Returns the source of the value of a setting.
     pub(super) fn source(&self, key: &str) -> Source {
         self.values
             .get(key)
@@ -124,7 +124,7 @@ impl RawSettings {
         self.values.get(key)?.texts.first().map(String::as_str)
     }
 
-    /// Returns the number of a setting, if one was given that is allowed.
+    /// Returns the number of a setting, if a valid one was given.
     pub(super) fn number_given(&self, key: &str) -> Option<u64> {
         let flag = Flag::of(key);
         let bounds = flag.bounds().expect("a numeric setting");
@@ -171,7 +171,7 @@ impl RawSettings {
         })
     }
 
-    /// Returns what to listen on.
+    /// Returns the endpoints to listen on.
     pub(super) fn endpoints(&self) -> Vec<Endpoint> {
         let flag = Flag::of("server.listen");
         match self.values.get(flag.key) {
@@ -187,7 +187,7 @@ impl RawSettings {
         }
     }
 
-    /// Returns where the admin pages are, if anywhere; never where the public ones are.
+    /// Returns the endpoint of the admin pages, if there is one. It must not be one of `--listen`.
     pub(super) fn admin_endpoint(&self, public: &[Endpoint]) -> Option<Endpoint> {
         let flag = Flag::of("admin.listen");
         let text = self.text(flag.key)?;
@@ -262,7 +262,7 @@ impl RawSettings {
         });
     }
 
-    /// Returns the variable of a setting. An empty one, as templates leave behind, counts as none.
+    /// Returns the variable of a setting. An empty one, as templates produce, is ignored.
     fn variable(
         &self,
         env: impl Fn(&str) -> Option<OsString>,

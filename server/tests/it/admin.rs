@@ -66,7 +66,7 @@ impl Fake {
         }
     }
 
-    /// A connection on this shard; in a room, if its home is there too.
+    /// Opens a connection on this shard. It joins a room if the shard owns that.
     fn connect(&self, shard: usize) -> ConnId {
         let mut shard = self.shards[shard].lock().expect("no panic");
         let id = shard.accept(BEGIN, Admission::Normal);
@@ -90,8 +90,8 @@ impl Fake {
         self.dispatcher.lock().next(WorkerId(0)).0
     }
 
-    /// A task that fails for good.
-    fn bury(&self, conn: ConnId) {
+    /// Adds a dead letter.
+    fn add_dead_letter(&self, conn: ConnId) {
         self.submit(conn);
         assert!(matches!(self.next(), Next::Job(_)));
         let attempt = Attempt::Ended(Err(Failure::Fatal));
@@ -128,7 +128,7 @@ impl AdminBackend for Fake {
             let shard = self.shards[id.index()].lock().expect("no panic");
             (id, query.answer(NOW, &shard, &Turns::default()))
         });
-        // In any order.
+        // The order does not matter.
         answers.rev().collect()
     }
 
@@ -160,7 +160,7 @@ fn ids(page: &Value, list: &str) -> Vec<String> {
 }
 
 #[test]
-fn connections_of_all_shards_are_listed_and_each_is_explained() {
+fn connections_of_all_shards_are_listed_and_shown() {
     let fake = Fake::new(&[]);
     let first = fake.connect(1);
     let second = fake.connect(0);
@@ -211,7 +211,7 @@ fn connections_of_all_shards_are_listed_and_each_is_explained() {
 }
 
 #[test]
-fn lists_are_as_long_as_wanted() {
+fn lists_have_a_limit() {
     let fake = Fake::new(&[]);
     for n in 0..150 {
         fake.connect(n % 2);
@@ -223,7 +223,7 @@ fn lists_are_as_long_as_wanted() {
     };
     let all = ["", "?limit=1", "?limit=149", "?limit=1000"].map(listed);
     assert_eq!(all, [100, 1, 149, 150]);
-    // The room's home is one of the shards, and those of the other wait for it.
+    // One shard owns the room, and connections of the other wait for it.
     let members = fake.json("GET /connections?room=r&limit=1");
     assert_eq!(members["matching"], 75);
     assert_eq!(fake.json("GET /connections?room=%C3%A9+x")["matching"], 0);
@@ -231,7 +231,7 @@ fn lists_are_as_long_as_wanted() {
 }
 
 #[test]
-fn whoever_has_gone_is_told_of_with_the_reason() {
+fn closed_connections_are_listed_with_the_cause() {
     let fake = Fake::new(&[]);
     let ids_of = [fake.connect(0), fake.connect(1)];
     for (at, id) in ids_of.into_iter().enumerate() {
@@ -251,7 +251,7 @@ fn whoever_has_gone_is_told_of_with_the_reason() {
         json!({ "cause": "reset", "code": null, "error": null })
     );
     let path = ids_of[0].to_string().replace('#', "%23");
-    // What it has asked for may still be under way.
+    // Its query may still be in flight.
     fake.submit(ids_of[0]);
     let page = fake.json(&format!("GET /connections/{path}"));
     assert_eq!(
@@ -279,13 +279,13 @@ fn a_shard_that_does_not_answer_is_named() {
 }
 
 #[test]
-fn dead_letters_are_listed_submitted_again_and_thrown_away() {
+fn dead_letters_are_listed_resubmitted_and_deleted() {
     let fake = Fake::new(&["--tasks.queue=1"]);
     let conn = fake.connect(0);
     for _ in 0..4 {
-        fake.bury(conn);
+        fake.add_dead_letter(conn);
     }
-    // Nobody has anything to do, and sleeps.
+    // No worker has a job, so they sleep.
     assert!(matches!(fake.next(), Next::Sleep));
     let page = fake.json("GET /dead-letters");
     assert_eq!(
@@ -346,7 +346,7 @@ fn ids_of_letters(fake: &Fake) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_not_there_is_not_found_and_another_method_is_told_which() {
+fn unknown_pages_are_404_and_wrong_methods_405() {
     let fake = Fake::new(&[]);
     for path in ["/", "/x", "/connections/0.0%230/x", "/metrics/", "/ws", "*"] {
         assert_eq!(fake.says(&format!("GET {path}")).0, 404, "{path}");
@@ -393,7 +393,7 @@ fn what_is_not_there_is_not_found_and_another_method_is_told_which() {
 }
 
 #[test]
-fn metrics_are_a_page_of_all_shards() {
+fn the_metrics_page_adds_all_shards_up() {
     let fake = Fake::new(&[]);
     fake.connect(0);
     fake.connect(1);
@@ -413,7 +413,7 @@ fn metrics_are_a_page_of_all_shards() {
 }
 
 #[test]
-fn a_query_that_makes_no_sense_is_refused_with_what_would() {
+fn a_wrong_parameter_is_refused_with_what_is_allowed() {
     let fake = Fake::new(&[]);
     for (target, says) in [
         (
@@ -480,7 +480,7 @@ fn a_query_that_makes_no_sense_is_refused_with_what_would() {
 }
 
 #[test]
-fn a_page_in_a_browser_may_change_nothing_and_nobody_may_send_content() {
+fn browsers_may_change_nothing_and_content_is_refused() {
     let fake = Fake::new(&[]);
     let status = |method: &str, field: &str| {
         let head =
@@ -498,7 +498,7 @@ fn a_page_in_a_browser_may_change_nothing_and_nobody_may_send_content() {
 }
 
 #[test]
-fn answers_are_counted_by_status() {
+fn responses_are_counted_by_status() {
     let answered = StatusCounters::default();
     for status in [200, 200, 405, 599] {
         answered.count(status);

@@ -1,5 +1,4 @@
-//! Owns the tests of the file of settings: its keys and types, who names it, and how what is wrong
-//! with it is told.
+//! File of settings: keys, types, the sources of its name, errors.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,7 +6,7 @@ use std::path::Path;
 
 use stentor_server::{Settings, SettingsError};
 
-/// The settings of a file named by a flag.
+/// Parses a file that is named by a flag.
 fn parse(text: &str) -> Result<Settings, SettingsError> {
     Settings::parse(
         ["stentor", "--config", "stentor.toml"],
@@ -74,7 +73,7 @@ fn a_file_may_be_json() {
 }
 
 #[test]
-fn a_wrong_type_in_the_file_is_told_with_the_right_one() {
+fn an_error_about_a_type_names_the_right_one() {
     let cases = [
         ("tasks.workers = \"8\"", "`\"8\"`", "an integer: 1 to 1024"),
         ("tasks.workers = 1.5", "`1.5`", "an integer: 1 to 1024"),
@@ -149,7 +148,7 @@ fn an_unknown_key_is_an_error_with_the_nearest_one() {
     ] {
         let text = told(&format!("{key} = 1"));
         let begin = format!("`{key}` from the file stentor.toml is not a setting; ");
-        // Of a section that does not exist, only the section is named.
+        // If the section does not exist, only the section is named.
         let section = key.split('.').next().unwrap_or(key);
         let of_section = format!("`{section}` from the file stentor.toml is not a setting");
         assert!(
@@ -160,7 +159,7 @@ fn an_unknown_key_is_an_error_with_the_nearest_one() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn all_errors_are_reported_together() {
     let env = |name: &str| (name == "STENTOR_TASKS_WORKERS").then(|| OsString::from("none"));
     let file = "[queue]\nbytes = true\nmesages = 1\n[tasks]\nqueue = 0\n";
     let args = [
@@ -192,7 +191,7 @@ fn everything_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_with_who_named_it() {
+fn an_error_about_the_file_names_the_source_of_its_name() {
     let env = |name: &str| (name == "STENTOR_CONFIG").then(|| OsString::from("stentor.toml"));
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let error = Settings::parse(["stentor"], env, read).expect_err("no file");

@@ -1,5 +1,5 @@
-//! Log of a process whose standard error is closed, full, blocked or slow: it loses lines, counts
-//! them and goes on. Runs itself a second time with such a standard error.
+//! Log of a process whose standard error is closed, full, blocked or slow: it drops lines, counts them
+//! and continues. The tests start themselves again with such a standard error.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,15 +13,15 @@ use stentor_server::{Settings, log};
 
 const CHILD: &str = "LOG_TEST_FORMAT";
 const LINES: u64 = 20_000;
-/// So that a full queue is more than a pipe holds.
+/// Makes a full queue exceed the capacity of a pipe.
 const PADDING: &str =
     "a line of a hundred and fifty bytes or so, together with what is said before it";
 
 const LEVEL: &str = "LOG_TEST_LEVEL";
 const QUEUE: &str = "LOG_TEST_QUEUE";
 
-/// What the second run does: it logs and panics, and says so. Then it logs until there is room for
-/// a line, if told so, ends its log, and says how many lines it had and how many were lost.
+/// The child: logs, panics and prints that it continues. On command it logs until a line fits. Then it
+/// ends its log and prints the number of lines and of those dropped.
 #[test]
 fn child() {
     let Ok(format) = std::env::var(CHILD) else {
@@ -39,12 +39,12 @@ fn child() {
     let guard = log::init(&settings).expect("a log");
     drop(log::init(&settings).expect("the same"));
     let mut commands = std::io::stdin().lines();
-    // Says that standard error is as it is to be.
+    // The first command means that standard error is set up.
     commands.next();
     for n in 0..LINES {
         tracing::info!(n, padding = PADDING, "numbered");
     }
-    // The stack of a connection's thread, in the server that has some for each.
+    // The stack size of the connection threads of `stentor-std`.
     let small = thread::Builder::new().stack_size(128 << 10);
     let panics = small
         .name("fails".into())
@@ -97,32 +97,32 @@ impl Second {
         Self { child, output }
     }
 
-    /// Tells it something.
+    /// Sends a command.
     fn tell(&mut self, command: &str) {
         let input = self.child.stdin.as_mut().expect("piped");
         writeln!(input, "{command}").expect("it listens");
     }
 
-    /// Lets it log, until it has.
+    /// Lets the child log and waits until it has.
     fn begin(&mut self) {
         self.tell("");
         self.expect("still here");
     }
 
-    /// The rest of a line that begins so.
+    /// Returns the rest of the next line that begins with a text.
     fn expect(&mut self, begin: &str) -> String {
         loop {
             let mut line = String::new();
             let n = self.output.read_line(&mut line).expect("text");
             assert!(n > 0, "the end without `{begin}`");
-            // The name of the test may come before it.
+            // The name of the test may be in front of it.
             if let Some((_, rest)) = line.split_once(begin) {
                 return rest.trim().into();
             }
         }
     }
 
-    /// How many lines it has lost, of how many, when it has ended.
+    /// Waits for the end of the child. Returns the number of lines dropped, and of all lines.
     fn end(&mut self, command: &str) -> (u64, u64) {
         self.tell(command);
         let line = self.expect("dropped ");
@@ -143,7 +143,7 @@ impl Drop for Second {
 }
 
 #[test]
-fn nothing_is_lost_of_what_the_queue_has_room_for() {
+fn lines_that_fit_into_the_queue_are_written() {
     let mut second = Second::start("json", LINES + 2, Stdio::piped());
     let mut stderr = second.child.stderr.take().expect("piped");
     let reading = thread::spawn(move || {
@@ -157,7 +157,7 @@ fn nothing_is_lost_of_what_the_queue_has_room_for() {
 }
 
 #[test]
-fn a_closed_or_full_standard_error_loses_lines_and_nothing_else() {
+fn a_closed_or_full_standard_error_only_drops_lines() {
     for format in ["text", "json"] {
         for path in [None, Some("/dev/full")] {
             let stderr = path.map(|path| File::options().write(true).open(path));
@@ -165,7 +165,7 @@ fn a_closed_or_full_standard_error_loses_lines_and_nothing_else() {
             let mut second = Second::start(format, 1_000, stderr);
             second.begin();
             let (dropped, all) = second.end("log on");
-            // A report of lines that were lost before the first write may be, too.
+            // So may a report of lines dropped before the first write.
             assert!(
                 (all..=all + 1).contains(&dropped),
                 "{format} {path:?}: {dropped} of {all}"
@@ -174,7 +174,7 @@ fn a_closed_or_full_standard_error_loses_lines_and_nothing_else() {
     }
 }
 
-/// A pipe without a reader. A process that another test is starting has the read end as well
+/// Returns a pipe without a reader. A process that another test is starting has the read end as well
 /// until it executes its program.
 fn closed_pipe() -> Stdio {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
@@ -186,13 +186,13 @@ fn closed_pipe() -> Stdio {
 }
 
 #[test]
-fn while_nobody_reads_lines_are_dropped_and_afterwards_it_is_told_how_many() {
+fn without_a_reader_lines_are_dropped_and_their_number_is_reported_later() {
     let mut second = Second::start("json", 1_000, Stdio::piped());
     let mut stderr = second.child.stderr.take().expect("piped");
     second.begin();
     let reading = thread::spawn(move || {
         let mut text = String::new();
-        // Slowly at first: nobody waits for that either.
+        // Slowly at first, which must not block the child either.
         let mut piece = [0; 1_000];
         for _ in 0..20 {
             let n = stderr.read(&mut piece).expect("text");
@@ -207,9 +207,9 @@ fn while_nobody_reads_lines_are_dropped_and_afterwards_it_is_told_how_many() {
     assert_told(&text, dropped, all);
 }
 
-/// A panic would otherwise be written by its own thread, which a full pipe blocks.
+/// Otherwise the thread that panics would write the message, and a full pipe would block it.
 #[test]
-fn with_the_log_off_a_panic_is_not_written_either() {
+fn with_the_log_off_a_panic_is_not_written() {
     let mut command = Command::new(std::env::current_exe().expect("a path"));
     let mut second = Second::start_by(command.env(LEVEL, "off"), "text", 1_000, Stdio::piped());
     let mut stderr = second.child.stderr.take().expect("piped");
@@ -220,7 +220,7 @@ fn with_the_log_off_a_panic_is_not_written_either() {
     assert_eq!(text, "");
 }
 
-/// Every line is there or counted, and in its place.
+/// Checks that every line is present in order, or counted as dropped.
 fn assert_told(text: &str, dropped: u64, all: u64) {
     let lines = text.lines().filter(|line| line.starts_with('{'));
     let lines: Vec<Value> = lines
@@ -260,12 +260,12 @@ fn assert_told(text: &str, dropped: u64, all: u64) {
 }
 
 #[test]
-fn a_process_ends_although_nobody_reads() {
+fn a_process_ends_without_a_reader() {
     let mut second = Second::start("text", 1_000, Stdio::piped());
     second.begin();
     let begin = Instant::now();
     assert!(second.end("end").0 > LINES / 2);
-    // As long as the guard waits, and no shorter: there was something to wait for.
+    // There are lines to wait for, so the guard waits for its whole time limit.
     assert!(
         begin.elapsed() >= log::LogGuard::FLUSH_TIMEOUT,
         "{:?}",

@@ -1,5 +1,4 @@
-//! Owns the tests of the metrics page: it reads back line by line, and every counter of the core
-//! changes it.
+//! Metrics page: its format, and that every counter of the core is on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,7 @@ fn render(shards: &[Stats], dispatch: DispatchStats) -> String {
     metrics::render(&snapshot)
 }
 
-/// The samples of a page by series, after checking that the page is one.
+/// Parses a page into its samples by series, and checks its format.
 fn samples(page: &str) -> BTreeMap<String, f64> {
     let mut help = BTreeSet::new();
     let mut types = BTreeMap::new();
@@ -41,7 +40,7 @@ fn samples(page: &str) -> BTreeMap<String, f64> {
         } else {
             let (series, value) = line.rsplit_once(' ').expect("a series and a value");
             let name = series.split('{').next().expect("a name");
-            // The series of a histogram have names of their own.
+            // The series of a histogram have further names.
             let family = ["_bucket", "_sum", "_count"]
                 .iter()
                 .filter_map(|end| name.strip_suffix(end))
@@ -64,7 +63,7 @@ fn samples(page: &str) -> BTreeMap<String, f64> {
     samples
 }
 
-/// The fields of a `Debug` text of nested structs of numbers, as paths.
+/// Returns the fields of a `Debug` text of nested structs of numbers, as paths.
 fn fields(debug: &str) -> BTreeSet<String> {
     let names = debug
         .split([' ', '{', '['])
@@ -111,7 +110,7 @@ fn dispatch_setters() -> Setters<DispatchStats> {
     .to_vec()
 }
 
-/// The series of ours that differ between two pages.
+/// Returns the series that differ between two pages, without those of the process.
 fn changed(before: &str, after: &str) -> Vec<String> {
     let (before, after) = (samples(before), samples(after));
     let differ = after
@@ -126,7 +125,7 @@ fn changed(before: &str, after: &str) -> Vec<String> {
 #[test]
 fn every_counter_of_a_shard_is_on_the_page() {
     let setters = stats_setters();
-    // A field that the core gains shows up in its Debug text, and is missed here.
+    // A new field of the core is in its `Debug` text, and is then missing here.
     let Stats {
         delivery,
         received,
@@ -257,7 +256,7 @@ fn every_cause_has_its_own_series() {
 }
 
 #[test]
-fn the_seven_names_are_exact_unlabelled_and_add_shards_up() {
+fn the_seven_ws_metrics_have_no_labels_and_add_shards_up() {
     let mut one = Stats::default();
     one.links.active = 1;
     one.delivery.written = 2;
@@ -318,7 +317,7 @@ fn limits_are_gauges_in_base_units() {
 }
 
 #[test]
-fn what_the_adapter_counts_is_on_the_page() {
+fn counters_of_the_server_are_on_the_page() {
     let settings = settings();
     let mut snapshot = Snapshot::new(&settings);
     let before = metrics::render(&snapshot);
@@ -332,7 +331,7 @@ fn what_the_adapter_counts_is_on_the_page() {
 }
 
 #[test]
-fn every_fate_of_a_priority_has_its_own_series() {
+fn every_drop_reason_of_a_priority_has_its_own_series() {
     let before = render(&[Stats::default()], DispatchStats::default());
     assert!(!before.contains("priority="), "none is in use");
     let mut stats = Stats::default();

@@ -1,5 +1,4 @@
-//! Owns the tests of precedence, of lists and switches, and of how errors are told. The file is
-//! in `file`, the edges of every flag are in `edges`.
+//! Precedence of the sources, lists, switches, errors. See also `file` and `edges`.
 
 use core::time::Duration;
 use std::ffi::OsString;
@@ -74,8 +73,8 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
         (Duration::ZERO, Duration::from_secs(10))
     );
     assert_eq!(
-        (settings.handler, settings.outside_room),
-        (HandlerKind::Rooms, stentor_core::Outside::Nothing)
+        (settings.handler, settings.no_room_policy),
+        (HandlerKind::Rooms, stentor_gateway::NoRoomPolicy::Nothing)
     );
     assert_eq!(
         (settings.log, settings.log_format),
@@ -107,7 +106,7 @@ fn two_runs_have_two_seeds_unless_one_is_given() {
 }
 
 #[test]
-fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let env = [
         ("STENTOR_QUEUE_BYTES", "2KiB"),
         ("STENTOR_ROOMS_EXCLUDE_SENDER", "true"),
@@ -141,7 +140,7 @@ fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
 }
 
 #[test]
-fn a_switch_is_on_alone_and_off_when_told_so() {
+fn a_switch_is_on_without_a_value() {
     let exclude =
         |args: &[&str]| ok(args, &[("STENTOR_ROOMS_EXCLUDE_SENDER", "false")], None).exclude_sender;
     assert!(!exclude(&[]));
@@ -156,7 +155,7 @@ fn a_switch_is_on_alone_and_off_when_told_so() {
 }
 
 #[test]
-fn an_empty_variable_counts_as_none() {
+fn an_empty_variable_is_ignored() {
     let env = [
         ("STENTOR_TASKS_WORKERS", ""),
         ("STENTOR_SERVER_LISTEN", ""),
@@ -247,12 +246,12 @@ fn an_address_may_be_a_name_or_a_port_wherever_it_comes_from() {
 }
 
 #[test]
-fn a_name_that_cannot_be_resolved_is_told_with_key_value_and_source() {
+fn an_error_about_a_name_has_key_value_and_source() {
     for (flag, key) in [
         ("listen", "server.listen"),
         ("admin-listen", "admin.listen"),
     ] {
-        // A label of 64 bytes: no resolver asks anybody for it (RFC 1035 §2.3.4).
+        // A label of 64 bytes: no resolver sends a query for it (RFC 1035 §2.3.4).
         let value = &format!("{}:80", "a".repeat(64));
         let variable = format!("STENTOR_{}", key.replace('.', "_").to_uppercase());
         let file = format!("{key} = \"{value}\"");
@@ -299,7 +298,7 @@ fn hosts_and_metrics_follow_what_is_listened_on() {
     );
     assert_eq!(seen(&[host, outside]), (false, 1, false));
     assert_eq!(seen(&["--client.allowed-hosts=*"]), (true, 0, true));
-    // A proxy before the server that the pages come from, too.
+    // A proxy may serve both the pages and the server.
     assert_eq!(
         seen(&["--allow-origin=https://a.example"]),
         (false, 1, true)
@@ -383,7 +382,7 @@ fn an_error_names_key_source_value_and_range() {
 }
 
 #[test]
-fn a_ping_must_leave_time_for_the_pong() {
+fn a_ping_interval_is_shorter_than_the_pong_wait() {
     let ping = |args: &[&str]| ok(args, &[], None).config.ping_interval();
     assert_eq!(
         ping(&["--pong-wait", "2m"]),
@@ -427,7 +426,7 @@ fn a_ping_must_leave_time_for_the_pong() {
 }
 
 #[test]
-fn pages_are_no_errors_and_unknown_flags_are() {
+fn pages_are_not_errors_and_unknown_flags_are() {
     let page = |flag| match parse(&[flag], &[], None) {
         Err(error @ SettingsError::Page(_)) => (error.exit_code(), error.to_string()),
         other => panic!("not a page: {other:?}"),
@@ -472,7 +471,7 @@ fn text_that_is_not_utf8_is_an_error() {
 }
 
 #[test]
-fn what_rooms_do_at_full_queues_reaches_the_application() {
+fn the_overflow_policy_reaches_the_application() {
     for (word, meant) in [
         ("evict-lower", OverflowPolicy::EvictLower),
         ("drop-new", OverflowPolicy::DropNew),

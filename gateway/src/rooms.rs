@@ -1,6 +1,4 @@
-//! Owns the application that comes with the server: rooms and tasks, spoken in
-//! messages such as `join:lobby` and `msg:hello`. A connection is in one room
-//! at most.
+//! The rooms application: a connection is in at most one room, publishes to it and submits tasks.
 
 use alloc::sync::Arc;
 use core::hash::BuildHasher;
@@ -9,48 +7,47 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
-use super::{Context, Decision, DeliveryReport, Handler, Message, TaskEnd};
-use crate::CloseCode;
-use crate::command::{Command, answer, is_room_name, priority};
-use crate::dispatch::{TaskOptions, TaskOrder};
-use crate::handshake::Request;
-use crate::id::WorkerId;
-use crate::queue::{OverflowPolicy, SendOptions};
-use crate::wire::opcode::MessageType;
+use stentor_core::handshake::Request;
+use stentor_core::{
+    CloseCode, Context, Decision, DeliveryReport, Handler, Message, MessageType, OverflowPolicy,
+    SendOptions, TaskEnd, TaskOptions, TaskOrder, WorkerId,
+};
 
-/// The rooms-and-tasks application.
+use super::command::{Command, answer, is_room_name, priority};
+
+/// The rooms application and its settings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rooms {
-    /// What becomes of `msg:` from a connection in no room.
-    pub outside: Outside,
-    /// Whether the sender of `msg:` is left out.
+    /// The recipients of a `msg` from a connection that is in no room.
+    pub no_room: NoRoomPolicy,
+    /// Whether the sender of a `msg` does not receive it.
     pub exclude_sender: bool,
-    /// Which tasks wait for which.
+    /// The order of the tasks of a connection.
     pub task_order: TaskOrder,
-    /// What a message to a room does at a full queue.
+    /// The overflow policy of room messages.
     pub overflow: OverflowPolicy,
-    /// How long a message to a room is worth sending, if not for ever.
+    /// The time to live of room messages, unlimited if `None`.
     pub ttl: Option<Duration>,
 }
 
-/// Where `msg:` goes from a connection in no room.
+/// The recipients of a `msg` from a connection that is in no room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Outside {
-    /// Nowhere.
+pub enum NoRoomPolicy {
+    /// None.
     #[default]
     Nothing,
-    /// To every connection of the server, in a room or not.
+    /// All connections of the server.
     Everyone,
 }
 
-/// A `task:` of a client.
+/// A task of a client.
 #[derive(Clone, Debug)]
 pub struct RoomTask {
     kind: MessageType,
     text: Arc<[u8]>,
 }
 
-/// What a worker made of it.
+/// The result of a task.
 #[derive(Clone, Debug)]
 pub struct RoomOutcome {
     kind: MessageType,
@@ -59,7 +56,7 @@ pub struct RoomOutcome {
 }
 
 impl RoomTask {
-    /// Does the work: there is none but to say which worker did it.
+    /// Runs the task, which only records the worker.
     pub fn run(&self, worker: WorkerId) -> RoomOutcome {
         RoomOutcome {
             kind: self.kind,
@@ -70,11 +67,12 @@ impl RoomTask {
 }
 
 impl Rooms {
-    /// How what is said in a room is treated.
+    /// Returns the send options of room messages.
     fn options(&self, priority: u8) -> SendOptions {
-        SendOptions {
-            ttl: self.ttl,
-            ..SendOptions::new(priority).overflow(self.overflow)
+        let options = SendOptions::new(priority).overflow(self.overflow);
+        match self.ttl {
+            Some(ttl) => options.ttl(ttl),
+            None => options,
         }
     }
 }
@@ -111,13 +109,17 @@ impl Handler for Rooms {
             }
             Command::Publish { text, key, receipt } => {
                 let mut options = self.options(priority::PUBLICATION);
-                // Whoever finds two keys of one number disturbs the room no more
-                // than by using one key for both.
-                options.key = key.map(|key| FixedState::default().hash_one(key));
-                options.receipt = receipt.then_some(kind as u64);
+                // Two keys with one hash have the effect of one key, which a client could use for
+                // both as well.
+                if let Some(key) = key {
+                    options = options.key(FixedState::default().hash_one(key));
+                }
+                if receipt {
+                    options = options.receipt(kind as u64);
+                }
                 if ctx.room().is_some() {
                     ctx.publish_here(kind, options, text, self.exclude_sender);
-                } else if self.outside == Outside::Everyone {
+                } else if self.no_room == NoRoomPolicy::Everyone {
                     ctx.broadcast_all(kind, options, text, self.exclude_sender);
                 } else if receipt {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
@@ -147,6 +149,7 @@ impl Handler for Rooms {
             evicted,
             conflated,
             expired,
+            ..
         } = outcome;
         let numbers =
             alloc::format!("{members},{queued},{refused},{evicted},{conflated},{expired}");
@@ -154,8 +157,7 @@ impl Handler for Rooms {
     }
 
     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
-        // It is in no other room, so there is no memory for this one. Whatever it has asked for
-        // since would mean something else in no room.
+        // It is in no other room, so memory is short. Its further commands assume that it has joined.
         ctx.close(CloseCode::TRY_LATER);
     }
 
@@ -164,21 +166,23 @@ impl Handler for Rooms {
             TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
                 ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
                 if ctx.room().is_some() {
-                    let told = [answer::ROOM_BROADCAST, &text[..]].concat();
-                    ctx.publish_here(kind, self.options(priority::ROOM_OUTCOME), &told, false);
+                    let message = [answer::ROOM_BROADCAST, &text[..]].concat();
+                    let options = self.options(priority::ROOM_OUTCOME);
+                    ctx.publish_here(kind, options, &message, false);
                 }
             }
             TaskEnd::Refused(RoomTask { kind, .. }) => {
                 ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
             }
-            TaskEnd::Failed { .. } => {
+            // `Failed`, the only other one.
+            _ => {
                 ctx.reply(MessageType::Text, priority::ERROR, answer::TASK_FAILED);
             }
         }
     }
 }
 
-/// Which worker has done a task, as the answer says it: `processed_by_7:`.
+/// Formats the beginning of the answer to a task: `processed_by_7:`.
 fn processed_by(worker: WorkerId) -> SmallVec<[u8; 24]> {
     let mut by = SmallVec::from_slice(answer::PROCESSED_BY);
     let digits = worker.0.checked_ilog10().unwrap_or_default();
@@ -194,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_is_named_by_its_number() {
+    fn the_answer_to_a_task_has_the_number_of_the_worker() {
         for worker in (0..1_100).chain([9_999, 10_000, u16::MAX]) {
             let expected = alloc::format!("processed_by_{worker}:");
             assert_eq!(&processed_by(WorkerId(worker))[..], expected.as_bytes());

@@ -1,23 +1,23 @@
-//! What a client of the [`Rooms`](crate::Rooms) application says and is told:
-//! the text before the first colon, and what follows it. Knows bytes only, not
-//! who sent them.
+//! Commands of clients of the rooms application, and the texts and priorities of its answers.
+//!
+//! A command is the text before the first colon; its argument follows.
 
 use core::str;
 
-/// What a client asks for.
+/// A message of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Command<'a> {
     /// `join:ROOM`
     Join(&'a [u8]),
-    /// `leave:` and whatever follows
+    /// `leave:`, with any text behind it
     Leave,
     /// `msg:TEXT`, `msg#KEY:TEXT`, and either with a `?` before the colon
     Publish {
-        /// What is said.
+        /// The text of the message.
         text: &'a [u8],
-        /// What it is news of.
+        /// The key for conflation.
         key: Option<&'a [u8]>,
-        /// Whether the sender wants to know what became of it.
+        /// Whether the sender gets a delivery report.
         receipt: bool,
     },
     /// `task:TEXT`
@@ -27,7 +27,7 @@ pub enum Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// What `message` asks for. Every message asks for something.
+    /// Parses a message. Every message is a command, if only [`Other`](Self::Other).
     #[inline]
     pub fn parse(message: &'a [u8]) -> Self {
         if let Some(text) = message.strip_prefix(b"msg:") {
@@ -47,17 +47,17 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// A `msg` with something between it and the colon.
+    /// Parses a `msg` with a key or a `?` before the colon.
     fn publish_with(message: &'a [u8]) -> Option<Self> {
         let rest = message.strip_prefix(b"msg")?;
-        let most = rest.len().min(MAX_KEY + 3);
-        let colon = rest[..most].iter().position(|&byte| byte == b':')?;
-        let (how, text) = (&rest[..colon], &rest[colon + 1..]);
-        let (how, receipt) = match how.strip_suffix(b"?") {
-            Some(how) => (how, true),
-            None => (how, false),
+        let end = rest.len().min(MAX_KEY + 3);
+        let colon = rest[..end].iter().position(|&byte| byte == b':')?;
+        let (options, text) = (&rest[..colon], &rest[colon + 1..]);
+        let (options, receipt) = match options.strip_suffix(b"?") {
+            Some(options) => (options, true),
+            None => (options, false),
         };
-        let key = match how {
+        let key = match options {
             [] => None,
             [b'#', key @ ..] if (1..=MAX_KEY).contains(&key.len()) => Some(key),
             _ => return None,
@@ -66,55 +66,55 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The longest key of a message, in bytes.
+/// Maximum length of a key in bytes.
 pub const MAX_KEY: usize = 64;
 
-/// Whether a room may have this name: 1 to [`MAX_ROOM_NAME`] bytes of UTF-8.
+/// Returns whether a room can have this name: 1 to [`MAX_ROOM_NAME`] bytes of UTF-8.
 pub fn is_room_name(name: &[u8]) -> bool {
     (1..=MAX_ROOM_NAME).contains(&name.len()) && str::from_utf8(name).is_ok()
 }
 
-/// The longest name a room may have, in bytes.
+/// Maximum length of the name of a room in bytes.
 pub const MAX_ROOM_NAME: usize = 128;
 
-/// What a client is told; a colon is followed by what it is told about.
+/// Texts of the answers. An argument follows those that end in a colon.
 pub mod answer {
-    /// It is in the room.
+    /// The connection is in the room.
     pub const JOINED: &[u8] = b"joined:";
-    /// It has left the room.
+    /// The connection has left the room.
     pub const LEFT: &[u8] = b"left:";
-    /// It wanted to leave, and is in no room.
+    /// The connection is in no room.
     pub const NO_ROOM: &[u8] = b"error:no_room";
-    /// A room cannot have this name.
+    /// The name of the room is invalid.
     pub const BAD_ROOM: &[u8] = b"error:bad_room";
-    /// What became of a message: members, queued, refused, evicted, conflated,
-    /// expired follow, separated by commas.
+    /// The delivery report: members, queued, refused, evicted, conflated and expired follow, separated
+    /// by commas.
     pub const SENT: &[u8] = b"sent:";
-    /// No command; here it is again.
+    /// The message was not a command; it follows.
     pub const ECHO: &[u8] = b"echo:";
-    /// The worker queue is full.
+    /// The task queue is full.
     pub const TASK_REJECTED: &[u8] = b"task_rejected";
-    /// The worker failed.
+    /// All attempts at the task failed.
     pub const TASK_FAILED: &[u8] = b"task_failed";
-    /// A worker is done; its number and a colon follow.
+    /// A worker finished a task; its number, a colon and the text follow.
     pub const PROCESSED_BY: &[u8] = b"processed_by_";
-    /// A worker is done with a task of a member of the room.
+    /// A worker finished a task of a member of the room; the text follows.
     pub const ROOM_BROADCAST: &[u8] = b"room_broadcast:";
 }
 
-/// How urgent each answer is; the smaller the more.
+/// Priorities of the answers, smaller ones first.
 pub mod priority {
     /// Errors and rejections.
     pub const ERROR: u8 = 1;
-    /// The outcome of a task, or of a message.
+    /// The result of a task, and delivery reports.
     pub const OUTCOME: u8 = 5;
     /// A message to a room.
     pub const PUBLICATION: u8 = 10;
-    /// What a room is told of a task.
+    /// The result of a task, to the room.
     pub const ROOM_OUTCOME: u8 = 20;
-    /// A change of room.
+    /// Joins and leaves.
     pub const MEMBERSHIP: u8 = 50;
-    /// Everything else.
+    /// Echoes.
     pub const ECHO: u8 = 100;
 }
 
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_told_by_their_prefix() {
+    fn commands_are_recognized_by_their_prefix() {
         assert_eq!(Command::parse(b"join:a:b"), Command::Join(b"a:b"));
         assert_eq!(Command::parse(b"join:"), Command::Join(b""));
         assert_eq!(Command::parse(b"leave:whatever"), Command::Leave);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn room_names_have_edges() {
+    fn room_names_have_1_to_128_bytes_of_utf8() {
         assert!(!is_room_name(b""));
         assert!(is_room_name(b"a"));
         assert!(is_room_name(&[b'a'; MAX_ROOM_NAME]));
