@@ -7,14 +7,14 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use stentor_cli::listen::is_of_the_peer;
-use stentor_cli::{LimitLog, Throttle};
 use stentor_core::proto::http::response;
 use stentor_core::{Admission, Handler, HandshakeError};
+use stentor_server::socket::is_peer_error;
+use stentor_server::{LimitLog, Throttle};
 use tracing::warn;
 
 use crate::connection;
@@ -42,7 +42,8 @@ where
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
                 // As where the limit of open files is below the number of listeners.
-                stations.census.accept_failed(&error.into());
+                let now = stations.pool.dispatcher.clock().now();
+                stations.counters.count_accept_error(now, &error.into());
                 thread::sleep(PAUSE);
                 if is_closed(stop) {
                     return;
@@ -84,10 +85,11 @@ where
             match listener.accept() {
                 Ok((stream, _)) => self.admit(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
                     // Mostly that no descriptor is left: accepting again at once would spin.
-                    self.stations.census.accept_failed(&error);
+                    let now = self.stations.pool.dispatcher.clock().now();
+                    self.stations.counters.count_accept_error(now, &error);
                     thread::sleep(PAUSE);
                     return;
                 }
@@ -96,19 +98,20 @@ where
     }
 
     fn admit(&mut self, stream: TcpStream) {
-        let census = &self.stations.census;
-        let Some((shard, admission)) = census.admit() else {
+        let limiter = &self.stations.limiter;
+        let clock = self.stations.pool.dispatcher.clock();
+        let Some((shard, admission)) = limiter.admit() else {
             return;
         };
         if admission == Admission::Surplus {
-            self.limit.write(Instant::now(), census.limit());
+            self.limit.write(clock.now(), limiter.limit());
         }
         // On Linux it has this from its listener.
         #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
         if let Err((error, stream)) = connection::start(self.stations, stream, shard, admission) {
-            census.count_full();
-            if let Some(held_back) = self.failures.admit(Instant::now()) {
+            limiter.count_refused();
+            if let Some(held_back) = self.failures.admit(clock.now()) {
                 warn!(%error, held_back, "no thread for a connection");
             }
             if let Some(stream) = stream {

@@ -29,7 +29,7 @@ where
     H::State: Send,
     S: Stream,
 {
-    let socket = Socket::new(stream, shard, admission, stations.census.clone());
+    let socket = Socket::new(stream, shard, admission, stations.limiter.clone());
     let birth = Arc::new(PendingConnection {
         socket: Arc::new(socket),
         id: OnceLock::new(),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
-use stentor_cli::Deadline;
-use stentor_cli::metrics::Scrape;
 use stentor_core::{Handler, ShardId};
+use stentor_server::Deadline;
+use stentor_server::metrics::Scrape;
 
 use crate::drain::wait_for;
 use crate::locked_shard::LockedShards;
@@ -65,7 +65,9 @@ impl<H: Handler, S: Stream> ConnectionThreads<H, S> {
     /// the lock of a shard that hangs.
     pub(crate) fn end(mut self, deadline: &mut Deadline) {
         self.tell();
-        self.threads.retain(|thread| wait_for(thread, deadline));
+        let clock = self.stations.pool.dispatcher.clock();
+        self.threads
+            .retain(|thread| wait_for(thread, clock, deadline));
     }
 
     /// Tells the threads to end.
@@ -108,7 +110,7 @@ where
     W: Work<H>,
 {
     let work = Arc::new(work);
-    let threads = stations.pool.desk.workers().map(|worker| {
+    let threads = stations.pool.dispatcher.workers().map(|worker| {
         let (stations, work) = (stations.clone(), work.clone());
         start(&format!("worker-{worker}"), move || {
             workers::run(worker, &stations, &*work);

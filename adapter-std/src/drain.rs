@@ -1,13 +1,13 @@
-//! Owns the telling and the waiting at the end of a server; in what order, `stentor_cli` says.
+//! Owns the telling and the waiting at the end of a server; in what order, `stentor_server` says.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use stentor_cli::drain::{Drain, DrainGoal};
-use stentor_cli::{Deadline, HungShards};
 use stentor_core::{Handler, ServerEnd, Stats};
+use stentor_server::drain::{Drain, DrainGoal};
+use stentor_server::{Clock, Deadline, HungShards};
 
 use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::thread::JoinHandle;
@@ -36,8 +36,9 @@ pub(crate) fn drain<H: Handler>(
     patience: Duration,
     hurry: &ForceShutdown,
 ) {
-    let mut stages = Drain::new(Instant::now(), patience);
-    while let Some(stage) = stages.next(Instant::now()) {
+    let clock = stations.pool.dispatcher.clock();
+    let mut stages = Drain::new(clock.now(), patience);
+    while let Some(stage) = stages.next(clock.now()) {
         for at in stations.shards() {
             stations.post(at, Post::Order(stage.order));
         }
@@ -45,9 +46,9 @@ pub(crate) fn drain<H: Handler>(
             DrainGoal::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),
             DrainGoal::Empty => stations.all(|shard| shard.is_empty()),
         };
-        while !done() && !stages.is_over(Instant::now()) {
+        while !done() && !stages.is_over(clock.now()) {
             if hurry.take() {
-                stages.hurry(Instant::now());
+                stages.force(clock.now());
                 break;
             }
             thread::sleep(LOOK);
@@ -57,15 +58,16 @@ pub(crate) fn drain<H: Handler>(
 
 /// Waits for the threads of connections, whose sockets have ended.
 pub(crate) fn wait_for_threads<H: Handler>(stations: &LockedShards<H>) {
-    let mut deadline = Deadline::new(Instant::now(), LAST_THREADS);
-    while stations.census.sockets() > 0 && !deadline.is_over(Instant::now()) {
+    let clock = stations.pool.dispatcher.clock();
+    let mut deadline = Deadline::new(clock.now(), LAST_THREADS);
+    while stations.limiter.sockets() > 0 && !deadline.is_over(clock.now()) {
         thread::sleep(LOOK);
     }
 }
 
 /// Waits until a thread has ended, but not longer than that. Whether it has.
-pub(crate) fn wait_for(thread: &JoinHandle<()>, deadline: &mut Deadline) -> bool {
-    while !thread.is_finished() && !deadline.is_over(Instant::now()) {
+pub(crate) fn wait_for(thread: &JoinHandle<()>, clock: Clock, deadline: &mut Deadline) -> bool {
+    while !thread.is_finished() && !deadline.is_over(clock.now()) {
         thread::sleep(LOOK);
     }
     thread.is_finished()
@@ -76,11 +78,12 @@ pub(crate) fn take_stock<H: Handler>(
     stations: &LockedShards<H>,
     deadline: &mut Deadline,
 ) -> Result<Stats, HungShards> {
+    let clock = stations.pool.dispatcher.clock();
     let (mut sum, mut hanging) = (Stats::default(), Vec::new());
     for at in stations.shards() {
         let stats = loop {
             let stats = stations.try_stats(at);
-            if stats.is_some() || deadline.is_over(Instant::now()) {
+            if stats.is_some() || deadline.is_over(clock.now()) {
                 break stats;
             }
             thread::sleep(LOOK);
@@ -90,7 +93,7 @@ pub(crate) fn take_stock<H: Handler>(
             None => hanging.push(at),
         }
     }
-    HungShards::of(hanging).map_or(Ok(sum), Err)
+    HungShards::new(hanging).map_or(Ok(sum), Err)
 }
 
 /// How often it is looked whether something is over; only while a server ends.

@@ -5,8 +5,8 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use stentor_cli::ConnectionLimiter;
 use stentor_core::{Admission, ConnId, Direction, ShardId};
+use stentor_server::ConnectionLimiter;
 
 use crate::primitive::thread::Thread;
 use crate::stream::Stream;
@@ -17,7 +17,7 @@ pub(crate) struct Socket<S: Stream> {
     pub(crate) stream: S,
     shard: ShardId,
     admission: Admission,
-    census: Arc<ConnectionLimiter>,
+    limiter: Arc<ConnectionLimiter>,
 }
 
 impl<S: Stream> Socket<S> {
@@ -25,20 +25,20 @@ impl<S: Stream> Socket<S> {
         stream: S,
         shard: ShardId,
         admission: Admission,
-        census: Arc<ConnectionLimiter>,
+        limiter: Arc<ConnectionLimiter>,
     ) -> Self {
         Self {
             stream,
             shard,
             admission,
-            census,
+            limiter,
         }
     }
 }
 
 impl<S: Stream> Drop for Socket<S> {
     fn drop(&mut self) {
-        self.census.forget(self.shard, self.admission);
+        self.limiter.release(self.shard, self.admission);
     }
 }
 

@@ -11,15 +11,16 @@ use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
-use std::time::Instant;
 
-use stentor_admin::{AdminQuery, Answer};
-use stentor_cli::drain::Order;
-use stentor_cli::metrics::{CONTENT_TYPE, Scrape};
-use stentor_cli::{ConnectionLimiter, EventLog, Submission, Turns, Wakeups, contain};
 use stentor_core::{
     Config, ConnId, Handler, Mailbox, Output, Shard, ShardId, ShardMessage, Stats, TaskEnd,
     Timestamp,
+};
+use stentor_server::drain::Order;
+use stentor_server::inspect::{AdminQuery, Answer};
+use stentor_server::metrics::{CONTENT_TYPE, Scrape};
+use stentor_server::{
+    ConnectionLimiter, EventLog, ServerCounters, Submission, Turns, Wakeups, contain,
 };
 
 use crate::buffers::Buffers;
@@ -37,7 +38,8 @@ pub(crate) type Maker<H> = Box<dyn Fn(ShardId) -> H + Send + Sync>;
 pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     stations: Vec<LockedShard<H, S>>,
     pub(crate) pool: Pool<H>,
-    pub(crate) census: Arc<ConnectionLimiter>,
+    pub(crate) limiter: Arc<ConnectionLimiter>,
+    pub(crate) counters: ServerCounters,
     pub(crate) buffers: Buffers,
     rolls: FreeList<WakeList>,
     clock: Clock,
@@ -102,7 +104,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     pub(crate) fn new(
         config: &Config,
         pool: Pool<H>,
-        census: Arc<ConnectionLimiter>,
+        limiter: Arc<ConnectionLimiter>,
         handler: Maker<H>,
         scrapes: &Sender<Option<Scrape>>,
     ) -> Self {
@@ -125,7 +127,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         Self {
             stations: (0..config.shards()).map(ShardId).map(station).collect(),
             pool,
-            census,
+            limiter,
+            counters: ServerCounters::new(),
             buffers: Buffers::default(),
             rolls: FreeList::default(),
             clock: Clock::start(),
@@ -169,7 +172,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                     (more, whole) = (true, false);
                     last = None;
                     inside.begin_anew(&self.handler, &mut wakes);
-                    self.census.count_restart();
+                    self.counters.count_restart();
                 }
                 let began = inside.now;
                 inside.turns.record(began, self.clock.now());
@@ -234,17 +237,17 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         };
         inside.shard.rebirth(None);
         while let Some(output) = inside.shard.poll_output() {
-            self.pool.desk.dispose(output);
+            self.pool.dispatcher.dispose(output);
         }
         for task in inside.tasks.drain(..) {
-            self.pool.desk.dispose(task);
+            self.pool.dispatcher.dispose(task);
         }
     }
 
     /// What a shard answers; `None` if somebody has its lock just now.
     pub(crate) fn try_ask(&self, at: ShardId, question: &AdminQuery) -> Option<Answer> {
         let inside = self.stations[at.index()].try_lock()?;
-        Some(question.put(self.clock.now(), &inside.shard, &inside.turns))
+        Some(question.answer(self.clock.now(), &inside.shard, &inside.turns))
     }
 
     /// Whether something holds of every shard; not if somebody has the lock of one just now.
@@ -301,9 +304,9 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         if inside.tasks.is_empty() {
             return false;
         }
-        let (calls, refused) = self.pool.desk.submit_all(&mut inside.tasks);
+        let (calls, refused) = self.pool.dispatcher.submit_all(&mut inside.tasks);
         wakes.pool.workers += calls.workers;
-        wakes.pool.clock |= calls.clock;
+        wakes.pool.timer |= calls.timer;
         let are_some = !refused.is_empty();
         for (id, task) in refused {
             let end = TaskEnd::Refused(task);
@@ -377,9 +380,9 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             Output::Disconnect(id) => {
                 wakes.ended.extend(inside.links.remove(id));
             }
-            Output::Dispose(leftover) => self.pool.desk.dispose(leftover),
+            Output::Dispose(leftover) => self.pool.dispatcher.dispose(leftover),
             Output::Event(event) => {
-                let now = self.clock.instant(inside.now);
+                let now = inside.now;
                 inside.journal.write(now, event);
             }
         }
@@ -481,7 +484,7 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
     /// After a failure: closes the connections, and puts an empty shard in place.
     fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut AfterUnlock<S>) {
         let id = self.shard.id();
-        self.journal.write_panic(Instant::now(), id);
+        self.journal.write_panic(self.now, id);
         wakes.ended.extend(self.links.remove_all());
         self.touched.clear();
         // Where no other application can be made, the one there goes on.

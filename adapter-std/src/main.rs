@@ -7,8 +7,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use stentor_cli::{HandlerKind, Settings, Signals, program};
-use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{Echo, Failure, WorkerId};
+use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
+use stentor_server::{HandlerKind, Settings, Signals, program};
 use stentor_std::{Server, ShutdownReport, Work};
 
 fn main() -> ExitCode {

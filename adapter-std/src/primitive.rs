@@ -17,7 +17,7 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, atomic::AtomicB
 #[cfg(not(loom))]
 pub(crate) use std::thread;
 #[cfg(not(loom))]
-pub(crate) use stentor_cli::Clock;
+pub(crate) use stentor_server::Clock;
 
 /// Sleeps until woken, or until that time has come.
 #[cfg(not(loom))]

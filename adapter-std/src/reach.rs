@@ -3,21 +3,19 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use stentor_admin::{AdminBackend, AdminQuery, Answer, PATIENCE};
-use stentor_cli::metrics::Collector;
-use stentor_cli::{ConnectionLimiter, Deadline, SharedDispatcher, Wakeups};
 use stentor_core::{Handler, RemoteStats, ShardId};
+use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
+use stentor_server::{ConnectionLimiter, Deadline, ServerCounters, SharedDispatcher, Wakeups};
 
 use crate::locked_shard::LockedShards;
-use crate::remote::Outside;
+use crate::remote::RemoteEndpoint;
 
 /// A server, as its admin pages see it.
 pub(crate) struct Server<H: Handler> {
     pub(crate) stations: Arc<LockedShards<H>>,
-    pub(crate) outside: Arc<Outside>,
-    pub(crate) collector: Collector,
+    pub(crate) outside: Arc<RemoteEndpoint>,
 }
 
 impl<H> AdminBackend for Server<H>
@@ -29,7 +27,8 @@ where
 
     fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
         let (mut silent, mut given) = (shards.to_vec(), Vec::new());
-        let mut deadline = Deadline::new(Instant::now(), PATIENCE);
+        let clock = self.dispatcher().clock();
+        let mut deadline = Deadline::new(clock.now(), QUERY_TIMEOUT);
         loop {
             silent.retain(|&shard| match self.stations.try_ask(shard, question) {
                 Some(answer) => {
@@ -38,31 +37,31 @@ where
                 }
                 None => true,
             });
-            if silent.is_empty() || deadline.is_over(Instant::now()) {
+            if silent.is_empty() || deadline.is_over(clock.now()) {
                 return given;
             }
             thread::sleep(LOOK);
         }
     }
 
-    fn desk(&self) -> &SharedDispatcher<H::Task> {
-        &self.stations.pool.desk
+    fn dispatcher(&self) -> &SharedDispatcher<H::Task> {
+        &self.stations.pool.dispatcher
     }
 
-    fn call(&self, calls: Wakeups) {
-        self.stations.pool.call(calls);
+    fn wake(&self, wakeups: Wakeups) {
+        self.stations.pool.call(wakeups);
     }
 
-    fn census(&self) -> &ConnectionLimiter {
-        &self.stations.census
+    fn limiter(&self) -> &ConnectionLimiter {
+        &self.stations.limiter
     }
 
-    fn remote(&self) -> RemoteStats {
-        self.outside.gate.stats()
+    fn remote_stats(&self) -> RemoteStats {
+        self.outside.server_end.stats()
     }
 
-    fn collector(&self) -> &Collector {
-        &self.collector
+    fn counters(&self) -> &ServerCounters {
+        &self.stations.counters
     }
 }
 

@@ -4,8 +4,8 @@
 use std::ops::Deref;
 use std::sync::PoisonError;
 
-use stentor_cli::{Line, Notifier, Shards};
 use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
+use stentor_server::{Notifier, ShardRouter, Shards};
 
 use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::{Condvar, Mutex, MutexGuard};
@@ -31,13 +31,13 @@ use crate::stream::Stream;
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
     remote: stentor_core::ServerHandle,
-    line: Line<ShardNotifier>,
+    router: ShardRouter<ShardNotifier>,
 }
 
 impl ServerHandle {
-    pub(crate) fn of(outside: &Outside) -> Self {
-        let (remote, line) = outside.handle();
-        Self { remote, line }
+    pub(crate) fn of(outside: &RemoteEndpoint) -> Self {
+        let (remote, router) = outside.handle();
+        Self { remote, router }
     }
 
     /// Waits for a place for one command; also until the server serves. Not to be
@@ -47,7 +47,7 @@ impl ServerHandle {
     /// [`Ended`](RemoteError::Ended): there will be none any more.
     pub fn reserve(&self) -> Result<Permit, RemoteError> {
         let mut seen = self.remote.try_reserve();
-        let chime = self.line.bell();
+        let chime = self.router.notifier();
         let mut listening = None;
         while let Err(RemoteError::Full | RemoteError::NotYet) = seen {
             // Looks once more under the lock, so that it misses nothing in between.
@@ -70,7 +70,7 @@ impl Deref for ServerHandle {
 }
 
 /// The server's end.
-pub(crate) type Outside = stentor_cli::Outside<ShardNotifier>;
+pub(crate) type RemoteEndpoint = stentor_server::RemoteEndpoint<ShardNotifier>;
 
 impl<H, S> Shards for LockedShards<H, S>
 where
@@ -78,8 +78,8 @@ where
     H::State: Send,
     S: Stream,
 {
-    fn hand_in(&self, to: ShardId, letter: ShardMessage) {
-        self.post(to, Post::Message(letter));
+    fn send(&self, to: ShardId, message: ShardMessage) {
+        self.post(to, Post::Message(message));
     }
 }
 
@@ -105,13 +105,13 @@ impl ShardNotifier {
 }
 
 impl Notifier for ShardNotifier {
-    fn ring(&self) {
+    fn notify_one(&self) {
         // Whoever has looked and does not listen yet has the lock.
         drop(self.lock());
         self.free.notify_one();
     }
 
-    fn ring_all(&self) {
+    fn notify_all(&self) {
         drop(self.lock());
         self.free.notify_all();
     }

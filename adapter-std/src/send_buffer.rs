@@ -72,7 +72,7 @@ impl<'a> SendBuffer<'a> {
         true
     }
 
-    /// Sends what was taken, as far as the socket takes it now. Outside the lock.
+    /// Sends what was taken, as far as the socket takes it now. RemoteEndpoint the lock.
     pub(crate) fn send<S: Stream>(&mut self, socket: &Socket<S>) -> Sent {
         let bytes = match &self.long {
             Some(long) if self.len > SHORT => &long[..self.len],

@@ -5,19 +5,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use stentor_admin::Admin;
-use stentor_cli::metrics::{self, Collector};
-use stentor_cli::{ConnectionLimiter, Deadline, HungShards, Settings, ShutdownReport, listen};
 use stentor_core::{Handler, ShardId};
+use stentor_server::admin::Admin;
+use stentor_server::metrics::{self, Collector};
+use stentor_server::{ConnectionLimiter, Deadline, HungShards, Settings, ShutdownReport, listen};
 use tracing::{error, info};
 
 use crate::connection_threads::{ConnectionThreads, start, start_workers};
 use crate::drain::{ForceShutdown, drain, take_stock, wait_for, wait_for_threads};
 use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::thread::JoinHandle;
-use crate::remote::{Outside, ServerHandle};
+use crate::remote::{RemoteEndpoint, ServerHandle};
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, reach, thread_limit};
 
@@ -28,7 +28,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     admin: Option<Admin>,
     hurry: ForceShutdown,
-    outside: Arc<Outside>,
+    outside: Arc<RemoteEndpoint>,
 }
 
 impl Server {
@@ -43,7 +43,7 @@ impl Server {
         let admin = Admin::open(&settings)?;
         settings.max_connections = thread_limit::limit(&settings);
         Ok(Self {
-            outside: Arc::new(Outside::new(&settings.config)),
+            outside: Arc::new(RemoteEndpoint::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
             admin,
@@ -112,7 +112,10 @@ impl Server {
         let stations = Arc::new(LockedShards::new(
             &settings.config,
             Pool::new(&settings),
-            Arc::new(ConnectionLimiter::new(&settings)),
+            Arc::new(ConnectionLimiter::new(
+                settings.config.shards(),
+                settings.max_connections,
+            )),
             Box::new(handler),
             &scrapes,
         ));
@@ -132,17 +135,19 @@ impl Server {
         let reach = Arc::new(reach::Server {
             stations: stations.clone(),
             outside: outside.clone(),
-            collector: Collector::new(&settings),
         });
-        let scraped = reach.clone();
+        let collector = Arc::new(Collector::new(&settings));
+        let (scraped, pages) = (reach.clone(), collector.clone());
         crew.start("metrics", move || {
-            metrics::serve(&requests, &*scraped, |scrape, page| {
+            metrics::serve(&requests, &*scraped, &pages, |scrape, page| {
                 let post = Post::Metrics(scrape, page.clone());
                 scraped.stations.post(scrape.id.shard(), post);
             });
         })?;
         // Until the drain is over: that is when questions are asked.
-        let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
+        let admin = admin
+            .map(|admin| admin.serve(reach, collector))
+            .transpose()?;
 
         let (told, ended) = channel();
         start("shutdown", move || {
@@ -165,26 +170,27 @@ impl Server {
         info!("shutdown: stopping server and worker pool...");
         drop(stop);
         // It may wait for a shard that hangs.
-        let mut deadline = Deadline::new(Instant::now(), LAST_SOCKET);
-        let stopped = wait_for(&acceptor, &mut deadline);
+        let clock = stations.pool.dispatcher.clock();
+        let mut deadline = Deadline::new(clock.now(), LAST_SOCKET);
+        let stopped = wait_for(&acceptor, clock, &mut deadline);
         // One that has panicked has said so.
         let failed = failed || stopped && acceptor.join().is_err();
-        stations.pool.hasten();
-        outside.gate.end();
-        drain(&stations, &outside.gate, settings.drain, &hurry);
+        stations.pool.cancel_delays();
+        outside.server_end.end();
+        drain(&stations, &outside.server_end, settings.drain, &hurry);
         drop(admin);
         stations.pool.drain();
         wait_for_threads(&stations);
-        let mut deadline = Deadline::new(Instant::now(), HungShards::GRACE);
+        let mut deadline = Deadline::new(clock.now(), HungShards::GRACE);
         crew.end(&mut deadline);
-        stations.pool.desk.abandon();
+        stations.pool.dispatcher.abandon();
         // A worker that is busy still is not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
         }
         let stats = take_stock(&stations, &mut deadline)?;
         stations.shards().for_each(|at| stations.dispose(at));
-        let report = ShutdownReport::complete(stats, stations.pool.desk.stats());
+        let report = ShutdownReport::complete(stats, stations.pool.dispatcher.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }

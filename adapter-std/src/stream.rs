@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use stentor_cli::listen;
 use stentor_core::Direction;
+use stentor_server::socket;
 
 /// A socket as its threads use it; more than one of them at once. The models
 /// have one of their own.
@@ -64,11 +64,11 @@ impl Stream for TcpStream {
     }
 
     fn is_ready(&self, direction: Direction) -> bool {
-        stentor_cli::is_ready(self, direction)
+        stentor_server::socket::is_ready(self, direction)
     }
 
     fn limit_unsent(&self, bytes: u32) {
-        listen::limit_unsent(self, bytes);
+        socket::limit_unsent(self, bytes);
     }
 
     fn shut(&self, how: Shutdown) {

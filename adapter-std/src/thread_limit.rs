@@ -2,7 +2,7 @@
 //! thread beyond that would not merely fail to start: it can get its stack and
 //! then no map for what its runtime needs besides, which ends the process.
 
-use stentor_cli::Settings;
+use stentor_server::Settings;
 use tracing::warn;
 
 /// How many connections there may be: as many as the settings say, or fewer if

@@ -2,10 +2,9 @@
 //! outcome to the shard of whoever asked. And the thread that does what is due there.
 
 use std::sync::PoisonError;
-use std::time::Instant;
 
-use stentor_cli::{Attempt, Next, Settings, SharedDispatcher, Wakeups, contain};
 use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, TaskEnd, WorkerId};
+use stentor_server::{Attempt, Next, Settings, SharedDispatcher, Wakeups, contain};
 
 use crate::locked_shard::LockedShards;
 use crate::primitive::Condvar;
@@ -27,7 +26,7 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
 
 /// The tasks, and the means to wake whoever waits for them.
 pub(crate) struct Pool<H: Handler> {
-    pub(crate) desk: SharedDispatcher<H::Task>,
+    pub(crate) dispatcher: SharedDispatcher<H::Task>,
     wakes: Condvar,
     /// For the thread that watches the clock.
     alarm: Condvar,
@@ -36,7 +35,11 @@ pub(crate) struct Pool<H: Handler> {
 impl<H: Handler> Pool<H> {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            desk: SharedDispatcher::new(settings),
+            dispatcher: SharedDispatcher::new(
+                &settings.config,
+                settings.workers as u16, // at most 1,024
+                settings.worker_queue,
+            ),
             wakes: Condvar::new(),
             alarm: Condvar::new(),
         }
@@ -47,25 +50,25 @@ impl<H: Handler> Pool<H> {
         for _ in 0..calls.workers {
             self.wakes.notify_one();
         }
-        if calls.clock {
+        if calls.timer {
             self.alarm.notify_one();
         }
     }
 
     /// Lets nothing wait for its time any more.
-    pub(crate) fn hasten(&self) {
-        self.call(self.desk.hasten());
+    pub(crate) fn cancel_delays(&self) {
+        self.call(self.dispatcher.cancel_delays());
     }
 
     /// Lets the workers end once nothing is left for them.
     pub(crate) fn drain(&self) {
-        self.desk.drain();
+        self.dispatcher.drain();
         self.wakes.notify_all();
         self.alarm.notify_one();
     }
 
     fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
-        let mut roster = self.desk.roster();
+        let mut roster = self.dispatcher.lock();
         loop {
             let (next, calls) = roster.next(worker);
             match next {
@@ -100,7 +103,7 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
 /// the same, the worker is not lost.
 fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &LockedShards<H, S>, serve: impl Fn()) {
     while contain(&serve).is_none() {
-        let (calls, end) = stations.pool.desk.restart(worker);
+        let (calls, end) = stations.pool.dispatcher.restart(worker);
         stations.pool.call(calls);
         if let Some((conn, end)) = end {
             tell(stations, conn, end);
@@ -116,7 +119,7 @@ fn serve<H: Handler, S: Stream, W: Work<H>>(
     let pool = &stations.pool;
     while let Some(Job { conn, task, .. }) = pool.next(worker) {
         let attempt = attempt(worker, pool, work, task);
-        let (calls, end) = pool.desk.finish(worker, conn, attempt);
+        let (calls, end) = pool.dispatcher.finish(worker, conn, attempt);
         pool.call(calls);
         if let Some(end) = end {
             tell(stations, conn, end);
@@ -133,12 +136,12 @@ fn attempt<H: Handler, W: Work<H>>(
     shared: SharedTask<H::Task>,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    pool.desk.dispose(shared);
+    pool.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
     let ended = contain(|| work.run(worker, &task));
-    pool.desk.dispose(task);
+    pool.dispatcher.dispose(task);
     ended.map_or(Attempt::Panicked, Attempt::Ended)
 }
 
@@ -152,15 +155,15 @@ fn tell<H: Handler, S: Stream>(stations: &LockedShards<H, S>, conn: ConnId, end:
 /// be at a task that does not end.
 pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &LockedShards<H, S>) {
     let pool = &stations.pool;
-    let mut roster = pool.desk.roster();
+    let mut roster = pool.dispatcher.lock();
     while let Some(due) = roster.tick() {
-        if !due.is_nothing() {
+        if !due.is_empty() {
             drop(roster);
-            pool.call(due.calls);
-            for (conn, end) in pool.desk.settle_due(due) {
+            pool.call(due.wakeups);
+            for (conn, end) in pool.dispatcher.settle_due(due) {
                 tell(stations, conn, end);
             }
-            roster = pool.desk.roster();
+            roster = pool.dispatcher.lock();
             continue;
         }
         roster = match due.until {
@@ -169,7 +172,7 @@ pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &LockedShards<H, S>) 
                 .wait(roster)
                 .unwrap_or_else(PoisonError::into_inner),
             Some(until) => {
-                let left = until.saturating_duration_since(Instant::now());
+                let left = until.since(pool.dispatcher.clock().now());
                 let waited = pool.alarm.wait_timeout(roster, left);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
@@ -184,9 +187,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
 
-    use stentor_cli::{ConnectionLimiter, Submission};
     use stentor_core::proto::http::Request;
     use stentor_core::{Admission, Context, Decision, Message, ShardId, TaskOptions};
+    use stentor_server::{ConnectionLimiter, Submission};
 
     use super::*;
 
@@ -211,7 +214,7 @@ mod tests {
         let stations = LockedShards::<App, TcpStream>::new(
             &settings.config,
             Pool::new(&settings),
-            Arc::new(ConnectionLimiter::new(&settings)),
+            Arc::new(ConnectionLimiter::new(1, None)),
             Box::new(|_| App),
             &channel().0,
         );
@@ -228,19 +231,19 @@ mod tests {
         };
         let (_, refused) = stations
             .pool
-            .desk
+            .dispatcher
             .submit_all(&mut (0..2).map(submission).collect());
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
         keep(worker, &stations, || {
-            let (next, _) = stations.pool.desk.roster().next(worker);
+            let (next, _) = stations.pool.dispatcher.lock().next(worker);
             assert!(
                 matches!(next, Next::Job(_)),
                 "its task was not taken from it"
             );
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         });
-        let stats = stations.pool.desk.stats();
+        let stats = stations.pool.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)

@@ -11,10 +11,9 @@ use std::io;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use stentor_cli::{Settings, Signals, program};
-use stentor_core::{
-    Failure, MessageType, RemoteError, RoomOutcome, RoomTask, Rooms, SendOptions, WorkerId,
-};
+use stentor_core::{Failure, MessageType, RemoteError, SendOptions, WorkerId};
+use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
+use stentor_server::{Settings, Signals, program};
 use stentor_tokio::{Server, ServerHandle, ShutdownReport, Work};
 
 fn main() -> std::process::ExitCode {

@@ -4,12 +4,12 @@
 use std::io;
 use std::net;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use stentor_cli::LimitLog;
-use stentor_cli::listen::is_of_the_peer;
 use stentor_core::{Admission, Handler};
+use stentor_server::socket::is_peer_error;
+use stentor_server::{Clock, LimitLog};
 
 use crate::readiness;
 use crate::shard_handle::{Post, ShardHandles};
@@ -18,6 +18,7 @@ use crate::shard_handle::{Post, ShardHandles};
 pub(crate) async fn run<H: Handler>(
     listener: net::TcpListener,
     doors: Arc<ShardHandles<H>>,
+    clock: Clock,
 ) -> io::Result<()> {
     let listener = readiness::of_listener(TcpListener::from_std(listener))?;
     let mut lines = LimitLog::new();
@@ -27,15 +28,15 @@ pub(crate) async fn run<H: Handler>(
         while taken < ACCEPTS {
             taken += 1;
             match ready.get_inner().accept() {
-                Ok((stream, _)) => admit(stream, &doors, &mut lines),
+                Ok((stream, _)) => admit(stream, &doors, clock, &mut lines),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();
                     break;
                 }
-                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
                     // Mostly that no descriptor is left: accepting again at once would spin.
-                    doors.census.accept_failed(&error);
+                    doors.counters.count_accept_error(clock.now(), &error);
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -48,12 +49,17 @@ pub(crate) async fn run<H: Handler>(
     }
 }
 
-fn admit<H: Handler>(stream: TcpStream, doors: &ShardHandles<H>, lines: &mut LimitLog) {
-    let Some((shard, admission)) = doors.census.admit() else {
+fn admit<H: Handler>(
+    stream: TcpStream,
+    doors: &ShardHandles<H>,
+    clock: Clock,
+    lines: &mut LimitLog,
+) {
+    let Some((shard, admission)) = doors.limiter.admit() else {
         return;
     };
     if admission == Admission::Surplus {
-        lines.write(Instant::now(), doors.census.limit());
+        lines.write(clock.now(), doors.limiter.limit());
     }
     // On Linux it has this from its listener.
     #[cfg(not(target_os = "linux"))]

@@ -1,16 +1,16 @@
-//! Owns the telling and the waiting at the end of a server; in what order, `stentor_cli` says.
+//! Owns the telling and the waiting at the end of a server; in what order, `stentor_server` says.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_cli::Deadline;
-use stentor_cli::drain::{Drain, DrainGoal, Order};
 use stentor_core::Handler;
+use stentor_server::drain::{Drain, DrainGoal, Order};
+use stentor_server::{Clock, Deadline};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
 
-use crate::remote::Outside;
+use crate::remote::RemoteEndpoint;
 use crate::shard_handle::{Post, ShardHandles};
 
 /// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
@@ -28,25 +28,26 @@ impl ForceShutdown {
 /// Drains every shard, and ends it.
 pub(crate) async fn drain<H: Handler>(
     doors: &ShardHandles<H>,
-    outside: &Outside,
+    outside: &RemoteEndpoint,
     patience: Duration,
     hurry: &ForceShutdown,
+    clock: Clock,
 ) {
-    let mut stages = Drain::new(Instant::now().into(), patience);
-    while let Some(stage) = stages.next(Instant::now().into()) {
+    let mut stages = Drain::new(clock.now(), patience);
+    while let Some(stage) = stages.next(clock.now()) {
         doors.post_to_all(|| match stage.order {
             Order::Drain => Post::Drain,
             Order::Close(code) => Post::Close(code),
             Order::Abort => Post::Abort,
         });
         let done = || match stage.until {
-            DrainGoal::Quiet => outside.gate.is_idle() && doors.all_quiet(),
+            DrainGoal::Quiet => outside.server_end.is_idle() && doors.all_quiet(),
             DrainGoal::Empty => doors.all_empty(),
         };
         let changed = async || {
             tokio::select! {
                 () = doors.changed.notified() => {}
-                () = outside.bell().over.notified() => {}
+                () = outside.notifier().over.notified() => {}
             }
         };
         while !done() {
@@ -54,11 +55,11 @@ pub(crate) async fn drain<H: Handler>(
                 biased;
                 () = changed() => {}
                 () = hurry.0.notified() => {
-                    stages.hurry(Instant::now().into());
+                    stages.force(clock.now());
                     break;
                 }
-                () = sleep_until(stages.deadline().into()) => {
-                    if !done() && stages.is_over(Instant::now().into()) {
+                () = sleep_until(clock.instant(stages.deadline()).into()) => {
+                    if !done() && stages.is_over(clock.now()) {
                         break;
                     }
                 }
@@ -70,14 +71,18 @@ pub(crate) async fn drain<H: Handler>(
 
 /// What comes of this, if it does within that time of which none is used up while the process is
 /// stopped.
-pub(crate) async fn within<F: Future>(wait: Duration, future: F) -> Option<F::Output> {
-    let mut deadline = Deadline::new(Instant::now().into(), wait);
+pub(crate) async fn within<F: Future>(
+    clock: Clock,
+    wait: Duration,
+    future: F,
+) -> Option<F::Output> {
+    let mut deadline = Deadline::new(clock.now(), wait);
     let mut future = pin!(future);
     loop {
-        if let Ok(output) = timeout_at(deadline.at().into(), &mut future).await {
+        if let Ok(output) = timeout_at(clock.instant(deadline.at()).into(), &mut future).await {
             return Some(output);
         }
-        if deadline.is_over(Instant::now().into()) {
+        if deadline.is_over(clock.now()) {
             return None;
         }
     }

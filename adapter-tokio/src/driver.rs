@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_admin::Answer;
-use stentor_cli::metrics::Scrape;
-use stentor_cli::{Clock, EventLog, Submission, Turns, contain};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
+use stentor_server::inspect::Answer;
+use stentor_server::metrics::Scrape;
+use stentor_server::{Clock, EventLog, Submission, Turns, contain};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::Links;
@@ -166,17 +166,17 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn dispose(mut self) {
         self.shard.rebirth(None);
         while let Some(output) = self.shard.poll_output() {
-            self.pool.desk.dispose(output);
+            self.pool.dispatcher.dispose(output);
         }
         for task in self.tasks.drain(..) {
-            self.pool.desk.dispose(task);
+            self.pool.dispatcher.dispose(task);
         }
         self.doors.take(self.id, &mut self.inbox);
         for post in self.inbox.drain(..) {
-            self.pool.desk.dispose(post);
+            self.pool.dispatcher.dispose(post);
         }
         let pool = self.pool.clone();
-        pool.desk.dispose(self);
+        pool.dispatcher.dispose(self);
     }
 
     /// Does a piece of work. If the shard panics, its connections are closed and
@@ -185,8 +185,8 @@ impl<H: Handler> Driver<H> {
         if let Some(result) = contain(|| work(self)) {
             return Some(result);
         }
-        self.journal.write_panic(Instant::now(), self.id);
-        self.doors.census.count_restart();
+        self.journal.write_panic(self.now, self.id);
+        self.doors.counters.count_restart();
         self.links.fail_all();
         self.again.clear();
         // Where no other application can be made, the one there goes on.
@@ -206,7 +206,7 @@ impl<H: Handler> Driver<H> {
                 .handle_timeout_with(self.now, |id, direction| links.is_ready(id, direction));
         }
         for admission in self.links.close_failed(CLOSES) {
-            self.doors.census.forget(self.id, admission);
+            self.doors.limiter.release(self.id, admission);
         }
         self.doors.take(self.id, &mut self.inbox);
         while let Some(post) = self.inbox.pop_front() {
@@ -389,11 +389,11 @@ impl<H: Handler> Driver<H> {
             }
             Output::Disconnect(id) => {
                 if let Some(admission) = self.links.remove(id) {
-                    self.doors.census.forget(self.id, admission);
+                    self.doors.limiter.release(self.id, admission);
                 }
             }
-            Output::Dispose(leftover) => self.pool.desk.dispose(leftover),
-            Output::Event(event) => self.journal.write(self.clock.instant(self.now), event),
+            Output::Dispose(leftover) => self.pool.dispatcher.dispose(leftover),
+            Output::Event(event) => self.journal.write(self.now, event),
         }
     }
 
@@ -406,8 +406,8 @@ impl<H: Handler> Driver<H> {
                     self.links
                         .insert(self.poll.get_ref().registry(), stream, id, admission)
                 {
-                    self.doors.census.accept_failed(&error);
-                    self.doors.census.forget(self.id, admission);
+                    self.doors.counters.count_accept_error(self.now, &error);
+                    self.doors.limiter.release(self.id, admission);
                     self.shard.handle_disconnect(self.now, id);
                 }
             }
@@ -417,14 +417,14 @@ impl<H: Handler> Driver<H> {
                 text,
                 head_only,
             } => {
-                let kind = stentor_cli::metrics::CONTENT_TYPE;
+                let kind = stentor_server::metrics::CONTENT_TYPE;
                 self.shard
                     .handle_answer(self.now, id, 200, kind, text.as_bytes(), head_only);
             }
             Post::Query(PendingQuery {
                 question, reply, ..
             }) => {
-                let answer = question.put(self.now, &self.shard, &self.turns);
+                let answer = question.answer(self.now, &self.shard, &self.turns);
                 self.answers.push((reply, answer));
             }
             Post::Drain => {

@@ -8,7 +8,7 @@
 //! is a [`Handler`](stentor_core::Handler), one for each shard, and a [`Work`]:
 //!
 //! ```
-//! use stentor_cli::{Settings, log};
+//! use stentor_server::{Settings, log};
 //! use stentor_core::proto::http::Request;
 //! use stentor_core::{Context, Failure, Handler, MessageType, Message, TaskEnd, Decision, WorkerId};
 //! use stentor_tokio::{Server, Work};
@@ -75,5 +75,5 @@ mod workers;
 pub use drain::ForceShutdown;
 pub use remote::ServerHandle;
 pub use server::Server;
-pub use stentor_cli::{HungShards, ShutdownReport};
+pub use stentor_server::{HungShards, ShutdownReport};
 pub use workers::Work;

@@ -10,8 +10,8 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use stentor_cli::listen;
 use stentor_core::{Admission, Chunks, ConnId, Direction};
+use stentor_server::socket;
 
 /// A socket, and what the adapter must know of it.
 pub(crate) struct Link {
@@ -75,7 +75,9 @@ impl Links {
     /// Whether a socket is ready now; asked only where a time-out is over.
     pub(crate) fn is_ready(&self, id: ConnId, direction: Direction) -> bool {
         let link = self.links.get(id.slot()).and_then(Option::as_ref);
-        link.is_some_and(|link| link.id == id && stentor_cli::is_ready(&link.stream, direction))
+        link.is_some_and(|link| {
+            link.id == id && stentor_server::socket::is_ready(&link.stream, direction)
+        })
     }
 
     /// Closes the socket.
@@ -150,7 +152,7 @@ impl Link {
     }
 
     pub(crate) fn limit_unsent(&self, bytes: u32) {
-        listen::limit_unsent(&self.stream, bytes);
+        socket::limit_unsent(&self.stream, bytes);
     }
 
     pub(crate) fn shut(&self) {

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 
-use stentor_cli::{HandlerKind, Settings, Signals, program};
-use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{Echo, Failure, WorkerId};
+use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
+use stentor_server::{HandlerKind, Settings, Signals, program};
 use stentor_tokio::{Server, ShutdownReport, Work};
 use tokio::sync::oneshot;
 

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Instant;
 
-use stentor_admin::{AdminBackend, AdminQuery, Answer, PATIENCE};
-use stentor_cli::metrics::Collector;
-use stentor_cli::{ConnectionLimiter, Deadline, SharedDispatcher, Wakeups};
 use stentor_core::{Handler, RemoteStats, ShardId};
+use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
+use stentor_server::{ConnectionLimiter, Deadline, ServerCounters, SharedDispatcher, Wakeups};
 
-use crate::remote::Outside;
+use crate::remote::RemoteEndpoint;
 use crate::shard_handle::{Post, ShardHandles};
 use crate::workers::Pool;
 
@@ -26,8 +24,7 @@ pub(crate) struct PendingQuery {
 pub(crate) struct Server<H: Handler> {
     pub(crate) doors: Arc<ShardHandles<H>>,
     pub(crate) pool: Arc<Pool<H>>,
-    pub(crate) outside: Arc<Outside>,
-    pub(crate) collector: Collector,
+    pub(crate) outside: Arc<RemoteEndpoint>,
 }
 
 impl<H> AdminBackend for Server<H>
@@ -52,34 +49,35 @@ where
         }
         // What is left are those under way.
         drop(reply);
-        let (mut deadline, mut given) = (Deadline::new(Instant::now(), PATIENCE), Vec::new());
+        let clock = self.pool.dispatcher.clock();
+        let (mut deadline, mut given) = (Deadline::new(clock.now(), QUERY_TIMEOUT), Vec::new());
         loop {
-            let left = deadline.at().saturating_duration_since(Instant::now());
+            let left = deadline.at().since(clock.now());
             match answers.recv_timeout(left) {
                 Ok(answer) => given.push(answer),
-                Err(RecvTimeoutError::Timeout) if !deadline.is_over(Instant::now()) => {}
+                Err(RecvTimeoutError::Timeout) if !deadline.is_over(clock.now()) => {}
                 Err(_) => return given,
             }
         }
     }
 
-    fn desk(&self) -> &SharedDispatcher<H::Task> {
-        &self.pool.desk
+    fn dispatcher(&self) -> &SharedDispatcher<H::Task> {
+        &self.pool.dispatcher
     }
 
-    fn call(&self, calls: Wakeups) {
-        self.pool.call(calls);
+    fn wake(&self, wakeups: Wakeups) {
+        self.pool.call(wakeups);
     }
 
-    fn census(&self) -> &ConnectionLimiter {
-        &self.doors.census
+    fn limiter(&self) -> &ConnectionLimiter {
+        &self.doors.limiter
     }
 
-    fn remote(&self) -> RemoteStats {
-        self.outside.gate.stats()
+    fn remote_stats(&self) -> RemoteStats {
+        self.outside.server_end.stats()
     }
 
-    fn collector(&self) -> &Collector {
-        &self.collector
+    fn counters(&self) -> &ServerCounters {
+        &self.doors.counters
     }
 }

@@ -3,8 +3,8 @@
 
 use std::ops::Deref;
 
-use stentor_cli::{Line, Notifier, Shards};
 use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
+use stentor_server::{Notifier, ShardRouter, Shards};
 use tokio::sync::Notify;
 
 use crate::shard_handle::{Post, ShardHandles};
@@ -29,13 +29,13 @@ use crate::shard_handle::{Post, ShardHandles};
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
     remote: stentor_core::ServerHandle,
-    line: Line<ShardNotifier>,
+    router: ShardRouter<ShardNotifier>,
 }
 
 impl ServerHandle {
-    pub(crate) fn of(outside: &Outside) -> Self {
-        let (remote, line) = outside.handle();
-        Self { remote, line }
+    pub(crate) fn of(outside: &RemoteEndpoint) -> Self {
+        let (remote, router) = outside.handle();
+        Self { remote, router }
     }
 
     /// Waits for a place for one command; also until the server serves.
@@ -45,7 +45,7 @@ impl ServerHandle {
     pub async fn reserve(&self) -> Result<Permit, RemoteError> {
         loop {
             // Listens before it looks, so that it misses nothing in between.
-            let free = self.line.bell().free.notified();
+            let free = self.router.notifier().free.notified();
             match self.remote.try_reserve() {
                 Ok(place) => return Ok(place),
                 Err(RemoteError::Ended) => return Err(RemoteError::Ended),
@@ -64,11 +64,11 @@ impl Deref for ServerHandle {
 }
 
 /// The server's end.
-pub(crate) type Outside = stentor_cli::Outside<ShardNotifier>;
+pub(crate) type RemoteEndpoint = stentor_server::RemoteEndpoint<ShardNotifier>;
 
 impl<H: Handler> Shards for ShardHandles<H> {
-    fn hand_in(&self, to: ShardId, letter: ShardMessage) {
-        self.post(to, Post::Message(letter));
+    fn send(&self, to: ShardId, message: ShardMessage) {
+        self.post(to, Post::Message(message));
     }
 }
 
@@ -81,12 +81,12 @@ pub(crate) struct ShardNotifier {
 }
 
 impl Notifier for ShardNotifier {
-    fn ring(&self) {
+    fn notify_one(&self) {
         self.free.notify_one();
         self.over.notify_one();
     }
 
-    fn ring_all(&self) {
+    fn notify_all(&self) {
         self.free.notify_waiters();
     }
 }

@@ -10,10 +10,10 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use stentor_admin::Admin;
-use stentor_cli::metrics::{self, Collector, Scrape};
-use stentor_cli::{ConnectionLimiter, HungShards, Settings, ShutdownReport, listen};
 use stentor_core::{Handler, Shard, ShardId, Stats};
+use stentor_server::admin::Admin;
+use stentor_server::metrics::{self, Collector, Scrape};
+use stentor_server::{ConnectionLimiter, HungShards, Settings, ShutdownReport, listen};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ use crate::acceptor;
 use crate::drain::{ForceShutdown, drain, within};
 use crate::driver::{Driver, DriverContext};
 use crate::reach;
-use crate::remote::{Outside, ServerHandle};
+use crate::remote::{RemoteEndpoint, ServerHandle};
 use crate::shard_handle::{Post, ShardHandles};
 use crate::workers::{self, Pool, Work};
 
@@ -34,7 +34,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     admin: Option<Admin>,
     hurry: ForceShutdown,
-    outside: Arc<Outside>,
+    outside: Arc<RemoteEndpoint>,
 }
 
 impl Server {
@@ -47,7 +47,7 @@ impl Server {
         let listeners = listen::open(&settings)?;
         let admin = Admin::open(&settings)?;
         Ok(Self {
-            outside: Arc::new(Outside::new(&settings.config)),
+            outside: Arc::new(RemoteEndpoint::new(&settings.config)),
             settings: Arc::new(settings),
             listeners,
             admin,
@@ -110,9 +110,12 @@ impl Server {
             hurry,
             outside,
         } = self;
-        let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(&settings)));
+        let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(
+            settings.config.shards(),
+            settings.max_connections,
+        )));
         let pool = Arc::new(Pool::new(&settings));
-        let clock = pool.desk.clock();
+        let clock = pool.dispatcher.clock();
         let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
         let (scrapes, requests) = channel();
         let (ended, mut endings) = unbounded_channel();
@@ -138,11 +141,13 @@ impl Server {
             doors: doors.clone(),
             pool: pool.clone(),
             outside: outside.clone(),
-            collector: Collector::new(&settings),
         });
-        start_metrics(requests, reach.clone())?;
+        let collector = Arc::new(Collector::new(&settings));
+        start_metrics(requests, reach.clone(), collector.clone())?;
         // Until the drain is over: that is when questions are asked.
-        let admin = admin.map(|admin| admin.serve(reach)).transpose()?;
+        let admin = admin
+            .map(|admin| admin.serve(reach, collector))
+            .transpose()?;
         let main = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -162,7 +167,7 @@ impl Server {
             };
             let mut acceptors = JoinSet::new();
             for listener in listeners {
-                acceptors.spawn_on(acceptor::run(listener, doors.clone()), &acceptor);
+                acceptors.spawn_on(acceptor::run(listener, doors.clone(), clock), &acceptor);
             }
             let mut failed = false;
             if !is_over {
@@ -184,10 +189,10 @@ impl Server {
             }
             info!("shutdown: stopping server and worker pool...");
             // Where a shard that does not return has them, they accept nothing either.
-            let _ = within(ACCEPTED, acceptors.shutdown()).await;
-            pool.hasten();
-            outside.gate.end();
-            drain(&doors, &outside, settings.drain, &hurry).await;
+            let _ = within(clock, ACCEPTED, acceptors.shutdown()).await;
+            pool.cancel_delays();
+            outside.server_end.end();
+            drain(&doors, &outside, settings.drain, &hurry, clock).await;
             pool.drain();
             // Nobody listens any more if a request could not be answered.
             let _ = scrapes.send(None);
@@ -200,18 +205,18 @@ impl Server {
                 }
             };
             // Those that run still are not waited for.
-            let _ = within(HungShards::GRACE, all_end).await;
+            let _ = within(clock, HungShards::GRACE, all_end).await;
             io::Result::Ok((failed, running))
         });
         drop(admin);
-        pool.desk.abandon();
+        pool.dispatcher.abandon();
         workers.shutdown_background();
         let (failed, hanging) = served?;
-        if let Some(hang) = HungShards::of(hanging) {
+        if let Some(hang) = HungShards::new(hanging) {
             return Err(hang.into());
         }
         let stats = join(shards)?;
-        let report = ShutdownReport::complete(stats, pool.desk.stats());
+        let report = ShutdownReport::complete(stats, pool.dispatcher.stats());
         if failed {
             return Err(io::Error::other("a part of the server has failed"));
         }
@@ -286,21 +291,27 @@ where
 fn start_metrics<H>(
     requests: Receiver<Option<Scrape>>,
     reach: Arc<reach::Server<H>>,
+    collector: Arc<Collector>,
 ) -> io::Result<()>
 where
     H: Handler + 'static,
     H::State: Send,
 {
     let answer = move || {
-        metrics::serve(&requests, &*reach, |Scrape { id, head_only }, page| {
-            let text = page.clone();
-            let answer = Post::Metrics {
-                id,
-                text,
-                head_only,
-            };
-            reach.doors.post(id.shard(), answer);
-        });
+        metrics::serve(
+            &requests,
+            &*reach,
+            &collector,
+            |Scrape { id, head_only }, page| {
+                let text = page.clone();
+                let answer = Post::Metrics {
+                    id,
+                    text,
+                    head_only,
+                };
+                reach.doors.post(id.shard(), answer);
+            },
+        );
     };
     let builder = thread::Builder::new().name("metrics".into());
     builder.spawn(answer).map(drop)
@@ -324,7 +335,7 @@ where
         .enable_time()
         .build()?;
     let work = Arc::new(work);
-    for worker in pool.desk.workers() {
+    for worker in pool.dispatcher.workers() {
         runtime.spawn(workers::run(
             worker,
             pool.clone(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::TcpStream;
-use stentor_cli::ConnectionLimiter;
 use stentor_core::{
     Admission, CloseCode, ConnId, Handler, Mailbox, ShardId, ShardMessage, TaskEnd,
 };
+use stentor_server::{ConnectionLimiter, ServerCounters};
 use tokio::sync::Notify;
 
 use crate::reach::PendingQuery;
@@ -36,7 +36,8 @@ pub(crate) struct ShardHandles<H: Handler> {
     doors: Vec<ShardHandle<H>>,
     /// A shard has become quiet or empty.
     pub(crate) changed: Notify,
-    pub(crate) census: ConnectionLimiter,
+    pub(crate) limiter: ConnectionLimiter,
+    pub(crate) counters: ServerCounters,
 }
 
 struct ShardHandle<H: Handler> {
@@ -49,7 +50,7 @@ struct ShardHandle<H: Handler> {
 }
 
 impl<H: Handler> ShardHandles<H> {
-    pub(crate) fn new(census: ConnectionLimiter) -> Self {
+    pub(crate) fn new(limiter: ConnectionLimiter) -> Self {
         let door = |_| ShardHandle {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
@@ -58,14 +59,15 @@ impl<H: Handler> ShardHandles<H> {
             empty: AtomicBool::new(false),
         };
         Self {
-            doors: census.shards().map(door).collect(),
+            doors: limiter.shards().map(door).collect(),
             changed: Notify::new(),
-            census,
+            limiter,
+            counters: ServerCounters::new(),
         }
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H> {
-        self.census.shards()
+        self.limiter.shards()
     }
 
     /// Hands something to a shard. What a shard that has ended is handed is dropped.
@@ -148,16 +150,13 @@ const MOST_ASKED: usize = 8;
 
 #[cfg(test)]
 mod tests {
-    use stentor_cli::Settings;
     use stentor_core::Echo;
 
     use super::*;
 
     #[test]
     fn only_so_many_questions_wait_at_a_shard() {
-        let settings = Settings::parse(["stentor", "--shards=2"], |_| None, |_| unreachable!());
-        let census = ConnectionLimiter::new(&settings.expect("valid"));
-        let doors = ShardHandles::<Echo>::new(census);
+        let doors = ShardHandles::<Echo>::new(ConnectionLimiter::new(2, None));
         let mut waiting: Vec<_> = std::iter::from_fn(|| doors.may_ask(ShardId(1))).collect();
         assert_eq!(waiting.len(), MOST_ASKED);
         assert!(

@@ -6,8 +6,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use stentor_cli::{Attempt, Next, Settings, SharedDispatcher, Submission, Wakeups, contain};
 use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, Timestamp, WorkerId};
+use stentor_server::{Attempt, Next, Settings, SharedDispatcher, Submission, Wakeups, contain};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
@@ -34,7 +34,7 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
 
 /// The tasks, and the means to wake whoever waits for them.
 pub(crate) struct Pool<H: Handler> {
-    pub(crate) desk: SharedDispatcher<H::Task>,
+    pub(crate) dispatcher: SharedDispatcher<H::Task>,
     /// A permit for every wake-up that the dispatcher owes a sleeping worker.
     wakes: Semaphore,
     /// For whoever watches the clock.
@@ -44,7 +44,11 @@ pub(crate) struct Pool<H: Handler> {
 impl<H: Handler> Pool<H> {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            desk: SharedDispatcher::new(settings),
+            dispatcher: SharedDispatcher::new(
+                &settings.config,
+                settings.workers as u16, // at most 1,024
+                settings.worker_queue,
+            ),
             wakes: Semaphore::new(0),
             alarm: Notify::new(),
         }
@@ -55,27 +59,27 @@ impl<H: Handler> Pool<H> {
         &self,
         tasks: &mut Vec<Submission<H::Task>>,
     ) -> Vec<(ConnId, H::Task)> {
-        let (calls, refused) = self.desk.submit_all(tasks);
+        let (calls, refused) = self.dispatcher.submit_all(tasks);
         self.call(calls);
         refused
     }
 
     /// Lets nothing wait for its time any more.
-    pub(crate) fn hasten(&self) {
-        self.call(self.desk.hasten());
+    pub(crate) fn cancel_delays(&self) {
+        self.call(self.dispatcher.cancel_delays());
     }
 
     /// Lets the workers end once nothing is left for them.
     pub(crate) fn drain(&self) {
-        self.desk.drain();
-        self.wakes.add_permits(self.desk.workers().len());
+        self.dispatcher.drain();
+        self.wakes.add_permits(self.dispatcher.workers().len());
     }
 
     pub(crate) fn call(&self, calls: Wakeups) {
         if calls.workers > 0 {
             self.wakes.add_permits(calls.workers);
         }
-        if calls.clock {
+        if calls.timer {
             self.alarm.notify_one();
         }
     }
@@ -87,13 +91,13 @@ impl<H: Handler> Pool<H> {
         mut deadline: Timestamp,
         mut attempt: Pin<&mut F>,
     ) -> Option<F::Output> {
-        let clock = self.desk.clock();
+        let clock = self.dispatcher.clock();
         loop {
             let timed = timeout_at(clock.instant(deadline).into(), attempt.as_mut());
             if let Ok(ended) = timed.await {
                 return Some(ended);
             }
-            deadline = self.desk.deadline(worker)?;
+            deadline = self.dispatcher.deadline(worker)?;
         }
     }
 
@@ -112,7 +116,7 @@ impl<H: Handler> Pool<H> {
                 Next::End => return None,
             }
             // The lock is free again before anything is done about it.
-            given = self.desk.roster().next(worker);
+            given = self.dispatcher.lock().next(worker);
         }
     }
 }
@@ -139,7 +143,7 @@ async fn keep<H: Handler, F: Future<Output = ()>>(
     serve: impl Fn() -> F,
 ) {
     while unwound(&serve).await.is_none() {
-        let (calls, end) = pool.desk.restart(worker);
+        let (calls, end) = pool.dispatcher.restart(worker);
         pool.call(calls);
         if let Some((conn, end)) = end {
             doors.post(conn.shard(), Post::TaskEnd(conn, end));
@@ -153,7 +157,7 @@ async fn serve<H: Handler, W: Work<H>>(
     doors: &ShardHandles<H>,
     work: &W,
 ) {
-    let mut given = pool.desk.roster().next(worker);
+    let mut given = pool.dispatcher.lock().next(worker);
     while let Some(job) = pool.job(worker, given).await {
         let Job { conn, task, .. } = job;
         let attempt = attempt(worker, pool, work, task, job.deadline).await;
@@ -162,14 +166,14 @@ async fn serve<H: Handler, W: Work<H>>(
         consume_budget().await;
         let mut pushed = Ok(false);
         // A mailbox is held by nobody who waits for a task.
-        given = pool.desk.exchange(worker, conn, attempt, |end| {
+        given = pool.dispatcher.exchange(worker, conn, attempt, |end| {
             pushed = doors.push(conn.shard(), Post::TaskEnd(conn, end));
         });
         match pushed {
             Ok(true) => doors.wake(conn.shard()),
             Ok(false) => {}
             // That shard has ended.
-            Err(back) => pool.desk.dispose(back),
+            Err(back) => pool.dispatcher.dispose(back),
         }
     }
 }
@@ -184,12 +188,12 @@ async fn attempt<H: Handler, W: Work<H>>(
     deadline: Timestamp,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    pool.desk.dispose(shared);
+    pool.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
     let ended = run_until(deadline, worker, pool, || work.run(worker, &task)).await;
-    pool.desk.dispose(task);
+    pool.dispatcher.dispose(task);
     match ended {
         Some(Some(ended)) => Attempt::Ended(ended),
         Some(None) => Attempt::Panicked,
@@ -200,17 +204,17 @@ async fn attempt<H: Handler, W: Work<H>>(
 /// Does what is due at the dispatcher, until it drains.
 pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<ShardHandles<H>>) {
     loop {
-        let Some(due) = pool.desk.roster().tick() else {
+        let Some(due) = pool.dispatcher.lock().tick() else {
             return;
         };
-        pool.call(due.calls);
+        pool.call(due.wakeups);
         let until = due.until;
-        for (conn, end) in pool.desk.settle_due(due) {
+        for (conn, end) in pool.dispatcher.settle_due(due) {
             doors.post(conn.shard(), Post::TaskEnd(conn, end));
         }
         let time_is_up = async {
             match until {
-                Some(until) => sleep_until(until.into()).await,
+                Some(until) => sleep_until(pool.dispatcher.clock().instant(until).into()).await,
                 None => pending().await,
             }
         };
@@ -241,7 +245,7 @@ async fn run_until<H: Handler, F: Future>(
     };
     // Here it is caught, and at the end of this it would not be.
     if contain(|| future.set(None)).is_none() {
-        pool.desk.count_drop_panic();
+        pool.dispatcher.count_drop_panic();
     }
     ended
 }
@@ -273,9 +277,9 @@ mod tests {
     use std::future::ready;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use stentor_cli::ConnectionLimiter;
     use stentor_core::proto::http::Request;
     use stentor_core::{Admission, Context, Decision, Message, Shard, ShardId, TaskOptions};
+    use stentor_server::ConnectionLimiter;
     use tokio::task::yield_now;
 
     use super::*;
@@ -308,7 +312,7 @@ mod tests {
         const TASKS: usize = 1_000;
         let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
         let pool = Arc::new(Pool::<App>::new(&settings));
-        let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(&settings)));
+        let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(1, None)));
         let conn = Shard::new(ShardId(0), &settings.config, App)
             .accept(Timestamp::ORIGIN, Admission::Normal);
         let submission = |_| Submission {
@@ -333,7 +337,7 @@ mod tests {
         let args = ["stentor", "--tasks.attempts=1"];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let pool = Pool::<App>::new(&settings);
-        let doors = ShardHandles::new(ConnectionLimiter::new(&settings));
+        let doors = ShardHandles::new(ConnectionLimiter::new(1, None));
         let conn = Shard::new(ShardId(0), &settings.config, App)
             .accept(Timestamp::ORIGIN, Admission::Normal);
         let submission = |_| Submission {
@@ -345,7 +349,7 @@ mod tests {
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
         keep(worker, &pool, &doors, || async {
-            let (next, _) = pool.desk.roster().next(worker);
+            let (next, _) = pool.dispatcher.lock().next(worker);
             assert!(
                 matches!(next, Next::Job(_)),
                 "its task was not taken from it"
@@ -353,7 +357,7 @@ mod tests {
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         })
         .await;
-        let stats = pool.desk.stats();
+        let stats = pool.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)

@@ -5,7 +5,8 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stentor_benches::messages::client_frame;
 use stentor_benches::{BenchShard, publication, samples};
-use stentor_core::{Config, Echo, Handler, MessageType, Rooms};
+use stentor_core::{Config, Echo, Handler, MessageType};
+use stentor_gateway::Rooms;
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 const MEMBERS: usize = 1_000;

@@ -1,9 +1,10 @@
 //! Shard with connected clients whose sockets accept everything at once.
 
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Handler, MessageType, Output, Rooms, Shard, ShardId, Stats,
+    Admission, Chunks, Config, ConnId, Handler, MessageType, Output, Shard, ShardId, Stats,
     Timestamp,
 };
+use stentor_gateway::Rooms;
 
 use crate::messages::client_frame;
 

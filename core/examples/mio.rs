@@ -9,9 +9,10 @@ use std::time::Instant;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use stentor_core::{
-    Admission, Chunks, Config, ConnId, Echo, Handler, Output, Rooms, Shard, ShardId, TaskEnd,
-    Timestamp, WorkerId,
+    Admission, Chunks, Config, ConnId, Echo, Handler, Output, Shard, ShardId, TaskEnd, Timestamp,
+    WorkerId,
 };
+use stentor_gateway::Rooms;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 

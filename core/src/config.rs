@@ -1,12 +1,13 @@
-//! Owns every limit of the core and the one place where limits are checked.
-//! A [`Config`] that exists is valid: it is parsed here, not validated later.
-//! Where a value comes from (a flag, a file) is the caller's business.
+//! Limits of the core: names, help texts, units, ranges, defaults, and their check.
+//!
+//! A [`Config`] that exists is valid. Where a value comes from (a flag, a file) is the caller's.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::error::{ConfigError, Unit};
+use crate::proto::http::IndexPage;
 use crate::proto::ws::deflate;
 use crate::proto::ws::deflate::Terms;
 use crate::proto::ws::upgrade::{HostPattern, Origin};
@@ -14,7 +15,8 @@ use crate::proto::ws::{MessageLimits, MinRate};
 use crate::time::micros;
 
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $kind:ident = $default:expr, $min:expr, $max:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $setting:literal $(| $short:literal)?,
+        $name:ident: $kind:ident = $default:expr, $min:expr, $max:expr;)*) => {
         /// The checked limits of one server; every shard has the same.
         #[derive(Clone, Debug)]
         pub struct Config {
@@ -22,6 +24,7 @@ macro_rules! limits {
             pub(crate) origins: Origins,
             pub(crate) hosts: Hosts,
             pub(crate) metrics_page: bool,
+            pub(crate) index_page: Option<&'static IndexPage>,
             pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
@@ -35,20 +38,15 @@ macro_rules! limits {
         pub struct ConfigBuilder(Config);
 
         impl ConfigBuilder {
-            $($(#[$doc])*
+            $($(#[doc = $doc])*
             pub fn $name(mut self, value: limits!(@type $kind)) -> Self {
                 self.0.$name = value;
                 self
             })*
-
-            fn check_ranges(&self) -> Result<(), ConfigError> {
-                $(limits!(@check $kind, stringify!($name), self.0.$name, $min, $max);)*
-                Ok(())
-            }
         }
 
         impl Config {
-            $($(#[$doc])*
+            $($(#[doc = $doc])*
             pub const fn $name(&self) -> limits!(@type $kind) {
                 self.$name
             })*
@@ -62,6 +60,7 @@ macro_rules! limits {
                         allowed: Vec::new(),
                     },
                     metrics_page: true,
+                    index_page: None,
                     subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
@@ -70,178 +69,226 @@ macro_rules! limits {
                 }
             }
 
-            /// Every limit by its name in the builder: unit, smallest, default and largest
-            /// value, durations in milliseconds. For help texts.
-            pub const RANGES: &'static [Range] = &[$(limits!(@range $kind, stringify!($name), $min, $default, $max),)*];
+            /// Every limit: names, help text, unit and range.
+            pub const RANGES: &'static [Range] = &[$(Range {
+                key: stringify!($name),
+                setting: $setting,
+                short: limits!(@option $($short)?),
+                doc: concat!($($doc, "\n"),*),
+                unit: limits!(@unit $kind),
+                min: limits!(@number $kind, $min),
+                default: limits!(@number $kind, $default),
+                max: limits!(@number $kind, $max),
+                get: |config| limits!(@number $kind, config.$name),
+                set: |config, value| config.$name = limits!(@value $kind, value),
+            },)*];
         }
     };
-    (@type bytes) => { usize };
-    (@type count) => { usize };
+    (@option) => { None };
+    (@option $short:literal) => { Some($short) };
     (@type time) => { Duration };
-    (@check time, $key:expr, $value:expr, $min:expr, $max:expr) => {
-        within($key, Unit::Milliseconds, micros($value) / 1_000, micros($min) / 1_000, micros($max) / 1_000)?
-    };
-    (@check bytes, $key:expr, $value:expr, $min:expr, $max:expr) => {
-        within($key, Unit::Bytes, $value as u64, $min as u64, $max as u64)?
-    };
-    (@check count, $key:expr, $value:expr, $min:expr, $max:expr) => {
-        within($key, Unit::Count, $value as u64, $min as u64, $max as u64)?
-    };
-    (@range time, $key:expr, $min:expr, $default:expr, $max:expr) => {
-        Range { key: $key, unit: Unit::Milliseconds, min: micros($min) / 1_000, default: micros($default) / 1_000, max: micros($max) / 1_000 }
-    };
-    (@range bytes, $key:expr, $min:expr, $default:expr, $max:expr) => {
-        Range { key: $key, unit: Unit::Bytes, min: $min as u64, default: $default as u64, max: $max as u64 }
-    };
-    (@range count, $key:expr, $min:expr, $default:expr, $max:expr) => {
-        Range { key: $key, unit: Unit::Count, min: $min as u64, default: $default as u64, max: $max as u64 }
-    };
+    (@type $kind:ident) => { usize };
+    (@unit time) => { Unit::Milliseconds };
+    (@unit bytes) => { Unit::Bytes };
+    (@unit count) => { Unit::Count };
+    (@number time, $value:expr) => { micros($value) / 1_000 };
+    (@number $kind:ident, $value:expr) => { $value as u64 };
+    (@value time, $value:expr) => { Duration::from_millis($value) };
+    (@value $kind:ident, $value:expr) => { $value as usize };
 }
 
+// The first paragraph of each comment is also the help text of the setting. The order is that of the
+// reference of the settings.
 limits! {
-    /// The longest message taken from a peer, in bytes of payload; a longer one is answered with
-    /// close code 1009.
-    max_message: bytes = MIB, 1, GIB;
-    /// The most fragments without payload in one message, since they bring it no nearer to
-    /// `max_message`; one more is answered with close code 1008.
-    max_empty_fragments: count = 256, 0, 1 << 20;
-    /// The longest request head (request line and headers), in bytes; a longer one gets 431.
-    max_head: bytes = 8 * KIB, 256, 64 * KIB;
-    /// The most header fields in a request; one more gets 431.
-    max_headers: count = 64, 8, MAX_HEADERS;
-    /// Messages that may wait for one connection.
-    queue_messages: count = 256, 1, 1 << 20;
-    /// Bytes, frame headers included, that may wait for one connection. An empty queue takes one
-    /// message of any size.
-    queue_bytes: bytes = 4 * MIB, 128, GIB;
-    /// After how many messages in order of urgency one goes next that has waited longer than
-    /// `starvation_wait`, if there is one; with 0 the urgent always go first.
-    starvation_after: count = 0, 0, 10_000;
-    /// How long a message has to have waited for that.
-    starvation_wait: time = Duration::from_secs(1), Duration::from_millis(1), HOUR;
-    /// Roughly how many bytes are handed to one write; a longer frame still goes out whole.
-    write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
-    /// How much the kernel may hold of a connection that it cannot send yet, in bytes, where the
-    /// peer is slow or messages of different priorities wait. Nothing overtakes it.
-    unsent_bytes: bytes = 32 * KIB, 4 * KIB, GIB;
-    /// The same where a peer keeps up: it may grow to what the peer takes in 25 ms, and this at
-    /// most. Not above `unsent_bytes`, the limit is fixed.
-    unsent_bytes_max: bytes = MIB, 4 * KIB, GIB;
-    /// Rooms that one connection may be in; one more is refused, and the application is told.
-    rooms_per_connection: count = 64, 1, KIB;
-    /// Members that a publication is queued for at a time. What is published to a channel with
-    /// more of them on a shard is queued in slices, between which the shard sees to the rest.
-    fan_out_slice: count = 1_024, 1, 1 << 16;
-    /// Commands from outside the shards that may be under way.
-    remote_commands: count = 1_024, 1, 1 << 20;
-    /// Publications, and messages to one connection, that one shard may have under way to another,
-    /// or to channels of its own with more members than `fan_out_slice`.
-    credit_messages: count = 256, 1, 1 << 20;
-    /// Bytes of them; with none under way, one of any size may go.
-    credit_bytes: bytes = 4 * MIB, 128, GIB;
-    /// The level of compression: 1 is the fastest, 9 the smallest.
-    compression_level: count = 6, 1, 9;
-    /// The shortest message that is compressed, in bytes of payload.
-    compression_threshold: bytes = 256, 1, GIB;
-    /// The largest window of compression on either side, in bits.
+    /// Number of closed connections per shard whose close reason is kept
+    ///
+    /// The oldest is discarded first.
+    "admin.closed_history", gone_connections: count = 1_024, 0, 1 << 20;
+    /// Maximum number of rooms per connection, with an application that allows several
+    ///
+    /// Further joins are refused, see [`Handler::on_join_refused`](crate::Handler::on_join_refused).
+    "rooms.max_per_connection", rooms_per_connection: count = 64, 1, KIB;
+    /// Time limit for a request head
+    "client.handshake_timeout", handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+    /// Time after which a peer that reads nothing is disconnected
+    "client.write_timeout", write_timeout: time = Duration::from_secs(10), MS_10, HOUR;
+    /// Minimum rate in bytes per second at which a peer reads what is queued for it; 0 = any
+    ///
+    /// A peer that is behind by more than `rate_window` is closed with 1008.
+    "client.min_read_rate", min_read_rate: bytes = 256, 0, GIB;
+    /// Minimum rate in bytes per second at which a peer sends a message of which more than 4 KiB
+    /// have arrived; 0 = any
+    ///
+    /// A peer that is behind by more than `rate_window` is closed with 1008.
+    "client.min_send_rate", min_send_rate: bytes = 256, 0, GIB;
+    /// Window of the minimum rates: how far a peer may fall behind before it is closed
+    ///
+    /// A peer that reads or sends nothing is closed after this time, one at half the rate after twice
+    /// this time.
+    "client.rate_window", rate_window: time = Duration::from_secs(60), MS_10, HOUR;
+    /// Maximum size of a request head; larger ones get 431
+    "http.max_head", max_head: bytes = 8 * KIB, 256, 64 * KIB;
+    /// Maximum number of header fields in a request; more get 431
+    "http.max_headers", max_headers: count = 64, 8, MAX_HEADERS;
+    /// Maximum size of a message from a peer; a larger one is closed with 1009
+    "websocket.max_message" | "max-message", max_message: bytes = MIB, 1, GIB;
+    /// Maximum number of empty fragments in a message; one more is closed with 1008
+    ///
+    /// Empty fragments do not count towards `max_message`.
+    "websocket.max_empty_fragments", max_empty_fragments: count = 256, 0, 1 << 20;
+    /// Silence after which a connection is pinged; shorter than --pong-wait, and nine tenths of it if
+    /// only that is set and the default is too long
+    "websocket.ping_interval" | "ping-interval",
+    ping_interval: time = Duration::from_secs(54), MS_10, DAY;
+    /// Silence after which a connection is closed with 1011
+    ///
+    /// Every received byte ends the silence.
+    "websocket.pong_wait" | "pong-wait", pong_wait: time = Duration::from_secs(60), MS_10, DAY;
+    /// Time limit for the answer to a close frame
+    ///
+    /// The peer has the same time again to close its side of the connection.
+    "websocket.close_timeout" | "close-timeout",
+    close_timeout: time = Duration::from_secs(5), MS_10, HOUR;
+    /// 1 is the fastest, 9 the smallest
+    "compression.level", compression_level: count = 6, 1, 9;
+    /// Minimum size of a compressed message
+    "compression.threshold", compression_threshold: bytes = 256, 1, GIB;
+    /// Largest window on either side, in bits
     //= https://www.rfc-editor.org/rfc/rfc7692#section-7.3
     //# To obtain a useful compression ratio, an LZ77 sliding window size of
     //# 1,024 or more is RECOMMENDED.
-    compression_window: count = 15, 9, 15;
-    /// Memory for compression contexts of single connections, in bytes a shard. A connection for
-    /// which it does not suffice keeps no context; with 0 none does.
-    compression_contexts: bytes = 0, 0, 64 * GIB;
-    /// Memory for connections and what waits for them, in bytes, an even part for each shard; 0 is
-    /// without end, else at least 1 MiB a shard. From seven eighths on new connections are refused
-    /// with 503; past it, what waits for those who take nothing is dropped, the least urgent first.
-    /// Messages that have not come to their end may take half of it; who then sends more of one is
-    /// closed with 1013. What the kernel keeps for sockets is not counted.
-    memory_budget: bytes = 0, 0, 1_024 * GIB;
-    /// How long a peer may take none of the bytes that wait for it before it is cut off.
-    write_timeout: time = Duration::from_secs(10), MS_10, HOUR;
-    /// The slowest rate at which a peer may take what waits for it, in bytes a second. One that
-    /// is behind by `rate_window` is closed with 1008. With 0 any rate will do.
-    min_read_rate: bytes = 256, 0, GIB;
-    /// The slowest rate at which a peer may send a message of which more than 4 KiB have come, in
-    /// bytes a second. One that is behind by `rate_window` is closed with 1008. With 0 any rate
-    /// will do.
-    min_send_rate: bytes = 256, 0, GIB;
-    /// How far behind `min_read_rate` or `min_send_rate` a peer may be: as long as that it may
-    /// take or send nothing, and twice as long be half as fast.
-    rate_window: time = Duration::from_secs(60), MS_10, HOUR;
-    /// How long a connection may stay silent before it is closed, from the last byte received.
-    pong_wait: time = Duration::from_secs(60), MS_10, DAY;
-    /// How long a connection may stay silent before it is pinged; shorter than `pong_wait`.
-    ping_interval: time = Duration::from_secs(54), MS_10, DAY;
-    /// How long a peer may take for its request head.
-    handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
-    /// How long a peer may take to answer a close frame, and then to close its side.
-    close_timeout: time = Duration::from_secs(5), MS_10, HOUR;
-    /// Tasks that one shard may have under way, those that wait for a worker included. A connection
-    /// that has one more is not read until it is its turn. With 0 there is no such bound, and a task
-    /// that the dispatcher has no room for is refused.
-    task_credits: count = 0, 0, 1 << 20;
-    /// How often a task is tried.
-    task_attempts: count = 3, 1, 100;
-    /// The longest wait before a task is tried a second time, twice as long before each further
-    /// attempt; a random part of that is waited.
-    task_backoff: time = Duration::from_secs(1), MS_1, HOUR;
-    /// The longest wait between two attempts, however many there were.
-    task_backoff_max: time = Duration::from_secs(60), MS_1, DAY;
-    /// How long an attempt at a task may take before it counts as failed.
-    task_timeout: time = Duration::from_secs(30), MS_10, DAY;
-    /// Tasks that are kept when they have failed for good; the oldest makes room for one more.
-    dead_letters: count = 1_024, 0, 1 << 20;
-    /// Connections of which it is remembered, for a while, why they ended; a shard. The oldest
-    /// makes room for one more.
-    gone_connections: count = 1_024, 0, 1 << 20;
+    "compression.window", compression_window: count = 15, 9, 15;
+    /// Memory per shard for compression contexts, about 430 KiB per connection; when it is used up,
+    /// new connections compress without context takeover
+    "compression.contexts" | "compression-contexts", compression_contexts: bytes = 0, 0, 64 * GIB;
+    /// Maximum number of messages queued per connection
+    "queue.messages", queue_messages: count = 256, 1, 1 << 20;
+    /// Maximum number of bytes queued per connection; an empty queue takes one message of any size
+    ///
+    /// Frame headers are included.
+    "queue.bytes", queue_bytes: bytes = 4 * MIB, 128, GIB;
+    /// Number of messages in order of priority after which one that has waited too long is sent next;
+    /// 0 = never
+    "queue.starvation_after", starvation_after: count = 0, 0, 10_000;
+    /// Wait after which a message counts as starved
+    "queue.starvation_wait",
+    starvation_wait: time = Duration::from_secs(1), Duration::from_millis(1), HOUR;
+    /// Approximate number of bytes per write
+    ///
+    /// A longer frame is written in one piece.
+    "queue.write_batch", write_batch: bytes = 64 * KIB, KIB, 4 * MIB;
+    /// Maximum number of bytes per connection that the kernel holds unsent, where nothing overtakes
+    /// them, while the peer is slow or messages of different priorities wait (Linux)
+    "queue.unsent_bytes", unsent_bytes: bytes = 32 * KIB, 4 * KIB, GIB;
+    /// The same while the peer keeps up: what it reads in 25 ms, up to this (Linux)
+    ///
+    /// If it is not above `unsent_bytes`, that limit is fixed.
+    "queue.max_unsent_bytes", unsent_bytes_max: bytes = MIB, 4 * KIB, GIB;
+    /// Memory for connections and their queues, all shards together, at least 1MiB per shard; 0 =
+    /// unlimited
+    ///
+    /// Each shard has an equal part. From seven eighths on, new connections are refused with 503.
+    /// Above it, queued messages of connections that read nothing are dropped, least urgent first.
+    /// Incomplete messages may take half of it; a connection that sends more is closed with 1013.
+    /// Socket buffers of the kernel are not counted.
+    "memory.budget", memory_budget: bytes = 0, 0, 1_024 * GIB;
+    /// Maximum number of messages in flight from one shard to another
+    ///
+    /// Also of messages to rooms on the same shard with more members than `fan_out_slice`.
+    "shard.credit_messages", credit_messages: count = 256, 1, 1 << 20;
+    /// Maximum number of bytes in flight from one shard to another
+    ///
+    /// If none is in flight, one message of any size is allowed.
+    "shard.credit_bytes", credit_bytes: bytes = 4 * MIB, 128, GIB;
+    /// Number of members that a room message is queued for at a time
+    ///
+    /// Messages to larger rooms are queued in slices, and the shard does other work in between.
+    "shard.fan_out_slice", fan_out_slice: count = 1_024, 1, 1 << 16;
+    /// Maximum number of commands in flight from application threads
+    "shard.remote_commands", remote_commands: count = 1_024, 1, 1 << 20;
+    /// Maximum number of tasks in flight per shard; beyond it connections are not read; 0 = unlimited
+    ///
+    /// Tasks that wait for a worker are included. Without this limit, a task is refused if the
+    /// dispatcher has no room for it.
+    "tasks.per_shard", task_credits: count = 0, 0, 1 << 20;
+    /// Maximum number of attempts per task
+    "tasks.attempts", task_attempts: count = 3, 1, 100;
+    /// Time limit of an attempt
+    "tasks.timeout", task_timeout: time = Duration::from_secs(30), MS_10, DAY;
+    /// Maximum wait before the second attempt; doubles with each further one; with full jitter
+    "tasks.backoff", task_backoff: time = Duration::from_secs(1), MS_1, HOUR;
+    /// Maximum wait between two attempts
+    "tasks.max_backoff", task_backoff_max: time = Duration::from_secs(60), MS_1, DAY;
+    /// Number of failed tasks that are kept
+    ///
+    /// The oldest is discarded first.
+    "tasks.dead_letters", dead_letters: count = 1_024, 0, 1 << 20;
 }
 
 impl Config {
-    /// A builder that holds the defaults.
+    /// The number of shards. A server replaces the default by the number of cores.
+    pub const SHARDS: Range = Range {
+        key: "shards",
+        setting: "server.shards",
+        short: Some("shards"),
+        doc: " Number of shards; each is an event loop\n",
+        unit: Unit::Count,
+        min: 1,
+        default: 1,
+        max: 1_024,
+        get: |config| config.shards as u64,
+        set: |config, value| config.shards = value.try_into().unwrap_or(u16::MAX),
+    };
+
+    /// Returns a builder with the defaults.
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder(Self::defaults())
     }
 
-    /// The seed of everything that looks random: room hashing, the spread of first pings, waits
-    /// between attempts at a task.
+    /// Returns the seed of everything random: hashes of rooms, times of first pings, delays between
+    /// attempts at a task.
     pub const fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// How many shards the server has.
+    /// Returns the number of shards.
     pub const fn shards(&self) -> u16 {
         self.shards
     }
 
-    /// Whether messages are compressed for those who offer permessage-deflate (RFC 7692).
+    /// Returns whether messages are compressed for clients that offer permessage-deflate (RFC 7692).
     pub const fn compression(&self) -> bool {
         self.compression
     }
 
-    /// Whether what is said to many is compressed anew for each member that keeps a context of its
-    /// own. Otherwise such a member gets it as it is.
+    /// Returns whether a broadcast is compressed anew for each member that keeps a context. If not,
+    /// such members receive it uncompressed.
     pub const fn compression_own_broadcasts(&self) -> bool {
         self.compression_own_broadcasts
     }
 
-    /// Which pages of other origins may connect.
+    /// Returns the origins whose pages may connect besides the server's own.
     pub const fn origins(&self) -> &Origins {
         &self.origins
     }
 
-    /// By which hosts the server may be addressed.
+    /// Returns the host names of the server.
     pub const fn hosts(&self) -> &Hosts {
         &self.hosts
     }
 
-    /// Whether `/metrics` is among the pages.
+    /// Returns whether `/metrics` is served.
     pub const fn metrics_page(&self) -> bool {
         self.metrics_page
     }
 
-    /// What is agreed to of an offer of permessage-deflate, where there is room for
-    /// contexts or none.
+    /// Returns the page at `/`, if there is one.
+    pub const fn index_page(&self) -> Option<&'static IndexPage> {
+        self.index_page
+    }
+
+    /// Returns the terms for offers of permessage-deflate. `has_room` states whether there is memory
+    /// for contexts.
     pub(crate) const fn deflate_terms(&self, has_room: bool) -> Terms {
         Terms {
             window_bits: self.compression_window as u8,
@@ -249,13 +296,12 @@ impl Config {
         }
     }
 
-    /// The subprotocols that the server speaks, the one it likes best first
-    /// (RFC 6455 §1.9).
+    /// Returns the supported subprotocols in order of preference (RFC 6455 §1.9).
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
-    /// What a peer may send.
+    /// Returns the limits of received messages.
     pub(crate) const fn message_limits(&self) -> MessageLimits {
         MessageLimits {
             bytes: self.max_message,
@@ -263,12 +309,12 @@ impl Config {
         }
     }
 
-    /// The rate at which peers have to take what waits for them, if there is one.
+    /// Returns the minimum rate at which peers read, if there is one.
     pub(crate) fn read_rate(&self) -> Option<MinRate> {
         MinRate::new(self.min_read_rate, self.rate_window)
     }
 
-    /// The rate at which peers have to send a message, if there is one.
+    /// Returns the minimum rate at which peers send a message, if there is one.
     pub(crate) fn send_rate(&self) -> Option<MinRate> {
         MinRate::new(self.min_send_rate, self.rate_window)
     }
@@ -279,8 +325,8 @@ impl Config {
         self.tick() * 2
     }
 
-    /// The step in which timers are looked at: a sixteenth of the shortest interval, so a timer
-    /// fires at most that much late.
+    /// Returns the resolution of timers: a sixteenth of the shortest timeout. A timer fires at most
+    /// that late.
     pub fn tick(&self) -> Duration {
         let shortest = self
             .write_timeout
@@ -300,65 +346,78 @@ impl Default for Config {
 }
 
 impl ConfigBuilder {
-    /// The seed of everything that looks random; a server takes it from the operating system, a
-    /// test writes it down.
+    /// Sets the seed of everything random. A server takes it from the operating system, a test uses a
+    /// constant.
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.seed = seed;
         self
     }
 
-    /// How many shards the server has.
+    /// Sets the number of shards.
     pub fn shards(mut self, shards: u16) -> Self {
         self.0.shards = shards;
         self
     }
 
-    /// Whether messages are compressed for those who offer permessage-deflate (RFC 7692). Without
-    /// the feature `deflate` nobody's offer is accepted.
+    /// Sets whether messages are compressed for clients that offer permessage-deflate (RFC 7692).
+    /// Without the feature `deflate` no offer is accepted.
     pub fn compression(mut self, compression: bool) -> Self {
         self.0.compression = compression && deflate::IS_BUILT;
         self
     }
 
-    /// Whether what is said to many is compressed anew for each member that keeps a context of its
-    /// own, which costs a compression a member. Otherwise such a member gets it as it is.
+    /// Sets whether a broadcast is compressed anew for each member that keeps a context, which costs
+    /// one compression per member. If not, such members receive it uncompressed.
     pub fn compression_own_broadcasts(mut self, own: bool) -> Self {
         self.0.compression_own_broadcasts = own;
         self
     }
 
-    /// Which pages of other origins may connect.
+    /// Sets the origins whose pages may connect besides the server's own.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.0.origins = origins;
         self
     }
 
-    /// By which hosts the server may be addressed; any, unless this says otherwise.
+    /// Sets the host names of the server. The default is any.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.0.hosts = hosts;
         self
     }
 
-    /// Whether `/metrics` is among the pages, as it is unless this says otherwise.
+    /// Sets whether `/metrics` is served. It is by default.
     pub fn metrics_page(mut self, shown: bool) -> Self {
         self.0.metrics_page = shown;
         self
     }
 
-    /// The subprotocols that the server speaks, the one it likes best first. The first that a
-    /// client offers is chosen, unless the application chooses otherwise.
+    /// Sets the page at `/`. Without it, `/` is 404.
+    pub fn index_page(mut self, page: &'static IndexPage) -> Self {
+        self.0.index_page = Some(page);
+        self
+    }
+
+    /// Sets the supported subprotocols in order of preference. The first one that a client offers is
+    /// chosen, unless the application chooses another one.
     pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
         self.0.subprotocols = subprotocols;
+        self
+    }
+
+    /// Sets a limit from [`Config::RANGES`], durations in milliseconds.
+    pub fn limit(mut self, range: &Range, value: u64) -> Self {
+        (range.set)(&mut self.0, value);
         self
     }
 
     /// Checks every limit against its range, and the limits against each other.
     ///
     /// # Errors
-    /// The first limit that is out of its range, by name, with the range.
+    /// Returns the first limit that is out of its range, with the range.
     pub fn build(self) -> Result<Config, ConfigError> {
-        self.check_ranges()?;
-        within("shards", Unit::Count, self.0.shards.into(), 1, MAX_SHARDS)?;
+        for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
+            range.check(range.get(&self.0))?;
+        }
         let least_memory = u64::from(self.0.shards) * MIB as u64;
         if self.0.memory_budget > 0 {
             let (budget, most) = (self.0.memory_budget as u64, 1_024 * GIB as u64);
@@ -376,45 +435,69 @@ impl ConfigBuilder {
     }
 }
 
-/// Which `Origin` a browser's request may carry (RFC 6455 §10.2). A request without one (not a
-/// browser) and one of the same origin as its `Host` always pass.
+/// Allowed values of `Origin` (RFC 6455 §10.2). A request without `Origin`, which is not from a
+/// browser, is always allowed, and so is one of the same origin as its `Host`.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    /// Whether pages of any loopback origin pass, as is right while the server itself listens on
+    /// Whether pages of any loopback origin are allowed, as they should be while the server listens on
     /// loopback only.
     pub loopback: bool,
-    /// Whether every origin passes.
+    /// Whether every origin is allowed.
     pub any: bool,
-    /// The origins that pass besides.
+    /// Further allowed origins.
     pub allowed: Vec<Origin>,
 }
 
-/// By which hosts a server may be addressed, so that no page passes for one of its own
-/// whose name somebody has made resolve to this machine. A request without `Host` (of
-/// HTTP/1.0), to an address, to `localhost` or a name below that always passes.
+/// Allowed values of `Host`. They prevent DNS rebinding: a page under a foreign name that resolves to
+/// this machine would have the server's own origin. A request without `Host` (HTTP/1.0), to an IP
+/// address, to `localhost` or to a name below it is always allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
-    /// Whether every host passes, as is right for a server that does not know all of its
-    /// names.
+    /// Whether every host is allowed, as it must be for a server that does not know all its names.
     pub any: bool,
-    /// The hosts that pass besides.
+    /// Further allowed hosts.
     pub allowed: Vec<HostPattern>,
 }
 
-/// The range of one limit, as [`Config::RANGES`] lists it.
+/// A limit, as [`Config::RANGES`] lists it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Range {
-    /// The limit's name in the builder.
+    /// The name in the builder.
     pub key: &'static str,
-    /// What the numbers count.
+    /// The dotted name of the setting, such as `queue.bytes`.
+    pub setting: &'static str,
+    /// A second, shorter flag of the setting, without its dashes.
+    pub short: Option<&'static str>,
+    /// The unit of the numbers.
     pub unit: Unit,
     /// The smallest value allowed.
     pub min: u64,
-    /// The value when none is given.
+    /// The default.
     pub default: u64,
     /// The largest value allowed.
     pub max: u64,
+    doc: &'static str,
+    get: fn(&Config) -> u64,
+    set: fn(&mut Config, u64),
+}
+
+impl Range {
+    /// Returns the help text.
+    pub fn about(&self) -> String {
+        let lines = self.doc.lines().map(str::trim);
+        let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+        lines.join(" ")
+    }
+
+    /// Returns the value of this limit, durations in milliseconds.
+    pub fn get(&self, config: &Config) -> u64 {
+        (self.get)(config)
+    }
+
+    fn check(&self, value: u64) -> Result<(), ConfigError> {
+        within(self.key, self.unit, value, self.min, self.max)
+    }
 }
 
 fn within(
@@ -444,9 +527,8 @@ const MS_1: Duration = Duration::from_millis(1);
 const MS_10: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// Room for parsed headers is on the stack, so their number has a fixed end.
+/// Parsed headers are on the stack, so their number has a fixed maximum.
 pub(crate) const MAX_HEADERS: usize = 128;
-const MAX_SHARDS: u64 = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -465,7 +547,29 @@ mod tests {
     }
 
     #[test]
-    fn each_edge_is_in_and_one_past_it_is_out() {
+    fn every_limit_has_a_name_and_a_text_and_can_be_set_and_read() {
+        for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
+            let (section, name) = range.setting.split_once('.').expect("a dotted name");
+            assert!(!section.is_empty() && !name.is_empty(), "{}", range.setting);
+            assert!(!range.about().is_empty(), "{}", range.key);
+            assert_eq!(
+                range.get(&Config::default()),
+                range.default,
+                "{}",
+                range.key
+            );
+            let other = if range.default == range.max {
+                range.min
+            } else {
+                range.max
+            };
+            let ConfigBuilder(config) = Config::builder().limit(range, other);
+            assert_eq!(range.get(&config), other, "{}", range.key);
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_range_are_allowed_and_nothing_beyond() {
         let build = |n| Config::builder().max_message(n).build();
         assert!(build(1).is_ok() && build(GIB).is_ok());
         let error = build(0).expect_err("below the range");
@@ -477,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_budget_is_none_or_enough_for_every_shard() {
+    fn a_memory_budget_is_unlimited_or_enough_for_every_shard() {
         let build = |budget| Config::builder().shards(2).memory_budget(budget).build();
         assert!(build(0).is_ok() && build(2 * MIB).is_ok());
         let error = build(2 * MIB - 1).expect_err("too little");
@@ -485,7 +589,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_must_come_before_the_pong_wait_ends() {
+    fn a_ping_interval_is_shorter_than_the_pong_wait() {
         let build = |ping, wait| {
             Config::builder()
                 .ping_interval(Duration::from_millis(ping))

@@ -50,7 +50,6 @@ mod app;
 mod buffers;
 mod chance;
 mod channels;
-pub mod command;
 mod config;
 mod delivery;
 mod error;
@@ -69,8 +68,7 @@ pub mod testing;
 mod time;
 
 pub use app::{
-    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Outside, RoomOutcome,
-    RoomTask, Rooms, Subprotocol, TaskEnd,
+    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Subprotocol, TaskEnd,
 };
 pub use channels::message::ShardMessage;
 pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};

@@ -13,4 +13,4 @@ pub mod scenario;
 pub mod simulator;
 
 // The application that the simulated servers run, besides `Echo` and those of tests.
-pub use stentor_core::{RoomOutcome, RoomTask, Rooms, command};
+pub use stentor_gateway::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms, command};

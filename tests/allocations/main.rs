@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use stentor_core::{Echo, Failure, RoomOutcome, RoomTask, Rooms, WorkerId};
+use stentor_core::{Echo, Failure, WorkerId};
+use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_tests::Adapter;
 use stentor_tests::running::{Job, Running};
 

@@ -433,9 +433,7 @@ fn a_second_signal_ends_it_at_once(adapter: Adapter) {
             );
             assert_eq!(status.code(), Some(0));
             assert_eq!(line.number("discarded"), waiting, "{line:?}");
-            server
-                .log()
-                .wait_for("shutdown: told again, closing at once");
+            server.log().wait_for("shutdown: forced, closing at once");
             drop(stuck);
         }
     }

@@ -9,11 +9,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_cli::HungShards;
 use stentor_core::proto::http::Request;
 use stentor_core::{
     Context, Decision, Failure, Handler, Message as Received, MessageType, ShardId, WorkerId,
 };
+use stentor_server::HungShards;
 use stentor_tests::Adapter;
 use stentor_tests::running::{Job, Running};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;

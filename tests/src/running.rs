@@ -6,8 +6,8 @@ use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use stentor_cli::{Settings, ShutdownReport};
 use stentor_core::{Failure, Handler, Permit, RemoteError, ShardId, WorkerId};
+use stentor_server::{Settings, ShutdownReport};
 use tokio::sync::oneshot;
 
 use crate::Adapter;

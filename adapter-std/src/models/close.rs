@@ -1,6 +1,7 @@
 //! Owns the models of connections that end while somebody has their bytes in hand.
 
-use stentor_core::{Config, Rooms, ShardId};
+use stentor_core::{Config, ShardId};
+use stentor_gateway::Rooms;
 
 use super::model;
 use super::server::{PLENTY, Server, join, said, told};

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use stentor_core::{Config, Rooms, ShardId};
+use stentor_core::{Config, ShardId};
+use stentor_gateway::Rooms;
 
 use super::model;
 use super::server::{PLENTY, Server, join, messages, room_of_the_second, said, spawn};

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use stentor_core::{Config, MessageType, RemoteError, Rooms, ShardId};
+use stentor_core::{Config, MessageType, RemoteError, ShardId};
+use stentor_gateway::Rooms;
 
 use super::model;
 use super::server::{PLENTY, Server, join, messages, spawn};
 use crate::primitive::thread;
-use crate::remote::{Outside, ServerHandle};
+use crate::remote::{RemoteEndpoint, ServerHandle};
 
 /// Fails if a letter from outside wakes no ticker, if `ring` does not wait for
 /// the lock or does not ring, and if `reserve` looks before it has the lock and
@@ -18,7 +19,7 @@ fn loom_whoever_waits_for_a_place_gets_it() {
     model(|| {
         let config = || Config::builder().remote_commands(1);
         let server = Server::new(config(), Rooms::default());
-        let outside = Outside::new(&config().build().expect("in range"));
+        let outside = RemoteEndpoint::new(&config().build().expect("in range"));
         let connection = server.connect(ShardId(0));
         // This thread is the ticker.
         server.set_ticker(ShardId(0), thread::current());
@@ -44,7 +45,7 @@ fn loom_whoever_waits_for_a_place_gets_it() {
         }
         assert_eq!(heard, ["a", "b"]);
         join([speaker]);
-        assert!(outside.gate.is_idle());
+        assert!(outside.server_end.is_idle());
     });
 }
 
@@ -53,7 +54,7 @@ fn loom_whoever_waits_for_a_place_gets_it() {
 fn loom_whoever_waits_for_a_place_learns_that_there_will_be_none() {
     model(|| {
         let config = Config::builder().remote_commands(1).build();
-        let outside = Arc::new(Outside::new(&config.expect("in range")));
+        let outside = Arc::new(RemoteEndpoint::new(&config.expect("in range")));
         let waiting = [0, 1].map(|_| {
             let remote = ServerHandle::of(&outside);
             spawn(move || {

@@ -1,6 +1,7 @@
 //! Owns the model of several threads that send for one connection.
 
-use stentor_core::{Config, Rooms, ShardId};
+use stentor_core::{Config, ShardId};
+use stentor_gateway::Rooms;
 
 use super::model;
 use super::server::{PLENTY, Server, join, messages, said, told};

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-use stentor_cli::metrics::Scrape;
-use stentor_cli::{ConnectionLimiter, Settings};
-use stentor_core::{
-    Config, ConfigBuilder, ConnId, Handler, Output, Rooms, Shard, ShardId, Timestamp,
-};
+use stentor_core::{Config, ConfigBuilder, ConnId, Handler, Output, Shard, ShardId, Timestamp};
+use stentor_gateway::Rooms;
+use stentor_server::metrics::Scrape;
+use stentor_server::{ConnectionLimiter, Settings};
 
 use super::socket::{Peer, Scripted, pair};
 use crate::connection_threads::ConnectionThreads;
@@ -57,7 +56,7 @@ where
     pub(super) fn with_restarts(config: ConfigBuilder, handler: H, restarts: u16) -> Self {
         let mut settings = settings();
         settings.config = config.seed(SEED).build().expect("a model knows the limits");
-        let census = Arc::new(ConnectionLimiter::new(&settings));
+        let limiter = Arc::new(ConnectionLimiter::new(settings.config.shards(), None));
         let made = AtomicU16::new(0);
         let most = settings.config.shards() + restarts;
         let maker = Box::new(move |_| {
@@ -69,7 +68,7 @@ where
         let pool = Pool::new(&settings);
         let config = &settings.config;
         Self {
-            stations: Arc::new(LockedShards::new(config, pool, census, maker, &scrapes)),
+            stations: Arc::new(LockedShards::new(config, pool, limiter, maker, &scrapes)),
             scrapes,
         }
     }
@@ -89,8 +88,8 @@ where
     /// A connection that has asked for nothing yet.
     pub(super) fn admit(&self, at: ShardId) -> Connection {
         let (stream, peer) = pair();
-        let (_, admission) = self.census.admit().expect("there is no limit");
-        let socket = Arc::new(Socket::new(stream, at, admission, self.census.clone()));
+        let (_, admission) = self.limiter.admit().expect("there is no limit");
+        let socket = Arc::new(Socket::new(stream, at, admission, self.limiter.clone()));
         let accept = |inside: &mut ShardState<H, Scripted>| {
             let id = inside.shard.accept(inside.now, admission);
             inside.links.insert(id, socket.clone());

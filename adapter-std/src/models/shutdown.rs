@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use stentor_core::proto::http::Request;
 use stentor_core::{
-    Admission, Backpressure, Config, Context, Decision, Echo, Handler, Message, Rooms, ShardId,
+    Admission, Backpressure, Config, Context, Decision, Echo, Handler, Message, ShardId,
 };
+use stentor_gateway::Rooms;
 
 use super::model;
 use super::server::{REQUEST, Server, join, said, spawn, told};
@@ -24,7 +25,7 @@ fn loom_a_connection_ends_at_any_time_after_its_birth() {
         let server = Server::new(Config::builder(), Echo);
         let (stream, peer) = pair();
         peer.say(REQUEST);
-        server.census.admit().expect("there is no limit");
+        server.limiter.admit().expect("there is no limit");
         connection::start(&server, stream, ShardId(0), Admission::Normal).expect("few threads");
         server.abort(ShardId(0));
         peer.await_close();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_cli::metrics::Scrape;
-use stentor_core::{Config, Echo, Failure, RoomOutcome, RoomTask, Rooms, ShardId, WorkerId};
+use stentor_core::{Config, Echo, Failure, ShardId, WorkerId};
+use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
+use stentor_server::metrics::Scrape;
 
 use super::model;
 use super::server::{PLENTY, Server, join, room_of_the_second, said, spawn, told};

@@ -2,7 +2,7 @@
 //! that are set once, and time that passes only where a model lets it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use loom::sync::atomic::AtomicBool;
 use stentor_core::Timestamp;
@@ -39,24 +39,18 @@ impl<T> OnceLock<T> {
 /// at that time, if it is not beyond the [`HORIZON`]; else only when woken.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    origin: Instant,
     passed: AtomicU64,
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
         Self {
-            origin: Instant::now(),
             passed: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.passed.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn instant(&self, at: Timestamp) -> Instant {
-        self.origin + at.since(Timestamp::ORIGIN)
     }
 }
 

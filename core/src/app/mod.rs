@@ -1,15 +1,12 @@
-//! The application's seat: what a server does with messages. Two applications
-//! come with the core: [`Rooms`], the protocol of rooms and tasks, and [`Echo`].
+//! The application interface, and [`Echo`], an application that returns every message.
 
 mod context;
 mod delivery_report;
 mod echo;
-mod rooms;
 
 pub use context::Context;
 pub use delivery_report::DeliveryReport;
 pub use echo::Echo;
-pub use rooms::{Outside, RoomOutcome, RoomTask, Rooms};
 
 use crate::id::ConnId;
 use crate::proto::http::Request;

@@ -189,10 +189,15 @@ impl<H: Handler> Engine<H> {
 
     fn answer(&mut self, at: u32, page: Page, head_only: bool) {
         match page.content() {
-            Content::Fixed { content_type, body } => {
+            Content::Fixed {
+                content_type,
+                policy,
+                body,
+            } => {
                 let mut out = self.workspace.buffers.take_for(ANSWER);
+                let policy = policy.map(|policy| ("Content-Security-Policy", policy));
                 let body = body.as_bytes();
-                response::page(&mut out, 200, content_type, body, head_only);
+                response::page_with(&mut out, 200, policy, content_type, body, head_only);
                 self.begin_answer(at, &out);
                 self.workspace.give(out);
             }

@@ -10,9 +10,9 @@ use core::time::Duration;
 
 use stentor_core::testing::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use stentor_core::{
-    Config, ConfigBuilder, Echo, FailureCause, Handler, Outside, OverflowPolicy, TaskEnd, WorkerId,
+    Config, ConfigBuilder, Echo, FailureCause, Handler, OverflowPolicy, TaskEnd, WorkerId,
 };
-use stentor_sim::{Rooms, command};
+use stentor_sim::{NoRoomPolicy, Rooms, command};
 
 use super::Reader;
 use world::World;
@@ -45,10 +45,10 @@ pub fn session(data: &[u8]) {
     let habits = [flags & 2 == 0, flags & 32 != 0];
     if flags & 4 == 0 {
         let rooms = Rooms {
-            outside: if flags & 8 == 0 {
-                Outside::Nothing
+            no_room: if flags & 8 == 0 {
+                NoRoomPolicy::Nothing
             } else {
-                Outside::Everyone
+                NoRoomPolicy::Everyone
             },
             exclude_sender: flags & 16 != 0,
             overflow: WHEN_FULL[usize::from(flags >> 6)],

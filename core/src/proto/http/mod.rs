@@ -11,7 +11,7 @@ mod token;
 pub(crate) use authority::{Authority, is_written_of};
 pub use fields::Fields;
 pub(crate) use fields::{Lines, bare_lf};
-pub use pages::{Content, Page};
+pub use pages::{Content, IndexPage, Page};
 pub use request::Request;
 pub use token::is_token;
 pub(crate) use token::is_token_byte;

@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use crate::error::HandshakeError;
 use crate::proto::http::is_token;
-use crate::proto::http::pages::INDEX_POLICY;
 use crate::proto::ws::deflate::Params;
 
 /// Appends the answer that turns the connection into a WebSocket (RFC 6455
@@ -82,9 +81,6 @@ pub fn page_with(
     field(out, "Connection", b"close");
     field(out, "Cache-Control", b"no-store");
     field(out, "X-Content-Type-Options", b"nosniff");
-    if content_type.starts_with("text/html") {
-        field(out, "Content-Security-Policy", INDEX_POLICY.as_bytes());
-    }
     content(out, content_type, body, head_only);
 }
 
@@ -276,7 +272,6 @@ mod tests {
     use alloc::string::String;
 
     use super::*;
-    use crate::proto::http::{Content, Page};
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = b"before".to_vec();
@@ -433,20 +428,12 @@ mod tests {
 
     #[test]
     fn pages_bear_their_guards() {
-        let Content::Fixed {
-            content_type: html,
-            body: index,
-        } = Page::Index.content()
-        else {
-            panic!("always the same")
-        };
-        let response = text(|out| page(out, 200, html, index.as_bytes(), false));
-        let (status, policy, body) = taken_apart(&response, "content-security-policy");
-        assert_eq!((status, body.as_str()), (200, index));
-        assert!(
-            policy.len() == 1 && !policy[0].contains("unsafe"),
-            "{policy:?}"
-        );
+        let policy = ("Content-Security-Policy", "default-src 'none'");
+        let html = "text/html; charset=utf-8";
+        let response = text(|out| page_with(out, 200, Some(policy), html, b"<html>", false));
+        let (status, policies, body) = taken_apart(&response, "content-security-policy");
+        assert_eq!((status, body.as_str()), (200, "<html>"));
+        assert_eq!(policies, [policy.1]);
         let health = text(|out| page(out, 200, PLAIN, b"ok\n", true));
         assert_eq!(
             health,

@@ -71,8 +71,7 @@ pub fn decide(request: &Request<'_>, config: &Config) -> Result<HeadAction, Hand
         WS_PATH => None,
         "*" if asks_for_methods => return Ok(HeadAction::Methods),
         path => {
-            let page =
-                Page::at(path).filter(|&page| page != Page::Metrics || config.metrics_page());
+            let page = Page::at(path, config);
             Some(page.ok_or(HandshakeError::NotFound)?)
         }
     };
@@ -213,14 +212,23 @@ mod tests {
     use alloc::string::String;
 
     use super::*;
-    use crate::config::Hosts;
-    use crate::proto::http::Fields;
+    use crate::config::{ConfigBuilder, Hosts};
+    use crate::proto::http::{Fields, IndexPage};
 
     const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+    static INDEX: IndexPage = IndexPage {
+        html: "<!doctype html>",
+        policy: "default-src 'none'",
+    };
+
+    fn builder() -> ConfigBuilder {
+        Config::builder().index_page(&INDEX)
+    }
+
     fn decided(head: &str) -> Result<HeadAction, HandshakeError> {
-        decided_with(head, &Config::default())
+        decided_with(head, &builder().build().expect("valid"))
     }
 
     fn decided_with(head: &str, config: &Config) -> Result<HeadAction, HandshakeError> {
@@ -481,8 +489,8 @@ mod tests {
             "GET /healthz HTTP/1.1\r\nHost: 10.1.2.3\r\nUser-Agent: GoogleHC/1.0\r\nConnection: Keep-alive\r\n\r\n",
             "HEAD http://10.1.2.3:8080/healthz?probe=1 HTTP/1.1\r\nhost:10.1.2.3:8080\r\nContent-Length: 0\r\nX-Empty:\r\n\r\n",
         ] {
-            let strict = Config::builder().hosts(Hosts::default());
-            for config in [Config::builder(), strict] {
+            let strict = builder().hosts(Hosts::default());
+            for config in [builder(), strict] {
                 let config = config.build().expect("valid");
                 let named_by_proxy = head.contains("backend") && !config.hosts().any;
                 let expected = !named_by_proxy;
@@ -497,7 +505,7 @@ mod tests {
             any: false,
             allowed: alloc::vec!["chat.example".parse().expect("a host")],
         };
-        let config = Config::builder().hosts(hosts).build().expect("valid");
+        let config = builder().hosts(hosts).build().expect("valid");
         for path in ["/", "/ws", "/metrics", "/healthz", "/other"] {
             for method in ["GET", "HEAD", "OPTIONS", "POST"] {
                 let to = |host: &str| {
@@ -579,7 +587,7 @@ mod tests {
     #[test]
     fn pages_are_for_get_and_head_of_any_version() {
         for (path, page) in [
-            ("/", Page::Index),
+            ("/", Page::Index(&INDEX)),
             ("/metrics", Page::Metrics),
             ("/healthz?x", Page::Health),
         ] {
@@ -602,5 +610,8 @@ mod tests {
             decided("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
             Err(HandshakeError::Host)
         );
+        let head = "GET / HTTP/1.0\r\n\r\n";
+        let without = decided_with(head, &Config::default());
+        assert_eq!(without, Err(HandshakeError::NotFound));
     }
 }

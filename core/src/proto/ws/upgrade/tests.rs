@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::config::Config;
 use crate::error::HandshakeError;
-use crate::proto::http::{Content, Fields, Page, Request, response};
+use crate::proto::http::{Content, Fields, IndexPage, Page, Request, response};
 use crate::proto::ws::upgrade::{HeadAction, accept_key, decide};
 
 type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
@@ -126,9 +126,13 @@ proptest! {
 }
 
 #[test]
-fn only_the_adapters_page_has_no_words_here() {
+fn only_the_metrics_page_has_no_fixed_content() {
+    const INDEX: IndexPage = IndexPage {
+        html: "",
+        policy: "",
+    };
     assert_eq!(Page::Metrics.content(), Content::Metrics);
-    for page in [Page::Index, Page::Health] {
+    for page in [Page::Index(&INDEX), Page::Health] {
         assert!(matches!(page.content(), Content::Fixed { .. }), "{page:?}");
     }
 }

@@ -1,0 +1,35 @@
+//! The application of the Stentor servers: rooms, tasks, and a page to try them.
+//!
+//! [`Rooms`] is a [`Handler`](stentor_core::Handler) of the core. Clients send text or binary
+//! messages such as `join:lobby`, `msg:hello` and `task:resize`; [`command`] parses them and has the
+//! texts and priorities of the answers. `docs/protocol.md` of the repository describes the protocol.
+//!
+//! Like the core, this crate has no I/O, clock, thread or `unsafe` code.
+//!
+//! ```
+//! use stentor_core::{Config, Shard, ShardId};
+//! use stentor_gateway::{INDEX_PAGE, NoRoomPolicy, Rooms};
+//!
+//! let config = Config::builder().index_page(&INDEX_PAGE).build()?;
+//! let rooms = Rooms {
+//!     no_room: NoRoomPolicy::Everyone,
+//!     ..Rooms::default()
+//! };
+//! let shard = Shard::new(ShardId(0), &config, rooms);
+//! # let _ = shard;
+//! # Ok::<(), stentor_core::ConfigError>(())
+//! ```
+//!
+//! # Features
+//! - `std` (on by default): enables the feature of the same name of the core.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod command;
+mod index_page;
+mod rooms;
+
+pub use index_page::INDEX_PAGE;
+pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};

@@ -1,0 +1,207 @@
+//! The rooms application: a connection is in at most one room, publishes to it and submits tasks.
+
+use alloc::sync::Arc;
+use core::hash::BuildHasher;
+use core::time::Duration;
+
+use foldhash::fast::FixedState;
+use smallvec::SmallVec;
+
+use stentor_core::proto::http::Request;
+use stentor_core::{
+    CloseCode, Context, Decision, DeliveryReport, Handler, Message, MessageType, OverflowPolicy,
+    SendOptions, TaskEnd, TaskOptions, TaskOrder, WorkerId,
+};
+
+use super::command::{Command, answer, is_room_name, priority};
+
+/// The rooms application and its settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rooms {
+    /// The recipients of a `msg` from a connection that is in no room.
+    pub no_room: NoRoomPolicy,
+    /// Whether the sender of a `msg` does not receive it.
+    pub exclude_sender: bool,
+    /// The order of the tasks of a connection.
+    pub task_order: TaskOrder,
+    /// The overflow policy of room messages.
+    pub overflow: OverflowPolicy,
+    /// The time to live of room messages, unlimited if `None`.
+    pub ttl: Option<Duration>,
+}
+
+/// The recipients of a `msg` from a connection that is in no room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NoRoomPolicy {
+    /// None.
+    #[default]
+    Nothing,
+    /// All connections of the server.
+    Everyone,
+}
+
+/// A task of a client.
+#[derive(Clone, Debug)]
+pub struct RoomTask {
+    kind: MessageType,
+    text: Arc<[u8]>,
+}
+
+/// The result of a task.
+#[derive(Clone, Debug)]
+pub struct RoomOutcome {
+    kind: MessageType,
+    worker: WorkerId,
+    text: Arc<[u8]>,
+}
+
+impl RoomTask {
+    /// Runs the task, which only records the worker.
+    pub fn run(&self, worker: WorkerId) -> RoomOutcome {
+        RoomOutcome {
+            kind: self.kind,
+            worker,
+            text: self.text.clone(),
+        }
+    }
+}
+
+impl Rooms {
+    /// Returns the send options of room messages.
+    fn options(&self, priority: u8) -> SendOptions {
+        let options = SendOptions::new(priority).overflow(self.overflow);
+        match self.ttl {
+            Some(ttl) => options.ttl(ttl),
+            None => options,
+        }
+    }
+}
+
+impl Handler for Rooms {
+    type State = ();
+    type Task = RoomTask;
+    type Outcome = RoomOutcome;
+
+    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        Decision::accept(())
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
+        match Command::parse(payload) {
+            Command::Join(name) if !is_room_name(name) => {
+                ctx.reply(kind, priority::ERROR, answer::BAD_ROOM);
+            }
+            Command::Join(name) => {
+                let old = ctx.room().cloned();
+                if let Some(old) = old.filter(|old| old != name) {
+                    ctx.leave(&old);
+                }
+                ctx.join(name);
+                ctx.reply_parts(kind, priority::MEMBERSHIP, answer::JOINED, name);
+            }
+            Command::Leave => {
+                let Some(room) = ctx.room().cloned() else {
+                    ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
+                    return;
+                };
+                ctx.leave(&room);
+                ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, &room);
+            }
+            Command::Publish { text, key, receipt } => {
+                let mut options = self.options(priority::PUBLICATION);
+                // Two keys with one hash have the effect of one key, which a client could use for
+                // both as well.
+                if let Some(key) = key {
+                    options = options.key(FixedState::default().hash_one(key));
+                }
+                if receipt {
+                    options = options.receipt(kind as u64);
+                }
+                if ctx.room().is_some() {
+                    ctx.publish_here(kind, options, text, self.exclude_sender);
+                } else if self.no_room == NoRoomPolicy::Everyone {
+                    ctx.broadcast_all(kind, options, text, self.exclude_sender);
+                } else if receipt {
+                    ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
+                }
+            }
+            Command::Task(text) => {
+                let text = Arc::from(text);
+                let options = TaskOptions::new().order(self.task_order);
+                ctx.submit_with(RoomTask { kind, text }, options);
+            }
+            Command::Other(text) => {
+                ctx.reply_parts(kind, priority::ECHO, answer::ECHO, text);
+            }
+        }
+    }
+
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
+        let kind = if ticket == MessageType::Text as u64 {
+            MessageType::Text
+        } else {
+            MessageType::Binary
+        };
+        let DeliveryReport {
+            members,
+            queued,
+            refused,
+            evicted,
+            conflated,
+            expired,
+            ..
+        } = outcome;
+        let numbers =
+            alloc::format!("{members},{queued},{refused},{evicted},{conflated},{expired}");
+        ctx.reply_parts(kind, priority::OUTCOME, answer::SENT, numbers.as_bytes());
+    }
+
+    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+        // It is in no other room, so memory is short. Its further commands assume that it has joined.
+        ctx.close(CloseCode::TRY_LATER);
+    }
+
+    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        match end {
+            TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
+                ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
+                if ctx.room().is_some() {
+                    let message = [answer::ROOM_BROADCAST, &text[..]].concat();
+                    let options = self.options(priority::ROOM_OUTCOME);
+                    ctx.publish_here(kind, options, &message, false);
+                }
+            }
+            TaskEnd::Refused(RoomTask { kind, .. }) => {
+                ctx.reply(kind, priority::ERROR, answer::TASK_REJECTED);
+            }
+            // `Failed`, the only other one.
+            _ => {
+                ctx.reply(MessageType::Text, priority::ERROR, answer::TASK_FAILED);
+            }
+        }
+    }
+}
+
+/// Formats the beginning of the answer to a task: `processed_by_7:`.
+fn processed_by(worker: WorkerId) -> SmallVec<[u8; 24]> {
+    let mut by = SmallVec::from_slice(answer::PROCESSED_BY);
+    let digits = worker.0.checked_ilog10().unwrap_or_default();
+    for place in (0..=digits).rev() {
+        by.push(b'0' + (worker.0 / 10_u16.pow(place) % 10) as u8);
+    }
+    by.push(b':');
+    by
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_task_has_the_number_of_the_worker() {
+        for worker in (0..1_100).chain([9_999, 10_000, u16::MAX]) {
+            let expected = alloc::format!("processed_by_{worker}:");
+            assert_eq!(&processed_by(WorkerId(worker))[..], expected.as_bytes());
+        }
+    }
+}

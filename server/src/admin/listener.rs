@@ -1,0 +1,164 @@
+//! Listener of the admin pages and the threads that serve it.
+
+use std::io::{self, ErrorKind, Read as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use stentor_core::Hosts;
+use tracing::{debug, info};
+
+use super::connection::{HostCheck, Timeouts, serve};
+use super::socket::{Socket, Waited, wait};
+use crate::inspect::AdminBackend;
+use crate::metrics::Collector;
+use crate::socket::is_peer_error;
+use crate::{Settings, listen};
+
+/// An admin listener that is not served yet.
+#[derive(Debug)]
+pub struct Admin {
+    listeners: Vec<TcpListener>,
+    hosts: Hosts,
+}
+
+/// An admin listener that is served until this is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    /// Ends the threads when it is closed.
+    stop: Option<UnixStream>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Admin {
+    /// Opens the addresses of `--admin-listen`. Returns `None` if it is not set.
+    ///
+    /// # Errors
+    /// Returns an error of the operating system about an address.
+    pub fn open(settings: &Settings) -> io::Result<Option<Self>> {
+        let listeners = listen::open_admin(settings)?;
+        let hosts = settings.admin_hosts.clone();
+        Ok((!listeners.is_empty()).then_some(Self { listeners, hosts }))
+    }
+
+    /// Returns the addresses.
+    ///
+    /// # Errors
+    /// Returns an error of the operating system.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        listen::addresses(&self.listeners)
+    }
+
+    /// Starts the threads that serve the pages.
+    ///
+    /// # Errors
+    /// Returns an error if the operating system provides no thread or descriptor.
+    pub fn serve<B: AdminBackend>(
+        self,
+        backend: Arc<B>,
+        collector: Arc<Collector>,
+    ) -> io::Result<Serving> {
+        let addresses = self.addresses()?;
+        let serving = self.serve_within(backend, collector, Timeouts::DEFAULT)?;
+        for address in addresses {
+            info!(%address, "admin pages on");
+        }
+        Ok(serving)
+    }
+
+    fn serve_within<B: AdminBackend>(
+        self,
+        backend: Arc<B>,
+        collector: Arc<Collector>,
+        timeouts: Timeouts,
+    ) -> io::Result<Serving> {
+        let (stop, stopped) = UnixStream::pair()?;
+        stopped.set_nonblocking(true)?;
+        let check = HostCheck::new(self.hosts);
+        let shared = Arc::new((self.listeners, stopped, check));
+        let mut serving = Serving {
+            stop: Some(stop),
+            threads: Vec::new(),
+        };
+        for at in 0..CONNECTIONS {
+            let (shared, backend, collector) = (shared.clone(), backend.clone(), collector.clone());
+            let thread = thread::Builder::new().name(format!("admin-{at}"));
+            let thread = thread.spawn(move || {
+                let (listeners, stop, check) = &*shared;
+                let serve =
+                    |socket: Socket<'_>| serve(socket, check, &*backend, &collector, timeouts);
+                run(listeners, stop, &*backend, serve);
+            })?;
+            serving.threads.push(thread);
+        }
+        Ok(serving)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop = None;
+        for thread in self.threads.drain(..) {
+            // A panic was logged.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves one connection after the other.
+fn run<B: AdminBackend>(
+    listeners: &[TcpListener],
+    stop: &UnixStream,
+    backend: &B,
+    serve: impl Fn(Socket<'_>) -> io::Result<()>,
+) {
+    let failed = |error: &io::Error| {
+        // Usually no descriptor is left, so accepting again at once would spin.
+        let now = backend.dispatcher().clock().now();
+        backend.counters().count_accept_error(now, error);
+        thread::sleep(PAUSE);
+    };
+    loop {
+        match wait(listeners, PollFlags::IN, stop, None) {
+            Ok(Waited::Stopped) => return,
+            Ok(_) => {}
+            Err(error) => {
+                failed(&error);
+                if is_closed(stop) {
+                    return;
+                }
+            }
+        }
+        // One connection per listener, so that no listener waits for a busier one.
+        for listener in listeners {
+            let served = match listener.accept() {
+                Ok((stream, _)) => Socket::new(stream, stop).and_then(&serve),
+                // There is none, or another thread was faster.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) if is_peer_error(&error) => continue,
+                Err(error) => {
+                    failed(&error);
+                    continue;
+                }
+            };
+            if let Err(error) = served {
+                debug!(%error, "admin connection failed");
+            }
+        }
+    }
+}
+
+/// Returns whether the listener must end, without waiting.
+fn is_closed(mut stop: &UnixStream) -> bool {
+    stop.read(&mut [0]).is_ok_and(|n| n == 0)
+}
+
+/// Connections served at a time, one per thread. Others wait to be accepted.
+const CONNECTIONS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;

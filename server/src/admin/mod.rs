@@ -1,0 +1,128 @@
+//! Admin pages and their listener.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /connections` | open sockets, deepest send queue first; see `parameters` |
+//! | `GET /connections/ID` | one connection, open or closed |
+//! | `GET /gone` | closed connections, latest first |
+//! | `GET /dead-letters` | tasks whose attempts have all failed, oldest first |
+//! | `POST /dead-letters/N/resubmit` | submits one of them again |
+//! | `POST /dead-letters/resubmit` | submits all of them again, as far as there is room |
+//! | `DELETE /dead-letters/N` | deletes one |
+//! | `GET /metrics` | metrics |
+//!
+//! OPTIONS of each of them returns its methods.
+//!
+//! The listener has sockets and a few blocking threads of its own, so every adapter can use it and
+//! none is slowed down. Everything is bounded: the number of connections served at a time, one
+//! request per connection, the length of its head, no content, and the time of each step.
+
+mod connection;
+mod json;
+mod listener;
+mod parameters;
+mod reply;
+mod route;
+mod socket;
+
+use std::sync::Arc;
+
+use stentor_core::proto::http::Request;
+use stentor_core::{ConnId, ShardId};
+
+use crate::inspect::{AdminBackend, AdminQuery, Answer, AnswerBody, QUERY_TIMEOUT};
+use crate::metrics::Collector;
+use reply::Status;
+use route::Route;
+
+pub use listener::{Admin, Serving};
+pub use reply::Reply;
+
+/// Answers a request for an admin page.
+pub fn answer<B: AdminBackend>(backend: &B, collector: &Collector, request: &Request<'_>) -> Reply {
+    let route = match route::route(request) {
+        Ok(route) => route,
+        Err(reply) => return reply,
+    };
+    let all = || backend.limiter().shards().collect::<Vec<_>>();
+    match route {
+        Route::Connections(query) => {
+            let answers = Answers::query(backend, all(), AdminQuery::Connections(query.clone()));
+            Reply::json(Status::Ok, &json::connections(answers, &query))
+        }
+        Route::Connection(id) if id.shard().index() >= all().len() => no_connection(id),
+        Route::Connection(id) => connection(backend, id),
+        Route::Metrics => Reply::metrics(&collector.page(backend)),
+        Route::Methods(allow) => Reply::methods(allow),
+        Route::Closed(limit) => {
+            let answers = Answers::query(backend, all(), AdminQuery::Closed(limit));
+            Reply::json(Status::Ok, &json::closed(answers, limit))
+        }
+        Route::DeadLetters(limit) => {
+            let dispatcher = backend.dispatcher();
+            let (now, (letters, all)) = (dispatcher.clock().now(), dispatcher.dead_letters(limit));
+            Reply::json(Status::Ok, &json::dead_letters(now, &letters, all))
+        }
+        Route::Resubmit(id) => match backend.dispatcher().resubmit(id) {
+            Ok(Some(wakeups)) => {
+                backend.wake(wakeups);
+                Reply::json(Status::Ok, &json::resubmitted(1))
+            }
+            Ok(None) => no_dead_letter(id),
+            Err(error) => Reply::text(Status::Unavailable, &format!("{error}; try again later")),
+        },
+        Route::ResubmitAll => {
+            let (tasks, wakeups) = backend.dispatcher().resubmit_all();
+            backend.wake(wakeups);
+            Reply::json(Status::Ok, &json::resubmitted(tasks))
+        }
+        Route::Discard(id) if backend.dispatcher().discard(id) => {
+            Reply::json(Status::Ok, &json::discarded(1))
+        }
+        Route::Discard(id) => no_dead_letter(id),
+    }
+}
+
+fn connection<B: AdminBackend>(backend: &B, id: ConnId) -> Reply {
+    let answers = Answers::query(backend, vec![id.shard()], AdminQuery::Connection(id));
+    let Some((_, Answer { now, body })) = answers.received.into_iter().next() else {
+        let shard = id.shard().0;
+        let text = format!("shard {shard} does not answer within {QUERY_TIMEOUT:?}");
+        return Reply::text(Status::Timeout, &text);
+    };
+    match body {
+        AnswerBody::Connection(Some(lookup)) => {
+            let tasks = backend.dispatcher().tasks_of(id);
+            Reply::json(Status::Ok, &json::connection(now, &lookup, tasks))
+        }
+        _ => no_connection(id),
+    }
+}
+
+fn no_connection(id: ConnId) -> Reply {
+    let text = format!("there is no connection {id}, or it has gone too long ago");
+    Reply::text(Status::NotFound, &text)
+}
+
+fn no_dead_letter(id: u64) -> Reply {
+    Reply::text(Status::NotFound, &format!("there is no dead letter {id}"))
+}
+
+/// The answers of shards to one query.
+struct Answers {
+    received: Vec<(ShardId, Answer)>,
+    /// The shards that did not answer in time.
+    silent: Vec<ShardId>,
+}
+
+impl Answers {
+    fn query<B: AdminBackend>(backend: &B, shards: Vec<ShardId>, query: AdminQuery) -> Self {
+        let received = backend.ask(&shards, &Arc::new(query));
+        let has_answered = |shard: &ShardId| received.iter().any(|(of, _)| of == shard);
+        let silent = shards.into_iter().filter(|shard| !has_answered(shard));
+        Self {
+            silent: silent.collect(),
+            received,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Parts of a Stentor server that both server binaries share.
+//!
+//! - [`Settings`]: flags, environment and file, checked and typed.
+//! - [`program`] and [`lifecycle`]: signals, stages of the shutdown, deadlines, exit code.
+//! - [`log`]: log lines and their bounded queue.
+//! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
+//!   adapter through [`inspect::AdminBackend`].
+//! - [`listen`] and [`socket`]: listeners and socket options.
+//! - [`ConnectionLimiter`]: choice of a shard, connection limit. [`limits`] also has the limit of
+//!   file descriptors.
+//! - [`SharedDispatcher`]: the task dispatcher behind a lock.
+//! - [`RemoteEndpoint`]: path of commands from application threads to shards.
+//!
+//! It has no runtime, and no sockets and threads but those of the admin listener, the log and the
+//! signals. The limits of the core are in [`stentor_core::Config`].
+#![forbid(unsafe_code)]
+
+pub mod admin;
+mod clock;
+pub mod counters;
+pub mod dispatch;
+pub mod inspect;
+pub mod lifecycle;
+pub mod limits;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+mod remote;
+mod settings;
+pub mod socket;
+mod throttle;
+
+pub use clock::Clock;
+pub use counters::{ServerCounters, Turns};
+pub use dispatch::{
+    Attempt, Due, LockedDispatcher, Next, SharedDispatcher, Submission, Wakeups, contain, dispose,
+};
+pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain, program};
+pub use limits::ConnectionLimiter;
+pub use log::{EventLog, LimitLog};
+pub use remote::{Notifier, RemoteEndpoint, ShardRouter, Shards};
+pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
+pub use throttle::Throttle;
+pub use tracing::level_filters::LevelFilter;

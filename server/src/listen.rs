@@ -1,0 +1,257 @@
+//! Opening of listeners: required addresses, socket options, ports chosen by the system.
+//!
+//! Accepting is the adapter's.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tracing::{info, warn};
+
+use crate::{Endpoint, Settings};
+
+/// Opens all addresses of `--listen`; accepting from them does not block.
+///
+/// Of several addresses of one value some may be unavailable, such as IPv6 on a machine without it.
+/// An address in use is an error, since the other process would get some of the clients.
+///
+/// # Errors
+/// Returns the error of the operating system with the address, the setting and its source.
+pub fn open(settings: &Settings) -> io::Result<Vec<TcpListener>> {
+    open_all(&settings.listen, |address| open_one(address, settings))
+}
+
+/// Opens the addresses of `--admin-listen`, if it is set; accepting from them does not block. Logs a
+/// warning if other machines can reach one of them.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_admin(settings: &Settings) -> io::Result<Vec<TcpListener>> {
+    let Some(endpoint) = &settings.admin_listen else {
+        return Ok(Vec::new());
+    };
+    let listeners = open_all(core::slice::from_ref(endpoint), |address| {
+        open_one(address, settings)
+    })?;
+    for address in addresses(&listeners)? {
+        if !address.ip().to_canonical().is_loopback() {
+            warn!(%address, "admin pages are open to other machines");
+        }
+    }
+    Ok(listeners)
+}
+
+/// Returns the addresses of listeners.
+///
+/// # Errors
+/// Returns an error of the operating system.
+pub fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}
+
+/// Logs the addresses of listeners.
+///
+/// # Errors
+/// Returns an error of the operating system.
+pub fn announce(listeners: &[TcpListener]) -> io::Result<()> {
+    for address in addresses(listeners)? {
+        info!(%address, "listening on");
+    }
+    Ok(())
+}
+
+/// The part of a listener that opening several of them needs.
+trait HasPort {
+    fn port(&self) -> io::Result<u16>;
+}
+
+impl HasPort for TcpListener {
+    fn port(&self) -> io::Result<u16> {
+        Ok(self.local_addr()?.port())
+    }
+}
+
+fn open_all<L: HasPort>(
+    endpoints: &[Endpoint],
+    mut open: impl FnMut(SocketAddr) -> io::Result<L>,
+) -> io::Result<Vec<L>> {
+    let mut all = Vec::new();
+    for endpoint in endpoints {
+        let opened = open_endpoint(endpoint, &mut open);
+        all.extend(opened.map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("{endpoint} cannot be listened on: {error}"),
+            )
+        })?);
+    }
+    Ok(all)
+}
+
+/// Opens the addresses of an endpoint, all with the same port if the system chooses it.
+fn open_endpoint<L: HasPort>(
+    endpoint: &Endpoint,
+    open: &mut impl FnMut(SocketAddr) -> io::Result<L>,
+) -> io::Result<Vec<L>> {
+    let mut tries = PORTS;
+    'ports: loop {
+        let (mut listeners, mut failure) = (Vec::<L>::new(), None);
+        for &(mut address) in endpoint.addresses() {
+            let chosen = match listeners.first() {
+                Some(first) if address.port() == 0 => Some(first.port()?),
+                _ => None,
+            };
+            address.set_port(chosen.unwrap_or(address.port()));
+            match open(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    tries -= 1;
+                    if chosen.is_some() && tries > 0 {
+                        continue 'ports;
+                    }
+                    return Err(with_address(address, error));
+                }
+                Err(error) => failure = Some((address, error)),
+            }
+        }
+        match failure {
+            Some((address, error)) if listeners.is_empty() => {
+                return Err(with_address(address, error));
+            }
+            Some((address, error)) => warn!(%address, %error, "not listening"),
+            None => {}
+        }
+        return Ok(listeners);
+    }
+}
+
+fn with_address(address: SocketAddr, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{address}: {error}"))
+}
+
+fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        // The IPv4 addresses are listed separately.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    // A peer that has gone before it is accepted must not block the others.
+    socket.set_nonblocking(true)?;
+    // Accepted sockets inherit these options, without further calls. The core batches frames, so
+    // the kernel does not have to.
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(settings.config.unsent_bytes() as u32)?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = settings;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+const BACKLOG: i32 = 4_096;
+/// Number of ports chosen by the system that are tried until one is free in both families.
+const PORTS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_accepted_socket_inherits_the_options() {
+        let arguments = [
+            "stentor",
+            "--listen=127.0.0.1:0",
+            "--queue.unsent-bytes=8KiB",
+        ];
+        let settings = Settings::parse(arguments, |_| None, |_| unreachable!());
+        let listeners = open(&settings.expect("valid")).expect("a free port");
+        let _peer = std::net::TcpStream::connect(listeners[0].local_addr().expect("bound"));
+        listeners[0].set_nonblocking(false).expect("a socket");
+        let accepted = Socket::from(listeners[0].accept().expect("a peer").0);
+        assert!(accepted.tcp_nodelay().expect("a socket"));
+        assert_eq!(accepted.tcp_notsent_lowat().expect("a socket"), 8 << 10);
+    }
+
+    /// A listener with this address.
+    #[derive(PartialEq, Eq, Debug)]
+    struct Port(SocketAddr);
+
+    impl HasPort for Port {
+        fn port(&self) -> io::Result<u16> {
+            Ok(self.0.port())
+        }
+    }
+
+    fn endpoints(listen: &str) -> Vec<Endpoint> {
+        let arguments = ["stentor", "--listen", listen];
+        let settings = Settings::parse(arguments, |_| None, |_| unreachable!());
+        settings.expect("valid").listen
+    }
+
+    #[test]
+    fn of_several_addresses_one_may_be_unavailable_but_not_in_use() {
+        let v6_is = |kind: Option<ErrorKind>| {
+            move |address: SocketAddr| match kind {
+                Some(kind) if address.is_ipv6() => Err(io::Error::from(kind)),
+                _ => Ok(Port(address)),
+            }
+        };
+        for listen in ["localhost:80", ":80", "80"] {
+            let open = |kind| open_all(&endpoints(listen), v6_is(kind));
+            assert_eq!(open(None).expect("both").len(), 2);
+            for kind in [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported] {
+                assert_eq!(open(Some(kind)).expect("one").len(), 1);
+            }
+            let error = open(Some(ErrorKind::AddrInUse)).expect_err("taken");
+            assert_eq!(error.kind(), ErrorKind::AddrInUse);
+            let text = error.to_string();
+            let named = format!("--listen: `{listen}` from the flag --listen");
+            assert!(
+                text.starts_with(&named) && text.contains("]:80: "),
+                "{text}"
+            );
+        }
+        let alone = open_all(&endpoints("[::1]:80"), v6_is(Some(ErrorKind::Unsupported)));
+        assert_eq!(alone.expect_err("asked for").kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_port_chosen_by_the_system_is_the_same_for_all_addresses_of_a_name() {
+        let mut next = 999;
+        let mut open = |mut address: SocketAddr| {
+            if address.port() == 0 {
+                next += 1;
+                address.set_port(next);
+            }
+            // The first two are in use in the other family.
+            match address.is_ipv6() && address.port() < 1_002 {
+                true => Err(io::Error::from(ErrorKind::AddrInUse)),
+                false => Ok(Port(address)),
+            }
+        };
+        let opened = open_all(&endpoints("localhost:0"), &mut open).expect("a free port");
+        let both = ["127.0.0.1:1002", "[::1]:1002"].map(|text| Port(text.parse().expect("valid")));
+        assert_eq!(opened, both);
+
+        let mut tried = 0;
+        let opened = open_all(&endpoints("localhost:0"), |mut address: SocketAddr| {
+            tried += 1;
+            if address.is_ipv6() {
+                return Err(io::Error::from(ErrorKind::AddrInUse));
+            }
+            address.set_port(7);
+            Ok(Port(address))
+        });
+        assert_eq!(opened.expect_err("never").kind(), ErrorKind::AddrInUse);
+        assert_eq!(tried, 2 * PORTS, "not for ever");
+    }
+}

@@ -1,0 +1,94 @@
+//! Log lines about connections, each with a rate limit, since clients can cause them.
+
+use stentor_core::{Event, ShardId, Timestamp};
+use tracing::{debug, error, info};
+
+use crate::Throttle;
+
+/// Log of the connections of one shard.
+#[derive(Debug)]
+pub struct EventLog {
+    refusals: Throttle,
+    panics: Throttle,
+}
+
+impl EventLog {
+    /// Returns a log with full rate limits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            refusals: Throttle::new(REFUSAL_BURST, REFUSALS),
+            panics: Throttle::new(PANIC_LINES, PANIC_LINES),
+        }
+    }
+
+    /// Logs an event.
+    pub fn write(&mut self, now: Timestamp, event: Event) {
+        match event {
+            Event::Opened(id) => debug!(%id, "opened"),
+            Event::Closed(id, cause) => debug!(%id, cause = cause.label(), "closed"),
+            Event::Failed(id, error) => debug!(%id, error = error.label(), "failed"),
+            Event::Refused(id, error) => {
+                if let Some(held_back) = self.refusals.admit(now) {
+                    let (status, error) = (error.status(), error.label());
+                    info!(%id, status, error, held_back, "upgrade error");
+                }
+            }
+            _ => debug!(?event),
+        }
+    }
+
+    /// Logs a panic of the shard. A single message of a client may cause one.
+    pub fn write_panic(&mut self, now: Timestamp, shard: ShardId) {
+        if let Some(held_back) = self.panics.admit(now) {
+            error!(
+                shard = shard.0,
+                held_back, "a shard has panicked; its connections are closed"
+            );
+        }
+    }
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Log of one listener about the connection limit.
+#[derive(Debug)]
+pub struct LimitLog {
+    lines: Throttle,
+}
+
+impl LimitLog {
+    /// Returns a log with a full rate limit.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            lines: Throttle::new(LIMIT_BURST, LIMIT_LINES),
+        }
+    }
+
+    /// Logs that a connection exceeded `limit`.
+    pub fn write(&mut self, now: Timestamp, limit: usize) {
+        if let Some(held_back) = self.lines.admit(now) {
+            info!(limit, held_back, "connection limit reached");
+        }
+    }
+}
+
+impl Default for LimitLog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Lines of a shard about refused requests, at once and per second.
+const REFUSAL_BURST: u32 = 200;
+const REFUSALS: u32 = 10;
+/// Lines about panics of a shard, at once and per second.
+const PANIC_LINES: u32 = 5;
+/// Lines of a listener about the connection limit, at once and per second.
+const LIMIT_BURST: u32 = 50;
+const LIMIT_LINES: u32 = 2;

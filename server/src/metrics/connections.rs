@@ -1,0 +1,77 @@
+//! Metrics of sockets and connections.
+
+use stentor_core::{CloseCause, HandshakeError, PeerError, Stats};
+
+use super::exposition::Page;
+
+pub(super) fn connections(
+    page: &mut Page,
+    Stats {
+        links,
+        closed,
+        peer_errors,
+        refused,
+        ..
+    }: &Stats,
+) {
+    page.gauge(
+        "ws_active_connections",
+        "Open WebSocket connections.",
+        links.active,
+    );
+    page.gauge(
+        "stentor_sockets",
+        "Open sockets, upgraded or not.",
+        links.held,
+    );
+    page.counter(
+        "stentor_sockets_accepted_total",
+        "Sockets accepted.",
+        links.accepted,
+    );
+    page.counter(
+        "stentor_connections_opened_total",
+        "Connections upgraded to WebSocket.",
+        links.opened,
+    );
+    let causes = CloseCause::ALL.map(CloseCause::label);
+    let help = "WebSocket connections closed, by first cause.";
+    page.counters(
+        "stentor_connections_closed_total",
+        help,
+        "cause",
+        causes.into_iter().zip(*closed),
+    );
+    let help = "Connections failed because of a peer error, by error.";
+    let errors = PeerError::ALL.map(PeerError::label);
+    page.counters(
+        "stentor_peer_errors_total",
+        help,
+        "error",
+        errors.into_iter().zip(*peer_errors),
+    );
+    let help = "Upgrade requests refused, by cause.";
+    let causes = HandshakeError::LABELS;
+    page.counters(
+        "stentor_handshakes_refused_total",
+        help,
+        "cause",
+        causes.into_iter().zip(*refused),
+    );
+    let help = "Pauses of reading because the send queue of the connection was full.";
+    page.counter("stentor_read_pauses_total", help, links.read_pauses);
+    page.gauge(
+        "stentor_frame_bytes",
+        "Bytes held by encoded frames.",
+        links.frame_bytes,
+    );
+    page.gauge(
+        "stentor_memory_charged_bytes",
+        "Bytes charged to the memory budget.",
+        links.charged_bytes,
+    );
+    let help = "Timer wake-ups with nothing due.";
+    page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
+    let help = "Messages of the application that exceed the maximum payload length.";
+    page.counter("stentor_payloads_too_long_total", help, links.too_long);
+}

@@ -1,0 +1,81 @@
+//! Metrics of rooms, of messages to one connection and of commands from application threads.
+
+use stentor_core::{RemoteStats, Stats};
+
+use super::exposition::Page;
+
+pub(super) fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
+    let help = "Rooms, once per shard that has members or owns the room.";
+    page.gauge("stentor_rooms", help, rooms.rooms);
+    page.gauge(
+        "stentor_room_members",
+        "Room memberships of connections.",
+        rooms.members,
+    );
+    page.counter(
+        "stentor_publications_total",
+        "Messages published to rooms.",
+        rooms.published,
+    );
+    let help = "Encodings of publications, one per format at the owner shard of the room.";
+    page.counter("stentor_publications_encoded_total", help, rooms.encoded);
+    let help = "Copies of publications, at most one per shard.";
+    page.counter("stentor_publications_copied_total", help, rooms.copied);
+    let help = "Members that a publication was offered to.";
+    page.counter("stentor_publication_offers_total", help, rooms.offered);
+    let help =
+        "Publications discarded because their connection ended while they waited for credits.";
+    page.counter(
+        "stentor_publications_abandoned_total",
+        help,
+        rooms.abandoned,
+    );
+    page.counter(
+        "stentor_intershard_messages_total",
+        "Messages between shards.",
+        rooms.letters,
+    );
+    let help = "Connections that are not read, by what they wait for.";
+    let waiting = [
+        ("credit", waiting.credit),
+        ("owner", waiting.home),
+        ("queue", waiting.queue),
+        ("task", waiting.task),
+    ];
+    page.gauges("stentor_connections_waiting", help, "for", waiting);
+    let help = "Waits of connections before publishing, by what they waited for.";
+    let waits = [("credit", rooms.credit_waits), ("owner", rooms.home_waits)];
+    page.counters("stentor_publish_waits_total", help, "for", waits);
+    let help = "Joins refused because the connection had reached its maximum number of rooms.";
+    page.counter("stentor_joins_refused_total", help, rooms.joins_refused);
+    let help = "Publications to large rooms that are not yet queued for all members.";
+    page.gauge("stentor_fan_outs_unfinished", help, rooms.unfinished);
+    let help = "Slices of publications to large rooms.";
+    page.counter("stentor_fan_out_slices_total", help, rooms.slices);
+    let help = "Joins refused because the room would have been new and memory was short.";
+    page.counter(
+        "stentor_joins_refused_memory_total",
+        help,
+        rooms.joins_refused_memory,
+    );
+}
+
+pub(super) fn direct(page: &mut Page, Stats { direct, .. }: &Stats, remote: RemoteStats) {
+    let help = "Messages to one connection.";
+    page.counter("stentor_direct_messages_total", help, direct.sent);
+    let help = "Messages to one connection that were offered to its send queue.";
+    page.counter("stentor_direct_offered_total", help, direct.offered);
+    let help = "Messages to one connection that had already closed.";
+    page.counter(
+        "stentor_direct_undeliverable_total",
+        help,
+        direct.undeliverable,
+    );
+
+    let help = "Commands from application threads in flight.";
+    page.gauge("stentor_remote_commands", help, remote.under_way);
+    let help = "Commands from application threads.";
+    page.counter("stentor_remote_commands_total", help, remote.given);
+    let help = "Commands from application threads that found the limit reached.";
+    page.counter("stentor_remote_full_total", help, remote.full);
+}

@@ -1,0 +1,281 @@
+//! Names, sources and values of a setting, derived from its declaration.
+//!
+//! A setting is declared once: the limits of the core in [`stentor_core::Config::RANGES`], all others
+//! in `table`.
+
+use std::sync::LazyLock;
+
+use stentor_core::{Config, Range};
+
+use super::Settings;
+use super::endpoint::ADDRESSES;
+use super::table::{Declaration, OWN, SECTIONS};
+use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
+
+/// A setting: a flag, an environment variable and a path in the file.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// The dotted path in the file, such as `websocket.ping_interval`.
+    pub(crate) key: &'static str,
+    /// A second, shorter flag, without its dashes.
+    pub(crate) short: Option<&'static str>,
+    /// The heading in the help and in the reference.
+    pub(crate) section: &'static str,
+    pub(crate) kind: FlagKind,
+    /// The help text.
+    pub(crate) about: String,
+    /// The range in words, if the bounds do not describe it.
+    range: Option<&'static str>,
+    /// The default in words, if it is not a constant of the type.
+    default: Option<&'static str>,
+}
+
+/// The type of a setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FlagKind {
+    /// A limit of the core.
+    Limit(&'static Range),
+    /// A number of the server.
+    Number {
+        bounds: Bounds,
+        /// Reads the number back, if the metrics show it.
+        get: fn(&Settings) -> Option<u64>,
+    },
+    /// One of these words, and the default.
+    Choice(&'static [&'static str], &'static str),
+    Switch,
+    Address,
+    Addresses,
+    Origins,
+    Hosts,
+    Subprotocols,
+}
+
+/// All settings except for the file itself, in the order of the help: by section, those of the server
+/// first.
+pub(crate) static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
+    let mut flags = Vec::new();
+    for (section, prefixes) in SECTIONS {
+        for prefix in *prefixes {
+            let own = OWN.iter().filter(|own| own.key.starts_with(prefix));
+            flags.extend(own.map(|own| Flag::own(section, own)));
+            let limits = Config::RANGES.iter();
+            let limits = limits.filter(|range| range.setting.starts_with(prefix));
+            flags.extend(limits.map(|range| Flag::limit(section, range)));
+        }
+    }
+    flags
+});
+
+impl Flag {
+    fn own(section: &'static str, own: &Declaration) -> Self {
+        Self {
+            section,
+            key: own.key,
+            short: own.short,
+            kind: own.kind,
+            about: own.about.map_or_else(
+                || match own.kind {
+                    FlagKind::Limit(range) => range.about(),
+                    _ => String::new(),
+                },
+                Into::into,
+            ),
+            range: own.range,
+            default: own.default,
+        }
+    }
+
+    fn limit(section: &'static str, range: &'static Range) -> Self {
+        Self {
+            section,
+            key: range.setting,
+            short: range.short,
+            kind: FlagKind::Limit(range),
+            about: range.about(),
+            range: None,
+            default: None,
+        }
+    }
+
+    /// Returns the setting with this key, which must exist.
+    pub(crate) fn of(key: &str) -> &'static Self {
+        Self::find(key).expect("a key from the table")
+    }
+
+    /// Returns the setting with this key, if there is one.
+    pub(crate) fn find(key: &str) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| flag.key == key)
+    }
+
+    /// Returns the setting of a limit of the core by its name in the builder.
+    pub(super) fn of_limit(name: &str) -> Option<&'static Self> {
+        let is_it = |flag: &&Self| matches!(flag.kind, FlagKind::Limit(range) if range.key == name);
+        FLAGS.iter().find(is_it)
+    }
+
+    /// Returns the key most similar to one that does not exist, if any is similar.
+    pub(crate) fn nearest(key: &str) -> Option<&'static str> {
+        let plain = |name: &str| name.replace(['-', '.'], "_");
+        let wanted = plain(key.trim_start_matches('-'));
+        let similarity = |flag: &Self| {
+            let whole = [Some(flag.key), flag.short].into_iter().flatten();
+            let whole = whole.map(|name| strsim::jaro_winkler(&wanted, &plain(name)));
+            // Without its section a key is less likely to be meant.
+            let last = flag.key.rsplit('.').next().unwrap_or_default();
+            whole.fold(0.95 * strsim::jaro_winkler(&wanted, last), f64::max)
+        };
+        let mut best = (MIN_SIMILARITY, None);
+        for flag in &*FLAGS {
+            let similarity = similarity(flag);
+            if similarity > best.0 {
+                best = (similarity, Some(flag.key));
+            }
+        }
+        best.1
+    }
+
+    /// Returns the long flag without its dashes, such as `websocket.ping-interval`.
+    pub(crate) fn long(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// Returns the flag that messages name: the short one, if there is one.
+    pub(crate) fn name(&self) -> String {
+        self.short.map_or_else(|| self.long(), Into::into)
+    }
+
+    /// Returns the name of its environment variable.
+    pub(crate) fn variable(&self) -> String {
+        variable(self.key)
+    }
+
+    /// Returns whether several values can be given.
+    pub(crate) const fn is_list(&self) -> bool {
+        use FlagKind::{Addresses, Hosts, Origins, Subprotocols};
+        matches!(self.kind, Addresses | Origins | Hosts | Subprotocols)
+    }
+
+    /// Returns the bounds of a number.
+    pub(crate) fn bounds(&self) -> Option<Bounds> {
+        match self.kind {
+            FlagKind::Limit(range) if self.default.is_some() => Some(Bounds {
+                default: None,
+                ..Bounds::from(range)
+            }),
+            FlagKind::Limit(range) => Some(Bounds::from(range)),
+            FlagKind::Number { bounds, .. } => Some(bounds),
+            _ => None,
+        }
+    }
+
+    /// Returns the number that a server was started with, if the metrics show it.
+    pub(crate) fn number(&self, settings: &Settings) -> Option<u64> {
+        match self.kind {
+            FlagKind::Limit(range) => Some(range.get(&settings.config)),
+            FlagKind::Number { get, .. } => get(settings),
+            _ => None,
+        }
+    }
+
+    /// Returns what an error message names as allowed.
+    pub(crate) fn allowed(&self) -> String {
+        match self.kind {
+            FlagKind::Limit(_) | FlagKind::Number { .. } => {
+                let bounds = self.bounds();
+                bounds.map(|bounds| bounds.allowed()).unwrap_or_default()
+            }
+            FlagKind::Choice(words, _) => words.join(", "),
+            FlagKind::Switch => "true or false".into(),
+            FlagKind::Address | FlagKind::Addresses => ADDRESSES.into(),
+            FlagKind::Origins => ORIGINS.into(),
+            FlagKind::Hosts => HOSTS.into(),
+            FlagKind::Subprotocols => SUBPROTOCOLS.into(),
+        }
+    }
+
+    /// Returns the range for the help and the reference.
+    pub(super) fn range(&self) -> String {
+        if let Some(range) = self.range {
+            return range.into();
+        }
+        match (self.kind, self.bounds()) {
+            (FlagKind::Choice(words, _), _) => words.join(", "),
+            (_, Some(bounds)) => {
+                format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max))
+            }
+            _ => "true, false".into(),
+        }
+    }
+
+    /// Returns the default for the help and the reference.
+    pub(super) fn default(&self) -> String {
+        if let Some(default) = self.default {
+            return default.into();
+        }
+        match (self.kind, self.bounds()) {
+            (FlagKind::Choice(_, default), _) => default.into(),
+            (FlagKind::Switch, _) => "false".into(),
+            (_, Some(bounds)) => bounds.default.map_or_else(String::new, |n| bounds.show(n)),
+            _ => "none".into(),
+        }
+    }
+}
+
+/// Returns the environment variable of the setting with this key.
+pub(crate) fn variable(key: &str) -> String {
+    format!("STENTOR_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// Two names are similar from this Jaro-Winkler similarity on.
+const MIN_SIMILARITY: f64 = 0.8;
+
+#[cfg(test)]
+mod tests {
+    use stentor_core::Config;
+
+    use super::*;
+
+    #[test]
+    fn every_declaration_is_a_setting() {
+        for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
+            let flag = Flag::find(range.setting).expect("a setting");
+            let is_it = matches!(flag.kind, FlagKind::Limit(of) if of.key == range.key);
+            assert!(is_it, "{}", range.key);
+        }
+        assert_eq!(FLAGS.len(), Config::RANGES.len() + OWN.len());
+        for flag in &*FLAGS {
+            assert!(!flag.allowed().is_empty(), "{}", flag.key);
+        }
+    }
+
+    #[test]
+    fn names_are_unique_in_every_form() {
+        let mut names: Vec<String> = FLAGS
+            .iter()
+            .flat_map(|flag| [Some(flag.long()), flag.short.map(Into::into)])
+            .flatten()
+            .collect();
+        let mut variables: Vec<String> = FLAGS.iter().map(Flag::variable).collect();
+        for names in [&mut names, &mut variables] {
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all);
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_has_a_nearest_one() {
+        for (wrong, nearest) in [
+            ("websocket.ping_intervall", Some("websocket.ping_interval")),
+            ("ping_interval", Some("websocket.ping_interval")),
+            ("--allow-orgin", Some("client.allowed_origins")),
+            ("listen", Some("server.listen")),
+            ("queue.mesages", Some("queue.messages")),
+            ("xyzzy", None),
+        ] {
+            assert_eq!(Flag::nearest(wrong), nearest, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! [`Settings`] of a server, checked and typed.
+
+mod connections;
+mod endpoint;
+mod error;
+mod file;
+pub(crate) mod flag;
+mod help;
+mod limits;
+mod raw;
+mod table;
+pub(crate) mod value;
+
+use core::time::Duration;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
+use stentor_core::{Config, Hosts, Origins, OverflowPolicy, TaskOrder};
+use stentor_gateway::{INDEX_PAGE, NoRoomPolicy, Rooms};
+use tracing::level_filters::LevelFilter;
+
+pub use endpoint::Endpoint;
+pub use error::{SettingsError, Source};
+use raw::RawSettings;
+use value::Allowed;
+
+/// All settings of a server. Flags override environment variables, these override the file, and the
+/// file overrides the defaults.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The limits of the core, with the seed, the shards, the allowed origins and the subprotocols.
+    pub config: Config,
+    /// The endpoints to listen on; for port 0 the operating system chooses one.
+    pub listen: Vec<Endpoint>,
+    /// The endpoint of the admin pages, if there is one.
+    pub admin_listen: Option<Endpoint>,
+    /// The allowed hosts of the admin pages.
+    pub admin_hosts: Hosts,
+    /// The built-in application.
+    pub handler: HandlerKind,
+    /// The recipients of a `msg` from a connection that is in no room.
+    pub no_room_policy: NoRoomPolicy,
+    /// Whether the sender of a room message does not receive it.
+    pub exclude_sender: bool,
+    /// The overflow policy of room messages.
+    pub room_overflow: OverflowPolicy,
+    /// The time to live of room messages.
+    pub message_ttl: Option<Duration>,
+    /// The number of workers.
+    pub workers: usize,
+    /// The maximum number of tasks that wait for a worker.
+    pub worker_queue: usize,
+    /// The order of the tasks of a connection.
+    pub task_order: TaskOrder,
+    /// The duration of the built-in task.
+    pub work_time: Duration,
+    /// The maximum number of connections. [`from_args`](Self::from_args) always sets it;
+    /// [`parse`](Self::parse) sets it only if it is given.
+    pub max_connections: Option<usize>,
+    /// The time limit of a shutdown.
+    pub drain: Duration,
+    /// The least severe level that is logged.
+    pub log: LevelFilter,
+    /// The format of log lines.
+    pub log_format: LogFormat,
+    /// The maximum number of log lines that wait to be written.
+    pub log_queue_lines: usize,
+    /// The maximum number of bytes of log lines that wait to be written.
+    pub log_queue_bytes: usize,
+    /// The source of `max_connections`, for an error that is found when the descriptors are counted.
+    pub(crate) max_connections_source: Source,
+}
+
+impl Settings {
+    /// Returns the rooms application with these settings.
+    pub const fn rooms(&self) -> Rooms {
+        Rooms {
+            no_room: self.no_room_policy,
+            exclude_sender: self.exclude_sender,
+            task_order: self.task_order,
+            overflow: self.room_overflow,
+            ttl: self.message_ttl,
+        }
+    }
+
+    /// Returns the settings of this process. Raises the soft limit of open files to the hard one and
+    /// sets [`max_connections`](Self::max_connections) from it.
+    ///
+    /// Exits after `--help` and `--version` with code 0, and after an error, which it prints to
+    /// standard error, with code 2.
+    #[must_use]
+    pub fn from_args(program_name: &str) -> Self {
+        let args =
+            core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
+        let parsed = Self::parse(
+            args,
+            |name| std::env::var_os(name),
+            |path| std::fs::read_to_string(path),
+        );
+        let claimed = parsed.and_then(|mut settings| {
+            settings.max_connections = Some(connections::limit(&settings)?);
+            Ok(settings)
+        });
+        claimed.unwrap_or_else(|error| error.exit())
+    }
+
+    /// Returns the reference of all settings in Markdown, as in `docs/configuration.md`.
+    #[must_use]
+    pub fn reference() -> String {
+        help::reference()
+    }
+
+    /// Parses `args`, whose first element is the name of the program. `env` looks up a variable, and
+    /// `read_file` reads the file named by `--config` or `STENTOR_CONFIG`.
+    ///
+    /// Of the process it uses only the number of cores and, if no seed is given, the random numbers
+    /// of the operating system. Names to listen on are resolved, except for `localhost`.
+    ///
+    /// # Errors
+    /// Returns all errors: the key, its source, its value and what is allowed. `--help` and
+    /// `--version` are returned as [`SettingsError::Page`].
+    pub fn parse<A, E, F>(args: A, env: E, read_file: F) -> Result<Self, SettingsError>
+    where
+        A: IntoIterator<Item: Into<OsString>>,
+        E: Fn(&str) -> Option<OsString>,
+        F: Fn(&Path) -> io::Result<String>,
+    {
+        let raw = RawSettings::collect(args.into_iter().map(Into::into), env, read_file)?;
+        let listen = raw.endpoints();
+        let is_loopback = listen.iter().all(Endpoint::is_loopback);
+        let origins = origins(&raw, is_loopback);
+        let public_metrics = raw.switch("metrics.public");
+        let builder = Config::builder()
+            .hosts(hosts(&raw, &origins, is_loopback))
+            .metrics_page(is_loopback || public_metrics)
+            .index_page(&INDEX_PAGE);
+        let admin_listen = raw.admin_endpoint(&listen);
+        let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
+        let admin_hosts = hosts(&raw, &origins, is_loopback);
+        let settings = Self {
+            config: limits::config(&raw, builder.origins(origins)),
+            listen,
+            admin_listen,
+            admin_hosts,
+            handler: match raw.choice("server.handler") {
+                "echo" => HandlerKind::Echo,
+                _ => HandlerKind::Rooms,
+            },
+            no_room_policy: match raw.choice("rooms.no_room_policy") {
+                "everyone" => NoRoomPolicy::Everyone,
+                _ => NoRoomPolicy::Nothing,
+            },
+            exclude_sender: raw.switch("rooms.exclude_sender"),
+            room_overflow: match raw.choice("rooms.overflow_policy") {
+                "drop-new" => OverflowPolicy::DropNew,
+                "drop-oldest" => OverflowPolicy::DropOldest,
+                "conflate" => OverflowPolicy::Conflate,
+                "disconnect" => OverflowPolicy::Disconnect,
+                _ => OverflowPolicy::EvictLower,
+            },
+            message_ttl: match raw.number("rooms.message_ttl") {
+                0 => None,
+                millis => Some(Duration::from_millis(millis)),
+            },
+            workers: raw.number("tasks.workers") as usize,
+            worker_queue: raw.number("tasks.queue") as usize,
+            task_order: match raw.choice("tasks.order") {
+                "none" => TaskOrder::Any,
+                _ => TaskOrder::Connection,
+            },
+            work_time: Duration::from_millis(raw.number("rooms.work_time")),
+            max_connections: raw
+                .number_given("server.max_connections")
+                .map(|n| n as usize),
+            drain: Duration::from_millis(raw.number("server.shutdown_timeout")),
+            log: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),
+            log_format: match raw.choice("log.format") {
+                "json" => LogFormat::Json,
+                _ => LogFormat::Text,
+            },
+            log_queue_lines: raw.number("log.queue_lines") as usize,
+            log_queue_bytes: raw.number("log.queue_bytes") as usize,
+            max_connections_source: raw.source("server.max_connections"),
+        };
+        raw.finish(settings)
+    }
+}
+
+/// A built-in application.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandlerKind {
+    /// Rooms and tasks: `join`, `leave`, `msg`, `task`.
+    Rooms,
+    /// Returns every message to its sender.
+    Echo,
+}
+
+/// A format of log lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// Text.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Returns the allowed origins. Any loopback origin is allowed while the server listens on loopback
+/// only.
+fn origins(raw: &RawSettings, loopback: bool) -> Origins {
+    let (any, allowed) = split(raw.origins());
+    Origins {
+        loopback,
+        any,
+        allowed,
+    }
+}
+
+/// Returns the allowed hosts of an endpoint. An endpoint that other machines can reach may have names
+/// that the server does not know, so any host is allowed unless some are given. The hosts of the
+/// allowed origins are allowed too: a proxy may serve both.
+fn hosts(raw: &RawSettings, origins: &Origins, is_loopback: bool) -> Hosts {
+    let (any, mut allowed) = split::<HostPattern>(raw.hosts());
+    let any = any || allowed.is_empty() && !is_loopback;
+    let of_origins = origins.allowed.iter().filter_map(Origin::host);
+    allowed.extend(of_origins.filter_map(|host| host.parse().ok()));
+    Hosts { any, allowed }
+}
+
+/// Splits a list into whether it has `*` and its other entries.
+fn split<T>(given: Vec<Allowed<T>>) -> (bool, Vec<T>) {
+    let (mut any, mut some) = (false, Vec::new());
+    for allowed in given {
+        match allowed {
+            Allowed::Any => any = true,
+            Allowed::One(one) => some.push(one),
+        }
+    }
+    (any, some)
+}

@@ -1,0 +1,300 @@
+//! Values of the settings by precedence of their sources: flag, environment, file, default.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
+
+use super::endpoint::{self, Endpoint, Problem};
+use super::error::{SettingsError, Source};
+use super::flag::{self, FLAGS, Flag, FlagKind};
+use super::table::DEFAULT_LISTEN;
+use super::value::{self, Allowed};
+use super::{file, help};
+
+/// The values given: for each setting the text of the source that takes precedence. Collects all
+/// errors, so that they are reported together.
+#[derive(Debug)]
+pub(super) struct RawSettings {
+    values: BTreeMap<&'static str, RawValue>,
+    errors: RefCell<Vec<SettingsError>>,
+}
+
+#[derive(Debug)]
+struct RawValue {
+    source: Source,
+    texts: Vec<String>,
+}
+
+impl RawSettings {
+    /// Collects the values of all sources.
+    ///
+    /// # Errors
+    /// Returns a page to print, or an error if the command line cannot be parsed. Other errors are kept
+    /// for [`finish`](Self::finish).
+    pub(super) fn collect(
+        args: impl Iterator<Item = OsString>,
+        env: impl Fn(&str) -> Option<OsString>,
+        read_file: impl Fn(&Path) -> io::Result<String>,
+    ) -> Result<Self, SettingsError> {
+        let (matches, errors) = help::matches(args)?;
+        let mut raw = Self {
+            values: BTreeMap::new(),
+            errors: RefCell::new(errors),
+        };
+        let config = match matches.get_one::<String>(help::CONFIG) {
+            Some(path) => Some((PathBuf::from(path), Source::Flag("--config".into()))),
+            None => {
+                let source = Source::Environment(flag::variable(help::CONFIG));
+                raw.variable(&env, help::CONFIG, help::CONFIG)
+                    .map(|path| (PathBuf::from(path), source))
+            }
+        };
+        if let Some((path, source)) = config {
+            match read_config(&path, &source, read_file) {
+                Ok(file::Contents { values, errors }) => {
+                    raw.errors.get_mut().extend(errors);
+                    for (key, texts) in values {
+                        let source = Source::File(path.clone());
+                        raw.values.insert(key, RawValue { source, texts });
+                    }
+                }
+                Err(error) => raw.errors.get_mut().push(error),
+            }
+        }
+        for flag in &*FLAGS {
+            let value = if let Some(texts) = matches.get_many::<String>(flag.key) {
+                RawValue {
+                    source: Source::Flag(format!("--{}", flag.name())),
+                    texts: texts.cloned().collect(),
+                }
+            } else if let Some(text) = raw.variable(&env, flag.key, &flag.name()) {
+                let texts = if flag.is_list() {
+                    text.split(',').map(Into::into).collect()
+                } else {
+                    vec![text]
+                };
+                RawValue {
+                    source: Source::Environment(flag.variable()),
+                    texts,
+                }
+            } else {
+                continue;
+            };
+            raw.values.insert(flag.key, value);
+        }
+        Ok(raw)
+    }
+
+    /// Returns `value` if there were no errors.
+    ///
+    /// # Errors
+    /// Returns all errors.
+    pub(super) fn finish<T>(self, value: T) -> Result<T, SettingsError> {
+        let mut errors = self.errors.into_inner();
+        match errors.len() {
+            0 => Ok(value),
+            1 => Err(errors.remove(0)),
+            _ => Err(SettingsError::Several(errors)),
+        }
+    }
+
+    /// Returns whether there are errors so far.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
+    }
+
+    /// Keeps an error for [`finish`](Self::finish).
+    pub(super) fn report(&self, error: SettingsError) {
+        self.errors.borrow_mut().push(error);
+    }
+
+    /// Returns the source of the value of a setting.
+    pub(super) fn source(&self, key: &str) -> Source {
+        self.values
+            .get(key)
+            .map_or(Source::Default, |value| value.source.clone())
+    }
+
+    /// Returns the text of a setting, if there is one.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.values.get(key)?.texts.first().map(String::as_str)
+    }
+
+    /// Returns the number of a setting, if a valid one was given.
+    pub(super) fn number_given(&self, key: &str) -> Option<u64> {
+        let flag = Flag::of(key);
+        let bounds = flag.bounds().expect("a numeric setting");
+        let text = self.text(key)?;
+        let number = bounds.parse(text);
+        if number.is_none() {
+            self.refuse(flag, text);
+        }
+        number
+    }
+
+    /// Returns the number of a setting, or its default.
+    pub(super) fn number(&self, key: &str) -> u64 {
+        let default = || Flag::of(key).bounds().and_then(|bounds| bounds.default);
+        self.number_given(key)
+            .or_else(default)
+            .expect("a setting with a fixed default")
+    }
+
+    /// Returns the word of a setting, or its default.
+    pub(super) fn choice(&self, key: &str) -> &'static str {
+        let flag = Flag::of(key);
+        let FlagKind::Choice(words, default) = flag.kind else {
+            unreachable!("a setting of words")
+        };
+        let Some(text) = self.text(key) else {
+            return default;
+        };
+        let word = words.iter().copied().find(|word| *word == text.trim());
+        word.unwrap_or_else(|| {
+            self.refuse(flag, text);
+            default
+        })
+    }
+
+    /// Returns whether a switch is on.
+    pub(super) fn switch(&self, key: &str) -> bool {
+        let Some(text) = self.text(key) else {
+            return false;
+        };
+        text.trim().parse().unwrap_or_else(|_| {
+            self.refuse(Flag::of(key), text);
+            false
+        })
+    }
+
+    /// Returns the endpoints to listen on.
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+        let flag = Flag::of("server.listen");
+        match self.values.get(flag.key) {
+            None => self.endpoint(flag, DEFAULT_LISTEN).into_iter().collect(),
+            Some(value) if value.texts.is_empty() => {
+                self.refuse(flag, "[]");
+                Vec::new()
+            }
+            Some(value) => {
+                let texts = value.texts.iter();
+                texts.filter_map(|text| self.endpoint(flag, text)).collect()
+            }
+        }
+    }
+
+    /// Returns the endpoint of the admin pages, if there is one. It must not be one of `--listen`.
+    pub(super) fn admin_endpoint(&self, public: &[Endpoint]) -> Option<Endpoint> {
+        let flag = Flag::of("admin.listen");
+        let text = self.text(flag.key)?;
+        let endpoint = self.endpoint(flag, text)?;
+        if public.iter().any(|public| public.overlaps(&endpoint)) {
+            self.report(SettingsError::Value {
+                key: flag.name(),
+                source: self.source(flag.key),
+                value: text.into(),
+                allowed: "an address that is not among those of --listen".into(),
+            });
+        }
+        Some(endpoint)
+    }
+
+    fn endpoint(&self, flag: &'static Flag, text: &str) -> Option<Endpoint> {
+        let source = self.source(flag.key);
+        match endpoint::addresses(text) {
+            Ok(addresses) => {
+                let name = flag.short.unwrap_or(flag.key);
+                Some(Endpoint::new(name, text.into(), source, addresses))
+            }
+            Err(Problem::Form) => {
+                self.refuse(flag, text);
+                None
+            }
+            Err(Problem::Name(error)) => {
+                self.report(SettingsError::Name {
+                    key: flag.name(),
+                    source,
+                    value: text.into(),
+                    problem: error.to_string(),
+                });
+                None
+            }
+        }
+    }
+
+    /// Returns the origins that may connect.
+    pub(super) fn origins(&self) -> Vec<Allowed<Origin>> {
+        self.list(Flag::of("client.allowed_origins"), value::allowed)
+    }
+
+    /// Returns the host names of the server.
+    pub(super) fn hosts(&self) -> Vec<Allowed<HostPattern>> {
+        self.list(Flag::of("client.allowed_hosts"), value::allowed)
+    }
+
+    /// Returns the subprotocols in order of preference.
+    pub(super) fn subprotocols(&self) -> Vec<String> {
+        self.list(Flag::of("websocket.subprotocols"), value::subprotocol)
+    }
+
+    fn list<T>(&self, flag: &Flag, parse: fn(&str) -> Option<T>) -> Vec<T> {
+        let texts = self.values.get(flag.key).map(|value| value.texts.iter());
+        let parsed = texts.into_iter().flatten().map(|text| {
+            let item = parse(text);
+            if item.is_none() {
+                self.refuse(flag, text);
+            }
+            item
+        });
+        parsed.flatten().collect()
+    }
+
+    fn refuse(&self, flag: &Flag, text: &str) {
+        self.report(SettingsError::Value {
+            key: flag.name(),
+            source: self.source(flag.key),
+            value: text.into(),
+            allowed: flag.allowed(),
+        });
+    }
+
+    /// Returns the variable of a setting. An empty one, as templates produce, is ignored.
+    fn variable(
+        &self,
+        env: impl Fn(&str) -> Option<OsString>,
+        key: &str,
+        name: &str,
+    ) -> Option<String> {
+        let variable = flag::variable(key);
+        let value = env(&variable).filter(|value| !value.is_empty())?;
+        match value.into_string() {
+            Ok(text) => Some(text),
+            Err(value) => {
+                self.report(SettingsError::Value {
+                    key: name.into(),
+                    source: Source::Environment(variable),
+                    value: value.to_string_lossy().into_owned(),
+                    allowed: "UTF-8 only".into(),
+                });
+                None
+            }
+        }
+    }
+}
+
+fn read_config(
+    path: &Path,
+    source: &Source,
+    read_file: impl Fn(&Path) -> io::Result<String>,
+) -> Result<file::Contents, SettingsError> {
+    let text = read_file(path).map_err(|error| SettingsError::File {
+        path: path.into(),
+        source: source.clone(),
+        problem: error.to_string(),
+    })?;
+    file::read(&text, path, source)
+}

@@ -1,0 +1,284 @@
+//! Declarations of the settings that are not limits of the core.
+
+use std::time::Duration;
+
+use stentor_core::{Config, Unit};
+
+use super::Settings;
+use super::flag::FlagKind::{
+    self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
+};
+use super::value::Bounds;
+
+/// The sections of the help, and the prefixes of their keys.
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
+    ("Server", &["server."]),
+    ("Admin and metrics", &["admin.", "metrics."]),
+    ("Rooms", &["rooms."]),
+    ("Clients", &["client."]),
+    ("HTTP", &["http."]),
+    ("WebSocket", &["websocket."]),
+    ("Compression", &["compression."]),
+    ("Send queues", &["queue."]),
+    ("Memory and shards", &["memory.", "shard."]),
+    ("Tasks", &["tasks."]),
+    ("Log", &["log."]),
+];
+
+/// The declaration of a setting.
+#[derive(Debug)]
+pub(super) struct Declaration {
+    pub(super) key: &'static str,
+    pub(super) short: Option<&'static str>,
+    pub(super) kind: FlagKind,
+    /// The help text. That of a limit is the core's.
+    pub(super) about: Option<&'static str>,
+    pub(super) range: Option<&'static str>,
+    pub(super) default: Option<&'static str>,
+}
+
+impl Declaration {
+    const fn new(key: &'static str, kind: FlagKind, about: &'static str) -> Self {
+        Self {
+            key,
+            short: None,
+            kind,
+            about: Some(about),
+            range: None,
+            default: None,
+        }
+    }
+
+    /// Sets a second, shorter flag.
+    const fn short(self, short: &'static str) -> Self {
+        Self {
+            short: Some(short),
+            ..self
+        }
+    }
+
+    /// Sets the range in words.
+    const fn range(self, range: &'static str) -> Self {
+        Self {
+            range: Some(range),
+            ..self
+        }
+    }
+
+    /// Sets the default in words.
+    const fn default(self, default: &'static str) -> Self {
+        Self {
+            default: Some(default),
+            ..self
+        }
+    }
+}
+
+/// The default of `server.listen`.
+pub(super) const DEFAULT_LISTEN: &str = "localhost:8080";
+
+pub(super) const OWN: &[Declaration] = &[
+    Declaration::new(
+        "server.listen",
+        Addresses,
+        "Addresses to listen on: `host:port`, or a port for all interfaces; repeatable; port 0 lets \
+         the system choose",
+    )
+    .short("listen")
+    .range("host:port, or a port")
+    .default(DEFAULT_LISTEN),
+    Declaration {
+        key: Config::SHARDS.setting,
+        short: Config::SHARDS.short,
+        kind: Limit(&Config::SHARDS),
+        about: None,
+        range: None,
+        default: Some("the cores available"),
+    },
+    Declaration::new(
+        "server.max_connections",
+        open(1, u32::MAX as u64, |settings| {
+            settings.max_connections.map(|n| n as u64)
+        }),
+        "Maximum number of open connections; further ones get 503",
+    )
+    .short("max-connections")
+    .range("1 to the hard limit of open files less a reserve")
+    .default("all of that"),
+    Declaration::new(
+        "server.handler",
+        Choice(&["rooms", "echo"], "rooms"),
+        "Built-in application",
+    )
+    .short("handler"),
+    Declaration::new(
+        "server.shutdown_timeout",
+        time(10_000, |settings| Some(millis(settings.drain))),
+        "How long a shutdown waits for queued messages and running tasks",
+    )
+    .short("shutdown-timeout"),
+    Declaration::new(
+        "server.seed",
+        open(0, u64::MAX, |_| None),
+        "Seed of everything random, to repeat a run",
+    )
+    .short("seed")
+    .default("from the system's random numbers"),
+    Declaration::new(
+        "admin.listen",
+        Address,
+        "Address of the admin pages and /metrics; they are unauthenticated",
+    )
+    .short("admin-listen")
+    .range("host:port, or a port"),
+    Declaration::new(
+        "metrics.public",
+        Switch,
+        "Serves /metrics on the addresses of --listen even if not all are loopback",
+    ),
+    Declaration::new(
+        "rooms.no_room_policy",
+        Choice(&["nothing", "everyone"], "nothing"),
+        "Recipients of a msg from a connection that is in no room",
+    ),
+    Declaration::new(
+        "rooms.exclude_sender",
+        Switch,
+        "Leaves the sender out of its own room messages",
+    ),
+    Declaration::new(
+        "rooms.overflow_policy",
+        Choice(
+            &[
+                "evict-lower",
+                "drop-new",
+                "drop-oldest",
+                "conflate",
+                "disconnect",
+            ],
+            "evict-lower",
+        ),
+        "What a room message does when a send queue is full",
+    ),
+    Declaration::new(
+        "rooms.message_ttl",
+        time(0, |settings| {
+            Some(millis(settings.message_ttl.unwrap_or_default()))
+        }),
+        "Time to live of a room message; 0s = unlimited",
+    ),
+    Declaration::new(
+        "rooms.work_time",
+        time(0, |settings| Some(millis(settings.work_time))),
+        "Duration of the built-in task, to try back-pressure",
+    ),
+    Declaration::new(
+        "client.allowed_origins",
+        Origins,
+        "Origins whose pages may connect besides the server's own; repeatable",
+    )
+    .short("allow-origin")
+    .range("scheme://host[:port], null, or * for any")
+    .default("none, or any loopback origin while listening on loopback only"),
+    Declaration::new(
+        "client.allowed_hosts",
+        Hosts,
+        "Host names of this server besides IP addresses, localhost and the hosts of the allowed \
+         origins; repeatable",
+    )
+    .range("host, host:port, *.host, or * for any")
+    .default("none, or any while not listening on loopback only"),
+    Declaration::new(
+        "websocket.subprotocols",
+        Subprotocols,
+        "Supported subprotocols, in order of preference; repeatable",
+    )
+    .range("a token"),
+    Declaration::new(
+        "compression.enabled",
+        Switch,
+        "Compresses messages for clients that offer permessage-deflate",
+    )
+    .short("compression"),
+    Declaration::new(
+        "compression.own_broadcasts",
+        Switch,
+        "Compresses a broadcast anew for each member that keeps a context",
+    ),
+    Declaration::new(
+        "tasks.workers",
+        count(1, 8, 1_024, |settings| Some(settings.workers as u64)),
+        "Number of workers",
+    ),
+    Declaration::new(
+        "tasks.queue",
+        count(1, 1_024, 1 << 20, |settings| {
+            Some(settings.worker_queue as u64)
+        }),
+        "Maximum number of tasks that wait for a worker; further ones are refused",
+    ),
+    Declaration::new(
+        "tasks.order",
+        Choice(&["connection", "none"], "connection"),
+        "Whether the tasks of a connection run one after the other",
+    ),
+    Declaration::new(
+        "log.level",
+        Choice(&["off", "error", "warn", "info", "debug", "trace"], "info"),
+        "Least severe level that is logged",
+    )
+    .short("log"),
+    Declaration::new(
+        "log.format",
+        Choice(&["text", "json"], "text"),
+        "Format of log lines",
+    )
+    .short("log-format"),
+    Declaration::new(
+        "log.queue_lines",
+        count(1, 8_192, 1 << 20, |settings| {
+            Some(settings.log_queue_lines as u64)
+        }),
+        "Maximum number of log lines that wait to be written; further ones are dropped and counted",
+    ),
+    Declaration::new(
+        "log.queue_bytes",
+        bytes(4 << 10, 1 << 20, 1 << 30, |settings| {
+            Some(settings.log_queue_bytes as u64)
+        }),
+        "Maximum number of bytes of them; as many again may be in flight to standard error",
+    ),
+];
+
+type Get = fn(&Settings) -> Option<u64>;
+
+const fn count(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
+    let bounds = Bounds::new(Unit::Count, min, default, max);
+    Number { bounds, get }
+}
+
+const fn bytes(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
+    let bounds = Bounds::new(Unit::Bytes, min, default, max);
+    Number { bounds, get }
+}
+
+/// A time of at most an hour.
+const fn time(default: u64, get: Get) -> FlagKind {
+    let bounds = Bounds::new(Unit::Milliseconds, 0, default, 3_600_000);
+    Number { bounds, get }
+}
+
+/// A count whose default depends on the machine.
+const fn open(min: u64, max: u64, get: Get) -> FlagKind {
+    let bounds = Bounds {
+        unit: Unit::Count,
+        min,
+        default: None,
+        max,
+    };
+    Number { bounds, get }
+}
+
+const fn millis(duration: Duration) -> u64 {
+    duration.as_millis() as u64
+}
