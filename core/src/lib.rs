@@ -52,10 +52,10 @@ mod chance;
 mod channels;
 mod config;
 mod delivery;
+mod engine;
 mod error;
 mod id;
 mod inspect;
-mod node;
 pub mod proto;
 mod session;
 mod shard;
@@ -67,26 +67,28 @@ mod tasks;
 pub mod testing;
 mod time;
 
-pub use app::{
-    Backpressure, Context, Decision, DeliveryReport, Echo, Handler, Message, Subprotocol, TaskEnd,
+pub use app::{Context, Decision, Echo, Handler, Message, Subprotocol};
+pub use channels::delivery_report::DeliveryReport;
+pub use channels::handle::{
+    Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender,
 };
 pub use channels::message::ShardMessage;
 pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
 pub use delivery::frame::{Chunks, MAX_PAYLOAD};
 pub use delivery::queue::{OverflowPolicy, SendOptions};
 pub use delivery::{Depth, Drops};
+pub use engine::input::Admission;
+pub use engine::output::{Event, Leftover, Output};
+pub use engine::timers::{Direction, Reason};
 pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use inspect::closed::{CloseInfo, ClosedConnection};
 pub use inspect::connection_info::{ConnectionInfo, Lookup, Pause, Stage, Timer, WaitReason};
 pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
-pub use node::{Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender};
 pub use proto::ws::close::CloseCode;
 pub use proto::ws::opcode::MessageType;
-pub use session::input::Admission;
-pub use session::slot::SLOT_BYTES;
-pub use session::timers::{Direction, Reason};
-pub use shard::{Event, Leftover, Output, Shard};
+pub use session::app_types::{AppTypes, Backpressure, TaskEnd};
+pub use shard::{SLOT_BYTES, Shard};
 pub use stats::{
     CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
     PriorityStats, Received, RoomStats, Sent, Stats, Waiting,

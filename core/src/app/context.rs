@@ -9,10 +9,10 @@ use crate::app::{Backpressure, Handler};
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{MessageRef, QueueFull, Reply};
+use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::deferred::{Op, Wait};
-use crate::shard::Engine;
 use crate::tasks::TaskOptions;
 
 /// One connection, and what the application can do on its behalf.

@@ -1,18 +1,17 @@
 //! The application interface, and [`Echo`], an application that returns every message.
 
 mod context;
-mod delivery_report;
 mod echo;
 
 pub use context::Context;
-pub use delivery_report::DeliveryReport;
 pub use echo::Echo;
 
+use crate::channels::delivery_report::DeliveryReport;
 use crate::id::ConnId;
 use crate::proto::http::Request;
 use crate::proto::ws::opcode::MessageType;
+use crate::session::app_types::{AppTypes, Backpressure, TaskEnd};
 use crate::stats::CloseCause;
-use crate::tasks::FailureCause;
 
 /// An application. One instance lives in each shard and sees the connections
 /// of that shard only; what it wants done it says to its [`Context`].
@@ -137,16 +136,12 @@ pub trait Handler: Sized {
     }
 }
 
-/// What becomes of a connection's answers to itself for which its queue has no
-/// room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Backpressure {
-    /// What [`SendOptions::overflow`](crate::SendOptions::overflow) says.
-    Drop,
-    /// They wait, and the connection is not read until its queue has drained;
-    /// unless one is to [close](crate::OverflowPolicy::Disconnect) it. For what others send
-    /// to it stands what they say.
-    PauseReads,
+impl<H: Handler> AppTypes for H {
+    type State = <H as Handler>::State;
+    type Task = <H as Handler>::Task;
+    type Outcome = <H as Handler>::Outcome;
+
+    const BACKPRESSURE: Backpressure = H::OVERFLOW;
 }
 
 /// The answer to an upgrade request.
@@ -206,30 +201,4 @@ pub struct Message<'a> {
     pub kind: MessageType,
     /// All of it, unmasked.
     pub payload: &'a [u8],
-}
-
-/// How a task ended.
-#[non_exhaustive]
-pub enum TaskEnd<H: Handler> {
-    /// A worker finished it.
-    Done(H::Outcome),
-    /// The dispatcher did not take it; here it is again.
-    Refused(H::Task),
-    /// It was tried as often as it may be.
-    Failed {
-        /// How the last attempt failed.
-        cause: FailureCause,
-        /// How many there were.
-        attempts: u16,
-    },
-}
-
-impl<H: Handler> core::fmt::Debug for TaskEnd<H> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Done(_) => "Done",
-            Self::Refused(_) => "Refused",
-            Self::Failed { .. } => "Failed",
-        })
-    }
 }

@@ -4,10 +4,12 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use crate::app::DeliveryReport;
+use crate::channels::delivery_report::{DeliveryReport, PARTS};
+use crate::channels::handle::{Command, Permit};
+use crate::channels::registry::Rooms;
 use crate::delivery::queue::SendOptions;
+use crate::delivery::{EncodedVariants, Outbound, Payload};
 use crate::id::{ConnId, ShardId};
-use crate::node::{Command, Permit};
 use crate::proto::ws::opcode::MessageType;
 use crate::sync::{AtomicCounters, OnceLock, SharedRef};
 use crate::time::Timestamp;
@@ -102,7 +104,17 @@ pub(crate) struct Publication {
     /// The shard that decided its order.
     pub(crate) home: ShardId,
     /// What became of it so far, if anybody wants to know.
-    pub(crate) tally: Option<Box<AtomicCounters<{ DeliveryReport::PARTS }>>>,
+    pub(crate) tally: Option<Box<AtomicCounters<PARTS>>>,
+}
+
+impl Publication {
+    /// Returns the publication with no frame made of it yet.
+    pub(crate) fn variants(&self, rooms: &Rooms, out: &Outbound) -> EncodedVariants<'_> {
+        let scope = || rooms.scope_of(self.room.as_deref());
+        let meta = self.options.meta(scope, self.published);
+        let payload = Payload::Shared(&self.payload, &self.packed);
+        out.variants(meta, self.options.overflow, self.kind, payload)
+    }
 }
 
 /// Who took a credit, and in which lives of its shards. What was under way when

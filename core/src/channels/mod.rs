@@ -1,11 +1,10 @@
-//! Channels: members, owner shards, and the messages between shards.
+//! Channels: their members, the line of publications of large ones, credits between shards, and
+//! the messages that shards send to one another.
 
-pub(crate) mod credit;
-pub(crate) mod direct;
-pub(crate) mod fan_out;
-pub(crate) mod inbox;
-pub(crate) mod membership;
+pub(crate) mod credits;
+pub(crate) mod delivery_report;
+pub(crate) mod fan_outs;
+pub(crate) mod handle;
 pub(crate) mod message;
 pub(crate) mod registry;
-pub(crate) mod restart;
 pub(crate) mod waiters;

@@ -22,6 +22,18 @@ pub(crate) struct Membership {
 
 const _: () = assert!(size_of::<Membership>() == 8);
 
+/// The rooms of a connection.
+pub(crate) type Memberships = SmallVec<[Membership; 2]>;
+
+/// Bytes of memory of a list of rooms, beside the slot that it is in.
+pub(crate) fn list_bytes(memberships: &Memberships) -> usize {
+    if memberships.spilled() {
+        memberships.capacity() * size_of::<Membership>()
+    } else {
+        0
+    }
+}
+
 /// The rooms that have members on this shard, or are kept here for others.
 #[derive(Debug)]
 pub(crate) struct Rooms {

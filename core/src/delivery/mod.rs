@@ -235,6 +235,18 @@ impl Outbound {
         self.conns[at].queue.is_empty()
     }
 
+    /// Returns whether messages may be queued for the connection at this place; a place may have
+    /// been given back.
+    pub(crate) fn takes_messages(&self, at: u32) -> bool {
+        let conn = self.conns.get(at as usize);
+        conn.is_some_and(|conn| conn.takes == Takes::Messages)
+    }
+
+    /// Returns the number of places for connections, occupied or not.
+    pub(crate) const fn connections(&self) -> u32 {
+        self.conns.len()
+    }
+
     /// Returns whether its socket took less than it was offered.
     #[inline]
     pub(crate) fn is_blocked(&self, at: u32) -> bool {

@@ -12,11 +12,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::CloseCode;
-use crate::app::Handler;
 use crate::delivery::Drops;
 use crate::error::PeerError;
 use crate::id::ConnId;
-use crate::shard::engine::Engine;
 use crate::stats::CloseCause;
 use crate::table::Peak;
 use crate::time::Timestamp;
@@ -146,14 +144,26 @@ impl ClosedConnections {
             + self.room_bytes
     }
 
-    /// What of that the rooms take, counted anew.
-    #[cfg(any(test, feature = "testing"))]
-    fn count_room_bytes(&self) -> usize {
+    /// Asserts that the bytes of the rooms are what is kept of them, and that no more are kept
+    /// than may be.
+    #[cfg(feature = "testing")]
+    pub(crate) fn audit(&self) {
         let ending = self.ending.values().map(|ending| &**ending);
-        ending
-            .chain(&self.gone)
-            .map(ClosedConnection::room_bytes)
-            .sum()
+        let bytes = ending.chain(&self.gone).map(ClosedConnection::room_bytes);
+        assert_eq!(self.room_bytes, bytes.sum());
+        assert!(self.gone.len() <= self.limit);
+    }
+
+    /// Returns how many connections are ending.
+    #[cfg(feature = "testing")]
+    pub(crate) fn known(&self) -> usize {
+        self.ending.len()
+    }
+
+    /// Forgets connections that are ending.
+    pub(crate) fn forget_ending(&mut self) {
+        self.ending.clear();
+        self.room_bytes = self.gone.iter().map(ClosedConnection::room_bytes).sum();
     }
 
     /// Who has gone, the latest first.
@@ -175,100 +185,5 @@ impl ClosedConnections {
     }
 }
 
-impl<H: Handler> Engine<H> {
-    /// Remembers of a connection that ends what its slot is about to forget.
-    pub(crate) fn remember(&mut self, at: u32, ending: CloseInfo) {
-        let (id, opened) = (self.slots.id(at), self.slots[at].moment.take());
-        let memberships = &self.slots[at].memberships;
-        let rooms = memberships.iter().take(MOST_ROOMS);
-        let departure = ClosedConnection {
-            id,
-            at: self.now,
-            open_for: self.now.since(opened.unwrap_or(self.now)),
-            ending,
-            // Copies: they outlast the rooms.
-            rooms: rooms
-                .map(|m| Bytes::copy_from_slice(self.rooms.name(m.room)))
-                .collect(),
-            memberships: memberships.len(),
-            drops: Drops::default(),
-        };
-        self.ledger.begin(at, departure);
-    }
-
-    /// What the next shard in this one's place is to remember. Rooms are not
-    /// asked of a shard that has failed.
-    pub(crate) fn bequeath(&mut self) -> ClosedConnections {
-        let limit = self.config.gone_connections;
-        let mut ledger = core::mem::replace(&mut self.ledger, ClosedConnections::new(0, limit));
-        for (at, slot) in self.slots.iter() {
-            if let Some(opened) = slot.opened() {
-                let departure = ClosedConnection {
-                    id: self.slots.id(at),
-                    at: self.now,
-                    open_for: self.now.since(opened),
-                    ending: CloseInfo::new(CloseCause::Panic),
-                    rooms: Vec::new(),
-                    memberships: slot.memberships.len(),
-                    drops: Drops::default(),
-                };
-                ledger.begin(at, departure);
-            }
-            ledger.close(at, self.out.drops(at));
-        }
-        ledger.ending.clear();
-        ledger.room_bytes = ledger.gone.iter().map(ClosedConnection::room_bytes).sum();
-        ledger
-    }
-
-    /// Asserts that nothing is kept of slots that are free or given up, and that
-    /// what was dropped of everyone's is what was dropped in all.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn audit_ledger(&self) {
-        use crate::session::slot::Phase;
-        assert_eq!(self.ledger.room_bytes, self.ledger.count_room_bytes());
-        let (ending, gone) = (&self.ledger.ending, &self.ledger.gone);
-        let mut kept = 0;
-        for (at, slot) in self.slots.iter() {
-            let is_ending = ending.contains_key(&at);
-            kept += usize::from(is_ending);
-            let may_be_ending = matches!(slot.phase, Phase::Closing | Phase::Lingering);
-            assert!(!is_ending || may_be_ending, "{}", self.slots.id(at));
-            let has_drops = self.out.drops(at) != Drops::default();
-            assert!(slot.phase != Phase::Gone || !has_drops);
-        }
-        assert_eq!(kept, ending.len(), "shard {}: kept of nobody", self.id.0);
-        assert!(gone.len() <= self.config.gone_connections);
-        if gone.len() == self.config.gone_connections || self.life() > 0 {
-            // Somebody may have been forgotten, or have failed.
-            return;
-        }
-        let gone = gone.iter().map(|departure| departure.drops);
-        let each = self.out.all_drops().chain(gone);
-        let mut sums = [0; 6];
-        for drops in each {
-            let parts = [
-                drops.refused,
-                drops.evicted,
-                drops.expired,
-                drops.conflated,
-                drops.shed,
-                drops.discarded,
-            ];
-            sums = core::array::from_fn(|at| sums[at] + parts[at]);
-        }
-        let d = &self.stats().delivery;
-        let all = [
-            d.refused_full,
-            d.evicted,
-            d.expired,
-            d.conflated,
-            d.shed,
-            d.discarded,
-        ];
-        assert_eq!(sums, all, "shard {}: of each and in all", self.id.0);
-    }
-}
-
 /// Rooms of one connection that are remembered when it has gone.
-const MOST_ROOMS: usize = 8;
+pub(crate) const MAX_CLOSED_ROOMS: usize = 8;

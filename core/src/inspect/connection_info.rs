@@ -9,16 +9,9 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::app::Handler;
 use crate::delivery::{Depth, Drops};
 use crate::id::{ConnId, ShardId};
 use crate::inspect::closed::{CloseInfo, ClosedConnection};
-use crate::session::deferred::Wait;
-use crate::session::slot::Phase;
-use crate::shard::Shard;
-use crate::shard::engine::Engine;
-use crate::shard::memory_budget::SMALL;
-use crate::time::Timestamp;
 
 /// What is known of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -254,120 +247,5 @@ impl Timer {
     }
 }
 
-impl<H: Handler> Shard<H> {
-    /// What is the matter with a connection, or was with one that has gone;
-    /// `None` if it was never here, or has been forgotten since. Looks at what
-    /// waits for it, or at those that have gone: for somebody who asks, not for
-    /// a loop.
-    pub fn explain(&self, now: Timestamp, id: ConnId) -> Option<Lookup> {
-        let engine = &self.engine;
-        let at = engine.slots.find(id);
-        let here = || at.map(|at| Lookup::Here(engine.explain(now, at)));
-        if at.is_some_and(|at| engine.slots[at].phase != Phase::Gone) {
-            return here();
-        }
-        let departure = engine.ledger.gone().find(|gone| gone.id == id);
-        departure.cloned().map(Lookup::Gone).or_else(here)
-    }
-
-    /// Connections that have gone, the latest first, as far as they are
-    /// remembered: [`Config::gone_connections`](crate::Config::gone_connections).
-    pub fn gone(&self) -> impl Iterator<Item = &ClosedConnection> {
-        self.engine.ledger.gone()
-    }
-}
-
-impl<H: Handler> Engine<H> {
-    pub(crate) fn explain(&self, now: Timestamp, at: u32) -> ConnectionInfo {
-        let (slot, departure) = (&self.slots[at], self.ledger.ending(at));
-        let (priorities, control_frames) = self.out.depths(now, at);
-        let pending = slot.pending.as_deref();
-        let rooms = slot.memberships.iter().take(MOST_ROOMS);
-        let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
-        let open_for = slot.opened().map(|opened| now.since(opened));
-        let unheard = now.since(slot.keepalive.heard());
-        ConnectionInfo {
-            id: self.slots.id(at),
-            stage: match slot.phase {
-                Phase::Head => Stage::Request,
-                Phase::Answering => Stage::Answer,
-                Phase::Open => Stage::Open,
-                Phase::Closing => Stage::Closing,
-                Phase::Lingering => Stage::Lingering,
-                Phase::Gone | Phase::Free => Stage::Gone,
-            },
-            open_for: open_for.or_else(|| departure.map(|departure| departure.open_for)),
-            ending: departure.map(|departure| departure.ending),
-            subprotocol: subprotocol.map(|name| name.map(String::from)),
-            is_compressed: self.out.is_compressed(at),
-            rooms: rooms.map(|m| self.rooms.name(m.room).clone()).collect(),
-            memberships: slot.memberships.len(),
-            waiting: self.out.depth(now, at),
-            priorities,
-            control_frames,
-            drops: self.out.drops(at),
-            awaits: self.awaits(now, at),
-            pause: self.pause(at),
-            held_back_bytes: self.tail_len(at),
-            held_back_commands: pending.map_or(0, |pending| pending.ops()),
-            silent_for: unheard,
-            timer: self
-                .next_timer(at)
-                .map(|(timer, at)| (timer, at.since(now))),
-        }
-    }
-
-    fn awaits(&self, now: Timestamp, at: u32) -> Vec<WaitReason> {
-        let slot = &self.slots[at];
-        let mut awaits = Vec::new();
-        let wait = slot.pending.as_ref().and_then(|pending| pending.wait);
-        match wait {
-            Some(Wait::Joined) => awaits.push(WaitReason::Joined),
-            Some(Wait::Left(room)) => awaits.push(WaitReason::Left(self.rooms.name(room).clone())),
-            Some(Wait::Credit(home)) => awaits.push(WaitReason::Credit(home)),
-            Some(Wait::Queue) => awaits.push(WaitReason::Queue),
-            Some(Wait::Task) => awaits.push(WaitReason::Task),
-            Some(Wait::Callback) => awaits.push(WaitReason::Turn),
-            None if slot.flags.resuming => awaits.push(WaitReason::Turn),
-            None => {}
-        }
-        let has_nothing = self.out.is_empty(at);
-        if self.out.is_blocked(at) {
-            let since = self
-                .out
-                .stalled_since(at)
-                .map_or(Duration::ZERO, |since| now.since(since));
-            awaits.push(WaitReason::Socket(since));
-        } else if !has_nothing {
-            awaits.push(WaitReason::Write);
-        }
-        match slot.phase {
-            Phase::Head => awaits.push(WaitReason::Request),
-            Phase::Open if slot.conn.pace_beyond(SMALL).is_some() => {
-                awaits.push(WaitReason::Message(slot.conn.message_bytes()));
-            }
-            Phase::Answering if has_nothing => awaits.push(WaitReason::Page),
-            Phase::Closing if has_nothing => awaits.push(WaitReason::CloseFrame),
-            Phase::Lingering => awaits.push(WaitReason::End),
-            Phase::Gone if slot.answers > 0 => awaits.push(WaitReason::Shards(slot.answers)),
-            _ => {}
-        }
-        awaits
-    }
-
-    fn pause(&self, at: u32) -> Option<Pause> {
-        let slot = &self.slots[at];
-        if !slot.flags.unread {
-            None
-        } else if slot.is_parked() {
-            Some(Pause::Awaits)
-        } else if self.draining {
-            Some(Pause::Drain)
-        } else {
-            Some(Pause::Behind)
-        }
-    }
-}
-
 /// Rooms of one connection that are named.
-const MOST_ROOMS: usize = 100;
+pub(crate) const MAX_ROOMS: usize = 100;

@@ -7,30 +7,30 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::app::{Handler, TaskEnd};
 use crate::channels::message::Notification;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
+use crate::session::app_types::{AppTypes, TaskEnd};
 use crate::session::head::HeadProgress;
 use crate::tasks::TaskOptions;
 
 /// What is held back for one connection.
-pub(crate) struct Pending<H: Handler> {
+pub(crate) struct Pending<A: AppTypes> {
     /// Bytes read and not consumed, from `begin` on.
     pub(crate) carry: Vec<u8>,
     pub(crate) begin: usize,
     /// Of a request head, what has been looked at.
     pub(crate) head: HeadProgress,
     /// Commands, in the order in which they were given.
-    ops: VecDeque<Op<H>>,
+    ops: VecDeque<Op<A>>,
     /// Bytes of memory that they own.
     op_bytes: usize,
     /// What they wait for.
     pub(crate) wait: Option<Wait>,
 }
 
-impl<H: Handler> Pending<H> {
+impl<A: AppTypes> Pending<A> {
     pub(crate) const fn new() -> Self {
         Self {
             carry: Vec::new(),
@@ -54,30 +54,30 @@ impl<H: Handler> Pending<H> {
         self.ops.len()
     }
 
-    pub(crate) fn push_back(&mut self, op: Op<H>) {
+    pub(crate) fn push_back(&mut self, op: Op<A>) {
         self.op_bytes += op.memory();
         self.ops.push_back(op);
     }
 
-    pub(crate) fn push_front(&mut self, op: Op<H>) {
+    pub(crate) fn push_front(&mut self, op: Op<A>) {
         self.op_bytes += op.memory();
         self.ops.push_front(op);
     }
 
-    pub(crate) fn pop_front(&mut self) -> Option<Op<H>> {
+    pub(crate) fn pop_front(&mut self) -> Option<Op<A>> {
         let op = self.ops.pop_front()?;
         self.op_bytes -= op.memory();
         Some(op)
     }
 
-    pub(crate) fn take_ops(&mut self) -> VecDeque<Op<H>> {
+    pub(crate) fn take_ops(&mut self) -> VecDeque<Op<A>> {
         self.op_bytes = 0;
         core::mem::take(&mut self.ops)
     }
 
     /// Bytes of memory, but for what was read, which is a buffer that is lent.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + self.ops.capacity() * size_of::<Op<H>>() + self.op_bytes
+        size_of::<Self>() + self.ops.capacity() * size_of::<Op<A>>() + self.op_bytes
     }
 
     /// Whether nothing is held back.
@@ -105,7 +105,7 @@ pub(crate) enum Wait {
 }
 
 /// A command of a connection's program that could not be carried out at once.
-pub(crate) enum Op<H: Handler> {
+pub(crate) enum Op<A: AppTypes> {
     Join(Bytes),
     Leave(Bytes),
     /// To a room, or to everyone.
@@ -131,17 +131,17 @@ pub(crate) enum Op<H: Handler> {
         options: SendOptions,
         payload: Bytes,
     },
-    Submit(H::Task, TaskOptions),
+    Submit(A::Task, TaskOptions),
     Close(crate::CloseCode),
     /// The handler is to be told.
-    TaskEnd(TaskEnd<H>),
+    TaskEnd(TaskEnd<A>),
     /// The handler is to be told what it has asked for under this ticket.
     Notification(u64, Notification),
     /// The handler is to be told that a room was one too many.
     JoinRefused(Bytes),
 }
 
-impl<H: Handler> Op<H> {
+impl<A: AppTypes> Op<A> {
     /// Bytes of memory that it owns, as far as that is known: what a task has is its application's.
     fn memory(&self) -> usize {
         match self {

@@ -1,20 +1,6 @@
 //! Owns the first thing a socket says: its request, which becomes a WebSocket
 //! connection, a page or a refusal.
 
-use crate::app::{Decision, Handler};
-use crate::channels::fan_out::EVERYONE;
-use crate::error::HandshakeError;
-use crate::proto::http::response;
-use crate::proto::http::{Content, Fields, Page, Request};
-use crate::proto::ws::deflate::{Compressor, Params};
-use crate::proto::ws::upgrade;
-use crate::proto::ws::upgrade::{HeadAction, Upgrade};
-use crate::proto::ws::{Connection, Role};
-use crate::session::slot::{Phase, Subprotocol};
-use crate::shard::Shard;
-use crate::shard::engine::Engine;
-use crate::shard::output::{Event, Output};
-
 /// How much of a request head that comes in pieces has been parsed. A head is parsed from
 /// its start each time, so not with each piece: what all this takes is bounded by a multiple
 /// of its length, however small the pieces are.
@@ -36,7 +22,7 @@ impl HeadProgress {
     };
 
     /// Whether what has come by now may be all, or enough to be worth it.
-    fn is_worth_parsing(&mut self, input: &[u8], max_head: usize) -> bool {
+    pub(crate) fn is_worth_parsing(&mut self, input: &[u8], max_head: usize) -> bool {
         let len = input.len() as u32;
         let piece = input.get(self.seen as usize..).unwrap_or_default();
         self.seen = len;
@@ -52,179 +38,11 @@ impl HeadProgress {
     }
 }
 
-impl<H: Handler> Shard<H> {
-    /// Takes the request if it is all there; says how much of the input it was.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# When a client establishes a WebSocket connection to a server, the server
-    //# MUST complete the following steps to accept the connection and send the
-    //# server's opening handshake.
-    pub(crate) fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
-        if let Some(pending) = &mut self.engine.slots[at].pending
-            && !pending
-                .head
-                .is_worth_parsing(input, self.engine.config.max_head)
-        {
-            return 0;
-        }
-        let mut fields = Fields::new();
-        let (request, len) = match Request::parse(input, &mut fields, &self.engine.config) {
-            Ok(Some(parsed)) => parsed,
-            Ok(None) => return 0,
-            Err(error) => {
-                self.engine.refuse(at, error, false);
-                return input.len();
-            }
-        };
-        let head_only = request.is_head();
-        let decision = if self.engine.draining {
-            Err(HandshakeError::Draining)
-        } else {
-            upgrade::decide(&request, &self.engine.config)
-        };
-        let surplus = self.engine.slots[at].flags.surplus;
-        match decision {
-            // Monitors still get their pages: a full server is when they matter.
-            Ok(HeadAction::Upgrade(_)) if surplus => {
-                self.engine.refuse(at, HandshakeError::Full, head_only);
-            }
-            Ok(HeadAction::Upgrade(_)) if self.engine.is_short_of_memory(0) => {
-                self.engine.refuse(at, HandshakeError::Memory, head_only);
-            }
-            Ok(HeadAction::Upgrade(upgrade)) => match self.handler.on_request(&request) {
-                Decision::Accept { state, subprotocol } => {
-                    let place = subprotocol.place(upgrade.subprotocol);
-                    let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
-                    self.engine.open(at, state, &upgrade, subprotocol);
-                    return len;
-                }
-                Decision::Reject(status) => {
-                    self.engine
-                        .refuse(at, HandshakeError::Handler(status), head_only);
-                }
-            },
-            Ok(HeadAction::Methods) => self.engine.answer_methods(at),
-            Ok(HeadAction::Page { page, head_only }) => self.engine.answer(at, page, head_only),
-            Err(error) => self.engine.refuse(at, error, head_only),
-        }
-        input.len()
-    }
-}
-
-impl<H: Handler> Engine<H> {
-    fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade, subprotocol: Option<&str>) {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# Extensions not listed by the client MUST NOT be listed.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-9
-        //# A server MUST NOT respond with any extension not requested by
-        //# the client.
-        let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
-        let mut compressor = Compressor::NONE;
-        if let Some(agreed) = &agreed {
-            let level = self.config.compression_level as u8;
-            let conn = Connection::with_deflate(Role::Server, agreed);
-            self.counts.deflate.agreed += 1;
-            self.context_bytes += conn.context_bytes();
-            self.slots[at].conn = conn;
-            compressor = Compressor::new(Role::Server, agreed, level);
-        }
-        let mut head = self.workspace.buffers.take_for(ANSWER);
-        let accept = &upgrade.accept;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# The value chosen MUST be derived from the client's handshake,
-        //# specifically by selecting one of the values from the
-        //# |Sec-WebSocket-Protocol| field that the server is willing to use for
-        //# this connection (if any).
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# if the server does not wish to agree to one of the suggested
-        //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
-        //# header field in its response
-        response::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
-        self.out.send_head(at, &head);
-        self.out.open(at, compressor);
-        self.workspace.give(head);
-        let slot = &mut self.slots[at];
-        slot.phase = Phase::Open;
-        slot.state = Some(state);
-        slot.flags.upgraded = true;
-        slot.moment = Some(self.now);
-        slot.subprotocol = Subprotocol::new(subprotocol, &self.config.subprotocols);
-        self.counts.links.opened += 1;
-        self.counts.links.active += 1;
-        self.fan_outs.joined(EVERYONE, at);
-        let id = self.slots.id(at);
-        self.tell(Event::Opened(id));
-        self.rearm(at);
-    }
-
-    /// The answer to an offer: with contexts, if there is room for them.
-    fn agree(&mut self, offer: Params) -> Option<Params> {
-        let with_contexts = offer.answer(self.config.deflate_terms(true))?;
-        let needed = self.context_bytes + self.out.context_bytes() + with_contexts.context_bytes();
-        if needed <= self.config.compression_contexts {
-            return Some(with_contexts);
-        }
-        self.counts.deflate.contexts_denied += u64::from(self.config.compression_contexts > 0);
-        offer.answer(self.config.deflate_terms(false))
-    }
-
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
-    //# If the invalid data is sent during the WebSocket handshake, the server
-    //# SHOULD return an appropriate HTTP [RFC2616] status code.
-    pub(crate) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
-        self.counts.refused[error.index()] += 1;
-        let id = self.slots.id(at);
-        self.tell(Event::Refused(id, error));
-        let mut out = self.workspace.buffers.take_for(ANSWER);
-        response::refusal(&mut out, error, head_only);
-        self.begin_answer(at, &out);
-        self.workspace.give(out);
-    }
-
-    fn answer_methods(&mut self, at: u32) {
-        let mut out = self.workspace.buffers.take_for(ANSWER);
-        response::methods(&mut out);
-        self.begin_answer(at, &out);
-        self.workspace.give(out);
-    }
-
-    fn answer(&mut self, at: u32, page: Page, head_only: bool) {
-        match page.content() {
-            Content::Fixed {
-                content_type,
-                policy,
-                body,
-            } => {
-                let mut out = self.workspace.buffers.take_for(ANSWER);
-                let policy = policy.map(|policy| ("Content-Security-Policy", policy));
-                let body = body.as_bytes();
-                response::page_with(&mut out, 200, policy, content_type, body, head_only);
-                self.begin_answer(at, &out);
-                self.workspace.give(out);
-            }
-            Content::Metrics => {
-                self.slots[at].phase = Phase::Answering;
-                self.set_deadline(at, self.config.write_timeout);
-                let id = self.slots.id(at);
-                self.outputs.push_back(Output::Metrics { id, head_only });
-            }
-        }
-    }
-
-    pub(crate) fn begin_answer(&mut self, at: u32, bytes: &[u8]) {
-        self.out.count_page();
-        self.slots[at].phase = Phase::Answering;
-        self.set_deadline(at, self.config.write_timeout);
-        self.out.send_head(at, bytes);
-    }
-}
-
 /// Pieces with an end of a line that are parsed whatever was before: more than a request may
 /// have lines.
 const MOST_LINES: u16 = 256;
 /// How many bytes of a head may be parsed for each byte of it that has come, beside that.
 const PARSED_PER_BYTE: u64 = 16;
-/// About as long as a short answer, in bytes.
-const ANSWER: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,10 @@
-//! Sessions: the connections of a shard, from the socket's first byte to its last.
+//! Sessions: what a shard keeps for each of its connections, and their timers.
 
-pub(crate) mod buffered_input;
-pub(crate) mod close;
+pub(crate) mod app_types;
 pub(crate) mod deferred;
 pub(crate) mod head;
-pub(crate) mod input;
-pub(crate) mod pending_ops;
+mod links;
 pub(crate) mod slab;
 pub(crate) mod slot;
 pub(crate) mod sweep;
-pub(crate) mod timers;
 pub(crate) mod wheel;
-pub(crate) mod write;

@@ -2,16 +2,16 @@
 
 use core::ops::{Index, IndexMut};
 
-use crate::app::Handler;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::Keepalive;
+use crate::session::app_types::AppTypes;
+use crate::session::links::Links;
 use crate::session::slot::{Phase, Slot};
-use crate::session::wheel::Links;
 use crate::table::{Place, Table};
 
 /// The slots of a shard, dense and reused.
-pub(crate) struct Slab<H: Handler> {
-    slots: Table<Slot<H>>,
+pub(crate) struct Slab<A: AppTypes> {
+    slots: Table<Slot<A>>,
     shard: ShardId,
     /// The generation of the first occupant of a slot that is not there yet: greater than that
     /// of any that was, since the table may have been longer.
@@ -20,7 +20,7 @@ pub(crate) struct Slab<H: Handler> {
     latest: u32,
 }
 
-impl<H: Handler> Place for Slot<H> {
+impl<A: AppTypes> Place for Slot<A> {
     fn vacate(&mut self, next: u32) {
         let generation = self.generation.wrapping_add(1);
         *self = Self::new(self.keepalive, generation);
@@ -33,7 +33,7 @@ impl<H: Handler> Place for Slot<H> {
     }
 }
 
-impl<H: Handler> Slab<H> {
+impl<A: AppTypes> Slab<A> {
     pub(crate) const fn new(shard: ShardId) -> Self {
         Self {
             slots: Table::new(),
@@ -103,12 +103,12 @@ impl<H: Handler> Slab<H> {
     }
 
     /// The last slot, out of the table: of a shard that has failed.
-    pub(crate) fn pop(&mut self) -> Option<Slot<H>> {
+    pub(crate) fn pop(&mut self) -> Option<Slot<A>> {
         self.slots.pop()
     }
 
     /// Every slot in use.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<H>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<A>)> {
         (0..)
             .zip(self.slots.iter())
             .filter(|(_, slot)| slot.phase != Phase::Free)
@@ -130,16 +130,16 @@ impl<H: Handler> Slab<H> {
     }
 }
 
-impl<H: Handler> Index<u32> for Slab<H> {
-    type Output = Slot<H>;
+impl<A: AppTypes> Index<u32> for Slab<A> {
+    type Output = Slot<A>;
 
-    fn index(&self, at: u32) -> &Slot<H> {
+    fn index(&self, at: u32) -> &Slot<A> {
         &self.slots[at]
     }
 }
 
-impl<H: Handler> IndexMut<u32> for Slab<H> {
-    fn index_mut(&mut self, at: u32) -> &mut Slot<H> {
+impl<A: AppTypes> IndexMut<u32> for Slab<A> {
+    fn index_mut(&mut self, at: u32) -> &mut Slot<A> {
         &mut self.slots[at]
     }
 }

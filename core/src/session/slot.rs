@@ -6,11 +6,11 @@ use alloc::string::String;
 
 use smallvec::SmallVec;
 
-use crate::app::Handler;
-use crate::channels::registry::Membership;
+use crate::channels::registry::Memberships;
 use crate::proto::ws::{Connection, Keepalive, Role};
+use crate::session::app_types::AppTypes;
 use crate::session::deferred::Pending;
-use crate::session::wheel::Links;
+use crate::session::links::Links;
 use crate::time::Timestamp;
 
 /// How far a socket has come.
@@ -33,17 +33,14 @@ pub(crate) enum Phase {
     Gone,
 }
 
-/// The rooms of a connection.
-pub(crate) type Memberships = SmallVec<[Membership; 2]>;
-
 /// A socket, and whatever it has become.
-pub(crate) struct Slot<H: Handler> {
+pub(crate) struct Slot<A: AppTypes> {
     pub(crate) conn: Connection,
     pub(crate) keepalive: Keepalive,
     /// When its phase must be over; or, where it is open, since when it is.
     pub(crate) moment: Option<Timestamp>,
     pub(crate) memberships: Memberships,
-    pub(crate) pending: Option<Box<Pending<H>>>,
+    pub(crate) pending: Option<Box<Pending<A>>>,
     pub(crate) links: Links,
     pub(crate) generation: u32,
     pub(crate) phase: Phase,
@@ -52,13 +49,8 @@ pub(crate) struct Slot<H: Handler> {
     pub(crate) subprotocol: Subprotocol,
     /// Answers of other shards that are still to come.
     pub(crate) answers: u16,
-    pub(crate) state: Option<H::State>,
+    pub(crate) state: Option<A::State>,
 }
-
-/// Bytes of memory of a connection in the tables of its shard: its slot, with an application
-/// without state, and what waits to be written to it.
-pub const SLOT_BYTES: usize = size_of::<Slot<crate::Echo>>() + crate::delivery::ROW_BYTES;
-const _: () = assert!(SLOT_BYTES <= 184);
 
 /// What is true of a socket besides its phase.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,7 +98,7 @@ impl Subprotocol {
     }
 }
 
-impl<H: Handler> Slot<H> {
+impl<A: AppTypes> Slot<A> {
     /// That of a socket of which nothing has come.
     pub(crate) fn new(keepalive: Keepalive, generation: u32) -> Self {
         Self {

@@ -1,18 +1,13 @@
-//! Orders that concern every connection of a shard: to drain, to close, to cut off. They
-//! are carried out for some slots a turn, so that reads and writes go on between them.
+//! An order that concerns every connection of a shard, and how far it has been carried out.
 
 use crate::CloseCode;
-use crate::app::Handler;
-use crate::session::slot::Phase;
-use crate::shard::engine::Engine;
-use crate::stats::CloseCause;
 
 /// An order, and how far it has been carried out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sweep {
-    order: Order,
+    pub(crate) order: Order,
     /// The first slot for which it has not been.
-    next: u32,
+    pub(crate) next: u32,
 }
 
 /// What is done for each connection. A later one takes the place of one before it.
@@ -26,57 +21,9 @@ pub(crate) enum Order {
     Abort,
 }
 
-impl<H: Handler> Engine<H> {
-    /// Begins to carry out an order, and does the first slots. A weaker one than what is
-    /// under way is part of that.
-    pub(crate) fn begin_sweep(&mut self, order: Order) {
-        self.draining |= !matches!(order, Order::Abort);
-        let is_part = self
-            .sweep
-            .is_some_and(|sweep| sweep.order.rank() > order.rank());
-        if !is_part {
-            self.sweep = Some(Sweep { order, next: 0 });
-            self.sweep_slice();
-        }
-    }
-
-    /// Whether the next slots are to be done. Close frames wait for those before them to be
-    /// written, and all of it for the adapter to have done what it was asked for.
-    pub(crate) fn has_sweep(&self) -> bool {
-        self.sweep.is_some_and(|Sweep { order, .. }| {
-            let waits = matches!(order, Order::Close(_))
-                && self.out.scheduled() > self.config.fan_out_slice;
-            !waits && self.has_room_for_outputs()
-        })
-    }
-
-    /// Carries out the order under way for the next slots.
-    pub(crate) fn sweep_slice(&mut self) {
-        let Some(Sweep { order, mut next }) = self.sweep else {
-            return;
-        };
-        self.vacate_scratch();
-        let mut left = self.config.fan_out_slice;
-        while left > 0 && next < self.slots.len() {
-            let at = next;
-            next += 1;
-            let is_there = !matches!(self.slots[at].phase, Phase::Free | Phase::Gone);
-            // To end a connection costs several times as much as to look at its slot.
-            left = left.saturating_sub(if is_there { COST_OF_AN_END } else { 1 });
-            match (order, self.slots[at].phase) {
-                (Order::Close(code), Phase::Open) => self.finish(at, code, CloseCause::Drain),
-                (Order::Close(_), Phase::Head) => self.give_up(at),
-                (Order::Abort, _) => self.cut(at, CloseCause::Drain),
-                _ => {}
-            }
-            self.update_reading(at);
-        }
-        self.sweep = (next < self.slots.len()).then_some(Sweep { order, next });
-    }
-}
-
 impl Order {
-    const fn rank(self) -> u8 {
+    /// Returns the order's place among the three: a later one includes those before.
+    pub(crate) const fn rank(self) -> u8 {
         match self {
             Self::Drain => 0,
             Self::Close(_) => 1,
@@ -84,6 +31,3 @@ impl Order {
         }
     }
 }
-
-/// In visits of a member by a fan-out.
-const COST_OF_AN_END: usize = 4;

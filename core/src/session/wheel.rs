@@ -4,36 +4,10 @@
 
 use alloc::vec::Vec;
 
-use crate::app::Handler;
+use crate::session::app_types::AppTypes;
+use crate::session::links::{Links, NIL};
 use crate::session::slab::Slab;
 use crate::time::Timestamp;
-
-/// A slot's links in its bucket. Entries reach less than a turn of the wheel
-/// ahead, so the bucket alone tells the tick.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Links {
-    next: u32,
-    before: u32,
-    bucket: u32,
-}
-
-impl Links {
-    pub(crate) const NONE: Self = Self {
-        next: NIL,
-        before: NIL,
-        bucket: NIL,
-    };
-
-    /// Those of a slot that is vacant, which lead to another.
-    pub(crate) const fn to_vacant(next: u32) -> Self {
-        Self { next, ..Self::NONE }
-    }
-
-    /// The other that they lead to.
-    pub(crate) const fn vacant(self) -> u32 {
-        self.next
-    }
-}
 
 /// One lazy wheel for all slots of a shard.
 #[derive(Debug)]
@@ -65,7 +39,7 @@ impl Wheel {
 
     /// Enters the slot for `at`, rounded up to a tick, unless it is entered for
     /// an earlier one already.
-    pub(crate) fn arm<H: Handler>(&mut self, slots: &mut Slab<H>, slot: u32, at: Timestamp) {
+    pub(crate) fn arm<A: AppTypes>(&mut self, slots: &mut Slab<A>, slot: u32, at: Timestamp) {
         // Beyond the horizon it is looked at early, and entered again.
         let wanted = at.as_micros().div_ceil(self.tick);
         let tick = wanted.clamp(self.seen + 1, self.seen + BUCKETS as u64 - 1);
@@ -89,7 +63,7 @@ impl Wheel {
         self.earliest = Some(self.earliest.map_or(tick, |earliest| earliest.min(tick)));
     }
 
-    pub(crate) fn disarm<H: Handler>(&mut self, slots: &mut Slab<H>, slot: u32) {
+    pub(crate) fn disarm<A: AppTypes>(&mut self, slots: &mut Slab<A>, slot: u32) {
         let Links {
             next,
             before,
@@ -110,9 +84,9 @@ impl Wheel {
     }
 
     /// A slot that was entered for `now` or before, taken out.
-    pub(crate) fn expired<H: Handler>(
+    pub(crate) fn expired<A: AppTypes>(
         &mut self,
-        slots: &mut Slab<H>,
+        slots: &mut Slab<A>,
         now: Timestamp,
     ) -> Option<u32> {
         let end = now.as_micros() / self.tick;
@@ -148,5 +122,4 @@ impl Wheel {
     }
 }
 
-const NIL: u32 = u32::MAX;
 const BUCKETS: usize = 1_024;

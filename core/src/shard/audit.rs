@@ -7,40 +7,8 @@ use bytes::Bytes;
 
 use crate::app::Handler;
 use crate::id::{ConnId, ShardId};
-use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
-use crate::shard::{Engine, Shard};
-use crate::stats::{Stats, Waiting};
-
-impl<H: Handler> Engine<H> {
-    /// Asserts that the gauges that are kept as things change are what a count of all
-    /// connections comes to.
-    fn audit_gauges(&self) {
-        let kept = self.stats();
-        let mut counted = kept;
-        let Stats {
-            rooms,
-            links,
-            waiting,
-            ..
-        } = &mut counted;
-        (links.held, links.active, rooms.members) = (0, 0, 0);
-        *waiting = Waiting::default();
-        for (_, slot) in self.slots.iter() {
-            links.held += u64::from(!slot.flags.released);
-            links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
-            rooms.members += slot.memberships.len() as u64;
-            match slot.pending.as_ref().and_then(|pending| pending.wait) {
-                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
-                Some(Wait::Credit(_)) => waiting.credit += 1,
-                Some(Wait::Queue) => waiting.queue += 1,
-                Some(Wait::Task) => waiting.task += 1,
-                Some(Wait::Callback) | None => {}
-            }
-        }
-        assert_eq!(kept, counted, "shard {}: gauges", self.id.0);
-    }
-}
+use crate::shard::Shard;
 
 impl<H: Handler> Shard<H> {
     /// Asserts what must hold between any two calls.
@@ -67,7 +35,8 @@ impl<H: Handler> Shard<H> {
         engine.audit_ledger();
         engine.audit_memory();
         engine.audit_gauges();
-        engine.audit_fan_outs();
+        let is_open = |at| engine.slots[at].phase == Phase::Open;
+        engine.fan_outs.audit(&engine.rooms, is_open);
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
         let stats = self.stats();
         let d = stats.delivery;
@@ -100,15 +69,10 @@ impl<H: Handler> Shard<H> {
             d.written,
         ];
         assert_eq!(sums, all, "shard {}: by priority and in all", id.0);
-        for (home, credit) in engine.credits.iter().enumerate() {
-            let most = engine.config.credit_messages;
-            assert!(credit.messages <= most, "shard {}: credits to {home}", id.0);
-            if let Some(first) = credit.waiters.first().filter(|_| credit.messages == 0) {
-                let first = engine.slots.find(first).expect("it has not gone");
-                assert!(!engine.slots[first].is_parked(), "nobody wakes the first");
-            }
-            assert!(credit.bytes <= engine.config.credit_bytes || credit.messages == 1);
-        }
+        engine.credits.audit(|conn| {
+            let at = engine.slots.find(conn).expect("it has not gone");
+            engine.slots[at].is_parked()
+        });
     }
 
     /// Of the rooms that have their home on another shard, how many members are here.
@@ -186,8 +150,6 @@ impl<H: Handler> Shard<H> {
             engine.task_waiters.first().is_none(),
             "shard {id}: the line for tasks"
         );
-        for credit in &engine.credits {
-            assert_eq!((credit.messages, credit.bytes), (0, 0), "shard {id}");
-        }
+        assert_eq!(engine.credits.under_way(), (0, 0), "shard {id}: credits");
     }
 }

@@ -2,21 +2,25 @@
 //! timers, as plain `&mut self`. Shards share nothing; what one has to say to
 //! another is a [`ShardMessage`] that the adapter carries.
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 mod audit;
-pub(crate) mod engine;
-pub(crate) mod memory_budget;
-pub(crate) mod output;
+mod callbacks;
+mod head;
+mod inbox;
+pub(crate) mod input;
+mod inspect;
+mod output;
+mod restart;
+mod timers;
+mod write;
 
 use crate::app::Handler;
 use crate::config::Config;
+use crate::engine::Engine;
 use crate::id::ShardId;
 use crate::session::sweep::Order as SweepOrder;
 use crate::stats::Stats;
 use crate::time::Timestamp;
-
-pub(crate) use engine::Engine;
-pub use output::{Event, Leftover, Output};
 
 /// The messaging machine of one CPU core.
 ///
@@ -89,7 +93,7 @@ impl<H: Handler> Shard<H> {
     /// all that waits, and nothing more is taken.
     pub fn handle_close_all(&mut self, now: Timestamp, code: crate::CloseCode) {
         self.engine.set_time(now);
-        self.take_new_letters();
+        self.engine.take_new_letters();
         self.engine.begin_sweep(SweepOrder::Close(code));
         self.settle();
     }
@@ -97,7 +101,7 @@ impl<H: Handler> Shard<H> {
     /// Cuts every connection off, some of them a turn. What waits is discarded, and counted.
     pub fn handle_abort(&mut self, now: Timestamp) {
         self.engine.set_time(now);
-        self.take_new_letters();
+        self.engine.take_new_letters();
         self.engine.begin_sweep(SweepOrder::Abort);
         self.settle();
     }
@@ -119,10 +123,16 @@ impl<H: Handler> Shard<H> {
     }
 
     #[cold]
-    fn settle_ends(&mut self) {
+    pub(crate) fn settle_ends(&mut self) {
         self.engine.close_slow();
         while let Some((id, state, cause)) = self.engine.endings.pop_front() {
             self.handler.on_close(id, state, cause);
         }
     }
 }
+
+/// Bytes of memory of a connection in the tables of its shard: its slot, with an application
+/// without state, and what waits to be written to it.
+pub const SLOT_BYTES: usize =
+    size_of::<crate::session::slot::Slot<crate::Echo>>() + crate::delivery::ROW_BYTES;
+const _: () = assert!(SLOT_BYTES <= 184);

@@ -9,21 +9,15 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::CloseCode;
-use crate::app::Handler;
-use crate::channels::message::{
-    Direct, MessageBody, Origin, OwnerRequest, Publication, ShardMessage,
-};
+use crate::channels::message::{MessageBody, ShardMessage};
 use crate::channels::registry::Homes;
 use crate::config::Config;
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
-use crate::session::slot::Phase;
-use crate::shard::engine::Engine;
-use crate::stats::CloseCause;
 use crate::sync::primitive::Arc;
-use crate::sync::{NoPlace, OnceLock, Semaphore};
+use crate::sync::{NoPlace, Semaphore};
 
 /// Speaks to the connections of a server from any thread, on nobody's behalf.
 ///
@@ -389,55 +383,3 @@ impl fmt::Display for RemoteError {
 }
 
 impl core::error::Error for RemoteError {}
-
-impl<H: Handler> Engine<H> {
-    /// Carries out a command from outside. Its place goes with what is under way
-    /// of it.
-    pub(crate) fn take_command(&mut self, command: Command, place: Permit) {
-        let origin = Origin::Outside(place);
-        match command {
-            Command::Publish {
-                room,
-                kind,
-                options,
-                payload,
-            } => {
-                self.counts.rooms.published += 1;
-                self.do_at_home(OwnerRequest::Publish(Publication {
-                    room,
-                    origin,
-                    exclude_sender: false,
-                    kind,
-                    options,
-                    published: self.now,
-                    payload,
-                    packed: OnceLock::new(),
-                    home: self.id,
-                    tally: None,
-                }));
-            }
-            Command::Send {
-                to,
-                kind,
-                options,
-                payload,
-            } => {
-                self.counts.direct.sent += 1;
-                self.take_direct(Direct {
-                    to,
-                    origin,
-                    kind,
-                    options,
-                    published: self.now,
-                    payload,
-                });
-            }
-            Command::Close { conn, code } => {
-                let open = |&at: &u32| self.slots[at].phase == Phase::Open;
-                if let Some(at) = self.slots.find(conn).filter(open) {
-                    self.finish(at, code, CloseCause::Handler);
-                }
-            }
-        }
-    }
-}

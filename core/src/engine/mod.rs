@@ -1,39 +1,61 @@
-//! Owns everything a shard has but the application: so that a callback can be
-//! given all of it. The parts of its work are in the files beside this one.
+//! The engine of a shard: its parts, and the work that concerns several of them. Everything but
+//! the callbacks of the application, which are made by [`Shard`](crate::Shard).
+
+#[cfg(feature = "testing")]
+mod audit;
+mod budget;
+mod buffered_input;
+mod close;
+mod commands;
+mod credit;
+mod direct;
+mod fan_out;
+mod head;
+mod inbox;
+pub(crate) mod input;
+mod inspect;
+mod membership;
+pub(crate) mod memory_budget;
+pub(crate) mod output;
+mod pending_ops;
+mod restart;
+pub(crate) mod sweep;
+pub(crate) mod timers;
+mod write;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::app::Handler;
-use crate::channels::credit::{Credit, UnderWay};
-use crate::channels::fan_out::FanOuts;
+use crate::channels::credits::Credits;
+use crate::channels::fan_outs::FanOuts;
 use crate::channels::message::{OwnerRequest, ShardMessage};
 use crate::channels::registry::Rooms;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::delivery::Outbound;
+use crate::engine::budget::Budget;
+use crate::engine::output::{Event, Output};
 use crate::id::{ConnId, ShardId};
 use crate::inspect::closed::ClosedConnections;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
+use crate::session::app_types::AppTypes;
 use crate::session::slab::Slab;
 use crate::session::sweep::Sweep;
 use crate::session::wheel::Wheel;
-use crate::shard::memory_budget::Budget;
-use crate::shard::output::{Event, Output};
 use crate::stats::{CloseCause, Stats};
 use crate::time::Timestamp;
 
 /// A shard without its application.
-pub(crate) struct Engine<H: Handler> {
+pub(crate) struct Engine<A: AppTypes> {
     pub(crate) id: ShardId,
     pub(crate) config: Config,
     /// What waits to be written.
     pub(crate) out: Outbound,
     pub(crate) now: Timestamp,
-    pub(crate) slots: Slab<H>,
+    pub(crate) slots: Slab<A>,
     /// Those of the shard that has failed, until they are dropped.
-    pub(crate) remains: Vec<Slab<H>>,
+    pub(crate) remains: Vec<Slab<A>>,
     pub(crate) rooms: Rooms,
     pub(crate) workspace: DecodeBuffers,
     /// Bytes of memory of the decompressors that connections have of their own.
@@ -52,7 +74,7 @@ pub(crate) struct Engine<H: Handler> {
     /// What of the scratch is not consumed, because something had to be
     /// flushed first: whose it is, and where.
     pub(crate) rest: Option<(u32, Range<usize>)>,
-    pub(crate) outputs: VecDeque<Output<H>>,
+    pub(crate) outputs: VecDeque<Output<A>>,
     /// Connections whose held back input is to be gone on with.
     pub(crate) resume: VecDeque<u32>,
     /// Whether something was flushed since what is held back last had its turn.
@@ -63,15 +85,10 @@ pub(crate) struct Engine<H: Handler> {
     /// Whether some have come since the shard was last polled.
     pub(crate) has_mail: bool,
     /// Connections that ended; the handler is yet to be told.
-    pub(crate) endings: VecDeque<(ConnId, H::State, CloseCause)>,
-    /// For each home, what this shard has under way to it.
-    pub(crate) credits: Vec<Credit>,
-    /// That, added up.
-    pub(crate) under_way: UnderWay,
+    pub(crate) endings: VecDeque<(ConnId, A::State, CloseCause)>,
+    pub(crate) credits: Credits,
     /// Who waits until one more task may be under way.
     pub(crate) task_waiters: Waiters,
-    /// How often each shard has begun anew, as far as is known here.
-    pub(crate) lives: Vec<u32>,
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
     pub(crate) restating: u16,
@@ -85,7 +102,7 @@ pub(crate) struct Engine<H: Handler> {
     pub(crate) ledger: ClosedConnections,
 }
 
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     pub(crate) fn new(id: ShardId, config: Config) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
@@ -104,7 +121,7 @@ impl<H: Handler> Engine<H> {
             decays_at: Timestamp::ORIGIN,
             budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
-            fan_outs: FanOuts::new(),
+            fan_outs: FanOuts::new(config.fan_out_slice),
             rest: None,
             outputs: VecDeque::new(),
             resume: VecDeque::new(),
@@ -112,10 +129,8 @@ impl<H: Handler> Engine<H> {
             backlog: VecDeque::new(),
             has_mail: false,
             endings: VecDeque::new(),
-            credits: (0..shards).map(|_| Credit::default()).collect(),
-            under_way: UnderWay::default(),
+            credits: Credits::new(id, &config),
             task_waiters: Waiters::default(),
-            lives: alloc::vec![0; shards.into()],
             restating: 0,
             unanswered: VecDeque::new(),
             draining: false,
@@ -127,11 +142,6 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// How often this shard has begun anew.
-    pub(crate) fn life(&self) -> u32 {
-        self.lives[self.id.index()]
-    }
-
     pub(crate) const fn message_limits(&self) -> MessageLimits {
         self.config.message_limits()
     }
@@ -140,7 +150,7 @@ impl<H: Handler> Engine<H> {
         self.slots.id(at)
     }
 
-    pub(crate) fn state_of(&mut self, at: u32) -> Option<&mut H::State> {
+    pub(crate) fn state_of(&mut self, at: u32) -> Option<&mut A::State> {
         self.slots[at].state.as_mut()
     }
 
@@ -153,7 +163,7 @@ impl<H: Handler> Engine<H> {
         memberships.map(|membership| self.rooms.name(membership.room))
     }
 
-    pub(crate) fn members_here(&self, name: &[u8]) -> impl Iterator<Item = ConnId> + use<'_, H> {
+    pub(crate) fn members_here(&self, name: &[u8]) -> impl Iterator<Item = ConnId> + use<'_, A> {
         let room = self.rooms.find(name);
         let members = room.map_or(&[][..], |room| self.rooms.members(room));
         members.iter().map(|&at| self.slots.id(at))
@@ -202,6 +212,8 @@ impl<H: Handler> Engine<H> {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.out.stats(&self.counts);
         stats.rooms.rooms = self.rooms.len() as u64;
+        stats.rooms.slices = self.fan_outs.slices();
+        stats.rooms.credit_waits = self.credits.waits();
         stats.rooms.unfinished = self.fan_outs.publications() as u64;
         stats.deflate += self.workspace.codec.counts();
         stats.deflate.context_bytes = (self.context_bytes + self.out.context_bytes()) as u64;

@@ -7,23 +7,24 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use crate::app::{DeliveryReport, Handler};
-use crate::channels::fan_out::EVERYONE;
+use crate::channels::delivery_report::counted;
+use crate::channels::fan_outs::EVERYONE;
 use crate::channels::message::{
     Completion, Count, MessageBody, Notification, Origin, OwnerRequest, Publication, ShardMessage,
 };
-use crate::channels::registry::Membership;
+use crate::channels::registry::{Membership, Memberships, list_bytes};
 use crate::delivery::Payload;
 use crate::delivery::queue::SendOptions;
+use crate::engine::Engine;
+use crate::engine::output::Output;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
+use crate::session::app_types::AppTypes;
 use crate::session::deferred::{Op, Wait};
-use crate::session::slot::{Memberships, Phase};
-use crate::shard::engine::Engine;
-use crate::shard::output::Output;
+use crate::session::slot::Phase;
 use crate::sync::{AtomicCounters, OnceLock, SharedRef};
 
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// The connection's membership in a room, if it has one.
     pub(crate) fn membership(&self, at: u32, name: &[u8]) -> Option<Membership> {
         self.slots[at]
@@ -111,14 +112,14 @@ impl<H: Handler> Engine<H> {
             let meta = options.meta(|| self.rooms.scope_of(name), self.now);
             let payload = Payload::Borrowed(payload);
             let variants = self.out.variants(meta, options.overflow, kind, payload);
-            let before = options.receipt.map(|_| self.counted());
+            let before = options.receipt.map(|_| counted(&mut self.out));
             match room {
                 Local::Room(room) => self.send_to_channel(room, variants, except),
                 Local::Everyone => self.send_to_channel(EVERYONE, variants, except),
                 Local::Nobody => {}
             }
             if let (Some(ticket), Some(before)) = (options.receipt, before) {
-                let outcome = DeliveryReport::from_parts(self.counted_since(before));
+                let outcome = counted(&mut self.out).since(before).into();
                 self.report(Completion {
                     conn: self.slots.id(at),
                     ticket,
@@ -127,7 +128,7 @@ impl<H: Handler> Engine<H> {
             }
             // It may have been woken for a credit that it did not need after all.
             let conn = self.slots.id(at);
-            if self.credits[home.index()].waiters.leave(conn) {
+            if self.credits.stop_waiting(home, conn) {
                 self.wake_first(Wait::Credit(home));
             }
             return Ok(());
@@ -164,7 +165,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Gives a room's home what a credit has been taken for.
-    fn ask(&mut self, home: ShardId, asked: OwnerRequest) {
+    pub(crate) fn ask(&mut self, home: ShardId, asked: OwnerRequest) {
         if home == self.id {
             self.do_at_home(asked);
         } else {
@@ -185,7 +186,7 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    fn count_at_home(&mut self, Count { room, from, ticket }: Count) {
+    pub(crate) fn count_at_home(&mut self, Count { room, from, ticket }: Count) {
         let members = self.rooms.find(&room).map_or(0, |room| {
             let elsewhere = self.rooms.elsewhere(room).iter();
             let elsewhere = elsewhere.map(|&(_, members)| u64::from(members));
@@ -201,7 +202,7 @@ impl<H: Handler> Engine<H> {
 
     /// At the home: decides the publication's place in the room's order, and
     /// hands it to every shard that has members.
-    fn publish_at_home(&mut self, publication: Publication) {
+    pub(crate) fn publish_at_home(&mut self, publication: Publication) {
         self.counts.rooms.encoded += 1;
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.room {
             Some(name) => self
@@ -247,7 +248,7 @@ impl<H: Handler> Engine<H> {
             .map(|(tally, ticket)| Completion {
                 conn: from.conn,
                 ticket,
-                told: Notification::DeliveryReport(DeliveryReport::from_parts(tally.sums())),
+                told: Notification::DeliveryReport(tally.sums().into()),
             });
         self.give_credit_back(from, home, payload.len(), report);
     }
@@ -264,20 +265,6 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Returns what has been counted so far of that of which a [`DeliveryReport`] consists.
-    pub(crate) fn counted(&mut self) -> [u64; DeliveryReport::PARTS] {
-        let counts = self.out.counts();
-        DeliveryReport::counted(counts.members_offered, &counts.delivery)
-    }
-
-    pub(crate) fn counted_since(
-        &mut self,
-        before: [u64; DeliveryReport::PARTS],
-    ) -> [u64; DeliveryReport::PARTS] {
-        let now = self.counted();
-        core::array::from_fn(|at| now[at] - before[at])
-    }
-
     pub(crate) fn add_member(&mut self, at: u32, name: &[u8]) {
         let membership = self.rooms.add_member(name, at);
         self.change_memberships(at, |memberships| memberships.push(membership));
@@ -286,7 +273,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Changes the list of rooms of a connection, and takes note of its memory.
-    fn change_memberships(&mut self, at: u32, change: impl FnOnce(&mut Memberships)) {
+    pub(crate) fn change_memberships(&mut self, at: u32, change: impl FnOnce(&mut Memberships)) {
         let memberships = &mut self.slots[at].memberships;
         let before = list_bytes(memberships);
         change(memberships);
@@ -346,12 +333,17 @@ impl<H: Handler> Engine<H> {
         !self.fan_outs.is_empty() && self.out.replies_are_held()
     }
 
-    fn ask_to_leave(&mut self, at: u32, home: ShardId, room: Bytes) {
-        let life = self.lives[home.index()];
+    pub(crate) fn ask_to_leave(&mut self, at: u32, home: ShardId, room: Bytes) {
+        let life = self.credits.epoch(home);
         self.ask_home(at, home, |conn| MessageBody::Leave { conn, room, life });
     }
 
-    fn ask_home(&mut self, at: u32, home: ShardId, said: impl FnOnce(ConnId) -> MessageBody) {
+    pub(crate) fn ask_home(
+        &mut self,
+        at: u32,
+        home: ShardId,
+        said: impl FnOnce(ConnId) -> MessageBody,
+    ) {
         self.slots[at].answers += 1;
         let said = said(self.slots.id(at));
         self.post(home, said);
@@ -381,15 +373,6 @@ impl<H: Handler> Engine<H> {
                 .is_empty()
                 .then_some(Local::Room(room)),
         }
-    }
-}
-
-/// Bytes of memory of a list of rooms, beside the slot that it is in.
-pub(crate) fn list_bytes(memberships: &Memberships) -> usize {
-    if memberships.spilled() {
-        memberships.capacity() * size_of::<Membership>()
-    } else {
-        0
     }
 }
 

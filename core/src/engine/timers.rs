@@ -3,119 +3,29 @@
 
 use alloc::vec::Vec;
 
-use crate::app::Handler;
+use crate::engine::Engine;
+use crate::engine::memory_budget::SMALL;
 use crate::error::HandshakeError;
 use crate::id::ConnId;
 use crate::inspect::connection_info::Timer;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, Next};
+use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;
-use crate::shard::Shard;
-use crate::shard::engine::Engine;
-use crate::shard::memory_budget::SMALL;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
-/// Why a shard wants to be called at a certain time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// A connection's timers are to be looked at.
-    Connection,
-    /// Writes take long on which input waits; it need not wait any longer.
-    Press,
-    /// So much was done at a stretch that others were to have their turn; it can
-    /// go on at once.
-    Turn,
-}
-
-/// A direction in which a socket can be ready.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
-    /// There are bytes to be read from it, or their end.
-    Read,
-    /// It takes bytes.
-    Write,
-}
-
-impl<H: Handler> Shard<H> {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the
-    /// latest, and why. It may turn out that nothing is due, which is counted.
-    pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
-        let connection = self.engine.wheel.next().map(|at| (at, Reason::Connection));
-        let press = self
-            .engine
-            .out
-            .stall_timeout()
-            .map(|at| (at, Reason::Press));
-        let spent = self
-            .engine
-            .wants_turn()
-            .then_some((self.engine.now, Reason::Turn));
-        connection
-            .into_iter()
-            .chain(press)
-            .chain(spent)
-            .min_by_key(|&(at, _)| at)
-    }
-
-    /// Does what is due. For an adapter that has read before whatever its sockets had;
-    /// another uses [`handle_timeout_with`](Self::handle_timeout_with).
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.handle_timeout_with(now, |_, _| false);
-    }
-
-    /// Does what is due, and asks about the socket of each connection whose time is over
-    /// whether it is ready all the same: a peer whose bytes lie there unread is not
-    /// silent, and one whose socket takes bytes again has taken some. What is ready has
-    /// to be handed in then, as always.
-    ///
-    /// Where nobody called at the time that [`poll_timeout`](Self::poll_timeout) said,
-    /// but an eighth of the shortest time-out later or more, the process was stopped, or
-    /// is overloaded. A peer is not to blame for that: each time-out that has passed
-    /// meanwhile begins anew, but only once until the peer shows a sign of life.
-    pub fn handle_timeout_with(
-        &mut self,
-        now: Timestamp,
-        mut is_ready: impl FnMut(ConnId, Direction) -> bool,
-    ) {
-        self.engine.set_time(now);
-        let was_spent = self.engine.out.is_turn_over();
-        let mut idle = !self.engine.end_stalls() && !self.engine.wants_turn();
-        self.engine.begin_stretch();
-        self.engine.clear_remains();
-        if self.engine.has_sweep() {
-            self.engine.sweep_slice();
-        }
-        if self.engine.out.is_shedding() {
-            self.engine.reclaim();
-        }
-        // Before what is to be flushed: that may be much, and less urgent.
-        while was_spent && !self.engine.is_pressed() && self.take_held_back() {}
-        let mut left = self.engine.config.fan_out_slice;
-        while left > 0
-            && let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now)
-        {
-            idle &= !self.engine.look_at(at, &mut is_ready);
-            left -= 1;
-        }
-        self.engine.counts.links.idle_wakeups += u64::from(idle);
-        self.engine.decay();
-        self.settle();
-    }
-}
-
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// Whether there is something to be done in the next turn that could be done now.
-    fn wants_turn(&self) -> bool {
+    pub(crate) fn wants_turn(&self) -> bool {
         self.out.is_turn_over()
-            || self.has_slice()
+            || self.fan_outs.has_slice(&self.out)
             || self.has_sweep()
             || self.out.is_shedding()
             || !self.remains.is_empty()
     }
 
     /// Lets input wait no longer for writes that have been under way for too long.
-    fn end_stalls(&mut self) -> bool {
+    pub(crate) fn end_stalls(&mut self) -> bool {
         let mut blocked = Vec::new();
         let over = self.out.end_stalls(|at| blocked.push(at));
         blocked.into_iter().for_each(|at| self.rearm(at));
@@ -124,7 +34,11 @@ impl<H: Handler> Engine<H> {
 
     /// Does what is due for a slot, and enters it for the next time. Says
     /// whether anything was due.
-    fn look_at(&mut self, at: u32, is_ready: &mut impl FnMut(ConnId, Direction) -> bool) -> bool {
+    pub(crate) fn look_at(
+        &mut self,
+        at: u32,
+        is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
+    ) -> bool {
         let (now, id) = (self.now, self.slots.id(at));
         if let Some(deadline) = self.slots[at].deadline()
             && deadline <= now
@@ -182,7 +96,7 @@ impl<H: Handler> Engine<H> {
 
     /// The time for a phase of a connection is over; what it waited for may have come
     /// and not be handled yet.
-    fn end_phase(
+    pub(crate) fn end_phase(
         &mut self,
         at: u32,
         deadline: Timestamp,
@@ -214,7 +128,7 @@ impl<H: Handler> Engine<H> {
 
     /// Whether a peer that has taken nothing until the `end` of its time has another one:
     /// its socket takes bytes again and was not written to yet, or nobody looked.
-    fn takes_more(
+    pub(crate) fn takes_more(
         &mut self,
         at: u32,
         end: Timestamp,
@@ -231,7 +145,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// The same for a peer that has sent too little of a message.
-    fn sends_more(
+    pub(crate) fn sends_more(
         &mut self,
         at: u32,
         end: Timestamp,
@@ -256,7 +170,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// When a peer that sends too little of a message is too far behind.
-    fn send_end(&self, at: u32) -> Option<Timestamp> {
+    pub(crate) fn send_end(&self, at: u32) -> Option<Timestamp> {
         let slot = &self.slots[at];
         if slot.phase != Phase::Open || slot.flags.unread {
             return None;
@@ -266,16 +180,16 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Whether a time-out of the peer may begin anew.
-    fn may_be_excused(&self, at: u32) -> bool {
+    pub(crate) fn may_be_excused(&self, at: u32) -> bool {
         !self.slots[at].flags.excused
     }
 
     /// Whether it is so long after `due` that something has kept this shard from looking.
-    fn is_late(&self, due: Timestamp) -> bool {
+    pub(crate) fn is_late(&self, due: Timestamp) -> bool {
         self.now.since(due) > self.config.timer_tolerance()
     }
 
-    fn keepalive_times(&self) -> KeepaliveTimes {
+    pub(crate) fn keepalive_times(&self) -> KeepaliveTimes {
         KeepaliveTimes {
             ping_interval: self.config.ping_interval,
             pong_wait: self.config.pong_wait,
@@ -314,6 +228,28 @@ impl<H: Handler> Engine<H> {
         let timers = timers.into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)
     }
+}
+
+/// Why a shard wants to be called at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A connection's timers are to be looked at.
+    Connection,
+    /// Writes take long on which input waits; it need not wait any longer.
+    Press,
+    /// So much was done at a stretch that others were to have their turn; it can
+    /// go on at once.
+    Turn,
+}
+
+/// A direction in which a socket can be ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// There are bytes to be read from it, or their end.
+    Read,
+    /// It takes bytes.
+    Write,
 }
 
 /// What peers are told that are closed for their rate.

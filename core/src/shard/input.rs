@@ -1,29 +1,22 @@
 //! Owns what happens to bytes: from the socket through the request head or the
 //! frames to the handler, and what is kept until the rest has come.
 
+use crate::engine::input::Admission;
 use core::ops::Range;
 
-use crate::app::{Backpressure, Context, Handler, Message, TaskEnd};
+use crate::app::{Context, Handler, Message};
 use crate::delivery::{HEADROOM, MessageRef, Part};
+use crate::engine::output::Leftover;
 use crate::id::ConnId;
 use crate::proto::ws;
 use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::{Keepalive, Payload};
+use crate::session::app_types::{Backpressure, TaskEnd};
 use crate::session::deferred::{Op, Wait};
 use crate::session::slot::Phase;
 use crate::shard::Shard;
-use crate::shard::engine::Engine;
-use crate::shard::output::{Leftover, Output};
+use crate::stats::CloseCause;
 use crate::time::Timestamp;
-
-/// Whether a new socket is within the limit of connections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Admission {
-    /// It is.
-    Normal,
-    /// It is one too many: a request to become a WebSocket is answered with 503.
-    Surplus,
-}
 
 impl<H: Handler> Shard<H> {
     /// Takes a new socket.
@@ -126,7 +119,7 @@ impl<H: Handler> Shard<H> {
     /// Takes the end of a task that this connection submitted.
     pub fn handle_task(&mut self, now: Timestamp, id: ConnId, end: TaskEnd<H>) {
         self.engine.set_time(now);
-        self.take_new_letters();
+        self.engine.take_new_letters();
         let pending = &mut self.engine.counts.links.tasks_pending;
         *pending = pending.saturating_sub(1);
         self.engine.wake_first(Wait::Task);
@@ -191,7 +184,7 @@ impl<H: Handler> Shard<H> {
         self.after_input(at);
     }
 
-    fn after_input(&mut self, at: u32) {
+    pub(crate) fn after_input(&mut self, at: u32) {
         self.engine.unpark(at, Wait::Callback);
         let parked = self.engine.slots[at].is_parked();
         if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
@@ -209,7 +202,7 @@ impl<H: Handler> Shard<H> {
 
     /// Handles as much of `input` as can be; says how much that is. `base` is
     /// its place in the scratch, if it is there.
-    fn consume(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
+    pub(crate) fn consume(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
         let mut done = 0;
         if self.engine.slots[at].phase == Phase::Head {
             done = self.consume_head(at, input);
@@ -220,7 +213,12 @@ impl<H: Handler> Shard<H> {
     }
 
     #[inline]
-    fn consume_frames(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
+    pub(crate) fn consume_frames(
+        &mut self,
+        at: u32,
+        input: &mut [u8],
+        base: Option<usize>,
+    ) -> usize {
         let mut done = 0;
         loop {
             let slot = &self.engine.slots[at];
@@ -293,12 +291,18 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    fn settle_replies_in(&mut self, input: &mut [u8], base: Option<usize>) {
+    pub(crate) fn settle_replies_in(&mut self, input: &mut [u8], base: Option<usize>) {
         let base = base.unwrap_or_default();
         self.engine.out.settle_replies(Part { bytes: input, base });
     }
 
-    fn take_message(&mut self, at: u32, here: MessageRef, kind: MessageType, payload: &[u8]) {
+    pub(crate) fn take_message(
+        &mut self,
+        at: u32,
+        here: MessageRef,
+        kind: MessageType,
+        payload: &[u8],
+    ) {
         let received = &mut self.engine.counts.received;
         match kind {
             MessageType::Text => received.text += 1,
@@ -312,72 +316,14 @@ impl<H: Handler> Shard<H> {
     }
 }
 
-impl<H: Handler> Engine<H> {
-    /// Notes that bytes have come; `None` if nobody wants them.
-    fn begin_input(&mut self, id: ConnId, n: usize) -> Option<u32> {
-        let at = self.slots.find(id)?;
-        let now = self.now;
-        self.counts.received.bytes += n as u64;
-        let ping_interval = self.config.ping_interval;
-        let slot = &mut self.slots[at];
-        slot.keepalive.handle_input(now, ping_interval);
-        if let Some(pace) = slot.conn.pace_mut()
-            && let Some(since) = pace.since.replace(now)
-            && let Some(rate) = self.config.send_rate()
-        {
-            let gap = rate.gap(pace.behind, since, now, self.config.timer_tolerance());
-            pace.behind = rate.advance(pace.behind, gap, n);
+impl<H: Handler> Shard<H> {
+    /// Takes note that the socket has failed.
+    pub fn handle_disconnect(&mut self, now: Timestamp, id: ConnId) {
+        self.engine.set_time(now);
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.vacate_scratch();
+            self.engine.cut(at, CloseCause::Reset);
         }
-        matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
-    }
-
-    /// Sees to it that a message which has not come to its end is looked at in time.
-    #[inline]
-    fn watch_message(&mut self, at: u32) {
-        let now = self.now;
-        if let Some(pace) = self.slots[at].conn.pace_mut() {
-            pace.since.get_or_insert(now);
-            self.rearm(at);
-        }
-    }
-
-    fn pong(&mut self, at: u32, payload: &[u8]) {
-        self.counts.received.pings += 1;
-        let is_open = self.slots[at].phase == Phase::Open;
-        self.out.send_pong(at, is_open, payload);
-    }
-
-    /// Tells the adapter whether to read the connection, if that has changed.
-    pub(crate) fn update_reading(&mut self, at: u32) {
-        let slot = &self.slots[at];
-        // Whoever sends faster than what it sends can be done would otherwise
-        // fill our memory instead of its own.
-        let is_far_behind = self.tail_len(at) > MOST_HELD_BACK;
-        let (unread, id) = (
-            slot.is_parked() || (slot.phase == Phase::Open && (self.draining || is_far_behind)),
-            self.slots.id(at),
-        );
-        let (now, ping_interval) = (self.now, self.config.ping_interval);
-        let slot = &mut self.slots[at];
-        let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
-        if slot.flags.unread != unread && is_there {
-            slot.flags.unread = unread;
-            if !unread {
-                // What it has said meanwhile is yet to be read.
-                slot.keepalive.handle_input(now, ping_interval);
-                if let Some(pace) = slot.conn.pace_mut() {
-                    pace.since = Some(now);
-                }
-            }
-            self.outputs.push_back(if unread {
-                Output::StopReading(id)
-            } else {
-                Output::StartReading(id)
-            });
-        }
+        self.settle();
     }
 }
-
-/// Bytes held back for a connection beyond which it is not read; far more than
-/// the piece of a frame that is left over when all is done.
-const MOST_HELD_BACK: usize = 64 << 10;

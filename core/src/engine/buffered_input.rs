@@ -4,11 +4,11 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::app::Handler;
 use crate::delivery::HEADROOM;
-use crate::shard::engine::Engine;
+use crate::engine::Engine;
+use crate::session::app_types::AppTypes;
 
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// How many bytes are held back for a connection.
     pub(crate) fn tail_len(&self, at: u32) -> usize {
         self.slots[at]

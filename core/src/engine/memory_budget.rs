@@ -5,55 +5,17 @@
 use core::time::Duration;
 
 use crate::CloseCode;
-use crate::app::Handler;
 use crate::channels::message::{Publication, ShardMessage};
 use crate::delivery::shrink;
+use crate::engine::Engine;
+use crate::engine::output::Output;
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
+use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;
-use crate::shard::engine::Engine;
-use crate::shard::output::Output;
 use crate::stats::CloseCause;
 
-/// How much memory a shard may take, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
-    share: usize,
-    /// Up to here it was tried in vain to get back to the share.
-    tolerated: usize,
-}
-
-impl Budget {
-    /// An even part of what a server of so many shards may take; 0 is without end.
-    pub(crate) const fn new(all: usize, shards: u16) -> Self {
-        let share = match all {
-            0 => usize::MAX,
-            all => all / shards as usize,
-        };
-        Self {
-            share,
-            tolerated: share,
-        }
-    }
-
-    /// From here on nobody more is let in.
-    const fn full(self) -> usize {
-        self.share - self.share / 8
-    }
-
-    /// Down to here waiting data is dropped once there is too much of it, so that it
-    /// need not be looked for with each message. Still [full](Self::full).
-    const fn relieved(self) -> usize {
-        self.share - self.share / 16
-    }
-
-    /// What messages that have not come to their end, and commands held back, may take.
-    const fn for_input(self) -> usize {
-        self.share / 2
-    }
-}
-
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// Gets back to the budget, after something was taken in.
     #[inline]
     pub(crate) fn keep_within_budget(&mut self) {
@@ -63,7 +25,7 @@ impl<H: Handler> Engine<H> {
     }
 
     #[inline(never)]
-    fn compare_with_budget(&mut self) {
+    pub(crate) fn compare_with_budget(&mut self) {
         if self.charged() > self.budget.share {
             self.reclaim_if_over();
         } else {
@@ -98,18 +60,22 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Of those who wait for their turn at something, and of what is to be handed out.
-    fn line_bytes(&self) -> usize {
+    pub(crate) fn line_bytes(&self) -> usize {
         self.resume.capacity() * size_of::<u32>()
             + self.task_waiters.memory()
-            + self.endings.capacity() * size_of::<(ConnId, H::State, CloseCause)>()
-            + self.outputs.capacity() * size_of::<Output<H>>()
+            + self.credits.memory()
+            + self.endings.capacity() * size_of::<(ConnId, A::State, CloseCause)>()
+            + self.outputs.capacity() * size_of::<Output<A>>()
     }
 
     /// Of what is under way from here to other shards until it is over there, of what has
     /// come here from them as far as it is not theirs, and of what has come from outside.
-    fn letter_bytes(&self) -> usize {
-        let under_way = self.under_way.messages * size_of::<Publication>() + self.under_way.bytes;
-        under_way + self.backlog.capacity() * size_of::<ShardMessage>() + self.command_bytes
+    pub(crate) fn letter_bytes(&self) -> usize {
+        let (messages, bytes) = self.credits.under_way();
+        messages * size_of::<Publication>()
+            + bytes
+            + self.backlog.capacity() * size_of::<ShardMessage>()
+            + self.command_bytes
     }
 
     /// The sums that are kept for [`charged`](Self::charged), counted anew.
@@ -118,7 +84,7 @@ impl<H: Handler> Engine<H> {
     /// If they differ.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn audit_memory(&self) {
-        use crate::channels::membership::list_bytes;
+        use crate::channels::registry::list_bytes;
         let (mut pending, mut memberships) = (0, 0);
         for (_, slot) in self.slots.iter() {
             pending += slot.pending.as_ref().map_or(0, |pending| pending.memory());
@@ -129,10 +95,6 @@ impl<H: Handler> Engine<H> {
         assert_eq!(self.rooms.count_memory(), self.rooms.memory(), "rooms");
         let commands = self.backlog.iter().map(ShardMessage::command_bytes);
         assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
-        let messages = self.credits.iter().map(|credit| credit.messages);
-        let bytes = self.credits.iter().map(|credit| credit.bytes);
-        let under_way = (messages.sum(), bytes.sum());
-        assert_eq!(under_way, (self.under_way.messages, self.under_way.bytes));
     }
 
     /// From time to time: gives back what nobody has needed since the last time.
@@ -159,20 +121,18 @@ impl<H: Handler> Engine<H> {
         self.shrink_lines();
     }
 
-    fn decay_tables(&mut self) {
+    pub(crate) fn decay_tables(&mut self) {
         self.slots.decay();
         self.rooms.decay();
         self.out.decay_tables();
         self.ledger.decay();
     }
 
-    fn shrink_lines(&mut self) {
+    pub(crate) fn shrink_lines(&mut self) {
         let connections = self.slots.len() as usize;
         self.task_waiters.shrink(connections);
         self.out.shrink_lists();
-        for credit in &mut self.credits {
-            credit.waiters.shrink(connections);
-        }
+        self.credits.shrink(connections);
         shrink(&mut self.resume, connections);
         shrink(&mut self.endings, connections);
         shrink(&mut self.outputs, MOST_OUTPUTS);
@@ -192,7 +152,7 @@ impl<H: Handler> Engine<H> {
 
     /// Reclaims memory unless that was tried in vain at this level.
     #[cold]
-    fn reclaim_if_over(&mut self) {
+    pub(crate) fn reclaim_if_over(&mut self) {
         if self.charged() > self.budget.tolerated {
             self.reclaim();
         }
@@ -219,7 +179,7 @@ impl<H: Handler> Engine<H> {
         };
     }
 
-    fn trim(&mut self) {
+    pub(crate) fn trim(&mut self) {
         self.out.trim();
         self.workspace.trim();
     }

@@ -4,32 +4,17 @@
 use core::time::Duration;
 
 use crate::CloseCode;
-use crate::app::Handler;
+use crate::engine::Engine;
+use crate::engine::output::{Event, Output};
 use crate::error::{HandshakeError, PeerError};
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::proto::ws::State;
-use crate::session::slot::Flags;
-use crate::session::slot::Phase;
-use crate::shard::Shard;
-use crate::shard::engine::Engine;
-use crate::shard::output::{Event, Output};
+use crate::session::app_types::AppTypes;
+use crate::session::slot::{Flags, Phase};
 use crate::stats::CloseCause;
-use crate::time::Timestamp;
 
-impl<H: Handler> Shard<H> {
-    /// Takes note that the socket has failed.
-    pub fn handle_disconnect(&mut self, now: Timestamp, id: ConnId) {
-        self.engine.set_time(now);
-        if let Some(at) = self.engine.slots.find(id) {
-            self.engine.vacate_scratch();
-            self.engine.cut(at, CloseCause::Reset);
-        }
-        self.settle();
-    }
-}
-
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// Ends a connection for the application: it leaves its rooms, and nothing
     /// more is taken from it or for it. What waits is still to be written.
     pub(crate) fn end(&mut self, at: u32, ending: CloseInfo) {
@@ -277,7 +262,7 @@ impl<H: Handler> Engine<H> {
     //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
     //# when a server is instructed to _Close the WebSocket Connection_ it
     //# SHOULD initiate a TCP Close immediately
-    fn shut(&mut self, at: u32) {
+    pub(crate) fn shut(&mut self, at: u32) {
         if self.slots[at].flags.eof {
             return self.give_up(at);
         }

@@ -1,38 +1,21 @@
 //! Owns what follows from the failure of a shard: an empty one takes its
 //! place, goes on with what others said to it, and they are told.
 
-use crate::app::Handler;
 use crate::channels::message::{MessageBody, ShardMessage};
+use crate::engine::Engine;
+use crate::engine::output::{Leftover, Output};
 use crate::id::ShardId;
+use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
-use crate::shard::output::{Leftover, Output};
-use crate::shard::{Engine, Shard};
 use crate::stats::{CloseCause, Stats, Waiting};
 
-impl<H: Handler> Shard<H> {
-    /// Begins anew after a panic: without connections, so the adapter closes
-    /// their sockets. Letters that were not handled or not posted are kept,
-    /// counters go on, and what waited in queues counts as discarded. Names of
-    /// connections are not given out again. What the application had here comes
-    /// out to be [dropped](Output::Dispose). Without another handler, the one there goes on.
-    pub fn rebirth(&mut self, handler: impl Into<Option<H>>) {
-        let empty = Engine::new(self.engine.id, self.engine.config.clone());
-        let failed = core::mem::replace(&mut self.engine, empty);
-        self.engine = failed.rebirth();
-        if let Some(handler) = handler.into() {
-            let failed = core::mem::replace(&mut self.handler, handler);
-            self.engine.dispose(Leftover::handler(failed));
-        }
-    }
-}
-
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// Leaves it to the adapter to drop something of the application's.
-    pub(crate) fn dispose(&mut self, leftover: Leftover<H>) {
+    pub(crate) fn dispose(&mut self, leftover: Leftover<A>) {
         self.outputs.push_back(Output::Dispose(leftover));
     }
 
-    fn rebirth(mut self) -> Self {
+    pub(crate) fn rebirth(mut self) -> Self {
         let ledger = self.bequeath();
         let mut new = Self::new(self.id, self.config.clone());
         new.ledger = ledger;
@@ -61,7 +44,10 @@ impl<H: Handler> Engine<H> {
             .count();
         let pending = &mut new.counts.links.tasks_pending;
         *pending = pending.saturating_sub(kept as u64);
-        new.backlog = self.unfinished().collect();
+        let unfinished = self.fan_outs.take_all();
+        new.backlog = unfinished
+            .map(|publication| ShardMessage(MessageBody::Deliver(publication)))
+            .collect();
         new.backlog.append(&mut self.backlog);
         new.remains = self.remains;
         new.remains.push(self.slots);
@@ -78,10 +64,8 @@ impl<H: Handler> Engine<H> {
             new.dispose(Leftover::state(state));
         }
         new.clear_remains();
-        new.lives = self.lives;
         let id = new.id;
-        let life = new.lives[id.index()].wrapping_add(1);
-        new.lives[id.index()] = life;
+        let life = new.credits.succeed(self.credits);
         for shard in (0..new.config.shards)
             .map(ShardId)
             .filter(|&shard| shard != id)
@@ -117,9 +101,9 @@ impl<H: Handler> Engine<H> {
     /// Another shard has lost what it knew: it has no members any more, nothing
     /// of ours is under way to it, and it must be told who is in its rooms here.
     pub(crate) fn take_reborn(&mut self, shard: ShardId, life: u32) {
-        self.lives[shard.index()] = life;
         self.rooms.forget_shard(shard);
-        self.forgive_credit(shard);
+        self.credits.reset(shard, life);
+        self.wake_first(Wait::Credit(shard));
         for room in 0..self.rooms.places() {
             if self.rooms.home_of_room(room) != shard {
                 continue;

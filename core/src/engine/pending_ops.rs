@@ -5,63 +5,18 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use crate::app::{Backpressure, Context, Handler};
-use crate::channels::message::Notification;
 use crate::delivery::{QueueFull, Reply};
+use crate::engine::Engine;
+use crate::engine::output::{Leftover, Output};
+use crate::session::app_types::{AppTypes, Backpressure};
 use crate::session::deferred::{Op, Pending, Wait};
 use crate::session::slot::Phase;
-use crate::shard::Shard;
-use crate::shard::engine::Engine;
-use crate::shard::output::{Leftover, Output};
 use crate::stats::{CloseCause, Waiting};
 use crate::tasks::TaskOptions;
 
-impl<H: Handler> Shard<H> {
-    /// Carries out a command of a connection, or leaves it until what it waits for has come.
-    pub(crate) fn run_or_defer(&mut self, at: u32, op: Op<H>) {
-        if self.engine.slots[at].is_parked() {
-            self.engine.defer(at, op);
-            return;
-        }
-        match op {
-            Op::TaskEnd(end) => self.tell(at, |handler, ctx| handler.on_outcome(ctx, end)),
-            Op::Notification(ticket, told) => self.tell(at, |handler, ctx| match told {
-                Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
-                Notification::Members(members) => handler.on_members(ctx, ticket, members),
-            }),
-            Op::JoinRefused(room) => {
-                self.tell(at, |handler, ctx| handler.on_join_refused(ctx, &room));
-            }
-            op => self.engine.run(at, op),
-        }
-    }
-
-    /// Calls the handler about something that has ended. What that leads to goes
-    /// before what was given later.
-    fn tell(&mut self, at: u32, call: impl FnOnce(&mut H, &mut Context<'_, H>)) {
-        let later = self.engine.take_ops(at);
-        let mut ctx = Context::new(&mut self.engine, at, None);
-        call(&mut self.handler, &mut ctx);
-        self.engine.defer_all(at, later);
-    }
-}
-
-impl Waiting {
-    /// Where those are counted that wait for this.
-    const fn of(&mut self, wait: Wait) -> Option<&mut u64> {
-        match wait {
-            Wait::Joined | Wait::Left(_) => Some(&mut self.home),
-            Wait::Credit(_) => Some(&mut self.credit),
-            Wait::Queue => Some(&mut self.queue),
-            Wait::Task => Some(&mut self.task),
-            Wait::Callback => None,
-        }
-    }
-}
-
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// Carries out a command; leaves it, and what follows, if it must wait.
-    pub(crate) fn run(&mut self, at: u32, op: Op<H>) {
+    pub(crate) fn run(&mut self, at: u32, op: Op<A>) {
         let waits = match &op {
             Op::Join(room) => self.join(at, room).map_err(|wait| (wait, false)),
             Op::Leave(room) => self.leave(at, room).map_err(|wait| (wait, false)),
@@ -105,7 +60,7 @@ impl<H: Handler> Engine<H> {
                         options: *options,
                         parts: [payload, &[]],
                         message: None,
-                        waits: H::OVERFLOW == Backpressure::PauseReads,
+                        waits: A::BACKPRESSURE == Backpressure::PauseReads,
                     },
                 )
                 .map_err(|QueueFull| (Wait::Queue, true)),
@@ -127,7 +82,7 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    pub(crate) fn submit(&mut self, at: u32, task: H::Task, options: TaskOptions) {
+    pub(crate) fn submit(&mut self, at: u32, task: A::Task, options: TaskOptions) {
         if self.may_submit(at) {
             self.hand_out(at, task, options);
         } else {
@@ -136,7 +91,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Whether one more task may be under way; if not, the connection is in the line.
-    fn may_submit(&mut self, at: u32) -> bool {
+    pub(crate) fn may_submit(&mut self, at: u32) -> bool {
         let most = self.config.task_credits as u64;
         let id = self.slots.id(at);
         let is_free = self.counts.links.tasks_pending < most;
@@ -147,7 +102,7 @@ impl<H: Handler> Engine<H> {
         may
     }
 
-    fn hand_out(&mut self, at: u32, task: H::Task, options: TaskOptions) {
+    pub(crate) fn hand_out(&mut self, at: u32, task: A::Task, options: TaskOptions) {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
         self.task_waiters.leave(id);
@@ -157,7 +112,7 @@ impl<H: Handler> Engine<H> {
 
     /// Holds the connection's program at `op`, or behind the last, until what
     /// it waits for has come.
-    pub(crate) fn park(&mut self, at: u32, wait: Wait, op: Option<Op<H>>) {
+    pub(crate) fn park(&mut self, at: u32, wait: Wait, op: Option<Op<A>>) {
         match wait {
             Wait::Joined | Wait::Left(_) => self.counts.rooms.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
@@ -180,7 +135,7 @@ impl<H: Handler> Engine<H> {
     pub(crate) fn change_pending<R>(
         &mut self,
         at: u32,
-        change: impl FnOnce(&mut Pending<H>) -> R,
+        change: impl FnOnce(&mut Pending<A>) -> R,
     ) -> R {
         let pending = &mut self.slots[at].pending;
         let before = pending.as_ref().map_or(0, |pending| pending.memory());
@@ -191,16 +146,16 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Adds a command behind those that wait.
-    pub(crate) fn defer(&mut self, at: u32, op: Op<H>) {
+    pub(crate) fn defer(&mut self, at: u32, op: Op<A>) {
         self.change_pending(at, |pending| pending.push_back(op));
     }
 
     /// Puts a command before those that wait.
-    pub(crate) fn defer_first(&mut self, at: u32, op: Op<H>) {
+    pub(crate) fn defer_first(&mut self, at: u32, op: Op<A>) {
         self.change_pending(at, |pending| pending.push_front(op));
     }
 
-    fn take_ops(&mut self, at: u32) -> VecDeque<Op<H>> {
+    pub(crate) fn take_ops(&mut self, at: u32) -> VecDeque<Op<A>> {
         match self.slots[at].pending {
             Some(_) => self.change_pending(at, Pending::take_ops),
             None => VecDeque::new(),
@@ -208,7 +163,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Adds commands behind those that wait, unless the connection has ended.
-    fn defer_all(&mut self, at: u32, ops: VecDeque<Op<H>>) {
+    pub(crate) fn defer_all(&mut self, at: u32, ops: VecDeque<Op<A>>) {
         if self.slots[at].phase != Phase::Open {
             self.forget_ops(ops);
         } else if !ops.is_empty() {
@@ -234,7 +189,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// A connection does not wait for this any more.
-    fn count_unparked(&mut self, wait: Wait) {
+    pub(crate) fn count_unparked(&mut self, wait: Wait) {
         self.parked -= 1;
         if let Some(waiting) = self.counts.waiting.of(wait) {
             *waiting -= 1;
@@ -267,7 +222,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Counts commands that are not carried out any more, and lets go of them.
-    pub(crate) fn forget_ops(&mut self, ops: VecDeque<Op<H>>) {
+    pub(crate) fn forget_ops(&mut self, ops: VecDeque<Op<A>>) {
         for op in ops {
             match op {
                 Op::Publish { .. } | Op::Send { .. } => self.counts.rooms.abandoned += 1,
@@ -291,7 +246,7 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    pub(crate) fn next_op(&mut self, at: u32) -> Option<Op<H>> {
+    pub(crate) fn next_op(&mut self, at: u32) -> Option<Op<A>> {
         self.slots[at].pending.as_ref()?;
         self.change_pending(at, Pending::pop_front)
     }
@@ -305,13 +260,25 @@ impl<H: Handler> Engine<H> {
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
-        let at_home = self.credits.iter().all(|credit| credit.messages == 0);
-        at_home
+        self.credits.under_way().0 == 0
             && self.is_caught_up()
             && self.parked == 0
             && self.counts.links.tasks_pending == 0
             && self.outputs.is_empty()
             && self.fan_outs.is_empty()
             && self.sweep.is_none()
+    }
+}
+
+impl Waiting {
+    /// Where those are counted that wait for this.
+    pub(crate) const fn of(&mut self, wait: Wait) -> Option<&mut u64> {
+        match wait {
+            Wait::Joined | Wait::Left(_) => Some(&mut self.home),
+            Wait::Credit(_) => Some(&mut self.credit),
+            Wait::Queue => Some(&mut self.queue),
+            Wait::Task => Some(&mut self.task),
+            Wait::Callback => None,
+        }
     }
 }

@@ -1,15 +1,12 @@
 //! Writing: what is offered to the socket of a connection, and what follows for the connection
 //! from how much of it was written.
 
-use crate::app::{Backpressure, Handler};
+use crate::app::Handler;
 use crate::delivery::frame::Chunks;
 use crate::id::ConnId;
 use crate::proto::http::response;
-use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
-use crate::shard::engine::Engine;
-use crate::shard::output::Output;
 use crate::time::Timestamp;
 
 impl<H: Handler> Shard<H> {
@@ -86,31 +83,6 @@ impl<H: Handler> Shard<H> {
             self.engine.workspace.give(out);
         }
         self.settle();
-    }
-}
-
-impl<H: Handler> Engine<H> {
-    /// Takes note that `n` bytes of what was offered to a connection were written.
-    pub(crate) fn transmitted(&mut self, at: u32, n: usize) {
-        let written = self.out.transmitted(at, n);
-        if let Some(bytes) = written.unsent_limit {
-            let id = self.slots.id(at);
-            self.outputs.push_back(Output::LimitUnsent { id, bytes });
-        }
-        if written.restarts_timer {
-            self.slots[at].flags.excused = false;
-            self.rearm(at);
-        }
-        // What it has sent is gone on with where its queue has room again.
-        let waits_for_socket = written.is_blocked && H::OVERFLOW == Backpressure::PauseReads;
-        if self.slots[at].pending.is_some() && written.has_room && !waits_for_socket {
-            self.unpark(at, Wait::Queue);
-        }
-        // Of one that is ending, the last that waited may have expired instead.
-        let is_over = written.was_offered || self.slots[at].phase == Phase::Closing;
-        if !written.is_blocked && written.is_empty && is_over {
-            self.after_write(at);
-        }
     }
 }
 

@@ -1,20 +1,22 @@
 //! Owns what is said to one connection by its name: at once where it is on this
 //! shard, by a letter of its own otherwise.
 
+use crate::channels::delivery_report::counted;
 use bytes::Bytes;
 
-use crate::app::{DeliveryReport, Handler};
+use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::message::{Completion, Direct, MessageBody, Notification, Origin};
 use crate::delivery::Payload;
 use crate::delivery::queue::SendOptions;
+use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
+use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
-use crate::shard::engine::Engine;
 use crate::time::Timestamp;
 
-impl<H: Handler> Engine<H> {
+impl<A: AppTypes> Engine<A> {
     /// Says something to a connection on behalf of another.
     pub(crate) fn send(
         &mut self,
@@ -79,7 +81,7 @@ impl<H: Handler> Engine<H> {
 
     /// Offers a message to the queue of one connection, if there is one; says what
     /// became of it there.
-    fn offer(
+    pub(crate) fn offer(
         &mut self,
         to: ConnId,
         options: SendOptions,
@@ -93,12 +95,12 @@ impl<H: Handler> Engine<H> {
             return DeliveryReport::default();
         };
         self.counts.direct.offered += 1;
-        let before = self.counted();
+        let before = counted(&mut self.out);
         let meta = options.meta(|| 0, published);
         self.out.send(at, (meta, options.overflow), kind, payload);
         DeliveryReport {
             members: 1,
-            ..DeliveryReport::from_parts(self.counted_since(before))
+            ..counted(&mut self.out).since(before).into()
         }
     }
 }

@@ -1,0 +1,38 @@
+//! Owns a look into a shard for tests: whether what it keeps twice agrees, and
+//! whether it keeps anything at all.
+
+use crate::engine::Engine;
+use crate::session::app_types::AppTypes;
+use crate::session::deferred::Wait;
+use crate::session::slot::Phase;
+use crate::stats::{Stats, Waiting};
+
+impl<A: AppTypes> Engine<A> {
+    /// Asserts that the gauges that are kept as things change are what a count of all
+    /// connections comes to.
+    pub(crate) fn audit_gauges(&self) {
+        let kept = self.stats();
+        let mut counted = kept;
+        let Stats {
+            rooms,
+            links,
+            waiting,
+            ..
+        } = &mut counted;
+        (links.held, links.active, rooms.members) = (0, 0, 0);
+        *waiting = Waiting::default();
+        for (_, slot) in self.slots.iter() {
+            links.held += u64::from(!slot.flags.released);
+            links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
+            rooms.members += slot.memberships.len() as u64;
+            match slot.pending.as_ref().and_then(|pending| pending.wait) {
+                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
+                Some(Wait::Credit(_)) => waiting.credit += 1,
+                Some(Wait::Queue) => waiting.queue += 1,
+                Some(Wait::Task) => waiting.task += 1,
+                Some(Wait::Callback) | None => {}
+            }
+        }
+        assert_eq!(kept, counted, "shard {}: gauges", self.id.0);
+    }
+}

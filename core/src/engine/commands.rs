@@ -1,0 +1,65 @@
+//! Owns the way in from outside all shards: the handle that other threads of the
+//! application have, how much of theirs may be under way, and what a shard does
+//! with a command. How a letter gets to its shard, and how somebody waits for a
+//! place, is an adapter's business.
+
+use crate::channels::handle::{Command, Permit};
+
+use crate::channels::message::{Direct, Origin, OwnerRequest, Publication};
+use crate::engine::Engine;
+use crate::session::app_types::AppTypes;
+use crate::session::slot::Phase;
+use crate::stats::CloseCause;
+use crate::sync::OnceLock;
+
+impl<A: AppTypes> Engine<A> {
+    /// Carries out a command from outside. Its place goes with what is under way
+    /// of it.
+    pub(crate) fn take_command(&mut self, command: Command, place: Permit) {
+        let origin = Origin::Outside(place);
+        match command {
+            Command::Publish {
+                room,
+                kind,
+                options,
+                payload,
+            } => {
+                self.counts.rooms.published += 1;
+                self.do_at_home(OwnerRequest::Publish(Publication {
+                    room,
+                    origin,
+                    exclude_sender: false,
+                    kind,
+                    options,
+                    published: self.now,
+                    payload,
+                    packed: OnceLock::new(),
+                    home: self.id,
+                    tally: None,
+                }));
+            }
+            Command::Send {
+                to,
+                kind,
+                options,
+                payload,
+            } => {
+                self.counts.direct.sent += 1;
+                self.take_direct(Direct {
+                    to,
+                    origin,
+                    kind,
+                    options,
+                    published: self.now,
+                    payload,
+                });
+            }
+            Command::Close { conn, code } => {
+                let open = |&at: &u32| self.slots[at].phase == Phase::Open;
+                if let Some(at) = self.slots.find(conn).filter(open) {
+                    self.finish(at, code, CloseCause::Handler);
+                }
+            }
+        }
+    }
+}

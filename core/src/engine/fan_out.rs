@@ -1,0 +1,88 @@
+//! Delivery of publications to the members on this shard: at once, or over several turns where
+//! there are more of them than one slice.
+
+use crate::channels::delivery_report::counted;
+use crate::channels::fan_outs::EVERYONE;
+use crate::channels::message::{Origin, Publication};
+use crate::delivery::EncodedVariants;
+use crate::engine::Engine;
+use crate::session::app_types::AppTypes;
+use crate::sync::SharedRef;
+
+impl<A: AppTypes> Engine<A> {
+    /// Returns whether publications to this channel have to wait in its line.
+    #[inline]
+    pub(crate) fn is_sliced(&self, channel: u32) -> bool {
+        let members = match channel {
+            EVERYONE => self.slots.len() as usize,
+            room => self.rooms.members(room).len(),
+        };
+        self.fan_outs.must_wait(channel, members)
+    }
+
+    /// Queues a publication for everyone on this shard whom it concerns, in this turn or in
+    /// several.
+    pub(crate) fn fan_out(&mut self, publication: SharedRef<Publication>) {
+        let channel = match &publication.room {
+            Some(name) => self.rooms.find(name),
+            None => Some(EVERYONE),
+        };
+        let except = self.left_out(&publication);
+        if let Some(channel) = channel.filter(|&channel| self.is_sliced(channel)) {
+            self.fan_outs
+                .push(&mut self.rooms, channel, publication, except);
+            return;
+        }
+        let tally = publication.tally.as_ref();
+        let before = tally.map(|_| counted(&mut self.out));
+        if let Some(channel) = channel {
+            let variants = publication.variants(&self.rooms, &self.out);
+            self.send_to_channel(channel, variants, except);
+        }
+        if let (Some(tally), Some(before)) = (&publication.tally, before) {
+            tally.add(counted(&mut self.out).since(before));
+        }
+        self.finish_publication(publication);
+    }
+
+    /// Queues a publication for the members of a channel that are here.
+    pub(crate) fn send_to_channel(
+        &mut self,
+        channel: u32,
+        variants: EncodedVariants<'_>,
+        except: Option<u32>,
+    ) {
+        match channel {
+            EVERYONE => self.out.send_to_all(variants, except),
+            room => self
+                .out
+                .send_to_members(self.rooms.list(room, except), variants),
+        }
+    }
+
+    /// Visits the next members of a channel with unfinished publications.
+    #[cold]
+    pub(crate) fn fan_out_slice(&mut self) {
+        let finished = self.fan_outs.deliver_slice(&mut self.rooms, &mut self.out);
+        for publication in finished {
+            self.finish_publication(publication);
+        }
+        self.keep_within_budget();
+    }
+
+    /// Gives a connection that leaves a channel, or ends, what was published before and has not
+    /// come to it.
+    #[inline]
+    pub(crate) fn deliver_rest(&mut self, channel: u32, at: u32, place: u32) {
+        self.fan_outs
+            .deliver_rest(&self.rooms, &mut self.out, channel, at, place);
+    }
+
+    /// Returns the slot of the sender of a publication, if it is here and left out.
+    fn left_out(&self, publication: &Publication) -> Option<u32> {
+        match publication.origin {
+            Origin::Conn(from) if publication.exclude_sender => self.slots.find(from.conn),
+            Origin::Conn(_) | Origin::Outside(_) => None,
+        }
+    }
+}

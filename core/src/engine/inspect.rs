@@ -1,0 +1,263 @@
+//! Answers about single connections: one of them explained, a choice of them, and what is kept
+//! of those that have ended.
+
+use alloc::collections::BinaryHeap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::delivery::{Depth, Drops};
+use crate::engine::Engine;
+use crate::engine::memory_budget::SMALL;
+use crate::inspect::closed::{CloseInfo, ClosedConnection, ClosedConnections, MAX_CLOSED_ROOMS};
+use crate::inspect::connection_info::{ConnectionInfo, MAX_ROOMS, Pause, Stage, WaitReason};
+use crate::inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
+use crate::session::app_types::AppTypes;
+use crate::session::deferred::Wait;
+use crate::session::slot::Phase;
+use crate::stats::CloseCause;
+use crate::time::Timestamp;
+
+impl<A: AppTypes> Engine<A> {
+    pub(crate) fn explain(&self, now: Timestamp, at: u32) -> ConnectionInfo {
+        let (slot, departure) = (&self.slots[at], self.ledger.ending(at));
+        let (priorities, control_frames) = self.out.depths(now, at);
+        let pending = slot.pending.as_deref();
+        let rooms = slot.memberships.iter().take(MAX_ROOMS);
+        let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
+        let open_for = slot.opened().map(|opened| now.since(opened));
+        let unheard = now.since(slot.keepalive.heard());
+        ConnectionInfo {
+            id: self.slots.id(at),
+            stage: match slot.phase {
+                Phase::Head => Stage::Request,
+                Phase::Answering => Stage::Answer,
+                Phase::Open => Stage::Open,
+                Phase::Closing => Stage::Closing,
+                Phase::Lingering => Stage::Lingering,
+                Phase::Gone | Phase::Free => Stage::Gone,
+            },
+            open_for: open_for.or_else(|| departure.map(|departure| departure.open_for)),
+            ending: departure.map(|departure| departure.ending),
+            subprotocol: subprotocol.map(|name| name.map(String::from)),
+            is_compressed: self.out.is_compressed(at),
+            rooms: rooms.map(|m| self.rooms.name(m.room).clone()).collect(),
+            memberships: slot.memberships.len(),
+            waiting: self.out.depth(now, at),
+            priorities,
+            control_frames,
+            drops: self.out.drops(at),
+            awaits: self.awaits(now, at),
+            pause: self.pause(at),
+            held_back_bytes: self.tail_len(at),
+            held_back_commands: pending.map_or(0, |pending| pending.ops()),
+            silent_for: unheard,
+            timer: self
+                .next_timer(at)
+                .map(|(timer, at)| (timer, at.since(now))),
+        }
+    }
+
+    pub(crate) fn awaits(&self, now: Timestamp, at: u32) -> Vec<WaitReason> {
+        let slot = &self.slots[at];
+        let mut awaits = Vec::new();
+        let wait = slot.pending.as_ref().and_then(|pending| pending.wait);
+        match wait {
+            Some(Wait::Joined) => awaits.push(WaitReason::Joined),
+            Some(Wait::Left(room)) => awaits.push(WaitReason::Left(self.rooms.name(room).clone())),
+            Some(Wait::Credit(home)) => awaits.push(WaitReason::Credit(home)),
+            Some(Wait::Queue) => awaits.push(WaitReason::Queue),
+            Some(Wait::Task) => awaits.push(WaitReason::Task),
+            Some(Wait::Callback) => awaits.push(WaitReason::Turn),
+            None if slot.flags.resuming => awaits.push(WaitReason::Turn),
+            None => {}
+        }
+        let has_nothing = self.out.is_empty(at);
+        if self.out.is_blocked(at) {
+            let since = self
+                .out
+                .stalled_since(at)
+                .map_or(Duration::ZERO, |since| now.since(since));
+            awaits.push(WaitReason::Socket(since));
+        } else if !has_nothing {
+            awaits.push(WaitReason::Write);
+        }
+        match slot.phase {
+            Phase::Head => awaits.push(WaitReason::Request),
+            Phase::Open if slot.conn.pace_beyond(SMALL).is_some() => {
+                awaits.push(WaitReason::Message(slot.conn.message_bytes()));
+            }
+            Phase::Answering if has_nothing => awaits.push(WaitReason::Page),
+            Phase::Closing if has_nothing => awaits.push(WaitReason::CloseFrame),
+            Phase::Lingering => awaits.push(WaitReason::End),
+            Phase::Gone if slot.answers > 0 => awaits.push(WaitReason::Shards(slot.answers)),
+            _ => {}
+        }
+        awaits
+    }
+
+    pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
+        let slot = &self.slots[at];
+        if !slot.flags.unread {
+            None
+        } else if slot.is_parked() {
+            Some(Pause::Awaits)
+        } else if self.draining {
+            Some(Pause::Drain)
+        } else {
+            Some(Pause::Behind)
+        }
+    }
+}
+
+impl<A: AppTypes> Engine<A> {
+    pub(crate) fn connections(&self, now: Timestamp, filter: &ConnectionQuery) -> ConnectionList {
+        let most = filter.most.min(ConnectionQuery::MOST);
+        let mut matching = 0;
+        // The last of those chosen is on top. Among equals, the lower slots are.
+        let mut chosen = BinaryHeap::new();
+        let mut look = |at: u32| {
+            let Some(depth) = self.wanted(now, at, filter) else {
+                return;
+            };
+            matching += 1;
+            let place = (Reverse(filter.order.key(depth)), at);
+            if chosen.len() < most {
+                chosen.push(place);
+            } else if chosen.peek().is_some_and(|last| place < *last) {
+                chosen.pop();
+                chosen.push(place);
+            }
+        };
+        match &filter.room {
+            Some(name) => {
+                let room = self.rooms.find(name);
+                let members = room.map_or(&[][..], |room| self.rooms.members(room));
+                members.iter().copied().for_each(&mut look);
+            }
+            None => self.slots.iter().for_each(|(at, _)| look(at)),
+        }
+        let chosen = chosen.into_sorted_vec().into_iter();
+        ConnectionList {
+            matching,
+            connections: chosen.map(|(_, at)| self.explain(now, at)).collect(),
+        }
+    }
+
+    /// What waits for a connection, if it is wanted.
+    pub(crate) fn wanted(
+        &self,
+        now: Timestamp,
+        at: u32,
+        filter: &ConnectionQuery,
+    ) -> Option<Depth> {
+        if self.slots[at].phase == Phase::Gone {
+            return None;
+        }
+        let needs_age = filter.min_age > Duration::ZERO || filter.order == SortBy::Age;
+        let mut depth = self.out.counted_depth(at);
+        if !filter.admits(depth) {
+            return None;
+        }
+        if needs_age {
+            depth = self.out.depth(now, at);
+        }
+        (depth.oldest >= filter.min_age).then_some(depth)
+    }
+}
+
+impl<A: AppTypes> Engine<A> {
+    /// Remembers of a connection that ends what its slot is about to forget.
+    pub(crate) fn remember(&mut self, at: u32, ending: CloseInfo) {
+        let (id, opened) = (self.slots.id(at), self.slots[at].moment.take());
+        let memberships = &self.slots[at].memberships;
+        let rooms = memberships.iter().take(MAX_CLOSED_ROOMS);
+        let departure = ClosedConnection {
+            id,
+            at: self.now,
+            open_for: self.now.since(opened.unwrap_or(self.now)),
+            ending,
+            // Copies: they outlast the rooms.
+            rooms: rooms
+                .map(|m| Bytes::copy_from_slice(self.rooms.name(m.room)))
+                .collect(),
+            memberships: memberships.len(),
+            drops: Drops::default(),
+        };
+        self.ledger.begin(at, departure);
+    }
+
+    /// What the next shard in this one's place is to remember. Rooms are not
+    /// asked of a shard that has failed.
+    pub(crate) fn bequeath(&mut self) -> ClosedConnections {
+        let limit = self.config.gone_connections;
+        let mut ledger = core::mem::replace(&mut self.ledger, ClosedConnections::new(0, limit));
+        for (at, slot) in self.slots.iter() {
+            if let Some(opened) = slot.opened() {
+                let departure = ClosedConnection {
+                    id: self.slots.id(at),
+                    at: self.now,
+                    open_for: self.now.since(opened),
+                    ending: CloseInfo::new(CloseCause::Panic),
+                    rooms: Vec::new(),
+                    memberships: slot.memberships.len(),
+                    drops: Drops::default(),
+                };
+                ledger.begin(at, departure);
+            }
+            ledger.close(at, self.out.drops(at));
+        }
+        ledger.forget_ending();
+        ledger
+    }
+
+    /// Asserts that nothing is kept of slots that are free or given up, and that
+    /// what was dropped of everyone's is what was dropped in all.
+    #[cfg(feature = "testing")]
+    pub(crate) fn audit_ledger(&self) {
+        self.ledger.audit();
+        let mut kept = 0;
+        for (at, slot) in self.slots.iter() {
+            let is_ending = self.ledger.ending(at).is_some();
+            kept += usize::from(is_ending);
+            let may_be_ending = matches!(slot.phase, Phase::Closing | Phase::Lingering);
+            assert!(!is_ending || may_be_ending, "{}", self.slots.id(at));
+            let has_drops = self.out.drops(at) != Drops::default();
+            assert!(slot.phase != Phase::Gone || !has_drops);
+        }
+        let known = self.ledger.known();
+        assert_eq!(kept, known, "shard {}: kept of nobody", self.id.0);
+        let closed = self.ledger.gone().count();
+        if closed == self.config.gone_connections || self.credits.own_epoch() > 0 {
+            // Somebody may have been forgotten, or have failed.
+            return;
+        }
+        let closed = self.ledger.gone().map(|each| each.drops);
+        let each = self.out.all_drops().chain(closed);
+        let mut sums = [0; 6];
+        for drops in each {
+            let parts = [
+                drops.refused,
+                drops.evicted,
+                drops.expired,
+                drops.conflated,
+                drops.shed,
+                drops.discarded,
+            ];
+            sums = core::array::from_fn(|at| sums[at] + parts[at]);
+        }
+        let d = &self.stats().delivery;
+        let all = [
+            d.refused_full,
+            d.evicted,
+            d.expired,
+            d.conflated,
+            d.shed,
+            d.discarded,
+        ];
+        assert_eq!(sums, all, "shard {}: of each and in all", self.id.0);
+    }
+}

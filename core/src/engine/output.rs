@@ -1,0 +1,120 @@
+//! Owns what a shard asks of its adapter, and the order in which it asks.
+
+use crate::channels::message::ShardMessage;
+use crate::error::{HandshakeError, PeerError};
+use crate::id::{ConnId, ShardId};
+use crate::session::app_types::{AppTypes, TaskEnd};
+use crate::stats::CloseCause;
+use crate::tasks::TaskOptions;
+
+/// Something for the adapter to do. A connection that is named is there until
+/// its [`Disconnect`](Self::Disconnect).
+pub enum Output<A: AppTypes> {
+    /// Write what waits: [`Shard::poll_transmit`], a write,
+    /// [`Shard::handle_transmitted`].
+    Flush(ConnId),
+    /// Stop reading the socket.
+    StopReading(ConnId),
+    /// Read the socket again; there may be bytes already.
+    StartReading(ConnId),
+    /// Carry a letter to another shard.
+    Send(ShardId, ShardMessage),
+    /// Give a task to the dispatcher. Its end comes back through
+    /// [`Shard::handle_task`].
+    Submit(ConnId, A::Task, TaskOptions),
+    /// Answer with the page of metrics, which the core cannot write, through
+    /// [`Shard::handle_answer`].
+    Metrics {
+        /// Who asked.
+        id: ConnId,
+        /// Whether the answer is its head only (a HEAD request).
+        head_only: bool,
+    },
+    /// Let the kernel hold at most about this much of a connection that it cannot send yet
+    /// (`TCP_NOTSENT_LOWAT`). New sockets begin with
+    /// [`Config::unsent_bytes`](crate::Config::unsent_bytes). An adapter that cannot tell the
+    /// kernel ignores it.
+    LimitUnsent {
+        /// Whose socket.
+        id: ConnId,
+        /// The limit in bytes, between `unsent_bytes` and `unsent_bytes_max` of the
+        /// configuration.
+        bytes: u32,
+    },
+    /// Shut the socket's write side.
+    Shut(ConnId),
+    /// Close the socket. The slot is free from here on.
+    Disconnect(ConnId),
+    /// Drop something of the application's. A panic in that is to harm nothing: catch it.
+    Dispose(Leftover<A>),
+    /// Something happened that a log may want.
+    Event(Event),
+}
+
+/// Something of the application's that a shard needs no longer. The shard runs no code of the
+/// application but callbacks, so it drops nothing of this itself.
+#[must_use = "it is to be dropped where a panic is caught"]
+pub struct Leftover<A: AppTypes>(Value<A>);
+
+enum Value<A: AppTypes> {
+    Task(A::Task),
+    TaskEnd(TaskEnd<A>),
+    State(A::State),
+    Handler(A),
+}
+
+impl<A: AppTypes> Leftover<A> {
+    pub(crate) const fn task(task: A::Task) -> Self {
+        Self(Value::Task(task))
+    }
+
+    pub(crate) const fn end(end: TaskEnd<A>) -> Self {
+        Self(Value::TaskEnd(end))
+    }
+
+    pub(crate) const fn state(state: A::State) -> Self {
+        Self(Value::State(state))
+    }
+
+    pub(crate) const fn handler(handler: A) -> Self {
+        Self(Value::Handler(handler))
+    }
+}
+
+impl<A: AppTypes> core::fmt::Debug for Leftover<A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Leftover").finish_non_exhaustive()
+    }
+}
+
+impl<A: AppTypes> core::fmt::Debug for Output<A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Flush(id) => write!(f, "Flush({id})"),
+            Self::StopReading(id) => write!(f, "StopReading({id})"),
+            Self::StartReading(id) => write!(f, "StartReading({id})"),
+            Self::Send(shard, letter) => write!(f, "Send({}, {letter:?})", shard.0),
+            Self::Submit(id, ..) => write!(f, "Submit({id})"),
+            Self::Metrics { id, .. } => write!(f, "Metrics({id})"),
+            Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
+            Self::Shut(id) => write!(f, "Shut({id})"),
+            Self::Disconnect(id) => write!(f, "Disconnect({id})"),
+            Self::Dispose(leftover) => write!(f, "Dispose({leftover:?})"),
+            Self::Event(event) => write!(f, "{event:?}"),
+        }
+    }
+}
+
+/// Something that happened. Everything here is counted too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection was upgraded.
+    Opened(ConnId),
+    /// A request was refused.
+    Refused(ConnId, HandshakeError),
+    /// A peer broke the protocol.
+    Failed(ConnId, PeerError),
+    /// An upgraded connection ended.
+    Closed(ConnId, CloseCause),
+}

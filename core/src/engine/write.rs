@@ -1,0 +1,33 @@
+//! Writing: what is offered to the socket of a connection, and what follows for the connection
+//! from how much of it was written.
+
+use crate::engine::Engine;
+use crate::engine::output::Output;
+use crate::session::app_types::{AppTypes, Backpressure};
+use crate::session::deferred::Wait;
+use crate::session::slot::Phase;
+
+impl<A: AppTypes> Engine<A> {
+    /// Takes note that `n` bytes of what was offered to a connection were written.
+    pub(crate) fn transmitted(&mut self, at: u32, n: usize) {
+        let written = self.out.transmitted(at, n);
+        if let Some(bytes) = written.unsent_limit {
+            let id = self.slots.id(at);
+            self.outputs.push_back(Output::LimitUnsent { id, bytes });
+        }
+        if written.restarts_timer {
+            self.slots[at].flags.excused = false;
+            self.rearm(at);
+        }
+        // What it has sent is gone on with where its queue has room again.
+        let waits_for_socket = written.is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
+        if self.slots[at].pending.is_some() && written.has_room && !waits_for_socket {
+            self.unpark(at, Wait::Queue);
+        }
+        // Of one that is ending, the last that waited may have expired instead.
+        let is_over = written.was_offered || self.slots[at].phase == Phase::Closing;
+        if !written.is_blocked && written.is_empty && is_over {
+            self.after_write(at);
+        }
+    }
+}

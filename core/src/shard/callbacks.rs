@@ -1,0 +1,38 @@
+//! Owns the program of a connection: the commands that its messages led to.
+//! They are carried out in order; one that must wait holds up those behind it,
+//! and the input from which more would come.
+
+use crate::app::{Context, Handler};
+use crate::channels::message::Notification;
+use crate::session::deferred::Op;
+use crate::shard::Shard;
+
+impl<H: Handler> Shard<H> {
+    /// Carries out a command of a connection, or leaves it until what it waits for has come.
+    pub(crate) fn run_or_defer(&mut self, at: u32, op: Op<H>) {
+        if self.engine.slots[at].is_parked() {
+            self.engine.defer(at, op);
+            return;
+        }
+        match op {
+            Op::TaskEnd(end) => self.tell(at, |handler, ctx| handler.on_outcome(ctx, end)),
+            Op::Notification(ticket, told) => self.tell(at, |handler, ctx| match told {
+                Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
+                Notification::Members(members) => handler.on_members(ctx, ticket, members),
+            }),
+            Op::JoinRefused(room) => {
+                self.tell(at, |handler, ctx| handler.on_join_refused(ctx, &room));
+            }
+            op => self.engine.run(at, op),
+        }
+    }
+
+    /// Calls the handler about something that has ended. What that leads to goes
+    /// before what was given later.
+    pub(crate) fn tell(&mut self, at: u32, call: impl FnOnce(&mut H, &mut Context<'_, H>)) {
+        let later = self.engine.take_ops(at);
+        let mut ctx = Context::new(&mut self.engine, at, None);
+        call(&mut self.handler, &mut ctx);
+        self.engine.defer_all(at, later);
+    }
+}

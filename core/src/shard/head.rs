@@ -1,0 +1,67 @@
+//! Owns the first thing a socket says: its request, which becomes a WebSocket
+//! connection, a page or a refusal.
+
+use crate::app::{Decision, Handler};
+use crate::error::HandshakeError;
+use crate::proto::http::{Fields, Request};
+use crate::proto::ws::upgrade;
+use crate::proto::ws::upgrade::HeadAction;
+use crate::shard::Shard;
+
+impl<H: Handler> Shard<H> {
+    /// Takes the request if it is all there; says how much of the input it was.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# When a client establishes a WebSocket connection to a server, the server
+    //# MUST complete the following steps to accept the connection and send the
+    //# server's opening handshake.
+    pub(crate) fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
+        if let Some(pending) = &mut self.engine.slots[at].pending
+            && !pending
+                .head
+                .is_worth_parsing(input, self.engine.config.max_head)
+        {
+            return 0;
+        }
+        let mut fields = Fields::new();
+        let (request, len) = match Request::parse(input, &mut fields, &self.engine.config) {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return 0,
+            Err(error) => {
+                self.engine.refuse(at, error, false);
+                return input.len();
+            }
+        };
+        let head_only = request.is_head();
+        let decision = if self.engine.draining {
+            Err(HandshakeError::Draining)
+        } else {
+            upgrade::decide(&request, &self.engine.config)
+        };
+        let surplus = self.engine.slots[at].flags.surplus;
+        match decision {
+            // Monitors still get their pages: a full server is when they matter.
+            Ok(HeadAction::Upgrade(_)) if surplus => {
+                self.engine.refuse(at, HandshakeError::Full, head_only);
+            }
+            Ok(HeadAction::Upgrade(_)) if self.engine.is_short_of_memory(0) => {
+                self.engine.refuse(at, HandshakeError::Memory, head_only);
+            }
+            Ok(HeadAction::Upgrade(upgrade)) => match self.handler.on_request(&request) {
+                Decision::Accept { state, subprotocol } => {
+                    let place = subprotocol.place(upgrade.subprotocol);
+                    let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+                    self.engine.open(at, state, &upgrade, subprotocol);
+                    return len;
+                }
+                Decision::Reject(status) => {
+                    self.engine
+                        .refuse(at, HandshakeError::Handler(status), head_only);
+                }
+            },
+            Ok(HeadAction::Methods) => self.engine.answer_methods(at),
+            Ok(HeadAction::Page { page, head_only }) => self.engine.answer(at, page, head_only),
+            Err(error) => self.engine.refuse(at, error, head_only),
+        }
+        input.len()
+    }
+}

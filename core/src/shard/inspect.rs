@@ -1,0 +1,45 @@
+//! Owns the answer to what is the matter with one connection: how far it has
+//! come, what waits for it and since when, what it waits for, what was dropped.
+//! Only looks; how the answer is written is the reader's business.
+
+use crate::inspect::connection_info::Lookup;
+use crate::inspect::connection_list::{ConnectionList, ConnectionQuery};
+
+use crate::app::Handler;
+use crate::id::ConnId;
+use crate::inspect::closed::ClosedConnection;
+use crate::session::slot::Phase;
+use crate::shard::Shard;
+use crate::time::Timestamp;
+
+impl<H: Handler> Shard<H> {
+    /// What is the matter with a connection, or was with one that has gone;
+    /// `None` if it was never here, or has been forgotten since. Looks at what
+    /// waits for it, or at those that have gone: for somebody who asks, not for
+    /// a loop.
+    pub fn explain(&self, now: Timestamp, id: ConnId) -> Option<Lookup> {
+        let engine = &self.engine;
+        let at = engine.slots.find(id);
+        let here = || at.map(|at| Lookup::Here(engine.explain(now, at)));
+        if at.is_some_and(|at| engine.slots[at].phase != Phase::Gone) {
+            return here();
+        }
+        let departure = engine.ledger.gone().find(|gone| gone.id == id);
+        departure.cloned().map(Lookup::Gone).or_else(here)
+    }
+
+    /// Connections that have gone, the latest first, as far as they are
+    /// remembered: [`Config::gone_connections`](crate::Config::gone_connections).
+    pub fn gone(&self) -> impl Iterator<Item = &ClosedConnection> {
+        self.engine.ledger.gone()
+    }
+}
+
+impl<H: Handler> Shard<H> {
+    /// The sockets it holds that are wanted, explained. Looks at all of them, or
+    /// at the members of the room, and explains at most [`ConnectionQuery::MOST`]: for
+    /// somebody who asks, not for a loop.
+    pub fn connections(&self, now: Timestamp, filter: &ConnectionQuery) -> ConnectionList {
+        self.engine.connections(now, filter)
+    }
+}

@@ -1,0 +1,24 @@
+//! Owns what follows from the failure of a shard: an empty one takes its
+//! place, goes on with what others said to it, and they are told.
+
+use crate::app::Handler;
+use crate::engine::Engine;
+use crate::engine::output::Leftover;
+use crate::shard::Shard;
+
+impl<H: Handler> Shard<H> {
+    /// Begins anew after a panic: without connections, so the adapter closes
+    /// their sockets. Letters that were not handled or not posted are kept,
+    /// counters go on, and what waited in queues counts as discarded. Names of
+    /// connections are not given out again. What the application had here comes
+    /// out to be [dropped](Output::Dispose). Without another handler, the one there goes on.
+    pub fn rebirth(&mut self, handler: impl Into<Option<H>>) {
+        let empty = Engine::new(self.engine.id, self.engine.config.clone());
+        let failed = core::mem::replace(&mut self.engine, empty);
+        self.engine = failed.rebirth();
+        if let Some(handler) = handler.into() {
+            let failed = core::mem::replace(&mut self.handler, handler);
+            self.engine.dispose(Leftover::handler(failed));
+        }
+    }
+}

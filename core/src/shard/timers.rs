@@ -1,0 +1,76 @@
+//! Owns what is due when: handshakes that take too long, silent peers, peers
+//! that take nothing, closing handshakes that are not answered.
+
+use crate::engine::timers::{Direction, Reason};
+
+use crate::app::Handler;
+use crate::id::ConnId;
+use crate::shard::Shard;
+use crate::time::Timestamp;
+
+impl<H: Handler> Shard<H> {
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the
+    /// latest, and why. It may turn out that nothing is due, which is counted.
+    pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
+        let connection = self.engine.wheel.next().map(|at| (at, Reason::Connection));
+        let press = self
+            .engine
+            .out
+            .stall_timeout()
+            .map(|at| (at, Reason::Press));
+        let spent = self
+            .engine
+            .wants_turn()
+            .then_some((self.engine.now, Reason::Turn));
+        connection
+            .into_iter()
+            .chain(press)
+            .chain(spent)
+            .min_by_key(|&(at, _)| at)
+    }
+
+    /// Does what is due. For an adapter that has read before whatever its sockets had;
+    /// another uses [`handle_timeout_with`](Self::handle_timeout_with).
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.handle_timeout_with(now, |_, _| false);
+    }
+
+    /// Does what is due, and asks about the socket of each connection whose time is over
+    /// whether it is ready all the same: a peer whose bytes lie there unread is not
+    /// silent, and one whose socket takes bytes again has taken some. What is ready has
+    /// to be handed in then, as always.
+    ///
+    /// Where nobody called at the time that [`poll_timeout`](Self::poll_timeout) said,
+    /// but an eighth of the shortest time-out later or more, the process was stopped, or
+    /// is overloaded. A peer is not to blame for that: each time-out that has passed
+    /// meanwhile begins anew, but only once until the peer shows a sign of life.
+    pub fn handle_timeout_with(
+        &mut self,
+        now: Timestamp,
+        mut is_ready: impl FnMut(ConnId, Direction) -> bool,
+    ) {
+        self.engine.set_time(now);
+        let was_spent = self.engine.out.is_turn_over();
+        let mut idle = !self.engine.end_stalls() && !self.engine.wants_turn();
+        self.engine.begin_stretch();
+        self.engine.clear_remains();
+        if self.engine.has_sweep() {
+            self.engine.sweep_slice();
+        }
+        if self.engine.out.is_shedding() {
+            self.engine.reclaim();
+        }
+        // Before what is to be flushed: that may be much, and less urgent.
+        while was_spent && !self.engine.is_pressed() && self.take_held_back() {}
+        let mut left = self.engine.config.fan_out_slice;
+        while left > 0
+            && let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now)
+        {
+            idle &= !self.engine.look_at(at, &mut is_ready);
+            left -= 1;
+        }
+        self.engine.counts.links.idle_wakeups += u64::from(idle);
+        self.engine.decay();
+        self.settle();
+    }
+}
