@@ -45,7 +45,7 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    /// AfterUnlock so many workers that sleep, and whoever watches the clock.
+    /// Wakes sleeping workers and the timer.
     pub(crate) fn call(&self, calls: Wakeups) {
         for _ in 0..calls.workers {
             self.wakes.notify_one();
