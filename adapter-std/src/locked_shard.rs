@@ -469,7 +469,7 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
         self.touched.push(id);
     }
 
-    /// AfterUnlock the writers that have something to do, and that nobody does it for.
+    /// Wakes the writers that have something to do, and that nobody does it for.
     fn wake_writers(&mut self, wakes: &mut AfterUnlock<S>, rolls: &FreeList<WakeList>) {
         for id in self.touched.drain(..) {
             if let Some(link) = self.links.find(id)

@@ -83,7 +83,7 @@ where
     }
 }
 
-/// AfterUnlock those who wait for a place.
+/// Wakes callers that wait for a permit.
 #[derive(Default)]
 pub(crate) struct ShardNotifier {
     listening: Mutex<()>,

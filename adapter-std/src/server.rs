@@ -129,7 +129,7 @@ impl Server {
         let workers = start_workers(&stations, work)?;
         info!(
             size = settings.workers,
-            queue = settings.worker_queue,
+            queue = settings.task_queue,
             "worker pool started"
         );
         let reach = Arc::new(reach::Server {
@@ -177,7 +177,12 @@ impl Server {
         let failed = failed || stopped && acceptor.join().is_err();
         stations.pool.cancel_delays();
         outside.server_end.end();
-        drain(&stations, &outside.server_end, settings.drain, &hurry);
+        drain(
+            &stations,
+            &outside.server_end,
+            settings.shutdown_timeout,
+            &hurry,
+        );
         drop(admin);
         stations.pool.drain();
         wait_for_threads(&stations);

@@ -38,14 +38,14 @@ impl<H: Handler> Pool<H> {
             dispatcher: SharedDispatcher::new(
                 &settings.config,
                 settings.workers as u16, // at most 1,024
-                settings.worker_queue,
+                settings.task_queue,
             ),
             wakes: Condvar::new(),
             alarm: Condvar::new(),
         }
     }
 
-    /// AfterUnlock so many workers that sleep, and whoever watches the clock.
+    /// Wakes sleeping workers and the timer.
     pub(crate) fn call(&self, calls: Wakeups) {
         for _ in 0..calls.workers {
             self.wakes.notify_one();

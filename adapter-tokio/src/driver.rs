@@ -148,7 +148,7 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// AfterUnlock those who make pages. Not in a turn: on a busy machine they may have this
+    /// Wakes those who make pages. Not in a turn: on a busy machine they may have this
     /// thread's core at once.
     fn answer(&mut self) {
         for scrape in self.scraped.drain(..) {

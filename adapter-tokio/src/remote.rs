@@ -72,7 +72,7 @@ impl<H: Handler> Shards for ShardHandles<H> {
     }
 }
 
-/// AfterUnlock those who wait for a place, and the drain.
+/// Wakes callers that wait for a permit, and the drain.
 #[derive(Default)]
 pub(crate) struct ShardNotifier {
     free: Notify,

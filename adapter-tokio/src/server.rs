@@ -192,7 +192,7 @@ impl Server {
             let _ = within(clock, ACCEPTED, acceptors.shutdown()).await;
             pool.cancel_delays();
             outside.server_end.end();
-            drain(&doors, &outside, settings.drain, &hurry, clock).await;
+            drain(&doors, &outside, settings.shutdown_timeout, &hurry, clock).await;
             pool.drain();
             // Nobody listens any more if a request could not be answered.
             let _ = scrapes.send(None);
@@ -345,7 +345,7 @@ where
     }
     info!(
         size = settings.workers,
-        queue = settings.worker_queue,
+        queue = settings.task_queue,
         "worker pool started"
     );
     Ok(runtime)

@@ -47,7 +47,7 @@ impl<H: Handler> Pool<H> {
             dispatcher: SharedDispatcher::new(
                 &settings.config,
                 settings.workers as u16, // at most 1,024
-                settings.worker_queue,
+                settings.task_queue,
             ),
             wakes: Semaphore::new(0),
             alarm: Notify::new(),

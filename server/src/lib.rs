@@ -1,7 +1,7 @@
 //! Parts of a Stentor server that both server binaries share.
 //!
 //! - [`Settings`]: flags, environment and file, checked and typed.
-//! - [`program`] and [`lifecycle`]: signals, stages of the shutdown, deadlines, exit code.
+//! - [`program()`] and [`lifecycle`]: signals, stages of the shutdown, deadlines, exit code.
 //! - [`log`]: log lines and their bounded queue.
 //! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
 //!   adapter through [`inspect::AdminBackend`].
@@ -13,6 +13,12 @@
 //!
 //! It has no runtime, and no sockets and threads but those of the admin listener, the log and the
 //! signals. The limits of the core are in [`stentor_core::Config`].
+//!
+//! # Features
+//! Both are on by default, and needed by the binaries only.
+//! - `settings`: settings from flags, environment and file. Without it, there is
+//!   [`Settings::default`].
+//! - `metrics`: the metrics page. Without it, `/metrics` is 404.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -35,7 +41,9 @@ pub use counters::{ServerCounters, Turns};
 pub use dispatch::{
     Attempt, Due, LockedDispatcher, Next, SharedDispatcher, Submission, Wakeups, contain, dispose,
 };
-pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain, program};
+#[cfg(feature = "settings")]
+pub use lifecycle::program;
+pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain};
 pub use limits::ConnectionLimiter;
 pub use log::{EventLog, LimitLog};
 pub use remote::{Notifier, RemoteEndpoint, ShardRouter, Shards};

@@ -89,7 +89,7 @@ fn start(settings: &Settings, queue: &'static LineQueue) -> io::Result<()> {
     thread::Builder::new().name("log".into()).spawn(run)?;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let builder = tracing_subscriber::fmt()
-        .with_max_level(settings.log)
+        .with_max_level(settings.log_level)
         .with_writer(Lines(queue))
         .with_ansi(io::stderr().is_terminal() && !no_color)
         // A failed write would otherwise be reported with `eprintln!`, which panics.

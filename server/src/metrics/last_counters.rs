@@ -2,7 +2,9 @@
 
 use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
 
-use super::{Snapshot, render};
+use super::Snapshot;
+#[cfg(feature = "metrics")]
+use super::render;
 use crate::counters::{ServerCounters, Turns};
 use crate::limits::ConnectionLimiter;
 use crate::{Settings, log};
@@ -64,11 +66,14 @@ impl LastCounters {
         snapshot.refused = limiter.refused();
         snapshot.counts = counters.counts();
         snapshot.log_lines_dropped = log::dropped_lines();
-        render(&snapshot)
+        #[cfg(feature = "metrics")]
+        return render(&snapshot);
+        #[cfg(not(feature = "metrics"))]
+        String::new()
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "metrics"))]
 mod tests {
     use super::*;
 

@@ -1,24 +1,29 @@
 //! Metrics page: names, labels and help texts of the counters of a server.
 
 mod collector;
+#[cfg(feature = "metrics")]
 mod connections;
+#[cfg(feature = "metrics")]
 mod delivery;
+#[cfg(feature = "metrics")]
 mod exposition;
 mod last_counters;
+#[cfg(feature = "metrics")]
 mod rooms;
+#[cfg(feature = "metrics")]
 mod server;
+#[cfg(feature = "metrics")]
 mod tasks;
 
 use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
 
 use crate::Settings;
 use crate::counters::{ServerCounts, Turns};
-use exposition::Page;
 
 pub use collector::{Collector, MIN_INTERVAL, Scrape, serve};
 
 /// The `Content-Type` of the text that [`render`] returns.
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 /// Counters of all parts of a server.
 #[derive(Clone, Debug)]
@@ -67,13 +72,14 @@ impl<'a> Snapshot<'a> {
 ///
 /// On Linux it includes the metrics of the process. They are read from `/proc`, which takes time in
 /// proportion to the open files, so this must not run on the thread of a shard.
+#[cfg(feature = "metrics")]
 #[must_use]
 pub fn render(snapshot: &Snapshot<'_>) -> String {
     let mut sum = Stats::default();
     for shard in &snapshot.shards {
         sum += shard;
     }
-    let mut page = Page::default();
+    let mut page = exposition::Page::default();
     connections::connections(&mut page, &sum);
     delivery::messages(&mut page, &sum);
     delivery::traffic(&mut page, &sum);

@@ -14,6 +14,7 @@ use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
 
 /// A setting: a flag, an environment variable and a path in the file.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "settings"), allow(dead_code, reason = "for the help"))]
 pub(crate) struct Flag {
     /// The dotted path in the file, such as `websocket.ping_interval`.
     pub(crate) key: &'static str,
@@ -25,9 +26,9 @@ pub(crate) struct Flag {
     /// The help text.
     pub(crate) about: String,
     /// The range in words, if the bounds do not describe it.
-    range: Option<&'static str>,
+    pub(super) range: Option<&'static str>,
     /// The default in words, if it is not a constant of the type.
-    default: Option<&'static str>,
+    pub(super) default: Option<&'static str>,
 }
 
 /// The type of a setting.
@@ -39,6 +40,7 @@ pub(crate) enum FlagKind {
     Number {
         bounds: Bounds,
         /// Reads the number back, if the metrics show it.
+        #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "for the metrics"))]
         get: fn(&Settings) -> Option<u64>,
     },
     /// One of these words, and the default.
@@ -114,27 +116,6 @@ impl Flag {
         FLAGS.iter().find(is_it)
     }
 
-    /// Returns the key most similar to one that does not exist, if any is similar.
-    pub(crate) fn nearest(key: &str) -> Option<&'static str> {
-        let plain = |name: &str| name.replace(['-', '.'], "_");
-        let wanted = plain(key.trim_start_matches('-'));
-        let similarity = |flag: &Self| {
-            let whole = [Some(flag.key), flag.short].into_iter().flatten();
-            let whole = whole.map(|name| strsim::jaro_winkler(&wanted, &plain(name)));
-            // Without its section a key is less likely to be meant.
-            let last = flag.key.rsplit('.').next().unwrap_or_default();
-            whole.fold(0.95 * strsim::jaro_winkler(&wanted, last), f64::max)
-        };
-        let mut best = (MIN_SIMILARITY, None);
-        for flag in &*FLAGS {
-            let similarity = similarity(flag);
-            if similarity > best.0 {
-                best = (similarity, Some(flag.key));
-            }
-        }
-        best.1
-    }
-
     /// Returns the long flag without its dashes, such as `websocket.ping-interval`.
     pub(crate) fn long(&self) -> String {
         self.key.replace('_', "-")
@@ -143,17 +124,6 @@ impl Flag {
     /// Returns the flag that messages name: the short one, if there is one.
     pub(crate) fn name(&self) -> String {
         self.short.map_or_else(|| self.long(), Into::into)
-    }
-
-    /// Returns the name of its environment variable.
-    pub(crate) fn variable(&self) -> String {
-        variable(self.key)
-    }
-
-    /// Returns whether several values can be given.
-    pub(crate) const fn is_list(&self) -> bool {
-        use FlagKind::{Addresses, Hosts, Origins, Subprotocols};
-        matches!(self.kind, Addresses | Origins | Hosts | Subprotocols)
     }
 
     /// Returns the bounds of a number.
@@ -170,6 +140,7 @@ impl Flag {
     }
 
     /// Returns the number that a server was started with, if the metrics show it.
+    #[cfg(feature = "metrics")]
     pub(crate) fn number(&self, settings: &Settings) -> Option<u64> {
         match self.kind {
             FlagKind::Limit(range) => Some(range.get(&settings.config)),
@@ -193,44 +164,9 @@ impl Flag {
             FlagKind::Subprotocols => SUBPROTOCOLS.into(),
         }
     }
-
-    /// Returns the range for the help and the reference.
-    pub(super) fn range(&self) -> String {
-        if let Some(range) = self.range {
-            return range.into();
-        }
-        match (self.kind, self.bounds()) {
-            (FlagKind::Choice(words, _), _) => words.join(", "),
-            (_, Some(bounds)) => {
-                format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max))
-            }
-            _ => "true, false".into(),
-        }
-    }
-
-    /// Returns the default for the help and the reference.
-    pub(super) fn default(&self) -> String {
-        if let Some(default) = self.default {
-            return default.into();
-        }
-        match (self.kind, self.bounds()) {
-            (FlagKind::Choice(_, default), _) => default.into(),
-            (FlagKind::Switch, _) => "false".into(),
-            (_, Some(bounds)) => bounds.default.map_or_else(String::new, |n| bounds.show(n)),
-            _ => "none".into(),
-        }
-    }
 }
 
-/// Returns the environment variable of the setting with this key.
-pub(crate) fn variable(key: &str) -> String {
-    format!("STENTOR_{}", key.replace('.', "_").to_ascii_uppercase())
-}
-
-/// Two names are similar from this Jaro-Winkler similarity on.
-const MIN_SIMILARITY: f64 = 0.8;
-
-#[cfg(test)]
+#[cfg(all(test, feature = "settings"))]
 mod tests {
     use stentor_core::Config;
 
@@ -262,20 +198,6 @@ mod tests {
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), all);
-        }
-    }
-
-    #[test]
-    fn a_wrong_key_has_a_nearest_one() {
-        for (wrong, nearest) in [
-            ("websocket.ping_intervall", Some("websocket.ping_interval")),
-            ("ping_interval", Some("websocket.ping_interval")),
-            ("--allow-orgin", Some("client.allowed_origins")),
-            ("listen", Some("server.listen")),
-            ("queue.mesages", Some("queue.messages")),
-            ("xyzzy", None),
-        ] {
-            assert_eq!(Flag::nearest(wrong), nearest, "{wrong}");
         }
     }
 }

@@ -132,6 +132,35 @@ fn value_name(flag: &Flag) -> String {
     name.into()
 }
 
+impl Flag {
+    /// Returns the range for the help and the reference.
+    fn range(&self) -> String {
+        if let Some(range) = self.range {
+            return range.into();
+        }
+        match (self.kind, self.bounds()) {
+            (FlagKind::Choice(words, _), _) => words.join(", "),
+            (_, Some(bounds)) => {
+                format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max))
+            }
+            _ => "true, false".into(),
+        }
+    }
+
+    /// Returns the default for the help and the reference.
+    fn default(&self) -> String {
+        if let Some(default) = self.default {
+            return default.into();
+        }
+        match (self.kind, self.bounds()) {
+            (FlagKind::Choice(_, default), _) => default.into(),
+            (FlagKind::Switch, _) => "false".into(),
+            (_, Some(bounds)) => bounds.default.map_or_else(String::new, |n| bounds.show(n)),
+            _ => "none".into(),
+        }
+    }
+}
+
 /// Returns the reference of all settings in Markdown: a table for each section.
 pub(super) fn reference() -> String {
     let mut page = String::new();

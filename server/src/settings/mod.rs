@@ -1,20 +1,24 @@
 //! [`Settings`] of a server, checked and typed.
 
+#[cfg(feature = "settings")]
 mod connections;
 mod endpoint;
 mod error;
+#[cfg(feature = "settings")]
 mod file;
 pub(crate) mod flag;
+#[cfg(feature = "settings")]
 mod help;
 mod limits;
 mod raw;
+#[cfg(feature = "settings")]
+mod sources;
 mod table;
 pub(crate) mod value;
 
 use core::time::Duration;
-use std::ffi::OsString;
-use std::io;
-use std::path::Path;
+#[cfg(feature = "settings")]
+use std::{ffi::OsString, io, path::Path};
 
 use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
 use stentor_core::{Config, Hosts, Origins, OverflowPolicy, TaskOrder};
@@ -46,13 +50,13 @@ pub struct Settings {
     /// Whether the sender of a room message does not receive it.
     pub exclude_sender: bool,
     /// The overflow policy of room messages.
-    pub room_overflow: OverflowPolicy,
+    pub overflow_policy: OverflowPolicy,
     /// The time to live of room messages.
     pub message_ttl: Option<Duration>,
     /// The number of workers.
     pub workers: usize,
     /// The maximum number of tasks that wait for a worker.
-    pub worker_queue: usize,
+    pub task_queue: usize,
     /// The order of the tasks of a connection.
     pub task_order: TaskOrder,
     /// The duration of the built-in task.
@@ -61,9 +65,9 @@ pub struct Settings {
     /// [`parse`](Self::parse) sets it only if it is given.
     pub max_connections: Option<usize>,
     /// The time limit of a shutdown.
-    pub drain: Duration,
+    pub shutdown_timeout: Duration,
     /// The least severe level that is logged.
-    pub log: LevelFilter,
+    pub log_level: LevelFilter,
     /// The format of log lines.
     pub log_format: LogFormat,
     /// The maximum number of log lines that wait to be written.
@@ -71,6 +75,7 @@ pub struct Settings {
     /// The maximum number of bytes of log lines that wait to be written.
     pub log_queue_bytes: usize,
     /// The source of `max_connections`, for an error that is found when the descriptors are counted.
+    #[cfg(feature = "settings")]
     pub(crate) max_connections_source: Source,
 }
 
@@ -81,7 +86,7 @@ impl Settings {
             no_room: self.no_room_policy,
             exclude_sender: self.exclude_sender,
             task_order: self.task_order,
-            overflow: self.room_overflow,
+            overflow: self.overflow_policy,
             ttl: self.message_ttl,
         }
     }
@@ -91,6 +96,7 @@ impl Settings {
     ///
     /// Exits after `--help` and `--version` with code 0, and after an error, which it prints to
     /// standard error, with code 2.
+    #[cfg(feature = "settings")]
     #[must_use]
     pub fn from_args(program_name: &str) -> Self {
         let args =
@@ -108,6 +114,7 @@ impl Settings {
     }
 
     /// Returns the reference of all settings in Markdown, as in `docs/configuration.md`.
+    #[cfg(feature = "settings")]
     #[must_use]
     pub fn reference() -> String {
         help::reference()
@@ -122,6 +129,7 @@ impl Settings {
     /// # Errors
     /// Returns all errors: the key, its source, its value and what is allowed. `--help` and
     /// `--version` are returned as [`SettingsError::Page`].
+    #[cfg(feature = "settings")]
     pub fn parse<A, E, F>(args: A, env: E, read_file: F) -> Result<Self, SettingsError>
     where
         A: IntoIterator<Item: Into<OsString>>,
@@ -129,13 +137,17 @@ impl Settings {
         F: Fn(&Path) -> io::Result<String>,
     {
         let raw = RawSettings::collect(args.into_iter().map(Into::into), env, read_file)?;
+        Self::from_raw(raw)
+    }
+
+    fn from_raw(raw: RawSettings) -> Result<Self, SettingsError> {
         let listen = raw.endpoints();
         let is_loopback = listen.iter().all(Endpoint::is_loopback);
         let origins = origins(&raw, is_loopback);
         let public_metrics = raw.switch("metrics.public");
         let builder = Config::builder()
             .hosts(hosts(&raw, &origins, is_loopback))
-            .metrics_page(is_loopback || public_metrics)
+            .metrics_page(cfg!(feature = "metrics") && (is_loopback || public_metrics))
             .index_page(&INDEX_PAGE);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
@@ -154,7 +166,7 @@ impl Settings {
                 _ => NoRoomPolicy::Nothing,
             },
             exclude_sender: raw.switch("rooms.exclude_sender"),
-            room_overflow: match raw.choice("rooms.overflow_policy") {
+            overflow_policy: match raw.choice("rooms.overflow_policy") {
                 "drop-new" => OverflowPolicy::DropNew,
                 "drop-oldest" => OverflowPolicy::DropOldest,
                 "conflate" => OverflowPolicy::Conflate,
@@ -166,7 +178,7 @@ impl Settings {
                 millis => Some(Duration::from_millis(millis)),
             },
             workers: raw.number("tasks.workers") as usize,
-            worker_queue: raw.number("tasks.queue") as usize,
+            task_queue: raw.number("tasks.queue") as usize,
             task_order: match raw.choice("tasks.order") {
                 "none" => TaskOrder::Any,
                 _ => TaskOrder::Connection,
@@ -175,17 +187,28 @@ impl Settings {
             max_connections: raw
                 .number_given("server.max_connections")
                 .map(|n| n as usize),
-            drain: Duration::from_millis(raw.number("server.shutdown_timeout")),
-            log: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),
+            shutdown_timeout: Duration::from_millis(raw.number("server.shutdown_timeout")),
+            log_level: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),
             log_format: match raw.choice("log.format") {
                 "json" => LogFormat::Json,
                 _ => LogFormat::Text,
             },
             log_queue_lines: raw.number("log.queue_lines") as usize,
             log_queue_bytes: raw.number("log.queue_bytes") as usize,
+            #[cfg(feature = "settings")]
             max_connections_source: raw.source("server.max_connections"),
         };
         raw.finish(settings)
+    }
+}
+
+impl Default for Settings {
+    /// Returns the defaults, with a random seed.
+    ///
+    /// # Panics
+    /// If the operating system provides no random numbers.
+    fn default() -> Self {
+        Self::from_raw(RawSettings::default()).expect("the defaults are valid")
     }
 }
 

@@ -1,94 +1,31 @@
-//! Values of the settings by precedence of their sources: flag, environment, file, default.
+//! Values of the settings as text, and their conversion into types.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::io;
-use std::path::{Path, PathBuf};
 
 use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
 
 use super::endpoint::{self, Endpoint, Problem};
 use super::error::{SettingsError, Source};
-use super::flag::{self, FLAGS, Flag, FlagKind};
+use super::flag::{Flag, FlagKind};
 use super::table::DEFAULT_LISTEN;
 use super::value::{self, Allowed};
-use super::{file, help};
 
 /// The values given: for each setting the text of the source that takes precedence. Collects all
 /// errors, so that they are reported together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct RawSettings {
-    values: BTreeMap<&'static str, RawValue>,
-    errors: RefCell<Vec<SettingsError>>,
+    pub(super) values: BTreeMap<&'static str, RawValue>,
+    pub(super) errors: RefCell<Vec<SettingsError>>,
 }
 
 #[derive(Debug)]
-struct RawValue {
-    source: Source,
-    texts: Vec<String>,
+pub(super) struct RawValue {
+    pub(super) source: Source,
+    pub(super) texts: Vec<String>,
 }
 
 impl RawSettings {
-    /// Collects the values of all sources.
-    ///
-    /// # Errors
-    /// Returns a page to print, or an error if the command line cannot be parsed. Other errors are kept
-    /// for [`finish`](Self::finish).
-    pub(super) fn collect(
-        args: impl Iterator<Item = OsString>,
-        env: impl Fn(&str) -> Option<OsString>,
-        read_file: impl Fn(&Path) -> io::Result<String>,
-    ) -> Result<Self, SettingsError> {
-        let (matches, errors) = help::matches(args)?;
-        let mut raw = Self {
-            values: BTreeMap::new(),
-            errors: RefCell::new(errors),
-        };
-        let config = match matches.get_one::<String>(help::CONFIG) {
-            Some(path) => Some((PathBuf::from(path), Source::Flag("--config".into()))),
-            None => {
-                let source = Source::Environment(flag::variable(help::CONFIG));
-                raw.variable(&env, help::CONFIG, help::CONFIG)
-                    .map(|path| (PathBuf::from(path), source))
-            }
-        };
-        if let Some((path, source)) = config {
-            match read_config(&path, &source, read_file) {
-                Ok(file::Contents { values, errors }) => {
-                    raw.errors.get_mut().extend(errors);
-                    for (key, texts) in values {
-                        let source = Source::File(path.clone());
-                        raw.values.insert(key, RawValue { source, texts });
-                    }
-                }
-                Err(error) => raw.errors.get_mut().push(error),
-            }
-        }
-        for flag in &*FLAGS {
-            let value = if let Some(texts) = matches.get_many::<String>(flag.key) {
-                RawValue {
-                    source: Source::Flag(format!("--{}", flag.name())),
-                    texts: texts.cloned().collect(),
-                }
-            } else if let Some(text) = raw.variable(&env, flag.key, &flag.name()) {
-                let texts = if flag.is_list() {
-                    text.split(',').map(Into::into).collect()
-                } else {
-                    vec![text]
-                };
-                RawValue {
-                    source: Source::Environment(flag.variable()),
-                    texts,
-                }
-            } else {
-                continue;
-            };
-            raw.values.insert(flag.key, value);
-        }
-        Ok(raw)
-    }
-
     /// Returns `value` if there were no errors.
     ///
     /// # Errors
@@ -261,40 +198,4 @@ impl RawSettings {
             allowed: flag.allowed(),
         });
     }
-
-    /// Returns the variable of a setting. An empty one, as templates produce, is ignored.
-    fn variable(
-        &self,
-        env: impl Fn(&str) -> Option<OsString>,
-        key: &str,
-        name: &str,
-    ) -> Option<String> {
-        let variable = flag::variable(key);
-        let value = env(&variable).filter(|value| !value.is_empty())?;
-        match value.into_string() {
-            Ok(text) => Some(text),
-            Err(value) => {
-                self.report(SettingsError::Value {
-                    key: name.into(),
-                    source: Source::Environment(variable),
-                    value: value.to_string_lossy().into_owned(),
-                    allowed: "UTF-8 only".into(),
-                });
-                None
-            }
-        }
-    }
-}
-
-fn read_config(
-    path: &Path,
-    source: &Source,
-    read_file: impl Fn(&Path) -> io::Result<String>,
-) -> Result<file::Contents, SettingsError> {
-    let text = read_file(path).map_err(|error| SettingsError::File {
-        path: path.into(),
-        source: source.clone(),
-        problem: error.to_string(),
-    })?;
-    file::read(&text, path, source)
 }

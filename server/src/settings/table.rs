@@ -113,7 +113,7 @@ pub(super) const OWN: &[Declaration] = &[
     .short("handler"),
     Declaration::new(
         "server.shutdown_timeout",
-        time(10_000, |settings| Some(millis(settings.drain))),
+        time(10_000, |settings| Some(millis(settings.shutdown_timeout))),
         "How long a shutdown waits for queued messages and running tasks",
     )
     .short("shutdown-timeout"),
@@ -213,7 +213,7 @@ pub(super) const OWN: &[Declaration] = &[
     Declaration::new(
         "tasks.queue",
         count(1, 1_024, 1 << 20, |settings| {
-            Some(settings.worker_queue as u64)
+            Some(settings.task_queue as u64)
         }),
         "Maximum number of tasks that wait for a worker; further ones are refused",
     ),

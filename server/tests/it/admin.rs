@@ -58,7 +58,7 @@ impl Fake {
         Self {
             shards: limiter.shards().map(shard).collect(),
             silent: Vec::new(),
-            dispatcher: SharedDispatcher::new(&settings.config, 8, settings.worker_queue),
+            dispatcher: SharedDispatcher::new(&settings.config, 8, settings.task_queue),
             limiter,
             counters: ServerCounters::new(),
             collector: Collector::new(&Arc::new(settings)),

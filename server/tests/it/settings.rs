@@ -35,7 +35,7 @@ fn ok(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> Settings {
     parse(args, env, file).expect("valid settings")
 }
 
-fn told(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> String {
+fn error_text(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> String {
     let error = parse(args, env, file).expect_err("invalid settings");
     assert_eq!(error.exit_code(), 2);
     error.to_string()
@@ -63,13 +63,13 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     assert_eq!(
         (
             settings.workers,
-            settings.worker_queue,
+            settings.task_queue,
             settings.max_connections
         ),
         (8, 1_024, None)
     );
     assert_eq!(
-        (settings.work_time, settings.drain),
+        (settings.work_time, settings.shutdown_timeout),
         (Duration::ZERO, Duration::from_secs(10))
     );
     assert_eq!(
@@ -77,7 +77,7 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
         (HandlerKind::Rooms, stentor_gateway::NoRoomPolicy::Nothing)
     );
     assert_eq!(
-        (settings.log, settings.log_format),
+        (settings.log_level, settings.log_format),
         (LevelFilter::INFO, LogFormat::Text)
     );
     assert!(!settings.exclude_sender);
@@ -85,9 +85,19 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     let any = ok(&["--tasks.order", "none"], &[], None).rooms();
     assert_eq!(any.task_order, TaskOrder::Any);
     assert_eq!(
-        (settings.room_overflow, settings.message_ttl),
+        (settings.overflow_policy, settings.message_ttl),
         (OverflowPolicy::EvictLower, None)
     );
+}
+
+#[test]
+fn the_default_is_what_no_arguments_give() {
+    let text = |settings: &Settings| {
+        let seed = format!("seed: {}", settings.config.seed());
+        format!("{settings:?}").replace(&seed, "seed: _")
+    };
+    let parsed = ok(&[], &[], None);
+    assert_eq!(text(&Settings::default()), text(&parsed));
 }
 
 #[test]
@@ -146,7 +156,7 @@ fn a_switch_is_on_without_a_value() {
     assert!(!exclude(&[]));
     assert!(exclude(&["--rooms.exclude-sender"]));
     assert!(exclude(&["--rooms.exclude-sender=true"]));
-    let text = told(&[], &[("STENTOR_ROOMS_EXCLUDE_SENDER", "yes")], None);
+    let text = error_text(&[], &[("STENTOR_ROOMS_EXCLUDE_SENDER", "yes")], None);
     assert!(
         text.contains("`yes`")
             && text.contains("STENTOR_ROOMS_EXCLUDE_SENDER")
@@ -191,7 +201,7 @@ fn origins_follow_what_is_listened_on() {
     let files = origins(&["--allow-origin=null", "--allow-origin=file://"]);
     assert_eq!((files.any, files.allowed.len()), (false, 2));
     for bad in ["https://a.example/", "a.example", "https://a:99999", "nul"] {
-        let text = told(&["--allow-origin", bad], &[], None);
+        let text = error_text(&["--allow-origin", bad], &[], None);
         assert!(
             text.contains(&format!("`{bad}`")) && text.contains("null or file://"),
             "{text}"
@@ -257,14 +267,17 @@ fn an_error_about_a_name_has_key_value_and_source() {
         let file = format!("{key} = \"{value}\"");
         for (text, source) in [
             (
-                told(&[&format!("--{flag}"), value], &[], None),
+                error_text(&[&format!("--{flag}"), value], &[], None),
                 format!("the flag --{flag}"),
             ),
             (
-                told(&[], &[(&variable, value)], None),
+                error_text(&[], &[(&variable, value)], None),
                 format!("the environment variable {variable}"),
             ),
-            (told(&[], &[], Some(&file)), "the file stentor.toml".into()),
+            (
+                error_text(&[], &[], Some(&file)),
+                "the file stentor.toml".into(),
+            ),
         ] {
             let begin = format!("--{flag}: `{value}` from {source} cannot be resolved: ");
             assert!(text.starts_with(&begin), "{text}");
@@ -315,7 +328,7 @@ fn hosts_and_metrics_follow_what_is_listened_on() {
     assert!(!admin(&["--admin-listen=2", host]));
 
     for bad in ["", "http://a", "a.*", "*.", "a b"] {
-        let text = told(&["--client.allowed-hosts", bad], &[], None);
+        let text = error_text(&["--client.allowed-hosts", bad], &[], None);
         let allowed = "it takes host, host:port, *.host for names below it, or * for any";
         assert!(
             text.contains(&format!("`{bad}`")) && text.contains(allowed),
@@ -343,7 +356,7 @@ fn subprotocols_keep_their_order() {
     }
     assert!(ok(&[], &[], None).config.subprotocols().is_empty());
     assert_eq!(
-        told(&["--websocket.subprotocols", "a,b"], &[], None),
+        error_text(&["--websocket.subprotocols", "a,b"], &[], None),
         "--websocket.subprotocols: `a,b` from the flag --websocket.subprotocols is not allowed; \
          it takes a name without spaces and separators, like chat.v2"
     );
@@ -353,27 +366,27 @@ fn subprotocols_keep_their_order() {
 fn an_error_names_key_source_value_and_range() {
     let rest = "is not allowed; it takes 128 to 1GiB, in bytes or with KiB, MiB, GiB, k, M";
     assert_eq!(
-        told(&["--queue.bytes", "127"], &[], None),
+        error_text(&["--queue.bytes", "127"], &[], None),
         format!("--queue.bytes: `127` from the flag --queue.bytes {rest}")
     );
     assert_eq!(
-        told(&[], &[("STENTOR_QUEUE_BYTES", "2GiB")], None),
+        error_text(&[], &[("STENTOR_QUEUE_BYTES", "2GiB")], None),
         format!("--queue.bytes: `2GiB` from the environment variable STENTOR_QUEUE_BYTES {rest}")
     );
     assert_eq!(
-        told(&[], &[], Some("queue.bytes = -1")),
+        error_text(&[], &[], Some("queue.bytes = -1")),
         format!("--queue.bytes: `-1` from the file stentor.toml {rest}")
     );
     assert_eq!(
-        told(&["--shutdown-timeout", "2h"], &[], None),
+        error_text(&["--shutdown-timeout", "2h"], &[], None),
         "--shutdown-timeout: `2h` from the flag --shutdown-timeout is not allowed; it takes 0s to 1h, with ms, s, m or h, in whole milliseconds"
     );
     assert_eq!(
-        told(&["--log", "loud"], &[], None),
+        error_text(&["--log", "loud"], &[], None),
         "--log: `loud` from the flag --log is not allowed; it takes off, error, warn, info, debug, trace"
     );
     for bad in ["localhost", "127.0.0.1", "127.1:80", "65536", ":", ""] {
-        let text = told(&["--listen", bad], &[], None);
+        let text = error_text(&["--listen", bad], &[], None);
         assert!(
             text.contains(&format!("`{bad}`")) && text.contains("an address or a name with a port"),
             "{text}"
@@ -404,7 +417,7 @@ fn a_ping_interval_is_shorter_than_the_pong_wait() {
         Duration::from_millis(1_999)
     );
 
-    let text = told(
+    let text = error_text(
         &["--ping-interval", "2s"],
         &[("STENTOR_WEBSOCKET_PONG_WAIT", "2000ms")],
         None,
@@ -414,13 +427,13 @@ fn a_ping_interval_is_shorter_than_the_pong_wait() {
         "--ping-interval: `2s` from the flag --ping-interval is not allowed; it must be shorter than --pong-wait, \
          which is `2000ms` from the environment variable STENTOR_WEBSOCKET_PONG_WAIT"
     );
-    let text = told(&[], &[], Some("websocket.ping_interval = \"1m\""));
+    let text = error_text(&[], &[], Some("websocket.ping_interval = \"1m\""));
     assert!(
         text.contains("`1m` from the file stentor.toml") && text.contains("`60s` from the default"),
         "{text}"
     );
     assert!(
-        told(&["--pong-wait", "10ms"], &[], None)
+        error_text(&["--pong-wait", "10ms"], &[], None)
             .contains("--ping-interval: `10ms` from the default")
     );
 }
@@ -445,10 +458,10 @@ fn pages_are_not_errors_and_unknown_flags_are() {
         page("--version"),
         (0, format!("stentor {}\n", env!("CARGO_PKG_VERSION")))
     );
-    assert!(told(&["--queue-byte", "1"], &[], None).contains("`--queue.bytes`"));
-    assert!(told(&["leftover"], &[], None).contains("leftover"));
+    assert!(error_text(&["--queue-byte", "1"], &[], None).contains("`--queue.bytes`"));
+    assert!(error_text(&["leftover"], &[], None).contains("leftover"));
     assert!(
-        told(&["--tasks.workers", "1", "--tasks.workers", "2"], &[], None)
+        error_text(&["--tasks.workers", "1", "--tasks.workers", "2"], &[], None)
             .contains("--tasks.workers")
     );
 }
