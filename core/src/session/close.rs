@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use crate::CloseCode;
 use crate::app::Handler;
-use crate::error::{HandshakeError, PeerError};
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
-use crate::proto::ws::State;
+use crate::proto::http::HandshakeError;
+use crate::proto::ws::{PeerError, State};
 use crate::session::slot::Flags;
 use crate::session::slot::Phase;
 use crate::shard::Shard;

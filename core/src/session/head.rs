@@ -3,9 +3,8 @@
 
 use crate::app::{Decision, Handler};
 use crate::channels::fan_out::EVERYONE;
-use crate::error::HandshakeError;
 use crate::proto::http::response;
-use crate::proto::http::{Content, Fields, Page, Request};
+use crate::proto::http::{Content, Fields, HandshakeError, Page, Request};
 use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::upgrade;
 use crate::proto::ws::upgrade::{HeadAction, Upgrade};
@@ -67,19 +66,20 @@ impl<H: Handler> Shard<H> {
             return 0;
         }
         let mut fields = Fields::new();
-        let (request, len) = match Request::parse(input, &mut fields, &self.engine.config) {
-            Ok(Some(parsed)) => parsed,
-            Ok(None) => return 0,
-            Err(error) => {
-                self.engine.refuse(at, error, false);
-                return input.len();
-            }
-        };
+        let (request, len) =
+            match Request::parse(input, &mut fields, self.engine.config.head_limits()) {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => return 0,
+                Err(error) => {
+                    self.engine.refuse(at, error, false);
+                    return input.len();
+                }
+            };
         let head_only = request.is_head();
         let decision = if self.engine.draining {
             Err(HandshakeError::Draining)
         } else {
-            upgrade::decide(&request, &self.engine.config)
+            upgrade::decide(&request, &self.engine.config.upgrade_policy())
         };
         let surplus = self.engine.slots[at].flags.surplus;
         match decision {
@@ -138,7 +138,7 @@ impl<H: Handler> Engine<H> {
         //# if the server does not wish to agree to one of the suggested
         //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
         //# header field in its response
-        response::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
+        upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
         self.out.send_head(at, &head);
         self.out.open(at, compressor);
         self.workspace.give(head);

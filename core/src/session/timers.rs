@@ -4,9 +4,9 @@
 use alloc::vec::Vec;
 
 use crate::app::Handler;
-use crate::error::HandshakeError;
 use crate::id::ConnId;
 use crate::inspect::connection_info::Timer;
+use crate::proto::http::HandshakeError;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, Next};
 use crate::session::slot::Phase;
 use crate::shard::Shard;

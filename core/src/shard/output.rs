@@ -2,8 +2,9 @@
 
 use crate::app::{Handler, TaskEnd};
 use crate::channels::message::ShardMessage;
-use crate::error::{HandshakeError, PeerError};
 use crate::id::{ConnId, ShardId};
+use crate::proto::http::HandshakeError;
+use crate::proto::ws::PeerError;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::stats::CloseCause;

@@ -16,7 +16,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
+use stentor_core::proto::http::HostPattern;
+use stentor_core::proto::ws::upgrade::Origin;
 use stentor_core::{Config, Hosts, Origins, OverflowPolicy, TaskOrder};
 use stentor_gateway::{INDEX_PAGE, NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;

@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
+use stentor_core::proto::http::HostPattern;
+use stentor_core::proto::ws::upgrade::Origin;
 
 use super::endpoint::{self, Endpoint, Problem};
 use super::error::{SettingsError, Source};

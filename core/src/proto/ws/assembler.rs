@@ -3,12 +3,12 @@
 
 use alloc::vec::Vec;
 
-use crate::error::PeerError;
 use crate::proto::ws::decode_buffers::DecodeBuffers;
 use crate::proto::ws::header::Header;
 use crate::proto::ws::mask;
 use crate::proto::ws::min_rate::Pace;
 use crate::proto::ws::opcode::MessageType;
+use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::utf8::Utf8;
 
 /// A message under way.

@@ -5,7 +5,6 @@
 use alloc::boxed::Box;
 use core::ops::Range;
 
-use crate::error::PeerError;
 use crate::proto::ws::assembler::MessageAssembler;
 use crate::proto::ws::decode_buffers::DecodeBuffers;
 use crate::proto::ws::deflate;
@@ -14,6 +13,7 @@ use crate::proto::ws::event::{Event, Payload, Step};
 use crate::proto::ws::header::{Header, RSV1};
 use crate::proto::ws::min_rate::Pace;
 use crate::proto::ws::opcode::{MessageType, Opcode};
+use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::state::{Role, State};
 use crate::proto::ws::{close, mask, utf8};
 
@@ -39,12 +39,26 @@ pub struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 24);
 
 /// What a peer may send.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageLimits {
     /// Bytes of payload in a message.
     pub bytes: usize,
     /// Fragments of a message that have no payload.
     pub empty_fragments: u32,
+}
+
+impl MessageLimits {
+    /// 1 MiB and 256 empty fragments.
+    pub const DEFAULT: Self = Self {
+        bytes: 1 << 20,
+        empty_fragments: 256,
+    };
+}
+
+impl Default for MessageLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl Connection {

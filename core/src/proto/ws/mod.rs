@@ -5,6 +5,7 @@
 
 mod assembler;
 pub mod close;
+mod close_code;
 mod connection;
 mod decode_buffers;
 pub mod deflate;
@@ -14,6 +15,7 @@ mod keepalive;
 pub mod mask;
 mod min_rate;
 pub mod opcode;
+mod peer_error;
 mod state;
 pub mod upgrade;
 pub mod utf8;
@@ -26,4 +28,5 @@ pub use decode_buffers::DecodeBuffers;
 pub use event::{Event, Payload, Step};
 pub(crate) use keepalive::{Keepalive, KeepaliveAction, KeepaliveTimes, Next};
 pub(crate) use min_rate::MinRate;
+pub use peer_error::PeerError;
 pub use state::{Role, State};

@@ -21,7 +21,7 @@ mod tests;
 pub use compressor::Compressor;
 pub use params::{Params, Side, Terms};
 
-pub(crate) use codec::Codec;
+pub(crate) use codec::{Codec, CodecCounts};
 pub(crate) use contexts::Contexts;
 
 /// Whether messages can be compressed at all: the feature `deflate`.
