@@ -13,6 +13,7 @@ mod event;
 pub mod header;
 mod keepalive;
 pub mod mask;
+mod message_limits;
 mod min_rate;
 pub mod opcode;
 mod peer_error;
@@ -23,10 +24,11 @@ pub mod utf8;
 #[cfg(test)]
 mod frame_tests;
 
-pub use connection::{Connection, MessageLimits};
+pub use connection::Connection;
 pub use decode_buffers::DecodeBuffers;
 pub use event::{Event, Payload, Step};
 pub(crate) use keepalive::{Keepalive, KeepaliveAction, KeepaliveTimes, Next};
+pub use message_limits::MessageLimits;
 pub(crate) use min_rate::MinRate;
 pub use peer_error::PeerError;
 pub use state::{Role, State};

@@ -10,13 +10,17 @@
 mod codec;
 mod compressor;
 mod contexts;
-#[cfg_attr(feature = "deflate", path = "machine.rs")]
-#[cfg_attr(not(feature = "deflate"), path = "no_machine.rs")]
+#[cfg(feature = "deflate")]
 mod machine;
+#[cfg(not(feature = "deflate"))]
+mod no_machine;
 mod params;
 
 #[cfg(all(test, feature = "deflate"))]
 mod tests;
+
+#[cfg(not(feature = "deflate"))]
+use no_machine as machine;
 
 pub use compressor::Compressor;
 pub use params::{Params, Side, Terms};
