@@ -8,9 +8,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use stentor_core::proto::client::{Client, Event, Request, Uri};
+use stentor_core::MessageType;
+use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
+use stentor_core::proto::ws::MessageLimits;
 use stentor_core::proto::ws::deflate::Params;
-use stentor_core::{Config, MessageType};
 
 type Result<T> = core::result::Result<T, Box<dyn Error>>;
 
@@ -36,13 +37,19 @@ fn converse(address: &str, echoes: bool) -> Result<Option<String>> {
     let uri = Uri::parse(address)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
-    let config = Config::builder().max_message(64 << 20).build()?;
+    let config = ClientConfig {
+        message: MessageLimits {
+            bytes: 64 << 20,
+            ..MessageLimits::default()
+        },
+        ..ClientConfig::default()
+    };
     let offer = Params {
         client_max_window_bits: Some(15),
         ..Params::default()
     };
     let request = Request::new(&uri).deflate(offer)?;
-    let mut client = Client::new(request, &config, seed);
+    let mut client = Client::new(request, config, seed);
 
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
     stream.set_nodelay(true)?;

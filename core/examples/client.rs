@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use stentor_core::proto::client::{Client, Event, Request, Uri};
-use stentor_core::{CloseCode, Config, MessageType};
+use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
+use stentor_core::{CloseCode, MessageType};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Nobody may foresee the masks, so the seed is the operating system's.
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
-    let mut client = Client::new(Request::new(&uri), &Config::default(), seed);
+    let mut client = Client::new(Request::new(&uri), ClientConfig::default(), seed);
 
     // How long to wait is the caller's to say: the core has no clock.
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;

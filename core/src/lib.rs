@@ -53,7 +53,6 @@ mod channels;
 mod config;
 mod delivery;
 mod engine;
-mod error;
 mod id;
 mod inspect;
 pub mod proto;
@@ -73,20 +72,22 @@ pub use channels::handle::{
     Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender,
 };
 pub use channels::message::ShardMessage;
-pub use config::{Config, ConfigBuilder, Hosts, Origins, Range};
+pub use config::{Config, ConfigBuilder, ConfigError, Range, Unit};
 pub use delivery::frame::{Chunks, MAX_PAYLOAD};
 pub use delivery::queue::{OverflowPolicy, SendOptions};
 pub use delivery::{Depth, Drops};
 pub use engine::input::Admission;
 pub use engine::output::{Event, Leftover, Output};
 pub use engine::timers::{Direction, Reason};
-pub use error::{ConfigError, HandshakeError, PeerError, Unit};
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use inspect::closed::{CloseInfo, ClosedConnection};
 pub use inspect::connection_info::{ConnectionInfo, Lookup, Pause, Stage, Timer, WaitReason};
 pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
+pub use proto::http::{HandshakeError, Hosts};
+pub use proto::ws::PeerError;
 pub use proto::ws::close::CloseCode;
 pub use proto::ws::opcode::MessageType;
+pub use proto::ws::upgrade::Origins;
 pub use session::app_types::{AppTypes, Backpressure, TaskEnd};
 pub use shard::{SLOT_BYTES, Shard};
 pub use stats::{

@@ -8,7 +8,9 @@
 
 mod priorities;
 
-use crate::error::{HandshakeError, PeerError};
+use crate::proto::http::HandshakeError;
+use crate::proto::ws::PeerError;
+use crate::proto::ws::deflate::CodecCounts;
 
 pub use priorities::{Latencies, Priorities, PriorityStats};
 
@@ -217,6 +219,21 @@ stats! {
         inflated_from_bytes,
         /// Their bytes after.
         inflated_to_bytes,
+    }
+}
+
+impl core::ops::AddAssign<CodecCounts> for Deflation {
+    fn add_assign(&mut self, codec: CodecCounts) {
+        *self += Self {
+            deflated: codec.deflated,
+            deflated_from_bytes: codec.deflated_from_bytes,
+            deflated_to_bytes: codec.deflated_to_bytes,
+            incompressible: codec.incompressible,
+            inflated: codec.inflated,
+            inflated_from_bytes: codec.inflated_from_bytes,
+            inflated_to_bytes: codec.inflated_to_bytes,
+            ..Self::default()
+        };
     }
 }
 

@@ -134,7 +134,7 @@ pub mod conn {
 
 /// Opening handshake.
 pub mod handshake {
-    pub use crate::proto::http::{Fields, Request};
+    pub use crate::proto::http::{Fields, HeadLimits, Request};
     pub use crate::proto::ws::upgrade::extension::Extension;
     pub use crate::proto::ws::upgrade::{HeadAction, decide};
 }

@@ -4,10 +4,10 @@
 use crate::channels::fan_outs::EVERYONE;
 use crate::engine::Engine;
 use crate::engine::output::{Event, Output};
-use crate::error::HandshakeError;
+use crate::proto::http::HandshakeError;
 use crate::proto::http::{Content, Page, response};
 use crate::proto::ws::deflate::{Compressor, Params};
-use crate::proto::ws::upgrade::Upgrade;
+use crate::proto::ws::upgrade::{self, Upgrade};
 use crate::proto::ws::{Connection, Role};
 use crate::session::app_types::AppTypes;
 use crate::session::slot::{Phase, Subprotocol};
@@ -46,7 +46,7 @@ impl<A: AppTypes> Engine<A> {
         //# if the server does not wish to agree to one of the suggested
         //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
         //# header field in its response
-        response::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
+        upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
         self.out.send_head(at, &head);
         self.out.open(at, compressor);
         self.workspace.give(head);

@@ -1,8 +1,9 @@
 //! Owns what a shard asks of its adapter, and the order in which it asks.
 
 use crate::channels::message::ShardMessage;
-use crate::error::{HandshakeError, PeerError};
 use crate::id::{ConnId, ShardId};
+use crate::proto::http::HandshakeError;
+use crate::proto::ws::PeerError;
 use crate::session::app_types::{AppTypes, TaskEnd};
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;

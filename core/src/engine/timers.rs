@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use crate::engine::Engine;
 use crate::engine::memory_budget::SMALL;
-use crate::error::HandshakeError;
 use crate::id::ConnId;
 use crate::inspect::connection_info::Timer;
+use crate::proto::http::HandshakeError;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, Next};
 use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;

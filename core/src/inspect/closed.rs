@@ -13,8 +13,8 @@ use hashbrown::HashMap;
 
 use crate::CloseCode;
 use crate::delivery::Drops;
-use crate::error::PeerError;
 use crate::id::ConnId;
+use crate::proto::ws::PeerError;
 use crate::stats::CloseCause;
 use crate::table::Peak;
 use crate::time::Timestamp;

@@ -2,7 +2,7 @@
 //! connection, a page or a refusal.
 
 use crate::app::{Decision, Handler};
-use crate::error::HandshakeError;
+use crate::proto::http::HandshakeError;
 use crate::proto::http::{Fields, Request};
 use crate::proto::ws::upgrade;
 use crate::proto::ws::upgrade::HeadAction;
@@ -23,19 +23,20 @@ impl<H: Handler> Shard<H> {
             return 0;
         }
         let mut fields = Fields::new();
-        let (request, len) = match Request::parse(input, &mut fields, &self.engine.config) {
-            Ok(Some(parsed)) => parsed,
-            Ok(None) => return 0,
-            Err(error) => {
-                self.engine.refuse(at, error, false);
-                return input.len();
-            }
-        };
+        let (request, len) =
+            match Request::parse(input, &mut fields, self.engine.config.head_limits()) {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => return 0,
+                Err(error) => {
+                    self.engine.refuse(at, error, false);
+                    return input.len();
+                }
+            };
         let head_only = request.is_head();
         let decision = if self.engine.draining {
             Err(HandshakeError::Draining)
         } else {
-            upgrade::decide(&request, &self.engine.config)
+            upgrade::decide(&request, &self.engine.config.upgrade_policy())
         };
         let surplus = self.engine.slots[at].flags.surplus;
         match decision {

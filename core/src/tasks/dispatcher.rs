@@ -14,7 +14,7 @@ use crate::stats::DispatchStats;
 use crate::tasks::backoff::Backoff;
 use crate::tasks::dead::{DeadLetter, DeadLetters, DeadTask};
 use crate::tasks::job::{
-    Abandoned, AttemptEnd, AttemptResult, FailedTask, Failure, FailureCause, Job, SubmitError,
+    AttemptEnd, AttemptResult, FailedTask, Failure, FailureCause, Job, SubmitError,
     SubmitErrorKind, Submitted, TaskCounts,
 };
 use crate::tasks::options::TaskOptions;
@@ -66,27 +66,27 @@ use crate::time::Timestamp;
 pub struct Dispatcher<T> {
     pub(super) tasks: Tasks<T>,
     /// Of those whose delay or backoff is not over, and of the attempts that run.
-    timers: Timers,
+    pub(super) timers: Timers,
     /// Those that timed out for good, until their connections are told.
-    lost: VecDeque<(u32, FailedTask)>,
-    telling: Vec<u32>,
+    pub(super) lost: VecDeque<(u32, FailedTask)>,
+    pub(super) telling: Vec<u32>,
     pub(super) dead: DeadLetters<T>,
     /// What is left of tasks that are over, until somebody takes it to drop it.
     spent: Vec<Spent<T>>,
     backoff: Backoff,
     /// What is asked of a task that says nothing else.
     attempts: u16,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// Tasks that may wait.
     limit: usize,
-    workers: Vec<Worker>,
+    pub(super) workers: Vec<Worker>,
     asleep: usize,
-    phase: Phase,
+    pub(super) phase: Phase,
     pub(super) counts: DispatchStats,
 }
 
 #[derive(Clone, Copy)]
-enum Worker {
+pub(super) enum Worker {
     Awake,
     Asleep,
     Busy(u32),
@@ -97,7 +97,7 @@ enum Worker {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Open,
     /// Nothing waits for its time any more, and nothing is tried again.
     Hastened,
@@ -271,144 +271,6 @@ impl<T> Dispatcher<T> {
         self.spent.pop()
     }
 
-    /// Does what is due: delays and waits between attempts end, attempts time out. Says how many
-    /// sleeping workers are to be woken. Whoever timed out for good is then at
-    /// [`poll_lost`](Self::poll_lost).
-    pub fn handle_timeout(&mut self, now: Timestamp) -> usize {
-        let ready = self.tasks.ready();
-        for at in self.telling.drain(..) {
-            self.tasks.remove(at);
-        }
-        while let Some((due, at)) = self.timers.first()
-            && due <= now
-        {
-            self.timers.remove(at);
-            let state = self.tasks[at].state;
-            match state {
-                State::Running(_) if self.extend(now, at) => {}
-                State::Running(worker) => {
-                    self.workers[usize::from(worker.0)] = Worker::Overdue;
-                    self.counts.overdue += 1;
-                    self.counts.running -= 1;
-                    if let Some(lost) = self.fail(now, at, FailureCause::TimedOut) {
-                        self.lost.push_back((at, lost));
-                    }
-                }
-                _ => self.end_wait(at),
-            }
-        }
-        self.wakes_since(ready)
-    }
-
-    /// Until when the attempt of a worker may take; `None` if it counts as failed. For an
-    /// adapter that ends attempts by itself, which asks when the deadline of its
-    /// [`Job`] has come: it may have been put off.
-    pub fn poll_deadline(&mut self, now: Timestamp, worker: WorkerId) -> Option<Timestamp> {
-        let Some(Worker::Busy(at)) = self.worker(worker) else {
-            return None;
-        };
-        if self.tasks[at].deadline <= now && !self.extend(now, at) {
-            return None;
-        }
-        Some(self.tasks[at].deadline)
-    }
-
-    /// Gives an attempt its time once more if it was noticed late that it was over: then
-    /// the process was stopped, or is overloaded, and the attempt could not go on either.
-    fn extend(&mut self, now: Timestamp, at: u32) -> bool {
-        let entry = &mut self.tasks[at];
-        let timeout = entry.options.timeout.unwrap_or(self.timeout);
-        let is_late = now.since(entry.deadline) > tolerance(timeout);
-        if !is_late || entry.extended {
-            return false;
-        }
-        entry.extended = true;
-        entry.deadline = now.after(timeout);
-        let deadline = entry.deadline;
-        self.timers.remove(at);
-        self.timers.insert(at, deadline);
-        true
-    }
-
-    /// A task that timed out for good, for its connection to be told.
-    pub fn poll_lost(&mut self) -> Option<FailedTask> {
-        let (at, lost) = self.lost.pop_front()?;
-        self.telling.push(at);
-        Some(lost)
-    }
-
-    /// When there is something to do for [`handle_timeout`](Self::handle_timeout).
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if self.lost.is_empty() && self.telling.is_empty() {
-            self.timers.first().map(|(due, _)| due)
-        } else {
-            Some(Timestamp::ORIGIN)
-        }
-    }
-
-    /// The server is about to shut down: delays and waits between attempts are cut short, the
-    /// next attempt at whatever there is, is the last. New tasks are taken still, since
-    /// connections may have said more than was done so far. Says how many sleeping workers are to
-    /// be woken.
-    pub fn handle_hasten(&mut self) -> usize {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Hastened;
-        }
-        let ready = self.tasks.ready();
-        for (due, at) in self.timers.take() {
-            match self.tasks[at].state {
-                State::Running(_) => self.timers.insert(at, due),
-                _ => self.end_wait(at),
-            }
-        }
-        self.wakes_since(ready)
-    }
-
-    /// The server shuts down: new tasks are refused, those that wait still run, once. The
-    /// adapter wakes all workers, so that the idle ones can end.
-    pub fn handle_drain(&mut self) {
-        self.handle_hasten();
-        self.phase = Phase::Draining;
-    }
-
-    /// The time to shut down is up: hands back every task that is not over, in the order in
-    /// which they were submitted, and refuses new ones.
-    pub fn abandon(&mut self) -> impl ExactSizeIterator<Item = Abandoned<T>> + use<T> {
-        self.phase = Phase::Draining;
-        drop(self.timers.take());
-        self.lost.clear();
-        self.telling.clear();
-        for worker in &mut self.workers {
-            match *worker {
-                Worker::Busy(_) => {
-                    *worker = Worker::Overdue;
-                    self.counts.overdue += 1;
-                }
-                Worker::Telling(_) => *worker = Worker::Awake,
-                Worker::Awake | Worker::Asleep | Worker::Overdue => {}
-            }
-        }
-        self.counts.abandoned_running += self.counts.running;
-        self.counts.abandoned_waiting += self.counts.waiting + self.counts.delayed;
-        self.counts.running = 0;
-        self.counts.waiting = 0;
-        self.counts.delayed = 0;
-        let mut entries = self.tasks.take();
-        entries.retain(|entry| entry.state != State::Over);
-        entries.sort_unstable_by_key(|entry| entry.number);
-        let abandoned: Vec<_> = entries
-            .into_iter()
-            .filter_map(|mut entry| {
-                Some(Abandoned {
-                    conn: entry.conn,
-                    begun: matches!(entry.state, State::Running(_)),
-                    task: entry.task.take_shared()?,
-                })
-            })
-            .collect();
-        abandoned.into_iter()
-    }
-
     /// Whether new tasks are refused: a worker that finds no job can end.
     pub const fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining)
@@ -464,7 +326,7 @@ impl<T> Dispatcher<T> {
     }
 
     /// The delay of a task is over, or the wait between two attempts.
-    fn end_wait(&mut self, at: u32) {
+    pub(super) fn end_wait(&mut self, at: u32) {
         self.counts.delayed -= 1;
         self.counts.waiting += 1;
         match self.tasks[at].state {
@@ -474,7 +336,12 @@ impl<T> Dispatcher<T> {
     }
 
     /// An attempt has failed. What is to be told if it was the last.
-    fn fail(&mut self, now: Timestamp, at: u32, cause: FailureCause) -> Option<FailedTask> {
+    pub(super) fn fail(
+        &mut self,
+        now: Timestamp,
+        at: u32,
+        cause: FailureCause,
+    ) -> Option<FailedTask> {
         *match cause {
             FailureCause::Failed | FailureCause::Fatal => &mut self.counts.attempts_failed,
             FailureCause::Panicked => &mut self.counts.panicked,
@@ -525,7 +392,7 @@ impl<T> Dispatcher<T> {
         self.asleep.min(self.tasks.ready()).saturating_sub(woken)
     }
 
-    fn worker(&self, worker: WorkerId) -> Option<Worker> {
+    pub(super) fn worker(&self, worker: WorkerId) -> Option<Worker> {
         let found = self.workers.get(usize::from(worker.0)).copied();
         debug_assert!(found.is_some(), "worker {worker} does not exist");
         found
@@ -543,11 +410,5 @@ impl<T> fmt::Debug for Dispatcher<T> {
     }
 }
 
-/// By how much it may be noticed late that an attempt's time is over, as long as all is well.
-pub(super) fn tolerance(timeout: Duration) -> Duration {
-    (timeout / 8).min(MAX_TOLERANCE)
-}
-
-const MAX_TOLERANCE: Duration = Duration::from_millis(100);
 /// As many as there are numbers for.
 const MOST_TASKS: usize = u32::MAX as usize - 2 * u16::MAX as usize;

@@ -8,8 +8,11 @@ mod dead;
 mod dispatcher;
 mod job;
 mod options;
+mod resubmit;
 mod shared;
+mod shutdown;
 mod table;
+mod timeouts;
 mod timers;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use stentor_core::proto::client::{Client, Event, Request, Uri};
+use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
 use stentor_core::proto::http::Request as Asked;
 use stentor_core::{
     Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Decision, Handler,
@@ -78,7 +78,7 @@ impl<I: Iterator<Item = usize>> Pair<I> {
     fn new(cuts: I) -> Self {
         let config = Config::default();
         let uri = Uri::parse("ws://h/ws").expect("an address");
-        let client = Client::new(Request::new(&uri), &config, [3; 32]);
+        let client = Client::new(Request::new(&uri), ClientConfig::default(), [3; 32]);
         let told = Rc::default();
         let mut shard = Shard::new(ShardId(0), &config, Witness(Rc::clone(&told)));
         let id = shard.accept(NOW, Admission::Normal);

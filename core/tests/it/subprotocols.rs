@@ -1,6 +1,6 @@
 //! Who chooses the subprotocol: the list of the server, unless the application does.
 
-use stentor_core::proto::client::{Client, Event, Request, Uri};
+use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
 use stentor_core::proto::http::Request as Asked;
 use stentor_core::{
     Admission, Chunks, Config, Context, Decision, Handler, Message, Output, Shard, ShardId,
@@ -41,7 +41,7 @@ fn agreed(choose: fn(&Asked<'_>) -> Subprotocol) -> Option<String> {
         .try_fold(Request::new(&uri), |request, name| {
             request.subprotocol(name)
         });
-    let mut client = Client::new(request.expect("tokens"), &config, [1; 32]);
+    let mut client = Client::new(request.expect("tokens"), ClientConfig::default(), [1; 32]);
     let asked = client.poll_transmit();
     shard.read_buffer()[..asked.len()].copy_from_slice(asked);
     shard.handle_read(now, id, asked.len());

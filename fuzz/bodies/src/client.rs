@@ -2,10 +2,12 @@
 //! are cut, what opens is read once more by the letter, and what is answered is
 //! what RFC 6455 asks for.
 
-use stentor_core::testing::client::{Client, Event, Failure, Request, ResponseError, Uri};
-use stentor_core::testing::config::message_limits;
+use stentor_core::CloseCode;
+use stentor_core::testing::client::{
+    Client, ClientConfig, Event, Failure, Request, ResponseError, Uri,
+};
 use stentor_core::testing::conn::{MessageLimits, Role};
-use stentor_core::{CloseCode, Config};
+use stentor_core::testing::handshake::HeadLimits;
 
 use super::Reader;
 use super::handshake::naive_accept;
@@ -21,13 +23,17 @@ use super::stream::{Setup, frames};
 pub fn client(data: &[u8]) {
     let mut input = Reader::new(data);
     let flags = input.byte();
-    let config = Config::builder()
-        .max_message(1 + usize::from(input.short()) % 2_000)
-        .max_empty_fragments(usize::from(input.byte() % 16))
-        .max_head(512)
-        .max_headers(12)
-        .build()
-        .expect("in range");
+    let config = ClientConfig {
+        message: MessageLimits {
+            bytes: 1 + usize::from(input.short()) % 2_000,
+            empty_fragments: u32::from(input.byte() % 16),
+        },
+        head: HeadLimits {
+            bytes: 512,
+            fields: 12,
+        },
+        ..ClientConfig::default()
+    };
     let cuts: [u8; 4] = input.array();
     let mut stream = Vec::new();
     if flags & 1 != 0 {
@@ -36,7 +42,7 @@ pub fn client(data: &[u8]) {
     if flags & 2 != 0 {
         let setup = Setup {
             role: Role::Client,
-            limits: message_limits(&config),
+            limits: config.message,
             takeover: None,
         };
         stream.extend(frames(&mut input, &setup));
@@ -44,13 +50,13 @@ pub fn client(data: &[u8]) {
         stream.extend_from_slice(input.rest());
     }
 
-    let whole = converse(&stream, &config, core::iter::once(stream.len()), true);
-    let bytewise = converse(&stream, &config, core::iter::repeat(1), true);
+    let whole = converse(&stream, config, core::iter::once(stream.len()), true);
+    let bytewise = converse(&stream, config, core::iter::repeat(1), true);
     assert_eq!(bytewise, whole, "byte by byte");
     let pieces = cuts.iter().map(|&cut| 1 + usize::from(cut)).cycle();
-    let stuck = converse(&stream, &config, pieces, false);
+    let stuck = converse(&stream, config, pieces, false);
     assert_eq!(stuck.said, whole.said, "cut by {cuts:?}");
-    check(&stream, &config, &whole);
+    check(&stream, config, &whole);
 }
 
 /// What a client heard, and what it answered.
@@ -69,7 +75,7 @@ enum Refusal {
     Fault(ResponseError),
 }
 
-fn connecting(config: &Config) -> Client {
+fn connecting(config: ClientConfig) -> Client {
     let uri = Uri::parse("ws://h/ws").expect("an address");
     let request = Request::new(&uri)
         .subprotocol("chat")
@@ -81,7 +87,7 @@ fn connecting(config: &Config) -> Client {
 /// Lets a client hear a stream in pieces, and then its end.
 fn converse(
     stream: &[u8],
-    config: &Config,
+    config: ClientConfig,
     pieces: impl Iterator<Item = usize>,
     writes: bool,
 ) -> Talk {
@@ -153,7 +159,7 @@ fn hear(client: &mut Client, talk: &mut Talk, mut written: Option<&mut Vec<u8>>)
 }
 
 /// Reads everything once more.
-fn check(stream: &[u8], config: &Config, talk: &Talk) {
+fn check(stream: &[u8], config: ClientConfig, talk: &Talk) {
     let opening = talk
         .opening
         .as_ref()
@@ -171,11 +177,7 @@ fn check(stream: &[u8], config: &Config, talk: &Talk) {
         return;
     }
     let after = read_again(stream);
-    let limits = MessageLimits {
-        bytes: config.max_message(),
-        empty_fragments: config.max_empty_fragments() as u32,
-    };
-    let (said, error) = decode_naively(after, Role::Client, limits, None);
+    let (said, error) = decode_naively(after, Role::Client, config.message, None);
     let mut answers: Vec<Said> = said
         .iter()
         .filter_map(|said| match said {
@@ -251,7 +253,7 @@ fn read_again(stream: &[u8]) -> &[u8] {
 
 /// The key of the client's request.
 fn key() -> String {
-    let client = connecting(&Config::default());
+    let client = connecting(ClientConfig::default());
     let request = String::from_utf8(client.poll_transmit().to_vec()).expect("text");
     let field = request.split("Sec-WebSocket-Key: ").nth(1).expect("a key");
     field[..24].into()

@@ -28,7 +28,7 @@ pub(super) fn offer(how: u8, lines: &[u8]) {
 /// Checks the decision on a request in what concerns its extensions.
 pub(super) fn check(head: &[u8], config: &Config) {
     let mut fields = Fields::new();
-    let Ok(Some((request, _))) = Request::parse(head, &mut fields, config) else {
+    let Ok(Some((request, _))) = Request::parse(head, &mut fields, config.head_limits()) else {
         return;
     };
     let lines = request.header("sec-websocket-extensions");
@@ -36,7 +36,7 @@ pub(super) fn check(head: &[u8], config: &Config) {
     // Where there is a list, it has an element.
     let is_there = request.header("sec-websocket-extensions").next().is_some();
     let lists = lists.filter(|lists| !is_there || lists.iter().any(|list| !list.is_empty()));
-    match decide(&request, config) {
+    match decide(&request, &config.upgrade_policy()) {
         Err(HandshakeError::Extensions) => assert!(lists.is_none(), "it is well-formed"),
         Ok(HeadAction::Upgrade(upgrade)) => {
             let elements = lists.expect("it is malformed").concat();

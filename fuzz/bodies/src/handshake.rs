@@ -55,9 +55,11 @@ pub fn handshake(data: &[u8]) {
 
 fn verdict(bytes: &[u8], config: &Config) -> Answer {
     let mut fields = Fields::new();
-    match Request::parse(bytes, &mut fields, config) {
+    match Request::parse(bytes, &mut fields, config.head_limits()) {
         Ok(None) => None,
-        Ok(Some((request, len))) => Some(decide(&request, config).map(|decision| (decision, len))),
+        Ok(Some((request, len))) => {
+            Some(decide(&request, &config.upgrade_policy()).map(|decision| (decision, len)))
+        }
         Err(error) => Some(Err(error)),
     }
 }

@@ -225,7 +225,8 @@ fn close(payload: &[u8]) -> Result<Option<u16>, PeerError> {
             Err(PeerError::ShortClose)
         };
     };
-    let code = CloseCode::new(u16::from_be_bytes([*high, *low]))?;
+    let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
+    let code = code.ok_or(PeerError::BadCloseCode)?;
     match core::str::from_utf8(reason) {
         Ok(_) => Ok(Some(code.get())),
         Err(_) => Err(PeerError::InvalidUtf8),

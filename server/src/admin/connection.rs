@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use stentor_core::proto::http::{Fields, Request, response};
-use stentor_core::{Config, HandshakeError, Hosts};
+use stentor_core::proto::http::{Fields, HeadLimits, Request, response};
+use stentor_core::{HandshakeError, Hosts};
 use tracing::info;
 
 use super::answer;
@@ -65,12 +65,11 @@ pub(super) fn serve<B: AdminBackend>(
     collector: &Collector,
     timeouts: Timeouts,
 ) -> io::Result<()> {
-    let config = Config::default();
     let deadline = Instant::now() + timeouts.head;
     let (mut input, mut out) = (Vec::new(), Vec::new());
     let status = loop {
         let mut fields = Fields::new();
-        let refused = match Request::parse(&input, &mut fields, &config) {
+        let refused = match Request::parse(&input, &mut fields, HeadLimits::default()) {
             Ok(Some((request, _))) => match request.check_host(&check.hosts) {
                 Ok(()) => {
                     let reply = answer(backend, collector, &request);

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use stentor_core::proto::ws::upgrade::{HostPattern, Origin};
+use stentor_core::proto::http::HostPattern;
+use stentor_core::proto::ws::upgrade::Origin;
 
 use super::endpoint::{self, Endpoint, Problem};
 use super::error::{SettingsError, Source};

@@ -78,7 +78,7 @@ pub(crate) enum Allowed<T> {
 }
 
 /// Parses an [`Origin`](stentor_core::proto::ws::upgrade::Origin) or a
-/// [`HostPattern`](stentor_core::proto::ws::upgrade::HostPattern), or `*`.
+/// [`HostPattern`](stentor_core::proto::http::HostPattern), or `*`.
 pub(crate) fn allowed<T: FromStr>(text: &str) -> Option<Allowed<T>> {
     match text.trim() {
         "*" => Some(Allowed::Any),

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use stentor_core::proto::http::{Fields, Request};
+use stentor_core::proto::http::{Fields, HeadLimits, Request};
 use stentor_core::{
-    Admission, Config, ConnId, Context, Decision, Failure, Handler, Message, RemoteStats, Shard,
-    ShardId, TaskOptions, Timestamp, WorkerId,
+    Admission, ConnId, Context, Decision, Failure, Handler, Message, RemoteStats, Shard, ShardId,
+    TaskOptions, Timestamp, WorkerId,
 };
 use stentor_server::admin::{Reply, answer};
 use stentor_server::counters::{STATUSES, StatusCounters};
@@ -101,8 +101,7 @@ impl Fake {
     fn request(&self, head: &str) -> Reply {
         let head = format!("{head}\r\n\r\n");
         let mut fields = Fields::new();
-        let config = Config::default();
-        let parsed = Request::parse(head.as_bytes(), &mut fields, &config);
+        let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
         let (request, _) = parsed.expect("well-formed").expect("whole");
         answer(self, &self.collector, &request)
     }

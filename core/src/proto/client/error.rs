@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use crate::error::PeerError;
+use crate::proto::ws::PeerError;
 
 /// What is wrong with a request before it is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -154,9 +154,8 @@ mod tests {
     use alloc::format;
 
     use super::*;
-    use crate::config::Config;
     use crate::proto::client::uri::Uri;
-    use crate::proto::http::Fields;
+    use crate::proto::http::{Fields, HeadLimits};
 
     const NARROW: Params = Params {
         client_max_window_bits: Some(15),
@@ -177,7 +176,7 @@ mod tests {
             .expect("well-formed");
         let offer = Offer::new(request, b"dGhlIHNhbXBsZSBub25jZQ==");
         let mut fields = Fields::new();
-        let parsed = Response::parse(head.as_bytes(), &mut fields, &Config::default())?;
+        let parsed = Response::parse(head.as_bytes(), &mut fields, HeadLimits::default())?;
         let (response, _) = parsed.expect("whole");
         offer.check(&response)
     }

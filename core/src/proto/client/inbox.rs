@@ -18,7 +18,7 @@ impl Inbox {
     /// Room for a head of this length and a byte more, and for reads of a decent size.
     pub(super) fn new(max_head: usize) -> Self {
         Self {
-            bytes: vec![0; READ.max(max_head + 1)],
+            bytes: vec![0; READ.max(max_head.saturating_add(1))],
             start: 0,
             end: 0,
         }

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::config::Config;
+use crate::proto::client::config::ClientConfig;
 use crate::proto::client::error::{Failure, ResponseError, SendError};
 use crate::proto::client::event::Event;
 use crate::proto::client::handshake::{Agreed, Offer};
@@ -28,7 +28,7 @@ use crate::proto::ws::{Connection, DecodeBuffers, Payload, Role, State};
 /// [`queued_bytes`](Self::queued_bytes).
 #[derive(Debug)]
 pub struct Client {
-    config: Config,
+    config: ClientConfig,
     phase: Phase,
     conn: Connection,
     compressor: Compressor,
@@ -64,8 +64,7 @@ enum Found {
 }
 
 impl Client {
-    /// A client whose request is ready to be written. Of the limits it takes
-    /// those of messages, of heads and of compression.
+    /// Returns a client whose request is ready to be written.
     ///
     /// The `seed` must come from the operating system's random numbers, and serve
     /// one client only. Whoever can guess it can foresee the masking keys,
@@ -79,7 +78,7 @@ impl Client {
     //# in the case of web browsers, it MUST open a connection, send an
     //# opening handshake, and read the server's handshake in response.
     // The connection is the caller's to open; the rest is done from here on.
-    pub fn new(request: Request, config: &Config, seed: [u8; 32]) -> Self {
+    pub fn new(request: Request, config: ClientConfig, seed: [u8; 32]) -> Self {
         let mut keys = Keys::new(seed);
         //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
         //# The value of this header field MUST be a nonce consisting of a
@@ -89,10 +88,10 @@ impl Client {
         //# The nonce MUST be selected randomly for each connection.
         let key = encode_key(keys.nonce());
         Self {
-            config: config.clone(),
+            config,
             conn: Connection::new(Role::Client),
             compressor: Compressor::NONE,
-            inbox: Inbox::new(config.max_head()),
+            inbox: Inbox::new(config.head.bytes),
             //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
             //# Once a connection to the server has been established
             //# (including a connection via a proxy or over a TLS-encrypted
@@ -101,7 +100,7 @@ impl Client {
             sender: Sender::new(request.encode(&key), keys),
             phase: Phase::Head(Offer::new(request, &key)),
             agreed: Agreed::default(),
-            workspace: DecodeBuffers::new(config.compression_level() as u8),
+            workspace: DecodeBuffers::new(config.compression_level),
             assembled: Vec::new(),
             auto_pong: true,
             eof: false,
@@ -174,14 +173,14 @@ impl Client {
     }
 
     /// Queues a message, compressed if that was agreed on, it is as long as
-    /// [`Config::compression_threshold`], and shorter for it.
+    /// [`ClientConfig::compression_threshold`], and shorter for it.
     ///
     /// # Errors
     /// If nothing may be sent now, or not this; then nothing is.
     pub fn send(&mut self, kind: MessageType, payload: &[u8]) -> Result<(), SendError> {
         self.check_open()?;
         self.sender.check_message(kind, payload)?;
-        if payload.len() < self.config.compression_threshold() {
+        if payload.len() < self.config.compression_threshold {
             self.sender.message(kind, payload, false);
             return Ok(());
         }
@@ -289,7 +288,7 @@ impl Client {
         let (input, start) = self.inbox.rest();
         let mut fields = Fields::new();
         let failed = |error| (Found::Failed(Failure::Response(error)), None);
-        let (found, agreed) = match Response::parse(input, &mut fields, &self.config) {
+        let (found, agreed) = match Response::parse(input, &mut fields, self.config.head) {
             Ok(None) if self.eof => failed(ResponseError::Truncated),
             Ok(None) => return None,
             Ok(Some((response, len))) if response.status() != 101 => {
@@ -307,7 +306,7 @@ impl Client {
             //# extensions and MUST NOT use them unless the server indicates
             //# that it wishes to use the extension.
             if let Some(params) = &agreed.deflate {
-                let level = self.config.compression_level() as u8;
+                let level = self.config.compression_level;
                 self.conn = Connection::with_deflate(Role::Client, params);
                 self.compressor = Compressor::new(Role::Client, params, level);
             }
@@ -325,7 +324,7 @@ impl Client {
     fn poll_frames(&mut self) -> Option<Found> {
         let may_close = self.conn.state().may_send_close();
         let (input, start) = self.inbox.rest();
-        let limits = self.config.message_limits();
+        let limits = self.config.message;
         let step = match self.conn.poll_event(input, limits, &mut self.workspace) {
             Ok(step) => step,
             Err(error) => {

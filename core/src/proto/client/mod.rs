@@ -10,15 +10,15 @@
 //! `client.rs` is a whole program.
 //!
 //! ```
-//! use stentor_core::proto::client::{Client, Event, Request, Uri};
-//! use stentor_core::{Config, MessageType};
+//! use stentor_core::MessageType;
+//! use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
 //!
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! # let seed = [7; 32];
 //! let uri = Uri::parse("ws://localhost:8080/ws")?;
 //! let request = Request::new(&uri).subprotocol("chat")?;
 //! // The seed is 32 bytes from the operating system: see `Client::new`.
-//! let mut client = Client::new(request, &Config::default(), seed);
+//! let mut client = Client::new(request, ClientConfig::default(), seed);
 //!
 //! // Once connected to `uri.host()`, `uri.port()`: write what there is to write, ...
 //! let n = client.poll_transmit().len();
@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+mod config;
 mod error;
 mod event;
 mod handshake;
@@ -53,6 +54,7 @@ mod sender;
 mod tests;
 mod uri;
 
+pub use config::ClientConfig;
 pub use error::{Failure, RequestError, ResponseError, SendError};
 pub use event::Event;
 pub use machine::Client;

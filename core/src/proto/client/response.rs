@@ -2,9 +2,8 @@
 //! one verdict however the bytes are cut, as early as they show that one is
 //! due. Whether it opens a WebSocket is for `handshake` to say.
 
-use crate::config::Config;
 use crate::proto::client::error::ResponseError;
-use crate::proto::http::{Fields, Lines, bare_lf};
+use crate::proto::http::{Fields, HeadLimits, Lines, bare_lf};
 
 /// A response head, borrowed from the bytes it came in.
 #[derive(Clone, Copy, Debug)]
@@ -26,14 +25,14 @@ impl<'a> Response<'a> {
     pub fn parse(
         input: &'a [u8],
         fields: &'a mut Fields<'a>,
-        config: &Config,
+        limits: HeadLimits,
     ) -> Result<Option<(Self, usize)>, ResponseError> {
-        let within = &input[..input.len().min(config.max_head())];
+        let within = &input[..input.len().min(limits.bytes)];
         let bare_lf = bare_lf(within);
         let strict = &within[..bare_lf.unwrap_or(within.len())];
         let mut head = httparse::Response::new(&mut []);
         let parser = httparse::ParserConfig::default();
-        let room = fields.room(config.max_headers());
+        let room = fields.room(limits.fields);
         match parser.parse_response_with_uninit_headers(&mut head, strict, room) {
             Ok(httparse::Status::Complete(len)) => {
                 let (Some(status), Some(minor_version)) = (head.code, head.version) else {
@@ -50,7 +49,7 @@ impl<'a> Response<'a> {
                 )))
             }
             Ok(httparse::Status::Partial) if bare_lf.is_some() => Err(ResponseError::Malformed),
-            Ok(httparse::Status::Partial) if input.len() > config.max_head() => {
+            Ok(httparse::Status::Partial) if input.len() > limits.bytes => {
                 Err(ResponseError::HeadTooLong)
             }
             Ok(httparse::Status::Partial) => Ok(None),

@@ -4,7 +4,31 @@
 
 use core::mem::MaybeUninit;
 
-use crate::config::MAX_HEADERS;
+/// The limits of a head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeadLimits {
+    /// Bytes of the whole head.
+    pub bytes: usize,
+    /// Field lines; a limit above 128 counts as 128.
+    pub fields: usize,
+}
+
+impl HeadLimits {
+    /// 8 KiB and 64 field lines.
+    pub const DEFAULT: Self = Self {
+        bytes: 8 << 10,
+        fields: 64,
+    };
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Parsed headers are on the stack, so their number has a fixed maximum.
+pub(crate) const MAX_HEADERS: usize = 128;
 
 /// Room for the header fields of one head. It lies on the caller's stack and is
 /// worth nothing after the call.

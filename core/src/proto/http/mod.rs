@@ -1,7 +1,9 @@
 //! HTTP/1.1 heads (RFC 9112): requests, their fields and targets, and responses.
 
 mod authority;
+mod error;
 mod fields;
+mod hosts;
 mod pages;
 mod request;
 pub mod response;
@@ -9,9 +11,11 @@ mod target;
 mod token;
 
 pub(crate) use authority::{Authority, is_written_of};
-pub use fields::Fields;
-pub(crate) use fields::{Lines, bare_lf};
-pub use pages::{Content, IndexPage, Page};
+pub use error::HandshakeError;
+pub use fields::{Fields, HeadLimits};
+pub(crate) use fields::{Lines, MAX_HEADERS, bare_lf};
+pub use hosts::{HostPattern, Hosts, NotAHostPattern};
+pub use pages::{Content, IndexPage, Page, Pages};
 pub use request::Request;
 pub use token::is_token;
 pub(crate) use token::is_token_byte;

@@ -1,7 +1,14 @@
 //! Pages of the server besides `/ws`. The application provides the index page, the adapter the text
 //! of the metrics page.
 
-use crate::config::Config;
+/// The pages that a server may have besides `/healthz`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pages {
+    /// The page at `/`; without one, `/` is 404.
+    pub index: Option<&'static IndexPage>,
+    /// Whether `/metrics` is served.
+    pub metrics: bool,
+}
 
 /// A page besides `/ws`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,10 +34,10 @@ pub struct IndexPage {
 
 impl Page {
     /// Returns the page at this path.
-    pub(crate) fn at(path: &str, config: &Config) -> Option<Self> {
+    pub(crate) fn at(path: &str, pages: Pages) -> Option<Self> {
         match path {
-            "/" => config.index_page().map(Self::Index),
-            "/metrics" => config.metrics_page().then_some(Self::Metrics),
+            "/" => pages.index.map(Self::Index),
+            "/metrics" => pages.metrics.then_some(Self::Metrics),
             "/healthz" => Some(Self::Health),
             _ => None,
         }

@@ -2,10 +2,10 @@
 //! fields, or a refusal as early as the bytes show that one is due. What a
 //! request means is for `accept` to say.
 
-use crate::config::{Config, Hosts};
-use crate::error::HandshakeError;
-use crate::proto::http::Authority;
-use crate::proto::http::fields::{Fields, Lines, bare_lf};
+use crate::proto::http::authority::Authority;
+use crate::proto::http::error::HandshakeError;
+use crate::proto::http::fields::{Fields, HeadLimits, Lines, bare_lf};
+use crate::proto::http::hosts::Hosts;
 use crate::proto::http::target::Target;
 
 /// A request head, borrowed from the bytes it came in.
@@ -33,16 +33,16 @@ impl<'a> Request<'a> {
     pub fn parse(
         input: &'a [u8],
         fields: &'a mut Fields<'a>,
-        config: &Config,
+        limits: HeadLimits,
     ) -> Result<Option<(Self, usize)>, HandshakeError> {
         // Bytes past the limit are not looked at, so that they cannot change the verdict.
-        let within = &input[..input.len().min(config.max_head())];
+        let within = &input[..input.len().min(limits.bytes)];
         let bare_lf = bare_lf(within);
         let strict = &within[..bare_lf.unwrap_or(within.len())];
 
         // Leading empty lines are skipped by the parser (RFC 9112 §2.2).
         let mut head = httparse::Request::new(&mut []);
-        match head.parse_with_uninit_headers(strict, fields.room(config.max_headers())) {
+        match head.parse_with_uninit_headers(strict, fields.room(limits.fields)) {
             Ok(httparse::Status::Complete(len)) => {
                 let (Some(method), Some(target), Some(minor_version)) =
                     (head.method, head.path, head.version)
@@ -68,7 +68,7 @@ impl<'a> Request<'a> {
                 )))
             }
             Ok(httparse::Status::Partial) if bare_lf.is_some() => Err(HandshakeError::Malformed),
-            Ok(httparse::Status::Partial) if input.len() > config.max_head() => {
+            Ok(httparse::Status::Partial) if input.len() > limits.bytes => {
                 Err(HandshakeError::HeadTooLong)
             }
             Ok(httparse::Status::Partial) => Ok(None),
@@ -196,18 +196,18 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::config::MAX_HEADERS;
+    use crate::proto::http::MAX_HEADERS;
 
     type Seen = Result<Option<(String, String, Option<String>, u8, usize)>, HandshakeError>;
 
     fn parse(head: &[u8]) -> Seen {
-        parse_with(head, &Config::default())
+        parse_with(head, HeadLimits::default())
     }
 
-    fn parse_with(head: &[u8], config: &Config) -> Seen {
+    fn parse_with(head: &[u8], limits: HeadLimits) -> Seen {
         let mut fields = Fields::new();
         Ok(
-            Request::parse(head, &mut fields, config)?.map(|(request, len)| {
+            Request::parse(head, &mut fields, limits)?.map(|(request, len)| {
                 let query = request.query().map(Into::into);
                 (
                     request.method().into(),
@@ -225,7 +225,7 @@ mod tests {
         let head =
             b"GET /ws?room=a?b HTTP/1.1\r\nHost: h\r\nA: 1\r\na:  2 \t\r\n\r\n\x81\x85\nbare\n";
         let mut fields = Fields::new();
-        let parsed = Request::parse(head, &mut fields, &Config::default());
+        let parsed = Request::parse(head, &mut fields, HeadLimits::default());
         let (request, len) = parsed.expect("well-formed").expect("whole");
         assert_eq!(
             (request.method(), request.path(), request.query()),
@@ -240,7 +240,7 @@ mod tests {
     fn lists_run_over_commas_and_lines() {
         let head = b"GET / HTTP/1.1\r\nU: a, b,,c\r\nu:\r\nu: \td ,\r\n\r\n";
         let mut fields = Fields::new();
-        let parsed = Request::parse(head, &mut fields, &Config::default());
+        let parsed = Request::parse(head, &mut fields, HeadLimits::default());
         let (request, _) = parsed.expect("well-formed").expect("whole");
         assert_eq!(
             request.list("u").collect::<Vec<_>>(),
@@ -318,39 +318,42 @@ mod tests {
 
     #[test]
     fn a_head_may_be_as_long_as_the_limit_and_no_longer() {
-        let config = Config::builder().max_head(256).build().expect("in range");
+        let limits = HeadLimits {
+            bytes: 256,
+            ..HeadLimits::default()
+        };
         let head = |len: usize| format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(len - 23));
         assert_eq!(
-            parse_with(head(256).as_bytes(), &config)
+            parse_with(head(256).as_bytes(), limits)
                 .expect("fits")
                 .expect("whole")
                 .4,
             256
         );
         assert_eq!(
-            parse_with(head(257).as_bytes(), &config),
+            parse_with(head(257).as_bytes(), limits),
             Err(HandshakeError::HeadTooLong)
         );
-        assert_eq!(parse_with(&head(300).as_bytes()[..256], &config), Ok(None));
+        assert_eq!(parse_with(&head(300).as_bytes()[..256], limits), Ok(None));
         assert_eq!(
-            parse_with(&head(300).as_bytes()[..257], &config),
+            parse_with(&head(300).as_bytes()[..257], limits),
             Err(HandshakeError::HeadTooLong)
         );
         let followed = format!("{}{}", head(256), "x".repeat(500));
-        assert!(parse_with(followed.as_bytes(), &config).is_ok_and(|seen| seen.is_some()));
+        assert!(parse_with(followed.as_bytes(), limits).is_ok_and(|seen| seen.is_some()));
     }
 
     #[test]
     fn as_many_fields_as_the_limit_and_no_more() {
         for limit in [8, 64, MAX_HEADERS] {
-            let config = Config::builder()
-                .max_headers(limit)
-                .build()
-                .expect("in range");
+            let limits = HeadLimits {
+                fields: limit,
+                ..HeadLimits::default()
+            };
             let head = |n: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a:b\r\n".repeat(n));
-            assert!(parse_with(head(limit).as_bytes(), &config).is_ok_and(|seen| seen.is_some()));
+            assert!(parse_with(head(limit).as_bytes(), limits).is_ok_and(|seen| seen.is_some()));
             assert_eq!(
-                parse_with(head(limit + 1).as_bytes(), &config),
+                parse_with(head(limit + 1).as_bytes(), limits),
                 Err(HandshakeError::TooManyHeaders)
             );
         }

@@ -6,59 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::HandshakeError;
-use crate::proto::http::is_token;
-use crate::proto::ws::deflate::Params;
-
-/// Appends the answer that turns the connection into a WebSocket (RFC 6455
-/// §4.2.2). A `subprotocol` must be one that the client offered; what is not a
-/// token could not have been offered and is left out.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-//# If the server chooses to accept the incoming connection, it MUST reply with
-//# a valid HTTP response indicating the following.
-pub fn switching_protocols(
-    out: &mut Vec<u8>,
-    accept: &[u8],
-    subprotocol: Option<&str>,
-    deflate: Option<&Params>,
-) {
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# A Status-Line with a 101 response code as per RFC 2616 [RFC2616].
-    status_line(out, 101);
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# An |Upgrade| header field with value "websocket" as per RFC 2616
-    //# [RFC2616].
-    field(out, "Upgrade", b"websocket");
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# A |Connection| header field with value "Upgrade".
-    field(out, "Connection", b"Upgrade");
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.3
-    //# The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
-    //# HTTP response.
-    field(out, "Sec-WebSocket-Accept", accept);
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
-    //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
-    //# in an HTTP response.
-    if let Some(name) = subprotocol.filter(|name| is_token(name)) {
-        field(out, "Sec-WebSocket-Protocol", name.as_bytes());
-    }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
-    //# the |Sec-WebSocket-Extensions| header field MUST NOT appear more
-    //# than once in an HTTP response.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# To accept the use of an offered PMCE, a server MUST include the
-    //# extension name of the PMCE in the "Sec-WebSocket-Extensions" header
-    //# field of its opening handshake of the WebSocket connection.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# A server declining all offered PMCEs MUST NOT include any element
-    //# with PMCE names.
-    if let Some(agreed) = deflate {
-        out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
-        agreed.write_answer(out);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
-}
+use crate::proto::http::error::HandshakeError;
 
 /// Appends a page, without its content where `head_only` says so.
 pub fn page(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], head_only: bool) {
@@ -213,7 +161,7 @@ fn content(out: &mut Vec<u8>, content_type: &str, body: &[u8], head_only: bool) 
     }
 }
 
-fn status_line(out: &mut Vec<u8>, status: u16) {
+pub(crate) fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(decimal(status.into(), &mut [0; 20]));
     out.push(b' ');
@@ -221,7 +169,7 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
@@ -328,28 +276,6 @@ mod tests {
         HandshakeError::Draining,
         HandshakeError::Handler(401),
     ];
-
-    #[test]
-    fn the_upgrade_is_the_rfcs() {
-        let accept = crate::proto::ws::upgrade::accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
-        let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
-        assert_eq!(
-            text(|out| switching_protocols(out, &accept, None, None)),
-            format!("{expected}\r\n")
-        );
-        let chat = text(|out| switching_protocols(out, &accept, Some("chat.v2"), None));
-        assert_eq!(
-            chat,
-            format!("{expected}Sec-WebSocket-Protocol: chat.v2\r\n\r\n")
-        );
-        for forged in ["", "a b", "a\r\nX: y", "a,b", "\u{e9}"] {
-            assert_eq!(
-                text(|out| switching_protocols(out, &accept, Some(forged), None)),
-                format!("{expected}\r\n")
-            );
-        }
-    }
 
     #[test]
     fn every_refusal_closes_and_explains_itself_in_one_line() {

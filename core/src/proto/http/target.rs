@@ -1,8 +1,8 @@
 //! Owns the forms of a request target (RFC 9112 §3.2): what stands behind the
 //! method, taken apart. What is at a path is for `accept` to say.
 
-use crate::error::HandshakeError;
-use crate::proto::http::Authority;
+use crate::proto::http::authority::Authority;
+use crate::proto::http::error::HandshakeError;
 
 /// A request target taken apart (RFC 9112 §3.2).
 pub(crate) struct Target<'a> {

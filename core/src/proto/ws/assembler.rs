@@ -3,12 +3,12 @@
 
 use alloc::vec::Vec;
 
-use crate::error::PeerError;
-use crate::proto::ws::decode_buffers::DecodeBuffers;
+use crate::buffers::Buffers;
 use crate::proto::ws::header::Header;
 use crate::proto::ws::mask;
 use crate::proto::ws::min_rate::Pace;
 use crate::proto::ws::opcode::MessageType;
+use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::utf8::Utf8;
 
 /// A message under way.
@@ -60,7 +60,7 @@ impl MessageAssembler {
     pub(super) fn take(
         &mut self,
         input: &mut [u8],
-        workspace: &mut DecodeBuffers,
+        buffers: &mut Buffers,
     ) -> Result<usize, PeerError> {
         let len = usize::try_from(self.remaining).map_or(input.len(), |n| n.min(input.len()));
         let piece = &mut input[..len];
@@ -75,7 +75,7 @@ impl MessageAssembler {
         }
         if self.message.capacity() == 0 && len > 0 {
             let all = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-            self.message = workspace.buffers.lend(all.saturating_add(len));
+            self.message = buffers.lend(all.saturating_add(len));
         }
         //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
         //# Message fragments MUST be delivered to the recipient in the order
@@ -83,7 +83,7 @@ impl MessageAssembler {
         //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
         //# Concatenate the payload data portion of the received frames of
         //# the compressed message.
-        workspace.buffers.append(&mut self.message, piece);
+        buffers.append(&mut self.message, piece);
         Ok(len)
     }
 

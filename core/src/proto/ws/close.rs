@@ -1,59 +1,8 @@
-//! Owns close codes and the payload of a close frame (RFC 6455 §5.5.1, §7.4).
+//! Payload of a close frame (RFC 6455 §5.5.1).
 
-use crate::error::PeerError;
+use crate::proto::ws::peer_error::PeerError;
 
-/// A close code that may stand in a close frame.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct CloseCode(u16);
-
-impl CloseCode {
-    /// The purpose of the connection is fulfilled.
-    pub const NORMAL: Self = Self(1000);
-    /// The endpoint goes away: a server shuts down, a page is left.
-    pub const GOING_AWAY: Self = Self(1001);
-    /// The peer broke the protocol.
-    pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// The peer sent a kind of data that is not accepted.
-    pub const UNSUPPORTED: Self = Self(1003);
-    /// The peer sent data that does not fit its kind, such as text that is not UTF-8.
-    pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// The peer broke a policy.
-    pub const POLICY: Self = Self(1008);
-    /// The peer sent a message that is too big.
-    pub const TOO_BIG: Self = Self(1009);
-    /// The server met something it did not expect.
-    pub const INTERNAL_ERROR: Self = Self(1011);
-    /// The server restarts; come back later.
-    pub const RESTART: Self = Self(1012);
-    /// The server is overloaded; come back later.
-    pub const TRY_LATER: Self = Self(1013);
-
-    /// The code with this number, if a peer may send it: 1000 to 1003, 1007 to
-    /// 1014 as registered, and 3000 to 4999 (§7.4.1, §7.4.2).
-    ///
-    /// # Errors
-    /// [`PeerError::BadCloseCode`] for every other number, 1005, 1006 and 1015 among them.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
-    //# 1005 is a reserved value and MUST NOT be set as a status code in a Close
-    //# control frame by an endpoint.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
-    //# 1006 is a reserved value and MUST NOT be set as a status code in a Close
-    //# control frame by an endpoint.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
-    //# 1015 is a reserved value and MUST NOT be set as a status code in a Close
-    //# control frame by an endpoint.
-    pub const fn new(code: u16) -> Result<Self, PeerError> {
-        match code {
-            1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(Self(code)),
-            _ => Err(PeerError::BadCloseCode),
-        }
-    }
-
-    /// The number on the wire.
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-}
+pub use crate::proto::ws::close_code::CloseCode;
 
 /// The code in the payload of a close frame; `None` where the payload is empty.
 ///
@@ -69,7 +18,8 @@ pub fn parse(payload: &[u8]) -> Result<Option<CloseCode>, PeerError> {
         [] => Ok(None),
         [_] => Err(PeerError::ShortClose),
         [high, low, reason @ ..] => {
-            let code = CloseCode::new(u16::from_be_bytes([*high, *low]))?;
+            let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
+            let code = code.ok_or(PeerError::BadCloseCode)?;
             match simdutf8::basic::from_utf8(reason) {
                 Ok(_) => Ok(Some(code)),
                 Err(_) => Err(PeerError::InvalidUtf8),

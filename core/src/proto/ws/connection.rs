@@ -5,15 +5,16 @@
 use alloc::boxed::Box;
 use core::ops::Range;
 
-use crate::error::PeerError;
 use crate::proto::ws::assembler::MessageAssembler;
 use crate::proto::ws::decode_buffers::DecodeBuffers;
 use crate::proto::ws::deflate;
 use crate::proto::ws::deflate::{Contexts, Params};
 use crate::proto::ws::event::{Event, Payload, Step};
 use crate::proto::ws::header::{Header, RSV1};
+use crate::proto::ws::message_limits::MessageLimits;
 use crate::proto::ws::min_rate::Pace;
 use crate::proto::ws::opcode::{MessageType, Opcode};
+use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::state::{Role, State};
 use crate::proto::ws::{close, mask, utf8};
 
@@ -37,15 +38,6 @@ pub struct Connection {
 }
 
 const _: () = assert!(size_of::<Connection>() <= 24);
-
-/// What a peer may send.
-#[derive(Clone, Copy, Debug)]
-pub struct MessageLimits {
-    /// Bytes of payload in a message.
-    pub bytes: usize,
-    /// Fragments of a message that have no payload.
-    pub empty_fragments: u32,
-}
 
 impl Connection {
     /// A connection whose handshake is done.
@@ -233,7 +225,7 @@ impl Connection {
             if let Some(assembly) = &mut self.assembly
                 && assembly.remaining > 0
             {
-                at += assembly.take(&mut input[at..], workspace)?;
+                at += assembly.take(&mut input[at..], &mut workspace.buffers)?;
                 if assembly.remaining > 0 {
                     return Ok(Step::more(at));
                 }

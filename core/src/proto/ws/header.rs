@@ -2,8 +2,8 @@
 //! and how a server or client writes one. Stateless: whether a frame may stand
 //! where it stands is for `conn` to say.
 
-use crate::error::PeerError;
 use crate::proto::ws::opcode::Opcode;
+use crate::proto::ws::peer_error::PeerError;
 
 /// The longest header: two bytes, a 64-bit length, a masking key.
 pub const MAX_LEN: usize = 14;

@@ -5,6 +5,7 @@
 
 mod assembler;
 pub mod close;
+mod close_code;
 mod connection;
 mod decode_buffers;
 pub mod deflate;
@@ -12,8 +13,10 @@ mod event;
 pub mod header;
 mod keepalive;
 pub mod mask;
+mod message_limits;
 mod min_rate;
 pub mod opcode;
+mod peer_error;
 mod state;
 pub mod upgrade;
 pub mod utf8;
@@ -21,9 +24,11 @@ pub mod utf8;
 #[cfg(test)]
 mod frame_tests;
 
-pub use connection::{Connection, MessageLimits};
+pub use connection::Connection;
 pub use decode_buffers::DecodeBuffers;
 pub use event::{Event, Payload, Step};
 pub(crate) use keepalive::{Keepalive, KeepaliveAction, KeepaliveTimes, Next};
+pub use message_limits::MessageLimits;
 pub(crate) use min_rate::MinRate;
+pub use peer_error::PeerError;
 pub use state::{Role, State};

@@ -1,6 +1,6 @@
 //! Owns the opcodes of RFC 6455 §5.2 and §11.8.
 
-use crate::error::PeerError;
+use crate::proto::ws::peer_error::PeerError;
 
 /// What a frame is. The reserved opcodes have no value here: a header that
 /// bears one does not parse.

@@ -2,7 +2,7 @@
 //! sequence may be cut anywhere, and the first byte that cannot be right is an
 //! error, however much of the message is still to come.
 
-use crate::error::PeerError;
+use crate::proto::ws::peer_error::PeerError;
 
 /// Whether a whole text is UTF-8.
 #[inline]

@@ -186,7 +186,8 @@ impl Link {
     /// before it knew what was agreed on.
     pub(super) fn sent(&self, config: &Config) -> Option<Answer> {
         let mut fields = Fields::new();
-        let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config) else {
+        let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config.head_limits())
+        else {
             return Some((Vec::new(), None));
         };
         if config.compression() && self.head_len() == 0 {
@@ -237,7 +238,7 @@ impl Link {
             panic!("one extension");
         };
         let mut fields = Fields::new();
-        let request = Request::parse(&self.sent, &mut fields, config);
+        let request = Request::parse(&self.sent, &mut fields, config.head_limits());
         let (request, _) = request.ok().flatten().expect("an answer to a request");
         let mut offers = request
             .header("sec-websocket-extensions")

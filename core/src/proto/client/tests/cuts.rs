@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::config::Config;
-use crate::error::PeerError;
-use crate::proto::client::Failure;
 use crate::proto::client::tests::{Said, answer, connecting, frame, hear, read, sent};
+use crate::proto::client::{ClientConfig, Failure};
+use crate::proto::http::HeadLimits;
+use crate::proto::ws::PeerError;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::opcode::{MessageType, Opcode};
 
@@ -48,7 +48,7 @@ fn heads() -> impl Strategy<Value = Vec<u8>> {
     ]);
     let lines = prop_oneof![right, prop::collection::vec(line, 0..12)];
     (start, lines, end).prop_map(|(start, lines, end)| {
-        let mut client = connecting(&Config::default());
+        let mut client = connecting(ClientConfig::default());
         let right = String::from_utf8(answer(&mut client)).expect("text");
         let accept = right.split("\r\n").nth(3).expect("the proof");
         let head = format!("{start}{}{end}", lines.concat()).replace("ACCEPT", accept);
@@ -92,7 +92,7 @@ fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<Said>)> {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        hear(&mut connecting(&Config::default()), &bytes);
+        hear(&mut connecting(ClientConfig::default()), &bytes);
     }
 
     #[test]
@@ -105,10 +105,16 @@ proptest! {
             let at = flip.index(head.len());
             head[at] = byte;
         }
-        let config = Config::builder().max_head(256).max_headers(8).build().expect("in range");
-        let whole = hear(&mut connecting(&config), &head);
+        let config = ClientConfig {
+            head: HeadLimits {
+                bytes: 256,
+                fields: 8,
+            },
+            ..ClientConfig::default()
+        };
+        let whole = hear(&mut connecting(config), &head);
         let mut bytewise = Vec::new();
-        let mut client = connecting(&config);
+        let mut client = connecting(config);
         for byte in &head {
             bytewise.extend(hear(&mut client, &[*byte]));
         }
@@ -120,7 +126,7 @@ proptest! {
         (bytes, said) in frames(),
         cuts in prop::collection::vec(1_usize..30_000, 1..20),
     ) {
-        let mut client = connecting(&Config::default());
+        let mut client = connecting(ClientConfig::default());
         let mut stream = answer(&mut client);
         stream.extend(bytes);
         let mut heard = Vec::new();

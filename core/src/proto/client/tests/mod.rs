@@ -8,20 +8,18 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::config::Config;
-use crate::error::PeerError;
 use crate::proto::client::{
-    Client, Event, Failure, Request, Response, ResponseError, SendError, Uri,
+    Client, ClientConfig, Event, Failure, Request, Response, ResponseError, SendError, Uri,
 };
 use crate::proto::http;
-use crate::proto::http::{Fields, response};
+use crate::proto::http::{Fields, HeadLimits};
 use crate::proto::ws;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::header::Header;
 use crate::proto::ws::opcode::{MessageType, Opcode};
 use crate::proto::ws::upgrade;
-use crate::proto::ws::upgrade::HeadAction;
-use crate::proto::ws::{Connection, DecodeBuffers, MessageLimits, Payload, Role};
+use crate::proto::ws::upgrade::{HeadAction, Policy};
+use crate::proto::ws::{Connection, DecodeBuffers, MessageLimits, Payload, PeerError, Role};
 
 /// Something said, by either side.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,29 +49,28 @@ impl From<Event<'_>> for Said {
     }
 }
 
-fn connecting(config: &Config) -> Client {
+fn connecting(config: ClientConfig) -> Client {
     let request = Request::new(&Uri::parse("ws://h.example/ws").expect("an address"));
     Client::new(request, config, [7; 32])
 }
 
 /// The answer of this project's server to what the client asks.
 fn answer(client: &mut Client) -> Vec<u8> {
-    let config = Config::default();
     let head = sent(client);
     let mut fields = Fields::new();
-    let parsed = http::Request::parse(&head, &mut fields, &config);
+    let parsed = http::Request::parse(&head, &mut fields, HeadLimits::default());
     let (request, len) = parsed.expect("well-formed").expect("whole");
     assert_eq!(len, head.len());
-    let Ok(HeadAction::Upgrade(upgrade)) = upgrade::decide(&request, &config) else {
+    let Ok(HeadAction::Upgrade(upgrade)) = upgrade::decide(&request, &Policy::TEST) else {
         panic!("not upgraded");
     };
     let mut out = Vec::new();
-    response::switching_protocols(&mut out, &upgrade.accept, None, None);
+    upgrade::switching_protocols(&mut out, &upgrade.accept, None, None);
     out
 }
 
 fn opened() -> Client {
-    let mut client = connecting(&Config::default());
+    let mut client = connecting(ClientConfig::default());
     let answer = answer(&mut client);
     assert_eq!(hear(&mut client, &answer), [Said::Opened]);
     client
@@ -207,7 +204,7 @@ fn each_frame_has_a_mask_of_its_own() {
 fn another_seed_has_another_key_and_other_masks() {
     let request = Request::new(&Uri::parse("ws://h/ws").expect("an address"));
     let said = |seed| {
-        let mut client = Client::new(request.clone(), &Config::default(), [seed; 32]);
+        let mut client = Client::new(request.clone(), ClientConfig::default(), [seed; 32]);
         let answer = answer(&mut client);
         hear(&mut client, &answer);
         client.send(MessageType::Text, b"hello").expect("open");
@@ -316,7 +313,7 @@ fn the_end_of_the_stream_is_told_behind_what_came_before_it() {
         Err(SendError::Closing)
     );
 
-    let mut client = connecting(&Config::default());
+    let mut client = connecting(ClientConfig::default());
     client.handle_input(b"HTTP/1.1 101 ");
     client.handle_eof();
     let truncated = Said::Failed(Failure::Response(ResponseError::Truncated));
@@ -330,7 +327,7 @@ fn the_end_of_the_stream_is_told_behind_what_came_before_it() {
 #[test]
 fn another_status_is_told_with_its_head() {
     for status in [100, 200, 302, 401, 503] {
-        let mut client = connecting(&Config::default());
+        let mut client = connecting(ClientConfig::default());
         assert_eq!(client.send(MessageType::Text, b""), Err(SendError::NotOpen));
         assert_eq!(client.close(None, ""), Err(SendError::NotOpen));
         let head = format!("HTTP/1.1 {status} Sorry\r\nLocation: ws://b/\r\n\r\n");
@@ -344,7 +341,7 @@ fn another_status_is_told_with_its_head() {
         };
         assert_eq!((told, shown), (status, head.as_bytes()));
         let mut fields = Fields::new();
-        let parsed = Response::parse(shown, &mut fields, &Config::default());
+        let parsed = Response::parse(shown, &mut fields, HeadLimits::default());
         let (response, _) = parsed.expect("well-formed").expect("whole");
         assert_eq!(
             response.header("location").collect::<Vec<_>>(),
@@ -445,12 +442,15 @@ fn pings_to_a_client_that_cannot_write_cost_little() {
 
 #[test]
 fn a_longest_message_of_a_server() {
-    let config = Config::builder()
-        .max_message(100_000)
-        .build()
-        .expect("in range");
+    let config = ClientConfig {
+        message: MessageLimits {
+            bytes: 100_000,
+            ..MessageLimits::default()
+        },
+        ..ClientConfig::default()
+    };
     for (len, fits) in [(100_000, true), (100_001, false)] {
-        let mut client = connecting(&config);
+        let mut client = connecting(config);
         let answer = answer(&mut client);
         hear(&mut client, &answer);
         let heard = hear(

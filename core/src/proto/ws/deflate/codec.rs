@@ -4,17 +4,35 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::error::PeerError;
 use crate::proto::ws::deflate::machine::{Deflater, Inflater};
 use crate::proto::ws::deflate::params::{MAX_BITS, MIN_BITS};
 use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
-use crate::stats::Deflation;
+use crate::proto::ws::peer_error::PeerError;
+
+/// Counts of messages compressed and decompressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CodecCounts {
+    /// Messages compressed; a message for many connections that share it counts once.
+    pub(crate) deflated: u64,
+    /// Bytes of these messages before compression.
+    pub(crate) deflated_from_bytes: u64,
+    /// Bytes of these messages after compression.
+    pub(crate) deflated_to_bytes: u64,
+    /// Messages that compression did not shorten.
+    pub(crate) incompressible: u64,
+    /// Messages decompressed.
+    pub(crate) inflated: u64,
+    /// Bytes of these messages before decompression.
+    pub(crate) inflated_from_bytes: u64,
+    /// Bytes of these messages after decompression.
+    pub(crate) inflated_to_bytes: u64,
+}
 
 /// One decompressor, and a compressor for each window in use.
 #[derive(Debug)]
 pub(crate) struct Codec {
     level: u8,
-    counts: Deflation,
+    counts: CodecCounts,
     inflater: Option<Box<Inflater>>,
     deflaters: [Option<Box<Deflater>>; (MAX_BITS - MIN_BITS + 1) as usize],
 }
@@ -23,14 +41,14 @@ impl Codec {
     pub(crate) fn new(level: u8) -> Self {
         Self {
             level,
-            counts: Deflation::default(),
+            counts: CodecCounts::default(),
             inflater: None,
             deflaters: Default::default(),
         }
     }
 
     /// What was compressed and decompressed, here or by machines of connections' own.
-    pub(crate) const fn counts(&self) -> Deflation {
+    pub(crate) const fn counts(&self) -> CodecCounts {
         self.counts
     }
 

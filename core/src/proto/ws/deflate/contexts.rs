@@ -4,10 +4,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::error::PeerError;
 use crate::proto::ws::deflate::codec::Codec;
 use crate::proto::ws::deflate::machine::{Deflater, Inflater};
 use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
+use crate::proto::ws::peer_error::PeerError;
 
 /// What a connection has of its own; mostly nothing, and that takes a pointer.
 #[derive(Debug, Default)]

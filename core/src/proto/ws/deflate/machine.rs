@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use crate::error::PeerError;
+use crate::proto::ws::peer_error::PeerError;
 
 /// A compressor, and the context of what it has compressed.
 #[derive(Debug)]

@@ -10,18 +10,22 @@
 mod codec;
 mod compressor;
 mod contexts;
-#[cfg_attr(feature = "deflate", path = "machine.rs")]
-#[cfg_attr(not(feature = "deflate"), path = "no_machine.rs")]
+#[cfg(feature = "deflate")]
 mod machine;
+#[cfg(not(feature = "deflate"))]
+mod no_machine;
 mod params;
 
 #[cfg(all(test, feature = "deflate"))]
 mod tests;
 
+#[cfg(not(feature = "deflate"))]
+use no_machine as machine;
+
 pub use compressor::Compressor;
 pub use params::{Params, Side, Terms};
 
-pub(crate) use codec::Codec;
+pub(crate) use codec::{Codec, CodecCounts};
 pub(crate) use contexts::Contexts;
 
 /// Whether messages can be compressed at all: the feature `deflate`.

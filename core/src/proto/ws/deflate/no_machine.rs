@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::PeerError;
+use crate::proto::ws::peer_error::PeerError;
 
 /// No compressor.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::error::PeerError;
 use crate::proto::ws::deflate::{Codec, Compressor, Contexts, Params, ceiling};
+use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::{DecodeBuffers, Role};
 
 /// Each end with a shared codec and contexts of its own, or not.

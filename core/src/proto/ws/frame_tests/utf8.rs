@@ -5,7 +5,7 @@ use alloc::vec;
 
 use proptest::prelude::*;
 
-use crate::error::PeerError;
+use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::utf8::Utf8;
 
 proptest! {

@@ -2,15 +2,17 @@
 
 mod accept;
 pub mod extension;
-mod hosts;
 mod key;
 mod origin;
+mod policy;
+mod response;
 mod subprotocol;
 #[cfg(test)]
 mod tests;
 
 pub use accept::{HeadAction, Upgrade, decide};
-pub use hosts::{HostPattern, NotAHostPattern};
 pub use key::accept_key;
 pub(crate) use key::{ACCEPT_LEN, KEY_LEN, encode_key};
-pub use origin::{NotAnOrigin, Origin};
+pub use origin::{NotAnOrigin, Origin, Origins};
+pub use policy::Policy;
+pub use response::switching_protocols;

@@ -3,12 +3,24 @@
 //! site must not use the visitor's access. Who is not a browser sends none.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use crate::config::Origins;
-use crate::proto::http::Authority;
-use crate::proto::http::Request;
+use crate::proto::http::{Authority, Request};
+
+/// Allowed values of `Origin` (RFC 6455 §10.2). A request without `Origin`, which is not from a
+/// browser, is always allowed, and so is one of the same origin as its `Host`.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    /// Whether pages of any loopback origin are allowed, as they should be while the server listens on
+    /// loopback only.
+    pub loopback: bool,
+    /// Whether every origin is allowed.
+    pub any: bool,
+    /// Further allowed origins.
+    pub allowed: Vec<Origin>,
+}
 
 /// Whether the request's origin may connect. `host` is what the request itself
 /// was sent to.
@@ -199,8 +211,7 @@ mod tests {
     use alloc::format;
 
     use super::*;
-    use crate::config::Config;
-    use crate::proto::http::Fields;
+    use crate::proto::http::{Fields, HeadLimits};
 
     fn passes(host: &str, origin_lines: &[&str], origins: &Origins) -> bool {
         let lines: String = origin_lines
@@ -209,7 +220,7 @@ mod tests {
             .collect();
         let head = format!("GET /ws HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n");
         let mut fields = Fields::new();
-        let parsed = Request::parse(head.as_bytes(), &mut fields, &Config::default());
+        let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
         let (request, _) = parsed.expect("well-formed").expect("whole");
         may_connect(&request, Authority::parse(host.as_bytes()), origins)
     }

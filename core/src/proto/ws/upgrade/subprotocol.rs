@@ -6,9 +6,7 @@ use alloc::string::String;
 
 use smallvec::SmallVec;
 
-use crate::error::HandshakeError;
-use crate::proto::http::Request;
-use crate::proto::http::is_token;
+use crate::proto::http::{HandshakeError, Request, is_token};
 
 /// The place, among those offered, of the first of `served` that is offered. A
 /// field without a name in it, as some clients and proxies send it, offers nothing.
@@ -57,8 +55,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::config::Config;
-    use crate::proto::http::Fields;
+    use crate::proto::http::{Fields, HeadLimits};
 
     /// What is offered, and the place of what is chosen.
     fn chosen(
@@ -67,7 +64,7 @@ mod tests {
     ) -> Result<(Vec<String>, Option<usize>), HandshakeError> {
         let head = format!("GET /ws HTTP/1.1\r\n{lines}\r\n");
         let mut fields = Fields::new();
-        let parsed = Request::parse(head.as_bytes(), &mut fields, &Config::default());
+        let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
         let (request, _) = parsed.expect("well-formed").expect("whole");
         let served: Vec<String> = served.iter().map(ToString::to_string).collect();
         let place = choose(&request, &served)?;

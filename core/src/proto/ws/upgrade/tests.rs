@@ -7,35 +7,36 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::config::Config;
-use crate::error::HandshakeError;
-use crate::proto::http::{Content, Fields, IndexPage, Page, Request, response};
-use crate::proto::ws::upgrade::{HeadAction, accept_key, decide};
+use crate::proto::http::{
+    Content, Fields, HandshakeError, HeadLimits, IndexPage, Page, Request, response,
+};
+use crate::proto::ws::upgrade::{HeadAction, Policy, accept_key, decide};
 
 type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
 
 /// Small limits, so that random heads meet them.
-fn config() -> Config {
-    Config::builder()
-        .max_head(256)
-        .max_headers(8)
-        .subprotocols(alloc::vec!["b".into(), "chat".into()])
-        .build()
-        .expect("in range")
-}
+const LIMITS: HeadLimits = HeadLimits {
+    bytes: 256,
+    fields: 8,
+};
 
-fn verdict(bytes: &[u8], config: &Config) -> Answer {
+fn verdict(bytes: &[u8]) -> Answer {
+    let subprotocols = ["b".into(), "chat".into()];
+    let policy = Policy {
+        subprotocols: &subprotocols,
+        ..Policy::TEST
+    };
     let mut fields = Fields::new();
-    match Request::parse(bytes, &mut fields, config) {
+    match Request::parse(bytes, &mut fields, LIMITS) {
         Ok(None) => None,
-        Ok(Some((request, len))) => Some(decide(&request, config).map(|decision| (decision, len))),
+        Ok(Some((request, len))) => Some(decide(&request, &policy).map(|decision| (decision, len))),
         Err(error) => Some(Err(error)),
     }
 }
 
 /// The first verdict when the bytes come one by one, and after how many.
-fn first_verdict(bytes: &[u8], config: &Config) -> (Answer, usize) {
-    let after = |n: usize| verdict(&bytes[..n], config).map(|verdict| (Some(verdict), n));
+fn first_verdict(bytes: &[u8]) -> (Answer, usize) {
+    let after = |n: usize| verdict(&bytes[..n]).map(|verdict| (Some(verdict), n));
     (0..=bytes.len())
         .find_map(after)
         .unwrap_or((None, bytes.len()))
@@ -84,7 +85,7 @@ fn heads() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = verdict(&bytes, &config());
+        let _ = verdict(&bytes);
     }
 
     #[test]
@@ -94,18 +95,16 @@ proptest! {
             let at = flip.index(head.len());
             head[at] = byte;
         }
-        let config = config();
-        let (first, after) = first_verdict(&head, &config);
+        let (first, after) = first_verdict(&head);
         for n in after..=head.len() {
-            prop_assert_eq!(verdict(&head[..n], &config), first, "after {} of {} bytes", n, head.len());
+            prop_assert_eq!(verdict(&head[..n]), first, "after {} of {} bytes", n, head.len());
         }
     }
 
     #[test]
     fn what_follows_a_head_does_not_change_it(head in heads(), tail in prop::collection::vec(any::<u8>(), 0..64)) {
-        let config = config();
-        if let Some(first) = verdict(&head, &config) {
-            prop_assert_eq!(verdict(&[head, tail].concat(), &config), Some(first));
+        if let Some(first) = verdict(&head) {
+            prop_assert_eq!(verdict(&[head, tail].concat()), Some(first));
         }
     }
 

@@ -1,17 +1,15 @@
-//! Limits of the core: names, help texts, units, ranges, defaults, and their check.
+//! Table of the limits: names, help texts, units, ranges and defaults.
 //!
-//! A [`Config`] that exists is valid. Where a value comes from (a flag, a file) is the caller's.
+//! Does not check them, which [`ConfigBuilder::build`] does.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::error::{ConfigError, Unit};
-use crate::proto::http::IndexPage;
-use crate::proto::ws::deflate;
-use crate::proto::ws::deflate::Terms;
-use crate::proto::ws::upgrade::{HostPattern, Origin};
-use crate::proto::ws::{MessageLimits, MinRate};
+use crate::config::error::Unit;
+use crate::proto::http::{HeadLimits, Hosts, IndexPage, MAX_HEADERS};
+use crate::proto::ws::MessageLimits;
+use crate::proto::ws::upgrade::Origins;
 use crate::time::micros;
 
 macro_rules! limits {
@@ -35,7 +33,7 @@ macro_rules! limits {
         /// Collects limits; [`build`](Self::build) checks them all.
         #[derive(Clone, Debug)]
         #[must_use]
-        pub struct ConfigBuilder(Config);
+        pub struct ConfigBuilder(pub(super) Config);
 
         impl ConfigBuilder {
             $($(#[doc = $doc])*
@@ -51,7 +49,7 @@ macro_rules! limits {
                 self.$name
             })*
 
-            fn defaults() -> Self {
+            pub(super) fn defaults() -> Self {
                 Self {
                     seed: 0,
                     origins: Origins::default(),
@@ -127,15 +125,15 @@ limits! {
     /// this time.
     "client.rate_window", rate_window: time = Duration::from_secs(60), MS_10, HOUR;
     /// Maximum size of a request head; larger ones get 431
-    "http.max_head", max_head: bytes = 8 * KIB, 256, 64 * KIB;
+    "http.max_head", max_head: bytes = HeadLimits::DEFAULT.bytes, 256, 64 * KIB;
     /// Maximum number of header fields in a request; more get 431
-    "http.max_headers", max_headers: count = 64, 8, MAX_HEADERS;
+    "http.max_headers", max_headers: count = HeadLimits::DEFAULT.fields, 8, MAX_HEADERS;
     /// Maximum size of a message from a peer; a larger one is closed with 1009
-    "websocket.max_message" | "max-message", max_message: bytes = MIB, 1, GIB;
+    "websocket.max_message" | "max-message", max_message: bytes = MessageLimits::DEFAULT.bytes, 1, GIB;
     /// Maximum number of empty fragments in a message; one more is closed with 1008
     ///
     /// Empty fragments do not count towards `max_message`.
-    "websocket.max_empty_fragments", max_empty_fragments: count = 256, 0, 1 << 20;
+    "websocket.max_empty_fragments", max_empty_fragments: count = MessageLimits::DEFAULT.empty_fragments as usize, 0, 1 << 20;
     /// Silence after which a connection is pinged; shorter than --pong-wait, and nine tenths of it if
     /// only that is set and the default is too long
     "websocket.ping_interval" | "ping-interval",
@@ -239,224 +237,6 @@ impl Config {
         get: |config| config.shards as u64,
         set: |config, value| config.shards = value.try_into().unwrap_or(u16::MAX),
     };
-
-    /// Returns a builder with the defaults.
-    pub fn builder() -> ConfigBuilder {
-        ConfigBuilder(Self::defaults())
-    }
-
-    /// Returns the seed of everything random: hashes of rooms, times of first pings, delays between
-    /// attempts at a task.
-    pub const fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    /// Returns the number of shards.
-    pub const fn shards(&self) -> u16 {
-        self.shards
-    }
-
-    /// Returns whether messages are compressed for clients that offer permessage-deflate (RFC 7692).
-    pub const fn compression(&self) -> bool {
-        self.compression
-    }
-
-    /// Returns whether a broadcast is compressed anew for each member that keeps a context. If not,
-    /// such members receive it uncompressed.
-    pub const fn compression_own_broadcasts(&self) -> bool {
-        self.compression_own_broadcasts
-    }
-
-    /// Returns the origins whose pages may connect besides the server's own.
-    pub const fn origins(&self) -> &Origins {
-        &self.origins
-    }
-
-    /// Returns the host names of the server.
-    pub const fn hosts(&self) -> &Hosts {
-        &self.hosts
-    }
-
-    /// Returns whether `/metrics` is served.
-    pub const fn metrics_page(&self) -> bool {
-        self.metrics_page
-    }
-
-    /// Returns the page at `/`, if there is one.
-    pub const fn index_page(&self) -> Option<&'static IndexPage> {
-        self.index_page
-    }
-
-    /// Returns the terms for offers of permessage-deflate. `has_room` states whether there is memory
-    /// for contexts.
-    pub(crate) const fn deflate_terms(&self, has_room: bool) -> Terms {
-        Terms {
-            window_bits: self.compression_window as u8,
-            contexts: has_room && self.compression_contexts > 0,
-        }
-    }
-
-    /// Returns the supported subprotocols in order of preference (RFC 6455 §1.9).
-    pub fn subprotocols(&self) -> &[String] {
-        &self.subprotocols
-    }
-
-    /// Returns the limits of received messages.
-    pub(crate) const fn message_limits(&self) -> MessageLimits {
-        MessageLimits {
-            bytes: self.max_message,
-            empty_fragments: self.max_empty_fragments as u32,
-        }
-    }
-
-    /// Returns the minimum rate at which peers read, if there is one.
-    pub(crate) fn read_rate(&self) -> Option<MinRate> {
-        MinRate::new(self.min_read_rate, self.rate_window)
-    }
-
-    /// Returns the minimum rate at which peers send a message, if there is one.
-    pub(crate) fn send_rate(&self) -> Option<MinRate> {
-        MinRate::new(self.min_send_rate, self.rate_window)
-    }
-
-    /// Returns by how much a timer may be late as long as all is well: by one tick, since it is
-    /// rounded up to one, and by another for whatever else there is to do.
-    pub(crate) fn timer_tolerance(&self) -> Duration {
-        self.tick() * 2
-    }
-
-    /// Returns the resolution of timers: a sixteenth of the shortest timeout. A timer fires at most
-    /// that late.
-    pub fn tick(&self) -> Duration {
-        let shortest = self
-            .write_timeout
-            .min(self.pong_wait)
-            .min(self.ping_interval)
-            .min(self.handshake_timeout)
-            .min(self.close_timeout)
-            .min(self.rate_window);
-        shortest / 16
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self::defaults()
-    }
-}
-
-impl ConfigBuilder {
-    /// Sets the seed of everything random. A server takes it from the operating system, a test uses a
-    /// constant.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.0.seed = seed;
-        self
-    }
-
-    /// Sets the number of shards.
-    pub fn shards(mut self, shards: u16) -> Self {
-        self.0.shards = shards;
-        self
-    }
-
-    /// Sets whether messages are compressed for clients that offer permessage-deflate (RFC 7692).
-    /// Without the feature `deflate` no offer is accepted.
-    pub fn compression(mut self, compression: bool) -> Self {
-        self.0.compression = compression && deflate::IS_BUILT;
-        self
-    }
-
-    /// Sets whether a broadcast is compressed anew for each member that keeps a context, which costs
-    /// one compression per member. If not, such members receive it uncompressed.
-    pub fn compression_own_broadcasts(mut self, own: bool) -> Self {
-        self.0.compression_own_broadcasts = own;
-        self
-    }
-
-    /// Sets the origins whose pages may connect besides the server's own.
-    pub fn origins(mut self, origins: Origins) -> Self {
-        self.0.origins = origins;
-        self
-    }
-
-    /// Sets the host names of the server. The default is any.
-    pub fn hosts(mut self, hosts: Hosts) -> Self {
-        self.0.hosts = hosts;
-        self
-    }
-
-    /// Sets whether `/metrics` is served. It is by default.
-    pub fn metrics_page(mut self, shown: bool) -> Self {
-        self.0.metrics_page = shown;
-        self
-    }
-
-    /// Sets the page at `/`. Without it, `/` is 404.
-    pub fn index_page(mut self, page: &'static IndexPage) -> Self {
-        self.0.index_page = Some(page);
-        self
-    }
-
-    /// Sets the supported subprotocols in order of preference. The first one that a client offers is
-    /// chosen, unless the application chooses another one.
-    pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
-        self.0.subprotocols = subprotocols;
-        self
-    }
-
-    /// Sets a limit from [`Config::RANGES`], durations in milliseconds.
-    pub fn limit(mut self, range: &Range, value: u64) -> Self {
-        (range.set)(&mut self.0, value);
-        self
-    }
-
-    /// Checks every limit against its range, and the limits against each other.
-    ///
-    /// # Errors
-    /// Returns the first limit that is out of its range, with the range.
-    pub fn build(self) -> Result<Config, ConfigError> {
-        for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
-            range.check(range.get(&self.0))?;
-        }
-        let least_memory = u64::from(self.0.shards) * MIB as u64;
-        if self.0.memory_budget > 0 {
-            let (budget, most) = (self.0.memory_budget as u64, 1_024 * GIB as u64);
-            within("memory_budget", Unit::Bytes, budget, least_memory, most)?;
-        }
-        let below_pong_wait = (micros(self.0.pong_wait) / 1_000).saturating_sub(1);
-        within(
-            "ping_interval",
-            Unit::Milliseconds,
-            micros(self.0.ping_interval) / 1_000,
-            micros(MS_10) / 1_000,
-            below_pong_wait,
-        )?;
-        Ok(self.0)
-    }
-}
-
-/// Allowed values of `Origin` (RFC 6455 §10.2). A request without `Origin`, which is not from a
-/// browser, is always allowed, and so is one of the same origin as its `Host`.
-#[derive(Clone, Debug, Default)]
-pub struct Origins {
-    /// Whether pages of any loopback origin are allowed, as they should be while the server listens on
-    /// loopback only.
-    pub loopback: bool,
-    /// Whether every origin is allowed.
-    pub any: bool,
-    /// Further allowed origins.
-    pub allowed: Vec<Origin>,
-}
-
-/// Allowed values of `Host`. They prevent DNS rebinding: a page under a foreign name that resolves to
-/// this machine would have the server's own origin. A request without `Host` (HTTP/1.0), to an IP
-/// address, to `localhost` or to a name below it is always allowed.
-#[derive(Clone, Debug, Default)]
-pub struct Hosts {
-    /// Whether every host is allowed, as it must be for a server that does not know all its names.
-    pub any: bool,
-    /// Further allowed hosts.
-    pub allowed: Vec<HostPattern>,
 }
 
 /// A limit, as [`Config::RANGES`] lists it.
@@ -495,109 +275,16 @@ impl Range {
         (self.get)(config)
     }
 
-    fn check(&self, value: u64) -> Result<(), ConfigError> {
-        within(self.key, self.unit, value, self.min, self.max)
+    /// Sets this limit without a check.
+    pub(super) fn set(&self, config: &mut Config, value: u64) {
+        (self.set)(config, value);
     }
 }
 
-fn within(
-    key: &'static str,
-    unit: Unit,
-    value: u64,
-    min: u64,
-    max: u64,
-) -> Result<(), ConfigError> {
-    if (min..=max).contains(&value) {
-        Ok(())
-    } else {
-        Err(ConfigError {
-            key,
-            unit,
-            value,
-            min,
-            max,
-        })
-    }
-}
-
-const KIB: usize = 1 << 10;
-const MIB: usize = 1 << 20;
-const GIB: usize = 1 << 30;
+pub(super) const KIB: usize = 1 << 10;
+pub(super) const MIB: usize = 1 << 20;
+pub(super) const GIB: usize = 1 << 30;
 const MS_1: Duration = Duration::from_millis(1);
-const MS_10: Duration = Duration::from_millis(10);
+pub(super) const MS_10: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// Parsed headers are on the stack, so their number has a fixed maximum.
-pub(crate) const MAX_HEADERS: usize = 128;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_are_valid() {
-        Config::builder().build().expect("defaults are in range");
-        for range in Config::RANGES {
-            assert!(
-                range.min <= range.default && range.default <= range.max,
-                "{}",
-                range.key
-            );
-        }
-    }
-
-    #[test]
-    fn every_limit_has_a_name_and_a_text_and_can_be_set_and_read() {
-        for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
-            let (section, name) = range.setting.split_once('.').expect("a dotted name");
-            assert!(!section.is_empty() && !name.is_empty(), "{}", range.setting);
-            assert!(!range.about().is_empty(), "{}", range.key);
-            assert_eq!(
-                range.get(&Config::default()),
-                range.default,
-                "{}",
-                range.key
-            );
-            let other = if range.default == range.max {
-                range.min
-            } else {
-                range.max
-            };
-            let ConfigBuilder(config) = Config::builder().limit(range, other);
-            assert_eq!(range.get(&config), other, "{}", range.key);
-        }
-    }
-
-    #[test]
-    fn both_ends_of_a_range_are_allowed_and_nothing_beyond() {
-        let build = |n| Config::builder().max_message(n).build();
-        assert!(build(1).is_ok() && build(GIB).is_ok());
-        let error = build(0).expect_err("below the range");
-        assert_eq!(
-            (error.key, error.value, error.min, error.max),
-            ("max_message", 0, 1, GIB as u64)
-        );
-        assert!(build(GIB + 1).is_err());
-    }
-
-    #[test]
-    fn a_memory_budget_is_unlimited_or_enough_for_every_shard() {
-        let build = |budget| Config::builder().shards(2).memory_budget(budget).build();
-        assert!(build(0).is_ok() && build(2 * MIB).is_ok());
-        let error = build(2 * MIB - 1).expect_err("too little");
-        assert_eq!((error.key, error.min), ("memory_budget", 2 << 20));
-    }
-
-    #[test]
-    fn a_ping_interval_is_shorter_than_the_pong_wait() {
-        let build = |ping, wait| {
-            Config::builder()
-                .ping_interval(Duration::from_millis(ping))
-                .pong_wait(Duration::from_millis(wait))
-                .build()
-        };
-        assert!(build(99, 100).is_ok());
-        let error = build(100, 100).expect_err("no time for the pong");
-        assert_eq!((error.key, error.max), ("ping_interval", 99));
-    }
-}

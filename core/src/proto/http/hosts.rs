@@ -3,11 +3,22 @@
 //! browser lets it read what it gets; only the name itself tells that it is foreign.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use crate::config::Hosts;
-use crate::proto::http::Authority;
+use crate::proto::http::authority::Authority;
+
+/// Allowed values of `Host`. They prevent DNS rebinding: a page under a foreign name that resolves to
+/// this machine would have the server's own origin. A request without `Host` (HTTP/1.0), to an IP
+/// address, to `localhost` or to a name below it is always allowed.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// Whether every host is allowed, as it must be for a server that does not know all its names.
+    pub any: bool,
+    /// Further allowed hosts.
+    pub allowed: Vec<HostPattern>,
+}
 
 impl Hosts {
     /// Whether a request to this host is answered. One without a host is of no

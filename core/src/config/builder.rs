@@ -1,0 +1,134 @@
+//! Builder of the configuration, with the check of every limit.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::config::error::{ConfigError, Unit};
+use crate::config::limits::{Config, ConfigBuilder, GIB, MIB, MS_10, Range};
+use crate::proto::http::{Hosts, IndexPage};
+use crate::proto::ws::deflate;
+use crate::proto::ws::upgrade::Origins;
+use crate::time::micros;
+
+impl Config {
+    /// Returns a builder with the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder(Self::defaults())
+    }
+}
+
+impl ConfigBuilder {
+    /// Sets the seed of everything random. A server takes it from the operating system, a test uses a
+    /// constant.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
+        self
+    }
+
+    /// Sets the number of shards.
+    pub fn shards(mut self, shards: u16) -> Self {
+        self.0.shards = shards;
+        self
+    }
+
+    /// Sets whether messages are compressed for clients that offer permessage-deflate (RFC 7692).
+    /// Without the feature `deflate` no offer is accepted.
+    pub fn compression(mut self, compression: bool) -> Self {
+        self.0.compression = compression && deflate::IS_BUILT;
+        self
+    }
+
+    /// Sets whether a broadcast is compressed anew for each member that keeps a context, which costs
+    /// one compression per member. If not, such members receive it uncompressed.
+    pub fn compression_own_broadcasts(mut self, own: bool) -> Self {
+        self.0.compression_own_broadcasts = own;
+        self
+    }
+
+    /// Sets the origins whose pages may connect besides the server's own.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.0.origins = origins;
+        self
+    }
+
+    /// Sets the host names of the server. The default is any.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.0.hosts = hosts;
+        self
+    }
+
+    /// Sets whether `/metrics` is served. It is by default.
+    pub fn metrics_page(mut self, shown: bool) -> Self {
+        self.0.metrics_page = shown;
+        self
+    }
+
+    /// Sets the page at `/`. Without it, `/` is 404.
+    pub fn index_page(mut self, page: &'static IndexPage) -> Self {
+        self.0.index_page = Some(page);
+        self
+    }
+
+    /// Sets the supported subprotocols in order of preference. The first one that a client offers is
+    /// chosen, unless the application chooses another one.
+    pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
+        self.0.subprotocols = subprotocols;
+        self
+    }
+
+    /// Sets a limit from [`Config::RANGES`], durations in milliseconds.
+    pub fn limit(mut self, range: &Range, value: u64) -> Self {
+        range.set(&mut self.0, value);
+        self
+    }
+
+    /// Checks every limit against its range, and the limits against each other.
+    ///
+    /// # Errors
+    /// Returns the first limit that is out of its range, with the range.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
+            within(
+                range.key,
+                range.unit,
+                range.get(&self.0),
+                range.min,
+                range.max,
+            )?;
+        }
+        let least_memory = u64::from(self.0.shards) * MIB as u64;
+        if self.0.memory_budget > 0 {
+            let (budget, most) = (self.0.memory_budget as u64, 1_024 * GIB as u64);
+            within("memory_budget", Unit::Bytes, budget, least_memory, most)?;
+        }
+        let below_pong_wait = (micros(self.0.pong_wait) / 1_000).saturating_sub(1);
+        within(
+            "ping_interval",
+            Unit::Milliseconds,
+            micros(self.0.ping_interval) / 1_000,
+            micros(MS_10) / 1_000,
+            below_pong_wait,
+        )?;
+        Ok(self.0)
+    }
+}
+
+fn within(
+    key: &'static str,
+    unit: Unit,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError {
+            key,
+            unit,
+            value,
+            min,
+            max,
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! Configuration of the core: limits with names, help texts, units, ranges and defaults.
+//!
+//! A [`Config`] that exists is valid. Where a value comes from (a flag, a file) is the caller's.
+
+mod builder;
+mod error;
+mod limits;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use error::{ConfigError, Unit};
+pub use limits::{Config, ConfigBuilder, Range};

@@ -1,0 +1,86 @@
+//! Tests of the defaults, the ranges and the checks.
+
+use core::time::Duration;
+
+use crate::config::limits::{GIB, MIB};
+use crate::config::{Config, ConfigBuilder};
+use crate::proto::client::ClientConfig;
+
+#[test]
+fn the_defaults_are_valid() {
+    Config::builder().build().expect("defaults are in range");
+    for range in Config::RANGES {
+        assert!(
+            range.min <= range.default && range.default <= range.max,
+            "{}",
+            range.key
+        );
+    }
+}
+
+#[test]
+fn every_limit_has_a_name_and_a_text_and_can_be_set_and_read() {
+    for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
+        let (section, name) = range.setting.split_once('.').expect("a dotted name");
+        assert!(!section.is_empty() && !name.is_empty(), "{}", range.setting);
+        assert!(!range.about().is_empty(), "{}", range.key);
+        assert_eq!(
+            range.get(&Config::default()),
+            range.default,
+            "{}",
+            range.key
+        );
+        let other = if range.default == range.max {
+            range.min
+        } else {
+            range.max
+        };
+        let ConfigBuilder(config) = Config::builder().limit(range, other);
+        assert_eq!(range.get(&config), other, "{}", range.key);
+    }
+}
+
+#[test]
+fn both_ends_of_a_range_are_allowed_and_nothing_beyond() {
+    let build = |n| Config::builder().max_message(n).build();
+    assert!(build(1).is_ok() && build(GIB).is_ok());
+    let error = build(0).expect_err("below the range");
+    assert_eq!(
+        (error.key, error.value, error.min, error.max),
+        ("max_message", 0, 1, GIB as u64)
+    );
+    assert!(build(GIB + 1).is_err());
+}
+
+#[test]
+fn a_memory_budget_is_unlimited_or_enough_for_every_shard() {
+    let build = |budget| Config::builder().shards(2).memory_budget(budget).build();
+    assert!(build(0).is_ok() && build(2 * MIB).is_ok());
+    let error = build(2 * MIB - 1).expect_err("too little");
+    assert_eq!((error.key, error.min), ("memory_budget", 2 << 20));
+}
+
+#[test]
+fn a_ping_interval_is_shorter_than_the_pong_wait() {
+    let build = |ping, wait| {
+        Config::builder()
+            .ping_interval(Duration::from_millis(ping))
+            .pong_wait(Duration::from_millis(wait))
+            .build()
+    };
+    assert!(build(99, 100).is_ok());
+    let error = build(100, 100).expect_err("no time for the pong");
+    assert_eq!((error.key, error.max), ("ping_interval", 99));
+}
+
+#[test]
+fn the_defaults_of_a_client_are_those_of_a_server() {
+    let (client, server) = (ClientConfig::default(), Config::default());
+    assert_eq!(client.head, server.head_limits());
+    assert_eq!(client.message, server.message_limits());
+    assert_eq!(
+        usize::from(client.compression_level),
+        server.compression_level()
+    );
+    assert_eq!(client.compression_threshold, server.compression_threshold());
+}

@@ -1,0 +1,149 @@
+//! Errors of a client in its request, with their status codes and labels.
+
+use core::fmt;
+
+/// Why a request was not upgraded and got no page either. Each is answered
+/// with [`status`](Self::status) and counted under [`label`](Self::label).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// Bytes that are not an HTTP/1.x request head (RFC 9112).
+    Malformed,
+    /// A head over the limit.
+    HeadTooLong,
+    /// More header fields than the limit.
+    TooManyHeaders,
+    /// The head did not arrive in time.
+    Timeout,
+    /// The peer left in the middle of its head.
+    Truncated,
+    /// A method other than GET (or HEAD, for a page).
+    Method,
+    /// An HTTP version that cannot be upgraded (RFC 6455 §4.1).
+    HttpVersion,
+    /// No `Host`, or more than one (RFC 9112 §3.2).
+    Host,
+    /// A `Host` that is none of the server's.
+    HostNotAllowed,
+    /// A request with a body, which would be read as frames.
+    Body,
+    /// No page of that name.
+    NotFound,
+    /// A request for `/ws` that does not ask for an upgrade.
+    NotUpgrade,
+    /// A `Sec-WebSocket-Version` other than 13 (RFC 6455 §4.4).
+    Version,
+    /// A `Sec-WebSocket-Key` that is absent, doubled or not 16 bytes in base64 (§4.2.1).
+    Key,
+    /// A `Sec-WebSocket-Protocol` that is no list of names that differ (§4.1).
+    Subprotocol,
+    /// A `Sec-WebSocket-Extensions` that does not conform to its grammar (§9.1).
+    Extensions,
+    /// An origin that may not connect (§10.2).
+    Origin,
+    /// The server has as many connections as it may.
+    Full,
+    /// The server has no memory for one connection more.
+    Memory,
+    /// The server is shutting down.
+    Draining,
+    /// The application refused, with a status of its own.
+    Handler(u16),
+}
+
+impl HandshakeError {
+    /// How many labels there are.
+    pub const COUNT: usize = 21;
+
+    /// The labels in the order of [`index`](Self::index).
+    pub const LABELS: [&'static str; Self::COUNT] = [
+        "malformed",
+        "head_too_long",
+        "too_many_headers",
+        "timeout",
+        "truncated",
+        "method",
+        "http_version",
+        "host",
+        "body",
+        "not_found",
+        "not_upgrade",
+        "version",
+        "key",
+        "subprotocol",
+        "extensions",
+        "origin",
+        "full",
+        "draining",
+        "handler",
+        "memory",
+        "host_not_allowed",
+    ];
+
+    /// The status code of the answer (RFC 9110 §15).
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Malformed
+            | Self::Host
+            | Self::Body
+            | Self::Key
+            | Self::Subprotocol
+            | Self::Extensions
+            | Self::Truncated => 400,
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+            //# If the origin indicated is unacceptable to the server, then it
+            //# SHOULD respond to the WebSocket handshake with a reply
+            //# containing HTTP 403 Forbidden status code.
+            Self::Origin => 403,
+            Self::NotFound => 404,
+            Self::Method => 405,
+            Self::Timeout => 408,
+            Self::HostNotAllowed => 421,
+            Self::NotUpgrade | Self::Version => 426,
+            Self::HeadTooLong | Self::TooManyHeaders => 431,
+            Self::Full | Self::Memory | Self::Draining => 503,
+            Self::HttpVersion => 505,
+            Self::Handler(status) => status,
+        }
+    }
+
+    /// Its place in a table of counters.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Malformed => 0,
+            Self::HeadTooLong => 1,
+            Self::TooManyHeaders => 2,
+            Self::Timeout => 3,
+            Self::Truncated => 4,
+            Self::Method => 5,
+            Self::HttpVersion => 6,
+            Self::Host => 7,
+            Self::Body => 8,
+            Self::NotFound => 9,
+            Self::NotUpgrade => 10,
+            Self::Version => 11,
+            Self::Key => 12,
+            Self::Subprotocol => 13,
+            Self::Extensions => 14,
+            Self::Origin => 15,
+            Self::Full => 16,
+            Self::Draining => 17,
+            Self::Handler(_) => 18,
+            Self::Memory => 19,
+            Self::HostNotAllowed => 20,
+        }
+    }
+
+    /// Its name in metrics and logs.
+    pub const fn label(self) -> &'static str {
+        Self::LABELS[self.index()]
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.label(), self.status())
+    }
+}
+
+impl core::error::Error for HandshakeError {}

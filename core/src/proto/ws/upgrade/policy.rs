@@ -1,0 +1,46 @@
+//! Rules of a server by which requests are decided.
+
+use alloc::string::String;
+#[cfg(test)]
+use alloc::vec::Vec;
+
+use crate::proto::http::{Hosts, Pages};
+use crate::proto::ws::deflate::Terms;
+use crate::proto::ws::upgrade::origin::Origins;
+
+/// The rules of a server for [`decide`](crate::proto::ws::upgrade::decide).
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'a> {
+    /// Allowed values of `Host`.
+    pub hosts: &'a Hosts,
+    /// Allowed values of `Origin`.
+    pub origins: &'a Origins,
+    /// Supported subprotocols in order of preference.
+    pub subprotocols: &'a [String],
+    /// The terms for offers of permessage-deflate; `None` declines every offer.
+    pub deflate: Option<Terms>,
+    /// The pages besides `/ws` and `/healthz`.
+    pub pages: Pages,
+}
+
+#[cfg(test)]
+impl Policy<'_> {
+    /// Any host, no foreign origin, no subprotocol, no compression, the metrics page.
+    pub(crate) const TEST: Policy<'static> = Policy {
+        hosts: &Hosts {
+            any: true,
+            allowed: Vec::new(),
+        },
+        origins: &Origins {
+            loopback: false,
+            any: false,
+            allowed: Vec::new(),
+        },
+        subprotocols: &[],
+        deflate: None,
+        pages: Pages {
+            index: None,
+            metrics: true,
+        },
+    };
+}

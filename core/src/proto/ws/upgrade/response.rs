@@ -1,0 +1,99 @@
+//! Response that turns a connection into a WebSocket (RFC 6455 §4.2.2).
+
+use alloc::vec::Vec;
+
+use crate::proto::http::is_token;
+use crate::proto::http::response::{field, status_line};
+use crate::proto::ws::deflate::Params;
+
+/// Appends the answer that turns the connection into a WebSocket (RFC 6455
+/// §4.2.2). A `subprotocol` must be one that the client offered; what is not a
+/// token could not have been offered and is left out.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# If the server chooses to accept the incoming connection, it MUST reply with
+//# a valid HTTP response indicating the following.
+pub fn switching_protocols(
+    out: &mut Vec<u8>,
+    accept: &[u8],
+    subprotocol: Option<&str>,
+    deflate: Option<&Params>,
+) {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A Status-Line with a 101 response code as per RFC 2616 [RFC2616].
+    status_line(out, 101);
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# An |Upgrade| header field with value "websocket" as per RFC 2616
+    //# [RFC2616].
+    field(out, "Upgrade", b"websocket");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# A |Connection| header field with value "Upgrade".
+    field(out, "Connection", b"Upgrade");
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.3
+    //# The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
+    //# HTTP response.
+    field(out, "Sec-WebSocket-Accept", accept);
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
+    //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
+    //# in an HTTP response.
+    if let Some(name) = subprotocol.filter(|name| is_token(name)) {
+        field(out, "Sec-WebSocket-Protocol", name.as_bytes());
+    }
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
+    //# the |Sec-WebSocket-Extensions| header field MUST NOT appear more
+    //# than once in an HTTP response.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# To accept the use of an offered PMCE, a server MUST include the
+    //# extension name of the PMCE in the "Sec-WebSocket-Extensions" header
+    //# field of its opening handshake of the WebSocket connection.
+    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
+    //# A server declining all offered PMCEs MUST NOT include any element
+    //# with PMCE names.
+    if let Some(agreed) = deflate {
+        out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+        agreed.write_answer(out);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+    use alloc::string::String;
+
+    use super::*;
+    use crate::proto::ws::upgrade::accept_key;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = b"before".to_vec();
+        write(&mut out);
+        String::from_utf8(out)
+            .expect("text")
+            .strip_prefix("before")
+            .expect("appended to")
+            .to_owned()
+    }
+
+    #[test]
+    fn the_upgrade_is_the_rfcs() {
+        let accept = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+        let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+        assert_eq!(
+            text(|out| switching_protocols(out, &accept, None, None)),
+            format!("{expected}\r\n")
+        );
+        let chat = text(|out| switching_protocols(out, &accept, Some("chat.v2"), None));
+        assert_eq!(
+            chat,
+            format!("{expected}Sec-WebSocket-Protocol: chat.v2\r\n\r\n")
+        );
+        for forged in ["", "a b", "a\r\nX: y", "a,b", "\u{e9}"] {
+            assert_eq!(
+                text(|out| switching_protocols(out, &accept, Some(forged), None)),
+                format!("{expected}\r\n")
+            );
+        }
+    }
+}
