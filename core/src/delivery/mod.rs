@@ -32,8 +32,8 @@ use alloc::vec::Vec;
 
 use crate::buffers::Buffers;
 use crate::config::Config;
-use crate::proto::ws::deflate::{Codec, Compressor};
-use crate::stats::{Delivery, Priorities, Sent, Stats};
+use crate::proto::ws::deflate::{Codec, CodecCounts, Compressor};
+use crate::stats::{Delivery, Priorities, Sent};
 use crate::table::Table;
 use crate::time::{Timestamp, micros};
 use batch::Batch;
@@ -311,27 +311,30 @@ impl Outbound {
         &self.counts
     }
 
-    /// Returns `others` with what delivery has counted, and its gauges.
+    /// Returns what has been counted, without a batch that waits.
     #[inline]
-    pub(crate) fn stats(&self, others: &Stats) -> Stats {
+    pub(crate) const fn counted(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Returns the number of messages that wait, and their bytes.
+    pub(crate) fn waiting_in_all(&self) -> (u64, u64) {
         let held = self.nodes.held();
-        let mut stats = Stats {
-            delivery: self.counts.delivery,
-            priorities: self.counts.priorities,
-            sent: self.counts.sent,
-            ..*others
-        };
-        stats.delivery.waiting = held.messages + u64::from(self.replies.messages());
-        stats.delivery.waiting_bytes = held.bytes + self.replies.len() as u64;
-        stats.rooms.offered = self.counts.members_offered;
-        stats.rooms.copied = self.counts.copied;
-        stats.links.frame_bytes = self.store.held_bytes();
-        let codec = self.codec.counts();
-        stats.deflate.deflated = codec.deflated;
-        stats.deflate.deflated_from_bytes = codec.deflated_from_bytes;
-        stats.deflate.deflated_to_bytes = codec.deflated_to_bytes;
-        stats.deflate.incompressible = codec.incompressible;
-        stats
+        let (messages, bytes) = (self.replies.messages(), self.replies.len());
+        (
+            held.messages + u64::from(messages),
+            held.bytes + bytes as u64,
+        )
+    }
+
+    /// Returns the bytes held in frames.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        self.store.held_bytes()
+    }
+
+    /// Returns what the compressors have counted.
+    pub(crate) const fn codec_counts(&self) -> CodecCounts {
+        self.codec.counts()
     }
 
     /// Takes over the counts of a shard that has failed; what waited there was discarded.

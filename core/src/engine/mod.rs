@@ -38,12 +38,14 @@ use crate::engine::budget::Budget;
 use crate::engine::output::{Event, Output};
 use crate::id::{ConnId, ShardId};
 use crate::inspect::closed::ClosedConnections;
+use crate::proto::http::HandshakeError;
+use crate::proto::ws::PeerError;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
 use crate::session::app_types::AppTypes;
 use crate::session::slab::Slab;
 use crate::session::sweep::Sweep;
 use crate::session::wheel::Wheel;
-use crate::stats::{CloseCause, Stats};
+use crate::stats::{CloseCause, Deflation, Direct, Links, Received, RoomStats, Stats, Waiting};
 use crate::time::Timestamp;
 
 /// A shard without its application.
@@ -98,8 +100,22 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) sweep: Option<Sweep>,
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(crate) parked: usize,
-    pub(crate) counts: Stats,
+    pub(crate) counts: Counts,
     pub(crate) ledger: ClosedConnections,
+}
+
+/// What is counted besides delivery.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) received: Received,
+    pub(crate) rooms: RoomStats,
+    pub(crate) direct: Direct,
+    pub(crate) links: Links,
+    pub(crate) waiting: Waiting,
+    pub(crate) deflate: Deflation,
+    pub(crate) closed: [u64; CloseCause::ALL.len()],
+    pub(crate) peer_errors: [u64; PeerError::ALL.len()],
+    pub(crate) refused: [u64; HandshakeError::COUNT],
 }
 
 impl<A: AppTypes> Engine<A> {
@@ -136,7 +152,7 @@ impl<A: AppTypes> Engine<A> {
             draining: false,
             sweep: None,
             parked: 0,
-            counts: Stats::default(),
+            counts: Counts::default(),
             ledger: ClosedConnections::new(config.seed, config.gone_connections),
             config,
         }
@@ -210,15 +226,41 @@ impl<A: AppTypes> Engine<A> {
     /// What has been counted. Gauges are kept as things change: this costs the same
     /// however many connections there are.
     pub(crate) fn stats(&self) -> Stats {
-        let mut stats = self.out.stats(&self.counts);
-        stats.rooms.rooms = self.rooms.len() as u64;
-        stats.rooms.slices = self.fan_outs.slices();
-        stats.rooms.credit_waits = self.credits.waits();
-        stats.rooms.unfinished = self.fan_outs.publications() as u64;
-        stats.deflate += self.workspace.codec.counts();
-        stats.deflate.context_bytes = (self.context_bytes + self.out.context_bytes()) as u64;
-        stats.links.charged_bytes = self.charged() as u64;
-        stats
+        let counts = self.out.counted();
+        let Counts {
+            mut rooms,
+            mut links,
+            mut deflate,
+            ..
+        } = self.counts;
+        let mut delivery = counts.delivery;
+        (delivery.waiting, delivery.waiting_bytes) = self.out.waiting_in_all();
+        rooms.rooms = self.rooms.len() as u64;
+        rooms.offered = counts.members_offered;
+        rooms.copied = counts.copied;
+        rooms.slices = self.fan_outs.slices();
+        rooms.unfinished = self.fan_outs.publications() as u64;
+        rooms.credit_waits = self.credits.waits();
+        deflate += self.workspace.codec.counts();
+        deflate += self.out.codec_counts();
+        deflate.context_bytes = (self.context_bytes + self.out.context_bytes()) as u64;
+        links.frame_bytes = self.out.frame_bytes();
+        links.charged_bytes = self.charged() as u64;
+        // Built where it is returned: some parts are long.
+        Stats {
+            delivery,
+            priorities: counts.priorities,
+            sent: counts.sent,
+            received: self.counts.received,
+            rooms,
+            direct: self.counts.direct,
+            links,
+            waiting: self.counts.waiting,
+            deflate,
+            closed: self.counts.closed,
+            peer_errors: self.counts.peer_errors,
+            refused: self.counts.refused,
+        }
     }
 }
 

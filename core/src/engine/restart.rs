@@ -2,12 +2,12 @@
 //! place, goes on with what others said to it, and they are told.
 
 use crate::channels::message::{MessageBody, ShardMessage};
-use crate::engine::Engine;
 use crate::engine::output::{Leftover, Output};
+use crate::engine::{Counts, Engine};
 use crate::id::ShardId;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
-use crate::stats::{CloseCause, Stats, Waiting};
+use crate::stats::{CloseCause, Waiting};
 
 impl<A: AppTypes> Engine<A> {
     /// Leaves it to the adapter to drop something of the application's.
@@ -24,7 +24,7 @@ impl<A: AppTypes> Engine<A> {
         new.draining = self.draining;
         new.counts = self.counts;
         // Of what the other held, this one holds nothing.
-        let Stats {
+        let Counts {
             links,
             rooms,
             waiting,

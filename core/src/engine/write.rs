@@ -19,14 +19,16 @@ impl<A: AppTypes> Engine<A> {
             self.slots[at].flags.excused = false;
             self.rearm(at);
         }
+        let slot = &self.slots[at];
+        let (phase, has_pending) = (slot.phase, slot.pending.is_some());
         // What it has sent is gone on with where its queue has room again.
         let waits_for_socket = written.is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
-        if self.slots[at].pending.is_some() && written.has_room && !waits_for_socket {
+        if has_pending && written.has_room && !waits_for_socket {
             self.unpark(at, Wait::Queue);
         }
         // Of one that is ending, the last that waited may have expired instead.
-        let is_over = written.was_offered || self.slots[at].phase == Phase::Closing;
-        if !written.is_blocked && written.is_empty && is_over {
+        let is_over = written.was_offered || phase == Phase::Closing;
+        if phase != Phase::Open && !written.is_blocked && written.is_empty && is_over {
             self.after_write(at);
         }
     }
