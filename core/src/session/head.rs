@@ -53,10 +53,7 @@ impl HeadProgress {
 
 impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# When a client establishes a WebSocket connection to a server, the server
-    //# MUST complete the following steps to accept the connection and send the
-    //# server's opening handshake.
+    //= rfc6455#section-4.2.2 "When a client establishes a WebSocket connection to a server, the..."
     pub(crate) fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
         if let Some(pending) = &mut self.engine.slots[at].pending
             && !pending
@@ -112,11 +109,8 @@ impl<H: Handler> Shard<H> {
 
 impl<H: Handler> Engine<H> {
     fn open(&mut self, at: u32, state: H::State, upgrade: &Upgrade, subprotocol: Option<&str>) {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# Extensions not listed by the client MUST NOT be listed.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-9
-        //# A server MUST NOT respond with any extension not requested by
-        //# the client.
+        //= rfc6455#section-4.2.2 "Extensions not listed by the client MUST NOT be listed."
+        //= rfc6455#section-9 "A server MUST NOT respond with any extension not requested by the..."
         let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
         let mut compressor = Compressor::NONE;
         if let Some(agreed) = &agreed {
@@ -129,15 +123,8 @@ impl<H: Handler> Engine<H> {
         }
         let mut head = self.workspace.buffers.take_for(ANSWER);
         let accept = &upgrade.accept;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# The value chosen MUST be derived from the client's handshake,
-        //# specifically by selecting one of the values from the
-        //# |Sec-WebSocket-Protocol| field that the server is willing to use for
-        //# this connection (if any).
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# if the server does not wish to agree to one of the suggested
-        //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
-        //# header field in its response
+        //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
+        //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
         upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
         self.out.send_head(at, &head);
         self.out.open(at, compressor);
@@ -167,9 +154,7 @@ impl<H: Handler> Engine<H> {
         offer.answer(self.config.deflate_terms(false))
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
-    //# If the invalid data is sent during the WebSocket handshake, the server
-    //# SHOULD return an appropriate HTTP [RFC2616] status code.
+    //= rfc6455#section-10.7 "If the invalid data is sent during the WebSocket handshake, the..."
     pub(crate) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
