@@ -152,9 +152,7 @@ limits! {
     /// Minimum size of a compressed message
     "compression.threshold", compression_threshold: bytes = 256, 1, GIB;
     /// Largest window on either side, in bits
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.3
-    //# To obtain a useful compression ratio, an LZ77 sliding window size of
-    //# 1,024 or more is RECOMMENDED.
+    //= rfc7692#section-7.3 "To obtain a useful compression ratio, an LZ77 sliding window size..."
     "compression.window", compression_window: count = 15, 9, 15;
     /// Memory per shard for compression contexts, about 430 KiB per connection; when it is used up,
     /// new connections compress without context takeover

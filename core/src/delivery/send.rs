@@ -34,9 +34,7 @@ impl Outbound {
 
     /// Queues a data frame, which adds a reference to it. The queue may refuse it, or drop
     /// others for it; everything is counted.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-    //# To _Send a WebSocket Message_ comprising of /data/ over a WebSocket
-    //# connection, an endpoint MUST perform the following steps.
+    //= rfc6455#section-6.1 "To _Send a WebSocket Message_ comprising of /data/ over a WebSocket..."
     #[inline]
     pub(super) fn push(&mut self, at: u32, frame: FrameId, overflow: OverflowPolicy) {
         self.end_batch();
@@ -47,12 +45,8 @@ impl Outbound {
     #[inline]
     pub(super) fn push_behind_batch(&mut self, at: u32, frame: FrameId, overflow: OverflowPolicy) {
         self.counts.delivery.offered += 1;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-        //# The application MUST NOT send any more data frames after sending a
-        //# Close frame.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-        //# The endpoint MUST ensure the WebSocket connection is in the OPEN
-        //# state (cf. Sections 4.1 and 4.2.2.)
+        //= rfc6455#section-5.5.1 "The application MUST NOT send any more data frames after..."
+        //= rfc6455#section-6.1 "The endpoint MUST ensure the WebSocket connection is in the..."
         let conn = &self.conns[at];
         if conn.takes != Takes::Messages || conn.is_slow {
             self.counts.delivery.refused_closing += 1;
@@ -150,18 +144,12 @@ impl Outbound {
     /// there was none yet.
     pub(crate) fn send_pong(&mut self, at: u32, is_open: bool, payload: &[u8]) {
         let queue = &mut self.conns[at].queue;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
-        //# Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
-        //# response,
+        //= rfc6455#section-5.5.2 "Upon receipt of a Ping frame, an endpoint MUST send a Pong..."
         // Not once our own close frame is out: peers take what comes behind it for a fault.
         if !is_open && queue.waiting(&self.nodes, Rank::LAST) == 0 {
             return;
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
-        //# If an endpoint receives a Ping frame and has not yet sent Pong
-        //# frame(s) in response to previous Ping frame(s), the endpoint MAY
-        //# elect to send a Pong frame for only the most recently processed Ping
-        //# frame.
+        //= rfc6455#section-5.5.3 "If an endpoint receives a Ping frame and has not yet sent..."
         if queue.waiting(&self.nodes, Rank::PONG) >= MAX_PONGS
             && let Some(oldest) = queue.withdraw(&mut self.nodes, &self.store, Rank::PONG)
         {
@@ -169,23 +157,14 @@ impl Outbound {
             self.counts.sent.pongs_replaced += 1;
         }
         self.counts.sent.pongs += 1;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
-        //# It SHOULD respond with Pong frame as soon as is practical.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
-        //# A Pong frame sent in response to a Ping frame must have identical
-        //# "Application data" as found in the message body of the Ping frame
-        //# being replied to.
+        //= rfc6455#section-5.5.2 "It SHOULD respond with Pong frame as soon as is practical."
+        //= rfc6455#section-5.5.3 "A Pong frame sent in response to a Ping frame must have..."
         let frame = self.store.encode(Rank::PONG, Opcode::Pong, payload);
         self.push_control(at, frame);
     }
 
     /// Queues a close frame behind all that waits.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
-    //# To _Start the WebSocket Closing Handshake_ with a status code (Section
-    //# 7.4) /code/ and an optional close reason (Section 7.1.6) /reason/, an
-    //# endpoint MUST send a Close control frame, as described in Section 5.5.1,
-    //# whose status code is set to /code/ and whose close reason is set to
-    //# /reason/.
+    //= rfc6455#section-7.1.2 "To _Start the WebSocket Closing Handshake_ with a status code..."
     pub(crate) fn send_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
         self.end_batch();
         let code = code.map(|code| code.get().to_be_bytes());

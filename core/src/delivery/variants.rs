@@ -245,11 +245,7 @@ impl Outbound {
 
     /// Returns whether this member takes what was compressed for all. Its window may be smaller
     /// than that of the compressor: no message reaches back farther than it is long.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-    //# If the "agreed parameters" contain the "server_max_window_bits"
-    //# extension parameter with a value of w, the server MUST NOT use an
-    //# LZ77 sliding window longer than the w-th power of 2 bytes to
-    //# compress messages to send.
+    //= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "server_max_window_bits"..."
     #[inline]
     fn takes_shared_variant(&self, at: u32, len: usize) -> bool {
         let compressor = &self.conns[at].compressor;

@@ -24,9 +24,7 @@ impl<A: AppTypes> Engine<A> {
         self.tell(Event::Closed(id, cause));
         self.remember(at, ending);
         self.leave_all(at);
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-        //# If at any point the state of the WebSocket connection changes, the
-        //# endpoint MUST abort the following steps.
+        //= rfc6455#section-6.1 "If at any point the state of the WebSocket connection changes,..."
         self.forget_program(at);
         self.out.end(at);
         let slot = &mut self.slots[at];
@@ -49,18 +47,9 @@ impl<A: AppTypes> Engine<A> {
     /// Fails a connection (RFC 6455 §7.1.7): the close frame overtakes what
     /// waits for a peer that takes nothing. What is only yet to be offered goes
     /// first: it answers what preceded the fault, in the same read or in others.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
-    //# the server MUST _Close the WebSocket Connection_, and SHOULD log the
-    //# problem.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
-    //# If _The WebSocket Connection is Established_ prior to the point where
-    //# the endpoint is required to _Fail the WebSocket Connection_, the
-    //# endpoint SHOULD send a Close frame with an appropriate status code
-    //# (Section 7.4) before proceeding to _Close the WebSocket Connection_.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
-    //# If the invalid data was received after a successful WebSocket handshake,
-    //# the endpoint SHOULD send a Close frame with an appropriate status code
-    //# (Section 7.4) before proceeding to _Close the WebSocket Connection_.
+    //= rfc6455#section-7.1.7 "the server MUST _Close the WebSocket Connection_, and SHOULD log..."
+    //= rfc6455#section-7.1.7 "If _The WebSocket Connection is Established_ prior to the point..."
+    //= rfc6455#section-10.7 "If the invalid data was received after a successful WebSocket..."
     pub(crate) fn fail(&mut self, at: u32, error: PeerError) {
         let which = PeerError::ALL.iter().position(|&other| other == error);
         self.counts.peer_errors[which.unwrap_or_default()] += 1;
@@ -118,11 +107,8 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// The peer's close frame has been read.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-    //# If an endpoint receives a Close frame and did not previously send a
-    //# Close frame, the endpoint MUST send a Close frame in response.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-    //# It SHOULD do so as soon as practical.
+    //= rfc6455#section-5.5.1 "If an endpoint receives a Close frame and did not previously send..."
+    //= rfc6455#section-5.5.1 "It SHOULD do so as soon as practical."
     // That is behind what has been said to it already: that counts as sent,
     // however long it is delayed (§2.1).
     pub(crate) fn peer_closed(&mut self, at: u32, code: Option<CloseCode>) {
@@ -155,29 +141,14 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn after_write(&mut self, at: u32) {
         let slot = &self.slots[at];
         match slot.phase {
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.2
-            //# the server MUST simply _Close the WebSocket Connection_
+            //= rfc6455#section-7.2.2 "the server MUST simply _Close the WebSocket Connection_"
             Phase::Answering => self.shut(at),
             Phase::Closing if slot.flags.eof => self.give_up(at),
             Phase::Closing => match slot.conn.state() {
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-                //# After both sending and receiving a Close message, an
-                //# endpoint considers the WebSocket connection closed and MUST
-                //# close the underlying TCP connection.
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-                //# The server MUST close the underlying TCP connection immediately
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
-                //# The underlying TCP connection, in most normal cases, SHOULD
-                //# be closed first by the server, so that it holds the
-                //# TIME_WAIT state and not the client (as this would prevent it
-                //# from re-opening the connection for 2 maximum segment
-                //# lifetimes (2MSL), while there is no corresponding server
-                //# impact as a TIME_WAIT connection is immediately reopened
-                //# upon a new SYN with a higher seq number).
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
-                //# Once an endpoint has both sent and received a Close control
-                //# frame, that endpoint SHOULD _Close the WebSocket Connection_
-                //# as defined in Section 7.1.1.
+                //= rfc6455#section-5.5.1 "After both sending and receiving a Close message, an..."
+                //= rfc6455#section-5.5.1 "The server MUST close the underlying TCP connection..."
+                //= rfc6455#section-7.1.1 "The underlying TCP connection, in most normal cases,..."
+                //= rfc6455#section-7.1.2 "Once an endpoint has both sent and received a Close..."
                 State::Closed => self.give_up(at),
                 State::Failed => self.shut(at),
                 _ => self.set_deadline(at, self.config.close_timeout),
@@ -256,13 +227,8 @@ impl<A: AppTypes> Engine<A> {
     /// Shuts our side and waits for the peer's: closing at once could make the
     /// kernel send a reset that destroys what we wrote last. A peer that has sent
     /// its close frame sends nothing more, so there it would be for nothing.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
-    //# An endpoint SHOULD use a method that cleanly closes the TCP connection,
-    //# as well as the TLS session, if applicable, discarding any trailing bytes
-    //# that may have been received.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
-    //# when a server is instructed to _Close the WebSocket Connection_ it
-    //# SHOULD initiate a TCP Close immediately
+    //= rfc6455#section-7.1.1 "An endpoint SHOULD use a method that cleanly closes the TCP..."
+    //= rfc6455#section-7.1.1 "when a server is instructed to _Close the WebSocket Connection_..."
     pub(crate) fn shut(&mut self, at: u32) {
         if self.slots[at].flags.eof {
             return self.give_up(at);

@@ -20,11 +20,8 @@ impl<A: AppTypes> Engine<A> {
         upgrade: &Upgrade,
         subprotocol: Option<&str>,
     ) {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# Extensions not listed by the client MUST NOT be listed.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-9
-        //# A server MUST NOT respond with any extension not requested by
-        //# the client.
+        //= rfc6455#section-4.2.2 "Extensions not listed by the client MUST NOT be listed."
+        //= rfc6455#section-9 "A server MUST NOT respond with any extension not requested by the..."
         let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
         let mut compressor = Compressor::NONE;
         if let Some(agreed) = &agreed {
@@ -37,15 +34,8 @@ impl<A: AppTypes> Engine<A> {
         }
         let mut head = self.workspace.buffers.take_for(ANSWER);
         let accept = &upgrade.accept;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# The value chosen MUST be derived from the client's handshake,
-        //# specifically by selecting one of the values from the
-        //# |Sec-WebSocket-Protocol| field that the server is willing to use for
-        //# this connection (if any).
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        //# if the server does not wish to agree to one of the suggested
-        //# subprotocols, it MUST NOT send back a |Sec-WebSocket-Protocol|
-        //# header field in its response
+        //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
+        //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
         upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
         self.out.send_head(at, &head);
         self.out.open(at, compressor);
@@ -75,9 +65,7 @@ impl<A: AppTypes> Engine<A> {
         offer.answer(self.config.deflate_terms(false))
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
-    //# If the invalid data is sent during the WebSocket handshake, the server
-    //# SHOULD return an appropriate HTTP [RFC2616] status code.
+    //= rfc6455#section-10.7 "If the invalid data is sent during the WebSocket handshake, the..."
     pub(crate) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);

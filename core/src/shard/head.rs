@@ -10,10 +10,7 @@ use crate::shard::Shard;
 
 impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# When a client establishes a WebSocket connection to a server, the server
-    //# MUST complete the following steps to accept the connection and send the
-    //# server's opening handshake.
+    //= rfc6455#section-4.2.2 "When a client establishes a WebSocket connection to a server, the..."
     pub(crate) fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
         if let Some(pending) = &mut self.engine.slots[at].pending
             && !pending

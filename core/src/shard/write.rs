@@ -29,9 +29,7 @@ impl<H: Handler> Shard<H> {
     /// of it was written with [`handle_transmitted`](Self::handle_transmitted)
     /// before asking again. Until then the shard keeps what it offered as it was:
     /// other calls may come between, if the adapter has copied the bytes.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-    //# The frame(s) that have been formed MUST be transmitted over the
-    //# underlying network connection.
+    //= rfc6455#section-6.1 "The frame(s) that have been formed MUST be transmitted over the..."
     pub fn poll_transmit<'a>(&'a mut self, id: ConnId, chunks: &mut Chunks<'a>) {
         let Some(at) = self.engine.slots.find(id) else {
             return;

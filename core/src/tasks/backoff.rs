@@ -1,32 +1,32 @@
-//! Owns how long is waited between two attempts.
+//! Wait between two attempts: exponential backoff with full jitter.
 
 use core::time::Duration;
 
 use crate::chance::Chance;
 use crate::time::micros;
 
-/// Twice as long at most after each attempt, and any time up to that: whatever made many tasks
-/// fail at once is not asked by all of them at once again ("full jitter").
+/// Doubles the maximum wait after each attempt and draws the wait uniformly below it, so that tasks
+/// that failed together are not retried together.
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: u64,
-    most: u64,
+    max: u64,
     chance: Chance,
 }
 
 impl Backoff {
-    pub(super) const fn new(first: Duration, most: Duration, seed: u64) -> Self {
+    pub(super) const fn new(first: Duration, max: Duration, seed: u64) -> Self {
         Self {
             first: micros(first),
-            most: micros(most),
+            max: micros(max),
             chance: Chance::new(seed),
         }
     }
 
-    /// How long to wait after so many attempts.
+    /// Returns the wait after this number of attempts.
     pub(super) fn wait(&mut self, attempts: u16) -> Duration {
         let doublings = u32::from(attempts.saturating_sub(1)).min(63);
-        let longest = self.first.saturating_mul(1 << doublings).min(self.most);
+        let longest = self.first.saturating_mul(1 << doublings).min(self.max);
         Duration::from_micros(self.chance.below(longest.saturating_add(1)))
     }
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_spread_over_a_range_that_doubles_up_to_its_end() {
+    fn waits_spread_over_a_range_that_doubles_up_to_the_maximum() {
         let seconds = Duration::from_secs;
         let mut backoff = Backoff::new(seconds(1), seconds(10), 7);
         for (attempts, longest) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (u16::MAX, 10)] {
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_waits_as_long() {
+    fn the_same_seed_gives_the_same_waits() {
         let waits = |seed| {
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::MAX, seed);
             [1, 2, 3, 60, 70].map(|attempts| backoff.wait(attempts))

@@ -1,4 +1,4 @@
-//! Owns the comparison of the dispatcher with a naive one, whatever is done to both.
+//! Comparison of the dispatcher with a naive one under random operations.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -24,10 +24,10 @@ enum Op {
     Wake(usize),
     Pass(u64),
     TimeOut,
-    PollLost,
+    PollFailed,
     Resubmit(usize),
     Take(usize),
-    Hasten,
+    CancelDelays,
     Drain,
     Abandon,
 }
@@ -74,10 +74,10 @@ fn ops() -> impl Strategy<Value = (Setup, Vec<Op>)> {
             8 => (0_usize..8).prop_map(Op::Wake),
             12 => (1_u64..30_000).prop_map(Op::Pass),
             12 => Just(Op::TimeOut),
-            6 => Just(Op::PollLost),
+            6 => Just(Op::PollFailed),
             4 => (0_usize..4).prop_map(Op::Resubmit),
             2 => (0_usize..4).prop_map(Op::Take),
-            1 => Just(Op::Hasten),
+            1 => Just(Op::CancelDelays),
             1 => Just(Op::Drain),
             1 => Just(Op::Abandon),
         ];
@@ -91,9 +91,9 @@ fn ops() -> impl Strategy<Value = (Setup, Vec<Op>)> {
 }
 
 proptest! {
-    /// In a build without debug assertions the ops include misuse, which must change nothing.
+    /// Without debug assertions the operations include misuse, which must change nothing.
     #[test]
-    fn does_what_the_naive_one_does((setup, ops) in ops()) {
+    fn the_dispatcher_matches_the_naive_one((setup, ops) in ops()) {
         let mut pair = Pair::new(setup);
         for op in ops {
             pair.apply(&op)?;
@@ -118,8 +118,8 @@ impl Pair {
             wakes: 0,
             limit: setup.limit,
             phase: 0,
-            lost: Vec::new(),
-            telling: Vec::new(),
+            failed: Vec::new(),
+            reporting: Vec::new(),
             dead: Vec::new(),
             dead_limit: setup.dead_limit,
             backoff: Backoff::new(
@@ -180,8 +180,8 @@ impl Pair {
                 if at_work {
                     self.end(worker, end)?;
                 } else if MISUSE {
-                    let settled = real.handle_end(now, WorkerId(worker as u16), end);
-                    prop_assert_eq!(settled, AttemptResult::Late);
+                    let result = real.handle_end(now, WorkerId(worker as u16), end);
+                    prop_assert_eq!(result, AttemptResult::Late);
                 }
             }
             Op::Wake(who) => self.wake(who)?,
@@ -190,18 +190,18 @@ impl Pair {
                 naive.wakes += real.handle_timeout(now);
                 naive.time_out();
             }
-            Op::PollLost => {
-                let lost = real.poll_lost();
-                let expected = (!naive.lost.is_empty()).then(|| naive.lost.remove(0));
+            Op::PollFailed => {
+                let failed = real.poll_failed();
+                let expected = (!naive.failed.is_empty()).then(|| naive.failed.remove(0));
                 prop_assert_eq!(
-                    lost.map(|lost| lost.cause),
+                    failed.map(|failed| failed.cause),
                     expected.map(|(_, cause)| cause)
                 );
-                if let (Some(lost), Some((number, _))) = (lost, expected) {
+                if let (Some(failed), Some((number, _))) = (failed, expected) {
                     let task = &naive.tasks[naive.at(number)];
-                    prop_assert_eq!((lost.attempts, lost.tell), (task.begun, task.tell));
-                    prop_assert_eq!(lost.conn, conn(task.plan.conn));
-                    naive.telling.push(number);
+                    prop_assert_eq!((failed.attempts, failed.notify), (task.begun, task.notify));
+                    prop_assert_eq!(failed.conn, conn(task.plan.conn));
+                    naive.reporting.push(number);
                 }
             }
             Op::Resubmit(at) => {
@@ -231,15 +231,15 @@ impl Pair {
                     naive.sums.dead_taken += 1;
                 }
             }
-            Op::Hasten => {
-                naive.wakes += real.handle_hasten();
-                naive.hasten();
+            Op::CancelDelays => {
+                naive.wakes += real.cancel_delays();
+                naive.cancel_delays();
             }
             Op::Drain => {
                 real.handle_drain();
-                naive.hasten();
+                naive.cancel_delays();
                 naive.phase = 2;
-                // The adapter wakes all.
+                // The adapter wakes all workers.
                 naive.wakes += naive.workers.len();
             }
             Op::Abandon => {
@@ -265,9 +265,9 @@ impl Pair {
             prop_assert_eq!(job.attempt, attempt);
             let timeout = Duration::from_micros(task.plan.timeout);
             prop_assert_eq!(job.deadline, now.after(timeout));
-            // A task that is submitted again still is what it was.
+            // A task that is submitted again has its old value.
             let submitted = *job.task;
-            let is_it = (submitted == number) == task.tell && submitted <= number;
+            let is_it = (submitted == number) == task.notify && submitted <= number;
             prop_assert!(is_it, "{submitted}");
         }
         Ok(())
@@ -279,30 +279,30 @@ impl Pair {
             Worker::Busy(number) => Some(self.naive.tasks[self.naive.at(number)].clone()),
             _ => None,
         };
-        let settled = self.real.handle_end(now, WorkerId(worker as u16), end);
+        let result = self.real.handle_end(now, WorkerId(worker as u16), end);
         match self.naive.end(worker, end) {
-            None => prop_assert_eq!(settled, AttemptResult::Late),
-            Some(None) => prop_assert_eq!(settled, AttemptResult::Again),
+            None => prop_assert_eq!(result, AttemptResult::Late),
+            Some(None) => prop_assert_eq!(result, AttemptResult::Retry),
             Some(Some(Ok(_))) => {
-                let told = task.map(|task| task.tell);
-                let is = matches!(settled, AttemptResult::Done { tell, .. } if Some(tell) == told);
-                prop_assert!(is, "{:?}", settled);
+                let expected = task.map(|task| task.notify);
+                let is = matches!(result, AttemptResult::Done { notify, .. } if Some(notify) == expected);
+                prop_assert!(is, "{:?}", result);
             }
             Some(Some(Err(cause))) => {
                 let task = task.expect("it had one");
-                let lost = FailedTask {
+                let failed = FailedTask {
                     conn: conn(task.plan.conn),
                     cause,
                     attempts: task.begun,
-                    tell: task.tell,
+                    notify: task.notify,
                 };
-                prop_assert_eq!(settled, AttemptResult::FailedTask(lost));
+                prop_assert_eq!(result, AttemptResult::Failed(failed));
             }
         }
         Ok(())
     }
 
-    /// A wake that is on its way reaches any one sleeper; with nobody asleep it is spent on nobody.
+    /// Delivers a pending wake to any sleeping worker; it is failed if none sleeps.
     fn wake(&mut self, who: usize) -> Result<(), TestCaseError> {
         if self.naive.wakes > 0 {
             self.naive.wakes -= 1;
@@ -383,8 +383,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Left to themselves, the clock, the workers that are awake and those that are woken leave
-    /// nothing behind.
+    /// Runs the clock and the workers until every task has ended.
     fn quiesce(&mut self) -> Result<(), TestCaseError> {
         loop {
             while self.naive.wakes > 0 {
@@ -403,8 +402,8 @@ impl Pair {
             } else if let Some(due) = self.naive.first_timer() {
                 self.naive.now = self.naive.now.max(due);
                 self.apply(&Op::TimeOut)?;
-                while !self.naive.lost.is_empty() {
-                    self.apply(&Op::PollLost)?;
+                while !self.naive.failed.is_empty() {
+                    self.apply(&Op::PollFailed)?;
                 }
             } else {
                 break;
@@ -417,9 +416,9 @@ impl Pair {
 }
 
 fn balance(stats: &DispatchStats) -> Result<(), TestCaseError> {
-    let over = stats.done + stats.failed + stats.abandoned_waiting + stats.abandoned_running;
-    let here = stats.waiting + stats.delayed + stats.running;
-    prop_assert_eq!(stats.submitted, over + here);
+    let ended = stats.done + stats.failed + stats.abandoned_waiting + stats.abandoned_running;
+    let unfinished = stats.waiting + stats.delayed + stats.running;
+    prop_assert_eq!(stats.submitted, ended + unfinished);
     let failed = stats.attempts_failed + stats.panicked + stats.timed_out;
     prop_assert_eq!(failed, stats.retried + stats.failed);
     let dead = stats.dead_letters + stats.dead_dropped + stats.dead_taken;

@@ -1,5 +1,4 @@
-//! Owns the tasks that have failed for good: a bounded list, the oldest of which makes room, and
-//! the ways out of it.
+//! Bounded list of the tasks that have failed for good. The oldest makes room.
 
 use alloc::collections::BTreeMap;
 
@@ -9,23 +8,23 @@ use crate::tasks::options::TaskOptions;
 use crate::tasks::shared::SharedTask;
 use crate::time::Timestamp;
 
-/// What is known of a task that has failed for good.
+/// A task that has failed for good.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// Its name in this list. Later ones have greater numbers.
+    /// The number in the list. Later tasks have greater numbers.
     pub id: u64,
-    /// Who handed the task in.
+    /// The connection that submitted the task.
     pub conn: ConnId,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u16,
-    /// How the last attempt failed.
+    /// The failure of the last attempt.
     pub cause: FailureCause,
-    /// When.
+    /// The time of the failure.
     pub at: Timestamp,
 }
 
-/// The list.
+/// Dead tasks by their numbers.
 #[derive(Debug)]
 pub(super) struct DeadLetters<T> {
     letters: BTreeMap<u64, DeadTask<T>>,
@@ -49,21 +48,21 @@ impl<T> DeadLetters<T> {
         }
     }
 
-    /// Adds one under the next number. What there is no room for comes back: the oldest, or
-    /// where nothing is kept, this one.
-    pub(super) fn add(&mut self, mut buried: DeadTask<T>) -> Option<SharedTask<T>> {
+    /// Adds a task under the next number. Returns the one that is dropped for it: the oldest, or
+    /// this one if the limit is zero.
+    pub(super) fn add(&mut self, mut dead: DeadTask<T>) -> Option<SharedTask<T>> {
         if self.limit == 0 {
-            return Some(buried.task);
+            return Some(dead.task);
         }
         let oldest = if self.letters.len() >= self.limit {
             self.letters.pop_first()
         } else {
             None
         };
-        buried.letter.id = self.next;
-        self.letters.insert(self.next, buried);
+        dead.letter.id = self.next;
+        self.letters.insert(self.next, dead);
         self.next += 1;
-        oldest.map(|(_, buried)| buried.task)
+        oldest.map(|(_, dead)| dead.task)
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Option<DeadTask<T>> {
@@ -81,7 +80,7 @@ impl<T> DeadLetters<T> {
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&DeadLetter, &T)> {
         self.letters
             .values()
-            .map(|buried| (&buried.letter, &*buried.task))
+            .map(|dead| (&dead.letter, &*dead.task))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,5 +1,6 @@
-//! Owns the dispatch machine: what becomes of a task from its submission to its end, and the
-//! state of each worker. No clock, no threads; sleeping, waking and running are the adapter's.
+//! Dispatch machine: the state of each task from submission to end, and the state of each worker.
+//!
+//! Has no clock and no threads. Sleeping, waking and running are the adapter's.
 
 use alloc::collections::VecDeque;
 use alloc::vec;
@@ -23,7 +24,7 @@ use crate::tasks::table::{State, Tasks};
 use crate::tasks::timers::Timers;
 use crate::time::Timestamp;
 
-/// The worker-dispatch machine; one per process, behind one lock of the adapter's.
+/// The worker-dispatch machine; one per process, behind one lock of the adapter.
 ///
 /// ```text
 ///                 its delay                       a worker
@@ -34,50 +35,49 @@ use crate::time::Timestamp;
 ///                                    +- backing off <+ attempts are left
 /// ```
 ///
-/// A worker's life is a loop: [`poll_assign`](Self::poll_assign); with a job, run it
-/// outside the lock, report its [`handle_end`](Self::handle_end) and tell the connection;
-/// without one, sleep, or end if [`is_draining`](Self::is_draining). Besides, somebody watches
-/// the clock: [`handle_timeout`](Self::handle_timeout) when
-/// [`poll_timeout`](Self::poll_timeout) says so, then [`poll_lost`](Self::poll_lost) to the end.
+/// A worker runs a loop. It calls [`poll_assign`](Self::poll_assign). With a job, it runs the job
+/// outside the lock, calls [`handle_end`](Self::handle_end) and notifies the connection. Without
+/// one, it sleeps, or ends if [`is_draining`](Self::is_draining). A timer thread or task calls
+/// [`handle_timeout`](Self::handle_timeout) at the time that [`poll_timeout`](Self::poll_timeout)
+/// returns, then [`poll_failed`](Self::poll_failed) until it returns `None`.
 ///
-/// **Order.** Tasks of one line ([`TaskOrder`](crate::tasks::TaskOrder)) run one after the other: the
-/// next is ready when the end of the last has been told. So an end counts as told when the
-/// worker that reported it asks for its next job, and what `poll_lost` has handed out at the next
-/// `handle_timeout`. A task that is to be tried again keeps its place, and holds up
-/// nobody outside its line. Lines take turns.
+/// **Order.** Tasks with one ordering key ([`TaskOrder`](crate::tasks::TaskOrder)) run one after
+/// the other: the next is ready when the end of the previous one has been reported. The end that a
+/// worker handles counts as reported when that worker asks for its next job; a task from
+/// `poll_failed` counts as reported at the next `handle_timeout`. A task that waits for its next
+/// attempt keeps its place and delays only tasks with its key. Keys are served round-robin.
 ///
-/// **Time-outs.** A thread cannot be killed. An attempt that takes too long counts as failed, and
-/// its task goes on without it; the worker is lost for others until it reports, and what it
-/// reports then is late and does not count. Where nobody looked when its time was over, but
-/// noticeably later, as after the process was stopped, it has that time once more, once.
+/// **Time-outs.** A thread cannot be killed. An attempt that exceeds its time counts as failed, and
+/// its task continues without it. The worker is unavailable until it reports; that report is late
+/// and does not count. If the time-out is noticed late, as after the process was
+/// stopped, the attempt gets its time once more, once.
 ///
-/// **Waking.** Who is to be woken is said by number: so many more sleeping workers, any of them.
-/// There are as many as there are jobs ready that nobody was woken for, and workers asleep.
-/// AfterUnlock must not be lost or merged between a worker's poll and its
-/// sleep: a condition variable under the same lock will do, or a semaphore with one
-/// permit a wake. Then no job is ready while a worker sleeps and nobody is about to wake
-/// it. A worker may also poll unasked.
+/// **Waking.** Methods return the number of sleeping workers to wake, in any choice: the jobs that
+/// became ready, limited by the workers asleep. A wake must not be failed or merged between a
+/// worker's poll and its sleep. A condition variable under the same lock meets this, and so does a
+/// semaphore with one permit per wake. No job is then ready while a worker sleeps and no wake is
+/// pending. A worker may also poll without a wake.
 ///
-/// **Counting.** At any instant, as [`stats`](Self::stats) tells them,
-/// - tasks: `submitted = done + failed + abandoned_waiting + abandoned_running + waiting +
-///   delayed + running`,
-/// - attempts that failed: `attempts_failed + panicked + timed_out = retried + failed`,
+/// **Counting.** At any instant, in [`stats`](Self::stats):
+/// - tasks: `submitted = done + failed + abandoned_waiting + abandoned_running + waiting + delayed
+///   + running`,
+/// - failed attempts: `attempts_failed + panicked + timed_out = retried + failed`,
 /// - dead letters: `failed = dead_letters + dead_dropped + dead_taken`.
 pub struct Dispatcher<T> {
     pub(super) tasks: Tasks<T>,
-    /// Of those whose delay or backoff is not over, and of the attempts that run.
+    /// The ends of delays and backoffs, and the deadlines of attempts.
     pub(super) timers: Timers,
-    /// Those that timed out for good, until their connections are told.
-    pub(super) lost: VecDeque<(u32, FailedTask)>,
-    pub(super) telling: Vec<u32>,
+    /// Tasks whose last attempt timed out, until [`poll_failed`](Self::poll_failed) returns them.
+    pub(super) failed: VecDeque<(u32, FailedTask)>,
+    pub(super) reporting: Vec<u32>,
     pub(super) dead: DeadLetters<T>,
-    /// What is left of tasks that are over, until somebody takes it to drop it.
+    /// Ended tasks, until [`poll_spent`](Self::poll_spent) returns them to be dropped.
     spent: Vec<Spent<T>>,
     backoff: Backoff,
-    /// What is asked of a task that says nothing else.
+    /// The default of [`TaskOptions::attempts`].
     attempts: u16,
     pub(super) timeout: Duration,
-    /// Tasks that may wait.
+    /// The maximum number of waiting and delayed tasks.
     limit: usize,
     pub(super) workers: Vec<Worker>,
     asleep: usize,
@@ -90,33 +90,34 @@ pub(super) enum Worker {
     Awake,
     Asleep,
     Busy(u32),
-    /// Its attempt has timed out; the task is somebody else's by now.
+    /// Its attempt has timed out; the task continues without it.
     Overdue,
-    /// Has reported, and tells the connection.
-    Telling(u32),
+    /// Has ended its attempt and notifies the connection.
+    Reporting(u32),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
-    /// Nothing waits for its time any more, and nothing is tried again.
-    Hastened,
-    /// Nothing new is taken either.
+    /// Delays are skipped and failed attempts are not retried.
+    DelaysCancelled,
+    /// New tasks are refused, too.
     Draining,
 }
 
 impl<T> Dispatcher<T> {
-    /// A dispatcher for `workers` workers, counted from zero, with room for `limit` tasks
-    /// besides those being run; with a limit of zero it refuses every task. Attempts, backoff,
-    /// time-out and dead letters are as in the configuration.
+    /// Returns a dispatcher for `workers` workers, numbered from zero, with room for `limit` tasks
+    /// besides those at workers. With a limit of zero it refuses every task. The configuration sets
+    /// attempts, backoff, time-out and dead letters.
     ///
-    /// What is tried again comes on top of the limit: never more than there are workers.
+    /// Tasks that wait for their next attempt may exceed the limit, by the number of workers at
+    /// most.
     pub fn new(workers: u16, limit: usize, config: &Config) -> Self {
         Self {
             tasks: Tasks::new(config.seed()),
             timers: Timers::default(),
-            lost: VecDeque::new(),
-            telling: Vec::new(),
+            failed: VecDeque::new(),
+            reporting: Vec::new(),
             dead: DeadLetters::new(config.dead_letters()),
             spent: Vec::new(),
             backoff: Backoff::new(
@@ -126,7 +127,7 @@ impl<T> Dispatcher<T> {
             ),
             attempts: config.task_attempts() as u16, // parsed to fit
             timeout: config.task_timeout(),
-            limit: limit.min(MOST_TASKS),
+            limit: limit.min(MAX_TASKS),
             workers: vec![Worker::Awake; workers.into()],
             asleep: 0,
             phase: Phase::Open,
@@ -134,10 +135,10 @@ impl<T> Dispatcher<T> {
         }
     }
 
-    /// A connection hands a task in.
+    /// Submits a task of a connection.
     ///
     /// # Errors
-    /// The task itself and the reason, if the queue is full or the server is draining.
+    /// Returns the task and the reason if the queue is full or the server is draining.
     pub fn handle_submit(
         &mut self,
         now: Timestamp,
@@ -155,14 +156,14 @@ impl<T> Dispatcher<T> {
         Err(SubmitError { task, reason })
     }
 
-    /// The tasks of a connection that have not ended, of those at some of the places where
-    /// tasks are kept; and how many places there are. A task keeps its place until it ends,
-    /// so somebody who shares the dispatcher can look at all of them a few at a time.
-    pub fn tasks_of(&self, conn: ConnId, places: Range<usize>) -> (TaskCounts, usize) {
-        self.tasks.of(conn, places)
+    /// Counts the tasks of a connection that have not ended, of those in these slots of the table,
+    /// and returns the number of slots. A task keeps its slot until it ends, so a caller that
+    /// shares the dispatcher can look at a few slots at a time.
+    pub fn tasks_of(&self, conn: ConnId, slots: Range<usize>) -> (TaskCounts, usize) {
+        self.tasks.count_of(conn, slots)
     }
 
-    /// A worker asks for its next job: the one that has been ready longest. With `None` the
+    /// Returns the next job of a worker: the one that has been ready for longest. After `None` the
     /// worker counts as asleep until it asks again.
     ///
     /// A worker that still has a job must report it first; it gets `None`.
@@ -170,7 +171,7 @@ impl<T> Dispatcher<T> {
         let was_asleep = match self.worker(worker)? {
             Worker::Awake => false,
             Worker::Asleep => true,
-            Worker::Telling(at) => {
+            Worker::Reporting(at) => {
                 self.tasks.remove(at);
                 false
             }
@@ -203,14 +204,14 @@ impl<T> Dispatcher<T> {
         self.timers.insert(at, deadline);
         Some(Job {
             conn: entry.conn,
-            task: entry.task.share()?, // there as long as it is not over
+            task: entry.task.share()?, // present until the task has ended
             attempt: entry.attempt,
             deadline,
         })
     }
 
-    /// A worker has come to the end of its attempt, and has dropped its job. Until it asks for its
-    /// next job it tells the connection what it has to. What nobody needs any more is then at
+    /// Handles the end of a worker's attempt. The worker has dropped its job, and notifies the
+    /// connection before it asks for its next job. Ended tasks are then at
     /// [`poll_spent`](Self::poll_spent).
     pub fn handle_end(
         &mut self,
@@ -223,7 +224,7 @@ impl<T> Dispatcher<T> {
             Some(Worker::Overdue) => {
                 self.workers[usize::from(worker.0)] = Worker::Awake;
                 self.counts.overdue -= 1;
-                // One that gave up itself has nothing to say.
+                // An attempt that the worker itself gave up is not late.
                 self.counts.late += u64::from(end != AttemptEnd::TimedOut);
                 return AttemptResult::Late;
             }
@@ -241,47 +242,49 @@ impl<T> Dispatcher<T> {
             AttemptEnd::Panicked => Some(FailureCause::Panicked),
             AttemptEnd::TimedOut => Some(FailureCause::TimedOut),
         };
-        self.workers[usize::from(worker.0)] = Worker::Telling(at);
+        self.workers[usize::from(worker.0)] = Worker::Reporting(at);
         if let Some(cause) = cause {
             return match self.fail(now, at, cause) {
-                Some(lost) => AttemptResult::FailedTask(lost),
+                Some(failed) => AttemptResult::Failed(failed),
                 None => {
                     self.workers[usize::from(worker.0)] = Worker::Awake;
-                    AttemptResult::Again
+                    AttemptResult::Retry
                 }
             };
         }
         self.counts.done += 1;
         let entry = &mut self.tasks[at];
-        entry.state = State::Over;
+        entry.state = State::Ended;
         self.spent.extend(entry.task.take());
-        AttemptResult::Done { tell: entry.tell }
+        AttemptResult::Done {
+            notify: entry.notify,
+        }
     }
 
-    /// A worker has ended without a report, and begins anew. If it was at an attempt, that has
-    /// panicked.
+    /// Handles the end of a worker that has restarted without a report. If it had a job, that
+    /// attempt has panicked.
     pub fn handle_restart(&mut self, now: Timestamp, worker: WorkerId) -> Option<AttemptResult> {
         self.counts.workers_restarted += 1;
         let at_work = matches!(self.worker(worker)?, Worker::Busy(_) | Worker::Overdue);
         at_work.then(|| self.handle_end(now, worker, AttemptEnd::Panicked))
     }
 
-    /// What is left of a task that is over. There is some after an end, and after a time-out.
+    /// Returns an ended task to be dropped. There may be some after an end and after a time-out.
     pub fn poll_spent(&mut self) -> Option<Spent<T>> {
         self.spent.pop()
     }
 
-    /// Whether new tasks are refused: a worker that finds no job can end.
+    /// Returns whether new tasks are refused, so that a worker without a job can end.
     pub const fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining)
     }
 
-    /// Whether every task is over.
+    /// Returns whether every task has ended.
     pub const fn is_idle(&self) -> bool {
         self.counts.waiting + self.counts.delayed + self.counts.running == 0
     }
 
-    /// What was counted so far.
+    /// Returns the counts.
     pub fn stats(&self) -> DispatchStats {
         DispatchStats {
             dead_letters: self.dead.len() as u64,
@@ -289,7 +292,7 @@ impl<T> Dispatcher<T> {
         }
     }
 
-    /// Why a task cannot be taken now, if so.
+    /// Returns the reason why a task cannot be taken now, if there is one.
     pub(super) const fn refusal(&self) -> Option<SubmitErrorKind> {
         if self.is_draining() {
             Some(SubmitErrorKind::Draining)
@@ -306,16 +309,16 @@ impl<T> Dispatcher<T> {
         conn: ConnId,
         put: impl FnOnce(&mut Cell<T>),
         options: TaskOptions,
-        tell: bool,
+        notify: bool,
     ) -> Submitted {
         let ready = self.tasks.ready();
         let number = self.counts.submitted;
         self.counts.submitted += 1;
-        let at = self.tasks.insert(number, conn, options, tell);
+        let at = self.tasks.insert(number, conn, options, notify);
         put(&mut self.tasks[at].task);
         if options.delay.is_zero() || self.phase != Phase::Open {
             self.counts.waiting += 1;
-            self.tasks.line_up(at);
+            self.tasks.enqueue(at);
         } else {
             self.counts.delayed += 1;
             self.timers.insert(at, now.after(options.delay));
@@ -325,17 +328,17 @@ impl<T> Dispatcher<T> {
         }
     }
 
-    /// The delay of a task is over, or the wait between two attempts.
-    pub(super) fn end_wait(&mut self, at: u32) {
+    /// Ends the delay or the backoff of a task.
+    pub(super) fn end_delay(&mut self, at: u32) {
         self.counts.delayed -= 1;
         self.counts.waiting += 1;
         match self.tasks[at].state {
-            State::Delayed => self.tasks.line_up(at),
+            State::Delayed => self.tasks.enqueue(at),
             _ => self.tasks.make_ready(at),
         }
     }
 
-    /// An attempt has failed. What is to be told if it was the last.
+    /// Handles a failed attempt. Returns the task if the attempt was its last.
     pub(super) fn fail(
         &mut self,
         now: Timestamp,
@@ -358,19 +361,19 @@ impl<T> Dispatcher<T> {
             self.timers.insert(at, now.after(wait));
             return None;
         }
-        entry.state = State::Over;
+        entry.state = State::Ended;
         self.counts.failed += 1;
-        let lost = FailedTask {
+        let failed = FailedTask {
             conn: entry.conn,
             cause,
             attempts: entry.attempt,
-            tell: entry.tell,
+            notify: entry.notify,
         };
         if let Some(task) = entry.task.take_shared() {
             let letter = DeadLetter {
                 id: 0,
-                conn: lost.conn,
-                attempts: lost.attempts,
+                conn: failed.conn,
+                attempts: failed.attempts,
                 cause,
                 at: now,
             };
@@ -383,10 +386,11 @@ impl<T> Dispatcher<T> {
             self.counts.dead_dropped += u64::from(dropped.is_some());
             self.spent.extend(dropped.map(SharedTask::into_spent));
         }
-        Some(lost)
+        Some(failed)
     }
 
-    /// How many sleepers there are for the jobs that have become ready since so many were.
+    /// Returns the number of sleeping workers to wake, where `ready` is the number of jobs that
+    /// were ready before.
     pub(super) fn wakes_since(&self, ready: usize) -> usize {
         let woken = self.asleep.min(ready);
         self.asleep.min(self.tasks.ready()).saturating_sub(woken)
@@ -410,5 +414,5 @@ impl<T> fmt::Debug for Dispatcher<T> {
     }
 }
 
-/// As many as there are numbers for.
-const MOST_TASKS: usize = u32::MAX as usize - 2 * u16::MAX as usize;
+/// The table numbers its slots with 32 bits.
+const MAX_TASKS: usize = u32::MAX as usize - 2 * u16::MAX as usize;

@@ -1,4 +1,4 @@
-//! Owns what goes into the dispatcher and what it answers: values, no rules.
+//! Values that go into the dispatcher and come out of it.
 
 use core::fmt;
 
@@ -10,34 +10,34 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Job<T> {
-    /// Who handed the task in. The connection may have gone by the time it is done.
+    /// The connection that submitted the task. It may have closed before the task ends.
     pub conn: ConnId,
-    /// What is to be done. The dispatcher holds it too until that is so, and another worker may
-    /// once this attempt has timed out: a worker makes its attempt at a copy.
+    /// The task. The dispatcher also holds it until it ends, and another worker may hold it once
+    /// this attempt has timed out, so a worker makes its attempt at a copy.
     pub task: SharedTask<T>,
-    /// Which attempt this is, counted from one.
+    /// The number of this attempt, counted from one.
     pub attempt: u16,
-    /// When the attempt counts as failed, whatever becomes of it.
+    /// The time at which the attempt counts as failed, even if it later succeeds.
     pub deadline: Timestamp,
 }
 
-/// A task was taken.
+/// The result of a submission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "a worker may have to be woken"]
 #[non_exhaustive]
 pub struct Submitted {
-    /// Whether one more sleeping worker, any one, must be woken. See
-    /// [`Dispatcher`](crate::tasks::Dispatcher) on how it has to sleep.
+    /// Whether one more sleeping worker must be woken. See [`Dispatcher`](crate::tasks::Dispatcher)
+    /// on how workers must sleep.
     pub wake: bool,
 }
 
-/// A task was not taken. It comes back, so that its connection can be told.
+/// A refused task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SubmitError<T> {
-    /// The task, as it was handed in.
+    /// The task, for the notification of its connection.
     pub task: T,
-    /// Why.
+    /// The reason.
     pub reason: SubmitErrorKind,
 }
 
@@ -45,11 +45,11 @@ pub struct SubmitError<T> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct TaskCounts {
-    /// Those that wait for a worker, or for another of their line.
+    /// Tasks that wait for a worker, or for another task with their ordering key.
     pub waiting: u32,
-    /// Those that wait for their delay to end, or for their next attempt.
+    /// Tasks that wait for the end of their delay, or for their next attempt.
     pub delayed: u32,
-    /// Those at a worker.
+    /// Tasks at a worker.
     pub running: u32,
 }
 
@@ -61,11 +61,11 @@ impl core::ops::AddAssign for TaskCounts {
     }
 }
 
-/// Why a task was not taken.
+/// The reason for which a task was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SubmitErrorKind {
-    /// As many tasks wait as may wait.
+    /// The queue is at its limit.
     QueueFull,
     /// The server is shutting down.
     Draining,
@@ -80,42 +80,42 @@ impl fmt::Display for SubmitErrorKind {
     }
 }
 
-/// What work says of an attempt that did not succeed.
+/// An attempt's own statement of its failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// Another attempt may succeed.
     Retry,
-    /// No attempt ever will.
+    /// No attempt will succeed.
     Fatal,
 }
 
-/// How a worker came to the end of an attempt.
+/// The end of an attempt, as a worker reports it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AttemptEnd {
     /// The task is done.
     Done,
-    /// The work says that it failed.
+    /// The attempt returned a failure.
     Failed(Failure),
-    /// It panicked.
+    /// The attempt panicked.
     Panicked,
-    /// It was given up because its time was over.
+    /// The worker stopped the attempt at its deadline.
     TimedOut,
 }
 
-/// What an attempt's end means for its task.
+/// The effect of an attempt's end on its task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use = "the connection has to be told"]
+#[must_use = "the connection may have to be notified"]
 pub enum AttemptResult {
-    /// It is done.
+    /// The task is done.
     Done {
-        /// Whether the connection is to be told.
-        tell: bool,
+        /// Whether the connection is to be notified.
+        notify: bool,
     },
-    /// It will be tried again.
-    Again,
-    /// It was the last attempt.
-    FailedTask(FailedTask),
-    /// The attempt had timed out before, and what became of it does not count.
+    /// The task waits for its next attempt.
+    Retry,
+    /// The attempt was the last; the task has failed for good.
+    Failed(FailedTask),
+    /// The attempt had timed out before, so its result does not count.
     Late,
 }
 
@@ -123,33 +123,33 @@ pub enum AttemptResult {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct FailedTask {
-    /// Who handed it in.
+    /// The connection that submitted the task.
     pub conn: ConnId,
-    /// How the last attempt failed.
+    /// The failure of the last attempt.
     pub cause: FailureCause,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u16,
-    /// Whether the connection is to be told. Not of what somebody has
-    /// [submitted again](crate::tasks::Dispatcher::handle_resubmit): it was told already.
-    pub tell: bool,
+    /// Whether the connection is to be notified. False for a task that was [submitted
+    /// again](crate::tasks::Dispatcher::handle_resubmit): its connection was notified before.
+    pub notify: bool,
 }
 
-/// How an attempt failed.
+/// The failure of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FailureCause {
-    /// The work said that another attempt may succeed.
+    /// The attempt returned a failure after which another attempt may succeed.
     Failed,
-    /// The work said that none will.
+    /// The attempt returned a failure after which no attempt will succeed.
     Fatal,
-    /// It panicked.
+    /// The attempt panicked.
     Panicked,
-    /// It took longer than it may.
+    /// The attempt exceeded its time.
     TimedOut,
 }
 
 impl FailureCause {
-    /// Its name in logs.
+    /// Returns the name in logs.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -166,14 +166,14 @@ impl fmt::Display for FailureCause {
     }
 }
 
-/// A task that the dispatcher gives up at the end.
+/// A task that had not ended at the end of the shutdown.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Abandoned<T> {
-    /// Who handed it in.
+    /// The connection that submitted the task.
     pub conn: ConnId,
-    /// The task. To be dropped outside the adapter's lock.
+    /// The task. Drop it outside the adapter's lock.
     pub task: SharedTask<T>,
-    /// Whether a worker is at it, and may yet finish it.
+    /// Whether a worker has it and may still finish it.
     pub begun: bool,
 }

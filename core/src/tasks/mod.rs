@@ -1,7 +1,7 @@
-//! Worker dispatch: tasks that connections hand in, and the workers that run
-//! them. Owns what lies between: order, delays, attempts, time-outs, what has failed for good,
-//! who is busy with what, and the counts. Knows neither what a task is nor what came out of it:
-//! the adapter runs it and takes the outcome to the connection's shard.
+//! Worker dispatch: order, delays, attempts, time-outs, dead letters and counts of tasks.
+//!
+//! Does not know what a task is or what its result means: the adapter runs it and takes the outcome
+//! to the shard of its connection.
 
 mod backoff;
 mod dead;

@@ -1,5 +1,6 @@
-//! Owns the obvious dispatcher: one list of tasks, searched for everything. It keeps the threads'
-//! side too: who sleeps, and how many wakes are on their way to nobody in particular.
+//! Naive dispatcher: one list of tasks, searched for everything.
+//!
+//! Also models the threads: the workers asleep and the pending wakes.
 
 use alloc::vec::Vec;
 
@@ -9,24 +10,24 @@ use crate::tasks::options::TaskOrder;
 
 pub(super) struct Naive {
     pub(super) now: u64,
-    /// Those that are not over, and those whose end is not told.
+    /// Tasks that have not ended, and ended ones that are not reported.
     pub(super) tasks: Vec<Task>,
     pub(super) workers: Vec<Worker>,
     pub(super) wakes: usize,
     pub(super) limit: usize,
     pub(super) phase: u8,
-    /// Those that timed out for good, until somebody is told, and until that is done.
-    pub(super) lost: Vec<(u64, FailureCause)>,
-    pub(super) telling: Vec<u64>,
+    /// Tasks whose last attempt timed out, before and after they are polled.
+    pub(super) failed: Vec<(u64, FailureCause)>,
+    pub(super) reporting: Vec<u64>,
     pub(super) dead: Vec<Dead>,
     pub(super) dead_limit: usize,
     pub(super) backoff: Backoff,
-    /// Stamps: who joined a line, became ready, or got a time, and in which order.
+    /// A counter that orders queue entries, ready tasks and timers.
     pub(super) stamp: u64,
     pub(super) sums: Sums,
 }
 
-/// What is counted once and never goes down.
+/// The counts that never decrease.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Sums {
     pub(super) submitted: u64,
@@ -52,23 +53,23 @@ pub(super) enum Worker {
     Asleep,
     Busy(u64),
     Overdue,
-    Telling(u64),
+    Reporting(u64),
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Task {
     pub(super) number: u64,
     pub(super) plan: Plan,
-    pub(super) tell: bool,
+    pub(super) notify: bool,
     pub(super) begun: u16,
-    pub(super) lined: Option<u64>,
+    pub(super) queued_at: Option<u64>,
     pub(super) ready: Option<u64>,
     pub(super) timer: Option<(u64, u64)>,
     pub(super) extended: bool,
     pub(super) state: State,
 }
 
-/// How a task was submitted.
+/// The arguments of a submission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Plan {
     pub(super) conn: u32,
@@ -84,8 +85,8 @@ pub(super) enum State {
     Waiting,
     Running(usize),
     BackingOff,
-    /// Until its end is told.
-    Over,
+    /// Until its end is reported.
+    Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,16 +130,16 @@ impl Naive {
         self.waiting() + self.delayed() >= self.limit
     }
 
-    pub(super) fn submit(&mut self, plan: Plan, tell: bool) {
+    pub(super) fn submit(&mut self, plan: Plan, notify: bool) {
         let number = self.sums.submitted;
         self.sums.submitted += 1;
         let delayed = plan.delay > 0 && self.phase == 0;
         self.tasks.push(Task {
             number,
             plan,
-            tell,
+            notify,
             begun: 0,
-            lined: None,
+            queued_at: None,
             ready: None,
             timer: None,
             extended: false,
@@ -148,14 +149,14 @@ impl Naive {
         if delayed {
             self.set_timer(at, plan.delay);
         } else {
-            self.line_up(at);
+            self.enqueue(at);
         }
     }
 
-    /// What the worker gets: number and attempt.
+    /// Returns the number and the attempt of the job that the worker gets.
     pub(super) fn assign(&mut self, worker: usize) -> Option<(u64, u16)> {
-        if let Worker::Telling(number) = self.workers[worker] {
-            self.forget(number);
+        if let Worker::Reporting(number) = self.workers[worker] {
+            self.remove(number);
         }
         let next = (0..self.tasks.len())
             .filter(|&at| self.tasks[at].ready.is_some())
@@ -175,7 +176,7 @@ impl Naive {
         Some((task.number, task.begun))
     }
 
-    /// What it means: nothing if it was late; or the task's end, if that is it.
+    /// Returns `None` if the report is late, and the end of the task if it has ended.
     pub(super) fn end(
         &mut self,
         worker: usize,
@@ -191,8 +192,8 @@ impl Naive {
                 self.sums.done += 1;
                 let at = self.at(number);
                 self.tasks[at].timer = None;
-                self.tasks[at].state = State::Over;
-                self.workers[worker] = Worker::Telling(number);
+                self.tasks[at].state = State::Ended;
+                self.workers[worker] = Worker::Reporting(number);
                 return Some(Some(Ok(number)));
             }
             AttemptEnd::Failed(Failure::Retry) => FailureCause::Failed,
@@ -206,14 +207,14 @@ impl Naive {
             self.workers[worker] = Worker::Awake;
             return Some(None);
         }
-        self.tasks[at].state = State::Over;
-        self.workers[worker] = Worker::Telling(number);
+        self.tasks[at].state = State::Ended;
+        self.workers[worker] = Worker::Reporting(number);
         Some(Some(Err(cause)))
     }
 
     pub(super) fn time_out(&mut self) {
-        for number in core::mem::take(&mut self.telling) {
-            self.forget(number);
+        for number in core::mem::take(&mut self.reporting) {
+            self.remove(number);
         }
         while let Some(at) = self.due() {
             let timer = self.tasks[at].timer.take();
@@ -229,17 +230,17 @@ impl Naive {
                 self.workers[worker] = Worker::Overdue;
                 let number = self.tasks[at].number;
                 self.fail(number, FailureCause::TimedOut);
-                if self.tasks[at].state == State::Over {
-                    self.lost.push((number, FailureCause::TimedOut));
+                if self.tasks[at].state == State::Ended {
+                    self.failed.push((number, FailureCause::TimedOut));
                 }
             } else {
-                self.end_wait(at);
+                self.end_delay(at);
             }
         }
     }
 
     pub(super) fn first_timer(&self) -> Option<u64> {
-        if !self.lost.is_empty() || !self.telling.is_empty() {
+        if !self.failed.is_empty() || !self.reporting.is_empty() {
             return Some(0);
         }
         self.tasks
@@ -248,7 +249,7 @@ impl Naive {
             .min()
     }
 
-    pub(super) fn hasten(&mut self) {
+    pub(super) fn cancel_delays(&mut self) {
         self.phase = self.phase.max(1);
         let mut delayed: Vec<_> = (0..self.tasks.len())
             .filter(|&at| matches!(self.tasks[at].state, State::Delayed | State::BackingOff))
@@ -256,26 +257,26 @@ impl Naive {
         delayed.sort_unstable_by_key(|&at| self.tasks[at].timer);
         for at in delayed {
             self.tasks[at].timer = None;
-            self.end_wait(at);
+            self.end_delay(at);
         }
     }
 
-    /// The numbers of those that are not over, and whether they have begun.
+    /// Returns the numbers of the tasks that have not ended, and whether they have begun.
     pub(super) fn abandon(&mut self) -> Vec<(u64, bool)> {
         self.phase = 2;
-        self.lost.clear();
-        self.telling.clear();
+        self.failed.clear();
+        self.reporting.clear();
         self.sums.abandoned_running += self.running() as u64;
         self.sums.abandoned_waiting += (self.waiting() + self.delayed()) as u64;
         for worker in &mut self.workers {
             *worker = match *worker {
                 Worker::Busy(_) => Worker::Overdue,
-                Worker::Telling(_) => Worker::Awake,
+                Worker::Reporting(_) => Worker::Awake,
                 other => other,
             };
         }
         let tasks = core::mem::take(&mut self.tasks).into_iter();
-        let tasks = tasks.filter(|task| task.state != State::Over);
+        let tasks = tasks.filter(|task| task.state != State::Ended);
         tasks
             .map(|task| (task.number, matches!(task.state, State::Running(_))))
             .collect()
@@ -292,9 +293,9 @@ impl Naive {
             .min_by_key(|&at| self.tasks[at].timer)
     }
 
-    fn end_wait(&mut self, at: usize) {
+    fn end_delay(&mut self, at: usize) {
         if self.tasks[at].state == State::Delayed {
-            self.line_up(at);
+            self.enqueue(at);
         } else {
             self.tasks[at].state = State::Waiting;
             self.find_ready();
@@ -318,7 +319,7 @@ impl Naive {
             return;
         }
         self.sums.failed += 1;
-        task.state = State::Over;
+        task.state = State::Ended;
         let (plan, attempts) = (task.plan, task.begun);
         let (id, at) = (self.sums.failed - 1, self.now);
         if self.dead_limit > 0 {
@@ -339,14 +340,14 @@ impl Naive {
         }
     }
 
-    fn line_up(&mut self, at: usize) {
+    fn enqueue(&mut self, at: usize) {
         self.stamp += 1;
-        self.tasks[at].lined = Some(self.stamp);
+        self.tasks[at].queued_at = Some(self.stamp);
         self.tasks[at].state = State::Waiting;
         self.find_ready();
     }
 
-    fn forget(&mut self, number: u64) {
+    fn remove(&mut self, number: u64) {
         let at = self.at(number);
         self.tasks.remove(at);
         self.find_ready();
@@ -357,15 +358,15 @@ impl Naive {
         self.tasks[at].timer = Some((self.now + wait, self.stamp));
     }
 
-    /// Whoever waits and is the first of its line is ready.
+    /// Marks waiting tasks at the head of their queue as ready.
     fn find_ready(&mut self) {
         for at in 0..self.tasks.len() {
             let task = &self.tasks[at];
             let ahead = |other: &Task| {
-                other.lined.is_some()
-                    && other.lined < task.lined
-                    && line(&other.plan).is_some()
-                    && line(&other.plan) == line(&task.plan)
+                other.queued_at.is_some()
+                    && other.queued_at < task.queued_at
+                    && ordering_key(&other.plan).is_some()
+                    && ordering_key(&other.plan) == ordering_key(&task.plan)
             };
             let is_first = !self.tasks.iter().any(ahead);
             if task.state == State::Waiting && task.ready.is_none() && is_first {
@@ -376,8 +377,8 @@ impl Naive {
     }
 }
 
-/// The line of a task, if it is in one.
-fn line(plan: &Plan) -> Option<(bool, u64)> {
+/// Returns the ordering key of a task, if it has one.
+fn ordering_key(plan: &Plan) -> Option<(bool, u64)> {
     match plan.order {
         TaskOrder::Connection => Some((true, plan.conn.into())),
         TaskOrder::Key(key) => Some((false, key)),

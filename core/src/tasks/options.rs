@@ -1,8 +1,8 @@
-//! Owns what can be asked of a single task: values, no rules.
+//! Options of a single task.
 
 use core::time::Duration;
 
-/// How a task is to be run, where that is not as usual.
+/// The options of a task, where they differ from the defaults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[must_use]
 pub struct TaskOptions {
@@ -12,21 +12,21 @@ pub struct TaskOptions {
     pub(super) timeout: Option<Duration>,
 }
 
-/// Which tasks have to wait for which. Tasks of one line run one after the other, in the order in
-/// which they were submitted; the next begins when the end of the last has been told.
+/// The ordering key of a task. Tasks with one key run one after the other, in the order of
+/// submission; the next begins when the end of the previous one has been reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum TaskOrder {
-    /// Those of its connection are one line.
+    /// The key is the connection.
     #[default]
     Connection,
-    /// Those with this key are one line, whoever submits them.
+    /// The key is this number, for tasks of any connection.
     Key(u64),
-    /// It waits for no other.
+    /// No key: the task waits for no other.
     Any,
 }
 
 impl TaskOptions {
-    /// As usual: at once, in the line of its connection, with the attempts and the time-out of
+    /// Returns the defaults: no delay, ordered by connection, and the attempts and the time-out of
     /// the server.
     pub const fn new() -> Self {
         Self {
@@ -37,26 +37,26 @@ impl TaskOptions {
         }
     }
 
-    /// It is not run before so much time has passed. Only then does it join its line, so what is
-    /// submitted meanwhile goes before it.
+    /// Sets the time before the first attempt. The task joins the queue of its ordering key after
+    /// that, behind tasks that were submitted in the meantime.
     pub const fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// The line that it waits in.
+    /// Sets the ordering key.
     pub const fn order(mut self, order: TaskOrder) -> Self {
         self.order = order;
         self
     }
 
-    /// How often it is tried; at least once.
+    /// Sets the maximum number of attempts, at least one.
     pub const fn attempts(mut self, attempts: u16) -> Self {
         self.attempts = Some(attempts);
         self
     }
 
-    /// How long an attempt may take.
+    /// Sets the time limit of an attempt.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -1,19 +1,20 @@
-//! Tasks that the dispatcher and workers hold together, and what is left of those that are over.
-//! Nothing here runs code of the application but the end of what is dropped.
+//! Tasks that the dispatcher and workers share, and ended tasks.
+//!
+//! Nothing here runs code of the application, except the drop of a task.
 
 use core::fmt;
 use core::ops::Deref;
 
 use crate::sync::primitive::Arc;
 
-/// A task that the dispatcher holds too. A worker copies it for its attempt, outside the lock of
-/// the dispatcher; the dispatcher itself never copies a task.
+/// A task that the dispatcher also holds. A worker copies it for its attempt, outside the lock of
+/// the dispatcher; the dispatcher never copies a task.
 ///
-/// To be dropped outside that lock: it may be the last that holds the task.
+/// Drop it outside that lock: it may be the last reference.
 pub struct SharedTask<T>(Arc<Option<T>>);
 
-/// What is left of a task that is over. Its drop is the application's code: it belongs outside
-/// the lock of the dispatcher, and where a panic is caught.
+/// An ended task. Its drop is code of the application: drop it outside the lock of the dispatcher,
+/// where panics are caught.
 #[must_use = "it is to be dropped outside the lock of the dispatcher"]
 pub struct Spent<T>(Rest<T>);
 
@@ -22,16 +23,15 @@ enum Rest<T> {
     Shared(#[expect(dead_code, reason = "it is there to be dropped")] SharedTask<T>),
 }
 
-/// Where the dispatcher keeps a task: memory that is used again by the next, as far as no worker
-/// holds it still.
+/// A slot for a task. Its memory is reused by the next task if no worker still refers to it.
 #[derive(Debug)]
 pub(super) struct Cell<T>(Option<SharedTask<T>>);
 
 impl<T> Cell<T> {
-    /// One without memory.
+    /// A cell without memory.
     pub(super) const EMPTY: Self = Self(None);
 
-    /// Puts a task in; the one before was [taken](Self::take).
+    /// Puts a task in; the previous one was [taken](Self::take).
     pub(super) fn put(&mut self, task: T) {
         if let Some(SharedTask(shared)) = &mut self.0
             && let Some(place) = Arc::get_mut(shared)
@@ -43,13 +43,13 @@ impl<T> Cell<T> {
         self.0 = Some(SharedTask(Arc::new(Some(task))));
     }
 
-    /// The task, for a worker; none once it is over.
+    /// Returns a reference to the task, for a worker; `None` once it has ended.
     pub(super) fn share(&self) -> Option<SharedTask<T>> {
         let SharedTask(shared) = self.0.as_ref()?;
         shared.is_some().then(|| SharedTask(shared.clone()))
     }
 
-    /// The task, which leaves its memory behind only if nobody else holds it.
+    /// Removes the task. Its memory stays here unless a worker refers to it.
     pub(super) fn take(&mut self) -> Option<Spent<T>> {
         let SharedTask(shared) = self.0.as_mut()?;
         match Arc::get_mut(shared) {
@@ -58,19 +58,19 @@ impl<T> Cell<T> {
         }
     }
 
-    /// The task with its memory.
+    /// Removes the task with its memory.
     pub(super) fn take_shared(&mut self) -> Option<SharedTask<T>> {
         self.0.take()
     }
 }
 
 impl<T> SharedTask<T> {
-    /// One that the dispatcher is given back.
+    /// Returns the task to the dispatcher.
     pub(super) const fn into_cell(self) -> Cell<T> {
         Cell(Some(self))
     }
 
-    /// Nobody needs it any more.
+    /// Marks the task as ended.
     pub(super) const fn into_spent(self) -> Spent<T> {
         Spent(Rest::Shared(self))
     }
@@ -80,12 +80,12 @@ impl<T> Deref for SharedTask<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // One without a task is in a cell, and is not shared.
+        // A shared task without a value is in a cell only.
         self.0.as_ref().as_ref().expect("a shared task is there")
     }
 }
 
-// Not the application's: that is not to be called here.
+// Not derived: the task's own Debug is code of the application.
 impl<T> fmt::Debug for SharedTask<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedTask").finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Shutdown of a dispatcher.
+//! Shutdown of a dispatcher: delays are skipped, then tasks are refused, then abandoned.
 
 use alloc::vec::Vec;
 
@@ -7,45 +7,44 @@ use crate::tasks::job::Abandoned;
 use crate::tasks::table::State;
 
 impl<T> Dispatcher<T> {
-    /// The server is about to shut down: delays and waits between attempts are cut short, the
-    /// next attempt at whatever there is, is the last. New tasks are taken still, since
-    /// connections may have said more than was done so far. Says how many sleeping workers are to
-    /// be woken.
-    pub fn handle_hasten(&mut self) -> usize {
+    /// Prepares the shutdown: ends all delays and backoffs, and makes the next attempt of each task
+    /// its last. New tasks are still taken, since connections may have more input. Returns the
+    /// number of sleeping workers to wake.
+    pub fn cancel_delays(&mut self) -> usize {
         if self.phase == Phase::Open {
-            self.phase = Phase::Hastened;
+            self.phase = Phase::DelaysCancelled;
         }
         let ready = self.tasks.ready();
         for (due, at) in self.timers.take() {
             match self.tasks[at].state {
                 State::Running(_) => self.timers.insert(at, due),
-                _ => self.end_wait(at),
+                _ => self.end_delay(at),
             }
         }
         self.wakes_since(ready)
     }
 
-    /// The server shuts down: new tasks are refused, those that wait still run, once. The
-    /// adapter wakes all workers, so that the idle ones can end.
+    /// Begins the shutdown: refuses new tasks. Waiting tasks still run, once. The adapter wakes all
+    /// workers, so that idle ones can end.
     pub fn handle_drain(&mut self) {
-        self.handle_hasten();
+        self.cancel_delays();
         self.phase = Phase::Draining;
     }
 
-    /// The time to shut down is up: hands back every task that is not over, in the order in
-    /// which they were submitted, and refuses new ones.
+    /// Ends the shutdown: refuses new tasks and returns every task that has not ended, in the order
+    /// of submission.
     pub fn abandon(&mut self) -> impl ExactSizeIterator<Item = Abandoned<T>> + use<T> {
         self.phase = Phase::Draining;
         drop(self.timers.take());
-        self.lost.clear();
-        self.telling.clear();
+        self.failed.clear();
+        self.reporting.clear();
         for worker in &mut self.workers {
             match *worker {
                 Worker::Busy(_) => {
                     *worker = Worker::Overdue;
                     self.counts.overdue += 1;
                 }
-                Worker::Telling(_) => *worker = Worker::Awake,
+                Worker::Reporting(_) => *worker = Worker::Awake,
                 Worker::Awake | Worker::Asleep | Worker::Overdue => {}
             }
         }
@@ -55,7 +54,7 @@ impl<T> Dispatcher<T> {
         self.counts.waiting = 0;
         self.counts.delayed = 0;
         let mut entries = self.tasks.take();
-        entries.retain(|entry| entry.state != State::Over);
+        entries.retain(|entry| entry.state != State::Ended);
         entries.sort_unstable_by_key(|entry| entry.number);
         let abandoned: Vec<_> = entries
             .into_iter()

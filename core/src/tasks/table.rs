@@ -1,5 +1,6 @@
-//! Owns the table of accepted tasks, and the lines that they wait in. A task keeps its place in
-//! the table until its end has been told; each of its neighbours in line knows the next.
+//! Table of accepted tasks, and one queue for each ordering key.
+//!
+//! A task keeps its slot until its end has been reported. Each task in a queue knows the next.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -7,7 +8,7 @@ use core::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry as Seat;
+use hashbrown::hash_map::Entry as MapEntry;
 
 use crate::id::{ConnId, WorkerId};
 use crate::tasks::job::TaskCounts;
@@ -15,89 +16,89 @@ use crate::tasks::options::{TaskOptions, TaskOrder};
 use crate::tasks::shared::Cell;
 use crate::time::Timestamp;
 
-/// A task with what is known of it.
+/// A task and its state.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
-    /// Empty once it is over, and where nobody is.
+    /// Empty once the task has ended, and in a free slot.
     pub(super) task: Cell<T>,
     pub(super) conn: ConnId,
-    /// Whether its connection waits for its end.
-    pub(super) tell: bool,
+    /// Whether its connection is notified of its end.
+    pub(super) notify: bool,
     pub(super) options: TaskOptions,
-    /// Attempts that have begun.
+    /// The number of attempts that have begun.
     pub(super) attempt: u16,
     pub(super) state: State,
-    /// When the attempt that runs counts as failed.
+    /// The time at which the running attempt counts as failed.
     pub(super) deadline: Timestamp,
-    /// Whether that has been put off, because nobody looked when it was due.
+    /// Whether the deadline has been extended.
     pub(super) extended: bool,
-    /// When it was taken, in the order of all tasks.
+    /// The number of the task in the order of submission.
     pub(super) number: u64,
-    /// Who is behind it in its line; or, where nobody is, the next such place.
+    /// The next task in its queue; in a free slot, the next free slot.
     next: u32,
 }
 
-/// Where an accepted task stands.
+/// The state of an accepted task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
-    /// Its delay is not over; it is in no line.
+    /// Its delay has not ended; it is in no queue.
     Delayed,
-    /// In line, ready for a worker if it is the first there.
+    /// In a queue; ready for a worker if it is the head.
     Waiting,
     Running(WorkerId),
-    /// The first of its line, until it is tried again.
+    /// The head of its queue, until its next attempt.
     BackingOff,
-    /// The first of its line, until its end has been told.
-    Over,
+    /// The head of its queue, until its end has been reported.
+    Ended,
 }
 
-/// Every accepted task.
+/// The accepted tasks.
 #[derive(Debug)]
 pub(super) struct Tasks<T> {
     entries: Vec<Entry<T>>,
     free: u32,
-    /// The last of each line; the first is at a worker, ready, backing off or over.
-    lines: HashMap<Line, u32, FixedState>,
+    /// The tail of each queue. The head is ready, running, backing off or ended.
+    tails: HashMap<OrderingKey, u32, FixedState>,
     ready: VecDeque<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Line {
-    Of(ConnId),
-    Named(u64),
+enum OrderingKey {
+    Connection(ConnId),
+    Number(u64),
 }
 
 impl<T> Tasks<T> {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             entries: Vec::new(),
-            free: NOBODY,
-            lines: HashMap::with_hasher(FixedState::with_seed(seed)),
+            free: NO_SLOT,
+            tails: HashMap::with_hasher(FixedState::with_seed(seed)),
             ready: VecDeque::new(),
         }
     }
 
-    /// A task gets its place, not yet one in line, and is to be put in the cell there.
+    /// Adds a task with an empty cell, in no queue yet, and returns its slot.
     pub(super) fn insert(
         &mut self,
         number: u64,
         conn: ConnId,
         options: TaskOptions,
-        tell: bool,
+        notify: bool,
     ) -> u32 {
         let entry = Entry {
             task: Cell::EMPTY,
             conn,
-            tell,
+            notify,
             options,
             attempt: 0,
             state: State::Delayed,
             deadline: Timestamp::ORIGIN,
             extended: false,
             number,
-            next: NOBODY,
+            next: NO_SLOT,
         };
-        if self.free == NOBODY {
+        if self.free == NO_SLOT {
             self.entries.push(entry);
             self.entries.len() as u32 - 1
         } else {
@@ -109,72 +110,72 @@ impl<T> Tasks<T> {
         }
     }
 
-    /// A task joins its line. It is ready if nobody is there.
-    pub(super) fn line_up(&mut self, at: u32) {
+    /// Appends a task to the queue of its key. It is ready if the queue was empty.
+    pub(super) fn enqueue(&mut self, at: u32) {
         self[at].state = State::Waiting;
-        let line = self[at].line();
-        match line.map(|line| self.lines.entry(line)) {
-            Some(Seat::Occupied(mut last)) => {
+        let key = self[at].ordering_key();
+        match key.map(|key| self.tails.entry(key)) {
+            Some(MapEntry::Occupied(mut last)) => {
                 let last = core::mem::replace(last.get_mut(), at);
                 self[last].next = at;
             }
-            Some(Seat::Vacant(seat)) => {
-                seat.insert(at);
+            Some(MapEntry::Vacant(vacant)) => {
+                vacant.insert(at);
                 self.ready.push_back(at);
             }
             None => self.ready.push_back(at),
         }
     }
 
-    /// The first of a line is ready again.
+    /// Makes the head of a queue ready again.
     pub(super) fn make_ready(&mut self, at: u32) {
         self[at].state = State::Waiting;
         self.ready.push_back(at);
     }
 
-    /// The task that has been ready for longest.
+    /// Removes and returns the task that has been ready for longest.
     pub(super) fn take_ready(&mut self) -> Option<u32> {
         self.ready.pop_front()
     }
 
-    /// The first of a line, whose end has been told, makes room for the next.
+    /// Removes the head of a queue, whose end has been reported, and makes the next one ready.
     pub(super) fn remove(&mut self, at: u32) {
         let next = self[at].next;
-        if next != NOBODY {
+        if next != NO_SLOT {
             self.ready.push_back(next);
-        } else if let Some(line) = self[at].line() {
-            self.lines.remove(&line);
+        } else if let Some(key) = self[at].ordering_key() {
+            self.tails.remove(&key);
         }
         self[at].next = self.free;
         self.free = at;
     }
 
-    /// Those of a connection, of the tasks at some places; and how many places there are.
-    pub(super) fn of(&self, conn: ConnId, places: Range<usize>) -> (TaskCounts, usize) {
+    /// Counts the tasks of a connection in these slots, and returns the number of slots.
+    pub(super) fn count_of(&self, conn: ConnId, slots: Range<usize>) -> (TaskCounts, usize) {
         let mut counts = TaskCounts::default();
-        let all = self.entries.len();
-        let places = places.start.min(all)..places.end.min(all);
-        let is_its = |entry: &&Entry<T>| entry.conn == conn;
-        for entry in self.entries[places].iter().filter(is_its) {
+        let len = self.entries.len();
+        let slots = slots.start.min(len)..slots.end.min(len);
+        let is_of_conn = |entry: &&Entry<T>| entry.conn == conn;
+        for entry in self.entries[slots].iter().filter(is_of_conn) {
             match entry.state {
                 State::Waiting => counts.waiting += 1,
                 State::Delayed | State::BackingOff => counts.delayed += 1,
                 State::Running(_) => counts.running += 1,
-                State::Over => {}
+                State::Ended => {}
             }
         }
-        (counts, all)
+        (counts, len)
     }
 
-    /// How many are ready.
+    /// Returns the number of tasks that are ready.
     pub(super) fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// Every place, and whoever is there.
+    /// Removes and returns every slot, free ones included.
     pub(super) fn take(&mut self) -> Vec<Entry<T>> {
-        self.free = NOBODY;
-        self.lines.clear();
+        self.free = NO_SLOT;
+        self.tails.clear();
         self.ready.clear();
         core::mem::take(&mut self.entries)
     }
@@ -195,14 +196,14 @@ impl<T> core::ops::IndexMut<u32> for Tasks<T> {
 }
 
 impl<T> Entry<T> {
-    const fn line(&self) -> Option<Line> {
+    const fn ordering_key(&self) -> Option<OrderingKey> {
         match self.options.order {
-            TaskOrder::Connection => Some(Line::Of(self.conn)),
-            TaskOrder::Key(key) => Some(Line::Named(key)),
+            TaskOrder::Connection => Some(OrderingKey::Connection(self.conn)),
+            TaskOrder::Key(key) => Some(OrderingKey::Number(key)),
             TaskOrder::Any => None,
         }
     }
 }
 
-/// There are fewer tasks than this.
-const NOBODY: u32 = u32::MAX;
+/// No slot; there are fewer tasks than this.
+const NO_SLOT: u32 = u32::MAX;

@@ -1,4 +1,4 @@
-//! Owns the edges of the dispatcher. What it does in between is in `compare`.
+//! Tests of the edges of the dispatcher. `compare` tests it under random operations.
 
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -9,7 +9,7 @@ use crate::id::{ConnId, ShardId, WorkerId};
 use crate::tasks::*;
 use crate::time::Timestamp;
 
-/// Submits a task of this connection, which has to be taken. True if a worker is to be woken.
+/// Submits a task of this connection, which must be taken. Returns whether a worker is to be woken.
 fn submit<T: core::fmt::Debug>(dispatcher: &mut Dispatcher<T>, of: u32, task: T) -> bool {
     let submitted = dispatcher.handle_submit(at(0), conn(of), task, TaskOptions::new());
     submitted.expect("room").wake
@@ -21,7 +21,7 @@ fn next<T: Copy>(dispatcher: &mut Dispatcher<T>, worker: u16) -> Option<T> {
 }
 
 #[test]
-fn takes_the_limit_and_not_one_more() {
+fn a_full_queue_refuses_the_next_task() {
     let mut dispatcher = Dispatcher::new(1, 2, &config(8));
     submit(&mut dispatcher, 0, "a");
     submit(&mut dispatcher, 1, "b");
@@ -45,7 +45,7 @@ fn takes_the_limit_and_not_one_more() {
 }
 
 #[test]
-fn the_tasks_of_one_connection_are_told_from_those_of_others() {
+fn tasks_are_counted_per_connection() {
     let mut dispatcher = Dispatcher::new(2, 8, &config(8));
     for (of, task) in [(0, "a"), (0, "b"), (0, "c"), (1, "d")] {
         submit(&mut dispatcher, of, task);
@@ -63,10 +63,10 @@ fn the_tasks_of_one_connection_are_told_from_those_of_others() {
     assert_eq!(counts(&dispatcher, 0), (2, 1, 1));
     assert_eq!(counts(&dispatcher, 1), (0, 0, 1));
     assert_eq!(counts(&dispatcher, 2), (0, 0, 0));
-    // It is tried again, and one that is done is none any more.
+    // A retry counts as delayed, and a done task not at all.
     let failed = AttemptEnd::Failed(Failure::Retry);
-    let settled = dispatcher.handle_end(at(0), WorkerId(0), failed);
-    assert_eq!(settled, AttemptResult::Again);
+    let result = dispatcher.handle_end(at(0), WorkerId(0), failed);
+    assert_eq!(result, AttemptResult::Retry);
     assert_eq!(counts(&dispatcher, 0), (2, 2, 0));
     let _ = dispatcher.handle_end(at(0), WorkerId(1), AttemptEnd::Done);
     assert_eq!(counts(&dispatcher, 1), (0, 0, 0));
@@ -81,7 +81,7 @@ fn a_limit_of_zero_refuses_everything() {
 }
 
 #[test]
-fn a_task_after_the_end_is_refused_and_those_before_it_are_done() {
+fn draining_refuses_new_tasks_and_finishes_accepted_ones() {
     let mut dispatcher = Dispatcher::new(1, 8, &config(8));
     submit(&mut dispatcher, 0, 'a');
     dispatcher.handle_drain();
@@ -94,13 +94,13 @@ fn a_task_after_the_end_is_refused_and_those_before_it_are_done() {
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
     assert!(!dispatcher.is_idle());
     let end = AttemptEnd::Done;
-    let settled = dispatcher.handle_end(at(0), WorkerId(0), end);
-    assert_eq!(settled, AttemptResult::Done { tell: true });
+    let result = dispatcher.handle_end(at(0), WorkerId(0), end);
+    assert_eq!(result, AttemptResult::Done { notify: true });
     assert!(dispatcher.is_idle());
 }
 
 #[test]
-fn the_end_cuts_waits_short_and_what_fails_then_is_not_tried_again() {
+fn cancelled_delays_run_tasks_at_once_without_retries() {
     let mut dispatcher = Dispatcher::new(1, 8, &config(8));
     let later = TaskOptions::new().delay(Duration::from_secs(3_600));
     for task in ['a', 'b'] {
@@ -109,17 +109,17 @@ fn the_end_cuts_waits_short_and_what_fails_then_is_not_tried_again() {
     }
     assert_eq!(next(&mut dispatcher, 0), None);
     assert_eq!(
-        dispatcher.handle_hasten(),
+        dispatcher.cancel_delays(),
         1,
-        "one sleeper, one of the line"
+        "one sleeper, one task with that key"
     );
     for task in ['a', 'b'] {
         assert_eq!(next(&mut dispatcher, 0), Some(task));
         let failed = AttemptEnd::Failed(Failure::Retry);
-        let settled = dispatcher.handle_end(at(1), WorkerId(0), failed);
+        let result = dispatcher.handle_end(at(1), WorkerId(0), failed);
         assert!(matches!(
-            settled,
-            AttemptResult::FailedTask(FailedTask { attempts: 1, .. })
+            result,
+            AttemptResult::Failed(FailedTask { attempts: 1, .. })
         ));
     }
     let taken = dispatcher.handle_submit(at(1), conn(0), 'c', later);
@@ -128,7 +128,7 @@ fn the_end_cuts_waits_short_and_what_fails_then_is_not_tried_again() {
 }
 
 #[test]
-fn abandoning_hands_back_what_is_not_over() {
+fn abandon_returns_every_unfinished_task() {
     let mut dispatcher = Dispatcher::new(2, 8, &config(8));
     for n in 0..4 {
         submit(&mut dispatcher, n, n);
@@ -149,9 +149,9 @@ fn abandoning_hands_back_what_is_not_over() {
 }
 
 #[test]
-fn each_wake_is_for_one_more_sleeper() {
+fn each_submission_wakes_at_most_one_more_worker() {
     let mut dispatcher = Dispatcher::new(3, 8, &config(8));
-    assert!(!submit(&mut dispatcher, 0, ()), "nobody sleeps yet");
+    assert!(!submit(&mut dispatcher, 0, ()), "no worker sleeps yet");
     assert_eq!(next(&mut dispatcher, 0), Some(()));
     assert_eq!(
         [next(&mut dispatcher, 1), next(&mut dispatcher, 2)],
@@ -162,7 +162,7 @@ fn each_wake_is_for_one_more_sleeper() {
 }
 
 #[test]
-fn nobody_is_woken_for_a_task_that_waits_for_another() {
+fn a_task_behind_another_with_its_key_wakes_no_worker() {
     let mut dispatcher = Dispatcher::new(2, 8, &config(8));
     assert_eq!(
         [next(&mut dispatcher, 0), next(&mut dispatcher, 1)],
@@ -172,12 +172,16 @@ fn nobody_is_woken_for_a_task_that_waits_for_another() {
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
     assert!(!submit(&mut dispatcher, 0, 'b'), "of the same connection");
     let _ = dispatcher.handle_end(at(0), WorkerId(0), AttemptEnd::Done);
-    assert_eq!(next(&mut dispatcher, 1), None, "nobody has been told yet");
+    assert_eq!(
+        next(&mut dispatcher, 1),
+        None,
+        "the end has not been reported yet"
+    );
     assert_eq!(next(&mut dispatcher, 0), Some('b'));
 }
 
 #[test]
-fn a_hung_attempt_costs_a_worker_and_not_the_task() {
+fn a_hung_attempt_is_retried_on_another_worker() {
     let mut dispatcher = Dispatcher::new(2, 8, &config(8));
     submit(&mut dispatcher, 0, 'a');
     submit(&mut dispatcher, 0, 'b');
@@ -196,7 +200,7 @@ fn a_hung_attempt_costs_a_worker_and_not_the_task() {
             assert_eq!((*job.task, job.attempt), ('a', 2));
         }
     }
-    // The first comes back at last. What it did does not count, and it takes over.
+    // The first worker reports at last. Its result does not count, and it takes the next attempt.
     let late = dispatcher.handle_end(at(500), WorkerId(0), AttemptEnd::Done);
     assert_eq!((late, dispatcher.stats().late), (AttemptResult::Late, 1));
     let job = dispatcher
@@ -204,19 +208,19 @@ fn a_hung_attempt_costs_a_worker_and_not_the_task() {
         .expect("it again");
     assert_eq!((*job.task, job.attempt), ('a', 3));
     assert_eq!(dispatcher.handle_timeout(at(520)), 0);
-    let lost = dispatcher.poll_lost().expect("its last attempt");
-    assert_eq!((lost.cause, lost.attempts), (FailureCause::TimedOut, 3));
+    let failed = dispatcher.poll_failed().expect("its last attempt");
+    assert_eq!((failed.cause, failed.attempts), (FailureCause::TimedOut, 3));
     assert_eq!(dispatcher.stats().waiting, 1);
     let _ = dispatcher.handle_end(at(700), WorkerId(1), AttemptEnd::Done);
     let early = dispatcher.poll_assign(at(700), WorkerId(1));
-    assert!(early.is_none(), "nobody has been told yet");
+    assert!(early.is_none(), "the end has not been reported yet");
     assert_eq!(dispatcher.poll_timeout(), Some(Timestamp::ORIGIN));
     assert_eq!(dispatcher.handle_timeout(at(700)), 1);
     assert_eq!(next(&mut dispatcher, 1), Some('b'));
 }
 
 #[test]
-fn an_attempt_has_its_time_once_more_where_nobody_looked_when_it_was_over() {
+fn a_time_out_noticed_late_extends_the_attempt_once() {
     let mut dispatcher = Dispatcher::new(1, 8, &config(8));
     submit(&mut dispatcher, 0, 'a');
     let job = dispatcher.poll_assign(at(0), WorkerId(0)).expect("a job");
@@ -247,22 +251,22 @@ fn an_attempt_has_its_time_once_more_where_nobody_looked_when_it_was_over() {
     assert_eq!(deadline(&mut dispatcher, 2_000), None);
     let late = dispatcher.handle_end(at(2_001), WorkerId(0), AttemptEnd::Done);
     assert_eq!(late, AttemptResult::Late);
-    // What ends in time counts.
+    // An attempt that ends in its extended time counts.
     let done = other.handle_end(at(919), WorkerId(0), AttemptEnd::Done);
-    assert_eq!(done, AttemptResult::Done { tell: true });
+    assert_eq!(done, AttemptResult::Done { notify: true });
 }
 
 #[test]
-fn what_failed_for_good_is_kept_and_submitted_again_as_far_as_there_is_room() {
+fn dead_letters_are_bounded_and_resubmitted_up_to_the_queue_limit() {
     let mut dispatcher = Dispatcher::new(1, 2, &config(3));
     for task in 0..5 {
         submit(&mut dispatcher, 0, task);
         assert_eq!(next(&mut dispatcher, 0), Some(task));
         let fatal = AttemptEnd::Failed(Failure::Fatal);
-        let settled = dispatcher.handle_end(at(7), WorkerId(0), fatal);
+        let result = dispatcher.handle_end(at(7), WorkerId(0), fatal);
         assert!(matches!(
-            settled,
-            AttemptResult::FailedTask(FailedTask { tell: true, .. })
+            result,
+            AttemptResult::Failed(FailedTask { notify: true, .. })
         ));
         assert_eq!(next(&mut dispatcher, 0), None);
     }
@@ -274,14 +278,14 @@ fn what_failed_for_good_is_kept_and_submitted_again_as_far_as_there_is_room() {
     assert_eq!(dispatcher.handle_resubmit_all(at(8)), (2, 1));
     assert_eq!(dispatcher.dead_letters().len(), 1);
     assert_eq!(next(&mut dispatcher, 0), Some(2));
-    // Its connection has been told already.
-    let settled = dispatcher.handle_end(at(9), WorkerId(0), AttemptEnd::Done);
-    assert_eq!(settled, AttemptResult::Done { tell: false });
+    // Its connection was notified before.
+    let result = dispatcher.handle_end(at(9), WorkerId(0), AttemptEnd::Done);
+    assert_eq!(result, AttemptResult::Done { notify: false });
     let stats = dispatcher.stats();
     assert_eq!((stats.dead_dropped, stats.resubmitted), (2, 2));
 }
 
-/// A task whose code must not run while the dispatcher does.
+/// A task whose code must not run inside the dispatcher.
 #[derive(Debug)]
 struct Foreign<'a> {
     name: u8,
@@ -303,7 +307,7 @@ impl Drop for Foreign<'_> {
 }
 
 #[test]
-fn no_code_of_a_task_runs_inside_the_dispatcher() {
+fn the_dispatcher_runs_no_code_of_a_task() {
     let (inside, ended) = (Cell::new(false), RefCell::new(Vec::new()));
     let ended_since = || core::mem::take(&mut *ended.borrow_mut());
     let task = |name| Foreign {
@@ -321,7 +325,7 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
             result
         }};
     }
-    // One that is done, twice: the second time in the memory of the first.
+    // A done task, twice: the second time in the memory of the first.
     for name in [1, 2] {
         let (now, options) = (at(0), TaskOptions::new());
         let taken = run!(dispatcher.handle_submit(now, conn(0), task(name), options));
@@ -329,16 +333,16 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
         let job = run!(dispatcher.poll_assign(at(0), first)).expect("a job");
         assert_eq!(job.task.name, name);
         drop(job);
-        let settled = run!(dispatcher.handle_end(at(0), first, AttemptEnd::Done));
+        let result = run!(dispatcher.handle_end(at(0), first, AttemptEnd::Done));
         assert_eq!(
-            (settled, ended_since()),
-            (AttemptResult::Done { tell: true }, Vec::new())
+            (result, ended_since()),
+            (AttemptResult::Done { notify: true }, Vec::new())
         );
         drop(run!(dispatcher.poll_spent()).expect("the task"));
         assert_eq!(ended_since(), [name]);
         assert!(run!(dispatcher.poll_assign(at(0), first)).is_none());
     }
-    // One that times out, is done by another, and comes back late.
+    // A task that times out, is done by another worker, and is then reported late.
     let (now, options) = (at(0), TaskOptions::new());
     let taken = run!(dispatcher.handle_submit(now, conn(0), task(3), options));
     assert!(taken.is_ok());
@@ -354,16 +358,16 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
     assert_eq!(ended_since(), [], "the first still has it");
     drop(late);
     assert_eq!(ended_since(), [3]);
-    let settled = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
-    assert_eq!(settled, AttemptResult::Late);
-    // Those that fail for good; there is room for one of them.
+    let result = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
+    assert_eq!(result, AttemptResult::Late);
+    // Tasks that fail for good; there is room for one of them.
     for name in [4, 5] {
         let options = TaskOptions::new().attempts(1);
         let taken = run!(dispatcher.handle_submit(at(100), conn(1), task(name), options));
         assert!(taken.is_ok());
         drop(run!(dispatcher.poll_assign(at(100), first)).expect("a job"));
-        let settled = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
-        assert!(matches!(settled, AttemptResult::FailedTask(_)));
+        let result = run!(dispatcher.handle_end(at(100), first, AttemptEnd::Panicked));
+        assert!(matches!(result, AttemptResult::Failed(_)));
     }
     assert_eq!(ended_since(), []);
     drop(run!(dispatcher.poll_spent()).expect("the oldest"));
@@ -372,7 +376,7 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
     assert_eq!((taken.1.name, ended_since()), (5, Vec::new()));
     drop(taken);
     assert_eq!(ended_since(), [5]);
-    // One that is given up.
+    // An abandoned task.
     let taken = run!(dispatcher.handle_submit(at(100), conn(2), task(6), TaskOptions::new()));
     assert!(taken.is_ok());
     let abandoned: Vec<_> = run!(dispatcher.abandon().collect());
@@ -383,7 +387,7 @@ fn no_code_of_a_task_runs_inside_the_dispatcher() {
 }
 
 #[test]
-fn a_worker_that_begins_anew_has_failed_at_its_attempt() {
+fn a_worker_restart_fails_its_attempt() {
     let mut dispatcher = Dispatcher::new(1, 8, &config(8));
     let worker = WorkerId(0);
     assert_eq!(
@@ -397,17 +401,17 @@ fn a_worker_that_begins_anew_has_failed_at_its_attempt() {
     let taken = dispatcher.handle_submit(at(0), conn(0), 'a', options);
     assert!(taken.expect("room").wake);
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
-    let settled = dispatcher.handle_restart(at(0), worker);
-    assert_eq!(settled, Some(AttemptResult::Again));
+    let result = dispatcher.handle_restart(at(0), worker);
+    assert_eq!(result, Some(AttemptResult::Retry));
     let again = dispatcher.poll_timeout().expect("a retry");
     dispatcher.handle_timeout(again);
     assert_eq!(next(&mut dispatcher, 0), Some('a'));
-    let settled = dispatcher.handle_restart(at(0), worker);
-    let Some(AttemptResult::FailedTask(lost)) = settled else {
-        panic!("{settled:?}")
+    let result = dispatcher.handle_restart(at(0), worker);
+    let Some(AttemptResult::Failed(failed)) = result else {
+        panic!("{result:?}")
     };
-    assert_eq!((lost.cause, lost.attempts), (FailureCause::Panicked, 2));
-    // It works on.
+    assert_eq!((failed.cause, failed.attempts), (FailureCause::Panicked, 2));
+    // The worker continues.
     submit(&mut dispatcher, 1, 'b');
     assert_eq!(next(&mut dispatcher, 0), Some('b'));
     let stats = dispatcher.stats();
@@ -417,12 +421,12 @@ fn a_worker_that_begins_anew_has_failed_at_its_attempt() {
 #[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "does not have")]
-fn a_report_without_a_job_is_caught_in_debug_builds() {
+fn a_report_without_a_job_panics_in_debug_builds() {
     let mut dispatcher = Dispatcher::<()>::new(1, 1, &config(8));
     let _ = dispatcher.handle_end(at(0), WorkerId(0), AttemptEnd::Done);
 }
 
-/// Short times, and room for so many that have failed for good.
+/// Short times, and room for this number of dead letters.
 pub(super) fn config(dead_letters: usize) -> Config {
     Config::builder()
         .seed(3)

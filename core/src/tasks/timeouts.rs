@@ -1,4 +1,4 @@
-//! Timers of a dispatcher: delays and backoffs that end, and attempts that take too long.
+//! Timers of a dispatcher: delays and backoffs that end, and attempts that exceed their time.
 
 use core::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::tasks::table::State;
 use crate::time::Timestamp;
 
 impl<T> Dispatcher<T> {
-    /// Does what is due: delays and waits between attempts end, attempts time out. Says how many
-    /// sleeping workers are to be woken. Whoever timed out for good is then at
-    /// [`poll_lost`](Self::poll_lost).
+    /// Ends the delays, backoffs and attempts that are due, and returns the number of sleeping
+    /// workers to wake. Tasks whose last attempt timed out are then at
+    /// [`poll_failed`](Self::poll_failed).
     pub fn handle_timeout(&mut self, now: Timestamp) -> usize {
         let ready = self.tasks.ready();
-        for at in self.telling.drain(..) {
+        for at in self.reporting.drain(..) {
             self.tasks.remove(at);
         }
         while let Some((due, at)) = self.timers.first()
@@ -28,19 +28,19 @@ impl<T> Dispatcher<T> {
                     self.workers[usize::from(worker.0)] = Worker::Overdue;
                     self.counts.overdue += 1;
                     self.counts.running -= 1;
-                    if let Some(lost) = self.fail(now, at, FailureCause::TimedOut) {
-                        self.lost.push_back((at, lost));
+                    if let Some(failed) = self.fail(now, at, FailureCause::TimedOut) {
+                        self.failed.push_back((at, failed));
                     }
                 }
-                _ => self.end_wait(at),
+                _ => self.end_delay(at),
             }
         }
         self.wakes_since(ready)
     }
 
-    /// Until when the attempt of a worker may take; `None` if it counts as failed. For an
-    /// adapter that ends attempts by itself, which asks when the deadline of its
-    /// [`Job`] has come: it may have been put off.
+    /// Returns the deadline of a worker's attempt; `None` if the attempt counts as failed. For an
+    /// adapter that stops attempts itself: it asks at the deadline of its
+    /// [`Job`](crate::tasks::Job), since the deadline may have been extended.
     pub fn poll_deadline(&mut self, now: Timestamp, worker: WorkerId) -> Option<Timestamp> {
         let Some(Worker::Busy(at)) = self.worker(worker) else {
             return None;
@@ -51,8 +51,8 @@ impl<T> Dispatcher<T> {
         Some(self.tasks[at].deadline)
     }
 
-    /// Gives an attempt its time once more if it was noticed late that it was over: then
-    /// the process was stopped, or is overloaded, and the attempt could not go on either.
+    /// Gives an attempt its time once more if the time-out is noticed late: the process was stopped
+    /// or is overloaded, and the attempt could not proceed either.
     fn extend(&mut self, now: Timestamp, at: u32) -> bool {
         let entry = &mut self.tasks[at];
         let timeout = entry.options.timeout.unwrap_or(self.timeout);
@@ -68,16 +68,16 @@ impl<T> Dispatcher<T> {
         true
     }
 
-    /// A task that timed out for good, for its connection to be told.
-    pub fn poll_lost(&mut self) -> Option<FailedTask> {
-        let (at, lost) = self.lost.pop_front()?;
-        self.telling.push(at);
-        Some(lost)
+    /// Returns a task whose last attempt timed out, for the notification of its connection.
+    pub fn poll_failed(&mut self) -> Option<FailedTask> {
+        let (at, failed) = self.failed.pop_front()?;
+        self.reporting.push(at);
+        Some(failed)
     }
 
-    /// When there is something to do for [`handle_timeout`](Self::handle_timeout).
+    /// Returns the time of the next [`handle_timeout`](Self::handle_timeout), if one is needed.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if self.lost.is_empty() && self.telling.is_empty() {
+        if self.failed.is_empty() && self.reporting.is_empty() {
             self.timers.first().map(|(due, _)| due)
         } else {
             Some(Timestamp::ORIGIN)
@@ -85,7 +85,7 @@ impl<T> Dispatcher<T> {
     }
 }
 
-/// By how much it may be noticed late that an attempt's time is over, as long as all is well.
+/// Returns the lateness of a time-out that is normal under load.
 pub(super) fn tolerance(timeout: Duration) -> Duration {
     (timeout / 8).min(MAX_TOLERANCE)
 }

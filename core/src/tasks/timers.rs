@@ -1,17 +1,16 @@
-//! Owns when something is due: a heap of times, one at most for each task, from which any can be
-//! taken. What is due then is not known here.
+//! Heap of due times, at most one for each task, with removal of any of them.
 
 use alloc::vec::Vec;
 
 use crate::time::Timestamp;
 
-/// Times of tasks. The earliest is at hand; what is due at one time keeps its order.
+/// Due times of tasks. Equal times keep the order of insertion.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    /// A binary heap: nobody is due before its parent.
+    /// A binary heap: no timer is due before its parent.
     heap: Vec<Timer>,
-    /// Where in the heap a task stands, by its number in the table.
-    places: Vec<usize>,
+    /// The position in the heap of each task, by its slot in the table.
+    positions: Vec<usize>,
     inserted: u64,
 }
 
@@ -23,84 +22,84 @@ struct Timer {
 }
 
 impl Timers {
-    /// A task that has no time gets one.
+    /// Adds the due time of a task that has none.
     pub(super) fn insert(&mut self, at: u32, due: Timestamp) {
-        if self.places.len() <= at as usize {
-            self.places.resize(at as usize + 1, NOWHERE);
+        if self.positions.len() <= at as usize {
+            self.positions.resize(at as usize + 1, ABSENT);
         }
-        debug_assert_eq!(self.places[at as usize], NOWHERE);
+        debug_assert_eq!(self.positions[at as usize], ABSENT);
         let order = self.inserted;
         self.inserted += 1;
         self.heap.push(Timer { due, order, at });
-        self.rise(self.heap.len() - 1);
+        self.sift_up(self.heap.len() - 1);
     }
 
-    /// A task needs its time no longer.
+    /// Removes the due time of a task, if it has one.
     pub(super) fn remove(&mut self, at: u32) {
-        let Some(&place) = self.places.get(at as usize) else {
+        let Some(&position) = self.positions.get(at as usize) else {
             return;
         };
-        if place == NOWHERE {
+        if position == ABSENT {
             return;
         }
-        self.places[at as usize] = NOWHERE;
-        self.heap.swap_remove(place);
-        if place < self.heap.len() {
-            // It came from the end, and may belong on either side of here.
-            let place = self.rise(place);
-            self.sink(place);
+        self.positions[at as usize] = ABSENT;
+        self.heap.swap_remove(position);
+        if position < self.heap.len() {
+            // The moved timer came from the end, and may have to move either way.
+            let position = self.sift_up(position);
+            self.sift_down(position);
         }
     }
 
-    /// The earliest.
+    /// Returns the earliest.
     pub(super) fn first(&self) -> Option<(Timestamp, u32)> {
         self.heap.first().map(|timer| (timer.due, timer.at))
     }
 
-    /// Takes out all of them, in order.
+    /// Removes and returns all of them, in order.
     pub(super) fn take(&mut self) -> impl Iterator<Item = (Timestamp, u32)> + use<> {
-        self.places.fill(NOWHERE);
+        self.positions.fill(ABSENT);
         let mut all = core::mem::take(&mut self.heap);
         all.sort_unstable();
         all.into_iter().map(|timer| (timer.due, timer.at))
     }
 
-    fn rise(&mut self, mut place: usize) -> usize {
-        while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.heap[parent] <= self.heap[place] {
+    fn sift_up(&mut self, mut position: usize) -> usize {
+        while position > 0 {
+            let parent = (position - 1) / 2;
+            if self.heap[parent] <= self.heap[position] {
                 break;
             }
-            self.heap.swap(parent, place);
-            self.settle(place);
-            place = parent;
+            self.heap.swap(parent, position);
+            self.set_position(position);
+            position = parent;
         }
-        self.settle(place);
-        place
+        self.set_position(position);
+        position
     }
 
-    fn sink(&mut self, mut place: usize) {
+    fn sift_down(&mut self, mut position: usize) {
         loop {
-            let children = 2 * place + 1..(2 * place + 3).min(self.heap.len());
-            let Some(least) = children.min_by_key(|&child| self.heap[child]) else {
+            let children = 2 * position + 1..(2 * position + 3).min(self.heap.len());
+            let Some(child) = children.min_by_key(|&at| self.heap[at]) else {
                 break;
             };
-            if self.heap[place] <= self.heap[least] {
+            if self.heap[position] <= self.heap[child] {
                 break;
             }
-            self.heap.swap(place, least);
-            self.settle(place);
-            place = least;
+            self.heap.swap(position, child);
+            self.set_position(position);
+            position = child;
         }
-        self.settle(place);
+        self.set_position(position);
     }
 
-    fn settle(&mut self, place: usize) {
-        self.places[self.heap[place].at as usize] = place;
+    fn set_position(&mut self, position: usize) {
+        self.positions[self.heap[position].at as usize] = position;
     }
 }
 
-const NOWHERE: usize = usize::MAX;
+const ABSENT: usize = usize::MAX;
 
 #[cfg(test)]
 mod tests {
@@ -114,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_earliest_is_first_whatever_was_taken_out(
+        fn the_earliest_timer_is_first_after_any_removal(
             ops in vec_of((0_u32..40, 0_u64..20, any::<bool>()), 0..300),
         ) {
             let mut timers = Timers::default();

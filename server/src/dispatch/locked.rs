@@ -53,7 +53,7 @@ impl<T> LockedDispatcher<T> {
         let now = self.clock.now();
         let workers = self.dispatcher.handle_timeout(now);
         let mut failed = Vec::new();
-        while let Some(task) = self.dispatcher.poll_lost() {
+        while let Some(task) = self.dispatcher.poll_failed() {
             failed.push((task, self.failures.admit(now)));
         }
         let spent = std::iter::from_fn(|| self.dispatcher.poll_spent()).collect();
@@ -88,12 +88,12 @@ impl<T> LockedDispatcher<T> {
             report.panicked = self.panics.admit(now);
         }
         match result {
-            AttemptResult::Done { tell: true } => {
+            AttemptResult::Done { notify: true } => {
                 report.end = report.outcome.take().map(TaskEnd::Done);
             }
-            AttemptResult::Done { tell: false } | AttemptResult::Late => {}
-            AttemptResult::Again => report.line = Line::Retried(end),
-            AttemptResult::FailedTask(task) => {
+            AttemptResult::Done { notify: false } | AttemptResult::Late => {}
+            AttemptResult::Retry => report.line = Line::Retried(end),
+            AttemptResult::Failed(task) => {
                 report.end = end_of(&task).map(|(_, end)| end);
                 report.line = Line::Failed(task, self.failures.admit(now));
             }
@@ -104,7 +104,7 @@ impl<T> LockedDispatcher<T> {
     /// Handles the restart of a worker whose attempt ended without a result.
     pub(super) fn restart(&mut self, now: Timestamp, worker: WorkerId) -> RestartReport<T> {
         let failed = match self.dispatcher.handle_restart(now, worker) {
-            Some(AttemptResult::FailedTask(task)) => Some((task, self.failures.admit(now))),
+            Some(AttemptResult::Failed(task)) => Some((task, self.failures.admit(now))),
             _ => None,
         };
         RestartReport {
@@ -178,10 +178,10 @@ pub(super) fn end_of<H: Handler>(task: &FailedTask) -> Option<(ConnId, TaskEnd<H
         conn,
         cause,
         attempts,
-        tell,
+        notify,
         ..
     } = task;
-    tell.then_some((conn, TaskEnd::Failed { cause, attempts }))
+    notify.then_some((conn, TaskEnd::Failed { cause, attempts }))
 }
 
 pub(super) fn log_failure(task: &FailedTask, held_back: Option<u64>) {

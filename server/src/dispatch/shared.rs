@@ -256,7 +256,7 @@ impl<T> SharedDispatcher<T> {
     /// Makes delayed and retried tasks due at once, before the shards drain.
     pub fn cancel_delays(&self) -> Wakeups {
         let mut state = self.lock();
-        let wakes = state.dispatcher.handle_hasten();
+        let wakes = state.dispatcher.cancel_delays();
         state.wakeups(wakes)
     }
 

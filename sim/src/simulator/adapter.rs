@@ -249,15 +249,15 @@ impl<H: Handler> Sim<H> {
         let settled = self.dispatcher.handle_end(now, id, end);
         while self.dispatcher.poll_spent().is_some() {}
         match settled {
-            AttemptResult::Done { tell: true } => {
+            AttemptResult::Done { notify: true } => {
                 let end = TaskEnd::Done((self.work)(id, &job.task));
                 self.tell_end(job.conn, end);
             }
-            AttemptResult::FailedTask(lost) => {
+            AttemptResult::Failed(lost) => {
                 assert_eq!(lost.conn, job.conn);
                 self.tell_lost(lost);
             }
-            AttemptResult::Done { tell: false } | AttemptResult::Again | AttemptResult::Late => {}
+            AttemptResult::Done { notify: false } | AttemptResult::Retry | AttemptResult::Late => {}
         }
         self.assign(worker);
         shard
@@ -270,7 +270,7 @@ impl<H: Handler> Sim<H> {
             let wakes = self.dispatcher.handle_timeout(now);
             self.wake(wakes);
             let mut told = false;
-            while let Some(lost) = self.dispatcher.poll_lost() {
+            while let Some(lost) = self.dispatcher.poll_failed() {
                 told = true;
                 self.tell_lost(lost);
                 self.drain_outputs(lost.conn.shard().index());
@@ -283,7 +283,7 @@ impl<H: Handler> Sim<H> {
     }
 
     fn tell_lost(&mut self, lost: FailedTask) {
-        if lost.tell {
+        if lost.notify {
             let (cause, attempts) = (lost.cause, lost.attempts);
             self.tell_end(lost.conn, TaskEnd::Failed { cause, attempts });
         }

@@ -10,7 +10,7 @@ impl<H: Handler> Sim<H> {
     /// Begins to drain every shard.
     pub fn begin_drain(&mut self) {
         let now = self.time();
-        let wakes = self.dispatcher.handle_hasten();
+        let wakes = self.dispatcher.cancel_delays();
         self.wake(wakes);
         for shard in 0..self.shards.len() {
             self.shards[shard].handle_drain(now);

@@ -207,9 +207,7 @@ impl Store {
     }
 
     /// [`encode`](Self::encode) with a payload in two parts.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-    //# An endpoint MUST encapsulate the /data/ in a WebSocket frame as defined
-    //# in Section 5.2.
+    //= rfc6455#section-6.1 "An endpoint MUST encapsulate the /data/ in a WebSocket frame as..."
     pub(crate) fn encode_parts(
         &mut self,
         label: impl Into<FrameMeta>,

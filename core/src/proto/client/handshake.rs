@@ -36,47 +36,28 @@ impl Offer {
     }
 
     /// Checks an answer whose status is 101.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# The client MUST validate the server's response as follows:
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# If the server's response does not conform to the requirements for
-    //# the server's handshake as defined in this section and in Section
-    //# 4.2.2, the client MUST _Fail the WebSocket Connection_.
+    //= rfc6455#section-4.1 "The client MUST validate the server's response as follows:"
+    //= rfc6455#section-4.1 "If the server's response does not conform to the requirements for..."
     pub(super) fn check(&self, response: &Response<'_>) -> Result<Agreed, ResponseError> {
         let lines = response.lines();
         if response.minor_version() == 0 {
             return Err(ResponseError::HttpVersion);
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# If the response lacks an |Upgrade| header field or the |Upgrade|
-        //# header field contains a value that is not an ASCII case-insensitive
-        //# match for the value "websocket", the client MUST _Fail the
-        //# WebSocket Connection_.
+        //= rfc6455#section-4.1 "If the response lacks an |Upgrade| header field or the..."
         let mut upgrades = lines.list("upgrade").peekable();
         if upgrades.peek().is_none()
             || !upgrades.all(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
         {
             return Err(ResponseError::Upgrade);
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# If the response lacks a |Connection| header field or the
-        //# |Connection| header field doesn't contain a token that is an ASCII
-        //# case-insensitive match for the value "Upgrade", the client MUST
-        //# _Fail the WebSocket Connection_.
+        //= rfc6455#section-4.1 "If the response lacks a |Connection| header field or the..."
         if !lines
             .list("connection")
             .any(|option| option.eq_ignore_ascii_case(b"upgrade"))
         {
             return Err(ResponseError::Connection);
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# If the response lacks a |Sec-WebSocket-Accept| header field or
-        //# the |Sec-WebSocket-Accept| contains a value other than the
-        //# base64-encoded SHA-1 of the concatenation of the
-        //# |Sec-WebSocket-Key| (as a string, not base64-decoded) with the
-        //# string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" but ignoring any
-        //# leading and trailing whitespace, the client MUST _Fail the
-        //# WebSocket Connection_.
+        //= rfc6455#section-4.1 "If the response lacks a |Sec-WebSocket-Accept| header field or..."
         if lines.only("sec-websocket-accept") != Some(&self.accept) {
             return Err(ResponseError::Accept);
         }
@@ -86,12 +67,7 @@ impl Offer {
         })
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# If the response includes a |Sec-WebSocket-Protocol| header field and
-    //# this header field indicates the use of a subprotocol that was not
-    //# present in the client's handshake (the server has indicated a
-    //# subprotocol not requested by the client), the client MUST _Fail the
-    //# WebSocket Connection_.
+    //= rfc6455#section-4.1 "If the response includes a |Sec-WebSocket-Protocol| header field..."
     fn subprotocol(&self, response: &Response<'_>) -> Result<Option<String>, ResponseError> {
         let mut values = response.header("sec-websocket-protocol");
         let Some(value) = values.next() else {
@@ -105,15 +81,8 @@ impl Offer {
     }
 
     /// What is agreed on of the extensions offered.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# If the response includes a |Sec-WebSocket-Extensions| header field and
-    //# this header field indicates the use of an extension that was not present
-    //# in the client's handshake (the server has indicated an extension not
-    //# requested by the client), the client MUST _Fail the WebSocket Connection_.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# If a server gives an invalid response, such as accepting a PMCE that
-    //# the client did not offer, the client MUST _Fail the WebSocket
-    //# Connection_.
+    //= rfc6455#section-4.1 "If the response includes a |Sec-WebSocket-Extensions| header field..."
+    //= rfc7692#section-5 "If a server gives an invalid response, such as accepting a PMCE that..."
     fn deflate(&self, response: &Response<'_>) -> Result<Option<Params>, ResponseError> {
         let mut agreed = None;
         // Over all of its lines, the list must have an element.
@@ -126,14 +95,8 @@ impl Offer {
                 let mut offers = self.deflate.iter();
                 let params = offers.find_map(|offer| offer.parse_answer(&answer));
                 let params = params.ok_or(ResponseError::Extension)?;
-                //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-                //# A client that received a response accepting a PMCE
-                //# extension negotiation offer together with such an
-                //# extension MUST _Fail the WebSocket Connection_.
-                //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-                //# A client that receives a response accepting a PMCE
-                //# extension negotiation offer together with such an
-                //# extension MUST _Fail the WebSocket Connection_.
+                //= rfc7692#section-5 "A client that received a response accepting a PMCE..."
+                //= rfc7692#section-5 "A client that receives a response accepting a PMCE..."
                 // Such as itself; any other has failed as not offered.
                 if agreed.replace(params).is_some() {
                     return Err(ResponseError::Extension);

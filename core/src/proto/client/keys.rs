@@ -6,18 +6,12 @@ use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
 /// A generator whose output so far tells nothing of what comes next.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
-//# Clients MUST choose a new masking key for each frame, using an algorithm
-//# that cannot be predicted by end applications that provide data.
+//= rfc6455#section-10.3 "Clients MUST choose a new masking key for each frame, using an..."
 pub(super) struct Keys(ChaCha12Rng);
 
 impl Keys {
     /// From 32 bytes of the operating system's random numbers.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-    //# The masking key needs to be unpredictable; thus, the masking key
-    //# MUST be derived from a strong source of entropy, and the masking key
-    //# for a given frame MUST NOT make it simple for a server/proxy to
-    //# predict the masking key for a subsequent frame.
+    //= rfc6455#section-5.3 "The masking key needs to be unpredictable; thus, the masking key..."
     pub(super) fn new(seed: [u8; 32]) -> Self {
         Self(ChaCha12Rng::from_seed(seed))
     }
@@ -30,9 +24,7 @@ impl Keys {
     }
 
     /// The masking key of one frame (§5.3).
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-    //# When preparing a masked frame, the client MUST pick a fresh masking
-    //# key from the set of allowed 32-bit values.
+    //= rfc6455#section-5.3 "When preparing a masked frame, the client MUST pick a fresh masking..."
     pub(super) fn mask(&mut self) -> [u8; 4] {
         self.0.next_u32().to_ne_bytes()
     }

@@ -71,32 +71,19 @@ impl Client {
     /// and choose what stands on the wire by choosing what is sent: that is how
     /// a script poisons the cache of a proxy that takes frames for requests
     /// (RFC 6455 §10.3).
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# When the client is to _Establish a WebSocket Connection_ given a set
-    //# of (/host/, /port/, /resource name/, and /secure/ flag), along with
-    //# a list of /protocols/ and /extensions/ to be used, and an /origin/
-    //# in the case of web browsers, it MUST open a connection, send an
-    //# opening handshake, and read the server's handshake in response.
+    //= rfc6455#section-4.1 "When the client is to _Establish a WebSocket Connection_ given a..."
     // The connection is the caller's to open; the rest is done from here on.
     pub fn new(request: Request, config: ClientConfig, seed: [u8; 32]) -> Self {
         let mut keys = Keys::new(seed);
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The value of this header field MUST be a nonce consisting of a
-        //# randomly selected 16-byte value that has been base64-encoded
-        //# (see Section 4 of [RFC4648]).
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The nonce MUST be selected randomly for each connection.
+        //= rfc6455#section-4.1 "The value of this header field MUST be a nonce consisting of a..."
+        //= rfc6455#section-4.1 "The nonce MUST be selected randomly for each connection."
         let key = encode_key(keys.nonce());
         Self {
             config,
             conn: Connection::new(Role::Client),
             compressor: Compressor::NONE,
             inbox: Inbox::new(config.head.bytes),
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-            //# Once a connection to the server has been established
-            //# (including a connection via a proxy or over a TLS-encrypted
-            //# tunnel), the client MUST send an opening handshake to the
-            //# server.
+            //= rfc6455#section-4.1 "Once a connection to the server has been established..."
             sender: Sender::new(request.encode(&key), keys),
             phase: Phase::Head(Offer::new(request, &key)),
             agreed: Agreed::default(),
@@ -301,10 +288,7 @@ impl Client {
             Err(error) => failed(error),
         };
         if let Some((agreed, len)) = agreed {
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
-            //# Note that the client is only offering to use any advertised
-            //# extensions and MUST NOT use them unless the server indicates
-            //# that it wishes to use the extension.
+            //= rfc6455#section-9.1 "Note that the client is only offering to use any advertised..."
             if let Some(params) = &agreed.deflate {
                 let level = self.config.compression_level;
                 self.conn = Connection::with_deflate(Role::Client, params);
@@ -338,10 +322,7 @@ impl Client {
         self.inbox.consume(step.consumed);
         let within = |range: Range<usize>| start + range.start..start + range.end;
         match step.event {
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.1
-            //# If at any point the underlying transport layer connection is
-            //# unexpectedly lost, the client MUST _Fail the WebSocket
-            //# Connection_.
+            //= rfc6455#section-7.2.1 "If at any point the underlying transport layer connection..."
             None if self.eof => {
                 self.conn.handle_failure(&mut self.workspace);
                 self.sender.discard();
@@ -361,9 +342,7 @@ impl Client {
             )),
             Some(ws::Event::Ping(range)) => {
                 let range = within(range);
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
-                //# Upon receipt of a Ping frame, an endpoint MUST send a
-                //# Pong frame in response,
+                //= rfc6455#section-5.5.2 "Upon receipt of a Ping frame, an endpoint MUST send a..."
                 if self.auto_pong && self.conn.state() == State::Open {
                     self.sender.answer_ping(self.inbox.at(range.clone()));
                 }
@@ -371,10 +350,7 @@ impl Client {
             }
             Some(ws::Event::Pong(range)) => Some(Found::Pong(within(range))),
             Some(ws::Event::Close(code, reason)) => {
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-                //# If an endpoint receives a Close frame and did not previously
-                //# send a Close frame, the endpoint MUST send a Close frame in
-                //# response.
+                //= rfc6455#section-5.5.1 "If an endpoint receives a Close frame and did not..."
                 if may_close {
                     self.send_close(code);
                     self.conn.handle_close_sent();
@@ -398,10 +374,7 @@ impl Client {
 
     const fn check_open(&self) -> Result<(), SendError> {
         match &self.phase {
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-            //# Once the client's opening handshake has been sent, the
-            //# client MUST wait for a response from the server before
-            //# sending any further data.
+            //= rfc6455#section-4.1 "Once the client's opening handshake has been sent, the..."
             Phase::Head(_) => Err(SendError::NotOpen),
             Phase::Open if matches!(self.conn.state(), State::Open) => Ok(()),
             Phase::Open | Phase::Over => Err(SendError::Closing),

@@ -23,39 +23,25 @@ pub struct Request {
 
 impl Request {
     /// A request for what is at this address, with no offers.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# The handshake MUST be a valid HTTP request as specified by
-    //# [RFC2616].
+    //= rfc6455#section-4.1 "The handshake MUST be a valid HTTP request as specified by [RFC2616]."
     pub fn new(uri: &Uri<'_>) -> Self {
         let (slash, resource) = uri.target();
         // Writing to a String does not fail.
         let mut lines = String::new();
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The method of the request MUST be GET, and the HTTP version MUST
-        //# be at least 1.1.
+        //= rfc6455#section-4.1 "The method of the request MUST be GET, and the HTTP version..."
         let _ = write!(lines, "GET {slash}{resource} HTTP/1.1\r\n");
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The request MUST contain a |Host| header field whose value
-        //# contains /host/ plus optionally ":" followed by /port/ (when not
-        //# using the default port).
+        //= rfc6455#section-4.1 "The request MUST contain a |Host| header field whose value..."
         let (host, port) = uri.named();
         let _ = match port {
             Some(port) => write!(lines, "Host: {host}:{port}\r\n"),
             None => write!(lines, "Host: {host}\r\n"),
         };
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The request MUST contain an |Upgrade| header field whose value
-        //# MUST include the "websocket" keyword.
+        //= rfc6455#section-4.1 "The request MUST contain an |Upgrade| header field whose value..."
         lines.push_str("Upgrade: websocket\r\n");
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The request MUST contain a |Connection| header field whose value
-        //# MUST include the "Upgrade" token.
+        //= rfc6455#section-4.1 "The request MUST contain a |Connection| header field whose..."
         lines.push_str("Connection: Upgrade\r\n");
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The request MUST include a header field with the name
-        //# |Sec-WebSocket-Version|.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The value of this header field MUST be 13.
+        //= rfc6455#section-4.1 "...a header field with the name |Sec-WebSocket-Version|."
+        //= rfc6455#section-4.1 "The value of this header field MUST be 13."
         lines.push_str("Sec-WebSocket-Version: 13\r\n");
         Self {
             lines,
@@ -80,10 +66,7 @@ impl Request {
     ///
     /// # Errors
     /// [`RequestError::Subprotocol`].
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# The elements that comprise this value MUST be non-empty strings with
-    //# characters in the range U+0021 to U+007E not including separator
-    //# characters as defined in [RFC2616] and MUST all be unique strings.
+    //= rfc6455#section-4.1 "The elements that comprise this value MUST be non-empty strings..."
     pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
         if !is_token(name) || self.subprotocols.iter().any(|offered| offered == name) {
             return Err(RequestError::Subprotocol);
@@ -97,18 +80,9 @@ impl Request {
     ///
     /// # Errors
     /// [`RequestError::WindowBits`].
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# To offer use of a PMCE, a client MUST include the extension name of
-    //# the PMCE in the "Sec-WebSocket-Extensions" header field of its opening
-    //# handshake of the WebSocket connection.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
-    //# This parameter has a decimal integer value without leading zeroes
-    //# between 8 to 15, inclusive, indicating the base-2 logarithm of the
-    //# LZ77 sliding window size, and MUST conform to the ABNF below.
-    //# server-max-window-bits = 1*DIGIT
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2
-    //# If a value is specified for this parameter, the value MUST conform
-    //# to the ABNF below. client-max-window-bits = 1*DIGIT
+    //= rfc7692#section-5 "To offer use of a PMCE, a client MUST include the extension name of..."
+    //= rfc7692#section-7.1.2.1 "This parameter has a decimal integer value without leading..."
+    //= rfc7692#section-7.1.2.2 "If a value is specified for this parameter, the value MUST..."
     pub fn deflate(mut self, offer: Params) -> Result<Self, RequestError> {
         if !offer.is_valid() {
             return Err(RequestError::WindowBits);
@@ -124,12 +98,8 @@ impl Request {
     /// # Errors
     /// [`RequestError::FieldName`], [`RequestError::FieldValue`].
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.1
-        //# The |Sec-WebSocket-Key| header field MUST NOT appear more than
-        //# once in an HTTP request.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.5
-        //# the |Sec-WebSocket-Version| header field MUST NOT appear more
-        //# than once in an HTTP request.
+        //= rfc6455#section-11.3.1 "The |Sec-WebSocket-Key| header field MUST NOT appear more..."
+        //= rfc6455#section-11.3.5 "the |Sec-WebSocket-Version| header field MUST NOT appear..."
         let is_reserved = RESERVED.iter().any(|own| own.eq_ignore_ascii_case(name))
             || name
                 .get(..OWN_PREFIX.len())
@@ -150,9 +120,7 @@ impl Request {
         let mut field = |name: &str, value: &[u8]| {
             head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
         };
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-        //# The request MUST include a header field with the name
-        //# |Sec-WebSocket-Key|.
+        //= rfc6455#section-4.1 "...include a header field with the name |Sec-WebSocket-Key|."
         field("Sec-WebSocket-Key", key);
         if !self.subprotocols.is_empty() {
             field(

@@ -90,19 +90,12 @@ impl Sender {
     }
 
     /// A whole message, checked.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-    //# If the data is being sent by the client, the frame(s) MUST be masked
-    //# as defined in Section 5.3.
+    //= rfc6455#section-6.1 "If the data is being sent by the client, the frame(s) MUST be..."
     pub(super) fn message(&mut self, kind: MessageType, payload: &[u8], compressed: bool) {
         let start = self.bytes.len();
         self.frame(kind.opcode(), true, payload);
         if compressed {
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-            //# If this PMCE is the last extension to process outgoing messages,
-            //# build frame(s) using the compressed data instead of the original
-            //# data for the message payload, set the "Per-Message Compressed" bit
-            //# of the first frame, and then send the frame(s) as described in
-            //# Section 6.1 of [RFC6455].
+            //= rfc7692#section-6.1 "...outgoing messages, build frame(s) using the compressed..."
             self.bytes[start] |= RSV1;
         }
     }
@@ -139,11 +132,7 @@ impl Sender {
     }
 
     /// The pong to a ping with this payload, now or when there is room.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
-    //# If an endpoint receives a Ping frame and has not yet sent Pong
-    //# frame(s) in response to previous Ping frame(s), the endpoint MAY
-    //# elect to send a Pong frame for only the most recently processed Ping
-    //# frame.
+    //= rfc6455#section-5.5.3 "If an endpoint receives a Ping frame and has not yet sent Pong..."
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
         if self.pongs.len() >= MAX_PONGS {
             self.latest = Some(payload.to_vec());
@@ -154,9 +143,7 @@ impl Sender {
     }
 
     /// The close frame, behind which nothing may follow. Without a code there is no reason.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-    //# Close frames sent from client to server must be masked as per
-    //# Section 5.3.
+    //= rfc6455#section-5.5.1 "Close frames sent from client to server must be masked as per..."
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
         let code = code.map(|code| code.get().to_be_bytes());
         let payload = match &code {
@@ -169,17 +156,11 @@ impl Sender {
     }
 
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
-        //# a client MUST mask all frames that it sends to the server
+        //= rfc6455#section-5.1 "a client MUST mask all frames that it sends to the server"
         let key = self.keys.mask();
         let (header, len) = Header {
             fin,
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-            //# If this PMCE is the last extension to process outgoing
-            //# messages, build frame(s) using the original data for the
-            //# payload data portion as is, unset the "Per-Message
-            //# Compressed" bit of the first frame, and then send the
-            //# frame(s) as described in Section 6.1 of [RFC6455].
+            //= rfc7692#section-6.1 "...outgoing messages, build frame(s) using the original..."
             rsv: 0,
             opcode,
             mask: Some(key),
@@ -187,10 +168,7 @@ impl Sender {
         }
         .encode();
         self.bytes.extend_from_slice(&header[..len]);
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
-        //# once the transmission of a frame from a client has begun, the
-        //# payload (application-supplied data) of that frame must not be
-        //# capable of being modified by the application.
+        //= rfc6455#section-10.3 "once the transmission of a frame from a client has begun, the..."
         let body = self.bytes.len();
         self.bytes.extend_from_slice(payload);
         mask::apply(&mut self.bytes[body..], key, 0);

@@ -17,17 +17,9 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// [`RequestError::Uri`] for another scheme, a user, a fragment, or what may
     /// not stand in a URI unless it is percent-encoded (RFC 3986).
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-3
-    //# Fragment identifiers are meaningless in the context of WebSocket URIs
-    //# and MUST NOT be used on these URIs.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# The components of the WebSocket URI passed into this algorithm
-    //# (/host/, /port/, /resource name/, and /secure/ flag) MUST be valid
-    //# according to the specification of WebSocket URIs specified in
-    //# Section 3.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# If any of the components are invalid, the client MUST _Fail the
-    //# WebSocket Connection_ and abort these steps.
+    //= rfc6455#section-3 "Fragment identifiers are meaningless in the context of WebSocket URIs..."
+    //= rfc6455#section-4.1 "The components of the WebSocket URI passed into this algorithm..."
+    //= rfc6455#section-4.1 "If any of the components are invalid, the client MUST _Fail the..."
     pub fn parse(text: &'a str) -> Result<Self, RequestError> {
         let (scheme, rest) = text.split_once("://").ok_or(RequestError::Uri)?;
         let secure = match scheme {
@@ -72,11 +64,7 @@ impl<'a> Uri<'a> {
     }
 
     /// The request target: path and query, `/` where there is no path.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-    //# The "Request-URI" part of the request MUST match the /resource name/
-    //# defined in Section 3 (a relative URI) or be an absolute http/https
-    //# URI that, when parsed, has a /resource name/, /host/, and /port/
-    //# that match the corresponding ws/wss URI.
+    //= rfc6455#section-4.1 "The "Request-URI" part of the request MUST match the /resource..."
     pub(super) fn target(&self) -> (&'static str, &'a str) {
         let before = if self.resource.starts_with('/') {
             ""

@@ -90,10 +90,7 @@ impl HandshakeError {
             | Self::Subprotocol
             | Self::Extensions
             | Self::Truncated => 400,
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
-            //# If the origin indicated is unacceptable to the server, then it
-            //# SHOULD respond to the WebSocket handshake with a reply
-            //# containing HTTP 403 Forbidden status code.
+            //= rfc6455#section-10.2 "If the origin indicated is unacceptable to the server,..."
             Self::Origin => 403,
             Self::NotFound => 404,
             Self::Method => 405,

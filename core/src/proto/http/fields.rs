@@ -87,10 +87,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Where the first line feed without a carriage return before it stands.
-//= https://www.rfc-editor.org/rfc/rfc9112#section-2.2
-//# Although the line terminator for the start-line and fields is the
-//# sequence CRLF, a recipient MAY recognize a single LF as a line
-//# terminator and ignore any preceding CR.
+//= rfc9112#section-2.2 "Although the line terminator for the start-line and fields is the..."
 // Neither role does: two readers of one head must not see two heads.
 pub(crate) fn bare_lf(bytes: &[u8]) -> Option<usize> {
     let mut before = 0;

@@ -112,9 +112,7 @@ impl<'a> Request<'a> {
     /// The elements of a comma-separated list that may be spread over several
     /// field lines, the empty ones left out (RFC 9110 §5.6.1). Not for fields
     /// whose elements may contain quoted commas.
-    //= https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1.2
-    //# A recipient MUST parse and ignore a reasonable number of empty list
-    //# elements
+    //= rfc9110#section-5.6.1.2 "A recipient MUST parse and ignore a reasonable number of empty..."
     pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.fields.list(name)
     }
@@ -143,11 +141,7 @@ impl<'a> Request<'a> {
     }
 
     /// Where the request was sent to: the absolute target's host, else the Host field's.
-    //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2
-    //# A server MUST respond with a 400 (Bad Request) status code to any
-    //# HTTP/1.1 request message that lacks a Host header field and to any
-    //# request message that contains more than one Host header field line or
-    //# a Host header field with an invalid field value.
+    //= rfc9112#section-3.2 "A server MUST respond with a 400 (Bad Request) status code to any..."
     fn host(&self) -> Result<Option<Authority<'a>>, HandshakeError> {
         let mut lines = self.header("host");
         let named = match (lines.next(), lines.next()) {
@@ -155,11 +149,7 @@ impl<'a> Request<'a> {
             (Some(value), None) => Some(Authority::parse(value).ok_or(HandshakeError::Host)?),
             _ => return Err(HandshakeError::Host),
         };
-        //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-        //# When an origin server receives a request with an absolute-form of
-        //# request-target, the origin server MUST ignore the received Host
-        //# header field (if any) and instead use the host information of the
-        //# request-target.
+        //= rfc9112#section-3.2.2 "When an origin server receives a request with an..."
         Ok(self.authority.or(named))
     }
 }

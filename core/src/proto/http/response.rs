@@ -51,21 +51,13 @@ pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
     let status = refusal_status(error);
     status_line(out, status);
     match status {
-        //= https://www.rfc-editor.org/rfc/rfc9110#section-15.5.22
-        //# The server MUST send an Upgrade header field in a 426 response to
-        //# indicate the required protocol(s)
-        //= https://www.rfc-editor.org/rfc/rfc9110#section-7.8
-        //# A sender of Upgrade MUST also send an "Upgrade" connection option in
-        //# the Connection header field
+        //= rfc9110#section-15.5.22 "The server MUST send an Upgrade header field in a 426..."
+        //= rfc9110#section-7.8 "A sender of Upgrade MUST also send an "Upgrade" connection..."
         // And the connection ends behind the answer, hence both options.
         426 => {
             field(out, "Connection", b"Upgrade, close");
             field(out, "Upgrade", b"websocket");
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.4
-            //# If the server doesn't support the requested version, it MUST
-            //# respond with a |Sec-WebSocket-Version| header field (or multiple
-            //# |Sec-WebSocket-Version| header fields) containing all versions
-            //# it is willing to use.
+            //= rfc6455#section-4.4 "If the server doesn't support the requested version, it..."
             field(out, "Sec-WebSocket-Version", b"13");
         }
         _ => field(out, "Connection", b"close"),

@@ -17,12 +17,8 @@ pub(crate) struct Target<'a> {
 impl<'a> Target<'a> {
     /// Takes the target of a request with this method apart.
     pub(crate) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-3
-        //# Fragment identifiers are meaningless in the context of WebSocket
-        //# URIs and MUST NOT be used on these URIs.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-3
-        //# As with any URI scheme, the character "#", when not indicating the
-        //# start of a fragment, MUST be escaped as %23.
+        //= rfc6455#section-3 "Fragment identifiers are meaningless in the context of WebSocket..."
+        //= rfc6455#section-3 "As with any URI scheme, the character "#", when not indicating..."
         // A fragment is never sent, and what is not ASCII is sent percent-encoded. Browsers
         // leave `{` and the like in a query as they are, so those are let through.
         if !target.is_ascii() || target.contains('#') {
@@ -31,9 +27,7 @@ impl<'a> Target<'a> {
         if target.starts_with('/') {
             return Ok(Self::from_origin_form(None, target));
         }
-        //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-        //# A server MUST accept the absolute-form in requests even though most
-        //# HTTP/1.1 clients will only send the absolute-form to a proxy.
+        //= rfc9112#section-3.2.2 "A server MUST accept the absolute-form in requests even..."
         if let Some((scheme, rest)) = target.split_once("://")
             && ["http", "https", "ws", "wss"]
                 .iter()

@@ -64,9 +64,7 @@ impl MessageAssembler {
     ) -> Result<usize, PeerError> {
         let len = usize::try_from(self.remaining).map_or(input.len(), |n| n.min(input.len()));
         let piece = &mut input[..len];
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
-        //# A server MUST remove masking for data frames received from a client
-        //# as described in Section 5.3.
+        //= rfc6455#section-6.2 "A server MUST remove masking for data frames received from a..."
         mask::apply(piece, self.key, 0);
         self.key.rotate_left(len % 4);
         self.remaining -= len as u64;
@@ -77,20 +75,15 @@ impl MessageAssembler {
             let all = usize::try_from(self.remaining).unwrap_or(usize::MAX);
             self.message = buffers.lend(all.saturating_add(len));
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
-        //# Message fragments MUST be delivered to the recipient in the order
-        //# sent by the sender.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
-        //# Concatenate the payload data portion of the received frames of
-        //# the compressed message.
+        //= rfc6455#section-5.4 "Message fragments MUST be delivered to the recipient in the..."
+        //= rfc7692#section-6.2 "Concatenate the payload data portion of the received frames of..."
         buffers.append(&mut self.message, piece);
         Ok(len)
     }
 
     /// Checks what can only be checked at the end of the message.
     pub(super) fn finish(&mut self) -> Result<(), PeerError> {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.6
-        //# the whole message MUST contain valid UTF-8.
+        //= rfc6455#section-5.6 "the whole message MUST contain valid UTF-8."
         self.utf8.finish()
     }
 

@@ -9,10 +9,7 @@ pub use crate::proto::ws::close_code::CloseCode;
 /// # Errors
 /// [`PeerError::ShortClose`] for one byte, [`PeerError::BadCloseCode`] for a
 /// code that may not be sent, [`PeerError::InvalidUtf8`] for a reason that is not UTF-8.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-//# If there is a body, the first two bytes of the body MUST be a 2-byte
-//# unsigned integer (in network byte order) representing a status code with
-//# value /code/ defined in Section 7.4.
+//= rfc6455#section-5.5.1 "If there is a body, the first two bytes of the body MUST be a 2-byte..."
 pub fn parse(payload: &[u8]) -> Result<Option<CloseCode>, PeerError> {
     match payload {
         [] => Ok(None),

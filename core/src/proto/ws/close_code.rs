@@ -29,15 +29,9 @@ impl CloseCode {
     /// The code with this number, if a peer may send it: 1000 to 1003, 1007 to
     /// 1014 as registered, and 3000 to 4999 (§7.4.1, §7.4.2).
     /// `None` for every other number, 1005, 1006 and 1015 among them.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
-    //# 1005 is a reserved value and MUST NOT be set as a status code in a Close
-    //# control frame by an endpoint.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
-    //# 1006 is a reserved value and MUST NOT be set as a status code in a Close
-    //# control frame by an endpoint.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
-    //# 1015 is a reserved value and MUST NOT be set as a status code in a Close
-    //# control frame by an endpoint.
+    //= rfc6455#section-7.4.1 "1005 is a reserved value and MUST NOT be set as a status code in..."
+    //= rfc6455#section-7.4.1 "1006 is a reserved value and MUST NOT be set as a status code in..."
+    //= rfc6455#section-7.4.1 "1015 is a reserved value and MUST NOT be set as a status code in..."
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),

@@ -54,28 +54,14 @@ impl Connection {
     /// Returns a connection whose handshake is done, and in it permessage-deflate was
     /// agreed on. What this end sends is compressed by a
     /// [`Compressor`](crate::proto::ws::deflate::Compressor).
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.8
-    //# The endpoints of a connection MUST negotiate the use of any
-    //# extensions during the opening handshake.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# If a server responds with a valid PMCE element in the
-    //# "Sec-WebSocket-Extensions" header and _the WebSocket Connection is
-    //# established_, both endpoints MUST use the algorithm described in
-    //# Section 6 and the message payload transformation (compressing and
-    //# decompressing) procedure of the PMCE configured with the "agreed
-    //# parameters" returned by the server to exchange messages.
+    //= rfc6455#section-5.8 "The endpoints of a connection MUST negotiate the use of any..."
+    //= rfc7692#section-5 "If a server responds with a valid PMCE element in the..."
     pub fn with_deflate(role: Role, agreed: &Params) -> Self {
         let peers = match role {
             Role::Server => agreed.client(),
             Role::Client => agreed.server(),
         };
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-        //# Note that even if the client has included the
-        //# "client_no_context_takeover" extension parameter in its offer,
-        //# the server MUST decompress each new message using the LZ77
-        //# sliding window used to process the last compressed message if
-        //# the "agreed parameters" don't contain the
-        //# "client_no_context_takeover" extension parameter.
+        //= rfc7692#section-7.2.2 "Note that even if the client has included the..."
         Self {
             contexts: Contexts::new(None, peers.takeover),
             inflates: true,
@@ -141,13 +127,9 @@ impl Connection {
     /// # Errors
     /// What the peer did wrong. The connection has failed then; the caller
     /// sends the close frame that the error names.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
-    //# Incoming data MUST be parsed as WebSocket frames as defined in Section
-    //# 5.2.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
-    //# Incoming data MUST always be validated by both clients and servers.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.1
-    //# a server should not trust that any input is valid.
+    //= rfc6455#section-6.2 "Incoming data MUST be parsed as WebSocket frames as defined in..."
+    //= rfc6455#section-10.7 "Incoming data MUST always be validated by both clients and servers."
+    //= rfc6455#section-10.1 "a server should not trust that any input is valid."
     #[inline]
     pub fn poll_event(
         &mut self,
@@ -240,12 +222,8 @@ impl Connection {
             };
             let body = at + len;
             let here = (input.len() - body) as u64;
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
-            //# An endpoint MUST be capable of handling control frames in the
-            //# middle of a fragmented message.
-            //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
-            //# If a control frame (Section 5.5) is received, the frame MUST be
-            //# handled as defined by Section 5.5.
+            //= rfc6455#section-5.4 "An endpoint MUST be capable of handling control frames in..."
+            //= rfc6455#section-6.2 "If a control frame (Section 5.5) is received, the frame..."
             if header.opcode.is_control() {
                 if here < header.payload_len {
                     return Ok(Step::more(at));
@@ -281,14 +259,8 @@ impl Connection {
             at = body;
             let assembly = self.assembly.get_or_insert_with(|| {
                 let mut assembly = workspace.begin_assembly();
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
-                //# Since control frames cannot be fragmented, the type for all
-                //# fragments in a message MUST be either text, binary, or one of
-                //# the reserved opcodes.
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
-                //# Upon receiving a data frame (Section 5.6), the endpoint MUST
-                //# note the /type/ of the data as defined by the opcode
-                //# (frame-opcode) from Section 5.2.
+                //= rfc6455#section-5.4 "Since control frames cannot be fragmented, the type for..."
+                //= rfc6455#section-6.2 "Upon receiving a data frame (Section 5.6), the endpoint..."
                 assembly.kind = kind_of(&header);
                 assembly.compressed = is_compressed(&header);
                 assembly
@@ -304,21 +276,13 @@ impl Connection {
 
     /// What the first two bytes show to be wrong before the header is complete.
     fn check_first_bytes(&self, input: &[u8]) -> Result<(), PeerError> {
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
-        //# If a nonzero value is received and none of the negotiated extensions
-        //# defines the meaning of such a nonzero value, the receiving endpoint
-        //# MUST _Fail the WebSocket Connection_.
+        //= rfc6455#section-5.2 "If a nonzero value is received and none of the negotiated..."
         if input.first().is_some_and(|&first| !self.knows_bits(first)) {
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-            //# An endpoint receiving such a frame MUST _Fail the WebSocket
-            //# Connection_.
+            //= rfc7692#section-6.1 "An endpoint receiving such a frame MUST _Fail the WebSocket..."
             return Err(PeerError::ReservedBit);
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
-        //# The server MUST close the connection upon receiving a frame that is
-        //# not masked.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
-        //# A client MUST close a connection if it detects a masked frame.
+        //= rfc6455#section-5.1 "The server MUST close the connection upon receiving a frame..."
+        //= rfc6455#section-5.1 "A client MUST close a connection if it detects a masked frame."
         match input.get(1).map(|second| second & 0x80 != 0) {
             Some(masked) if masked != self.role.peer_masks() => {
                 // A fault of the first byte comes first, however the two arrive.
@@ -336,9 +300,7 @@ impl Connection {
     /// Whether the reserved bits that are set in this first byte of a frame have
     /// a meaning: RSV1 does in the first frame of a message, if compression was
     /// agreed on.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-    //# An endpoint MUST NOT set the "Per-Message Compressed" bit of control
-    //# frames and non-first fragments of a data message.
+    //= rfc7692#section-6.1 "An endpoint MUST NOT set the "Per-Message Compressed" bit of..."
     const fn knows_bits(&self, first: u8) -> bool {
         match first & RESERVED {
             0 => true,
@@ -350,13 +312,8 @@ impl Connection {
     /// Whether a data frame may stand where it stands, and be as long as it is.
     fn check_frame(&self, header: &Header, limits: MessageLimits) -> Result<(), PeerError> {
         let under_way = self.assembly.as_deref();
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
-        //# Clients and servers MUST support receiving both fragmented and
-        //# unfragmented messages.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
-        //# The fragments of one message MUST NOT be interleaved between the
-        //# fragments of another message unless an extension has been negotiated
-        //# that can interpret the interleaving.
+        //= rfc6455#section-5.4 "Clients and servers MUST support receiving both fragmented and..."
+        //= rfc6455#section-5.4 "The fragments of one message MUST NOT be interleaved between..."
         match (header.opcode, under_way) {
             (Opcode::Continuation, None) => return Err(PeerError::StrayContinuation),
             (Opcode::Continuation, Some(_)) | (_, None) => {}
@@ -368,14 +325,8 @@ impl Connection {
         if header.payload_len == 0 && !header.fin && empty >= limits.empty_fragments {
             return Err(PeerError::EmptyFragments);
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
-        //# Implementations that have implementation- and/or platform-specific
-        //# limitations regarding the frame size or total message size after
-        //# reassembly from multiple frames MUST protect themselves against
-        //# exceeding those limits.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
-        //# Such an implementation SHOULD impose a limit on frame sizes and the
-        //# total message size after reassembly from multiple frames.
+        //= rfc6455#section-10.4 "Implementations that have implementation- and/or..."
+        //= rfc6455#section-10.4 "Such an implementation SHOULD impose a limit on frame sizes..."
         let most = if compressed {
             deflate::ceiling(limits.bytes)
         } else {
@@ -419,23 +370,17 @@ impl Connection {
         };
         let kind = assembly.kind;
         let ended = if assembly.compressed {
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
-            //# An endpoint MUST use the following algorithm to receive a
-            //# message in the form of a compressed message.
+            //= rfc7692#section-6.2 "...to receive a message in the form of a compressed..."
             self.inflate(&assembly.message, kind, limits, workspace)
         } else {
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
-            //# An endpoint MUST use the following algorithm to receive a
-            //# message in the form of an uncompressed message.
+            //= rfc7692#section-6.2 "...algorithm to receive a message in the form of an..."
             let ended = assembly.finish();
             let message = core::mem::take(&mut assembly.message);
             workspace.buffers.recall(&message);
             workspace.announce(message);
             ended
         };
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-6.2
-        //# Subsequent data frames MUST be interpreted as belonging to a new
-        //# WebSocket message.
+        //= rfc6455#section-6.2 "Subsequent data frames MUST be interpreted as belonging to a..."
         workspace.end_assembly(assembly);
         let payload = Payload::Assembled;
         ended.map(|()| Some(Event::Message { kind, payload }))
@@ -448,9 +393,7 @@ impl Connection {
         limits: MessageLimits,
         workspace: &mut DecodeBuffers,
     ) -> Result<(), PeerError> {
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-6.2
-        //# Decompress the concatenation by following the decompression
-        //# procedure of the PMCE.
+        //= rfc7692#section-6.2 "Decompress the concatenation by following the decompression..."
         let mut message = workspace.buffers.take(packed.len().saturating_mul(2));
         let codec = &mut workspace.codec;
         let mut inflated = self

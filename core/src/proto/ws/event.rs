@@ -36,9 +36,7 @@ impl Step {
 #[non_exhaustive]
 pub enum Event {
     /// A data message.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
-    //# in absence of extensions, senders and receivers must not depend on the
-    //# presence of specific frame boundaries.
+    //= rfc6455#section-5.4 "in absence of extensions, senders and receivers must not depend on..."
     Message {
         /// Text, which is UTF-8, or binary.
         kind: MessageType,
@@ -51,9 +49,7 @@ pub enum Event {
     Pong(Range<usize>),
     /// A close frame, with its code if it has one, and the place of the reason,
     /// which is UTF-8, in the input.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-    //# As the data is not guaranteed to be human readable, clients MUST NOT
-    //# show it to end users.
+    //= rfc6455#section-5.5.1 "As the data is not guaranteed to be human readable, clients MUST..."
     Close(Option<CloseCode>, Range<usize>),
 }
 

@@ -40,11 +40,8 @@ impl Header {
         };
         let opcode = Opcode::from_bits(first & 0x0F)?;
         let fin = first & FIN != 0;
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
-        //# All control frames MUST have a payload length of 125 bytes or less
-        //# and MUST NOT be fragmented.
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
-        //# Control frames themselves MUST NOT be fragmented.
+        //= rfc6455#section-5.5 "All control frames MUST have a payload length of 125 bytes or..."
+        //= rfc6455#section-5.4 "Control frames themselves MUST NOT be fragmented."
         if opcode.is_control() && !fin {
             return Err(PeerError::FragmentedControl);
         }
@@ -55,9 +52,7 @@ impl Header {
         if opcode.is_control() && usize::from(short) > MAX_CONTROL {
             return Err(PeerError::LongControl);
         }
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
-        //# Note that in all cases, the minimal number of bytes MUST be used to
-        //# encode the length
+        //= rfc6455#section-5.2 "Note that in all cases, the minimal number of bytes MUST be..."
         let (payload_len, at) = match short {
             126 => {
                 let Some(bytes) = array(input, 2) else {
@@ -70,10 +65,7 @@ impl Header {
                 (len, 4)
             }
             127 => {
-                //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
-                //# If 127, the following 8 bytes interpreted as a 64-bit
-                //# unsigned integer (the most significant bit MUST be 0) are
-                //# the payload length.
+                //= rfc6455#section-5.2 "If 127, the following 8 bytes interpreted as a 64-bit..."
                 if input.get(2).is_some_and(|top| top & 0x80 != 0) {
                     return Err(PeerError::LengthOverflow);
                 }
@@ -88,10 +80,7 @@ impl Header {
             }
             len => (u64::from(len), 2),
         };
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-        //# The payload length, indicated in the framing as
-        //# frame-payload-length, does NOT include the length of the masking
-        //# key.
+        //= rfc6455#section-5.3 "The payload length, indicated in the framing as..."
         let (mask, len) = if second & MASKED != 0 {
             let Some(key) = array(input, at) else {
                 return Ok(None);
@@ -117,9 +106,7 @@ impl Header {
         let mut out = [0; MAX_LEN];
         let (unmasked, mut len) = encode_raw(self.fin, self.rsv, self.opcode, self.payload_len);
         out[..len].copy_from_slice(&unmasked[..len]);
-        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-        //# A masked frame MUST have the field frame-masked set to 1, as defined
-        //# in Section 5.2.
+        //= rfc6455#section-5.3 "A masked frame MUST have the field frame-masked set to 1, as..."
         if let Some(key) = self.mask {
             out[1] |= MASKED;
             out[len..len + 4].copy_from_slice(&key);
@@ -145,11 +132,7 @@ impl Tag {
 }
 
 impl From<Opcode> for Tag {
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-    //# If this PMCE is the last extension to process outgoing messages,
-    //# build frame(s) using the original data for the payload data portion
-    //# as is, unset the "Per-Message Compressed" bit of the first frame,
-    //# and then send the frame(s) as described in Section 6.1 of [RFC6455].
+    //= rfc7692#section-6.1 "...to process outgoing messages, build frame(s) using the original..."
     fn from(opcode: Opcode) -> Self {
         Self { opcode, rsv: 0 }
     }
@@ -157,16 +140,10 @@ impl From<Opcode> for Tag {
 
 /// The header of a whole unmasked frame: its bytes, and how many there are.
 #[inline]
-//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
-//# A server MUST NOT mask any frames that it sends to the client.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
-//# MUST be 0 unless an extension is negotiated that defines meanings for
-//# non-zero values.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
-//# ; 1 bit in length, MUST be 0 unless ; negotiated otherwise
-//= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-//# The FIN bit (frame-fin) of the last frame containing the data MUST be set to
-//# 1 as defined in Section 5.2.
+//= rfc6455#section-5.1 "A server MUST NOT mask any frames that it sends to the client."
+//= rfc6455#section-5.2 "MUST be 0 unless an extension is negotiated that defines meanings for..."
+//= rfc6455#section-5.2 "; 1 bit in length, MUST be 0 unless ; negotiated otherwise"
+//= rfc6455#section-6.1 "The FIN bit (frame-fin) of the last frame containing the data MUST be..."
 pub fn encode_unmasked(tag: impl Into<Tag>, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
     let Tag { opcode, rsv } = tag.into();
     encode_raw(true, rsv, opcode, payload_len as u64)

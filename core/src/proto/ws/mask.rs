@@ -8,11 +8,7 @@
 /// Written as a plain loop over chunks that the compiler turns into vector
 /// instructions: no unsafe code, and the speed of memory.
 #[inline]
-//= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-//# Octet i of the transformed data ("transformed-octet-i") is the XOR of octet
-//# i of the original data ("original-octet-i") with octet at index i modulo 4
-//# of the masking key ("masking-key-octet-j"): j = i MOD 4 transformed-octet-i
-//# = original-octet-i XOR masking-key-octet-j
+//= rfc6455#section-5.3 "Octet i of the transformed data ("transformed-octet-i") is the XOR of..."
 pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
     let mut turned = key;
     turned.rotate_left(phase % 4);

@@ -26,9 +26,7 @@ impl Opcode {
     ///
     /// # Errors
     /// [`PeerError::ReservedOpcode`] for 3 to 7 and 11 to 15.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
-    //# If an unknown opcode is received, the receiving endpoint MUST _Fail the
-    //# WebSocket Connection_.
+    //= rfc6455#section-5.2 "If an unknown opcode is received, the receiving endpoint MUST _Fail..."
     pub const fn from_bits(bits: u8) -> Result<Self, PeerError> {
         match bits {
             0x0 => Ok(Self::Continuation),
@@ -60,10 +58,7 @@ pub enum MessageType {
 
 impl MessageType {
     /// The opcode of a frame that begins such a message.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-6.1
-    //# The opcode (frame-opcode) of the first frame containing the data MUST be
-    //# set to the appropriate value from Section 5.2 for data that is to be
-    //# interpreted by the recipient as text or binary data.
+    //= rfc6455#section-6.1 "The opcode (frame-opcode) of the first frame containing the data..."
     pub const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::Text,

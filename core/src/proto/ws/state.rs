@@ -55,11 +55,7 @@ impl State {
 
     /// After a close frame of the peer's was read.
     #[must_use]
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
-    //# If a client and server both send a Close message at the same time, both
-    //# endpoints will have sent and received a Close message and should
-    //# consider the WebSocket connection closed and close the underlying TCP
-    //# connection.
+    //= rfc6455#section-5.5.1 "If a client and server both send a Close message at the same..."
     pub const fn on_receive_close(self) -> Self {
         match self {
             Self::Open => Self::Received,
@@ -80,10 +76,7 @@ impl State {
     }
 
     /// Whether frames of the peer still mean anything.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
-    //# An endpoint MUST NOT continue to attempt to process data (including a
-    //# responding Close frame) from the remote endpoint after being instructed
-    //# to _Fail the WebSocket Connection_.
+    //= rfc6455#section-7.1.7 "An endpoint MUST NOT continue to attempt to process data..."
     pub const fn may_receive(self) -> bool {
         matches!(self, Self::Open | Self::Sent)
     }

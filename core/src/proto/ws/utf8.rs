@@ -36,10 +36,7 @@ impl Utf8 {
     ///
     /// # Errors
     /// [`PeerError::InvalidUtf8`] as soon as no further piece could mend it.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-8.1
-    //# When an endpoint is to interpret a byte stream as UTF-8 but finds that
-    //# the byte stream is not, in fact, a valid UTF-8 stream, that endpoint
-    //# MUST _Fail the WebSocket Connection_.
+    //= rfc6455#section-8.1 "When an endpoint is to interpret a byte stream as UTF-8 but finds..."
     pub fn push(&mut self, piece: &[u8]) -> Result<(), PeerError> {
         let mut rest = piece;
         // A cut sequence is completed byte by byte; it has at most three to go.

@@ -57,19 +57,25 @@ pub(crate) fn text(name: &str, document: &Document, entries: &[Entry]) -> Vec<St
 
 /// Citations of what no entry says, and entries that are not cited as they should be.
 pub(crate) fn citations(entries: &[Entry], citations: &[Citation]) -> Vec<String> {
-    let is_of = |citation: &Citation, entry: &Entry| {
-        citation.target == entry.target && citation.quote == entry.quote
-    };
+    let is_of = |citation: &Citation, entry: &Entry| citation.is_of(&entry.target, &entry.quote);
     let mut faults = Vec::new();
     for citation in citations {
-        if !entries.iter().any(|entry| is_of(citation, entry)) {
-            let Citation {
-                target,
-                quote,
-                place,
-                ..
-            } = citation;
-            faults.push(format!("{place}: no entry says so: {target}: {quote}"));
+        let Citation {
+            target,
+            words,
+            place,
+            ..
+        } = citation;
+        match entries
+            .iter()
+            .filter(|entry| is_of(citation, entry))
+            .count()
+        {
+            1 => {}
+            0 => faults.push(format!("{place}: no entry says so: {target}: {words}")),
+            _ => faults.push(format!(
+                "{place}: several entries say so: {target}: {words}"
+            )),
         }
     }
     for entry in entries {
@@ -132,10 +138,10 @@ mod tests {
         )
     }
 
-    fn citation(quote: &str, in_test: bool) -> Citation {
+    fn citation(words: &str, in_test: bool) -> Citation {
         Citation {
             target: target("1"),
-            quote: quote.into(),
+            words: words.into(),
             place: "a.rs:1".into(),
             in_test,
         }
@@ -206,6 +212,13 @@ mod tests {
         starts(
             &citations(&all, &[right.clone(), typo]),
             &["a.rs:1: no entry says so"],
+        );
+        let part = citation("A peer MUST...", false);
+        starts(&citations(&all, std::slice::from_ref(&part)), &[]);
+        let ambiguous = entry(Level::Must, "A peer MUST leave.", Standing::Cited);
+        starts(
+            &citations(&[knock(), ambiguous], &[part]),
+            &["a.rs:1: several entries say so"],
         );
         let excepted = citation("It SHOULD wait", false);
         starts(

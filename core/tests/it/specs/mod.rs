@@ -1,7 +1,7 @@
 //! Owns the proof that the code stands to its specifications as `core/specs/`
 //! says: every demand of their texts has an entry, every entry is cited where
-//! code obeys it or says why not, and every citation quotes an entry to the
-//! letter. What the entries look like is in `core/specs/README.md`.
+//! code obeys it or says why not, and every citation has the words of one
+//! entry, to the letter. What the entries look like is in `core/specs/README.md`.
 
 mod check;
 mod citation;

@@ -182,9 +182,7 @@ fn a_conversation() {
     assert_eq!(client.queued_bytes(), 0);
 }
 
-//= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-//# When preparing a masked frame, the client MUST pick a fresh masking key
-//# from the set of allowed 32-bit values.
+//= rfc6455#section-5.3 "When preparing a masked frame, the client MUST pick a fresh masking key..."
 #[test]
 fn each_frame_has_a_mask_of_its_own() {
     let mut client = opened();

@@ -31,36 +31,13 @@ impl Compressor {
             Role::Server => agreed.server(),
             Role::Client => agreed.client(),
         };
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the "client_max_window_bits"
-        //# extension parameter with a value of w, the client MUST NOT use
-        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
-        //# compress messages to send.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-        //# Note that even if the client has included in its offer the
-        //# "client_max_window_bits" extension parameter with a value
-        //# smaller than one in the "agreed parameters", the client MUST use
-        //# an LZ77 sliding window of a size that conforms the "agreed
-        //# parameters" to compress messages to send.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the "server_max_window_bits"
-        //# extension parameter with a value of w, the server MUST NOT use
-        //# an LZ77 sliding window longer than the w-th power of 2 bytes to
-        //# compress messages to send.
+        //= rfc7692#section-7.2.1 "..."agreed parameters" contain the "client_max_window_bits"..."
+        //= rfc7692#section-7.2.2 "Note that even if the client has included in its offer the..."
+        //= rfc7692#section-7.2.1 "..."agreed parameters" contain the "server_max_window_bits"..."
         let window_bits = usable(ours.window_bits);
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.2
-        //# A client MUST support the "client_no_context_takeover" extension
-        //# parameter in an extension negotiation response.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the
-        //# "client_no_context_takeover" extension parameter, the client
-        //# MUST start compressing each new message with an empty LZ77
-        //# sliding window.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the "agreed parameters" contain the
-        //# "server_no_context_takeover" extension parameter, the server
-        //# MUST start compressing each new message with an empty LZ77
-        //# sliding window.
+        //= rfc7692#section-7.1.1.2 "A client MUST support the "client_no_context_takeover"..."
+        //= rfc7692#section-7.2.1 "...parameters" contain the "client_no_context_takeover"..."
+        //= rfc7692#section-7.2.1 "...parameters" contain the "server_no_context_takeover"..."
         // Without a compressor of its own it uses a shared one, which is reset for each message.
         let deflater = (ours.takeover && window_bits > 0).then_some((level, window_bits));
         Self {
@@ -91,12 +68,8 @@ impl Compressor {
     ///
     /// Where a context is kept ([`keeps_context`](Self::keeps_context)), what is
     /// compressed must be sent, in the same order.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-    //# An endpoint MUST use the following algorithm to send a message in
-    //# the form of a compressed message.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-6.1
-    //# An endpoint MUST use the following algorithm to send a message in
-    //# the form of an uncompressed message.
+    //= rfc7692#section-6.1 "...algorithm to send a message in the form of a compressed message."
+    //= rfc7692#section-6.1 "...use the following algorithm to send a message in the form of an..."
     pub fn deflate(
         &mut self,
         workspace: &mut DecodeBuffers,

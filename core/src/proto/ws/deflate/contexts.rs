@@ -47,12 +47,8 @@ impl Contexts {
     }
 
     /// Appends the message whose compressed form this is.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-    //# Otherwise, the client MUST decompress each new message using the
-    //# LZ77 sliding window used to process the last compressed message.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-    //# Otherwise, the server MUST decompress each new message using the
-    //# LZ77 sliding window used to process the last compressed message.
+    //= rfc7692#section-7.2.2 "Otherwise, the client MUST decompress each new message using the..."
+    //= rfc7692#section-7.2.2 "Otherwise, the server MUST decompress each new message using the..."
     pub(crate) fn inflate(
         &mut self,
         codec: &mut Codec,

@@ -34,12 +34,9 @@ impl Deflater {
     }
 
     /// Appends the compressed form of a message that consists of these parts.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-    //# An endpoint uses the following algorithm to compress a message.
+    //= rfc7692#section-7.2.1 "An endpoint uses the following algorithm to compress a message."
     pub(super) fn deflate(&mut self, parts: [&[u8]; 2], out: &mut Vec<u8>) {
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# Compress all the octets of the payload of the message using
-        //# DEFLATE.
+        //= rfc7692#section-7.2.1 "Compress all the octets of the payload of the message using..."
         let len = parts[0].len() + parts[1].len();
         if len == 0 {
             // The machine flushes nothing twice; this is what it says the first time.
@@ -56,23 +53,13 @@ impl Deflater {
         } else {
             parts[1]
         };
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# If the resulting data does not end with an empty DEFLATE block
-        //# with no compression (the "BTYPE" bits are set to 00), append an
-        //# empty DEFLATE block with no compression to the tail end.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# When any DEFLATE block with the "BFINAL" bit set to 1 doesn't
-        //# end at a byte boundary, an endpoint MUST add minimal padding
-        //# bits of 0 to make it end at a byte boundary.
+        //= rfc7692#section-7.2.1 "If the resulting data does not end with an empty DEFLATE..."
+        //= rfc7692#section-7.2.1 "When any DEFLATE block with the "BFINAL" bit set to 1 doesn't..."
         // It always ends with one that way, and no block is the final one.
         self.feed(last, FlushCompress::Sync, out);
         debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail
-        //# end.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-        //# Note that for non-final fragments, the removal of 0x00 0x00 0xff
-        //# 0xff MUST NOT be done.
+        //= rfc7692#section-7.2.1 "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail..."
+        //= rfc7692#section-7.2.1 "Note that for non-final fragments, the removal of 0x00 0x00..."
         // This is the end of a message: none is compressed in pieces.
         out.truncate(out.len() - TAIL.len());
     }
@@ -93,12 +80,8 @@ impl Deflater {
 
 impl Inflater {
     /// With the largest window, whatever the peer's is.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-    //# Otherwise, the client MUST use a 32,768-byte LZ77 sliding window to
-    //# decompress received messages.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-    //# Otherwise, the server MUST use a 32,768-byte LZ77 sliding window to
-    //# decompress received messages.
+    //= rfc7692#section-7.2.2 "Otherwise, the client MUST use a 32,768-byte LZ77 sliding window..."
+    //= rfc7692#section-7.2.2 "Otherwise, the server MUST use a 32,768-byte LZ77 sliding window..."
     pub(super) fn new() -> Option<Self> {
         Some(Self(Decompress::new(false)))
     }
@@ -110,8 +93,7 @@ impl Inflater {
 
     /// Appends the message whose compressed form this is. No more is allocated
     /// than `limit` asks for, whatever the input promises.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-    //# An endpoint uses the following algorithm to decompress a message.
+    //= rfc7692#section-7.2.2 "An endpoint uses the following algorithm to decompress a message."
     pub(super) fn inflate(
         &mut self,
         input: &[u8],
@@ -119,17 +101,14 @@ impl Inflater {
         out: &mut Vec<u8>,
     ) -> Result<(), PeerError> {
         if !self.feed(input, limit, out)? {
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-            //# Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of
-            //# the payload of the message.
+            //= rfc7692#section-7.2.2 "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of..."
             self.feed(&TAIL, limit, out)?;
         }
         Ok(())
     }
 
     /// Says whether the input ended where a stream did.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
-    //# Decompress the resulting data using DEFLATE.
+    //= rfc7692#section-7.2.2 "Decompress the resulting data using DEFLATE."
     fn feed(
         &mut self,
         mut input: &[u8],
@@ -153,10 +132,7 @@ impl Inflater {
             let status = status.map_err(|_| PeerError::BadDeflate)?;
             let has_ended = status == Status::StreamEnd;
             if has_ended {
-                //= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.3.4
-                //# On platforms on which the flush method using an empty DEFLATE block
-                //# with no compression is not available, implementors can choose to
-                //# flush data using DEFLATE blocks with "BFINAL" set to 1.
+                //= rfc7692#section-7.2.3.4 "On platforms on which the flush method using an..."
                 // What follows begins anew; a context does not outlast its stream.
                 self.reset();
             }

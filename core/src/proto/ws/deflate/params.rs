@@ -64,20 +64,14 @@ impl Params {
     }
 
     /// Takes an offer; `None` if it is for another extension, or to be declined.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-    //# A server MUST decline an extension negotiation offer for this
-    //# extension if any of the following conditions are met:
+    //= rfc7692#section-7 "A server MUST decline an extension negotiation offer for this..."
     pub fn parse_offer(offer: &Extension<'_>) -> Option<Self> {
         Self::parse(offer, Some(MAX_BITS))
     }
 
     /// Takes the answer to this offer, and says what holds now; `None` if it is
     /// not one to it, and the connection fails.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-    //# A client MUST _Fail the WebSocket Connection_ if the peer server
-    //# accepted an extension negotiation offer for this extension with an
-    //# extension negotiation response meeting any of the following
-    //# conditions:
+    //= rfc7692#section-7 "A client MUST _Fail the WebSocket Connection_ if the peer server..."
     pub fn parse_answer(&self, answer: &Extension<'_>) -> Option<Self> {
         let answer = Self::parse(answer, None)?;
         // The server may use a smaller window than asked, or any if not asked.
@@ -93,9 +87,7 @@ impl Params {
         let hint = self.client_max_window_bits.filter(|&bits| bits < MAX_BITS);
         let client_windows = [hint, answer.client_max_window_bits];
         let takeover = answer.server_no_context_takeover || !self.server_no_context_takeover;
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-        //# The client does not support the configuration that the response
-        //# represents.
+        //= rfc7692#section-7 "The client does not support the configuration that the response..."
         (server_window && client_window && takeover).then_some(Self {
             client_max_window_bits: client_windows.into_iter().flatten().min(),
             ..answer
@@ -111,30 +103,16 @@ impl Params {
     }
 
     /// The answer to this offer; `None` if it is declined.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-    //# The server doesn't support the offered configuration.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# The element MUST represent a PMCE that is fully supported by the
-    //# server.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# "Agreed parameters" must represent how the requests and hints in the
-    //# client's extension negotiation offer have been handled in addition
-    //# to the server's requests and hints on the client's behavior, so that
-    //# the client can configure its behavior without identifying exactly
-    //# which PMCE extension negotiation offer has been accepted.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-9
-    //# If extension parameters are included in negotiations between the
-    //# client and the server, those parameters MUST be chosen in accordance
-    //# with the specification of the extension to which the parameters
-    //# apply.
+    //= rfc7692#section-7 "The server doesn't support the offered configuration."
+    //= rfc7692#section-5 "The element MUST represent a PMCE that is fully supported by the server."
+    //= rfc7692#section-5 ""Agreed parameters" must represent how the requests and hints in the..."
+    //= rfc6455#section-9 "If extension parameters are included in negotiations between the..."
     pub fn answer(self, terms: Terms) -> Option<Self> {
         let limit = |offered: Option<u8>, may_limit: bool| match offered {
             Some(bits) => Some(bits.min(terms.window_bits)),
             None => (may_limit && terms.window_bits < MAX_BITS).then_some(terms.window_bits),
         };
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
-        //# A server declines an extension negotiation offer with this
-        //# parameter if the server doesn't support it.
+        //= rfc7692#section-7.1.2.1 "A server declines an extension negotiation offer with this..."
         // Compressors have no window of 8 bits; one that wants it gets none.
         if self
             .server_max_window_bits
@@ -144,39 +122,19 @@ impl Params {
         }
         let client_window = limit(self.client_max_window_bits, false);
         Some(Self {
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.1
-            //# A server accepts an extension negotiation offer that
-            //# includes the "server_no_context_takeover" extension
-            //# parameter by including the "server_no_context_takeover"
-            //# extension parameter in the corresponding extension
-            //# negotiation response to send back to the client.
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.1.1
-            //# It is RECOMMENDED that a server supports the
-            //# "server_no_context_takeover" extension parameter in an
-            //# extension negotiation offer.
+            //= rfc7692#section-7.1.1.1 "A server accepts an extension negotiation offer that..."
+            //= rfc7692#section-7.1.1.1 "It is RECOMMENDED that a server supports the..."
             server_no_context_takeover: self.server_no_context_takeover || !terms.contexts,
             client_no_context_takeover: self.client_no_context_takeover || !terms.contexts,
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
-            //# A server accepts an extension negotiation offer with this
-            //# parameter by including the "server_max_window_bits"
-            //# extension parameter in the extension negotiation response to
-            //# send back to the client with the same or smaller value as
-            //# the offer.
+            //= rfc7692#section-7.1.2.1 "A server accepts an extension negotiation offer with..."
             server_max_window_bits: limit(self.server_max_window_bits, true),
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2
-            //# If a received extension negotiation offer doesn't have the
-            //# "client_max_window_bits" extension parameter, the corresponding
-            //# extension negotiation response to the offer MUST NOT include the
-            //# "client_max_window_bits" extension parameter.
+            //= rfc7692#section-7.1.2.2 "If a received extension negotiation offer doesn't have..."
             client_max_window_bits: client_window.filter(|&bits| bits < MAX_BITS),
         })
     }
 
     /// Appends the offer as a client writes it.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# In a PMCE negotiation offer, the client MUST inform the server of
-    //# its LZ77 window size so that the server uses an LZ77 window size
-    //# that is not greater than the LZ77 window size of the client.
+    //= rfc7692#section-5 "In a PMCE negotiation offer, the client MUST inform the server of its..."
     // Its decompressor has the largest there is, which goes without saying.
     pub fn write_offer(&self, out: &mut Vec<u8>) {
         self.write(out);
@@ -188,18 +146,8 @@ impl Params {
     }
 
     /// Appends the answer as a server writes it.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.1
-    //# The "server_max_window_bits" extension parameter in an extension
-    //# negotiation response has a decimal integer value without leading
-    //# zeroes between 8 to 15, inclusive, indicating the base-2 logarithm
-    //# of the LZ77 sliding window size, and MUST conform to the ABNF below.
-    //# server-max-window-bits = 1*DIGIT
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2
-    //# The "client_max_window_bits" extension parameter in an extension
-    //# negotiation response has a decimal integer value without leading
-    //# zeroes between 8 to 15 inclusive indicating the base-2 logarithm of
-    //# the LZ77 sliding window size and MUST conform to the ABNF below.
-    //# client-max-window-bits = 1*DIGIT
+    //= rfc7692#section-7.1.2.1 "The "server_max_window_bits" extension parameter in an..."
+    //= rfc7692#section-7.1.2.2 "The "client_max_window_bits" extension parameter in an..."
     pub fn write_answer(&self, out: &mut Vec<u8>) {
         self.write(out);
         if let Some(bits) = self.client_max_window_bits {
@@ -207,9 +155,7 @@ impl Params {
         }
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
-    //# The parameters supplied with any given extension MUST be defined for
-    //# that extension.
+    //= rfc6455#section-9.1 "The parameters supplied with any given extension MUST be defined..."
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(NAME);
         for (flag, name) in [
@@ -233,12 +179,8 @@ impl Params {
             return None;
         }
         let mut params = Self::default();
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-        //# The negotiation offer contains an extension parameter with an
-        //# invalid value.
-        //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-        //# The negotiation response contains an extension parameter with an
-        //# invalid value.
+        //= rfc7692#section-7 "The negotiation offer contains an extension parameter with an..."
+        //= rfc7692#section-7 "The negotiation response contains an extension parameter with an..."
         for (name, value) in extension.params() {
             let fresh = match (name, value) {
                 (SERVER_NO_TAKEOVER, None) => {
@@ -258,18 +200,10 @@ impl Params {
                 (CLIENT_BITS, None) => params.client_max_window_bits.replace(unsaid?).is_none(),
                 _ => false,
             };
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-            //# The negotiation offer contains an extension parameter not
-            //# defined for use in an offer.
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-            //# The negotiation offer contains multiple extension parameters
-            //# with the same name.
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-            //# The negotiation response contains an extension parameter not
-            //# defined for use in a response.
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-7
-            //# The negotiation response contains multiple extension
-            //# parameters with the same name.
+            //= rfc7692#section-7 "The negotiation offer contains an extension parameter not..."
+            //= rfc7692#section-7 "The negotiation offer contains multiple extension parameters..."
+            //= rfc7692#section-7 "The negotiation response contains an extension parameter not..."
+            //= rfc7692#section-7 "The negotiation response contains multiple extension..."
             if !fresh {
                 return None;
             }
@@ -279,8 +213,7 @@ impl Params {
 }
 
 /// The registered name (§9).
-//= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
-//# Any extension-token used MUST be a registered token (see Section 11.4).
+//= rfc6455#section-9.1 "Any extension-token used MUST be a registered token (see Section 11.4)."
 pub(crate) const NAME: &[u8] = b"permessage-deflate";
 const SERVER_NO_TAKEOVER: &[u8] = b"server_no_context_takeover";
 const CLIENT_NO_TAKEOVER: &[u8] = b"client_no_context_takeover";
@@ -289,9 +222,7 @@ const CLIENT_BITS: &[u8] = b"client_max_window_bits";
 /// The smallest window that compressors have.
 pub(super) const MIN_BITS: u8 = 9;
 /// The largest window, which is also that of whoever says nothing.
-//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-//# An endpoint MUST NOT use an LZ77 sliding window longer than 32,768 bytes
-//# to compress messages to send.
+//= rfc7692#section-7.2.1 "An endpoint MUST NOT use an LZ77 sliding window longer than 32,768..."
 pub(super) const MAX_BITS: u8 = 15;
 
 /// What may be agreed on.

@@ -198,24 +198,10 @@ fn a_bomb_costs_the_limit() {
 /// Either role, with each window and either kind of context that may be agreed
 /// on: noise said twice is short where the compressor looks back as far as that,
 /// and no shorter where it does not.
-//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-//# If the "agreed parameters" contain the "client_max_window_bits"
-//# extension parameter with a value of w, the client MUST NOT use an
-//# LZ77 sliding window longer than the w-th power of 2 bytes to compress
-//# messages to send.
-//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-//# If the "agreed parameters" contain the "server_max_window_bits"
-//# extension parameter with a value of w, the server MUST NOT use an
-//# LZ77 sliding window longer than the w-th power of 2 bytes to compress
-//# messages to send.
-//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-//# If the "agreed parameters" contain the "client_no_context_takeover"
-//# extension parameter, the client MUST start compressing each new
-//# message with an empty LZ77 sliding window.
-//= https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1
-//# If the "agreed parameters" contain the "server_no_context_takeover"
-//# extension parameter, the server MUST start compressing each new
-//# message with an empty LZ77 sliding window.
+//= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "client_max_window_bits"..."
+//= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "server_max_window_bits"..."
+//= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "client_no_context_takeover"..."
+//= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "server_no_context_takeover"..."
 #[test]
 fn nobody_looks_back_farther_than_was_agreed_on() {
     let noise: Vec<u8> = (0..20_000_u32)

@@ -48,21 +48,10 @@ pub struct Upgrade {
 /// The first thing that is wrong: the host, whether it is allowed, the path, the method, then for
 /// `/ws` the HTTP version, a body, the upgrade, the protocol version, the key,
 /// the subprotocols, the extensions, the origin.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-//# If the server, while reading the handshake, finds that the client did not
-//# send a handshake that matches the description below (note that as per
-//# [RFC2616], the order of the header fields is not important), including but
-//# not limited to any violations of the ABNF grammar specified for the
-//# components of the handshake, the server MUST stop processing the client's
-//# handshake and return an HTTP response with an appropriate error code (such
-//# as 400 Bad Request).
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-//# If the requested service is not available, the server MUST send an
-//# appropriate HTTP error code (such as 404 Not Found) and abort the WebSocket
-//# handshake.
+//= rfc6455#section-4.2.1 "If the server, while reading the handshake, finds that the client did..."
+//= rfc6455#section-4.2.2 "If the requested service is not available, the server MUST send an..."
 pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, HandshakeError> {
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# A |Host| header field containing the server's authority.
+    //= rfc6455#section-4.2.1 "A |Host| header field containing the server's authority."
     let host = request.host_of(policy.hosts)?;
     let asks_for_methods = request.method() == "OPTIONS";
     let page = match request.path() {
@@ -84,22 +73,15 @@ pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, 
     if let Some(page) = page {
         return Ok(HeadAction::Page { page, head_only });
     }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# An HTTP/1.1 or higher GET request, including a "Request-URI" [RFC2616]
-    //# that should be interpreted as a /resource name/ defined in Section 3 (or
-    //# an absolute HTTP/HTTPS URI containing the /resource name/).
+    //= rfc6455#section-4.2.1 "An HTTP/1.1 or higher GET request, including a "Request-URI"..."
     if request.minor_version() == 0 {
         return Err(HandshakeError::HttpVersion);
     }
     if announces_body(request) {
         return Err(HandshakeError::Body);
     }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# An |Upgrade| header field containing the value "websocket", treated as
-    //# an ASCII case-insensitive value.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# A |Connection| header field that includes the token "Upgrade", treated
-    //# as an ASCII case-insensitive value.
+    //= rfc6455#section-4.2.1 "An |Upgrade| header field containing the value "websocket",..."
+    //= rfc6455#section-4.2.1 "A |Connection| header field that includes the token "Upgrade",..."
     // HEAD gets the headers of what GET without an upgrade gets.
     if head_only
         || !has_token(request, "upgrade", b"websocket")
@@ -107,34 +89,20 @@ pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, 
     {
         return Err(HandshakeError::NotUpgrade);
     }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# A |Sec-WebSocket-Version| header field, with a value of 13.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# If this version does not match a version understood by the server, the
-    //# server MUST abort the WebSocket handshake described in this section and
-    //# instead send an appropriate HTTP error code (such as 426 Upgrade
-    //# Required) and a |Sec-WebSocket-Version| header field indicating the
-    //# version(s) the server is capable of understanding.
+    //= rfc6455#section-4.2.1 "A |Sec-WebSocket-Version| header field, with a value of 13."
+    //= rfc6455#section-4.2.2 "If this version does not match a version understood by the..."
     if request.only("sec-websocket-version") != Some(b"13") {
         return Err(HandshakeError::Version);
     }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# A |Sec-WebSocket-Key| header field with a base64-encoded (see Section 4
-    //# of [RFC4648]) value that, when decoded, is 16 bytes in length.
+    //= rfc6455#section-4.2.1 "A |Sec-WebSocket-Key| header field with a base64-encoded (see..."
     let key = request
         .only("sec-websocket-key")
         .filter(|key| is_key(key))
         .ok_or(HandshakeError::Key)?;
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# Optionally, a |Sec-WebSocket-Protocol| header field, with a list of
-    //# values indicating which protocols the client would like to speak,
-    //# ordered by preference.
+    //= rfc6455#section-4.2.1 "Optionally, a |Sec-WebSocket-Protocol| header field, with a list..."
     let subprotocol = subprotocol::choose(request, policy.subprotocols)?;
     let deflate = deflate_offer(request, policy.deflate)?;
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# If the server does not wish to accept this connection, it MUST return
-    //# an appropriate HTTP error code (e.g., 403 Forbidden) and abort the
-    //# WebSocket handshake described in this section.
+    //= rfc6455#section-4.2.2 "If the server does not wish to accept this connection, it MUST..."
     if !origin::may_connect(request, host, policy.origins) {
         return Err(HandshakeError::Origin);
     }
@@ -147,14 +115,8 @@ pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, 
 
 /// The first acceptable offer, if any is wanted. Of extensions that nobody
 /// wants the grammar is checked all the same.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
-//# If a value is received by either the client or the server during negotiation
-//# that does not conform to the ABNF below, the recipient of such malformed
-//# data MUST immediately _Fail the WebSocket Connection_.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-//# If the server supports multiple extensions, then the value MUST be
-//# derived from the client's handshake, specifically by selecting one or
-//# more of the values from the |Sec-WebSocket-Extensions| field.
+//= rfc6455#section-9.1 "If a value is received by either the client or the server during..."
+//= rfc6455#section-4.2.2 "If the server supports multiple extensions, then the value MUST be..."
 fn deflate_offer(
     request: &Request<'_>,
     terms: Option<Terms>,
@@ -167,15 +129,8 @@ fn deflate_offer(
         for extension in Extension::parse_list(line) {
             let extension = extension.map_err(|Malformed| HandshakeError::Extensions)?;
             is_empty = false;
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-            //# A server MUST NOT accept a PMCE extension negotiation offer
-            //# together with another extension if the PMCE will conflict
-            //# with the extension on their use of the RSV1 bit.
-            //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-            //# A server MUST NOT accept a PMCE extension negotiation offer
-            //# together with another extension if the PMCE will be applied
-            //# to the output of the extension and any of the following
-            //# conditions applies to the extension:
+            //= rfc7692#section-5 "...together with another extension if the PMCE will conflict..."
+            //= rfc7692#section-5 "...offer together with another extension if the PMCE will be..."
             // One is accepted, and there is no other to accept.
             chosen = chosen.or_else(|| Params::parse_offer(&extension).filter(is_acceptable));
         }

@@ -45,9 +45,7 @@ impl<'a> Extension<'a> {
 
     /// The next element; `None` at the end of the line.
     fn parse(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
-        //= https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1.2
-        //# A recipient MUST parse and ignore a reasonable number of empty list
-        //# elements
+        //= rfc9110#section-5.6.1.2 "A recipient MUST parse and ignore a reasonable number of..."
         while cursor.take(b',') {}
         if cursor.is_empty() {
             return Ok(None);
@@ -139,14 +137,8 @@ impl<'a> Cursor<'a> {
         Ok(Some((name, value)))
     }
 
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-9.1
-    //# ;When using the quoted-string syntax variant, the value
-    //# ;after quoted-string unescaping MUST conform to the
-    //# ;'token' ABNF.
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.3
-    //# ; When using the quoted-string syntax variant, the value
-    //# ; after quoted-string unescaping MUST conform to the
-    //# ; 'token' ABNF.
+    //= rfc6455#section-9.1 ";When using the quoted-string syntax variant, the value ;after..."
+    //= rfc6455#section-4.3 "; When using the quoted-string syntax variant, the value ; after..."
     fn quoted(&mut self) -> Result<Value<'a>, Malformed> {
         let mut at = 0;
         while let Some(&byte) = self.0.get(at) {

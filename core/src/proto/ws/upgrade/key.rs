@@ -5,12 +5,7 @@ use sha1::{Digest, Sha1};
 
 /// The value of `Sec-WebSocket-Accept` for one of `Sec-WebSocket-Key`
 /// (RFC 6455 §4.2.2): SHA-1 over the key and a fixed text, in base64.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-//# A |Sec-WebSocket-Accept| header field. The value of this header field is
-//# constructed by concatenating /key/, defined above in step 4 in Section
-//# 4.2.2, with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the
-//# SHA-1 hash of this concatenated value to obtain a 20-byte value and
-//# base64-encoding (see Section 4 of [RFC4648]) this 20-byte hash.
+//= rfc6455#section-4.2.2 "A |Sec-WebSocket-Accept| header field. The value of this header field..."
 pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let digest: [u8; 20] = Sha1::new()
         .chain_update(key)

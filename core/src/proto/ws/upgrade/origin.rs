@@ -28,18 +28,14 @@ pub struct Origins {
 /// A request without `Origin` passes, and with [`Origins::any`] every one does,
 /// whatever it bears. Otherwise there must be exactly one well-formed origin:
 /// that of `host`, a loopback one if those are let in, or one of the list.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
-//# Servers that are not intended to process input from any web page but only
-//# for certain sites SHOULD verify the |Origin| field is an origin they expect.
+//= rfc6455#section-10.2 "Servers that are not intended to process input from any web page but..."
 pub(crate) fn may_connect(
     request: &Request<'_>,
     host: Option<Authority<'_>>,
     origins: &Origins,
 ) -> bool {
     let mut values = request.header("origin");
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
-    //# A connection attempt lacking this header field SHOULD NOT be interpreted
-    //# as coming from a browser client.
+    //= rfc6455#section-4.2.1 "A connection attempt lacking this header field SHOULD NOT be..."
     let (Some(value), doubled) = (values.next(), values.next().is_some()) else {
         return true;
     };

@@ -9,45 +9,28 @@ use crate::proto::ws::deflate::Params;
 /// Appends the answer that turns the connection into a WebSocket (RFC 6455
 /// §4.2.2). A `subprotocol` must be one that the client offered; what is not a
 /// token could not have been offered and is left out.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-//# If the server chooses to accept the incoming connection, it MUST reply with
-//# a valid HTTP response indicating the following.
+//= rfc6455#section-4.2.2 "If the server chooses to accept the incoming connection, it MUST..."
 pub fn switching_protocols(
     out: &mut Vec<u8>,
     accept: &[u8],
     subprotocol: Option<&str>,
     deflate: Option<&Params>,
 ) {
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# A Status-Line with a 101 response code as per RFC 2616 [RFC2616].
+    //= rfc6455#section-4.2.2 "A Status-Line with a 101 response code as per RFC 2616 [RFC2616]."
     status_line(out, 101);
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# An |Upgrade| header field with value "websocket" as per RFC 2616
-    //# [RFC2616].
+    //= rfc6455#section-4.2.2 "An |Upgrade| header field with value "websocket" as per RFC 2616..."
     field(out, "Upgrade", b"websocket");
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-    //# A |Connection| header field with value "Upgrade".
+    //= rfc6455#section-4.2.2 "A |Connection| header field with value "Upgrade"."
     field(out, "Connection", b"Upgrade");
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.3
-    //# The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
-    //# HTTP response.
+    //= rfc6455#section-11.3.3 "The |Sec-WebSocket-Accept| header MUST NOT appear more than once..."
     field(out, "Sec-WebSocket-Accept", accept);
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.4
-    //# the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once
-    //# in an HTTP response.
+    //= rfc6455#section-11.3.4 "the |Sec-WebSocket-Protocol| header field MUST NOT appear more..."
     if let Some(name) = subprotocol.filter(|name| is_token(name)) {
         field(out, "Sec-WebSocket-Protocol", name.as_bytes());
     }
-    //= https://www.rfc-editor.org/rfc/rfc6455#section-11.3.2
-    //# the |Sec-WebSocket-Extensions| header field MUST NOT appear more
-    //# than once in an HTTP response.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# To accept the use of an offered PMCE, a server MUST include the
-    //# extension name of the PMCE in the "Sec-WebSocket-Extensions" header
-    //# field of its opening handshake of the WebSocket connection.
-    //= https://www.rfc-editor.org/rfc/rfc7692#section-5
-    //# A server declining all offered PMCEs MUST NOT include any element
-    //# with PMCE names.
+    //= rfc6455#section-11.3.2 "the |Sec-WebSocket-Extensions| header field MUST NOT appear more..."
+    //= rfc7692#section-5 "To accept the use of an offered PMCE, a server MUST include the..."
+    //= rfc7692#section-5 "A server declining all offered PMCEs MUST NOT include any element..."
     if let Some(agreed) = deflate {
         out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
         agreed.write_answer(out);

@@ -13,10 +13,7 @@ use crate::proto::http::{HandshakeError, Request, is_token};
 ///
 /// # Errors
 /// [`HandshakeError::Subprotocol`] for what is no list of names that differ.
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-//# The elements that comprise this value MUST be non-empty strings with
-//# characters in the range U+0021 to U+007E not including separator
-//# characters as defined in [RFC2616] and MUST all be unique strings.
+//= rfc6455#section-4.1 "The elements that comprise this value MUST be non-empty strings with..."
 pub(super) fn choose(
     request: &Request<'_>,
     served: &[String],
