@@ -235,7 +235,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         let Some(mut inside) = station.try_lock() else {
             return;
         };
-        inside.shard.rebirth(None);
+        inside.shard.restart(None);
         while let Some(output) = inside.shard.poll_output() {
             self.pool.dispatcher.dispose(output);
         }
@@ -488,7 +488,7 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
         wakes.ended.extend(self.links.remove_all());
         self.touched.clear();
         // Where no other application can be made, the one there goes on.
-        self.shard.rebirth(contain(|| handler(id)));
+        self.shard.restart(contain(|| handler(id)));
     }
 }
 

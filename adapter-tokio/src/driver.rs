@@ -164,7 +164,7 @@ impl<H: Handler> Driver<H> {
     /// Drops what the application has here, each thing by itself: of several that panic together
     /// the second would end the process.
     pub(crate) fn dispose(mut self) {
-        self.shard.rebirth(None);
+        self.shard.restart(None);
         while let Some(output) = self.shard.poll_output() {
             self.pool.dispatcher.dispose(output);
         }
@@ -190,7 +190,7 @@ impl<H: Handler> Driver<H> {
         self.links.fail_all();
         self.again.clear();
         // Where no other application can be made, the one there goes on.
-        self.shard.rebirth(contain(|| (self.handler)(self.id)));
+        self.shard.restart(contain(|| (self.handler)(self.id)));
         None
     }
 

@@ -120,8 +120,8 @@ stats! {
         /// Publications, and messages to one connection, that still waited for credits when
         /// their connection ended.
         abandoned,
-        /// Letters posted to other shards.
-        letters,
+        /// Messages sent to other shards.
+        shard_messages,
         /// Times a connection had to wait for credits before it could publish.
         credit_waits,
         /// Times a connection had to wait for a room's home on another shard.
@@ -186,7 +186,7 @@ stats! {
     /// Connections that are not gone on with, and not read, by what they wait for (gauges).
     Waiting {
         /// The answer of a room's home on another shard.
-        home,
+        owner,
         /// Credits for a publication to another shard.
         credit,
         /// Room in their own queue.

@@ -85,17 +85,17 @@ pub mod rooms {
 
         /// Adds members on another shard.
         pub fn add_elsewhere(&mut self, name: &[u8], shard: ShardId, more: u32) {
-            self.0.add_elsewhere(name, shard, more);
+            self.0.add_remote(name, shard, more);
         }
 
         /// Removes a member on another shard, if there is one.
         pub fn remove_elsewhere(&mut self, name: &[u8], shard: ShardId) {
-            self.0.remove_elsewhere(name, shard);
+            self.0.remove_remote(name, shard);
         }
 
         /// Returns the shard that owns the room.
         pub fn owner(&self, name: &[u8]) -> ShardId {
-            self.0.home(name)
+            self.0.owner(name)
         }
 
         /// Returns the number of a room.
@@ -115,7 +115,7 @@ pub mod rooms {
 
         /// Returns the other shards that have members of a room, and how many.
         pub fn elsewhere(&self, room: u32) -> &[(ShardId, u32)] {
-            self.0.elsewhere(room)
+            self.0.remote_counts(room)
         }
 
         /// Returns the number of rooms.

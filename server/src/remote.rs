@@ -99,7 +99,7 @@ impl<N: Notifier> ShardRouter<N> {
 }
 
 impl<N: Notifier> ShardSender for ShardRouter<N> {
-    fn carry(&self, to: ShardId, message: ShardMessage) -> bool {
+    fn send(&self, to: ShardId, message: ShardMessage) -> bool {
         let shards = self.0.shards.get().and_then(Weak::upgrade);
         match shards {
             Some(shards) => {

@@ -12,7 +12,7 @@ use crate::delivery::{MessageRef, QueueFull, Reply};
 use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
-use crate::session::deferred::{Op, Wait};
+use crate::session::deferred::{PendingOp, Wait};
 use crate::tasks::TaskOptions;
 
 /// One connection, and what the application can do on its behalf.
@@ -84,7 +84,7 @@ impl<'a, H: Handler> Context<'a, H> {
             return;
         }
         let options = options.into();
-        let later = |_| Op::Reply {
+        let later = |_| PendingOp::Reply {
             kind,
             options,
             payload: Bytes::from([first, second].concat()),
@@ -118,7 +118,7 @@ impl<'a, H: Handler> Context<'a, H> {
     pub fn join(&mut self, room: &[u8]) {
         if self.engine.is_parked(self.at) {
             self.engine
-                .defer(self.at, Op::Join(Bytes::copy_from_slice(room)));
+                .defer(self.at, PendingOp::Join(Bytes::copy_from_slice(room)));
         } else if let Err(wait) = self.engine.join(self.at, room) {
             self.engine.park(self.at, wait, None);
         }
@@ -128,7 +128,7 @@ impl<'a, H: Handler> Context<'a, H> {
     pub fn leave(&mut self, room: &[u8]) {
         if self.engine.is_parked(self.at) {
             self.engine
-                .defer(self.at, Op::Leave(Bytes::copy_from_slice(room)));
+                .defer(self.at, PendingOp::Leave(Bytes::copy_from_slice(room)));
         } else if let Err(wait) = self.engine.leave(self.at, room) {
             self.engine.park(self.at, wait, None);
         }
@@ -196,7 +196,7 @@ impl<'a, H: Handler> Context<'a, H> {
             return;
         }
         let options = options.into();
-        let later = || Op::Send {
+        let later = || PendingOp::Send {
             to,
             kind,
             options,
@@ -213,7 +213,7 @@ impl<'a, H: Handler> Context<'a, H> {
     /// in the order in which members come and go there; the answer comes to
     /// [`Handler::on_members`] under this ticket.
     pub fn count_members(&mut self, room: &[u8], ticket: u64) {
-        let later = || Op::CountMembers {
+        let later = || PendingOp::CountMembers {
             room: Bytes::copy_from_slice(room),
             ticket,
         };
@@ -233,7 +233,7 @@ impl<'a, H: Handler> Context<'a, H> {
     /// [`submit`](Self::submit) with a delay, or an order, attempts or a time-out of its own.
     pub fn submit_with(&mut self, task: H::Task, options: TaskOptions) {
         if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, Op::Submit(task, options));
+            self.engine.defer(self.at, PendingOp::Submit(task, options));
         } else {
             self.engine.submit(self.at, task, options);
         }
@@ -243,9 +243,9 @@ impl<'a, H: Handler> Context<'a, H> {
     /// written. Nothing more is taken from it or for it.
     pub fn close(&mut self, code: CloseCode) {
         if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, Op::Close(code));
+            self.engine.defer(self.at, PendingOp::Close(code));
         } else {
-            self.engine.run(self.at, Op::Close(code));
+            self.engine.run(self.at, PendingOp::Close(code));
         }
     }
 
@@ -260,7 +260,7 @@ impl<'a, H: Handler> Context<'a, H> {
         if !self.may_be_sent(payload.len()) {
             return;
         }
-        let later = || Op::Publish {
+        let later = || PendingOp::Publish {
             room: room.map(Bytes::copy_from_slice),
             kind,
             options,

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::channels::message::{CreditHolder, Lives};
+use crate::channels::message::{CreditHolder, Epochs};
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::id::{ConnId, ShardId};
@@ -68,13 +68,13 @@ impl Credits {
     pub(crate) fn holder(&self, conn: ConnId, owner: ShardId) -> CreditHolder {
         CreditHolder {
             conn,
-            lives: self.epochs_with(owner),
+            epochs: self.epochs_with(owner),
         }
     }
 
     /// Gives a credit back. Does nothing for one that was reset because a shard was restarted.
     /// Returns whether there is one credit more.
-    pub(crate) fn give_back(&mut self, owner: ShardId, epochs: Lives, bytes: usize) -> bool {
+    pub(crate) fn give_back(&mut self, owner: ShardId, epochs: Epochs, bytes: usize) -> bool {
         if epochs != self.epochs_with(owner) {
             return false;
         }
@@ -154,10 +154,10 @@ impl Credits {
         }
     }
 
-    fn epochs_with(&self, owner: ShardId) -> Lives {
-        Lives {
+    fn epochs_with(&self, owner: ShardId) -> Epochs {
+        Epochs {
             own: self.own_epoch(),
-            home: self.epoch(owner),
+            owner: self.epoch(owner),
         }
     }
 

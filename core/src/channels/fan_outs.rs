@@ -328,7 +328,7 @@ impl Channel {
             let variants = unfinished.variants(rooms, out);
             let recipients = Recipients::new(rooms.list(room, unfinished.except), &variants);
             bytes += variants.framed_len();
-            unfinished.publication.tally.is_none()
+            unfinished.publication.counters.is_none()
                 && out.may_be_batched(&variants)
                 && bytes <= limits.bytes as usize
                 && recipients == *first.get_or_insert(recipients)
@@ -367,8 +367,8 @@ impl Channel {
             ..
         } = self;
         let except = publications.front().and_then(|each| each.except);
-        let tally = publications.front();
-        let tally = tally.and_then(|each| each.publication.tally.as_ref());
+        let counters = publications.front();
+        let counters = counters.and_then(|each| each.publication.counters.as_ref());
         let before = counted(out);
         let active = publications.iter().take(active);
         let mut variants: SmallVec<[EncodedVariants<'_>; 1]> =
@@ -410,8 +410,8 @@ impl Channel {
                 out.send_variant(at, variants);
             }
         };
-        if let Some(tally) = tally {
-            tally.add(counted(out).since(before));
+        if let Some(counters) = counters {
+            counters.add(counted(out).since(before));
         }
         let frames: SmallVec<[EncodedFrames; 1]> =
             variants.iter().map(EncodedVariants::frames).collect();
@@ -440,8 +440,8 @@ impl Channel {
             let mut variants = unfinished.variants(rooms, out);
             out.send_variant(at, &mut variants);
             let frames = variants.frames();
-            if let Some(tally) = &unfinished.publication.tally {
-                tally.add(counted(out).since(before));
+            if let Some(counters) = &unfinished.publication.counters {
+                counters.add(counted(out).since(before));
             }
             unfinished.frames = frames;
         }

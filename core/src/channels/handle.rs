@@ -1,6 +1,6 @@
 //! Owns the way in from outside all shards: the handle that other threads of the
 //! application have, how much of theirs may be under way, and what a shard does
-//! with a command. How a letter gets to its shard, and how somebody waits for a
+//! with a command. How a message gets to its shard, and how somebody waits for a
 //! place, is an adapter's business.
 
 use alloc::boxed::Box;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::CloseCode;
 use crate::channels::message::{MessageBody, ShardMessage};
-use crate::channels::registry::Homes;
+use crate::channels::registry::OwnerShards;
 use crate::config::Config;
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
@@ -49,9 +49,9 @@ pub struct Permit(Arc<Outside>);
 
 /// What an adapter does for a [`ServerHandle`].
 pub trait ShardSender: Send + Sync {
-    /// Carries a letter to a shard and wakes that. Letters given one after the
+    /// Carries a message to a shard and wakes that. Messages given one after the
     /// other arrive in that order. False if there is no such shard any more.
-    fn carry(&self, to: ShardId, letter: ShardMessage) -> bool;
+    fn send(&self, to: ShardId, message: ShardMessage) -> bool;
 
     /// A place has become free: one of those who wait for one may look again. Called
     /// from inside shards, so it must not wait for one.
@@ -124,19 +124,19 @@ impl Command {
 
 struct Outside {
     places: Semaphore,
-    homes: Homes,
+    owners: OwnerShards,
     shards: u16,
-    carrier: Box<dyn ShardSender>,
+    sender: Box<dyn ShardSender>,
 }
 
 impl ServerEnd {
     /// That of a server of this configuration, which does not serve yet.
-    pub fn new(config: &Config, carrier: impl ShardSender + 'static) -> Self {
+    pub fn new(config: &Config, sender: impl ShardSender + 'static) -> Self {
         Self(Arc::new(Outside {
             places: Semaphore::new(config.remote_commands),
-            homes: Homes::new(config.seed, config.shards),
+            owners: OwnerShards::new(config.seed, config.shards),
             shards: config.shards,
-            carrier: Box::new(carrier),
+            sender: Box::new(sender),
         }))
     }
 
@@ -148,13 +148,13 @@ impl ServerEnd {
     /// The server serves from now on.
     pub fn begin(&self) {
         self.0.places.begin();
-        self.0.carrier.on_state_change();
+        self.0.sender.on_state_change();
     }
 
     /// The server ends: no more commands are taken.
     pub fn end(&self) {
         self.0.places.end();
-        self.0.carrier.on_state_change();
+        self.0.sender.on_state_change();
     }
 
     /// Whether no command is under way. After the end, this stays true once it is.
@@ -309,14 +309,14 @@ impl Permit {
         if payload.len() > MAX_PAYLOAD {
             return Err(RemoteError::TooLong);
         }
-        let home = self.0.homes.of(room);
+        let owner = self.0.owners.of(room);
         let command = Command::Publish {
             room: room.map(Bytes::copy_from_slice),
             kind,
             options,
             payload,
         };
-        self.give(home, command)
+        self.give(owner, command)
     }
 
     fn give(self, to: ShardId, command: Command) -> Result<(), RemoteError> {
@@ -324,8 +324,8 @@ impl Permit {
         // The name may be that of another server's connection.
         let to = ShardId(to.0 % outside.shards);
         if outside
-            .carrier
-            .carry(to, ShardMessage(MessageBody::Command(command, self)))
+            .sender
+            .send(to, ShardMessage(MessageBody::Command(command, self)))
         {
             Ok(())
         } else {
@@ -337,7 +337,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.places.give_back();
-        self.0.carrier.on_permit_released();
+        self.0.sender.on_permit_released();
     }
 }
 

@@ -14,8 +14,8 @@ use crate::proto::ws::opcode::MessageType;
 use crate::sync::{AtomicCounters, OnceLock, SharedRef};
 use crate::time::Timestamp;
 
-/// What one shard says to another. An adapter carries letters and does not
-/// look inside; letters from one shard to another must arrive in the order in
+/// What one shard says to another. An adapter carries messages and does not
+/// look inside; messages from one shard to another must arrive in the order in
 /// which they were posted.
 #[derive(Debug)]
 pub struct ShardMessage(pub(crate) MessageBody);
@@ -32,22 +32,22 @@ impl ShardMessage {
 
 #[derive(Debug)]
 pub(crate) enum MessageBody {
-    /// To a room's home: the connection wants to be a member.
+    /// To a room's owner: the connection wants to be a member.
     Join { conn: ConnId, room: Bytes },
-    /// From a room's home: it is one, from here on in this stream of letters.
+    /// From a room's owner: it is one, from here on in this stream of messages.
     Joined { conn: ConnId, room: Bytes },
-    /// To a room's home: the connection is a member no more. It was counted as
-    /// one in this life of the home, or of one before.
+    /// To a room's owner: the connection is a member no more. It was counted as
+    /// one in this life of the owner, or of one before.
     Leave {
         conn: ConnId,
         room: Bytes,
-        life: u32,
+        epoch: u32,
     },
-    /// From a room's home: it is none, from here on.
+    /// From a room's owner: it is none, from here on.
     Left { conn: ConnId, room: Bytes },
-    /// To a room's home: this is to be said in the room, or told of it.
+    /// To a room's owner: this is to be said in the room, or told of it.
     Ask(OwnerRequest),
-    /// From a room's home: this is said in the room.
+    /// From a room's owner: this is said in the room.
     Deliver(SharedRef<Publication>),
     /// To a connection: this is said to it alone.
     Send(Direct),
@@ -56,25 +56,25 @@ pub(crate) enum MessageBody {
     /// From the last shard that had to do with something credited, to the one it
     /// came from.
     Credit {
-        home: ShardId,
-        lives: Lives,
+        owner: ShardId,
+        epochs: Epochs,
         bytes: usize,
         report: Option<Completion>,
     },
-    /// A shard has failed, and begins anew, for the how manieth time.
-    Reborn { shard: ShardId, life: u32 },
-    /// To a room's home that begins anew: so many members are on this shard.
+    /// A shard has failed, and is restarted, for the how manieth time.
+    Restarted { shard: ShardId, epoch: u32 },
+    /// To a room's owner that is restarted: so many members are on this shard.
     Members {
-        life: u32,
+        epoch: u32,
         shard: ShardId,
         room: Bytes,
         members: u32,
     },
-    /// To a shard that begins anew: these were all.
-    Restated { life: u32 },
+    /// To a shard that is restarted: these were all.
+    ResyncDone { epoch: u32 },
 }
 
-/// What a room's home is asked to do in the room's order.
+/// What a room's owner is asked to do in the room's order.
 #[derive(Debug)]
 pub(crate) enum OwnerRequest {
     Publish(Publication),
@@ -102,9 +102,9 @@ pub(crate) struct Publication {
     /// Its compressed form, if that is shorter, once a shard has made it.
     pub(crate) packed: OnceLock<Option<Bytes>>,
     /// The shard that decided its order.
-    pub(crate) home: ShardId,
+    pub(crate) owner: ShardId,
     /// What became of it so far, if anybody wants to know.
-    pub(crate) tally: Option<Box<AtomicCounters<PARTS>>>,
+    pub(crate) counters: Option<Box<AtomicCounters<PARTS>>>,
 }
 
 impl Publication {
@@ -117,21 +117,21 @@ impl Publication {
     }
 }
 
-/// Who took a credit, and in which lives of its shards. What was under way when
+/// Who took a credit, and in which epochs of its shards. What was under way when
 /// one of them failed is forgiven, and is not to be given back once more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CreditHolder {
     pub(crate) conn: ConnId,
-    pub(crate) lives: Lives,
+    pub(crate) epochs: Epochs,
 }
 
 /// Lives of two shards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Lives {
+pub(crate) struct Epochs {
     /// Of the one that took the credit.
     pub(crate) own: u32,
     /// Of the one it was for, as far as that was known.
-    pub(crate) home: u32,
+    pub(crate) owner: u32,
 }
 
 /// Something said to one connection.
@@ -158,7 +158,7 @@ pub(crate) struct Count {
 pub(crate) struct Completion {
     pub(crate) conn: ConnId,
     pub(crate) ticket: u64,
-    pub(crate) told: Notification,
+    pub(crate) answer: Notification,
 }
 
 /// What a handler is told once its turn comes.

@@ -1,5 +1,5 @@
 //! The rooms of one shard: who is in them here, and, for the rooms that have
-//! their home here, which other shards have members. Knows members by slot.
+//! their owner here, which other shards have members. Knows members by slot.
 
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
@@ -44,17 +44,17 @@ pub(crate) struct Rooms {
     owned: usize,
     /// Changes of members of any room.
     changes: u64,
-    homes: Homes,
+    owners: OwnerShards,
 }
 
-/// Where rooms have their homes: the same on every shard of a server, and outside.
+/// Where rooms have their owners: the same on every shard of a server, and outside.
 #[derive(Clone, Debug)]
-pub(crate) struct Homes {
+pub(crate) struct OwnerShards {
     hash: FixedState,
     shards: u16,
 }
 
-impl Homes {
+impl OwnerShards {
     pub(crate) fn new(seed: u64, shards: u16) -> Self {
         Self {
             hash: FixedState::with_seed(seed),
@@ -82,8 +82,8 @@ struct Room {
     /// Of a vacant place the number of the next.
     hash: u64,
     members: Vec<u32>,
-    /// At the room's home: the other shards that have members, and how many.
-    elsewhere: SmallVec<[(ShardId, u32); 2]>,
+    /// At the room's owner: the other shards that have members, and how many.
+    remote_counts: SmallVec<[(ShardId, u32); 2]>,
     /// While the members are visited one after the other, the last first: how many from
     /// the start of the list have not been.
     unvisited: u32,
@@ -143,12 +143,12 @@ impl Room {
 
     /// Bytes of memory that it owns besides its place.
     fn owned(&self) -> usize {
-        let elsewhere = if self.elsewhere.spilled() {
-            self.elsewhere.capacity() * size_of::<(ShardId, u32)>()
+        let remote_counts = if self.remote_counts.spilled() {
+            self.remote_counts.capacity() * size_of::<(ShardId, u32)>()
         } else {
             0
         };
-        self.name.len() + self.members.capacity() * size_of::<u32>() + elsewhere
+        self.name.len() + self.members.capacity() * size_of::<u32>() + remote_counts
     }
 }
 
@@ -160,27 +160,27 @@ impl Rooms {
             peak: Peak::default(),
             owned: 0,
             changes: 0,
-            homes: Homes::new(seed, shards),
+            owners: OwnerShards::new(seed, shards),
         }
     }
 
     /// The shard that decides the order of what is said in the room.
-    pub(crate) fn home(&self, name: &[u8]) -> ShardId {
-        self.homes.of(Some(name))
+    pub(crate) fn owner(&self, name: &[u8]) -> ShardId {
+        self.owners.of(Some(name))
     }
 
     /// The shard that decides the order of what is said in a room that is here.
-    pub(crate) fn home_of_room(&self, room: u32) -> ShardId {
-        self.homes.of_hash(self.rooms[room].hash)
+    pub(crate) fn owner_of_room(&self, room: u32) -> ShardId {
+        self.owners.of_hash(self.rooms[room].hash)
     }
 
     /// Where the order of what is said is decided: to everyone, for `None`.
-    pub(crate) fn home_of(&self, name: Option<&[u8]>) -> ShardId {
-        self.homes.of(name)
+    pub(crate) fn owner_of(&self, name: Option<&[u8]>) -> ShardId {
+        self.owners.of(name)
     }
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
-        let hash = self.homes.hash.hash_one(name);
+        let hash = self.owners.hash.hash_one(name);
         self.by_name
             .find(hash, |&at| self.rooms[at].name == name)
             .copied()
@@ -188,7 +188,7 @@ impl Rooms {
 
     /// A number that stands for the room's name, here and now.
     pub(crate) fn scope(&self, name: &[u8]) -> u64 {
-        self.homes.hash.hash_one(name)
+        self.owners.hash.hash_one(name)
     }
 
     /// [`scope`](Self::scope) of a room, or of none.
@@ -214,9 +214,9 @@ impl Rooms {
         }
     }
 
-    /// The other shards that have members of a room whose home is here.
-    pub(crate) fn elsewhere(&self, room: u32) -> &[(ShardId, u32)] {
-        &self.rooms[room].elsewhere
+    /// The other shards that have members of a room whose owner is here.
+    pub(crate) fn remote_counts(&self, room: u32) -> &[(ShardId, u32)] {
+        &self.rooms[room].remote_counts
     }
 
     /// How many rooms there are.
@@ -324,27 +324,27 @@ impl Rooms {
         room.members.get(room.unvisited as usize).copied()
     }
 
-    /// Takes note, at the room's home, of members on another shard.
-    pub(crate) fn add_elsewhere(&mut self, name: &[u8], shard: ShardId, more: u32) {
+    /// Takes note, at the room's owner, of members on another shard.
+    pub(crate) fn add_remote(&mut self, name: &[u8], shard: ShardId, more: u32) {
         let room = self.find_or_create(name);
-        self.change(room, |Room { elsewhere, .. }| {
-            match elsewhere.iter_mut().find(|(other, _)| *other == shard) {
+        self.change(room, |Room { remote_counts, .. }| {
+            match remote_counts.iter_mut().find(|(other, _)| *other == shard) {
                 Some((_, members)) => *members += more,
-                None => elsewhere.push((shard, more)),
+                None => remote_counts.push((shard, more)),
             }
         });
     }
 
-    /// Takes note, at the room's home, that a member on another shard has left.
-    pub(crate) fn remove_elsewhere(&mut self, name: &[u8], shard: ShardId) {
+    /// Takes note, at the room's owner, that a member on another shard has left.
+    pub(crate) fn remove_remote(&mut self, name: &[u8], shard: ShardId) {
         let Some(room) = self.find(name) else { return };
-        let elsewhere = &mut self.rooms[room].elsewhere;
-        let Some(at) = elsewhere.iter().position(|(other, _)| *other == shard) else {
+        let remote_counts = &mut self.rooms[room].remote_counts;
+        let Some(at) = remote_counts.iter().position(|(other, _)| *other == shard) else {
             return;
         };
-        elsewhere[at].1 -= 1;
-        if elsewhere[at].1 == 0 {
-            elsewhere.swap_remove(at);
+        remote_counts[at].1 -= 1;
+        if remote_counts[at].1 == 0 {
+            remote_counts.swap_remove(at);
             self.remove_if_empty(room);
         }
     }
@@ -356,10 +356,10 @@ impl Rooms {
             if room >= self.places() {
                 return;
             }
-            let elsewhere = &mut self.rooms[room].elsewhere;
-            let before = elsewhere.len();
-            elsewhere.retain(|(other, _)| *other != shard);
-            if elsewhere.len() < before {
+            let remote_counts = &mut self.rooms[room].remote_counts;
+            let before = remote_counts.len();
+            remote_counts.retain(|(other, _)| *other != shard);
+            if remote_counts.len() < before {
                 self.remove_if_empty(room);
             }
         }
@@ -374,7 +374,7 @@ impl Rooms {
         if let Some(room) = self.find(name) {
             return room;
         }
-        let hash = self.homes.hash.hash_one(name);
+        let hash = self.owners.hash.hash_one(name);
         let new = Room {
             name: Bytes::copy_from_slice(name),
             hash,
@@ -392,11 +392,11 @@ impl Rooms {
         let Room {
             hash,
             members,
-            elsewhere,
+            remote_counts,
             is_held,
             ..
         } = &self.rooms[room];
-        if *is_held || !members.is_empty() || !elsewhere.is_empty() {
+        if *is_held || !members.is_empty() || !remote_counts.is_empty() {
             return;
         }
         if let Ok(entry) = self.by_name.find_entry(*hash, |&at| at == room) {
@@ -423,16 +423,16 @@ mod tests {
         ) {
             let mut rooms = Rooms::new(7, 4);
             let mut places: BTreeMap<(u32, u8), Membership> = BTreeMap::new();
-            let mut elsewhere: BTreeMap<(u8, u16), u32> = BTreeMap::new();
+            let mut remote_counts: BTreeMap<(u8, u16), u32> = BTreeMap::new();
             for (join, slot, room, shard) in ops {
                 let name = [room];
                 if shard > 0 {
-                    let count = elsewhere.entry((room, shard)).or_default();
+                    let count = remote_counts.entry((room, shard)).or_default();
                     if join {
-                        rooms.add_elsewhere(&name, ShardId(shard), 1);
+                        rooms.add_remote(&name, ShardId(shard), 1);
                         *count += 1;
                     } else if *count > 0 {
-                        rooms.remove_elsewhere(&name, ShardId(shard));
+                        rooms.remove_remote(&name, ShardId(shard));
                         *count -= 1;
                     }
                 } else if join {
@@ -444,9 +444,9 @@ mod tests {
                         *place = to;
                     });
                 }
-                elsewhere.retain(|_, count| *count > 0);
+                remote_counts.retain(|_, count| *count > 0);
                 let names: BTreeSet<u8> =
-                    places.keys().map(|k| k.1).chain(elsewhere.keys().map(|k| k.0)).collect();
+                    places.keys().map(|k| k.1).chain(remote_counts.keys().map(|k| k.0)).collect();
                 prop_assert_eq!(rooms.len(), names.len());
                 for name in 0..6 {
                     let Some(at) = rooms.find(&[name]) else {
@@ -458,8 +458,8 @@ mod tests {
                         places.keys().filter(|k| k.1 == name).map(|k| k.0).collect();
                     prop_assert_eq!(members.len(), rooms.members(at).len());
                     prop_assert_eq!(members, expected);
-                    for &(ShardId(shard), count) in rooms.elsewhere(at) {
-                        prop_assert_eq!(elsewhere.get(&(name, shard)), Some(&count));
+                    for &(ShardId(shard), count) in rooms.remote_counts(at) {
+                        prop_assert_eq!(remote_counts.get(&(name, shard)), Some(&count));
                     }
                 }
                 for (&(slot, _), place) in &places {

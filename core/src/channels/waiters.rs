@@ -1,5 +1,5 @@
 //! Owns the lines in which connections stand until there is a credit for them: for
-//! something that goes to a home, or for one more task. How many credits there are
+//! something that goes to a owner, or for one more task. How many credits there are
 //! is not its business.
 
 use alloc::collections::VecDeque;

@@ -25,8 +25,8 @@ impl<A: AppTypes> Engine<A> {
             links.held += u64::from(!slot.flags.released);
             links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
             rooms.members += slot.memberships.len() as u64;
-            match slot.pending.as_ref().and_then(|pending| pending.wait) {
-                Some(Wait::Joined | Wait::Left(_)) => waiting.home += 1,
+            match slot.deferred.as_ref().and_then(|deferred| deferred.wait) {
+                Some(Wait::Joined | Wait::Left(_)) => waiting.owner += 1,
                 Some(Wait::Credit(_)) => waiting.credit += 1,
                 Some(Wait::Queue) => waiting.queue += 1,
                 Some(Wait::Task) => waiting.task += 1,

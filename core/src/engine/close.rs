@@ -21,23 +21,23 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn end(&mut self, at: u32, ending: CloseInfo) {
         let (id, cause) = (self.slots.id(at), ending.cause);
         self.counts.closed[cause as usize] += 1;
-        self.tell(Event::Closed(id, cause));
+        self.emit(Event::Closed(id, cause));
         self.remember(at, ending);
         self.leave_all(at);
         //= rfc6455#section-6.1 "If at any point the state of the WebSocket connection changes,..."
-        self.forget_program(at);
+        self.discard_deferred_ops(at);
         self.out.end(at);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Closing;
         if let Some(state) = slot.state.take() {
-            self.endings.push_back((id, state, cause));
+            self.ended.push_back((id, state, cause));
         }
         // However it was before: the peer's close frame is to be read.
         self.update_reading(at);
     }
 
     /// Begins the closing handshake: the close frame stands behind all that waits.
-    pub(crate) fn finish(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
+    pub(crate) fn begin_close(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
         if self.slots[at].phase == Phase::Open {
             self.push_close(at, Some(code), "");
             self.end(at, CloseInfo::with_code(cause, Some(code)));
@@ -54,14 +54,14 @@ impl<A: AppTypes> Engine<A> {
         let which = PeerError::ALL.iter().position(|&other| other == error);
         self.counts.peer_errors[which.unwrap_or_default()] += 1;
         let id = self.slots.id(at);
-        self.tell(Event::Failed(id, error));
+        self.emit(Event::Failed(id, error));
         if self.slots[at].phase == Phase::Open {
             self.out.discard_if_blocked(at);
             self.push_close(at, Some(error.close_code()), "");
             self.end(at, CloseInfo::of_error(error));
         } else if self.out.is_queue_empty(at) {
             // Our close frame is out, and nothing it sends can answer that.
-            self.shut(at);
+            self.shut_write(at);
         }
     }
 
@@ -82,7 +82,7 @@ impl<A: AppTypes> Engine<A> {
     /// and its socket takes that, it gets a close frame. Nothing of it is waited for then.
     pub(crate) fn close_silent(&mut self, at: u32) {
         if self.out.is_blocked(at) {
-            return self.cut(at, CloseCause::PongTimeout);
+            return self.abort(at, CloseCause::PongTimeout);
         }
         let code = Some(CloseCode::INTERNAL_ERROR);
         self.push_close(at, code, KEEPALIVE);
@@ -95,9 +95,9 @@ impl<A: AppTypes> Engine<A> {
     /// away, as that is what it is closed for.
     pub(crate) fn close_too_slow(&mut self, at: u32, cause: CloseCause, reason: &str) {
         if self.slots[at].phase != Phase::Open {
-            return self.cut(at, cause);
+            return self.abort(at, cause);
         }
-        self.slots[at].conn.handle_failure(&mut self.workspace);
+        self.slots[at].conn.handle_failure(&mut self.decode_buffers);
         self.out.discard_if_blocked(at);
         let code = Some(CloseCode::POLICY);
         self.push_close(at, code, reason);
@@ -116,24 +116,24 @@ impl<A: AppTypes> Engine<A> {
             self.push_close(at, code, "");
             self.end(at, CloseInfo::with_code(CloseCause::Peer, code));
         } else if self.out.is_queue_empty(at) {
-            self.give_up(at);
+            self.close_socket(at);
         }
     }
 
     /// The peer has shut its side, and everything it sent has been handled.
-    pub(crate) fn end_of_input(&mut self, at: u32) {
+    pub(crate) fn handle_end_of_input(&mut self, at: u32) {
         match self.slots[at].phase {
-            Phase::Head if self.slots[at].pending.is_some() => {
+            Phase::Head if self.slots[at].deferred.is_some() => {
                 self.refuse(at, HandshakeError::Truncated, false);
             }
             Phase::Open => self.end(at, CloseInfo::new(CloseCause::Eof)),
             Phase::Free | Phase::Head | Phase::Answering | Phase::Closing => {}
-            Phase::Lingering => return self.give_up(at),
+            Phase::Lingering => return self.close_socket(at),
             Phase::Gone => return,
         }
         let answering = self.slots[at].phase == Phase::Answering;
         if !answering && self.out.is_empty(at) {
-            self.give_up(at);
+            self.close_socket(at);
         }
     }
 
@@ -142,15 +142,15 @@ impl<A: AppTypes> Engine<A> {
         let slot = &self.slots[at];
         match slot.phase {
             //= rfc6455#section-7.2.2 "the server MUST simply _Close the WebSocket Connection_"
-            Phase::Answering => self.shut(at),
-            Phase::Closing if slot.flags.eof => self.give_up(at),
+            Phase::Answering => self.shut_write(at),
+            Phase::Closing if slot.flags.eof => self.close_socket(at),
             Phase::Closing => match slot.conn.state() {
                 //= rfc6455#section-5.5.1 "After both sending and receiving a Close message, an..."
                 //= rfc6455#section-5.5.1 "The server MUST close the underlying TCP connection..."
                 //= rfc6455#section-7.1.1 "The underlying TCP connection, in most normal cases,..."
                 //= rfc6455#section-7.1.2 "Once an endpoint has both sent and received a Close..."
-                State::Closed => self.give_up(at),
-                State::Failed => self.shut(at),
+                State::Closed => self.close_socket(at),
+                State::Failed => self.shut_write(at),
                 _ => self.set_deadline(at, self.config.close_timeout),
             },
             _ => {}
@@ -158,19 +158,19 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Ends a connection at once, whatever waits.
-    pub(crate) fn cut(&mut self, at: u32, cause: CloseCause) {
+    pub(crate) fn abort(&mut self, at: u32, cause: CloseCause) {
         match self.slots[at].phase {
             Phase::Open => self.end(at, CloseInfo::new(cause)),
-            Phase::Head if self.slots[at].pending.is_some() => {
+            Phase::Head if self.slots[at].deferred.is_some() => {
                 self.counts.refused[HandshakeError::Truncated.index()] += 1;
             }
             _ => {}
         }
-        self.give_up(at);
+        self.close_socket(at);
     }
 
     /// Lets go of the socket.
-    pub(crate) fn give_up(&mut self, at: u32) {
+    pub(crate) fn close_socket(&mut self, at: u32) {
         if matches!(self.slots[at].phase, Phase::Gone | Phase::Free) {
             return;
         }
@@ -178,14 +178,14 @@ impl<A: AppTypes> Engine<A> {
             self.rest = None;
         }
         let drops = self.out.close(at);
-        self.forget_pending(at);
+        self.forget_deferred(at);
         let conn = &mut self.slots[at].conn;
         self.context_bytes -= conn.context_bytes();
-        conn.let_go(&mut self.workspace);
+        conn.release(&mut self.decode_buffers);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded);
-        self.ledger.close(at, drops);
+        self.closed.close(at, drops);
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Disconnect(id));
     }
@@ -193,7 +193,7 @@ impl<A: AppTypes> Engine<A> {
     /// The adapter lets go of the socket now.
     pub(crate) fn release(&mut self, id: ConnId) {
         if let Some(at) = self.slots.find(id) {
-            // The slot may still wait for letters about it.
+            // The slot may still wait for messages about it.
             self.counts.links.held -= 1;
             self.slots[at].flags = Flags {
                 released: true,
@@ -208,7 +208,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn free_if_done(&mut self, at: u32) {
         let slot = &self.slots[at];
         let stands = self.out.is_scheduled(at) || slot.flags.resuming;
-        let is_known = !slot.flags.released || slot.answers > 0;
+        let is_known = !slot.flags.released || slot.awaited_answers > 0;
         if slot.phase == Phase::Gone && !stands && !is_known {
             self.slots.remove(at);
             self.out.remove(at);
@@ -229,9 +229,9 @@ impl<A: AppTypes> Engine<A> {
     /// its close frame sends nothing more, so there it would be for nothing.
     //= rfc6455#section-7.1.1 "An endpoint SHOULD use a method that cleanly closes the TCP..."
     //= rfc6455#section-7.1.1 "when a server is instructed to _Close the WebSocket Connection_..."
-    pub(crate) fn shut(&mut self, at: u32) {
+    pub(crate) fn shut_write(&mut self, at: u32) {
         if self.slots[at].flags.eof {
-            return self.give_up(at);
+            return self.close_socket(at);
         }
         if self.slots[at].phase == Phase::Lingering {
             return;

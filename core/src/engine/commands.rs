@@ -1,6 +1,6 @@
 //! Owns the way in from outside all shards: the handle that other threads of the
 //! application have, how much of theirs may be under way, and what a shard does
-//! with a command. How a letter gets to its shard, and how somebody waits for a
+//! with a command. How a message gets to its shard, and how somebody waits for a
 //! place, is an adapter's business.
 
 use crate::channels::handle::{Command, Permit};
@@ -15,7 +15,7 @@ use crate::sync::OnceLock;
 impl<A: AppTypes> Engine<A> {
     /// Carries out a command from outside. Its place goes with what is under way
     /// of it.
-    pub(crate) fn take_command(&mut self, command: Command, place: Permit) {
+    pub(crate) fn handle_command(&mut self, command: Command, place: Permit) {
         let origin = Origin::Outside(place);
         match command {
             Command::Publish {
@@ -25,7 +25,7 @@ impl<A: AppTypes> Engine<A> {
                 payload,
             } => {
                 self.counts.rooms.published += 1;
-                self.do_at_home(OwnerRequest::Publish(Publication {
+                self.serve_as_owner(OwnerRequest::Publish(Publication {
                     room,
                     origin,
                     exclude_sender: false,
@@ -34,8 +34,8 @@ impl<A: AppTypes> Engine<A> {
                     published: self.now,
                     payload,
                     packed: OnceLock::new(),
-                    home: self.id,
-                    tally: None,
+                    owner: self.id,
+                    counters: None,
                 }));
             }
             Command::Send {
@@ -45,7 +45,7 @@ impl<A: AppTypes> Engine<A> {
                 payload,
             } => {
                 self.counts.direct.sent += 1;
-                self.take_direct(Direct {
+                self.deliver_direct(Direct {
                     to,
                     origin,
                     kind,
@@ -57,7 +57,7 @@ impl<A: AppTypes> Engine<A> {
             Command::Close { conn, code } => {
                 let open = |&at: &u32| self.slots[at].phase == Phase::Open;
                 if let Some(at) = self.slots.find(conn).filter(open) {
-                    self.finish(at, code, CloseCause::Handler);
+                    self.begin_close(at, code, CloseCause::Handler);
                 }
             }
         }

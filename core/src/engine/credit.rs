@@ -1,6 +1,6 @@
 //! Credits and tasks that connections wait for: who goes on when there is one.
 
-use crate::channels::message::{Completion, CreditHolder, Lives, MessageBody};
+use crate::channels::message::{Completion, CreditHolder, Epochs, MessageBody};
 use crate::engine::Engine;
 use crate::id::{ConnId, ShardId};
 use crate::session::app_types::AppTypes;
@@ -25,7 +25,7 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Returns the connection as the holder of a credit.
-    pub(crate) fn borrower(&self, at: u32, owner: ShardId) -> CreditHolder {
+    pub(crate) fn credit_holder(&self, at: u32, owner: ShardId) -> CreditHolder {
         self.credits.holder(self.slots.id(at), owner)
     }
 
@@ -33,18 +33,18 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn give_credit_back(
         &mut self,
         from: CreditHolder,
-        home: ShardId,
+        owner: ShardId,
         bytes: usize,
         report: Option<Completion>,
     ) {
-        let CreditHolder { conn, lives } = from;
+        let CreditHolder { conn, epochs } = from;
         if conn.shard() == self.id {
-            self.take_credit_back(home, lives, bytes, report);
+            self.take_credit_back(owner, epochs, bytes, report);
             return;
         }
         let credit = MessageBody::Credit {
-            home,
-            lives,
+            owner,
+            epochs,
             bytes,
             report,
         };
@@ -55,7 +55,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn take_credit_back(
         &mut self,
         owner: ShardId,
-        epochs: Lives,
+        epochs: Epochs,
         bytes: usize,
         report: Option<Completion>,
     ) {
@@ -73,7 +73,7 @@ impl<A: AppTypes> Engine<A> {
         while let Some(first) = self.first_waiter(wait) {
             let at = self.slots.find(first);
             // What it waits with is the first of its operations, or it has ended.
-            if let Some(at) = at.filter(|&at| self.slots[at].has_program()) {
+            if let Some(at) = at.filter(|&at| self.slots[at].has_deferred_ops()) {
                 if self.is_available(wait) {
                     self.unpark(at, wait);
                 }

@@ -1,5 +1,5 @@
 //! Owns what is said to one connection by its name: at once where it is on this
-//! shard, by a letter of its own otherwise.
+//! shard, by a message of its own otherwise.
 
 use crate::channels::delivery_report::counted;
 use bytes::Bytes;
@@ -33,7 +33,7 @@ impl<A: AppTypes> Engine<A> {
             self.counts.direct.sent += 1;
             let direct = Direct {
                 to,
-                origin: Origin::Conn(self.borrower(at, shard)),
+                origin: Origin::Conn(self.credit_holder(at, shard)),
                 kind,
                 options,
                 published: self.now,
@@ -53,14 +53,14 @@ impl<A: AppTypes> Engine<A> {
             self.report(Completion {
                 conn: self.slots.id(at),
                 ticket,
-                told: Notification::DeliveryReport(outcome),
+                answer: Notification::DeliveryReport(outcome),
             });
         }
         Ok(())
     }
 
     /// Something is said to a connection that is, or was, on this shard.
-    pub(crate) fn take_direct(&mut self, direct: Direct) {
+    pub(crate) fn deliver_direct(&mut self, direct: Direct) {
         let Direct {
             to,
             origin,
@@ -74,7 +74,7 @@ impl<A: AppTypes> Engine<A> {
         let report = options.receipt.map(|ticket| Completion {
             conn: from.conn,
             ticket,
-            told: Notification::DeliveryReport(outcome),
+            answer: Notification::DeliveryReport(outcome),
         });
         self.give_credit_back(from, self.id, payload.len(), report);
     }

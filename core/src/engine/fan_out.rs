@@ -33,14 +33,14 @@ impl<A: AppTypes> Engine<A> {
                 .push(&mut self.rooms, channel, publication, except);
             return;
         }
-        let tally = publication.tally.as_ref();
-        let before = tally.map(|_| counted(&mut self.out));
+        let counters = publication.counters.as_ref();
+        let before = counters.map(|_| counted(&mut self.out));
         if let Some(channel) = channel {
             let variants = publication.variants(&self.rooms, &self.out);
             self.send_to_channel(channel, variants, except);
         }
-        if let (Some(tally), Some(before)) = (&publication.tally, before) {
-            tally.add(counted(&mut self.out).since(before));
+        if let (Some(counters), Some(before)) = (&publication.counters, before) {
+            counters.add(counted(&mut self.out).since(before));
         }
         self.finish_publication(publication);
     }

@@ -32,14 +32,14 @@ impl<A: AppTypes> Engine<A> {
             self.slots[at].conn = conn;
             compressor = Compressor::new(Role::Server, agreed, level);
         }
-        let mut head = self.workspace.buffers.take_for(ANSWER);
+        let mut head = self.decode_buffers.buffers.take_for(ANSWER);
         let accept = &upgrade.accept;
         //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
         //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
         upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref());
         self.out.send_head(at, &head);
         self.out.open(at, compressor);
-        self.workspace.give(head);
+        self.decode_buffers.give(head);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Open;
         slot.state = Some(state);
@@ -50,7 +50,7 @@ impl<A: AppTypes> Engine<A> {
         self.counts.links.active += 1;
         self.fan_outs.joined(EVERYONE, at);
         let id = self.slots.id(at);
-        self.tell(Event::Opened(id));
+        self.emit(Event::Opened(id));
         self.rearm(at);
     }
 
@@ -69,18 +69,18 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
         self.counts.refused[error.index()] += 1;
         let id = self.slots.id(at);
-        self.tell(Event::Refused(id, error));
-        let mut out = self.workspace.buffers.take_for(ANSWER);
+        self.emit(Event::Refused(id, error));
+        let mut out = self.decode_buffers.buffers.take_for(ANSWER);
         response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out);
-        self.workspace.give(out);
+        self.decode_buffers.give(out);
     }
 
     pub(crate) fn answer_methods(&mut self, at: u32) {
-        let mut out = self.workspace.buffers.take_for(ANSWER);
+        let mut out = self.decode_buffers.buffers.take_for(ANSWER);
         response::methods(&mut out);
         self.begin_answer(at, &out);
-        self.workspace.give(out);
+        self.decode_buffers.give(out);
     }
 
     pub(crate) fn answer(&mut self, at: u32, page: Page, head_only: bool) {
@@ -90,12 +90,12 @@ impl<A: AppTypes> Engine<A> {
                 policy,
                 body,
             } => {
-                let mut out = self.workspace.buffers.take_for(ANSWER);
+                let mut out = self.decode_buffers.buffers.take_for(ANSWER);
                 let policy = policy.map(|policy| ("Content-Security-Policy", policy));
                 let body = body.as_bytes();
                 response::page_with(&mut out, 200, policy, content_type, body, head_only);
                 self.begin_answer(at, &out);
-                self.workspace.give(out);
+                self.decode_buffers.give(out);
             }
             Content::Metrics => {
                 self.slots[at].phase = Phase::Answering;

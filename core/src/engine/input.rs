@@ -47,7 +47,7 @@ impl<A: AppTypes> Engine<A> {
         let slot = &self.slots[at];
         // Whoever sends faster than what it sends can be done would otherwise
         // fill our memory instead of its own.
-        let is_far_behind = self.tail_len(at) > MOST_HELD_BACK;
+        let is_far_behind = self.buffered_len(at) > MOST_HELD_BACK;
         let (unread, id) = (
             slot.is_parked() || (slot.phase == Phase::Open && (self.draining || is_far_behind)),
             self.slots.id(at),

@@ -23,9 +23,9 @@ use crate::time::Timestamp;
 
 impl<A: AppTypes> Engine<A> {
     pub(crate) fn explain(&self, now: Timestamp, at: u32) -> ConnectionInfo {
-        let (slot, departure) = (&self.slots[at], self.ledger.ending(at));
+        let (slot, connection) = (&self.slots[at], self.closed.ending(at));
         let (priorities, control_frames) = self.out.depths(now, at);
-        let pending = slot.pending.as_deref();
+        let deferred = slot.deferred.as_deref();
         let rooms = slot.memberships.iter().take(MAX_ROOMS);
         let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
         let open_for = slot.opened().map(|opened| now.since(opened));
@@ -40,8 +40,8 @@ impl<A: AppTypes> Engine<A> {
                 Phase::Lingering => Stage::Lingering,
                 Phase::Gone | Phase::Free => Stage::Gone,
             },
-            open_for: open_for.or_else(|| departure.map(|departure| departure.open_for)),
-            ending: departure.map(|departure| departure.ending),
+            open_for: open_for.or_else(|| connection.map(|connection| connection.open_for)),
+            ending: connection.map(|connection| connection.ending),
             subprotocol: subprotocol.map(|name| name.map(String::from)),
             is_compressed: self.out.is_compressed(at),
             rooms: rooms.map(|m| self.rooms.name(m.room).clone()).collect(),
@@ -52,8 +52,8 @@ impl<A: AppTypes> Engine<A> {
             drops: self.out.drops(at),
             awaits: self.awaits(now, at),
             pause: self.pause(at),
-            held_back_bytes: self.tail_len(at),
-            held_back_commands: pending.map_or(0, |pending| pending.ops()),
+            held_back_bytes: self.buffered_len(at),
+            held_back_commands: deferred.map_or(0, |deferred| deferred.ops()),
             silent_for: unheard,
             timer: self
                 .next_timer(at)
@@ -64,11 +64,11 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn awaits(&self, now: Timestamp, at: u32) -> Vec<WaitReason> {
         let slot = &self.slots[at];
         let mut awaits = Vec::new();
-        let wait = slot.pending.as_ref().and_then(|pending| pending.wait);
+        let wait = slot.deferred.as_ref().and_then(|deferred| deferred.wait);
         match wait {
             Some(Wait::Joined) => awaits.push(WaitReason::Joined),
             Some(Wait::Left(room)) => awaits.push(WaitReason::Left(self.rooms.name(room).clone())),
-            Some(Wait::Credit(home)) => awaits.push(WaitReason::Credit(home)),
+            Some(Wait::Credit(owner)) => awaits.push(WaitReason::Credit(owner)),
             Some(Wait::Queue) => awaits.push(WaitReason::Queue),
             Some(Wait::Task) => awaits.push(WaitReason::Task),
             Some(Wait::Callback) => awaits.push(WaitReason::Turn),
@@ -93,7 +93,9 @@ impl<A: AppTypes> Engine<A> {
             Phase::Answering if has_nothing => awaits.push(WaitReason::Page),
             Phase::Closing if has_nothing => awaits.push(WaitReason::CloseFrame),
             Phase::Lingering => awaits.push(WaitReason::End),
-            Phase::Gone if slot.answers > 0 => awaits.push(WaitReason::Shards(slot.answers)),
+            Phase::Gone if slot.awaited_answers > 0 => {
+                awaits.push(WaitReason::Shards(slot.awaited_answers))
+            }
             _ => {}
         }
         awaits
@@ -175,7 +177,7 @@ impl<A: AppTypes> Engine<A> {
         let (id, opened) = (self.slots.id(at), self.slots[at].moment.take());
         let memberships = &self.slots[at].memberships;
         let rooms = memberships.iter().take(MAX_CLOSED_ROOMS);
-        let departure = ClosedConnection {
+        let connection = ClosedConnection {
             id,
             at: self.now,
             open_for: self.now.since(opened.unwrap_or(self.now)),
@@ -187,17 +189,17 @@ impl<A: AppTypes> Engine<A> {
             memberships: memberships.len(),
             drops: Drops::default(),
         };
-        self.ledger.begin(at, departure);
+        self.closed.begin(at, connection);
     }
 
     /// What the next shard in this one's place is to remember. Rooms are not
     /// asked of a shard that has failed.
-    pub(crate) fn bequeath(&mut self) -> ClosedConnections {
+    pub(crate) fn closed_for_successor(&mut self) -> ClosedConnections {
         let limit = self.config.gone_connections;
-        let mut ledger = core::mem::replace(&mut self.ledger, ClosedConnections::new(0, limit));
+        let mut closed = core::mem::replace(&mut self.closed, ClosedConnections::new(0, limit));
         for (at, slot) in self.slots.iter() {
             if let Some(opened) = slot.opened() {
-                let departure = ClosedConnection {
+                let connection = ClosedConnection {
                     id: self.slots.id(at),
                     at: self.now,
                     open_for: self.now.since(opened),
@@ -206,36 +208,36 @@ impl<A: AppTypes> Engine<A> {
                     memberships: slot.memberships.len(),
                     drops: Drops::default(),
                 };
-                ledger.begin(at, departure);
+                closed.begin(at, connection);
             }
-            ledger.close(at, self.out.drops(at));
+            closed.close(at, self.out.drops(at));
         }
-        ledger.forget_ending();
-        ledger
+        closed.forget_ending();
+        closed
     }
 
     /// Asserts that nothing is kept of slots that are free or given up, and that
     /// what was dropped of everyone's is what was dropped in all.
     #[cfg(feature = "testing")]
     pub(crate) fn audit_ledger(&self) {
-        self.ledger.audit();
+        self.closed.audit();
         let mut kept = 0;
         for (at, slot) in self.slots.iter() {
-            let is_ending = self.ledger.ending(at).is_some();
+            let is_ending = self.closed.ending(at).is_some();
             kept += usize::from(is_ending);
             let may_be_ending = matches!(slot.phase, Phase::Closing | Phase::Lingering);
             assert!(!is_ending || may_be_ending, "{}", self.slots.id(at));
             let has_drops = self.out.drops(at) != Drops::default();
             assert!(slot.phase != Phase::Gone || !has_drops);
         }
-        let known = self.ledger.known();
+        let known = self.closed.known();
         assert_eq!(kept, known, "shard {}: kept of nobody", self.id.0);
-        let closed = self.ledger.gone().count();
+        let closed = self.closed.gone().count();
         if closed == self.config.gone_connections || self.credits.own_epoch() > 0 {
             // Somebody may have been forgotten, or have failed.
             return;
         }
-        let closed = self.ledger.gone().map(|each| each.drops);
+        let closed = self.closed.gone().map(|each| each.drops);
         let each = self.out.all_drops().chain(closed);
         let mut sums = [0; 6];
         for drops in each {

@@ -1,7 +1,7 @@
 //! Owns joining, leaving and publishing: what a connection's shard does, and
-//! what the room's home does. Everything that concerns a room passes its home
-//! in order, and a connection waits for the home's answer before it goes on;
-//! so what it says means the same wherever the home is.
+//! what the room's owner does. Everything that concerns a room passes its owner
+//! in order, and a connection waits for the owner's answer before it goes on;
+//! so what it says means the same wherever the owner is.
 
 use alloc::boxed::Box;
 
@@ -20,7 +20,7 @@ use crate::engine::output::Output;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::AppTypes;
-use crate::session::deferred::{Op, Wait};
+use crate::session::deferred::{PendingOp, Wait};
 use crate::session::slot::Phase;
 use crate::sync::{AtomicCounters, OnceLock, SharedRef};
 
@@ -34,7 +34,7 @@ impl<A: AppTypes> Engine<A> {
             .find(|m| self.rooms.name(m.room) == name)
     }
 
-    /// Makes the connection a member, or asks the home to.
+    /// Makes the connection a member, or asks the owner to.
     pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
         if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
@@ -48,38 +48,38 @@ impl<A: AppTypes> Engine<A> {
                 true => &mut counts.joins_refused,
                 false => &mut counts.joins_refused_memory,
             } += 1;
-            self.defer_first(at, Op::JoinRefused(Bytes::copy_from_slice(name)));
+            self.defer_first(at, PendingOp::JoinRefused(Bytes::copy_from_slice(name)));
             self.schedule(at);
             return Err(Wait::Callback);
         }
-        let home = self.rooms.home(name);
-        if home == self.id {
+        let owner = self.rooms.owner(name);
+        if owner == self.id {
             self.add_member(at, name);
             return Ok(());
         }
-        self.ask_home(at, home, |conn| MessageBody::Join {
+        self.ask_owner(at, owner, |conn| MessageBody::Join {
             conn,
             room: Bytes::copy_from_slice(name),
         });
         Err(Wait::Joined)
     }
 
-    /// Ends the connection's membership, or asks the home to.
+    /// Ends the connection's membership, or asks the owner to.
     pub(crate) fn leave(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
         let Some(membership) = self.membership(at, name) else {
             return Ok(());
         };
         if self.must_wait_to_leave() {
-            self.defer_first(at, Op::Leave(Bytes::copy_from_slice(name)));
+            self.defer_first(at, PendingOp::Leave(Bytes::copy_from_slice(name)));
             return Err(Wait::Callback);
         }
-        let home = self.rooms.home(name);
-        if home == self.id {
+        let owner = self.rooms.owner(name);
+        if owner == self.id {
             self.remove_member(at, membership);
             return Ok(());
         }
         let room = self.rooms.name(membership.room).clone();
-        self.ask_to_leave(at, home, room);
+        self.ask_to_leave(at, owner, room);
         Err(Wait::Left(membership.room))
     }
 
@@ -99,8 +99,8 @@ impl<A: AppTypes> Engine<A> {
                 return Err(Wait::Callback);
             }
         }
-        let home = self.rooms.home_of(name);
-        let local = if home == self.id {
+        let owner = self.rooms.owner_of(name);
+        let local = if owner == self.id {
             self.local_room(name)
         } else {
             None
@@ -123,86 +123,86 @@ impl<A: AppTypes> Engine<A> {
                 self.report(Completion {
                     conn: self.slots.id(at),
                     ticket,
-                    told: Notification::DeliveryReport(outcome),
+                    answer: Notification::DeliveryReport(outcome),
                 });
             }
             // It may have been woken for a credit that it did not need after all.
             let conn = self.slots.id(at);
-            if self.credits.stop_waiting(home, conn) {
-                self.wake_first(Wait::Credit(home));
+            if self.credits.stop_waiting(owner, conn) {
+                self.wake_first(Wait::Credit(owner));
             }
             return Ok(());
         }
-        self.take_credit(at, home, payload.len())?;
+        self.take_credit(at, owner, payload.len())?;
         self.counts.rooms.published += 1;
         let publication = Publication {
             room: name.map(Bytes::copy_from_slice),
-            origin: Origin::Conn(self.borrower(at, home)),
+            origin: Origin::Conn(self.credit_holder(at, owner)),
             exclude_sender,
             kind,
             options,
             published: self.now,
             payload: Bytes::copy_from_slice(payload),
             packed: OnceLock::new(),
-            home,
-            tally: options.receipt.map(|_| Box::new(AtomicCounters::new())),
+            owner,
+            counters: options.receipt.map(|_| Box::new(AtomicCounters::new())),
         };
-        self.ask(home, OwnerRequest::Publish(publication));
+        self.ask(owner, OwnerRequest::Publish(publication));
         Ok(())
     }
 
-    /// Asks a room's home how many members the room has.
+    /// Asks a room's owner how many members the room has.
     pub(crate) fn count_members(&mut self, at: u32, name: &[u8], ticket: u64) -> Result<(), Wait> {
-        let home = self.rooms.home(name);
-        self.take_credit(at, home, name.len())?;
+        let owner = self.rooms.owner(name);
+        self.take_credit(at, owner, name.len())?;
         let count = Count {
             room: Bytes::copy_from_slice(name),
-            from: self.borrower(at, home),
+            from: self.credit_holder(at, owner),
             ticket,
         };
-        self.ask(home, OwnerRequest::Count(count));
+        self.ask(owner, OwnerRequest::Count(count));
         Ok(())
     }
 
-    /// Gives a room's home what a credit has been taken for.
-    pub(crate) fn ask(&mut self, home: ShardId, asked: OwnerRequest) {
-        if home == self.id {
-            self.do_at_home(asked);
+    /// Gives a room's owner what a credit has been taken for.
+    pub(crate) fn ask(&mut self, owner: ShardId, request: OwnerRequest) {
+        if owner == self.id {
+            self.serve_as_owner(request);
         } else {
-            self.post(home, MessageBody::Ask(asked));
+            self.post(owner, MessageBody::Ask(request));
         }
-        self.wake_first(Wait::Credit(home));
+        self.wake_first(Wait::Credit(owner));
     }
 
-    /// At the home: does what was asked, once it is known again who is in its rooms.
-    pub(crate) fn do_at_home(&mut self, asked: OwnerRequest) {
-        if self.restating > 0 {
-            self.unanswered.push_back(asked);
+    /// At the owner: does what was asked, once it is known again who is in its rooms.
+    pub(crate) fn serve_as_owner(&mut self, request: OwnerRequest) {
+        if self.resyncing > 0 {
+            self.held_requests.push_back(request);
             return;
         }
-        match asked {
-            OwnerRequest::Publish(publication) => self.publish_at_home(publication),
-            OwnerRequest::Count(count) => self.count_at_home(count),
+        match request {
+            OwnerRequest::Publish(publication) => self.publish_as_owner(publication),
+            OwnerRequest::Count(count) => self.count_as_owner(count),
         }
     }
 
-    pub(crate) fn count_at_home(&mut self, Count { room, from, ticket }: Count) {
+    pub(crate) fn count_as_owner(&mut self, Count { room, from, ticket }: Count) {
         let members = self.rooms.find(&room).map_or(0, |room| {
-            let elsewhere = self.rooms.elsewhere(room).iter();
-            let elsewhere = elsewhere.map(|&(_, members)| u64::from(members));
-            self.rooms.members(room).len() as u64 + elsewhere.sum::<u64>()
+            let remote_counts = self.rooms.remote_counts(room).iter();
+            let remote_counts = remote_counts.map(|&(_, members)| u64::from(members));
+            self.rooms.members(room).len() as u64 + remote_counts.sum::<u64>()
         });
         let report = Completion {
             conn: from.conn,
             ticket,
-            told: Notification::Members(members),
+            answer: Notification::Members(members),
         };
         self.give_credit_back(from, self.id, room.len(), Some(report));
     }
 
-    /// At the home: decides the publication's place in the room's order, and
+    /// At the owner: decides the publication's place in the room's order, and
     /// hands it to every shard that has members.
-    pub(crate) fn publish_at_home(&mut self, publication: Publication) {
+    pub(crate) fn publish_as_owner(&mut self, publication: Publication) {
         self.counts.rooms.encoded += 1;
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.room {
             Some(name) => self
@@ -210,7 +210,7 @@ impl<A: AppTypes> Engine<A> {
                 .find(name)
                 .map(|room| {
                     self.rooms
-                        .elsewhere(room)
+                        .remote_counts(room)
                         .iter()
                         .map(|&(shard, _)| shard)
                         .collect()
@@ -221,36 +221,36 @@ impl<A: AppTypes> Engine<A> {
                 .filter(|&shard| shard != self.id)
                 .collect(),
         };
-        let parcel = SharedRef::new(publication);
+        let shared = SharedRef::new(publication);
         for shard in interested {
-            self.post(shard, MessageBody::Deliver(parcel.share()));
+            self.post(shard, MessageBody::Deliver(shared.share()));
         }
-        self.fan_out(parcel);
+        self.fan_out(shared);
     }
 
     /// Ends a publication here; returns its credit if no other shard is still to
     /// deliver it.
-    pub(crate) fn finish_publication(&mut self, parcel: SharedRef<Publication>) {
-        let Some(publication) = parcel.finish() else {
+    pub(crate) fn finish_publication(&mut self, shared: SharedRef<Publication>) {
+        let Some(publication) = shared.finish() else {
             return;
         };
         let Publication {
             origin,
-            home,
+            owner,
             payload,
             options,
-            tally,
+            counters,
             ..
         } = publication;
         let Origin::Conn(from) = origin else { return };
-        let report = tally
+        let report = counters
             .zip(options.receipt)
-            .map(|(tally, ticket)| Completion {
+            .map(|(counters, ticket)| Completion {
                 conn: from.conn,
                 ticket,
-                told: Notification::DeliveryReport(tally.sums().into()),
+                answer: Notification::DeliveryReport(counters.sums().into()),
             });
-        self.give_credit_back(from, home, payload.len(), report);
+        self.give_credit_back(from, owner, payload.len(), report);
     }
 
     /// Lets a connection know what it has asked for, once its turn comes.
@@ -258,7 +258,7 @@ impl<A: AppTypes> Engine<A> {
         if let Some(at) = self.slots.find(report.conn)
             && self.slots[at].phase == Phase::Open
         {
-            self.defer(at, Op::Notification(report.ticket, report.told));
+            self.defer(at, PendingOp::Notification(report.ticket, report.answer));
             if !self.slots[at].is_parked() {
                 self.schedule(at);
             }
@@ -305,48 +305,48 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Ends every membership of a connection that has ended. Homes elsewhere
-    /// are told; the slot is kept until they have answered, so that no letter
+    /// are told; the slot is kept until they have answered, so that no message
     /// for it can meet another.
     pub(crate) fn leave_all(&mut self, at: u32) {
-        // One that is being left is on its way already; the home counts.
-        let wait = self.slots[at].pending.as_ref().and_then(|p| p.wait);
+        // One that is being left is on its way already; the owner counts.
+        let wait = self.slots[at].deferred.as_ref().and_then(|p| p.wait);
         self.deliver_rest(EVERYONE, at, at);
         while let Some(&membership) = self.slots[at].memberships.last() {
-            let home = self.rooms.home(self.rooms.name(membership.room));
-            if home != self.id && wait != Some(Wait::Left(membership.room)) {
+            let owner = self.rooms.owner(self.rooms.name(membership.room));
+            if owner != self.id && wait != Some(Wait::Left(membership.room)) {
                 let room = self.rooms.name(membership.room).clone();
-                self.ask_to_leave(at, home, room);
+                self.ask_to_leave(at, owner, room);
             }
             self.remove_member(at, membership);
         }
     }
 
-    pub(crate) fn post(&mut self, to: ShardId, said: MessageBody) {
-        self.counts.rooms.letters += 1;
-        self.outputs.push_back(Output::Send(to, ShardMessage(said)));
+    pub(crate) fn post(&mut self, to: ShardId, body: MessageBody) {
+        self.counts.rooms.shard_messages += 1;
+        self.outputs.push_back(Output::Send(to, ShardMessage(body)));
     }
 
     /// Whether the end of a membership must wait for the end of the callback: what was
     /// published before may have to be queued first, and what becomes of that is not known
-    /// while the lane is held.
+    /// while the reply buffer is held.
     pub(crate) fn must_wait_to_leave(&self) -> bool {
         !self.fan_outs.is_empty() && self.out.replies_are_held()
     }
 
-    pub(crate) fn ask_to_leave(&mut self, at: u32, home: ShardId, room: Bytes) {
-        let life = self.credits.epoch(home);
-        self.ask_home(at, home, |conn| MessageBody::Leave { conn, room, life });
+    pub(crate) fn ask_to_leave(&mut self, at: u32, owner: ShardId, room: Bytes) {
+        let epoch = self.credits.epoch(owner);
+        self.ask_owner(at, owner, |conn| MessageBody::Leave { conn, room, epoch });
     }
 
-    pub(crate) fn ask_home(
+    pub(crate) fn ask_owner(
         &mut self,
         at: u32,
-        home: ShardId,
-        said: impl FnOnce(ConnId) -> MessageBody,
+        owner: ShardId,
+        body: impl FnOnce(ConnId) -> MessageBody,
     ) {
-        self.slots[at].answers += 1;
-        let said = said(self.slots.id(at));
-        self.post(home, said);
+        self.slots[at].awaited_answers += 1;
+        let body = body(self.slots.id(at));
+        self.post(owner, body);
     }
 
     fn is_served_at_once(&self, whom: Local) -> bool {
@@ -357,9 +357,9 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    /// The members of a room whose home is here, if all of them are.
+    /// The members of a room whose owner is here, if all of them are.
     fn local_room(&self, room: Option<&[u8]>) -> Option<Local> {
-        if self.restating > 0 {
+        if self.resyncing > 0 {
             return None;
         }
         let Some(name) = room else {
@@ -369,7 +369,7 @@ impl<A: AppTypes> Engine<A> {
             None => Some(Local::Nobody),
             Some(room) => self
                 .rooms
-                .elsewhere(room)
+                .remote_counts(room)
                 .is_empty()
                 .then_some(Local::Room(room)),
         }

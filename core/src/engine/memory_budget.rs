@@ -48,12 +48,12 @@ impl<A: AppTypes> Engine<A> {
         self.out.memory()
             + self.slots.memory()
             + self.membership_bytes
-            + self.pending_bytes
+            + self.deferred_bytes
             + self.rooms.memory()
-            + self.workspace.memory()
+            + self.decode_buffers.memory()
             + self.context_bytes
             + self.fan_outs.memory()
-            + self.ledger.memory()
+            + self.closed.memory()
             + self.wheel.memory()
             + self.line_bytes()
             + self.letter_bytes()
@@ -64,7 +64,7 @@ impl<A: AppTypes> Engine<A> {
         self.resume.capacity() * size_of::<u32>()
             + self.task_waiters.memory()
             + self.credits.memory()
-            + self.endings.capacity() * size_of::<(ConnId, A::State, CloseCause)>()
+            + self.ended.capacity() * size_of::<(ConnId, A::State, CloseCause)>()
             + self.outputs.capacity() * size_of::<Output<A>>()
     }
 
@@ -74,7 +74,7 @@ impl<A: AppTypes> Engine<A> {
         let (messages, bytes) = self.credits.under_way();
         messages * size_of::<Publication>()
             + bytes
-            + self.backlog.capacity() * size_of::<ShardMessage>()
+            + self.inbox.capacity() * size_of::<ShardMessage>()
             + self.command_bytes
     }
 
@@ -85,15 +85,18 @@ impl<A: AppTypes> Engine<A> {
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn audit_memory(&self) {
         use crate::channels::registry::list_bytes;
-        let (mut pending, mut memberships) = (0, 0);
+        let (mut deferred, mut memberships) = (0, 0);
         for (_, slot) in self.slots.iter() {
-            pending += slot.pending.as_ref().map_or(0, |pending| pending.memory());
+            deferred += slot
+                .deferred
+                .as_ref()
+                .map_or(0, |deferred| deferred.memory());
             memberships += list_bytes(&slot.memberships);
         }
-        assert_eq!(pending, self.pending_bytes, "held back");
+        assert_eq!(deferred, self.deferred_bytes, "held back");
         assert_eq!(memberships, self.membership_bytes, "memberships");
         assert_eq!(self.rooms.count_memory(), self.rooms.memory(), "rooms");
-        let commands = self.backlog.iter().map(ShardMessage::command_bytes);
+        let commands = self.inbox.iter().map(ShardMessage::command_bytes);
         assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
     }
 
@@ -104,7 +107,7 @@ impl<A: AppTypes> Engine<A> {
         }
         self.decays_at = self.now.after(DECAY);
         self.out.decay();
-        self.workspace.buffers.decay();
+        self.decode_buffers.buffers.decay();
         self.decay_tables();
         self.out.forget_some_unblocked();
         self.shrink_lines();
@@ -125,7 +128,7 @@ impl<A: AppTypes> Engine<A> {
         self.slots.decay();
         self.rooms.decay();
         self.out.decay_tables();
-        self.ledger.decay();
+        self.closed.decay();
     }
 
     pub(crate) fn shrink_lines(&mut self) {
@@ -134,9 +137,9 @@ impl<A: AppTypes> Engine<A> {
         self.out.shrink_lists();
         self.credits.shrink(connections);
         shrink(&mut self.resume, connections);
-        shrink(&mut self.endings, connections);
+        shrink(&mut self.ended, connections);
         shrink(&mut self.outputs, MOST_OUTPUTS);
-        shrink(&mut self.backlog, MOST_OUTPUTS);
+        shrink(&mut self.inbox, MOST_OUTPUTS);
     }
 
     /// Whether there is no memory for one connection or room more, which takes so much at
@@ -181,25 +184,27 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn trim(&mut self) {
         self.out.trim();
-        self.workspace.trim();
+        self.decode_buffers.trim();
     }
 
     /// Closes a connection that sends more than there is memory for: by then half the budget is
     /// taken by messages that have not come to their end and commands that are held back, of
     /// which this one has a part and wants more.
     pub(crate) fn check_input(&mut self, at: u32) {
-        let taken = self.workspace.buffers.lent_bytes() + self.pending_bytes;
+        let taken = self.decode_buffers.buffers.lent_bytes() + self.deferred_bytes;
         if taken <= self.budget.for_input() {
             return;
         }
         let slot = &mut self.slots[at];
-        let pending = slot.pending.as_ref();
-        let pending = pending.map_or(0, |pending| pending.carry.capacity() + pending.memory());
-        let held = slot.conn.held_bytes() + pending;
+        let deferred = slot.deferred.as_ref();
+        let deferred = deferred.map_or(0, |deferred| {
+            deferred.buffered.capacity() + deferred.memory()
+        });
+        let held = slot.conn.held_bytes() + deferred;
         if slot.phase != Phase::Open || held <= SMALL {
             return;
         }
-        slot.conn.handle_failure(&mut self.workspace);
+        slot.conn.handle_failure(&mut self.decode_buffers);
         self.out.discard_if_blocked(at);
         let code = Some(CloseCode::TRY_LATER);
         self.push_close(at, code, "out of memory");
@@ -209,7 +214,7 @@ impl<A: AppTypes> Engine<A> {
 
 /// How often it is looked what nobody needs.
 const DECAY: Duration = Duration::from_secs(1);
-/// As many outputs, or letters, as may wait at most times.
+/// As many outputs, or messages, as may wait at most times.
 const MOST_OUTPUTS: usize = 1_024;
 /// Whoever holds no more than this is not what memory runs short of, in bytes.
 pub(crate) const SMALL: usize = 4 << 10;

@@ -57,13 +57,13 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) now: Timestamp,
     pub(crate) slots: Slab<A>,
     /// Those of the shard that has failed, until they are dropped.
-    pub(crate) remains: Vec<Slab<A>>,
+    pub(crate) failed_slots: Vec<Slab<A>>,
     pub(crate) rooms: Rooms,
-    pub(crate) workspace: DecodeBuffers,
+    pub(crate) decode_buffers: DecodeBuffers,
     /// Bytes of memory of the decompressors that connections have of their own.
     pub(crate) context_bytes: usize,
     /// Bytes of what is held back for connections, but for what was read.
-    pub(crate) pending_bytes: usize,
+    pub(crate) deferred_bytes: usize,
     /// Bytes of the lists of rooms of those who are in many.
     pub(crate) membership_bytes: usize,
     /// Bytes of commands from outside that wait here.
@@ -80,28 +80,28 @@ pub(crate) struct Engine<A: AppTypes> {
     /// Connections whose held back input is to be gone on with.
     pub(crate) resume: VecDeque<u32>,
     /// Whether something was flushed since what is held back last had its turn.
-    pub(crate) held_back_is_due: bool,
-    /// Letters that have come: they wait until the shard is polled, and their turn
+    pub(crate) resume_is_due: bool,
+    /// Messages that have come: they wait until the shard is polled, and their turn
     /// comes after a flush at the latest.
-    pub(crate) backlog: VecDeque<ShardMessage>,
+    pub(crate) inbox: VecDeque<ShardMessage>,
     /// Whether some have come since the shard was last polled.
-    pub(crate) has_mail: bool,
+    pub(crate) has_new_messages: bool,
     /// Connections that ended; the handler is yet to be told.
-    pub(crate) endings: VecDeque<(ConnId, A::State, CloseCause)>,
+    pub(crate) ended: VecDeque<(ConnId, A::State, CloseCause)>,
     pub(crate) credits: Credits,
     /// Who waits until one more task may be under way.
     pub(crate) task_waiters: Waiters,
     /// After a failure: shards that have not told yet who is in our rooms there,
     /// and what waits until they have.
-    pub(crate) restating: u16,
-    pub(crate) unanswered: VecDeque<OwnerRequest>,
+    pub(crate) resyncing: u16,
+    pub(crate) held_requests: VecDeque<OwnerRequest>,
     pub(crate) draining: bool,
     /// What is being done for every connection.
     pub(crate) sweep: Option<Sweep>,
     /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
     pub(crate) parked: usize,
     pub(crate) counts: Counts,
-    pub(crate) ledger: ClosedConnections,
+    pub(crate) closed: ClosedConnections,
 }
 
 /// What is counted besides delivery.
@@ -127,11 +127,11 @@ impl<A: AppTypes> Engine<A> {
             now: Timestamp::ORIGIN,
             out: Outbound::new(&config),
             slots: Slab::new(id),
-            remains: Vec::new(),
+            failed_slots: Vec::new(),
             rooms: Rooms::new(config.seed, shards),
-            workspace: DecodeBuffers::new(config.compression_level as u8),
+            decode_buffers: DecodeBuffers::new(config.compression_level as u8),
             context_bytes: 0,
-            pending_bytes: 0,
+            deferred_bytes: 0,
             membership_bytes: 0,
             command_bytes: 0,
             decays_at: Timestamp::ORIGIN,
@@ -141,19 +141,19 @@ impl<A: AppTypes> Engine<A> {
             rest: None,
             outputs: VecDeque::new(),
             resume: VecDeque::new(),
-            held_back_is_due: false,
-            backlog: VecDeque::new(),
-            has_mail: false,
-            endings: VecDeque::new(),
+            resume_is_due: false,
+            inbox: VecDeque::new(),
+            has_new_messages: false,
+            ended: VecDeque::new(),
             credits: Credits::new(id, &config),
             task_waiters: Waiters::default(),
-            restating: 0,
-            unanswered: VecDeque::new(),
+            resyncing: 0,
+            held_requests: VecDeque::new(),
             draining: false,
             sweep: None,
             parked: 0,
             counts: Counts::default(),
-            ledger: ClosedConnections::new(config.seed, config.gone_connections),
+            closed: ClosedConnections::new(config.seed, config.gone_connections),
             config,
         }
     }
@@ -189,7 +189,7 @@ impl<A: AppTypes> Engine<A> {
         self.slots[at].is_parked()
     }
 
-    pub(crate) fn tell(&mut self, event: Event) {
+    pub(crate) fn emit(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
 
@@ -208,7 +208,7 @@ impl<A: AppTypes> Engine<A> {
     /// Whether what has been taken in must be seen to before more is: sockets
     /// are to be tried, or outputs pile up (one read can hold thousands of
     /// tasks, and a turn many reads).
-    pub(crate) fn is_pressed(&self) -> bool {
+    pub(crate) fn must_wait(&self) -> bool {
         self.out.is_backpressured() || !self.has_room_for_outputs() || self.out.is_turn_over()
     }
 
@@ -218,7 +218,7 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Others have had their turn.
-    pub(crate) const fn begin_stretch(&mut self) {
+    pub(crate) const fn begin_turn(&mut self) {
         self.out.begin_turn();
         self.fan_outs.begin_turn();
     }
@@ -241,7 +241,7 @@ impl<A: AppTypes> Engine<A> {
         rooms.slices = self.fan_outs.slices();
         rooms.unfinished = self.fan_outs.publications() as u64;
         rooms.credit_waits = self.credits.waits();
-        deflate += self.workspace.codec.counts();
+        deflate += self.decode_buffers.codec.counts();
         deflate += self.out.codec_counts();
         deflate.context_bytes = (self.context_bytes + self.out.context_bytes()) as u64;
         links.frame_bytes = self.out.frame_bytes();

@@ -18,7 +18,7 @@ pub enum Output<A: AppTypes> {
     StopReading(ConnId),
     /// Read the socket again; there may be bytes already.
     StartReading(ConnId),
-    /// Carry a letter to another shard.
+    /// Carry a message to another shard.
     Send(ShardId, ShardMessage),
     /// Give a task to the dispatcher. Its end comes back through
     /// [`Shard::handle_task`].
@@ -94,7 +94,7 @@ impl<A: AppTypes> core::fmt::Debug for Output<A> {
             Self::Flush(id) => write!(f, "Flush({id})"),
             Self::StopReading(id) => write!(f, "StopReading({id})"),
             Self::StartReading(id) => write!(f, "StartReading({id})"),
-            Self::Send(shard, letter) => write!(f, "Send({}, {letter:?})", shard.0),
+            Self::Send(shard, message) => write!(f, "Send({}, {message:?})", shard.0),
             Self::Submit(id, ..) => write!(f, "Submit({id})"),
             Self::Metrics { id, .. } => write!(f, "Metrics({id})"),
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),

@@ -9,18 +9,18 @@ use crate::delivery::{QueueFull, Reply};
 use crate::engine::Engine;
 use crate::engine::output::{Leftover, Output};
 use crate::session::app_types::{AppTypes, Backpressure};
-use crate::session::deferred::{Op, Pending, Wait};
+use crate::session::deferred::{Deferred, PendingOp, Wait};
 use crate::session::slot::Phase;
 use crate::stats::{CloseCause, Waiting};
 use crate::tasks::TaskOptions;
 
 impl<A: AppTypes> Engine<A> {
     /// Carries out a command; leaves it, and what follows, if it must wait.
-    pub(crate) fn run(&mut self, at: u32, op: Op<A>) {
+    pub(crate) fn run(&mut self, at: u32, op: PendingOp<A>) {
         let waits = match &op {
-            Op::Join(room) => self.join(at, room).map_err(|wait| (wait, false)),
-            Op::Leave(room) => self.leave(at, room).map_err(|wait| (wait, false)),
-            Op::Publish {
+            PendingOp::Join(room) => self.join(at, room).map_err(|wait| (wait, false)),
+            PendingOp::Leave(room) => self.leave(at, room).map_err(|wait| (wait, false)),
+            PendingOp::Publish {
                 room,
                 kind,
                 options,
@@ -36,7 +36,7 @@ impl<A: AppTypes> Engine<A> {
                     *exclude_sender,
                 )
                 .map_err(|wait| (wait, true)),
-            Op::Send {
+            PendingOp::Send {
                 to,
                 kind,
                 options,
@@ -44,10 +44,10 @@ impl<A: AppTypes> Engine<A> {
             } => self
                 .send(at, *to, *kind, *options, payload)
                 .map_err(|wait| (wait, true)),
-            Op::CountMembers { room, ticket } => self
+            PendingOp::CountMembers { room, ticket } => self
                 .count_members(at, room, *ticket)
                 .map_err(|wait| (wait, true)),
-            Op::Reply {
+            PendingOp::Reply {
                 kind,
                 options,
                 payload,
@@ -64,19 +64,21 @@ impl<A: AppTypes> Engine<A> {
                     },
                 )
                 .map_err(|QueueFull| (Wait::Queue, true)),
-            Op::Close(_) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
-            Op::Close(code) => {
-                self.finish(at, *code, CloseCause::Handler);
+            PendingOp::Close(_) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
+            PendingOp::Close(code) => {
+                self.begin_close(at, *code, CloseCause::Handler);
                 Ok(())
             }
-            Op::Submit(..) => match self.may_submit(at) {
+            PendingOp::Submit(..) => match self.may_submit(at) {
                 true => Ok(()),
                 false => Err((Wait::Task, true)),
             },
-            Op::TaskEnd(_) | Op::Notification(..) | Op::JoinRefused(_) => Ok(()),
+            PendingOp::TaskEnd(_) | PendingOp::Notification(..) | PendingOp::JoinRefused(_) => {
+                Ok(())
+            }
         };
         match (op, waits) {
-            (Op::Submit(task, options), Ok(())) => self.hand_out(at, task, options),
+            (PendingOp::Submit(task, options), Ok(())) => self.emit_task(at, task, options),
             (op, Err((wait, again))) => self.park(at, wait, again.then_some(op)),
             (_, Ok(())) => {}
         }
@@ -84,9 +86,9 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn submit(&mut self, at: u32, task: A::Task, options: TaskOptions) {
         if self.may_submit(at) {
-            self.hand_out(at, task, options);
+            self.emit_task(at, task, options);
         } else {
-            self.park(at, Wait::Task, Some(Op::Submit(task, options)));
+            self.park(at, Wait::Task, Some(PendingOp::Submit(task, options)));
         }
     }
 
@@ -102,7 +104,7 @@ impl<A: AppTypes> Engine<A> {
         may
     }
 
-    pub(crate) fn hand_out(&mut self, at: u32, task: A::Task, options: TaskOptions) {
+    pub(crate) fn emit_task(&mut self, at: u32, task: A::Task, options: TaskOptions) {
         self.counts.links.tasks_pending += 1;
         let id = self.slots.id(at);
         self.task_waiters.leave(id);
@@ -112,7 +114,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Holds the connection's program at `op`, or behind the last, until what
     /// it waits for has come.
-    pub(crate) fn park(&mut self, at: u32, wait: Wait, op: Option<Op<A>>) {
+    pub(crate) fn park(&mut self, at: u32, wait: Wait, op: Option<PendingOp<A>>) {
         match wait {
             Wait::Joined | Wait::Left(_) => self.counts.rooms.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
@@ -122,54 +124,54 @@ impl<A: AppTypes> Engine<A> {
         if let Some(waiting) = self.counts.waiting.of(wait) {
             *waiting += 1;
         }
-        self.change_pending(at, |pending| {
-            debug_assert!(pending.wait.is_none(), "one wait at a time");
-            pending.wait = Some(wait);
+        self.change_deferred(at, |deferred| {
+            debug_assert!(deferred.wait.is_none(), "one wait at a time");
+            deferred.wait = Some(wait);
             if let Some(op) = op {
-                pending.push_front(op);
+                deferred.push_front(op);
             }
         });
     }
 
     /// Changes what is held back for a connection, and takes note of the memory of that.
-    pub(crate) fn change_pending<R>(
+    pub(crate) fn change_deferred<R>(
         &mut self,
         at: u32,
-        change: impl FnOnce(&mut Pending<A>) -> R,
+        change: impl FnOnce(&mut Deferred<A>) -> R,
     ) -> R {
-        let pending = &mut self.slots[at].pending;
-        let before = pending.as_ref().map_or(0, |pending| pending.memory());
-        let pending = pending.get_or_insert_with(|| Box::new(Pending::new()));
-        let result = change(pending);
-        self.pending_bytes = self.pending_bytes - before + pending.memory();
+        let deferred = &mut self.slots[at].deferred;
+        let before = deferred.as_ref().map_or(0, |deferred| deferred.memory());
+        let deferred = deferred.get_or_insert_with(|| Box::new(Deferred::new()));
+        let result = change(deferred);
+        self.deferred_bytes = self.deferred_bytes - before + deferred.memory();
         result
     }
 
     /// Adds a command behind those that wait.
-    pub(crate) fn defer(&mut self, at: u32, op: Op<A>) {
-        self.change_pending(at, |pending| pending.push_back(op));
+    pub(crate) fn defer(&mut self, at: u32, op: PendingOp<A>) {
+        self.change_deferred(at, |deferred| deferred.push_back(op));
     }
 
     /// Puts a command before those that wait.
-    pub(crate) fn defer_first(&mut self, at: u32, op: Op<A>) {
-        self.change_pending(at, |pending| pending.push_front(op));
+    pub(crate) fn defer_first(&mut self, at: u32, op: PendingOp<A>) {
+        self.change_deferred(at, |deferred| deferred.push_front(op));
     }
 
-    pub(crate) fn take_ops(&mut self, at: u32) -> VecDeque<Op<A>> {
-        match self.slots[at].pending {
-            Some(_) => self.change_pending(at, Pending::take_ops),
+    pub(crate) fn take_ops(&mut self, at: u32) -> VecDeque<PendingOp<A>> {
+        match self.slots[at].deferred {
+            Some(_) => self.change_deferred(at, Deferred::take_ops),
             None => VecDeque::new(),
         }
     }
 
     /// Adds commands behind those that wait, unless the connection has ended.
-    pub(crate) fn defer_all(&mut self, at: u32, ops: VecDeque<Op<A>>) {
+    pub(crate) fn defer_all(&mut self, at: u32, ops: VecDeque<PendingOp<A>>) {
         if self.slots[at].phase != Phase::Open {
             self.forget_ops(ops);
         } else if !ops.is_empty() {
-            self.change_pending(at, |pending| {
+            self.change_deferred(at, |deferred| {
                 for op in ops {
-                    pending.push_back(op);
+                    deferred.push_back(op);
                 }
             });
         }
@@ -177,8 +179,11 @@ impl<A: AppTypes> Engine<A> {
 
     /// Lets a connection go on that waits for this; says whether it did.
     pub(crate) fn unpark(&mut self, at: u32, wait: Wait) -> bool {
-        let waited = match &mut self.slots[at].pending {
-            Some(pending) => pending.wait.take_if(|for_what| *for_what == wait).is_some(),
+        let waited = match &mut self.slots[at].deferred {
+            Some(deferred) => deferred
+                .wait
+                .take_if(|for_what| *for_what == wait)
+                .is_some(),
             None => false,
         };
         if waited {
@@ -207,11 +212,11 @@ impl<A: AppTypes> Engine<A> {
 
     /// Forgets the commands of a connection that has ended. Its bytes are kept:
     /// the peer's close frame may be among them.
-    pub(crate) fn forget_program(&mut self, at: u32) {
-        let Some(pending) = &mut self.slots[at].pending else {
+    pub(crate) fn discard_deferred_ops(&mut self, at: u32) {
+        let Some(deferred) = &mut self.slots[at].deferred else {
             return;
         };
-        let wait = pending.wait.take();
+        let wait = deferred.wait.take();
         wait.into_iter().for_each(|wait| self.count_unparked(wait));
         self.schedule(at);
         let ops = self.take_ops(at);
@@ -222,38 +227,40 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Counts commands that are not carried out any more, and lets go of them.
-    pub(crate) fn forget_ops(&mut self, ops: VecDeque<Op<A>>) {
+    pub(crate) fn forget_ops(&mut self, ops: VecDeque<PendingOp<A>>) {
         for op in ops {
             match op {
-                Op::Publish { .. } | Op::Send { .. } => self.counts.rooms.abandoned += 1,
-                Op::TaskEnd(end) => {
+                PendingOp::Publish { .. } | PendingOp::Send { .. } => {
+                    self.counts.rooms.abandoned += 1
+                }
+                PendingOp::TaskEnd(end) => {
                     self.counts.links.outcomes_gone += 1;
                     self.dispose(Leftover::end(end));
                 }
-                Op::Submit(task, _) => self.dispose(Leftover::task(task)),
+                PendingOp::Submit(task, _) => self.dispose(Leftover::task(task)),
                 _ => {}
             }
         }
     }
 
     /// Forgets everything that is held back for a connection.
-    pub(crate) fn forget_pending(&mut self, at: u32) {
-        if let Some(pending) = self.slots[at].pending.take() {
-            self.pending_bytes -= pending.memory();
-            let wait = pending.wait;
+    pub(crate) fn forget_deferred(&mut self, at: u32) {
+        if let Some(deferred) = self.slots[at].deferred.take() {
+            self.deferred_bytes -= deferred.memory();
+            let wait = deferred.wait;
             wait.into_iter().for_each(|wait| self.count_unparked(wait));
-            self.workspace.buffers.take_back(pending.carry);
+            self.decode_buffers.buffers.take_back(deferred.buffered);
         }
     }
 
-    pub(crate) fn next_op(&mut self, at: u32) -> Option<Op<A>> {
-        self.slots[at].pending.as_ref()?;
-        self.change_pending(at, Pending::pop_front)
+    pub(crate) fn next_op(&mut self, at: u32) -> Option<PendingOp<A>> {
+        self.slots[at].deferred.as_ref()?;
+        self.change_deferred(at, Deferred::pop_front)
     }
 
     /// Whether nothing that was taken in is held back.
     pub(crate) fn is_caught_up(&self) -> bool {
-        self.backlog.is_empty()
+        self.inbox.is_empty()
             && self.resume.is_empty()
             && self.rest.is_none()
             && self.fan_outs.is_empty()
@@ -274,7 +281,7 @@ impl Waiting {
     /// Where those are counted that wait for this.
     pub(crate) const fn of(&mut self, wait: Wait) -> Option<&mut u64> {
         match wait {
-            Wait::Joined | Wait::Left(_) => Some(&mut self.home),
+            Wait::Joined | Wait::Left(_) => Some(&mut self.owner),
             Wait::Credit(_) => Some(&mut self.credit),
             Wait::Queue => Some(&mut self.queue),
             Wait::Task => Some(&mut self.task),

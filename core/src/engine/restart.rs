@@ -15,10 +15,10 @@ impl<A: AppTypes> Engine<A> {
         self.outputs.push_back(Output::Dispose(leftover));
     }
 
-    pub(crate) fn rebirth(mut self) -> Self {
-        let ledger = self.bequeath();
+    pub(crate) fn restart(mut self) -> Self {
+        let closed = self.closed_for_successor();
         let mut new = Self::new(self.id, self.config.clone());
-        new.ledger = ledger;
+        new.closed = closed;
         new.slots.begin_generations(self.slots.next_generation());
         new.now = self.now;
         new.draining = self.draining;
@@ -42,17 +42,17 @@ impl<A: AppTypes> Engine<A> {
             .iter()
             .filter(|output| matches!(output, Output::Submit(..)))
             .count();
-        let pending = &mut new.counts.links.tasks_pending;
-        *pending = pending.saturating_sub(kept as u64);
+        let deferred = &mut new.counts.links.tasks_pending;
+        *deferred = deferred.saturating_sub(kept as u64);
         let unfinished = self.fan_outs.take_all();
-        new.backlog = unfinished
+        new.inbox = unfinished
             .map(|publication| ShardMessage(MessageBody::Deliver(publication)))
             .collect();
-        new.backlog.append(&mut self.backlog);
-        new.remains = self.remains;
-        new.remains.push(self.slots);
+        new.inbox.append(&mut self.inbox);
+        new.failed_slots = self.failed_slots;
+        new.failed_slots.push(self.slots);
         new.command_bytes = self.command_bytes;
-        new.unanswered = self.unanswered;
+        new.held_requests = self.held_requests;
         for output in self.outputs {
             match output {
                 Output::Submit(_, task, _) => new.dispose(Leftover::task(task)),
@@ -60,18 +60,18 @@ impl<A: AppTypes> Engine<A> {
                 _ => {}
             }
         }
-        for (_, state, _) in self.endings {
+        for (_, state, _) in self.ended {
             new.dispose(Leftover::state(state));
         }
         new.clear_remains();
         let id = new.id;
-        let life = new.credits.succeed(self.credits);
+        let epoch = new.credits.succeed(self.credits);
         for shard in (0..new.config.shards)
             .map(ShardId)
             .filter(|&shard| shard != id)
         {
-            new.post(shard, MessageBody::Reborn { shard: id, life });
-            new.restating += 1;
+            new.post(shard, MessageBody::Restarted { shard: id, epoch });
+            new.resyncing += 1;
         }
         new
     }
@@ -80,7 +80,7 @@ impl<A: AppTypes> Engine<A> {
     /// had said that is not done any more.
     pub(crate) fn clear_remains(&mut self) {
         for _ in 0..self.config.fan_out_slice {
-            let Some(slots) = self.remains.last_mut() else {
+            let Some(slots) = self.failed_slots.last_mut() else {
                 return;
             };
             match slots.pop() {
@@ -88,30 +88,30 @@ impl<A: AppTypes> Engine<A> {
                     if let Some(state) = slot.state.take() {
                         self.dispose(Leftover::state(state));
                     }
-                    if let Some(pending) = &mut slot.pending {
-                        let ops = pending.take_ops();
+                    if let Some(deferred) = &mut slot.deferred {
+                        let ops = deferred.take_ops();
                         self.forget_ops(ops);
                     }
                 }
-                None => drop(self.remains.pop()),
+                None => drop(self.failed_slots.pop()),
             }
         }
     }
 
     /// Another shard has lost what it knew: it has no members any more, nothing
     /// of ours is under way to it, and it must be told who is in its rooms here.
-    pub(crate) fn take_reborn(&mut self, shard: ShardId, life: u32) {
+    pub(crate) fn handle_restarted(&mut self, shard: ShardId, epoch: u32) {
         self.rooms.forget_shard(shard);
-        self.credits.reset(shard, life);
+        self.credits.reset(shard, epoch);
         self.wake_first(Wait::Credit(shard));
         for room in 0..self.rooms.places() {
-            if self.rooms.home_of_room(room) != shard {
+            if self.rooms.owner_of_room(room) != shard {
                 continue;
             }
             // Who is leaving has told so already, and is told that it has left.
             let stays = |&&at: &&u32| {
-                let pending = self.slots[at].pending.as_ref();
-                pending.is_none_or(|pending| pending.wait != Some(Wait::Left(room)))
+                let deferred = self.slots[at].deferred.as_ref();
+                deferred.is_none_or(|deferred| deferred.wait != Some(Wait::Left(room)))
             };
             let members = self.rooms.members(room).iter().filter(stays).count() as u32;
             if members > 0 {
@@ -119,7 +119,7 @@ impl<A: AppTypes> Engine<A> {
                 self.post(
                     shard,
                     MessageBody::Members {
-                        life,
+                        epoch,
                         shard: self.id,
                         room,
                         members,
@@ -127,18 +127,18 @@ impl<A: AppTypes> Engine<A> {
                 );
             }
         }
-        self.post(shard, MessageBody::Restated { life });
+        self.post(shard, MessageBody::ResyncDone { epoch });
     }
 
     /// Another shard has told who is in our rooms there. What was to be
     /// published waits until all have, or it would miss them.
-    pub(crate) fn take_restated(&mut self) {
-        self.restating = self.restating.saturating_sub(1);
-        if self.restating == 0 {
-            // Before the letters that came behind them.
-            while let Some(asked) = self.unanswered.pop_back() {
-                self.backlog
-                    .push_front(ShardMessage(MessageBody::Ask(asked)));
+    pub(crate) fn handle_resync_done(&mut self) {
+        self.resyncing = self.resyncing.saturating_sub(1);
+        if self.resyncing == 0 {
+            // Before the messages that came behind them.
+            while let Some(request) = self.held_requests.pop_back() {
+                self.inbox
+                    .push_front(ShardMessage(MessageBody::Ask(request)));
             }
         }
     }

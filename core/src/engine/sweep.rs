@@ -45,9 +45,9 @@ impl<A: AppTypes> Engine<A> {
             // To end a connection costs several times as much as to look at its slot.
             left = left.saturating_sub(if is_there { COST_OF_AN_END } else { 1 });
             match (order, self.slots[at].phase) {
-                (Order::Close(code), Phase::Open) => self.finish(at, code, CloseCause::Drain),
-                (Order::Close(_), Phase::Head) => self.give_up(at),
-                (Order::Abort, _) => self.cut(at, CloseCause::Drain),
+                (Order::Close(code), Phase::Open) => self.begin_close(at, code, CloseCause::Drain),
+                (Order::Close(_), Phase::Head) => self.close_socket(at),
+                (Order::Abort, _) => self.abort(at, CloseCause::Drain),
                 _ => {}
             }
             self.update_reading(at);

@@ -21,7 +21,7 @@ impl<A: AppTypes> Engine<A> {
             || self.fan_outs.has_slice(&self.out)
             || self.has_sweep()
             || self.out.is_shedding()
-            || !self.remains.is_empty()
+            || !self.failed_slots.is_empty()
     }
 
     /// Lets input wait no longer for writes that have been under way for too long.
@@ -34,7 +34,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Does what is due for a slot, and enters it for the next time. Says
     /// whether anything was due.
-    pub(crate) fn look_at(
+    pub(crate) fn check_timers(
         &mut self,
         at: u32,
         is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
@@ -50,7 +50,7 @@ impl<A: AppTypes> Engine<A> {
             && end <= now
             && !self.takes_more(at, end, is_ready)
         {
-            self.cut(at, CloseCause::WriteTimeout);
+            self.abort(at, CloseCause::WriteTimeout);
             return true;
         }
         if let Some(end) = self.out.read_deadline(at)
@@ -115,14 +115,14 @@ impl<A: AppTypes> Engine<A> {
         }
         self.slots[at].moment = None;
         match phase {
-            Phase::Head if self.slots[at].pending.is_some() => {
+            Phase::Head if self.slots[at].deferred.is_some() => {
                 self.refuse(at, HandshakeError::Timeout, false);
             }
             Phase::Head => {
                 self.counts.refused[HandshakeError::Timeout.index()] += 1;
-                self.give_up(at);
+                self.close_socket(at);
             }
-            _ => self.give_up(at),
+            _ => self.close_socket(at),
         }
     }
 

@@ -20,7 +20,7 @@ impl<A: AppTypes> Engine<A> {
             self.rearm(at);
         }
         let slot = &self.slots[at];
-        let (phase, has_pending) = (slot.phase, slot.pending.is_some());
+        let (phase, has_pending) = (slot.phase, slot.deferred.is_some());
         // What it has sent is gone on with where its queue has room again.
         let waits_for_socket = written.is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
         if has_pending && written.has_room && !waits_for_socket {

@@ -171,9 +171,9 @@ impl ClosedConnections {
         self.gone.iter().rev()
     }
 
-    fn add(&mut self, departure: ClosedConnection) {
+    fn add(&mut self, connection: ClosedConnection) {
         let oldest = if self.limit == 0 {
-            self.room_bytes -= departure.room_bytes();
+            self.room_bytes -= connection.room_bytes();
             return;
         } else if self.gone.len() >= self.limit {
             self.gone.pop_front()
@@ -181,7 +181,7 @@ impl ClosedConnections {
             None
         };
         self.room_bytes -= oldest.map_or(0, |oldest| oldest.room_bytes());
-        self.gone.push_back(departure);
+        self.gone.push_back(connection);
     }
 }
 

@@ -96,9 +96,9 @@ pub enum WaitReason {
     Socket(Duration),
     /// The next write to its socket, which is not known to be full.
     Write,
-    /// The answer of a room's home, on another shard, to a join.
+    /// The answer of a room's owner, on another shard, to a join.
     Joined,
-    /// The answer of a room's home to its leaving this room.
+    /// The answer of a room's owner to its leaving this room.
     Left(Bytes),
     /// Credit for publications to this shard.
     Credit(ShardId),
@@ -188,7 +188,7 @@ impl fmt::Display for WaitReason {
                 let room = String::from_utf8_lossy(room);
                 write!(f, "the home of the room that it leaves, {room}")
             }
-            Self::Credit(home) => write!(f, "credit to publish through shard {}", home.0),
+            Self::Credit(owner) => write!(f, "credit to publish through shard {}", owner.0),
             Self::Queue => f.write_str("room in its own queue"),
             Self::Task => f.write_str("the end of a task, for one more to be under way"),
             Self::Turn => f.write_str("its turn to go on"),

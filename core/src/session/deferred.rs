@@ -16,24 +16,24 @@ use crate::session::head::HeadProgress;
 use crate::tasks::TaskOptions;
 
 /// What is held back for one connection.
-pub(crate) struct Pending<A: AppTypes> {
+pub(crate) struct Deferred<A: AppTypes> {
     /// Bytes read and not consumed, from `begin` on.
-    pub(crate) carry: Vec<u8>,
+    pub(crate) buffered: Vec<u8>,
     pub(crate) begin: usize,
     /// Of a request head, what has been looked at.
     pub(crate) head: HeadProgress,
     /// Commands, in the order in which they were given.
-    ops: VecDeque<Op<A>>,
+    ops: VecDeque<PendingOp<A>>,
     /// Bytes of memory that they own.
     op_bytes: usize,
     /// What they wait for.
     pub(crate) wait: Option<Wait>,
 }
 
-impl<A: AppTypes> Pending<A> {
+impl<A: AppTypes> Deferred<A> {
     pub(crate) const fn new() -> Self {
         Self {
-            carry: Vec::new(),
+            buffered: Vec::new(),
             begin: 0,
             head: HeadProgress::NONE,
             ops: VecDeque::new(),
@@ -43,7 +43,7 @@ impl<A: AppTypes> Pending<A> {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.carry[self.begin..]
+        &self.buffered[self.begin..]
     }
 
     pub(crate) fn has_ops(&self) -> bool {
@@ -54,44 +54,44 @@ impl<A: AppTypes> Pending<A> {
         self.ops.len()
     }
 
-    pub(crate) fn push_back(&mut self, op: Op<A>) {
+    pub(crate) fn push_back(&mut self, op: PendingOp<A>) {
         self.op_bytes += op.memory();
         self.ops.push_back(op);
     }
 
-    pub(crate) fn push_front(&mut self, op: Op<A>) {
+    pub(crate) fn push_front(&mut self, op: PendingOp<A>) {
         self.op_bytes += op.memory();
         self.ops.push_front(op);
     }
 
-    pub(crate) fn pop_front(&mut self) -> Option<Op<A>> {
+    pub(crate) fn pop_front(&mut self) -> Option<PendingOp<A>> {
         let op = self.ops.pop_front()?;
         self.op_bytes -= op.memory();
         Some(op)
     }
 
-    pub(crate) fn take_ops(&mut self) -> VecDeque<Op<A>> {
+    pub(crate) fn take_ops(&mut self) -> VecDeque<PendingOp<A>> {
         self.op_bytes = 0;
         core::mem::take(&mut self.ops)
     }
 
     /// Bytes of memory, but for what was read, which is a buffer that is lent.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + self.ops.capacity() * size_of::<Op<A>>() + self.op_bytes
+        size_of::<Self>() + self.ops.capacity() * size_of::<PendingOp<A>>() + self.op_bytes
     }
 
     /// Whether nothing is held back.
     pub(crate) fn is_empty(&self) -> bool {
-        self.begin == self.carry.len() && self.ops.is_empty()
+        self.begin == self.buffered.len() && self.ops.is_empty()
     }
 }
 
 /// What a connection waits for before its commands go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wait {
-    /// The answer of a room's home to a join.
+    /// The answer of a room's owner to a join.
     Joined,
-    /// The answer of a room's home to a leave; the room, by its number here.
+    /// The answer of a room's owner to a leave; the room, by its number here.
     Left(u32),
     /// Credits for what is to go to this shard.
     Credit(ShardId),
@@ -105,7 +105,7 @@ pub(crate) enum Wait {
 }
 
 /// A command of a connection's program that could not be carried out at once.
-pub(crate) enum Op<A: AppTypes> {
+pub(crate) enum PendingOp<A: AppTypes> {
     Join(Bytes),
     Leave(Bytes),
     /// To a room, or to everyone.
@@ -141,7 +141,7 @@ pub(crate) enum Op<A: AppTypes> {
     JoinRefused(Bytes),
 }
 
-impl<A: AppTypes> Op<A> {
+impl<A: AppTypes> PendingOp<A> {
     /// Bytes of memory that it owns, as far as that is known: what a task has is its application's.
     fn memory(&self) -> usize {
         match self {

@@ -54,7 +54,7 @@ impl<A: AppTypes> Slab<A> {
     /// Frees a slot whose socket and answers are all gone.
     pub(crate) fn remove(&mut self, at: u32) {
         let slot = &self[at];
-        debug_assert!(slot.memberships.is_empty() && slot.pending.is_none());
+        debug_assert!(slot.memberships.is_empty() && slot.deferred.is_none());
         // Nobody may come upon a number that passes to another, or is none any more.
         debug_assert!(!slot.flags.resuming);
         let generation = slot.generation.wrapping_add(1);

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::channels::registry::Memberships;
 use crate::proto::ws::{Connection, Keepalive, Role};
 use crate::session::app_types::AppTypes;
-use crate::session::deferred::Pending;
+use crate::session::deferred::Deferred;
 use crate::session::links::Links;
 use crate::time::Timestamp;
 
@@ -40,7 +40,7 @@ pub(crate) struct Slot<A: AppTypes> {
     /// When its phase must be over; or, where it is open, since when it is.
     pub(crate) moment: Option<Timestamp>,
     pub(crate) memberships: Memberships,
-    pub(crate) pending: Option<Box<Pending<A>>>,
+    pub(crate) deferred: Option<Box<Deferred<A>>>,
     pub(crate) links: Links,
     pub(crate) generation: u32,
     pub(crate) phase: Phase,
@@ -48,7 +48,7 @@ pub(crate) struct Slot<A: AppTypes> {
     /// The subprotocol agreed on.
     pub(crate) subprotocol: Subprotocol,
     /// Answers of other shards that are still to come.
-    pub(crate) answers: u16,
+    pub(crate) awaited_answers: u16,
     pub(crate) state: Option<A::State>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Slot<A: AppTypes> {
 pub(crate) struct Flags {
     /// It stands in the list of those to be gone on with.
     pub(crate) resuming: bool,
-    /// A time-out of it has begun anew because nobody looked when it was over, and
+    /// A time-out of it has been restarted because nobody looked when it was over, and
     /// nothing has shown since that the peer lives.
     pub(crate) excused: bool,
     /// The adapter was told not to read it.
@@ -106,13 +106,13 @@ impl<A: AppTypes> Slot<A> {
             keepalive,
             moment: None,
             memberships: SmallVec::new(),
-            pending: None,
+            deferred: None,
             links: Links::NONE,
             generation,
             phase: Phase::Head,
             flags: Flags::default(),
             subprotocol: Subprotocol::default(),
-            answers: 0,
+            awaited_answers: 0,
             state: None,
         }
     }
@@ -129,23 +129,23 @@ impl<A: AppTypes> Slot<A> {
 
     /// Whether what it sent must wait for something.
     pub(crate) fn is_parked(&self) -> bool {
-        self.pending
+        self.deferred
             .as_ref()
-            .is_some_and(|pending| pending.wait.is_some())
+            .is_some_and(|deferred| deferred.wait.is_some())
     }
 
     /// Whether commands of it are held back, or would have to be.
-    pub(crate) fn has_program(&self) -> bool {
-        self.pending
+    pub(crate) fn has_deferred_ops(&self) -> bool {
+        self.deferred
             .as_ref()
-            .is_some_and(|pending| pending.wait.is_some() || pending.has_ops())
+            .is_some_and(|deferred| deferred.wait.is_some() || deferred.has_ops())
     }
 
     /// Whether bytes or commands of it are held back.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.pending
+    pub(crate) fn is_deferring(&self) -> bool {
+        self.deferred
             .as_ref()
-            .is_some_and(|pending| pending.wait.is_some() || !pending.is_empty())
+            .is_some_and(|deferred| deferred.wait.is_some() || !deferred.is_empty())
     }
 }
 

@@ -75,21 +75,21 @@ impl<H: Handler> Shard<H> {
         });
     }
 
-    /// Of the rooms that have their home on another shard, how many members are here.
-    pub fn guests(&self) -> Vec<(Bytes, ShardId, usize)> {
+    /// Of the rooms that have their owner on another shard, how many members are here.
+    pub fn remote_owned(&self) -> Vec<(Bytes, ShardId, usize)> {
         let rooms = &self.engine.rooms;
         let here = (0..rooms.places()).map(|room| (rooms.name(room), rooms.members(room).len()));
-        here.filter(|&(name, members)| members > 0 && rooms.home(name) != self.id())
+        here.filter(|&(name, members)| members > 0 && rooms.owner(name) != self.id())
             .map(|(name, members)| (name.clone(), self.id(), members))
             .collect()
     }
 
-    /// Of the rooms that have their home here, how many members are on other
+    /// Of the rooms that have their owner here, how many members are on other
     /// shards, as far as is known.
-    pub fn known_elsewhere(&self) -> Vec<(Bytes, ShardId, usize)> {
+    pub fn known_remote_counts(&self) -> Vec<(Bytes, ShardId, usize)> {
         let rooms = &self.engine.rooms;
         let all = (0..rooms.places()).flat_map(|room| {
-            let there = rooms.elsewhere(room).iter();
+            let there = rooms.remote_counts(room).iter();
             there.map(move |&(shard, members)| (rooms.name(room).clone(), shard, members as usize))
         });
         all.collect()
@@ -136,16 +136,16 @@ impl<H: Handler> Shard<H> {
         let held: Vec<_> = engine
             .slots
             .iter()
-            .map(|(at, slot)| (engine.slots.id(at), slot.phase, slot.answers))
+            .map(|(at, slot)| (engine.slots.id(at), slot.phase, slot.awaited_answers))
             .collect();
         assert!(held.is_empty(), "shard {id} holds {held:?}");
         assert_eq!(engine.rooms.len(), 0, "shard {id}: rooms");
         engine.out.assert_bare();
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.fan_outs.is_empty(), "shard {id}: publications");
-        assert!(engine.remains.is_empty() && engine.sweep.is_none());
+        assert!(engine.failed_slots.is_empty() && engine.sweep.is_none());
         assert_eq!(engine.fan_outs.memory(), 0, "shard {id}: publications");
-        assert!(engine.backlog.is_empty() && engine.rest.is_none() && engine.endings.is_empty());
+        assert!(engine.inbox.is_empty() && engine.rest.is_none() && engine.ended.is_empty());
         assert!(
             engine.task_waiters.first().is_none(),
             "shard {id}: the line for tasks"

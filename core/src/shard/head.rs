@@ -12,8 +12,8 @@ impl<H: Handler> Shard<H> {
     /// Takes the request if it is all there; says how much of the input it was.
     //= rfc6455#section-4.2.2 "When a client establishes a WebSocket connection to a server, the..."
     pub(crate) fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
-        if let Some(pending) = &mut self.engine.slots[at].pending
-            && !pending
+        if let Some(deferred) = &mut self.engine.slots[at].deferred
+            && !deferred
                 .head
                 .is_worth_parsing(input, self.engine.config.max_head)
         {

@@ -12,7 +12,7 @@ use crate::proto::ws;
 use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::{Keepalive, Payload};
 use crate::session::app_types::{Backpressure, TaskEnd};
-use crate::session::deferred::{Op, Wait};
+use crate::session::deferred::{PendingOp, Wait};
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::stats::CloseCause;
@@ -62,22 +62,22 @@ impl<H: Handler> Shard<H> {
             return;
         };
         let range = HEADROOM..HEADROOM + n;
-        if self.engine.slots[at].is_behind() {
-            let tail = self.engine.tail_len(at);
+        if self.engine.slots[at].is_deferring() {
+            let tail = self.engine.buffered_len(at);
             if tail > HEADROOM
-                || self.engine.slots[at].has_program()
+                || self.engine.slots[at].has_deferred_ops()
                 || self.engine.slots[at].phase == Phase::Head
             {
-                self.engine.carry_scratch(at, range);
-                self.go_on(at);
+                self.engine.buffer_scratch(at, range);
+                self.resume(at);
                 return;
             }
             // What was left over is a piece of a frame: put it in front.
             let start = HEADROOM - tail;
-            self.engine.put_tail_in_front(at, start);
-            self.go_on_in_scratch(at, start..range.end);
+            self.engine.prepend_buffered(at, start);
+            self.resume_in_scratch(at, start..range.end);
         } else {
-            self.go_on_in_scratch(at, range);
+            self.resume_in_scratch(at, range);
         }
     }
 
@@ -89,12 +89,12 @@ impl<H: Handler> Shard<H> {
         let Some(at) = self.engine.begin_input(id, bytes.len()) else {
             return;
         };
-        if self.engine.slots[at].is_behind() {
-            self.engine.carry(at, bytes);
-            self.go_on(at);
+        if self.engine.slots[at].is_deferring() {
+            self.engine.buffered(at, bytes);
+            self.resume(at);
         } else {
             let consumed = self.consume(at, bytes, None);
-            self.engine.carry(at, &bytes[consumed..]);
+            self.engine.buffered(at, &bytes[consumed..]);
             self.after_input(at);
         }
     }
@@ -107,11 +107,11 @@ impl<H: Handler> Shard<H> {
         };
         self.engine.slots[at].flags.eof = true;
         self.engine.vacate_scratch();
-        if self.engine.slots[at].is_behind() && self.engine.slots[at].phase == Phase::Open {
+        if self.engine.slots[at].is_deferring() && self.engine.slots[at].phase == Phase::Open {
             // What it said before must be done first.
             self.engine.schedule(at);
         } else {
-            self.engine.end_of_input(at);
+            self.engine.handle_end_of_input(at);
         }
         self.settle();
     }
@@ -119,21 +119,21 @@ impl<H: Handler> Shard<H> {
     /// Takes the end of a task that this connection submitted.
     pub fn handle_task(&mut self, now: Timestamp, id: ConnId, end: TaskEnd<H>) {
         self.engine.set_time(now);
-        self.engine.take_new_letters();
-        let pending = &mut self.engine.counts.links.tasks_pending;
-        *pending = pending.saturating_sub(1);
+        self.engine.handle_new_messages();
+        let deferred = &mut self.engine.counts.links.tasks_pending;
+        *deferred = deferred.saturating_sub(1);
         self.engine.wake_first(Wait::Task);
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.engine.vacate_scratch();
-                if self.engine.slots[at].has_program() {
-                    self.engine.defer(at, Op::TaskEnd(end));
+                if self.engine.slots[at].has_deferred_ops() {
+                    self.engine.defer(at, PendingOp::TaskEnd(end));
                 } else if self.engine.out.is_turn_over() {
                     // What it leads to may be much; others have their turn first.
-                    self.engine.defer(at, Op::TaskEnd(end));
+                    self.engine.defer(at, PendingOp::TaskEnd(end));
                     self.engine.schedule(at);
                 } else {
-                    self.run_or_defer(at, Op::TaskEnd(end));
+                    self.run_or_defer(at, PendingOp::TaskEnd(end));
                 }
             }
             _ => {
@@ -145,7 +145,7 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Goes on with what is held back for a connection: its commands, then its bytes.
-    pub(crate) fn go_on(&mut self, at: u32) {
+    pub(crate) fn resume(&mut self, at: u32) {
         self.engine.unpark(at, Wait::Callback);
         self.engine.vacate_scratch();
         while !self.engine.slots[at].is_parked()
@@ -155,31 +155,31 @@ impl<H: Handler> Shard<H> {
             self.run_or_defer(at, op);
         }
         let phase = self.engine.slots[at].phase;
-        if !self.engine.slots[at].has_program()
+        if !self.engine.slots[at].has_deferred_ops()
             && matches!(phase, Phase::Head | Phase::Open | Phase::Closing)
-            && let Some(pending) = &mut self.engine.slots[at].pending
+            && let Some(deferred) = &mut self.engine.slots[at].deferred
         {
-            let mut carry = core::mem::take(&mut pending.carry);
-            let begin = core::mem::take(&mut pending.begin);
-            let consumed = self.consume(at, &mut carry[begin..], None);
-            self.engine.put_back(at, carry, begin + consumed);
+            let mut buffered = core::mem::take(&mut deferred.buffered);
+            let begin = core::mem::take(&mut deferred.begin);
+            let consumed = self.consume(at, &mut buffered[begin..], None);
+            self.engine.return_buffered(at, buffered, begin + consumed);
         }
         self.after_input(at);
     }
 
     /// Handles a stretch of the scratch, where replies may stay.
-    pub(crate) fn go_on_in_scratch(&mut self, at: u32, range: Range<usize>) {
+    pub(crate) fn resume_in_scratch(&mut self, at: u32, range: Range<usize>) {
         let mut scratch = self.engine.out.lend_scratch();
         let consumed = self.consume(at, &mut scratch[range.clone()], Some(range.start));
         self.engine.out.return_scratch(scratch);
         let rest = range.start + consumed..range.end;
         if !rest.is_empty() {
-            if self.engine.is_pressed() && !self.engine.slots[at].is_parked() {
+            if self.engine.must_wait() && !self.engine.slots[at].is_parked() {
                 // Goes on right where it is, once there was a flush.
                 self.engine.rest = Some((at, rest));
                 return;
             }
-            self.engine.carry_scratch(at, rest);
+            self.engine.buffer_scratch(at, rest);
         }
         self.after_input(at);
     }
@@ -187,12 +187,12 @@ impl<H: Handler> Shard<H> {
     pub(crate) fn after_input(&mut self, at: u32) {
         self.engine.unpark(at, Wait::Callback);
         let parked = self.engine.slots[at].is_parked();
-        if self.engine.is_pressed() && !parked && self.engine.slots[at].is_behind() {
+        if self.engine.must_wait() && !parked && self.engine.slots[at].is_deferring() {
             self.engine.schedule(at);
-        } else if self.engine.slots[at].flags.eof && !self.engine.slots[at].has_program() {
-            self.engine.end_of_input(at);
+        } else if self.engine.slots[at].flags.eof && !self.engine.slots[at].has_deferred_ops() {
+            self.engine.handle_end_of_input(at);
         }
-        self.engine.drop_empty_pending(at);
+        self.engine.drop_empty_deferred(at);
         self.engine.check_input(at);
         self.engine.watch_message(at);
         self.engine.keep_within_budget();
@@ -234,24 +234,24 @@ impl<H: Handler> Shard<H> {
                     self.engine.park(at, Wait::Queue, None);
                     return done;
                 }
-                Phase::Open if !self.engine.is_pressed() => {}
+                Phase::Open if !self.engine.must_wait() => {}
                 Phase::Closing if slot.conn.state().may_receive() => {}
                 Phase::Head | Phase::Open => return done,
                 _ => return input.len(),
             }
             let limits = self.engine.message_limits();
             let slot = &mut self.engine.slots[at];
-            let step =
-                match slot
-                    .conn
-                    .poll_event(&mut input[done..], limits, &mut self.engine.workspace)
-                {
-                    Ok(step) => step,
-                    Err(error) => {
-                        self.engine.fail(at, error);
-                        return input.len();
-                    }
-                };
+            let step = match slot.conn.poll_event(
+                &mut input[done..],
+                limits,
+                &mut self.engine.decode_buffers,
+            ) {
+                Ok(step) => step,
+                Err(error) => {
+                    self.engine.fail(at, error);
+                    return input.len();
+                }
+            };
             let start = done;
             done += step.consumed;
             let Some(event) = step.event else { return done };
@@ -267,9 +267,9 @@ impl<H: Handler> Shard<H> {
                             self.take_message(at, here, kind, payload);
                         }
                         Payload::Assembled => {
-                            let message = self.engine.workspace.take_message();
+                            let message = self.engine.decode_buffers.take_message();
                             self.take_message(at, MessageRef::new(None, &message), kind, &message);
-                            self.engine.workspace.give(message);
+                            self.engine.decode_buffers.give(message);
                         }
                     }
                     self.settle_replies_in(input, base);
@@ -322,7 +322,7 @@ impl<H: Handler> Shard<H> {
         self.engine.set_time(now);
         if let Some(at) = self.engine.slots.find(id) {
             self.engine.vacate_scratch();
-            self.engine.cut(at, CloseCause::Reset);
+            self.engine.abort(at, CloseCause::Reset);
         }
         self.settle();
     }

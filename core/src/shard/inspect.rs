@@ -24,14 +24,14 @@ impl<H: Handler> Shard<H> {
         if at.is_some_and(|at| engine.slots[at].phase != Phase::Gone) {
             return here();
         }
-        let departure = engine.ledger.gone().find(|gone| gone.id == id);
-        departure.cloned().map(Lookup::Gone).or_else(here)
+        let connection = engine.closed.gone().find(|gone| gone.id == id);
+        connection.cloned().map(Lookup::Gone).or_else(here)
     }
 
     /// Connections that have gone, the latest first, as far as they are
     /// remembered: [`Config::gone_connections`](crate::Config::gone_connections).
     pub fn gone(&self) -> impl Iterator<Item = &ClosedConnection> {
-        self.engine.ledger.gone()
+        self.engine.closed.gone()
     }
 }
 

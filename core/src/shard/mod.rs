@@ -93,7 +93,7 @@ impl<H: Handler> Shard<H> {
     /// all that waits, and nothing more is taken.
     pub fn handle_close_all(&mut self, now: Timestamp, code: crate::CloseCode) {
         self.engine.set_time(now);
-        self.engine.take_new_letters();
+        self.engine.handle_new_messages();
         self.engine.begin_sweep(SweepOrder::Close(code));
         self.settle();
     }
@@ -101,7 +101,7 @@ impl<H: Handler> Shard<H> {
     /// Cuts every connection off, some of them a turn. What waits is discarded, and counted.
     pub fn handle_abort(&mut self, now: Timestamp) {
         self.engine.set_time(now);
-        self.engine.take_new_letters();
+        self.engine.handle_new_messages();
         self.engine.begin_sweep(SweepOrder::Abort);
         self.settle();
     }
@@ -116,7 +116,7 @@ impl<H: Handler> Shard<H> {
     #[inline]
     pub(crate) fn settle(&mut self) {
         self.engine.out.end_batch();
-        if !self.engine.out.has_slow() && self.engine.endings.is_empty() {
+        if !self.engine.out.has_slow() && self.engine.ended.is_empty() {
             return;
         }
         self.settle_ends();
@@ -125,7 +125,7 @@ impl<H: Handler> Shard<H> {
     #[cold]
     pub(crate) fn settle_ends(&mut self) {
         self.engine.close_slow();
-        while let Some((id, state, cause)) = self.engine.endings.pop_front() {
+        while let Some((id, state, cause)) = self.engine.ended.pop_front() {
             self.handler.on_close(id, state, cause);
         }
     }

@@ -11,7 +11,7 @@ impl<H: Handler> Shard<H> {
     /// something else is handled, be it only how much of a flush went out.
     pub fn poll_output(&mut self) -> Option<Output<H>> {
         loop {
-            self.engine.take_new_letters();
+            self.engine.handle_new_messages();
             self.settle();
             if let Some(output) = self.engine.outputs.pop_front() {
                 if let Output::Disconnect(id) = output {
@@ -19,9 +19,9 @@ impl<H: Handler> Shard<H> {
                 }
                 return Some(output);
             }
-            if self.engine.held_back_is_due && self.may_take_more() {
-                self.engine.held_back_is_due = false;
-                if self.take_held_back() {
+            if self.engine.resume_is_due && self.may_resume() {
+                self.engine.resume_is_due = false;
+                if self.resume_next() {
                     continue;
                 }
             }
@@ -43,12 +43,12 @@ impl<H: Handler> Shard<H> {
                 if self.engine.out.may_offer(at) {
                     // On a shard that always has something to write, what is held back
                     // would wait for ever otherwise.
-                    self.engine.held_back_is_due = true;
+                    self.engine.resume_is_due = true;
                     return Some(Output::Flush(self.engine.slots.id_of(at, generation)));
                 }
                 continue;
             }
-            if !self.take_more() {
+            if !self.resume_more() {
                 return None;
             }
         }
@@ -57,30 +57,30 @@ impl<H: Handler> Shard<H> {
     /// Takes more in when all that presses has been tried, and others have had their turn;
     /// says whether it did.
     #[inline(never)]
-    pub(crate) fn take_more(&mut self) -> bool {
+    pub(crate) fn resume_more(&mut self) -> bool {
         if self.engine.is_caught_up() {
-            self.engine.begin_stretch();
+            self.engine.begin_turn();
             return false;
         }
-        self.may_take_more() && self.take_held_back()
+        self.may_resume() && self.resume_next()
     }
 
     /// Whether all that presses has been tried, and others have had their turn.
-    pub(crate) fn may_take_more(&self) -> bool {
+    pub(crate) fn may_resume(&self) -> bool {
         !self.engine.out.is_backpressured() && !self.engine.out.is_turn_over()
     }
 
     /// Goes on with something that was held back, if there is anything.
-    pub(crate) fn take_held_back(&mut self) -> bool {
-        if !self.engine.backlog.is_empty() {
-            self.engine.take_letters();
+    pub(crate) fn resume_next(&mut self) -> bool {
+        if !self.engine.inbox.is_empty() {
+            self.engine.handle_messages();
         } else if let Some((at, range)) = self.engine.rest.take() {
             // It may stand before the rest, or be on its way.
             self.engine.out.vacate_scratch();
-            self.go_on_in_scratch(at, range);
+            self.resume_in_scratch(at, range);
         } else if let Some(at) = self.engine.resume.pop_front() {
             self.engine.slots[at].flags.resuming = false;
-            self.go_on(at);
+            self.resume(at);
             self.engine.free_if_done(at);
         } else {
             return false;

@@ -43,7 +43,7 @@ impl<H: Handler> Shard<H> {
     /// Where nobody called at the time that [`poll_timeout`](Self::poll_timeout) said,
     /// but an eighth of the shortest time-out later or more, the process was stopped, or
     /// is overloaded. A peer is not to blame for that: each time-out that has passed
-    /// meanwhile begins anew, but only once until the peer shows a sign of life.
+    /// meanwhile is restarted, but only once until the peer shows a sign of life.
     pub fn handle_timeout_with(
         &mut self,
         now: Timestamp,
@@ -52,7 +52,7 @@ impl<H: Handler> Shard<H> {
         self.engine.set_time(now);
         let was_spent = self.engine.out.is_turn_over();
         let mut idle = !self.engine.end_stalls() && !self.engine.wants_turn();
-        self.engine.begin_stretch();
+        self.engine.begin_turn();
         self.engine.clear_remains();
         if self.engine.has_sweep() {
             self.engine.sweep_slice();
@@ -61,12 +61,12 @@ impl<H: Handler> Shard<H> {
             self.engine.reclaim();
         }
         // Before what is to be flushed: that may be much, and less urgent.
-        while was_spent && !self.engine.is_pressed() && self.take_held_back() {}
+        while was_spent && !self.engine.must_wait() && self.resume_next() {}
         let mut left = self.engine.config.fan_out_slice;
         while left > 0
             && let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now)
         {
-            idle &= !self.engine.look_at(at, &mut is_ready);
+            idle &= !self.engine.check_timers(at, &mut is_ready);
             left -= 1;
         }
         self.engine.counts.links.idle_wakeups += u64::from(idle);

@@ -10,16 +10,16 @@ use crate::shard::Shard;
 use crate::time::Timestamp;
 
 impl<H: Handler> Shard<H> {
-    /// The connection whose replies stand in the fast lane. Flushing it before
+    /// The connection whose replies stand in the reply buffer. Flushing it before
     /// the next [`read_buffer`](Self::read_buffer) saves them a copy, and asking
     /// again after that until there is none saves one of what was read and waits
     /// for the flush; not doing so costs only that.
     pub fn poll_reply(&mut self) -> Option<ConnId> {
         while self.engine.out.replies_owner().is_none()
-            && !self.engine.is_pressed()
+            && !self.engine.must_wait()
             && let Some((at, range)) = self.engine.rest.take()
         {
-            self.go_on_in_scratch(at, range);
+            self.resume_in_scratch(at, range);
         }
         Some(self.engine.slots.id(self.engine.out.replies_owner()?))
     }
@@ -73,12 +73,12 @@ impl<H: Handler> Shard<H> {
         {
             let mut out = self
                 .engine
-                .workspace
+                .decode_buffers
                 .buffers
                 .take_for(body.len() + PAGE_HEAD);
             response::page(&mut out, status, content_type, body, head_only);
             self.engine.begin_answer(at, &out);
-            self.engine.workspace.give(out);
+            self.engine.decode_buffers.give(out);
         }
         self.settle();
     }

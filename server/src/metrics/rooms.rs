@@ -33,12 +33,12 @@ pub(super) fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     page.counter(
         "stentor_intershard_messages_total",
         "Messages between shards.",
-        rooms.letters,
+        rooms.shard_messages,
     );
     let help = "Connections that are not read, by what they wait for.";
     let waiting = [
         ("credit", waiting.credit),
-        ("owner", waiting.home),
+        ("owner", waiting.owner),
         ("queue", waiting.queue),
         ("task", waiting.task),
     ];

@@ -48,7 +48,7 @@ impl<H: Handler> Sim<H> {
                 Output::Disconnect(id) => {
                     let at = self.link_of(id);
                     self.slots[shard][id.slot()] = None;
-                    self.let_go(at);
+                    self.release(at);
                 }
                 Output::Dispose(leftover) => drop(leftover),
                 Output::Event(event) => self.events.push(event),
@@ -69,7 +69,7 @@ impl<H: Handler> Sim<H> {
     }
 
     /// The server closes a socket.
-    pub(super) fn let_go(&mut self, at: usize) {
+    pub(super) fn release(&mut self, at: usize) {
         let link = &mut self.links[at];
         link.open = false;
         link.down.shut = true;

@@ -88,11 +88,11 @@ impl<H: Handler> Sim<H> {
             );
         }
         assert!(self.mail.iter().all(VecDeque::is_empty), "letters are left");
-        let mut there: Vec<_> = self.shards.iter().flat_map(Shard::guests).collect();
+        let mut there: Vec<_> = self.shards.iter().flat_map(Shard::remote_owned).collect();
         let mut known: Vec<_> = self
             .shards
             .iter()
-            .flat_map(Shard::known_elsewhere)
+            .flat_map(Shard::known_remote_counts)
             .collect();
         there.sort_unstable();
         known.sort_unstable();

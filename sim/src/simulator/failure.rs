@@ -38,11 +38,11 @@ impl<H: Handler> Sim<H> {
         self.failures += 1;
         for slot in core::mem::take(&mut self.slots[shard]) {
             let Some(at) = slot else { continue };
-            self.let_go(at);
+            self.release(at);
             self.links[at].taken = None;
         }
         let handler = (self.handler)(id);
-        self.shards[shard].rebirth(handler);
+        self.shards[shard].restart(handler);
     }
 
     /// How many shards have failed.

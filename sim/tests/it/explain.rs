@@ -461,7 +461,7 @@ fn those_of_a_shard_that_failed_have_gone_for_that() {
     };
     let (left, stays) = (open(&mut shard), open(&mut shard));
     shard.handle_disconnect(now, left);
-    shard.rebirth(Rooms::default());
+    shard.restart(Rooms::default());
     shard.audit();
     let cause = |id| match shard.explain(now, id) {
         Some(Lookup::Gone(departure)) => departure.ending.cause,

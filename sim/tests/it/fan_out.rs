@@ -271,7 +271,7 @@ fn a_shard_that_fails_gives_back_what_was_unfinished() {
     let unfinished = |shard: &Shard<Rooms>| shard.stats().rooms.unfinished;
     assert!(shards.iter().all(|shard| unfinished(shard) > 0));
     let [first, mut second] = shards;
-    second.rebirth(Rooms::default());
+    second.restart(Rooms::default());
     let mut shards = [first, second];
     assert_eq!(unfinished(&shards[1]), 0);
     carry(&mut shards, true);

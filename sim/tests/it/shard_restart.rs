@@ -93,7 +93,7 @@ fn talk(shards: &mut [Shard<Rooms>; 2], mut letters: Vec<ShardMessage>, mut to: 
 #[test]
 fn whoever_is_leaving_is_no_member_of_the_new_one() {
     let (mut shards, id, _) = two();
-    shards[1].rebirth(Rooms::default());
+    shards[1].restart(Rooms::default());
     let news = turn(&mut shards[1]);
     say(&mut shards[0], id, "leave:");
     let leave = turn(&mut shards[0]);
@@ -114,7 +114,7 @@ fn what_the_one_before_had_to_say_to_others_is_said() {
     turn(&mut b);
     say(&mut b, at_home, "msg:the last word");
     // It fails before it has posted it.
-    b.rebirth(Rooms::default());
+    b.restart(Rooms::default());
     let mut shards = [a, b];
     let heard = |shards: &[Shard<Rooms>; 2]| shards[0].stats().delivery.written;
     let before = heard(&shards);
@@ -126,9 +126,9 @@ fn what_the_one_before_had_to_say_to_others_is_said() {
 #[test]
 fn what_was_told_to_the_one_before_counts_once() {
     let (mut shards, id, _) = two();
-    shards[1].rebirth(Rooms::default());
+    shards[1].restart(Rooms::default());
     let first = turn(&mut shards[1]);
-    shards[1].rebirth(Rooms::default());
+    shards[1].restart(Rooms::default());
     let second = turn(&mut shards[1]);
     let mut told = hand(&mut shards[0], first);
     told.extend(hand(&mut shards[0], second));
@@ -144,7 +144,7 @@ fn what_was_told_to_the_one_before_counts_once() {
 fn who_leaves_the_one_before_takes_nobody_from_the_new_one() {
     let ([mut a, mut b], id, room) = two();
     let other = connect(&mut a);
-    b.rebirth(Rooms::default());
+    b.restart(Rooms::default());
     let news = turn(&mut b);
     // Neither knows yet of the failure: one joins the new one, one was known to the old.
     say(&mut a, other, &format!("join:{room}"));
@@ -231,7 +231,7 @@ fn what_was_under_way_to_the_one_before_is_forgiven_once() {
     post.turn(0);
     // The third shard delivers late.
     post.carry(|_, to| to != 2);
-    post.shard(1).rebirth(Rooms::default());
+    post.shard(1).restart(Rooms::default());
     post.turn(1);
     post.carry(|from, to| (from, to) == (1, 0));
     assert_eq!(

@@ -450,7 +450,7 @@ fn a_shard_begun_anew_still_awaits_the_tasks_that_were_handed_out() {
     turn(&mut shard);
     read(&mut shard, ids[1], &text(b"not handed out"));
     shard.handle_drain(NOW);
-    shard.rebirth(InOrder);
+    shard.restart(InOrder);
     turn(&mut shard);
     for _ in 0..2 {
         assert!(!shard.is_quiet());

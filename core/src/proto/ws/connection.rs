@@ -87,7 +87,7 @@ impl Connection {
 
     /// Lets go of all that it holds: a message under way, and contexts. Nothing
     /// may be read or compressed after that.
-    pub fn let_go(&mut self, workspace: &mut DecodeBuffers) {
+    pub fn release(&mut self, workspace: &mut DecodeBuffers) {
         self.give_up_message(workspace);
         self.contexts = Contexts::NONE;
     }

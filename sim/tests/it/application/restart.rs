@@ -85,7 +85,7 @@ impl Two {
     }
 
     fn fail(&mut self, at: usize) {
-        self.shards[at].rebirth(self.board.clone());
+        self.shards[at].restart(self.board.clone());
         self.turn(at);
     }
 

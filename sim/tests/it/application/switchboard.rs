@@ -130,7 +130,7 @@ pub(crate) fn room_of(shard: usize, config: &Config) -> String {
 pub(crate) struct Post(pub(crate) std::sync::Arc<Mailbox<(ShardId, ShardMessage)>>);
 
 impl ShardSender for Post {
-    fn carry(&self, to: ShardId, letter: ShardMessage) -> bool {
+    fn send(&self, to: ShardId, letter: ShardMessage) -> bool {
         self.0.push((to, letter)).is_ok()
     }
 
