@@ -285,7 +285,7 @@ impl<H: Handler> Engine<H> {
         let rooms = slot.memberships.iter().take(MOST_ROOMS);
         let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
         let open_for = slot.opened().map(|opened| now.since(opened));
-        let unheard = now.since(slot.keepalive.heard());
+        let unheard = now.since(slot.keepalive.last_received());
         ConnectionInfo {
             id: self.slots.id(at),
             stage: match slot.phase {

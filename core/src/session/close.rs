@@ -195,7 +195,7 @@ impl<H: Handler> Engine<H> {
         self.forget_pending(at);
         let conn = &mut self.slots[at].conn;
         self.context_bytes -= conn.context_bytes();
-        conn.let_go(&mut self.workspace);
+        conn.release(&mut self.workspace);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded);
