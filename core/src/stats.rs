@@ -1,10 +1,10 @@
-//! Owns the counters. They are plain integers that belong to one machine; an
-//! adapter copies them out when somebody asks and adds the shards up. Names and
-//! text formats are the reader's business.
+//! Counters of one shard, and of the dispatcher.
 //!
-//! The conservation law, which tests assert: `offered = queued + refused`, and
-//! at any instant `queued = written + evicted + expired + conflated + shed +
-//! discarded + waiting`.
+//! They are plain integers. An adapter copies them on request and adds the shards up; names and
+//! text formats are the adapter's.
+//!
+//! Conservation law, which tests assert: `offered = queued + refused`, and at any instant `queued =
+//! written + evicted + expired + conflated + shed + discarded + waiting`.
 
 mod priorities;
 
@@ -32,166 +32,169 @@ macro_rules! stats {
 }
 
 stats! {
-    /// Data messages on their way to peers, counted once a receiving connection.
+    /// Data messages to peers, counted once per receiving connection.
     Delivery {
-        /// Messages somebody wanted queued for a connection.
+        /// Messages offered to the queue of a connection.
         offered,
-        /// Of those, taken into its queue.
+        /// Of those offered, messages that the queue accepted.
         queued,
-        /// Of those offered, refused because the queue was full of nothing that could go.
+        /// Of those offered, messages refused because the queue was full and nothing could be
+        /// evicted.
         refused_full,
-        /// Of those offered, refused because the connection was closing.
+        /// Of those offered, messages refused because the connection was closing.
         refused_closing,
-        /// Of those queued, pushed out of a full queue by another.
+        /// Of those queued, messages evicted from a full queue for another one.
         evicted,
-        /// Of those queued, dropped because their time to live had passed.
+        /// Of those queued, messages dropped because their time to live had passed.
         expired,
-        /// Of those queued, replaced by a newer one with the same key.
+        /// Of those queued, messages replaced by a newer one with the same key.
         conflated,
-        /// Of those queued, dropped because the shard had not enough memory.
+        /// Of those queued, messages dropped because the shard had not enough memory.
         shed,
-        /// Of those queued, thrown away because the connection ended first.
+        /// Of those queued, messages discarded because the connection ended first.
         discarded,
-        /// Of those queued, written to the socket to the last byte.
+        /// Of those queued, messages written to the socket completely.
         written,
-        /// Of those queued, neither written nor lost yet (a gauge).
+        /// Of those queued, messages that are neither written nor dropped yet (a gauge).
         waiting,
-        /// The bytes of those waiting, frame headers included (a gauge).
+        /// Bytes of the waiting messages, frame headers included (a gauge).
         waiting_bytes,
     }
 }
 
 stats! {
-    /// What came from peers.
+    /// Input from peers.
     Received {
-        /// Text messages, complete.
+        /// Complete text messages.
         text,
-        /// Binary messages, complete.
+        /// Complete binary messages.
         binary,
-        /// Bytes of their payloads.
+        /// Bytes of the payloads of these messages.
         payload_bytes,
-        /// Bytes read from sockets, whatever they meant.
+        /// Bytes read from sockets, of any kind.
         bytes,
         /// Pings.
         pings,
-        /// Pongs, asked for or not.
+        /// Pongs, solicited or not.
         pongs,
     }
 }
 
 stats! {
-    /// Control frames and bytes on their way to peers.
+    /// Control frames and bytes to peers.
     Sent {
-        /// Bytes written to sockets, whatever they meant.
+        /// Bytes written to sockets, of any kind.
         bytes,
         /// Pings queued.
         pings,
         /// Pongs queued.
         pongs,
-        /// Pongs replaced by newer ones before they went out (RFC 6455 §5.5.3).
+        /// Pongs replaced by newer ones before they were sent (RFC 6455 §5.5.3).
         pongs_replaced,
         /// Close frames queued.
         closes,
-        /// Pages and refusals written.
+        /// Pages and error responses written.
         pages,
-        /// Times that the limit on unsent bytes of a connection was set above the smallest.
+        /// Times that the limit on unsent bytes of a connection was raised above the minimum.
         unsent_limit_raised,
-        /// Times that it was set to the smallest again.
+        /// Times that the limit on unsent bytes of a connection was reset to the minimum.
         unsent_limit_reset,
     }
 }
 
 stats! {
-    /// Rooms, and what passed through them.
+    /// Rooms and their publications.
     RoomStats {
-        /// Rooms that have members on this shard, or are kept by it for others (a gauge).
+        /// Rooms that have members on this shard, or that this shard owns (a gauge).
         rooms,
         /// Memberships on this shard (a gauge).
         members,
-        /// Publications of connections on this shard, and from outside to rooms that have
-        /// their home here.
+        /// Publications of connections on this shard, and from outside to rooms that this shard
+        /// owns.
         published,
-        /// Publications encoded, once each at the room's home.
+        /// Publications encoded, once each by the room's owner shard.
         encoded,
         /// Publications copied into this shard's runs.
         copied,
-        /// Members offered a publication.
+        /// Members to which a publication was offered.
         offered,
-        /// Publications, and messages to one connection, that still waited for credits when
-        /// their connection ended.
+        /// Publications, and messages to one connection, that still waited for credits when their
+        /// connection ended.
         abandoned,
         /// Messages sent to other shards.
         shard_messages,
         /// Times a connection had to wait for credits before it could publish.
         credit_waits,
-        /// Times a connection had to wait for a room's home on another shard.
+        /// Times that a connection waited for a room's owner on another shard.
         home_waits,
         /// Publications that are not yet queued for all members on this shard (a gauge).
         unfinished,
-        /// Slices of members that publications were queued for, in channels with more members
-        /// than one slice.
+        /// Slices of members for which publications were queued, in rooms with more members than
+        /// one slice.
         slices,
-        /// Joins refused because the connection was in as many rooms as it may be.
+        /// Joins refused because the connection was at its limit of rooms.
         joins_refused,
-        /// Joins refused because a room would have been new and memory was short.
+        /// Joins refused because a new room needed memory that was not available.
         joins_refused_memory,
     }
 }
 
 stats! {
-    /// Messages to one connection by its name. Once nothing is under way any more,
-    /// `sent = offered + undeliverable` over all shards, unless one has failed.
+    /// Messages to one connection by its name. When none is in flight, `sent = offered +
+    /// undeliverable` over all shards, unless one has failed.
     Direct {
-        /// Such messages of connections on this shard, and those from outside to them.
+        /// Messages sent by connections on this shard, and from outside to connections on this
+        /// shard.
         sent,
-        /// Those that have come to a connection on this shard and were offered to its queue.
+        /// Messages that reached a connection on this shard and were offered to its queue.
         offered,
-        /// Those that have come for a connection that had ended.
+        /// Messages to a connection that had ended.
         undeliverable,
     }
 }
 
 stats! {
-    /// Connections, timers, and memory.
+    /// Connections, timers and memory.
     Links {
         /// Sockets accepted.
         accepted,
-        /// Sockets held, whatever they are doing (a gauge).
+        /// Open sockets in any state (a gauge).
         held,
         /// Connections upgraded.
         opened,
-        /// Connections upgraded and still there (a gauge).
+        /// Upgraded connections that are open (a gauge).
         active,
-        /// Times a connection was not read for a while because its own queue was full.
+        /// Times that reading from a connection was paused because its own queue was full.
         read_pauses,
-        /// Times a connection had to wait before one more of its tasks could be under way.
+        /// Times that a connection waited for one of its tasks to end before the next could be
+        /// submitted.
         task_waits,
-        /// Outcomes of tasks whose connection had gone.
+        /// Outcomes of tasks whose connection had closed.
         outcomes_gone,
-        /// Tasks handed out whose outcome has not come back (a gauge).
+        /// Submitted tasks whose outcome has not arrived (a gauge).
         tasks_pending,
         /// Messages of the application that were longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD)
-        /// and not sent.
+        /// and were not sent.
         too_long,
         /// Bytes held in frame runs and large frames (a gauge).
         frame_bytes,
-        /// Bytes that the memory budget is charged with (a gauge).
+        /// Bytes charged to the memory budget (a gauge).
         charged_bytes,
-        /// Timer wake-ups that found nothing due.
+        /// Timer wake-ups at which nothing was due.
         idle_wakeups,
     }
 }
 
 stats! {
-    /// Connections that are not gone on with, and not read, by what they wait for (gauges).
+    /// Connections that are paused and not read, by the reason (gauges).
     Waiting {
         /// The answer of a room's home on another shard.
         owner,
         /// Credits for a publication to another shard.
         credit,
-        /// Room in their own queue.
+        /// Waiting for space in their own queue.
         queue,
-        /// The end of a task, before one more may be under way.
+        /// Waiting for the end of a task before the next can be submitted.
         task,
     }
 }
@@ -199,25 +202,25 @@ stats! {
 stats! {
     /// permessage-deflate (RFC 7692).
     Deflation {
-        /// Connections that agreed on it.
+        /// Connections that agreed on compression.
         agreed,
-        /// Of those, such as were given no contexts because there was no room for more.
+        /// Of those, connections without contexts because the memory for contexts was used up.
         contexts_denied,
-        /// Memory of contexts of single connections, in bytes (a gauge).
+        /// Bytes of memory of connections' own contexts (a gauge).
         context_bytes,
-        /// Messages compressed; what is said to many counts once for those who share it.
+        /// Messages compressed; a message for many connections that share it counts once.
         deflated,
-        /// Their bytes before.
+        /// Bytes of these messages before compression.
         deflated_from_bytes,
-        /// Their bytes after.
+        /// Bytes of these messages after compression.
         deflated_to_bytes,
-        /// Messages that compression did not shorten, sent as they are.
+        /// Messages that compression did not shorten, sent uncompressed.
         incompressible,
         /// Messages decompressed.
         inflated,
-        /// Their bytes before.
+        /// Bytes of these messages before decompression.
         inflated_from_bytes,
-        /// Their bytes after.
+        /// Bytes of these messages after decompression.
         inflated_to_bytes,
     }
 }
@@ -237,31 +240,31 @@ impl core::ops::AddAssign<CodecCounts> for Deflation {
     }
 }
 
-/// Everything one shard counts.
+/// The counters of one shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Data messages on their way to peers.
+    /// Data messages to peers.
     pub delivery: Delivery,
-    /// What became of them, by priority.
+    /// Data messages by priority.
     pub priorities: Priorities,
-    /// What came from peers.
+    /// Input from peers.
     pub received: Received,
-    /// Control frames and bytes on their way to peers.
+    /// Control frames and bytes to peers.
     pub sent: Sent,
-    /// Rooms, and what passed through them.
+    /// Rooms and their publications.
     pub rooms: RoomStats,
     /// Messages to one connection by its name.
     pub direct: Direct,
-    /// Connections, timers, and memory.
+    /// Connections, timers and memory.
     pub links: Links,
-    /// Connections that wait.
+    /// Paused connections.
     pub waiting: Waiting,
     /// permessage-deflate (RFC 7692).
     pub deflate: Deflation,
     /// Connections that ended, by [`CloseCause`].
     pub closed: [u64; CloseCause::ALL.len()],
-    /// Connections failed for what the peer did, in the order of [`PeerError::ALL`].
+    /// Connections failed for a violation of the peer, in the order of [`PeerError::ALL`].
     pub peer_errors: [u64; PeerError::ALL.len()],
     /// Requests refused, in the order of [`HandshakeError::LABELS`].
     pub refused: [u64; HandshakeError::COUNT],
@@ -284,7 +287,7 @@ impl core::ops::AddAssign<&Self> for Stats {
     }
 }
 
-/// Why an upgraded connection ended. The first cause counts.
+/// The cause of the end of an upgraded connection. The first cause counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -295,13 +298,13 @@ pub enum CloseCause {
     Eof,
     /// The socket failed.
     Reset,
-    /// The peer broke the protocol; [`Stats::peer_errors`] says how.
+    /// The peer violated the protocol; [`Stats::peer_errors`] counts the violations.
     PeerError,
-    /// Nothing came within the pong wait.
+    /// Nothing was received within the pong wait.
     PongTimeout,
-    /// Nothing was taken within the write timeout.
+    /// Nothing was written within the write timeout.
     WriteTimeout,
-    /// Its queue was full, and a message was to close it for that.
+    /// The queue was full, and a message had the overflow policy to disconnect.
     SlowConsumer,
     /// The application closed it.
     Handler,
@@ -309,23 +312,23 @@ pub enum CloseCause {
     Drain,
     /// The shard failed.
     Panic,
-    /// There was not enough memory for what it was sending.
+    /// There was not enough memory for an incomplete message of the peer.
     Memory,
-    /// It took what waited for it too slowly.
+    /// The peer read more slowly than the minimum rate.
     ReadRate,
-    /// It sent a message too slowly.
+    /// The peer sent a message more slowly than the minimum rate.
     SendRate,
 }
 
 impl Delivery {
-    /// Of those queued, the ones that have left: written or lost.
+    /// Returns the number of queued messages that are written or dropped.
     pub const fn left(&self) -> u64 {
         self.written + self.evicted + self.expired + self.conflated + self.shed + self.discarded
     }
 }
 
 impl CloseCause {
-    /// Every cause, in the order of [`Stats::closed`].
+    /// Every variant, in the order of [`Stats::closed`].
     pub const ALL: [Self; 13] = [
         Self::Peer,
         Self::Eof,
@@ -342,7 +345,7 @@ impl CloseCause {
         Self::SendRate,
     ];
 
-    /// Its name in metrics and logs.
+    /// Returns the name in metrics and logs.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Peer => "peer",
@@ -362,54 +365,54 @@ impl CloseCause {
     }
 }
 
-/// What the dispatcher counts; one per process. What adds up to what:
-/// [`Dispatcher`](crate::Dispatcher).
+/// The counters of the dispatcher; one per process. [`Dispatcher`](crate::Dispatcher) states their
+/// sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DispatchStats {
-    /// Tasks taken, those that were submitted again included.
+    /// Tasks accepted, including resubmitted ones.
     pub submitted: u64,
     /// Tasks refused because the queue was full.
     pub refused_full: u64,
     /// Tasks refused because the server was draining.
     pub refused_draining: u64,
-    /// Tasks a worker finished.
+    /// Tasks that are done.
     pub done: u64,
     /// Tasks that failed for good.
     pub failed: u64,
-    /// Tasks that no worker had begun when the server ended.
+    /// Tasks that no worker had begun at the end of the shutdown.
     pub abandoned_waiting: u64,
-    /// Tasks that were at a worker when the server ended.
+    /// Tasks that were at a worker at the end of the shutdown.
     pub abandoned_running: u64,
-    /// Tasks waiting for a worker, or for another of their line (a gauge).
+    /// Tasks that wait for a worker, or for another task with their ordering key (a gauge).
     pub waiting: u64,
-    /// Tasks waiting for their delay to end, or for their next attempt (a gauge).
+    /// Tasks that wait for the end of their delay, or for their next attempt (a gauge).
     pub delayed: u64,
     /// Tasks at a worker (a gauge).
     pub running: u64,
     /// Attempts that failed and were not the last.
     pub retried: u64,
-    /// Attempts of which the work said that they failed.
+    /// Attempts that returned a failure.
     pub attempts_failed: u64,
-    /// Workers that ended without a report, and began anew.
+    /// Workers that ended without a report and were restarted.
     pub workers_restarted: u64,
-    /// Tasks and outcomes whose drop panicked, as their adapter counts them.
+    /// Tasks and outcomes whose drop panicked, as the adapter counts them.
     pub drops_panicked: u64,
     /// Attempts that panicked.
     pub panicked: u64,
-    /// Attempts that took too long.
+    /// Attempts that exceeded their time.
     pub timed_out: u64,
-    /// Attempts that came to an end after they had timed out.
+    /// Attempts that ended after they had timed out.
     pub late: u64,
     /// Workers at an attempt that has timed out (a gauge).
     pub overdue: u64,
     /// Tasks that failed for good and are kept (a gauge).
     pub dead_letters: u64,
-    /// Such tasks that were not kept, or made room for others.
+    /// Dead letters that were not kept, or were dropped for newer ones.
     pub dead_dropped: u64,
-    /// Such tasks that somebody has taken out.
+    /// Dead letters that were removed by request.
     pub dead_taken: u64,
-    /// Those of them that were submitted again.
+    /// Of those removed, tasks that were resubmitted.
     pub resubmitted: u64,
 }
 

@@ -39,7 +39,7 @@ pub mod deflate {
 
     /// Returns the most bytes that the compressed form of a message of this length may have.
     pub const fn ceiling(len: usize) -> usize {
-        crate::proto::ws::deflate::ceiling(len)
+        crate::proto::ws::deflate::max_compressed_len(len)
     }
 }
 

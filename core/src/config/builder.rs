@@ -38,7 +38,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets whether a broadcast is compressed anew for each member that keeps a context, which costs
+    /// Sets whether a broadcast is compressed again for each member that keeps a context, which costs
     /// one compression per member. If not, such members receive it uncompressed.
     pub fn compression_own_broadcasts(mut self, own: bool) -> Self {
         self.0.compression_own_broadcasts = own;

@@ -1,17 +1,17 @@
-//! Error of an invalid configuration.
+//! Error of a limit outside its range.
 
 use core::fmt;
 
-/// A limit outside its range. The key is the limit's name in
+/// A limit outside its range. The key is the name of the limit in
 /// [`ConfigBuilder`](crate::ConfigBuilder).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ConfigError {
-    /// Which limit.
+    /// The name of the limit.
     pub key: &'static str,
-    /// What the numbers count.
+    /// The unit of the numbers.
     pub unit: Unit,
-    /// The value that was given.
+    /// The given value.
     pub value: u64,
     /// The smallest value allowed.
     pub min: u64,
@@ -38,20 +38,20 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// What a limit counts.
+/// The unit of a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Unit {
     /// Bytes.
     Bytes,
-    /// Things.
+    /// A number of items.
     Count,
     /// Milliseconds.
     Milliseconds,
 }
 
 impl Unit {
-    /// What stands behind a number of this unit.
+    /// Returns the text after a number of this unit.
     pub const fn suffix(self) -> &'static str {
         match self {
             Self::Bytes => " bytes",

@@ -19,7 +19,7 @@ fn the_defaults_are_valid() {
 }
 
 #[test]
-fn every_limit_has_a_name_and_a_text_and_can_be_set_and_read() {
+fn every_limit_has_a_name_and_a_help_text_and_is_settable() {
     for range in Config::RANGES.iter().chain([&Config::SHARDS]) {
         let (section, name) = range.setting.split_once('.').expect("a dotted name");
         assert!(!section.is_empty() && !name.is_empty(), "{}", range.setting);
@@ -41,7 +41,7 @@ fn every_limit_has_a_name_and_a_text_and_can_be_set_and_read() {
 }
 
 #[test]
-fn both_ends_of_a_range_are_allowed_and_nothing_beyond() {
+fn a_value_outside_its_range_is_refused() {
     let build = |n| Config::builder().max_message(n).build();
     assert!(build(1).is_ok() && build(GIB).is_ok());
     let error = build(0).expect_err("below the range");
@@ -53,7 +53,7 @@ fn both_ends_of_a_range_are_allowed_and_nothing_beyond() {
 }
 
 #[test]
-fn a_memory_budget_is_unlimited_or_enough_for_every_shard() {
+fn a_memory_budget_below_the_minimum_per_shard_is_refused() {
     let build = |budget| Config::builder().shards(2).memory_budget(budget).build();
     assert!(build(0).is_ok() && build(2 * MIB).is_ok());
     let error = build(2 * MIB - 1).expect_err("too little");
@@ -61,7 +61,7 @@ fn a_memory_budget_is_unlimited_or_enough_for_every_shard() {
 }
 
 #[test]
-fn a_ping_interval_is_shorter_than_the_pong_wait() {
+fn a_ping_interval_of_the_pong_wait_is_refused() {
     let build = |ping, wait| {
         Config::builder()
             .ping_interval(Duration::from_millis(ping))

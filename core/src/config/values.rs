@@ -26,7 +26,7 @@ impl Config {
         self.compression
     }
 
-    /// Returns whether a broadcast is compressed anew for each member that keeps a context. If not,
+    /// Returns whether a broadcast is compressed again for each member that keeps a context. If not,
     /// such members receive it uncompressed.
     pub const fn compression_own_broadcasts(&self) -> bool {
         self.compression_own_broadcasts
@@ -106,8 +106,8 @@ impl Config {
         MinRate::new(self.min_send_rate, self.rate_window)
     }
 
-    /// Returns by how much a timer may be late as long as all is well: by one tick, since it is
-    /// rounded up to one, and by another for whatever else there is to do.
+    /// Returns the lateness of a timer that is normal under load: one tick, since timers are rounded
+    /// up, and another one for other work.
     pub(crate) fn timer_tolerance(&self) -> Duration {
         self.tick() * 2
     }

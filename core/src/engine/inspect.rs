@@ -29,7 +29,7 @@ impl<A: AppTypes> Engine<A> {
         let rooms = slot.memberships.iter().take(MAX_ROOMS);
         let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
         let open_for = slot.opened().map(|opened| now.since(opened));
-        let unheard = now.since(slot.keepalive.heard());
+        let unheard = now.since(slot.keepalive.last_received());
         ConnectionInfo {
             id: self.slots.id(at),
             stage: match slot.phase {

@@ -1,51 +1,50 @@
-//! Owns what is counted of each priority: how its messages were lost, and how
-//! long the others took from their publication to the socket. There is room for
-//! the priorities that an application uses; what it uses beyond is one more row.
+//! Counters by priority: dropped messages by reason, and the latency of written ones.
+//!
+//! There are rows for the first 15 priorities in use; the others share one row.
 
 use core::fmt;
 
-/// How long messages took from their publication to the last byte at the socket.
+/// A histogram of the time from publication to the last byte at the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latencies {
     counts: [u64; BOUNDS.len() + 1],
     micros: u64,
 }
 
-/// What became of the messages of one priority.
+/// The messages of one priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriorityStats {
-    /// Refused because the queue was full of nothing that could go.
+    /// Messages refused because the queue was full and nothing could be evicted.
     pub refused: u64,
-    /// Pushed out of a full queue by another.
+    /// Messages evicted from a full queue for another one.
     pub evicted: u64,
-    /// Dropped because their time to live had passed.
+    /// Messages dropped because their time to live had passed.
     pub expired: u64,
-    /// Replaced by a newer one with the same key.
+    /// Messages replaced by a newer one with the same key.
     pub conflated: u64,
-    /// Dropped because the shard had not enough memory.
+    /// Messages dropped because the shard had not enough memory.
     pub shed: u64,
-    /// Thrown away because the connection ended first.
+    /// Messages discarded because the connection ended first.
     pub discarded: u64,
-    /// Written; how long they took.
+    /// Latencies of the messages written.
     pub written: Latencies,
 }
 
 /// [`PriorityStats`] by priority.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Priorities {
-    /// The row of each priority: zero until it has one.
+    /// The row of each priority; zero if it has none.
     rows: [u8; 256],
     used: u8,
-    /// The first is what found no row of its own.
-    fates: [PriorityStats; ROWS],
+    /// The first row is for priorities without a row of their own.
+    counts: [PriorityStats; ROWS],
     names: [u8; ROWS],
 }
 
-/// The priorities that are told apart, and one row for the others.
+/// The number of rows.
 const ROWS: usize = 16;
-/// Upper bounds of the steps in which latencies are counted, in microseconds:
-/// each is four times the one before.
+/// The upper bounds of the buckets in microseconds; each is four times the previous one.
 const BOUNDS: [u64; 12] = {
     let (mut bounds, mut at) = ([FIRST_BOUND; 12], 1);
     while at < bounds.len() {
@@ -62,27 +61,27 @@ impl Latencies {
         micros: 0,
     };
 
-    /// Counts so many that took so long.
+    /// Counts this number of messages with this latency.
     #[inline]
     pub fn record(&mut self, micros: u64, times: u64) {
-        // How often it is to be quartered until it is below the first bound.
+        // The number of divisions by four until the latency is below the first bound.
         let bits = u64::BITS - (micros / FIRST_BOUND).leading_zeros();
         let step = bits.div_ceil(2) as usize;
         self.counts[step.min(BOUNDS.len())] += times;
         self.micros = self.micros.wrapping_add(micros.wrapping_mul(times));
     }
 
-    /// How many there were.
+    /// Returns the number of messages.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// All of them together, in microseconds.
+    /// Returns the sum of the latencies in microseconds.
     pub const fn micros(&self) -> u64 {
         self.micros
     }
 
-    /// Upper bounds in microseconds, and how many were below each.
+    /// Returns the upper bounds in microseconds, each with the number of messages below it.
     pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
         let below = self.counts.iter().scan(0_u64, |sum, count| {
             *sum = sum.wrapping_add(*count);
@@ -105,20 +104,20 @@ impl PriorityStats {
 }
 
 impl Priorities {
-    /// The priorities in use and what became of their messages; `None` for those
-    /// that have no row of their own, if there are any.
+    /// Returns the priorities in use with their counters; `None` stands for the priorities without
+    /// a row of their own.
     pub fn iter(&self) -> impl Iterator<Item = (Option<u8>, &PriorityStats)> {
-        let rows = self.fates.iter().zip(self.names).enumerate();
+        let rows = self.counts.iter().zip(self.names).enumerate();
         rows.take(1 + usize::from(self.used))
-            .map(|(at, (fates, name))| ((at > 0).then_some(name), fates))
-            .filter(|(name, fates)| name.is_some() || **fates != PriorityStats::NONE)
+            .map(|(at, (counts, name))| ((at > 0).then_some(name), counts))
+            .filter(|(name, counts)| name.is_some() || **counts != PriorityStats::NONE)
     }
 
-    /// What is counted of a priority; `None` stands for no priority in particular.
+    /// Returns the counters of a priority; `None` selects the shared row.
     #[inline]
     pub fn of(&mut self, priority: Option<u8>) -> &mut PriorityStats {
         let Some(priority) = priority else {
-            return &mut self.fates[0];
+            return &mut self.counts[0];
         };
         let mut row = self.rows[usize::from(priority)];
         if row == 0 && usize::from(self.used) + 1 < ROWS {
@@ -127,10 +126,10 @@ impl Priorities {
             self.rows[usize::from(priority)] = row;
             self.names[usize::from(row)] = priority;
         }
-        &mut self.fates[usize::from(row)]
+        &mut self.counts[usize::from(row)]
     }
 
-    /// So many messages of this priority are out, so long after they were published.
+    /// Counts messages of this priority that were written this long after their publication.
     #[inline]
     pub(crate) fn written(&mut self, priority: u8, micros: u64, times: u64) {
         self.of(Some(priority)).written.record(micros, times);
@@ -142,7 +141,7 @@ impl Default for Priorities {
         Self {
             rows: [0; 256],
             used: 0,
-            fates: [PriorityStats::NONE; ROWS],
+            counts: [PriorityStats::NONE; ROWS],
             names: [0; ROWS],
         }
     }
@@ -177,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_latency_counts_below_every_bound_above_it() {
+    fn a_latency_counts_below_every_higher_bound() {
         for micros in [0, 63, 64, 255, 256, 1_023, 1_024, 5_000_000, 1 << 40] {
             let mut latencies = Latencies::NONE;
             latencies.record(micros, 1);
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_row_shares_one() {
+    fn priorities_beyond_the_rows_share_one() {
         let mut all = Priorities::default();
         assert_eq!(all.iter().count(), 0);
         for priority in 0..=255 {
@@ -197,7 +196,10 @@ mod tests {
         }
         let mut twice = all;
         twice += &all;
-        let rows: Vec<_> = twice.iter().map(|(p, fates)| (p, fates.refused)).collect();
+        let rows: Vec<_> = twice
+            .iter()
+            .map(|(p, counts)| (p, counts.refused))
+            .collect();
         assert_eq!(rows.len(), ROWS);
         assert_eq!(rows[0], (None, 2 * (257 - ROWS as u64)));
         assert_eq!(rows[15], (Some(14), 2));

@@ -228,7 +228,11 @@ fn a_time_out_noticed_late_extends_the_attempt_once() {
     let deadline =
         |dispatcher: &mut Dispatcher<char>, now| dispatcher.poll_deadline(at(now), WorkerId(0));
     assert_eq!(deadline(&mut dispatcher, 19), Some(at(20)));
-    assert_eq!(deadline(&mut dispatcher, 22), None, "as late as it may be");
+    assert_eq!(
+        deadline(&mut dispatcher, 22),
+        None,
+        "at the end of the tolerance"
+    );
     // The process was stopped.
     assert_eq!(dispatcher.handle_timeout(at(900)), 0);
     assert_eq!(dispatcher.stats().overdue, 0);

@@ -1,12 +1,12 @@
-//! Owns the errors of the client's role that the server's has not: of whoever
-//! writes the request, of the server that answers it, of whoever sends. What a
-//! server does wrong afterwards is a [`PeerError`].
+//! Errors of the client role: in the request, in the response, and in messages to send.
+//!
+//! What a server does wrong on an open connection is a [`PeerError`].
 
 use core::fmt;
 
 use crate::proto::ws::PeerError;
 
-/// What is wrong with a request before it is sent.
+/// An error in a request, before it is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -14,11 +14,11 @@ pub enum RequestError {
     Uri,
     /// Not an origin, `scheme://host[:port]`.
     Origin,
-    /// A subprotocol that is no token, or offered twice (§4.1).
+    /// A subprotocol that is not a token, or is offered twice (§4.1).
     Subprotocol,
-    /// A field name that is no token, or that the handshake itself uses.
+    /// A field name that is not a token, or that the handshake itself uses.
     FieldName,
-    /// A field value with what could end a line.
+    /// A field value with control characters.
     FieldValue,
     /// A window of fewer than 8 bits or more than 15 (RFC 7692 §7.1.2).
     WindowBits,
@@ -29,8 +29,10 @@ impl fmt::Display for RequestError {
         f.write_str(match self {
             Self::Uri => "not a ws: or wss: URI without user and fragment",
             Self::Origin => "not an origin of the form scheme://host[:port]",
-            Self::Subprotocol => "a subprotocol that is no token, or offered twice",
-            Self::FieldName => "a field name that is no token, or that the handshake itself uses",
+            Self::Subprotocol => "a subprotocol that is not a token, or is offered twice",
+            Self::FieldName => {
+                "a field name that is not a token, or that the handshake itself uses"
+            }
             Self::FieldValue => "a field value with control characters",
             Self::WindowBits => "a window of fewer than 8 bits or more than 15",
         })
@@ -39,8 +41,8 @@ impl fmt::Display for RequestError {
 
 impl core::error::Error for RequestError {}
 
-/// Why an answer that ought to be a 101 does not open a WebSocket (RFC 6455
-/// §4.1, the list at its end). The stream is to be closed without another word.
+/// An error in a response with status 101 (RFC 6455 §4.1, the list at its end). The stream is to be
+/// closed without a close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ResponseError {
@@ -54,20 +56,20 @@ pub enum ResponseError {
     HttpVersion,
     /// The stream ended inside the head.
     Truncated,
-    /// No `Upgrade`, or another one than `websocket`.
+    /// No `Upgrade`, or one with another value than `websocket`.
     Upgrade,
     /// No `Connection: Upgrade`.
     Connection,
-    /// A `Sec-WebSocket-Accept` that is absent, doubled, or no answer to our key.
+    /// A `Sec-WebSocket-Accept` that is absent, repeated, or does not match the key.
     Accept,
     /// A subprotocol that was not offered, or more than one.
     Subprotocol,
-    /// An extension that was not offered, or on other terms than were.
+    /// An extension that was not offered, or with other parameters than were offered.
     Extension,
 }
 
 impl ResponseError {
-    /// Its name in metrics and logs.
+    /// Returns the name in metrics and logs.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
@@ -92,12 +94,12 @@ impl fmt::Display for ResponseError {
 
 impl core::error::Error for ResponseError {}
 
-/// What a server did wrong.
+/// A violation of the protocol by a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// In its answer to the request.
+    /// In its response.
     Response(ResponseError),
-    /// In its frames. The close frame that tells it so is queued.
+    /// In its frames. A close frame with the code of the error is queued.
     Peer(PeerError),
 }
 
@@ -112,15 +114,15 @@ impl fmt::Display for Failure {
 
 impl core::error::Error for Failure {}
 
-/// Why something is not sent. Nothing of it was.
+/// The reason for which nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SendError {
     /// The handshake is not done.
     NotOpen,
-    /// A close frame has passed, or the connection has failed.
+    /// A close frame was sent or received, or the connection has failed.
     Closing,
-    /// A message inside a fragmented one, or a fragment of another kind (§5.4).
+    /// A message inside a fragmented one, or a fragment of another type (§5.4).
     InterruptedMessage,
     /// Text that is not UTF-8 (§5.6).
     InvalidUtf8,
@@ -133,7 +135,7 @@ impl fmt::Display for SendError {
         f.write_str(match self {
             Self::NotOpen => "the handshake is not done",
             Self::Closing => "the connection is closing or closed",
-            Self::InterruptedMessage => "another message is under way in fragments",
+            Self::InterruptedMessage => "another message is being sent in fragments",
             Self::InvalidUtf8 => "text that is not UTF-8",
             Self::LongControl => "a control frame of more than 125 bytes",
         })

@@ -1,49 +1,47 @@
-//! Owns what a client is told.
+//! Events of a client.
 
 use crate::proto::client::error::Failure;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::opcode::MessageType;
 
-/// Something a server said, complete and checked; borrowed from the client
-/// until it is next called.
+/// An event that is complete and checked. It borrows from the client until the next call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The connection is a WebSocket now. What was agreed on is in
+    /// The connection is a WebSocket.
     /// [`Client::subprotocol`](crate::proto::client::Client::subprotocol) and
-    /// [`Client::deflate`](crate::proto::client::Client::deflate).
+    /// [`Client::deflate`](crate::proto::client::Client::deflate) return what was agreed on.
     Opened,
-    /// The server answered with another status than 101. Redirects are not
-    /// followed, and challenges not answered: that is for the caller, with a
-    /// new client. The last event.
+    /// The server answered with another status than 101. To follow a redirect or answer a
+    /// challenge, use a new client. The last event.
     Refused {
         /// The status.
         status: u16,
-        /// The head of the answer, for [`Response::parse`](crate::proto::client::Response::parse).
+        /// The head of the response, for
+        /// [`Response::parse`](crate::proto::client::Response::parse).
         head: &'a [u8],
     },
     /// A data message.
     Message {
-        /// Text, which is UTF-8, or binary.
+        /// Text, which is valid UTF-8, or binary.
         kind: MessageType,
-        /// All of it.
+        /// The whole payload.
         payload: &'a [u8],
     },
     /// A ping. Its pong is queued, unless
-    /// [`Client::set_auto_pong`](crate::proto::client::Client::set_auto_pong) says otherwise.
+    /// [`Client::set_auto_pong`](crate::proto::client::Client::set_auto_pong) is off.
     Ping(&'a [u8]),
-    /// A pong, asked for or not.
+    /// A pong, solicited or not.
     Pong(&'a [u8]),
-    /// The server's close frame. Ours has passed or is queued. The last event.
+    /// The server's close frame. This end's close frame was sent or is queued. The last event.
     Closed {
-        /// Its code, if it has one.
+        /// The close code, if there is one.
         code: Option<CloseCode>,
-        /// Its reason, which may be empty.
+        /// The reason, which may be empty.
         reason: &'a str,
     },
-    /// The server broke the protocol. The last event.
+    /// The server violated the protocol. The last event.
     Failed(Failure),
-    /// The stream ended without a closing handshake (§7.1.5: code 1006). The
-    /// last event.
+    /// The stream ended without a closing handshake (§7.1.5: code 1006). The last event.
     Lost,
 }

@@ -1,5 +1,4 @@
-//! Owns the client's verdict on a 101 (RFC 6455 §4.1): whether it answers what
-//! was asked, and what was agreed on.
+//! Check of a response with status 101 (RFC 6455 §4.1) against the request.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,7 +10,7 @@ use crate::proto::ws::deflate::Params;
 use crate::proto::ws::upgrade::extension::{Extension, Malformed};
 use crate::proto::ws::upgrade::{ACCEPT_LEN, KEY_LEN, accept_key};
 
-/// What was asked, as far as the answer depends on it.
+/// The parts of the request on which the check depends.
 #[derive(Debug)]
 pub(super) struct Offer {
     accept: [u8; ACCEPT_LEN],
@@ -19,7 +18,7 @@ pub(super) struct Offer {
     deflate: Vec<Params>,
 }
 
-/// What was agreed on.
+/// The agreed subprotocol and extension.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Agreed {
     pub(super) subprotocol: Option<String>,
@@ -35,7 +34,7 @@ impl Offer {
         }
     }
 
-    /// Checks an answer whose status is 101.
+    /// Checks a response with status 101.
     //= rfc6455#section-4.1 "The client MUST validate the server's response as follows:"
     //= rfc6455#section-4.1 "If the server's response does not conform to the requirements for..."
     pub(super) fn check(&self, response: &Response<'_>) -> Result<Agreed, ResponseError> {
@@ -80,24 +79,25 @@ impl Offer {
         }
     }
 
-    /// What is agreed on of the extensions offered.
+    /// Returns the agreed parameters of permessage-deflate.
     //= rfc6455#section-4.1 "If the response includes a |Sec-WebSocket-Extensions| header field..."
     //= rfc7692#section-5 "If a server gives an invalid response, such as accepting a PMCE that..."
     fn deflate(&self, response: &Response<'_>) -> Result<Option<Params>, ResponseError> {
         let mut agreed = None;
-        // Over all of its lines, the list must have an element.
+        // Over all its lines, the list must have an element.
         let mut is_empty = response.header(EXTENSIONS).next().is_some();
         for line in response.header(EXTENSIONS) {
             for extension in Extension::parse_list(line) {
                 let answer = extension.map_err(|Malformed| ResponseError::Extension)?;
                 is_empty = false;
-                // It need not say to which of the offers it is the answer.
+                // The server need not state which of the offers it accepts.
                 let mut offers = self.deflate.iter();
                 let params = offers.find_map(|offer| offer.parse_answer(&answer));
                 let params = params.ok_or(ResponseError::Extension)?;
                 //= rfc7692#section-5 "A client that received a response accepting a PMCE..."
                 //= rfc7692#section-5 "A client that receives a response accepting a PMCE..."
-                // Such as itself; any other has failed as not offered.
+                // A second acceptance of the same extension; any other extension fails as not
+                // offered.
                 if agreed.replace(params).is_some() {
                     return Err(ResponseError::Extension);
                 }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_of_the_rfc_and_its_variants_open() {
+    fn the_response_of_the_rfc_and_its_variants_open() {
         assert_eq!(verdict(ANSWER), agreed(None, None));
         for (from, to) in [
             ("Upgrade: websocket", "UPGRADE:WebSocket "),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_error() {
+    fn each_violation_has_its_error() {
         use ResponseError::{Accept, Connection, HttpVersion, Upgrade};
         for (from, to, error) in [
             ("HTTP/1.1", "HTTP/1.0", HttpVersion),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subprotocol_is_one_of_those_offered() {
+    fn a_subprotocol_must_have_been_offered() {
         for name in ["chat", "superchat"] {
             assert_eq!(
                 plus(&format!("sec-websocket-protocol: {name} ")),
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "deflate")]
-    fn an_extension_is_one_of_those_offered_on_its_terms() {
+    fn an_extension_must_match_its_offer() {
         for (lines, answer) in [
             ("permessage-deflate", Some(Params::default())),
             (", permessage-deflate,", Some(Params::default())),

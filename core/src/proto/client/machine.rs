@@ -1,5 +1,4 @@
-//! Owns the client: its phases, and who in it does what. The rules of frames
-//! are in `conn` and `sender`, those of the handshake in `handshake`.
+//! State machine of a client, from its request to the end of the connection.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -8,10 +7,10 @@ use crate::proto::client::config::ClientConfig;
 use crate::proto::client::error::{Failure, ResponseError, SendError};
 use crate::proto::client::event::Event;
 use crate::proto::client::handshake::{Agreed, Offer};
-use crate::proto::client::inbox::Inbox;
-use crate::proto::client::keys::Keys;
+use crate::proto::client::read_buffer::ReadBuffer;
 use crate::proto::client::request::Request;
 use crate::proto::client::response::Response;
+use crate::proto::client::rng::ClientRng;
 use crate::proto::client::sender::Sender;
 use crate::proto::http::Fields;
 use crate::proto::ws;
@@ -21,10 +20,10 @@ use crate::proto::ws::opcode::{MessageType, Opcode};
 use crate::proto::ws::upgrade::encode_key;
 use crate::proto::ws::{Connection, DecodeBuffers, Payload, Role, State};
 
-/// A client from its request to its end.
+/// A client from its request to the end of the connection.
 ///
-/// Its memory has bounds: bytes received are limited as a server limits them, pongs
-/// that wait are few, and what its owner sends is its owner's to bound, by
+/// Its memory is bounded: received bytes have the limits of [`ClientConfig`], and at most 16 pongs
+/// are queued. Messages to send are bounded by the caller, with
 /// [`queued_bytes`](Self::queued_bytes).
 #[derive(Debug)]
 pub struct Client {
@@ -32,11 +31,11 @@ pub struct Client {
     phase: Phase,
     conn: Connection,
     compressor: Compressor,
-    inbox: Inbox,
+    input: ReadBuffer,
     sender: Sender,
     agreed: Agreed,
-    workspace: DecodeBuffers,
-    /// The message that was put together last, which the caller may still look at.
+    decode_buffers: DecodeBuffers,
+    /// The last assembled message, which the caller may still read.
     assembled: Vec<u8>,
     auto_pong: bool,
     eof: bool,
@@ -44,15 +43,15 @@ pub struct Client {
 
 #[derive(Debug)]
 enum Phase {
-    /// The answer to the request is still to come.
-    Head(Offer),
+    /// The response has not arrived.
+    Handshake(Offer),
     Open,
-    /// Nothing that comes means anything any more.
-    Over,
+    /// Received bytes are ignored.
+    Closed,
 }
 
-/// An event before it is borrowed: places in the inbox.
-enum Found {
+/// An event with positions in the read buffer, before it borrows.
+enum RawEvent {
     Opened,
     Refused(u16, Range<usize>),
     Message(MessageType, Option<Range<usize>>),
@@ -66,54 +65,52 @@ enum Found {
 impl Client {
     /// Returns a client whose request is ready to be written.
     ///
-    /// The `seed` must come from the operating system's random numbers, and serve
-    /// one client only. Whoever can guess it can foresee the masking keys,
-    /// and choose what stands on the wire by choosing what is sent: that is how
-    /// a script poisons the cache of a proxy that takes frames for requests
-    /// (RFC 6455 §10.3).
+    /// The `seed` must consist of random bytes of the operating system and be used for one client
+    /// only. With a predictable seed the masking keys are predictable, and a script that chooses
+    /// the sent data also chooses the bytes on the wire: it can poison the cache of a proxy that
+    /// takes frames for requests (RFC 6455 §10.3).
     //= rfc6455#section-4.1 "When the client is to _Establish a WebSocket Connection_ given a..."
-    // The connection is the caller's to open; the rest is done from here on.
+    // The caller opens the connection; the other steps begin here.
     pub fn new(request: Request, config: ClientConfig, seed: [u8; 32]) -> Self {
-        let mut keys = Keys::new(seed);
+        let mut rng = ClientRng::new(seed);
         //= rfc6455#section-4.1 "The value of this header field MUST be a nonce consisting of a..."
         //= rfc6455#section-4.1 "The nonce MUST be selected randomly for each connection."
-        let key = encode_key(keys.nonce());
+        let key = encode_key(rng.nonce());
         Self {
             config,
             conn: Connection::new(Role::Client),
             compressor: Compressor::NONE,
-            inbox: Inbox::new(config.head.bytes),
+            input: ReadBuffer::new(config.head.bytes),
             //= rfc6455#section-4.1 "Once a connection to the server has been established..."
-            sender: Sender::new(request.encode(&key), keys),
-            phase: Phase::Head(Offer::new(request, &key)),
+            sender: Sender::new(request.encode(&key), rng),
+            phase: Phase::Handshake(Offer::new(request, &key)),
             agreed: Agreed::default(),
-            workspace: DecodeBuffers::new(config.compression_level),
+            decode_buffers: DecodeBuffers::new(config.compression_level),
             assembled: Vec::new(),
             auto_pong: true,
             eof: false,
         }
     }
 
-    /// Whether pings are answered as they come, as they are unless this says
-    /// otherwise.
+    /// Sets whether pings are answered automatically. The default is on.
     pub const fn set_auto_pong(&mut self, on: bool) {
         self.auto_pong = on;
     }
 
-    /// Where the next read goes. It is empty only as long as events wait to be polled.
+    /// Returns the space for the next read. It is empty only while events are not polled.
     pub fn read_buffer(&mut self) -> &mut [u8] {
-        self.inbox.room()
+        self.input.free_space()
     }
 
-    /// Takes `n` bytes that were read into [`read_buffer`](Self::read_buffer).
+    /// Handles `n` bytes that were read into [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, n: usize) {
-        if !matches!(self.phase, Phase::Over) {
-            self.inbox.fill(n);
+        if !matches!(self.phase, Phase::Closed) {
+            self.input.advance(n);
         }
     }
 
-    /// Takes bytes that were read elsewhere; says how many there was room for.
-    /// There is room for more once the events have been polled.
+    /// Handles bytes that were read elsewhere, and returns how many fit. There is space for more
+    /// after the events have been polled.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
         let room = self.read_buffer();
         let n = room.len().min(input.len());
@@ -122,48 +119,49 @@ impl Client {
         n
     }
 
-    /// Learns that nothing more will come.
+    /// Handles the end of the stream.
     pub const fn handle_eof(&mut self) {
         self.eof = true;
     }
 
-    /// What the bytes so far mean, one thing at a time; `None` if it takes more to tell.
+    /// Returns the next event in the received bytes; `None` if more bytes are needed.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
-        self.workspace.give(core::mem::take(&mut self.assembled));
-        let found = match &self.phase {
-            Phase::Head(_) => self.poll_head(),
+        self.decode_buffers
+            .give(core::mem::take(&mut self.assembled));
+        let event = match &self.phase {
+            Phase::Handshake(_) => self.poll_response(),
             Phase::Open => self.poll_frames(),
-            Phase::Over => None,
+            Phase::Closed => None,
         }?;
-        Some(match found {
-            Found::Opened => Event::Opened,
-            Found::Refused(status, head) => Event::Refused {
+        Some(match event {
+            RawEvent::Opened => Event::Opened,
+            RawEvent::Refused(status, head) => Event::Refused {
                 status,
-                head: self.inbox.at(head),
+                head: self.input.get(head),
             },
-            Found::Message(kind, place) => Event::Message {
+            RawEvent::Message(kind, range) => Event::Message {
                 kind,
-                payload: match place {
-                    Some(range) => self.inbox.at(range),
+                payload: match range {
+                    Some(range) => self.input.get(range),
                     None => &self.assembled,
                 },
             },
-            Found::Ping(range) => Event::Ping(self.inbox.at(range)),
-            Found::Pong(range) => Event::Pong(self.inbox.at(range)),
-            Found::Closed(code, reason) => Event::Closed {
+            RawEvent::Ping(range) => Event::Ping(self.input.get(range)),
+            RawEvent::Pong(range) => Event::Pong(self.input.get(range)),
+            RawEvent::Closed(code, reason) => Event::Closed {
                 code,
-                reason: core::str::from_utf8(self.inbox.at(reason)).unwrap_or_default(),
+                reason: core::str::from_utf8(self.input.get(reason)).unwrap_or_default(),
             },
-            Found::Failed(failure) => Event::Failed(failure),
-            Found::Lost => Event::Lost,
+            RawEvent::Failed(failure) => Event::Failed(failure),
+            RawEvent::Lost => Event::Lost,
         })
     }
 
-    /// Queues a message, compressed if that was agreed on, it is as long as
-    /// [`ClientConfig::compression_threshold`], and shorter for it.
+    /// Queues a message. It is compressed if compression was agreed on, the message has at least
+    /// [`ClientConfig::compression_threshold`] bytes, and compression shortens it.
     ///
     /// # Errors
-    /// If nothing may be sent now, or not this; then nothing is.
+    /// Returns an error, and queues nothing, if the message cannot be sent now or is invalid.
     pub fn send(&mut self, kind: MessageType, payload: &[u8]) -> Result<(), SendError> {
         self.check_open()?;
         self.sender.check_message(kind, payload)?;
@@ -171,23 +169,27 @@ impl Client {
             self.sender.message(kind, payload, false);
             return Ok(());
         }
-        let mut packed = self.workspace.buffers.take_for(payload.len());
+        let mut compressed_payload = self.decode_buffers.buffers.take_for(payload.len());
         let parts = [payload, &[]];
-        let compressed = self
-            .compressor
-            .deflate(&mut self.workspace, parts, &mut packed);
-        let payload = if compressed { &packed } else { payload };
+        let compressed =
+            self.compressor
+                .deflate(&mut self.decode_buffers, parts, &mut compressed_payload);
+        let payload = if compressed {
+            &compressed_payload
+        } else {
+            payload
+        };
         self.sender.message(kind, payload, compressed);
-        self.workspace.give(packed);
+        self.decode_buffers.give(compressed_payload);
         Ok(())
     }
 
-    /// Queues a piece of a message, never compressed: its beginning if none is under way, else
-    /// more of it, and its end if it is the `last`. Text may be cut anywhere.
+    /// Queues a fragment of a message, uncompressed. The first fragment begins the message, and the
+    /// `last` one ends it. Text may be split at any byte.
     ///
     /// # Errors
-    /// As [`send`](Self::send); and [`SendError::InterruptedMessage`] if the
-    /// message under way is of another kind.
+    /// As [`send`](Self::send); and [`SendError::InterruptedMessage`] if the current message has
+    /// another type.
     pub fn send_fragment(
         &mut self,
         kind: MessageType,
@@ -198,7 +200,7 @@ impl Client {
         self.sender.fragment(kind, payload, last)
     }
 
-    /// Queues a ping, be it between fragments.
+    /// Queues a ping, also between fragments.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -207,7 +209,7 @@ impl Client {
         self.sender.control(Opcode::Ping, payload)
     }
 
-    /// Queues a pong: to a ping that is not answered by itself, or unasked (§5.5.3).
+    /// Queues a pong: in response to a ping if automatic pongs are off, or unsolicited (§5.5.3).
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -216,10 +218,9 @@ impl Client {
         self.sender.control(Opcode::Pong, payload)
     }
 
-    /// Queues a close frame, behind all that waits; nothing more can be sent
-    /// then, but what the server still says is told, to its close frame. How long to wait
-    /// for that is the caller's to say. A reason is for people, at most 123 bytes, and
-    /// goes out with a code only.
+    /// Queues a close frame behind all queued frames. Nothing can be sent after it; events continue
+    /// until the server's close frame. The caller sets the time limit for that. A reason has at
+    /// most 123 bytes and is sent only with a code.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -230,59 +231,59 @@ impl Client {
         Ok(())
     }
 
-    /// What is to be written next; empty if nothing waits.
+    /// Returns the bytes to write next; empty if there are none.
     pub fn poll_transmit(&self) -> &[u8] {
-        self.sender.waiting()
+        self.sender.unwritten()
     }
 
-    /// Learns that `n` bytes of what [`poll_transmit`](Self::poll_transmit)
-    /// gave are written.
+    /// Handles that `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
     pub fn handle_transmitted(&mut self, n: usize) {
         self.sender.handle_transmitted(n);
     }
 
-    /// How many bytes wait to be written.
+    /// Returns the number of bytes to write.
     pub fn queued_bytes(&self) -> usize {
-        self.sender.waiting().len()
+        self.sender.unwritten().len()
     }
 
-    /// Whether messages can be sent.
+    /// Returns whether messages can be sent.
     pub const fn is_open(&self) -> bool {
         matches!((&self.phase, self.conn.state()), (Phase::Open, State::Open))
     }
 
-    /// Whether the stream is to be closed: nothing more will come of it, and
-    /// nothing waits to be written. After an [`Event::Closed`] the server
-    /// closes first (§7.1.1); give it a while before doing so.
+    /// Returns whether the stream is to be closed: no event follows and no bytes are to be written.
+    /// After an [`Event::Closed`] the server closes first (§7.1.1); wait for that for a limited
+    /// time.
     pub fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Over) && self.sender.waiting().is_empty()
+        matches!(self.phase, Phase::Closed) && self.sender.unwritten().is_empty()
     }
 
-    /// The subprotocol that the server chose of those offered.
+    /// Returns the subprotocol that the server chose.
     pub fn subprotocol(&self) -> Option<&str> {
         self.agreed.subprotocol.as_deref()
     }
 
-    /// What was agreed on of permessage-deflate, if it was.
+    /// Returns the agreed parameters of permessage-deflate, if there are any.
     pub const fn deflate(&self) -> Option<&Params> {
         self.agreed.deflate.as_ref()
     }
 
-    fn poll_head(&mut self) -> Option<Found> {
-        let Phase::Head(offer) = &self.phase else {
+    fn poll_response(&mut self) -> Option<RawEvent> {
+        let Phase::Handshake(offer) = &self.phase else {
             return None;
         };
-        let (input, start) = self.inbox.rest();
+        let (input, start) = self.input.unprocessed();
         let mut fields = Fields::new();
-        let failed = |error| (Found::Failed(Failure::Response(error)), None);
-        let (found, agreed) = match Response::parse(input, &mut fields, self.config.head) {
+        let failed = |error| (RawEvent::Failed(Failure::Response(error)), None);
+        let (event, agreed) = match Response::parse(input, &mut fields, self.config.head) {
             Ok(None) if self.eof => failed(ResponseError::Truncated),
             Ok(None) => return None,
-            Ok(Some((response, len))) if response.status() != 101 => {
-                (Found::Refused(response.status(), start..start + len), None)
-            }
+            Ok(Some((response, len))) if response.status() != 101 => (
+                RawEvent::Refused(response.status(), start..start + len),
+                None,
+            ),
             Ok(Some((response, len))) => match offer.check(&response) {
-                Ok(agreed) => (Found::Opened, Some((agreed, len))),
+                Ok(agreed) => (RawEvent::Opened, Some((agreed, len))),
                 Err(error) => failed(error),
             },
             Err(error) => failed(error),
@@ -296,46 +297,49 @@ impl Client {
             }
             self.agreed = agreed;
             self.phase = Phase::Open;
-            self.inbox.consume(len);
+            self.input.consume(len);
         } else {
-            // Whatever of the request is not written needs not be.
+            // The rest of the request need not be written.
             self.sender.discard();
             self.end();
         }
-        Some(found)
+        Some(event)
     }
 
-    fn poll_frames(&mut self) -> Option<Found> {
+    fn poll_frames(&mut self) -> Option<RawEvent> {
         let may_close = self.conn.state().may_send_close();
-        let (input, start) = self.inbox.rest();
+        let (input, start) = self.input.unprocessed();
         let limits = self.config.message;
-        let step = match self.conn.poll_event(input, limits, &mut self.workspace) {
+        let step = match self
+            .conn
+            .poll_event(input, limits, &mut self.decode_buffers)
+        {
             Ok(step) => step,
             Err(error) => {
                 if may_close {
                     self.send_close(Some(error.close_code()));
                 }
                 self.end();
-                return Some(Found::Failed(Failure::Peer(error)));
+                return Some(RawEvent::Failed(Failure::Peer(error)));
             }
         };
-        self.inbox.consume(step.consumed);
+        self.input.consume(step.consumed);
         let within = |range: Range<usize>| start + range.start..start + range.end;
         match step.event {
             //= rfc6455#section-7.2.1 "If at any point the underlying transport layer connection..."
             None if self.eof => {
-                self.conn.handle_failure(&mut self.workspace);
+                self.conn.handle_failure(&mut self.decode_buffers);
                 self.sender.discard();
                 self.end();
-                Some(Found::Lost)
+                Some(RawEvent::Lost)
             }
             None => None,
-            Some(ws::Event::Message { kind, payload }) => Some(Found::Message(
+            Some(ws::Event::Message { kind, payload }) => Some(RawEvent::Message(
                 kind,
                 match payload {
                     Payload::InPlace(range) => Some(within(range)),
                     Payload::Assembled => {
-                        self.assembled = self.workspace.take_message();
+                        self.assembled = self.decode_buffers.take_message();
                         None
                     }
                 },
@@ -344,11 +348,11 @@ impl Client {
                 let range = within(range);
                 //= rfc6455#section-5.5.2 "Upon receipt of a Ping frame, an endpoint MUST send a..."
                 if self.auto_pong && self.conn.state() == State::Open {
-                    self.sender.answer_ping(self.inbox.at(range.clone()));
+                    self.sender.queue_pong(self.input.get(range.clone()));
                 }
-                Some(Found::Ping(range))
+                Some(RawEvent::Ping(range))
             }
-            Some(ws::Event::Pong(range)) => Some(Found::Pong(within(range))),
+            Some(ws::Event::Pong(range)) => Some(RawEvent::Pong(within(range))),
             Some(ws::Event::Close(code, reason)) => {
                 //= rfc6455#section-5.5.1 "If an endpoint receives a Close frame and did not..."
                 if may_close {
@@ -356,7 +360,7 @@ impl Client {
                     self.conn.handle_close_sent();
                 }
                 self.end();
-                Some(Found::Closed(code, within(reason)))
+                Some(RawEvent::Closed(code, within(reason)))
             }
         }
     }
@@ -366,18 +370,18 @@ impl Client {
         debug_assert_eq!(sent, Ok(()), "a code alone fits");
     }
 
-    /// Nothing that comes counts any more.
+    /// Ends the connection: received bytes are ignored from here on.
     fn end(&mut self) {
-        self.phase = Phase::Over;
-        self.inbox.clear();
+        self.phase = Phase::Closed;
+        self.input.clear();
     }
 
     const fn check_open(&self) -> Result<(), SendError> {
         match &self.phase {
             //= rfc6455#section-4.1 "Once the client's opening handshake has been sent, the..."
-            Phase::Head(_) => Err(SendError::NotOpen),
+            Phase::Handshake(_) => Err(SendError::NotOpen),
             Phase::Open if matches!(self.conn.state(), State::Open) => Ok(()),
-            Phase::Open | Phase::Over => Err(SendError::Closing),
+            Phase::Open | Phase::Closed => Err(SendError::Closing),
         }
     }
 }

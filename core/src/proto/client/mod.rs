@@ -1,13 +1,13 @@
-//! The client's end of a WebSocket (RFC 6455), for any stream of bytes: its
-//! opening handshake, its frames, its closing handshake. Owns no socket, no
-//! clock and no chance of its own: a deadline is the caller's, and so is the
-//! seed of what must not be guessed.
+//! Client end of a WebSocket (RFC 6455) for any byte stream: opening handshake, frames, closing
+//! handshake.
 //!
-//! [`Client`] is the machine. What was read goes in with
-//! [`read_buffer`](Client::read_buffer) and [`handle_read`](Client::handle_read),
-//! what it means comes out of [`poll_event`](Client::poll_event), and what is to
-//! be written out of [`poll_transmit`](Client::poll_transmit). The example
-//! `client.rs` is a whole program.
+//! Has no socket, no clock and no randomness of its own: deadlines and the random seed are the
+//! caller's.
+//!
+//! [`Client`] is the state machine. [`read_buffer`](Client::read_buffer) and
+//! [`handle_read`](Client::handle_read) take received bytes, [`poll_event`](Client::poll_event)
+//! returns events, and [`poll_transmit`](Client::poll_transmit) returns the bytes to write. The
+//! example `client.rs` is a complete program.
 //!
 //! ```
 //! use stentor_core::MessageType;
@@ -20,18 +20,18 @@
 //! // The seed is 32 bytes from the operating system: see `Client::new`.
 //! let mut client = Client::new(request, ClientConfig::default(), seed);
 //!
-//! // Once connected to `uri.host()`, `uri.port()`: write what there is to write, ...
+//! // After connecting to `uri.host()`, `uri.port()`: write the queued bytes, ...
 //! let n = client.poll_transmit().len();
 //! client.handle_transmitted(n);
-//! // ... read what comes, ...
-//! let answer = b"HTTP/1.1 403 Forbidden\r\n\r\n";
-//! client.read_buffer()[..answer.len()].copy_from_slice(answer);
-//! client.handle_read(answer.len());
-//! // ... and see what it was.
+//! // ... read the response, ...
+//! let response = b"HTTP/1.1 403 Forbidden\r\n\r\n";
+//! client.read_buffer()[..response.len()].copy_from_slice(response);
+//! client.handle_read(response.len());
+//! // ... and handle the events.
 //! while let Some(event) = client.poll_event() {
 //!     match event {
 //!         Event::Message { kind: MessageType::Text, payload } => println!("{payload:?}"),
-//!         Event::Refused { status, .. } => println!("no: {status}"),
+//!         Event::Refused { status, .. } => println!("refused: {status}"),
 //!         other => println!("{other:?}"),
 //!     }
 //! }
@@ -44,11 +44,11 @@ mod config;
 mod error;
 mod event;
 mod handshake;
-mod inbox;
-mod keys;
 mod machine;
+mod read_buffer;
 mod request;
 mod response;
+mod rng;
 mod sender;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Owns the request of a client (RFC 6455 §4.1): what is asked for, what is
-//! offered, and how it is written. The key is added when it is sent.
+//! Request of a client (RFC 6455 §4.1): target, fields and offers. The key is added when it is
+//! sent.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,17 +12,17 @@ use crate::proto::ws::deflate;
 use crate::proto::ws::deflate::Params;
 use crate::proto::ws::upgrade::Origin;
 
-/// A request for a WebSocket: parsed piece by piece, so that what exists can be sent.
+/// A request for a WebSocket. Every part is checked when it is added.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The request line and the fields that need no further thought.
+    /// The request line and the complete fields.
     lines: String,
     pub(super) subprotocols: Vec<String>,
     pub(super) deflate: Vec<Params>,
 }
 
 impl Request {
-    /// A request for what is at this address, with no offers.
+    /// Returns a request for this URI, without offers.
     //= rfc6455#section-4.1 "The handshake MUST be a valid HTTP request as specified by [RFC2616]."
     pub fn new(uri: &Uri<'_>) -> Self {
         let (slash, resource) = uri.target();
@@ -31,7 +31,7 @@ impl Request {
         //= rfc6455#section-4.1 "The method of the request MUST be GET, and the HTTP version..."
         let _ = write!(lines, "GET {slash}{resource} HTTP/1.1\r\n");
         //= rfc6455#section-4.1 "The request MUST contain a |Host| header field whose value..."
-        let (host, port) = uri.named();
+        let (host, port) = uri.host_field();
         let _ = match port {
             Some(port) => write!(lines, "Host: {host}:{port}\r\n"),
             None => write!(lines, "Host: {host}\r\n"),
@@ -50,7 +50,7 @@ impl Request {
         }
     }
 
-    /// Says which origin's page asks. For browsers, and for what stands in for one.
+    /// Sets the origin of the page that makes the request, for browsers and their substitutes.
     ///
     /// # Errors
     /// [`RequestError::Origin`].
@@ -62,7 +62,7 @@ impl Request {
         Ok(self)
     }
 
-    /// Offers a subprotocol, behind those offered before.
+    /// Offers a subprotocol, after those offered before.
     ///
     /// # Errors
     /// [`RequestError::Subprotocol`].
@@ -75,8 +75,8 @@ impl Request {
         Ok(self)
     }
 
-    /// Offers permessage-deflate (RFC 7692), behind what was offered before.
-    /// Without the feature `deflate` it is not offered.
+    /// Offers permessage-deflate (RFC 7692), after the offers before. Without the feature `deflate`
+    /// it is not offered.
     ///
     /// # Errors
     /// [`RequestError::WindowBits`].
@@ -114,7 +114,7 @@ impl Request {
         Ok(self)
     }
 
-    /// All of it, with this key.
+    /// Returns the bytes of the request with this key.
     pub(super) fn encode(&self, key: &[u8]) -> Vec<u8> {
         let mut head = self.lines.clone().into_bytes();
         let mut field = |name: &str, value: &[u8]| {
@@ -147,12 +147,13 @@ impl Request {
     }
 }
 
-/// Whether it may stand behind a field name (RFC 9110 §5.5).
+/// Returns whether it is a valid field value (RFC 9110 §5.5).
 fn is_value(value: &str) -> bool {
     value.bytes().all(|b| b == b'\t' || !b.is_ascii_control())
 }
 
-/// What the handshake writes itself, or must not have: content would be read as frames.
+/// Fields that the handshake writes itself, or that announce content, which would be read as
+/// frames.
 const RESERVED: [&str; 6] = [
     "Host",
     "Origin",
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "deflate")]
-    fn it_is_written_as_the_rfc_has_it() {
+    fn a_request_is_written_as_in_the_rfc() {
         let plain = "GET /ws?a HTTP/1.1\r\nHost: h.example:8080\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
         assert_eq!(
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_cannot_be_said() {
+    fn invalid_parts_are_refused() {
         for origin in ["", "NULL", "a.example", "http://a\r\nX: y"] {
             assert_eq!(request().origin(origin).err(), Some(RequestError::Origin));
         }

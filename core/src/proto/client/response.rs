@@ -1,11 +1,11 @@
-//! Owns reading a response head (RFC 9112 §4, §5), with the rules of requests:
-//! one verdict however the bytes are cut, as early as they show that one is
-//! due. Whether it opens a WebSocket is for `handshake` to say.
+//! Parser of a response head (RFC 9112 §4, §5), with the rules of request heads.
+//!
+//! Does not decide whether the response opens a WebSocket.
 
 use crate::proto::client::error::ResponseError;
 use crate::proto::http::{Fields, HeadLimits, Lines, bare_lf};
 
-/// A response head, borrowed from the bytes it came in.
+/// A response head, borrowed from the received bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Response<'a> {
     status: u16,
@@ -14,14 +14,13 @@ pub struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// Reads the head at the start of `input`, with its length in bytes; `None`
-    /// if it is not all there. Call it with everything received so far each
-    /// time more arrives.
+    /// Parses the head at the start of `input` and returns it with its length in bytes; `None` if
+    /// it is incomplete. Call it again with all bytes received so far when more arrive.
     ///
     /// # Errors
-    /// [`Malformed`](ResponseError::Malformed), [`HttpVersion`](ResponseError::HttpVersion) for what
-    /// is neither 1.0 nor 1.1, and, by the limits of requests,
-    /// [`HeadTooLong`](ResponseError::HeadTooLong) and [`TooManyHeaders`](ResponseError::TooManyHeaders).
+    /// [`Malformed`](ResponseError::Malformed), [`HttpVersion`](ResponseError::HttpVersion) for a
+    /// version other than 1.0 and 1.1, [`HeadTooLong`](ResponseError::HeadTooLong) and
+    /// [`TooManyHeaders`](ResponseError::TooManyHeaders).
     pub fn parse(
         input: &'a [u8],
         fields: &'a mut Fields<'a>,
@@ -32,7 +31,7 @@ impl<'a> Response<'a> {
         let strict = &within[..bare_lf.unwrap_or(within.len())];
         let mut head = httparse::Response::new(&mut []);
         let parser = httparse::ParserConfig::default();
-        let room = fields.room(limits.fields);
+        let room = fields.storage(limits.fields);
         match parser.parse_response_with_uninit_headers(&mut head, strict, room) {
             Ok(httparse::Status::Complete(len)) => {
                 let (Some(status), Some(minor_version)) = (head.code, head.version) else {
@@ -59,18 +58,18 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// The status.
+    /// Returns the status.
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The digit behind `HTTP/1.`: 0 or 1.
+    /// Returns the digit after `HTTP/1.`: 0 or 1.
     pub const fn minor_version(&self) -> u8 {
         self.minor_version
     }
 
-    /// The value of each field line of that name, in the order sent, without
-    /// the whitespace around it. Names match without regard to case.
+    /// Returns the value of each field line of that name, in the order sent, without surrounding
+    /// whitespace. Names are case-insensitive.
     pub fn header<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.lines.named(name)
     }

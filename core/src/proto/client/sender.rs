@@ -1,12 +1,13 @@
-//! Owns what a client has to write: its frames, each masked with a key of its
-//! own (RFC 6455 §5.3), and the rules that span them (§5.4, §5.5). Whether the
-//! connection is open is for `machine` to know.
+//! Send buffer of a client: frames, each masked with its own key (RFC 6455 §5.3), and the rules
+//! across frames (§5.4, §5.5).
+//!
+//! Does not know whether the connection is open.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::proto::client::error::SendError;
-use crate::proto::client::keys::Keys;
+use crate::proto::client::rng::ClientRng;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::header::{Header, MAX_CONTROL, RSV1};
 use crate::proto::ws::mask;
@@ -14,71 +15,71 @@ use crate::proto::ws::opcode::{MessageType, Opcode};
 use crate::proto::ws::utf8;
 use crate::proto::ws::utf8::Utf8;
 
-/// Bytes to be written, in order.
+/// Bytes to write, in order.
 #[derive(Debug)]
 pub(super) struct Sender {
     bytes: Vec<u8>,
-    /// How many of them are written.
+    /// The number of written bytes at the start of `bytes`.
     written: usize,
-    /// How many before them were.
-    before: u64,
-    keys: Keys,
-    /// The kind of the message under way in fragments, and where its text stands.
+    /// The number of bytes that were written and then removed from `bytes`.
+    removed: u64,
+    rng: ClientRng,
+    /// The type of the fragmented message that is being sent, and its UTF-8 state.
     fragments: Option<(MessageType, Utf8)>,
-    /// Where in all that was ever queued the pongs end that are not written.
+    /// The positions of the ends of unwritten pongs, in the stream of all queued bytes.
     pongs: VecDeque<u64>,
-    /// The payload of the latest ping for whose pong there is no room.
-    latest: Option<Vec<u8>>,
+    /// The payload of the latest ping whose pong has no room.
+    pending_pong: Option<Vec<u8>>,
 }
 
 impl Sender {
-    /// With the bytes of the request to begin with.
-    pub(super) const fn new(request: Vec<u8>, keys: Keys) -> Self {
+    /// Returns a buffer that begins with the bytes of the request.
+    pub(super) const fn new(request: Vec<u8>, rng: ClientRng) -> Self {
         Self {
             bytes: request,
             written: 0,
-            before: 0,
-            keys,
+            removed: 0,
+            rng,
             fragments: None,
             pongs: VecDeque::new(),
-            latest: None,
+            pending_pong: None,
         }
     }
 
-    pub(super) fn waiting(&self) -> &[u8] {
+    pub(super) fn unwritten(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
     pub(super) fn handle_transmitted(&mut self, n: usize) {
         self.written = self.bytes.len().min(self.written + n);
-        let written = self.before + self.written as u64;
+        let written = self.removed + self.written as u64;
         while self.pongs.front().is_some_and(|&end| end <= written) {
             self.pongs.pop_front();
         }
         if self.written == self.bytes.len() {
             self.discard();
         } else if self.written >= self.bytes.len() / 2 {
-            // No more bytes are moved than were written since the last time.
+            // Moves no more bytes than were written since the last time.
             self.bytes.drain(..self.written);
-            (self.before, self.written) = (written, 0);
+            (self.removed, self.written) = (written, 0);
         }
-        if let Some(payload) = self.latest.take() {
-            self.answer_ping(&payload);
+        if let Some(payload) = self.pending_pong.take() {
+            self.queue_pong(&payload);
         }
     }
 
-    /// Forgets all that is not written.
+    /// Discards all unwritten bytes.
     pub(super) fn discard(&mut self) {
-        self.before += self.written as u64;
+        self.removed += self.written as u64;
         self.written = 0;
         self.pongs.clear();
-        if self.bytes.capacity() > KEPT {
+        if self.bytes.capacity() > MAX_RETAINED {
             self.bytes = Vec::new();
         }
         self.bytes.clear();
     }
 
-    /// Whether this may be sent as a whole message now.
+    /// Checks that this can be sent as a whole message now.
     pub(super) fn check_message(&self, kind: MessageType, payload: &[u8]) -> Result<(), SendError> {
         if self.fragments.is_some() {
             return Err(SendError::InterruptedMessage);
@@ -89,7 +90,7 @@ impl Sender {
         Ok(())
     }
 
-    /// A whole message, checked.
+    /// Queues a whole message, which was checked.
     //= rfc6455#section-6.1 "If the data is being sent by the client, the frame(s) MUST be..."
     pub(super) fn message(&mut self, kind: MessageType, payload: &[u8], compressed: bool) {
         let start = self.bytes.len();
@@ -100,7 +101,7 @@ impl Sender {
         }
     }
 
-    /// A piece of a message.
+    /// Queues a fragment of a message.
     pub(super) fn fragment(
         &mut self,
         kind: MessageType,
@@ -109,7 +110,7 @@ impl Sender {
     ) -> Result<(), SendError> {
         let (opcode, mut utf8) = match self.fragments {
             None => (kind.opcode(), Utf8::new()),
-            Some((begun, utf8)) if begun == kind => (Opcode::Continuation, utf8),
+            Some((current, utf8)) if current == kind => (Opcode::Continuation, utf8),
             Some(_) => return Err(SendError::InterruptedMessage),
         };
         if kind == MessageType::Text {
@@ -122,7 +123,7 @@ impl Sender {
         Ok(())
     }
 
-    /// A ping, or a pong that the caller wants to go out.
+    /// Queues a ping, or a pong of the caller.
     pub(super) fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         if payload.len() > MAX_CONTROL {
             return Err(SendError::LongControl);
@@ -131,18 +132,18 @@ impl Sender {
         Ok(())
     }
 
-    /// The pong to a ping with this payload, now or when there is room.
+    /// Queues the pong to a ping with this payload, or remembers it until there is room.
     //= rfc6455#section-5.5.3 "If an endpoint receives a Ping frame and has not yet sent Pong..."
-    pub(super) fn answer_ping(&mut self, payload: &[u8]) {
+    pub(super) fn queue_pong(&mut self, payload: &[u8]) {
         if self.pongs.len() >= MAX_PONGS {
-            self.latest = Some(payload.to_vec());
+            self.pending_pong = Some(payload.to_vec());
             return;
         }
         self.frame(Opcode::Pong, true, payload);
-        self.pongs.push_back(self.before + self.bytes.len() as u64);
+        self.pongs.push_back(self.removed + self.bytes.len() as u64);
     }
 
-    /// The close frame, behind which nothing may follow. Without a code there is no reason.
+    /// Queues the close frame, after which nothing may follow. Without a code there is no reason.
     //= rfc6455#section-5.5.1 "Close frames sent from client to server must be masked as per..."
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
         let code = code.map(|code| code.get().to_be_bytes());
@@ -151,13 +152,13 @@ impl Sender {
             None => Vec::new(),
         };
         self.control(Opcode::Close, &payload)?;
-        self.latest = None;
+        self.pending_pong = None;
         Ok(())
     }
 
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         //= rfc6455#section-5.1 "a client MUST mask all frames that it sends to the server"
-        let key = self.keys.mask();
+        let key = self.rng.mask();
         let (header, len) = Header {
             fin,
             //= rfc7692#section-6.1 "...outgoing messages, build frame(s) using the original..."
@@ -175,7 +176,7 @@ impl Sender {
     }
 }
 
-/// Pongs that may wait; of those beyond, only the latest goes out.
+/// The maximum number of queued pongs; of those beyond it, only the latest is sent.
 const MAX_PONGS: usize = 16;
-/// Bytes of memory that are kept while nothing waits.
-const KEPT: usize = 64 << 10;
+/// The maximum capacity in bytes of an empty buffer.
+const MAX_RETAINED: usize = 64 << 10;

@@ -1,9 +1,9 @@
-//! Owns the address of a WebSocket (RFC 6455 §3). Resolves no names.
+//! URI of a WebSocket (RFC 6455 §3). Resolves no names.
 
 use crate::proto::client::error::RequestError;
-use crate::proto::http::{Authority, is_written_of};
+use crate::proto::http::{Authority, consists_of};
 
-/// A `ws:` or `wss:` URI taken apart.
+/// A parsed `ws:` or `wss:` URI.
 #[derive(Clone, Copy, Debug)]
 pub struct Uri<'a> {
     secure: bool,
@@ -12,11 +12,11 @@ pub struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
-    /// Takes a URI apart.
+    /// Parses a URI.
     ///
     /// # Errors
-    /// [`RequestError::Uri`] for another scheme, a user, a fragment, or what may
-    /// not stand in a URI unless it is percent-encoded (RFC 3986).
+    /// [`RequestError::Uri`] for another scheme, a user, a fragment, or characters that must be
+    /// percent-encoded in a URI (RFC 3986).
     //= rfc6455#section-3 "Fragment identifiers are meaningless in the context of WebSocket URIs..."
     //= rfc6455#section-4.1 "The components of the WebSocket URI passed into this algorithm..."
     //= rfc6455#section-4.1 "If any of the components are invalid, the client MUST _Fail the..."
@@ -29,7 +29,7 @@ impl<'a> Uri<'a> {
         };
         let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let authority = Authority::parse(authority.as_bytes()).ok_or(RequestError::Uri)?;
-        if !is_written_of(resource, b":@/?") {
+        if !consists_of(resource, b":@/?") {
             return Err(RequestError::Uri);
         }
         Ok(Self {
@@ -39,23 +39,23 @@ impl<'a> Uri<'a> {
         })
     }
 
-    /// Whether the stream must be TLS, which is for the caller to see to.
+    /// Returns whether the stream must use TLS, which is the caller's.
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The name or address to connect to; an IPv6 address without its brackets.
+    /// Returns the name or address to connect to; an IPv6 address without its brackets.
     pub fn host(&self) -> &'a str {
         self.authority.host().trim_matches(['[', ']'])
     }
 
-    /// The port to connect to: the one that is named, or else 80, and 443 for `wss:`.
+    /// Returns the port to connect to. The default is 80, and 443 for `wss:`.
     pub fn port(&self) -> u16 {
         self.authority.port().unwrap_or(self.default_port())
     }
 
-    /// The host as the Host field has it, and the port if that must be told.
-    pub(super) fn named(&self) -> (&'a str, Option<u16>) {
+    /// Returns the host of the Host field, and the port if it is not the default.
+    pub(super) fn host_field(&self) -> (&'a str, Option<u16>) {
         let port = self.authority.port();
         (
             self.authority.host(),
@@ -63,7 +63,7 @@ impl<'a> Uri<'a> {
         )
     }
 
-    /// The request target: path and query, `/` where there is no path.
+    /// Returns the request target: path and query, `/` if there is no path.
     //= rfc6455#section-4.1 "The "Request-URI" part of the request MUST match the /resource..."
     pub(super) fn target(&self) -> (&'static str, &'a str) {
         let before = if self.resource.starts_with('/') {
@@ -86,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_taken_apart() {
-        for (text, secure, host, port, named, target) in [
+    fn a_uri_is_parsed() {
+        for (text, secure, host, port, host_field, target) in [
             ("ws://a", false, "a", 80, None, "/"),
             ("ws://a/", false, "a", 80, None, "/"),
             ("WS://a:80/ws", false, "a", 80, None, "/ws"),
@@ -112,12 +112,12 @@ mod tests {
             );
             let (before, resource) = uri.target();
             assert_eq!(String::from(before) + resource, target, "{text}");
-            assert_eq!(uri.named().1, named, "{text}");
+            assert_eq!(uri.host_field().1, host_field, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn an_invalid_uri_is_refused() {
         for text in [
             "",
             "a",

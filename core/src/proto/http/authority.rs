@@ -1,10 +1,12 @@
-//! Owns the form `host[:port]` that the Host field, an absolute request target
-//! and an origin share (RFC 3986 §3.2.2, RFC 9110 §7.2). Resolves no names.
+//! The form `host[:port]` of the Host field, an absolute request target and an origin (RFC 3986
+//! §3.2.2, RFC 9110 §7.2).
+//!
+//! Resolves no names.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-/// A host with an optional port, checked against the grammar. No user part:
-/// where an `@` is a host's name ends elsewhere than a reader thinks.
+/// A host with an optional port that conforms to the grammar. A user part is not allowed: with an
+/// `@`, the host ends elsewhere than a reader expects.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Authority<'a> {
     host: &'a str,
@@ -12,8 +14,7 @@ pub(crate) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// The authority that these bytes are, if they are one. An empty port is
-    /// none, an empty host is a fault.
+    /// Parses an authority. An empty port counts as no port; an empty host is an error.
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let text = core::str::from_utf8(bytes).ok()?;
         let end = if text.starts_with('[') {
@@ -39,34 +40,34 @@ impl<'a> Authority<'a> {
         valid.then_some(Self { host, port })
     }
 
-    /// The host as it was written; an IPv6 address in its brackets.
+    /// Returns the host as it was written; an IPv6 address in its brackets.
     pub(crate) const fn host(&self) -> &'a str {
         self.host
     }
 
-    /// The port, if one is named.
+    /// Returns the port, if there is one.
     pub(crate) const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Whether both name one host and port, where `default` stands for a port that is not named.
+    /// Returns whether both have the same host and port, where `default` replaces an absent port.
     pub(crate) fn matches(&self, other: &Self, default: Option<u16>) -> bool {
         self.has_host(other.host) && self.port.or(default) == other.port.or(default)
     }
 
-    /// Whether this is its host. One IPv6 address can be written in many ways.
+    /// Returns whether this is the host. An IPv6 address has several spellings.
     pub(crate) fn has_host(&self, host: &str) -> bool {
         self.host.eq_ignore_ascii_case(host)
             || ipv6(self.host).is_some_and(|address| ipv6(host) == Some(address))
     }
 
-    /// Whether the host is an address, and so no name that somebody could resolve otherwise.
+    /// Returns whether the host is an IP address, which no resolver can redirect.
     pub(crate) fn is_address(&self) -> bool {
         self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok()
     }
 
-    /// Whether the host can only be this machine: `localhost` and what is below
-    /// it (RFC 6761 §6.3), 127.0.0.0/8 as a full dotted quad, `[::1]`.
+    /// Returns whether the host can only be this machine: `localhost` and names below it (RFC 6761
+    /// §6.3), 127.0.0.0/8 as a full dotted quad, `[::1]`.
     pub(crate) fn is_loopback(&self) -> bool {
         if self.host.starts_with('[') {
             return ipv6(self.host).is_some_and(|address| address.is_loopback());
@@ -85,20 +86,20 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// The IPv6 address in these brackets.
+/// Parses an IPv6 address in brackets.
 fn ipv6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
-/// Whether it is a registered name or an IPv4 address: unreserved characters,
-/// sub-delimiters and percent-encoded bytes, at least one.
+/// Returns whether it is a registered name or an IPv4 address: at least one unreserved character,
+/// sub-delimiter or percent-encoded byte.
 fn is_reg_name(host: &str) -> bool {
-    !host.is_empty() && is_written_of(host, b"")
+    !host.is_empty() && consists_of(host, b"")
 }
 
-/// Whether it is written of what may stand for itself in any part of a URI, bytes
-/// that are percent-encoded, and these (RFC 3986 §2, §3.3).
-pub(crate) fn is_written_of(part: &str, others: &[u8]) -> bool {
+/// Returns whether a part of a URI consists of unreserved characters, sub-delimiters,
+/// percent-encoded bytes and these others (RFC 3986 §2, §3.3).
+pub(crate) fn consists_of(part: &str, others: &[u8]) -> bool {
     let mut rest = part.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         rest = match (byte, tail) {
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_hosts_and_ports_and_nothing_else() {
+    fn parses_hosts_with_optional_ports_only() {
         for good in [
             "a",
             "a:80",
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_left_out_is_the_default() {
+    fn an_absent_port_is_the_default_port() {
         let matches = |a: &'static str, b: &'static str, default| {
             let (a, b) = (
                 Authority::parse(a.as_bytes()),
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_only_what_cannot_be_elsewhere() {
+    fn only_localhost_names_and_loopback_addresses_are_loopback() {
         let loopback = |host: &'static str| {
             Authority::parse(host.as_bytes())
                 .expect("valid")

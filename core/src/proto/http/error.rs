@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-/// Why a request was not upgraded and got no page either. Each is answered
-/// with [`status`](Self::status) and counted under [`label`](Self::label).
+/// An error in a request that gets neither an upgrade nor a page. It is answered with
+/// [`status`](Self::status) and counted under [`label`](Self::label).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -15,44 +15,44 @@ pub enum HandshakeError {
     TooManyHeaders,
     /// The head did not arrive in time.
     Timeout,
-    /// The peer left in the middle of its head.
+    /// The stream ended inside the head.
     Truncated,
     /// A method other than GET (or HEAD, for a page).
     Method,
     /// An HTTP version that cannot be upgraded (RFC 6455 §4.1).
     HttpVersion,
-    /// No `Host`, or more than one (RFC 9112 §3.2).
+    /// No valid `Host`, or more than one (RFC 9112 §3.2).
     Host,
-    /// A `Host` that is none of the server's.
+    /// A `Host` that the server does not allow.
     HostNotAllowed,
     /// A request with a body, which would be read as frames.
     Body,
-    /// No page of that name.
+    /// There is no page at the path.
     NotFound,
     /// A request for `/ws` that does not ask for an upgrade.
     NotUpgrade,
     /// A `Sec-WebSocket-Version` other than 13 (RFC 6455 §4.4).
     Version,
-    /// A `Sec-WebSocket-Key` that is absent, doubled or not 16 bytes in base64 (§4.2.1).
+    /// A `Sec-WebSocket-Key` that is absent, repeated or not 16 bytes in base64 (§4.2.1).
     Key,
-    /// A `Sec-WebSocket-Protocol` that is no list of names that differ (§4.1).
+    /// A `Sec-WebSocket-Protocol` that is not a list of distinct tokens (§4.1).
     Subprotocol,
     /// A `Sec-WebSocket-Extensions` that does not conform to its grammar (§9.1).
     Extensions,
-    /// An origin that may not connect (§10.2).
+    /// An `Origin` that the server does not allow (§10.2).
     Origin,
-    /// The server has as many connections as it may.
+    /// The server is at its limit of connections.
     Full,
-    /// The server has no memory for one connection more.
+    /// The server has no memory for another connection.
     Memory,
     /// The server is shutting down.
     Draining,
-    /// The application refused, with a status of its own.
+    /// The application refused with this status.
     Handler(u16),
 }
 
 impl HandshakeError {
-    /// How many labels there are.
+    /// The number of labels.
     pub const COUNT: usize = 21;
 
     /// The labels in the order of [`index`](Self::index).
@@ -80,7 +80,7 @@ impl HandshakeError {
         "host_not_allowed",
     ];
 
-    /// The status code of the answer (RFC 9110 §15).
+    /// Returns the status code of the response (RFC 9110 §15).
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed
@@ -104,7 +104,7 @@ impl HandshakeError {
         }
     }
 
-    /// Its place in a table of counters.
+    /// Returns the index into a table of counters.
     pub const fn index(self) -> usize {
         match self {
             Self::Malformed => 0,
@@ -131,7 +131,7 @@ impl HandshakeError {
         }
     }
 
-    /// Its name in metrics and logs.
+    /// Returns the name in metrics and logs.
     pub const fn label(self) -> &'static str {
         Self::LABELS[self.index()]
     }

@@ -1,6 +1,6 @@
-//! Owns the header fields of a head (RFC 9110 §5), be it a request's or a
-//! response's: room for them, and how they are looked up. What they mean is for
-//! whoever asks.
+//! Header fields of a request or a response head (RFC 9110 §5): storage and lookup.
+//!
+//! Does not interpret the values.
 
 use core::mem::MaybeUninit;
 
@@ -27,23 +27,22 @@ impl Default for HeadLimits {
     }
 }
 
-/// Parsed headers are on the stack, so their number has a fixed maximum.
+/// The size of the storage, which is on the stack of the caller.
 pub(crate) const MAX_HEADERS: usize = 128;
 
-/// Room for the header fields of one head. It lies on the caller's stack and is
-/// worth nothing after the call.
+/// Storage for the header fields of one head, on the stack of the caller.
 #[derive(Debug)]
 pub struct Fields<'a>([MaybeUninit<httparse::Header<'a>>; MAX_HEADERS]);
 
 impl<'a> Fields<'a> {
-    /// Room that holds nothing yet.
+    /// Returns empty storage.
     pub const fn new() -> Self {
         Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
     }
 
-    /// Room for so many at most.
-    pub(crate) fn room(&mut self, most: usize) -> &mut [MaybeUninit<httparse::Header<'a>>] {
-        &mut self.0[..most.min(MAX_HEADERS)]
+    /// Returns storage for at most `max` field lines.
+    pub(crate) fn storage(&mut self, max: usize) -> &mut [MaybeUninit<httparse::Header<'a>>] {
+        &mut self.0[..max.min(MAX_HEADERS)]
     }
 }
 
@@ -58,8 +57,8 @@ impl Default for Fields<'_> {
 pub(crate) struct Lines<'a>(pub(crate) &'a [httparse::Header<'a>]);
 
 impl<'a> Lines<'a> {
-    /// The value of each field line of that name, in the order sent, without
-    /// the whitespace around it. Names match without regard to case.
+    /// Returns the value of each field line of that name, in the order sent, without surrounding
+    /// whitespace. Names are case-insensitive.
     pub(crate) fn named<'n>(self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let named = self
             .0
@@ -68,8 +67,8 @@ impl<'a> Lines<'a> {
         named.map(|field| field.value.trim_ascii())
     }
 
-    /// The elements of a comma-separated list that may be spread over several
-    /// field lines, the empty ones left out (RFC 9110 §5.6.1).
+    /// Returns the non-empty elements of a comma-separated list that may span several field lines
+    /// (RFC 9110 §5.6.1).
     pub(crate) fn list<'n>(self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let elements = self
             .named(name)
@@ -79,16 +78,16 @@ impl<'a> Lines<'a> {
             .filter(|element| !element.is_empty())
     }
 
-    /// The value of a field that may stand once only; `None` if it does not.
+    /// Returns the value of a field that may occur only once; `None` if it is absent or repeated.
     pub(crate) fn only(self, name: &str) -> Option<&'a [u8]> {
         let mut values = self.named(name);
         values.next().filter(|_| values.next().is_none())
     }
 }
 
-/// Where the first line feed without a carriage return before it stands.
+/// Returns the position of the first line feed without a preceding carriage return.
 //= rfc9112#section-2.2 "Although the line terminator for the start-line and fields is the..."
-// Neither role does: two readers of one head must not see two heads.
+// Neither role accepts one: two parsers of one head must not see two heads.
 pub(crate) fn bare_lf(bytes: &[u8]) -> Option<usize> {
     let mut before = 0;
     bytes

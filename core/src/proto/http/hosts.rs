@@ -1,6 +1,7 @@
-//! The rule of by which names a server may be addressed. A page whose name resolves
-//! to this machine ("DNS rebinding") is of the same origin as its `Host`, so the
-//! browser lets it read what it gets; only the name itself tells that it is foreign.
+//! Host names under which a server may be addressed.
+//!
+//! A page whose name resolves to this machine (DNS rebinding) has the same origin as its `Host`, so
+//! the browser lets it read the responses. Only the name shows that the page is foreign.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,22 +10,22 @@ use core::str::FromStr;
 
 use crate::proto::http::authority::Authority;
 
-/// Allowed values of `Host`. They prevent DNS rebinding: a page under a foreign name that resolves to
-/// this machine would have the server's own origin. A request without `Host` (HTTP/1.0), to an IP
-/// address, to `localhost` or to a name below it is always allowed.
+/// The allowed values of `Host`, as a protection against DNS rebinding: a page under a foreign name
+/// that resolves to this machine would have the server's own origin. A request without `Host`
+/// (HTTP/1.0), to an IP address, to `localhost` or to a name below it is always allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
-    /// Whether every host is allowed, as it must be for a server that does not know all its names.
+    /// Whether every host is allowed, as is necessary for a server that does not know all its
+    /// names.
     pub any: bool,
     /// Further allowed hosts.
     pub allowed: Vec<HostPattern>,
 }
 
 impl Hosts {
-    /// Whether a request to this host is answered. One without a host is of no
-    /// browser; an address, or a name that can only be this machine, resolves to
-    /// nothing else.
-    pub(crate) fn admit(&self, host: Option<Authority<'_>>) -> bool {
+    /// Returns whether a request to this host is answered. A browser always sends a host; an IP
+    /// address or a loopback name cannot be rebound.
+    pub(crate) fn allows(&self, host: Option<Authority<'_>>) -> bool {
         self.any
             || host.is_none_or(|host| {
                 host.is_address()
@@ -34,25 +35,24 @@ impl Hosts {
     }
 }
 
-/// A host that may be allowed: `host`, with any port, `host:port`, or `*.host` for
-/// every name below it.
+/// An allowed host: `host` with any port, `host:port`, or `*.host` for every name below it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HostPattern {
     /// In lower case.
     host: String,
     port: Option<u16>,
-    /// Whether names below it are meant, and not it.
+    /// Whether it matches names below the host instead of the host.
     is_suffix: bool,
 }
 
 impl HostPattern {
     fn matches(&self, host: &Authority<'_>) -> bool {
-        let is_port = self.port.is_none_or(|port| match host.port() {
+        let port_matches = self.port.is_none_or(|port| match host.port() {
             Some(other) => other == port,
-            // Which of the two a request without a port means, a proxy knows.
+            // Only a proxy knows which of the two a request without a port means.
             None => port == 80 || port == 443,
         });
-        is_port
+        port_matches
             && if self.is_suffix {
                 let end = host.host().len().checked_sub(self.host.len());
                 end.and_then(|end| host.host().split_at_checked(end))
@@ -88,7 +88,7 @@ impl FromStr for HostPattern {
     }
 }
 
-/// A text that is no [`HostPattern`].
+/// The error of a text that is not a [`HostPattern`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct NotAHostPattern;
@@ -105,7 +105,7 @@ impl core::error::Error for NotAHostPattern {}
 mod tests {
     use super::*;
 
-    fn admits(patterns: &[&str], host: &str) -> bool {
+    fn is_allowed(patterns: &[&str], host: &str) -> bool {
         let hosts = Hosts {
             any: false,
             allowed: patterns
@@ -113,11 +113,11 @@ mod tests {
                 .map(|pattern| pattern.parse().expect("a pattern"))
                 .collect(),
         };
-        hosts.admit(Some(Authority::parse(host.as_bytes()).expect("a host")))
+        hosts.allows(Some(Authority::parse(host.as_bytes()).expect("a host")))
     }
 
     #[test]
-    fn addresses_and_loopback_names_always_pass_and_other_names_do_not() {
+    fn addresses_and_loopback_names_are_always_allowed() {
         for host in [
             "localhost",
             "LOCALHOST:8080",
@@ -127,7 +127,7 @@ mod tests {
             "[::1]:8080",
             "[2001:db8::1]",
         ] {
-            assert!(admits(&[], host), "{host}");
+            assert!(is_allowed(&[], host), "{host}");
         }
         for host in [
             "evil.example",
@@ -138,46 +138,46 @@ mod tests {
             "notlocalhost",
             "a",
         ] {
-            assert!(!admits(&[], host), "{host}");
+            assert!(!is_allowed(&[], host), "{host}");
             let any = Hosts {
                 any: true,
                 allowed: alloc::vec![],
             };
-            assert!(any.admit(Authority::parse(host.as_bytes())), "{host}");
+            assert!(any.allows(Authority::parse(host.as_bytes())), "{host}");
         }
-        assert!(Hosts::default().admit(None), "no browser leaves it out");
+        assert!(Hosts::default().allows(None), "no browser leaves it out");
     }
 
     #[test]
-    fn a_name_passes_with_any_port_and_one_with_a_port_with_that() {
+    fn a_pattern_without_a_port_matches_any_port() {
         for host in ["chat.example", "Chat.Example:8080", "chat.example:80"] {
-            assert!(admits(&["CHAT.example"], host), "{host}");
+            assert!(is_allowed(&["CHAT.example"], host), "{host}");
         }
         for host in ["a.chat.example", "chat.example.evil", "xchat.example"] {
-            assert!(!admits(&["chat.example"], host), "{host}");
+            assert!(!is_allowed(&["chat.example"], host), "{host}");
         }
-        assert!(admits(&["a", "chat.example:8443"], "chat.example:8443"));
-        assert!(!admits(&["chat.example:8443"], "chat.example:8080"));
-        assert!(!admits(&["chat.example:8443"], "chat.example"));
-        assert!(admits(&["chat.example:443"], "chat.example"));
-        assert!(admits(&["chat.example:80"], "chat.example"));
-        assert!(!admits(&["chat.example:80"], "chat.example:443"));
+        assert!(is_allowed(&["a", "chat.example:8443"], "chat.example:8443"));
+        assert!(!is_allowed(&["chat.example:8443"], "chat.example:8080"));
+        assert!(!is_allowed(&["chat.example:8443"], "chat.example"));
+        assert!(is_allowed(&["chat.example:443"], "chat.example"));
+        assert!(is_allowed(&["chat.example:80"], "chat.example"));
+        assert!(!is_allowed(&["chat.example:80"], "chat.example:443"));
     }
 
     #[test]
-    fn a_star_stands_for_names_below_and_not_for_the_name() {
+    fn a_wildcard_matches_names_below_the_host_only() {
         for host in ["a.example.org", "b.A.example.ORG:99"] {
-            assert!(admits(&["*.Example.org"], host), "{host}");
+            assert!(is_allowed(&["*.Example.org"], host), "{host}");
         }
         for host in ["example.org", "xexample.org", ".example.org", "org"] {
-            assert!(!admits(&["*.example.org"], host), "{host}");
+            assert!(!is_allowed(&["*.example.org"], host), "{host}");
         }
-        assert!(admits(&["*.example.org:8"], "a.example.org:8"));
-        assert!(!admits(&["*.example.org:8"], "a.example.org:9"));
+        assert!(is_allowed(&["*.example.org:8"], "a.example.org:8"));
+        assert!(!is_allowed(&["*.example.org:8"], "a.example.org:9"));
     }
 
     #[test]
-    fn what_is_no_host_is_none_to_allow() {
+    fn an_invalid_host_pattern_is_refused() {
         for text in [
             "",
             "*",

@@ -10,7 +10,7 @@ pub mod response;
 mod target;
 mod token;
 
-pub(crate) use authority::{Authority, is_written_of};
+pub(crate) use authority::{Authority, consists_of};
 pub use error::HandshakeError;
 pub use fields::{Fields, HeadLimits};
 pub(crate) use fields::{Lines, MAX_HEADERS, bare_lf};

@@ -1,6 +1,6 @@
-//! Owns reading a request head (RFC 9112 §2 to §5): bytes to method, target and
-//! fields, or a refusal as early as the bytes show that one is due. What a
-//! request means is for `accept` to say.
+//! Parser of a request head (RFC 9112 §2 to §5): method, target and fields.
+//!
+//! Reports an error at the first byte that shows it. Does not decide what the request gets.
 
 use crate::proto::http::authority::Authority;
 use crate::proto::http::error::HandshakeError;
@@ -8,7 +8,7 @@ use crate::proto::http::fields::{Fields, HeadLimits, Lines, bare_lf};
 use crate::proto::http::hosts::Hosts;
 use crate::proto::http::target::Target;
 
-/// A request head, borrowed from the bytes it came in.
+/// A request head, borrowed from the received bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     method: &'a str,
@@ -20,29 +20,29 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads the head at the start of `input`, with its length in bytes; `None`
-    /// if it is not all there. Call it with everything received so far each
-    /// time more arrives: what no further byte can mend is an error at once,
-    /// and the same error however the bytes were cut.
+    /// Parses the head at the start of `input` and returns it with its length in bytes; `None` if
+    /// it is incomplete. Call it again with all bytes received so far when more arrive. The result
+    /// does not depend on how the bytes are split: an error that no further byte can correct is
+    /// returned at once.
     ///
     /// # Errors
     /// [`Malformed`](HandshakeError::Malformed), [`HeadTooLong`](HandshakeError::HeadTooLong),
     /// [`TooManyHeaders`](HandshakeError::TooManyHeaders),
     /// [`HttpVersion`](HandshakeError::HttpVersion) for a version other than 1.0 and 1.1,
-    /// [`Host`](HandshakeError::Host) for an absolute target without a valid one.
+    /// [`Host`](HandshakeError::Host) for an absolute target without a valid host.
     pub fn parse(
         input: &'a [u8],
         fields: &'a mut Fields<'a>,
         limits: HeadLimits,
     ) -> Result<Option<(Self, usize)>, HandshakeError> {
-        // Bytes past the limit are not looked at, so that they cannot change the verdict.
+        // Bytes beyond the limit must not change the result.
         let within = &input[..input.len().min(limits.bytes)];
         let bare_lf = bare_lf(within);
         let strict = &within[..bare_lf.unwrap_or(within.len())];
 
-        // Leading empty lines are skipped by the parser (RFC 9112 §2.2).
+        // The parser skips leading empty lines (RFC 9112 §2.2).
         let mut head = httparse::Request::new(&mut []);
-        match head.parse_with_uninit_headers(strict, fields.room(limits.fields)) {
+        match head.parse_with_uninit_headers(strict, fields.storage(limits.fields)) {
             Ok(httparse::Status::Complete(len)) => {
                 let (Some(method), Some(target), Some(minor_version)) =
                     (head.method, head.path, head.version)
@@ -78,69 +78,68 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The method, as it was sent: methods are case-sensitive.
+    /// Returns the method as it was sent. Methods are case-sensitive.
     pub const fn method(&self) -> &'a str {
         self.method
     }
 
-    /// The path of the target, not decoded; `/` where an absolute target has none.
+    /// Returns the path of the target without decoding; `/` for an absolute target without a path.
     pub const fn path(&self) -> &'a str {
         self.path
     }
 
-    /// What stands behind the target's first question mark, not decoded.
+    /// Returns the target after its first question mark, without decoding.
     pub const fn query(&self) -> Option<&'a str> {
         self.query
     }
 
-    /// The digit behind `HTTP/1.`: 0 or 1.
+    /// Returns the digit after `HTTP/1.`: 0 or 1.
     pub const fn minor_version(&self) -> u8 {
         self.minor_version
     }
 
-    /// Whether an answer must go without its content (RFC 9110 §9.3.2).
+    /// Returns whether the response must be sent without content (RFC 9110 §9.3.2).
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
 
-    /// The value of each field line of that name, in the order sent, without
-    /// the whitespace around it. Names match without regard to case.
+    /// Returns the value of each field line of that name, in the order sent, without surrounding
+    /// whitespace. Names are case-insensitive.
     pub fn header<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.fields.named(name)
     }
 
-    /// The elements of a comma-separated list that may be spread over several
-    /// field lines, the empty ones left out (RFC 9110 §5.6.1). Not for fields
-    /// whose elements may contain quoted commas.
+    /// Returns the non-empty elements of a comma-separated list that may span several field lines
+    /// (RFC 9110 §5.6.1). Not for fields whose elements may contain quoted commas.
     //= rfc9110#section-5.6.1.2 "A recipient MUST parse and ignore a reasonable number of empty..."
     pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.fields.list(name)
     }
 
-    /// The value of a field that may stand once only; `None` if it does not.
+    /// Returns the value of a field that may occur only once; `None` if it is absent or repeated.
     pub(crate) fn only(&self, name: &str) -> Option<&'a [u8]> {
         self.fields.only(name)
     }
 
-    /// Checks that the request is addressed to one of these hosts.
+    /// Checks that the request is addressed to an allowed host.
     ///
     /// # Errors
-    /// [`Host`](HandshakeError::Host) if it has no valid host, or more than one;
+    /// [`Host`](HandshakeError::Host) if the request has no valid host, or several;
     /// [`HostNotAllowed`](HandshakeError::HostNotAllowed).
     pub fn check_host(&self, hosts: &Hosts) -> Result<(), HandshakeError> {
         self.host_of(hosts).map(|_| ())
     }
 
-    /// Where the request was sent to, if that is one of these hosts.
+    /// Returns the host of the request if it is allowed.
     pub(crate) fn host_of(&self, hosts: &Hosts) -> Result<Option<Authority<'a>>, HandshakeError> {
         let host = self.host()?;
-        match hosts.admit(host) {
+        match hosts.allows(host) {
             true => Ok(host),
             false => Err(HandshakeError::HostNotAllowed),
         }
     }
 
-    /// Where the request was sent to: the absolute target's host, else the Host field's.
+    /// Returns the host of the absolute target, else that of the Host field.
     //= rfc9112#section-3.2 "A server MUST respond with a 400 (Bad Request) status code to any..."
     fn host(&self) -> Result<Option<Authority<'a>>, HandshakeError> {
         let mut lines = self.header("host");
@@ -154,8 +153,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Tells another version of HTTP from what is not HTTP at all, by the first
-/// byte that is not that of `HTTP/1.0` or `HTTP/1.1` and no byte behind it.
+/// Distinguishes another version of HTTP from malformed input, by the first byte that is not that
+/// of `HTTP/1.0` or `HTTP/1.1`.
 fn version_error(head: &[u8]) -> HandshakeError {
     let version = head
         .trim_ascii_start()
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_head_apart_and_leaves_what_follows() {
+    fn a_head_is_parsed_without_the_bytes_after_it() {
         let head =
             b"GET /ws?room=a?b HTTP/1.1\r\nHost: h\r\nA: 1\r\na:  2 \t\r\n\r\n\x81\x85\nbare\n";
         let mut fields = Fields::new();
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_run_over_commas_and_lines() {
+    fn a_list_spans_commas_and_field_lines() {
         let head = b"GET / HTTP/1.1\r\nU: a, b,,c\r\nu:\r\nu: \td ,\r\n\r\n";
         let mut fields = Fields::new();
         let parsed = Request::parse(head, &mut fields, HeadLimits::default());
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_refused_at_the_byte_that_shows_it() {
+    fn a_malformed_head_is_refused_at_the_first_wrong_byte() {
         for (good, bad) in [
             ("", "\x16"),
             ("", "\0"),
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_of_http_are_told_from_garbage() {
+    fn other_http_versions_have_their_own_error() {
         for other in ["HTTP/2", "HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "HTTP/3"] {
             assert_eq!(
                 parse(format!("PRI * {other}\r\n\r\n").as_bytes()),
@@ -307,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_may_be_as_long_as_the_limit_and_no_longer() {
+    fn a_head_over_the_size_limit_is_refused() {
         let limits = HeadLimits {
             bytes: 256,
             ..HeadLimits::default()
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_fields_as_the_limit_and_no_more() {
+    fn a_head_over_the_field_limit_is_refused() {
         for limit in [8, 64, MAX_HEADERS] {
             let limits = HeadLimits {
                 fields: limit,

@@ -1,14 +1,12 @@
-//! Owns the words of every answer to a request (RFC 9110, RFC 9112): each
-//! function appends one whole response. Who gets which is for `accept` to say.
+//! Responses to requests (RFC 9110, RFC 9112). Each function appends one whole response.
 //!
-//! No answer bears a `Date`, for there is no clock here (RFC 9110 §6.6.1), and
-//! none says what software wrote it.
+//! There is no `Date`, since there is no clock here (RFC 9110 §6.6.1), and no `Server`.
 
 use alloc::vec::Vec;
 
 use crate::proto::http::error::HandshakeError;
 
-/// Appends a page, without its content where `head_only` says so.
+/// Appends a page; without its content if `head_only` is set.
 pub fn page(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], head_only: bool) {
     page_with(out, status, None, content_type, body, head_only);
 }
@@ -32,7 +30,7 @@ pub fn page_with(
     content(out, content_type, body, head_only);
 }
 
-/// Appends the answer to OPTIONS (RFC 9110 §9.3.7): the methods of every page.
+/// Appends the response to OPTIONS (RFC 9110 §9.3.7): the methods of every page.
 pub fn methods(out: &mut Vec<u8>) {
     status_line(out, 200);
     field(out, "Allow", METHODS.as_bytes());
@@ -45,15 +43,15 @@ pub fn methods(out: &mut Vec<u8>) {
 /// The methods of every page.
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
-/// Appends a refusal: the status, what a client needs to do better, and a line
-/// for whoever reads along; without that line where `head_only` says so.
+/// Appends an error response: the status, the fields that a client needs to correct the request,
+/// and one line of explanation; without that line if `head_only` is set.
 pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
     let status = refusal_status(error);
     status_line(out, status);
     match status {
         //= rfc9110#section-15.5.22 "The server MUST send an Upgrade header field in a 426..."
         //= rfc9110#section-7.8 "A sender of Upgrade MUST also send an "Upgrade" connection..."
-        // And the connection ends behind the answer, hence both options.
+        // The connection ends after the response, hence both options.
         426 => {
             field(out, "Connection", b"Upgrade, close");
             field(out, "Upgrade", b"websocket");
@@ -70,8 +68,8 @@ pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
     content(out, PLAIN, explanation(error).as_bytes(), head_only);
 }
 
-/// The error's status. One that an application made up must at least be a
-/// refusal: a 101 or a 200 here would lie about the connection.
+/// Returns the status of the error. A status of the application must be a 4xx or a 5xx: a 101 or a
+/// 200 would misstate the result.
 fn refusal_status(error: HandshakeError) -> u16 {
     match error.status() {
         status @ 400..=599 => status,
@@ -79,7 +77,7 @@ fn refusal_status(error: HandshakeError) -> u16 {
     }
 }
 
-/// What was wrong, and what would be right. Nothing of the request is repeated.
+/// Returns what was wrong and what is expected. It repeats nothing of the request.
 const fn explanation(error: HandshakeError) -> &'static str {
     match error {
         HandshakeError::Malformed => {
@@ -119,7 +117,7 @@ const fn explanation(error: HandshakeError) -> &'static str {
             "The request must have exactly one Sec-WebSocket-Key: 16 random bytes in base64.\n"
         }
         HandshakeError::Subprotocol => {
-            "Sec-WebSocket-Protocol must be a list of names that differ, such as `chat.v2, chat`.\n"
+            "Sec-WebSocket-Protocol must be a list of distinct names, such as `chat.v2, chat`.\n"
         }
         HandshakeError::Extensions => {
             "Sec-WebSocket-Extensions must be a list such as `permessage-deflate; client_max_window_bits`.\n"
@@ -127,7 +125,7 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::Origin => {
             "Pages of this origin may not connect; the server's operator can allow the origin (--allow-origin).\n"
         }
-        HandshakeError::Full => "The server has as many connections as it may; try again later.\n",
+        HandshakeError::Full => "The server is at its limit of connections; try again later.\n",
         HandshakeError::Memory => {
             "The server has no memory for more connections; try again later.\n"
         }
@@ -136,7 +134,7 @@ const fn explanation(error: HandshakeError) -> &'static str {
     }
 }
 
-/// Text for people.
+/// The media type of text for people.
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn content(out: &mut Vec<u8>, content_type: &str, body: &[u8], head_only: bool) {
@@ -168,7 +166,8 @@ pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The name of a status; a client must not care (RFC 9112 §4), so the rare ones have none.
+/// Returns the reason phrase of a status. Clients ignore it (RFC 9112 §4), so rare statuses have
+/// none.
 const fn reason(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",
@@ -223,7 +222,7 @@ mod tests {
             .to_owned()
     }
 
-    /// A response checked by the parser of another hand: status, the values of a field, content.
+    /// Parses a response with `httparse`: the status, the values of a field, the content.
     fn taken_apart(response: &str, name: &str) -> (u16, Vec<String>, String) {
         let mut fields = [httparse::EMPTY_HEADER; 16];
         let mut head = httparse::Response::new(&mut fields);
@@ -270,7 +269,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_refusal_closes_and_explains_itself_in_one_line() {
+    fn every_error_response_closes_and_has_a_one_line_explanation() {
         for error in EVERY {
             let response = text(|out| refusal(out, error, false));
             let (status, connection, body) = taken_apart(&response, "connection");
@@ -318,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn options_has_methods_and_no_content() {
+    fn the_response_to_options_has_methods_and_no_content() {
         let response = text(methods);
         let (status, allow, body) = taken_apart(&response, "allow");
         assert_eq!((status, body.as_str()), (200, ""));
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_status_is_never_a_success() {
+    fn a_status_of_the_application_is_always_an_error() {
         for (made_up, status) in [
             (0, 500),
             (101, 500),
@@ -345,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_bear_their_guards() {
+    fn pages_have_their_security_headers() {
         let policy = ("Content-Security-Policy", "default-src 'none'");
         let html = "text/html; charset=utf-8";
         let response = text(|out| page_with(out, 200, Some(policy), html, b"<html>", false));

@@ -1,26 +1,25 @@
-//! Owns the forms of a request target (RFC 9112 §3.2): what stands behind the
-//! method, taken apart. What is at a path is for `accept` to say.
+//! Parser of a request target (RFC 9112 §3.2).
 
 use crate::proto::http::authority::Authority;
 use crate::proto::http::error::HandshakeError;
 
-/// A request target taken apart (RFC 9112 §3.2).
+/// A parsed request target (RFC 9112 §3.2).
 pub(crate) struct Target<'a> {
     /// The host of an absolute target.
     pub(crate) authority: Option<Authority<'a>>,
-    /// The path, `/` where an absolute target has none.
+    /// The path; `/` for an absolute target without a path.
     pub(crate) path: &'a str,
-    /// What stands behind the first question mark.
+    /// The part after the first question mark.
     pub(crate) query: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
-    /// Takes the target of a request with this method apart.
+    /// Parses the target of a request with this method.
     pub(crate) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
         //= rfc6455#section-3 "Fragment identifiers are meaningless in the context of WebSocket..."
         //= rfc6455#section-3 "As with any URI scheme, the character "#", when not indicating..."
-        // A fragment is never sent, and what is not ASCII is sent percent-encoded. Browsers
-        // leave `{` and the like in a query as they are, so those are let through.
+        // A fragment is never sent, and non-ASCII characters are sent percent-encoded. Browsers
+        // leave `{` and the like in a query as they are, so those are accepted.
         if !target.is_ascii() || target.contains('#') {
             return Err(HandshakeError::Malformed);
         }
@@ -37,7 +36,7 @@ impl<'a> Target<'a> {
             let authority = Authority::parse(authority.as_bytes()).ok_or(HandshakeError::Host)?;
             return Ok(Self::from_origin_form(Some(authority), rest));
         }
-        // The forms of OPTIONS and CONNECT; they lead nowhere here, but they are no garbage.
+        // The forms of OPTIONS and CONNECT are valid, although no page is there.
         if target == "*" || method == "CONNECT" {
             return Ok(Self {
                 authority: None,
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_of_every_form() {
+    fn every_form_of_target_is_parsed() {
         let target = |target| {
             Target::parse("GET", target)
                 .map(|parts| (parts.authority.is_some(), parts.path, parts.query))

@@ -1,8 +1,6 @@
-//! Owns what a token is (RFC 9110 §5.6.2).
+//! Grammar of a token (RFC 9110 §5.6.2).
 
-/// Whether it is a token. A subprotocol of
-/// [`Config::subprotocols`](crate::Config::subprotocols) that is none can never
-/// be chosen: tell the operator.
+/// Returns whether it is a token. A subprotocol that is not a token can never be chosen.
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }

@@ -1,5 +1,4 @@
-//! Owns a message that has not come to its end: the pieces of it that have, and
-//! what the next bytes are.
+//! Assembler of a message that arrives in several pieces.
 
 use alloc::vec::Vec;
 
@@ -11,22 +10,22 @@ use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::utf8::Utf8;
 
-/// A message under way.
+/// A message that is incomplete.
 #[derive(Debug)]
 pub(super) struct MessageAssembler {
-    /// Its pieces so far.
+    /// The payload received so far.
     pub(super) message: Vec<u8>,
-    /// Payload bytes of the current frame that are still to come.
+    /// The number of payload bytes of the current frame that are missing.
     pub(super) remaining: u64,
-    /// Its masking key, turned to the next byte.
+    /// The masking key of the current frame, rotated to the next byte.
     key: [u8; 4],
     utf8: Utf8,
-    /// How fast it comes.
+    /// The rate at which the message arrives.
     pub(super) pace: Pace,
-    /// How many frames of it were empty.
+    /// The number of its empty fragments.
     pub(super) empty_fragments: u32,
     pub(super) kind: MessageType,
-    /// Whether the current frame ends it.
+    /// Whether the current frame is the last.
     pub(super) fin: bool,
     pub(super) compressed: bool,
 }
@@ -46,7 +45,7 @@ impl MessageAssembler {
         }
     }
 
-    /// Takes the header of its next frame.
+    /// Begins the next frame of the message.
     pub(super) fn begin_frame(&mut self, header: &Header) {
         self.remaining = header.payload_len;
         self.key = header.mask.unwrap_or_default();
@@ -56,7 +55,7 @@ impl MessageAssembler {
         }
     }
 
-    /// Takes as much of the current frame's payload as is there.
+    /// Takes the available payload of the current frame, and returns its length in bytes.
     pub(super) fn take(
         &mut self,
         input: &mut [u8],

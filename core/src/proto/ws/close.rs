@@ -4,11 +4,11 @@ use crate::proto::ws::peer_error::PeerError;
 
 pub use crate::proto::ws::close_code::CloseCode;
 
-/// The code in the payload of a close frame; `None` where the payload is empty.
+/// Parses the payload of a close frame and returns its code; `None` if the payload is empty.
 ///
 /// # Errors
-/// [`PeerError::ShortClose`] for one byte, [`PeerError::BadCloseCode`] for a
-/// code that may not be sent, [`PeerError::InvalidUtf8`] for a reason that is not UTF-8.
+/// [`PeerError::ShortClose`] for one byte, [`PeerError::BadCloseCode`] for a code that may not be
+/// sent, [`PeerError::InvalidUtf8`] for a reason that is not UTF-8.
 //= rfc6455#section-5.5.1 "If there is a body, the first two bytes of the body MUST be a 2-byte..."
 pub fn parse(payload: &[u8]) -> Result<Option<CloseCode>, PeerError> {
     match payload {

@@ -1,6 +1,5 @@
-//! Owns the decoding of one peer's frames into messages: the rules that span
-//! frames (fragmentation, §5.4), UTF-8 across them (§8.1), compression
-//! (RFC 7692), and the limits (§10.4).
+//! Decoder of one peer's frames into messages: fragmentation (RFC 6455 §5.4), UTF-8 across frames
+//! (§8.1), compression (RFC 7692) and limits (§10.4).
 
 use alloc::boxed::Box;
 use core::ops::Range;
@@ -18,18 +17,17 @@ use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::state::{Role, State};
 use crate::proto::ws::{close, mask, utf8};
 
-/// The protocol machine of one peer, from the end of its handshake on.
+/// The state machine of one peer, from the end of its handshake on.
 ///
-/// Give it what was read with [`poll_event`](Self::poll_event), again and again
-/// until it has no more to say, and keep the bytes that it did not consume for
-/// the next time. A whole message in the input is unmasked there and not
-/// copied; one that comes in pieces or compressed is put together in a borrowed
-/// buffer that grows with the bytes received, never with a length announced.
+/// Call [`poll_event`](Self::poll_event) with the received bytes until it returns no event, and
+/// keep the bytes that it did not consume for the next call. A whole message in the input is
+/// unmasked in place and not copied. A fragmented or compressed message is assembled in a borrowed
+/// buffer that grows with the bytes received, never with an announced length.
 #[derive(Debug)]
 pub struct Connection {
-    /// The message under way, if it comes in pieces.
-    assembly: Option<Box<MessageAssembler>>,
-    /// The decompressor, if it is its own.
+    /// The incomplete message, if there is one.
+    assembler: Option<Box<MessageAssembler>>,
+    /// The decompressor, if the connection has its own.
     contexts: Contexts,
     /// Whether the peer may compress.
     inflates: bool,
@@ -40,10 +38,10 @@ pub struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 24);
 
 impl Connection {
-    /// A connection whose handshake is done.
+    /// Returns a connection whose handshake is done.
     pub const fn new(role: Role) -> Self {
         Self {
-            assembly: None,
+            assembler: None,
             contexts: Contexts::NONE,
             inflates: false,
             role,
@@ -51,9 +49,8 @@ impl Connection {
         }
     }
 
-    /// Returns a connection whose handshake is done, and in it permessage-deflate was
-    /// agreed on. What this end sends is compressed by a
-    /// [`Compressor`](crate::proto::ws::deflate::Compressor).
+    /// Returns a connection whose handshake is done and which has agreed on permessage-deflate. A
+    /// [`Compressor`](crate::proto::ws::deflate::Compressor) compresses what this end sends.
     //= rfc6455#section-5.8 "The endpoints of a connection MUST negotiate the use of any..."
     //= rfc7692#section-5 "If a server responds with a valid PMCE element in the..."
     pub fn with_deflate(role: Role, agreed: &Params) -> Self {
@@ -69,64 +66,64 @@ impl Connection {
         }
     }
 
-    /// How far the closing handshake has come.
+    /// Returns the state of the closing handshake.
     pub const fn state(&self) -> State {
         self.state
     }
 
-    /// Takes note that a close frame of ours is queued.
+    /// Handles that a close frame of this end was queued.
     pub fn handle_close_sent(&mut self) {
         self.state = self.state.on_send_close();
     }
 
-    /// Fails the connection, and lets go of a message under way.
-    pub fn handle_failure(&mut self, workspace: &mut DecodeBuffers) {
+    /// Fails the connection and discards an incomplete message.
+    pub fn handle_failure(&mut self, buffers: &mut DecodeBuffers) {
         self.state = self.state.on_fail();
-        self.give_up_message(workspace);
+        self.discard_message(buffers);
     }
 
-    /// Lets go of all that it holds: a message under way, and contexts. Nothing
-    /// may be read or compressed after that.
-    pub fn release(&mut self, workspace: &mut DecodeBuffers) {
-        self.give_up_message(workspace);
+    /// Releases an incomplete message and the compression contexts. Nothing may be read or
+    /// compressed after that.
+    pub fn release(&mut self, buffers: &mut DecodeBuffers) {
+        self.discard_message(buffers);
         self.contexts = Contexts::NONE;
     }
 
-    /// Bytes held for a message that has not come to its end.
+    /// Returns the capacity in bytes of the incomplete message.
     pub fn held_bytes(&self) -> usize {
-        let assembly = self.assembly.as_ref();
-        assembly.map_or(0, |assembly| assembly.message.capacity())
+        let assembler = self.assembler.as_ref();
+        assembler.map_or(0, |assembler| assembler.message.capacity())
     }
 
-    /// Bytes of a message that has not come to its end.
+    /// Returns the length in bytes of the incomplete message.
     pub(crate) fn message_bytes(&self) -> usize {
-        let assembly = self.assembly.as_ref();
-        assembly.map_or(0, |assembly| assembly.message.len())
+        let assembler = self.assembler.as_ref();
+        assembler.map_or(0, |assembler| assembler.message.len())
     }
 
-    /// How fast the message comes that has not come to its end, if there is one.
+    /// Returns the pace of the incomplete message, if there is one.
     #[inline]
     pub(crate) fn pace_mut(&mut self) -> Option<&mut Pace> {
-        self.assembly.as_mut().map(|assembly| &mut assembly.pace)
+        self.assembler.as_mut().map(|assembler| &mut assembler.pace)
     }
 
-    /// That of one that holds more than `bytes` by now.
+    /// Returns the pace of the incomplete message if it has more than `bytes`.
     pub(crate) fn pace_beyond(&self, bytes: usize) -> Option<Pace> {
-        let assembly = self.assembly.as_ref()?;
-        (assembly.message.len() > bytes).then_some(assembly.pace)
+        let assembler = self.assembler.as_ref()?;
+        (assembler.message.len() > bytes).then_some(assembler.pace)
     }
 
-    /// Returns the bytes of memory that a decompressor of its own takes.
+    /// Returns the bytes of memory of the connection's own decompressor.
     pub fn context_bytes(&self) -> usize {
         self.contexts.held_bytes()
     }
 
-    /// Reads on in `input` up to the next event. Bytes of data frames are
-    /// unmasked in place as they are consumed.
+    /// Decodes `input` up to the next event. The payload of data frames is unmasked in place as it
+    /// is consumed.
     ///
     /// # Errors
-    /// What the peer did wrong. The connection has failed then; the caller
-    /// sends the close frame that the error names.
+    /// Returns the peer's violation. The connection has then failed, and the caller sends a close
+    /// frame with the code of the error.
     //= rfc6455#section-6.2 "Incoming data MUST be parsed as WebSocket frames as defined in..."
     //= rfc6455#section-10.7 "Incoming data MUST always be validated by both clients and servers."
     //= rfc6455#section-10.1 "a server should not trust that any input is valid."
@@ -135,27 +132,26 @@ impl Connection {
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
-        workspace: &mut DecodeBuffers,
+        buffers: &mut DecodeBuffers,
     ) -> Result<Step, PeerError> {
         if let Some((kind, range)) = self.plain_message(input, limits) {
             if kind == MessageType::Binary || utf8::is_valid(&input[range.clone()]) {
                 let payload = Payload::InPlace(range.clone());
                 return Ok(Step::event(range.end, Event::Message { kind, payload }));
             }
-            self.handle_failure(workspace);
+            self.handle_failure(buffers);
             return Err(PeerError::InvalidUtf8);
         }
-        let step = self.step(input, limits, workspace);
+        let step = self.step(input, limits, buffers);
         if step.is_err() {
-            self.handle_failure(workspace);
+            self.handle_failure(buffers);
         }
         step
     }
 
-    /// The short way of most messages: a whole plain one of less than 64 KiB in
-    /// one frame, from a client that masks, not split and not compressed. It is
-    /// unmasked then. `None`, and nothing is touched, for anything else, right
-    /// or wrong, which the rules below are for.
+    /// The fast path: a whole, uncompressed, unfragmented message of less than 64 KiB from a client
+    /// that masks. Unmasks it. Returns `None`, and changes nothing, for any other input, valid or
+    /// not, which the general path handles.
     #[inline]
     fn plain_message(
         &self,
@@ -167,7 +163,7 @@ impl Connection {
             [FIN_BINARY, second, ..] => (MessageType::Binary, second),
             _ => return None,
         };
-        if self.assembly.is_some() || self.role != Role::Server {
+        if self.assembler.is_some() || self.role != Role::Server {
             return None;
         }
         let (len, at) = match second {
@@ -190,9 +186,9 @@ impl Connection {
         Some((kind, range))
     }
 
-    fn give_up_message(&mut self, workspace: &mut DecodeBuffers) {
-        if let Some(assembly) = self.assembly.take() {
-            workspace.end_assembly(assembly);
+    fn discard_message(&mut self, buffers: &mut DecodeBuffers) {
+        if let Some(assembler) = self.assembler.take() {
+            buffers.return_assembler(assembler);
         }
     }
 
@@ -200,18 +196,18 @@ impl Connection {
         &mut self,
         input: &mut [u8],
         limits: MessageLimits,
-        workspace: &mut DecodeBuffers,
+        buffers: &mut DecodeBuffers,
     ) -> Result<Step, PeerError> {
         let mut at = 0;
         loop {
-            if let Some(assembly) = &mut self.assembly
-                && assembly.remaining > 0
+            if let Some(assembler) = &mut self.assembler
+                && assembler.remaining > 0
             {
-                at += assembly.take(&mut input[at..], &mut workspace.buffers)?;
-                if assembly.remaining > 0 {
+                at += assembler.take(&mut input[at..], &mut buffers.buffers)?;
+                if assembler.remaining > 0 {
                     return Ok(Step::more(at));
                 }
-                if let Some(event) = self.end_frame(limits, workspace)? {
+                if let Some(event) = self.end_frame(limits, buffers)? {
                     return Ok(Step::event(at, event));
                 }
             }
@@ -221,11 +217,11 @@ impl Connection {
                 return Ok(Step::more(at));
             };
             let body = at + len;
-            let here = (input.len() - body) as u64;
+            let available = (input.len() - body) as u64;
             //= rfc6455#section-5.4 "An endpoint MUST be capable of handling control frames in..."
             //= rfc6455#section-6.2 "If a control frame (Section 5.5) is received, the frame..."
             if header.opcode.is_control() {
-                if here < header.payload_len {
+                if available < header.payload_len {
                     return Ok(Step::more(at));
                 }
                 let range = unmask(input, body, &header);
@@ -243,11 +239,10 @@ impl Connection {
                 return Ok(Step::event(end, event));
             }
             self.check_frame(&header, limits)?;
-            if header.fin && self.assembly.is_none() && here >= header.payload_len {
+            if header.fin && self.assembler.is_none() && available >= header.payload_len {
                 let range = unmask(input, body, &header);
                 let end = range.end;
-                let event =
-                    self.whole_message(&input[range.clone()], &header, limits, workspace)?;
+                let event = self.whole_message(&input[range.clone()], &header, limits, buffers)?;
                 return Ok(Step::event(
                     end,
                     event.unwrap_or(Event::Message {
@@ -257,27 +252,30 @@ impl Connection {
                 ));
             }
             at = body;
-            let assembly = self.assembly.get_or_insert_with(|| {
-                let mut assembly = workspace.begin_assembly();
+            let assembler = self.assembler.get_or_insert_with(|| {
+                let mut assembler = buffers.take_assembler();
                 //= rfc6455#section-5.4 "Since control frames cannot be fragmented, the type for..."
                 //= rfc6455#section-6.2 "Upon receiving a data frame (Section 5.6), the endpoint..."
-                assembly.kind = kind_of(&header);
-                assembly.compressed = is_compressed(&header);
-                assembly
+                assembler.kind = kind_of(&header);
+                assembler.compressed = is_compressed(&header);
+                assembler
             });
-            assembly.begin_frame(&header);
+            assembler.begin_frame(&header);
             if header.payload_len == 0
-                && let Some(event) = self.end_frame(limits, workspace)?
+                && let Some(event) = self.end_frame(limits, buffers)?
             {
                 return Ok(Step::event(at, event));
             }
         }
     }
 
-    /// What the first two bytes show to be wrong before the header is complete.
+    /// Reports the errors that the first two bytes show before the header is complete.
     fn check_first_bytes(&self, input: &[u8]) -> Result<(), PeerError> {
         //= rfc6455#section-5.2 "If a nonzero value is received and none of the negotiated..."
-        if input.first().is_some_and(|&first| !self.knows_bits(first)) {
+        if input
+            .first()
+            .is_some_and(|&first| !self.allows_reserved_bits(first))
+        {
             //= rfc7692#section-6.1 "An endpoint receiving such a frame MUST _Fail the WebSocket..."
             return Err(PeerError::ReservedBit);
         }
@@ -285,7 +283,7 @@ impl Connection {
         //= rfc6455#section-5.1 "A client MUST close a connection if it detects a masked frame."
         match input.get(1).map(|second| second & 0x80 != 0) {
             Some(masked) if masked != self.role.peer_masks() => {
-                // A fault of the first byte comes first, however the two arrive.
+                // An error in the first byte is reported first, however the two arrive.
                 Header::parse(&input[..1])?;
                 Err(if masked {
                     PeerError::Masked
@@ -297,11 +295,10 @@ impl Connection {
         }
     }
 
-    /// Whether the reserved bits that are set in this first byte of a frame have
-    /// a meaning: RSV1 does in the first frame of a message, if compression was
-    /// agreed on.
+    /// Returns whether the reserved bits that are set in the first byte of a frame have a meaning:
+    /// RSV1 has one in the first frame of a message if compression was agreed on.
     //= rfc7692#section-6.1 "An endpoint MUST NOT set the "Per-Message Compressed" bit of..."
-    const fn knows_bits(&self, first: u8) -> bool {
+    const fn allows_reserved_bits(&self, first: u8) -> bool {
         match first & RESERVED {
             0 => true,
             RSV1 => self.inflates && matches!(first & 0x0F, TEXT | BINARY),
@@ -309,17 +306,17 @@ impl Connection {
         }
     }
 
-    /// Whether a data frame may stand where it stands, and be as long as it is.
+    /// Checks whether a data frame is allowed at this point, and its length.
     fn check_frame(&self, header: &Header, limits: MessageLimits) -> Result<(), PeerError> {
-        let under_way = self.assembly.as_deref();
+        let incomplete = self.assembler.as_deref();
         //= rfc6455#section-5.4 "Clients and servers MUST support receiving both fragmented and..."
         //= rfc6455#section-5.4 "The fragments of one message MUST NOT be interleaved between..."
-        match (header.opcode, under_way) {
+        match (header.opcode, incomplete) {
             (Opcode::Continuation, None) => return Err(PeerError::StrayContinuation),
             (Opcode::Continuation, Some(_)) | (_, None) => {}
             (_, Some(_)) => return Err(PeerError::InterruptedMessage),
         }
-        let (before, empty, compressed) = under_way.map_or((0, 0, is_compressed(header)), |a| {
+        let (before, empty, compressed) = incomplete.map_or((0, 0, is_compressed(header)), |a| {
             (a.message.len(), a.empty_fragments, a.compressed)
         });
         if header.payload_len == 0 && !header.fin && empty >= limits.empty_fragments {
@@ -327,29 +324,28 @@ impl Connection {
         }
         //= rfc6455#section-10.4 "Implementations that have implementation- and/or..."
         //= rfc6455#section-10.4 "Such an implementation SHOULD impose a limit on frame sizes..."
-        let most = if compressed {
-            deflate::ceiling(limits.bytes)
+        let max = if compressed {
+            deflate::max_compressed_len(limits.bytes)
         } else {
             limits.bytes
         };
-        if (before as u64).saturating_add(header.payload_len) > most as u64 {
+        if (before as u64).saturating_add(header.payload_len) > max as u64 {
             return Err(PeerError::MessageTooBig);
         }
         Ok(())
     }
 
-    /// Sees to a message that came in one piece; names the event if it is not
-    /// to be left where it is.
+    /// Handles a whole message in one frame. Returns its event if the message is not left in place.
     fn whole_message(
         &mut self,
         payload: &[u8],
         header: &Header,
         limits: MessageLimits,
-        workspace: &mut DecodeBuffers,
+        buffers: &mut DecodeBuffers,
     ) -> Result<Option<Event>, PeerError> {
         let kind = kind_of(header);
         if is_compressed(header) {
-            self.inflate(payload, kind, limits, workspace)?;
+            self.inflate(payload, kind, limits, buffers)?;
             let payload = Payload::Assembled;
             return Ok(Some(Event::Message { kind, payload }));
         }
@@ -359,55 +355,55 @@ impl Connection {
         Ok(None)
     }
 
-    /// Ends the message under way, if its last frame has come to its end.
+    /// Ends the incomplete message if its last frame is complete.
     fn end_frame(
         &mut self,
         limits: MessageLimits,
-        workspace: &mut DecodeBuffers,
+        buffers: &mut DecodeBuffers,
     ) -> Result<Option<Event>, PeerError> {
-        let Some(mut assembly) = self.assembly.take_if(|assembly| assembly.fin) else {
+        let Some(mut assembler) = self.assembler.take_if(|assembler| assembler.fin) else {
             return Ok(None);
         };
-        let kind = assembly.kind;
-        let ended = if assembly.compressed {
+        let kind = assembler.kind;
+        let ended = if assembler.compressed {
             //= rfc7692#section-6.2 "...to receive a message in the form of a compressed..."
-            self.inflate(&assembly.message, kind, limits, workspace)
+            self.inflate(&assembler.message, kind, limits, buffers)
         } else {
             //= rfc7692#section-6.2 "...algorithm to receive a message in the form of an..."
-            let ended = assembly.finish();
-            let message = core::mem::take(&mut assembly.message);
-            workspace.buffers.recall(&message);
-            workspace.announce(message);
+            let ended = assembler.finish();
+            let message = core::mem::take(&mut assembler.message);
+            buffers.buffers.recall(&message);
+            buffers.put_message(message);
             ended
         };
         //= rfc6455#section-6.2 "Subsequent data frames MUST be interpreted as belonging to a..."
-        workspace.end_assembly(assembly);
+        buffers.return_assembler(assembler);
         let payload = Payload::Assembled;
         ended.map(|()| Some(Event::Message { kind, payload }))
     }
 
     fn inflate(
         &mut self,
-        packed: &[u8],
+        compressed: &[u8],
         kind: MessageType,
         limits: MessageLimits,
-        workspace: &mut DecodeBuffers,
+        buffers: &mut DecodeBuffers,
     ) -> Result<(), PeerError> {
         //= rfc7692#section-6.2 "Decompress the concatenation by following the decompression..."
-        let mut message = workspace.buffers.take(packed.len().saturating_mul(2));
-        let codec = &mut workspace.codec;
+        let mut message = buffers.buffers.take(compressed.len().saturating_mul(2));
+        let codec = &mut buffers.codec;
         let mut inflated = self
             .contexts
-            .inflate(codec, packed, limits.bytes, &mut message);
+            .inflate(codec, compressed, limits.bytes, &mut message);
         if kind == MessageType::Text && !utf8::is_valid(&message) {
             inflated = inflated.and(Err(PeerError::InvalidUtf8));
         }
-        workspace.announce(message);
+        buffers.put_message(message);
         inflated
     }
 }
 
-/// Unmasks the payload of a frame whose header ends at `body`; says where it is.
+/// Unmasks the payload of a frame whose header ends at `body`, and returns its range.
 fn unmask(input: &mut [u8], body: usize, header: &Header) -> Range<usize> {
     let range = body..body + header.payload_len as usize;
     let key = header.mask.unwrap_or_default();

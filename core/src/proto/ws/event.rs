@@ -1,17 +1,16 @@
-//! Owns what a connection tells about the bytes it was given.
+//! Events of a connection.
 
 use core::ops::Range;
 
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::opcode::MessageType;
 
-/// How far [`Connection::poll_event`](crate::proto::ws::Connection::poll_event) came.
+/// The result of [`Connection::poll_event`](crate::proto::ws::Connection::poll_event).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// How many bytes of the input are done with. What remains must stand at
-    /// the start of the next input.
+    /// The number of consumed bytes. The others must be at the start of the next input.
     pub consumed: usize,
-    /// What they meant; `None` if more bytes are needed to tell.
+    /// The event; `None` if more bytes are needed.
     pub event: Option<Event>,
 }
 
@@ -31,34 +30,34 @@ impl Step {
     }
 }
 
-/// Something a peer said, complete and checked.
+/// An event that is complete and checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// A data message.
     //= rfc6455#section-5.4 "in absence of extensions, senders and receivers must not depend on..."
     Message {
-        /// Text, which is UTF-8, or binary.
+        /// Text, which is valid UTF-8, or binary.
         kind: MessageType,
-        /// Where its payload is.
+        /// The location of the payload.
         payload: Payload,
     },
-    /// A ping, with the place of its payload in the input.
+    /// A ping, with the range of its payload in the input.
     Ping(Range<usize>),
-    /// A pong, with the place of its payload in the input.
+    /// A pong, with the range of its payload in the input.
     Pong(Range<usize>),
-    /// A close frame, with its code if it has one, and the place of the reason,
-    /// which is UTF-8, in the input.
+    /// A close frame, with its code if it has one, and the range of the reason, which is valid
+    /// UTF-8, in the input.
     //= rfc6455#section-5.5.1 "As the data is not guaranteed to be human readable, clients MUST..."
     Close(Option<CloseCode>, Range<usize>),
 }
 
-/// Where the payload of a message is.
+/// The location of a message's payload.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Payload {
     /// In the input, unmasked in place.
     InPlace(Range<usize>),
-    /// In the workspace, put together from pieces or decompressed:
-    /// [`take_message`](crate::proto::ws::DecodeBuffers::take_message) hands it out.
+    /// In the [`DecodeBuffers`](crate::proto::ws::DecodeBuffers), assembled or decompressed:
+    /// [`take_message`](crate::proto::ws::DecodeBuffers::take_message) returns it.
     Assembled,
 }

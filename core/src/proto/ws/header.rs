@@ -1,15 +1,15 @@
-//! Owns the frame header (RFC 6455 §5.2): what its two to fourteen bytes say,
-//! and how a server or client writes one. Stateless: whether a frame may stand
-//! where it stands is for `conn` to say.
+//! Frame header codec (RFC 6455 §5.2).
+//!
+//! Stateless: does not know whether a frame is allowed at its position.
 
 use crate::proto::ws::opcode::Opcode;
 use crate::proto::ws::peer_error::PeerError;
 
-/// The longest header: two bytes, a 64-bit length, a masking key.
+/// The maximum length of a header: two bytes, a 64-bit length, a masking key.
 pub const MAX_LEN: usize = 14;
-/// The longest header of a frame without a mask.
+/// The maximum length of a header without a masking key.
 pub const MAX_UNMASKED_LEN: usize = 10;
-/// The longest payload of a control frame (§5.5).
+/// The maximum length of the payload of a control frame (§5.5).
 pub const MAX_CONTROL: usize = 125;
 
 /// A parsed frame header.
@@ -19,21 +19,20 @@ pub struct Header {
     pub fin: bool,
     /// The three reserved bits, as bits 6, 5 and 4 of the first byte.
     pub rsv: u8,
-    /// What the frame is.
+    /// The type of the frame.
     pub opcode: Opcode,
-    /// The masking key, where there is one.
+    /// The masking key, if the frame is masked.
     pub mask: Option<[u8; 4]>,
     /// The length of the payload in bytes; below 2^63.
     pub payload_len: u64,
 }
 
 impl Header {
-    /// Reads the header at the start of `input`, with its length in bytes;
-    /// `None` if it is not all there. What a partial header already shows to be
-    /// wrong is an error at once.
+    /// Parses the header at the start of `input` and returns it with its length in bytes; `None` if
+    /// it is incomplete. An error that a partial header shows is returned at once.
     ///
     /// # Errors
-    /// What §5.2 and §5.5 forbid of any single frame.
+    /// Returns the errors of §5.2 and §5.5 that concern a single frame.
     pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, PeerError> {
         let Some(&first) = input.first() else {
             return Ok(None);
@@ -69,7 +68,7 @@ impl Header {
                 if input.get(2).is_some_and(|top| top & 0x80 != 0) {
                     return Err(PeerError::LengthOverflow);
                 }
-                // Six zero bytes in front leave a length that two bytes could hold.
+                // A length with six leading zero bytes fits into two bytes.
                 if array(input, 2) == Some([0; 6]) {
                     return Err(PeerError::LengthNotMinimal);
                 }
@@ -101,7 +100,7 @@ impl Header {
         )))
     }
 
-    /// The header's bytes, the shortest form, and how many there are.
+    /// Returns the header in its shortest form, and its length in bytes.
     pub fn encode(&self) -> ([u8; MAX_LEN], usize) {
         let mut out = [0; MAX_LEN];
         let (unmasked, mut len) = encode_raw(self.fin, self.rsv, self.opcode, self.payload_len);
@@ -116,8 +115,7 @@ impl Header {
     }
 }
 
-/// What the first byte of a whole frame says: what the frame is, and whether its
-/// payload is compressed (RFC 7692 §6).
+/// The first byte of a whole frame: its type, and whether its payload is compressed (RFC 7692 §6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tag {
     opcode: Opcode,
@@ -125,7 +123,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Of a frame whose payload is compressed.
+    /// Returns the tag of a frame whose payload is compressed.
     pub const fn compressed(opcode: Opcode) -> Self {
         Self { opcode, rsv: RSV1 }
     }
@@ -138,7 +136,7 @@ impl From<Opcode> for Tag {
     }
 }
 
-/// The header of a whole unmasked frame: its bytes, and how many there are.
+/// Encodes the header of a whole unmasked frame. Returns it with its length in bytes.
 #[inline]
 //= rfc6455#section-5.1 "A server MUST NOT mask any frames that it sends to the client."
 //= rfc6455#section-5.2 "MUST be 0 unless an extension is negotiated that defines meanings for..."
@@ -149,7 +147,7 @@ pub fn encode_unmasked(tag: impl Into<Tag>, payload_len: usize) -> ([u8; MAX_UNM
     encode_raw(true, rsv, opcode, payload_len as u64)
 }
 
-/// How long [`encode_unmasked`] is for a payload of this length.
+/// Returns the length of [`encode_unmasked`] for a payload of this length.
 pub const fn unmasked_len(payload_len: usize) -> usize {
     match payload_len {
         0..=125 => 2,
@@ -191,6 +189,6 @@ fn array<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
 
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
-/// "Per-Message Compressed" (RFC 7692 §6).
+/// The "Per-Message Compressed" bit (RFC 7692 §6).
 pub(crate) const RSV1: u8 = 0x40;
 const MASKED: u8 = 0x80;

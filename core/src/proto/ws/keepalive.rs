@@ -1,96 +1,95 @@
-//! Owns when a silent peer is pinged and when it is given up.
+//! Keepalive of one connection: the times at which a silent peer is pinged and disconnected.
 
 use core::time::Duration;
 
 use crate::time::{Timestamp, micros};
 
-/// When a connection last heard from its peer, and when it asks next.
+/// The time of the last received bytes and of the next ping.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keepalive {
-    heard: Timestamp,
-    /// When it asks next; where the peer was [asked late](Asked::Late), when the wait ends.
+    last_received: Timestamp,
+    /// The time of the next ping; after a [late ping](PingState::Late), the end of the wait.
     ping_at: Timestamp,
-    /// Whether the first ping is still to come: it goes out at its time whoever
-    /// was heard meanwhile, or the spread would not last.
+    /// Whether the first ping is still to be sent. It is sent at its time even if bytes arrive
+    /// before, or the spread would not last.
     first: bool,
-    asked: Asked,
+    ping: PingState,
 }
 
-/// Whether the peer has been pinged since it was last heard.
+/// Whether the peer has been pinged since its last bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Asked {
-    No,
-    /// Early enough to answer before its silence is over.
+enum PingState {
+    None,
+    /// Early enough for a response before the pong wait ends.
     InTime,
-    /// Too late for that, because nobody looked in time: the process was stopped,
-    /// or its machine was. It has the whole wait from then on, once.
+    /// Too late for that: the process or its machine was stopped. The peer has the whole wait from
+    /// then on, once.
     Late,
 }
 
-/// The times of a server by which peers are pinged and given up.
+/// The keepalive settings of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeepaliveTimes {
-    /// After how much silence a peer is pinged.
+    /// The silence after which a peer is pinged.
     pub(crate) ping_interval: Duration,
-    /// After how much silence it is given up; longer than that.
+    /// The silence after which a peer is disconnected; longer than `ping_interval`.
     pub(crate) pong_wait: Duration,
-    /// By how much a look at the clock may be late as long as all is well.
+    /// The lateness of a timer that is normal under load.
     pub(crate) tolerance: Duration,
 }
 
-/// What a look at the clock says.
+/// The action at a timeout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum KeepaliveAction {
-    /// Nothing until then.
+    /// None until this time.
     Sleep(Timestamp),
-    /// A ping is due, and the next look is then.
+    /// Send a ping; the next timeout is at this time.
     Ping(Timestamp),
-    /// The peer is gone.
+    /// Close the connection.
     Dead,
 }
 
 impl Keepalive {
-    /// `spread` (any number) decides how early in the second half of the
-    /// interval the first ping goes out, so that connections opened together
-    /// are not pinged together for ever.
+    /// Returns the keepalive of a new connection. `spread` (any number) selects a time in the
+    /// second half of the interval for the first ping, so that connections that opened together are
+    /// not pinged together.
     pub(crate) const fn new(now: Timestamp, ping_interval: Duration, spread: u32) -> Self {
         let half = micros(ping_interval) / 2;
-        // Half a day of microseconds times 32 bits is more than fits into 64.
+        // Half a day in microseconds times 32 bits exceeds 64 bits.
         let early = (half as u128 * spread as u128 / u32::MAX as u128) as u64;
         let first = Duration::from_micros(2 * half - early);
         Self {
-            heard: now,
+            last_received: now,
             ping_at: now.after(first),
             first: true,
-            asked: Asked::No,
+            ping: PingState::None,
         }
     }
 
     #[inline]
     pub(crate) fn handle_input(&mut self, now: Timestamp, ping_interval: Duration) {
-        self.heard = now;
-        if self.asked != Asked::No {
+        self.last_received = now;
+        if self.ping != PingState::None {
             self.handle_answer(now, ping_interval);
         }
     }
 
     fn handle_answer(&mut self, now: Timestamp, ping_interval: Duration) {
-        if self.asked == Asked::Late {
+        if self.ping == PingState::Late {
             self.ping_at = now.after(ping_interval);
         }
-        self.asked = Asked::No;
+        self.ping = PingState::None;
     }
 
-    /// When the peer was last heard.
-    pub(crate) const fn heard(&self) -> Timestamp {
-        self.heard
+    /// Returns the time of the last received bytes.
+    pub(crate) const fn last_received(&self) -> Timestamp {
+        self.last_received
     }
 
-    /// What comes next if the peer is not heard before, a ping or the end of its
-    /// silence, and when.
+    /// Returns the next action without further bytes, a ping or the end, and its time.
     pub(crate) fn next(&self, pong_wait: Duration) -> (Next, Timestamp) {
         let end = self.end(pong_wait);
-        if self.asked != Asked::Late && self.ping_at <= end {
+        if self.ping != PingState::Late && self.ping_at <= end {
             (Next::Ping, self.ping_at)
         } else {
             (Next::End, end)
@@ -98,14 +97,15 @@ impl Keepalive {
     }
 
     fn end(&self, pong_wait: Duration) -> Timestamp {
-        match self.asked {
-            Asked::Late => self.ping_at,
-            Asked::No | Asked::InTime => self.heard.after(pong_wait),
+        match self.ping {
+            PingState::Late => self.ping_at,
+            PingState::None | PingState::InTime => self.last_received.after(pong_wait),
         }
     }
 
-    /// Does what is due. A peer is not gone before it was asked and had its wait for
-    /// the answer, and where nobody looked when that was over, it is asked again, once.
+    /// Returns the action that is due. A peer is not disconnected before it was pinged and had its
+    /// wait for the response. If the end of that wait is noticed late, the peer is pinged again,
+    /// once.
     pub(crate) fn handle_timeout(
         &mut self,
         now: Timestamp,
@@ -119,40 +119,40 @@ impl Keepalive {
         let end = self.end(pong_wait);
         if now >= end {
             let is_late = now.since(end) > tolerance;
-            match self.asked {
-                Asked::Late => return KeepaliveAction::Dead,
-                Asked::InTime if !is_late => return KeepaliveAction::Dead,
-                Asked::InTime | Asked::No => return self.ask_late(now, pong_wait),
+            match self.ping {
+                PingState::Late => return KeepaliveAction::Dead,
+                PingState::InTime if !is_late => return KeepaliveAction::Dead,
+                PingState::InTime | PingState::None => return self.ping_late(now, pong_wait),
             }
         }
-        if self.asked == Asked::Late || now < self.ping_at {
+        if self.ping == PingState::Late || now < self.ping_at {
             return KeepaliveAction::Sleep(self.next(pong_wait).1);
         }
-        // A peer that has just been heard needs no ping; its silence begins anew.
-        let quiet_until = self.heard.after(ping_interval);
+        // A peer that sent bytes recently needs no ping; its silence starts again.
+        let quiet_until = self.last_received.after(ping_interval);
         if !self.first && now < quiet_until {
             self.ping_at = quiet_until;
             return KeepaliveAction::Sleep(self.next(pong_wait).1);
         }
         let usual = pong_wait.saturating_sub(ping_interval);
-        if self.asked == Asked::No && end.since(now) < usual / 2 {
-            return self.ask_late(now, pong_wait);
+        if self.ping == PingState::None && end.since(now) < usual / 2 {
+            return self.ping_late(now, pong_wait);
         }
         self.first = false;
-        self.asked = Asked::InTime;
+        self.ping = PingState::InTime;
         self.ping_at = now.after(ping_interval);
         KeepaliveAction::Ping(self.next(pong_wait).1)
     }
 
-    fn ask_late(&mut self, now: Timestamp, pong_wait: Duration) -> KeepaliveAction {
+    fn ping_late(&mut self, now: Timestamp, pong_wait: Duration) -> KeepaliveAction {
         self.first = false;
-        self.asked = Asked::Late;
+        self.ping = PingState::Late;
         self.ping_at = now.after(pong_wait);
         KeepaliveAction::Ping(self.ping_at)
     }
 }
 
-/// What comes next for a silent peer.
+/// The next action for a silent peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Next {
     Ping,
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_answered_with_a_ping_and_then_with_death() {
+    fn a_silent_peer_is_pinged_and_then_disconnected() {
         let mut peer = Keepalive::new(at(0), PING, 0);
         assert_eq!(
             peer.handle_timeout(at(53), TIMES),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_heard_lives_and_is_not_asked() {
+    fn an_active_peer_is_kept_and_not_pinged() {
         let mut peer = Keepalive::new(at(0), PING, u32::MAX);
         assert_eq!(
             peer.handle_timeout(at(27), TIMES),
@@ -237,8 +237,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_not_asked_is_asked_first_and_has_the_whole_wait() {
-        // Nobody looked from the first second on.
+    fn an_unpinged_peer_is_pinged_and_gets_the_whole_wait() {
+        // The process was stopped from the first second on.
         for resumed in [58, 60, 61, 500] {
             let mut peer = Keepalive::new(at(0), PING, 0);
             let end = at(resumed + 60);
@@ -253,7 +253,7 @@ mod tests {
                 KeepaliveAction::Sleep(end)
             );
             assert_eq!(peer.handle_timeout(end, TIMES), KeepaliveAction::Dead);
-            // Its answer, and all is as it was.
+            // A response restores the normal state.
             peer.handle_input(before, PING);
             let next = before.after(PING);
             assert_eq!(peer.next(TIMES.pong_wait), (Next::Ping, next));
@@ -264,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_asked_before_nobody_looked_is_asked_again_once() {
+    fn a_peer_whose_timeout_is_late_is_pinged_again_once() {
         let mut peer = Keepalive::new(at(0), PING, 0);
         assert_eq!(
             peer.handle_timeout(at(54), TIMES),
             KeepaliveAction::Ping(at(60))
         );
-        // Within the tolerance it makes no difference, and beyond it does.
+        // A timer within the tolerance makes no difference; a later one does.
         assert_eq!(
             peer.clone().handle_timeout(at(61), TIMES),
             KeepaliveAction::Dead
@@ -279,12 +279,12 @@ mod tests {
             peer.handle_timeout(at(62), TIMES),
             KeepaliveAction::Ping(at(122))
         );
-        // However late the next look is.
+        // At any lateness of the next timer.
         assert_eq!(peer.handle_timeout(at(999), TIMES), KeepaliveAction::Dead);
     }
 
     #[test]
-    fn a_silent_peer_that_is_pinged_many_times_has_no_longer_for_that() {
+    fn further_pings_do_not_extend_the_pong_wait() {
         let times = KeepaliveTimes {
             ping_interval: Duration::from_secs(10),
             ..TIMES

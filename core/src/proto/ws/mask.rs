@@ -1,18 +1,15 @@
-//! Owns masking (RFC 6455 §5.3): exclusive-or with a four-byte key, which
-//! undoes itself.
+//! Masking (RFC 6455 §5.3): exclusive-or with a four-byte key.
 
-/// Masks or unmasks `payload` in place. `phase` says how many bytes of the
-/// frame's payload went before, so that a frame may come in pieces; only its
-/// value modulo four matters.
+/// Masks or unmasks `payload` in place. `phase` is the number of preceding bytes of the frame's
+/// payload, so that a frame may be processed in pieces; only its value modulo four matters.
 ///
-/// Written as a plain loop over chunks that the compiler turns into vector
-/// instructions: no unsafe code, and the speed of memory.
+/// A plain loop over chunks, which the compiler vectorizes: no unsafe code, at memory speed.
 #[inline]
 //= rfc6455#section-5.3 "Octet i of the transformed data ("transformed-octet-i") is the XOR of..."
 pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
-    let mut turned = key;
-    turned.rotate_left(phase % 4);
-    let word = u32::from_ne_bytes(turned);
+    let mut rotated = key;
+    rotated.rotate_left(phase % 4);
+    let word = u32::from_ne_bytes(rotated);
     let wide = [word; CHUNK / 4];
     let mut chunks = payload.chunks_exact_mut(CHUNK);
     for chunk in &mut chunks {
@@ -24,7 +21,7 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
     for four in &mut words {
         apply_word(four, word);
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip(turned) {
+    for (byte, key) in words.into_remainder().iter_mut().zip(rotated) {
         *byte ^= key;
     }
 }
@@ -35,8 +32,7 @@ fn apply_word(four: &mut [u8], key: u32) {
     four.copy_from_slice(&masked.to_ne_bytes());
 }
 
-/// [`apply`] as the RFC writes it, a byte at a time: the oracle of tests and
-/// the baseline of benches.
+/// [`apply`] as in the RFC, one byte at a time: the oracle of tests and the baseline of benches.
 pub fn apply_naive(payload: &mut [u8], key: [u8; 4], phase: usize) {
     for (i, byte) in payload.iter_mut().enumerate() {
         *byte ^= key[(phase % 4 + i) % 4];

@@ -3,7 +3,7 @@
 /// The limits of a message from a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageLimits {
-    /// Bytes of payload.
+    /// Bytes of the payload.
     pub bytes: usize,
     /// Fragments without a payload.
     pub empty_fragments: u32,

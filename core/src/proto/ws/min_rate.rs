@@ -1,13 +1,15 @@
-//! Minimum rate of a peer: how far it is behind, as time, and when that is too far.
-//! Costs a few instructions a step, whatever the number of messages.
+//! Minimum rate of a peer: the time by which it is behind, and the time at which it is
+//! disconnected.
+//!
+//! A step costs a few instructions, independent of the number of messages.
 
 use core::time::Duration;
 
 use crate::time::{Timestamp, micros};
 
-/// The slowest rate at which peers may take or send bytes, and for how long they may be
-/// slower. A peer that takes or sends nothing falls behind by a second in a second, and
-/// each byte brings it nearer by the time that it may take at this rate.
+/// The minimum rate at which peers read or send bytes, and the window for lower rates. A peer that
+/// reads or sends nothing falls behind by one second per second; each byte reduces that by its time
+/// at the minimum rate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MinRate {
     per_second: u64,
@@ -17,11 +19,11 @@ pub(crate) struct MinRate {
 /// The progress of a message that is being received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// When its last bytes came; none before it is first looked at.
+    /// The time of its last bytes; `None` before the first look at it.
     pub(crate) since: Option<Timestamp>,
-    /// By how many microseconds it was behind then.
+    /// The microseconds by which it was behind at that time.
     pub(crate) behind: u32,
-    /// Whether its time has begun anew because nobody looked when it was over.
+    /// Whether its window was restarted because its end was noticed late.
     pub(crate) excused: bool,
 }
 
@@ -34,7 +36,7 @@ impl Pace {
 }
 
 impl MinRate {
-    /// So many bytes a second; `None` if that is zero.
+    /// Returns a rate in bytes per second; `None` if it is zero.
     pub(crate) fn new(per_second: usize, window: Duration) -> Option<Self> {
         (per_second > 0).then_some(Self {
             per_second: per_second as u64,
@@ -42,8 +44,8 @@ impl MinRate {
         })
     }
 
-    /// By how many microseconds a peer is behind that was so by `behind`, and has now,
-    /// `gap` later, taken or sent `n` bytes more.
+    /// Returns the microseconds by which a peer is behind that was behind by `behind` and has read
+    /// or sent `n` bytes in the following `gap`.
     pub(crate) fn advance(self, behind: u32, gap: Duration, n: usize) -> u32 {
         // Rounded up, so that a peer at exactly this rate never falls behind.
         let worth = (n as u64)
@@ -53,8 +55,8 @@ impl MinRate {
         u32::try_from(behind.saturating_sub(worth)).unwrap_or(u32::MAX)
     }
 
-    /// Returns how much of the time from `since` to `now` counts for a peer: none if it would be
-    /// too far behind by now and that is noticed late, by more than `tolerance`.
+    /// Returns the part of the time from `since` to `now` that counts for a peer: zero if it would
+    /// be too far behind by now and that is noticed late, by more than `tolerance`.
     pub(crate) fn gap(
         self,
         behind: u32,
@@ -69,8 +71,8 @@ impl MinRate {
         }
     }
 
-    /// When a peer is too far behind that was so by `behind` at that time, if it takes or
-    /// sends nothing more.
+    /// Returns the time at which a peer that was behind by `behind` at `since` is too far behind,
+    /// if it reads or sends nothing more.
     pub(crate) fn deadline(self, behind: u32, since: Timestamp) -> Timestamp {
         since.after(Duration::from_micros(
             self.window.saturating_sub(behind.into()),
@@ -88,7 +90,7 @@ mod tests {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
-    /// How many seconds a peer lasts that takes `n` bytes every so many seconds.
+    /// Returns the seconds for which a peer is kept that reads `n` bytes at this interval.
     fn lasts(rate: MinRate, n: usize, every: u64) -> Option<u64> {
         let (mut behind, mut now) = (0, 0);
         while now < 100_000 {
@@ -102,24 +104,24 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_at_the_rate_lasts_for_ever_and_one_below_it_does_not() {
+    fn only_a_peer_below_the_rate_falls_behind() {
         let rate = MinRate::new(300, 60 * SECOND).expect("on");
         for every in [1, 2, 7, 60] {
             assert_eq!(lasts(rate, 300 * every as usize, every), None, "{every} s");
             let less = lasts(rate, 300 * every as usize * 99 / 100, every);
             assert!(less.is_some(), "every {every} s");
         }
-        // However much at a time, there must be something once in a window.
+        // Within each window there must be some progress.
         assert_eq!(lasts(rate, 1 << 20, 61), Some(0));
         // At half the rate it takes two windows.
         let half = lasts(rate, 150, 1).expect("too slow");
         assert!((118..=120).contains(&half), "{half} s");
-        // The one that takes a byte every nine seconds.
+        // One byte every nine seconds.
         assert!(lasts(rate, 1, 9) <= Some(60));
     }
 
     #[test]
-    fn no_number_is_too_large() {
+    fn extreme_numbers_saturate() {
         assert!(MinRate::new(0, SECOND).is_none());
         let rate = MinRate::new(usize::MAX, Duration::MAX).expect("on");
         assert_eq!(rate.advance(u32::MAX, Duration::MAX, usize::MAX), u32::MAX);

@@ -1,13 +1,12 @@
-//! Owns the opcodes of RFC 6455 §5.2 and §11.8.
+//! Opcodes of frames (RFC 6455 §5.2, §11.8).
 
 use crate::proto::ws::peer_error::PeerError;
 
-/// What a frame is. The reserved opcodes have no value here: a header that
-/// bears one does not parse.
+/// The type of a frame. The reserved opcodes have no value here: a header with one does not parse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum Opcode {
-    /// Goes on with the message begun before.
+    /// Continues the current message.
     Continuation = 0x0,
     /// Begins a message of UTF-8 text.
     Text = 0x1,
@@ -15,14 +14,14 @@ pub enum Opcode {
     Binary = 0x2,
     /// Begins or answers the closing handshake.
     Close = 0x8,
-    /// Asks for a pong.
+    /// Requests a pong.
     Ping = 0x9,
-    /// Answers a ping.
+    /// Responds to a ping.
     Pong = 0xA,
 }
 
 impl Opcode {
-    /// The opcode in the low four bits of a frame's first byte.
+    /// Returns the opcode in the low four bits of a frame's first byte.
     ///
     /// # Errors
     /// [`PeerError::ReservedOpcode`] for 3 to 7 and 11 to 15.
@@ -39,25 +38,25 @@ impl Opcode {
         }
     }
 
-    /// Whether it is close, ping or pong (§5.5).
+    /// Returns whether it is close, ping or pong (§5.5).
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
 }
 
-/// What a message is: the opcode of its first frame.
+/// The type of a message: the opcode of its first frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum MessageType {
-    /// UTF-8 text. What a peer sends as such is checked; what an application
-    /// sends as such must be, and is not.
+    /// UTF-8 text. Text from a peer is checked; text of an application must be valid and is not
+    /// checked.
     Text = 0x1,
     /// Bytes.
     Binary = 0x2,
 }
 
 impl MessageType {
-    /// The opcode of a frame that begins such a message.
+    /// Returns the opcode of the first frame of such a message.
     //= rfc6455#section-6.1 "The opcode (frame-opcode) of the first frame containing the data..."
     pub const fn opcode(self) -> Opcode {
         match self {

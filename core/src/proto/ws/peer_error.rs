@@ -4,19 +4,19 @@ use core::fmt;
 
 use crate::proto::ws::close_code::CloseCode;
 
-/// What a peer did wrong on an open connection. It never surfaces as a failure
-/// of a `handle_*` call: the connection is failed with [`close_code`](Self::close_code)
-/// (RFC 6455 §7.1.7) and counted under [`label`](Self::label).
+/// A protocol violation by a peer on an open connection. It never surfaces as a failure of a
+/// `handle_*` call: the connection is failed with [`close_code`](Self::close_code) (RFC 6455
+/// §7.1.7), and the error is counted under [`label`](Self::label).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PeerError {
-    /// A client's frame that is not masked (§5.1).
+    /// A frame of a client that is not masked (§5.1).
     Unmasked,
-    /// A server's frame that is masked (§5.1).
+    /// A frame of a server that is masked (§5.1).
     Masked,
-    /// A reserved bit that no extension gave a meaning (§5.2).
+    /// A reserved bit to which no extension gives a meaning (§5.2).
     ReservedBit,
-    /// An opcode that has no meaning (§5.2).
+    /// A reserved opcode (§5.2).
     ReservedOpcode,
     /// A control frame that is fragmented (§5.4).
     FragmentedControl,
@@ -40,7 +40,7 @@ pub enum PeerError {
     MessageTooBig,
     /// A message with more empty fragments than the limit.
     EmptyFragments,
-    /// A message that is no compressed one, though it says so (RFC 7692 §7.2.2).
+    /// A compressed message that is not valid DEFLATE (RFC 7692 §7.2.2).
     BadDeflate,
 }
 
@@ -65,7 +65,7 @@ impl PeerError {
         Self::BadDeflate,
     ];
 
-    /// The code of the close frame that answers it (§7.4.1).
+    /// Returns the code of the close frame in response (§7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::BadDeflate => CloseCode::INVALID_PAYLOAD,
@@ -75,7 +75,7 @@ impl PeerError {
         }
     }
 
-    /// Its name in metrics and logs.
+    /// Returns the name in metrics and logs.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Unmasked => "unmasked",

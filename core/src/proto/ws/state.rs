@@ -1,5 +1,4 @@
-//! Owns the closing handshake (RFC 6455 §7.1), for either role: which of the
-//! two close frames have passed, and what follows from it.
+//! Closing handshake (RFC 6455 §7.1) for either role.
 //!
 //! ```text
 //!            send close            receive close
@@ -10,40 +9,40 @@
 //!     +------------------> Failed
 //! ```
 
-/// Which end of the connection this is.
+/// The end of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
-    /// Takes masked frames and sends plain ones.
+    /// Receives masked frames and sends unmasked ones.
     Server,
-    /// Takes plain frames and sends masked ones.
+    /// Receives unmasked frames and sends masked ones.
     Client,
 }
 
 impl Role {
-    /// Whether the peer of this role must mask its frames (§5.1).
+    /// Returns whether the peer of this role must mask its frames (§5.1).
     pub const fn peer_masks(self) -> bool {
         matches!(self, Self::Server)
     }
 }
 
-/// How far the closing handshake has come.
+/// The state of the closing handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum State {
-    /// Neither close frame has passed.
+    /// No close frame was sent or received.
     #[default]
     Open,
-    /// Ours is on its way; the peer's has not come.
+    /// A close frame was sent and none was received.
     Sent,
-    /// The peer's has come; ours is owed.
+    /// A close frame was received and none was sent.
     Received,
-    /// Both have passed.
+    /// Close frames were sent and received.
     Closed,
-    /// The peer broke the protocol; nothing it sends counts any more.
+    /// The peer violated the protocol; its further frames are ignored.
     Failed,
 }
 
 impl State {
-    /// After a close frame of ours was queued.
+    /// Returns the state after a close frame was queued.
     #[must_use]
     pub const fn on_send_close(self) -> Self {
         match self {
@@ -53,7 +52,7 @@ impl State {
         }
     }
 
-    /// After a close frame of the peer's was read.
+    /// Returns the state after a close frame was received.
     #[must_use]
     //= rfc6455#section-5.5.1 "If a client and server both send a Close message at the same..."
     pub const fn on_receive_close(self) -> Self {
@@ -64,18 +63,18 @@ impl State {
         }
     }
 
-    /// After the peer broke the protocol (§7.1.7).
+    /// Returns the state after a violation by the peer (§7.1.7).
     #[must_use]
     pub const fn on_fail(self) -> Self {
         Self::Failed
     }
 
-    /// Whether we may still send a close frame (§5.5.1: once).
+    /// Returns whether a close frame may be sent (§5.5.1: only one).
     pub const fn may_send_close(self) -> bool {
         matches!(self, Self::Open | Self::Received)
     }
 
-    /// Whether frames of the peer still mean anything.
+    /// Returns whether frames of the peer are processed.
     //= rfc6455#section-7.1.7 "An endpoint MUST NOT continue to attempt to process data..."
     pub const fn may_receive(self) -> bool {
         matches!(self, Self::Open | Self::Sent)
@@ -87,7 +86,7 @@ mod tests {
     use super::State;
     use super::State::*;
 
-    /// Every state with what follows a close sent, a close received and a failure.
+    /// Each state, with its successors after a close sent, a close received and a failure.
     const TABLE: [[State; 4]; 5] = [
         [Open, Sent, Received, Failed],
         [Sent, Sent, Closed, Failed],
@@ -97,7 +96,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_state_under_every_event() {
+    fn every_state_has_its_successors() {
         for [from, sent, received, failed] in TABLE {
             assert_eq!(from.on_send_close(), sent, "{from:?} sends");
             assert_eq!(from.on_receive_close(), received, "{from:?} receives");

@@ -1,4 +1,4 @@
-//! However the bytes of a server are cut, they mean the same to a client.
+//! Tests that split the bytes of a server at any position, with the same result.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,14 +6,16 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::proto::client::tests::{Said, answer, connecting, frame, hear, read, sent};
+use crate::proto::client::tests::{
+    OwnedEvent, connecting, decode, frame, receive, response, take_output,
+};
 use crate::proto::client::{ClientConfig, Failure};
 use crate::proto::http::HeadLimits;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::opcode::{MessageType, Opcode};
 
-/// Answers that are nearly right: pieces that matter, in any order.
+/// Responses that are nearly valid: relevant parts in any order.
 fn heads() -> impl Strategy<Value = Vec<u8>> {
     let start = prop::sample::select(
         &[
@@ -49,15 +51,15 @@ fn heads() -> impl Strategy<Value = Vec<u8>> {
     let lines = prop_oneof![right, prop::collection::vec(line, 0..12)];
     (start, lines, end).prop_map(|(start, lines, end)| {
         let mut client = connecting(ClientConfig::default());
-        let right = String::from_utf8(answer(&mut client)).expect("text");
+        let right = String::from_utf8(response(&mut client)).expect("text");
         let accept = right.split("\r\n").nth(3).expect("the proof");
         let head = format!("{start}{}{end}", lines.concat()).replace("ACCEPT", accept);
         head.into_bytes()
     })
 }
 
-/// Frames of a server, and what they mean.
-fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<Said>)> {
+/// Frames of a server, and the expected events.
+fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<OwnedEvent>)> {
     let payload = || {
         prop_oneof![
             "[a-z\u{e9}]{0,130}",
@@ -66,37 +68,43 @@ fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<Said>)> {
     };
     let kind = prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     let control = || prop::collection::vec(any::<u8>(), 0..=125);
-    let said = prop_oneof![
+    let expected = prop_oneof![
         4 => (kind, prop::collection::vec(payload(), 1..4)).prop_map(|(kind, pieces)| {
             let mut bytes = Vec::new();
             for (n, piece) in pieces.iter().enumerate() {
                 let opcode = if n == 0 { kind.opcode() } else { Opcode::Continuation };
                 bytes.extend(frame(opcode, n + 1 == pieces.len(), piece.as_bytes()));
             }
-            (bytes, Said::Message(kind, pieces.concat().into_bytes()))
+            (bytes, OwnedEvent::Message(kind, pieces.concat().into_bytes()))
         }),
-        1 => control().prop_map(|payload| (frame(Opcode::Ping, true, &payload), Said::Ping(payload))),
-        1 => control().prop_map(|payload| (frame(Opcode::Pong, true, &payload), Said::Pong(payload))),
-        1 => Just((b"\x83\x00".to_vec(), Said::Failed(Failure::Peer(PeerError::ReservedOpcode)))),
+        1 => control().prop_map(|payload| (frame(Opcode::Ping, true, &payload), OwnedEvent::Ping(payload))),
+        1 => control().prop_map(|payload| (frame(Opcode::Pong, true, &payload), OwnedEvent::Pong(payload))),
+        1 => Just((b"\x83\x00".to_vec(), OwnedEvent::Failed(Failure::Peer(PeerError::ReservedOpcode)))),
     ];
-    prop::collection::vec(said, 0..12).prop_map(|all| {
+    prop::collection::vec(expected, 0..12).prop_map(|all| {
         let end = all
             .iter()
-            .position(|(_, said)| matches!(said, Said::Failed(_)));
-        let told = end.map_or(all.len(), |end| end + 1);
-        let said = all[..told].iter().map(|(_, said)| said.clone()).collect();
-        (all.into_iter().flat_map(|(bytes, _)| bytes).collect(), said)
+            .position(|(_, expected)| matches!(expected, OwnedEvent::Failed(_)));
+        let end = end.map_or(all.len(), |end| end + 1);
+        let expected = all[..end]
+            .iter()
+            .map(|(_, expected)| expected.clone())
+            .collect();
+        (
+            all.into_iter().flat_map(|(bytes, _)| bytes).collect(),
+            expected,
+        )
     })
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        hear(&mut connecting(ClientConfig::default()), &bytes);
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        receive(&mut connecting(ClientConfig::default()), &bytes);
     }
 
     #[test]
-    fn an_answer_cut_anywhere_gets_the_same_verdict(
+    fn a_split_response_has_the_same_result(
         mut head in heads(),
         flip in any::<prop::sample::Index>(),
         with in any::<Option<u8>>(),
@@ -112,43 +120,43 @@ proptest! {
             },
             ..ClientConfig::default()
         };
-        let whole = hear(&mut connecting(config), &head);
+        let whole = receive(&mut connecting(config), &head);
         let mut bytewise = Vec::new();
         let mut client = connecting(config);
         for byte in &head {
-            bytewise.extend(hear(&mut client, &[*byte]));
+            bytewise.extend(receive(&mut client, &[*byte]));
         }
         prop_assert_eq!(bytewise, whole);
     }
 
     #[test]
-    fn what_a_server_says_is_heard_however_it_is_cut(
-        (bytes, said) in frames(),
+    fn split_frames_have_the_same_events(
+        (bytes, expected) in frames(),
         cuts in prop::collection::vec(1_usize..30_000, 1..20),
     ) {
         let mut client = connecting(ClientConfig::default());
-        let mut stream = answer(&mut client);
+        let mut stream = response(&mut client);
         stream.extend(bytes);
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let mut rest = &stream[..];
         let mut answers = Vec::new();
         for cut in cuts.into_iter().cycle() {
             let (piece, more) = rest.split_at(cut.min(rest.len()));
-            heard.extend(hear(&mut client, piece));
-            answers.extend(sent(&mut client));
+            received.extend(receive(&mut client, piece));
+            answers.extend(take_output(&mut client));
             rest = more;
             if rest.is_empty() {
                 break;
             }
         }
-        prop_assert_eq!(&heard[0], &Said::Opened);
-        prop_assert_eq!(&heard[1..], &said[..]);
-        let pings = said.iter().filter_map(|said| match said {
-            Said::Ping(payload) => Some(Said::Pong(payload.clone())),
-            Said::Failed(_) => Some(Said::Close(Some(CloseCode::PROTOCOL_ERROR), String::new())),
+        prop_assert_eq!(&received[0], &OwnedEvent::Opened);
+        prop_assert_eq!(&received[1..], &expected[..]);
+        let pings = expected.iter().filter_map(|expected| match expected {
+            OwnedEvent::Ping(payload) => Some(OwnedEvent::Pong(payload.clone())),
+            OwnedEvent::Failed(_) => Some(OwnedEvent::Close(Some(CloseCode::PROTOCOL_ERROR), String::new())),
             _ => None,
         });
         // There are at most twelve pings, so that no pong is left out.
-        prop_assert_eq!(read(answers), pings.collect::<Vec<_>>());
+        prop_assert_eq!(decode(answers), pings.collect::<Vec<_>>());
     }
 }

@@ -1,5 +1,5 @@
-//! What a client does as a whole: from its request to its end, and what it says
-//! read by a server's machine. However the bytes are cut is for `cuts`.
+//! Tests of the client from its request to the end of the connection, with its output decoded by
+//! the server's state machine.
 
 mod cuts;
 
@@ -21,9 +21,9 @@ use crate::proto::ws::upgrade;
 use crate::proto::ws::upgrade::{HeadAction, Policy};
 use crate::proto::ws::{Connection, DecodeBuffers, MessageLimits, Payload, PeerError, Role};
 
-/// Something said, by either side.
+/// An event of either end.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Said {
+enum OwnedEvent {
     Message(MessageType, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -34,7 +34,7 @@ enum Said {
     Lost,
 }
 
-impl From<Event<'_>> for Said {
+impl From<Event<'_>> for OwnedEvent {
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::Opened => Self::Opened,
@@ -54,9 +54,9 @@ fn connecting(config: ClientConfig) -> Client {
     Client::new(request, config, [7; 32])
 }
 
-/// The answer of this project's server to what the client asks.
-fn answer(client: &mut Client) -> Vec<u8> {
-    let head = sent(client);
+/// Returns the response of this project's server to the client's request.
+fn response(client: &mut Client) -> Vec<u8> {
+    let head = take_output(client);
     let mut fields = Fields::new();
     let parsed = http::Request::parse(&head, &mut fields, HeadLimits::default());
     let (request, len) = parsed.expect("well-formed").expect("whole");
@@ -71,70 +71,70 @@ fn answer(client: &mut Client) -> Vec<u8> {
 
 fn opened() -> Client {
     let mut client = connecting(ClientConfig::default());
-    let answer = answer(&mut client);
-    assert_eq!(hear(&mut client, &answer), [Said::Opened]);
+    let response = response(&mut client);
+    assert_eq!(receive(&mut client, &response), [OwnedEvent::Opened]);
     client
 }
 
-/// Everything that waits to be written, which is written now.
-fn sent(client: &mut Client) -> Vec<u8> {
+/// Returns all queued bytes as written.
+fn take_output(client: &mut Client) -> Vec<u8> {
     let bytes = client.poll_transmit().to_vec();
     client.handle_transmitted(bytes.len());
     bytes
 }
 
-/// What these bytes mean to the client.
-fn hear(client: &mut Client, mut bytes: &[u8]) -> Vec<Said> {
-    let mut heard = Vec::new();
+/// Returns the events of the client for these bytes.
+fn receive(client: &mut Client, mut bytes: &[u8]) -> Vec<OwnedEvent> {
+    let mut received = Vec::new();
     loop {
         let n = client.handle_input(bytes);
         bytes = &bytes[n..];
         while let Some(event) = client.poll_event() {
-            heard.push(event.into());
+            received.push(event.into());
         }
         if bytes.is_empty() {
-            return heard;
+            return received;
         }
     }
 }
 
-/// What frames of a client mean to a server.
-fn read(mut bytes: Vec<u8>) -> Vec<Said> {
+/// Returns the events of a server for these frames of a client.
+fn decode(mut bytes: Vec<u8>) -> Vec<OwnedEvent> {
     let mut server = Connection::new(Role::Server);
-    let mut workspace = DecodeBuffers::default();
+    let mut buffers = DecodeBuffers::default();
     let limits = MessageLimits {
         bytes: usize::MAX,
         empty_fragments: u32::MAX,
     };
-    let mut said = Vec::new();
+    let mut events = Vec::new();
     loop {
-        let step = server.poll_event(&mut bytes, limits, &mut workspace);
+        let step = server.poll_event(&mut bytes, limits, &mut buffers);
         let step = step.expect("a client keeps to the protocol");
         let Some(event) = step.event else { break };
-        said.push(match event {
-            ws::Event::Message { kind, payload } => Said::Message(
+        events.push(match event {
+            ws::Event::Message { kind, payload } => OwnedEvent::Message(
                 kind,
                 match payload {
                     Payload::InPlace(range) => bytes[range].to_vec(),
-                    Payload::Assembled => workspace.take_message(),
+                    Payload::Assembled => buffers.take_message(),
                 },
             ),
-            ws::Event::Ping(range) => Said::Ping(bytes[range].to_vec()),
-            ws::Event::Pong(range) => Said::Pong(bytes[range].to_vec()),
+            ws::Event::Ping(range) => OwnedEvent::Ping(bytes[range].to_vec()),
+            ws::Event::Pong(range) => OwnedEvent::Pong(bytes[range].to_vec()),
             ws::Event::Close(code, reason) => {
                 let reason = String::from_utf8(bytes[reason].to_vec());
-                said.push(Said::Close(code, reason.expect("text")));
+                events.push(OwnedEvent::Close(code, reason.expect("text")));
                 assert_eq!(step.consumed, bytes.len(), "nothing follows a close frame");
-                return said;
+                return events;
             }
         });
         bytes.drain(..step.consumed);
     }
     assert!(bytes.is_empty(), "whole frames");
-    said
+    events
 }
 
-/// A frame of a server.
+/// Returns a frame of a server.
 fn frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
     let header = Header {
         fin,
@@ -147,12 +147,12 @@ fn frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
     [&bytes[..len], payload].concat()
 }
 
-fn text(text: &str) -> Said {
-    Said::Message(MessageType::Text, text.into())
+fn text(text: &str) -> OwnedEvent {
+    OwnedEvent::Message(MessageType::Text, text.into())
 }
 
 #[test]
-fn a_conversation() {
+fn messages_and_control_frames_pass_both_ways() {
     let mut client = opened();
     assert!(client.is_open() && client.queued_bytes() == 0);
     client
@@ -160,36 +160,39 @@ fn a_conversation() {
         .expect("open");
     client.send_ping(b"p").expect("open");
     client.send_pong(b"").expect("open");
-    let bytes = sent(&mut client);
+    let bytes = take_output(&mut client);
     let expected = [
         text("h\u{e9}"),
-        Said::Ping(b"p".into()),
-        Said::Pong(b"".into()),
+        OwnedEvent::Ping(b"p".into()),
+        OwnedEvent::Pong(b"".into()),
     ];
-    assert_eq!(read(bytes), expected);
+    assert_eq!(decode(bytes), expected);
     let both = [
         frame(Opcode::Text, true, b"a"),
         frame(Opcode::Ping, true, b"b"),
     ]
     .concat();
     assert_eq!(
-        hear(&mut client, &both),
-        [text("a"), Said::Ping(b"b".into())]
+        receive(&mut client, &both),
+        [text("a"), OwnedEvent::Ping(b"b".into())]
     );
-    assert_eq!(read(sent(&mut client)), [Said::Pong(b"b".into())]);
+    assert_eq!(
+        decode(take_output(&mut client)),
+        [OwnedEvent::Pong(b"b".into())]
+    );
     client.set_auto_pong(false);
-    assert_eq!(hear(&mut client, &both).len(), 2);
+    assert_eq!(receive(&mut client, &both).len(), 2);
     assert_eq!(client.queued_bytes(), 0);
 }
 
 //= rfc6455#section-5.3 "When preparing a masked frame, the client MUST pick a fresh masking key..."
 #[test]
-fn each_frame_has_a_mask_of_its_own() {
+fn each_frame_has_its_own_mask() {
     let mut client = opened();
     let mut keys = Vec::new();
     for _ in 0..1_000 {
         client.send(MessageType::Binary, b"same").expect("open");
-        let bytes = sent(&mut client);
+        let bytes = take_output(&mut client);
         let (header, _) = Header::parse(&bytes).expect("valid").expect("whole");
         keys.push(header.mask.expect("masked"));
     }
@@ -199,22 +202,22 @@ fn each_frame_has_a_mask_of_its_own() {
 }
 
 #[test]
-fn another_seed_has_another_key_and_other_masks() {
+fn another_seed_gives_another_key_and_other_masks() {
     let request = Request::new(&Uri::parse("ws://h/ws").expect("an address"));
-    let said = |seed| {
+    let run = |seed| {
         let mut client = Client::new(request.clone(), ClientConfig::default(), [seed; 32]);
-        let answer = answer(&mut client);
-        hear(&mut client, &answer);
+        let response = response(&mut client);
+        receive(&mut client, &response);
         client.send(MessageType::Text, b"hello").expect("open");
-        (answer, sent(&mut client))
+        (response, take_output(&mut client))
     };
-    assert_eq!(said(1), said(1));
-    assert_ne!(said(1).0, said(2).0);
-    assert_ne!(said(1).1, said(2).1);
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1).0, run(2).0);
+    assert_ne!(run(1).1, run(2).1);
 }
 
 #[test]
-fn we_close() {
+fn the_client_closes() {
     let mut client = opened();
     client.send(MessageType::Text, b"bye").expect("open");
     client.close(Some(CloseCode::NORMAL), "done").expect("open");
@@ -227,18 +230,21 @@ fn we_close() {
     ] {
         assert_eq!(refused, Err(SendError::Closing));
     }
-    let close = Said::Close(Some(CloseCode::NORMAL), "done".into());
-    assert_eq!(read(sent(&mut client)), [text("bye"), close]);
-    // The server may go on until its close frame; pings are not answered any more.
+    let close = OwnedEvent::Close(Some(CloseCode::NORMAL), "done".into());
+    assert_eq!(decode(take_output(&mut client)), [text("bye"), close]);
+    // The server may send until its close frame; pings are not answered any more.
     let rest = [
         frame(Opcode::Text, true, b"late"),
         frame(Opcode::Ping, true, b""),
         frame(Opcode::Close, true, b"\x03\xE8"),
         frame(Opcode::Text, true, b"never"),
     ];
-    let heard = hear(&mut client, &rest.concat());
-    let close = Said::Close(Some(CloseCode::NORMAL), String::new());
-    assert_eq!(heard, [text("late"), Said::Ping(Vec::new()), close]);
+    let received = receive(&mut client, &rest.concat());
+    let close = OwnedEvent::Close(Some(CloseCode::NORMAL), String::new());
+    assert_eq!(
+        received,
+        [text("late"), OwnedEvent::Ping(Vec::new()), close]
+    );
     assert!(client.is_finished() && client.queued_bytes() == 0);
     client.handle_eof();
     assert_eq!(client.poll_event(), None);
@@ -255,19 +261,19 @@ fn the_server_closes() {
         client
             .send_fragment(MessageType::Text, b"half", false)
             .expect("open");
-        let before = sent(&mut client);
-        let heard = hear(&mut client, &frame(Opcode::Close, true, payload));
-        assert_eq!(heard, [Said::Close(code, reason.into())]);
+        let before = take_output(&mut client);
+        let received = receive(&mut client, &frame(Opcode::Close, true, payload));
+        assert_eq!(received, [OwnedEvent::Close(code, reason.into())]);
         assert!(!client.is_open() && !client.is_finished());
         assert_eq!(client.send(MessageType::Text, b""), Err(SendError::Closing));
-        let bytes = [before, sent(&mut client)].concat();
-        assert_eq!(read(bytes), [Said::Close(code, String::new())]);
+        let bytes = [before, take_output(&mut client)].concat();
+        assert_eq!(decode(bytes), [OwnedEvent::Close(code, String::new())]);
         assert!(client.is_finished());
     }
 }
 
 #[test]
-fn a_server_that_breaks_the_protocol_is_told_so() {
+fn a_protocol_violation_is_answered_with_a_close_frame() {
     for (bytes, error) in [
         (&b"\x81\x80\0\0\0\0"[..], PeerError::Masked),
         (b"\x81\x01\xFF", PeerError::InvalidUtf8),
@@ -280,31 +286,34 @@ fn a_server_that_breaks_the_protocol_is_told_so() {
             if closing {
                 client.close(None, "").expect("open");
             }
-            let before = sent(&mut client);
-            let heard = hear(
+            let before = take_output(&mut client);
+            let received = receive(
                 &mut client,
                 &[bytes, &frame(Opcode::Ping, true, b"")].concat(),
             );
-            assert_eq!(heard, [Said::Failed(Failure::Peer(error))]);
+            assert_eq!(received, [OwnedEvent::Failed(Failure::Peer(error))]);
             assert_eq!(client.send_ping(b""), Err(SendError::Closing));
-            let told = Said::Close(Some(error.close_code()), String::new());
+            let close = OwnedEvent::Close(Some(error.close_code()), String::new());
             let expected = if closing {
-                Said::Close(None, String::new())
+                OwnedEvent::Close(None, String::new())
             } else {
-                told
+                close
             };
-            assert_eq!(read([before, sent(&mut client)].concat()), [expected]);
+            assert_eq!(
+                decode([before, take_output(&mut client)].concat()),
+                [expected]
+            );
             assert!(client.is_finished());
         }
     }
 }
 
 #[test]
-fn the_end_of_the_stream_is_told_behind_what_came_before_it() {
+fn the_end_of_the_stream_is_the_last_event() {
     let mut client = opened();
     assert_eq!(client.handle_input(&frame(Opcode::Text, true, b"a")), 3);
     client.handle_eof();
-    assert_eq!(hear(&mut client, b""), [text("a"), Said::Lost]);
+    assert_eq!(receive(&mut client, b""), [text("a"), OwnedEvent::Lost]);
     assert!(client.is_finished());
     assert_eq!(
         client.send(MessageType::Text, b"b"),
@@ -314,8 +323,8 @@ fn the_end_of_the_stream_is_told_behind_what_came_before_it() {
     let mut client = connecting(ClientConfig::default());
     client.handle_input(b"HTTP/1.1 101 ");
     client.handle_eof();
-    let truncated = Said::Failed(Failure::Response(ResponseError::Truncated));
-    assert_eq!(hear(&mut client, b""), [truncated]);
+    let truncated = OwnedEvent::Failed(Failure::Response(ResponseError::Truncated));
+    assert_eq!(receive(&mut client, b""), [truncated]);
     assert!(
         client.is_finished(),
         "no rest of the request is worth writing"
@@ -323,7 +332,7 @@ fn the_end_of_the_stream_is_told_behind_what_came_before_it() {
 }
 
 #[test]
-fn another_status_is_told_with_its_head() {
+fn another_status_is_reported_with_its_head() {
     for status in [100, 200, 302, 401, 503] {
         let mut client = connecting(ClientConfig::default());
         assert_eq!(client.send(MessageType::Text, b""), Err(SendError::NotOpen));
@@ -331,13 +340,13 @@ fn another_status_is_told_with_its_head() {
         let head = format!("HTTP/1.1 {status} Sorry\r\nLocation: ws://b/\r\n\r\n");
         client.handle_input(format!("{head}body").as_bytes());
         let Some(Event::Refused {
-            status: told,
+            status: reported,
             head: shown,
         }) = client.poll_event()
         else {
             panic!("not refused");
         };
-        assert_eq!((told, shown), (status, head.as_bytes()));
+        assert_eq!((reported, shown), (status, head.as_bytes()));
         let mut fields = Fields::new();
         let parsed = Response::parse(shown, &mut fields, HeadLimits::default());
         let (response, _) = parsed.expect("well-formed").expect("whole");
@@ -351,7 +360,7 @@ fn another_status_is_told_with_its_head() {
 }
 
 #[test]
-fn fragments_are_one_message_and_let_control_frames_through() {
+fn control_frames_may_come_between_fragments() {
     let mut client = opened();
     let (first, second) = "h\u{e9}".as_bytes().split_at(2);
     client
@@ -382,15 +391,15 @@ fn fragments_are_one_message_and_let_control_frames_through() {
         .send_fragment(MessageType::Binary, b"\xFF", true)
         .expect("a whole one");
     let expected = [
-        Said::Ping(b"between".into()),
+        OwnedEvent::Ping(b"between".into()),
         text("h\u{e9}"),
-        Said::Message(MessageType::Binary, b"\xFF".into()),
+        OwnedEvent::Message(MessageType::Binary, b"\xFF".into()),
     ];
-    assert_eq!(read(sent(&mut client)), expected);
+    assert_eq!(decode(take_output(&mut client)), expected);
 }
 
 #[test]
-fn what_may_not_be_sent_is_not() {
+fn invalid_messages_are_not_sent() {
     let mut client = opened();
     let long = "x".repeat(126);
     assert_eq!(
@@ -412,34 +421,34 @@ fn what_may_not_be_sent_is_not() {
 }
 
 #[test]
-fn pings_to_a_client_that_cannot_write_cost_little() {
+fn queued_pongs_are_bounded() {
     let mut client = opened();
     let pings: Vec<u8> = (0..100)
         .flat_map(|n| frame(Opcode::Ping, true, &[n]))
         .collect();
-    assert_eq!(hear(&mut client, &pings).len(), 100);
+    assert_eq!(receive(&mut client, &pings).len(), 100);
     assert_eq!(
         client.queued_bytes(),
         16 * 7,
-        "so many pongs wait and no more"
+        "no more than 16 pongs are queued"
     );
-    // One byte of the first pong makes no room; all of it does.
+    // One written byte of the first pong makes no room; the whole pong does.
     let mut bytes = client.poll_transmit()[..7].to_vec();
     client.handle_transmitted(1);
     assert_eq!(client.queued_bytes(), 16 * 7 - 1);
     client.handle_transmitted(6);
     assert_eq!(client.queued_bytes(), 16 * 7, "the latest follows");
-    bytes.extend(sent(&mut client));
-    let pongs: Vec<Said> = (0..16)
+    bytes.extend(take_output(&mut client));
+    let pongs: Vec<OwnedEvent> = (0..16)
         .chain([99])
-        .map(|n| Said::Pong([n].into()))
+        .map(|n| OwnedEvent::Pong([n].into()))
         .collect();
-    assert_eq!(read(bytes), pongs);
+    assert_eq!(decode(bytes), pongs);
     assert_eq!(client.queued_bytes(), 0);
 }
 
 #[test]
-fn a_longest_message_of_a_server() {
+fn a_message_over_the_limit_is_refused() {
     let config = ClientConfig {
         message: MessageLimits {
             bytes: 100_000,
@@ -449,12 +458,12 @@ fn a_longest_message_of_a_server() {
     };
     for (len, fits) in [(100_000, true), (100_001, false)] {
         let mut client = connecting(config);
-        let answer = answer(&mut client);
-        hear(&mut client, &answer);
-        let heard = hear(
+        let response = response(&mut client);
+        receive(&mut client, &response);
+        let received = receive(
             &mut client,
             &frame(Opcode::Binary, true, &[b'x'; 100_001][..len]),
         );
-        assert_eq!(matches!(&heard[..], [Said::Message(..)]), fits);
+        assert_eq!(matches!(&received[..], [OwnedEvent::Message(..)]), fits);
     }
 }

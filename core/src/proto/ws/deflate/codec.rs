@@ -1,5 +1,6 @@
-//! Owns the machines that all connections of one owner share, because they keep
-//! no context from one message to the next. Made when first needed.
+//! Compressors and decompressor that all connections of one owner share.
+//!
+//! They keep no context between messages and are created at first use.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,7 +10,7 @@ use crate::proto::ws::deflate::params::{MAX_BITS, MIN_BITS};
 use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::proto::ws::peer_error::PeerError;
 
-/// Counts of messages compressed and decompressed.
+/// Counts of compressed and decompressed messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CodecCounts {
     /// Messages compressed; a message for many connections that share it counts once.
@@ -47,12 +48,12 @@ impl Codec {
         }
     }
 
-    /// What was compressed and decompressed, here or by machines of connections' own.
+    /// Returns the counts, including those of connections with contexts of their own.
     pub(crate) const fn counts(&self) -> CodecCounts {
         self.counts
     }
 
-    /// Appends the message whose compressed form this is, by this machine or the shared one.
+    /// Decompresses a message and appends it to `out`, with this decompressor or the shared one.
     pub(super) fn inflate(
         &mut self,
         own: Option<&mut Inflater>,
@@ -77,9 +78,8 @@ impl Codec {
         Ok(())
     }
 
-    /// Appends the compressed form of a message that consists of these parts, by
-    /// this machine or the shared one of this window; false, and nothing, if
-    /// that is no shorter.
+    /// Compresses a message in these parts and appends it to `out`, with this compressor or the
+    /// shared one of this window. Returns false, and appends nothing, if that does not shorten it.
     pub(super) fn deflate(
         &mut self,
         own: Option<&mut Deflater>,
@@ -110,7 +110,7 @@ impl Codec {
         true
     }
 
-    /// [`deflate`](Self::deflate) for many: by the shared machine of this window.
+    /// Compresses a message for several connections with the shared compressor of this window.
     pub(crate) fn deflate_shared(
         &mut self,
         window_bits: u8,
@@ -120,7 +120,7 @@ impl Codec {
         self.deflate(None, window_bits, [payload, &[]], out)
     }
 
-    /// Bytes of memory that its machines take.
+    /// Returns the bytes of memory of the compressors and the decompressor.
     pub(crate) fn memory(&self) -> usize {
         let deflaters = self.deflaters.iter().flatten().count();
         deflaters * DEFLATER_BYTES + usize::from(self.inflater.is_some()) * INFLATER_BYTES

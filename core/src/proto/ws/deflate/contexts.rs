@@ -1,5 +1,4 @@
-//! Owns the contexts of one connection: machines of its own, which remember the
-//! messages before.
+//! Compression contexts of one connection: its own compressor and decompressor.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,7 +8,7 @@ use crate::proto::ws::deflate::machine::{Deflater, Inflater};
 use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::proto::ws::peer_error::PeerError;
 
-/// What a connection has of its own; mostly nothing, and that takes a pointer.
+/// The contexts, if there are any. Most connections have none, which takes one pointer.
 #[derive(Debug, Default)]
 pub(crate) struct Contexts(Option<Box<Machines>>);
 
@@ -20,10 +19,10 @@ struct Machines {
 }
 
 impl Contexts {
-    /// No machines.
+    /// No contexts.
     pub(crate) const NONE: Self = Self(None);
 
-    /// A compressor of this level and window, and a decompressor, where wanted.
+    /// Returns a compressor with this level and window, and a decompressor, if requested.
     pub(crate) fn new(deflater: Option<(u8, u8)>, inflater: bool) -> Self {
         let machines = Machines {
             deflater: deflater.and_then(|(level, window_bits)| Deflater::new(level, window_bits)),
@@ -33,7 +32,7 @@ impl Contexts {
         Self(has_any.then(|| Box::new(machines)))
     }
 
-    /// Their memory, in bytes.
+    /// Returns the bytes of memory of the contexts.
     pub(crate) fn held_bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |own| {
             own.deflater.as_ref().map_or(0, |_| DEFLATER_BYTES)
@@ -41,12 +40,12 @@ impl Contexts {
         })
     }
 
-    /// Whether what we compress depends on what we have compressed before.
+    /// Returns whether a message is compressed with reference to the previous ones.
     pub(crate) fn has_deflater(&self) -> bool {
         self.0.as_ref().is_some_and(|own| own.deflater.is_some())
     }
 
-    /// Appends the message whose compressed form this is.
+    /// Decompresses a message and appends it to `out`.
     //= rfc7692#section-7.2.2 "Otherwise, the client MUST decompress each new message using the..."
     //= rfc7692#section-7.2.2 "Otherwise, the server MUST decompress each new message using the..."
     pub(crate) fn inflate(
@@ -60,9 +59,9 @@ impl Contexts {
         codec.inflate(own, input, limit, out)
     }
 
-    /// Appends the compressed form of a message; false, and nothing, if it is
-    /// to go as it is. What a machine of its own made must go out, in the order
-    /// in which it was made.
+    /// Compresses a message and appends it to `out`. Returns false, and appends nothing, if the
+    /// message is to be sent uncompressed. Messages compressed with a context must be sent in the
+    /// same order.
     pub(crate) fn deflate(
         &mut self,
         codec: &mut Codec,
@@ -75,7 +74,7 @@ impl Contexts {
         if let Some(own) = own
             && !is_shorter
         {
-            // The peer will not see what this has seen.
+            // The peer does not receive this message, so the context must forget it.
             own.reset();
         }
         is_shorter

@@ -1,5 +1,4 @@
-//! Owns the use of the library: one compressor and one decompressor, whole
-//! messages at a time (RFC 7692 §7.2).
+//! DEFLATE of whole messages with `flate2` (RFC 7692 §7.2).
 
 use alloc::vec::Vec;
 
@@ -7,15 +6,15 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 use crate::proto::ws::peer_error::PeerError;
 
-/// A compressor, and the context of what it has compressed.
+/// A compressor with its context.
 #[derive(Debug)]
 pub(super) struct Deflater(Compress);
 
-/// A decompressor, and its context.
+/// A decompressor with its context.
 #[derive(Debug)]
 pub(super) struct Inflater(Decompress);
 
-/// What a message ends with when it is flushed, and what is left out of it.
+/// The end of a flushed message, which is not sent.
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
 impl Deflater {
@@ -28,22 +27,22 @@ impl Deflater {
         )))
     }
 
-    /// Forgets what came before.
+    /// Discards the context.
     pub(super) fn reset(&mut self) {
         self.0.reset();
     }
 
-    /// Appends the compressed form of a message that consists of these parts.
+    /// Compresses a message in these parts and appends it to `out`.
     //= rfc7692#section-7.2.1 "An endpoint uses the following algorithm to compress a message."
     pub(super) fn deflate(&mut self, parts: [&[u8]; 2], out: &mut Vec<u8>) {
         //= rfc7692#section-7.2.1 "Compress all the octets of the payload of the message using..."
         let len = parts[0].len() + parts[1].len();
         if len == 0 {
-            // The machine flushes nothing twice; this is what it says the first time.
+            // The library does not flush twice without input in between; this is its first output.
             out.push(0);
             return;
         }
-        // Room for all of it at once where it shrinks, as it mostly does.
+        // Space for the whole output if compression halves it, which is usual.
         out.reserve(len / 2 + 64);
         if !parts[0].is_empty() && !parts[1].is_empty() {
             self.feed(parts[0], FlushCompress::None, out);
@@ -55,19 +54,19 @@ impl Deflater {
         };
         //= rfc7692#section-7.2.1 "If the resulting data does not end with an empty DEFLATE..."
         //= rfc7692#section-7.2.1 "When any DEFLATE block with the "BFINAL" bit set to 1 doesn't..."
-        // It always ends with one that way, and no block is the final one.
+        // With this flush, the data always ends with an empty block, and no block is final.
         self.feed(last, FlushCompress::Sync, out);
         debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
         //= rfc7692#section-7.2.1 "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail..."
         //= rfc7692#section-7.2.1 "Note that for non-final fragments, the removal of 0x00 0x00..."
-        // This is the end of a message: none is compressed in pieces.
+        // This is the end of a message: no message is compressed in pieces.
         out.truncate(out.len() - TAIL.len());
     }
 
     fn feed(&mut self, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
         loop {
             let before = self.0.total_in();
-            // The machine fails only when it has ended, which nobody asks of it.
+            // Compression fails only after the end of the stream, which is never requested.
             let _ = self.0.compress_vec(input, out, flush);
             input = &input[(self.0.total_in() - before) as usize..];
             if input.is_empty() && out.len() < out.capacity() {
@@ -79,20 +78,20 @@ impl Deflater {
 }
 
 impl Inflater {
-    /// With the largest window, whatever the peer's is.
+    /// Returns a decompressor with the largest window, independent of the peer's.
     //= rfc7692#section-7.2.2 "Otherwise, the client MUST use a 32,768-byte LZ77 sliding window..."
     //= rfc7692#section-7.2.2 "Otherwise, the server MUST use a 32,768-byte LZ77 sliding window..."
     pub(super) fn new() -> Option<Self> {
         Some(Self(Decompress::new(false)))
     }
 
-    /// Forgets what came before.
+    /// Discards the context.
     pub(super) fn reset(&mut self) {
         self.0.reset(false);
     }
 
-    /// Appends the message whose compressed form this is. No more is allocated
-    /// than `limit` asks for, whatever the input promises.
+    /// Decompresses a message and appends it to `out`. Allocates no more than `limit` requires,
+    /// whatever the input announces.
     //= rfc7692#section-7.2.2 "An endpoint uses the following algorithm to decompress a message."
     pub(super) fn inflate(
         &mut self,
@@ -107,7 +106,7 @@ impl Inflater {
         Ok(())
     }
 
-    /// Says whether the input ended where a stream did.
+    /// Decompresses a part. Returns whether the input ended at the end of a stream.
     //= rfc7692#section-7.2.2 "Decompress the resulting data using DEFLATE."
     fn feed(
         &mut self,
@@ -117,15 +116,15 @@ impl Inflater {
     ) -> Result<bool, PeerError> {
         loop {
             if out.len() == out.capacity() {
-                // One byte more than allowed, to see whether there is one.
-                let most = limit.saturating_add(1) - out.len();
-                out.reserve_exact((out.len() + input.len()).max(LEAST).min(most));
+                // One byte more than allowed, to detect an excess.
+                let max = limit.saturating_add(1) - out.len();
+                out.reserve_exact((out.len() + input.len()).max(MIN_OUTPUT).min(max));
             }
             let (taken, given) = (self.0.total_in(), out.len());
             let status = self.0.decompress_vec(input, out, FlushDecompress::Sync);
             let taken = (self.0.total_in() - taken) as usize;
             input = &input[taken..];
-            // Before what is wrong behind it, which is seen or not as there is room.
+            // Before the status: whether a later error is detected depends on the free space.
             if out.len() > limit {
                 return Err(PeerError::MessageTooBig);
             }
@@ -133,7 +132,7 @@ impl Inflater {
             let has_ended = status == Status::StreamEnd;
             if has_ended {
                 //= rfc7692#section-7.2.3.4 "On platforms on which the flush method using an..."
-                // What follows begins anew; a context does not outlast its stream.
+                // The rest is a new stream; a context ends with its stream.
                 self.reset();
             }
             if input.is_empty() && (has_ended || out.len() < out.capacity()) {
@@ -146,5 +145,5 @@ impl Inflater {
     }
 }
 
-/// The least that output is allocated in, in bytes; it doubles from there.
-const LEAST: usize = 1 << 10;
+/// The minimum size in bytes of an output allocation; it doubles from there.
+const MIN_OUTPUT: usize = 1 << 10;

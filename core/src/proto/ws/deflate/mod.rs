@@ -1,11 +1,11 @@
-//! permessage-deflate (RFC 7692): what two peers may agree on, and the machines
-//! that compress and decompress messages. DEFLATE itself is a library's, behind
-//! the feature `deflate`; without that nothing is ever agreed on.
+//! permessage-deflate (RFC 7692): negotiation, compression and decompression.
 //!
-//! By default nobody keeps a context: all connections of a shard share one
-//! compressor and one decompressor, so an idle connection costs nothing and
-//! what is said to many is compressed once. A connection that keeps contexts
-//! of its own costs [`DEFLATER_BYTES`] and [`INFLATER_BYTES`].
+//! A library implements DEFLATE, behind the feature `deflate`; without it every offer is declined.
+//!
+//! By default connections keep no contexts: all connections of a shard share one compressor per
+//! window and one decompressor, so an idle connection has no memory for compression, and a
+//! broadcast is compressed once. A connection with contexts of its own takes [`DEFLATER_BYTES`] and
+//! [`INFLATER_BYTES`].
 
 mod codec;
 mod compressor;
@@ -28,23 +28,23 @@ pub use params::{Params, Side, Terms};
 pub(crate) use codec::{Codec, CodecCounts};
 pub(crate) use contexts::Contexts;
 
-/// Whether messages can be compressed at all: the feature `deflate`.
+/// Whether messages can be compressed: the feature `deflate`.
 pub const IS_BUILT: bool = cfg!(feature = "deflate");
 
-/// What a compressor of a connection's own takes, at most, in bytes.
+/// The maximum memory in bytes of a connection's own compressor.
 pub const DEFLATER_BYTES: usize = 384 << 10;
-/// What a decompressor of a connection's own takes, in bytes.
+/// The memory in bytes of a connection's own decompressor.
 pub const INFLATER_BYTES: usize = 48 << 10;
 
-/// How long the compressed form of a message of this length may be: what a
-/// compressor makes that finds nothing to compress and uses nine bits a byte.
-pub(crate) const fn ceiling(len: usize) -> usize {
+/// Returns the maximum length of the compressed form of a message of this length: the output of a
+/// compressor that finds no repetition and uses nine bits per byte.
+pub(crate) const fn max_compressed_len(len: usize) -> usize {
     len.saturating_add(len / 8).saturating_add(64)
 }
 
-/// The window, in bits, of a compressor for whom this one was agreed on; 0 if
-/// there is none: one of 8 bits may be agreed on, and not used.
-pub(crate) const fn usable(window_bits: u8) -> u8 {
+/// Returns the window in bits of a compressor for this agreed window; 0 if there is none. A window
+/// of 8 bits may be agreed on, but no compressor supports it.
+pub(crate) const fn supported_window(window_bits: u8) -> u8 {
     if window_bits < params::MIN_BITS {
         0
     } else {

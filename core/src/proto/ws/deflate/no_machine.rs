@@ -1,15 +1,15 @@
-//! Owns what stands in for compressor and decompressor where none is built in:
-//! neither can be made.
+//! Placeholder for compressor and decompressor without the feature `deflate`. Neither can be
+//! created.
 
 use alloc::vec::Vec;
 
 use crate::proto::ws::peer_error::PeerError;
 
-/// No compressor.
+/// A compressor that cannot exist.
 #[derive(Debug)]
 pub(super) enum Deflater {}
 
-/// No decompressor.
+/// A decompressor that cannot exist.
 #[derive(Debug)]
 pub(super) enum Inflater {}
 

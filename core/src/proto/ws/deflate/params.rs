@@ -1,5 +1,4 @@
-//! Owns the negotiation (RFC 7692 §7.1): which offer is accepted, on which
-//! terms, and how either is written.
+//! Negotiation of permessage-deflate (RFC 7692 §7.1): parsing and writing of offers and responses.
 
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
@@ -7,40 +6,40 @@ use core::ops::RangeInclusive;
 use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::proto::ws::upgrade::extension::Extension;
 
-/// The parameters of an offer, or of the answer to one.
+/// The parameters of an offer, or of the response to one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Params {
-    /// The server compresses every message for itself (§7.1.1.1).
+    /// Whether the server compresses each message without a context (§7.1.1.1).
     pub server_no_context_takeover: bool,
-    /// The client does (§7.1.1.2).
+    /// Whether the client compresses each message without a context (§7.1.1.2).
     pub client_no_context_takeover: bool,
     /// The window of the server's compressor, 8 to 15 bits (§7.1.2.1).
     pub server_max_window_bits: Option<u8>,
-    /// That of the client's, 8 to 15 bits (§7.1.2.2). In an offer it says that
-    /// the server may set it; 15 then stands for no value.
+    /// The window of the client's compressor, 8 to 15 bits (§7.1.2.2). In an offer it allows the
+    /// server to limit the window; 15 then stands for no value.
     pub client_max_window_bits: Option<u8>,
 }
 
-/// What is agreed on for one direction.
+/// The agreed parameters of one direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Side {
-    /// The window of whoever compresses, 8 to 15 bits.
+    /// The window of the compressor, 8 to 15 bits.
     pub window_bits: u8,
-    /// Whether it may refer to messages before.
+    /// Whether a message may refer to previous ones.
     pub takeover: bool,
 }
 
-/// What a server agrees to.
+/// The parameters that a server accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Terms {
     /// The largest window on either side, 9 to 15 bits.
     pub window_bits: u8,
-    /// Whether there is room for contexts.
+    /// Whether there is memory for contexts.
     pub contexts: bool,
 }
 
 impl Params {
-    /// What an answer says of the messages of the server.
+    /// Returns the agreed parameters of the server's messages.
     pub fn server(&self) -> Side {
         Side {
             window_bits: self.server_max_window_bits.unwrap_or(MAX_BITS),
@@ -48,7 +47,7 @@ impl Params {
         }
     }
 
-    /// What an answer says of the messages of the client.
+    /// Returns the agreed parameters of the client's messages.
     pub fn client(&self) -> Side {
         Side {
             window_bits: self.client_max_window_bits.unwrap_or(MAX_BITS),
@@ -56,25 +55,25 @@ impl Params {
         }
     }
 
-    /// What contexts an answer allows for, in bytes.
+    /// Returns the bytes of memory of the contexts that a response allows.
     pub(crate) fn context_bytes(&self) -> usize {
         let bytes = |takeover, bytes| if takeover { bytes } else { 0 };
         bytes(self.server().takeover, DEFLATER_BYTES)
             + bytes(self.client().takeover, INFLATER_BYTES)
     }
 
-    /// Takes an offer; `None` if it is for another extension, or to be declined.
+    /// Parses an offer; `None` if it is for another extension, or must be declined.
     //= rfc7692#section-7 "A server MUST decline an extension negotiation offer for this..."
     pub fn parse_offer(offer: &Extension<'_>) -> Option<Self> {
         Self::parse(offer, Some(MAX_BITS))
     }
 
-    /// Takes the answer to this offer, and says what holds now; `None` if it is
-    /// not one to it, and the connection fails.
+    /// Parses the response to this offer and returns the agreed parameters; `None` if it does not
+    /// match the offer, which fails the connection.
     //= rfc7692#section-7 "A client MUST _Fail the WebSocket Connection_ if the peer server..."
     pub fn parse_answer(&self, answer: &Extension<'_>) -> Option<Self> {
         let answer = Self::parse(answer, None)?;
-        // The server may use a smaller window than asked, or any if not asked.
+        // The server may use a smaller window than offered, or any window if none was offered.
         let server_window = match (self.server_max_window_bits, answer.server_max_window_bits) {
             (Some(offered), Some(answered)) => answered <= offered,
             (Some(_), None) => false,
@@ -82,8 +81,8 @@ impl Params {
         };
         let client_window =
             self.client_max_window_bits.is_some() || answer.client_max_window_bits.is_none();
-        // A value in the offer says that the client uses no larger window, whatever
-        // the answer (§7.1.2.2).
+        // With a value in the offer, the client uses no larger window, independent of the response
+        // (§7.1.2.2).
         let hint = self.client_max_window_bits.filter(|&bits| bits < MAX_BITS);
         let client_windows = [hint, answer.client_max_window_bits];
         let takeover = answer.server_no_context_takeover || !self.server_no_context_takeover;
@@ -94,7 +93,7 @@ impl Params {
         })
     }
 
-    /// Whether it can be written: no window is smaller or larger than there are.
+    /// Returns whether all windows are in the valid range.
     pub(crate) fn is_valid(&self) -> bool {
         [self.server_max_window_bits, self.client_max_window_bits]
             .into_iter()
@@ -102,7 +101,7 @@ impl Params {
             .all(|bits| WINDOWS.contains(&bits))
     }
 
-    /// The answer to this offer; `None` if it is declined.
+    /// Returns the response to this offer; `None` if it is declined.
     //= rfc7692#section-7 "The server doesn't support the offered configuration."
     //= rfc7692#section-5 "The element MUST represent a PMCE that is fully supported by the server."
     //= rfc7692#section-5 ""Agreed parameters" must represent how the requests and hints in the..."
@@ -113,7 +112,7 @@ impl Params {
             None => (may_limit && terms.window_bits < MAX_BITS).then_some(terms.window_bits),
         };
         //= rfc7692#section-7.1.2.1 "A server declines an extension negotiation offer with this..."
-        // Compressors have no window of 8 bits; one that wants it gets none.
+        // No compressor has a window of 8 bits, so an offer that requires one is declined.
         if self
             .server_max_window_bits
             .is_some_and(|bits| bits < MIN_BITS)
@@ -133,9 +132,9 @@ impl Params {
         })
     }
 
-    /// Appends the offer as a client writes it.
+    /// Appends the offer in the form of a client.
     //= rfc7692#section-5 "In a PMCE negotiation offer, the client MUST inform the server of its..."
-    // Its decompressor has the largest there is, which goes without saying.
+    // The client's decompressor has the largest window, which is the default.
     pub fn write_offer(&self, out: &mut Vec<u8>) {
         self.write(out);
         match self.client_max_window_bits {
@@ -145,7 +144,7 @@ impl Params {
         }
     }
 
-    /// Appends the answer as a server writes it.
+    /// Appends the response in the form of a server.
     //= rfc7692#section-7.1.2.1 "The "server_max_window_bits" extension parameter in an..."
     //= rfc7692#section-7.1.2.2 "The "client_max_window_bits" extension parameter in an..."
     pub fn write_answer(&self, out: &mut Vec<u8>) {
@@ -172,9 +171,9 @@ impl Params {
         }
     }
 
-    /// `unsaid` is what `client_max_window_bits` means without a value, where
-    /// it may stand without one.
-    fn parse(extension: &Extension<'_>, unsaid: Option<u8>) -> Option<Self> {
+    /// Parses the parameters. `default` is the meaning of `client_max_window_bits` without a value,
+    /// if that is allowed.
+    fn parse(extension: &Extension<'_>, default: Option<u8>) -> Option<Self> {
         if extension.name() != NAME {
             return None;
         }
@@ -197,7 +196,7 @@ impl Params {
                     .client_max_window_bits
                     .replace(bits(value.number()?)?)
                     .is_none(),
-                (CLIENT_BITS, None) => params.client_max_window_bits.replace(unsaid?).is_none(),
+                (CLIENT_BITS, None) => params.client_max_window_bits.replace(default?).is_none(),
                 _ => false,
             };
             //= rfc7692#section-7 "The negotiation offer contains an extension parameter not..."
@@ -219,13 +218,13 @@ const SERVER_NO_TAKEOVER: &[u8] = b"server_no_context_takeover";
 const CLIENT_NO_TAKEOVER: &[u8] = b"client_no_context_takeover";
 const SERVER_BITS: &[u8] = b"server_max_window_bits";
 const CLIENT_BITS: &[u8] = b"client_max_window_bits";
-/// The smallest window that compressors have.
+/// The smallest window of compressors.
 pub(super) const MIN_BITS: u8 = 9;
-/// The largest window, which is also that of whoever says nothing.
+/// The largest window, and the default.
 //= rfc7692#section-7.2.1 "An endpoint MUST NOT use an LZ77 sliding window longer than 32,768..."
 pub(super) const MAX_BITS: u8 = 15;
 
-/// What may be agreed on.
+/// The windows that may be agreed on.
 const WINDOWS: RangeInclusive<u8> = 8..=MAX_BITS;
 
 fn bits(number: u32) -> Option<u8> {

@@ -1,16 +1,16 @@
-//! Owns the tests of the machines: what one end compresses, the other reads; what
-//! is not DEFLATE, or too much of it, is refused.
+//! Tests of compression and decompression: round trips between both ends, invalid and oversized
+//! input.
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::proto::ws::deflate::{Codec, Compressor, Contexts, Params, ceiling};
+use crate::proto::ws::deflate::{Codec, Compressor, Contexts, Params, max_compressed_len};
 use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::{DecodeBuffers, Role};
 
-/// Each end with a shared codec and contexts of its own, or not.
+/// Both ends, each with a shared codec, with or without contexts of their own.
 struct Ends {
     codecs: [Codec; 2],
     contexts: [Contexts; 2],
@@ -30,32 +30,41 @@ impl Ends {
         }
     }
 
-    /// The compressed form, if that is shorter, having been read at the other end.
-    fn pass(&mut self, message: &[u8], cut: usize) -> Option<Vec<u8>> {
-        let [here, there] = &mut self.contexts;
+    /// Sends a message from one end to the other and returns its compressed form, if that is
+    /// shorter.
+    fn round_trip(&mut self, message: &[u8], cut: usize) -> Option<Vec<u8>> {
+        let [sender, receiver] = &mut self.contexts;
         let (a, b) = message.split_at(cut.min(message.len()));
-        let mut packed = b"kept".to_vec();
-        if !here.deflate(&mut self.codecs[0], self.window_bits, [a, b], &mut packed) {
-            assert_eq!(packed, b"kept");
+        let mut compressed = b"kept".to_vec();
+        if !sender.deflate(
+            &mut self.codecs[0],
+            self.window_bits,
+            [a, b],
+            &mut compressed,
+        ) {
+            assert_eq!(compressed, b"kept");
             return None;
         }
-        let packed = packed.split_off(4);
-        assert!(packed.len() < message.len() && packed.len() <= ceiling(message.len()));
+        let compressed = compressed.split_off(4);
+        assert!(
+            compressed.len() < message.len()
+                && compressed.len() <= max_compressed_len(message.len())
+        );
         let mut read = Vec::new();
-        there
-            .inflate(&mut self.codecs[1], &packed, message.len(), &mut read)
+        receiver
+            .inflate(&mut self.codecs[1], &compressed, message.len(), &mut read)
             .expect("well-formed, and not too long");
         assert_eq!(read, message);
-        let less = there_is_no_room_for(&mut self.codecs[1], &packed, message.len());
-        assert!(self.contexts[1].held_bytes() > 0 || less);
-        Some(packed)
+        let limited = exceeds_a_smaller_limit(&mut self.codecs[1], &compressed, message.len());
+        assert!(self.contexts[1].held_bytes() > 0 || limited);
+        Some(compressed)
     }
 }
 
-/// A limit one byte below the message's length.
-fn there_is_no_room_for(codec: &mut Codec, packed: &[u8], len: usize) -> bool {
+/// Checks that a limit one byte below the message's length is enforced.
+fn exceeds_a_smaller_limit(codec: &mut Codec, compressed: &[u8], len: usize) -> bool {
     let mut out = Vec::new();
-    let refused = Contexts::default().inflate(codec, packed, len - 1, &mut out);
+    let refused = Contexts::default().inflate(codec, compressed, len - 1, &mut out);
     refused == Err(PeerError::MessageTooBig)
 }
 
@@ -67,7 +76,7 @@ fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, PeerError> {
 
 proptest! {
     #[test]
-    fn what_goes_in_comes_out(
+    fn a_message_survives_compression_and_decompression(
         level in 1..=9_u8,
         window_bits in 9..=15_u8,
         takeover: bool,
@@ -75,7 +84,7 @@ proptest! {
     ) {
         let mut ends = Ends::new(level, window_bits, takeover);
         for (letters, len, seed) in messages {
-            // Few letters compress well, many do not.
+            // Few different letters compress well, many do not.
             let mut state = seed;
             let message: Vec<u8> = (0..len)
                 .map(|_| {
@@ -83,12 +92,12 @@ proptest! {
                     (state >> 33) as u8 & ((1_u16 << letters) - 1) as u8
                 })
                 .collect();
-            ends.pass(&message, seed as usize % (len + 1));
+            ends.round_trip(&message, seed as usize % (len + 1));
         }
     }
 
     #[test]
-    fn whatever_comes_is_a_message_or_refused(input: Vec<u8>, limit in 0..4_096_usize) {
+    fn any_input_is_a_message_within_the_limit_or_an_error(input: Vec<u8>, limit in 0..4_096_usize) {
         if let Ok(message) = inflate(&input, limit) {
             prop_assert!(message.len() <= limit);
         }
@@ -96,25 +105,31 @@ proptest! {
 }
 
 #[test]
-fn a_context_makes_the_second_message_short() {
+fn a_context_shortens_a_repeated_message() {
     let message = b"{\"type\":\"chat\",\"room\":\"lobby\",\"from\":\"ann\",\"text\":\"hello\"}";
     for takeover in [false, true] {
         let mut ends = Ends::new(6, 15, takeover);
-        let first = ends.pass(message, 0).expect("shorter");
-        let second = ends.pass(message, 0).expect("shorter");
+        let first = ends.round_trip(message, 0).expect("shorter");
+        let second = ends.round_trip(message, 0).expect("shorter");
         assert_eq!(takeover, second.len() * 4 < first.len(), "{takeover}");
     }
 }
 
 #[test]
-fn a_context_begins_anew_after_what_was_sent_as_it_is() {
+fn a_context_is_reset_after_an_uncompressed_message() {
     let mut ends = Ends::new(6, 15, true);
     let noise: Vec<u8> = (0..200_u32)
         .map(|n| (n.wrapping_mul(2_654_435_769) >> 13) as u8 ^ n as u8)
         .collect();
-    assert!(ends.pass(&[b'a'; 500], 0).is_some());
-    assert!(ends.pass(&noise, 0).is_none(), "the peer never sees it");
-    assert!(ends.pass(&[&noise[..], &noise[..]].concat(), 100).is_some());
+    assert!(ends.round_trip(&[b'a'; 500], 0).is_some());
+    assert!(
+        ends.round_trip(&noise, 0).is_none(),
+        "the peer never sees it"
+    );
+    assert!(
+        ends.round_trip(&[&noise[..], &noise[..]].concat(), 100)
+            .is_some()
+    );
 }
 
 /// RFC 7692 §7.2.3, each example.
@@ -138,20 +153,20 @@ fn the_examples_of_the_rfc() {
         );
         assert_eq!(inflate(payload, 4), Err(PeerError::MessageTooBig));
     }
-    // §7.2.3.2, with a context: the second time it refers to the first.
+    // §7.2.3.2, with a context: the second message refers to the first.
     let mut contexts = Contexts::new(None, true);
     for payload in [hello[0], &[0xF2, 0x00, 0x11, 0x00, 0x00]] {
         let mut out = Vec::new();
         let read = contexts.inflate(&mut Codec::new(1), payload, 5, &mut out);
         assert_eq!((read, &out[..]), (Ok(()), &b"Hello"[..]));
     }
-    // §7.2.3.6: nothing, compressed.
+    // §7.2.3.6: an empty message, compressed.
     assert_eq!(inflate(&[0x00], 0).as_deref(), Ok(&b""[..]));
     assert_eq!(inflate(&[], 0).as_deref(), Ok(&b""[..]));
 }
 
 #[test]
-fn what_is_not_deflate() {
+fn invalid_deflate_is_an_error() {
     for input in [
         &[0x06][..],                        // a block of the third kind, which there is not
         &[0x01, 0x05, 0x00, 0x00, 0x00, 0], // a stored block whose lengths disagree
@@ -167,7 +182,7 @@ fn what_is_not_deflate() {
 }
 
 #[test]
-fn what_is_too_long_and_then_wrong_is_too_long_whatever_the_buffer() {
+fn the_limit_is_checked_before_later_errors() {
     let input = [0, 5, 0, 0xFA, 0xFF, b'H', b'e', b'l', b'l', b'o', 0x06];
     for capacity in [0, 6, 64] {
         for limit in 0..8 {
@@ -184,26 +199,25 @@ fn what_is_too_long_and_then_wrong_is_too_long_whatever_the_buffer() {
 }
 
 #[test]
-fn a_bomb_costs_the_limit() {
-    let mut packed = Vec::new();
+fn a_decompression_bomb_allocates_no_more_than_the_limit() {
+    let mut compressed = Vec::new();
     let mut codec = Codec::new(9);
-    assert!(codec.deflate_shared(15, &alloc::vec![0; 64 << 20], &mut packed));
-    assert!(packed.len() < 1 << 17, "{}", packed.len());
+    assert!(codec.deflate_shared(15, &alloc::vec![0; 64 << 20], &mut compressed));
+    assert!(compressed.len() < 1 << 17, "{}", compressed.len());
     let mut out = Vec::new();
-    let refused = Contexts::default().inflate(&mut codec, &packed, 1 << 20, &mut out);
+    let refused = Contexts::default().inflate(&mut codec, &compressed, 1 << 20, &mut out);
     assert_eq!(refused, Err(PeerError::MessageTooBig));
     assert!(out.capacity() <= (1 << 20) + 1, "{}", out.capacity());
 }
 
-/// Either role, with each window and either kind of context that may be agreed
-/// on: noise said twice is short where the compressor looks back as far as that,
-/// and no shorter where it does not.
+/// Either role, each window and either kind of context: repeated noise is short if the compressor's
+/// window reaches back to it, and not shortened otherwise.
 //= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "client_max_window_bits"..."
 //= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "server_max_window_bits"..."
 //= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "client_no_context_takeover"..."
 //= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "server_no_context_takeover"..."
 #[test]
-fn nobody_looks_back_farther_than_was_agreed_on() {
+fn no_compressor_exceeds_the_agreed_window() {
     let noise: Vec<u8> = (0..20_000_u32)
         .map(|n| (n.wrapping_mul(2_654_435_769) >> 13) as u8 ^ n as u8)
         .collect();
@@ -222,18 +236,26 @@ fn nobody_looks_back_farther_than_was_agreed_on() {
             // One length for each window from 9 bits up, between it and the next smaller one.
             for len in [200, 600, 1_500, 3_000, 5_000, 10_000, 20_000] {
                 let mut compressor = Compressor::new(role, &agreed, 9);
-                let mut workspace = DecodeBuffers::new(9);
+                let mut buffers = DecodeBuffers::new(9);
                 let twice = [&noise[..len], &noise[..len]].concat();
-                let mut say = || {
+                let mut compressed_len = || {
                     let mut out = Vec::new();
-                    let is_packed = compressor.deflate(&mut workspace, [&twice, &[]], &mut out);
-                    if is_packed { out.len() } else { twice.len() }
+                    let is_compressed = compressor.deflate(&mut buffers, [&twice, &[]], &mut out);
+                    if is_compressed {
+                        out.len()
+                    } else {
+                        twice.len()
+                    }
                 };
                 let name = format!("{role:?} {window_bits} {no_takeover} {len}");
-                // Of 8 bits there is no compressor, and so nothing is compressed.
+                // No compressor has a window of 8 bits, so nothing is compressed.
                 let is_within = window_bits > 8 && len < 1 << window_bits;
-                assert_eq!(say() < len + len / 2, is_within, "{name}");
-                assert_eq!(say() < len / 2, is_within && !no_takeover, "{name}");
+                assert_eq!(compressed_len() < len + len / 2, is_within, "{name}");
+                assert_eq!(
+                    compressed_len() < len / 2,
+                    is_within && !no_takeover,
+                    "{name}"
+                );
             }
         }
     }

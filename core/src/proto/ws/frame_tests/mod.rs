@@ -1,5 +1,5 @@
-//! Each fast path beside its naive oracle, each rule at its edges, and the
-//! frame header and close codes beside another implementation's opinion.
+//! Tests of the frame codec: fast paths against naive oracles, rules at their edges, and headers
+//! and close codes against another implementation.
 
 mod utf8;
 
@@ -62,7 +62,8 @@ fn headers() -> impl Strategy<Value = Header> {
         })
 }
 
-/// What a header's bytes say when they come one by one: the verdict, and after how many.
+/// Parses a header that arrives byte by byte. Returns the result and the number of bytes that it
+/// took.
 fn byte_by_byte(bytes: &[u8]) -> (Result<Option<(Header, usize)>, PeerError>, usize) {
     let after = |n: usize| {
         Some((Header::parse(&bytes[..n]), n)).filter(|(verdict, _)| *verdict != Ok(None))
@@ -74,7 +75,7 @@ fn byte_by_byte(bytes: &[u8]) -> (Result<Option<(Header, usize)>, PeerError>, us
 
 proptest! {
     #[test]
-    fn mask_is_the_naive_mask(mut payload in prop::collection::vec(any::<u8>(), 0..300), key: [u8; 4], phase: usize) {
+    fn the_mask_matches_the_naive_mask(mut payload in prop::collection::vec(any::<u8>(), 0..300), key: [u8; 4], phase: usize) {
         let mut naive = payload.clone();
         mask::apply(&mut payload, key, phase);
         mask::apply_naive(&mut naive, key, phase);
@@ -82,7 +83,7 @@ proptest! {
     }
 
     #[test]
-    fn mask_goes_on_where_the_last_piece_ended(
+    fn masking_continues_after_the_last_piece(
         payload in prop::collection::vec(any::<u8>(), 0..300),
         key: [u8; 4],
         pieces in prop::collection::vec(0..70_usize, 0..12),
@@ -102,14 +103,14 @@ proptest! {
     }
 
     #[test]
-    fn a_header_reads_as_it_was_written(header in headers(), tail: [u8; 3]) {
+    fn a_written_header_parses_to_itself(header in headers(), tail: [u8; 3]) {
         let (bytes, len) = header.encode();
         prop_assert_eq!(Header::parse(&[&bytes[..len], &tail].concat()), Ok(Some((header, len))));
         prop_assert_eq!(byte_by_byte(&bytes[..len]), (Ok(Some((header, len))), len));
     }
 
     #[test]
-    fn a_header_is_written_as_others_write_it(header in headers()) {
+    fn a_header_matches_another_implementation(header in headers()) {
         let theirs = tungstenite::protocol::frame::FrameHeader {
             is_final: header.fin,
             rsv1: header.rsv & 0x40 != 0,
@@ -125,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn any_header_bytes_get_one_verdict_however_cut(bytes: [u8; header::MAX_LEN]) {
+    fn split_header_bytes_have_the_same_result(bytes: [u8; header::MAX_LEN]) {
         let (first, after) = byte_by_byte(&bytes);
         for n in after..=bytes.len() {
             prop_assert_eq!(Header::parse(&bytes[..n]), first);
@@ -135,7 +136,7 @@ proptest! {
 }
 
 #[test]
-fn every_forbidden_header_has_its_error_at_the_byte_that_shows_it() {
+fn an_invalid_header_is_an_error_at_the_first_wrong_byte() {
     use PeerError::{
         FragmentedControl, LengthNotMinimal, LengthOverflow, LongControl, ReservedOpcode,
     };
@@ -211,14 +212,14 @@ fn opcodes_are_those_of_the_rfc() {
 }
 
 #[test]
-fn all_close_codes() {
+fn close_codes_match_the_rfc_and_another_implementation() {
     for code in 0..=u16::MAX {
         let expected = match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(code),
             _ => None,
         };
         assert_eq!(CloseCode::new(code).map(CloseCode::get), expected, "{code}");
-        // 1014 was registered later than theirs was written.
+        // 1014 was registered after the other implementation was written.
         if code != 1014 {
             assert_eq!(
                 coding::CloseCode::from(code).is_allowed(),

@@ -1,4 +1,4 @@
-//! UTF-8 in pieces beside the table of the standard.
+//! Tests of UTF-8 in pieces against the table of the standard.
 
 use alloc::string::String;
 use alloc::vec;
@@ -10,7 +10,7 @@ use crate::proto::ws::utf8::Utf8;
 
 proptest! {
     #[test]
-    fn utf8_cut_anywhere_is_what_it_is_whole(
+    fn split_text_has_the_same_result(
         text in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),
             any::<String>().prop_map(String::into_bytes),
@@ -28,7 +28,7 @@ proptest! {
     }
 
     #[test]
-    fn utf8_of_awkward_bytes(
+    fn edge_bytes_match_the_oracle(
         text in prop::collection::vec(prop::sample::select(AWKWARD), 0..24),
         pieces in prop::collection::vec(0..5_usize, 0..24),
     ) {
@@ -36,7 +36,7 @@ proptest! {
     }
 }
 
-/// Pushes `text` in pieces of these lengths and then the rest, against the oracle.
+/// Pushes `text` in pieces of these lengths, then the rest, and compares with the oracle.
 fn check_utf8(text: &[u8], pieces: &[usize]) -> Result<(), TestCaseError> {
     let (impossible, complete) = naive_utf8(text);
     let mut state = Utf8::default();
@@ -68,9 +68,8 @@ fn check_utf8(text: &[u8], pieces: &[usize]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The table of well-formed byte sequences (Unicode 3.9, table 3-7; RFC 3629
-/// §4), a byte at a time: the first byte that cannot be right, and whether the
-/// text is complete.
+/// The table of well-formed byte sequences (Unicode 3.9, table 3-7; RFC 3629 §4), one byte at a
+/// time. Returns the position of the first invalid byte, and whether the text is complete.
 fn naive_utf8(text: &[u8]) -> (Option<usize>, bool) {
     let mut next = (0x80, 0xBF);
     let mut to_come = 0;
@@ -105,7 +104,7 @@ const AWKWARD: &[u8] = &[
 ];
 
 #[test]
-fn utf8_of_every_two_bytes_and_every_row_of_the_table() {
+fn every_two_bytes_and_table_row_match_the_oracle() {
     let check = |text: &[u8]| {
         for cut in 0..=text.len() {
             check_utf8(text, &[cut]).expect("as the oracle says");
@@ -129,7 +128,7 @@ fn utf8_of_every_two_bytes_and_every_row_of_the_table() {
 }
 
 #[test]
-fn utf8_fails_at_the_byte_that_cannot_be() {
+fn invalid_text_fails_at_the_first_wrong_byte() {
     for (good, bad) in [
         (&b""[..], 0x80),
         (b"", 0xC0),

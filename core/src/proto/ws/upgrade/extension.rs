@@ -1,9 +1,10 @@
-//! Owns reading `Sec-WebSocket-Extensions` (RFC 6455 §9.1): which extensions are
-//! named, with which parameters. What an extension means is for itself to say.
+//! Parser of `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
+//!
+//! Does not interpret the extensions.
 
 use crate::proto::http::is_token_byte;
 
-/// What does not conform to the grammar. A server refuses the request, a
+/// The error of a value that does not conform to the grammar. A server refuses the request; a
 /// client fails the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Malformed;
@@ -12,13 +13,13 @@ pub struct Malformed;
 #[derive(Clone, Copy, Debug)]
 pub struct Extension<'a> {
     name: &'a [u8],
-    /// Checked before: what follows the name, up to the comma.
+    /// The text between the name and the comma, which was checked before.
     params: &'a [u8],
 }
 
 impl<'a> Extension<'a> {
-    /// The elements of one field line. Each is an error from the first on that
-    /// does not conform to the grammar; none comes after that.
+    /// Parses the elements of one field line. An element that does not conform to the grammar is an
+    /// error and the last item.
     pub fn parse_list(line: &'a [u8]) -> impl Iterator<Item = Result<Self, Malformed>> + use<'a> {
         let mut rest = Some(Cursor(line));
         core::iter::from_fn(move || {
@@ -32,18 +33,18 @@ impl<'a> Extension<'a> {
         })
     }
 
-    /// The registered token.
+    /// Returns the name of the extension.
     pub const fn name(&self) -> &'a [u8] {
         self.name
     }
 
-    /// The parameters in order, each a name and what stands behind its `=`.
+    /// Returns the parameters in order.
     pub fn params(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
         let mut cursor = Cursor(self.params);
         core::iter::from_fn(move || cursor.param().ok().flatten())
     }
 
-    /// The next element; `None` at the end of the line.
+    /// Parses the next element; `None` at the end of the line.
     fn parse(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
         //= rfc9110#section-5.6.1.2 "A recipient MUST parse and ignore a reasonable number of..."
         while cursor.take(b',') {}
@@ -70,13 +71,13 @@ pub type Param<'a> = (&'a [u8], Option<Value<'a>>);
 pub struct Value<'a>(&'a [u8]);
 
 impl Value<'_> {
-    /// Its bytes, without quotes and without the backslashes that quote.
+    /// Returns the bytes of the token, without quotes and escaping backslashes.
     pub fn bytes(&self) -> impl Iterator<Item = u8> {
-        // A backslash is no byte of a token, so none of them stands for itself.
+        // A backslash is not allowed in a token, so every one of them escapes.
         self.0.iter().copied().filter(|&byte| byte != b'\\')
     }
 
-    /// The decimal number that it is, without leading zeros.
+    /// Parses the value as a decimal number without leading zeros.
     pub fn number(&self) -> Option<u32> {
         if self.bytes().next() == Some(b'0') && self.bytes().count() > 1 {
             return None;
@@ -88,7 +89,7 @@ impl Value<'_> {
     }
 }
 
-/// What is left of a line.
+/// The rest of a line.
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -165,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// The list as it was understood, in a form of its own.
+    /// Returns the parsed list in a simple text form.
     fn read(line: &str) -> Result<String, Malformed> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("tokens are ASCII");
         let elements: Result<Vec<_>, _> = Extension::parse_list(line.as_bytes()).collect();
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_with_parameters() {
+    fn lists_with_parameters_are_parsed() {
         for (line, expected) in [
             ("", ""),
             (" ", ""),
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list() {
+    fn malformed_lists_are_errors() {
         for line in [
             ";",
             "a;",
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn numbers_have_no_leading_zeros() {
         for (value, expected) in [
             ("8", Some(8)),
             ("15", Some(15)),

@@ -1,10 +1,11 @@
-//! Owns `Sec-WebSocket-Key` and the proof that a server read it,
-//! `Sec-WebSocket-Accept` (RFC 6455 §4.2.1, §4.2.2). Draws no nonces.
+//! `Sec-WebSocket-Key` and its response, `Sec-WebSocket-Accept` (RFC 6455 §4.2.1, §4.2.2).
+//!
+//! Does not generate nonces.
 
 use sha1::{Digest, Sha1};
 
-/// The value of `Sec-WebSocket-Accept` for one of `Sec-WebSocket-Key`
-/// (RFC 6455 §4.2.2): SHA-1 over the key and a fixed text, in base64.
+/// Returns the `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2): SHA-1 of the key
+/// and a fixed text, in base64.
 //= rfc6455#section-4.2.2 "A |Sec-WebSocket-Accept| header field. The value of this header field..."
 pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let digest: [u8; 20] = Sha1::new()
@@ -15,12 +16,12 @@ pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
     base64(&digest)
 }
 
-/// The value of `Sec-WebSocket-Key` for a nonce (RFC 6455 §4.1): its base64.
+/// Returns the `Sec-WebSocket-Key` for a nonce (RFC 6455 §4.1): its base64.
 pub(crate) fn encode_key(nonce: [u8; 16]) -> [u8; KEY_LEN] {
     base64(&nonce)
 }
 
-/// The base64 of these bytes (RFC 4648 §4), which has `N` digits with the padding.
+/// Encodes bytes in base64 (RFC 4648 §4); the result has `N` characters with the padding.
 fn base64<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut out = [b'='; N];
     for (four, three) in out.chunks_exact_mut(4).zip(bytes.chunks(3)) {
@@ -34,19 +35,19 @@ fn base64<const N: usize>(bytes: &[u8]) -> [u8; N] {
     out
 }
 
-/// Whether it is the base64 of 16 bytes: 22 digits and the padding. The four bits
-/// that the last digit has to spare may be anything, as in an example of the RFC
-/// (§4.1, `AQIDBAUGBwgJCgsMDQ4PEC==`): RFC 4648 §3.5 leaves that to the decoder,
-/// and what is hashed is the text.
+/// Returns whether it is the base64 of 16 bytes: 22 characters and the padding. The four unused
+/// bits of the last character may be set, as in an example of the RFC (§4.1,
+/// `AQIDBAUGBwgJCgsMDQ4PEC==`): RFC 4648 §3.5 leaves that to the decoder, and the text itself is
+/// hashed.
 pub(crate) fn is_key(key: &[u8]) -> bool {
     key.strip_suffix(b"==").is_some_and(|digits| {
         digits.len() == 22 && digits.iter().all(|digit| BASE64.contains(digit))
     })
 }
 
-/// How long a value of `Sec-WebSocket-Key` is.
+/// The length of a `Sec-WebSocket-Key`.
 pub(crate) const KEY_LEN: usize = 24;
-/// How long a value of `Sec-WebSocket-Accept` is.
+/// The length of a `Sec-WebSocket-Accept`.
 pub(crate) const ACCEPT_LEN: usize = 28;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_of_the_rfc_and_keys_of_another_encoder() {
+    fn accept_keys_match_the_rfc_and_another_encoder() {
         for (key, accept) in [
             (
                 &b"dGhlIHNhbXBsZSBub25jZQ=="[..],
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_becomes_a_key() {
+    fn a_nonce_is_encoded_as_a_key() {
         for (nonce, key) in [
             (*b"the sample nonce", b"dGhlIHNhbXBsZSBub25jZQ=="),
             ([0; 16], b"AAAAAAAAAAAAAAAAAAAAAA=="),
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_base64_of_sixteen_bytes_whatever_its_last_bits() {
+    fn a_key_is_base64_of_sixteen_bytes_with_any_last_bits() {
         for good in [
             &b"dGhlIHNhbXBsZSBub25jZQ=="[..],
             b"AAAAAAAAAAAAAAAAAAAAAA==",

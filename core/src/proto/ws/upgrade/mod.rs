@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 §4): the decision on a request, and its checks.
+//! Opening handshake (RFC 6455 §4) of a server: the decision on a request, and its checks.
 
 mod accept;
 pub mod extension;

@@ -1,6 +1,7 @@
-//! Owns the rule of which web pages may connect (RFC 6455 §10.2, RFC 6454):
-//! a browser says in `Origin` whose script is calling, and a script of another
-//! site must not use the visitor's access. Who is not a browser sends none.
+//! Check of the origin of a request (RFC 6455 §10.2, RFC 6454).
+//!
+//! A browser sends the origin of the calling script, so that a script of another site cannot use
+//! the visitor's access. Other clients send none.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,8 +14,8 @@ use crate::proto::http::{Authority, Request};
 /// browser, is always allowed, and so is one of the same origin as its `Host`.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    /// Whether pages of any loopback origin are allowed, as they should be while the server listens on
-    /// loopback only.
+    /// Whether every loopback origin is allowed, as is useful while the server listens on loopback
+    /// only.
     pub loopback: bool,
     /// Whether every origin is allowed.
     pub any: bool,
@@ -22,27 +23,26 @@ pub struct Origins {
     pub allowed: Vec<Origin>,
 }
 
-/// Whether the request's origin may connect. `host` is what the request itself
-/// was sent to.
+/// Returns whether the request's origin is allowed. `host` is the host of the request.
 ///
-/// A request without `Origin` passes, and with [`Origins::any`] every one does,
-/// whatever it bears. Otherwise there must be exactly one well-formed origin:
-/// that of `host`, a loopback one if those are let in, or one of the list.
+/// A request without `Origin` is allowed, and with [`Origins::any`] every request is. Otherwise the
+/// request must have exactly one well-formed origin: that of `host`, a loopback one if those are
+/// allowed, or one of the list.
 //= rfc6455#section-10.2 "Servers that are not intended to process input from any web page but..."
-pub(crate) fn may_connect(
+pub(crate) fn is_allowed(
     request: &Request<'_>,
     host: Option<Authority<'_>>,
     origins: &Origins,
 ) -> bool {
     let mut values = request.header("origin");
     //= rfc6455#section-4.2.1 "A connection attempt lacking this header field SHOULD NOT be..."
-    let (Some(value), doubled) = (values.next(), values.next().is_some()) else {
+    let (Some(value), repeated) = (values.next(), values.next().is_some()) else {
         return true;
     };
     if origins.any {
         return true;
     }
-    if doubled {
+    if repeated {
         return false;
     }
     let Some(origin) = Serialized::parse(value) else {
@@ -55,14 +55,17 @@ pub(crate) fn may_connect(
     {
         return true;
     }
-    origins.allowed.iter().any(|allowed| allowed.is(&origin))
+    origins
+        .allowed
+        .iter()
+        .any(|allowed| allowed.matches(&origin))
 }
 
-/// An origin that may be allowed: `scheme://host[:port]`, or `null`. Of a scheme that
-/// is not http or https the host may be empty, as in `file://`.
+/// An allowed origin: `scheme://host[:port]`, or `null`. With a scheme other than http and https
+/// the host may be empty, as in `file://`.
 ///
-/// `null` stands for every page that has no origin it will tell, such as a file in
-/// most browsers or a frame in a sandbox.
+/// `null` stands for every page with an opaque origin, such as a file in most browsers or a
+/// sandboxed frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Origin(Kind);
 
@@ -71,16 +74,15 @@ enum Kind {
     Null,
     Tuple {
         scheme: String,
-        /// In lower case; empty where there is none.
+        /// In lower case; empty if there is none.
         host: String,
-        /// The default of the scheme where none is named, if it has one.
+        /// The port, or the default of the scheme, if it has one.
         port: Option<u16>,
     },
 }
 
 impl Origin {
-    /// Its host, as it was written but in lower case, an IPv6 address in its brackets;
-    /// `None` where it has none.
+    /// Returns the host in lower case, an IPv6 address in its brackets; `None` if there is none.
     pub fn host(&self) -> Option<&str> {
         match &self.0 {
             Kind::Tuple { host, .. } if !host.is_empty() => Some(host),
@@ -88,7 +90,7 @@ impl Origin {
         }
     }
 
-    fn is(&self, origin: &Serialized<'_>) -> bool {
+    fn matches(&self, origin: &Serialized<'_>) -> bool {
         match (&self.0, origin) {
             (Kind::Null, Serialized::Null) => true,
             (Kind::Tuple { scheme, host, port }, Serialized::Tuple(other)) => {
@@ -117,7 +119,7 @@ impl FromStr for Origin {
                     host: String::new(),
                     port: None,
                 },
-                // A star in a host is meant as a pattern, and none is known here.
+                // An asterisk in a host looks like a pattern, which is not supported.
                 Serialized::Tuple(tuple) if tuple.authority.host().contains('*') => {
                     return Err(NotAnOrigin);
                 }
@@ -131,7 +133,7 @@ impl FromStr for Origin {
     }
 }
 
-/// A text that is no [`Origin`], as one with a path is none, be it only `/`.
+/// The error of a text that is not an [`Origin`]. A text with a path, such as `/`, is not one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct NotAnOrigin;
@@ -209,7 +211,7 @@ mod tests {
     use super::*;
     use crate::proto::http::{Fields, HeadLimits};
 
-    fn passes(host: &str, origin_lines: &[&str], origins: &Origins) -> bool {
+    fn allows(host: &str, origin_lines: &[&str], origins: &Origins) -> bool {
         let lines: String = origin_lines
             .iter()
             .map(|o| format!("Origin: {o}\r\n"))
@@ -218,7 +220,7 @@ mod tests {
         let mut fields = Fields::new();
         let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
         let (request, _) = parsed.expect("well-formed").expect("whole");
-        may_connect(&request, Authority::parse(host.as_bytes()), origins)
+        is_allowed(&request, Authority::parse(host.as_bytes()), origins)
     }
 
     fn listed(entries: &[&str]) -> Origins {
@@ -232,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn no_origin_and_the_same_origin_pass() {
+    fn no_origin_and_the_same_origin_are_allowed() {
         let none = Origins::default();
-        assert!(passes("a.example", &[], &none));
+        assert!(allows("a.example", &[], &none));
         for (host, origin) in [
             ("a.example", "http://a.example"),
             ("a.example", "https://A.EXAMPLE"),
@@ -244,7 +246,7 @@ mod tests {
             ("a.example:3000", "http://a.example:3000"),
             ("[::1]:3000", "HTTP://[::1]:3000"),
         ] {
-            assert!(passes(host, &[origin], &none), "{host} {origin}");
+            assert!(allows(host, &[origin], &none), "{host} {origin}");
         }
         for (host, origin) in [
             ("a.example", "http://b.example"),
@@ -256,12 +258,12 @@ mod tests {
             ("a.example", "http://evil.com/a.example"),
             ("localhost:3000", "http://localhost:4000"),
         ] {
-            assert!(!passes(host, &[origin], &none), "{host} {origin}");
+            assert!(!allows(host, &[origin], &none), "{host} {origin}");
         }
     }
 
     #[test]
-    fn what_is_no_single_origin_is_refused() {
+    fn malformed_and_repeated_origins_are_refused() {
         let origins = Origins {
             loopback: true,
             ..listed(&["http://a.example"])
@@ -283,32 +285,32 @@ mod tests {
             "http://a.example, http://a.example",
             "\u{e9}",
         ] {
-            assert!(!passes("a.example", &[origin], &origins), "{origin}");
+            assert!(!allows("a.example", &[origin], &origins), "{origin}");
         }
-        assert!(passes("a.example", &["http://a.example"], &origins));
+        assert!(allows("a.example", &["http://a.example"], &origins));
         assert!(
-            !passes(
+            !allows(
                 "a.example",
                 &["http://a.example", "http://a.example"],
                 &origins
             ),
-            "doubled"
+            "repeated"
         );
     }
 
     #[test]
-    fn any_passes_all() {
+    fn any_allows_every_origin() {
         let any = Origins {
             any: true,
             ..Origins::default()
         };
         for origin in ["null", "http://evil.com", "?"] {
-            assert!(passes("a.example", &[origin], &any), "{origin}");
+            assert!(allows("a.example", &[origin], &any), "{origin}");
         }
     }
 
     #[test]
-    fn a_listed_origin_passes_by_scheme_host_and_port() {
+    fn a_listed_origin_matches_by_scheme_host_and_port() {
         let origins = listed(&[
             "https://App.example",
             "http://b.example:8080",
@@ -320,7 +322,7 @@ mod tests {
             "HTTP://B.example:8080",
             "chrome-extension://abcdef",
         ] {
-            assert!(passes("h", &[origin], &origins), "{origin}");
+            assert!(allows("h", &[origin], &origins), "{origin}");
         }
         for origin in [
             "http://app.example",
@@ -329,12 +331,12 @@ mod tests {
             "https://sub.app.example",
             "chrome-extension://abcdefg",
         ] {
-            assert!(!passes("h", &[origin], &origins), "{origin}");
+            assert!(!allows("h", &[origin], &origins), "{origin}");
         }
     }
 
     #[test]
-    fn null_and_origins_without_a_host_pass_where_they_are_listed() {
+    fn null_and_hostless_origins_are_allowed_if_listed() {
         let origins = listed(&["null", "file://", "https://[2001:DB8::1]"]);
         for origin in [
             "null",
@@ -343,8 +345,8 @@ mod tests {
             "https://[2001:db8::1]",
             "https://[2001:db8:0::1]:443",
         ] {
-            assert!(passes("h", &[origin], &origins), "{origin}");
-            assert!(!passes("h", &[origin], &Origins::default()), "{origin}");
+            assert!(allows("h", &[origin], &origins), "{origin}");
+            assert!(!allows("h", &[origin], &Origins::default()), "{origin}");
         }
         for origin in [
             "NULL",
@@ -355,15 +357,15 @@ mod tests {
             "app://",
             "https://[2001:db8::2]",
         ] {
-            assert!(!passes("h", &[origin], &origins), "{origin}");
+            assert!(!allows("h", &[origin], &origins), "{origin}");
         }
-        assert!(!passes("h", &["null", "null"], &origins), "doubled");
-        assert!(!passes("h", &["null"], &listed(&["file://"])));
-        assert!(!passes("h", &["file://"], &listed(&["null", "file://a"])));
+        assert!(!allows("h", &["null", "null"], &origins), "repeated");
+        assert!(!allows("h", &["null"], &listed(&["file://"])));
+        assert!(!allows("h", &["file://"], &listed(&["null", "file://a"])));
     }
 
     #[test]
-    fn what_is_no_origin_is_none_to_allow_either() {
+    fn an_invalid_origin_cannot_be_listed() {
         for text in [
             "",
             "*",
@@ -394,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_pages_pass_where_they_may_and_look_alikes_do_not() {
+    fn loopback_origins_are_allowed_but_look_alikes_are_not() {
         let origins = Origins {
             loopback: true,
             ..Origins::default()
@@ -408,8 +410,8 @@ mod tests {
             "http://[::1]:9",
         ];
         for origin in pages {
-            assert!(passes("h", &[origin], &origins), "{origin}");
-            assert!(!passes("h", &[origin], &Origins::default()), "{origin}");
+            assert!(allows("h", &[origin], &origins), "{origin}");
+            assert!(!allows("h", &[origin], &Origins::default()), "{origin}");
         }
         for origin in [
             "http://localhost.evil.com",
@@ -427,7 +429,7 @@ mod tests {
             "http://0x7f000001",
             "http://localhost\\.evil.com",
         ] {
-            assert!(!passes("h", &[origin], &origins), "{origin}");
+            assert!(!allows("h", &[origin], &origins), "{origin}");
         }
     }
 }

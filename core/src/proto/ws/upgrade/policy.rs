@@ -1,4 +1,4 @@
-//! Rules of a server by which requests are decided.
+//! Rules of a server for the decision on a request.
 
 use alloc::string::String;
 #[cfg(test)]

@@ -6,9 +6,8 @@ use crate::proto::http::is_token;
 use crate::proto::http::response::{field, status_line};
 use crate::proto::ws::deflate::Params;
 
-/// Appends the answer that turns the connection into a WebSocket (RFC 6455
-/// §4.2.2). A `subprotocol` must be one that the client offered; what is not a
-/// token could not have been offered and is left out.
+/// Appends the response that upgrades the connection (RFC 6455 §4.2.2). A `subprotocol` must be one
+/// that the client offered; a text that is not a token cannot have been offered and is left out.
 //= rfc6455#section-4.2.2 "If the server chooses to accept the incoming connection, it MUST..."
 pub fn switching_protocols(
     out: &mut Vec<u8>,
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_upgrade_is_the_rfcs() {
+    fn the_upgrade_response_is_that_of_the_rfc() {
         let accept = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
         let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";

@@ -1,6 +1,4 @@
-//! Owns `Sec-WebSocket-Protocol` in a request (RFC 6455 §4.1, §11.3.4): whether
-//! it is well formed, and which of its offers a list of ours takes. An
-//! application may take another; that is for `handler` to say.
+//! `Sec-WebSocket-Protocol` of a request (RFC 6455 §4.1, §11.3.4): grammar, and choice from a list.
 
 use alloc::string::String;
 
@@ -8,11 +6,11 @@ use smallvec::SmallVec;
 
 use crate::proto::http::{HandshakeError, Request, is_token};
 
-/// The place, among those offered, of the first of `served` that is offered. A
+/// Returns the index, among the offered subprotocols, of the first of `served` that is offered. A
 /// field without a name in it, as some clients and proxies send it, offers nothing.
 ///
 /// # Errors
-/// [`HandshakeError::Subprotocol`] for what is no list of names that differ.
+/// [`HandshakeError::Subprotocol`] if the field is not a list of distinct tokens.
 //= rfc6455#section-4.1 "The elements that comprise this value MUST be non-empty strings with..."
 pub(super) fn choose(
     request: &Request<'_>,
@@ -30,8 +28,8 @@ pub(super) fn choose(
 }
 
 impl<'a> Request<'a> {
-    /// The subprotocols that the client offers, the one it likes best first.
-    /// Their names are case-sensitive.
+    /// Returns the offered subprotocols in the client's order of preference. Names are
+    /// case-sensitive.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.list(FIELD).filter_map(token)
     }
@@ -54,7 +52,7 @@ mod tests {
     use super::*;
     use crate::proto::http::{Fields, HeadLimits};
 
-    /// What is offered, and the place of what is chosen.
+    /// Returns the offered subprotocols and the index of the chosen one.
     fn chosen(
         lines: &str,
         served: &[&str],
@@ -69,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_server_decides() {
+    fn the_preference_of_the_server_decides() {
         for (offers, served, place) in [
             ("a, b", &["a", "b"][..], Some(0)),
             ("b, a", &["a", "b"], Some(1)),
@@ -87,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn offers_may_be_spread_over_lines_and_have_gaps() {
+    fn offers_may_span_lines_and_have_empty_elements() {
         let lines = "sec-websocket-protocol: c,\r\nX: y\r\nSec-WebSocket-Protocol: , b\t,a\r\n";
         let offered = ["c", "b", "a"].map(Into::into).to_vec();
         assert_eq!(chosen(lines, &["a"]), Ok((offered, Some(2))));
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_different_names_is_refused() {
+    fn a_malformed_or_repeated_offer_is_refused() {
         for lines in [
             "Sec-WebSocket-Protocol: a b\r\n",
             "Sec-WebSocket-Protocol: \"a\"\r\n",

@@ -1,5 +1,4 @@
-//! Properties of the whole handshake: no bytes make it panic, and no cut of
-//! the bytes changes what it says.
+//! Property tests of the handshake: arbitrary bytes, and arbitrary splits.
 
 use alloc::format;
 use alloc::string::String;
@@ -14,7 +13,7 @@ use crate::proto::ws::upgrade::{HeadAction, Policy, accept_key, decide};
 
 type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
 
-/// Small limits, so that random heads meet them.
+/// Small limits, so that random heads reach them.
 const LIMITS: HeadLimits = HeadLimits {
     bytes: 256,
     fields: 8,
@@ -34,7 +33,7 @@ fn verdict(bytes: &[u8]) -> Answer {
     }
 }
 
-/// The first verdict when the bytes come one by one, and after how many.
+/// Returns the first result when the bytes arrive one by one, and their number.
 fn first_verdict(bytes: &[u8]) -> (Answer, usize) {
     let after = |n: usize| verdict(&bytes[..n]).map(|verdict| (Some(verdict), n));
     (0..=bytes.len())
@@ -42,7 +41,7 @@ fn first_verdict(bytes: &[u8]) -> (Answer, usize) {
         .unwrap_or((None, bytes.len()))
 }
 
-/// Heads that are nearly right: pieces that matter, in any order.
+/// Heads that are nearly valid: relevant parts in any order.
 fn heads() -> impl Strategy<Value = Vec<u8>> {
     let start = prop::sample::select(
         &[
@@ -84,12 +83,12 @@ fn heads() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = verdict(&bytes);
     }
 
     #[test]
-    fn a_head_cut_anywhere_gets_the_same_verdict(head in heads(), flip in any::<prop::sample::Index>(), with in any::<Option<u8>>()) {
+    fn a_split_head_has_the_same_result(head in heads(), flip in any::<prop::sample::Index>(), with in any::<Option<u8>>()) {
         let mut head = head;
         if let Some(byte) = with {
             let at = flip.index(head.len());
@@ -102,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn what_follows_a_head_does_not_change_it(head in heads(), tail in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn bytes_after_a_head_do_not_change_the_result(head in heads(), tail in prop::collection::vec(any::<u8>(), 0..64)) {
         if let Some(first) = verdict(&head) {
             prop_assert_eq!(verdict(&[head, tail].concat()), Some(first));
         }
@@ -116,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn every_refusal_is_a_whole_response(status in any::<u16>(), head_only in any::<bool>()) {
+    fn every_error_response_is_complete(status in any::<u16>(), head_only in any::<bool>()) {
         let mut out = Vec::new();
         response::refusal(&mut out, HandshakeError::Handler(status), head_only);
         let mut fields = [httparse::EMPTY_HEADER; 16];

@@ -1,4 +1,4 @@
-//! Tests of the negotiation.
+//! Tests of the negotiation of permessage-deflate.
 
 use alloc::string::String;
 
@@ -27,7 +27,7 @@ fn answer(offer: &str, terms: Terms) -> Option<String> {
 }
 
 #[test]
-fn what_is_offered_is_answered() {
+fn each_offer_has_its_response() {
     let narrow = Terms {
         window_bits: 11,
         contexts: true,
@@ -90,7 +90,7 @@ fn what_is_offered_is_answered() {
 }
 
 #[test]
-fn what_is_declined() {
+fn invalid_offers_are_declined() {
     for offer in [
         "permessage-bzip2",
         "x-webkit-deflate-frame",
@@ -112,7 +112,7 @@ fn what_is_declined() {
 
 /// RFC 7692 §7.1, each condition on a client.
 #[test]
-fn an_answer_must_be_to_the_offer() {
+fn a_response_must_match_the_offer() {
     let open = Params {
         client_max_window_bits: Some(15),
         ..Params::default()
@@ -157,9 +157,9 @@ fn an_answer_must_be_to_the_offer() {
     }
 }
 
-/// RFC 7692 §7.1.2.2: what a client says of its window it keeps to.
+/// RFC 7692 §7.1.2.2: the value in an offer binds the client.
 #[test]
-fn a_hint_is_a_promise() {
+fn a_client_window_in_the_offer_is_binding() {
     for (hint, answered, window) in [
         (15, "", 15),
         (15, "; client_max_window_bits=10", 10),
@@ -179,7 +179,7 @@ fn a_hint_is_a_promise() {
 }
 
 #[test]
-fn an_offer_is_read_as_it_was_written() {
+fn a_written_offer_parses_to_itself() {
     for client_max_window_bits in [None, Some(8), Some(10), Some(15)] {
         let offer = Params {
             server_no_context_takeover: true,

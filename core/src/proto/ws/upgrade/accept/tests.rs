@@ -33,7 +33,7 @@ fn decided_with(head: &str, policy: &Policy<'_>) -> Result<HeadAction, Handshake
     decide(&request, policy)
 }
 
-/// The sample request with one line (by its start) replaced by others.
+/// Returns the sample request with one line (by its start) replaced by others.
 fn with(start: &str, lines: &str) -> String {
     let end = if lines.is_empty() { "" } else { "\r\n" };
     let line = UPGRADE
@@ -56,7 +56,7 @@ fn upgraded() -> Result<HeadAction, HandshakeError> {
 }
 
 #[test]
-fn the_sample_upgrades_and_so_do_its_variants() {
+fn the_sample_request_and_its_variants_are_upgraded() {
     assert_eq!(decided(UPGRADE), upgraded());
     for (start, lines) in [
         ("GET", "GET /ws?room=a HTTP/1.1"),
@@ -107,7 +107,7 @@ fn the_sample_upgrades_and_so_do_its_variants() {
 }
 
 #[test]
-fn each_fault_has_its_error() {
+fn each_violation_has_its_error() {
     use HandshakeError::{
         Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
         Subprotocol, Version,
@@ -231,7 +231,7 @@ fn each_fault_has_its_error() {
 }
 
 #[test]
-fn the_spare_bits_of_a_key_may_be_anything_and_the_key_is_hashed_as_sent() {
+fn unused_bits_of_a_key_are_accepted_and_hashed_as_sent() {
     for (key, accept) in [
         // Of RFC 6455 §4.1.
         ("AQIDBAUGBwgJCgsMDQ4PEC==", *b"OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
@@ -253,7 +253,7 @@ fn the_spare_bits_of_a_key_may_be_anything_and_the_key_is_hashed_as_sent() {
 }
 
 #[test]
-fn options_tells_the_methods_of_every_page_to_whoever_asks() {
+fn options_returns_the_methods_of_every_page() {
     for target in ["*", "/", "/ws", "/metrics", "/healthz", "/?a", "http://h"] {
         for rest in [
             "HTTP/1.0\r\n\r\n",
@@ -271,7 +271,7 @@ fn options_tells_the_methods_of_every_page_to_whoever_asks() {
 }
 
 #[test]
-fn health_checks_as_they_are_get_their_page() {
+fn common_health_checks_get_their_page() {
     for head in [
         // HAProxy, by default.
         "OPTIONS / HTTP/1.0\r\n\r\n",
@@ -298,7 +298,7 @@ fn health_checks_as_they_are_get_their_page() {
 }
 
 #[test]
-fn only_a_host_that_is_allowed_gets_anything() {
+fn a_host_that_is_not_allowed_gets_no_page() {
     let hosts = Hosts {
         any: false,
         allowed: alloc::vec!["chat.example".parse().expect("a host")],
@@ -325,7 +325,7 @@ fn only_a_host_that_is_allowed_gets_anything() {
         decided_with(&rebound, &policy),
         Err(HandshakeError::HostNotAllowed)
     );
-    // What the target says goes before what the field says.
+    // The target has precedence over the field.
     let absolute = "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_eq!(
         decided_with(absolute, &policy),
@@ -335,7 +335,7 @@ fn only_a_host_that_is_allowed_gets_anything() {
 }
 
 #[test]
-fn metrics_are_a_page_only_where_they_are_to_be() {
+fn metrics_are_served_only_if_enabled() {
     let policy = Policy {
         pages: Pages::default(),
         ..POLICY
@@ -352,12 +352,12 @@ fn metrics_are_a_page_only_where_they_are_to_be() {
 }
 
 #[test]
-fn the_first_fault_is_named() {
+fn the_first_error_is_reported() {
     use HandshakeError::{
         Body, Extensions, Host, HttpVersion, Key, Method, NotFound, NotUpgrade, Origin,
         Subprotocol, Version,
     };
-    // Every fault at once; then they are mended one by one, in the order of the checks.
+    // All errors at once; then they are corrected one by one, in the order of the checks.
     let mut head = UPGRADE
         .replace(
             "GET /ws HTTP/1.1\r\nHost: h.example",
@@ -386,7 +386,7 @@ fn the_first_fault_is_named() {
 }
 
 #[test]
-fn pages_are_for_get_and_head_of_any_version() {
+fn pages_are_served_to_get_and_head_of_any_version() {
     for (path, page) in [
         ("/", Page::Index(&INDEX)),
         ("/metrics", Page::Metrics),
