@@ -1,6 +1,6 @@
-//! Owns what an application can do: the verbs of a callback. They are carried
-//! out at once where that can be, and otherwise in the order in which they were
-//! given, before anything else that the connection has sent is looked at.
+//! Actions of a callback on behalf of its connection. An action is carried out at once if that is
+//! possible. Otherwise it waits with the later ones, in order, and the connection's further input
+//! waits behind them.
 
 use bytes::Bytes;
 

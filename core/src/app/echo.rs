@@ -1,5 +1,5 @@
-//! Owns the echo application: every message comes back as it came. It never
-//! drops one; a peer that does not read is not read.
+//! Echo application: returns every message unchanged and drops none. A connection whose peer does
+//! not read is not read.
 
 use crate::app::{Backpressure, Context, Decision, Handler, Message, TaskEnd};
 use crate::proto::http::Request;

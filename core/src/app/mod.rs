@@ -1,4 +1,4 @@
-//! The application interface, and [`Echo`], an application that returns every message.
+//! Interface of the application, and [`Echo`], an application that returns every message.
 
 mod context;
 mod echo;

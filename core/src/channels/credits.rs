@@ -1,6 +1,6 @@
-//! Credits: how much of what its connections publish a shard may have under way to each owner
-//! shard, and which connections wait for more. Also the epochs of all shards, by which credits
-//! that were taken before a restart are told apart.
+//! Credits for publications under way from this shard to each owner shard, the connections that
+//! wait for a credit, and the epochs of all shards. Epochs identify credits that were taken before
+//! a restart.
 
 use alloc::vec::Vec;
 

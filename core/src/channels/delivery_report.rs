@@ -1,4 +1,4 @@
-//! Delivery reports: what a publication did at the queues of its members.
+//! Delivery reports: results of a publication at the queues of its members.
 
 use crate::delivery::Outbound;
 

@@ -1,4 +1,5 @@
-//! Fan-outs: publications to channels with more members than one slice, and those behind them.
+//! Unfinished publications to channels with more members than one slice, and later publications to
+//! the same channels. Does not contain the credits that bound their number.
 //!
 //! They wait in a line of the channel's own, and its members are visited in slices, one slice a
 //! turn; so no publication keeps the shard from everything else for long. Does not own credits,

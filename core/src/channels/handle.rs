@@ -1,7 +1,6 @@
-//! Owns the way in from outside all shards: the handle that other threads of the
-//! application have, how much of theirs may be under way, and what a shard does
-//! with a command. How a message gets to its shard, and how somebody waits for a
-//! place, is an adapter's business.
+//! Handle for threads outside all shards: commands, and the permits that bound how many are under
+//! way. Does not contain the transport to a shard and the wait for a permit, which the adapter
+//! provides, nor the execution of commands.
 
 use alloc::boxed::Box;
 use core::fmt;

@@ -1,4 +1,5 @@
-//! Owns what one shard says to another, and what is said to it from outside.
+//! Messages from one shard to another, and from outside to a shard. Does not contain their
+//! handling.
 
 use alloc::boxed::Box;
 

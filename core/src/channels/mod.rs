@@ -1,5 +1,5 @@
-//! Channels: their members, the line of publications of large ones, credits between shards, and
-//! the messages that shards send to one another.
+//! Channels: members, unfinished publications of large channels, credits between shards, and the
+//! messages that shards send to one another.
 
 pub(crate) mod credits;
 pub(crate) mod delivery_report;

@@ -1,5 +1,5 @@
-//! The rooms of one shard: who is in them here, and, for the rooms that have
-//! their owner here, which other shards have members. Knows members by slot.
+//! Rooms of one shard: the members on this shard, by slot, and for rooms that this shard owns, the
+//! member counts of other shards.
 
 use alloc::vec::Vec;
 use core::hash::BuildHasher;

@@ -1,6 +1,5 @@
-//! Owns the lines in which connections stand until there is a credit for them: for
-//! something that goes to a owner, or for one more task. How many credits there are
-//! is not its business.
+//! Lines of connections that wait for a credit of an owner shard or for one more task. Does not
+//! contain the number of credits.
 
 use alloc::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! A look into delivery for tests: whether what it keeps twice agrees.
+//! Consistency checks of delivery for tests.
 
 use alloc::vec::Vec;
 

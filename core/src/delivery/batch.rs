@@ -1,6 +1,5 @@
-//! Batches: publications of one read to the same members with the same options are held back
-//! and delivered together, as one frame for each member. So a member costs no more for all of
-//! them than for one.
+//! Batches: publications of one read to the same members with the same options, delivered together
+//! as one frame for each member. A member costs as much for a batch as for one message.
 //!
 //! The members are those of the moment of publishing: a batch keeps its own list of them.
 

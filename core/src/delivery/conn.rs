@@ -1,4 +1,4 @@
-//! The outbound half of one connection: its send queue, and what is known of its socket.
+//! Outbound half of one connection: its send queue and the state of its socket.
 
 use alloc::boxed::Box;
 

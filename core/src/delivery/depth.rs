@@ -1,4 +1,4 @@
-//! How much waits for one connection, for whoever inspects it.
+//! Number, bytes and age of the messages that wait for one connection, for inspection.
 
 use alloc::vec::Vec;
 use core::time::Duration;

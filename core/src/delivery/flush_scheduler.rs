@@ -1,7 +1,5 @@
-//! Owns the order in which connections are flushed: those for which something more
-//! urgent waits go before the others, and among equals who has waited longest. So a
-//! long fan-out does not hold up what is more urgent than it; and every so often one
-//! goes of those that would wait for as long as there is anything more urgent.
+//! Order in which connections are flushed: by level of urgency, first in, first out within a level.
+//! Every 16th flush serves another level, so less urgent connections do not wait without limit.
 
 use alloc::collections::VecDeque;
 

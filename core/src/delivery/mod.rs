@@ -1,4 +1,4 @@
-//! Delivery: what waits to be written to the connections of a shard, and in which order.
+//! Delivery: the messages that wait to be written to the connections of a shard, and their order.
 //!
 //! [`Outbound`] holds the encoded frames, a send queue for each connection, the replies to the
 //! connection whose input is being handled, the batch of publications of one read, the flush

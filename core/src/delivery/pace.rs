@@ -1,5 +1,5 @@
-//! The rate at which a peer takes what is written to it, and how much of it the kernel may
-//! hold unsent for that. Does not know sockets: the adapter sets the limit.
+//! Rate at which a peer takes what is written to it, and the limit on bytes that the kernel holds
+//! unsent for it. Does not set the limit on the socket, which the adapter does.
 //!
 //! What the kernel holds, nothing can overtake. A fixed limit is either so small that a peer
 //! that keeps up costs a system call for every few KiB, or so large that an urgent message

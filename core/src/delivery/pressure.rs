@@ -1,5 +1,5 @@
 //! Backpressure: input waits while a queue is more than half full and its socket has not been
-//! tried. So no message is refused only because many came at once.
+//! tried. A message is not refused only because many arrive at once.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;

@@ -1,5 +1,5 @@
-//! Replies: messages to the connection whose callback is running, by way of the reply buffer
-//! where that is possible, or through its queue.
+//! Replies: messages to the connection whose callback runs, through the reply buffer if possible,
+//! otherwise through its queue.
 
 use crate::delivery::Outbound;
 use crate::delivery::conn::Takes;

@@ -1,7 +1,6 @@
-//! Reply buffer: the replies to the connection whose input is being handled. They are written
-//! before the next read without passing through the store. Short ones are put side by side; long
-//! ones stay in the scratch where they were read, with a header where the mask was, and others
-//! close up to them.
+//! Reply buffer: the replies to the connection whose input is handled. They are written before the
+//! next read without passing through the store. Short replies are adjacent; long ones stay in the
+//! scratch buffer where they were read, with a header in place of the mask.
 
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -1,5 +1,5 @@
-//! The buffer that sockets are read into. Replies that are a part of what was read may stay in
-//! it until they are written.
+//! Buffer that sockets are read into. Replies that are a part of what was read may stay in it until
+//! they are written.
 
 use alloc::vec::Vec;
 

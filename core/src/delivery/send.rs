@@ -1,5 +1,5 @@
-//! Queueing: every way in which a frame enters the queue of a connection or leaves it unwritten,
-//! and the counting of both. Which of them has to go is decided by the queue.
+//! Queueing and its counts: all ways in which a frame enters the queue of a connection or leaves it
+//! unwritten. Does not contain the choice of the frame to drop, which the queue makes.
 
 use crate::delivery::conn::Takes;
 use crate::delivery::frame::{FrameId, FrameMeta, Rank};

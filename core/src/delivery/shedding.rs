@@ -1,4 +1,4 @@
-//! Shedding: owns which queued messages of blocked connections are dropped when memory is short.
+//! Shedding: dropping of messages that are queued for blocked connections when memory is short.
 //!
 //! The least urgent messages go first, of these the oldest. A turn visits a bounded number of
 //! connections, however many are blocked.

@@ -1,4 +1,4 @@
-//! Writes: which bytes one write gets, and what follows from how many of them were taken.
+//! Writes: the bytes of one write, and the state after a part of them was written.
 
 use alloc::boxed::Box;
 
@@ -115,7 +115,6 @@ impl Outbound {
     // Of the shard's only caller this is a part.
     #[inline(always)]
     pub(crate) fn transmitted(&mut self, at: u32, n: usize) -> Written {
-        self.end_batch();
         self.counts.sent.bytes += n as u64;
         self.release_expired();
         let now = self.now;

@@ -1,6 +1,6 @@
-//! Encoded variants: which messages are compressed, and when. A message for one connection is
-//! compressed at once; for a connection with a context of its own, in the order in which it is
-//! written; a publication, once for all of its members.
+//! Encoded variants of a message, plain and compressed. A message for one connection is compressed
+//! at once; for a connection with a context of its own, in the order in which it is written; a
+//! publication, once for all of its members.
 
 use bytes::Bytes;
 

@@ -1,5 +1,4 @@
-//! Owns a look into a shard for tests: whether what it keeps twice agrees, and
-//! whether it keeps anything at all.
+//! Consistency checks of the engine's gauges for tests.
 
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;

@@ -1,4 +1,4 @@
-//! How much memory a shard may take, and the levels at which something is done about it.
+//! Memory budget of a shard as numbers: its share and the levels derived from it.
 
 /// How much memory a shard may take, in bytes.
 #[derive(Clone, Copy, Debug)]

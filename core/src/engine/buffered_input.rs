@@ -1,5 +1,5 @@
-//! Owns bytes that were read and cannot be handled yet: the piece of a frame
-//! whose rest has not come, and what stands behind a command that waits.
+//! Bytes that were read and cannot be handled yet: an incomplete frame, and input behind an
+//! operation that waits.
 
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -1,5 +1,5 @@
-//! Owns the ends of connections: who begins, what is still written, and when
-//! the socket and the slot are let go of.
+//! Ends of connections: the closing handshake, the frames that are still written, and the release
+//! of socket and slot.
 
 use core::time::Duration;
 

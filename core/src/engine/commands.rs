@@ -1,7 +1,5 @@
-//! Owns the way in from outside all shards: the handle that other threads of the
-//! application have, how much of theirs may be under way, and what a shard does
-//! with a command. How a message gets to its shard, and how somebody waits for a
-//! place, is an adapter's business.
+//! Execution of commands from outside all shards. Does not contain the handle that sends them,
+//! which is in `channels::handle`.
 
 use crate::channels::handle::{Command, Permit};
 

@@ -1,4 +1,5 @@
-//! Credits and tasks that connections wait for: who goes on when there is one.
+//! Taking and returning of credits, and the wake-up of connections that wait for a credit or for
+//! one more task.
 
 use crate::channels::message::{Completion, CreditHolder, Epochs, MessageBody};
 use crate::engine::Engine;

@@ -1,5 +1,5 @@
-//! Owns what is said to one connection by its name: at once where it is on this
-//! shard, by a message of its own otherwise.
+//! Messages to one connection by its id: queued at once on this shard, sent as a message to another
+//! shard.
 
 use crate::channels::delivery_report::counted;
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! Delivery of publications to the members on this shard: at once, or over several turns where
-//! there are more of them than one slice.
+//! Delivery of publications to the members on this shard: at once, or over several turns for more
+//! members than one slice.
 
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;

@@ -1,5 +1,5 @@
-//! Owns the first thing a socket says: its request, which becomes a WebSocket
-//! connection, a page or a refusal.
+//! Answers to a request head: the upgrade of a connection, a page or a refusal. Does not contain
+//! the decision, which is in `shard::head`.
 
 use crate::channels::fan_outs::EVERYONE;
 use crate::engine::Engine;

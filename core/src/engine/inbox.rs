@@ -1,4 +1,4 @@
-//! Owns what a shard does with a message from another.
+//! Handling of messages from other shards and from outside.
 
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::engine::Engine;

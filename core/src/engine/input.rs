@@ -1,9 +1,10 @@
-//! Owns what happens to bytes: from the socket through the request head or the
-//! frames to the handler, and what is kept until the rest has come.
+//! State of a connection's input: arrival of bytes, pongs, and whether the adapter reads the
+//! socket. Does not contain the decoding, which is in `shard::input`.
 
 use crate::engine::Engine;
 use crate::engine::output::Output;
 use crate::id::ConnId;
+use crate::inspect::connection_info::Pause;
 use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;
 
@@ -42,16 +43,27 @@ impl<A: AppTypes> Engine<A> {
         self.out.send_pong(at, is_open, payload);
     }
 
+    /// Returns why a connection is not to be read, if it is not.
+    pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
+        let slot = &self.slots[at];
+        if slot.is_parked() {
+            Some(Pause::Awaits)
+        } else if slot.phase != Phase::Open {
+            None
+        } else if self.draining {
+            Some(Pause::Drain)
+        } else if self.buffered_len(at) > MAX_BUFFERED {
+            // A peer that sends faster than its messages are handled would otherwise fill our
+            // memory instead of its own.
+            Some(Pause::Behind)
+        } else {
+            None
+        }
+    }
+
     /// Tells the adapter whether to read the connection, if that has changed.
     pub(crate) fn update_reading(&mut self, at: u32) {
-        let slot = &self.slots[at];
-        // Whoever sends faster than what it sends can be done would otherwise
-        // fill our memory instead of its own.
-        let is_far_behind = self.buffered_len(at) > MOST_HELD_BACK;
-        let (unread, id) = (
-            slot.is_parked() || (slot.phase == Phase::Open && (self.draining || is_far_behind)),
-            self.slots.id(at),
-        );
+        let (unread, id) = (self.pause(at).is_some(), self.slots.id(at));
         let (now, ping_interval) = (self.now, self.config.ping_interval);
         let slot = &mut self.slots[at];
         let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
@@ -84,4 +96,4 @@ pub enum Admission {
 
 /// Bytes held back for a connection beyond which it is not read; far more than
 /// the piece of a frame that is left over when all is done.
-const MOST_HELD_BACK: usize = 64 << 10;
+const MAX_BUFFERED: usize = 64 << 10;

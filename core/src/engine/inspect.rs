@@ -1,5 +1,4 @@
-//! Answers about single connections: one of them explained, a choice of them, and what is kept
-//! of those that have ended.
+//! Answers about connections: one explained, a selection, and a record of those that have ended.
 
 use alloc::collections::BinaryHeap;
 use alloc::string::String;
@@ -13,7 +12,7 @@ use crate::delivery::{Depth, Drops};
 use crate::engine::Engine;
 use crate::engine::memory_budget::SMALL;
 use crate::inspect::closed::{CloseInfo, ClosedConnection, ClosedConnections, MAX_CLOSED_ROOMS};
-use crate::inspect::connection_info::{ConnectionInfo, MAX_ROOMS, Pause, Stage, WaitReason};
+use crate::inspect::connection_info::{ConnectionInfo, MAX_ROOMS, Stage, WaitReason};
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
@@ -99,19 +98,6 @@ impl<A: AppTypes> Engine<A> {
             _ => {}
         }
         awaits
-    }
-
-    pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
-        let slot = &self.slots[at];
-        if !slot.flags.unread {
-            None
-        } else if slot.is_parked() {
-            Some(Pause::Awaits)
-        } else if self.draining {
-            Some(Pause::Drain)
-        } else {
-            Some(Pause::Behind)
-        }
     }
 }
 

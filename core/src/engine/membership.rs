@@ -1,7 +1,6 @@
-//! Owns joining, leaving and publishing: what a connection's shard does, and
-//! what the room's owner does. Everything that concerns a room passes its owner
-//! in order, and a connection waits for the owner's answer before it goes on;
-//! so what it says means the same wherever the owner is.
+//! Join, leave and publish, on the shard of the connection and on the owner shard of the room.
+//! Everything about a room passes its owner in order. A connection waits for the owner's answer to
+//! a join or leave, so the result does not depend on which shard is the owner.
 
 use alloc::boxed::Box;
 

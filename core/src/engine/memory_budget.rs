@@ -1,6 +1,5 @@
-//! Owns the memory budget of a shard: what is charged to it, who is turned
-//! away when it runs short, and what goes when it does not suffice. What the
-//! kernel keeps for sockets is not charged.
+//! Memory budget of a shard: what is charged, when connections and joins are refused, and what is
+//! freed above the share. Socket buffers of the kernel are not charged.
 
 use core::time::Duration;
 

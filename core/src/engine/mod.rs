@@ -1,5 +1,5 @@
-//! The engine of a shard: its parts, and the work that concerns several of them. Everything but
-//! the callbacks of the application, which are made by [`Shard`](crate::Shard).
+//! Engine of a shard: its parts, and the work that concerns several of them. Does not call the
+//! application, which [`Shard`](crate::Shard) does.
 
 #[cfg(feature = "testing")]
 mod audit;

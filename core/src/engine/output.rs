@@ -1,4 +1,5 @@
-//! Owns what a shard asks of its adapter, and the order in which it asks.
+//! Outputs of a shard: requests to its adapter, and events. Does not contain their order, which is
+//! in `shard::output`.
 
 use crate::channels::message::ShardMessage;
 use crate::id::{ConnId, ShardId};

@@ -1,6 +1,5 @@
-//! Owns the program of a connection: the commands that its messages led to.
-//! They are carried out in order; one that must wait holds up those behind it,
-//! and the input from which more would come.
+//! Operations of a connection, executed in order. One that has to wait holds up those behind it and
+//! the input of the connection.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

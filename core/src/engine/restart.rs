@@ -1,5 +1,5 @@
-//! Owns what follows from the failure of a shard: an empty one takes its
-//! place, goes on with what others said to it, and they are told.
+//! Replacement of a failed engine by an empty one, which keeps the messages of other shards, and
+//! the answers of the other shards to it.
 
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::engine::output::{Leftover, Output};

@@ -1,5 +1,5 @@
-//! Orders that concern every connection of a shard: to drain, to close, to cut off. They are
-//! carried out for some slots a turn, so that reads and writes go on between them.
+//! Orders that concern every connection of a shard: drain, close or abort. Each turn carries them
+//! out for a part of the slots, so that reads and writes continue between them.
 
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;

@@ -1,5 +1,5 @@
-//! Owns what is due when: handshakes that take too long, silent peers, peers
-//! that take nothing, closing handshakes that are not answered.
+//! Timeouts of a connection: handshake, answer, closing handshake, write, minimum rates and
+//! keepalive. The next one is entered in the wheel.
 
 use alloc::vec::Vec;
 

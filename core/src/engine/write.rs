@@ -1,5 +1,4 @@
-//! Writing: what is offered to the socket of a connection, and what follows for the connection
-//! from how much of it was written.
+//! State of a connection after a write: its timers, its waiting operations, and its end.
 
 use crate::engine::Engine;
 use crate::engine::output::Output;

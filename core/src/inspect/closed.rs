@@ -1,6 +1,5 @@
-//! Owns what a shard knows of single connections besides their slots: what was
-//! dropped of theirs, why they ended, and, for a while, who has gone. Whoever
-//! keeps up and stays costs nothing here.
+//! Record of connections that are ending and, for a limited number, of those that have ended. An
+//! open connection has no entry.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

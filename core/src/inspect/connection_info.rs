@@ -1,6 +1,5 @@
-//! Owns the answer to what is the matter with one connection: how far it has
-//! come, what waits for it and since when, what it waits for, what was dropped.
-//! Only looks; how the answer is written is the reader's business.
+//! Explanation of one connection as data: stage, queue, timers, drops and what it waits for. Does
+//! not contain the collection, which is in `engine::inspect`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -118,13 +117,23 @@ pub enum WaitReason {
     Shards(u16),
 }
 
-/// Why a connection is not read.
+/// Why a connection is not read: the only reasons that there are.
+///
+/// | reason | since | until |
+/// |---|---|---|
+/// | `Awaits` | an operation of it waits: [`ConnectionInfo::awaits`] says for what | it has come |
+/// | `Behind` | more than 64 KiB that were read are not handled | they are handled |
+/// | `Drain` | the server drains | the connection ends |
+///
+/// A connection that is read may still have to wait for the shard: while a queue is more than
+/// half full and its socket was not tried, while 1,024 outputs wait, or while the turn's budget
+/// is used up, no input is handled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Pause {
-    /// What it has said waits for something.
+    /// An operation that it asked for waits for something.
     Awaits,
-    /// What it has said is far from being done.
+    /// Much of what was read from it is not handled yet.
     Behind,
     /// The server drains.
     Drain,

@@ -1,5 +1,4 @@
-//! Owns the choice among a shard's connections: those in a room, those that
-//! have waited long, those with the deepest queues.
+//! Selection of a shard's connections: by room, queue length, bytes or age.
 
 use alloc::vec::Vec;
 use core::time::Duration;

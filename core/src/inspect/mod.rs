@@ -1,4 +1,4 @@
-//! Inspection: counters, and what is known of single connections.
+//! Inspection: the data of answers about single connections.
 
 pub(crate) mod closed;
 pub(crate) mod connection_info;

@@ -1,4 +1,4 @@
-//! The types of an application that a shard stores for it, without its callbacks.
+//! Types of an application that a shard stores, without its callbacks.
 
 use crate::tasks::FailureCause;
 

@@ -1,6 +1,5 @@
-//! Owns what a connection has said and the shard has not yet acted on: bytes
-//! that are not a whole frame, and commands that must wait, with those behind
-//! them. Most connections have none most of the time.
+//! Deferred input of a connection: bytes of an incomplete frame, operations that wait, and what
+//! they wait for. Most connections have none most of the time.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

@@ -1,5 +1,4 @@
-//! Owns the first thing a socket says: its request, which becomes a WebSocket
-//! connection, a page or a refusal.
+//! Progress in parsing a request head that arrives in pieces.
 
 /// How much of a request head that comes in pieces has been parsed. A head is parsed from
 /// its start each time, so not with each piece: what all this takes is bounded by a multiple

@@ -1,4 +1,4 @@
-//! Sessions: what a shard keeps for each of its connections, and their timers.
+//! Sessions: the state that a shard keeps for each connection, and the timer wheel.
 
 pub(crate) mod app_types;
 pub(crate) mod deferred;

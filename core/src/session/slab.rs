@@ -1,4 +1,4 @@
-//! Owns the table of slots and the generations that tell its occupants apart.
+//! Table of slots, and the generations that distinguish their occupants.
 
 use core::ops::{Index, IndexMut};
 

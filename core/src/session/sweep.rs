@@ -1,4 +1,4 @@
-//! An order that concerns every connection of a shard, and how far it has been carried out.
+//! Order that concerns every connection of a shard, and its progress.
 
 use crate::CloseCode;
 

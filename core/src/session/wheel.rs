@@ -1,6 +1,5 @@
-//! Owns the timer wheel: which slots are to be looked at in which tick. It is
-//! lazy: a slot is entered for the earliest moment at which anything can be
-//! due, and whoever looks decides whether something is, and enters it again.
+//! Timer wheel of a shard. It is lazy: a slot is entered at the earliest time at which one of its
+//! timers can be due. On expiry, the engine checks which timers are due and enters the slot again.
 
 use alloc::vec::Vec;
 

@@ -1,5 +1,4 @@
-//! Owns a look into a shard for tests: whether what it keeps twice agrees, and
-//! whether it keeps anything at all.
+//! Consistency checks of a shard for tests, and a check that it contains nothing.
 
 use alloc::vec::Vec;
 

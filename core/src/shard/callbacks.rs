@@ -1,6 +1,5 @@
-//! Owns the program of a connection: the commands that its messages led to.
-//! They are carried out in order; one that must wait holds up those behind it,
-//! and the input from which more would come.
+//! Execution of one operation of a connection, and callbacks about tasks, receipts, member counts
+//! and refused joins. Other operations are in `engine::pending_ops`.
 
 use crate::app::{Context, Handler};
 use crate::channels::message::Notification;

@@ -1,5 +1,5 @@
-//! Owns the first thing a socket says: its request, which becomes a WebSocket
-//! connection, a page or a refusal.
+//! Request head of a connection: parsing, and the decision, which the application makes for an
+//! upgrade. The answer is in `engine::head`.
 
 use crate::app::{Decision, Handler};
 use crate::proto::http::HandshakeError;

@@ -1,4 +1,4 @@
-//! Owns what a shard does with a message from another.
+//! Arrival of messages from other shards. Their handling is in `engine::inbox`.
 
 use crate::app::Handler;
 use crate::channels::message::ShardMessage;

@@ -1,5 +1,5 @@
-//! Owns what happens to bytes: from the socket through the request head or the
-//! frames to the handler, and what is kept until the rest has come.
+//! Input of a shard: sockets, bytes, ends of streams and of tasks, and the callbacks for messages
+//! and pongs. Incomplete input is kept in `engine::buffered_input`.
 
 use crate::engine::input::Admission;
 use core::ops::Range;

@@ -1,6 +1,4 @@
-//! Owns the answer to what is the matter with one connection: how far it has
-//! come, what waits for it and since when, what it waits for, what was dropped.
-//! Only looks; how the answer is written is the reader's business.
+//! Queries about connections. The answers are made in `engine::inspect`.
 
 use crate::inspect::connection_info::Lookup;
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery};

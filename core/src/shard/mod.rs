@@ -1,6 +1,6 @@
-//! The messaging machine of one CPU core: its connections, rooms, queues and
-//! timers, as plain `&mut self`. Shards share nothing; what one has to say to
-//! another is a [`ShardMessage`] that the adapter carries.
+//! Messaging machine of one CPU core: connections, rooms, queues and timers behind `&mut self`.
+//! Shards share no state; the adapter carries a [`ShardMessage`](crate::ShardMessage) from one to
+//! another.
 
 #[cfg(feature = "testing")]
 mod audit;

@@ -1,4 +1,4 @@
-//! Owns what a shard asks of its adapter, and the order in which it asks.
+//! Order in which a shard returns outputs and resumes held-back input.
 
 use crate::app::Handler;
 use crate::engine::output::Output;

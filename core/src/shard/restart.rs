@@ -1,5 +1,4 @@
-//! Owns what follows from the failure of a shard: an empty one takes its
-//! place, goes on with what others said to it, and they are told.
+//! Replacement of the engine and the application after a panic.
 
 use crate::app::Handler;
 use crate::engine::Engine;

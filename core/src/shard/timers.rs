@@ -1,5 +1,4 @@
-//! Owns what is due when: handshakes that take too long, silent peers, peers
-//! that take nothing, closing handshakes that are not answered.
+//! Time of the next call, and the work of a turn that has become due.
 
 use crate::engine::timers::{Direction, Reason};
 

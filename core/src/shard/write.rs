@@ -1,5 +1,4 @@
-//! Writing: what is offered to the socket of a connection, and what follows for the connection
-//! from how much of it was written.
+//! Writes to sockets: the bytes that are offered, and the number of bytes written.
 
 use crate::app::Handler;
 use crate::delivery::frame::Chunks;

@@ -1,5 +1,4 @@
-//! Owns what one write takes: slices in the order in which they are to go out,
-//! neighbours made one.
+//! Slices of one write, in order. Adjacent slices are merged.
 
 use smallvec::SmallVec;
 

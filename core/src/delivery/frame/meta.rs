@@ -1,5 +1,4 @@
-//! Owns what a frame carries besides its bytes: where it stands, since when it
-//! waits, until when it is worth sending, and what it is news of.
+//! Properties of a frame besides its bytes: rank, time of publication, deadline and key.
 
 use crate::delivery::frame::Rank;
 use crate::time::Timestamp;

@@ -1,5 +1,5 @@
-//! The frame store of one shard: encoded frames, each kept once however many
-//! connections it waits for. [`Store`] hands out ids; queues hold ids, never bytes.
+//! Frame store of one shard: encoded frames, each stored once for all connections that it waits
+//! for. [`Store`] returns ids, and queues contain ids.
 
 mod chunks;
 mod meta;

@@ -1,4 +1,4 @@
-//! Owns the order in which kinds of frames leave a connection.
+//! Order in which kinds of frames leave a connection.
 
 /// Where a frame stands among those that wait for one connection: control
 /// frames first, then data by priority, then whatever must come behind all data.

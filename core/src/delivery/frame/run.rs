@@ -1,5 +1,4 @@
-//! Owns runs: the 32 KiB segments in which frames stand side by side, so that
-//! neighbours leave in one slice.
+//! Runs: segments of 32 KiB in which frames are adjacent, so that neighbours leave as one slice.
 
 use alloc::vec::Vec;
 

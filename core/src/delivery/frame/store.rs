@@ -1,6 +1,5 @@
-//! Owns every encoded frame of a shard from the moment it is encoded until the
-//! last queue lets go of it. Does not know who waits for a frame, only how many.
-//! Where frames stand is in `place`, and several as one in `batch`.
+//! Encoded frames of a shard, with a count of references to each. Does not contain the connections
+//! that a frame waits for. `place` contains the choice of memory, `batch` several frames as one.
 
 mod batch;
 mod place;

@@ -1,4 +1,4 @@
-//! Owns the tests of the frame store: what it keeps, where, and for how long.
+//! Tests of the frame store: contents, placement and lifetime of frames.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! Owns what a queue says of messages that it did not take, or took and did not
-//! hand out to be written.
+//! Reasons for which a queue refuses a message or drops it unwritten.
 
 /// How a message left the queue that was not written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -1,5 +1,5 @@
-//! Owns the list nodes of all queues of a shard: eight bytes each, taken from
-//! and returned to one table, so that queueing allocates nothing in steady state.
+//! List nodes of all queues of a shard: eight bytes each, in one table, so that queueing allocates
+//! nothing in steady state.
 //!
 //! A node links both ways in one number, `previous ^ next`: a list is only ever
 //! walked from its ends, where one of the two is known. So the newest of a

@@ -1,5 +1,5 @@
-//! One connection's queue with a node table and a frame store of its own, behind a small
-//! interface, for the oracle in `stentor-sim`, the fuzz targets and the benches.
+//! Queue of one connection with a node table and a frame store of its own, for the oracle in
+//! `stentor-sim`, the fuzz targets and the benches.
 
 use alloc::vec::Vec;
 

@@ -1,6 +1,5 @@
-//! What waits for one connection, in the order in which it will leave: urgent
-//! before less urgent, first come first served among equals, bounded in
-//! messages and bytes. Knows frames by id and label only.
+//! Send queue of one connection: by priority, first in, first out within a priority, bounded in
+//! messages and bytes. Refers to frames by id.
 
 // Outside of tests, nobody else has a queue.
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub))]

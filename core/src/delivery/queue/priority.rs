@@ -1,6 +1,6 @@
-//! Owns the bounded priority queue of one connection: which frame goes next, and
-//! what is on its way to the socket. What happens when there is no room is in
-//! `admission`, and what becomes of a batch of which a part has to go in `split`.
+//! Bounded priority queue of one connection: the next frame, and the frames in flight to the
+//! socket. `admission` contains what happens at a full queue, `split` the removal of a part of a
+//! batch.
 
 mod admission;
 mod split;

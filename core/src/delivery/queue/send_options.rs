@@ -1,5 +1,5 @@
-//! Owns what a sender can ask for a message while it waits: the public half of
-//! the queue's rules. How they are carried out is in `priority`.
+//! Options of a message that waits in a queue: priority, time to live, key, overflow policy and
+//! receipt. `priority` implements them.
 
 use core::time::Duration;
 

@@ -1,7 +1,5 @@
-//! Owns batches: messages of one rank that were published one right behind the
-//! other, stand side by side in one run, and wait in queues as one frame. What is
-//! done for each member of a room is then done once for all of them. Where only
-//! some of a batch must go, the queue has its parts instead.
+//! Batches in the store: adjacent messages of one rank in one run that wait in queues as one frame.
+//! Where a part of a batch has to be removed, the queue contains its parts instead.
 
 use crate::delivery::frame::store::{FrameId, NO_BODY, NO_PART, NO_TERM, Record, Store};
 

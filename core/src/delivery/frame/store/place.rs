@@ -1,5 +1,4 @@
-//! Owns where frames stand: which run takes the next, and what becomes of a run
-//! of which little is wanted.
+//! Placement of frames: the run for the next frame, and the emptying of runs with few live bytes.
 
 use crate::delivery::frame::run::{RUN, Run};
 use crate::delivery::frame::store::{SPARE_RUNS, Store};

@@ -1,5 +1,5 @@
-//! Owns what is let in, and what goes for it: at a full queue, at the end of a
-//! message's time, for newer news, or because memory is short.
+//! Admission to a queue, and removal from it: at a full queue, after the time to live, by a newer
+//! message with the same key, or to free memory.
 
 use crate::delivery::queue::list::End;
 use crate::delivery::queue::priority::split::split_batch;

@@ -1,4 +1,4 @@
-//! Owns what becomes of a batch of which a part must go without the others.
+//! Removal of a part of a batch from a queue.
 
 use smallvec::SmallVec;
 

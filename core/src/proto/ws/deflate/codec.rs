@@ -35,6 +35,8 @@ pub(crate) struct Codec {
     level: u8,
     counts: CodecCounts,
     inflater: Option<Box<Inflater>>,
+    /// Bytes of memory of the compressors and the decompressor.
+    memory: usize,
     deflaters: [Option<Box<Deflater>>; (MAX_BITS - MIN_BITS + 1) as usize],
 }
 
@@ -44,6 +46,7 @@ impl Codec {
             level,
             counts: CodecCounts::default(),
             inflater: None,
+            memory: 0,
             deflaters: Default::default(),
         }
     }
@@ -66,6 +69,7 @@ impl Codec {
             None => {
                 if self.inflater.is_none() {
                     self.inflater = Inflater::new().map(Box::new);
+                    self.memory += self.inflater.as_ref().map_or(0, |_| INFLATER_BYTES);
                 }
                 let shared = self.inflater.as_mut().ok_or(PeerError::BadDeflate)?;
                 shared.reset();
@@ -122,8 +126,7 @@ impl Codec {
 
     /// Returns the bytes of memory of the compressors and the decompressor.
     pub(crate) fn memory(&self) -> usize {
-        let deflaters = self.deflaters.iter().flatten().count();
-        deflaters * DEFLATER_BYTES + usize::from(self.inflater.is_some()) * INFLATER_BYTES
+        self.memory
     }
 
     fn deflater(&mut self, window_bits: u8) -> Option<&mut Deflater> {
@@ -131,6 +134,7 @@ impl Codec {
         let place = self.deflaters.get_mut(at)?;
         if place.is_none() {
             *place = Deflater::new(self.level, window_bits).map(Box::new);
+            self.memory += place.as_ref().map_or(0, |_| DEFLATER_BYTES);
         }
         place.as_deref_mut()
     }
