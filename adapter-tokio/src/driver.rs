@@ -440,7 +440,7 @@ impl<H: Handler> Driver<H> {
 
 /// Events taken from the kernel at a time.
 const BATCH: usize = 1_024;
-/// Reads of one socket in a turn, each of up to 512 KiB. With two, others wait four times as long
+/// Reads of one socket in a turn, each of up to 384 KiB. With two, others wait four times as long
 /// beside peers that send 64 KiB messages without a pause. A loop all the same: as straight code
 /// an echo of 128 B took 3 % more.
 const READS: usize = 1;

@@ -29,9 +29,9 @@
 //!             handle_message, handle_task, handle_timeout
 //!                                   |
 //!                                   v
-//!   wire -> conn -> handler -> room -> frame -> queue -> poll_transmit
-//!      handshake       |                                 poll_output
-//!                      +-> dispatch                      poll_timeout
+//!   proto -> session -> Handler -> channels -> delivery -> poll_transmit
+//!                          |                               poll_output
+//!                          +-> tasks                       poll_timeout
 //! ```
 //!
 //! # Features

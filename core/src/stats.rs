@@ -188,7 +188,7 @@ stats! {
 stats! {
     /// Connections that are paused and not read, by the reason (gauges).
     Waiting {
-        /// The answer of a room's home on another shard.
+        /// The answer of a room's owner on another shard.
         owner,
         /// Credits for a publication to another shard.
         credit,

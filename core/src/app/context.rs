@@ -56,7 +56,7 @@ impl<'a, H: Handler> Context<'a, H> {
     }
 
     /// The members of a room that are on this shard; on a server of one shard, all of them.
-    /// How many there are anywhere, only the room's home knows:
+    /// How many there are anywhere, only the room's owner knows:
     /// [`count_members`](Self::count_members).
     pub fn local_members(&self, room: &[u8]) -> impl Iterator<Item = ConnId> {
         self.engine.members_here(room)
@@ -183,7 +183,7 @@ impl<'a, H: Handler> Context<'a, H> {
     /// ([`Handler::on_published`]: no members).
     ///
     /// What one connection sends to another arrives in its order, as far as priorities
-    /// allow. What it says in a room may take a longer way, over the room's home: there is
+    /// allow. What it says in a room may take a longer way, over the room's owner: there is
     /// no such order between the two, as there is none between two rooms.
     pub fn send(
         &mut self,
@@ -209,7 +209,7 @@ impl<'a, H: Handler> Context<'a, H> {
         }
     }
 
-    /// Asks how many members a room has on all shards together. The room's home says so,
+    /// Asks how many members a room has on all shards together. The room's owner says so,
     /// in the order in which members come and go there; the answer comes to
     /// [`Handler::on_members`] under this ticket.
     pub fn count_members(&mut self, room: &[u8], ticket: u64) {

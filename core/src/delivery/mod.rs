@@ -5,8 +5,8 @@
 //! order, and all counts of messages. It knows connections by the number of their slot, and
 //! neither sessions nor channels nor the application.
 //!
-//! A batch is always delivered before anything else is queued, dropped or counted: every method
-//! that does so ends it first.
+//! A batch is delivered before any other message is queued or discarded, before a connection
+//! ends, and before counts are read for a report: the methods that do so end it first.
 
 #[cfg(any(test, feature = "testing"))]
 mod audit;

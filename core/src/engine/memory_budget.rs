@@ -6,8 +6,8 @@ use core::time::Duration;
 use crate::CloseCode;
 use crate::channels::message::{Publication, ShardMessage};
 use crate::delivery::shrink;
-use crate::engine::Engine;
 use crate::engine::output::Output;
+use crate::engine::{Engine, MAX_OUTPUTS};
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
@@ -137,8 +137,8 @@ impl<A: AppTypes> Engine<A> {
         self.credits.shrink(connections);
         shrink(&mut self.resume, connections);
         shrink(&mut self.ended, connections);
-        shrink(&mut self.outputs, MOST_OUTPUTS);
-        shrink(&mut self.inbox, MOST_OUTPUTS);
+        shrink(&mut self.outputs, MAX_OUTPUTS);
+        shrink(&mut self.inbox, MAX_OUTPUTS);
     }
 
     /// Whether there is no memory for one connection or room more, which takes so much at
@@ -213,7 +213,5 @@ impl<A: AppTypes> Engine<A> {
 
 /// How often it is looked what nobody needs.
 const DECAY: Duration = Duration::from_secs(1);
-/// As many outputs, or messages, as may wait at most times.
-const MOST_OUTPUTS: usize = 1_024;
 /// Whoever holds no more than this is not what memory runs short of, in bytes.
 pub(crate) const SMALL: usize = 4 << 10;

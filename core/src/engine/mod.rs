@@ -214,7 +214,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Whether more may be asked of the adapter before it has done what it was asked for.
     pub(crate) fn has_room_for_outputs(&self) -> bool {
-        self.outputs.len() < MOST_OUTPUTS
+        self.outputs.len() < MAX_OUTPUTS
     }
 
     /// Others have had their turn.
@@ -265,4 +265,4 @@ impl<A: AppTypes> Engine<A> {
 }
 
 /// Outputs that may wait while more is taken in.
-const MOST_OUTPUTS: usize = 1_024;
+pub(crate) const MAX_OUTPUTS: usize = 1_024;

@@ -12,8 +12,8 @@ use crate::tasks::TaskOptions;
 /// Something for the adapter to do. A connection that is named is there until
 /// its [`Disconnect`](Self::Disconnect).
 pub enum Output<A: AppTypes> {
-    /// Write what waits: [`Shard::poll_transmit`], a write,
-    /// [`Shard::handle_transmitted`].
+    /// Write what waits: [`Shard::poll_transmit`](crate::Shard::poll_transmit), a write,
+    /// [`Shard::handle_transmitted`](crate::Shard::handle_transmitted).
     Flush(ConnId),
     /// Stop reading the socket.
     StopReading(ConnId),
@@ -22,10 +22,10 @@ pub enum Output<A: AppTypes> {
     /// Carry a message to another shard.
     Send(ShardId, ShardMessage),
     /// Give a task to the dispatcher. Its end comes back through
-    /// [`Shard::handle_task`].
+    /// [`Shard::handle_task`](crate::Shard::handle_task).
     Submit(ConnId, A::Task, TaskOptions),
     /// Answer with the page of metrics, which the core cannot write, through
-    /// [`Shard::handle_answer`].
+    /// [`Shard::handle_answer`](crate::Shard::handle_answer).
     Metrics {
         /// Who asked.
         id: ConnId,

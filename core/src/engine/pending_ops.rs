@@ -271,7 +271,6 @@ impl<A: AppTypes> Engine<A> {
             && self.parked == 0
             && self.counts.links.tasks_pending == 0
             && self.outputs.is_empty()
-            && self.fan_outs.is_empty()
             && self.sweep.is_none()
     }
 }

@@ -1,5 +1,5 @@
-//! Replacement of a failed engine by an empty one, which keeps the messages of other shards, and
-//! the answers of the other shards to it.
+//! Replacement of a failed engine by an empty one that keeps the messages of other shards, and what
+//! the other shards do about it.
 
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::engine::output::{Leftover, Output};
@@ -42,8 +42,8 @@ impl<A: AppTypes> Engine<A> {
             .iter()
             .filter(|output| matches!(output, Output::Submit(..)))
             .count();
-        let deferred = &mut new.counts.links.tasks_pending;
-        *deferred = deferred.saturating_sub(kept as u64);
+        let under_way = &mut new.counts.links.tasks_pending;
+        *under_way = under_way.saturating_sub(kept as u64);
         let unfinished = self.fan_outs.take_all();
         new.inbox = unfinished
             .map(|publication| ShardMessage(MessageBody::Deliver(publication)))

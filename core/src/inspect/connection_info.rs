@@ -192,10 +192,10 @@ impl fmt::Display for WaitReason {
                 write!(f, "its socket, which has taken nothing for {since:.1?}")
             }
             Self::Write => f.write_str("the next write to its socket"),
-            Self::Joined => f.write_str("the home of the room that it joins"),
+            Self::Joined => f.write_str("the owner of the room that it joins"),
             Self::Left(room) => {
                 let room = String::from_utf8_lossy(room);
-                write!(f, "the home of the room that it leaves, {room}")
+                write!(f, "the owner of the room that it leaves, {room}")
             }
             Self::Credit(owner) => write!(f, "credit to publish through shard {}", owner.0),
             Self::Queue => f.write_str("room in its own queue"),

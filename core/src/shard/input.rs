@@ -22,7 +22,7 @@ impl<H: Handler> Shard<H> {
     /// Takes a new socket.
     pub fn accept(&mut self, now: Timestamp, admission: Admission) -> ConnId {
         let engine = &mut self.engine;
-        engine.now = now;
+        engine.set_time(now);
         let spread = (engine.config.seed as u32 ^ engine.counts.links.accepted as u32)
             .wrapping_mul(0x9E37_79B9);
         let at = engine
@@ -44,8 +44,8 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Whether the connection is to be read: what the last
-    /// [`StopReading`](Output::StopReading) or
-    /// [`StartReading`](Output::StartReading) says, be it polled or not yet. For
+    /// [`StopReading`](crate::Output::StopReading) or
+    /// [`StartReading`](crate::Output::StartReading) says, be it polled or not yet. For
     /// an adapter that reads a socket more than once before it polls.
     pub fn is_reading(&self, id: ConnId) -> bool {
         self.engine
@@ -120,8 +120,8 @@ impl<H: Handler> Shard<H> {
     pub fn handle_task(&mut self, now: Timestamp, id: ConnId, end: TaskEnd<H>) {
         self.engine.set_time(now);
         self.engine.handle_new_messages();
-        let deferred = &mut self.engine.counts.links.tasks_pending;
-        *deferred = deferred.saturating_sub(1);
+        let under_way = &mut self.engine.counts.links.tasks_pending;
+        *under_way = under_way.saturating_sub(1);
         self.engine.wake_first(Wait::Task);
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
@@ -135,6 +135,7 @@ impl<H: Handler> Shard<H> {
                 } else {
                     self.run_or_defer(at, PendingOp::TaskEnd(end));
                 }
+                self.engine.update_reading(at);
             }
             _ => {
                 self.engine.counts.links.outcomes_gone += 1;

@@ -10,7 +10,7 @@ impl<H: Handler> Shard<H> {
     /// their sockets. Messages that were not handled or not posted are kept,
     /// counters go on, and what waited in queues counts as discarded. Names of
     /// connections are not given out again. What the application had here comes
-    /// out to be [dropped](Output::Dispose). Without another handler, the one there goes on.
+    /// out to be [dropped](crate::Output::Dispose). Without another handler, the one there goes on.
     pub fn restart(&mut self, handler: impl Into<Option<H>>) {
         let empty = Engine::new(self.engine.id, self.engine.config.clone());
         let failed = core::mem::replace(&mut self.engine, empty);

@@ -1,4 +1,4 @@
-//! Time of the next call, and the work of a turn that has become due.
+//! Time of the next timeout of a shard, and the handling of all that is due.
 
 use crate::engine::timers::{Direction, Reason};
 

@@ -56,7 +56,7 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Takes the answer to an [`Output::Metrics`](crate::shard::Output::Metrics).
+    /// Takes the answer to an [`Output::Metrics`](crate::Output::Metrics).
     pub fn handle_answer(
         &mut self,
         now: Timestamp,
