@@ -226,17 +226,19 @@ stats! {
 }
 
 impl core::ops::AddAssign<CodecCounts> for Deflation {
+    #[inline]
     fn add_assign(&mut self, codec: CodecCounts) {
-        *self += Self {
-            deflated: codec.deflated,
-            deflated_from_bytes: codec.deflated_from_bytes,
-            deflated_to_bytes: codec.deflated_to_bytes,
-            incompressible: codec.incompressible,
-            inflated: codec.inflated,
-            inflated_from_bytes: codec.inflated_from_bytes,
-            inflated_to_bytes: codec.inflated_to_bytes,
-            ..Self::default()
-        };
+        for (sum, more) in [
+            (&mut self.deflated, codec.deflated),
+            (&mut self.deflated_from_bytes, codec.deflated_from_bytes),
+            (&mut self.deflated_to_bytes, codec.deflated_to_bytes),
+            (&mut self.incompressible, codec.incompressible),
+            (&mut self.inflated, codec.inflated),
+            (&mut self.inflated_from_bytes, codec.inflated_from_bytes),
+            (&mut self.inflated_to_bytes, codec.inflated_to_bytes),
+        ] {
+            *sum = sum.wrapping_add(more);
+        }
     }
 }
 

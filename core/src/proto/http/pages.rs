@@ -22,8 +22,7 @@ pub enum Page {
     Health,
 }
 
-/// The page of an application at `/`, see
-/// [`ConfigBuilder::index_page`](crate::ConfigBuilder::index_page).
+/// The page of an application at `/`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IndexPage {
     /// The document.
