@@ -54,6 +54,7 @@ pub use drops::Drops;
 pub(crate) use reply::{MessageRef, QueueFull, Reply};
 pub(crate) use reply_buffer::Part;
 pub(crate) use scratch::{HEADROOM, SCRATCH};
+pub(crate) use send::NextFlush;
 pub(crate) use variants::{EncodedFrames, EncodedVariants, Payload};
 
 /// Bytes of memory of one connection's row in [`Outbound`].

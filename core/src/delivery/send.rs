@@ -226,27 +226,6 @@ impl Outbound {
         }
     }
 
-    /// Drops what has expired and would be written next. Returns whether the connection has
-    /// nothing left to be flushed for.
-    #[inline]
-    pub(crate) fn expire_head(&mut self, at: u32) -> bool {
-        self.store.has_terms() && self.expire_some(at)
-    }
-
-    fn expire_some(&mut self, at: u32) -> bool {
-        let conn = &mut self.conns[at];
-        if conn.offered || conn.queue.is_empty() {
-            return false;
-        }
-        let dropped = &mut self.dropped;
-        conn.queue
-            .expire(&mut self.nodes, &self.store, self.now, |frame| {
-                dropped.push((frame, DropReason::Expired));
-            });
-        self.count_dropped(at);
-        self.is_empty(at)
-    }
-
     /// Discards what waits for a peer that takes nothing, so that a close frame comes first.
     /// What the peer needs to read on stays.
     pub(crate) fn discard_if_blocked(&mut self, at: u32) {
@@ -324,25 +303,45 @@ impl Outbound {
         self.conns[at].levels.any()
     }
 
-    /// Removes and returns the connection that is to be flushed next.
+    /// Removes and returns the connection that is to be flushed next, and what is to be done.
     #[inline]
-    pub(crate) fn next_flush(&mut self) -> Option<u32> {
+    pub(crate) fn next_flush(&mut self) -> Option<(u32, NextFlush)> {
         self.end_batch();
         let (at, level) = self.flushes.pop()?;
-        self.conns[at].levels.remove(level);
-        Some(at)
+        let conn = &mut self.conns[at];
+        conn.levels.remove(level);
+        // What is offered already is flushed again once that is settled, and a socket that is
+        // full once it takes bytes again.
+        let may_offer = !conn.offered && !conn.blocked && conn.takes != Takes::Nothing;
+        if may_offer && self.store.has_terms() {
+            return Some((at, self.next_flush_unless_expired(at)));
+        }
+        let is_empty = conn.queue.is_empty() && self.replies.owner() != Some(at);
+        let next = if may_offer && !is_empty {
+            NextFlush::Offer
+        } else {
+            NextFlush::Nothing
+        };
+        Some((at, next))
     }
 
-    /// Returns whether there is something to offer to a connection's socket. What is offered
-    /// already is flushed again once that is settled, and a socket that is full once it takes
-    /// bytes again.
-    #[inline]
-    pub(crate) fn may_offer(&self, at: u32) -> bool {
-        let conn = &self.conns[at];
-        !conn.offered
-            && !conn.blocked
-            && conn.takes != Takes::Nothing
-            && (!conn.queue.is_empty() || self.replies.owner() == Some(at))
+    /// Drops what has expired and would be written next.
+    fn next_flush_unless_expired(&mut self, at: u32) -> NextFlush {
+        if self.is_empty(at) {
+            return NextFlush::Nothing;
+        }
+        let dropped = &mut self.dropped;
+        self.conns[at]
+            .queue
+            .expire(&mut self.nodes, &self.store, self.now, |frame| {
+                dropped.push((frame, DropReason::Expired));
+            });
+        self.count_dropped(at);
+        if self.is_empty(at) {
+            NextFlush::Expired
+        } else {
+            NextFlush::Offer
+        }
     }
 
     /// Returns the number of scheduled flushes.
@@ -379,6 +378,17 @@ impl Outbound {
         }
         self.deferred = deferred;
     }
+}
+
+/// What is to be done for a connection whose turn to be flushed has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NextFlush {
+    /// Its bytes are to be offered to its socket.
+    Offer,
+    /// All that waited for it has expired.
+    Expired,
+    /// Nothing; its slot may be free now.
+    Nothing,
 }
 
 /// Pongs that may wait for one connection; one more replaces the oldest.

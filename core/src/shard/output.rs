@@ -1,8 +1,8 @@
 //! Order in which a shard returns outputs and resumes held-back input.
 
 use crate::app::Handler;
+use crate::delivery::NextFlush;
 use crate::engine::output::Output;
-use crate::session::slot::Phase;
 use crate::shard::Shard;
 
 impl<H: Handler> Shard<H> {
@@ -29,24 +29,22 @@ impl<H: Handler> Shard<H> {
                 self.engine.fan_out_slice();
                 continue;
             }
-            if let Some(at) = self.engine.out.next_flush() {
-                let slot = &self.engine.slots[at];
-                if slot.phase == Phase::Gone {
-                    self.engine.free_if_done(at);
-                    continue;
-                }
-                let generation = slot.generation;
-                if self.engine.out.expire_head(at) {
-                    self.engine.transmitted(at, 0);
-                    continue;
-                }
-                if self.engine.out.may_offer(at) {
+            match self.engine.out.next_flush() {
+                Some((at, NextFlush::Offer)) => {
                     // On a shard that always has something to write, what is held back
                     // would wait for ever otherwise.
                     self.engine.resume_is_due = true;
-                    return Some(Output::Flush(self.engine.slots.id_of(at, generation)));
+                    return Some(Output::Flush(self.engine.slots.id(at)));
                 }
-                continue;
+                Some((at, NextFlush::Expired)) => {
+                    self.engine.transmitted(at, 0);
+                    continue;
+                }
+                Some((at, NextFlush::Nothing)) => {
+                    self.engine.free_if_done(at);
+                    continue;
+                }
+                None => {}
             }
             if !self.resume_more() {
                 return None;
