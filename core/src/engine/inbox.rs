@@ -58,7 +58,7 @@ impl<A: AppTypes> Engine<A> {
             MessageBody::Restarted { shard, epoch } => engine.handle_restarted(shard, epoch),
             // What was told to the one before is told again to this one.
             MessageBody::ResyncDone { epoch } if epoch == engine.credits.own_epoch() => {
-                engine.handle_resync_done()
+                engine.handle_resync_done();
             }
             MessageBody::Members {
                 epoch,

@@ -93,7 +93,7 @@ impl<A: AppTypes> Engine<A> {
             Phase::Closing if has_nothing => awaits.push(WaitReason::CloseFrame),
             Phase::Lingering => awaits.push(WaitReason::End),
             Phase::Gone if slot.awaited_answers > 0 => {
-                awaits.push(WaitReason::Shards(slot.awaited_answers))
+                awaits.push(WaitReason::Shards(slot.awaited_answers));
             }
             _ => {}
         }

@@ -230,7 +230,7 @@ impl<A: AppTypes> Engine<A> {
         for op in ops {
             match op {
                 PendingOp::Publish { .. } | PendingOp::Send { .. } => {
-                    self.counts.rooms.abandoned += 1
+                    self.counts.rooms.abandoned += 1;
                 }
                 PendingOp::TaskEnd(end) => {
                     self.counts.links.outcomes_gone += 1;
