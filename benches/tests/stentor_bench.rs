@@ -69,11 +69,15 @@ impl Drop for Running {
     }
 }
 
-/// The binary of a server beside ours: all tests of the workspace together find it
-/// built, and for this package alone it is built here.
+/// The binary of a server beside ours: all tests of the workspace together find that of
+/// `stentor-tests` built, and for this package alone it is built here.
 fn server(name: &str) -> PathBuf {
     static ONCE: Once = Once::new();
     let directory = Path::new(BENCH).parent().expect("a directory");
+    let of_tests = directory.join(format!("{name}-under-test"));
+    if of_tests.exists() {
+        return of_tests;
+    }
     let path = directory.join(name);
     ONCE.call_once(|| {
         if path.exists() {
