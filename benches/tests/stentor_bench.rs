@@ -69,11 +69,15 @@ impl Drop for Server {
     }
 }
 
-/// Returns the path of a server program. Tests of the whole workspace have built it; for this
-/// package alone it is built here.
+/// Returns the path of a server program. Tests of the whole workspace find that of
+/// `stentor-tests` built; for this package alone it is built here.
 fn server(name: &str) -> PathBuf {
     static ONCE: Once = Once::new();
     let directory = Path::new(BENCH).parent().expect("a directory");
+    let of_tests = directory.join(format!("{name}-under-test"));
+    if of_tests.exists() {
+        return of_tests;
+    }
     let path = directory.join(name);
     ONCE.call_once(|| {
         if path.exists() {
