@@ -15,8 +15,8 @@ use stentor_server::{Clock, EventLog, Submission, Turns, contain};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::Links;
-use crate::reach::PendingQuery;
 use crate::readiness;
+use crate::shard_handle::PendingQuery;
 use crate::shard_handle::{Post, ShardHandles};
 use crate::workers::Pool;
 

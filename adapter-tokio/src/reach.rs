@@ -2,23 +2,15 @@
 //! answered between two turns.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 
 use stentor_core::{Handler, RemoteStats, ShardId};
 use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
 use stentor_server::{ConnectionLimiter, Deadline, ServerCounters, SharedDispatcher, Wakeups};
 
 use crate::remote::RemoteEndpoint;
-use crate::shard_handle::{Post, ShardHandles};
+use crate::shard_handle::{PendingQuery, Post, ShardHandles};
 use crate::workers::Pool;
-
-/// A question on its way to a shard.
-pub(crate) struct PendingQuery {
-    pub(crate) question: Arc<AdminQuery>,
-    pub(crate) reply: Sender<(ShardId, Answer)>,
-    /// As long as this is there, the question waits.
-    pub(crate) _waits: Arc<()>,
-}
 
 /// A server, as its admin pages see it.
 pub(crate) struct Server<H: Handler> {

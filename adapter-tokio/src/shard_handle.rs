@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 
 use mio::net::TcpStream;
 use stentor_core::{
     Admission, CloseCode, ConnId, Handler, Mailbox, ShardId, ShardMessage, TaskEnd,
 };
+use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::{ConnectionLimiter, ServerCounters};
 use tokio::sync::Notify;
-
-use crate::reach::PendingQuery;
 
 /// What can be handed to a shard's thread.
 pub(crate) enum Post<H: Handler> {
@@ -29,6 +29,14 @@ pub(crate) enum Post<H: Handler> {
     Close(CloseCode),
     Abort,
     End,
+}
+
+/// A question on its way to a shard.
+pub(crate) struct PendingQuery {
+    pub(crate) question: Arc<AdminQuery>,
+    pub(crate) reply: Sender<(ShardId, Answer)>,
+    /// As long as this is there, the question waits.
+    pub(crate) _waits: Arc<()>,
 }
 
 /// The ways into every shard, and what the shards let others know.
