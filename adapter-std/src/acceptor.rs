@@ -1,5 +1,5 @@
-//! Owns the listeners: new sockets go to the shard with the fewest, up to the
-//! limit of connections. One thread for all of them, so the limit is exact.
+//! Acceptor: takes new sockets and gives each to the shard with the fewest connections, up to the
+//! connection limit. One thread serves all listeners, so the limit is exact.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::connection;
 use crate::locked_shard::LockedShards;
 
-/// Takes sockets of all listeners until the other end of `stop` is closed.
+/// Accepts sockets from all listeners until the other end of `stop` is closed.
 pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, stations: &Arc<LockedShards<H>>)
 where
     H: Handler + Send + 'static,
@@ -41,7 +41,7 @@ where
         match poll(&mut ready, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
-                // As where the limit of open files is below the number of listeners.
+                // For example if the limit of open files is below the number of listeners.
                 let now = stations.pool.dispatcher.clock().now();
                 stations.counters.count_accept_error(now, &error.into());
                 thread::sleep(PAUSE);
@@ -70,8 +70,8 @@ struct Acceptor<'a, H: Handler> {
     stations: &'a Arc<LockedShards<H>>,
     limit: LimitLog,
     failures: Throttle,
-    /// Sockets that were told that there is no thread for them: kept for a
-    /// while, or the kernel might take the answer back.
+    /// Sockets that were answered because no thread could be started for them. They are kept for a
+    /// while, or the kernel might discard the answer.
     dismissed: VecDeque<TcpStream>,
 }
 
@@ -87,7 +87,8 @@ where
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
-                    // Mostly that no descriptor is left: accepting again at once would spin.
+                    // Usually the process has no descriptor left: accepting again at once would
+                    // spin.
                     let now = self.stations.pool.dispatcher.clock().now();
                     self.stations.counters.count_accept_error(now, &error);
                     thread::sleep(PAUSE);
@@ -106,7 +107,7 @@ where
         if admission == Admission::Surplus {
             self.limit.write(clock.now(), limiter.limit());
         }
-        // On Linux it has this from its listener.
+        // On Linux a socket inherits this option from its listener.
         #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
         if let Err((error, stream)) = connection::start(self.stations, stream, shard, admission) {
@@ -120,15 +121,15 @@ where
         }
     }
 
-    /// Answers that there is no room, whatever was asked.
+    /// Answers that the server is full, whatever the request is.
     fn dismiss(&mut self, mut stream: TcpStream) {
         let mut answer = Vec::new();
         response::refusal(&mut answer, HandshakeError::Full, false);
-        // A new socket has room for so little; one that is gone needs no answer.
+        // A new socket has room for such a short answer; one that is gone needs none.
         let _ = send(&stream, &answer, SendFlags::DONTWAIT);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.set_nonblocking(true);
-        // What is unread when a socket is closed makes the kernel reset it.
+        // Unread bytes would make the kernel reset the connection when the socket is closed.
         let mut unread = [0; 4_096];
         let _ = stream.read(&mut unread);
         self.dismissed.push_back(stream);
@@ -140,10 +141,10 @@ where
     }
 }
 
-/// Sockets of a listener taken before the others have their turn.
+/// Sockets accepted from one listener before the other listeners are checked.
 const ACCEPTS: usize = 256;
 const PAUSE: Duration = Duration::from_millis(50);
-/// Lines about threads that could not be started, at once and in a second.
+/// Log lines about threads that could not be started: burst, and rate per second.
 const FAILURES: u32 = 2;
-/// Sockets kept after they were told that there is no thread for them.
+/// Maximum number of answered sockets that are kept.
 const MOST_DISMISSED: usize = 32;

@@ -1,4 +1,4 @@
-//! Owns the birth of a connection: its place in a shard, and its two threads.
+//! Start of a connection: its registration in a shard and its two threads.
 
 use std::io;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::primitive::thread::{self, JoinHandle};
 use crate::stream::Stream;
 use crate::{reader, writer};
 
-/// Gives a socket to a shard, with a thread that reads and one that writes it.
-/// They end by themselves when the shard lets go of it.
+/// Gives a socket to a shard and starts its reader and writer threads, which end by themselves when
+/// the shard releases the connection.
 ///
 /// # Errors
-/// That there is no thread to be had, and the socket unless there is no descriptor
-/// either; the shard has never heard of it then.
+/// Returns an error if no thread can be started, and the socket unless there is no descriptor
+/// either. The shard then has not seen the connection.
 pub(crate) fn start<H, S>(
     stations: &Arc<LockedShards<H, S>>,
     stream: S,
@@ -55,8 +55,8 @@ where
                     id
                 },
             );
-            // A shard that fails just then has let go of everything.
-            // Its threads take a turn each, which sees to its first deadline.
+            // A shard that fails at this point has released everything. The threads take a turn
+            // each, which handles the first deadline of the connection.
             birth.tell(told, &threads);
             Ok(())
         }
@@ -64,16 +64,16 @@ where
     }
 }
 
-/// A connection whose threads wait to be told which it is.
+/// A connection whose threads wait for its id.
 struct PendingConnection<S: Stream> {
     socket: Arc<Socket<S>>,
-    /// `None` within: it has none, and they end.
+    /// Set to `None` if the connection was not registered; the threads then end.
     id: OnceLock<Option<ConnId>>,
 }
 
 impl<S: Stream> PendingConnection<S> {
     fn tell(&self, id: Option<ConnId>, threads: &[JoinHandle<()>]) {
-        // Only this tells, and only once.
+        // Set only here, and only once.
         let _ = self.id.set(id);
         for thread in threads {
             thread.thread().unpark();
@@ -112,9 +112,8 @@ where
     })
 }
 
-/// Room for the deepest calls of a connection's thread: a message through the
-/// application, a log line, a panic on its way out. Measured: a connection that
-/// has been upgraded and is in a room has touched 8 to 16 KiB of it, and a panic
-/// of the application that writes a full backtrace does with 32. The rest is for
-/// applications; it is only addresses until it is touched.
+/// Stack size for the deepest calls of a connection's thread: a message through the application, a
+/// log line, an unwinding panic. Measured: an upgraded connection in a room has touched 8 to 16 KiB
+/// of it; with a panic of the application that writes a full backtrace, 32 KiB. The rest is for
+/// applications; it is only address space until it is touched.
 const STACK: usize = 128 << 10;

@@ -1,5 +1,6 @@
-//! Owns the threads that serve all connections: tickers, workers, whatever else
-//! a server starts; and that they end.
+//! Threads that serve all connections (tickers, workers and the other threads that a server
+//! starts), and how they are stopped. Not the reader and writer threads of a connection, which are
+//! in [`connection`](crate::connection).
 
 use std::io;
 use std::sync::Arc;
@@ -18,8 +19,7 @@ use crate::stream::Stream;
 use crate::ticker;
 use crate::workers::{self, Work};
 
-/// The threads that serve all connections, workers apart. Dropped, they are told
-/// to end, and do.
+/// The threads that serve all connections, except the workers. Dropping this stops and joins them.
 pub(crate) struct ConnectionThreads<H: Handler, S: Stream> {
     stations: Arc<LockedShards<H, S>>,
     scrapes: Sender<Option<Scrape>>,
@@ -51,7 +51,7 @@ where
         Ok(())
     }
 
-    /// Starts the thread that sees to a shard's letters and timers.
+    /// Starts the ticker of a shard.
     pub(crate) fn start_ticker(&mut self, at: ShardId) -> io::Result<()> {
         let (stations, stop) = (self.stations.clone(), self.stop.clone());
         self.start(&format!("ticker-{}", at.0), move || {
@@ -61,7 +61,7 @@ where
 }
 
 impl<H: Handler, S: Stream> ConnectionThreads<H, S> {
-    /// Ends the threads. Those that have not by then are left behind: they wait for
+    /// Stops the threads. Those that have not ended by the deadline are left behind: they wait for
     /// the lock of a shard that hangs.
     pub(crate) fn end(mut self, deadline: &mut Deadline) {
         self.tell();
@@ -70,11 +70,11 @@ impl<H: Handler, S: Stream> ConnectionThreads<H, S> {
             .retain(|thread| wait_for(thread, clock, deadline));
     }
 
-    /// Tells the threads to end.
+    /// Signals the threads to end.
     fn tell(&self) {
         self.stop.store(true, Ordering::Release);
         self.stations.pool.drain();
-        // Its end is what is asked for.
+        // An error means that the thread has ended already.
         let _ = self.scrapes.send(None);
         for thread in &self.threads {
             thread.thread().unpark();
@@ -86,7 +86,7 @@ impl<H: Handler, S: Stream> Drop for ConnectionThreads<H, S> {
     fn drop(&mut self) {
         self.tell();
         for thread in self.threads.drain(..) {
-            // One that has panicked has said so.
+            // A thread that has panicked has logged it.
             let _ = thread.join();
         }
     }
@@ -97,8 +97,8 @@ pub(crate) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Resu
     Builder::new().name(name.into()).spawn(run)
 }
 
-/// Starts the workers, which end when the pool drains and nothing is left for
-/// them. They are not of the crew, for one may be busy for good.
+/// Starts the workers, which end when the pool drains and no tasks are left. They are not among the
+/// [`ConnectionThreads`], because a worker may be busy indefinitely.
 pub(crate) fn start_workers<H, S, W>(
     stations: &Arc<LockedShards<H, S>>,
     work: W,
@@ -118,7 +118,7 @@ where
     });
     let threads: io::Result<Vec<_>> = threads.collect();
     if threads.is_err() {
-        // Those that have begun end again.
+        // Stops those that have been started.
         stations.pool.drain();
     }
     threads

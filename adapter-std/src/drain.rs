@@ -1,4 +1,5 @@
-//! Owns the telling and the waiting at the end of a server; in what order, `stentor_server` says.
+//! Shutdown of a server: tells the shards to drain, close and abort, and waits for them. The order
+//! of the stages is defined in [`stentor_server::drain`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,24 +13,25 @@ use stentor_server::{Clock, Deadline, HungShards};
 use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::thread::JoinHandle;
 
-/// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
+/// Cuts the drain of a server short. Returned by [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
 pub struct ForceShutdown(Arc<AtomicBool>);
 
 impl ForceShutdown {
-    /// If the server drains, or as soon as it does, connections are closed with code 1001 at
-    /// once, have a moment to answer, and what is queued or under way then is discarded.
+    /// Ends the drain, now or as soon as one begins: connections are closed with code 1001 at once
+    /// and have a moment to answer, and whatever is still queued or in flight then is discarded.
     pub fn up(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether it was told so since the last look.
+    /// Returns whether this was requested since the last call.
     fn take(&self) -> bool {
         self.0.swap(false, Ordering::AcqRel)
     }
 }
 
-/// Drains every shard. Waits for the lock of none: whose application hangs keeps it.
+/// Drains every shard. Never blocks on the lock of a shard, because an application that hangs holds
+/// it.
 pub(crate) fn drain<H: Handler>(
     stations: &LockedShards<H>,
     gate: &ServerEnd,
@@ -56,7 +58,7 @@ pub(crate) fn drain<H: Handler>(
     }
 }
 
-/// Waits for the threads of connections, whose sockets have ended.
+/// Waits for the threads of connections whose sockets have ended, for up to [`LAST_THREADS`].
 pub(crate) fn wait_for_threads<H: Handler>(stations: &LockedShards<H>) {
     let clock = stations.pool.dispatcher.clock();
     let mut deadline = Deadline::new(clock.now(), LAST_THREADS);
@@ -65,7 +67,7 @@ pub(crate) fn wait_for_threads<H: Handler>(stations: &LockedShards<H>) {
     }
 }
 
-/// Waits until a thread has ended, but not longer than that. Whether it has.
+/// Waits until a thread has ended, or until the deadline. Returns whether it has ended.
 pub(crate) fn wait_for(thread: &JoinHandle<()>, clock: Clock, deadline: &mut Deadline) -> bool {
     while !thread.is_finished() && !deadline.is_over(clock.now()) {
         thread::sleep(LOOK);
@@ -73,7 +75,8 @@ pub(crate) fn wait_for(thread: &JoinHandle<()>, clock: Clock, deadline: &mut Dea
     thread.is_finished()
 }
 
-/// What all shards have counted, unless there are some whose lock somebody keeps.
+/// Returns the sum of the statistics of all shards, or the shards whose lock is still held at the
+/// deadline.
 pub(crate) fn take_stock<H: Handler>(
     stations: &LockedShards<H>,
     deadline: &mut Deadline,
@@ -96,6 +99,6 @@ pub(crate) fn take_stock<H: Handler>(
     HungShards::new(hanging).map_or(Ok(sum), Err)
 }
 
-/// How often it is looked whether something is over; only while a server ends.
+/// Poll interval while a server ends.
 const LOOK: Duration = Duration::from_millis(2);
 const LAST_THREADS: Duration = Duration::from_secs(1);

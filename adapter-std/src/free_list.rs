@@ -1,22 +1,22 @@
-//! Owns what a thread needs only for a moment and the next one can use again.
+//! Free list of values that a thread needs for a moment and the next thread can reuse.
 
 use std::sync::PoisonError;
 
 use crate::primitive::{Mutex, MutexGuard};
 
-/// Some of a kind that nobody uses just now.
+/// Values of one kind that are not in use.
 #[derive(Debug, Default)]
 pub(crate) struct FreeList<T> {
     idle: Mutex<Vec<T>>,
 }
 
 impl<T> FreeList<T> {
-    /// One that was given back, if there is any.
+    /// Returns a value that was given back, if there is one.
     pub(crate) fn take(&self) -> Option<T> {
         self.idle().pop()
     }
 
-    /// Takes one back, or frees it if there are enough.
+    /// Takes a value back, or drops it if there are enough.
     pub(crate) fn give(&self, spare: T) {
         let mut idle = self.idle();
         if idle.len() < MOST_IDLE {
@@ -29,6 +29,6 @@ impl<T> FreeList<T> {
     }
 }
 
-/// What is kept of each kind. Measured: while a room of a thousand is told, up to
-/// 45 threads have one at once, although each has it for a moment only.
+/// Maximum number of idle values kept. Measured: while a message goes to a room of 1,000 members,
+/// up to 45 threads have one at once, although each has it only for a moment.
 const MOST_IDLE: usize = 64;

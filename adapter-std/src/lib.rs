@@ -1,12 +1,10 @@
-//! Stentor on blocking threads (Unix), without an async runtime: a shard behind
-//! a lock; for each connection a thread that reads and one that writes, with
-//! small stacks; for each shard a ticker, which sees to its timers and to the
-//! letters of the others; workers; an acceptor that spreads new sockets. Moves
-//! bytes, letters, tasks and time; whatever is protocol or policy is in
-//! `stentor-core`.
+//! Stentor on blocking threads (Unix), without an async runtime: a shard behind a lock; for each
+//! connection a reader and a writer thread, with small stacks; for each shard a ticker, which
+//! handles its timers and the messages of the other shards; workers; an acceptor that spreads new
+//! sockets. Moves bytes, messages, tasks and time; all protocol and policy is in `stentor-core`.
 //!
-//! The binary `stentor-std` serves the applications that come with the core. Your own
-//! is a [`Handler`](stentor_core::Handler), one for each shard, and a [`Work`]:
+//! The binary `stentor-std` serves the built-in applications. To define your own, implement
+//! [`Handler`](stentor_core::Handler), of which there is one value per shard, and [`Work`]:
 //!
 //! ```
 //! use stentor_server::{Settings, log};
@@ -14,7 +12,7 @@
 //! use stentor_core::{Context, Failure, Handler, MessageType, Message, TaskEnd, Decision, WorkerId};
 //! use stentor_std::{Server, Work};
 //!
-//! /// Sorts the letters of a message, which is somebody else's work.
+//! /// Sorts the characters of a message in a background task.
 //! struct Sorting;
 //!
 //! impl Handler for Sorting {

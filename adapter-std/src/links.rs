@@ -1,6 +1,6 @@
-//! Owns what a shard's lock protects of each connection: whether its threads
-//! may read and write, and how to wake them. The sockets themselves are read
-//! and written elsewhere, outside that lock.
+//! Per-connection state that the lock of a shard protects: whether its threads may read and write,
+//! and how to wake them. The sockets themselves are read and written in other modules, outside that
+//! lock.
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use stentor_server::ConnectionLimiter;
 use crate::primitive::thread::Thread;
 use crate::stream::Stream;
 
-/// A socket that counts among those of its shard until the last of its threads lets go of it.
+/// A socket that counts against the connection limit of its shard until the last of its threads
+/// drops it.
 #[derive(Debug)]
 pub(crate) struct Socket<S: Stream> {
     pub(crate) stream: S,
@@ -42,23 +43,23 @@ impl<S: Stream> Drop for Socket<S> {
     }
 }
 
-/// A connection, as its shard's turns see it.
+/// State of a connection that the turns of its shard use.
 pub(crate) struct Link<S: Stream> {
     id: ConnId,
     pub(crate) socket: Arc<Socket<S>>,
     pub(crate) reader: Option<Thread>,
     pub(crate) writer: Option<Thread>,
-    /// Whether the shard wants its bytes.
+    /// Whether the shard accepts bytes from it.
     pub(crate) reading: bool,
-    /// Whether the shard asked for a flush that nobody has seen to yet.
+    /// Whether the shard has requested a flush that no thread has started yet.
     pub(crate) flush: bool,
-    /// Whether a thread has taken bytes and not said yet how many went out.
+    /// Whether a thread has taken bytes and not yet reported how many it sent.
     pub(crate) writing: bool,
-    /// Whether the socket took less than it was given.
+    /// Whether the socket accepted fewer bytes than it was given.
     pub(crate) full: bool,
 }
 
-/// The connections of a shard, under their slots.
+/// The connections of a shard, indexed by their slots.
 pub(crate) struct Links<S: Stream> {
     links: Vec<Option<Link<S>>>,
 }
@@ -94,26 +95,26 @@ impl<S: Stream> Links<S> {
             .filter(|link| link.id == id)
     }
 
-    /// Whether a socket is ready now; asked only where a time-out is over.
+    /// Returns whether a socket is ready now. Called only when a timeout has expired.
     pub(crate) fn is_ready(&self, id: ConnId, direction: Direction) -> bool {
         let link = self.links.get(id.slot()).and_then(Option::as_ref);
         link.is_some_and(|link| link.id == id && link.socket.stream.is_ready(direction))
     }
 
-    /// Lets go of a connection, which is then to be ended.
+    /// Removes a connection and returns it; the caller must end it.
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<Link<S>> {
         self.find(id)?;
         self.links[id.slot()].take()
     }
 
-    /// Lets go of all connections.
+    /// Removes all connections and returns them.
     pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = Link<S>> + use<'_, S> {
         self.links.drain(..).flatten()
     }
 }
 
 impl<S: Stream> Link<S> {
-    /// Ends both directions of the socket, and with them the threads.
+    /// Shuts down both directions of the socket, which ends its threads.
     pub(crate) fn end(self) {
         self.socket.stream.shut(Shutdown::Both);
         for thread in self.reader.into_iter().chain(self.writer) {

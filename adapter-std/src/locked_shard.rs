@@ -1,11 +1,10 @@
-//! Owns a shard behind its lock: the turns that threads take there, what the
-//! shard asks for in them, and who is to be woken when the lock is free again.
-//! No socket is read or written in here, and only that of a connection whose time is over
-//! is asked whether it is ready.
+//! Shard behind a lock: the turns that threads take on it, the outputs that it produces in them,
+//! and the threads to wake when the lock is released. No socket is read or written here; readiness
+//! is queried only for connections whose timeout has expired.
 //!
-//! Measured with a room of 1,000 members on one shard: a turn that says something
-//! in the room holds the lock for some 40 µs, 99 of 100 turns for less than 1 µs.
-//! `stentor_shard_turn_seconds` on the page of metrics has the histogram.
+//! Measured with a room of 1,000 members on one shard: a turn that publishes to the room holds the
+//! lock for about 40 µs, and 99 of 100 turns for less than 1 µs. The metric
+//! `stentor_shard_turn_seconds` is the histogram of these times.
 
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
@@ -31,10 +30,10 @@ use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
 use crate::stream::Stream;
 use crate::workers::Pool;
 
-/// Makes the application of a shard, at first and after a failure.
+/// Creates the application of a shard, at the start and after a failure.
 pub(crate) type Maker<H> = Box<dyn Fn(ShardId) -> H + Send + Sync>;
 
-/// Every shard of a server, and what their threads share.
+/// All shards of a server, and the state that their threads share.
 pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     stations: Vec<LockedShard<H, S>>,
     pub(crate) pool: Pool<H>,
@@ -46,54 +45,53 @@ pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     handler: Maker<H>,
 }
 
-/// One shard.
+/// One shard behind its lock.
 struct LockedShard<H: Handler, S: Stream> {
     inside: Mutex<ShardState<H, S>>,
-    /// Letters of other shards are pushed under the lock of the shard they come
-    /// from, and drained only under the lock of this one: so they keep their order.
+    /// Messages of other shards are pushed under the lock of the sending shard, and drained only
+    /// under the lock of this one, so they keep their order.
     mailbox: Mailbox<Post>,
-    /// The thread that sees to letters and timers.
+    /// The thread that handles messages and timers.
     ticker: OnceLock<Thread>,
 }
 
-/// What is handed to a shard by whoever must not wait for its lock.
+/// An input for a shard from a thread that must not wait for its lock.
 pub(crate) enum Post {
     Message(ShardMessage),
-    /// The answer to a request for the metrics.
+    /// The response to a request for the metrics.
     Metrics(Scrape, Arc<str>),
-    /// The server ends.
+    /// A step of the shutdown of the server.
     Order(Order),
 }
 
-/// What the lock of a shard protects.
+/// The state that the lock of a shard protects.
 pub(crate) struct ShardState<H: Handler, S: Stream> {
     pub(crate) shard: Shard<H>,
     pub(crate) links: Links<S>,
     pub(crate) now: Timestamp,
     inbox: VecDeque<Post>,
-    /// Tasks, until the end of the turn.
+    /// Tasks to submit, collected until the end of the turn.
     tasks: Vec<Submission<H::Task>>,
-    /// Connections whose writer may have something to do.
+    /// Connections whose writer thread may have something to do.
     touched: Vec<ConnId>,
-    /// When the ticker wakes by itself.
+    /// Time at which the ticker wakes by itself.
     armed: Option<Timestamp>,
     journal: EventLog,
-    /// How long the lock was held for each.
+    /// Time for which the lock was held in each turn.
     turns: Turns,
     scrapes: Sender<Option<Scrape>>,
 }
 
-/// Whom to wake, and which sockets to end, once the lock is free.
+/// Threads to wake and sockets to end once the lock is released.
 struct AfterUnlock<S: Stream> {
-    /// Only if there is somebody.
+    /// Allocated only if there are threads to wake.
     roll: Option<WakeList>,
     shut: Vec<Arc<Socket<S>>>,
     ended: Vec<Link<S>>,
     pool: Wakeups,
 }
 
-/// Threads to wake. Used again, since a turn that says something in a room has
-/// one for each member.
+/// Threads to wake. Reused, since a turn that publishes to a room wakes a thread for each member.
 #[derive(Default)]
 struct WakeList {
     threads: Vec<Thread>,
@@ -136,11 +134,11 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         }
     }
 
-    /// A turn of a shard: does the work, handles what has come by mail and what
-    /// is due, does what the shard asks for, and then whatever is to be done
-    /// last under the same lock. `None` if the shard failed meanwhile.
+    /// Runs a turn of a shard: calls `work`, handles the messages in the mailbox and the expired
+    /// timers, carries out the outputs of the shard, and then calls `last` under the same lock.
+    /// Returns `None` if the shard failed meanwhile.
     ///
-    /// Outputs are handled in slices between which others may take the lock.
+    /// Outputs are handled in slices, between which other threads may take the lock.
     pub(crate) fn turn<R>(
         &self,
         at: ShardId,
@@ -168,7 +166,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                     inside.wake_writers(&mut wakes, &self.rolls);
                 });
                 if done.is_none() {
-                    // What others are to be told must not wait for an event.
+                    // Notifications to other shards must not wait for an event.
                     (more, whole) = (true, false);
                     last = None;
                     inside.begin_anew(&self.handler, &mut wakes);
@@ -184,24 +182,24 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         }
     }
 
-    /// A turn with nothing to be done last.
+    /// Runs a turn without a final step.
     pub(crate) fn handle_with(&self, at: ShardId, work: impl FnOnce(&mut ShardState<H, S>)) {
         self.turn(at, work, |_| ());
     }
 
-    /// Sees to letters and timers, and says when it is to be called next. Only
-    /// the ticker calls this.
+    /// Handles messages and timers, and returns the time of the next call. Only the ticker calls
+    /// this.
     pub(crate) fn tick(&self, at: ShardId) -> Option<Timestamp> {
         let arm = |inside: &mut ShardState<H, S>| {
             inside.armed = inside.shard.poll_timeout().map(|(at, _)| at);
             inside.armed
         };
-        // A shard that has begun anew: look again at once.
+        // A shard that was restarted is checked again at once.
         self.turn(at, |_| {}, arm)
             .unwrap_or_else(|| Some(self.clock.now()))
     }
 
-    /// Sleeps until woken, or until a time that [`tick`](Self::tick) has said.
+    /// Sleeps until woken, or until a time that [`tick`](Self::tick) has returned.
     pub(crate) fn sleep(&self, until: Option<Timestamp>) {
         match until {
             None => thread::park(),
@@ -209,27 +207,27 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         }
     }
 
-    /// Names the thread that is to be woken when there are letters or earlier timers.
+    /// Sets the thread that is woken for messages and earlier timers.
     pub(crate) fn set_ticker(&self, at: ShardId, thread: Thread) {
-        // There is one ticker a shard, and it is named once.
+        // There is one ticker per shard, and it is set once.
         let _ = self.stations[at.index()].ticker.set(thread);
     }
 
-    /// Hands something to a shard, without waiting for its lock.
+    /// Puts an input into the mailbox of a shard, without waiting for its lock.
     pub(crate) fn post(&self, to: ShardId, post: Post) {
-        // Never closed: whatever is pushed is drained.
+        // The mailbox is never closed: every input is drained.
         if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
             self.wake_ticker(to);
         }
     }
 
-    /// What a shard has counted; `None` if somebody has its lock just now.
+    /// Returns the statistics of a shard, or `None` if its lock is held.
     pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
         Some(self.stations[at.index()].try_lock()?.shard.stats())
     }
 
-    /// Drops what the application has on a shard, each thing by itself: of several that panic
-    /// together the second would end the process. Not if somebody has its lock.
+    /// Drops each value of the application on a shard separately: if several panic while one is
+    /// dropped, the second panic would abort the process. Does nothing if the lock is held.
     pub(crate) fn dispose(&self, at: ShardId) {
         let station = &self.stations[at.index()];
         let Some(mut inside) = station.try_lock() else {
@@ -244,16 +242,16 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         }
     }
 
-    /// What a shard answers; `None` if somebody has its lock just now.
+    /// Returns the answer of a shard to an admin query, or `None` if its lock is held.
     pub(crate) fn try_ask(&self, at: ShardId, question: &AdminQuery) -> Option<Answer> {
         let inside = self.stations[at.index()].try_lock()?;
         Some(question.answer(self.clock.now(), &inside.shard, &inside.turns))
     }
 
-    /// Whether something holds of every shard; not if somebody has the lock of one just now.
+    /// Returns whether a predicate holds for every shard; false if the lock of one is held.
     pub(crate) fn all(&self, holds: impl Fn(&Shard<H>) -> bool) -> bool {
         let holds = |station: &LockedShard<H, S>| {
-            // Letters under way can make a shard busy that is not.
+            // Messages in flight can make an idle shard busy.
             station.try_lock().is_some_and(|inside| {
                 holds(&inside.shard) && inside.inbox.is_empty() && station.mailbox.is_empty()
             })
@@ -265,7 +263,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         (0..self.stations.len() as u16).map(ShardId)
     }
 
-    /// Handles letters, timers and outputs. True if there may be more to do.
+    /// Handles messages, timers and outputs. Returns true if there may be more to do.
     fn handle(
         &self,
         at: ShardId,
@@ -299,7 +297,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         false
     }
 
-    /// Hands in the tasks of this turn; whether some are refused, and their connections told.
+    /// Submits the tasks of this turn. Returns true if some are refused; their connections are then
+    /// notified.
     fn submit(&self, inside: &mut ShardState<H, S>, wakes: &mut AfterUnlock<S>) -> bool {
         if inside.tasks.is_empty() {
             return false;
@@ -315,7 +314,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         are_some
     }
 
-    /// Sees to it that the ticker wakes early enough.
+    /// Wakes the ticker if the next timer is earlier than its wake-up time.
     fn rearm(&self, at: ShardId, inside: &mut ShardState<H, S>, wakes: &mut AfterUnlock<S>) {
         let Some((next, _)) = inside.shard.poll_timeout() else {
             return;
@@ -352,7 +351,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 }
             }
             Output::Send(to, letter) => {
-                // Never closed: whatever is pushed is drained.
+                // The mailbox is never closed: every input is drained.
                 let post = Post::Message(letter);
                 if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
                     wakes.roll(&self.rolls).tickers.push(to);
@@ -364,7 +363,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 options,
             }),
             Output::Metrics { id, head_only } => {
-                // Nobody listens only when the server has ended.
+                // The receiver is gone only when the server has ended.
                 let _ = inside.scrapes.send(Some(Scrape { id, head_only }));
             }
             Output::LimitUnsent { id, bytes } => {
@@ -408,7 +407,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     }
 
     fn wake_ticker(&self, at: ShardId) {
-        // One that has not begun looks at everything when it does.
+        // A ticker that has not started yet checks everything when it does.
         if let Some(ticker) = self.stations[at.index()].ticker.get() {
             ticker.unpark();
         }
@@ -435,11 +434,11 @@ impl<S: Stream> Default for AfterUnlock<S> {
 
 impl<H: Handler, S: Stream> LockedShard<H, S> {
     fn lock(&self) -> MutexGuard<'_, ShardState<H, S>> {
-        // Whatever panicked under it was caught there, and the shard replaced.
+        // A panic under the lock was caught there, and the shard replaced.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None` if somebody has it.
+    /// Locks the shard, or returns `None` if the lock is held.
     fn try_lock(&self) -> Option<MutexGuard<'_, ShardState<H, S>>> {
         match self.inside.try_lock() {
             Ok(inside) => Some(inside),
@@ -464,12 +463,13 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
         }
     }
 
-    /// Lets the writer of a connection look whether there is something to do.
+    /// Marks a connection whose writer must check whether it has something to do.
     pub(crate) fn touch(&mut self, id: ConnId) {
         self.touched.push(id);
     }
 
-    /// Wakes the writers that have something to do, and that nobody does it for.
+    /// Wakes the writers of marked connections that have something to do, unless another thread
+    /// does it.
     fn wake_writers(&mut self, wakes: &mut AfterUnlock<S>, rolls: &FreeList<WakeList>) {
         for id in self.touched.drain(..) {
             if let Some(link) = self.links.find(id)
@@ -481,16 +481,16 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
         }
     }
 
-    /// After a failure: closes the connections, and puts an empty shard in place.
+    /// Closes the connections after a failure, and restarts the shard empty.
     fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut AfterUnlock<S>) {
         let id = self.shard.id();
         self.journal.write_panic(self.now, id);
         wakes.ended.extend(self.links.remove_all());
         self.touched.clear();
-        // Where no other application can be made, the one there goes on.
+        // If no new application can be created, the existing one continues.
         self.shard.restart(contain(|| handler(id)));
     }
 }
 
-/// Outputs handled before others may have the lock.
+/// Outputs handled before other threads may take the lock.
 const SLICE: usize = 512;

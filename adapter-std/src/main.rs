@@ -1,4 +1,4 @@
-//! The binary `stentor-std`: settings in, a server until a signal, an exit code out.
+//! The binary `stentor-std`: reads the settings, serves until a signal, returns an exit code.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,8 +1,8 @@
-//! Owns the choice between what the system offers to threads that share, sleep
-//! and wake, and what stands for it in a model; the only file that makes it.
-//! Owns no behaviour of its own.
+//! Selection between the synchronization, sleep and wake-up primitives of the standard library and
+//! their replacements for loom models. No other module makes this choice. Contains no behavior of
+//! its own.
 //!
-//! `Arc` is not among it: what the models are about is never decided by a count.
+//! `Arc` is not replaced: no property that the models check depends on a reference count.
 
 #[cfg(loom)]
 mod mock;
@@ -19,7 +19,7 @@ pub(crate) use std::thread;
 #[cfg(not(loom))]
 pub(crate) use stentor_server::Clock;
 
-/// Sleeps until woken, or until that time has come.
+/// Sleeps until woken, or until the time `at`.
 #[cfg(not(loom))]
 pub(crate) fn park_until(clock: &Clock, at: stentor_core::Timestamp) {
     let until = clock.instant(at);

@@ -1,5 +1,5 @@
-//! Owns the way of the admin pages to the shards. It never waits for a shard's
-//! lock: whose application hangs keeps that for as long.
+//! Access of the admin pages to the shards. Never blocks on the lock of a shard, because an
+//! application that hangs holds that lock indefinitely.
 
 use std::sync::Arc;
 use std::thread;
@@ -12,7 +12,7 @@ use stentor_server::{ConnectionLimiter, Deadline, ServerCounters, SharedDispatch
 use crate::locked_shard::LockedShards;
 use crate::remote::RemoteEndpoint;
 
-/// A server, as its admin pages see it.
+/// View of a server for its admin pages.
 pub(crate) struct Server<H: Handler> {
     pub(crate) stations: Arc<LockedShards<H>>,
     pub(crate) outside: Arc<RemoteEndpoint>,
@@ -65,5 +65,5 @@ where
     }
 }
 
-/// How often it is looked whether a shard is free that was not.
+/// Poll interval for a shard whose lock is held.
 const LOOK: Duration = Duration::from_millis(1);

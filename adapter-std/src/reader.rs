@@ -1,6 +1,6 @@
-//! Owns the thread that reads a socket: outside the shard's lock into a buffer
-//! of its own, then into the shard. What the shard answers at once to what it
-//! was given, this thread sends too, which saves waking another.
+//! Reader thread of a connection: reads the socket into its own buffer without holding the shard's
+//! lock, then passes the bytes to the shard. It also sends the immediate replies of the shard,
+//! which saves waking the writer.
 
 use std::cell::Cell;
 use std::io;
@@ -14,7 +14,7 @@ use crate::primitive::thread;
 use crate::send_buffer::{SendBuffer, settle};
 use crate::stream::Stream;
 
-/// Reads a socket until it ends, or the shard has let go of it.
+/// Reads a socket until it ends or the shard has released the connection.
 pub(crate) fn run<H: Handler, S: Stream>(
     stations: &LockedShards<H, S>,
     socket: &Arc<Socket<S>>,
@@ -40,13 +40,13 @@ struct Reader<'a, H: Handler, S: Stream> {
     id: ConnId,
 }
 
-/// What a reader does after a turn.
+/// The next step of a reader after a turn.
 enum Next {
-    /// The shard has let go of the connection.
+    /// The shard has released the connection.
     End,
-    /// It was not to be read just then, but is now.
+    /// Reading was paused and has been resumed.
     Again,
-    /// It is not to be read.
+    /// Reading is paused.
     Wait,
     Read,
     Send,
@@ -62,7 +62,7 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
                     if !self.hand_in(&mut first[..n]) {
                         return;
                     }
-                    // There is more, probably, and it takes fewer turns at once.
+                    // There is probably more, and reading it at once takes fewer turns.
                     if n == FIRST && !self.read_much() {
                         return;
                     }
@@ -72,7 +72,7 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
         }
     }
 
-    /// Reads what is there already. False if the connection is gone.
+    /// Reads the bytes that are available already. Returns false if the connection is gone.
     fn read_much(&self) -> bool {
         let mut buffer = self.stations.buffers.take();
         let mut goes_on = true;
@@ -82,7 +82,7 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
             goes_on = self.hand_in(&mut buffer[..n]);
         }
         self.stations.buffers.give(buffer);
-        // Its end or its failure is seen by the next read.
+        // The next read reports the end of the stream or an error.
         goes_on
     }
 
@@ -90,7 +90,7 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
         self.when_reading(|inside| inside.shard.handle_input(inside.now, self.id, bytes))
     }
 
-    /// Tells the shard that nothing more comes.
+    /// Informs the shard that no more bytes will arrive.
     fn end(&self, orderly: bool) {
         self.when_reading(|inside| {
             if orderly {
@@ -101,8 +101,8 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
         });
     }
 
-    /// Does something with the shard once it wants this connection's bytes, and
-    /// sends what it answers. False if the connection is gone.
+    /// Calls `work` once the shard accepts bytes from this connection, and sends the replies.
+    /// Returns false if the connection is gone.
     fn when_reading(&self, work: impl FnOnce(&mut ShardState<H, S>)) -> bool {
         let work = Cell::new(Some(work));
         let waits = || {
@@ -156,7 +156,7 @@ fn uninterrupted(mut receive: impl FnMut() -> io::Result<usize>) -> io::Result<u
     }
 }
 
-/// What a reader keeps on its stack: enough for most messages.
+/// Size of the buffer on the stack of a reader, in bytes: enough for most messages.
 const FIRST: usize = 1 << 10;
-/// Sends after which a reader leaves the rest to the writer, so as to read on.
+/// Number of sends after which a reader leaves the rest to the writer, so that it can read on.
 const SENDS: usize = 4;

@@ -1,5 +1,5 @@
-//! Owns how a thread waits for a place among the commands from outside. What a
-//! command is, and how many there may be, is the core's business.
+//! Blocking wait for a permit to send a command from an application thread. Commands and their
+//! limit are defined in `stentor_core`.
 
 use std::ops::Deref;
 use std::sync::PoisonError;
@@ -11,15 +11,15 @@ use crate::locked_shard::{LockedShards, Post};
 use crate::primitive::{Condvar, Mutex, MutexGuard};
 use crate::stream::Stream;
 
-/// Speaks to the connections of a server from any thread: as the
-/// [`ServerHandle`](stentor_core::ServerHandle) that it is besides, which never waits, and as one that
-/// does. Of [`Server::remote`](crate::Server::remote).
+/// Sends commands to the connections of a server from any thread. Dereferences to
+/// [`ServerHandle`](stentor_core::ServerHandle), whose methods never wait;
+/// [`reserve`](Self::reserve) waits. Returned by [`Server::remote`](crate::Server::remote).
 ///
 /// ```
 /// use stentor_core::{MessageType, RemoteError};
 /// use stentor_std::ServerHandle;
 ///
-/// /// Tells a room how the shares stand, no faster than they are told.
+/// /// Publishes prices to a room, no faster than they are delivered.
 /// fn tell(remote: &ServerHandle, prices: &[u32]) -> Result<(), RemoteError> {
 ///     for price in prices {
 ///         let place = remote.reserve()?;
@@ -40,17 +40,17 @@ impl ServerHandle {
         Self { remote, router }
     }
 
-    /// Waits for a place for one command; also until the server serves. Not to be
-    /// called by a handler: it would keep the shard from giving places back.
+    /// Waits until the server serves and a permit for one command is free. Must not be called by a
+    /// handler: that would keep the shard from releasing permits.
     ///
     /// # Errors
-    /// [`Ended`](RemoteError::Ended): there will be none any more.
+    /// Returns [`RemoteError::Ended`] if the server has stopped issuing permits.
     pub fn reserve(&self) -> Result<Permit, RemoteError> {
         let mut seen = self.remote.try_reserve();
         let chime = self.router.notifier();
         let mut listening = None;
         while let Err(RemoteError::Full | RemoteError::NotYet) = seen {
-            // Looks once more under the lock, so that it misses nothing in between.
+            // Checks once more under the lock, so that no notification in between is missed.
             listening = Some(match listening {
                 None => chime.lock(),
                 Some(listening) => chime.wait(listening),
@@ -69,7 +69,7 @@ impl Deref for ServerHandle {
     }
 }
 
-/// The server's end.
+/// The server's end of the command path.
 pub(crate) type RemoteEndpoint = stentor_server::RemoteEndpoint<ShardNotifier>;
 
 impl<H, S> Shards for LockedShards<H, S>
@@ -106,7 +106,7 @@ impl ShardNotifier {
 
 impl Notifier for ShardNotifier {
     fn notify_one(&self) {
-        // Whoever has looked and does not listen yet has the lock.
+        // A caller that has checked and does not wait yet holds the lock.
         drop(self.lock());
         self.free.notify_one();
     }

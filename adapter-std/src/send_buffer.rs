@@ -1,6 +1,5 @@
-//! Owns the way of bytes out of a shard: taken under its lock, sent outside it,
-//! and then the shard is told. Whichever thread does it, one at a time does it
-//! for a connection.
+//! Transfer of bytes from a shard to a socket: copied under the shard's lock, sent outside it, then
+//! acknowledged to the shard. Any thread may do this, but only one at a time for each connection.
 
 use std::io;
 
@@ -11,21 +10,21 @@ use crate::links::Socket;
 use crate::locked_shard::ShardState;
 use crate::stream::Stream;
 
-/// Bytes on their way from a shard to a socket.
+/// Bytes in transfer from a shard to a socket.
 pub(crate) struct SendBuffer<'a> {
     buffers: &'a Buffers,
-    /// What is short needs no buffer: most messages are.
+    /// Short data needs no buffer from the pool: most messages are short.
     short: [u8; SHORT],
     long: Option<Box<[u8]>>,
     len: usize,
 }
 
-/// What became of bytes that were to be sent.
+/// Result of sending bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sent {
-    /// All of them went out, so many.
+    /// All bytes were sent; the number of them.
     All(usize),
-    /// The socket took so many, and takes no more for now.
+    /// The socket accepted this many bytes, and accepts no more for now.
     Part(usize),
     /// The socket has failed.
     Failed,
@@ -41,8 +40,8 @@ impl<'a> SendBuffer<'a> {
         }
     }
 
-    /// Takes what the shard wants flushed, if nobody else has; the shard must
-    /// then be told with [`settle`]. Under the shard's lock.
+    /// Takes the bytes that the shard wants flushed, unless another thread has. Returns whether it
+    /// did; the result must then be reported with [`settle`]. Call under the shard's lock.
     pub(crate) fn take<H: Handler, S: Stream>(
         &mut self,
         inside: &mut ShardState<H, S>,
@@ -72,7 +71,7 @@ impl<'a> SendBuffer<'a> {
         true
     }
 
-    /// Sends what was taken, as far as the socket takes it now. RemoteEndpoint the lock.
+    /// Sends the taken bytes as far as the socket accepts them now. Call outside the shard's lock.
     pub(crate) fn send<S: Stream>(&mut self, socket: &Socket<S>) -> Sent {
         let bytes = match &self.long {
             Some(long) if self.len > SHORT => &long[..self.len],
@@ -99,7 +98,8 @@ fn send_all(socket: &Socket<impl Stream>, bytes: &[u8]) -> Sent {
     Sent::All(done)
 }
 
-/// Tells the shard what became of the bytes that a thread took. Under its lock.
+/// Reports to the shard the result of sending the bytes that a thread took. Call under the shard's
+/// lock.
 pub(crate) fn settle<H: Handler, S: Stream>(inside: &mut ShardState<H, S>, id: ConnId, sent: Sent) {
     let Some(link) = inside.links.find(id) else {
         return;
@@ -109,7 +109,7 @@ pub(crate) fn settle<H: Handler, S: Stream>(inside: &mut ShardState<H, S>, id: C
     match sent {
         Sent::All(n) => {
             inside.shard.handle_transmitted(now, id, n);
-            // More may have been offered than one buffer holds.
+            // The shard may have offered more than one buffer holds.
             inside.shard.handle_writable(now, id);
         }
         Sent::Part(n) => {
@@ -121,5 +121,5 @@ pub(crate) fn settle<H: Handler, S: Stream>(inside: &mut ShardState<H, S>, id: C
     inside.touch(id);
 }
 
-/// What a thread keeps on its stack for messages; most are shorter.
+/// Size of the buffer on the stack of a thread, in bytes; most messages are shorter.
 const SHORT: usize = 1 << 10;

@@ -1,4 +1,4 @@
-//! Owns the parts of a server and their order of birth and death.
+//! Server: its parts, and the order in which they start and stop.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -21,7 +21,7 @@ use crate::remote::{RemoteEndpoint, ServerHandle};
 use crate::workers::{self, Pool, Work};
 use crate::{acceptor, reach, thread_limit};
 
-/// A server that listens and does not serve yet.
+/// A server that listens but does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Arc<Settings>,
@@ -32,12 +32,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the listeners. Lowers [`Settings::max_connections`] where the
-    /// system has no room for the threads of so many.
+    /// Opens the listeners. Lowers [`Settings::max_connections`] if the system has too few memory
+    /// maps for the threads of that many connections.
     ///
     /// # Errors
-    /// An address that cannot be listened on, unless it is one of the defaults
-    /// and another of them can.
+    /// Returns an error if an address cannot be listened on, unless it is one of the default
+    /// addresses and another of them can.
     pub fn bind(mut settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
         let admin = Admin::open(&settings)?;
@@ -51,45 +51,45 @@ impl Server {
         })
     }
 
-    /// The addresses it listens on.
+    /// Returns the addresses that the server listens on.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// Returns the error of the operating system.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         listen::addresses(&self.listeners)
     }
 
-    /// Where its admin pages are, if anywhere.
+    /// Returns the addresses of the admin pages, none if they are not enabled.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// Returns the error of the operating system.
     pub fn admin_addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let addresses = self.admin.as_ref().map(Admin::addresses).transpose()?;
         Ok(addresses.unwrap_or_default())
     }
 
-    /// What cuts a drain short, for whoever is told twice to end the server.
+    /// Returns a handle that cuts a drain short, for example on a second signal.
     #[must_use]
     pub fn hurry(&self) -> ForceShutdown {
         self.hurry.clone()
     }
 
-    /// Speaks to its connections from any thread, as long as it serves.
+    /// Returns a handle that sends commands to the connections of the server while it serves.
     #[must_use]
     pub fn remote(&self) -> ServerHandle {
         ServerHandle::of(&self.outside)
     }
 
-    /// Serves until `shutdown` returns, which runs on a thread of its own; then
-    /// drains for as long as the settings allow. `handler` makes the application
-    /// of each shard, `work` does the tasks. A task that does not end goes on
-    /// when this returns.
+    /// Serves until `shutdown` returns, then drains for up to the configured shutdown timeout.
+    /// `shutdown` runs on a thread of its own, `handler` creates the application of each shard, and
+    /// `work` runs the tasks. A task that has not ended continues when this returns.
     ///
     /// # Errors
-    /// A thread that the operating system does not give, or a `shutdown` that has
-    /// panicked. A [`HungShards`] within, of the kind [`TimedOut`](io::ErrorKind::TimedOut),
-    /// if an application has not returned when all time is over: then its shard,
-    /// and every thread that waits for it, is left behind.
+    /// Returns an error if the operating system provides no thread, or if `shutdown` or the
+    /// acceptor has panicked. Returns an error that contains a [`HungShards`], of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned when the shutdown
+    /// timeout and a grace period are over; its shard, and every thread that waits for it, is then
+    /// left behind.
     pub fn run<H, W>(
         self,
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
@@ -119,7 +119,7 @@ impl Server {
             Box::new(handler),
             &scrapes,
         ));
-        // However this returns, what was started ends.
+        // Whichever way this returns, the threads that were started end.
         let mut crew = ConnectionThreads::new(stations.clone(), scrapes);
         for at in stations.shards() {
             crew.start_ticker(at)?;
@@ -144,7 +144,7 @@ impl Server {
                 scraped.stations.post(scrape.id.shard(), post);
             });
         })?;
-        // Until the drain is over: that is when questions are asked.
+        // Served until the drain is over, since the pages are needed during the drain too.
         let admin = admin
             .map(|admin| admin.serve(reach, collector))
             .transpose()?;
@@ -169,11 +169,11 @@ impl Server {
         }
         info!("shutdown: stopping server and worker pool...");
         drop(stop);
-        // It may wait for a shard that hangs.
+        // The acceptor may be waiting for a shard that hangs.
         let clock = stations.pool.dispatcher.clock();
         let mut deadline = Deadline::new(clock.now(), LAST_SOCKET);
         let stopped = wait_for(&acceptor, clock, &mut deadline);
-        // One that has panicked has said so.
+        // A thread that has panicked has logged it.
         let failed = failed || stopped && acceptor.join().is_err();
         stations.pool.cancel_delays();
         outside.server_end.end();
@@ -189,7 +189,7 @@ impl Server {
         let mut deadline = Deadline::new(clock.now(), HungShards::GRACE);
         crew.end(&mut deadline);
         stations.pool.dispatcher.abandon();
-        // A worker that is busy still is not waited for.
+        // Workers that are still busy are not waited for.
         for worker in workers.into_iter().filter(JoinHandle::is_finished) {
             let _ = worker.join();
         }
@@ -203,5 +203,5 @@ impl Server {
     }
 }
 
-/// How long the acceptor may take to see that it is to end.
+/// Time within which the acceptor must stop.
 const LAST_SOCKET: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! Owns what the server wants of a connection's socket, and how the system does
-//! it. When that is done, and by whom, is decided elsewhere.
+//! Socket operations that the server needs, and their implementation on the operating system. The
+//! callers decide when they are used and by which thread.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -12,31 +12,30 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use stentor_core::Direction;
 use stentor_server::socket;
 
-/// A socket as its threads use it; more than one of them at once. The models
-/// have one of their own.
+/// A socket that several threads use at once. The models implement it for a scripted socket.
 pub(crate) trait Stream: Send + Sync + Sized + 'static {
-    /// Waits for bytes; none at the end of what the peer sends.
+    /// Waits for bytes and reads them. Returns zero at the end of the stream.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Takes the bytes that are there already.
+    /// Reads the bytes that are available already, without waiting.
     fn receive_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Sends as much as the socket takes at once.
+    /// Sends as much as the socket accepts without waiting.
     fn send_now(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Waits until the socket takes bytes, or has ended: then sending says so.
+    /// Waits until the socket accepts bytes or has ended; sending then reports which.
     fn await_room(&self);
 
-    /// Whether it is ready now, without waiting.
+    /// Returns whether the socket is ready now, without waiting.
     fn is_ready(&self, direction: Direction) -> bool;
 
-    /// Limits what the system holds of it that it cannot send yet.
+    /// Limits the bytes that the system buffers and cannot send yet.
     fn limit_unsent(&self, bytes: u32);
 
-    /// Ends one direction, or both; whoever waits for bytes or room is told.
+    /// Shuts down one direction or both, which wakes threads that wait for bytes or room.
     fn shut(&self, how: Shutdown);
 
-    /// Another handle of the same socket.
+    /// Returns another handle of the same socket.
     fn try_clone(&self) -> io::Result<Self>;
 }
 
@@ -56,9 +55,9 @@ impl Stream for TcpStream {
     fn await_room(&self) {
         let mut sockets = [PollFd::new(self, PollFlags::OUT)];
         match poll(&mut sockets, None) {
-            // If it was interrupted, sending finds out how it is.
+            // If the call was interrupted, sending reports the state of the socket.
             Ok(_) | Err(Errno::INTR) => {}
-            // As where the limit of open files is 0: trying again at once would spin.
+            // For example if the limit of open files is 0: trying again at once would spin.
             Err(_) => thread::sleep(PAUSE),
         }
     }
@@ -72,7 +71,7 @@ impl Stream for TcpStream {
     }
 
     fn shut(&self, how: Shutdown) {
-        // Fails only if the peer is gone already, which a read will tell.
+        // Fails only if the peer is gone already, which a read will report.
         let _ = self.shutdown(how);
     }
 
@@ -86,5 +85,5 @@ fn receive(stream: &TcpStream, buffer: &mut [u8], flags: RecvFlags) -> io::Resul
     Ok(n)
 }
 
-/// How long a writer waits where the system cannot say when there is room.
+/// Time for which a writer waits if the system cannot report when there is room.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -1,12 +1,12 @@
-//! Owns how many connections the memory maps of a process leave room for. A
-//! thread beyond that would not merely fail to start: it can get its stack and
-//! then no map for what its runtime needs besides, which ends the process.
+//! Connection limit that follows from the number of memory maps of a process. Exceeding it does not
+//! merely make a thread fail to start: a thread can get its stack but no further map that its
+//! runtime needs, which ends the process.
 
 use stentor_server::Settings;
 use tracing::warn;
 
-/// How many connections there may be: as many as the settings say, or fewer if
-/// there is no room for the threads of so many, which the log then says.
+/// Returns the connection limit: that of the settings, or a lower one if there are too few memory
+/// maps for the threads of that many connections, which is then logged.
 pub(crate) fn limit(settings: &Settings) -> Option<usize> {
     let asked = settings.max_connections;
     let Some(maps) = most_maps() else {
@@ -28,23 +28,24 @@ pub(crate) fn limit(settings: &Settings) -> Option<usize> {
     Some(limit.min(asked))
 }
 
-/// How many connections so many maps leave room for, beside other threads and a sixteenth for
-/// everything else.
+/// Returns the number of connections for which this number of maps suffices, beside other threads
+/// and a sixteenth for everything else.
 fn connections_for(maps: usize, other_threads: usize) -> usize {
     let reserve = maps / 16 + other_threads * MAPS_EACH / 2 + SURPLUS * MAPS_EACH;
     (maps.saturating_sub(reserve) / MAPS_EACH).max(1)
 }
 
-/// The most memory maps that this process may have, where there is such a limit.
+/// Returns the maximum number of memory maps of this process, if there is such a limit.
 fn most_maps() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?;
     text.trim().parse().ok()
 }
 
-/// Two threads: each has a stack, a stack for signals, and a guard page before each. Measured,
-/// too: 5,000 connections add 40,014 lines to `/proc/<pid>/maps`.
+/// Memory maps of a connection. It has two threads: each has a stack, a signal stack, and a guard
+/// page before each. Also measured: 5,000 connections add 40,014 lines to `/proc/<pid>/maps`.
 const MAPS_EACH: usize = 8;
-/// Connections over the limit that are being told so have threads as well; these are a few more.
+/// Allowance for connections over the limit, which have threads as well while they are being
+/// rejected.
 const SURPLUS: usize = 64;
 
 #[cfg(test)]

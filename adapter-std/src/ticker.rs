@@ -1,4 +1,4 @@
-//! Owns the thread that sees to a shard's letters and timers.
+//! Ticker thread of a shard: handles its timers and the messages of other shards.
 
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ use crate::locked_shard::LockedShards;
 use crate::primitive::{AtomicBool, thread};
 use crate::stream::Stream;
 
-/// Sees to letters and timers until told to stop, and woken then.
+/// Handles messages and timers until `stop` is set and the thread is woken.
 pub(crate) fn run<H: Handler, S: Stream>(
     stations: &LockedShards<H, S>,
     at: ShardId,

@@ -1,5 +1,5 @@
-//! Owns the workers: they take tasks from the dispatcher, run them and hand the
-//! outcome to the shard of whoever asked. And the thread that does what is due there.
+//! Workers: take tasks from the dispatcher, run them and return the outcome to the shard of the
+//! submitting connection. Also the thread that runs the timers of the dispatcher.
 
 use std::sync::PoisonError;
 
@@ -10,25 +10,26 @@ use crate::locked_shard::LockedShards;
 use crate::primitive::Condvar;
 use crate::stream::Stream;
 
-/// What workers do with a task. One value serves all workers at once.
+/// Runs tasks. All workers share one value, concurrently.
 pub trait Work<H: Handler>: Send + Sync + 'static {
-    /// Makes an attempt at the task. A panic fails the attempt and harms nothing else, be it here or
-    /// in the copy that is made of the task before. The thread is this worker's own: it may block.
+    /// Runs one attempt at the task. A panic, here or in the clone of the task that is made before,
+    /// fails the attempt and affects nothing else. The thread belongs to this worker alone, so the
+    /// attempt may block.
     ///
-    /// An attempt that takes longer than `--tasks.timeout` counts as failed, and what comes of it
-    /// later is ignored; but no thread can be ended from outside, so the worker is lost for
-    /// others until this returns.
+    /// An attempt that takes longer than `--tasks.timeout` counts as failed, and its later result
+    /// is ignored. A thread cannot be stopped by another one, so the worker is not available for
+    /// other tasks until this returns.
     ///
     /// # Errors
-    /// That it failed, and whether another attempt may succeed.
+    /// Returns a [`Failure`] if the attempt failed; it says whether another attempt may succeed.
     fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure>;
 }
 
-/// The tasks, and the means to wake whoever waits for them.
+/// The task dispatcher, and the means to wake the workers and the timer that wait for it.
 pub(crate) struct Pool<H: Handler> {
     pub(crate) dispatcher: SharedDispatcher<H::Task>,
     wakes: Condvar,
-    /// For the thread that watches the clock.
+    /// Wakes the timer thread.
     alarm: Condvar,
 }
 
@@ -55,12 +56,12 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    /// Lets nothing wait for its time any more.
+    /// Makes delayed and retried tasks due at once.
     pub(crate) fn cancel_delays(&self) {
         self.call(self.dispatcher.cancel_delays());
     }
 
-    /// Lets the workers end once nothing is left for them.
+    /// Lets the workers end once there are no tasks left.
     pub(crate) fn drain(&self) {
         self.dispatcher.drain();
         self.wakes.notify_all();
@@ -90,7 +91,7 @@ impl<H: Handler> Pool<H> {
     }
 }
 
-/// One worker, until the dispatcher drains.
+/// Runs one worker until the dispatcher drains.
 pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
     worker: WorkerId,
     stations: &LockedShards<H, S>,
@@ -99,8 +100,8 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
     keep(worker, stations, || serve(worker, stations, work));
 }
 
-/// Begins a worker anew whenever it ends by a panic. Nothing is known to panic there; should it all
-/// the same, the worker is not lost.
+/// Restarts a worker whenever it ends by a panic. Nothing is known to panic there, but if something
+/// does, the worker is not lost.
 fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &LockedShards<H, S>, serve: impl Fn()) {
     while contain(&serve).is_none() {
         let (calls, end) = stations.pool.dispatcher.restart(worker);
@@ -127,8 +128,8 @@ fn serve<H: Handler, S: Stream, W: Work<H>>(
     }
 }
 
-/// An attempt at a task. Nothing of the application's is left of it but an outcome, and nothing
-/// panics.
+/// Runs one attempt at a task. Of the values of the application only an outcome is left, and
+/// nothing panics.
 fn attempt<H: Handler, W: Work<H>>(
     worker: WorkerId,
     pool: &Pool<H>,
@@ -151,8 +152,8 @@ fn tell<H: Handler, S: Stream>(stations: &LockedShards<H, S>, conn: ConnId, end:
     });
 }
 
-/// Does what is due at the dispatcher, until it drains. Not a worker's business: all of them may
-/// be at a task that does not end.
+/// Runs the timers of the dispatcher until it drains. This is not done by a worker, because all of
+/// them may be running tasks that do not end.
 pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &LockedShards<H, S>) {
     let pool = &stations.pool;
     let mut roster = pool.dispatcher.lock();

@@ -1,5 +1,5 @@
-//! Owns the thread that writes to a socket what others cause, and that waits
-//! when it takes no more.
+//! Writer thread of a connection: writes what other threads cause to be sent, and waits while the
+//! socket accepts no more bytes.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::primitive::thread;
 use crate::send_buffer::{SendBuffer, settle};
 use crate::stream::Stream;
 
-/// What a writer does after a turn.
+/// The next step of a writer after a turn.
 enum Next {
-    /// The shard has let go of the connection.
+    /// The shard has released the connection.
     End,
-    /// Nothing is to be written, or somebody else does it.
+    /// There is nothing to write, or another thread writes it.
     Park,
     Send,
-    /// The socket takes nothing for now.
+    /// The socket accepts no bytes for now.
     AwaitRoom,
 }
 
-/// Writes to a socket until the shard has let go of it.
+/// Writes to a socket until the shard has released the connection.
 pub(crate) fn run<H: Handler, S: Stream>(
     stations: &LockedShards<H, S>,
     socket: &Arc<Socket<S>>,

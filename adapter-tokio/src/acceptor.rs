@@ -1,5 +1,5 @@
-//! Owns the listeners: new sockets go to the shard with the fewest, up to the
-//! limit of connections, which is exact because they all pass here.
+//! Acceptor: takes new sockets and gives each to the shard with the fewest connections, up to the
+//! connection limit. The limit is exact because every socket passes through here.
 
 use std::io;
 use std::net;
@@ -14,7 +14,7 @@ use stentor_server::{Clock, LimitLog};
 use crate::readiness;
 use crate::shard_handle::{Post, ShardHandles};
 
-/// Takes sockets of one listener until it is dropped.
+/// Accepts sockets from one listener until the future is dropped.
 pub(crate) async fn run<H: Handler>(
     listener: net::TcpListener,
     doors: Arc<ShardHandles<H>>,
@@ -35,14 +35,15 @@ pub(crate) async fn run<H: Handler>(
                 }
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
-                    // Mostly that no descriptor is left: accepting again at once would spin.
+                    // Usually the process has no descriptor left: accepting again at once would
+                    // spin.
                     doors.counters.count_accept_error(clock.now(), &error);
                     tokio::time::sleep(PAUSE).await;
                 }
             }
         }
         drop(ready);
-        // Otherwise the wait for the next one is the others' turn.
+        // If fewer were taken, the next wait yields to other tasks anyway.
         if taken == ACCEPTS {
             tokio::task::yield_now().await;
         }
@@ -61,12 +62,12 @@ fn admit<H: Handler>(
     if admission == Admission::Surplus {
         lines.write(clock.now(), doors.limiter.limit());
     }
-    // On Linux it has this from its listener.
+    // On Linux a socket inherits this option from its listener.
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true);
     doors.post(shard, Post::Socket(stream, admission));
 }
 
-/// Sockets taken before others of the same thread have their turn.
+/// Sockets accepted before the other tasks of the same thread run.
 const ACCEPTS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,4 +1,5 @@
-//! Owns the telling and the waiting at the end of a server; in what order, `stentor_server` says.
+//! Shutdown of a server: tells the shards to drain, close and abort, and waits for them. The order
+//! of the stages is defined in [`stentor_server::drain`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,19 +14,19 @@ use tokio::time::{sleep_until, timeout_at};
 use crate::remote::RemoteEndpoint;
 use crate::shard_handle::{Post, ShardHandles};
 
-/// Cuts the drain of a server short. Of [`Server::hurry`](crate::Server::hurry).
+/// Cuts the drain of a server short. Returned by [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
 pub struct ForceShutdown(Arc<Notify>);
 
 impl ForceShutdown {
-    /// If the server drains, or as soon as it does, connections are closed with code 1001 at
-    /// once, have a moment to answer, and what is queued or under way then is discarded.
+    /// Ends the drain, now or as soon as one begins: connections are closed with code 1001 at once
+    /// and have a moment to answer, and whatever is still queued or in flight then is discarded.
     pub fn up(&self) {
         self.0.notify_one();
     }
 }
 
-/// Drains every shard, and ends it.
+/// Drains every shard, then ends it.
 pub(crate) async fn drain<H: Handler>(
     doors: &ShardHandles<H>,
     outside: &RemoteEndpoint,
@@ -69,8 +70,8 @@ pub(crate) async fn drain<H: Handler>(
     doors.post_to_all(|| Post::End);
 }
 
-/// What comes of this, if it does within that time of which none is used up while the process is
-/// stopped.
+/// Returns the output of a future, or `None` if it does not complete within `wait`. Time during
+/// which the process is stopped does not count.
 pub(crate) async fn within<F: Future>(
     clock: Clock,
     wait: Duration,

@@ -1,5 +1,5 @@
-//! Owns the loop of one shard: readiness, letters and time in; bytes, letters
-//! and tasks out. Everything the shard asks for is done here, in its order.
+//! Event loop of one shard: feeds it readiness, messages and time, and carries out its outputs
+//! (bytes, messages, tasks) in the order in which it emits them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,36 +31,36 @@ pub(crate) struct Driver<H: Handler> {
     doors: Arc<ShardHandles<H>>,
     pool: Arc<Pool<H>>,
     scrapes: Sender<Option<Scrape>>,
-    /// Requests for the metrics, until the end of the turn.
+    /// Requests for the metrics, collected until the end of the turn.
     scraped: Vec<Scrape>,
-    /// Answers to questions, until the end of the turn.
+    /// Answers to admin queries, collected until the end of the turn.
     answers: Vec<(Sender<(ShardId, Answer)>, Answer)>,
     handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
     inbox: VecDeque<Post<H>>,
     outboxes: Vec<Vec<Post<H>>>,
-    /// Tasks, until the end of the turn.
+    /// Tasks to submit, collected until the end of the turn.
     tasks: Vec<Submission<H::Task>>,
-    /// Connections that may have more bytes, although no edge will say so.
+    /// Connections that may have more bytes although no edge will report them.
     again: VecDeque<ConnId>,
     journal: EventLog,
-    /// From readiness to the end of what it led to.
+    /// Duration of each turn, from readiness to the end of the work that it caused.
     turns: Turns,
     draining: bool,
     ended: bool,
 }
 
-/// What a driver needs besides its shard.
+/// Environment of a driver: everything that it needs besides its shard.
 pub(crate) struct DriverContext<H: Handler> {
     pub(crate) clock: Clock,
     pub(crate) doors: Arc<ShardHandles<H>>,
     pub(crate) pool: Arc<Pool<H>>,
     pub(crate) scrapes: Sender<Option<Scrape>>,
-    /// Makes the application, at first and after a failure.
+    /// Creates the application, at the start and after a failure.
     pub(crate) handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
 }
 
 impl<H: Handler> Driver<H> {
-    /// A driver without sockets. Needs the runtime that will run it.
+    /// Creates a driver without sockets. Must be called within the runtime that will run it.
     pub(crate) fn new(shard: Shard<H>, around: DriverContext<H>) -> io::Result<Self> {
         let DriverContext {
             clock,
@@ -93,7 +93,7 @@ impl<H: Handler> Driver<H> {
         })
     }
 
-    /// Runs the shard until it is told to end, and says what it has counted.
+    /// Runs the shard until it receives [`Post::End`], and returns its statistics.
     pub(crate) async fn run(&mut self) -> io::Result<Stats> {
         let mut events = Events::with_capacity(BATCH);
         let doors = self.doors.clone();
@@ -102,8 +102,8 @@ impl<H: Handler> Driver<H> {
         let mut armed = None;
         self.now = self.clock.now();
         loop {
-            // After a failure there is: what was handed in is still to be taken,
-            // and the others to be told, and nothing else would wake us for it.
+            // After a failure there is more to do: the mailbox must be drained and the other shards
+            // notified, and no event would wake this task for that.
             let busy = self.guarded(Self::take_turn).unwrap_or(true);
             self.turns.record(self.now, self.clock.now());
             self.answer();
@@ -126,14 +126,14 @@ impl<H: Handler> Driver<H> {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                         other => other?,
                     }
-                    // A full batch may not be all there is.
+                    // After a full batch there may be more events.
                     let is_all = events.iter().count() < BATCH;
                     if is_all {
                         ready.clear_ready();
                     }
                     self.guarded(|driver| driver.handle_events(&events));
                     if !is_all {
-                        // Who waits to be accepted on this thread has a turn too.
+                        // Lets the acceptor run if it is on this thread.
                         tokio::task::yield_now().await;
                     }
                 }
@@ -142,27 +142,27 @@ impl<H: Handler> Driver<H> {
                     armed = None;
                     self.now = self.clock.now();
                 }
-                // There is more to do; the others were asked first.
+                // There is more to do, but the other events were checked first.
                 () = tokio::task::yield_now(), if busy => self.now = self.clock.now(),
             }
         }
     }
 
-    /// Wakes those who make pages. Not in a turn: on a busy machine they may have this
-    /// thread's core at once.
+    /// Sends the collected requests and answers to the threads that produce pages. Called outside
+    /// of a turn, because on a busy machine these threads may take this core at once.
     fn answer(&mut self) {
         for scrape in self.scraped.drain(..) {
-            // Nobody listens only when the server has ended.
+            // The receiver is gone only when the server has ended.
             let _ = self.scrapes.send(Some(scrape));
         }
         for (reply, answer) in self.answers.drain(..) {
-            // Whoever asked may have given up waiting.
+            // The caller may have stopped waiting.
             let _ = reply.send((self.id, answer));
         }
     }
 
-    /// Drops what the application has here, each thing by itself: of several that panic together
-    /// the second would end the process.
+    /// Drops each value of the application separately: if several panic while one is dropped, the
+    /// second panic would abort the process.
     pub(crate) fn dispose(mut self) {
         self.shard.restart(None);
         while let Some(output) = self.shard.poll_output() {
@@ -179,8 +179,8 @@ impl<H: Handler> Driver<H> {
         pool.dispatcher.dispose(self);
     }
 
-    /// Does a piece of work. If the shard panics, its connections are closed and
-    /// an empty one takes its place; the other shards go on. `None` then.
+    /// Runs `work`. If the shard panics, closes its connections, restarts it empty and returns
+    /// `None`; the other shards continue.
     fn guarded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
         if let Some(result) = contain(|| work(self)) {
             return Some(result);
@@ -189,16 +189,16 @@ impl<H: Handler> Driver<H> {
         self.doors.counters.count_restart();
         self.links.fail_all();
         self.again.clear();
-        // Where no other application can be made, the one there goes on.
+        // If no new application can be created, the existing one continues.
         self.shard.restart(contain(|| (self.handler)(self.id)));
         None
     }
 
-    /// One turn: does what is due, takes what was handed in, reads what was left
-    /// unread, does what the shard asks for. True if there is more to do than
-    /// fits into one turn.
+    /// Runs one turn: handles expired timers, drains the mailbox, reads the sockets that have
+    /// unread bytes, and carries out the outputs of the shard. Returns true if there is more to do
+    /// than fits into one turn.
     fn take_turn(&mut self) -> bool {
-        // Here and not on waking: however busy the sockets are, time passes.
+        // Checked here and not on waking, so that timers run however busy the sockets are.
         let due = self.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= self.now) {
             let links = &self.links;
@@ -244,7 +244,8 @@ impl<H: Handler> Driver<H> {
         writes == 0 || outputs == 0 || refused || more
     }
 
-    /// Hands in the tasks of this turn; whether some are refused, and their connections told.
+    /// Submits the tasks of this turn. Returns true if some are refused; their connections are then
+    /// notified.
     fn submit(&mut self) -> bool {
         if self.tasks.is_empty() {
             return false;
@@ -274,17 +275,17 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Reads a socket until it has no more, or has had its share of this turn: a peer that sends
-    /// without a pause would otherwise keep the others waiting. A read that does not fill the
-    /// buffer shows that no more is there, unless the peer has hung up and the end is still to
-    /// be read.
+    /// Reads a socket until it has no more bytes or has used its share of this turn: a peer that
+    /// sends without a pause would otherwise starve the others. A read that does not fill the
+    /// buffer shows that no more bytes are there, unless the peer has hung up and the end of the
+    /// stream is still to be read.
     fn read(&mut self, id: ConnId) {
         for _ in 0..READS {
             let Some(link) = self.links.find(id).filter(|link| link.reading) else {
                 return;
             };
             if !self.shard.is_reading(id) {
-                // It says so in its next outputs, and when to go on.
+                // The shard emits this in its next outputs, and later when to resume.
                 return;
             }
             let buffer = self.shard.read_buffer();
@@ -297,7 +298,7 @@ impl<H: Handler> Driver<H> {
                 Ok(n) => {
                     let may_have_more = n == full || link.hung_up;
                     self.shard.handle_read(self.now, id, n);
-                    // Before the next read, replies need no copy.
+                    // Replies sent before the next read need no copy.
                     while let Some(id) = self.shard.poll_reply()
                         && self.flush(id)
                     {}
@@ -324,7 +325,7 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Writes what waits for a connection; false if there is no such socket.
+    /// Writes the queued bytes of a connection. Returns false if there is no such socket.
     fn flush(&mut self, id: ConnId) -> bool {
         let Some(link) = self.links.find(id) else {
             return false;
@@ -364,7 +365,7 @@ impl<H: Handler> Driver<H> {
             Output::StartReading(id) => {
                 if let Some(link) = self.links.find(id) {
                     link.reading = true;
-                    // What came meanwhile has had its edge.
+                    // The edge for bytes that arrived meanwhile has already been reported.
                     self.read_again(id);
                 }
             }
@@ -438,18 +439,18 @@ impl<H: Handler> Driver<H> {
     }
 }
 
-/// Events taken from the kernel at a time.
+/// Maximum number of events taken from the kernel at a time.
 const BATCH: usize = 1_024;
-/// Reads of one socket in a turn, each of up to 384 KiB. With two, others wait four times as long
-/// beside peers that send 64 KiB messages without a pause. A loop all the same: as straight code
-/// an echo of 128 B took 3 % more.
+/// Reads of one socket per turn, each of up to 384 KiB. With two, other connections wait four times
+/// as long beside peers that send 64 KiB messages without a pause. It is a loop all the same: as
+/// straight-line code, an echo of 128 B took 3 % longer.
 const READS: usize = 1;
-/// Writes in a turn. A long fan-out is cut into slices of so many, and between them
-/// sockets are read: so what is urgent waits for one slice, some 150 microseconds, and
-/// not for all. That these are not longer costs nothing that could be measured.
+/// Writes per turn. A long fan-out is cut into slices of this many writes, and sockets are read
+/// between the slices, so urgent messages wait for one slice, about 150 microseconds, and not for
+/// all of them. The short slices have no measurable cost.
 const WRITES: usize = 32;
-/// Sockets of a shard that has failed that are closed in a turn.
+/// Sockets of a failed shard that are closed per turn.
 const CLOSES: usize = 64;
-/// Outputs handled in a turn, most of which cost little. More than may pile up in a
-/// shard, or a crowd that comes or goes would hold up the writes behind them.
+/// Outputs handled per turn, most of which cost little. The limit exceeds what may pile up in a
+/// shard; otherwise many connections that open or close at once would delay the writes behind them.
 const OUTPUTS: usize = 2_048;

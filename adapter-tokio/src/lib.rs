@@ -1,11 +1,10 @@
-//! Stentor on tokio (Unix): one thread, one current-thread runtime and one task
-//! per shard, which drives all sockets of the shard in batches; a pool of
-//! workers; an acceptor that spreads new sockets, on the thread of the shard if
-//! there is only one. Moves bytes, letters, tasks and time; whatever is protocol or
-//! policy is in `stentor-core`.
+//! Stentor on tokio (Unix): one thread, one current-thread runtime and one task per shard, which
+//! drives all sockets of the shard in batches; a pool of workers; an acceptor that spreads new
+//! sockets, on the thread of the shard if there is only one. Moves bytes, messages, tasks and time;
+//! all protocol and policy is in `stentor-core`.
 //!
-//! The binary `stentor` serves the applications that come with the core. Your own
-//! is a [`Handler`](stentor_core::Handler), one for each shard, and a [`Work`]:
+//! The binary `stentor` serves the built-in applications. To define your own, implement
+//! [`Handler`](stentor_core::Handler), of which there is one value per shard, and [`Work`]:
 //!
 //! ```
 //! use stentor_server::{Settings, log};
@@ -13,7 +12,7 @@
 //! use stentor_core::{Context, Failure, Handler, MessageType, Message, TaskEnd, Decision, WorkerId};
 //! use stentor_tokio::{Server, Work};
 //!
-//! /// Sorts the letters of a message, which is somebody else's work.
+//! /// Sorts the characters of a message in a background task.
 //! struct Sorting;
 //!
 //! impl Handler for Sorting {

@@ -1,7 +1,7 @@
-//! Owns the sockets of one shard, under the slots of their connections.
+//! Sockets of one shard, indexed by the slots of their connections.
 //!
-//! They are read and written by system calls of rustix: those of the C library can
-//! be cancelled, and in a process of several threads each pays for that.
+//! They are read and written with the system calls of rustix: those of the C library are
+//! cancellation points, which costs time on each call in a process with several threads.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -13,18 +13,18 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg
 use stentor_core::{Admission, Chunks, ConnId, Direction};
 use stentor_server::socket;
 
-/// A socket, and what the adapter must know of it.
+/// A socket and its state in the adapter.
 pub(crate) struct Link {
     stream: TcpStream,
     pub(crate) id: ConnId,
     pub(crate) admission: Admission,
-    /// Whether the shard wants its bytes.
+    /// Whether the shard accepts bytes from it.
     pub(crate) reading: bool,
-    /// Whether it stands in the list of those to be read again.
+    /// Whether it is in the list of sockets to be read again.
     pub(crate) again: bool,
-    /// Whether the peer has shut its side or the socket has failed: it is read to its end.
+    /// Whether the peer has shut down its side or the socket has failed: it is read to its end.
     pub(crate) hung_up: bool,
-    /// Whether it is registered for the event that it takes bytes again.
+    /// Whether it is registered for writability events.
     reports_room: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Link {
 #[derive(Default)]
 pub(crate) struct Links {
     links: Vec<Option<Link>>,
-    /// Those of a shard that has failed, which are still to be closed.
+    /// Sockets of a failed shard that are still to be closed.
     failed: Vec<Option<Link>>,
 }
 
@@ -45,9 +45,9 @@ impl Links {
         admission: Admission,
     ) -> io::Result<()> {
         let slot = id.slot();
-        // Edge-triggered. A new socket has room for what is written first: it is asked when it
-        // has room again only once a write was cut short, so most cost no further call and are
-        // not reported as writable with each message that comes.
+        // Edge-triggered. A new socket has room for the first bytes. It is registered for
+        // writability only after a short write, so most sockets cost no further call and are not
+        // reported as writable with each message that arrives.
         registry.register(&mut stream, Token(slot), Interest::READABLE)?;
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
@@ -72,7 +72,7 @@ impl Links {
         self.get(id.slot()).filter(|link| link.id == id)
     }
 
-    /// Whether a socket is ready now; asked only where a time-out is over.
+    /// Returns whether a socket is ready now. Called only when a timeout has expired.
     pub(crate) fn is_ready(&self, id: ConnId, direction: Direction) -> bool {
         let link = self.links.get(id.slot()).and_then(Option::as_ref);
         link.is_some_and(|link| {
@@ -80,22 +80,22 @@ impl Links {
         })
     }
 
-    /// Closes the socket.
+    /// Closes a socket and returns its admission.
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<Admission> {
         self.find(id)?;
-        // The kernel forgets a closed descriptor's registration by itself.
+        // The kernel removes the registration of a closed descriptor by itself.
         self.links[id.slot()].take().map(|link| link.admission)
     }
 
-    /// Takes every socket away from its connection, since the shard has failed. They are
-    /// closed by [`close_failed`](Self::close_failed), some at a time: each is a system call.
-    /// Until then a new connection in the same slot may be told that it is ready when it is
-    /// not, which costs a call for nothing.
+    /// Detaches every socket from its connection, since the shard has failed.
+    /// [`close_failed`](Self::close_failed) closes them in batches, because each costs a system
+    /// call. Until then, a new connection in the same slot may be reported as ready when it is not,
+    /// which costs one call without effect.
     pub(crate) fn fail_all(&mut self) {
         self.failed.append(&mut self.links);
     }
 
-    /// Closes so many of the sockets of a shard that has failed.
+    /// Closes up to `most` sockets of a failed shard and returns their admissions.
     pub(crate) fn close_failed(
         &mut self,
         most: usize,
@@ -107,7 +107,7 @@ impl Links {
             .map(|link| link.admission)
     }
 
-    /// Whether some of them are still to be closed.
+    /// Returns whether sockets of a failed shard are still to be closed.
     pub(crate) const fn has_failed(&self) -> bool {
         !self.failed.is_empty()
     }
@@ -119,7 +119,7 @@ impl Link {
         Ok(n)
     }
 
-    /// Writes as much as the socket takes: zero if it takes nothing now.
+    /// Writes as much as the socket accepts. Returns zero if it accepts nothing now.
     pub(crate) fn write(&mut self, chunks: &Chunks<'_>) -> io::Result<usize> {
         let written = match chunks.as_slices() {
             [] => return Ok(0),
@@ -140,8 +140,8 @@ impl Link {
         }
     }
 
-    /// Asks for an event when the socket takes bytes again; if it does already, that is an
-    /// event too. From then on every event says whether it does.
+    /// Requests an event for when the socket accepts bytes again; if it does already, that is an
+    /// event too. From then on, every event reports whether it does.
     pub(crate) fn report_room(&mut self, registry: &Registry) -> io::Result<()> {
         if !self.reports_room {
             let both = Interest::READABLE | Interest::WRITABLE;
@@ -156,13 +156,14 @@ impl Link {
     }
 
     pub(crate) fn shut(&self) {
-        // Fails only if the peer is gone already, which a read will tell.
+        // Fails only if the peer is gone already, which a read will report.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 }
 
-/// A write to a peer that is gone is an error and nothing else, also in a program that
-/// has not turned SIGPIPE off, as Rust's own do; Apple knows this for sockets only.
+/// Makes a write to a closed connection return an error and raise no signal, also in a program
+/// that, unlike Rust's own, does not ignore SIGPIPE. Apple systems support this as a socket option
+/// only.
 const WITHOUT_SIGNAL: SendFlags = {
     #[cfg(not(target_vendor = "apple"))]
     let flags = SendFlags::NOSIGNAL;

@@ -1,4 +1,4 @@
-//! The binary `stentor`: settings in, a server until a signal, an exit code out.
+//! The binary `stentor`: reads the settings, serves until a signal, returns an exit code.
 
 use std::convert::Infallible;
 use std::io;

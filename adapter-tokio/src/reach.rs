@@ -1,5 +1,5 @@
-//! Owns the way of the admin pages to the shards: a question is handed in like anything else, and
-//! answered between two turns.
+//! Access of the admin pages to the shards: a query goes through the mailbox of the shard like any
+//! other input, and the answer is sent between two turns.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -12,7 +12,7 @@ use crate::remote::RemoteEndpoint;
 use crate::shard_handle::{PendingQuery, Post, ShardHandles};
 use crate::workers::Pool;
 
-/// A server, as its admin pages see it.
+/// View of a server for its admin pages.
 pub(crate) struct Server<H: Handler> {
     pub(crate) doors: Arc<ShardHandles<H>>,
     pub(crate) pool: Arc<Pool<H>>,
@@ -39,7 +39,7 @@ where
                 self.doors.post(shard, Post::Query(inquiry));
             }
         }
-        // What is left are those under way.
+        // Only the senders of the pending queries are left.
         drop(reply);
         let clock = self.pool.dispatcher.clock();
         let (mut deadline, mut given) = (Deadline::new(clock.now(), QUERY_TIMEOUT), Vec::new());

@@ -1,5 +1,5 @@
-//! Owns the registration of descriptors that tokio did not open with tokio's
-//! reactor: the one unsafe call of the adapter.
+//! Registration of descriptors that tokio did not open with tokio's reactor. Contains the only
+//! unsafe call of the adapter.
 
 use std::io;
 
@@ -7,7 +7,8 @@ use mio::Poll;
 use mio::net::TcpListener;
 use tokio::io::unix::AsyncFd;
 
-/// Lets the current runtime say when the poll has events. Needs a runtime.
+/// Registers a poll with the current runtime, which reports when it has events. Must be called
+/// within a runtime.
 #[expect(
     unsafe_code,
     reason = "the descriptor's life is for the caller to vouch for"
@@ -18,7 +19,8 @@ pub(crate) fn of_poll(poll: Poll) -> io::Result<AsyncFd<Poll>> {
     Ok(unsafe { AsyncFd::register(poll) }?)
 }
 
-/// Lets the current runtime say when there is a socket to accept. Needs a runtime.
+/// Registers a listener with the current runtime, which reports when there is a socket to accept.
+/// Must be called within a runtime.
 #[expect(
     unsafe_code,
     reason = "the descriptor's life is for the caller to vouch for"

@@ -1,5 +1,5 @@
-//! Owns how a task waits for a place among the commands from outside. What a
-//! command is, and how many there may be, is the core's business.
+//! Asynchronous wait for a permit to send a command from an application task. Commands and their
+//! limit are defined in `stentor_core`.
 
 use std::ops::Deref;
 
@@ -9,15 +9,16 @@ use tokio::sync::Notify;
 
 use crate::shard_handle::{Post, ShardHandles};
 
-/// Speaks to the connections of a server from anywhere: from threads as the
-/// [`ServerHandle`](stentor_core::ServerHandle) that it is besides, which never waits, and from tasks of
-/// whichever runtime as one that does. Of [`Server::remote`](crate::Server::remote).
+/// Sends commands to the connections of a server from any thread or task. Dereferences to
+/// [`ServerHandle`](stentor_core::ServerHandle), whose methods never wait;
+/// [`reserve`](Self::reserve) waits and can be called on any runtime. Returned by
+/// [`Server::remote`](crate::Server::remote).
 ///
 /// ```
 /// use stentor_core::{MessageType, RemoteError};
 /// use stentor_tokio::ServerHandle;
 ///
-/// /// Tells a room how the shares stand, no faster than they are told.
+/// /// Publishes prices to a room, no faster than they are delivered.
 /// async fn tell(remote: ServerHandle, prices: Vec<u32>) -> Result<(), RemoteError> {
 ///     for price in prices {
 ///         let place = remote.reserve().await?;
@@ -38,13 +39,13 @@ impl ServerHandle {
         Self { remote, router }
     }
 
-    /// Waits for a place for one command; also until the server serves.
+    /// Waits until the server serves and a permit for one command is free.
     ///
     /// # Errors
-    /// [`Ended`](RemoteError::Ended): there will be none any more.
+    /// Returns [`RemoteError::Ended`] if the server has stopped issuing permits.
     pub async fn reserve(&self) -> Result<Permit, RemoteError> {
         loop {
-            // Listens before it looks, so that it misses nothing in between.
+            // Registers before it checks, so that no notification in between is missed.
             let free = self.router.notifier().free.notified();
             match self.remote.try_reserve() {
                 Ok(place) => return Ok(place),
@@ -63,7 +64,7 @@ impl Deref for ServerHandle {
     }
 }
 
-/// The server's end.
+/// The server's end of the command path.
 pub(crate) type RemoteEndpoint = stentor_server::RemoteEndpoint<ShardNotifier>;
 
 impl<H: Handler> Shards for ShardHandles<H> {
@@ -76,7 +77,7 @@ impl<H: Handler> Shards for ShardHandles<H> {
 #[derive(Default)]
 pub(crate) struct ShardNotifier {
     free: Notify,
-    /// A command has ended.
+    /// Notified when a command has ended.
     pub(crate) over: Notify,
 }
 

@@ -1,4 +1,4 @@
-//! Owns the parts of a server and their order of birth and death.
+//! Server: its parts, and the order in which they start and stop.
 
 use std::future::poll_fn;
 use std::io;
@@ -27,7 +27,7 @@ use crate::remote::{RemoteEndpoint, ServerHandle};
 use crate::shard_handle::{Post, ShardHandles};
 use crate::workers::{self, Pool, Work};
 
-/// A server that listens and does not serve yet.
+/// A server that listens but does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Arc<Settings>,
@@ -41,8 +41,8 @@ impl Server {
     /// Opens the listeners.
     ///
     /// # Errors
-    /// An address that cannot be listened on, unless it is one of the defaults
-    /// and another of them can.
+    /// Returns an error if an address cannot be listened on, unless it is one of the default
+    /// addresses and another of them can.
     pub fn bind(settings: Settings) -> io::Result<Self> {
         let listeners = listen::open(&settings)?;
         let admin = Admin::open(&settings)?;
@@ -55,43 +55,43 @@ impl Server {
         })
     }
 
-    /// The addresses it listens on.
+    /// Returns the addresses that the server listens on.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// Returns the error of the operating system.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         listen::addresses(&self.listeners)
     }
 
-    /// Where its admin pages are, if anywhere.
+    /// Returns the addresses of the admin pages, none if they are not enabled.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// Returns the error of the operating system.
     pub fn admin_addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let addresses = self.admin.as_ref().map(Admin::addresses).transpose()?;
         Ok(addresses.unwrap_or_default())
     }
 
-    /// What cuts a drain short, for whoever is told twice to end the server.
+    /// Returns a handle that cuts a drain short, for example on a second signal.
     #[must_use]
     pub fn hurry(&self) -> ForceShutdown {
         self.hurry.clone()
     }
 
-    /// Speaks to its connections from anywhere, as long as it serves.
+    /// Returns a handle that sends commands to the connections of the server while it serves.
     #[must_use]
     pub fn remote(&self) -> ServerHandle {
         ServerHandle::of(&self.outside)
     }
 
-    /// Serves until `shutdown` is over, then drains for as long as the settings
-    /// allow. `handler` makes the application of each shard, `work` does the tasks.
+    /// Serves until `shutdown` completes, then drains for up to the configured shutdown timeout.
+    /// `handler` creates the application of each shard, `work` runs the tasks.
     ///
     /// # Errors
-    /// A thread or a descriptor that the operating system does not give, or a
-    /// shard that has failed. A [`HungShards`] within, of the kind
-    /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned
-    /// when all time is over: then its shard's thread is left behind.
+    /// Returns an error if the operating system provides no thread or descriptor, or if a shard or
+    /// a listener has failed. Returns an error that contains a [`HungShards`], of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned when the shutdown
+    /// timeout and a grace period are over; the thread of its shard is then left behind.
     pub fn run<H, W>(
         self,
         handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
@@ -144,7 +144,7 @@ impl Server {
         });
         let collector = Arc::new(Collector::new(&settings));
         start_metrics(requests, reach.clone(), collector.clone())?;
-        // Until the drain is over: that is when questions are asked.
+        // Served until the drain is over, since the pages are needed during the drain too.
         let admin = admin
             .map(|admin| admin.serve(reach, collector))
             .transpose()?;
@@ -153,14 +153,15 @@ impl Server {
             .build()?;
         let served = main.block_on(async {
             let mut shutdown = pin!(shutdown);
-            // Once it says that it listens, it can also be told to end.
+            // Polled before the listeners are announced: after the announcement a shutdown may be
+            // requested.
             let told = poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready()));
             let is_over = told.await;
             listen::announce(&listeners)?;
             outside.begin(&doors);
-            // Not where the workers are: what they do may keep that busy.
+            // Not on the runtime of the workers, which tasks may keep busy.
             let watcher = tokio::spawn(workers::watch_clock(pool.clone(), doors.clone()));
-            // One shard takes its sockets itself: no thread is woken to hand them over.
+            // A single shard accepts its sockets itself, so no thread is woken to hand them over.
             let acceptor = match &runtimes[..] {
                 [runtime] => runtime.clone(),
                 _ => runtime::Handle::current(),
@@ -174,8 +175,8 @@ impl Server {
                 tokio::select! {
                     biased;
                     () = shutdown => {}
-                    // Its sockets would wait for ever, and it would be given more. With it
-                    // may end those who accepted on its thread.
+                    // Its sockets would wait forever, and it would be given more. The listeners
+                    // that accept on its thread may end with it.
                     Some(ended) = endings.recv() => {
                         error!(shard = ended.0, "a shard has ended");
                         running.retain(|&shard| shard != ended);
@@ -188,13 +189,13 @@ impl Server {
                 }
             }
             info!("shutdown: stopping server and worker pool...");
-            // Where a shard that does not return has them, they accept nothing either.
+            // If they run on a shard that does not return, they accept nothing either.
             let _ = within(clock, ACCEPTED, acceptors.shutdown()).await;
             pool.cancel_delays();
             outside.server_end.end();
             drain(&doors, &outside, settings.shutdown_timeout, &hurry, clock).await;
             pool.drain();
-            // Nobody listens any more if a request could not be answered.
+            // The receiver is gone if a request could not be answered.
             let _ = scrapes.send(None);
             watcher.abort();
             let all_end = async {
@@ -204,7 +205,7 @@ impl Server {
                     running.retain(|&shard| shard != ended);
                 }
             };
-            // Those that run still are not waited for.
+            // Shards that are still running then are not waited for.
             let _ = within(clock, HungShards::GRACE, all_end).await;
             io::Result::Ok((failed, running))
         });
@@ -224,10 +225,10 @@ impl Server {
     }
 }
 
-/// How long a listener may take to stop.
+/// Time within which a listener must stop.
 const ACCEPTED: Duration = Duration::from_secs(1);
 
-/// Ends the shards that run, however the server ends.
+/// Ends the running shards when it is dropped, however the server ends.
 struct EndOnDrop<H: Handler>(Arc<ShardHandles<H>>);
 
 impl<H: Handler> Drop for EndOnDrop<H> {
@@ -236,18 +237,18 @@ impl<H: Handler> Drop for EndOnDrop<H> {
     }
 }
 
-/// Tells that a shard's thread has ended, however it did.
+/// Reports, when it is dropped, that the thread of a shard has ended.
 struct OnEnd(ShardId, UnboundedSender<ShardId>);
 
 impl Drop for OnEnd {
     fn drop(&mut self) {
-        // Nobody listens to one that was left behind.
+        // The receiver is gone if the thread was left behind.
         let _ = self.1.send(self.0);
     }
 }
 
-/// Starts the thread of a shard, and waits until the shard has what it needs; hands
-/// over its runtime, too.
+/// Starts the thread of a shard, waits until its driver is created, and returns the thread and its
+/// runtime.
 fn start_shard<H>(
     shard: Shard<H>,
     around: DriverContext<H>,
@@ -265,10 +266,10 @@ where
             let driver = runtime.block_on(async { Driver::new(shard, around) })?;
             Ok((runtime, driver))
         });
-        // Somebody waits for this.
+        // `start_shard` waits for this.
         match ready {
             Ok((runtime, mut driver)) => {
-                // Goes before the runtime, and so before what else runs there.
+                // Dropped before the runtime, and so before the other tasks on it.
                 let _on_end = on_end;
                 let _ = started.send(Ok(runtime.handle().clone()));
                 let ended = runtime.block_on(driver.run());
@@ -286,8 +287,8 @@ where
     Ok((thread, runtime))
 }
 
-/// Starts the thread that answers requests for the metrics. It is not waited for: it ends with
-/// those who can make one, or when it is told to.
+/// Starts the thread that answers requests for the metrics. It is not joined: it ends when all
+/// senders of requests are gone, or when it receives `None`.
 fn start_metrics<H>(
     requests: Receiver<Option<Scrape>>,
     reach: Arc<reach::Server<H>>,

@@ -1,4 +1,4 @@
-//! Owns the ways into the threads of the shards: a mailbox and a wake-up each.
+//! Handles to the threads of the shards: a mailbox and a wake-up for each.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::{ConnectionLimiter, ServerCounters};
 use tokio::sync::Notify;
 
-/// What can be handed to a shard's thread.
+/// An input for the thread of a shard.
 pub(crate) enum Post<H: Handler> {
     Message(ShardMessage),
     Socket(TcpStream, Admission),
     TaskEnd(ConnId, TaskEnd<H>),
-    /// The answer to a request for the metrics.
+    /// The response to a request for the metrics.
     Metrics {
         id: ConnId,
         text: Arc<str>,
@@ -31,18 +31,18 @@ pub(crate) enum Post<H: Handler> {
     End,
 }
 
-/// A question on its way to a shard.
+/// An admin query in flight to a shard.
 pub(crate) struct PendingQuery {
     pub(crate) question: Arc<AdminQuery>,
     pub(crate) reply: Sender<(ShardId, Answer)>,
-    /// As long as this is there, the question waits.
+    /// Counts as one waiting query until it is dropped.
     pub(crate) _waits: Arc<()>,
 }
 
-/// The ways into every shard, and what the shards let others know.
+/// The handles to all shards, and the state that the shards share.
 pub(crate) struct ShardHandles<H: Handler> {
     doors: Vec<ShardHandle<H>>,
-    /// A shard has become quiet or empty.
+    /// Notified when a shard has become quiet or empty.
     pub(crate) changed: Notify,
     pub(crate) limiter: ConnectionLimiter,
     pub(crate) counters: ServerCounters,
@@ -51,7 +51,7 @@ pub(crate) struct ShardHandles<H: Handler> {
 struct ShardHandle<H: Handler> {
     mailbox: Mailbox<Post<H>>,
     wake: Notify,
-    /// One more for each question of an admin page that waits here.
+    /// Has one more reference for each query that waits at this shard.
     asked: Arc<()>,
     quiet: AtomicBool,
     empty: AtomicBool,
@@ -78,15 +78,17 @@ impl<H: Handler> ShardHandles<H> {
         self.limiter.shards()
     }
 
-    /// Hands something to a shard. What a shard that has ended is handed is dropped.
+    /// Puts an input into the mailbox of a shard and wakes it. Drops the input if the shard has
+    /// ended.
     pub(crate) fn post(&self, to: ShardId, post: Post<H>) {
         if let Ok(true) = self.push(to, post) {
             self.wake(to);
         }
     }
 
-    /// As [`post`](Self::post), but leaves it to the caller to [`wake`](Self::wake) the shard, where
-    /// it says so, and to drop what a shard that has ended does not take.
+    /// Puts an input into the mailbox of a shard. Unlike [`post`](Self::post), leaves it to the
+    /// caller to [`wake`](Self::wake) the shard if this returns `true`, and to drop the input if
+    /// the shard has ended.
     #[expect(clippy::result_large_err, reason = "it is back whole")]
     pub(crate) fn push(&self, to: ShardId, post: Post<H>) -> Result<bool, Post<H>> {
         self.doors[to.index()].mailbox.push(post)
@@ -96,7 +98,7 @@ impl<H: Handler> ShardHandles<H> {
         self.doors[shard.index()].wake.notify_one();
     }
 
-    /// Hands over everything in `posts`, in order, at once.
+    /// Puts all `posts` into the mailbox of a shard at once, in order.
     pub(crate) fn post_all(&self, to: ShardId, posts: &mut Vec<Post<H>>) {
         let door = &self.doors[to.index()];
         match door.mailbox.push_all(posts) {
@@ -112,24 +114,25 @@ impl<H: Handler> ShardHandles<H> {
         }
     }
 
-    /// Whether a shard may be asked something, rather than that questions pile up at one that
-    /// hangs: what is to be kept as long as the question waits.
+    /// Returns a token to be kept while a query waits at a shard, or `None` if too many wait there
+    /// already. This bounds the queries that pile up at a shard that hangs.
     pub(crate) fn may_ask(&self, shard: ShardId) -> Option<Arc<()>> {
         let asked = &self.doors[shard.index()].asked;
         (Arc::strong_count(asked) <= MOST_ASKED).then(|| asked.clone())
     }
 
-    /// Takes what was handed in.
+    /// Moves the contents of the mailbox of a shard to `inbox`.
     pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<Post<H>>) {
         self.doors[shard.index()].mailbox.drain_into(inbox);
     }
 
-    /// Waits until something is handed in. May return early.
+    /// Waits until the mailbox of a shard has an input. May return early.
     pub(crate) async fn woken(&self, shard: ShardId) {
         self.doors[shard.index()].wake.notified().await;
     }
 
-    /// A draining shard says how far it is.
+    /// Records the progress of a draining shard, and notifies `changed` when it has become quiet or
+    /// empty.
     pub(crate) fn report(&self, shard: ShardId, quiet: bool, empty: bool) {
         let door = &self.doors[shard.index()];
         let was_quiet = door.quiet.swap(quiet, Ordering::AcqRel);
@@ -152,8 +155,8 @@ impl<H: Handler> ShardHandles<H> {
     }
 }
 
-/// Questions of admin pages, and for the metrics, that wait at a shard; more than can be asked at
-/// a time.
+/// Maximum number of queries, of the admin pages and of the metrics, that wait at a shard; more
+/// than can be made at a time.
 const MOST_ASKED: usize = 8;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Owns the workers: they take tasks from the dispatcher, run them and hand the
-//! outcome to the shard of whoever asked. And the timer that does what is due there.
+//! Workers: take tasks from the dispatcher, run them and return the outcome to the shard of the
+//! submitting connection. Also the task that runs the timers of the dispatcher.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -14,17 +14,17 @@ use tokio::time::{sleep_until, timeout_at};
 
 use crate::shard_handle::{Post, ShardHandles};
 
-/// What workers do with a task. One value serves all workers at once.
+/// Runs tasks. All workers share one value, concurrently.
 pub trait Work<H: Handler>: Send + Sync + 'static {
-    /// Makes an attempt at the task. A panic fails the attempt and harms nothing else, be it here or
-    /// in the copy that is made of the task before. It runs on a thread that other workers share:
-    /// what blocks belongs on a thread of its own.
+    /// Runs one attempt at the task. A panic, here or in the clone of the task that is made before,
+    /// fails the attempt and affects nothing else. The future runs on a thread that other workers
+    /// share: blocking operations belong on a thread of their own.
     ///
     /// An attempt that takes longer than `--tasks.timeout` counts as failed, and the future is
-    /// dropped where it waits.
+    /// dropped at its current await point.
     ///
     /// # Errors
-    /// That it failed, and whether another attempt may succeed.
+    /// Returns a [`Failure`] if the attempt failed; it says whether another attempt may succeed.
     fn run(
         &self,
         worker: WorkerId,
@@ -32,12 +32,12 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<H::Outcome, Failure>> + Send;
 }
 
-/// The tasks, and the means to wake whoever waits for them.
+/// The task dispatcher, and the means to wake the workers and the timer that wait for it.
 pub(crate) struct Pool<H: Handler> {
     pub(crate) dispatcher: SharedDispatcher<H::Task>,
-    /// A permit for every wake-up that the dispatcher owes a sleeping worker.
+    /// One permit for each wake-up that the dispatcher owes a sleeping worker.
     wakes: Semaphore,
-    /// For whoever watches the clock.
+    /// Wakes the timer task.
     alarm: Notify,
 }
 
@@ -54,7 +54,7 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    /// Hands in tasks. Leaves the buffer empty, and gives back what is not taken.
+    /// Submits tasks. Leaves the buffer empty and returns the refused tasks.
     pub(crate) fn submit_all(
         &self,
         tasks: &mut Vec<Submission<H::Task>>,
@@ -64,12 +64,12 @@ impl<H: Handler> Pool<H> {
         refused
     }
 
-    /// Lets nothing wait for its time any more.
+    /// Makes delayed and retried tasks due at once.
     pub(crate) fn cancel_delays(&self) {
         self.call(self.dispatcher.cancel_delays());
     }
 
-    /// Lets the workers end once nothing is left for them.
+    /// Lets the workers end once there are no tasks left.
     pub(crate) fn drain(&self) {
         self.dispatcher.drain();
         self.wakes.add_permits(self.dispatcher.workers().len());
@@ -84,7 +84,7 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    /// What comes of an attempt before its time is over.
+    /// Returns the output of an attempt, or `None` if its deadline passes first.
     async fn until_deadline<F: Future>(
         &self,
         worker: WorkerId,
@@ -101,7 +101,7 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    /// The job that a worker is given, if not at once; none if it is to end.
+    /// Waits for the next job of a worker; returns `None` if the worker is to end.
     async fn job(
         &self,
         worker: WorkerId,
@@ -115,13 +115,13 @@ impl<H: Handler> Pool<H> {
                 Next::Sleep => self.wakes.acquire().await.ok()?.forget(),
                 Next::End => return None,
             }
-            // The lock is free again before anything is done about it.
+            // The lock is released before the result is processed.
             given = self.dispatcher.lock().next(worker);
         }
     }
 }
 
-/// One worker, until the dispatcher drains.
+/// Runs one worker until the dispatcher drains.
 pub(crate) async fn run<H: Handler, W: Work<H>>(
     worker: WorkerId,
     pool: Arc<Pool<H>>,
@@ -134,8 +134,8 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
     .await;
 }
 
-/// Begins a worker anew whenever it ends by a panic. Nothing is known to panic there; should it all
-/// the same, the worker is not lost.
+/// Restarts a worker whenever it ends by a panic. Nothing is known to panic there, but if something
+/// does, the worker is not lost.
 async fn keep<H: Handler, F: Future<Output = ()>>(
     worker: WorkerId,
     pool: &Pool<H>,
@@ -161,25 +161,25 @@ async fn serve<H: Handler, W: Work<H>>(
     while let Some(job) = pool.job(worker, given).await {
         let Job { conn, task, .. } = job;
         let attempt = attempt(worker, pool, work, task, job.deadline).await;
-        // Others on this thread have a turn, however much there is to do. And before there is
-        // a job that nobody else can be given any more.
+        // Yields to other tasks on this thread, however many jobs there are. This happens before a
+        // job is taken that could not be given to another worker.
         consume_budget().await;
         let mut pushed = Ok(false);
-        // A mailbox is held by nobody who waits for a task.
+        // No thread waits for a task while it holds the lock of a mailbox.
         given = pool.dispatcher.exchange(worker, conn, attempt, |end| {
             pushed = doors.push(conn.shard(), Post::TaskEnd(conn, end));
         });
         match pushed {
             Ok(true) => doors.wake(conn.shard()),
             Ok(false) => {}
-            // That shard has ended.
+            // The shard has ended.
             Err(back) => pool.dispatcher.dispose(back),
         }
     }
 }
 
-/// An attempt at a task. Nothing of the application's is left of it but an outcome, and nothing
-/// panics.
+/// Runs one attempt at a task. Of the values of the application only an outcome is left, and
+/// nothing panics.
 async fn attempt<H: Handler, W: Work<H>>(
     worker: WorkerId,
     pool: &Pool<H>,
@@ -201,7 +201,7 @@ async fn attempt<H: Handler, W: Work<H>>(
     }
 }
 
-/// Does what is due at the dispatcher, until it drains.
+/// Runs the timers of the dispatcher until it drains.
 pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<ShardHandles<H>>) {
     loop {
         let Some(due) = pool.dispatcher.lock().tick() else {
@@ -225,8 +225,8 @@ pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<Shard
     }
 }
 
-/// The output of the future that is made, unless it panics or takes too long. Of the future nothing
-/// is left then.
+/// Returns the output of the future that `make` creates, `None` if its deadline passes first, and
+/// `Some(None)` if it panics. Nothing is left of the future afterwards.
 async fn run_until<H: Handler, F: Future>(
     deadline: Timestamp,
     worker: WorkerId,
@@ -234,7 +234,7 @@ async fn run_until<H: Handler, F: Future>(
     make: impl FnOnce() -> F,
 ) -> Option<Option<F::Output>> {
     let mut future = pin!(contain(make));
-    // Most need no waiting, and so no timer.
+    // Most futures are ready at once and need no timer.
     let polled = poll_fn(|context| Poll::Ready(poll_contained(&mut future, context))).await;
     let ended = match polled {
         Poll::Ready(ended) => Some(ended),
@@ -243,22 +243,23 @@ async fn run_until<H: Handler, F: Future>(
             pool.until_deadline(worker, deadline, rest).await
         }
     };
-    // Here it is caught, and at the end of this it would not be.
+    // A panic of the drop is caught here; at the end of this function it would not be.
     if contain(|| future.set(None)).is_none() {
         pool.dispatcher.count_drop_panic();
     }
     ended
 }
 
-/// The output of what is made; `None` if that panics, or the making, or the drop at the end.
+/// Returns the output of the future that `make` creates, or `None` if the creation, the future or
+/// its drop panics.
 async fn unwound<F: Future>(make: impl FnOnce() -> F) -> Option<F::Output> {
     let mut future = pin!(contain(make));
     let output = poll_fn(|context| poll_contained(&mut future, context)).await;
     contain(|| future.set(None)).and(output)
 }
 
-/// Polls the future, if there is one; `None` if there is not, or it panics. It is not to be polled
-/// again after that.
+/// Polls the future, if there is one. Returns `None` as the output if there is none or if it
+/// panics; it must not be polled again after that.
 fn poll_contained<F: Future>(
     future: &mut Pin<&mut Option<F>>,
     context: &mut task::Context<'_>,

@@ -1,6 +1,5 @@
-//! Owns memory that is needed for a while and then by somebody else: for
-//! messages that come in pieces, bytes that must wait, frames too long for a
-//! run. An idle connection has none of it.
+//! Pool of byte buffers that are needed for a while and then reused: for fragmented messages, bytes
+//! that must wait, and frames longer than a run. An idle connection holds none.
 
 use alloc::vec::Vec;
 

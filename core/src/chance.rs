@@ -1,5 +1,5 @@
-//! Owns the one generator of chance. Whoever needs some has a seed of its own, so that the same
-//! inputs give the same outputs.
+//! Pseudorandom number generator. Each user has its own seed, so that the same inputs give the same
+//! outputs.
 
 /// A small generator (splitmix64). Same seed, same numbers.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`; zero where that is zero.
+    /// Returns a number below `end`, or zero if `end` is zero.
     pub(crate) const fn below(&mut self, end: u64) -> u64 {
         ((self.next() as u128 * end as u128) >> 64) as u64
     }

@@ -1,15 +1,15 @@
-//! Owns the names of things that cross a machine's boundary. Every name is
-//! small, `Copy` and means nothing outside the process.
+//! Identifiers that cross the boundary of a state machine. Each is small, `Copy` and meaningless
+//! outside the process.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// One shard: the messaging machine of one CPU core. Counted from zero.
+/// One shard: the messaging state machine of one CPU core. Counted from zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ShardId(pub u16);
 
 impl ShardId {
-    /// The shard's place in a table of shards.
+    /// Returns the index of the shard in a table of shards.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -25,9 +25,9 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// One connection. It names a slot of a shard rather than a socket; the
-/// generation tells two occupants of one slot apart, so whatever arrives late
-/// for the former misses the latter.
+/// One connection. Identifies a slot of a shard rather than a socket. The generation distinguishes
+/// successive connections in one slot, so a late input for a previous one does not reach the
+/// current one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnId {
     slot: u32,
@@ -44,18 +44,18 @@ impl ConnId {
         }
     }
 
-    /// The shard that owns the connection.
+    /// Returns the shard that owns the connection.
     pub const fn shard(self) -> ShardId {
         self.shard
     }
 
-    /// The slot inside the shard: small, dense, reused. An adapter keeps its
-    /// socket in a table under this index.
+    /// Returns the slot inside the shard: a small, dense index that is reused. An adapter keeps its
+    /// sockets in a table with this index.
     pub const fn slot(self) -> usize {
         self.slot as usize
     }
 
-    /// Which occupant of the slot this is.
+    /// Returns the generation: which connection in the slot this is.
     pub const fn generation(self) -> u32 {
         self.generation
     }

@@ -1,6 +1,6 @@
-//! WebSocket messaging as pure logic: bytes, letters and time in; bytes, letters and
-//! tasks out. It owns every rule and every limit of a Stentor server, and no socket,
-//! clock, thread or runtime; those are an adapter's.
+//! WebSocket messaging as pure logic: bytes, messages and time in; bytes, messages and tasks
+//! out. Holds every rule and every limit of a Stentor server, and no socket, clock, thread or
+//! runtime; those are an adapter's.
 //!
 //! Three machines do the work. All are plain values that an adapter drives: `handle_*`
 //! takes something in, `poll_*` hands something out, and nothing else moves them.
@@ -10,8 +10,8 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
-//! Threads of the application that are outside all shards speak through a [`ServerHandle`], which an
-//! adapter makes of a [`ServerEnd`] and a [`ShardSender`] of its own.
+//! Other threads of the application use a [`ServerHandle`], which an adapter makes of a
+//! [`ServerEnd`] and a [`ShardSender`] of its own.
 //!
 //! The other end is [`proto::client::Client`], which needs none of the others.
 //!

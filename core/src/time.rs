@@ -1,5 +1,5 @@
-//! Owns the core's idea of time: a point that the adapter passes in. There is
-//! no clock here; whoever drives a machine decides what time it is.
+//! Points in time, as passed in by the adapter. The core has no clock; the caller that drives a
+//! state machine supplies the time.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -7,16 +7,16 @@ use core::time::Duration;
 /// A point in time, in microseconds since an origin that the adapter chooses
 /// (the start of the process, or zero in a simulation).
 ///
-/// Points handed to one machine must not go backwards. `Option<Timestamp>` is
-/// as small as `Timestamp`.
+/// Points passed to one state machine must not go backwards. `Option<Timestamp>` has the size of
+/// `Timestamp`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// The earliest point there is.
+    /// The earliest point in time.
     pub const ORIGIN: Self = Self(NonZeroU64::MIN);
 
-    /// The point `micros` microseconds after the origin.
+    /// Returns the point `micros` microseconds after the origin.
     pub const fn from_micros(micros: u64) -> Self {
         match NonZeroU64::new(micros.saturating_add(1)) {
             Some(n) => Self(n),
@@ -24,18 +24,18 @@ impl Timestamp {
         }
     }
 
-    /// Microseconds since the origin.
+    /// Returns the number of microseconds since the origin.
     pub const fn as_micros(self) -> u64 {
         self.0.get() - 1
     }
 
-    /// The point `delay` later; the far end of time where that overflows.
+    /// Returns the point `delay` later, saturating.
     #[must_use]
     pub const fn after(self, delay: Duration) -> Self {
         Self::from_micros(self.as_micros().saturating_add(micros(delay)))
     }
 
-    /// How long ago `earlier` was; zero where it is not earlier.
+    /// Returns the time elapsed since `earlier`, or zero if it is not earlier.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.as_micros().saturating_sub(earlier.as_micros()))
     }
@@ -47,7 +47,7 @@ impl core::fmt::Debug for Timestamp {
     }
 }
 
-/// A duration in whole microseconds, saturating.
+/// Converts a duration to whole microseconds, saturating.
 pub(crate) const fn micros(duration: Duration) -> u64 {
     let micros = duration.as_micros();
     if micros > u64::MAX as u128 {

@@ -1,6 +1,6 @@
-//! Owns the proof that a whole server, sockets and loop included, allocates
-//! nothing per message once it is warm: echo of any size, and a broadcast to a
-//! room of a thousand. The clients here are plain sockets that allocate nothing either.
+//! Tests that a warm server, including its sockets and event loop, allocates nothing per message:
+//! echo of any size, and a broadcast to a room of 1,000 members. The clients are plain sockets that
+//! allocate nothing either.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;

@@ -1,5 +1,5 @@
-//! Owns one headless Chromium and what a person does with it: open a page, look,
-//! write, press, read the console.
+//! Headless Chromium and the actions of its user: open a page, inspect it, type, click, read the
+//! console.
 
 use std::env;
 use std::fs;

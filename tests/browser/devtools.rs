@@ -1,5 +1,5 @@
-//! Owns the conversation with a browser in its DevTools protocol: calls with their
-//! answers, and the events that come between them.
+//! Client of the DevTools protocol of a browser: calls with their results, and the events between
+//! them.
 
 use std::io;
 use std::net::TcpStream;
@@ -29,7 +29,7 @@ impl DevTools {
         })
     }
 
-    /// Wakeups a method, of the browser or of one session, and waits for its result.
+    /// Calls a method, of the browser or of one session, and waits for its result.
     pub(crate) fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
         self.calls += 1;
         let id = self.calls;

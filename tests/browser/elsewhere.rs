@@ -1,4 +1,4 @@
-//! Owns a second web site on this machine: one page, the same for every path.
+//! Second web site on this machine: one page, the same for every path.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

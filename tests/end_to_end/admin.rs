@@ -1,6 +1,6 @@
-//! Owns the proof that the admin pages tell what is the matter with one
-//! connection, and why another has gone; that what failed can be submitted
-//! again there; and that they are nowhere else, and nowhere unless asked for.
+//! Tests that the admin pages show the state of a connection, why another one was closed, and the
+//! failed tasks, which can be resubmitted there; and that the pages are served on the admin
+//! listener only, and only if enabled.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;

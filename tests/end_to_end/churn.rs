@@ -1,5 +1,5 @@
-//! Owns the proof that peers who come, talk and go in the middle of everything,
-//! on all shards at once and with few credits between them, leave nothing behind.
+//! Tests that peers that connect, send and disconnect at any time, on all shards at once and with
+//! few credits between them, leave nothing behind.
 
 use std::io::Read;
 use std::sync::Arc;

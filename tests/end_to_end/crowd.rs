@@ -1,5 +1,5 @@
-//! Owns the proof that a crowd is served: thousands of connections, each in a
-//! room, each hearing what is said there; and what such a connection costs.
+//! Test with thousands of connections, each of which is in a room and receives what is published
+//! there; and of the memory that such a connection costs.
 
 use std::time::Instant;
 

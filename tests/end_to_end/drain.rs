@@ -1,5 +1,5 @@
-//! Owns the proof that a server told to end does so in order: what it accepted
-//! arrives, everyone is told, and what the deadline cuts off is counted.
+//! Tests of the graceful shutdown: accepted messages arrive, every connection is notified, and what
+//! the deadline cuts off is counted.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! Owns the proof that the echo application returns everything as it came and
-//! never drops: a peer that does not read is not read.
+//! Tests that the echo application returns every message unchanged and drops none: the server stops
+//! reading from a peer that does not read.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Owns the proof that a room which is served in slices loses nothing by it, and that others
-//! are served meanwhile.
+//! Tests that a room that is served in slices loses nothing, and that other connections are served
+//! in between.
 
 use std::thread;
 

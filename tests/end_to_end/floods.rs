@@ -1,5 +1,5 @@
-//! Owns the proof that peers who send much of what means little, or half of
-//! what they announce, cost little and harm nobody.
+//! Tests that peers that send many insignificant frames, or half of what they announce, cost little
+//! and do not affect other connections.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! Owns the proof that a peer that breaks the protocol gets its close code and
-//! its counter and harms nobody.
+//! Tests that a peer that violates the protocol gets the right close code, is counted and does not
+//! affect other connections.
 
 use stentor_tests::Adapter;
 

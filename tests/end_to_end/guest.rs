@@ -1,5 +1,5 @@
-//! Owns a well-behaved client of another make: tokio-tungstenite, which checks
-//! every frame of the server for itself and answers its pings.
+//! Well-behaved client based on an independent implementation: tokio-tungstenite, which checks
+//! every frame of the server and answers its pings.
 
 use futures_util::{SinkExt, StreamExt};
 use stentor_tests::process::SOON;

@@ -1,5 +1,5 @@
-//! Owns the proof that a page whose name resolves to this machine gets nothing, and that
-//! whoever addresses the server by a name it has does.
+//! Tests that a web page whose name resolves to this machine gets no access, and that clients that
+//! use a valid host name do.
 
 use std::net::SocketAddr;
 

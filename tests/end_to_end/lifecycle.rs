@@ -1,5 +1,5 @@
-//! Owns the proof that connections come and go without a trace, and that time
-//! is kept: pings, silence, handshakes and writes that take too long.
+//! Tests that connections open and close without leaving anything behind, and that timeouts are
+//! kept: pings, silence, handshakes and stalled writes.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Owns the proof that the limit of connections is exact, that a full server
-//! says so, and that the bytes that wait for one connection are bounded.
+//! Tests that the connection limit is exact, that a full server says so, and that the bytes that
+//! wait for one connection are bounded.
 
 use stentor_tests::Adapter;
 use stentor_tests::process::SOON;

@@ -1,5 +1,5 @@
-//! Owns the proof that the memory budget holds: those who take nothing pay for
-//! it, those who read do not, and while it is used up nobody more is let in.
+//! Tests of the memory budget: connections that do not read are charged for it, connections that
+//! read are not, and no new connection is accepted while it is used up.
 
 use stentor_tests::Adapter;
 

@@ -1,5 +1,5 @@
-//! Owns the proof that messages keep their frames and their order, however they
-//! are batched and however many shards there are.
+//! Tests that messages keep their frames and their order, independent of batching and of the number
+//! of shards.
 
 use std::io::Write;
 use std::sync::mpsc;

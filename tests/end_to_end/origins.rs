@@ -1,4 +1,4 @@
-//! Owns the proof that pages of other origins connect only where they may.
+//! Tests that pages of other origins can connect only where that is allowed.
 
 use stentor_tests::Adapter;
 

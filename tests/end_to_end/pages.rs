@@ -1,5 +1,4 @@
-//! Owns the proof that the pages are there: `/`, `/healthz`, `/metrics`, and
-//! refusals for what is not.
+//! Tests of the HTTP pages `/`, `/healthz` and `/metrics`, and of the responses to other requests.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,6 @@
-//! Owns the proof that the protocol table is kept, row by row: with one shard
-//! and with four, over several connections and room names, so that rooms are at
-//! home on the shards of some and not of others.
+//! Tests of the protocol table, row by row: with one shard and with four, over several connections
+//! and room names, so that some connections are on the owner shard of their room and others are
+//! not.
 
 use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;

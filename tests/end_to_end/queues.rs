@@ -1,6 +1,5 @@
-//! Owns the proof that what waits for a peer leaves by urgency and in order,
-//! that a full queue loses the right messages, that who publishes can learn of
-//! it, and that the gauges show it.
+//! Tests that queued messages leave by priority and in order, that a full queue drops the right
+//! messages, that a publisher can learn of it, and that the gauges show it.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

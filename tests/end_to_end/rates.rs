@@ -1,5 +1,5 @@
-//! Owns the proof that a peer which takes or sends bytes too slowly is closed, and one
-//! that is slow and keeps to the rate is not.
+//! Tests that a peer that accepts or sends bytes too slowly is closed, and that a slow one that
+//! keeps to the minimum rate is not.
 
 use std::io::{Read, Write};
 use std::thread::sleep;

@@ -1,6 +1,5 @@
-//! Owns a client that says whatever bytes it is told to: requests, frames, and
-//! what only looks like them. It knows the formats just well enough to read
-//! the server's answers.
+//! Client that sends arbitrary bytes: requests, frames and malformed ones. It knows the formats
+//! just well enough to parse the server's responses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

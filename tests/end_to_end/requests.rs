@@ -1,5 +1,5 @@
-//! Owns the proof that a bad request gets its status and its counter and harms
-//! nobody, and that a request that is merely unusual is served.
+//! Tests that a bad request gets the right status, is counted and does not affect other
+//! connections, and that an unusual but valid request is served.
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
-//! Owns one test for each defect that is known from the server whose protocol
-//! this one speaks, to show that it is absent here. Each is short; the same
-//! ground is covered more widely elsewhere.
+//! One regression test for each known defect of the server whose protocol this one implements, to
+//! show that it is absent here. Each is short; other tests cover the same ground more widely.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Owns the proof that the binary takes its settings from flags, environment
-//! and file, in that order, and says what is wrong with them.
+//! Tests that the binary takes its settings from flags, environment and file, in that order of
+//! precedence, and reports errors in them.
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Owns the proof that a server which was stopped for longer than its time-outs blames
-//! nobody for that: not peers, not tasks, and not those who wait for its end.
+//! Tests that a server that was suspended for longer than its timeouts does not count that time
+//! against peers, tasks or its own shutdown deadline.
 
 use std::io::Write;
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! Owns the proof that a subprotocol is agreed on as RFC 6455 has it: of what a
-//! client offers, what the server likes best.
+//! Tests that a subprotocol is negotiated as in RFC 6455: of those that a client offers, the one
+//! that the server prefers.
 
 use stentor_tests::Adapter;
 use tokio::net::TcpStream;

@@ -1,5 +1,5 @@
-//! Owns the proof that tasks are done, refused and told of as the protocol
-//! table says, with one shard and with four.
+//! Tests that tasks are run, rejected and reported as in the protocol table, with one shard and
+//! with four.
 
 use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;

@@ -1,5 +1,5 @@
-//! Owns the connections by which it shows that a fault of one peer is nothing
-//! to the others: they talk before, meanwhile and after.
+//! Connections that show that a fault of one peer does not affect others: they exchange messages
+//! before, during and after it.
 
 use crate::raw::Raw;
 use crate::server::Server;

@@ -1,6 +1,5 @@
-//! Owns the proof that an application that hangs keeps nobody from the metrics
-//! but those on its own shard, that the page says which shard is silent, and that
-//! a server ends without it.
+//! Tests that an application that hangs blocks the metrics only for connections on its own shard,
+//! that the page names the shard that does not answer, and that a server ends without it.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! Owns the proof that a failure stays where it is: an application that panics
-//! costs its shard's connections and nothing else; a task that panics, only itself.
+//! Tests that failures are isolated: an application that panics closes the connections of its shard
+//! only; a task that panics fails alone.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

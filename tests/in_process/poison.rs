@@ -1,5 +1,5 @@
-//! Owns the proof that a task costs no worker, whatever of it panics: its copy, its attempt, its
-//! drop, its outcome's drop, and what a panic carries.
+//! Tests that a task never costs a worker, whichever part of it panics: its clone, its attempt, its
+//! drop, the drop of its outcome, or of a panic payload.
 
 use std::net::TcpStream;
 use std::panic::panic_any;

@@ -1,6 +1,5 @@
-//! Owns the proof that other threads of an application reach every connection of
-//! its server: in order, within the bound, to the end, and that what is not taken
-//! is said.
+//! Tests that other threads of an application reach every connection of its server: in order,
+//! within the limit, until the end, and that a command that is not accepted is reported.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};

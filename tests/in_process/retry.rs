@@ -1,5 +1,5 @@
-//! Owns the proof that a task is tried again as its work asks for, that a task may come later and
-//! in a line of its own, and that a worker that does not return holds up nobody who can do
+//! Tests that a task is retried as its work requests, that a task can be delayed and have an
+//! ordering key of its own, and that a worker that does not return does not block what can proceed
 //! without it.
 
 use std::collections::HashMap;

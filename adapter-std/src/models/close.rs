@@ -1,4 +1,4 @@
-//! Owns the models of connections that end while somebody has their bytes in hand.
+//! Models of connections that end while a thread is sending their bytes.
 
 use stentor_core::{Config, ShardId};
 use stentor_gateway::Rooms;

@@ -1,4 +1,4 @@
-//! Owns the model of the order of letters between two shards.
+//! Model of the order of messages between two shards.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,9 +8,8 @@ use stentor_gateway::Rooms;
 use super::model;
 use super::server::{PLENTY, Server, join, messages, room_of_the_second, said, spawn};
 
-/// Fails if letters are pushed when the lock of the shard that they come from is
-/// free again, and if they are taken out before that of the shard they go to is
-/// held.
+/// Fails if messages are pushed after the lock of the sending shard is released, or taken out
+/// before the lock of the receiving shard is held.
 #[test]
 fn loom_letters_are_handled_in_the_order_in_which_they_were_posted() {
     model(|| {

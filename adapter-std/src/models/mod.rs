@@ -1,15 +1,13 @@
-//! Owns the models of the hand-offs between the threads of a server: what holds
-//! however they take turns. The code that they run is the server's own, with a
-//! real shard in it; only the sockets are the models' ([`socket`]), and with
-//! loom the primitives.
+//! Models of the hand-offs between the threads of a server, which must be correct in every
+//! interleaving. They run the server's own code with a real shard; only the sockets are replaced
+//! ([`socket`]) and, under loom, the synchronization primitives.
 //!
-//! The tests named `loom_*` run twice: as plain tests on real threads, and, with
-//! `--cfg loom`, as models in which every interleaving of up to that many
-//! preemptions is tried:
+//! The tests named `loom_*` run twice: as plain tests on real threads, and, with `--cfg loom`, as
+//! models that explore every interleaving with up to `LOOM_MAX_PREEMPTIONS` preemptions:
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p stentor-std --lib --release loom`
 //!
-//! Whoever sleeps for good is reported as a deadlock there; a plain test hangs.
-//! Each says at which change to the server it fails, and has been seen to.
+//! Under loom, a thread that sleeps forever is reported as a deadlock; a plain test hangs. Each
+//! test documents a change to the server that makes it fail, and has been seen to fail with it.
 
 mod close;
 mod mail;

@@ -1,5 +1,5 @@
-//! Owns the models of commands from outside: they get to their shard, and
-//! whoever waits for a place is woken when there is one, or never will be.
+//! Models of commands from application threads: each command reaches its shard, and every caller
+//! that waits for a permit is woken when one is free or when the server ends.
 
 use std::sync::Arc;
 
@@ -11,9 +11,8 @@ use super::server::{PLENTY, Server, join, messages, spawn};
 use crate::primitive::thread;
 use crate::remote::{RemoteEndpoint, ServerHandle};
 
-/// Fails if a letter from outside wakes no ticker, if `ring` does not wait for
-/// the lock or does not ring, and if `reserve` looks before it has the lock and
-/// not again.
+/// Fails if a message from an application thread wakes no ticker, if `notify_one` does not wait for
+/// the lock or does not notify, and if `reserve` checks before it has the lock and not again.
 #[test]
 fn loom_whoever_waits_for_a_place_gets_it() {
     model(|| {
@@ -49,7 +48,7 @@ fn loom_whoever_waits_for_a_place_gets_it() {
     });
 }
 
-/// Fails if `ring_all` does not wait for the lock, or wakes only one.
+/// Fails if `notify_all` does not wait for the lock, or wakes only one.
 #[test]
 fn loom_whoever_waits_for_a_place_learns_that_there_will_be_none() {
     model(|| {

@@ -1,4 +1,4 @@
-//! Owns the model of several threads that send for one connection.
+//! Model of several threads that send for one connection.
 
 use stentor_core::{Config, ShardId};
 use stentor_gateway::Rooms;
@@ -6,11 +6,10 @@ use stentor_gateway::Rooms;
 use super::model;
 use super::server::{PLENTY, Server, join, messages, said, told};
 
-/// The reader sends its own answers, the writer what it leaves, and what others
-/// cause. Fails if the shard is told that bytes are out when they are taken, and
-/// not when they have been sent. That `SendBuffer::take` looks at `writing` and
-/// `full` is a second lock on that door: a shard does not ask for a flush of what
-/// is in hand.
+/// The reader sends its own replies, the writer what it leaves and what others cause. Fails if the
+/// shard is told that bytes are sent when they are taken, and not when they have been sent. The
+/// checks of `writing` and `full` in `SendBuffer::take` are a second safeguard: a shard does not
+/// request a flush of bytes that a thread is sending.
 #[test]
 fn loom_one_thread_at_a_time_sends_for_a_connection_and_in_order() {
     model(|| {

@@ -1,5 +1,4 @@
-//! Owns what the models have in common: a small server, connections in it that
-//! have been upgraded, and frames.
+//! Fixtures that the models share: a small server, upgraded connections in it, and frames.
 
 use std::ops::Deref;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Owns the models of the end: whoever waits, for whatever, ends when told to.
+//! Models of the shutdown: every waiting thread ends when the server or its connection ends.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Owns a socket without a system behind it: how much it takes and when it ends
-//! is for the model to say, which holds the peer's end.
+//! Scripted socket without an operating system behind it. The model holds the peer's end and
+//! decides how many bytes the socket accepts and when it ends.
 
 use std::collections::VecDeque;
 use std::io;

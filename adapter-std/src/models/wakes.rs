@@ -1,4 +1,4 @@
-//! Owns the models of wake-ups: whoever has something to do does not sleep.
+//! Models of wake-ups: no thread sleeps while it has work to do.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Owns what loom does not bring along: threads that keep their wake-up, cells
-//! that are set once, and time that passes only where a model lets it.
+//! Replacements for primitives that loom lacks: threads that keep their wake-up token, cells that
+//! are set once, and a clock that advances only where a model allows it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,8 +7,7 @@ use std::time::Duration;
 use loom::sync::atomic::AtomicBool;
 use stentor_core::Timestamp;
 
-/// A cell that is set once. The standard one would hide from loom that whoever
-/// looks may be too early.
+/// A cell that is set once. The standard one would hide from loom that a reader may come too early.
 #[derive(Debug)]
 pub(crate) struct OnceLock<T> {
     is_set: AtomicBool,
@@ -35,8 +34,8 @@ impl<T> OnceLock<T> {
     }
 }
 
-/// Time that stands still while anybody runs. Who sleeps until some time wakes
-/// at that time, if it is not beyond the [`HORIZON`]; else only when woken.
+/// A clock that stands still while any thread runs. A thread that sleeps until a time wakes at that
+/// time if it is not beyond the [`HORIZON`]; otherwise only when woken.
 #[derive(Debug)]
 pub(crate) struct Clock {
     passed: AtomicU64,
@@ -62,12 +61,12 @@ pub(crate) fn park_until(clock: &Clock, at: Timestamp) {
     }
 }
 
-/// How far time goes in a model: a deadline at the lower end of what may be
-/// configured comes, an ordinary one does not.
+/// Limit of time in a model: a deadline at the lower end of the configurable range is reached, an
+/// ordinary one is not.
 const HORIZON: Duration = Duration::from_millis(20);
 
-/// Loom's own threads forget that they were woken when they are waiting for a
-/// lock just then; these do not.
+/// Threads that keep their wake-up token. Loom's own threads lose it if they are waiting for a lock
+/// when they are woken.
 pub(crate) mod thread {
     use std::cell::RefCell;
     use std::io;
@@ -97,7 +96,7 @@ pub(crate) mod thread {
         CURRENT.with(|current| current.borrow_mut().get_or_insert_with(Thread::new).clone())
     }
 
-    /// Once in the life of a thread it may wake without having been woken.
+    /// Sleeps until woken. May return spuriously once in the life of a thread.
     pub(crate) fn park() {
         current().0.wait();
     }
@@ -160,6 +159,6 @@ pub(crate) mod thread {
         }
     }
 
-    /// Loom counts in words, and its default is too small for a panic's message.
+    /// Stack size in words, as loom counts; its default is too small for the message of a panic.
     const STACK_WORDS: usize = 32 << 10;
 }

@@ -56,49 +56,48 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) out: Outbound,
     pub(crate) now: Timestamp,
     pub(crate) slots: Slab<A>,
-    /// Those of the shard that has failed, until they are dropped.
+    /// Slots of a shard that has failed and been restarted, until they are dropped.
     pub(crate) failed_slots: Vec<Slab<A>>,
     pub(crate) rooms: Rooms,
     pub(crate) decode_buffers: DecodeBuffers,
     /// Bytes of memory of the decompressors that connections have of their own.
     pub(crate) context_bytes: usize,
-    /// Bytes of what is held back for connections, but for what was read.
+    /// Bytes of deferred operations; buffered input is counted by `decode_buffers`.
     pub(crate) deferred_bytes: usize,
-    /// Bytes of the lists of rooms of those who are in many.
+    /// Bytes of lists of rooms that are longer than a slot has room for.
     pub(crate) membership_bytes: usize,
-    /// Bytes of commands from outside that wait here.
+    /// Bytes of commands of other threads that wait here.
     pub(crate) command_bytes: usize,
     pub(crate) budget: Budget,
-    /// When it is next looked what nobody needs.
+    /// When unused memory is given back next.
     pub(crate) decays_at: Timestamp,
     pub(crate) wheel: Wheel,
     pub(crate) fan_outs: FanOuts,
-    /// What of the scratch is not consumed, because something had to be
-    /// flushed first: whose it is, and where.
+    /// Input in the scratch buffer that is not handled, because something has to be flushed
+    /// first: its connection and its place.
     pub(crate) rest: Option<(u32, Range<usize>)>,
     pub(crate) outputs: VecDeque<Output<A>>,
-    /// Connections whose held back input is to be gone on with.
+    /// Connections whose held-back input or operations are to be resumed.
     pub(crate) resume: VecDeque<u32>,
-    /// Whether something was flushed since what is held back last had its turn.
+    /// Whether something was flushed since a connection was last resumed.
     pub(crate) resume_is_due: bool,
-    /// Messages that have come: they wait until the shard is polled, and their turn
-    /// comes after a flush at the latest.
+    /// Messages of other shards that are not handled yet.
     pub(crate) inbox: VecDeque<ShardMessage>,
-    /// Whether some have come since the shard was last polled.
+    /// Whether any have come since the shard was last polled.
     pub(crate) has_new_messages: bool,
-    /// Connections that ended; the handler is yet to be told.
+    /// Connections that have ended and for which `on_close` is still to be called.
     pub(crate) ended: VecDeque<(ConnId, A::State, CloseCause)>,
     pub(crate) credits: Credits,
-    /// Who waits until one more task may be under way.
+    /// Connections that wait until one more task may be under way.
     pub(crate) task_waiters: Waiters,
-    /// After a failure: shards that have not told yet who is in our rooms there,
-    /// and what waits until they have.
+    /// After a restart: the number of shards that have not reported their members of rooms
+    /// owned here, and the requests that wait until all have.
     pub(crate) resyncing: u16,
     pub(crate) held_requests: VecDeque<OwnerRequest>,
     pub(crate) draining: bool,
-    /// What is being done for every connection.
+    /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
-    /// Connections with commands that wait, for [`is_quiet`](Self::is_quiet).
+    /// Number of connections whose operations wait.
     pub(crate) parked: usize,
     pub(crate) counts: Counts,
     pub(crate) closed: ClosedConnections,

@@ -1,10 +1,10 @@
-//! Owns sums that several shards add to while they work on one value. When all
-//! have added theirs is not known here: a [`SharedRef`](crate::sync::SharedRef) knows.
+//! Sums that several shards add to while they work on one value. When all shards have added theirs
+//! is not known here, but to [`SharedRef`](crate::sync::SharedRef).
 
 use crate::sync::primitive::{AtomicUsize, Ordering};
 
-/// So many sums. Whoever finishes the parcel that a tally is in sees all that
-/// was added.
+/// `N` sums. The thread that receives the value of the [`SharedRef`](crate::sync::SharedRef) that
+/// contains them sees everything that was added.
 #[derive(Debug)]
 pub(crate) struct AtomicCounters<const N: usize>([AtomicUsize; N]);
 
@@ -15,7 +15,7 @@ impl<const N: usize> AtomicCounters<N> {
 
     pub(crate) fn add(&self, more: [u64; N]) {
         for (sum, n) in self.0.iter().zip(more) {
-            // SendBuffer order what comes before their end.
+            // Ending a share of the `SharedRef` orders this addition.
             sum.fetch_add(n as usize, Ordering::Relaxed);
         }
     }

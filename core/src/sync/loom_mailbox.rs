@@ -1,5 +1,4 @@
-//! Owns the models of [`Mailbox`]: what holds at every interleaving of writers,
-//! reader and the end.
+//! Models of [`Mailbox`]: every interleaving of writers, reader and close.
 
 use alloc::collections::VecDeque;
 use alloc::vec;

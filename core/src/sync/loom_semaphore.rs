@@ -1,12 +1,11 @@
-//! Owns the models of [`Semaphore`]: what holds at every interleaving of those who
-//! take places, those who give them back, and the end.
+//! Models of [`Semaphore`]: every interleaving of acquiring permits, releasing them, and the end.
 
 use alloc::vec::Vec;
 
 use crate::sync::primitive::{Arc, AtomicUsize, Ordering, thread};
 use crate::sync::{NoPlace, Semaphore, model};
 
-/// Fails if a place is given out without a look at how many were taken meanwhile.
+/// Fails if a permit is issued without checking how many were acquired meanwhile.
 #[test]
 fn loom_no_more_places_are_taken_than_there_are() {
     model(|| {
@@ -36,8 +35,8 @@ fn loom_no_more_places_are_taken_than_there_are() {
     });
 }
 
-/// Fails if the end and the number of places are two words, each looked at for
-/// itself; and if what was done in a place is not seen once it is given back.
+/// Fails if the end and the number of permits are two words that are read separately, or if an
+/// operation is not visible once its permit is released.
 #[test]
 fn loom_whoever_is_let_in_before_the_end_is_waited_for() {
     model(|| {
@@ -54,7 +53,7 @@ fn loom_whoever_is_let_in_before_the_end_is_waited_for() {
             is_in
         });
         places.end();
-        // OnceLock nobody is in, nobody will be, and whoever was is done.
+        // Once no permit is held, none will be, and every operation is complete.
         let seen = (places.taken() == 0).then(|| done.load(Ordering::Relaxed));
         let is_in = other.join().expect("a model does not panic");
         if let Some(seen) = seen {

@@ -1,5 +1,4 @@
-//! Owns the models of [`SharedRef`]: at every interleaving of its shares, one of
-//! them is the last.
+//! Models of [`SharedRef`]: in every interleaving of its references, exactly one is the last.
 
 use alloc::vec::Vec;
 

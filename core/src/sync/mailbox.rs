@@ -1,6 +1,6 @@
-//! Owns the way from many shards to one: a queue behind a lock, and the answer
-//! to who must wake the reader. Does not wake: it knows no thread and no runtime.
-//! Not bounded either: what may be under way is bounded by credits.
+//! Mailbox: a queue behind a lock, from many shards to one. It reports which writer must wake the
+//! reader but does not wake it, because it knows no thread and no runtime. It is not bounded:
+//! credits limit the messages in flight.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,22 +10,20 @@ use std::sync::PoisonError;
 
 use crate::sync::primitive::{Mutex, MutexGuard};
 
-/// Many writers, one reader. Letters come out in the order in which they were
-/// pushed, which is one order for all: each writer's own is part of it.
+/// Mailbox with many writers and one reader. Messages come out in the order in which they were
+/// pushed: a total order that includes the order of each writer.
 ///
-/// **Waking.** A push answers `true` exactly when it found the mailbox empty, and
-/// then the writer owes the reader a wake, to be given after the push. A reader may
-/// sleep after any drain. No wake is lost: a drain leaves the mailbox empty, so
-/// whatever comes later is led by a push that found it empty, and that one owes the
-/// wake. A push that answers `false` found a letter whose writer has given the wake
-/// or is about to, and which the reader has not drained since. The wake has to be
-/// sticky, as a thread's unpark token, an eventfd or a notify permit is: given between
-/// the drain and the sleep, it must end that sleep. A wake may find nothing, if the
-/// reader drained on its own account before it came.
+/// **Waking.** A push returns `true` exactly when it found the mailbox empty. The writer then owes
+/// the reader a wake-up, after the push. The reader may sleep after any drain. No wake-up is lost:
+/// a drain leaves the mailbox empty, so the next push finds it empty and owes the wake-up. A push
+/// that returns `false` found a message whose writer has given the wake-up or is about to, and
+/// which the reader has not drained since. The wake-up must be sticky, like the unpark token of a
+/// thread, an eventfd or a notify permit: given between the drain and the sleep, it must end that
+/// sleep. A wake-up may be spurious, if the reader drained on its own before it came.
 ///
-/// **Cost.** An empty destination is swapped in, so the lock is held for a few words
-/// and two buffers go round for good: nothing is allocated once both have grown to
-/// the most that was ever under way. No code of `T` runs under the lock.
+/// **Cost.** An empty destination is swapped in, so the lock is held for a few words and two
+/// buffers are used alternately: nothing is allocated once both have grown to the largest number of
+/// messages ever in flight. No code of `T` runs under the lock.
 ///
 /// **Failure.** A thread that panics while it holds the lock leaves a whole queue
 /// behind, and the others go on with it.
@@ -39,7 +37,7 @@ struct Inner<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// An empty, open mailbox.
+    /// Creates an empty, open mailbox.
     pub fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -49,15 +47,14 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Puts a letter at the end. `true` if the mailbox was empty: the reader must be
-    /// woken.
+    /// Appends a message. Returns `true` if the mailbox was empty: the reader must be woken.
     ///
     /// # Errors
-    /// The letter itself, if the mailbox is closed.
+    /// Returns the message if the mailbox is closed.
     pub fn push(&self, letter: T) -> Result<bool, T> {
         let mut inner = self.lock();
         if inner.closed {
-            // The guard goes first, so that the letter is never dropped under the lock.
+            // The guard is dropped first, so that the message is never dropped under the lock.
             drop(inner);
             return Err(letter);
         }
@@ -66,12 +63,11 @@ impl<T> Mailbox<T> {
         Ok(was_empty)
     }
 
-    /// Puts all letters at the end, side by side, under one lock, and leaves `letters`
-    /// empty with its buffer. `true` if the mailbox was empty and no longer is: the
-    /// reader must be woken.
+    /// Appends all `letters`, contiguously and under one lock, and leaves the vector empty with its
+    /// buffer. Returns `true` if the mailbox was empty and no longer is: the reader must be woken.
     ///
     /// # Errors
-    /// [`MailboxClosed`] if the mailbox is closed; the letters stay where they are.
+    /// Returns [`MailboxClosed`] if the mailbox is closed; `letters` is then unchanged.
     pub fn push_all(&self, letters: &mut Vec<T>) -> Result<bool, MailboxClosed> {
         let mut inner = self.lock();
         if inner.closed {
@@ -82,8 +78,8 @@ impl<T> Mailbox<T> {
         Ok(owes_a_wake)
     }
 
-    /// Moves all letters to the end of `to`; how many there were. Where `to` is empty,
-    /// its buffer is left in exchange.
+    /// Moves all messages to the end of `to` and returns their number. If `to` is empty, its buffer
+    /// is left in exchange.
     pub fn drain_into(&self, to: &mut VecDeque<T>) -> usize {
         let mut inner = self.lock();
         let count = inner.letters.len();
@@ -95,18 +91,18 @@ impl<T> Mailbox<T> {
         count
     }
 
-    /// Refuses whatever is pushed from now on. What is inside stays for a drain, and
-    /// the first drain after this is the last that finds anything.
+    /// Rejects every later push. The messages inside stay for a drain, and the first drain after
+    /// this is the last that finds any.
     pub fn close(&self) {
         self.lock().closed = true;
     }
 
-    /// How many letters wait. By the time the caller looks, it may be another number.
+    /// Returns the number of waiting messages. It may change before the caller uses it.
     pub fn len(&self) -> usize {
         self.lock().letters.len()
     }
 
-    /// Whether no letter waits, with the same reservation.
+    /// Returns whether no message waits. It may change before the caller uses it.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -128,7 +124,7 @@ impl<T> fmt::Debug for Mailbox<T> {
     }
 }
 
-/// The mailbox takes no more letters: its shard has ended.
+/// Error of a push to a closed mailbox: its shard has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct MailboxClosed;

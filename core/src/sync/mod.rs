@@ -1,12 +1,11 @@
-//! Owns all that threads share: the only home of atomics, locks and `Arc` in
-//! the core. The machines themselves are plain `&mut self` and share nothing;
-//! what passes between them passes through a [`Mailbox`] or rides in a
-//! [`SharedRef`]; how much may come from outside at once is for [`Semaphore`] to say.
-//! AfterUnlock nobody: sleeping and waking are the adapter's.
+//! Everything that threads share: the only module of the core with atomics, locks and `Arc`. The
+//! state machines themselves are plain `&mut self` and share nothing; what passes between them goes
+//! through a [`Mailbox`] or in a [`SharedRef`], and [`Semaphore`] limits the commands that
+//! application threads have in flight. Nothing here sleeps or wakes a thread: that is up to the
+//! adapter.
 //!
-//! The tests named `loom_*` run twice: as plain tests on real threads, and, with
-//! `--cfg loom`, as models in which every interleaving of up to that many
-//! preemptions is tried:
+//! The tests named `loom_*` run twice: as plain tests on real threads, and, with `--cfg loom`, as
+//! models that explore every interleaving with up to `LOOM_MAX_PREEMPTIONS` preemptions:
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test -p stentor-core --lib --release loom`
 
 mod atomic_counters;

@@ -1,7 +1,7 @@
-//! Owns the value that several shards need and one of them makes.
+//! Value that several shards need and one of them computes.
 
-/// A value that whoever needs it first makes for all. Without `std` everyone
-/// makes it for itself, so making it must give the same each time.
+/// A value that the first shard that needs it computes for all. Without `std` each shard computes
+/// it for itself, so the computation must give the same result each time.
 #[derive(Debug)]
 pub(crate) struct OnceLock<T> {
     #[cfg(feature = "std")]
@@ -20,8 +20,8 @@ impl<T: Clone> OnceLock<T> {
         }
     }
 
-    /// The value. Who comes while another makes it waits, no longer than it
-    /// would take to make it.
+    /// Returns the value. A caller that comes while another one computes it waits, no longer than
+    /// computing it would take.
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> T {
         #[cfg(feature = "std")]
         return self.cell.get_or_init(make).clone();

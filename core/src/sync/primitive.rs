@@ -1,5 +1,5 @@
-//! Owns the choice between loom's primitives and those of `std`, `core` and
-//! `alloc`; the only file that makes it. Owns no behaviour of its own.
+//! Selection between loom's primitives and those of `std`, `core` and `alloc`. No other module
+//! makes this choice. Contains no behavior of its own.
 
 #[cfg(not(loom))]
 pub(crate) use alloc::sync::Arc;

@@ -1,24 +1,23 @@
-//! Owns how many of something may be under way at once, from a beginning to an
-//! end. What it is that is under way, and who waits for a place, is its user's
-//! business.
+//! Semaphore: limits how many operations may be in flight at once, between a beginning and an end.
+//! The user defines the operations and how to wait for a permit.
 
 use crate::sync::primitive::{AtomicUsize, Ordering};
 
-/// A bounded number of places.
+/// A bounded number of permits.
 ///
-/// Whether places are given out at all, and how many are taken, is one word, so that
-/// after [`end`](Self::end) the number that [`taken`](Self::taken) says can only fall:
-/// nobody who was let in is overlooked.
+/// One word holds whether permits are issued and how many are held, so that after
+/// [`end`](Self::end) the number that [`taken`](Self::taken) returns can only fall: no holder of a
+/// permit is overlooked.
 #[derive(Debug)]
 pub(crate) struct Semaphore {
     limit: usize,
-    /// How many are taken; [`BEGUN`]; [`ENDED`].
+    /// Number of permits held; [`BEGUN`]; [`ENDED`].
     state: AtomicUsize,
     given: AtomicUsize,
     full: AtomicUsize,
 }
 
-/// Why there is no place.
+/// Reason why no permit is available.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NoPlace {
     NotYet,
@@ -36,7 +35,7 @@ impl Semaphore {
         }
     }
 
-    /// Takes a place, which is to be [given back](Self::give_back).
+    /// Acquires a permit, which must be [given back](Self::give_back).
     pub(crate) fn try_take(&self) -> Result<(), NoPlace> {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
@@ -50,7 +49,7 @@ impl Semaphore {
                 self.full.fetch_add(1, Ordering::Relaxed);
                 return Err(NoPlace::Full);
             }
-            // Whatever was done in a place is done for whoever gets it next.
+            // Everything done under a permit is visible to its next holder.
             match self.state.compare_exchange_weak(
                 state,
                 state + 1,
@@ -69,22 +68,23 @@ impl Semaphore {
         self.state.fetch_sub(1, Ordering::Release);
     }
 
-    /// Permits are given out from now on.
+    /// Starts to issue permits.
     pub(crate) fn begin(&self) {
         self.state.fetch_or(BEGUN, Ordering::Relaxed);
     }
 
-    /// No place is given out any more.
+    /// Stops issuing permits.
     pub(crate) fn end(&self) {
         self.state.fetch_or(ENDED, Ordering::Relaxed);
     }
 
-    /// How many are taken. Zero after the end: what was done in them is done.
+    /// Returns the number of permits held. Zero after the end means that everything done under them
+    /// is complete and visible.
     pub(crate) fn taken(&self) -> usize {
         self.state.load(Ordering::Acquire) & !(BEGUN | ENDED)
     }
 
-    /// How often one was given out, and how often none was free.
+    /// Returns how often a permit was issued, and how often none was free.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (
             self.given.load(Ordering::Relaxed),

@@ -1,5 +1,5 @@
-//! Owns the value that several shards hold at once, and the answer to who was
-//! the last to be done with it. What the last one has to do is the shard's.
+//! Shared reference to a value that several shards hold at once, which identifies the last holder.
+//! What the last holder does with the value is up to the shard.
 
 use core::ops::Deref;
 
@@ -8,16 +8,15 @@ use crate::sync::primitive::Arc;
 /// One share of a value that several shards work on, such as a publication that
 /// each interested shard delivers to its own members.
 ///
-/// Whoever makes a parcel holds its first share, hands out the others by
-/// [`share`](Self::share) and ends its own by [`finish`](Self::finish) once it has
-/// handed out the last. So nobody can be told that it was the last too early, and
-/// a parcel that nobody else wanted tells its maker.
+/// [`new`](Self::new) returns the first share. Its holder creates the others by
+/// [`share`](Self::share) and ends its own by [`finish`](Self::finish) after it has handed out the
+/// last. So no share can appear to be the last too early, and a value that no other shard needed
+/// goes back to its creator.
 ///
-/// Of all shares of one parcel, at most one is told; exactly one if the last share
-/// to end is finished. A share that is merely dropped, because its shard failed,
-/// ends just the same and never keeps the others from being told. If it is itself
-/// the last, there is nobody left to tell, and the value is dropped there and
-/// then: a value whose end must not go unnoticed even so says it in its own `Drop`.
+/// Of all shares of one value, at most one gets it back; exactly one if the last share to end is
+/// finished. A share that is dropped, because its shard failed, ends just the same and does not
+/// keep the others from getting the value. If it is itself the last, the value is dropped at once:
+/// a value whose end must be noticed even then implements `Drop`.
 ///
 /// ```
 /// use stentor_core::SharedRef;
@@ -31,20 +30,19 @@ use crate::sync::primitive::Arc;
 pub struct SharedRef<T>(Arc<T>);
 
 impl<T> SharedRef<T> {
-    /// The first share of `value`.
+    /// Creates the first share of `value`.
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
 
-    /// Ends this share. The last share of all gets the value back, and everything
-    /// the others did before they ended theirs has happened before; any other gets
-    /// `None`.
+    /// Ends this share. Returns the value to the last share of all, after everything the others did
+    /// before they ended theirs; returns `None` to any other.
     #[must_use = "the last share has to settle the account"]
     pub fn finish(self) -> Option<T> {
         Arc::into_inner(self.0)
     }
 
-    /// One more share, for one more shard.
+    /// Creates one more share, for one more shard.
     #[must_use]
     pub fn share(&self) -> Self {
         Self(self.0.clone())
@@ -59,6 +57,6 @@ impl<T> Deref for SharedRef<T> {
     }
 }
 
-// A letter that carries one is as big as a pointer, optional or not.
+// A message that carries one is as large as a pointer, optional or not.
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Option<SharedRef<[u64; 9]>>>() == size_of::<usize>());

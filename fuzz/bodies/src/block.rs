@@ -1,5 +1,5 @@
-//! Owns what zlib says of the header of a DEFLATE block (RFC 1951 §3.2.7), and
-//! the library that stands beside it does not.
+//! Rules that zlib applies to the header of a DEFLATE block (RFC 1951 §3.2.7) and the reference
+//! library does not.
 
 /// What a header says of its block, as far as the two differ in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

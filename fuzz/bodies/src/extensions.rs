@@ -1,6 +1,6 @@
-//! Owns a reading of `Sec-WebSocket-Extensions` by the letter of RFC 6455 §9.1
-//! and RFC 7692 §7.1, first into words and then into elements, and what must
-//! hold between that and a decision.
+//! Reference parser of `Sec-WebSocket-Extensions` that follows RFC 6455 §9.1 and RFC 7692 §7.1
+//! literally, first into tokens and then into elements, and the properties that must hold between
+//! its result and a decision.
 
 use stentor_core::testing::config::deflate_terms;
 use stentor_core::testing::deflate::Params;

@@ -1,5 +1,5 @@
-//! Owns the reading of what a peer has compressed, by a library of another make
-//! than the one that is fuzzed. Both must come to the same verdict.
+//! Reference decompression of what a peer has compressed, with a different library than the one
+//! being fuzzed. Both must come to the same result.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{

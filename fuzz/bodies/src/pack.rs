@@ -1,5 +1,4 @@
-//! Owns the compressing that a peer does, by a library of another make than the
-//! one that is fuzzed.
+//! Compression as a peer does it, with a different library than the one being fuzzed.
 
 use core::fmt;
 

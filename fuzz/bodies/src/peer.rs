@@ -1,6 +1,5 @@
-//! Owns the other end: frames written by hand, and a stream read by hand, rule
-//! by rule as RFC 6455 §5 and RFC 7692 §6 give them, whole and without regard to
-//! speed.
+//! Reference implementation of the peer: frames written by hand, and a whole stream decoded by
+//! hand, rule by rule as in RFC 6455 §5 and RFC 7692 §6, without regard to speed.
 
 use stentor_core::testing::conn::{MessageLimits, Role};
 use stentor_core::testing::deflate;

@@ -1,5 +1,5 @@
-//! Owns the reading of choices from fuzz input: numbers and stretches of bytes,
-//! zero or empty once the input is used up, so that every input means something.
+//! Reader of choices from fuzz input: numbers and byte ranges, which are zero or empty once the
+//! input is used up, so that every input is valid.
 
 /// What is left of a fuzz input.
 #[derive(Clone, Copy, Debug)]

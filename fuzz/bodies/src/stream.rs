@@ -1,5 +1,5 @@
-//! Owns the streams that are made of frames: each well formed by itself, their
-//! payloads really compressed, and then perhaps damaged.
+//! Generator of streams of frames: each frame is well-formed by itself, its payload is really
+//! compressed, and then it may be damaged.
 
 use stentor_core::testing::conn::{MessageLimits, Role};
 

@@ -1,5 +1,4 @@
-//! Owns the smallest host there is: a [`Connection`] for each client that
-//! answers every message with itself.
+//! Smallest possible host: a [`Connection`] for each client that echoes every message.
 
 use std::collections::VecDeque;
 

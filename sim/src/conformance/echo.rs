@@ -1,4 +1,4 @@
-//! Owns the cases of the echo application: the protocol of one connection.
+//! Cases of the echo application: the protocol of one connection.
 
 use stentor_core::MessageType;
 use stentor_core::testing::wire::Opcode::{

@@ -1,4 +1,4 @@
-//! Owns the cases of the rooms application: every row of its protocol.
+//! Cases of the rooms application: every row of its protocol table.
 
 use stentor_core::MessageType;
 use stentor_core::testing::wire::Opcode::{Binary, Text};

@@ -1,4 +1,4 @@
-//! Owns the running of a case against a host.
+//! Runner of a case against a host.
 
 use stentor_core::testing::wire::Opcode;
 

@@ -1,5 +1,5 @@
-//! Owns volleys in the queue on its own: several messages that wait as one frame. To
-//! the oracle they are messages like others, only that they are offered together.
+//! Batches in the reference queue: several messages that wait as one frame. The reference queue
+//! treats them as separate messages that are offered together.
 
 use super::NaiveQueue;
 use super::naive::{Class, Frame};

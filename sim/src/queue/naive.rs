@@ -1,5 +1,5 @@
-//! Owns the oracle of the priority queue: one list of everything that waits,
-//! searched from end to end for each question.
+//! Reference implementation of the priority queue: one list of everything that waits, searched from
+//! end to end for each operation.
 
 use stentor_core::testing::queue::{
     Control, DropReason, Held, MAX_PONGS, PushError, Pushed, Ticket, parts,

@@ -1,5 +1,5 @@
-//! Owns what must occur for lives to prove anything: every way to lose a
-//! message, every wait, every fault.
+//! Coverage that a set of runs must reach to be meaningful: every way to lose a message, every
+//! wait, every fault.
 
 use core::fmt;
 

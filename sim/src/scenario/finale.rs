@@ -1,4 +1,4 @@
-//! Owns the end of a life, and what must be true then.
+//! End of a run, and the properties that must hold then.
 
 use core::time::Duration;
 use std::collections::HashMap;

@@ -1,6 +1,5 @@
-//! Owns what the application has seen, in the one order in which a simulation
-//! does things: who asked for what, from when to when who was a member, what
-//! was told. It is the truth that what clients hear is measured by.
+//! Journal of what the application has seen, in the total order of the simulation: requests,
+//! periods of membership, and reports. What clients receive is checked against it.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Owns the plan of a life: who does what when. It is a plain list, so that a
-//! part of it is a plan as well.
+//! Plan of a run: which client does what, and when. It is a plain list, so a part of it is a plan
+//! as well.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Owns the settings of one life: those of the server, and how rough its world is.
+//! Settings of one run: those of the server, and those of the simulated network.
 
 use core::time::Duration;
 

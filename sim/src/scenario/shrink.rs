@@ -1,4 +1,4 @@
-//! Owns the search for the shortest plan that still fails.
+//! Search for the shortest plan that still fails.
 
 use stentor_core::testing::config::with_shards;
 

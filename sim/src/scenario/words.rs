@@ -1,6 +1,5 @@
-//! Owns what clients and the application say to each other. Every message has
-//! a number, and its payload follows from that: so whoever hears it knows
-//! whether it is whole, and looks up by whom and for whom it was said.
+//! Messages that clients and the application exchange. Each message has a number that determines
+//! its payload, so a receiver can check that it is intact and look up its sender and audience.
 
 use stentor_core::MessageType;
 

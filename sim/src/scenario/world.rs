@@ -1,4 +1,4 @@
-//! Owns the course of a life: the server, which client is connected, and the steps of the plan.
+//! One run of a scenario: the server, the connected clients, and the steps of the plan.
 
 use core::cell::{Cell, RefCell};
 use core::time::Duration;

@@ -1,5 +1,5 @@
-//! Owns what every adapter does for a shard: carry bytes, letters, tasks and
-//! time in, and do what the shard asks until it asks for nothing.
+//! Adapter part of the simulator: passes bytes, messages, tasks and time to a shard, and carries
+//! out its outputs until there are none.
 
 use stentor_core::{
     AttemptEnd, AttemptResult, Chunks, ConnId, FailedTask, Failure, Handler, Output, ShardMessage,
@@ -78,7 +78,7 @@ impl<H: Handler> Sim<H> {
         self.note(at, 3, &[]);
     }
 
-    /// Puts a letter on this way; those before it arrive before it.
+    /// Sends a message to another shard; messages sent before it arrive before it.
     pub(super) fn send_letter(&mut self, way: usize, letter: ShardMessage) {
         let queue = &mut self.mail[way];
         let due = self.now + self.rng.up_to(self.network.mail_delay);
@@ -194,7 +194,7 @@ impl<H: Handler> Sim<H> {
         }
     }
 
-    /// AfterUnlock so many workers, any of those that sleep.
+    /// Wakes this number of sleeping workers, in any order.
     pub(super) fn wake(&mut self, workers: usize) {
         for _ in 0..workers {
             let asleep: Vec<usize> = (0..self.workers.len())

@@ -1,4 +1,4 @@
-//! Owns the simulated servers of the applications that come with the core.
+//! Simulated servers of the built-in applications.
 
 use stentor_core::{Config, Echo};
 

@@ -1,4 +1,4 @@
-//! Owns the client's side: what it says as bytes, and what it has heard.
+//! Simulated client: the bytes that it sends, and what it has received.
 
 use stentor_core::MessageType;
 use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};

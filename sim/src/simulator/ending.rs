@@ -1,4 +1,4 @@
-//! Owns the ways in which a simulated server ends.
+//! Ways in which a simulated server ends.
 
 use core::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Owns the failure of a shard: a handler that panics on purpose, and what an
-//! adapter does about it.
+//! Failure of a shard: a handler that panics on purpose, and how an adapter reacts.
 
 use core::panic::AssertUnwindSafe;
 

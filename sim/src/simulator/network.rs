@@ -1,4 +1,4 @@
-//! Owns how rough the world is: sizes, delays and habits of a simulation.
+//! Network conditions of a simulation: sizes, delays and fault rates.
 
 /// By which way bytes reach a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,4 +1,4 @@
-//! Owns one direction of a fake socket: bytes under way, and how many may be.
+//! One direction of a simulated socket: the bytes in flight, and their limit.
 
 use std::collections::VecDeque;
 

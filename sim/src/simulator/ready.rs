@@ -1,6 +1,5 @@
-//! Owns the index of what can happen to links, so that nobody has to look at
-//! all of them at each step: a link is looked at again when something has
-//! touched it, or when the time has come for which it asked.
+//! Index of the links that have something to do, so that a step does not scan all of them. A link
+//! is examined again when something has touched it, or at the time that it asked for.
 
 use core::cmp::Reverse;
 use std::collections::BinaryHeap;

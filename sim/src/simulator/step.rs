@@ -1,6 +1,6 @@
-//! Owns what happens next: every link at which something could, letter that
-//! could arrive and timer that is due is equally likely, and when nothing can
-//! happen, the clock jumps to the next thing that is due.
+//! Choice of the next event: every link that can make progress, message that can arrive and timer
+//! that is due is equally likely. When nothing can happen, the clock jumps to the next event that
+//! is due.
 
 use stentor_core::{Handler, Reason, Shard, Timestamp};
 

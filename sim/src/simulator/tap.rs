@@ -1,5 +1,5 @@
-//! Owns a second count of what was written: a tap on the server's bytes that
-//! knows of frames only where they end.
+//! Independent count of the frames that a server writes: a tap on its bytes that knows only where
+//! frames end.
 
 /// Follows the bytes of one connection, and counts the data frames in them.
 #[derive(Clone, Copy, Debug, Default)]

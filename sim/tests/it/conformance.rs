@@ -1,5 +1,5 @@
-//! Owns the runs of the conformance script that need no socket: against the bare
-//! protocol machine, and against servers in the simulator.
+//! Runs of the conformance script that need no socket: against the bare protocol machine, and
+//! against servers in the simulator.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Owns the page of metrics as a client sees it: fetched, parsed, compared.
+//! Metrics page as a client sees it: fetched, parsed, compared.
 
 use std::collections::HashMap;
 use std::fmt;

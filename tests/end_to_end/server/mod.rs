@@ -1,5 +1,5 @@
-//! Owns the server under test: a process with its metrics and what the operating
-//! system says of it. It ends, by its pid, with the value.
+//! Server under test: a process, its metrics and what the operating system reports about it.
+//! Dropping the value ends the process, by its PID.
 
 mod metrics;
 

@@ -1,5 +1,5 @@
-//! Owns the comparison of texts, entries and citations: each function says what
-//! does not fit together, one line a fault.
+//! Comparison of specification texts, entries and citations. Each function returns its findings,
+//! one line per fault.
 
 use super::citation::Citation;
 use super::document::{Document, demands, strongest};

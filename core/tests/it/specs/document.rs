@@ -1,5 +1,5 @@
-//! Owns the text of a specification: taken apart into its sections, each one
-//! flowing text, and the words in it that demand something.
+//! Text of a specification, split into sections of continuous text, and the requirement keywords in
+//! it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

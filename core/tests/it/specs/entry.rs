@@ -1,5 +1,5 @@
-//! Owns reading `core/specs/*/*.toml`: one entry for each thing that a
-//! specification demands, and how this code stands to it.
+//! Reader of `core/specs/*/*.toml`: one entry for each requirement of a specification, with the
+//! status of this code.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
-//! Owns the proof that the code stands to its specifications as `core/specs/`
-//! says: every demand of their texts has an entry, every entry is cited where
-//! code obeys it or says why not, and every citation has the words of one
-//! entry, to the letter. What the entries look like is in `core/specs/README.md`.
+//! Tests that the code complies with its specifications as recorded in `core/specs/`: every
+//! requirement of their texts has an entry, every entry is cited where code obeys it or gives a
+//! reason why not, and every citation quotes one entry verbatim. The format of the entries is
+//! described in `core/specs/README.md`.
 
 mod check;
 mod citation;

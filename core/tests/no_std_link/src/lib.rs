@@ -1,7 +1,7 @@
-//! Owns the proof that neither stentor-core without its feature `std` nor anything
-//! it depends on pulls in the standard library. `#![no_std]` shows that of one crate
-//! only; this shows it of all, because a panic handler may exist once, and `std` has
-//! one. Never run: building it is the test. From the root of the repository:
+//! Link test that neither stentor-core without its feature `std` nor any of its dependencies pulls
+//! in the standard library. `#![no_std]` shows that for one crate only; this shows it for all of
+//! them, because only one panic handler may exist, and `std` has one. Never run: building it is the
+//! test. From the root of the repository:
 //!
 //! ```text
 //! cp Cargo.lock core/tests/no_std_link/ && cargo build --manifest-path core/tests/no_std_link/Cargo.toml
@@ -23,7 +23,7 @@ use core::ptr;
 use stentor_core::proto::ws::mask;
 use stentor_core::{Config, Dispatcher, SharedRef, Timestamp, WorkerId};
 
-/// Wakeups into the core from an object file that a linker could take, so that the library is not
+/// Calls into the core from an object file that a linker could take, so that the library is not
 /// just loaded but used.
 #[unsafe(no_mangle)]
 pub extern "C" fn stentor_no_std_link(byte: u8) -> u8 {

@@ -1,4 +1,5 @@
-//! Owns what must hold: at any instant, and once everything has come to rest.
+//! Invariants of a session: those that hold at any instant, and those that hold once everything has
+//! come to rest.
 
 use core::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Owns one peer and its socket: what it has sent, what it has been told, and
-//! the checks of that.
+//! One peer and its socket: what it has sent, what it has received, and the checks of both.
 
 use stentor_core::testing::conn::{MessageLimits, Role};
 use stentor_core::testing::deflate::Params;

@@ -1,5 +1,5 @@
-//! Owns what peers of the rooms application may be told: what somebody has said,
-//! with the server's own words in front, and the server's own words.
+//! Set of the messages that peers of the rooms application may receive: what a peer has sent, with
+//! or without a prefix of the server, and the server's own replies.
 
 use std::collections::BTreeSet;
 

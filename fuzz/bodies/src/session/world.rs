@@ -1,4 +1,4 @@
-//! Owns a small server and its surroundings, and what the input makes happen to them.
+//! Small server with its environment, and the events that the fuzz input triggers in them.
 
 use core::time::Duration;
 use std::collections::VecDeque;

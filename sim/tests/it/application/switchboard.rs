@@ -1,6 +1,5 @@
-//! Owns the application that the tests of many rooms, of messages to one
-//! connection and of commands from outside have in common: what a client says is
-//! what the application does.
+//! Application shared by the tests of many rooms, of messages to one connection and of commands
+//! from application threads: it does what each client message tells it to.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
