@@ -441,7 +441,7 @@ impl<H: Handler> Driver<H> {
 
 /// Maximum number of events taken from the kernel at a time.
 const BATCH: usize = 1_024;
-/// Reads of one socket per turn, each of up to 384 KiB. With two, other connections wait four times
+/// Reads of one socket per turn, each of up to 512 KiB. With two, other connections wait four times
 /// as long beside peers that send 64 KiB messages without a pause. It is a loop all the same: as
 /// straight-line code, an echo of 128 B took 3 % longer.
 const READS: usize = 1;

@@ -50,4 +50,4 @@ pub(crate) const HEADROOM: usize = 256;
 /// Bytes read at once. Of what is read at once, only the message that it ends within is copied.
 /// With 256 KiB the receive buffer of a fast peer stays full, whose writes are cut short then:
 /// 64 KiB messages with 16 in flight take half as long again.
-pub(crate) const SCRATCH: usize = 384 << 10;
+pub(crate) const SCRATCH: usize = 512 << 10;
