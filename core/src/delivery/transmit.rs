@@ -2,12 +2,10 @@
 
 use alloc::boxed::Box;
 
-use smallvec::SmallVec;
-
-use crate::delivery::Outbound;
 use crate::delivery::conn::{Lag, Pressure};
-use crate::delivery::frame::{Chunks, FrameId, Slice, Store};
-use crate::delivery::reply_buffer::Part;
+use crate::delivery::frame::{Chunks, FrameId, Store};
+use crate::delivery::reply_buffer::{Part, ReplyBuffer};
+use crate::delivery::{Counts, Drops, Outbound};
 use crate::time::Timestamp;
 
 /// What follows from a write.
@@ -34,32 +32,10 @@ impl Outbound {
     /// [`transmitted`](Self::transmitted).
     #[inline]
     pub(crate) fn offer<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
-        let mut plan = Plan::default();
-        let has_replies = self.plan(at, &mut plan);
-        // Not by value: that would move room for the most there can be.
-        for &slice in &plan.slices {
-            chunks.push(match slice {
-                Slice::Run(run, offset, len) => self.store.span(run, offset, len),
-                Slice::Body(frame, from) => &self.store.bytes(frame).1[from as usize..],
-            });
-        }
-        if has_replies {
-            let scratch = Part {
-                bytes: &self.scratch.bytes[..],
-                base: 0,
-            };
-            for slice in self.replies.slices(scratch) {
-                chunks.push(slice);
-            }
-        }
-    }
-
-    /// Chooses what goes into the next write. Returns whether the replies go behind it.
-    #[inline(always)]
-    fn plan(&mut self, at: u32, plan: &mut Plan) -> bool {
-        let before = (self.replies.owner() == Some(at)).then(|| self.replies.rank());
-        let most = if before.is_some() {
-            PLAN_BEFORE_REPLIES
+        let has_replies = self.replies.owner() == Some(at);
+        let before = has_replies.then(|| self.replies.rank());
+        let most = if has_replies {
+            SLICES_BEFORE_REPLIES
         } else {
             Chunks::MAX
         };
@@ -74,39 +50,45 @@ impl Outbound {
             conns,
             nodes,
             store,
+            replies,
+            scratch,
             expired,
+            drops,
+            counts,
             ..
         } = self;
+        let store: &'a Store = store;
         let conn = &mut conns[at];
-        conn.queue
-            .for_each_in_flight(nodes, |frame, written| plan.add(store, frame, written));
-        while !keeps_context
-            && plan.bytes < write_batch
-            && plan.slices.len() + 2 <= most
-            && let Some(frame) = conn.queue.launch(nodes, store, moment, before, |frame| {
-                expired.push(frame);
-            })
-        {
-            plan.add(store, frame, 0);
+        let mut plan = Plan::new(store, chunks);
+        // Replies are mostly alone.
+        if !conn.queue.is_empty() {
+            conn.queue
+                .for_each_in_flight(nodes, |frame, written| plan.add(frame, written));
+            while !keeps_context
+                && plan.bytes < write_batch
+                && plan.slices + 2 <= most
+                && let Some(frame) = conn.queue.launch(nodes, store, moment, before, |frame| {
+                    expired.push(frame);
+                })
+            {
+                plan.add(frame, 0);
+            }
+            plan.end_span();
         }
-        conn.offered = before.is_some() || conn.queue.in_flight();
-        if before.is_some() {
-            self.replies.set_offered(true);
+        conn.offered = has_replies || conn.queue.in_flight();
+        if !expired.is_empty() {
+            count_expired(expired, store, counts, drops.of(at));
         }
-        if !self.expired.is_empty() {
-            self.count_expired(at);
-        }
-        before.is_some()
-    }
-
-    /// Counts what has expired instead of being launched.
-    #[cold]
-    fn count_expired(&mut self, at: u32) {
-        self.drops.of(at).expired += self.expired.len() as u64;
-        for &frame in &self.expired {
-            self.counts.delivery.expired += 1;
-            let priority = self.store.rank(frame).priority();
-            self.counts.priorities.of(priority).expired += 1;
+        if has_replies {
+            replies.set_offered(true);
+            let scratch = Part {
+                bytes: &scratch.bytes[..],
+                base: 0,
+            };
+            let replies: &'a ReplyBuffer = replies;
+            for slice in replies.slices(scratch) {
+                chunks.push(slice);
+            }
         }
     }
 
@@ -264,30 +246,72 @@ impl Outbound {
     }
 }
 
-/// What goes into one write, before it is borrowed.
-#[derive(Default)]
-struct Plan {
-    slices: SmallVec<[Slice; Chunks::MAX]>,
+/// Counts what has expired instead of being launched.
+#[cold]
+fn count_expired(expired: &[FrameId], store: &Store, counts: &mut Counts, drops: &mut Drops) {
+    drops.expired += expired.len() as u64;
+    for &frame in expired {
+        counts.delivery.expired += 1;
+        let priority = store.rank(frame).priority();
+        counts.priorities.of(priority).expired += 1;
+    }
+}
+
+/// Puts frames into one write: neighbours in a run as one slice.
+struct Plan<'a, 'b> {
+    store: &'a Store,
+    chunks: &'b mut Chunks<'a>,
+    /// The run, the offset and the length of the slice that may still grow.
+    span: (u32, u32, u32),
+    /// Slices so far, that one included.
+    slices: usize,
     bytes: usize,
 }
 
-impl Plan {
+impl<'a, 'b> Plan<'a, 'b> {
     #[inline]
-    fn add(&mut self, store: &Store, frame: FrameId, written: u32) {
+    const fn new(store: &'a Store, chunks: &'b mut Chunks<'a>) -> Self {
+        Self {
+            store,
+            chunks,
+            span: (0, 0, 0),
+            slices: 0,
+            bytes: 0,
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, frame: FrameId, written: u32) {
+        let store = self.store;
         self.bytes += (store.len(frame) - written) as usize;
         let (run, offset, inline, whole) = store.place(frame);
         let skip = written.min(inline);
         let (offset, len) = (offset + skip, inline - skip);
-        match self.slices.last_mut() {
-            Some(Slice::Run(r, o, l)) if *r == run && *o + *l == offset => *l += len,
-            _ if len > 0 => self.slices.push(Slice::Run(run, offset, len)),
-            _ => {}
+        let (last_run, start, before) = self.span;
+        if before > 0 && last_run == run && start + before == offset {
+            self.span.2 += len;
+        } else if len > 0 {
+            self.end_span();
+            self.span = (run, offset, len);
+            self.slices += 1;
         }
         if !whole {
-            self.slices.push(Slice::Body(frame, written - skip));
+            self.end_span();
+            let body = store.bytes(frame).1;
+            self.chunks.push(&body[(written - skip) as usize..]);
+            self.slices += 1;
+        }
+    }
+
+    /// Gives away the slice that may still grow.
+    #[inline]
+    fn end_span(&mut self) {
+        let (run, offset, len) = core::mem::take(&mut self.span);
+        if len > 0 {
+            self.chunks.push(self.store.span(run, offset, len));
         }
     }
 }
 
 /// Slices that leave room for those of the replies.
-const PLAN_BEFORE_REPLIES: usize = 7;
+const SLICES_BEFORE_REPLIES: usize = 7;

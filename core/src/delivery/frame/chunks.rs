@@ -41,12 +41,3 @@ impl<'a> Chunks<'a> {
         }
     }
 }
-
-/// A stretch of bytes somewhere in a shard, before it is borrowed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Slice {
-    /// In a run: which, from where, how many bytes.
-    Run(u32, u32, u32),
-    /// The payload of a frame that has its own memory, from this byte on.
-    Body(crate::delivery::frame::FrameId, u32),
-}

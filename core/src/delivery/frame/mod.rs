@@ -15,7 +15,6 @@ mod tests;
 pub const MAX_PAYLOAD: usize = (1 << 30) + (64 << 10);
 
 pub use chunks::Chunks;
-pub(crate) use chunks::Slice;
 pub(crate) use meta::{FrameMeta, Key};
 pub(crate) use rank::Rank;
 pub(crate) use store::{FrameId, Store};
