@@ -8,7 +8,7 @@ use crate::CloseCode;
 use crate::app::{Backpressure, Handler};
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
-use crate::delivery::{MessageRef, QueueFull, Reply};
+use crate::delivery::{MessageRef, OutgoingReply, QueueFull};
 use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
@@ -93,7 +93,7 @@ impl<'a, H: Handler> Context<'a, H> {
             self.engine.defer(self.at, later(()));
             return;
         }
-        let reply = Reply {
+        let reply = OutgoingReply {
             kind,
             options,
             parts: [first, second],

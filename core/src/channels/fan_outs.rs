@@ -35,8 +35,6 @@ pub(crate) struct FanOuts {
     bytes: usize,
     /// Members visited in a slice.
     slice: usize,
-    /// Slices done.
-    slices: u64,
     /// Whether this turn has had its slice.
     is_sliced: bool,
     /// How many were queued for in the last slice.
@@ -80,7 +78,6 @@ impl FanOuts {
     pub(crate) fn new(slice: usize) -> Self {
         Self {
             slice,
-            slices: 0,
             channels: HashMap::with_hasher(FixedState::default()),
             order: VecDeque::new(),
             publications: 0,
@@ -136,11 +133,6 @@ impl FanOuts {
         }
     }
 
-    /// Returns the number of slices done so far.
-    pub(crate) const fn slices(&self) -> u64 {
-        self.slices
-    }
-
     /// Returns whether publications to this channel have to wait in its line: it has more
     /// members than one slice, or others wait.
     #[inline]
@@ -194,7 +186,6 @@ impl FanOuts {
             return finished;
         };
         self.is_sliced = true;
-        self.slices += 1;
         let mut channel = self.channels.remove(&at).unwrap_or_default();
         let offered = out.offered();
         let mut left = self.slice;
@@ -370,7 +361,7 @@ impl Channel {
         let except = publications.front().and_then(|each| each.except);
         let counters = publications.front();
         let counters = counters.and_then(|each| each.publication.counters.as_ref());
-        let before = counted(out);
+        let before = counters.map(|_| counted(out));
         let active = publications.iter().take(active);
         let mut variants: SmallVec<[EncodedVariants<'_>; 1]> =
             active.map(|each| each.variants(rooms, out)).collect();
@@ -411,7 +402,7 @@ impl Channel {
                 out.send_variant(at, variants);
             }
         };
-        if let Some(counters) = counters {
+        if let (Some(counters), Some(before)) = (counters, before) {
             counters.add(counted(out).since(before));
         }
         let frames: SmallVec<[EncodedFrames; 1]> =
@@ -437,11 +428,12 @@ impl Channel {
             if unfinished.except == Some(at) {
                 continue;
             }
-            let before = counted(out);
+            let counters = unfinished.publication.counters.as_ref();
+            let before = counters.map(|_| counted(out));
             let mut variants = unfinished.variants(rooms, out);
             out.send_variant(at, &mut variants);
             let frames = variants.frames();
-            if let Some(counters) = &unfinished.publication.counters {
+            if let (Some(counters), Some(before)) = (counters, before) {
                 counters.add(counted(out).since(before));
             }
             unfinished.frames = frames;

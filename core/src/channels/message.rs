@@ -9,7 +9,7 @@ use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Command, Permit};
 use crate::channels::registry::Rooms;
 use crate::delivery::queue::SendOptions;
-use crate::delivery::{EncodedVariants, Outbound, Payload};
+use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::sync::{AtomicCounters, OnceLock, SharedRef};
@@ -113,7 +113,7 @@ impl Publication {
     pub(crate) fn variants(&self, rooms: &Rooms, out: &Outbound) -> EncodedVariants<'_> {
         let scope = || rooms.scope_of(self.room.as_deref());
         let meta = self.options.meta(scope, self.published);
-        let payload = Payload::Shared(&self.payload, &self.packed);
+        let payload = MessagePayload::Shared(&self.payload, &self.packed);
         out.variants(meta, self.options.overflow, self.kind, payload)
     }
 }

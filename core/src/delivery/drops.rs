@@ -1,4 +1,4 @@
-//! Counts of dropped messages by connection. A connection that loses nothing has no entry.
+//! DeliveryCounts of dropped messages by connection. A connection that loses nothing has no entry.
 
 use alloc::boxed::Box;
 

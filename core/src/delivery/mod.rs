@@ -29,9 +29,11 @@ mod variants;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::buffers::Buffers;
 use crate::config::Config;
+use crate::proto::ws::MinRate;
 use crate::proto::ws::deflate::{Codec, CodecCounts, Compressor};
 use crate::stats::{Delivery, Priorities, Sent};
 use crate::table::Table;
@@ -42,7 +44,7 @@ use drops::DropCounters;
 use flush_scheduler::FlushScheduler;
 use frame::{FrameId, Store};
 use pace::UnsentLimits;
-use pressure::Backpressure;
+use pressure::WriteBackpressure;
 use queue::{DropReason, Limits, Nodes, OverflowPolicy, Starvation};
 use reply_buffer::ReplyBuffer;
 use scratch::Scratch;
@@ -51,18 +53,18 @@ use shedding::Shedding;
 pub(crate) use batch::{BatchFrame, Members, Recipients};
 pub use depth::Depth;
 pub use drops::Drops;
-pub(crate) use reply::{MessageRef, QueueFull, Reply};
+pub(crate) use reply::{MessageRef, OutgoingReply, QueueFull};
 pub(crate) use reply_buffer::Part;
 pub(crate) use scratch::{HEADROOM, SCRATCH};
 pub(crate) use send::NextFlush;
-pub(crate) use variants::{EncodedFrames, EncodedVariants, Payload};
+pub(crate) use variants::{EncodedFrames, EncodedVariants, MessagePayload};
 
 /// Bytes of memory of one connection's row in [`Outbound`].
 pub(crate) const ROW_BYTES: usize = OutboundConn::BYTES;
 
 /// What waits to be written to the connections of a shard.
 pub(crate) struct Outbound {
-    settings: Settings,
+    settings: OutboundSettings,
     now: Timestamp,
     /// By slot.
     conns: Table<OutboundConn>,
@@ -74,7 +76,7 @@ pub(crate) struct Outbound {
     deferred: Vec<(FrameId, OverflowPolicy)>,
     batch: Batch,
     flushes: FlushScheduler,
-    pressure: Backpressure,
+    pressure: WriteBackpressure,
     shedding: Shedding,
     /// Compressors that connections without a context share.
     codec: Codec,
@@ -84,7 +86,7 @@ pub(crate) struct Outbound {
     lag_bytes: usize,
     /// For frames that are put together outside of the store.
     buffers: Buffers,
-    counts: Counts,
+    counts: DeliveryCounts,
     drops: DropCounters,
     /// What had been offered when the turn began.
     offered_before: u64,
@@ -99,7 +101,7 @@ pub(crate) struct Outbound {
 
 /// The settings that delivery depends on.
 #[derive(Clone, Copy, Debug)]
-struct Settings {
+struct OutboundSettings {
     /// What a queue may hold.
     limits: Limits,
     /// What it may hold before input waits for its socket: half of that, less what a batch may
@@ -116,10 +118,10 @@ struct Settings {
     /// Whether memory is bounded.
     has_budget: bool,
     compression: Compression,
-    read_rate: Option<crate::proto::ws::MinRate>,
+    read_rate: Option<MinRate>,
     /// By how much a timer may be late.
-    tolerance: core::time::Duration,
-    write_timeout: core::time::Duration,
+    tolerance: Duration,
+    write_timeout: Duration,
 }
 
 /// When messages are compressed.
@@ -136,7 +138,7 @@ struct Compression {
 
 /// What delivery counts.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct DeliveryCounts {
     pub(crate) delivery: Delivery,
     pub(crate) priorities: Priorities,
     pub(crate) sent: Sent,
@@ -149,7 +151,7 @@ pub(crate) struct Counts {
 impl Outbound {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            settings: Settings::of(config),
+            settings: OutboundSettings::of(config),
             now: Timestamp::ORIGIN,
             conns: Table::new(),
             store: Store::new(),
@@ -159,13 +161,13 @@ impl Outbound {
             deferred: Vec::new(),
             batch: Batch::default(),
             flushes: FlushScheduler::default(),
-            pressure: Backpressure::default(),
+            pressure: WriteBackpressure::default(),
             shedding: Shedding::default(),
             codec: Codec::new(config.compression_level as u8),
             context_bytes: 0,
             lag_bytes: 0,
             buffers: Buffers::default(),
-            counts: Counts::default(),
+            counts: DeliveryCounts::default(),
             drops: DropCounters::new(config.seed),
             offered_before: 0,
             dropped: Vec::new(),
@@ -307,14 +309,14 @@ impl Outbound {
     // ---- counts and memory ---------------------------------------------------------------------
 
     /// Returns what has been counted, a batch that waits included.
-    pub(crate) fn counts(&mut self) -> &Counts {
+    pub(crate) fn counts(&mut self) -> &DeliveryCounts {
         self.end_batch();
         &self.counts
     }
 
-    /// Returns what has been counted, without a batch that waits.
+    /// Returns what has been counted now, without a batch that waits.
     #[inline]
-    pub(crate) const fn counted(&self) -> &Counts {
+    pub(crate) const fn counts_now(&self) -> &DeliveryCounts {
         &self.counts
     }
 
@@ -398,7 +400,7 @@ impl Outbound {
     }
 }
 
-impl Settings {
+impl OutboundSettings {
     fn of(config: &Config) -> Self {
         let batch = Batch::limits(config);
         Self {

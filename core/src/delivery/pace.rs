@@ -53,6 +53,11 @@ impl UnsentLimits {
 }
 
 impl Pace {
+    /// Returns whether its socket was full and what it takes is counted.
+    pub(super) const fn is_measured(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Takes note that a socket took `n` bytes, and whether it is full. Returns the limit on
     /// what the kernel may hold unsent, in bytes, if it changes.
     ///

@@ -1,4 +1,4 @@
-//! Backpressure: input waits while a queue is more than half full and its socket has not been
+//! WriteBackpressure: input waits while a queue is more than half full and its socket has not been
 //! tried. A message is not refused only because many arrive at once.
 
 use alloc::collections::VecDeque;
@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// The connections for which input waits.
 #[derive(Debug)]
-pub(super) struct Backpressure {
+pub(super) struct WriteBackpressure {
     /// How many there are.
     waited_for: u32,
     /// Since when there have been any.
@@ -22,7 +22,7 @@ pub(super) struct Backpressure {
     listed: VecDeque<u32>,
 }
 
-impl Default for Backpressure {
+impl Default for WriteBackpressure {
     fn default() -> Self {
         Self {
             waited_for: 0,
@@ -33,7 +33,7 @@ impl Default for Backpressure {
     }
 }
 
-impl Backpressure {
+impl WriteBackpressure {
     pub(super) fn memory(&self) -> usize {
         self.listed.capacity() * size_of::<u32>()
     }

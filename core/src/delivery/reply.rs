@@ -41,7 +41,7 @@ pub(crate) struct QueueFull;
 
 /// A reply: what it says, and how.
 #[derive(Clone, Copy)]
-pub(crate) struct Reply<'a> {
+pub(crate) struct OutgoingReply<'a> {
     pub(crate) kind: MessageType,
     pub(crate) options: SendOptions,
     /// The payload, in two parts.
@@ -58,7 +58,7 @@ impl Outbound {
     /// # Errors
     /// If it waits for room and there is none; then nothing is queued.
     #[inline]
-    pub(crate) fn reply(&mut self, at: u32, reply: Reply<'_>) -> Result<(), QueueFull> {
+    pub(crate) fn reply(&mut self, at: u32, reply: OutgoingReply<'_>) -> Result<(), QueueFull> {
         self.end_batch();
         let len = reply.parts[0].len() + reply.parts[1].len();
         if self.is_compressed_at_once(at, len) {
@@ -68,7 +68,7 @@ impl Outbound {
     }
 
     #[inline(never)]
-    fn reply_compressed(&mut self, at: u32, reply: Reply<'_>) -> Result<(), QueueFull> {
+    fn reply_compressed(&mut self, at: u32, reply: OutgoingReply<'_>) -> Result<(), QueueFull> {
         let mut packed = self.buffers.take_for(reply.parts[0].len());
         let compressor = &mut self.conns[at].compressor;
         let is_shorter = compressor.compress(&mut self.codec, reply.parts, &mut packed);
@@ -86,7 +86,7 @@ impl Outbound {
     fn reply_with(
         &mut self,
         at: u32,
-        reply: Reply<'_>,
+        reply: OutgoingReply<'_>,
         tag: Tag,
         parts: [&[u8]; 2],
     ) -> Result<(), QueueFull> {
@@ -136,7 +136,7 @@ impl Outbound {
     fn reply_in_queue(
         &mut self,
         at: u32,
-        reply: Reply<'_>,
+        reply: OutgoingReply<'_>,
         tag: Tag,
         parts: [&[u8]; 2],
         len: u32,

@@ -1,4 +1,4 @@
-//! Reply buffer: the replies to the connection whose input is handled. They are written before the
+//! OutgoingReply buffer: the replies to the connection whose input is handled. They are written before the
 //! next read without passing through the store. Short replies are adjacent; long ones stay in the
 //! scratch buffer where they were read, with a header in place of the mask.
 
@@ -336,7 +336,7 @@ impl Outbound {
         }
     }
 
-    /// Counts replies that are out to their last byte.
+    /// DeliveryCounts replies that are out to their last byte.
     fn count_replies_written(&mut self, meta: FrameMeta, done: u64) {
         if done > 0
             && let Some(priority) = meta.rank.priority()

@@ -4,7 +4,7 @@
 use crate::delivery::conn::Takes;
 use crate::delivery::frame::{FrameId, FrameMeta, Rank};
 use crate::delivery::queue::{Arrival, DropReason, OverflowPolicy, PushError};
-use crate::delivery::variants::{EncodedVariants, Payload};
+use crate::delivery::variants::{EncodedVariants, MessagePayload};
 use crate::delivery::{Outbound, Part};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::header::Tag;
@@ -17,7 +17,7 @@ impl Outbound {
         at: u32,
         (meta, overflow): (FrameMeta, OverflowPolicy),
         kind: MessageType,
-        payload: Payload<'_>,
+        payload: MessagePayload<'_>,
     ) {
         let frame = self.encode_for_one(at, meta, kind, payload);
         self.push(at, frame, overflow);
@@ -97,7 +97,7 @@ impl Outbound {
         self.after_push(at, frame);
     }
 
-    /// Counts a frame, or a batch, that has been queued, and schedules the flush.
+    /// DeliveryCounts a frame, or a batch, that has been queued, and schedules the flush.
     // For each member of a fan-out: a call costs more than the code.
     #[inline(always)]
     pub(super) fn after_push(&mut self, at: u32, frame: FrameId) {
@@ -175,7 +175,7 @@ impl Outbound {
         self.push_control(at, frame);
     }
 
-    /// Counts an answer to a request that is not an upgrade.
+    /// DeliveryCounts an answer to a request that is not an upgrade.
     pub(crate) const fn count_page(&mut self) {
         self.counts.sent.pages += 1;
     }
@@ -191,7 +191,7 @@ impl Outbound {
 
     // ---- what leaves unwritten -----------------------------------------------------------------
 
-    /// Counts the frames that have left a connection's queue without being written, and
+    /// DeliveryCounts the frames that have left a connection's queue without being written, and
     /// releases them.
     pub(super) fn count_dropped(&mut self, at: u32) {
         if self.dropped.is_empty() {

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use crate::delivery::conn::{Lag, Pressure};
 use crate::delivery::frame::{Chunks, FrameId, Store};
 use crate::delivery::reply_buffer::{Part, ReplyBuffer};
-use crate::delivery::{Counts, Drops, Outbound};
+use crate::delivery::{DeliveryCounts, Drops, Outbound};
 use crate::time::Timestamp;
 
 /// What follows from a write.
@@ -59,7 +59,7 @@ impl Outbound {
         } = self;
         let store: &'a Store = store;
         let conn = &mut conns[at];
-        let mut plan = Plan::new(store, chunks);
+        let mut plan = WritePlan::new(store, chunks);
         // Replies are mostly alone.
         if !conn.queue.is_empty() {
             conn.queue
@@ -153,7 +153,7 @@ impl Outbound {
         let has_room = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
         let is_empty = queue.is_empty();
         let is_pressing = conn.pressure == Pressure::Yes;
-        let is_measured = is_blocked || conn.lag.is_some();
+        let is_measured = is_blocked || conn.lag.as_ref().is_some_and(|lag| lag.pace.is_measured());
         let mut restarts_timer = false;
         if is_blocked {
             let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
@@ -246,9 +246,14 @@ impl Outbound {
     }
 }
 
-/// Counts what has expired instead of being launched.
+/// DeliveryCounts what has expired instead of being launched.
 #[cold]
-fn count_expired(expired: &[FrameId], store: &Store, counts: &mut Counts, drops: &mut Drops) {
+fn count_expired(
+    expired: &[FrameId],
+    store: &Store,
+    counts: &mut DeliveryCounts,
+    drops: &mut Drops,
+) {
     drops.expired += expired.len() as u64;
     for &frame in expired {
         counts.delivery.expired += 1;
@@ -258,7 +263,7 @@ fn count_expired(expired: &[FrameId], store: &Store, counts: &mut Counts, drops:
 }
 
 /// Puts frames into one write: neighbours in a run as one slice.
-struct Plan<'a, 'b> {
+struct WritePlan<'a, 'b> {
     store: &'a Store,
     chunks: &'b mut Chunks<'a>,
     /// The run, the offset and the length of the slice that may still grow.
@@ -268,7 +273,7 @@ struct Plan<'a, 'b> {
     bytes: usize,
 }
 
-impl<'a, 'b> Plan<'a, 'b> {
+impl<'a, 'b> WritePlan<'a, 'b> {
     #[inline]
     const fn new(store: &'a Store, chunks: &'b mut Chunks<'a>) -> Self {
         Self {

@@ -16,7 +16,7 @@ pub(crate) struct EncodedVariants<'a> {
     meta: FrameMeta,
     overflow: OverflowPolicy,
     kind: MessageType,
-    payload: Payload<'a>,
+    payload: MessagePayload<'a>,
     may_be_compressed: bool,
     frames: EncodedFrames,
 }
@@ -31,7 +31,7 @@ pub(crate) struct EncodedFrames {
 
 /// The payload of a message.
 #[derive(Clone, Copy)]
-pub(crate) enum Payload<'a> {
+pub(crate) enum MessagePayload<'a> {
     /// Only this shard has it, for the duration of the call.
     Borrowed(&'a [u8]),
     /// It came from another shard for one connection.
@@ -40,7 +40,7 @@ pub(crate) enum Payload<'a> {
     Shared(&'a Bytes, &'a OnceLock<Option<Bytes>>),
 }
 
-impl Payload<'_> {
+impl MessagePayload<'_> {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
@@ -99,7 +99,7 @@ impl Outbound {
         meta: FrameMeta,
         overflow: OverflowPolicy,
         kind: MessageType,
-        payload: Payload<'a>,
+        payload: MessagePayload<'a>,
     ) -> EncodedVariants<'a> {
         EncodedVariants {
             meta,
@@ -159,8 +159,8 @@ impl Outbound {
         self.counts.copied += 1;
         let (meta, opcode) = (variants.meta, variants.kind.opcode());
         let frame = match variants.payload {
-            Payload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
-            Payload::Owned(bytes) | Payload::Shared(bytes, _) => {
+            MessagePayload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
+            MessagePayload::Owned(bytes) | MessagePayload::Shared(bytes, _) => {
                 self.store.encode_shared(meta, opcode, bytes)
             }
         };
@@ -174,7 +174,7 @@ impl Outbound {
         let window = self.settings.compression.window;
         let codec = &mut self.codec;
         let frame = match variants.payload {
-            Payload::Borrowed(_) | Payload::Owned(_) => {
+            MessagePayload::Borrowed(_) | MessagePayload::Owned(_) => {
                 let bytes = variants.payload.bytes();
                 let mut packed = self.buffers.take_for(bytes.len());
                 let frame = codec
@@ -183,7 +183,7 @@ impl Outbound {
                 self.buffers.give(packed);
                 frame
             }
-            Payload::Shared(bytes, packed) => {
+            MessagePayload::Shared(bytes, packed) => {
                 let packed = packed.get_or_init(|| {
                     let mut packed = alloc::vec::Vec::new();
                     codec
@@ -204,7 +204,7 @@ impl Outbound {
         at: u32,
         meta: FrameMeta,
         kind: MessageType,
-        payload: Payload<'_>,
+        payload: MessagePayload<'_>,
     ) -> FrameId {
         let (bytes, opcode) = (payload.bytes(), kind.opcode());
         if self.is_compressed_at_once(at, bytes.len()) {
@@ -222,8 +222,8 @@ impl Outbound {
             }
         }
         match payload {
-            Payload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
-            Payload::Owned(bytes) | Payload::Shared(bytes, _) => {
+            MessagePayload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
+            MessagePayload::Owned(bytes) | MessagePayload::Shared(bytes, _) => {
                 self.store.encode_shared(meta, opcode, bytes)
             }
         }

@@ -28,7 +28,7 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Keeps bytes until they can be handled.
-    pub(crate) fn buffered(&mut self, at: u32, bytes: &[u8]) {
+    pub(crate) fn buffer_input(&mut self, at: u32, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -48,7 +48,7 @@ impl<A: AppTypes> Engine<A> {
     /// Keeps a stretch of the scratch until it can be handled.
     pub(crate) fn buffer_scratch(&mut self, at: u32, range: Range<usize>) {
         let scratch = self.out.lend_scratch();
-        self.buffered(at, &scratch[range]);
+        self.buffer_input(at, &scratch[range]);
         self.out.return_scratch(scratch);
     }
 

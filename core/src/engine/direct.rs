@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::message::{Completion, Direct, MessageBody, Notification, Origin};
-use crate::delivery::Payload;
+use crate::delivery::MessagePayload;
 use crate::delivery::queue::SendOptions;
 use crate::engine::Engine;
 use crate::id::ConnId;
@@ -48,7 +48,13 @@ impl<A: AppTypes> Engine<A> {
             return Err(Wait::Callback);
         }
         self.counts.direct.sent += 1;
-        let outcome = self.offer(to, options, self.now, kind, Payload::Borrowed(payload));
+        let outcome = self.deliver_to(
+            to,
+            options,
+            self.now,
+            kind,
+            MessagePayload::Borrowed(payload),
+        );
         if let Some(ticket) = options.receipt {
             self.report(Completion {
                 conn: self.slots.id(at),
@@ -69,7 +75,13 @@ impl<A: AppTypes> Engine<A> {
             published,
             payload,
         } = direct;
-        let outcome = self.offer(to, options, published, kind, Payload::Owned(&payload));
+        let outcome = self.deliver_to(
+            to,
+            options,
+            published,
+            kind,
+            MessagePayload::Owned(&payload),
+        );
         let Origin::Conn(from) = origin else { return };
         let report = options.receipt.map(|ticket| Completion {
             conn: from.conn,
@@ -81,13 +93,13 @@ impl<A: AppTypes> Engine<A> {
 
     /// Offers a message to the queue of one connection, if there is one; says what
     /// became of it there.
-    pub(crate) fn offer(
+    pub(crate) fn deliver_to(
         &mut self,
         to: ConnId,
         options: SendOptions,
         published: Timestamp,
         kind: MessageType,
-        payload: Payload<'_>,
+        payload: MessagePayload<'_>,
     ) -> DeliveryReport {
         let open = |&at: &u32| self.slots[at].phase == Phase::Open;
         let Some(at) = self.slots.find(to).filter(open) else {

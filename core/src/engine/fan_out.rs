@@ -63,6 +63,7 @@ impl<A: AppTypes> Engine<A> {
     /// Visits the next members of a channel with unfinished publications.
     #[cold]
     pub(crate) fn fan_out_slice(&mut self) {
+        self.counts.rooms.slices += 1;
         let finished = self.fan_outs.deliver_slice(&mut self.rooms, &mut self.out);
         for publication in finished {
             self.finish_publication(publication);

@@ -30,47 +30,46 @@ impl<A: AppTypes> Engine<A> {
     }
 
     fn handle_one_message(&mut self, ShardMessage(body): ShardMessage) {
-        let engine = self;
         match body {
             MessageBody::Join { conn, room } => {
-                engine.rooms.add_remote(&room, conn.shard(), 1);
-                engine.post(conn.shard(), MessageBody::Joined { conn, room });
+                self.rooms.add_remote(&room, conn.shard(), 1);
+                self.post(conn.shard(), MessageBody::Joined { conn, room });
             }
             MessageBody::Leave { conn, room, epoch } => {
                 // Who was counted by the one before is not counted by this one.
-                if epoch == engine.credits.own_epoch() {
-                    engine.rooms.remove_remote(&room, conn.shard());
+                if epoch == self.credits.own_epoch() {
+                    self.rooms.remove_remote(&room, conn.shard());
                 }
-                engine.post(conn.shard(), MessageBody::Left { conn, room });
+                self.post(conn.shard(), MessageBody::Left { conn, room });
             }
-            MessageBody::Joined { conn, room } => engine.handle_joined(conn, &room),
-            MessageBody::Left { conn, room } => engine.handle_left(conn, &room),
-            MessageBody::Ask(request) => engine.serve_as_owner(request),
-            MessageBody::Send(direct) => engine.deliver_direct(direct),
-            MessageBody::Command(command, place) => engine.handle_command(command, place),
-            MessageBody::Deliver(shared) => engine.fan_out(shared),
+            MessageBody::Joined { conn, room } => self.handle_joined(conn, &room),
+            MessageBody::Left { conn, room } => self.handle_left(conn, &room),
+            MessageBody::Ask(request) => self.serve_as_owner(request),
+            MessageBody::Send(direct) => self.deliver_direct(direct),
+            MessageBody::Command(command, place) => self.handle_command(command, place),
+            MessageBody::Deliver(shared) => self.fan_out(shared),
             MessageBody::Credit {
                 owner,
                 epochs,
                 bytes,
                 report,
-            } => engine.take_credit_back(owner, epochs, bytes, report),
-            MessageBody::Restarted { shard, epoch } => engine.handle_restarted(shard, epoch),
+            } => self.take_credit_back(owner, epochs, bytes, report),
+            MessageBody::Restarted { shard, epoch } => self.handle_restarted(shard, epoch),
             // What was told to the one before is told again to this one.
-            MessageBody::ResyncDone { epoch } if epoch == engine.credits.own_epoch() => {
-                engine.handle_resync_done();
+            MessageBody::ResyncDone { epoch } if epoch == self.credits.own_epoch() => {
+                self.handle_resync_done();
             }
             MessageBody::Members {
                 epoch,
                 shard,
                 room,
                 members,
-            } if epoch == engine.credits.own_epoch() => {
-                engine.rooms.add_remote(&room, shard, members);
+            } if epoch == self.credits.own_epoch() => {
+                self.rooms.add_remote(&room, shard, members);
             }
             MessageBody::ResyncDone { .. } | MessageBody::Members { .. } => {}
         }
-        engine.keep_within_budget();
+        self.keep_within_budget();
     }
 
     pub(crate) fn handle_joined(&mut self, conn: ConnId, room: &bytes::Bytes) {

@@ -12,7 +12,7 @@ use crate::channels::message::{
     Completion, Count, MessageBody, Notification, Origin, OwnerRequest, Publication, ShardMessage,
 };
 use crate::channels::registry::{Membership, Memberships, list_bytes};
-use crate::delivery::Payload;
+use crate::delivery::MessagePayload;
 use crate::delivery::queue::SendOptions;
 use crate::engine::Engine;
 use crate::engine::output::Output;
@@ -109,7 +109,7 @@ impl<A: AppTypes> Engine<A> {
             self.counts.rooms.encoded += 1;
             let except = exclude_sender.then_some(at);
             let meta = options.meta(|| self.rooms.scope_of(name), self.now);
-            let payload = Payload::Borrowed(payload);
+            let payload = MessagePayload::Borrowed(payload);
             let variants = self.out.variants(meta, options.overflow, kind, payload);
             let before = options.receipt.map(|_| counted(&mut self.out));
             match room {

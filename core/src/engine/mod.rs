@@ -99,13 +99,13 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) sweep: Option<Sweep>,
     /// Number of connections whose operations wait.
     pub(crate) parked: usize,
-    pub(crate) counts: Counts,
+    pub(crate) counts: EngineCounts,
     pub(crate) closed: ClosedConnections,
 }
 
 /// What is counted besides delivery.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct EngineCounts {
     pub(crate) received: Received,
     pub(crate) rooms: RoomStats,
     pub(crate) direct: Direct,
@@ -151,7 +151,7 @@ impl<A: AppTypes> Engine<A> {
             draining: false,
             sweep: None,
             parked: 0,
-            counts: Counts::default(),
+            counts: EngineCounts::default(),
             closed: ClosedConnections::new(config.seed, config.gone_connections),
             config,
         }
@@ -198,7 +198,7 @@ impl<A: AppTypes> Engine<A> {
         self.out.set_time(now);
     }
 
-    /// Counts a message of the application that is too long to be sent, if it is.
+    /// EngineCounts a message of the application that is too long to be sent, if it is.
     #[inline]
     pub(crate) fn count_too_long(&mut self, is_too_long: bool) {
         self.counts.links.too_long += u64::from(is_too_long);
@@ -225,8 +225,8 @@ impl<A: AppTypes> Engine<A> {
     /// What has been counted. Gauges are kept as things change: this costs the same
     /// however many connections there are.
     pub(crate) fn stats(&self) -> Stats {
-        let counts = self.out.counted();
-        let Counts {
+        let counts = self.out.counts_now();
+        let EngineCounts {
             mut rooms,
             mut links,
             mut deflate,
@@ -237,7 +237,6 @@ impl<A: AppTypes> Engine<A> {
         rooms.rooms = self.rooms.len() as u64;
         rooms.offered = counts.members_offered;
         rooms.copied = counts.copied;
-        rooms.slices = self.fan_outs.slices();
         rooms.unfinished = self.fan_outs.publications() as u64;
         rooms.credit_waits = self.credits.waits();
         deflate += self.decode_buffers.codec.counts();

@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use crate::delivery::{QueueFull, Reply};
+use crate::delivery::{OutgoingReply, QueueFull};
 use crate::engine::Engine;
 use crate::engine::output::{Leftover, Output};
 use crate::session::app_types::{AppTypes, Backpressure};
@@ -54,7 +54,7 @@ impl<A: AppTypes> Engine<A> {
                 .out
                 .reply(
                     at,
-                    Reply {
+                    OutgoingReply {
                         kind: *kind,
                         options: *options,
                         parts: [payload, &[]],
@@ -225,7 +225,7 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    /// Counts commands that are not carried out any more, and lets go of them.
+    /// EngineCounts commands that are not carried out any more, and lets go of them.
     pub(crate) fn forget_ops(&mut self, ops: VecDeque<PendingOp<A>>) {
         for op in ops {
             match op {

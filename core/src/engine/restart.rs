@@ -3,7 +3,7 @@
 
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::engine::output::{Leftover, Output};
-use crate::engine::{Counts, Engine};
+use crate::engine::{Engine, EngineCounts};
 use crate::id::ShardId;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
@@ -24,7 +24,7 @@ impl<A: AppTypes> Engine<A> {
         new.draining = self.draining;
         new.counts = self.counts;
         // Of what the other held, this one holds nothing.
-        let Counts {
+        let EngineCounts {
             links,
             rooms,
             waiting,

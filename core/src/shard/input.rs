@@ -90,11 +90,11 @@ impl<H: Handler> Shard<H> {
             return;
         };
         if self.engine.slots[at].is_deferring() {
-            self.engine.buffered(at, bytes);
+            self.engine.buffer_input(at, bytes);
             self.resume(at);
         } else {
             let consumed = self.consume(at, bytes, None);
-            self.engine.buffered(at, &bytes[consumed..]);
+            self.engine.buffer_input(at, &bytes[consumed..]);
             self.after_input(at);
         }
     }

@@ -250,3 +250,28 @@ fn what_was_under_way_to_the_one_before_is_forgiven_once() {
     assert_eq!(post.shard(0).stats().rooms.published, 3);
     assert!(post.shard(0).is_quiet());
 }
+
+/// Counters only grow, so that rates over them are right after a restart too.
+#[test]
+fn counters_do_not_decrease_when_a_shard_is_restarted() {
+    let config = Config::builder().fan_out_slice(2).build();
+    let mut shard = Shard::new(ShardId(0), &config.expect("in range"), Rooms::default());
+    let members: Vec<_> = (0..8).map(|_| connect(&mut shard)).collect();
+    for &id in &members {
+        say(&mut shard, id, "join:r");
+        turn(&mut shard);
+    }
+    say(&mut shard, members[0], "msg:hello");
+    while shard.stats().rooms.slices < 4 {
+        turn(&mut shard);
+        shard.handle_timeout(NOW);
+    }
+    let before = shard.stats();
+    shard.restart(None);
+    let after = shard.stats();
+    assert_eq!(after.rooms.slices, before.rooms.slices);
+    assert_eq!(after.rooms.offered, before.rooms.offered);
+    assert_eq!(after.rooms.credit_waits, before.rooms.credit_waits);
+    assert_eq!(after.delivery.written, before.delivery.written);
+    assert_eq!(after.sent, before.sent);
+}
