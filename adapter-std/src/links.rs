@@ -106,11 +106,6 @@ impl<S: Stream> Links<S> {
         self.find(id)?;
         self.links[id.slot()].take()
     }
-
-    /// Removes all connections and returns them.
-    pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = Link<S>> + use<'_, S> {
-        self.links.drain(..).flatten()
-    }
 }
 
 impl<S: Stream> Link<S> {

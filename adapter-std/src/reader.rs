@@ -136,11 +136,11 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
                 },
             );
             match next {
-                None | Some(Next::End) => return false,
-                Some(Next::Again) => {}
-                Some(Next::Wait) => thread::park(),
-                Some(Next::Read) => return true,
-                Some(Next::Send) => sent = Some(parcels.send(self.socket)),
+                Next::End => return false,
+                Next::Again => {}
+                Next::Wait => thread::park(),
+                Next::Read => return true,
+                Next::Send => sent = Some(parcels.send(self.socket)),
             }
         }
         true

@@ -92,7 +92,7 @@ impl Server {
     /// left behind.
     pub fn run<H, W>(
         self,
-        handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
+        handler: impl Fn(ShardId) -> H,
         work: W,
         shutdown: impl FnOnce() + Send + 'static,
     ) -> io::Result<ShutdownReport>
@@ -116,7 +116,7 @@ impl Server {
                 settings.config.shards(),
                 settings.max_connections,
             )),
-            Box::new(handler),
+            handler,
             &scrapes,
         ));
         // Whichever way this returns, the threads that were started end.

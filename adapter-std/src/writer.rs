@@ -58,10 +58,10 @@ pub(crate) fn run<H: Handler, S: Stream>(
             },
         );
         match next {
-            None | Some(Next::End) => return,
-            Some(Next::Park) => thread::park(),
-            Some(Next::Send) => sent = Some(parcels.send(socket)),
-            Some(Next::AwaitRoom) => {
+            Next::End => return,
+            Next::Park => thread::park(),
+            Next::Send => sent = Some(parcels.send(socket)),
+            Next::AwaitRoom => {
                 socket.stream.await_room();
                 has_room = true;
             }

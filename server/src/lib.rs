@@ -9,6 +9,7 @@
 //! - [`ConnectionLimiter`]: choice of a shard, connection limit. [`limits`] also has the limit of
 //!   file descriptors.
 //! - [`SharedDispatcher`]: the task dispatcher behind a lock.
+//! - [`CatchPanics`]: containment of panics in callbacks.
 //! - [`RemoteEndpoint`]: path of commands from application threads to shards.
 //!
 //! It has no runtime, and no sockets and threads but those of the admin listener, the log and the
@@ -26,6 +27,7 @@ mod clock;
 pub mod counters;
 pub mod dispatch;
 pub mod inspect;
+mod isolation;
 pub mod lifecycle;
 pub mod limits;
 pub mod listen;
@@ -41,6 +43,7 @@ pub use counters::{ServerCounters, Turns};
 pub use dispatch::{
     Attempt, Due, LockedDispatcher, Next, SharedDispatcher, Submission, Wakeups, contain, dispose,
 };
+pub use isolation::{CatchPanics, EndOnPanic, end_process};
 #[cfg(feature = "settings")]
 pub use lifecycle::program;
 pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain};

@@ -169,11 +169,6 @@ impl Rooms {
         self.owners.of(Some(name))
     }
 
-    /// The shard that decides the order of what is said in a room that is here.
-    pub(crate) fn owner_of_room(&self, room: u32) -> ShardId {
-        self.owners.of_hash(self.rooms[room].hash)
-    }
-
     /// Where the order of what is said is decided: to everyone, for `None`.
     pub(crate) fn owner_of(&self, name: Option<&[u8]>) -> ShardId {
         self.owners.of(name)
@@ -324,13 +319,13 @@ impl Rooms {
         room.members.get(room.unvisited as usize).copied()
     }
 
-    /// Takes note, at the room's owner, of members on another shard.
-    pub(crate) fn add_remote(&mut self, name: &[u8], shard: ShardId, more: u32) {
+    /// Takes note, at the room's owner, of a member on another shard.
+    pub(crate) fn add_remote(&mut self, name: &[u8], shard: ShardId) {
         let room = self.find_or_create(name);
         self.change(room, |Room { remote_counts, .. }| {
             match remote_counts.iter_mut().find(|(other, _)| *other == shard) {
-                Some((_, members)) => *members += more,
-                None => remote_counts.push((shard, more)),
+                Some((_, members)) => *members += 1,
+                None => remote_counts.push((shard, 1)),
             }
         });
     }
@@ -349,23 +344,8 @@ impl Rooms {
         }
     }
 
-    /// Takes note that a shard has no members of any room any more.
-    pub(crate) fn forget_shard(&mut self, shard: ShardId) {
-        for room in 0..self.places() {
-            // With one that goes, places behind it may go too.
-            if room >= self.places() {
-                return;
-            }
-            let remote_counts = &mut self.rooms[room].remote_counts;
-            let before = remote_counts.len();
-            remote_counts.retain(|(other, _)| *other != shard);
-            if remote_counts.len() < before {
-                self.remove_if_empty(room);
-            }
-        }
-    }
-
     /// How many places for rooms there are, in use or not.
+    #[cfg(feature = "testing")]
     pub(crate) fn places(&self) -> u32 {
         self.rooms.len()
     }
@@ -429,7 +409,7 @@ mod tests {
                 if shard > 0 {
                     let count = remote_counts.entry((room, shard)).or_default();
                     if join {
-                        rooms.add_remote(&name, ShardId(shard), 1);
+                        rooms.add_remote(&name, ShardId(shard));
                         *count += 1;
                     } else if *count > 0 {
                         rooms.remove_remote(&name, ShardId(shard));

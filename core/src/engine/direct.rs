@@ -33,7 +33,7 @@ impl<A: AppTypes> Engine<A> {
             self.counts.direct.sent += 1;
             let direct = Direct {
                 to,
-                origin: Origin::Conn(self.credit_holder(at, shard)),
+                origin: Origin::Conn(self.slots.id(at)),
                 kind,
                 options,
                 published: self.now,
@@ -84,7 +84,7 @@ impl<A: AppTypes> Engine<A> {
         );
         let Origin::Conn(from) = origin else { return };
         let report = options.receipt.map(|ticket| Completion {
-            conn: from.conn,
+            conn: from,
             ticket,
             answer: Notification::DeliveryReport(outcome),
         });

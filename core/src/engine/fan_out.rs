@@ -82,7 +82,7 @@ impl<A: AppTypes> Engine<A> {
     /// Returns the slot of the sender of a publication, if it is here and left out.
     fn left_out(&self, publication: &Publication) -> Option<u32> {
         match publication.origin {
-            Origin::Conn(from) if publication.exclude_sender => self.slots.find(from.conn),
+            Origin::Conn(from) if publication.exclude_sender => self.slots.find(from),
             Origin::Conn(_) | Origin::Outside(_) => None,
         }
     }

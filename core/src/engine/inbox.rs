@@ -32,14 +32,11 @@ impl<A: AppTypes> Engine<A> {
     fn handle_one_message(&mut self, ShardMessage(body): ShardMessage) {
         match body {
             MessageBody::Join { conn, room } => {
-                self.rooms.add_remote(&room, conn.shard(), 1);
+                self.rooms.add_remote(&room, conn.shard());
                 self.post(conn.shard(), MessageBody::Joined { conn, room });
             }
-            MessageBody::Leave { conn, room, epoch } => {
-                // Who was counted by the one before is not counted by this one.
-                if epoch == self.credits.own_epoch() {
-                    self.rooms.remove_remote(&room, conn.shard());
-                }
+            MessageBody::Leave { conn, room } => {
+                self.rooms.remove_remote(&room, conn.shard());
                 self.post(conn.shard(), MessageBody::Left { conn, room });
             }
             MessageBody::Joined { conn, room } => self.handle_joined(conn, &room),
@@ -50,24 +47,9 @@ impl<A: AppTypes> Engine<A> {
             MessageBody::Deliver(shared) => self.fan_out(shared),
             MessageBody::Credit {
                 owner,
-                epochs,
                 bytes,
                 report,
-            } => self.take_credit_back(owner, epochs, bytes, report),
-            MessageBody::Restarted { shard, epoch } => self.handle_restarted(shard, epoch),
-            // What was told to the one before is told again to this one.
-            MessageBody::ResyncDone { epoch } if epoch == self.credits.own_epoch() => {
-                self.handle_resync_done();
-            }
-            MessageBody::Members {
-                epoch,
-                shard,
-                room,
-                members,
-            } if epoch == self.credits.own_epoch() => {
-                self.rooms.add_remote(&room, shard, members);
-            }
-            MessageBody::ResyncDone { .. } | MessageBody::Members { .. } => {}
+            } => self.take_credit_back(owner, bytes, report),
         }
         self.keep_within_budget();
     }
@@ -83,8 +65,7 @@ impl<A: AppTypes> Engine<A> {
         } else {
             // It has ended meanwhile; the answer to this is still awaited.
             let (owner, room) = (self.rooms.owner(room), room.clone());
-            let epoch = self.credits.epoch(owner);
-            self.post(owner, MessageBody::Leave { conn, room, epoch });
+            self.post(owner, MessageBody::Leave { conn, room });
         }
     }
 

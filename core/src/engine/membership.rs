@@ -136,7 +136,7 @@ impl<A: AppTypes> Engine<A> {
         self.counts.rooms.published += 1;
         let publication = Publication {
             room: name.map(Bytes::copy_from_slice),
-            origin: Origin::Conn(self.credit_holder(at, owner)),
+            origin: Origin::Conn(self.slots.id(at)),
             exclude_sender,
             kind,
             options,
@@ -156,7 +156,7 @@ impl<A: AppTypes> Engine<A> {
         self.take_credit(at, owner, name.len())?;
         let count = Count {
             room: Bytes::copy_from_slice(name),
-            from: self.credit_holder(at, owner),
+            from: self.slots.id(at),
             ticket,
         };
         self.ask(owner, OwnerRequest::Count(count));
@@ -173,12 +173,8 @@ impl<A: AppTypes> Engine<A> {
         self.wake_first(Wait::Credit(owner));
     }
 
-    /// At the owner: does what was asked, once it is known again who is in its rooms.
+    /// At the owner: does what was asked.
     pub(crate) fn serve_as_owner(&mut self, request: OwnerRequest) {
-        if self.resyncing > 0 {
-            self.held_requests.push_back(request);
-            return;
-        }
         match request {
             OwnerRequest::Publish(publication) => self.publish_as_owner(publication),
             OwnerRequest::Count(count) => self.count_as_owner(count),
@@ -192,7 +188,7 @@ impl<A: AppTypes> Engine<A> {
             self.rooms.members(room).len() as u64 + remote_counts.sum::<u64>()
         });
         let report = Completion {
-            conn: from.conn,
+            conn: from,
             ticket,
             answer: Notification::Members(members),
         };
@@ -245,7 +241,7 @@ impl<A: AppTypes> Engine<A> {
         let report = counters
             .zip(options.receipt)
             .map(|(counters, ticket)| Completion {
-                conn: from.conn,
+                conn: from,
                 ticket,
                 answer: Notification::DeliveryReport(counters.sums().into()),
             });
@@ -333,8 +329,7 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn ask_to_leave(&mut self, at: u32, owner: ShardId, room: Bytes) {
-        let epoch = self.credits.epoch(owner);
-        self.ask_owner(at, owner, |conn| MessageBody::Leave { conn, room, epoch });
+        self.ask_owner(at, owner, |conn| MessageBody::Leave { conn, room });
     }
 
     pub(crate) fn ask_owner(
@@ -358,9 +353,6 @@ impl<A: AppTypes> Engine<A> {
 
     /// The members of a room whose owner is here, if all of them are.
     fn local_room(&self, room: Option<&[u8]>) -> Option<Local> {
-        if self.resyncing > 0 {
-            return None;
-        }
         let Some(name) = room else {
             return (self.config.shards == 1).then_some(Local::Everyone);
         };
