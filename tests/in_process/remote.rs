@@ -213,8 +213,8 @@ fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
     assert_eq!(value(&page, "stentor_remote_commands_total"), said);
     let report = stage.server.stop().report();
     let stats = report.stats;
-    assert_eq!(stats.rooms.published, said);
-    assert_eq!(stats.rooms.published, stats.rooms.encoded);
+    assert_eq!(stats.channels.published, said);
+    assert_eq!(stats.channels.published, stats.channels.encoded);
     let delivery = stats.delivery;
     assert_eq!(delivery.offered, delivery.queued + delivery.refused_closing);
     assert_eq!(delivery.queued, delivery.written + delivery.discarded);
@@ -345,7 +345,7 @@ fn what_was_taken_before_the_end_is_written(adapter: Adapter) {
     }
     let stats = ending.report().stats;
     assert_eq!(stats.delivery.discarded, 0);
-    assert_eq!(stats.rooms.offered, 6 * said);
+    assert_eq!(stats.channels.offered, 6 * said);
 }
 
 fn metrics(address: SocketAddr) -> String {

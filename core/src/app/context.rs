@@ -45,21 +45,21 @@ impl<'a, H: Handler> Context<'a, H> {
         self.engine.state_of(self.at)
     }
 
-    /// The room it joined first, of those it is in.
-    pub fn room(&self) -> Option<&Bytes> {
-        self.engine.room_of(self.at)
+    /// The channel it joined first, of those it is in.
+    pub fn channel(&self) -> Option<&Bytes> {
+        self.engine.channel_of(self.at)
     }
 
-    /// The rooms it is in, the one it joined first first.
-    pub fn rooms(&self) -> impl Iterator<Item = &Bytes> {
-        self.engine.rooms_of(self.at)
+    /// The channels it is in, the one it joined first first.
+    pub fn channels(&self) -> impl Iterator<Item = &Bytes> {
+        self.engine.channels_of(self.at)
     }
 
-    /// The members of a room that are on this shard; on a server of one shard, all of them.
-    /// How many there are anywhere, only the room's owner knows:
+    /// The members of a channel that are on this shard; on a server of one shard, all of them.
+    /// How many there are anywhere, only the channel's owner knows:
     /// [`count_members`](Self::count_members).
-    pub fn local_members(&self, room: &[u8]) -> impl Iterator<Item = ConnId> {
-        self.engine.members_here(room)
+    pub fn local_members(&self, channel: &[u8]) -> impl Iterator<Item = ConnId> {
+        self.engine.members_here(channel)
     }
 
     /// Queues a message for this connection. A number stands for a [`SendOptions`] of
@@ -112,46 +112,46 @@ impl<'a, H: Handler> Context<'a, H> {
         may
     }
 
-    /// Makes the connection a member of a room. What follows waits until it is, or is
-    /// refused because it is in [as many](crate::Config::rooms_per_connection) as it may be:
+    /// Makes the connection a member of a channel. What follows waits until it is, or is
+    /// refused because it is in [as many](crate::Config::channels_per_connection) as it may be:
     /// then [`Handler::on_join_refused`] is told.
-    pub fn join(&mut self, room: &[u8]) {
+    pub fn join(&mut self, channel: &[u8]) {
         if self.engine.is_parked(self.at) {
             self.engine
-                .defer(self.at, PendingOp::Join(Bytes::copy_from_slice(room)));
-        } else if let Err(wait) = self.engine.join(self.at, room) {
+                .defer(self.at, PendingOp::Join(Bytes::copy_from_slice(channel)));
+        } else if let Err(wait) = self.engine.join(self.at, channel) {
             self.engine.park(self.at, wait, None);
         }
     }
 
-    /// Ends its membership of a room. What follows waits until it has ended.
-    pub fn leave(&mut self, room: &[u8]) {
+    /// Ends its membership of a channel. What follows waits until it has ended.
+    pub fn leave(&mut self, channel: &[u8]) {
         if self.engine.is_parked(self.at) {
             self.engine
-                .defer(self.at, PendingOp::Leave(Bytes::copy_from_slice(room)));
-        } else if let Err(wait) = self.engine.leave(self.at, room) {
+                .defer(self.at, PendingOp::Leave(Bytes::copy_from_slice(channel)));
+        } else if let Err(wait) = self.engine.leave(self.at, channel) {
             self.engine.park(self.at, wait, None);
         }
     }
 
-    /// Says something to every member of a room, this connection among them if
+    /// Says something to every member of a channel, this connection among them if
     /// it is one and not to be left out. How it is to be treated at their queues
-    /// is for this message to say: rooms have no rules of their own.
+    /// is for this message to say: channels have no rules of their own.
     ///
-    /// A room with more than [`fan_out_slice`](crate::Config::fan_out_slice) members on a shard
+    /// A channel with more than [`fan_out_slice`](crate::Config::fan_out_slice) members on a shard
     /// is served over several turns. The members are those of this moment all the same.
     pub fn publish(
         &mut self,
-        room: &[u8],
+        channel: &[u8],
         kind: MessageType,
         options: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        self.publish_to(Some(room), kind, options.into(), payload, exclude_sender);
+        self.publish_to(Some(channel), kind, options.into(), payload, exclude_sender);
     }
 
-    /// [`publish`](Self::publish) to the room the connection joined first;
+    /// [`publish`](Self::publish) to the channel the connection joined first;
     /// nothing if it is in none.
     pub fn publish_here(
         &mut self,
@@ -160,13 +160,19 @@ impl<'a, H: Handler> Context<'a, H> {
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        let Some(room) = self.room().cloned() else {
+        let Some(channel) = self.channel().cloned() else {
             return;
         };
-        self.publish_to(Some(&room), kind, options.into(), payload, exclude_sender);
+        self.publish_to(
+            Some(&channel),
+            kind,
+            options.into(),
+            payload,
+            exclude_sender,
+        );
     }
 
-    /// Says something to every connection of the server, in a room or not.
+    /// Says something to every connection of the server, in a channel or not.
     pub fn broadcast_all(
         &mut self,
         kind: MessageType,
@@ -183,8 +189,8 @@ impl<'a, H: Handler> Context<'a, H> {
     /// ([`Handler::on_published`]: no members).
     ///
     /// What one connection sends to another arrives in its order, as far as priorities
-    /// allow. What it says in a room may take a longer way, over the room's owner: there is
-    /// no such order between the two, as there is none between two rooms.
+    /// allow. What it says in a channel may take a longer way, over the channel's owner: there is
+    /// no such order between the two, as there is none between two channels.
     pub fn send(
         &mut self,
         to: ConnId,
@@ -209,17 +215,17 @@ impl<'a, H: Handler> Context<'a, H> {
         }
     }
 
-    /// Asks how many members a room has on all shards together. The room's owner says so,
+    /// Asks how many members a channel has on all shards together. The channel's owner says so,
     /// in the order in which members come and go there; the answer comes to
     /// [`Handler::on_members`] under this ticket.
-    pub fn count_members(&mut self, room: &[u8], ticket: u64) {
+    pub fn count_members(&mut self, channel: &[u8], ticket: u64) {
         let later = || PendingOp::CountMembers {
-            room: Bytes::copy_from_slice(room),
+            channel: Bytes::copy_from_slice(channel),
             ticket,
         };
         if self.engine.is_parked(self.at) {
             self.engine.defer(self.at, later());
-        } else if let Err(wait) = self.engine.count_members(self.at, room, ticket) {
+        } else if let Err(wait) = self.engine.count_members(self.at, channel, ticket) {
             self.engine.park(self.at, wait, Some(later()));
         }
     }
@@ -251,7 +257,7 @@ impl<'a, H: Handler> Context<'a, H> {
 
     fn publish_to(
         &mut self,
-        room: Option<&[u8]>,
+        channel: Option<&[u8]>,
         kind: MessageType,
         options: SendOptions,
         payload: &[u8],
@@ -261,7 +267,7 @@ impl<'a, H: Handler> Context<'a, H> {
             return;
         }
         let later = || PendingOp::Publish {
-            room: room.map(Bytes::copy_from_slice),
+            channel: channel.map(Bytes::copy_from_slice),
             kind,
             options,
             payload: Bytes::copy_from_slice(payload),
@@ -271,7 +277,7 @@ impl<'a, H: Handler> Context<'a, H> {
             self.engine.defer(self.at, later());
         } else if let Err(wait) =
             self.engine
-                .publish(self.at, room, kind, options, payload, exclude_sender)
+                .publish(self.at, channel, kind, options, payload, exclude_sender)
         {
             self.engine.park(self.at, wait, Some(later()));
         }

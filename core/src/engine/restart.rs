@@ -26,11 +26,11 @@ impl<A: AppTypes> Engine<A> {
         // Of what the other held, this one holds nothing.
         let EngineCounts {
             links,
-            rooms,
+            channels,
             waiting,
             ..
         } = &mut new.counts;
-        (links.held, links.active, rooms.members) = (0, 0, 0);
+        (links.held, links.active, channels.members) = (0, 0, 0);
         *waiting = Waiting::default();
         let ended = new.counts.closed.iter().sum();
         let open = new.counts.links.opened.saturating_sub(ended);
@@ -99,29 +99,29 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Another shard has lost what it knew: it has no members any more, nothing
-    /// of ours is under way to it, and it must be told who is in its rooms here.
+    /// of ours is under way to it, and it must be told who is in its channels here.
     pub(crate) fn handle_restarted(&mut self, shard: ShardId, epoch: u32) {
-        self.rooms.forget_shard(shard);
+        self.registry.forget_shard(shard);
         self.credits.reset(shard, epoch);
         self.wake_first(Wait::Credit(shard));
-        for room in 0..self.rooms.places() {
-            if self.rooms.owner_of_room(room) != shard {
+        for channel in 0..self.registry.places() {
+            if self.registry.owner_of_channel(channel) != shard {
                 continue;
             }
             // Who is leaving has told so already, and is told that it has left.
             let stays = |&&at: &&u32| {
                 let deferred = self.slots[at].deferred.as_ref();
-                deferred.is_none_or(|deferred| deferred.wait != Some(Wait::Left(room)))
+                deferred.is_none_or(|deferred| deferred.wait != Some(Wait::Left(channel)))
             };
-            let members = self.rooms.members(room).iter().filter(stays).count() as u32;
+            let members = self.registry.members(channel).iter().filter(stays).count() as u32;
             if members > 0 {
-                let room = self.rooms.name(room).clone();
+                let channel = self.registry.name(channel).clone();
                 self.post(
                     shard,
                     MessageBody::Members {
                         epoch,
                         shard: self.id,
-                        room,
+                        channel,
                         members,
                     },
                 );
@@ -130,7 +130,7 @@ impl<A: AppTypes> Engine<A> {
         self.post(shard, MessageBody::ResyncDone { epoch });
     }
 
-    /// Another shard has told who is in our rooms there. What was to be
+    /// Another shard has told who is in our channels there. What was to be
     /// published waits until all have, or it would miss them.
     pub(crate) fn handle_resync_done(&mut self) {
         self.resyncing = self.resyncing.saturating_sub(1);

@@ -238,7 +238,7 @@ fn connections_that_idle() {
 #[test]
 fn rooms_many_of_them_and_many_for_each() {
     for shards in [1, 3] {
-        let mut server = Server::new(shards, |config| config.rooms_per_connection(1_000));
+        let mut server = Server::new(shards, |config| config.channels_per_connection(1_000));
         let ids: Vec<_> = (0..60)
             .map(|n| server.connect(n % usize::from(shards)))
             .collect();
@@ -424,7 +424,7 @@ fn after_a_peak_it_is_as_before() {
     let at_peak = server.memory();
     let stats = server.shards[0].stats();
     assert_eq!(stats.delivery.waiting, MESSAGES as u64);
-    assert!(stats.rooms.rooms > ROOMS as u64);
+    assert!(stats.channels.count > ROOMS as u64);
     assert!(at_peak.0 > before.0 + (30 << 20) && at_peak.1 > before.1 + (30 << 20));
     server.assert_charged("at its peak");
 
@@ -481,7 +481,7 @@ fn after_a_peak_it_is_as_before() {
 fn short(shards: u16) -> (Server, ConnId, ConnId) {
     let mut server = Server::new(shards, |config| {
         let config = config.memory_budget(usize::from(shards) << 20);
-        config.rooms_per_connection(1_024).credit_messages(16)
+        config.channels_per_connection(1_024).credit_messages(16)
     });
     let (greedy, other) = (server.connect(0), server.connect(0));
     server.say(other, "+r");
@@ -497,7 +497,7 @@ fn whoever_wants_more_rooms_than_there_is_memory_for_is_told_and_nobody_else() {
         .chain((0..20).map(|_| server.connect(0)))
         .collect();
     let name = |n: usize, room: usize| format!("room {n} {room} {}", "x".repeat(100));
-    let refused = |server: &Server| server.shards[0].stats().rooms.joins_refused_memory;
+    let refused = |server: &Server| server.shards[0].stats().channels.joins_refused_memory;
     let mut rooms = 0;
     'full: for (n, &id) in greedy.iter().enumerate() {
         server.watched = Some(id);
@@ -512,7 +512,7 @@ fn whoever_wants_more_rooms_than_there_is_memory_for_is_told_and_nobody_else() {
     }
     assert!(rooms > 1_000, "there was room for {rooms} only");
     assert!(server.heard.ends_with(b"refused"), "{:?}", server.heard);
-    assert_eq!(server.shards[0].stats().rooms.rooms, rooms + 1);
+    assert_eq!(server.shards[0].stats().channels.count, rooms + 1);
     // A room that is there already costs next to nothing, and others go on.
     let last = server.watched.expect("somebody");
     server.say(last, "+r");
@@ -525,7 +525,7 @@ fn whoever_wants_more_rooms_than_there_is_memory_for_is_told_and_nobody_else() {
         server.leave(id);
     }
     server.pass(3);
-    let members = |server: &Server| server.shards[0].stats().rooms.members;
+    let members = |server: &Server| server.shards[0].stats().channels.members;
     let before = members(&server);
     server.say(other, "+another");
     assert_eq!((refused(&server), members(&server)), (1, before + 1));

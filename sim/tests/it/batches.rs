@@ -236,7 +236,7 @@ proptest! {
         }
         for (a, b) in together.stats().iter().zip(one_by_one.stats()) {
             prop_assert_eq!(a.delivery, b.delivery);
-            prop_assert_eq!(a.rooms, b.rooms);
+            prop_assert_eq!(a.channels, b.channels);
         }
         prop_assert_eq!(one_by_one.batches(), [0, 0]);
     }

@@ -44,7 +44,7 @@ fn what_was_accepted_arrives_before_1001() {
             let d = stats.delivery;
             assert_eq!(d.offered, d.written, "seed {seed}: {d:?}");
             assert_eq!(stats.closed[CloseCause::Drain as usize], 8);
-            assert_eq!(stats.rooms.abandoned + stats.links.outcomes_gone, 0);
+            assert_eq!(stats.channels.abandoned + stats.links.outcomes_gone, 0);
             let tasks = sim.dispatch_stats();
             assert_eq!(tasks.submitted, tasks.done);
             sim.assert_bare();

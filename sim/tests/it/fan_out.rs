@@ -126,8 +126,8 @@ fn what_is_urgent_waits_for_no_more_than_a_slice() {
     assert_eq!((told, answers), (MEMBERS, turns));
     assert_eq!(turns as u64, MEMBERS as u64 / SLICE);
     let stats = shard.stats();
-    assert_eq!(stats.rooms.slices, MEMBERS as u64 / SLICE);
-    assert_eq!(stats.rooms.unfinished, 0);
+    assert_eq!(stats.channels.slices, MEMBERS as u64 / SLICE);
+    assert_eq!(stats.channels.unfinished, 0);
     assert!(shard.is_quiet());
 }
 
@@ -173,7 +173,7 @@ fn a_slice_is_as_many_members_as_the_setting_says() {
         read(&mut shard, ids[0], &text("msg?:x"));
         settle(&mut shard);
         let stats = shard.stats();
-        assert_eq!(stats.rooms.slices, slices, "{members}");
+        assert_eq!(stats.channels.slices, slices, "{members}");
         let before = shard.stats().delivery.offered;
         read(&mut shard, ids[1], &text("msg:y"));
         let now = shard.stats().delivery.offered - before;
@@ -191,7 +191,7 @@ fn publishers_wait_while_as_many_are_unfinished_as_may_be() {
     let mut pauses = 0;
     let mut heard: HashMap<ConnId, Vec<u8>> = HashMap::new();
     loop {
-        assert!(shard.stats().rooms.unfinished <= 3);
+        assert!(shard.stats().channels.unfinished <= 3);
         while let Some(output) = shard.poll_output() {
             match output {
                 Output::StopReading(id) => pauses += usize::from(id == ids[5]),
@@ -211,7 +211,7 @@ fn publishers_wait_while_as_many_are_unfinished_as_may_be() {
     let words: Vec<u8> = (b'0'..b'8').flat_map(|n| [0x81, 1, n]).collect();
     assert_eq!(heard.len(), 20);
     assert!(heard.values().all(|heard| *heard == words));
-    assert!(shard.stats().rooms.credit_waits > 0);
+    assert!(shard.stats().channels.credit_waits > 0);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn what_is_unfinished_is_charged() {
         ids[0],
         &text(&format!("msg:{}", "x".repeat(50_000))),
     );
-    assert_eq!(shard.stats().rooms.unfinished, 1);
+    assert_eq!(shard.stats().channels.unfinished, 1);
     assert!(charged(&shard) >= before + 50_000);
     settle(&mut shard);
     assert!(charged(&shard) < before + 50_000);
@@ -268,7 +268,7 @@ fn a_shard_that_fails_gives_back_what_was_unfinished() {
         read(&mut shards[n], ids[n], &text("msg?:x").repeat(3));
     }
     carry(&mut shards, false);
-    let unfinished = |shard: &Shard<Rooms>| shard.stats().rooms.unfinished;
+    let unfinished = |shard: &Shard<Rooms>| shard.stats().channels.unfinished;
     assert!(shards.iter().all(|shard| unfinished(shard) > 0));
     let [first, mut second] = shards;
     second.restart(Rooms::default());
@@ -281,10 +281,10 @@ fn a_shard_that_fails_gives_back_what_was_unfinished() {
     }
     assert_eq!(shards[1].stats().closed[CloseCause::Panic as usize], 10);
     // What is published now finds its credit, and its members.
-    let before = shards[0].stats().rooms.offered;
+    let before = shards[0].stats().channels.offered;
     read(&mut shards[0], ids[0], &text("msg:y"));
     carry(&mut shards, true);
-    assert_eq!(shards[0].stats().rooms.offered - before, 10);
+    assert_eq!(shards[0].stats().channels.offered - before, 10);
 }
 
 /// Everyone is told goodbye, a few a turn; what is urgent goes on between them.

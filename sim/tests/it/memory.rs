@@ -116,7 +116,7 @@ fn whoever_makes_a_room_while_memory_is_short_is_closed() {
     let code = sim.client(late[1]).close_code();
     assert_eq!(code, Some(Some(CloseCode::TRY_LATER.get())));
     assert!(sim.take_texts(late[1]).is_empty());
-    assert_eq!(sim.stats().rooms.joins_refused_memory, 1);
+    assert_eq!(sim.stats().channels.joins_refused_memory, 1);
 }
 
 /// More than the budget is put up with only as long as nothing can be dropped.

@@ -104,7 +104,7 @@ fn each_fault_has_its_code_and_counter_and_disturbs_nobody() {
             sim.say(good, "msg:still here");
             sim.settle();
             assert_eq!(sim.take_texts(good), ["two", "still here"]);
-            assert_eq!(sim.stats().rooms.members, 1);
+            assert_eq!(sim.stats().channels.members, 1);
         }
     }
 }

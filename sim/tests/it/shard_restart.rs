@@ -102,8 +102,8 @@ fn whoever_is_leaving_is_no_member_of_the_new_one() {
     let more = hand(&mut shards[0], news);
     hand(&mut shards[0], left);
     talk(&mut shards, more, 1);
-    assert_eq!(shards[0].stats().rooms.rooms, 0);
-    assert_eq!(shards[1].stats().rooms.rooms, 0);
+    assert_eq!(shards[0].stats().channels.count, 0);
+    assert_eq!(shards[1].stats().channels.count, 0);
 }
 
 #[test]
@@ -133,11 +133,11 @@ fn what_was_told_to_the_one_before_counts_once() {
     let mut told = hand(&mut shards[0], first);
     told.extend(hand(&mut shards[0], second));
     hand(&mut shards[1], told);
-    assert_eq!(shards[1].stats().rooms.rooms, 1);
+    assert_eq!(shards[1].stats().channels.count, 1);
     say(&mut shards[0], id, "leave:");
     let leave = turn(&mut shards[0]);
     talk(&mut shards, leave, 1);
-    assert_eq!(shards[1].stats().rooms.rooms, 0);
+    assert_eq!(shards[1].stats().channels.count, 0);
 }
 
 #[test]
@@ -159,14 +159,14 @@ fn who_leaves_the_one_before_takes_nobody_from_the_new_one() {
     let mut shards = [a, b];
     talk(&mut shards, told, 1);
     assert_eq!(
-        shards[1].stats().rooms.rooms,
+        shards[1].stats().channels.count,
         1,
         "it knows of who has joined"
     );
     say(&mut shards[0], other, "leave:");
     let leave = turn(&mut shards[0]);
     talk(&mut shards, leave, 1);
-    assert_eq!(shards[1].stats().rooms.rooms, 0);
+    assert_eq!(shards[1].stats().channels.count, 0);
 }
 
 /// Letters under way between three shards.
@@ -235,19 +235,19 @@ fn what_was_under_way_to_the_one_before_is_forgiven_once() {
     post.turn(1);
     post.carry(|from, to| (from, to) == (1, 0));
     assert_eq!(
-        post.shard(0).stats().rooms.published,
+        post.shard(0).stats().channels.published,
         2,
         "the first is forgiven"
     );
     post.carry(|_, to| to == 2);
     post.carry(|from, to| (from, to) == (2, 0));
     assert_eq!(
-        post.shard(0).stats().rooms.published,
+        post.shard(0).stats().channels.published,
         2,
         "and is not so again"
     );
     post.carry(|_, _| true);
-    assert_eq!(post.shard(0).stats().rooms.published, 3);
+    assert_eq!(post.shard(0).stats().channels.published, 3);
     assert!(post.shard(0).is_quiet());
 }
 
@@ -262,16 +262,16 @@ fn counters_do_not_decrease_when_a_shard_is_restarted() {
         turn(&mut shard);
     }
     say(&mut shard, members[0], "msg:hello");
-    while shard.stats().rooms.slices < 4 {
+    while shard.stats().channels.slices < 4 {
         turn(&mut shard);
         shard.handle_timeout(NOW);
     }
     let before = shard.stats();
     shard.restart(None);
     let after = shard.stats();
-    assert_eq!(after.rooms.slices, before.rooms.slices);
-    assert_eq!(after.rooms.offered, before.rooms.offered);
-    assert_eq!(after.rooms.credit_waits, before.rooms.credit_waits);
+    assert_eq!(after.channels.slices, before.channels.slices);
+    assert_eq!(after.channels.offered, before.channels.offered);
+    assert_eq!(after.channels.credit_waits, before.channels.credit_waits);
     assert_eq!(after.delivery.written, before.delivery.written);
     assert_eq!(after.sent, before.sent);
 }

@@ -86,7 +86,7 @@ fn a_silent_connection_goes_and_leaves_its_room() {
         sim.client_mut(client).pongs = false;
         sim.say(client, "join:r");
         sim.settle();
-        assert_eq!(sim.stats().rooms.members, 1);
+        assert_eq!(sim.stats().channels.members, 1);
         let gone = until_gone(&mut sim, client);
         within_a_tick(gone, 6 * SECOND - Duration::from_millis(1));
         sim.settle();

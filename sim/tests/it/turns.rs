@@ -400,7 +400,7 @@ impl Handler for InOrder {
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let TaskEnd::Done(word) = end else { return };
         if word == "one" {
-            let room = ctx.room().expect("it has joined").clone();
+            let room = ctx.channel().expect("it has joined").clone();
             ctx.leave(&room);
         }
         ctx.reply(MessageType::Text, 9, word.as_bytes());
@@ -486,7 +486,7 @@ fn a_flood_into_full_queues_lets_others_have_their_turn() {
                 shard.handle_transmitted(now, id, 0);
             }
         }
-        shard.stats().rooms.published
+        shard.stats().channels.published
     };
     assert_eq!(drain(&mut shard, NOW), 1);
     let flood = text(b"msg:").repeat(20_000);

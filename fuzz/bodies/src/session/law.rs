@@ -61,8 +61,8 @@ impl<A: App> World<A> {
             let gauges = [
                 stats.delivery.waiting,
                 stats.delivery.waiting_bytes,
-                stats.rooms.rooms,
-                stats.rooms.members,
+                stats.channels.count,
+                stats.channels.members,
                 stats.links.held,
                 stats.links.active,
                 stats.links.tasks_pending,

@@ -116,7 +116,7 @@ fn what_is_said_from_outside_is_heard_in_its_order() {
         assert_eq!(stats.full, full);
         assert!(full > 0, "the bound was never met");
         let counted = all.sim.stats();
-        assert_eq!(counted.rooms.published as usize, 80 - said[3]);
+        assert_eq!(counted.channels.published as usize, 80 - said[3]);
         assert_eq!(counted.direct.offered as usize, said[3]);
         all.sim.shut_down(Duration::from_secs(10));
         all.sim.assert_bare();
@@ -139,7 +139,7 @@ fn a_place_is_taken_until_the_last_shard_has_delivered() {
     }
     assert_eq!(all.remote.try_reserve().err(), Some(RemoteError::Full));
     all.carry();
-    let offered = |all: &Outside| all.sim.stats().rooms.offered;
+    let offered = |all: &Outside| all.sim.stats().channels.offered;
     while offered(&all) < 24 {
         let over = 8 - all.gate.stats().under_way;
         assert!(offered(&all) >= 3 * over, "one is over that is not");

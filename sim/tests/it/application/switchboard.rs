@@ -55,7 +55,7 @@ impl Handler for Switchboard {
                 ctx.reply(MessageType::Text, PRIORITY, members.as_bytes());
             }
             "rooms" => {
-                let rooms: Vec<_> = ctx.rooms().map(|room| room.to_vec()).collect();
+                let rooms: Vec<_> = ctx.channels().map(|room| room.to_vec()).collect();
                 ctx.reply(MessageType::Text, PRIORITY, &rooms.join(&b' '));
             }
             _ => ctx.reply(MessageType::Text, PRIORITY, said.as_bytes()),
@@ -116,7 +116,7 @@ pub(crate) fn room_of(shard: usize, config: &Config) -> String {
     let is_there = |room: &String| {
         sim.say(asker, &format!("join {room}"));
         sim.settle();
-        let found = sim.stats_of(shard).rooms.rooms > 0;
+        let found = sim.stats_of(shard).channels.count > 0;
         sim.say(asker, &format!("leave {room}"));
         sim.settle();
         found
