@@ -10,19 +10,19 @@ use stentor_core::{
 use stentor_gateway::Rooms;
 
 use super::model;
-use super::server::{REQUEST, Server, join, said, spawn, told};
+use super::server::{ModelServer, REQUEST, join, said, spawn, told};
 use super::socket::pair;
-use super::wakes::Tasks;
+use super::wakes::ModelWork;
 use crate::connection;
 use crate::connection_threads::start_workers;
 use crate::workers::watch_clock;
 
-/// Fails if `PendingConnection::tell` wakes nobody, and if `Link::end` leaves the socket as
+/// Fails if `PendingConnection::tell` wakes nobody, and if `ShardSocket::end` leaves the socket as
 /// it is, or its threads asleep.
 #[test]
 fn loom_a_connection_ends_at_any_time_after_its_birth() {
     model(|| {
-        let server = Server::new(Config::builder(), Echo);
+        let server = ModelServer::new(Config::builder(), Echo);
         let (stream, peer) = pair();
         peer.say(REQUEST);
         server.limiter.admit().expect("there is no limit");
@@ -34,11 +34,11 @@ fn loom_a_connection_ends_at_any_time_after_its_birth() {
 }
 
 /// The writer waits for room, the reader for being read again. Fails if
-/// `Link::end` leaves the socket as it is.
+/// `ShardSocket::end` leaves the socket as it is.
 #[test]
 fn loom_a_connection_ends_although_its_socket_is_full() {
     model(|| {
-        let server = Server::new(Config::builder().queue_messages(1), Echo);
+        let server = ModelServer::new(Config::builder().queue_messages(1), Echo);
         let connection = server.connect(ShardId(0));
         server.hand_in(connection.id, &[said("a"), said("b")].concat());
         connection.peer.say(&said("c"));
@@ -56,12 +56,12 @@ fn loom_a_connection_ends_although_its_socket_is_full() {
 
 /// The writer waits for room, the reader for being read again, when the shard
 /// panics over what another connection has said. Fails if `begin_anew` keeps the
-/// links, and if `Link::end` does not wake the reader.
+/// links, and if `ShardSocket::end` does not wake the reader.
 #[test]
 fn loom_connections_end_with_a_shard_that_fails() {
     model(|| {
         let config = Config::builder().queue_messages(1);
-        let server = Server::with_restarts(config, Fragile, 1);
+        let server = ModelServer::with_restarts(config, PanickingEcho, 1);
         let connection = server.connect(ShardId(0));
         let other = server.connect(ShardId(0));
         server.hand_in(connection.id, &[said("a"), said("b")].concat());
@@ -81,7 +81,7 @@ fn loom_connections_end_with_a_shard_that_fails() {
 #[test]
 fn loom_tickers_end_with_their_crew() {
     model(|| {
-        let server = Server::new(Config::builder().shards(2), Rooms::default());
+        let server = ModelServer::new(Config::builder().shards(2), Rooms::default());
         let mut crew = server.crew();
         crew.start_ticker(ShardId(0)).expect("few threads");
         crew.start_ticker(ShardId(1)).expect("few threads");
@@ -89,14 +89,14 @@ fn loom_tickers_end_with_their_crew() {
     });
 }
 
-/// Fails if `Pool::drain` wakes nobody, and if a worker ends before the queue is
+/// Fails if `WorkerPool::drain` wakes nobody, and if a worker ends before the queue is
 /// empty.
 #[test]
 fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
-        let workers = start_workers(&server, Tasks).expect("few threads");
+        let workers = start_workers(&server, ModelWork).expect("few threads");
         server.hand_in(connection.id, &said("task:a"));
         server.pool.drain();
         join(workers);
@@ -104,11 +104,11 @@ fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
     });
 }
 
-/// Fails if `Pool::drain` does not wake whoever watches the clock.
+/// Fails if `WorkerPool::drain` does not wake whoever watches the clock.
 #[test]
 fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let stations = Arc::clone(&server);
         let watcher = spawn(move || watch_clock(&stations));
         server.pool.drain();
@@ -118,9 +118,9 @@ fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
 
 /// Echoes, and panics at a word.
 #[derive(Clone, Copy)]
-struct Fragile;
+struct PanickingEcho;
 
-impl Handler for Fragile {
+impl Handler for PanickingEcho {
     type State = ();
     type Task = Infallible;
     type Outcome = Infallible;

@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use stentor_core::ShardId;
 use stentor_core::testing::channels::{ChannelTable, Membership};
 
-use super::Reader;
+use super::InputReader;
 
 /// Bytes as joins and leaves, here and elsewhere.
 ///
 /// # Panics
 /// If the channels differ from sets of who is in them.
 pub fn channels(data: &[u8]) {
-    let mut input = Reader::new(data);
+    let mut input = InputReader::new(data);
     let shards = 1 + u16::from(input.byte() % 4);
     let mut channels = ChannelTable::new(u64::from(input.byte()), shards);
-    let mut model = Model::default();
+    let mut model = ChannelModel::default();
     let mut steps = 0;
     while !input.is_empty() && steps < MOST_STEPS {
         steps += 1;
@@ -52,19 +52,19 @@ pub fn channels(data: &[u8]) {
     assert_eq!(channels.channels(), 0, "empty channels are forgotten");
 }
 
-fn name<'a>(input: &mut Reader<'a>) -> &'a [u8] {
+fn name<'a>(input: &mut InputReader<'a>) -> &'a [u8] {
     let len = input.below(4);
     input.take(len)
 }
 
 /// Who is where, plainly.
 #[derive(Default)]
-struct Model {
+struct ChannelModel {
     members: BTreeMap<(u32, Vec<u8>), Membership>,
     elsewhere: BTreeMap<(Vec<u8>, u16), u32>,
 }
 
-impl Model {
+impl ChannelModel {
     fn join(&mut self, channels: &mut ChannelTable, name: &[u8], slot: u32) {
         self.members
             .entry((slot, name.to_vec()))

@@ -32,13 +32,13 @@ pub use header::header;
 pub use queue::queue;
 pub use session::session;
 
-use reader::Reader;
+use reader::InputReader;
 
 /// A fuzz target: its name, and its body.
-pub type Target = (&'static str, fn(&[u8]));
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [FuzzTarget; 9] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),

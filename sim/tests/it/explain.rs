@@ -9,7 +9,7 @@ use stentor_core::{
     WaitReason,
 };
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, REQUEST, Reader, Sim};
+use stentor_sim::simulator::{Network, REQUEST, ReadPattern, Sim};
 
 const PIPE: usize = 1_000;
 
@@ -36,7 +36,7 @@ fn narrow() -> Network {
 
 /// Makes a client stop reading, and fills its pipe.
 fn stick(sim: &mut Sim<Rooms>, client: usize) {
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     sim.say(client, &"f".repeat(PIPE - 4 - 5));
     sim.settle();
 }
@@ -139,7 +139,7 @@ fn what_lapses_is_counted_for_whom_it_was() {
         sim.settle();
     }
     sim.pass(Duration::from_millis(101));
-    sim.client_mut(slow).reader = Reader::Eager;
+    sim.client_mut(slow).reader = ReadPattern::Eager;
     sim.settle();
     let drops = here(&sim, slow).drops;
     assert_eq!((drops.conflated, drops.expired), (1, 2));
@@ -222,7 +222,7 @@ fn whoever_is_not_read_because_it_does_not_read_says_so() {
     let config = Config::builder().queue_messages(2);
     let mut sim = Sim::echo(narrow(), &config.build().expect("in range"));
     let client = sim.connect(0);
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     for _ in 0..16 {
         sim.say(client, &"e".repeat(300));
         sim.settle();

@@ -8,7 +8,7 @@ use stentor_core::{
     MessageType, Range, Shard, ShardId, TaskOptions, Timestamp,
 };
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, Reader, Sim};
+use stentor_sim::simulator::{Network, ReadPattern, Sim};
 
 /// A configuration with these values for every limit there is; durations in milliseconds.
 fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
@@ -55,7 +55,7 @@ fn live(config: &Config) {
         }
         sim.settle();
     }
-    sim.client_mut(clients[0]).reader = Reader::Stuck;
+    sim.client_mut(clients[0]).reader = ReadPattern::Stuck;
     sim.client_mut(clients[2]).pongs = false;
     for client in clients {
         sim.say(client, &"x".repeat(5_000));

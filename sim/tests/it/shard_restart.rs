@@ -170,12 +170,12 @@ fn who_leaves_the_one_before_takes_nobody_from_the_new_one() {
 }
 
 /// Letters under way between three shards.
-struct Post {
+struct ThreeShards {
     shards: [Option<Shard<Rooms>>; 3],
     letters: Vec<(usize, ShardId, ShardMessage)>,
 }
 
-impl Post {
+impl ThreeShards {
     fn shard(&mut self, at: usize) -> &mut Shard<Rooms> {
         self.shards[at].as_mut().expect("a shard")
     }
@@ -205,7 +205,7 @@ fn what_was_under_way_to_the_one_before_is_forgiven_once() {
     let config = Config::builder().shards(3).credit_messages(1);
     let config = config.build().expect("in range");
     let new = |id| Some(Shard::new(ShardId(id), &config, Rooms::default()));
-    let mut post = Post {
+    let mut post = ThreeShards {
         shards: [0, 1, 2].map(new),
         letters: Vec::new(),
     };

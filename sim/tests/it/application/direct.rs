@@ -125,7 +125,7 @@ fn a_full_queue_refuses_and_the_sender_learns_it() {
     let mut sim = server(network, &config);
     let from = connect(&mut sim, 0, "a");
     let to = connect(&mut sim, 1, "b");
-    sim.client_mut(to).reader = stentor_sim::simulator::Reader::Stuck;
+    sim.client_mut(to).reader = stentor_sim::simulator::ReadPattern::Stuck;
     for _ in 0..8 {
         sim.say(from, &format!("to? b {}", ".".repeat(90)));
     }

@@ -8,7 +8,7 @@ use stentor_core::{
 };
 use stentor_sim::simulator::{REQUEST, masked};
 
-use super::switchboard::{Post, Switchboard, room_of};
+use super::switchboard::{HeldMailbox, Switchboard, room_of};
 
 const NOW: Timestamp = Timestamp::from_micros(1);
 
@@ -141,7 +141,7 @@ fn what_a_home_is_asked_while_it_learns_who_is_there_is_answered_after() {
         let member = two.connect(0, "a");
         two.say(member, &format!("join {room}"));
         two.carry_all();
-        let post = Post::default();
+        let post = HeldMailbox::default();
         let gate = ServerEnd::new(&two.config, post.clone());
         gate.begin();
         let remote = gate.remote();

@@ -126,9 +126,9 @@ pub(crate) fn room_of(shard: usize, config: &Config) -> String {
 
 /// Keeps letters from outside until the test lets them go.
 #[derive(Clone, Default)]
-pub(crate) struct Post(pub(crate) std::sync::Arc<Mailbox<(ShardId, ShardMessage)>>);
+pub(crate) struct HeldMailbox(pub(crate) std::sync::Arc<Mailbox<(ShardId, ShardMessage)>>);
 
-impl ShardSender for Post {
+impl ShardSender for HeldMailbox {
     fn send(&self, to: ShardId, letter: ShardMessage) -> bool {
         self.0.push((to, letter)).is_ok()
     }
