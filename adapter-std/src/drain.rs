@@ -10,7 +10,7 @@ use stentor_core::{Handler, ServerEnd, Stats};
 use stentor_server::drain::{Drain, DrainGoal};
 use stentor_server::{Clock, Deadline, HungShards};
 
-use crate::locked_shard::{LockedShards, Post};
+use crate::locked_shard::{LockedShards, ShardInput};
 use crate::primitive::thread::JoinHandle;
 
 /// Cuts the drain of a server short. Returned by [`Server::hurry`](crate::Server::hurry).
@@ -42,7 +42,7 @@ pub(crate) fn drain<H: Handler>(
     let mut stages = Drain::new(clock.now(), patience);
     while let Some(stage) = stages.next(clock.now()) {
         for at in stations.shards() {
-            stations.post(at, Post::Order(stage.order));
+            stations.post(at, ShardInput::Order(stage.order));
         }
         let done = || match stage.until {
             DrainGoal::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),

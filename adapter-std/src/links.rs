@@ -44,7 +44,7 @@ impl<S: Stream> Drop for Socket<S> {
 }
 
 /// State of a connection that the turns of its shard use.
-pub(crate) struct Link<S: Stream> {
+pub(crate) struct ShardSocket<S: Stream> {
     id: ConnId,
     pub(crate) socket: Arc<Socket<S>>,
     pub(crate) reader: Option<Thread>,
@@ -60,23 +60,23 @@ pub(crate) struct Link<S: Stream> {
 }
 
 /// The connections of a shard, indexed by their slots.
-pub(crate) struct Links<S: Stream> {
-    links: Vec<Option<Link<S>>>,
+pub(crate) struct ShardSockets<S: Stream> {
+    links: Vec<Option<ShardSocket<S>>>,
 }
 
-impl<S: Stream> Default for Links<S> {
+impl<S: Stream> Default for ShardSockets<S> {
     fn default() -> Self {
         Self { links: Vec::new() }
     }
 }
 
-impl<S: Stream> Links<S> {
+impl<S: Stream> ShardSockets<S> {
     pub(crate) fn insert(&mut self, id: ConnId, socket: Arc<Socket<S>>) {
         let slot = id.slot();
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
         }
-        self.links[slot] = Some(Link {
+        self.links[slot] = Some(ShardSocket {
             id,
             socket,
             reader: None,
@@ -88,7 +88,7 @@ impl<S: Stream> Links<S> {
         });
     }
 
-    pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut Link<S>> {
+    pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut ShardSocket<S>> {
         self.links
             .get_mut(id.slot())?
             .as_mut()
@@ -102,13 +102,13 @@ impl<S: Stream> Links<S> {
     }
 
     /// Removes a connection and returns it; the caller must end it.
-    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Link<S>> {
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<ShardSocket<S>> {
         self.find(id)?;
         self.links[id.slot()].take()
     }
 }
 
-impl<S: Stream> Link<S> {
+impl<S: Stream> ShardSocket<S> {
     /// Shuts down both directions of the socket, which ends its threads.
     pub(crate) fn end(self) {
         self.socket.stream.shut(Shutdown::Both);

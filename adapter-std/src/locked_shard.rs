@@ -25,16 +25,16 @@ use stentor_server::{
 
 use crate::buffers::Buffers;
 use crate::free_list::FreeList;
-use crate::links::{Link, Links, Socket};
+use crate::links::{ShardSocket, ShardSockets, Socket};
 use crate::primitive::thread::{self, Thread};
 use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
 use crate::stream::Stream;
-use crate::workers::Pool;
+use crate::workers::WorkerPool;
 
 /// All shards of a server, and the state that their threads share.
 pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     stations: Vec<LockedShard<H, S>>,
-    pub(crate) pool: Pool<H>,
+    pub(crate) pool: WorkerPool<H>,
     pub(crate) limiter: Arc<ConnectionLimiter>,
     pub(crate) counters: ServerCounters,
     pub(crate) buffers: Buffers,
@@ -47,13 +47,13 @@ struct LockedShard<H: Handler, S: Stream> {
     inside: Mutex<ShardState<H, S>>,
     /// Messages of other shards are pushed under the lock of the sending shard, and drained only
     /// under the lock of this one, so they keep their order.
-    mailbox: Mailbox<Post>,
+    mailbox: Mailbox<ShardInput>,
     /// The thread that handles messages and timers.
     ticker: OnceLock<Thread>,
 }
 
 /// An input for a shard from a thread that must not wait for its lock.
-pub(crate) enum Post {
+pub(crate) enum ShardInput {
     Message(ShardMessage),
     /// The response to a request for the metrics.
     Metrics(Scrape, Arc<str>),
@@ -64,9 +64,9 @@ pub(crate) enum Post {
 /// The state that the lock of a shard protects.
 pub(crate) struct ShardState<H: Handler, S: Stream> {
     pub(crate) shard: Shard<H, CatchPanics>,
-    pub(crate) links: Links<S>,
+    pub(crate) links: ShardSockets<S>,
     pub(crate) now: Timestamp,
-    inbox: VecDeque<Post>,
+    inbox: VecDeque<ShardInput>,
     /// Tasks to submit, collected until the end of the turn.
     tasks: Vec<Submission<H::Task>>,
     /// Connections whose writer thread may have something to do.
@@ -84,7 +84,7 @@ struct AfterUnlock<S: Stream> {
     /// Allocated only if there are threads to wake.
     roll: Option<WakeList>,
     shut: Vec<Arc<Socket<S>>>,
-    ended: Vec<Link<S>>,
+    ended: Vec<ShardSocket<S>>,
     pool: Wakeups,
 }
 
@@ -98,7 +98,7 @@ struct WakeList {
 impl<H: Handler, S: Stream> LockedShards<H, S> {
     pub(crate) fn new(
         config: &Config,
-        pool: Pool<H>,
+        pool: WorkerPool<H>,
         limiter: Arc<ConnectionLimiter>,
         handler: impl Fn(ShardId) -> H,
         scrapes: &Sender<Option<Scrape>>,
@@ -106,7 +106,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         let station = |id| LockedShard {
             inside: Mutex::new(ShardState {
                 shard: Shard::isolated(id, config, handler(id)),
-                links: Links::default(),
+                links: ShardSockets::default(),
                 now: Timestamp::ORIGIN,
                 inbox: VecDeque::new(),
                 tasks: Vec::new(),
@@ -196,7 +196,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     }
 
     /// Puts an input into the mailbox of a shard, without waiting for its lock.
-    pub(crate) fn post(&self, to: ShardId, post: Post) {
+    pub(crate) fn post(&self, to: ShardId, post: ShardInput) {
         // The mailbox is never closed: every input is drained.
         if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
             self.wake_ticker(to);
@@ -330,7 +330,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             }
             Output::Send(to, letter) => {
                 // The mailbox is never closed: every input is drained.
-                let post = Post::Message(letter);
+                let post = ShardInput::Message(letter);
                 if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
@@ -427,17 +427,17 @@ impl<H: Handler, S: Stream> LockedShard<H, S> {
 }
 
 impl<H: Handler, S: Stream> ShardState<H, S> {
-    fn handle_post(&mut self, post: Post) {
+    fn handle_post(&mut self, post: ShardInput) {
         match post {
-            Post::Message(letter) => self.shard.handle_message(self.now, letter),
-            Post::Metrics(Scrape { id, head_only }, text) => {
+            ShardInput::Message(letter) => self.shard.handle_message(self.now, letter),
+            ShardInput::Metrics(Scrape { id, head_only }, text) => {
                 let (kind, body) = (CONTENT_TYPE, text.as_bytes());
                 self.shard
                     .handle_answer(self.now, id, 200, kind, body, head_only);
             }
-            Post::Order(Order::Drain) => self.shard.handle_drain(self.now),
-            Post::Order(Order::Close(code)) => self.shard.handle_close_all(self.now, code),
-            Post::Order(Order::Abort) => self.shard.handle_abort(self.now),
+            ShardInput::Order(Order::Drain) => self.shard.handle_drain(self.now),
+            ShardInput::Order(Order::Close(code)) => self.shard.handle_close_all(self.now, code),
+            ShardInput::Order(Order::Abort) => self.shard.handle_abort(self.now),
         }
     }
 

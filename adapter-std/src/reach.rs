@@ -13,12 +13,12 @@ use crate::locked_shard::LockedShards;
 use crate::remote::RemoteEndpoint;
 
 /// View of a server for its admin pages.
-pub(crate) struct Server<H: Handler> {
+pub(crate) struct AdminView<H: Handler> {
     pub(crate) stations: Arc<LockedShards<H>>,
     pub(crate) outside: Arc<RemoteEndpoint>,
 }
 
-impl<H> AdminBackend for Server<H>
+impl<H> AdminBackend for AdminView<H>
 where
     H: Handler + Send + 'static,
     H::State: Send,

@@ -41,7 +41,7 @@ struct Reader<'a, H: Handler, S: Stream> {
 }
 
 /// The next step of a reader after a turn.
-enum Next {
+enum AfterRead {
     /// The shard has released the connection.
     End,
     /// Reading was paused and has been resumed.
@@ -128,19 +128,19 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
                     }
                 },
                 |inside| match inside.links.find(self.id).map(|link| link.reading) {
-                    None => Next::End,
-                    Some(true) if waits() => Next::Again,
-                    Some(false) if waits() => Next::Wait,
-                    Some(_) if sends < SENDS && parcels.take(inside, self.id) => Next::Send,
-                    Some(_) => Next::Read,
+                    None => AfterRead::End,
+                    Some(true) if waits() => AfterRead::Again,
+                    Some(false) if waits() => AfterRead::Wait,
+                    Some(_) if sends < SENDS && parcels.take(inside, self.id) => AfterRead::Send,
+                    Some(_) => AfterRead::Read,
                 },
             );
             match next {
-                Next::End => return false,
-                Next::Again => {}
-                Next::Wait => thread::park(),
-                Next::Read => return true,
-                Next::Send => sent = Some(parcels.send(self.socket)),
+                AfterRead::End => return false,
+                AfterRead::Again => {}
+                AfterRead::Wait => thread::park(),
+                AfterRead::Read => return true,
+                AfterRead::Send => sent = Some(parcels.send(self.socket)),
             }
         }
         true

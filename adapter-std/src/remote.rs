@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
 use stentor_server::{Notifier, ShardRouter, Shards};
 
-use crate::locked_shard::{LockedShards, Post};
+use crate::locked_shard::{LockedShards, ShardInput};
 use crate::primitive::{Condvar, Mutex, MutexGuard};
 use crate::stream::Stream;
 
@@ -79,7 +79,7 @@ where
     S: Stream,
 {
     fn send(&self, to: ShardId, message: ShardMessage) {
-        self.post(to, Post::Message(message));
+        self.post(to, ShardInput::Message(message));
     }
 }
 

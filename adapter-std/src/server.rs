@@ -15,10 +15,10 @@ use tracing::{error, info};
 
 use crate::connection_threads::{ConnectionThreads, start, start_workers};
 use crate::drain::{ForceShutdown, drain, take_stock, wait_for, wait_for_threads};
-use crate::locked_shard::{LockedShards, Post};
+use crate::locked_shard::{LockedShards, ShardInput};
 use crate::primitive::thread::JoinHandle;
 use crate::remote::{RemoteEndpoint, ServerHandle};
-use crate::workers::{self, Pool, Work};
+use crate::workers::{self, Work, WorkerPool};
 use crate::{acceptor, reach, thread_limit};
 
 /// A server that listens but does not serve yet.
@@ -111,7 +111,7 @@ impl Server {
         let (scrapes, requests) = channel();
         let stations = Arc::new(LockedShards::new(
             &settings.config,
-            Pool::new(&settings),
+            WorkerPool::new(&settings),
             Arc::new(ConnectionLimiter::new(
                 settings.config.shards(),
                 settings.max_connections,
@@ -132,7 +132,7 @@ impl Server {
             queue = settings.task_queue,
             "worker pool started"
         );
-        let reach = Arc::new(reach::Server {
+        let reach = Arc::new(reach::AdminView {
             stations: stations.clone(),
             outside: outside.clone(),
         });
@@ -140,7 +140,7 @@ impl Server {
         let (scraped, pages) = (reach.clone(), collector.clone());
         crew.start("metrics", move || {
             metrics::serve(&requests, &*scraped, &pages, |scrape, page| {
-                let post = Post::Metrics(scrape, page.clone());
+                let post = ShardInput::Metrics(scrape, page.clone());
                 scraped.stations.post(scrape.id.shard(), post);
             });
         })?;

@@ -26,14 +26,14 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
 }
 
 /// The task dispatcher, and the means to wake the workers and the timer that wait for it.
-pub(crate) struct Pool<H: Handler> {
+pub(crate) struct WorkerPool<H: Handler> {
     pub(crate) dispatcher: SharedDispatcher<H::Task>,
     wakes: Condvar,
     /// Wakes the timer thread.
     alarm: Condvar,
 }
 
-impl<H: Handler> Pool<H> {
+impl<H: Handler> WorkerPool<H> {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             dispatcher: SharedDispatcher::new(
@@ -132,7 +132,7 @@ fn serve<H: Handler, S: Stream, W: Work<H>>(
 /// nothing panics.
 fn attempt<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    pool: &Pool<H>,
+    pool: &WorkerPool<H>,
     work: &W,
     shared: SharedTask<H::Task>,
 ) -> Attempt<H::Outcome> {
@@ -214,7 +214,7 @@ mod tests {
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let stations = LockedShards::<App, TcpStream>::new(
             &settings.config,
-            Pool::new(&settings),
+            WorkerPool::new(&settings),
             Arc::new(ConnectionLimiter::new(1, None)),
             Box::new(|_| App),
             &channel().0,

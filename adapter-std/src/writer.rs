@@ -12,7 +12,7 @@ use crate::send_buffer::{SendBuffer, settle};
 use crate::stream::Stream;
 
 /// The next step of a writer after a turn.
-enum Next {
+enum AfterWrite {
     /// The shard has released the connection.
     End,
     /// There is nothing to write, or another thread writes it.
@@ -51,17 +51,17 @@ pub(crate) fn run<H: Handler, S: Stream>(
                 }
             },
             |inside| match inside.links.find(id).map(|link| link.full && !link.writing) {
-                None => Next::End,
-                Some(true) => Next::AwaitRoom,
-                Some(_) if parcels.take(inside, id) => Next::Send,
-                Some(_) => Next::Park,
+                None => AfterWrite::End,
+                Some(true) => AfterWrite::AwaitRoom,
+                Some(_) if parcels.take(inside, id) => AfterWrite::Send,
+                Some(_) => AfterWrite::Park,
             },
         );
         match next {
-            Next::End => return,
-            Next::Park => thread::park(),
-            Next::Send => sent = Some(parcels.send(socket)),
-            Next::AwaitRoom => {
+            AfterWrite::End => return,
+            AfterWrite::Park => thread::park(),
+            AfterWrite::Send => sent = Some(parcels.send(socket)),
+            AfterWrite::AwaitRoom => {
                 socket.stream.await_room();
                 has_room = true;
             }

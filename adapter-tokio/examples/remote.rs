@@ -34,7 +34,7 @@ fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
     let until_signal = async {
         let _ = until_shutdown.await;
     };
-    server.run(move |_shard| rooms, Tasks, until_signal)
+    server.run(move |_shard| rooms, RoomTaskRunner, until_signal)
 }
 
 /// A clock that is late is of no use: what a slow reader has not taken by the next
@@ -59,9 +59,9 @@ fn tell_the_time(remote: &ServerHandle) {
 }
 
 /// The tasks of the rooms.
-struct Tasks;
+struct RoomTaskRunner;
 
-impl Work<Rooms> for Tasks {
+impl Work<Rooms> for RoomTaskRunner {
     async fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
         Ok(task.run(worker))
     }

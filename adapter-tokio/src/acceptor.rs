@@ -12,7 +12,7 @@ use stentor_server::socket::is_peer_error;
 use stentor_server::{Clock, LimitLog};
 
 use crate::readiness;
-use crate::shard_handle::{Post, ShardHandles};
+use crate::shard_handle::{ShardHandles, ShardInput};
 
 /// Accepts sockets from one listener until the future is dropped.
 pub(crate) async fn run<H: Handler>(
@@ -65,7 +65,7 @@ fn admit<H: Handler>(
     // On Linux a socket inherits this option from its listener.
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true);
-    doors.post(shard, Post::Socket(stream, admission));
+    doors.post(shard, ShardInput::Socket(stream, admission));
 }
 
 /// Sockets accepted before the other tasks of the same thread run.

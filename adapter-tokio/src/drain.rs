@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::remote::RemoteEndpoint;
-use crate::shard_handle::{Post, ShardHandles};
+use crate::shard_handle::{ShardHandles, ShardInput};
 
 /// Cuts the drain of a server short. Returned by [`Server::hurry`](crate::Server::hurry).
 #[derive(Clone, Debug, Default)]
@@ -37,9 +37,9 @@ pub(crate) async fn drain<H: Handler>(
     let mut stages = Drain::new(clock.now(), patience);
     while let Some(stage) = stages.next(clock.now()) {
         doors.post_to_all(|| match stage.order {
-            Order::Drain => Post::Drain,
-            Order::Close(code) => Post::Close(code),
-            Order::Abort => Post::Abort,
+            Order::Drain => ShardInput::Drain,
+            Order::Close(code) => ShardInput::Close(code),
+            Order::Abort => ShardInput::Abort,
         });
         let done = || match stage.until {
             DrainGoal::Quiet => outside.server_end.is_idle() && doors.all_quiet(),
@@ -67,7 +67,7 @@ pub(crate) async fn drain<H: Handler>(
             }
         }
     }
-    doors.post_to_all(|| Post::End);
+    doors.post_to_all(|| ShardInput::End);
 }
 
 /// Returns the output of a future, or `None` if it does not complete within `wait`. Time during

@@ -14,29 +14,29 @@ use stentor_server::metrics::Scrape;
 use stentor_server::{CatchPanics, Clock, EventLog, Submission, Turns, end_process};
 use tokio::io::unix::AsyncFd;
 
-use crate::links::Links;
+use crate::links::ShardSockets;
 use crate::readiness;
 use crate::shard_handle::PendingQuery;
-use crate::shard_handle::{Post, ShardHandles};
-use crate::workers::Pool;
+use crate::shard_handle::{ShardHandles, ShardInput};
+use crate::workers::WorkerPool;
 
 /// One shard with its sockets.
 pub(crate) struct Driver<H: Handler> {
     id: ShardId,
     shard: Shard<H, CatchPanics>,
-    links: Links,
+    links: ShardSockets,
     poll: AsyncFd<Poll>,
     clock: Clock,
     now: Timestamp,
     doors: Arc<ShardHandles<H>>,
-    pool: Arc<Pool<H>>,
+    pool: Arc<WorkerPool<H>>,
     scrapes: Sender<Option<Scrape>>,
     /// Requests for the metrics, collected until the end of the turn.
     scraped: Vec<Scrape>,
     /// Answers to admin queries, collected until the end of the turn.
     answers: Vec<(Sender<(ShardId, Answer)>, Answer)>,
-    inbox: VecDeque<Post<H>>,
-    outboxes: Vec<Vec<Post<H>>>,
+    inbox: VecDeque<ShardInput<H>>,
+    outboxes: Vec<Vec<ShardInput<H>>>,
     /// Tasks to submit, collected until the end of the turn.
     tasks: Vec<Submission<H::Task>>,
     /// Connections that may have more bytes although no edge will report them.
@@ -52,7 +52,7 @@ pub(crate) struct Driver<H: Handler> {
 pub(crate) struct DriverContext<H: Handler> {
     pub(crate) clock: Clock,
     pub(crate) doors: Arc<ShardHandles<H>>,
-    pub(crate) pool: Arc<Pool<H>>,
+    pub(crate) pool: Arc<WorkerPool<H>>,
     pub(crate) scrapes: Sender<Option<Scrape>>,
 }
 
@@ -68,7 +68,7 @@ impl<H: Handler> Driver<H> {
         Ok(Self {
             id: shard.id(),
             shard,
-            links: Links::default(),
+            links: ShardSockets::default(),
             poll: readiness::of_poll(Poll::new()?)?,
             clock,
             now: clock.now(),
@@ -88,7 +88,7 @@ impl<H: Handler> Driver<H> {
         })
     }
 
-    /// Runs the shard until it receives [`Post::End`], and returns its statistics.
+    /// Runs the shard until it receives [`ShardInput::End`], and returns its statistics.
     pub(crate) async fn run(&mut self) -> io::Result<Stats> {
         let mut events = Events::with_capacity(BATCH);
         let doors = self.doors.clone();
@@ -339,7 +339,7 @@ impl<H: Handler> Driver<H> {
                     self.read_again(id);
                 }
             }
-            Output::Send(to, letter) => self.outboxes[to.index()].push(Post::Message(letter)),
+            Output::Send(to, letter) => self.outboxes[to.index()].push(ShardInput::Message(letter)),
             Output::Submit(conn, task, options) => self.tasks.push(Submission {
                 conn,
                 task,
@@ -368,10 +368,10 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn handle_post(&mut self, post: Post<H>) {
+    fn handle_post(&mut self, post: ShardInput<H>) {
         match post {
-            Post::Message(letter) => self.shard.handle_message(self.now, letter),
-            Post::Socket(stream, admission) => {
+            ShardInput::Message(letter) => self.shard.handle_message(self.now, letter),
+            ShardInput::Socket(stream, admission) => {
                 let id = self.shard.accept(self.now, admission);
                 if let Err(error) =
                     self.links
@@ -382,8 +382,8 @@ impl<H: Handler> Driver<H> {
                     self.shard.handle_disconnect(self.now, id);
                 }
             }
-            Post::TaskEnd(id, end) => self.shard.handle_task(self.now, id, end),
-            Post::Metrics {
+            ShardInput::TaskEnd(id, end) => self.shard.handle_task(self.now, id, end),
+            ShardInput::Metrics {
                 id,
                 text,
                 head_only,
@@ -392,19 +392,19 @@ impl<H: Handler> Driver<H> {
                 self.shard
                     .handle_answer(self.now, id, 200, kind, text.as_bytes(), head_only);
             }
-            Post::Query(PendingQuery {
+            ShardInput::Query(PendingQuery {
                 question, reply, ..
             }) => {
                 let answer = question.answer(self.now, &self.shard, &self.turns);
                 self.answers.push((reply, answer));
             }
-            Post::Drain => {
+            ShardInput::Drain => {
                 self.draining = true;
                 self.shard.handle_drain(self.now);
             }
-            Post::Close(code) => self.shard.handle_close_all(self.now, code),
-            Post::Abort => self.shard.handle_abort(self.now),
-            Post::End => self.ended = true,
+            ShardInput::Close(code) => self.shard.handle_close_all(self.now, code),
+            ShardInput::Abort => self.shard.handle_abort(self.now),
+            ShardInput::End => self.ended = true,
         }
     }
 }

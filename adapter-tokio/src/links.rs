@@ -14,7 +14,7 @@ use stentor_core::{Admission, Chunks, ConnId, Direction};
 use stentor_server::socket;
 
 /// A socket and its state in the adapter.
-pub(crate) struct Link {
+pub(crate) struct ShardSocket {
     stream: TcpStream,
     pub(crate) id: ConnId,
     pub(crate) admission: Admission,
@@ -30,11 +30,11 @@ pub(crate) struct Link {
 
 /// The sockets of a shard.
 #[derive(Default)]
-pub(crate) struct Links {
-    links: Vec<Option<Link>>,
+pub(crate) struct ShardSockets {
+    links: Vec<Option<ShardSocket>>,
 }
 
-impl Links {
+impl ShardSockets {
     pub(crate) fn insert(
         &mut self,
         registry: &Registry,
@@ -50,7 +50,7 @@ impl Links {
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
         }
-        self.links[slot] = Some(Link {
+        self.links[slot] = Some(ShardSocket {
             stream,
             id,
             admission,
@@ -62,11 +62,11 @@ impl Links {
         Ok(())
     }
 
-    pub(crate) fn get(&mut self, slot: usize) -> Option<&mut Link> {
+    pub(crate) fn get(&mut self, slot: usize) -> Option<&mut ShardSocket> {
         self.links.get_mut(slot)?.as_mut()
     }
 
-    pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut Link> {
+    pub(crate) fn find(&mut self, id: ConnId) -> Option<&mut ShardSocket> {
         self.get(id.slot()).filter(|link| link.id == id)
     }
 
@@ -86,7 +86,7 @@ impl Links {
     }
 }
 
-impl Link {
+impl ShardSocket {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (_, n) = retry_on_intr(|| recv(&self.stream, &mut *buffer, RecvFlags::empty()))?;
         Ok(n)

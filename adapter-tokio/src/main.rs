@@ -31,17 +31,17 @@ fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
         let _ = until_shutdown.await;
     };
     match handler {
-        HandlerKind::Rooms => server.run(move |_| rooms, BuiltIn { work_time }, until_signal),
-        HandlerKind::Echo => server.run(|_| Echo, Nothing, until_signal),
+        HandlerKind::Rooms => server.run(move |_| rooms, RoomWork { work_time }, until_signal),
+        HandlerKind::Echo => server.run(|_| Echo, NoTasks, until_signal),
     }
 }
 
 /// The work of the rooms application.
-struct BuiltIn {
+struct RoomWork {
     work_time: std::time::Duration,
 }
 
-impl Work<Rooms> for BuiltIn {
+impl Work<Rooms> for RoomWork {
     async fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
         if !self.work_time.is_zero() {
             tokio::time::sleep(self.work_time).await;
@@ -51,9 +51,9 @@ impl Work<Rooms> for BuiltIn {
 }
 
 /// The echo application has no tasks.
-struct Nothing;
+struct NoTasks;
 
-impl Work<Echo> for Nothing {
+impl Work<Echo> for NoTasks {
     async fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }

@@ -9,17 +9,17 @@ use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
 use stentor_server::{ConnectionLimiter, Deadline, ServerCounters, SharedDispatcher, Wakeups};
 
 use crate::remote::RemoteEndpoint;
-use crate::shard_handle::{PendingQuery, Post, ShardHandles};
-use crate::workers::Pool;
+use crate::shard_handle::{PendingQuery, ShardHandles, ShardInput};
+use crate::workers::WorkerPool;
 
 /// View of a server for its admin pages.
-pub(crate) struct Server<H: Handler> {
+pub(crate) struct AdminView<H: Handler> {
     pub(crate) doors: Arc<ShardHandles<H>>,
-    pub(crate) pool: Arc<Pool<H>>,
+    pub(crate) pool: Arc<WorkerPool<H>>,
     pub(crate) outside: Arc<RemoteEndpoint>,
 }
 
-impl<H> AdminBackend for Server<H>
+impl<H> AdminBackend for AdminView<H>
 where
     H: Handler + 'static,
     H::State: Send,
@@ -36,7 +36,7 @@ where
                     reply,
                     _waits,
                 };
-                self.doors.post(shard, Post::Query(inquiry));
+                self.doors.post(shard, ShardInput::Query(inquiry));
             }
         }
         // Only the senders of the pending queries are left.

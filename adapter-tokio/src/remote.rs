@@ -7,7 +7,7 @@ use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
 use stentor_server::{Notifier, ShardRouter, Shards};
 use tokio::sync::Notify;
 
-use crate::shard_handle::{Post, ShardHandles};
+use crate::shard_handle::{ShardHandles, ShardInput};
 
 /// Sends commands to the connections of a server from any thread or task. Dereferences to
 /// [`ServerHandle`](stentor_core::ServerHandle), whose methods never wait;
@@ -69,7 +69,7 @@ pub(crate) type RemoteEndpoint = stentor_server::RemoteEndpoint<ShardNotifier>;
 
 impl<H: Handler> Shards for ShardHandles<H> {
     fn send(&self, to: ShardId, message: ShardMessage) {
-        self.post(to, Post::Message(message));
+        self.post(to, ShardInput::Message(message));
     }
 }
 

@@ -26,8 +26,8 @@ use crate::drain::{ForceShutdown, drain, within};
 use crate::driver::{Driver, DriverContext};
 use crate::reach;
 use crate::remote::{RemoteEndpoint, ServerHandle};
-use crate::shard_handle::{Post, ShardHandles};
-use crate::workers::{self, Pool, Work};
+use crate::shard_handle::{ShardHandles, ShardInput};
+use crate::workers::{self, Work, WorkerPool};
 
 /// A server that listens but does not serve yet.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Server {
             settings.config.shards(),
             settings.max_connections,
         )));
-        let pool = Arc::new(Pool::new(&settings));
+        let pool = Arc::new(WorkerPool::new(&settings));
         let clock = pool.dispatcher.clock();
         let (scrapes, requests) = channel();
         let (ended, mut endings) = unbounded_channel();
@@ -137,7 +137,7 @@ impl Server {
         }
         let mut running: Vec<ShardId> = doors.shards().collect();
         let workers = start_workers(&settings, &pool, &doors, work)?;
-        let reach = Arc::new(reach::Server {
+        let reach = Arc::new(reach::AdminView {
             doors: doors.clone(),
             pool: pool.clone(),
             outside: outside.clone(),
@@ -233,7 +233,7 @@ struct EndOnDrop<H: Handler>(Arc<ShardHandles<H>>);
 
 impl<H: Handler> Drop for EndOnDrop<H> {
     fn drop(&mut self) {
-        self.0.post_to_all(|| Post::End);
+        self.0.post_to_all(|| ShardInput::End);
     }
 }
 
@@ -292,7 +292,7 @@ where
 /// senders of requests are gone, or when it receives `None`.
 fn start_metrics<H>(
     requests: Receiver<Option<Scrape>>,
-    reach: Arc<reach::Server<H>>,
+    reach: Arc<reach::AdminView<H>>,
     collector: Arc<Collector>,
 ) -> io::Result<()>
 where
@@ -306,7 +306,7 @@ where
             &collector,
             |Scrape { id, head_only }, page| {
                 let text = page.clone();
-                let answer = Post::Metrics {
+                let answer = ShardInput::Metrics {
                     id,
                     text,
                     head_only,
@@ -321,7 +321,7 @@ where
 
 fn start_workers<H, W>(
     settings: &Settings,
-    pool: &Arc<Pool<H>>,
+    pool: &Arc<WorkerPool<H>>,
     doors: &Arc<ShardHandles<H>>,
     work: W,
 ) -> io::Result<Runtime>

@@ -14,7 +14,7 @@ use stentor_server::{ConnectionLimiter, ServerCounters};
 use tokio::sync::Notify;
 
 /// An input for the thread of a shard.
-pub(crate) enum Post<H: Handler> {
+pub(crate) enum ShardInput<H: Handler> {
     Message(ShardMessage),
     Socket(TcpStream, Admission),
     TaskEnd(ConnId, TaskEnd<H>),
@@ -49,7 +49,7 @@ pub(crate) struct ShardHandles<H: Handler> {
 }
 
 struct ShardHandle<H: Handler> {
-    mailbox: Mailbox<Post<H>>,
+    mailbox: Mailbox<ShardInput<H>>,
     wake: Notify,
     /// Has one more reference for each query that waits at this shard.
     asked: Arc<()>,
@@ -80,7 +80,7 @@ impl<H: Handler> ShardHandles<H> {
 
     /// Puts an input into the mailbox of a shard and wakes it. Drops the input if the shard has
     /// ended.
-    pub(crate) fn post(&self, to: ShardId, post: Post<H>) {
+    pub(crate) fn post(&self, to: ShardId, post: ShardInput<H>) {
         if let Ok(true) = self.push(to, post) {
             self.wake(to);
         }
@@ -90,7 +90,7 @@ impl<H: Handler> ShardHandles<H> {
     /// caller to [`wake`](Self::wake) the shard if this returns `true`, and to drop the input if
     /// the shard has ended.
     #[expect(clippy::result_large_err, reason = "it is back whole")]
-    pub(crate) fn push(&self, to: ShardId, post: Post<H>) -> Result<bool, Post<H>> {
+    pub(crate) fn push(&self, to: ShardId, post: ShardInput<H>) -> Result<bool, ShardInput<H>> {
         self.doors[to.index()].mailbox.push(post)
     }
 
@@ -99,7 +99,7 @@ impl<H: Handler> ShardHandles<H> {
     }
 
     /// Puts all `posts` into the mailbox of a shard at once, in order.
-    pub(crate) fn post_all(&self, to: ShardId, posts: &mut Vec<Post<H>>) {
+    pub(crate) fn post_all(&self, to: ShardId, posts: &mut Vec<ShardInput<H>>) {
         let door = &self.doors[to.index()];
         match door.mailbox.push_all(posts) {
             Ok(true) => door.wake.notify_one(),
@@ -108,7 +108,7 @@ impl<H: Handler> ShardHandles<H> {
         }
     }
 
-    pub(crate) fn post_to_all(&self, post: impl Fn() -> Post<H>) {
+    pub(crate) fn post_to_all(&self, post: impl Fn() -> ShardInput<H>) {
         for shard in self.shards() {
             self.post(shard, post());
         }
@@ -122,7 +122,7 @@ impl<H: Handler> ShardHandles<H> {
     }
 
     /// Moves the contents of the mailbox of a shard to `inbox`.
-    pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<Post<H>>) {
+    pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<ShardInput<H>>) {
         self.doors[shard.index()].mailbox.drain_into(inbox);
     }
 

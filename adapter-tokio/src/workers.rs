@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
 
-use crate::shard_handle::{Post, ShardHandles};
+use crate::shard_handle::{ShardHandles, ShardInput};
 
 /// Runs tasks. All workers share one value, concurrently.
 pub trait Work<H: Handler>: Send + Sync + 'static {
@@ -33,7 +33,7 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
 }
 
 /// The task dispatcher, and the means to wake the workers and the timer that wait for it.
-pub(crate) struct Pool<H: Handler> {
+pub(crate) struct WorkerPool<H: Handler> {
     pub(crate) dispatcher: SharedDispatcher<H::Task>,
     /// One permit for each wake-up that the dispatcher owes a sleeping worker.
     wakes: Semaphore,
@@ -41,7 +41,7 @@ pub(crate) struct Pool<H: Handler> {
     alarm: Notify,
 }
 
-impl<H: Handler> Pool<H> {
+impl<H: Handler> WorkerPool<H> {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             dispatcher: SharedDispatcher::new(
@@ -124,7 +124,7 @@ impl<H: Handler> Pool<H> {
 /// Runs one worker until the dispatcher drains.
 pub(crate) async fn run<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    pool: Arc<Pool<H>>,
+    pool: Arc<WorkerPool<H>>,
     doors: Arc<ShardHandles<H>>,
     work: Arc<W>,
 ) {
@@ -138,7 +138,7 @@ pub(crate) async fn run<H: Handler, W: Work<H>>(
 /// does, the worker is not lost.
 async fn keep<H: Handler, F: Future<Output = ()>>(
     worker: WorkerId,
-    pool: &Pool<H>,
+    pool: &WorkerPool<H>,
     doors: &ShardHandles<H>,
     serve: impl Fn() -> F,
 ) {
@@ -146,14 +146,14 @@ async fn keep<H: Handler, F: Future<Output = ()>>(
         let (calls, end) = pool.dispatcher.restart(worker);
         pool.call(calls);
         if let Some((conn, end)) = end {
-            doors.post(conn.shard(), Post::TaskEnd(conn, end));
+            doors.post(conn.shard(), ShardInput::TaskEnd(conn, end));
         }
     }
 }
 
 async fn serve<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    pool: &Pool<H>,
+    pool: &WorkerPool<H>,
     doors: &ShardHandles<H>,
     work: &W,
 ) {
@@ -167,7 +167,7 @@ async fn serve<H: Handler, W: Work<H>>(
         let mut pushed = Ok(false);
         // No thread waits for a task while it holds the lock of a mailbox.
         given = pool.dispatcher.exchange(worker, conn, attempt, |end| {
-            pushed = doors.push(conn.shard(), Post::TaskEnd(conn, end));
+            pushed = doors.push(conn.shard(), ShardInput::TaskEnd(conn, end));
         });
         match pushed {
             Ok(true) => doors.wake(conn.shard()),
@@ -182,7 +182,7 @@ async fn serve<H: Handler, W: Work<H>>(
 /// nothing panics.
 async fn attempt<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    pool: &Pool<H>,
+    pool: &WorkerPool<H>,
     work: &W,
     shared: SharedTask<H::Task>,
     deadline: Timestamp,
@@ -202,7 +202,7 @@ async fn attempt<H: Handler, W: Work<H>>(
 }
 
 /// Runs the timers of the dispatcher until it drains.
-pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<ShardHandles<H>>) {
+pub(crate) async fn watch_clock<H: Handler>(pool: Arc<WorkerPool<H>>, doors: Arc<ShardHandles<H>>) {
     loop {
         let Some(due) = pool.dispatcher.lock().tick() else {
             return;
@@ -210,7 +210,7 @@ pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<Shard
         pool.call(due.wakeups);
         let until = due.until;
         for (conn, end) in pool.dispatcher.settle_due(due) {
-            doors.post(conn.shard(), Post::TaskEnd(conn, end));
+            doors.post(conn.shard(), ShardInput::TaskEnd(conn, end));
         }
         let time_is_up = async {
             match until {
@@ -230,7 +230,7 @@ pub(crate) async fn watch_clock<H: Handler>(pool: Arc<Pool<H>>, doors: Arc<Shard
 async fn run_until<H: Handler, F: Future>(
     deadline: Timestamp,
     worker: WorkerId,
-    pool: &Pool<H>,
+    pool: &WorkerPool<H>,
     make: impl FnOnce() -> F,
 ) -> Option<Option<F::Output>> {
     let mut future = pin!(contain(make));
@@ -312,7 +312,7 @@ mod tests {
     async fn others_on_its_thread_have_a_turn_however_much_there_is_to_do() {
         const TASKS: usize = 1_000;
         let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
-        let pool = Arc::new(Pool::<App>::new(&settings));
+        let pool = Arc::new(WorkerPool::<App>::new(&settings));
         let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(1, None)));
         let conn = Shard::new(ShardId(0), &settings.config, App)
             .accept(Timestamp::ORIGIN, Admission::Normal);
@@ -337,7 +337,7 @@ mod tests {
     async fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
         let args = ["stentor", "--tasks.attempts=1"];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-        let pool = Pool::<App>::new(&settings);
+        let pool = WorkerPool::<App>::new(&settings);
         let doors = ShardHandles::new(ConnectionLimiter::new(1, None));
         let conn = Shard::new(ShardId(0), &settings.config, App)
             .accept(Timestamp::ORIGIN, Admission::Normal);
@@ -365,7 +365,7 @@ mod tests {
         );
         let mut told = std::collections::VecDeque::new();
         doors.take(ShardId(0), &mut told);
-        assert!(matches!(&told.make_contiguous()[..], [Post::TaskEnd(of, _)] if *of == conn));
+        assert!(matches!(&told.make_contiguous()[..], [ShardInput::TaskEnd(of, _)] if *of == conn));
     }
 
     #[tokio::test]

@@ -14,15 +14,15 @@ use stentor_benches::messages::client_frame;
 use stentor_core::MessageType;
 
 /// A socket that always has data, and discards what is written.
-struct Source<'a>(&'a [u8]);
+struct EndlessSocket<'a>(&'a [u8]);
 
-impl Read for Source<'_> {
+impl Read for EndlessSocket<'_> {
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         self.0.read(out)
     }
 }
 
-impl Write for Source<'_> {
+impl Write for EndlessSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         Ok(bytes.len())
     }
@@ -35,7 +35,7 @@ impl Write for Source<'_> {
 fn tungstenite(stream: &[u8], messages: usize) {
     let mut context =
         tungstenite::protocol::WebSocketContext::new(tungstenite::protocol::Role::Server, None);
-    let mut source = Source(stream);
+    let mut source = EndlessSocket(stream);
     for _ in 0..messages {
         black_box(context.read(&mut source).expect("well formed"));
     }

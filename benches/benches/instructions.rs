@@ -76,9 +76,9 @@ const CASES: [Case; 11] = [
     },
 ];
 
-type Work = Box<dyn FnMut()>;
+type Workload = Box<dyn FnMut()>;
 
-fn decoding(kind: MessageType, len: usize, messages: usize) -> Work {
+fn decoding(kind: MessageType, len: usize, messages: usize) -> Workload {
     let mut stream = Vec::new();
     for _ in 0..messages {
         client_frame(&mut stream, kind, &[&vec![b'x'; len]]);
@@ -99,12 +99,12 @@ impl Read for Pieces<'_> {
 
 const PIECE: usize = 1 << 10;
 
-fn queueing(priorities: usize) -> Work {
+fn queueing(priorities: usize) -> Workload {
     let mut workload = QueueWorkload::new(priorities);
     Box::new(move || workload.round())
 }
 
-fn echo(messages: usize) -> Work {
+fn echo(messages: usize) -> Workload {
     let mut frames = Vec::new();
     for _ in 0..messages {
         client_frame(&mut frames, MessageType::Text, &[&[b'x'; 128]]);
@@ -114,13 +114,13 @@ fn echo(messages: usize) -> Work {
     Box::new(move || assert_eq!(shard.receive(&frames), messages * (2 + 2 + 128)))
 }
 
-fn fan_out(messages: usize) -> Work {
+fn fan_out(messages: usize) -> Workload {
     let frames = publication(&[b'x'; 128]).repeat(messages);
     let mut shard = BenchShard::room(1_000);
     Box::new(move || assert!(shard.receive(black_box(&frames)) >= messages * 1_000 * 128))
 }
 
-fn stats(connections: usize) -> Work {
+fn stats(connections: usize) -> Workload {
     let shard = BenchShard::room(connections);
     Box::new(move || {
         let stats = black_box(black_box(&shard).stats());

@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-struct Server<H: Handler> {
+struct MioServer<H: Handler> {
     shard: Shard<H>,
     /// The sockets under the slots of their connections, and whether to read them.
     links: Vec<Option<(TcpStream, bool)>>,
@@ -47,7 +47,7 @@ fn serve<H: Handler>(
     let registry = poll.registry().try_clone()?;
     registry.register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on {}", listener.local_addr()?);
-    let mut server = Server {
+    let mut server = MioServer {
         shard: Shard::new(ShardId(0), &config, handler),
         links: Vec::new(),
         work,
@@ -85,7 +85,7 @@ fn serve<H: Handler>(
     }
 }
 
-impl<H: Handler> Server<H> {
+impl<H: Handler> MioServer<H> {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.origin.elapsed().as_micros() as u64)
     }
@@ -145,7 +145,7 @@ impl<H: Handler> Server<H> {
             }
             Output::Disconnect(id) => self.links[id.slot()] = None,
             Output::Send(..) => unreachable!("there is one shard"),
-            Output::Dispose(leftover) => drop(leftover),
+            Output::Abort => std::process::abort(),
             Output::Event(event) => eprintln!("{event:?}"),
         }
     }

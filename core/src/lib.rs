@@ -6,7 +6,7 @@
 //! takes something in, `poll_*` hands something out, and nothing else moves them.
 //!
 //! - [`proto::ws::Connection`]: the protocol of one peer (RFC 6455). Bytes in, events out.
-//! - [`Shard`]: connections, rooms, queues and timers of one CPU core. An application
+//! - [`Shard`]: connections, channels, queues and timers of one CPU core. An application
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`]: which worker runs which task; one per process.
 //!
@@ -93,8 +93,8 @@ pub use proto::ws::upgrade::Origins;
 pub use session::app_types::{AppTypes, Backpressure, TaskEnd};
 pub use shard::{SLOT_BYTES, Shard};
 pub use stats::{
-    CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links, Priorities,
-    PriorityStats, Received, RoomStats, Sent, Stats, Waiting,
+    ChannelStats, CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links,
+    Priorities, PriorityStats, Received, Sent, Stats, Waiting,
 };
 pub use sync::SharedRef;
 #[cfg(feature = "std")]

@@ -103,16 +103,16 @@ stats! {
 }
 
 stats! {
-    /// Rooms and their publications.
-    RoomStats {
-        /// Rooms that have members on this shard, or that this shard owns (a gauge).
-        rooms,
+    /// Channels and their publications.
+    ChannelStats {
+        /// Channels that have members on this shard, or that this shard owns (a gauge).
+        count,
         /// Memberships on this shard (a gauge).
         members,
-        /// Publications of connections on this shard, and from outside to rooms that this shard
+        /// Publications of connections on this shard, and from outside to channels that this shard
         /// owns.
         published,
-        /// Publications encoded, once each by the room's owner shard.
+        /// Publications encoded, once each by the channel's owner shard.
         encoded,
         /// Publications copied into this shard's runs.
         copied,
@@ -125,16 +125,16 @@ stats! {
         shard_messages,
         /// Times a connection had to wait for credits before it could publish.
         credit_waits,
-        /// Times that a connection waited for a room's owner on another shard.
+        /// Times that a connection waited for a channel's owner on another shard.
         home_waits,
         /// Publications that are not yet queued for all members on this shard (a gauge).
         unfinished,
-        /// Slices of members for which publications were queued, in rooms with more members than
+        /// Slices of members for which publications were queued, in channels with more members than
         /// one slice.
         slices,
-        /// Joins refused because the connection was at its limit of rooms.
+        /// Joins refused because the connection was at its limit of channels.
         joins_refused,
-        /// Joins refused because a new room needed memory that was not available.
+        /// Joins refused because a new channel needed memory that was not available.
         joins_refused_memory,
     }
 }
@@ -192,7 +192,7 @@ stats! {
 stats! {
     /// Connections that are paused and not read, by the reason (gauges).
     Waiting {
-        /// The answer of a room's owner on another shard.
+        /// The answer of a channel's owner on another shard.
         owner,
         /// Credits for a publication to another shard.
         credit,
@@ -258,8 +258,8 @@ pub struct Stats {
     pub received: Received,
     /// Control frames and bytes to peers.
     pub sent: Sent,
-    /// Rooms and their publications.
-    pub rooms: RoomStats,
+    /// Channels and their publications.
+    pub channels: ChannelStats,
     /// Messages to one connection by its name.
     pub direct: Direct,
     /// Connections, timers and memory.
@@ -282,7 +282,7 @@ impl core::ops::AddAssign<&Self> for Stats {
         self.priorities += &other.priorities;
         self.received += other.received;
         self.sent += other.sent;
-        self.rooms += other.rooms;
+        self.channels += other.channels;
         self.direct += other.direct;
         self.links += other.links;
         self.waiting += other.waiting;

@@ -43,42 +43,42 @@ pub mod deflate {
     }
 }
 
-/// Table of the rooms with members on one shard.
-pub mod rooms {
+/// Table of the channels with members on one shard.
+pub mod channels {
     use crate::ShardId;
-    use crate::channels::registry::{self as room, Moved};
+    use crate::channels::registry::{self as channel, Moved};
 
-    /// A member's place: which room, and where in its list of members.
+    /// A member's place: which channel, and where in its list of members.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct Membership {
-        /// The room's number.
-        pub room: u32,
+        /// The channel's number.
+        pub channel: u32,
         /// The member's place in its list.
         pub place: u32,
     }
 
     /// The table.
     #[derive(Debug)]
-    pub struct RoomTable(room::Rooms);
+    pub struct ChannelTable(channel::ChannelRegistry);
 
-    impl RoomTable {
+    impl ChannelTable {
         /// Returns an empty table of a server with this seed and this number of shards.
         pub fn new(seed: u64, shards: u16) -> Self {
-            Self(room::Rooms::new(seed, shards))
+            Self(channel::ChannelRegistry::new(seed, shards))
         }
 
         /// Adds the member with this slot.
         pub fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
-            let room::Membership { room, place } = self.0.add_member(name, slot);
-            Membership { room, place }
+            let channel::Membership { channel, place } = self.0.add_member(name, slot);
+            Membership { channel, place }
         }
 
         /// Removes a member. `moved` gets the slot of each that takes another place, its old
         /// place and its new one.
         pub fn remove_member(&mut self, member: Membership, mut moved: impl FnMut(u32, u32, u32)) {
-            let Membership { room, place } = member;
+            let Membership { channel, place } = member;
             self.0.remove_member(
-                room::Membership { room, place },
+                channel::Membership { channel, place },
                 |Moved { slot, from, to }| moved(slot, from, to),
             );
         }
@@ -93,33 +93,33 @@ pub mod rooms {
             self.0.remove_remote(name, shard);
         }
 
-        /// Returns the shard that owns the room.
+        /// Returns the shard that owns the channel.
         pub fn owner(&self, name: &[u8]) -> ShardId {
             self.0.owner(name)
         }
 
-        /// Returns the number of a room.
+        /// Returns the number of a channel.
         pub fn find(&self, name: &[u8]) -> Option<u32> {
             self.0.find(name)
         }
 
-        /// Returns the name of a room.
-        pub fn name(&self, room: u32) -> &[u8] {
-            self.0.name(room)
+        /// Returns the name of a channel.
+        pub fn name(&self, channel: u32) -> &[u8] {
+            self.0.name(channel)
         }
 
-        /// Returns the slots of a room's members on this shard.
-        pub fn members(&self, room: u32) -> &[u32] {
-            self.0.members(room)
+        /// Returns the slots of a channel's members on this shard.
+        pub fn members(&self, channel: u32) -> &[u32] {
+            self.0.members(channel)
         }
 
-        /// Returns the other shards that have members of a room, and how many.
-        pub fn elsewhere(&self, room: u32) -> &[(ShardId, u32)] {
-            self.0.remote_counts(room)
+        /// Returns the other shards that have members of a channel, and how many.
+        pub fn elsewhere(&self, channel: u32) -> &[(ShardId, u32)] {
+            self.0.remote_counts(channel)
         }
 
-        /// Returns the number of rooms.
-        pub fn rooms(&self) -> usize {
+        /// Returns the number of channels.
+        pub fn channels(&self) -> usize {
             self.0.len()
         }
     }

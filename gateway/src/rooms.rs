@@ -92,7 +92,7 @@ impl Handler for Rooms {
                 ctx.reply(kind, priority::ERROR, answer::BAD_ROOM);
             }
             Command::Join(name) => {
-                let old = ctx.room().cloned();
+                let old = ctx.channel().cloned();
                 if let Some(old) = old.filter(|old| old != name) {
                     ctx.leave(&old);
                 }
@@ -100,7 +100,7 @@ impl Handler for Rooms {
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::JOINED, name);
             }
             Command::Leave => {
-                let Some(room) = ctx.room().cloned() else {
+                let Some(room) = ctx.channel().cloned() else {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                     return;
                 };
@@ -117,7 +117,7 @@ impl Handler for Rooms {
                 if receipt {
                     options = options.receipt(kind as u64);
                 }
-                if ctx.room().is_some() {
+                if ctx.channel().is_some() {
                     ctx.publish_here(kind, options, text, self.exclude_sender);
                 } else if self.no_room == NoRoomPolicy::Everyone {
                     ctx.broadcast_all(kind, options, text, self.exclude_sender);
@@ -165,7 +165,7 @@ impl Handler for Rooms {
         match end {
             TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
                 ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
-                if ctx.room().is_some() {
+                if ctx.channel().is_some() {
                     let message = [answer::ROOM_BROADCAST, &text[..]].concat();
                     let options = self.options(priority::ROOM_OUTCOME);
                     ctx.publish_here(kind, options, &message, false);

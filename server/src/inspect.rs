@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stentor_core::{
-    ClosedConnection, ConnId, ConnectionList, ConnectionQuery, Handler, Lookup, RemoteStats, Shard,
-    ShardId, Stats, Timestamp,
+    ClosedConnection, ConnId, ConnectionList, ConnectionQuery, Handler, Isolation, Lookup,
+    RemoteStats, Shard, ShardId, Stats, Timestamp,
 };
 
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::{SharedDispatcher, Wakeups};
-use crate::isolation::CatchPanics;
 use crate::limits::ConnectionLimiter;
 
 /// A running server, implemented by its adapter.
@@ -57,10 +56,10 @@ pub enum AdminQuery {
 impl AdminQuery {
     /// Answers the query from a shard and the durations of its turns. Visits each connection of the
     /// shard at most once, and none for [`Counters`](Self::Counters).
-    pub fn answer<H: Handler>(
+    pub fn answer<H: Handler, I: Isolation>(
         &self,
         now: Timestamp,
-        shard: &Shard<H, CatchPanics>,
+        shard: &Shard<H, I>,
         turns: &Turns,
     ) -> Answer {
         let body = match self {

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_sim::scenario::{Coverage, Failure, Plan, Scale, run, shrink};
+use stentor_sim::scenario::{Coverage, Scale, ScenarioFailure, ScenarioPlan, run, shrink};
 
 struct Options {
     from: u64,
@@ -67,7 +67,7 @@ struct Sum {
     least: Option<u64>,
     written: u64,
     coverage: Coverage,
-    failed: Vec<(u64, Failure)>,
+    failed: Vec<(u64, ScenarioFailure)>,
 }
 
 fn main() -> ExitCode {
@@ -129,7 +129,7 @@ fn work(options: &Options, sum: &Mutex<Sum>, begin: Instant) {
             sum.next += 1;
             options.from + sum.next - 1
         };
-        let result = run(&Plan::new(seed, options.scale));
+        let result = run(&ScenarioPlan::new(seed, options.scale));
         let mut sum = sum.lock().expect("nobody panics with it");
         sum.done += 1;
         match result {
@@ -163,7 +163,7 @@ fn work(options: &Options, sum: &Mutex<Sum>, begin: Instant) {
 }
 
 /// Says how a seed fails, how to see it again, and what the least is that it takes.
-fn explain(options: &Options, seed: u64, failure: &Failure) {
+fn explain(options: &Options, seed: u64, failure: &ScenarioFailure) {
     let Scale {
         shards,
         clients,
@@ -177,7 +177,7 @@ fn explain(options: &Options, seed: u64, failure: &Failure) {
         return;
     }
     let begin = Instant::now();
-    let plan = Plan::new(seed, options.scale);
+    let plan = ScenarioPlan::new(seed, options.scale);
     let (short, failure) = shrink(&plan, failure, || begin.elapsed() < options.shrink);
     println!(
         "{} of {} steps suffice:\n{short}{}",

@@ -13,7 +13,7 @@ use std::time::Duration;
 use stentor_core::{Echo, Failure, WorkerId};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_tests::Adapter;
-use stentor_tests::running::{Job, Running};
+use stentor_tests::running::{Running, TaskRunner};
 
 stentor_tests::for_each_adapter! {
     echo_allocates_nothing,
@@ -49,13 +49,13 @@ static ALLOCATOR: Counting = Counting;
 
 struct NoWork;
 
-impl Job<Echo> for NoWork {
+impl TaskRunner<Echo> for NoWork {
     fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }
 }
 
-impl Job<Rooms> for NoWork {
+impl TaskRunner<Rooms> for NoWork {
     fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
         Ok(task.run(worker))
     }

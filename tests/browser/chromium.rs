@@ -17,7 +17,7 @@ use crate::devtools::DevTools;
 pub(crate) struct Chromium {
     devtools: DevTools,
     // Before the profile, which it writes to.
-    process: Process,
+    process: BrowserProcess,
     _profile: TempDir,
 }
 
@@ -59,7 +59,7 @@ impl Chromium {
             .stderr(Stdio::null())
             .spawn()
             .expect("Chromium starts");
-        let mut process = Process(child);
+        let mut process = BrowserProcess(child);
         let (port, path) = process.door(&profile.path().join("DevToolsActivePort"));
         let devtools = DevTools::connect(port, &path).expect("DevTools answer");
         Self {
@@ -220,9 +220,9 @@ impl Chromium {
 }
 
 /// The browser's first process, which takes the others with it.
-struct Process(Child);
+struct BrowserProcess(Child);
 
-impl Process {
+impl BrowserProcess {
     /// Waits for the file in which it says how it is to be spoken to.
     fn door(&mut self, file: &Path) -> (u16, String) {
         let begin = Instant::now();
@@ -253,7 +253,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for BrowserProcess {
     fn drop(&mut self) {
         if let Ok(Some(_)) = self.0.try_wait() {
             return;

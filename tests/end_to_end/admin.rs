@@ -12,7 +12,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::{POLL, SOON};
 
 use crate::queues::{fill_queue, joined};
-use crate::raw::{Raw, Response, get};
+use crate::raw::{HttpResponse, RawSocket, get};
 use crate::server::{Server, eventually};
 
 stentor_tests::for_each_adapter! {
@@ -35,8 +35,8 @@ fn start(adapter: Adapter, flags: &str) -> (Server, SocketAddr) {
     (server, address)
 }
 
-fn ask(address: SocketAddr, method: &str, path: &str) -> Response {
-    let mut raw = Raw::connect(address);
+fn ask(address: SocketAddr, method: &str, path: &str) -> HttpResponse {
+    let mut raw = RawSocket::connect(address);
     raw.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
     raw.response()
 }
@@ -91,9 +91,9 @@ fn a_reader_that_is_stuck_is_found_and_explained(adapter: Adapter) {
     for shards in ["1", "4"] {
         let flags = format!("--shards {shards} --queue.messages 64 --client.write-timeout 20s");
         let (server, address) = start(adapter, &flags);
-        let mut slow = joined(Raw::open_narrow(&server), "A b");
-        let mut quick = joined(Raw::open(&server), "A b");
-        let _elsewhere = joined(Raw::open(&server), "B");
+        let mut slow = joined(RawSocket::open_narrow(&server), "A b");
+        let mut quick = joined(RawSocket::open(&server), "A b");
+        let _elsewhere = joined(RawSocket::open(&server), "B");
         server.await_metric("ws_send_queue_length", 0);
         assert_eq!(list(address, "?room=A%20b").len(), 2);
         assert_eq!(list(address, "?min-queued=1"), [] as [Value; 0]);
@@ -160,20 +160,20 @@ fn whoever_has_gone_says_why(adapter: Adapter) {
                  --pong-wait 1600ms";
     let (server, address) = start(adapter, flags);
     // Each is alone in a room that only it is in.
-    let open = |raw: Raw, room: &str| {
+    let open = |raw: RawSocket, room: &str| {
         let raw = joined(raw, room);
         let found = list(address, &format!("?room={room}"));
         (raw, found[0]["id"].clone())
     };
-    let (_mute, mute) = open(Raw::open(&server), "mute");
-    let (mut errs, erring) = open(Raw::open(&server), "errs");
+    let (_mute, mute) = open(RawSocket::open(&server), "mute");
+    let (mut errs, erring) = open(RawSocket::open(&server), "errs");
     errs.send(&[0x81, 0x01, b'x']);
     assert_eq!(errs.expect_close(), Some(1002));
-    let (mut leaves, leaver) = open(Raw::open(&server), "leaves");
+    let (mut leaves, leaver) = open(RawSocket::open(&server), "leaves");
     leaves.send(&crate::raw::close(4_000));
     assert_eq!(leaves.expect_close_answer(), Some(4_000));
-    let (mut slow, slow_one) = open(Raw::open_narrow(&server), "slow");
-    let mut quick = joined(Raw::open(&server), "slow");
+    let (mut slow, slow_one) = open(RawSocket::open_narrow(&server), "slow");
+    let mut quick = joined(RawSocket::open(&server), "slow");
     fill_queue(&server, &mut slow, 32);
     quick.say("msg:one too many");
     quick.expect("one too many");
@@ -224,7 +224,7 @@ fn a_connection_that_is_told_to_go_says_so_while_it_is_there(adapter: Adapter) {
         adapter,
         "--shards 1 --client.write-timeout 60s --shutdown-timeout 60s",
     );
-    let mut slow = joined(Raw::open_narrow(&server), "A");
+    let mut slow = joined(RawSocket::open_narrow(&server), "A");
     fill_queue(&server, &mut slow, 32);
     let id = list(address, "?min-queued=1")[0]["id"].clone();
     server.terminate();
@@ -242,7 +242,7 @@ fn the_tasks_of_a_connection_are_told_with_it(adapter: Adapter) {
         adapter,
         "--shards 2 --tasks.workers 1 --rooms.work-time 1h --tasks.timeout 2h --shutdown-timeout 0s",
     );
-    let [mut first, mut second] = ["A", "B"].map(|room| joined(Raw::open(&server), room));
+    let [mut first, mut second] = ["A", "B"].map(|room| joined(RawSocket::open(&server), room));
     let [a, b] = ["A", "B"].map(|room| list(address, &format!("?room={room}"))[0]["id"].clone());
     for text in ["task:1", "task:2"] {
         first.say(text);
@@ -259,7 +259,7 @@ fn what_failed_for_good_is_listed_and_submitted_again(adapter: Adapter) {
     let flags =
         "--rooms.work-time 300ms --tasks.timeout 100ms --tasks.attempts 1 --tasks.workers 8";
     let (server, address) = start(adapter, flags);
-    let mut client = joined(Raw::open(&server), "A");
+    let mut client = joined(RawSocket::open(&server), "A");
     let conn = list(address, "?room=A")[0]["id"].clone();
     for n in 0..3 {
         client.say(&format!("task:{n}"));
@@ -309,14 +309,14 @@ fn the_pages_of_either_listener_are_not_on_the_other(adapter: Adapter) {
         "/dead-letters",
         "/connections/0.0%230",
     ] {
-        let mut raw = Raw::connect(server.address());
+        let mut raw = RawSocket::connect(server.address());
         raw.send(&get(path));
         assert_eq!(raw.response().status, 404, "{path}");
     }
     for path in ["/", "/ws", "/healthz"] {
         assert_eq!(ask(address, "GET", path).status, 404, "{path}");
     }
-    let mut raw = Raw::connect(address);
+    let mut raw = RawSocket::connect(address);
     raw.send(&crate::raw::upgrade(&[]));
     assert_eq!(raw.response().status, 404, "no WebSocket either");
     let post = ask(address, "POST", "/connections");

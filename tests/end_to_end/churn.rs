@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use stentor_tests::Adapter;
 
-use crate::raw::{BINARY, CLOSE, CONTINUATION, PING, Raw, TEXT, fragment, frame};
+use crate::raw::{BINARY, CLOSE, CONTINUATION, PING, RawSocket, TEXT, fragment, frame};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -54,7 +54,7 @@ fn churn(server: &Server, seed: u64, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut dice = Dice(seed);
         while !stop.load(Ordering::Relaxed) {
-            let Some(mut raw) = Raw::try_open(address) else {
+            let Some(mut raw) = RawSocket::try_open(address) else {
                 return;
             };
             let _ = raw
@@ -124,7 +124,7 @@ fn churn_on_all_shards_leaves_nothing_behind(adapter: Adapter) {
 
     // Every room works, from every shard to every other: no credit is lost.
     for room in 0..ROOMS {
-        let mut members: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
+        let mut members: Vec<RawSocket> = (0..4).map(|_| RawSocket::open(&server)).collect();
         for raw in &mut members {
             raw.say(&format!("join:{room}"));
             raw.expect(&format!("joined:{room}"));

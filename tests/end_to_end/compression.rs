@@ -6,7 +6,7 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
 use stentor_tests::Adapter;
 
-use crate::raw::{BINARY, CONTINUATION, Frame, PING, Raw, TEXT, fragment, upgrade};
+use crate::raw::{BINARY, CONTINUATION, PING, RawSocket, ReceivedFrame, TEXT, fragment, upgrade};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -23,12 +23,12 @@ const COMPRESSED: u8 = 0x40;
 const FIN: u8 = 0x80;
 
 /// The two machines of a client, with their contexts.
-struct Codec {
+struct MinizCodec {
     deflater: Box<CompressorOxide>,
     inflater: Box<InflateState>,
 }
 
-impl Codec {
+impl MinizCodec {
     fn new() -> Self {
         let flags = create_comp_flags_from_zip_params(6, -15, 0);
         Self {
@@ -61,8 +61,8 @@ impl Codec {
     }
 }
 
-fn offering(server: &Server, offer: &str) -> (Raw, Option<String>) {
-    let mut raw = Raw::connect(server.address());
+fn offering(server: &Server, offer: &str) -> (RawSocket, Option<String>) {
+    let mut raw = RawSocket::connect(server.address());
     let line = format!("Sec-WebSocket-Extensions: {offer}");
     raw.send(&upgrade(&[&line]));
     let head = raw.expect_upgrade();
@@ -79,7 +79,7 @@ fn echo(adapter: Adapter, flags: &str) -> Server {
 }
 
 /// Hears a message that must be compressed.
-fn hear_compressed(raw: &mut Raw) -> Frame {
+fn hear_compressed(raw: &mut RawSocket) -> ReceivedFrame {
     let (first, frame) = raw.any_frame().expect("not the end");
     assert_eq!(first & 0xF0, FIN | COMPRESSED);
     frame
@@ -118,7 +118,7 @@ fn of_a_list_of_offers_the_first_that_will_do_is_answered(adapter: Adapter) {
         assert_eq!(offering(&server, declined).1, None, "{declined}");
     }
     // Over two lines is the same list.
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     let lines = [
         "Sec-WebSocket-Extensions: foo",
         "Sec-WebSocket-Extensions: permessage-deflate",
@@ -145,7 +145,7 @@ fn what_is_no_list_of_extensions_is_refused_with_or_without_compression(adapter:
             "a; b=\"c d\"",
             "permessage-deflate, a=b",
         ] {
-            let mut raw = Raw::connect(server.address());
+            let mut raw = RawSocket::connect(server.address());
             raw.send(&upgrade(&[&format!("Sec-WebSocket-Extensions: {line}")]));
             let response = raw.response();
             assert_eq!(response.status, 400, "{line}");
@@ -164,7 +164,7 @@ fn messages_are_compressed_both_ways_each_for_itself(adapter: Adapter) {
         .enumerate()
     {
         for pieces in [1, 3] {
-            let payload = Codec::new().deflate(text.as_bytes());
+            let payload = MinizCodec::new().deflate(text.as_bytes());
             let mut rest = &payload[..];
             for piece in 0..pieces {
                 let (now, later) = rest.split_at(rest.len() / (pieces - piece));
@@ -180,7 +180,11 @@ fn messages_are_compressed_both_ways_each_for_itself(adapter: Adapter) {
             let frame = hear_compressed(&mut raw);
             assert!(frame.payload.len() < text.len() / 10);
             // A machine that knows no message before can read each.
-            assert_eq!(Codec::new().inflate(&frame.payload), text.as_bytes(), "{n}");
+            assert_eq!(
+                MinizCodec::new().inflate(&frame.payload),
+                text.as_bytes(),
+                "{n}"
+            );
         }
     }
     // Nobody has to compress, and what is short is not.
@@ -206,7 +210,7 @@ fn contexts_are_kept_where_there_is_room(adapter: Adapter) {
     );
     let (mut raw, answer) = offering(&server, "permessage-deflate");
     assert_eq!(answer.as_deref(), Some("permessage-deflate"));
-    let mut codec = Codec::new();
+    let mut codec = MinizCodec::new();
     let text = b"{\"kind\":\"tick\",\"symbol\":\"STNR\",\"bid\":101.25,\"ask\":101.5}";
     let lengths = [0, 1, 2].map(|_| {
         let payload = codec.deflate(text);
@@ -236,8 +240,8 @@ fn contexts_are_kept_where_there_is_room(adapter: Adapter) {
 
 fn whatever_is_wrong_with_compression_is_told(adapter: Adapter) {
     let server = echo(adapter, "");
-    let mut bystander = Raw::open(&server);
-    let half = Codec::new().deflate(&[0xFF; 300]);
+    let mut bystander = RawSocket::open(&server);
+    let half = MinizCodec::new().deflate(&[0xFF; 300]);
     for (offer, bytes, code) in [
         ("", fragment(FIN | COMPRESSED | TEXT, &[0]), 1002),
         (
@@ -276,7 +280,7 @@ fn whatever_is_wrong_with_compression_is_told(adapter: Adapter) {
         ),
     ] {
         let mut raw = match offer {
-            "" => Raw::open(&server),
+            "" => RawSocket::open(&server),
             offer => offering(&server, offer).0,
         };
         raw.send(&bytes);
@@ -288,23 +292,23 @@ fn whatever_is_wrong_with_compression_is_told(adapter: Adapter) {
     let mut raw = offering(&server, "permessage-deflate").0;
     raw.send(&fragment(FIN | COMPRESSED | BINARY, &half));
     let frame = hear_compressed(&mut raw);
-    assert_eq!(Codec::new().inflate(&frame.payload), [0xFF; 300]);
+    assert_eq!(MinizCodec::new().inflate(&frame.payload), [0xFF; 300]);
 }
 
 fn a_bomb_costs_the_limit(adapter: Adapter) {
     let server = echo(adapter, "--max-message 1MiB");
-    let mut codec = Codec::new();
+    let mut codec = MinizCodec::new();
     codec.deflate(&[0; 1]);
     // Each piece repeats the byte before it a million times.
     let piece = codec.deflate(&vec![0; 1 << 20]);
     let flush = [0, 0, 0xFF, 0xFF];
-    let mut bomb = [&Codec::new().deflate(&[0; 1])[..], &flush].concat();
+    let mut bomb = [&MinizCodec::new().deflate(&[0; 1])[..], &flush].concat();
     for _ in 0..1 << 10 {
         bomb.extend_from_slice(&piece);
         bomb.extend_from_slice(&flush);
     }
     assert!(bomb.len() < 9 << 17, "1 GiB in {} bytes", bomb.len());
-    let mut bystander = Raw::open(&server);
+    let mut bystander = RawSocket::open(&server);
     let before = server.memory();
     for _ in 0..5 {
         let mut raw = offering(&server, "permessage-deflate").0;
@@ -318,11 +322,11 @@ fn a_bomb_costs_the_limit(adapter: Adapter) {
     // At the edge: a message of the limit is one, one byte more is not.
     for (len, is_taken) in [(1 << 20, true), ((1 << 20) + 1, false)] {
         let mut raw = offering(&server, "permessage-deflate").0;
-        let payload = Codec::new().deflate(&vec![7; len]);
+        let payload = MinizCodec::new().deflate(&vec![7; len]);
         raw.send(&fragment(FIN | COMPRESSED | BINARY, &payload));
         if is_taken {
             let frame = hear_compressed(&mut raw);
-            assert_eq!(Codec::new().inflate(&frame.payload).len(), len);
+            assert_eq!(MinizCodec::new().inflate(&frame.payload).len(), len);
         } else {
             assert_eq!(raw.expect_close(), Some(1009));
         }
@@ -331,9 +335,9 @@ fn a_bomb_costs_the_limit(adapter: Adapter) {
 
 fn a_room_hears_the_same_whoever_compresses(adapter: Adapter) {
     let server = Server::start(adapter, "--compression --shards 2");
-    let mut members: Vec<(Raw, bool)> = (0..12)
+    let mut members: Vec<(RawSocket, bool)> = (0..12)
         .map(|n| match n % 3 {
-            0 => (Raw::open(&server), false),
+            0 => (RawSocket::open(&server), false),
             _ => (offering(&server, "permessage-deflate").0, true),
         })
         .collect();
@@ -346,7 +350,7 @@ fn a_room_hears_the_same_whoever_compresses(adapter: Adapter) {
     for (raw, compresses) in &mut members {
         if *compresses {
             let frame = hear_compressed(raw);
-            assert_eq!(Codec::new().inflate(&frame.payload), text.as_bytes());
+            assert_eq!(MinizCodec::new().inflate(&frame.payload), text.as_bytes());
         } else {
             raw.expect(&text);
         }

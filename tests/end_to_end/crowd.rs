@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use stentor_tests::Adapter;
 
-use crate::raw::Raw;
+use crate::raw::RawSocket;
 use crate::server::{Server, eventually};
 
 stentor_tests::for_each_adapter! {
@@ -22,7 +22,7 @@ fn five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind(adapt
     let before = server.memory();
     let mut peers = Vec::new();
     for at in 0..PEERS {
-        let mut raw = Raw::open(&server);
+        let mut raw = RawSocket::open(&server);
         raw.say(&format!("join:{}", at % ROOMS));
         raw.expect(&format!("joined:{}", at % ROOMS));
         peers.push(raw);

@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
-use crate::raw::{Raw, get, upgrade};
+use crate::raw::{RawSocket, get, upgrade};
 use crate::server::{Metrics, Server, eventually};
 use crate::witnesses::Witnesses;
 
@@ -43,7 +43,7 @@ fn without_descriptors_those_who_are_connected_are_served_and_others_later(adapt
         let line = server.log().wait_for("admin pages on");
         let admin = line.text("address").parse().expect("an address");
         let mut witnesses = Witnesses::of(&server);
-        let mut connected = Raw::connect(server.address());
+        let mut connected = RawSocket::connect(server.address());
         server.await_metrics("it is there", |metrics| metrics.get("stentor_sockets") == 4);
         let begin = Instant::now();
         let limit = if is_none_allowed {
@@ -52,11 +52,13 @@ fn without_descriptors_those_who_are_connected_are_served_and_others_later(adapt
             lowest_free(&server)
         };
         limit_descriptors(&server, Some(limit));
-        let mut waiting: Vec<Raw> = (0..20).map(|_| Raw::connect(server.address())).collect();
+        let mut waiting: Vec<RawSocket> = (0..20)
+            .map(|_| RawSocket::connect(server.address()))
+            .collect();
         for raw in &mut waiting {
             raw.send(&upgrade(&[]));
         }
-        let mut waiting_admin = Raw::connect(admin);
+        let mut waiting_admin = RawSocket::connect(admin);
         waiting_admin.send(&get("/connections"));
 
         eventually("it is tried again and again", || {

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use stentor_tests::Adapter;
-use stentor_tests::log::Line;
+use stentor_tests::log::LogLine;
 
 use crate::guest::Guest;
 use crate::queues::fill_queue;
-use crate::raw::{CLOSE, Raw, TEXT, frame, get};
+use crate::raw::{CLOSE, RawSocket, TEXT, frame, get};
 use crate::server::{Server, eventually};
 
 stentor_tests::for_each_adapter! {
@@ -36,7 +36,7 @@ stentor_tests::for_each_adapter! {
 }
 
 /// Ends the server; says how, and what it logged last.
-pub(crate) fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
+pub(crate) fn end(server: &mut Server, within: Duration) -> (ExitStatus, LogLine) {
     let status = server.exit_within(within);
     server
         .log()
@@ -46,7 +46,7 @@ pub(crate) fn end(server: &mut Server, within: Duration) -> (ExitStatus, Line) {
     (status, line)
 }
 
-fn joined(mut raw: Raw, room: &str) -> Raw {
+fn joined(mut raw: RawSocket, room: &str) -> RawSocket {
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
     raw
@@ -54,7 +54,11 @@ fn joined(mut raw: Raw, room: &str) -> Raw {
 
 /// Reads to the close frame behind which nothing comes: what was heard, and the code.
 /// Before it answers, it says no more.
-fn hear_out(mut raw: Raw, pause: Duration, silence: impl FnOnce()) -> (Vec<String>, Option<u16>) {
+fn hear_out(
+    mut raw: RawSocket,
+    pause: Duration,
+    silence: impl FnOnce(),
+) -> (Vec<String>, Option<u16>) {
     let mut heard = Vec::new();
     loop {
         let frame = raw.hear().expect("a close frame before the end");
@@ -82,13 +86,13 @@ fn what_was_accepted_arrives_and_then_everyone_is_told(adapter: Adapter) {
         let mut readers = Vec::new();
         for room in rooms {
             for at in 0..4 {
-                let raw = joined(Raw::open(&server), room);
+                let raw = joined(RawSocket::open(&server), room);
                 let pause = Duration::from_millis(if at == 0 { 20 } else { 0 });
                 readers.push((room, thread::spawn(move || hear_out(raw, pause, || ()))));
             }
         }
-        let members: Vec<(&str, Raw)> = (rooms.into_iter().cycle().take(6))
-            .map(|room| (room, joined(Raw::open(&server), room)))
+        let members: Vec<(&str, RawSocket)> = (rooms.into_iter().cycle().take(6))
+            .map(|room| (room, joined(RawSocket::open(&server), room)))
             .collect();
         // All are members before anything is said.
         for (at, (room, raw)) in members.into_iter().enumerate() {
@@ -163,10 +167,10 @@ fn what_the_deadline_cuts_off_is_counted(adapter: Adapter) {
         adapter,
         "--shards 2 --shutdown-timeout 1s --client.write-timeout 60s",
     );
-    let mut stuck = Raw::open_narrow(&server);
+    let mut stuck = RawSocket::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let waiting = server.metrics().get("ws_send_queue_length");
-    let good = joined(Raw::open(&server), "A");
+    let good = joined(RawSocket::open(&server), "A");
     let begin = Instant::now();
     server.terminate();
     let (heard, code) = hear_out(good, Duration::ZERO, || ());
@@ -196,8 +200,8 @@ fn running_and_waiting_tasks_finish_before_the_goodbye(adapter: Adapter) {
             "--shards {shards} --tasks.workers 2 --rooms.work-time 400ms --shutdown-timeout 8s"
         );
         let mut server = Server::start(adapter, &flags);
-        let mut listener = joined(Raw::open(&server), "A");
-        let mut senders = [(); 2].map(|()| joined(Raw::open(&server), "A"));
+        let mut listener = joined(RawSocket::open(&server), "A");
+        let mut senders = [(); 2].map(|()| joined(RawSocket::open(&server), "A"));
         for sender in &mut senders {
             for n in 0..3 {
                 sender.say(&format!("task:{n}"));
@@ -237,7 +241,7 @@ fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye(adapter: Adap
         adapter,
         "--shards 1 --rooms.work-time 1h --shutdown-timeout 1s",
     );
-    let mut raw = joined(Raw::open(&server), "A");
+    let mut raw = joined(RawSocket::open(&server), "A");
     raw.say("task:for ever");
     server.await_metric("stentor_tasks_running", 1);
     server.terminate();
@@ -257,7 +261,7 @@ fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end(adapter: 
              --tasks.attempts 5 --tasks.backoff 1h --tasks.max-backoff 1h"
         );
         let mut server = Server::start(adapter, &flags);
-        let mut raw = joined(Raw::open(&server), "A");
+        let mut raw = joined(RawSocket::open(&server), "A");
         raw.say("task:in vain");
         server.await_metric("stentor_tasks_delayed", 1);
         let begin = Instant::now();
@@ -277,9 +281,11 @@ fn nobody_new_is_let_in_meanwhile(adapter: Adapter) {
         adapter,
         "--shards 2 --shutdown-timeout 3s --client.write-timeout 60s --client.handshake-timeout 60s",
     );
-    let mut stuck = Raw::open_narrow(&server);
+    let mut stuck = RawSocket::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
-    let early: Vec<Raw> = (0..20).map(|_| Raw::connect(server.address())).collect();
+    let early: Vec<RawSocket> = (0..20)
+        .map(|_| RawSocket::connect(server.address()))
+        .collect();
     server.await_metrics("they are there", |metrics| {
         metrics.get("stentor_sockets") == 22
     });
@@ -313,10 +319,12 @@ fn a_page_asked_for_meanwhile_is_refused(adapter: Adapter) {
         adapter,
         "--shards 1 --rooms.work-time 3s --shutdown-timeout 8s",
     );
-    let mut sender = joined(Raw::open(&server), "A");
+    let mut sender = joined(RawSocket::open(&server), "A");
     sender.say("task:a");
     server.await_metric("stentor_tasks_running", 1);
-    let early: Vec<Raw> = (0..40).map(|_| Raw::connect(server.address())).collect();
+    let early: Vec<RawSocket> = (0..40)
+        .map(|_| RawSocket::connect(server.address()))
+        .collect();
     server.await_metrics("they are there", |metrics| {
         metrics.get("stentor_sockets") == 42
     });
@@ -363,7 +371,7 @@ fn no_time_at_all_is_enough_to_count_what_is_lost(adapter: Adapter) {
         adapter,
         "--shards 2 --shutdown-timeout 0s --client.write-timeout 60s",
     );
-    let mut stuck = Raw::open_narrow(&server);
+    let mut stuck = RawSocket::open_narrow(&server);
     fill_queue(&server, &mut stuck, 50);
     let waiting = server.metrics().get("ws_send_queue_length");
     server.terminate();
@@ -377,8 +385,8 @@ fn no_time_at_all_is_enough_to_count_what_is_lost(adapter: Adapter) {
 fn an_echo_that_nobody_takes_does_not_hold_up_the_end(adapter: Adapter) {
     let flags = "--handler echo --shards 2 --shutdown-timeout 1s --client.write-timeout 60s --queue.messages 32";
     let mut server = Server::start(adapter, flags);
-    let mut good = Raw::open(&server);
-    let stuck = Raw::open_narrow(&server);
+    let mut good = RawSocket::open(&server);
+    let stuck = RawSocket::open_narrow(&server);
     let stream = stuck.stream().try_clone().expect("a second handle");
     let flooding = thread::spawn(move || {
         let message = frame(TEXT, &[b'x'; 100_000]);
@@ -402,10 +410,10 @@ fn a_second_signal_ends_it_at_once(adapter: Adapter) {
             let flags =
                 "--shards 2 --rooms.work-time 1h --shutdown-timeout 1h --client.write-timeout 1h";
             let mut server = Server::start(adapter, flags);
-            let mut stuck = Raw::open_narrow(&server);
+            let mut stuck = RawSocket::open_narrow(&server);
             fill_queue(&server, &mut stuck, 50);
             let waiting = server.metrics().get("ws_send_queue_length");
-            let mut good = joined(Raw::open(&server), "A");
+            let mut good = joined(RawSocket::open(&server), "A");
             if has_task {
                 good.say("task:for ever");
                 server.await_metric("stentor_tasks_running", 1);
@@ -451,7 +459,7 @@ fn a_server_without_connections_ends_at_once(adapter: Adapter) {
 fn members_of_rooms_at_home_on_empty_shards_do_not_hold_up_the_end(adapter: Adapter) {
     for room in ["A", "B", "C", "D", "E", "F"] {
         let mut server = Server::start(adapter, "--shards 4 --shutdown-timeout 5s");
-        let mut raw = joined(Raw::open(&server), room);
+        let mut raw = joined(RawSocket::open(&server), room);
         server.terminate();
         assert_eq!(raw.expect_close(), Some(1001));
         drop(raw);

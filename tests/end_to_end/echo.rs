@@ -8,7 +8,7 @@ use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
-use crate::raw::{BINARY, Raw, TEXT, fragment, frame};
+use crate::raw::{BINARY, RawSocket, TEXT, fragment, frame};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -39,7 +39,7 @@ async fn everything_comes_back_as_it_came(adapter: Adapter) {
 
 fn a_message_in_fragments_comes_back_whole_with_pongs_between(adapter: Adapter) {
     let server = Server::start(adapter, "--handler echo");
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let mut bytes = fragment(BINARY, b"ab");
     bytes.extend(frame(9, b"1"));
     bytes.extend(fragment(0, b""));
@@ -57,7 +57,7 @@ fn a_burst_beyond_the_queue_comes_back_in_order(adapter: Adapter) {
         adapter,
         "--handler echo --queue.messages 8 --queue.bytes 4KiB",
     );
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let count = 20_000;
     let stream = raw.stream().try_clone().expect("a second handle");
     let writing = std::thread::spawn(move || {
@@ -81,7 +81,7 @@ fn a_peer_that_does_not_read_is_not_read_and_then_gets_everything(adapter: Adapt
         adapter,
         "--handler echo --shards 1 --client.write-timeout 60s",
     );
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let before = server.memory();
     let stream = raw.stream().try_clone().expect("a second handle");
     let patience = Some(Duration::from_secs(120));

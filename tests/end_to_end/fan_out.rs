@@ -6,7 +6,7 @@ use std::thread;
 use rustix::process::Signal;
 use stentor_tests::Adapter;
 
-use crate::raw::{CLOSE, Raw, TEXT, frame};
+use crate::raw::{CLOSE, RawSocket, TEXT, frame};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -17,8 +17,8 @@ stentor_tests::for_each_adapter! {
 const MEMBERS: usize = 40;
 const SAID: usize = 60;
 
-fn joined(server: &Server, room: &str) -> Raw {
-    let mut raw = Raw::open(server);
+fn joined(server: &Server, room: &str) -> RawSocket {
+    let mut raw = RawSocket::open(server);
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
     raw
@@ -30,19 +30,19 @@ fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(
             adapter,
             &format!("--shards {shards} --shard.fan-out-slice 3"),
         );
-        let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
+        let members: Vec<RawSocket> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
         let mut speaker = joined(&server, "hall");
         let said = (0..SAID).flat_map(|n| frame(TEXT, format!("msg:{n}").as_bytes()));
         let asked = frame(TEXT, b"msg?:last");
         speaker.send(&said.chain(asked).collect::<Vec<u8>>());
         // Somebody else asks, and somebody joins, while that is under way.
-        let mut other = Raw::open(&server);
+        let mut other = RawSocket::open(&server);
         for n in 0..20 {
             other.say(&format!("{n}"));
             other.expect(&format!("echo:{n}"));
         }
         let mut late = joined(&server, "hall");
-        let hear_all = |mut member: Raw| {
+        let hear_all = |mut member: RawSocket| {
             for n in 0..SAID {
                 member.expect(&format!("{n}"));
             }
@@ -71,7 +71,7 @@ fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(
         let mut expected: Vec<String> = (0..SAID).map(|n| n.to_string()).collect();
         expected.push("last".to_owned());
         assert_eq!(heard, expected);
-        let mut members: Vec<Raw> = listeners
+        let mut members: Vec<RawSocket> = listeners
             .into_iter()
             .map(|listener| listener.join().expect("it hears everything"))
             .collect();
@@ -99,7 +99,7 @@ fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(
 
 fn everyone_is_told_goodbye_where_that_takes_many_turns(adapter: Adapter) {
     let mut server = Server::start(adapter, "--shards 2 --shard.fan-out-slice 1");
-    let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
+    let members: Vec<RawSocket> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
     let listeners: Vec<_> = { members.into_iter() }
         .map(|mut member| {
             thread::spawn(move || {

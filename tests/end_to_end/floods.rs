@@ -5,7 +5,7 @@ use std::io::Write;
 
 use stentor_tests::Adapter;
 
-use crate::raw::{BINARY, PING, PONG, Raw, TEXT, frame, header};
+use crate::raw::{BINARY, PING, PONG, RawSocket, TEXT, frame, header};
 use crate::server::Server;
 use crate::witnesses::Witnesses;
 
@@ -22,7 +22,7 @@ fn hundreds_of_half_sent_large_frames_cost_what_was_sent(adapter: Adapter) {
     const SENT: usize = 3_000;
     let server = Server::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
-    let mut peers: Vec<Raw> = (0..PEERS).map(|_| Raw::open(&server)).collect();
+    let mut peers: Vec<RawSocket> = (0..PEERS).map(|_| RawSocket::open(&server)).collect();
     let before = server.memory();
     let half = [header(0x80 | BINARY, 1 << 20), vec![1; SENT]].concat();
     for raw in &mut peers {
@@ -55,7 +55,7 @@ fn a_flood_of_pings_is_answered_in_order_and_costs_little(adapter: Adapter) {
     const COUNT: usize = 50_000;
     let server = Server::start(adapter, "--shards 2 --client.write-timeout 60s");
     let mut witnesses = Witnesses::of(&server);
-    let mut raw = Raw::open_narrow(&server);
+    let mut raw = RawSocket::open_narrow(&server);
     let before = server.memory();
     let stream = raw.stream().try_clone().expect("a second handle");
     // The peer does not read before all is sent, whether or not the server goes on reading.
@@ -98,7 +98,7 @@ fn a_flood_of_pings_is_answered_in_order_and_costs_little(adapter: Adapter) {
 
 fn a_ping_is_answered_with_what_it_bore(adapter: Adapter) {
     let server = Server::start(adapter, "");
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     for payload in [&b""[..], b"x", &[0xFF; 125]] {
         raw.send(&frame(PING, payload));
         let pong = raw.frame().expect("open");
@@ -115,7 +115,7 @@ fn a_stream_that_is_cut_off_ends_the_connection_and_nothing_else(adapter: Adapte
     let mut witnesses = Witnesses::of(&server);
     let whole = frame(TEXT, b"msg:never said");
     for cut in 1..whole.len() {
-        let mut raw = Raw::open(&server);
+        let mut raw = RawSocket::open(&server);
         raw.say("join:witnesses");
         raw.expect("joined:witnesses");
         raw.send(&whole[..cut]);
@@ -135,7 +135,7 @@ fn what_a_half_closed_peer_said_is_done_and_answered(adapter: Adapter) {
         let mut witnesses = Witnesses::of(&server);
         let rooms = server.metrics().get("stentor_rooms");
         for room in ["A", "B", "C", "witnesses", "E"] {
-            let mut raw = Raw::open(&server);
+            let mut raw = RawSocket::open(&server);
             let join = format!("join:{room}");
             let said: Vec<u8> = ["1", &join, "msg:2", "3"]
                 .iter()

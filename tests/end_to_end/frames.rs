@@ -4,7 +4,7 @@
 use stentor_tests::Adapter;
 
 use crate::raw::{
-    BINARY, CLOSE, CONTINUATION, PING, PONG, Raw, TEXT, close, fragment, frame, header,
+    BINARY, CLOSE, CONTINUATION, PING, PONG, RawSocket, TEXT, close, fragment, frame, header,
 };
 use crate::server::Server;
 use crate::witnesses::Witnesses;
@@ -250,7 +250,7 @@ fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody(adapter: Adapte
     let mut witnesses = Witnesses::of(&server);
     for (what, bytes, code, error) in table {
         let before = server.metrics();
-        let mut raw = Raw::open(&server);
+        let mut raw = RawSocket::open(&server);
         raw.say("join:witnesses");
         raw.expect("joined:witnesses");
         // What was said before a fault is still answered, and nothing after it.
@@ -284,14 +284,14 @@ fn the_close_handshake_answers_with_the_code_that_came(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999] {
-        let mut raw = Raw::open(&server);
+        let mut raw = RawSocket::open(&server);
         raw.send(&close(code));
         assert_eq!(raw.expect_close_answer(), Some(code));
     }
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     raw.send(&frame(CLOSE, b""));
     assert_eq!(raw.expect_close_answer(), None);
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     raw.send(
         &[
             &frame(TEXT, b"1")[..],
@@ -319,7 +319,7 @@ fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not(adapter: Ad
     let server = Server::start(adapter, "--shards 2");
     let longest = 1 << 20;
     let room_for_prefix = "echo:".len();
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     raw.send(&frame(BINARY, &vec![7; longest]));
     assert_eq!(
         raw.hear().expect("open").payload.len(),
@@ -336,14 +336,14 @@ fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not(adapter: Ad
     raw.send_as_far_as_possible(&frame(CONTINUATION, b"x"));
     assert_eq!(raw.expect_close(), Some(1009));
 
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     raw.send_as_far_as_possible(&frame(BINARY, &vec![7; longest + 1]));
     assert_eq!(raw.expect_close(), Some(1009));
 }
 
 fn as_many_empty_fragments_as_may_be_and_not_one_more(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 2 --websocket.max-empty-fragments 10");
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let empty = fragment(CONTINUATION, b"");
     let begun = [fragment(TEXT, b"x"), empty.repeat(10)].concat();
     // Those with payload are many, and the count begins anew with each message.
@@ -359,7 +359,7 @@ fn as_many_empty_fragments_as_may_be_and_not_one_more(adapter: Adapter) {
 
 fn a_frame_in_single_bytes_is_a_frame(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 2");
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let mut drip = |bytes: Vec<u8>| {
         for byte in bytes {
             raw.send(&[byte]);
@@ -376,7 +376,7 @@ fn commands_in_fragments_are_answered_at_once(adapter: Adapter) {
     for shards in ["1", "4"] {
         let server = Server::start(adapter, &format!("--shards {shards}"));
         let mut witnesses = Witnesses::of(&server);
-        let mut raw = Raw::open(&server);
+        let mut raw = RawSocket::open(&server);
         let mut in_pieces = |text: &str, answer: &str| {
             let (first, rest) = text.as_bytes().split_at(2);
             let (second, third) = rest.split_at(rest.len() / 2);

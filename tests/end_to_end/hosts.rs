@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use stentor_tests::Adapter;
 
 use crate::origins::status;
-use crate::raw::{Raw, get};
+use crate::raw::{RawSocket, get};
 use crate::server::{Server, eventually};
 
 stentor_tests::for_each_adapter! {
@@ -19,7 +19,7 @@ stentor_tests::for_each_adapter! {
 
 /// The status of a page, asked for by this host.
 fn page(address: SocketAddr, path: &str, host: &str) -> u16 {
-    let mut raw = Raw::connect(address);
+    let mut raw = RawSocket::connect(address);
     let request = String::from_utf8(get(path)).expect("text");
     let host = format!("Host: {host}");
     raw.send(request.replace("Host: localhost", &host).as_bytes());
@@ -47,7 +47,7 @@ fn on_loopback_a_foreign_name_gets_nothing(adapter: Adapter) {
             assert_ne!(page(server.address(), path, host), 421, "{path} at {host}");
         }
     }
-    let mut old = Raw::connect(server.address());
+    let mut old = RawSocket::connect(server.address());
     old.send(b"GET /healthz HTTP/1.0\r\n\r\n");
     assert_eq!(old.response().status, 200, "no browser leaves the host out");
     let counter = "stentor_handshakes_refused_total{cause=\"host_not_allowed\"}";
@@ -116,7 +116,7 @@ fn the_admin_pages_have_the_rule_by_their_own_address(adapter: Adapter) {
         assert_ne!(page(admin, path, "127.0.0.1:9090"), 421, "{path}");
     }
     assert_eq!(page(server.address(), "/healthz", "evil.example"), 200);
-    let mut raw = Raw::connect(admin);
+    let mut raw = RawSocket::connect(admin);
     raw.send(b"POST /dead-letters/resubmit HTTP/1.1\r\nHost: evil.example\r\n\r\n");
     assert_eq!(raw.response().status, 421);
     let line = server.log().wait_for("admin request refused");

@@ -8,7 +8,7 @@ use stentor_tests::Adapter;
 
 use crate::guest::Guest;
 use crate::queues::fill_queue;
-use crate::raw::{PING, PONG, Raw, frame};
+use crate::raw::{PING, PONG, RawSocket, frame};
 use crate::server::{Server, eventually};
 use crate::witnesses::Witnesses;
 
@@ -102,7 +102,7 @@ fn an_idle_connection_is_pinged_on_time_and_lives(adapter: Adapter) {
     );
     let interval = Duration::from_millis(800);
     let tick = interval / 16;
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let mut last = Instant::now();
     for n in 0..5 {
         let ping = raw.frame().expect("it lives");
@@ -127,7 +127,7 @@ fn an_idle_connection_is_pinged_on_time_and_lives(adapter: Adapter) {
 
 fn one_that_stops_answering_is_closed_and_its_room_is_freed(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 2 --ping-interval 500ms --pong-wait 1s");
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     raw.send(&frame(PONG, b""));
     raw.say("join:A");
     let last_said = Instant::now();
@@ -153,7 +153,7 @@ fn whoever_says_anything_lives_whether_or_not_it_answers_pings(adapter: Adapter)
         adapter,
         "--shards 1 --ping-interval 200ms --pong-wait 400ms",
     );
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let begin = Instant::now();
     let mut n = 0;
     while begin.elapsed() < Duration::from_millis(1_600) {
@@ -174,7 +174,7 @@ fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 2 --client.write-timeout 500ms");
     let mut witnesses = Witnesses::of(&server);
     let rooms = server.metrics().get("stentor_rooms");
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     slow.say("join:A");
     slow.expect("joined:A");
     let before = server.metrics();
@@ -209,7 +209,7 @@ fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout(adapter: Adapter) {
 
 fn a_peer_that_does_not_answer_a_close_frame_is_let_go_of(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 1 --close-timeout 300ms --max-message 10");
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     raw.say("far more than ten bytes");
     let close = raw.frame().expect("a close frame");
     assert_eq!(close.close_code(), Some(1009));

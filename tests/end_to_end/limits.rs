@@ -5,7 +5,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
 use crate::queues::fill_queue;
-use crate::raw::{BINARY, Raw, frame, get, upgrade};
+use crate::raw::{BINARY, RawSocket, frame, get, upgrade};
 use crate::server::{Server, eventually};
 use crate::witnesses::Witnesses;
 
@@ -20,10 +20,10 @@ fn one_connection_over_the_limit_is_told_and_the_others_go_on(adapter: Adapter) 
     for shards in ["1", "4"] {
         let server = Server::start(adapter, &format!("--shards {shards} --max-connections 10"));
         let mut witnesses = Witnesses::of(&server);
-        let mut others: Vec<Raw> = (0..8).map(|_| Raw::open(&server)).collect();
+        let mut others: Vec<RawSocket> = (0..8).map(|_| RawSocket::open(&server)).collect();
         assert_eq!(server.log().count("connection limit reached"), 0);
         for n in 1..=5 {
-            let mut surplus = Raw::connect(server.address());
+            let mut surplus = RawSocket::connect(server.address());
             surplus.send(&upgrade(&[]));
             let response = surplus.response();
             assert_eq!(response.status, 503);
@@ -50,20 +50,20 @@ fn one_connection_over_the_limit_is_told_and_the_others_go_on(adapter: Adapter) 
             }
             let mut newcomer = None;
             eventually("there is room again", || {
-                let mut raw = Raw::connect(server.address());
+                let mut raw = RawSocket::connect(server.address());
                 raw.send(&upgrade(&[]));
                 let is_in = raw.first_line().starts_with("HTTP/1.1 101");
                 newcomer = is_in.then_some(raw);
                 is_in
             });
             others.extend(newcomer);
-            let mut surplus = Raw::connect(server.address());
+            let mut surplus = RawSocket::connect(server.address());
             surplus.send(&upgrade(&[]));
             assert_eq!(surplus.response().status, 503);
             witnesses.talk("after");
         }
         // Whoever watches a full server can still see that it is full, and well.
-        let mut monitor = Raw::connect(server.address());
+        let mut monitor = RawSocket::connect(server.address());
         monitor.send(&get("/healthz"));
         assert_eq!(monitor.response().status, 200);
         let metrics = server.metrics();
@@ -75,7 +75,9 @@ fn one_connection_over_the_limit_is_told_and_the_others_go_on(adapter: Adapter) 
 
 fn many_at_once_get_in_up_to_the_limit_exactly(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 4 --max-connections 50");
-    let mut attempts: Vec<Raw> = (0..80).map(|_| Raw::connect(server.address())).collect();
+    let mut attempts: Vec<RawSocket> = (0..80)
+        .map(|_| RawSocket::connect(server.address()))
+        .collect();
     for raw in &mut attempts {
         raw.send_as_far_as_possible(&upgrade(&[]));
     }
@@ -110,11 +112,11 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on(adapte
         }
     };
     // Once one is in, all threads of the server itself are there.
-    let mut others = vec![Raw::open(&server)];
+    let mut others = vec![RawSocket::open(&server)];
     let room = (THREADS - server.threads()) / adapter.connection_threads();
-    others.extend((0..room).map(|_| Raw::open(&server)));
+    others.extend((0..room).map(|_| RawSocket::open(&server)));
     for _ in 0..50 {
-        let mut surplus = Raw::connect(server.address());
+        let mut surplus = RawSocket::connect(server.address());
         surplus.send(&upgrade(&[]));
         let response = surplus.response();
         assert_eq!(response.status, 503);
@@ -128,7 +130,7 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on(adapte
     }
     others.pop();
     eventually("there is room again", || {
-        let mut raw = Raw::connect(server.address());
+        let mut raw = RawSocket::connect(server.address());
         raw.send(&upgrade(&[]));
         let is_in = raw.first_line().starts_with("HTTP/1.1 101");
         if is_in {
@@ -151,7 +153,7 @@ fn the_bytes_that_wait_for_one_connection_are_bounded(adapter: Adapter) {
         adapter,
         "--shards 1 --queue.bytes 256KiB --client.write-timeout 60s",
     );
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     let before = server.metrics();
     for n in 1..=64 {

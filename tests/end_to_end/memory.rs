@@ -3,7 +3,7 @@
 
 use stentor_tests::Adapter;
 
-use crate::raw::{Raw, frame, upgrade};
+use crate::raw::{RawSocket, frame, upgrade};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -25,13 +25,15 @@ fn start(adapter: Adapter) -> Server {
 
 fn those_who_take_nothing_pay_and_those_who_read_lose_nothing(adapter: Adapter) {
     let server = start(adapter);
-    let join = |mut raw: Raw| {
+    let join = |mut raw: RawSocket| {
         raw.say("join:A");
         raw.expect("joined:A");
         raw
     };
-    let stuck: Vec<Raw> = (0..8).map(|_| join(Raw::open_narrow(&server))).collect();
-    let mut reader = join(Raw::open(&server));
+    let stuck: Vec<RawSocket> = (0..8)
+        .map(|_| join(RawSocket::open_narrow(&server)))
+        .collect();
+    let mut reader = join(RawSocket::open(&server));
     let text = "x".repeat(10_000);
     let mut metrics = server.metrics();
     // What the kernel takes of it before it waits here is not known.
@@ -54,7 +56,7 @@ fn those_who_take_nothing_pay_and_those_who_read_lose_nothing(adapter: Adapter) 
     );
 
     // Both shards have a member that is stuck, so each is short of memory.
-    let mut late = Raw::connect(server.address());
+    let mut late = RawSocket::connect(server.address());
     late.send(&upgrade(&[]));
     let answer = late.response();
     assert!(answer.head.starts_with("HTTP/1.1 503 "), "{}", answer.head);
@@ -65,13 +67,13 @@ fn those_who_take_nothing_pay_and_those_who_read_lose_nothing(adapter: Adapter) 
 
     drop(stuck);
     server.await_metric("ws_send_queue_length", 0);
-    join(Raw::open(&server));
+    join(RawSocket::open(&server));
 }
 
 fn a_message_for_which_there_is_no_memory_ends_its_sender_only(adapter: Adapter) {
     let server = start(adapter);
-    let mut senders: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
-    let mut other = Raw::open(&server);
+    let mut senders: Vec<RawSocket> = (0..4).map(|_| RawSocket::open(&server)).collect();
+    let mut other = RawSocket::open(&server);
     // All but the last byte, so that each of them is held: more than there is room for.
     let whole = frame(2, &vec![0; 1_500_000]);
     for sender in &mut senders {

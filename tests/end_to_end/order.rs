@@ -7,7 +7,7 @@ use std::thread;
 
 use stentor_tests::Adapter;
 
-use crate::raw::{BINARY, CLOSE, Frame, Raw, TEXT, frame};
+use crate::raw::{BINARY, CLOSE, RawSocket, ReceivedFrame, TEXT, frame};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -30,8 +30,8 @@ const ROOMS: [(&str, &str); 6] = [
     ("2", "room"),
 ];
 
-fn joined(server: &Server, room: &str) -> Raw {
-    let mut raw = Raw::open(server);
+fn joined(server: &Server, room: &str) -> RawSocket {
+    let mut raw = RawSocket::open(server);
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
     raw
@@ -48,7 +48,7 @@ fn together(texts: &[&str]) -> Vec<u8> {
 fn each_message_has_a_frame_of_its_own_however_many_come_at_once(adapter: Adapter) {
     for shards in SHARDS {
         let server = Server::start(adapter, &format!("--shards {shards}"));
-        let mut members: Vec<Raw> = (0..6).map(|_| joined(&server, "A")).collect();
+        let mut members: Vec<RawSocket> = (0..6).map(|_| joined(&server, "A")).collect();
         let said: Vec<String> = (0..200).map(|n| format!("{n}{}", "x".repeat(n))).collect();
         let mut bytes = Vec::new();
         for (n, text) in said.iter().enumerate() {
@@ -60,7 +60,7 @@ fn each_message_has_a_frame_of_its_own_however_many_come_at_once(adapter: Adapte
             for (n, text) in said.iter().enumerate() {
                 let opcode = if n % 3 == 0 { BINARY } else { TEXT };
                 let payload = text.clone().into_bytes();
-                assert_eq!(member.hear(), Some(Frame { opcode, payload }));
+                assert_eq!(member.hear(), Some(ReceivedFrame { opcode, payload }));
             }
         }
         // Who sends outside the shard's lock counts a moment later.
@@ -73,8 +73,8 @@ fn a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment(
     for shards in SHARDS {
         let server = Server::start(adapter, &format!("--shards {shards}"));
         for (from, to) in ROOMS {
-            let mut in_from: Vec<Raw> = (0..4).map(|_| joined(&server, from)).collect();
-            let mut in_to: Vec<Raw> = (0..4).map(|_| joined(&server, to)).collect();
+            let mut in_from: Vec<RawSocket> = (0..4).map(|_| joined(&server, from)).collect();
+            let mut in_to: Vec<RawSocket> = (0..4).map(|_| joined(&server, to)).collect();
             for _ in 0..4 {
                 let mut mover = joined(&server, from);
                 let join = format!("join:{to}");
@@ -147,7 +147,7 @@ fn senders_on_every_shard_lose_nothing_for_members_that_read(adapter: Adapter) {
 fn all_hear_all(adapter: Adapter, flags: &str, bursts: usize, burst: usize) {
     const MEMBERS: usize = 8;
     let server = Server::start(adapter, flags);
-    let members: Vec<Raw> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
+    let members: Vec<RawSocket> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
     let (mut senders, mut readers) = (Vec::new(), Vec::new());
     for (at, mut raw) in members.into_iter().enumerate() {
         let stream = raw.stream().try_clone().expect("a second handle");
@@ -200,7 +200,7 @@ fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are(adapt
             &format!("--shards {shards} --shard.credit-bytes 4KiB"),
         );
         for (room, _) in ROOMS {
-            let mut members: Vec<Raw> = (0..4).map(|_| joined(&server, room)).collect();
+            let mut members: Vec<RawSocket> = (0..4).map(|_| joined(&server, room)).collect();
             for (at, len) in [(0, 1 << 10), (1, 300_000), (2, (1 << 20) - 4), (3, 70_000)] {
                 let payload: Vec<u8> = (0..len).map(|n| (n / 97 + at) as u8).collect();
                 members[at].send(&frame(BINARY, &[b"msg:", &payload[..]].concat()));
@@ -263,7 +263,7 @@ fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads(adapter: Adapter) {
     }
 }
 
-pub(crate) fn text_of(frame: Option<Frame>) -> String {
+pub(crate) fn text_of(frame: Option<ReceivedFrame>) -> String {
     let frame = frame.expect("not the end");
     assert_ne!(frame.opcode, CLOSE, "{frame:?}");
     frame.text().to_owned()

@@ -2,7 +2,7 @@
 
 use stentor_tests::Adapter;
 
-use crate::raw::{Raw, UPGRADE};
+use crate::raw::{RawSocket, UPGRADE};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -18,7 +18,7 @@ pub(crate) fn status(server: &Server, host: &str, origin: Option<&str>) -> u16 {
     if let Some(origin) = origin {
         head += &format!("Origin: {origin}\r\n");
     }
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     raw.send(head.as_bytes());
     raw.send(b"\r\n");
     let answer = raw.first_line();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use stentor_tests::Adapter;
 
-use crate::raw::{Raw, Response, get};
+use crate::raw::{HttpResponse, RawSocket, get};
 use crate::server::{Metrics, Server};
 
 stentor_tests::for_each_adapter! {
@@ -20,13 +20,13 @@ stentor_tests::for_each_adapter! {
     a_page_is_also_for_a_client_that_shuts_its_side_at_once,
 }
 
-fn ask(server: &Server, request: &str) -> Response {
-    let mut raw = Raw::connect(server.address());
+fn ask(server: &Server, request: &str) -> HttpResponse {
+    let mut raw = RawSocket::connect(server.address());
     raw.send(request.as_bytes());
     raw.response()
 }
 
-fn got(server: &Server, path: &str) -> Response {
+fn got(server: &Server, path: &str) -> HttpResponse {
     ask(server, &String::from_utf8(get(path)).expect("text"))
 }
 
@@ -100,7 +100,7 @@ fn metrics_parse_and_the_seven_names_have_no_labels(adapter: Adapter) {
 
 fn metrics_are_public_on_loopback_only_unless_they_are_to_be(adapter: Adapter) {
     let status = |address, method: &str| {
-        let mut raw = Raw::connect(address);
+        let mut raw = RawSocket::connect(address);
         raw.send(format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
         raw.response().status
     };
@@ -133,7 +133,7 @@ fn many_scrapes_at_once_are_all_answered(adapter: Adapter) {
     let mut all: Vec<_> = (0..300)
         .map(|n| {
             let address = if n % 10 == 0 { admin } else { server.address() };
-            let mut raw = Raw::connect(address);
+            let mut raw = RawSocket::connect(address);
             raw.send(&get("/metrics"));
             raw
         })
@@ -216,7 +216,7 @@ fn head_gets_the_head_of_what_get_would(adapter: Adapter) {
 fn a_page_is_also_for_a_client_that_shuts_its_side_at_once(adapter: Adapter) {
     let server = Server::start(adapter, "");
     for path in ["/", "/healthz", "/metrics"] {
-        let mut raw = Raw::connect(server.address());
+        let mut raw = RawSocket::connect(server.address());
         raw.send(&get(path));
         raw.shut_write();
         assert_eq!(raw.response().status, 200, "{path}");

@@ -8,7 +8,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::{POLL, SOON};
 
 use crate::order::text_of;
-use crate::raw::{CLOSE, Raw};
+use crate::raw::{CLOSE, RawSocket};
 use crate::server::{Metrics, Server};
 
 stentor_tests::for_each_adapter! {
@@ -24,7 +24,7 @@ stentor_tests::for_each_adapter! {
     a_slow_reader_is_closed_if_that_is_wanted,
 }
 
-pub(crate) fn joined(mut raw: Raw, room: &str) -> Raw {
+pub(crate) fn joined(mut raw: RawSocket, room: &str) -> RawSocket {
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
     raw
@@ -37,7 +37,7 @@ fn what_waits_leaves_by_urgency(adapter: Adapter) {
             &format!("--shards {shards} --client.write-timeout 60s"),
         );
         for room in ["A", "B", "C"] {
-            let mut slow = joined(Raw::open_narrow(&server), "before");
+            let mut slow = joined(RawSocket::open_narrow(&server), "before");
             let sent = fill_queue(&server, &mut slow, 100);
             let before = server.metrics().get("ws_send_queue_length");
             let join = format!("join:{room}");
@@ -69,7 +69,7 @@ fn the_result_of_a_task_overtakes_what_waits_in_our_queue(adapter: Adapter) {
             adapter,
             &format!("--shards {shards} --client.write-timeout 60s"),
         );
-        let mut slow = Raw::open_narrow(&server);
+        let mut slow = RawSocket::open_narrow(&server);
         let sent = fill_queue(&server, &mut slow, 100);
         slow.say("task:urgent");
         server.await_metric("stentor_tasks_ended_total{result=\"done\"}", 1);
@@ -112,10 +112,10 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent(adapter: Adapter) {
         adapter,
         "--shards 1 --queue.messages 64 --client.write-timeout 60s",
     );
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     slow.say("join:A");
     slow.expect("joined:A");
-    let mut member = joined(Raw::open(&server), "A");
+    let mut member = joined(RawSocket::open(&server), "A");
     // What has been heard may not be counted yet.
     server.await_metric("ws_send_queue_length", 0);
     // Fills the queue with echoes, the least urgent there is.
@@ -154,7 +154,7 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent(adapter: Adapter) {
 
 fn the_gauge_of_queues_is_their_sum(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 4 --client.write-timeout 60s");
-    let mut slow: Vec<Raw> = (0..3).map(|_| Raw::open_narrow(&server)).collect();
+    let mut slow: Vec<RawSocket> = (0..3).map(|_| RawSocket::open_narrow(&server)).collect();
     for (at, raw) in slow.iter_mut().enumerate() {
         fill_queue(&server, raw, 50 * (at as u64 + 1));
         let metrics = server.metrics();
@@ -182,10 +182,14 @@ fn the_gauge_of_queues_is_their_sum(adapter: Adapter) {
 
 /// A server with a slow member of the room A, for whom so many messages wait, and
 /// one that reads.
-fn slow_and_quick(adapter: Adapter, flags: &str, waiting: u64) -> (Server, Raw, usize, Raw) {
+fn slow_and_quick(
+    adapter: Adapter,
+    flags: &str,
+    waiting: u64,
+) -> (Server, RawSocket, usize, RawSocket) {
     let server = Server::start(adapter, &format!("{flags} --client.write-timeout 60s"));
-    let mut slow = joined(Raw::open_narrow(&server), "A");
-    let quick = joined(Raw::open(&server), "A");
+    let mut slow = joined(RawSocket::open_narrow(&server), "A");
+    let quick = joined(RawSocket::open(&server), "A");
     // What has been heard may not have been counted as written yet.
     server.await_metric("ws_send_queue_length", 0);
     let sent = fill_queue(&server, &mut slow, waiting);
@@ -193,7 +197,7 @@ fn slow_and_quick(adapter: Adapter, flags: &str, waiting: u64) -> (Server, Raw, 
 }
 
 /// What a peer hears that is no echo, until it has heard so many of those.
-fn heard_besides(slow: &mut Raw, echoes: usize) -> Vec<String> {
+fn heard_besides(slow: &mut RawSocket, echoes: usize) -> Vec<String> {
     let (mut seen, mut others) = (0, Vec::new());
     while seen < echoes {
         let text = text_of(slow.hear());
@@ -208,7 +212,7 @@ fn heard_besides(slow: &mut Raw, echoes: usize) -> Vec<String> {
 }
 
 /// What the sender of these hears: each comes to itself, and the answer.
-fn ask(quick: &mut Raw, said: &str, text: &str) -> String {
+fn ask(quick: &mut RawSocket, said: &str, text: &str) -> String {
     quick.say(said);
     let mut heard = [text_of(quick.hear()), text_of(quick.hear())];
     heard.sort_by_key(|text| text.starts_with("sent:"));
@@ -252,13 +256,15 @@ fn who_waits_too_long_is_not_starved_by_the_urgent(adapter: Adapter) {
 fn a_publisher_can_learn_what_became_of_its_message(adapter: Adapter) {
     for shards in ["1", "4"] {
         let server = Server::start(adapter, &format!("--shards {shards}"));
-        let mut members: Vec<Raw> = (0..5).map(|_| joined(Raw::open(&server), "A")).collect();
+        let mut members: Vec<RawSocket> = (0..5)
+            .map(|_| joined(RawSocket::open(&server), "A"))
+            .collect();
         let (first, others) = members.split_first_mut().expect("there are some");
         assert_eq!(ask(first, "msg?:to all", "to all"), "sent:5,5,0,0,0,0");
         for other in others {
             other.expect("to all");
         }
-        let mut nobody = Raw::open(&server);
+        let mut nobody = RawSocket::open(&server);
         nobody.say("msg?:to whom");
         nobody.expect("error:no_room");
     }
@@ -340,7 +346,7 @@ fn a_slow_reader_is_closed_if_that_is_wanted(adapter: Adapter) {
 /// Makes the server echo to a peer that does not read, until at least so many
 /// messages wait in the queues besides those that did, and no more is written.
 /// Says how many were sent.
-pub(crate) fn fill_queue(server: &Server, slow: &mut Raw, waiting: u64) -> usize {
+pub(crate) fn fill_queue(server: &Server, slow: &mut RawSocket, waiting: u64) -> usize {
     let begin = Instant::now();
     let received = "stentor_messages_received_total{kind=\"text\"}";
     let before = server.metrics();

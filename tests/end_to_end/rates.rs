@@ -9,7 +9,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
 use crate::queues::fill_queue;
-use crate::raw::{BINARY, CLOSE, Raw, header};
+use crate::raw::{BINARY, CLOSE, RawSocket, header};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -34,8 +34,8 @@ fn a_reader_that_takes_a_little_now_and_then_is_closed(adapter: Adapter) {
     let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 10k --client.rate-window 2s \
                  --queue.messages 1000 --close-timeout 500ms";
     let server = Server::start(adapter, flags);
-    let mut slow = Raw::open_narrow(&server);
-    let mut honest = Raw::open(&server);
+    let mut slow = RawSocket::open_narrow(&server);
+    let mut honest = RawSocket::open(&server);
     fill_queue(&server, &mut slow, 20);
     let closed = "stentor_connections_closed_total{cause=\"read_rate\"}";
     drip(&server, closed, || {
@@ -57,7 +57,7 @@ fn a_slow_reader_that_keeps_to_the_rate_gets_everything(adapter: Adapter) {
     let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 1k --client.rate-window 20s \
                  --queue.messages 1000";
     let server = Server::start(adapter, flags);
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     slow.say("last");
     let mut heard = 0;
@@ -76,7 +76,7 @@ fn a_message_that_is_sent_a_little_now_and_then_is_closed(adapter: Adapter) {
         adapter,
         "--shards 1 --client.min-send-rate 10k --client.rate-window 2s",
     );
-    let mut slow = Raw::open(&server);
+    let mut slow = RawSocket::open(&server);
     slow.send(&header(0x80 | BINARY, 500_000));
     slow.send(&[0; 50_000]);
     let closed = "stentor_connections_closed_total{cause=\"send_rate\"}";

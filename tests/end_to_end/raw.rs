@@ -18,27 +18,27 @@ pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 
 /// A socket to the server.
-pub(crate) struct Raw {
+pub(crate) struct RawSocket {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// A frame of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Frame {
+pub(crate) struct ReceivedFrame {
     pub(crate) opcode: u8,
     pub(crate) payload: Vec<u8>,
 }
 
 /// A response without an upgrade.
 #[derive(Debug)]
-pub(crate) struct Response {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-impl Raw {
+impl RawSocket {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).expect("the server listens"))
     }
@@ -112,7 +112,7 @@ impl Raw {
     }
 
     /// The next frame that is not a ping; pings are answered. `None` at the end.
-    pub(crate) fn hear(&mut self) -> Option<Frame> {
+    pub(crate) fn hear(&mut self) -> Option<ReceivedFrame> {
         loop {
             let frame = self.frame()?;
             if frame.opcode != PING {
@@ -123,14 +123,14 @@ impl Raw {
     }
 
     /// The next frame, which must be whole and not masked; `None` at the end.
-    pub(crate) fn frame(&mut self) -> Option<Frame> {
+    pub(crate) fn frame(&mut self) -> Option<ReceivedFrame> {
         let (first, frame) = self.any_frame()?;
         assert_eq!(first & 0xF0, 0x80, "FIN, and nothing reserved");
         Some(frame)
     }
 
     /// The next frame and its first byte, whatever that says.
-    pub(crate) fn any_frame(&mut self) -> Option<(u8, Frame)> {
+    pub(crate) fn any_frame(&mut self) -> Option<(u8, ReceivedFrame)> {
         if !self.fill(2) {
             assert!(self.buffer.is_empty(), "cut off within a frame");
             return None;
@@ -150,7 +150,7 @@ impl Raw {
         let payload = self.buffer[2 + extra..end].to_vec();
         self.buffer.drain(..end);
         let opcode = first & 0xF;
-        Some((first, Frame { opcode, payload }))
+        Some((first, ReceivedFrame { opcode, payload }))
     }
 
     /// Hears this text next.
@@ -196,12 +196,12 @@ impl Raw {
     }
 
     /// The response, and after it the end.
-    pub(crate) fn response(&mut self) -> Response {
+    pub(crate) fn response(&mut self) -> HttpResponse {
         let head = self.head();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status in {head}"));
         let body = String::from_utf8(self.rest()).expect("text");
-        Response { status, head, body }
+        HttpResponse { status, head, body }
     }
 
     /// The first line of an answer, whatever follows.
@@ -239,7 +239,7 @@ impl Raw {
     }
 }
 
-impl Frame {
+impl ReceivedFrame {
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.payload).expect("text")
     }
@@ -250,7 +250,7 @@ impl Frame {
     }
 }
 
-impl Response {
+impl HttpResponse {
     /// The value of a header field.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(':'));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stentor_tests::Adapter;
 
-use crate::raw::{Raw, TEXT, UPGRADE, frame, upgrade};
+use crate::raw::{RawSocket, TEXT, UPGRADE, frame, upgrade};
 use crate::server::{Metrics, Server, eventually};
 use crate::witnesses::Witnesses;
 
@@ -189,7 +189,7 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody(adapter: Ad
     for (what, request, status, cause) in table {
         let counter = format!("stentor_handshakes_refused_total{{cause=\"{cause}\"}}");
         let before = server.metrics();
-        let mut raw = Raw::connect(server.address());
+        let mut raw = RawSocket::connect(server.address());
         raw.send_as_far_as_possible(request);
         let response = raw.response();
         assert_eq!(response.status, *status, "{what}");
@@ -291,7 +291,7 @@ fn what_is_unusual_and_legal_is_served(adapter: Adapter) {
         }),
         ("as many headers as may be", many_headers(64 - 5)),
     ] {
-        let mut raw = Raw::connect(server.address());
+        let mut raw = RawSocket::connect(server.address());
         raw.send(&if request.ends_with(b"\r\n\r\n") {
             request
         } else {
@@ -314,7 +314,7 @@ fn what_is_unusual_and_legal_is_served(adapter: Adapter) {
 
 fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent(adapter: Adapter) {
     let server = Server::start(adapter, "");
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     // RFC 6455 §4.1 has this one.
     let key = "AQIDBAUGBwgJCgsMDQ4PEC==";
     let request = upgrade(&[]);
@@ -328,7 +328,7 @@ fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent(adapter: Adapter) {
 
 fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 2");
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     for byte in upgrade(&["X-Padding: some more bytes"]) {
         raw.send(&[byte]);
     }
@@ -336,7 +336,7 @@ fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served(adapter: A
     raw.say("hello");
     raw.expect("echo:hello");
 
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     let frames = [frame(TEXT, b"one"), frame(TEXT, b"two")].concat();
     raw.send(&[upgrade(&[]), frames].concat());
     raw.expect_upgrade();
@@ -347,7 +347,7 @@ fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served(adapter: A
 fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 1 --client.handshake-timeout 600ms");
     let mut witnesses = Witnesses::of(&server);
-    let raw = Raw::connect(server.address());
+    let raw = RawSocket::connect(server.address());
     let stream = raw.stream().try_clone().expect("a second handle");
     let begin = std::time::Instant::now();
     let dripping = std::thread::spawn(move || {
@@ -379,8 +379,8 @@ fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout(adapter: Adapter)
 
 fn silence_and_half_a_request_end_with_the_handshake_timeout(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 1 --client.handshake-timeout 300ms");
-    let mut silent = Raw::connect(server.address());
-    let mut half = Raw::connect(server.address());
+    let mut silent = RawSocket::connect(server.address());
+    let mut half = RawSocket::connect(server.address());
     half.send(b"GET /ws HTTP/1.1\r\nHost: ");
     assert_eq!(half.response().status, 408);
     assert_eq!(silent.rest(), b"", "whoever said nothing is told nothing");
@@ -393,11 +393,11 @@ fn silence_and_half_a_request_end_with_the_handshake_timeout(adapter: Adapter) {
 
 fn a_request_that_is_cut_off_is_told_so(adapter: Adapter) {
     let server = Server::start(adapter, "");
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     raw.send(b"GET /ws HTTP/1.1\r\n");
     raw.shut_write();
     assert_eq!(raw.response().status, 400);
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     raw.send(b"GET /ws HTTP/1.1\r\n");
     server.await_metrics("received", |metrics| metrics.get("stentor_sockets") == 2);
     raw.reset();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stentor_tests::Adapter;
 
 use crate::queues::fill_queue;
-use crate::raw::{CLOSE, PING, Raw, TEXT, frame};
+use crate::raw::{CLOSE, PING, RawSocket, TEXT, frame};
 use crate::server::{Server, eventually};
 
 stentor_tests::for_each_adapter! {
@@ -22,8 +22,8 @@ stentor_tests::for_each_adapter! {
     x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted,
 }
 
-fn joined(server: &Server, room: &str) -> Raw {
-    let mut raw = Raw::open(server);
+fn joined(server: &Server, room: &str) -> RawSocket {
+    let mut raw = RawSocket::open(server);
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
     raw
@@ -34,7 +34,7 @@ fn x1_a_disconnect_with_an_empty_queue_frees_everything(adapter: Adapter) {
     server.await_metric("stentor_sockets", 1);
     let (descriptors, threads) = (server.descriptors(), server.threads());
     for _ in 0..3 {
-        let members: Vec<Raw> = (0..30)
+        let members: Vec<RawSocket> = (0..30)
             .map(|n| joined(&server, &format!("room {n}")))
             .collect();
         assert_eq!(server.metrics().get("ws_active_connections"), 30);
@@ -55,7 +55,7 @@ fn x2_a_connection_that_receives_nothing_is_pinged_and_lives(adapter: Adapter) {
         adapter,
         "--shards 1 --ping-interval 200ms --pong-wait 400ms",
     );
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     let begin = Instant::now();
     let mut pings = 0;
     while begin.elapsed() < Duration::from_millis(1_500) {
@@ -84,7 +84,7 @@ fn x3_messages_that_leave_together_are_not_run_together(adapter: Adapter) {
 
 fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 1 --client.write-timeout 60s");
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 100);
     for n in 0..sent {
         slow.expect(&format!("echo:{n:08192}"));
@@ -93,7 +93,7 @@ fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited(adapter: Adapter
 
 fn x5_the_gauge_of_queues_is_the_sum_over_all_connections(adapter: Adapter) {
     let server = Server::start(adapter, "--shards 2 --client.write-timeout 60s");
-    let mut slow: Vec<Raw> = (0..3).map(|_| Raw::open_narrow(&server)).collect();
+    let mut slow: Vec<RawSocket> = (0..3).map(|_| RawSocket::open_narrow(&server)).collect();
     for (n, raw) in (1..).zip(&mut slow) {
         fill_queue(&server, raw, 50);
         assert!(server.metrics().get("ws_send_queue_length") >= 50 * n);
@@ -126,7 +126,7 @@ fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm(adapter: Adapter)
         adapter,
         "--shards 1 --tasks.workers 1 --rooms.work-time 200ms --shutdown-timeout 8s",
     );
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     for n in 0..4 {
         raw.say(&format!("task:{n}"));
     }
@@ -160,9 +160,9 @@ fn x8_a_shutdown_drains_and_closes_every_connection(adapter: Adapter) {
         adapter,
         "--shards 2 --shutdown-timeout 8s --client.write-timeout 60s",
     );
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 50);
-    let mut idle = Raw::open(&server);
+    let mut idle = RawSocket::open(&server);
     server.terminate();
     assert_eq!(idle.expect_close(), Some(1001));
     for n in 0..sent {
@@ -183,7 +183,7 @@ fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room(adapter
         adapter,
         "--shards 2 --ping-interval 200ms --pong-wait 60s --client.write-timeout 600ms",
     );
-    let mut stuck = Raw::open_narrow(&server);
+    let mut stuck = RawSocket::open_narrow(&server);
     stuck.say("join:A");
     stuck.expect("joined:A");
     fill_queue(&server, &mut stuck, 20);
@@ -200,7 +200,7 @@ fn x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted
         adapter,
         "--shards 1 --queue.bytes 1MiB --client.write-timeout 60s",
     );
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     slow.say("join:A");
     slow.expect("joined:A");
     let mut sender = joined(&server, "A");

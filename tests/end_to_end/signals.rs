@@ -10,7 +10,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
 use crate::drain::end;
-use crate::raw::Raw;
+use crate::raw::RawSocket;
 use crate::server::Server;
 use crate::witnesses::Witnesses;
 
@@ -36,7 +36,7 @@ fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
 fn a_hangup_ends_the_server_in_order(adapter: Adapter) {
     let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--shards 2");
-    let mut clients: Vec<Raw> = (0..4).map(|_| Raw::open(&server)).collect();
+    let mut clients: Vec<RawSocket> = (0..4).map(|_| RawSocket::open(&server)).collect();
     server.signal(Signal::HUP);
     for client in &mut clients {
         assert_eq!(client.expect_close(), Some(1001));
@@ -48,7 +48,7 @@ fn a_hangup_ends_the_server_in_order(adapter: Adapter) {
 fn a_second_hangup_ends_it_at_once(adapter: Adapter) {
     let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
     let mut server = Server::start_by(&mut command, "--rooms.work-time 1h --shutdown-timeout 1h");
-    let mut client = Raw::open(&server);
+    let mut client = RawSocket::open(&server);
     client.say("task:for ever");
     server.await_metric("stentor_tasks_running", 1);
     server.signal(Signal::HUP);
@@ -87,7 +87,7 @@ fn assert_unmoved_by(server: &Server, signals: &[Signal]) {
             // Long enough for a server that minds to have begun to end.
             std::thread::sleep(Duration::from_millis(100));
             witnesses.talk("still here");
-            Raw::open(server);
+            RawSocket::open(server);
         }
     }
     assert_eq!(

@@ -11,7 +11,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
 use crate::queues::fill_queue;
-use crate::raw::{CLOSE, PING, Raw, TEXT, frame};
+use crate::raw::{CLOSE, PING, RawSocket, TEXT, frame};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -26,12 +26,12 @@ const STOP: Duration = Duration::from_secs(7);
 /// A client that says nothing by itself and answers pings.
 struct Quiet {
     writer: TcpStream,
-    hears: JoinHandle<Raw>,
+    hears: JoinHandle<RawSocket>,
 }
 
 impl Quiet {
     /// Hears until the echo of this text.
-    fn until_echo(mut raw: Raw, text: &'static str) -> Self {
+    fn until_echo(mut raw: RawSocket, text: &'static str) -> Self {
         let writer = raw.stream().try_clone().expect("a descriptor");
         let hears = spawn(move || {
             let echo = format!("echo:{text}");
@@ -46,7 +46,7 @@ impl Quiet {
         self.writer.write_all(&said).expect("it is not cut off");
     }
 
-    fn join(self) -> Raw {
+    fn join(self) -> RawSocket {
         self.hears.join().expect("it heard what it was to hear")
     }
 }
@@ -64,9 +64,9 @@ fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not(adapter: Adapter) 
         "--shards 2 --ping-interval 3s --pong-wait 6s --client.handshake-timeout 5s --rooms.work-time 1s \
          --tasks.timeout 5s --tasks.attempts 1",
     );
-    let open = || Quiet::until_echo(Raw::open(&server), "still here");
+    let open = || Quiet::until_echo(RawSocket::open(&server), "still here");
     let mut all: Vec<Quiet> = (0..20).map(|_| open()).collect();
-    let mut dead = Raw::open(&server);
+    let mut dead = RawSocket::open(&server);
     let pings = "stentor_control_frames_queued_total{kind=\"ping\"}";
     server.await_metrics("pings", |metrics| metrics.get(pings) >= 10);
     // Some were pinged by then, and these were not.
@@ -74,7 +74,7 @@ fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not(adapter: Adapter) 
     let (first, others) = all.split_first_mut().expect("some");
     first.say("task:slow");
     server.await_metric("stentor_tasks_running", 1);
-    let mut request = Raw::connect(server.address());
+    let mut request = RawSocket::connect(server.address());
     stop(&server, || {
         for quiet in &mut others[..10] {
             quiet.say("said meanwhile");
@@ -107,7 +107,7 @@ fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest(adapter: 
         adapter,
         "--shards 1 --client.write-timeout 5s --queue.messages 1000",
     );
-    let mut slow = Raw::open_narrow(&server);
+    let mut slow = RawSocket::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     let mut heard = 0;
     stop(&server, || {
@@ -129,7 +129,7 @@ fn a_drain_gets_back_the_time_in_which_the_server_was_stopped(adapter: Adapter) 
         adapter,
         "--shards 2 --tasks.workers 1 --shutdown-timeout 5s --rooms.work-time 2s",
     );
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     raw.say("task:a");
     server.await_metric("stentor_tasks_running", 1);
     server.terminate();

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolError};
 
 use crate::guest::Guest;
-use crate::raw::{Raw, upgrade};
+use crate::raw::{RawSocket, upgrade};
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -41,7 +41,7 @@ async fn agreed(server: &Server, offers: &[&str]) -> Result<Option<String>, Erro
 
 /// The head of the answer to a request with this field line, or with these.
 fn answer(server: &Server, offers: &str) -> String {
-    let mut raw = Raw::connect(server.address());
+    let mut raw = RawSocket::connect(server.address());
     raw.send(&upgrade(&[offers]));
     raw.head()
 }

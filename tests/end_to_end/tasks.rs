@@ -5,7 +5,7 @@ use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
-use crate::raw::Raw;
+use crate::raw::RawSocket;
 use crate::server::Server;
 
 stentor_tests::for_each_adapter! {
@@ -145,7 +145,7 @@ async fn a_result_for_a_sender_that_has_gone_is_counted(adapter: Adapter) {
         }
         let leaver = Guest::member(&server, "A").await;
         let mut leavers = vec![leaver];
-        let mut resetter = Raw::open(&server);
+        let mut resetter = RawSocket::open(&server);
         resetter.say("join:A");
         resetter.expect("joined:A");
         leavers[0].say("task:1").await;

@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, prlimit};
 use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
-use crate::raw::{Raw, close};
+use crate::raw::{RawSocket, close};
 use crate::server::{Server, eventually};
 use crate::witnesses::Witnesses;
 
@@ -50,7 +50,7 @@ fn full_pipe() -> (File, OwnedFd) {
 /// Connections come and go, of which the log says more than a small queue and a pipe hold.
 fn come_and_go(server: &Server, connections: usize) {
     for _ in 0..connections {
-        let mut raw = Raw::open(server);
+        let mut raw = RawSocket::open(server);
         raw.say("here");
         raw.expect("echo:here");
         raw.send(&close(1000));
@@ -85,7 +85,7 @@ fn clients_of_a_server_whose_log_is_blocked_are_served(adapter: Adapter) {
     });
     let opened = server.log().count("opened");
     witnesses.talk("meanwhile");
-    let _raw = Raw::open(&server);
+    let _raw = RawSocket::open(&server);
     eventually("lines come again", || server.log().count("opened") > opened);
     end(&mut server);
     server.log().wait_for("shutdown complete");
@@ -94,7 +94,7 @@ fn clients_of_a_server_whose_log_is_blocked_are_served(adapter: Adapter) {
 fn a_server_whose_log_is_blocked_ends_in_order(adapter: Adapter) {
     let (_reader, writer) = full_pipe();
     let mut server = Server::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
-    let mut raw = Raw::open(&server);
+    let mut raw = RawSocket::open(&server);
     come_and_go(&server, 100);
     server.terminate();
     assert_eq!(raw.expect_close(), Some(1001));

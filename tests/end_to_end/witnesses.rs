@@ -1,16 +1,16 @@
 //! Connections that show that a fault of one peer does not affect others: they exchange messages
 //! before, during and after it.
 
-use crate::raw::Raw;
+use crate::raw::RawSocket;
 use crate::server::Server;
 
 /// Two members of a room, on different shards where there are several.
-pub(crate) struct Witnesses([Raw; 2]);
+pub(crate) struct Witnesses([RawSocket; 2]);
 
 impl Witnesses {
     pub(crate) fn of(server: &Server) -> Self {
         Self([(); 2].map(|()| {
-            let mut raw = Raw::open(server);
+            let mut raw = RawSocket::open(server);
             raw.say("join:witnesses");
             raw.expect("joined:witnesses");
             raw

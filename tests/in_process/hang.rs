@@ -14,7 +14,7 @@ use stentor_core::{
 };
 use stentor_server::HungShards;
 use stentor_tests::Adapter;
-use stentor_tests::running::{Job, Running};
+use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, client};
 
@@ -26,12 +26,12 @@ stentor_tests::for_each_adapter! {
 /// Where applications hang until it is opened.
 #[derive(Default)]
 struct Gate {
-    state: Mutex<State>,
+    state: Mutex<GateState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct GateState {
     waiting: usize,
     open: bool,
 }
@@ -42,12 +42,12 @@ impl Gate {
         self.wait(|state| state.open);
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut GateState)) {
         change(&mut self.state.lock().expect("no panic"));
         self.changed.notify_all();
     }
 
-    fn wait(&self, until: impl Fn(&State) -> bool) {
+    fn wait(&self, until: impl Fn(&GateState) -> bool) {
         let state = self.state.lock().expect("no panic");
         let waited = self
             .changed
@@ -77,7 +77,7 @@ impl Handler for Hangs {
 
 struct NoWork;
 
-impl Job<Hangs> for NoWork {
+impl TaskRunner<Hangs> for NoWork {
     fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
         match *task {}
     }

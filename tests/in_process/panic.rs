@@ -12,7 +12,7 @@ use stentor_core::{
     TaskEnd, WorkerId,
 };
 use stentor_tests::Adapter;
-use stentor_tests::running::{Job, Running};
+use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
@@ -22,13 +22,13 @@ stentor_tests::for_each_adapter! {
     what_a_failed_shard_has_to_tell_does_not_wait_for_an_event,
 }
 
-type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
+type TungsteniteSocket = WebSocket<MaybeTlsStream<TcpStream>>;
 
 /// Everyone is in one room, and is told on which shard; `panic` panics, `task`
 /// submits a task that does, `later` one whose end does.
-struct Fragile(ShardId);
+struct PanickingApp(ShardId);
 
-impl Handler for Fragile {
+impl Handler for PanickingApp {
     type State = ();
     type Task = bool;
     type Outcome = ();
@@ -67,7 +67,7 @@ impl Handler for Fragile {
 
 struct Panics;
 
-impl Job<Fragile> for Panics {
+impl TaskRunner<PanickingApp> for Panics {
     fn run(&self, _: WorkerId, &panics: &bool) -> Result<(), Failure> {
         assert!(!panics, "as asked");
         Ok(())
@@ -81,32 +81,32 @@ fn start(adapter: Adapter, shards: &str) -> Running {
         "--shards",
         shards,
     ];
-    Running::start(adapter, &flags, Fragile, Panics)
+    Running::start(adapter, &flags, PanickingApp, Panics)
 }
 
-fn open(address: SocketAddr) -> Socket {
+fn open(address: SocketAddr) -> TungsteniteSocket {
     let (socket, _) = connect(format!("ws://{address}/ws")).expect("an upgrade");
     socket
 }
 
-fn say(socket: &mut Socket, text: &str) {
+fn say(socket: &mut TungsteniteSocket, text: &str) {
     socket
         .send(Message::text(text))
         .expect("an open connection");
 }
 
 /// The next message; `None` if the connection is gone.
-fn hear(socket: &mut Socket) -> Option<String> {
+fn hear(socket: &mut TungsteniteSocket) -> Option<String> {
     Some(socket.read().ok()?.into_text().ok()?.as_str().into())
 }
 
 /// A member of the room, and the shard that it is on.
-struct Member {
-    socket: Socket,
+struct RoomMember {
+    socket: TungsteniteSocket,
     shard: String,
 }
 
-impl Member {
+impl RoomMember {
     fn join(address: SocketAddr) -> Self {
         let mut socket = open(address);
         say(&mut socket, "join");
@@ -123,16 +123,16 @@ impl Member {
 
 /// Lets members join until there are two on each of two shards. Those whose shard
 /// has failed may count as there a moment longer.
-fn fill(members: &mut Vec<Member>, address: SocketAddr) {
-    let on = |members: &[Member], shard: &str| {
-        let on = |member: &&Member| member.shard == shard;
+fn fill(members: &mut Vec<RoomMember>, address: SocketAddr) {
+    let on = |members: &[RoomMember], shard: &str| {
+        let on = |member: &&RoomMember| member.shard == shard;
         members.iter().filter(on).count()
     };
     while ["joined on 0", "joined on 1"]
         .iter()
         .any(|shard| on(members, shard) < 2)
     {
-        members.push(Member::join(address));
+        members.push(RoomMember::join(address));
     }
 }
 
@@ -175,7 +175,7 @@ fn a_shard_that_panics_is_replaced_and_the_others_go_on(adapter: Adapter) {
 
 fn a_task_that_panics_fails_alone(adapter: Adapter) {
     let server = start(adapter, "1");
-    let mut socket = Member::join(server.addresses[0]).socket;
+    let mut socket = RoomMember::join(server.addresses[0]).socket;
     for _ in 0..5 {
         say(&mut socket, "task");
         assert_eq!(hear(&mut socket), Some("failed".into()));
@@ -189,7 +189,7 @@ fn a_task_that_panics_fails_alone(adapter: Adapter) {
 fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event(adapter: Adapter) {
     let server = start(adapter, "3");
     // One on each shard; the last fails, the first makes room for the scrape.
-    let mut sockets: Vec<Socket> = (0..3).map(|_| open(server.addresses[0])).collect();
+    let mut sockets: Vec<TungsteniteSocket> = (0..3).map(|_| open(server.addresses[0])).collect();
     say(&mut sockets[2], "later");
     assert_eq!(hear(&mut sockets[2]), None, "it is closed");
     drop(sockets.remove(0));

@@ -13,7 +13,7 @@ use stentor_core::{
     TaskOrder, WorkerId,
 };
 use stentor_tests::Adapter;
-use stentor_tests::running::{Job, Running};
+use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
@@ -23,7 +23,7 @@ stentor_tests::for_each_adapter! {
 
 /// What of a task panics, if anything does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Part {
+enum PanicSource {
     Sound,
     Copy,
     Attempt,
@@ -36,11 +36,11 @@ enum Part {
     Meet,
 }
 
-struct Poison(Part);
+struct Poison(PanicSource);
 
 impl Clone for Poison {
     fn clone(&self) -> Self {
-        assert_ne!(self.0, Part::Copy, "as asked");
+        assert_ne!(self.0, PanicSource::Copy, "as asked");
         Self(self.0)
     }
 }
@@ -48,7 +48,7 @@ impl Clone for Poison {
 impl Drop for Poison {
     fn drop(&mut self) {
         // One that did while another unwinds would end the process.
-        let panics = matches!(self.0, Part::Drop | Part::AttemptAndDrop);
+        let panics = matches!(self.0, PanicSource::Drop | PanicSource::AttemptAndDrop);
         assert!(!panics || thread::panicking(), "as asked");
     }
 }
@@ -70,9 +70,9 @@ impl Drop for Carried {
 }
 
 /// Submits what it is asked for, each in a line of its own, and says how it ended.
-struct Clerk;
+struct PoisonApp;
 
-impl Handler for Clerk {
+impl Handler for PoisonApp {
     type State = ();
     type Task = Poison;
     type Outcome = Product;
@@ -83,14 +83,14 @@ impl Handler for Clerk {
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
         let kind = match message.payload {
-            b"copy" => Part::Copy,
-            b"attempt" => Part::Attempt,
-            b"carried" => Part::Carried,
-            b"drop" => Part::Drop,
-            b"attempt and drop" => Part::AttemptAndDrop,
-            b"outcome" => Part::OutcomeDrop,
-            b"meet" => Part::Meet,
-            _ => Part::Sound,
+            b"copy" => PanicSource::Copy,
+            b"attempt" => PanicSource::Attempt,
+            b"carried" => PanicSource::Carried,
+            b"drop" => PanicSource::Drop,
+            b"attempt and drop" => PanicSource::AttemptAndDrop,
+            b"outcome" => PanicSource::OutcomeDrop,
+            b"meet" => PanicSource::Meet,
+            _ => PanicSource::Sound,
         };
         ctx.submit_with(Poison(kind), TaskOptions::new().order(TaskOrder::Any));
         if message.payload == b"outcome" {
@@ -110,18 +110,18 @@ impl Handler for Clerk {
 }
 
 /// Does what the task says.
-struct Worker {
+struct PoisonWorker {
     workers: usize,
     met: Mutex<usize>,
     all: Condvar,
 }
 
-impl Job<Clerk> for Arc<Worker> {
+impl TaskRunner<PoisonApp> for Arc<PoisonWorker> {
     fn run(&self, _: WorkerId, task: &Poison) -> Result<Product, Failure> {
         match task.0 {
-            Part::Attempt | Part::AttemptAndDrop => panic!("as asked"),
-            Part::Carried => panic_any(Carried),
-            Part::Meet => {
+            PanicSource::Attempt | PanicSource::AttemptAndDrop => panic!("as asked"),
+            PanicSource::Carried => panic_any(Carried),
+            PanicSource::Meet => {
                 let mut met = self.met.lock().expect("no panic");
                 *met += 1;
                 self.all.notify_all();
@@ -133,7 +133,7 @@ impl Job<Clerk> for Arc<Worker> {
             }
             _ => {}
         }
-        Ok(Product(task.0 == Part::OutcomeDrop))
+        Ok(Product(task.0 == PanicSource::OutcomeDrop))
     }
 }
 
@@ -151,7 +151,7 @@ fn say(socket: &mut WebSocket<MaybeTlsStream<TcpStream>>, text: &str) {
 fn after_poisonous_tasks_of_every_kind_every_worker_works(adapter: Adapter) {
     // Those that meet block, and tokio has as many threads for them as there are cores.
     let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-    let worker = Arc::new(Worker {
+    let worker = Arc::new(PoisonWorker {
         workers,
         met: Mutex::new(0),
         all: Condvar::new(),
@@ -163,7 +163,7 @@ fn after_poisonous_tasks_of_every_kind_every_worker_works(adapter: Adapter) {
         "--tasks.backoff=1ms",
         "--tasks.dead-letters=1",
     ];
-    let server = Running::start(adapter, &flags, |_| Clerk, worker);
+    let server = Running::start(adapter, &flags, |_| PoisonApp, worker);
     let mut socket = open(&server);
     let expected = [
         ("copy", "panicked after 2"),

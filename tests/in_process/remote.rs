@@ -16,7 +16,7 @@ use stentor_core::{
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::ServerHandle;
-use stentor_tests::running::{Job, Running};
+use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::protocol::frame::coding;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
@@ -28,7 +28,7 @@ stentor_tests::for_each_adapter! {
     what_was_taken_before_the_end_is_written,
 }
 
-type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
+type TungsteniteSocket = WebSocket<MaybeTlsStream<TcpStream>>;
 
 /// What the application knows on all shards.
 #[derive(Default)]
@@ -40,9 +40,9 @@ struct Known {
 
 /// A connection is in the rooms that it names, behind a `+`; other words are its
 /// name. `wait` waits.
-struct Member(Arc<Known>);
+struct RemoteApp(Arc<Known>);
 
-impl Handler for Member {
+impl Handler for RemoteApp {
     type State = ();
     type Task = ();
     type Outcome = ();
@@ -67,23 +67,23 @@ impl Handler for Member {
 
 struct NoWork;
 
-impl Job<Member> for NoWork {
+impl TaskRunner<RemoteApp> for NoWork {
     fn run(&self, _: WorkerId, (): &()) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-struct Stage {
+struct RemoteServer {
     server: Running,
     known: Arc<Known>,
 }
 
-impl Stage {
+impl RemoteServer {
     fn set(adapter: Adapter, flags: &[&str]) -> Self {
         let known = Arc::new(Known::default());
         let handler = {
             let known = known.clone();
-            move |_| Member(known.clone())
+            move |_| RemoteApp(known.clone())
         };
         // No queue is ever full, so whatever is missing in the end was lost.
         let flags = [&["--queue.messages=1048576", "--queue.bytes=1GiB"], flags].concat();
@@ -92,7 +92,7 @@ impl Stage {
     }
 
     /// A connection that has said all this, and has its answers.
-    fn open(&self, said: &[&str]) -> Socket {
+    fn open(&self, said: &[&str]) -> TungsteniteSocket {
         let (mut socket, _) =
             connect(format!("ws://{}/ws", self.server.addresses[0])).expect("an upgrade");
         for said in said {
@@ -109,7 +109,7 @@ impl Stage {
 }
 
 /// The next message; `None` once it is closed.
-fn hear(socket: &mut Socket) -> Option<String> {
+fn hear(socket: &mut TungsteniteSocket) -> Option<String> {
     match socket.read().ok()? {
         Message::Text(text) => Some(text.as_str().into()),
         _ => None,
@@ -118,9 +118,10 @@ fn hear(socket: &mut Socket) -> Option<String> {
 
 /// What four threads say in four rooms, 10,000 times in all, while clients come and go.
 fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
-    let stage = Stage::set(adapter, &["--shards=3", "--shard.remote-commands=16"]);
+    let stage = RemoteServer::set(adapter, &["--shards=3", "--shard.remote-commands=16"]);
     let rooms = ["+0", "+1", "+2", "+3"];
-    let mut listeners: Vec<Socket> = rooms.iter().map(|&room| stage.open(&[room])).collect();
+    let mut listeners: Vec<TungsteniteSocket> =
+        rooms.iter().map(|&room| stage.open(&[room])).collect();
     listeners.push(stage.open(&rooms));
     let (refused, said) = (AtomicU64::new(0), AtomicU64::new(4 * EACH as u64));
     let over = AtomicBool::new(false);
@@ -213,8 +214,8 @@ fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
     assert_eq!(value(&page, "stentor_remote_commands_total"), said);
     let report = stage.server.stop().report();
     let stats = report.stats;
-    assert_eq!(stats.rooms.published, said);
-    assert_eq!(stats.rooms.published, stats.rooms.encoded);
+    assert_eq!(stats.channels.published, said);
+    assert_eq!(stats.channels.published, stats.channels.encoded);
     let delivery = stats.delivery;
     assert_eq!(delivery.offered, delivery.queued + delivery.refused_closing);
     assert_eq!(delivery.queued, delivery.written + delivery.discarded);
@@ -236,7 +237,7 @@ fn room_of(n: usize) -> String {
 }
 
 fn a_shard_that_is_busy_does_not_let_commands_pile_up(adapter: Adapter) {
-    let stage = Stage::set(adapter, &["--shards=1", "--shard.remote-commands=3"]);
+    let stage = RemoteServer::set(adapter, &["--shards=1", "--shard.remote-commands=3"]);
     let mut socket = stage.open(&["name"]);
     let busy = stage.known.busy.lock().expect("no panic");
     socket.send(Message::text("wait")).expect("open");
@@ -281,7 +282,7 @@ fn a_shard_that_is_busy_does_not_let_commands_pile_up(adapter: Adapter) {
 }
 
 fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted(adapter: Adapter) {
-    let stage = Stage::set(adapter, &["--shards=2"]);
+    let stage = RemoteServer::set(adapter, &["--shards=2"]);
     let (mut one, mut other) = (stage.open(&["one"]), stage.open(&["other"]));
     let remote = &stage.server.remote;
     for name in ["one", "other"] {
@@ -321,8 +322,8 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted(adapter: Adapt
 }
 
 fn what_was_taken_before_the_end_is_written(adapter: Adapter) {
-    let stage = Stage::set(adapter, &["--shards=3", "--shard.remote-commands=512"]);
-    let mut listeners: Vec<Socket> = (0..6).map(|_| stage.open(&["+room"])).collect();
+    let stage = RemoteServer::set(adapter, &["--shards=3", "--shard.remote-commands=512"]);
+    let mut listeners: Vec<TungsteniteSocket> = (0..6).map(|_| stage.open(&["+room"])).collect();
     let remote = stage.server.remote.clone();
     let mut said = 0;
     while remote
@@ -345,7 +346,7 @@ fn what_was_taken_before_the_end_is_written(adapter: Adapter) {
     }
     let stats = ending.report().stats;
     assert_eq!(stats.delivery.discarded, 0);
-    assert_eq!(stats.rooms.offered, 6 * said);
+    assert_eq!(stats.channels.offered, 6 * said);
 }
 
 fn metrics(address: SocketAddr) -> String {

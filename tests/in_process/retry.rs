@@ -14,7 +14,7 @@ use stentor_core::{
     TaskOrder, WorkerId,
 };
 use stentor_tests::Adapter;
-use stentor_tests::running::{Job, Running};
+use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
@@ -25,9 +25,9 @@ stentor_tests::for_each_adapter! {
 }
 
 /// Submits what is said to it, and says what became of that.
-struct Clerk;
+struct RetryApp;
 
-impl Handler for Clerk {
+impl Handler for RetryApp {
     type State = ();
     type Task = String;
     type Outcome = String;
@@ -63,7 +63,7 @@ impl Handler for Clerk {
 #[derive(Default)]
 struct Moody(Mutex<HashMap<String, u32>>);
 
-impl Job<Clerk> for Moody {
+impl TaskRunner<RetryApp> for Moody {
     fn run(&self, _: WorkerId, task: &String) -> Result<String, Failure> {
         let mut attempts = self.0.lock().expect("no panic");
         let attempt = attempts.entry(task.clone()).or_default();
@@ -94,7 +94,7 @@ fn start(adapter: Adapter, workers: &str) -> Running {
     Running::start(
         adapter,
         &[&flags[..], &[&workers]].concat(),
-        |_| Clerk,
+        |_| RetryApp,
         Moody::default(),
     )
 }

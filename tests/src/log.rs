@@ -8,23 +8,23 @@ use crate::process::SOON;
 
 /// What the server has logged so far.
 #[derive(Debug)]
-pub struct Log(Arc<(Mutex<Lines>, Condvar)>);
+pub struct Log(Arc<(Mutex<ReadLines>, Condvar)>);
 
 #[derive(Default, Debug)]
-struct Lines {
-    lines: Vec<Line>,
+struct ReadLines {
+    lines: Vec<LogLine>,
     ended: bool,
 }
 
 impl Log {
     /// Reads a log in a thread of its own.
     pub fn read(from: impl Read + Send + 'static) -> Self {
-        let shared = Arc::new((Mutex::new(Lines::default()), Condvar::new()));
+        let shared = Arc::new((Mutex::new(ReadLines::default()), Condvar::new()));
         let log = Self(shared.clone());
         std::thread::spawn(move || {
             let (lines, changed) = &*shared;
             for line in BufReader::new(from).lines().map_while(Result::ok) {
-                lines.lock().expect("no panic").lines.push(Line(line));
+                lines.lock().expect("no panic").lines.push(LogLine(line));
                 changed.notify_all();
             }
             lines.lock().expect("no panic").ended = true;
@@ -37,11 +37,11 @@ impl Log {
     ///
     /// # Panics
     /// If it does not.
-    pub fn wait_for(&self, message: &str) -> Line {
+    pub fn wait_for(&self, message: &str) -> LogLine {
         let (lines, changed) = &*self.0;
         let guard = lines.lock().expect("no panic");
-        let find = |lines: &[Line]| lines.iter().find(|line| line.says(message)).cloned();
-        let waiting = |lines: &mut Lines| find(&lines.lines).is_none() && !lines.ended;
+        let find = |lines: &[LogLine]| lines.iter().find(|line| line.says(message)).cloned();
+        let waiting = |lines: &mut ReadLines| find(&lines.lines).is_none() && !lines.ended;
         let (guard, _) = changed
             .wait_timeout_while(guard, SOON, waiting)
             .expect("no panic");
@@ -51,7 +51,7 @@ impl Log {
     }
 
     /// Returns every line with this message so far.
-    pub fn all(&self, message: &str) -> impl Iterator<Item = Line> {
+    pub fn all(&self, message: &str) -> impl Iterator<Item = LogLine> {
         let lines = self.lines().into_iter();
         lines.filter(move |line| line.says(message))
     }
@@ -62,7 +62,7 @@ impl Log {
     }
 
     /// Returns every line so far.
-    pub fn lines(&self) -> Vec<Line> {
+    pub fn lines(&self) -> Vec<LogLine> {
         self.0.0.lock().expect("no panic").lines.clone()
     }
 }
@@ -70,15 +70,15 @@ impl Log {
 impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = self.lines().into_iter();
-        lines.try_for_each(|Line(line)| writeln!(f, "{line}"))
+        lines.try_for_each(|LogLine(line)| writeln!(f, "{line}"))
     }
 }
 
 /// One line, a JSON object without objects inside.
 #[derive(Clone, Debug)]
-pub struct Line(String);
+pub struct LogLine(String);
 
-impl Line {
+impl LogLine {
     /// Whether this is its message.
     pub fn says(&self, message: &str) -> bool {
         self.0.contains(&format!("\"message\":\"{message}\""))

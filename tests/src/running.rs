@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::Adapter;
 
 /// What is done with a task, whichever the server.
-pub trait Job<H: Handler>: Send + Sync + 'static {
+pub trait TaskRunner<H: Handler>: Send + Sync + 'static {
     /// Does it.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Running {
     ) -> Self
     where
         H: Handler<State: Send, Task: Sync> + Send + 'static,
-        J: Job<H>,
+        J: TaskRunner<H>,
     {
         let args = [&["stentor", "--listen=127.0.0.1:0"], flags].concat();
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
@@ -79,7 +79,7 @@ impl Running {
                     addresses,
                     remote,
                     stop: Stop::Tokio { _end: end },
-                    thread: thread::spawn(move || server.run(handler, Work(job), until)),
+                    thread: thread::spawn(move || server.run(handler, RunnerWork(job), until)),
                 }
             }
             Adapter::Threads => {
@@ -95,24 +95,24 @@ impl Running {
                     addresses,
                     remote,
                     stop: Stop::Threads { _end: end },
-                    thread: thread::spawn(move || server.run(handler, Work(job), until)),
+                    thread: thread::spawn(move || server.run(handler, RunnerWork(job), until)),
                 }
             }
         }
     }
 
     /// Tells it to end.
-    pub fn stop(self) -> Ending {
+    pub fn stop(self) -> StoppingServer {
         drop(self.stop);
-        Ending(self.thread, self.remote)
+        StoppingServer(self.thread, self.remote)
     }
 }
 
 /// A server that ends.
 #[derive(Debug)]
-pub struct Ending(JoinHandle<io::Result<ShutdownReport>>, ServerHandle);
+pub struct StoppingServer(JoinHandle<io::Result<ShutdownReport>>, ServerHandle);
 
-impl Ending {
+impl StoppingServer {
     /// Returns what it reports when it has ended in order.
     ///
     /// # Panics
@@ -182,15 +182,15 @@ impl Deref for ServerHandle {
 }
 
 /// The work of a server that has this job.
-struct Work<J>(J);
+struct RunnerWork<J>(J);
 
-impl<H: Handler<Task: Sync>, J: Job<H>> stentor_tokio::Work<H> for Work<J> {
+impl<H: Handler<Task: Sync>, J: TaskRunner<H>> stentor_tokio::Work<H> for RunnerWork<J> {
     async fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure> {
         self.0.run(worker, task)
     }
 }
 
-impl<H: Handler, J: Job<H>> stentor_std::Work<H> for Work<J> {
+impl<H: Handler, J: TaskRunner<H>> stentor_std::Work<H> for RunnerWork<J> {
     fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure> {
         self.0.run(worker, task)
     }

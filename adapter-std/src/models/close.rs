@@ -4,14 +4,14 @@ use stentor_core::{Config, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;
-use super::server::{PLENTY, Server, join, said, told};
+use super::server::{ModelServer, PLENTY, join, said, told};
 use crate::send_buffer::{SendBuffer, settle};
 
-/// Fails if `Link::end` does not end the socket, or wakes nobody.
+/// Fails if `ShardSocket::end` does not end the socket, or wakes nobody.
 #[test]
 fn loom_nothing_is_sent_once_a_connection_has_ended() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
         connection.peer.make_room(PLENTY);
         server.hand_in(connection.id, &said("a"));
@@ -30,7 +30,7 @@ fn loom_nothing_is_sent_once_a_connection_has_ended() {
 #[test]
 fn loom_a_connection_ends_when_its_socket_fails() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
         connection.peer.make_room(PLENTY);
         let threads = [
@@ -44,12 +44,12 @@ fn loom_a_connection_ends_when_its_socket_fails() {
     });
 }
 
-/// Fails if `Links::find` looks at slots only, so that the settlement of the old
+/// Fails if `ShardSockets::find` looks at slots only, so that the settlement of the old
 /// connection ends the write of the new one.
 #[test]
 fn loom_a_late_settlement_leaves_the_next_connection_of_the_slot_alone() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let old = server.connect(ShardId(0));
         old.peer.make_room(PLENTY);
         server.hand_in(old.id, &said("a"));
@@ -62,7 +62,7 @@ fn loom_a_late_settlement_leaves_the_next_connection_of_the_slot_alone() {
         server.hand_in(new.id, &said("b"));
         let mut parcels = SendBuffer::new(&server.buffers);
         let taken = server.turn(ShardId(0), |_| {}, |inside| parcels.take(inside, new.id));
-        assert_eq!(taken, Some(true));
+        assert!(taken);
         let sent = parcels.send(&new.socket);
         server.handle_with(ShardId(0), |inside| {
             let link = inside.links.find(new.id).expect("nobody has ended it");

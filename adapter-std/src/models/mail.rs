@@ -6,7 +6,7 @@ use stentor_core::{Config, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;
-use super::server::{PLENTY, Server, join, messages, room_of_the_second, said, spawn};
+use super::server::{ModelServer, PLENTY, join, messages, room_of_the_second, said, spawn};
 
 /// Fails if messages are pushed after the lock of the sending shard is released, or taken out
 /// before the lock of the receiving shard is held.
@@ -14,7 +14,10 @@ use super::server::{PLENTY, Server, join, messages, room_of_the_second, said, sp
 fn loom_letters_are_handled_in_the_order_in_which_they_were_posted() {
     model(|| {
         let (here, home) = (ShardId(0), ShardId(1));
-        let server = Arc::new(Server::new(Config::builder().shards(2), Rooms::default()));
+        let server = Arc::new(ModelServer::new(
+            Config::builder().shards(2),
+            Rooms::default(),
+        ));
         let room = format!("join:{}", room_of_the_second());
         let (speaker, listener) = (server.connect(here), server.connect(home));
         assert!(!server.exchange(&listener, &said(&room)).is_empty());

@@ -7,7 +7,7 @@ use stentor_core::{Config, MessageType, RemoteError, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;
-use super::server::{PLENTY, Server, join, messages, spawn};
+use super::server::{ModelServer, PLENTY, join, messages, spawn};
 use crate::primitive::thread;
 use crate::remote::{RemoteEndpoint, ServerHandle};
 
@@ -17,7 +17,7 @@ use crate::remote::{RemoteEndpoint, ServerHandle};
 fn loom_whoever_waits_for_a_place_gets_it() {
     model(|| {
         let config = || Config::builder().remote_commands(1);
-        let server = Server::new(config(), Rooms::default());
+        let server = ModelServer::new(config(), Rooms::default());
         let outside = RemoteEndpoint::new(&config().build().expect("in range"));
         let connection = server.connect(ShardId(0));
         // This thread is the ticker.

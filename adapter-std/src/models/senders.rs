@@ -4,7 +4,7 @@ use stentor_core::{Config, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;
-use super::server::{PLENTY, Server, join, messages, said, told};
+use super::server::{ModelServer, PLENTY, join, messages, said, told};
 
 /// The reader sends its own replies, the writer what it leaves and what others cause. Fails if the
 /// shard is told that bytes are sent when they are taken, and not when they have been sent. The
@@ -13,7 +13,7 @@ use super::server::{PLENTY, Server, join, messages, said, told};
 #[test]
 fn loom_one_thread_at_a_time_sends_for_a_connection_and_in_order() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
         let other = server.connect(ShardId(0));
         for connection in [&connection, &other] {

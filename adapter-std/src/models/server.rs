@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
@@ -17,23 +16,23 @@ use crate::links::Socket;
 use crate::locked_shard::{LockedShards, ShardState};
 use crate::primitive::thread::{Builder, JoinHandle};
 use crate::send_buffer::{SendBuffer, settle};
-use crate::workers::Pool;
+use crate::workers::WorkerPool;
 use crate::{reader, writer};
 
 /// Shards with nobody to serve them, unless a model starts somebody.
-pub(super) struct Server<H: Handler> {
+pub(super) struct ModelServer<H: Handler> {
     stations: Arc<LockedShards<H, Scripted>>,
     scrapes: Sender<Option<Scrape>>,
 }
 
 /// A connection without threads.
-pub(super) struct Connection {
+pub(super) struct ModelConnection {
     pub(super) id: ConnId,
     pub(super) socket: Arc<Socket<Scripted>>,
     pub(super) peer: Peer,
 }
 
-impl<H: Handler> Deref for Server<H> {
+impl<H: Handler> Deref for ModelServer<H> {
     type Target = Arc<LockedShards<H, Scripted>>;
 
     fn deref(&self) -> &Self::Target {
@@ -41,7 +40,7 @@ impl<H: Handler> Deref for Server<H> {
     }
 }
 
-impl<H> Server<H>
+impl<H> ModelServer<H>
 where
     H: Handler + Clone + Send + Sync + 'static,
     H::State: Send,
@@ -53,7 +52,7 @@ where
         let limiter = Arc::new(ConnectionLimiter::new(settings.config.shards(), None));
         let maker = |_| handler.clone();
         let (scrapes, _) = channel();
-        let pool = Pool::new(&settings);
+        let pool = WorkerPool::new(&settings);
         let config = &settings.config;
         Self {
             stations: Arc::new(LockedShards::new(config, pool, limiter, maker, &scrapes)),
@@ -66,7 +65,7 @@ where
     }
 
     /// A connection whose handshake is over, and whose socket takes nothing yet.
-    pub(super) fn connect(&self, at: ShardId) -> Connection {
+    pub(super) fn connect(&self, at: ShardId) -> ModelConnection {
         let connection = self.admit(at);
         let answer = self.exchange(&connection, REQUEST);
         assert!(answer.starts_with(b"HTTP/1.1 101 "));
@@ -74,7 +73,7 @@ where
     }
 
     /// A connection that has asked for nothing yet.
-    pub(super) fn admit(&self, at: ShardId) -> Connection {
+    pub(super) fn admit(&self, at: ShardId) -> ModelConnection {
         let (stream, peer) = pair();
         let (_, admission) = self.limiter.admit().expect("there is no limit");
         let socket = Arc::new(Socket::new(stream, at, admission, self.limiter.clone()));
@@ -84,7 +83,7 @@ where
             id
         };
         let id = self.turn(at, |_| {}, accept);
-        Connection { id, socket, peer }
+        ModelConnection { id, socket, peer }
     }
 
     /// Lets a connection say something, as its reader does, and sends nothing.
@@ -96,7 +95,7 @@ where
     }
 
     /// Lets a connection without threads say something; what it is told at once.
-    pub(super) fn exchange(&self, connection: &Connection, bytes: &[u8]) -> Vec<u8> {
+    pub(super) fn exchange(&self, connection: &ModelConnection, bytes: &[u8]) -> Vec<u8> {
         self.hand_in(connection.id, bytes);
         connection.peer.make_room(PLENTY);
         self.send(connection);
@@ -105,7 +104,7 @@ where
     }
 
     /// Sends all that waits for a connection without threads.
-    pub(super) fn send(&self, connection: &Connection) {
+    pub(super) fn send(&self, connection: &ModelConnection) {
         let id = connection.id;
         let mut parcels = SendBuffer::new(&self.buffers);
         let mut sent = None;
@@ -117,19 +116,18 @@ where
                 }
             },
             |inside| parcels.take(inside, id),
-        ) == Some(true)
-        {
+        ) {
             sent = Some(parcels.send(&connection.socket));
         }
     }
 
-    pub(super) fn start_reader(&self, connection: &Connection) -> JoinHandle<()> {
+    pub(super) fn start_reader(&self, connection: &ModelConnection) -> JoinHandle<()> {
         let (stations, socket) = (self.stations.clone(), connection.socket.clone());
         let id = connection.id;
         spawn(move || reader::run(&stations, &socket, id))
     }
 
-    pub(super) fn start_writer(&self, connection: &Connection) -> JoinHandle<()> {
+    pub(super) fn start_writer(&self, connection: &ModelConnection) -> JoinHandle<()> {
         let (stations, socket) = (self.stations.clone(), connection.socket.clone());
         let id = connection.id;
         spawn(move || writer::run(&stations, &socket, id))

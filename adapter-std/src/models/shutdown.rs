@@ -1,28 +1,24 @@
 //! Models of the shutdown: every waiting thread ends when the server or its connection ends.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use stentor_core::proto::http::Request;
-use stentor_core::{
-    Admission, Backpressure, Config, Context, Decision, Echo, Handler, Message, ShardId,
-};
+use stentor_core::{Admission, Config, Echo, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;
-use super::server::{REQUEST, Server, join, said, spawn, told};
+use super::server::{ModelServer, REQUEST, join, said, spawn, told};
 use super::socket::pair;
-use super::wakes::Tasks;
+use super::wakes::ModelWork;
 use crate::connection;
 use crate::connection_threads::start_workers;
 use crate::workers::watch_clock;
 
-/// Fails if `PendingConnection::tell` wakes nobody, and if `Link::end` leaves the socket as
+/// Fails if `PendingConnection::tell` wakes nobody, and if `ShardSocket::end` leaves the socket as
 /// it is, or its threads asleep.
 #[test]
 fn loom_a_connection_ends_at_any_time_after_its_birth() {
     model(|| {
-        let server = Server::new(Config::builder(), Echo);
+        let server = ModelServer::new(Config::builder(), Echo);
         let (stream, peer) = pair();
         peer.say(REQUEST);
         server.limiter.admit().expect("there is no limit");
@@ -34,11 +30,11 @@ fn loom_a_connection_ends_at_any_time_after_its_birth() {
 }
 
 /// The writer waits for room, the reader for being read again. Fails if
-/// `Link::end` leaves the socket as it is.
+/// `ShardSocket::end` leaves the socket as it is.
 #[test]
 fn loom_a_connection_ends_although_its_socket_is_full() {
     model(|| {
-        let server = Server::new(Config::builder().queue_messages(1), Echo);
+        let server = ModelServer::new(Config::builder().queue_messages(1), Echo);
         let connection = server.connect(ShardId(0));
         server.hand_in(connection.id, &[said("a"), said("b")].concat());
         connection.peer.say(&said("c"));
@@ -59,7 +55,7 @@ fn loom_a_connection_ends_although_its_socket_is_full() {
 #[test]
 fn loom_tickers_end_with_their_crew() {
     model(|| {
-        let server = Server::new(Config::builder().shards(2), Rooms::default());
+        let server = ModelServer::new(Config::builder().shards(2), Rooms::default());
         let mut crew = server.crew();
         crew.start_ticker(ShardId(0)).expect("few threads");
         crew.start_ticker(ShardId(1)).expect("few threads");
@@ -67,14 +63,14 @@ fn loom_tickers_end_with_their_crew() {
     });
 }
 
-/// Fails if `Pool::drain` wakes nobody, and if a worker ends before the queue is
+/// Fails if `WorkerPool::drain` wakes nobody, and if a worker ends before the queue is
 /// empty.
 #[test]
 fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
-        let workers = start_workers(&server, Tasks).expect("few threads");
+        let workers = start_workers(&server, ModelWork).expect("few threads");
         server.hand_in(connection.id, &said("task:a"));
         server.pool.drain();
         join(workers);
@@ -82,11 +78,11 @@ fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
     });
 }
 
-/// Fails if `Pool::drain` does not wake whoever watches the clock.
+/// Fails if `WorkerPool::drain` does not wake whoever watches the clock.
 #[test]
 fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let stations = Arc::clone(&server);
         let watcher = spawn(move || watch_clock(&stations));
         server.pool.drain();

@@ -21,12 +21,12 @@ pub(super) struct Peer(Arc<Wire>);
 
 #[derive(Debug)]
 struct Wire {
-    state: Mutex<State>,
+    state: Mutex<WireState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WireState {
     said: VecDeque<u8>,
     heard: Vec<u8>,
     /// How much more the socket takes.
@@ -42,23 +42,23 @@ struct State {
 /// A socket that takes nothing yet.
 pub(super) fn pair() -> (Scripted, Peer) {
     let wire = Arc::new(Wire {
-        state: Mutex::new(State::default()),
+        state: Mutex::new(WireState::default()),
         changed: Condvar::new(),
     });
     (Scripted(wire.clone()), Peer(wire))
 }
 
 impl Wire {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WireState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut WireState)) {
         change(&mut self.state());
         self.changed.notify_all();
     }
 
-    fn wait_until(&self, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait_until(&self, holds: impl Fn(&WireState) -> bool) -> MutexGuard<'_, WireState> {
         let mut state = self.state();
         while !holds(&state) {
             state = self
@@ -70,7 +70,7 @@ impl Wire {
     }
 }
 
-impl State {
+impl WireState {
     fn hand_over(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.broken {
             return Err(io::ErrorKind::ConnectionReset.into());

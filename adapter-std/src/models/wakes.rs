@@ -8,9 +8,9 @@ use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_server::metrics::Scrape;
 
 use super::model;
-use super::server::{PLENTY, Server, join, room_of_the_second, said, spawn, told};
+use super::server::{ModelServer, PLENTY, join, room_of_the_second, said, spawn, told};
 use crate::connection_threads::start_workers;
-use crate::locked_shard::Post;
+use crate::locked_shard::ShardInput;
 use crate::primitive::thread;
 use crate::workers::Work;
 
@@ -19,7 +19,7 @@ use crate::workers::Work;
 #[test]
 fn loom_a_writer_wakes_for_what_others_cause() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
         connection.peer.make_room(PLENTY);
         let writer = server.start_writer(&connection);
@@ -37,7 +37,7 @@ fn loom_a_writer_wakes_for_what_others_cause() {
 #[test]
 fn loom_a_writer_goes_on_where_a_reader_had_to_stop() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
         connection.peer.make_room(3);
         connection.peer.say(&said("a"));
@@ -58,7 +58,7 @@ fn loom_a_writer_goes_on_where_a_reader_had_to_stop() {
 #[test]
 fn loom_a_reader_goes_on_when_it_is_to_be_read_again() {
     model(|| {
-        let server = Server::new(Config::builder().queue_messages(1), Echo);
+        let server = ModelServer::new(Config::builder().queue_messages(1), Echo);
         let connection = server.connect(ShardId(0));
         // More than the queue holds: it is not read until something is out.
         server.hand_in(connection.id, &[said("a"), said("b")].concat());
@@ -80,7 +80,7 @@ fn loom_a_reader_goes_on_when_it_is_to_be_read_again() {
 #[test]
 fn loom_a_ticker_wakes_for_letters() {
     model(|| {
-        let server = Server::new(Config::builder().shards(2), Rooms::default());
+        let server = ModelServer::new(Config::builder().shards(2), Rooms::default());
         let connection = server.connect(ShardId(0));
         let mut crew = server.crew();
         crew.start_ticker(ShardId(1)).expect("few threads");
@@ -108,7 +108,7 @@ fn loom_a_ticker_wakes_for_letters() {
 #[test]
 fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.admit(ShardId(0));
         server.hand_in(
             connection.id,
@@ -121,7 +121,7 @@ fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
         let answers = spawn(move || {
             let head_only = false;
             let scrape = Scrape { id, head_only };
-            stations.post(id.shard(), Post::Metrics(scrape, "up 1".into()));
+            stations.post(id.shard(), ShardInput::Metrics(scrape, "up 1".into()));
         });
         let page = loop {
             let next = server.tick(ShardId(0));
@@ -142,7 +142,7 @@ fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
 fn loom_a_ticker_wakes_for_an_earlier_deadline() {
     model(|| {
         let config = Config::builder().write_timeout(SHORT);
-        let server = Server::new(config, Rooms::default());
+        let server = ModelServer::new(config, Rooms::default());
         let connection = server.connect(ShardId(0));
         let peer = connection.peer.clone();
         let writer = server.start_writer(&connection);
@@ -161,10 +161,10 @@ fn loom_a_ticker_wakes_for_an_earlier_deadline() {
 #[test]
 fn loom_a_worker_wakes_for_a_task() {
     model(|| {
-        let server = Server::new(Config::builder(), Rooms::default());
+        let server = ModelServer::new(Config::builder(), Rooms::default());
         let connection = server.connect(ShardId(0));
         connection.peer.make_room(PLENTY);
-        let workers = start_workers(&server, Tasks).expect("few threads");
+        let workers = start_workers(&server, ModelWork).expect("few threads");
         let writer = server.start_writer(&connection);
         server.hand_in(connection.id, &said("task:a"));
         let done = told("processed_by_0:a");
@@ -177,9 +177,9 @@ fn loom_a_worker_wakes_for_a_task() {
 }
 
 /// The work of the rooms.
-pub(super) struct Tasks;
+pub(super) struct ModelWork;
 
-impl Work<Rooms> for Tasks {
+impl Work<Rooms> for ModelWork {
     fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
         Ok(task.run(worker))
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Instructions by case.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Counts {
+pub(super) struct InstructionCounts {
     #[serde(rename = "made")]
     pub(super) toolchain: Toolchain,
     pub(super) counts: BTreeMap<String, f64>,
@@ -63,7 +63,7 @@ impl fmt::Display for Toolchain {
     }
 }
 
-impl Counts {
+impl InstructionCounts {
     pub(super) fn new(toolchain: Toolchain) -> Self {
         Self {
             toolchain,
@@ -127,7 +127,7 @@ mod tests {
             valgrind: "valgrind-1".into(),
             avx2: true,
         };
-        let mut stored = Counts::new(toolchain);
+        let mut stored = InstructionCounts::new(toolchain);
         stored.counts.insert("push".into(), 200.0);
         let change = |count| stored.change("push", count);
         assert!(matches!(change(207.0), Change::More(_)));

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use callgrind::Case;
-use counts::{Change, Counts, Toolchain};
+use counts::{Change, InstructionCounts, Toolchain};
 
 /// Runs such a benchmark as its `main`. `--record` stores the counts.
 pub fn count(baseline: &Path, cases: &[Case]) -> ExitCode {
@@ -44,14 +44,14 @@ fn run(baseline: &Path, cases: &[Case], is_to_record: bool) -> io::Result<bool> 
     };
     let then = match is_to_record {
         true => None,
-        false => Some(Counts::read(baseline)?),
+        false => Some(InstructionCounts::read(baseline)?),
     };
     let (then, other) = match then {
         Some(then) if then.toolchain == toolchain => (Some(then), None),
         Some(then) => (None, Some(then.toolchain)),
         None => (None, None),
     };
-    let mut now = Counts::new(toolchain);
+    let mut now = InstructionCounts::new(toolchain);
     let mut is_well = true;
     for case in cases {
         let count = callgrind::run(case)?;

@@ -82,21 +82,21 @@ impl<H: Handler, S> Context<'_, H, S> {
         self.engine.id_of(self.at)
     }
 
-    /// The room it joined first, of those it is in.
-    pub fn room(&self) -> Option<&Bytes> {
-        self.rooms().next()
+    /// The channel it joined first, of those it is in.
+    pub fn channel(&self) -> Option<&Bytes> {
+        self.channels().next()
     }
 
-    /// The rooms it is in, the one it joined first first.
-    pub fn rooms(&self) -> impl Iterator<Item = &Bytes> {
-        self.engine.rooms_of(self.at).chain(self.left)
+    /// The channels it is in, the one it joined first first.
+    pub fn channels(&self) -> impl Iterator<Item = &Bytes> {
+        self.engine.channels_of(self.at).chain(self.left)
     }
 
-    /// The members of a room that are on this shard; on a server of one shard, all of them.
-    /// How many there are anywhere, only the room's owner knows:
+    /// The members of a channel that are on this shard; on a server of one shard, all of them.
+    /// How many there are anywhere, only the channel's owner knows:
     /// [`count_members`](Self::count_members).
-    pub fn local_members(&self, room: &[u8]) -> impl Iterator<Item = ConnId> {
-        self.engine.members_here(room)
+    pub fn local_members(&self, channel: &[u8]) -> impl Iterator<Item = ConnId> {
+        self.engine.members_here(channel)
     }
 
     /// Queues a message for this connection. A number stands for a [`SendOptions`] of
@@ -141,42 +141,42 @@ impl<H: Handler, S> Context<'_, H, S> {
         );
     }
 
-    /// Makes the connection a member of a room. What follows waits until it is, or is
-    /// refused because it is in [as many](crate::Config::rooms_per_connection) as it may be:
+    /// Makes the connection a member of a channel. What follows waits until it is, or is
+    /// refused because it is in [as many](crate::Config::channels_per_connection) as it may be:
     /// then [`Handler::on_join_refused`] is told.
-    pub fn join(&mut self, room: &[u8]) {
-        let later = || PendingOp::Join(Bytes::copy_from_slice(room));
+    pub fn join(&mut self, channel: &[u8]) {
+        let later = || PendingOp::Join(Bytes::copy_from_slice(channel));
         self.act(later, |engine, at| {
-            engine.join(at, room).map_err(|wait| (wait, false))
+            engine.join(at, channel).map_err(|wait| (wait, false))
         });
     }
 
-    /// Ends its membership of a room. What follows waits until it has ended.
-    pub fn leave(&mut self, room: &[u8]) {
-        let later = || PendingOp::Leave(Bytes::copy_from_slice(room));
+    /// Ends its membership of a channel. What follows waits until it has ended.
+    pub fn leave(&mut self, channel: &[u8]) {
+        let later = || PendingOp::Leave(Bytes::copy_from_slice(channel));
         self.act(later, |engine, at| {
-            engine.leave(at, room).map_err(|wait| (wait, false))
+            engine.leave(at, channel).map_err(|wait| (wait, false))
         });
     }
 
-    /// Says something to every member of a room, this connection among them if
+    /// Says something to every member of a channel, this connection among them if
     /// it is one and not to be left out. How it is to be treated at their queues
-    /// is for this message to say: rooms have no rules of their own.
+    /// is for this message to say: channels have no rules of their own.
     ///
-    /// A room with more than [`fan_out_slice`](crate::Config::fan_out_slice) members on a shard
+    /// A channel with more than [`fan_out_slice`](crate::Config::fan_out_slice) members on a shard
     /// is served over several turns. The members are those of this moment all the same.
     pub fn publish(
         &mut self,
-        room: &[u8],
+        channel: &[u8],
         kind: MessageType,
         options: impl Into<SendOptions>,
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        self.publish_to(Some(room), kind, options.into(), payload, exclude_sender);
+        self.publish_to(Some(channel), kind, options.into(), payload, exclude_sender);
     }
 
-    /// [`publish`](Self::publish) to the room the connection joined first;
+    /// [`publish`](Self::publish) to the channel the connection joined first;
     /// nothing if it is in none.
     pub fn publish_here(
         &mut self,
@@ -185,13 +185,19 @@ impl<H: Handler, S> Context<'_, H, S> {
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        let Some(room) = self.room().cloned() else {
+        let Some(channel) = self.channel().cloned() else {
             return;
         };
-        self.publish_to(Some(&room), kind, options.into(), payload, exclude_sender);
+        self.publish_to(
+            Some(&channel),
+            kind,
+            options.into(),
+            payload,
+            exclude_sender,
+        );
     }
 
-    /// Says something to every connection of the server, in a room or not.
+    /// Says something to every connection of the server, in a channel or not.
     pub fn broadcast_all(
         &mut self,
         kind: MessageType,
@@ -208,8 +214,8 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// ([`Handler::on_published`]: no members).
     ///
     /// What one connection sends to another arrives in its order, as far as priorities
-    /// allow. What it says in a room may take a longer way, over the room's owner: there is
-    /// no such order between the two, as there is none between two rooms.
+    /// allow. What it says in a channel may take a longer way, over the channel's owner: there is
+    /// no such order between the two, as there is none between two channels.
     pub fn send(
         &mut self,
         to: ConnId,
@@ -230,16 +236,16 @@ impl<H: Handler, S> Context<'_, H, S> {
         });
     }
 
-    /// Asks how many members a room has on all shards together. The room's owner says so,
+    /// Asks how many members a channel has on all shards together. The channel's owner says so,
     /// in the order in which members come and go there; the answer comes to
     /// [`Handler::on_members`] under this ticket.
-    pub fn count_members(&mut self, room: &[u8], ticket: u64) {
+    pub fn count_members(&mut self, channel: &[u8], ticket: u64) {
         let later = || PendingOp::CountMembers {
-            room: Bytes::copy_from_slice(room),
+            channel: Bytes::copy_from_slice(channel),
             ticket,
         };
         self.act(later, |engine, at| {
-            let asked = engine.count_members(at, room, ticket);
+            let asked = engine.count_members(at, channel, ticket);
             asked.map_err(|wait| (wait, true))
         });
     }
@@ -266,21 +272,21 @@ impl<H: Handler, S> Context<'_, H, S> {
 
     fn publish_to(
         &mut self,
-        room: Option<&[u8]>,
+        channel: Option<&[u8]>,
         kind: MessageType,
         options: SendOptions,
         payload: &[u8],
         exclude_sender: bool,
     ) {
         let later = || PendingOp::Publish {
-            room: room.map(Bytes::copy_from_slice),
+            channel: channel.map(Bytes::copy_from_slice),
             kind,
             options,
             payload: Bytes::copy_from_slice(payload),
             exclude_sender,
         };
         self.act_if(payload.len(), later, |engine, at| {
-            let published = engine.publish(at, room, kind, options, payload, exclude_sender);
+            let published = engine.publish(at, channel, kind, options, payload, exclude_sender);
             published.map_err(|wait| (wait, true))
         });
     }

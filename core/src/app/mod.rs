@@ -21,7 +21,7 @@ use crate::stats::CloseCause;
 /// [`Task`](Self::Task) for a worker. The core never calls a handler from
 /// inside a call that the handler made.
 ///
-/// Connections in many rooms, which also speak to one another:
+/// Connections in many channels, which also speak to one another:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -29,7 +29,7 @@ use crate::stats::CloseCause;
 /// use stentor_core::proto::http::Request;
 /// use stentor_core::{ConnId, Context, Handler, MessageType, Message, DeliveryReport, SendOptions, Decision};
 ///
-/// /// `follow:X` makes X a room of the connection, one of many; `say:X:text` speaks to those
+/// /// `follow:X` makes X a channel of the connection, one of many; `say:X:text` speaks to those
 /// /// who follow X; `me:X` gives the connection a name, `to:X:text` speaks to whom it names.
 /// struct Feeds {
 ///     /// Of all shards: a name may be anywhere.
@@ -142,12 +142,12 @@ pub trait Handler: Sized {
         let _ = (ctx, ticket, members);
     }
 
-    /// Learns that the connection has not become a member of a room, because it is in
-    /// [as many](crate::Config::rooms_per_connection) as it may be, or the room would be a new one
+    /// Learns that the connection has not become a member of a channel, because it is in
+    /// [as many](crate::Config::channels_per_connection) as it may be, or the channel would be a new one
     /// on its shard and [memory](crate::Config::memory_budget) is short. Whatever is asked for
     /// after the join waits until this has returned.
-    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
-        let _ = (ctx, room);
+    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, channel: &[u8]) {
+        let _ = (ctx, channel);
     }
 }
 

@@ -22,7 +22,7 @@ pub struct DeliveryReport {
     pub evicted: u64,
     /// Messages whose place it took.
     pub conflated: u64,
-    /// Messages that had expired, found where room was needed for it.
+    /// Messages that had expired, found where channel was needed for it.
     pub expired: u64,
 }
 

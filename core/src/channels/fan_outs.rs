@@ -7,7 +7,7 @@
 //!
 //! The outcome is that of a delivery at once: who is a member when a publication comes here
 //! gets it, exactly once and in the order of the channel. Members are visited from the last
-//! to the first, and [`Rooms`] keeps those that are still to be visited at the start of the
+//! to the first, and [`Channels`] keeps those that are still to be visited at the start of the
 //! list. Who joins meanwhile is entered in `joined`. Who leaves before being visited is given on
 //! leaving what was published before.
 
@@ -19,15 +19,15 @@ use smallvec::SmallVec;
 
 use crate::channels::delivery_report::counted;
 use crate::channels::message::Publication;
-use crate::channels::registry::Rooms;
+use crate::channels::registry::ChannelRegistry;
 use crate::delivery::{BatchFrame, EncodedFrames, EncodedVariants, Outbound, Recipients};
 use crate::sync::SharedRef;
 
 /// Publications that are not yet queued for all members here.
 #[derive(Debug)]
 pub(crate) struct FanOuts {
-    /// By the number of the room; publications to everyone have [`EVERYONE`].
-    channels: HashMap<u32, Channel, FixedState>,
+    /// By the number of the channel; publications to everyone have [`EVERYONE`].
+    channels: HashMap<u32, ChannelFanOuts, FixedState>,
     /// The same channels, the one whose slice is next first.
     order: VecDeque<u32>,
     publications: usize,
@@ -45,7 +45,7 @@ pub(crate) struct FanOuts {
 
 /// The unfinished publications of one channel.
 #[derive(Debug, Default)]
-struct Channel {
+struct ChannelFanOuts {
     /// In the order of the channel.
     publications: VecDeque<Unfinished>,
     /// The number of the first, counted from when the channel had none.
@@ -58,7 +58,7 @@ struct Channel {
     /// first publication that is for them.
     joined: HashMap<u32, u64, FixedState>,
     /// Of the slots of a shard, how many from the first on are not visited yet, where it is
-    /// said to everyone. Of a room, the room knows.
+    /// said to everyone. Of a channel, the channel knows.
     unvisited: u32,
 }
 
@@ -71,7 +71,7 @@ struct Unfinished {
     frames: EncodedFrames,
 }
 
-/// Stands for the room that everyone is in.
+/// Stands for the channel that everyone is in.
 pub(crate) const EVERYONE: u32 = u32::MAX;
 
 impl FanOuts {
@@ -156,7 +156,7 @@ impl FanOuts {
     /// Puts a publication at the end of the line of its channel.
     pub(crate) fn push(
         &mut self,
-        rooms: &mut Rooms,
+        registry: &mut ChannelRegistry,
         channel: u32,
         publication: SharedRef<Publication>,
         except: Option<u32>,
@@ -166,9 +166,9 @@ impl FanOuts {
         let line = self.channels.entry(channel).or_insert_with(|| {
             self.order.push_back(channel);
             if channel != EVERYONE {
-                rooms.hold(channel);
+                registry.hold(channel);
             }
-            Channel::default()
+            ChannelFanOuts::default()
         });
         line.publications.push_back(Unfinished {
             publication,
@@ -180,7 +180,11 @@ impl FanOuts {
     /// Visits the next members of the channel whose turn it is. Returns the publications that
     /// have been queued for all of their members.
     #[cold]
-    pub(crate) fn deliver_slice(&mut self, rooms: &mut Rooms, out: &mut Outbound) -> Finished {
+    pub(crate) fn deliver_slice(
+        &mut self,
+        registry: &mut ChannelRegistry,
+        out: &mut Outbound,
+    ) -> Finished {
         let mut finished = Finished::new();
         let Some(at) = self.order.pop_front() else {
             return finished;
@@ -191,9 +195,9 @@ impl FanOuts {
         let mut left = self.slice;
         while left > 0 && !channel.publications.is_empty() {
             if channel.active == 0 {
-                channel.begin_visit(at, rooms, out);
+                channel.begin_visit(at, registry, out);
             }
-            if channel.visit_some(at, rooms, out, &mut left) {
+            if channel.visit_some(at, registry, out, &mut left) {
                 self.end_visit(&mut channel, out, &mut finished);
                 left = left.saturating_sub(1);
             }
@@ -204,7 +208,7 @@ impl FanOuts {
         self.flushed = 0;
         if channel.publications.is_empty() {
             if at != EVERYONE {
-                rooms.release(at);
+                registry.release(at);
             }
         } else {
             self.channels.insert(at, channel);
@@ -214,7 +218,12 @@ impl FanOuts {
     }
 
     /// Everyone has been visited who was to be.
-    fn end_visit(&mut self, channel: &mut Channel, out: &mut Outbound, finished: &mut Finished) {
+    fn end_visit(
+        &mut self,
+        channel: &mut ChannelFanOuts,
+        out: &mut Outbound,
+        finished: &mut Finished,
+    ) {
         let batch = channel.batch.take();
         if let Some(batch) = batch {
             out.release_batch(batch);
@@ -238,7 +247,7 @@ impl FanOuts {
     #[inline]
     pub(crate) fn deliver_rest(
         &mut self,
-        rooms: &Rooms,
+        registry: &ChannelRegistry,
         out: &mut Outbound,
         channel: u32,
         at: u32,
@@ -247,14 +256,14 @@ impl FanOuts {
         if self.has(channel)
             && let Some(line) = self.channels.get_mut(&channel)
         {
-            line.deliver_rest(channel, at, place, rooms, out);
+            line.deliver_rest(channel, at, place, registry, out);
         }
     }
 
     /// Asserts that what is kept twice agrees. `is_open` tells whether a slot has an open
     /// connection.
     #[cfg(feature = "testing")]
-    pub(crate) fn audit(&self, rooms: &Rooms, is_open: impl Fn(u32) -> bool) {
+    pub(crate) fn audit(&self, registry: &ChannelRegistry, is_open: impl Fn(u32) -> bool) {
         assert_eq!(self.order.len(), self.channels.len());
         let (mut publications, mut bytes) = (0, 0);
         for at in &self.order {
@@ -270,10 +279,10 @@ impl FanOuts {
             }
         }
         assert_eq!((publications, bytes), (self.publications, self.bytes));
-        for room in 0..rooms.places() {
-            let unvisited = rooms.unvisited(room) as usize;
-            assert!(unvisited <= rooms.members(room).len());
-            assert!(unvisited == 0 || self.channels[&room].active > 0);
+        for channel in 0..registry.places() {
+            let unvisited = registry.unvisited(channel) as usize;
+            assert!(unvisited <= registry.members(channel).len());
+            assert!(unvisited == 0 || self.channels[&channel].active > 0);
         }
     }
 }
@@ -281,7 +290,7 @@ impl FanOuts {
 /// Publications that have been queued for all of their members.
 pub(crate) type Finished = SmallVec<[SharedRef<Publication>; 4]>;
 
-impl Channel {
+impl ChannelFanOuts {
     /// What of its unfinished publications is for a member, given which those are that it
     /// was to get at the latest, by their places in line.
     fn due_from(&self, at: u32) -> usize {
@@ -290,25 +299,25 @@ impl Channel {
     }
 
     /// Begins with the first publication in line, and what may go along with it.
-    fn begin_visit(&mut self, at: u32, rooms: &mut Rooms, out: &mut Outbound) {
+    fn begin_visit(&mut self, at: u32, registry: &mut ChannelRegistry, out: &mut Outbound) {
         self.active = 1;
         match at {
             EVERYONE => self.unvisited = out.connections(),
-            room => {
-                rooms.begin_visit(room);
-                self.merge(room, rooms, out);
+            channel => {
+                registry.begin_visit(channel);
+                self.merge(channel, registry, out);
             }
         }
     }
 
     /// Merges the first publications that have the same recipients and options.
-    fn merge(&mut self, room: u32, rooms: &Rooms, out: &mut Outbound) {
+    fn merge(&mut self, channel: u32, registry: &ChannelRegistry, out: &mut Outbound) {
         let limits = out.batch_limits();
         let mut bytes = 0;
         let mut first: Option<Recipients> = None;
         let alike = self.publications.iter().take_while(|unfinished| {
-            let variants = unfinished.variants(rooms, out);
-            let recipients = Recipients::new(rooms.list(room, unfinished.except), &variants);
+            let variants = unfinished.variants(registry, out);
+            let recipients = Recipients::new(registry.list(channel, unfinished.except), &variants);
             bytes += variants.framed_len();
             unfinished.publication.counters.is_none()
                 && out.may_be_batched(&variants)
@@ -320,8 +329,9 @@ impl Channel {
             return;
         }
         let publications = self.publications.iter().take(alike);
-        let mut variants: SmallVec<[EncodedVariants<'_>; 16]> =
-            publications.map(|each| each.variants(rooms, out)).collect();
+        let mut variants: SmallVec<[EncodedVariants<'_>; 16]> = publications
+            .map(|each| each.variants(registry, out))
+            .collect();
         self.batch = out.merge(&mut variants);
         let frames: SmallVec<[EncodedFrames; 16]> =
             variants.iter().map(EncodedVariants::frames).collect();
@@ -336,7 +346,7 @@ impl Channel {
     fn visit_some(
         &mut self,
         id: u32,
-        rooms: &mut Rooms,
+        registry: &mut ChannelRegistry,
         out: &mut Outbound,
         left: &mut usize,
     ) -> bool {
@@ -354,11 +364,11 @@ impl Channel {
         let before = counters.map(|_| counted(out));
         let active = publications.iter().take(active);
         let mut variants: SmallVec<[EncodedVariants<'_>; 1]> =
-            active.map(|each| each.variants(rooms, out)).collect();
+            active.map(|each| each.variants(registry, out)).collect();
         let is_over = loop {
             let is_over = match id {
                 EVERYONE => *unvisited == 0,
-                room => rooms.unvisited(room) == 0,
+                channel => registry.unvisited(channel) == 0,
             };
             if is_over || *left == 0 {
                 break is_over;
@@ -368,7 +378,7 @@ impl Channel {
                     *unvisited -= 1;
                     Some(*unvisited)
                 }
-                room => rooms.visit(room),
+                channel => registry.visit(channel),
             };
             let Some(at) = next else { break true };
             *left -= 1;
@@ -405,10 +415,17 @@ impl Channel {
     }
 
     #[cold]
-    fn deliver_rest(&mut self, id: u32, at: u32, place: u32, rooms: &Rooms, out: &mut Outbound) {
+    fn deliver_rest(
+        &mut self,
+        id: u32,
+        at: u32,
+        place: u32,
+        registry: &ChannelRegistry,
+        out: &mut Outbound,
+    ) {
         let unvisited = match id {
             EVERYONE => self.unvisited,
-            room => rooms.unvisited(room),
+            channel => registry.unvisited(channel),
         };
         // What is not under way yet is for all who are there.
         let begin = if place < unvisited { 0 } else { self.active };
@@ -420,7 +437,7 @@ impl Channel {
             }
             let counters = unfinished.publication.counters.as_ref();
             let before = counters.map(|_| counted(out));
-            let mut variants = unfinished.variants(rooms, out);
+            let mut variants = unfinished.variants(registry, out);
             out.send_variant(at, &mut variants);
             let frames = variants.frames();
             if let (Some(counters), Some(before)) = (counters, before) {
@@ -433,9 +450,9 @@ impl Channel {
 
 impl Unfinished {
     /// Returns the publication with the frames that have been made of it.
-    fn variants(&self, rooms: &Rooms, out: &Outbound) -> EncodedVariants<'_> {
+    fn variants(&self, registry: &ChannelRegistry, out: &Outbound) -> EncodedVariants<'_> {
         self.publication
-            .variants(rooms, out)
+            .variants(registry, out)
             .with_frames(self.frames)
     }
 }

@@ -25,8 +25,8 @@ use crate::sync::{NoPlace, Semaphore};
 /// keeps its payload as long. Nothing here waits: `try_*` says [`Full`] and has done
 /// nothing then. How to wait for a place is for the adapter to offer.
 ///
-/// **Order.** What one thread says in one room, in one priority, is heard in that order, and
-/// so is what it sends to one connection; closing that comes behind. Different rooms, and
+/// **Order.** What one thread says in one channel, in one priority, is heard in that order, and
+/// so is what it sends to one connection; closing that comes behind. Different channels, and
 /// different connections, have nothing to do with each other, as everywhere.
 ///
 /// **The end.** Before a server serves, and from the beginning of its end on, there are no
@@ -89,9 +89,9 @@ pub struct RemoteStats {
 /// What is to be done at a shard.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// In this room, or to everyone.
+    /// In this channel, or to everyone.
     Publish {
-        room: Option<Bytes>,
+        channel: Option<Bytes>,
         kind: MessageType,
         options: SendOptions,
         payload: Bytes,
@@ -112,9 +112,9 @@ impl Command {
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Publish { room, payload, .. } => {
-                room.as_ref().map_or(0, Bytes::len) + payload.len()
-            }
+            Self::Publish {
+                channel, payload, ..
+            } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
             Self::Send { payload, .. } => payload.len(),
             Self::Close { .. } => 0,
         }
@@ -186,21 +186,21 @@ impl ServerHandle {
         }
     }
 
-    /// Says something to every member of a room.
+    /// Says something to every member of a channel.
     ///
     /// # Errors
     /// It has been said to nobody.
     pub fn try_publish(
         &self,
-        room: &[u8],
+        channel: &[u8],
         kind: MessageType,
         options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.try_reserve()?.publish(room, kind, options, payload)
+        self.try_reserve()?.publish(channel, kind, options, payload)
     }
 
-    /// Says something to every connection, in a room or not.
+    /// Says something to every connection, in a channel or not.
     ///
     /// # Errors
     /// It has been said to nobody.
@@ -239,21 +239,21 @@ impl ServerHandle {
 }
 
 impl Permit {
-    /// Says something to every member of a room.
+    /// Says something to every member of a channel.
     ///
     /// # Errors
     /// [`Ended`](RemoteError::Ended): it has been said to nobody.
     pub fn publish(
         self,
-        room: &[u8],
+        channel: &[u8],
         kind: MessageType,
         options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.publish_to(Some(room), kind, options.into(), payload.into())
+        self.publish_to(Some(channel), kind, options.into(), payload.into())
     }
 
-    /// Says something to every connection, in a room or not.
+    /// Says something to every connection, in a channel or not.
     ///
     /// # Errors
     /// [`Ended`](RemoteError::Ended): it has been said to nobody.
@@ -300,7 +300,7 @@ impl Permit {
 
     fn publish_to(
         self,
-        room: Option<&[u8]>,
+        channel: Option<&[u8]>,
         kind: MessageType,
         options: SendOptions,
         payload: Bytes,
@@ -308,9 +308,9 @@ impl Permit {
         if payload.len() > MAX_PAYLOAD {
             return Err(RemoteError::TooLong);
         }
-        let owner = self.0.owners.of(room);
+        let owner = self.0.owners.of(channel);
         let command = Command::Publish {
-            room: room.map(Bytes::copy_from_slice),
+            channel: channel.map(Bytes::copy_from_slice),
             kind,
             options,
             payload,

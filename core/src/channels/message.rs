@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Command, Permit};
-use crate::channels::registry::Rooms;
+use crate::channels::registry::ChannelRegistry;
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
 use crate::id::{ConnId, ShardId};
@@ -33,17 +33,17 @@ impl ShardMessage {
 
 #[derive(Debug)]
 pub(crate) enum MessageBody {
-    /// To a room's owner: the connection wants to be a member.
-    Join { conn: ConnId, room: Bytes },
-    /// From a room's owner: it is one, from here on in this stream of messages.
-    Joined { conn: ConnId, room: Bytes },
-    /// To a room's owner: the connection is a member no more.
-    Leave { conn: ConnId, room: Bytes },
-    /// From a room's owner: it is none, from here on.
-    Left { conn: ConnId, room: Bytes },
-    /// To a room's owner: this is to be said in the room, or told of it.
+    /// To a channel's owner: the connection wants to be a member.
+    Join { conn: ConnId, channel: Bytes },
+    /// From a channel's owner: it is one, from here on in this stream of messages.
+    Joined { conn: ConnId, channel: Bytes },
+    /// To a channel's owner: the connection is a member no more.
+    Leave { conn: ConnId, channel: Bytes },
+    /// From a channel's owner: it is none, from here on.
+    Left { conn: ConnId, channel: Bytes },
+    /// To a channel's owner: this is to be said in the channel, or told of it.
     Ask(OwnerRequest),
-    /// From a room's owner: this is said in the room.
+    /// From a channel's owner: this is said in the channel.
     Deliver(SharedRef<Publication>),
     /// To a connection: this is said to it alone.
     Send(Direct),
@@ -58,7 +58,7 @@ pub(crate) enum MessageBody {
     },
 }
 
-/// What a room's owner is asked to do in the room's order.
+/// What a channel's owner is asked to do in the channel's order.
 #[derive(Debug)]
 pub(crate) enum OwnerRequest {
     Publish(Publication),
@@ -73,10 +73,10 @@ pub(crate) enum Origin {
     Outside(#[expect(dead_code, reason = "it is there to be dropped")] Permit),
 }
 
-/// Something said in a room, or to everyone.
+/// Something said in a channel, or to everyone.
 #[derive(Debug)]
 pub(crate) struct Publication {
-    pub(crate) room: Option<Bytes>,
+    pub(crate) channel: Option<Bytes>,
     pub(crate) origin: Origin,
     pub(crate) exclude_sender: bool,
     pub(crate) kind: MessageType,
@@ -93,8 +93,12 @@ pub(crate) struct Publication {
 
 impl Publication {
     /// Returns the publication with no frame made of it yet.
-    pub(crate) fn variants(&self, rooms: &Rooms, out: &Outbound) -> EncodedVariants<'_> {
-        let scope = || rooms.scope_of(self.room.as_deref());
+    pub(crate) fn variants(
+        &self,
+        registry: &ChannelRegistry,
+        out: &Outbound,
+    ) -> EncodedVariants<'_> {
+        let scope = || registry.scope_of(self.channel.as_deref());
         let meta = self.options.meta(scope, self.published);
         let payload = MessagePayload::Shared(&self.payload, &self.packed);
         out.variants(meta, self.options.overflow, self.kind, payload)
@@ -112,10 +116,10 @@ pub(crate) struct Direct {
     pub(crate) payload: Bytes,
 }
 
-/// How many are in a room?
+/// How many are in a channel?
 #[derive(Debug)]
 pub(crate) struct Count {
-    pub(crate) room: Bytes,
+    pub(crate) channel: Bytes,
     pub(crate) from: ConnId,
     pub(crate) ticket: u64,
 }
@@ -133,6 +137,6 @@ pub(crate) struct Completion {
 pub(crate) enum Notification {
     /// What became of a publication, or of a message to one connection.
     DeliveryReport(DeliveryReport),
-    /// How many members a room has.
+    /// How many members a channel has.
     Members(u64),
 }

@@ -1,4 +1,4 @@
-//! Rooms of one shard: the members on this shard, by slot, and for rooms that this shard owns, the
+//! Channels of one shard: the members on this shard, by slot, and for channels that this shard owns, the
 //! member counts of other shards.
 
 use alloc::vec::Vec;
@@ -13,19 +13,19 @@ use crate::delivery::Members;
 use crate::id::ShardId;
 use crate::table::{Peak, Place, Table};
 
-/// A connection's place in a room: which room, and where in its list of members.
+/// A connection's place in a channel: which channel, and where in its list of members.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Membership {
-    pub(crate) room: u32,
+    pub(crate) channel: u32,
     pub(crate) place: u32,
 }
 
 const _: () = assert!(size_of::<Membership>() == 8);
 
-/// The rooms of a connection.
+/// The channels of a connection.
 pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 
-/// Bytes of memory of a list of rooms, beside the slot that it is in.
+/// Bytes of memory of a list of channels, beside the slot that it is in.
 pub(crate) fn list_bytes(memberships: &Memberships) -> usize {
     if memberships.spilled() {
         memberships.capacity() * size_of::<Membership>()
@@ -34,20 +34,20 @@ pub(crate) fn list_bytes(memberships: &Memberships) -> usize {
     }
 }
 
-/// The rooms that have members on this shard, or are kept here for others.
+/// The channels that have members on this shard, or are kept here for others.
 #[derive(Debug)]
-pub(crate) struct Rooms {
-    rooms: Table<Room>,
+pub(crate) struct ChannelRegistry {
+    channels: Table<Channel>,
     by_name: HashTable<u32>,
     peak: Peak,
-    /// Bytes of memory that rooms own besides: names and lists.
+    /// Bytes of memory that channels own besides: names and lists.
     owned: usize,
-    /// Changes of members of any room.
+    /// Changes of members of any channel.
     changes: u64,
     owners: OwnerShards,
 }
 
-/// Where rooms have their owners: the same on every shard of a server, and outside.
+/// Where channels have their owners: the same on every shard of a server, and outside.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnerShards {
     hash: FixedState,
@@ -62,7 +62,7 @@ impl OwnerShards {
         }
     }
 
-    /// The shard that decides the order of what is said in the room, or to everyone.
+    /// The shard that decides the order of what is said in the channel, or to everyone.
     pub(crate) fn of(&self, name: Option<&[u8]>) -> ShardId {
         let Some(name) = name.filter(|_| self.shards > 1) else {
             return ShardId(0);
@@ -77,12 +77,12 @@ impl OwnerShards {
 }
 
 #[derive(Debug, Default)]
-struct Room {
+struct Channel {
     name: Bytes,
     /// Of a vacant place the number of the next.
     hash: u64,
     members: Vec<u32>,
-    /// At the room's owner: the other shards that have members, and how many.
+    /// At the channel's owner: the other shards that have members, and how many.
     remote_counts: SmallVec<[(ShardId, u32); 2]>,
     /// While the members are visited one after the other, the last first: how many from
     /// the start of the list have not been.
@@ -99,7 +99,7 @@ pub(crate) struct Moved {
     pub(crate) to: u32,
 }
 
-impl Place for Room {
+impl Place for Channel {
     fn vacate(&mut self, next: u32) {
         *self = Self {
             hash: next.into(),
@@ -112,7 +112,7 @@ impl Place for Room {
     }
 }
 
-impl Room {
+impl Channel {
     /// Takes out the member at this place; says who takes whose place.
     fn remove_member(&mut self, place: u32, mut moved: impl FnMut(Moved)) {
         let mut hole = place;
@@ -152,10 +152,10 @@ impl Room {
     }
 }
 
-impl Rooms {
+impl ChannelRegistry {
     pub(crate) fn new(seed: u64, shards: u16) -> Self {
         Self {
-            rooms: Table::new(),
+            channels: Table::new(),
             by_name: HashTable::new(),
             peak: Peak::default(),
             owned: 0,
@@ -164,7 +164,7 @@ impl Rooms {
         }
     }
 
-    /// The shard that decides the order of what is said in the room.
+    /// The shard that decides the order of what is said in the channel.
     pub(crate) fn owner(&self, name: &[u8]) -> ShardId {
         self.owners.of(Some(name))
     }
@@ -177,49 +177,49 @@ impl Rooms {
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
         let hash = self.owners.hash.hash_one(name);
         self.by_name
-            .find(hash, |&at| self.rooms[at].name == name)
+            .find(hash, |&at| self.channels[at].name == name)
             .copied()
     }
 
-    /// A number that stands for the room's name, here and now.
+    /// A number that stands for the channel's name, here and now.
     pub(crate) fn scope(&self, name: &[u8]) -> u64 {
         self.owners.hash.hash_one(name)
     }
 
-    /// [`scope`](Self::scope) of a room, or of none.
+    /// [`scope`](Self::scope) of a channel, or of none.
     pub(crate) fn scope_of(&self, name: Option<&[u8]>) -> u64 {
         name.map_or(0, |name| self.scope(name))
     }
 
-    pub(crate) fn name(&self, room: u32) -> &Bytes {
-        &self.rooms[room].name
+    pub(crate) fn name(&self, channel: u32) -> &Bytes {
+        &self.channels[channel].name
     }
 
-    pub(crate) fn members(&self, room: u32) -> &[u32] {
-        &self.rooms[room].members
+    pub(crate) fn members(&self, channel: u32) -> &[u32] {
+        &self.channels[channel].members
     }
 
-    /// Returns the members of a room, to deliver a publication to all but one of them.
-    pub(crate) fn list(&self, room: u32, except: Option<u32>) -> Members<'_> {
+    /// Returns the members of a channel, to deliver a publication to all but one of them.
+    pub(crate) fn list(&self, channel: u32, except: Option<u32>) -> Members<'_> {
         Members {
-            channel: room,
+            channel,
             version: self.changes,
-            list: &self.rooms[room].members,
+            list: &self.channels[channel].members,
             except,
         }
     }
 
-    /// The other shards that have members of a room whose owner is here.
-    pub(crate) fn remote_counts(&self, room: u32) -> &[(ShardId, u32)] {
-        &self.rooms[room].remote_counts
+    /// The other shards that have members of a channel whose owner is here.
+    pub(crate) fn remote_counts(&self, channel: u32) -> &[(ShardId, u32)] {
+        &self.channels[channel].remote_counts
     }
 
-    /// How many rooms there are.
+    /// How many channels there are.
     pub(crate) fn len(&self) -> usize {
-        self.rooms.occupied() as usize
+        self.channels.occupied() as usize
     }
 
-    /// Bytes of memory by which its tables grow with one room more.
+    /// Bytes of memory by which its tables grow with one channel more.
     pub(crate) fn growth(&self) -> usize {
         let is_full = self.by_name.len() == self.by_name.capacity();
         let by_name = if is_full {
@@ -227,49 +227,49 @@ impl Rooms {
         } else {
             0
         };
-        self.rooms.growth() + by_name
+        self.channels.growth() + by_name
     }
 
     /// Gives memory back that was not needed since the last time.
     pub(crate) fn decay(&mut self) {
-        self.rooms.decay();
-        let (rooms, len) = (&self.rooms, self.by_name.len());
+        self.channels.decay();
+        let (channels, len) = (&self.channels, self.by_name.len());
         if let Some(most) = self.peak.decay(len, self.by_name.capacity()) {
-            self.by_name.shrink_to(most, |&at| rooms[at].hash);
+            self.by_name.shrink_to(most, |&at| channels[at].hash);
         }
     }
 
     /// Bytes of memory.
     pub(crate) fn memory(&self) -> usize {
-        self.rooms.memory() + self.by_name.allocation_size() + self.owned
+        self.channels.memory() + self.by_name.allocation_size() + self.owned
     }
 
     /// The same, counted anew.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn count_memory(&self) -> usize {
-        let owned = self.rooms.iter().map(Room::owned).sum::<usize>();
-        self.rooms.memory() + self.by_name.allocation_size() + owned
+        let owned = self.channels.iter().map(Channel::owned).sum::<usize>();
+        self.channels.memory() + self.by_name.allocation_size() + owned
     }
 
-    /// Changes a room, and takes note of what it owns after that.
+    /// Changes a channel, and takes note of what it owns after that.
     #[inline]
-    fn change<R>(&mut self, room: u32, change: impl FnOnce(&mut Room) -> R) -> R {
-        let room = &mut self.rooms[room];
-        let before = room.owned();
-        let result = change(room);
-        self.owned = self.owned - before + room.owned();
+    fn change<R>(&mut self, channel: u32, change: impl FnOnce(&mut Channel) -> R) -> R {
+        let channel = &mut self.channels[channel];
+        let before = channel.owned();
+        let result = change(channel);
+        self.owned = self.owned - before + channel.owned();
         result
     }
 
     /// Adds a member and says what its back-pointer must be.
     pub(crate) fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
         self.changes += 1;
-        let room = self.find_or_create(name);
-        let place = self.change(room, |room| {
-            room.members.push(slot);
-            (room.members.len() - 1) as u32
+        let channel = self.find_or_create(name);
+        let place = self.change(channel, |channel| {
+            channel.members.push(slot);
+            (channel.members.len() - 1) as u32
         });
-        Membership { room, place }
+        Membership { channel, place }
     }
 
     /// Takes a member out. Others take its place, whose back-pointers `moved` must set.
@@ -277,114 +277,118 @@ impl Rooms {
     /// takes the place of one of them, and the last of all the place of that.
     pub(crate) fn remove_member(&mut self, membership: Membership, moved: impl FnMut(Moved)) {
         self.changes += 1;
-        let is_empty = self.change(membership.room, |room| {
-            room.remove_member(membership.place, moved);
-            let members = &mut room.members;
+        let is_empty = self.change(membership.channel, |channel| {
+            channel.remove_member(membership.place, moved);
+            let members = &mut channel.members;
             if members.len() <= members.capacity() / 4 {
                 members.shrink_to(2 * members.len());
             }
             members.is_empty()
         });
         if is_empty {
-            self.remove_if_empty(membership.room);
+            self.remove_if_empty(membership.channel);
         }
     }
 
-    /// Keeps the room, with members or without, until it is [released](Self::release).
-    pub(crate) fn hold(&mut self, room: u32) {
-        self.rooms[room].is_held = true;
+    /// Keeps the channel, with members or without, until it is [released](Self::release).
+    pub(crate) fn hold(&mut self, channel: u32) {
+        self.channels[channel].is_held = true;
     }
 
-    /// Keeps the room no longer than it has members.
-    pub(crate) fn release(&mut self, room: u32) {
-        self.rooms[room].is_held = false;
-        self.remove_if_empty(room);
+    /// Keeps the channel no longer than it has members.
+    pub(crate) fn release(&mut self, channel: u32) {
+        self.channels[channel].is_held = false;
+        self.remove_if_empty(channel);
     }
 
     /// Begins to visit all who are members now.
-    pub(crate) fn begin_visit(&mut self, room: u32) {
-        let room = &mut self.rooms[room];
-        room.unvisited = room.members.len() as u32;
+    pub(crate) fn begin_visit(&mut self, channel: u32) {
+        let channel = &mut self.channels[channel];
+        channel.unvisited = channel.members.len() as u32;
     }
 
     /// How many are still to be visited. They are the first of the list.
-    pub(crate) fn unvisited(&self, room: u32) -> u32 {
-        self.rooms[room].unvisited
+    pub(crate) fn unvisited(&self, channel: u32) -> u32 {
+        self.channels[channel].unvisited
     }
 
     /// Visits the next member.
-    pub(crate) fn visit(&mut self, room: u32) -> Option<u32> {
-        let room = &mut self.rooms[room];
-        room.unvisited = room.unvisited.checked_sub(1)?;
-        room.members.get(room.unvisited as usize).copied()
+    pub(crate) fn visit(&mut self, channel: u32) -> Option<u32> {
+        let channel = &mut self.channels[channel];
+        channel.unvisited = channel.unvisited.checked_sub(1)?;
+        channel.members.get(channel.unvisited as usize).copied()
     }
 
-    /// Takes note, at the room's owner, of a member on another shard.
+    /// Takes note, at the channel's owner, of a member on another shard.
     pub(crate) fn add_remote(&mut self, name: &[u8], shard: ShardId) {
-        let room = self.find_or_create(name);
-        self.change(room, |Room { remote_counts, .. }| {
-            match remote_counts.iter_mut().find(|(other, _)| *other == shard) {
-                Some((_, members)) => *members += 1,
-                None => remote_counts.push((shard, 1)),
-            }
+        let channel = self.find_or_create(name);
+        self.change(channel, |Channel { remote_counts, .. }| match remote_counts
+            .iter_mut()
+            .find(|(other, _)| *other == shard)
+        {
+            Some((_, members)) => *members += 1,
+            None => remote_counts.push((shard, 1)),
         });
     }
 
-    /// Takes note, at the room's owner, that a member on another shard has left.
+    /// Takes note, at the channel's owner, that a member on another shard has left.
     pub(crate) fn remove_remote(&mut self, name: &[u8], shard: ShardId) {
-        let Some(room) = self.find(name) else { return };
-        let remote_counts = &mut self.rooms[room].remote_counts;
+        let Some(channel) = self.find(name) else {
+            return;
+        };
+        let remote_counts = &mut self.channels[channel].remote_counts;
         let Some(at) = remote_counts.iter().position(|(other, _)| *other == shard) else {
             return;
         };
         remote_counts[at].1 -= 1;
         if remote_counts[at].1 == 0 {
             remote_counts.swap_remove(at);
-            self.remove_if_empty(room);
+            self.remove_if_empty(channel);
         }
     }
 
-    /// How many places for rooms there are, in use or not.
+    /// How many places for channels there are, in use or not.
     #[cfg(feature = "testing")]
     pub(crate) fn places(&self) -> u32 {
-        self.rooms.len()
+        self.channels.len()
     }
 
     fn find_or_create(&mut self, name: &[u8]) -> u32 {
-        if let Some(room) = self.find(name) {
-            return room;
+        if let Some(channel) = self.find(name) {
+            return channel;
         }
         let hash = self.owners.hash.hash_one(name);
-        let new = Room {
+        let new = Channel {
             name: Bytes::copy_from_slice(name),
             hash,
-            ..Room::default()
+            ..Channel::default()
         };
         self.owned += new.owned();
-        let at = self.rooms.insert(new);
-        let rooms = &self.rooms;
-        self.by_name.insert_unique(hash, at, |&at| rooms[at].hash);
+        let at = self.channels.insert(new);
+        let channels = &self.channels;
+        self.by_name
+            .insert_unique(hash, at, |&at| channels[at].hash);
         at
     }
 
-    /// A room without members costs nothing: it is forgotten.
-    fn remove_if_empty(&mut self, room: u32) {
-        let Room {
+    /// A channel without members costs nothing: it is forgotten.
+    fn remove_if_empty(&mut self, channel: u32) {
+        let Channel {
             hash,
             members,
             remote_counts,
             is_held,
             ..
-        } = &self.rooms[room];
+        } = &self.channels[channel];
         if *is_held || !members.is_empty() || !remote_counts.is_empty() {
             return;
         }
-        if let Ok(entry) = self.by_name.find_entry(*hash, |&at| at == room) {
+        if let Ok(entry) = self.by_name.find_entry(*hash, |&at| at == channel) {
             entry.remove();
             self.peak.note(self.by_name.len() + 1);
         }
-        self.owned -= self.rooms[room].owned();
-        self.rooms.remove(room);
+        self.owned -= self.channels[channel].owned();
+        self.channels.remove(channel);
     }
 }
 
@@ -398,28 +402,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rooms_agree_with_sets_of_names(
+        fn channels_agree_with_sets_of_names(
             ops in prop::collection::vec((any::<bool>(), 0u32..12, 0u8..6, 0u16..3), 1..300)
         ) {
-            let mut rooms = Rooms::new(7, 4);
+            let mut channels = ChannelRegistry::new(7, 4);
             let mut places: BTreeMap<(u32, u8), Membership> = BTreeMap::new();
             let mut remote_counts: BTreeMap<(u8, u16), u32> = BTreeMap::new();
-            for (join, slot, room, shard) in ops {
-                let name = [room];
+            for (join, slot, channel, shard) in ops {
+                let name = [channel];
                 if shard > 0 {
-                    let count = remote_counts.entry((room, shard)).or_default();
+                    let count = remote_counts.entry((channel, shard)).or_default();
                     if join {
-                        rooms.add_remote(&name, ShardId(shard));
+                        channels.add_remote(&name, ShardId(shard));
                         *count += 1;
                     } else if *count > 0 {
-                        rooms.remove_remote(&name, ShardId(shard));
+                        channels.remove_remote(&name, ShardId(shard));
                         *count -= 1;
                     }
                 } else if join {
-                    places.entry((slot, room)).or_insert_with(|| rooms.add_member(&name, slot));
-                } else if let Some(place) = places.remove(&(slot, room)) {
-                    rooms.remove_member(place, |Moved { slot, from, to }| {
-                        let place = &mut places.get_mut(&(slot, room)).expect("a member").place;
+                    places.entry((slot, channel)).or_insert_with(|| channels.add_member(&name, slot));
+                } else if let Some(place) = places.remove(&(slot, channel)) {
+                    channels.remove_member(place, |Moved { slot, from, to }| {
+                        let place = &mut places.get_mut(&(slot, channel)).expect("a member").place;
                         assert_eq!(*place, from);
                         *place = to;
                     });
@@ -427,23 +431,23 @@ mod tests {
                 remote_counts.retain(|_, count| *count > 0);
                 let names: BTreeSet<u8> =
                     places.keys().map(|k| k.1).chain(remote_counts.keys().map(|k| k.0)).collect();
-                prop_assert_eq!(rooms.len(), names.len());
+                prop_assert_eq!(channels.len(), names.len());
                 for name in 0..6 {
-                    let Some(at) = rooms.find(&[name]) else {
+                    let Some(at) = channels.find(&[name]) else {
                         prop_assert!(!names.contains(&name));
                         continue;
                     };
-                    let members: BTreeSet<u32> = rooms.members(at).iter().copied().collect();
+                    let members: BTreeSet<u32> = channels.members(at).iter().copied().collect();
                     let expected: BTreeSet<u32> =
                         places.keys().filter(|k| k.1 == name).map(|k| k.0).collect();
-                    prop_assert_eq!(members.len(), rooms.members(at).len());
+                    prop_assert_eq!(members.len(), channels.members(at).len());
                     prop_assert_eq!(members, expected);
-                    for &(ShardId(shard), count) in rooms.remote_counts(at) {
+                    for &(ShardId(shard), count) in channels.remote_counts(at) {
                         prop_assert_eq!(remote_counts.get(&(name, shard)), Some(&count));
                     }
                 }
                 for (&(slot, _), place) in &places {
-                    prop_assert_eq!(rooms.members(place.room)[place.place as usize], slot);
+                    prop_assert_eq!(channels.members(place.channel)[place.place as usize], slot);
                 }
             }
         }
@@ -455,48 +459,48 @@ mod tests {
             before in 0u32..12,
             ops in prop::collection::vec((0u8..3, 0usize..16), 0..60)
         ) {
-            let mut rooms = Rooms::new(7, 1);
+            let mut channels = ChannelRegistry::new(7, 1);
             let mut places: BTreeMap<u32, Membership> = BTreeMap::new();
             for slot in 0..before {
-                places.insert(slot, rooms.add_member(b"r", slot));
+                places.insert(slot, channels.add_member(b"r", slot));
             }
-            let Some(room) = rooms.find(b"r") else { return Ok(()) };
-            rooms.hold(room);
-            rooms.begin_visit(room);
+            let Some(channel) = channels.find(b"r") else { return Ok(()) };
+            channels.hold(channel);
+            channels.begin_visit(channel);
             let mut due: BTreeSet<u32> = (0..before).collect();
             let mut next = before;
             for (op, which) in ops {
                 match op {
                     0 => {
-                        places.insert(next, rooms.add_member(b"r", next));
+                        places.insert(next, channels.add_member(b"r", next));
                         next += 1;
                     }
                     1 => {
                         let Some(slot) = places.keys().nth(which).copied() else { continue };
                         let place = places.remove(&slot).expect("it is one");
-                        prop_assert_eq!(due.remove(&slot), place.place < rooms.unvisited(room));
-                        rooms.remove_member(place, |Moved { slot, from, to }| {
+                        prop_assert_eq!(due.remove(&slot), place.place < channels.unvisited(channel));
+                        channels.remove_member(place, |Moved { slot, from, to }| {
                             let place = &mut places.get_mut(&slot).expect("a member").place;
                             assert_eq!(*place, from);
                             *place = to;
                         });
                     }
-                    _ => match rooms.visit(room) {
+                    _ => match channels.visit(channel) {
                         Some(slot) => prop_assert!(due.remove(&slot)),
                         None => prop_assert!(due.is_empty()),
                     },
                 }
-                prop_assert_eq!(rooms.unvisited(room) as usize, due.len());
+                prop_assert_eq!(channels.unvisited(channel) as usize, due.len());
                 for (&slot, place) in &places {
-                    prop_assert_eq!(rooms.members(room)[place.place as usize], slot);
+                    prop_assert_eq!(channels.members(channel)[place.place as usize], slot);
                 }
             }
-            while let Some(slot) = rooms.visit(room) {
+            while let Some(slot) = channels.visit(channel) {
                 prop_assert!(due.remove(&slot));
             }
             prop_assert!(due.is_empty());
-            rooms.release(room);
-            prop_assert_eq!(rooms.find(b"r").is_some(), !places.is_empty());
+            channels.release(channel);
+            prop_assert_eq!(channels.find(b"r").is_some(), !places.is_empty());
         }
     }
 }

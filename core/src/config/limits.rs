@@ -102,10 +102,10 @@ limits! {
     ///
     /// The oldest is discarded first.
     "admin.closed_history", gone_connections: count = 1_024, 0, 1 << 20;
-    /// Maximum number of rooms per connection, with an application that allows several
+    /// Maximum number of channels per connection, with an application that allows several
     ///
     /// Further joins are refused, see [`Handler::on_join_refused`](crate::Handler::on_join_refused).
-    "rooms.max_per_connection", rooms_per_connection: count = 64, 1, KIB;
+    "rooms.max_per_connection", channels_per_connection: count = 64, 1, KIB;
     /// Time limit for a request head
     "client.handshake_timeout", handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
     /// Time after which a peer that reads nothing is disconnected
@@ -190,15 +190,15 @@ limits! {
     "memory.budget", memory_budget: bytes = 0, 0, 1_024 * GIB;
     /// Maximum number of messages in flight from one shard to another
     ///
-    /// Also of messages to rooms on the same shard with more members than `fan_out_slice`.
+    /// Also of messages to channels on the same shard with more members than `fan_out_slice`.
     "shard.credit_messages", credit_messages: count = 256, 1, 1 << 20;
     /// Maximum number of bytes in flight from one shard to another
     ///
     /// If none is in flight, one message of any size is allowed.
     "shard.credit_bytes", credit_bytes: bytes = 4 * MIB, 128, GIB;
-    /// Number of members that a room message is queued for at a time
+    /// Number of members that a channel message is queued for at a time
     ///
-    /// Messages to larger rooms are queued in slices, and the shard does other work in between.
+    /// Messages to larger channels are queued in slices, and the shard does other work in between.
     "shard.fan_out_slice", fan_out_slice: count = 1_024, 1, 1 << 16;
     /// Maximum number of commands in flight from application threads
     "shard.remote_commands", remote_commands: count = 1_024, 1, 1 << 20;

@@ -10,7 +10,7 @@ use crate::proto::ws::upgrade::{Origins, Policy};
 use crate::proto::ws::{MessageLimits, MinRate};
 
 impl Config {
-    /// Returns the seed of everything random: hashes of rooms, times of first pings, delays between
+    /// Returns the seed of everything random: hashes of channels, times of first pings, delays between
     /// attempts at a task.
     pub const fn seed(&self) -> u64 {
         self.seed

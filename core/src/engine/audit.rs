@@ -13,17 +13,17 @@ impl<A: AppTypes> Engine<A> {
         let kept = self.stats();
         let mut counted = kept;
         let Stats {
-            rooms,
+            channels,
             links,
             waiting,
             ..
         } = &mut counted;
-        (links.held, links.active, rooms.members) = (0, 0, 0);
+        (links.held, links.active, channels.members) = (0, 0, 0);
         *waiting = Waiting::default();
         for (_, slot) in self.slots.iter() {
             links.held += u64::from(!slot.flags.released);
             links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
-            rooms.members += slot.memberships.len() as u64;
+            channels.members += slot.memberships.len() as u64;
             match slot.deferred.as_ref().and_then(|deferred| deferred.wait) {
                 Some(Wait::Joined | Wait::Left(_)) => waiting.owner += 1,
                 Some(Wait::Credit(_)) => waiting.credit += 1,

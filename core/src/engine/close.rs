@@ -17,11 +17,11 @@ use crate::session::slot::{Flags, Phase};
 use crate::stats::CloseCause;
 
 impl<A: AppTypes> Engine<A> {
-    /// Ends a connection for the application: it leaves its rooms, and nothing
+    /// Ends a connection for the application: it leaves its channels, and nothing
     /// more is taken from it or for it. What waits is still to be written.
     pub(crate) fn end(&mut self, at: u32, ending: CloseInfo) {
         let (id, cause) = (self.slots.id(at), ending.cause);
-        let channels = self.rooms_of(at).cloned().collect();
+        let channels = self.channels_of(at).cloned().collect();
         self.counts.closed[cause as usize] += 1;
         self.emit(Event::Closed(id, cause));
         self.remember(at, ending);

@@ -17,14 +17,14 @@ impl<A: AppTypes> Engine<A> {
         let origin = Origin::Outside(place);
         match command {
             Command::Publish {
-                room,
+                channel,
                 kind,
                 options,
                 payload,
             } => {
-                self.counts.rooms.published += 1;
+                self.counts.channels.published += 1;
                 self.serve_as_owner(OwnerRequest::Publish(Publication {
-                    room,
+                    channel,
                     origin,
                     exclude_sender: false,
                     kind,

@@ -15,7 +15,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn is_sliced(&self, channel: u32) -> bool {
         let members = match channel {
             EVERYONE => self.slots.len() as usize,
-            room => self.rooms.members(room).len(),
+            channel => self.registry.members(channel).len(),
         };
         self.fan_outs.must_wait(channel, members)
     }
@@ -23,20 +23,20 @@ impl<A: AppTypes> Engine<A> {
     /// Queues a publication for everyone on this shard whom it concerns, in this turn or in
     /// several.
     pub(crate) fn fan_out(&mut self, publication: SharedRef<Publication>) {
-        let channel = match &publication.room {
-            Some(name) => self.rooms.find(name),
+        let channel = match &publication.channel {
+            Some(name) => self.registry.find(name),
             None => Some(EVERYONE),
         };
         let except = self.left_out(&publication);
         if let Some(channel) = channel.filter(|&channel| self.is_sliced(channel)) {
             self.fan_outs
-                .push(&mut self.rooms, channel, publication, except);
+                .push(&mut self.registry, channel, publication, except);
             return;
         }
         let counters = publication.counters.as_ref();
         let before = counters.map(|_| counted(&mut self.out));
         if let Some(channel) = channel {
-            let variants = publication.variants(&self.rooms, &self.out);
+            let variants = publication.variants(&self.registry, &self.out);
             self.send_to_channel(channel, variants, except);
         }
         if let (Some(counters), Some(before)) = (&publication.counters, before) {
@@ -54,17 +54,19 @@ impl<A: AppTypes> Engine<A> {
     ) {
         match channel {
             EVERYONE => self.out.send_to_all(variants, except),
-            room => self
+            channel => self
                 .out
-                .send_to_members(self.rooms.list(room, except), variants),
+                .send_to_members(self.registry.list(channel, except), variants),
         }
     }
 
     /// Visits the next members of a channel with unfinished publications.
     #[cold]
     pub(crate) fn fan_out_slice(&mut self) {
-        self.counts.rooms.slices += 1;
-        let finished = self.fan_outs.deliver_slice(&mut self.rooms, &mut self.out);
+        self.counts.channels.slices += 1;
+        let finished = self
+            .fan_outs
+            .deliver_slice(&mut self.registry, &mut self.out);
         for publication in finished {
             self.finish_publication(publication);
         }
@@ -76,7 +78,7 @@ impl<A: AppTypes> Engine<A> {
     #[inline]
     pub(crate) fn deliver_rest(&mut self, channel: u32, at: u32, place: u32) {
         self.fan_outs
-            .deliver_rest(&self.rooms, &mut self.out, channel, at, place);
+            .deliver_rest(&self.registry, &mut self.out, channel, at, place);
     }
 
     /// Returns the slot of the sender of a publication, if it is here and left out.

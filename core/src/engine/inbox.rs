@@ -31,16 +31,16 @@ impl<A: AppTypes> Engine<A> {
 
     fn handle_one_message(&mut self, ShardMessage(body): ShardMessage) {
         match body {
-            MessageBody::Join { conn, room } => {
-                self.rooms.add_remote(&room, conn.shard());
-                self.post(conn.shard(), MessageBody::Joined { conn, room });
+            MessageBody::Join { conn, channel } => {
+                self.registry.add_remote(&channel, conn.shard());
+                self.post(conn.shard(), MessageBody::Joined { conn, channel });
             }
-            MessageBody::Leave { conn, room } => {
-                self.rooms.remove_remote(&room, conn.shard());
-                self.post(conn.shard(), MessageBody::Left { conn, room });
+            MessageBody::Leave { conn, channel } => {
+                self.registry.remove_remote(&channel, conn.shard());
+                self.post(conn.shard(), MessageBody::Left { conn, channel });
             }
-            MessageBody::Joined { conn, room } => self.handle_joined(conn, &room),
-            MessageBody::Left { conn, room } => self.handle_left(conn, &room),
+            MessageBody::Joined { conn, channel } => self.handle_joined(conn, &channel),
+            MessageBody::Left { conn, channel } => self.handle_left(conn, &channel),
             MessageBody::Ask(request) => self.serve_as_owner(request),
             MessageBody::Send(direct) => self.deliver_direct(direct),
             MessageBody::Command(command, place) => self.handle_command(command, place),
@@ -54,29 +54,29 @@ impl<A: AppTypes> Engine<A> {
         self.keep_within_budget();
     }
 
-    pub(crate) fn handle_joined(&mut self, conn: ConnId, room: &bytes::Bytes) {
+    pub(crate) fn handle_joined(&mut self, conn: ConnId, channel: &bytes::Bytes) {
         let Some(at) = self.slots.find(conn) else {
             return;
         };
         if self.slots[at].phase == Phase::Open {
             self.slots[at].awaited_answers -= 1;
-            self.add_member(at, room);
+            self.add_member(at, channel);
             self.unpark(at, Wait::Joined);
         } else {
             // It has ended meanwhile; the answer to this is still awaited.
-            let (owner, room) = (self.rooms.owner(room), room.clone());
-            self.post(owner, MessageBody::Leave { conn, room });
+            let (owner, channel) = (self.registry.owner(channel), channel.clone());
+            self.post(owner, MessageBody::Leave { conn, channel });
         }
     }
 
-    pub(crate) fn handle_left(&mut self, conn: ConnId, room: &[u8]) {
+    pub(crate) fn handle_left(&mut self, conn: ConnId, channel: &[u8]) {
         let Some(at) = self.slots.find(conn) else {
             return;
         };
         self.slots[at].awaited_answers -= 1;
-        if let Some(membership) = self.membership(at, room) {
+        if let Some(membership) = self.membership(at, channel) {
             self.remove_member(at, membership);
-            self.unpark(at, Wait::Left(membership.room));
+            self.unpark(at, Wait::Left(membership.channel));
         }
         self.free_if_done(at);
     }

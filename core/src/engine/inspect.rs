@@ -11,8 +11,8 @@ use bytes::Bytes;
 use crate::delivery::{Depth, Drops};
 use crate::engine::Engine;
 use crate::engine::memory_budget::SMALL;
-use crate::inspect::closed::{CloseInfo, ClosedConnection, MAX_CLOSED_ROOMS};
-use crate::inspect::connection_info::{ConnectionInfo, MAX_ROOMS, Stage, WaitReason};
+use crate::inspect::closed::{CloseInfo, ClosedConnection, MAX_CLOSED_CHANNELS};
+use crate::inspect::connection_info::{ConnectionInfo, MAX_CHANNELS, Stage, WaitReason};
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
@@ -24,7 +24,7 @@ impl<A: AppTypes> Engine<A> {
         let (slot, connection) = (&self.slots[at], self.closed.ending(at));
         let (priorities, control_frames) = self.out.depths(now, at);
         let deferred = slot.deferred.as_deref();
-        let rooms = slot.memberships.iter().take(MAX_ROOMS);
+        let channels = slot.memberships.iter().take(MAX_CHANNELS);
         let subprotocol = slot.subprotocol.name(&self.config.subprotocols);
         let open_for = slot.opened().map(|opened| now.since(opened));
         let unheard = now.since(slot.keepalive.last_received());
@@ -42,7 +42,9 @@ impl<A: AppTypes> Engine<A> {
             ending: connection.map(|connection| connection.ending),
             subprotocol: subprotocol.map(|name| name.map(String::from)),
             is_compressed: self.out.is_compressed(at),
-            rooms: rooms.map(|m| self.rooms.name(m.room).clone()).collect(),
+            channels: channels
+                .map(|m| self.registry.name(m.channel).clone())
+                .collect(),
             memberships: slot.memberships.len(),
             waiting: self.out.depth(now, at),
             priorities,
@@ -65,7 +67,9 @@ impl<A: AppTypes> Engine<A> {
         let wait = slot.deferred.as_ref().and_then(|deferred| deferred.wait);
         match wait {
             Some(Wait::Joined) => awaits.push(WaitReason::Joined),
-            Some(Wait::Left(room)) => awaits.push(WaitReason::Left(self.rooms.name(room).clone())),
+            Some(Wait::Left(channel)) => {
+                awaits.push(WaitReason::Left(self.registry.name(channel).clone()))
+            }
             Some(Wait::Credit(owner)) => awaits.push(WaitReason::Credit(owner)),
             Some(Wait::Queue) => awaits.push(WaitReason::Queue),
             Some(Wait::Task) => awaits.push(WaitReason::Task),
@@ -119,10 +123,10 @@ impl<A: AppTypes> Engine<A> {
                 chosen.push(place);
             }
         };
-        match &filter.room {
+        match &filter.channel {
             Some(name) => {
-                let room = self.rooms.find(name);
-                let members = room.map_or(&[][..], |room| self.rooms.members(room));
+                let channel = self.registry.find(name);
+                let members = channel.map_or(&[][..], |channel| self.registry.members(channel));
                 members.iter().copied().for_each(&mut look);
             }
             None => self.slots.iter().for_each(|(at, _)| look(at)),
@@ -161,15 +165,15 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn remember(&mut self, at: u32, ending: CloseInfo) {
         let (id, opened) = (self.slots.id(at), self.slots[at].moment.take());
         let memberships = &self.slots[at].memberships;
-        let rooms = memberships.iter().take(MAX_CLOSED_ROOMS);
+        let channels = memberships.iter().take(MAX_CLOSED_CHANNELS);
         let connection = ClosedConnection {
             id,
             at: self.now,
             open_for: self.now.since(opened.unwrap_or(self.now)),
             ending,
-            // Copies: they outlast the rooms.
-            rooms: rooms
-                .map(|m| Bytes::copy_from_slice(self.rooms.name(m.room)))
+            // Copies: they outlast the channels.
+            channels: channels
+                .map(|m| Bytes::copy_from_slice(self.registry.name(m.channel)))
                 .collect(),
             memberships: memberships.len(),
             drops: Drops::default(),

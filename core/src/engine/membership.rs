@@ -1,5 +1,5 @@
-//! Join, leave and publish, on the shard of the connection and on the owner shard of the room.
-//! Everything about a room passes its owner in order. A connection waits for the owner's answer to
+//! Join, leave and publish, on the shard of the connection and on the owner shard of the channel.
+//! Everything about a channel passes its owner in order. A connection waits for the owner's answer to
 //! a join or leave, so the result does not depend on which shard is the owner.
 
 use alloc::boxed::Box;
@@ -24,13 +24,13 @@ use crate::session::slot::Phase;
 use crate::sync::{AtomicCounters, OnceLock, SharedRef};
 
 impl<A: AppTypes> Engine<A> {
-    /// The connection's membership in a room, if it has one.
+    /// The connection's membership in a channel, if it has one.
     pub(crate) fn membership(&self, at: u32, name: &[u8]) -> Option<Membership> {
         self.slots[at]
             .memberships
             .iter()
             .copied()
-            .find(|m| self.rooms.name(m.room) == name)
+            .find(|m| self.registry.name(m.channel) == name)
     }
 
     /// Makes the connection a member, or asks the owner to.
@@ -38,11 +38,12 @@ impl<A: AppTypes> Engine<A> {
         if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
-        let is_one_too_many = self.slots[at].memberships.len() >= self.config.rooms_per_connection;
+        let is_one_too_many =
+            self.slots[at].memberships.len() >= self.config.channels_per_connection;
         let is_too_much =
-            self.rooms.find(name).is_none() && self.is_short_of_memory(self.rooms.growth());
+            self.registry.find(name).is_none() && self.is_short_of_memory(self.registry.growth());
         if is_one_too_many || is_too_much {
-            let counts = &mut self.counts.rooms;
+            let counts = &mut self.counts.channels;
             *match is_one_too_many {
                 true => &mut counts.joins_refused,
                 false => &mut counts.joins_refused_memory,
@@ -51,14 +52,14 @@ impl<A: AppTypes> Engine<A> {
             self.schedule(at);
             return Err(Wait::Callback);
         }
-        let owner = self.rooms.owner(name);
+        let owner = self.registry.owner(name);
         if owner == self.id {
             self.add_member(at, name);
             return Ok(());
         }
         self.ask_owner(at, owner, |conn| MessageBody::Join {
             conn,
-            room: Bytes::copy_from_slice(name),
+            channel: Bytes::copy_from_slice(name),
         });
         Err(Wait::Joined)
     }
@@ -72,17 +73,17 @@ impl<A: AppTypes> Engine<A> {
             self.defer_first(at, PendingOp::Leave(Bytes::copy_from_slice(name)));
             return Err(Wait::Callback);
         }
-        let owner = self.rooms.owner(name);
+        let owner = self.registry.owner(name);
         if owner == self.id {
             self.remove_member(at, membership);
             return Ok(());
         }
-        let room = self.rooms.name(membership.room).clone();
-        self.ask_to_leave(at, owner, room);
-        Err(Wait::Left(membership.room))
+        let channel = self.registry.name(membership.channel).clone();
+        self.ask_to_leave(at, owner, channel);
+        Err(Wait::Left(membership.channel))
     }
 
-    /// Publishes to a room, or to everyone for `None`.
+    /// Publishes to a channel, or to everyone for `None`.
     pub(crate) fn publish(
         &mut self,
         at: u32,
@@ -98,22 +99,22 @@ impl<A: AppTypes> Engine<A> {
                 return Err(Wait::Callback);
             }
         }
-        let owner = self.rooms.owner_of(name);
+        let owner = self.registry.owner_of(name);
         let local = if owner == self.id {
-            self.local_room(name)
+            self.local_channel(name)
         } else {
             None
         };
-        if let Some(room) = local.filter(|&local| self.is_served_at_once(local)) {
-            self.counts.rooms.published += 1;
-            self.counts.rooms.encoded += 1;
+        if let Some(channel) = local.filter(|&local| self.is_served_at_once(local)) {
+            self.counts.channels.published += 1;
+            self.counts.channels.encoded += 1;
             let except = exclude_sender.then_some(at);
-            let meta = options.meta(|| self.rooms.scope_of(name), self.now);
+            let meta = options.meta(|| self.registry.scope_of(name), self.now);
             let payload = MessagePayload::Borrowed(payload);
             let variants = self.out.variants(meta, options.overflow, kind, payload);
             let before = options.receipt.map(|_| counted(&mut self.out));
-            match room {
-                Local::Room(room) => self.send_to_channel(room, variants, except),
+            match channel {
+                Local::Channel(channel) => self.send_to_channel(channel, variants, except),
                 Local::Everyone => self.send_to_channel(EVERYONE, variants, except),
                 Local::Nobody => {}
             }
@@ -133,9 +134,9 @@ impl<A: AppTypes> Engine<A> {
             return Ok(());
         }
         self.take_credit(at, owner, payload.len())?;
-        self.counts.rooms.published += 1;
+        self.counts.channels.published += 1;
         let publication = Publication {
-            room: name.map(Bytes::copy_from_slice),
+            channel: name.map(Bytes::copy_from_slice),
             origin: Origin::Conn(self.slots.id(at)),
             exclude_sender,
             kind,
@@ -150,12 +151,12 @@ impl<A: AppTypes> Engine<A> {
         Ok(())
     }
 
-    /// Asks a room's owner how many members the room has.
+    /// Asks a channel's owner how many members the channel has.
     pub(crate) fn count_members(&mut self, at: u32, name: &[u8], ticket: u64) -> Result<(), Wait> {
-        let owner = self.rooms.owner(name);
+        let owner = self.registry.owner(name);
         self.take_credit(at, owner, name.len())?;
         let count = Count {
-            room: Bytes::copy_from_slice(name),
+            channel: Bytes::copy_from_slice(name),
             from: self.slots.id(at),
             ticket,
         };
@@ -163,7 +164,7 @@ impl<A: AppTypes> Engine<A> {
         Ok(())
     }
 
-    /// Gives a room's owner what a credit has been taken for.
+    /// Gives a channel's owner what a credit has been taken for.
     pub(crate) fn ask(&mut self, owner: ShardId, request: OwnerRequest) {
         if owner == self.id {
             self.serve_as_owner(request);
@@ -181,31 +182,38 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    pub(crate) fn count_as_owner(&mut self, Count { room, from, ticket }: Count) {
-        let members = self.rooms.find(&room).map_or(0, |room| {
-            let remote_counts = self.rooms.remote_counts(room).iter();
+    pub(crate) fn count_as_owner(
+        &mut self,
+        Count {
+            channel,
+            from,
+            ticket,
+        }: Count,
+    ) {
+        let members = self.registry.find(&channel).map_or(0, |channel| {
+            let remote_counts = self.registry.remote_counts(channel).iter();
             let remote_counts = remote_counts.map(|&(_, members)| u64::from(members));
-            self.rooms.members(room).len() as u64 + remote_counts.sum::<u64>()
+            self.registry.members(channel).len() as u64 + remote_counts.sum::<u64>()
         });
         let report = Completion {
             conn: from,
             ticket,
             answer: Notification::Members(members),
         };
-        self.give_credit_back(from, self.id, room.len(), Some(report));
+        self.give_credit_back(from, self.id, channel.len(), Some(report));
     }
 
-    /// At the owner: decides the publication's place in the room's order, and
+    /// At the owner: decides the publication's place in the channel's order, and
     /// hands it to every shard that has members.
     pub(crate) fn publish_as_owner(&mut self, publication: Publication) {
-        self.counts.rooms.encoded += 1;
-        let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.room {
+        self.counts.channels.encoded += 1;
+        let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.channel {
             Some(name) => self
-                .rooms
+                .registry
                 .find(name)
-                .map(|room| {
-                    self.rooms
-                        .remote_counts(room)
+                .map(|channel| {
+                    self.registry
+                        .remote_counts(channel)
                         .iter()
                         .map(|&(shard, _)| shard)
                         .collect()
@@ -261,13 +269,13 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn add_member(&mut self, at: u32, name: &[u8]) {
-        let membership = self.rooms.add_member(name, at);
+        let membership = self.registry.add_member(name, at);
         self.change_memberships(at, |memberships| memberships.push(membership));
-        self.counts.rooms.members += 1;
-        self.fan_outs.joined(membership.room, at);
+        self.counts.channels.members += 1;
+        self.fan_outs.joined(membership.channel, at);
     }
 
-    /// Changes the list of rooms of a connection, and takes note of its memory.
+    /// Changes the list of channels of a connection, and takes note of its memory.
     pub(crate) fn change_memberships(&mut self, at: u32, change: impl FnOnce(&mut Memberships)) {
         let memberships = &mut self.slots[at].memberships;
         let before = list_bytes(memberships);
@@ -276,9 +284,9 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn remove_member(&mut self, at: u32, membership: Membership) {
-        self.counts.rooms.members -= 1;
-        let Membership { room, place } = membership;
-        self.deliver_rest(room, at, place);
+        self.counts.channels.members -= 1;
+        let Membership { channel, place } = membership;
+        self.deliver_rest(channel, at, place);
         self.change_memberships(at, |memberships| {
             // From the end: there is the one that is ended when all are.
             if let Some(n) = memberships.iter().rposition(|m| *m == membership) {
@@ -288,11 +296,13 @@ impl<A: AppTypes> Engine<A> {
                 memberships.shrink_to_fit();
             }
         });
-        let Self { slots, rooms, .. } = self;
-        rooms.remove_member(membership, |moved| {
+        let Self {
+            slots, registry, ..
+        } = self;
+        registry.remove_member(membership, |moved| {
             let memberships = &mut slots[moved.slot].memberships;
-            let of_room = memberships.iter_mut().find(|m| m.room == room);
-            if let Some(m) = of_room {
+            let of_channel = memberships.iter_mut().find(|m| m.channel == channel);
+            if let Some(m) = of_channel {
                 debug_assert_eq!(m.place, moved.from);
                 m.place = moved.to;
             }
@@ -307,17 +317,17 @@ impl<A: AppTypes> Engine<A> {
         let wait = self.slots[at].deferred.as_ref().and_then(|p| p.wait);
         self.deliver_rest(EVERYONE, at, at);
         while let Some(&membership) = self.slots[at].memberships.last() {
-            let owner = self.rooms.owner(self.rooms.name(membership.room));
-            if owner != self.id && wait != Some(Wait::Left(membership.room)) {
-                let room = self.rooms.name(membership.room).clone();
-                self.ask_to_leave(at, owner, room);
+            let owner = self.registry.owner(self.registry.name(membership.channel));
+            if owner != self.id && wait != Some(Wait::Left(membership.channel)) {
+                let channel = self.registry.name(membership.channel).clone();
+                self.ask_to_leave(at, owner, channel);
             }
             self.remove_member(at, membership);
         }
     }
 
     pub(crate) fn post(&mut self, to: ShardId, body: MessageBody) {
-        self.counts.rooms.shard_messages += 1;
+        self.counts.channels.shard_messages += 1;
         self.outputs.push_back(Output::Send(to, ShardMessage(body)));
     }
 
@@ -328,8 +338,8 @@ impl<A: AppTypes> Engine<A> {
         !self.fan_outs.is_empty() && self.out.replies_are_held()
     }
 
-    pub(crate) fn ask_to_leave(&mut self, at: u32, owner: ShardId, room: Bytes) {
-        self.ask_owner(at, owner, |conn| MessageBody::Leave { conn, room });
+    pub(crate) fn ask_to_leave(&mut self, at: u32, owner: ShardId, channel: Bytes) {
+        self.ask_owner(at, owner, |conn| MessageBody::Leave { conn, channel });
     }
 
     pub(crate) fn ask_owner(
@@ -345,24 +355,24 @@ impl<A: AppTypes> Engine<A> {
 
     fn is_served_at_once(&self, whom: Local) -> bool {
         !match whom {
-            Local::Room(room) => self.is_sliced(room),
+            Local::Channel(channel) => self.is_sliced(channel),
             Local::Everyone => self.is_sliced(EVERYONE),
             Local::Nobody => false,
         }
     }
 
-    /// The members of a room whose owner is here, if all of them are.
-    fn local_room(&self, room: Option<&[u8]>) -> Option<Local> {
-        let Some(name) = room else {
+    /// The members of a channel whose owner is here, if all of them are.
+    fn local_channel(&self, channel: Option<&[u8]>) -> Option<Local> {
+        let Some(name) = channel else {
             return (self.config.shards == 1).then_some(Local::Everyone);
         };
-        match self.rooms.find(name) {
+        match self.registry.find(name) {
             None => Some(Local::Nobody),
-            Some(room) => self
-                .rooms
-                .remote_counts(room)
+            Some(channel) => self
+                .registry
+                .remote_counts(channel)
                 .is_empty()
-                .then_some(Local::Room(room)),
+                .then_some(Local::Channel(channel)),
         }
     }
 }
@@ -370,7 +380,7 @@ impl<A: AppTypes> Engine<A> {
 /// Whom a publication concerns, if nobody on another shard.
 #[derive(Clone, Copy)]
 enum Local {
-    Room(u32),
+    Channel(u32),
     Everyone,
     Nobody,
 }

@@ -48,7 +48,7 @@ impl<A: AppTypes> Engine<A> {
             + self.slots.memory()
             + self.membership_bytes
             + self.deferred_bytes
-            + self.rooms.memory()
+            + self.registry.memory()
             + self.decode_buffers.memory()
             + self.context_bytes
             + self.fan_outs.memory()
@@ -95,7 +95,11 @@ impl<A: AppTypes> Engine<A> {
         }
         assert_eq!(deferred, self.deferred_bytes, "held back");
         assert_eq!(memberships, self.membership_bytes, "memberships");
-        assert_eq!(self.rooms.count_memory(), self.rooms.memory(), "rooms");
+        assert_eq!(
+            self.registry.count_memory(),
+            self.registry.memory(),
+            "channels"
+        );
         let commands = self.inbox.iter().map(ShardMessage::command_bytes);
         assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
     }
@@ -126,7 +130,7 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn decay_tables(&mut self) {
         self.slots.decay();
-        self.rooms.decay();
+        self.registry.decay();
         self.out.decay_tables();
         self.closed.decay();
     }
@@ -143,7 +147,7 @@ impl<A: AppTypes> Engine<A> {
         shrink(&mut self.inbox, MAX_OUTPUTS);
     }
 
-    /// Whether there is no memory for one connection or room more, which takes so much at
+    /// Whether there is no memory for one connection or channel more, which takes so much at
     /// least, even without what is only kept for others to come.
     pub(crate) fn is_short_of_memory(&mut self, growth: usize) -> bool {
         let full = self.budget.full();

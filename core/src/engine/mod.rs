@@ -29,7 +29,7 @@ use core::ops::Range;
 use crate::channels::credits::Credits;
 use crate::channels::fan_outs::FanOuts;
 use crate::channels::message::ShardMessage;
-use crate::channels::registry::Rooms;
+use crate::channels::registry::ChannelRegistry;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::delivery::Outbound;
@@ -45,7 +45,7 @@ use crate::session::ended::{Ended, Leftover};
 use crate::session::slab::Slab;
 use crate::session::sweep::Sweep;
 use crate::session::wheel::Wheel;
-use crate::stats::{CloseCause, Deflation, Direct, Links, Received, RoomStats, Stats, Waiting};
+use crate::stats::{ChannelStats, CloseCause, Deflation, Direct, Links, Received, Stats, Waiting};
 use crate::time::Timestamp;
 
 /// A shard without its application.
@@ -56,13 +56,13 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) out: Outbound,
     pub(crate) now: Timestamp,
     pub(crate) slots: Slab<A>,
-    pub(crate) rooms: Rooms,
+    pub(crate) registry: ChannelRegistry,
     pub(crate) decode_buffers: DecodeBuffers,
     /// Bytes of memory of the decompressors that connections have of their own.
     pub(crate) context_bytes: usize,
     /// Bytes of deferred operations; buffered input is counted by `decode_buffers`.
     pub(crate) deferred_bytes: usize,
-    /// Bytes of lists of rooms that are longer than a slot has room for.
+    /// Bytes of lists of channels that are longer than a slot has room for.
     pub(crate) membership_bytes: usize,
     /// Bytes of commands of other threads that wait here.
     pub(crate) command_bytes: usize,
@@ -105,7 +105,7 @@ pub(crate) struct Engine<A: AppTypes> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EngineCounts {
     pub(crate) received: Received,
-    pub(crate) rooms: RoomStats,
+    pub(crate) channels: ChannelStats,
     pub(crate) direct: Direct,
     pub(crate) links: Links,
     pub(crate) waiting: Waiting,
@@ -124,7 +124,7 @@ impl<A: AppTypes> Engine<A> {
             now: Timestamp::ORIGIN,
             out: Outbound::new(&config),
             slots: Slab::new(id),
-            rooms: Rooms::new(config.seed, shards),
+            registry: ChannelRegistry::new(config.seed, shards),
             decode_buffers: DecodeBuffers::new(config.compression_level as u8),
             context_bytes: 0,
             deferred_bytes: 0,
@@ -162,14 +162,14 @@ impl<A: AppTypes> Engine<A> {
         self.slots.id(at)
     }
 
-    pub(crate) fn rooms_of(&self, at: u32) -> impl Iterator<Item = &bytes::Bytes> {
+    pub(crate) fn channels_of(&self, at: u32) -> impl Iterator<Item = &bytes::Bytes> {
         let memberships = self.slots[at].memberships.iter();
-        memberships.map(|membership| self.rooms.name(membership.room))
+        memberships.map(|membership| self.registry.name(membership.channel))
     }
 
     pub(crate) fn members_here(&self, name: &[u8]) -> impl Iterator<Item = ConnId> + use<'_, A> {
-        let room = self.rooms.find(name);
-        let members = room.map_or(&[][..], |room| self.rooms.members(room));
+        let channel = self.registry.find(name);
+        let members = channel.map_or(&[][..], |channel| self.registry.members(channel));
         members.iter().map(|&at| self.slots.id(at))
     }
 
@@ -216,18 +216,18 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn stats(&self) -> Stats {
         let counts = self.out.counts_now();
         let EngineCounts {
-            mut rooms,
+            mut channels,
             mut links,
             mut deflate,
             ..
         } = self.counts;
         let mut delivery = counts.delivery;
         (delivery.waiting, delivery.waiting_bytes) = self.out.waiting_in_all();
-        rooms.rooms = self.rooms.len() as u64;
-        rooms.offered = counts.members_offered;
-        rooms.copied = counts.copied;
-        rooms.unfinished = self.fan_outs.publications() as u64;
-        rooms.credit_waits = self.credits.waits();
+        channels.count = self.registry.len() as u64;
+        channels.offered = counts.members_offered;
+        channels.copied = counts.copied;
+        channels.unfinished = self.fan_outs.publications() as u64;
+        channels.credit_waits = self.credits.waits();
         deflate += self.decode_buffers.codec.counts();
         deflate += self.out.codec_counts();
         deflate.context_bytes = (self.context_bytes + self.out.context_bytes()) as u64;
@@ -239,7 +239,7 @@ impl<A: AppTypes> Engine<A> {
             priorities: counts.priorities,
             sent: counts.sent,
             received: self.counts.received,
-            rooms,
+            channels,
             direct: self.counts.direct,
             links,
             waiting: self.counts.waiting,

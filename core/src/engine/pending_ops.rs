@@ -20,10 +20,10 @@ impl<A: AppTypes> Engine<A> {
     /// Carries out a command; leaves it, and what follows, if it must wait.
     pub(crate) fn run(&mut self, at: u32, op: PendingOp<A>) {
         let waits = match &op {
-            PendingOp::Join(room) => self.join(at, room).map_err(|wait| (wait, false)),
-            PendingOp::Leave(room) => self.leave(at, room).map_err(|wait| (wait, false)),
+            PendingOp::Join(channel) => self.join(at, channel).map_err(|wait| (wait, false)),
+            PendingOp::Leave(channel) => self.leave(at, channel).map_err(|wait| (wait, false)),
             PendingOp::Publish {
-                room,
+                channel,
                 kind,
                 options,
                 payload,
@@ -31,7 +31,7 @@ impl<A: AppTypes> Engine<A> {
             } => self
                 .publish(
                     at,
-                    room.as_deref(),
+                    channel.as_deref(),
                     *kind,
                     *options,
                     payload,
@@ -46,8 +46,8 @@ impl<A: AppTypes> Engine<A> {
             } => self
                 .send(at, *to, *kind, *options, payload)
                 .map_err(|wait| (wait, true)),
-            PendingOp::CountMembers { room, ticket } => self
-                .count_members(at, room, *ticket)
+            PendingOp::CountMembers { channel, ticket } => self
+                .count_members(at, channel, *ticket)
                 .map_err(|wait| (wait, true)),
             PendingOp::Reply {
                 kind,
@@ -130,7 +130,7 @@ impl<A: AppTypes> Engine<A> {
     /// it waits for has come.
     pub(crate) fn park(&mut self, at: u32, wait: Wait, op: Option<PendingOp<A>>) {
         match wait {
-            Wait::Joined | Wait::Left(_) => self.counts.rooms.home_waits += 1,
+            Wait::Joined | Wait::Left(_) => self.counts.channels.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
             Wait::Credit(_) | Wait::Task | Wait::Callback => {}
         }
@@ -245,7 +245,7 @@ impl<A: AppTypes> Engine<A> {
         for op in ops {
             match op {
                 PendingOp::Publish { .. } | PendingOp::Send { .. } => {
-                    self.counts.rooms.abandoned += 1;
+                    self.counts.channels.abandoned += 1;
                 }
                 PendingOp::TaskEnd(end) => {
                     self.counts.links.outcomes_gone += 1;

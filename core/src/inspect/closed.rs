@@ -43,8 +43,8 @@ pub struct ClosedConnection {
     pub open_for: Duration,
     /// Why it ended.
     pub ending: CloseInfo,
-    /// The rooms that it was in, the first few.
-    pub rooms: Vec<Bytes>,
+    /// The channels that it was in, the first few.
+    pub channels: Vec<Bytes>,
     /// How many those were in all.
     pub memberships: usize,
     /// What was dropped of what was for it.
@@ -62,8 +62,8 @@ pub(crate) struct ClosedConnections {
     gone: VecDeque<ClosedConnection>,
     /// How many of those are kept.
     limit: usize,
-    /// Bytes of memory that the rooms of all of these take.
-    room_bytes: usize,
+    /// Bytes of memory that the channels of all of these take.
+    channel_bytes: usize,
 }
 
 impl CloseInfo {
@@ -89,10 +89,10 @@ impl CloseInfo {
 }
 
 impl ClosedConnection {
-    /// Bytes of memory that its rooms take.
-    fn room_bytes(&self) -> usize {
-        let names = self.rooms.iter().map(Bytes::len).sum::<usize>();
-        self.rooms.capacity() * size_of::<Bytes>() + names
+    /// Bytes of memory that its channels take.
+    fn channel_bytes(&self) -> usize {
+        let names = self.channels.iter().map(Bytes::len).sum::<usize>();
+        self.channels.capacity() * size_of::<Bytes>() + names
     }
 }
 
@@ -103,7 +103,7 @@ impl ClosedConnections {
             peak: Peak::default(),
             gone: VecDeque::new(),
             limit,
-            room_bytes: 0,
+            channel_bytes: 0,
         }
     }
 
@@ -114,7 +114,7 @@ impl ClosedConnections {
 
     /// Takes note that a connection begins to end.
     pub(crate) fn begin(&mut self, at: u32, ending: ClosedConnection) {
-        self.room_bytes += ending.room_bytes();
+        self.channel_bytes += ending.channel_bytes();
         self.ending.insert(at, Box::new(ending));
     }
 
@@ -140,16 +140,18 @@ impl ClosedConnections {
         self.ending.allocation_size()
             + self.ending.len() * size_of::<ClosedConnection>()
             + self.gone.capacity() * size_of::<ClosedConnection>()
-            + self.room_bytes
+            + self.channel_bytes
     }
 
-    /// Asserts that the bytes of the rooms are what is kept of them, and that no more are kept
+    /// Asserts that the bytes of the channels are what is kept of them, and that no more are kept
     /// than may be.
     #[cfg(feature = "testing")]
     pub(crate) fn audit(&self) {
         let ending = self.ending.values().map(|ending| &**ending);
-        let bytes = ending.chain(&self.gone).map(ClosedConnection::room_bytes);
-        assert_eq!(self.room_bytes, bytes.sum());
+        let bytes = ending
+            .chain(&self.gone)
+            .map(ClosedConnection::channel_bytes);
+        assert_eq!(self.channel_bytes, bytes.sum());
         assert!(self.gone.len() <= self.limit);
     }
 
@@ -166,17 +168,17 @@ impl ClosedConnections {
 
     fn add(&mut self, connection: ClosedConnection) {
         let oldest = if self.limit == 0 {
-            self.room_bytes -= connection.room_bytes();
+            self.channel_bytes -= connection.channel_bytes();
             return;
         } else if self.gone.len() >= self.limit {
             self.gone.pop_front()
         } else {
             None
         };
-        self.room_bytes -= oldest.map_or(0, |oldest| oldest.room_bytes());
+        self.channel_bytes -= oldest.map_or(0, |oldest| oldest.channel_bytes());
         self.gone.push_back(connection);
     }
 }
 
-/// Rooms of one connection that are remembered when it has gone.
-pub(crate) const MAX_CLOSED_ROOMS: usize = 8;
+/// Channels of one connection that are remembered when it has gone.
+pub(crate) const MAX_CLOSED_CHANNELS: usize = 8;

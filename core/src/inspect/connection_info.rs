@@ -39,9 +39,9 @@ pub struct ConnectionInfo {
     pub subprotocol: Option<Option<String>>,
     /// Whether messages to it are compressed.
     pub is_compressed: bool,
-    /// The rooms it is in, the first hundred.
-    pub rooms: Vec<Bytes>,
-    /// How many rooms it is in.
+    /// The channels it is in, the first hundred.
+    pub channels: Vec<Bytes>,
+    /// How many channels it is in.
     pub memberships: usize,
     /// What waits for it.
     pub waiting: Depth,
@@ -95,9 +95,9 @@ pub enum WaitReason {
     Socket(Duration),
     /// The next write to its socket, which is not known to be full.
     Write,
-    /// The answer of a room's owner, on another shard, to a join.
+    /// The answer of a channel's owner, on another shard, to a join.
     Joined,
-    /// The answer of a room's owner to its leaving this room.
+    /// The answer of a channel's owner to its leaving this channel.
     Left(Bytes),
     /// Credit for publications to this shard.
     Credit(ShardId),
@@ -192,10 +192,10 @@ impl fmt::Display for WaitReason {
                 write!(f, "its socket, which has taken nothing for {since:.1?}")
             }
             Self::Write => f.write_str("the next write to its socket"),
-            Self::Joined => f.write_str("the owner of the room that it joins"),
-            Self::Left(room) => {
-                let room = String::from_utf8_lossy(room);
-                write!(f, "the owner of the room that it leaves, {room}")
+            Self::Joined => f.write_str("the owner of the channel that it joins"),
+            Self::Left(channel) => {
+                let channel = String::from_utf8_lossy(channel);
+                write!(f, "the owner of the channel that it leaves, {channel}")
             }
             Self::Credit(owner) => write!(f, "credit to publish through shard {}", owner.0),
             Self::Queue => f.write_str("room in its own queue"),
@@ -256,5 +256,5 @@ impl Timer {
     }
 }
 
-/// Rooms of one connection that are named.
-pub(crate) const MAX_ROOMS: usize = 100;
+/// Channels of one connection that are named.
+pub(crate) const MAX_CHANNELS: usize = 100;

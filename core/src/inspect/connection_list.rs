@@ -1,4 +1,4 @@
-//! Selection of a shard's connections: by room, queue length, bytes or age.
+//! Selection of a shard's connections: by channel, queue length, bytes or age.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -11,8 +11,8 @@ use crate::inspect::connection_info::ConnectionInfo;
 /// Which connections are wanted, and in which order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectionQuery {
-    /// Members of this room only.
-    pub room: Option<Bytes>,
+    /// Members of this channel only.
+    pub channel: Option<Bytes>,
     /// Those for whom at least so many messages wait.
     pub min_messages: u32,
     /// Those for whom at least so many bytes wait.
@@ -60,7 +60,7 @@ impl ConnectionQuery {
 impl Default for ConnectionQuery {
     fn default() -> Self {
         Self {
-            room: None,
+            channel: None,
             min_messages: 0,
             min_bytes: 0,
             min_age: Duration::ZERO,

@@ -16,7 +16,7 @@ pub trait AppTypes: Sized {
 }
 
 /// What becomes of a connection's answers to itself for which its queue has no
-/// room.
+/// channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backpressure {
     /// What [`SendOptions::overflow`](crate::SendOptions::overflow) says.

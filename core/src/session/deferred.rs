@@ -90,9 +90,9 @@ impl<A: AppTypes> Deferred<A> {
 /// What a connection waits for before its commands go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wait {
-    /// The answer of a room's owner to a join.
+    /// The answer of a channel's owner to a join.
     Joined,
-    /// The answer of a room's owner to a leave; the room, by its number here.
+    /// The answer of a channel's owner to a leave; the channel, by its number here.
     Left(u32),
     /// Credits for what is to go to this shard.
     Credit(ShardId),
@@ -109,9 +109,9 @@ pub(crate) enum Wait {
 pub(crate) enum PendingOp<A: AppTypes> {
     Join(Bytes),
     Leave(Bytes),
-    /// To a room, or to everyone.
+    /// To a channel, or to everyone.
     Publish {
-        room: Option<Bytes>,
+        channel: Option<Bytes>,
         kind: MessageType,
         options: SendOptions,
         payload: Bytes,
@@ -124,7 +124,7 @@ pub(crate) enum PendingOp<A: AppTypes> {
         payload: Bytes,
     },
     CountMembers {
-        room: Bytes,
+        channel: Bytes,
         ticket: u64,
     },
     Reply {
@@ -138,7 +138,7 @@ pub(crate) enum PendingOp<A: AppTypes> {
     TaskEnd(TaskEnd<A>),
     /// The handler is to be told what it has asked for under this ticket.
     Notification(u64, Notification),
-    /// The handler is to be told that a room was one too many.
+    /// The handler is to be told that a channel was one too many.
     JoinRefused(Bytes),
 }
 
@@ -146,12 +146,14 @@ impl<A: AppTypes> PendingOp<A> {
     /// Bytes of memory that it owns, as far as that is known: what a task has is its application's.
     fn memory(&self) -> usize {
         match self {
-            Self::Join(room) | Self::Leave(room) | Self::JoinRefused(room) => room.len(),
-            Self::Publish { room, payload, .. } => {
-                room.as_ref().map_or(0, Bytes::len) + payload.len()
+            Self::Join(channel) | Self::Leave(channel) | Self::JoinRefused(channel) => {
+                channel.len()
             }
+            Self::Publish {
+                channel, payload, ..
+            } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
             Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
-            Self::CountMembers { room, .. } => room.len(),
+            Self::CountMembers { channel, .. } => channel.len(),
             Self::Submit(..) | Self::Close(..) | Self::TaskEnd(_) | Self::Notification(..) => 0,
         }
     }

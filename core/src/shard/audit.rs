@@ -23,7 +23,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let name = engine.slots.id(at);
             parked += usize::from(slot.is_parked());
             for membership in &slot.memberships {
-                let listed = engine.rooms.members(membership.room);
+                let listed = engine.registry.members(membership.channel);
                 assert_eq!(listed.get(membership.place as usize), Some(&at), "{name}");
             }
             let ended = !matches!(slot.phase, Phase::Open);
@@ -39,7 +39,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         engine.audit_memory();
         engine.audit_gauges();
         let is_open = |at| engine.slots[at].phase == Phase::Open;
-        engine.fan_outs.audit(&engine.rooms, is_open);
+        engine.fan_outs.audit(&engine.registry, is_open);
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
         let stats = self.stats();
         let d = stats.delivery;
@@ -78,22 +78,25 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         });
     }
 
-    /// Of the rooms that have their owner on another shard, how many members are here.
+    /// Of the channels that have their owner on another shard, how many members are here.
     pub fn remote_owned(&self) -> Vec<(Bytes, ShardId, usize)> {
-        let rooms = &self.engine.rooms;
-        let here = (0..rooms.places()).map(|room| (rooms.name(room), rooms.members(room).len()));
-        here.filter(|&(name, members)| members > 0 && rooms.owner(name) != self.id())
+        let registry = &self.engine.registry;
+        let here = (0..registry.places())
+            .map(|channel| (registry.name(channel), registry.members(channel).len()));
+        here.filter(|&(name, members)| members > 0 && registry.owner(name) != self.id())
             .map(|(name, members)| (name.clone(), self.id(), members))
             .collect()
     }
 
-    /// Of the rooms that have their owner here, how many members are on other
+    /// Of the channels that have their owner here, how many members are on other
     /// shards, as far as is known.
     pub fn known_remote_counts(&self) -> Vec<(Bytes, ShardId, usize)> {
-        let rooms = &self.engine.rooms;
-        let all = (0..rooms.places()).flat_map(|room| {
-            let there = rooms.remote_counts(room).iter();
-            there.map(move |&(shard, members)| (rooms.name(room).clone(), shard, members as usize))
+        let registry = &self.engine.registry;
+        let all = (0..registry.places()).flat_map(|channel| {
+            let there = registry.remote_counts(channel).iter();
+            there.map(move |&(shard, members)| {
+                (registry.name(channel).clone(), shard, members as usize)
+            })
         });
         all.collect()
     }
@@ -142,7 +145,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             .map(|(at, slot)| (engine.slots.id(at), slot.phase, slot.awaited_answers))
             .collect();
         assert!(held.is_empty(), "shard {id} holds {held:?}");
-        assert_eq!(engine.rooms.len(), 0, "shard {id}: rooms");
+        assert_eq!(engine.registry.len(), 0, "shard {id}: channels");
         engine.out.assert_bare();
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.fan_outs.is_empty(), "shard {id}: publications");

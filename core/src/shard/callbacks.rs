@@ -56,8 +56,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
                 Notification::Members(members) => handler.on_members(ctx, ticket, members),
             }),
-            PendingOp::JoinRefused(room) => {
-                self.emit(at, |handler, ctx| handler.on_join_refused(ctx, &room));
+            PendingOp::JoinRefused(channel) => {
+                self.emit(at, |handler, ctx| handler.on_join_refused(ctx, &channel));
             }
             op => self.engine.run(at, op),
         }

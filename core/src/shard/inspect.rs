@@ -35,7 +35,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 
 impl<H: Handler, I: Isolation> Shard<H, I> {
     /// The sockets it holds that are wanted, explained. Looks at all of them, or
-    /// at the members of the room, and explains at most [`ConnectionQuery::MOST`]: for
+    /// at the members of the channel, and explains at most [`ConnectionQuery::MOST`]: for
     /// somebody who asks, not for a loop.
     pub fn connections(&self, now: Timestamp, filter: &ConnectionQuery) -> ConnectionList {
         self.engine.connections(now, filter)

@@ -1,4 +1,4 @@
-//! Messaging machine of one CPU core: connections, rooms, queues and timers behind `&mut self`.
+//! Messaging machine of one CPU core: connections, channels, queues and timers behind `&mut self`.
 //! Shards share no state; the adapter carries a [`ShardMessage`](crate::ShardMessage) from one to
 //! another.
 

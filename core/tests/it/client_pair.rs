@@ -14,7 +14,7 @@ use stentor_core::{
 
 /// What a side has to say.
 #[derive(Clone, Debug)]
-enum Say {
+enum ScriptStep {
     Whole(MessageType, String),
     Split(MessageType, Vec<String>),
     Ping(Vec<u8>),
@@ -23,7 +23,7 @@ enum Say {
 
 /// What a side was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Heard {
+enum Observed {
     Opened,
     Message(MessageType, Vec<u8>),
     Pong(Vec<u8>),
@@ -32,7 +32,7 @@ enum Heard {
 
 /// Sends everything back, and writes down what came.
 #[derive(Debug)]
-struct Witness(Rc<RefCell<Vec<Heard>>>);
+struct Witness(Rc<RefCell<Vec<Observed>>>);
 
 impl Handler for Witness {
     type State = ();
@@ -48,7 +48,7 @@ impl Handler for Witness {
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
         let Message { kind, payload } = message;
         let mut heard = self.0.borrow_mut();
-        heard.push(Heard::Message(kind, payload.to_vec()));
+        heard.push(Observed::Message(kind, payload.to_vec()));
         if payload == LEAVE.as_bytes() {
             ctx.close(CloseCode::GOING_AWAY);
         } else {
@@ -57,16 +57,16 @@ impl Handler for Witness {
     }
 
     fn on_pong(&mut self, _: &mut Context<'_, Self>, payload: &[u8]) {
-        self.0.borrow_mut().push(Heard::Pong(payload.to_vec()));
+        self.0.borrow_mut().push(Observed::Pong(payload.to_vec()));
     }
 }
 
 /// The two, and the bytes between them.
-struct Pair<I> {
+struct ClientPair<I> {
     client: Client,
-    heard: Vec<Heard>,
+    heard: Vec<Observed>,
     shard: Shard<Witness>,
-    told: Rc<RefCell<Vec<Heard>>>,
+    told: Rc<RefCell<Vec<Observed>>>,
     id: ConnId,
     /// How many bytes go at a time.
     cuts: I,
@@ -74,7 +74,7 @@ struct Pair<I> {
     over: bool,
 }
 
-impl<I: Iterator<Item = usize>> Pair<I> {
+impl<I: Iterator<Item = usize>> ClientPair<I> {
     fn new(cuts: I) -> Self {
         let config = Config::default();
         let uri = Uri::parse("ws://h/ws").expect("an address");
@@ -152,7 +152,8 @@ impl<I: Iterator<Item = usize>> Pair<I> {
                     moved = true;
                 }
                 Output::Disconnect(_) => self.over = true,
-                Output::Event(_) | Output::Dispose(_) => {}
+                Output::Event(_) => {}
+                Output::Abort => panic!("no callback panics"),
                 other => panic!("{other:?} is not for one connection alone"),
             }
         }
@@ -165,10 +166,10 @@ impl<I: Iterator<Item = usize>> Pair<I> {
             bytes = &bytes[n..];
             while let Some(event) = self.client.poll_event() {
                 self.heard.push(match event {
-                    Event::Opened => Heard::Opened,
-                    Event::Message { kind, payload } => Heard::Message(kind, payload.to_vec()),
-                    Event::Pong(payload) => Heard::Pong(payload.to_vec()),
-                    Event::Closed { code, .. } => Heard::Closed(code.map(CloseCode::get)),
+                    Event::Opened => Observed::Opened,
+                    Event::Message { kind, payload } => Observed::Message(kind, payload.to_vec()),
+                    Event::Pong(payload) => Observed::Pong(payload.to_vec()),
+                    Event::Closed { code, .. } => Observed::Closed(code.map(CloseCode::get)),
                     other => panic!("{other:?}"),
                 });
             }
@@ -179,30 +180,30 @@ impl<I: Iterator<Item = usize>> Pair<I> {
     }
 
     /// Queues it at the client; what the server hears of it, and the client then.
-    fn say(&mut self, say: &Say) -> (Option<Heard>, Option<Heard>) {
+    fn say(&mut self, say: &ScriptStep) -> (Option<Observed>, Option<Observed>) {
         let client = &mut self.client;
-        let both = |heard: Heard| (Some(heard.clone()), Some(heard));
+        let both = |heard: Observed| (Some(heard.clone()), Some(heard));
         match say {
-            Say::Whole(kind, text) => {
+            ScriptStep::Whole(kind, text) => {
                 client.send(*kind, text.as_bytes()).expect("open");
-                both(Heard::Message(*kind, text.clone().into_bytes()))
+                both(Observed::Message(*kind, text.clone().into_bytes()))
             }
-            Say::Split(kind, pieces) => {
+            ScriptStep::Split(kind, pieces) => {
                 for (n, piece) in pieces.iter().enumerate() {
                     let last = n + 1 == pieces.len();
                     let sent = client.send_fragment(*kind, piece.as_bytes(), last);
                     sent.expect("open");
                     client.send_pong(b"between").expect("open");
                 }
-                both(Heard::Message(*kind, pieces.concat().into_bytes()))
+                both(Observed::Message(*kind, pieces.concat().into_bytes()))
             }
-            Say::Ping(payload) => {
+            ScriptStep::Ping(payload) => {
                 client.send_ping(payload).expect("open");
-                (None, Some(Heard::Pong(payload.clone())))
+                (None, Some(Observed::Pong(payload.clone())))
             }
-            Say::Pong(payload) => {
+            ScriptStep::Pong(payload) => {
                 client.send_pong(payload).expect("open");
-                (Some(Heard::Pong(payload.clone())), None)
+                (Some(Observed::Pong(payload.clone())), None)
             }
         }
     }
@@ -210,16 +211,16 @@ impl<I: Iterator<Item = usize>> Pair<I> {
 
 /// Pongs overtake messages, and those between fragments come before their message is
 /// whole: each kind keeps its order.
-fn sorted(heard: &[Heard]) -> (Vec<Heard>, Vec<Heard>) {
+fn sorted(heard: &[Observed]) -> (Vec<Observed>, Vec<Observed>) {
     let (pongs, rest) = heard
         .iter()
-        .filter(|heard| **heard != Heard::Pong(b"between".to_vec()))
+        .filter(|heard| **heard != Observed::Pong(b"between".to_vec()))
         .cloned()
-        .partition(|heard| matches!(heard, Heard::Pong(_)));
+        .partition(|heard| matches!(heard, Observed::Pong(_)));
     (pongs, rest)
 }
 
-fn say() -> impl Strategy<Value = Say> {
+fn say() -> impl Strategy<Value = ScriptStep> {
     let kind = || prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     let text = || {
         prop_oneof![
@@ -229,10 +230,10 @@ fn say() -> impl Strategy<Value = Say> {
     };
     let control = || prop::collection::vec(any::<u8>(), 0..=125);
     prop_oneof![
-        6 => (kind(), text()).prop_map(|(kind, text)| Say::Whole(kind, text)),
-        3 => (kind(), prop::collection::vec(text(), 1..4)).prop_map(|(kind, texts)| Say::Split(kind, texts)),
-        1 => control().prop_map(Say::Ping),
-        1 => control().prop_map(Say::Pong),
+        6 => (kind(), text()).prop_map(|(kind, text)| ScriptStep::Whole(kind, text)),
+        3 => (kind(), prop::collection::vec(text(), 1..4)).prop_map(|(kind, texts)| ScriptStep::Split(kind, texts)),
+        1 => control().prop_map(ScriptStep::Ping),
+        1 => control().prop_map(ScriptStep::Pong),
     ]
 }
 
@@ -244,9 +245,9 @@ proptest! {
         breaks in prop::collection::vec(any::<bool>(), 12),
         client_closes in any::<bool>(),
     ) {
-        let mut pair = Pair::new(cuts.into_iter().cycle());
+        let mut pair = ClientPair::new(cuts.into_iter().cycle());
         pair.settle();
-        let (mut server, mut client) = (Vec::new(), vec![Heard::Opened]);
+        let (mut server, mut client) = (Vec::new(), vec![Observed::Opened]);
         for (say, breaks) in says.iter().zip(breaks) {
             let (there, back) = pair.say(say);
             server.extend(there);
@@ -262,10 +263,10 @@ proptest! {
             normal
         } else {
             pair.client.send(MessageType::Text, LEAVE.as_bytes()).expect("open");
-            server.push(Heard::Message(MessageType::Text, LEAVE.into()));
+            server.push(Observed::Message(MessageType::Text, LEAVE.into()));
             CloseCode::GOING_AWAY
         };
-        client.push(Heard::Closed(Some(code.get())));
+        client.push(Observed::Closed(Some(code.get())));
         pair.settle();
         prop_assert_eq!(sorted(&pair.told.borrow()), sorted(&server));
         prop_assert_eq!(sorted(&pair.heard), sorted(&client));

@@ -9,10 +9,10 @@ use stentor_core::testing::client::{
 use stentor_core::testing::conn::{MessageLimits, Role};
 use stentor_core::testing::handshake::HeadLimits;
 
-use super::Reader;
+use super::InputReader;
 use super::handshake::naive_accept;
-use super::peer::{Answer, Said, decode_naively};
-use super::stream::{Setup, frames};
+use super::peer::{DecodedStream, PeerOutput, decode_naively};
+use super::stream::{StreamSetup, frames};
 
 /// Bytes as limits, a way to cut, and what a server says: as it stands, or
 /// behind a right answer, and there as frames that are well formed one by one.
@@ -21,7 +21,7 @@ use super::stream::{Setup, frames};
 /// If what is heard or answered depends on how the bytes are cut or differs from the naive
 /// reading, or if a server that is not written to makes the client keep much for it.
 pub fn client(data: &[u8]) {
-    let mut input = Reader::new(data);
+    let mut input = InputReader::new(data);
     let flags = input.byte();
     let config = ClientConfig {
         message: MessageLimits {
@@ -40,7 +40,7 @@ pub fn client(data: &[u8]) {
         stream.extend_from_slice(right_answer().as_bytes());
     }
     if flags & 2 != 0 {
-        let setup = Setup {
+        let setup = StreamSetup {
             role: Role::Client,
             limits: config.message,
             takeover: None,
@@ -64,7 +64,7 @@ pub fn client(data: &[u8]) {
 struct Talk {
     /// Whether it opened, and if not why.
     opening: Option<Result<(), Refusal>>,
-    said: Answer,
+    said: DecodedStream,
     lost: bool,
     frames: Vec<u8>,
 }
@@ -146,11 +146,13 @@ fn hear(client: &mut Client, talk: &mut Talk, mut written: Option<&mut Vec<u8>>)
                 talk.opening = Some(Err(Refusal::Fault(error)));
             }
             Event::Message { kind, payload } => {
-                talk.said.0.push(Said::Message(kind, payload.to_vec()));
+                talk.said
+                    .0
+                    .push(PeerOutput::Message(kind, payload.to_vec()));
             }
-            Event::Ping(payload) => talk.said.0.push(Said::Ping(payload.to_vec())),
-            Event::Pong(payload) => talk.said.0.push(Said::Pong(payload.to_vec())),
-            Event::Closed { code, .. } => talk.said.0.push(Said::Close(code.map(number))),
+            Event::Ping(payload) => talk.said.0.push(PeerOutput::Ping(payload.to_vec())),
+            Event::Pong(payload) => talk.said.0.push(PeerOutput::Pong(payload.to_vec())),
+            Event::Closed { code, .. } => talk.said.0.push(PeerOutput::Close(code.map(number))),
             Event::Failed(Failure::Peer(error)) => talk.said.1 = Some(error),
             Event::Lost => talk.lost = true,
             other => unreachable!("a new event: {other:?}"),
@@ -167,7 +169,7 @@ fn check(stream: &[u8], config: ClientConfig, talk: &Talk) {
     if opening.is_err() {
         assert_eq!(
             talk.said,
-            Answer::default(),
+            DecodedStream::default(),
             "nothing is said before it opens"
         );
         assert!(talk.frames.is_empty() && !talk.lost);
@@ -178,16 +180,16 @@ fn check(stream: &[u8], config: ClientConfig, talk: &Talk) {
     }
     let after = read_again(stream);
     let (said, error) = decode_naively(after, Role::Client, config.message, None);
-    let mut answers: Vec<Said> = said
+    let mut answers: Vec<PeerOutput> = said
         .iter()
         .filter_map(|said| match said {
-            Said::Ping(payload) => Some(Said::Pong(payload.clone())),
-            Said::Close(code) => Some(Said::Close(*code)),
-            Said::Message(..) | Said::Pong(_) => None,
+            PeerOutput::Ping(payload) => Some(PeerOutput::Pong(payload.clone())),
+            PeerOutput::Close(code) => Some(PeerOutput::Close(*code)),
+            PeerOutput::Message(..) | PeerOutput::Pong(_) => None,
         })
         .collect();
-    answers.extend(error.map(|error| Said::Close(Some(error.close_code().get()))));
-    let ended = error.is_some() || matches!(said.last(), Some(Said::Close(_)));
+    answers.extend(error.map(|error| PeerOutput::Close(Some(error.close_code().get()))));
+    let ended = error.is_some() || matches!(said.last(), Some(PeerOutput::Close(_)));
     assert_eq!(talk.lost, !ended);
     assert_eq!(talk.said, (said, error), "by the RFC");
     let unlimited = MessageLimits {

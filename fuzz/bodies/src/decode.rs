@@ -5,10 +5,10 @@ use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimit
 use stentor_core::testing::deflate;
 use stentor_core::testing::deflate::Params;
 
-use super::Reader;
+use super::InputReader;
 use super::inflate::Inflation;
-use super::peer::{Answer, Said, decode_naively};
-use super::stream::{Setup, frames};
+use super::peer::{DecodedStream, PeerOutput, decode_naively};
+use super::stream::{StreamSetup, frames};
 
 /// Bytes as limits, what was agreed on, a way to cut, and a stream: as it
 /// stands, or made of frames that are well formed one by one.
@@ -17,7 +17,7 @@ use super::stream::{Setup, frames};
 /// If the events or the error depend on how the stream is cut, or differ from
 /// the naive reading.
 pub fn decode(data: &[u8]) {
-    let mut input = Reader::new(data);
+    let mut input = InputReader::new(data);
     let flags = input.byte();
     let role = if flags & 1 == 0 {
         Role::Server
@@ -29,7 +29,7 @@ pub fn decode(data: &[u8]) {
         empty_fragments: u32::from(input.byte() % 16),
     };
     let cuts: [u8; 4] = input.array();
-    let setup = Setup {
+    let setup = StreamSetup {
         role,
         limits,
         takeover: (flags & 4 != 0).then_some(flags & 8 != 0),
@@ -50,7 +50,11 @@ pub fn decode(data: &[u8]) {
 }
 
 /// What a connection says of a stream that comes in pieces.
-pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = usize>) -> Answer {
+pub(super) fn events(
+    stream: &[u8],
+    setup: &StreamSetup,
+    pieces: impl Iterator<Item = usize>,
+) -> DecodedStream {
     let mut conn = connection(setup);
     let mut workspace = DecodeBuffers::default();
     let mut said = Vec::new();
@@ -83,7 +87,7 @@ pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = 
                     );
                     break;
                 }
-                Some(Event::Message { kind, payload }) => said.push(Said::Message(
+                Some(Event::Message { kind, payload }) => said.push(PeerOutput::Message(
                     kind,
                     match payload {
                         Payload::InPlace(range) => there(range),
@@ -95,10 +99,10 @@ pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = 
                         }
                     },
                 )),
-                Some(Event::Ping(range)) => said.push(Said::Ping(there(range))),
-                Some(Event::Pong(range)) => said.push(Said::Pong(there(range))),
+                Some(Event::Ping(range)) => said.push(PeerOutput::Ping(there(range))),
+                Some(Event::Pong(range)) => said.push(PeerOutput::Pong(there(range))),
                 Some(Event::Close(code, _)) => {
-                    said.push(Said::Close(code.map(|code| code.get())));
+                    said.push(PeerOutput::Close(code.map(|code| code.get())));
                     return (said, None);
                 }
                 Some(other) => unreachable!("a new event: {other:?}"),
@@ -113,7 +117,7 @@ pub(super) fn events(stream: &[u8], setup: &Setup, pieces: impl Iterator<Item = 
     (said, None)
 }
 
-fn connection(setup: &Setup) -> Connection {
+fn connection(setup: &StreamSetup) -> Connection {
     let Some(takeover) = setup.takeover else {
         return Connection::new(setup.role);
     };

@@ -10,10 +10,10 @@ use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket, protocol};
 
-use super::Reader;
+use super::InputReader;
 use super::decode::events;
-use super::peer::Said;
-use super::stream::{Setup, frames};
+use super::peer::PeerOutput;
+use super::stream::{StreamSetup, frames};
 
 /// Bytes as limits, and a stream: as it stands, or made of frames that are well
 /// formed one by one.
@@ -21,7 +21,7 @@ use super::stream::{Setup, frames};
 /// # Panics
 /// If the two do not agree on it.
 pub fn differential(data: &[u8]) {
-    let mut input = Reader::new(data);
+    let mut input = InputReader::new(data);
     let flags = input.byte();
     let role = if flags & 1 == 0 {
         Role::Server
@@ -34,7 +34,7 @@ pub fn differential(data: &[u8]) {
         // They have no limit for these.
         empty_fragments: u32::MAX,
     };
-    let setup = Setup {
+    let setup = StreamSetup {
         role,
         limits,
         takeover: None,
@@ -55,7 +55,7 @@ pub fn differential(data: &[u8]) {
     if theirs.is_violation {
         // A code that must not be sent they turn into 1002, as though the peer
         // had sent that, and take 1014 for such a code although it is registered.
-        let close = ours.pop_if(|said| matches!(said, Said::Close(Some(1002 | 1014))));
+        let close = ours.pop_if(|said| matches!(said, PeerOutput::Close(Some(1002 | 1014))));
         assert!(close.is_some() || error == Some(PeerError::BadCloseCode));
     } else {
         assert_eq!(
@@ -92,7 +92,7 @@ fn until_long_form(stream: &[u8]) -> usize {
 /// What tungstenite makes of a stream.
 #[derive(Debug)]
 struct Theirs {
-    said: Vec<Said>,
+    said: Vec<PeerOutput>,
     /// Whether it ended with a close frame in words of their own.
     is_violation: bool,
     error: Option<Error>,
@@ -107,7 +107,7 @@ fn theirs(stream: &[u8], role: Role, limit: usize) -> Theirs {
         .read_buffer_size(1 << 10)
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit));
-    let mut socket = WebSocket::from_raw_socket(Wire(stream), role, Some(config));
+    let mut socket = WebSocket::from_raw_socket(FakeSocket(stream), role, Some(config));
     let mut theirs = Theirs {
         said: Vec::new(),
         is_violation: false,
@@ -115,15 +115,17 @@ fn theirs(stream: &[u8], role: Role, limit: usize) -> Theirs {
     };
     loop {
         let said = match socket.read() {
-            Ok(Message::Text(text)) => Said::Message(MessageType::Text, text.as_bytes().to_vec()),
-            Ok(Message::Binary(bytes)) => Said::Message(MessageType::Binary, bytes.to_vec()),
-            Ok(Message::Ping(bytes)) => Said::Ping(bytes.to_vec()),
-            Ok(Message::Pong(bytes)) => Said::Pong(bytes.to_vec()),
+            Ok(Message::Text(text)) => {
+                PeerOutput::Message(MessageType::Text, text.as_bytes().to_vec())
+            }
+            Ok(Message::Binary(bytes)) => PeerOutput::Message(MessageType::Binary, bytes.to_vec()),
+            Ok(Message::Ping(bytes)) => PeerOutput::Ping(bytes.to_vec()),
+            Ok(Message::Pong(bytes)) => PeerOutput::Pong(bytes.to_vec()),
             Ok(Message::Close(frame)) => {
                 theirs.is_violation = frame.as_ref().is_some_and(is_violation);
                 if !theirs.is_violation {
                     let code = frame.map(|frame| frame.code.into());
-                    theirs.said.push(Said::Close(code));
+                    theirs.said.push(PeerOutput::Close(code));
                 }
                 return theirs;
             }
@@ -144,15 +146,15 @@ fn is_violation(frame: &CloseFrame) -> bool {
 }
 
 /// A socket from which a stream comes, and into which anything goes.
-struct Wire<'a>(&'a [u8]);
+struct FakeSocket<'a>(&'a [u8]);
 
-impl io::Read for Wire<'_> {
+impl io::Read for FakeSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl io::Write for Wire<'_> {
+impl io::Write for FakeSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(bytes.len())
     }

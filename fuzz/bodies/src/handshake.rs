@@ -7,7 +7,7 @@ use stentor_core::{Config, HandshakeError};
 
 use super::extensions;
 
-type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
+type HandshakeResult = Option<Result<(HeadAction, usize), HandshakeError>>;
 
 /// Any bytes as a request head, or behind a number as lists of extensions.
 ///
@@ -29,7 +29,7 @@ pub fn handshake(data: &[u8]) {
         .compression(true);
     let config = config.build().expect("in range");
     let data = &data[..data.len().min(700)];
-    let mut first: Answer = None;
+    let mut first: HandshakeResult = None;
     for n in 0..=data.len() {
         let now = verdict(&data[..n], &config);
         if first.is_some() {
@@ -53,7 +53,7 @@ pub fn handshake(data: &[u8]) {
     }
 }
 
-fn verdict(bytes: &[u8], config: &Config) -> Answer {
+fn verdict(bytes: &[u8], config: &Config) -> HandshakeResult {
     let mut fields = Fields::new();
     match Request::parse(bytes, &mut fields, config.head_limits()) {
         Ok(None) => None,

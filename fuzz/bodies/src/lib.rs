@@ -6,6 +6,7 @@
 //! libFuzzer and the tests of the workspace must build without it.
 
 mod block;
+mod channels;
 mod client;
 mod command;
 mod decode;
@@ -18,10 +19,10 @@ mod pack;
 mod peer;
 mod queue;
 mod reader;
-mod rooms;
 mod session;
 mod stream;
 
+pub use channels::channels;
 pub use client::client;
 pub use command::command;
 pub use decode::decode;
@@ -29,16 +30,15 @@ pub use differential::differential;
 pub use handshake::handshake;
 pub use header::header;
 pub use queue::queue;
-pub use rooms::rooms;
 pub use session::session;
 
-use reader::Reader;
+use reader::InputReader;
 
 /// A fuzz target: its name, and its body.
-pub type Target = (&'static str, fn(&[u8]));
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [FuzzTarget; 9] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -46,6 +46,6 @@ pub const TARGETS: [Target; 9] = [
     ("command", command),
     ("client", client),
     ("queue", queue),
-    ("rooms", rooms),
+    ("channels", channels),
     ("session", session),
 ];

@@ -10,7 +10,7 @@ use super::inflate::Inflation;
 
 /// What a peer said.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Said {
+pub(super) enum PeerOutput {
     Message(MessageType, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -18,11 +18,11 @@ pub(super) enum Said {
 }
 
 /// What a stream says up to its end, its close frame or its first fault.
-pub(super) type Answer = (Vec<Said>, Option<PeerError>);
+pub(super) type DecodedStream = (Vec<PeerOutput>, Option<PeerError>);
 
 /// A frame to be written, right or wrong.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame<'a> {
+pub(super) struct RawFrame<'a> {
     /// The first byte: FIN, reserved bits, opcode.
     pub(super) first: u8,
     pub(super) key: Option<[u8; 4]>,
@@ -30,7 +30,7 @@ pub(super) struct Frame<'a> {
 }
 
 /// Writes a frame with its length in the shortest form.
-pub(super) fn write_frame(out: &mut Vec<u8>, frame: Frame<'_>) {
+pub(super) fn write_frame(out: &mut Vec<u8>, frame: RawFrame<'_>) {
     out.push(frame.first);
     let masked = if frame.key.is_some() { 0x80 } else { 0 };
     match frame.payload.len() {
@@ -57,7 +57,7 @@ pub(super) fn decode_naively(
     role: Role,
     limits: MessageLimits,
     inflation: Option<Inflation>,
-) -> Answer {
+) -> DecodedStream {
     let mut said = Vec::new();
     let error = read(stream, role, limits, inflation, &mut said).err();
     (said, error)
@@ -68,9 +68,9 @@ fn read(
     role: Role,
     limits: MessageLimits,
     mut inflation: Option<Inflation>,
-    said: &mut Vec<Said>,
+    said: &mut Vec<PeerOutput>,
 ) -> Result<(), PeerError> {
-    let mut message: Option<Message> = None;
+    let mut message: Option<PartialMessage> = None;
     loop {
         let Some(&first) = rest.first() else {
             return Ok(());
@@ -117,9 +117,9 @@ fn read(
                 return Ok(());
             }
             said.push(match opcode {
-                8 => Said::Close(close(&payload)?),
-                9 => Said::Ping(payload),
-                _ => Said::Pong(payload),
+                8 => PeerOutput::Close(close(&payload)?),
+                9 => PeerOutput::Ping(payload),
+                _ => PeerOutput::Pong(payload),
             });
             if opcode == 8 {
                 return Ok(());
@@ -130,8 +130,8 @@ fn read(
             (0, None) => return Err(PeerError::StrayContinuation),
             (0, Some(message)) => message,
             (_, Some(_)) => return Err(PeerError::InterruptedMessage),
-            (1, None) => Message::new(MessageType::Text, packed),
-            (_, None) => Message::new(MessageType::Binary, packed),
+            (1, None) => PartialMessage::new(MessageType::Text, packed),
+            (_, None) => PartialMessage::new(MessageType::Binary, packed),
         };
         now.empty_fragments += u32::from(len == 0 && !fin);
         if now.empty_fragments > limits.empty_fragments {
@@ -161,7 +161,7 @@ fn read(
             return Ok(());
         }
         if fin {
-            said.push(Said::Message(now.kind, now.bytes));
+            said.push(PeerOutput::Message(now.kind, now.bytes));
         } else {
             message = Some(now);
         }
@@ -169,14 +169,14 @@ fn read(
 }
 
 /// A message, or what has come of it.
-struct Message {
+struct PartialMessage {
     kind: MessageType,
     packed: bool,
     bytes: Vec<u8>,
     empty_fragments: u32,
 }
 
-impl Message {
+impl PartialMessage {
     const fn new(kind: MessageType, packed: bool) -> Self {
         Self {
             kind,

@@ -3,9 +3,9 @@
 
 /// What is left of a fuzz input.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(super) struct InputReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> InputReader<'a> {
     pub(super) const fn new(data: &'a [u8]) -> Self {
         Self(data)
     }

@@ -14,8 +14,8 @@ use stentor_core::{
 };
 use stentor_sim::{NoRoomPolicy, Rooms, command};
 
-use super::Reader;
-use world::World;
+use super::InputReader;
+use world::SessionWorld;
 
 /// Bytes as a server's configuration, and then as what happens to it.
 ///
@@ -24,7 +24,7 @@ use world::World;
 /// WebSocket, or that nobody has said, an echo is lost or changed, or something
 /// is left once all have gone.
 pub fn session(data: &[u8]) {
-    let mut input = Reader::new(data);
+    let mut input = InputReader::new(data);
     let flags = input.byte();
     let shards = 1 + u16::from(flags & 1);
     let sizes = input.byte();
@@ -55,9 +55,9 @@ pub fn session(data: &[u8]) {
             ttl: (flags >> 6 == 1).then_some(Duration::from_millis(500)),
             ..Rooms::default()
         };
-        World::new(&config, rooms, habits).run(&mut input);
+        SessionWorld::new(&config, rooms, habits).run(&mut input);
     } else {
-        World::new(&config, Echo, habits).run(&mut input);
+        SessionWorld::new(&config, Echo, habits).run(&mut input);
     }
 }
 
@@ -83,7 +83,7 @@ const WHEN_FULL: [OverflowPolicy; 4] = [
 ];
 
 /// An application, and what a session knows of it.
-trait App: Handler + Copy {
+trait SessionApp: Handler + Copy {
     /// Whether every message comes back.
     const ECHOES: bool;
 
@@ -91,7 +91,7 @@ trait App: Handler + Copy {
     fn end(task: Self::Task, choice: u8) -> TaskEnd<Self>;
 }
 
-impl App for Echo {
+impl SessionApp for Echo {
     const ECHOES: bool = true;
 
     fn end(task: Self::Task, _: u8) -> TaskEnd<Self> {
@@ -99,7 +99,7 @@ impl App for Echo {
     }
 }
 
-impl App for Rooms {
+impl SessionApp for Rooms {
     const ECHOES: bool = false;
 
     fn end(task: Self::Task, choice: u8) -> TaskEnd<Self> {
@@ -115,7 +115,7 @@ impl App for Rooms {
 }
 
 /// What a client may say.
-fn phrase(input: &mut Reader<'_>) -> Vec<u8> {
+fn phrase(input: &mut InputReader<'_>) -> Vec<u8> {
     let long = [b'x'; command::MAX_ROOM_NAME + 1];
     let (verb, text): (&[u8], &[u8]) = match input.below(19) {
         0..=2 => (b"join:", &[b"abcdefgh"[input.below(8)]]),

@@ -3,13 +3,13 @@
 
 use stentor_core::testing::conn::{MessageLimits, Role};
 
-use super::Reader;
+use super::InputReader;
 use super::pack::{Packer, TAIL};
-use super::peer::{Frame, write_frame};
+use super::peer::{RawFrame, write_frame};
 
 /// Who reads a stream, and what was agreed on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setup {
+pub(super) struct StreamSetup {
     pub(super) role: Role,
     pub(super) limits: MessageLimits,
     /// Whether the peer keeps a context; `None` if it must not compress.
@@ -17,7 +17,7 @@ pub(super) struct Setup {
 }
 
 /// Bytes as frames.
-pub(super) fn frames(input: &mut Reader<'_>, setup: &Setup) -> Vec<u8> {
+pub(super) fn frames(input: &mut InputReader<'_>, setup: &StreamSetup) -> Vec<u8> {
     let mut out = Vec::new();
     let mut packer = None;
     let style = setup.takeover.map_or(0, |_| input.byte());
@@ -41,7 +41,7 @@ pub(super) fn frames(input: &mut Reader<'_>, setup: &Setup) -> Vec<u8> {
         let payload = input.take(len);
         write_frame(
             &mut out,
-            Frame {
+            RawFrame {
                 first,
                 key,
                 payload,
@@ -54,7 +54,7 @@ pub(super) fn frames(input: &mut Reader<'_>, setup: &Setup) -> Vec<u8> {
 /// A compressed message in one frame or more; without FIN, its beginning.
 fn write_packed(
     out: &mut Vec<u8>,
-    input: &mut Reader<'_>,
+    input: &mut InputReader<'_>,
     first: u8,
     key: Option<[u8; 4]>,
     packer: &mut Packer,
@@ -91,7 +91,7 @@ fn write_packed(
         };
         write_frame(
             out,
-            Frame {
+            RawFrame {
                 first: fin | opcode,
                 key,
                 payload,

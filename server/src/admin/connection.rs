@@ -9,7 +9,7 @@ use stentor_core::{HandshakeError, Hosts};
 use tracing::info;
 
 use super::answer;
-use super::socket::Socket;
+use super::socket::AdminSocket;
 use crate::inspect::AdminBackend;
 use crate::metrics::Collector;
 use crate::{Clock, Throttle};
@@ -59,7 +59,7 @@ impl HostCheck {
 /// # Errors
 /// Returns an error if the socket fails or a step takes too long.
 pub(super) fn serve<B: AdminBackend>(
-    mut socket: Socket<'_>,
+    mut socket: AdminSocket<'_>,
     check: &HostCheck,
     backend: &B,
     collector: &Collector,
@@ -105,7 +105,11 @@ const REFUSAL_BURST: u32 = 20;
 const REFUSAL_RATE: u32 = 2;
 
 /// Appends what arrives to `input`. Returns `false` at the end.
-fn read_more(socket: &mut Socket<'_>, input: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
+fn read_more(
+    socket: &mut AdminSocket<'_>,
+    input: &mut Vec<u8>,
+    deadline: Instant,
+) -> io::Result<bool> {
     let mut piece = [0; 4_096];
     let n = socket.read(&mut piece, deadline)?;
     input.extend_from_slice(&piece[..n]);

@@ -109,7 +109,7 @@ fn open(info: &ConnectionInfo) -> Value {
         "ending": info.ending.as_ref().map(ending),
         "subprotocol": subprotocol,
         "compressed": info.is_compressed,
-        "rooms": rooms(&info.rooms),
+        "rooms": rooms(&info.channels),
         "room_count": info.memberships,
         "queue": queue,
         "dropped": drops(&info.drops),
@@ -131,7 +131,7 @@ fn closed_connection(age: Duration, closed: &ClosedConnection) -> Value {
         "gone_seconds": seconds(age),
         "open_seconds": seconds(closed.open_for),
         "ending": ending(&closed.ending),
-        "rooms": rooms(&closed.rooms),
+        "rooms": rooms(&closed.channels),
         "room_count": closed.memberships,
         "dropped": drops(&closed.drops),
     })

@@ -12,7 +12,7 @@ use stentor_core::Hosts;
 use tracing::{debug, info};
 
 use super::connection::{HostCheck, Timeouts, serve};
-use super::socket::{Socket, Waited, wait};
+use super::socket::{AdminSocket, Waited, wait};
 use crate::inspect::AdminBackend;
 use crate::metrics::Collector;
 use crate::socket::is_peer_error;
@@ -89,7 +89,7 @@ impl Admin {
             let thread = thread.spawn(move || {
                 let (listeners, stop, check) = &*shared;
                 let serve =
-                    |socket: Socket<'_>| serve(socket, check, &*backend, &collector, timeouts);
+                    |socket: AdminSocket<'_>| serve(socket, check, &*backend, &collector, timeouts);
                 run(listeners, stop, &*backend, serve);
             })?;
             serving.threads.push(thread);
@@ -113,7 +113,7 @@ fn run<B: AdminBackend>(
     listeners: &[TcpListener],
     stop: &UnixStream,
     backend: &B,
-    serve: impl Fn(Socket<'_>) -> io::Result<()>,
+    serve: impl Fn(AdminSocket<'_>) -> io::Result<()>,
 ) {
     let failed = |error: &io::Error| {
         // Usually no descriptor is left, so accepting again at once would spin.
@@ -135,7 +135,7 @@ fn run<B: AdminBackend>(
         // One connection per listener, so that no listener waits for a busier one.
         for listener in listeners {
             let served = match listener.accept() {
-                Ok((stream, _)) => Socket::new(stream, stop).and_then(&serve),
+                Ok((stream, _)) => AdminSocket::new(stream, stop).and_then(&serve),
                 // There is none, or another thread was faster.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(error) if is_peer_error(&error) => continue,

@@ -27,7 +27,7 @@ pub(super) fn connections(query: Option<&str>) -> Result<ConnectionQuery, String
     ];
     let given = QueryParameters::read(query, &names)?;
     Ok(ConnectionQuery {
-        room: given.value("room").map(|room| room.to_owned().into()),
+        channel: given.value("room").map(|room| room.to_owned().into()),
         min_messages: given
             .number("min-queued", Unit::Count, 0, u32::MAX)?
             .unwrap_or(0),

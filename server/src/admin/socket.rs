@@ -48,12 +48,12 @@ pub(super) fn wait(
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Socket<'a> {
+pub(super) struct AdminSocket<'a> {
     stream: TcpStream,
     stop: &'a UnixStream,
 }
 
-impl<'a> Socket<'a> {
+impl<'a> AdminSocket<'a> {
     pub(super) fn new(stream: TcpStream, stop: &'a UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self { stream, stop })

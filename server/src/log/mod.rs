@@ -101,15 +101,15 @@ fn start(settings: &Settings, queue: &'static LineQueue) -> io::Result<()> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let builder = tracing_subscriber::fmt()
         .with_max_level(settings.log_level)
-        .with_writer(Lines(queue))
+        .with_writer(LogSink(queue))
         .with_ansi(io::stderr().is_terminal() && !no_color)
         // A failed write would otherwise be reported with `eprintln!`, which panics.
         .log_internal_errors(false);
     let installed = match settings.log_format {
-        LogFormat::Text => set_global_default(builder.finish().with(Lines(queue))),
+        LogFormat::Text => set_global_default(builder.finish().with(LogSink(queue))),
         LogFormat::Json => {
             let json = builder.json().flatten_event(true);
-            set_global_default(json.finish().with(Lines(queue)))
+            set_global_default(json.finish().with(LogSink(queue)))
         }
     };
     if installed.is_ok() {
@@ -125,9 +125,9 @@ fn report(lines: u64) {
 
 /// The queue as a writer and a filter of `tracing-subscriber`.
 #[derive(Clone, Copy)]
-struct Lines(&'static LineQueue);
+struct LogSink(&'static LineQueue);
 
-impl Lines {
+impl LogSink {
     /// The [`report`] is queued even if the queue is full.
     fn has_priority(metadata: &Metadata<'_>) -> bool {
         metadata.target() == module_path!()
@@ -135,13 +135,13 @@ impl Lines {
 }
 
 /// Drops events that do not fit before they are formatted.
-impl<S: Subscriber> Layer<S> for Lines {
+impl<S: Subscriber> Layer<S> for LogSink {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         Self::has_priority(event.metadata()) || self.0.may_take()
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for LogSink {
     type Writer = LineWriter;
 
     fn make_writer(&self) -> LineWriter {

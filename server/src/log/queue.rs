@@ -11,7 +11,7 @@ use std::time::Instant;
 /// are dropped and counted.
 #[derive(Debug)]
 pub(super) struct LineQueue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// Wakes the writer.
     wake: Condvar,
     /// Wakes those who wait until the writer is idle.
@@ -24,7 +24,7 @@ pub(super) struct LineQueue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     pending: LogLines,
     /// Whether the writer waits for lines.
     is_idle: bool,
@@ -138,7 +138,7 @@ impl LineQueue {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         // Consistent between calls, and no call panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,7 @@
 //! Metrics page: names, labels and help texts of the counters of a server.
 
+#[cfg(feature = "metrics")]
+mod channels;
 mod collector;
 #[cfg(feature = "metrics")]
 mod connections;
@@ -8,8 +10,6 @@ mod delivery;
 #[cfg(feature = "metrics")]
 mod exposition;
 mod last_counters;
-#[cfg(feature = "metrics")]
-mod rooms;
 #[cfg(feature = "metrics")]
 mod server;
 #[cfg(feature = "metrics")]
@@ -84,8 +84,8 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     delivery::messages(&mut page, &sum);
     delivery::traffic(&mut page, &sum);
     delivery::compression(&mut page, &sum);
-    rooms::rooms(&mut page, &sum);
-    rooms::direct(&mut page, &sum, snapshot.remote);
+    channels::channels(&mut page, &sum);
+    channels::direct(&mut page, &sum, snapshot.remote);
     tasks::tasks(&mut page, &sum, &snapshot.dispatch);
     server::server(&mut page, snapshot);
     page.text()

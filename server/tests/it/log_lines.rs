@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use std::{fs, io};
 
-use stentor_core::ShardId;
+use stentor_core::Event;
 use stentor_server::{Clock, EventLog, ServerCounters};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
@@ -33,7 +33,7 @@ const ONCE: [&str; 16] = [
 ];
 
 /// Level, and whether `held_back` is a field, by message.
-type Lines = BTreeMap<String, (String, bool)>;
+type LinesByMessage = BTreeMap<String, (String, bool)>;
 
 #[test]
 fn every_line_is_documented_and_bounded() {
@@ -74,16 +74,17 @@ fn lines_about_accept_errors_and_panics_of_a_shard_are_limited() {
             "{lines}"
         );
         let now = clock.now();
+        let panicked = Event::Panicked("0.0#0".parse().expect("the name of a connection"));
         for _ in 0..1_000 {
-            log.write_panic(now, ShardId(0));
+            log.write(now, panicked);
         }
         assert_eq!(LINES.swap(0, Ordering::Relaxed), 5);
     });
     assert_eq!(counters.counts().accept_errors, 1_000);
 }
 
-fn lines_of_the_sources() -> Lines {
-    let mut lines = Lines::new();
+fn lines_of_the_sources() -> LinesByMessage {
+    let mut lines = LinesByMessage::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("a workspace");
@@ -146,7 +147,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-fn lines_of_the_page() -> Lines {
+fn lines_of_the_page() -> LinesByMessage {
     let table = PAGE
         .split_once("| event | level | fields |\n")
         .expect("a table")

@@ -8,26 +8,26 @@ use stentor_core::testing::conn::{
 };
 
 use super::Host;
-use crate::simulator::Heard;
+use crate::simulator::Incoming;
 
 /// Protocol machines without a shard around them.
 #[derive(Debug, Default)]
 pub struct Bare {
-    peers: Vec<Peer>,
+    peers: Vec<BarePeer>,
     workspace: DecodeBuffers,
 }
 
 #[derive(Debug)]
-struct Peer {
+struct BarePeer {
     conn: Connection,
     input: Vec<u8>,
-    heard: VecDeque<Heard>,
+    heard: VecDeque<Incoming>,
 }
 
 impl Host for Bare {
     fn open(&mut self) {
         let conn = Connection::new(Role::Server);
-        self.peers.push(Peer {
+        self.peers.push(BarePeer {
             conn,
             input: Vec::new(),
             heard: VecDeque::new(),
@@ -36,7 +36,7 @@ impl Host for Bare {
 
     fn send(&mut self, client: usize, bytes: &[u8]) {
         let Self { peers, workspace } = self;
-        let Peer { conn, input, heard } = &mut peers[client];
+        let BarePeer { conn, input, heard } = &mut peers[client];
         input.extend_from_slice(bytes);
         while conn.state().may_receive() {
             match conn.poll_event(input, LIMITS, workspace) {
@@ -54,39 +54,39 @@ impl Host for Bare {
             }
         }
         conn.handle_close_sent();
-        heard.push_back(Heard::Eof);
+        heard.push_back(Incoming::Eof);
     }
 
     fn shut(&mut self, client: usize) {
         if self.peers[client].conn.state() == State::Open {
-            self.peers[client].heard.push_back(Heard::Eof);
+            self.peers[client].heard.push_back(Incoming::Eof);
         }
     }
 
-    fn hear(&mut self, client: usize) -> Option<Heard> {
+    fn hear(&mut self, client: usize) -> Option<Incoming> {
         self.peers[client].heard.pop_front()
     }
 }
 
-fn answer(event: Event, input: &[u8], workspace: &mut DecodeBuffers) -> Option<Heard> {
+fn answer(event: Event, input: &[u8], workspace: &mut DecodeBuffers) -> Option<Incoming> {
     match event {
         Event::Message {
             kind,
             payload: Payload::InPlace(range),
-        } => Some(Heard::Message(kind, input[range].to_vec())),
+        } => Some(Incoming::Message(kind, input[range].to_vec())),
         Event::Message {
             kind,
             payload: Payload::Assembled,
-        } => Some(Heard::Message(kind, workspace.take_message())),
-        Event::Ping(range) => Some(Heard::Pong(input[range].to_vec())),
+        } => Some(Incoming::Message(kind, workspace.take_message())),
+        Event::Ping(range) => Some(Incoming::Pong(input[range].to_vec())),
         Event::Pong(_) => None,
         Event::Close(code, _) => Some(closed(code)),
         other => unreachable!("a new event: {other:?}"),
     }
 }
 
-fn closed(code: Option<CloseCode>) -> Heard {
-    Heard::Close(code.map(CloseCode::get))
+fn closed(code: Option<CloseCode>) -> Incoming {
+    Incoming::Close(code.map(CloseCode::get))
 }
 
 const LIMITS: MessageLimits = MessageLimits {

@@ -6,10 +6,10 @@ use stentor_core::testing::wire::Opcode::{
 };
 
 use super::Application::Echo;
+use super::CaseStep::{Closed, End, Frame, Hear, Open, Pong, Raw, Say, Shut};
 use super::Data::{Bytes, Of};
 use super::Fin::{Last, More};
-use super::Step::{Closed, End, Frame, Hear, Open, Pong, Raw, Say, Shut};
-use super::{Case, Step};
+use super::{Case, CaseStep};
 
 pub(super) const CASES: &[Case] = &[
     case(
@@ -241,7 +241,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-const fn case(name: &'static str, steps: &'static [Step]) -> Case {
+const fn case(name: &'static str, steps: &'static [CaseStep]) -> Case {
     Case {
         name,
         application: Echo,

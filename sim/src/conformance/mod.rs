@@ -26,7 +26,7 @@ pub struct Case {
     /// Which application must run.
     pub application: Application,
     /// What happens, in order.
-    pub steps: &'static [Step],
+    pub steps: &'static [CaseStep],
 }
 
 /// The application that a case is about.
@@ -40,7 +40,7 @@ pub enum Application {
 
 /// One step of a case. Clients are numbered in the order in which they come.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub enum CaseStep {
     /// Another client comes and is upgraded.
     Open,
     /// A client sends one frame, masked.

@@ -4,10 +4,10 @@ use stentor_core::MessageType;
 use stentor_core::testing::wire::Opcode::{Binary, Text};
 
 use super::Application::Rooms;
+use super::CaseStep::{Frame, Hear, HearAll, Open, Say};
 use super::Data::{Bytes, Of};
 use super::Fin::Last;
-use super::Step::{Frame, Hear, HearAll, Open, Say};
-use super::{Case, Step};
+use super::{Case, CaseStep};
 
 pub(super) const CASES: &[Case] = &[
     case(
@@ -139,7 +139,7 @@ const LONG: &[u8] = &{
     long
 };
 
-const fn case(name: &'static str, steps: &'static [Step]) -> Case {
+const fn case(name: &'static str, steps: &'static [CaseStep]) -> Case {
     Case {
         name,
         application: Rooms,

@@ -2,8 +2,8 @@
 
 use stentor_core::testing::wire::Opcode;
 
-use super::{Case, Fin, Step};
-use crate::simulator::{Heard, masked};
+use super::{Case, CaseStep, Fin};
+use crate::simulator::{Incoming, masked};
 
 /// A server, and clients of it. It runs one worker.
 pub trait Host {
@@ -14,7 +14,7 @@ pub trait Host {
     /// Lets a client shut its side.
     fn shut(&mut self, client: usize);
     /// The next thing that a client hears after its upgrade; `None` if nothing comes.
-    fn hear(&mut self, client: usize) -> Option<Heard>;
+    fn hear(&mut self, client: usize) -> Option<Incoming>;
 }
 
 /// Runs a case.
@@ -28,31 +28,31 @@ pub fn run(case: &Case, host: &mut impl Host) -> Result<(), String> {
     Ok(())
 }
 
-fn take(step: Step, host: &mut impl Host) -> Result<(), String> {
+fn take(step: CaseStep, host: &mut impl Host) -> Result<(), String> {
     match step {
-        Step::Open => host.open(),
-        Step::Frame(client, opcode, fin, data) => {
+        CaseStep::Open => host.open(),
+        CaseStep::Frame(client, opcode, fin, data) => {
             host.send(
                 client,
                 &masked(opcode, fin == Fin::Last, KEY, &data.to_vec()),
             );
         }
-        Step::Raw(client, bytes) => host.send(client, bytes),
-        Step::Say(client, texts) => {
+        CaseStep::Raw(client, bytes) => host.send(client, bytes),
+        CaseStep::Say(client, texts) => {
             let frames = texts
                 .iter()
                 .map(|text| masked(Opcode::Text, true, KEY, text.as_bytes()));
             host.send(client, &frames.collect::<Vec<_>>().concat());
         }
-        Step::Shut(client) => host.shut(client),
-        Step::Hear(client, kind, data) => {
-            expect(host, client, &Heard::Message(kind, data.to_vec()))?;
+        CaseStep::Shut(client) => host.shut(client),
+        CaseStep::Hear(client, kind, data) => {
+            expect(host, client, &Incoming::Message(kind, data.to_vec()))?;
         }
-        Step::HearAll(client, texts) => {
+        CaseStep::HearAll(client, texts) => {
             let mut heard = Vec::new();
             for _ in texts {
                 match hear(host, client) {
-                    Some(Heard::Message(_, text)) => heard.push(text),
+                    Some(Incoming::Message(_, text)) => heard.push(text),
                     other => return Err(brief(other.as_ref())),
                 }
             }
@@ -63,17 +63,17 @@ fn take(step: Step, host: &mut impl Host) -> Result<(), String> {
                 return Err(format!("{heard:?}"));
             }
         }
-        Step::Pong(client, data) => expect(host, client, &Heard::Pong(data.to_vec()))?,
-        Step::Closed(client, code) => {
-            expect(host, client, &Heard::Close(code))?;
-            expect(host, client, &Heard::Eof)?;
+        CaseStep::Pong(client, data) => expect(host, client, &Incoming::Pong(data.to_vec()))?,
+        CaseStep::Closed(client, code) => {
+            expect(host, client, &Incoming::Close(code))?;
+            expect(host, client, &Incoming::Eof)?;
         }
-        Step::End(client) => expect(host, client, &Heard::Eof)?,
+        CaseStep::End(client) => expect(host, client, &Incoming::Eof)?,
     }
     Ok(())
 }
 
-fn expect(host: &mut impl Host, client: usize, expected: &Heard) -> Result<(), String> {
+fn expect(host: &mut impl Host, client: usize, expected: &Incoming) -> Result<(), String> {
     let heard = hear(host, client);
     if heard.as_ref() == Some(expected) {
         Ok(())
@@ -83,16 +83,16 @@ fn expect(host: &mut impl Host, client: usize, expected: &Heard) -> Result<(), S
 }
 
 /// The next thing of note: a ping may come at any time.
-fn hear(host: &mut impl Host, client: usize) -> Option<Heard> {
+fn hear(host: &mut impl Host, client: usize) -> Option<Incoming> {
     loop {
         match host.hear(client) {
-            Some(Heard::Ping(_)) => {}
+            Some(Incoming::Ping(_)) => {}
             other => return other,
         }
     }
 }
 
-fn brief(heard: Option<&Heard>) -> String {
+fn brief(heard: Option<&Incoming>) -> String {
     let Some(heard) = heard else {
         return "heard nothing".to_string();
     };

@@ -2,11 +2,11 @@
 //! treats them as separate messages that are offered together.
 
 use super::NaiveQueue;
-use super::naive::{Class, Frame};
+use super::naive::{Class, NaiveFrame};
 
 /// Of which volley a message is still a part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Part {
+pub(super) struct BatchPart {
     volley: u64,
     of: usize,
 }
@@ -20,7 +20,7 @@ impl NaiveQueue {
 
     /// Queues so many messages of this length, for which there is room.
     pub fn push_volley(&mut self, priority: u8, count: usize, len: usize) {
-        let part = Part {
+        let part = BatchPart {
             volley: self.next,
             of: count,
         };
@@ -37,7 +37,7 @@ impl NaiveQueue {
             let Some(part) = self.waiting[at].part else {
                 continue;
             };
-            let whole = |frame: &&Frame| frame.part == Some(part) && frame.written == 0;
+            let whole = |frame: &&NaiveFrame| frame.part == Some(part) && frame.written == 0;
             if self.waiting.iter().filter(whole).count() < part.of {
                 self.waiting[at].part = None;
             }

@@ -5,4 +5,4 @@ mod naive;
 mod ops;
 
 pub use naive::NaiveQueue;
-pub use ops::{Op, check};
+pub use ops::{QueueOp, check};

@@ -6,7 +6,7 @@ use stentor_core::testing::queue::{
 };
 use stentor_core::{OverflowPolicy, SendOptions};
 
-use super::batch::Part;
+use super::batch::BatchPart;
 
 /// A queue that is too slow and plainly right.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct NaiveQueue {
     /// After how many messages one goes out of turn that has waited for how long.
     starvation: (usize, u64),
     now: u64,
-    pub(super) waiting: Vec<Frame>,
+    pub(super) waiting: Vec<NaiveFrame>,
     pub(super) next: u64,
     /// Messages that are out since one last went out of turn.
     in_turn: usize,
@@ -24,7 +24,7 @@ pub struct NaiveQueue {
 
 /// A frame that waits.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct NaiveFrame {
     ticket: Ticket,
     class: Class,
     /// Its place among its class: its own ticket, or that of the one whose place
@@ -40,7 +40,7 @@ pub(super) struct Frame {
     /// which; what is partly out stays first.
     offered: Option<usize>,
     out_of_turn: bool,
-    pub(super) part: Option<Part>,
+    pub(super) part: Option<BatchPart>,
 }
 
 /// In the order in which they leave.
@@ -88,7 +88,7 @@ impl NaiveQueue {
     pub fn push(&mut self, options: SendOptions, len: usize) -> Pushed {
         let (priority, ttl, key, overflow) = parts(options);
         let class = Class::Data(priority);
-        let frame = Frame {
+        let frame = NaiveFrame {
             born: self.now,
             deadline: ttl.map(|ttl| self.now + ttl.as_micros() as u64),
             key,
@@ -112,7 +112,7 @@ impl NaiveQueue {
             {
                 gone.push((old.ticket, DropReason::Conflated));
                 let place = old.place;
-                *old = Frame { place, ..frame };
+                *old = NaiveFrame { place, ..frame };
                 return Pushed {
                     gone,
                     refusal: None,
@@ -168,7 +168,7 @@ impl NaiveQueue {
             Control::Pong => Class::Pong,
             Control::Close => Class::Close,
         };
-        let alike = |frame: &&Frame| frame.class == class && frame.offered.is_none();
+        let alike = |frame: &&NaiveFrame| frame.class == class && frame.offered.is_none();
         let full = self.waiting.iter().filter(alike).count() >= MAX_PONGS as usize;
         let oldest = self.waiting.iter().filter(alike).map(|f| f.ticket).min();
         let replaced = oldest.filter(|_| control == Control::Pong && full);
@@ -235,7 +235,7 @@ impl NaiveQueue {
     pub fn discard(&mut self, keep_pinned: bool) -> Vec<Ticket> {
         self.settle();
         let stays =
-            |frame: &Frame| keep_pinned && (frame.written > 0 || frame.class == Class::Head);
+            |frame: &NaiveFrame| keep_pinned && (frame.written > 0 || frame.class == Class::Head);
         for at in 0..self.waiting.len() {
             if self.waiting[at].written > 0 && !keep_pinned {
                 self.count_out(at);
@@ -395,10 +395,10 @@ impl NaiveQueue {
         self.waiting[at].len - self.waiting[at].written
     }
 
-    pub(super) fn frame(&mut self, class: Class, len: usize) -> Frame {
+    pub(super) fn frame(&mut self, class: Class, len: usize) -> NaiveFrame {
         let ticket = Ticket(self.next);
         self.next += 1;
-        Frame {
+        NaiveFrame {
             ticket,
             class,
             place: ticket,

@@ -8,7 +8,7 @@ use super::NaiveQueue;
 
 /// One thing done to a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Op {
+pub enum QueueOp {
     /// A message with so many bytes of payload.
     Push(SendOptions, usize),
     /// So many messages of this priority, with so many bytes each: as one frame where
@@ -34,18 +34,18 @@ pub enum Op {
 /// # Panics
 /// If they differ: in what is queued, evicted, offered, written or held, or in
 /// a byte of a frame.
-pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
+pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueOp]) {
     let mut real = LoneQueue::new(messages, bytes);
     let mut naive = NaiveQueue::new(messages, bytes);
     real.end_starvation(after, wait);
     naive.end_starvation(after, wait);
     let mut offered = Vec::new();
     let mut done = Vec::new();
-    let mut stream = Stream::default();
+    let mut stream = SentStream::default();
     let mut next = 0;
     for &op in ops {
         match op {
-            Op::Push(options, len) => {
+            QueueOp::Push(options, len) => {
                 let pushed = real.push(options, &payload(next, len));
                 assert_eq!(pushed, naive.push(options, frame_len(len)), "{op:?}");
                 for (ticket, _) in pushed.gone {
@@ -53,7 +53,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
                 }
                 next += 1;
             }
-            Op::Batch(priority, count, len) => {
+            QueueOp::Batch(priority, count, len) => {
                 let all: Vec<_> = (next..).map(|n| payload(n, len)).take(count).collect();
                 if real.push_volley(priority, &all) {
                     assert!(naive.has_room_for_all(count, frame_len(len)), "{op:?}");
@@ -70,13 +70,13 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
                     next += 1;
                 }
             }
-            Op::Control(control, len) => {
+            QueueOp::Control(control, len) => {
                 let replaced = real.push_control(control, &payload(next, len));
                 assert_eq!(replaced, naive.push_control(control, frame_len(len)));
                 stream.gone(replaced.as_slice());
                 next += 1;
             }
-            Op::Offer(batch) => {
+            QueueOp::Offer(batch) => {
                 let expired = real.offer(batch, &mut offered);
                 let (expected, also_expired) = naive.offer(batch);
                 assert_eq!(expired, also_expired);
@@ -87,7 +87,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
                     "{offered:?} {expected:?}"
                 );
             }
-            Op::Transmitted(part) => {
+            QueueOp::Transmitted(part) => {
                 let bytes: Vec<u8> = offered
                     .drain(..)
                     .flat_map(|offered| real.bytes(offered).concat())
@@ -97,16 +97,16 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
                 assert_eq!(done, naive.transmitted(n), "{op:?}");
                 stream.written(&bytes[..n], &done);
             }
-            Op::Pass(micros) => {
+            QueueOp::Pass(micros) => {
                 real.pass(micros.into());
                 naive.pass(micros.into());
             }
-            Op::Expire => {
+            QueueOp::Expire => {
                 let expired = real.expire();
                 assert_eq!(expired, naive.expire());
                 stream.gone(&expired);
             }
-            Op::Discard(keep_pinned) => {
+            QueueOp::Discard(keep_pinned) => {
                 let gone = real.discard(keep_pinned);
                 assert_eq!(gone, naive.discard(keep_pinned), "{op:?}");
                 if !keep_pinned {
@@ -125,12 +125,12 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[Op]) {
 
 /// What has gone out, and how it ended for each frame.
 #[derive(Default)]
-struct Stream {
+struct SentStream {
     rest: Vec<u8>,
     ended: std::collections::BTreeSet<Ticket>,
 }
 
-impl Stream {
+impl SentStream {
     fn gone(&mut self, tickets: &[Ticket]) {
         for ticket in tickets {
             assert!(self.ended.insert(*ticket), "{ticket:?} ends once");

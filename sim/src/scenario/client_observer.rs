@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use stentor_core::ConnId;
 
-use super::journal::{Journal, Stream, What};
+use super::journal::{Journal, OrderedStream, What};
 use super::words;
-use crate::simulator::Heard;
+use crate::simulator::Incoming;
 
 /// What the client of one connection has received.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct ClientObserver {
     /// Data messages heard.
     pub(super) messages: u64,
     /// What was heard last in each stream; of replies, in those of their own.
-    last: HashMap<(bool, Stream), u32>,
+    last: HashMap<(bool, OrderedStream), u32>,
     last_in_line: Option<u32>,
     /// The payloads of the pings it has sent, so many of them answered or passed over.
     pub(super) pings: u32,
@@ -42,19 +42,19 @@ impl ClientObserver {
     /// Takes what the client has heard. Publications go to `heard`.
     pub(super) fn take(
         &mut self,
-        all: Vec<Heard>,
+        all: Vec<Incoming>,
         journal: &mut Journal,
         heard: &mut Vec<(ConnId, u32)>,
     ) {
         for one in all {
             match one {
-                Heard::Message(kind, payload) => {
+                Incoming::Message(kind, payload) => {
                     let n = self.take_message(&payload, journal, heard);
                     assert_eq!(kind, words::kind(n), "{n}: its kind");
                 }
-                Heard::Pong(payload) => self.take_pong(&payload),
-                Heard::Close(code) => self.close_code = Some(code),
-                Heard::Head(_) | Heard::Ping(_) | Heard::Eof => {}
+                Incoming::Pong(payload) => self.take_pong(&payload),
+                Incoming::Close(code) => self.close_code = Some(code),
+                Incoming::Head(_) | Incoming::Ping(_) | Incoming::Eof => {}
             }
         }
     }

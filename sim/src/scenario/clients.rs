@@ -5,7 +5,7 @@ use stentor_core::testing::wire::Opcode;
 use stentor_core::{Admission, MessageType};
 
 use super::client_observer::ClientObserver;
-use super::plan::{Act, Step};
+use super::plan::{Act, PlanStep};
 use super::setup::MAX_MESSAGE;
 use super::words;
 use super::world::World;
@@ -67,7 +67,7 @@ impl<const WAITS: bool> World<WAITS> {
         }
     }
 
-    pub(super) fn act(&mut self, client: usize, step: &Step) {
+    pub(super) fn act(&mut self, client: usize, step: &PlanStep) {
         if let Some(message) = words::say(step.n, step.act) {
             self.say(client, step, &message);
             return;
@@ -100,7 +100,7 @@ impl<const WAITS: bool> World<WAITS> {
         }
     }
 
-    fn say(&mut self, client: usize, step: &Step, message: &[u8]) {
+    fn say(&mut self, client: usize, step: &PlanStep, message: &[u8]) {
         let kind = words::kind(step.n);
         let pieces = match step.act {
             Act::Publish { pieces, .. } | Act::Reply { pieces, .. } => pieces.into(),

@@ -7,7 +7,7 @@ use stentor_core::testing::deflate;
 use stentor_core::{CloseCause, DispatchStats, PeerError, Stats};
 
 use super::plan::Act;
-use crate::simulator::Reader;
+use crate::simulator::ReadPattern;
 
 /// How often what occurred.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -40,8 +40,8 @@ impl Coverage {
     /// Somebody does this.
     pub(super) fn acts(&mut self, act: Act) {
         let what = match act {
-            Act::Reads(Reader::Stuck) => "reader stuck",
-            Act::Reads(Reader::Slow { .. }) => "reader slow",
+            Act::Reads(ReadPattern::Stuck) => "reader stuck",
+            Act::Reads(ReadPattern::Slow { .. }) => "reader slow",
             Act::Reset => "connection reset",
             Act::Vanish => "peer half-open",
             Act::ShutWithin => "end within a frame",
@@ -58,7 +58,7 @@ impl Coverage {
         let Stats {
             delivery,
             sent,
-            rooms,
+            channels,
             links,
             deflate: packing,
             closed,
@@ -78,10 +78,10 @@ impl Coverage {
             ("pong replaced", sent.pongs_replaced),
             ("ping", sent.pings),
             ("page", sent.pages),
-            ("slice of a fan-out", rooms.slices),
-            ("wait for credit", rooms.credit_waits),
-            ("wait for a home", rooms.home_waits),
-            ("publication abandoned", rooms.abandoned),
+            ("slice of a fan-out", channels.slices),
+            ("wait for credit", channels.credit_waits),
+            ("wait for a home", channels.home_waits),
+            ("publication abandoned", channels.abandoned),
             ("read pause", links.read_pauses),
             ("wait for a task", links.task_waits),
             ("task end for nobody", links.outcomes_gone),
@@ -155,7 +155,7 @@ const CAUSES: [&str; CloseCause::ALL.len()] = [
     "closed: sends too slowly",
 ];
 
-/// What peers do wrong in a [plan](super::Plan), and its name here.
+/// What peers do wrong in a [plan](super::ScenarioPlan), and its name here.
 const ERRORS: [(PeerError, &str); 6] = [
     (PeerError::ReservedBit, "error: reserved bit"),
     (PeerError::Unmasked, "error: unmasked"),

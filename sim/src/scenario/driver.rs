@@ -10,7 +10,7 @@ use stentor_core::{
     OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder,
 };
 
-use super::journal::{End, Journal, Stream, What};
+use super::journal::{Journal, OrderedStream, TaskResult, What};
 use super::words::{self, NONE, Spoken};
 use crate::simulator::crash;
 
@@ -20,15 +20,15 @@ pub(super) struct ScenarioDriver<const WAITS: bool>(pub(super) Rc<RefCell<Journa
 
 /// A task: the number of the message, and its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Task {
+pub(super) struct ScenarioTask {
     pub(super) n: u32,
     pub(super) size: usize,
 }
 
 impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
     type State = ();
-    type Task = Task;
-    type Outcome = Task;
+    type Task = ScenarioTask;
+    type Outcome = ScenarioTask;
 
     const OVERFLOW: Backpressure = if WAITS {
         Backpressure::PauseReads
@@ -107,7 +107,7 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
                     options = options.attempts(attempts as u16);
                 }
                 let size = said.payload.len();
-                ctx.submit_with(Task { n, size }, options);
+                ctx.submit_with(ScenarioTask { n, size }, options);
             }
             b'C' => ctx.close(CloseCode::new(said.number(1) as u16).expect("a code")),
             b'X' => {
@@ -137,9 +137,9 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
             TaskEnd::Done(task) => {
                 let payload = words::payload(task.n, task.size);
                 ctx.reply(words::kind(task.n), TASK, &payload);
-                Some((task.n, End::Done))
+                Some((task.n, TaskResult::Done))
             }
-            TaskEnd::Refused(task) => Some((task.n, End::Refused)),
+            TaskEnd::Refused(task) => Some((task.n, TaskResult::Refused)),
             TaskEnd::Failed { .. } => None,
             _ => unreachable!("a new end of a task"),
         };
@@ -157,7 +157,7 @@ fn name(room: u8) -> String {
 }
 
 /// How the message is to be treated, as its words from `at` on say.
-fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (SendOptions, Stream) {
+fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (SendOptions, OrderedStream) {
     let [priority, ttl, key, overflow] = [at, at + 1, at + 2, at + 3].map(|at| said.number(at));
     let (priority, key) = (priority as u8, key as u8);
     let all = [
@@ -174,7 +174,7 @@ fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (SendOptions, Stream) {
     if key != NONE {
         options = options.key(key.into());
     }
-    let stream = Stream {
+    let stream = OrderedStream {
         room,
         priority,
         key,

@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use stentor_core::ConnId;
 
-use super::Report;
+use super::RunReport;
 use super::journal::{Conn, NOT_YET, Stay, What};
 use super::setup::Ending;
 use super::total_order::contradiction;
 use super::words::NONE;
 use super::world::World;
-use crate::simulator::Reader;
+use crate::simulator::ReadPattern;
 
 impl<const WAITS: bool> World<WAITS> {
     /// Brings it to its end, and looks at all of it once more.
-    pub(super) fn end(mut self) -> Report {
+    pub(super) fn end(mut self) -> RunReport {
         let abandoned = match self.setup.ending {
             Ending::Rest => {
                 self.rest();
@@ -68,7 +68,7 @@ impl<const WAITS: bool> World<WAITS> {
     fn rest(&mut self) {
         for (client, observer) in self.observers.iter().enumerate() {
             let client = self.sim.client_mut(client);
-            client.reader = Reader::Eager;
+            client.reader = ReadPattern::Eager;
             client.pongs = !observer.is_cut_short;
         }
         // Before a timer has anything written that should have been already.
@@ -222,7 +222,7 @@ impl<const WAITS: bool> World<WAITS> {
         }
     }
 
-    fn report(mut self, abandoned: u64) -> Report {
+    fn report(mut self, abandoned: u64) -> RunReport {
         let stats = self.sim.stats();
         let tasks = self.sim.dispatch_stats();
         self.coverage.note("run emptied", self.sim.runs_emptied());
@@ -232,7 +232,7 @@ impl<const WAITS: bool> World<WAITS> {
         self.coverage.note("volley scattered", scattered);
         self.coverage.note("task handed back", abandoned);
         self.coverage.count(&stats, &tasks);
-        Report {
+        RunReport {
             received: stats.received.text + stats.received.binary,
             written: stats.delivery.written,
             digest: self.sim.digest(),

@@ -17,12 +17,12 @@ pub(super) const NOT_YET: Moment = Moment::MAX;
 pub(super) struct Journal {
     now: Moment,
     /// By its number, what was said.
-    pub(super) said: HashMap<u32, Said>,
+    pub(super) said: HashMap<u32, SentMessage>,
     pub(super) conns: HashMap<ConnId, Conn>,
     /// Of each room, who was a member when.
     pub(super) stays: HashMap<u8, Vec<Stay>>,
     /// For each stream, who was heard to say what next.
-    pub(super) asked: HashMap<(ConnId, Stream), u32>,
+    pub(super) asked: HashMap<(ConnId, OrderedStream), u32>,
     /// That one message of a stream comes before another.
     pub(super) order: Vec<(u32, u32)>,
     /// Ends of tasks that connections were told of.
@@ -32,7 +32,7 @@ pub(super) struct Journal {
 
 /// A message that the application was asked to send.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Said {
+pub(super) struct SentMessage {
     pub(super) by: ConnId,
     pub(super) what: What,
     pub(super) size: u32,
@@ -46,23 +46,29 @@ pub(super) struct Said {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum What {
     /// To a room or to everyone; with `exclude` not to the sender.
-    Publication { stream: Stream, exclude: bool },
+    Publication {
+        stream: OrderedStream,
+        exclude: bool,
+    },
     /// To the sender.
-    Reply { stream: Stream },
+    Reply { stream: OrderedStream },
     /// A task, whose end is told to the sender; whether it is in its line.
-    Task { in_line: bool, end: Option<End> },
+    Task {
+        in_line: bool,
+        end: Option<TaskResult>,
+    },
 }
 
 /// How a task ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum End {
+pub(super) enum TaskResult {
     Done,
     Refused,
 }
 
 /// What keeps its order: what is said where, how urgently, about what.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(super) struct Stream {
+pub(super) struct OrderedStream {
     /// [`NONE`] for everyone; of no meaning for replies.
     pub(super) room: u8,
     pub(super) priority: u8,
@@ -197,7 +203,7 @@ impl Journal {
             words::is_payload(n, payload),
             "{n} of {by} has changed on its way to the server"
         );
-        let said = Said {
+        let said = SentMessage {
             by,
             what,
             size: payload.len() as u32,
@@ -241,7 +247,7 @@ impl Journal {
     }
 
     /// How many it was for, at least and at most.
-    fn audience(&self, said: &Said, room: u8, exclude: bool) -> (u64, u64) {
+    fn audience(&self, said: &SentMessage, room: u8, exclude: bool) -> (u64, u64) {
         let (from, until) = (said.born, said.done);
         let (mut least, mut most) = (0, 0);
         if room == NONE {
@@ -261,7 +267,7 @@ impl Journal {
     }
 
     /// A connection is told of the end of a task; of one that failed it is not known which.
-    pub(super) fn end_task(&mut self, by: ConnId, ended: Option<(u32, End)>) {
+    pub(super) fn end_task(&mut self, by: ConnId, ended: Option<(u32, TaskResult)>) {
         self.tick();
         self.ends_told += 1;
         let conn = self.conn(by);

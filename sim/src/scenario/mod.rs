@@ -1,7 +1,7 @@
 //! A whole server's life from one seed: random settings, hundreds of random
 //! clients, everything that can go wrong, and what must hold all the same.
 //!
-//! A [`Plan`] is made first, as a plain list of what happens when; a
+//! A [`ScenarioPlan`] is made first, as a plain list of what happens when; a
 //! [`run`] carries it out on a simulated server and looks for contradictions
 //! between what was said, what was heard and what was counted; [`shrink`] makes
 //! the plan of one that fails as short as it can.
@@ -33,15 +33,15 @@ use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
 
 pub use coverage::Coverage;
-pub use plan::{Act, Plan, Scale, Step, Terms};
-pub use setup::{Ending, Setup};
+pub use plan::{Act, MessageOptions, PlanStep, Scale, ScenarioPlan};
+pub use setup::{Ending, ScenarioSetup};
 pub use shrink::shrink;
 
 use world::World;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct RunReport {
     /// Messages that the server received.
     pub received: u64,
     /// Messages that it wrote.
@@ -54,14 +54,14 @@ pub struct Report {
 
 /// Why a run failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
+pub struct ScenarioFailure {
     /// What the check said that failed.
     pub message: String,
     /// How many steps of the plan had been carried out; all, in the end.
     pub steps: usize,
 }
 
-impl Failure {
+impl ScenarioFailure {
     /// Whether this is likely the same fault: the message, numbers apart.
     fn is_like(&self, other: &Self) -> bool {
         let words = |failure: &Self| -> String {
@@ -76,7 +76,7 @@ impl Failure {
 ///
 /// # Errors
 /// What did not hold.
-pub fn run(plan: &Plan) -> Result<Report, Failure> {
+pub fn run(plan: &ScenarioPlan) -> Result<RunReport, ScenarioFailure> {
     let steps = Cell::new(0);
     let life = || {
         if plan.setup.waits {
@@ -88,7 +88,7 @@ pub fn run(plan: &Plan) -> Result<Report, Failure> {
     std::panic::catch_unwind(AssertUnwindSafe(life)).map_err(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
         let message = message.or_else(|| Some((*panic.downcast_ref::<&str>()?).to_string()));
-        Failure {
+        ScenarioFailure {
             message: message.unwrap_or_default(),
             steps: steps.get(),
         }

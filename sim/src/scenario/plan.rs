@@ -5,8 +5,8 @@ use core::fmt;
 
 use stentor_core::OverflowPolicy;
 
-use super::setup::{Setup, pick, slow};
-use crate::simulator::{Reader, Rng};
+use super::setup::{ScenarioSetup, pick, slow};
+use crate::simulator::{ReadPattern, Rng};
 
 /// How big a life is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,20 +21,20 @@ pub struct Scale {
 
 /// What happens in a life.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct ScenarioPlan {
     /// What everything random follows from.
     pub seed: u64,
     /// With what the server is started.
-    pub setup: Setup,
+    pub setup: ScenarioSetup,
     /// Messages that are enough: when the server has received them, the end begins.
     pub messages: u64,
     /// What clients do, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlanStep>,
 }
 
 /// Something that a client does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Step {
+pub struct PlanStep {
     /// The number of the step, and of the message if it is one.
     pub n: u32,
     /// When, in microseconds.
@@ -58,7 +58,7 @@ pub enum Act {
     /// To a room, or to everyone.
     Publish {
         room: Option<u8>,
-        terms: Terms,
+        terms: MessageOptions,
         receipt: bool,
         exclude: bool,
         size: u16,
@@ -67,7 +67,7 @@ pub enum Act {
     },
     /// The application answers with the same.
     Reply {
-        terms: Terms,
+        terms: MessageOptions,
         size: u16,
         pieces: u8,
     },
@@ -89,7 +89,7 @@ pub enum Act {
     Pings {
         count: u8,
     },
-    Reads(Reader),
+    Reads(ReadPattern),
     /// Answers no pings from here on.
     FallSilent,
     /// Begins the closing handshake.
@@ -118,7 +118,7 @@ pub enum Act {
 /// How a message is to be treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "as in `SendOptions`")]
-pub struct Terms {
+pub struct MessageOptions {
     pub priority: u8,
     /// Milliseconds; for ever with 0.
     pub ttl: u8,
@@ -126,7 +126,7 @@ pub struct Terms {
     pub overflow: OverflowPolicy,
 }
 
-impl Plan {
+impl ScenarioPlan {
     /// The plan of a seed.
     pub fn new(seed: u64, scale: Scale) -> Self {
         let mut rng = Rng::new(seed ^ 0x5CE7_A210);
@@ -134,7 +134,7 @@ impl Plan {
             0 => 1 + rng.below(8) as u16,
             shards => shards,
         };
-        let setup = Setup::random(seed, shards, scale.clients, &mut rng);
+        let setup = ScenarioSetup::random(seed, shards, scale.clients, &mut rng);
         let crashes = [0, 1, 2, 4][rng.below(4)];
         let pace = 10 + rng.up_to(60);
         let mut plan = Self {
@@ -179,7 +179,7 @@ impl Plan {
 
     fn add(&mut self, at: u64, who: usize, act: Act) {
         let (n, who) = (self.steps.len() as u32, who as u16);
-        self.steps.push(Step { n, at, who, act });
+        self.steps.push(PlanStep { n, at, who, act });
     }
 }
 
@@ -195,15 +195,15 @@ impl Act {
     }
 }
 
-impl Setup {
+impl ScenarioSetup {
     /// One of several messages that may be queued as one.
     fn speech(&self, rng: &mut Rng) -> Act {
         Act::Publish {
             room: Some(rng.below(self.rooms.into()) as u8),
-            terms: Terms {
+            terms: MessageOptions {
                 ttl: 0,
                 key: None,
-                ..Terms::random(rng)
+                ..MessageOptions::random(rng)
             },
             receipt: false,
             exclude: rng.percent(20),
@@ -217,7 +217,7 @@ impl Setup {
         match rng.below(1_000) {
             0..=549 => Act::Publish {
                 room: Some(room),
-                terms: Terms::random(rng),
+                terms: MessageOptions::random(rng),
                 receipt: rng.percent(50),
                 exclude: rng.percent(20),
                 size: size(rng),
@@ -225,14 +225,14 @@ impl Setup {
             },
             550..=554 => Act::Publish {
                 room: None,
-                terms: Terms::random(rng),
+                terms: MessageOptions::random(rng),
                 receipt: rng.percent(50),
                 exclude: rng.percent(20),
                 size: 8 + rng.below(30) as u16,
                 pieces: 1,
             },
             555..=719 => Act::Reply {
-                terms: Terms::random(rng),
+                terms: MessageOptions::random(rng),
                 size: size(rng),
                 pieces: pieces(rng),
             },
@@ -248,7 +248,7 @@ impl Setup {
                 count: *pick(rng, &[1, 1, 3, 40]),
             },
             935..=954 => Act::Reads(slow(rng)),
-            955..=969 => Act::Reads(Reader::Eager),
+            955..=969 => Act::Reads(ReadPattern::Eager),
             970..=972 => Act::FallSilent,
             973..=976 => Act::Close {
                 code: *pick(rng, &[None, Some(1000), Some(4_321)]),
@@ -269,7 +269,7 @@ impl Setup {
     }
 }
 
-impl Terms {
+impl MessageOptions {
     fn random(rng: &mut Rng) -> Self {
         Self {
             priority: *pick(rng, &[5, 10, 10, 50, 200]),
@@ -322,7 +322,7 @@ fn pieces(rng: &mut Rng) -> u8 {
     }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for ScenarioPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}, {:?}", self.seed, self.setup)?;
         let left_out = self.steps.len().saturating_sub(MOST_SHOWN);
@@ -336,7 +336,7 @@ impl fmt::Display for Plan {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for PlanStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { n, at, who, act } = self;
         write!(f, "{at:>9} us  client {who:<3} {n:>6}: {act:?}")

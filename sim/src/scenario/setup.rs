@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use stentor_core::Config;
 
-use crate::simulator::{InputPath, Network, Reader, Rng};
+use crate::simulator::{InputPath, Network, ReadPattern, Rng};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub struct ScenarioSetup {
     /// Everything that the core has a limit for.
     pub config: Config,
     /// The world outside.
@@ -36,7 +36,7 @@ pub enum Ending {
     Abort,
 }
 
-impl Setup {
+impl ScenarioSetup {
     pub(super) fn random(seed: u64, shards: u16, clients: usize, rng: &mut Rng) -> Self {
         let contexts = *pick(rng, &[0, 2 << 20, 8 << 20]);
         // Where there is a budget, it is so small that data is shed at times, and large enough
@@ -117,14 +117,14 @@ impl Setup {
 }
 
 /// How a client reads that does not keep up.
-pub(super) fn slow(rng: &mut Rng) -> Reader {
+pub(super) fn slow(rng: &mut Rng) -> ReadPattern {
     match rng.below(3) {
-        0 => Reader::Stuck,
-        1 => Reader::Slow {
+        0 => ReadPattern::Stuck,
+        1 => ReadPattern::Slow {
             bytes: 40,
             every: 800,
         },
-        _ => Reader::Slow {
+        _ => ReadPattern::Slow {
             bytes: 3_000,
             every: 20_000,
         },

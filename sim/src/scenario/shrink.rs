@@ -2,21 +2,25 @@
 
 use stentor_core::testing::config::with_shards;
 
-use super::plan::{Plan, Step};
-use super::{Failure, run};
+use super::plan::{PlanStep, ScenarioPlan};
+use super::{ScenarioFailure, run};
 
 /// Makes a plan that fails as short as it can while `go_on` says so. The shorter
 /// one fails in the same way; how, is handed back with it.
-pub fn shrink(plan: &Plan, failure: &Failure, go_on: impl FnMut() -> bool) -> (Plan, Failure) {
+pub fn shrink(
+    plan: &ScenarioPlan,
+    failure: &ScenarioFailure,
+    go_on: impl FnMut() -> bool,
+) -> (ScenarioPlan, ScenarioFailure) {
     shrink_by(|plan| run(plan).err(), plan, failure, go_on)
 }
 
 fn shrink_by(
-    run: impl FnMut(&Plan) -> Option<Failure>,
-    plan: &Plan,
-    failure: &Failure,
+    run: impl FnMut(&ScenarioPlan) -> Option<ScenarioFailure>,
+    plan: &ScenarioPlan,
+    failure: &ScenarioFailure,
     go_on: impl FnMut() -> bool,
-) -> (Plan, Failure) {
+) -> (ScenarioPlan, ScenarioFailure) {
     let mut search = Search {
         plan: plan.clone(),
         failure: failure.clone(),
@@ -32,15 +36,15 @@ fn shrink_by(
 }
 
 struct Search<R, G> {
-    plan: Plan,
-    failure: Failure,
+    plan: ScenarioPlan,
+    failure: ScenarioFailure,
     run: R,
     go_on: G,
 }
 
-impl<R: FnMut(&Plan) -> Option<Failure>, G: FnMut() -> bool> Search<R, G> {
+impl<R: FnMut(&ScenarioPlan) -> Option<ScenarioFailure>, G: FnMut() -> bool> Search<R, G> {
     /// Takes another plan if it fails in the same way.
-    fn take(&mut self, plan: Plan) -> bool {
+    fn take(&mut self, plan: ScenarioPlan) -> bool {
         match (self.run)(&plan) {
             Some(failure) if failure.is_like(&self.failure) => {
                 (self.plan, self.failure) = (plan, failure);
@@ -50,8 +54,8 @@ impl<R: FnMut(&Plan) -> Option<Failure>, G: FnMut() -> bool> Search<R, G> {
         }
     }
 
-    fn take_steps(&mut self, steps: Vec<Step>) -> bool {
-        let plan = Plan {
+    fn take_steps(&mut self, steps: Vec<PlanStep>) -> bool {
+        let plan = ScenarioPlan {
             steps,
             ..self.plan.clone()
         };
@@ -84,8 +88,8 @@ impl<R: FnMut(&Plan) -> Option<Failure>, G: FnMut() -> bool> Search<R, G> {
             let mut from = 0;
             while from < clients.len() && (self.go_on)() {
                 let gone = &clients[from..(from + size).min(clients.len())];
-                let stays = |step: &&Step| gone.binary_search(&step.who).is_err();
-                let steps: Vec<Step> = self.plan.steps.iter().filter(stays).copied().collect();
+                let stays = |step: &&PlanStep| gone.binary_search(&step.who).is_err();
+                let steps: Vec<PlanStep> = self.plan.steps.iter().filter(stays).copied().collect();
                 if !steps.is_empty() && self.take_steps(steps) {
                     clients.drain(from..(from + size).min(clients.len()));
                 } else {
@@ -143,28 +147,28 @@ mod tests {
     use super::*;
 
     /// Fails where these steps are, in this order of numbers, and all else is noise.
-    fn fails_with(wanted: &[u32], plan: &Plan) -> Option<Failure> {
+    fn fails_with(wanted: &[u32], plan: &ScenarioPlan) -> Option<ScenarioFailure> {
         let here = |n: &u32| plan.steps.iter().any(|step| step.n == *n);
-        wanted.iter().all(here).then(|| Failure {
+        wanted.iter().all(here).then(|| ScenarioFailure {
             message: "as it was".to_string(),
             steps: plan.steps.len(),
         })
     }
 
-    fn plan() -> Plan {
+    fn plan() -> ScenarioPlan {
         let scale = Scale {
             shards: 4,
             clients: 20,
             messages: 500,
         };
-        Plan::new(1, scale)
+        ScenarioPlan::new(1, scale)
     }
 
     #[test]
     fn what_does_not_matter_goes() {
         let (plan, wanted) = (plan(), [17, 300, 301, 555]);
         let failure = fails_with(&wanted, &plan).expect("they are there");
-        let run = |plan: &Plan| fails_with(&wanted, plan);
+        let run = |plan: &ScenarioPlan| fails_with(&wanted, plan);
         let (short, _) = shrink_by(run, &plan, &failure, || true);
         let left: Vec<u32> = short.steps.iter().map(|step| step.n).collect();
         assert_eq!(left, wanted);
@@ -175,8 +179,8 @@ mod tests {
     fn another_failure_does_not_count() {
         let plan = plan();
         let failure = fails_with(&[], &plan).expect("always");
-        let other = |_: &Plan| {
-            Some(Failure {
+        let other = |_: &ScenarioPlan| {
+            Some(ScenarioFailure {
                 message: "something else".to_string(),
                 steps: 0,
             })

@@ -3,7 +3,7 @@
 
 use stentor_core::MessageType;
 
-use super::plan::{Act, Terms};
+use super::plan::{Act, MessageOptions};
 
 /// Where a number ends and what follows from it begins.
 pub(super) const NUMBER: usize = 8;
@@ -57,8 +57,8 @@ pub(super) const fn kind(n: u32) -> MessageType {
 /// What a client says to the server to have it do this; `None` for what it
 /// does without words.
 pub(super) fn say(n: u32, act: Act) -> Option<Vec<u8>> {
-    let terms = |terms: Terms| {
-        let Terms {
+    let terms = |terms: MessageOptions| {
+        let MessageOptions {
             priority,
             ttl,
             key,

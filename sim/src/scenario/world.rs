@@ -7,17 +7,17 @@ use std::rc::Rc;
 use stentor_core::{ConnId, WorkerId};
 
 use super::client_observer::ClientObserver;
-use super::driver::{ScenarioDriver, Task};
+use super::driver::{ScenarioDriver, ScenarioTask};
 use super::journal::Journal;
-use super::plan::{Act, Plan, Step};
-use super::setup::Setup;
-use super::{Coverage, Report};
+use super::plan::{Act, PlanStep, ScenarioPlan};
+use super::setup::ScenarioSetup;
+use super::{Coverage, RunReport};
 use crate::simulator::{Rng, Sim};
 
 /// A server, and those who use it.
 pub(super) struct World<const WAITS: bool> {
     pub(super) sim: Sim<ScenarioDriver<WAITS>>,
-    pub(super) setup: Setup,
+    pub(super) setup: ScenarioSetup,
     pub(super) rng: Rng,
     pub(super) journal: Rc<RefCell<Journal>>,
     /// The client of each number in the plan, while it is connected.
@@ -32,12 +32,12 @@ pub(super) struct World<const WAITS: bool> {
 }
 
 impl<const WAITS: bool> World<WAITS> {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &ScenarioPlan) -> Self {
         let setup = plan.setup.clone();
         let journal = Rc::new(RefCell::new(Journal::default()));
         let driver = ScenarioDriver(Rc::clone(&journal));
         let (workers, tasks) = setup.workers;
-        let work = Box::new(|_: WorkerId, task: &Task| *task);
+        let work = Box::new(|_: WorkerId, task: &ScenarioTask| *task);
         let mut sim = Sim::new(
             setup.network,
             &setup.config,
@@ -62,7 +62,7 @@ impl<const WAITS: bool> World<WAITS> {
     }
 
     /// Lives through the plan; `steps` says how far it has come.
-    pub(super) fn live(mut self, plan: &Plan, steps: &Cell<usize>) -> Report {
+    pub(super) fn live(mut self, plan: &ScenarioPlan, steps: &Cell<usize>) -> RunReport {
         let mut is_enough = false;
         for (at, step) in plan.steps.iter().enumerate() {
             steps.set(at);
@@ -142,7 +142,7 @@ impl<const WAITS: bool> World<WAITS> {
         );
     }
 
-    fn perform(&mut self, step: &Step) {
+    fn perform(&mut self, step: &PlanStep) {
         self.coverage.acts(step.act);
         match step.act {
             Act::Visit { how } => return self.visit(how),

@@ -7,7 +7,7 @@ use stentor_core::{
 };
 
 use super::network::InputPath;
-use super::{Network, Sim, Worker};
+use super::{Network, Sim, WorkerState};
 
 impl<H: Handler> Sim<H> {
     /// Does what a shard asks for until it asks for nothing more, and looks
@@ -197,7 +197,7 @@ impl<H: Handler> Sim<H> {
     pub(super) fn wake(&mut self, workers: usize) {
         for _ in 0..workers {
             let asleep: Vec<usize> = (0..self.workers.len())
-                .filter(|&at| matches!(self.workers[at], Worker::Asleep))
+                .filter(|&at| matches!(self.workers[at], WorkerState::Asleep))
                 .collect();
             let worker = asleep[self.rng.below(asleep.len())];
             self.assign(worker);
@@ -207,7 +207,7 @@ impl<H: Handler> Sim<H> {
     /// Lets every worker that sleeps look for a job.
     pub fn wake_workers(&mut self) {
         for worker in 0..self.workers.len() {
-            if matches!(self.workers[worker], Worker::Asleep) {
+            if matches!(self.workers[worker], WorkerState::Asleep) {
                 self.assign(worker);
             }
         }
@@ -223,16 +223,16 @@ impl<H: Handler> Sim<H> {
                     self.network.work_time
                 };
                 let until = self.now + self.rng.up_to(most);
-                Worker::Busy { until, job }
+                WorkerState::Busy { until, job }
             }
-            None => Worker::Asleep,
+            None => WorkerState::Asleep,
         };
     }
 
     /// A worker is done; returns the shard that may learn it.
     pub(super) fn finish_work(&mut self, worker: usize) -> usize {
-        let before = core::mem::replace(&mut self.workers[worker], Worker::Asleep);
-        let Worker::Busy { job, .. } = before else {
+        let before = core::mem::replace(&mut self.workers[worker], WorkerState::Asleep);
+        let WorkerState::Busy { job, .. } = before else {
             unreachable!("only a busy worker is due");
         };
         let (id, now) = (WorkerId(worker as u16), self.time());

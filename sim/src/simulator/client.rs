@@ -8,7 +8,7 @@ use stentor_core::testing::wire::{Header, Opcode, close, mask};
 
 /// How a client reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reader {
+pub enum ReadPattern {
     /// All there is, at once.
     Eager,
     /// So many bytes every so many microseconds.
@@ -24,7 +24,7 @@ pub enum Reader {
 
 /// Something a client heard.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Heard {
+pub enum Incoming {
     /// The status of the answer to its request.
     Head(u16),
     /// A message.
@@ -41,13 +41,13 @@ pub enum Heard {
 
 /// A client: a program that speaks WebSocket.
 #[derive(Debug)]
-pub struct Client {
+pub struct SimClient {
     /// What it has heard, in order.
-    pub heard: Vec<Heard>,
+    pub heard: Vec<Incoming>,
     /// What it read after an answer other than 101.
     pub body: Vec<u8>,
     /// How it reads.
-    pub reader: Reader,
+    pub reader: ReadPattern,
     /// Whether it answers pings.
     pub pongs: bool,
     /// Whether it answers a close frame, and then shuts its side.
@@ -72,12 +72,12 @@ pub struct Client {
     said_close: bool,
 }
 
-impl Client {
+impl SimClient {
     pub(super) fn new(keys: u32) -> Self {
         Self {
             heard: Vec::new(),
             body: Vec::new(),
-            reader: Reader::Eager,
+            reader: ReadPattern::Eager,
             pongs: true,
             closes: true,
             follows: true,
@@ -99,7 +99,7 @@ impl Client {
     /// The messages it has heard, in order.
     pub fn messages(&self) -> impl Iterator<Item = (MessageType, &[u8])> {
         self.heard.iter().filter_map(|heard| match heard {
-            Heard::Message(kind, payload) => Some((*kind, &payload[..])),
+            Incoming::Message(kind, payload) => Some((*kind, &payload[..])),
             _ => None,
         })
     }
@@ -114,7 +114,7 @@ impl Client {
     /// The code of the close frame it has heard, if it has heard one.
     pub fn close_code(&self) -> Option<Option<u16>> {
         self.heard.iter().find_map(|heard| match heard {
-            Heard::Close(code) => Some(*code),
+            Incoming::Close(code) => Some(*code),
             _ => None,
         })
     }
@@ -183,20 +183,20 @@ impl Client {
                 Event::Message {
                     kind,
                     payload: Payload::InPlace(range),
-                } => Heard::Message(kind, inbox[start..][range].to_vec()),
+                } => Incoming::Message(kind, inbox[start..][range].to_vec()),
                 Event::Message {
                     kind,
                     payload: Payload::Assembled,
-                } => Heard::Message(kind, self.workspace.take_message()),
+                } => Incoming::Message(kind, self.workspace.take_message()),
                 Event::Ping(range) => {
                     let payload = inbox[start..][range].to_vec();
                     if self.pongs && !self.said_close {
                         let pong = self.frame(Opcode::Pong, true, &payload);
                         self.outbox.extend(pong);
                     }
-                    Heard::Ping(payload)
+                    Incoming::Ping(payload)
                 }
-                Event::Pong(range) => Heard::Pong(inbox[start..][range].to_vec()),
+                Event::Pong(range) => Incoming::Pong(inbox[start..][range].to_vec()),
                 Event::Close(code, _) => {
                     let code = code.map(|code| code.get());
                     if self.closes {
@@ -205,7 +205,7 @@ impl Client {
                         }
                         self.wants_shut = true;
                     }
-                    Heard::Close(code)
+                    Incoming::Close(code)
                 }
                 other => unreachable!("a new event: {other:?}"),
             };
@@ -222,7 +222,7 @@ impl Client {
     pub(super) fn take_eof(&mut self) {
         if !self.is_over {
             self.is_over = true;
-            self.heard.push(Heard::Eof);
+            self.heard.push(Incoming::Eof);
             self.forget();
             self.wants_shut |= self.follows;
         }
@@ -253,7 +253,7 @@ impl Client {
             .ok()
             .and_then(|digits| digits.parse().ok())
             .expect("an HTTP status line");
-        self.heard.push(Heard::Head(status));
+        self.heard.push(Incoming::Head(status));
         self.status = Some(status);
         let head = &self.inbox[..end];
         let mut answers = head.split(|&b| b == b'\n').filter_map(|line| {

@@ -19,7 +19,7 @@ mod tap;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-pub use client::{Client, Heard, REQUEST, Reader, masked};
+pub use client::{Incoming, REQUEST, ReadPattern, SimClient, masked};
 pub use failure::{CatchCrashes, crash};
 pub use network::{InputPath, Network};
 pub use rng::Rng;
@@ -36,7 +36,7 @@ use step::Action;
 use tap::Tap;
 
 /// Does a worker's work.
-pub type Work<H> = Box<dyn Fn(WorkerId, &<H as Handler>::Task) -> <H as Handler>::Outcome>;
+pub type WorkFn<H> = Box<dyn Fn(WorkerId, &<H as Handler>::Task) -> <H as Handler>::Outcome>;
 
 /// A server, its clients and the world between them.
 pub struct Sim<H: Handler> {
@@ -45,12 +45,12 @@ pub struct Sim<H: Handler> {
     now: u64,
     shards: Vec<Shard<H, CatchCrashes>>,
     dispatcher: Dispatcher<H::Task>,
-    workers: Vec<Worker<H>>,
-    work: Work<H>,
+    workers: Vec<WorkerState<H>>,
+    work: WorkFn<H>,
     /// From shard to shard, with the time at which each letter arrives.
     mail: Vec<VecDeque<(u64, ShardMessage)>>,
-    links: Vec<Link>,
-    clients: Vec<Client>,
+    links: Vec<SimSocket>,
+    clients: Vec<SimClient>,
     /// Which link stands in which slot, for each shard.
     slots: Vec<Vec<Option<usize>>>,
     events: Vec<Event>,
@@ -71,14 +71,14 @@ pub struct Sim<H: Handler> {
     ended: u64,
 }
 
-enum Worker<H: Handler> {
+enum WorkerState<H: Handler> {
     Asleep,
     Busy { until: u64, job: Job<H::Task> },
 }
 
 /// A socket, as the server sees it.
 #[derive(Debug)]
-struct Link {
+struct SimSocket {
     id: ConnId,
     up: Pipe,
     down: Pipe,
@@ -99,7 +99,7 @@ struct Link {
     tap: Tap,
 }
 
-impl Link {
+impl SimSocket {
     /// Whether the socket is ready in this direction, as the server could know by asking.
     fn is_ready(&self, direction: Direction) -> bool {
         match direction {
@@ -117,7 +117,7 @@ impl<H: Handler> Sim<H> {
         config: &Config,
         workers: u16,
         tasks: usize,
-        work: Work<H>,
+        work: WorkFn<H>,
         handler: impl Fn(ShardId) -> H,
     ) -> Self {
         let shards = usize::from(config.shards());
@@ -134,7 +134,7 @@ impl<H: Handler> Sim<H> {
                 .map(|id| Shard::isolated(ShardId(id), config, handler(ShardId(id))))
                 .collect(),
             dispatcher,
-            workers: (0..workers).map(|_| Worker::Asleep).collect(),
+            workers: (0..workers).map(|_| WorkerState::Asleep).collect(),
             work,
             mail: (0..shards * shards).map(|_| VecDeque::new()).collect(),
             links: Vec::new(),
@@ -171,7 +171,7 @@ impl<H: Handler> Sim<H> {
         }
         let before = slots[id.slot()].replace(client);
         assert!(before.is_none(), "slot {id} was given away twice");
-        self.links.push(Link {
+        self.links.push(SimSocket {
             id,
             up: Pipe::new(self.network.up),
             down: Pipe::new(self.network.down),
@@ -186,7 +186,7 @@ impl<H: Handler> Sim<H> {
         });
         self.ready.add(shard);
         let keys = self.rng.next() as u32;
-        self.clients.push(Client::new(keys));
+        self.clients.push(SimClient::new(keys));
         self.drain_outputs(shard);
         client
     }
@@ -275,12 +275,12 @@ impl<H: Handler> Sim<H> {
     }
 
     /// A client.
-    pub fn client(&self, client: usize) -> &Client {
+    pub fn client(&self, client: usize) -> &SimClient {
         &self.clients[client]
     }
 
     /// A client, to change its habits.
-    pub fn client_mut(&mut self, client: usize) -> &mut Client {
+    pub fn client_mut(&mut self, client: usize) -> &mut SimClient {
         self.ready.touch(client);
         &mut self.clients[client]
     }
@@ -290,12 +290,12 @@ impl<H: Handler> Sim<H> {
         let texts = self.clients[client].texts();
         self.clients[client]
             .heard
-            .retain(|heard| !matches!(heard, Heard::Message(..)));
+            .retain(|heard| !matches!(heard, Incoming::Message(..)));
         texts
     }
 
     /// What a client has heard since this was last asked.
-    pub fn take_heard(&mut self, client: usize) -> Vec<Heard> {
+    pub fn take_heard(&mut self, client: usize) -> Vec<Incoming> {
         core::mem::take(&mut self.clients[client].heard)
     }
 

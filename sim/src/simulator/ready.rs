@@ -5,19 +5,19 @@ use core::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// What can happen to a link, one bit each.
-pub(super) type Bits = u8;
+pub(super) type ReadyBits = u8;
 
-pub(super) const READ: Bits = 1;
-pub(super) const EOF: Bits = 1 << 1;
-pub(super) const RESET: Bits = 1 << 2;
-pub(super) const WRITE: Bits = 1 << 3;
-pub(super) const WRITABLE: Bits = 1 << 4;
-pub(super) const CLIENT_WRITE: Bits = 1 << 5;
-pub(super) const CLIENT_READ: Bits = 1 << 6;
+pub(super) const READ: ReadyBits = 1;
+pub(super) const EOF: ReadyBits = 1 << 1;
+pub(super) const RESET: ReadyBits = 1 << 2;
+pub(super) const WRITE: ReadyBits = 1 << 3;
+pub(super) const WRITABLE: ReadyBits = 1 << 4;
+pub(super) const CLIENT_WRITE: ReadyBits = 1 << 5;
+pub(super) const CLIENT_READ: ReadyBits = 1 << 6;
 /// What happens to the server's end.
-pub(super) const SERVER: Bits = READ | EOF | RESET | WRITE | WRITABLE;
+pub(super) const SERVER: ReadyBits = READ | EOF | RESET | WRITE | WRITABLE;
 /// What happens to the client's.
-pub(super) const CLIENT: Bits = CLIENT_WRITE | CLIENT_READ;
+pub(super) const CLIENT: ReadyBits = CLIENT_WRITE | CLIENT_READ;
 
 /// No time.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -25,7 +25,7 @@ pub(super) const NEVER: u64 = u64::MAX;
 /// Where something can happen.
 #[derive(Debug)]
 pub(super) struct Ready {
-    entries: Vec<Entry>,
+    entries: Vec<ReadyEntry>,
     /// For each shard, its links to whose server's end something can happen;
     /// and last, those to whose client's end something can.
     pools: Vec<Vec<u32>>,
@@ -34,9 +34,9 @@ pub(super) struct Ready {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ReadyEntry {
     shard: usize,
-    bits: Bits,
+    bits: ReadyBits,
     /// Where it stands in its shard's pool and in that of the clients.
     places: [Option<u32>; 2],
     is_touched: bool,
@@ -56,7 +56,7 @@ impl Ready {
 
     /// One more link, of this shard.
     pub(super) fn add(&mut self, shard: usize) {
-        self.entries.push(Entry {
+        self.entries.push(ReadyEntry {
             shard,
             bits: 0,
             places: [None; 2],
@@ -105,7 +105,7 @@ impl Ready {
     }
 
     /// What can happen to a link now, and when to look again at the latest.
-    pub(super) fn set(&mut self, at: usize, bits: Bits, wake: u64) {
+    pub(super) fn set(&mut self, at: usize, bits: ReadyBits, wake: u64) {
         let entry = &mut self.entries[at];
         entry.bits = bits;
         if entry.wake != wake {
@@ -138,7 +138,7 @@ impl Ready {
         }
     }
 
-    pub(super) fn bits(&self, at: usize) -> Bits {
+    pub(super) fn bits(&self, at: usize) -> ReadyBits {
         self.entries[at].bits
     }
 

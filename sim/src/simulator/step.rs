@@ -4,10 +4,10 @@
 
 use stentor_core::{Handler, Reason, Shard, Timestamp};
 
-use super::client::Reader;
+use super::client::ReadPattern;
 use super::failure::CatchCrashes;
-use super::ready::{self, Bits};
-use super::{Sim, Worker};
+use super::ready::{self, ReadyBits};
+use super::{Sim, WorkerState};
 
 /// Something that can happen now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,12 +178,12 @@ impl<H: Handler> Sim<H> {
         self.ready.touch(at);
         let client = &mut self.clients[at];
         let most = match client.reader {
-            Reader::Eager => usize::MAX,
-            Reader::Slow { bytes, every } => {
+            ReadPattern::Eager => usize::MAX,
+            ReadPattern::Slow { bytes, every } => {
                 client.next_read = self.now + every;
                 bytes
             }
-            Reader::Stuck => 0,
+            ReadPattern::Stuck => 0,
         };
         let bytes = self.links[at].down.read(most);
         self.clients[at].take(&bytes);
@@ -238,7 +238,7 @@ impl<H: Handler> Sim<H> {
     }
 
     /// One of the things that can happen to this end of a link.
-    fn choose_of(&mut self, at: usize, end: Bits) -> Action {
+    fn choose_of(&mut self, at: usize, end: ReadyBits) -> Action {
         let mut bits = self.ready.bits(at) & end;
         for _ in 0..self.rng.below(bits.count_ones() as usize) {
             bits &= bits - 1;
@@ -264,7 +264,7 @@ impl<H: Handler> Sim<H> {
     }
 
     /// What can happen to a link, and when to look again.
-    fn look(&mut self, at: usize) -> (Bits, u64) {
+    fn look(&mut self, at: usize) -> (ReadyBits, u64) {
         let (link, client) = (&mut self.links[at], &self.clients[at]);
         link.up.arrive(self.now);
         link.down.arrive(self.now);
@@ -293,7 +293,7 @@ impl<H: Handler> Sim<H> {
         if wants && !link.up.shut && link.open {
             bits |= ready::CLIENT_WRITE;
         }
-        if client.reader != Reader::Stuck {
+        if client.reader != ReadPattern::Stuck {
             let has = link.down.readable() > 0 || link.down.is_over() && !client.is_over();
             if !has {
                 let arrives = link.down.next().map(|due| due.max(client.next_read));
@@ -321,7 +321,7 @@ impl<H: Handler> Sim<H> {
             }
         }
         for (at, worker) in self.workers.iter().enumerate() {
-            if let Worker::Busy { until, job } = worker
+            if let WorkerState::Busy { until, job } = worker
                 && *until <= self.now
                 && only.is_none_or(|only| only == job.conn.shard().index())
             {
@@ -348,8 +348,8 @@ impl<H: Handler> Sim<H> {
         let links = self.ready.next();
         let mail = self.mail.iter().filter_map(|queue| Some(queue.front()?.0));
         let work = self.workers.iter().filter_map(|worker| match worker {
-            Worker::Busy { until, .. } => Some(*until),
-            Worker::Asleep => None,
+            WorkerState::Busy { until, .. } => Some(*until),
+            WorkerState::Asleep => None,
         });
         mail.chain(work).chain(links).min()
     }

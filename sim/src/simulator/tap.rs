@@ -6,11 +6,11 @@
 pub(super) struct Tap {
     /// Whole data frames so far.
     pub(super) frames: u64,
-    state: State,
+    state: TapState,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum TapState {
     /// In the answer to the request: what came last of its end.
     Head { status: [u8; 3], at: usize, end: u8 },
     /// In a frame's header, of which so much has come.
@@ -21,7 +21,7 @@ enum State {
     Page,
 }
 
-impl Default for State {
+impl Default for TapState {
     fn default() -> Self {
         Self::Head {
             status: [0; 3],
@@ -31,7 +31,7 @@ impl Default for State {
     }
 }
 
-const HEADER: State = State::Header {
+const HEADER: TapState = TapState::Header {
     bytes: [0; 10],
     have: 0,
 };
@@ -50,7 +50,7 @@ impl Tap {
     fn step(&mut self, bytes: &[u8]) -> usize {
         let first = bytes[0];
         match &mut self.state {
-            State::Head { status, at, end } => {
+            TapState::Head { status, at, end } => {
                 if (9..12).contains(at) {
                     status[*at - 9] = first;
                 }
@@ -61,12 +61,12 @@ impl Tap {
                     self.state = if *status == *b"101" {
                         HEADER
                     } else {
-                        State::Page
+                        TapState::Page
                     };
                 }
                 1
             }
-            State::Header {
+            TapState::Header {
                 bytes: header,
                 have,
             } => {
@@ -86,20 +86,20 @@ impl Tap {
                 }
                 1
             }
-            State::Payload { left, is_data } => {
+            TapState::Payload { left, is_data } => {
                 let n = bytes.len().min(*left as usize);
                 let (left, is_data) = (*left - n as u64, *is_data);
                 self.begin(left, is_data);
                 n
             }
-            State::Page => bytes.len(),
+            TapState::Page => bytes.len(),
         }
     }
 
     /// So much of a payload is to come.
     const fn begin(&mut self, left: u64, is_data: bool) {
         if left > 0 {
-            self.state = State::Payload { left, is_data };
+            self.state = TapState::Payload { left, is_data };
         } else {
             self.frames += is_data as u64;
             self.state = HEADER;

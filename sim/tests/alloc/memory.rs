@@ -70,7 +70,7 @@ impl Handler for Many {
     }
 }
 
-struct Server {
+struct MeteredServer {
     shards: Vec<Shard<Many>>,
     mail: VecDeque<(ShardId, ShardMessage)>,
     /// Those whose sockets take nothing.
@@ -84,7 +84,7 @@ struct Server {
     at_first: i64,
 }
 
-impl Server {
+impl MeteredServer {
     fn new(shards: u16, config: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Self {
         let builder = Config::builder().shards(shards).seed(5);
         let config = config(builder).build().expect("in range");
@@ -227,7 +227,7 @@ fn wide(config: ConfigBuilder) -> ConfigBuilder {
 
 #[test]
 fn connections_that_idle() {
-    let mut server = Server::new(1, |config| config);
+    let mut server = MeteredServer::new(1, |config| config);
     server.assert_charged("none");
     for _ in 0..5_000 {
         server.connect(0);
@@ -238,7 +238,7 @@ fn connections_that_idle() {
 #[test]
 fn rooms_many_of_them_and_many_for_each() {
     for shards in [1, 3] {
-        let mut server = Server::new(shards, |config| config.rooms_per_connection(1_000));
+        let mut server = MeteredServer::new(shards, |config| config.channels_per_connection(1_000));
         let ids: Vec<_> = (0..60)
             .map(|n| server.connect(n % usize::from(shards)))
             .collect();
@@ -264,7 +264,7 @@ fn rooms_many_of_them_and_many_for_each() {
 #[test]
 fn queues_of_those_who_take_nothing() {
     for (what, len) in [("short", 40), ("middling", 3_000), ("long", 20_000)] {
-        let mut server = Server::new(1, wide);
+        let mut server = MeteredServer::new(1, wide);
         let ids: Vec<_> = (0..50).map(|_| server.connect(0)).collect();
         for &id in &ids {
             server.say(id, "+r");
@@ -284,7 +284,7 @@ fn queues_of_those_who_take_nothing() {
 
 #[test]
 fn messages_with_keys() {
-    let mut server = Server::new(1, wide);
+    let mut server = MeteredServer::new(1, wide);
     let ids: Vec<_> = (0..20).map(|_| server.connect(0)).collect();
     for &id in &ids {
         server.say(id, "+r");
@@ -298,7 +298,7 @@ fn messages_with_keys() {
 
 #[test]
 fn what_has_not_come_to_its_end() {
-    let mut server = Server::new(1, |config| config);
+    let mut server = MeteredServer::new(1, |config| config);
     for n in 0..1_000 {
         let id = server.shards[0].accept(server.now, Admission::Normal);
         server.receive(id, &REQUEST[..REQUEST.len() - 1 - n % 40]);
@@ -320,7 +320,7 @@ fn what_has_not_come_to_its_end() {
 #[cfg(feature = "deflate")]
 #[test]
 fn contexts_of_compression() {
-    let mut server = Server::new(1, |config| {
+    let mut server = MeteredServer::new(1, |config| {
         config.compression(true).compression_contexts(1 << 30)
     });
     let head = str::from_utf8(REQUEST).expect("text");
@@ -337,7 +337,7 @@ fn contexts_of_compression() {
 
 #[test]
 fn commands_that_wait_and_mail_between_shards() {
-    let mut server = Server::new(2, |config| config.credit_messages(256));
+    let mut server = MeteredServer::new(2, |config| config.credit_messages(256));
     // Rooms that have their home on the other shard, for either.
     let ids: Vec<_> = (0..40).map(|n| server.connect(n % 2)).collect();
     for &id in &ids {
@@ -368,7 +368,7 @@ fn commands_that_wait_and_mail_between_shards() {
 
 #[test]
 fn connections_that_have_gone() {
-    let mut server = Server::new(1, |config| config.gone_connections(2_000));
+    let mut server = MeteredServer::new(1, |config| config.gone_connections(2_000));
     for n in 0..5_000 {
         let id = server.connect(0);
         for room in 0..5 {
@@ -385,8 +385,8 @@ fn after_a_peak_it_is_as_before() {
     const CONNECTIONS: usize = 20_000;
     const ROOMS: usize = 100_000;
     const MESSAGES: usize = 1_000_000;
-    let mut server = Server::new(1, |config| wide(config).gone_connections(16));
-    let warm_up = |server: &mut Server| {
+    let mut server = MeteredServer::new(1, |config| wide(config).gone_connections(16));
+    let warm_up = |server: &mut MeteredServer| {
         let id = server.connect(0);
         server.say(id, "+r");
         server.say(id, "r#:hello");
@@ -424,7 +424,7 @@ fn after_a_peak_it_is_as_before() {
     let at_peak = server.memory();
     let stats = server.shards[0].stats();
     assert_eq!(stats.delivery.waiting, MESSAGES as u64);
-    assert!(stats.rooms.rooms > ROOMS as u64);
+    assert!(stats.channels.count > ROOMS as u64);
     assert!(at_peak.0 > before.0 + (30 << 20) && at_peak.1 > before.1 + (30 << 20));
     server.assert_charged("at its peak");
 
@@ -478,10 +478,10 @@ fn after_a_peak_it_is_as_before() {
 }
 
 /// The least there may be for a shard, and who may come in has come.
-fn short(shards: u16) -> (Server, ConnId, ConnId) {
-    let mut server = Server::new(shards, |config| {
+fn short(shards: u16) -> (MeteredServer, ConnId, ConnId) {
+    let mut server = MeteredServer::new(shards, |config| {
         let config = config.memory_budget(usize::from(shards) << 20);
-        config.rooms_per_connection(1_024).credit_messages(16)
+        config.channels_per_connection(1_024).credit_messages(16)
     });
     let (greedy, other) = (server.connect(0), server.connect(0));
     server.say(other, "+r");
@@ -497,7 +497,7 @@ fn whoever_wants_more_rooms_than_there_is_memory_for_is_told_and_nobody_else() {
         .chain((0..20).map(|_| server.connect(0)))
         .collect();
     let name = |n: usize, room: usize| format!("room {n} {room} {}", "x".repeat(100));
-    let refused = |server: &Server| server.shards[0].stats().rooms.joins_refused_memory;
+    let refused = |server: &MeteredServer| server.shards[0].stats().channels.joins_refused_memory;
     let mut rooms = 0;
     'full: for (n, &id) in greedy.iter().enumerate() {
         server.watched = Some(id);
@@ -512,7 +512,7 @@ fn whoever_wants_more_rooms_than_there_is_memory_for_is_told_and_nobody_else() {
     }
     assert!(rooms > 1_000, "there was room for {rooms} only");
     assert!(server.heard.ends_with(b"refused"), "{:?}", server.heard);
-    assert_eq!(server.shards[0].stats().rooms.rooms, rooms + 1);
+    assert_eq!(server.shards[0].stats().channels.count, rooms + 1);
     // A room that is there already costs next to nothing, and others go on.
     let last = server.watched.expect("somebody");
     server.say(last, "+r");
@@ -525,7 +525,7 @@ fn whoever_wants_more_rooms_than_there_is_memory_for_is_told_and_nobody_else() {
         server.leave(id);
     }
     server.pass(3);
-    let members = |server: &Server| server.shards[0].stats().rooms.members;
+    let members = |server: &MeteredServer| server.shards[0].stats().channels.members;
     let before = members(&server);
     server.say(other, "+another");
     assert_eq!((refused(&server), members(&server)), (1, before + 1));
@@ -539,7 +539,7 @@ fn whoever_has_more_commands_waiting_than_there_is_memory_for_is_closed_and_nobo
     let more = server.connect(0);
     server.deaf = true;
     server.say(greedy, &format!("!{}", "x".repeat(200)));
-    let closed = |server: &Server| {
+    let closed = |server: &MeteredServer| {
         let stats = server.shards[0].stats();
         stats.closed[stentor_core::CloseCause::Memory as usize]
     };

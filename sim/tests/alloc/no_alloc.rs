@@ -15,7 +15,7 @@ use stentor_sim::simulator::{REQUEST, masked};
 use crate::counting::{ALLOCATIONS, LIVE};
 
 /// Shards and the least of an adapter, whose buffers grow once.
-struct Server<H: Handler> {
+struct ShardSet<H: Handler> {
     shards: Vec<Shard<H>>,
     mail: VecDeque<(ShardId, ShardMessage)>,
     written: usize,
@@ -25,7 +25,7 @@ struct Server<H: Handler> {
 
 const NOW: Timestamp = Timestamp::from_micros(1);
 
-impl<H: Handler> Server<H> {
+impl<H: Handler> ShardSet<H> {
     fn new(shards: u16, handler: impl Fn() -> H) -> Self {
         let config = Config::builder().shards(shards).compression(true);
         let config = config.build().expect("in range");
@@ -109,7 +109,7 @@ fn an_echo() {
             if len * pipelined > 250 << 10 {
                 continue;
             }
-            let mut server = Server::new(1, || Echo);
+            let mut server = ShardSet::new(1, || Echo);
             let id = server.connect(0);
             let bytes = frames(pipelined, &vec![7; len]);
             let before = server.written;
@@ -122,7 +122,7 @@ fn an_echo() {
 
 #[test]
 fn an_echo_that_comes_in_several_reads() {
-    let mut server = Server::new(1, || Echo);
+    let mut server = ShardSet::new(1, || Echo);
     let id = server.connect(0);
     let bytes = frames(5, &vec![7; 64 << 10]);
     let count = allocations(100, || {
@@ -136,7 +136,7 @@ fn an_echo_that_comes_in_several_reads() {
 #[test]
 fn a_message_to_a_room_of_a_thousand() {
     for in_flight in [1, 16] {
-        let mut server = Server::new(1, Rooms::default);
+        let mut server = ShardSet::new(1, Rooms::default);
         let ids: Vec<_> = (0..1_000).map(|_| server.connect(0)).collect();
         for &id in &ids {
             server.receive(id, &frames(1, b"join:r"));
@@ -163,7 +163,7 @@ fn a_slow_reader_whatever_becomes_of_its_messages() {
             ttl: Some(Duration::from_secs(9)),
             ..Rooms::default()
         };
-        let mut server = Server::new(1, || rooms);
+        let mut server = ShardSet::new(1, || rooms);
         let ids: Vec<_> = (0..20).map(|_| server.connect(0)).collect();
         for &id in &ids {
             server.receive(id, &frames(1, b"join:r"));
@@ -190,14 +190,14 @@ fn a_slow_reader_whatever_becomes_of_its_messages() {
 
 #[test]
 fn what_is_compressed() {
-    let mut server = Server::new(1, || Echo);
+    let mut server = ShardSet::new(1, || Echo);
     let id = server.connect_offering(0);
     let bytes = frames(4, &[7; 2_000]);
     let count = allocations(50, || server.receive(id, &bytes));
     assert!(count == 0.0, "{count}");
     assert!(server.written < 100 * 4 * 200, "{}", server.written);
 
-    let mut server = Server::new(1, Rooms::default);
+    let mut server = ShardSet::new(1, Rooms::default);
     let ids: Vec<_> = (0..100).map(|_| server.connect_offering(0)).collect();
     for &id in &ids {
         server.receive(id, &frames(1, b"join:r"));
@@ -212,7 +212,7 @@ fn what_is_compressed() {
 
 #[test]
 fn compression_costs_an_idle_connection_nothing() {
-    let mut server = Server::new(1, || Echo);
+    let mut server = ShardSet::new(1, || Echo);
     let compressible = frames(1, &[7; 2_000]);
     let mut measure = |offering: bool| {
         let before = LIVE.get();
@@ -235,7 +235,7 @@ fn compression_costs_an_idle_connection_nothing() {
 #[test]
 fn a_message_between_four_shards() {
     for len in [128, 8 << 10] {
-        let mut server = Server::new(4, Rooms::default);
+        let mut server = ShardSet::new(4, Rooms::default);
         let ids: Vec<_> = (0..40).map(|n| server.connect(n % 4)).collect();
         for &id in &ids {
             server.receive(id, &frames(1, b"join:r"));
@@ -253,7 +253,7 @@ fn a_message_between_four_shards() {
 
 #[test]
 fn a_task_from_its_submission_to_its_end() {
-    let mut server = Server::new(1, Rooms::default);
+    let mut server = ShardSet::new(1, Rooms::default);
     let ids: Vec<_> = (0..4).map(|_| server.connect(0)).collect();
     let mut dispatcher = Dispatcher::new(2, 16, &Config::default());
     let mut round = || {
@@ -296,7 +296,7 @@ fn a_task_from_its_submission_to_its_end() {
 
 #[test]
 fn an_idle_connection_has_nothing_but_its_slot_and_its_membership() {
-    let mut server = Server::new(1, Rooms::default);
+    let mut server = ShardSet::new(1, Rooms::default);
     let join = frames(1, b"join:r");
     let mut connect = || {
         let id = server.connect(0);
@@ -315,7 +315,7 @@ fn an_idle_connection_has_nothing_but_its_slot_and_its_membership() {
 
 #[test]
 fn a_peer_that_never_ends_a_read_with_a_frame_holds_little() {
-    let mut server = Server::new(1, || Echo);
+    let mut server = ShardSet::new(1, || Echo);
     let id = server.connect(0);
     let bytes = frames(2, &[7; 100]);
     // A header is begun in each read and ended in the next.

@@ -13,9 +13,9 @@ const NOW: Timestamp = Timestamp::from_micros(1);
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
 /// Does what the first byte of a message says, with the whole of it.
-struct Puppet;
+struct ByteCommands;
 
-impl Handler for Puppet {
+impl Handler for ByteCommands {
     type State = ();
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
@@ -57,11 +57,11 @@ impl Handler for Puppet {
 
 /// Three members of both rooms, each of which takes so much at a time, on one shard or more.
 struct Hall {
-    shards: Vec<Shard<Puppet>>,
-    members: Vec<Member>,
+    shards: Vec<Shard<ByteCommands>>,
+    members: Vec<BatchMember>,
 }
 
-struct Member {
+struct BatchMember {
     id: ConnId,
     takes: usize,
     heard: Vec<u8>,
@@ -80,9 +80,9 @@ impl Hall {
 
     fn with(config: ConfigBuilder, takes: [usize; 3]) -> Self {
         let config = config.build().expect("in range");
-        let shards = (0..config.shards()).map(|at| Shard::new(ShardId(at), &config, Puppet));
+        let shards = (0..config.shards()).map(|at| Shard::new(ShardId(at), &config, ByteCommands));
         let mut shards: Vec<_> = shards.collect();
-        let members = (0..).zip(takes).map(|(at, takes)| Member {
+        let members = (0..).zip(takes).map(|(at, takes)| BatchMember {
             id: shards[at % usize::from(config.shards())].accept(NOW, Admission::Normal),
             takes,
             heard: Vec::new(),
@@ -236,7 +236,7 @@ proptest! {
         }
         for (a, b) in together.stats().iter().zip(one_by_one.stats()) {
             prop_assert_eq!(a.delivery, b.delivery);
-            prop_assert_eq!(a.rooms, b.rooms);
+            prop_assert_eq!(a.channels, b.channels);
         }
         prop_assert_eq!(one_by_one.batches(), [0, 0]);
     }

@@ -18,13 +18,13 @@ fn text(payload: &[u8]) -> Vec<u8> {
 }
 
 /// An adapter that does as much as fits into a turn; says how much that was.
-struct Adapter {
+struct ManualAdapter {
     shard: Shard<Rooms>,
     dispatcher: Dispatcher<stentor_sim::RoomTask>,
     unread: Vec<ConnId>,
 }
 
-impl Adapter {
+impl ManualAdapter {
     fn new(config: &Config) -> Self {
         Self {
             shard: Shard::new(ShardId(0), config, Rooms::default()),
@@ -80,7 +80,7 @@ impl Adapter {
 
 #[test]
 fn whoever_says_more_than_its_room_can_be_told_is_not_read_meanwhile() {
-    let mut adapter = Adapter::new(&Config::default());
+    let mut adapter = ManualAdapter::new(&Config::default());
     let ids: Vec<_> = (0..1_000).map(|_| adapter.connect()).collect();
     let frame = text(b"msg:x");
     let burst = frame.repeat((256 << 10) / frame.len());
@@ -116,7 +116,7 @@ fn whoever_says_more_than_its_room_can_be_told_is_not_read_meanwhile() {
 
 #[test]
 fn tasks_are_handed_out_before_more_are_taken_in() {
-    let mut adapter = Adapter::new(&Config::default());
+    let mut adapter = ManualAdapter::new(&Config::default());
     let ids: Vec<_> = (0..20).map(|_| adapter.connect()).collect();
     let frame = text(b"task:");
     let burst = frame.repeat((256 << 10) / frame.len());

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{Config, Handler, MessageType};
-use stentor_sim::simulator::{Heard, InputPath, Network, Sim};
+use stentor_sim::simulator::{Incoming, InputPath, Network, Sim};
 
 #[derive(Clone, Debug)]
-enum Say {
+enum Outgoing {
     Whole(MessageType, String),
     Split(MessageType, Vec<String>),
     Ping(u8),
@@ -25,21 +25,21 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn say() -> impl Strategy<Value = Say> {
+fn say() -> impl Strategy<Value = Outgoing> {
     let kind = prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     prop_oneof![
-        8 => (kind.clone(), text()).prop_map(|(kind, text)| Say::Whole(kind, text)),
-        3 => (kind, prop::collection::vec(text(), 1..4)).prop_map(|(kind, texts)| Say::Split(kind, texts)),
-        1 => any::<u8>().prop_map(Say::Ping),
-        1 => Just(Say::Pong),
+        8 => (kind.clone(), text()).prop_map(|(kind, text)| Outgoing::Whole(kind, text)),
+        3 => (kind, prop::collection::vec(text(), 1..4)).prop_map(|(kind, texts)| Outgoing::Split(kind, texts)),
+        1 => any::<u8>().prop_map(Outgoing::Ping),
+        1 => Just(Outgoing::Pong),
     ]
 }
 
-fn tell<H: Handler>(sim: &mut Sim<H>, client: usize, says: &[Say]) {
+fn tell<H: Handler>(sim: &mut Sim<H>, client: usize, says: &[Outgoing]) {
     for say in says {
         match say {
-            Say::Whole(kind, text) => sim.send(client, *kind, text.as_bytes()),
-            Say::Split(kind, texts) => {
+            Outgoing::Whole(kind, text) => sim.send(client, *kind, text.as_bytes()),
+            Outgoing::Split(kind, texts) => {
                 for (n, text) in texts.iter().enumerate() {
                     let opcode = if n == 0 {
                         kind.opcode()
@@ -50,27 +50,27 @@ fn tell<H: Handler>(sim: &mut Sim<H>, client: usize, says: &[Say]) {
                     sim.send_frame(client, Opcode::Pong, true, b"");
                 }
             }
-            Say::Ping(byte) => sim.send_frame(client, Opcode::Ping, true, &[*byte]),
-            Say::Pong => sim.send_frame(client, Opcode::Pong, true, b"unasked"),
-            Say::Fault => sim.send_bytes(client, &[0x8F, 0x80]),
+            Outgoing::Ping(byte) => sim.send_frame(client, Opcode::Ping, true, &[*byte]),
+            Outgoing::Pong => sim.send_frame(client, Opcode::Pong, true, b"unasked"),
+            Outgoing::Fault => sim.send_bytes(client, &[0x8F, 0x80]),
         }
     }
 }
 
 /// What was heard, by what keeps its order: each priority, pongs, and the end.
-fn by_priority(heard: &[Heard]) -> Vec<Vec<Heard>> {
+fn by_priority(heard: &[Incoming]) -> Vec<Vec<Incoming>> {
     let mut lists = vec![Vec::new(); 6];
     for one in heard {
         let list = match one {
-            Heard::Message(_, text) if text.starts_with(b"echo:") => 0,
-            Heard::Message(_, text) if text.starts_with(b"error:") => 1,
-            Heard::Message(_, text)
+            Incoming::Message(_, text) if text.starts_with(b"echo:") => 0,
+            Incoming::Message(_, text) if text.starts_with(b"error:") => 1,
+            Incoming::Message(_, text)
                 if text.starts_with(b"joined:") || text.starts_with(b"left:") =>
             {
                 2
             }
-            Heard::Message(..) => 3,
-            Heard::Pong(_) => 4,
+            Incoming::Message(..) => 3,
+            Incoming::Pong(_) => 4,
             _ => 5,
         };
         lists[list].push(one.clone());
@@ -97,7 +97,7 @@ proptest! {
     fn rooms(seed in any::<u64>(), shards in 1_u16..4, fault in any::<bool>(), mut says in prop::collection::vec(say(), 1..12)) {
         let config = Config::builder().shards(shards).build().expect("in range");
         if fault {
-            says.push(Say::Fault);
+            says.push(Outgoing::Fault);
         }
         let mut first = None;
         for network in networks(seed) {
@@ -127,7 +127,7 @@ proptest! {
             tell(&mut sim, client, &says);
             sim.shut(client);
             sim.settle();
-            let heard: Vec<Heard> = sim.client(client).heard.iter().filter(|h| !matches!(h, Heard::Pong(_))).cloned().collect();
+            let heard: Vec<Incoming> = sim.client(client).heard.iter().filter(|h| !matches!(h, Incoming::Pong(_))).cloned().collect();
             prop_assert_eq!(first.get_or_insert(heard.clone()), &heard);
             sim.assert_bare();
         }

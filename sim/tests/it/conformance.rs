@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use stentor_core::{Config, Handler};
 use stentor_sim::Rooms;
 use stentor_sim::conformance::{Application, Bare, Host, cases, run};
-use stentor_sim::simulator::{Heard, Network, Sim};
+use stentor_sim::simulator::{Incoming, Network, Sim};
 
 struct Simulated<H: Handler> {
     sim: Sim<H>,
@@ -45,7 +45,7 @@ impl<H: Handler> Host for Simulated<H> {
         self.sim.shut(self.clients[client]);
     }
 
-    fn hear(&mut self, client: usize) -> Option<Heard> {
+    fn hear(&mut self, client: usize) -> Option<Incoming> {
         self.sim.settle();
         let told = self.told.entry(client).or_insert(1);
         let heard = self

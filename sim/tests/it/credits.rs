@@ -27,7 +27,7 @@ fn a_credit_that_comes_back_does_not_wake_everyone() {
             }
         }
         sim.settle();
-        let rooms = sim.stats().rooms;
+        let rooms = sim.stats().channels;
         assert_eq!(rooms.published, 1_200, "seed {seed}");
         assert!(
             rooms.credit_waits <= 2 * rooms.published,

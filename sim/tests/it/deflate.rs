@@ -4,7 +4,7 @@
 use stentor_core::testing::deflate::{DEFLATER_BYTES, INFLATER_BYTES, Params};
 use stentor_core::{Config, ConfigBuilder, MessageType};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, Reader, Sim};
+use stentor_sim::simulator::{Network, ReadPattern, Sim};
 
 const PLAIN: Params = Params {
     server_no_context_takeover: false,
@@ -177,7 +177,7 @@ fn urgent_ones_overtake_and_contexts_hold() {
         };
         let mut sim = Sim::rooms(network, &config);
         let clients = members(&mut sim, 1, &[Some(PLAIN), None]);
-        sim.client_mut(clients[0]).reader = Reader::Slow {
+        sim.client_mut(clients[0]).reader = ReadPattern::Slow {
             bytes: 300,
             every: 500,
         };

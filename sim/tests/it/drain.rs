@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use stentor_core::{CloseCause, Config};
-use stentor_sim::simulator::{Network, Reader, Sim};
+use stentor_sim::simulator::{Network, ReadPattern, Sim};
 
 fn config(shards: u16) -> Config {
     Config::builder()
@@ -44,7 +44,7 @@ fn what_was_accepted_arrives_before_1001() {
             let d = stats.delivery;
             assert_eq!(d.offered, d.written, "seed {seed}: {d:?}");
             assert_eq!(stats.closed[CloseCause::Drain as usize], 8);
-            assert_eq!(stats.rooms.abandoned + stats.links.outcomes_gone, 0);
+            assert_eq!(stats.channels.abandoned + stats.links.outcomes_gone, 0);
             let tasks = sim.dispatch_stats();
             assert_eq!(tasks.submitted, tasks.done);
             sim.assert_bare();
@@ -63,7 +63,7 @@ fn nobody_new_is_let_in() {
     assert!(!sim.is_read(before));
     assert_eq!(
         sim.client(after).heard.first(),
-        Some(&stentor_sim::simulator::Heard::Head(503))
+        Some(&stentor_sim::simulator::Incoming::Head(503))
     );
     assert!(sim.is_quiet());
 }
@@ -82,7 +82,7 @@ fn the_deadline_cuts_off_whoever_is_stuck() {
             sim.say(stuck, "join:r");
             sim.say(reads, "join:r");
             sim.settle();
-            sim.client_mut(stuck).reader = Reader::Stuck;
+            sim.client_mut(stuck).reader = ReadPattern::Stuck;
             for n in 0..300 {
                 sim.say(reads, &format!("msg:{n}"));
             }

@@ -9,7 +9,7 @@ use stentor_core::{
     WaitReason,
 };
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, REQUEST, Reader, Sim};
+use stentor_sim::simulator::{Network, REQUEST, ReadPattern, Sim};
 
 const PIPE: usize = 1_000;
 
@@ -36,7 +36,7 @@ fn narrow() -> Network {
 
 /// Makes a client stop reading, and fills its pipe.
 fn stick(sim: &mut Sim<Rooms>, client: usize) {
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     sim.say(client, &"f".repeat(PIPE - 4 - 5));
     sim.settle();
 }
@@ -61,8 +61,8 @@ fn one_that_does_not_read_shows_what_waits_and_what_it_loses() {
     }
     let quiet = here(&sim, slow);
     assert_eq!((quiet.stage, quiet.stage.label()), (Stage::Open, "open"));
-    assert_eq!((quiet.rooms.len(), quiet.memberships), (1, 1));
-    assert_eq!(quiet.rooms[0], "r");
+    assert_eq!((quiet.channels.len(), quiet.memberships), (1, 1));
+    assert_eq!(quiet.channels[0], "r");
     assert_eq!((quiet.waiting.messages, quiet.waiting.bytes), (0, 0));
     assert!(quiet.awaits.is_empty() && quiet.pause.is_none() && quiet.ending.is_none());
 
@@ -114,7 +114,7 @@ fn one_that_does_not_read_shows_what_waits_and_what_it_loses() {
         (departure.ending.code, departure.ending.error),
         (None, None)
     );
-    assert_eq!((departure.rooms.len(), departure.memberships), (1, 1));
+    assert_eq!((departure.channels.len(), departure.memberships), (1, 1));
     let drops = departure.drops;
     assert_eq!((drops.evicted, drops.refused, drops.discarded), (1, 1, 4));
     assert!(departure.open_for >= 9 * second);
@@ -139,7 +139,7 @@ fn what_lapses_is_counted_for_whom_it_was() {
         sim.settle();
     }
     sim.pass(Duration::from_millis(101));
-    sim.client_mut(slow).reader = Reader::Eager;
+    sim.client_mut(slow).reader = ReadPattern::Eager;
     sim.settle();
     let drops = here(&sim, slow).drops;
     assert_eq!((drops.conflated, drops.expired), (1, 2));
@@ -150,9 +150,9 @@ fn what_lapses_is_counted_for_whom_it_was() {
 /// A room whose home is this shard.
 fn room_of(sim: &mut Sim<Rooms>, probe: usize, home: usize) -> String {
     for n in 0.. {
-        let before = sim.stats_of(home).rooms.rooms;
+        let before = sim.stats_of(home).channels.count;
         join(sim, probe, &format!("at {n}"));
-        if sim.stats_of(home).rooms.rooms > before {
+        if sim.stats_of(home).channels.count > before {
             return format!("at {n}");
         }
         sim.say(probe, "leave:");
@@ -222,7 +222,7 @@ fn whoever_is_not_read_because_it_does_not_read_says_so() {
     let config = Config::builder().queue_messages(2);
     let mut sim = Sim::echo(narrow(), &config.build().expect("in range"));
     let client = sim.connect(0);
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     for _ in 0..16 {
         sim.say(client, &"e".repeat(300));
         sim.settle();
@@ -403,7 +403,7 @@ fn those_are_named_that_are_asked_for_and_the_deepest_first() {
     assert_eq!(slots(ConnectionQuery { most: 2, ..all() }), (6, vec![3, 4]));
     assert_eq!(slots(ConnectionQuery { most: 0, ..all() }), (6, vec![]));
     let room = |room: &'static str| ConnectionQuery {
-        room: Some(room.into()),
+        channel: Some(room.into()),
         ..all()
     };
     assert_eq!(slots(room("s")), (2, vec![4, 5]));

@@ -8,7 +8,7 @@ use stentor_core::{
     MessageType, Range, Shard, ShardId, TaskOptions, Timestamp,
 };
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, Reader, Sim};
+use stentor_sim::simulator::{Network, ReadPattern, Sim};
 
 /// A configuration with these values for every limit there is; durations in milliseconds.
 fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
@@ -30,7 +30,7 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
         number max_message, number max_empty_fragments, number max_head, number max_headers,
         number queue_messages, number queue_bytes, number starvation_after,
         time starvation_wait, number write_batch, number unsent_bytes, number unsent_bytes_max,
-        number rooms_per_connection, number fan_out_slice, number remote_commands,
+        number channels_per_connection, number fan_out_slice, number remote_commands,
         number credit_messages, number credit_bytes, number compression_level,
         number compression_threshold, number compression_window, number compression_contexts,
         number memory_budget, time write_timeout, number min_read_rate, number min_send_rate,
@@ -55,7 +55,7 @@ fn live(config: &Config) {
         }
         sim.settle();
     }
-    sim.client_mut(clients[0]).reader = Reader::Stuck;
+    sim.client_mut(clients[0]).reader = ReadPattern::Stuck;
     sim.client_mut(clients[2]).pongs = false;
     for client in clients {
         sim.say(client, &"x".repeat(5_000));

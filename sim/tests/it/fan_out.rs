@@ -126,8 +126,8 @@ fn what_is_urgent_waits_for_no_more_than_a_slice() {
     assert_eq!((told, answers), (MEMBERS, turns));
     assert_eq!(turns as u64, MEMBERS as u64 / SLICE);
     let stats = shard.stats();
-    assert_eq!(stats.rooms.slices, MEMBERS as u64 / SLICE);
-    assert_eq!(stats.rooms.unfinished, 0);
+    assert_eq!(stats.channels.slices, MEMBERS as u64 / SLICE);
+    assert_eq!(stats.channels.unfinished, 0);
     assert!(shard.is_quiet());
 }
 
@@ -173,7 +173,7 @@ fn a_slice_is_as_many_members_as_the_setting_says() {
         read(&mut shard, ids[0], &text("msg?:x"));
         settle(&mut shard);
         let stats = shard.stats();
-        assert_eq!(stats.rooms.slices, slices, "{members}");
+        assert_eq!(stats.channels.slices, slices, "{members}");
         let before = shard.stats().delivery.offered;
         read(&mut shard, ids[1], &text("msg:y"));
         let now = shard.stats().delivery.offered - before;
@@ -191,7 +191,7 @@ fn publishers_wait_while_as_many_are_unfinished_as_may_be() {
     let mut pauses = 0;
     let mut heard: HashMap<ConnId, Vec<u8>> = HashMap::new();
     loop {
-        assert!(shard.stats().rooms.unfinished <= 3);
+        assert!(shard.stats().channels.unfinished <= 3);
         while let Some(output) = shard.poll_output() {
             match output {
                 Output::StopReading(id) => pauses += usize::from(id == ids[5]),
@@ -211,7 +211,7 @@ fn publishers_wait_while_as_many_are_unfinished_as_may_be() {
     let words: Vec<u8> = (b'0'..b'8').flat_map(|n| [0x81, 1, n]).collect();
     assert_eq!(heard.len(), 20);
     assert!(heard.values().all(|heard| *heard == words));
-    assert!(shard.stats().rooms.credit_waits > 0);
+    assert!(shard.stats().channels.credit_waits > 0);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn what_is_unfinished_is_charged() {
         ids[0],
         &text(&format!("msg:{}", "x".repeat(50_000))),
     );
-    assert_eq!(shard.stats().rooms.unfinished, 1);
+    assert_eq!(shard.stats().channels.unfinished, 1);
     assert!(charged(&shard) >= before + 50_000);
     settle(&mut shard);
     assert!(charged(&shard) < before + 50_000);
@@ -339,7 +339,7 @@ fn losing_patience_with_many_yields() {
 
 /// What everybody is to hear, if each publication is delivered in one go.
 #[derive(Default)]
-struct Model {
+struct FanOutModel {
     /// For each room, and for everyone (`*`), who is in it.
     members: HashMap<char, HashSet<ConnId>>,
     /// For each connection and room, what it is to hear.
@@ -350,9 +350,9 @@ struct Model {
 }
 
 /// Does what it is told, and keeps the model.
-struct Puppet(Rc<RefCell<Model>>);
+struct ModelledApp(Rc<RefCell<FanOutModel>>);
 
-impl Handler for Puppet {
+impl Handler for ModelledApp {
     type State = ();
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
@@ -424,7 +424,7 @@ impl Handler for Puppet {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum FanOutStep {
     Open,
     Say(usize, Vec<&'static str>),
     Hang(usize),
@@ -433,7 +433,7 @@ enum Step {
     Turn,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = FanOutStep> {
     let words = [
         "ja", "ja", "jb", "la", "lb", "pa", "pa", "pb", "ra", "rb", "ea", "p*", "r*", "e*", "x",
     ];
@@ -443,30 +443,30 @@ fn step() -> impl Strategy<Value = Step> {
         2usize..6,
     );
     prop_oneof![
-        1 => Just(Step::Open),
-        5 => (0usize..12, prop::collection::vec(word, 1..4)).prop_map(|(who, words)| Step::Say(who, words)),
-        2 => (0usize..12, same).prop_map(|(who, (word, n))| Step::Say(who, vec![word; n])),
-        1 => (0usize..12).prop_map(Step::Hang),
-        3 => (1usize..8).prop_map(Step::Poll),
-        3 => Just(Step::Turn),
+        1 => Just(FanOutStep::Open),
+        5 => (0usize..12, prop::collection::vec(word, 1..4)).prop_map(|(who, words)| FanOutStep::Say(who, words)),
+        2 => (0usize..12, same).prop_map(|(who, (word, n))| FanOutStep::Say(who, vec![word; n])),
+        1 => (0usize..12).prop_map(FanOutStep::Hang),
+        3 => (1usize..8).prop_map(FanOutStep::Poll),
+        3 => Just(FanOutStep::Turn),
     ]
 }
 
-struct World {
-    shard: Shard<Puppet>,
-    model: Rc<RefCell<Model>>,
+struct FanOutSim {
+    shard: Shard<ModelledApp>,
+    model: Rc<RefCell<FanOutModel>>,
     ids: Vec<ConnId>,
     gone: HashSet<ConnId>,
     heard: HashMap<ConnId, Vec<u8>>,
 }
 
-impl World {
+impl FanOutSim {
     fn new(slice: usize) -> Self {
         let config = Config::builder().fan_out_slice(slice);
         let config = config.build().expect("in range");
-        let model = Rc::new(RefCell::new(Model::default()));
+        let model = Rc::new(RefCell::new(FanOutModel::default()));
         Self {
-            shard: Shard::new(ShardId(0), &config, Puppet(model.clone())),
+            shard: Shard::new(ShardId(0), &config, ModelledApp(model.clone())),
             model,
             ids: Vec::new(),
             gone: HashSet::new(),
@@ -506,15 +506,15 @@ impl World {
         true
     }
 
-    fn run(&mut self, step: &Step) {
+    fn run(&mut self, step: &FanOutStep) {
         match step {
-            Step::Open => self.open(),
-            Step::Say(who, words) => {
+            FanOutStep::Open => self.open(),
+            FanOutStep::Say(who, words) => {
                 let Some(id) = self.pick(*who) else { return };
                 let bytes: Vec<u8> = words.iter().flat_map(|word| text(word)).collect();
                 read(&mut self.shard, id, &bytes);
             }
-            Step::Hang(who) => {
+            FanOutStep::Hang(who) => {
                 let Some(id) = self.pick(*who) else { return };
                 self.shard.handle_disconnect(NOW, id);
                 let mut model = self.model.borrow_mut();
@@ -526,13 +526,13 @@ impl World {
                 self.heard.remove(&id);
                 self.gone.insert(id);
             }
-            Step::Poll(n) => {
+            FanOutStep::Poll(n) => {
                 let mut left = *n;
                 while left > 0 && self.poll() {
                     left -= 1;
                 }
             }
-            Step::Turn => {
+            FanOutStep::Turn => {
                 while self.poll() {}
                 begin_turn(&mut self.shard);
             }
@@ -583,12 +583,12 @@ proptest! {
         slice in 1usize..6,
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        let mut world = World::new(slice);
+        let mut world = FanOutSim::new(slice);
         for _ in 0..6 {
             world.open();
         }
         for n in 0..5 {
-            world.run(&Step::Say(n, vec!["ja"]));
+            world.run(&FanOutStep::Say(n, vec!["ja"]));
         }
         for step in &steps {
             world.run(step);

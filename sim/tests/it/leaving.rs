@@ -30,6 +30,6 @@ fn others_on_its_shard_stay_members() {
             ["joined:r", "still there?"],
             "seed {seed}"
         );
-        assert_eq!(sim.stats().rooms.members, 2);
+        assert_eq!(sim.stats().channels.members, 2);
     }
 }

@@ -5,7 +5,7 @@ use stentor_core::testing::wire::Opcode;
 use stentor_core::{CloseCause, CloseCode, Config, HandshakeError, MessageType};
 use stentor_sim::Rooms;
 use stentor_sim::command::priority;
-use stentor_sim::simulator::{Heard, Network, Reader, Sim};
+use stentor_sim::simulator::{Incoming, Network, ReadPattern, Sim};
 
 const BUDGET: usize = 2 << 20;
 const STUCK: usize = 8;
@@ -41,7 +41,7 @@ fn stuck(config: &Config) -> (Sim<Rooms>, usize, Vec<usize>) {
     let eager = join(&mut sim);
     let slow: Vec<usize> = (0..STUCK).map(|_| join(&mut sim)).collect();
     for &client in &slow {
-        sim.client_mut(client).reader = Reader::Stuck;
+        sim.client_mut(client).reader = ReadPattern::Stuck;
     }
     (sim, eager, slow)
 }
@@ -83,12 +83,12 @@ fn those_who_take_nothing_pay_and_nobody_else() {
     // While it is short, nobody more is let in; what there is still answers.
     let refused = sim.connect(0);
     sim.settle();
-    assert_eq!(sim.client(refused).heard[0], Heard::Head(503));
+    assert_eq!(sim.client(refused).heard[0], Incoming::Head(503));
     assert_eq!(sim.stats().refused[HandshakeError::Memory.index()], 1);
 
     // Once they read, it is over.
     for client in slow {
-        sim.client_mut(client).reader = Reader::Eager;
+        sim.client_mut(client).reader = ReadPattern::Eager;
     }
     sim.settle();
     assert_eq!(sim.stats().delivery.waiting, 0);
@@ -116,7 +116,7 @@ fn whoever_makes_a_room_while_memory_is_short_is_closed() {
     let code = sim.client(late[1]).close_code();
     assert_eq!(code, Some(Some(CloseCode::TRY_LATER.get())));
     assert!(sim.take_texts(late[1]).is_empty());
-    assert_eq!(sim.stats().rooms.joins_refused_memory, 1);
+    assert_eq!(sim.stats().channels.joins_refused_memory, 1);
 }
 
 /// More than the budget is put up with only as long as nothing can be dropped.
@@ -165,7 +165,7 @@ fn the_least_urgent_go_first() {
         assert_eq!(fates.shed > 0, is_least, "{priority:?}: {}", fates.shed);
     }
     for client in slow {
-        sim.client_mut(client).reader = Reader::Eager;
+        sim.client_mut(client).reader = ReadPattern::Eager;
         sim.settle();
         let texts = sim.take_texts(client);
         let heard = texts
@@ -184,7 +184,7 @@ fn a_message_for_a_thousand_who_are_stuck_costs_one_message() {
     let eager = join(&mut sim);
     for _ in 0..1_000 {
         let client = join(&mut sim);
-        sim.client_mut(client).reader = Reader::Stuck;
+        sim.client_mut(client).reader = ReadPattern::Stuck;
     }
     let before = charged(&sim);
     let big = 200_000;
@@ -236,7 +236,7 @@ fn crowd(fan_out_slice: usize) -> (Sim<Rooms>, usize, Vec<usize>) {
     let eager = join(&mut sim);
     let slow: Vec<usize> = (0..100).map(|_| join(&mut sim)).collect();
     for &client in &slow {
-        sim.client_mut(client).reader = Reader::Stuck;
+        sim.client_mut(client).reader = ReadPattern::Stuck;
     }
     (sim, eager, slow)
 }
@@ -272,7 +272,7 @@ fn however_many_take_nothing_the_budget_holds() {
     assert!(echoes.shed > 0, "the least urgent goes, too");
     assert_eq!(delivery.queued, delivery.left() + delivery.waiting);
     for client in slow {
-        sim.client_mut(client).reader = Reader::Eager;
+        sim.client_mut(client).reader = ReadPattern::Eager;
     }
     sim.settle();
     assert_eq!(sim.stats().delivery.waiting, 0);

@@ -30,7 +30,7 @@ struct Seen {
 }
 
 impl Fragile {
-    /// If this callback is armed, says something to the connection and to everybody in the room, and
+    /// If this callback is armed, says something to the connection and to everybody in the channel, and
     /// panics.
     fn pass(&self, ctx: &mut Context<'_, Self>, callback: &'static str) {
         let is_armed = self.0.borrow().armed == Some((ctx.id(), callback));
@@ -38,7 +38,7 @@ impl Fragile {
             self.0.borrow_mut().armed = None;
             let text = format!("last words in {callback}");
             ctx.reply(MessageType::Text, 10, text.as_bytes());
-            ctx.publish(ROOM, MessageType::Text, 10, text.as_bytes(), true);
+            ctx.publish(CHANNEL, MessageType::Text, 10, text.as_bytes(), true);
             crash();
         }
     }
@@ -58,7 +58,7 @@ impl Handler for Fragile {
 
     fn on_open(&mut self, ctx: &mut Context<'_, Self>) {
         ctx.reply(MessageType::Text, 1, b"welcome");
-        ctx.join(ROOM);
+        ctx.join(CHANNEL);
         self.0.borrow_mut().opened.push(ctx.id());
         if self.0.borrow().no_opening {
             crash();
@@ -70,13 +70,13 @@ impl Handler for Fragile {
         self.pass(ctx, "on_message");
         match message.payload {
             b"task" => ctx.submit(()),
-            b"count" => ctx.count_members(ROOM, 1),
+            b"count" => ctx.count_members(CHANNEL, 1),
             b"full" => ctx.join(b"one too many"),
             b"receipt" => {
                 let options = SendOptions::new(10).receipt(1);
-                ctx.publish(ROOM, MessageType::Text, options, b"to all", false);
+                ctx.publish(CHANNEL, MessageType::Text, options, b"to all", false);
             }
-            text => ctx.publish(ROOM, MessageType::Text, 10, text, false),
+            text => ctx.publish(CHANNEL, MessageType::Text, 10, text, false),
         }
     }
 
@@ -101,13 +101,16 @@ impl Handler for Fragile {
     }
 
     fn on_close(&mut self, ctx: &mut Context<'_, Self>, cause: CloseCause) {
-        let rooms: Vec<_> = ctx.rooms().cloned().collect();
-        assert!(rooms.iter().all(|room| room == ROOM), "{rooms:?}");
+        let channels: Vec<_> = ctx.channels().cloned().collect();
+        assert!(
+            channels.iter().all(|channel| channel == CHANNEL),
+            "{channels:?}"
+        );
         self.0.borrow_mut().closed.push((ctx.id(), cause));
         self.pass(ctx, "on_close");
-        for room in rooms {
+        for channel in channels {
             let text = [b"gone after ", &ctx.state()[..]].concat();
-            ctx.publish(&room, MessageType::Text, 10, &text, false);
+            ctx.publish(&channel, MessageType::Text, 10, &text, false);
         }
     }
 
@@ -117,11 +120,11 @@ impl Handler for Fragile {
     }
 }
 
-const ROOM: &[u8] = b"room";
+const CHANNEL: &[u8] = b"channel";
 
 fn server(shards: u16, seed: u64) -> (Sim<Fragile>, Fragile) {
     let config = Config::builder().shards(shards).seed(seed);
-    let config = config.rooms_per_connection(1).credit_messages(1);
+    let config = config.channels_per_connection(1).credit_messages(1);
     let config = config.build().expect("in range");
     let app = Fragile::default();
     let handler = app.clone();

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use stentor_core::{CloseCause, CloseCode, Config, HandshakeError};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Heard, Network, REQUEST, Reader, Sim};
+use stentor_sim::simulator::{Incoming, Network, REQUEST, ReadPattern, Sim};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SEEDS: u64 = 20;
@@ -121,7 +121,7 @@ fn a_silent_peer_gets_a_close_frame_and_no_more_is_waited_for() {
     sim.pass(a_little_more_than(config().pong_wait()));
     assert!(!sim.is_held(mute) && sim.client(mute).is_over());
     assert_eq!(sim.client(mute).close_code(), Some(Some(1011)));
-    assert_eq!(sim.client(mute).heard.last(), Some(&Heard::Eof));
+    assert_eq!(sim.client(mute).heard.last(), Some(&Incoming::Eof));
     sim.assert_bare();
 }
 
@@ -132,7 +132,7 @@ fn a_silent_peer_whose_socket_takes_nothing_gets_none() {
     sim.settle();
     sim.client_mut(stuck).pongs = false;
     sim.pass(5 * SECOND);
-    sim.client_mut(stuck).reader = Reader::Stuck;
+    sim.client_mut(stuck).reader = ReadPattern::Stuck;
     sim.say(stuck, &"x".repeat(2_000));
     sim.vanish(stuck);
     sim.pass(20 * SECOND);
@@ -200,11 +200,11 @@ fn a_reader_that_took_bytes_while_it_was_stopped_goes_on_reading() {
         let [reads, stuck] = [sim.connect(0), sim.connect(0)];
         sim.settle();
         for client in [reads, stuck] {
-            sim.client_mut(client).reader = Reader::Stuck;
+            sim.client_mut(client).reader = ReadPattern::Stuck;
             sim.say(client, &"x".repeat(5_000));
         }
         sim.pass(SECOND);
-        sim.client_mut(reads).reader = Reader::Slow {
+        sim.client_mut(reads).reader = ReadPattern::Slow {
             bytes: 900,
             every: 500_000,
         };
@@ -227,10 +227,10 @@ fn a_closing_handshake_that_ended_while_it_was_stopped_ends_in_order() {
         sim.settle();
         sim.client_mut(dead).closes = false;
         sim.client_mut(dead).follows = false;
-        sim.client_mut(answers).reader = Reader::Stuck;
+        sim.client_mut(answers).reader = ReadPattern::Stuck;
         sim.close_all(CloseCode::GOING_AWAY);
         sim.pass(SECOND);
-        sim.client_mut(answers).reader = Reader::Eager;
+        sim.client_mut(answers).reader = ReadPattern::Eager;
         sim.pass_stopped(SECOND * (1 + seed as u32));
         sim.settle();
         assert!(!sim.is_held(answers), "seed {seed}");

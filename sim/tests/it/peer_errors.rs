@@ -5,7 +5,7 @@ use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::{Header, Opcode};
 use stentor_core::{CloseCause, Config, PeerError};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Heard, Network, Reader, Sim, masked};
+use stentor_sim::simulator::{Incoming, Network, ReadPattern, Sim, masked};
 
 const KEY: [u8; 4] = [9, 8, 7, 6];
 
@@ -95,7 +95,11 @@ fn each_fault_has_its_code_and_counter_and_disturbs_nobody() {
             );
             let code = error.close_code().get();
             let rest = &sim.client(bad).heard[1..];
-            assert_eq!(rest, [Heard::Close(Some(code)), Heard::Eof], "{error}");
+            assert_eq!(
+                rest,
+                [Incoming::Close(Some(code)), Incoming::Eof],
+                "{error}"
+            );
             assert!(!sim.is_held(bad));
             let stats = sim.stats();
             assert_eq!(stats.peer_errors[at], 1);
@@ -104,7 +108,7 @@ fn each_fault_has_its_code_and_counter_and_disturbs_nobody() {
             sim.say(good, "msg:still here");
             sim.settle();
             assert_eq!(sim.take_texts(good), ["two", "still here"]);
-            assert_eq!(sim.stats().rooms.members, 1);
+            assert_eq!(sim.stats().channels.members, 1);
         }
     }
 }
@@ -119,14 +123,14 @@ fn a_fault_overtakes_what_waits_for_a_peer_that_takes_nothing() {
     let mut sim = Sim::rooms(network, &config);
     let bad = sim.connect(0);
     sim.settle();
-    sim.client_mut(bad).reader = Reader::Stuck;
+    sim.client_mut(bad).reader = ReadPattern::Stuck;
     for _ in 0..10 {
         sim.say(bad, &"x".repeat(93));
     }
     sim.settle();
     sim.send_bytes(bad, &fault(PeerError::ReservedBit));
     sim.settle();
-    sim.client_mut(bad).reader = Reader::Eager;
+    sim.client_mut(bad).reader = ReadPattern::Eager;
     sim.settle();
     assert_eq!(sim.client(bad).texts().len(), 2, "one whole, one pinned");
     assert_eq!(sim.client(bad).close_code(), Some(Some(1002)));
@@ -190,7 +194,7 @@ fn a_half_closed_peer_gets_what_waits_for_it() {
         let mut sim = Sim::rooms(network, &config);
         let client = sim.connect(0);
         sim.settle();
-        sim.client_mut(client).reader = Reader::Stuck;
+        sim.client_mut(client).reader = ReadPattern::Stuck;
         sim.say(client, "join:r");
         for n in 0..100 {
             sim.say(client, &format!("{n}"));
@@ -198,7 +202,7 @@ fn a_half_closed_peer_gets_what_waits_for_it() {
         }
         sim.shut(client);
         sim.settle();
-        sim.client_mut(client).reader = Reader::Eager;
+        sim.client_mut(client).reader = ReadPattern::Eager;
         sim.settle();
         let heard = sim.take_texts(client);
         assert_eq!(heard.len(), 201, "{shards} shards");

@@ -3,7 +3,7 @@
 
 use stentor_core::{Config, ConfigBuilder, Delivery, Echo};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, Reader, Sim};
+use stentor_sim::simulator::{Network, ReadPattern, Sim};
 
 const PIPE: usize = 1_000;
 
@@ -11,7 +11,7 @@ const PIPE: usize = 1_000;
 fn stuck<H: stentor_core::Handler>(sim: &mut Sim<H>) -> usize {
     let client = sim.connect(0);
     sim.settle();
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     client
 }
 
@@ -37,7 +37,7 @@ fn an_outcome_overtakes_echoes_whose_first_byte_is_not_out() {
             sim.settle();
             sim.say(client, "task:now");
             sim.settle();
-            sim.client_mut(client).reader = Reader::Eager;
+            sim.client_mut(client).reader = ReadPattern::Eager;
             sim.settle();
             let mut heard = sim.take_texts(client);
             let at = heard
@@ -67,7 +67,7 @@ fn a_frame_that_is_partly_out_is_finished_first() {
         sim.settle();
         sim.say(client, "task:now");
         sim.settle();
-        sim.client_mut(client).reader = Reader::Eager;
+        sim.client_mut(client).reader = ReadPattern::Eager;
         sim.settle();
         let heard = sim.take_texts(client);
         assert_eq!(filler, 1);
@@ -114,7 +114,7 @@ fn the_edge_of_queue_messages() {
     sim.settle();
     // Five more for the other one, who read them.
     assert_eq!(counts(sim.stats().delivery), [18, 16, 2, 4, 4]);
-    sim.client_mut(client).reader = Reader::Eager;
+    sim.client_mut(client).reader = ReadPattern::Eager;
     sim.settle();
     let heard = sim.take_texts(client);
     let urgent: Vec<String> = (0..4).map(|n| format!("urgent {n}")).collect();
@@ -151,18 +151,18 @@ fn an_empty_queue_takes_one_of_any_size() {
     );
     let client = sim.connect(0);
     sim.settle();
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     sim.say(client, "fill");
     sim.settle();
-    sim.client_mut(client).reader = Reader::Eager;
+    sim.client_mut(client).reader = ReadPattern::Eager;
     sim.settle();
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     for _ in 0..2 {
         sim.say(client, &"x".repeat(100_000));
         sim.settle();
     }
     assert_eq!(counts(sim.stats().delivery), [3, 2, 1, 0, 1]);
-    sim.client_mut(client).reader = Reader::Eager;
+    sim.client_mut(client).reader = ReadPattern::Eager;
     sim.settle();
     assert_eq!(sim.take_texts(client)[1].len(), 100_005);
 }
@@ -190,7 +190,7 @@ fn echo_does_not_read_whoever_does_not_read_and_drops_nothing() {
         assert!(!sim.is_read(client));
         assert!(sim.stats().delivery.waiting <= 8);
         assert!(sim.stats().received.bytes < 2_000);
-        sim.client_mut(client).reader = Reader::Slow {
+        sim.client_mut(client).reader = ReadPattern::Slow {
             bytes: 70,
             every: 500,
         };

@@ -81,9 +81,9 @@ fn a_room_is_joined_left_and_changed() {
         sim.settle();
         assert_eq!(sim.take_texts(a), ["left:second"]);
         ask(sim, a, "leave:", "error:no_room");
-        assert_eq!(sim.stats().rooms.members, 1);
+        assert_eq!(sim.stats().channels.members, 1);
         // `first` is on b's shard and, if that is another, at its home.
-        assert!((1..=2).contains(&sim.stats().rooms.rooms));
+        assert!((1..=2).contains(&sim.stats().channels.count));
     });
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 use stentor_core::testing::queue::{Control, DropReason, LoneQueue, PushError, Pushed, Ticket};
 use stentor_core::{OverflowPolicy, SendOptions};
-use stentor_sim::queue::{Op, check};
+use stentor_sim::queue::{QueueOp, check};
 
 fn control() -> impl Strategy<Value = Control> {
     prop::sample::select(&[Control::Head, Control::Ping, Control::Pong, Control::Close][..])
@@ -33,20 +33,20 @@ fn options() -> impl Strategy<Value = SendOptions> {
     })
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = QueueOp> {
     let len = prop_oneof![8 => 0..40_usize, 2 => 100..140_usize, 1 => 0..40_000_usize];
     prop_oneof![
-        12 => (options(), len).prop_map(|(options, len)| Op::Push(options, len)),
+        12 => (options(), len).prop_map(|(options, len)| QueueOp::Push(options, len)),
         4 => (0..4_u8, 2..6_usize, 0..40_usize)
-            .prop_map(|(priority, count, len)| Op::Batch(priority, count, len)),
-        3 => (0..60_u16).prop_map(Op::Pass),
-        1 => Just(Op::Expire),
-        2 => (control(), 0..20_usize).prop_map(|(control, len)| Op::Control(control, len)),
-        1 => (20..26_usize).prop_map(|len| Op::Control(Control::Pong, len)),
-        4 => (1..400_usize).prop_map(Op::Offer),
-        3 => any::<u8>().prop_map(Op::Transmitted),
-        1 => prop_oneof![Just(0), Just(1), Just(254), Just(255)].prop_map(Op::Transmitted),
-        1 => any::<bool>().prop_map(Op::Discard),
+            .prop_map(|(priority, count, len)| QueueOp::Batch(priority, count, len)),
+        3 => (0..60_u16).prop_map(QueueOp::Pass),
+        1 => Just(QueueOp::Expire),
+        2 => (control(), 0..20_usize).prop_map(|(control, len)| QueueOp::Control(control, len)),
+        1 => (20..26_usize).prop_map(|len| QueueOp::Control(Control::Pong, len)),
+        4 => (1..400_usize).prop_map(QueueOp::Offer),
+        3 => any::<u8>().prop_map(QueueOp::Transmitted),
+        1 => prop_oneof![Just(0), Just(1), Just(254), Just(255)].prop_map(QueueOp::Transmitted),
+        1 => any::<bool>().prop_map(QueueOp::Discard),
     ]
 }
 
@@ -63,7 +63,7 @@ proptest! {
 
     #[test]
     fn many_pongs_are_the_naive_many_pongs(ops in prop::collection::vec(
-        prop_oneof![8 => Just(Op::Control(Control::Pong, 3)), 1 => Just(Op::Offer(30)), 1 => any::<u8>().prop_map(Op::Transmitted)],
+        prop_oneof![8 => Just(QueueOp::Control(Control::Pong, 3)), 1 => Just(QueueOp::Offer(30)), 1 => any::<u8>().prop_map(QueueOp::Transmitted)],
         1..200,
     )) {
         check(4, 100, (0, 0), &ops);

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use stentor_core::{CloseCause, Config, ConfigBuilder, OverflowPolicy};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Heard, Network, Reader, Sim};
+use stentor_sim::simulator::{Incoming, Network, ReadPattern, Sim};
 
 const PIPE: usize = 1_000;
 
@@ -25,7 +25,7 @@ fn stuck(shards: u16, rooms: Rooms, config: ConfigBuilder) -> (Sim<Rooms>, usize
         sim.settle();
         assert_eq!(sim.take_texts(client), ["joined:r"]);
     }
-    sim.client_mut(slow).reader = Reader::Stuck;
+    sim.client_mut(slow).reader = ReadPattern::Stuck;
     sim.say(slow, &"f".repeat(PIPE - 4 - 5));
     sim.settle();
     assert_eq!(sim.stats().delivery.waiting, 0, "all of it is in the pipe");
@@ -41,7 +41,7 @@ fn say(sim: &mut Sim<Rooms>, client: usize, texts: &[&str]) {
 
 /// What the slow one hears when it reads again, but for what filled its pipe.
 fn heard(sim: &mut Sim<Rooms>, slow: usize) -> Vec<String> {
-    sim.client_mut(slow).reader = Reader::Eager;
+    sim.client_mut(slow).reader = ReadPattern::Eager;
     sim.settle();
     sim.take_texts(slow).split_off(1)
 }
@@ -183,7 +183,7 @@ fn who_does_not_keep_up_is_closed_if_that_is_wanted() {
         assert_eq!(sim.stats().delivery.discarded, 3, "it is to begin anew");
         assert!(heard(&mut sim, slow).is_empty());
         let close = sim.client(slow).heard.iter().find_map(|heard| match heard {
-            Heard::Close(code) => *code,
+            Incoming::Close(code) => *code,
             _ => None,
         });
         assert_eq!(close, Some(1013));

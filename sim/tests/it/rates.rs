@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use stentor_core::{CloseCause, Config, ConfigBuilder, Lookup, Timer, WaitReason};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, Reader, Sim, masked};
+use stentor_sim::simulator::{Network, ReadPattern, Sim, masked};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -31,13 +31,13 @@ fn server(config: ConfigBuilder, down: usize) -> Sim<Rooms> {
 fn full(sim: &mut Sim<Rooms>, bytes: usize, every: u64) -> usize {
     let client = sim.connect(0);
     sim.settle();
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     for _ in 0..250 {
         sim.say(client, &"x".repeat(16 << 10));
     }
     sim.settle();
     assert!(sim.stats().delivery.waiting_bytes > 3 << 20);
-    sim.client_mut(client).reader = Reader::Slow {
+    sim.client_mut(client).reader = ReadPattern::Slow {
         bytes,
         every: every * 1_000_000,
     };
@@ -130,7 +130,7 @@ fn an_honest_slow_reader_with_a_full_queue_gets_all_of_it() {
     let messages = sim.client(client).messages().count();
     assert!(messages >= 249, "{messages}");
     // What it is behind is forgotten once it has caught up.
-    sim.client_mut(client).reader = Reader::Eager;
+    sim.client_mut(client).reader = ReadPattern::Eager;
     sim.pass(HOUR);
     assert!(sim.is_held(client));
 }
@@ -154,7 +154,7 @@ fn time_in_which_the_server_was_stopped_does_not_count() {
     sim.pass_stopped(HOUR);
     sim.pass(300 * SECOND);
     assert!(sim.is_held(client));
-    sim.client_mut(client).reader = Reader::Slow {
+    sim.client_mut(client).reader = ReadPattern::Slow {
         bytes: 1,
         every: 9_000_000,
     };

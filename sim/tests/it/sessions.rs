@@ -12,7 +12,7 @@ use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{CloseCause, Config, MessageType, OverflowPolicy, Stats};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Heard, InputPath, Network, Reader, Rng, Sim};
+use stentor_sim::simulator::{Incoming, InputPath, Network, ReadPattern, Rng, Sim};
 
 /// Names the seed when its session fails.
 struct Replay(u64);
@@ -30,7 +30,7 @@ impl Drop for Replay {
 
 /// What a client has said, as far as what it may hear depends on it.
 #[derive(Default)]
-struct Said {
+struct ClientHistory {
     room: Option<usize>,
     joins: BTreeMap<usize, usize>,
     messages: usize,
@@ -41,7 +41,7 @@ struct Said {
 struct Session {
     sim: Sim<Rooms>,
     rng: Rng,
-    said: Vec<Said>,
+    said: Vec<ClientHistory>,
     shards: usize,
     /// Whether the less urgent, `left:` among it, may overtake the more urgent.
     overtakes: bool,
@@ -122,14 +122,14 @@ impl Session {
             } else {
                 sim.connect(shard)
             };
-            self.said.push(Said::default());
+            self.said.push(ClientHistory::default());
             sim.client_mut(client).reader = match rng.below(6) {
-                0 => Reader::Stuck,
-                1 => Reader::Slow {
+                0 => ReadPattern::Stuck,
+                1 => ReadPattern::Slow {
                     bytes: 100,
                     every: 1_000,
                 },
-                _ => Reader::Eager,
+                _ => ReadPattern::Eager,
             };
             sim.client_mut(client).pongs = rng.percent(90);
             return;
@@ -196,8 +196,8 @@ impl Session {
             90..=91 => sim.close(client, [None, Some(1000), Some(4_321)][rng.below(3)]),
             92 => sim.shut(client),
             93 => sim.reset(client),
-            94 => sim.client_mut(client).reader = Reader::Eager,
-            95 => sim.client_mut(client).reader = Reader::Stuck,
+            94 => sim.client_mut(client).reader = ReadPattern::Eager,
+            95 => sim.client_mut(client).reader = ReadPattern::Stuck,
             _ => sim.pass(Duration::from_millis(rng.up_to(3_000))),
         }
     }
@@ -215,7 +215,7 @@ impl Session {
             }
             _ => {
                 for client in 0..self.said.len() {
-                    sim.client_mut(client).reader = Reader::Eager;
+                    sim.client_mut(client).reader = ReadPattern::Eager;
                     sim.client_mut(client).pongs = false;
                 }
                 sim.pass(Duration::from_secs(130));
@@ -253,7 +253,7 @@ impl Session {
             let mut last_of: BTreeMap<usize, usize> = BTreeMap::new();
             let mut answers = 0;
             for event in &self.sim.client(client).heard {
-                let Heard::Message(_, payload) = event else {
+                let Incoming::Message(_, payload) = event else {
                     continue;
                 };
                 let text = String::from_utf8_lossy(payload);
@@ -423,12 +423,12 @@ fn echoes(seed: u64) {
             }
             said[client].push(text);
             sim.client_mut(client).reader = match rng.below(4) {
-                0 => Reader::Stuck,
-                1 => Reader::Slow {
+                0 => ReadPattern::Stuck,
+                1 => ReadPattern::Slow {
                     bytes: 900,
                     every: 500,
                 },
-                _ => Reader::Eager,
+                _ => ReadPattern::Eager,
             };
         }
         for _ in 0..rng.below(60) {
@@ -437,7 +437,7 @@ fn echoes(seed: u64) {
         }
     }
     for &client in &clients {
-        sim.client_mut(client).reader = Reader::Eager;
+        sim.client_mut(client).reader = ReadPattern::Eager;
     }
     sim.settle();
     for client in clients {

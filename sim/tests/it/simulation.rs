@@ -5,15 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use stentor_sim::scenario::{Coverage, Failure, Plan, Scale, run, shrink};
+use stentor_sim::scenario::{Coverage, Scale, ScenarioFailure, ScenarioPlan, run, shrink};
 
 /// Runs a seed; says so if it fails, and how to see that again.
-fn live(seed: u64, scale: Scale) -> stentor_sim::scenario::Report {
-    let plan = Plan::new(seed, scale);
+fn live(seed: u64, scale: Scale) -> stentor_sim::scenario::RunReport {
+    let plan = ScenarioPlan::new(seed, scale);
     run(&plan).unwrap_or_else(|failure| explain(seed, scale, &plan, &failure))
 }
 
-fn explain(seed: u64, scale: Scale, plan: &Plan, failure: &Failure) -> ! {
+fn explain(seed: u64, scale: Scale, plan: &ScenarioPlan, failure: &ScenarioFailure) -> ! {
     let Scale {
         shards,
         clients,

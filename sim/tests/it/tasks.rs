@@ -10,14 +10,14 @@ use stentor_sim::simulator::{Network, Rng, Sim};
 
 const CLIENTS: usize = 6;
 
-struct World {
+struct TaskWorld {
     sim: Sim<Rooms>,
     rng: Rng,
     /// Tasks that each client has asked for.
     asked: [usize; CLIENTS],
 }
 
-impl World {
+impl TaskWorld {
     fn new(seed: u64, order: TaskOrder) -> Self {
         Self::with_credits(seed, order, 0)
     }
@@ -107,7 +107,7 @@ impl World {
 fn with_credits_none_is_refused_and_whoever_has_more_is_not_read() {
     let mut waits = 0;
     for seed in 0..60 {
-        let mut world = World::with_credits(seed, TaskOrder::Connection, 8);
+        let mut world = TaskWorld::with_credits(seed, TaskOrder::Connection, 8);
         for client in 0..CLIENTS {
             // All at once, then something that is answered at once.
             for _ in 0..5 {
@@ -183,7 +183,7 @@ fn every_task_comes_to_one_end_and_those_of_a_connection_in_order() {
     for order in [TaskOrder::Connection, TaskOrder::Any] {
         let mut sum = DispatchStats::default();
         for seed in 0..60 {
-            let mut world = World::new(seed, order);
+            let mut world = TaskWorld::new(seed, order);
             world.go_on();
             world.sim.pass(Duration::from_secs(20));
             let stats = world.sim.dispatch_stats();
@@ -214,7 +214,7 @@ fn every_task_comes_to_one_end_and_those_of_a_connection_in_order() {
 #[test]
 fn a_shutdown_finishes_what_was_taken() {
     for seed in 0..60 {
-        let mut world = World::new(seed, TaskOrder::Connection);
+        let mut world = TaskWorld::new(seed, TaskOrder::Connection);
         world.go_on();
         world.sim.shut_down(Duration::from_secs(30));
         let stats = world.sim.dispatch_stats();
@@ -232,7 +232,7 @@ fn a_shutdown_finishes_what_was_taken() {
 fn what_a_shutdown_has_no_time_for_is_handed_back() {
     let mut sum = DispatchStats::default();
     for seed in 0..60 {
-        let mut world = World::new(seed, TaskOrder::Connection);
+        let mut world = TaskWorld::new(seed, TaskOrder::Connection);
         world.go_on();
         let unfinished = {
             let stats = world.sim.dispatch_stats();
@@ -256,7 +256,7 @@ fn what_a_shutdown_has_no_time_for_is_handed_back() {
 fn what_failed_for_good_can_be_had_again_and_nobody_is_told_twice() {
     let mut again = 0;
     for seed in 0..40 {
-        let mut world = World::new(seed, TaskOrder::Connection);
+        let mut world = TaskWorld::new(seed, TaskOrder::Connection);
         world.go_on();
         world.sim.pass(Duration::from_secs(20));
         let answers = world.check_answers(true);
@@ -278,7 +278,7 @@ fn what_failed_for_good_can_be_had_again_and_nobody_is_told_twice() {
 #[test]
 fn the_same_seed_does_the_same() {
     let run = |seed| {
-        let mut world = World::new(seed, TaskOrder::Connection);
+        let mut world = TaskWorld::new(seed, TaskOrder::Connection);
         world.go_on();
         world.sim.shut_down(Duration::from_secs(30));
         (world.sim.digest(), world.sim.dispatch_stats())

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use stentor_core::{CloseCause, Config, Echo, HandshakeError, Timestamp};
 use stentor_sim::Rooms;
-use stentor_sim::simulator::{Network, REQUEST, Reader, Sim};
+use stentor_sim::simulator::{Network, REQUEST, ReadPattern, Sim};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -86,7 +86,7 @@ fn a_silent_connection_goes_and_leaves_its_room() {
         sim.client_mut(client).pongs = false;
         sim.say(client, "join:r");
         sim.settle();
-        assert_eq!(sim.stats().rooms.members, 1);
+        assert_eq!(sim.stats().channels.members, 1);
         let gone = until_gone(&mut sim, client);
         within_a_tick(gone, 6 * SECOND - Duration::from_millis(1));
         sim.settle();
@@ -117,7 +117,7 @@ fn a_request_that_comes_a_byte_at_a_time() {
     assert!(!sim.is_held(client));
     assert_eq!(
         sim.client(client).heard.first(),
-        Some(&stentor_sim::simulator::Heard::Head(408))
+        Some(&stentor_sim::simulator::Incoming::Head(408))
     );
 }
 
@@ -126,7 +126,7 @@ fn a_reader_that_is_stuck() {
     let mut sim = server(500);
     let client = sim.connect(0);
     sim.settle();
-    sim.client_mut(client).reader = Reader::Stuck;
+    sim.client_mut(client).reader = ReadPattern::Stuck;
     sim.say(client, &"x".repeat(1_000));
     sim.settle();
     let start = sim.time();
@@ -153,7 +153,7 @@ fn a_slow_reader_that_reads_on_is_not_stuck_nor_silent() {
     let mut sim: Sim<Echo> = Sim::echo(network, &config());
     let client = sim.connect(0);
     sim.settle();
-    sim.client_mut(client).reader = Reader::Slow {
+    sim.client_mut(client).reader = ReadPattern::Slow {
         bytes: 400,
         every: 1_000_000,
     };

@@ -88,9 +88,9 @@ fn a_read_does_not_overtake_commands_that_have_just_been_let_go() {
 
 /// Sends binary messages back as they are and publishes text, in a room that
 /// everyone is in; and says a word for each pong.
-struct Mixed;
+struct EchoAndPublish;
 
-impl Handler for Mixed {
+impl Handler for EchoAndPublish {
     type State = ();
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
@@ -117,7 +117,7 @@ impl Handler for Mixed {
 
 #[test]
 fn a_reply_in_place_and_a_publication_keep_their_order() {
-    let mut shard = Shard::new(ShardId(0), &config(1), Mixed);
+    let mut shard = Shard::new(ShardId(0), &config(1), EchoAndPublish);
     let ids = [(); 2].map(|()| shard.accept(NOW, Admission::Normal));
     for id in ids {
         read(&mut shard, id, REQUEST);
@@ -225,7 +225,7 @@ fn a_receipt_counts_the_senders_own_queue_behind_a_reply_in_place() {
 
 #[test]
 fn a_message_of_ones_own_goes_ahead_of_the_close_frame() {
-    let mut shard = Shard::new(ShardId(0), &config(1), Mixed);
+    let mut shard = Shard::new(ShardId(0), &config(1), EchoAndPublish);
     let id = shard.accept(NOW, Admission::Normal);
     read(&mut shard, id, REQUEST);
     turn(&mut shard);
@@ -400,7 +400,7 @@ impl Handler for InOrder {
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let TaskEnd::Done(word) = end else { return };
         if word == "one" {
-            let room = ctx.room().expect("it has joined").clone();
+            let room = ctx.channel().expect("it has joined").clone();
             ctx.leave(&room);
         }
         ctx.reply(MessageType::Text, 9, word.as_bytes());
@@ -464,7 +464,7 @@ fn a_flood_into_full_queues_lets_others_have_their_turn() {
                 shard.handle_transmitted(now, id, 0);
             }
         }
-        shard.stats().rooms.published
+        shard.stats().channels.published
     };
     assert_eq!(drain(&mut shard, NOW), 1);
     let flood = text(b"msg:").repeat(20_000);
@@ -634,7 +634,7 @@ fn little_is_dropped_at_a_time_however_many_take_nothing() {
     const LAGGARDS: usize = 200;
     let config = Config::builder().fan_out_slice(SLICE);
     let config = config.memory_budget(1 << 20).build().expect("in range");
-    let mut shard = Shard::new(ShardId(0), &config, Mixed);
+    let mut shard = Shard::new(ShardId(0), &config, EchoAndPublish);
     let ids: Vec<ConnId> = (0..=LAGGARDS)
         .map(|_| {
             let id = shard.accept(NOW, Admission::Normal);
@@ -648,7 +648,7 @@ fn little_is_dropped_at_a_time_however_many_take_nothing() {
         turn(&mut shard);
     }
     let (mut dropped, mut most, mut charged) = (0, 0, 0);
-    let mut observe = |shard: &Shard<Mixed>| {
+    let mut observe = |shard: &Shard<EchoAndPublish>| {
         let now = shard.stats().delivery.shed;
         charged = charged.max(shard.stats().links.charged_bytes);
         most = most.max(now - core::mem::replace(&mut dropped, now));

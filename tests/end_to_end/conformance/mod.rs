@@ -7,7 +7,7 @@ use stentor_sim::conformance::{Application, cases, run};
 use stentor_tests::Adapter;
 
 use program::Program;
-use sockets::Sockets;
+use sockets::SocketClients;
 
 stentor_tests::for_each_adapter! {
     echo,
@@ -37,7 +37,7 @@ fn conforms(adapter: Option<Adapter>, application: Application) {
     for shards in [1, 4] {
         let program = Program::start(adapter, application, shards);
         for case in cases().filter(|case| case.application == application) {
-            run(case, &mut Sockets::new(program.address())).expect("conformance");
+            run(case, &mut SocketClients::new(program.address())).expect("conformance");
         }
     }
 }

@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
 use stentor_sim::conformance::Host;
-use stentor_sim::simulator::{Heard, REQUEST};
+use stentor_sim::simulator::{Incoming, REQUEST};
 
 /// Clients of the server at an address.
-pub(crate) struct Sockets {
+pub(crate) struct SocketClients {
     address: SocketAddr,
-    clients: Vec<Client>,
+    clients: Vec<SocketClient>,
 }
 
-impl Sockets {
+impl SocketClients {
     pub(crate) const fn new(address: SocketAddr) -> Self {
         let clients = Vec::new();
         Self { address, clients }
     }
 }
 
-struct Client {
+struct SocketClient {
     socket: TcpStream,
     conn: Connection,
     workspace: DecodeBuffers,
     input: Vec<u8>,
 }
 
-impl Host for Sockets {
+impl Host for SocketClients {
     fn open(&mut self) {
         let mut socket = TcpStream::connect(self.address).expect("a listener");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -44,7 +44,7 @@ impl Host for Sockets {
             head.push(byte[0]);
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "));
-        self.clients.push(Client {
+        self.clients.push(SocketClient {
             socket,
             conn: Connection::new(Role::Client),
             workspace: DecodeBuffers::default(),
@@ -66,8 +66,8 @@ impl Host for Sockets {
             .expect("an open socket");
     }
 
-    fn hear(&mut self, client: usize) -> Option<Heard> {
-        let Client {
+    fn hear(&mut self, client: usize) -> Option<Incoming> {
+        let SocketClient {
             socket,
             conn,
             workspace,
@@ -82,14 +82,14 @@ impl Host for Sockets {
                     Event::Message {
                         kind,
                         payload: Payload::InPlace(range),
-                    } => Heard::Message(kind, input[range].to_vec()),
+                    } => Incoming::Message(kind, input[range].to_vec()),
                     Event::Message {
                         kind,
                         payload: Payload::Assembled,
-                    } => Heard::Message(kind, workspace.take_message()),
-                    Event::Ping(range) => Heard::Ping(input[range].to_vec()),
-                    Event::Pong(range) => Heard::Pong(input[range].to_vec()),
-                    Event::Close(code, _) => Heard::Close(code.map(|code| code.get())),
+                    } => Incoming::Message(kind, workspace.take_message()),
+                    Event::Ping(range) => Incoming::Ping(input[range].to_vec()),
+                    Event::Pong(range) => Incoming::Pong(input[range].to_vec()),
+                    Event::Close(code, _) => Incoming::Close(code.map(|code| code.get())),
                     other => panic!("{other:?}"),
                 });
                 input.drain(..step.consumed);
@@ -99,7 +99,7 @@ impl Host for Sockets {
             }
             let mut piece = vec![0; 64 << 10];
             match socket.read(&mut piece) {
-                Ok(0) => return Some(Heard::Eof),
+                Ok(0) => return Some(Incoming::Eof),
                 Ok(n) => input.extend_from_slice(&piece[..n]),
                 Err(_) => return None,
             }

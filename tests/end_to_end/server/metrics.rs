@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::raw::{Raw, get};
+use crate::raw::{RawSocket, get};
 
 /// One page: the values by name, labels included as they are written.
 #[derive(Clone)]
@@ -12,7 +12,7 @@ pub(crate) struct Metrics(HashMap<String, f64>);
 
 impl Metrics {
     pub(crate) fn scrape(address: SocketAddr) -> Self {
-        let mut raw = Raw::connect(address);
+        let mut raw = RawSocket::connect(address);
         raw.send(&get("/metrics"));
         let response = raw.response();
         assert_eq!(response.status, 200, "{response:?}");

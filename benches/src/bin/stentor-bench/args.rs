@@ -5,9 +5,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::compare::Compare;
 use crate::error::Error;
 use crate::load::{
-    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, Mixed, Target, Tasks, Timing, Urgent,
+    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, LoadTarget, Mixed, Tasks, Timing, Urgent,
 };
-use crate::measure::Process;
+use crate::measure::MeasuredProcess;
 use crate::million::Million;
 use crate::raw::Raw;
 
@@ -16,7 +16,7 @@ use crate::raw::Raw;
 #[command(name = "stentor-bench")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: BenchCommand,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 }
@@ -41,7 +41,7 @@ pub(crate) struct GlobalArgs {
 
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum BenchCommand {
     /// Every connection sends messages, and the server returns them
     Echo(TimedLoad<Echo>),
     /// One member of a room publishes, and every member receives
@@ -118,11 +118,11 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
-    pub(crate) fn target(&self, global: &GlobalArgs) -> Result<Target, Error> {
-        Ok(Target {
+    pub(crate) fn target(&self, global: &GlobalArgs) -> Result<LoadTarget, Error> {
+        Ok(LoadTarget {
             endpoint: self.url.parse()?,
             url: self.url.clone(),
-            server: self.pid.map(Process::new).transpose()?,
+            server: self.pid.map(MeasuredProcess::new).transpose()?,
             metrics: self.metrics,
             quiet: global.quiet,
         })
@@ -146,7 +146,7 @@ mod tests {
         let arguments = Arguments::parse_from(line.split(' '));
         assert!(arguments.global.json);
         assert_eq!(arguments.global.core, Some(1));
-        let Command::Echo(echo) = arguments.command else {
+        let BenchCommand::Echo(echo) = arguments.command else {
             panic!("it is an echo");
         };
         let Echo {

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command, GlobalArgs};
+use args::{Arguments, BenchCommand, GlobalArgs};
 use error::Error;
 use report::Report;
 
@@ -37,41 +37,47 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command, global: &GlobalArgs) -> Result<(), Error> {
+fn run(command: &BenchCommand, global: &GlobalArgs) -> Result<(), Error> {
     if let Some(core) = global.core {
         measure::pin(core)?;
     }
-    if global.awake || matches!(command, Command::Compare(_)) {
+    if global.awake || matches!(command, BenchCommand::Compare(_)) {
         measure::enable_busy_wait();
     }
     let report = match command {
-        Command::Echo(it) => Report::Echo(it.load.run(&it.server.target(global)?, it.timing)?),
-        Command::FanOut(it) => Report::FanOut(it.load.run(&it.server.target(global)?, it.timing)?),
-        Command::Idle(it) => Report::Idle(it.load.run(&it.server.target(global)?)?),
-        Command::Connect(it) => {
+        BenchCommand::Echo(it) => Report::Echo(it.load.run(&it.server.target(global)?, it.timing)?),
+        BenchCommand::FanOut(it) => {
+            Report::FanOut(it.load.run(&it.server.target(global)?, it.timing)?)
+        }
+        BenchCommand::Idle(it) => Report::Idle(it.load.run(&it.server.target(global)?)?),
+        BenchCommand::Connect(it) => {
             Report::Connect(it.load.run(&it.server.target(global)?, it.timing)?)
         }
-        Command::Mixed(it) => {
+        BenchCommand::Mixed(it) => {
             let (traffic, by_priority) = it.load.run(&it.server.target(global)?, it.timing)?;
             Report::Mixed {
                 traffic,
                 by_priority,
             }
         }
-        Command::Tasks(it) => Report::Tasks(it.load.run(&it.server.target(global)?, it.timing)?),
-        Command::Urgent(it) => Report::Urgent(it.load.run(&it.server.target(global)?, it.timing)?),
-        Command::Gateway(it) => {
+        BenchCommand::Tasks(it) => {
+            Report::Tasks(it.load.run(&it.server.target(global)?, it.timing)?)
+        }
+        BenchCommand::Urgent(it) => {
+            Report::Urgent(it.load.run(&it.server.target(global)?, it.timing)?)
+        }
+        BenchCommand::Gateway(it) => {
             Report::Gateway(it.load.run(&it.server.target(global)?, it.timing)?)
         }
-        Command::Laggards(it) => {
+        BenchCommand::Laggards(it) => {
             let result = it.load.run(&it.server.target(global)?, it.timing)?;
             Report::Laggards(Box::new(result))
         }
-        Command::Listen(server) => return load::listen(&server.target(global)?),
-        Command::Million(million) => Report::Million(million.run(global.quiet)?),
-        Command::Hold(it) => return it.hold.run(&it.server.target(global)?),
-        Command::Raw(raw) => return raw.run(),
-        Command::Compare(compare) => return compare.run(global.core, global.quiet),
+        BenchCommand::Listen(server) => return load::listen(&server.target(global)?),
+        BenchCommand::Million(million) => Report::Million(million.run(global.quiet)?),
+        BenchCommand::Hold(it) => return it.hold.run(&it.server.target(global)?),
+        BenchCommand::Raw(raw) => return raw.run(),
+        BenchCommand::Compare(compare) => return compare.run(global.core, global.quiet),
     };
     for warning in report.warnings() {
         eprintln!("warning: {warning}");

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::load::{CLOSED, OPEN, at_least_one};
 use crate::measure::MetricsPage;
 use crate::progress::Progress;
-use crate::server_process::{Handler, ServerCommand, ServerProcess};
+use crate::server_process::{BenchHandler, ServerCommand, ServerProcess};
 
 /// As many idle connections as this machine allows, with as many processes as needed
 #[derive(Clone, Debug, Args)]
@@ -114,7 +114,7 @@ impl Million {
 
 impl ProcessPair {
     fn open(command: &ServerCommand, connections: usize, others: usize) -> Result<Self, Error> {
-        let server = command.start(Handler::Rooms)?;
+        let server = command.start(BenchHandler::Rooms)?;
         let server_before = server.process()?.memory()?;
         let mut hold = HoldProcess::start(&server, connections, others)?;
         hold.expect(OPEN)?;
@@ -187,7 +187,7 @@ impl HoldProcess {
     }
 
     fn memory(&self) -> Result<u64, Error> {
-        crate::measure::Process::new(self.child.id())?.memory()
+        crate::measure::MeasuredProcess::new(self.child.id())?.memory()
     }
 }
 

@@ -26,7 +26,7 @@ impl Raw {
     /// Serves until the process ends.
     pub(crate) fn run(&self) -> Result<(), Error> {
         let failed = Error::system(format!("{}", self.listen));
-        let mut server = Server::bind(self).map_err(failed)?;
+        let mut server = RawServer::bind(self).map_err(failed)?;
         eprintln!("listening on {}", self.listen);
         loop {
             server.turn().map_err(Error::system("epoll"))?;
@@ -34,23 +34,23 @@ impl Raw {
     }
 }
 
-struct Server {
+struct RawServer {
     listener: TcpListener,
     poll: Poll,
     events: Events,
-    peers: Vec<Option<Peer>>,
+    peers: Vec<Option<RawPeer>>,
     free: Vec<usize>,
     buffer: Box<[u8]>,
     fan_out: bool,
 }
 
-struct Peer {
+struct RawPeer {
     stream: TcpStream,
     /// Data that the socket has not accepted; no more is read until it is sent.
     unsent: Vec<u8>,
 }
 
-impl Server {
+impl RawServer {
     fn bind(raw: &Raw) -> io::Result<Self> {
         let mut listener = TcpListener::bind(raw.listen)?;
         // On Linux accepted sockets inherit the option, which saves a call for each.
@@ -109,7 +109,7 @@ impl Server {
             if at == self.peers.len() {
                 self.peers.push(None);
             }
-            self.peers[at] = Some(Peer {
+            self.peers[at] = Some(RawPeer {
                 stream,
                 unsent: Vec::new(),
             });
@@ -166,7 +166,7 @@ impl Server {
     }
 }
 
-impl Peer {
+impl RawPeer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut written = 0;
         while self.unsent.is_empty() && written < bytes.len() {

@@ -9,8 +9,8 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::load::Target;
-use crate::measure::{Process, pin};
+use crate::load::LoadTarget;
+use crate::measure::{MeasuredProcess, pin};
 
 /// The command that starts a server.
 #[derive(Clone, Debug)]
@@ -32,12 +32,12 @@ enum ServerKind {
 
 /// What a server does with messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Handler {
+pub(crate) enum BenchHandler {
     Echo,
     Rooms,
 }
 
-impl fmt::Display for Handler {
+impl fmt::Display for BenchHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Echo => "echo",
@@ -98,7 +98,7 @@ impl ServerCommand {
     /// Starts the server on its core, and moves this thread to the generator's core.
     pub(crate) fn start_pinned(
         &self,
-        handler: Handler,
+        handler: BenchHandler,
         cores: Cores,
     ) -> Result<ServerProcess, Error> {
         // A child process inherits the core of its parent.
@@ -109,7 +109,7 @@ impl ServerCommand {
     }
 
     /// Starts the server, and waits until it accepts connections.
-    pub(crate) fn start(&self, handler: Handler) -> Result<ServerProcess, Error> {
+    pub(crate) fn start(&self, handler: BenchHandler) -> Result<ServerProcess, Error> {
         let failed = || Error::system(format!("{}", self.program.display()));
         let address = stentor_benches::free_address().map_err(failed())?;
         let mut command = Command::new(&self.program);
@@ -117,7 +117,7 @@ impl ServerCommand {
             let arg = arg.replace("{address}", &address.to_string());
             command.arg(arg.replace("{handler}", &handler.to_string()));
         }
-        if self.is_raw() && handler == Handler::Rooms {
+        if self.is_raw() && handler == BenchHandler::Rooms {
             command.arg("--fan-out");
         }
         let null = Stdio::null;
@@ -174,17 +174,17 @@ impl ServerProcess {
         self.address
     }
 
-    pub(crate) fn process(&self) -> Result<Process, Error> {
-        Process::new(self.child.id())
+    pub(crate) fn process(&self) -> Result<MeasuredProcess, Error> {
+        MeasuredProcess::new(self.child.id())
     }
 
-    pub(crate) fn target(&self) -> Result<Target, Error> {
+    pub(crate) fn target(&self) -> Result<LoadTarget, Error> {
         let address = self.address;
         let url = match self.kind {
             ServerKind::Raw => format!("raw://{address}"),
             ServerKind::Stentor | ServerKind::Peer => format!("ws://{address}/ws"),
         };
-        Ok(Target {
+        Ok(LoadTarget {
             endpoint: url.parse()?,
             url,
             server: Some(self.process()?),

@@ -3,10 +3,10 @@
 
 use super::citation::Citation;
 use super::document::{Document, demands, strongest};
-use super::entry::{Entry, Standing};
+use super::entry::{Requirement, Standing};
 
 /// Entries that are not what they say, or are there twice.
-pub(crate) fn entries(entries: &[Entry]) -> Vec<String> {
+pub(crate) fn entries(entries: &[Requirement]) -> Vec<String> {
     let mut faults = Vec::new();
     for (i, entry) in entries.iter().enumerate() {
         if strongest(&entry.quote).is_some_and(|level| level != entry.level) {
@@ -26,7 +26,7 @@ pub(crate) fn entries(entries: &[Entry]) -> Vec<String> {
 }
 
 /// Entries that a text does not bear out, and demands of it without an entry.
-pub(crate) fn text(name: &str, document: &Document, entries: &[Entry]) -> Vec<String> {
+pub(crate) fn text(name: &str, document: &Document, entries: &[Requirement]) -> Vec<String> {
     let mut faults = Vec::new();
     let here = || entries.iter().filter(|entry| entry.target.document == name);
     for entry in here() {
@@ -56,8 +56,9 @@ pub(crate) fn text(name: &str, document: &Document, entries: &[Entry]) -> Vec<St
 }
 
 /// Citations of what no entry says, and entries that are not cited as they should be.
-pub(crate) fn citations(entries: &[Entry], citations: &[Citation]) -> Vec<String> {
-    let is_of = |citation: &Citation, entry: &Entry| citation.is_of(&entry.target, &entry.quote);
+pub(crate) fn citations(entries: &[Requirement], citations: &[Citation]) -> Vec<String> {
+    let is_of =
+        |citation: &Citation, entry: &Requirement| citation.is_of(&entry.target, &entry.quote);
     let mut faults = Vec::new();
     for citation in citations {
         let Citation {
@@ -95,7 +96,7 @@ pub(crate) fn citations(entries: &[Entry], citations: &[Citation]) -> Vec<String
     faults
 }
 
-fn said(entry: &Entry) -> String {
+fn said(entry: &Requirement) -> String {
     format!("{}: {}", entry.target, entry.quote)
 }
 
@@ -103,22 +104,22 @@ fn said(entry: &Entry) -> String {
 const AROUND: usize = 100;
 
 mod tests {
-    use super::super::citation::Target;
-    use super::super::document::Level;
+    use super::super::citation::Section;
+    use super::super::document::RequirementLevel;
     use super::*;
 
     const TEXT: &str = "1.  One\n   A peer MUST knock.  It SHOULD wait, and MAY go.\n2.  Two\n   \
         _This section is non-normative._  You MUST laugh.\n";
 
-    fn target(section: &str) -> Target {
-        Target {
+    fn target(section: &str) -> Section {
+        Section {
             document: "rfc1".into(),
             section: section.into(),
         }
     }
 
-    fn entry(level: Level, quote: &str, standing: Standing) -> Entry {
-        Entry {
+    fn entry(level: RequirementLevel, quote: &str, standing: Standing) -> Requirement {
+        Requirement {
             target: target("1"),
             level,
             quote: quote.into(),
@@ -126,13 +127,17 @@ mod tests {
         }
     }
 
-    fn knock() -> Entry {
-        entry(Level::Must, "A peer MUST knock.", Standing::Cited)
+    fn knock() -> Requirement {
+        entry(
+            RequirementLevel::Must,
+            "A peer MUST knock.",
+            Standing::Cited,
+        )
     }
 
-    fn wait() -> Entry {
+    fn wait() -> Requirement {
         entry(
-            Level::Should,
+            RequirementLevel::Should,
             "It SHOULD wait",
             Standing::Exception("hurry".into()),
         )
@@ -162,30 +167,38 @@ mod tests {
             &entries(&[knock(), knock()]),
             &["in two entries", "in two entries"],
         );
-        let part = entry(Level::Must, "MUST knock", Standing::Cited);
+        let part = entry(RequirementLevel::Must, "MUST knock", Standing::Cited);
         starts(&entries(&[knock(), part]), &["in two entries"]);
-        let weak = entry(Level::Should, "A peer MUST knock.", Standing::Cited);
+        let weak = entry(
+            RequirementLevel::Should,
+            "A peer MUST knock.",
+            Standing::Cited,
+        );
         starts(&entries(&[weak]), &["of another level than Should"]);
         // A step of an algorithm, which has the level of what introduces it.
-        let step = entry(Level::Must, "A peer", Standing::Cited);
+        let step = entry(RequirementLevel::Must, "A peer", Standing::Cited);
         starts(&entries(&[step]), &[]);
     }
 
     #[test]
     fn entries_are_held_against_the_text() {
         let document = Document::parse(TEXT);
-        let judge = |entries: &[Entry]| text("rfc1", &document, entries);
+        let judge = |entries: &[Requirement]| text("rfc1", &document, entries);
         starts(&judge(&[knock(), wait()]), &[]);
         starts(
             &judge(&[knock()]),
             &["no entry: rfc1 §1: …A peer MUST knock. It SHOULD"],
         );
-        let drifted = entry(Level::Must, "A peer MUST knock!", Standing::Cited);
+        let drifted = entry(
+            RequirementLevel::Must,
+            "A peer MUST knock!",
+            Standing::Cited,
+        );
         starts(
             &judge(&[drifted, wait()]),
             &["the text does not say so", "no entry"],
         );
-        let elsewhere = Entry {
+        let elsewhere = Requirement {
             target: target("3"),
             ..knock()
         };
@@ -193,7 +206,7 @@ mod tests {
             &judge(&[elsewhere, knock(), wait()]),
             &["the text does not say so"],
         );
-        let beside = entry(Level::Must, "knock.", Standing::Cited);
+        let beside = entry(RequirementLevel::Must, "knock.", Standing::Cited);
         starts(&judge(&[beside, wait()]), &["no entry"]);
     }
 
@@ -215,7 +228,11 @@ mod tests {
         );
         let part = citation("A peer MUST...", false);
         starts(&citations(&all, std::slice::from_ref(&part)), &[]);
-        let ambiguous = entry(Level::Must, "A peer MUST leave.", Standing::Cited);
+        let ambiguous = entry(
+            RequirementLevel::Must,
+            "A peer MUST leave.",
+            Standing::Cited,
+        );
         starts(
             &citations(&[knock(), ambiguous], &[part]),
             &["a.rs:1: several entries say so"],
@@ -225,7 +242,7 @@ mod tests {
             &citations(&all, &[right.clone(), excepted.clone()]),
             &["a.rs:1: but «hurry»"],
         );
-        let bound = Entry {
+        let bound = Requirement {
             standing: Standing::Binds("them".into()),
             ..wait()
         };

@@ -12,14 +12,14 @@ use std::path::Path;
 
 /// A section of a specification.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Target {
+pub(crate) struct Section {
     /// `rfc6455`
     pub(crate) document: String,
     /// `5.1`
     pub(crate) section: String,
 }
 
-impl Target {
+impl Section {
     /// Parses the URL of a section.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let name = url.strip_prefix(BASE);
@@ -37,7 +37,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} §{}", self.document, self.section)
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Target {
 /// A place that cites a requirement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Citation {
-    pub(crate) target: Target,
+    pub(crate) target: Section,
     /// The words of the requirement. `...` at an end stands for those left out there.
     pub(crate) words: String,
     /// File and line, from the root of the workspace.
@@ -57,7 +57,7 @@ pub(crate) struct Citation {
 
 impl Citation {
     /// Returns whether these are words of that quote, to the letter.
-    pub(crate) fn is_of(&self, target: &Target, quote: &str) -> bool {
+    pub(crate) fn is_of(&self, target: &Section, quote: &str) -> bool {
         let words = &self.words[..];
         self.target == *target
             && match (words.strip_prefix(GAP), words.strip_suffix(GAP)) {
@@ -110,7 +110,7 @@ fn read(text: &str, path: &Path) -> Result<Vec<Citation>, String> {
         let parts = citation
             .strip_suffix('"')
             .and_then(|citation| citation.split_once(" \""))
-            .and_then(|(name, words)| Some((Target::parse_name(name)?, words)));
+            .and_then(|(name, words)| Some((Section::parse_name(name)?, words)));
         let Some((target, words)) = parts else {
             return Err(format!(
                 "{place}: `{citation}` is not rfc…#section-… \"words\""
@@ -168,7 +168,7 @@ fn citations_are_read_with_their_places() {
 
 #[test]
 fn a_citation_is_the_whole_requirement_or_an_excerpt_to_the_letter() {
-    let target = Target::parse_name("rfc1#section-1").expect("a section");
+    let target = Section::parse_name("rfc1#section-1").expect("a section");
     let is_of = |words: &str| {
         let citation = Citation {
             target: target.clone(),
@@ -194,7 +194,7 @@ fn a_citation_is_the_whole_requirement_or_an_excerpt_to_the_letter() {
     ] {
         assert!(!is_of(words), "{words}");
     }
-    let other = Target::parse_name("rfc1#section-2").expect("a section");
+    let other = Section::parse_name("rfc1#section-2").expect("a section");
     let [citation] = &read("//= rfc1#section-1 \"a\"", Path::new("a.rs")).expect("one")[..] else {
         panic!("one citation");
     };

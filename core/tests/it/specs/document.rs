@@ -6,13 +6,13 @@ use std::ops::Range;
 
 /// How much a specification insists (RFC 2119).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Level {
+pub(crate) enum RequirementLevel {
     Must,
     Should,
     May,
 }
 
-impl Level {
+impl RequirementLevel {
     /// The level that a word stands for, written the way only key words are.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         match word {
@@ -66,23 +66,23 @@ impl Document {
 /// Where a text says MUST or SHOULD, or a word of the same meaning.
 pub(crate) fn demands(text: &str) -> Vec<Range<usize>> {
     words(text)
-        .filter(|(_, level)| *level <= Level::Should)
+        .filter(|(_, level)| *level <= RequirementLevel::Should)
         .map(|(range, _)| range)
         .collect()
 }
 
 /// The level of the strongest key word in a text.
-pub(crate) fn strongest(text: &str) -> Option<Level> {
+pub(crate) fn strongest(text: &str) -> Option<RequirementLevel> {
     words(text).map(|(_, level)| level).min()
 }
 
-fn words(text: &str) -> impl Iterator<Item = (Range<usize>, Level)> {
+fn words(text: &str) -> impl Iterator<Item = (Range<usize>, RequirementLevel)> {
     let mut from = 0;
     text.split(|c: char| !c.is_ascii_alphabetic())
         .filter_map(move |word| {
             let start = from;
             from += word.len() + 1; // all that separates words here is ASCII
-            Level::of_word(word).map(|level| (start..start + word.len(), level))
+            RequirementLevel::of_word(word).map(|level| (start..start + word.len(), level))
         })
 }
 
@@ -139,7 +139,7 @@ fn key_words_are_found_where_they_stand() {
     let text = "It MUST, \"SHOULD\" or may; MUSTARD MAY.";
     let found: Vec<_> = demands(text).into_iter().map(|at| &text[at]).collect();
     assert_eq!(found, ["MUST", "SHOULD"]);
-    assert_eq!(strongest(text), Some(Level::Must));
-    assert_eq!(strongest("you MAY"), Some(Level::May));
+    assert_eq!(strongest(text), Some(RequirementLevel::Must));
+    assert_eq!(strongest("you MAY"), Some(RequirementLevel::May));
     assert_eq!(strongest("you must"), None);
 }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::citation::Target;
-use super::document::{Level, flow};
+use super::citation::Section;
+use super::document::{RequirementLevel, flow};
 
 /// Something that a specification demands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Entry {
-    pub(crate) target: Target,
-    pub(crate) level: Level,
+pub(crate) struct Requirement {
+    pub(crate) target: Section,
+    pub(crate) level: RequirementLevel,
     pub(crate) quote: String,
     pub(crate) standing: Standing,
 }
@@ -30,14 +30,14 @@ pub(crate) enum Standing {
 }
 
 /// Every entry under `directory`, or what is wrong with its files.
-pub(crate) fn read_all(directory: &Path) -> Result<Vec<Entry>, String> {
+pub(crate) fn read_all(directory: &Path) -> Result<Vec<Requirement>, String> {
     let mut entries = Vec::new();
     for document in children(directory)?.iter().filter(|path| path.is_dir()) {
         for file in children(document)? {
             let text = fs::read_to_string(&file).map_err(|error| at(&file, error))?;
             let read = read(&text).map_err(|problem| at(&file, problem))?;
             for entry in &read {
-                let Target { document, section } = &entry.target;
+                let Section { document, section } = &entry.target;
                 let place = format!("{document}/{section}.toml");
                 if !file.ends_with(&place) {
                     return Err(at(&file, format!("belongs into {place}")));
@@ -64,11 +64,11 @@ fn at(path: &Path, problem: impl std::fmt::Display) -> String {
 }
 
 /// The entries of one file: a target, and what is demanded there.
-fn read(text: &str) -> Result<Vec<Entry>, String> {
+fn read(text: &str) -> Result<Vec<Requirement>, String> {
     let mut file: Table = text
         .parse()
         .map_err(|error: toml::de::Error| error.to_string())?;
-    let target = Target::parse(&string(&mut file, "target")?.unwrap_or_default())?;
+    let target = Section::parse(&string(&mut file, "target")?.unwrap_or_default())?;
     let Some(Value::Array(requirements)) = file.remove("requirement") else {
         return Err("has no [[requirement]]".into());
     };
@@ -82,10 +82,11 @@ fn read(text: &str) -> Result<Vec<Entry>, String> {
         .collect()
 }
 
-fn entry(target: &Target, mut table: Table) -> Result<Entry, String> {
+fn entry(target: &Section, mut table: Table) -> Result<Requirement, String> {
     let quote = flow(string(&mut table, "quote")?.unwrap_or_default().lines());
     let word = string(&mut table, "level")?.unwrap_or_default();
-    let level = Level::of_word(&word).ok_or_else(|| format!("no level `{word}`: {quote}"))?;
+    let level =
+        RequirementLevel::of_word(&word).ok_or_else(|| format!("no level `{word}`: {quote}"))?;
     let said = [
         string(&mut table, "exception")?.map(Standing::Exception),
         string(&mut table, "binds")?.map(Standing::Binds),
@@ -96,7 +97,7 @@ fn entry(target: &Target, mut table: Table) -> Result<Entry, String> {
     if said.next().is_some() {
         return Err(format!("more than one standing: {quote}"));
     }
-    Ok(Entry {
+    Ok(Requirement {
         target: target.clone(),
         level,
         quote,

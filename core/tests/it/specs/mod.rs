@@ -11,8 +11,8 @@ mod entry;
 use std::path::Path;
 
 use citation::Citation;
-use document::{Document, Level};
-use entry::{Entry, Standing};
+use document::{Document, RequirementLevel};
+use entry::{Requirement, Standing};
 
 /// The specifications that are covered as wholes, with their texts. Of others
 /// (RFC 9110, RFC 9112) there are entries for what is cited.
@@ -21,7 +21,7 @@ const WHOLE: [(&str, &str); 2] = [
     ("rfc7692", include_str!("../../../specs/rfc7692.txt")),
 ];
 
-fn entries() -> Vec<Entry> {
+fn entries() -> Vec<Requirement> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs");
     entry::read_all(&directory).expect("entries")
 }
@@ -84,8 +84,12 @@ fn every_entry_is_obeyed_where_it_is_cited_or_says_why_not() {
 
 /// Counts the entries of each standing, and lists those that are not obeyed; for
 /// the reader of `--nocapture`.
-fn show(entries: &[Entry]) {
-    for level in [Level::Must, Level::Should, Level::May] {
+fn show(entries: &[Requirement]) {
+    for level in [
+        RequirementLevel::Must,
+        RequirementLevel::Should,
+        RequirementLevel::May,
+    ] {
         let count = |is: fn(&Standing) -> bool| {
             let of_it = entries.iter().filter(|entry| entry.level == level);
             of_it.filter(|entry| is(&entry.standing)).count()

@@ -3,11 +3,11 @@
 
 use core::time::Duration;
 
-use super::App;
+use super::SessionApp;
 use super::words::Words;
-use super::world::{PEERS, World};
+use super::world::{PEERS, SessionWorld};
 
-impl<A: App> World<A> {
+impl<A: SessionApp> SessionWorld<A> {
     /// What holds at any instant: the conservation law, and what peers may be told.
     pub(super) fn check(&self) {
         for shard in &self.shards {
@@ -61,8 +61,8 @@ impl<A: App> World<A> {
             let gauges = [
                 stats.delivery.waiting,
                 stats.delivery.waiting_bytes,
-                stats.rooms.rooms,
-                stats.rooms.members,
+                stats.channels.count,
+                stats.channels.members,
                 stats.links.held,
                 stats.links.active,
                 stats.links.tasks_pending,

@@ -8,11 +8,13 @@ use stentor_core::{CloseCode, Config, ConnId};
 
 use super::super::inflate::Inflation;
 use super::super::pack::Packer;
-use super::super::peer::{Answer, Frame, Said, decode_naively, length, write_frame};
+use super::super::peer::{
+    DecodedStream, PeerOutput, RawFrame, decode_naively, length, write_frame,
+};
 
 /// One peer.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct PeerLink {
     pub(super) id: ConnId,
     /// Whether the shard has let go of it.
     pub(super) gone: bool,
@@ -34,7 +36,7 @@ pub(super) struct Link {
     packer: Option<Packer>,
 }
 
-impl Link {
+impl PeerLink {
     pub(super) const fn new(id: ConnId) -> Self {
         Self {
             id,
@@ -65,7 +67,7 @@ impl Link {
         let key = Some(key);
         write_frame(
             &mut self.kernel,
-            Frame {
+            RawFrame {
                 first,
                 key,
                 payload,
@@ -126,10 +128,10 @@ impl Link {
         let mut frames = &self.got[self.head_len()..];
         for said in &said {
             let (opcode, payload): (Opcode, &[u8]) = match said {
-                Said::Message(kind, bytes) => (kind.opcode(), bytes),
-                Said::Ping(bytes) => (Opcode::Ping, bytes),
-                Said::Pong(bytes) => (Opcode::Pong, bytes),
-                Said::Close(code) => {
+                PeerOutput::Message(kind, bytes) => (kind.opcode(), bytes),
+                PeerOutput::Ping(bytes) => (Opcode::Ping, bytes),
+                PeerOutput::Pong(bytes) => (Opcode::Pong, bytes),
+                PeerOutput::Close(code) => {
                     check_close(frames, *code);
                     continue;
                 }
@@ -149,7 +151,7 @@ impl Link {
             let (mut again, key) = (Vec::new(), None);
             write_frame(
                 &mut again,
-                Frame {
+                RawFrame {
                     first,
                     key,
                     payload,
@@ -168,12 +170,12 @@ impl Link {
             return;
         };
         let (sent, error) = self.sent(config).expect("it was answered");
-        let messages = |said: Vec<Said>| -> Vec<Said> {
+        let messages = |said: Vec<PeerOutput>| -> Vec<PeerOutput> {
             said.into_iter()
-                .filter(|said| matches!(said, Said::Message(..)))
+                .filter(|said| matches!(said, PeerOutput::Message(..)))
                 .collect()
         };
-        let closed = error.is_some() || matches!(sent.last(), Some(Said::Close(_)));
+        let closed = error.is_some() || matches!(sent.last(), Some(PeerOutput::Close(_)));
         let (sent, got) = (messages(sent), messages(said));
         assert!(sent.starts_with(&got), "an echo is lost or changed");
         if all && !closed {
@@ -183,7 +185,7 @@ impl Link {
 
     /// What the shard has read of the peer's frames; `None` if the peer has gone
     /// before it knew what was agreed on.
-    pub(super) fn sent(&self, config: &Config) -> Option<Answer> {
+    pub(super) fn sent(&self, config: &Config) -> Option<DecodedStream> {
         let mut fields = Fields::new();
         let Ok(Some((_, head))) = Request::parse(&self.sent, &mut fields, config.head_limits())
         else {
@@ -207,7 +209,7 @@ impl Link {
     }
 
     /// What the peer was told in frames; `None` if it was not upgraded.
-    pub(super) fn said(&self, config: &Config) -> Option<Vec<Said>> {
+    pub(super) fn said(&self, config: &Config) -> Option<Vec<PeerOutput>> {
         assert!(self.got.starts_with(b"HTTP/1.1 ") || b"HTTP/1.1 ".starts_with(&self.got));
         if !self.got.starts_with(b"HTTP/1.1 101 ") || self.head_len() == 0 {
             return None;

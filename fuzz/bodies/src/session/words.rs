@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use stentor_sim::command::answer;
 
-use super::super::peer::Said;
+use super::super::peer::PeerOutput;
 
 /// All that was said in a session.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Words(BTreeSet<Vec<u8>>);
 
 impl Words {
     /// Takes note of what a peer has said: the message, and what it is about.
-    pub(super) fn add(&mut self, said: &[Said]) {
+    pub(super) fn add(&mut self, said: &[PeerOutput]) {
         for message in messages(said) {
             if let Some(colon) = message.iter().position(|&byte| byte == b':') {
                 self.0.insert(message[colon + 1..].to_vec());
@@ -23,7 +23,7 @@ impl Words {
     }
 
     /// Checks what a peer was told.
-    pub(super) fn check(&self, told: &[Said]) {
+    pub(super) fn check(&self, told: &[PeerOutput]) {
         for told in messages(told) {
             assert!(self.allow(told), "nobody said {told:x?}");
         }
@@ -47,9 +47,9 @@ impl Words {
     }
 }
 
-fn messages(said: &[Said]) -> impl Iterator<Item = &[u8]> {
+fn messages(said: &[PeerOutput]) -> impl Iterator<Item = &[u8]> {
     said.iter().filter_map(|said| match said {
-        Said::Message(_, bytes) => Some(&bytes[..]),
+        PeerOutput::Message(_, bytes) => Some(&bytes[..]),
         _ => None,
     })
 }

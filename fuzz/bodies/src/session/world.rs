@@ -7,18 +7,18 @@ use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConnId, Output, Shard, ShardId, ShardMessage, Timestamp,
 };
 
-use super::super::Reader;
-use super::super::peer::{Frame, write_frame};
-use super::link::Link;
-use super::{App, phrase};
+use super::super::InputReader;
+use super::super::peer::{RawFrame, write_frame};
+use super::link::PeerLink;
+use super::{SessionApp, phrase};
 
 /// Shards, peers, and what is on its way between them.
-pub(super) struct World<A: App> {
+pub(super) struct SessionWorld<A: SessionApp> {
     pub(super) config: Config,
     pub(super) shards: Vec<Shard<A>>,
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<PeerLink>,
     /// Those that others have replaced.
-    pub(super) past: Vec<Link>,
+    pub(super) past: Vec<PeerLink>,
     /// From each shard to each other.
     pub(super) mail: Vec<VecDeque<ShardMessage>>,
     tasks: VecDeque<(ConnId, A::Task)>,
@@ -31,7 +31,7 @@ pub(super) struct World<A: App> {
     pub(super) ending: bool,
 }
 
-impl<A: App> World<A> {
+impl<A: SessionApp> SessionWorld<A> {
     pub(super) fn new(config: &Config, app: A, [obey, slow]: [bool; 2]) -> Self {
         let shards = config.shards();
         Self {
@@ -50,7 +50,7 @@ impl<A: App> World<A> {
         }
     }
 
-    pub(super) fn run(mut self, input: &mut Reader<'_>) {
+    pub(super) fn run(mut self, input: &mut InputReader<'_>) {
         for shard in 0..3 {
             self.accept(shard, Admission::Normal);
         }
@@ -63,7 +63,7 @@ impl<A: App> World<A> {
         self.finish();
     }
 
-    fn step(&mut self, input: &mut Reader<'_>) {
+    fn step(&mut self, input: &mut InputReader<'_>) {
         self.now = self.now.after(Duration::from_micros(1));
         let op = input.byte();
         let at = usize::from(op >> 4) % PEERS;
@@ -85,7 +85,7 @@ impl<A: App> World<A> {
                 let (key, payload) = (Some(input.array()), input.take(len));
                 write_frame(
                     &mut link.kernel,
-                    Frame {
+                    RawFrame {
                         first,
                         key,
                         payload,
@@ -168,7 +168,7 @@ impl<A: App> World<A> {
     fn accept(&mut self, shard: usize, admission: Admission) -> usize {
         let shard = shard % self.shards.len();
         let id = self.shards[shard].accept(self.now, admission);
-        self.links.push(Link::new(id));
+        self.links.push(PeerLink::new(id));
         self.links.len() - 1
     }
 
@@ -181,7 +181,7 @@ impl<A: App> World<A> {
     }
 
     /// Hands the shard what the peer has sent, in one or more pieces.
-    fn read(&mut self, at: usize, input: &mut Reader<'_>) {
+    fn read(&mut self, at: usize, input: &mut InputReader<'_>) {
         let how = input.byte();
         let most = if how < 64 {
             1 + usize::from(how)
@@ -315,12 +315,13 @@ impl<A: App> World<A> {
             Output::LimitUnsent { .. } => {}
             Output::Shut(id) => link(&mut self.links, id).shut(),
             Output::Disconnect(id) => link(&mut self.links, id).gone = true,
-            Output::Event(_) | Output::Dispose(_) => {}
+            Output::Event(_) => {}
+            Output::Abort => panic!("no callback panics"),
         }
     }
 }
 
-fn link(links: &mut [Link], id: ConnId) -> &mut Link {
+fn link(links: &mut [PeerLink], id: ConnId) -> &mut PeerLink {
     let link = links.iter_mut().find(|link| link.id == id && !link.gone);
     link.expect("a connection that is named is there")
 }

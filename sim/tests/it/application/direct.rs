@@ -125,7 +125,7 @@ fn a_full_queue_refuses_and_the_sender_learns_it() {
     let mut sim = server(network, &config);
     let from = connect(&mut sim, 0, "a");
     let to = connect(&mut sim, 1, "b");
-    sim.client_mut(to).reader = stentor_sim::simulator::Reader::Stuck;
+    sim.client_mut(to).reader = stentor_sim::simulator::ReadPattern::Stuck;
     for _ in 0..8 {
         sim.say(from, &format!("to? b {}", ".".repeat(90)));
     }
@@ -161,7 +161,7 @@ fn who_has_no_credit_waits_and_is_not_read() {
         for from in from {
             assert_eq!(sim.take_texts(from).len(), 20, "each goes on when it may");
         }
-        assert!(balanced(&sim).rooms.credit_waits > 0, "seed {seed}");
+        assert!(balanced(&sim).channels.credit_waits > 0, "seed {seed}");
         end(sim);
     }
 }
@@ -196,7 +196,7 @@ fn whoever_ends_while_it_waits_for_credit_holds_nobody_up() {
         let heard = sim.take_texts(to).len() as u64;
         assert_eq!(heard, stats.direct.offered);
         assert!(heard >= 12, "seed {seed}: those that stay are heard");
-        abandoned += stats.rooms.abandoned;
+        abandoned += stats.channels.abandoned;
         end(sim);
     }
     assert!(abandoned > 0, "nobody has ended while it waited");
@@ -224,7 +224,7 @@ fn a_drain_waits_for_what_is_sent() {
         assert_eq!(stats.direct.sent, stats.direct.offered, "seed {seed}");
         assert_eq!(stats.delivery.offered, stats.delivery.written);
         assert_eq!(sim.take_texts(to).len() as u64, stats.direct.sent);
-        assert_eq!(stats.rooms.abandoned, 0);
+        assert_eq!(stats.channels.abandoned, 0);
         sim.assert_bare();
     }
 }

@@ -8,18 +8,18 @@ use stentor_core::{
 };
 use stentor_sim::simulator::{Network, Rng, Sim};
 
-use super::switchboard::{Post, Switchboard, connect, server};
+use super::switchboard::{HeldMailbox, Switchboard, connect, server};
 
-struct Outside {
+struct RemoteSim {
     sim: Sim<Switchboard>,
-    post: Post,
+    post: HeldMailbox,
     gate: ServerEnd,
     remote: ServerHandle,
 }
 
-impl Outside {
+impl RemoteSim {
     fn new(seed: u64, config: &Config) -> Self {
-        let post = Post::default();
+        let post = HeldMailbox::default();
         let gate = ServerEnd::new(config, post.clone());
         gate.begin();
         let remote = gate.remote();
@@ -55,7 +55,7 @@ fn config(shards: u16) -> Config {
 fn what_is_said_from_outside_is_heard_in_its_order() {
     for seed in 0..40 {
         let shards = 1 + seed as u16 % 3;
-        let mut all = Outside::new(seed, &config(shards));
+        let mut all = RemoteSim::new(seed, &config(shards));
         let members: Vec<_> = (0..5)
             .map(|n| {
                 let name = n.to_string();
@@ -116,7 +116,7 @@ fn what_is_said_from_outside_is_heard_in_its_order() {
         assert_eq!(stats.full, full);
         assert!(full > 0, "the bound was never met");
         let counted = all.sim.stats();
-        assert_eq!(counted.rooms.published as usize, 80 - said[3]);
+        assert_eq!(counted.channels.published as usize, 80 - said[3]);
         assert_eq!(counted.direct.offered as usize, said[3]);
         all.sim.shut_down(Duration::from_secs(10));
         all.sim.assert_bare();
@@ -125,7 +125,7 @@ fn what_is_said_from_outside_is_heard_in_its_order() {
 
 #[test]
 fn a_place_is_taken_until_the_last_shard_has_delivered() {
-    let mut all = Outside::new(1, &config(3));
+    let mut all = RemoteSim::new(1, &config(3));
     for shard in 0..3 {
         let member = all.sim.connect(shard);
         all.sim.say(member, "join a");
@@ -139,7 +139,7 @@ fn a_place_is_taken_until_the_last_shard_has_delivered() {
     }
     assert_eq!(all.remote.try_reserve().err(), Some(RemoteError::Full));
     all.carry();
-    let offered = |all: &Outside| all.sim.stats().rooms.offered;
+    let offered = |all: &RemoteSim| all.sim.stats().channels.offered;
     while offered(&all) < 24 {
         let over = 8 - all.gate.stats().under_way;
         assert!(offered(&all) >= 3 * over, "one is over that is not");
@@ -154,7 +154,7 @@ fn a_place_is_taken_until_the_last_shard_has_delivered() {
 #[test]
 fn a_connection_is_closed_behind_what_is_sent_to_it() {
     for shards in [1, 2] {
-        let mut all = Outside::new(1, &config(shards));
+        let mut all = RemoteSim::new(1, &config(shards));
         let client = connect(&mut all.sim, usize::from(shards) - 1, "a");
         let id = all.sim.handler(0).names.borrow()["a"];
         let remote = all.remote.clone();
@@ -179,7 +179,7 @@ fn a_connection_is_closed_behind_what_is_sent_to_it() {
 #[test]
 fn nothing_is_taken_before_the_beginning_and_after_the_end() {
     let config = config(1);
-    let post = Post::default();
+    let post = HeldMailbox::default();
     let gate = ServerEnd::new(&config, post.clone());
     let remote = gate.remote();
     let say = || remote.try_broadcast_all(MessageType::Text, 10, "a");
@@ -210,10 +210,10 @@ fn nothing_is_taken_before_the_beginning_and_after_the_end() {
 #[test]
 fn whom_a_server_does_not_know_gets_nothing() {
     // Names of one server mean nothing to another, whatever its size.
-    let mut big = Outside::new(1, &config(4));
+    let mut big = RemoteSim::new(1, &config(4));
     connect(&mut big.sim, 3, "a");
     let id = big.sim.handler(0).names.borrow()["a"];
-    let mut small = Outside::new(1, &config(1));
+    let mut small = RemoteSim::new(1, &config(1));
     let client = connect(&mut small.sim, 0, "b");
     assert_eq!(
         small.remote.try_send(id, MessageType::Text, 10, "a"),

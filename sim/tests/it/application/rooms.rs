@@ -56,7 +56,7 @@ fn each_room_is_heard_by_its_members() {
                 assert_eq!(heard, expected, "seed {seed}, round {round}");
             }
             let all: usize = members.iter().map(BTreeSet::len).sum();
-            assert_eq!(sim.stats().rooms.members, all as u64);
+            assert_eq!(sim.stats().channels.members, all as u64);
         }
         sim.shut_down(Duration::from_secs(10));
         sim.assert_bare();
@@ -69,7 +69,7 @@ fn one_room_too_many_is_refused_and_the_application_is_told() {
     for shards in [1, 4] {
         for seed in 0..20 {
             let config = config(shards)
-                .rooms_per_connection(3)
+                .channels_per_connection(3)
                 .build()
                 .expect("in range");
             let mut sim = server(Network::rough(seed), &config);
@@ -85,7 +85,7 @@ fn one_room_too_many_is_refused_and_the_application_is_told() {
             let heard = sim.take_texts(client);
             let expected = ["refused d", "refused e", "a b c", "b c f"];
             assert_eq!(heard, expected, "seed {seed}");
-            let rooms = sim.stats().rooms;
+            let rooms = sim.stats().channels;
             assert_eq!((rooms.members, rooms.joins_refused), (3, 2));
             sim.close(client, Some(1000));
             sim.settle();
@@ -97,7 +97,10 @@ fn one_room_too_many_is_refused_and_the_application_is_told() {
 #[test]
 fn what_comes_behind_a_refused_join_is_not_lost_at_the_end() {
     for seed in 0..60 {
-        let config = config(3).rooms_per_connection(1).build().expect("in range");
+        let config = config(3)
+            .channels_per_connection(1)
+            .build()
+            .expect("in range");
         let mut network = Network::smooth(seed);
         network.mail_delay = 2_000;
         let mut sim = server(network, &config);
@@ -111,7 +114,7 @@ fn what_comes_behind_a_refused_join_is_not_lost_at_the_end() {
         sim.shut(client);
         sim.settle();
         assert_eq!(sim.take_texts(hears), ["one", "two"], "seed {seed}");
-        assert_eq!(sim.stats().rooms.joins_refused, 2);
+        assert_eq!(sim.stats().channels.joins_refused, 2);
     }
 }
 
@@ -187,6 +190,6 @@ fn everyone_hears_what_is_said_to_all() {
             assert_eq!(sim.take_texts(client), expected, "{client}");
         }
         assert!(sim.client(dialled).heard.is_empty(), "it is not upgraded");
-        assert_eq!(sim.stats().rooms.offered, 9 + 8);
+        assert_eq!(sim.stats().channels.offered, 9 + 8);
     }
 }

@@ -55,7 +55,7 @@ impl Handler for Switchboard {
                 ctx.reply(MessageType::Text, PRIORITY, members.as_bytes());
             }
             "rooms" => {
-                let rooms: Vec<_> = ctx.rooms().map(|room| room.to_vec()).collect();
+                let rooms: Vec<_> = ctx.channels().map(|room| room.to_vec()).collect();
                 ctx.reply(MessageType::Text, PRIORITY, &rooms.join(&b' '));
             }
             _ => ctx.reply(MessageType::Text, PRIORITY, said.as_bytes()),
@@ -116,7 +116,7 @@ pub(crate) fn room_of(shard: usize, config: &Config) -> String {
     let is_there = |room: &String| {
         sim.say(asker, &format!("join {room}"));
         sim.settle();
-        let found = sim.stats_of(shard).rooms.rooms > 0;
+        let found = sim.stats_of(shard).channels.count > 0;
         sim.say(asker, &format!("leave {room}"));
         sim.settle();
         found
@@ -126,9 +126,9 @@ pub(crate) fn room_of(shard: usize, config: &Config) -> String {
 
 /// Keeps letters from outside until the test lets them go.
 #[derive(Clone, Default)]
-pub(crate) struct Post(pub(crate) std::sync::Arc<Mailbox<(ShardId, ShardMessage)>>);
+pub(crate) struct HeldMailbox(pub(crate) std::sync::Arc<Mailbox<(ShardId, ShardMessage)>>);
 
-impl ShardSender for Post {
+impl ShardSender for HeldMailbox {
     fn send(&self, to: ShardId, letter: ShardMessage) -> bool {
         self.0.push((to, letter)).is_ok()
     }

@@ -21,11 +21,11 @@ pub(super) const PEERS: [&str; 5] = [
 
 /// A target directory of cargo.
 #[derive(Clone, Debug)]
-pub(super) struct Builder {
+pub(super) struct CargoTarget {
     target: PathBuf,
 }
 
-impl Builder {
+impl CargoTarget {
     /// Returns a builder for the target directory of this program.
     pub(super) fn new() -> Result<Self, Error> {
         let this = std::env::current_exe().map_err(Error::system("this program"))?;

@@ -18,7 +18,7 @@ use crate::load::Timing;
 use crate::measure::{MachineInfo, command_output};
 use crate::progress::Progress;
 use crate::server_process::{Cores, ServerCommand};
-use build::{Builder, PEERS, ROOT, with_version};
+use build::{CargoTarget, PEERS, ROOT, with_version};
 use plan::PlannedLoad;
 use results::{Comparison, LoadResult, Passes, ServerResult};
 
@@ -124,7 +124,7 @@ impl Compare {
 
     /// Builds the servers. Returns the bare loop, our own servers, and the peers, in this order.
     fn servers(&self, peers: &[&str]) -> Result<Vec<ServerCommand>, Error> {
-        let builder = Builder::new()?;
+        let builder = CargoTarget::new()?;
         let mut all = vec![ServerCommand::raw()?];
         let own = builder.own()?;
         all.extend(OWN.map(|name| ServerCommand::stentor(&own, name, "")));

@@ -5,7 +5,7 @@ use stentor_core::MessageType;
 use super::results::Measurement;
 use crate::error::Error;
 use crate::load::{Echo, FanOut, Idle, Timing};
-use crate::server_process::{Handler, ServerCommand, ServerProcess};
+use crate::server_process::{BenchHandler, ServerCommand, ServerProcess};
 
 /// A load of the plan.
 #[derive(Debug)]
@@ -28,12 +28,12 @@ pub(super) enum Load {
 
 impl Load {
     /// Returns the handler that the server has to run for this load.
-    pub(super) fn handler(&self, server: &ServerCommand) -> Handler {
+    pub(super) fn handler(&self, server: &ServerCommand) -> BenchHandler {
         match self {
             // The bare loop has no rooms, and has to echo the message that is sent at the end.
-            Self::Idle(_) if server.is_raw() => Handler::Echo,
-            Self::FanOut(_) | Self::Idle(_) => Handler::Rooms,
-            Self::Echo(_) => Handler::Echo,
+            Self::Idle(_) if server.is_raw() => BenchHandler::Echo,
+            Self::FanOut(_) | Self::Idle(_) => BenchHandler::Rooms,
+            Self::Echo(_) => BenchHandler::Echo,
         }
     }
 

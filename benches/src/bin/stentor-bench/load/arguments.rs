@@ -3,23 +3,23 @@
 use clap::Args;
 
 use crate::error::Error;
-use crate::measure::Process;
-use crate::net::Endpoint;
+use crate::measure::MeasuredProcess;
+use crate::net::ServerAddress;
 
 /// The server under load, and what is known about it.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) endpoint: Endpoint,
+pub(crate) struct LoadTarget {
+    pub(crate) endpoint: ServerAddress,
     /// The URL as it was given.
     pub(crate) url: String,
     /// The process of the server, if it runs on this machine and its pid is known.
-    pub(crate) server: Option<Process>,
+    pub(crate) server: Option<MeasuredProcess>,
     /// Whether the server answers `/metrics` as Stentor does.
     pub(crate) metrics: bool,
     pub(crate) quiet: bool,
 }
 
-impl Target {
+impl LoadTarget {
     /// Returns memory in bytes and the number of threads of the server.
     pub(super) fn memory_and_threads(&self) -> Result<(Option<u64>, Option<u64>), Error> {
         let memory = self.server.map(|server| server.memory()).transpose()?;

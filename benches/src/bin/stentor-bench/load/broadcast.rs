@@ -7,9 +7,9 @@ use stentor_core::MessageType;
 
 use super::message_counter::MessageCounter;
 use super::request::{request_all, request_from_last};
-use super::timed_run::{Counts, MeasuredTraffic};
+use super::timed_run::{MeasuredTraffic, MessageCounts};
 use crate::error::Error;
-use crate::net::{Clients, Connection, Connections, Traffic};
+use crate::net::{ClientConnection, Clients, Connections, Traffic};
 use crate::watchdog::Watchdog;
 use stentor_benches::messages;
 
@@ -46,7 +46,7 @@ pub(super) struct Broadcast {
     pub(super) acknowledgements: u64,
     /// Messages that were skipped because too many were in flight.
     pub(super) late: u64,
-    counts: Counts,
+    counts: MessageCounts,
 }
 
 #[derive(Clone)]
@@ -79,7 +79,7 @@ impl Broadcast {
             acknowledgement,
             acknowledgements: 0,
             late: 0,
-            counts: Counts::default(),
+            counts: MessageCounts::default(),
         }
     }
 
@@ -182,7 +182,7 @@ impl Traffic for Broadcast {
     fn after_read(
         &mut self,
         _: usize,
-        connection: &mut Connection,
+        connection: &mut ClientConnection,
         _: Instant,
     ) -> Result<(), Error> {
         for _ in 0..std::mem::take(&mut self.received) {
@@ -200,13 +200,13 @@ impl Traffic for Broadcast {
 }
 
 impl MeasuredTraffic for Broadcast {
-    fn counts(&mut self) -> &mut Counts {
+    fn counts(&mut self) -> &mut MessageCounts {
         &mut self.counts
     }
 
     fn reset(&mut self) {
         (self.acknowledgements, self.late) = (0, 0);
-        self.counts = Counts::default();
+        self.counts = MessageCounts::default();
     }
 
     fn pause(&self) -> Duration {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::arguments::{Target, Timing, at_least_one};
+use super::arguments::{LoadTarget, Timing, at_least_one};
 use crate::error::Error;
-use crate::measure::{CpuMeter, CpuUsage, Latencies, Latency};
+use crate::measure::{CpuMeter, CpuUsage, Latency, LatencyHistogram};
 use crate::net::{Clients, raise_open_files};
 use crate::progress::Progress;
 use crate::watchdog::Watchdog;
@@ -35,7 +35,7 @@ pub(crate) struct ConnectResult {
 }
 
 impl Connect {
-    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<ConnectResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<ConnectResult, Error> {
         if target.endpoint.is_raw() {
             let what = "the load connect needs a WebSocket server: the system opens a raw connection \
                         without it";
@@ -46,7 +46,7 @@ impl Connect {
             clients: Clients::new(&target.endpoint)?,
             started: vec![Instant::now(); self.connections],
             opened: Vec::new(),
-            latencies: Latencies::default(),
+            latencies: LatencyHistogram::default(),
             count: 0,
         };
         for slot in 0..self.connections {
@@ -54,7 +54,7 @@ impl Connect {
         }
         let mut progress = Progress::new(target.quiet);
         connect_loop.run(Duration::from_secs_f64(timing.warm_up), |_| {})?;
-        connect_loop.latencies = Latencies::default();
+        connect_loop.latencies = LatencyHistogram::default();
         connect_loop.count = 0;
         let meter = CpuMeter::new(target.server);
         let begin = meter.read()?;
@@ -80,7 +80,7 @@ struct ConnectLoop {
     /// The start of the connection in each slot.
     started: Vec<Instant>,
     opened: Vec<usize>,
-    latencies: Latencies,
+    latencies: LatencyHistogram,
     count: u64,
 }
 

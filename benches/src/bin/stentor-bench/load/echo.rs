@@ -6,11 +6,11 @@ use std::time::Instant;
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, Timing, at_least_one};
+use super::arguments::{LoadTarget, Timing, at_least_one};
 use super::message_counter::MessageCounter;
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
+use super::timed_run::{LoadShape, MeasuredTraffic, MessageCounts, TrafficResult, run_timed};
 use crate::error::Error;
-use crate::net::{Clients, Connection, Connections, Traffic};
+use crate::net::{ClientConnection, Clients, Connections, Traffic};
 use stentor_benches::messages;
 
 /// Every connection sends messages, and the server returns them
@@ -34,7 +34,7 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<TrafficResult, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
         clients.open(self.connections)?;
         let mut traffic = EchoTraffic::new(self, target.endpoint.is_raw());
@@ -60,7 +60,7 @@ struct EchoTraffic {
     sent: Vec<Instant>,
     /// Messages returned in the current read.
     returned: usize,
-    counts: Counts,
+    counts: MessageCounts,
 }
 
 impl EchoTraffic {
@@ -87,7 +87,7 @@ impl EchoTraffic {
             counters: vec![MessageCounter::default(); echo.connections],
             sent: vec![Instant::now(); echo.connections * echo.in_flight],
             returned: 0,
-            counts: Counts::default(),
+            counts: MessageCounts::default(),
         }
     }
 
@@ -139,7 +139,7 @@ impl Traffic for EchoTraffic {
     fn after_read(
         &mut self,
         index: usize,
-        connection: &mut Connection,
+        connection: &mut ClientConnection,
         now: Instant,
     ) -> Result<(), Error> {
         let count = std::mem::take(&mut self.returned);
@@ -153,7 +153,7 @@ impl Traffic for EchoTraffic {
 }
 
 impl MeasuredTraffic for EchoTraffic {
-    fn counts(&mut self) -> &mut Counts {
+    fn counts(&mut self) -> &mut MessageCounts {
         &mut self.counts
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, Timing, at_least_one};
+use super::arguments::{LoadTarget, Timing, at_least_one};
 use super::broadcast::{Broadcast, BroadcastSettings, join, join_raw};
 use super::timed_run::{LoadShape, TrafficResult, run_timed};
 use crate::error::Error;
@@ -32,7 +32,7 @@ pub(crate) struct FanOut {
 }
 
 impl FanOut {
-    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<TrafficResult, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
         clients.open(self.members)?;
         if target.endpoint.is_raw() {

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, Timing, at_least_one};
+use super::arguments::{LoadTarget, Timing, at_least_one};
 use super::broadcast::{Broadcast, BroadcastSettings, join};
 use super::timed_run::{LoadShape, TrafficResult, run_timed};
 use crate::error::Error;
@@ -66,7 +66,7 @@ pub(crate) struct Online {
 }
 
 impl Gateway {
-    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<GatewayResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<GatewayResult, Error> {
         if target.endpoint.is_raw() {
             return Err(Error::InvalidArgument(
                 "the load gateway needs a WebSocket server".into(),
@@ -116,7 +116,7 @@ impl Gateway {
         Ok(result)
     }
 
-    fn come_online(&self, clients: &mut Clients, target: &Target) -> Result<Online, Error> {
+    fn come_online(&self, clients: &mut Clients, target: &LoadTarget) -> Result<Online, Error> {
         let memory = || target.server.map(|server| server.memory()).transpose();
         let meter = CpuMeter::new(target.server);
         let (before, begin) = (memory()?, meter.read()?);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::arguments::{Target, at_least_one};
+use super::arguments::{LoadTarget, at_least_one};
 use crate::error::Error;
 use crate::net::{Clients, Traffic};
 use crate::watchdog::TIMEOUT;
@@ -26,7 +26,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    pub(crate) fn run(&self, target: &Target) -> Result<(), Error> {
+    pub(crate) fn run(&self, target: &LoadTarget) -> Result<(), Error> {
         let endpoint = target.endpoint.clone().after(self.others);
         let mut clients = Clients::new(&endpoint)?;
         clients.open(self.connections)?;

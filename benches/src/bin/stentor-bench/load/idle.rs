@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, at_least_one};
+use super::arguments::{LoadTarget, at_least_one};
 use super::broadcast::join;
 use super::request::request_all;
 use crate::error::Error;
-use crate::measure::{CpuMeter, CpuUsage, Process};
+use crate::measure::{CpuMeter, CpuUsage, MeasuredProcess};
 use crate::net::Clients;
 use crate::progress::Progress;
 use stentor_benches::messages;
@@ -32,17 +32,17 @@ pub(crate) struct Idle {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct IdleResult {
     pub(crate) connections: usize,
-    pub(crate) open: Stage,
+    pub(crate) open: StageCost,
     /// In a room, if the server has rooms.
-    pub(crate) in_room: Option<Stage>,
+    pub(crate) in_room: Option<StageCost>,
     /// After each connection has sent a message and received the answer.
-    pub(crate) after_a_message: Stage,
+    pub(crate) after_a_message: StageCost,
     pub(crate) server_threads: u64,
 }
 
 /// The cost of a connection up to this stage.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Stage {
+pub(crate) struct StageCost {
     pub(crate) memory_bytes_each: f64,
     /// CPU microseconds of the server in this stage.
     pub(crate) micros_each: f64,
@@ -50,7 +50,7 @@ pub(crate) struct Stage {
 }
 
 impl Idle {
-    pub(crate) fn run(&self, target: &Target) -> Result<IdleResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget) -> Result<IdleResult, Error> {
         let no_pid = || Error::InvalidArgument("the load idle needs --pid, to read memory".into());
         let server = target.server.ok_or_else(no_pid)?;
         let mut progress = Progress::new(target.quiet);
@@ -91,10 +91,10 @@ impl Idle {
 
     fn stage(
         &self,
-        server: Process,
+        server: MeasuredProcess,
         before: u64,
         work: &mut dyn FnMut() -> Result<(), Error>,
-    ) -> Result<Stage, Error> {
+    ) -> Result<StageCost, Error> {
         let meter = CpuMeter::new(Some(server));
         let begin = meter.read()?;
         work()?;
@@ -103,7 +103,7 @@ impl Idle {
         let usage = meter.since(&begin)?;
         let more = server.memory()? as f64 - before as f64;
         let count = self.connections as u64;
-        Ok(Stage {
+        Ok(StageCost {
             memory_bytes_each: more / self.connections as f64,
             micros_each: usage.server_micros_each(count).unwrap_or_default(),
             usage,

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, Timing, at_least_one};
+use super::arguments::{LoadTarget, Timing, at_least_one};
 use super::broadcast::{Broadcast, BroadcastSettings, join};
 use super::timed_run::{LoadShape, TrafficResult, run_timed};
 use super::unresponsive::{NonReader, SendOnly, StoppedProcess};
@@ -65,7 +65,7 @@ pub(crate) struct Counters {
 }
 
 impl Laggards {
-    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<LaggardsResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<LaggardsResult, Error> {
         raise_open_files(self.members + self.stuck)?;
         let maximum_rate = self.measure_maximum_rate(target)?;
         let interval = Duration::from_secs_f64(100.0 / (maximum_rate * f64::from(self.load)));
@@ -103,7 +103,7 @@ impl Laggards {
     }
 
     /// Returns how many messages per second all members receive.
-    fn measure_maximum_rate(&self, target: &Target) -> Result<f64, Error> {
+    fn measure_maximum_rate(&self, target: &LoadTarget) -> Result<f64, Error> {
         let mut clients = self.open_room(target)?;
         let mut broadcast = self.broadcast(None);
         let timing = Timing {
@@ -125,7 +125,7 @@ impl Laggards {
     /// skipped.
     fn broadcast_at(
         &self,
-        target: &Target,
+        target: &LoadTarget,
         timing: Timing,
         interval: Duration,
     ) -> Result<(TrafficResult, u64, u64), Error> {
@@ -143,7 +143,7 @@ impl Laggards {
         Ok((traffic, published, late))
     }
 
-    fn open_room(&self, target: &Target) -> Result<Clients, Error> {
+    fn open_room(&self, target: &LoadTarget) -> Result<Clients, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
         clients.open(self.members)?;
         join(&mut clients)?;

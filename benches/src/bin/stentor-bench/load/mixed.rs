@@ -12,12 +12,12 @@ use clap::Args;
 use serde::Serialize;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, Timing, at_least_one};
+use super::arguments::{LoadTarget, Timing, at_least_one};
 use super::request::request_each;
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
+use super::timed_run::{LoadShape, MeasuredTraffic, MessageCounts, TrafficResult, run_timed};
 use crate::error::Error;
-use crate::measure::{Latencies, Latency};
-use crate::net::{Clients, Connection, Connections, Traffic};
+use crate::measure::{Latency, LatencyHistogram};
+use crate::net::{ClientConnection, Clients, Connections, Traffic};
 use stentor_benches::messages;
 
 /// Messages of every priority, and the latency of each priority
@@ -52,7 +52,7 @@ pub(crate) struct PriorityResult {
 impl Mixed {
     pub(crate) fn run(
         &self,
-        target: &Target,
+        target: &LoadTarget,
         timing: Timing,
     ) -> Result<(TrafficResult, Vec<PriorityResult>), Error> {
         if target.endpoint.is_raw() {
@@ -110,22 +110,22 @@ struct MixedTraffic {
     bulk: Vec<u8>,
     bulk_answer: Vec<u8>,
     in_flight: usize,
-    peers: Vec<Peer>,
+    peers: Vec<MixedPeer>,
     out: Vec<u8>,
     stats: [KindStats; KINDS.len()],
-    counts: Counts,
+    counts: MessageCounts,
 }
 
 #[derive(Default)]
 struct KindStats {
     count: u64,
     most_bytes_before: u64,
-    latencies: Latencies,
+    latencies: LatencyHistogram,
 }
 
 /// One connection.
 #[derive(Clone, Default)]
-struct Peer {
+struct MixedPeer {
     /// The beginning and the length of the current message.
     head: Vec<u8>,
     len: usize,
@@ -145,10 +145,10 @@ impl MixedTraffic {
             bulk,
             bulk_answer: [b"echo:", payload.as_slice()].concat(),
             in_flight: mixed.in_flight,
-            peers: vec![Peer::default(); mixed.connections],
+            peers: vec![MixedPeer::default(); mixed.connections],
             out: Vec::new(),
             stats: Default::default(),
-            counts: Counts::default(),
+            counts: MessageCounts::default(),
         }
     }
 
@@ -240,7 +240,7 @@ impl Traffic for MixedTraffic {
     fn after_read(
         &mut self,
         _: usize,
-        connection: &mut Connection,
+        connection: &mut ClientConnection,
         _: Instant,
     ) -> Result<(), Error> {
         if !self.out.is_empty() {
@@ -252,12 +252,12 @@ impl Traffic for MixedTraffic {
 }
 
 impl MeasuredTraffic for MixedTraffic {
-    fn counts(&mut self) -> &mut Counts {
+    fn counts(&mut self) -> &mut MessageCounts {
         &mut self.counts
     }
 
     fn reset(&mut self) {
-        self.counts = Counts::default();
+        self.counts = MessageCounts::default();
         self.stats = Default::default();
     }
 }

@@ -17,7 +17,7 @@ mod timed_run;
 mod unresponsive;
 mod urgent;
 
-pub(crate) use arguments::{Target, Timing, at_least_one};
+pub(crate) use arguments::{LoadTarget, Timing, at_least_one};
 pub(crate) use connect::{Connect, ConnectResult};
 pub(crate) use echo::Echo;
 pub(crate) use fan_out::FanOut;

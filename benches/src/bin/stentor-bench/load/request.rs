@@ -48,7 +48,7 @@ fn request_from(
     clients: &mut Clients,
     write: impl FnMut(usize, &mut Vec<u8>, &mut Vec<u8>),
 ) -> Result<(), Error> {
-    let mut request = Request {
+    let mut request = QueuedWrite {
         from,
         write,
         counters: vec![MessageCounter::default(); clients.len()],
@@ -65,7 +65,7 @@ fn request_from(
     Ok(())
 }
 
-struct Request<W> {
+struct QueuedWrite<W> {
     from: Range<usize>,
     write: W,
     counters: Vec<MessageCounter>,
@@ -75,7 +75,7 @@ struct Request<W> {
     answer: Vec<u8>,
 }
 
-impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Request<W> {
+impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> QueuedWrite<W> {
     fn prepare(&mut self, index: usize) {
         self.frame.clear();
         self.answer.clear();
@@ -83,7 +83,7 @@ impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Request<W> {
     }
 }
 
-impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Traffic for Request<W> {
+impl<W: FnMut(usize, &mut Vec<u8>, &mut Vec<u8>)> Traffic for QueuedWrite<W> {
     fn on_start(&mut self, connections: &mut Connections<'_>, _: Instant) -> Result<(), Error> {
         for index in self.from.clone() {
             self.prepare(index);

@@ -6,10 +6,10 @@ use std::time::Instant;
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, Timing, at_least_one};
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
+use super::arguments::{LoadTarget, Timing, at_least_one};
+use super::timed_run::{LoadShape, MeasuredTraffic, MessageCounts, TrafficResult, run_timed};
 use crate::error::Error;
-use crate::net::{Clients, Connection, Connections, Traffic};
+use crate::net::{ClientConnection, Clients, Connections, Traffic};
 use stentor_benches::messages;
 
 /// Tasks for the workers of the server, which return a result
@@ -27,7 +27,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<TrafficResult, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
         clients.open(self.connections)?;
         let shape = LoadShape {
@@ -54,7 +54,7 @@ struct TaskTraffic {
     clients: Vec<ClientTasks>,
     /// Results received in the current read.
     completed: usize,
-    counts: Counts,
+    counts: MessageCounts,
 }
 
 #[derive(Clone)]
@@ -83,7 +83,7 @@ impl TaskTraffic {
             in_flight: tasks.in_flight,
             clients: vec![client; tasks.connections],
             completed: 0,
-            counts: Counts::default(),
+            counts: MessageCounts::default(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Traffic for TaskTraffic {
     fn after_read(
         &mut self,
         index: usize,
-        connection: &mut Connection,
+        connection: &mut ClientConnection,
         now: Instant,
     ) -> Result<(), Error> {
         let count = std::mem::take(&mut self.completed);
@@ -142,7 +142,7 @@ impl Traffic for TaskTraffic {
 }
 
 impl MeasuredTraffic for TaskTraffic {
-    fn counts(&mut self) -> &mut Counts {
+    fn counts(&mut self) -> &mut MessageCounts {
         &mut self.counts
     }
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::arguments::{Target, Timing};
+use super::arguments::{LoadTarget, Timing};
 use crate::error::Error;
-use crate::measure::{CpuMeter, CpuUsage, Latencies, Latency, MetricsPage, TurnHistogram};
+use crate::measure::{CpuMeter, CpuUsage, Latency, LatencyHistogram, MetricsPage, TurnHistogram};
 use crate::net::{Clients, Traffic};
 use crate::progress::Progress;
 use crate::watchdog::Watchdog;
@@ -15,10 +15,10 @@ use crate::watchdog::Watchdog;
 /// Traffic with counters for the time window.
 pub(super) trait MeasuredTraffic: Traffic {
     /// Returns the counters of the current time window.
-    fn counts(&mut self) -> &mut Counts;
+    fn counts(&mut self) -> &mut MessageCounts;
     /// Starts a time window.
     fn reset(&mut self) {
-        *self.counts() = Counts::default();
+        *self.counts() = MessageCounts::default();
     }
     /// Returns how long to wait for events.
     fn pause(&self) -> Duration {
@@ -28,15 +28,15 @@ pub(super) trait MeasuredTraffic: Traffic {
 
 /// Counters of received messages.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct MessageCounts {
     pub(super) messages: u64,
     /// Messages that were compared byte by byte with what was expected.
     pub(super) verified: u64,
     /// The latencies of all messages.
-    pub(super) latencies: Latencies,
+    pub(super) latencies: LatencyHistogram,
 }
 
-impl Counts {
+impl MessageCounts {
     #[inline]
     pub(super) fn record(&mut self, latency: Duration, verified: bool) {
         self.latencies.record(latency);
@@ -82,7 +82,7 @@ pub(super) struct LoadShape<'a> {
 pub(super) fn run_timed(
     clients: &mut Clients,
     traffic: &mut impl MeasuredTraffic,
-    target: &Target,
+    target: &LoadTarget,
     timing: Timing,
     shape: LoadShape<'_>,
 ) -> Result<TrafficResult, Error> {
@@ -108,7 +108,7 @@ pub(super) fn run_timed(
         });
     })?;
     let usage = meter.since(&begin)?;
-    let Counts {
+    let MessageCounts {
         messages,
         verified,
         latencies,

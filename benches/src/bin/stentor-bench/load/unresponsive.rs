@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 use stentor_core::MessageType;
 
-use super::arguments::Target;
+use super::arguments::LoadTarget;
 use super::broadcast::ROOM;
 use crate::error::Error;
 use stentor_benches::messages;
@@ -25,7 +25,7 @@ pub(super) struct NonReader(TcpStream);
 
 impl NonReader {
     /// Joins the room, with a small receive buffer.
-    pub(super) fn join(target: &Target) -> Result<Self, Error> {
+    pub(super) fn join(target: &LoadTarget) -> Result<Self, Error> {
         let failed = || Error::system("a member that does not read");
         let address = target.endpoint.address;
         let socket =
@@ -161,7 +161,7 @@ impl Drop for StoppedProcess {
 }
 
 /// Runs the command `listen`: joins the room, and reads until the server closes the connection.
-pub(crate) fn listen(target: &Target) -> Result<(), Error> {
+pub(crate) fn listen(target: &LoadTarget) -> Result<(), Error> {
     let NonReader(mut stream) = NonReader::join(target)?;
     println!("{JOINED}");
     let mut scratch = vec![0; 64 << 10];

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use stentor_core::MessageType;
 
-use super::arguments::{Target, Timing, at_least_one};
+use super::arguments::{LoadTarget, Timing, at_least_one};
 use super::broadcast::join;
-use super::timed_run::{Counts, LoadShape, MeasuredTraffic, TrafficResult, run_timed};
+use super::timed_run::{LoadShape, MeasuredTraffic, MessageCounts, TrafficResult, run_timed};
 use crate::error::Error;
 use crate::net::{Clients, Connections, Traffic};
 use stentor_benches::messages;
@@ -26,7 +26,7 @@ pub(crate) struct Urgent {
 }
 
 impl Urgent {
-    pub(crate) fn run(&self, target: &Target, timing: Timing) -> Result<TrafficResult, Error> {
+    pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<TrafficResult, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
         clients.open(1)?;
         if self.member {
@@ -51,7 +51,7 @@ struct Probe {
     requested: Option<Instant>,
     /// The beginning of the current message.
     head: Vec<u8>,
-    counts: Counts,
+    counts: MessageCounts,
 }
 
 impl Probe {
@@ -64,7 +64,7 @@ impl Probe {
             request,
             requested: None,
             head: Vec::new(),
-            counts: Counts::default(),
+            counts: MessageCounts::default(),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Traffic for Probe {
 }
 
 impl MeasuredTraffic for Probe {
-    fn counts(&mut self) -> &mut Counts {
+    fn counts(&mut self) -> &mut MessageCounts {
         &mut self.counts
     }
 

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::busy_wait::wait_time;
 use super::machine_info::CpuTimes;
-use super::process::Process;
+use super::process::MeasuredProcess;
 use crate::error::Error;
 
 /// Reads the CPU time of the server and of this process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CpuMeter {
-    server: Option<Process>,
+    server: Option<MeasuredProcess>,
 }
 
 /// CPU times at one point in time.
@@ -45,7 +45,7 @@ pub(crate) struct CpuUsage {
 }
 
 impl CpuMeter {
-    pub(crate) fn new(server: Option<Process>) -> Self {
+    pub(crate) fn new(server: Option<MeasuredProcess>) -> Self {
         Self { server }
     }
 
@@ -54,7 +54,7 @@ impl CpuMeter {
             at: Instant::now(),
             server: self.server.map(|server| server.cpu()).transpose()?,
             server_user: self.server.map(|server| server.user()).transpose()?,
-            own: Process::own().cpu()?,
+            own: MeasuredProcess::own().cpu()?,
             wait_time: wait_time(),
             all: CpuTimes::now()?,
         })

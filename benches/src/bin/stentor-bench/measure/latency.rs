@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The latencies of a time window, with a precision of 1 %.
 #[derive(Debug)]
-pub(crate) struct Latencies(Histogram<u64>);
+pub(crate) struct LatencyHistogram(Histogram<u64>);
 
 /// Quantiles in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -18,14 +18,14 @@ pub(crate) struct Latency {
     pub(crate) max: f64,
 }
 
-impl Default for Latencies {
+impl Default for LatencyHistogram {
     fn default() -> Self {
         let most = LONGEST.as_nanos() as u64;
         Self(Histogram::new_with_bounds(1, most, 2).expect("the bounds are in order"))
     }
 }
 
-impl Latencies {
+impl LatencyHistogram {
     #[inline]
     pub(crate) fn record(&mut self, latency: Duration) {
         self.0.saturating_record(latency.as_nanos() as u64);
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_the_recorded_latencies() {
-        let mut latencies = Latencies::default();
+        let mut latencies = LatencyHistogram::default();
         assert_eq!(latencies.summary(), None);
         for micros in 1..=1_000 {
             latencies.record(Duration::from_micros(micros));

@@ -10,8 +10,8 @@ mod turn_histogram;
 
 pub(crate) use busy_wait::{add_wait_time, enable_busy_wait, is_busy_wait};
 pub(crate) use cpu_usage::{CpuMeter, CpuUsage};
-pub(crate) use latency::{Latencies, Latency};
+pub(crate) use latency::{Latency, LatencyHistogram};
 pub(crate) use machine_info::{MachineInfo, command_output, pin};
 pub(crate) use metrics_page::MetricsPage;
-pub(crate) use process::Process;
+pub(crate) use process::MeasuredProcess;
 pub(crate) use turn_histogram::TurnHistogram;

@@ -11,12 +11,12 @@ use crate::error::Error;
 
 /// A process that is measured.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Process {
+pub(crate) struct MeasuredProcess {
     pid: u32,
     clock: ClockId,
 }
 
-impl Process {
+impl MeasuredProcess {
     pub(crate) fn new(pid: u32) -> Result<Self, Error> {
         let failed = |errno: nix::Error| Error::system(format!("process {pid}"))(errno.into());
         let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid as i32)).map_err(failed)?;
@@ -104,13 +104,13 @@ mod tests {
 
     #[test]
     fn work_is_seen_on_the_clock_of_the_process() {
-        let own = Process::new(std::process::id()).expect("it runs");
+        let own = MeasuredProcess::new(std::process::id()).expect("it runs");
         let before = own.cpu().expect("a clock");
         let mut sum = 0_u64;
         while own.cpu().expect("a clock") < before + Duration::from_millis(2) {
             sum = std::hint::black_box(sum + 1);
         }
-        assert!(own.cpu().expect("a clock") <= Process::own().cpu().expect("a clock"));
+        assert!(own.cpu().expect("a clock") <= MeasuredProcess::own().cpu().expect("a clock"));
         assert!(own.user().expect("its times") <= own.cpu().expect("a clock") + 2 * TICK);
         assert!(own.memory().expect("its status") > 1 << 16);
         assert!(own.threads().expect("its status") >= 1);
@@ -118,6 +118,6 @@ mod tests {
 
     #[test]
     fn a_process_that_is_not_there_is_an_error() {
-        assert!(Process::new(u32::MAX >> 1).is_err());
+        assert!(MeasuredProcess::new(u32::MAX >> 1).is_err());
     }
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::connection::Connection;
-use super::decoder::Piece;
-use super::endpoint::Endpoint;
+use super::connection::ClientConnection;
+use super::decoder::StreamPiece;
+use super::endpoint::ServerAddress;
 use crate::error::Error;
 use crate::measure::{add_wait_time, is_busy_wait};
 use crate::watchdog::Watchdog;
@@ -32,7 +32,7 @@ pub(crate) trait Traffic {
     fn after_read(
         &mut self,
         _index: usize,
-        _connection: &mut Connection,
+        _connection: &mut ClientConnection,
         _now: Instant,
     ) -> Result<(), Error> {
         Ok(())
@@ -49,7 +49,7 @@ pub(crate) trait Traffic {
 }
 
 /// The open connections, by index.
-pub(crate) struct Connections<'a>(&'a mut [Option<Connection>]);
+pub(crate) struct Connections<'a>(&'a mut [Option<ClientConnection>]);
 
 impl Connections<'_> {
     /// Sends bytes on one connection.
@@ -64,10 +64,10 @@ impl Connections<'_> {
 /// The connections of a run.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    endpoint: Endpoint,
+    endpoint: ServerAddress,
     poll: Poll,
     events: Events,
-    connections: Vec<Option<Connection>>,
+    connections: Vec<Option<ClientConnection>>,
     scratch: Box<[u8]>,
     read_limit: Option<ReadLimit>,
 }
@@ -82,7 +82,7 @@ struct ReadLimit {
 }
 
 impl Clients {
-    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, Error> {
+    pub(crate) fn new(endpoint: &ServerAddress) -> Result<Self, Error> {
         Ok(Self {
             endpoint: endpoint.clone(),
             poll: Poll::new().map_err(Error::system("epoll"))?,
@@ -129,7 +129,8 @@ impl Clients {
     pub(crate) fn connect(&mut self, index: usize) -> Result<(), Error> {
         let failed = || Error::system(format!("connection {index} to {}", self.endpoint.address));
         let buffer = self.read_limit.as_ref().map(|read_limit| read_limit.quota);
-        let mut connection = Connection::connect(&self.endpoint, index, buffer).map_err(failed())?;
+        let mut connection =
+            ClientConnection::connect(&self.endpoint, index, buffer).map_err(failed())?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         registry
@@ -316,7 +317,7 @@ impl Drop for Clients {
 /// connection.
 #[inline]
 fn read(
-    connection: &mut Connection,
+    connection: &mut ClientConnection,
     index: usize,
     scratch: &mut [u8],
     traffic: &mut impl Traffic,
@@ -333,7 +334,7 @@ fn read(
 /// Reads once. Returns the number of bytes, or `None` if there were none.
 #[inline]
 fn read_once(
-    connection: &mut Connection,
+    connection: &mut ClientConnection,
     index: usize,
     scratch: &mut [u8],
     traffic: &mut impl Traffic,
@@ -343,7 +344,7 @@ fn read_once(
     let n = connection.read(scratch, |piece| {
         let now = *now.get_or_insert_with(Instant::now);
         match piece {
-            Piece::Payload(part) => traffic.on_payload(index, part, now),
+            StreamPiece::Payload(part) => traffic.on_payload(index, part, now),
             _ => traffic.on_message_end(index, now),
         }
     })?;

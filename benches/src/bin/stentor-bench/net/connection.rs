@@ -7,16 +7,16 @@ use mio::net::TcpStream;
 use socket2::{Domain, SockRef, Socket, Type};
 use stentor_benches::messages::client_pong;
 
-use super::decoder::{Decoder, Piece};
-use super::endpoint::{ACCEPT, Endpoint};
+use super::decoder::{Decoder, StreamPiece};
+use super::endpoint::{ACCEPT, ServerAddress};
 use crate::error::Error;
 
 /// A connection to the server.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct ClientConnection {
     index: usize,
     stream: TcpStream,
-    state: State,
+    state: HandshakeState,
     decoder: Decoder,
     /// Data that the socket has not accepted yet; sent up to `written`.
     unsent: Vec<u8>,
@@ -25,19 +25,19 @@ pub(crate) struct Connection {
 
 /// The progress of the handshake.
 #[derive(Debug)]
-enum State {
+enum HandshakeState {
     Connecting,
     /// The request was sent; the response as far as it was received.
     Handshake(Vec<u8>),
     Open,
 }
 
-impl Connection {
+impl ClientConnection {
     /// Starts to connect. `open` continues when the socket is ready.
     ///
     /// `buffer` limits the receive buffer of the kernel.
     pub(super) fn connect(
-        endpoint: &Endpoint,
+        endpoint: &ServerAddress,
         index: usize,
         buffer: Option<usize>,
     ) -> io::Result<Self> {
@@ -59,7 +59,7 @@ impl Connection {
         Ok(Self {
             index,
             stream: TcpStream::from_std(socket.into()),
-            state: State::Connecting,
+            state: HandshakeState::Connecting,
             decoder: Decoder::default(),
             unsent: Vec::new(),
             written: 0,
@@ -71,18 +71,22 @@ impl Connection {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open)
+        matches!(self.state, HandshakeState::Open)
     }
 
     /// Continues the handshake. Returns whether the connection is open.
-    pub(super) fn open(&mut self, endpoint: &Endpoint, scratch: &mut [u8]) -> Result<bool, Error> {
+    pub(super) fn open(
+        &mut self,
+        endpoint: &ServerAddress,
+        scratch: &mut [u8],
+    ) -> Result<bool, Error> {
         let index = self.index;
         let failed = || Error::system(format!("connection {index}"));
         if let Some(error) = self.stream.take_error().map_err(failed())? {
             return Err(failed()(error));
         }
         match &mut self.state {
-            State::Connecting => {
+            HandshakeState::Connecting => {
                 match self.stream.peer_addr() {
                     Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
                     other => other.map_err(failed())?,
@@ -91,12 +95,12 @@ impl Connection {
                     // The request fits into the empty send buffer of a new socket.
                     let written = self.stream.write_all(request.as_bytes());
                     written.map_err(failed())?;
-                    self.state = State::Handshake(Vec::new());
+                    self.state = HandshakeState::Handshake(Vec::new());
                 } else {
-                    self.state = State::Open;
+                    self.state = HandshakeState::Open;
                 }
             }
-            State::Handshake(answer) => {
+            HandshakeState::Handshake(answer) => {
                 let mut ended = false;
                 while !ended {
                     match self.stream.read(scratch) {
@@ -107,13 +111,13 @@ impl Connection {
                     }
                 }
                 if is_handshake_done(answer)? {
-                    self.state = State::Open;
+                    self.state = HandshakeState::Open;
                 }
                 if ended {
                     return Err(Error::Closed { index, code: None });
                 }
             }
-            State::Open => {}
+            HandshakeState::Open => {}
         }
         Ok(self.is_open())
     }
@@ -166,7 +170,7 @@ impl Connection {
     pub(super) fn read(
         &mut self,
         scratch: &mut [u8],
-        mut on: impl FnMut(Piece<'_>) -> Result<(), Error>,
+        mut on: impl FnMut(StreamPiece<'_>) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
         let index = self.index;
         let n = match self.stream.read(scratch) {
@@ -177,11 +181,11 @@ impl Connection {
         };
         let mut pongs = Vec::new();
         let fed = self.decoder.feed(&scratch[..n], |piece| match piece {
-            Piece::Ping(payload) => {
+            StreamPiece::Ping(payload) => {
                 client_pong(&mut pongs, payload);
                 Ok(())
             }
-            Piece::Close(code) => Err(ReadError::Other(Error::Closed { index, code })),
+            StreamPiece::Close(code) => Err(ReadError::Other(Error::Closed { index, code })),
             other => on(other).map_err(ReadError::Other),
         });
         fed.map_err(|error| match error {

@@ -5,7 +5,7 @@ use stentor_core::proto::ws::opcode::Opcode;
 
 /// A piece of a stream of frames.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub(crate) enum StreamPiece<'a> {
     /// Payload of the current message.
     Payload(&'a [u8]),
     /// The end of the current message.
@@ -36,7 +36,7 @@ impl Decoder {
     pub(crate) fn feed<E: From<&'static str>>(
         &mut self,
         mut input: &[u8],
-        mut on: impl FnMut(Piece<'_>) -> Result<(), E>,
+        mut on: impl FnMut(StreamPiece<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         while !input.is_empty() {
             let (opcode, fin) = match self.frame {
@@ -52,7 +52,7 @@ impl Decoder {
             if opcode.is_control() {
                 self.control.extend_from_slice(part);
             } else if n > 0 {
-                on(Piece::Payload(part))?;
+                on(StreamPiece::Payload(part))?;
             }
             if self.left > 0 {
                 return Ok(());
@@ -60,15 +60,15 @@ impl Decoder {
             self.frame = None;
             if !opcode.is_control() {
                 if fin {
-                    on(Piece::End)?;
+                    on(StreamPiece::End)?;
                 }
                 continue;
             }
             match opcode {
-                Opcode::Ping => on(Piece::Ping(&self.control))?,
+                Opcode::Ping => on(StreamPiece::Ping(&self.control))?,
                 Opcode::Close => {
                     let code = self.control.first_chunk().copied();
-                    on(Piece::Close(code.map(u16::from_be_bytes)))?;
+                    on(StreamPiece::Close(code.map(u16::from_be_bytes)))?;
                 }
                 _ => {}
             }
@@ -129,12 +129,14 @@ mod tests {
         for part in stream.chunks(chunk) {
             decoder.feed(part, |piece| {
                 match piece {
-                    Piece::Payload(part) => message.extend_from_slice(part),
-                    Piece::End => decoded.push(String::from_utf8_lossy(&message).into_owned()),
-                    Piece::Ping(payload) => decoded.push(format!("ping {payload:?}")),
-                    Piece::Close(code) => decoded.push(format!("close {code:?}")),
+                    StreamPiece::Payload(part) => message.extend_from_slice(part),
+                    StreamPiece::End => {
+                        decoded.push(String::from_utf8_lossy(&message).into_owned())
+                    }
+                    StreamPiece::Ping(payload) => decoded.push(format!("ping {payload:?}")),
+                    StreamPiece::Close(code) => decoded.push(format!("close {code:?}")),
                 }
-                if piece == Piece::End {
+                if piece == StreamPiece::End {
                     message.clear();
                 }
                 Ok::<(), &'static str>(())

@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct ServerAddress {
     pub(crate) address: SocketAddr,
     /// The handshake request; `None` without WebSocket.
     pub(crate) request: Option<String>,
@@ -15,7 +15,7 @@ pub(crate) struct Endpoint {
     others: usize,
 }
 
-impl Endpoint {
+impl ServerAddress {
     /// Returns whether the server speaks no WebSocket, as `stentor-bench raw`.
     pub(crate) fn is_raw(&self) -> bool {
         self.request.is_none()
@@ -39,7 +39,7 @@ impl Endpoint {
     }
 }
 
-impl FromStr for Endpoint {
+impl FromStr for ServerAddress {
     type Err = Error;
 
     fn from_str(url: &str) -> Result<Self, Error> {
@@ -92,23 +92,23 @@ mod tests {
 
     #[test]
     fn urls_name_address_and_protocol() {
-        let endpoint: Endpoint = "ws://127.0.0.1:8080/ws".parse().expect("valid");
+        let endpoint: ServerAddress = "ws://127.0.0.1:8080/ws".parse().expect("valid");
         assert_eq!(endpoint.address, ([127, 0, 0, 1], 8080).into());
         let request = endpoint.request.expect("a request");
         assert!(request.starts_with("GET /ws HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"));
-        let endpoint: Endpoint = "ws://[::1]".parse().expect("valid");
+        let endpoint: ServerAddress = "ws://[::1]".parse().expect("valid");
         assert_eq!(endpoint.address.port(), 80);
         assert!(endpoint.source(0).is_none(), "not the loopback of IPv4");
-        let endpoint: Endpoint = "raw://127.0.0.1:9".parse().expect("valid");
+        let endpoint: ServerAddress = "raw://127.0.0.1:9".parse().expect("valid");
         assert!(endpoint.is_raw());
         for wrong in ["127.0.0.1:80", "http://127.0.0.1/", "ws://", "ws://a b/"] {
-            assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
+            assert!(wrong.parse::<ServerAddress>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn no_address_gives_more_ports_than_it_has() {
-        let endpoint: Endpoint = "raw://127.0.0.1:9".parse().expect("valid");
+        let endpoint: ServerAddress = "raw://127.0.0.1:9".parse().expect("valid");
         let sources: Vec<_> = (0..20_000).map(|index| endpoint.source(index)).collect();
         assert_eq!(sources[0], Some(([127, 0, 0, 2], 0).into()));
         for address in [[127, 0, 0, 2], [127, 0, 0, 3], [127, 0, 0, 4]] {

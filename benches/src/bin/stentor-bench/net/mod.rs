@@ -6,5 +6,5 @@ mod decoder;
 mod endpoint;
 
 pub(crate) use clients::{Clients, Connections, Traffic, raise_open_files};
-pub(crate) use connection::Connection;
-pub(crate) use endpoint::Endpoint;
+pub(crate) use connection::ClientConnection;
+pub(crate) use endpoint::ServerAddress;

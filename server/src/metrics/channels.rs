@@ -1,39 +1,44 @@
-//! Metrics of rooms, of messages to one connection and of commands from application threads.
+//! Metrics of channels, of messages to one connection and of commands from application threads.
 
 use stentor_core::{RemoteStats, Stats};
 
 use super::exposition::Page;
 
-pub(super) fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
-    let help = "Rooms, once per shard that has members or owns the room.";
-    page.gauge("stentor_rooms", help, rooms.rooms);
+pub(super) fn channels(
+    page: &mut Page,
+    Stats {
+        channels, waiting, ..
+    }: &Stats,
+) {
+    let help = "Channels, once per shard that has members or owns the channel.";
+    page.gauge("stentor_rooms", help, channels.count);
     page.gauge(
         "stentor_room_members",
-        "Room memberships of connections.",
-        rooms.members,
+        "Channel memberships of connections.",
+        channels.members,
     );
     page.counter(
         "stentor_publications_total",
-        "Messages published to rooms.",
-        rooms.published,
+        "Messages published to channels.",
+        channels.published,
     );
-    let help = "Encodings of publications, one per format at the owner shard of the room.";
-    page.counter("stentor_publications_encoded_total", help, rooms.encoded);
+    let help = "Encodings of publications, one per format at the owner shard of the channel.";
+    page.counter("stentor_publications_encoded_total", help, channels.encoded);
     let help = "Copies of publications, at most one per shard.";
-    page.counter("stentor_publications_copied_total", help, rooms.copied);
+    page.counter("stentor_publications_copied_total", help, channels.copied);
     let help = "Members that a publication was offered to.";
-    page.counter("stentor_publication_offers_total", help, rooms.offered);
+    page.counter("stentor_publication_offers_total", help, channels.offered);
     let help =
         "Publications discarded because their connection ended while they waited for credits.";
     page.counter(
         "stentor_publications_abandoned_total",
         help,
-        rooms.abandoned,
+        channels.abandoned,
     );
     page.counter(
         "stentor_intershard_messages_total",
         "Messages between shards.",
-        rooms.shard_messages,
+        channels.shard_messages,
     );
     let help = "Connections that are not read, by what they wait for.";
     let waiting = [
@@ -44,19 +49,22 @@ pub(super) fn rooms(page: &mut Page, Stats { rooms, waiting, .. }: &Stats) {
     ];
     page.gauges("stentor_connections_waiting", help, "for", waiting);
     let help = "Waits of connections before publishing, by what they waited for.";
-    let waits = [("credit", rooms.credit_waits), ("owner", rooms.home_waits)];
+    let waits = [
+        ("credit", channels.credit_waits),
+        ("owner", channels.home_waits),
+    ];
     page.counters("stentor_publish_waits_total", help, "for", waits);
-    let help = "Joins refused because the connection had reached its maximum number of rooms.";
-    page.counter("stentor_joins_refused_total", help, rooms.joins_refused);
-    let help = "Publications to large rooms that are not yet queued for all members.";
-    page.gauge("stentor_fan_outs_unfinished", help, rooms.unfinished);
-    let help = "Slices of publications to large rooms.";
-    page.counter("stentor_fan_out_slices_total", help, rooms.slices);
-    let help = "Joins refused because the room would have been new and memory was short.";
+    let help = "Joins refused because the connection had reached its maximum number of channels.";
+    page.counter("stentor_joins_refused_total", help, channels.joins_refused);
+    let help = "Publications to large channels that are not yet queued for all members.";
+    page.gauge("stentor_fan_outs_unfinished", help, channels.unfinished);
+    let help = "Slices of publications to large channels.";
+    page.counter("stentor_fan_out_slices_total", help, channels.slices);
+    let help = "Joins refused because the channel would have been new and memory was short.";
     page.counter(
         "stentor_joins_refused_memory_total",
         help,
-        rooms.joins_refused_memory,
+        channels.joins_refused_memory,
     );
 }
 

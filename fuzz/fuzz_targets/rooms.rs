@@ -1,3 +1,0 @@
-//! Runs `stentor_fuzz_bodies::rooms`.
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stentor_fuzz_bodies::rooms(data));
