@@ -12,15 +12,13 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_core::{
-    Config, ConnId, Handler, Mailbox, Output, Shard, ShardId, ShardMessage, Stats, TaskEnd,
-    Timestamp,
+    Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
+    Stats, TaskEnd, Timestamp,
 };
 use stentor_server::drain::Order;
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
-use stentor_server::{
-    ConnectionLimiter, EventLog, ServerCounters, Submission, Turns, Wakeups, contain,
-};
+use stentor_server::{EventLog, ServerCounters, Submission, Turns, Wakeups, contain};
 
 use crate::buffers::Buffers;
 use crate::free_list::FreeList;

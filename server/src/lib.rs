@@ -6,8 +6,6 @@
 //! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
 //!   adapter through [`inspect::AdminBackend`].
 //! - [`listen`] and [`socket`]: listeners and socket options.
-//! - [`ConnectionLimiter`]: choice of a shard, connection limit. [`limits`] also has the limit of
-//!   file descriptors.
 //! - [`SharedDispatcher`]: the task dispatcher behind a lock.
 //! - [`RemoteEndpoint`]: path of commands from application threads to shards.
 //!
@@ -27,7 +25,6 @@ pub mod counters;
 pub mod dispatch;
 pub mod inspect;
 pub mod lifecycle;
-pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod metrics;
@@ -44,7 +41,6 @@ pub use dispatch::{
 #[cfg(feature = "settings")]
 pub use lifecycle::program;
 pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain};
-pub use limits::ConnectionLimiter;
 pub use log::{EventLog, LimitLog};
 pub use remote::{Notifier, RemoteEndpoint, ShardRouter, Shards};
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
