@@ -13,9 +13,8 @@ use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_core::{
     Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
-    Stats, TaskEnd, Timestamp,
+    ShardOrder, Stats, TaskEnd, Timestamp,
 };
-use stentor_server::drain::Order;
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{EventLog, ServerCounters, Submission, Turns, Wakeups, contain};
@@ -59,7 +58,7 @@ pub(crate) enum Post {
     /// The response to a request for the metrics.
     Metrics(Scrape, Arc<str>),
     /// A step of the shutdown of the server.
-    Order(Order),
+    Order(ShardOrder),
 }
 
 /// The state that the lock of a shard protects.
@@ -455,9 +454,7 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
                 self.shard
                     .handle_answer(self.now, id, 200, kind, body, head_only);
             }
-            Post::Order(Order::Drain) => self.shard.handle_drain(self.now),
-            Post::Order(Order::Close(code)) => self.shard.handle_close_all(self.now, code),
-            Post::Order(Order::Abort) => self.shard.handle_abort(self.now),
+            Post::Order(order) => order.apply(self.now, &mut self.shard),
         }
     }
 

@@ -428,12 +428,10 @@ impl<H: Handler> Driver<H> {
                 let answer = question.answer(self.now, &self.shard, &self.turns);
                 self.answers.push((reply, answer));
             }
-            Post::Drain => {
+            Post::Order(order) => {
                 self.draining = true;
-                self.shard.handle_drain(self.now);
+                order.apply(self.now, &mut self.shard);
             }
-            Post::Close(code) => self.shard.handle_close_all(self.now, code),
-            Post::Abort => self.shard.handle_abort(self.now),
             Post::End => self.ended = true,
         }
     }

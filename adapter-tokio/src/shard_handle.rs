@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 
 use mio::net::TcpStream;
 use stentor_core::{
-    Admission, CloseCode, ConnId, ConnectionLimiter, Handler, Mailbox, ShardId, ShardMessage,
+    Admission, ConnId, ConnectionLimiter, Handler, Mailbox, ShardId, ShardMessage, ShardOrder,
     TaskEnd,
 };
 use stentor_server::ServerCounters;
@@ -26,9 +26,8 @@ pub(crate) enum Post<H: Handler> {
         head_only: bool,
     },
     Query(PendingQuery),
-    Drain,
-    Close(CloseCode),
-    Abort,
+    /// A step of the shutdown of the server.
+    Order(ShardOrder),
     End,
 }
 

@@ -1,7 +1,7 @@
 //! Parts of a Stentor server that both server binaries share.
 //!
 //! - [`Settings`]: flags, environment and file, checked and typed.
-//! - [`program()`] and [`lifecycle`]: signals, stages of the shutdown, deadlines, exit code.
+//! - [`program()`] and [`lifecycle`]: signals, report of the shutdown, exit code.
 //! - [`log`]: log lines and their bounded queue.
 //! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
 //!   adapter through [`inspect::AdminBackend`].
@@ -40,7 +40,7 @@ pub use dispatch::{
 };
 #[cfg(feature = "settings")]
 pub use lifecycle::program;
-pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain};
+pub use lifecycle::{HungShards, ShutdownReport, Signals};
 pub use log::{EventLog, LimitLog};
 pub use remote::{Notifier, RemoteEndpoint, ShardRouter, Shards};
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};

@@ -2,7 +2,11 @@
 //! and waits for nothing itself.
 
 mod connection_limiter;
+mod deadline;
+mod drain;
 #[cfg(test)]
 mod loom_connection_limiter;
 
 pub use connection_limiter::ConnectionLimiter;
+pub use deadline::Deadline;
+pub use drain::{Drain, DrainGoal, DrainStep, ShardOrder};
