@@ -5,8 +5,7 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use stentor_core::{Admission, ConnId, Direction, ShardId};
-use stentor_server::ConnectionLimiter;
+use stentor_core::{Admission, ConnId, ConnectionLimiter, Direction, ShardId};
 
 use crate::primitive::thread::Thread;
 use crate::stream::Stream;

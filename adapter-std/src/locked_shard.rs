@@ -12,15 +12,13 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_core::{
-    Config, ConnId, Handler, Mailbox, Output, Shard, ShardId, ShardMessage, Stats, TaskEnd,
-    Timestamp,
+    Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
+    ShardOrder, Stats, TaskEnd, Timestamp,
 };
-use stentor_server::drain::Order;
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{
-    CatchPanics, ConnectionLimiter, EndOnPanic, EventLog, ServerCounters, Submission, Turns,
-    Wakeups, end_process,
+    CatchPanics, EndOnPanic, EventLog, ServerCounters, Submission, Turns, Wakeups, end_process,
 };
 
 use crate::buffers::Buffers;
@@ -58,7 +56,7 @@ pub(crate) enum ShardInput {
     /// The response to a request for the metrics.
     Metrics(Scrape, Arc<str>),
     /// A step of the shutdown of the server.
-    Order(Order),
+    Order(ShardOrder),
 }
 
 /// The state that the lock of a shard protects.
@@ -435,9 +433,7 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
                 self.shard
                     .handle_answer(self.now, id, 200, kind, body, head_only);
             }
-            ShardInput::Order(Order::Drain) => self.shard.handle_drain(self.now),
-            ShardInput::Order(Order::Close(code)) => self.shard.handle_close_all(self.now, code),
-            ShardInput::Order(Order::Abort) => self.shard.handle_abort(self.now),
+            ShardInput::Order(order) => order.apply(self.now, &mut self.shard),
         }
     }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use stentor_core::{Handler, ShardId};
+use stentor_core::{ConnectionLimiter, Deadline, Handler, ShardId};
 use stentor_server::admin::Admin;
 use stentor_server::metrics::{self, Collector};
-use stentor_server::{ConnectionLimiter, Deadline, HungShards, Settings, ShutdownReport, listen};
+use stentor_server::{HungShards, Settings, ShutdownReport, listen};
 use tracing::{error, info};
 
 use crate::connection_threads::{ConnectionThreads, start, start_workers};

@@ -398,12 +398,10 @@ impl<H: Handler> Driver<H> {
                 let answer = question.answer(self.now, &self.shard, &self.turns);
                 self.answers.push((reply, answer));
             }
-            ShardInput::Drain => {
+            ShardInput::Order(order) => {
                 self.draining = true;
-                self.shard.handle_drain(self.now);
+                order.apply(self.now, &mut self.shard);
             }
-            ShardInput::Close(code) => self.shard.handle_close_all(self.now, code),
-            ShardInput::Abort => self.shard.handle_abort(self.now),
             ShardInput::End => self.ended = true,
         }
     }

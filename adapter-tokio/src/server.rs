@@ -10,12 +10,10 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use stentor_core::{Handler, Shard, ShardId, Stats};
+use stentor_core::{ConnectionLimiter, Handler, Shard, ShardId, Stats};
 use stentor_server::admin::Admin;
 use stentor_server::metrics::{self, Collector, Scrape};
-use stentor_server::{
-    CatchPanics, ConnectionLimiter, EndOnPanic, HungShards, Settings, ShutdownReport, listen,
-};
+use stentor_server::{CatchPanics, EndOnPanic, HungShards, Settings, ShutdownReport, listen};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stentor_core::{
-    ClosedConnection, ConnId, ConnectionList, ConnectionQuery, Handler, Isolation, Lookup,
-    RemoteStats, Shard, ShardId, Stats, Timestamp,
+    ClosedConnection, ConnId, ConnectionLimiter, ConnectionList, ConnectionQuery, Handler,
+    Isolation, Lookup, RemoteStats, Shard, ShardId, Stats, Timestamp,
 };
 
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::{SharedDispatcher, Wakeups};
-use crate::limits::ConnectionLimiter;
 
 /// A running server, implemented by its adapter.
 pub trait AdminBackend: Send + Sync + 'static {

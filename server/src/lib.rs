@@ -1,13 +1,11 @@
 //! Parts of a Stentor server that both server binaries share.
 //!
 //! - [`Settings`]: flags, environment and file, checked and typed.
-//! - [`program()`] and [`lifecycle`]: signals, stages of the shutdown, deadlines, exit code.
+//! - [`program()`] and [`lifecycle`]: signals, report of the shutdown, exit code.
 //! - [`log`]: log lines and their bounded queue.
 //! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
 //!   adapter through [`inspect::AdminBackend`].
 //! - [`listen`] and [`socket`]: listeners and socket options.
-//! - [`ConnectionLimiter`]: choice of a shard, connection limit. [`limits`] also has the limit of
-//!   file descriptors.
 //! - [`SharedDispatcher`]: the task dispatcher behind a lock.
 //! - [`CatchPanics`]: containment of panics in callbacks.
 //! - [`RemoteEndpoint`]: path of commands from application threads to shards.
@@ -29,7 +27,6 @@ pub mod dispatch;
 pub mod inspect;
 mod isolation;
 pub mod lifecycle;
-pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod metrics;
@@ -46,8 +43,7 @@ pub use dispatch::{
 pub use isolation::{CatchPanics, EndOnPanic, end_process};
 #[cfg(feature = "settings")]
 pub use lifecycle::program;
-pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain};
-pub use limits::ConnectionLimiter;
+pub use lifecycle::{HungShards, ShutdownReport, Signals};
 pub use log::{EventLog, LimitLog};
 pub use remote::{Notifier, RemoteEndpoint, ShardRouter, Shards};
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-use stentor_core::{Config, ConfigBuilder, ConnId, Handler, Output, Shard, ShardId, Timestamp};
+use stentor_core::{
+    Config, ConfigBuilder, ConnId, ConnectionLimiter, Handler, Output, Shard, ShardId, Timestamp,
+};
 use stentor_gateway::Rooms;
+use stentor_server::Settings;
 use stentor_server::metrics::Scrape;
-use stentor_server::{ConnectionLimiter, Settings};
 
 use super::socket::{Peer, Scripted, pair};
 use crate::connection_threads::ConnectionThreads;
