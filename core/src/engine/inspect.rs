@@ -74,7 +74,7 @@ impl<A: AppTypes> Engine<A> {
             Some(Wait::Queue) => awaits.push(WaitReason::Queue),
             Some(Wait::Task) => awaits.push(WaitReason::Task),
             Some(Wait::Callback) => awaits.push(WaitReason::Turn),
-            None if slot.flags.resuming => awaits.push(WaitReason::Turn),
+            None if slot.flags.resuming() => awaits.push(WaitReason::Turn),
             None => {}
         }
         let has_nothing = self.out.is_empty(at);
