@@ -30,6 +30,7 @@ impl<A: AppTypes> Engine<A> {
         let unheard = now.since(slot.keepalive.last_received());
         ConnectionInfo {
             id: self.slots.id(at),
+            peer: slot.peer.get(),
             stage: match slot.phase {
                 Phase::Head => Stage::Request,
                 Phase::Answering => Stage::Answer,
@@ -168,6 +169,7 @@ impl<A: AppTypes> Engine<A> {
         let channels = memberships.iter().take(MAX_CLOSED_CHANNELS);
         let connection = ClosedConnection {
             id,
+            peer: self.slots[at].peer.get(),
             at: self.now,
             open_for: self.now.since(opened.unwrap_or(self.now)),
             ending,
