@@ -68,7 +68,8 @@ pub mod testing;
 mod time;
 
 pub use app::{
-    AfterPanic, Context, Decision, Echo, Handler, Isolation, Message, NoIsolation, Subprotocol,
+    Acceptance, AfterPanic, Context, Decision, Echo, Handler, HttpRequest, HttpResponse, Isolation,
+    Message, NoIsolation, Subprotocol,
 };
 pub use channels::delivery_report::DeliveryReport;
 pub use channels::handle::{
