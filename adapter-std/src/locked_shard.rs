@@ -344,9 +344,9 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 task,
                 options,
             }),
-            Output::Metrics { id, head_only } => {
+            Output::Metrics { id } => {
                 // The receiver is gone only when the server has ended.
-                let _ = inside.scrapes.send(Some(Scrape { id, head_only }));
+                let _ = inside.scrapes.send(Some(Scrape { id }));
             }
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = inside.links.find(id) {
@@ -434,10 +434,9 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
     fn handle_post(&mut self, post: ShardInput) {
         match post {
             ShardInput::Message(letter) => self.shard.handle_message(self.now, letter),
-            ShardInput::Metrics(Scrape { id, head_only }, text) => {
+            ShardInput::Metrics(Scrape { id }, text) => {
                 let (kind, body) = (CONTENT_TYPE, text.as_bytes());
-                self.shard
-                    .handle_answer(self.now, id, 200, kind, body, head_only);
+                self.shard.handle_answer(self.now, id, 200, kind, body);
             }
             ShardInput::Order(order) => order.apply(self.now, &mut self.shard),
         }

@@ -188,9 +188,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
 
-    use stentor_core::proto::http::Request;
     use stentor_core::{
-        Admission, ConnectionLimiter, Context, Decision, Message, ShardId, TaskOptions,
+        Admission, ConnectionLimiter, Context, Decision, HttpRequest, Message, ShardId, TaskOptions,
     };
     use stentor_server::Submission;
 
@@ -203,7 +202,7 @@ mod tests {
         type Task = ();
         type Outcome = ();
 
-        fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
             Decision::accept(())
         }
 

@@ -350,8 +350,8 @@ impl<H: Handler> Driver<H> {
                 task,
                 options,
             }),
-            Output::Metrics { id, head_only } => {
-                self.scraped.push(Scrape { id, head_only });
+            Output::Metrics { id } => {
+                self.scraped.push(Scrape { id });
             }
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = self.links.find(id) {
@@ -388,14 +388,10 @@ impl<H: Handler> Driver<H> {
                 }
             }
             ShardInput::TaskEnd(id, end) => self.shard.handle_task(self.now, id, end),
-            ShardInput::Metrics {
-                id,
-                text,
-                head_only,
-            } => {
+            ShardInput::Metrics { id, text } => {
                 let kind = stentor_server::metrics::CONTENT_TYPE;
                 self.shard
-                    .handle_answer(self.now, id, 200, kind, text.as_bytes(), head_only);
+                    .handle_answer(self.now, id, 200, kind, text.as_bytes());
             }
             ShardInput::Query(PendingQuery {
                 question, reply, ..

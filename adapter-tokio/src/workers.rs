@@ -278,9 +278,9 @@ mod tests {
     use std::future::ready;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use stentor_core::proto::http::Request;
     use stentor_core::{
-        Admission, ConnectionLimiter, Context, Decision, Message, Shard, ShardId, TaskOptions,
+        Admission, ConnectionLimiter, Context, Decision, HttpRequest, Message, Shard, ShardId,
+        TaskOptions,
     };
     use tokio::task::yield_now;
 
@@ -293,7 +293,7 @@ mod tests {
         type Task = ();
         type Outcome = ();
 
-        fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
             Decision::accept(())
         }
 

@@ -1,9 +1,8 @@
 //! Tests of the dispatcher behind its lock: wake-ups, refusals, ends and dead letters.
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    Admission, Config, Context, Decision, FailureCause, Handler, Message, Shard, ShardId, TaskEnd,
-    WorkerId,
+    Admission, Config, Context, Decision, FailureCause, Handler, HttpRequest, Message, Shard,
+    ShardId, TaskEnd, WorkerId,
 };
 
 use super::*;
@@ -15,7 +14,7 @@ impl Handler for App {
     type Task = u8;
     type Outcome = u8;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use stentor_core::proto::http::{Fields, HeadLimits, Request};
 use stentor_core::{
-    Admission, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler, Message,
-    RemoteStats, Shard, ShardId, TaskOptions, Timestamp, WorkerId,
+    Admission, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler, HttpRequest,
+    Message, RemoteStats, Shard, ShardId, TaskOptions, Timestamp, WorkerId,
 };
 use stentor_server::admin::{Reply, answer};
 use stentor_server::counters::{STATUSES, StatusCounters};
@@ -23,7 +23,7 @@ impl Handler for App {
     type Task = u8;
     type Outcome = u8;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

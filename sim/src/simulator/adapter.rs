@@ -28,10 +28,10 @@ impl<H: Handler> Sim<H> {
                     self.link_of(id);
                     self.submit(id, task, options);
                 }
-                Output::Metrics { id, head_only } => {
+                Output::Metrics { id } => {
                     self.link_of(id);
                     let (now, kind) = (self.time(), "text/plain; version=0.0.4; charset=utf-8");
-                    self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n", head_only);
+                    self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n");
                 }
                 Output::LimitUnsent { id, bytes } => {
                     self.link_of(id);

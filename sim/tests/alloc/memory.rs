@@ -3,11 +3,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use stentor_core::testing::handshake::Request;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision, Handler,
-    Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp,
+    HttpRequest, Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage,
+    Timestamp,
 };
 use stentor_sim::simulator::{REQUEST, masked};
 
@@ -30,7 +30,7 @@ impl Handler for Many {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCause, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision,
-    DeliveryReport, Handler, Message, MessageType, Output, Reason, SendOptions, Shard, ShardId,
-    Timestamp,
+    DeliveryReport, Handler, HttpRequest, Message, MessageType, Output, Reason, SendOptions, Shard,
+    ShardId, Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{REQUEST, masked};
@@ -357,7 +357,7 @@ impl Handler for ModelledApp {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::testing::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 
