@@ -13,6 +13,7 @@ mod differential;
 mod extensions;
 mod handshake;
 mod header;
+mod http;
 mod inflate;
 mod pack;
 mod peer;
@@ -28,6 +29,7 @@ pub use decode::decode;
 pub use differential::differential;
 pub use handshake::handshake;
 pub use header::header;
+pub use http::http;
 pub use queue::queue;
 pub use rooms::rooms;
 pub use session::session;
@@ -38,11 +40,12 @@ use reader::Reader;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
     ("handshake", handshake),
+    ("http", http),
     ("command", command),
     ("client", client),
     ("queue", queue),
