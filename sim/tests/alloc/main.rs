@@ -1,7 +1,9 @@
-//! Allocations of shards: none in steady state, and those that the memory budget charges.
+//! Allocations of shards: none in steady state, and those that the memory budget charges; of HTTP:
+//! none.
 //!
 //! A binary of its own, because its allocator counts what every test of the process allocates.
 
 mod counting;
+mod http;
 mod memory;
 mod no_alloc;
