@@ -6,7 +6,7 @@
 //! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
 //!   adapter through [`inspect::AdminBackend`].
 //! - [`listen`] and [`socket`]: listeners and socket options.
-//! - [`SharedDispatcher`]: the task dispatcher behind a lock.
+//! - [`SharedDispatcher`]: the task scheduler behind a lock.
 //! - [`RemoteEndpoint`]: path of commands from application threads to shards.
 //!
 //! It has no runtime, and no sockets and threads but those of the admin listener, the log and the
@@ -35,9 +35,7 @@ mod throttle;
 
 pub use clock::Clock;
 pub use counters::{ServerCounters, Turns};
-pub use dispatch::{
-    Attempt, Due, LockedDispatcher, Next, SharedDispatcher, Submission, Wakeups, contain, dispose,
-};
+pub use dispatch::{SharedDispatcher, contain, dispose};
 #[cfg(feature = "settings")]
 pub use lifecycle::program;
 pub use lifecycle::{HungShards, ShutdownReport, Signals};
