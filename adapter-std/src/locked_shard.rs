@@ -13,13 +13,12 @@ use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_core::{
     Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
-    ShardOrder, Stats, TaskEnd, Timestamp,
+    ShardOrder, Stats, Submission, TaskEnd, Timestamp, Wakeups,
 };
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{
-    CatchPanics, EndOnPanic, EventLog, ServerCounters, Submission, Turns, Wakeups, WallClock,
-    end_process,
+    CatchPanics, EndOnPanic, EventLog, ServerCounters, Turns, Wakeups, WallClock, end_process,
 };
 
 use crate::buffers::Buffers;
@@ -286,8 +285,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             return false;
         }
         let (calls, refused) = self.pool.dispatcher.submit_all(&mut inside.tasks);
-        wakes.pool.workers += calls.workers;
-        wakes.pool.timer |= calls.timer;
+        wakes.pool += calls;
         let are_some = !refused.is_empty();
         for (id, task) in refused {
             let end = TaskEnd::Refused(task);

@@ -8,10 +8,12 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
+use stentor_core::{
+    Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, Submission, TaskEnd, Timestamp,
+};
 use stentor_server::inspect::Answer;
 use stentor_server::metrics::Scrape;
-use stentor_server::{CatchPanics, Clock, EventLog, Submission, Turns, WallClock, end_process};
+use stentor_server::{CatchPanics, Clock, EventLog, Turns, WallClock, end_process};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::ShardSockets;

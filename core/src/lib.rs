@@ -103,9 +103,10 @@ pub use sync::SharedRef;
 #[cfg(feature = "std")]
 pub use sync::{Mailbox, MailboxClosed};
 pub use tasks::{
-    Abandoned, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, FailedTask, Failure,
-    FailureCause, Job, SharedTask, Spent, SubmitError, SubmitErrorKind, Submitted, TaskCounts,
-    TaskOptions, TaskOrder,
+    Abandoned, Attempt, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, DueTasks, EndedAttempt,
+    FailedTask, Failure, FailureCause, Job, SharedTask, Spent, Submission, SubmitError,
+    SubmitErrorKind, Submitted, TaskCounts, TaskOptions, TaskOrder, TaskScheduler, Wakeups,
+    WorkerStep,
 };
 pub use time::Timestamp;
 

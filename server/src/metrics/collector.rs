@@ -135,11 +135,11 @@ pub const MIN_INTERVAL: Duration = Duration::from_millis(20);
 mod tests {
     use std::sync::mpsc::channel;
 
-    use stentor_core::{ConnectionLimiter, RemoteStats, ShardId, Stats};
+    use stentor_core::{ConnectionLimiter, RemoteStats, ShardId, Stats, Wakeups};
 
     use super::*;
     use crate::counters::{ServerCounters, Turns};
-    use crate::dispatch::{SharedDispatcher, Wakeups};
+    use crate::dispatch::SharedDispatcher;
     use crate::inspect::Answer;
 
     /// A server of one shard, whose answer is the number of queries so far.

@@ -5,16 +5,15 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use stentor_core::proto::http::{Fields, HeadLimits, Request};
 use stentor_core::{
-    Admission, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler, HttpRequest,
-    Message, RemoteStats, Shard, ShardId, TaskOptions, Timestamp, WorkerId,
+    Admission, Attempt, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler,
+    HttpRequest, Message, RemoteStats, Shard, ShardId, Submission, TaskOptions, Timestamp, Wakeups,
+    WorkerId, WorkerStep,
 };
 use stentor_server::admin::{Reply, answer};
 use stentor_server::counters::{STATUSES, StatusCounters};
 use stentor_server::inspect::{AdminBackend, AdminQuery, Answer};
 use stentor_server::metrics::Collector;
-use stentor_server::{
-    Attempt, Next, ServerCounters, Settings, SharedDispatcher, Submission, Turns, Wakeups,
-};
+use stentor_server::{ServerCounters, Settings, SharedDispatcher, Turns};
 
 struct App;
 
@@ -85,14 +84,14 @@ impl Fake {
         assert!(refused.is_empty(), "room");
     }
 
-    fn next(&self) -> Next<u8> {
-        self.dispatcher.lock().next(WorkerId(0)).0
+    fn next(&self) -> WorkerStep<u8> {
+        self.dispatcher.next(WorkerId(0)).0
     }
 
     /// Adds a dead letter.
     fn add_dead_letter(&self, conn: ConnId) {
         self.submit(conn);
-        assert!(matches!(self.next(), Next::Job(_)));
+        assert!(matches!(self.next(), WorkerStep::Run(_)));
         let attempt = Attempt::Ended(Err(Failure::Fatal));
         let _ = self.dispatcher.finish::<App>(WorkerId(0), conn, attempt);
     }
@@ -284,7 +283,7 @@ fn dead_letters_are_listed_resubmitted_and_deleted() {
         fake.add_dead_letter(conn);
     }
     // No worker has a job, so they sleep.
-    assert!(matches!(fake.next(), Next::Sleep));
+    assert!(matches!(fake.next(), WorkerStep::Sleep));
     let page = fake.json("GET /dead-letters");
     assert_eq!(
         (&page["kept"], &page["dead_letters"][3]["id"]),
@@ -324,7 +323,7 @@ fn dead_letters_are_listed_resubmitted_and_deleted() {
         fake.json("POST /dead-letters/resubmit"),
         json!({ "resubmitted": 0 })
     );
-    assert!(matches!(fake.next(), Next::Job(_)));
+    assert!(matches!(fake.next(), WorkerStep::Run(_)));
     assert_eq!(
         fake.json("POST /dead-letters/resubmit"),
         json!({ "resubmitted": 1 })

@@ -373,7 +373,11 @@ fn the_application_is_asked_about_what_is_no_page_and_no_opening_handshake() {
         ("GET /ws HTTP/1.1\r\nHost: h\r\n\r\n", &POLICY, NotUpgrade),
         ("GET /ws HTTP/1.0\r\n\r\n", &POLICY, HttpVersion),
         ("DELETE /api HTTP/1.1\r\nHost: h\r\n\r\n", &anywhere, Method),
-        ("OPTIONS /api HTTP/1.1\r\nHost: h\r\n\r\n", &anywhere, Method),
+        (
+            "OPTIONS /api HTTP/1.1\r\nHost: h\r\n\r\n",
+            &anywhere,
+            Method,
+        ),
         (
             "GET /ws HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n",
             &POLICY,
