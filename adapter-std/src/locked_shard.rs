@@ -18,7 +18,7 @@ use stentor_core::{
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{
-    CatchPanics, EndOnPanic, EventLog, ServerCounters, Turns, Wakeups, WallClock, end_process,
+    CatchPanics, EndOnPanic, EventLog, ServerCounters, Turns, WallClock, end_process,
 };
 
 use crate::buffers::Buffers;

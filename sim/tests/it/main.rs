@@ -12,6 +12,7 @@ mod explain;
 mod extremes;
 mod fan_out;
 mod flush_order;
+mod http;
 mod leaving;
 mod memory;
 mod one_segment;
