@@ -19,7 +19,8 @@ impl Exchange {
     pub(crate) const NONE: Self = Self {
         is_head: false,
         is_connect: false,
-        is_http_1_0: false,
+        // A client that has not said otherwise might not know chunks.
+        is_http_1_0: true,
         keep_alive: false,
         expects_continue: false,
     };
