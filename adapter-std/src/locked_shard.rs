@@ -22,7 +22,7 @@ use stentor_server::{
     ConnectionLimiter, EventLog, ServerCounters, Submission, Turns, Wakeups, contain,
 };
 
-use crate::buffers::Buffers;
+use crate::buffers::BufferPool;
 use crate::free_list::FreeList;
 use crate::links::{ShardSocket, ShardSockets, Socket};
 use crate::primitive::thread::{self, Thread};
@@ -39,7 +39,7 @@ pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     pub(crate) pool: WorkerPool<H>,
     pub(crate) limiter: Arc<ConnectionLimiter>,
     pub(crate) counters: ServerCounters,
-    pub(crate) buffers: Buffers,
+    pub(crate) buffers: BufferPool,
     rolls: FreeList<WakeList>,
     clock: Clock,
     handler: Maker<H>,
@@ -127,7 +127,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             pool,
             limiter,
             counters: ServerCounters::new(),
-            buffers: Buffers::default(),
+            buffers: BufferPool::default(),
             rolls: FreeList::default(),
             clock: Clock::start(),
             handler,

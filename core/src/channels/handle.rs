@@ -88,7 +88,7 @@ pub struct RemoteStats {
 
 /// What is to be done at a shard.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum RemoteCommand {
     /// In this channel, or to everyone.
     Publish {
         channel: Option<Bytes>,
@@ -108,7 +108,7 @@ pub(crate) enum Command {
     },
 }
 
-impl Command {
+impl RemoteCommand {
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -281,7 +281,7 @@ impl Permit {
         if payload.len() > MAX_PAYLOAD {
             return Err(RemoteError::TooLong);
         }
-        let command = Command::Send {
+        let command = RemoteCommand::Send {
             to,
             kind,
             options,
@@ -295,7 +295,7 @@ impl Permit {
     /// # Errors
     /// [`Ended`](RemoteError::Ended): it has not been told to.
     pub fn close(self, conn: ConnId, code: CloseCode) -> Result<(), RemoteError> {
-        self.give(conn.shard(), Command::Close { conn, code })
+        self.give(conn.shard(), RemoteCommand::Close { conn, code })
     }
 
     fn publish_to(
@@ -309,7 +309,7 @@ impl Permit {
             return Err(RemoteError::TooLong);
         }
         let owner = self.0.owners.of(channel);
-        let command = Command::Publish {
+        let command = RemoteCommand::Publish {
             channel: channel.map(Bytes::copy_from_slice),
             kind,
             options,
@@ -318,7 +318,7 @@ impl Permit {
         self.give(owner, command)
     }
 
-    fn give(self, to: ShardId, command: Command) -> Result<(), RemoteError> {
+    fn give(self, to: ShardId, command: RemoteCommand) -> Result<(), RemoteError> {
         let outside = self.0.clone();
         // The name may be that of another server's connection.
         let to = ShardId(to.0 % outside.shards);

@@ -10,7 +10,7 @@ use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::upgrade::{self, Upgrade};
 use crate::proto::ws::{Connection, Role};
 use crate::session::app_types::AppTypes;
-use crate::session::slot::{Phase, Subprotocol};
+use crate::session::slot::{Phase, SubprotocolIndex};
 
 impl<A: AppTypes> Engine<A> {
     pub(crate) fn open(
@@ -45,7 +45,7 @@ impl<A: AppTypes> Engine<A> {
         slot.state = Some(state);
         slot.flags.upgraded = true;
         slot.moment = Some(self.now);
-        slot.subprotocol = Subprotocol::new(subprotocol, &self.config.subprotocols);
+        slot.subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
         self.counts.links.opened += 1;
         self.counts.links.active += 1;
         self.fan_outs.joined(EVERYONE, at);

@@ -29,7 +29,7 @@ pub struct ConnectionInfo {
     /// Who it is.
     pub id: ConnId,
     /// How far it has come.
-    pub stage: Stage,
+    pub stage: ConnectionStage,
     /// How long it has been open; of one that is ending, how long it was.
     pub open_for: Option<Duration>,
     /// Why it is ending, if it is.
@@ -62,13 +62,13 @@ pub struct ConnectionInfo {
     /// How long ago its last byte came.
     pub silent_for: Duration,
     /// What may be due for it next, and in which time.
-    pub timer: Option<(Timer, Duration)>,
+    pub timer: Option<(TimerKind, Duration)>,
 }
 
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Stage {
+pub enum ConnectionStage {
     /// Its request is being read.
     Request,
     /// A page or a refusal is on its way to it.
@@ -142,7 +142,7 @@ pub enum Pause {
 /// What is due at some time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Timer {
+pub enum TimerKind {
     /// The end of its patience with a request.
     Handshake,
     /// The end of the time for the answer to its request.
@@ -215,7 +215,7 @@ impl fmt::Display for WaitReason {
     }
 }
 
-impl Stage {
+impl ConnectionStage {
     /// Its name.
     pub const fn label(self) -> &'static str {
         match self {
@@ -240,7 +240,7 @@ impl Pause {
     }
 }
 
-impl Timer {
+impl TimerKind {
     /// Its name.
     pub const fn label(self) -> &'static str {
         match self {

@@ -258,7 +258,7 @@ impl<H: Handler> Shard<H> {
             let Some(event) = step.event else { return done };
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {
-                ws::Event::Message { kind, payload } => {
+                ws::ConnectionEvent::Message { kind, payload } => {
                     match payload {
                         Payload::InPlace(range) => {
                             let range = within(range);
@@ -275,8 +275,8 @@ impl<H: Handler> Shard<H> {
                     }
                     self.settle_replies_in(input, base);
                 }
-                ws::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
-                ws::Event::Pong(range) => {
+                ws::ConnectionEvent::Ping(range) => self.engine.pong(at, &input[within(range)]),
+                ws::ConnectionEvent::Pong(range) => {
                     self.engine.counts.received.pongs += 1;
                     if self.engine.slots[at].phase == Phase::Open {
                         let mut ctx = Context::new(&mut self.engine, at, None);
@@ -284,7 +284,7 @@ impl<H: Handler> Shard<H> {
                     }
                     self.settle_replies_in(input, base);
                 }
-                ws::Event::Close(code, _) => {
+                ws::ConnectionEvent::Close(code, _) => {
                     self.engine.peer_closed(at, code);
                     return input.len();
                 }

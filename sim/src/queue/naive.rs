@@ -2,7 +2,7 @@
 //! end to end for each operation.
 
 use stentor_core::testing::queue::{
-    Control, DropReason, Held, MAX_PONGS, PushError, Pushed, Ticket, parts,
+    Control, DropReason, MAX_PONGS, PushError, Pushed, QueueSize, Ticket, parts,
 };
 use stentor_core::{OverflowPolicy, SendOptions};
 
@@ -249,9 +249,9 @@ impl NaiveQueue {
     }
 
     /// What it holds.
-    pub fn held(&self) -> Held {
+    pub fn held(&self) -> QueueSize {
         let (messages, bytes) = self.data();
-        Held {
+        QueueSize {
             messages: messages as u32,
             bytes: bytes as u32,
             frames: self.waiting.len(),

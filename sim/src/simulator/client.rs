@@ -1,7 +1,9 @@
 //! Simulated client: the bytes that it sends, and what it has received.
 
 use stentor_core::MessageType;
-use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_core::testing::conn::{
+    Connection, ConnectionEvent, DecodeBuffers, MessageLimits, Payload, Role,
+};
 use stentor_core::testing::deflate::{Compressor, Params};
 use stentor_core::testing::handshake::Extension;
 use stentor_core::testing::wire::{Header, Opcode, close, mask};
@@ -180,15 +182,15 @@ impl SimClient {
             at += step.consumed;
             let Some(event) = step.event else { break };
             let heard = match event {
-                Event::Message {
+                ConnectionEvent::Message {
                     kind,
                     payload: Payload::InPlace(range),
                 } => Incoming::Message(kind, inbox[start..][range].to_vec()),
-                Event::Message {
+                ConnectionEvent::Message {
                     kind,
                     payload: Payload::Assembled,
                 } => Incoming::Message(kind, self.workspace.take_message()),
-                Event::Ping(range) => {
+                ConnectionEvent::Ping(range) => {
                     let payload = inbox[start..][range].to_vec();
                     if self.pongs && !self.said_close {
                         let pong = self.frame(Opcode::Pong, true, &payload);
@@ -196,8 +198,8 @@ impl SimClient {
                     }
                     Incoming::Ping(payload)
                 }
-                Event::Pong(range) => Incoming::Pong(inbox[start..][range].to_vec()),
-                Event::Close(code, _) => {
+                ConnectionEvent::Pong(range) => Incoming::Pong(inbox[start..][range].to_vec()),
+                ConnectionEvent::Close(code, _) => {
                     let code = code.map(|code| code.get());
                     if self.closes {
                         if !self.said_close {

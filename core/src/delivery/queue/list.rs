@@ -98,7 +98,7 @@ pub(crate) struct Band {
 
 /// Data messages in queues, in flight or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct QueueTotals {
     pub(crate) messages: u64,
     /// Their bytes; of a message partly written, all.
     pub(crate) bytes: u64,
@@ -123,7 +123,7 @@ pub(crate) struct Nodes {
     newest_peak: Peak,
     hash: FixedState,
     /// What all queues hold together.
-    pub(super) held: Held,
+    pub(super) held: QueueTotals,
     /// Messages that went out of turn because they had waited too long.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) out_of_turn: u64,
@@ -154,14 +154,14 @@ impl Nodes {
             newest: HashTable::new(),
             newest_peak: Peak::default(),
             hash: FixedState::with_seed(seed),
-            held: Held::default(),
+            held: QueueTotals::default(),
             #[cfg(any(test, feature = "testing"))]
             out_of_turn: 0,
         }
     }
 
     /// What all queues hold together.
-    pub(crate) const fn held(&self) -> Held {
+    pub(crate) const fn held(&self) -> QueueTotals {
         self.held
     }
 

@@ -50,7 +50,7 @@ pub struct Offered {
 
 /// What a queue holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct QueueSize {
     /// Data messages, in flight or not.
     pub messages: u32,
     /// Their bytes, headers included.
@@ -260,8 +260,8 @@ impl LoneQueue {
     }
 
     /// What it holds.
-    pub fn held(&self) -> Held {
-        let held = Held {
+    pub fn held(&self) -> QueueSize {
+        let held = QueueSize {
             messages: self.queue.messages(),
             bytes: self.queue.bytes(),
             frames: self.store.live(),
