@@ -4,4 +4,5 @@
 
 mod counting;
 mod memory;
+mod metered;
 mod no_alloc;

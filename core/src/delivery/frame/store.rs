@@ -3,6 +3,7 @@
 
 mod batch;
 mod place;
+mod record;
 
 use alloc::vec::Vec;
 
@@ -15,8 +16,9 @@ use crate::delivery::frame::rank::Rank;
 use crate::delivery::frame::run::{RUN, Run};
 use crate::proto::ws::header::{Tag, encode_unmasked};
 use crate::proto::ws::opcode::Opcode;
-use crate::table::{Place, Pool, Table};
+use crate::table::{Pool, Table};
 use crate::time::Timestamp;
+use record::{Body, Expiry, Record};
 
 /// A frame in the store. Stays the same while the frame moves between runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,114 +35,6 @@ pub(super) const SPARE_RUNS: usize = 64;
 const NO_BODY: u32 = u32::MAX;
 const NO_TERM: u32 = u32::MAX;
 const NO_PART: u32 = u32::MAX;
-
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    run: u32,
-    offset: u32,
-    /// Bytes in the run: the whole frame, or its header only.
-    inline: u32,
-    /// Bytes in all.
-    len: u32,
-    /// Where the payload is if it is not in the run.
-    body: u32,
-    refs: u32,
-    born: PublishedAt,
-    /// Where its deadline and its key are, if it has any.
-    term: u32,
-    /// Of a batch the first part, of a part the one behind it; of a vacant place the next.
-    next: u32,
-    /// How many messages it is.
-    messages: u16,
-    rank: Rank,
-    /// Bytes of frame header in front of the payload.
-    header: u8,
-    /// Whether others have the payload too.
-    shared: bool,
-    /// Whether a batch of which it is a part is there.
-    is_part: bool,
-}
-
-const _: () = assert!(size_of::<Record>() == 44);
-
-impl Place for Record {
-    fn vacate(&mut self, next: u32) {
-        self.next = next;
-    }
-
-    fn next_vacant(&self) -> u32 {
-        self.next
-    }
-}
-
-/// What few frames have, so that the others need no room for it.
-#[derive(Clone, Copy, Debug)]
-enum Expiry {
-    Of {
-        deadline: Option<Timestamp>,
-        key: Option<Key>,
-    },
-    Vacant(u32),
-}
-
-impl Place for Expiry {
-    fn vacate(&mut self, next: u32) {
-        *self = Self::Vacant(next);
-    }
-
-    fn next_vacant(&self) -> u32 {
-        match *self {
-            Self::Vacant(next) => next,
-            Self::Of { .. } => u32::MAX,
-        }
-    }
-}
-
-/// A payload that is not in a run.
-#[derive(Debug)]
-enum Body {
-    /// Others have it too.
-    Shared(Bytes),
-    /// Nobody else has it.
-    Owned(Vec<u8>),
-    Vacant(u32),
-}
-
-impl Place for Body {
-    fn vacate(&mut self, next: u32) {
-        *self = Self::Vacant(next);
-    }
-
-    fn next_vacant(&self) -> u32 {
-        match *self {
-            Self::Vacant(next) => next,
-            Self::Shared(_) | Self::Owned(_) => u32::MAX,
-        }
-    }
-}
-
-impl Body {
-    /// The bytes of memory it is charged with.
-    fn memory(&self) -> u64 {
-        match self {
-            Self::Shared(bytes) => bytes.len() as u64,
-            Self::Owned(bytes) => bytes.capacity() as u64,
-            Self::Vacant(_) => 0,
-        }
-    }
-}
-
-impl core::ops::Deref for Body {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Shared(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-            Self::Vacant(_) => &[],
-        }
-    }
-}
 
 /// The frames of one shard.
 #[derive(Debug)]
