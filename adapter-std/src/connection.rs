@@ -55,9 +55,8 @@ where
                     id
                 },
             );
-            // A shard that fails at this point has released everything. The threads take a turn
-            // each, which handles the first deadline of the connection.
-            birth.tell(told, &threads);
+            // The threads take a turn each, which handles the first deadline of the connection.
+            birth.tell(Some(told), &threads);
             Ok(())
         }
         Err(error) => Err((error, birth.socket.stream.try_clone().ok())),

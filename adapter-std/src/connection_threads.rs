@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
-use stentor_core::{Handler, ShardId};
-use stentor_server::Deadline;
+use stentor_core::{Deadline, Handler, ShardId};
 use stentor_server::metrics::Scrape;
 
 use crate::drain::wait_for;

@@ -1,14 +1,14 @@
 //! Shutdown of a server: tells the shards to drain, close and abort, and waits for them. The order
-//! of the stages is defined in [`stentor_server::drain`].
+//! of the stages is defined in [`stentor_core::Drain`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::{Handler, ServerEnd, Stats};
-use stentor_server::drain::{Drain, DrainGoal};
-use stentor_server::{Clock, Deadline, HungShards};
+use stentor_core::{Deadline, Drain, DrainGoal, DrainStep, Handler, ServerEnd, Stats};
+use stentor_server::{Clock, HungShards};
+use tracing::info;
 
 use crate::locked_shard::{LockedShards, ShardInput};
 use crate::primitive::thread::JoinHandle;
@@ -40,20 +40,22 @@ pub(crate) fn drain<H: Handler>(
 ) {
     let clock = stations.pool.dispatcher.clock();
     let mut stages = Drain::new(clock.now(), patience);
-    while let Some(stage) = stages.next(clock.now()) {
-        for at in stations.shards() {
-            stations.post(at, ShardInput::Order(stage.order));
-        }
-        let done = || match stage.until {
-            DrainGoal::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),
-            DrainGoal::Empty => stations.all(|shard| shard.is_empty()),
-        };
-        while !done() && !stages.is_over(clock.now()) {
-            if hurry.take() {
-                stages.force(clock.now());
-                break;
+    let is_reached = |goal| match goal {
+        DrainGoal::Quiet => gate.is_idle() && stations.all(|shard| shard.is_quiet()),
+        DrainGoal::Empty => stations.all(|shard| shard.is_empty()),
+    };
+    while let Some(step) = stages.poll(clock.now(), is_reached) {
+        match step {
+            DrainStep::Order(order) => {
+                for at in stations.shards() {
+                    stations.post(at, ShardInput::Order(order));
+                }
             }
-            thread::sleep(LOOK);
+            DrainStep::Wait(_) if hurry.take() => {
+                info!("shutdown: forced, closing at once");
+                stages.handle_force(clock.now());
+            }
+            DrainStep::Wait(_) => thread::sleep(LOOK),
         }
     }
 }

@@ -5,8 +5,7 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use stentor_core::{Admission, ConnId, Direction, ShardId};
-use stentor_server::ConnectionLimiter;
+use stentor_core::{Admission, ConnId, ConnectionLimiter, Direction, ShardId};
 
 use crate::primitive::thread::Thread;
 use crate::stream::Stream;
@@ -105,11 +104,6 @@ impl<S: Stream> ShardSockets<S> {
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<ShardSocket<S>> {
         self.find(id)?;
         self.links[id.slot()].take()
-    }
-
-    /// Removes all connections and returns them.
-    pub(crate) fn remove_all(&mut self) -> impl Iterator<Item = ShardSocket<S>> + use<'_, S> {
-        self.links.drain(..).flatten()
     }
 }
 

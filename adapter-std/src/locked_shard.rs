@@ -12,14 +12,13 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_core::{
-    Config, ConnId, Handler, Mailbox, Output, Shard, ShardId, ShardMessage, Stats, TaskEnd,
-    Timestamp,
+    Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
+    ShardOrder, Stats, TaskEnd, Timestamp,
 };
-use stentor_server::drain::Order;
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{
-    ConnectionLimiter, EventLog, ServerCounters, Submission, Turns, Wakeups, contain,
+    CatchPanics, EndOnPanic, EventLog, ServerCounters, Submission, Turns, Wakeups, end_process,
 };
 
 use crate::buffers::BufferPool;
@@ -30,9 +29,6 @@ use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
 use crate::stream::Stream;
 use crate::workers::WorkerPool;
 
-/// Creates the application of a shard, at the start and after a failure.
-pub(crate) type Maker<H> = Box<dyn Fn(ShardId) -> H + Send + Sync>;
-
 /// All shards of a server, and the state that their threads share.
 pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     stations: Vec<LockedShard<H, S>>,
@@ -42,7 +38,6 @@ pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     pub(crate) buffers: BufferPool,
     rolls: FreeList<WakeList>,
     clock: Clock,
-    handler: Maker<H>,
 }
 
 /// One shard behind its lock.
@@ -61,12 +56,12 @@ pub(crate) enum ShardInput {
     /// The response to a request for the metrics.
     Metrics(Scrape, Arc<str>),
     /// A step of the shutdown of the server.
-    Order(Order),
+    Order(ShardOrder),
 }
 
 /// The state that the lock of a shard protects.
 pub(crate) struct ShardState<H: Handler, S: Stream> {
-    pub(crate) shard: Shard<H>,
+    pub(crate) shard: Shard<H, CatchPanics>,
     pub(crate) links: ShardSockets<S>,
     pub(crate) now: Timestamp,
     inbox: VecDeque<ShardInput>,
@@ -103,12 +98,12 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         config: &Config,
         pool: WorkerPool<H>,
         limiter: Arc<ConnectionLimiter>,
-        handler: Maker<H>,
+        handler: impl Fn(ShardId) -> H,
         scrapes: &Sender<Option<Scrape>>,
     ) -> Self {
         let station = |id| LockedShard {
             inside: Mutex::new(ShardState {
-                shard: Shard::new(id, config, handler(id)),
+                shard: Shard::isolated(id, config, handler(id)),
                 links: ShardSockets::default(),
                 now: Timestamp::ORIGIN,
                 inbox: VecDeque::new(),
@@ -130,13 +125,11 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             buffers: BufferPool::default(),
             rolls: FreeList::default(),
             clock: Clock::start(),
-            handler,
         }
     }
 
     /// Runs a turn of a shard: calls `work`, handles the messages in the mailbox and the expired
     /// timers, carries out the outputs of the shard, and then calls `last` under the same lock.
-    /// Returns `None` if the shard failed meanwhile.
     ///
     /// Outputs are handled in slices, between which other threads may take the lock.
     pub(crate) fn turn<R>(
@@ -144,41 +137,30 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         at: ShardId,
         work: impl FnOnce(&mut ShardState<H, S>),
         last: impl FnOnce(&mut ShardState<H, S>) -> R,
-    ) -> Option<R> {
+    ) -> R {
+        let _end = EndOnPanic;
         let station = &self.stations[at.index()];
-        let (mut work, mut last) = (Some(work), Some(last));
-        let mut whole = true;
+        let mut work = Some(work);
         loop {
             let mut wakes = AfterUnlock::default();
-            let mut result = None;
-            let mut more = true;
+            let more;
             {
                 let mut inside = station.lock();
                 inside.now = self.clock.now();
-                let done = contain(|| {
-                    if let Some(work) = work.take() {
-                        work(&mut inside);
-                    }
-                    more = self.handle(at, &mut inside, &mut wakes);
-                    if !more && let Some(last) = last.take() {
-                        result = Some(last(&mut inside));
-                    }
-                    inside.wake_writers(&mut wakes, &self.rolls);
-                });
-                if done.is_none() {
-                    // Notifications to other shards must not wait for an event.
-                    (more, whole) = (true, false);
-                    last = None;
-                    inside.begin_anew(&self.handler, &mut wakes);
-                    self.counters.count_restart();
+                if let Some(work) = work.take() {
+                    work(&mut inside);
                 }
-                let began = inside.now;
-                inside.turns.record(began, self.clock.now());
+                more = self.handle(at, &mut inside, &mut wakes);
+                if !more {
+                    let result = last(&mut inside);
+                    inside.end_turn(&mut wakes, &self.rolls, self.clock.now());
+                    drop(inside);
+                    self.wake(wakes);
+                    return result;
+                }
+                inside.end_turn(&mut wakes, &self.rolls, self.clock.now());
             }
             self.wake(wakes);
-            if !more {
-                return result.filter(|_| whole);
-            }
         }
     }
 
@@ -194,9 +176,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             inside.armed = inside.shard.poll_timeout().map(|(at, _)| at);
             inside.armed
         };
-        // A shard that was restarted is checked again at once.
         self.turn(at, |_| {}, arm)
-            .unwrap_or_else(|| Some(self.clock.now()))
     }
 
     /// Sleeps until woken, or until a time that [`tick`](Self::tick) has returned.
@@ -226,17 +206,13 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         Some(self.stations[at.index()].try_lock()?.shard.stats())
     }
 
-    /// Drops each value of the application on a shard separately: if several panic while one is
-    /// dropped, the second panic would abort the process. Does nothing if the lock is held.
+    /// Drops the tasks that have not been submitted, each separately: if two destructors panic in
+    /// one drop, the process aborts. Does nothing if the lock is held.
     pub(crate) fn dispose(&self, at: ShardId) {
         let station = &self.stations[at.index()];
         let Some(mut inside) = station.try_lock() else {
             return;
         };
-        inside.shard.restart(None);
-        while let Some(output) = inside.shard.poll_output() {
-            self.pool.dispatcher.dispose(output);
-        }
         for task in inside.tasks.drain(..) {
             self.pool.dispatcher.dispose(task);
         }
@@ -249,7 +225,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     }
 
     /// Returns whether a predicate holds for every shard; false if the lock of one is held.
-    pub(crate) fn all(&self, holds: impl Fn(&Shard<H>) -> bool) -> bool {
+    pub(crate) fn all(&self, holds: impl Fn(&Shard<H, CatchPanics>) -> bool) -> bool {
         let holds = |station: &LockedShard<H, S>| {
             // Messages in flight can make an idle shard busy.
             station.try_lock().is_some_and(|inside| {
@@ -379,7 +355,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             Output::Disconnect(id) => {
                 wakes.ended.extend(inside.links.remove(id));
             }
-            Output::Dispose(leftover) => self.pool.dispatcher.dispose(leftover),
+            Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => {
                 let now = inside.now;
                 inside.journal.write(now, event);
@@ -434,7 +410,7 @@ impl<S: Stream> Default for AfterUnlock<S> {
 
 impl<H: Handler, S: Stream> LockedShard<H, S> {
     fn lock(&self) -> MutexGuard<'_, ShardState<H, S>> {
-        // A panic under the lock was caught there, and the shard replaced.
+        // A panic under the lock ends the process.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -457,9 +433,7 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
                 self.shard
                     .handle_answer(self.now, id, 200, kind, body, head_only);
             }
-            ShardInput::Order(Order::Drain) => self.shard.handle_drain(self.now),
-            ShardInput::Order(Order::Close(code)) => self.shard.handle_close_all(self.now, code),
-            ShardInput::Order(Order::Abort) => self.shard.handle_abort(self.now),
+            ShardInput::Order(order) => order.apply(self.now, &mut self.shard),
         }
     }
 
@@ -481,14 +455,10 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
         }
     }
 
-    /// Closes the connections after a failure, and restarts the shard empty.
-    fn begin_anew(&mut self, handler: &Maker<H>, wakes: &mut AfterUnlock<S>) {
-        let id = self.shard.id();
-        self.journal.write_panic(self.now, id);
-        wakes.ended.extend(self.links.remove_all());
-        self.touched.clear();
-        // If no new application can be created, the existing one continues.
-        self.shard.restart(contain(|| handler(id)));
+    /// Ends a turn before the lock is released.
+    fn end_turn(&mut self, wakes: &mut AfterUnlock<S>, rolls: &FreeList<WakeList>, now: Timestamp) {
+        self.wake_writers(wakes, rolls);
+        self.turns.record(self.now, now);
     }
 }
 

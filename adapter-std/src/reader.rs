@@ -136,11 +136,11 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
                 },
             );
             match next {
-                None | Some(AfterRead::End) => return false,
-                Some(AfterRead::Again) => {}
-                Some(AfterRead::Wait) => thread::park(),
-                Some(AfterRead::Read) => return true,
-                Some(AfterRead::Send) => sent = Some(parcels.send(self.socket)),
+                AfterRead::End => return false,
+                AfterRead::Again => {}
+                AfterRead::Wait => thread::park(),
+                AfterRead::Read => return true,
+                AfterRead::Send => sent = Some(parcels.send(self.socket)),
             }
         }
         true

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use stentor_core::{Handler, ShardId};
+use stentor_core::{ConnectionLimiter, Deadline, Handler, ShardId};
 use stentor_server::admin::Admin;
 use stentor_server::metrics::{self, Collector};
-use stentor_server::{ConnectionLimiter, Deadline, HungShards, Settings, ShutdownReport, listen};
+use stentor_server::{HungShards, Settings, ShutdownReport, listen};
 use tracing::{error, info};
 
 use crate::connection_threads::{ConnectionThreads, start, start_workers};
@@ -92,7 +92,7 @@ impl Server {
     /// left behind.
     pub fn run<H, W>(
         self,
-        handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
+        handler: impl Fn(ShardId) -> H,
         work: W,
         shutdown: impl FnOnce() + Send + 'static,
     ) -> io::Result<ShutdownReport>
@@ -116,7 +116,7 @@ impl Server {
                 settings.config.shards(),
                 settings.max_connections,
             )),
-            Box::new(handler),
+            handler,
             &scrapes,
         ));
         // Whichever way this returns, the threads that were started end.

@@ -189,8 +189,10 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use stentor_core::proto::http::Request;
-    use stentor_core::{Admission, Context, Decision, Message, ShardId, TaskOptions};
-    use stentor_server::{ConnectionLimiter, Submission};
+    use stentor_core::{
+        Admission, ConnectionLimiter, Context, Decision, Message, ShardId, TaskOptions,
+    };
+    use stentor_server::Submission;
 
     use super::*;
 

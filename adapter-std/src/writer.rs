@@ -58,10 +58,10 @@ pub(crate) fn run<H: Handler, S: Stream>(
             },
         );
         match next {
-            None | Some(AfterWrite::End) => return,
-            Some(AfterWrite::Park) => thread::park(),
-            Some(AfterWrite::Send) => sent = Some(parcels.send(socket)),
-            Some(AfterWrite::AwaitRoom) => {
+            AfterWrite::End => return,
+            AfterWrite::Park => thread::park(),
+            AfterWrite::Send => sent = Some(parcels.send(socket)),
+            AfterWrite::AwaitRoom => {
                 socket.stream.await_room();
                 has_room = true;
             }

@@ -1,15 +1,15 @@
 //! Shutdown of a server: tells the shards to drain, close and abort, and waits for them. The order
-//! of the stages is defined in [`stentor_server::drain`].
+//! of the stages is defined in [`stentor_core::Drain`].
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_core::Handler;
-use stentor_server::drain::{Drain, DrainGoal, Order};
-use stentor_server::{Clock, Deadline};
+use stentor_core::{Deadline, Drain, DrainGoal, DrainStep, Handler};
+use stentor_server::Clock;
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout_at};
+use tracing::info;
 
 use crate::remote::RemoteEndpoint;
 use crate::shard_handle::{ShardHandles, ShardInput};
@@ -35,36 +35,23 @@ pub(crate) async fn drain<H: Handler>(
     clock: Clock,
 ) {
     let mut stages = Drain::new(clock.now(), patience);
-    while let Some(stage) = stages.next(clock.now()) {
-        doors.post_to_all(|| match stage.order {
-            Order::Drain => ShardInput::Drain,
-            Order::Close(code) => ShardInput::Close(code),
-            Order::Abort => ShardInput::Abort,
-        });
-        let done = || match stage.until {
-            DrainGoal::Quiet => outside.server_end.is_idle() && doors.all_quiet(),
-            DrainGoal::Empty => doors.all_empty(),
-        };
-        let changed = async || {
-            tokio::select! {
+    let is_reached = |goal| match goal {
+        DrainGoal::Quiet => outside.server_end.is_idle() && doors.all_quiet(),
+        DrainGoal::Empty => doors.all_empty(),
+    };
+    while let Some(step) = stages.poll(clock.now(), is_reached) {
+        match step {
+            DrainStep::Order(order) => doors.post_to_all(|| ShardInput::Order(order)),
+            DrainStep::Wait(until) => tokio::select! {
+                biased;
                 () = doors.changed.notified() => {}
                 () = outside.notifier().over.notified() => {}
-            }
-        };
-        while !done() {
-            tokio::select! {
-                biased;
-                () = changed() => {}
                 () = hurry.0.notified() => {
-                    stages.force(clock.now());
-                    break;
+                    info!("shutdown: forced, closing at once");
+                    stages.handle_force(clock.now());
                 }
-                () = sleep_until(clock.instant(stages.deadline()).into()) => {
-                    if !done() && stages.is_over(clock.now()) {
-                        break;
-                    }
-                }
-            }
+                () = sleep_until(clock.instant(until).into()) => {}
+            },
         }
     }
     doors.post_to_all(|| ShardInput::End);

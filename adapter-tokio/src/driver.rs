@@ -11,7 +11,7 @@ use mio::{Events, Poll};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use stentor_server::inspect::Answer;
 use stentor_server::metrics::Scrape;
-use stentor_server::{Clock, EventLog, Submission, Turns, contain};
+use stentor_server::{CatchPanics, Clock, EventLog, Submission, Turns, end_process};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::ShardSockets;
@@ -23,7 +23,7 @@ use crate::workers::WorkerPool;
 /// One shard with its sockets.
 pub(crate) struct Driver<H: Handler> {
     id: ShardId,
-    shard: Shard<H>,
+    shard: Shard<H, CatchPanics>,
     links: ShardSockets,
     poll: AsyncFd<Poll>,
     clock: Clock,
@@ -35,7 +35,6 @@ pub(crate) struct Driver<H: Handler> {
     scraped: Vec<Scrape>,
     /// Answers to admin queries, collected until the end of the turn.
     answers: Vec<(Sender<(ShardId, Answer)>, Answer)>,
-    handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
     inbox: VecDeque<ShardInput<H>>,
     outboxes: Vec<Vec<ShardInput<H>>>,
     /// Tasks to submit, collected until the end of the turn.
@@ -55,19 +54,16 @@ pub(crate) struct DriverContext<H: Handler> {
     pub(crate) doors: Arc<ShardHandles<H>>,
     pub(crate) pool: Arc<WorkerPool<H>>,
     pub(crate) scrapes: Sender<Option<Scrape>>,
-    /// Creates the application, at the start and after a failure.
-    pub(crate) handler: Arc<dyn Fn(ShardId) -> H + Send + Sync>,
 }
 
 impl<H: Handler> Driver<H> {
     /// Creates a driver without sockets. Must be called within the runtime that will run it.
-    pub(crate) fn new(shard: Shard<H>, around: DriverContext<H>) -> io::Result<Self> {
+    pub(crate) fn new(shard: Shard<H, CatchPanics>, around: DriverContext<H>) -> io::Result<Self> {
         let DriverContext {
             clock,
             doors,
             pool,
             scrapes,
-            handler,
         } = around;
         Ok(Self {
             id: shard.id(),
@@ -82,7 +78,6 @@ impl<H: Handler> Driver<H> {
             scrapes,
             scraped: Vec::new(),
             answers: Vec::new(),
-            handler,
             inbox: VecDeque::new(),
             tasks: Vec::new(),
             again: VecDeque::new(),
@@ -102,9 +97,7 @@ impl<H: Handler> Driver<H> {
         let mut armed = None;
         self.now = self.clock.now();
         loop {
-            // After a failure there is more to do: the mailbox must be drained and the other shards
-            // notified, and no event would wake this task for that.
-            let busy = self.guarded(Self::take_turn).unwrap_or(true);
+            let busy = self.take_turn();
             self.turns.record(self.now, self.clock.now());
             self.answer();
             if self.ended {
@@ -131,7 +124,7 @@ impl<H: Handler> Driver<H> {
                     if is_all {
                         ready.clear_ready();
                     }
-                    self.guarded(|driver| driver.handle_events(&events));
+                    self.handle_events(&events);
                     if !is_all {
                         // Lets the acceptor run if it is on this thread.
                         tokio::task::yield_now().await;
@@ -161,13 +154,9 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Drops each value of the application separately: if several panic while one is dropped, the
-    /// second panic would abort the process.
+    /// Drops what has not come to the shard. Each value of the application is dropped separately:
+    /// if two destructors panic in one drop, the process aborts.
     pub(crate) fn dispose(mut self) {
-        self.shard.restart(None);
-        while let Some(output) = self.shard.poll_output() {
-            self.pool.dispatcher.dispose(output);
-        }
         for task in self.tasks.drain(..) {
             self.pool.dispatcher.dispose(task);
         }
@@ -177,21 +166,6 @@ impl<H: Handler> Driver<H> {
         }
         let pool = self.pool.clone();
         pool.dispatcher.dispose(self);
-    }
-
-    /// Runs `work`. If the shard panics, closes its connections, restarts it empty and returns
-    /// `None`; the other shards continue.
-    fn guarded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
-        if let Some(result) = contain(|| work(self)) {
-            return Some(result);
-        }
-        self.journal.write_panic(self.now, self.id);
-        self.doors.counters.count_restart();
-        self.links.fail_all();
-        self.again.clear();
-        // If no new application can be created, the existing one continues.
-        self.shard.restart(contain(|| (self.handler)(self.id)));
-        None
     }
 
     /// Runs one turn: handles expired timers, drains the mailbox, reads the sockets that have
@@ -204,9 +178,6 @@ impl<H: Handler> Driver<H> {
             let links = &self.links;
             self.shard
                 .handle_timeout_with(self.now, |id, direction| links.is_ready(id, direction));
-        }
-        for admission in self.links.close_failed(CLOSES) {
-            self.doors.limiter.release(self.id, admission);
         }
         self.doors.take(self.id, &mut self.inbox);
         while let Some(post) = self.inbox.pop_front() {
@@ -240,8 +211,7 @@ impl<H: Handler> Driver<H> {
             self.doors
                 .report(self.id, self.shard.is_quiet(), self.shard.is_empty());
         }
-        let more = !self.again.is_empty() || self.links.has_failed();
-        writes == 0 || outputs == 0 || refused || more
+        writes == 0 || outputs == 0 || refused || !self.again.is_empty()
     }
 
     /// Submits the tasks of this turn. Returns true if some are refused; their connections are then
@@ -393,7 +363,7 @@ impl<H: Handler> Driver<H> {
                     self.doors.limiter.release(self.id, admission);
                 }
             }
-            Output::Dispose(leftover) => self.pool.dispatcher.dispose(leftover),
+            Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => self.journal.write(self.now, event),
         }
     }
@@ -428,12 +398,10 @@ impl<H: Handler> Driver<H> {
                 let answer = question.answer(self.now, &self.shard, &self.turns);
                 self.answers.push((reply, answer));
             }
-            ShardInput::Drain => {
+            ShardInput::Order(order) => {
                 self.draining = true;
-                self.shard.handle_drain(self.now);
+                order.apply(self.now, &mut self.shard);
             }
-            ShardInput::Close(code) => self.shard.handle_close_all(self.now, code),
-            ShardInput::Abort => self.shard.handle_abort(self.now),
             ShardInput::End => self.ended = true,
         }
     }
@@ -449,8 +417,6 @@ const READS: usize = 1;
 /// between the slices, so urgent messages wait for one slice, about 150 microseconds, and not for
 /// all of them. The short slices have no measurable cost.
 const WRITES: usize = 32;
-/// Sockets of a failed shard that are closed per turn.
-const CLOSES: usize = 64;
 /// Outputs handled per turn, most of which cost little. The limit exceeds what may pile up in a
 /// shard; otherwise many connections that open or close at once would delay the writes behind them.
 const OUTPUTS: usize = 2_048;

@@ -32,8 +32,6 @@ pub(crate) struct ShardSocket {
 #[derive(Default)]
 pub(crate) struct ShardSockets {
     links: Vec<Option<ShardSocket>>,
-    /// Sockets of a failed shard that are still to be closed.
-    failed: Vec<Option<ShardSocket>>,
 }
 
 impl ShardSockets {
@@ -85,31 +83,6 @@ impl ShardSockets {
         self.find(id)?;
         // The kernel removes the registration of a closed descriptor by itself.
         self.links[id.slot()].take().map(|link| link.admission)
-    }
-
-    /// Detaches every socket from its connection, since the shard has failed.
-    /// [`close_failed`](Self::close_failed) closes them in batches, because each costs a system
-    /// call. Until then, a new connection in the same slot may be reported as ready when it is not,
-    /// which costs one call without effect.
-    pub(crate) fn fail_all(&mut self) {
-        self.failed.append(&mut self.links);
-    }
-
-    /// Closes up to `most` sockets of a failed shard and returns their admissions.
-    pub(crate) fn close_failed(
-        &mut self,
-        most: usize,
-    ) -> impl Iterator<Item = Admission> + use<'_> {
-        let from = self.failed.len() - most.min(self.failed.len());
-        self.failed
-            .drain(from..)
-            .flatten()
-            .map(|link| link.admission)
-    }
-
-    /// Returns whether sockets of a failed shard are still to be closed.
-    pub(crate) const fn has_failed(&self) -> bool {
-        !self.failed.is_empty()
     }
 }
 

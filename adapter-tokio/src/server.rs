@@ -10,10 +10,10 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use stentor_core::{Handler, Shard, ShardId, Stats};
+use stentor_core::{ConnectionLimiter, Handler, Shard, ShardId, Stats};
 use stentor_server::admin::Admin;
 use stentor_server::metrics::{self, Collector, Scrape};
-use stentor_server::{ConnectionLimiter, HungShards, Settings, ShutdownReport, listen};
+use stentor_server::{CatchPanics, EndOnPanic, HungShards, Settings, ShutdownReport, listen};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -94,7 +94,7 @@ impl Server {
     /// timeout and a grace period are over; the thread of its shard is then left behind.
     pub fn run<H, W>(
         self,
-        handler: impl Fn(ShardId) -> H + Send + Sync + 'static,
+        handler: impl Fn(ShardId) -> H,
         work: W,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<ShutdownReport>
@@ -116,20 +116,18 @@ impl Server {
         )));
         let pool = Arc::new(WorkerPool::new(&settings));
         let clock = pool.dispatcher.clock();
-        let handler: Arc<dyn Fn(ShardId) -> H + Send + Sync> = Arc::new(handler);
         let (scrapes, requests) = channel();
         let (ended, mut endings) = unbounded_channel();
         let _end = EndOnDrop(doors.clone());
         let (mut shards, mut runtimes) = (Vec::new(), Vec::new());
         for id in doors.shards() {
-            let shard = Shard::new(id, &settings.config, handler(id));
-            let (doors, pool, handler) = (doors.clone(), pool.clone(), handler.clone());
+            let shard = Shard::isolated(id, &settings.config, handler(id));
+            let (doors, pool) = (doors.clone(), pool.clone());
             let around = DriverContext {
                 clock,
                 doors,
                 pool,
                 scrapes: scrapes.clone(),
-                handler,
             };
             let (thread, runtime) = start_shard(shard, around, OnEnd(id, ended.clone()))?;
             shards.push(thread);
@@ -250,7 +248,7 @@ impl Drop for OnEnd {
 /// Starts the thread of a shard, waits until its driver is created, and returns the thread and its
 /// runtime.
 fn start_shard<H>(
-    shard: Shard<H>,
+    shard: Shard<H, CatchPanics>,
     around: DriverContext<H>,
     on_end: OnEnd,
 ) -> io::Result<(JoinHandle<io::Result<Stats>>, runtime::Handle)>
@@ -271,6 +269,7 @@ where
             Ok((runtime, mut driver)) => {
                 // Dropped before the runtime, and so before the other tasks on it.
                 let _on_end = on_end;
+                let _end = EndOnPanic;
                 let _ = started.send(Ok(runtime.handle().clone()));
                 let ended = runtime.block_on(driver.run());
                 driver.dispose();

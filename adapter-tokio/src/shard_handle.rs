@@ -7,10 +7,11 @@ use std::sync::mpsc::Sender;
 
 use mio::net::TcpStream;
 use stentor_core::{
-    Admission, CloseCode, ConnId, Handler, Mailbox, ShardId, ShardMessage, TaskEnd,
+    Admission, ConnId, ConnectionLimiter, Handler, Mailbox, ShardId, ShardMessage, ShardOrder,
+    TaskEnd,
 };
+use stentor_server::ServerCounters;
 use stentor_server::inspect::{AdminQuery, Answer};
-use stentor_server::{ConnectionLimiter, ServerCounters};
 use tokio::sync::Notify;
 
 /// An input for the thread of a shard.
@@ -25,9 +26,8 @@ pub(crate) enum ShardInput<H: Handler> {
         head_only: bool,
     },
     Query(PendingQuery),
-    Drain,
-    Close(CloseCode),
-    Abort,
+    /// A step of the shutdown of the server.
+    Order(ShardOrder),
     End,
 }
 

@@ -279,8 +279,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use stentor_core::proto::http::Request;
-    use stentor_core::{Admission, Context, Decision, Message, Shard, ShardId, TaskOptions};
-    use stentor_server::ConnectionLimiter;
+    use stentor_core::{
+        Admission, ConnectionLimiter, Context, Decision, Message, Shard, ShardId, TaskOptions,
+    };
     use tokio::task::yield_now;
 
     use super::*;

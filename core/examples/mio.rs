@@ -145,7 +145,7 @@ impl<H: Handler> MioServer<H> {
             }
             Output::Disconnect(id) => self.links[id.slot()] = None,
             Output::Send(..) => unreachable!("there is one shard"),
-            Output::Dispose(leftover) => drop(leftover),
+            Output::Abort => std::process::abort(),
             Output::Event(event) => eprintln!("{event:?}"),
         }
     }

@@ -55,6 +55,7 @@ mod delivery;
 mod engine;
 mod id;
 mod inspect;
+mod node;
 pub mod proto;
 mod session;
 mod shard;
@@ -66,7 +67,9 @@ mod tasks;
 pub mod testing;
 mod time;
 
-pub use app::{Context, Decision, Echo, Handler, Message, Subprotocol};
+pub use app::{
+    AfterPanic, Context, Decision, Echo, Handler, Isolation, Message, NoIsolation, Subprotocol,
+};
 pub use channels::delivery_report::DeliveryReport;
 pub use channels::handle::{
     Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender,
@@ -77,7 +80,7 @@ pub use delivery::frame::{Chunks, MAX_PAYLOAD};
 pub use delivery::queue::{OverflowPolicy, SendOptions};
 pub use delivery::{Depth, Drops};
 pub use engine::input::Admission;
-pub use engine::output::{Event, Leftover, Output};
+pub use engine::output::{Event, Output};
 pub use engine::timers::{Direction, Reason};
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use inspect::closed::{CloseInfo, ClosedConnection};
@@ -85,6 +88,7 @@ pub use inspect::connection_info::{
     ConnectionInfo, ConnectionStage, Lookup, Pause, TimerKind, WaitReason,
 };
 pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
+pub use node::{ConnectionLimiter, Deadline, Drain, DrainGoal, DrainStep, ShardOrder};
 pub use proto::http::{HandshakeError, Hosts};
 pub use proto::ws::PeerError;
 pub use proto::ws::close::CloseCode;

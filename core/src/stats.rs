@@ -173,6 +173,10 @@ stats! {
         outcomes_gone,
         /// Submitted tasks whose outcome has not arrived (a gauge).
         tasks_pending,
+        /// Callbacks that panicked.
+        panics,
+        /// Values of the application whose destructor panicked.
+        drops_panicked,
         /// Messages of the application that were longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD)
         /// and were not sent.
         too_long,
@@ -312,7 +316,7 @@ pub enum CloseCause {
     Handler,
     /// The server shut down.
     Drain,
-    /// The shard failed.
+    /// A callback for it panicked.
     Panic,
     /// There was not enough memory for an incomplete message of the peer.
     Memory,

@@ -115,11 +115,6 @@ impl<T: Place> Table<T> {
         self.places.get(at).map(|place| &**place)
     }
 
-    /// Takes the last place off, occupied or not; only to take all of them.
-    pub(crate) fn pop(&mut self) -> Option<T> {
-        self.places.pop().map(ManuallyDrop::into_inner)
-    }
-
     /// Every place, occupied or not.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.places.iter().map(|place| &**place)

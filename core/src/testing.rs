@@ -83,9 +83,9 @@ pub mod channels {
             );
         }
 
-        /// Adds members on another shard.
-        pub fn add_elsewhere(&mut self, name: &[u8], shard: ShardId, more: u32) {
-            self.0.add_remote(name, shard, more);
+        /// Adds a member on another shard.
+        pub fn add_elsewhere(&mut self, name: &[u8], shard: ShardId) {
+            self.0.add_remote(name, shard);
         }
 
         /// Removes a member on another shard, if there is one.

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stentor_core::{
-    ClosedConnection, ConnId, ConnectionList, ConnectionQuery, Handler, Lookup, RemoteStats, Shard,
-    ShardId, Stats, Timestamp,
+    ClosedConnection, ConnId, ConnectionLimiter, ConnectionList, ConnectionQuery, Handler,
+    Isolation, Lookup, RemoteStats, Shard, ShardId, Stats, Timestamp,
 };
 
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::{SharedDispatcher, Wakeups};
-use crate::limits::ConnectionLimiter;
 
 /// A running server, implemented by its adapter.
 pub trait AdminBackend: Send + Sync + 'static {
@@ -29,7 +28,7 @@ pub trait AdminBackend: Send + Sync + 'static {
     /// Returns the connection limiter.
     fn limiter(&self) -> &ConnectionLimiter;
 
-    /// Returns the counters of listeners, restarts and admin pages.
+    /// Returns the counters of listeners and admin pages.
     fn counters(&self) -> &ServerCounters;
 
     /// Returns the counters of commands from application threads.
@@ -56,7 +55,12 @@ pub enum AdminQuery {
 impl AdminQuery {
     /// Answers the query from a shard and the durations of its turns. Visits each connection of the
     /// shard at most once, and none for [`Counters`](Self::Counters).
-    pub fn answer<H: Handler>(&self, now: Timestamp, shard: &Shard<H>, turns: &Turns) -> Answer {
+    pub fn answer<H: Handler, I: Isolation>(
+        &self,
+        now: Timestamp,
+        shard: &Shard<H, I>,
+        turns: &Turns,
+    ) -> Answer {
         let body = match self {
             Self::Connections(query) => AnswerBody::Connections(shard.connections(now, query)),
             Self::Connection(id) => AnswerBody::Connection(shard.explain(now, *id).map(Box::new)),

@@ -1,14 +1,13 @@
 //! Parts of a Stentor server that both server binaries share.
 //!
 //! - [`Settings`]: flags, environment and file, checked and typed.
-//! - [`program()`] and [`lifecycle`]: signals, stages of the shutdown, deadlines, exit code.
+//! - [`program()`] and [`lifecycle`]: signals, report of the shutdown, exit code.
 //! - [`log`]: log lines and their bounded queue.
 //! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
 //!   adapter through [`inspect::AdminBackend`].
 //! - [`listen`] and [`socket`]: listeners and socket options.
-//! - [`ConnectionLimiter`]: choice of a shard, connection limit. [`limits`] also has the limit of
-//!   file descriptors.
 //! - [`SharedDispatcher`]: the task dispatcher behind a lock.
+//! - [`CatchPanics`]: containment of panics in callbacks.
 //! - [`RemoteEndpoint`]: path of commands from application threads to shards.
 //!
 //! It has no runtime, and no sockets and threads but those of the admin listener, the log and the
@@ -26,8 +25,8 @@ mod clock;
 pub mod counters;
 pub mod dispatch;
 pub mod inspect;
+mod isolation;
 pub mod lifecycle;
-pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod metrics;
@@ -41,10 +40,10 @@ pub use counters::{ServerCounters, Turns};
 pub use dispatch::{
     Attempt, Due, LockedDispatcher, Next, SharedDispatcher, Submission, Wakeups, contain, dispose,
 };
+pub use isolation::{CatchPanics, EndOnPanic, end_process};
 #[cfg(feature = "settings")]
 pub use lifecycle::program;
-pub use lifecycle::{Deadline, HungShards, ShutdownReport, Signals, drain};
-pub use limits::ConnectionLimiter;
+pub use lifecycle::{HungShards, ShutdownReport, Signals};
 pub use log::{EventLog, LimitLog};
 pub use remote::{Notifier, RemoteEndpoint, ShardRouter, Shards};
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};

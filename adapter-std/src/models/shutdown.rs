@@ -1,12 +1,8 @@
 //! Models of the shutdown: every waiting thread ends when the server or its connection ends.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use stentor_core::proto::http::Request;
-use stentor_core::{
-    Admission, Backpressure, Config, Context, Decision, Echo, Handler, Message, ShardId,
-};
+use stentor_core::{Admission, Config, Echo, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;
@@ -54,28 +50,6 @@ fn loom_a_connection_ends_although_its_socket_is_full() {
     });
 }
 
-/// The writer waits for room, the reader for being read again, when the shard
-/// panics over what another connection has said. Fails if `begin_anew` keeps the
-/// links, and if `ShardSocket::end` does not wake the reader.
-#[test]
-fn loom_connections_end_with_a_shard_that_fails() {
-    model(|| {
-        let config = Config::builder().queue_messages(1);
-        let server = ModelServer::with_restarts(config, PanickingEcho, 1);
-        let connection = server.connect(ShardId(0));
-        let other = server.connect(ShardId(0));
-        server.hand_in(connection.id, &[said("a"), said("b")].concat());
-        connection.peer.say(&said("c"));
-        let threads = [
-            server.start_reader(&connection),
-            server.start_writer(&connection),
-        ];
-        server.hand_in(other.id, &said(FATAL));
-        join(threads);
-        assert!(server.all(|shard| shard.is_empty()));
-    });
-}
-
 /// Fails if the drop of a crew wakes no ticker, or does so before it says that
 /// they are to stop.
 #[test]
@@ -115,29 +89,3 @@ fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
         join([watcher]);
     });
 }
-
-/// Echoes, and panics at a word.
-#[derive(Clone, Copy)]
-struct PanickingEcho;
-
-impl Handler for PanickingEcho {
-    type State = ();
-    type Task = Infallible;
-    type Outcome = Infallible;
-
-    const OVERFLOW: Backpressure = Backpressure::PauseReads;
-
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
-        Decision::accept(())
-    }
-
-    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
-        if message.payload == FATAL.as_bytes() {
-            // A panic that says nothing, however often the model is run.
-            std::panic::resume_unwind(Box::new(FATAL));
-        }
-        ctx.reply(message.kind, 100, message.payload);
-    }
-}
-
-const FATAL: &str = "fatal";

@@ -13,16 +13,62 @@ use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::deferred::{PendingOp, Wait};
+use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 
-/// One connection, and what the application can do on its behalf.
-pub struct Context<'a, H: Handler> {
+/// The connection of a callback: its state, and all that the application can do on its behalf.
+///
+/// [`split`](Self::split) gives both, to use one while the other is borrowed; then `S` is `()`.
+pub struct Context<'a, H: Handler, S = &'a mut <H as Handler>::State> {
     engine: &'a mut Engine<H>,
     at: u32,
     here: Option<MessageRef>,
+    /// The channels that a closed connection was in.
+    left: &'a [Bytes],
+    state: S,
 }
 
-impl<H: Handler> core::fmt::Debug for Context<'_, H> {
+impl<'a, H: Handler> Context<'a, H> {
+    pub(crate) const fn new(
+        engine: &'a mut Engine<H>,
+        state: &'a mut H::State,
+        at: u32,
+        here: Option<MessageRef>,
+    ) -> Self {
+        Self {
+            engine,
+            at,
+            here,
+            left: &[],
+            state,
+        }
+    }
+
+    /// Returns the context of a connection that has left these channels.
+    pub(crate) const fn of_closed(mut self, left: &'a [Bytes]) -> Self {
+        self.left = left;
+        self
+    }
+
+    /// Returns the state of the connection.
+    pub const fn state(&mut self) -> &mut H::State {
+        self.state
+    }
+
+    /// Returns the state of the connection, and the context without it.
+    pub const fn split(&mut self) -> (&mut H::State, Context<'_, H, ()>) {
+        let rest = Context {
+            engine: self.engine,
+            at: self.at,
+            here: self.here,
+            left: self.left,
+            state: (),
+        };
+        (self.state, rest)
+    }
+}
+
+impl<H: Handler, S> core::fmt::Debug for Context<'_, H, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Context")
             .field("id", &self.id())
@@ -30,29 +76,20 @@ impl<H: Handler> core::fmt::Debug for Context<'_, H> {
     }
 }
 
-impl<'a, H: Handler> Context<'a, H> {
-    pub(crate) const fn new(engine: &'a mut Engine<H>, at: u32, here: Option<MessageRef>) -> Self {
-        Self { engine, at, here }
-    }
-
-    /// The connection.
+impl<H: Handler, S> Context<'_, H, S> {
+    /// Returns the name of the connection.
     pub fn id(&self) -> ConnId {
         self.engine.id_of(self.at)
     }
 
-    /// What the application keeps for it; `None` once it is closing.
-    pub fn state(&mut self) -> Option<&mut H::State> {
-        self.engine.state_of(self.at)
-    }
-
     /// The channel it joined first, of those it is in.
     pub fn channel(&self) -> Option<&Bytes> {
-        self.engine.channel_of(self.at)
+        self.channels().next()
     }
 
     /// The channels it is in, the one it joined first first.
     pub fn channels(&self) -> impl Iterator<Item = &Bytes> {
-        self.engine.channels_of(self.at)
+        self.engine.channels_of(self.at).chain(self.left)
     }
 
     /// The members of a channel that are on this shard; on a server of one shard, all of them.
@@ -80,58 +117,46 @@ impl<'a, H: Handler> Context<'a, H> {
         first: &[u8],
         second: &[u8],
     ) {
-        if !self.may_be_sent(first.len().saturating_add(second.len())) {
-            return;
-        }
         let options = options.into();
-        let later = |_| PendingOp::Reply {
+        let message = self.here;
+        let later = || PendingOp::Reply {
             kind,
             options,
             payload: Bytes::from([first, second].concat()),
         };
-        if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, later(()));
-            return;
-        }
-        let reply = OutgoingReply {
-            kind,
-            options,
-            parts: [first, second],
-            message: self.here,
-            waits: H::OVERFLOW == Backpressure::PauseReads,
-        };
-        if let Err(QueueFull) = self.engine.out.reply(self.at, reply) {
-            self.engine.park(self.at, Wait::Queue, Some(later(())));
-        }
-    }
-
-    /// Whether a payload is not too long; counts it if it is.
-    fn may_be_sent(&mut self, len: usize) -> bool {
-        let may = len <= MAX_PAYLOAD;
-        self.engine.count_too_long(!may);
-        may
+        self.act_if(
+            first.len().saturating_add(second.len()),
+            later,
+            |engine, at| {
+                let reply = OutgoingReply {
+                    kind,
+                    options,
+                    parts: [first, second],
+                    message,
+                    waits: H::OVERFLOW == Backpressure::PauseReads,
+                };
+                let sent = engine.out.reply(at, reply);
+                sent.map_err(|QueueFull| (Wait::Queue, true))
+            },
+        );
     }
 
     /// Makes the connection a member of a channel. What follows waits until it is, or is
     /// refused because it is in [as many](crate::Config::channels_per_connection) as it may be:
     /// then [`Handler::on_join_refused`] is told.
     pub fn join(&mut self, channel: &[u8]) {
-        if self.engine.is_parked(self.at) {
-            self.engine
-                .defer(self.at, PendingOp::Join(Bytes::copy_from_slice(channel)));
-        } else if let Err(wait) = self.engine.join(self.at, channel) {
-            self.engine.park(self.at, wait, None);
-        }
+        let later = || PendingOp::Join(Bytes::copy_from_slice(channel));
+        self.act(later, |engine, at| {
+            engine.join(at, channel).map_err(|wait| (wait, false))
+        });
     }
 
     /// Ends its membership of a channel. What follows waits until it has ended.
     pub fn leave(&mut self, channel: &[u8]) {
-        if self.engine.is_parked(self.at) {
-            self.engine
-                .defer(self.at, PendingOp::Leave(Bytes::copy_from_slice(channel)));
-        } else if let Err(wait) = self.engine.leave(self.at, channel) {
-            self.engine.park(self.at, wait, None);
-        }
+        let later = || PendingOp::Leave(Bytes::copy_from_slice(channel));
+        self.act(later, |engine, at| {
+            engine.leave(at, channel).map_err(|wait| (wait, false))
+        });
     }
 
     /// Says something to every member of a channel, this connection among them if
@@ -198,9 +223,6 @@ impl<'a, H: Handler> Context<'a, H> {
         options: impl Into<SendOptions>,
         payload: &[u8],
     ) {
-        if !self.may_be_sent(payload.len()) {
-            return;
-        }
         let options = options.into();
         let later = || PendingOp::Send {
             to,
@@ -208,11 +230,10 @@ impl<'a, H: Handler> Context<'a, H> {
             options,
             payload: Bytes::copy_from_slice(payload),
         };
-        if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, later());
-        } else if let Err(wait) = self.engine.send(self.at, to, kind, options, payload) {
-            self.engine.park(self.at, wait, Some(later()));
-        }
+        self.act_if(payload.len(), later, |engine, at| {
+            let sent = engine.send(at, to, kind, options, payload);
+            sent.map_err(|wait| (wait, true))
+        });
     }
 
     /// Asks how many members a channel has on all shards together. The channel's owner says so,
@@ -223,11 +244,10 @@ impl<'a, H: Handler> Context<'a, H> {
             channel: Bytes::copy_from_slice(channel),
             ticket,
         };
-        if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, later());
-        } else if let Err(wait) = self.engine.count_members(self.at, channel, ticket) {
-            self.engine.park(self.at, wait, Some(later()));
-        }
+        self.act(later, |engine, at| {
+            let asked = engine.count_members(at, channel, ticket);
+            asked.map_err(|wait| (wait, true))
+        });
     }
 
     /// Gives a task to the workers. Its end comes to
@@ -238,21 +258,16 @@ impl<'a, H: Handler> Context<'a, H> {
 
     /// [`submit`](Self::submit) with a delay, or an order, attempts or a time-out of its own.
     pub fn submit_with(&mut self, task: H::Task, options: TaskOptions) {
-        if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, PendingOp::Submit(task, options));
-        } else {
-            self.engine.submit(self.at, task, options);
-        }
+        self.enter(|engine, at| match engine.is_parked(at) {
+            true => engine.defer(at, PendingOp::Submit(task, options)),
+            false => engine.submit(at, task, options),
+        });
     }
 
     /// Closes the connection once everything that waits for it has been
     /// written. Nothing more is taken from it or for it.
     pub fn close(&mut self, code: CloseCode) {
-        if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, PendingOp::Close(code));
-        } else {
-            self.engine.run(self.at, PendingOp::Close(code));
-        }
+        self.enter(|engine, at| engine.close_behind(at, code, CloseCause::Handler));
     }
 
     fn publish_to(
@@ -263,9 +278,6 @@ impl<'a, H: Handler> Context<'a, H> {
         payload: &[u8],
         exclude_sender: bool,
     ) {
-        if !self.may_be_sent(payload.len()) {
-            return;
-        }
         let later = || PendingOp::Publish {
             channel: channel.map(Bytes::copy_from_slice),
             kind,
@@ -273,13 +285,49 @@ impl<'a, H: Handler> Context<'a, H> {
             payload: Bytes::copy_from_slice(payload),
             exclude_sender,
         };
-        if self.engine.is_parked(self.at) {
-            self.engine.defer(self.at, later());
-        } else if let Err(wait) =
-            self.engine
-                .publish(self.at, channel, kind, options, payload, exclude_sender)
-        {
-            self.engine.park(self.at, wait, Some(later()));
+        self.act_if(payload.len(), later, |engine, at| {
+            let published = engine.publish(at, channel, kind, options, payload, exclude_sender);
+            published.map_err(|wait| (wait, true))
+        });
+    }
+
+    /// Does something that sends a payload of this length, unless that is too long.
+    #[inline]
+    fn act_if(
+        &mut self,
+        len: usize,
+        later: impl Fn() -> PendingOp<H>,
+        now: impl FnOnce(&mut Engine<H>, u32) -> Result<(), (Wait, bool)>,
+    ) {
+        let is_too_long = len > MAX_PAYLOAD;
+        self.engine.count_too_long(is_too_long);
+        if !is_too_long {
+            self.act(later, now);
         }
+    }
+
+    /// Does something now, or later if something before it waits. `now` fails with what it has to
+    /// wait for, and whether it is to be done again then.
+    #[inline]
+    fn act(
+        &mut self,
+        later: impl Fn() -> PendingOp<H>,
+        now: impl FnOnce(&mut Engine<H>, u32) -> Result<(), (Wait, bool)>,
+    ) {
+        self.enter(|engine, at| {
+            if engine.is_parked(at) {
+                engine.defer(at, later());
+            } else if let Err((wait, again)) = now(engine, at) {
+                engine.park(at, wait, again.then(later));
+            }
+        });
+    }
+
+    /// Calls the engine. A panic in that is not the application's.
+    #[inline]
+    fn enter(&mut self, call: impl FnOnce(&mut Engine<H>, u32)) {
+        self.engine.is_called = true;
+        call(self.engine, self.at);
+        self.engine.is_called = false;
     }
 }

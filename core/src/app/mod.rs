@@ -2,12 +2,13 @@
 
 mod context;
 mod echo;
+mod isolation;
 
 pub use context::Context;
 pub use echo::Echo;
+pub use isolation::{AfterPanic, Isolation, NoIsolation};
 
 use crate::channels::delivery_report::DeliveryReport;
-use crate::id::ConnId;
 use crate::proto::http::Request;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::{AppTypes, Backpressure, TaskEnd};
@@ -101,9 +102,24 @@ pub trait Handler: Sized {
         let _ = (ctx, payload);
     }
 
-    /// Learns that a connection has ended. Nothing can be said to it any more.
-    fn on_close(&mut self, id: ConnId, state: Self::State, cause: CloseCause) {
-        let _ = (id, state, cause);
+    /// Called once for each connection that was accepted, after it has been upgraded and before
+    /// anything that it sends. What is sent to it here stands behind the response to its request.
+    fn on_open(&mut self, ctx: &mut Context<'_, Self>) {
+        let _ = ctx;
+    }
+
+    /// Called once for each connection that was accepted, after it has ended and left its channels,
+    /// which [`Context::channels`] still returns. Nothing can be sent to the connection any more;
+    /// what is published, sent to others or submitted on its behalf is done as always. Its state is
+    /// dropped after this.
+    fn on_close(&mut self, ctx: &mut Context<'_, Self>, cause: CloseCause) {
+        let _ = (ctx, cause);
+    }
+
+    /// Called after a callback panicked and the panic was [caught](Isolation). Says whether this
+    /// handler can go on.
+    fn after_panic(&mut self) -> AfterPanic {
+        AfterPanic::Continue
     }
 
     /// Takes the end of a task that the connection submitted, once a task. Not called if
@@ -114,15 +130,14 @@ pub trait Handler: Sized {
 
     /// Learns what became of a publication of the connection, or of a message of its to
     /// another, that asked for a [receipt](crate::SendOptions::receipt), once every shard with
-    /// members has queued it for them. Not called if the connection has ended meanwhile, or a shard
-    /// has failed that had to do with it.
+    /// members has queued it for them. Not called if the connection has ended
+    /// meanwhile.
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
         let _ = (ctx, ticket, outcome);
     }
 
-    /// Learns how many members a channel has, as [asked](Context::count_members) by the
-    /// connection under this ticket. Not called if the connection has ended meanwhile, or
-    /// the shard has failed that knows.
+    /// Learns how many members a room has, as [asked](Context::count_members) by the
+    /// connection under this ticket. Not called if the connection has ended meanwhile.
     fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
         let _ = (ctx, ticket, members);
     }

@@ -1,10 +1,8 @@
-//! Credits for publications under way from this shard to each owner shard, the connections that
-//! wait for a credit, and the epochs of all shards. Epochs identify credits that were taken before
-//! a restart.
+//! Credits for publications under way from this shard to each owner shard, and the connections
+//! that wait for a credit.
 
 use alloc::vec::Vec;
 
-use crate::channels::message::{CreditHolder, Epochs};
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::id::{ConnId, ShardId};
@@ -12,15 +10,12 @@ use crate::id::{ConnId, ShardId};
 /// What one shard has under way to others, and to itself as an owner.
 #[derive(Debug)]
 pub(crate) struct Credits {
-    own: ShardId,
     max_messages: usize,
     max_bytes: usize,
     /// By owner shard.
     owners: Vec<Credit>,
     /// Messages under way, and their bytes, added up.
     under_way: (usize, usize),
-    /// How often each shard has been restarted, as far as is known here.
-    epochs: Vec<u32>,
     /// Times that a connection had to wait.
     waits: u64,
 }
@@ -34,14 +29,12 @@ struct Credit {
 }
 
 impl Credits {
-    pub(crate) fn new(own: ShardId, config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            own,
             max_messages: config.credit_messages,
             max_bytes: config.credit_bytes,
             owners: (0..config.shards).map(|_| Credit::default()).collect(),
             under_way: (0, 0),
-            epochs: alloc::vec![0; config.shards.into()],
             waits: 0,
         }
     }
@@ -64,35 +57,13 @@ impl Credits {
         true
     }
 
-    /// Returns this connection as the holder of a credit that it has taken now.
-    pub(crate) fn holder(&self, conn: ConnId, owner: ShardId) -> CreditHolder {
-        CreditHolder {
-            conn,
-            epochs: self.epochs_with(owner),
-        }
-    }
-
-    /// Gives a credit back. Does nothing for one that was reset because a shard was restarted.
-    /// Returns whether there is one credit more.
-    pub(crate) fn give_back(&mut self, owner: ShardId, epochs: Epochs, bytes: usize) -> bool {
-        if epochs != self.epochs_with(owner) {
-            return false;
-        }
+    /// Gives a credit back.
+    pub(crate) fn give_back(&mut self, owner: ShardId, bytes: usize) {
         let credit = &mut self.owners[owner.index()];
-        let (messages, bytes) = (credit.messages.min(1), credit.bytes.min(bytes));
-        credit.messages -= messages;
+        credit.messages -= 1;
         credit.bytes -= bytes;
-        self.under_way.0 -= messages;
+        self.under_way.0 -= 1;
         self.under_way.1 -= bytes;
-        true
-    }
-
-    /// Takes note that a shard has been restarted: nothing is under way to it any more.
-    pub(crate) fn reset(&mut self, owner: ShardId, epoch: u32) {
-        self.epochs[owner.index()] = epoch;
-        let credit = &mut self.owners[owner.index()];
-        self.under_way.0 -= core::mem::take(&mut credit.messages);
-        self.under_way.1 -= core::mem::take(&mut credit.bytes);
     }
 
     /// Returns the connection that has waited longest for a credit, and is not woken for it.
@@ -122,26 +93,6 @@ impl Credits {
         self.waits
     }
 
-    /// Returns how often this shard has been restarted.
-    pub(crate) fn own_epoch(&self) -> u32 {
-        self.epoch(self.own)
-    }
-
-    /// Returns how often a shard has been restarted, as far as is known here.
-    pub(crate) fn epoch(&self, shard: ShardId) -> u32 {
-        self.epochs[shard.index()]
-    }
-
-    /// Takes over the epochs of the failed shard whose place this one takes, and begins one of
-    /// its own. Returns that.
-    pub(crate) fn succeed(&mut self, failed: Self) -> u32 {
-        self.waits = failed.waits;
-        self.epochs = failed.epochs;
-        let epoch = &mut self.epochs[self.own.index()];
-        *epoch = epoch.wrapping_add(1);
-        *epoch
-    }
-
     /// Returns the bytes of memory of the lists of those who wait.
     pub(crate) fn memory(&self) -> usize {
         self.owners.iter().map(|each| each.waiters.memory()).sum()
@@ -154,20 +105,13 @@ impl Credits {
         }
     }
 
-    fn epochs_with(&self, owner: ShardId) -> Epochs {
-        Epochs {
-            own: self.own_epoch(),
-            owner: self.epoch(owner),
-        }
-    }
-
     /// Asserts that limits and sums hold. `is_waiting` tells whether a connection waits.
     #[cfg(feature = "testing")]
     pub(crate) fn audit(&self, is_waiting: impl Fn(ConnId) -> bool) {
         let (mut messages, mut bytes) = (0, 0);
         for (owner, credit) in self.owners.iter().enumerate() {
             let within = credit.messages <= self.max_messages;
-            assert!(within, "shard {}: credits to {owner}", self.own.0);
+            assert!(within, "credits to {owner}");
             assert!(credit.bytes <= self.max_bytes || credit.messages == 1);
             if let Some(first) = credit.waiters.first().filter(|_| credit.messages == 0) {
                 assert!(!is_waiting(first), "nobody wakes the first");

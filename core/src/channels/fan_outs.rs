@@ -260,16 +260,6 @@ impl FanOuts {
         }
     }
 
-    /// Removes and returns all publications, for the shard that takes the place of a failed one:
-    /// it has no members, and lets those know who published them.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = SharedRef<Publication>> {
-        let channels = &mut self.channels;
-        let lines = self.order.iter().filter_map(|at| channels.remove(at));
-        lines
-            .flat_map(|channel| channel.publications)
-            .map(|unfinished| unfinished.publication)
-    }
-
     /// Asserts that what is kept twice agrees. `is_open` tells whether a slot has an open
     /// connection.
     #[cfg(feature = "testing")]

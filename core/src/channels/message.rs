@@ -37,13 +37,8 @@ pub(crate) enum MessageBody {
     Join { conn: ConnId, channel: Bytes },
     /// From a channel's owner: it is one, from here on in this stream of messages.
     Joined { conn: ConnId, channel: Bytes },
-    /// To a channel's owner: the connection is a member no more. It was counted as
-    /// one in this life of the owner, or of one before.
-    Leave {
-        conn: ConnId,
-        channel: Bytes,
-        epoch: u32,
-    },
+    /// To a channel's owner: the connection is a member no more.
+    Leave { conn: ConnId, channel: Bytes },
     /// From a channel's owner: it is none, from here on.
     Left { conn: ConnId, channel: Bytes },
     /// To a channel's owner: this is to be said in the channel, or told of it.
@@ -58,21 +53,9 @@ pub(crate) enum MessageBody {
     /// came from.
     Credit {
         owner: ShardId,
-        epochs: Epochs,
         bytes: usize,
         report: Option<Completion>,
     },
-    /// A shard has failed, and is restarted, for the how manieth time.
-    Restarted { shard: ShardId, epoch: u32 },
-    /// To a channel's owner that is restarted: so many members are on this shard.
-    Members {
-        epoch: u32,
-        shard: ShardId,
-        channel: Bytes,
-        members: u32,
-    },
-    /// To a shard that is restarted: these were all.
-    ResyncDone { epoch: u32 },
 }
 
 /// What a channel's owner is asked to do in the channel's order.
@@ -85,7 +68,7 @@ pub(crate) enum OwnerRequest {
 /// Who came up with something, and with that, who is to know that it is over.
 #[derive(Debug)]
 pub(crate) enum Requester {
-    Conn(CreditHolder),
+    Conn(ConnId),
     /// The place among the commands from outside is given back with this.
     Outside(#[expect(dead_code, reason = "it is there to be dropped")] Permit),
 }
@@ -122,23 +105,6 @@ impl Publication {
     }
 }
 
-/// Who took a credit, and in which epochs of its shards. What was under way when
-/// one of them failed is forgiven, and is not to be given back once more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct CreditHolder {
-    pub(crate) conn: ConnId,
-    pub(crate) epochs: Epochs,
-}
-
-/// Lives of two shards.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Epochs {
-    /// Of the one that took the credit.
-    pub(crate) own: u32,
-    /// Of the one it was for, as far as that was known.
-    pub(crate) owner: u32,
-}
-
 /// Something said to one connection.
 #[derive(Debug)]
 pub(crate) struct Direct {
@@ -154,7 +120,7 @@ pub(crate) struct Direct {
 #[derive(Debug)]
 pub(crate) struct Count {
     pub(crate) channel: Bytes,
-    pub(crate) from: CreditHolder,
+    pub(crate) from: ConnId,
     pub(crate) ticket: u64,
 }
 

@@ -169,11 +169,6 @@ impl ChannelRegistry {
         self.owners.of(Some(name))
     }
 
-    /// The shard that decides the order of what is said in a channel that is here.
-    pub(crate) fn owner_of_channel(&self, channel: u32) -> ShardId {
-        self.owners.of_hash(self.channels[channel].hash)
-    }
-
     /// Where the order of what is said is decided: to everyone, for `None`.
     pub(crate) fn owner_of(&self, name: Option<&[u8]>) -> ShardId {
         self.owners.of(name)
@@ -324,15 +319,15 @@ impl ChannelRegistry {
         channel.members.get(channel.unvisited as usize).copied()
     }
 
-    /// Takes note, at the channel's owner, of members on another shard.
-    pub(crate) fn add_remote(&mut self, name: &[u8], shard: ShardId, more: u32) {
+    /// Takes note, at the channel's owner, of a member on another shard.
+    pub(crate) fn add_remote(&mut self, name: &[u8], shard: ShardId) {
         let channel = self.find_or_create(name);
         self.change(channel, |Channel { remote_counts, .. }| match remote_counts
             .iter_mut()
             .find(|(other, _)| *other == shard)
         {
-            Some((_, members)) => *members += more,
-            None => remote_counts.push((shard, more)),
+            Some((_, members)) => *members += 1,
+            None => remote_counts.push((shard, 1)),
         });
     }
 
@@ -352,23 +347,8 @@ impl ChannelRegistry {
         }
     }
 
-    /// Takes note that a shard has no members of any channel any more.
-    pub(crate) fn forget_shard(&mut self, shard: ShardId) {
-        for channel in 0..self.places() {
-            // With one that goes, places behind it may go too.
-            if channel >= self.places() {
-                return;
-            }
-            let remote_counts = &mut self.channels[channel].remote_counts;
-            let before = remote_counts.len();
-            remote_counts.retain(|(other, _)| *other != shard);
-            if remote_counts.len() < before {
-                self.remove_if_empty(channel);
-            }
-        }
-    }
-
     /// How many places for channels there are, in use or not.
+    #[cfg(feature = "testing")]
     pub(crate) fn places(&self) -> u32 {
         self.channels.len()
     }

@@ -340,17 +340,6 @@ impl Outbound {
         self.codec.counts()
     }
 
-    /// Takes over the counts of a shard that has failed; what waited there was discarded.
-    pub(crate) fn succeed(&mut self, failed: &Self) {
-        self.now = failed.now;
-        self.counts = failed.counts;
-        let delivery = &mut self.counts.delivery;
-        let lost = delivery.queued.saturating_sub(delivery.left());
-        delivery.discarded += lost;
-        // Of which priorities is not asked of a shard that has failed.
-        self.counts.priorities.of(None).discarded += lost;
-    }
-
     /// Returns the bytes of memory that it takes.
     pub(crate) fn memory(&self) -> usize {
         HEADROOM

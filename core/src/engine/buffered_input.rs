@@ -76,7 +76,10 @@ impl<A: AppTypes> Engine<A> {
             .as_ref()
             .is_some_and(|p| p.is_empty() && p.wait.is_none());
         if done {
-            self.forget_deferred(at);
+            if let Some(deferred) = self.slots[at].deferred.take() {
+                self.deferred_bytes -= deferred.memory();
+                self.decode_buffers.buffers.take_back(deferred.buffered);
+            }
         }
     }
 

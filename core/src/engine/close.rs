@@ -12,6 +12,7 @@ use crate::proto::http::HandshakeError;
 use crate::proto::ws::CloseState;
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
+use crate::session::ended::Ended;
 use crate::session::slot::{Flags, Phase};
 use crate::stats::CloseCause;
 
@@ -20,6 +21,7 @@ impl<A: AppTypes> Engine<A> {
     /// more is taken from it or for it. What waits is still to be written.
     pub(crate) fn end(&mut self, at: u32, ending: CloseInfo) {
         let (id, cause) = (self.slots.id(at), ending.cause);
+        let channels = self.channels_of(at).cloned().collect();
         self.counts.closed[cause as usize] += 1;
         self.emit(Event::Closed(id, cause));
         self.remember(at, ending);
@@ -29,9 +31,12 @@ impl<A: AppTypes> Engine<A> {
         self.out.end(at);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Closing;
-        if let Some(state) = slot.state.take() {
-            self.ended.push_back((id, state, cause));
-        }
+        slot.flags.ending = true;
+        self.ended.push_back(Ended {
+            at,
+            cause,
+            channels,
+        });
         // However it was before: the peer's close frame is to be read.
         self.update_reading(at);
     }
@@ -178,7 +183,7 @@ impl<A: AppTypes> Engine<A> {
             self.rest = None;
         }
         let drops = self.out.close(at);
-        self.forget_deferred(at);
+        self.forget_input(at);
         let conn = &mut self.slots[at].conn;
         self.context_bytes -= conn.context_bytes();
         conn.release(&mut self.decode_buffers);
@@ -203,13 +208,14 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    /// Frees the slot once neither the socket nor another shard knows it, and it stands in
-    /// no line.
+    /// Frees the slot once neither the socket nor another shard knows it, it stands in no line,
+    /// and what the application asked for when it ended is done.
     pub(crate) fn free_if_done(&mut self, at: u32) {
         let slot = &self.slots[at];
         let stands = self.out.is_scheduled(at) || slot.flags.resuming;
         let is_known = !slot.flags.released || slot.awaited_answers > 0;
-        if slot.phase == Phase::Gone && !stands && !is_known {
+        let is_unfinished = slot.flags.ending || slot.has_deferred_ops();
+        if slot.phase == Phase::Gone && !stands && !is_known && !is_unfinished {
             self.slots.remove(at);
             self.out.remove(at);
             if self.slots.held() == 0 {

@@ -1,7 +1,7 @@
 //! Taking and returning of credits, and the wake-up of connections that wait for a credit or for
 //! one more task.
 
-use crate::channels::message::{Completion, CreditHolder, Epochs, MessageBody};
+use crate::channels::message::{Completion, MessageBody};
 use crate::engine::Engine;
 use crate::id::{ConnId, ShardId};
 use crate::session::app_types::AppTypes;
@@ -25,27 +25,20 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    /// Returns the connection as the holder of a credit.
-    pub(crate) fn credit_holder(&self, at: u32, owner: ShardId) -> CreditHolder {
-        self.credits.holder(self.slots.id(at), owner)
-    }
-
     /// Lets the shard of a connection know that what it took a credit for is over.
     pub(crate) fn give_credit_back(
         &mut self,
-        from: CreditHolder,
+        conn: ConnId,
         owner: ShardId,
         bytes: usize,
         report: Option<Completion>,
     ) {
-        let CreditHolder { conn, epochs } = from;
         if conn.shard() == self.id {
-            self.take_credit_back(owner, epochs, bytes, report);
+            self.take_credit_back(owner, bytes, report);
             return;
         }
         let credit = MessageBody::Credit {
             owner,
-            epochs,
             bytes,
             report,
         };
@@ -56,13 +49,11 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn take_credit_back(
         &mut self,
         owner: ShardId,
-        epochs: Epochs,
         bytes: usize,
         report: Option<Completion>,
     ) {
-        if self.credits.give_back(owner, epochs, bytes) {
-            self.wake_first(Wait::Credit(owner));
-        }
+        self.credits.give_back(owner, bytes);
+        self.wake_first(Wait::Credit(owner));
         if let Some(report) = report {
             self.report(report);
         }

@@ -33,7 +33,7 @@ impl<A: AppTypes> Engine<A> {
             self.counts.direct.sent += 1;
             let direct = Direct {
                 to,
-                origin: Requester::Conn(self.credit_holder(at, shard)),
+                origin: Requester::Conn(self.slots.id(at)),
                 kind,
                 options,
                 published: self.now,
@@ -86,7 +86,7 @@ impl<A: AppTypes> Engine<A> {
             return;
         };
         let report = options.receipt.map(|ticket| Completion {
-            conn: from.conn,
+            conn: from,
             ticket,
             answer: Notification::DeliveryReport(outcome),
         });

@@ -32,18 +32,11 @@ impl<A: AppTypes> Engine<A> {
     fn handle_one_message(&mut self, ShardMessage(body): ShardMessage) {
         match body {
             MessageBody::Join { conn, channel } => {
-                self.registry.add_remote(&channel, conn.shard(), 1);
+                self.registry.add_remote(&channel, conn.shard());
                 self.post(conn.shard(), MessageBody::Joined { conn, channel });
             }
-            MessageBody::Leave {
-                conn,
-                channel,
-                epoch,
-            } => {
-                // Who was counted by the one before is not counted by this one.
-                if epoch == self.credits.own_epoch() {
-                    self.registry.remove_remote(&channel, conn.shard());
-                }
+            MessageBody::Leave { conn, channel } => {
+                self.registry.remove_remote(&channel, conn.shard());
                 self.post(conn.shard(), MessageBody::Left { conn, channel });
             }
             MessageBody::Joined { conn, channel } => self.handle_joined(conn, &channel),
@@ -54,24 +47,9 @@ impl<A: AppTypes> Engine<A> {
             MessageBody::Deliver(shared) => self.fan_out(shared),
             MessageBody::Credit {
                 owner,
-                epochs,
                 bytes,
                 report,
-            } => self.take_credit_back(owner, epochs, bytes, report),
-            MessageBody::Restarted { shard, epoch } => self.handle_restarted(shard, epoch),
-            // What was told to the one before is told again to this one.
-            MessageBody::ResyncDone { epoch } if epoch == self.credits.own_epoch() => {
-                self.handle_resync_done();
-            }
-            MessageBody::Members {
-                epoch,
-                shard,
-                channel,
-                members,
-            } if epoch == self.credits.own_epoch() => {
-                self.registry.add_remote(&channel, shard, members);
-            }
-            MessageBody::ResyncDone { .. } | MessageBody::Members { .. } => {}
+            } => self.take_credit_back(owner, bytes, report),
         }
         self.keep_within_budget();
     }
@@ -87,15 +65,7 @@ impl<A: AppTypes> Engine<A> {
         } else {
             // It has ended meanwhile; the answer to this is still awaited.
             let (owner, channel) = (self.registry.owner(channel), channel.clone());
-            let epoch = self.credits.epoch(owner);
-            self.post(
-                owner,
-                MessageBody::Leave {
-                    conn,
-                    channel,
-                    epoch,
-                },
-            );
+            self.post(owner, MessageBody::Leave { conn, channel });
         }
     }
 

@@ -46,10 +46,12 @@ impl<A: AppTypes> Engine<A> {
     /// Returns why a connection is not to be read, if it is not.
     pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
         let slot = &self.slots[at];
-        if slot.is_parked() {
-            Some(Pause::Awaits)
-        } else if slot.phase != Phase::Open {
+        if slot.phase != Phase::Open {
+            // What an application asks for when a connection has ended may wait; its close frame
+            // is read all the same.
             None
+        } else if slot.is_parked() {
+            Some(Pause::Awaits)
         } else if self.draining {
             Some(Pause::Drain)
         } else if self.buffered_len(at) > MAX_BUFFERED {

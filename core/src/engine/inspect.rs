@@ -11,13 +11,12 @@ use bytes::Bytes;
 use crate::delivery::{Depth, Drops};
 use crate::engine::Engine;
 use crate::engine::memory_budget::SMALL;
-use crate::inspect::closed::{CloseInfo, ClosedConnection, ClosedConnections, MAX_CLOSED_CHANNELS};
+use crate::inspect::closed::{CloseInfo, ClosedConnection, MAX_CLOSED_CHANNELS};
 use crate::inspect::connection_info::{ConnectionInfo, ConnectionStage, MAX_CHANNELS, WaitReason};
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
-use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
 impl<A: AppTypes> Engine<A> {
@@ -182,30 +181,6 @@ impl<A: AppTypes> Engine<A> {
         self.closed.begin(at, connection);
     }
 
-    /// What the next shard in this one's place is to remember. Channels are not
-    /// asked of a shard that has failed.
-    pub(crate) fn closed_for_successor(&mut self) -> ClosedConnections {
-        let limit = self.config.gone_connections;
-        let mut closed = core::mem::replace(&mut self.closed, ClosedConnections::new(0, limit));
-        for (at, slot) in self.slots.iter() {
-            if let Some(opened) = slot.opened() {
-                let connection = ClosedConnection {
-                    id: self.slots.id(at),
-                    at: self.now,
-                    open_for: self.now.since(opened),
-                    ending: CloseInfo::new(CloseCause::Panic),
-                    channels: Vec::new(),
-                    memberships: slot.memberships.len(),
-                    drops: Drops::default(),
-                };
-                closed.begin(at, connection);
-            }
-            closed.close(at, self.out.drops(at));
-        }
-        closed.forget_ending();
-        closed
-    }
-
     /// Asserts that nothing is kept of slots that are free or given up, and that
     /// what was dropped of everyone's is what was dropped in all.
     #[cfg(feature = "testing")]
@@ -223,8 +198,8 @@ impl<A: AppTypes> Engine<A> {
         let known = self.closed.known();
         assert_eq!(kept, known, "shard {}: kept of nobody", self.id.0);
         let closed = self.closed.gone().count();
-        if closed == self.config.gone_connections || self.credits.own_epoch() > 0 {
-            // Somebody may have been forgotten, or have failed.
+        if closed == self.config.gone_connections {
+            // Somebody may have been forgotten.
             return;
         }
         let closed = self.closed.gone().map(|each| each.drops);

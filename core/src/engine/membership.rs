@@ -138,7 +138,7 @@ impl<A: AppTypes> Engine<A> {
         self.counts.channels.published += 1;
         let publication = Publication {
             channel: name.map(Bytes::copy_from_slice),
-            origin: Requester::Conn(self.credit_holder(at, owner)),
+            origin: Requester::Conn(self.slots.id(at)),
             exclude_sender,
             kind,
             options,
@@ -158,7 +158,7 @@ impl<A: AppTypes> Engine<A> {
         self.take_credit(at, owner, name.len())?;
         let count = Count {
             channel: Bytes::copy_from_slice(name),
-            from: self.credit_holder(at, owner),
+            from: self.slots.id(at),
             ticket,
         };
         self.ask(owner, OwnerRequest::Count(count));
@@ -175,12 +175,8 @@ impl<A: AppTypes> Engine<A> {
         self.wake_first(Wait::Credit(owner));
     }
 
-    /// At the owner: does what was asked, once it is known again who is in its channels.
+    /// At the owner: does what was asked.
     pub(crate) fn serve_as_owner(&mut self, request: OwnerRequest) {
-        if self.resyncing > 0 {
-            self.held_requests.push_back(request);
-            return;
-        }
         match request {
             OwnerRequest::Publish(publication) => self.publish_as_owner(publication),
             OwnerRequest::Count(count) => self.count_as_owner(count),
@@ -201,7 +197,7 @@ impl<A: AppTypes> Engine<A> {
             self.registry.members(channel).len() as u64 + remote_counts.sum::<u64>()
         });
         let report = Completion {
-            conn: from.conn,
+            conn: from,
             ticket,
             answer: Notification::Members(members),
         };
@@ -256,7 +252,7 @@ impl<A: AppTypes> Engine<A> {
         let report = counters
             .zip(options.receipt)
             .map(|(counters, ticket)| Completion {
-                conn: from.conn,
+                conn: from,
                 ticket,
                 answer: Notification::DeliveryReport(counters.sums().into()),
             });
@@ -346,12 +342,7 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn ask_to_leave(&mut self, at: u32, owner: ShardId, channel: Bytes) {
-        let epoch = self.credits.epoch(owner);
-        self.ask_owner(at, owner, |conn| MessageBody::Leave {
-            conn,
-            channel,
-            epoch,
-        });
+        self.ask_owner(at, owner, |conn| MessageBody::Leave { conn, channel });
     }
 
     pub(crate) fn ask_owner(
@@ -375,9 +366,6 @@ impl<A: AppTypes> Engine<A> {
 
     /// The members of a channel whose owner is here, if all of them are.
     fn local_channel(&self, channel: Option<&[u8]>) -> Option<Local> {
-        if self.resyncing > 0 {
-            return None;
-        }
         let Some(name) = channel else {
             return (self.config.shards == 1).then_some(Local::Everyone);
         };

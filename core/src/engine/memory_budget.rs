@@ -8,9 +8,9 @@ use crate::channels::message::{Publication, ShardMessage};
 use crate::delivery::shrink;
 use crate::engine::output::Output;
 use crate::engine::{Engine, MAX_OUTPUTS};
-use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
+use crate::session::ended::{Ended, Leftover};
 use crate::session::slot::Phase;
 use crate::stats::CloseCause;
 
@@ -63,7 +63,8 @@ impl<A: AppTypes> Engine<A> {
         self.resume.capacity() * size_of::<u32>()
             + self.task_waiters.memory()
             + self.credits.memory()
-            + self.ended.capacity() * size_of::<(ConnId, A::State, CloseCause)>()
+            + self.ended.capacity() * size_of::<Ended>()
+            + self.leftovers.capacity() * size_of::<Leftover<A>>()
             + self.outputs.capacity() * size_of::<Output<A>>()
     }
 
@@ -141,6 +142,7 @@ impl<A: AppTypes> Engine<A> {
         self.credits.shrink(connections);
         shrink(&mut self.resume, connections);
         shrink(&mut self.ended, connections);
+        self.leftovers.shrink_to(connections);
         shrink(&mut self.outputs, MAX_OUTPUTS);
         shrink(&mut self.inbox, MAX_OUTPUTS);
     }

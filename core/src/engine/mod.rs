@@ -18,7 +18,6 @@ mod membership;
 pub(crate) mod memory_budget;
 pub(crate) mod output;
 mod pending_ops;
-mod restart;
 pub(crate) mod sweep;
 pub(crate) mod timers;
 mod write;
@@ -29,7 +28,7 @@ use core::ops::Range;
 
 use crate::channels::credits::Credits;
 use crate::channels::fan_outs::FanOuts;
-use crate::channels::message::{OwnerRequest, ShardMessage};
+use crate::channels::message::ShardMessage;
 use crate::channels::registry::ChannelRegistry;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
@@ -42,6 +41,7 @@ use crate::proto::http::HandshakeError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
 use crate::session::app_types::AppTypes;
+use crate::session::ended::{Ended, Leftover};
 use crate::session::slab::Slab;
 use crate::session::sweep::Sweep;
 use crate::session::wheel::Wheel;
@@ -56,8 +56,6 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) out: Outbound,
     pub(crate) now: Timestamp,
     pub(crate) slots: Slab<A>,
-    /// Slots of a shard that has failed and been restarted, until they are dropped.
-    pub(crate) failed_slots: Vec<Slab<A>>,
     pub(crate) registry: ChannelRegistry,
     pub(crate) decode_buffers: DecodeBuffers,
     /// Bytes of memory of the decompressors that connections have of their own.
@@ -86,14 +84,14 @@ pub(crate) struct Engine<A: AppTypes> {
     /// Whether any have come since the shard was last polled.
     pub(crate) has_new_messages: bool,
     /// Connections that have ended and for which `on_close` is still to be called.
-    pub(crate) ended: VecDeque<(ConnId, A::State, CloseCause)>,
+    pub(crate) ended: VecDeque<Ended>,
+    /// What the application is to drop.
+    pub(crate) leftovers: Vec<Leftover<A>>,
+    /// Whether a callback has called the engine, and has not got back from it.
+    pub(crate) is_called: bool,
     pub(crate) credits: Credits,
     /// Connections that wait until one more task may be under way.
     pub(crate) task_waiters: Waiters,
-    /// After a restart: the number of shards that have not reported their members of channels
-    /// owned here, and the requests that wait until all have.
-    pub(crate) resyncing: u16,
-    pub(crate) held_requests: VecDeque<OwnerRequest>,
     pub(crate) draining: bool,
     /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
@@ -126,7 +124,6 @@ impl<A: AppTypes> Engine<A> {
             now: Timestamp::ORIGIN,
             out: Outbound::new(&config),
             slots: Slab::new(id),
-            failed_slots: Vec::new(),
             registry: ChannelRegistry::new(config.seed, shards),
             decode_buffers: DecodeBuffers::new(config.compression_level as u8),
             context_bytes: 0,
@@ -144,10 +141,10 @@ impl<A: AppTypes> Engine<A> {
             inbox: VecDeque::new(),
             has_new_messages: false,
             ended: VecDeque::new(),
-            credits: Credits::new(id, &config),
+            leftovers: Vec::new(),
+            is_called: false,
+            credits: Credits::new(&config),
             task_waiters: Waiters::default(),
-            resyncing: 0,
-            held_requests: VecDeque::new(),
             draining: false,
             sweep: None,
             parked: 0,
@@ -163,17 +160,6 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn id_of(&self, at: u32) -> ConnId {
         self.slots.id(at)
-    }
-
-    pub(crate) fn state_of(&mut self, at: u32) -> Option<&mut A::State> {
-        self.slots[at].state.as_mut()
-    }
-
-    pub(crate) fn channel_of(&self, at: u32) -> Option<&bytes::Bytes> {
-        Some(
-            self.registry
-                .name(self.slots[at].memberships.first()?.channel),
-        )
     }
 
     pub(crate) fn channels_of(&self, at: u32) -> impl Iterator<Item = &bytes::Bytes> {

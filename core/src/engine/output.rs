@@ -5,7 +5,7 @@ use crate::channels::message::ShardMessage;
 use crate::id::{ConnId, ShardId};
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::PeerError;
-use crate::session::app_types::{AppTypes, TaskEnd};
+use crate::session::app_types::AppTypes;
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 
@@ -47,46 +47,11 @@ pub enum Output<A: AppTypes> {
     Shut(ConnId),
     /// Close the socket. The slot is free from here on.
     Disconnect(ConnId),
-    /// Drop something of the application's. A panic in that is to harm nothing: catch it.
-    Dispose(Leftover<A>),
+    /// End the process: the application [asked](crate::AfterPanic::Abort) for that after a panic,
+    /// or the shard itself panicked while a callback ran.
+    Abort,
     /// Something happened that a log may want.
     Event(Event),
-}
-
-/// Something of the application's that a shard needs no longer. The shard runs no code of the
-/// application but callbacks, so it drops nothing of this itself.
-#[must_use = "it is to be dropped where a panic is caught"]
-pub struct Leftover<A: AppTypes>(Value<A>);
-
-enum Value<A: AppTypes> {
-    Task(A::Task),
-    TaskEnd(TaskEnd<A>),
-    State(A::State),
-    Handler(A),
-}
-
-impl<A: AppTypes> Leftover<A> {
-    pub(crate) const fn task(task: A::Task) -> Self {
-        Self(Value::Task(task))
-    }
-
-    pub(crate) const fn end(end: TaskEnd<A>) -> Self {
-        Self(Value::TaskEnd(end))
-    }
-
-    pub(crate) const fn state(state: A::State) -> Self {
-        Self(Value::State(state))
-    }
-
-    pub(crate) const fn handler(handler: A) -> Self {
-        Self(Value::Handler(handler))
-    }
-}
-
-impl<A: AppTypes> core::fmt::Debug for Leftover<A> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Leftover").finish_non_exhaustive()
-    }
 }
 
 impl<A: AppTypes> core::fmt::Debug for Output<A> {
@@ -101,7 +66,7 @@ impl<A: AppTypes> core::fmt::Debug for Output<A> {
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
-            Self::Dispose(leftover) => write!(f, "Dispose({leftover:?})"),
+            Self::Abort => f.write_str("Abort"),
             Self::Event(event) => write!(f, "{event:?}"),
         }
     }
@@ -119,4 +84,6 @@ pub enum Event {
     Failed(ConnId, PeerError),
     /// An upgraded connection ended.
     Closed(ConnId, CloseCause),
+    /// A callback for a connection panicked.
+    Panicked(ConnId),
 }

@@ -3,12 +3,15 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::mem;
 
+use crate::CloseCode;
 use crate::delivery::{OutgoingReply, QueueFull};
 use crate::engine::Engine;
-use crate::engine::output::{Leftover, Output};
+use crate::engine::output::Output;
 use crate::session::app_types::{AppTypes, Backpressure};
 use crate::session::deferred::{Deferred, PendingOp, Wait};
+use crate::session::ended::Leftover;
 use crate::session::slot::Phase;
 use crate::stats::{CloseCause, Waiting};
 use crate::tasks::TaskOptions;
@@ -63,9 +66,9 @@ impl<A: AppTypes> Engine<A> {
                     },
                 )
                 .map_err(|QueueFull| (Wait::Queue, true)),
-            PendingOp::Close(_) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
-            PendingOp::Close(code) => {
-                self.begin_close(at, *code, CloseCause::Handler);
+            PendingOp::Close(..) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
+            PendingOp::Close(code, cause) => {
+                self.begin_close(at, *code, *cause);
                 Ok(())
             }
             PendingOp::Submit(..) => match self.may_submit(at) {
@@ -88,6 +91,18 @@ impl<A: AppTypes> Engine<A> {
             self.emit_task(at, task, options);
         } else {
             self.park(at, Wait::Task, Some(PendingOp::Submit(task, options)));
+        }
+    }
+
+    /// Closes a connection behind what was asked for before.
+    pub(crate) fn close_behind(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
+        let close = PendingOp::Close(code, cause);
+        if self.slots[at].phase != Phase::Open {
+            // It is closing already.
+        } else if self.is_parked(at) {
+            self.defer(at, close);
+        } else {
+            self.run(at, close);
         }
     }
 
@@ -234,21 +249,36 @@ impl<A: AppTypes> Engine<A> {
                 }
                 PendingOp::TaskEnd(end) => {
                     self.counts.links.outcomes_gone += 1;
-                    self.dispose(Leftover::end(end));
+                    self.leftovers.push(Leftover::TaskEnd(end));
                 }
-                PendingOp::Submit(task, _) => self.dispose(Leftover::task(task)),
+                PendingOp::Submit(task, _) => self.leftovers.push(Leftover::Task(task)),
                 _ => {}
             }
         }
     }
 
-    /// Forgets everything that is held back for a connection.
-    pub(crate) fn forget_deferred(&mut self, at: u32) {
-        if let Some(deferred) = self.slots[at].deferred.take() {
-            self.deferred_bytes -= deferred.memory();
-            let wait = deferred.wait;
-            wait.into_iter().for_each(|wait| self.count_unparked(wait));
-            self.decode_buffers.buffers.take_back(deferred.buffered);
+    /// Forgets the bytes that are held back for a connection.
+    pub(crate) fn forget_input(&mut self, at: u32) {
+        if let Some(deferred) = &mut self.slots[at].deferred {
+            deferred.begin = 0;
+            let buffered = mem::take(&mut deferred.buffered);
+            self.decode_buffers.buffers.take_back(buffered);
+            self.drop_empty_deferred(at);
+        }
+    }
+
+    /// Moves every value of the application to where it is dropped.
+    pub(crate) fn surrender(&mut self) {
+        for at in 0..self.slots.len() {
+            let state = self.slots[at].state.take();
+            self.leftovers.extend(state.map(Leftover::State));
+            let ops = self.take_ops(at);
+            self.forget_ops(ops);
+        }
+        for output in self.outputs.drain(..) {
+            if let Output::Submit(_, task, _) = output {
+                self.leftovers.push(Leftover::Task(task));
+            }
         }
     }
 

@@ -21,7 +21,6 @@ impl<A: AppTypes> Engine<A> {
             || self.fan_outs.has_slice(&self.out)
             || self.has_sweep()
             || self.out.is_shedding()
-            || !self.failed_slots.is_empty()
     }
 
     /// Lets input wait no longer for writes that have been under way for too long.

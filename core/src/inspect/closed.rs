@@ -161,12 +161,6 @@ impl ClosedConnections {
         self.ending.len()
     }
 
-    /// Forgets connections that are ending.
-    pub(crate) fn forget_ending(&mut self) {
-        self.ending.clear();
-        self.channel_bytes = self.gone.iter().map(ClosedConnection::channel_bytes).sum();
-    }
-
     /// Who has gone, the latest first.
     pub(crate) fn gone(&self) -> impl Iterator<Item = &ClosedConnection> {
         self.gone.iter().rev()

@@ -6,12 +6,14 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::CloseCode;
 use crate::channels::message::Notification;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::{AppTypes, TaskEnd};
 use crate::session::head::HeadProgress;
+use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 
 /// What is held back for one connection.
@@ -131,7 +133,7 @@ pub(crate) enum PendingOp<A: AppTypes> {
         payload: Bytes,
     },
     Submit(A::Task, TaskOptions),
-    Close(crate::CloseCode),
+    Close(CloseCode, CloseCause),
     /// The handler is to be told.
     TaskEnd(TaskEnd<A>),
     /// The handler is to be told what it has asked for under this ticket.
@@ -152,7 +154,7 @@ impl<A: AppTypes> PendingOp<A> {
             } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
             Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
             Self::CountMembers { channel, .. } => channel.len(),
-            Self::Submit(..) | Self::Close(_) | Self::TaskEnd(_) | Self::Notification(..) => 0,
+            Self::Submit(..) | Self::Close(..) | Self::TaskEnd(_) | Self::Notification(..) => 0,
         }
     }
 }

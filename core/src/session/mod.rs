@@ -2,6 +2,7 @@
 
 pub(crate) mod app_types;
 pub(crate) mod deferred;
+pub(crate) mod ended;
 pub(crate) mod head;
 mod links;
 pub(crate) mod slab;

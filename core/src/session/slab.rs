@@ -65,7 +65,7 @@ impl<A: AppTypes> Slab<A> {
         let places = self.slots.len();
         self.slots.remove(at);
         if self.slots.len() < places {
-            self.first = self.next_generation();
+            self.first = self.latest.wrapping_add(1);
         }
     }
 
@@ -89,22 +89,6 @@ impl<A: AppTypes> Slab<A> {
     /// Slots in use.
     pub(crate) fn held(&self) -> usize {
         self.slots.occupied() as usize
-    }
-
-    /// Makes new slots begin with this generation.
-    pub(crate) const fn begin_generations(&mut self, first: u32) {
-        self.first = first;
-        self.latest = first;
-    }
-
-    /// A generation that no slot has had yet.
-    pub(crate) const fn next_generation(&self) -> u32 {
-        self.latest.wrapping_add(1)
-    }
-
-    /// The last slot, out of the table: of a shard that has failed.
-    pub(crate) fn pop(&mut self) -> Option<Slot<A>> {
-        self.slots.pop()
     }
 
     /// Every slot in use.

@@ -70,6 +70,8 @@ pub(crate) struct Flags {
     pub(crate) upgraded: bool,
     /// The adapter has let go of its socket.
     pub(crate) released: bool,
+    /// It has ended, and the application is still to be told.
+    pub(crate) ending: bool,
 }
 
 /// A subprotocol by its place among those of the configuration, counted from

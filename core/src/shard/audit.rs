@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::app::Handler;
+use crate::app::{Handler, Isolation};
 use crate::id::{ConnId, ShardId};
+use crate::session::deferred::Wait;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Asserts what must hold between any two calls.
     ///
     /// # Panics
@@ -27,8 +28,11 @@ impl<H: Handler> Shard<H> {
             }
             let ended = !matches!(slot.phase, Phase::Open);
             assert!(!ended || slot.memberships.is_empty(), "{name} has ended");
-            assert!(!ended || !slot.is_parked(), "{name} has ended and waits");
-            assert!(slot.state.is_some() == (slot.phase == Phase::Open));
+            let wait = slot.deferred.as_ref().and_then(|deferred| deferred.wait);
+            let is_last = matches!(wait, None | Some(Wait::Credit(_) | Wait::Task));
+            assert!(!ended || is_last, "{name} has ended and waits: {wait:?}");
+            let is_known = slot.phase == Phase::Open || slot.flags.ending;
+            assert_eq!(slot.state.is_some(), is_known, "{name}: {:?}", slot.phase);
         }
         engine.out.audit();
         engine.audit_ledger();
@@ -145,7 +149,7 @@ impl<H: Handler> Shard<H> {
         engine.out.assert_bare();
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.fan_outs.is_empty(), "shard {id}: publications");
-        assert!(engine.failed_slots.is_empty() && engine.sweep.is_none());
+        assert!(engine.sweep.is_none());
         assert_eq!(engine.fan_outs.memory(), 0, "shard {id}: publications");
         assert!(engine.inbox.is_empty() && engine.rest.is_none() && engine.ended.is_empty());
         assert!(

@@ -1,12 +1,49 @@
-//! Execution of one operation of a connection, and callbacks about tasks, receipts, member counts
-//! and refused joins. Other operations are in `engine::pending_ops`.
+//! Calls of the application, each of which may panic without harm to anybody but the connection
+//! that it is for. Operations other than callbacks are in `engine::pending_ops`.
 
-use crate::app::{Context, Handler};
+use crate::CloseCode;
+use crate::app::{AfterPanic, Context, Handler, Isolation};
 use crate::channels::message::Notification;
-use crate::session::deferred::PendingOp;
+use crate::delivery::MessageRef;
+use crate::engine::output::{Event, Output};
+use crate::session::deferred::{PendingOp, Wait};
+use crate::session::ended::{Ended, Leftover};
 use crate::shard::Shard;
+use crate::stats::CloseCause;
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
+    /// Calls the handler for a connection. `message` is the message that it is about.
+    #[inline]
+    pub(crate) fn call(
+        &mut self,
+        at: u32,
+        message: Option<MessageRef>,
+        call: impl FnOnce(&mut H, &mut Context<'_, H>),
+    ) {
+        let Self {
+            handler, engine, ..
+        } = self;
+        let Some(mut state) = engine.slots[at].state.take() else {
+            return;
+        };
+        let returned = I::run(|| {
+            let mut ctx = Context::new(engine, &mut state, at, message);
+            call(handler, &mut ctx);
+        });
+        self.engine.slots[at].state = Some(state);
+        if returned.is_none() {
+            self.handle_panic(at);
+        }
+    }
+
+    /// Calls the handler about something that has ended. What that leads to goes
+    /// before what was given later.
+    pub(crate) fn emit(&mut self, at: u32, call: impl FnOnce(&mut H, &mut Context<'_, H>)) {
+        let later = self.engine.take_ops(at);
+        self.call(at, None, call);
+        self.engine.defer_all(at, later);
+    }
+
     /// Carries out a command of a connection, or leaves it until what it waits for has come.
     pub(crate) fn run_or_defer(&mut self, at: u32, op: PendingOp<H>) {
         if self.engine.slots[at].is_parked() {
@@ -26,12 +63,79 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Calls the handler about something that has ended. What that leads to goes
-    /// before what was given later.
-    pub(crate) fn emit(&mut self, at: u32, call: impl FnOnce(&mut H, &mut Context<'_, H>)) {
-        let later = self.engine.take_ops(at);
-        let mut ctx = Context::new(&mut self.engine, at, None);
-        call(&mut self.handler, &mut ctx);
-        self.engine.defer_all(at, later);
+    /// Tells the handler about connections that have ended, and drops what it needs no longer.
+    #[cold]
+    pub(crate) fn settle_ends(&mut self) {
+        self.engine.close_slow();
+        while let Some(ended) = self.engine.ended.pop_front() {
+            self.call_on_close(&ended);
+        }
+        self.drop_leftovers();
+    }
+
+    fn call_on_close(&mut self, ended: &Ended) {
+        let Ended {
+            at,
+            cause,
+            channels,
+        } = ended;
+        let at = *at;
+        let Self {
+            handler, engine, ..
+        } = self;
+        if let Some(mut state) = engine.slots[at].state.take() {
+            let returned = I::run(|| {
+                let ctx = Context::new(engine, &mut state, at, None);
+                handler.on_close(&mut ctx.of_closed(channels), *cause);
+            });
+            self.engine.leftovers.push(Leftover::State(state));
+            if returned.is_none() {
+                self.handle_panic(at);
+            }
+        }
+        self.engine.slots[at].flags.ending = false;
+        self.engine.unpark(at, Wait::Callback);
+        self.engine.free_if_done(at);
+    }
+
+    /// A callback for a connection has panicked. What it had asked for stands; the connection is
+    /// closed behind that.
+    #[cold]
+    pub(crate) fn handle_panic(&mut self, at: u32) {
+        let handler = &mut self.handler;
+        let may_go_on = I::run(|| handler.after_panic()) == Some(AfterPanic::Continue);
+        let engine = &mut self.engine;
+        engine.counts.links.panics += 1;
+        let id = engine.slots.id(at);
+        engine.emit(Event::Panicked(id));
+        // In the middle of a call from the callback, it was the engine that panicked.
+        if !may_go_on || engine.is_called {
+            engine.outputs.push_front(Output::Abort);
+            return;
+        }
+        engine.close_behind(at, CloseCode::INTERNAL_ERROR, CloseCause::Panic);
+    }
+
+    /// Drops values of the application.
+    pub(crate) fn drop_leftovers(&mut self) {
+        while let Some(leftover) = self.engine.leftovers.pop() {
+            self.drop_contained(leftover);
+        }
+    }
+
+    /// Drops a value of the application. Counts a panic in that.
+    fn drop_contained<T>(&mut self, value: T) {
+        if I::run(|| drop(value)).is_none() {
+            self.engine.counts.links.drops_panicked += 1;
+        }
+    }
+}
+
+impl<H: Handler, I: Isolation> Drop for Shard<H, I> {
+    /// Drops each value of the application separately: if two destructors panic in one drop, the
+    /// process aborts.
+    fn drop(&mut self) {
+        self.engine.surrender();
+        self.drop_leftovers();
     }
 }

@@ -4,21 +4,21 @@
 use crate::engine::input::Admission;
 use core::ops::Range;
 
-use crate::app::{Context, Handler, Message};
+use crate::app::{Handler, Isolation, Message};
 use crate::delivery::{HEADROOM, MessageRef, Part};
-use crate::engine::output::Leftover;
 use crate::id::ConnId;
 use crate::proto::ws;
 use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::{Keepalive, Payload};
 use crate::session::app_types::{Backpressure, TaskEnd};
 use crate::session::deferred::{PendingOp, Wait};
+use crate::session::ended::Leftover;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Takes a new socket.
     pub fn accept(&mut self, now: Timestamp, admission: Admission) -> ConnId {
         let engine = &mut self.engine;
@@ -139,7 +139,7 @@ impl<H: Handler> Shard<H> {
             }
             _ => {
                 self.engine.counts.links.outcomes_gone += 1;
-                self.engine.dispose(Leftover::end(end));
+                self.engine.leftovers.push(Leftover::TaskEnd(end));
             }
         }
         self.settle();
@@ -156,7 +156,7 @@ impl<H: Handler> Shard<H> {
             self.run_or_defer(at, op);
         }
         let phase = self.engine.slots[at].phase;
-        if !self.engine.slots[at].has_deferred_ops()
+        if (phase == Phase::Closing || !self.engine.slots[at].has_deferred_ops())
             && matches!(phase, Phase::Head | Phase::Open | Phase::Closing)
             && let Some(deferred) = &mut self.engine.slots[at].deferred
         {
@@ -190,7 +190,10 @@ impl<H: Handler> Shard<H> {
         let parked = self.engine.slots[at].is_parked();
         if self.engine.must_wait() && !parked && self.engine.slots[at].is_deferring() {
             self.engine.schedule(at);
-        } else if self.engine.slots[at].flags.eof && !self.engine.slots[at].has_deferred_ops() {
+        } else if self.engine.slots[at].flags.eof
+            && !(self.engine.slots[at].phase == Phase::Open
+                && self.engine.slots[at].has_deferred_ops())
+        {
             self.engine.handle_end_of_input(at);
         }
         self.engine.drop_empty_deferred(at);
@@ -279,8 +282,8 @@ impl<H: Handler> Shard<H> {
                 ws::ConnectionEvent::Pong(range) => {
                     self.engine.counts.received.pongs += 1;
                     if self.engine.slots[at].phase == Phase::Open {
-                        let mut ctx = Context::new(&mut self.engine, at, None);
-                        self.handler.on_pong(&mut ctx, &input[within(range)]);
+                        let payload = &input[within(range)];
+                        self.call(at, None, |handler, ctx| handler.on_pong(ctx, payload));
                     }
                     self.settle_replies_in(input, base);
                 }
@@ -311,13 +314,15 @@ impl<H: Handler> Shard<H> {
         }
         received.payload_bytes += payload.len() as u64;
         if self.engine.slots[at].phase == Phase::Open {
-            let mut ctx = Context::new(&mut self.engine, at, Some(here));
-            self.handler.on_message(&mut ctx, Message { kind, payload });
+            let message = Message { kind, payload };
+            self.call(at, Some(here), |handler, ctx| {
+                handler.on_message(ctx, message);
+            });
         }
     }
 }
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Takes note that the socket has failed.
     pub fn handle_disconnect(&mut self, now: Timestamp, id: ConnId) {
         self.engine.set_time(now);

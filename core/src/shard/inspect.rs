@@ -3,14 +3,14 @@
 use crate::inspect::connection_info::Lookup;
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery};
 
-use crate::app::Handler;
+use crate::app::{Handler, Isolation};
 use crate::id::ConnId;
 use crate::inspect::closed::ClosedConnection;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::time::Timestamp;
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// What is the matter with a connection, or was with one that has gone;
     /// `None` if it was never here, or has been forgotten since. Looks at what
     /// waits for it, or at those that have gone: for somebody who asks, not for
@@ -33,7 +33,7 @@ impl<H: Handler> Shard<H> {
     }
 }
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// The sockets it holds that are wanted, explained. Looks at all of them, or
     /// at the members of the channel, and explains at most [`ConnectionQuery::MOST`]: for
     /// somebody who asks, not for a loop.

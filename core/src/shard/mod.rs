@@ -10,11 +10,12 @@ mod inbox;
 pub(crate) mod input;
 mod inspect;
 mod output;
-mod restart;
 mod timers;
 mod write;
 
-use crate::app::Handler;
+use core::marker::PhantomData;
+
+use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::id::ShardId;
@@ -30,12 +31,17 @@ use crate::time::Timestamp;
 /// corrupts them. No `handle_*` call fails because of what a peer does.
 ///
 /// Time must not go backwards from call to call.
-pub struct Shard<H: Handler> {
+///
+/// A panic in a callback or in a destructor of the application is [caught](Isolation) where `I`
+/// catches it: it closes the connection that the callback was for with 1011, behind what the
+/// callback had asked for before, and concerns nobody else.
+pub struct Shard<H: Handler, I: Isolation = NoIsolation> {
     pub(crate) handler: H,
     pub(crate) engine: Engine<H>,
+    isolation: PhantomData<fn() -> I>,
 }
 
-impl<H: Handler> core::fmt::Debug for Shard<H> {
+impl<H: Handler, I: Isolation> core::fmt::Debug for Shard<H, I> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Shard")
             .field("id", &self.engine.id)
@@ -44,12 +50,20 @@ impl<H: Handler> core::fmt::Debug for Shard<H> {
 }
 
 impl<H: Handler> Shard<H> {
-    /// A shard without connections. `id` is below [`Config::shards`], and every
-    /// shard of a server has the same configuration.
+    /// Returns a shard without connections that catches no panic. `id` is below
+    /// [`Config::shards`], and every shard of a server has the same configuration.
     pub fn new(id: ShardId, config: &Config, handler: H) -> Self {
+        Self::isolated(id, config, handler)
+    }
+}
+
+impl<H: Handler, I: Isolation> Shard<H, I> {
+    /// Returns a shard like [`new`](Shard::new), with an isolation.
+    pub fn isolated(id: ShardId, config: &Config, handler: H) -> Self {
         Self {
             handler,
             engine: Engine::new(id, config.clone()),
+            isolation: PhantomData,
         }
     }
 
@@ -116,18 +130,11 @@ impl<H: Handler> Shard<H> {
     #[inline]
     pub(crate) fn settle(&mut self) {
         self.engine.out.end_batch();
-        if !self.engine.out.has_slow() && self.engine.ended.is_empty() {
+        let engine = &self.engine;
+        if !engine.out.has_slow() && engine.ended.is_empty() && engine.leftovers.is_empty() {
             return;
         }
         self.settle_ends();
-    }
-
-    #[cold]
-    pub(crate) fn settle_ends(&mut self) {
-        self.engine.close_slow();
-        while let Some((id, state, cause)) = self.engine.ended.pop_front() {
-            self.handler.on_close(id, state, cause);
-        }
     }
 }
 

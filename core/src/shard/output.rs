@@ -1,11 +1,11 @@
 //! Order in which a shard returns outputs and resumes held-back input.
 
-use crate::app::Handler;
+use crate::app::{Handler, Isolation};
 use crate::delivery::NextFlush;
 use crate::engine::output::Output;
 use crate::shard::Shard;
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// The next thing to do. Goes on with something that had to wait after each
     /// flush, and with the rest once nothing else is left; so `None` means that there is nothing to do until
     /// something else is handled, be it only how much of a flush went out.

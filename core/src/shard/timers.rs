@@ -2,12 +2,12 @@
 
 use crate::engine::timers::{Direction, Reason};
 
-use crate::app::Handler;
+use crate::app::{Handler, Isolation};
 use crate::id::ConnId;
 use crate::shard::Shard;
 use crate::time::Timestamp;
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the
     /// latest, and why. It may turn out that nothing is due, which is counted.
     pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
@@ -52,7 +52,6 @@ impl<H: Handler> Shard<H> {
         let was_spent = self.engine.out.is_turn_over();
         let mut idle = !self.engine.end_stalls() && !self.engine.wants_turn();
         self.engine.begin_turn();
-        self.engine.clear_remains();
         if self.engine.has_sweep() {
             self.engine.sweep_slice();
         }

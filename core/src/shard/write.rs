@@ -1,6 +1,6 @@
 //! Writes to sockets: the bytes that are offered, and the number of bytes written.
 
-use crate::app::Handler;
+use crate::app::{Handler, Isolation};
 use crate::delivery::frame::Chunks;
 use crate::id::ConnId;
 use crate::proto::http::response;
@@ -8,7 +8,7 @@ use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::time::Timestamp;
 
-impl<H: Handler> Shard<H> {
+impl<H: Handler, I: Isolation> Shard<H, I> {
     /// The connection whose replies stand in the reply buffer. Flushing it before
     /// the next [`read_buffer`](Self::read_buffer) saves them a copy, and asking
     /// again after that until there is none saves one of what was read and waits

@@ -9,6 +9,7 @@
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test -p stentor-core --lib --release loom`
 
 mod atomic_counters;
+mod gauge;
 #[cfg(feature = "std")]
 mod mailbox;
 mod once_lock;
@@ -24,6 +25,7 @@ mod loom_semaphore;
 mod loom_shared_ref;
 
 pub(crate) use atomic_counters::AtomicCounters;
+pub(crate) use gauge::Gauge;
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
 pub(crate) use once_lock::OnceLock;
@@ -32,7 +34,7 @@ pub use shared_ref::SharedRef;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.
 #[cfg(test)]
-fn model(body: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
     #[cfg(loom)]
     loom::model(body);
     #[cfg(not(loom))]

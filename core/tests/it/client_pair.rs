@@ -152,7 +152,8 @@ impl<I: Iterator<Item = usize>> ClientPair<I> {
                     moved = true;
                 }
                 Output::Disconnect(_) => self.over = true,
-                Output::Event(_) | Output::Dispose(_) => {}
+                Output::Event(_) => {}
+                Output::Abort => panic!("no callback panics"),
                 other => panic!("{other:?} is not for one connection alone"),
             }
         }

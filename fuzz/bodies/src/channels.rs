@@ -28,7 +28,7 @@ pub fn channels(data: &[u8]) {
             0..=3 => model.join(&mut channels, name, slot),
             4 | 5 => model.leave(&mut channels, name, slot),
             6 => {
-                channels.add_elsewhere(name, ShardId(shard), 1);
+                channels.add_elsewhere(name, ShardId(shard));
                 *model.elsewhere.entry((name.to_vec(), shard)).or_default() += 1;
             }
             _ => {

@@ -10,12 +10,11 @@ use tracing::warn;
 use super::statuses::{STATUSES, StatusCounters};
 use crate::Throttle;
 
-/// Listener errors, restarts of shards and answers of the admin pages. One per server.
+/// Listener errors and answers of the admin pages. One per server.
 #[derive(Debug)]
 pub struct ServerCounters {
     accept_errors: AtomicU64,
     accept_log: Mutex<Throttle>,
-    restarts: AtomicU64,
     admin: StatusCounters,
 }
 
@@ -25,8 +24,6 @@ pub struct ServerCounters {
 pub struct ServerCounts {
     /// Failed accepts, for example because no file descriptor was left.
     pub accept_errors: u64,
-    /// Shards that failed and were restarted, empty.
-    pub shard_restarts: u64,
     /// Requests for admin pages, in the order of [`STATUSES`].
     pub admin: [u64; STATUSES.len()],
 }
@@ -38,7 +35,6 @@ impl ServerCounters {
         Self {
             accept_errors: AtomicU64::new(0),
             accept_log: Mutex::new(Throttle::new(ACCEPT_LINES, ACCEPT_LINES)),
-            restarts: AtomicU64::new(0),
             admin: StatusCounters::default(),
         }
     }
@@ -55,11 +51,6 @@ impl ServerCounters {
         }
     }
 
-    /// Counts the restart of a shard.
-    pub fn count_restart(&self) {
-        self.restarts.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Counts a request for an admin page by the status of its response.
     pub fn count_admin(&self, status: u16) {
         self.admin.count(status);
@@ -70,7 +61,6 @@ impl ServerCounters {
     pub fn counts(&self) -> ServerCounts {
         ServerCounts {
             accept_errors: self.accept_errors.load(Ordering::Relaxed),
-            shard_restarts: self.restarts.load(Ordering::Relaxed),
             admin: self.admin.counts(),
         }
     }

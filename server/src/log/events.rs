@@ -1,6 +1,6 @@
 //! Log lines about connections, each with a rate limit, since clients can cause them.
 
-use stentor_core::{Event, ShardId, Timestamp};
+use stentor_core::{Event, Timestamp};
 use tracing::{debug, error, info};
 
 use crate::Throttle;
@@ -34,17 +34,12 @@ impl EventLog {
                     info!(%id, status, error, held_back, "upgrade error");
                 }
             }
+            Event::Panicked(id) => {
+                if let Some(held_back) = self.panics.admit(now) {
+                    error!(%id, held_back, "a callback panicked; its connection is closed");
+                }
+            }
             _ => debug!(?event),
-        }
-    }
-
-    /// Logs a panic of the shard. A single message of a client may cause one.
-    pub fn write_panic(&mut self, now: Timestamp, shard: ShardId) {
-        if let Some(held_back) = self.panics.admit(now) {
-            error!(
-                shard = shard.0,
-                held_back, "a shard has panicked; its connections are closed"
-            );
         }
     }
 }

@@ -53,6 +53,17 @@ pub fn dropped_lines() -> u64 {
     QUEUE.get().map_or(0, LineQueue::dropped)
 }
 
+/// Writes the queued lines of a process that is about to be aborted. Waits at most
+/// [`ABORT_TIMEOUT`].
+pub(crate) fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(Instant::now() + ABORT_TIMEOUT);
+    }
+}
+
+/// Time limit for writing the queued lines before the process is aborted.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Writes the queued lines when it is dropped. Waits at most [`Self::FLUSH_TIMEOUT`], so that a
 /// blocked destination does not keep a program from ending.
 #[derive(Debug)]

@@ -137,13 +137,12 @@ pub const MIN_INTERVAL: Duration = Duration::from_millis(20);
 mod tests {
     use std::sync::mpsc::channel;
 
-    use stentor_core::{RemoteStats, ShardId, Stats};
+    use stentor_core::{ConnectionLimiter, RemoteStats, ShardId, Stats};
 
     use super::*;
     use crate::counters::{ServerCounters, Turns};
     use crate::dispatch::{SharedDispatcher, Wakeups};
     use crate::inspect::Answer;
-    use crate::limits::ConnectionLimiter;
 
     /// A server of one shard, whose answer is the number of queries so far.
     struct QueryCounter {

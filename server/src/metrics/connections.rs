@@ -72,6 +72,14 @@ pub(super) fn connections(
     );
     let help = "Timer wake-ups with nothing due.";
     page.counter("stentor_timer_idle_wakeups_total", help, links.idle_wakeups);
+    let help = "Callbacks of the application that panicked; their connections are closed.";
+    page.counter("stentor_callback_panics_total", help, links.panics);
+    let help = "Values of the application whose destructor panicked on a shard.";
+    page.counter(
+        "stentor_destructor_panics_total",
+        help,
+        links.drops_panicked,
+    );
     let help = "Messages of the application that exceed the maximum payload length.";
     page.counter("stentor_payloads_too_long_total", help, links.too_long);
 }

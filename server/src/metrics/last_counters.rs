@@ -1,12 +1,11 @@
 //! Last known counters of every shard, some of which may not answer.
 
-use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
+use stentor_core::{ConnectionLimiter, DispatchStats, RemoteStats, ShardId, Stats};
 
 use super::Snapshot;
 #[cfg(feature = "metrics")]
 use super::render;
 use crate::counters::{ServerCounters, Turns};
-use crate::limits::ConnectionLimiter;
 use crate::{Settings, log};
 
 /// The last answers of the shards of a server.

@@ -26,11 +26,6 @@ pub(super) fn server(page: &mut Exposition, snapshot: &Snapshot<'_>) {
         "Failed accepts.",
         counts.accept_errors,
     );
-    page.counter(
-        "stentor_shard_restarts_total",
-        "Shards that failed and were restarted.",
-        counts.shard_restarts,
-    );
 
     let help = "Duration of the turns of shards.";
     let counted = Counted {

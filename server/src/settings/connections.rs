@@ -1,7 +1,7 @@
 //! Check of `server.max_connections` against the limit of open files.
 
+use super::descriptors::{connections_for, raise, reserve};
 use super::{Settings, SettingsError};
-use crate::limits::descriptors::{connections_for, raise, reserve};
 
 /// Returns how many connections `settings` allow on this machine: the number that was set, or as
 /// many as the descriptors allow. Raises the soft limit first.

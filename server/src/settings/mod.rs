@@ -2,6 +2,8 @@
 
 #[cfg(feature = "settings")]
 mod connections;
+#[cfg(feature = "settings")]
+mod descriptors;
 mod endpoint;
 mod error;
 #[cfg(feature = "settings")]

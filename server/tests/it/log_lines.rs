@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use std::{fs, io};
 
-use stentor_core::ShardId;
+use stentor_core::Event;
 use stentor_server::{Clock, EventLog, ServerCounters};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
@@ -74,8 +74,9 @@ fn lines_about_accept_errors_and_panics_of_a_shard_are_limited() {
             "{lines}"
         );
         let now = clock.now();
+        let panicked = Event::Panicked("0.0#0".parse().expect("the name of a connection"));
         for _ in 0..1_000 {
-            log.write_panic(now, ShardId(0));
+            log.write(now, panicked);
         }
         assert_eq!(LINES.swap(0, Ordering::Relaxed), 5);
     });

@@ -323,7 +323,6 @@ fn counters_of_the_server_are_on_the_page() {
     let before = metrics::render(&snapshot);
     snapshot.refused = 1;
     snapshot.counts.accept_errors = 2;
-    snapshot.counts.shard_restarts = 3;
     snapshot.remote.given = 4;
     snapshot.remote.full = 5;
     snapshot.remote.under_way = 6;

@@ -149,7 +149,7 @@ const CAUSES: [&str; CloseCause::ALL.len()] = [
     "closed: slow consumer",
     "closed: by the application",
     "closed: shutdown",
-    "closed: shard failed",
+    "closed: callback panicked",
     "closed: short of memory",
     "closed: reads too slowly",
     "closed: sends too slowly",

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use stentor_core::testing::handshake::Request;
 use stentor_core::{
-    Backpressure, CloseCause, CloseCode, ConnId, Context, Decision, DeliveryReport, Handler,
-    Message, OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder,
+    Backpressure, CloseCause, CloseCode, Context, Decision, DeliveryReport, Handler, Message,
+    OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder,
 };
 
 use super::journal::{Journal, OrderedStream, TaskResult, What};
@@ -111,9 +111,8 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
             }
             b'C' => ctx.close(CloseCode::new(said.number(1) as u16).expect("a code")),
             b'X' => {
-                journal.crash(id.shard());
                 drop(journal);
-                crash(id.shard());
+                crash();
             }
             verb => panic!("nobody says {verb}"),
         }
@@ -128,8 +127,8 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
         self.0.borrow_mut().leave(ctx.id(), room);
     }
 
-    fn on_close(&mut self, id: ConnId, (): (), _: CloseCause) {
-        self.0.borrow_mut().close(id);
+    fn on_close(&mut self, ctx: &mut Context<'_, Self>, _: CloseCause) {
+        self.0.borrow_mut().close(ctx.id());
     }
 
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use stentor_core::{ConnId, DeliveryReport, ShardId};
+use stentor_core::{ConnId, DeliveryReport};
 
 use super::words::{self, NONE};
 
@@ -297,17 +297,6 @@ impl Journal {
                 stay.leaving = stay.leaving.min(now);
                 stay.gone = stay.gone.min(now);
             }
-        }
-    }
-
-    /// A shard has failed, and with it all its connections.
-    pub(super) fn crash(&mut self, shard: ShardId) {
-        let open = |(&id, conn): (&ConnId, &Conn)| {
-            (id.shard() == shard && conn.closed == NOT_YET).then_some(id)
-        };
-        let lost: Vec<ConnId> = self.conns.iter().filter_map(open).collect();
-        for id in lost {
-            self.close(id);
         }
     }
 }

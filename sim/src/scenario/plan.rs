@@ -135,7 +135,7 @@ impl ScenarioPlan {
             shards => shards,
         };
         let setup = ScenarioSetup::random(seed, shards, scale.clients, &mut rng);
-        let crashes = [0, 0, 1, 2][rng.below(4)];
+        let crashes = [0, 1, 2, 4][rng.below(4)];
         let pace = 10 + rng.up_to(60);
         let mut plan = Self {
             seed,

@@ -14,10 +14,9 @@ impl<H: Handler> Sim<H> {
     /// whether all is well in it.
     pub(super) fn drain_outputs(&mut self, shard: usize) {
         loop {
-            let output = self.guarded(|sim| sim.shards[shard].poll_output());
-            // What has failed goes on as another.
-            let Some(output) = output else { continue };
-            let Some(output) = output else { break };
+            let Some(output) = self.shards[shard].poll_output() else {
+                break;
+            };
             match output {
                 Output::Flush(id) => self.flush(id),
                 Output::StopReading(id) => self.set_reading(id, false),
@@ -50,7 +49,7 @@ impl<H: Handler> Sim<H> {
                     self.slots[shard][id.slot()] = None;
                     self.release(at);
                 }
-                Output::Dispose(leftover) => drop(leftover),
+                Output::Abort => panic!("shard {shard} cannot go on"),
                 Output::Event(event) => self.events.push(event),
             }
         }

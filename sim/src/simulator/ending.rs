@@ -2,59 +2,46 @@
 
 use core::time::Duration;
 
-use stentor_core::{Abandoned, CloseCode, Handler, Shard};
+use stentor_core::{
+    Abandoned, CloseCode, Drain, DrainGoal, DrainStep, Handler, Shard, ShardOrder, Timestamp,
+};
 
 use super::Sim;
 
 impl<H: Handler> Sim<H> {
     /// Begins to drain every shard.
     pub fn begin_drain(&mut self) {
-        let now = self.time();
-        let wakes = self.dispatcher.cancel_delays();
-        self.wake(wakes);
-        for shard in 0..self.shards.len() {
-            self.shards[shard].handle_drain(now);
-            self.drain_outputs(shard);
-        }
+        self.cancel_delays();
+        self.order(ShardOrder::Drain);
     }
 
     /// Whether nothing that was accepted is still on its way.
     pub fn is_quiet(&self) -> bool {
-        self.dispatcher.is_idle() && self.shards.iter().all(Shard::is_quiet)
+        self.dispatcher.is_idle() && self.has_reached_goal(DrainGoal::Quiet)
     }
 
     /// Closes every connection with this code.
     pub fn close_all(&mut self, code: CloseCode) {
-        let now = self.time();
-        self.dispatcher.handle_drain();
-        self.wake_workers();
-        for shard in 0..self.shards.len() {
-            self.shards[shard].handle_close_all(now, code);
-            self.drain_outputs(shard);
-        }
+        self.order(ShardOrder::Close(code));
     }
 
     /// Cuts every connection off.
     pub fn abort(&mut self) {
-        let now = self.time();
-        for shard in 0..self.shards.len() {
-            self.shards[shard].handle_abort(now);
-            self.drain_outputs(shard);
-        }
+        self.order(ShardOrder::Abort);
     }
 
-    /// Shuts the server down as an adapter does: drains, closes once all is
-    /// quiet, and cuts off what is left at the deadline.
-    pub fn shut_down(&mut self, deadline: Duration) {
-        let end = self.now + deadline.as_micros() as u64;
-        self.begin_drain();
-        while !self.is_quiet() && self.step(end) {}
-        self.close_all(CloseCode::GOING_AWAY);
-        while !self.shards.iter().all(Shard::is_empty) && self.step(end) {}
-        if !self.shards.iter().all(Shard::is_empty) {
-            self.now = self.now.max(end);
-            self.abort();
+    /// Shuts the server down as an adapter does.
+    pub fn shut_down(&mut self, timeout: Duration) {
+        self.cancel_delays();
+        let mut drain = Drain::new(self.time(), timeout);
+        while let Some(step) = drain.poll(self.time(), |goal| self.has_reached_goal(goal)) {
+            match step {
+                DrainStep::Order(order) => self.order(order),
+                DrainStep::Wait(until) => self.step_until(until),
+            }
         }
+        self.dispatcher.handle_drain();
+        self.wake_workers();
         self.settle();
     }
 
@@ -66,5 +53,33 @@ impl<H: Handler> Sim<H> {
     /// [`abandon`](Self::abandon), and hands them back.
     pub fn take_abandoned(&mut self) -> Vec<Abandoned<H::Task>> {
         self.dispatcher.abandon().collect()
+    }
+
+    fn cancel_delays(&mut self) {
+        let wakes = self.dispatcher.cancel_delays();
+        self.wake(wakes);
+    }
+
+    fn order(&mut self, order: ShardOrder) {
+        let now = self.time();
+        for shard in 0..self.shards.len() {
+            order.apply(now, &mut self.shards[shard]);
+            self.drain_outputs(shard);
+        }
+    }
+
+    fn has_reached_goal(&self, goal: DrainGoal) -> bool {
+        self.shards.iter().all(match goal {
+            DrainGoal::Quiet => Shard::is_quiet,
+            DrainGoal::Empty => Shard::is_empty,
+        })
+    }
+
+    /// Lets one thing happen, or this time come if nothing happens before.
+    fn step_until(&mut self, until: Timestamp) {
+        let until = until.as_micros();
+        if !self.step(until) {
+            self.now = self.now.max(until);
+        }
     }
 }

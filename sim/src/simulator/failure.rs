@@ -1,51 +1,27 @@
-//! Failure of a shard: a handler that panics on purpose, and how an adapter reacts.
+//! Panics of a handler on purpose, and their containment.
 
 use core::panic::AssertUnwindSafe;
 
-use stentor_core::{Handler, ShardId};
-
-use super::Sim;
+use stentor_core::Isolation;
 
 /// What a handler of a simulated server panics with.
-struct Crash(ShardId);
+struct Crash;
 
-/// For a handler: fails the shard that it is in, as a panic would, and as
-/// quietly as a simulation should.
-pub fn crash(shard: ShardId) -> ! {
-    std::panic::resume_unwind(Box::new(Crash(shard)))
+/// Panics in a callback, as quietly as a simulation should.
+pub fn crash() -> ! {
+    std::panic::resume_unwind(Box::new(Crash))
 }
 
-impl<H: Handler> Sim<H> {
-    /// Does something with a shard. If its handler [crashes](crash), the shard
-    /// begins anew; `None` then.
-    pub(super) fn guarded<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| work(self))) {
-            Ok(done) => Some(done),
-            Err(panic) => match panic.downcast::<Crash>() {
-                Ok(crash) => {
-                    self.begin_anew(crash.0);
-                    None
-                }
-                Err(other) => std::panic::resume_unwind(other),
-            },
-        }
-    }
+/// Catches a [`crash`]. Every other panic is a failed assertion and goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct CatchCrashes;
 
-    /// Closes the sockets of a shard that has failed, and puts an empty one in its place.
-    fn begin_anew(&mut self, id: ShardId) {
-        let shard = id.index();
-        self.failures += 1;
-        for slot in core::mem::take(&mut self.slots[shard]) {
-            let Some(at) = slot else { continue };
-            self.release(at);
-            self.links[at].taken = None;
+impl Isolation for CatchCrashes {
+    fn run<R>(call: impl FnOnce() -> R) -> Option<R> {
+        match std::panic::catch_unwind(AssertUnwindSafe(call)) {
+            Ok(result) => Some(result),
+            Err(panic) if panic.is::<Crash>() => None,
+            Err(panic) => std::panic::resume_unwind(panic),
         }
-        let handler = (self.handler)(id);
-        self.shards[shard].restart(handler);
-    }
-
-    /// How many shards have failed.
-    pub const fn failures(&self) -> u64 {
-        self.failures
     }
 }

@@ -20,7 +20,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 pub use client::{Incoming, REQUEST, ReadPattern, SimClient, masked};
-pub use failure::crash;
+pub use failure::{CatchCrashes, crash};
 pub use network::{InputPath, Network};
 pub use rng::Rng;
 
@@ -43,11 +43,10 @@ pub struct Sim<H: Handler> {
     network: Network,
     rng: Rng,
     now: u64,
-    shards: Vec<Shard<H>>,
+    shards: Vec<Shard<H, CatchCrashes>>,
     dispatcher: Dispatcher<H::Task>,
     workers: Vec<WorkerState<H>>,
     work: WorkFn<H>,
-    handler: Box<dyn Fn(ShardId) -> H>,
     /// From shard to shard, with the time at which each letter arrives.
     mail: Vec<VecDeque<(u64, ShardMessage)>>,
     links: Vec<SimSocket>,
@@ -63,7 +62,6 @@ pub struct Sim<H: Handler> {
     /// What can happen besides.
     others: Vec<Action>,
     scratch: Vec<u8>,
-    failures: u64,
     /// For each shard, data frames that went out to their last byte.
     tapped: Vec<u64>,
     /// The server is stopped: only its clients and the network go on.
@@ -120,7 +118,7 @@ impl<H: Handler> Sim<H> {
         workers: u16,
         tasks: usize,
         work: WorkFn<H>,
-        handler: impl Fn(ShardId) -> H + 'static,
+        handler: impl Fn(ShardId) -> H,
     ) -> Self {
         let shards = usize::from(config.shards());
         let mut dispatcher = Dispatcher::new(workers, tasks, config);
@@ -133,12 +131,11 @@ impl<H: Handler> Sim<H> {
             network,
             now: 1,
             shards: (0..config.shards())
-                .map(|id| Shard::new(ShardId(id), config, handler(ShardId(id))))
+                .map(|id| Shard::isolated(ShardId(id), config, handler(ShardId(id))))
                 .collect(),
             dispatcher,
             workers: (0..workers).map(|_| WorkerState::Asleep).collect(),
             work,
-            handler: Box::new(handler),
             mail: (0..shards * shards).map(|_| VecDeque::new()).collect(),
             links: Vec::new(),
             clients: Vec::new(),
@@ -150,7 +147,6 @@ impl<H: Handler> Sim<H> {
             ready: Ready::new(shards),
             others: Vec::new(),
             scratch: Vec::new(),
-            failures: 0,
             tapped: vec![0; shards],
             stopped: false,
             handed: 0,
@@ -330,7 +326,7 @@ impl<H: Handler> Sim<H> {
     }
 
     /// A shard, to look at.
-    pub fn shard(&self, shard: usize) -> &Shard<H> {
+    pub fn shard(&self, shard: usize) -> &Shard<H, CatchCrashes> {
         &self.shards[shard]
     }
 

@@ -5,6 +5,7 @@
 use stentor_core::{Handler, Reason, Shard, Timestamp};
 
 use super::client::ReadPattern;
+use super::failure::CatchCrashes;
 use super::ready::{self, ReadyBits};
 use super::{Sim, WorkerState};
 
@@ -75,7 +76,9 @@ impl<H: Handler> Sim<H> {
         self.refresh();
         self.find_others(None);
         let shards = self.shards.len();
-        let has_more = |shard: &Shard<H>| matches!(shard.poll_timeout(), Some((_, Reason::Turn)));
+        let has_more = |shard: &Shard<H, CatchCrashes>| {
+            matches!(shard.poll_timeout(), Some((_, Reason::Turn)))
+        };
         if self.shards.iter().any(has_more) {
             return true;
         }
@@ -92,7 +95,7 @@ impl<H: Handler> Sim<H> {
         let now = self.time();
         match action {
             Action::Read(at) => {
-                self.guarded(|sim| sim.read(at));
+                self.read(at);
                 Some(self.shard_of(at))
             }
             Action::Eof(at) => {
@@ -139,12 +142,10 @@ impl<H: Handler> Sim<H> {
             }
             Action::Work(worker) => Some(self.finish_work(worker)),
             Action::Timer(shard) => {
-                self.guarded(|sim| {
-                    let (slots, links) = (&sim.slots[shard], &sim.links);
-                    sim.shards[shard].handle_timeout_with(now, |id, direction| {
-                        let link = slots[id.slot()].map(|at| &links[at]);
-                        link.is_some_and(|link| link.is_ready(direction))
-                    });
+                let (slots, links) = (&self.slots[shard], &self.links);
+                self.shards[shard].handle_timeout_with(now, |id, direction| {
+                    let link = slots[id.slot()].map(|at| &links[at]);
+                    link.is_some_and(|link| link.is_ready(direction))
                 });
                 Some(shard)
             }

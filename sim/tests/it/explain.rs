@@ -454,29 +454,6 @@ fn no_look_explains_more_than_it_may() {
 }
 
 #[test]
-fn those_of_a_shard_that_failed_have_gone_for_that() {
-    let now = Timestamp::from_micros(5_000_000);
-    let mut shard = Shard::new(ShardId(0), &config(1), Rooms::default());
-    let open = |shard: &mut Shard<Rooms>| {
-        let id = shard.accept(now, stentor_core::Admission::Normal);
-        shard.handle_input(now, id, &mut REQUEST.to_vec());
-        id
-    };
-    let (left, stays) = (open(&mut shard), open(&mut shard));
-    shard.handle_disconnect(now, left);
-    shard.restart(Rooms::default());
-    shard.audit();
-    let cause = |id| match shard.explain(now, id) {
-        Some(Lookup::Gone(departure)) => departure.ending.cause,
-        other => panic!("not gone: {other:?}"),
-    };
-    assert_eq!(
-        (cause(left), cause(stays)),
-        (CloseCause::Reset, CloseCause::Panic)
-    );
-}
-
-#[test]
 fn what_was_agreed_on_is_told() {
     let config = Config::builder().subprotocols(vec!["a".into(), "b".into()]);
     let config = config.compression(true).build().expect("in range");

@@ -228,63 +228,6 @@ fn what_is_unfinished_is_charged() {
     assert!(charged(&shard) < before + 50_000);
 }
 
-#[test]
-fn a_shard_that_fails_gives_back_what_was_unfinished() {
-    let config = || Config::builder().fan_out_slice(2).shards(2);
-    let built = config().build().expect("in range");
-    let mut shards = [0, 1].map(|id| Shard::new(ShardId(id), &built, Rooms::default()));
-    let carry = |shards: &mut [Shard<Rooms>; 2], whole: bool| loop {
-        let mut letters = Vec::new();
-        for shard in shards.iter_mut() {
-            while let Some(output) = shard.poll_output() {
-                match output {
-                    Output::Flush(id) => drop(write(shard, id)),
-                    Output::Send(to, letter) => letters.push((to, letter)),
-                    _ => {}
-                }
-            }
-        }
-        let none = letters.is_empty();
-        for (to, letter) in letters {
-            shards[to.index()].handle_message(NOW, letter);
-        }
-        let more = whole && shards.iter_mut().any(begin_turn);
-        if none && !more {
-            return;
-        }
-    };
-    let ids: Vec<_> = (0..20)
-        .map(|n| {
-            let id = shards[n % 2].accept(NOW, Admission::Normal);
-            read(&mut shards[n % 2], id, REQUEST);
-            read(&mut shards[n % 2], id, &text("join:hall"));
-            carry(&mut shards, true);
-            id
-        })
-        .collect();
-    for n in [0, 1] {
-        read(&mut shards[n], ids[n], &text("msg?:x").repeat(3));
-    }
-    carry(&mut shards, false);
-    let unfinished = |shard: &Shard<Rooms>| shard.stats().channels.unfinished;
-    assert!(shards.iter().all(|shard| unfinished(shard) > 0));
-    let [first, mut second] = shards;
-    second.restart(Rooms::default());
-    let mut shards = [first, second];
-    assert_eq!(unfinished(&shards[1]), 0);
-    carry(&mut shards, true);
-    for shard in &shards {
-        assert!(shard.is_quiet());
-        shard.audit();
-    }
-    assert_eq!(shards[1].stats().closed[CloseCause::Panic as usize], 10);
-    // What is published now finds its credit, and its members.
-    let before = shards[0].stats().channels.offered;
-    read(&mut shards[0], ids[0], &text("msg:y"));
-    carry(&mut shards, true);
-    assert_eq!(shards[0].stats().channels.offered - before, 10);
-}
-
 /// Everyone is told goodbye, a few a turn; what is urgent goes on between them.
 #[test]
 fn closing_everyone_yields_and_says_goodbye_to_everyone_once() {

@@ -385,28 +385,6 @@ fn what_an_outcome_leads_to_goes_before_the_next_outcome() {
     assert!(remote > 0, "some homes are on the other shard");
 }
 
-#[test]
-fn a_shard_begun_anew_still_awaits_the_tasks_that_were_handed_out() {
-    let mut shard = Shard::new(ShardId(0), &config(1), InOrder);
-    let ids = [(); 2].map(|()| shard.accept(NOW, Admission::Normal));
-    for id in ids {
-        read(&mut shard, id, REQUEST);
-        turn(&mut shard);
-    }
-    read(&mut shard, ids[0], &text(b"handed out"));
-    turn(&mut shard);
-    read(&mut shard, ids[1], &text(b"not handed out"));
-    shard.handle_drain(NOW);
-    shard.restart(InOrder);
-    turn(&mut shard);
-    for _ in 0..2 {
-        assert!(!shard.is_quiet());
-        shard.handle_task(NOW, ids[0], TaskEnd::Done("late"));
-        turn(&mut shard);
-    }
-    assert!(shard.is_quiet());
-}
-
 /// Delivers letters until none is under way.
 fn carry(shards: &mut [Shard<Rooms>]) {
     loop {

@@ -19,7 +19,7 @@ proptest! {
             if shard > 0 {
                 let count = remote_counts.entry((channel, shard)).or_default();
                 if join {
-                    channels.add_remote(&name, ShardId(shard), 1);
+                    channels.add_remote(&name, ShardId(shard));
                     *count += 1;
                 } else if *count > 0 {
                     channels.remove_remote(&name, ShardId(shard));

@@ -315,7 +315,8 @@ impl<A: SessionApp> SessionWorld<A> {
             Output::LimitUnsent { .. } => {}
             Output::Shut(id) => link(&mut self.links, id).shut(),
             Output::Disconnect(id) => link(&mut self.links, id).gone = true,
-            Output::Event(_) | Output::Dispose(_) => {}
+            Output::Event(_) => {}
+            Output::Abort => panic!("no callback panics"),
         }
     }
 }

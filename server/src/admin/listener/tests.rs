@@ -4,13 +4,12 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
-use stentor_core::{Config, RemoteStats, ShardId};
+use stentor_core::{Config, ConnectionLimiter, RemoteStats, ShardId};
 
 use super::*;
 use crate::counters::ServerCounters;
 use crate::dispatch::{SharedDispatcher, Wakeups};
 use crate::inspect::{AdminQuery, Answer};
-use crate::limits::ConnectionLimiter;
 
 /// A server whose shards do not answer.
 struct Silent {

@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use stentor_core::proto::http::{Fields, HeadLimits, Request};
 use stentor_core::{
-    Admission, ConnId, Context, Decision, Failure, Handler, Message, RemoteStats, Shard, ShardId,
-    TaskOptions, Timestamp, WorkerId,
+    Admission, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler, Message,
+    RemoteStats, Shard, ShardId, TaskOptions, Timestamp, WorkerId,
 };
 use stentor_server::admin::{Reply, answer};
 use stentor_server::inspect::{AdminBackend, AdminQuery, Answer};
 use stentor_server::metrics::Collector;
 use stentor_server::{
-    Attempt, ConnectionLimiter, Next, ServerCounters, Settings, SharedDispatcher, Submission,
-    Turns, Wakeups,
+    Attempt, Next, ServerCounters, Settings, SharedDispatcher, Submission, Turns, Wakeups,
 };
 
 pub(super) struct App;

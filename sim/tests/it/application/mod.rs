@@ -3,6 +3,5 @@
 
 mod direct;
 mod remote;
-mod restart;
 mod rooms;
 mod switchboard;

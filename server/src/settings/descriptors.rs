@@ -3,15 +3,13 @@
 /// Returns how many connections a process can have that may open `descriptor_limit` files. A
 /// sixteenth, but at least 64 and at most 8192, is reserved for listeners, event loops, logs and
 /// files of tasks.
-#[must_use]
-pub fn connections_for(descriptor_limit: u64) -> usize {
+pub(super) fn connections_for(descriptor_limit: u64) -> usize {
     let left = descriptor_limit.saturating_sub(reserve(descriptor_limit));
     usize::try_from(left.clamp(1, MAX)).unwrap_or(usize::MAX)
 }
 
 /// Returns how many files are not available to connections.
-#[must_use]
-pub fn reserve(descriptor_limit: u64) -> u64 {
+pub(super) fn reserve(descriptor_limit: u64) -> u64 {
     (descriptor_limit / 16).clamp(64, 8_192)
 }
 
@@ -20,7 +18,7 @@ pub fn reserve(descriptor_limit: u64) -> u64 {
 ///
 /// # Errors
 /// Returns an error of the operating system if it does not report the limit.
-pub fn raise() -> std::io::Result<u64> {
+pub(super) fn raise() -> std::io::Result<u64> {
     #[cfg(unix)]
     {
         let (soft, _) = rlimit::Resource::NOFILE.get()?;

@@ -2,9 +2,11 @@
 //!
 //! Counts sockets; opens and closes none.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use alloc::vec::Vec;
 
-use stentor_core::{Admission, ShardId};
+use crate::engine::input::Admission;
+use crate::id::ShardId;
+use crate::sync::Gauge;
 
 /// Number of sockets per shard, and of sockets refused. One per server. The limit is exact if only
 /// one thread at a time calls [`admit`](Self::admit).
@@ -12,15 +14,24 @@ use stentor_core::{Admission, ShardId};
 pub struct ConnectionLimiter {
     limit: usize,
     shards: Vec<Sockets>,
-    refused: AtomicU64,
+    refused: Gauge,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sockets {
     /// Admitted within the limit and not yet closed.
-    held: AtomicUsize,
+    held: Gauge,
     /// Admitted beyond the limit, to be answered with 503.
-    surplus: AtomicUsize,
+    surplus: Gauge,
+}
+
+impl Sockets {
+    fn none(_: u16) -> Self {
+        Self {
+            held: Gauge::new(),
+            surplus: Gauge::new(),
+        }
+    }
 }
 
 impl ConnectionLimiter {
@@ -29,8 +40,8 @@ impl ConnectionLimiter {
     pub fn new(shards: u16, limit: Option<usize>) -> Self {
         Self {
             limit: limit.unwrap_or(usize::MAX),
-            shards: (0..shards).map(|_| Sockets::default()).collect(),
-            refused: AtomicU64::new(0),
+            shards: (0..shards).map(Sockets::none).collect(),
+            refused: Gauge::new(),
         }
     }
 
@@ -48,17 +59,17 @@ impl ConnectionLimiter {
     /// Chooses the shard with the fewest sockets for a new one and counts it there. Returns `None`
     /// if the socket must be closed without a response, and counts it as refused.
     pub fn admit(&self) -> Option<(ShardId, Admission)> {
-        let held = |sockets: &Sockets| sockets.held.load(Ordering::Relaxed);
-        let surplus = |sockets: &Sockets| sockets.surplus.load(Ordering::Relaxed);
+        let held = |sockets: &Sockets| sockets.held.value();
+        let surplus = |sockets: &Sockets| sockets.surplus.value();
         let least = self
             .shards()
             .min_by_key(|shard| held(&self.shards[shard.index()]))?;
         let sockets = &self.shards[least.index()];
         if self.shards.iter().map(held).sum::<usize>() < self.limit {
-            sockets.held.fetch_add(1, Ordering::Relaxed);
+            sockets.held.increment();
             Some((least, Admission::Normal))
         } else if self.shards.iter().map(surplus).sum::<usize>() < MAX_SURPLUS {
-            sockets.surplus.fetch_add(1, Ordering::Relaxed);
+            sockets.surplus.increment();
             Some((least, Admission::Surplus))
         } else {
             self.count_refused();
@@ -73,27 +84,25 @@ impl ConnectionLimiter {
             Admission::Normal => &sockets.held,
             Admission::Surplus => &sockets.surplus,
         }
-        .fetch_sub(1, Ordering::Relaxed);
+        .decrement();
     }
 
     /// Returns the number of sockets admitted and not released.
     #[must_use]
     pub fn sockets(&self) -> usize {
-        let of = |sockets: &Sockets| {
-            sockets.held.load(Ordering::Relaxed) + sockets.surplus.load(Ordering::Relaxed)
-        };
+        let of = |sockets: &Sockets| sockets.held.value() + sockets.surplus.value();
         self.shards.iter().map(of).sum()
     }
 
     /// Counts a socket that was refused because the server was full.
     pub fn count_refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.refused.increment();
     }
 
     /// Returns the number of sockets refused.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.value() as u64
     }
 }
 

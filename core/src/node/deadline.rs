@@ -1,8 +1,8 @@
 //! Timeout of the server's own that does not run while the process is stopped.
 
-use std::time::Duration;
+use core::time::Duration;
 
-use stentor_core::Timestamp;
+use crate::time::Timestamp;
 
 /// The end of a wait. If the first check after it is noticeably late, the process was stopped, and
 /// so was what it waits for: then the wait begins again, once.
