@@ -71,7 +71,7 @@ pub(crate) struct ShardState<H: Handler, S: Stream> {
     touched: Vec<ConnId>,
     /// Time at which the ticker wakes by itself.
     armed: Option<Timestamp>,
-    journal: EventLog,
+    event_log: EventLog,
     /// Time for which the lock was held in each turn.
     turns: Turns,
     scrapes: Sender<Option<Scrape>>,
@@ -110,7 +110,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 tasks: Vec::new(),
                 touched: Vec::new(),
                 armed: None,
-                journal: EventLog::new(),
+                event_log: EventLog::new(),
                 turns: Turns::default(),
                 scrapes: scrapes.clone(),
             }),
@@ -358,7 +358,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => {
                 let now = inside.now;
-                inside.journal.write(now, event);
+                inside.event_log.write(now, event);
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::sync::primitive::Arc;
-use crate::sync::{NoPlace, Semaphore};
+use crate::sync::{AcquireError, Semaphore};
 
 /// Speaks to the connections of a server from any thread, on nobody's behalf.
 ///
@@ -122,7 +122,7 @@ impl RemoteCommand {
 }
 
 struct Outside {
-    places: Semaphore,
+    permits: Semaphore,
     owners: OwnerShards,
     shards: u16,
     sender: Box<dyn ShardSender>,
@@ -132,7 +132,7 @@ impl ServerEnd {
     /// That of a server of this configuration, which does not serve yet.
     pub fn new(config: &Config, sender: impl ShardSender + 'static) -> Self {
         Self(Arc::new(Outside {
-            places: Semaphore::new(config.remote_commands),
+            permits: Semaphore::new(config.remote_commands),
             owners: OwnerShards::new(config.seed, config.shards),
             shards: config.shards,
             sender: Box::new(sender),
@@ -146,28 +146,28 @@ impl ServerEnd {
 
     /// The server serves from now on.
     pub fn begin(&self) {
-        self.0.places.begin();
+        self.0.permits.begin();
         self.0.sender.on_state_change();
     }
 
     /// The server ends: no more commands are taken.
     pub fn end(&self) {
-        self.0.places.end();
+        self.0.permits.end();
         self.0.sender.on_state_change();
     }
 
     /// Whether no command is under way. After the end, this stays true once it is.
     pub fn is_idle(&self) -> bool {
-        self.0.places.taken() == 0
+        self.0.permits.held() == 0
     }
 
     /// What was counted.
     pub fn stats(&self) -> RemoteStats {
-        let (given, full) = self.0.places.counts();
+        let (given, full) = self.0.permits.counts();
         RemoteStats {
             given: given as u64,
             full: full as u64,
-            under_way: self.0.places.taken() as u64,
+            under_way: self.0.permits.held() as u64,
         }
     }
 }
@@ -178,11 +178,11 @@ impl ServerHandle {
     /// # Errors
     /// Why there is none.
     pub fn try_reserve(&self) -> Result<Permit, RemoteError> {
-        match self.0.places.try_take() {
+        match self.0.permits.try_acquire() {
             Ok(()) => Ok(Permit(self.0.clone())),
-            Err(NoPlace::Full) => Err(RemoteError::Full),
-            Err(NoPlace::NotYet) => Err(RemoteError::NotYet),
-            Err(NoPlace::Ended) => Err(RemoteError::Ended),
+            Err(AcquireError::Full) => Err(RemoteError::Full),
+            Err(AcquireError::NotYet) => Err(RemoteError::NotYet),
+            Err(AcquireError::Ended) => Err(RemoteError::Ended),
         }
     }
 
@@ -335,7 +335,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.places.give_back();
+        self.0.permits.release();
         self.0.sender.on_permit_released();
     }
 }

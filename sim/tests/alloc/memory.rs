@@ -140,8 +140,8 @@ fn commands_that_wait_and_mail_between_shards() {
         .map(|shard| shard.stats().waiting.credit);
     assert!(waiting.sum::<u64>() > 0);
     let in_mail = server.mail.len();
-    assert!(in_mail >= 256, "{in_mail} letters");
-    server.assert_charged("commands that wait for credit, and letters");
+    assert!(in_mail >= 256, "{in_mail} messages");
+    server.assert_charged("commands that wait for credit, and messages");
     server.deaf = false;
     server.carry();
     server.carry();

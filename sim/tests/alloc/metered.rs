@@ -128,9 +128,9 @@ impl MeteredServer {
 
     pub(crate) fn carry(&mut self) {
         while !self.deaf
-            && let Some((to, letter)) = self.mail.pop_front()
+            && let Some((to, message)) = self.mail.pop_front()
         {
-            self.shards[to.index()].handle_message(self.now, letter);
+            self.shards[to.index()].handle_message(self.now, message);
             self.turn(to.index());
         }
     }
@@ -152,7 +152,7 @@ impl MeteredServer {
                     drop(chunks);
                     self.shards[shard].handle_transmitted(self.now, id, n);
                 }
-                Output::Send(to, letter) => self.mail.push_back((to, letter)),
+                Output::Send(to, message) => self.mail.push_back((to, message)),
                 _ => {}
             }
         }

@@ -24,11 +24,11 @@ fn text(payload: &[u8]) -> Vec<u8> {
     masked(Opcode::Text, true, KEY, payload)
 }
 
-/// What was written, to whom; and the letters.
+/// What was written, to whom; and the messages.
 type Out = (Vec<(ConnId, Vec<u8>)>, Vec<(ShardId, ShardMessage)>);
 
 fn turn<H: Handler>(shard: &mut Shard<H>) -> Out {
-    let (mut written, mut letters) = (Vec::new(), Vec::new());
+    let (mut written, mut messages) = (Vec::new(), Vec::new());
     while let Some(output) = shard.poll_output() {
         match output {
             Output::Flush(id) => {
@@ -39,12 +39,12 @@ fn turn<H: Handler>(shard: &mut Shard<H>) -> Out {
                 shard.handle_transmitted(NOW, id, bytes.len());
                 written.push((id, bytes));
             }
-            Output::Send(to, letter) => letters.push((to, letter)),
+            Output::Send(to, message) => messages.push((to, message)),
             _ => {}
         }
         shard.audit();
     }
-    (written, letters)
+    (written, messages)
 }
 
 fn config(shards: u16) -> Config {
@@ -62,13 +62,13 @@ fn a_read_does_not_overtake_commands_that_have_just_been_let_go() {
         read(&mut shards[0], id, REQUEST);
         turn(&mut shards[0]);
         read(&mut shards[0], id, &text(format!("join:{n}").as_bytes()));
-        let (_, letters) = turn(&mut shards[0]);
-        for (to, letter) in letters {
+        let (_, messages) = turn(&mut shards[0]);
+        for (to, message) in messages {
             remote += 1;
             assert_eq!(to, ShardId(1));
-            shards[1].handle_message(NOW, letter);
-            for (_, letter) in turn(&mut shards[1]).1 {
-                shards[0].handle_message(NOW, letter);
+            shards[1].handle_message(NOW, message);
+            for (_, message) in turn(&mut shards[1]).1 {
+                shards[0].handle_message(NOW, message);
                 read(&mut shards[0], id, &text(b"join:"));
                 read(&mut shards[0], id, &text(format!("join:{n}").as_bytes()));
                 read(&mut shards[0], id, &text(b"leave:"));
@@ -365,19 +365,19 @@ fn what_an_outcome_leads_to_goes_before_the_next_outcome() {
         read(&mut shards[0], id, REQUEST);
         turn(&mut shards[0]);
         read(&mut shards[0], id, &text(format!("{n}").as_bytes()));
-        let mut letters = turn(&mut shards[0]).1;
-        remote += letters.len();
+        let mut messages = turn(&mut shards[0]).1;
+        remote += messages.len();
         for word in ["one", "two"] {
             shards[0].handle_task(NOW, id, TaskEnd::Done(word));
         }
         let mut said = Vec::new();
         for at in [1, 0, 1, 0] {
-            for (_, letter) in letters.drain(..) {
-                shards[at].handle_message(NOW, letter);
+            for (_, message) in messages.drain(..) {
+                shards[at].handle_message(NOW, message);
             }
             let (written, more) = turn(&mut shards[at]);
             said.extend(written.into_iter().flat_map(|w| w.1));
-            letters = more;
+            messages = more;
         }
         assert_eq!(said, b"\x81\x03one\x81\x03two", "room {n}");
         assert!(shards[0].is_quiet());
@@ -385,18 +385,18 @@ fn what_an_outcome_leads_to_goes_before_the_next_outcome() {
     assert!(remote > 0, "some homes are on the other shard");
 }
 
-/// Delivers letters until none is under way.
+/// Delivers messages until none is under way.
 fn carry(shards: &mut [Shard<Rooms>]) {
     loop {
-        let mut letters = Vec::new();
+        let mut messages = Vec::new();
         for shard in &mut *shards {
-            letters.extend(turn(shard).1);
+            messages.extend(turn(shard).1);
         }
-        if letters.is_empty() {
+        if messages.is_empty() {
             return;
         }
-        for (to, letter) in letters {
-            shards[to.index()].handle_message(NOW, letter);
+        for (to, message) in messages {
+            shards[to.index()].handle_message(NOW, message);
         }
     }
 }

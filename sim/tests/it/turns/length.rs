@@ -111,7 +111,7 @@ fn a_flood_into_full_queues_lets_others_have_their_turn() {
 }
 
 #[test]
-fn letters_that_lead_to_many_others_hold_nobody_up() {
+fn shard_messages_that_cause_many_others_do_not_delay_connections() {
     let all = 0..8;
     let mut shards: Vec<_> = all
         .map(|id| Shard::new(ShardId(id), &config(8), Rooms::default()))
@@ -123,25 +123,25 @@ fn letters_that_lead_to_many_others_hold_nobody_up() {
         read(&mut shards[at], id, REQUEST);
         carry(&mut shards);
         read(&mut shards[at], id, &text(b"join:hall"));
-        let (_, letters) = turn(&mut shards[at]);
-        if letters.is_empty() {
+        let (_, messages) = turn(&mut shards[at]);
+        if messages.is_empty() {
             home = at;
             read(&mut shards[at], id, &text(b"leave:"));
         }
-        for (to, letter) in letters {
-            shards[to.index()].handle_message(NOW, letter);
+        for (to, message) in messages {
+            shards[to.index()].handle_message(NOW, message);
         }
         carry(&mut shards);
         speakers.push(id);
     }
     for at in (0..8).filter(|&at| at != home) {
         read(&mut shards[at], speakers[at], &text(b"msg:x").repeat(250));
-        for (to, letter) in turn(&mut shards[at]).1 {
+        for (to, message) in turn(&mut shards[at]).1 {
             assert_eq!(to.index(), home);
-            shards[home].handle_message(NOW, letter);
+            shards[home].handle_message(NOW, message);
         }
     }
-    // Each of 1,750 letters leads to seven.
+    // Each of 1,750 messages leads to seven.
     read(&mut shards[home], speakers[home], &text(b"and I?"));
     let before_flush = (0..).find(|_| {
         let output = shards[home].poll_output().expect("a flush before the end");
