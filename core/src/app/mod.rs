@@ -199,7 +199,7 @@ pub enum Subprotocol {
 }
 
 impl Subprotocol {
-    /// The place in [`Request::subprotocols`], given that of the listed one.
+    /// Returns the place in [`Request::subprotocols`], given that of the listed one.
     pub(crate) const fn place(self, listed: Option<usize>) -> Option<usize> {
         match self {
             Self::Listed => listed,

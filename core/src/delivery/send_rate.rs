@@ -44,7 +44,7 @@ impl UnsentLimits {
         self.min << times
     }
 
-    /// The largest limit that does not exceed what a peer takes in [`HORIZON`].
+    /// Returns the largest limit that does not exceed what a peer takes in [`HORIZON`].
     fn at_rate(self, bytes: u32, elapsed: Duration) -> u8 {
         let in_horizon = u64::from(bytes) * micros(HORIZON) / micros(elapsed).max(1);
         let times = (in_horizon / u64::from(self.min)).checked_ilog2();

@@ -246,7 +246,7 @@ impl Outbound {
     }
 }
 
-/// DeliveryCounts what has expired instead of being launched.
+/// Counts what has expired instead of being launched.
 #[cold]
 fn count_expired(
     expired: &[FrameId],

@@ -162,7 +162,7 @@ pub enum TimerKind {
 }
 
 impl WaitReason {
-    /// Its name.
+    /// Returns its name.
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -216,7 +216,7 @@ impl fmt::Display for WaitReason {
 }
 
 impl ConnectionStage {
-    /// Its name.
+    /// Returns its name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -230,7 +230,7 @@ impl ConnectionStage {
 }
 
 impl Pause {
-    /// Its name.
+    /// Returns its name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Awaits => "awaits",
@@ -241,7 +241,7 @@ impl Pause {
 }
 
 impl TimerKind {
-    /// Its name.
+    /// Returns its name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Handshake => "handshake",

@@ -163,12 +163,12 @@ impl Store {
         self.records[id.0].shared = true;
     }
 
-    /// Whether others have the frame's payload too.
+    /// Returns whether others have the frame's payload too.
     pub(crate) fn is_shared(&self, id: FrameId) -> bool {
         self.records[id.0].shared
     }
 
-    /// Bytes of the frame's payload.
+    /// Returns the bytes of the frame's payload.
     pub(crate) fn payload_len(&self, id: FrameId) -> usize {
         let record = &self.records[id.0];
         record.len as usize - usize::from(record.header)
@@ -234,12 +234,12 @@ impl Store {
         self.records[id.0].rank
     }
 
-    /// How many microseconds ago the frame was published, roughly.
+    /// Returns how many microseconds ago the frame was published, roughly.
     pub(crate) fn age(&self, id: FrameId, now: Timestamp) -> u64 {
         self.records[id.0].born.age(now)
     }
 
-    /// Whether the frame is not to be sent any more.
+    /// Returns whether the frame is not to be sent any more.
     pub(crate) fn is_expired(&self, id: FrameId, now: Timestamp) -> bool {
         match self.term(id) {
             Some(&Expiry::Of { deadline, .. }) => deadline.is_some_and(|deadline| deadline <= now),
@@ -247,7 +247,7 @@ impl Store {
         }
     }
 
-    /// What the frame is news of.
+    /// Returns what the frame is news of.
     pub(crate) fn key(&self, id: FrameId) -> Option<Key> {
         match *self.term(id)? {
             Expiry::Of { key, .. } => key,
@@ -255,7 +255,7 @@ impl Store {
         }
     }
 
-    /// Whether any frame has a deadline or a key.
+    /// Returns whether any frame has a deadline or a key.
     pub(crate) fn has_terms(&self) -> bool {
         self.terms.occupied() > 0
     }
@@ -265,7 +265,7 @@ impl Store {
         self.terms.get(self.records[id.0].term as usize)
     }
 
-    /// The frame's bytes: what stands in its run, and the payload where that is elsewhere.
+    /// Returns the frame's bytes: what stands in its run, and the payload where that is elsewhere.
     pub(crate) fn bytes(&self, id: FrameId) -> (&[u8], &[u8]) {
         let record = &self.records[id.0];
         let inline = self.span(record.run, record.offset, record.inline);
@@ -291,12 +291,12 @@ impl Store {
         &self.runs[run].bytes[offset as usize..(offset + len) as usize]
     }
 
-    /// Bytes of memory held: whole runs, and payloads that have their own.
+    /// Returns the bytes of memory held: whole runs, and payloads that have their own.
     pub(crate) fn held_bytes(&self) -> u64 {
         (self.held_runs * RUN) as u64 + self.body_bytes
     }
 
-    /// Bytes of memory in all: what is [held](Self::held_bytes), and what is kept
+    /// Returns the bytes of memory in all: what is [held](Self::held_bytes), and what is kept
     /// for frames to come.
     pub(crate) fn memory(&self) -> u64 {
         let tables = self.records.memory() + self.bodies.memory() + self.terms.memory();
@@ -306,7 +306,7 @@ impl Store {
         self.held_bytes() + (tables + runs + rest) as u64
     }
 
-    /// The same, counted anew.
+    /// Returns the same, counted anew.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn count_memory(&self) -> u64 {
         let runs = self
@@ -321,7 +321,7 @@ impl Store {
         self.memory() - kept + ((runs + open) * RUN + lists) as u64 + bodies
     }
 
-    /// Bytes of runs and bodies that are only kept for frames to come.
+    /// Returns the bytes of runs and bodies that are only kept for frames to come.
     pub(crate) fn spare_bytes(&self) -> usize {
         self.spare.len() * RUN + self.spare_bodies.memory()
     }

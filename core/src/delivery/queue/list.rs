@@ -47,7 +47,7 @@ impl List {
         tail: NONE,
     };
 
-    /// The node at this end.
+    /// Returns the node at this end.
     pub(crate) const fn end(self, end: End) -> u32 {
         match end {
             End::Oldest => self.head,
@@ -160,12 +160,12 @@ impl Nodes {
         }
     }
 
-    /// What all queues hold together.
+    /// Returns what all queues hold together.
     pub(crate) const fn held(&self) -> QueueTotals {
         self.held
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub(crate) fn memory(&self) -> usize {
         self.nodes.memory() + self.bands.memory() + self.newest.allocation_size()
     }
@@ -237,7 +237,7 @@ impl Nodes {
         self.pop(&mut list.tail, &mut list.head)
     }
 
-    /// The newest message about this that waits.
+    /// Returns the newest message about this that waits.
     pub(crate) fn newest(&self, store: &Store, subject: ConflationKey) -> Option<u32> {
         let hash = self.hash.hash_one(Some(subject));
         let found = self.newest.find(hash, |&newest| {
@@ -377,7 +377,7 @@ impl Nodes {
     }
 }
 
-/// The last node of the list whose frame is such.
+/// Returns the last node of the list whose frame is such.
 fn last_where(
     nodes: &Pool<Node>,
     list: List,

@@ -78,7 +78,7 @@ pub struct LoneQueue {
 }
 
 impl LoneQueue {
-    /// An empty queue for so many messages, and so many bytes of them.
+    /// Returns an empty queue for so many messages, and so many bytes of them.
     pub fn new(messages: u32, bytes: u32) -> Self {
         Self {
             queue: Queue::new(3),
@@ -217,7 +217,7 @@ impl LoneQueue {
         self.release_all(expired)
     }
 
-    /// The bytes of what is offered, in at most two slices.
+    /// Returns the bytes of what is offered, in at most two slices.
     pub fn bytes(&self, offered: Offered) -> [&[u8]; 2] {
         let (inline, body) = self.store.bytes(offered.frame);
         let from = offered.from as usize;
@@ -259,7 +259,7 @@ impl LoneQueue {
         gone
     }
 
-    /// What it holds.
+    /// Returns what it holds.
     pub fn held(&self) -> QueueSize {
         let held = QueueSize {
             messages: self.queue.messages(),

@@ -81,7 +81,7 @@ impl Queue {
         }
     }
 
-    /// Data messages that wait, in flight or not.
+    /// Returns the number of data messages that wait, in flight or not.
     pub(crate) const fn messages(&self) -> u32 {
         self.messages
     }
@@ -90,17 +90,17 @@ impl Queue {
         self.bytes
     }
 
-    /// Whether nothing is here, not even a control frame.
+    /// Returns whether nothing is here, not even a control frame.
     pub(crate) const fn is_empty(&self) -> bool {
         self.bands == 0 && self.flight.is_empty()
     }
 
-    /// Whether something has been offered to the socket and not settled, or is partly out.
+    /// Returns whether something has been offered to the socket and not settled, or is partly out.
     pub(crate) const fn in_flight(&self) -> bool {
         !self.flight.is_empty()
     }
 
-    /// How urgent the most urgent is that waits; of what is in flight, only the first.
+    /// Returns how urgent the most urgent is that waits; of what is in flight, only the first.
     pub(crate) fn rank(&self, nodes: &Nodes, store: &Store) -> Rank {
         let in_flight = nodes.first(self.flight).map(|frame| store.rank(frame));
         let in_band = nodes.band(self.bands).map(|band| band.rank);
@@ -111,7 +111,7 @@ impl Queue {
             .unwrap_or(Rank::LAST)
     }
 
-    /// Whether messages of more than one priority wait, of those in flight only the first
+    /// Returns whether messages of more than one priority wait, of those in flight only the first
     /// looked at.
     pub(crate) fn has_several_priorities(&self, nodes: &Nodes, store: &Store) -> bool {
         let mut seen = nodes.first(self.flight).map(|frame| store.rank(frame));
@@ -142,7 +142,7 @@ impl Queue {
         self.push_band(nodes, store, frame, End::Newest);
     }
 
-    /// How many frames of this rank wait, and are not in flight.
+    /// Returns how many frames of this rank wait, and are not in flight.
     pub(crate) fn waiting(&self, nodes: &Nodes, rank: Rank) -> u32 {
         self.find(nodes, rank)
             .map_or(0, |at| nodes.band(at).map_or(0, |band| band.frames))
@@ -205,7 +205,7 @@ impl Queue {
         }
     }
 
-    /// Of the less urgent bands the one whose oldest message has waited longest,
+    /// Returns, of the less urgent bands, the one whose oldest message has waited longest,
     /// if that is too long.
     fn starved_band(&self, nodes: &Nodes, store: &Store, now: Timestamp, wait: u64) -> Option<u32> {
         let (mut longest, mut starved) = (wait, None);
@@ -371,7 +371,7 @@ impl Queue {
         self.after_flight();
     }
 
-    /// The least urgent band; without that of the answer to a request if `but_head`.
+    /// Returns the least urgent band; without that of the answer to a request if `but_head`.
     fn last_band(&self, nodes: &Nodes, but_head: bool) -> Option<u32> {
         let (mut at, mut last) = (self.bands, None);
         while let Some(band) = nodes.band(at) {

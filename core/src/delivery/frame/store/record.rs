@@ -96,7 +96,7 @@ impl Place for Body {
 }
 
 impl Body {
-    /// The bytes of memory it is charged with.
+    /// Returns the bytes of memory it is charged with.
     pub(super) fn memory(&self) -> u64 {
         match self {
             Self::Shared(bytes) => bytes.len() as u64,
