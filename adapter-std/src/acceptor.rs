@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -83,7 +83,7 @@ where
     fn accept(&mut self, listener: &TcpListener) {
         for _ in 0..ACCEPTS {
             match listener.accept() {
-                Ok((stream, _)) => self.admit(stream),
+                Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
@@ -98,7 +98,7 @@ where
         }
     }
 
-    fn admit(&mut self, stream: TcpStream) {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let limiter = &self.stations.limiter;
         let clock = self.stations.pool.dispatcher.clock();
         let Some((shard, admission)) = limiter.admit() else {
@@ -110,7 +110,9 @@ where
         // On Linux a socket inherits this option from its listener.
         #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
-        if let Err((error, stream)) = connection::start(self.stations, stream, shard, admission) {
+        if let Err((error, stream)) =
+            connection::start(self.stations, stream, peer, (shard, admission))
+        {
             limiter.count_refused();
             if let Some(held_back) = self.failures.admit(clock.now()) {
                 warn!(%error, held_back, "no thread for a connection");

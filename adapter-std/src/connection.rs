@@ -1,6 +1,7 @@
 //! Start of a connection: its registration in a shard and its two threads.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use stentor_core::{Admission, ConnId, Handler, ShardId};
@@ -21,8 +22,8 @@ use crate::{reader, writer};
 pub(crate) fn start<H, S>(
     stations: &Arc<LockedShards<H, S>>,
     stream: S,
-    shard: ShardId,
-    admission: Admission,
+    peer: SocketAddr,
+    (shard, admission): (ShardId, Admission),
 ) -> Result<(), (io::Error, Option<S>)>
 where
     H: Handler + Send + 'static,
@@ -50,7 +51,7 @@ where
                 shard,
                 |_| {},
                 |inside| {
-                    let id = inside.shard.accept(inside.now, admission);
+                    let id = inside.shard.accept_from(inside.now, admission, peer);
                     inside.links.insert(id, socket);
                     id
                 },

@@ -18,7 +18,8 @@ use stentor_core::{
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{
-    CatchPanics, EndOnPanic, EventLog, ServerCounters, Submission, Turns, Wakeups, end_process,
+    CatchPanics, EndOnPanic, EventLog, ServerCounters, Submission, Turns, Wakeups, WallClock,
+    end_process,
 };
 
 use crate::buffers::BufferPool;
@@ -72,6 +73,7 @@ pub(crate) struct ShardState<H: Handler, S: Stream> {
     /// Time at which the ticker wakes by itself.
     armed: Option<Timestamp>,
     event_log: EventLog,
+    wall_clock: WallClock,
     /// Time for which the lock was held in each turn.
     turns: Turns,
     scrapes: Sender<Option<Scrape>>,
@@ -111,6 +113,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 touched: Vec::new(),
                 armed: None,
                 event_log: EventLog::new(),
+                wall_clock: WallClock::default(),
                 turns: Turns::default(),
                 scrapes: scrapes.clone(),
             }),
@@ -246,6 +249,9 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         inside: &mut ShardState<H, S>,
         wakes: &mut AfterUnlock<S>,
     ) -> bool {
+        if let Some(unix) = inside.wall_clock.read(inside.now) {
+            inside.shard.handle_wall_clock(inside.now, unix);
+        }
         let station = &self.stations[at.index()];
         station.mailbox.drain_into(&mut inside.inbox);
         while let Some(post) = inside.inbox.pop_front() {

@@ -2,7 +2,7 @@
 //! connection limit. The limit is exact because every socket passes through here.
 
 use std::io;
-use std::net;
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) async fn run<H: Handler>(
         while taken < ACCEPTS {
             taken += 1;
             match ready.get_inner().accept() {
-                Ok((stream, _)) => admit(stream, &doors, clock, &mut lines),
+                Ok((stream, peer)) => admit(stream, peer, &doors, clock, &mut lines),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();
                     break;
@@ -52,6 +52,7 @@ pub(crate) async fn run<H: Handler>(
 
 fn admit<H: Handler>(
     stream: TcpStream,
+    peer: SocketAddr,
     doors: &ShardHandles<H>,
     clock: Clock,
     lines: &mut LimitLog,
@@ -65,7 +66,7 @@ fn admit<H: Handler>(
     // On Linux a socket inherits this option from its listener.
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true);
-    doors.post(shard, ShardInput::Socket(stream, admission));
+    doors.post(shard, ShardInput::Socket(stream, peer, admission));
 }
 
 /// Sockets accepted before the other tasks of the same thread run.

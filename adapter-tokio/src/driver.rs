@@ -11,7 +11,7 @@ use mio::{Events, Poll};
 use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
 use stentor_server::inspect::Answer;
 use stentor_server::metrics::Scrape;
-use stentor_server::{CatchPanics, Clock, EventLog, Submission, Turns, end_process};
+use stentor_server::{CatchPanics, Clock, EventLog, Submission, Turns, WallClock, end_process};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::ShardSockets;
@@ -42,6 +42,7 @@ pub(crate) struct Driver<H: Handler> {
     /// Connections that may have more bytes although no edge will report them.
     again: VecDeque<ConnId>,
     event_log: EventLog,
+    wall_clock: WallClock,
     /// Duration of each turn, from readiness to the end of the work that it caused.
     turns: Turns,
     draining: bool,
@@ -82,6 +83,7 @@ impl<H: Handler> Driver<H> {
             tasks: Vec::new(),
             again: VecDeque::new(),
             event_log: EventLog::new(),
+            wall_clock: WallClock::default(),
             turns: Turns::default(),
             draining: false,
             ended: false,
@@ -172,6 +174,9 @@ impl<H: Handler> Driver<H> {
     /// unread bytes, and carries out the outputs of the shard. Returns true if there is more to do
     /// than fits into one turn.
     fn take_turn(&mut self) -> bool {
+        if let Some(unix) = self.wall_clock.read(self.now) {
+            self.shard.handle_wall_clock(self.now, unix);
+        }
         // Checked here and not on waking, so that timers run however busy the sockets are.
         let due = self.shard.poll_timeout().map(|(at, _)| at);
         if due.is_some_and(|at| at <= self.now) {
@@ -371,8 +376,8 @@ impl<H: Handler> Driver<H> {
     fn handle_post(&mut self, post: ShardInput<H>) {
         match post {
             ShardInput::Message(letter) => self.shard.handle_message(self.now, letter),
-            ShardInput::Socket(stream, admission) => {
-                let id = self.shard.accept(self.now, admission);
+            ShardInput::Socket(stream, peer, admission) => {
+                let id = self.shard.accept_from(self.now, admission, peer);
                 if let Err(error) =
                     self.links
                         .insert(self.poll.get_ref().registry(), stream, id, admission)

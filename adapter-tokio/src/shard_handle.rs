@@ -1,6 +1,7 @@
 //! Handles to the threads of the shards: a mailbox and a wake-up for each.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -17,7 +18,7 @@ use tokio::sync::Notify;
 /// An input for the thread of a shard.
 pub(crate) enum ShardInput<H: Handler> {
     Message(ShardMessage),
-    Socket(TcpStream, Admission),
+    Socket(TcpStream, SocketAddr, Admission),
     TaskEnd(ConnId, TaskEnd<H>),
     /// The response to a request for the metrics.
     Metrics {

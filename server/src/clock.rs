@@ -1,6 +1,6 @@
-//! Monotonic clock of the system, as timestamps of the core.
+//! Monotonic clock of the system, as timestamps of the core, and its wall clock.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use stentor_core::Timestamp;
 
@@ -48,12 +48,42 @@ impl Clock {
     }
 }
 
+/// The wall clock of the system, read again from time to time, because it may be set.
+#[derive(Debug, Default)]
+pub struct WallClock {
+    /// When it is to be read next.
+    next: Option<Timestamp>,
+}
+
+impl WallClock {
+    /// Returns the time since the Unix epoch if it is to be read now: at first, and every second.
+    /// A clock that is set to a time before the epoch shows the epoch.
+    pub fn read(&mut self, now: Timestamp) -> Option<Duration> {
+        if self.next.is_some_and(|next| now < next) {
+            return None;
+        }
+        self.next = Some(now.after(Duration::from_secs(1)));
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Some(unix.unwrap_or_default())
+    }
+}
+
 /// Longer than any process lives.
 const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wall_clock_is_read_every_second() {
+        let mut clock = WallClock::default();
+        let at = |millis: u64| Timestamp::from_micros(millis * 1_000);
+        let reads = [0, 1, 999, 1_000, 1_500, 9_000].map(|now| clock.read(at(now)).is_some());
+        assert_eq!(reads, [true, false, false, true, false, true]);
+        let first_release = Duration::from_secs(1_700_000_000);
+        assert!(WallClock::default().read(at(0)) > Some(first_release));
+    }
 
     #[test]
     fn it_never_goes_back_and_has_no_end() {

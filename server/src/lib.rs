@@ -35,7 +35,7 @@ mod settings;
 pub mod socket;
 mod throttle;
 
-pub use clock::Clock;
+pub use clock::{Clock, WallClock};
 pub use counters::{ServerCounters, Turns};
 pub use dispatch::{
     Attempt, Due, LockedDispatcher, Next, SharedDispatcher, Submission, Wakeups, contain, dispose,

@@ -146,8 +146,8 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody(adapter: Ad
         (
             "16 KiB of target",
             with("GET /ws", &endless_target),
-            431,
-            "head_too_long",
+            414,
+            "target_too_long",
         ),
         ("a body", upgrade(&["Content-Length: 5"]), 400, "body"),
         (

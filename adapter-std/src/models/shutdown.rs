@@ -1,5 +1,6 @@
 //! Models of the shutdown: every waiting thread ends when the server or its connection ends.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use stentor_core::{Admission, Config, Echo, ShardId};
@@ -22,7 +23,8 @@ fn loom_a_connection_ends_at_any_time_after_its_birth() {
         let (stream, peer) = pair();
         peer.say(REQUEST);
         server.limiter.admit().expect("there is no limit");
-        connection::start(&server, stream, ShardId(0), Admission::Normal).expect("few threads");
+        connection::start(&server, stream, PEER, (ShardId(0), Admission::Normal))
+            .expect("few threads");
         server.abort(ShardId(0));
         peer.await_close();
         assert!(server.all(|shard| shard.is_empty()));
@@ -89,3 +91,6 @@ fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
         join([watcher]);
     });
 }
+
+/// Somebody whose address does not matter.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);

@@ -2,6 +2,9 @@
 //! possible. Otherwise it waits with the later ones, in order, and the connection's further input
 //! waits behind them.
 
+use core::net::SocketAddr;
+use core::time::Duration;
+
 use bytes::Bytes;
 
 use crate::CloseCode;
@@ -15,6 +18,7 @@ use crate::proto::ws::opcode::MessageType;
 use crate::session::deferred::{PendingOp, Wait};
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
+use crate::time::Timestamp;
 
 /// The connection of a callback: its state, and all that the application can do on its behalf.
 ///
@@ -80,6 +84,37 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// Returns the name of the connection.
     pub fn id(&self) -> ConnId {
         self.engine.id_of(self.at)
+    }
+
+    /// Returns the address of the peer, if the adapter has told it.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.engine.slots[self.at].peer.get()
+    }
+
+    /// Returns the time of the call that led to this callback.
+    pub const fn now(&self) -> Timestamp {
+        self.engine.now
+    }
+
+    /// Returns the wall clock, as the time since the Unix epoch: zero if the adapter has
+    /// [told](crate::Shard::handle_wall_clock) none.
+    pub fn unix_time(&self) -> Duration {
+        match self.engine.unix_origin {
+            Duration::ZERO => Duration::ZERO,
+            origin => origin + self.engine.now.since(Timestamp::ORIGIN),
+        }
+    }
+
+    /// Sets the timer of the connection: [`Handler::on_timer`] is called once, after this delay.
+    /// A connection has one timer; setting it again replaces it. It ends with the connection.
+    pub fn set_timer(&mut self, delay: Duration) {
+        self.enter(|engine, at| engine.set_app_timer(at, Some(delay)));
+    }
+
+    /// Cancels the timer of the connection, if there is one. A call that is due already and waits
+    /// behind other operations of the connection is made all the same.
+    pub fn cancel_timer(&mut self) {
+        self.enter(|engine, at| engine.set_app_timer(at, None));
     }
 
     /// Returns the channel it joined first, of those it is in.

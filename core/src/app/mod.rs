@@ -122,6 +122,11 @@ pub trait Handler: Sized {
         AfterPanic::Continue
     }
 
+    /// Called when the [timer](Context::set_timer) of the connection is due.
+    fn on_timer(&mut self, ctx: &mut Context<'_, Self>) {
+        let _ = ctx;
+    }
+
     /// Takes the end of a task that the connection submitted, once a task. Not called if
     /// the connection has ended meanwhile; that is counted.
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {

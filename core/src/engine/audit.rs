@@ -21,8 +21,8 @@ impl<A: AppTypes> Engine<A> {
         (links.held, links.active, channels.members) = (0, 0, 0);
         *waiting = Waiting::default();
         for (_, slot) in self.slots.iter() {
-            links.held += u64::from(!slot.flags.released);
-            links.active += u64::from(slot.flags.upgraded && slot.phase != Phase::Gone);
+            links.held += u64::from(!slot.flags.released());
+            links.active += u64::from(slot.flags.upgraded() && slot.phase != Phase::Gone);
             channels.members += slot.memberships.len() as u64;
             match slot.deferred.as_ref().and_then(|deferred| deferred.wait) {
                 Some(Wait::Joined | Wait::Left(_)) => waiting.owner += 1,

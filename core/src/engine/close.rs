@@ -13,7 +13,7 @@ use crate::proto::ws::CloseState;
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::Ended;
-use crate::session::slot::{Flags, Phase};
+use crate::session::slot::Phase;
 use crate::stats::CloseCause;
 
 impl<A: AppTypes> Engine<A> {
@@ -28,10 +28,11 @@ impl<A: AppTypes> Engine<A> {
         self.leave_all(at);
         //= rfc6455#section-6.1 "If at any point the state of the WebSocket connection changes,..."
         self.discard_deferred_ops(at);
+        self.set_app_timer(at, None);
         self.out.end(at);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Closing;
-        slot.flags.ending = true;
+        slot.flags.set_ending(true);
         self.ended.push_back(Ended {
             at,
             cause,
@@ -92,7 +93,7 @@ impl<A: AppTypes> Engine<A> {
         let code = Some(CloseCode::INTERNAL_ERROR);
         self.push_close(at, code, KEEPALIVE);
         self.end(at, CloseInfo::with_code(CloseCause::PongTimeout, code));
-        self.slots[at].flags.eof = true;
+        self.slots[at].flags.set_eof(true);
         self.set_deadline(at, self.config.close_timeout);
     }
 
@@ -148,7 +149,7 @@ impl<A: AppTypes> Engine<A> {
         match slot.phase {
             //= rfc6455#section-7.2.2 "the server MUST simply _Close the WebSocket Connection_"
             Phase::Answering => self.shut_write(at),
-            Phase::Closing if slot.flags.eof => self.close_socket(at),
+            Phase::Closing if slot.flags.eof() => self.close_socket(at),
             Phase::Closing => match slot.conn.state() {
                 //= rfc6455#section-5.5.1 "After both sending and receiving a Close message, an..."
                 //= rfc6455#section-5.5.1 "The server MUST close the underlying TCP connection..."
@@ -189,7 +190,7 @@ impl<A: AppTypes> Engine<A> {
         conn.release(&mut self.decode_buffers);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
-        self.counts.links.active -= u64::from(self.slots[at].flags.upgraded);
+        self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
         self.closed.close(at, drops);
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Disconnect(id));
@@ -200,10 +201,7 @@ impl<A: AppTypes> Engine<A> {
         if let Some(at) = self.slots.find(id) {
             // The slot may still wait for messages about it.
             self.counts.links.held -= 1;
-            self.slots[at].flags = Flags {
-                released: true,
-                ..self.slots[at].flags
-            };
+            self.slots[at].flags.set_released(true);
             self.free_if_done(at);
         }
     }
@@ -212,9 +210,9 @@ impl<A: AppTypes> Engine<A> {
     /// and what the application asked for when it ended is done.
     pub(crate) fn free_if_done(&mut self, at: u32) {
         let slot = &self.slots[at];
-        let stands = self.out.is_scheduled(at) || slot.flags.resuming;
-        let is_known = !slot.flags.released || slot.awaited_answers > 0;
-        let is_unfinished = slot.flags.ending || slot.has_deferred_ops();
+        let stands = self.out.is_scheduled(at) || slot.flags.resuming();
+        let is_known = !slot.flags.released() || slot.awaited_answers > 0;
+        let is_unfinished = slot.flags.ending() || slot.has_deferred_ops();
         if slot.phase == Phase::Gone && !stands && !is_known && !is_unfinished {
             self.slots.remove(at);
             self.out.remove(at);
@@ -226,7 +224,7 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn set_deadline(&mut self, at: u32, delay: Duration) {
         self.slots[at].moment = Some(self.now.after(delay));
-        self.slots[at].flags.excused = false;
+        self.slots[at].flags.set_excused(false);
         self.rearm(at);
     }
 
@@ -236,7 +234,7 @@ impl<A: AppTypes> Engine<A> {
     //= rfc6455#section-7.1.1 "An endpoint SHOULD use a method that cleanly closes the TCP..."
     //= rfc6455#section-7.1.1 "when a server is instructed to _Close the WebSocket Connection_..."
     pub(crate) fn shut_write(&mut self, at: u32) {
-        if self.slots[at].flags.eof {
+        if self.slots[at].flags.eof() {
             return self.close_socket(at);
         }
         if self.slots[at].phase == Phase::Lingering {

@@ -43,7 +43,7 @@ impl<A: AppTypes> Engine<A> {
         let slot = &mut self.slots[at];
         slot.phase = Phase::Open;
         slot.state = Some(state);
-        slot.flags.upgraded = true;
+        slot.flags.set_upgraded(true);
         slot.moment = Some(self.now);
         slot.subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
         self.counts.links.opened += 1;

@@ -69,8 +69,8 @@ impl<A: AppTypes> Engine<A> {
         let (now, ping_interval) = (self.now, self.config.ping_interval);
         let slot = &mut self.slots[at];
         let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
-        if slot.flags.unread != unread && is_there {
-            slot.flags.unread = unread;
+        if slot.flags.unread() != unread && is_there {
+            slot.flags.set_unread(unread);
             if !unread {
                 // What it has said meanwhile is yet to be read.
                 slot.keepalive.handle_input(now, ping_interval);

@@ -30,6 +30,7 @@ impl<A: AppTypes> Engine<A> {
         let unheard = now.since(slot.keepalive.last_received());
         ConnectionInfo {
             id: self.slots.id(at),
+            peer: slot.peer.get(),
             stage: match slot.phase {
                 Phase::Head => ConnectionStage::Request,
                 Phase::Answering => ConnectionStage::Answer,
@@ -74,7 +75,7 @@ impl<A: AppTypes> Engine<A> {
             Some(Wait::Queue) => awaits.push(WaitReason::Queue),
             Some(Wait::Task) => awaits.push(WaitReason::Task),
             Some(Wait::Callback) => awaits.push(WaitReason::Turn),
-            None if slot.flags.resuming => awaits.push(WaitReason::Turn),
+            None if slot.flags.resuming() => awaits.push(WaitReason::Turn),
             None => {}
         }
         let has_nothing = self.out.is_empty(at);
@@ -168,6 +169,7 @@ impl<A: AppTypes> Engine<A> {
         let channels = memberships.iter().take(MAX_CLOSED_CHANNELS);
         let connection = ClosedConnection {
             id,
+            peer: self.slots[at].peer.get(),
             at: self.now,
             open_for: self.now.since(opened.unwrap_or(self.now)),
             ending,

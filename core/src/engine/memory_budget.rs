@@ -62,6 +62,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn line_bytes(&self) -> usize {
         self.resume.capacity() * size_of::<u32>()
             + self.task_waiters.memory()
+            + self.app_timers.memory()
             + self.credits.memory()
             + self.ended.capacity() * size_of::<Ended>()
             + self.leftovers.capacity() * size_of::<Leftover<A>>()
@@ -140,6 +141,7 @@ impl<A: AppTypes> Engine<A> {
         self.task_waiters.shrink(connections);
         self.out.shrink_lists();
         self.credits.shrink(connections);
+        self.app_timers.shrink();
         shrink(&mut self.resume, connections);
         shrink(&mut self.ended, connections);
         self.leftovers.shrink_to(connections);

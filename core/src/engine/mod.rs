@@ -25,6 +25,7 @@ mod write;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::time::Duration;
 
 use crate::channels::credits::Credits;
 use crate::channels::fan_outs::FanOuts;
@@ -40,6 +41,7 @@ use crate::inspect::closed::ClosedConnections;
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
+use crate::session::app_timers::AppTimers;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
 use crate::session::slab::Slab;
@@ -70,6 +72,9 @@ pub(crate) struct Engine<A: AppTypes> {
     /// When unused memory is given back next.
     pub(crate) decays_at: Timestamp,
     pub(crate) wheel: Wheel,
+    pub(crate) app_timers: AppTimers,
+    /// The wall clock at [`Timestamp::ORIGIN`], as a time since the Unix epoch.
+    pub(crate) unix_origin: Duration,
     pub(crate) fan_outs: FanOuts,
     /// Input in the scratch buffer that is not handled, because something has to be flushed
     /// first: its connection and its place.
@@ -133,6 +138,8 @@ impl<A: AppTypes> Engine<A> {
             decays_at: Timestamp::ORIGIN,
             budget: Budget::new(config.memory_budget, shards),
             wheel: Wheel::new(config.tick()),
+            app_timers: AppTimers::default(),
+            unix_origin: Duration::ZERO,
             fan_outs: FanOuts::new(config.fan_out_slice),
             rest: None,
             outputs: VecDeque::new(),

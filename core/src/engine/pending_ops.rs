@@ -75,9 +75,10 @@ impl<A: AppTypes> Engine<A> {
                 true => Ok(()),
                 false => Err((Wait::Task, true)),
             },
-            PendingOp::TaskEnd(_) | PendingOp::Notification(..) | PendingOp::JoinRefused(_) => {
-                Ok(())
-            }
+            PendingOp::TaskEnd(_)
+            | PendingOp::Notification(..)
+            | PendingOp::JoinRefused(_)
+            | PendingOp::Timer => Ok(()),
         };
         match (op, waits) {
             (PendingOp::Submit(task, options), Ok(())) => self.emit_task(at, task, options),
@@ -218,8 +219,8 @@ impl<A: AppTypes> Engine<A> {
     /// Puts the connection on the list of those to be gone on with.
     pub(crate) fn schedule(&mut self, at: u32) {
         let flags = &mut self.slots[at].flags;
-        if !flags.resuming {
-            flags.resuming = true;
+        if !flags.resuming() {
+            flags.set_resuming(true);
             self.resume.push_back(at);
         }
     }

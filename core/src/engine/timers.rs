@@ -2,6 +2,7 @@
 //! keepalive. The next one is entered in the wheel.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::memory_budget::SMALL;
@@ -70,7 +71,7 @@ impl<A: AppTypes> Engine<A> {
         if self.slots[at].phase == Phase::Open {
             let times = self.keepalive_times();
             let slot = &mut self.slots[at];
-            if slot.flags.unread {
+            if slot.flags.unread() {
                 // Whoever is not read cannot be heard.
                 slot.keepalive.handle_input(now, times.ping_interval);
             }
@@ -109,7 +110,7 @@ impl<A: AppTypes> Engine<A> {
         };
         if self.may_be_excused(at) && (self.is_late(deadline) || is_ready(id, awaited)) {
             self.set_deadline(at, delay);
-            self.slots[at].flags.excused = true;
+            self.slots[at].flags.set_excused(true);
             return;
         }
         self.slots[at].moment = None;
@@ -138,7 +139,7 @@ impl<A: AppTypes> Engine<A> {
         if !is_excused && self.out.is_blocked(at) && !is_ready(id, Direction::Write) {
             return false;
         }
-        self.slots[at].flags.excused = is_excused;
+        self.slots[at].flags.set_excused(is_excused);
         self.out.restart_stall(at, is_excused);
         true
     }
@@ -171,7 +172,7 @@ impl<A: AppTypes> Engine<A> {
     /// When a peer that sends too little of a message is too far behind.
     pub(crate) fn send_end(&self, at: u32) -> Option<Timestamp> {
         let slot = &self.slots[at];
-        if slot.phase != Phase::Open || slot.flags.unread {
+        if slot.phase != Phase::Open || slot.flags.unread() {
             return None;
         }
         let pace = slot.conn.pace_beyond(SMALL)?;
@@ -180,7 +181,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Whether a time-out of the peer may begin anew.
     pub(crate) fn may_be_excused(&self, at: u32) -> bool {
-        !self.slots[at].flags.excused
+        !self.slots[at].flags.excused()
     }
 
     /// Whether it is so long after `due` that something has kept this shard from looking.
@@ -193,6 +194,17 @@ impl<A: AppTypes> Engine<A> {
             ping_interval: self.config.ping_interval,
             pong_wait: self.config.pong_wait,
             tolerance: self.config.timer_tolerance(),
+        }
+    }
+
+    /// Sets the timer of the application for an open connection, or cancels it.
+    pub(crate) fn set_app_timer(&mut self, at: u32, delay: Option<Duration>) {
+        match delay {
+            Some(delay) if self.slots[at].phase == Phase::Open => {
+                self.app_timers.set(at, self.now.after(delay));
+            }
+            Some(_) => {}
+            None => self.app_timers.cancel(at),
         }
     }
 
@@ -238,6 +250,8 @@ impl<A: AppTypes> Engine<A> {
 pub enum Reason {
     /// A connection's timers are to be looked at.
     Connection,
+    /// A timer that the application has set is due.
+    Application,
     /// Writes take long on which input waits; it need not wait any longer.
     Press,
     /// So much was done at a stretch that others were to have their turn; it can

@@ -15,7 +15,7 @@ impl<A: AppTypes> Engine<A> {
             self.outputs.push_back(Output::LimitUnsent { id, bytes });
         }
         if written.restarts_timer {
-            self.slots[at].flags.excused = false;
+            self.slots[at].flags.set_excused(false);
             self.rearm(at);
         }
         let slot = &self.slots[at];

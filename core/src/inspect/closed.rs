@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub struct CloseInfo {
 pub struct ClosedConnection {
     /// Who it was.
     pub id: ConnId,
+    /// The address of the peer, if the adapter has told it.
+    pub peer: Option<SocketAddr>,
     /// When it ended.
     pub at: Timestamp,
     /// How long it had been open.

@@ -4,6 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +29,8 @@ pub enum Lookup {
 pub struct ConnectionInfo {
     /// Who it is.
     pub id: ConnId,
+    /// The address of the peer, if the adapter has told it.
+    pub peer: Option<SocketAddr>,
     /// How far it has come.
     pub stage: ConnectionStage,
     /// How long it has been open; of one that is ending, how long it was.

@@ -138,6 +138,8 @@ pub(crate) enum PendingOp<A: AppTypes> {
     TaskEnd(TaskEnd<A>),
     /// The handler is to be told what it has asked for under this ticket.
     Notification(u64, Notification),
+    /// The handler is to be told that the timer that it has set is due.
+    Timer,
     /// The handler is to be told that a channel was one too many.
     JoinRefused(Bytes),
 }
@@ -154,7 +156,11 @@ impl<A: AppTypes> PendingOp<A> {
             } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
             Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
             Self::CountMembers { channel, .. } => channel.len(),
-            Self::Submit(..) | Self::Close(..) | Self::TaskEnd(_) | Self::Notification(..) => 0,
+            Self::Submit(..)
+            | Self::Close(..)
+            | Self::TaskEnd(_)
+            | Self::Notification(..)
+            | Self::Timer => 0,
         }
     }
 }

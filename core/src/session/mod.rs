@@ -1,10 +1,12 @@
 //! Sessions: the state that a shard keeps for each connection, and the timer wheel.
 
+pub(crate) mod app_timers;
 pub(crate) mod app_types;
 pub(crate) mod deferred;
 pub(crate) mod ended;
 pub(crate) mod head;
 mod links;
+pub(crate) mod peer;
 pub(crate) mod slab;
 pub(crate) mod slot;
 pub(crate) mod sweep;

@@ -56,7 +56,7 @@ impl<A: AppTypes> Slab<A> {
         let slot = &self[at];
         debug_assert!(slot.memberships.is_empty() && slot.deferred.is_none());
         // Nobody may come upon a number that passes to another, or is none any more.
-        debug_assert!(!slot.flags.resuming);
+        debug_assert!(!slot.flags.resuming());
         let generation = slot.generation.wrapping_add(1);
         // As one comes after another, also where they begin again from zero.
         if (generation.wrapping_sub(self.latest) as i32) > 0 {

@@ -11,6 +11,7 @@ use crate::proto::ws::{Connection, Keepalive, Role};
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Deferred;
 use crate::session::links::Links;
+use crate::session::peer::PeerAddr;
 use crate::time::Timestamp;
 
 /// How far a socket has come.
@@ -43,6 +44,7 @@ pub(crate) struct Slot<A: AppTypes> {
     pub(crate) deferred: Option<Box<Deferred<A>>>,
     pub(crate) links: Links,
     pub(crate) generation: u32,
+    pub(crate) peer: PeerAddr,
     pub(crate) phase: Phase,
     pub(crate) flags: Flags,
     /// The subprotocol agreed on.
@@ -52,26 +54,45 @@ pub(crate) struct Slot<A: AppTypes> {
     pub(crate) state: Option<A::State>,
 }
 
-/// What is true of a socket besides its phase.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Flags {
+/// What is true of a socket besides its phase: one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags(u8);
+
+macro_rules! flags {
+    ($($(#[$doc:meta])* $bit:literal $name:ident $set:ident,)*) => {
+        impl Flags {
+            $(
+                $(#[$doc])*
+                pub(crate) const fn $name(self) -> bool {
+                    self.0 & 1 << $bit != 0
+                }
+
+                pub(crate) const fn $set(&mut self, value: bool) {
+                    self.0 = self.0 & !(1 << $bit) | (value as u8) << $bit;
+                }
+            )*
+        }
+    };
+}
+
+flags! {
     /// It stands in the list of those to be gone on with.
-    pub(crate) resuming: bool,
+    0 resuming set_resuming,
     /// A time-out of it has been restarted because nobody looked when it was over, and
     /// nothing has shown since that the peer lives.
-    pub(crate) excused: bool,
+    1 excused set_excused,
     /// The adapter was told not to read it.
-    pub(crate) unread: bool,
+    2 unread set_unread,
     /// The peer has shut its side.
-    pub(crate) eof: bool,
+    3 eof set_eof,
     /// It is beyond the limit of connections and gets 503.
-    pub(crate) surplus: bool,
+    4 surplus set_surplus,
     /// It has become a WebSocket connection.
-    pub(crate) upgraded: bool,
+    5 upgraded set_upgraded,
     /// The adapter has let go of its socket.
-    pub(crate) released: bool,
+    6 released set_released,
     /// It has ended, and the application is still to be told.
-    pub(crate) ending: bool,
+    7 ending set_ending,
 }
 
 /// A subprotocol by its place among those of the configuration, counted from
@@ -111,6 +132,7 @@ impl<A: AppTypes> Slot<A> {
             deferred: None,
             links: Links::NONE,
             generation,
+            peer: PeerAddr::NONE,
             phase: Phase::Head,
             flags: Flags::default(),
             subprotocol: SubprotocolIndex::default(),

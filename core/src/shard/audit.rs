@@ -31,7 +31,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let wait = slot.deferred.as_ref().and_then(|deferred| deferred.wait);
             let is_last = matches!(wait, None | Some(Wait::Credit(_) | Wait::Task));
             assert!(!ended || is_last, "{name} has ended and waits: {wait:?}");
-            let is_known = slot.phase == Phase::Open || slot.flags.ending;
+            let is_known = slot.phase == Phase::Open || slot.flags.ending();
             assert_eq!(slot.state.is_some(), is_known, "{name}: {:?}", slot.phase);
         }
         engine.out.audit();
@@ -149,6 +149,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         engine.out.assert_bare();
         assert_eq!(engine.parked, 0, "shard {id}: parked");
         assert!(engine.fan_outs.is_empty(), "shard {id}: publications");
+        assert!(engine.app_timers.is_empty(), "shard {id}: timers");
         assert!(engine.sweep.is_none());
         assert_eq!(engine.fan_outs.memory(), 0, "shard {id}: publications");
         assert!(engine.inbox.is_empty() && engine.rest.is_none() && engine.ended.is_empty());

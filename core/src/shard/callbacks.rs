@@ -44,6 +44,22 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.defer_all(at, later);
     }
 
+    /// Lets the handler know of something once its turn comes: at once, if nothing of the
+    /// connection waits and this turn is not over.
+    pub(crate) fn notify(&mut self, at: u32, op: PendingOp<H>) {
+        self.engine.vacate_scratch();
+        if self.engine.slots[at].has_deferred_ops() {
+            self.engine.defer(at, op);
+        } else if self.engine.out.is_turn_over() {
+            // What it leads to may be much; others have their turn first.
+            self.engine.defer(at, op);
+            self.engine.schedule(at);
+        } else {
+            self.run_or_defer(at, op);
+        }
+        self.engine.update_reading(at);
+    }
+
     /// Carries out a command of a connection, or leaves it until what it waits for has come.
     pub(crate) fn run_or_defer(&mut self, at: u32, op: PendingOp<H>) {
         if self.engine.slots[at].is_parked() {
@@ -59,6 +75,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             PendingOp::JoinRefused(channel) => {
                 self.emit(at, |handler, ctx| handler.on_join_refused(ctx, &channel));
             }
+            PendingOp::Timer => self.emit(at, |handler, ctx| handler.on_timer(ctx)),
             op => self.engine.run(at, op),
         }
     }
@@ -93,7 +110,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 self.handle_panic(at);
             }
         }
-        self.engine.slots[at].flags.ending = false;
+        self.engine.slots[at].flags.set_ending(false);
         self.engine.unpark(at, Wait::Callback);
         self.engine.free_if_done(at);
     }

@@ -35,7 +35,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         } else {
             upgrade::decide(&request, &self.engine.config.upgrade_policy())
         };
-        let surplus = self.engine.slots[at].flags.surplus;
+        let surplus = self.engine.slots[at].flags.surplus();
         match decision {
             // Monitors still get their pages: a full server is when they matter.
             Ok(HeadAction::Upgrade(_)) if surplus => {

@@ -2,6 +2,7 @@
 //! and pongs. Incomplete input is kept in `engine::buffered_input`.
 
 use crate::engine::input::Admission;
+use core::net::SocketAddr;
 use core::ops::Range;
 
 use crate::app::{Handler, Isolation, Message};
@@ -13,13 +14,27 @@ use crate::proto::ws::{Keepalive, Payload};
 use crate::session::app_types::{Backpressure, TaskEnd};
 use crate::session::deferred::{PendingOp, Wait};
 use crate::session::ended::Leftover;
+use crate::session::peer::PeerAddr;
 use crate::session::slot::Phase;
 use crate::shard::Shard;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
 impl<H: Handler, I: Isolation> Shard<H, I> {
-    /// Takes a new socket.
+    /// Takes a new socket of a peer with this address, and returns the name of the connection.
+    pub fn accept_from(
+        &mut self,
+        now: Timestamp,
+        admission: Admission,
+        peer: SocketAddr,
+    ) -> ConnId {
+        let id = self.accept(now, admission);
+        self.engine.slots[id.slot() as u32].peer = PeerAddr::new(peer);
+        id
+    }
+
+    /// Takes a new socket of a peer whose address is not known, and returns the name of the
+    /// connection.
     pub fn accept(&mut self, now: Timestamp, admission: Admission) -> ConnId {
         let engine = &mut self.engine;
         engine.set_time(now);
@@ -31,7 +46,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         engine.out.insert(at);
         engine.counts.links.accepted += 1;
         engine.counts.links.held += 1;
-        engine.slots[at].flags.surplus = admission == Admission::Surplus;
+        engine.slots[at]
+            .flags
+            .set_surplus(admission == Admission::Surplus);
         engine.set_deadline(at, engine.config.handshake_timeout);
         engine.slots.id(at)
     }
@@ -51,7 +68,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine
             .slots
             .find(id)
-            .is_some_and(|at| !self.engine.slots[at].flags.unread)
+            .is_some_and(|at| !self.engine.slots[at].flags.unread())
     }
 
     /// Takes `n` bytes that were read from this connection into
@@ -105,7 +122,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let Some(at) = self.engine.slots.find(id) else {
             return;
         };
-        self.engine.slots[at].flags.eof = true;
+        self.engine.slots[at].flags.set_eof(true);
         self.engine.vacate_scratch();
         if self.engine.slots[at].is_deferring() && self.engine.slots[at].phase == Phase::Open {
             // What it said before must be done first.
@@ -125,17 +142,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.wake_first(Wait::Task);
         match self.engine.slots.find(id) {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
-                self.engine.vacate_scratch();
-                if self.engine.slots[at].has_deferred_ops() {
-                    self.engine.defer(at, PendingOp::TaskEnd(end));
-                } else if self.engine.out.is_turn_over() {
-                    // What it leads to may be much; others have their turn first.
-                    self.engine.defer(at, PendingOp::TaskEnd(end));
-                    self.engine.schedule(at);
-                } else {
-                    self.run_or_defer(at, PendingOp::TaskEnd(end));
-                }
-                self.engine.update_reading(at);
+                self.notify(at, PendingOp::TaskEnd(end));
             }
             _ => {
                 self.engine.counts.links.outcomes_gone += 1;
@@ -190,7 +197,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let parked = self.engine.slots[at].is_parked();
         if self.engine.must_wait() && !parked && self.engine.slots[at].is_deferring() {
             self.engine.schedule(at);
-        } else if self.engine.slots[at].flags.eof
+        } else if self.engine.slots[at].flags.eof()
             && !(self.engine.slots[at].phase == Phase::Open
                 && self.engine.slots[at].has_deferred_ops())
         {

@@ -77,7 +77,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             self.engine.out.vacate_scratch();
             self.resume_in_scratch(at, range);
         } else if let Some(at) = self.engine.resume.pop_front() {
-            self.engine.slots[at].flags.resuming = false;
+            self.engine.slots[at].flags.set_resuming(false);
             self.resume(at);
             self.engine.free_if_done(at);
         } else {

@@ -1,9 +1,12 @@
 //! Time of the next timeout of a shard, and the handling of all that is due.
 
+use core::time::Duration;
+
 use crate::engine::timers::{Direction, Reason};
 
 use crate::app::{Handler, Isolation};
 use crate::id::ConnId;
+use crate::session::deferred::PendingOp;
 use crate::shard::Shard;
 use crate::time::Timestamp;
 
@@ -21,11 +24,23 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             .engine
             .wants_turn()
             .then_some((self.engine.now, Reason::Turn));
+        let application = self.engine.app_timers.next();
+        let application = application.map(|at| (at, Reason::Application));
         connection
             .into_iter()
             .chain(press)
             .chain(spent)
+            .chain(application)
             .min_by_key(|&(at, _)| at)
+    }
+
+    /// Takes note of the wall clock: `unix` is the time since the Unix epoch at `now`. The
+    /// application sees it as [`Context::unix_time`](crate::Context::unix_time); nothing else
+    /// depends on it. An adapter says it once before it accepts connections, and again from time
+    /// to time, since wall clocks are set.
+    pub fn handle_wall_clock(&mut self, now: Timestamp, unix: Duration) {
+        self.engine.set_time(now);
+        self.engine.unix_origin = unix.saturating_sub(now.since(Timestamp::ORIGIN));
     }
 
     /// Does what is due. For an adapter that has read before whatever its sockets had;
@@ -65,6 +80,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             && let Some(at) = self.engine.wheel.expired(&mut self.engine.slots, now)
         {
             idle &= !self.engine.check_timers(at, &mut is_ready);
+            left -= 1;
+        }
+        while left > 0
+            && let Some(at) = self.engine.app_timers.pop_due(now)
+        {
+            self.notify(at, PendingOp::Timer);
+            idle = false;
             left -= 1;
         }
         self.engine.counts.links.idle_wakeups += u64::from(idle);

@@ -103,6 +103,7 @@ fn open(info: &ConnectionInfo) -> Value {
         .map(|name| name.as_deref().unwrap_or(UNLISTED));
     json!({
         "id": info.id.to_string(),
+        "peer": info.peer.map(|peer| peer.to_string()),
         "shard": info.id.shard().0,
         "stage": info.stage.label(),
         "open_seconds": info.open_for.map(seconds),
@@ -126,6 +127,7 @@ fn open(info: &ConnectionInfo) -> Value {
 fn closed_connection(age: Duration, closed: &ClosedConnection) -> Value {
     json!({
         "id": closed.id.to_string(),
+        "peer": closed.peer.map(|peer| peer.to_string()),
         "shard": closed.id.shard().0,
         "stage": "gone",
         "gone_seconds": seconds(age),

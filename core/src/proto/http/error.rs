@@ -2,20 +2,22 @@
 
 use core::fmt;
 
-/// An error in a request that gets neither an upgrade nor a page. It is answered with
-/// [`status`](Self::status) and counted under [`label`](Self::label).
+/// An error in a request, because of which it gets neither an upgrade nor a page. It is answered
+/// with [`status`](Self::status) and counted under [`label`](Self::label).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// Bytes that are not an HTTP/1.x request head (RFC 9112).
     Malformed,
-    /// A head over the limit.
+    /// A head over the limit; also chunk extensions and trailers over it (RFC 9112 §7.1.1).
     HeadTooLong,
+    /// A request target over the limit of the head (RFC 9112 §3).
+    TargetTooLong,
     /// More header fields than the limit.
     TooManyHeaders,
-    /// The head did not arrive in time.
+    /// The request did not arrive in time.
     Timeout,
-    /// The stream ended inside the head.
+    /// The stream ended inside the request.
     Truncated,
     /// A method other than GET (or HEAD, for a page).
     Method,
@@ -27,6 +29,15 @@ pub enum HandshakeError {
     HostNotAllowed,
     /// A request with a body, which would be read as frames.
     Body,
+    /// A body whose end is ambiguous: `Content-Length` or `Transfer-Encoding` is invalid, repeated,
+    /// or there beside the other, or a chunk is malformed (RFC 9112 §6, §7).
+    Framing,
+    /// A transfer coding other than `chunked` (RFC 9112 §6.1).
+    TransferCoding,
+    /// A body over the limit.
+    BodyTooLong,
+    /// An expectation other than `100-continue` (RFC 9110 §10.1.1).
+    Expectation,
     /// There is no page at the path.
     NotFound,
     /// A request for `/ws` that does not ask for an upgrade.
@@ -53,7 +64,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// The number of labels.
-    pub const COUNT: usize = 21;
+    pub const COUNT: usize = 26;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -78,6 +89,11 @@ impl HandshakeError {
         "handler",
         "memory",
         "host_not_allowed",
+        "target_too_long",
+        "framing",
+        "transfer_coding",
+        "body_too_long",
+        "expectation",
     ];
 
     /// Returns the status code of the response (RFC 9110 §15).
@@ -86,6 +102,7 @@ impl HandshakeError {
             Self::Malformed
             | Self::Host
             | Self::Body
+            | Self::Framing
             | Self::Key
             | Self::Subprotocol
             | Self::Extensions
@@ -95,13 +112,28 @@ impl HandshakeError {
             Self::NotFound => 404,
             Self::Method => 405,
             Self::Timeout => 408,
+            Self::BodyTooLong => 413,
+            //= rfc9112#section-3 "A server that receives a request-target longer than any URI it..."
+            Self::TargetTooLong => 414,
+            Self::Expectation => 417,
             Self::HostNotAllowed => 421,
             Self::NotUpgrade | Self::Version => 426,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
+            //= rfc9112#section-6.1 "A server that receives a request message with a transfer..."
+            Self::TransferCoding => 501,
             Self::Full | Self::Memory | Self::Draining => 503,
             Self::HttpVersion => 505,
             Self::Handler(status) => status,
         }
+    }
+
+    /// Returns whether no further request is read after it, even if the one that it concerns has
+    /// been read to its end.
+    pub(crate) const fn ends_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout | Self::Truncated | Self::Full | Self::Memory | Self::Draining
+        )
     }
 
     /// Returns the index into a table of counters.
@@ -128,6 +160,11 @@ impl HandshakeError {
             Self::Handler(_) => 18,
             Self::Memory => 19,
             Self::HostNotAllowed => 20,
+            Self::TargetTooLong => 21,
+            Self::Framing => 22,
+            Self::TransferCoding => 23,
+            Self::BodyTooLong => 24,
+            Self::Expectation => 25,
         }
     }
 

@@ -57,6 +57,12 @@ impl Default for Fields<'_> {
 pub(crate) struct Lines<'a>(pub(crate) &'a [httparse::Header<'a>]);
 
 impl<'a> Lines<'a> {
+    /// Returns the name and the value of each field line, without surrounding whitespace.
+    pub(crate) fn all(self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let pair = |field: &httparse::Header<'a>| (field.name, field.value.trim_ascii());
+        self.0.iter().map(pair)
+    }
+
     /// Returns the value of each field line of that name, in the order sent, without surrounding
     /// whitespace. Names are case-insensitive.
     pub(crate) fn named<'n>(self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {

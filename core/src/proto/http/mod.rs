@@ -1,8 +1,16 @@
-//! HTTP/1.1 heads (RFC 9112): requests, their fields and targets, and responses.
+//! HTTP/1.1 of a server (RFC 9112, RFC 9110): heads of requests, their fields and targets, their
+//! content, responses, and the connection that carries one request after the other.
 
 mod authority;
+mod chunked;
+mod connection;
+mod content;
+mod encode;
 mod error;
+mod event;
+mod exchange;
 mod fields;
+mod framing;
 mod hosts;
 mod pages;
 mod request;
@@ -11,7 +19,11 @@ mod target;
 mod token;
 
 pub(crate) use authority::{Authority, consists_of};
+pub use connection::{HttpConnection, HttpState};
+pub use encode::AnswerError;
+pub(crate) use encode::{field, status_line};
 pub use error::HandshakeError;
+pub use event::{HttpEvent, HttpLimits, HttpStep, RequestHead};
 pub use fields::{Fields, HeadLimits};
 pub(crate) use fields::{Lines, MAX_HEADERS, bare_lf};
 pub use hosts::{HostPattern, Hosts, NotAHostPattern};

@@ -12,6 +12,7 @@ use crate::proto::http::target::Target;
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     method: &'a str,
+    target: &'a str,
     path: &'a str,
     query: Option<&'a str>,
     authority: Option<Authority<'a>>,
@@ -27,6 +28,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`Malformed`](HandshakeError::Malformed), [`HeadTooLong`](HandshakeError::HeadTooLong),
+    /// [`TargetTooLong`](HandshakeError::TargetTooLong),
     /// [`TooManyHeaders`](HandshakeError::TooManyHeaders),
     /// [`HttpVersion`](HandshakeError::HttpVersion) for a version other than 1.0 and 1.1,
     /// [`Host`](HandshakeError::Host) for an absolute target without a valid host.
@@ -40,7 +42,11 @@ impl<'a> Request<'a> {
         let bare_lf = bare_lf(within);
         let strict = &within[..bare_lf.unwrap_or(within.len())];
 
-        // The parser skips leading empty lines (RFC 9112 §2.2).
+        //= rfc9112#section-2.2 "In the interest of robustness, a server that is expecting to..."
+        //= rfc9112#section-2.2 "A recipient of such a bare CR MUST consider that element to be..."
+        //= rfc9112#section-5.1 "A server MUST reject, with a response status code of 400 (Bad..."
+        //= rfc9112#section-5.2 "A server that receives an obs-fold in a request message that is..."
+        // The parser skips leading empty lines, and refuses the others.
         let mut head = httparse::Request::new(&mut []);
         match head.parse_with_uninit_headers(strict, fields.storage(limits.fields)) {
             Ok(httparse::Status::Complete(len)) => {
@@ -58,6 +64,7 @@ impl<'a> Request<'a> {
                 Ok(Some((
                     Self {
                         method,
+                        target,
                         path,
                         query,
                         authority,
@@ -68,9 +75,7 @@ impl<'a> Request<'a> {
                 )))
             }
             Ok(httparse::Status::Partial) if bare_lf.is_some() => Err(HandshakeError::Malformed),
-            Ok(httparse::Status::Partial) if input.len() > limits.bytes => {
-                Err(HandshakeError::HeadTooLong)
-            }
+            Ok(httparse::Status::Partial) if input.len() > limits.bytes => Err(too_long(within)),
             Ok(httparse::Status::Partial) => Ok(None),
             Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
             Err(httparse::Error::Version) => Err(version_error(strict)),
@@ -81,6 +86,11 @@ impl<'a> Request<'a> {
     /// Returns the method as it was sent. Methods are case-sensitive.
     pub const fn method(&self) -> &'a str {
         self.method
+    }
+
+    /// Returns the target as it was sent.
+    pub const fn target(&self) -> &'a str {
+        self.target
     }
 
     /// Returns the path of the target without decoding; `/` for an absolute target without a path.
@@ -101,6 +111,12 @@ impl<'a> Request<'a> {
     /// Returns whether the response must be sent without content (RFC 9110 §9.3.2).
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
+    }
+
+    /// Returns the name and the value of each field line, in the order sent, without surrounding
+    /// whitespace. Names are as they were sent.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.fields.all()
     }
 
     /// Returns the value of each field line of that name, in the order sent, without surrounding
@@ -141,7 +157,7 @@ impl<'a> Request<'a> {
 
     /// Returns the host of the absolute target, else that of the Host field.
     //= rfc9112#section-3.2 "A server MUST respond with a 400 (Bad Request) status code to any..."
-    fn host(&self) -> Result<Option<Authority<'a>>, HandshakeError> {
+    pub(crate) fn host(&self) -> Result<Option<Authority<'a>>, HandshakeError> {
         let mut lines = self.header("host");
         let named = match (lines.next(), lines.next()) {
             (None, _) if self.minor_version == 0 => None,
@@ -150,6 +166,18 @@ impl<'a> Request<'a> {
         };
         //= rfc9112#section-3.2.2 "When an origin server receives a request with an..."
         Ok(self.authority.or(named))
+    }
+}
+
+/// Distinguishes the parts of a head of which only this start fits the limit: whether the target
+/// has not ended.
+fn too_long(head: &[u8]) -> HandshakeError {
+    let line = head.trim_ascii_start();
+    let target = line.splitn(2, |&byte| byte == b' ').nth(1);
+    let goes_on = |target: &[u8]| !target.iter().any(u8::is_ascii_whitespace);
+    match target {
+        Some(target) if goes_on(target) => HandshakeError::TargetTooLong,
+        _ => HandshakeError::HeadTooLong,
     }
 }
 
@@ -330,6 +358,22 @@ mod tests {
         );
         let followed = format!("{}{}", head(256), "x".repeat(500));
         assert!(parse_with(followed.as_bytes(), limits).is_ok_and(|seen| seen.is_some()));
+    }
+
+    #[test]
+    fn a_target_over_the_size_limit_has_its_own_error() {
+        let limits = HeadLimits {
+            bytes: 32,
+            ..HeadLimits::default()
+        };
+        let error = |head: &str| parse_with(head.as_bytes(), limits);
+        let target = format!("\r\nGET /{}", "x".repeat(40));
+        assert_eq!(error(&target), Err(HandshakeError::TargetTooLong));
+        assert_eq!(error(&target[..32]), Ok(None));
+        let method = "M".repeat(40);
+        assert_eq!(error(&method), Err(HandshakeError::HeadTooLong));
+        let version = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(25));
+        assert_eq!(error(&version), Err(HandshakeError::HeadTooLong));
     }
 
     #[test]

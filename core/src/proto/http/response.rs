@@ -1,9 +1,12 @@
-//! Responses to requests (RFC 9110, RFC 9112). Each function appends one whole response.
+//! Responses of the server itself (RFC 9110, RFC 9112): pages, methods, refusals. Each function
+//! appends one whole response.
 //!
+//! Those of an application are written by [`HttpConnection`](crate::proto::http::HttpConnection).
 //! There is no `Date`, since there is no clock here (RFC 9110 §6.6.1), and no `Server`.
 
 use alloc::vec::Vec;
 
+use crate::proto::http::encode::{Persistence, connection, content_length, field, status_line};
 use crate::proto::http::error::HandshakeError;
 
 /// Appends a page; without its content if `head_only` is set.
@@ -45,20 +48,30 @@ pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Appends an error response: the status, the fields that a client needs to correct the request,
 /// and one line of explanation; without that line if `head_only` is set.
+/// The connection ends after it.
 pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
+    refusal_with(out, error, head_only, Persistence::Close);
+}
+
+/// Appends an error response that says this of the connection.
+pub(crate) fn refusal_with(
+    out: &mut Vec<u8>,
+    error: HandshakeError,
+    head_only: bool,
+    persistence: Persistence,
+) {
     let status = refusal_status(error);
     status_line(out, status);
     match status {
         //= rfc9110#section-15.5.22 "The server MUST send an Upgrade header field in a 426..."
         //= rfc9110#section-7.8 "A sender of Upgrade MUST also send an "Upgrade" connection..."
-        // The connection ends after the response, hence both options.
         426 => {
-            field(out, "Connection", b"Upgrade, close");
+            connection(out, persistence, Some("Upgrade"));
             field(out, "Upgrade", b"websocket");
             //= rfc6455#section-4.4 "If the server doesn't support the requested version, it..."
             field(out, "Sec-WebSocket-Version", b"13");
         }
-        _ => field(out, "Connection", b"close"),
+        _ => connection(out, persistence, None),
     }
     match status {
         405 => field(out, "Allow", METHODS.as_bytes()),
@@ -86,12 +99,15 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::HeadTooLong => {
             "The request head is too long; send fewer or shorter header fields.\n"
         }
+        HandshakeError::TargetTooLong => {
+            "The request target is too long; send fewer or shorter parameters.\n"
+        }
         HandshakeError::TooManyHeaders => "The request has too many header fields; send fewer.\n",
         HandshakeError::Timeout => {
-            "The request head did not arrive in time; send it at once after connecting.\n"
+            "The request did not arrive in time; send it at once after connecting.\n"
         }
         HandshakeError::Truncated => {
-            "The connection ended inside the request head; end the head with an empty line.\n"
+            "The connection ended inside the request; end the head with an empty line, and send the whole body.\n"
         }
         HandshakeError::Method => "This method is not supported here; use GET.\n",
         HandshakeError::HttpVersion => {
@@ -103,6 +119,16 @@ const fn explanation(error: HandshakeError) -> &'static str {
         }
         HandshakeError::Body => {
             "A WebSocket handshake must not have a body; leave out Content-Length and Transfer-Encoding.\n"
+        }
+        HandshakeError::Framing => {
+            "The length of the body is not clear; send one valid Content-Length, or `Transfer-Encoding: chunked` and well-formed chunks.\n"
+        }
+        HandshakeError::TransferCoding => {
+            "This transfer coding is not supported here; use only `chunked`.\n"
+        }
+        HandshakeError::BodyTooLong => "The body is too long; send a shorter one.\n",
+        HandshakeError::Expectation => {
+            "This expectation cannot be met; only `Expect: 100-continue` can.\n"
         }
         HandshakeError::NotFound => {
             "There is nothing here; the WebSocket endpoint is /ws and the start page is /.\n"
@@ -139,68 +165,10 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn content(out: &mut Vec<u8>, content_type: &str, body: &[u8], head_only: bool) {
     field(out, "Content-Type", content_type.as_bytes());
-    let mut digits = [0; 20];
-    field(
-        out,
-        "Content-Length",
-        decimal(body.len() as u64, &mut digits),
-    );
+    content_length(out, body.len() as u64);
     out.extend_from_slice(b"\r\n");
     if !head_only {
         out.extend_from_slice(body);
-    }
-}
-
-pub(crate) fn status_line(out: &mut Vec<u8>, status: u16) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(decimal(status.into(), &mut [0; 20]));
-    out.push(b' ');
-    out.extend_from_slice(reason(status).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Returns the reason phrase of a status. Clients ignore it (RFC 9112 §4), so rare statuses have
-/// none.
-const fn reason(status: u16) -> &'static str {
-    match status {
-        101 => "Switching Protocols",
-        200 => "OK",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        413 => "Content Too Large",
-        421 => "Misdirected Request",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "",
-    }
-}
-
-fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &digits[at..];
-        }
     }
 }
 
@@ -247,6 +215,7 @@ mod tests {
     const EVERY: [HandshakeError; HandshakeError::COUNT] = [
         HandshakeError::Malformed,
         HandshakeError::HeadTooLong,
+        HandshakeError::TargetTooLong,
         HandshakeError::TooManyHeaders,
         HandshakeError::Timeout,
         HandshakeError::Truncated,
@@ -255,6 +224,10 @@ mod tests {
         HandshakeError::Host,
         HandshakeError::HostNotAllowed,
         HandshakeError::Body,
+        HandshakeError::Framing,
+        HandshakeError::TransferCoding,
+        HandshakeError::BodyTooLong,
+        HandshakeError::Expectation,
         HandshakeError::NotFound,
         HandshakeError::NotUpgrade,
         HandshakeError::Version,

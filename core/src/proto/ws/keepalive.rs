@@ -8,18 +8,53 @@ use crate::time::{Timestamp, micros};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keepalive {
     last_received: Timestamp,
-    /// The time of the next ping; after a [late ping](PingState::Late), the end of the wait.
-    ping_at: Timestamp,
-    /// Whether the first ping is still to be sent. It is sent at its time even if bytes arrive
-    /// before, or the spread would not last.
-    first: bool,
-    ping: PingState,
+    ping: Ping,
+}
+
+/// The state of the pings, and in microseconds the time of the next one; after a
+/// [late ping](PingState::Late), the end of the wait. Both in eight bytes: there is one of these
+/// for each connection. The time has 62 bits, which is 146,000 years.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Ping(u64);
+
+impl Ping {
+    const STATE: u64 = 0b11;
+
+    const fn new(state: PingState, at: Timestamp) -> Self {
+        Self(at.as_micros().saturating_mul(4) & !Self::STATE | state as u64)
+    }
+
+    const fn at(self) -> Timestamp {
+        Timestamp::from_micros(self.0 >> 2)
+    }
+
+    const fn state(self) -> PingState {
+        match self.0 & Self::STATE {
+            0 => PingState::None,
+            1 => PingState::First,
+            2 => PingState::InTime,
+            _ => PingState::Late,
+        }
+    }
+
+    const fn is(self, state: PingState) -> bool {
+        self.0 & Self::STATE == state as u64
+    }
+}
+
+impl core::fmt::Debug for Ping {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:?} {:?}", self.state(), self.at())
+    }
 }
 
 /// Whether the peer has been pinged since its last bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum PingState {
     None,
+    /// Not yet, and the first ping is still to be sent. It is sent at its time even if bytes arrive
+    /// before, or the spread would not last.
+    First,
     /// Early enough for a response before the pong wait ends.
     InTime,
     /// Too late for that: the process or its machine was stopped. The peer has the whole wait from
@@ -60,25 +95,24 @@ impl Keepalive {
         let first = Duration::from_micros(2 * half - early);
         Self {
             last_received: now,
-            ping_at: now.after(first),
-            first: true,
-            ping: PingState::None,
+            ping: Ping::new(PingState::First, now.after(first)),
         }
     }
 
     #[inline]
     pub(crate) fn handle_input(&mut self, now: Timestamp, ping_interval: Duration) {
         self.last_received = now;
-        if self.ping != PingState::None {
+        if !self.ping.is(PingState::None) {
             self.handle_answer(now, ping_interval);
         }
     }
 
     fn handle_answer(&mut self, now: Timestamp, ping_interval: Duration) {
-        if self.ping == PingState::Late {
-            self.ping_at = now.after(ping_interval);
-        }
-        self.ping = PingState::None;
+        self.ping = match self.ping.state() {
+            PingState::None | PingState::First => return,
+            PingState::InTime => Ping::new(PingState::None, self.ping.at()),
+            PingState::Late => Ping::new(PingState::None, now.after(ping_interval)),
+        };
     }
 
     /// Returns the time of the last received bytes.
@@ -89,17 +123,17 @@ impl Keepalive {
     /// Returns the next action without further bytes, a ping or the end, and its time.
     pub(crate) fn next(&self, pong_wait: Duration) -> (SilenceAction, Timestamp) {
         let end = self.end(pong_wait);
-        if self.ping != PingState::Late && self.ping_at <= end {
-            (SilenceAction::Ping, self.ping_at)
+        if !self.ping.is(PingState::Late) && self.ping.at() <= end {
+            (SilenceAction::Ping, self.ping.at())
         } else {
             (SilenceAction::End, end)
         }
     }
 
     fn end(&self, pong_wait: Duration) -> Timestamp {
-        match self.ping {
-            PingState::Late => self.ping_at,
-            PingState::None | PingState::InTime => self.last_received.after(pong_wait),
+        match self.ping.state() {
+            PingState::Late => self.ping.at(),
+            _ => self.last_received.after(pong_wait),
         }
     }
 
@@ -119,36 +153,33 @@ impl Keepalive {
         let end = self.end(pong_wait);
         if now >= end {
             let is_late = now.since(end) > tolerance;
-            match self.ping {
-                PingState::Late => return KeepaliveAction::Dead,
-                PingState::InTime if !is_late => return KeepaliveAction::Dead,
-                PingState::InTime | PingState::None => return self.ping_late(now, pong_wait),
-            }
+            return match self.ping.state() {
+                PingState::Late => KeepaliveAction::Dead,
+                PingState::InTime if !is_late => KeepaliveAction::Dead,
+                _ => self.ping_late(now, pong_wait),
+            };
         }
-        if self.ping == PingState::Late || now < self.ping_at {
+        let state = self.ping.state();
+        if state == PingState::Late || now < self.ping.at() {
             return KeepaliveAction::Sleep(self.next(pong_wait).1);
         }
         // A peer that sent bytes recently needs no ping; its silence starts again.
         let quiet_until = self.last_received.after(ping_interval);
-        if !self.first && now < quiet_until {
-            self.ping_at = quiet_until;
+        if state != PingState::First && now < quiet_until {
+            self.ping = Ping::new(state, quiet_until);
             return KeepaliveAction::Sleep(self.next(pong_wait).1);
         }
         let usual = pong_wait.saturating_sub(ping_interval);
-        if self.ping == PingState::None && end.since(now) < usual / 2 {
+        if state != PingState::InTime && end.since(now) < usual / 2 {
             return self.ping_late(now, pong_wait);
         }
-        self.first = false;
-        self.ping = PingState::InTime;
-        self.ping_at = now.after(ping_interval);
+        self.ping = Ping::new(PingState::InTime, now.after(ping_interval));
         KeepaliveAction::Ping(self.next(pong_wait).1)
     }
 
     fn ping_late(&mut self, now: Timestamp, pong_wait: Duration) -> KeepaliveAction {
-        self.first = false;
-        self.ping = PingState::Late;
-        self.ping_at = now.after(pong_wait);
-        KeepaliveAction::Ping(self.ping_at)
+        self.ping = Ping::new(PingState::Late, now.after(pong_wait));
+        KeepaliveAction::Ping(self.ping.at())
     }
 }
 
@@ -176,8 +207,8 @@ mod tests {
 
     #[test]
     fn first_pings_are_spread_over_half_an_interval() {
-        assert_eq!(Keepalive::new(at(0), PING, 0).ping_at, at(54));
-        assert_eq!(Keepalive::new(at(0), PING, u32::MAX).ping_at, at(27));
+        assert_eq!(Keepalive::new(at(0), PING, 0).ping.at(), at(54));
+        assert_eq!(Keepalive::new(at(0), PING, u32::MAX).ping.at(), at(27));
     }
 
     #[test]
@@ -185,14 +216,14 @@ mod tests {
         const DAY: u64 = 86_400;
         for hours in [2, 3, 24, 1_000_000] {
             let interval = Duration::from_secs(hours * 3_600);
-            let first = |spread| Keepalive::new(at(0), interval, spread).ping_at;
+            let first = |spread| Keepalive::new(at(0), interval, spread).ping.at();
             assert_eq!(first(0), at(hours * 3_600));
             assert_eq!(first(u32::MAX), at(hours * 1_800));
             let middle = first(u32::MAX / 2).since(at(hours * 2_700));
             assert!(middle < Duration::from_secs(DAY), "{middle:?}");
         }
-        let late = Keepalive::new(Timestamp::from_micros(u64::MAX), Duration::MAX, 1);
-        assert_eq!(late.ping_at, Timestamp::from_micros(u64::MAX));
+        let late = Keepalive::new(Timestamp::from_micros(u64::MAX >> 2), Duration::MAX, 1);
+        assert_eq!(late.ping.at(), Timestamp::from_micros(u64::MAX >> 2));
     }
 
     #[test]

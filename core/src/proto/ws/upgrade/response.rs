@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::proto::http::is_token;
-use crate::proto::http::response::{field, status_line};
+use crate::proto::http::{field, is_token, status_line};
 use crate::proto::ws::deflate::Params;
 
 /// Appends the response that upgrades the connection (RFC 6455 §4.2.2). A `subprotocol` must be one
