@@ -203,7 +203,7 @@ fn whoever_waits_for_another_shard_says_for_what() {
     sim.say(other, "leave:");
     let (awaited, _) = await_label(&mut sim, other, "left");
     assert_eq!(awaited, WaitReason::Left(room.clone().into()));
-    let said = format!("the owner of the room that it leaves, {room}");
+    let said = format!("the owner of the channel that it leaves, {room}");
     assert_eq!(awaited.to_string(), said);
     sim.settle();
     assert!(here(&sim, other).awaits.is_empty());
