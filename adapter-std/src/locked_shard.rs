@@ -13,13 +13,12 @@ use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_core::{
     Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
-    ShardOrder, Stats, TaskEnd, Timestamp,
+    ShardOrder, Stats, Submission, TaskEnd, Timestamp, Wakeups,
 };
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{
-    CatchPanics, EndOnPanic, EventLog, ServerCounters, Submission, Turns, Wakeups, WallClock,
-    end_process,
+    CatchPanics, EndOnPanic, EventLog, ServerCounters, Turns, WallClock, end_process,
 };
 
 use crate::buffers::BufferPool;
@@ -286,8 +285,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             return false;
         }
         let (calls, refused) = self.pool.dispatcher.submit_all(&mut inside.tasks);
-        wakes.pool.workers += calls.workers;
-        wakes.pool.timer |= calls.timer;
+        wakes.pool += calls;
         let are_some = !refused.is_empty();
         for (id, task) in refused {
             let end = TaskEnd::Refused(task);
@@ -344,9 +342,9 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 task,
                 options,
             }),
-            Output::Metrics { id, head_only } => {
+            Output::Metrics { id } => {
                 // The receiver is gone only when the server has ended.
-                let _ = inside.scrapes.send(Some(Scrape { id, head_only }));
+                let _ = inside.scrapes.send(Some(Scrape { id }));
             }
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = inside.links.find(id) {
@@ -434,10 +432,9 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
     fn handle_post(&mut self, post: ShardInput) {
         match post {
             ShardInput::Message(letter) => self.shard.handle_message(self.now, letter),
-            ShardInput::Metrics(Scrape { id, head_only }, text) => {
+            ShardInput::Metrics(Scrape { id }, text) => {
                 let (kind, body) = (CONTENT_TYPE, text.as_bytes());
-                self.shard
-                    .handle_answer(self.now, id, 200, kind, body, head_only);
+                self.shard.handle_answer(self.now, id, 200, kind, body);
             }
             ShardInput::Order(order) => order.apply(self.now, &mut self.shard),
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::{ConnectionLimiter, Deadline, Handler, RemoteStats, ShardId};
+use stentor_core::{ConnectionLimiter, Deadline, Handler, RemoteStats, ShardId, Wakeups};
 use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
-use stentor_server::{ServerCounters, SharedDispatcher, Wakeups};
+use stentor_server::{ServerCounters, SharedDispatcher};
 
 use crate::locked_shard::LockedShards;
 use crate::remote::RemoteEndpoint;

@@ -3,8 +3,10 @@
 
 use std::sync::PoisonError;
 
-use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, TaskEnd, WorkerId};
-use stentor_server::{Attempt, Next, Settings, SharedDispatcher, Wakeups, contain};
+use stentor_core::{
+    Attempt, ConnId, Failure, Handler, Job, SharedTask, TaskEnd, Wakeups, WorkerId, WorkerStep,
+};
+use stentor_server::{Settings, SharedDispatcher, contain};
 
 use crate::locked_shard::LockedShards;
 use crate::primitive::Condvar;
@@ -71,21 +73,21 @@ impl<H: Handler> WorkerPool<H> {
     fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
         let mut roster = self.dispatcher.lock();
         loop {
-            let (next, calls) = roster.next(worker);
+            let (next, calls) = roster.poll_step(self.dispatcher.clock().now(), worker);
             match next {
-                Next::Job(job) => {
+                WorkerStep::Run(job) => {
                     drop(roster);
                     self.call(calls);
                     return Some(job);
                 }
-                Next::Sleep => {
+                WorkerStep::Sleep => {
                     self.call(calls);
                     roster = self
                         .wakes
                         .wait(roster)
                         .unwrap_or_else(PoisonError::into_inner);
                 }
-                Next::End => return None,
+                WorkerStep::End => return None,
             }
         }
     }
@@ -157,7 +159,7 @@ fn tell<H: Handler, S: Stream>(stations: &LockedShards<H, S>, conn: ConnId, end:
 pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &LockedShards<H, S>) {
     let pool = &stations.pool;
     let mut roster = pool.dispatcher.lock();
-    while let Some(due) = roster.tick() {
+    while let Some(due) = roster.poll_due(pool.dispatcher.clock().now()) {
         if !due.is_empty() {
             drop(roster);
             pool.call(due.wakeups);
@@ -188,11 +190,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
 
-    use stentor_core::proto::http::Request;
     use stentor_core::{
-        Admission, ConnectionLimiter, Context, Decision, Message, ShardId, TaskOptions,
+        Admission, ConnectionLimiter, Context, Decision, HttpRequest, Message, ShardId, Submission,
+        TaskOptions,
     };
-    use stentor_server::Submission;
 
     use super::*;
 
@@ -203,7 +204,7 @@ mod tests {
         type Task = ();
         type Outcome = ();
 
-        fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
             Decision::accept(())
         }
 
@@ -239,9 +240,9 @@ mod tests {
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
         keep(worker, &stations, || {
-            let (next, _) = stations.pool.dispatcher.lock().next(worker);
+            let (next, _) = stations.pool.dispatcher.next(worker);
             assert!(
-                matches!(next, Next::Job(_)),
+                matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
             );
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");

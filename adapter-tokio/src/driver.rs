@@ -8,10 +8,12 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_core::{Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, TaskEnd, Timestamp};
+use stentor_core::{
+    Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, Submission, TaskEnd, Timestamp,
+};
 use stentor_server::inspect::Answer;
 use stentor_server::metrics::Scrape;
-use stentor_server::{CatchPanics, Clock, EventLog, Submission, Turns, WallClock, end_process};
+use stentor_server::{CatchPanics, Clock, EventLog, Turns, WallClock, end_process};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::ShardSockets;
@@ -350,8 +352,8 @@ impl<H: Handler> Driver<H> {
                 task,
                 options,
             }),
-            Output::Metrics { id, head_only } => {
-                self.scraped.push(Scrape { id, head_only });
+            Output::Metrics { id } => {
+                self.scraped.push(Scrape { id });
             }
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = self.links.find(id) {
@@ -388,14 +390,10 @@ impl<H: Handler> Driver<H> {
                 }
             }
             ShardInput::TaskEnd(id, end) => self.shard.handle_task(self.now, id, end),
-            ShardInput::Metrics {
-                id,
-                text,
-                head_only,
-            } => {
+            ShardInput::Metrics { id, text } => {
                 let kind = stentor_server::metrics::CONTENT_TYPE;
                 self.shard
-                    .handle_answer(self.now, id, 200, kind, text.as_bytes(), head_only);
+                    .handle_answer(self.now, id, 200, kind, text.as_bytes());
             }
             ShardInput::Query(PendingQuery {
                 question, reply, ..

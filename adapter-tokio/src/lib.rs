@@ -8,8 +8,7 @@
 //!
 //! ```
 //! use stentor_server::{Settings, log};
-//! use stentor_core::proto::http::Request;
-//! use stentor_core::{Context, Failure, Handler, MessageType, Message, TaskEnd, Decision, WorkerId};
+//! use stentor_core::{Context, Failure, Handler, HttpRequest, MessageType, Message, TaskEnd, Decision, WorkerId};
 //! use stentor_tokio::{Server, Work};
 //!
 //! /// Sorts the characters of a message in a background task.
@@ -20,7 +19,7 @@
 //!     type Task = String;
 //!     type Outcome = String;
 //!
-//!     fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+//!     fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
 //!         Decision::accept(())
 //!     }
 //!

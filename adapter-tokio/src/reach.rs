@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 
-use stentor_core::{ConnectionLimiter, Deadline, Handler, RemoteStats, ShardId};
+use stentor_core::{ConnectionLimiter, Deadline, Handler, RemoteStats, ShardId, Wakeups};
 use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
-use stentor_server::{ServerCounters, SharedDispatcher, Wakeups};
+use stentor_server::{ServerCounters, SharedDispatcher};
 
 use crate::remote::RemoteEndpoint;
 use crate::shard_handle::{PendingQuery, ShardHandles, ShardInput};

@@ -298,20 +298,11 @@ where
     H::State: Send,
 {
     let answer = move || {
-        metrics::serve(
-            &requests,
-            &*reach,
-            &collector,
-            |Scrape { id, head_only }, page| {
-                let text = page.clone();
-                let answer = ShardInput::Metrics {
-                    id,
-                    text,
-                    head_only,
-                };
-                reach.doors.post(id.shard(), answer);
-            },
-        );
+        metrics::serve(&requests, &*reach, &collector, |Scrape { id }, page| {
+            let text = page.clone();
+            let answer = ShardInput::Metrics { id, text };
+            reach.doors.post(id.shard(), answer);
+        });
     };
     let builder = thread::Builder::new().name("metrics".into());
     builder.spawn(answer).map(drop)

@@ -24,7 +24,6 @@ pub(crate) enum ShardInput<H: Handler> {
     Metrics {
         id: ConnId,
         text: Arc<str>,
-        head_only: bool,
     },
     Query(PendingQuery),
     /// A step of the shutdown of the server.

@@ -6,8 +6,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use stentor_core::{ConnId, Failure, Handler, Job, SharedTask, Timestamp, WorkerId};
-use stentor_server::{Attempt, Next, Settings, SharedDispatcher, Submission, Wakeups, contain};
+use stentor_core::{
+    Attempt, ConnId, Failure, Handler, Job, SharedTask, Submission, Timestamp, Wakeups, WorkerId,
+    WorkerStep,
+};
+use stentor_server::{Settings, SharedDispatcher, contain};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
 use tokio::time::{sleep_until, timeout_at};
@@ -105,18 +108,17 @@ impl<H: Handler> WorkerPool<H> {
     async fn job(
         &self,
         worker: WorkerId,
-        mut given: (Next<H::Task>, Wakeups),
+        mut given: (WorkerStep<H::Task>, Wakeups),
     ) -> Option<Job<H::Task>> {
         loop {
             let (next, calls) = given;
             self.call(calls);
             match next {
-                Next::Job(job) => return Some(job),
-                Next::Sleep => self.wakes.acquire().await.ok()?.forget(),
-                Next::End => return None,
+                WorkerStep::Run(job) => return Some(job),
+                WorkerStep::Sleep => self.wakes.acquire().await.ok()?.forget(),
+                WorkerStep::End => return None,
             }
-            // The lock is released before the result is processed.
-            given = self.dispatcher.lock().next(worker);
+            given = self.dispatcher.next(worker);
         }
     }
 }
@@ -157,7 +159,7 @@ async fn serve<H: Handler, W: Work<H>>(
     doors: &ShardHandles<H>,
     work: &W,
 ) {
-    let mut given = pool.dispatcher.lock().next(worker);
+    let mut given = pool.dispatcher.next(worker);
     while let Some(job) = pool.job(worker, given).await {
         let Job { conn, task, .. } = job;
         let attempt = attempt(worker, pool, work, task, job.deadline).await;
@@ -204,7 +206,7 @@ async fn attempt<H: Handler, W: Work<H>>(
 /// Runs the timers of the dispatcher until it drains.
 pub(crate) async fn watch_clock<H: Handler>(pool: Arc<WorkerPool<H>>, doors: Arc<ShardHandles<H>>) {
     loop {
-        let Some(due) = pool.dispatcher.lock().tick() else {
+        let Some(due) = pool.dispatcher.poll_due() else {
             return;
         };
         pool.call(due.wakeups);
@@ -278,9 +280,9 @@ mod tests {
     use std::future::ready;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use stentor_core::proto::http::Request;
     use stentor_core::{
-        Admission, ConnectionLimiter, Context, Decision, Message, Shard, ShardId, TaskOptions,
+        Admission, ConnectionLimiter, Context, Decision, HttpRequest, Message, Shard, ShardId,
+        TaskOptions,
     };
     use tokio::task::yield_now;
 
@@ -293,7 +295,7 @@ mod tests {
         type Task = ();
         type Outcome = ();
 
-        fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+        fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
             Decision::accept(())
         }
 
@@ -351,9 +353,9 @@ mod tests {
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
         keep(worker, &pool, &doors, || async {
-            let (next, _) = pool.dispatcher.lock().next(worker);
+            let (next, _) = pool.dispatcher.next(worker);
             assert!(
-                matches!(next, Next::Job(_)),
+                matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
             );
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");

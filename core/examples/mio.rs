@@ -133,10 +133,10 @@ impl<H: Handler> MioServer<H> {
                 let end = TaskEnd::Done((self.work)(task));
                 self.shard.handle_task(now, id, end);
             }
-            Output::Metrics { id, head_only } => {
+            Output::Metrics { id } => {
                 let page = format!("{:#?}\n", self.shard.stats());
                 self.shard
-                    .handle_answer(now, id, 200, "text/plain", page.as_bytes(), head_only);
+                    .handle_answer(now, id, 200, "text/plain", page.as_bytes());
             }
             Output::LimitUnsent { .. } => {} // TCP_NOTSENT_LOWAT
             Output::Shut(id) => {

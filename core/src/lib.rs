@@ -68,7 +68,8 @@ pub mod testing;
 mod time;
 
 pub use app::{
-    AfterPanic, Context, Decision, Echo, Handler, Isolation, Message, NoIsolation, Subprotocol,
+    Acceptance, AfterPanic, Context, Decision, Echo, Handler, HttpRequest, HttpResponse, Isolation,
+    Message, NoIsolation, Subprotocol,
 };
 pub use channels::delivery_report::DeliveryReport;
 pub use channels::handle::{
@@ -104,9 +105,10 @@ pub use sync::SharedRef;
 #[cfg(feature = "std")]
 pub use sync::{Mailbox, MailboxClosed};
 pub use tasks::{
-    Abandoned, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, FailedTask, Failure,
-    FailureCause, Job, SharedTask, Spent, SubmitError, SubmitErrorKind, Submitted, TaskCounts,
-    TaskOptions, TaskOrder,
+    Abandoned, Attempt, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, DueTasks, EndedAttempt,
+    FailedTask, Failure, FailureCause, Job, SharedTask, Spent, Submission, SubmitError,
+    SubmitErrorKind, Submitted, TaskCounts, TaskOptions, TaskOrder, TaskScheduler, Wakeups,
+    WorkerStep,
 };
 pub use time::Timestamp;
 

@@ -132,9 +132,11 @@ pub mod conn {
     };
 }
 
-/// Opening handshake.
+/// HTTP, and the opening handshake.
 pub mod handshake {
-    pub use crate::proto::http::{Fields, HeadLimits, Request};
+    pub use crate::proto::http::{
+        Fields, HeadLimits, HttpConnection, HttpEvent, HttpLimits, HttpState, Request,
+    };
     pub use crate::proto::ws::upgrade::extension::Extension;
     pub use crate::proto::ws::upgrade::{HeadAction, decide};
 }

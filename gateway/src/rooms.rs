@@ -7,10 +7,9 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    CloseCode, Context, Decision, DeliveryReport, Handler, Message, MessageType, OverflowPolicy,
-    SendOptions, TaskEnd, TaskOptions, TaskOrder, WorkerId,
+    CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message, MessageType,
+    OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder, WorkerId,
 };
 
 use super::command::{Command, answer, is_room_name, priority};
@@ -82,7 +81,7 @@ impl Handler for Rooms {
     type Task = RoomTask;
     type Outcome = RoomOutcome;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use stentor_core::{
     ClosedConnection, ConnId, ConnectionLimiter, ConnectionList, ConnectionQuery, Handler,
-    Isolation, Lookup, RemoteStats, Shard, ShardId, Stats, Timestamp,
+    Isolation, Lookup, RemoteStats, Shard, ShardId, Stats, Timestamp, Wakeups,
 };
 
 use crate::counters::{ServerCounters, Turns};
-use crate::dispatch::{SharedDispatcher, Wakeups};
+use crate::dispatch::SharedDispatcher;
 
 /// A running server, implemented by its adapter.
 pub trait AdminBackend: Send + Sync + 'static {

@@ -6,7 +6,7 @@
 //! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
 //!   adapter through [`inspect::AdminBackend`].
 //! - [`listen`] and [`socket`]: listeners and socket options.
-//! - [`SharedDispatcher`]: the task dispatcher behind a lock.
+//! - [`SharedDispatcher`]: the task scheduler behind a lock.
 //! - [`CatchPanics`]: containment of panics in callbacks.
 //! - [`RemoteEndpoint`]: path of commands from application threads to shards.
 //!
@@ -37,9 +37,7 @@ mod throttle;
 
 pub use clock::{Clock, WallClock};
 pub use counters::{ServerCounters, Turns};
-pub use dispatch::{
-    Attempt, Due, LockedDispatcher, Next, SharedDispatcher, Submission, Wakeups, contain, dispose,
-};
+pub use dispatch::{SharedDispatcher, contain, dispose};
 pub use isolation::{CatchPanics, EndOnPanic, end_process};
 #[cfg(feature = "settings")]
 pub use lifecycle::program;

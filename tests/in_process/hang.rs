@@ -8,9 +8,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    Context, Decision, Failure, Handler, Message as Received, MessageType, ShardId, WorkerId,
+    Context, Decision, Failure, Handler, HttpRequest, Message as Received, MessageType, ShardId,
+    WorkerId,
 };
 use stentor_server::HungShards;
 use stentor_tests::Adapter;
@@ -65,7 +65,7 @@ impl Handler for Hangs {
     type Task = Infallible;
     type Outcome = Infallible;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

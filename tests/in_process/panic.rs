@@ -6,10 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    Context, Decision, Failure, FailureCause, Handler, Message as Received, MessageType, ShardId,
-    TaskEnd, WorkerId,
+    Context, Decision, Failure, FailureCause, Handler, HttpRequest, Message as Received,
+    MessageType, ShardId, TaskEnd, WorkerId,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::{Running, TaskRunner};
@@ -33,7 +32,7 @@ impl Handler for PanickingApp {
     type Task = bool;
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -7,10 +7,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    Context, Decision, Failure, Handler, Message as Received, MessageType, TaskEnd, TaskOptions,
-    TaskOrder, WorkerId,
+    Context, Decision, Failure, Handler, HttpRequest, Message as Received, MessageType, TaskEnd,
+    TaskOptions, TaskOrder, WorkerId,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::{Running, TaskRunner};
@@ -77,7 +76,7 @@ impl Handler for PoisonApp {
     type Task = Poison;
     type Outcome = Product;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

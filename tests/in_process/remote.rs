@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    CloseCode, ConnId, Context, Decision, Failure, Handler, Message as Received, MessageType,
-    RemoteError, WorkerId,
+    CloseCode, ConnId, Context, Decision, Failure, Handler, HttpRequest, Message as Received,
+    MessageType, RemoteError, WorkerId,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::ServerHandle;
@@ -47,7 +46,7 @@ impl Handler for RemoteApp {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

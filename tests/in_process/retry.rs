@@ -8,10 +8,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    Context, Decision, Failure, Handler, Message as Received, MessageType, TaskEnd, TaskOptions,
-    TaskOrder, WorkerId,
+    Context, Decision, Failure, Handler, HttpRequest, Message as Received, MessageType, TaskEnd,
+    TaskOptions, TaskOrder, WorkerId,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::{Running, TaskRunner};
@@ -32,7 +31,7 @@ impl Handler for RetryApp {
     type Task = String;
     type Outcome = String;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

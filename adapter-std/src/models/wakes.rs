@@ -119,8 +119,7 @@ fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
         server.set_ticker(ShardId(0), thread::current());
         let (stations, id) = (Arc::clone(&server), connection.id);
         let answers = spawn(move || {
-            let head_only = false;
-            let scrape = Scrape { id, head_only };
+            let scrape = Scrape { id };
             stations.post(id.shard(), ShardInput::Metrics(scrape, "up 1".into()));
         });
         let page = loop {

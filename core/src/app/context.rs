@@ -99,10 +99,7 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// Returns the wall clock, as the time since the Unix epoch: zero if the adapter has
     /// [told](crate::Shard::handle_wall_clock) none.
     pub fn unix_time(&self) -> Duration {
-        match self.engine.unix_origin {
-            Duration::ZERO => Duration::ZERO,
-            origin => origin + self.engine.now.since(Timestamp::ORIGIN),
-        }
+        self.engine.unix_time()
     }
 
     /// Sets the timer of the connection: [`Handler::on_timer`] is called once, after this delay.

@@ -1,8 +1,7 @@
 //! Echo application: returns every message unchanged and drops none. A connection whose peer does
 //! not read is not read.
 
-use crate::app::{Backpressure, Context, Decision, Handler, Message, TaskEnd};
-use crate::proto::http::Request;
+use crate::app::{Backpressure, Context, Decision, Handler, HttpRequest, Message, TaskEnd};
 
 /// Sends every message back to its sender, unchanged and in order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +14,7 @@ impl Handler for Echo {
 
     const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -2,14 +2,15 @@
 
 mod context;
 mod echo;
+mod http;
 mod isolation;
 
 pub use context::Context;
 pub use echo::Echo;
+pub use http::{Acceptance, Decision, HttpRequest, HttpResponse, Subprotocol};
 pub use isolation::{AfterPanic, Isolation, NoIsolation};
 
 use crate::channels::delivery_report::DeliveryReport;
-use crate::proto::http::Request;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::{AppTypes, Backpressure, TaskEnd};
 use crate::stats::CloseCause;
@@ -26,8 +27,7 @@ use crate::stats::CloseCause;
 /// ```
 /// use std::collections::HashMap;
 /// use std::sync::{Arc, Mutex};
-/// use stentor_core::proto::http::Request;
-/// use stentor_core::{ConnId, Context, Handler, MessageType, Message, DeliveryReport, SendOptions, Decision};
+/// use stentor_core::{ConnId, Context, Handler, HttpRequest, MessageType, Message, DeliveryReport, SendOptions, Decision};
 ///
 /// /// `follow:X` makes X a channel of the connection, one of many; `say:X:text` speaks to those
 /// /// who follow X; `me:X` gives the connection a name, `to:X:text` speaks to whom it names.
@@ -41,7 +41,7 @@ use crate::stats::CloseCause;
 ///     type Task = ();
 ///     type Outcome = ();
 ///
-///     fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+///     fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
 ///         Decision::accept(())
 ///     }
 ///
@@ -91,8 +91,17 @@ pub trait Handler: Sized {
     /// no room.
     const OVERFLOW: Backpressure = Backpressure::Drop;
 
-    /// Decides on a request that is a valid upgrade.
-    fn on_request(&mut self, request: &Request<'_>) -> Decision<Self::State>;
+    /// Decides on a request of any path and method, once it is complete. What the server answers
+    /// itself is not asked: its [pages](crate::Config::upgrade_policy), requests for a host that is
+    /// not allowed, and those that are not well-formed, be it as HTTP or as an opening handshake.
+    fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self>;
+
+    /// Decides on a request that has [waited](Decision::Wait) for a task. Not called if the
+    /// connection has ended meanwhile; that is counted.
+    fn on_request_task(&mut self, request: &HttpRequest<'_>, end: TaskEnd<Self>) -> Decision<Self> {
+        let _ = (request, end);
+        Decision::reject(500)
+    }
 
     /// Takes a message of the connection that `ctx` stands for.
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>);
@@ -162,56 +171,6 @@ impl<H: Handler> AppTypes for H {
     type Outcome = <H as Handler>::Outcome;
 
     const BACKPRESSURE: Backpressure = H::OVERFLOW;
-}
-
-/// The answer to an upgrade request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Decision<S> {
-    /// Upgrade it; the state is the connection's from now on.
-    Accept {
-        /// What the application keeps for the connection.
-        state: S,
-        /// Which subprotocol it speaks.
-        subprotocol: Subprotocol,
-    },
-    /// Answer with this HTTP status, 400 to 599.
-    Reject(u16),
-}
-
-impl<S> Decision<S> {
-    /// Upgrade it, with the subprotocol that the settings of the server choose.
-    pub const fn accept(state: S) -> Self {
-        Self::Accept {
-            state,
-            subprotocol: Subprotocol::Listed,
-        }
-    }
-}
-
-/// Which of the subprotocols that a client offers it gets (RFC 6455 §4.2.2).
-/// Whatever this says, none but those can be chosen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Subprotocol {
-    /// The first of [`Config::subprotocols`](crate::Config::subprotocols) that
-    /// the client offers; none if it offers none of them.
-    #[default]
-    Listed,
-    /// The one at this place in [`Request::subprotocols`]; none if there are not so many.
-    Offered(usize),
-    /// None. The connection is upgraded all the same; a client that insists leaves.
-    None,
-}
-
-impl Subprotocol {
-    /// Returns the place in [`Request::subprotocols`], given that of the listed one.
-    pub(crate) const fn place(self, listed: Option<usize>) -> Option<usize> {
-        match self {
-            Self::Listed => listed,
-            Self::Offered(place) => Some(place),
-            Self::None => None,
-        }
-    }
 }
 
 /// A data message as a peer sent it.

@@ -57,6 +57,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sets the only path of WebSockets. Without it, which is the default, the application decides
+    /// about every path.
+    pub fn websocket_path(mut self, path: impl Into<String>) -> Self {
+        self.0.websocket_path = Some(path.into());
+        self
+    }
+
     /// Sets whether `/metrics` is served. It is by default.
     pub fn metrics_page(mut self, shown: bool) -> Self {
         self.0.metrics_page = shown;

@@ -21,6 +21,7 @@ macro_rules! limits {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
             pub(crate) hosts: Hosts,
+            pub(crate) websocket_path: Option<String>,
             pub(crate) metrics_page: bool,
             pub(crate) index_page: Option<&'static IndexPage>,
             pub(crate) subprotocols: Vec<String>,
@@ -57,6 +58,7 @@ macro_rules! limits {
                         any: true,
                         allowed: Vec::new(),
                     },
+                    websocket_path: None,
                     metrics_page: true,
                     index_page: None,
                     subprotocols: Vec::new(),
@@ -127,6 +129,8 @@ limits! {
     /// Maximum size of a request head; larger ones get 431
     "http.max_head", max_head: bytes = HeadLimits::DEFAULT.bytes, 256, 64 * KIB;
     /// Maximum number of header fields in a request; more get 431
+    "http.max_body", max_body: bytes = 64 * KIB, 0, 64 * MIB;
+    /// Maximum size of the content of a request; larger ones get 413.
     "http.max_headers", max_headers: count = HeadLimits::DEFAULT.fields, 8, MAX_HEADERS;
     /// Maximum size of a message from a peer; a larger one is closed with 1009
     "websocket.max_message" | "max-message", max_message: bytes = MessageLimits::DEFAULT.bytes, 1, GIB;

@@ -63,6 +63,7 @@ impl Config {
     /// Returns the rules by which requests are upgraded, refused or answered with a page.
     pub fn upgrade_policy(&self) -> Policy<'_> {
         Policy {
+            path: self.websocket_path.as_deref(),
             hosts: &self.hosts,
             origins: &self.origins,
             subprotocols: &self.subprotocols,

@@ -129,7 +129,7 @@ impl<A: AppTypes> Engine<A> {
     /// The peer has shut its side, and everything it sent has been handled.
     pub(crate) fn handle_end_of_input(&mut self, at: u32) {
         match self.slots[at].phase {
-            Phase::Head if self.slots[at].deferred.is_some() => {
+            Phase::Head if self.is_amid_request(at) => {
                 self.refuse(at, HandshakeError::Truncated, false);
             }
             Phase::Open => self.end(at, CloseInfo::new(CloseCause::Eof)),
@@ -148,7 +148,7 @@ impl<A: AppTypes> Engine<A> {
         let slot = &self.slots[at];
         match slot.phase {
             //= rfc6455#section-7.2.2 "the server MUST simply _Close the WebSocket Connection_"
-            Phase::Answering => self.shut_write(at),
+            Phase::Answering => self.after_answer(at),
             Phase::Closing if slot.flags.eof() => self.close_socket(at),
             Phase::Closing => match slot.conn.state() {
                 //= rfc6455#section-5.5.1 "After both sending and receiving a Close message, an..."
@@ -167,7 +167,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn abort(&mut self, at: u32, cause: CloseCause) {
         match self.slots[at].phase {
             Phase::Open => self.end(at, CloseInfo::new(cause)),
-            Phase::Head if self.slots[at].deferred.is_some() => {
+            Phase::Head if self.is_amid_request(at) => {
                 self.counts.refused[HandshakeError::Truncated.index()] += 1;
             }
             _ => {}

@@ -24,7 +24,13 @@ impl<A: AppTypes> Engine<A> {
             let gap = rate.gap(pace.behind, since, now, self.config.timer_tolerance());
             pace.behind = rate.advance(pace.behind, gap, n);
         }
-        matches!(slot.phase, Phase::Head | Phase::Open | Phase::Closing).then_some(at)
+        let is_wanted = match slot.phase {
+            Phase::Head | Phase::Open | Phase::Closing => true,
+            // The next request may come before the answer to this one.
+            Phase::Answering => self.exchange(at).is_some(),
+            Phase::Free | Phase::Lingering | Phase::Gone => false,
+        };
+        is_wanted.then_some(at)
     }
 
     /// Sees to it that a message which has not come to its end is looked at in time.
@@ -46,7 +52,11 @@ impl<A: AppTypes> Engine<A> {
     /// Returns why a connection is not to be read, if it is not.
     pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
         let slot = &self.slots[at];
-        if slot.phase != Phase::Open {
+        if slot.phase == Phase::Answering {
+            // Requests behind one that is not answered wait.
+            let holds = self.exchange(at).is_some() && self.buffered_len(at) > 0;
+            holds.then_some(Pause::Behind)
+        } else if slot.phase != Phase::Open {
             // What an application asks for when a connection has ended may wait; its close frame
             // is read all the same.
             None

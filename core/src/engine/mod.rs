@@ -10,7 +10,7 @@ mod commands;
 mod credit;
 mod direct;
 mod fan_out;
-mod head;
+pub(crate) mod http;
 mod inbox;
 pub(crate) mod input;
 mod inspect;
@@ -186,6 +186,14 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn emit(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Returns the wall clock, or zero if the adapter has told none.
+    pub(crate) fn unix_time(&self) -> Duration {
+        match self.unix_origin {
+            Duration::ZERO => Duration::ZERO,
+            origin => origin + self.now.since(Timestamp::ORIGIN),
+        }
     }
 
     /// Takes note of the time.

@@ -29,8 +29,6 @@ pub enum Output<A: AppTypes> {
     Metrics {
         /// Who asked.
         id: ConnId,
-        /// Whether the answer is its head only (a HEAD request).
-        head_only: bool,
     },
     /// Let the kernel hold at most about this much of a connection that it cannot send yet
     /// (`TCP_NOTSENT_LOWAT`). New sockets begin with
@@ -62,7 +60,7 @@ impl<A: AppTypes> core::fmt::Debug for Output<A> {
             Self::StartReading(id) => write!(f, "StartReading({id})"),
             Self::Send(shard, message) => write!(f, "Send({}, {message:?})", shard.0),
             Self::Submit(id, ..) => write!(f, "Submit({id})"),
-            Self::Metrics { id, .. } => write!(f, "Metrics({id})"),
+            Self::Metrics { id } => write!(f, "Metrics({id})"),
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),

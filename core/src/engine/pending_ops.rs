@@ -258,12 +258,13 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    /// Forgets the bytes that are held back for a connection.
+    /// Forgets the bytes and the request that are held back for a connection.
     pub(crate) fn forget_input(&mut self, at: u32) {
         if let Some(deferred) = &mut self.slots[at].deferred {
             deferred.begin = 0;
             let buffered = mem::take(&mut deferred.buffered);
             self.decode_buffers.buffers.take_back(buffered);
+            drop(self.take_exchange(at));
             self.drop_empty_deferred(at);
         }
     }

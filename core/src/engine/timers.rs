@@ -115,11 +115,13 @@ impl<A: AppTypes> Engine<A> {
         }
         self.slots[at].moment = None;
         match phase {
-            Phase::Head if self.slots[at].deferred.is_some() => {
+            Phase::Head if self.is_amid_request(at) => {
                 self.refuse(at, HandshakeError::Timeout, false);
             }
             Phase::Head => {
-                self.counts.refused[HandshakeError::Timeout.index()] += 1;
+                // Of a connection that is kept, the next request may come or not.
+                let is_first = self.exchange(at).is_none();
+                self.counts.refused[HandshakeError::Timeout.index()] += u64::from(is_first);
                 self.close_socket(at);
             }
             _ => self.close_socket(at),

@@ -1,6 +1,6 @@
 //! Types of an application that a shard stores, without its callbacks.
 
-use crate::tasks::FailureCause;
+use crate::tasks::{AttemptResult, FailedTask, FailureCause};
 
 /// The types of an application that a shard stores. Every [`Handler`](crate::Handler) has them.
 pub trait AppTypes: Sized {
@@ -41,6 +41,28 @@ pub enum TaskEnd<A: AppTypes> {
         /// How many there were.
         attempts: u16,
     },
+}
+
+impl<A: AppTypes> TaskEnd<A> {
+    /// Returns the end of a task after an attempt, if it has ended and its connection is to be
+    /// notified. Takes the outcome of the attempt if that is the end.
+    pub fn of_attempt(result: &AttemptResult, outcome: &mut Option<A::Outcome>) -> Option<Self> {
+        match result {
+            AttemptResult::Done { notify: true } => outcome.take().map(Self::Done),
+            AttemptResult::Failed(task) => Self::of_failed(task),
+            AttemptResult::Done { notify: false } | AttemptResult::Retry | AttemptResult::Late => {
+                None
+            }
+        }
+    }
+
+    /// Returns the end of a failed task, if its connection is to be notified.
+    pub fn of_failed(task: &FailedTask) -> Option<Self> {
+        let &FailedTask {
+            cause, attempts, ..
+        } = task;
+        task.notify.then_some(Self::Failed { cause, attempts })
+    }
 }
 
 impl<A: AppTypes> core::fmt::Debug for TaskEnd<A> {

@@ -1,6 +1,7 @@
 //! Deferred input of a connection: bytes of an incomplete frame, operations that wait, and what
 //! they wait for. Most connections have none most of the time.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -13,6 +14,7 @@ use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::{AppTypes, TaskEnd};
 use crate::session::head::HeadProgress;
+use crate::session::http_exchange::HttpExchange;
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 
@@ -23,6 +25,8 @@ pub(crate) struct Deferred<A: AppTypes> {
     pub(crate) begin: usize,
     /// Of a request head, what has been looked at.
     pub(crate) head: HeadProgress,
+    /// The request under way, or the state between two of them.
+    pub(crate) http: Option<Box<HttpExchange>>,
     /// Commands, in the order in which they were given.
     ops: VecDeque<PendingOp<A>>,
     /// Bytes of memory that they own.
@@ -37,6 +41,7 @@ impl<A: AppTypes> Deferred<A> {
             buffered: Vec::new(),
             begin: 0,
             head: HeadProgress::NONE,
+            http: None,
             ops: VecDeque::new(),
             op_bytes: 0,
             wait: None,
@@ -78,12 +83,13 @@ impl<A: AppTypes> Deferred<A> {
 
     /// Bytes of memory, but for what was read, which is a buffer that is lent.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + self.ops.capacity() * size_of::<PendingOp<A>>() + self.op_bytes
+        let http = self.http.as_ref().map_or(0, |http| http.memory());
+        size_of::<Self>() + self.ops.capacity() * size_of::<PendingOp<A>>() + self.op_bytes + http
     }
 
     /// Whether nothing is held back.
     pub(crate) fn is_empty(&self) -> bool {
-        self.begin == self.buffered.len() && self.ops.is_empty()
+        self.begin == self.buffered.len() && self.ops.is_empty() && self.http.is_none()
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod app_types;
 pub(crate) mod deferred;
 pub(crate) mod ended;
 pub(crate) mod head;
+pub(crate) mod http_exchange;
 mod links;
 pub(crate) mod peer;
 pub(crate) mod slab;

@@ -83,7 +83,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let tail = self.engine.buffered_len(at);
             if tail > HEADROOM
                 || self.engine.slots[at].has_deferred_ops()
-                || self.engine.slots[at].phase == Phase::Head
+                || matches!(self.engine.slots[at].phase, Phase::Head | Phase::Answering)
             {
                 self.engine.buffer_scratch(at, range);
                 self.resume(at);
@@ -144,9 +144,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             Some(at) if self.engine.slots[at].phase == Phase::Open => {
                 self.notify(at, PendingOp::TaskEnd(end));
             }
-            _ => {
-                self.engine.counts.links.outcomes_gone += 1;
-                self.engine.leftovers.push(Leftover::TaskEnd(end));
+            at => {
+                let left = match at {
+                    Some(at) => self.answer_after_task(at, end),
+                    None => Some(end),
+                };
+                self.engine.counts.links.outcomes_gone += u64::from(left.is_some());
+                self.engine.leftovers.extend(left.map(Leftover::TaskEnd));
             }
         }
         self.settle();
@@ -216,7 +220,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub(crate) fn consume(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
         let mut done = 0;
         if self.engine.slots[at].phase == Phase::Head {
-            done = self.consume_head(at, input);
+            done = self.consume_request(at, input);
         }
         done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
         self.engine.out.end_batch();
@@ -248,6 +252,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Phase::Open if !self.engine.must_wait() => {}
                 Phase::Closing if slot.conn.state().may_receive() => {}
                 Phase::Head | Phase::Open => return done,
+                // The next request waits for the answer to this one.
+                Phase::Answering if self.engine.exchange(at).is_some() => return done,
                 _ => return input.len(),
             }
             let limits = self.engine.message_limits();

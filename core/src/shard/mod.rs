@@ -5,7 +5,7 @@
 #[cfg(feature = "testing")]
 mod audit;
 mod callbacks;
-mod head;
+mod http;
 mod inbox;
 pub(crate) mod input;
 mod inspect;

@@ -2,9 +2,9 @@
 
 use crate::app::{Handler, Isolation};
 use crate::delivery::frame::Chunks;
+use crate::engine::http::PAGE_FIELDS;
 use crate::id::ConnId;
-use crate::proto::http::response;
-use crate::session::slot::Phase;
+use crate::session::http_exchange::AnswerSource;
 use crate::shard::Shard;
 use crate::time::Timestamp;
 
@@ -64,24 +64,18 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         status: u16,
         content_type: &str,
         body: &[u8],
-        head_only: bool,
     ) {
         self.engine.set_time(now);
         if let Some(at) = self.engine.slots.find(id)
-            && self.engine.slots[at].phase == Phase::Answering
+            && let Some(exchange) = self.engine.exchange(at)
+            && exchange.waits_for == AnswerSource::Adapter
+            && let Some(exchange) = self.engine.take_exchange(at)
         {
-            let mut out = self
-                .engine
-                .decode_buffers
-                .buffers
-                .take_for(body.len() + PAGE_HEAD);
-            response::page(&mut out, status, content_type, body, head_only);
-            self.engine.begin_answer(at, &out);
-            self.engine.decode_buffers.give(out);
+            let content_type = ("Content-Type", content_type.as_bytes());
+            let fields = [content_type, PAGE_FIELDS[0], PAGE_FIELDS[1]];
+            self.engine
+                .respond(at, exchange.connection, status, &fields, body);
         }
         self.settle();
     }
 }
-
-/// About as long as the head of an answer, in bytes.
-const PAGE_HEAD: usize = 512;

@@ -9,6 +9,7 @@ mod dispatcher;
 mod job;
 mod options;
 mod resubmit;
+mod scheduler;
 mod shared;
 mod shutdown;
 mod table;
@@ -29,4 +30,7 @@ pub use job::{
     SubmitErrorKind, Submitted, TaskCounts,
 };
 pub use options::{TaskOptions, TaskOrder};
+pub use scheduler::{
+    Attempt, DueTasks, EndedAttempt, Submission, TaskScheduler, Wakeups, WorkerStep,
+};
 pub use shared::{SharedTask, Spent};

@@ -6,10 +6,9 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
-use stentor_core::proto::http::Request as Asked;
 use stentor_core::{
     Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Decision, Handler,
-    Message, MessageType, Output, Shard, ShardId, Timestamp,
+    HttpRequest, Message, MessageType, Output, Shard, ShardId, Timestamp,
 };
 
 /// What a side has to say.
@@ -41,7 +40,7 @@ impl Handler for Witness {
 
     const OVERFLOW: Backpressure = Backpressure::PauseReads;
 
-    fn on_request(&mut self, _: &Asked<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

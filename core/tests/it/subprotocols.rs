@@ -3,8 +3,8 @@
 use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
 use stentor_core::proto::http::Request as Asked;
 use stentor_core::{
-    Admission, Chunks, Config, Context, Decision, Handler, Message, Output, Shard, ShardId,
-    Subprotocol, Timestamp,
+    Acceptance, Admission, Chunks, Config, Context, Decision, Handler, HttpRequest, Message,
+    Output, Shard, ShardId, Subprotocol, Timestamp,
 };
 
 /// Chooses by what it is shown.
@@ -16,11 +16,8 @@ impl Handler for Chooser {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, request: &Asked<'_>) -> Decision<()> {
-        Decision::Accept {
-            state: (),
-            subprotocol: (self.0)(request),
-        }
+    fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {
+        Decision::Accept(Acceptance::new(()).subprotocol((self.0)(request)))
     }
 
     fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}

@@ -14,6 +14,7 @@ mod differential;
 mod extensions;
 mod handshake;
 mod header;
+mod http;
 mod inflate;
 mod pack;
 mod peer;
@@ -29,6 +30,7 @@ pub use decode::decode;
 pub use differential::differential;
 pub use handshake::handshake;
 pub use header::header;
+pub use http::http;
 pub use queue::queue;
 pub use session::session;
 
@@ -38,11 +40,12 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 9] = [
+pub const TARGETS: [FuzzTarget; 10] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
     ("handshake", handshake),
+    ("http", http),
     ("command", command),
     ("client", client),
     ("queue", queue),

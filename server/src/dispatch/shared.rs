@@ -9,21 +9,23 @@ use std::sync::{Mutex, MutexGuard};
 use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::{
-    Config, ConnId, DeadLetter, DispatchStats, Dispatcher, Handler, SubmitErrorKind, TaskCounts,
-    TaskEnd, Timestamp, WorkerId,
+    Attempt, AttemptResult, Config, ConnId, DeadLetter, DispatchStats, DueTasks, EndedAttempt,
+    Handler, Spent, Submission, SubmitErrorKind, TaskCounts, TaskEnd, TaskScheduler, Timestamp,
+    Wakeups, WorkerId, WorkerStep,
 };
-use tracing::{error, warn};
+use tracing::warn;
 
-use super::locked::{AttemptReport, LockedDispatcher, end_of, log_failure};
-use super::{Attempt, Due, Next, Submission, Wakeups, dispose};
+use super::dispose;
+use super::log::TaskLog;
 use crate::Clock;
 
 /// The dispatcher of a server. Shards submit tasks to it, and workers get them from it.
 #[derive(Debug)]
 pub struct SharedDispatcher<T> {
-    pub(super) state: Mutex<LockedDispatcher<T>>,
+    pub(super) state: Mutex<TaskScheduler<T>>,
     workers: u16,
     clock: Clock,
+    log: TaskLog,
     /// Tasks and outcomes whose destructor panicked.
     drops_panicked: AtomicU64,
 }
@@ -32,12 +34,11 @@ impl<T> SharedDispatcher<T> {
     /// Returns a dispatcher without tasks, for `workers` workers and at most `queue` waiting tasks.
     #[must_use]
     pub fn new(config: &Config, workers: u16, queue: usize) -> Self {
-        let clock = Clock::start();
-        let dispatcher = Dispatcher::new(workers, queue, config);
         Self {
-            state: Mutex::new(LockedDispatcher::new(dispatcher, clock)),
+            state: Mutex::new(TaskScheduler::new(workers, queue, config)),
             workers,
-            clock,
+            clock: Clock::start(),
+            log: TaskLog::new(),
             drops_panicked: AtomicU64::new(0),
         }
     }
@@ -54,7 +55,7 @@ impl<T> SharedDispatcher<T> {
 
     /// Locks the dispatcher: for a worker that finds no job and must fall asleep under the same
     /// lock, and for the timer.
-    pub fn lock(&self) -> MutexGuard<'_, LockedDispatcher<T>> {
+    pub fn lock(&self) -> MutexGuard<'_, TaskScheduler<T>> {
         // Consistent between calls, and no code of the application runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,20 +63,20 @@ impl<T> SharedDispatcher<T> {
     /// Submits tasks in order and leaves the buffer empty. Returns the tasks that were refused.
     pub fn submit_all(&self, tasks: &mut Vec<Submission<T>>) -> (Wakeups, Vec<(ConnId, T)>) {
         let now = self.clock.now();
-        let (mut workers, mut refused) = (0, Vec::new());
-        let mut state = self.lock();
-        for Submission {
-            conn,
-            task,
-            options,
-        } in tasks.drain(..)
-        {
-            match state.dispatcher.handle_submit(now, conn, task, options) {
-                Ok(submitted) => workers += usize::from(submitted.wake),
-                Err(back) => refused.push((conn, back.task)),
-            }
-        }
-        (state.wakeups(workers), refused)
+        self.lock().handle_submit_all(now, tasks)
+    }
+
+    /// Returns the next step of a worker, for one that does not fall asleep under the lock.
+    pub fn next(&self, worker: WorkerId) -> (WorkerStep<T>, Wakeups) {
+        let now = self.clock.now();
+        self.lock().poll_step(now, worker)
+    }
+
+    /// Handles the deadlines that have passed, for a timer that does not wait under the lock.
+    /// Returns `None` if the timer must end.
+    pub fn poll_due(&self) -> Option<DueTasks<T>> {
+        let now = self.clock.now();
+        self.lock().poll_due(now)
     }
 
     /// Handles the end of an attempt at a task of a connection. Returns the end of the task, if it
@@ -87,38 +88,38 @@ impl<T> SharedDispatcher<T> {
         conn: ConnId,
         attempt: Attempt<H::Outcome>,
     ) -> (Wakeups, Option<TaskEnd<H>>) {
-        let attempt = attempt.into_parts();
+        let (end, mut outcome) = attempt.into_parts();
         let now = self.clock.now();
-        let mut state = self.lock();
-        let mut report = state.end_attempt(now, worker, attempt);
-        let wakeups = state.wakeups(0);
-        drop(state);
-        let end = report.end.take();
-        self.settle(worker, conn, report);
-        (wakeups, end)
+        let ended = self.lock().handle_end(now, worker, end);
+        let reported = TaskEnd::of_attempt(&ended.result, &mut outcome);
+        self.log.write_end(now, (worker, conn), end, &ended.result);
+        self.drop_rest(ended.spent, outcome);
+        (ended.wakeups, reported)
     }
 
-    /// Does the work of [`finish`](Self::finish) and [`LockedDispatcher::next`] under one lock, and
-    /// calls `report` with the end of the task in between, under the lock as well. `report` must
-    /// not wait for a lock whose holder may call this.
+    /// Does the work of [`finish`](Self::finish) and [`next`](Self::next) under one lock, and calls
+    /// `report` with the end of the task in between, under the lock as well. `report` must not wait
+    /// for a lock whose holder may call this.
     pub fn exchange<H: Handler<Task = T>>(
         &self,
         worker: WorkerId,
         conn: ConnId,
         attempt: Attempt<H::Outcome>,
         report: impl FnOnce(TaskEnd<H>),
-    ) -> (Next<T>, Wakeups) {
-        let attempt = attempt.into_parts();
+    ) -> (WorkerStep<T>, Wakeups) {
+        let (end, mut outcome) = attempt.into_parts();
         let now = self.clock.now();
         let mut state = self.lock();
-        let mut ended = state.end_attempt(now, worker, attempt);
-        if let Some(end) = ended.end.take() {
+        let ended = state.handle_end(now, worker, end);
+        if let Some(end) = TaskEnd::of_attempt(&ended.result, &mut outcome) {
             report(end);
         }
-        let next = state.next_at(now, worker);
+        let (step, mut wakeups) = state.poll_step(now, worker);
         drop(state);
-        self.settle(worker, conn, ended);
-        next
+        wakeups += ended.wakeups;
+        self.log.write_end(now, (worker, conn), end, &ended.result);
+        self.drop_rest(ended.spent, outcome);
+        (step, wakeups)
     }
 
     /// Handles the restart of a worker that ended without a result, which means that its attempt
@@ -128,47 +129,47 @@ impl<T> SharedDispatcher<T> {
         worker: WorkerId,
     ) -> (Wakeups, Option<(ConnId, TaskEnd<H>)>) {
         let now = self.clock.now();
-        let report = self.lock().restart(now, worker);
-        if let Some(held_back) = report.line {
-            error!(%worker, held_back, "a worker ended unexpectedly and is restarted");
-        }
-        self.dispose(report.spent);
-        let end = report.failed.and_then(|(task, held_back)| {
-            log_failure(&task, held_back);
-            end_of(&task)
-        });
-        (report.wakeups, end)
+        let ended = self.lock().handle_restart(now, worker);
+        self.log.write_restart(now, worker);
+        let Some(EndedAttempt {
+            result,
+            spent,
+            wakeups,
+        }) = ended
+        else {
+            return (Wakeups::default(), None);
+        };
+        self.dispose(spent);
+        let AttemptResult::Failed(task) = result else {
+            return (wakeups, None);
+        };
+        self.log.write_failure(now, &task);
+        let end = TaskEnd::of_failed(&task).map(|end| (task.conn, end));
+        (wakeups, end)
     }
 
-    /// Does the rest of [`LockedDispatcher::tick`] after the lock is released. Returns the ends to
-    /// report before the next tick.
+    /// Does the rest of [`TaskScheduler::poll_due`] after the lock is released. Returns the ends to
+    /// report before the next call.
     pub fn settle_due<H: Handler<Task = T>>(
         &self,
-        due: Due<T>,
-    ) -> impl Iterator<Item = (ConnId, TaskEnd<H>)> + use<H, T> {
+        due: DueTasks<T>,
+    ) -> impl Iterator<Item = (ConnId, TaskEnd<H>)> + use<'_, H, T> {
+        let now = self.clock.now();
         for spent in due.spent {
             self.dispose(spent);
         }
-        due.failed.into_iter().filter_map(|(task, held_back)| {
-            log_failure(&task, held_back);
-            end_of(&task)
+        due.failed.into_iter().filter_map(move |task| {
+            self.log.write_failure(now, &task);
+            Some((task.conn, TaskEnd::of_failed(&task)?))
         })
     }
 
-    /// Logs the end of an attempt and drops the values of the application, after the lock is
-    /// released.
-    fn settle<H: Handler<Task = T>>(
-        &self,
-        worker: WorkerId,
-        conn: ConnId,
-        report: AttemptReport<H>,
-    ) {
-        report.log(worker, conn);
-        // Usually only the task is left to drop.
-        if let Some(spent) = report.spent {
+    /// Drops what an attempt has left of the values of the application, usually only the task.
+    fn drop_rest<O>(&self, spent: Option<Spent<T>>, outcome: Option<O>) {
+        if let Some(spent) = spent {
             self.dispose(spent);
         }
-        if let Some(outcome) = report.outcome {
+        if let Some(outcome) = outcome {
             self.dispose(outcome);
         }
     }
@@ -189,13 +190,13 @@ impl<T> SharedDispatcher<T> {
     /// the attempt counts as failed already.
     pub fn deadline(&self, worker: WorkerId) -> Option<Timestamp> {
         let now = self.clock.now();
-        self.lock().dispatcher.poll_deadline(now, worker)
+        self.lock().poll_deadline(now, worker)
     }
 
     /// Returns the oldest dead letters, at most `limit`, and the number of all.
     pub fn dead_letters(&self, limit: usize) -> (Vec<DeadLetter>, usize) {
         let state = self.lock();
-        let letters = state.dispatcher.dead_letters();
+        let letters = state.dispatcher().dead_letters();
         let all = letters.len();
         let listed = letters.take(limit).map(|(letter, _)| *letter);
         (listed.collect(), all)
@@ -208,23 +209,19 @@ impl<T> SharedDispatcher<T> {
     /// Returns an error if the task is refused; then it remains a dead letter.
     pub fn resubmit(&self, id: u64) -> Result<Option<Wakeups>, SubmitErrorKind> {
         let now = self.clock.now();
-        let mut state = self.lock();
-        let submitted = state.dispatcher.handle_resubmit(now, id)?;
-        Ok(submitted.map(|submitted| state.wakeups(submitted.wake.into())))
+        self.lock().handle_resubmit(now, id)
     }
 
     /// [Resubmits](Self::resubmit) all dead letters, oldest first, while there is room. Returns
     /// their number.
     pub fn resubmit_all(&self) -> (usize, Wakeups) {
         let now = self.clock.now();
-        let mut state = self.lock();
-        let (tasks, wakes) = state.dispatcher.handle_resubmit_all(now);
-        (tasks, state.wakeups(wakes))
+        self.lock().handle_resubmit_all(now)
     }
 
     /// Deletes a dead letter. Returns whether it existed.
     pub fn discard(&self, id: u64) -> bool {
-        let taken = self.lock().dispatcher.take_dead_letter(id);
+        let taken = self.lock().take_dead_letter(id);
         let existed = taken.is_some();
         // The lock is released.
         self.dispose(taken);
@@ -237,7 +234,7 @@ impl<T> SharedDispatcher<T> {
         let (mut sum, mut from) = (TaskCounts::default(), 0);
         loop {
             let range = from..from + TASKS_PER_LOCK;
-            let (counts, all) = self.lock().dispatcher.tasks_of(conn, range);
+            let (counts, all) = self.lock().dispatcher().tasks_of(conn, range);
             sum += counts;
             from += TASKS_PER_LOCK;
             if from >= all {
@@ -248,27 +245,25 @@ impl<T> SharedDispatcher<T> {
 
     /// Returns the counters.
     pub fn stats(&self) -> DispatchStats {
-        let mut stats = self.lock().dispatcher.stats();
+        let mut stats = self.lock().dispatcher().stats();
         stats.drops_panicked = self.drops_panicked.load(Ordering::Relaxed);
         stats
     }
 
     /// Makes delayed and retried tasks due at once, before the shards drain.
     pub fn cancel_delays(&self) -> Wakeups {
-        let mut state = self.lock();
-        let wakes = state.dispatcher.cancel_delays();
-        state.wakeups(wakes)
+        self.lock().cancel_delays()
     }
 
     /// Refuses further tasks. The caller wakes all workers, which end when nothing is left, and the
     /// timer.
     pub fn drain(&self) {
-        self.lock().dispatcher.handle_drain();
+        self.lock().handle_drain();
     }
 
     /// Drops unfinished tasks and logs their number.
     pub fn abandon(&self) {
-        let abandoned = self.lock().dispatcher.abandon();
+        let abandoned = self.lock().abandon();
         let all = abandoned.len();
         let mut running = 0;
         for task in abandoned {
@@ -287,15 +282,15 @@ impl<T> Drop for SharedDispatcher<T> {
     fn drop(&mut self) {
         loop {
             let mut state = self.lock();
-            let oldest = state.dispatcher.dead_letters().next();
+            let oldest = state.dispatcher().dead_letters().next();
             let Some(id) = oldest.map(|(letter, _)| letter.id) else {
                 break;
             };
-            let taken = state.dispatcher.take_dead_letter(id);
+            let taken = state.take_dead_letter(id);
             drop(state);
             self.dispose(taken);
         }
-        for task in self.lock().dispatcher.abandon() {
+        for task in self.lock().abandon() {
             self.dispose(task);
         }
     }

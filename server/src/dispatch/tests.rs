@@ -1,9 +1,9 @@
-//! Tests of the dispatcher behind its lock: wake-ups, refusals, ends and dead letters.
+//! Tests of the dispatcher behind its lock: order of ends and jobs, dead letters.
 
-use stentor_core::proto::http::Request;
 use stentor_core::{
-    Admission, Config, Context, Decision, FailureCause, Handler, Message, Shard, ShardId, TaskEnd,
-    WorkerId,
+    Admission, Attempt, Config, ConnId, Context, Decision, Failure, FailureCause, Handler,
+    HttpRequest, Message, Shard, ShardId, Submission, TaskEnd, TaskOptions, Timestamp, Wakeups,
+    WorkerId, WorkerStep,
 };
 
 use super::*;
@@ -15,7 +15,7 @@ impl Handler for App {
     type Task = u8;
     type Outcome = u8;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 
@@ -36,8 +36,8 @@ fn dispatcher() -> (SharedDispatcher<u8>, ConnId) {
 }
 
 fn next(dispatcher: &SharedDispatcher<u8>) -> (u8, Wakeups) {
-    match dispatcher.lock().next(WORKER) {
-        (Next::Job(job), calls) => (*job.task, calls),
+    match dispatcher.next(WORKER) {
+        (WorkerStep::Run(job), calls) => (*job.task, calls),
         (other, _) => panic!("no job: {other:?}"),
     }
 }
@@ -59,54 +59,6 @@ fn submit(
 }
 
 #[test]
-fn a_sleeping_worker_is_woken_and_the_timer_only_for_an_earlier_deadline() {
-    let (dispatcher, conn) = dispatcher();
-    assert!(matches!(
-        dispatcher.lock().next(WORKER),
-        (Next::Sleep, NONE)
-    ));
-    let submit = |options| submit(&dispatcher, conn, 1, options);
-    let worker = Wakeups { workers: 1, ..NONE };
-    let timer = Wakeups {
-        timer: true,
-        ..NONE
-    };
-    assert_eq!(submit(TaskOptions::new()), worker);
-    assert_eq!(next(&dispatcher), (1, timer), "its attempt may time out");
-    let (wakeups, end) = dispatcher.finish::<App>(WORKER, conn, Attempt::Ended(Ok(2)));
-    assert!(matches!(end, Some(TaskEnd::Done(2))));
-    assert_eq!(wakeups, NONE);
-    // Later than the deadline that the timer waits for, and then earlier.
-    let _ = submit(TaskOptions::new());
-    assert_eq!(next(&dispatcher), (1, NONE));
-    let soon = TaskOptions::new().delay(std::time::Duration::from_secs(9));
-    assert_eq!(submit(soon), timer);
-    let due = dispatcher.lock().tick().expect("it goes on");
-    assert!(due.until.is_some() && due.is_empty());
-    assert_eq!(dispatcher.cancel_delays(), NONE, "no worker sleeps");
-    dispatcher.drain();
-    assert!(dispatcher.lock().tick().is_none());
-}
-
-#[test]
-fn a_task_that_finds_no_room_is_returned() {
-    let (dispatcher, conn) = dispatcher();
-    let options = TaskOptions::new();
-    let most = 3u8;
-    let submission = |task| Submission {
-        conn,
-        task,
-        options,
-    };
-    let mut tasks: Vec<_> = (0..most + 2).map(submission).collect();
-    let (wakeups, refused) = dispatcher.submit_all(&mut tasks);
-    assert_eq!((wakeups, tasks.len()), (NONE, 0));
-    assert_eq!(refused, [(conn, most), (conn, most + 1)]);
-    assert_eq!(dispatcher.stats().waiting, u64::from(most));
-    assert_eq!(dispatcher.submit_all(&mut tasks), (NONE, Vec::new()));
-}
-
-#[test]
 fn an_end_is_reported_before_the_next_task_of_its_order_begins() {
     let (dispatcher, conn) = dispatcher();
     let other = WorkerId(1);
@@ -114,9 +66,9 @@ fn an_end_is_reported_before_the_next_task_of_its_order_begins() {
         let _ = submit(&dispatcher, conn, task, TaskOptions::new());
     }
     assert_eq!(next(&dispatcher).0, 1);
-    let is_asleep = |next| matches!(next, (Next::Sleep, NONE));
+    let is_asleep = |next| matches!(next, (WorkerStep::Sleep, NONE));
     assert!(
-        is_asleep(dispatcher.lock().next(other)),
+        is_asleep(dispatcher.next(other)),
         "they have one ordering key"
     );
     let mut reported = None;
@@ -124,7 +76,7 @@ fn an_end_is_reported_before_the_next_task_of_its_order_begins() {
     let report = |end: TaskEnd<App>| reported = Some((end, dispatcher.state.try_lock().is_err()));
     let (next, wakeups) = dispatcher.exchange(WORKER, conn, done, report);
     assert!(matches!(reported, Some((TaskEnd::Done(3), true))));
-    assert!(matches!(next, Next::Job(job) if *job.task == 2));
+    assert!(matches!(next, WorkerStep::Run(job) if *job.task == 2));
     assert_eq!(wakeups, NONE, "the timer still waits for the first");
     // That was the last attempt, nothing is left, and then the server ends.
     let failed = Attempt::Ended(Err(Failure::Retry));
@@ -136,7 +88,7 @@ fn an_end_is_reported_before_the_next_task_of_its_order_begins() {
         Some(TaskEnd::Failed { attempts: 1, .. })
     ));
     dispatcher.drain();
-    assert!(matches!(dispatcher.lock().next(WORKER), (Next::End, NONE)));
+    assert!(matches!(dispatcher.next(WORKER), (WorkerStep::End, NONE)));
 }
 
 #[test]

@@ -93,14 +93,12 @@ impl fmt::Debug for Collector {
     }
 }
 
-/// A request for the metrics that a shard received. A connection makes one request, so there are
+/// A request for the metrics that a shard received. A connection has one at a time, so there are
 /// never more of these than connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Scrape {
     /// The connection.
     pub id: ConnId,
-    /// Whether the response has no body, as for HEAD.
-    pub head_only: bool,
 }
 
 /// Answers requests until all senders are gone or a `None` arrives. Requests that arrive before a
@@ -137,11 +135,11 @@ pub const MIN_INTERVAL: Duration = Duration::from_millis(20);
 mod tests {
     use std::sync::mpsc::channel;
 
-    use stentor_core::{ConnectionLimiter, RemoteStats, ShardId, Stats};
+    use stentor_core::{ConnectionLimiter, RemoteStats, ShardId, Stats, Wakeups};
 
     use super::*;
     use crate::counters::{ServerCounters, Turns};
-    use crate::dispatch::{SharedDispatcher, Wakeups};
+    use crate::dispatch::SharedDispatcher;
     use crate::inspect::Answer;
 
     /// A server of one shard, whose answer is the number of queries so far.
@@ -240,7 +238,6 @@ mod tests {
         let (requests, receiver) = channel();
         let scrape = |slot| Scrape {
             id: format!("0.{slot}#0").parse().expect("a name"),
-            head_only: false,
         };
         for slot in 0..50 {
             requests.send(Some(scrape(slot))).expect("a receiver");

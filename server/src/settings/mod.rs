@@ -151,6 +151,7 @@ impl Settings {
         let builder = Config::builder()
             .hosts(hosts(&raw, &origins, is_loopback))
             .metrics_page(cfg!(feature = "metrics") && (is_loopback || public_metrics))
+            .websocket_path("/ws")
             .index_page(&INDEX_PAGE);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);

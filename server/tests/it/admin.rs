@@ -3,8 +3,7 @@
 mod fake;
 
 use serde_json::{Value, json};
-use stentor_core::{ShardId, Timestamp};
-use stentor_server::Next;
+use stentor_core::{ShardId, Timestamp, WorkerStep};
 use stentor_server::counters::{STATUSES, StatusCounters};
 
 use fake::*;
@@ -142,7 +141,7 @@ fn dead_letters_are_listed_resubmitted_and_deleted() {
         fake.add_dead_letter(conn);
     }
     // No worker has a job, so they sleep.
-    assert!(matches!(fake.next(), Next::Sleep));
+    assert!(matches!(fake.next(), WorkerStep::Sleep));
     let page = fake.json("GET /dead-letters");
     assert_eq!(
         (&page["kept"], &page["dead_letters"][3]["id"]),
@@ -182,7 +181,7 @@ fn dead_letters_are_listed_resubmitted_and_deleted() {
         fake.json("POST /dead-letters/resubmit"),
         json!({ "resubmitted": 0 })
     );
-    assert!(matches!(fake.next(), Next::Job(_)));
+    assert!(matches!(fake.next(), WorkerStep::Run(_)));
     assert_eq!(
         fake.json("POST /dead-letters/resubmit"),
         json!({ "resubmitted": 1 })

@@ -4,10 +4,9 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use stentor_core::testing::handshake::Request;
 use stentor_core::{
-    Backpressure, CloseCause, CloseCode, Context, Decision, DeliveryReport, Handler, Message,
-    OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder,
+    Backpressure, CloseCause, CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest,
+    Message, OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder,
 };
 
 use super::application_log::{ApplicationLog, OrderedStream, TaskResult, What};
@@ -36,7 +35,7 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
         Backpressure::Drop
     };
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -2,8 +2,8 @@
 //! out its outputs until there are none.
 
 use stentor_core::{
-    AttemptEnd, AttemptResult, Chunks, ConnId, FailedTask, Failure, Handler, Output, ShardMessage,
-    TaskEnd, TaskOptions, WorkerId,
+    Attempt, AttemptResult, Chunks, ConnId, Failure, Handler, Output, ShardMessage, Submission,
+    TaskEnd, Wakeups, WorkerId, WorkerStep,
 };
 
 use super::network::InputPath;
@@ -15,6 +15,9 @@ impl<H: Handler> Sim<H> {
     pub(super) fn drain_outputs(&mut self, shard: usize) {
         loop {
             let Some(output) = self.shards[shard].poll_output() else {
+                if self.submit() {
+                    continue;
+                }
                 break;
             };
             match output {
@@ -24,14 +27,18 @@ impl<H: Handler> Sim<H> {
                 Output::Send(to, message) => {
                     self.send_message(shard * self.shards.len() + to.index(), message);
                 }
-                Output::Submit(id, task, options) => {
-                    self.link_of(id);
-                    self.submit(id, task, options);
+                Output::Submit(conn, task, options) => {
+                    self.link_of(conn);
+                    self.tasks.push(Submission {
+                        conn,
+                        task,
+                        options,
+                    });
                 }
-                Output::Metrics { id, head_only } => {
+                Output::Metrics { id } => {
                     self.link_of(id);
                     let (now, kind) = (self.time(), "text/plain; version=0.0.4; charset=utf-8");
-                    self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n", head_only);
+                    self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n");
                 }
                 Output::LimitUnsent { id, bytes } => {
                     self.link_of(id);
@@ -182,22 +189,31 @@ impl<H: Handler> Sim<H> {
         self.shards[id.shard().index()].handle_task(now, id, end);
     }
 
-    fn submit(&mut self, id: ConnId, task: H::Task, options: TaskOptions) {
-        let now = self.time();
-        self.handed += 1;
-        match self.dispatcher.handle_submit(now, id, task, options) {
-            Ok(submitted) => self.wake(submitted.wake.into()),
-            Err(refused) => {
-                self.tell_end(id, TaskEnd::Refused(refused.task));
-            }
+    /// Submits the tasks of this turn. Returns whether some were refused, which their connections
+    /// have learnt.
+    fn submit(&mut self) -> bool {
+        if self.tasks.is_empty() {
+            return false;
         }
+        self.handed += self.tasks.len() as u64;
+        let now = self.time();
+        let (wakeups, refused) = self.scheduler.handle_submit_all(now, &mut self.tasks);
+        self.wake(wakeups);
+        let are_some = !refused.is_empty();
+        for (id, task) in refused {
+            self.tell_end(id, TaskEnd::Refused(task));
+        }
+        are_some
     }
 
-    /// Wakes this number of sleeping workers, in any order.
-    pub(super) fn wake(&mut self, workers: usize) {
-        for _ in 0..workers {
+    /// Wakes the timer, and this number of sleeping workers, in any order.
+    pub(super) fn wake(&mut self, wakeups: Wakeups) {
+        if wakeups.timer {
+            self.alarm = Some(self.time());
+        }
+        for _ in 0..wakeups.workers {
             let asleep: Vec<usize> = (0..self.workers.len())
-                .filter(|&at| matches!(self.workers[at], WorkerState::Asleep))
+                .filter(|&at| !matches!(self.workers[at], WorkerState::Busy { .. }))
                 .collect();
             let worker = asleep[self.rng.below(asleep.len())];
             self.assign(worker);
@@ -205,18 +221,21 @@ impl<H: Handler> Sim<H> {
     }
 
     /// Lets every worker that sleeps look for a job.
-    pub fn wake_workers(&mut self) {
+    pub(super) fn wake_workers(&mut self) {
         for worker in 0..self.workers.len() {
-            if matches!(self.workers[worker], WorkerState::Asleep) {
-                self.assign(worker);
-            }
+            self.assign(worker);
         }
     }
 
+    /// Lets a worker look for a job if it sleeps.
     fn assign(&mut self, worker: usize) {
+        if !matches!(self.workers[worker], WorkerState::Asleep) {
+            return;
+        }
         let now = self.time();
-        self.workers[worker] = match self.dispatcher.poll_assign(now, WorkerId(worker as u16)) {
-            Some(job) => {
+        let (step, wakeups) = self.scheduler.poll_step(now, WorkerId(worker as u16));
+        self.workers[worker] = match step {
+            WorkerStep::Run(job) => {
                 let most = if self.rng.percent(self.network.hangs) {
                     job.deadline.since(now).as_micros() as u64 * 3
                 } else {
@@ -225,8 +244,10 @@ impl<H: Handler> Sim<H> {
                 let until = self.now + self.rng.up_to(most);
                 WorkerState::Busy { until, job }
             }
-            None => WorkerState::Asleep,
+            WorkerStep::Sleep => WorkerState::Asleep,
+            WorkerStep::End => WorkerState::Ended,
         };
+        self.wake(wakeups);
     }
 
     /// A worker is done; returns the shard that may learn it.
@@ -236,55 +257,42 @@ impl<H: Handler> Sim<H> {
             unreachable!("only a busy worker is due");
         };
         let (id, now) = (WorkerId(worker as u16), self.time());
-        let end = if self.rng.percent(self.network.panics) {
-            AttemptEnd::Panicked
+        let attempt = if self.rng.percent(self.network.panics) {
+            Attempt::Panicked
         } else if self.rng.percent(self.network.failures) {
             let failures = [Failure::Retry, Failure::Retry, Failure::Fatal];
-            AttemptEnd::Failed(failures[self.rng.below(3)])
+            Attempt::Ended(Err(failures[self.rng.below(3)]))
         } else {
-            AttemptEnd::Done
+            Attempt::Ended(Ok((self.work)(id, &job.task)))
         };
         let shard = job.conn.shard().index();
-        let settled = self.dispatcher.handle_end(now, id, end);
-        while self.dispatcher.poll_spent().is_some() {}
-        match settled {
-            AttemptResult::Done { notify: true } => {
-                let end = TaskEnd::Done((self.work)(id, &job.task));
-                self.tell_end(job.conn, end);
-            }
-            AttemptResult::Failed(lost) => {
-                assert_eq!(lost.conn, job.conn);
-                self.tell_lost(lost);
-            }
-            AttemptResult::Done { notify: false } | AttemptResult::Retry | AttemptResult::Late => {}
+        let (end, mut outcome) = attempt.into_parts();
+        let ended = self.scheduler.handle_end(now, id, end);
+        self.wake(ended.wakeups);
+        if let AttemptResult::Failed(lost) = ended.result {
+            assert_eq!(lost.conn, job.conn);
+        }
+        if let Some(end) = TaskEnd::of_attempt(&ended.result, &mut outcome) {
+            self.tell_end(job.conn, end);
         }
         self.assign(worker);
         shard
     }
 
-    /// Does what is due at the dispatcher.
+    /// Does what is due at the scheduler.
     pub(super) fn sound_alarm(&mut self) {
         let now = self.time();
-        loop {
-            let wakes = self.dispatcher.handle_timeout(now);
-            self.wake(wakes);
-            let mut told = false;
-            while let Some(lost) = self.dispatcher.poll_failed() {
-                told = true;
-                self.tell_lost(lost);
-                self.drain_outputs(lost.conn.shard().index());
+        let Some(due) = self.scheduler.poll_due(now) else {
+            self.alarm = None;
+            return;
+        };
+        self.alarm = due.until;
+        self.wake(due.wakeups);
+        for lost in due.failed {
+            if let Some(end) = TaskEnd::of_failed(&lost) {
+                self.tell_end(lost.conn, end);
             }
-            while self.dispatcher.poll_spent().is_some() {}
-            if !told {
-                return;
-            }
-        }
-    }
-
-    fn tell_lost(&mut self, lost: FailedTask) {
-        if lost.notify {
-            let (cause, attempts) = (lost.cause, lost.attempts);
-            self.tell_end(lost.conn, TaskEnd::Failed { cause, attempts });
+            self.drain_outputs(lost.conn.shard().index());
         }
     }
 

@@ -17,7 +17,7 @@ impl<H: Handler> Sim<H> {
 
     /// Returns whether nothing that was accepted is still on its way.
     pub fn is_quiet(&self) -> bool {
-        self.dispatcher.is_idle() && self.has_reached_goal(DrainGoal::Quiet)
+        self.scheduler.dispatcher().is_idle() && self.has_reached_goal(DrainGoal::Quiet)
     }
 
     /// Closes every connection with this code.
@@ -40,7 +40,7 @@ impl<H: Handler> Sim<H> {
                 DrainStep::Wait(until) => self.step_until(until),
             }
         }
-        self.dispatcher.handle_drain();
+        self.scheduler.handle_drain();
         self.wake_workers();
         self.settle();
     }
@@ -52,12 +52,12 @@ impl<H: Handler> Sim<H> {
 
     /// [`abandon`](Self::abandon), and hands them back.
     pub fn take_abandoned(&mut self) -> Vec<Abandoned<H::Task>> {
-        self.dispatcher.abandon().collect()
+        self.scheduler.abandon().collect()
     }
 
     fn cancel_delays(&mut self) {
-        let wakes = self.dispatcher.cancel_delays();
-        self.wake(wakes);
+        let wakeups = self.scheduler.cancel_delays();
+        self.wake(wakeups);
     }
 
     fn order(&mut self, order: ShardOrder) {

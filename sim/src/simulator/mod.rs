@@ -29,8 +29,9 @@ use ready::Ready;
 use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, Config, ConnId, Direction, DispatchStats, Dispatcher, Event, Handler, Job, Lookup,
-    MessageType, Shard, ShardId, ShardMessage, Stats, Timestamp, WorkerId,
+    Admission, Config, ConnId, Direction, DispatchStats, Event, Handler, Job, Lookup, MessageType,
+    Shard, ShardId, ShardMessage, Stats, Submission, TaskScheduler, Timestamp, WorkerId,
+    WorkerStep,
 };
 use step::Action;
 use tap::Tap;
@@ -44,7 +45,11 @@ pub struct Sim<H: Handler> {
     rng: Rng,
     now: u64,
     shards: Vec<Shard<H, CatchCrashes>>,
-    dispatcher: Dispatcher<H::Task>,
+    scheduler: TaskScheduler<H::Task>,
+    /// When the timer of the scheduler wakes, unless it is woken before.
+    alarm: Option<Timestamp>,
+    /// Tasks to submit at the end of the turn.
+    tasks: Vec<Submission<H::Task>>,
     workers: Vec<WorkerState<H>>,
     work: WorkFn<H>,
     /// From shard to shard, with the time at which each message arrives.
@@ -73,6 +78,7 @@ pub struct Sim<H: Handler> {
 
 enum WorkerState<H: Handler> {
     Asleep,
+    Ended,
     Busy { until: u64, job: Job<H::Task> },
 }
 
@@ -121,10 +127,10 @@ impl<H: Handler> Sim<H> {
         handler: impl Fn(ShardId) -> H,
     ) -> Self {
         let shards = usize::from(config.shards());
-        let mut dispatcher = Dispatcher::new(workers, tasks, config);
+        let mut scheduler = TaskScheduler::new(workers, tasks, config);
         for worker in 0..workers {
-            let job = dispatcher.poll_assign(Timestamp::ORIGIN, WorkerId(worker));
-            debug_assert!(job.is_none());
+            let (step, _) = scheduler.poll_step(Timestamp::ORIGIN, WorkerId(worker));
+            debug_assert!(matches!(step, WorkerStep::Sleep));
         }
         Self {
             rng: Rng::new(network.seed),
@@ -133,7 +139,9 @@ impl<H: Handler> Sim<H> {
             shards: (0..config.shards())
                 .map(|id| Shard::isolated(ShardId(id), config, handler(ShardId(id))))
                 .collect(),
-            dispatcher,
+            scheduler,
+            alarm: None,
+            tasks: Vec::new(),
             workers: (0..workers).map(|_| WorkerState::Asleep).collect(),
             work,
             mail: (0..shards * shards).map(|_| VecDeque::new()).collect(),
@@ -356,22 +364,17 @@ impl<H: Handler> Sim<H> {
         self.send_message(way, message);
     }
 
-    /// Returns the dispatcher, to see what has failed for good and to submit it again.
-    pub const fn dispatcher(&mut self) -> &mut Dispatcher<H::Task> {
-        &mut self.dispatcher
-    }
-
     /// Submits again what has failed for good, as far as there is room; says how much.
     pub fn resubmit_all(&mut self) -> usize {
         let now = self.time();
-        let (tasks, wakes) = self.dispatcher.handle_resubmit_all(now);
-        self.wake(wakes);
+        let (tasks, wakeups) = self.scheduler.handle_resubmit_all(now);
+        self.wake(wakeups);
         tasks
     }
 
     /// Returns the dispatcher's counters.
     pub fn dispatch_stats(&self) -> DispatchStats {
-        self.dispatcher.stats()
+        self.scheduler.dispatcher().stats()
     }
 
     /// Returns what the shards told, in order.

@@ -30,7 +30,7 @@ pub(super) enum Action {
     Work(usize),
     /// A shard's timer is due.
     Timer(usize),
-    /// Something is due at the dispatcher.
+    /// Something is due at the scheduler.
     Alarm,
 }
 
@@ -336,8 +336,7 @@ impl<H: Handler> Sim<H> {
                 others.push(Action::Timer(at));
             }
         }
-        let due = self.dispatcher.poll_timeout();
-        if due.is_some_and(|due| due.as_micros() <= self.now) && only.is_none() {
+        if self.alarm.is_some_and(|due| due <= self.time()) && only.is_none() {
             others.push(Action::Alarm);
         }
         self.others = others;
@@ -349,7 +348,7 @@ impl<H: Handler> Sim<H> {
         let mail = self.mail.iter().filter_map(|queue| Some(queue.front()?.0));
         let work = self.workers.iter().filter_map(|worker| match worker {
             WorkerState::Busy { until, .. } => Some(*until),
-            WorkerState::Asleep => None,
+            WorkerState::Asleep | WorkerState::Ended => None,
         });
         mail.chain(work).chain(links).min()
     }
@@ -357,7 +356,7 @@ impl<H: Handler> Sim<H> {
     fn next_timer(&self) -> Option<u64> {
         let timers = self.shards.iter().filter_map(|shard| shard.poll_timeout());
         let timers = timers.map(|(due, _)| due);
-        let all = timers.chain(self.dispatcher.poll_timeout());
+        let all = timers.chain(self.alarm);
         all.map(Timestamp::as_micros).min()
     }
 

@@ -1,8 +1,10 @@
-//! Allocations of shards: none in steady state, and those that the memory budget charges.
+//! Allocations of shards: none in steady state, and those that the memory budget charges; of HTTP:
+//! none.
 //!
 //! A binary of its own, because its allocator counts what every test of the process allocates.
 
 mod counting;
+mod http;
 mod memory;
 mod metered;
 mod no_alloc;

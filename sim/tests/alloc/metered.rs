@@ -2,11 +2,10 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use stentor_core::testing::handshake::Request;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, Chunks, Config, ConfigBuilder, ConnId, Context, Decision, Handler, Message,
-    MessageType, Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp,
+    Admission, Chunks, Config, ConfigBuilder, ConnId, Context, Decision, Handler, HttpRequest,
+    Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp,
 };
 use stentor_sim::simulator::{REQUEST, masked};
 
@@ -29,7 +28,7 @@ impl Handler for Many {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

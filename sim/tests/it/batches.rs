@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision, DeliveryReport,
-    Handler, Message, MessageType, Output, SendOptions, Shard, ShardId, Stats, Timestamp,
+    Handler, HttpRequest, Message, MessageType, Output, SendOptions, Shard, ShardId, Stats,
+    Timestamp,
 };
 use stentor_sim::simulator::{REQUEST, masked};
 
@@ -20,7 +21,7 @@ impl Handler for ByteCommands {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::testing::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

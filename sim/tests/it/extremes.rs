@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use stentor_core::testing::handshake::Request;
 use stentor_core::{
-    Admission, Config, ConfigBuilder, Context, Decision, Handler, MAX_PAYLOAD, Message,
-    MessageType, Range, Shard, ShardId, TaskOptions, Timestamp,
+    Admission, Config, ConfigBuilder, Context, Decision, Handler, HttpRequest, MAX_PAYLOAD,
+    Message, MessageType, Range, Shard, ShardId, TaskOptions, Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, ReadPattern, Sim};
@@ -142,7 +141,7 @@ impl Handler for TooLong {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -4,11 +4,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use stentor_core::testing::handshake::Request;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
     AfterPanic, CloseCause, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Event,
-    Handler, Message, MessageType, SendOptions, TaskEnd,
+    Handler, HttpRequest, Message, MessageType, SendOptions, TaskEnd,
 };
 use stentor_sim::simulator::{Network, Sim, crash};
 
@@ -49,7 +48,7 @@ impl Handler for Fragile {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<Vec<u8>> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         if self.0.borrow().no_request {
             crash();
         }

@@ -260,10 +260,8 @@ fn what_failed_for_good_can_be_had_again_and_nobody_is_told_twice() {
         world.go_on();
         world.sim.pass(Duration::from_secs(20));
         let answers = world.check_answers(true);
-        let now = world.sim.time();
-        let (tasks, _) = world.sim.dispatcher().handle_resubmit_all(now);
+        let tasks = world.sim.resubmit_all();
         again += tasks;
-        world.sim.wake_workers();
         world.sim.pass(Duration::from_secs(20));
         let stats = world.sim.dispatch_stats();
         assert_eq!(stats.submitted, stats.done + stats.failed, "seed {seed}");

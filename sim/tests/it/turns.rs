@@ -6,8 +6,8 @@ mod length;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
     Admission, Chunks, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Event,
-    Handler, Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage, TaskEnd,
-    Timestamp,
+    Handler, HttpRequest, Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage,
+    TaskEnd, Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{REQUEST, masked};
@@ -95,7 +95,7 @@ impl Handler for EchoAndPublish {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::testing::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 
@@ -167,7 +167,7 @@ impl Handler for Asking {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::testing::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 
@@ -334,7 +334,7 @@ impl Handler for InOrder {
     type Task = ();
     type Outcome = &'static str;
 
-    fn on_request(&mut self, _: &stentor_core::testing::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -21,7 +21,7 @@ mod token;
 pub(crate) use authority::{Authority, consists_of};
 pub use connection::{HttpConnection, HttpState};
 pub use encode::AnswerError;
-pub(crate) use encode::{field, status_line};
+pub(crate) use encode::{check_fields, field, status_line};
 pub use error::HandshakeError;
 pub use event::{HttpEvent, HttpLimits, HttpStep, RequestHead};
 pub use fields::{Fields, HeadLimits};

@@ -308,9 +308,9 @@ impl<A: SessionApp> SessionWorld<A> {
                 self.mail[from * self.shards.len() + to.index()].push_back(letter);
             }
             Output::Submit(id, task, _) => self.tasks.push_back((id, task)),
-            Output::Metrics { id, head_only } => {
+            Output::Metrics { id } => {
                 let shard = &mut self.shards[from];
-                shard.handle_answer(self.now, id, 200, "text/plain", b"page", head_only);
+                shard.handle_answer(self.now, id, 200, "text/plain", b"page");
             }
             Output::LimitUnsent { .. } => {}
             Output::Shut(id) => link(&mut self.links, id).shut(),

@@ -4,11 +4,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
-use stentor_core::{Config, ConnectionLimiter, RemoteStats, ShardId};
+use stentor_core::{Config, ConnectionLimiter, RemoteStats, ShardId, Wakeups};
 
 use super::*;
 use crate::counters::ServerCounters;
-use crate::dispatch::{SharedDispatcher, Wakeups};
+use crate::dispatch::SharedDispatcher;
 use crate::inspect::{AdminQuery, Answer};
 
 /// A server whose shards do not answer.

@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use stentor_core::proto::http::{Fields, HeadLimits, Request};
 use stentor_core::{
-    Admission, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler, Message,
-    RemoteStats, Shard, ShardId, TaskOptions, Timestamp, WorkerId,
+    Admission, Attempt, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler,
+    HttpRequest, Message, RemoteStats, Shard, ShardId, Submission, TaskOptions, Timestamp, Wakeups,
+    WorkerId, WorkerStep,
 };
 use stentor_server::admin::{Reply, answer};
 use stentor_server::inspect::{AdminBackend, AdminQuery, Answer};
 use stentor_server::metrics::Collector;
-use stentor_server::{
-    Attempt, Next, ServerCounters, Settings, SharedDispatcher, Submission, Turns, Wakeups,
-};
+use stentor_server::{ServerCounters, Settings, SharedDispatcher, Turns};
 
 pub(super) struct App;
 
@@ -22,7 +21,7 @@ impl Handler for App {
     type Task = u8;
     type Outcome = u8;
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 
@@ -84,14 +83,14 @@ impl FakeServer {
         assert!(refused.is_empty(), "room");
     }
 
-    pub(super) fn next(&self) -> Next<u8> {
-        self.dispatcher.lock().next(WorkerId(0)).0
+    pub(super) fn next(&self) -> WorkerStep<u8> {
+        self.dispatcher.next(WorkerId(0)).0
     }
 
     /// Adds a dead letter.
     pub(super) fn add_dead_letter(&self, conn: ConnId) {
         self.submit(conn);
-        assert!(matches!(self.next(), Next::Job(_)));
+        assert!(matches!(self.next(), WorkerStep::Run(_)));
         let attempt = Attempt::Ended(Err(Failure::Fatal));
         let _ = self.dispatcher.finish::<App>(WorkerId(0), conn, attempt);
     }

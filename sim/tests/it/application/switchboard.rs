@@ -5,10 +5,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use stentor_core::testing::handshake::Request;
 use stentor_core::{
-    Config, ConnId, Context, Decision, DeliveryReport, Handler, Mailbox, Message, MessageType,
-    SendOptions, ShardId, ShardMessage, ShardSender,
+    Config, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest, Mailbox, Message,
+    MessageType, SendOptions, ShardId, ShardMessage, ShardSender,
 };
 use stentor_sim::simulator::{Network, Sim};
 
@@ -26,7 +25,7 @@ impl Handler for Switchboard {
     type Task = ();
     type Outcome = ();
 
-    fn on_request(&mut self, _: &Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

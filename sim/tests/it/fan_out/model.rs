@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use stentor_core::{
-    Admission, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Handler, Message,
-    MessageType, Output, SendOptions, Shard, ShardId,
+    Admission, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest,
+    Message, MessageType, Output, SendOptions, Shard, ShardId,
 };
 use stentor_sim::simulator::REQUEST;
 
@@ -33,7 +33,7 @@ impl Handler for ModelledApp {
     type Task = core::convert::Infallible;
     type Outcome = core::convert::Infallible;
 
-    fn on_request(&mut self, _: &stentor_core::testing::handshake::Request<'_>) -> Decision<()> {
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::accept(())
     }
 

@@ -66,7 +66,7 @@ fn response(client: &mut Client) -> Vec<u8> {
         panic!("not upgraded");
     };
     let mut out = Vec::new();
-    upgrade::switching_protocols(&mut out, &upgrade.accept, None, None);
+    upgrade::switching_protocols(&mut out, &upgrade.accept, None, None, &[]);
     out
 }
 

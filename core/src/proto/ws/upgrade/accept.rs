@@ -1,6 +1,6 @@
 //! Decision on a request (RFC 6455 §4.2): an upgrade, a page or an error.
 
-use crate::proto::http::{HandshakeError, Page, Request};
+use crate::proto::http::{Authority, HandshakeError, Page, Request};
 use crate::proto::ws::deflate::{Params, Terms};
 use crate::proto::ws::upgrade::extension::{Extension, Malformed};
 use crate::proto::ws::upgrade::key::{ACCEPT_LEN, accept_key, is_key};
@@ -23,6 +23,9 @@ pub enum HeadAction {
     },
     /// Send the allowed methods, as for OPTIONS, and close the connection.
     Methods,
+    /// Ask the application. The request does not ask for an upgrade; this is the error if the
+    /// application accepts it as one.
+    Other(HandshakeError),
 }
 
 /// The contents of the response to an upgrade.
@@ -39,37 +42,50 @@ pub struct Upgrade {
     pub deflate: Option<Params>,
 }
 
-/// Decides on a request: `/ws` is upgraded, each [`Page`] is served, and OPTIONS of any of them, or
-/// of `*`, is answered.
+/// Decides on a request: each [`Page`] is served, and OPTIONS of one, of the path for WebSockets, or
+/// of `*`, is answered; an opening handshake is checked; everything else is the application's.
 ///
 /// # Errors
-/// Returns the first error in this order: the host, whether it is allowed, the path, the method;
-/// then for `/ws` the HTTP version, a body, the upgrade, the protocol version, the key, the
-/// subprotocols, the extensions, the origin.
+/// Returns the first error in this order: the host, whether it is allowed; for a page the method;
+/// for a request with `Upgrade: websocket` the path, the method, the HTTP version, a body, the
+/// upgrade, the protocol version, the key, the subprotocols, the extensions, the origin.
 //= rfc6455#section-4.2.1 "If the server, while reading the handshake, finds that the client did..."
 //= rfc6455#section-4.2.2 "If the requested service is not available, the server MUST send an..."
 pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, HandshakeError> {
     //= rfc6455#section-4.2.1 "A |Host| header field containing the server's authority."
     let host = request.host_of(policy.hosts)?;
-    let is_options = request.method() == "OPTIONS";
-    let page = match request.path() {
-        WS_PATH => None,
-        "*" if is_options => return Ok(HeadAction::Methods),
-        path => {
-            let page = Page::at(path, policy.pages);
-            Some(page.ok_or(HandshakeError::NotFound)?)
-        }
-    };
+    let page = Page::at(request.path(), policy.pages);
     // Load balancers use OPTIONS as a health check (RFC 9110 §9.3.7).
-    if is_options {
+    let has_methods = page.is_some() || policy.path == Some(request.path());
+    if request.method() == "OPTIONS" && (has_methods || request.path() == "*") {
         return Ok(HeadAction::Methods);
+    }
+    if let Some(page) = page {
+        let head_only = request.is_head();
+        if !head_only && request.method() != "GET" {
+            return Err(HandshakeError::Method);
+        }
+        return Ok(HeadAction::Page { page, head_only });
+    }
+    match upgrade(request, host, policy) {
+        Ok(upgrade) => Ok(HeadAction::Upgrade(upgrade)),
+        Err(error) if has_token(request, "upgrade", b"websocket") => Err(error),
+        Err(error) => Ok(HeadAction::Other(error)),
+    }
+}
+
+/// Checks an opening handshake (RFC 6455 §4.2.1).
+fn upgrade(
+    request: &Request<'_>,
+    host: Option<Authority<'_>>,
+    policy: &Policy<'_>,
+) -> Result<Upgrade, HandshakeError> {
+    if policy.path.is_some_and(|path| path != request.path()) {
+        return Err(HandshakeError::NotFound);
     }
     let head_only = request.is_head();
     if !head_only && request.method() != "GET" {
         return Err(HandshakeError::Method);
-    }
-    if let Some(page) = page {
-        return Ok(HeadAction::Page { page, head_only });
     }
     //= rfc6455#section-4.2.1 "An HTTP/1.1 or higher GET request, including a "Request-URI"..."
     if request.minor_version() == 0 {
@@ -104,11 +120,11 @@ pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, 
     if !origin::is_allowed(request, host, policy.origins) {
         return Err(HandshakeError::Origin);
     }
-    Ok(HeadAction::Upgrade(Upgrade {
+    Ok(Upgrade {
         accept: accept_key(key),
         subprotocol,
         deflate,
-    }))
+    })
 }
 
 /// Returns the first acceptable offer. The grammar of other extensions is checked, too.
@@ -155,7 +171,6 @@ fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {
         .any(|element| element.eq_ignore_ascii_case(token))
 }
 
-const WS_PATH: &str = "/ws";
 const EXTENSIONS: &str = "sec-websocket-extensions";
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::proto::ws::upgrade::origin::Origins;
 /// The rules of a server for [`decide`](crate::proto::ws::upgrade::decide).
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
+    /// The only path that is upgraded; `None` leaves that to the application.
+    pub path: Option<&'a str>,
     /// Allowed values of `Host`.
     pub hosts: &'a Hosts,
     /// Allowed values of `Origin`.
@@ -27,6 +29,7 @@ pub struct Policy<'a> {
 impl Policy<'_> {
     /// Any host, no foreign origin, no subprotocol, no compression, the metrics page.
     pub(crate) const TEST: Policy<'static> = Policy {
+        path: Some("/ws"),
         hosts: &Hosts {
             any: true,
             allowed: Vec::new(),

@@ -26,7 +26,16 @@ fn decided(head: &str) -> Result<HeadAction, HandshakeError> {
     decided_with(head, &POLICY)
 }
 
+/// Returns the decision, with the error of a request that is not an opening handshake in the place
+/// of the application's answer.
 fn decided_with(head: &str, policy: &Policy<'_>) -> Result<HeadAction, HandshakeError> {
+    match decided_by_server(head, policy) {
+        Ok(HeadAction::Other(error)) => Err(error),
+        decided => decided,
+    }
+}
+
+fn decided_by_server(head: &str, policy: &Policy<'_>) -> Result<HeadAction, HandshakeError> {
     let mut fields = Fields::new();
     let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default())?;
     let (request, _) = parsed.expect("whole");
@@ -349,6 +358,45 @@ fn metrics_are_served_only_if_enabled() {
         );
     }
     assert!(decided_with("GET /healthz HTTP/1.0\r\n\r\n", &policy).is_ok());
+}
+
+#[test]
+fn the_application_is_asked_about_what_is_no_page_and_no_opening_handshake() {
+    use HandshakeError::{Body, HttpVersion, Method, NotFound, NotUpgrade};
+    let anywhere = Policy {
+        path: None,
+        ..POLICY
+    };
+    for (head, policy, error) in [
+        ("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", &POLICY, NotFound),
+        ("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", &anywhere, NotUpgrade),
+        ("GET /ws HTTP/1.1\r\nHost: h\r\n\r\n", &POLICY, NotUpgrade),
+        ("GET /ws HTTP/1.0\r\n\r\n", &POLICY, HttpVersion),
+        ("DELETE /api HTTP/1.1\r\nHost: h\r\n\r\n", &anywhere, Method),
+        (
+            "OPTIONS /api HTTP/1.1\r\nHost: h\r\n\r\n",
+            &anywhere,
+            Method,
+        ),
+        (
+            "GET /ws HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n",
+            &POLICY,
+            Body,
+        ),
+    ] {
+        let asked = Ok(HeadAction::Other(error));
+        assert_eq!(decided_by_server(head, policy), asked, "{head}");
+    }
+    // Anybody who asks for an upgrade is told what is wrong with that.
+    let elsewhere = UPGRADE.replace("/ws", "/x");
+    let refused = Err(HandshakeError::NotFound);
+    assert_eq!(decided_by_server(&elsewhere, &POLICY), refused);
+    assert_eq!(decided_by_server(&elsewhere, &anywhere), upgraded());
+    let old = with("Sec-WebSocket-Version", "Sec-WebSocket-Version: 8");
+    let refused = Err(HandshakeError::Version);
+    assert_eq!(decided_by_server(&old, &anywhere), refused);
+    let methods = "OPTIONS /ws HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(decided_by_server(methods, &POLICY), Ok(HeadAction::Methods));
 }
 
 #[test]

@@ -1,0 +1,200 @@
+//! Requests as the application sees them, and its decisions about them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::ops::Deref;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::app::Handler;
+use crate::proto::http;
+use crate::tasks::TaskOptions;
+
+/// A complete request, of any path and method; it dereferences to its [head](http::Request).
+#[derive(Clone, Copy, Debug)]
+pub struct HttpRequest<'a> {
+    head: http::Request<'a>,
+    body: &'a [u8],
+    peer: Option<SocketAddr>,
+    is_upgrade: bool,
+    unix_time: Duration,
+}
+
+impl<'a> HttpRequest<'a> {
+    pub(crate) const fn new(
+        head: http::Request<'a>,
+        body: &'a [u8],
+        peer: Option<SocketAddr>,
+        is_upgrade: bool,
+        unix_time: Duration,
+    ) -> Self {
+        Self {
+            head,
+            body,
+            peer,
+            is_upgrade,
+            unix_time,
+        }
+    }
+
+    /// Returns the content, at most [`max_body`](crate::Config::max_body) bytes.
+    pub const fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// Returns the address of the peer, if the adapter has told it.
+    pub const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Returns whether it is a valid opening handshake (RFC 6455 §4.2.1), which may be
+    /// [accepted](Decision::Accept).
+    pub const fn is_upgrade(&self) -> bool {
+        self.is_upgrade
+    }
+
+    /// Returns the wall clock, as the time since the Unix epoch: zero if the adapter has told none.
+    pub const fn unix_time(&self) -> Duration {
+        self.unix_time
+    }
+}
+
+impl<'a> Deref for HttpRequest<'a> {
+    type Target = http::Request<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.head
+    }
+}
+
+/// The answer of an application to a request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decision<H: Handler> {
+    /// Upgrades the connection to a WebSocket. A request that is not an
+    /// [upgrade](HttpRequest::is_upgrade) is refused, mostly with 426.
+    Accept(Acceptance<H::State>),
+    /// Refuses the request, with a status of 400 to 599; another becomes 500. The connection ends
+    /// with it.
+    Reject(HttpResponse),
+    /// Answers the request with a page. The connection is kept if the client wants that.
+    Respond(HttpResponse),
+    /// Waits for the end of a task: then [`Handler::on_request_task`] decides. Requests behind this
+    /// one wait as well.
+    Wait(H::Task, TaskOptions),
+}
+
+impl<H: Handler> Decision<H> {
+    /// Accepts an upgrade, with the subprotocol that the configuration chooses.
+    pub const fn accept(state: H::State) -> Self {
+        Self::Accept(Acceptance::new(state))
+    }
+
+    /// Refuses with a status and one line of text.
+    pub const fn reject(status: u16) -> Self {
+        Self::Reject(HttpResponse::new(status))
+    }
+
+    /// Waits for the end of a task with the usual options.
+    pub fn wait(task: H::Task) -> Self {
+        Self::Wait(task, TaskOptions::new())
+    }
+}
+
+/// What a connection is upgraded with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Acceptance<S> {
+    pub(crate) state: S,
+    pub(crate) subprotocol: Subprotocol,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+}
+
+impl<S> Acceptance<S> {
+    /// Returns one with this state of the connection.
+    pub const fn new(state: S) -> Self {
+        Self {
+            state,
+            subprotocol: Subprotocol::Listed,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Sets the subprotocol.
+    #[must_use]
+    pub const fn subprotocol(mut self, subprotocol: Subprotocol) -> Self {
+        self.subprotocol = subprotocol;
+        self
+    }
+
+    /// Adds a field to the response, such as a cookie.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// A response of the application. One that cannot be sent as it is becomes a 500: a name that is no
+/// token, a value with control characters, or a field that the connection writes itself
+/// ([`AnswerError`](http::AnswerError)).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpResponse {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Bytes,
+}
+
+impl HttpResponse {
+    /// Returns a response without fields and content. The status is 200 to 599.
+    pub const fn new(status: u16) -> Self {
+        Self {
+            status,
+            fields: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// Adds a field. `Connection`, `Content-Length`, `Transfer-Encoding` and the like are not the
+    /// application's.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the content and its media type.
+    #[must_use]
+    pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let mut response = self.field("Content-Type", content_type);
+        response.body = body.into();
+        response
+    }
+}
+
+/// Which of the subprotocols that a client offers it gets (RFC 6455 §4.2.2).
+/// Whatever this says, none but those can be chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Subprotocol {
+    /// The first of [`Config::subprotocols`](crate::Config::subprotocols) that
+    /// the client offers; none if it offers none of them.
+    #[default]
+    Listed,
+    /// The one at this index in [`Request::subprotocols`](http::Request::subprotocols); none if
+    /// there are not so many.
+    Offered(usize),
+    /// None. The connection is upgraded all the same; a client that insists leaves.
+    None,
+}
+
+impl Subprotocol {
+    /// Returns the index in `Request::subprotocols`, given that of the listed one.
+    pub(crate) const fn place(self, listed: Option<usize>) -> Option<usize> {
+        match self {
+            Self::Listed => listed,
+            Self::Offered(place) => Some(place),
+            Self::None => None,
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Requests of a connection: parsing, and the decision, which the application makes where the
+//! server does not answer itself. The answers are written in `engine::http`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+use crate::app::{Acceptance, Decision, Handler, HttpRequest, HttpResponse, Isolation};
+use crate::engine::output::Output;
+use crate::proto::http::{
+    Fields, HandshakeError, HttpConnection, HttpEvent, HttpLimits, Request, check_fields, response,
+};
+use crate::proto::ws::upgrade::{self, HeadAction, Upgrade};
+use crate::session::app_types::TaskEnd;
+use crate::session::ended::Leftover;
+use crate::session::http_exchange::{AnswerSource, HttpExchange};
+use crate::session::slot::Phase;
+use crate::shard::Shard;
+
+/// A request of which all is there.
+struct Received<'r> {
+    connection: HttpConnection,
+    request: Request<'r>,
+    /// Its head as it was read.
+    head: &'r [u8],
+    body: &'r [u8],
+}
+
+impl<H: Handler, I: Isolation> Shard<H, I> {
+    /// Takes a request, as far as it is there, and no more than one. Returns how much of the input
+    /// that was.
+    //= rfc6455#section-4.2.2 "When a client establishes a WebSocket connection to a server, the..."
+    pub(crate) fn consume_request(&mut self, at: u32, input: &[u8]) -> usize {
+        let exchange = self.engine.take_exchange(at);
+        match exchange {
+            Some(exchange) if !exchange.head.is_empty() => {
+                self.consume_content(at, exchange, input)
+            }
+            kept => {
+                let consumed = self.consume_head(at, kept.is_some(), input);
+                if consumed == 0
+                    && let Some(kept) = kept
+                    && self.engine.slots[at].phase == Phase::Head
+                {
+                    self.engine.keep_exchange(at, kept);
+                }
+                consumed
+            }
+        }
+    }
+
+    fn consume_head(&mut self, at: u32, is_kept: bool, input: &[u8]) -> usize {
+        if is_kept && input.is_empty() {
+            return 0;
+        }
+        let max_head = self.engine.config.max_head;
+        if let Some(deferred) = &mut self.engine.slots[at].deferred
+            && !deferred.head.is_worth_parsing(input, max_head)
+        {
+            return 0;
+        }
+        let mut connection = HttpConnection::new();
+        let mut fields = Fields::new();
+        let limits = self.http_limits();
+        let (head, len) = match connection.poll_event(input, &mut fields, &limits) {
+            Ok(step) => match step.event {
+                Some(HttpEvent::Head(head)) => (head, step.consumed),
+                _ => return 0,
+            },
+            Err(error) => {
+                self.engine.refuse(at, error, false);
+                return input.len();
+            }
+        };
+        self.engine.forget_head_progress(at);
+        let request = *head.request();
+        let action = match self.engine.draining {
+            true => Err(HandshakeError::Draining),
+            false => upgrade::decide(&request, &self.engine.config.upgrade_policy()),
+        };
+        match action {
+            Ok(HeadAction::Other(_)) if head.has_content() => {
+                let mut exchange = HttpExchange::new(connection);
+                exchange.head.extend_from_slice(&input[..len]);
+                self.ask_for_content(at, &mut exchange);
+                len + self.consume_content(at, exchange, &input[len..])
+            }
+            Ok(action) => {
+                let received = Received {
+                    connection,
+                    request,
+                    head: &input[..len],
+                    body: &[],
+                };
+                self.decide(at, received, action);
+                self.consumed(at, len, input)
+            }
+            Err(error) => {
+                self.engine.refuse(at, error, request.is_head());
+                input.len()
+            }
+        }
+    }
+
+    /// Returns how much of the input is consumed by a request of length `len`: all, if nothing
+    /// behind it is read any more.
+    fn consumed(&self, at: u32, len: usize, input: &[u8]) -> usize {
+        let is_over =
+            self.engine.slots[at].phase == Phase::Answering && self.engine.exchange(at).is_none();
+        if is_over { input.len() } else { len }
+    }
+
+    /// Tells a client that waits for that to send its content.
+    fn ask_for_content(&mut self, at: u32, exchange: &mut HttpExchange) {
+        let mut out = Vec::new();
+        if exchange.connection.write_continue(&mut out) {
+            self.engine.out.send_head(at, &out);
+        }
+    }
+
+    /// Reads content, and decides when it is complete.
+    fn consume_content(&mut self, at: u32, mut exchange: HttpExchange, input: &[u8]) -> usize {
+        let limits = self.http_limits();
+        let mut done = 0;
+        loop {
+            let mut fields = Fields::new();
+            let step = exchange
+                .connection
+                .poll_event(&input[done..], &mut fields, &limits);
+            let step = match step {
+                Ok(step) => step,
+                Err(error) => {
+                    self.engine.refuse(at, error, false);
+                    return input.len();
+                }
+            };
+            done += step.consumed;
+            match step.event {
+                Some(HttpEvent::Data(data)) => exchange.body.extend_from_slice(data),
+                Some(HttpEvent::End) => break,
+                _ => {
+                    self.engine.keep_exchange(at, exchange);
+                    return done;
+                }
+            }
+        }
+        self.decide_again(at, exchange, None);
+        self.consumed(at, done, input)
+    }
+
+    /// Decides about a request of which all is there: by the application, which may have waited for
+    /// a task.
+    fn decide_again(&mut self, at: u32, exchange: HttpExchange, end: Option<TaskEnd<H>>) {
+        let HttpExchange {
+            connection,
+            head,
+            body,
+            ..
+        } = exchange;
+        let mut fields = Fields::new();
+        let limits = self.engine.config.head_limits();
+        // It was parsed before.
+        let Ok(Some((request, _))) = Request::parse(&head, &mut fields, limits) else {
+            return self.engine.refuse(at, HandshakeError::Malformed, false);
+        };
+        let received = Received {
+            connection,
+            request,
+            head: &head,
+            body: &body,
+        };
+        match upgrade::decide(&request, &self.engine.config.upgrade_policy()) {
+            Ok(action) => match end {
+                Some(end) => self.decide_after_task(at, received, action, end),
+                None => self.decide(at, received, action),
+            },
+            Err(error) => self.engine.refuse(at, error, request.is_head()),
+        }
+    }
+
+    fn decide(&mut self, at: u32, received: Received<'_>, action: HeadAction) {
+        let surplus = self.engine.slots[at].flags.surplus();
+        let is_head = received.request.is_head();
+        let upgrade = match action {
+            // Monitors still get their pages: a full server is when they matter.
+            HeadAction::Page { page, .. } => {
+                return self.engine.respond_with_page(at, received.connection, page);
+            }
+            HeadAction::Methods => {
+                let allow = ("Allow", response::METHODS.as_bytes());
+                return self
+                    .engine
+                    .respond(at, received.connection, 200, &[allow], &[]);
+            }
+            _ if surplus => return self.engine.refuse(at, HandshakeError::Full, is_head),
+            HeadAction::Upgrade(_) if self.engine.is_short_of_memory(0) => {
+                return self.engine.refuse(at, HandshakeError::Memory, is_head);
+            }
+            HeadAction::Upgrade(upgrade) => Ok(upgrade),
+            HeadAction::Other(error) => Err(error),
+        };
+        let asked = self.http_request(at, &received, upgrade.is_ok());
+        let handler = &mut self.handler;
+        let decision = I::run(|| handler.on_request(&asked));
+        self.carry_out(at, received, upgrade, decision);
+    }
+
+    fn decide_after_task(
+        &mut self,
+        at: u32,
+        received: Received<'_>,
+        action: HeadAction,
+        end: TaskEnd<H>,
+    ) {
+        let upgrade = match action {
+            HeadAction::Upgrade(upgrade) => Ok(upgrade),
+            HeadAction::Other(error) => Err(error),
+            HeadAction::Page { .. } | HeadAction::Methods => Err(HandshakeError::NotFound),
+        };
+        let asked = self.http_request(at, &received, upgrade.is_ok());
+        let handler = &mut self.handler;
+        let decision = I::run(|| handler.on_request_task(&asked, end));
+        self.carry_out(at, received, upgrade, decision);
+    }
+
+    /// Does what the application has decided; it has panicked without a decision.
+    fn carry_out(
+        &mut self,
+        at: u32,
+        received: Received<'_>,
+        upgrade: Result<Upgrade, HandshakeError>,
+        decision: Option<Decision<H>>,
+    ) {
+        let Received {
+            mut connection,
+            request,
+            head,
+            body,
+        } = received;
+        let is_head = request.is_head();
+        match decision {
+            Some(Decision::Accept(accepted)) => match upgrade {
+                Ok(upgrade) => self.open(at, &request, &upgrade, accepted),
+                Err(error) => {
+                    self.engine.leftovers.push(Leftover::State(accepted.state));
+                    self.engine.refuse(at, error, is_head);
+                }
+            },
+            Some(Decision::Reject(response)) if is_plain(&response) => {
+                let error = HandshakeError::Handler(response.status);
+                self.engine.refuse(at, error, is_head);
+            }
+            Some(Decision::Reject(mut response)) => {
+                self.engine
+                    .count_refused(at, HandshakeError::Handler(response.status));
+                connection.close();
+                if !(400..600).contains(&response.status) {
+                    response.status = 500;
+                }
+                self.respond(at, connection, &response);
+            }
+            Some(Decision::Respond(response)) => self.respond(at, connection, &response),
+            Some(Decision::Wait(task, options)) => {
+                let exchange = HttpExchange {
+                    connection,
+                    head: head.to_vec(),
+                    body: body.to_vec(),
+                    waits_for: AnswerSource::Task,
+                };
+                self.engine.await_answer(at, exchange);
+                self.engine.counts.links.tasks_pending += 1;
+                let id = self.engine.slots.id(at);
+                self.engine
+                    .outputs
+                    .push_back(Output::Submit(id, task, options));
+            }
+            None => {
+                self.engine
+                    .refuse(at, HandshakeError::Handler(500), is_head);
+                self.handle_panic(at);
+            }
+        }
+    }
+
+    /// Takes the end of the task for which a request waits. Returns it if none does.
+    pub(crate) fn answer_after_task(&mut self, at: u32, end: TaskEnd<H>) -> Option<TaskEnd<H>> {
+        let waits = self.engine.exchange(at).map(|exchange| exchange.waits_for);
+        if self.engine.slots[at].phase != Phase::Answering || waits != Some(AnswerSource::Task) {
+            return Some(end);
+        }
+        let exchange = self.engine.take_exchange(at)?;
+        self.engine.vacate_scratch();
+        self.decide_again(at, exchange, Some(end));
+        if self.engine.slots[at].phase == Phase::Open {
+            self.engine.schedule(at);
+        }
+        self.engine.drop_empty_deferred(at);
+        self.engine.update_reading(at);
+        None
+    }
+
+    fn open(
+        &mut self,
+        at: u32,
+        request: &Request<'_>,
+        upgrade: &Upgrade,
+        accepted: Acceptance<H::State>,
+    ) {
+        let place = accepted.subprotocol.place(upgrade.subprotocol);
+        let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+        let fields = borrow(&accepted.fields);
+        // A field that cannot be sent is not worth the connection.
+        let fields = check_fields(&fields).map_or(&[][..], |()| &fields);
+        self.engine
+            .open(at, accepted.state, upgrade, subprotocol, fields);
+        self.call(at, None, |handler, ctx| handler.on_open(ctx));
+    }
+
+    fn respond(&mut self, at: u32, connection: HttpConnection, response: &HttpResponse) {
+        let fields = borrow(&response.fields);
+        let status = response.status;
+        self.engine
+            .respond(at, connection, status, &fields, &response.body);
+    }
+
+    fn http_request<'r>(
+        &self,
+        at: u32,
+        received: &Received<'r>,
+        is_upgrade: bool,
+    ) -> HttpRequest<'r> {
+        let Received { request, body, .. } = received;
+        let peer = self.engine.slots[at].peer.get();
+        HttpRequest::new(*request, body, peer, is_upgrade, self.engine.unix_time())
+    }
+
+    fn http_limits(&self) -> HttpLimits {
+        HttpLimits {
+            head: self.engine.config.head_limits(),
+            body: self.engine.config.max_body as u64,
+        }
+    }
+}
+
+/// Returns whether a refusal says nothing but its status.
+fn is_plain(response: &HttpResponse) -> bool {
+    response.fields.is_empty() && response.body.is_empty()
+}
+
+fn borrow(fields: &[(String, Vec<u8>)]) -> SmallVec<[(&str, &[u8]); 8]> {
+    let pairs = fields.iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_slice()))
+        .collect()
+}
