@@ -5,9 +5,9 @@ use crate::free_list::FreeList;
 
 /// Buffers that are not in use.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers(FreeList<Box<[u8]>>);
+pub(crate) struct BufferPool(FreeList<Box<[u8]>>);
 
-impl Buffers {
+impl BufferPool {
     /// Returns a buffer of [`BUFFER`] bytes with unspecified contents.
     pub(crate) fn take(&self) -> Box<[u8]> {
         let spare = self.0.take();

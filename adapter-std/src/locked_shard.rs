@@ -21,7 +21,7 @@ use stentor_server::{
     CatchPanics, EndOnPanic, EventLog, ServerCounters, Turns, WallClock, end_process,
 };
 
-use crate::buffers::Buffers;
+use crate::buffers::BufferPool;
 use crate::free_list::FreeList;
 use crate::links::{ShardSocket, ShardSockets, Socket};
 use crate::primitive::thread::{self, Thread};
@@ -35,7 +35,7 @@ pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     pub(crate) pool: WorkerPool<H>,
     pub(crate) limiter: Arc<ConnectionLimiter>,
     pub(crate) counters: ServerCounters,
-    pub(crate) buffers: Buffers,
+    pub(crate) buffers: BufferPool,
     rolls: FreeList<WakeList>,
     clock: Clock,
 }
@@ -71,7 +71,7 @@ pub(crate) struct ShardState<H: Handler, S: Stream> {
     touched: Vec<ConnId>,
     /// Time at which the ticker wakes by itself.
     armed: Option<Timestamp>,
-    journal: EventLog,
+    event_log: EventLog,
     wall_clock: WallClock,
     /// Time for which the lock was held in each turn.
     turns: Turns,
@@ -111,7 +111,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 tasks: Vec::new(),
                 touched: Vec::new(),
                 armed: None,
-                journal: EventLog::new(),
+                event_log: EventLog::new(),
                 wall_clock: WallClock::default(),
                 turns: Turns::default(),
                 scrapes: scrapes.clone(),
@@ -124,7 +124,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             pool,
             limiter,
             counters: ServerCounters::new(),
-            buffers: Buffers::default(),
+            buffers: BufferPool::default(),
             rolls: FreeList::default(),
             clock: Clock::start(),
         }
@@ -362,7 +362,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => {
                 let now = inside.now;
-                inside.journal.write(now, event);
+                inside.event_log.write(now, event);
             }
         }
     }

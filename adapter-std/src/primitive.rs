@@ -10,7 +10,7 @@ mod mock;
 #[cfg(loom)]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic::AtomicBool};
 #[cfg(loom)]
-pub(crate) use mock::{Clock, OnceLock, park_until, thread};
+pub(crate) use mock::{MockClock as Clock, MockOnceLock as OnceLock, park_until, thread};
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, atomic::AtomicBool};

@@ -5,14 +5,14 @@ use std::io;
 
 use stentor_core::{Chunks, ConnId, Handler};
 
-use crate::buffers::{BUFFER, Buffers};
+use crate::buffers::{BUFFER, BufferPool};
 use crate::links::Socket;
 use crate::locked_shard::ShardState;
 use crate::stream::Stream;
 
 /// Bytes in transfer from a shard to a socket.
 pub(crate) struct SendBuffer<'a> {
-    buffers: &'a Buffers,
+    buffers: &'a BufferPool,
     /// Short data needs no buffer from the pool: most messages are short.
     short: [u8; SHORT],
     long: Option<Box<[u8]>>,
@@ -31,7 +31,7 @@ pub(crate) enum Sent {
 }
 
 impl<'a> SendBuffer<'a> {
-    pub(crate) const fn new(buffers: &'a Buffers) -> Self {
+    pub(crate) const fn new(buffers: &'a BufferPool) -> Self {
         Self {
             buffers,
             short: [0; SHORT],

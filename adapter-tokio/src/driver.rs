@@ -43,7 +43,7 @@ pub(crate) struct Driver<H: Handler> {
     tasks: Vec<Submission<H::Task>>,
     /// Connections that may have more bytes although no edge will report them.
     again: VecDeque<ConnId>,
-    journal: EventLog,
+    event_log: EventLog,
     wall_clock: WallClock,
     /// Duration of each turn, from readiness to the end of the work that it caused.
     turns: Turns,
@@ -84,7 +84,7 @@ impl<H: Handler> Driver<H> {
             inbox: VecDeque::new(),
             tasks: Vec::new(),
             again: VecDeque::new(),
-            journal: EventLog::new(),
+            event_log: EventLog::new(),
             wall_clock: WallClock::default(),
             turns: Turns::default(),
             draining: false,
@@ -371,7 +371,7 @@ impl<H: Handler> Driver<H> {
                 }
             }
             Output::Abort => end_process("the application cannot go on after a panic"),
-            Output::Event(event) => self.journal.write(self.now, event),
+            Output::Event(event) => self.event_log.write(self.now, event),
         }
     }
 

@@ -4,7 +4,9 @@
 use core::hint::black_box;
 use std::io::Read;
 
-use stentor_core::proto::ws::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_core::proto::ws::{
+    Connection, ConnectionEvent, DecodeBuffers, MessageLimits, Payload, Role,
+};
 
 /// Decodes a stream from a client. Returns the number of messages.
 pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {
@@ -21,11 +23,11 @@ pub fn decode(mut stream: impl Read, scratch: &mut [u8]) -> usize {
             let step = step.expect("well formed");
             at += step.consumed;
             match step.event {
-                Some(Event::Message {
+                Some(ConnectionEvent::Message {
                     payload: Payload::InPlace(_),
                     ..
                 }) => messages += 1,
-                Some(Event::Message { .. }) => {
+                Some(ConnectionEvent::Message { .. }) => {
                     messages += 1;
                     let message = workspace.take_message();
                     workspace.give(black_box(message));

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use stentor_core::MessageType;
-use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
+use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
 use stentor_core::proto::ws::MessageLimits;
 use stentor_core::proto::ws::deflate::Params;
 
@@ -48,7 +48,7 @@ fn converse(address: &str, echoes: bool) -> Result<Option<String>> {
         client_max_window_bits: Some(15),
         ..Params::default()
     };
-    let request = Request::new(&uri).deflate(offer)?;
+    let request = ClientRequest::new(&uri).deflate(offer)?;
     let mut client = Client::new(request, config, seed);
 
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
@@ -59,7 +59,7 @@ fn converse(address: &str, echoes: bool) -> Result<Option<String>> {
     loop {
         while let Some(event) = client.poll_event() {
             match event {
-                Event::Message { kind, payload } => {
+                ClientEvent::Message { kind, payload } => {
                     if kind == MessageType::Text && first.is_none() {
                         first = Some(String::from_utf8_lossy(payload).into_owned());
                     }
@@ -69,7 +69,9 @@ fn converse(address: &str, echoes: bool) -> Result<Option<String>> {
                         client.send(kind, &message)?;
                     }
                 }
-                Event::Refused { status, .. } => return Err(format!("status {status}").into()),
+                ClientEvent::Refused { status, .. } => {
+                    return Err(format!("status {status}").into());
+                }
                 _ => {}
             }
         }

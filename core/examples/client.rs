@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
+use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
 use stentor_core::{CloseCode, MessageType};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Nobody may foresee the masks, so the seed is the operating system's.
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
-    let mut client = Client::new(Request::new(&uri), ClientConfig::default(), seed);
+    let mut client = Client::new(ClientRequest::new(&uri), ClientConfig::default(), seed);
 
     // How long to wait is the caller's to say: the core has no clock.
     let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
@@ -57,12 +57,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn show(event: &Event<'_>) {
+fn show(event: &ClientEvent<'_>) {
     match event {
-        Event::Message { kind, payload } => {
+        ClientEvent::Message { kind, payload } => {
             println!("{kind:?}: {}", String::from_utf8_lossy(payload));
         }
-        Event::Refused { status, head } => {
+        ClientEvent::Refused { status, head } => {
             println!("refused with {status}:\n{}", String::from_utf8_lossy(head));
         }
         other => println!("{other:?}"),

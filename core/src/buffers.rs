@@ -20,7 +20,7 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// An empty buffer that was used before and in which this length fits, if
+    /// Returns an empty buffer that was used before and in which this length fits, if
     /// there is one, or else one that has no memory yet. None is allocated here,
     /// since a peer may announce what it never sends.
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
@@ -78,12 +78,12 @@ impl Buffers {
         self.lent += buffer.capacity() - before;
     }
 
-    /// Bytes of memory that are lent.
+    /// Returns the bytes of memory that are lent.
     pub(crate) const fn lent_bytes(&self) -> usize {
         self.lent
     }
 
-    /// Bytes of memory in all, lent or not.
+    /// Returns the bytes of memory in all, lent or not.
     pub(crate) const fn memory(&self) -> usize {
         self.held + self.lent + self.lists
     }
@@ -129,7 +129,7 @@ impl Buffers {
     }
 }
 
-/// The smallest class whose buffers all hold this length.
+/// Returns the smallest class whose buffers all hold this length.
 const fn class_for(len: usize) -> usize {
     if len <= SMALLEST {
         0
@@ -139,7 +139,7 @@ const fn class_for(len: usize) -> usize {
     }
 }
 
-/// The largest class of which a buffer of this capacity can be.
+/// Returns the largest class of which a buffer of this capacity can be.
 const fn class_of(capacity: usize) -> usize {
     (capacity.ilog2() - SMALLEST.ilog2()) as usize
 }

@@ -85,7 +85,9 @@ pub use engine::output::{Event, Output};
 pub use engine::timers::{Direction, Reason};
 pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use inspect::closed::{CloseInfo, ClosedConnection};
-pub use inspect::connection_info::{ConnectionInfo, Lookup, Pause, Stage, Timer, WaitReason};
+pub use inspect::connection_info::{
+    ConnectionInfo, ConnectionStage, Lookup, Pause, TimerKind, WaitReason,
+};
 pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
 pub use node::{ConnectionLimiter, Deadline, Drain, DrainGoal, DrainStep, ShardOrder};
 pub use proto::http::{HandshakeError, Hosts};

@@ -46,7 +46,7 @@ impl<T: Place> Table<T> {
         }
     }
 
-    /// The place that is occupied next.
+    /// Returns the place that is occupied next.
     pub(crate) fn next(&self) -> u32 {
         let octave = self.open.trailing_zeros() as usize;
         let vacant = self.vacant.get(octave).copied();
@@ -95,13 +95,13 @@ impl<T: Place> Table<T> {
         self.len() - self.vacancies.iter().sum::<u32>()
     }
 
-    /// Bytes of memory, but for what those who stand here own besides.
+    /// Returns the bytes of memory, but for what those who stand here own besides.
     #[inline]
     pub(crate) const fn memory(&self) -> usize {
         self.places.capacity() * size_of::<T>()
     }
 
-    /// Bytes of memory by which it grows with one place more.
+    /// Returns the bytes of memory by which it grows with one place more.
     pub(crate) const fn growth(&self) -> usize {
         if self.open == 0 && self.places.len() == self.places.capacity() {
             self.memory()
@@ -110,7 +110,7 @@ impl<T: Place> Table<T> {
         }
     }
 
-    /// What stands at a place, or stood there last; none beyond the end.
+    /// Returns what stands at a place, or stood there last; none beyond the end.
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
         self.places.get(at).map(|place| &**place)
     }
@@ -237,13 +237,13 @@ impl<T: Place + Copy> Pool<T> {
         self.occupied
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     #[inline]
     pub(crate) const fn memory(&self) -> usize {
         self.places.capacity() * size_of::<T>()
     }
 
-    /// What stands at a place, or stood there last; none beyond the end.
+    /// Returns what stands at a place, or stood there last; none beyond the end.
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
         self.places.get(at)

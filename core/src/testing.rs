@@ -128,7 +128,7 @@ pub mod channels {
 /// Protocol of one peer.
 pub mod conn {
     pub use crate::proto::ws::{
-        Connection, DecodeBuffers, Event, MessageLimits, Payload, Role, State, Step,
+        CloseState, Connection, ConnectionEvent, DecodeBuffers, MessageLimits, Payload, Role, Step,
     };
 }
 
@@ -148,7 +148,7 @@ pub mod queue {
     use crate::{OverflowPolicy, SendOptions};
 
     pub use crate::delivery::queue::lone::{
-        Control, Held, LoneQueue, MAX_PONGS, Offered, Pushed, Ticket,
+        Control, LoneQueue, MAX_PONGS, Offered, Pushed, QueueSize, Ticket,
     };
     pub use crate::delivery::queue::{DropReason, PushError};
 

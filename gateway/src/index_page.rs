@@ -141,7 +141,7 @@ mod tests {
         out
     }
 
-    /// The first 32 bits of the fraction of a root, by bisection in integers.
+    /// Returns the first 32 bits of the fraction of a root, by bisection in integers.
     fn root_fraction(n: u64, degree: u32) -> u32 {
         let power = |x: u128| (0..degree).try_fold(1_u128, |product, _| product.checked_mul(x));
         let target = u128::from(n) << (32 * degree);

@@ -1,18 +1,19 @@
 //! Tests that a warm server, including its sockets and event loop, allocates nothing per message:
-//! echo of any size, and a broadcast to a room of 1,000 members. The clients are plain sockets that
-//! allocate nothing either.
+//! echo of any size, and a broadcast to a channel of 1,000 members. The clients are plain sockets
+//! that allocate nothing either.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod log;
+
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stentor_core::{Echo, Failure, WorkerId};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_tests::Adapter;
+use stentor_tests::counting_allocator::CountingAllocator;
 use stentor_tests::running::{Running, TaskRunner};
 
 stentor_tests::for_each_adapter! {
@@ -20,32 +21,11 @@ stentor_tests::for_each_adapter! {
     a_broadcast_to_a_thousand_allocates_nothing,
 }
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 /// The count is the process's, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-#[expect(unsafe_code, reason = "an allocator that counts")]
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 struct NoWork;
 
@@ -108,11 +88,11 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 fn allocations(rounds: usize, mut work: impl FnMut()) -> u64 {
     let mut least = u64::MAX;
     for _ in 0..ATTEMPTS {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = CountingAllocator::allocations();
         for _ in 0..rounds {
             work();
         }
-        least = least.min(ALLOCATIONS.load(Ordering::Relaxed) - before);
+        least = least.min(CountingAllocator::allocations() - before);
         if least == 0 {
             break;
         }

@@ -9,12 +9,12 @@ use stentor_core::Timestamp;
 
 /// A cell that is set once. The standard one would hide from loom that a reader may come too early.
 #[derive(Debug)]
-pub(crate) struct OnceLock<T> {
+pub(crate) struct MockOnceLock<T> {
     is_set: AtomicBool,
     value: std::sync::OnceLock<T>,
 }
 
-impl<T> OnceLock<T> {
+impl<T> MockOnceLock<T> {
     pub(crate) fn new() -> Self {
         Self {
             is_set: AtomicBool::new(false),
@@ -37,11 +37,11 @@ impl<T> OnceLock<T> {
 /// A clock that stands still while any thread runs. A thread that sleeps until a time wakes at that
 /// time if it is not beyond the [`HORIZON`]; otherwise only when woken.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct MockClock {
     passed: AtomicU64,
 }
 
-impl Clock {
+impl MockClock {
     pub(crate) fn start() -> Self {
         Self {
             passed: AtomicU64::new(0),
@@ -53,7 +53,7 @@ impl Clock {
     }
 }
 
-pub(crate) fn park_until(clock: &Clock, at: Timestamp) {
+pub(crate) fn park_until(clock: &MockClock, at: Timestamp) {
     if at.since(Timestamp::ORIGIN) > HORIZON {
         thread::park();
     } else {

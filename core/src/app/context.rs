@@ -114,18 +114,18 @@ impl<H: Handler, S> Context<'_, H, S> {
         self.enter(|engine, at| engine.set_app_timer(at, None));
     }
 
-    /// The channel it joined first, of those it is in.
+    /// Returns the channel it joined first, of those it is in.
     pub fn channel(&self) -> Option<&Bytes> {
         self.channels().next()
     }
 
-    /// The channels it is in, the one it joined first first.
+    /// Returns the channels it is in, the one it joined first first.
     pub fn channels(&self) -> impl Iterator<Item = &Bytes> {
         self.engine.channels_of(self.at).chain(self.left)
     }
 
-    /// The members of a channel that are on this shard; on a server of one shard, all of them.
-    /// How many there are anywhere, only the channel's owner knows:
+    /// Returns the members of a channel that are on this shard; on a server of one shard, all of
+    /// them. How many there are anywhere, only the channel's owner knows:
     /// [`count_members`](Self::count_members).
     pub fn local_members(&self, channel: &[u8]) -> impl Iterator<Item = ConnId> {
         self.engine.members_here(channel)
@@ -191,7 +191,7 @@ impl<H: Handler, S> Context<'_, H, S> {
         });
     }
 
-    /// Says something to every member of a channel, this connection among them if
+    /// Publishes a message to every member of a channel, this connection among them if
     /// it is one and not to be left out. How it is to be treated at their queues
     /// is for this message to say: channels have no rules of their own.
     ///
@@ -229,7 +229,7 @@ impl<H: Handler, S> Context<'_, H, S> {
         );
     }
 
-    /// Says something to every connection of the server, in a channel or not.
+    /// Sends a message to every connection of the server, in a channel or not.
     pub fn broadcast_all(
         &mut self,
         kind: MessageType,
@@ -240,7 +240,7 @@ impl<H: Handler, S> Context<'_, H, S> {
         self.publish_to(None, kind, options.into(), payload, exclude_sender);
     }
 
-    /// Says something to another connection of the server, on whichever shard that is, or
+    /// Sends a message to another connection of the server, on whichever shard that is, or
     /// to this one. If it is gone, that is counted, and with a
     /// [receipt](crate::SendOptions::receipt) this connection learns it
     /// ([`Handler::on_published`]: no members).

@@ -16,7 +16,7 @@ use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::sync::primitive::Arc;
-use crate::sync::{NoPlace, Semaphore};
+use crate::sync::{AcquireError, Semaphore};
 
 /// Speaks to the connections of a server from any thread, on nobody's behalf.
 ///
@@ -88,7 +88,7 @@ pub struct RemoteStats {
 
 /// What is to be done at a shard.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum RemoteCommand {
     /// In this channel, or to everyone.
     Publish {
         channel: Option<Bytes>,
@@ -108,7 +108,7 @@ pub(crate) enum Command {
     },
 }
 
-impl Command {
+impl RemoteCommand {
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -122,7 +122,7 @@ impl Command {
 }
 
 struct Outside {
-    places: Semaphore,
+    permits: Semaphore,
     owners: OwnerShards,
     shards: u16,
     sender: Box<dyn ShardSender>,
@@ -132,7 +132,7 @@ impl ServerEnd {
     /// That of a server of this configuration, which does not serve yet.
     pub fn new(config: &Config, sender: impl ShardSender + 'static) -> Self {
         Self(Arc::new(Outside {
-            places: Semaphore::new(config.remote_commands),
+            permits: Semaphore::new(config.remote_commands),
             owners: OwnerShards::new(config.seed, config.shards),
             shards: config.shards,
             sender: Box::new(sender),
@@ -146,28 +146,28 @@ impl ServerEnd {
 
     /// The server serves from now on.
     pub fn begin(&self) {
-        self.0.places.begin();
+        self.0.permits.begin();
         self.0.sender.on_state_change();
     }
 
     /// The server ends: no more commands are taken.
     pub fn end(&self) {
-        self.0.places.end();
+        self.0.permits.end();
         self.0.sender.on_state_change();
     }
 
     /// Whether no command is under way. After the end, this stays true once it is.
     pub fn is_idle(&self) -> bool {
-        self.0.places.taken() == 0
+        self.0.permits.held() == 0
     }
 
     /// What was counted.
     pub fn stats(&self) -> RemoteStats {
-        let (given, full) = self.0.places.counts();
+        let (given, full) = self.0.permits.counts();
         RemoteStats {
             given: given as u64,
             full: full as u64,
-            under_way: self.0.places.taken() as u64,
+            under_way: self.0.permits.held() as u64,
         }
     }
 }
@@ -178,11 +178,11 @@ impl ServerHandle {
     /// # Errors
     /// Why there is none.
     pub fn try_reserve(&self) -> Result<Permit, RemoteError> {
-        match self.0.places.try_take() {
+        match self.0.permits.try_acquire() {
             Ok(()) => Ok(Permit(self.0.clone())),
-            Err(NoPlace::Full) => Err(RemoteError::Full),
-            Err(NoPlace::NotYet) => Err(RemoteError::NotYet),
-            Err(NoPlace::Ended) => Err(RemoteError::Ended),
+            Err(AcquireError::Full) => Err(RemoteError::Full),
+            Err(AcquireError::NotYet) => Err(RemoteError::NotYet),
+            Err(AcquireError::Ended) => Err(RemoteError::Ended),
         }
     }
 
@@ -281,7 +281,7 @@ impl Permit {
         if payload.len() > MAX_PAYLOAD {
             return Err(RemoteError::TooLong);
         }
-        let command = Command::Send {
+        let command = RemoteCommand::Send {
             to,
             kind,
             options,
@@ -295,7 +295,7 @@ impl Permit {
     /// # Errors
     /// [`Ended`](RemoteError::Ended): it has not been told to.
     pub fn close(self, conn: ConnId, code: CloseCode) -> Result<(), RemoteError> {
-        self.give(conn.shard(), Command::Close { conn, code })
+        self.give(conn.shard(), RemoteCommand::Close { conn, code })
     }
 
     fn publish_to(
@@ -309,7 +309,7 @@ impl Permit {
             return Err(RemoteError::TooLong);
         }
         let owner = self.0.owners.of(channel);
-        let command = Command::Publish {
+        let command = RemoteCommand::Publish {
             channel: channel.map(Bytes::copy_from_slice),
             kind,
             options,
@@ -318,7 +318,7 @@ impl Permit {
         self.give(owner, command)
     }
 
-    fn give(self, to: ShardId, command: Command) -> Result<(), RemoteError> {
+    fn give(self, to: ShardId, command: RemoteCommand) -> Result<(), RemoteError> {
         let outside = self.0.clone();
         // The name may be that of another server's connection.
         let to = ShardId(to.0 % outside.shards);
@@ -335,7 +335,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.places.give_back();
+        self.0.permits.release();
         self.0.sender.on_permit_released();
     }
 }

@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use crate::channels::delivery_report::{DeliveryReport, PARTS};
-use crate::channels::handle::{Command, Permit};
+use crate::channels::handle::{Permit, RemoteCommand};
 use crate::channels::registry::ChannelRegistry;
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
@@ -48,7 +48,7 @@ pub(crate) enum MessageBody {
     /// To a connection: this is said to it alone.
     Send(Direct),
     /// From outside all shards.
-    Command(Command, Permit),
+    Command(RemoteCommand, Permit),
     /// From the last shard that had to do with something credited, to the one it
     /// came from.
     Credit {
@@ -67,7 +67,7 @@ pub(crate) enum OwnerRequest {
 
 /// Who came up with something, and with that, who is to know that it is over.
 #[derive(Debug)]
-pub(crate) enum Origin {
+pub(crate) enum Requester {
     Conn(ConnId),
     /// The place among the commands from outside is given back with this.
     Outside(#[expect(dead_code, reason = "it is there to be dropped")] Permit),
@@ -77,7 +77,7 @@ pub(crate) enum Origin {
 #[derive(Debug)]
 pub(crate) struct Publication {
     pub(crate) channel: Option<Bytes>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: Requester,
     pub(crate) exclude_sender: bool,
     pub(crate) kind: MessageType,
     pub(crate) options: SendOptions,
@@ -109,7 +109,7 @@ impl Publication {
 #[derive(Debug)]
 pub(crate) struct Direct {
     pub(crate) to: ConnId,
-    pub(crate) origin: Origin,
+    pub(crate) origin: Requester,
     pub(crate) kind: MessageType,
     pub(crate) options: SendOptions,
     pub(crate) published: Timestamp,

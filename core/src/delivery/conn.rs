@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 
 use crate::delivery::flush_scheduler::QueuedLevels;
-use crate::delivery::pace::Pace;
 use crate::delivery::queue::Queue;
+use crate::delivery::send_rate::SendRate;
 use crate::proto::ws::deflate::Compressor;
 use crate::table::Place;
 use crate::time::Timestamp;
@@ -32,7 +32,7 @@ pub(crate) struct OutboundConn {
 /// How well a peer keeps up whose socket was full.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    pub(super) pace: Pace,
+    pub(super) rate: SendRate,
     /// Since when the peer has taken nothing of what waits for it.
     pub(super) stalled: Option<Timestamp>,
     /// By how many microseconds the peer was behind the minimum rate when it last took

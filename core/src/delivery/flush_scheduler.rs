@@ -65,12 +65,12 @@ impl FlushScheduler {
         }
     }
 
-    /// In how many places somebody stands.
+    /// Returns the number of queued entries.
     pub(super) fn len(&self) -> usize {
         self.levels.iter().map(VecDeque::len).sum()
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub(super) fn memory(&self) -> usize {
         let places: usize = self.levels.iter().map(VecDeque::capacity).sum();
         places * size_of::<u32>()
@@ -83,7 +83,7 @@ impl FlushScheduler {
         }
     }
 
-    /// Who is next, and the level that it has left: [`QueuedLevels::remove`] it.
+    /// Returns the next connection, and the level that it has left: [`QueuedLevels::remove`] it.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(u32, Level)> {
         let mut level = Level(self.busy.trailing_zeros() as u8);

@@ -28,7 +28,7 @@ impl MessageRef {
         }
     }
 
-    /// The place in the scratch of a slice that is part of the message.
+    /// Returns the place in the scratch of a slice that is part of the message.
     fn place(self, slice: &[u8]) -> Option<usize> {
         let offset = (slice.as_ptr() as usize).checked_sub(self.address)?;
         (offset + slice.len() <= self.len).then_some(self.at? + offset)

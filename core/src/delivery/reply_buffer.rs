@@ -1,4 +1,4 @@
-//! OutgoingReply buffer: the replies to the connection whose input is handled. They are written before the
+//! Reply buffer: the replies to the connection whose input is handled. They are written before the
 //! next read without passing through the store. Short replies are adjacent; long ones stay in the
 //! scratch buffer where they were read, with a header in place of the mask.
 
@@ -70,7 +70,7 @@ impl ReplyBuffer {
         }
     }
 
-    /// Whether a frame of this rank may go behind those of this slot.
+    /// Returns whether a frame of this rank may go behind those of this slot.
     pub(crate) fn admits(&self, slot: u32, rank: Rank) -> bool {
         self.owner == Some((slot, rank))
     }
@@ -95,12 +95,12 @@ impl ReplyBuffer {
         self.room = limits;
     }
 
-    /// Whether the limits hold with one more frame of this length, header included.
+    /// Returns whether the limits hold with one more frame of this length, header included.
     pub(crate) fn has_room_for(&self, len: usize) -> bool {
         self.room.messages > 0 && len <= self.room.bytes as usize && !self.is_full()
     }
 
-    /// Whether it takes no more, or as much is in it as was read.
+    /// Returns whether it takes no more, or as much is in it as was read.
     pub(crate) fn must_be_flushed(&self) -> bool {
         let Limits { messages, bytes } = self.room;
         messages == 0 || bytes == 0 || self.len >= SCRATCH || self.is_full()
@@ -122,7 +122,7 @@ impl ReplyBuffer {
         self.len
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub(crate) const fn memory(&self) -> usize {
         self.bytes.capacity()
             + self.pieces.capacity() * size_of::<Piece>()
@@ -212,7 +212,7 @@ impl ReplyBuffer {
         }
     }
 
-    /// Its slices, in order.
+    /// Returns its slices, in order.
     pub(crate) fn slices<'a>(&'a self, scratch: Part<&'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
         self.pieces.iter().map(move |piece| match piece {
             Piece::Copied(range) => &self.bytes[range.clone()],
@@ -336,7 +336,7 @@ impl Outbound {
         }
     }
 
-    /// DeliveryCounts replies that are out to their last byte.
+    /// Counts replies that are out to their last byte.
     fn count_replies_written(&mut self, meta: FrameMeta, done: u64) {
         if done > 0
             && let Some(priority) = meta.rank.priority()

@@ -175,7 +175,7 @@ impl Outbound {
         self.push_control(at, frame);
     }
 
-    /// DeliveryCounts an answer to a request that is not an upgrade.
+    /// Counts an answer to a request that is not an upgrade.
     pub(crate) const fn count_page(&mut self) {
         self.counts.sent.pages += 1;
     }
@@ -191,7 +191,7 @@ impl Outbound {
 
     // ---- what leaves unwritten -----------------------------------------------------------------
 
-    /// DeliveryCounts the frames that have left a connection's queue without being written, and
+    /// Counts the frames that have left a connection's queue without being written, and
     /// releases them.
     pub(super) fn count_dropped(&mut self, at: u32) {
         if self.dropped.is_empty() {

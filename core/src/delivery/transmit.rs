@@ -153,7 +153,7 @@ impl Outbound {
         let has_room = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
         let is_empty = queue.is_empty();
         let is_pressing = conn.pressure == Pressure::Yes;
-        let is_measured = is_blocked || conn.lag.as_ref().is_some_and(|lag| lag.pace.is_measured());
+        let is_measured = is_blocked || conn.lag.as_ref().is_some_and(|lag| lag.rate.is_measured());
         let mut restarts_timer = false;
         if is_blocked {
             let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
@@ -246,7 +246,7 @@ impl Outbound {
     }
 }
 
-/// DeliveryCounts what has expired instead of being launched.
+/// Counts what has expired instead of being launched.
 #[cold]
 fn count_expired(
     expired: &[FrameId],

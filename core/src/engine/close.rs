@@ -9,8 +9,8 @@ use crate::engine::output::{Event, Output};
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::proto::http::HandshakeError;
+use crate::proto::ws::CloseState;
 use crate::proto::ws::PeerError;
-use crate::proto::ws::State;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::Ended;
 use crate::session::slot::Phase;
@@ -155,8 +155,8 @@ impl<A: AppTypes> Engine<A> {
                 //= rfc6455#section-5.5.1 "The server MUST close the underlying TCP connection..."
                 //= rfc6455#section-7.1.1 "The underlying TCP connection, in most normal cases,..."
                 //= rfc6455#section-7.1.2 "Once an endpoint has both sent and received a Close..."
-                State::Closed => self.close_socket(at),
-                State::Failed => self.shut_write(at),
+                CloseState::Closed => self.close_socket(at),
+                CloseState::Failed => self.shut_write(at),
                 _ => self.set_deadline(at, self.config.close_timeout),
             },
             _ => {}

@@ -1,9 +1,9 @@
 //! Execution of commands from outside all shards. Does not contain the handle that sends them,
 //! which is in `channels::handle`.
 
-use crate::channels::handle::{Command, Permit};
+use crate::channels::handle::{Permit, RemoteCommand};
 
-use crate::channels::message::{Direct, Origin, OwnerRequest, Publication};
+use crate::channels::message::{Direct, OwnerRequest, Publication, Requester};
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;
@@ -13,10 +13,10 @@ use crate::sync::OnceLock;
 impl<A: AppTypes> Engine<A> {
     /// Carries out a command from outside. Its place goes with what is under way
     /// of it.
-    pub(crate) fn handle_command(&mut self, command: Command, place: Permit) {
-        let origin = Origin::Outside(place);
+    pub(crate) fn handle_command(&mut self, command: RemoteCommand, place: Permit) {
+        let origin = Requester::Outside(place);
         match command {
-            Command::Publish {
+            RemoteCommand::Publish {
                 channel,
                 kind,
                 options,
@@ -36,7 +36,7 @@ impl<A: AppTypes> Engine<A> {
                     counters: None,
                 }));
             }
-            Command::Send {
+            RemoteCommand::Send {
                 to,
                 kind,
                 options,
@@ -52,7 +52,7 @@ impl<A: AppTypes> Engine<A> {
                     payload,
                 });
             }
-            Command::Close { conn, code } => {
+            RemoteCommand::Close { conn, code } => {
                 let open = |&at: &u32| self.slots[at].phase == Phase::Open;
                 if let Some(at) = self.slots.find(conn).filter(open) {
                     self.begin_close(at, code, CloseCause::Handler);

@@ -5,7 +5,7 @@ use crate::channels::delivery_report::counted;
 use bytes::Bytes;
 
 use crate::channels::delivery_report::DeliveryReport;
-use crate::channels::message::{Completion, Direct, MessageBody, Notification, Origin};
+use crate::channels::message::{Completion, Direct, MessageBody, Notification, Requester};
 use crate::delivery::MessagePayload;
 use crate::delivery::queue::SendOptions;
 use crate::engine::Engine;
@@ -33,7 +33,7 @@ impl<A: AppTypes> Engine<A> {
             self.counts.direct.sent += 1;
             let direct = Direct {
                 to,
-                origin: Origin::Conn(self.slots.id(at)),
+                origin: Requester::Conn(self.slots.id(at)),
                 kind,
                 options,
                 published: self.now,
@@ -82,7 +82,9 @@ impl<A: AppTypes> Engine<A> {
             kind,
             MessagePayload::Owned(&payload),
         );
-        let Origin::Conn(from) = origin else { return };
+        let Requester::Conn(from) = origin else {
+            return;
+        };
         let report = options.receipt.map(|ticket| Completion {
             conn: from,
             ticket,

@@ -3,7 +3,7 @@
 
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
-use crate::channels::message::{Origin, Publication};
+use crate::channels::message::{Publication, Requester};
 use crate::delivery::EncodedVariants;
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
@@ -84,8 +84,8 @@ impl<A: AppTypes> Engine<A> {
     /// Returns the slot of the sender of a publication, if it is here and left out.
     fn left_out(&self, publication: &Publication) -> Option<u32> {
         match publication.origin {
-            Origin::Conn(from) if publication.exclude_sender => self.slots.find(from),
-            Origin::Conn(_) | Origin::Outside(_) => None,
+            Requester::Conn(from) if publication.exclude_sender => self.slots.find(from),
+            Requester::Conn(_) | Requester::Outside(_) => None,
         }
     }
 }

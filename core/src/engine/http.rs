@@ -16,7 +16,7 @@ use crate::proto::ws::{Connection, Role};
 use crate::session::app_types::AppTypes;
 use crate::session::head::HeadProgress;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
-use crate::session::slot::{Phase, Subprotocol};
+use crate::session::slot::{Phase, SubprotocolIndex};
 
 impl<A: AppTypes> Engine<A> {
     pub(crate) fn open(
@@ -53,7 +53,7 @@ impl<A: AppTypes> Engine<A> {
         slot.state = Some(state);
         slot.flags.set_upgraded(true);
         slot.moment = Some(self.now);
-        slot.subprotocol = Subprotocol::new(subprotocol, &self.config.subprotocols);
+        slot.subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
         self.counts.links.opened += 1;
         self.counts.links.active += 1;
         self.fan_outs.joined(EVERYONE, at);

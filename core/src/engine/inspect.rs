@@ -12,7 +12,7 @@ use crate::delivery::{Depth, Drops};
 use crate::engine::Engine;
 use crate::engine::memory_budget::SMALL;
 use crate::inspect::closed::{CloseInfo, ClosedConnection, MAX_CLOSED_CHANNELS};
-use crate::inspect::connection_info::{ConnectionInfo, MAX_CHANNELS, Stage, WaitReason};
+use crate::inspect::connection_info::{ConnectionInfo, ConnectionStage, MAX_CHANNELS, WaitReason};
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
@@ -32,12 +32,12 @@ impl<A: AppTypes> Engine<A> {
             id: self.slots.id(at),
             peer: slot.peer.get(),
             stage: match slot.phase {
-                Phase::Head => Stage::Request,
-                Phase::Answering => Stage::Answer,
-                Phase::Open => Stage::Open,
-                Phase::Closing => Stage::Closing,
-                Phase::Lingering => Stage::Lingering,
-                Phase::Gone | Phase::Free => Stage::Gone,
+                Phase::Head => ConnectionStage::Request,
+                Phase::Answering => ConnectionStage::Answer,
+                Phase::Open => ConnectionStage::Open,
+                Phase::Closing => ConnectionStage::Closing,
+                Phase::Lingering => ConnectionStage::Lingering,
+                Phase::Gone | Phase::Free => ConnectionStage::Gone,
             },
             open_for: open_for.or_else(|| connection.map(|connection| connection.open_for)),
             ending: connection.map(|connection| connection.ending),

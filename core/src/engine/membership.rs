@@ -9,7 +9,8 @@ use bytes::Bytes;
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
 use crate::channels::message::{
-    Completion, Count, MessageBody, Notification, Origin, OwnerRequest, Publication, ShardMessage,
+    Completion, Count, MessageBody, Notification, OwnerRequest, Publication, Requester,
+    ShardMessage,
 };
 use crate::channels::registry::{Membership, Memberships, list_bytes};
 use crate::delivery::MessagePayload;
@@ -137,7 +138,7 @@ impl<A: AppTypes> Engine<A> {
         self.counts.channels.published += 1;
         let publication = Publication {
             channel: name.map(Bytes::copy_from_slice),
-            origin: Origin::Conn(self.slots.id(at)),
+            origin: Requester::Conn(self.slots.id(at)),
             exclude_sender,
             kind,
             options,
@@ -245,7 +246,9 @@ impl<A: AppTypes> Engine<A> {
             counters,
             ..
         } = publication;
-        let Origin::Conn(from) = origin else { return };
+        let Requester::Conn(from) = origin else {
+            return;
+        };
         let report = counters
             .zip(options.receipt)
             .map(|(counters, ticket)| Completion {

@@ -4,14 +4,14 @@
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;
-use crate::session::sweep::{Order, Sweep};
+use crate::session::sweep::{Sweep, SweepOrder};
 use crate::stats::CloseCause;
 
 impl<A: AppTypes> Engine<A> {
     /// Begins to carry out an order, and does the first slots. A weaker one than what is
     /// under way is part of that.
-    pub(crate) fn begin_sweep(&mut self, order: Order) {
-        self.draining |= !matches!(order, Order::Abort);
+    pub(crate) fn begin_sweep(&mut self, order: SweepOrder) {
+        self.draining |= !matches!(order, SweepOrder::Abort);
         let is_part = self
             .sweep
             .is_some_and(|sweep| sweep.order.rank() > order.rank());
@@ -25,7 +25,7 @@ impl<A: AppTypes> Engine<A> {
     /// written, and all of it for the adapter to have done what it was asked for.
     pub(crate) fn has_sweep(&self) -> bool {
         self.sweep.is_some_and(|Sweep { order, .. }| {
-            let waits = matches!(order, Order::Close(_))
+            let waits = matches!(order, SweepOrder::Close(_))
                 && self.out.scheduled() > self.config.fan_out_slice;
             !waits && self.has_room_for_outputs()
         })
@@ -45,9 +45,11 @@ impl<A: AppTypes> Engine<A> {
             // To end a connection costs several times as much as to look at its slot.
             left = left.saturating_sub(if is_there { COST_OF_AN_END } else { 1 });
             match (order, self.slots[at].phase) {
-                (Order::Close(code), Phase::Open) => self.begin_close(at, code, CloseCause::Drain),
-                (Order::Close(_), Phase::Head) => self.close_socket(at),
-                (Order::Abort, _) => self.abort(at, CloseCause::Drain),
+                (SweepOrder::Close(code), Phase::Open) => {
+                    self.begin_close(at, code, CloseCause::Drain);
+                }
+                (SweepOrder::Close(_), Phase::Head) => self.close_socket(at),
+                (SweepOrder::Abort, _) => self.abort(at, CloseCause::Drain),
                 _ => {}
             }
             self.update_reading(at);

@@ -7,9 +7,9 @@ use core::time::Duration;
 use crate::engine::Engine;
 use crate::engine::memory_budget::SMALL;
 use crate::id::ConnId;
-use crate::inspect::connection_info::Timer;
+use crate::inspect::connection_info::TimerKind;
 use crate::proto::http::HandshakeError;
-use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, Next};
+use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, SilenceAction};
 use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;
 use crate::stats::CloseCause;
@@ -219,24 +219,27 @@ impl<A: AppTypes> Engine<A> {
 
     /// What may be due next for a slot, and when.
     #[inline]
-    pub(crate) fn next_timer(&self, at: u32) -> Option<(Timer, Timestamp)> {
+    pub(crate) fn next_timer(&self, at: u32) -> Option<(TimerKind, Timestamp)> {
         let (slot, config) = (&self.slots[at], &self.config);
         let deadline = slot.deadline().map(|at| match slot.phase {
-            Phase::Head => (Timer::Handshake, at),
-            Phase::Answering => (Timer::Answer, at),
-            _ => (Timer::Close, at),
+            Phase::Head => (TimerKind::Handshake, at),
+            Phase::Answering => (TimerKind::Answer, at),
+            _ => (TimerKind::Close, at),
         });
-        let stalled = self.out.write_deadline(at).map(|at| (Timer::Write, at));
+        let stalled = self.out.write_deadline(at).map(|at| (TimerKind::Write, at));
         let silent = (slot.phase == Phase::Open).then(|| {
             let (next, at) = slot.keepalive.next(config.pong_wait);
             let timer = match next {
-                Next::Ping => Timer::Ping,
-                Next::End => Timer::Silence,
+                SilenceAction::Ping => TimerKind::Ping,
+                SilenceAction::End => TimerKind::Silence,
             };
             (timer, at)
         });
-        let reads = self.out.read_deadline(at).map(|at| (Timer::ReadRate, at));
-        let sends = self.send_end(at).map(|at| (Timer::SendRate, at));
+        let reads = self
+            .out
+            .read_deadline(at)
+            .map(|at| (TimerKind::ReadRate, at));
+        let sends = self.send_end(at).map(|at| (TimerKind::SendRate, at));
         let timers = [deadline, stalled, silent, reads, sends];
         let timers = timers.into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)

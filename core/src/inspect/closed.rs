@@ -92,7 +92,7 @@ impl CloseInfo {
 }
 
 impl ClosedConnection {
-    /// Bytes of memory that its channels take.
+    /// Returns the bytes of memory that its channels take.
     fn channel_bytes(&self) -> usize {
         let names = self.channels.iter().map(Bytes::len).sum::<usize>();
         self.channels.capacity() * size_of::<Bytes>() + names
@@ -138,7 +138,7 @@ impl ClosedConnections {
         }
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub(crate) fn memory(&self) -> usize {
         self.ending.allocation_size()
             + self.ending.len() * size_of::<ClosedConnection>()
@@ -164,7 +164,7 @@ impl ClosedConnections {
         self.ending.len()
     }
 
-    /// Who has gone, the latest first.
+    /// Returns the closed connections, the latest first.
     pub(crate) fn gone(&self) -> impl Iterator<Item = &ClosedConnection> {
         self.gone.iter().rev()
     }

@@ -32,7 +32,7 @@ pub struct ConnectionInfo {
     /// The address of the peer, if the adapter has told it.
     pub peer: Option<SocketAddr>,
     /// How far it has come.
-    pub stage: Stage,
+    pub stage: ConnectionStage,
     /// How long it has been open; of one that is ending, how long it was.
     pub open_for: Option<Duration>,
     /// Why it is ending, if it is.
@@ -65,13 +65,13 @@ pub struct ConnectionInfo {
     /// How long ago its last byte came.
     pub silent_for: Duration,
     /// What may be due for it next, and in which time.
-    pub timer: Option<(Timer, Duration)>,
+    pub timer: Option<(TimerKind, Duration)>,
 }
 
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Stage {
+pub enum ConnectionStage {
     /// Its request is being read.
     Request,
     /// A page or a refusal is on its way to it.
@@ -145,7 +145,7 @@ pub enum Pause {
 /// What is due at some time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Timer {
+pub enum TimerKind {
     /// The end of its patience with a request.
     Handshake,
     /// The end of the time for the answer to its request.
@@ -165,7 +165,7 @@ pub enum Timer {
 }
 
 impl WaitReason {
-    /// Its name.
+    /// Returns its name.
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -218,8 +218,8 @@ impl fmt::Display for WaitReason {
     }
 }
 
-impl Stage {
-    /// Its name.
+impl ConnectionStage {
+    /// Returns its name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -233,7 +233,7 @@ impl Stage {
 }
 
 impl Pause {
-    /// Its name.
+    /// Returns its name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Awaits => "awaits",
@@ -243,8 +243,8 @@ impl Pause {
     }
 }
 
-impl Timer {
-    /// Its name.
+impl TimerKind {
+    /// Returns its name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Handshake => "handshake",

@@ -71,7 +71,7 @@ impl Default for ConnectionQuery {
 }
 
 impl SortBy {
-    /// What connections are put in order by, the greatest first.
+    /// Returns what connections are put in order by, the greatest first.
     pub fn key(self, depth: Depth) -> u64 {
         match self {
             Self::Messages => depth.messages.into(),

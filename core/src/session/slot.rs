@@ -48,7 +48,7 @@ pub(crate) struct Slot<A: AppTypes> {
     pub(crate) phase: Phase,
     pub(crate) flags: Flags,
     /// The subprotocol agreed on.
-    pub(crate) subprotocol: Subprotocol,
+    pub(crate) subprotocol: SubprotocolIndex,
     /// Answers of other shards that are still to come.
     pub(crate) awaited_answers: u16,
     pub(crate) state: Option<A::State>,
@@ -98,9 +98,9 @@ flags! {
 /// A subprotocol by its place among those of the configuration, counted from
 /// one: 0 is none, and the largest one that is not listed there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Subprotocol(u8);
+pub(crate) struct SubprotocolIndex(u8);
 
-impl Subprotocol {
+impl SubprotocolIndex {
     pub(crate) fn new(agreed: Option<&str>, listed: &[String]) -> Self {
         let Some(agreed) = agreed else {
             return Self::default();
@@ -135,7 +135,7 @@ impl<A: AppTypes> Slot<A> {
             peer: PeerAddr::NONE,
             phase: Phase::Head,
             flags: Flags::default(),
-            subprotocol: Subprotocol::default(),
+            subprotocol: SubprotocolIndex::default(),
             awaited_answers: 0,
             state: None,
         }
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_subprotocol_is_known_by_its_place_and_one_without_is_not_named() {
         let listed: Vec<String> = (0..300).map(|n| format!("v{n}")).collect();
-        let name = |agreed| Subprotocol::new(agreed, &listed).name(&listed);
+        let name = |agreed| SubprotocolIndex::new(agreed, &listed).name(&listed);
         assert_eq!(name(None), None);
         assert_eq!(name(Some("v0")), Some(Some("v0")));
         assert_eq!(name(Some("v253")), Some(Some("v253")));

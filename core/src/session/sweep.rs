@@ -5,14 +5,14 @@ use crate::CloseCode;
 /// An order, and how far it has been carried out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sweep {
-    pub(crate) order: Order,
+    pub(crate) order: SweepOrder,
     /// The first slot for which it has not been.
     pub(crate) next: u32,
 }
 
 /// What is done for each connection. A later one takes the place of one before it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Order {
+pub(crate) enum SweepOrder {
     /// It is read no more.
     Drain,
     /// Its closing handshake begins.
@@ -21,7 +21,7 @@ pub(crate) enum Order {
     Abort,
 }
 
-impl Order {
+impl SweepOrder {
     /// Returns the order's place among the three: a later one includes those before.
     pub(crate) const fn rank(self) -> u8 {
         match self {

@@ -274,7 +274,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let Some(event) = step.event else { return done };
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {
-                ws::Event::Message { kind, payload } => {
+                ws::ConnectionEvent::Message { kind, payload } => {
                     match payload {
                         Payload::InPlace(range) => {
                             let range = within(range);
@@ -291,8 +291,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     }
                     self.settle_replies_in(input, base);
                 }
-                ws::Event::Ping(range) => self.engine.pong(at, &input[within(range)]),
-                ws::Event::Pong(range) => {
+                ws::ConnectionEvent::Ping(range) => self.engine.pong(at, &input[within(range)]),
+                ws::ConnectionEvent::Pong(range) => {
                     self.engine.counts.received.pongs += 1;
                     if self.engine.slots[at].phase == Phase::Open {
                         let payload = &input[within(range)];
@@ -300,7 +300,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     }
                     self.settle_replies_in(input, base);
                 }
-                ws::Event::Close(code, _) => {
+                ws::ConnectionEvent::Close(code, _) => {
                     self.engine.peer_closed(at, code);
                     return input.len();
                 }

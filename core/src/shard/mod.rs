@@ -19,7 +19,7 @@ use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::id::ShardId;
-use crate::session::sweep::Order as SweepOrder;
+use crate::session::sweep::SweepOrder;
 use crate::stats::Stats;
 use crate::time::Timestamp;
 

@@ -36,7 +36,7 @@ fn loom_no_wake_is_lost() {
 }
 
 #[test]
-fn loom_no_wake_is_lost_when_letters_come_in_bundles() {
+fn loom_no_wake_is_lost_with_push_all() {
     model(|| {
         let mailbox = Arc::new(Mailbox::new());
         let writers: Vec<_> = (0..2)
@@ -90,8 +90,8 @@ fn loom_each_writer_is_read_in_its_order() {
         for writer in 0..2 {
             let order: Vec<_> = to
                 .iter()
-                .filter(|letter| letter.0 == writer)
-                .map(|letter| letter.1)
+                .filter(|message| message.0 == writer)
+                .map(|message| message.1)
                 .collect();
             assert_eq!(order, [0, 1, 2]);
         }
@@ -99,7 +99,7 @@ fn loom_each_writer_is_read_in_its_order() {
 }
 
 #[test]
-fn loom_a_letter_is_read_or_handed_back() {
+fn loom_a_message_is_read_or_returned() {
     model(|| {
         let mailbox = Arc::new(Mailbox::new());
         let writers: Vec<_> = (0..2)

@@ -3,34 +3,34 @@
 use alloc::vec::Vec;
 
 use crate::sync::primitive::{Arc, AtomicUsize, Ordering, thread};
-use crate::sync::{NoPlace, Semaphore, model};
+use crate::sync::{AcquireError, Semaphore, model};
 
 /// Fails if a permit is issued without checking how many were acquired meanwhile.
 #[test]
 fn loom_no_more_places_are_taken_than_there_are() {
     model(|| {
-        let places = Arc::new(Semaphore::new(1));
+        let semaphore = Arc::new(Semaphore::new(1));
         let inside = Arc::new(AtomicUsize::new(0));
-        places.begin();
+        semaphore.begin();
         let others: Vec<_> = (0..2)
             .map(|_| {
-                let (places, inside) = (places.clone(), inside.clone());
-                thread::spawn(move || match places.try_take() {
+                let (semaphore, inside) = (semaphore.clone(), inside.clone());
+                thread::spawn(move || match semaphore.try_acquire() {
                     Ok(()) => {
                         assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0);
                         inside.fetch_sub(1, Ordering::Relaxed);
-                        places.give_back();
+                        semaphore.release();
                     }
-                    Err(why) => assert_eq!(why, NoPlace::Full),
+                    Err(why) => assert_eq!(why, AcquireError::Full),
                 })
             })
             .collect();
         for other in others {
             other.join().expect("a model does not panic");
         }
-        assert_eq!(places.taken(), 0);
-        assert_eq!(places.try_take(), Ok(()));
-        let (given, refused) = places.counts();
+        assert_eq!(semaphore.held(), 0);
+        assert_eq!(semaphore.try_acquire(), Ok(()));
+        let (given, refused) = semaphore.counts();
         assert_eq!(given + refused, 3);
     });
 }
@@ -40,39 +40,42 @@ fn loom_no_more_places_are_taken_than_there_are() {
 #[test]
 fn loom_whoever_is_let_in_before_the_end_is_waited_for() {
     model(|| {
-        let places = Arc::new(Semaphore::new(2));
+        let semaphore = Arc::new(Semaphore::new(2));
         let done = Arc::new(AtomicUsize::new(0));
-        places.begin();
-        let (inside, does) = (places.clone(), done.clone());
+        semaphore.begin();
+        let (inside, does) = (semaphore.clone(), done.clone());
         let other = thread::spawn(move || {
-            let is_in = inside.try_take().is_ok();
+            let is_in = inside.try_acquire().is_ok();
             if is_in {
                 does.store(1, Ordering::Relaxed);
-                inside.give_back();
+                inside.release();
             }
             is_in
         });
-        places.end();
+        semaphore.end();
         // Once no permit is held, none will be, and every operation is complete.
-        let seen = (places.taken() == 0).then(|| done.load(Ordering::Relaxed));
+        let seen = (semaphore.held() == 0).then(|| done.load(Ordering::Relaxed));
         let is_in = other.join().expect("a model does not panic");
         if let Some(seen) = seen {
             assert_eq!(seen, usize::from(is_in));
         }
-        assert_eq!(places.try_take(), Err(NoPlace::Ended));
+        assert_eq!(semaphore.try_acquire(), Err(AcquireError::Ended));
     });
 }
 
 #[test]
 fn loom_there_are_no_places_before_the_beginning() {
     model(|| {
-        let places = Arc::new(Semaphore::new(1));
-        let begins = places.clone();
+        let semaphore = Arc::new(Semaphore::new(1));
+        let begins = semaphore.clone();
         let other = thread::spawn(move || begins.begin());
-        if let Err(why) = places.try_take() {
-            assert_eq!(why, NoPlace::NotYet);
+        if let Err(why) = semaphore.try_acquire() {
+            assert_eq!(why, AcquireError::NotYet);
         }
         other.join().expect("a model does not panic");
-        assert!(matches!(places.try_take(), Ok(()) | Err(NoPlace::Full)));
+        assert!(matches!(
+            semaphore.try_acquire(),
+            Ok(()) | Err(AcquireError::Full)
+        ));
     });
 }

@@ -67,7 +67,8 @@ fn loom_a_share_that_outlives_a_dropped_one_is_told() {
     });
 }
 
-/// What a shard does with its share: leave a mark, and look at all marks if it was the last.
+/// Returns what a shard does with its share: leave a mark, and look at all marks if it was the
+/// last.
 fn deliver(share: SharedRef<[AtomicUsize; 3]>, shard: usize) -> bool {
     share[shard].store(1, Ordering::Relaxed);
     let Some(marks) = share.finish() else {

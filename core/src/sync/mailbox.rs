@@ -32,7 +32,7 @@ pub struct Mailbox<T> {
 }
 
 struct Inner<T> {
-    letters: VecDeque<T>,
+    messages: VecDeque<T>,
     closed: bool,
 }
 
@@ -41,7 +41,7 @@ impl<T> Mailbox<T> {
     pub fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
-                letters: VecDeque::new(),
+                messages: VecDeque::new(),
                 closed: false,
             }),
         }
@@ -51,30 +51,31 @@ impl<T> Mailbox<T> {
     ///
     /// # Errors
     /// Returns the message if the mailbox is closed.
-    pub fn push(&self, letter: T) -> Result<bool, T> {
+    pub fn push(&self, message: T) -> Result<bool, T> {
         let mut inner = self.lock();
         if inner.closed {
             // The guard is dropped first, so that the message is never dropped under the lock.
             drop(inner);
-            return Err(letter);
+            return Err(message);
         }
-        let was_empty = inner.letters.is_empty();
-        inner.letters.push_back(letter);
+        let was_empty = inner.messages.is_empty();
+        inner.messages.push_back(message);
         Ok(was_empty)
     }
 
-    /// Appends all `letters`, contiguously and under one lock, and leaves the vector empty with its
-    /// buffer. Returns `true` if the mailbox was empty and no longer is: the reader must be woken.
+    /// Appends all `messages`, contiguously and under one lock, and leaves the vector empty with
+    /// its buffer. Returns `true` if the mailbox was empty and no longer is: the reader must be
+    /// woken.
     ///
     /// # Errors
-    /// Returns [`MailboxClosed`] if the mailbox is closed; `letters` is then unchanged.
-    pub fn push_all(&self, letters: &mut Vec<T>) -> Result<bool, MailboxClosed> {
+    /// Returns [`MailboxClosed`] if the mailbox is closed; `messages` is then unchanged.
+    pub fn push_all(&self, messages: &mut Vec<T>) -> Result<bool, MailboxClosed> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(MailboxClosed);
         }
-        let owes_a_wake = inner.letters.is_empty() && !letters.is_empty();
-        inner.letters.extend(letters.drain(..));
+        let owes_a_wake = inner.messages.is_empty() && !messages.is_empty();
+        inner.messages.extend(messages.drain(..));
         Ok(owes_a_wake)
     }
 
@@ -82,11 +83,11 @@ impl<T> Mailbox<T> {
     /// is left in exchange.
     pub fn drain_into(&self, to: &mut VecDeque<T>) -> usize {
         let mut inner = self.lock();
-        let count = inner.letters.len();
+        let count = inner.messages.len();
         if to.is_empty() {
-            mem::swap(&mut inner.letters, to);
+            mem::swap(&mut inner.messages, to);
         } else {
-            to.append(&mut inner.letters);
+            to.append(&mut inner.messages);
         }
         count
     }
@@ -99,7 +100,7 @@ impl<T> Mailbox<T> {
 
     /// Returns the number of waiting messages. It may change before the caller uses it.
     pub fn len(&self) -> usize {
-        self.lock().letters.len()
+        self.lock().messages.len()
     }
 
     /// Returns whether no message waits. It may change before the caller uses it.
@@ -178,20 +179,20 @@ mod tests {
             for op in ops {
                 match op {
                     Op::Push => {
-                        let letter = fresh();
-                        let expected = if closed { Err(letter) } else { Ok(oracle.is_empty()) };
-                        prop_assert_eq!(mailbox.push(letter), expected);
-                        oracle.extend((!closed).then_some(letter));
+                        let message = fresh();
+                        let expected = if closed { Err(message) } else { Ok(oracle.is_empty()) };
+                        prop_assert_eq!(mailbox.push(message), expected);
+                        oracle.extend((!closed).then_some(message));
                     }
                     Op::PushAll(n) => {
                         let before: Vec<_> = (0..n).map(|_| fresh()).collect();
-                        let mut letters = before.clone();
+                        let mut messages = before.clone();
                         let expected = if closed { Err(MailboxClosed) } else { Ok(oracle.is_empty() && n > 0) };
-                        prop_assert_eq!(mailbox.push_all(&mut letters), expected);
+                        prop_assert_eq!(mailbox.push_all(&mut messages), expected);
                         if closed {
-                            prop_assert_eq!(letters, before);
+                            prop_assert_eq!(messages, before);
                         } else {
-                            prop_assert!(letters.is_empty());
+                            prop_assert!(messages.is_empty());
                             oracle.extend(before);
                         }
                     }

@@ -29,7 +29,7 @@ pub(crate) use gauge::Gauge;
 #[cfg(feature = "std")]
 pub use mailbox::{Mailbox, MailboxClosed};
 pub(crate) use once_lock::OnceLock;
-pub(crate) use semaphore::{NoPlace, Semaphore};
+pub(crate) use semaphore::{AcquireError, Semaphore};
 pub use shared_ref::SharedRef;
 
 /// Runs `body` as a loom model; without loom, a number of times on real threads.

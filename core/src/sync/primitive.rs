@@ -30,17 +30,17 @@ mod counted {
     use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 
     #[derive(Debug)]
-    pub(crate) struct Arc<T>(Option<alloc::sync::Arc<Counted<T>>>);
+    pub(crate) struct Arc<T>(Option<alloc::sync::Arc<ArcInner<T>>>);
 
     #[derive(Debug)]
-    struct Counted<T> {
+    struct ArcInner<T> {
         count: AtomicUsize,
         value: T,
     }
 
     impl<T> Arc<T> {
         pub(crate) fn new(value: T) -> Self {
-            Self(Some(alloc::sync::Arc::new(Counted {
+            Self(Some(alloc::sync::Arc::new(ArcInner {
                 count: AtomicUsize::new(1),
                 value,
             })))
@@ -65,7 +65,7 @@ mod counted {
             alloc::sync::Arc::into_inner(held).map(|counted| counted.value)
         }
 
-        fn held(&self) -> &alloc::sync::Arc<Counted<T>> {
+        fn held(&self) -> &alloc::sync::Arc<ArcInner<T>> {
             self.0
                 .as_ref()
                 .expect("only into_inner and drop, which end it, take it out")

@@ -6,7 +6,7 @@ use crate::sync::primitive::{AtomicUsize, Ordering};
 /// A bounded number of permits.
 ///
 /// One word holds whether permits are issued and how many are held, so that after
-/// [`end`](Self::end) the number that [`taken`](Self::taken) returns can only fall: no holder of a
+/// [`end`](Self::end) the number that [`held`](Self::held) returns can only fall: no holder of a
 /// permit is overlooked.
 #[derive(Debug)]
 pub(crate) struct Semaphore {
@@ -19,7 +19,7 @@ pub(crate) struct Semaphore {
 
 /// Reason why no permit is available.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum NoPlace {
+pub(crate) enum AcquireError {
     NotYet,
     Full,
     Ended,
@@ -35,19 +35,19 @@ impl Semaphore {
         }
     }
 
-    /// Acquires a permit, which must be [given back](Self::give_back).
-    pub(crate) fn try_take(&self) -> Result<(), NoPlace> {
+    /// Acquires a permit, which must be [released](Self::release).
+    pub(crate) fn try_acquire(&self) -> Result<(), AcquireError> {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             if state & ENDED != 0 {
-                return Err(NoPlace::Ended);
+                return Err(AcquireError::Ended);
             }
             if state & BEGUN == 0 {
-                return Err(NoPlace::NotYet);
+                return Err(AcquireError::NotYet);
             }
             if state & !BEGUN >= self.limit {
                 self.full.fetch_add(1, Ordering::Relaxed);
-                return Err(NoPlace::Full);
+                return Err(AcquireError::Full);
             }
             // Everything done under a permit is visible to its next holder.
             match self.state.compare_exchange_weak(
@@ -64,7 +64,7 @@ impl Semaphore {
         Ok(())
     }
 
-    pub(crate) fn give_back(&self) {
+    pub(crate) fn release(&self) {
         self.state.fetch_sub(1, Ordering::Release);
     }
 
@@ -80,7 +80,7 @@ impl Semaphore {
 
     /// Returns the number of permits held. Zero after the end means that everything done under them
     /// is complete and visible.
-    pub(crate) fn taken(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.state.load(Ordering::Acquire) & !(BEGUN | ENDED)
     }
 

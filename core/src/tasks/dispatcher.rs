@@ -81,7 +81,7 @@ pub struct Dispatcher<T> {
     limit: usize,
     pub(super) workers: Vec<Worker>,
     asleep: usize,
-    pub(super) phase: Phase,
+    pub(super) phase: DispatchPhase,
     pub(super) counts: DispatchStats,
 }
 
@@ -97,7 +97,7 @@ pub(super) enum Worker {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum DispatchPhase {
     Open,
     /// Delays are skipped and failed attempts are not retried.
     DelaysCancelled,
@@ -130,7 +130,7 @@ impl<T> Dispatcher<T> {
             limit: limit.min(MAX_TASKS),
             workers: vec![Worker::Awake; workers.into()],
             asleep: 0,
-            phase: Phase::Open,
+            phase: DispatchPhase::Open,
             counts: DispatchStats::default(),
         }
     }
@@ -276,7 +276,7 @@ impl<T> Dispatcher<T> {
 
     /// Returns whether new tasks are refused, so that a worker without a job can end.
     pub const fn is_draining(&self) -> bool {
-        matches!(self.phase, Phase::Draining)
+        matches!(self.phase, DispatchPhase::Draining)
     }
 
     /// Returns whether every task has ended.
@@ -316,7 +316,7 @@ impl<T> Dispatcher<T> {
         self.counts.submitted += 1;
         let at = self.tasks.insert(number, conn, options, notify);
         put(&mut self.tasks[at].task);
-        if options.delay.is_zero() || self.phase != Phase::Open {
+        if options.delay.is_zero() || self.phase != DispatchPhase::Open {
             self.counts.waiting += 1;
             self.tasks.enqueue(at);
         } else {
@@ -352,7 +352,7 @@ impl<T> Dispatcher<T> {
         } += 1;
         let entry = &mut self.tasks[at];
         let attempts = entry.options.attempts.unwrap_or(self.attempts);
-        let may_succeed = cause != FailureCause::Fatal && self.phase == Phase::Open;
+        let may_succeed = cause != FailureCause::Fatal && self.phase == DispatchPhase::Open;
         if may_succeed && entry.attempt < attempts {
             entry.state = State::BackingOff;
             let wait = self.backoff.wait(entry.attempt);

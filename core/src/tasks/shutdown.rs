@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::tasks::dispatcher::{Dispatcher, Phase, Worker};
+use crate::tasks::dispatcher::{DispatchPhase, Dispatcher, Worker};
 use crate::tasks::job::Abandoned;
 use crate::tasks::table::State;
 
@@ -11,8 +11,8 @@ impl<T> Dispatcher<T> {
     /// its last. New tasks are still taken, since connections may have more input. Returns the
     /// number of sleeping workers to wake.
     pub fn cancel_delays(&mut self) -> usize {
-        if self.phase == Phase::Open {
-            self.phase = Phase::DelaysCancelled;
+        if self.phase == DispatchPhase::Open {
+            self.phase = DispatchPhase::DelaysCancelled;
         }
         let ready = self.tasks.ready();
         for (due, at) in self.timers.take() {
@@ -28,13 +28,13 @@ impl<T> Dispatcher<T> {
     /// workers, so that idle ones can end.
     pub fn handle_drain(&mut self) {
         self.cancel_delays();
-        self.phase = Phase::Draining;
+        self.phase = DispatchPhase::Draining;
     }
 
     /// Ends the shutdown: refuses new tasks and returns every task that has not ended, in the order
     /// of submission.
     pub fn abandon(&mut self) -> impl ExactSizeIterator<Item = Abandoned<T>> + use<T> {
-        self.phase = Phase::Draining;
+        self.phase = DispatchPhase::Draining;
         drop(self.timers.take());
         self.failed.clear();
         self.reporting.clear();

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
+use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
 use stentor_core::{
     Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Decision, Handler,
     HttpRequest, Message, MessageType, Output, Shard, ShardId, Timestamp,
@@ -77,7 +77,7 @@ impl<I: Iterator<Item = usize>> ClientPair<I> {
     fn new(cuts: I) -> Self {
         let config = Config::default();
         let uri = Uri::parse("ws://h/ws").expect("an address");
-        let client = Client::new(Request::new(&uri), ClientConfig::default(), [3; 32]);
+        let client = Client::new(ClientRequest::new(&uri), ClientConfig::default(), [3; 32]);
         let told = Rc::default();
         let mut shard = Shard::new(ShardId(0), &config, Witness(Rc::clone(&told)));
         let id = shard.accept(NOW, Admission::Normal);
@@ -165,10 +165,12 @@ impl<I: Iterator<Item = usize>> ClientPair<I> {
             bytes = &bytes[n..];
             while let Some(event) = self.client.poll_event() {
                 self.heard.push(match event {
-                    Event::Opened => Observed::Opened,
-                    Event::Message { kind, payload } => Observed::Message(kind, payload.to_vec()),
-                    Event::Pong(payload) => Observed::Pong(payload.to_vec()),
-                    Event::Closed { code, .. } => Observed::Closed(code.map(CloseCode::get)),
+                    ClientEvent::Opened => Observed::Opened,
+                    ClientEvent::Message { kind, payload } => {
+                        Observed::Message(kind, payload.to_vec())
+                    }
+                    ClientEvent::Pong(payload) => Observed::Pong(payload.to_vec()),
+                    ClientEvent::Closed { code, .. } => Observed::Closed(code.map(CloseCode::get)),
                     other => panic!("{other:?}"),
                 });
             }

@@ -1,6 +1,6 @@
 //! Who chooses the subprotocol: the list of the server, unless the application does.
 
-use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
+use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
 use stentor_core::proto::http::Request as Asked;
 use stentor_core::{
     Acceptance, Admission, Chunks, Config, Context, Decision, Handler, HttpRequest, Message,
@@ -35,7 +35,7 @@ fn agreed(choose: fn(&Asked<'_>) -> Subprotocol) -> Option<String> {
     let uri = Uri::parse("ws://h/ws").expect("an address");
     let request = ["a", "b", "c"]
         .iter()
-        .try_fold(Request::new(&uri), |request, name| {
+        .try_fold(ClientRequest::new(&uri), |request, name| {
             request.subprotocol(name)
         });
     let mut client = Client::new(request.expect("tokens"), ClientConfig::default(), [1; 32]);
@@ -52,7 +52,7 @@ fn agreed(choose: fn(&Asked<'_>) -> Subprotocol) -> Option<String> {
             shard.handle_transmitted(now, id, n);
         }
     }
-    assert_eq!(client.poll_event(), Some(Event::Opened));
+    assert_eq!(client.poll_event(), Some(ClientEvent::Opened));
     client.subprotocol().map(Into::into)
 }
 

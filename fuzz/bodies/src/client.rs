@@ -4,7 +4,7 @@
 
 use stentor_core::CloseCode;
 use stentor_core::testing::client::{
-    Client, ClientConfig, Event, Failure, Request, ResponseError, Uri,
+    Client, ClientConfig, ClientError, ClientEvent, ClientRequest, ResponseError, Uri,
 };
 use stentor_core::testing::conn::{MessageLimits, Role};
 use stentor_core::testing::handshake::HeadLimits;
@@ -77,7 +77,7 @@ enum Refusal {
 
 fn connecting(config: ClientConfig) -> Client {
     let uri = Uri::parse("ws://h/ws").expect("an address");
-    let request = Request::new(&uri)
+    let request = ClientRequest::new(&uri)
         .subprotocol("chat")
         .and_then(|request| request.subprotocol("superchat"))
         .expect("well-formed");
@@ -137,24 +137,26 @@ fn hear(client: &mut Client, talk: &mut Talk, mut written: Option<&mut Vec<u8>>)
         );
         let number = |code: CloseCode| code.get();
         match event {
-            Event::Opened => talk.opening = Some(Ok(())),
-            Event::Refused { status, head } => {
+            ClientEvent::Opened => talk.opening = Some(Ok(())),
+            ClientEvent::Refused { status, head } => {
                 assert!(head.ends_with(b"\r\n\r\n"));
                 talk.opening = Some(Err(Refusal::Status(status)));
             }
-            Event::Failed(Failure::Response(error)) => {
+            ClientEvent::Failed(ClientError::Response(error)) => {
                 talk.opening = Some(Err(Refusal::Fault(error)));
             }
-            Event::Message { kind, payload } => {
+            ClientEvent::Message { kind, payload } => {
                 talk.said
                     .0
                     .push(PeerOutput::Message(kind, payload.to_vec()));
             }
-            Event::Ping(payload) => talk.said.0.push(PeerOutput::Ping(payload.to_vec())),
-            Event::Pong(payload) => talk.said.0.push(PeerOutput::Pong(payload.to_vec())),
-            Event::Closed { code, .. } => talk.said.0.push(PeerOutput::Close(code.map(number))),
-            Event::Failed(Failure::Peer(error)) => talk.said.1 = Some(error),
-            Event::Lost => talk.lost = true,
+            ClientEvent::Ping(payload) => talk.said.0.push(PeerOutput::Ping(payload.to_vec())),
+            ClientEvent::Pong(payload) => talk.said.0.push(PeerOutput::Pong(payload.to_vec())),
+            ClientEvent::Closed { code, .. } => {
+                talk.said.0.push(PeerOutput::Close(code.map(number)))
+            }
+            ClientEvent::Failed(ClientError::Peer(error)) => talk.said.1 = Some(error),
+            ClientEvent::Lost => talk.lost = true,
             other => unreachable!("a new event: {other:?}"),
         }
     }

@@ -1,7 +1,9 @@
 //! Fuzzes the decoding of a stream: the same events and the same error however
 //! it is cut, and those that a plain reading of the RFCs finds.
 
-use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_core::testing::conn::{
+    Connection, ConnectionEvent, DecodeBuffers, MessageLimits, Payload, Role,
+};
 use stentor_core::testing::deflate;
 use stentor_core::testing::deflate::Params;
 
@@ -87,7 +89,7 @@ pub(super) fn events(
                     );
                     break;
                 }
-                Some(Event::Message { kind, payload }) => said.push(PeerOutput::Message(
+                Some(ConnectionEvent::Message { kind, payload }) => said.push(PeerOutput::Message(
                     kind,
                     match payload {
                         Payload::InPlace(range) => there(range),
@@ -99,9 +101,9 @@ pub(super) fn events(
                         }
                     },
                 )),
-                Some(Event::Ping(range)) => said.push(PeerOutput::Ping(there(range))),
-                Some(Event::Pong(range)) => said.push(PeerOutput::Pong(there(range))),
-                Some(Event::Close(code, _)) => {
+                Some(ConnectionEvent::Ping(range)) => said.push(PeerOutput::Ping(there(range))),
+                Some(ConnectionEvent::Pong(range)) => said.push(PeerOutput::Pong(there(range))),
+                Some(ConnectionEvent::Close(code, _)) => {
                     said.push(PeerOutput::Close(code.map(|code| code.get())));
                     return (said, None);
                 }

@@ -2,10 +2,10 @@
 
 use stentor_core::{RemoteStats, Stats};
 
-use super::exposition::Page;
+use super::exposition::Exposition;
 
 pub(super) fn channels(
-    page: &mut Page,
+    page: &mut Exposition,
     Stats {
         channels, waiting, ..
     }: &Stats,
@@ -68,7 +68,7 @@ pub(super) fn channels(
     );
 }
 
-pub(super) fn direct(page: &mut Page, Stats { direct, .. }: &Stats, remote: RemoteStats) {
+pub(super) fn direct(page: &mut Exposition, Stats { direct, .. }: &Stats, remote: RemoteStats) {
     let help = "Messages to one connection.";
     page.counter("stentor_direct_messages_total", help, direct.sent);
     let help = "Messages to one connection that were offered to its send queue.";

@@ -143,7 +143,7 @@ mod tests {
     use crate::inspect::Answer;
 
     /// A server of one shard, whose answer is the number of queries so far.
-    struct Counting {
+    struct QueryCounter {
         dispatcher: SharedDispatcher<u8>,
         limiter: ConnectionLimiter,
         counters: ServerCounters,
@@ -151,7 +151,7 @@ mod tests {
         asked: AtomicU64,
     }
 
-    impl Counting {
+    impl QueryCounter {
         fn new() -> Self {
             let args = ["stentor", "--shards=1"];
             let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    impl AdminBackend for Counting {
+    impl AdminBackend for QueryCounter {
         type Task = u8;
 
         fn ask(&self, shards: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn requests_before_a_page_is_begun_share_it_and_later_ones_do_not() {
-        let backend = Counting::new();
+        let backend = QueryCounter::new();
         let collector = &backend.collector;
         let early: Vec<_> = (0..100).map(|_| collector.next()).collect();
         for number in early {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn pages_are_a_minimum_interval_apart() {
-        let backend = Counting::new();
+        let backend = QueryCounter::new();
         let begun: Vec<_> = (0..3)
             .map(|_| {
                 backend.collector.page(&backend);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn requests_that_wait_are_answered_with_one_page() {
-        let backend = Counting::new();
+        let backend = QueryCounter::new();
         let (requests, receiver) = channel();
         let scrape = |slot| Scrape {
             id: format!("0.{slot}#0").parse().expect("a name"),

@@ -2,10 +2,10 @@
 
 use stentor_core::{CloseCause, HandshakeError, PeerError, Stats};
 
-use super::exposition::Page;
+use super::exposition::Exposition;
 
 pub(super) fn connections(
-    page: &mut Page,
+    page: &mut Exposition,
     Stats {
         links,
         closed,

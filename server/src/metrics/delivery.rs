@@ -2,10 +2,10 @@
 
 use stentor_core::{PriorityStats, Stats};
 
-use super::exposition::{Counted, Page};
+use super::exposition::{Counted, Exposition};
 
 pub(super) fn messages(
-    page: &mut Page,
+    page: &mut Exposition,
     Stats {
         delivery,
         priorities,
@@ -75,7 +75,7 @@ pub(super) fn messages(
     page.histograms("stentor_delivery_seconds", help, "priority", delivered);
 }
 
-pub(super) fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
+pub(super) fn traffic(page: &mut Exposition, Stats { received, sent, .. }: &Stats) {
     let kinds = [("text", received.text), ("binary", received.binary)];
     page.counters(
         "stentor_messages_received_total",
@@ -135,7 +135,7 @@ pub(super) fn traffic(page: &mut Page, Stats { received, sent, .. }: &Stats) {
     );
 }
 
-pub(super) fn compression(page: &mut Page, Stats { deflate, .. }: &Stats) {
+pub(super) fn compression(page: &mut Exposition, Stats { deflate, .. }: &Stats) {
     let help = "Connections that negotiated permessage-deflate.";
     page.counter("stentor_compression_agreed_total", help, deflate.agreed);
     let help = "Connections without context takeover because the context memory was used up.";

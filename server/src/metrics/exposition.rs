@@ -18,9 +18,9 @@ use prometheus::{
 /// A page under construction. All names, labels and help texts are constants of this crate, and
 /// tests render all of them, so none is refused at run time.
 #[derive(Debug, Default)]
-pub(super) struct Page(Registry);
+pub(super) struct Exposition(Registry);
 
-impl Page {
+impl Exposition {
     pub(super) fn counter(&mut self, name: &str, help: &str, value: u64) {
         let counter = IntCounter::new(name, help).expect(VALID);
         counter.inc_by(value);

@@ -79,7 +79,7 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     for shard in &snapshot.shards {
         sum += shard;
     }
-    let mut page = exposition::Page::default();
+    let mut page = exposition::Exposition::default();
     connections::connections(&mut page, &sum);
     delivery::messages(&mut page, &sum);
     delivery::traffic(&mut page, &sum);

@@ -3,11 +3,11 @@
 use stentor_core::{ShardId, Stats, Unit};
 
 use super::Snapshot;
-use super::exposition::{Counted, Page};
+use super::exposition::{Counted, Exposition};
 use crate::counters::STATUSES;
 use crate::settings::flag::FLAGS;
 
-pub(super) fn server(page: &mut Page, snapshot: &Snapshot<'_>) {
+pub(super) fn server(page: &mut Exposition, snapshot: &Snapshot<'_>) {
     let Snapshot {
         settings,
         shards,

@@ -2,9 +2,9 @@
 
 use stentor_core::{DispatchStats, Stats};
 
-use super::exposition::Page;
+use super::exposition::Exposition;
 
-pub(super) fn tasks(page: &mut Page, Stats { links, .. }: &Stats, dispatch: &DispatchStats) {
+pub(super) fn tasks(page: &mut Exposition, Stats { links, .. }: &Stats, dispatch: &DispatchStats) {
     let help = "Tasks accepted by the task queue.";
     page.counter("ws_tasks_submitted_total", help, dispatch.submitted);
     let help = "Tasks refused by the task queue.";
@@ -56,7 +56,7 @@ pub(super) fn tasks(page: &mut Page, Stats { links, .. }: &Stats, dispatch: &Dis
     );
 }
 
-fn attempts(page: &mut Page, dispatch: &DispatchStats) {
+fn attempts(page: &mut Exposition, dispatch: &DispatchStats) {
     let help = "Failed task attempts, by cause.";
     let causes = [
         ("failed", dispatch.attempts_failed),
@@ -84,7 +84,7 @@ fn attempts(page: &mut Page, dispatch: &DispatchStats) {
     );
 }
 
-fn dead_letters(page: &mut Page, dispatch: &DispatchStats) {
+fn dead_letters(page: &mut Exposition, dispatch: &DispatchStats) {
     let help = "Dead letters: tasks that failed permanently and are kept.";
     page.gauge("stentor_dead_letters", help, dispatch.dead_letters);
     let help = "Dead letters that were not kept or were displaced by newer ones.";

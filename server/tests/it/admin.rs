@@ -1,154 +1,12 @@
 //! Tests of the admin pages, over shards without a driver.
 
-use std::sync::{Arc, Mutex};
+mod fake;
 
 use serde_json::{Value, json};
-use stentor_core::proto::http::{Fields, HeadLimits, Request};
-use stentor_core::{
-    Admission, Attempt, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler,
-    HttpRequest, Message, RemoteStats, Shard, ShardId, Submission, TaskOptions, Timestamp, Wakeups,
-    WorkerId, WorkerStep,
-};
-use stentor_server::admin::{Reply, answer};
+use stentor_core::{ShardId, Timestamp, WorkerStep};
 use stentor_server::counters::{STATUSES, StatusCounters};
-use stentor_server::inspect::{AdminBackend, AdminQuery, Answer};
-use stentor_server::metrics::Collector;
-use stentor_server::{ServerCounters, Settings, SharedDispatcher, Turns};
 
-struct App;
-
-impl Handler for App {
-    type State = ();
-    type Task = u8;
-    type Outcome = u8;
-
-    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
-        Decision::accept(())
-    }
-
-    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
-        ctx.join(message.payload);
-    }
-}
-
-/// A server, some of whose shards may not answer.
-struct Fake {
-    shards: Vec<Mutex<Shard<App>>>,
-    silent: Vec<ShardId>,
-    dispatcher: SharedDispatcher<u8>,
-    limiter: ConnectionLimiter,
-    counters: ServerCounters,
-    collector: Collector,
-    woken: Mutex<usize>,
-}
-
-const NOW: Timestamp = Timestamp::from_micros(2_500_000);
-const BEGIN: Timestamp = Timestamp::from_micros(1_000_000);
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-impl Fake {
-    fn new(flags: &[&str]) -> Self {
-        let args = [&["stentor", "--shards=2", "--tasks.attempts=1"], flags].concat();
-        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-        let shard = |id| Mutex::new(Shard::new(id, &settings.config, App));
-        let limiter = ConnectionLimiter::new(settings.config.shards(), None);
-        Self {
-            shards: limiter.shards().map(shard).collect(),
-            silent: Vec::new(),
-            dispatcher: SharedDispatcher::new(&settings.config, 8, settings.task_queue),
-            limiter,
-            counters: ServerCounters::new(),
-            collector: Collector::new(&Arc::new(settings)),
-            woken: Mutex::new(0),
-        }
-    }
-
-    /// Opens a connection on this shard. It joins a room if the shard owns that.
-    fn connect(&self, shard: usize) -> ConnId {
-        let mut shard = self.shards[shard].lock().expect("no panic");
-        let id = shard.accept(BEGIN, Admission::Normal);
-        shard.handle_input(BEGIN, id, &mut UPGRADE.as_bytes().to_vec());
-        let join = [0x81, 0x81, 0, 0, 0, 0, b'r'];
-        shard.handle_input(BEGIN, id, &mut join.to_vec());
-        id
-    }
-
-    fn submit(&self, conn: ConnId) {
-        let mut tasks = vec![Submission {
-            conn,
-            task: 7,
-            options: TaskOptions::new(),
-        }];
-        let (_, refused) = self.dispatcher.submit_all(&mut tasks);
-        assert!(refused.is_empty(), "room");
-    }
-
-    fn next(&self) -> WorkerStep<u8> {
-        self.dispatcher.next(WorkerId(0)).0
-    }
-
-    /// Adds a dead letter.
-    fn add_dead_letter(&self, conn: ConnId) {
-        self.submit(conn);
-        assert!(matches!(self.next(), WorkerStep::Run(_)));
-        let attempt = Attempt::Ended(Err(Failure::Fatal));
-        let _ = self.dispatcher.finish::<App>(WorkerId(0), conn, attempt);
-    }
-
-    fn request(&self, head: &str) -> Reply {
-        let head = format!("{head}\r\n\r\n");
-        let mut fields = Fields::new();
-        let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
-        let (request, _) = parsed.expect("well-formed").expect("whole");
-        answer(self, &self.collector, &request)
-    }
-
-    fn says(&self, head: &str) -> (u16, String) {
-        let reply = self.request(&format!("{head} HTTP/1.1\r\nHost: localhost"));
-        (reply.status(), reply.body().trim_end().to_owned())
-    }
-
-    fn json(&self, head: &str) -> Value {
-        let (status, body) = self.says(head);
-        assert_eq!(status, 200, "{head}: {body}");
-        serde_json::from_str(&body).expect("JSON")
-    }
-}
-
-impl AdminBackend for Fake {
-    type Task = u8;
-
-    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
-        let answers = shards.iter().filter(|shard| !self.silent.contains(shard));
-        let answers = answers.map(|&id| {
-            let shard = self.shards[id.index()].lock().expect("no panic");
-            (id, query.answer(NOW, &shard, &Turns::default()))
-        });
-        // The order does not matter.
-        answers.rev().collect()
-    }
-
-    fn dispatcher(&self) -> &SharedDispatcher<u8> {
-        &self.dispatcher
-    }
-
-    fn wake(&self, wakeups: Wakeups) {
-        *self.woken.lock().expect("no panic") += wakeups.workers;
-    }
-
-    fn limiter(&self) -> &ConnectionLimiter {
-        &self.limiter
-    }
-
-    fn counters(&self) -> &ServerCounters {
-        &self.counters
-    }
-
-    fn remote_stats(&self) -> RemoteStats {
-        RemoteStats::default()
-    }
-}
+use fake::*;
 
 fn ids(page: &Value, list: &str) -> Vec<String> {
     let all = page[list].as_array().expect("a list").iter();
@@ -158,7 +16,7 @@ fn ids(page: &Value, list: &str) -> Vec<String> {
 
 #[test]
 fn connections_of_all_shards_are_listed_and_shown() {
-    let fake = Fake::new(&[]);
+    let fake = FakeServer::new(&[]);
     let first = fake.connect(1);
     let second = fake.connect(0);
     let page = fake.json("GET /connections");
@@ -209,7 +67,7 @@ fn connections_of_all_shards_are_listed_and_shown() {
 
 #[test]
 fn lists_have_a_limit() {
-    let fake = Fake::new(&[]);
+    let fake = FakeServer::new(&[]);
     for n in 0..150 {
         fake.connect(n % 2);
     }
@@ -229,7 +87,7 @@ fn lists_have_a_limit() {
 
 #[test]
 fn closed_connections_are_listed_with_the_cause() {
-    let fake = Fake::new(&[]);
+    let fake = FakeServer::new(&[]);
     let ids_of = [fake.connect(0), fake.connect(1)];
     for (at, id) in ids_of.into_iter().enumerate() {
         let mut shard = fake.shards[at].lock().expect("no panic");
@@ -264,7 +122,7 @@ fn closed_connections_are_listed_with_the_cause() {
 
 #[test]
 fn a_shard_that_does_not_answer_is_named() {
-    let mut fake = Fake::new(&[]);
+    let mut fake = FakeServer::new(&[]);
     let there = fake.connect(0);
     fake.silent.push(ShardId(1));
     let page = fake.json("GET /connections");
@@ -277,7 +135,7 @@ fn a_shard_that_does_not_answer_is_named() {
 
 #[test]
 fn dead_letters_are_listed_resubmitted_and_deleted() {
-    let fake = Fake::new(&["--tasks.queue=1"]);
+    let fake = FakeServer::new(&["--tasks.queue=1"]);
     let conn = fake.connect(0);
     for _ in 0..4 {
         fake.add_dead_letter(conn);
@@ -336,7 +194,7 @@ fn dead_letters_are_listed_resubmitted_and_deleted() {
     assert_eq!(ids_of_letters(&fake), [2]);
 }
 
-fn ids_of_letters(fake: &Fake) -> Vec<u64> {
+fn ids_of_letters(fake: &FakeServer) -> Vec<u64> {
     let page = fake.json("GET /dead-letters");
     let letters = page["dead_letters"].as_array().expect("a list").iter();
     letters.filter_map(|letter| letter["id"].as_u64()).collect()
@@ -344,7 +202,7 @@ fn ids_of_letters(fake: &Fake) -> Vec<u64> {
 
 #[test]
 fn unknown_pages_are_404_and_wrong_methods_405() {
-    let fake = Fake::new(&[]);
+    let fake = FakeServer::new(&[]);
     for path in ["/", "/x", "/connections/0.0%230/x", "/metrics/", "/ws", "*"] {
         assert_eq!(fake.says(&format!("GET {path}")).0, 404, "{path}");
     }
@@ -391,7 +249,7 @@ fn unknown_pages_are_404_and_wrong_methods_405() {
 
 #[test]
 fn the_metrics_page_adds_all_shards_up() {
-    let fake = Fake::new(&[]);
+    let fake = FakeServer::new(&[]);
     fake.connect(0);
     fake.connect(1);
     for method in ["GET", "HEAD"] {
@@ -411,7 +269,7 @@ fn the_metrics_page_adds_all_shards_up() {
 
 #[test]
 fn a_wrong_parameter_is_refused_with_what_is_allowed() {
-    let fake = Fake::new(&[]);
+    let fake = FakeServer::new(&[]);
     for (target, says) in [
         (
             "/connections?limit=0",
@@ -478,7 +336,7 @@ fn a_wrong_parameter_is_refused_with_what_is_allowed() {
 
 #[test]
 fn browsers_may_change_nothing_and_content_is_refused() {
-    let fake = Fake::new(&[]);
+    let fake = FakeServer::new(&[]);
     let status = |method: &str, field: &str| {
         let head =
             format!("{method} /dead-letters/resubmit HTTP/1.1\r\nHost: localhost\r\n{field}");

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use stentor_core::CloseCode;
 use stentor_core::testing::conn::{
-    Connection, DecodeBuffers, Event, MessageLimits, Payload, Role, State,
+    CloseState, Connection, ConnectionEvent, DecodeBuffers, MessageLimits, Payload, Role,
 };
 
 use super::Host;
@@ -58,7 +58,7 @@ impl Host for Bare {
     }
 
     fn shut(&mut self, client: usize) {
-        if self.peers[client].conn.state() == State::Open {
+        if self.peers[client].conn.state() == CloseState::Open {
             self.peers[client].heard.push_back(Incoming::Eof);
         }
     }
@@ -68,19 +68,19 @@ impl Host for Bare {
     }
 }
 
-fn answer(event: Event, input: &[u8], workspace: &mut DecodeBuffers) -> Option<Incoming> {
+fn answer(event: ConnectionEvent, input: &[u8], workspace: &mut DecodeBuffers) -> Option<Incoming> {
     match event {
-        Event::Message {
+        ConnectionEvent::Message {
             kind,
             payload: Payload::InPlace(range),
         } => Some(Incoming::Message(kind, input[range].to_vec())),
-        Event::Message {
+        ConnectionEvent::Message {
             kind,
             payload: Payload::Assembled,
         } => Some(Incoming::Message(kind, workspace.take_message())),
-        Event::Ping(range) => Some(Incoming::Pong(input[range].to_vec())),
-        Event::Pong(_) => None,
-        Event::Close(code, _) => Some(closed(code)),
+        ConnectionEvent::Ping(range) => Some(Incoming::Pong(input[range].to_vec())),
+        ConnectionEvent::Pong(_) => None,
+        ConnectionEvent::Close(code, _) => Some(closed(code)),
         other => unreachable!("a new event: {other:?}"),
     }
 }

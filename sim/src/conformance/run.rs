@@ -13,7 +13,7 @@ pub trait Host {
     fn send(&mut self, client: usize, bytes: &[u8]);
     /// Lets a client shut its side.
     fn shut(&mut self, client: usize);
-    /// The next thing that a client hears after its upgrade; `None` if nothing comes.
+    /// Returns the next thing that a client hears after its upgrade; `None` if nothing comes.
     fn hear(&mut self, client: usize) -> Option<Incoming>;
 }
 
@@ -82,7 +82,7 @@ fn expect(host: &mut impl Host, client: usize, expected: &Incoming) -> Result<()
     }
 }
 
-/// The next thing of note: a ping may come at any time.
+/// Returns the next thing of note: a ping may come at any time.
 fn hear(host: &mut impl Host, client: usize) -> Option<Incoming> {
     loop {
         match host.hear(client) {

@@ -12,7 +12,7 @@ pub(super) struct BatchPart {
 }
 
 impl NaiveQueue {
-    /// Whether there is room for so many messages of so many bytes each.
+    /// Returns whether there is room for so many messages of so many bytes each.
     pub fn has_room_for_all(&self, count: usize, len: usize) -> bool {
         let (messages, bytes) = self.data();
         messages + count <= self.messages && bytes + count * len <= self.bytes

@@ -2,7 +2,7 @@
 //! end to end for each operation.
 
 use stentor_core::testing::queue::{
-    Control, DropReason, Held, MAX_PONGS, PushError, Pushed, Ticket, parts,
+    Control, DropReason, MAX_PONGS, PushError, Pushed, QueueSize, Ticket, parts,
 };
 use stentor_core::{OverflowPolicy, SendOptions};
 
@@ -60,7 +60,7 @@ impl Class {
 }
 
 impl NaiveQueue {
-    /// An empty queue for so many messages, and so many bytes of them.
+    /// Returns an empty queue for so many messages, and so many bytes of them.
     pub fn new(messages: u32, bytes: u32) -> Self {
         Self {
             messages: messages as usize,
@@ -178,7 +178,7 @@ impl NaiveQueue {
         replaced
     }
 
-    /// What goes into the next write: each frame, and how much of it is out. And
+    /// Returns what goes into the next write: each frame, and how much of it is out. And
     /// what had expired instead.
     pub fn offer(&mut self, batch: usize) -> (Vec<(Ticket, usize)>, Vec<Ticket>) {
         let mut out: Vec<Ticket> = self.offered().map(|at| self.waiting[at].ticket).collect();
@@ -248,10 +248,10 @@ impl NaiveQueue {
         gone
     }
 
-    /// What it holds.
-    pub fn held(&self) -> Held {
+    /// Returns what it holds.
+    pub fn held(&self) -> QueueSize {
         let (messages, bytes) = self.data();
-        Held {
+        QueueSize {
             messages: messages as u32,
             bytes: bytes as u32,
             frames: self.waiting.len(),
@@ -265,7 +265,7 @@ impl NaiveQueue {
         }
     }
 
-    /// The newest message with this key that waits and is not offered.
+    /// Returns the newest message with this key that waits and is not offered.
     fn newest(&self, class: Class, key: Option<u64>) -> Option<usize> {
         key?;
         (0..self.waiting.len())
@@ -299,7 +299,7 @@ impl NaiveQueue {
         }
     }
 
-    /// Which messages go for one of this class and length, if that makes room.
+    /// Returns which messages go for one of this class and length, if that makes room.
     fn victims(&self, overflow: OverflowPolicy, class: Class, len: usize) -> Option<Vec<Ticket>> {
         let mut victims: Vec<Ticket> = Vec::new();
         let (mut count, mut bytes) = (0, 0);
@@ -326,20 +326,20 @@ impl NaiveQueue {
         Some(victims)
     }
 
-    /// How many messages there are, and their bytes.
+    /// Returns how many messages there are, and their bytes.
     pub(super) fn data(&self) -> (usize, usize) {
         let data = || self.waiting.iter().filter(|frame| frame.class.is_data());
         (data().count(), data().map(|frame| frame.len).sum())
     }
 
-    /// Whether there is room without so many messages and bytes of those that wait.
+    /// Returns whether there is room without so many messages and bytes of those that wait.
     fn has_room(&self, but: usize, but_bytes: usize, len: usize) -> bool {
         let (count, bytes) = self.data();
         let (count, bytes) = (count - but, bytes - but_bytes);
         count == 0 || (count < self.messages && bytes + len <= self.bytes)
     }
 
-    /// What is offered, in order.
+    /// Returns what is offered, in order.
     fn offered(&self) -> impl Iterator<Item = usize> {
         let mut out: Vec<usize> = (0..self.waiting.len())
             .filter(|&at| self.waiting[at].offered.is_some())
@@ -360,7 +360,7 @@ impl NaiveQueue {
             .min_by_key(|&at| self.waiting[at].place)
     }
 
-    /// Which goes in place of those of the class whose turn it is.
+    /// Returns which goes in place of those of the class whose turn it is.
     fn starved(&self, turn: Class) -> Option<usize> {
         let (after, wait) = self.starvation;
         let on_their_way = self

@@ -153,7 +153,7 @@ impl SentStream {
     }
 }
 
-/// A payload that tells which frame it is of.
+/// Returns a payload that tells which frame it is of.
 fn payload(ticket: u64, len: usize) -> Vec<u8> {
     let name = ticket.to_le_bytes();
     name.iter().copied().cycle().take(len).collect()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use stentor_core::ConnId;
 
-use super::journal::{Journal, OrderedStream, What};
+use super::application_log::{ApplicationLog, OrderedStream, What};
 use super::words;
 use crate::simulator::Incoming;
 
@@ -43,13 +43,13 @@ impl ClientObserver {
     pub(super) fn take(
         &mut self,
         all: Vec<Incoming>,
-        journal: &mut Journal,
+        log: &mut ApplicationLog,
         heard: &mut Vec<(ConnId, u32)>,
     ) {
         for one in all {
             match one {
                 Incoming::Message(kind, payload) => {
-                    let n = self.take_message(&payload, journal, heard);
+                    let n = self.take_message(&payload, log, heard);
                     assert_eq!(kind, words::kind(n), "{n}: its kind");
                 }
                 Incoming::Pong(payload) => self.take_pong(&payload),
@@ -62,14 +62,14 @@ impl ClientObserver {
     fn take_message(
         &mut self,
         payload: &[u8],
-        journal: &mut Journal,
+        log: &mut ApplicationLog,
         heard: &mut Vec<(ConnId, u32)>,
     ) -> u32 {
         let id = self.id;
         self.messages += 1;
         let n = words::number(payload);
         let n = n.unwrap_or_else(|| panic!("{id} hears something that nobody says"));
-        let said = journal.said.get(&n).copied();
+        let said = log.said.get(&n).copied();
         let said = said.unwrap_or_else(|| panic!("{id} hears {n}, which was not said"));
         let is_whole = payload.len() == said.size as usize && words::is_payload(n, payload);
         assert!(is_whole, "{id} hears {n} changed");
@@ -78,7 +78,7 @@ impl ClientObserver {
                 heard.push((id, n));
                 if let Some(before) = self.last.insert((false, stream), n) {
                     assert_ne!(before, n, "{id} hears {n} twice");
-                    journal.order.push((before, n));
+                    log.order.push((before, n));
                 }
             }
             What::Reply { stream } => {

@@ -12,7 +12,7 @@ use super::world::World;
 use crate::simulator::REQUEST;
 
 impl Act {
-    /// Whether whoever does this has left, and comes back as another.
+    /// Returns whether whoever does this has left, and comes back as another.
     pub(super) const fn ends(self) -> bool {
         matches!(
             self,
@@ -54,7 +54,7 @@ impl<const WAITS: bool> World<WAITS> {
         let id = self.sim.id_of(client);
         debug_assert_eq!(client, self.observers.len());
         self.observers.push(ClientObserver::new(id));
-        self.journal.borrow_mut().meet(id);
+        self.log.borrow_mut().meet(id);
     }
 
     fn offer(&mut self) -> Params {

@@ -23,7 +23,7 @@ impl Coverage {
         }
     }
 
-    /// What did not occur.
+    /// Returns what did not occur.
     pub fn missing(&self) -> Vec<&'static str> {
         let none = self.counts.iter().filter(|(_, times)| *times == 0);
         none.map(|&(what, _)| what).collect()

@@ -9,13 +9,13 @@ use stentor_core::{
     Message, OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder,
 };
 
-use super::journal::{Journal, OrderedStream, TaskResult, What};
+use super::application_log::{ApplicationLog, OrderedStream, TaskResult, What};
 use super::words::{self, NONE, Spoken};
 use crate::simulator::crash;
 
 /// The application. With `WAITS`, its answers wait for room.
 #[derive(Clone, Debug)]
-pub(super) struct ScenarioDriver<const WAITS: bool>(pub(super) Rc<RefCell<Journal>>);
+pub(super) struct ScenarioDriver<const WAITS: bool>(pub(super) Rc<RefCell<ApplicationLog>>);
 
 /// A task: the number of the message, and its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,25 +40,25 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
-        let mut journal = self.0.borrow_mut();
+        let mut log = self.0.borrow_mut();
         let id = ctx.id();
-        journal.hear(id);
+        log.hear(id);
         let said = Spoken::parse(message.payload);
         let n = said.n();
         if said.verb != b'M' {
-            journal.number(id, n);
+            log.number(id, n);
             assert_eq!(message.kind, words::kind(n), "{n}: its kind");
         }
         match said.verb {
             b'M' => {}
             b'J' => {
                 let room = said.number(1) as u8;
-                journal.join(id, room);
+                log.join(id, room);
                 ctx.join(name(room).as_bytes());
             }
             b'L' => {
                 let room = said.number(1) as u8;
-                journal.leave(id, room);
+                log.leave(id, room);
                 ctx.leave(name(room).as_bytes());
             }
             b'P' => {
@@ -67,9 +67,9 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
                 let (mut options, stream) = terms(&said, 4, room);
                 if receipt {
                     options = options.receipt(n.into());
-                    journal.conn(id).receipts_asked += 1;
+                    log.conn(id).receipts_asked += 1;
                 }
-                journal.say(id, n, What::Publication { stream, exclude }, said.payload);
+                log.say(id, n, What::Publication { stream, exclude }, said.payload);
                 if room == NONE {
                     ctx.broadcast_all(message.kind, options, said.payload, exclude);
                 } else {
@@ -85,15 +85,15 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
             }
             b'R' => {
                 let (options, stream) = terms(&said, 1, NONE);
-                journal.say(id, n, What::Reply { stream }, said.payload);
+                log.say(id, n, What::Reply { stream }, said.payload);
                 ctx.reply(message.kind, options, said.payload);
             }
             b'T' => {
                 let (line, delay, attempts) = (said.number(1), said.number(2), said.number(3));
                 let in_line = line == 0 && delay == 0;
                 let what = What::Task { in_line, end: None };
-                journal.say(id, n, what, said.payload);
-                journal.conn(id).tasks_asked += 1;
+                log.say(id, n, what, said.payload);
+                log.conn(id).tasks_asked += 1;
                 let order = match line {
                     0 => TaskOrder::Connection,
                     1 => TaskOrder::Any,
@@ -110,7 +110,7 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
             }
             b'C' => ctx.close(CloseCode::new(said.number(1) as u16).expect("a code")),
             b'X' => {
-                drop(journal);
+                drop(log);
                 crash();
             }
             verb => panic!("nobody says {verb}"),
@@ -131,7 +131,7 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
     }
 
     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
-        let mut journal = self.0.borrow_mut();
+        let mut log = self.0.borrow_mut();
         let ended = match end {
             TaskEnd::Done(task) => {
                 let payload = words::payload(task.n, task.size);
@@ -142,12 +142,12 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
             TaskEnd::Failed { .. } => None,
             _ => unreachable!("a new end of a task"),
         };
-        journal.end_task(ctx.id(), ended);
+        log.end_task(ctx.id(), ended);
     }
 
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
-        let mut journal = self.0.borrow_mut();
-        journal.publish_done(ctx.id(), ticket as u32, outcome);
+        let mut log = self.0.borrow_mut();
+        log.publish_done(ctx.id(), ticket as u32, outcome);
     }
 }
 
@@ -155,7 +155,7 @@ fn name(room: u8) -> String {
     format!("room {room}")
 }
 
-/// How the message is to be treated, as its words from `at` on say.
+/// Returns how the message is to be treated, as its words from `at` on say.
 fn terms(said: &Spoken<'_>, at: usize, room: u8) -> (SendOptions, OrderedStream) {
     let [priority, ttl, key, overflow] = [at, at + 1, at + 2, at + 3].map(|at| said.number(at));
     let (priority, key) = (priority as u8, key as u8);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use stentor_core::ConnId;
 
 use super::RunReport;
-use super::journal::{Conn, NOT_YET, Stay, What};
+use super::application_log::{Conn, MembershipPeriod, NOT_YET, What};
 use super::setup::Ending;
 use super::total_order::contradiction;
 use super::words::NONE;
@@ -85,8 +85,8 @@ impl<const WAITS: bool> World<WAITS> {
         self.sim.assert_still();
         self.hear();
         self.check_dispatcher();
-        let journal = self.journal.borrow();
-        for (id, conn) in &journal.conns {
+        let log = self.log.borrow();
+        for (id, conn) in &log.conns {
             if conn.closed == NOT_YET {
                 assert_eq!(
                     conn.tasks_told, conn.tasks_asked,
@@ -143,24 +143,23 @@ impl<const WAITS: bool> World<WAITS> {
             0,
             "{tasks:?}"
         );
-        let journal = self.journal.borrow();
+        let log = self.log.borrow();
         assert_eq!(
-            journal.ends_told + links.outcomes_gone,
+            log.ends_told + links.outcomes_gone,
             ended,
             "ends of tasks told or for nobody, and handed over"
         );
         assert!(
-            journal
-                .conns
+            log.conns
                 .values()
                 .all(|conn| { conn.heard == NOT_YET || conn.closed != NOT_YET }),
             "the application was not told of an end"
         );
-        drop(journal);
+        drop(log);
         self.check_ears();
         self.check_audiences();
-        let journal = self.journal.borrow();
-        let twisted = contradiction(&journal.order);
+        let log = self.log.borrow();
+        let twisted = contradiction(&log.order);
         assert_eq!(twisted, None, "heard in different orders");
     }
 
@@ -185,33 +184,35 @@ impl<const WAITS: bool> World<WAITS> {
 
     /// Members have heard what they heard, and no more of them than were told.
     fn check_audiences(&self) {
-        let journal = self.journal.borrow();
-        let mut stays: HashMap<(ConnId, u8), Vec<Stay>> = HashMap::new();
-        for (&room, all) in &journal.stays {
+        let log = self.log.borrow();
+        let mut memberships: HashMap<(ConnId, u8), Vec<MembershipPeriod>> = HashMap::new();
+        for (&room, all) in &log.memberships {
             for stay in all {
-                stays.entry((stay.conn, room)).or_default().push(*stay);
+                memberships
+                    .entry((stay.conn, room))
+                    .or_default()
+                    .push(*stay);
             }
         }
         let mut times: HashMap<u32, u64> = HashMap::new();
         for &(id, n) in &self.heard {
-            let said = &journal.said[&n];
+            let said = &log.said[&n];
             let What::Publication { stream, exclude } = said.what else {
                 panic!("{n} is no publication");
             };
             *times.entry(n).or_default() += 1;
             assert!(!exclude || said.by != id, "{id} hears its own {n}");
             let was_there = if stream.room == NONE {
-                journal
-                    .conns
+                log.conns
                     .get(&id)
                     .is_some_and(|conn: &Conn| conn.closed > said.born)
             } else {
-                let all = stays.get(&(id, stream.room));
+                let all = memberships.get(&(id, stream.room));
                 all.is_some_and(|all| all.iter().any(|stay| stay.touches(said.born, said.done)))
             };
             assert!(was_there, "{id} hears {n} and was no member then");
         }
-        for (n, said) in &journal.said {
+        for (n, said) in &log.said {
             if let Some(outcome) = said.outcome {
                 let heard = times.get(n).copied().unwrap_or_default();
                 assert!(

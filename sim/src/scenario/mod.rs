@@ -16,12 +16,12 @@
 //! - every task comes to one end, and its connection hears of it once;
 //! - when everyone reads, everything arrives; when all have gone, nothing is left.
 
+mod application_log;
 mod client_observer;
 mod clients;
 mod coverage;
 mod driver;
 mod finale;
-mod journal;
 mod plan;
 mod setup;
 mod shrink;
@@ -62,7 +62,7 @@ pub struct ScenarioFailure {
 }
 
 impl ScenarioFailure {
-    /// Whether this is likely the same fault: the message, numbers apart.
+    /// Returns whether this is likely the same fault: the message, numbers apart.
     fn is_like(&self, other: &Self) -> bool {
         let words = |failure: &Self| -> String {
             let words = failure.message.chars().filter(|c| !c.is_ascii_digit());
@@ -80,9 +80,9 @@ pub fn run(plan: &ScenarioPlan) -> Result<RunReport, ScenarioFailure> {
     let steps = Cell::new(0);
     let life = || {
         if plan.setup.waits {
-            World::<true>::new(plan).live(plan, &steps)
+            World::<true>::new(plan).run(plan, &steps)
         } else {
-            World::<false>::new(plan).live(plan, &steps)
+            World::<false>::new(plan).run(plan, &steps)
         }
     };
     std::panic::catch_unwind(AssertUnwindSafe(life)).map_err(|panic| {

@@ -127,7 +127,7 @@ pub struct MessageOptions {
 }
 
 impl ScenarioPlan {
-    /// The plan of a seed.
+    /// Returns the plan of a seed.
     pub fn new(seed: u64, scale: Scale) -> Self {
         let mut rng = Rng::new(seed ^ 0x5CE7_A210);
         let shards = match scale.shards {
@@ -184,7 +184,7 @@ impl ScenarioPlan {
 }
 
 impl Act {
-    /// How many messages it is.
+    /// Returns how many messages it is.
     const fn messages(self) -> usize {
         match self {
             // And one that says when it is done.

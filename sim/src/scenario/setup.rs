@@ -116,7 +116,7 @@ impl ScenarioSetup {
     }
 }
 
-/// How a client reads that does not keep up.
+/// Returns how a client reads that does not keep up.
 pub(super) fn slow(rng: &mut Rng) -> ReadPattern {
     match rng.below(3) {
         0 => ReadPattern::Stuck,

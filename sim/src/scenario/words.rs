@@ -10,14 +10,14 @@ pub(super) const NUMBER: usize = 8;
 /// What stands for no room, or no key.
 pub(super) const NONE: u8 = u8::MAX;
 
-/// The payload of the message with this number.
+/// Returns the payload of the message with this number.
 pub(super) fn payload(n: u32, size: usize) -> Vec<u8> {
     let mut bytes = format!("{n:08x}").into_bytes();
     bytes.extend_from_slice(letters(n, size));
     bytes
 }
 
-/// Whether this is the payload of the message with this number.
+/// Returns whether this is the payload of the message with this number.
 pub(super) fn is_payload(n: u32, bytes: &[u8]) -> bool {
     number(bytes) == Some(n) && bytes[NUMBER..] == *letters(n, bytes.len())
 }
@@ -39,7 +39,7 @@ static LETTERS: [u8; LONGEST + PERIOD] = {
 const LONGEST: usize = 1 << 14;
 const PERIOD: usize = 3 * 26;
 
-/// The number of a payload, if it has one.
+/// Returns the number of a payload, if it has one.
 pub(super) fn number(payload: &[u8]) -> Option<u32> {
     let digits = core::str::from_utf8(payload.get(..NUMBER)?).ok()?;
     u32::from_str_radix(digits, 16).ok()
@@ -54,7 +54,7 @@ pub(super) const fn kind(n: u32) -> MessageType {
     }
 }
 
-/// What a client says to the server to have it do this; `None` for what it
+/// Returns what a client says to the server to have it do this; `None` for what it
 /// does without words.
 pub(super) fn say(n: u32, act: Act) -> Option<Vec<u8>> {
     let terms = |terms: MessageOptions| {
@@ -134,12 +134,12 @@ impl<'a> Spoken<'a> {
         }
     }
 
-    /// The message's own number.
+    /// Returns the message's own number.
     pub(super) const fn n(&self) -> u32 {
         self.numbers[0]
     }
 
-    /// The others.
+    /// Returns the others.
     pub(super) const fn number(&self, at: usize) -> u32 {
         self.numbers[at]
     }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use stentor_core::{ConnId, WorkerId};
 
+use super::application_log::ApplicationLog;
 use super::client_observer::ClientObserver;
 use super::driver::{ScenarioDriver, ScenarioTask};
-use super::journal::Journal;
 use super::plan::{Act, PlanStep, ScenarioPlan};
 use super::setup::ScenarioSetup;
 use super::{Coverage, RunReport};
@@ -19,7 +19,7 @@ pub(super) struct World<const WAITS: bool> {
     pub(super) sim: Sim<ScenarioDriver<WAITS>>,
     pub(super) setup: ScenarioSetup,
     pub(super) rng: Rng,
-    pub(super) journal: Rc<RefCell<Journal>>,
+    pub(super) log: Rc<RefCell<ApplicationLog>>,
     /// The client of each number in the plan, while it is connected.
     pub(super) connected: Vec<Option<usize>>,
     /// For each client of the simulation, what it has heard.
@@ -34,8 +34,8 @@ pub(super) struct World<const WAITS: bool> {
 impl<const WAITS: bool> World<WAITS> {
     pub(super) fn new(plan: &ScenarioPlan) -> Self {
         let setup = plan.setup.clone();
-        let journal = Rc::new(RefCell::new(Journal::default()));
-        let driver = ScenarioDriver(Rc::clone(&journal));
+        let log = Rc::new(RefCell::new(ApplicationLog::default()));
+        let driver = ScenarioDriver(Rc::clone(&log));
         let (workers, tasks) = setup.workers;
         let work = Box::new(|_: WorkerId, task: &ScenarioTask| *task);
         let mut sim = Sim::new(
@@ -52,7 +52,7 @@ impl<const WAITS: bool> World<WAITS> {
             sim,
             setup,
             rng: Rng::new(plan.seed ^ 0x00FF_1CE5),
-            journal,
+            log,
             connected: vec![None; clients.max().map_or(0, |most| usize::from(most) + 1)],
             observers: Vec::new(),
             heard: Vec::new(),
@@ -62,7 +62,7 @@ impl<const WAITS: bool> World<WAITS> {
     }
 
     /// Lives through the plan; `steps` says how far it has come.
-    pub(super) fn live(mut self, plan: &ScenarioPlan, steps: &Cell<usize>) -> RunReport {
+    pub(super) fn run(mut self, plan: &ScenarioPlan, steps: &Cell<usize>) -> RunReport {
         let mut is_enough = false;
         for (at, step) in plan.steps.iter().enumerate() {
             steps.set(at);
@@ -111,11 +111,11 @@ impl<const WAITS: bool> World<WAITS> {
 
     /// Takes what clients have heard.
     pub(super) fn hear(&mut self) {
-        let mut journal = self.journal.borrow_mut();
+        let mut log = self.log.borrow_mut();
         for (client, observer) in self.observers.iter_mut().enumerate() {
             let heard = self.sim.take_heard(client);
             if !heard.is_empty() {
-                observer.take(heard, &mut journal, &mut self.heard);
+                observer.take(heard, &mut log, &mut self.heard);
             }
         }
     }

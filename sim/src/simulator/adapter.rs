@@ -24,8 +24,8 @@ impl<H: Handler> Sim<H> {
                 Output::Flush(id) => self.flush(id),
                 Output::StopReading(id) => self.set_reading(id, false),
                 Output::StartReading(id) => self.set_reading(id, true),
-                Output::Send(to, letter) => {
-                    self.send_letter(shard * self.shards.len() + to.index(), letter);
+                Output::Send(to, message) => {
+                    self.send_message(shard * self.shards.len() + to.index(), message);
                 }
                 Output::Submit(conn, task, options) => {
                     self.link_of(conn);
@@ -85,11 +85,11 @@ impl<H: Handler> Sim<H> {
     }
 
     /// Sends a message to another shard; messages sent before it arrive before it.
-    pub(super) fn send_letter(&mut self, way: usize, letter: ShardMessage) {
+    pub(super) fn send_message(&mut self, way: usize, message: ShardMessage) {
         let queue = &mut self.mail[way];
         let due = self.now + self.rng.up_to(self.network.mail_delay);
         let due = queue.back().map_or(due, |&(last, _)| due.max(last));
-        queue.push_back((due, letter));
+        queue.push_back((due, message));
     }
 
     /// A read that found so many bytes.
@@ -168,7 +168,7 @@ impl<H: Handler> Sim<H> {
         self.shards[shard].handle_transmitted(now, id, n);
     }
 
-    /// When bytes that are written now have gone over a socket.
+    /// Returns when bytes that are written now have gone over a socket.
     pub(super) fn arrival(&mut self, len: usize) -> u64 {
         let Network {
             latency, bandwidth, ..
@@ -296,7 +296,7 @@ impl<H: Handler> Sim<H> {
         }
     }
 
-    /// The link of a connection that a shard has named.
+    /// Returns the link of a connection that a shard has named.
     pub(super) fn link_of(&self, id: ConnId) -> usize {
         let at = self.slots[id.shard().index()]
             .get(id.slot())

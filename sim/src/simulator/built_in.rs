@@ -6,12 +6,12 @@ use super::{Network, Sim};
 use crate::Rooms;
 
 impl Sim<Rooms> {
-    /// A server of rooms and tasks, with three workers and room for eight tasks.
+    /// Returns a server of rooms and tasks, with three workers and room for eight tasks.
     pub fn rooms(network: Network, config: &Config) -> Self {
         Self::rooms_with(network, config, Rooms::default(), 3, 8)
     }
 
-    /// A server of rooms and tasks with so many workers and so much room for tasks.
+    /// Returns a server of rooms and tasks with so many workers and so much room for tasks.
     pub fn rooms_with(
         network: Network,
         config: &Config,
@@ -25,7 +25,7 @@ impl Sim<Rooms> {
 }
 
 impl Sim<Echo> {
-    /// A server that echoes.
+    /// Returns a server that echoes.
     pub fn echo(network: Network, config: &Config) -> Self {
         Self::new(
             network,

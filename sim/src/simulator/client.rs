@@ -1,7 +1,9 @@
 //! Simulated client: the bytes that it sends, and what it has received.
 
 use stentor_core::MessageType;
-use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_core::testing::conn::{
+    Connection, ConnectionEvent, DecodeBuffers, MessageLimits, Payload, Role,
+};
 use stentor_core::testing::deflate::{Compressor, Params};
 use stentor_core::testing::handshake::Extension;
 use stentor_core::testing::wire::{Header, Opcode, close, mask};
@@ -96,7 +98,7 @@ impl SimClient {
         }
     }
 
-    /// The messages it has heard, in order.
+    /// Returns the messages it has heard, in order.
     pub fn messages(&self) -> impl Iterator<Item = (MessageType, &[u8])> {
         self.heard.iter().filter_map(|heard| match heard {
             Incoming::Message(kind, payload) => Some((*kind, &payload[..])),
@@ -104,14 +106,14 @@ impl SimClient {
         })
     }
 
-    /// The text of the messages it has heard.
+    /// Returns the text of the messages it has heard.
     pub fn texts(&self) -> Vec<String> {
         self.messages()
             .map(|(_, payload)| String::from_utf8_lossy(payload).into_owned())
             .collect()
     }
 
-    /// The code of the close frame it has heard, if it has heard one.
+    /// Returns the code of the close frame it has heard, if it has heard one.
     pub fn close_code(&self) -> Option<Option<u16>> {
         self.heard.iter().find_map(|heard| match heard {
             Incoming::Close(code) => Some(*code),
@@ -119,23 +121,23 @@ impl SimClient {
         })
     }
 
-    /// Whether it has heard the end of the server's bytes.
+    /// Returns whether it has heard the end of the server's bytes.
     pub const fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Whether it was upgraded.
+    /// Returns whether it was upgraded.
     pub fn is_upgraded(&self) -> bool {
         self.status == Some(101)
     }
 
-    /// A masked frame, each with a key of its own.
+    /// Returns a masked frame, each with a key of its own.
     pub fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
         self.keys = self.keys.wrapping_mul(0x9E37_79B1).wrapping_add(1);
         masked(opcode, fin, self.keys.to_be_bytes(), payload)
     }
 
-    /// A message in one frame, compressed if that was agreed on and shortens it.
+    /// Returns a message in one frame, compressed if that was agreed on and shortens it.
     pub(super) fn message(&mut self, kind: MessageType, payload: &[u8]) -> Vec<u8> {
         let mut packed = Vec::new();
         let parts = [payload, &[]];
@@ -150,7 +152,7 @@ impl SimClient {
         frame
     }
 
-    /// Whether permessage-deflate was agreed on.
+    /// Returns whether permessage-deflate was agreed on.
     pub fn is_compressed(&self) -> bool {
         self.compressor.window_bits() > 0
     }
@@ -180,15 +182,15 @@ impl SimClient {
             at += step.consumed;
             let Some(event) = step.event else { break };
             let heard = match event {
-                Event::Message {
+                ConnectionEvent::Message {
                     kind,
                     payload: Payload::InPlace(range),
                 } => Incoming::Message(kind, inbox[start..][range].to_vec()),
-                Event::Message {
+                ConnectionEvent::Message {
                     kind,
                     payload: Payload::Assembled,
                 } => Incoming::Message(kind, self.workspace.take_message()),
-                Event::Ping(range) => {
+                ConnectionEvent::Ping(range) => {
                     let payload = inbox[start..][range].to_vec();
                     if self.pongs && !self.said_close {
                         let pong = self.frame(Opcode::Pong, true, &payload);
@@ -196,8 +198,8 @@ impl SimClient {
                     }
                     Incoming::Ping(payload)
                 }
-                Event::Pong(range) => Incoming::Pong(inbox[start..][range].to_vec()),
-                Event::Close(code, _) => {
+                ConnectionEvent::Pong(range) => Incoming::Pong(inbox[start..][range].to_vec()),
+                ConnectionEvent::Close(code, _) => {
                     let code = code.map(|code| code.get());
                     if self.closes {
                         if !self.said_close {
@@ -273,7 +275,7 @@ impl SimClient {
     }
 }
 
-/// A masked frame with this key.
+/// Returns a masked frame with this key.
 pub fn masked(opcode: Opcode, fin: bool, key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     let (header, n) = Header {
         fin,
@@ -289,7 +291,7 @@ pub fn masked(opcode: Opcode, fin: bool, key: [u8; 4], payload: &[u8]) -> Vec<u8
     out
 }
 
-/// The request of a client that offers permessage-deflate.
+/// Returns the request of a client that offers permessage-deflate.
 pub(super) fn offering(offer: &Params) -> Vec<u8> {
     let mut request = REQUEST[..REQUEST.len() - 2].to_vec();
     request.extend_from_slice(b"Sec-WebSocket-Extensions: ");

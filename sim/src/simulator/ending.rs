@@ -15,7 +15,7 @@ impl<H: Handler> Sim<H> {
         self.order(ShardOrder::Drain);
     }
 
-    /// Whether nothing that was accepted is still on its way.
+    /// Returns whether nothing that was accepted is still on its way.
     pub fn is_quiet(&self) -> bool {
         self.scheduler.dispatcher().is_idle() && self.has_reached_goal(DrainGoal::Quiet)
     }

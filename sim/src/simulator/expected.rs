@@ -87,7 +87,10 @@ impl<H: Handler> Sim<H> {
                 shard.stats()
             );
         }
-        assert!(self.mail.iter().all(VecDeque::is_empty), "letters are left");
+        assert!(
+            self.mail.iter().all(VecDeque::is_empty),
+            "messages are left"
+        );
         let mut there: Vec<_> = self.shards.iter().flat_map(Shard::remote_owned).collect();
         let mut known: Vec<_> = self
             .shards
@@ -119,33 +122,36 @@ impl<H: Handler> Sim<H> {
             pending += shard.stats().links.tasks_pending;
         }
         assert_eq!(pending, tasks, "tasks");
-        assert!(self.mail.iter().all(VecDeque::is_empty), "letters are left");
+        assert!(
+            self.mail.iter().all(VecDeque::is_empty),
+            "messages are left"
+        );
     }
 
-    /// How often a message went out of turn because it had waited too long, on
+    /// Returns how often a message went out of turn because it had waited too long, on
     /// those shards that have not failed since.
     pub fn out_of_turn(&self) -> u64 {
         self.shards.iter().map(Shard::out_of_turn).sum()
     }
 
-    /// How often little was left of a run of frames and was moved to another, by
+    /// Returns how often little was left of a run of frames and was moved to another, by
     /// those shards that have not failed since.
     pub fn runs_emptied(&self) -> u64 {
         self.shards.iter().map(Shard::runs_emptied).sum()
     }
 
-    /// How often several messages became one frame, and such a frame several again.
+    /// Returns how often several messages became one frame, and such a frame several again.
     pub fn batches(&self) -> [u64; 2] {
         let of_each = self.shards.iter().map(Shard::batches);
         of_each.fold([0; 2], |[a, b], [c, d]| [a + c, b + d])
     }
 
-    /// How many data messages the server has written to a client.
+    /// Returns how many data messages the server has written to a client.
     pub fn written_to(&self, client: usize) -> u64 {
         self.links[client].tap.frames
     }
 
-    /// Whether everything that was written to a client has reached it.
+    /// Returns whether everything that was written to a client has reached it.
     pub fn has_reached(&self, client: usize) -> bool {
         let link = &self.links[client];
         link.down.is_empty() && !link.reset && !link.vanished

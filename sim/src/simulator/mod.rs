@@ -52,7 +52,7 @@ pub struct Sim<H: Handler> {
     tasks: Vec<Submission<H::Task>>,
     workers: Vec<WorkerState<H>>,
     work: WorkFn<H>,
-    /// From shard to shard, with the time at which each letter arrives.
+    /// From shard to shard, with the time at which each message arrives.
     mail: Vec<VecDeque<(u64, ShardMessage)>>,
     links: Vec<SimSocket>,
     clients: Vec<SimClient>,
@@ -106,7 +106,7 @@ struct SimSocket {
 }
 
 impl SimSocket {
-    /// Whether the socket is ready in this direction, as the server could know by asking.
+    /// Returns whether the socket is ready in this direction, as the server could know by asking.
     fn is_ready(&self, direction: Direction) -> bool {
         match direction {
             Direction::Read => self.up.readable() > 0 || self.up.is_over() && !self.eof_told,
@@ -116,7 +116,7 @@ impl SimSocket {
 }
 
 impl<H: Handler> Sim<H> {
-    /// A server with as many shards as the configuration says, `workers`
+    /// Returns a server with as many shards as the configuration says, `workers`
     /// workers and room for `tasks` tasks that wait.
     pub fn new(
         network: Network,
@@ -162,7 +162,7 @@ impl<H: Handler> Sim<H> {
         }
     }
 
-    /// A new socket on this shard, with a client that has said nothing yet.
+    /// Opens a socket on this shard, with a client that has said nothing yet.
     /// Returns the client's number.
     pub fn dial(&mut self, shard: usize) -> usize {
         self.dial_as(shard, Admission::Normal)
@@ -199,7 +199,7 @@ impl<H: Handler> Sim<H> {
         client
     }
 
-    /// A client on this shard that has asked for its upgrade.
+    /// Connects a client to this shard, which asks for its upgrade.
     pub fn connect(&mut self, shard: usize) -> usize {
         let client = self.dial(shard);
         self.send_bytes(client, REQUEST);
@@ -282,18 +282,18 @@ impl<H: Handler> Sim<H> {
         self.stopped = false;
     }
 
-    /// A client.
+    /// Returns a client.
     pub fn client(&self, client: usize) -> &SimClient {
         &self.clients[client]
     }
 
-    /// A client, to change its habits.
+    /// Returns a client, to change its habits.
     pub fn client_mut(&mut self, client: usize) -> &mut SimClient {
         self.ready.touch(client);
         &mut self.clients[client]
     }
 
-    /// What the texts are that a client has heard since this was last asked.
+    /// Returns what the texts are that a client has heard since this was last asked.
     pub fn take_texts(&mut self, client: usize) -> Vec<String> {
         let texts = self.clients[client].texts();
         self.clients[client]
@@ -302,43 +302,43 @@ impl<H: Handler> Sim<H> {
         texts
     }
 
-    /// What a client has heard since this was last asked.
+    /// Returns what a client has heard since this was last asked.
     pub fn take_heard(&mut self, client: usize) -> Vec<Incoming> {
         core::mem::take(&mut self.clients[client].heard)
     }
 
-    /// How many clients there have been.
+    /// Returns how many clients there have been.
     pub fn clients(&self) -> usize {
         self.clients.len()
     }
 
-    /// What the server calls the connection of a client.
+    /// Returns what the server calls the connection of a client.
     pub fn id_of(&self, client: usize) -> ConnId {
         self.links[client].id
     }
 
-    /// Whether the server still holds a client's socket.
+    /// Returns whether the server still holds a client's socket.
     pub fn is_held(&self, client: usize) -> bool {
         self.links[client].open
     }
 
-    /// Whether the server wants to read a client's socket.
+    /// Returns whether the server wants to read a client's socket.
     pub fn is_read(&self, client: usize) -> bool {
         self.links[client].reading
     }
 
-    /// What is known of a client's connection.
+    /// Returns what is known of a client's connection.
     pub fn explain(&self, client: usize) -> Option<Lookup> {
         let id = self.links[client].id;
         self.shards[id.shard().index()].explain(self.time(), id)
     }
 
-    /// A shard, to look at.
+    /// Returns a shard, to look at.
     pub fn shard(&self, shard: usize) -> &Shard<H, CatchCrashes> {
         &self.shards[shard]
     }
 
-    /// The shards' counters, added up.
+    /// Returns the shards' counters, added up.
     pub fn stats(&self) -> Stats {
         let mut sum = Stats::default();
         for shard in &self.shards {
@@ -347,21 +347,21 @@ impl<H: Handler> Sim<H> {
         sum
     }
 
-    /// The counters of one shard.
+    /// Returns the counters of one shard.
     pub fn stats_of(&self, shard: usize) -> Stats {
         self.shards[shard].stats()
     }
 
-    /// The application of one shard.
+    /// Returns the application of one shard.
     pub fn handler(&self, shard: usize) -> &H {
         self.shards[shard].handler()
     }
 
-    /// Sends a letter from outside all shards on its way.
-    pub fn hand_in(&mut self, to: ShardId, letter: ShardMessage) {
+    /// Sends a message from outside all shards on its way.
+    pub fn hand_in(&mut self, to: ShardId, message: ShardMessage) {
         // No shard writes to itself: that way is free.
         let way = to.index() * self.shards.len() + to.index();
-        self.send_letter(way, letter);
+        self.send_message(way, message);
     }
 
     /// Submits again what has failed for good, as far as there is room; says how much.
@@ -372,22 +372,22 @@ impl<H: Handler> Sim<H> {
         tasks
     }
 
-    /// The dispatcher's counters.
+    /// Returns the dispatcher's counters.
     pub fn dispatch_stats(&self) -> DispatchStats {
         self.scheduler.dispatcher().stats()
     }
 
-    /// What the shards told, in order.
+    /// Returns what the shards told, in order.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
-    /// A number that stands for every byte that went over a socket, and when.
+    /// Returns a number that stands for every byte that went over a socket, and when.
     pub const fn digest(&self) -> u64 {
         self.digest
     }
 
-    /// The time.
+    /// Returns the time.
     pub const fn time(&self) -> Timestamp {
         Timestamp::from_micros(self.now)
     }

@@ -29,7 +29,7 @@ pub struct Network {
     pub most_read: usize,
     /// How many writes in a hundred stop short though there is room.
     pub short_writes: u32,
-    /// The longest way of a letter, in microseconds.
+    /// The longest way of a message, in microseconds.
     pub mail_delay: u64,
     /// The longest that a worker works, in microseconds.
     pub work_time: u64,
@@ -70,7 +70,7 @@ impl Network {
         }
     }
 
-    /// Little room, reads and writes of any size, long delays.
+    /// Returns little room, reads and writes of any size, long delays.
     pub const fn rough(seed: u64) -> Self {
         Self {
             up: 4 << 10,

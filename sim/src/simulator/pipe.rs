@@ -26,17 +26,17 @@ impl Pipe {
         }
     }
 
-    /// How many bytes can be read.
+    /// Returns how many bytes can be read.
     pub(super) const fn readable(&self) -> usize {
         self.arrived
     }
 
-    /// Whether nothing can be read, now or later, until more is written.
+    /// Returns whether nothing can be read, now or later, until more is written.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Whether there is nothing to be read any more but the end.
+    /// Returns whether there is nothing to be read any more but the end.
     pub(super) fn is_over(&self) -> bool {
         self.shut && self.bytes.is_empty()
     }
@@ -67,7 +67,7 @@ impl Pipe {
         }
     }
 
-    /// When the next bytes arrive.
+    /// Returns when the next bytes arrive.
     pub(super) fn next(&self) -> Option<u64> {
         self.waves.front().map(|&(due, _)| due)
     }

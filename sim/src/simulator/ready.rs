@@ -73,7 +73,7 @@ impl Ready {
         }
     }
 
-    /// A link that is to be looked at.
+    /// Returns a link that is to be looked at.
     pub(super) fn pop_touched(&mut self) -> Option<usize> {
         let at = self.touched.pop()?;
         self.entries[at].is_touched = false;
@@ -93,7 +93,7 @@ impl Ready {
         }
     }
 
-    /// When the next time comes.
+    /// Returns when the next time comes.
     pub(super) fn next(&mut self) -> Option<u64> {
         while let Some(&Reverse((due, at))) = self.alarms.peek() {
             if self.entries[at].wake == due {
@@ -142,12 +142,12 @@ impl Ready {
         self.entries[at].bits
     }
 
-    /// The links of a shard to whose server's end something can happen.
+    /// Returns the links of a shard to whose server's end something can happen.
     pub(super) fn of_shard(&self, shard: usize) -> &[u32] {
         &self.pools[shard]
     }
 
-    /// The links to whose client's end something can happen.
+    /// Returns the links to whose client's end something can happen.
     pub(super) fn of_clients(&self) -> &[u32] {
         &self.pools[self.pools.len() - 1]
     }

@@ -24,7 +24,7 @@ pub(super) enum Action {
     Write(usize),
     ClientWrite(usize),
     ClientRead(usize),
-    /// A letter arrives: from, to.
+    /// A message arrives: from, to.
     Mail(usize, usize),
     /// A worker is done.
     Work(usize),
@@ -70,7 +70,7 @@ impl<H: Handler> Sim<H> {
         true
     }
 
-    /// Whether anything can happen besides timers of the server. That a shard goes on with
+    /// Returns whether anything can happen besides timers of the server. That a shard goes on with
     /// what it has left to do is no timer.
     pub(super) fn has_business(&mut self) -> bool {
         self.refresh();
@@ -136,8 +136,8 @@ impl<H: Handler> Sim<H> {
             }
             Action::Mail(from, to) => {
                 let queue = &mut self.mail[from * self.shards.len() + to];
-                let (_, letter) = queue.pop_front()?;
-                self.shards[to].handle_message(now, letter);
+                let (_, message) = queue.pop_front()?;
+                self.shards[to].handle_message(now, message);
                 Some(to)
             }
             Action::Work(worker) => Some(self.finish_work(worker)),
@@ -263,7 +263,7 @@ impl<H: Handler> Sim<H> {
         }
     }
 
-    /// What can happen to a link, and when to look again.
+    /// Returns what can happen to a link, and when to look again.
     fn look(&mut self, at: usize) -> (ReadyBits, u64) {
         let (link, client) = (&mut self.links[at], &self.clients[at]);
         link.up.arrive(self.now);
@@ -342,7 +342,7 @@ impl<H: Handler> Sim<H> {
         self.others = others;
     }
 
-    /// When something comes that is on its way, timers apart.
+    /// Returns when something comes that is on its way, timers apart.
     fn next_business(&mut self) -> Option<u64> {
         let links = self.ready.next();
         let mail = self.mail.iter().filter_map(|queue| Some(queue.front()?.0));

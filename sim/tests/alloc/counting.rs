@@ -12,7 +12,7 @@ thread_local! {
     pub(crate) static LIVE: Cell<i64> = const { Cell::new(0) };
 }
 
-struct Counting;
+struct ThreadAllocator;
 
 fn note(allocations: u64, bytes: i64) {
     ALLOCATIONS.with(|n| n.set(n.get() + allocations));
@@ -20,7 +20,7 @@ fn note(allocations: u64, bytes: i64) {
 }
 
 // SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for ThreadAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(1, layout.size() as i64);
         unsafe { System.alloc(layout) }
@@ -38,4 +38,4 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static ALLOCATOR: ThreadAllocator = ThreadAllocator;

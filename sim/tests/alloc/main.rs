@@ -6,4 +6,5 @@
 mod counting;
 mod http;
 mod memory;
+mod metered;
 mod no_alloc;

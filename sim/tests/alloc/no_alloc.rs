@@ -60,8 +60,8 @@ impl<H: Handler> ShardSet<H> {
         buffer[..bytes.len()].copy_from_slice(bytes);
         self.shards[shard].handle_read(NOW, id, bytes.len());
         self.turn(shard);
-        while let Some((to, letter)) = self.mail.pop_front() {
-            self.shards[to.index()].handle_message(NOW, letter);
+        while let Some((to, message)) = self.mail.pop_front() {
+            self.shards[to.index()].handle_message(NOW, message);
             self.turn(to.index());
         }
     }
@@ -78,7 +78,7 @@ impl<H: Handler> ShardSet<H> {
                     self.written += n;
                     self.shards[shard].handle_transmitted(NOW, id, n);
                 }
-                Output::Send(to, letter) => self.mail.push_back((to, letter)),
+                Output::Send(to, message) => self.mail.push_back((to, message)),
                 Output::Event(_) | Output::StopReading(_) | Output::StartReading(_) => {}
                 other => panic!("{other:?} in steady state"),
             }

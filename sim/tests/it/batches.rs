@@ -105,25 +105,25 @@ impl Hall {
         self.turn();
     }
 
-    /// Until nothing is to be done, and no letter is under way.
+    /// Until nothing is to be done, and no message is under way.
     fn turn(&mut self) {
-        let mut letters = Vec::new();
+        let mut messages = Vec::new();
         loop {
             for at in 0..self.shards.len() {
                 while let Some(output) = self.shards[at].poll_output() {
                     match output {
                         Output::Flush(id) => self.flush(id),
-                        Output::Send(to, letter) => letters.push((to, letter)),
+                        Output::Send(to, message) => messages.push((to, message)),
                         _ => {}
                     }
                     self.shards[at].audit();
                 }
             }
-            if letters.is_empty() {
+            if messages.is_empty() {
                 return;
             }
-            for (to, letter) in letters.drain(..) {
-                self.shards[to.index()].handle_message(NOW, letter);
+            for (to, message) in messages.drain(..) {
+                self.shards[to.index()].handle_message(NOW, message);
             }
         }
     }

@@ -4,9 +4,9 @@
 use core::time::Duration;
 
 use stentor_core::{
-    CloseCause, CloseCode, ClosedConnection, Config, ConnectionInfo, ConnectionQuery, Handler,
-    Lookup, OverflowPolicy, Pause, PeerError, Shard, ShardId, SortBy, Stage, Timer, Timestamp,
-    WaitReason,
+    CloseCause, CloseCode, ClosedConnection, Config, ConnectionInfo, ConnectionQuery,
+    ConnectionStage, Handler, Lookup, OverflowPolicy, Pause, PeerError, Shard, ShardId, SortBy,
+    TimerKind, Timestamp, WaitReason,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, REQUEST, ReadPattern, Sim};
@@ -60,7 +60,10 @@ fn one_that_does_not_read_shows_what_waits_and_what_it_loses() {
         join(&mut sim, client, "r");
     }
     let quiet = here(&sim, slow);
-    assert_eq!((quiet.stage, quiet.stage.label()), (Stage::Open, "open"));
+    assert_eq!(
+        (quiet.stage, quiet.stage.label()),
+        (ConnectionStage::Open, "open")
+    );
     assert_eq!((quiet.channels.len(), quiet.memberships), (1, 1));
     assert_eq!(quiet.channels[0], "r");
     assert_eq!((quiet.waiting.messages, quiet.waiting.bytes), (0, 0));
@@ -92,7 +95,7 @@ fn one_that_does_not_read_shows_what_waits_and_what_it_loses() {
         panic!("it waits for its socket: {:?}", stuck.awaits)
     };
     assert!(since >= 3 * second && since < 4 * second, "{since:?}");
-    let Some((Timer::Write, left)) = stuck.timer else {
+    let Some((TimerKind::Write, left)) = stuck.timer else {
         panic!("it is cut off if that goes on: {:?}", stuck.timer)
     };
     assert!(left > 6 * second && left <= 7 * second, "{left:?}");
@@ -200,7 +203,7 @@ fn whoever_waits_for_another_shard_says_for_what() {
     sim.say(other, "leave:");
     let (awaited, _) = await_label(&mut sim, other, "left");
     assert_eq!(awaited, WaitReason::Left(room.clone().into()));
-    let said = format!("the owner of the room that it leaves, {room}");
+    let said = format!("the owner of the channel that it leaves, {room}");
     assert_eq!(awaited.to_string(), said);
     sim.settle();
     assert!(here(&sim, other).awaits.is_empty());
@@ -270,30 +273,30 @@ fn requests_and_closing_handshakes_are_told_too() {
     sim.send_bytes(dialled, &REQUEST[..10]);
     sim.settle();
     let explanation = here(&sim, dialled);
-    assert_eq!(explanation.stage, Stage::Request);
+    assert_eq!(explanation.stage, ConnectionStage::Request);
     assert_eq!(explanation.awaits, [WaitReason::Request]);
     assert_eq!(explanation.held_back_bytes, 10);
     assert_eq!(explanation.open_for, None);
-    assert!(matches!(explanation.timer, Some((Timer::Handshake, _))));
+    assert!(matches!(explanation.timer, Some((TimerKind::Handshake, _))));
 
     let client = sim.connect(0);
     sim.settle();
     let timer = here(&sim, client).timer;
-    assert!(matches!(timer, Some((Timer::Ping, _))), "{timer:?}");
+    assert!(matches!(timer, Some((TimerKind::Ping, _))), "{timer:?}");
     sim.client_mut(client).closes = false;
     sim.close_all(CloseCode::GOING_AWAY);
     sim.settle();
     let closing = here(&sim, client);
     assert_eq!(
         (closing.stage, closing.awaits),
-        (Stage::Closing, vec![WaitReason::CloseFrame])
+        (ConnectionStage::Closing, vec![WaitReason::CloseFrame])
     );
     let ending = closing.ending.expect("it is ending");
     assert_eq!(
         (ending.cause, ending.code),
         (CloseCause::Drain, Some(CloseCode::GOING_AWAY))
     );
-    assert!(matches!(closing.timer, Some((Timer::Close, _))));
+    assert!(matches!(closing.timer, Some((TimerKind::Close, _))));
     sim.pass(Duration::from_secs(6));
     assert_eq!(gone(&sim, client).ending, ending);
     assert_eq!(sim.explain(dialled), None, "it never became a connection");

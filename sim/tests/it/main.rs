@@ -26,6 +26,7 @@ mod queues;
 mod rates;
 mod same_seed;
 mod sessions;
+mod short_timeouts;
 mod simulation;
 mod tasks;
 mod timers;

@@ -7,20 +7,9 @@ use stentor_core::{CloseCause, CloseCode, Config, HandshakeError};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Incoming, Network, REQUEST, ReadPattern, Sim};
 
-const SECOND: Duration = Duration::from_secs(1);
-const SEEDS: u64 = 20;
+use crate::short_timeouts::{SECOND, config};
 
-fn config() -> Config {
-    Config::builder()
-        .ping_interval(4 * SECOND)
-        .pong_wait(6 * SECOND)
-        .handshake_timeout(2 * SECOND)
-        .write_timeout(3 * SECOND)
-        .close_timeout(2 * SECOND)
-        .shards(2)
-        .build()
-        .expect("in range")
-}
+const SEEDS: u64 = 20;
 
 fn server(seed: u64) -> Sim<Rooms> {
     let network = Network {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use stentor_core::{CloseCause, Config, ConfigBuilder, Lookup, Timer, WaitReason};
+use stentor_core::{CloseCause, Config, ConfigBuilder, Lookup, TimerKind, WaitReason};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, ReadPattern, Sim, masked};
 
@@ -82,7 +82,7 @@ fn a_reader_that_takes_a_byte_every_nine_seconds_goes_and_its_memory_with_it() {
     let Some(Lookup::Here(known)) = known else {
         panic!("{known:?}");
     };
-    assert!(matches!(known.timer, Some((Timer::ReadRate, left)) if left <= 2 * SECOND));
+    assert!(matches!(known.timer, Some((TimerKind::ReadRate, left)) if left <= 2 * SECOND));
     sim.pass(2 * SECOND);
     assert_eq!(closed(&sim, CloseCause::ReadRate), 1);
     // The close frame waits for the rest of what it has begun to read, and for no more.
@@ -179,7 +179,7 @@ fn a_message_that_is_trickled_is_not_kept() {
         if let Some(Lookup::Here(known)) = sim.explain(client)
             && closed(&sim, CloseCause::SendRate) == 0
         {
-            assert!(matches!(known.timer, Some((Timer::SendRate, _))));
+            assert!(matches!(known.timer, Some((TimerKind::SendRate, _))));
             assert!(matches!(known.awaits[..], [WaitReason::Message(49_900..)]));
         }
     }

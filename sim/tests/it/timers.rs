@@ -2,23 +2,11 @@
 
 use core::time::Duration;
 
-use stentor_core::{CloseCause, Config, Echo, HandshakeError, Timestamp};
+use stentor_core::{CloseCause, Echo, HandshakeError, Timestamp};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, REQUEST, ReadPattern, Sim};
 
-const SECOND: Duration = Duration::from_secs(1);
-
-fn config() -> Config {
-    Config::builder()
-        .ping_interval(4 * SECOND)
-        .pong_wait(6 * SECOND)
-        .handshake_timeout(2 * SECOND)
-        .write_timeout(3 * SECOND)
-        .close_timeout(2 * SECOND)
-        .shards(2)
-        .build()
-        .expect("in range")
-}
+use crate::short_timeouts::{SECOND, config};
 
 fn server(down: usize) -> Sim<Rooms> {
     let network = Network {

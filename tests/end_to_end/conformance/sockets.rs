@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use stentor_core::testing::conn::{Connection, DecodeBuffers, Event, MessageLimits, Payload, Role};
+use stentor_core::testing::conn::{
+    Connection, ConnectionEvent, DecodeBuffers, MessageLimits, Payload, Role,
+};
 use stentor_sim::conformance::Host;
 use stentor_sim::simulator::{Incoming, REQUEST};
 
@@ -79,17 +81,17 @@ impl Host for SocketClients {
                     .poll_event(input, LIMITS, workspace)
                     .expect("a server's frames");
                 let heard = step.event.map(|event| match event {
-                    Event::Message {
+                    ConnectionEvent::Message {
                         kind,
                         payload: Payload::InPlace(range),
                     } => Incoming::Message(kind, input[range].to_vec()),
-                    Event::Message {
+                    ConnectionEvent::Message {
                         kind,
                         payload: Payload::Assembled,
                     } => Incoming::Message(kind, workspace.take_message()),
-                    Event::Ping(range) => Incoming::Ping(input[range].to_vec()),
-                    Event::Pong(range) => Incoming::Pong(input[range].to_vec()),
-                    Event::Close(code, _) => Incoming::Close(code.map(|code| code.get())),
+                    ConnectionEvent::Ping(range) => Incoming::Ping(input[range].to_vec()),
+                    ConnectionEvent::Pong(range) => Incoming::Pong(input[range].to_vec()),
+                    ConnectionEvent::Close(code, _) => Incoming::Close(code.map(|code| code.get())),
                     other => panic!("{other:?}"),
                 });
                 input.drain(..step.consumed);

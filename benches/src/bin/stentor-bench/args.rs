@@ -5,7 +5,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::compare::Compare;
 use crate::error::Error;
 use crate::load::{
-    Connect, Echo, FanOut, Gateway, Hold, Idle, Laggards, LoadTarget, Mixed, Tasks, Timing, Urgent,
+    Connect, EchoLoad, FanOut, Gateway, Hold, Idle, Laggards, LoadTarget, Mixed, TaskLoad, Timing,
+    Urgent,
 };
 use crate::measure::MeasuredProcess;
 use crate::million::Million;
@@ -43,7 +44,7 @@ pub(crate) struct GlobalArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     /// Every connection sends messages, and the server returns them
-    Echo(TimedLoad<Echo>),
+    Echo(TimedLoad<EchoLoad>),
     /// One member of a room publishes, and every member receives
     FanOut(TimedLoad<FanOut>),
     /// Idle connections in a room; needs --pid
@@ -53,7 +54,7 @@ pub(crate) enum BenchCommand {
     /// Messages of every priority, and the latency of each priority
     Mixed(TimedLoad<Mixed>),
     /// Tasks for the workers of the server, which return a result
-    Tasks(TimedLoad<Tasks>),
+    Tasks(TimedLoad<TaskLoad>),
     /// Latency of an urgent answer, while another process loads the server
     Urgent(TimedLoad<Urgent>),
     /// Push to all users who are online, in four scenarios
@@ -149,7 +150,7 @@ mod tests {
         let BenchCommand::Echo(echo) = arguments.command else {
             panic!("it is an echo");
         };
-        let Echo {
+        let EchoLoad {
             connections,
             in_flight,
             bytes,

@@ -14,22 +14,22 @@ impl<'a> Chunks<'a> {
     /// The most slices there can be.
     pub const MAX: usize = 32;
 
-    /// No slices.
+    /// Creates an empty list of slices.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The slices, in order; none is empty.
+    /// Returns the slices, in order; none is empty.
     pub fn as_slices(&self) -> &[&'a [u8]] {
         &self.slices
     }
 
-    /// How many bytes they have together.
+    /// Returns how many bytes they have together.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is nothing to write.
+    /// Returns whether there is nothing to write.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -25,7 +25,7 @@ pub(crate) struct Key {
 }
 
 impl From<Rank> for FrameMeta {
-    /// A frame that neither ages nor is replaced.
+    /// Returns a frame that neither ages nor is replaced.
     fn from(rank: Rank) -> Self {
         Self {
             rank,
@@ -46,7 +46,7 @@ impl PublishedAt {
         Self((at.as_micros() >> TICK) as u32)
     }
 
-    /// Its age in microseconds. Whoever published it may have had a younger clock.
+    /// Returns its age in microseconds. Whoever published it may have had a younger clock.
     pub(super) fn age(self, now: Timestamp) -> u64 {
         let ticks = Self::new(now).0.wrapping_sub(self.0).cast_signed();
         u64::from(ticks.max(0).unsigned_abs()) << TICK

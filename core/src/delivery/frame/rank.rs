@@ -13,17 +13,17 @@ impl Rank {
     /// A close frame, behind all data.
     pub(crate) const LAST: Self = Self(FIRST_DATA + 256);
 
-    /// Data of this priority; the smaller the more urgent.
+    /// Returns the rank of data of this priority; the smaller the more urgent.
     pub(crate) const fn data(priority: u8) -> Self {
         Self(FIRST_DATA + priority as u16)
     }
 
-    /// The rank right behind this one.
+    /// Returns the rank right behind this one.
     pub(crate) const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// The priority of data; none for what is not data.
+    /// Returns the priority of data; none for what is not data.
     pub(crate) const fn priority(self) -> Option<u8> {
         if self.is_data() {
             Some((self.0 - FIRST_DATA) as u8)

@@ -46,7 +46,7 @@ impl Run {
         self.list_bytes() - before
     }
 
-    /// Bytes of memory of the list of frames.
+    /// Returns the bytes of memory of the list of frames.
     pub(crate) const fn list_bytes(&self) -> usize {
         self.frames.capacity() * size_of::<u32>()
     }
@@ -58,7 +58,7 @@ impl Run {
         self.live_bytes = 0;
     }
 
-    /// Whether so little here is still wanted that it is cheaper to move it
+    /// Returns whether so little here is still wanted that it is cheaper to move it
     /// than to keep the run: under an eighth.
     pub(crate) fn is_sparse(&self) -> bool {
         (self.live_bytes as usize) < RUN / 8

@@ -3,6 +3,7 @@
 
 mod batch;
 mod place;
+mod record;
 
 use alloc::vec::Vec;
 
@@ -15,8 +16,9 @@ use crate::delivery::frame::rank::Rank;
 use crate::delivery::frame::run::{RUN, Run};
 use crate::proto::ws::header::{Tag, encode_unmasked};
 use crate::proto::ws::opcode::Opcode;
-use crate::table::{Place, Pool, Table};
+use crate::table::{Pool, Table};
 use crate::time::Timestamp;
+use record::{Body, Expiry, Record};
 
 /// A frame in the store. Stays the same while the frame moves between runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,114 +35,6 @@ pub(super) const SPARE_RUNS: usize = 64;
 const NO_BODY: u32 = u32::MAX;
 const NO_TERM: u32 = u32::MAX;
 const NO_PART: u32 = u32::MAX;
-
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    run: u32,
-    offset: u32,
-    /// Bytes in the run: the whole frame, or its header only.
-    inline: u32,
-    /// Bytes in all.
-    len: u32,
-    /// Where the payload is if it is not in the run.
-    body: u32,
-    refs: u32,
-    born: PublishedAt,
-    /// Where its deadline and its key are, if it has any.
-    term: u32,
-    /// Of a batch the first part, of a part the one behind it; of a vacant place the next.
-    next: u32,
-    /// How many messages it is.
-    messages: u16,
-    rank: Rank,
-    /// Bytes of frame header in front of the payload.
-    header: u8,
-    /// Whether others have the payload too.
-    shared: bool,
-    /// Whether a batch of which it is a part is there.
-    is_part: bool,
-}
-
-const _: () = assert!(size_of::<Record>() == 44);
-
-impl Place for Record {
-    fn vacate(&mut self, next: u32) {
-        self.next = next;
-    }
-
-    fn next_vacant(&self) -> u32 {
-        self.next
-    }
-}
-
-/// What few frames have, so that the others need no room for it.
-#[derive(Clone, Copy, Debug)]
-enum Expiry {
-    Of {
-        deadline: Option<Timestamp>,
-        key: Option<Key>,
-    },
-    Vacant(u32),
-}
-
-impl Place for Expiry {
-    fn vacate(&mut self, next: u32) {
-        *self = Self::Vacant(next);
-    }
-
-    fn next_vacant(&self) -> u32 {
-        match *self {
-            Self::Vacant(next) => next,
-            Self::Of { .. } => u32::MAX,
-        }
-    }
-}
-
-/// A payload that is not in a run.
-#[derive(Debug)]
-enum Body {
-    /// Others have it too.
-    Shared(Bytes),
-    /// Nobody else has it.
-    Owned(Vec<u8>),
-    Vacant(u32),
-}
-
-impl Place for Body {
-    fn vacate(&mut self, next: u32) {
-        *self = Self::Vacant(next);
-    }
-
-    fn next_vacant(&self) -> u32 {
-        match *self {
-            Self::Vacant(next) => next,
-            Self::Shared(_) | Self::Owned(_) => u32::MAX,
-        }
-    }
-}
-
-impl Body {
-    /// The bytes of memory it is charged with.
-    fn memory(&self) -> u64 {
-        match self {
-            Self::Shared(bytes) => bytes.len() as u64,
-            Self::Owned(bytes) => bytes.capacity() as u64,
-            Self::Vacant(_) => 0,
-        }
-    }
-}
-
-impl core::ops::Deref for Body {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Shared(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-            Self::Vacant(_) => &[],
-        }
-    }
-}
 
 /// The frames of one shard.
 #[derive(Debug)]
@@ -269,12 +163,12 @@ impl Store {
         self.records[id.0].shared = true;
     }
 
-    /// Whether others have the frame's payload too.
+    /// Returns whether others have the frame's payload too.
     pub(crate) fn is_shared(&self, id: FrameId) -> bool {
         self.records[id.0].shared
     }
 
-    /// Bytes of the frame's payload.
+    /// Returns the bytes of the frame's payload.
     pub(crate) fn payload_len(&self, id: FrameId) -> usize {
         let record = &self.records[id.0];
         record.len as usize - usize::from(record.header)
@@ -340,12 +234,12 @@ impl Store {
         self.records[id.0].rank
     }
 
-    /// How many microseconds ago the frame was published, roughly.
+    /// Returns how many microseconds ago the frame was published, roughly.
     pub(crate) fn age(&self, id: FrameId, now: Timestamp) -> u64 {
         self.records[id.0].born.age(now)
     }
 
-    /// Whether the frame is not to be sent any more.
+    /// Returns whether the frame is not to be sent any more.
     pub(crate) fn is_expired(&self, id: FrameId, now: Timestamp) -> bool {
         match self.term(id) {
             Some(&Expiry::Of { deadline, .. }) => deadline.is_some_and(|deadline| deadline <= now),
@@ -353,7 +247,7 @@ impl Store {
         }
     }
 
-    /// What the frame is news of.
+    /// Returns what the frame is news of.
     pub(crate) fn key(&self, id: FrameId) -> Option<Key> {
         match *self.term(id)? {
             Expiry::Of { key, .. } => key,
@@ -361,7 +255,7 @@ impl Store {
         }
     }
 
-    /// Whether any frame has a deadline or a key.
+    /// Returns whether any frame has a deadline or a key.
     pub(crate) fn has_terms(&self) -> bool {
         self.terms.occupied() > 0
     }
@@ -371,7 +265,7 @@ impl Store {
         self.terms.get(self.records[id.0].term as usize)
     }
 
-    /// The frame's bytes: what stands in its run, and the payload where that is elsewhere.
+    /// Returns the frame's bytes: what stands in its run, and the payload where that is elsewhere.
     pub(crate) fn bytes(&self, id: FrameId) -> (&[u8], &[u8]) {
         let record = &self.records[id.0];
         let inline = self.span(record.run, record.offset, record.inline);
@@ -397,12 +291,12 @@ impl Store {
         &self.runs[run].bytes[offset as usize..(offset + len) as usize]
     }
 
-    /// Bytes of memory held: whole runs, and payloads that have their own.
+    /// Returns the bytes of memory held: whole runs, and payloads that have their own.
     pub(crate) fn held_bytes(&self) -> u64 {
         (self.held_runs * RUN) as u64 + self.body_bytes
     }
 
-    /// Bytes of memory in all: what is [held](Self::held_bytes), and what is kept
+    /// Returns the bytes of memory in all: what is [held](Self::held_bytes), and what is kept
     /// for frames to come.
     pub(crate) fn memory(&self) -> u64 {
         let tables = self.records.memory() + self.bodies.memory() + self.terms.memory();
@@ -412,7 +306,7 @@ impl Store {
         self.held_bytes() + (tables + runs + rest) as u64
     }
 
-    /// The same, counted anew.
+    /// Returns the same, counted anew.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn count_memory(&self) -> u64 {
         let runs = self
@@ -427,7 +321,7 @@ impl Store {
         self.memory() - kept + ((runs + open) * RUN + lists) as u64 + bodies
     }
 
-    /// Bytes of runs and bodies that are only kept for frames to come.
+    /// Returns the bytes of runs and bodies that are only kept for frames to come.
     pub(crate) fn spare_bytes(&self) -> usize {
         self.spare.len() * RUN + self.spare_bodies.memory()
     }

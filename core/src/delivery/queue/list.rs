@@ -47,7 +47,7 @@ impl List {
         tail: NONE,
     };
 
-    /// The node at this end.
+    /// Returns the node at this end.
     pub(crate) const fn end(self, end: End) -> u32 {
         match end {
             End::Oldest => self.head,
@@ -98,7 +98,7 @@ pub(crate) struct Band {
 
 /// Data messages in queues, in flight or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct QueueTotals {
     pub(crate) messages: u64,
     /// Their bytes; of a message partly written, all.
     pub(crate) bytes: u64,
@@ -123,7 +123,7 @@ pub(crate) struct Nodes {
     newest_peak: Peak,
     hash: FixedState,
     /// What all queues hold together.
-    pub(super) held: Held,
+    pub(super) held: QueueTotals,
     /// Messages that went out of turn because they had waited too long.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) out_of_turn: u64,
@@ -154,18 +154,18 @@ impl Nodes {
             newest: HashTable::new(),
             newest_peak: Peak::default(),
             hash: FixedState::with_seed(seed),
-            held: Held::default(),
+            held: QueueTotals::default(),
             #[cfg(any(test, feature = "testing"))]
             out_of_turn: 0,
         }
     }
 
-    /// What all queues hold together.
-    pub(crate) const fn held(&self) -> Held {
+    /// Returns what all queues hold together.
+    pub(crate) const fn held(&self) -> QueueTotals {
         self.held
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub(crate) fn memory(&self) -> usize {
         self.nodes.memory() + self.bands.memory() + self.newest.allocation_size()
     }
@@ -237,7 +237,7 @@ impl Nodes {
         self.pop(&mut list.tail, &mut list.head)
     }
 
-    /// The newest message about this that waits.
+    /// Returns the newest message about this that waits.
     pub(crate) fn newest(&self, store: &Store, subject: ConflationKey) -> Option<u32> {
         let hash = self.hash.hash_one(Some(subject));
         let found = self.newest.find(hash, |&newest| {
@@ -377,7 +377,7 @@ impl Nodes {
     }
 }
 
-/// The last node of the list whose frame is such.
+/// Returns the last node of the list whose frame is such.
 fn last_where(
     nodes: &Pool<Node>,
     list: List,

@@ -50,7 +50,7 @@ pub struct Offered {
 
 /// What a queue holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct QueueSize {
     /// Data messages, in flight or not.
     pub messages: u32,
     /// Their bytes, headers included.
@@ -78,7 +78,7 @@ pub struct LoneQueue {
 }
 
 impl LoneQueue {
-    /// An empty queue for so many messages, and so many bytes of them.
+    /// Returns an empty queue for so many messages, and so many bytes of them.
     pub fn new(messages: u32, bytes: u32) -> Self {
         Self {
             queue: Queue::new(3),
@@ -217,7 +217,7 @@ impl LoneQueue {
         self.release_all(expired)
     }
 
-    /// The bytes of what is offered, in at most two slices.
+    /// Returns the bytes of what is offered, in at most two slices.
     pub fn bytes(&self, offered: Offered) -> [&[u8]; 2] {
         let (inline, body) = self.store.bytes(offered.frame);
         let from = offered.from as usize;
@@ -259,9 +259,9 @@ impl LoneQueue {
         gone
     }
 
-    /// What it holds.
-    pub fn held(&self) -> Held {
-        let held = Held {
+    /// Returns what it holds.
+    pub fn held(&self) -> QueueSize {
+        let held = QueueSize {
             messages: self.queue.messages(),
             bytes: self.queue.bytes(),
             frames: self.store.live(),

@@ -3,6 +3,7 @@
 //! batch.
 
 mod admission;
+mod bands;
 mod split;
 
 use crate::delivery::frame::{FrameId, Rank, Store};
@@ -80,7 +81,7 @@ impl Queue {
         }
     }
 
-    /// Data messages that wait, in flight or not.
+    /// Returns the number of data messages that wait, in flight or not.
     pub(crate) const fn messages(&self) -> u32 {
         self.messages
     }
@@ -89,17 +90,17 @@ impl Queue {
         self.bytes
     }
 
-    /// Whether nothing is here, not even a control frame.
+    /// Returns whether nothing is here, not even a control frame.
     pub(crate) const fn is_empty(&self) -> bool {
         self.bands == 0 && self.flight.is_empty()
     }
 
-    /// Whether something has been offered to the socket and not settled, or is partly out.
+    /// Returns whether something has been offered to the socket and not settled, or is partly out.
     pub(crate) const fn in_flight(&self) -> bool {
         !self.flight.is_empty()
     }
 
-    /// How urgent the most urgent is that waits; of what is in flight, only the first.
+    /// Returns how urgent the most urgent is that waits; of what is in flight, only the first.
     pub(crate) fn rank(&self, nodes: &Nodes, store: &Store) -> Rank {
         let in_flight = nodes.first(self.flight).map(|frame| store.rank(frame));
         let in_band = nodes.band(self.bands).map(|band| band.rank);
@@ -110,7 +111,7 @@ impl Queue {
             .unwrap_or(Rank::LAST)
     }
 
-    /// Whether messages of more than one priority wait, of those in flight only the first
+    /// Returns whether messages of more than one priority wait, of those in flight only the first
     /// looked at.
     pub(crate) fn has_several_priorities(&self, nodes: &Nodes, store: &Store) -> bool {
         let mut seen = nodes.first(self.flight).map(|frame| store.rank(frame));
@@ -141,7 +142,7 @@ impl Queue {
         self.push_band(nodes, store, frame, End::Newest);
     }
 
-    /// How many frames of this rank wait, and are not in flight.
+    /// Returns how many frames of this rank wait, and are not in flight.
     pub(crate) fn waiting(&self, nodes: &Nodes, rank: Rank) -> u32 {
         self.find(nodes, rank)
             .map_or(0, |at| nodes.band(at).map_or(0, |band| band.frames))
@@ -204,7 +205,7 @@ impl Queue {
         }
     }
 
-    /// Of the less urgent bands the one whose oldest message has waited longest,
+    /// Returns, of the less urgent bands, the one whose oldest message has waited longest,
     /// if that is too long.
     fn starved_band(&self, nodes: &Nodes, store: &Store, now: Timestamp, wait: u64) -> Option<u32> {
         let (mut longest, mut starved) = (wait, None);
@@ -370,7 +371,7 @@ impl Queue {
         self.after_flight();
     }
 
-    /// The least urgent band; without that of the answer to a request if `but_head`.
+    /// Returns the least urgent band; without that of the answer to a request if `but_head`.
     fn last_band(&self, nodes: &Nodes, but_head: bool) -> Option<u32> {
         let (mut at, mut last) = (self.bands, None);
         while let Some(band) = nodes.band(at) {
@@ -380,63 +381,6 @@ impl Queue {
             at = band.next;
         }
         last
-    }
-
-    /// Puts a frame at this end of its band.
-    fn push_band(&mut self, nodes: &mut Nodes, store: &Store, frame: FrameId, end: End) {
-        let at = self.find_or_insert(nodes, store.rank(frame));
-        let mut list = nodes.band_mut(at).list;
-        let node = match end {
-            End::Oldest => nodes.push_front(&mut list, frame),
-            End::Newest => nodes.push_back(&mut list, frame),
-        };
-        if store.has_terms()
-            && let Some(subject) = self.subject(store, frame)
-        {
-            nodes.add_about(store, subject, node, end);
-        }
-        let band = nodes.band_mut(at);
-        band.list = list;
-        band.frames += store.messages(frame);
-        band.bytes += store.len(frame);
-    }
-
-    fn pop_band(&mut self, nodes: &mut Nodes, store: &Store, at: u32, end: End) -> Option<FrameId> {
-        let frame = self.pop_band_keep_counts(nodes, store, at, end)?;
-        self.uncount(nodes, store, frame);
-        Some(frame)
-    }
-
-    fn pop_band_keep_counts(
-        &mut self,
-        nodes: &mut Nodes,
-        store: &Store,
-        at: u32,
-        end: End,
-    ) -> Option<FrameId> {
-        let mut list = nodes.band_mut(at).list;
-        if list.is_empty() {
-            return None;
-        }
-        let node = list.end(end);
-        if store.has_terms()
-            && let Some(subject) = self.subject(store, nodes.frame(node))
-        {
-            nodes.remove_about(store, subject, node, list);
-        }
-        let frame = match end {
-            End::Oldest => nodes.pop_front(&mut list),
-            End::Newest => nodes.pop_back(&mut list),
-        }?;
-        let (len, messages) = (store.len(frame), store.messages(frame));
-        let band = nodes.band_mut(at);
-        band.list = list;
-        band.frames -= messages;
-        band.bytes -= len;
-        if list.is_empty() {
-            self.remove_band(nodes, at);
-        }
-        Some(frame)
     }
 
     fn count(&mut self, nodes: &mut Nodes, messages: u32, bytes: u32) {
@@ -454,49 +398,5 @@ impl Queue {
             nodes.held.messages -= u64::from(messages);
             nodes.held.bytes -= u64::from(bytes);
         }
-    }
-
-    fn find(&self, nodes: &Nodes, rank: Rank) -> Option<u32> {
-        let mut at = self.bands;
-        while let Some(band) = nodes.band(at) {
-            if band.rank == rank {
-                return Some(at);
-            }
-            at = band.next;
-        }
-        None
-    }
-
-    fn find_or_insert(&mut self, nodes: &mut Nodes, rank: Rank) -> u32 {
-        let (mut before, mut at) = (None, self.bands);
-        while let Some(band) = nodes.band(at) {
-            if band.rank == rank {
-                return at;
-            }
-            if band.rank > rank {
-                break;
-            }
-            (before, at) = (Some(at), band.next);
-        }
-        let new = nodes.new_band(rank, at);
-        match before {
-            None => self.bands = new,
-            Some(before) => nodes.band_mut(before).next = new,
-        }
-        new
-    }
-
-    fn remove_band(&mut self, nodes: &mut Nodes, gone: u32) {
-        let next = nodes.band_mut(gone).next;
-        if self.bands == gone {
-            self.bands = next;
-        } else {
-            let mut at = self.bands;
-            while nodes.band_mut(at).next != gone {
-                at = nodes.band_mut(at).next;
-            }
-            nodes.band_mut(at).next = next;
-        }
-        nodes.free_band(gone);
     }
 }

@@ -66,12 +66,12 @@ impl SendOptions {
         }
     }
 
-    /// Its priority.
+    /// Returns its priority.
     pub const fn priority(self) -> u8 {
         self.priority
     }
 
-    /// How long the message is worth sending, from when it is published. It is
+    /// Sets how long the message is worth sending, from when it is published. It is
     /// dropped at its turn when that has passed, or when a full queue needs room.
     #[must_use]
     pub const fn ttl(mut self, ttl: Duration) -> Self {
@@ -79,7 +79,7 @@ impl SendOptions {
         self
     }
 
-    /// What the message is news of, within its room and priority: it takes the
+    /// Sets what the message is news of, within its channel and priority: it takes the
     /// place of a message with the same key that still waits. What has been
     /// handed to the socket is not replaced; nor is anything by a message that is
     /// too long for its place, which is treated as if it had no key.
@@ -89,7 +89,7 @@ impl SendOptions {
         self
     }
 
-    /// What becomes of it where a queue is full.
+    /// Sets what becomes of it where a queue is full.
     #[must_use]
     pub const fn overflow(mut self, overflow: OverflowPolicy) -> Self {
         self.overflow = overflow;
@@ -119,7 +119,7 @@ impl SendOptions {
         }
     }
 
-    /// Whether its priority is all there is to it.
+    /// Returns whether its priority is all there is to it.
     pub(crate) const fn is_plain(&self) -> bool {
         self.ttl.is_none() && self.key.is_none()
     }

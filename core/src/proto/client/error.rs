@@ -96,14 +96,14 @@ impl core::error::Error for ResponseError {}
 
 /// A violation of the protocol by a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Failure {
+pub enum ClientError {
     /// In its response.
     Response(ResponseError),
     /// In its frames. A close frame with the code of the error is queued.
     Peer(PeerError),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Response(error) => write!(f, "{error} in the handshake"),
@@ -112,7 +112,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl core::error::Error for Failure {}
+impl core::error::Error for ClientError {}
 
 /// The reason for which nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

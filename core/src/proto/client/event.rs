@@ -1,13 +1,13 @@
 //! Events of a client.
 
-use crate::proto::client::error::Failure;
+use crate::proto::client::error::ClientError;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::opcode::MessageType;
 
 /// An event that is complete and checked. It borrows from the client until the next call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum ClientEvent<'a> {
     /// The connection is a WebSocket.
     /// [`Client::subprotocol`](crate::proto::client::Client::subprotocol) and
     /// [`Client::deflate`](crate::proto::client::Client::deflate) return what was agreed on.
@@ -41,7 +41,7 @@ pub enum Event<'a> {
         reason: &'a str,
     },
     /// The server violated the protocol. The last event.
-    Failed(Failure),
+    Failed(ClientError),
     /// The stream ended without a closing handshake (§7.1.5: code 1006). The last event.
     Lost,
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::proto::client::error::ResponseError;
-use crate::proto::client::request::Request;
+use crate::proto::client::request::ClientRequest;
 use crate::proto::client::response::Response;
 use crate::proto::ws::deflate::Params;
 use crate::proto::ws::upgrade::extension::{Extension, Malformed};
@@ -26,7 +26,7 @@ pub(super) struct Agreed {
 }
 
 impl Offer {
-    pub(super) fn new(request: Request, key: &[u8; KEY_LEN]) -> Self {
+    pub(super) fn new(request: ClientRequest, key: &[u8; KEY_LEN]) -> Self {
         Self {
             accept: accept_key(key),
             subprotocols: request.subprotocols,
@@ -131,7 +131,7 @@ mod tests {
         Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
     fn verdict(head: &str) -> Result<Agreed, ResponseError> {
-        let request = Request::new(&Uri::parse("ws://h/").expect("an address"))
+        let request = ClientRequest::new(&Uri::parse("ws://h/").expect("an address"))
             .subprotocol("chat")
             .and_then(|request| request.subprotocol("superchat"))
             .and_then(|request| request.deflate(NARROW))

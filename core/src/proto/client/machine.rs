@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::proto::client::config::ClientConfig;
-use crate::proto::client::error::{Failure, ResponseError, SendError};
-use crate::proto::client::event::Event;
+use crate::proto::client::error::{ClientError, ResponseError, SendError};
+use crate::proto::client::event::ClientEvent;
 use crate::proto::client::handshake::{Agreed, Offer};
 use crate::proto::client::read_buffer::ReadBuffer;
-use crate::proto::client::request::Request;
+use crate::proto::client::request::ClientRequest;
 use crate::proto::client::response::Response;
 use crate::proto::client::rng::ClientRng;
 use crate::proto::client::sender::Sender;
@@ -18,7 +18,7 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::opcode::{MessageType, Opcode};
 use crate::proto::ws::upgrade::encode_key;
-use crate::proto::ws::{Connection, DecodeBuffers, Payload, Role, State};
+use crate::proto::ws::{CloseState, Connection, DecodeBuffers, Payload, Role};
 
 /// A client from its request to the end of the connection.
 ///
@@ -28,7 +28,7 @@ use crate::proto::ws::{Connection, DecodeBuffers, Payload, Role, State};
 #[derive(Debug)]
 pub struct Client {
     config: ClientConfig,
-    phase: Phase,
+    phase: ClientPhase,
     conn: Connection,
     compressor: Compressor,
     input: ReadBuffer,
@@ -42,7 +42,7 @@ pub struct Client {
 }
 
 #[derive(Debug)]
-enum Phase {
+enum ClientPhase {
     /// The response has not arrived.
     Handshake(Offer),
     Open,
@@ -58,7 +58,7 @@ enum RawEvent {
     Ping(Range<usize>),
     Pong(Range<usize>),
     Closed(Option<CloseCode>, Range<usize>),
-    Failed(Failure),
+    Failed(ClientError),
     Lost,
 }
 
@@ -71,7 +71,7 @@ impl Client {
     /// takes frames for requests (RFC 6455 §10.3).
     //= rfc6455#section-4.1 "When the client is to _Establish a WebSocket Connection_ given a..."
     // The caller opens the connection; the other steps begin here.
-    pub fn new(request: Request, config: ClientConfig, seed: [u8; 32]) -> Self {
+    pub fn new(request: ClientRequest, config: ClientConfig, seed: [u8; 32]) -> Self {
         let mut rng = ClientRng::new(seed);
         //= rfc6455#section-4.1 "The value of this header field MUST be a nonce consisting of a..."
         //= rfc6455#section-4.1 "The nonce MUST be selected randomly for each connection."
@@ -83,7 +83,7 @@ impl Client {
             input: ReadBuffer::new(config.head.bytes),
             //= rfc6455#section-4.1 "Once a connection to the server has been established..."
             sender: Sender::new(request.encode(&key), rng),
-            phase: Phase::Handshake(Offer::new(request, &key)),
+            phase: ClientPhase::Handshake(Offer::new(request, &key)),
             agreed: Agreed::default(),
             decode_buffers: DecodeBuffers::new(config.compression_level),
             assembled: Vec::new(),
@@ -104,7 +104,7 @@ impl Client {
 
     /// Handles `n` bytes that were read into [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, n: usize) {
-        if !matches!(self.phase, Phase::Closed) {
+        if !matches!(self.phase, ClientPhase::Closed) {
             self.input.advance(n);
         }
     }
@@ -125,35 +125,35 @@ impl Client {
     }
 
     /// Returns the next event in the received bytes; `None` if more bytes are needed.
-    pub fn poll_event(&mut self) -> Option<Event<'_>> {
+    pub fn poll_event(&mut self) -> Option<ClientEvent<'_>> {
         self.decode_buffers
             .give(core::mem::take(&mut self.assembled));
         let event = match &self.phase {
-            Phase::Handshake(_) => self.poll_response(),
-            Phase::Open => self.poll_frames(),
-            Phase::Closed => None,
+            ClientPhase::Handshake(_) => self.poll_response(),
+            ClientPhase::Open => self.poll_frames(),
+            ClientPhase::Closed => None,
         }?;
         Some(match event {
-            RawEvent::Opened => Event::Opened,
-            RawEvent::Refused(status, head) => Event::Refused {
+            RawEvent::Opened => ClientEvent::Opened,
+            RawEvent::Refused(status, head) => ClientEvent::Refused {
                 status,
                 head: self.input.get(head),
             },
-            RawEvent::Message(kind, range) => Event::Message {
+            RawEvent::Message(kind, range) => ClientEvent::Message {
                 kind,
                 payload: match range {
                     Some(range) => self.input.get(range),
                     None => &self.assembled,
                 },
             },
-            RawEvent::Ping(range) => Event::Ping(self.input.get(range)),
-            RawEvent::Pong(range) => Event::Pong(self.input.get(range)),
-            RawEvent::Closed(code, reason) => Event::Closed {
+            RawEvent::Ping(range) => ClientEvent::Ping(self.input.get(range)),
+            RawEvent::Pong(range) => ClientEvent::Pong(self.input.get(range)),
+            RawEvent::Closed(code, reason) => ClientEvent::Closed {
                 code,
                 reason: core::str::from_utf8(self.input.get(reason)).unwrap_or_default(),
             },
-            RawEvent::Failed(failure) => Event::Failed(failure),
-            RawEvent::Lost => Event::Lost,
+            RawEvent::Failed(failure) => ClientEvent::Failed(failure),
+            RawEvent::Lost => ClientEvent::Lost,
         })
     }
 
@@ -248,14 +248,17 @@ impl Client {
 
     /// Returns whether messages can be sent.
     pub const fn is_open(&self) -> bool {
-        matches!((&self.phase, self.conn.state()), (Phase::Open, State::Open))
+        matches!(
+            (&self.phase, self.conn.state()),
+            (ClientPhase::Open, CloseState::Open)
+        )
     }
 
     /// Returns whether the stream is to be closed: no event follows and no bytes are to be written.
-    /// After an [`Event::Closed`] the server closes first (§7.1.1); wait for that for a limited
+    /// After an [`ClientEvent::Closed`] the server closes first (§7.1.1); wait for that for a limited
     /// time.
     pub fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Closed) && self.sender.unwritten().is_empty()
+        matches!(self.phase, ClientPhase::Closed) && self.sender.unwritten().is_empty()
     }
 
     /// Returns the subprotocol that the server chose.
@@ -269,12 +272,12 @@ impl Client {
     }
 
     fn poll_response(&mut self) -> Option<RawEvent> {
-        let Phase::Handshake(offer) = &self.phase else {
+        let ClientPhase::Handshake(offer) = &self.phase else {
             return None;
         };
         let (input, start) = self.input.unprocessed();
         let mut fields = Fields::new();
-        let failed = |error| (RawEvent::Failed(Failure::Response(error)), None);
+        let failed = |error| (RawEvent::Failed(ClientError::Response(error)), None);
         let (event, agreed) = match Response::parse(input, &mut fields, self.config.head) {
             Ok(None) if self.eof => failed(ResponseError::Truncated),
             Ok(None) => return None,
@@ -296,7 +299,7 @@ impl Client {
                 self.compressor = Compressor::new(Role::Client, params, level);
             }
             self.agreed = agreed;
-            self.phase = Phase::Open;
+            self.phase = ClientPhase::Open;
             self.input.consume(len);
         } else {
             // The rest of the request need not be written.
@@ -320,7 +323,7 @@ impl Client {
                     self.send_close(Some(error.close_code()));
                 }
                 self.end();
-                return Some(RawEvent::Failed(Failure::Peer(error)));
+                return Some(RawEvent::Failed(ClientError::Peer(error)));
             }
         };
         self.input.consume(step.consumed);
@@ -334,7 +337,7 @@ impl Client {
                 Some(RawEvent::Lost)
             }
             None => None,
-            Some(ws::Event::Message { kind, payload }) => Some(RawEvent::Message(
+            Some(ws::ConnectionEvent::Message { kind, payload }) => Some(RawEvent::Message(
                 kind,
                 match payload {
                     Payload::InPlace(range) => Some(within(range)),
@@ -344,16 +347,16 @@ impl Client {
                     }
                 },
             )),
-            Some(ws::Event::Ping(range)) => {
+            Some(ws::ConnectionEvent::Ping(range)) => {
                 let range = within(range);
                 //= rfc6455#section-5.5.2 "Upon receipt of a Ping frame, an endpoint MUST send a..."
-                if self.auto_pong && self.conn.state() == State::Open {
+                if self.auto_pong && self.conn.state() == CloseState::Open {
                     self.sender.queue_pong(self.input.get(range.clone()));
                 }
                 Some(RawEvent::Ping(range))
             }
-            Some(ws::Event::Pong(range)) => Some(RawEvent::Pong(within(range))),
-            Some(ws::Event::Close(code, reason)) => {
+            Some(ws::ConnectionEvent::Pong(range)) => Some(RawEvent::Pong(within(range))),
+            Some(ws::ConnectionEvent::Close(code, reason)) => {
                 //= rfc6455#section-5.5.1 "If an endpoint receives a Close frame and did not..."
                 if may_close {
                     self.send_close(code);
@@ -372,16 +375,16 @@ impl Client {
 
     /// Ends the connection: received bytes are ignored from here on.
     fn end(&mut self) {
-        self.phase = Phase::Closed;
+        self.phase = ClientPhase::Closed;
         self.input.clear();
     }
 
     const fn check_open(&self) -> Result<(), SendError> {
         match &self.phase {
             //= rfc6455#section-4.1 "Once the client's opening handshake has been sent, the..."
-            Phase::Handshake(_) => Err(SendError::NotOpen),
-            Phase::Open if matches!(self.conn.state(), State::Open) => Ok(()),
-            Phase::Open | Phase::Closed => Err(SendError::Closing),
+            ClientPhase::Handshake(_) => Err(SendError::NotOpen),
+            ClientPhase::Open if matches!(self.conn.state(), CloseState::Open) => Ok(()),
+            ClientPhase::Open | ClientPhase::Closed => Err(SendError::Closing),
         }
     }
 }

@@ -55,9 +55,9 @@ mod tests;
 mod uri;
 
 pub use config::ClientConfig;
-pub use error::{Failure, RequestError, ResponseError, SendError};
-pub use event::Event;
+pub use error::{ClientError, RequestError, ResponseError, SendError};
+pub use event::ClientEvent;
 pub use machine::Client;
-pub use request::Request;
+pub use request::ClientRequest;
 pub use response::Response;
 pub use uri::Uri;

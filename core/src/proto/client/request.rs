@@ -14,14 +14,14 @@ use crate::proto::ws::upgrade::Origin;
 
 /// A request for a WebSocket. Every part is checked when it is added.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct ClientRequest {
     /// The request line and the complete fields.
     lines: String,
     pub(super) subprotocols: Vec<String>,
     pub(super) deflate: Vec<Params>,
 }
 
-impl Request {
+impl ClientRequest {
     /// Returns a request for this URI, without offers.
     //= rfc6455#section-4.1 "The handshake MUST be a valid HTTP request as specified by [RFC2616]."
     pub fn new(uri: &Uri<'_>) -> Self {
@@ -168,8 +168,8 @@ const OWN_PREFIX: &str = "Sec-WebSocket-";
 mod tests {
     use super::*;
 
-    fn request() -> Request {
-        Request::new(&Uri::parse("ws://h.example:8080/ws?a").expect("an address"))
+    fn request() -> ClientRequest {
+        ClientRequest::new(&Uri::parse("ws://h.example:8080/ws?a").expect("an address"))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::buffers::Buffers;
 use crate::proto::ws::header::Header;
 use crate::proto::ws::mask;
-use crate::proto::ws::min_rate::Pace;
+use crate::proto::ws::min_rate::ReceiveProgress;
 use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::utf8::Utf8;
@@ -21,7 +21,7 @@ pub(super) struct MessageAssembler {
     key: [u8; 4],
     utf8: Utf8,
     /// The rate at which the message arrives.
-    pub(super) pace: Pace,
+    pub(super) pace: ReceiveProgress,
     /// The number of its empty fragments.
     pub(super) empty_fragments: u32,
     pub(super) kind: MessageType,
@@ -37,7 +37,7 @@ impl MessageAssembler {
             remaining: 0,
             key: [0; 4],
             utf8: Utf8::new(),
-            pace: Pace::NEW,
+            pace: ReceiveProgress::NEW,
             empty_fragments: 0,
             kind: MessageType::Binary,
             fin: false,

@@ -8,13 +8,13 @@ use crate::proto::ws::assembler::MessageAssembler;
 use crate::proto::ws::decode_buffers::DecodeBuffers;
 use crate::proto::ws::deflate;
 use crate::proto::ws::deflate::{Contexts, Params};
-use crate::proto::ws::event::{Event, Payload, Step};
+use crate::proto::ws::event::{ConnectionEvent, Payload, Step};
 use crate::proto::ws::header::{Header, RSV1};
 use crate::proto::ws::message_limits::MessageLimits;
-use crate::proto::ws::min_rate::Pace;
+use crate::proto::ws::min_rate::ReceiveProgress;
 use crate::proto::ws::opcode::{MessageType, Opcode};
 use crate::proto::ws::peer_error::PeerError;
-use crate::proto::ws::state::{Role, State};
+use crate::proto::ws::state::{CloseState, Role};
 use crate::proto::ws::{close, mask, utf8};
 
 /// The state machine of one peer, from the end of its handshake on.
@@ -32,7 +32,7 @@ pub struct Connection {
     /// Whether the peer may compress.
     inflates: bool,
     role: Role,
-    state: State,
+    state: CloseState,
 }
 
 const _: () = assert!(size_of::<Connection>() <= 24);
@@ -45,7 +45,7 @@ impl Connection {
             contexts: Contexts::NONE,
             inflates: false,
             role,
-            state: State::Open,
+            state: CloseState::Open,
         }
     }
 
@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Returns the state of the closing handshake.
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> CloseState {
         self.state
     }
 
@@ -103,12 +103,12 @@ impl Connection {
 
     /// Returns the pace of the incomplete message, if there is one.
     #[inline]
-    pub(crate) fn pace_mut(&mut self) -> Option<&mut Pace> {
+    pub(crate) fn pace_mut(&mut self) -> Option<&mut ReceiveProgress> {
         self.assembler.as_mut().map(|assembler| &mut assembler.pace)
     }
 
     /// Returns the pace of the incomplete message if it has more than `bytes`.
-    pub(crate) fn pace_beyond(&self, bytes: usize) -> Option<Pace> {
+    pub(crate) fn pace_beyond(&self, bytes: usize) -> Option<ReceiveProgress> {
         let assembler = self.assembler.as_ref()?;
         (assembler.message.len() > bytes).then_some(assembler.pace)
     }
@@ -137,7 +137,10 @@ impl Connection {
         if let Some((kind, range)) = self.plain_message(input, limits) {
             if kind == MessageType::Binary || utf8::is_valid(&input[range.clone()]) {
                 let payload = Payload::InPlace(range.clone());
-                return Ok(Step::event(range.end, Event::Message { kind, payload }));
+                return Ok(Step::event(
+                    range.end,
+                    ConnectionEvent::Message { kind, payload },
+                ));
             }
             self.handle_failure(buffers);
             return Err(PeerError::InvalidUtf8);
@@ -227,13 +230,13 @@ impl Connection {
                 let range = unmask(input, body, &header);
                 let end = range.end;
                 let event = match header.opcode {
-                    Opcode::Ping => Event::Ping(range),
-                    Opcode::Pong => Event::Pong(range),
+                    Opcode::Ping => ConnectionEvent::Ping(range),
+                    Opcode::Pong => ConnectionEvent::Pong(range),
                     _ => {
                         let code = close::parse(&input[range.clone()])?;
                         self.state = self.state.on_receive_close();
                         let reason = range.start + range.len().min(2)..range.end;
-                        Event::Close(code, reason)
+                        ConnectionEvent::Close(code, reason)
                     }
                 };
                 return Ok(Step::event(end, event));
@@ -245,7 +248,7 @@ impl Connection {
                 let event = self.whole_message(&input[range.clone()], &header, limits, buffers)?;
                 return Ok(Step::event(
                     end,
-                    event.unwrap_or(Event::Message {
+                    event.unwrap_or(ConnectionEvent::Message {
                         kind: kind_of(&header),
                         payload: Payload::InPlace(range),
                     }),
@@ -342,12 +345,12 @@ impl Connection {
         header: &Header,
         limits: MessageLimits,
         buffers: &mut DecodeBuffers,
-    ) -> Result<Option<Event>, PeerError> {
+    ) -> Result<Option<ConnectionEvent>, PeerError> {
         let kind = kind_of(header);
         if is_compressed(header) {
             self.inflate(payload, kind, limits, buffers)?;
             let payload = Payload::Assembled;
-            return Ok(Some(Event::Message { kind, payload }));
+            return Ok(Some(ConnectionEvent::Message { kind, payload }));
         }
         if kind == MessageType::Text && !utf8::is_valid(payload) {
             return Err(PeerError::InvalidUtf8);
@@ -360,7 +363,7 @@ impl Connection {
         &mut self,
         limits: MessageLimits,
         buffers: &mut DecodeBuffers,
-    ) -> Result<Option<Event>, PeerError> {
+    ) -> Result<Option<ConnectionEvent>, PeerError> {
         let Some(mut assembler) = self.assembler.take_if(|assembler| assembler.fin) else {
             return Ok(None);
         };
@@ -379,7 +382,7 @@ impl Connection {
         //= rfc6455#section-6.2 "Subsequent data frames MUST be interpreted as belonging to a..."
         buffers.return_assembler(assembler);
         let payload = Payload::Assembled;
-        ended.map(|()| Some(Event::Message { kind, payload }))
+        ended.map(|()| Some(ConnectionEvent::Message { kind, payload }))
     }
 
     fn inflate(

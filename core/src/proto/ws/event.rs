@@ -11,7 +11,7 @@ pub struct Step {
     /// The number of consumed bytes. The others must be at the start of the next input.
     pub consumed: usize,
     /// The event; `None` if more bytes are needed.
-    pub event: Option<Event>,
+    pub event: Option<ConnectionEvent>,
 }
 
 impl Step {
@@ -22,7 +22,7 @@ impl Step {
         }
     }
 
-    pub(super) const fn event(consumed: usize, event: Event) -> Self {
+    pub(super) const fn event(consumed: usize, event: ConnectionEvent) -> Self {
         Self {
             consumed,
             event: Some(event),
@@ -33,7 +33,7 @@ impl Step {
 /// An event that is complete and checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum ConnectionEvent {
     /// A data message.
     //= rfc6455#section-5.4 "in absence of extensions, senders and receivers must not depend on..."
     Message {

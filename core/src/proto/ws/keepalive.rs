@@ -121,12 +121,12 @@ impl Keepalive {
     }
 
     /// Returns the next action without further bytes, a ping or the end, and its time.
-    pub(crate) fn next(&self, pong_wait: Duration) -> (Next, Timestamp) {
+    pub(crate) fn next(&self, pong_wait: Duration) -> (SilenceAction, Timestamp) {
         let end = self.end(pong_wait);
         if !self.ping.is(PingState::Late) && self.ping.at() <= end {
-            (Next::Ping, self.ping.at())
+            (SilenceAction::Ping, self.ping.at())
         } else {
-            (Next::End, end)
+            (SilenceAction::End, end)
         }
     }
 
@@ -185,7 +185,7 @@ impl Keepalive {
 
 /// The next action for a silent peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
+pub(crate) enum SilenceAction {
     Ping,
     End,
 }
@@ -277,7 +277,7 @@ mod tests {
                 peer.handle_timeout(at(resumed), TIMES),
                 KeepaliveAction::Ping(end)
             );
-            assert_eq!(peer.next(TIMES.pong_wait), (Next::End, end));
+            assert_eq!(peer.next(TIMES.pong_wait), (SilenceAction::End, end));
             let before = at(resumed + 59);
             assert_eq!(
                 peer.handle_timeout(before, TIMES),
@@ -287,7 +287,7 @@ mod tests {
             // A response restores the normal state.
             peer.handle_input(before, PING);
             let next = before.after(PING);
-            assert_eq!(peer.next(TIMES.pong_wait), (Next::Ping, next));
+            assert_eq!(peer.next(TIMES.pong_wait), (SilenceAction::Ping, next));
             let end = before.after(TIMES.pong_wait);
             assert_eq!(peer.handle_timeout(next, TIMES), KeepaliveAction::Ping(end));
             assert_eq!(peer.handle_timeout(end, TIMES), KeepaliveAction::Dead);

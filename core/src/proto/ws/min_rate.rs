@@ -18,7 +18,7 @@ pub(crate) struct MinRate {
 
 /// The progress of a message that is being received.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct ReceiveProgress {
     /// The time of its last bytes; `None` before the first look at it.
     pub(crate) since: Option<Timestamp>,
     /// The microseconds by which it was behind at that time.
@@ -27,7 +27,7 @@ pub(crate) struct Pace {
     pub(crate) excused: bool,
 }
 
-impl Pace {
+impl ReceiveProgress {
     pub(crate) const NEW: Self = Self {
         since: None,
         behind: 0,

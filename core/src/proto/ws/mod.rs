@@ -26,9 +26,9 @@ mod frame_tests;
 
 pub use connection::Connection;
 pub use decode_buffers::DecodeBuffers;
-pub use event::{Event, Payload, Step};
-pub(crate) use keepalive::{Keepalive, KeepaliveAction, KeepaliveTimes, Next};
+pub use event::{ConnectionEvent, Payload, Step};
+pub(crate) use keepalive::{Keepalive, KeepaliveAction, KeepaliveTimes, SilenceAction};
 pub use message_limits::MessageLimits;
 pub(crate) use min_rate::MinRate;
 pub use peer_error::PeerError;
-pub use state::{Role, State};
+pub use state::{CloseState, Role};

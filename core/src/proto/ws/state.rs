@@ -27,7 +27,7 @@ impl Role {
 
 /// The state of the closing handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum State {
+pub enum CloseState {
     /// No close frame was sent or received.
     #[default]
     Open,
@@ -41,7 +41,7 @@ pub enum State {
     Failed,
 }
 
-impl State {
+impl CloseState {
     /// Returns the state after a close frame was queued.
     #[must_use]
     pub const fn on_send_close(self) -> Self {
@@ -83,11 +83,11 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::State;
-    use super::State::*;
+    use super::CloseState;
+    use super::CloseState::*;
 
     /// Each state, with its successors after a close sent, a close received and a failure.
-    const TABLE: [[State; 4]; 5] = [
+    const TABLE: [[CloseState; 4]; 5] = [
         [Open, Sent, Received, Failed],
         [Sent, Sent, Closed, Failed],
         [Received, Closed, Received, Failed],

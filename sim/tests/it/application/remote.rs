@@ -31,12 +31,12 @@ impl RemoteSim {
         }
     }
 
-    /// Lets letters go that have been given to the post.
+    /// Lets messages go that have been given to the post.
     fn carry(&mut self) {
-        let mut letters = std::collections::VecDeque::new();
-        self.post.0.drain_into(&mut letters);
-        for (to, letter) in letters {
-            self.sim.hand_in(to, letter);
+        let mut messages = std::collections::VecDeque::new();
+        self.post.0.drain_into(&mut messages);
+        for (to, message) in messages {
+            self.sim.hand_in(to, message);
         }
     }
 
@@ -193,10 +193,10 @@ fn nothing_is_taken_before_the_beginning_and_after_the_end() {
     assert_eq!(place.broadcast_all(MessageType::Text, 10, "b"), Ok(()));
     assert!(!gate.is_idle());
     // A server that is gone loses them, and they do not count as under way.
-    let mut letters = std::collections::VecDeque::new();
-    assert_eq!(post.0.drain_into(&mut letters), 2);
-    assert!(letters.iter().all(|&(to, _)| to == ShardId(0)));
-    drop(letters);
+    let mut messages = std::collections::VecDeque::new();
+    assert_eq!(post.0.drain_into(&mut messages), 2);
+    assert!(messages.iter().all(|&(to, _)| to == ShardId(0)));
+    drop(messages);
     assert!(gate.is_idle());
     assert_eq!(gate.stats().given, 2);
     // A gate that is gone has ended.

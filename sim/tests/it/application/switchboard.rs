@@ -123,13 +123,13 @@ pub(crate) fn room_of(shard: usize, config: &Config) -> String {
     (0..).map(|n| format!("r{n}")).find(is_there).expect("one")
 }
 
-/// Keeps letters from outside until the test lets them go.
+/// Keeps messages from outside until the test lets them go.
 #[derive(Clone, Default)]
 pub(crate) struct HeldMailbox(pub(crate) std::sync::Arc<Mailbox<(ShardId, ShardMessage)>>);
 
 impl ShardSender for HeldMailbox {
-    fn send(&self, to: ShardId, letter: ShardMessage) -> bool {
-        self.0.push((to, letter)).is_ok()
+    fn send(&self, to: ShardId, message: ShardMessage) -> bool {
+        self.0.push((to, message)).is_ok()
     }
 
     fn on_permit_released(&self) {}

@@ -4,7 +4,7 @@ use stentor_core::MessageType;
 
 use super::results::Measurement;
 use crate::error::Error;
-use crate::load::{Echo, FanOut, Idle, Timing};
+use crate::load::{EchoLoad, FanOut, Idle, Timing};
 use crate::server_process::{BenchHandler, ServerCommand, ServerProcess};
 
 /// A load of the plan.
@@ -21,7 +21,7 @@ pub(super) struct PlannedLoad {
 /// A kind of load with its parameters.
 #[derive(Debug)]
 pub(super) enum Load {
-    Echo(Echo),
+    Echo(EchoLoad),
     FanOut(FanOut),
     Idle(Idle),
 }
@@ -82,7 +82,7 @@ fn echo(kind: MessageType, connections: usize, in_flight: usize, bytes: usize) -
         0..1_024 => format!("{bytes} B"),
         _ => format!("{} KiB", bytes >> 10),
     };
-    let load = Load::Echo(Echo {
+    let load = Load::Echo(EchoLoad {
         connections,
         in_flight,
         bytes,

@@ -15,7 +15,7 @@ use stentor_benches::messages;
 
 /// Every connection sends messages, and the server returns them
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Echo {
+pub(crate) struct EchoLoad {
     /// Connections
     #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Echo {
     pub(crate) prefix: String,
 }
 
-impl Echo {
+impl EchoLoad {
     pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<TrafficResult, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
         clients.open(self.connections)?;
@@ -64,7 +64,7 @@ struct EchoTraffic {
 }
 
 impl EchoTraffic {
-    fn new(echo: &Echo, is_raw: bool) -> Self {
+    fn new(echo: &EchoLoad, is_raw: bool) -> Self {
         let kind = if echo.binary {
             MessageType::Binary
         } else {

@@ -19,14 +19,14 @@ mod urgent;
 
 pub(crate) use arguments::{LoadTarget, Timing, at_least_one};
 pub(crate) use connect::{Connect, ConnectResult};
-pub(crate) use echo::Echo;
+pub(crate) use echo::EchoLoad;
 pub(crate) use fan_out::FanOut;
 pub(crate) use gateway::{Gateway, GatewayResult};
 pub(crate) use hold::{CLOSED, Hold, OPEN};
 pub(crate) use idle::{Idle, IdleResult};
 pub(crate) use laggards::{Laggards, LaggardsResult};
 pub(crate) use mixed::{Mixed, PriorityResult};
-pub(crate) use tasks::Tasks;
+pub(crate) use tasks::TaskLoad;
 pub(crate) use timed_run::TrafficResult;
 pub(crate) use unresponsive::listen;
 pub(crate) use urgent::Urgent;

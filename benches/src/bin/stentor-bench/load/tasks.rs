@@ -14,7 +14,7 @@ use stentor_benches::messages;
 
 /// Tasks for the workers of the server, which return a result
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Tasks {
+pub(crate) struct TaskLoad {
     /// Connections
     #[arg(short, long, default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Tasks {
     pub(crate) bytes: usize,
 }
 
-impl Tasks {
+impl TaskLoad {
     pub(crate) fn run(&self, target: &LoadTarget, timing: Timing) -> Result<TrafficResult, Error> {
         let mut clients = Clients::new(&target.endpoint)?;
         clients.open(self.connections)?;
@@ -68,7 +68,7 @@ struct ClientTasks {
 }
 
 impl TaskTraffic {
-    fn new(tasks: &Tasks) -> Self {
+    fn new(tasks: &TaskLoad) -> Self {
         let payload = messages::payload(MessageType::Text, tasks.bytes);
         let mut one = Vec::new();
         messages::client_frame(&mut one, MessageType::Text, &[b"task:", &payload]);

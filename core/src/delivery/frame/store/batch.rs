@@ -47,12 +47,12 @@ impl Store {
         Some(self.enter(batch, 0))
     }
 
-    /// How many messages the frame is.
+    /// Returns how many messages the frame is.
     pub(crate) fn messages(&self, id: FrameId) -> u32 {
         self.records[id.0].messages.into()
     }
 
-    /// The parts of a batch, in order; none of any other frame.
+    /// Returns the parts of a batch, in order; none of any other frame.
     pub(crate) fn parts(&self, id: FrameId) -> impl Iterator<Item = FrameId> {
         let record = self.records[id.0];
         let first = if record.messages > 1 {

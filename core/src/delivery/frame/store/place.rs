@@ -16,7 +16,7 @@ impl Store {
         run.live_bytes += inline;
     }
 
-    /// The open run and the offset in it where so many bytes fit; closes it and
+    /// Returns the open run and the offset in it where so many bytes fit; closes it and
     /// opens another where they do not.
     pub(super) fn room_for(&mut self, len: usize) -> (u32, u32) {
         if !self.runs[self.open].has_room(len) {

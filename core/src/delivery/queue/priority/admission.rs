@@ -10,7 +10,7 @@ use crate::delivery::queue::send_options::OverflowPolicy;
 use crate::time::Timestamp;
 
 impl Queue {
-    /// Whether there is room for a message of so many bytes without evicting another.
+    /// Returns whether there is room for a message of so many bytes without evicting another.
     pub(crate) const fn has_room(&self, len: u32, limits: Limits) -> bool {
         self.messages == 0
             || (self.messages < limits.messages && self.bytes.saturating_add(len) <= limits.bytes)
@@ -136,7 +136,7 @@ impl Queue {
         Some(nodes.replace(node, frame))
     }
 
-    /// Whether there is room without what waits from this rank on.
+    /// Returns whether there is room without what waits from this rank on.
     fn could_make_room(&self, nodes: &Nodes, limits: Limits, from: Rank, len: u32) -> bool {
         let (mut messages, mut bytes) = (0, 0);
         let mut at = self.bands;
@@ -155,7 +155,7 @@ impl Queue {
         messages > 0 && rest.has_room(len, limits)
     }
 
-    /// The least urgent band of data.
+    /// Returns the least urgent band of data.
     fn least_urgent(&self, nodes: &Nodes) -> Option<u32> {
         let (mut at, mut least) = (self.bands, None);
         while let Some(band) = nodes.band(at) {
@@ -192,7 +192,7 @@ impl Queue {
         self.pop_band(nodes, store, at, end)
     }
 
-    /// The rank of the least urgent that waits and is not in flight.
+    /// Returns the rank of the least urgent that waits and is not in flight.
     pub(crate) fn least_urgent_rank(&self, nodes: &Nodes) -> Option<Rank> {
         let band = nodes.band(self.least_urgent(nodes)?)?;
         Some(band.rank)

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::proto::client::tests::{
     OwnedEvent, connecting, decode, frame, receive, response, take_output,
 };
-use crate::proto::client::{ClientConfig, Failure};
+use crate::proto::client::{ClientConfig, ClientError};
 use crate::proto::http::HeadLimits;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::close::CloseCode;
@@ -79,7 +79,7 @@ fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<OwnedEvent>)> {
         }),
         1 => control().prop_map(|payload| (frame(Opcode::Ping, true, &payload), OwnedEvent::Ping(payload))),
         1 => control().prop_map(|payload| (frame(Opcode::Pong, true, &payload), OwnedEvent::Pong(payload))),
-        1 => Just((b"\x83\x00".to_vec(), OwnedEvent::Failed(Failure::Peer(PeerError::ReservedOpcode)))),
+        1 => Just((b"\x83\x00".to_vec(), OwnedEvent::Failed(ClientError::Peer(PeerError::ReservedOpcode)))),
     ];
     prop::collection::vec(expected, 0..12).prop_map(|all| {
         let end = all

@@ -9,7 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::proto::client::{
-    Client, ClientConfig, Event, Failure, Request, Response, ResponseError, SendError, Uri,
+    Client, ClientConfig, ClientError, ClientEvent, ClientRequest, Response, ResponseError,
+    SendError, Uri,
 };
 use crate::proto::http;
 use crate::proto::http::{Fields, HeadLimits};
@@ -30,27 +31,27 @@ enum OwnedEvent {
     Close(Option<CloseCode>, String),
     Opened,
     Refused(u16),
-    Failed(Failure),
+    Failed(ClientError),
     Lost,
 }
 
-impl From<Event<'_>> for OwnedEvent {
-    fn from(event: Event<'_>) -> Self {
+impl From<ClientEvent<'_>> for OwnedEvent {
+    fn from(event: ClientEvent<'_>) -> Self {
         match event {
-            Event::Opened => Self::Opened,
-            Event::Refused { status, .. } => Self::Refused(status),
-            Event::Message { kind, payload } => Self::Message(kind, payload.to_vec()),
-            Event::Ping(payload) => Self::Ping(payload.to_vec()),
-            Event::Pong(payload) => Self::Pong(payload.to_vec()),
-            Event::Closed { code, reason } => Self::Close(code, reason.to_owned()),
-            Event::Failed(failure) => Self::Failed(failure),
-            Event::Lost => Self::Lost,
+            ClientEvent::Opened => Self::Opened,
+            ClientEvent::Refused { status, .. } => Self::Refused(status),
+            ClientEvent::Message { kind, payload } => Self::Message(kind, payload.to_vec()),
+            ClientEvent::Ping(payload) => Self::Ping(payload.to_vec()),
+            ClientEvent::Pong(payload) => Self::Pong(payload.to_vec()),
+            ClientEvent::Closed { code, reason } => Self::Close(code, reason.to_owned()),
+            ClientEvent::Failed(failure) => Self::Failed(failure),
+            ClientEvent::Lost => Self::Lost,
         }
     }
 }
 
 fn connecting(config: ClientConfig) -> Client {
-    let request = Request::new(&Uri::parse("ws://h.example/ws").expect("an address"));
+    let request = ClientRequest::new(&Uri::parse("ws://h.example/ws").expect("an address"));
     Client::new(request, config, [7; 32])
 }
 
@@ -112,16 +113,16 @@ fn decode(mut bytes: Vec<u8>) -> Vec<OwnedEvent> {
         let step = step.expect("a client keeps to the protocol");
         let Some(event) = step.event else { break };
         events.push(match event {
-            ws::Event::Message { kind, payload } => OwnedEvent::Message(
+            ws::ConnectionEvent::Message { kind, payload } => OwnedEvent::Message(
                 kind,
                 match payload {
                     Payload::InPlace(range) => bytes[range].to_vec(),
                     Payload::Assembled => buffers.take_message(),
                 },
             ),
-            ws::Event::Ping(range) => OwnedEvent::Ping(bytes[range].to_vec()),
-            ws::Event::Pong(range) => OwnedEvent::Pong(bytes[range].to_vec()),
-            ws::Event::Close(code, reason) => {
+            ws::ConnectionEvent::Ping(range) => OwnedEvent::Ping(bytes[range].to_vec()),
+            ws::ConnectionEvent::Pong(range) => OwnedEvent::Pong(bytes[range].to_vec()),
+            ws::ConnectionEvent::Close(code, reason) => {
                 let reason = String::from_utf8(bytes[reason].to_vec());
                 events.push(OwnedEvent::Close(code, reason.expect("text")));
                 assert_eq!(step.consumed, bytes.len(), "nothing follows a close frame");
@@ -203,7 +204,7 @@ fn each_frame_has_its_own_mask() {
 
 #[test]
 fn another_seed_gives_another_key_and_other_masks() {
-    let request = Request::new(&Uri::parse("ws://h/ws").expect("an address"));
+    let request = ClientRequest::new(&Uri::parse("ws://h/ws").expect("an address"));
     let run = |seed| {
         let mut client = Client::new(request.clone(), ClientConfig::default(), [seed; 32]);
         let response = response(&mut client);
@@ -291,7 +292,7 @@ fn a_protocol_violation_is_answered_with_a_close_frame() {
                 &mut client,
                 &[bytes, &frame(Opcode::Ping, true, b"")].concat(),
             );
-            assert_eq!(received, [OwnedEvent::Failed(Failure::Peer(error))]);
+            assert_eq!(received, [OwnedEvent::Failed(ClientError::Peer(error))]);
             assert_eq!(client.send_ping(b""), Err(SendError::Closing));
             let close = OwnedEvent::Close(Some(error.close_code()), String::new());
             let expected = if closing {
@@ -323,7 +324,7 @@ fn the_end_of_the_stream_is_the_last_event() {
     let mut client = connecting(ClientConfig::default());
     client.handle_input(b"HTTP/1.1 101 ");
     client.handle_eof();
-    let truncated = OwnedEvent::Failed(Failure::Response(ResponseError::Truncated));
+    let truncated = OwnedEvent::Failed(ClientError::Response(ResponseError::Truncated));
     assert_eq!(receive(&mut client, b""), [truncated]);
     assert!(
         client.is_finished(),
@@ -339,7 +340,7 @@ fn another_status_is_reported_with_its_head() {
         assert_eq!(client.close(None, ""), Err(SendError::NotOpen));
         let head = format!("HTTP/1.1 {status} Sorry\r\nLocation: ws://b/\r\n\r\n");
         client.handle_input(format!("{head}body").as_bytes());
-        let Some(Event::Refused {
+        let Some(ClientEvent::Refused {
             status: reported,
             head: shown,
         }) = client.poll_event()

@@ -64,13 +64,13 @@ impl<'a> Extension<'a> {
 }
 
 /// A parameter: its name, and its value if it has one.
-pub type Param<'a> = (&'a [u8], Option<Value<'a>>);
+pub type Param<'a> = (&'a [u8], Option<ParameterValue<'a>>);
 
 /// The value of a parameter: a token, quoted or not.
 #[derive(Clone, Copy, Debug)]
-pub struct Value<'a>(&'a [u8]);
+pub struct ParameterValue<'a>(&'a [u8]);
 
-impl Value<'_> {
+impl ParameterValue<'_> {
     /// Returns the bytes of the token, without quotes and escaping backslashes.
     pub fn bytes(&self) -> impl Iterator<Item = u8> {
         // A backslash is not allowed in a token, so every one of them escapes.
@@ -133,19 +133,19 @@ impl<'a> Cursor<'a> {
         } else if self.take(b'"') {
             Some(self.quoted()?)
         } else {
-            Some(Value(self.token()?))
+            Some(ParameterValue(self.token()?))
         };
         Ok(Some((name, value)))
     }
 
     //= rfc6455#section-9.1 ";When using the quoted-string syntax variant, the value ;after..."
     //= rfc6455#section-4.3 "; When using the quoted-string syntax variant, the value ; after..."
-    fn quoted(&mut self) -> Result<Value<'a>, Malformed> {
+    fn quoted(&mut self) -> Result<ParameterValue<'a>, Malformed> {
         let mut at = 0;
         while let Some(&byte) = self.0.get(at) {
             match byte {
                 b'"' if at > 0 => {
-                    let value = Value(&self.0[..at]);
+                    let value = ParameterValue(&self.0[..at]);
                     self.0 = &self.0[at + 1..];
                     return Ok(value);
                 }

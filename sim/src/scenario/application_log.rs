@@ -1,4 +1,4 @@
-//! Journal of what the application has seen, in the total order of the simulation: requests,
+//! ApplicationLog of what the application has seen, in the total order of the simulation: requests,
 //! periods of membership, and reports. What clients receive is checked against it.
 
 use std::collections::HashMap;
@@ -7,20 +7,20 @@ use stentor_core::{ConnId, DeliveryReport};
 
 use super::words::{self, NONE};
 
-/// A moment in the journal. Later ones are greater.
+/// A moment in the log. Later ones are greater.
 pub(super) type Moment = u64;
 /// No moment so far.
 pub(super) const NOT_YET: Moment = Moment::MAX;
 
 /// Everything that the application has seen.
 #[derive(Debug, Default)]
-pub(super) struct Journal {
+pub(super) struct ApplicationLog {
     now: Moment,
     /// By its number, what was said.
     pub(super) said: HashMap<u32, SentMessage>,
     pub(super) conns: HashMap<ConnId, Conn>,
-    /// Of each room, who was a member when.
-    pub(super) stays: HashMap<u8, Vec<Stay>>,
+    /// Memberships by channel.
+    pub(super) memberships: HashMap<u8, Vec<MembershipPeriod>>,
     /// For each stream, who was heard to say what next.
     pub(super) asked: HashMap<(ConnId, OrderedStream), u32>,
     /// That one message of a stream comes before another.
@@ -83,7 +83,7 @@ pub(super) struct Conn {
     pub(super) heard: Moment,
     pub(super) closed: Moment,
     last: Option<u32>,
-    /// Rooms whose stays are to be looked at when all it said before is done.
+    /// Channels whose memberships are updated once all its earlier messages are handled.
     unsettled: Vec<u8>,
     pub(super) tasks_asked: u64,
     pub(super) tasks_told: u64,
@@ -93,7 +93,7 @@ pub(super) struct Conn {
 
 /// A membership, from when it was asked for to when it was surely over.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stay {
+pub(super) struct MembershipPeriod {
     pub(super) conn: ConnId,
     pub(super) asked: Moment,
     /// When it had surely begun.
@@ -103,19 +103,19 @@ pub(super) struct Stay {
     pub(super) gone: Moment,
 }
 
-impl Stay {
-    /// Whether it may have seen something of a time.
+impl MembershipPeriod {
+    /// Returns whether it may have seen something of a time.
     pub(super) const fn touches(&self, from: Moment, until: Moment) -> bool {
         self.asked < until && self.gone > from
     }
 
-    /// Whether it saw all of a time.
+    /// Returns whether it saw all of a time.
     const fn spans(&self, from: Moment, until: Moment) -> bool {
         self.sure < from && self.leaving > until
     }
 }
 
-impl Journal {
+impl ApplicationLog {
     /// A connection was there and has not said anything.
     pub(super) fn meet(&mut self, id: ConnId) {
         let conn = Conn {
@@ -148,7 +148,7 @@ impl Journal {
         assert_eq!(conn.closed, NOT_YET, "{id} speaks after its end");
         conn.heard = conn.heard.min(now);
         for room in core::mem::take(&mut conn.unsettled) {
-            for stay in self.stays.entry(room).or_default() {
+            for stay in self.memberships.entry(room).or_default() {
                 if stay.conn == id && stay.gone == NOT_YET {
                     stay.sure = stay.sure.min(now);
                     if stay.leaving != NOT_YET {
@@ -172,12 +172,12 @@ impl Journal {
 
     pub(super) fn join(&mut self, id: ConnId, room: u8) {
         let now = self.now;
-        let stays = self.stays.entry(room).or_default();
-        let stays_already = stays
+        let memberships = self.memberships.entry(room).or_default();
+        let is_member = memberships
             .iter()
             .any(|stay| stay.conn == id && stay.leaving == NOT_YET);
-        if !stays_already {
-            stays.push(Stay {
+        if !is_member {
+            memberships.push(MembershipPeriod {
                 conn: id,
                 asked: now,
                 sure: NOT_YET,
@@ -190,7 +190,7 @@ impl Journal {
 
     pub(super) fn leave(&mut self, id: ConnId, room: u8) {
         let now = self.now;
-        for stay in self.stays.entry(room).or_default() {
+        for stay in self.memberships.entry(room).or_default() {
             if stay.conn == id {
                 stay.leaving = stay.leaving.min(now);
             }
@@ -246,7 +246,7 @@ impl Journal {
         );
     }
 
-    /// How many it was for, at least and at most.
+    /// Returns how many it was for, at least and at most.
     fn audience(&self, said: &SentMessage, room: u8, exclude: bool) -> (u64, u64) {
         let (from, until) = (said.born, said.done);
         let (mut least, mut most) = (0, 0);
@@ -258,7 +258,7 @@ impl Journal {
             }
             return (least, most);
         }
-        for stay in self.stays.get(&room).into_iter().flatten() {
+        for stay in self.memberships.get(&room).into_iter().flatten() {
             let left_out = exclude && stay.conn == said.by;
             least += u64::from(!left_out && stay.spans(from, until));
             most += u64::from(!left_out && stay.touches(from, until));
@@ -292,8 +292,8 @@ impl Journal {
         let conn = self.conn(id);
         assert_eq!(conn.closed, NOT_YET, "{id} is closed twice");
         conn.closed = now;
-        for stays in self.stays.values_mut() {
-            for stay in stays.iter_mut().filter(|stay| stay.conn == id) {
+        for memberships in self.memberships.values_mut() {
+            for stay in memberships.iter_mut().filter(|stay| stay.conn == id) {
                 stay.leaving = stay.leaving.min(now);
                 stay.gone = stay.gone.min(now);
             }

@@ -13,7 +13,7 @@ use crate::time::{Timestamp, micros};
 
 /// Bytes that one peer has taken since a certain time, and the limit that followed last.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct SendRate {
     /// When its socket was first full; after a change of the limit, when it was then.
     since: Option<Timestamp>,
     /// Bytes taken since then.
@@ -44,7 +44,7 @@ impl UnsentLimits {
         self.min << times
     }
 
-    /// The largest limit that does not exceed what a peer takes in [`HORIZON`].
+    /// Returns the largest limit that does not exceed what a peer takes in [`HORIZON`].
     fn at_rate(self, bytes: u32, elapsed: Duration) -> u8 {
         let in_horizon = u64::from(bytes) * micros(HORIZON) / micros(elapsed).max(1);
         let times = (in_horizon / u64::from(self.min)).checked_ilog2();
@@ -52,7 +52,7 @@ impl UnsentLimits {
     }
 }
 
-impl Pace {
+impl SendRate {
     /// Returns whether its socket was full and what it takes is counted.
     pub(super) const fn is_measured(&self) -> bool {
         self.since.is_some()
@@ -114,7 +114,7 @@ impl Outbound {
         let lag = conn.lag.as_mut()?;
         let (queue, nodes, store) = (&conn.queue, &self.nodes, &self.store);
         let is_mixed = || queue.has_several_priorities(nodes, store);
-        let bytes = lag.pace.taken(now, n, is_full, limits, is_mixed)?;
+        let bytes = lag.rate.taken(now, n, is_full, limits, is_mixed)?;
         let counter = if bytes > limits.min {
             &mut self.counts.sent.unsent_limit_raised
         } else {
@@ -150,12 +150,12 @@ mod tests {
 
     /// Lets a peer take `n` bytes every `every` for a second, its socket always full; returns
     /// the limits that follow, with the milliseconds at which they do.
-    fn limits_of(pace: &mut Pace, begin: u64, n: usize, every: Duration) -> Vec<(u64, u32)> {
+    fn limits_of(rate: &mut SendRate, begin: u64, n: usize, every: Duration) -> Vec<(u64, u32)> {
         let mut limits = Vec::new();
         let mut micros = 0;
         while micros < 1_000_000 {
             let now = Timestamp::from_micros(begin + micros);
-            let limit = pace.taken(now, n, true, LIMITS, || false);
+            let limit = rate.taken(now, n, true, LIMITS, || false);
             limits.extend(limit.map(|limit| (micros / 1_000, limit)));
             micros += super::micros(every);
         }
@@ -165,16 +165,16 @@ mod tests {
     #[test]
     fn a_peer_that_keeps_up_has_a_limit_for_its_rate() {
         // 40 MB/s: 1,024,000 bytes in 25 ms.
-        let mut pace = Pace::default();
-        let limits = limits_of(&mut pace, 0, 64 * KIB, Duration::from_micros(1_600));
+        let mut rate = SendRate::default();
+        let limits = limits_of(&mut rate, 0, 64 * KIB, Duration::from_micros(1_600));
         assert_eq!(limits, [(6, 512 << 10)]);
         // 6 MB/s: 153 KB in 25 ms.
-        let mut pace = Pace::default();
-        let limits = limits_of(&mut pace, 0, 24 * KIB, Duration::from_millis(4));
+        let mut rate = SendRate::default();
+        let limits = limits_of(&mut rate, 0, 24 * KIB, Duration::from_millis(4));
         assert_eq!(limits.last().expect("some").1, 128 << 10);
         // As fast as can be.
-        let mut pace = Pace::default();
-        let limits = limits_of(&mut pace, 0, 1 << 20, Duration::from_micros(100));
+        let mut rate = SendRate::default();
+        let limits = limits_of(&mut rate, 0, 1 << 20, Duration::from_micros(100));
         assert_eq!(limits, [(5, 1 << 20)]);
     }
 
@@ -182,51 +182,51 @@ mod tests {
     fn a_slow_peer_keeps_the_smallest_however_it_reads() {
         // A megabyte a second, in steps of 1 ms to 1 s.
         for millis in [1, 4, 10, 64, 250, 1_000] {
-            let mut pace = Pace::default();
+            let mut rate = SendRate::default();
             let (n, every) = (1_000 * millis, Duration::from_millis(millis as u64));
-            let limits = limits_of(&mut pace, 0, n, every);
+            let limits = limits_of(&mut rate, 0, n, every);
             assert_eq!(limits, [], "in steps of {millis} ms");
         }
         // A megabyte at once, in many pieces, every second.
-        let mut pace = Pace::default();
+        let mut rate = SendRate::default();
         for second in 0..3 {
             for piece in 0..64 {
                 let now = Timestamp::from_micros(second * 1_000_000 + piece * 20);
-                assert_eq!(pace.taken(now, 16 * KIB, true, LIMITS, || false), None);
+                assert_eq!(rate.taken(now, 16 * KIB, true, LIMITS, || false), None);
             }
         }
     }
 
     #[test]
     fn a_peer_that_becomes_slow_has_the_smallest_again() {
-        let mut pace = Pace::default();
-        limits_of(&mut pace, 0, 64 * KIB, Duration::from_micros(1_600));
-        let limits = limits_of(&mut pace, 1_000_000, 10 * KIB, Duration::from_millis(10));
+        let mut rate = SendRate::default();
+        limits_of(&mut rate, 0, 64 * KIB, Duration::from_micros(1_600));
+        let limits = limits_of(&mut rate, 1_000_000, 10 * KIB, Duration::from_millis(10));
         assert_eq!(limits.last().expect("some").1, LIMITS.min);
     }
 
     #[test]
     fn a_rate_of_long_ago_counts_for_nothing() {
-        let mut pace = Pace::default();
-        limits_of(&mut pace, 0, 64 * KIB, Duration::from_micros(1_600));
+        let mut rate = SendRate::default();
+        limits_of(&mut rate, 0, 64 * KIB, Duration::from_micros(1_600));
         let soon = Timestamp::from_micros(1_900_000);
-        assert_eq!(pace.taken(soon, KIB, false, LIMITS, || false), None);
+        assert_eq!(rate.taken(soon, KIB, false, LIMITS, || false), None);
         let late = Timestamp::from_micros(2_100_000);
-        let limit = pace.taken(late, KIB, false, LIMITS, || false);
+        let limit = rate.taken(late, KIB, false, LIMITS, || false);
         assert_eq!(limit, Some(LIMITS.min));
-        assert!(pace.since.is_none());
+        assert!(rate.since.is_none());
     }
 
     #[test]
     fn messages_of_different_priorities_keep_the_limit_small_for_a_while() {
-        let mut pace = Pace::default();
-        limits_of(&mut pace, 0, 64 * KIB, Duration::from_micros(1_600));
+        let mut rate = SendRate::default();
+        limits_of(&mut rate, 0, 64 * KIB, Duration::from_micros(1_600));
         let now = Timestamp::from_micros(1_000_000);
-        let limit = pace.taken(now, KIB, true, LIMITS, || true);
+        let limit = rate.taken(now, KIB, true, LIMITS, || true);
         assert_eq!(limit, Some(LIMITS.min));
-        let limits = limits_of(&mut pace, 1_000_000, 64 * KIB, Duration::from_micros(1_600));
+        let limits = limits_of(&mut rate, 1_000_000, 64 * KIB, Duration::from_micros(1_600));
         assert_eq!(limits, []);
-        let limits = limits_of(&mut pace, 2_000_000, 64 * KIB, Duration::from_micros(1_600));
+        let limits = limits_of(&mut rate, 2_000_000, 64 * KIB, Duration::from_micros(1_600));
         assert_eq!(limits.len(), 1);
     }
 

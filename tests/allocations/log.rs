@@ -1,40 +1,17 @@
 //! Cost of a blocked log: an event that does not fit is not formatted and allocates nothing.
 //!
-//! It needs a process of its own, since it counts the allocations of the whole process. It starts
-//! itself with a standard error that is not read.
+//! The test starts itself a second time, with a standard error that is not read, and counts in that
+//! process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Read as _;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use stentor_server::{Settings, log};
+use stentor_tests::counting_allocator::CountingAllocator;
 
-struct Counting;
+use crate::ALONE;
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-#[expect(unsafe_code, reason = "an allocator that counts")]
-// SAFETY: every call is passed on unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
+const NAME: &str = "log::an_event_that_does_not_fit_allocates_nothing";
 const CHILD: &str = "LOG_TEST_FORMAT";
 const EVENTS: u64 = 10_000;
 
@@ -43,9 +20,10 @@ fn an_event_that_does_not_fit_allocates_nothing() {
     if let Ok(format) = std::env::var(CHILD) {
         return fill_and_count(&format);
     }
+    let _alone = ALONE.lock();
     for format in ["text", "json"] {
         let mut child = Command::new(std::env::current_exe().expect("a path"))
-            .args(["--nocapture", "--test-threads=1"])
+            .args(["--exact", NAME, "--nocapture", "--test-threads=1"])
             .env(CHILD, format)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -77,11 +55,11 @@ fn fill_and_count(format: &str) {
             (dropped, since) = (now, 0);
         }
     }
-    let before = (ALLOCATIONS.load(Ordering::Relaxed), log::dropped_lines());
+    let before = (CountingAllocator::allocations(), log::dropped_lines());
     for _ in 0..EVENTS {
         tracing::info!(text = "some text", "an event");
     }
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before.0;
+    let allocations = CountingAllocator::allocations() - before.0;
     let dropped = log::dropped_lines() - before.1;
     println!("allocations: {allocations}, dropped: {dropped}");
     std::process::exit(0);
