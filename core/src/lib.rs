@@ -84,7 +84,7 @@ pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
 pub use inspect::closed::{CloseInfo, ClosedConnection};
 pub use inspect::connection_info::{ConnectionInfo, Lookup, Pause, Stage, Timer, WaitReason};
 pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
-pub use node::{ConnectionLimiter, Deadline, Drain, DrainGoal, DrainStep, ShardOrder};
+pub use node::{ConnectionLimiter, Deadline, Drain, DrainGoal, DrainStep, ShardOrder, TurnBudget};
 pub use proto::http::{HandshakeError, Hosts};
 pub use proto::ws::PeerError;
 pub use proto::ws::close::CloseCode;

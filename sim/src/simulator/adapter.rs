@@ -10,11 +10,12 @@ use super::network::InputPath;
 use super::{Network, Sim, Worker};
 
 impl<H: Handler> Sim<H> {
-    /// Does what a shard asks for until it asks for nothing more, and looks
-    /// whether all is well in it.
+    /// Does what a shard asks for until it asks for nothing more or the turn is over, and
+    /// looks whether all is well in it.
     pub(super) fn drain_outputs(&mut self, shard: usize) {
+        let mut budget = self.network.budget;
         loop {
-            let output = self.guarded(|sim| sim.shards[shard].poll_output());
+            let output = self.guarded(|sim| budget.poll(&mut sim.shards[shard]));
             // What has failed goes on as another.
             let Some(output) = output else { continue };
             let Some(output) = output else {
@@ -63,10 +64,13 @@ impl<H: Handler> Sim<H> {
                 Output::Event(event) => self.events.push(event),
             }
         }
+        self.unfinished[shard] = budget.is_spent();
         self.turns += 1;
         if self.turns.is_multiple_of(self.audit_every) {
             self.shards[shard].audit();
-            self.compare(shard);
+            if !budget.is_spent() {
+                self.compare(shard);
+            }
         }
     }
 

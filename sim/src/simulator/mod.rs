@@ -69,6 +69,8 @@ pub struct Sim<H: Handler> {
     others: Vec<Action>,
     scratch: Vec<u8>,
     failures: u64,
+    /// For each shard, whether its last turn ended before it had nothing more to ask for.
+    unfinished: Vec<bool>,
     /// For each shard, data frames that went out to their last byte.
     tapped: Vec<u64>,
     /// The server is stopped: only its clients and the network go on.
@@ -159,6 +161,7 @@ impl<H: Handler> Sim<H> {
             others: Vec::new(),
             scratch: Vec::new(),
             failures: 0,
+            unfinished: vec![false; shards],
             tapped: vec![0; shards],
             stopped: false,
             handed: 0,
