@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use stentor_core::proto::http::response;
-use stentor_core::{Admission, Handler, HandshakeError};
+use stentor_core::{Admission, Handler, HandshakeError, TurnBudget};
 use stentor_server::socket::is_peer_error;
 use stentor_server::{LimitLog, Throttle};
 use tracing::warn;
@@ -81,7 +81,7 @@ where
     H::State: Send,
 {
     fn accept(&mut self, listener: &TcpListener) {
-        for _ in 0..ACCEPTS {
+        for _ in 0..TurnBudget::ACCEPTS {
             match listener.accept() {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -143,8 +143,6 @@ where
     }
 }
 
-/// Sockets accepted from one listener before the other listeners are checked.
-const ACCEPTS: usize = 256;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Log lines about threads that could not be started: burst, and rate per second.
 const FAILURES: u32 = 2;

@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, TryLockError};
 
 use stentor_core::{
     Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
-    ShardOrder, Stats, Submission, TaskEnd, Timestamp, Wakeups,
+    ShardOrder, Stats, Submission, TaskEnd, Timestamp, TurnBudget, Wakeups,
 };
 use stentor_server::inspect::{AdminQuery, Answer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
@@ -263,15 +263,12 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             } = inside;
             shard.handle_timeout_with(*now, |id, direction| links.is_ready(id, direction));
         }
-        let mut left = SLICE;
-        while left > 0
-            && let Some(output) = inside.shard.poll_output()
-        {
+        let mut budget = TurnBudget::LOCKED;
+        while let Some(output) = budget.poll(&mut inside.shard) {
             self.handle_output(inside, wakes, output);
-            left -= 1;
         }
         let refused = self.submit(inside, wakes);
-        if left == 0 || refused {
+        if budget.is_spent() || refused {
             return true;
         }
         self.rearm(at, inside, wakes);
@@ -464,6 +461,3 @@ impl<H: Handler, S: Stream> ShardState<H, S> {
         self.turns.record(self.now, now);
     }
 }
-
-/// Outputs handled before other threads may take the lock.
-const SLICE: usize = 512;

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
-use stentor_core::{ConnId, Handler};
+use stentor_core::{ConnId, Handler, TurnBudget};
 
 use crate::links::Socket;
 use crate::locked_shard::{LockedShards, ShardState};
@@ -131,7 +131,9 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
                     None => AfterRead::End,
                     Some(true) if waits() => AfterRead::Again,
                     Some(false) if waits() => AfterRead::Wait,
-                    Some(_) if sends < SENDS && parcels.take(inside, self.id) => AfterRead::Send,
+                    Some(_) if sends < TurnBudget::REPLIES && parcels.take(inside, self.id) => {
+                        AfterRead::Send
+                    }
                     Some(_) => AfterRead::Read,
                 },
             );
@@ -158,5 +160,3 @@ fn uninterrupted(mut receive: impl FnMut() -> io::Result<usize>) -> io::Result<u
 
 /// Size of the buffer on the stack of a reader, in bytes: enough for most messages.
 const FIRST: usize = 1 << 10;
-/// Number of sends after which a reader leaves the rest to the writer, so that it can read on.
-const SENDS: usize = 4;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use stentor_core::{Admission, Handler};
+use stentor_core::{Admission, Handler, TurnBudget};
 use stentor_server::socket::is_peer_error;
 use stentor_server::{Clock, LimitLog};
 
@@ -25,7 +25,7 @@ pub(crate) async fn run<H: Handler>(
     loop {
         let mut ready = listener.readable().await?;
         let mut taken = 0;
-        while taken < ACCEPTS {
+        while taken < TurnBudget::ACCEPTS {
             taken += 1;
             match ready.get_inner().accept() {
                 Ok((stream, peer)) => admit(stream, peer, &doors, clock, &mut lines),
@@ -44,7 +44,7 @@ pub(crate) async fn run<H: Handler>(
         }
         drop(ready);
         // If fewer were taken, the next wait yields to other tasks anyway.
-        if taken == ACCEPTS {
+        if taken == TurnBudget::ACCEPTS {
             tokio::task::yield_now().await;
         }
     }
@@ -69,6 +69,4 @@ fn admit<H: Handler>(
     doors.post(shard, ShardInput::Socket(stream, peer, admission));
 }
 
-/// Sockets accepted before the other tasks of the same thread run.
-const ACCEPTS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(50);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use mio::{Events, Poll};
 use stentor_core::{
     Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, Submission, TaskEnd, Timestamp,
+    TurnBudget,
 };
 use stentor_server::inspect::Answer;
 use stentor_server::metrics::Scrape;
@@ -94,7 +95,7 @@ impl<H: Handler> Driver<H> {
 
     /// Runs the shard until it receives [`ShardInput::End`], and returns its statistics.
     pub(crate) async fn run(&mut self) -> io::Result<Stats> {
-        let mut events = Events::with_capacity(BATCH);
+        let mut events = Events::with_capacity(TurnBudget::EVENTS);
         let doors = self.doors.clone();
         let sleep = tokio::time::sleep(Duration::MAX);
         tokio::pin!(sleep);
@@ -124,7 +125,7 @@ impl<H: Handler> Driver<H> {
                         other => other?,
                     }
                     // After a full batch there may be more events.
-                    let is_all = events.iter().count() < BATCH;
+                    let is_all = events.iter().count() < TurnBudget::EVENTS;
                     if is_all {
                         ready.clear_ready();
                     }
@@ -199,13 +200,8 @@ impl<H: Handler> Driver<H> {
                 self.read(id);
             }
         }
-        let (mut writes, mut outputs) = (WRITES, OUTPUTS);
-        while writes > 0
-            && outputs > 0
-            && let Some(output) = self.shard.poll_output()
-        {
-            writes -= usize::from(matches!(output, Output::Flush(_)));
-            outputs -= 1;
+        let mut budget = TurnBudget::ONE_THREAD;
+        while let Some(output) = budget.poll(&mut self.shard) {
             self.handle_output(output);
         }
         for (to, posts) in (0..).map(ShardId).zip(&mut self.outboxes) {
@@ -218,7 +214,7 @@ impl<H: Handler> Driver<H> {
             self.doors
                 .report(self.id, self.shard.is_quiet(), self.shard.is_empty());
         }
-        writes == 0 || outputs == 0 || refused || !self.again.is_empty()
+        budget.is_spent() || refused || !self.again.is_empty()
     }
 
     /// Submits the tasks of this turn. Returns true if some are refused; their connections are then
@@ -257,7 +253,8 @@ impl<H: Handler> Driver<H> {
     /// buffer shows that no more bytes are there, unless the peer has hung up and the end of the
     /// stream is still to be read.
     fn read(&mut self, id: ConnId) {
-        for _ in 0..READS {
+        // A loop although it is one read: as straight-line code, an echo of 128 B took 3 % longer.
+        for _ in 0..TurnBudget::READS {
             let Some(link) = self.links.find(id).filter(|link| link.reading) else {
                 return;
             };
@@ -409,17 +406,3 @@ impl<H: Handler> Driver<H> {
         }
     }
 }
-
-/// Maximum number of events taken from the kernel at a time.
-const BATCH: usize = 1_024;
-/// Reads of one socket per turn, each of up to 512 KiB. With two, other connections wait four times
-/// as long beside peers that send 64 KiB messages without a pause. It is a loop all the same: as
-/// straight-line code, an echo of 128 B took 3 % longer.
-const READS: usize = 1;
-/// Writes per turn. A long fan-out is cut into slices of this many writes, and sockets are read
-/// between the slices, so urgent messages wait for one slice, about 150 microseconds, and not for
-/// all of them. The short slices have no measurable cost.
-const WRITES: usize = 32;
-/// Outputs handled per turn, most of which cost little. The limit exceeds what may pile up in a
-/// shard; otherwise many connections that open or close at once would delay the writes behind them.
-const OUTPUTS: usize = 2_048;

@@ -89,7 +89,7 @@ pub use inspect::connection_info::{
     ConnectionInfo, ConnectionStage, Lookup, Pause, TimerKind, WaitReason,
 };
 pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
-pub use node::{ConnectionLimiter, Deadline, Drain, DrainGoal, DrainStep, ShardOrder};
+pub use node::{ConnectionLimiter, Deadline, Drain, DrainGoal, DrainStep, ShardOrder, TurnBudget};
 pub use proto::http::{HandshakeError, Hosts};
 pub use proto::ws::PeerError;
 pub use proto::ws::close::CloseCode;

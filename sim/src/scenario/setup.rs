@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use stentor_core::Config;
+use stentor_core::{Config, TurnBudget};
 
 use crate::simulator::{InputPath, Network, ReadPattern, Rng};
 
@@ -46,6 +46,14 @@ impl ScenarioSetup {
         let ping = 150 + rng.up_to(600);
         // From a source of its own, so that what a seed stands for stays.
         let slice = *pick(&mut Rng::new(seed ^ 0x0051_1CE5), &[1, 2, 3, 7, 1_024]);
+        // Likewise.
+        let budgets = [
+            TurnBudget::ONE_THREAD,
+            TurnBudget::LOCKED,
+            TurnBudget::new(1, 1),
+            TurnBudget::new(20, 3),
+        ];
+        let of_turn = *pick(&mut Rng::new(seed ^ 0x000B_0D6E), &budgets);
         let config = Config::builder()
             .seed(seed)
             .shards(shards)
@@ -92,6 +100,7 @@ impl ScenarioSetup {
             failures: rng.up_to(20) as u32,
             hangs: rng.up_to(15) as u32,
             turn: 1 + rng.below(8),
+            budget: of_turn,
             input_path: *pick(
                 rng,
                 &[InputPath::Scratch, InputPath::Buffer, InputPath::Both],

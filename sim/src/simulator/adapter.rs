@@ -10,11 +10,12 @@ use super::network::InputPath;
 use super::{Network, Sim, WorkerState};
 
 impl<H: Handler> Sim<H> {
-    /// Does what a shard asks for until it asks for nothing more, and looks
-    /// whether all is well in it.
+    /// Does what a shard asks for until it asks for nothing more or the turn is over, and
+    /// looks whether all is well in it.
     pub(super) fn drain_outputs(&mut self, shard: usize) {
+        let mut budget = self.network.budget;
         loop {
-            let Some(output) = self.shards[shard].poll_output() else {
+            let Some(output) = budget.poll(&mut self.shards[shard]) else {
                 if self.submit() {
                     continue;
                 }
@@ -60,10 +61,13 @@ impl<H: Handler> Sim<H> {
                 Output::Event(event) => self.events.push(event),
             }
         }
+        self.unfinished[shard] = budget.is_spent();
         self.turns += 1;
         if self.turns.is_multiple_of(self.audit_every) {
             self.shards[shard].audit();
-            self.compare(shard);
+            if !budget.is_spent() {
+                self.compare(shard);
+            }
         }
     }
 

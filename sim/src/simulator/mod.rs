@@ -67,6 +67,8 @@ pub struct Sim<H: Handler> {
     /// What can happen besides.
     others: Vec<Action>,
     scratch: Vec<u8>,
+    /// For each shard, whether its last turn ended before it had nothing more to ask for.
+    unfinished: Vec<bool>,
     /// For each shard, data frames that went out to their last byte.
     tapped: Vec<u64>,
     /// The server is stopped: only its clients and the network go on.
@@ -155,6 +157,7 @@ impl<H: Handler> Sim<H> {
             ready: Ready::new(shards),
             others: Vec::new(),
             scratch: Vec::new(),
+            unfinished: vec![false; shards],
             tapped: vec![0; shards],
             stopped: false,
             handed: 0,

@@ -1,5 +1,7 @@
 //! Network conditions of a simulation: sizes, delays and fault rates.
 
+use stentor_core::TurnBudget;
+
 /// By which way bytes reach a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InputPath {
@@ -41,6 +43,8 @@ pub struct Network {
     pub hangs: u32,
     /// The most inputs of one turn.
     pub turn: usize,
+    /// The most outputs of one turn.
+    pub budget: TurnBudget,
     /// How bytes reach a shard.
     pub input_path: InputPath,
     /// Whether writes happen some time after the bytes were taken from the
@@ -65,6 +69,7 @@ impl Network {
             failures: 0,
             hangs: 0,
             turn: 4,
+            budget: TurnBudget::ONE_THREAD,
             input_path: InputPath::Scratch,
             detached: false,
         }

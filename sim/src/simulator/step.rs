@@ -30,6 +30,8 @@ pub(super) enum Action {
     Work(usize),
     /// A shard's timer is due.
     Timer(usize),
+    /// A shard goes on with what its last turn had no room for.
+    Turn(usize),
     /// Something is due at the scheduler.
     Alarm,
 }
@@ -149,6 +151,7 @@ impl<H: Handler> Sim<H> {
                 });
                 Some(shard)
             }
+            Action::Turn(shard) => Some(shard),
             Action::Alarm => {
                 self.sound_alarm();
                 None
@@ -334,6 +337,11 @@ impl<H: Handler> Sim<H> {
                 && only.is_none_or(|only| only == at)
             {
                 others.push(Action::Timer(at));
+            }
+        }
+        if only.is_none() {
+            for (at, _) in self.unfinished.iter().enumerate().filter(|&(_, &is)| is) {
+                others.push(Action::Turn(at));
             }
         }
         if self.alarm.is_some_and(|due| due <= self.time()) && only.is_none() {
