@@ -442,6 +442,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_table_shrinks_to_twice_of_what_was_there_since_the_last_time() {
+        let mut peak = Peak::default();
+        peak.note(100);
+        assert_eq!(peak.decay(3, 1_600), Some(200));
+        assert_eq!(peak.decay(3, 1_600), Some(6));
+        assert_eq!(
+            peak.decay(101, 1_600),
+            None,
+            "more than a sixteenth is needed"
+        );
+        assert_eq!(peak.decay(0, 4 * LEAST), None, "it is small");
+    }
+
+    #[test]
     fn what_was_needed_a_moment_ago_is_kept() {
         let alive = Rc::new(());
         let thing = || Thing::There(Box::new(0), alive.clone());

@@ -1,10 +1,15 @@
 //! Tests of the defaults, the ranges and the checks.
 
+use alloc::string::String;
+use alloc::vec;
 use core::time::Duration;
 
 use crate::config::limits::{GIB, MIB};
 use crate::config::{Config, ConfigBuilder};
 use crate::proto::client::ClientConfig;
+use crate::proto::http::{Hosts, IndexPage};
+use crate::proto::ws::deflate;
+use crate::proto::ws::upgrade::Origins;
 
 #[test]
 fn the_defaults_are_valid() {
@@ -37,6 +42,65 @@ fn every_limit_has_a_name_and_a_help_text_and_is_settable() {
         };
         let ConfigBuilder(config) = Config::builder().limit(range, other);
         assert_eq!(range.get(&config), other, "{}", range.key);
+    }
+}
+
+#[test]
+fn a_setting_that_is_no_limit_is_returned_as_it_was_set() {
+    static PAGE: IndexPage = IndexPage {
+        html: "<p>",
+        policy: "default-src 'none'",
+    };
+    let protocols = vec![String::from("b"), String::from("a")];
+    let hosts = Hosts {
+        any: false,
+        allowed: vec!["example.org".parse().expect("a host")],
+    };
+    let config = Config::builder()
+        .seed(7)
+        .shards(3)
+        .compression(true)
+        .compression_own_broadcasts(true)
+        .origins(Origins {
+            any: true,
+            ..Origins::default()
+        })
+        .hosts(hosts.clone())
+        .metrics_page(false)
+        .index_page(&PAGE)
+        .subprotocols(protocols.clone())
+        .build()
+        .expect("all are valid");
+    assert_eq!((config.seed(), config.shards()), (7, 3));
+    assert_eq!(config.compression(), deflate::IS_BUILT);
+    assert!(config.compression_own_broadcasts() && !config.metrics_page());
+    assert_eq!(config.hosts().allowed, hosts.allowed);
+    assert!(config.origins().any && !config.hosts().any);
+    assert_eq!(config.index_page(), Some(&PAGE));
+    assert_eq!(config.subprotocols(), protocols);
+
+    let config = Config::default();
+    assert_eq!((config.seed(), config.shards()), (0, 1));
+    assert!(!config.compression() && !config.compression_own_broadcasts());
+    assert!(config.metrics_page() && config.hosts().any && !config.origins().any);
+    assert_eq!(config.index_page(), None);
+    assert!(config.subprotocols().is_empty());
+}
+
+#[test]
+fn a_timer_ticks_sixteen_times_in_the_shortest_timeout() {
+    let second = Duration::from_secs(1);
+    let tick = |builder: ConfigBuilder| builder.build().expect("in range").tick();
+    let builder = || Config::builder().ping_interval(50 * second);
+    assert_eq!(tick(builder()), Duration::from_secs(5) / 16);
+    for builder in [
+        builder().write_timeout(second),
+        builder().ping_interval(second),
+        builder().handshake_timeout(second),
+        builder().close_timeout(second),
+        builder().rate_window(second),
+    ] {
+        assert_eq!(tick(builder), second / 16);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Encoded frames of a shard, with a count of references to each. Does not contain the connections
 //! that a frame waits for. `place` contains the choice of memory, `batch` several frames as one.
 
+#[cfg(any(test, feature = "testing"))]
+mod audit;
 mod batch;
 mod place;
 mod record;
@@ -306,21 +308,6 @@ impl Store {
         self.held_bytes() + (tables + runs + rest) as u64
     }
 
-    /// Returns the same, counted anew.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn count_memory(&self) -> u64 {
-        let runs = self
-            .runs
-            .iter()
-            .filter(|run| run.bytes.capacity() > 0)
-            .count();
-        let open = usize::from(self.runs[self.open].bytes.capacity() == 0);
-        let bodies: u64 = self.bodies.iter().map(Body::memory).sum();
-        let lists: usize = self.runs.iter().map(Run::list_bytes).sum();
-        let kept = self.held_bytes() + self.list_bytes as u64;
-        self.memory() - kept + ((runs + open) * RUN + lists) as u64 + bodies
-    }
-
     /// Returns the bytes of runs and bodies that are only kept for frames to come.
     pub(crate) fn spare_bytes(&self) -> usize {
         self.spare.len() * RUN + self.spare_bodies.memory()
@@ -352,18 +339,6 @@ impl Store {
         self.runs.decay();
         self.bodies.decay();
         self.terms.decay();
-    }
-
-    /// Frames that somebody still holds, those in batches among them.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn live(&self) -> usize {
-        let frames = self.records.iter();
-        frames.filter(|r| r.refs > 0 && r.messages == 1).count()
-    }
-
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) const fn evacuated(&self) -> u64 {
-        self.evacuated
     }
 
     fn encode_body(&mut self, label: &FrameMeta, tag: Tag, payload: Body) -> FrameId {

@@ -106,6 +106,10 @@ proptest! {
                 prop_assert_eq!(store.len(FrameId(id)) as usize, frame.len());
             }
             prop_assert_eq!(store.live(), oracle.len());
+            prop_assert_eq!(store.memory(), store.count_memory());
+            if n % 50 == 49 {
+                store.decay();
+            }
         }
         for (id, (refs, _)) in oracle {
             for _ in 0..refs {
@@ -113,5 +117,8 @@ proptest! {
             }
         }
         prop_assert_eq!(store.live(), 0);
+        store.trim();
+        prop_assert_eq!(store.held_bytes(), RUN as u64);
+        prop_assert_eq!(store.memory(), store.count_memory());
     }
 }

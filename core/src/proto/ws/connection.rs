@@ -1,6 +1,9 @@
 //! Decoder of one peer's frames into messages: fragmentation (RFC 6455 §5.4), UTF-8 across frames
 //! (§8.1), compression (RFC 7692) and limits (§10.4).
 
+#[cfg(test)]
+mod tests;
+
 use alloc::boxed::Box;
 use core::ops::Range;
 
