@@ -26,7 +26,7 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
         (@of time, $value:expr) => { Duration::from_millis($value) };
     }
     set! {
-        number max_message, number max_empty_fragments, number max_head, number max_headers,
+        number max_message, number max_empty_fragments, number max_head, number max_body, number max_headers,
         number queue_messages, number queue_bytes, number starvation_after,
         time starvation_wait, number write_batch, number unsent_bytes, number unsent_bytes_max,
         number channels_per_connection, number fan_out_slice, number remote_commands,

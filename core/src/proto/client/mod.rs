@@ -11,12 +11,12 @@
 //!
 //! ```
 //! use stentor_core::MessageType;
-//! use stentor_core::proto::client::{Client, ClientConfig, Event, Request, Uri};
+//! use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
 //!
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! # let seed = [7; 32];
 //! let uri = Uri::parse("ws://localhost:8080/ws")?;
-//! let request = Request::new(&uri).subprotocol("chat")?;
+//! let request = ClientRequest::new(&uri).subprotocol("chat")?;
 //! // The seed is 32 bytes from the operating system: see `Client::new`.
 //! let mut client = Client::new(request, ClientConfig::default(), seed);
 //!
@@ -30,8 +30,8 @@
 //! // ... and handle the events.
 //! while let Some(event) = client.poll_event() {
 //!     match event {
-//!         Event::Message { kind: MessageType::Text, payload } => println!("{payload:?}"),
-//!         Event::Refused { status, .. } => println!("refused: {status}"),
+//!         ClientEvent::Message { kind: MessageType::Text, payload } => println!("{payload:?}"),
+//!         ClientEvent::Refused { status, .. } => println!("refused: {status}"),
 //!         other => println!("{other:?}"),
 //!     }
 //! }
