@@ -101,7 +101,7 @@ fn metrics_parse_and_the_seven_names_have_no_labels(adapter: Adapter) {
 fn metrics_are_public_on_loopback_only_unless_they_are_to_be(adapter: Adapter) {
     let status = |address, method: &str| {
         let mut raw = RawSocket::connect(address);
-        raw.send(format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        raw.send(format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
         raw.response().status
     };
     let admin = "--admin-listen 127.0.0.1:0";
@@ -150,7 +150,7 @@ fn options_is_answered_as_a_load_balancer_asks(adapter: Adapter) {
     for target in ["*", "/", "/ws", "/metrics", "/healthz"] {
         for rest in [
             "HTTP/1.0\r\n\r\n",
-            "HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+            "HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n\r\n",
         ] {
             let page = ask(&server, &format!("OPTIONS {target} {rest}"));
             assert_eq!((page.status, page.body.as_str()), (200, ""), "{target}");
@@ -201,7 +201,7 @@ fn head_gets_the_head_of_what_get_would(adapter: Adapter) {
         let whole = got(&server, path);
         let head = ask(
             &server,
-            &format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            &format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
         );
         assert_eq!(
             (head.status, head.body.as_str()),

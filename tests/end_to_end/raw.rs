@@ -297,7 +297,7 @@ pub(crate) fn close(code: u16) -> Vec<u8> {
 
 /// A request for a page.
 pub(crate) fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
 /// A request for an upgrade, with these lines besides.

@@ -84,7 +84,7 @@ impl TaskRunner<Hangs> for NoWork {
 }
 
 fn ask(mut socket: &TcpStream) {
-    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     socket.write_all(request).expect("taken");
 }
 
@@ -98,7 +98,7 @@ fn page(mut socket: &TcpStream) -> String {
 fn admin(address: SocketAddr, path: &str) -> (bool, String) {
     let mut socket = TcpStream::connect(address).expect("it listens");
     socket.set_read_timeout(Some(LONG)).expect("an option");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).expect("taken");
     let page = page(&socket);
     let body = page.split_once("\r\n\r\n").expect("a head").1;

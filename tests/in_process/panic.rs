@@ -206,7 +206,7 @@ fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event(adapter: Adapter) 
 
 fn metrics(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request).expect("taken");
     let mut page = String::new();
     stream.read_to_string(&mut page).expect("a page");

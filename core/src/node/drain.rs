@@ -96,11 +96,12 @@ impl Drain {
         now: Timestamp,
         is_reached: impl FnOnce(DrainGoal) -> bool,
     ) -> Option<DrainStep> {
-        if let Some(goal) = self.goal
-            && !is_reached(goal)
-            && !self.is_over(now)
-        {
-            return Some(DrainStep::Wait(self.deadline.at()));
+        if let Some(goal) = self.goal {
+            // Checked even if the goal is reached: after a stop, the later stages get their time.
+            let is_over = self.is_over(now);
+            if !is_over && !is_reached(goal) {
+                return Some(DrainStep::Wait(self.deadline.at()));
+            }
         }
         self.begin_next(now).map(DrainStep::Order)
     }
@@ -284,6 +285,13 @@ mod tests {
             begin(&mut one, after(300.0)),
             (ShardOrder::Abort, after(305.0))
         );
+
+        // The tasks end before anything else is noticed of the stop.
+        let mut one = drain(4);
+        begin(&mut one, after(0.0));
+        let close = one.poll(after(102.9), |_| true);
+        assert_eq!(close, Some(DrainStep::Order(CLOSE)));
+        assert_eq!(poll(&mut one, after(102.9)), wait(106.9));
 
         // Forced, then stopped: peers have a moment when it continues.
         let mut one = drain(40);

@@ -29,25 +29,22 @@ impl Act {
 }
 
 impl<const WAITS: bool> World<WAITS> {
-    /// Returns the client of this number in the plan, a new one if the last has gone.
-    pub(super) fn connected_client(&mut self, who: usize) -> usize {
+    /// Returns the client of this number in the plan, a new one if the last has gone. `None` if
+    /// its socket is closed without an answer.
+    pub(super) fn connected_client(&mut self, who: usize) -> Option<usize> {
         if let Some(client) = self.connected[who]
             && self.sim.is_held(client)
             && !self.sim.client(client).is_over()
             && self.observers[client].close_code.is_none()
         {
-            return client;
+            return Some(client);
         }
-        let shard = self.rng.below(self.setup.config.shards().into());
-        let client = if self.rng.percent(50) {
-            let offer = self.offer();
-            self.sim.connect_offering(shard, offer)
-        } else {
-            self.sim.connect(shard)
-        };
+        let client = self.sim.dial_any()?;
+        let offer = self.rng.percent(50).then(|| self.offer());
+        self.sim.ask(client, offer);
         self.meet(client);
         self.connected[who] = Some(client);
-        client
+        Some(client)
     }
 
     fn meet(&mut self, client: usize) {

@@ -128,6 +128,7 @@ impl<const WAITS: bool> World<WAITS> {
                 self.observers[client].id
             );
         }
+        assert_eq!(self.sim.limiter().sockets(), 0, "sockets counted");
         let stats = self.sim.stats();
         let links = stats.links;
         assert_eq!(links.held + links.active, 0, "{links:?}");
@@ -226,6 +227,7 @@ impl<const WAITS: bool> World<WAITS> {
     fn report(mut self, abandoned: u64) -> RunReport {
         let stats = self.sim.stats();
         let tasks = self.sim.dispatch_stats();
+        self.coverage.note("turn cut short", self.sim.turns_cut());
         self.coverage.note("run emptied", self.sim.runs_emptied());
         self.coverage.note("out of turn", self.sim.out_of_turn());
         let [joined, scattered] = self.sim.batches();

@@ -19,6 +19,8 @@ pub struct ScenarioSetup {
     pub rooms: u8,
     /// Workers, and tasks that may wait for them.
     pub workers: (u16, usize),
+    /// How many connections there may be, visitors apart.
+    pub max_connections: Option<usize>,
     /// How it ends.
     pub ending: Ending,
 }
@@ -108,6 +110,8 @@ impl ScenarioSetup {
             detached: rng.percent(30),
             ..Network::smooth(seed)
         };
+        let limit = Some((clients * 9 / 10).max(2));
+        let max_connections = *pick(&mut Rng::new(seed ^ 0x0001_1317), &[None, None, limit]);
         let ending = match rng.below(10) {
             0..=3 => Ending::Rest,
             4..=6 => Ending::RestAndDrain,
@@ -120,6 +124,7 @@ impl ScenarioSetup {
             waits: rng.percent(25),
             rooms: (clients / pick(rng, &[4, 10, 25])).clamp(2, 60) as u8,
             workers: (1 + rng.below(6) as u16, 2 + rng.below(60)),
+            max_connections,
             ending,
         }
     }

@@ -47,6 +47,7 @@ impl<const WAITS: bool> World<WAITS> {
             move |_| driver.clone(),
         );
         sim.audit_every(AUDIT_EVERY);
+        sim.limit_connections(setup.max_connections);
         let clients = plan.steps.iter().map(|step| step.who);
         Self {
             sim,
@@ -149,7 +150,9 @@ impl<const WAITS: bool> World<WAITS> {
             Act::Resubmit => return self.resubmit(),
             _ => {}
         }
-        let client = self.connected_client(step.who.into());
+        let Some(client) = self.connected_client(step.who.into()) else {
+            return;
+        };
         self.act(client, step);
         if self.sim.client(client).is_over() || step.act.ends() {
             self.connected[usize::from(step.who)] = None;

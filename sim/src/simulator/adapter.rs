@@ -62,6 +62,7 @@ impl<H: Handler> Sim<H> {
             }
         }
         self.unfinished[shard] = budget.is_spent();
+        self.cut += u64::from(budget.is_spent());
         self.turns += 1;
         if self.turns.is_multiple_of(self.audit_every) {
             self.shards[shard].audit();
@@ -84,6 +85,9 @@ impl<H: Handler> Sim<H> {
         link.open = false;
         link.down.shut = true;
         link.up.clear();
+        if let Some(admission) = link.admission.take() {
+            self.limiter.release(link.id.shard(), admission);
+        }
         self.ready.touch(at);
         self.note(at, 3, &[]);
     }

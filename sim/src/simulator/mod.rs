@@ -29,9 +29,9 @@ use ready::Ready;
 use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, Config, ConnId, Direction, DispatchStats, Event, Handler, Job, Lookup, MessageType,
-    Shard, ShardId, ShardMessage, Stats, Submission, TaskScheduler, Timestamp, WorkerId,
-    WorkerStep,
+    Admission, Config, ConnId, ConnectionLimiter, Direction, DispatchStats, Event, Handler, Job,
+    Lookup, MessageType, Shard, ShardId, ShardMessage, Stats, Submission, TaskScheduler, Timestamp,
+    WorkerId, WorkerStep,
 };
 use step::Action;
 use tap::Tap;
@@ -73,6 +73,9 @@ pub struct Sim<H: Handler> {
     tapped: Vec<u64>,
     /// The server is stopped: only its clients and the network go on.
     stopped: bool,
+    limiter: ConnectionLimiter,
+    /// Turns that ended before the shard had nothing more to ask for.
+    cut: u64,
     /// Tasks that were handed to the dispatcher, and ends that were handed to shards.
     handed: u64,
     ended: u64,
@@ -105,6 +108,8 @@ struct SimSocket {
     /// Bytes taken from the shard and not yet written.
     taken: Option<Vec<u8>>,
     tap: Tap,
+    /// How the connection limiter admitted it, if it chose its shard.
+    admission: Option<Admission>,
 }
 
 impl SimSocket {
@@ -160,6 +165,8 @@ impl<H: Handler> Sim<H> {
             unfinished: vec![false; shards],
             tapped: vec![0; shards],
             stopped: false,
+            limiter: ConnectionLimiter::new(config.shards(), None),
+            cut: 0,
             handed: 0,
             ended: 0,
         }
@@ -173,6 +180,40 @@ impl<H: Handler> Sim<H> {
 
     /// [`dial`](Self::dial), within the limit of connections or not.
     pub fn dial_as(&mut self, shard: usize, admission: Admission) -> usize {
+        self.open(shard, admission, None)
+    }
+
+    /// A new socket on the shard that the connection limiter chooses. `None` if it is closed
+    /// without an answer.
+    pub fn dial_any(&mut self) -> Option<usize> {
+        let held = |link: &&Link| link.admission == Some(Admission::Normal);
+        let before = self.links.iter().filter(held).count();
+        let (shard, admission) = self.limiter.admit()?;
+        let has_room = before < self.limiter.limit();
+        assert_eq!(
+            admission == Admission::Normal,
+            has_room,
+            "{before} are held"
+        );
+        Some(self.open(shard.index(), admission, Some(admission)))
+    }
+
+    /// Limits the connections that [`dial_any`](Self::dial_any) opens. Called before it is.
+    pub fn limit_connections(&mut self, limit: Option<usize>) {
+        self.limiter = ConnectionLimiter::new(self.shards.len() as u16, limit);
+    }
+
+    /// The connection limiter.
+    pub const fn limiter(&self) -> &ConnectionLimiter {
+        &self.limiter
+    }
+
+    /// How many turns have ended before their shard had nothing more to ask for.
+    pub const fn turns_cut(&self) -> u64 {
+        self.cut
+    }
+
+    fn open(&mut self, shard: usize, admission: Admission, limited: Option<Admission>) -> usize {
         let now = self.time();
         let id = self.shards[shard].accept(now, admission);
         let client = self.clients.len();
@@ -194,6 +235,7 @@ impl<H: Handler> Sim<H> {
             open: true,
             taken: None,
             tap: Tap::default(),
+            admission: limited,
         });
         self.ready.add(shard);
         let keys = self.rng.next() as u32;
@@ -205,16 +247,25 @@ impl<H: Handler> Sim<H> {
     /// Connects a client to this shard, which asks for its upgrade.
     pub fn connect(&mut self, shard: usize) -> usize {
         let client = self.dial(shard);
-        self.send_bytes(client, REQUEST);
+        self.ask(client, None);
         client
     }
 
     /// [`connect`](Self::connect) with an offer of permessage-deflate.
     pub fn connect_offering(&mut self, shard: usize, offer: Params) -> usize {
         let client = self.dial(shard);
-        self.clients[client].offer = Some(offer);
-        self.send_bytes(client, &client::offering(&offer));
+        self.ask(client, Some(offer));
         client
+    }
+
+    /// Lets a client that has said nothing yet ask for its upgrade, and offer
+    /// permessage-deflate or not.
+    pub fn ask(&mut self, client: usize, offer: Option<Params>) {
+        self.clients[client].offer = offer;
+        match offer {
+            Some(offer) => self.send_bytes(client, &client::offering(&offer)),
+            None => self.send_bytes(client, REQUEST),
+        }
     }
 
     /// Lets a client write these bytes.
