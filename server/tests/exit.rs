@@ -1,15 +1,23 @@
-//! `Settings::from_args` in a process: output, exit codes, limit of open files.
+//! `Settings::from_args` in a process: output, exit codes, limit of open files; and the end of a
+//! process by a panic.
 //!
 //! Its child is this binary, whose command line is what is tested, so it has no test harness.
 
 use std::io::Read as _;
 use std::process::{Command, Output, Stdio};
 
-use stentor_server::Settings;
+use stentor_server::{EndOnPanic, Settings};
 
 const CHILD: &str = "EXIT_TEST_CHILD";
+const PANICKING_CHILD: &str = "EXIT_TEST_PANICKING_CHILD";
 
 fn main() {
+    if std::env::var_os(PANICKING_CHILD).is_some() {
+        let settings = Settings::from_args("stentor");
+        let _log = stentor_server::log::init(&settings).expect("a log");
+        let _end = EndOnPanic;
+        panic!("the shard has a bug");
+    }
     if std::env::var_os(CHILD).is_some() {
         if std::env::args().nth(1).is_some() {
             // Waits until the parent has closed its ends of the output.
@@ -27,6 +35,8 @@ fn main() {
     a_page_without_a_reader_is_not_a_failure();
     errors_go_to_standard_error_and_exit_with_2();
     more_connections_than_descriptors_are_refused();
+    #[cfg(unix)]
+    a_panic_of_a_shard_ends_the_process_with_a_report();
     println!("exit: ok");
 }
 
@@ -94,6 +104,26 @@ fn a_page_without_a_reader_is_not_a_failure() {
         drop(child.stdin.take());
         assert_eq!(child.wait().expect("an end").code(), Some(code));
     }
+}
+
+/// By SIGABRT, so that a supervisor restarts it and a core dump can be had.
+#[cfg(unix)]
+fn a_panic_of_a_shard_ends_the_process_with_a_report() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let program = std::env::current_exe().expect("a path");
+    let mut command = Command::new(program);
+    let Output { status, stderr, .. } = command
+        .env_clear()
+        .env(PANICKING_CHILD, "1")
+        .output()
+        .expect("a child");
+    let err = String::from_utf8(stderr).expect("UTF-8");
+    assert_eq!(status.signal(), Some(6), "{err}");
+    assert!(err.contains("the shard has a bug"), "{err}");
+    assert!(
+        err.contains("a shard has panicked, and the process ends"),
+        "{err}"
+    );
 }
 
 fn errors_go_to_standard_error_and_exit_with_2() {

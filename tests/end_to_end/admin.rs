@@ -37,7 +37,10 @@ fn start(adapter: Adapter, flags: &str) -> (Server, SocketAddr) {
 
 fn ask(address: SocketAddr, method: &str, path: &str) -> HttpResponse {
     let mut raw = RawSocket::connect(address);
-    raw.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
+    raw.send(
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .as_bytes(),
+    );
     raw.response()
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use stentor_tests::Adapter;
 
-use crate::raw::{HttpResponse, RawSocket, get};
+use crate::raw::{HttpResponse, RawSocket, get, upgrade};
 use crate::server::{Metrics, Server};
 
 stentor_tests::for_each_adapter! {
@@ -17,6 +17,7 @@ stentor_tests::for_each_adapter! {
     what_is_not_there_is_not_found,
     the_endpoint_asks_for_an_upgrade,
     head_gets_the_head_of_what_get_would,
+    a_connection_is_kept_from_page_to_page_and_then_upgraded,
     a_page_is_also_for_a_client_that_shuts_its_side_at_once,
 }
 
@@ -101,7 +102,10 @@ fn metrics_parse_and_the_seven_names_have_no_labels(adapter: Adapter) {
 fn metrics_are_public_on_loopback_only_unless_they_are_to_be(adapter: Adapter) {
     let status = |address, method: &str| {
         let mut raw = RawSocket::connect(address);
-        raw.send(format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
+        raw.send(
+            format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
+        );
         raw.response().status
     };
     let admin = "--admin-listen 127.0.0.1:0";
@@ -221,4 +225,36 @@ fn a_page_is_also_for_a_client_that_shuts_its_side_at_once(adapter: Adapter) {
         raw.shut_write();
         assert_eq!(raw.response().status, 200, "{path}");
     }
+}
+
+/// Pages that the shard and pages that another thread makes, one by one and several in one piece.
+fn a_connection_is_kept_from_page_to_page_and_then_upgraded(adapter: Adapter) {
+    let server = Server::start(adapter, "");
+    let mut raw = RawSocket::connect(server.address());
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let take = |raw: &mut RawSocket, what: &str| {
+        let head = raw.head();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let length: usize = length.and_then(|n| n.parse().ok()).expect("a length");
+        let body = String::from_utf8(raw.bytes(length)).expect("text");
+        assert!(body.contains(what), "{body}");
+    };
+    for _ in 0..3 {
+        raw.send(get("/healthz").as_bytes());
+        take(&mut raw, "ok");
+        raw.send(get("/metrics").as_bytes());
+        take(&mut raw, "ws_active_connections");
+    }
+    let all = [get("/metrics"), get("/healthz"), get("/")].concat();
+    raw.send(all.as_bytes());
+    take(&mut raw, "ws_active_connections");
+    take(&mut raw, "ok");
+    take(&mut raw, "</html>");
+    raw.send(&upgrade(&[]));
+    raw.expect_upgrade();
+    raw.say("hello");
+    raw.expect("echo:hello");
 }

@@ -222,6 +222,13 @@ impl RawSocket {
         }
     }
 
+    /// The next bytes, as many as asked for.
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        assert!(self.fill(len), "the end within {len} bytes");
+        let rest = self.buffer.split_off(len);
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
     fn fill(&mut self, len: usize) -> bool {
         while self.buffer.len() < len {
             if self.read_more() == 0 {

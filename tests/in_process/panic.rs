@@ -1,24 +1,22 @@
-//! Tests that failures are isolated: an application that panics closes the connections of its shard
-//! only; a task that panics fails alone.
+//! Tests that panics are contained: a callback that panics closes its own connection only; a task
+//! that panics fails alone.
 
-use std::io::{Read, Write};
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
-use std::time::Duration;
 
 use stentor_core::{
-    Context, Decision, Failure, FailureCause, Handler, HttpRequest, Message as Received,
-    MessageType, ShardId, TaskEnd, WorkerId,
+    CloseCause, Context, Decision, Failure, FailureCause, Handler, HttpRequest,
+    Message as Received, MessageType, ShardId, TaskEnd, WorkerId,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::{Running, TaskRunner};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
 stentor_tests::for_each_adapter! {
-    a_shard_that_panics_is_replaced_and_the_others_go_on,
+    a_callback_that_panics_closes_its_own_connection,
     a_task_that_panics_fails_alone,
-    what_a_failed_shard_has_to_tell_does_not_wait_for_an_event,
 }
 
 type TungsteniteSocket = WebSocket<MaybeTlsStream<TcpStream>>;
@@ -120,56 +118,61 @@ impl RoomMember {
     }
 }
 
-/// Lets members join until there are two on each of two shards. Those whose shard
-/// has failed may count as there a moment longer.
-fn fill(members: &mut Vec<RoomMember>, address: SocketAddr) {
-    let on = |members: &[RoomMember], shard: &str| {
-        let on = |member: &&RoomMember| member.shard == shard;
-        members.iter().filter(on).count()
-    };
-    while ["joined on 0", "joined on 1"]
-        .iter()
-        .any(|shard| on(members, shard) < 2)
-    {
-        members.push(RoomMember::join(address));
-    }
-}
-
-fn a_shard_that_panics_is_replaced_and_the_others_go_on(adapter: Adapter) {
-    for way in ["panic", "later"] {
-        let server = start(adapter, "2");
-        let mut members = Vec::new();
-        for round in 0..3 {
-            fill(&mut members, server.addresses[0]);
-            // Whatever they have heard of each other is read, up to a mark.
-            let mark = format!("mark {round}");
-            say(&mut members[0].socket, &mark);
-            for member in &mut members {
-                while hear(&mut member.socket).expect("an open connection") != mark {}
+/// Callbacks panic, one after the other, while everybody publishes: each closes its own connection
+/// with 1011, behind what it had asked for, and everybody else hears everything in its order.
+fn a_callback_that_panics_closes_its_own_connection(adapter: Adapter) {
+    let server = start(adapter, "2");
+    let address = server.addresses[0];
+    let mut members: Vec<RoomMember> = (0..6).map(|_| RoomMember::join(address)).collect();
+    let shards: BTreeSet<&str> = members.iter().map(|member| member.shard.as_str()).collect();
+    assert_eq!(shards.len(), 2, "both have members");
+    for (round, way) in ["panic", "later", "panic", "later"].iter().enumerate() {
+        let mut victim = RoomMember::join(address);
+        let texts: Vec<Vec<String>> = (0..members.len())
+            .map(|at| (0..20).map(|n| format!("{round} {at} {n}")).collect())
+            .collect();
+        for n in 0..20 {
+            for (member, texts) in members.iter_mut().zip(&texts) {
+                say(&mut member.socket, &texts[n]);
             }
-            let failed = members[round % 2].shard.clone();
-            say(&mut members[round % 2].socket, way);
-            let (gone, alive): (Vec<_>, Vec<_>) = members
-                .into_iter()
-                .partition(|member| member.shard == failed);
-            for mut member in gone {
-                assert_eq!(hear(&mut member.socket), None, "its connection is closed");
-            }
-            members = alive;
-            for (at, member) in members.iter_mut().enumerate() {
-                let own = format!("{at} after {round}");
-                say(&mut member.socket, &own);
-                while hear(&mut member.socket).expect("an open connection") != own {}
+            if n == 10 {
+                say(&mut victim.socket, "last words");
+                say(&mut victim.socket, way);
             }
         }
-        let ending = server.stop();
-        for mut member in members {
-            while hear(&mut member.socket).is_some() {}
+        let code = loop {
+            match victim.socket.read() {
+                Ok(Message::Close(frame)) => break frame.expect("a code").code,
+                Ok(_) => {}
+                Err(error) => panic!("no close frame: {error}"),
+            }
+        };
+        assert_eq!(code, CloseCode::Error);
+        for member in &mut members {
+            let mut heard = vec![Vec::new(); texts.len()];
+            let mut last_words = 0;
+            while last_words == 0 || heard.iter().map(Vec::len).sum::<usize>() < 20 * texts.len() {
+                let text = hear(&mut member.socket).expect("an open connection");
+                match text.split(' ').collect::<Vec<_>>()[..] {
+                    ["last", "words"] => last_words += 1,
+                    [of, at, _] if of == round.to_string() => {
+                        heard[at.parse::<usize>().expect("a number")].push(text);
+                    }
+                    _ => panic!("{text} in round {round}"),
+                }
+            }
+            assert_eq!(heard, texts);
+            assert_eq!(last_words, 1);
         }
-        let report = ending.report();
-        let delivery = report.stats.delivery;
-        assert_eq!(delivery.queued, delivery.left());
     }
+    let ending = server.stop();
+    for mut member in members {
+        while hear(&mut member.socket).is_some() {}
+    }
+    let stats = ending.report().stats;
+    assert_eq!(stats.links.panics, 4);
+    assert_eq!(stats.closed[CloseCause::Panic as usize], 4);
+    assert_eq!(stats.delivery.queued, stats.delivery.left());
 }
 
 fn a_task_that_panics_fails_alone(adapter: Adapter) {
@@ -183,32 +186,4 @@ fn a_task_that_panics_fails_alone(adapter: Adapter) {
     while hear(&mut socket).is_some() {}
     let dispatch = ending.report().dispatch;
     assert_eq!((dispatch.panicked, dispatch.failed), (10, 5));
-}
-
-fn what_a_failed_shard_has_to_tell_does_not_wait_for_an_event(adapter: Adapter) {
-    let server = start(adapter, "3");
-    // One on each shard; the last fails, the first makes room for the scrape.
-    let mut sockets: Vec<TungsteniteSocket> = (0..3).map(|_| open(server.addresses[0])).collect();
-    say(&mut sockets[2], "later");
-    assert_eq!(hear(&mut sockets[2]), None, "it is closed");
-    drop(sockets.remove(0));
-    thread::sleep(Duration::from_millis(500));
-    // Two that tell of the failure, and the answers: a scrape, which may wake every
-    // shard, finds them all on their way or there.
-    let page = metrics(server.addresses[0]);
-    assert!(
-        page.contains("\nstentor_intershard_messages_total 4\n"),
-        "{page}"
-    );
-    drop(sockets);
-    server.stop().report();
-}
-
-fn metrics(address: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).expect("taken");
-    let mut page = String::new();
-    stream.read_to_string(&mut page).expect("a page");
-    page
 }

@@ -186,7 +186,7 @@ impl<H: Handler> Sim<H> {
     /// A new socket on the shard that the connection limiter chooses. `None` if it is closed
     /// without an answer.
     pub fn dial_any(&mut self) -> Option<usize> {
-        let held = |link: &&Link| link.admission == Some(Admission::Normal);
+        let held = |link: &&SimSocket| link.admission == Some(Admission::Normal);
         let before = self.links.iter().filter(held).count();
         let (shard, admission) = self.limiter.admit()?;
         let has_room = before < self.limiter.limit();
