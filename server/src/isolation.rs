@@ -28,7 +28,7 @@ pub struct EndOnPanic;
 impl Drop for EndOnPanic {
     fn drop(&mut self) {
         if thread::panicking() {
-            end_process("a shard has panicked, and the process ends");
+            end_process("a shard has panicked");
         }
     }
 }
@@ -36,7 +36,7 @@ impl Drop for EndOnPanic {
 /// Logs the reason, writes the log as far as that is possible at once, and ends the process like an
 /// abort: the exit status and a core dump show that it did not end in order.
 pub fn end_process(reason: &str) -> ! {
-    error!("{reason}");
+    error!(reason, "the process ends");
     log::flush();
     std::process::abort()
 }

@@ -1,9 +1,6 @@
 //! Decoder of one peer's frames into messages: fragmentation (RFC 6455 §5.4), UTF-8 across frames
 //! (§8.1), compression (RFC 7692) and limits (§10.4).
 
-#[cfg(test)]
-mod tests;
-
 use alloc::boxed::Box;
 use core::ops::Range;
 
@@ -434,3 +431,6 @@ const TEXT: u8 = Opcode::Text as u8;
 const BINARY: u8 = Opcode::Binary as u8;
 const FIN_TEXT: u8 = 0x80 | TEXT;
 const FIN_BINARY: u8 = 0x80 | BINARY;
+
+#[cfg(test)]
+mod tests;
