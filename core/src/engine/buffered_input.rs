@@ -75,11 +75,9 @@ impl<A: AppTypes> Engine<A> {
             .deferred
             .as_ref()
             .is_some_and(|p| p.is_empty() && p.wait.is_none());
-        if done {
-            if let Some(deferred) = self.slots[at].deferred.take() {
-                self.deferred_bytes -= deferred.memory();
-                self.decode_buffers.buffers.take_back(deferred.buffered);
-            }
+        if done && let Some(deferred) = self.slots[at].deferred.take() {
+            self.deferred_bytes -= deferred.memory();
+            self.decode_buffers.buffers.take_back(deferred.buffered);
         }
     }
 

@@ -69,7 +69,7 @@ impl<A: AppTypes> Engine<A> {
         match wait {
             Some(Wait::Joined) => awaits.push(WaitReason::Joined),
             Some(Wait::Left(channel)) => {
-                awaits.push(WaitReason::Left(self.registry.name(channel).clone()))
+                awaits.push(WaitReason::Left(self.registry.name(channel).clone()));
             }
             Some(Wait::Credit(owner)) => awaits.push(WaitReason::Credit(owner)),
             Some(Wait::Queue) => awaits.push(WaitReason::Queue),

@@ -153,7 +153,7 @@ fn hear(client: &mut Client, talk: &mut Talk, mut written: Option<&mut Vec<u8>>)
             ClientEvent::Ping(payload) => talk.said.0.push(PeerOutput::Ping(payload.to_vec())),
             ClientEvent::Pong(payload) => talk.said.0.push(PeerOutput::Pong(payload.to_vec())),
             ClientEvent::Closed { code, .. } => {
-                talk.said.0.push(PeerOutput::Close(code.map(number)))
+                talk.said.0.push(PeerOutput::Close(code.map(number)));
             }
             ClientEvent::Failed(ClientError::Peer(error)) => talk.said.1 = Some(error),
             ClientEvent::Lost => talk.lost = true,

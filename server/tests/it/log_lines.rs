@@ -13,7 +13,7 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 /// Lines without a rate limit: once per process, or once per signal or setting.
-const ONCE: [&str; 16] = [
+const ONCE: [&str; 17] = [
     "a listener has failed",
     "a part of the server has ended",
     "a shard has ended",
@@ -30,6 +30,7 @@ const ONCE: [&str; 16] = [
     "tasks were not finished",
     "admin pages are open to other machines",
     "worker pool started",
+    "the process ends",
 ];
 
 /// Level, and whether `held_back` is a field, by message.

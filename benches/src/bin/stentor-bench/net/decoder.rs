@@ -131,7 +131,7 @@ mod tests {
                 match piece {
                     StreamPiece::Payload(part) => message.extend_from_slice(part),
                     StreamPiece::End => {
-                        decoded.push(String::from_utf8_lossy(&message).into_owned())
+                        decoded.push(String::from_utf8_lossy(&message).into_owned());
                     }
                     StreamPiece::Ping(payload) => decoded.push(format!("ping {payload:?}")),
                     StreamPiece::Close(code) => decoded.push(format!("close {code:?}")),
