@@ -428,3 +428,6 @@ const TEXT: u8 = Opcode::Text as u8;
 const BINARY: u8 = Opcode::Binary as u8;
 const FIN_TEXT: u8 = 0x80 | TEXT;
 const FIN_BINARY: u8 = 0x80 | BINARY;
+
+#[cfg(test)]
+mod tests;

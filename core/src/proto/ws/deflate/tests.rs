@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
+use crate::proto::ws::deflate::codec::CodecCounts;
 use crate::proto::ws::deflate::{Codec, Compressor, Contexts, Params, max_compressed_len};
 use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::{DecodeBuffers, Role};
@@ -179,6 +180,33 @@ fn invalid_deflate_is_an_error() {
             "{input:x?}"
         );
     }
+}
+
+#[test]
+fn messages_and_their_bytes_are_counted_at_both_ends() {
+    let mut ends = Ends::new(6, 15, false);
+    let message = b"again and ".repeat(60);
+    let short = ends.round_trip(&message, 7).expect("it is shortened").len() as u64;
+    assert_eq!(ends.round_trip(&message[..300], 0).map(|_| ()), Some(()));
+    assert_eq!(ends.round_trip(b"x", 0), None);
+    let [sent, received] = ends.codecs.map(|codec| codec.counts());
+    let compressed = sent.deflated_to_bytes;
+    assert!((short + 1..2 * short + 1).contains(&compressed), "{sent:?}");
+    let expected = CodecCounts {
+        deflated: 2,
+        deflated_from_bytes: 900,
+        deflated_to_bytes: compressed,
+        incompressible: 1,
+        ..CodecCounts::default()
+    };
+    assert_eq!(sent, expected);
+    let expected = CodecCounts {
+        inflated: 2,
+        inflated_from_bytes: compressed,
+        inflated_to_bytes: 900,
+        ..CodecCounts::default()
+    };
+    assert_eq!(received, expected);
 }
 
 #[test]
