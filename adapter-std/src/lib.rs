@@ -27,7 +27,7 @@
 //!         ctx.submit(String::from_utf8_lossy(message.payload).into_owned());
 //!     }
 //!
-//!     fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+//!     fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
 //!         if let TaskEnd::Done(sorted) = end {
 //!             ctx.reply(MessageType::Text, 10, sorted.as_bytes());
 //!         }

@@ -93,9 +93,9 @@ impl Handler for Rooms {
             Command::Join(name) => {
                 let old = ctx.channel().cloned();
                 if let Some(old) = old.filter(|old| old != name) {
-                    ctx.leave(&old);
+                    ctx.unsubscribe(&old);
                 }
-                ctx.join(name);
+                ctx.subscribe(name);
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::JOINED, name);
             }
             Command::Leave => {
@@ -103,7 +103,7 @@ impl Handler for Rooms {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                     return;
                 };
-                ctx.leave(&room);
+                ctx.unsubscribe(&room);
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, &room);
             }
             Command::Publish { text, key, receipt } => {
@@ -119,7 +119,7 @@ impl Handler for Rooms {
                 if ctx.channel().is_some() {
                     ctx.publish_here(kind, options, text, self.exclude_sender);
                 } else if self.no_room == NoRoomPolicy::Everyone {
-                    ctx.broadcast_all(kind, options, text, self.exclude_sender);
+                    ctx.broadcast(kind, options, text, self.exclude_sender);
                 } else if receipt {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                 }
@@ -155,12 +155,12 @@ impl Handler for Rooms {
         ctx.reply_parts(kind, priority::OUTCOME, answer::SENT, numbers.as_bytes());
     }
 
-    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
         // It is in no other room, so memory is short. Its further commands assume that it has joined.
         ctx.close(CloseCode::TRY_LATER);
     }
 
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         match end {
             TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
                 ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);

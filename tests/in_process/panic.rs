@@ -40,7 +40,7 @@ impl Handler for PanickingApp {
             b"task" => ctx.submit(true),
             b"later" => ctx.submit(false),
             b"join" => {
-                ctx.join(b"everyone");
+                ctx.subscribe(b"everyone");
                 ctx.reply(
                     MessageType::Text,
                     0,
@@ -51,7 +51,7 @@ impl Handler for PanickingApp {
         }
     }
 
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         match end {
             TaskEnd::Failed {
                 cause: FailureCause::Panicked,

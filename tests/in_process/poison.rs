@@ -98,7 +98,7 @@ impl Handler for PoisonApp {
         }
     }
 
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let said = match end {
             TaskEnd::Done(_) => "done".into(),
             TaskEnd::Failed { cause, attempts } => format!("{cause} after {attempts}"),

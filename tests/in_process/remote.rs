@@ -52,7 +52,7 @@ impl Handler for RemoteApp {
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Received<'_>) {
         match message.payload {
-            [b'+', room @ ..] => ctx.join(room),
+            [b'+', room @ ..] => ctx.subscribe(room),
             b"wait" => drop(self.0.busy.lock().expect("no panic")),
             name => {
                 let name = String::from_utf8_lossy(name).into_owned();

@@ -48,7 +48,7 @@ impl Handler for RetryApp {
         ctx.submit_with(task, options);
     }
 
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let said = match end {
             TaskEnd::Done(outcome) => outcome,
             TaskEnd::Failed { cause, attempts } => format!("{cause} after {attempts}"),

@@ -27,7 +27,7 @@ fn loom_whoever_waits_for_a_place_gets_it() {
         let speaker = spawn(move || {
             for text in ["a", "b"] {
                 let place = remote.reserve().expect("the server serves");
-                let told = place.broadcast_all(MessageType::Text, 10, text);
+                let told = place.broadcast(MessageType::Text, 10, text);
                 assert_eq!(told, Ok(()));
             }
         });

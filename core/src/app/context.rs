@@ -175,8 +175,8 @@ impl<H: Handler, S> Context<'_, H, S> {
 
     /// Makes the connection a member of a channel. What follows waits until it is, or is
     /// refused because it is in [as many](crate::Config::channels_per_connection) as it may be:
-    /// then [`Handler::on_join_refused`] is told.
-    pub fn join(&mut self, channel: &[u8]) {
+    /// then [`Handler::on_subscribe_refused`] is told.
+    pub fn subscribe(&mut self, channel: &[u8]) {
         let later = || PendingOp::Join(Bytes::copy_from_slice(channel));
         self.act(later, |engine, at| {
             engine.join(at, channel).map_err(|wait| (wait, false))
@@ -184,7 +184,7 @@ impl<H: Handler, S> Context<'_, H, S> {
     }
 
     /// Ends its membership of a channel. What follows waits until it has ended.
-    pub fn leave(&mut self, channel: &[u8]) {
+    pub fn unsubscribe(&mut self, channel: &[u8]) {
         let later = || PendingOp::Leave(Bytes::copy_from_slice(channel));
         self.act(later, |engine, at| {
             engine.leave(at, channel).map_err(|wait| (wait, false))
@@ -230,7 +230,7 @@ impl<H: Handler, S> Context<'_, H, S> {
     }
 
     /// Sends a message to every connection of the server, in a channel or not.
-    pub fn broadcast_all(
+    pub fn broadcast(
         &mut self,
         kind: MessageType,
         options: impl Into<SendOptions>,
@@ -283,7 +283,7 @@ impl<H: Handler, S> Context<'_, H, S> {
     }
 
     /// Gives a task to the workers. Its end comes to
-    /// [`Handler::on_outcome`].
+    /// [`Handler::on_task`].
     pub fn submit(&mut self, task: H::Task) {
         self.submit_with(task, TaskOptions::new());
     }

@@ -22,7 +22,7 @@ impl Handler for Echo {
         ctx.reply(message.kind, PRIORITY, message.payload);
     }
 
-    fn on_outcome(&mut self, _: &mut Context<'_, Self>, _: TaskEnd<Self>) {}
+    fn on_task(&mut self, _: &mut Context<'_, Self>, _: TaskEnd<Self>) {}
 }
 
 const PRIORITY: u8 = 100;

@@ -51,7 +51,7 @@ use crate::stats::CloseCause;
 ///         let (verb, what, text) = (word(), word(), word());
 ///         let mut names = self.names.lock().expect("no callback panics");
 ///         match verb {
-///             b"follow" => ctx.join(what),
+///             b"follow" => ctx.subscribe(what),
 ///             b"say" => ctx.publish(what, message.kind, 10, text, true),
 ///             b"me" => {
 ///                 names.insert(what.into(), ctx.id());
@@ -64,7 +64,7 @@ use crate::stats::CloseCause;
 ///         }
 ///     }
 ///
-///     fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+///     fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
 ///         ctx.reply(MessageType::Text, 1, b"that is one too many");
 ///     }
 ///
@@ -138,7 +138,7 @@ pub trait Handler: Sized {
 
     /// Takes the end of a task that the connection submitted, once a task. Not called if
     /// the connection has ended meanwhile; that is counted.
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let _ = (ctx, end);
     }
 
@@ -160,7 +160,7 @@ pub trait Handler: Sized {
     /// [as many](crate::Config::channels_per_connection) as it may be, or the channel would be a new one
     /// on its shard and [memory](crate::Config::memory_budget) is short. Whatever is asked for
     /// after the join waits until this has returned.
-    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, channel: &[u8]) {
+    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, channel: &[u8]) {
         let _ = (ctx, channel);
     }
 }

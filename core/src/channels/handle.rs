@@ -210,7 +210,7 @@ impl ServerHandle {
         options: impl Into<SendOptions>,
         payload: impl Into<Bytes>,
     ) -> Result<(), RemoteError> {
-        self.try_reserve()?.broadcast_all(kind, options, payload)
+        self.try_reserve()?.broadcast(kind, options, payload)
     }
 
     /// Says something to one connection. That it may be gone by then is counted
@@ -257,7 +257,7 @@ impl Permit {
     ///
     /// # Errors
     /// [`Ended`](RemoteError::Ended): it has been said to nobody.
-    pub fn broadcast_all(
+    pub fn broadcast(
         self,
         kind: MessageType,
         options: impl Into<SendOptions>,

@@ -106,7 +106,7 @@ limits! {
     "admin.closed_history", gone_connections: count = 1_024, 0, 1 << 20;
     /// Maximum number of channels per connection, with an application that allows several
     ///
-    /// Further joins are refused, see [`Handler::on_join_refused`](crate::Handler::on_join_refused).
+    /// Further joins are refused, see [`Handler::on_subscribe_refused`](crate::Handler::on_subscribe_refused).
     "rooms.max_per_connection", channels_per_connection: count = 64, 1, KIB;
     /// Time limit for a request head
     "client.handshake_timeout", handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;

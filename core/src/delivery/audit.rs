@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::delivery::conn::Takes;
+use crate::delivery::conn::{Lag, Takes};
 use crate::delivery::{Drops, Outbound};
+use crate::stats::PriorityStats;
 
 impl Outbound {
     /// Asserts what must hold between any two calls.
@@ -13,11 +14,14 @@ impl Outbound {
     pub(crate) fn audit(&self) {
         let limits = self.settings.limits;
         let (mut all_messages, mut all_bytes) = (0, 0);
+        let (mut lag_bytes, mut context_bytes) = (0, 0);
         for at in 0..self.conns.len() {
             let conn = &self.conns[at];
             let (mut messages, mut bytes) = (conn.queue.messages(), conn.queue.bytes());
             all_messages += u64::from(messages);
             all_bytes += u64::from(bytes);
+            lag_bytes += conn.lag.as_ref().map_or(0, |_| size_of::<Lag>());
+            context_bytes += conn.compressor.context_bytes();
             if conn.takes == Takes::Nothing {
                 assert!(messages == 0 && bytes == 0, "{at}: nobody takes that");
                 continue;
@@ -39,6 +43,24 @@ impl Outbound {
         assert_eq!((held.messages, held.bytes), (all_messages, all_bytes));
         assert!(self.deferred.is_empty() && self.batch.is_empty());
         assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
+        assert_eq!(self.lag_bytes, lag_bytes, "slow readers");
+        assert_eq!(self.context_bytes, context_bytes, "compressors");
+        self.audit_priorities();
+    }
+
+    /// Asserts that every message that was dropped is counted for its priority.
+    fn audit_priorities(&self) {
+        let all = &self.counts.delivery;
+        let rows = |count: fn(&PriorityStats) -> u64| {
+            let priorities = self.counts.priorities.iter();
+            priorities.map(|(_, row)| count(row)).sum::<u64>()
+        };
+        assert_eq!(rows(|row| row.refused), all.refused_full, "refused");
+        assert_eq!(rows(|row| row.evicted), all.evicted, "evicted");
+        assert_eq!(rows(|row| row.expired), all.expired, "expired");
+        assert_eq!(rows(|row| row.conflated), all.conflated, "conflated");
+        assert_eq!(rows(|row| row.shed), all.shed, "shed");
+        assert_eq!(rows(|row| row.discarded), all.discarded, "discarded");
     }
 
     /// Returns what was dropped, for each connection of which something was.

@@ -67,13 +67,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             return;
         }
         match op {
-            PendingOp::TaskEnd(end) => self.emit(at, |handler, ctx| handler.on_outcome(ctx, end)),
+            PendingOp::TaskEnd(end) => self.emit(at, |handler, ctx| handler.on_task(ctx, end)),
             PendingOp::Notification(ticket, answer) => self.emit(at, |handler, ctx| match answer {
                 Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
                 Notification::Members(members) => handler.on_members(ctx, ticket, members),
             }),
             PendingOp::JoinRefused(channel) => {
-                self.emit(at, |handler, ctx| handler.on_join_refused(ctx, &channel));
+                self.emit(at, |handler, ctx| {
+                    handler.on_subscribe_refused(ctx, &channel)
+                });
             }
             PendingOp::Timer => self.emit(at, |handler, ctx| handler.on_timer(ctx)),
             op => self.engine.run(at, op),

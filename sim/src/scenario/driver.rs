@@ -54,12 +54,12 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
             b'J' => {
                 let room = said.number(1) as u8;
                 log.join(id, room);
-                ctx.join(name(room).as_bytes());
+                ctx.subscribe(name(room).as_bytes());
             }
             b'L' => {
                 let room = said.number(1) as u8;
                 log.leave(id, room);
-                ctx.leave(name(room).as_bytes());
+                ctx.unsubscribe(name(room).as_bytes());
             }
             b'P' => {
                 let room = said.number(1) as u8;
@@ -71,7 +71,7 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
                 }
                 log.say(id, n, What::Publication { stream, exclude }, said.payload);
                 if room == NONE {
-                    ctx.broadcast_all(message.kind, options, said.payload, exclude);
+                    ctx.broadcast(message.kind, options, said.payload, exclude);
                 } else {
                     let room = name(room);
                     ctx.publish(
@@ -117,7 +117,7 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
         }
     }
 
-    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
+    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
         // For want of memory: as if it had left at once.
         let room = room
             .strip_prefix(b"room ")
@@ -130,7 +130,7 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
         self.0.borrow_mut().close(ctx.id());
     }
 
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let mut log = self.0.borrow_mut();
         let ended = match end {
             TaskEnd::Done(task) => {

@@ -35,8 +35,8 @@ impl Handler for Many {
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
         let (verb, rest) = message.payload.split_first().expect("a verb");
         match verb {
-            b'+' => ctx.join(rest),
-            b'-' => ctx.leave(rest),
+            b'+' => ctx.subscribe(rest),
+            b'-' => ctx.unsubscribe(rest),
             b'=' => ctx.reply(MessageType::Binary, 9, rest),
             b'!' => {
                 for _ in 0..1_000 {
@@ -63,7 +63,7 @@ impl Handler for Many {
         }
     }
 
-    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
         ctx.reply(MessageType::Text, 1, b"refused");
     }
 }

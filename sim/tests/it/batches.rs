@@ -33,7 +33,7 @@ impl Handler for ByteCommands {
             b'o' => ctx.publish(b"hall", kind, 9, payload, true),
             b'w' => ctx.publish(b"other", kind, 9, payload, false),
             b'?' => ctx.publish(b"hall", kind, receipt, payload, false),
-            b'b' => ctx.broadcast_all(kind, 9, payload, false),
+            b'b' => ctx.broadcast(kind, 9, payload, false),
             b'r' => ctx.reply(kind, 9, payload),
             b'd' => {
                 ctx.publish(b"hall", kind, 9, payload, false);
@@ -43,9 +43,9 @@ impl Handler for ByteCommands {
                 let someone = ctx.local_members(b"other").next();
                 ctx.send(someone.unwrap_or(ctx.id()), kind, 9, payload);
             }
-            b'j' => ctx.join(b"hall"),
-            b'J' => ctx.join(b"other"),
-            b'l' => ctx.leave(b"hall"),
+            b'j' => ctx.subscribe(b"hall"),
+            b'J' => ctx.subscribe(b"other"),
+            b'l' => ctx.unsubscribe(b"hall"),
             b'c' => ctx.close(CloseCode::NORMAL),
             _ => {}
         }

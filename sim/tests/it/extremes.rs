@@ -149,12 +149,12 @@ impl Handler for TooLong {
         // Nobody touches its pages, so it takes no memory.
         let long = vec![0; MAX_PAYLOAD + 1];
         let (kind, id) = (MessageType::Binary, ctx.id());
-        ctx.join(b"r");
+        ctx.subscribe(b"r");
         ctx.reply(kind, 1, &long);
         ctx.reply_parts(kind, 1, &long[1..], b"x");
         ctx.publish(b"r", kind, 1, &long, false);
         ctx.publish_here(kind, 1, &long, false);
-        ctx.broadcast_all(kind, 1, &long, false);
+        ctx.broadcast(kind, 1, &long, false);
         ctx.send(id, kind, 1, &long);
         let options = TaskOptions::new()
             .delay(Duration::MAX)

@@ -57,7 +57,7 @@ impl Handler for Fragile {
 
     fn on_open(&mut self, ctx: &mut Context<'_, Self>) {
         ctx.reply(MessageType::Text, 1, b"welcome");
-        ctx.join(CHANNEL);
+        ctx.subscribe(CHANNEL);
         self.0.borrow_mut().opened.push(ctx.id());
         if self.0.borrow().no_opening {
             crash();
@@ -70,7 +70,7 @@ impl Handler for Fragile {
         match message.payload {
             b"task" => ctx.submit(()),
             b"count" => ctx.count_members(CHANNEL, 1),
-            b"full" => ctx.join(b"one too many"),
+            b"full" => ctx.subscribe(b"one too many"),
             b"receipt" => {
                 let options = SendOptions::new(10).receipt(1);
                 ctx.publish(CHANNEL, MessageType::Text, options, b"to all", false);
@@ -83,8 +83,8 @@ impl Handler for Fragile {
         self.pass(ctx, "on_pong");
     }
 
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, _: TaskEnd<Self>) {
-        self.pass(ctx, "on_outcome");
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, _: TaskEnd<Self>) {
+        self.pass(ctx, "on_task");
     }
 
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, _: u64, _: DeliveryReport) {
@@ -95,8 +95,8 @@ impl Handler for Fragile {
         self.pass(ctx, "on_members");
     }
 
-    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
-        self.pass(ctx, "on_join_refused");
+    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+        self.pass(ctx, "on_subscribe_refused");
     }
 
     fn on_close(&mut self, ctx: &mut Context<'_, Self>, cause: CloseCause) {
@@ -141,10 +141,10 @@ fn a_callback_that_panics_closes_its_connection_and_nobody_else_loses_anything()
     let callbacks = [
         ("on_message", "hello"),
         ("on_pong", ""),
-        ("on_outcome", "task"),
+        ("on_task", "task"),
         ("on_published", "receipt"),
         ("on_members", "count"),
-        ("on_join_refused", "full"),
+        ("on_subscribe_refused", "full"),
     ];
     for (callback, trigger) in callbacks {
         for (shards, seed) in [(1, 1), (3, 2), (3, 3), (3, 4)] {

@@ -100,7 +100,7 @@ impl Handler for EchoAndPublish {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
-        ctx.join(b"all");
+        ctx.subscribe(b"all");
         match message.kind {
             MessageType::Binary => ctx.reply(message.kind, 9, message.payload),
             MessageType::Text => ctx.publish(b"all", message.kind, 9, message.payload, false),
@@ -172,7 +172,7 @@ impl Handler for Asking {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
-        ctx.join(b"all");
+        ctx.subscribe(b"all");
         if message.kind == MessageType::Binary {
             ctx.reply(message.kind, 9, message.payload);
             return;
@@ -341,14 +341,14 @@ impl Handler for InOrder {
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
         ctx.submit(());
         ctx.submit(());
-        ctx.join(message.payload);
+        ctx.subscribe(message.payload);
     }
 
-    fn on_outcome(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
         let TaskEnd::Done(word) = end else { return };
         if word == "one" {
             let room = ctx.channel().expect("it has joined").clone();
-            ctx.leave(&room);
+            ctx.unsubscribe(&room);
         }
         ctx.reply(MessageType::Text, 9, word.as_bytes());
     }

@@ -26,7 +26,7 @@ impl Handler for App {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
-        ctx.join(message.payload);
+        ctx.subscribe(message.payload);
     }
 }
 

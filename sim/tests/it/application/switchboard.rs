@@ -39,13 +39,13 @@ impl Handler for Switchboard {
             "name" => {
                 self.names.borrow_mut().insert(what.into(), ctx.id());
             }
-            "join" => ctx.join(room),
-            "leave" => ctx.leave(room),
+            "join" => ctx.subscribe(room),
+            "leave" => ctx.unsubscribe(room),
             "say" => ctx.publish(room, MessageType::Text, PRIORITY, text, false),
             "say?" => ctx.publish(room, MessageType::Text, asking(), text, false),
             "others" => ctx.publish(room, MessageType::Text, PRIORITY, text, true),
-            "all" => ctx.broadcast_all(MessageType::Text, PRIORITY, rest.as_bytes(), false),
-            "all-others" => ctx.broadcast_all(MessageType::Text, PRIORITY, rest.as_bytes(), true),
+            "all" => ctx.broadcast(MessageType::Text, PRIORITY, rest.as_bytes(), false),
+            "all-others" => ctx.broadcast(MessageType::Text, PRIORITY, rest.as_bytes(), true),
             "to" => ctx.send(to(what), MessageType::Text, PRIORITY, text),
             "to?" => ctx.send(to(what), MessageType::Text, asking(), text),
             "count" => ctx.count_members(room, 7),
@@ -82,7 +82,7 @@ impl Handler for Switchboard {
         );
     }
 
-    fn on_join_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
+    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, room: &[u8]) {
         let refused = [b"refused ", room].concat();
         ctx.reply(MessageType::Text, PRIORITY, &refused);
     }

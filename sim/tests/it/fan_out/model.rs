@@ -47,11 +47,11 @@ impl Handler for ModelledApp {
         match verb {
             'j' => {
                 model.members.entry(room).or_default().insert(me);
-                ctx.join(&name);
+                ctx.subscribe(&name);
             }
             'l' => {
                 model.members.entry(room).or_default().remove(&me);
-                ctx.leave(&name);
+                ctx.unsubscribe(&name);
             }
             'x' => {
                 model.members.values_mut().for_each(|members| {
@@ -78,7 +78,7 @@ impl Handler for ModelledApp {
                 }
                 drop(model);
                 if room == '*' {
-                    ctx.broadcast_all(MessageType::Text, options, text.as_bytes(), verb == 'e');
+                    ctx.broadcast(MessageType::Text, options, text.as_bytes(), verb == 'e');
                 } else {
                     ctx.publish(
                         &name,
