@@ -116,10 +116,13 @@ impl Handler for Rooms {
                 if receipt {
                     options = options.receipt(kind as u64);
                 }
-                if ctx.channel().is_some() {
-                    ctx.publish_here(kind, options, text, self.exclude_sender);
+                if self.exclude_sender {
+                    options = options.exclude_sender();
+                }
+                if let Some(room) = ctx.channel().cloned() {
+                    ctx.publish(&room, kind, options, text);
                 } else if self.no_room == NoRoomPolicy::Everyone {
-                    ctx.broadcast(kind, options, text, self.exclude_sender);
+                    ctx.broadcast(kind, options, text);
                 } else if receipt {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                 }
@@ -164,10 +167,10 @@ impl Handler for Rooms {
         match end {
             TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
                 ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
-                if ctx.channel().is_some() {
+                if let Some(room) = ctx.channel().cloned() {
                     let message = [answer::ROOM_BROADCAST, &text[..]].concat();
                     let options = self.options(priority::ROOM_OUTCOME);
-                    ctx.publish_here(kind, options, &message, false);
+                    ctx.publish(&room, kind, options, &message);
                 }
             }
             TaskEnd::Refused(RoomTask { kind, .. }) => {

@@ -47,7 +47,7 @@ impl Handler for PanickingApp {
                     format!("joined on {}", self.0.0).as_bytes(),
                 );
             }
-            said => ctx.publish(b"everyone", MessageType::Text, 0, said, false),
+            said => ctx.publish(b"everyone", MessageType::Text, 0, said),
         }
     }
 

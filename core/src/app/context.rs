@@ -192,7 +192,7 @@ impl<H: Handler, S> Context<'_, H, S> {
     }
 
     /// Publishes a message to every member of a channel, this connection among them if
-    /// it is one and not to be left out. How it is to be treated at their queues
+    /// it is one and not [left out](SendOptions::exclude_sender). How it is to be treated at their queues
     /// is for this message to say: channels have no rules of their own.
     ///
     /// A channel with more than [`fan_out_slice`](crate::Config::fan_out_slice) members on a shard
@@ -203,30 +203,8 @@ impl<H: Handler, S> Context<'_, H, S> {
         kind: MessageType,
         options: impl Into<SendOptions>,
         payload: &[u8],
-        exclude_sender: bool,
     ) {
-        self.publish_to(Some(channel), kind, options.into(), payload, exclude_sender);
-    }
-
-    /// [`publish`](Self::publish) to the channel the connection joined first;
-    /// nothing if it is in none.
-    pub fn publish_here(
-        &mut self,
-        kind: MessageType,
-        options: impl Into<SendOptions>,
-        payload: &[u8],
-        exclude_sender: bool,
-    ) {
-        let Some(channel) = self.channel().cloned() else {
-            return;
-        };
-        self.publish_to(
-            Some(&channel),
-            kind,
-            options.into(),
-            payload,
-            exclude_sender,
-        );
+        self.publish_to(Some(channel), kind, options.into(), payload);
     }
 
     /// Sends a message to every connection of the server, in a channel or not.
@@ -235,9 +213,8 @@ impl<H: Handler, S> Context<'_, H, S> {
         kind: MessageType,
         options: impl Into<SendOptions>,
         payload: &[u8],
-        exclude_sender: bool,
     ) {
-        self.publish_to(None, kind, options.into(), payload, exclude_sender);
+        self.publish_to(None, kind, options.into(), payload);
     }
 
     /// Sends a message to another connection of the server, on whichever shard that is, or
@@ -308,17 +285,15 @@ impl<H: Handler, S> Context<'_, H, S> {
         kind: MessageType,
         options: SendOptions,
         payload: &[u8],
-        exclude_sender: bool,
     ) {
         let later = || PendingOp::Publish {
             channel: channel.map(Bytes::copy_from_slice),
             kind,
             options,
             payload: Bytes::copy_from_slice(payload),
-            exclude_sender,
         };
         self.act_if(payload.len(), later, |engine, at| {
-            let published = engine.publish(at, channel, kind, options, payload, exclude_sender);
+            let published = engine.publish(at, channel, kind, options, payload);
             published.map_err(|wait| (wait, true))
         });
     }

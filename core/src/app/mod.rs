@@ -52,7 +52,10 @@ use crate::stats::CloseCause;
 ///         let mut names = self.names.lock().expect("no callback panics");
 ///         match verb {
 ///             b"follow" => ctx.subscribe(what),
-///             b"say" => ctx.publish(what, message.kind, 10, text, true),
+///             b"say" => {
+///                 let others = SendOptions::new(10).exclude_sender();
+///                 ctx.publish(what, message.kind, others, text);
+///             }
 ///             b"me" => {
 ///                 names.insert(what.into(), ctx.id());
 ///             }

@@ -78,7 +78,6 @@ pub(crate) enum Requester {
 pub(crate) struct Publication {
     pub(crate) channel: Option<Bytes>,
     pub(crate) origin: Requester,
-    pub(crate) exclude_sender: bool,
     pub(crate) kind: MessageType,
     pub(crate) options: SendOptions,
     pub(crate) published: Timestamp,

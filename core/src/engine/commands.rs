@@ -26,7 +26,6 @@ impl<A: AppTypes> Engine<A> {
                 self.serve_as_owner(OwnerRequest::Publish(Publication {
                     channel,
                     origin,
-                    exclude_sender: false,
                     kind,
                     options,
                     published: self.now,

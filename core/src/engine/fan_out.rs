@@ -84,7 +84,7 @@ impl<A: AppTypes> Engine<A> {
     /// Returns the slot of the sender of a publication, if it is here and left out.
     fn left_out(&self, publication: &Publication) -> Option<u32> {
         match publication.origin {
-            Requester::Conn(from) if publication.exclude_sender => self.slots.find(from),
+            Requester::Conn(from) if publication.options.exclude_sender => self.slots.find(from),
             Requester::Conn(_) | Requester::Outside(_) => None,
         }
     }

@@ -92,7 +92,6 @@ impl<A: AppTypes> Engine<A> {
         kind: MessageType,
         options: SendOptions,
         payload: &[u8],
-        exclude_sender: bool,
     ) -> Result<(), Wait> {
         if options.receipt.is_some() {
             // The outcome at our own queue is not known before that is free.
@@ -109,7 +108,7 @@ impl<A: AppTypes> Engine<A> {
         if let Some(channel) = local.filter(|&local| self.is_served_at_once(local)) {
             self.counts.channels.published += 1;
             self.counts.channels.encoded += 1;
-            let except = exclude_sender.then_some(at);
+            let except = options.exclude_sender.then_some(at);
             let meta = options.meta(|| self.registry.scope_of(name), self.now);
             let payload = MessagePayload::Borrowed(payload);
             let variants = self.out.variants(meta, options.overflow, kind, payload);
@@ -139,7 +138,6 @@ impl<A: AppTypes> Engine<A> {
         let publication = Publication {
             channel: name.map(Bytes::copy_from_slice),
             origin: Requester::Conn(self.slots.id(at)),
-            exclude_sender,
             kind,
             options,
             published: self.now,

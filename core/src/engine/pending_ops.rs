@@ -27,16 +27,8 @@ impl<A: AppTypes> Engine<A> {
                 kind,
                 options,
                 payload,
-                exclude_sender,
             } => self
-                .publish(
-                    at,
-                    channel.as_deref(),
-                    *kind,
-                    *options,
-                    payload,
-                    *exclude_sender,
-                )
+                .publish(at, channel.as_deref(), *kind, *options, payload)
                 .map_err(|wait| (wait, true)),
             PendingOp::Send {
                 to,

@@ -121,7 +121,6 @@ pub(crate) enum PendingOp<A: AppTypes> {
         kind: MessageType,
         options: SendOptions,
         payload: Bytes,
-        exclude_sender: bool,
     },
     Send {
         to: ConnId,

@@ -74,7 +74,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             }),
             PendingOp::JoinRefused(channel) => {
                 self.emit(at, |handler, ctx| {
-                    handler.on_subscribe_refused(ctx, &channel)
+                    handler.on_subscribe_refused(ctx, &channel);
                 });
             }
             PendingOp::Timer => self.emit(at, |handler, ctx| handler.on_timer(ctx)),

@@ -70,17 +70,14 @@ impl<const WAITS: bool> Handler for ScenarioDriver<WAITS> {
                     log.conn(id).receipts_asked += 1;
                 }
                 log.say(id, n, What::Publication { stream, exclude }, said.payload);
+                if exclude {
+                    options = options.exclude_sender();
+                }
                 if room == NONE {
-                    ctx.broadcast(message.kind, options, said.payload, exclude);
+                    ctx.broadcast(message.kind, options, said.payload);
                 } else {
                     let room = name(room);
-                    ctx.publish(
-                        room.as_bytes(),
-                        message.kind,
-                        options,
-                        said.payload,
-                        exclude,
-                    );
+                    ctx.publish(room.as_bytes(), message.kind, options, said.payload);
                 }
             }
             b'R' => {

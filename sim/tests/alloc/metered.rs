@@ -40,7 +40,7 @@ impl Handler for Many {
             b'=' => ctx.reply(MessageType::Binary, 9, rest),
             b'!' => {
                 for _ in 0..1_000 {
-                    ctx.publish(b"far", MessageType::Binary, 9, rest, false);
+                    ctx.publish(b"far", MessageType::Binary, 9, rest);
                 }
             }
             _ => {
@@ -57,7 +57,6 @@ impl Handler for Many {
                     MessageType::Binary,
                     options,
                     &text[colon + 1..],
-                    false,
                 );
             }
         }

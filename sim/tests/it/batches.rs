@@ -28,15 +28,15 @@ impl Handler for ByteCommands {
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
         let receipt = SendOptions::new(9).receipt(1);
         match payload[0] {
-            b'p' => ctx.publish(b"hall", kind, 9, payload, false),
-            b'u' => ctx.publish(b"hall", kind, 3, payload, false),
-            b'o' => ctx.publish(b"hall", kind, 9, payload, true),
-            b'w' => ctx.publish(b"other", kind, 9, payload, false),
-            b'?' => ctx.publish(b"hall", kind, receipt, payload, false),
-            b'b' => ctx.broadcast(kind, 9, payload, false),
+            b'p' => ctx.publish(b"hall", kind, 9, payload),
+            b'u' => ctx.publish(b"hall", kind, 3, payload),
+            b'o' => ctx.publish(b"hall", kind, SendOptions::new(9).exclude_sender(), payload),
+            b'w' => ctx.publish(b"other", kind, 9, payload),
+            b'?' => ctx.publish(b"hall", kind, receipt, payload),
+            b'b' => ctx.broadcast(kind, 9, payload),
             b'r' => ctx.reply(kind, 9, payload),
             b'd' => {
-                ctx.publish(b"hall", kind, 9, payload, false);
+                ctx.publish(b"hall", kind, 9, payload);
                 ctx.reply(kind, 9, b"and again");
             }
             b's' => {

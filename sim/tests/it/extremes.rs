@@ -152,9 +152,8 @@ impl Handler for TooLong {
         ctx.subscribe(b"r");
         ctx.reply(kind, 1, &long);
         ctx.reply_parts(kind, 1, &long[1..], b"x");
-        ctx.publish(b"r", kind, 1, &long, false);
-        ctx.publish_here(kind, 1, &long, false);
-        ctx.broadcast(kind, 1, &long, false);
+        ctx.publish(b"r", kind, 1, &long);
+        ctx.broadcast(kind, 1, &long);
         ctx.send(id, kind, 1, &long);
         let options = TaskOptions::new()
             .delay(Duration::MAX)

@@ -37,7 +37,8 @@ impl Fragile {
             self.0.borrow_mut().armed = None;
             let text = format!("last words in {callback}");
             ctx.reply(MessageType::Text, 10, text.as_bytes());
-            ctx.publish(CHANNEL, MessageType::Text, 10, text.as_bytes(), true);
+            let others = SendOptions::new(10).exclude_sender();
+            ctx.publish(CHANNEL, MessageType::Text, others, text.as_bytes());
             crash();
         }
     }
@@ -73,9 +74,9 @@ impl Handler for Fragile {
             b"full" => ctx.subscribe(b"one too many"),
             b"receipt" => {
                 let options = SendOptions::new(10).receipt(1);
-                ctx.publish(CHANNEL, MessageType::Text, options, b"to all", false);
+                ctx.publish(CHANNEL, MessageType::Text, options, b"to all");
             }
-            text => ctx.publish(CHANNEL, MessageType::Text, 10, text, false),
+            text => ctx.publish(CHANNEL, MessageType::Text, 10, text),
         }
     }
 
@@ -109,7 +110,7 @@ impl Handler for Fragile {
         self.pass(ctx, "on_close");
         for channel in channels {
             let text = [b"gone after ", &ctx.state()[..]].concat();
-            ctx.publish(&channel, MessageType::Text, 10, &text, false);
+            ctx.publish(&channel, MessageType::Text, 10, &text);
         }
     }
 

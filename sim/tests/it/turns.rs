@@ -103,7 +103,7 @@ impl Handler for EchoAndPublish {
         ctx.subscribe(b"all");
         match message.kind {
             MessageType::Binary => ctx.reply(message.kind, 9, message.payload),
-            MessageType::Text => ctx.publish(b"all", message.kind, 9, message.payload, false),
+            MessageType::Text => ctx.publish(b"all", message.kind, 9, message.payload),
         }
         if message.payload == b"bye" {
             ctx.close(CloseCode::NORMAL);
@@ -111,7 +111,7 @@ impl Handler for EchoAndPublish {
     }
 
     fn on_pong(&mut self, ctx: &mut Context<'_, Self>, payload: &[u8]) {
-        ctx.publish(b"all", MessageType::Text, 9, payload, false);
+        ctx.publish(b"all", MessageType::Text, 9, payload);
     }
 }
 
@@ -178,7 +178,7 @@ impl Handler for Asking {
             return;
         }
         let options = SendOptions::new(9).receipt(17);
-        ctx.publish(b"all", message.kind, options, message.payload, false);
+        ctx.publish(b"all", message.kind, options, message.payload);
         ctx.reply(MessageType::Text, 9, b"after");
     }
 

@@ -29,6 +29,7 @@ pub struct SendOptions {
     pub(crate) key: Option<u64>,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) receipt: Option<u64>,
+    pub(crate) exclude_sender: bool,
 }
 
 /// What becomes of a message for a connection whose queue is full. What has
@@ -63,6 +64,7 @@ impl SendOptions {
             key: None,
             overflow: OverflowPolicy::EvictLower,
             receipt: None,
+            exclude_sender: false,
         }
     }
 
@@ -102,6 +104,13 @@ impl SendOptions {
     #[must_use]
     pub const fn receipt(mut self, ticket: u64) -> Self {
         self.receipt = Some(ticket);
+        self
+    }
+
+    /// Leaves out the connection that publishes it.
+    #[must_use]
+    pub const fn exclude_sender(mut self) -> Self {
+        self.exclude_sender = true;
         self
     }
 

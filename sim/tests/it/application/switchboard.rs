@@ -41,11 +41,11 @@ impl Handler for Switchboard {
             }
             "join" => ctx.subscribe(room),
             "leave" => ctx.unsubscribe(room),
-            "say" => ctx.publish(room, MessageType::Text, PRIORITY, text, false),
-            "say?" => ctx.publish(room, MessageType::Text, asking(), text, false),
-            "others" => ctx.publish(room, MessageType::Text, PRIORITY, text, true),
-            "all" => ctx.broadcast(MessageType::Text, PRIORITY, rest.as_bytes(), false),
-            "all-others" => ctx.broadcast(MessageType::Text, PRIORITY, rest.as_bytes(), true),
+            "say" => ctx.publish(room, MessageType::Text, PRIORITY, text),
+            "say?" => ctx.publish(room, MessageType::Text, asking(), text),
+            "others" => ctx.publish(room, MessageType::Text, others(), text),
+            "all" => ctx.broadcast(MessageType::Text, PRIORITY, rest.as_bytes()),
+            "all-others" => ctx.broadcast(MessageType::Text, others(), rest.as_bytes()),
             "to" => ctx.send(to(what), MessageType::Text, PRIORITY, text),
             "to?" => ctx.send(to(what), MessageType::Text, asking(), text),
             "count" => ctx.count_members(room, 7),
@@ -86,6 +86,10 @@ impl Handler for Switchboard {
         let refused = [b"refused ", room].concat();
         ctx.reply(MessageType::Text, PRIORITY, &refused);
     }
+}
+
+fn others() -> SendOptions {
+    SendOptions::new(PRIORITY).exclude_sender()
 }
 
 fn asking() -> SendOptions {

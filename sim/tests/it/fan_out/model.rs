@@ -69,6 +69,9 @@ impl Handler for ModelledApp {
                 let mut to: Vec<ConnId> = members.iter().copied().collect();
                 to.retain(|&to| verb != 'e' || to != me);
                 let mut options = SendOptions::new(10);
+                if verb == 'e' {
+                    options = options.exclude_sender();
+                }
                 if verb == 'r' {
                     options = options.receipt(said);
                     model.receipts.insert(said, to.len() as u64);
@@ -78,15 +81,9 @@ impl Handler for ModelledApp {
                 }
                 drop(model);
                 if room == '*' {
-                    ctx.broadcast(MessageType::Text, options, text.as_bytes(), verb == 'e');
+                    ctx.broadcast(MessageType::Text, options, text.as_bytes());
                 } else {
-                    ctx.publish(
-                        &name,
-                        MessageType::Text,
-                        options,
-                        text.as_bytes(),
-                        verb == 'e',
-                    );
+                    ctx.publish(&name, MessageType::Text, options, text.as_bytes());
                 }
             }
         }
