@@ -16,6 +16,7 @@ use crate::inspect::connection_info::{ConnectionInfo, ConnectionStage, MAX_CHANN
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
+use crate::session::http_exchange::AnswerSource;
 use crate::session::slot::Phase;
 use crate::time::Timestamp;
 
@@ -93,7 +94,13 @@ impl<A: AppTypes> Engine<A> {
             Phase::Open if slot.conn.pace_beyond(SMALL).is_some() => {
                 awaits.push(WaitReason::Message(slot.conn.message_bytes()));
             }
-            Phase::Answering if has_nothing => awaits.push(WaitReason::Page),
+            Phase::Answering if has_nothing => {
+                let source = self.exchange(at).map(|exchange| exchange.waits_for);
+                awaits.push(match source {
+                    Some(AnswerSource::Task) => WaitReason::Task,
+                    _ => WaitReason::Page,
+                });
+            }
             Phase::Closing if has_nothing => awaits.push(WaitReason::CloseFrame),
             Phase::Lingering => awaits.push(WaitReason::End),
             Phase::Gone if slot.awaited_answers > 0 => {

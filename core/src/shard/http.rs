@@ -139,6 +139,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             match step.event {
                 Some(HttpEvent::Data(data)) => exchange.body.extend_from_slice(data),
                 Some(HttpEvent::End) => break,
+                // What a request brings is not worth the messages of others.
+                _ if self.engine.is_short_of_memory(exchange.memory()) => {
+                    self.engine.refuse(at, HandshakeError::Memory, false);
+                    return input.len();
+                }
                 _ => {
                     self.engine.keep_exchange(at, exchange);
                     return done;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use stentor_core::{
     Acceptance, Admission, Chunks, Config, ConfigBuilder, ConnId, Context, Decision, Handler,
-    HttpRequest, HttpResponse, Message, MessageType, Output, Shard, ShardId, TaskEnd, TaskOptions,
-    Timestamp,
+    HttpRequest, HttpResponse, Lookup, Message, MessageType, Output, Shard, ShardId, TaskEnd,
+    TaskOptions, Timestamp, WaitReason,
 };
 use stentor_sim::simulator::masked;
 
@@ -270,6 +270,22 @@ fn content_beyond_the_limit_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn content_for_which_there_is_no_memory_is_refused() {
+    let budget = 4 << 20;
+    let config = Config::builder().memory_budget(budget).max_body(budget);
+    let mut one = One::new(config);
+    let head = format!("POST /page HTTP/1.1\r\nHost: h\r\nContent-Length: {budget}\r\n\r\n");
+    assert_eq!(one.send(head.as_bytes()), "");
+    let mut refused = String::new();
+    for _ in 0..budget >> 16 {
+        refused += &one.send(&[b'x'; 1 << 16]);
+    }
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(one.is_shut && one.seen().is_empty());
+    assert!(one.shard.stats().links.charged_bytes < budget as u64 / 2);
+}
+
+#[test]
 fn refusals_of_the_application_have_what_it_says_and_end_the_connection() {
     let mut one = One::new(Config::builder());
     let refused = one.send(get("/forbidden").as_bytes());
@@ -313,6 +329,11 @@ fn a_request_waits_for_its_task_and_those_behind_it_wait_too() {
         "what it says next would have to be kept"
     );
     assert!(!one.shard.is_quiet());
+    let Some(Lookup::Here(known)) = one.shard.explain(one.now, one.id) else {
+        panic!("it is here");
+    };
+    assert!(known.awaits.contains(&WaitReason::Task), "{known:?}");
+    assert_eq!(known.peer, "192.0.2.7:9".parse().ok());
     one.shard.handle_task(one.now, one.id, TaskEnd::Done(201));
     let written = one.turn();
     assert_eq!(
