@@ -82,3 +82,27 @@ impl DropCounters {
         self.by_slot.values().map(|drops| **drops)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_lose_messages_take_memory_until_their_end() {
+        let mut drops = DropCounters::new(1);
+        assert_eq!(drops.memory(), 0);
+        for at in 0..1_000 {
+            drops.of(at).evicted += 1;
+        }
+        let entry = size_of::<Drops>() + size_of::<(u32, Box<Drops>)>();
+        assert!(drops.memory() >= 1_000 * entry, "{}", drops.memory());
+        for at in 0..1_000 {
+            assert_eq!(drops.take(at).evicted, 1);
+        }
+        assert_eq!(drops.get(7), Drops::default());
+        // What was there since the last time is kept once.
+        drops.decay();
+        drops.decay();
+        assert!(drops.memory() < 100 * entry, "{}", drops.memory());
+    }
+}

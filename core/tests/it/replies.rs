@@ -26,9 +26,11 @@ fn connected(shard: &mut Shard<Echo>) -> (Client, ConnId) {
         if let Output::Flush(id) = output {
             let mut chunks = Chunks::new();
             shard.poll_transmit(id, &mut chunks);
-            client.handle_input(&chunks.as_slices().concat());
+            let bytes = chunks.as_slices().concat();
             let n = chunks.len();
+            assert!(n == bytes.len() && !chunks.is_empty());
             drop(chunks);
+            client.handle_input(&bytes);
             shard.handle_transmitted(NOW, id, n);
         }
     }

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use crate::proto::ws::deflate::codec::CodecCounts;
-use crate::proto::ws::deflate::{Codec, Compressor, Contexts, Params, max_compressed_len};
+use crate::proto::ws::deflate::{
+    Codec, Compressor, Contexts, DEFLATER_BYTES, INFLATER_BYTES, Params, max_compressed_len,
+};
 use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::{DecodeBuffers, Role};
 
@@ -183,12 +185,14 @@ fn invalid_deflate_is_an_error() {
 }
 
 #[test]
-fn messages_and_their_bytes_are_counted_at_both_ends() {
+fn messages_their_bytes_and_memory_are_counted_at_both_ends() {
     let mut ends = Ends::new(6, 15, false);
     let message = b"again and ".repeat(60);
     let short = ends.round_trip(&message, 7).expect("it is shortened").len() as u64;
     assert_eq!(ends.round_trip(&message[..300], 0).map(|_| ()), Some(()));
     assert_eq!(ends.round_trip(b"x", 0), None);
+    let memory = ends.codecs.each_ref().map(Codec::memory);
+    assert_eq!(memory, [DEFLATER_BYTES, INFLATER_BYTES]);
     let [sent, received] = ends.codecs.map(|codec| codec.counts());
     let compressed = sent.deflated_to_bytes;
     assert!((short + 1..2 * short + 1).contains(&compressed), "{sent:?}");
