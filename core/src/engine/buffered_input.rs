@@ -70,12 +70,17 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Gives back what a connection that is behind with nothing has.
+    #[inline]
     pub(crate) fn drop_empty_deferred(&mut self, at: u32) {
-        let done = self.slots[at]
-            .deferred
-            .as_ref()
-            .is_some_and(|p| p.is_empty() && p.wait.is_none());
-        if done && let Some(deferred) = self.slots[at].deferred.take() {
+        let deferred = self.slots[at].deferred.as_ref();
+        if deferred.is_some_and(|deferred| deferred.is_empty() && deferred.wait.is_none()) {
+            self.drop_deferred(at);
+        }
+    }
+
+    #[cold]
+    fn drop_deferred(&mut self, at: u32) {
+        if let Some(deferred) = self.slots[at].deferred.take() {
             self.deferred_bytes -= deferred.memory();
             self.decode_buffers.buffers.take_back(deferred.buffered);
         }

@@ -31,6 +31,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Takes a request, as far as it is there, and no more than one. Returns how much of the input
     /// that was.
     //= rfc6455#section-4.2.2 "When a client establishes a WebSocket connection to a server, the..."
+    #[inline(never)]
     pub(crate) fn consume_request(&mut self, at: u32, input: &[u8]) -> usize {
         let exchange = self.engine.take_exchange(at);
         match exchange {

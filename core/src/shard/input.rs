@@ -313,6 +313,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.out.settle_replies(Part { bytes: input, base });
     }
 
+    // On the way of every message, and called once.
+    #[inline(always)]
     pub(crate) fn take_message(
         &mut self,
         at: u32,
