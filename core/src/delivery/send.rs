@@ -97,7 +97,7 @@ impl Outbound {
         self.after_push(at, frame);
     }
 
-    /// DeliveryCounts a frame, or a batch, that has been queued, and schedules the flush.
+    /// Counts a frame, or a batch, that has been queued, and schedules the flush.
     // For each member of a fan-out: a call costs more than the code.
     #[inline(always)]
     pub(super) fn after_push(&mut self, at: u32, frame: FrameId) {

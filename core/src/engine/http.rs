@@ -124,13 +124,8 @@ impl<A: AppTypes> Engine<A> {
                 policy,
                 body,
             } => {
-                let content_type = ("Content-Type", content_type.as_bytes());
-                let policy = policy.map(|policy| ("Content-Security-Policy", policy.as_bytes()));
-                let fields: SmallVec<[_; 4]> = iter::once(content_type)
-                    .chain(policy)
-                    .chain(PAGE_FIELDS)
-                    .collect();
-                self.respond(at, connection, 200, &fields, body.as_bytes());
+                let page = (content_type, policy, body.as_bytes());
+                self.write_page(at, connection, 200, page);
             }
             Content::Metrics => {
                 let exchange = HttpExchange {
@@ -143,6 +138,23 @@ impl<A: AppTypes> Engine<A> {
                 self.outputs.push_back(Output::Metrics { id });
             }
         }
+    }
+
+    /// Answers with a page: its media type, its `Content-Security-Policy`, its content.
+    pub(crate) fn write_page(
+        &mut self,
+        at: u32,
+        connection: HttpConnection,
+        status: u16,
+        (content_type, policy, body): (&str, Option<&str>, &[u8]),
+    ) {
+        let content_type = ("Content-Type", content_type.as_bytes());
+        let policy = policy.map(|policy| ("Content-Security-Policy", policy.as_bytes()));
+        let fields: SmallVec<[_; 4]> = iter::once(content_type)
+            .chain(policy)
+            .chain(response::PAGE_FIELDS)
+            .collect();
+        self.respond(at, connection, status, &fields, body);
     }
 
     /// Keeps a request until it can be answered.
@@ -214,8 +226,3 @@ impl<A: AppTypes> Engine<A> {
 
 /// About as long as a short answer, in bytes.
 const ANSWER: usize = 512;
-/// The fields of every page of the server.
-pub(crate) const PAGE_FIELDS: [(&str, &[u8]); 2] = [
-    ("Cache-Control", b"no-store"),
-    ("X-Content-Type-Options", b"nosniff"),
-];

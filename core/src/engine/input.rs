@@ -52,15 +52,18 @@ impl<A: AppTypes> Engine<A> {
     /// Returns why a connection is not to be read, if it is not.
     pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
         let slot = &self.slots[at];
-        if slot.phase == Phase::Answering {
+        match slot.phase {
+            Phase::Open => {}
             // Requests behind one that is not answered wait.
-            let holds = self.exchange(at).is_some() && self.buffered_len(at) > 0;
-            holds.then_some(Pause::Behind)
-        } else if slot.phase != Phase::Open {
+            Phase::Answering => {
+                let holds = self.exchange(at).is_some() && self.buffered_len(at) > 0;
+                return holds.then_some(Pause::Behind);
+            }
             // What an application asks for when a connection has ended may wait; its close frame
             // is read all the same.
-            None
-        } else if slot.is_parked() {
+            _ => return None,
+        }
+        if slot.is_parked() {
             Some(Pause::Awaits)
         } else if self.draining {
             Some(Pause::Drain)

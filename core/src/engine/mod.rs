@@ -10,7 +10,7 @@ mod commands;
 mod credit;
 mod direct;
 mod fan_out;
-pub(crate) mod http;
+mod http;
 mod inbox;
 pub(crate) mod input;
 mod inspect;
@@ -202,7 +202,7 @@ impl<A: AppTypes> Engine<A> {
         self.out.set_time(now);
     }
 
-    /// EngineCounts a message of the application that is too long to be sent, if it is.
+    /// Counts a message of the application that is too long to be sent, if it is.
     #[inline]
     pub(crate) fn count_too_long(&mut self, is_too_long: bool) {
         self.counts.links.too_long += u64::from(is_too_long);

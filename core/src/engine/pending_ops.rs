@@ -233,7 +233,7 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    /// EngineCounts commands that are not carried out any more, and lets go of them.
+    /// Counts commands that are not carried out any more, and lets go of them.
     pub(crate) fn forget_ops(&mut self, ops: VecDeque<PendingOp<A>>) {
         for op in ops {
             match op {

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use crate::app::{Acceptance, Decision, Handler, HttpRequest, HttpResponse, Isolation};
-use crate::engine::output::Output;
 use crate::proto::http::{
     Fields, HandshakeError, HttpConnection, HttpEvent, HttpLimits, Request, check_fields, response,
 };
@@ -33,28 +32,16 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     //= rfc6455#section-4.2.2 "When a client establishes a WebSocket connection to a server, the..."
     #[inline(never)]
     pub(crate) fn consume_request(&mut self, at: u32, input: &[u8]) -> usize {
-        let exchange = self.engine.take_exchange(at);
-        match exchange {
-            Some(exchange) if !exchange.head.is_empty() => {
-                self.consume_content(at, exchange, input)
-            }
-            kept => {
-                let consumed = self.consume_head(at, kept.is_some(), input);
-                if consumed == 0
-                    && let Some(kept) = kept
-                    && self.engine.slots[at].phase == Phase::Head
-                {
-                    self.engine.keep_exchange(at, kept);
-                }
-                consumed
-            }
+        let exchange = self.engine.exchange(at);
+        if exchange.is_some_and(|exchange| !exchange.head.is_empty())
+            && let Some(exchange) = self.engine.take_exchange(at)
+        {
+            return self.consume_content(at, exchange, input);
         }
+        self.consume_head(at, input)
     }
 
-    fn consume_head(&mut self, at: u32, is_kept: bool, input: &[u8]) -> usize {
-        if is_kept && input.is_empty() {
-            return 0;
-        }
+    fn consume_head(&mut self, at: u32, input: &[u8]) -> usize {
         let max_head = self.engine.config.max_head;
         if let Some(deferred) = &mut self.engine.slots[at].deferred
             && !deferred.head.is_worth_parsing(input, max_head)
@@ -81,7 +68,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             false => upgrade::decide(&request, &self.engine.config.upgrade_policy()),
         };
         match action {
-            Ok(HeadAction::Other(_)) if head.has_content() => {
+            Ok(HeadAction::Other(_)) if head.has_content() && !self.is_surplus(at) => {
                 let mut exchange = HttpExchange::new(connection);
                 exchange.head.extend_from_slice(&input[..len]);
                 self.ask_for_content(at, &mut exchange);
@@ -186,11 +173,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     }
 
     fn decide(&mut self, at: u32, received: Received<'_>, action: HeadAction) {
-        let surplus = self.engine.slots[at].flags.surplus();
         let is_head = received.request.is_head();
         let upgrade = match action {
             // Monitors still get their pages: a full server is when they matter.
-            HeadAction::Page { page, .. } => {
+            HeadAction::Page(page) => {
                 return self.engine.respond_with_page(at, received.connection, page);
             }
             HeadAction::Methods => {
@@ -199,7 +185,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     .engine
                     .respond(at, received.connection, 200, &[allow], &[]);
             }
-            _ if surplus => return self.engine.refuse(at, HandshakeError::Full, is_head),
+            _ if self.is_surplus(at) => {
+                return self.engine.refuse(at, HandshakeError::Full, is_head);
+            }
             HeadAction::Upgrade(_) if self.engine.is_short_of_memory(0) => {
                 return self.engine.refuse(at, HandshakeError::Memory, is_head);
             }
@@ -222,7 +210,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let upgrade = match action {
             HeadAction::Upgrade(upgrade) => Ok(upgrade),
             HeadAction::Other(error) => Err(error),
-            HeadAction::Page { .. } | HeadAction::Methods => Err(HandshakeError::NotFound),
+            HeadAction::Page(_) | HeadAction::Methods => Err(HandshakeError::NotFound),
         };
         let asked = self.http_request(at, &received, upgrade.is_ok());
         let handler = &mut self.handler;
@@ -230,7 +218,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.carry_out(at, received, upgrade, decision);
     }
 
-    /// Does what the application has decided; it has panicked without a decision.
+    /// Does what the application has decided. Without a decision, it has panicked.
     fn carry_out(
         &mut self,
         at: u32,
@@ -246,13 +234,20 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         } = received;
         let is_head = request.is_head();
         match decision {
-            Some(Decision::Accept(accepted)) => match upgrade {
-                Ok(upgrade) => self.open(at, &request, &upgrade, accepted),
-                Err(error) => {
-                    self.engine.leftovers.push(Leftover::State(accepted.state));
-                    self.engine.refuse(at, error, is_head);
+            Some(Decision::Accept(accepted)) => {
+                // A drain may have begun while the request waited for a task.
+                let upgrade = upgrade.and_then(|upgrade| match self.engine.draining {
+                    true => Err(HandshakeError::Draining),
+                    false => Ok(upgrade),
+                });
+                match upgrade {
+                    Ok(upgrade) => self.open(at, &request, &upgrade, accepted),
+                    Err(error) => {
+                        self.engine.leftovers.push(Leftover::State(accepted.state));
+                        self.engine.refuse(at, error, is_head);
+                    }
                 }
-            },
+            }
             Some(Decision::Reject(response)) if is_plain(&response) => {
                 let error = HandshakeError::Handler(response.status);
                 self.engine.refuse(at, error, is_head);
@@ -275,11 +270,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     waits_for: AnswerSource::Task,
                 };
                 self.engine.await_answer(at, exchange);
-                self.engine.counts.links.tasks_pending += 1;
-                let id = self.engine.slots.id(at);
-                self.engine
-                    .outputs
-                    .push_back(Output::Submit(id, task, options));
+                self.engine.emit_task(at, task, options);
             }
             None => {
                 self.engine
@@ -339,6 +330,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let Received { request, body, .. } = received;
         let peer = self.engine.slots[at].peer.get();
         HttpRequest::new(*request, body, peer, is_upgrade, self.engine.unix_time())
+    }
+
+    /// Returns whether the connection is beyond the limit of connections.
+    fn is_surplus(&self, at: u32) -> bool {
+        self.engine.slots[at].flags.surplus()
     }
 
     fn http_limits(&self) -> HttpLimits {

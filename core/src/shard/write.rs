@@ -2,7 +2,6 @@
 
 use crate::app::{Handler, Isolation};
 use crate::delivery::frame::Chunks;
-use crate::engine::http::PAGE_FIELDS;
 use crate::id::ConnId;
 use crate::session::http_exchange::AnswerSource;
 use crate::shard::Shard;
@@ -71,10 +70,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             && exchange.waits_for == AnswerSource::Adapter
             && let Some(exchange) = self.engine.take_exchange(at)
         {
-            let content_type = ("Content-Type", content_type.as_bytes());
-            let fields = [content_type, PAGE_FIELDS[0], PAGE_FIELDS[1]];
+            let page = (content_type, None, body);
             self.engine
-                .respond(at, exchange.connection, status, &fields, body);
+                .write_page(at, exchange.connection, status, page);
         }
         self.settle();
     }

@@ -1,4 +1,4 @@
-//! ApplicationLog of what the application has seen, in the total order of the simulation: requests,
+//! Log of what the application has seen, in the total order of the simulation: requests,
 //! periods of membership, and reports. What clients receive is checked against it.
 
 use std::collections::HashMap;

@@ -396,6 +396,35 @@ fn a_kept_connection_without_a_request_is_closed_without_a_word() {
     one.shard.assert_bare();
 }
 
+/// It would outlive the close of all connections that a drain ends with.
+#[test]
+fn an_upgrade_that_has_waited_is_refused_if_the_server_drains_by_then() {
+    let mut one = One::new(Config::builder());
+    one.send(upgrade("/later").as_bytes());
+    one.shard.handle_drain(one.now);
+    one.turn();
+    one.shard.handle_task(one.now, one.id, TaskEnd::Done(200));
+    let refused = one.turn();
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(one.is_shut);
+    assert_eq!(one.shard.stats().links.opened, 0);
+}
+
+#[test]
+fn options_of_a_page_has_its_methods_and_no_content() {
+    let mut one = One::new(Config::builder());
+    let methods = one.send(b"OPTIONS /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert!(methods.starts_with("HTTP/1.1 200 "), "{methods}");
+    for line in [
+        "Allow: GET, HEAD, OPTIONS",
+        "Content-Length: 0",
+        "Connection: close",
+    ] {
+        assert_eq!(methods.matches(line).count(), 1, "{methods}");
+    }
+    assert!(methods.ends_with("\r\n\r\n") && one.is_shut, "{methods}");
+}
+
 #[test]
 fn draining_ends_kept_connections_after_their_answer() {
     let mut one = One::new(Config::builder());

@@ -1,4 +1,4 @@
-//! Responses of the server itself (RFC 9110, RFC 9112): pages, methods, refusals. Each function
+//! Responses of the server itself (RFC 9110, RFC 9112): pages and refusals. Each function
 //! appends one whole response.
 //!
 //! Those of an application are written by [`HttpConnection`](crate::proto::http::HttpConnection).
@@ -9,12 +9,8 @@ use alloc::vec::Vec;
 use crate::proto::http::encode::{Persistence, connection, content_length, field, status_line};
 use crate::proto::http::error::HandshakeError;
 
-/// Appends a page; without its content if `head_only` is set.
-pub fn page(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], head_only: bool) {
-    page_with(out, status, None, content_type, body, head_only);
-}
-
-/// Appends a page with one more field in its head.
+/// Appends a page that ends the connection, with one more field in its head; without its content if
+/// `head_only` is set.
 pub fn page_with(
     out: &mut Vec<u8>,
     status: u16,
@@ -28,20 +24,17 @@ pub fn page_with(
         field(out, name, value.as_bytes());
     }
     field(out, "Connection", b"close");
-    field(out, "Cache-Control", b"no-store");
-    field(out, "X-Content-Type-Options", b"nosniff");
+    for (name, value) in PAGE_FIELDS {
+        field(out, name, value);
+    }
     content(out, content_type, body, head_only);
 }
 
-/// Appends the response to OPTIONS (RFC 9110 §9.3.7): the methods of every page.
-pub fn methods(out: &mut Vec<u8>) {
-    status_line(out, 200);
-    field(out, "Allow", METHODS.as_bytes());
-    field(out, "Connection", b"close");
-    field(out, "Cache-Control", b"no-store");
-    field(out, "Content-Length", b"0");
-    out.extend_from_slice(b"\r\n");
-}
+/// The fields of every page of the server.
+pub(crate) const PAGE_FIELDS: [(&str, &[u8]); 2] = [
+    ("Cache-Control", b"no-store"),
+    ("X-Content-Type-Options", b"nosniff"),
+];
 
 /// The methods of every page.
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -290,16 +283,6 @@ mod tests {
     }
 
     #[test]
-    fn the_response_to_options_has_methods_and_no_content() {
-        let response = text(methods);
-        let (status, allow, body) = taken_apart(&response, "allow");
-        assert_eq!((status, body.as_str()), (200, ""));
-        assert_eq!(allow, ["GET, HEAD, OPTIONS"]);
-        assert_eq!(taken_apart(&response, "content-length").1, ["0"]);
-        assert_eq!(taken_apart(&response, "connection").1, ["close"]);
-    }
-
-    #[test]
     fn a_status_of_the_application_is_always_an_error() {
         for (made_up, status) in [
             (0, 500),
@@ -324,7 +307,7 @@ mod tests {
         let (status, policies, body) = taken_apart(&response, "content-security-policy");
         assert_eq!((status, body.as_str()), (200, "<html>"));
         assert_eq!(policies, [policy.1]);
-        let health = text(|out| page(out, 200, PLAIN, b"ok\n", true));
+        let health = text(|out| page_with(out, 200, None, PLAIN, b"ok\n", true));
         assert_eq!(
             health,
             "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\

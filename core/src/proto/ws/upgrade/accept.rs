@@ -14,14 +14,9 @@ use crate::proto::ws::upgrade::subprotocol;
 pub enum HeadAction {
     /// Upgrade the connection to a WebSocket.
     Upgrade(Upgrade),
-    /// Send a page and close the connection.
-    Page {
-        /// The page.
-        page: Page,
-        /// Whether the page is sent without its content, as for HEAD.
-        head_only: bool,
-    },
-    /// Send the allowed methods, as for OPTIONS, and close the connection.
+    /// Send a page, for HEAD without its content.
+    Page(Page),
+    /// Send the allowed methods, as for OPTIONS.
     Methods,
     /// Ask the application. The request does not ask for an upgrade; this is the error if the
     /// application accepts it as one.
@@ -61,11 +56,10 @@ pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, 
         return Ok(HeadAction::Methods);
     }
     if let Some(page) = page {
-        let head_only = request.is_head();
-        if !head_only && request.method() != "GET" {
-            return Err(HandshakeError::Method);
-        }
-        return Ok(HeadAction::Page { page, head_only });
+        return match request.method() {
+            "GET" | "HEAD" => Ok(HeadAction::Page(page)),
+            _ => Err(HandshakeError::Method),
+        };
     }
     match upgrade(request, host, policy) {
         Ok(upgrade) => Ok(HeadAction::Upgrade(upgrade)),
