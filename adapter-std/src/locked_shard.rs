@@ -15,7 +15,7 @@ use stentor_core::{
     Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
     ShardOrder, Stats, Submission, TaskEnd, Timestamp, TurnBudget, Wakeups,
 };
-use stentor_server::inspect::{AdminQuery, Answer};
+use stentor_server::inspect::{AdminQuery, ShardAnswer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{
     CatchPanics, EndOnPanic, EventLog, ServerCounters, Turns, WallClock, end_process,
@@ -221,7 +221,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     }
 
     /// Returns the answer of a shard to an admin query, or `None` if its lock is held.
-    pub(crate) fn try_ask(&self, at: ShardId, question: &AdminQuery) -> Option<Answer> {
+    pub(crate) fn try_ask(&self, at: ShardId, question: &AdminQuery) -> Option<ShardAnswer> {
         let inside = self.stations[at.index()].try_lock()?;
         Some(question.answer(self.clock.now(), &inside.shard, &inside.turns))
     }

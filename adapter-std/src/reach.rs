@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use stentor_core::{ConnectionLimiter, Deadline, Handler, RemoteStats, ShardId, Wakeups};
-use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
+use stentor_server::inspect::{AdminBackend, AdminQuery, QUERY_TIMEOUT, ShardAnswer};
 use stentor_server::{ServerCounters, SharedDispatcher};
 
 use crate::locked_shard::LockedShards;
@@ -25,7 +25,7 @@ where
 {
     type Task = H::Task;
 
-    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
         let (mut silent, mut given) = (shards.to_vec(), Vec::new());
         let clock = self.dispatcher().clock();
         let mut deadline = Deadline::new(clock.now(), QUERY_TIMEOUT);

@@ -12,7 +12,7 @@ use stentor_core::{
     Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, Submission, TaskEnd, Timestamp,
     TurnBudget,
 };
-use stentor_server::inspect::Answer;
+use stentor_server::inspect::ShardAnswer;
 use stentor_server::metrics::Scrape;
 use stentor_server::{CatchPanics, Clock, EventLog, Turns, WallClock, end_process};
 use tokio::io::unix::AsyncFd;
@@ -37,7 +37,7 @@ pub(crate) struct Driver<H: Handler> {
     /// Requests for the metrics, collected until the end of the turn.
     scraped: Vec<Scrape>,
     /// Answers to admin queries, collected until the end of the turn.
-    answers: Vec<(Sender<(ShardId, Answer)>, Answer)>,
+    answers: Vec<(Sender<(ShardId, ShardAnswer)>, ShardAnswer)>,
     inbox: VecDeque<ShardInput<H>>,
     outboxes: Vec<Vec<ShardInput<H>>>,
     /// Tasks to submit, collected until the end of the turn.

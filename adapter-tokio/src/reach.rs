@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 
 use stentor_core::{ConnectionLimiter, Deadline, Handler, RemoteStats, ShardId, Wakeups};
-use stentor_server::inspect::{AdminBackend, AdminQuery, Answer, QUERY_TIMEOUT};
+use stentor_server::inspect::{AdminBackend, AdminQuery, QUERY_TIMEOUT, ShardAnswer};
 use stentor_server::{ServerCounters, SharedDispatcher};
 
 use crate::remote::RemoteEndpoint;
@@ -26,7 +26,7 @@ where
 {
     type Task = H::Task;
 
-    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, shards: &[ShardId], question: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
         let (reply, answers) = channel();
         for &shard in shards {
             if let Some(_waits) = self.doors.may_ask(shard) {

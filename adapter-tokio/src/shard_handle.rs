@@ -12,7 +12,7 @@ use stentor_core::{
     TaskEnd,
 };
 use stentor_server::ServerCounters;
-use stentor_server::inspect::{AdminQuery, Answer};
+use stentor_server::inspect::{AdminQuery, ShardAnswer};
 use tokio::sync::Notify;
 
 /// An input for the thread of a shard.
@@ -34,7 +34,7 @@ pub(crate) enum ShardInput<H: Handler> {
 /// An admin query in flight to a shard.
 pub(crate) struct PendingQuery {
     pub(crate) question: Arc<AdminQuery>,
-    pub(crate) reply: Sender<(ShardId, Answer)>,
+    pub(crate) reply: Sender<(ShardId, ShardAnswer)>,
     /// Counts as one waiting query until it is dropped.
     pub(crate) _waits: Arc<()>,
 }

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A running server. Dropping the value kills it.
-struct Server {
+struct BenchedServer {
     child: Child,
     address: String,
 }
 
-impl Server {
+impl BenchedServer {
     fn start(program: &Path, args: &str) -> Self {
         let address = stentor_benches::free_address().expect("a port").to_string();
         let mut child = Command::new(program)
@@ -62,7 +62,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for BenchedServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -129,7 +129,7 @@ fn assert_traffic(report: &Value, bench: &str) {
 
 #[test]
 fn echoes_return_from_the_server_and_the_bare_loop() {
-    let stentor = Server::stentor("echo");
+    let stentor = BenchedServer::stentor("echo");
     let brief = "--seconds 0.3 --warm-up 0.1";
     let report = stentor.report("ws", &format!("echo -c 8 -d 4 -s 300 {brief} --metrics"));
     assert_traffic(&report, "echo");
@@ -142,7 +142,7 @@ fn echoes_return_from_the_server_and_the_bare_loop() {
     );
     let report = stentor.report("ws", &format!("echo -c 2 -d 3 -s 70000 --binary {brief}"));
     assert_traffic(&report, "echo");
-    let raw = Server::raw("");
+    let raw = BenchedServer::raw("");
     assert_traffic(
         &raw.report("raw", &format!("echo -c 8 -d 4 {brief}")),
         "echo",
@@ -153,7 +153,7 @@ fn echoes_return_from_the_server_and_the_bare_loop() {
 
 #[test]
 fn tasks_return_results() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     let load = "tasks -c 4 -d 3 -s 200 --seconds 0.3 --warm-up 0.1";
     let report = stentor.report("ws", load);
     assert_traffic(&report, "tasks");
@@ -166,7 +166,7 @@ fn tasks_return_results() {
 
 #[test]
 fn room_members_receive_everything_from_the_server_and_the_bare_loop() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     let load = "fan-out -m 40 -d 4 --seconds 0.3 --warm-up 0.1";
     let report = stentor.report("ws", &format!("{load} --metrics"));
     assert_traffic(&report, "fan-out");
@@ -174,13 +174,13 @@ fn room_members_receive_everything_from_the_server_and_the_bare_loop() {
         .as_array()
         .and_then(|all| all.last());
     assert!(last.expect("buckets")[1].as_u64() > Some(0), "{report}");
-    let raw = Server::raw(" --fan-out");
+    let raw = BenchedServer::raw(" --fan-out");
     assert_traffic(&raw.report("raw", load), "fan-out");
 }
 
 #[test]
 fn idle_and_new_connections_are_measured() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     let report = stentor.report("ws", "idle -c 300");
     assert_eq!(report["connections"], 300);
     for stage in ["open", "in_room", "after_a_message"] {
@@ -192,7 +192,7 @@ fn idle_and_new_connections_are_measured() {
     let report = stentor.report("ws", "connect -c 8 --seconds 0.3 --warm-up 0.1");
     assert_eq!(report["bench"], "connect");
     assert!(report["connections"].as_u64() > Some(10), "{report}");
-    let raw = Server::raw("");
+    let raw = BenchedServer::raw("");
     let report = raw.report("raw", "idle -c 100");
     assert!(report["in_room"].is_null(), "{report}");
     assert!(
@@ -203,7 +203,7 @@ fn idle_and_new_connections_are_measured() {
 
 #[test]
 fn latency_is_reported_by_priority() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     let load = "mixed -c 2 -d 8 -s 4096 --seconds 0.5 --warm-up 0.1";
     let report = stentor.report("ws", load);
     assert_traffic(&report, "mixed");
@@ -217,7 +217,7 @@ fn latency_is_reported_by_priority() {
 
 #[test]
 fn a_gateway_pushes_to_all_users_in_each_scenario() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     let report = stentor.report("ws", "gateway online -u 50");
     assert!(
         report["online"]["users_per_second"].as_f64() > Some(1.0),
@@ -241,7 +241,7 @@ fn a_gateway_pushes_to_all_users_in_each_scenario() {
 
 #[test]
 fn an_urgent_request_is_answered_during_a_broadcast() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     let load = "fan-out -m 30 -d 64 --rate 50 --seconds 1 --warm-up 0.2";
     std::thread::scope(|scope| {
         let broadcast = scope.spawn(|| stentor.report("ws", load));
@@ -276,7 +276,7 @@ fn idle_connections_of_many_processes_are_opened_counted_and_closed() {
 
 #[test]
 fn members_that_do_not_read_do_not_disturb_others() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     let load = "laggards -m 20 --stuck 5 --misfits --seconds 0.5 --warm-up 0.1";
     let report = stentor.report("ws", load);
     assert_eq!(report["bench"], "laggards");
@@ -292,7 +292,7 @@ fn members_that_do_not_read_do_not_disturb_others() {
 
 #[test]
 fn wrong_answers_are_errors() {
-    let stentor = Server::stentor("rooms");
+    let stentor = BenchedServer::stentor("rooms");
     // The default handler answers `echo:` and the message.
     let output = stentor.bench("ws", "echo -c 2 --seconds 0.2");
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -17,7 +17,7 @@ pub trait AdminBackend: Send + Sync + 'static {
     type Task: Clone;
 
     /// Queries shards for at most [`QUERY_TIMEOUT`]. Returns the answers that arrived in time.
-    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)>;
+    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)>;
 
     /// Returns the dispatcher.
     fn dispatcher(&self) -> &SharedDispatcher<Self::Task>;
@@ -60,20 +60,20 @@ impl AdminQuery {
         now: Timestamp,
         shard: &Shard<H, I>,
         turns: &Turns,
-    ) -> Answer {
+    ) -> ShardAnswer {
         let body = match self {
             Self::Connections(query) => AnswerBody::Connections(shard.connections(now, query)),
             Self::Connection(id) => AnswerBody::Connection(shard.explain(now, *id).map(Box::new)),
             Self::Closed(limit) => AnswerBody::Closed(shard.gone().take(*limit).cloned().collect()),
             Self::Counters => AnswerBody::Counters(Box::new((shard.stats(), *turns))),
         };
-        Answer { now, body }
+        ShardAnswer { now, body }
     }
 }
 
 /// The answer of a shard.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ShardAnswer {
     pub(crate) now: Timestamp,
     pub(crate) body: AnswerBody,
 }
@@ -86,7 +86,7 @@ pub(crate) enum AnswerBody {
     Counters(Box<(Stats, Turns)>),
 }
 
-impl Answer {
+impl ShardAnswer {
     /// Returns the counters, if the query was for them.
     pub(crate) fn counters(self) -> Option<(Stats, Turns)> {
         match self.body {

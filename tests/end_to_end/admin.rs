@@ -13,7 +13,7 @@ use stentor_tests::process::{POLL, SOON};
 
 use crate::queues::{fill_queue, joined};
 use crate::raw::{HttpResponse, RawSocket, get};
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 
 stentor_tests::for_each_adapter! {
     a_reader_that_is_stuck_is_found_and_explained,
@@ -28,8 +28,8 @@ stentor_tests::for_each_adapter! {
 const LISTEN: &str = "--admin-listen 127.0.0.1:0";
 
 /// A server with admin pages, and where they are.
-fn start(adapter: Adapter, flags: &str) -> (Server, SocketAddr) {
-    let server = Server::start(adapter, &format!("{LISTEN} {flags}"));
+fn start(adapter: Adapter, flags: &str) -> (ServerProcess, SocketAddr) {
+    let server = ServerProcess::start(adapter, &format!("{LISTEN} {flags}"));
     let line = server.log().wait_for("admin pages on");
     let address = line.text("address").parse().expect("an address");
     (server, address)
@@ -344,7 +344,7 @@ fn the_pages_of_either_listener_are_not_on_the_other(adapter: Adapter) {
 }
 
 /// How many TCP sockets of the server listen.
-fn listening(server: &Server) -> usize {
+fn listening(server: &ServerProcess) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
     let listen: HashSet<String> = table
         .lines()
@@ -362,7 +362,7 @@ fn listening(server: &Server) -> usize {
 }
 
 fn nothing_more_listens_unless_it_is_asked_for(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     assert_eq!(listening(&server), 1);
     let (server, _) = start(adapter, "");
     assert_eq!(listening(&server), 2);

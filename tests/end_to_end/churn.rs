@@ -10,7 +10,7 @@ use std::time::Duration;
 use stentor_tests::Adapter;
 
 use crate::raw::{BINARY, CLOSE, CONTINUATION, PING, RawSocket, TEXT, fragment, frame};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     churn_on_all_shards_leaves_nothing_behind,
@@ -49,7 +49,7 @@ impl Dice {
 
 /// One peer after the other until told to stop; each says some things at once,
 /// hears some or nothing, and goes in one of many ways.
-fn churn(server: &Server, seed: u64, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
+fn churn(server: &ServerProcess, seed: u64, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     let (address, stop) = (server.address(), stop.clone());
     thread::spawn(move || {
         let mut dice = Dice(seed);
@@ -84,14 +84,14 @@ fn churn(server: &Server, seed: u64, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     })
 }
 
-fn start_churn(server: &Server) -> (Vec<JoinHandle<()>>, Arc<AtomicBool>) {
+fn start_churn(server: &ServerProcess) -> (Vec<JoinHandle<()>>, Arc<AtomicBool>) {
     let stop = Arc::new(AtomicBool::new(false));
     let peers = (1..=16).map(|seed| churn(server, 0x9E37_79B9_7F4A_7C15 + seed, &stop));
     (peers.collect(), stop)
 }
 
 fn churn_on_all_shards_leaves_nothing_behind(adapter: Adapter) {
-    let server = Server::start(adapter, FLAGS);
+    let server = ServerProcess::start(adapter, FLAGS);
     server.await_metric("stentor_sockets", 1);
     let descriptors = server.descriptors();
     let (peers, stop) = start_churn(&server);
@@ -146,7 +146,7 @@ fn a_server_told_to_end_in_the_middle_of_churn_ends_in_time_and_accounts_for_eve
     adapter: Adapter,
 ) {
     for _ in 0..3 {
-        let mut server = Server::start(adapter, &format!("{FLAGS} --shutdown-timeout 4s"));
+        let mut server = ServerProcess::start(adapter, &format!("{FLAGS} --shutdown-timeout 4s"));
         let (peers, stop) = start_churn(&server);
         server.await_metrics("much has happened", |metrics| {
             metrics.get("stentor_connections_opened_total") > 500

@@ -7,7 +7,7 @@ use miniz_oxide::{DataFormat, MZFlush};
 use stentor_tests::Adapter;
 
 use crate::raw::{BINARY, CONTINUATION, PING, RawSocket, ReceivedFrame, TEXT, fragment, upgrade};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     of_a_list_of_offers_the_first_that_will_do_is_answered,
@@ -61,7 +61,7 @@ impl MinizCodec {
     }
 }
 
-fn offering(server: &Server, offer: &str) -> (RawSocket, Option<String>) {
+fn offering(server: &ServerProcess, offer: &str) -> (RawSocket, Option<String>) {
     let mut raw = RawSocket::connect(server.address());
     let line = format!("Sec-WebSocket-Extensions: {offer}");
     raw.send(&upgrade(&[&line]));
@@ -74,8 +74,8 @@ fn offering(server: &Server, offer: &str) -> (RawSocket, Option<String>) {
     (raw, answer)
 }
 
-fn echo(adapter: Adapter, flags: &str) -> Server {
-    Server::start(adapter, &format!("--handler echo --compression {flags}"))
+fn echo(adapter: Adapter, flags: &str) -> ServerProcess {
+    ServerProcess::start(adapter, &format!("--handler echo --compression {flags}"))
 }
 
 /// Hears a message that must be compressed.
@@ -126,7 +126,7 @@ fn of_a_list_of_offers_the_first_that_will_do_is_answered(adapter: Adapter) {
     raw.send(&upgrade(&lines));
     assert!(raw.expect_upgrade().contains(both));
     assert_eq!(
-        offering(&Server::start(adapter, ""), "permessage-deflate").1,
+        offering(&ServerProcess::start(adapter, ""), "permessage-deflate").1,
         None,
         "off by default"
     );
@@ -134,7 +134,7 @@ fn of_a_list_of_offers_the_first_that_will_do_is_answered(adapter: Adapter) {
 
 fn what_is_no_list_of_extensions_is_refused_with_or_without_compression(adapter: Adapter) {
     for flags in ["", "--compression"] {
-        let server = Server::start(adapter, flags);
+        let server = ServerProcess::start(adapter, flags);
         for line in [
             "",
             ",",
@@ -334,7 +334,7 @@ fn a_bomb_costs_the_limit(adapter: Adapter) {
 }
 
 fn a_room_hears_the_same_whoever_compresses(adapter: Adapter) {
-    let server = Server::start(adapter, "--compression --shards 2");
+    let server = ServerProcess::start(adapter, "--compression --shards 2");
     let mut members: Vec<(RawSocket, bool)> = (0..12)
         .map(|n| match n % 3 {
             0 => (RawSocket::open(&server), false),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use stentor_tests::Adapter;
 
 use crate::raw::RawSocket;
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 
 stentor_tests::for_each_adapter! {
     five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind,
@@ -16,7 +16,7 @@ const PEERS: usize = 5_000;
 const ROOMS: usize = 10;
 
 fn five_thousand_hear_what_is_said_in_their_rooms_and_leave_nothing_behind(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     server.await_metric("stentor_sockets", 1);
     let (descriptors, threads) = (server.descriptors(), server.threads());
     let before = server.memory();

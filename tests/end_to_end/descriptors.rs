@@ -9,7 +9,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
 use crate::raw::{RawSocket, get, upgrade};
-use crate::server::{Metrics, Server, eventually};
+use crate::server::{Metrics, ServerProcess, eventually};
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -19,7 +19,7 @@ stentor_tests::for_each_adapter! {
 const ERRORS: &str = "stentor_accept_errors_total";
 
 /// Lets the server open descriptors below this number; without one, as many as before.
-fn limit_descriptors(server: &Server, current: Option<u64>) {
+fn limit_descriptors(server: &ServerProcess, current: Option<u64>) {
     let limit = getrlimit(Resource::Nofile);
     let current = current.or(limit.maximum);
     let limit = Rlimit { current, ..limit };
@@ -28,7 +28,7 @@ fn limit_descriptors(server: &Server, current: Option<u64>) {
 
 /// The lowest number of a descriptor that the server has not, once those of the latest scrape are
 /// closed.
-fn lowest_free(server: &Server) -> u64 {
+fn lowest_free(server: &ServerProcess) -> u64 {
     server.descriptors();
     let is_free = |n: &u64| {
         let path = format!("/proc/{}/fd/{n}", server.pid().as_raw_nonzero());
@@ -39,7 +39,7 @@ fn lowest_free(server: &Server) -> u64 {
 
 fn without_descriptors_those_who_are_connected_are_served_and_others_later(adapter: Adapter) {
     for is_none_allowed in [false, true] {
-        let mut server = Server::start(adapter, "--shards 2 --admin-listen 127.0.0.1:0");
+        let mut server = ServerProcess::start(adapter, "--shards 2 --admin-listen 127.0.0.1:0");
         let line = server.log().wait_for("admin pages on");
         let admin = line.text("address").parse().expect("an address");
         let mut witnesses = Witnesses::of(&server);

@@ -16,7 +16,7 @@ use stentor_tests::log::LogLine;
 use crate::guest::Guest;
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, RawSocket, TEXT, frame, get};
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 
 stentor_tests::for_each_adapter! {
     what_was_accepted_arrives_and_then_everyone_is_told,
@@ -36,7 +36,7 @@ stentor_tests::for_each_adapter! {
 }
 
 /// Ends the server; says how, and what it logged last.
-pub(crate) fn end(server: &mut Server, within: Duration) -> (ExitStatus, LogLine) {
+pub(crate) fn end(server: &mut ServerProcess, within: Duration) -> (ExitStatus, LogLine) {
     let status = server.exit_within(within);
     server
         .log()
@@ -81,7 +81,7 @@ fn what_was_accepted_arrives_and_then_everyone_is_told(adapter: Adapter) {
         let flags = format!(
             "--shards {shards} --queue.messages 200000 --queue.bytes 64MiB --shutdown-timeout 10s"
         );
-        let mut server = Server::start(adapter, &flags);
+        let mut server = ServerProcess::start(adapter, &flags);
         let rooms = ["A", "B", "C"];
         let mut readers = Vec::new();
         for room in rooms {
@@ -163,7 +163,7 @@ fn what_was_accepted_arrives_and_then_everyone_is_told(adapter: Adapter) {
 }
 
 fn what_the_deadline_cuts_off_is_counted(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 2 --shutdown-timeout 1s --client.write-timeout 60s",
     );
@@ -199,7 +199,7 @@ fn running_and_waiting_tasks_finish_before_the_goodbye(adapter: Adapter) {
         let flags = format!(
             "--shards {shards} --tasks.workers 2 --rooms.work-time 400ms --shutdown-timeout 8s"
         );
-        let mut server = Server::start(adapter, &flags);
+        let mut server = ServerProcess::start(adapter, &flags);
         let mut listener = joined(RawSocket::open(&server), "A");
         let mut senders = [(); 2].map(|()| joined(RawSocket::open(&server), "A"));
         for sender in &mut senders {
@@ -237,7 +237,7 @@ fn running_and_waiting_tasks_finish_before_the_goodbye(adapter: Adapter) {
 }
 
 fn a_task_that_does_not_end_does_not_cost_the_others_their_goodbye(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 1 --rooms.work-time 1h --shutdown-timeout 1s",
     );
@@ -260,7 +260,7 @@ fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end(adapter: 
             "--shards {shards} --seed 1 --shutdown-timeout 8s --rooms.work-time 1h --tasks.timeout 100ms \
              --tasks.attempts 5 --tasks.backoff 1h --tasks.max-backoff 1h"
         );
-        let mut server = Server::start(adapter, &flags);
+        let mut server = ServerProcess::start(adapter, &flags);
         let mut raw = joined(RawSocket::open(&server), "A");
         raw.say("task:in vain");
         server.await_metric("stentor_tasks_delayed", 1);
@@ -277,7 +277,7 @@ fn a_task_that_waits_to_be_tried_again_has_its_last_attempt_at_the_end(adapter: 
 }
 
 fn nobody_new_is_let_in_meanwhile(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 2 --shutdown-timeout 3s --client.write-timeout 60s --client.handshake-timeout 60s",
     );
@@ -315,7 +315,7 @@ fn nobody_new_is_let_in_meanwhile(adapter: Adapter) {
 
 /// So no metric says that a server drains: nobody could read it there.
 fn a_page_asked_for_meanwhile_is_refused(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 1 --rooms.work-time 3s --shutdown-timeout 8s",
     );
@@ -349,7 +349,7 @@ fn a_page_asked_for_meanwhile_is_refused(adapter: Adapter) {
 
 async fn a_client_of_another_make_hears_the_end_too(adapter: Adapter) {
     for handler in ["rooms", "echo"] {
-        let mut server = Server::start(adapter, &format!("--shards 4 --handler {handler}"));
+        let mut server = ServerProcess::start(adapter, &format!("--shards 4 --handler {handler}"));
         let mut guests = Guest::connect_all(&server, 8).await;
         for guest in &mut guests {
             guest.say("before").await;
@@ -367,7 +367,7 @@ async fn a_client_of_another_make_hears_the_end_too(adapter: Adapter) {
 }
 
 fn no_time_at_all_is_enough_to_count_what_is_lost(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 2 --shutdown-timeout 0s --client.write-timeout 60s",
     );
@@ -384,7 +384,7 @@ fn no_time_at_all_is_enough_to_count_what_is_lost(adapter: Adapter) {
 
 fn an_echo_that_nobody_takes_does_not_hold_up_the_end(adapter: Adapter) {
     let flags = "--handler echo --shards 2 --shutdown-timeout 1s --client.write-timeout 60s --queue.messages 32";
-    let mut server = Server::start(adapter, flags);
+    let mut server = ServerProcess::start(adapter, flags);
     let mut good = RawSocket::open(&server);
     let stuck = RawSocket::open_narrow(&server);
     let stream = stuck.stream().try_clone().expect("a second handle");
@@ -409,7 +409,7 @@ fn a_second_signal_ends_it_at_once(adapter: Adapter) {
         for has_task in [true, false] {
             let flags =
                 "--shards 2 --rooms.work-time 1h --shutdown-timeout 1h --client.write-timeout 1h";
-            let mut server = Server::start(adapter, flags);
+            let mut server = ServerProcess::start(adapter, flags);
             let mut stuck = RawSocket::open_narrow(&server);
             fill_queue(&server, &mut stuck, 50);
             let waiting = server.metrics().get("ws_send_queue_length");
@@ -449,7 +449,7 @@ fn a_second_signal_ends_it_at_once(adapter: Adapter) {
 
 fn a_server_without_connections_ends_at_once(adapter: Adapter) {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut server = Server::start(adapter, "--shutdown-timeout 30s");
+        let mut server = ServerProcess::start(adapter, "--shutdown-timeout 30s");
         server.signal(signal);
         let (status, line) = end(&mut server, Duration::from_secs(2));
         assert_eq!((status.code(), line.number("accepted")), (Some(0), 0));
@@ -458,7 +458,7 @@ fn a_server_without_connections_ends_at_once(adapter: Adapter) {
 
 fn members_of_rooms_at_home_on_empty_shards_do_not_hold_up_the_end(adapter: Adapter) {
     for room in ["A", "B", "C", "D", "E", "F"] {
-        let mut server = Server::start(adapter, "--shards 4 --shutdown-timeout 5s");
+        let mut server = ServerProcess::start(adapter, "--shards 4 --shutdown-timeout 5s");
         let mut raw = joined(RawSocket::open(&server), room);
         server.terminate();
         assert_eq!(raw.expect_close(), Some(1001));

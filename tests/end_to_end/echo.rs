@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
 use crate::raw::{BINARY, RawSocket, TEXT, fragment, frame};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     a_message_in_fragments_comes_back_whole_with_pongs_between,
@@ -21,7 +21,7 @@ stentor_tests::for_each_adapter! {
 
 async fn everything_comes_back_as_it_came(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(adapter, &format!("--handler echo --shards {shards}"));
+        let server = ServerProcess::start(adapter, &format!("--handler echo --shards {shards}"));
         for mut guest in Guest::connect_all(&server, 5).await {
             for text in ["", "x", "join:A", "msg:x", "task:x", "leave:", "Zürich"] {
                 guest.say(text).await;
@@ -38,7 +38,7 @@ async fn everything_comes_back_as_it_came(adapter: Adapter) {
 }
 
 fn a_message_in_fragments_comes_back_whole_with_pongs_between(adapter: Adapter) {
-    let server = Server::start(adapter, "--handler echo");
+    let server = ServerProcess::start(adapter, "--handler echo");
     let mut raw = RawSocket::open(&server);
     let mut bytes = fragment(BINARY, b"ab");
     bytes.extend(frame(9, b"1"));
@@ -53,7 +53,7 @@ fn a_message_in_fragments_comes_back_whole_with_pongs_between(adapter: Adapter) 
 }
 
 fn a_burst_beyond_the_queue_comes_back_in_order(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--handler echo --queue.messages 8 --queue.bytes 4KiB",
     );
@@ -77,7 +77,7 @@ fn a_burst_beyond_the_queue_comes_back_in_order(adapter: Adapter) {
 fn a_peer_that_does_not_read_is_not_read_and_then_gets_everything(adapter: Adapter) {
     const MESSAGE: usize = 64 << 10;
     const COUNT: usize = 1_024;
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--handler echo --shards 1 --client.write-timeout 60s",
     );
@@ -97,7 +97,7 @@ fn a_peer_that_does_not_read_is_not_read_and_then_gets_everything(adapter: Adapt
     });
 
     // Nothing more is read once a second has passed without a byte.
-    let read = |server: &Server| server.metrics().get("stentor_socket_read_bytes_total");
+    let read = |server: &ServerProcess| server.metrics().get("stentor_socket_read_bytes_total");
     let mut last = 0;
     let mut unchanged = 0;
     while unchanged < 10 {

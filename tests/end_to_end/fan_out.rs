@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use stentor_tests::Adapter;
 
 use crate::raw::{CLOSE, RawSocket, TEXT, frame};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered,
@@ -17,7 +17,7 @@ stentor_tests::for_each_adapter! {
 const MEMBERS: usize = 40;
 const SAID: usize = 60;
 
-fn joined(server: &Server, room: &str) -> RawSocket {
+fn joined(server: &ServerProcess, room: &str) -> RawSocket {
     let mut raw = RawSocket::open(server);
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
@@ -26,7 +26,7 @@ fn joined(server: &Server, room: &str) -> RawSocket {
 
 fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(
+        let server = ServerProcess::start(
             adapter,
             &format!("--shards {shards} --shard.fan-out-slice 3"),
         );
@@ -98,7 +98,7 @@ fn a_room_larger_than_a_slice_hears_everything_in_order_and_others_are_answered(
 }
 
 fn everyone_is_told_goodbye_where_that_takes_many_turns(adapter: Adapter) {
-    let mut server = Server::start(adapter, "--shards 2 --shard.fan-out-slice 1");
+    let mut server = ServerProcess::start(adapter, "--shards 2 --shard.fan-out-slice 1");
     let members: Vec<RawSocket> = (0..MEMBERS).map(|_| joined(&server, "hall")).collect();
     let listeners: Vec<_> = { members.into_iter() }
         .map(|mut member| {

@@ -6,7 +6,7 @@ use std::io::Write;
 use stentor_tests::Adapter;
 
 use crate::raw::{BINARY, PING, PONG, RawSocket, TEXT, frame, header};
-use crate::server::Server;
+use crate::server::ServerProcess;
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -20,7 +20,7 @@ stentor_tests::for_each_adapter! {
 fn hundreds_of_half_sent_large_frames_cost_what_was_sent(adapter: Adapter) {
     const PEERS: usize = 400;
     const SENT: usize = 3_000;
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     let mut peers: Vec<RawSocket> = (0..PEERS).map(|_| RawSocket::open(&server)).collect();
     let before = server.memory();
@@ -53,7 +53,7 @@ fn hundreds_of_half_sent_large_frames_cost_what_was_sent(adapter: Adapter) {
 
 fn a_flood_of_pings_is_answered_in_order_and_costs_little(adapter: Adapter) {
     const COUNT: usize = 50_000;
-    let server = Server::start(adapter, "--shards 2 --client.write-timeout 60s");
+    let server = ServerProcess::start(adapter, "--shards 2 --client.write-timeout 60s");
     let mut witnesses = Witnesses::of(&server);
     let mut raw = RawSocket::open_narrow(&server);
     let before = server.memory();
@@ -97,7 +97,7 @@ fn a_flood_of_pings_is_answered_in_order_and_costs_little(adapter: Adapter) {
 }
 
 fn a_ping_is_answered_with_what_it_bore(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let mut raw = RawSocket::open(&server);
     for payload in [&b""[..], b"x", &[0xFF; 125]] {
         raw.send(&frame(PING, payload));
@@ -111,7 +111,7 @@ fn a_ping_is_answered_with_what_it_bore(adapter: Adapter) {
 }
 
 fn a_stream_that_is_cut_off_ends_the_connection_and_nothing_else(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     let whole = frame(TEXT, b"msg:never said");
     for cut in 1..whole.len() {
@@ -131,7 +131,7 @@ fn a_stream_that_is_cut_off_ends_the_connection_and_nothing_else(adapter: Adapte
 
 fn what_a_half_closed_peer_said_is_done_and_answered(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(adapter, &format!("--shards {shards}"));
+        let server = ServerProcess::start(adapter, &format!("--shards {shards}"));
         let mut witnesses = Witnesses::of(&server);
         let rooms = server.metrics().get("stentor_rooms");
         for room in ["A", "B", "C", "witnesses", "E"] {

@@ -6,7 +6,7 @@ use stentor_tests::Adapter;
 use crate::raw::{
     BINARY, CLOSE, CONTINUATION, PING, PONG, RawSocket, TEXT, close, fragment, frame, header,
 };
-use crate::server::Server;
+use crate::server::ServerProcess;
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -243,7 +243,7 @@ fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody(adapter: Adapte
             "empty_fragments",
         ),
     ];
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 2 --max-message 64KiB --websocket.max-empty-fragments 100",
     );
@@ -281,7 +281,7 @@ fn each_bad_frame_gets_its_code_and_its_counter_and_harms_nobody(adapter: Adapte
 }
 
 fn the_close_handshake_answers_with_the_code_that_came(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999] {
         let mut raw = RawSocket::open(&server);
@@ -316,7 +316,7 @@ fn the_close_handshake_answers_with_the_code_that_came(adapter: Adapter) {
 }
 
 fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let longest = 1 << 20;
     let room_for_prefix = "echo:".len();
     let mut raw = RawSocket::open(&server);
@@ -342,7 +342,7 @@ fn a_message_of_the_longest_length_passes_and_one_byte_more_does_not(adapter: Ad
 }
 
 fn as_many_empty_fragments_as_may_be_and_not_one_more(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2 --websocket.max-empty-fragments 10");
+    let server = ServerProcess::start(adapter, "--shards 2 --websocket.max-empty-fragments 10");
     let mut raw = RawSocket::open(&server);
     let empty = fragment(CONTINUATION, b"");
     let begun = [fragment(TEXT, b"x"), empty.repeat(10)].concat();
@@ -358,7 +358,7 @@ fn as_many_empty_fragments_as_may_be_and_not_one_more(adapter: Adapter) {
 }
 
 fn a_frame_in_single_bytes_is_a_frame(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let mut raw = RawSocket::open(&server);
     let mut drip = |bytes: Vec<u8>| {
         for byte in bytes {
@@ -374,7 +374,7 @@ fn a_frame_in_single_bytes_is_a_frame(adapter: Adapter) {
 
 fn commands_in_fragments_are_answered_at_once(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(adapter, &format!("--shards {shards}"));
+        let server = ServerProcess::start(adapter, &format!("--shards {shards}"));
         let mut witnesses = Witnesses::of(&server);
         let mut raw = RawSocket::open(&server);
         let mut in_pieces = |text: &str, answer: &str| {

@@ -8,13 +8,13 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 /// A client of the server.
 pub(crate) struct Guest(WebSocketStream<TcpStream>);
 
 impl Guest {
-    pub(crate) async fn connect(server: &Server) -> Self {
+    pub(crate) async fn connect(server: &ServerProcess) -> Self {
         let stream = TcpStream::connect(server.address()).await;
         let stream = stream.expect("the server listens");
         stream.set_nodelay(true).expect("an option");
@@ -24,7 +24,7 @@ impl Guest {
         Self(socket)
     }
 
-    pub(crate) async fn connect_all(server: &Server, count: usize) -> Vec<Self> {
+    pub(crate) async fn connect_all(server: &ServerProcess, count: usize) -> Vec<Self> {
         let mut guests = Vec::new();
         for _ in 0..count {
             guests.push(Self::connect(server).await);
@@ -33,7 +33,7 @@ impl Guest {
     }
 
     /// Connects and joins a room.
-    pub(crate) async fn member(server: &Server, room: &str) -> Self {
+    pub(crate) async fn member(server: &ServerProcess, room: &str) -> Self {
         let mut guest = Self::connect(server).await;
         guest.join(room).await;
         guest

@@ -7,7 +7,7 @@ use stentor_tests::Adapter;
 
 use crate::origins::status;
 use crate::raw::{RawSocket, get};
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 
 stentor_tests::for_each_adapter! {
     on_loopback_a_foreign_name_gets_nothing,
@@ -29,7 +29,7 @@ fn page(address: SocketAddr, path: &str, host: &str) -> u16 {
 const PAGES: [&str; 4] = ["/", "/ws", "/metrics", "/healthz"];
 
 fn on_loopback_a_foreign_name_gets_nothing(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let evil = Some("http://evil.example:8080");
     assert_eq!(status(&server, "evil.example:8080", evil), 421);
     assert_eq!(status(&server, "evil.example:8080", None), 421);
@@ -58,7 +58,7 @@ fn on_loopback_a_foreign_name_gets_nothing(adapter: Adapter) {
 }
 
 fn a_flood_of_foreign_names_writes_a_bounded_log(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     for _ in 0..600 {
         assert_eq!(page(server.address(), "/", "evil.example"), 421);
     }
@@ -74,8 +74,9 @@ fn a_flood_of_foreign_names_writes_a_bounded_log(adapter: Adapter) {
 
 fn hosts_that_are_allowed_get_in_and_no_others(adapter: Adapter) {
     let flags = "--client.allowed-hosts chat.example --client.allowed-hosts *.apps.example:8443 --allow-origin https://app.example";
-    let inside = Server::start(adapter, flags);
-    let outside = Server::start_at(adapter, "0.0.0.0:0", &format!("--metrics.public {flags}"));
+    let inside = ServerProcess::start(adapter, flags);
+    let outside =
+        ServerProcess::start_at(adapter, "0.0.0.0:0", &format!("--metrics.public {flags}"));
     for server in [&inside, &outside] {
         for (host, expected) in [
             ("chat.example", 200),
@@ -98,8 +99,8 @@ fn hosts_that_are_allowed_get_in_and_no_others(adapter: Adapter) {
 
 fn where_others_can_reach_the_server_any_host_will_do_and_a_star_lets_any_in(adapter: Adapter) {
     for server in [
-        Server::start_at(adapter, "0.0.0.0:0", ""),
-        Server::start(adapter, "--client.allowed-hosts *"),
+        ServerProcess::start_at(adapter, "0.0.0.0:0", ""),
+        ServerProcess::start(adapter, "--client.allowed-hosts *"),
     ] {
         for host in ["chat.example", "evil.example:1", "localhost"] {
             assert_eq!(page(server.address(), "/healthz", host), 200, "{host}");
@@ -108,7 +109,7 @@ fn where_others_can_reach_the_server_any_host_will_do_and_a_star_lets_any_in(ada
 }
 
 fn the_admin_pages_have_the_rule_by_their_own_address(adapter: Adapter) {
-    let server = Server::start_at(adapter, "0.0.0.0:0", "--admin-listen localhost:0");
+    let server = ServerProcess::start_at(adapter, "0.0.0.0:0", "--admin-listen localhost:0");
     let line = server.log().wait_for("admin pages on");
     let admin = line.text("address").parse().expect("an address");
     for path in ["/connections", "/gone", "/dead-letters", "/metrics", "/"] {

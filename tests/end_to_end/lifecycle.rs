@@ -9,7 +9,7 @@ use stentor_tests::Adapter;
 use crate::guest::Guest;
 use crate::queues::fill_queue;
 use crate::raw::{PING, PONG, RawSocket, frame};
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -28,7 +28,7 @@ const SLACK: Duration = Duration::from_millis(400);
 async fn rounds_of_connections_leave_nothing_behind(adapter: Adapter) {
     const ROUNDS: usize = 20;
     const PEERS: usize = 500;
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     server.await_metric("stentor_sockets", 1);
     let descriptors = server.descriptors();
     let threads = server.threads();
@@ -96,7 +96,7 @@ async fn rounds_of_connections_leave_nothing_behind(adapter: Adapter) {
 }
 
 fn an_idle_connection_is_pinged_on_time_and_lives(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --ping-interval 800ms --pong-wait 1600ms",
     );
@@ -126,7 +126,7 @@ fn an_idle_connection_is_pinged_on_time_and_lives(adapter: Adapter) {
 }
 
 fn one_that_stops_answering_is_closed_and_its_room_is_freed(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2 --ping-interval 500ms --pong-wait 1s");
+    let server = ServerProcess::start(adapter, "--shards 2 --ping-interval 500ms --pong-wait 1s");
     let mut raw = RawSocket::open(&server);
     raw.send(&frame(PONG, b""));
     raw.say("join:A");
@@ -149,7 +149,7 @@ fn one_that_stops_answering_is_closed_and_its_room_is_freed(adapter: Adapter) {
 }
 
 fn whoever_says_anything_lives_whether_or_not_it_answers_pings(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --ping-interval 200ms --pong-wait 400ms",
     );
@@ -171,7 +171,7 @@ fn whoever_says_anything_lives_whether_or_not_it_answers_pings(adapter: Adapter)
 }
 
 fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2 --client.write-timeout 500ms");
+    let server = ServerProcess::start(adapter, "--shards 2 --client.write-timeout 500ms");
     let mut witnesses = Witnesses::of(&server);
     let rooms = server.metrics().get("stentor_rooms");
     let mut slow = RawSocket::open_narrow(&server);
@@ -208,7 +208,7 @@ fn a_peer_that_takes_nothing_is_cut_off_at_the_write_timeout(adapter: Adapter) {
 }
 
 fn a_peer_that_does_not_answer_a_close_frame_is_let_go_of(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 1 --close-timeout 300ms --max-message 10");
+    let server = ServerProcess::start(adapter, "--shards 1 --close-timeout 300ms --max-message 10");
     let mut raw = RawSocket::open(&server);
     raw.say("far more than ten bytes");
     let close = raw.frame().expect("a close frame");

@@ -6,7 +6,7 @@ use stentor_tests::process::SOON;
 
 use crate::queues::fill_queue;
 use crate::raw::{BINARY, RawSocket, frame, get, upgrade};
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -18,7 +18,8 @@ stentor_tests::for_each_adapter! {
 
 fn one_connection_over_the_limit_is_told_and_the_others_go_on(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(adapter, &format!("--shards {shards} --max-connections 10"));
+        let server =
+            ServerProcess::start(adapter, &format!("--shards {shards} --max-connections 10"));
         let mut witnesses = Witnesses::of(&server);
         let mut others: Vec<RawSocket> = (0..8).map(|_| RawSocket::open(&server)).collect();
         assert_eq!(server.log().count("connection limit reached"), 0);
@@ -74,7 +75,7 @@ fn one_connection_over_the_limit_is_told_and_the_others_go_on(adapter: Adapter) 
 }
 
 fn many_at_once_get_in_up_to_the_limit_exactly(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 4 --max-connections 50");
+    let server = ServerProcess::start(adapter, "--shards 4 --max-connections 50");
     let mut attempts: Vec<RawSocket> = (0..80)
         .map(|_| RawSocket::connect(server.address()))
         .collect();
@@ -104,13 +105,14 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on(adapte
     // A user who has no other process, on a machine where this runs more than once either; root
     // itself has no such limit.
     let user = 20_000 + std::process::id() % 40_000;
-    let mut server = match Server::start_with_threads(adapter, user, THREADS as u64, "--shards 2") {
-        Ok(server) => server,
-        Err(error) => {
-            eprintln!("left out, for it takes a binary that all may run: {error}");
-            return;
-        }
-    };
+    let mut server =
+        match ServerProcess::start_with_threads(adapter, user, THREADS as u64, "--shards 2") {
+            Ok(server) => server,
+            Err(error) => {
+                eprintln!("left out, for it takes a binary that all may run: {error}");
+                return;
+            }
+        };
     // Once one is in, all threads of the server itself are there.
     let mut others = vec![RawSocket::open(&server)];
     let room = (THREADS - server.threads()) / adapter.connection_threads();
@@ -149,7 +151,7 @@ fn a_connection_for_which_there_is_no_thread_is_told_and_the_others_go_on(adapte
 }
 
 fn the_bytes_that_wait_for_one_connection_are_bounded(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --queue.bytes 256KiB --client.write-timeout 60s",
     );

@@ -4,7 +4,7 @@
 use stentor_tests::Adapter;
 
 use crate::raw::{RawSocket, frame, upgrade};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     those_who_take_nothing_pay_and_those_who_read_lose_nothing,
@@ -17,10 +17,10 @@ const SHED: &str = "stentor_messages_dropped_total{reason=\"shed\"}";
 const CLOSED: &str = "stentor_connections_closed_total{cause=\"memory\"}";
 const REFUSED: &str = "stentor_handshakes_refused_total{cause=\"memory\"}";
 
-fn start(adapter: Adapter) -> Server {
+fn start(adapter: Adapter) -> ServerProcess {
     let bounds = "--queue.messages 100000 --queue.bytes 1GiB --max-message 4MiB";
     let flags = format!("--shards 2 --memory.budget {BUDGET} --client.write-timeout 60s {bounds}");
-    Server::start(adapter, &flags)
+    ServerProcess::start(adapter, &flags)
 }
 
 fn those_who_take_nothing_pay_and_those_who_read_lose_nothing(adapter: Adapter) {

@@ -8,7 +8,7 @@ use std::thread;
 use stentor_tests::Adapter;
 
 use crate::raw::{BINARY, CLOSE, RawSocket, ReceivedFrame, TEXT, frame};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     each_message_has_a_frame_of_its_own_however_many_come_at_once,
@@ -30,7 +30,7 @@ const ROOMS: [(&str, &str); 6] = [
     ("2", "room"),
 ];
 
-fn joined(server: &Server, room: &str) -> RawSocket {
+fn joined(server: &ServerProcess, room: &str) -> RawSocket {
     let mut raw = RawSocket::open(server);
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
@@ -47,7 +47,7 @@ fn together(texts: &[&str]) -> Vec<u8> {
 
 fn each_message_has_a_frame_of_its_own_however_many_come_at_once(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(adapter, &format!("--shards {shards}"));
+        let server = ServerProcess::start(adapter, &format!("--shards {shards}"));
         let mut members: Vec<RawSocket> = (0..6).map(|_| joined(&server, "A")).collect();
         let said: Vec<String> = (0..200).map(|n| format!("{n}{}", "x".repeat(n))).collect();
         let mut bytes = Vec::new();
@@ -71,7 +71,7 @@ fn each_message_has_a_frame_of_its_own_however_many_come_at_once(adapter: Adapte
 
 fn a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(adapter, &format!("--shards {shards}"));
+        let server = ServerProcess::start(adapter, &format!("--shards {shards}"));
         for (from, to) in ROOMS {
             let mut in_from: Vec<RawSocket> = (0..4).map(|_| joined(&server, from)).collect();
             let mut in_to: Vec<RawSocket> = (0..4).map(|_| joined(&server, to)).collect();
@@ -103,7 +103,8 @@ fn a_message_a_join_and_a_message_in_one_segment_go_to_the_room_of_their_moment(
 
 fn members_hear_one_sender_in_order_while_it_moves_between_rooms(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(adapter, &format!("--shards {shards} --queue.messages 4096"));
+        let server =
+            ServerProcess::start(adapter, &format!("--shards {shards} --queue.messages 4096"));
         let mut in_a = joined(&server, "A");
         let mut in_b = joined(&server, "B");
         let mut mover = joined(&server, "A");
@@ -146,7 +147,7 @@ fn senders_on_every_shard_lose_nothing_for_members_that_read(adapter: Adapter) {
 /// each when it has heard its last; and hears them all, in one order.
 fn all_hear_all(adapter: Adapter, flags: &str, bursts: usize, burst: usize) {
     const MEMBERS: usize = 8;
-    let server = Server::start(adapter, flags);
+    let server = ServerProcess::start(adapter, flags);
     let members: Vec<RawSocket> = (0..MEMBERS).map(|_| joined(&server, "A")).collect();
     let (mut senders, mut readers) = (Vec::new(), Vec::new());
     for (at, mut raw) in members.into_iter().enumerate() {
@@ -195,7 +196,7 @@ fn all_hear_all(adapter: Adapter, flags: &str, bursts: usize, burst: usize) {
 
 fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(
+        let server = ServerProcess::start(
             adapter,
             &format!("--shards {shards} --shard.credit-bytes 4KiB"),
         );
@@ -218,7 +219,7 @@ fn long_messages_arrive_whole_on_every_shard_however_few_credits_there_are(adapt
 
 fn a_burst_of_commands_loses_nothing_for_a_reader_that_reads(adapter: Adapter) {
     for shards in SHARDS {
-        let server = Server::start(adapter, &format!("--shards {shards}"));
+        let server = ServerProcess::start(adapter, &format!("--shards {shards}"));
         let mut other = joined(&server, "B");
         let mut raw = joined(&server, "A");
         let count = 2_000;

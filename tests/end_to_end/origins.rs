@@ -3,7 +3,7 @@
 use stentor_tests::Adapter;
 
 use crate::raw::{RawSocket, UPGRADE};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     pages_from_files_pass_where_they_are_allowed,
@@ -13,7 +13,7 @@ stentor_tests::for_each_adapter! {
 }
 
 /// The status of the answer to a page of this origin, which calls the server by this host.
-pub(crate) fn status(server: &Server, host: &str, origin: Option<&str>) -> u16 {
+pub(crate) fn status(server: &ServerProcess, host: &str, origin: Option<&str>) -> u16 {
     let mut head = UPGRADE.replace("Host: localhost", &format!("Host: {host}"));
     if let Some(origin) = origin {
         head += &format!("Origin: {origin}\r\n");
@@ -25,7 +25,7 @@ pub(crate) fn status(server: &Server, host: &str, origin: Option<&str>) -> u16 {
     answer[9..12].parse().expect("a status")
 }
 
-fn assert_statuses(server: &Server, table: &[(&str, Option<&str>, u16)]) {
+fn assert_statuses(server: &ServerProcess, table: &[(&str, Option<&str>, u16)]) {
     for &(host, origin, expected) in table {
         let found = status(server, host, origin);
         assert_eq!(found, expected, "{origin:?} at {host}");
@@ -36,7 +36,7 @@ fn assert_statuses(server: &Server, table: &[(&str, Option<&str>, u16)]) {
 }
 
 fn pages_from_files_pass_where_they_are_allowed(adapter: Adapter) {
-    let server = Server::start(adapter, "--allow-origin null --allow-origin file://");
+    let server = ServerProcess::start(adapter, "--allow-origin null --allow-origin file://");
     let host = "localhost:8080";
     assert_statuses(
         &server,
@@ -54,7 +54,7 @@ fn pages_from_files_pass_where_they_are_allowed(adapter: Adapter) {
 const EVIL: &str = "http://evil.example";
 
 fn on_loopback_every_loopback_origin_passes_and_no_other(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     assert_statuses(
         &server,
         &[
@@ -78,7 +78,7 @@ fn on_loopback_every_loopback_origin_passes_and_no_other(adapter: Adapter) {
 fn elsewhere_only_the_same_origin_and_those_of_the_list_pass(adapter: Adapter) {
     let flags =
         "--metrics.public --allow-origin https://app.example --allow-origin http://b.example:8080";
-    let server = Server::start_at(adapter, "0.0.0.0:0", flags);
+    let server = ServerProcess::start_at(adapter, "0.0.0.0:0", flags);
     assert_statuses(
         &server,
         &[
@@ -100,7 +100,7 @@ fn elsewhere_only_the_same_origin_and_those_of_the_list_pass(adapter: Adapter) {
 }
 
 fn a_star_lets_everyone_in(adapter: Adapter) {
-    let server = Server::start_at(adapter, "0.0.0.0:0", "--metrics.public --allow-origin *");
+    let server = ServerProcess::start_at(adapter, "0.0.0.0:0", "--metrics.public --allow-origin *");
     assert_statuses(
         &server,
         &[

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use stentor_tests::Adapter;
 
 use crate::raw::{HttpResponse, RawSocket, get, upgrade};
-use crate::server::{Metrics, Server};
+use crate::server::{Metrics, ServerProcess};
 
 stentor_tests::for_each_adapter! {
     the_index_is_a_page_of_html_that_needs_nothing_else,
@@ -21,18 +21,18 @@ stentor_tests::for_each_adapter! {
     a_page_is_also_for_a_client_that_shuts_its_side_at_once,
 }
 
-fn ask(server: &Server, request: &str) -> HttpResponse {
+fn ask(server: &ServerProcess, request: &str) -> HttpResponse {
     let mut raw = RawSocket::connect(server.address());
     raw.send(request.as_bytes());
     raw.response()
 }
 
-fn got(server: &Server, path: &str) -> HttpResponse {
+fn got(server: &ServerProcess, path: &str) -> HttpResponse {
     ask(server, &String::from_utf8(get(path)).expect("text"))
 }
 
 fn the_index_is_a_page_of_html_that_needs_nothing_else(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let page = got(&server, "/");
     assert_eq!(page.status, 200);
     let kind = page.header("content-type").expect("a type");
@@ -44,13 +44,13 @@ fn the_index_is_a_page_of_html_that_needs_nothing_else(adapter: Adapter) {
 }
 
 fn health_is_ok(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let page = got(&server, "/healthz");
     assert_eq!((page.status, page.body.trim()), (200, "ok"));
 }
 
 fn metrics_parse_and_the_seven_names_have_no_labels(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let page = got(&server, "/metrics");
     assert_eq!(page.status, 200);
     let kind = page.header("content-type").expect("a type");
@@ -116,7 +116,7 @@ fn metrics_are_public_on_loopback_only_unless_they_are_to_be(adapter: Adapter) {
         ("0", "", 404),
         ("0.0.0.0:0", "--metrics.public", 200),
     ] {
-        let server = Server::start_at(adapter, listen, &format!("{admin} {flags}"));
+        let server = ServerProcess::start_at(adapter, listen, &format!("{admin} {flags}"));
         let line = server.log().wait_for("admin pages on");
         let admin: SocketAddr = line.text("address").parse().expect("an address");
         for method in ["GET", "HEAD", "OPTIONS"] {
@@ -131,7 +131,7 @@ fn metrics_are_public_on_loopback_only_unless_they_are_to_be(adapter: Adapter) {
 }
 
 fn many_scrapes_at_once_are_all_answered(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2 --admin-listen 127.0.0.1:0");
+    let server = ServerProcess::start(adapter, "--shards 2 --admin-listen 127.0.0.1:0");
     let line = server.log().wait_for("admin pages on");
     let admin: SocketAddr = line.text("address").parse().expect("an address");
     let mut all: Vec<_> = (0..300)
@@ -150,7 +150,7 @@ fn many_scrapes_at_once_are_all_answered(adapter: Adapter) {
 }
 
 fn options_is_answered_as_a_load_balancer_asks(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     for target in ["*", "/", "/ws", "/metrics", "/healthz"] {
         for rest in [
             "HTTP/1.0\r\n\r\n",
@@ -175,7 +175,7 @@ fn options_is_answered_as_a_load_balancer_asks(adapter: Adapter) {
 }
 
 fn what_is_not_there_is_not_found(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     for path in ["/x", "/WS", "/ws/", "/metrics/", "/index.html", "/..", "//"] {
         assert_eq!(got(&server, path).status, 404, "{path}");
     }
@@ -187,7 +187,7 @@ fn what_is_not_there_is_not_found(adapter: Adapter) {
 }
 
 fn the_endpoint_asks_for_an_upgrade(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let page = got(&server, "/ws");
     assert_eq!(page.status, 426);
     assert_eq!(page.header("upgrade"), Some("websocket"));
@@ -200,7 +200,7 @@ fn the_endpoint_asks_for_an_upgrade(adapter: Adapter) {
 }
 
 fn head_gets_the_head_of_what_get_would(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     for path in ["/", "/healthz", "/metrics", "/nowhere", "/ws"] {
         let whole = got(&server, path);
         let head = ask(
@@ -218,7 +218,7 @@ fn head_gets_the_head_of_what_get_would(adapter: Adapter) {
 }
 
 fn a_page_is_also_for_a_client_that_shuts_its_side_at_once(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     for path in ["/", "/healthz", "/metrics"] {
         let mut raw = RawSocket::connect(server.address());
         raw.send(&get(path));
@@ -229,7 +229,7 @@ fn a_page_is_also_for_a_client_that_shuts_its_side_at_once(adapter: Adapter) {
 
 /// Pages that the shard and pages that another thread makes, one by one and several in one piece.
 fn a_connection_is_kept_from_page_to_page_and_then_upgraded(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let mut raw = RawSocket::connect(server.address());
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let take = |raw: &mut RawSocket, what: &str| {

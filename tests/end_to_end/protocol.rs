@@ -6,7 +6,7 @@ use stentor_tests::Adapter;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     async
@@ -28,14 +28,14 @@ const GUESTS: usize = 8;
 const ROOMS: [&str; 5] = ["A", "lobby", "a b:c", "Zürich", "0123456789"];
 
 /// Servers of one shard and of four.
-fn servers(adapter: Adapter, flags: &str) -> impl Iterator<Item = Server> {
+fn servers(adapter: Adapter, flags: &str) -> impl Iterator<Item = ServerProcess> {
     ["1", "4"]
         .into_iter()
-        .map(move |shards| Server::start(adapter, &format!("--shards {shards} {flags}")))
+        .map(move |shards| ServerProcess::start(adapter, &format!("--shards {shards} {flags}")))
 }
 
 /// As many guests as there are, all members of the room.
-async fn members(server: &Server, room: &str) -> Vec<Guest> {
+async fn members(server: &ServerProcess, room: &str) -> Vec<Guest> {
     let mut guests = Guest::connect_all(server, GUESTS).await;
     for guest in &mut guests {
         guest.join(room).await;

@@ -9,7 +9,7 @@ use stentor_tests::process::{POLL, SOON};
 
 use crate::order::text_of;
 use crate::raw::{CLOSE, RawSocket};
-use crate::server::{Metrics, Server};
+use crate::server::{Metrics, ServerProcess};
 
 stentor_tests::for_each_adapter! {
     what_waits_leaves_by_urgency,
@@ -32,7 +32,7 @@ pub(crate) fn joined(mut raw: RawSocket, room: &str) -> RawSocket {
 
 fn what_waits_leaves_by_urgency(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(
+        let server = ServerProcess::start(
             adapter,
             &format!("--shards {shards} --client.write-timeout 60s"),
         );
@@ -65,7 +65,7 @@ fn what_waits_leaves_by_urgency(adapter: Adapter) {
 
 fn the_result_of_a_task_overtakes_what_waits_in_our_queue(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(
+        let server = ServerProcess::start(
             adapter,
             &format!("--shards {shards} --client.write-timeout 60s"),
         );
@@ -108,7 +108,7 @@ fn the_result_of_a_task_overtakes_what_waits_in_our_queue(adapter: Adapter) {
 }
 
 fn a_full_queue_keeps_the_oldest_and_the_most_urgent(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --queue.messages 64 --client.write-timeout 60s",
     );
@@ -153,7 +153,7 @@ fn a_full_queue_keeps_the_oldest_and_the_most_urgent(adapter: Adapter) {
 }
 
 fn the_gauge_of_queues_is_their_sum(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 4 --client.write-timeout 60s");
+    let server = ServerProcess::start(adapter, "--shards 4 --client.write-timeout 60s");
     let mut slow: Vec<RawSocket> = (0..3).map(|_| RawSocket::open_narrow(&server)).collect();
     for (at, raw) in slow.iter_mut().enumerate() {
         fill_queue(&server, raw, 50 * (at as u64 + 1));
@@ -186,8 +186,8 @@ fn slow_and_quick(
     adapter: Adapter,
     flags: &str,
     waiting: u64,
-) -> (Server, RawSocket, usize, RawSocket) {
-    let server = Server::start(adapter, &format!("{flags} --client.write-timeout 60s"));
+) -> (ServerProcess, RawSocket, usize, RawSocket) {
+    let server = ServerProcess::start(adapter, &format!("{flags} --client.write-timeout 60s"));
     let mut slow = joined(RawSocket::open_narrow(&server), "A");
     let quick = joined(RawSocket::open(&server), "A");
     // What has been heard may not have been counted as written yet.
@@ -255,7 +255,7 @@ fn who_waits_too_long_is_not_starved_by_the_urgent(adapter: Adapter) {
 
 fn a_publisher_can_learn_what_became_of_its_message(adapter: Adapter) {
     for shards in ["1", "4"] {
-        let server = Server::start(adapter, &format!("--shards {shards}"));
+        let server = ServerProcess::start(adapter, &format!("--shards {shards}"));
         let mut members: Vec<RawSocket> = (0..5)
             .map(|_| joined(RawSocket::open(&server), "A"))
             .collect();
@@ -346,7 +346,7 @@ fn a_slow_reader_is_closed_if_that_is_wanted(adapter: Adapter) {
 /// Makes the server echo to a peer that does not read, until at least so many
 /// messages wait in the queues besides those that did, and no more is written.
 /// Says how many were sent.
-pub(crate) fn fill_queue(server: &Server, slow: &mut RawSocket, waiting: u64) -> usize {
+pub(crate) fn fill_queue(server: &ServerProcess, slow: &mut RawSocket, waiting: u64) -> usize {
     let begin = Instant::now();
     let received = "stentor_messages_received_total{kind=\"text\"}";
     let before = server.metrics();

@@ -10,7 +10,7 @@ use stentor_tests::process::SOON;
 
 use crate::queues::fill_queue;
 use crate::raw::{BINARY, CLOSE, RawSocket, header};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     a_reader_that_takes_a_little_now_and_then_is_closed,
@@ -21,7 +21,7 @@ stentor_tests::for_each_adapter! {
 const STEP: Duration = Duration::from_millis(100);
 
 /// Does something every so often until the metric is there.
-fn drip(server: &Server, metric: &str, mut step: impl FnMut()) {
+fn drip(server: &ServerProcess, metric: &str, mut step: impl FnMut()) {
     let begin = Instant::now();
     while server.metrics().get(metric) == 0 {
         assert!(begin.elapsed() < SOON, "no {metric}");
@@ -33,7 +33,7 @@ fn drip(server: &Server, metric: &str, mut step: impl FnMut()) {
 fn a_reader_that_takes_a_little_now_and_then_is_closed(adapter: Adapter) {
     let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 10k --client.rate-window 2s \
                  --queue.messages 1000 --close-timeout 500ms";
-    let server = Server::start(adapter, flags);
+    let server = ServerProcess::start(adapter, flags);
     let mut slow = RawSocket::open_narrow(&server);
     let mut honest = RawSocket::open(&server);
     fill_queue(&server, &mut slow, 20);
@@ -56,7 +56,7 @@ fn a_slow_reader_that_keeps_to_the_rate_gets_everything(adapter: Adapter) {
     // Some 40 KiB a second, of at most 3 MiB in the end.
     let flags = "--shards 1 --client.write-timeout 10m --client.min-read-rate 1k --client.rate-window 20s \
                  --queue.messages 1000";
-    let server = Server::start(adapter, flags);
+    let server = ServerProcess::start(adapter, flags);
     let mut slow = RawSocket::open_narrow(&server);
     fill_queue(&server, &mut slow, 20);
     slow.say("last");
@@ -72,7 +72,7 @@ fn a_slow_reader_that_keeps_to_the_rate_gets_everything(adapter: Adapter) {
 }
 
 fn a_message_that_is_sent_a_little_now_and_then_is_closed(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --client.min-send-rate 10k --client.rate-window 2s",
     );

@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 use stentor_tests::process::SOON;
 
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
@@ -61,12 +61,12 @@ impl RawSocket {
     }
 
     /// A connection that has been upgraded.
-    pub(crate) fn open(server: &Server) -> Self {
+    pub(crate) fn open(server: &ServerProcess) -> Self {
         Self::connect(server.address()).upgraded()
     }
 
     /// One that has been upgraded and, until it is read, has little room for what comes.
-    pub(crate) fn open_narrow(server: &Server) -> Self {
+    pub(crate) fn open_narrow(server: &ServerProcess) -> Self {
         Self::connect_with_receive_buffer(server.address(), 4 << 10).upgraded()
     }
 

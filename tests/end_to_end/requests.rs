@@ -6,7 +6,7 @@ use std::time::Duration;
 use stentor_tests::Adapter;
 
 use crate::raw::{RawSocket, TEXT, UPGRADE, frame, upgrade};
-use crate::server::{Metrics, Server, eventually};
+use crate::server::{Metrics, ServerProcess, eventually};
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -184,7 +184,7 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody(adapter: Ad
         ),
         ("a frame at once", frame(TEXT, b"join:A"), 400, "malformed"),
     ];
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let mut witnesses = Witnesses::of(&server);
     for (what, request, status, cause) in table {
         let counter = format!("stentor_handshakes_refused_total{{cause=\"{cause}\"}}");
@@ -222,7 +222,7 @@ fn each_bad_request_gets_its_status_and_its_counter_and_harms_nobody(adapter: Ad
 fn what_is_unusual_and_legal_is_served(adapter: Adapter) {
     const VERSION_AND_KEY: &str =
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let target = format!("GET http://{}/ws", server.address());
     for (what, request) in [
         ("a query", with("/ws", "/ws?room=a&b=c")),
@@ -313,7 +313,7 @@ fn what_is_unusual_and_legal_is_served(adapter: Adapter) {
 }
 
 fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let mut raw = RawSocket::connect(server.address());
     // RFC 6455 §4.1 has this one.
     let key = "AQIDBAUGBwgJCgsMDQ4PEC==";
@@ -327,7 +327,7 @@ fn a_key_with_bits_to_spare_is_hashed_as_it_was_sent(adapter: Adapter) {
 }
 
 fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2");
+    let server = ServerProcess::start(adapter, "--shards 2");
     let mut raw = RawSocket::connect(server.address());
     for byte in upgrade(&["X-Padding: some more bytes"]) {
         raw.send(&[byte]);
@@ -345,7 +345,7 @@ fn a_request_in_single_bytes_and_one_with_frames_behind_it_are_served(adapter: A
 }
 
 fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 1 --client.handshake-timeout 600ms");
+    let server = ServerProcess::start(adapter, "--shards 1 --client.handshake-timeout 600ms");
     let mut witnesses = Witnesses::of(&server);
     let raw = RawSocket::connect(server.address());
     let stream = raw.stream().try_clone().expect("a second handle");
@@ -378,7 +378,7 @@ fn one_byte_at_a_time_for_ever_ends_with_the_handshake_timeout(adapter: Adapter)
 }
 
 fn silence_and_half_a_request_end_with_the_handshake_timeout(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 1 --client.handshake-timeout 300ms");
+    let server = ServerProcess::start(adapter, "--shards 1 --client.handshake-timeout 300ms");
     let mut silent = RawSocket::connect(server.address());
     let mut half = RawSocket::connect(server.address());
     half.send(b"GET /ws HTTP/1.1\r\nHost: ");
@@ -392,7 +392,7 @@ fn silence_and_half_a_request_end_with_the_handshake_timeout(adapter: Adapter) {
 }
 
 fn a_request_that_is_cut_off_is_told_so(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let mut raw = RawSocket::connect(server.address());
     raw.send(b"GET /ws HTTP/1.1\r\n");
     raw.shut_write();

@@ -7,7 +7,7 @@ use stentor_tests::Adapter;
 
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, PING, RawSocket, TEXT, frame};
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 
 stentor_tests::for_each_adapter! {
     x1_a_disconnect_with_an_empty_queue_frees_everything,
@@ -22,7 +22,7 @@ stentor_tests::for_each_adapter! {
     x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted,
 }
 
-fn joined(server: &Server, room: &str) -> RawSocket {
+fn joined(server: &ServerProcess, room: &str) -> RawSocket {
     let mut raw = RawSocket::open(server);
     raw.say(&format!("join:{room}"));
     raw.expect(&format!("joined:{room}"));
@@ -30,7 +30,7 @@ fn joined(server: &Server, room: &str) -> RawSocket {
 }
 
 fn x1_a_disconnect_with_an_empty_queue_frees_everything(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 4");
+    let server = ServerProcess::start(adapter, "--shards 4");
     server.await_metric("stentor_sockets", 1);
     let (descriptors, threads) = (server.descriptors(), server.threads());
     for _ in 0..3 {
@@ -51,7 +51,7 @@ fn x1_a_disconnect_with_an_empty_queue_frees_everything(adapter: Adapter) {
 }
 
 fn x2_a_connection_that_receives_nothing_is_pinged_and_lives(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --ping-interval 200ms --pong-wait 400ms",
     );
@@ -70,7 +70,7 @@ fn x2_a_connection_that_receives_nothing_is_pinged_and_lives(adapter: Adapter) {
 }
 
 fn x3_messages_that_leave_together_are_not_run_together(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 1");
+    let server = ServerProcess::start(adapter, "--shards 1");
     let mut member = joined(&server, "A");
     let mut sender = joined(&server, "A");
     let said: Vec<u8> = (0..100)
@@ -83,7 +83,7 @@ fn x3_messages_that_leave_together_are_not_run_together(adapter: Adapter) {
 }
 
 fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 1 --client.write-timeout 60s");
+    let server = ServerProcess::start(adapter, "--shards 1 --client.write-timeout 60s");
     let mut slow = RawSocket::open_narrow(&server);
     let sent = fill_queue(&server, &mut slow, 100);
     for n in 0..sent {
@@ -92,7 +92,7 @@ fn x4_equal_priorities_arrive_in_order_from_a_queue_that_waited(adapter: Adapter
 }
 
 fn x5_the_gauge_of_queues_is_the_sum_over_all_connections(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2 --client.write-timeout 60s");
+    let server = ServerProcess::start(adapter, "--shards 2 --client.write-timeout 60s");
     let mut slow: Vec<RawSocket> = (0..3).map(|_| RawSocket::open_narrow(&server)).collect();
     for (n, raw) in (1..).zip(&mut slow) {
         fill_queue(&server, raw, 50);
@@ -103,7 +103,7 @@ fn x5_the_gauge_of_queues_is_the_sum_over_all_connections(adapter: Adapter) {
 }
 
 fn x6_a_second_room_ends_the_first_and_empty_rooms_are_gone(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 4");
+    let server = ServerProcess::start(adapter, "--shards 4");
     let mut watcher = joined(&server, "0");
     let mut mover = joined(&server, "0");
     for n in 1..50 {
@@ -122,7 +122,7 @@ fn x6_a_second_room_ends_the_first_and_empty_rooms_are_gone(adapter: Adapter) {
 }
 
 fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 1 --tasks.workers 1 --rooms.work-time 200ms --shutdown-timeout 8s",
     );
@@ -156,7 +156,7 @@ fn x7_tasks_at_the_shutdown_are_done_and_later_ones_do_no_harm(adapter: Adapter)
 }
 
 fn x8_a_shutdown_drains_and_closes_every_connection(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 2 --shutdown-timeout 8s --client.write-timeout 60s",
     );
@@ -174,12 +174,12 @@ fn x8_a_shutdown_drains_and_closes_every_connection(adapter: Adapter) {
 }
 
 fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room(adapter: Adapter) {
-    let server = Server::start(adapter, "--shards 2 --ping-interval 200ms --pong-wait 60s");
+    let server = ServerProcess::start(adapter, "--shards 2 --ping-interval 200ms --pong-wait 60s");
     let gone = joined(&server, "A");
     gone.reset();
     server.await_metric("ws_active_connections", 0);
     // One that reads nothing either: its pings cannot be written.
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 2 --ping-interval 200ms --pong-wait 60s --client.write-timeout 600ms",
     );
@@ -196,7 +196,7 @@ fn x9_a_peer_to_whom_a_ping_cannot_be_written_is_let_go_of_with_its_room(adapter
 }
 
 fn x10_what_waits_for_a_connection_is_bounded_in_bytes_and_every_loss_is_counted(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --queue.bytes 1MiB --client.write-timeout 60s",
     );

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use stentor_tests::Adapter;
 use stentor_tests::log::Log;
 
-use crate::server::{Metrics, Server, eventually};
+use crate::server::{Metrics, ServerProcess, eventually};
 
 stentor_tests::for_each_adapter! {
     a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range,
@@ -150,7 +150,7 @@ fn help_and_version_are_pages(adapter: Adapter) {
 fn a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for(adapter: Adapter) {
     for (listen, is_loopback) in [("localhost:0", true), (":0", false), ("0", false)] {
         let flags = format!("--metrics.public --admin-listen {listen}");
-        let server = Server::start_at(adapter, listen, &flags);
+        let server = ServerProcess::start_at(adapter, listen, &flags);
         eventually("all are told", || server.log().count("admin pages on") > 0);
         let all = ["listening on", "admin pages on"].map(|event| {
             let lines = server.log().all(event);
@@ -175,7 +175,7 @@ fn a_name_or_a_port_alone_is_listened_on_wherever_it_stands_for(adapter: Adapter
 }
 
 fn an_address_that_is_taken_is_told_with_who_asked_for_it(adapter: Adapter) {
-    let server = Server::start(adapter, "");
+    let server = ServerProcess::start(adapter, "");
     let taken = server.address().to_string();
     for flag in ["--listen", "--admin-listen"] {
         let mut command = adapter.command();
@@ -191,7 +191,7 @@ fn an_address_that_is_taken_is_told_with_who_asked_for_it(adapter: Adapter) {
 }
 
 fn every_address_that_is_named_is_listened_on(adapter: Adapter) {
-    let server = Server::start(adapter, "--listen [::1]:0");
+    let server = ServerProcess::start(adapter, "--listen [::1]:0");
     eventually("both are told", || server.log().count("listening on") == 2);
     let addresses: Vec<SocketAddr> = server
         .log()

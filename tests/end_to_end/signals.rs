@@ -11,7 +11,7 @@ use stentor_tests::process::SOON;
 
 use crate::drain::end;
 use crate::raw::RawSocket;
-use crate::server::Server;
+use crate::server::ServerProcess;
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -35,7 +35,7 @@ fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
 
 fn a_hangup_ends_the_server_in_order(adapter: Adapter) {
     let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
-    let mut server = Server::start_by(&mut command, "--shards 2");
+    let mut server = ServerProcess::start_by(&mut command, "--shards 2");
     let mut clients: Vec<RawSocket> = (0..4).map(|_| RawSocket::open(&server)).collect();
     server.signal(Signal::HUP);
     for client in &mut clients {
@@ -47,7 +47,8 @@ fn a_hangup_ends_the_server_in_order(adapter: Adapter) {
 
 fn a_second_hangup_ends_it_at_once(adapter: Adapter) {
     let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
-    let mut server = Server::start_by(&mut command, "--rooms.work-time 1h --shutdown-timeout 1h");
+    let mut server =
+        ServerProcess::start_by(&mut command, "--rooms.work-time 1h --shutdown-timeout 1h");
     let mut client = RawSocket::open(&server);
     client.say("task:for ever");
     server.await_metric("stentor_tasks_running", 1);
@@ -62,14 +63,14 @@ fn a_second_hangup_ends_it_at_once(adapter: Adapter) {
 
 fn a_hangup_that_was_ignored_at_the_start_stays_ignored(adapter: Adapter) {
     let mut command = with_default_signals(adapter, "trap '' HUP; exec \"$0\" \"$@\"");
-    let mut server = Server::start_by(&mut command, "--shards 2");
+    let mut server = ServerProcess::start_by(&mut command, "--shards 2");
     assert_unmoved_by(&server, &[Signal::HUP]);
     server.terminate();
     assert_eq!(end(&mut server, SOON).0.code(), Some(0));
 }
 
 fn signals_that_mean_nothing_to_the_server_change_nothing(adapter: Adapter) {
-    let mut server = Server::start(adapter, "--shards 2");
+    let mut server = ServerProcess::start(adapter, "--shards 2");
     assert_unmoved_by(
         &server,
         &[Signal::USR1, Signal::USR2, Signal::PIPE, Signal::XFSZ],
@@ -79,7 +80,7 @@ fn signals_that_mean_nothing_to_the_server_change_nothing(adapter: Adapter) {
 }
 
 /// Those who are connected stay so, and new ones come in.
-fn assert_unmoved_by(server: &Server, signals: &[Signal]) {
+fn assert_unmoved_by(server: &ServerProcess, signals: &[Signal]) {
     let mut witnesses = Witnesses::of(server);
     for &signal in signals {
         for _ in 0..3 {
@@ -100,7 +101,7 @@ fn assert_unmoved_by(server: &Server, signals: &[Signal]) {
 
 fn a_quit_is_left_to_the_operating_system(adapter: Adapter) {
     let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
-    let mut server = Server::start_by(&mut command, "--shards 2");
+    let mut server = ServerProcess::start_by(&mut command, "--shards 2");
     let no_dump = Rlimit {
         current: Some(0),
         maximum: Some(0),

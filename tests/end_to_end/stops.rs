@@ -12,7 +12,7 @@ use stentor_tests::process::SOON;
 
 use crate::queues::fill_queue;
 use crate::raw::{CLOSE, PING, RawSocket, TEXT, frame};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not,
@@ -51,7 +51,7 @@ impl Quiet {
     }
 }
 
-fn stop(server: &Server, meanwhile: impl FnOnce()) {
+fn stop(server: &ServerProcess, meanwhile: impl FnOnce()) {
     server.signal(Signal::STOP);
     meanwhile();
     sleep(STOP);
@@ -59,7 +59,7 @@ fn stop(server: &Server, meanwhile: impl FnOnce()) {
 }
 
 fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 2 --ping-interval 3s --pong-wait 6s --client.handshake-timeout 5s --rooms.work-time 1s \
          --tasks.timeout 5s --tasks.attempts 1",
@@ -103,7 +103,7 @@ fn whoever_lives_outlives_a_stop_and_whoever_is_dead_does_not(adapter: Adapter) 
 }
 
 fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--shards 1 --client.write-timeout 5s --queue.messages 1000",
     );
@@ -125,7 +125,7 @@ fn a_reader_that_took_bytes_while_the_server_was_stopped_gets_the_rest(adapter: 
 }
 
 fn a_drain_gets_back_the_time_in_which_the_server_was_stopped(adapter: Adapter) {
-    let mut server = Server::start(
+    let mut server = ServerProcess::start(
         adapter,
         "--shards 2 --tasks.workers 1 --shutdown-timeout 5s --rooms.work-time 2s",
     );

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolErr
 
 use crate::guest::Guest;
 use crate::raw::{RawSocket, upgrade};
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     a_list_without_a_name_offers_nothing,
@@ -20,7 +20,7 @@ stentor_tests::for_each_adapter! {
 }
 
 /// What a client of another make is told when it offers these, each in a line of its own.
-async fn agreed(server: &Server, offers: &[&str]) -> Result<Option<String>, Error> {
+async fn agreed(server: &ServerProcess, offers: &[&str]) -> Result<Option<String>, Error> {
     let url = format!("ws://{}/ws", server.address());
     let mut request = url.into_client_request().expect("an address");
     for offer in offers {
@@ -40,14 +40,14 @@ async fn agreed(server: &Server, offers: &[&str]) -> Result<Option<String>, Erro
 }
 
 /// The head of the answer to a request with this field line, or with these.
-fn answer(server: &Server, offers: &str) -> String {
+fn answer(server: &ServerProcess, offers: &str) -> String {
     let mut raw = RawSocket::connect(server.address());
     raw.send(&upgrade(&[offers]));
     raw.head()
 }
 
 async fn the_first_of_the_servers_list_that_is_offered_is_spoken(adapter: Adapter) {
-    let server = Server::start(
+    let server = ServerProcess::start(
         adapter,
         "--websocket.subprotocols chat.v2 --websocket.subprotocols chat",
     );
@@ -72,7 +72,7 @@ async fn the_first_of_the_servers_list_that_is_offered_is_spoken(adapter: Adapte
 
 async fn without_one_in_common_it_is_upgraded_and_none_is_named(adapter: Adapter) {
     for flags in ["", "--websocket.subprotocols chat"] {
-        let server = Server::start(adapter, flags);
+        let server = ServerProcess::start(adapter, flags);
         Guest::member(&server, "a").await.hears_nothing().await;
         // A client that insists finds its offer ignored, and that is for it to judge.
         let refused = agreed(&server, &["mqtt, CHAT"]).await;
@@ -88,7 +88,7 @@ async fn without_one_in_common_it_is_upgraded_and_none_is_named(adapter: Adapter
 }
 
 fn a_list_without_a_name_offers_nothing(adapter: Adapter) {
-    let server = Server::start(adapter, "--websocket.subprotocols chat");
+    let server = ServerProcess::start(adapter, "--websocket.subprotocols chat");
     for offers in ["", ",", " , \t", "\r\nSec-WebSocket-Protocol:"] {
         let head = answer(&server, &format!("Sec-WebSocket-Protocol:{offers}"));
         assert!(head.starts_with("HTTP/1.1 101 "), "{offers}: {head}");
@@ -97,7 +97,7 @@ fn a_list_without_a_name_offers_nothing(adapter: Adapter) {
 }
 
 fn what_is_no_list_of_different_names_is_refused(adapter: Adapter) {
-    let server = Server::start(adapter, "--websocket.subprotocols chat");
+    let server = ServerProcess::start(adapter, "--websocket.subprotocols chat");
     let wrong = [
         "chat, chat",
         "cha t",

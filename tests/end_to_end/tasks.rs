@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::Guest;
 use crate::raw::RawSocket;
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 stentor_tests::for_each_adapter! {
     async
@@ -22,10 +22,10 @@ stentor_tests::for_each_adapter! {
     only_so_many_failed_tasks_are_kept,
 }
 
-fn servers(adapter: Adapter, flags: &str) -> impl Iterator<Item = Server> {
+fn servers(adapter: Adapter, flags: &str) -> impl Iterator<Item = ServerProcess> {
     ["1", "4"]
         .into_iter()
-        .map(move |shards| Server::start(adapter, &format!("--shards {shards} {flags}")))
+        .map(move |shards| ServerProcess::start(adapter, &format!("--shards {shards} {flags}")))
 }
 
 /// The worker that did it, of an answer such as `processed_by_3:text`.

@@ -14,7 +14,7 @@ use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
 use crate::raw::{RawSocket, close};
-use crate::server::{Server, eventually};
+use crate::server::{ServerProcess, eventually};
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -48,7 +48,7 @@ fn full_pipe() -> (File, OwnedFd) {
 }
 
 /// Connections come and go, of which the log says more than a small queue and a pipe hold.
-fn come_and_go(server: &Server, connections: usize) {
+fn come_and_go(server: &ServerProcess, connections: usize) {
     for _ in 0..connections {
         let mut raw = RawSocket::open(server);
         raw.say("here");
@@ -58,14 +58,15 @@ fn come_and_go(server: &Server, connections: usize) {
     }
 }
 
-fn end(server: &mut Server) {
+fn end(server: &mut ServerProcess) {
     server.terminate();
     assert_eq!(server.exit_within(SOON).code(), Some(0));
 }
 
 fn clients_of_a_server_whose_log_is_blocked_are_served(adapter: Adapter) {
     let (reader, writer) = full_pipe();
-    let mut server = Server::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
+    let mut server =
+        ServerProcess::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
     let mut witnesses = Witnesses::of(&server);
     come_and_go(&server, 100);
     witnesses.talk("meanwhile");
@@ -93,7 +94,8 @@ fn clients_of_a_server_whose_log_is_blocked_are_served(adapter: Adapter) {
 
 fn a_server_whose_log_is_blocked_ends_in_order(adapter: Adapter) {
     let (_reader, writer) = full_pipe();
-    let mut server = Server::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
+    let mut server =
+        ServerProcess::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
     let mut raw = RawSocket::open(&server);
     come_and_go(&server, 100);
     server.terminate();
@@ -103,7 +105,8 @@ fn a_server_whose_log_is_blocked_ends_in_order(adapter: Adapter) {
 
 fn a_slow_reader_of_the_log_slows_down_nothing_else(adapter: Adapter) {
     let (mut reader, writer) = full_pipe();
-    let mut server = Server::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
+    let mut server =
+        ServerProcess::start_unread(&mut with_small_queue(adapter), writer.into(), FLAGS);
     let reading = thread::spawn(move || {
         let mut piece = [0; 200];
         while reader.read(&mut piece).is_ok_and(|n| n > 0) {
@@ -123,7 +126,7 @@ fn a_log_that_cannot_be_written_is_lost_and_counted(adapter: Adapter) {
     let (reader, writer) = pipe().expect("a pipe");
     drop(reader);
     for stderr in [Stdio::from(full.expect("opened")), writer.into()] {
-        let mut server = Server::start_unread(&mut adapter.command(), stderr, FLAGS);
+        let mut server = ServerProcess::start_unread(&mut adapter.command(), stderr, FLAGS);
         let mut witnesses = Witnesses::of(&server);
         come_and_go(&server, 20);
         witnesses.talk("meanwhile");
@@ -135,7 +138,7 @@ fn a_log_that_cannot_be_written_is_lost_and_counted(adapter: Adapter) {
 
 fn a_log_file_at_its_size_limit_takes_no_more_and_ends_nothing(adapter: Adapter) {
     let file = tempfile::tempfile().expect("a file");
-    let mut server = Server::start_unread(&mut adapter.command(), file.into(), FLAGS);
+    let mut server = ServerProcess::start_unread(&mut adapter.command(), file.into(), FLAGS);
     let mut witnesses = Witnesses::of(&server);
     let none = Rlimit {
         current: Some(0),
@@ -154,7 +157,7 @@ fn a_server_without_a_standard_error_serves(adapter: Adapter) {
     shell
         .args(["-c", "exec \"$0\" \"$@\" 2>&- >&-"])
         .arg(binary);
-    let mut server = Server::start_unread(&mut shell, Stdio::null(), FLAGS);
+    let mut server = ServerProcess::start_unread(&mut shell, Stdio::null(), FLAGS);
     let mut witnesses = Witnesses::of(&server);
     come_and_go(&server, 20);
     witnesses.talk("meanwhile");

@@ -2,13 +2,13 @@
 //! before, during and after it.
 
 use crate::raw::RawSocket;
-use crate::server::Server;
+use crate::server::ServerProcess;
 
 /// Two members of a room, on different shards where there are several.
 pub(crate) struct Witnesses([RawSocket; 2]);
 
 impl Witnesses {
-    pub(crate) fn of(server: &Server) -> Self {
+    pub(crate) fn of(server: &ServerProcess) -> Self {
         Self([(); 2].map(|()| {
             let mut raw = RawSocket::open(server);
             raw.say("join:witnesses");

@@ -14,7 +14,7 @@ use stentor_core::{
     MessageType, RemoteError, WorkerId,
 };
 use stentor_tests::Adapter;
-use stentor_tests::running::ServerHandle;
+use stentor_tests::running::RunningHandle;
 use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::protocol::frame::coding;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
@@ -221,7 +221,7 @@ fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
 }
 
 /// Says it until it is taken; how often it was refused.
-fn insist(remote: &ServerHandle, (room, text): (String, String)) -> u64 {
+fn insist(remote: &RunningHandle, (room, text): (String, String)) -> u64 {
     let mut refused = 0;
     while let Err(why) = remote.try_publish(room.as_bytes(), MessageType::Text, 10, text.clone()) {
         assert_eq!(why, RemoteError::Full);

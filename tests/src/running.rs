@@ -27,14 +27,14 @@ pub struct Running {
     /// Where it listens; the admin pages, if there are any, come last.
     pub addresses: Vec<SocketAddr>,
     /// Its handle.
-    pub remote: ServerHandle,
+    pub remote: RunningHandle,
     stop: Stop,
     thread: JoinHandle<io::Result<ShutdownReport>>,
 }
 
 /// A server's handle.
 #[derive(Clone, Debug)]
-pub enum ServerHandle {
+pub enum RunningHandle {
     /// Of the server on tokio.
     Tokio(stentor_tokio::ServerHandle),
     /// Of the server on threads.
@@ -70,7 +70,7 @@ impl Running {
                 let server = stentor_tokio::Server::bind(settings).expect("a free port");
                 let mut addresses = server.addresses().expect("an address");
                 addresses.extend(server.admin_addresses().expect("an address"));
-                let remote = ServerHandle::Tokio(server.remote());
+                let remote = RunningHandle::Tokio(server.remote());
                 let (end, ended) = oneshot::channel();
                 let until = async {
                     let _ = ended.await;
@@ -86,7 +86,7 @@ impl Running {
                 let server = stentor_std::Server::bind(settings).expect("a free port");
                 let mut addresses = server.addresses().expect("an address");
                 addresses.extend(server.admin_addresses().expect("an address"));
-                let remote = ServerHandle::Threads(server.remote());
+                let remote = RunningHandle::Threads(server.remote());
                 let (end, ended) = mpsc::channel();
                 let until = move || {
                     let _ = ended.recv();
@@ -110,7 +110,7 @@ impl Running {
 
 /// A server that ends.
 #[derive(Debug)]
-pub struct StoppingServer(JoinHandle<io::Result<ShutdownReport>>, ServerHandle);
+pub struct StoppingServer(JoinHandle<io::Result<ShutdownReport>>, RunningHandle);
 
 impl StoppingServer {
     /// Returns what it reports when it has ended in order.
@@ -137,7 +137,7 @@ impl StoppingServer {
     }
 }
 
-impl ServerHandle {
+impl RunningHandle {
     /// Takes this many permits one after the other, and waits for each.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl ServerHandle {
     }
 }
 
-impl Deref for ServerHandle {
+impl Deref for RunningHandle {
     type Target = stentor_core::ServerHandle;
 
     fn deref(&self) -> &Self::Target {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::channels::fan_outs::EVERYONE;
 use crate::engine::Engine;
 use crate::engine::output::{Event, Output};
-use crate::proto::http::{Content, HandshakeError, HttpConnection, HttpState, Page, response};
+use crate::proto::http::{HandshakeError, HttpConnection, HttpState, Page, PageContent, response};
 use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::upgrade::{self, Upgrade};
 use crate::proto::ws::{Connection, Role};
@@ -119,7 +119,7 @@ impl<A: AppTypes> Engine<A> {
     /// Answers a request with a page of the server, or has the adapter render it.
     pub(crate) fn respond_with_page(&mut self, at: u32, connection: HttpConnection, page: Page) {
         match page.content() {
-            Content::Fixed {
+            PageContent::Fixed {
                 content_type,
                 policy,
                 body,
@@ -127,7 +127,7 @@ impl<A: AppTypes> Engine<A> {
                 let page = (content_type, policy, body.as_bytes());
                 self.write_page(at, connection, 200, page);
             }
-            Content::Metrics => {
+            PageContent::Metrics => {
                 let exchange = HttpExchange {
                     waits_for: AnswerSource::Adapter,
                     ..HttpExchange::new(connection)

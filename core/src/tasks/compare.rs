@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::id::WorkerId;
 use crate::stats::DispatchStats;
 use crate::tasks::backoff::Backoff;
-use crate::tasks::naive::{Dead, Naive, Plan, Sums, Worker};
+use crate::tasks::naive::{Dead, Naive, NaiveWorker, Plan, Sums};
 use crate::tasks::tests::{config, conn};
 use crate::tasks::*;
 use crate::time::Timestamp;
@@ -114,7 +114,7 @@ impl Pair {
         let naive = Naive {
             now: 0,
             tasks: Vec::new(),
-            workers: vec![Worker::Awake; setup.workers],
+            workers: vec![NaiveWorker::Awake; setup.workers],
             wakes: 0,
             limit: setup.limit,
             phase: 0,
@@ -164,7 +164,7 @@ impl Pair {
             Op::Poll(worker) => {
                 let at_work = matches!(
                     naive.workers.get(worker),
-                    None | Some(Worker::Busy(_) | Worker::Overdue)
+                    None | Some(NaiveWorker::Busy(_) | NaiveWorker::Overdue)
                 );
                 if !at_work {
                     self.poll(worker)?;
@@ -175,7 +175,7 @@ impl Pair {
             Op::End(worker, end) => {
                 let at_work = matches!(
                     naive.workers.get(worker),
-                    Some(Worker::Busy(_) | Worker::Overdue)
+                    Some(NaiveWorker::Busy(_) | NaiveWorker::Overdue)
                 );
                 if at_work {
                     self.end(worker, end)?;
@@ -276,7 +276,7 @@ impl Pair {
     fn end(&mut self, worker: usize, end: AttemptEnd) -> Result<(), TestCaseError> {
         let now = Timestamp::from_micros(self.naive.now);
         let task = match self.naive.workers[worker] {
-            Worker::Busy(number) => Some(self.naive.tasks[self.naive.at(number)].clone()),
+            NaiveWorker::Busy(number) => Some(self.naive.tasks[self.naive.at(number)].clone()),
             _ => None,
         };
         let result = self.real.handle_end(now, WorkerId(worker as u16), end);
@@ -334,7 +334,10 @@ impl Pair {
             dead_taken,
             resubmitted,
         } = naive.sums;
-        let overdue = naive.workers.iter().filter(|is| **is == Worker::Overdue);
+        let overdue = naive
+            .workers
+            .iter()
+            .filter(|is| **is == NaiveWorker::Overdue);
         let expected = DispatchStats {
             submitted,
             refused_full,
@@ -389,11 +392,11 @@ impl Pair {
             while self.naive.wakes > 0 {
                 self.wake(0)?;
             }
-            let restless = |is: &Worker| *is != Worker::Asleep;
+            let restless = |is: &NaiveWorker| *is != NaiveWorker::Asleep;
             if let Some(worker) = self.naive.workers.iter().position(restless) {
                 if matches!(
                     self.naive.workers[worker],
-                    Worker::Busy(_) | Worker::Overdue
+                    NaiveWorker::Busy(_) | NaiveWorker::Overdue
                 ) {
                     self.end(worker, AttemptEnd::Failed(Failure::Retry))?;
                 }

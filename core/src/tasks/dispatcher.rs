@@ -20,7 +20,7 @@ use crate::tasks::job::{
 };
 use crate::tasks::options::TaskOptions;
 use crate::tasks::shared::{Cell, SharedTask, Spent};
-use crate::tasks::table::{State, Tasks};
+use crate::tasks::table::{TaskState, Tasks};
 use crate::tasks::timers::Timers;
 use crate::time::Timestamp;
 
@@ -198,7 +198,7 @@ impl<T> Dispatcher<T> {
         self.counts.running += 1;
         let entry = &mut self.tasks[at];
         entry.attempt += 1;
-        entry.state = State::Running(worker);
+        entry.state = TaskState::Running(worker);
         let deadline = now.after(entry.options.timeout.unwrap_or(self.timeout));
         (entry.deadline, entry.extended) = (deadline, false);
         self.timers.insert(at, deadline);
@@ -254,7 +254,7 @@ impl<T> Dispatcher<T> {
         }
         self.counts.done += 1;
         let entry = &mut self.tasks[at];
-        entry.state = State::Ended;
+        entry.state = TaskState::Ended;
         self.spent.extend(entry.task.take());
         AttemptResult::Done {
             notify: entry.notify,
@@ -333,7 +333,7 @@ impl<T> Dispatcher<T> {
         self.counts.delayed -= 1;
         self.counts.waiting += 1;
         match self.tasks[at].state {
-            State::Delayed => self.tasks.enqueue(at),
+            TaskState::Delayed => self.tasks.enqueue(at),
             _ => self.tasks.make_ready(at),
         }
     }
@@ -354,14 +354,14 @@ impl<T> Dispatcher<T> {
         let attempts = entry.options.attempts.unwrap_or(self.attempts);
         let may_succeed = cause != FailureCause::Fatal && self.phase == DispatchPhase::Open;
         if may_succeed && entry.attempt < attempts {
-            entry.state = State::BackingOff;
+            entry.state = TaskState::BackingOff;
             let wait = self.backoff.wait(entry.attempt);
             self.counts.retried += 1;
             self.counts.delayed += 1;
             self.timers.insert(at, now.after(wait));
             return None;
         }
-        entry.state = State::Ended;
+        entry.state = TaskState::Ended;
         self.counts.failed += 1;
         let failed = FailedTask {
             conn: entry.conn,

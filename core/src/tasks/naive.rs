@@ -12,7 +12,7 @@ pub(super) struct Naive {
     pub(super) now: u64,
     /// Tasks that have not ended, and ended ones that are not reported.
     pub(super) tasks: Vec<Task>,
-    pub(super) workers: Vec<Worker>,
+    pub(super) workers: Vec<NaiveWorker>,
     pub(super) wakes: usize,
     pub(super) limit: usize,
     pub(super) phase: u8,
@@ -48,7 +48,7 @@ pub(super) struct Sums {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Worker {
+pub(super) enum NaiveWorker {
     Awake,
     Asleep,
     Busy(u64),
@@ -66,7 +66,7 @@ pub(super) struct Task {
     pub(super) ready: Option<u64>,
     pub(super) timer: Option<(u64, u64)>,
     pub(super) extended: bool,
-    pub(super) state: State,
+    pub(super) state: NaiveState,
 }
 
 /// The arguments of a submission.
@@ -80,7 +80,7 @@ pub(super) struct Plan {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum State {
+pub(super) enum NaiveState {
     Delayed,
     Waiting,
     Running(usize),
@@ -105,15 +105,15 @@ impl Naive {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.count(|task| task.state == State::Waiting)
+        self.count(|task| task.state == NaiveState::Waiting)
     }
 
     pub(super) fn delayed(&self) -> usize {
-        self.count(|task| matches!(task.state, State::Delayed | State::BackingOff))
+        self.count(|task| matches!(task.state, NaiveState::Delayed | NaiveState::BackingOff))
     }
 
     pub(super) fn running(&self) -> usize {
-        self.count(|task| matches!(task.state, State::Running(_)))
+        self.count(|task| matches!(task.state, NaiveState::Running(_)))
     }
 
     pub(super) fn ready(&self) -> usize {
@@ -122,7 +122,7 @@ impl Naive {
 
     pub(super) fn asleep(&self) -> Vec<usize> {
         let all = 0..self.workers.len();
-        all.filter(|&at| self.workers[at] == Worker::Asleep)
+        all.filter(|&at| self.workers[at] == NaiveWorker::Asleep)
             .collect()
     }
 
@@ -143,7 +143,7 @@ impl Naive {
             ready: None,
             timer: None,
             extended: false,
-            state: State::Delayed,
+            state: NaiveState::Delayed,
         });
         let at = self.tasks.len() - 1;
         if delayed {
@@ -155,14 +155,14 @@ impl Naive {
 
     /// Returns the number and the attempt of the job that the worker gets.
     pub(super) fn assign(&mut self, worker: usize) -> Option<(u64, u16)> {
-        if let Worker::Reporting(number) = self.workers[worker] {
+        if let NaiveWorker::Reporting(number) = self.workers[worker] {
             self.remove(number);
         }
         let next = (0..self.tasks.len())
             .filter(|&at| self.tasks[at].ready.is_some())
             .min_by_key(|&at| self.tasks[at].ready);
         let Some(at) = next else {
-            self.workers[worker] = Worker::Asleep;
+            self.workers[worker] = NaiveWorker::Asleep;
             return None;
         };
         let timeout = self.tasks[at].plan.timeout;
@@ -171,8 +171,8 @@ impl Naive {
         task.ready = None;
         task.extended = false;
         task.begun += 1;
-        task.state = State::Running(worker);
-        self.workers[worker] = Worker::Busy(task.number);
+        task.state = NaiveState::Running(worker);
+        self.workers[worker] = NaiveWorker::Busy(task.number);
         Some((task.number, task.begun))
     }
 
@@ -182,8 +182,8 @@ impl Naive {
         worker: usize,
         end: AttemptEnd,
     ) -> Option<Option<Result<u64, FailureCause>>> {
-        let Worker::Busy(number) = self.workers[worker] else {
-            self.workers[worker] = Worker::Awake;
+        let NaiveWorker::Busy(number) = self.workers[worker] else {
+            self.workers[worker] = NaiveWorker::Awake;
             self.sums.late += u64::from(end != AttemptEnd::TimedOut);
             return None;
         };
@@ -192,8 +192,8 @@ impl Naive {
                 self.sums.done += 1;
                 let at = self.at(number);
                 self.tasks[at].timer = None;
-                self.tasks[at].state = State::Ended;
-                self.workers[worker] = Worker::Reporting(number);
+                self.tasks[at].state = NaiveState::Ended;
+                self.workers[worker] = NaiveWorker::Reporting(number);
                 return Some(Some(Ok(number)));
             }
             AttemptEnd::Failed(Failure::Retry) => FailureCause::Failed,
@@ -203,12 +203,12 @@ impl Naive {
         };
         self.fail(number, cause);
         let at = self.at(number);
-        if self.tasks[at].state == State::BackingOff {
-            self.workers[worker] = Worker::Awake;
+        if self.tasks[at].state == NaiveState::BackingOff {
+            self.workers[worker] = NaiveWorker::Awake;
             return Some(None);
         }
-        self.tasks[at].state = State::Ended;
-        self.workers[worker] = Worker::Reporting(number);
+        self.tasks[at].state = NaiveState::Ended;
+        self.workers[worker] = NaiveWorker::Reporting(number);
         Some(Some(Err(cause)))
     }
 
@@ -219,18 +219,18 @@ impl Naive {
         while let Some(at) = self.due() {
             let timer = self.tasks[at].timer.take();
             let late = timer.map_or(0, |(due, _)| self.now - due);
-            let is_running = matches!(self.tasks[at].state, State::Running(_));
+            let is_running = matches!(self.tasks[at].state, NaiveState::Running(_));
             let timeout = self.tasks[at].plan.timeout;
             if is_running && !self.tasks[at].extended && late > tolerance(timeout) {
                 self.tasks[at].extended = true;
                 self.set_timer(at, timeout);
                 continue;
             }
-            if let State::Running(worker) = self.tasks[at].state {
-                self.workers[worker] = Worker::Overdue;
+            if let NaiveState::Running(worker) = self.tasks[at].state {
+                self.workers[worker] = NaiveWorker::Overdue;
                 let number = self.tasks[at].number;
                 self.fail(number, FailureCause::TimedOut);
-                if self.tasks[at].state == State::Ended {
+                if self.tasks[at].state == NaiveState::Ended {
                     self.failed.push((number, FailureCause::TimedOut));
                 }
             } else {
@@ -252,7 +252,12 @@ impl Naive {
     pub(super) fn cancel_delays(&mut self) {
         self.phase = self.phase.max(1);
         let mut delayed: Vec<_> = (0..self.tasks.len())
-            .filter(|&at| matches!(self.tasks[at].state, State::Delayed | State::BackingOff))
+            .filter(|&at| {
+                matches!(
+                    self.tasks[at].state,
+                    NaiveState::Delayed | NaiveState::BackingOff
+                )
+            })
             .collect();
         delayed.sort_unstable_by_key(|&at| self.tasks[at].timer);
         for at in delayed {
@@ -270,15 +275,15 @@ impl Naive {
         self.sums.abandoned_waiting += (self.waiting() + self.delayed()) as u64;
         for worker in &mut self.workers {
             *worker = match *worker {
-                Worker::Busy(_) => Worker::Overdue,
-                Worker::Reporting(_) => Worker::Awake,
+                NaiveWorker::Busy(_) => NaiveWorker::Overdue,
+                NaiveWorker::Reporting(_) => NaiveWorker::Awake,
                 other => other,
             };
         }
         let tasks = core::mem::take(&mut self.tasks).into_iter();
-        let tasks = tasks.filter(|task| task.state != State::Ended);
+        let tasks = tasks.filter(|task| task.state != NaiveState::Ended);
         tasks
-            .map(|task| (task.number, matches!(task.state, State::Running(_))))
+            .map(|task| (task.number, matches!(task.state, NaiveState::Running(_))))
             .collect()
     }
 
@@ -294,10 +299,10 @@ impl Naive {
     }
 
     fn end_delay(&mut self, at: usize) {
-        if self.tasks[at].state == State::Delayed {
+        if self.tasks[at].state == NaiveState::Delayed {
             self.enqueue(at);
         } else {
-            self.tasks[at].state = State::Waiting;
+            self.tasks[at].state = NaiveState::Waiting;
             self.find_ready();
         }
     }
@@ -313,13 +318,13 @@ impl Naive {
         task.timer = None;
         if cause != FailureCause::Fatal && self.phase == 0 && task.begun < task.plan.attempts {
             self.sums.retried += 1;
-            task.state = State::BackingOff;
+            task.state = NaiveState::BackingOff;
             let wait = self.backoff.wait(task.begun).as_micros() as u64;
             self.set_timer(at, wait);
             return;
         }
         self.sums.failed += 1;
-        task.state = State::Ended;
+        task.state = NaiveState::Ended;
         let (plan, attempts) = (task.plan, task.begun);
         let (id, at) = (self.sums.failed - 1, self.now);
         if self.dead_limit > 0 {
@@ -343,7 +348,7 @@ impl Naive {
     fn enqueue(&mut self, at: usize) {
         self.stamp += 1;
         self.tasks[at].queued_at = Some(self.stamp);
-        self.tasks[at].state = State::Waiting;
+        self.tasks[at].state = NaiveState::Waiting;
         self.find_ready();
     }
 
@@ -369,7 +374,7 @@ impl Naive {
                     && ordering_key(&other.plan) == ordering_key(&task.plan)
             };
             let is_first = !self.tasks.iter().any(ahead);
-            if task.state == State::Waiting && task.ready.is_none() && is_first {
+            if task.state == NaiveState::Waiting && task.ready.is_none() && is_first {
                 self.stamp += 1;
                 self.tasks[at].ready = Some(self.stamp);
             }

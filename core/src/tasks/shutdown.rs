@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::tasks::dispatcher::{DispatchPhase, Dispatcher, Worker};
 use crate::tasks::job::Abandoned;
-use crate::tasks::table::State;
+use crate::tasks::table::TaskState;
 
 impl<T> Dispatcher<T> {
     /// Prepares the shutdown: ends all delays and backoffs, and makes the next attempt of each task
@@ -17,7 +17,7 @@ impl<T> Dispatcher<T> {
         let ready = self.tasks.ready();
         for (due, at) in self.timers.take() {
             match self.tasks[at].state {
-                State::Running(_) => self.timers.insert(at, due),
+                TaskState::Running(_) => self.timers.insert(at, due),
                 _ => self.end_delay(at),
             }
         }
@@ -54,14 +54,14 @@ impl<T> Dispatcher<T> {
         self.counts.waiting = 0;
         self.counts.delayed = 0;
         let mut entries = self.tasks.take();
-        entries.retain(|entry| entry.state != State::Ended);
+        entries.retain(|entry| entry.state != TaskState::Ended);
         entries.sort_unstable_by_key(|entry| entry.number);
         let abandoned: Vec<_> = entries
             .into_iter()
             .filter_map(|mut entry| {
                 Some(Abandoned {
                     conn: entry.conn,
-                    begun: matches!(entry.state, State::Running(_)),
+                    begun: matches!(entry.state, TaskState::Running(_)),
                     task: entry.task.take_shared()?,
                 })
             })

@@ -27,7 +27,7 @@ pub(super) struct Entry<T> {
     pub(super) options: TaskOptions,
     /// The number of attempts that have begun.
     pub(super) attempt: u16,
-    pub(super) state: State,
+    pub(super) state: TaskState,
     /// The time at which the running attempt counts as failed.
     pub(super) deadline: Timestamp,
     /// Whether the deadline has been extended.
@@ -40,7 +40,7 @@ pub(super) struct Entry<T> {
 
 /// The state of an accepted task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum State {
+pub(super) enum TaskState {
     /// Its delay has not ended; it is in no queue.
     Delayed,
     /// In a queue; ready for a worker if it is the head.
@@ -92,7 +92,7 @@ impl<T> Tasks<T> {
             notify,
             options,
             attempt: 0,
-            state: State::Delayed,
+            state: TaskState::Delayed,
             deadline: Timestamp::ORIGIN,
             extended: false,
             number,
@@ -112,7 +112,7 @@ impl<T> Tasks<T> {
 
     /// Appends a task to the queue of its key. It is ready if the queue was empty.
     pub(super) fn enqueue(&mut self, at: u32) {
-        self[at].state = State::Waiting;
+        self[at].state = TaskState::Waiting;
         let key = self[at].ordering_key();
         match key.map(|key| self.tails.entry(key)) {
             Some(MapEntry::Occupied(mut last)) => {
@@ -129,7 +129,7 @@ impl<T> Tasks<T> {
 
     /// Makes the head of a queue ready again.
     pub(super) fn make_ready(&mut self, at: u32) {
-        self[at].state = State::Waiting;
+        self[at].state = TaskState::Waiting;
         self.ready.push_back(at);
     }
 
@@ -158,10 +158,10 @@ impl<T> Tasks<T> {
         let is_of_conn = |entry: &&Entry<T>| entry.conn == conn;
         for entry in self.entries[slots].iter().filter(is_of_conn) {
             match entry.state {
-                State::Waiting => counts.waiting += 1,
-                State::Delayed | State::BackingOff => counts.delayed += 1,
-                State::Running(_) => counts.running += 1,
-                State::Ended => {}
+                TaskState::Waiting => counts.waiting += 1,
+                TaskState::Delayed | TaskState::BackingOff => counts.delayed += 1,
+                TaskState::Running(_) => counts.running += 1,
+                TaskState::Ended => {}
             }
         }
         (counts, len)

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::id::WorkerId;
 use crate::tasks::dispatcher::{Dispatcher, Worker};
 use crate::tasks::job::{FailedTask, FailureCause};
-use crate::tasks::table::State;
+use crate::tasks::table::TaskState;
 use crate::time::Timestamp;
 
 impl<T> Dispatcher<T> {
@@ -23,8 +23,8 @@ impl<T> Dispatcher<T> {
             self.timers.remove(at);
             let state = self.tasks[at].state;
             match state {
-                State::Running(_) if self.extend(now, at) => {}
-                State::Running(worker) => {
+                TaskState::Running(_) if self.extend(now, at) => {}
+                TaskState::Running(worker) => {
                     self.workers[usize::from(worker.0)] = Worker::Overdue;
                     self.counts.overdue += 1;
                     self.counts.running -= 1;

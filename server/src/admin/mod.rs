@@ -30,7 +30,7 @@ use std::sync::Arc;
 use stentor_core::proto::http::Request;
 use stentor_core::{ConnId, ShardId};
 
-use crate::inspect::{AdminBackend, AdminQuery, Answer, AnswerBody, QUERY_TIMEOUT};
+use crate::inspect::{AdminBackend, AdminQuery, AnswerBody, QUERY_TIMEOUT, ShardAnswer};
 use crate::metrics::Collector;
 use reply::Status;
 use route::Route;
@@ -85,7 +85,7 @@ pub fn answer<B: AdminBackend>(backend: &B, collector: &Collector, request: &Req
 
 fn connection<B: AdminBackend>(backend: &B, id: ConnId) -> Reply {
     let answers = Answers::query(backend, vec![id.shard()], AdminQuery::Connection(id));
-    let Some((_, Answer { now, body })) = answers.received.into_iter().next() else {
+    let Some((_, ShardAnswer { now, body })) = answers.received.into_iter().next() else {
         let shard = id.shard().0;
         let text = format!("shard {shard} does not answer within {QUERY_TIMEOUT:?}");
         return Reply::text(Status::Timeout, &text);
@@ -110,7 +110,7 @@ fn no_dead_letter(id: u64) -> Reply {
 
 /// The answers of shards to one query.
 struct Answers {
-    received: Vec<(ShardId, Answer)>,
+    received: Vec<(ShardId, ShardAnswer)>,
     /// The shards that did not answer in time.
     silent: Vec<ShardId>,
 }

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::counters::{ServerCounters, Turns};
     use crate::dispatch::SharedDispatcher;
-    use crate::inspect::Answer;
+    use crate::inspect::ShardAnswer;
 
     /// A server of one shard, whose answer is the number of queries so far.
     struct QueryCounter {
@@ -172,10 +172,10 @@ mod tests {
     impl AdminBackend for QueryCounter {
         type Task = u8;
 
-        fn ask(&self, shards: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
+        fn ask(&self, shards: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
             let mut stats = Stats::default();
             stats.links.accepted = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-            let answer = |&shard| (shard, Answer::of_counters(stats, Turns::default()));
+            let answer = |&shard| (shard, ShardAnswer::of_counters(stats, Turns::default()));
             shards.iter().map(answer).collect()
         }
 

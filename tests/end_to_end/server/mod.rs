@@ -20,9 +20,9 @@ use stentor_tests::process::{POLL, Process, SOON};
 pub(crate) use metrics::Metrics;
 
 /// A running server that listens on a free port of loopback.
-pub(crate) struct Server(Process);
+pub(crate) struct ServerProcess(Process);
 
-impl Server {
+impl ServerProcess {
     /// Starts a server with these flags, separated by spaces.
     pub(crate) fn start(adapter: Adapter, flags: &str) -> Self {
         Self::start_at(adapter, "127.0.0.1:0", flags)
@@ -167,7 +167,7 @@ impl Server {
     }
 }
 
-impl Deref for Server {
+impl Deref for ServerProcess {
     type Target = Process;
 
     fn deref(&self) -> &Process {
@@ -175,7 +175,7 @@ impl Deref for Server {
     }
 }
 
-impl DerefMut for Server {
+impl DerefMut for ServerProcess {
     fn deref_mut(&mut self) -> &mut Process {
         &mut self.0
     }

@@ -21,12 +21,12 @@ pub(crate) struct ChunkReader {
     fields: u8,
     /// Digits of the current size.
     digits: u8,
-    place: Place,
+    place: ChunkState,
 }
 
 /// The next byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+enum ChunkState {
     /// The first digit of a size.
     Size,
     /// A digit, or what follows the size.
@@ -75,7 +75,7 @@ impl ChunkReader {
             dropped: 0,
             fields: 0,
             digits: 0,
-            place: Place::Size,
+            place: ChunkState::Size,
         }
     }
 
@@ -94,18 +94,18 @@ impl ChunkReader {
         limits: &HttpLimits,
     ) -> Result<Chunk, HandshakeError> {
         for (at, &byte) in input.iter().enumerate() {
-            if self.place == Place::Data {
+            if self.place == ChunkState::Data {
                 let rest = input.len() - at;
                 let len = usize::try_from(self.size).map_or(rest, |size| size.min(rest));
                 self.size -= len as u64;
                 self.content += len as u64;
                 if self.size == 0 {
-                    self.place = Place::DataCr;
+                    self.place = ChunkState::DataCr;
                 }
                 return Ok(Chunk::Data { skipped: at, len });
             }
             self.place = self.next(byte, limits)?;
-            if self.place == Place::End {
+            if self.place == ChunkState::End {
                 return Ok(Chunk::End(at + 1));
             }
         }
@@ -117,54 +117,63 @@ impl ChunkReader {
     //= rfc9112#section-7.1.2 "A recipient that removes the chunked coding from a message MAY..."
     // Extensions must conform to their grammar, which has no line end in a quoted string: another
     // reader could end the line elsewhere.
-    fn next(&mut self, byte: u8, limits: &HttpLimits) -> Result<Place, HandshakeError> {
+    fn next(&mut self, byte: u8, limits: &HttpLimits) -> Result<ChunkState, HandshakeError> {
         let place = match (self.place, byte) {
-            (Place::Size | Place::Digits, _) if byte.is_ascii_hexdigit() => {
+            (ChunkState::Size | ChunkState::Digits, _) if byte.is_ascii_hexdigit() => {
                 self.digit(byte, limits)?;
-                return Ok(Place::Digits);
+                return Ok(ChunkState::Digits);
             }
-            (Place::Digits, b'\r') => return Ok(Place::SizeLf),
-            (Place::Name | Place::Value | Place::AfterQuoted, b'\r') => Place::SizeLf,
-            (Place::SizeLf, b'\n') => return Ok(self.start_chunk()),
+            (ChunkState::Digits, b'\r') => return Ok(ChunkState::SizeLf),
+            (ChunkState::Name | ChunkState::Value | ChunkState::AfterQuoted, b'\r') => {
+                ChunkState::SizeLf
+            }
+            (ChunkState::SizeLf, b'\n') => return Ok(self.start_chunk()),
             (
-                Place::Digits
-                | Place::BeforeSemicolon
-                | Place::Name
-                | Place::AfterName
-                | Place::Value
-                | Place::AfterQuoted,
+                ChunkState::Digits
+                | ChunkState::BeforeSemicolon
+                | ChunkState::Name
+                | ChunkState::AfterName
+                | ChunkState::Value
+                | ChunkState::AfterQuoted,
                 b';',
-            ) => Place::BeforeName,
+            ) => ChunkState::BeforeName,
             (
-                Place::Digits | Place::BeforeSemicolon | Place::Value | Place::AfterQuoted,
+                ChunkState::Digits
+                | ChunkState::BeforeSemicolon
+                | ChunkState::Value
+                | ChunkState::AfterQuoted,
                 b' ' | b'\t',
-            ) => Place::BeforeSemicolon,
-            (Place::BeforeName, b' ' | b'\t') => Place::BeforeName,
-            (Place::BeforeName | Place::Name, _) if is_token_byte(byte) => Place::Name,
-            (Place::Name | Place::AfterName, b' ' | b'\t') => Place::AfterName,
-            (Place::Name | Place::AfterName, b'=') => Place::BeforeValue,
-            (Place::BeforeValue, b' ' | b'\t') => Place::BeforeValue,
-            (Place::BeforeValue, b'"') => Place::Quoted,
-            (Place::BeforeValue | Place::Value, _) if is_token_byte(byte) => Place::Value,
-            (Place::Quoted, b'"') => Place::AfterQuoted,
-            (Place::Quoted, b'\\') => Place::Escaped,
-            (Place::Quoted | Place::Escaped, _) if is_text(byte) => Place::Quoted,
-            (Place::DataCr, b'\r') => return Ok(Place::DataLf),
-            (Place::DataLf, b'\n') => return Ok(Place::Size),
-            (Place::Trailer, b'\r') => return Ok(Place::EndLf),
-            (Place::EndLf, b'\n') => return Ok(Place::End),
-            (Place::Trailer, _) if is_token_byte(byte) => {
+            ) => ChunkState::BeforeSemicolon,
+            (ChunkState::BeforeName, b' ' | b'\t') => ChunkState::BeforeName,
+            (ChunkState::BeforeName | ChunkState::Name, _) if is_token_byte(byte) => {
+                ChunkState::Name
+            }
+            (ChunkState::Name | ChunkState::AfterName, b' ' | b'\t') => ChunkState::AfterName,
+            (ChunkState::Name | ChunkState::AfterName, b'=') => ChunkState::BeforeValue,
+            (ChunkState::BeforeValue, b' ' | b'\t') => ChunkState::BeforeValue,
+            (ChunkState::BeforeValue, b'"') => ChunkState::Quoted,
+            (ChunkState::BeforeValue | ChunkState::Value, _) if is_token_byte(byte) => {
+                ChunkState::Value
+            }
+            (ChunkState::Quoted, b'"') => ChunkState::AfterQuoted,
+            (ChunkState::Quoted, b'\\') => ChunkState::Escaped,
+            (ChunkState::Quoted | ChunkState::Escaped, _) if is_text(byte) => ChunkState::Quoted,
+            (ChunkState::DataCr, b'\r') => return Ok(ChunkState::DataLf),
+            (ChunkState::DataLf, b'\n') => return Ok(ChunkState::Size),
+            (ChunkState::Trailer, b'\r') => return Ok(ChunkState::EndLf),
+            (ChunkState::EndLf, b'\n') => return Ok(ChunkState::End),
+            (ChunkState::Trailer, _) if is_token_byte(byte) => {
                 if usize::from(self.fields) >= limits.head.fields {
                     return Err(HandshakeError::TooManyHeaders);
                 }
                 self.fields = self.fields.saturating_add(1);
-                Place::TrailerName
+                ChunkState::TrailerName
             }
-            (Place::TrailerName, _) if is_token_byte(byte) => Place::TrailerName,
-            (Place::TrailerName, b':') => Place::TrailerValue,
-            (Place::TrailerValue, b'\r') => Place::TrailerLf,
-            (Place::TrailerValue, _) if is_text(byte) => Place::TrailerValue,
-            (Place::TrailerLf, b'\n') => Place::Trailer,
+            (ChunkState::TrailerName, _) if is_token_byte(byte) => ChunkState::TrailerName,
+            (ChunkState::TrailerName, b':') => ChunkState::TrailerValue,
+            (ChunkState::TrailerValue, b'\r') => ChunkState::TrailerLf,
+            (ChunkState::TrailerValue, _) if is_text(byte) => ChunkState::TrailerValue,
+            (ChunkState::TrailerLf, b'\n') => ChunkState::Trailer,
             _ => return Err(HandshakeError::Framing),
         };
         self.drop_byte(limits)?;
@@ -175,7 +184,7 @@ impl ChunkReader {
     //= rfc9112#section-7.1 "recipients MUST anticipate potentially large hexadecimal numerals..."
     fn digit(&mut self, byte: u8, limits: &HttpLimits) -> Result<(), HandshakeError> {
         let digit = char::from(byte).to_digit(16).unwrap_or(0);
-        if self.place == Place::Size {
+        if self.place == ChunkState::Size {
             (self.size, self.digits) = (0, 0);
         }
         self.digits = self.digits.saturating_add(1);
@@ -191,10 +200,10 @@ impl ChunkReader {
         Ok(())
     }
 
-    const fn start_chunk(&self) -> Place {
+    const fn start_chunk(&self) -> ChunkState {
         match self.size {
-            0 => Place::Trailer,
-            _ => Place::Data,
+            0 => ChunkState::Trailer,
+            _ => ChunkState::Data,
         }
     }
 

@@ -53,7 +53,7 @@ use crate::proto::http::response;
 /// A connection owns no heap memory and keeps no received byte.
 #[derive(Debug)]
 pub struct HttpConnection {
-    phase: Phase,
+    phase: HttpPhase,
     exchange: Exchange,
 }
 
@@ -80,11 +80,11 @@ pub enum HttpState {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
+enum HttpPhase {
     Idle,
     Receiving(Content),
     Received,
-    Answering(Answer),
+    Answering(UnsentBody),
     Failed,
     Upgraded,
     Closed,
@@ -92,7 +92,7 @@ enum Phase {
 
 /// Content that is still to be written.
 #[derive(Clone, Copy, Debug)]
-enum Answer {
+enum UnsentBody {
     Length(u64),
     Chunks,
     UntilClose,
@@ -104,7 +104,7 @@ impl HttpConnection {
     /// Returns a connection that has received nothing.
     pub const fn new() -> Self {
         Self {
-            phase: Phase::Idle,
+            phase: HttpPhase::Idle,
             exchange: Exchange::NONE,
         }
     }
@@ -112,13 +112,13 @@ impl HttpConnection {
     /// Returns the state.
     pub const fn state(&self) -> HttpState {
         match self.phase {
-            Phase::Idle => HttpState::Idle,
-            Phase::Receiving(_) => HttpState::Receiving,
-            Phase::Received => HttpState::Received,
-            Phase::Answering(_) => HttpState::Answering,
-            Phase::Failed => HttpState::Failed,
-            Phase::Upgraded => HttpState::Upgraded,
-            Phase::Closed => HttpState::Closed,
+            HttpPhase::Idle => HttpState::Idle,
+            HttpPhase::Receiving(_) => HttpState::Receiving,
+            HttpPhase::Received => HttpState::Received,
+            HttpPhase::Answering(_) => HttpState::Answering,
+            HttpPhase::Failed => HttpState::Failed,
+            HttpPhase::Upgraded => HttpState::Upgraded,
+            HttpPhase::Closed => HttpState::Closed,
         }
     }
 
@@ -140,17 +140,19 @@ impl HttpConnection {
         limits: &HttpLimits,
     ) -> Result<HttpStep<'a>, HandshakeError> {
         let step = match &mut self.phase {
-            Phase::Idle => self.read_head(input, fields, limits),
-            Phase::Receiving(content) => content.read(input, limits),
-            Phase::Answering(_) if !self.exchange.keep_alive => Ok(HttpStep::more(input.len())),
-            Phase::Received | Phase::Answering(_) | Phase::Upgraded => Ok(HttpStep::more(0)),
-            Phase::Failed | Phase::Closed => Ok(HttpStep::more(input.len())),
+            HttpPhase::Idle => self.read_head(input, fields, limits),
+            HttpPhase::Receiving(content) => content.read(input, limits),
+            HttpPhase::Answering(_) if !self.exchange.keep_alive => Ok(HttpStep::more(input.len())),
+            HttpPhase::Received | HttpPhase::Answering(_) | HttpPhase::Upgraded => {
+                Ok(HttpStep::more(0))
+            }
+            HttpPhase::Failed | HttpPhase::Closed => Ok(HttpStep::more(input.len())),
         };
         match &step {
-            Err(_) => self.phase = Phase::Failed,
+            Err(_) => self.phase = HttpPhase::Failed,
             Ok(step) => {
                 if let Some(HttpEvent::End) = step.event {
-                    self.phase = Phase::Received;
+                    self.phase = HttpPhase::Received;
                 }
                 //= rfc9110#section-10.1.1 "A server MAY omit sending a 100 (Continue) response if..."
                 let is_content = !matches!(step.event, Some(HttpEvent::Head(_)));
@@ -170,11 +172,11 @@ impl HttpConnection {
         self.exchange.keep_alive = false;
         match self.phase {
             // Empty lines before a request are no part of it.
-            Phase::Idle if unconsumed.iter().all(u8::is_ascii_whitespace) => {
-                self.phase = Phase::Closed;
+            HttpPhase::Idle if unconsumed.iter().all(u8::is_ascii_whitespace) => {
+                self.phase = HttpPhase::Closed;
             }
-            Phase::Idle | Phase::Receiving(_) => {
-                self.phase = Phase::Failed;
+            HttpPhase::Idle | HttpPhase::Receiving(_) => {
+                self.phase = HttpPhase::Failed;
                 return Err(HandshakeError::Truncated);
             }
             _ => {}
@@ -185,7 +187,7 @@ impl HttpConnection {
     /// Appends `100 Continue` if the client waits for it; returns whether it does. Call it when the
     /// content is wanted.
     pub fn write_continue(&mut self, out: &mut Vec<u8>) -> bool {
-        let is_receiving = matches!(self.phase, Phase::Receiving(_));
+        let is_receiving = matches!(self.phase, HttpPhase::Receiving(_));
         let waits = is_receiving && core::mem::take(&mut self.exchange.expects_continue);
         if waits {
             status_line(out, 100);
@@ -210,7 +212,7 @@ impl HttpConnection {
         body: &[u8],
     ) -> Result<(), AnswerError> {
         let answer = self.write_head(out, status, fields, Some(body.len() as u64))?;
-        if let Answer::Length(_) = answer {
+        if let UnsentBody::Length(_) = answer {
             out.extend_from_slice(body);
         }
         self.finish();
@@ -230,7 +232,7 @@ impl HttpConnection {
         length: Option<u64>,
     ) -> Result<(), AnswerError> {
         let answer = self.write_head(out, status, fields, length)?;
-        self.phase = Phase::Answering(answer);
+        self.phase = HttpPhase::Answering(answer);
         Ok(())
     }
 
@@ -241,14 +243,14 @@ impl HttpConnection {
     /// Nothing has changed.
     pub fn write_body(&mut self, out: &mut Vec<u8>, data: &[u8]) -> Result<(), AnswerError> {
         match &mut self.phase {
-            Phase::Answering(Answer::Length(rest)) => {
+            HttpPhase::Answering(UnsentBody::Length(rest)) => {
                 let left = rest.checked_sub(data.len() as u64);
                 *rest = left.ok_or(AnswerError::Length)?;
                 out.extend_from_slice(data);
             }
-            Phase::Answering(Answer::Chunks) => encode::chunk(out, data),
-            Phase::Answering(Answer::UntilClose) => out.extend_from_slice(data),
-            Phase::Answering(Answer::HeadOnly) => {}
+            HttpPhase::Answering(UnsentBody::Chunks) => encode::chunk(out, data),
+            HttpPhase::Answering(UnsentBody::UntilClose) => out.extend_from_slice(data),
+            HttpPhase::Answering(UnsentBody::HeadOnly) => {}
             _ => return Err(AnswerError::State),
         }
         Ok(())
@@ -262,12 +264,12 @@ impl HttpConnection {
     /// the client knows.
     pub fn end_response(&mut self, out: &mut Vec<u8>) -> Result<(), AnswerError> {
         match self.phase {
-            Phase::Answering(Answer::Length(rest)) if rest > 0 => {
-                self.phase = Phase::Closed;
+            HttpPhase::Answering(UnsentBody::Length(rest)) if rest > 0 => {
+                self.phase = HttpPhase::Closed;
                 return Err(AnswerError::Length);
             }
-            Phase::Answering(Answer::Chunks) => encode::last_chunk(out),
-            Phase::Answering(_) => {}
+            HttpPhase::Answering(UnsentBody::Chunks) => encode::last_chunk(out),
+            HttpPhase::Answering(_) => {}
             _ => return Err(AnswerError::State),
         }
         self.finish();
@@ -282,9 +284,11 @@ impl HttpConnection {
     /// has changed.
     pub fn refuse(&mut self, out: &mut Vec<u8>, error: HandshakeError) -> Result<(), AnswerError> {
         match self.phase {
-            Phase::Received => {}
-            Phase::Idle | Phase::Receiving(_) | Phase::Failed => self.exchange.keep_alive = false,
-            Phase::Answering(_) | Phase::Upgraded | Phase::Closed => {
+            HttpPhase::Received => {}
+            HttpPhase::Idle | HttpPhase::Receiving(_) | HttpPhase::Failed => {
+                self.exchange.keep_alive = false;
+            }
+            HttpPhase::Answering(_) | HttpPhase::Upgraded | HttpPhase::Closed => {
                 return Err(AnswerError::State);
             }
         }
@@ -307,8 +311,8 @@ impl HttpConnection {
     /// §7.8).
     pub fn upgrade(&mut self) -> Result<(), AnswerError> {
         match self.phase {
-            Phase::Received if !self.exchange.is_http_1_0 => {
-                self.phase = Phase::Upgraded;
+            HttpPhase::Received if !self.exchange.is_http_1_0 => {
+                self.phase = HttpPhase::Upgraded;
                 Ok(())
             }
             _ => Err(AnswerError::State),
@@ -318,8 +322,8 @@ impl HttpConnection {
     /// Makes the connection end with the response to the current request; between requests, at once.
     pub fn close(&mut self) {
         self.exchange.keep_alive = false;
-        if let Phase::Idle = self.phase {
-            self.phase = Phase::Closed;
+        if let HttpPhase::Idle = self.phase {
+            self.phase = HttpPhase::Closed;
         }
     }
 
@@ -343,7 +347,7 @@ impl HttpConnection {
         }
         let content = Content::new(framing);
         self.exchange.expects_continue = expects_continue && content.is_some();
-        self.phase = content.map_or(Phase::Received, Phase::Receiving);
+        self.phase = content.map_or(HttpPhase::Received, HttpPhase::Receiving);
         let head = RequestHead {
             request,
             framing,
@@ -359,10 +363,10 @@ impl HttpConnection {
         status: u16,
         fields: &[(&str, &[u8])],
         length: Option<u64>,
-    ) -> Result<Answer, AnswerError> {
+    ) -> Result<UnsentBody, AnswerError> {
         let is_complete = match self.phase {
-            Phase::Received => true,
-            Phase::Receiving(_) | Phase::Failed => false,
+            HttpPhase::Received => true,
+            HttpPhase::Receiving(_) | HttpPhase::Failed => false,
             _ => return Err(AnswerError::State),
         };
         //= rfc9110#section-8.6 "A server MUST NOT send a Content-Length header field in any 2xx..."
@@ -383,13 +387,13 @@ impl HttpConnection {
             _ => length,
         };
         let answer = match length {
-            _ if self.exchange.is_head => Answer::HeadOnly,
-            Some(length) => Answer::Length(length),
-            None if self.exchange.is_http_1_0 => Answer::UntilClose,
-            None => Answer::Chunks,
+            _ if self.exchange.is_head => UnsentBody::HeadOnly,
+            Some(length) => UnsentBody::Length(length),
+            None if self.exchange.is_http_1_0 => UnsentBody::UntilClose,
+            None => UnsentBody::Chunks,
         };
         //= rfc9112#section-9.3 "A server MUST read the entire request message body or close the..."
-        self.exchange.keep_alive &= is_complete && !matches!(answer, Answer::UntilClose);
+        self.exchange.keep_alive &= is_complete && !matches!(answer, UnsentBody::UntilClose);
 
         status_line(out, status);
         encode::connection(out, self.exchange.persistence(), None);
@@ -414,8 +418,8 @@ impl HttpConnection {
 
     fn finish(&mut self) {
         self.phase = match self.exchange.keep_alive {
-            true => Phase::Idle,
-            false => Phase::Closed,
+            true => HttpPhase::Idle,
+            false => HttpPhase::Closed,
         };
         self.exchange = Exchange::NONE;
     }

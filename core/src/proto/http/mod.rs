@@ -27,7 +27,7 @@ pub use event::{HttpEvent, HttpLimits, HttpStep, RequestHead};
 pub use fields::{Fields, HeadLimits};
 pub(crate) use fields::{Lines, MAX_HEADERS, bare_lf};
 pub use hosts::{HostPattern, Hosts, NotAHostPattern};
-pub use pages::{Content, IndexPage, Page, Pages};
+pub use pages::{IndexPage, Page, PageContent, Pages};
 pub use request::Request;
 pub use token::is_token;
 pub(crate) use token::is_token_byte;

@@ -43,15 +43,15 @@ impl Page {
     }
 
     /// Returns the content of the page.
-    pub const fn content(self) -> Content {
+    pub const fn content(self) -> PageContent {
         match self {
-            Self::Index(page) => Content::Fixed {
+            Self::Index(page) => PageContent::Fixed {
                 content_type: "text/html; charset=utf-8",
                 policy: Some(page.policy),
                 body: page.html,
             },
-            Self::Metrics => Content::Metrics,
-            Self::Health => Content::Fixed {
+            Self::Metrics => PageContent::Metrics,
+            Self::Health => PageContent::Fixed {
                 content_type: "text/plain; charset=utf-8",
                 policy: None,
                 body: "ok\n",
@@ -63,7 +63,7 @@ impl Page {
 /// The content of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Content {
+pub enum PageContent {
     /// A constant.
     Fixed {
         /// The media type.

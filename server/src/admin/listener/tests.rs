@@ -9,7 +9,7 @@ use stentor_core::{Config, ConnectionLimiter, RemoteStats, ShardId, Wakeups};
 use super::*;
 use crate::counters::ServerCounters;
 use crate::dispatch::SharedDispatcher;
-use crate::inspect::{AdminQuery, Answer};
+use crate::inspect::{AdminQuery, ShardAnswer};
 
 /// A server whose shards do not answer.
 struct Silent {
@@ -21,7 +21,7 @@ struct Silent {
 impl AdminBackend for Silent {
     type Task = u8;
 
-    fn ask(&self, _: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, _: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
         Vec::new()
     }
 

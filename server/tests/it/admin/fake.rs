@@ -10,7 +10,7 @@ use stentor_core::{
     WorkerId, WorkerStep,
 };
 use stentor_server::admin::{Reply, answer};
-use stentor_server::inspect::{AdminBackend, AdminQuery, Answer};
+use stentor_server::inspect::{AdminBackend, AdminQuery, ShardAnswer};
 use stentor_server::metrics::Collector;
 use stentor_server::{ServerCounters, Settings, SharedDispatcher, Turns};
 
@@ -118,7 +118,7 @@ impl FakeServer {
 impl AdminBackend for FakeServer {
     type Task = u8;
 
-    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, Answer)> {
+    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
         let answers = shards.iter().filter(|shard| !self.silent.contains(shard));
         let answers = answers.map(|&id| {
             let shard = self.shards[id.index()].lock().expect("no panic");

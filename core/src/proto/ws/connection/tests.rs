@@ -123,7 +123,7 @@ fn the_bytes_of_an_incomplete_message_are_those_that_have_arrived() {
 }
 
 #[derive(Clone, Debug)]
-struct Sent {
+struct SentMessage {
     kind: MessageType,
     payload: Vec<u8>,
     /// Where its fragments end.
@@ -131,7 +131,7 @@ struct Sent {
     is_pinged: bool,
 }
 
-fn sent() -> impl Strategy<Value = Sent> {
+fn sent() -> impl Strategy<Value = SentMessage> {
     let text = "[a-zé€𝄞]{0,60}".prop_map(|text| (MessageType::Text, text.into_bytes()));
     let len = prop_oneof![0..200_usize, 65_530..65_545_usize];
     let binary = len.prop_map(|len| {
@@ -144,7 +144,7 @@ fn sent() -> impl Strategy<Value = Sent> {
             cuts.iter_mut()
                 .for_each(|cut| *cut = payload.len().min(*cut));
             cuts.sort_unstable();
-            Sent {
+            SentMessage {
                 kind,
                 payload,
                 cuts,
@@ -161,7 +161,7 @@ proptest! {
         reads in prop::collection::vec(1..150_usize, 0..40),
     ) {
         let mut input = Vec::new();
-        for Sent { kind, payload, cuts, is_pinged } in &all {
+        for SentMessage { kind, payload, cuts, is_pinged } in &all {
             let mut opcode = match kind {
                 MessageType::Text => Opcode::Text,
                 MessageType::Binary => Opcode::Binary,

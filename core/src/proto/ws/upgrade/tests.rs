@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use crate::proto::http::{
-    Content, Fields, HandshakeError, HeadLimits, IndexPage, Page, Request, response,
+    Fields, HandshakeError, HeadLimits, IndexPage, Page, PageContent, Request, response,
 };
 use crate::proto::ws::upgrade::{HeadAction, Policy, accept_key, decide};
 
-type Answer = Option<Result<(HeadAction, usize), HandshakeError>>;
+type Decided = Option<Result<(HeadAction, usize), HandshakeError>>;
 
 /// Small limits, so that random heads reach them.
 const LIMITS: HeadLimits = HeadLimits {
@@ -19,7 +19,7 @@ const LIMITS: HeadLimits = HeadLimits {
     fields: 8,
 };
 
-fn verdict(bytes: &[u8]) -> Answer {
+fn verdict(bytes: &[u8]) -> Decided {
     let subprotocols = ["b".into(), "chat".into()];
     let policy = Policy {
         subprotocols: &subprotocols,
@@ -34,7 +34,7 @@ fn verdict(bytes: &[u8]) -> Answer {
 }
 
 /// Returns the first result when the bytes arrive one by one, and their number.
-fn first_verdict(bytes: &[u8]) -> (Answer, usize) {
+fn first_verdict(bytes: &[u8]) -> (Decided, usize) {
     let after = |n: usize| verdict(&bytes[..n]).map(|verdict| (Some(verdict), n));
     (0..=bytes.len())
         .find_map(after)
@@ -129,8 +129,11 @@ fn only_the_metrics_page_has_no_fixed_content() {
         html: "",
         policy: "",
     };
-    assert_eq!(Page::Metrics.content(), Content::Metrics);
+    assert_eq!(Page::Metrics.content(), PageContent::Metrics);
     for page in [Page::Index(&INDEX), Page::Health] {
-        assert!(matches!(page.content(), Content::Fixed { .. }), "{page:?}");
+        assert!(
+            matches!(page.content(), PageContent::Fixed { .. }),
+            "{page:?}"
+        );
     }
 }
