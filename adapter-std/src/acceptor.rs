@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use stentor_core::Handler;
+use stentor_core::node::TurnBudget;
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::proto::http::response;
-use stentor_core::{Admission, Handler, HandshakeError, TurnBudget};
+use stentor_core::shard::Admission;
 use stentor_server::socket::is_peer_error;
 use stentor_server::{LimitLog, Throttle};
 use tracing::warn;

@@ -4,7 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use stentor_core::{Admission, ConnId, Handler, ShardId};
+use stentor_core::shard::Admission;
+use stentor_core::{ConnId, Handler, ShardId};
 
 use crate::links::Socket;
 use crate::locked_shard::LockedShards;

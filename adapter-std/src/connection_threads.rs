@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
-use stentor_core::{Deadline, Handler, ShardId};
+use stentor_core::node::Deadline;
+use stentor_core::{Handler, ShardId};
 use stentor_server::metrics::Scrape;
 
 use crate::drain::wait_for;

@@ -1,12 +1,15 @@
 //! Shutdown of a server: tells the shards to drain, close and abort, and waits for them. The order
-//! of the stages is defined in [`stentor_core::Drain`].
+//! of the stages is defined in [`stentor_core::node::Drain`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::{Deadline, Drain, DrainGoal, DrainStep, Handler, ServerEnd, Stats};
+use stentor_core::Handler;
+use stentor_core::channels::ServerEnd;
+use stentor_core::node::{Deadline, Drain, DrainGoal, DrainStep};
+use stentor_core::stats::Stats;
 use stentor_server::{Clock, HungShards};
 use tracing::info;
 

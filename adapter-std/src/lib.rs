@@ -8,7 +8,8 @@
 //!
 //! ```
 //! use stentor_server::{Settings, log};
-//! use stentor_core::{Context, Failure, Handler, HttpRequest, MessageType, Message, TaskEnd, Decision, WorkerId};
+//! use stentor_core::{Context, Failure, Handler, HttpRequest, MessageType, Message, TaskEnd, Decision};
+//! use stentor_core::id::WorkerId;
 //! use stentor_std::{Server, Work};
 //!
 //! /// Sorts the characters of a message in a background task.

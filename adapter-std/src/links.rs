@@ -5,7 +5,9 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use stentor_core::{Admission, ConnId, ConnectionLimiter, Direction, ShardId};
+use stentor_core::node::ConnectionLimiter;
+use stentor_core::shard::{Admission, Direction};
+use stentor_core::{ConnId, ShardId};
 
 use crate::primitive::thread::Thread;
 use crate::stream::Stream;

@@ -11,10 +11,12 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 
-use stentor_core::{
-    Config, ConnId, ConnectionLimiter, Handler, Mailbox, Output, Shard, ShardId, ShardMessage,
-    ShardOrder, Stats, Submission, TaskEnd, Timestamp, TurnBudget, Wakeups,
-};
+use stentor_core::channels::ShardMessage;
+use stentor_core::node::{ConnectionLimiter, ShardOrder, TurnBudget};
+use stentor_core::stats::Stats;
+use stentor_core::sync::Mailbox;
+use stentor_core::tasks::{Submission, Wakeups};
+use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
 use stentor_server::inspect::{AdminQuery, ShardAnswer};
 use stentor_server::metrics::{CONTENT_TYPE, Scrape};
 use stentor_server::{

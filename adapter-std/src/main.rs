@@ -7,7 +7,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::{Echo, Failure, WorkerId};
+use stentor_core::id::WorkerId;
+use stentor_core::{Echo, Failure};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_server::{HandlerKind, Settings, Signals, program};
 use stentor_std::{Server, ShutdownReport, Work};

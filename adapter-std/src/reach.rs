@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::{ConnectionLimiter, Deadline, Handler, RemoteStats, ShardId, Wakeups};
+use stentor_core::channels::RemoteStats;
+use stentor_core::node::{ConnectionLimiter, Deadline};
+use stentor_core::tasks::Wakeups;
+use stentor_core::{Handler, ShardId};
 use stentor_server::inspect::{AdminBackend, AdminQuery, QUERY_TIMEOUT, ShardAnswer};
 use stentor_server::{ServerCounters, SharedDispatcher};
 

@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
-use stentor_core::{ConnId, Handler, TurnBudget};
+use stentor_core::node::TurnBudget;
+use stentor_core::{ConnId, Handler};
 
 use crate::links::Socket;
 use crate::locked_shard::{LockedShards, ShardState};

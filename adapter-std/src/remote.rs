@@ -4,7 +4,8 @@
 use std::ops::Deref;
 use std::sync::PoisonError;
 
-use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
+use stentor_core::channels::{Permit, RemoteError, ShardMessage};
+use stentor_core::{Handler, ShardId};
 use stentor_server::{Notifier, ShardRouter, Shards};
 
 use crate::locked_shard::{LockedShards, ShardInput};
@@ -16,7 +17,8 @@ use crate::stream::Stream;
 /// [`reserve`](Self::reserve) waits. Returned by [`Server::remote`](crate::Server::remote).
 ///
 /// ```
-/// use stentor_core::{MessageType, RemoteError};
+/// use stentor_core::MessageType;
+/// use stentor_core::channels::RemoteError;
 /// use stentor_std::ServerHandle;
 ///
 /// /// Publishes prices to a room, no faster than they are delivered.

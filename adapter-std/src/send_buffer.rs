@@ -3,7 +3,8 @@
 
 use std::io;
 
-use stentor_core::{Chunks, ConnId, Handler};
+use stentor_core::delivery::Chunks;
+use stentor_core::{ConnId, Handler};
 
 use crate::buffers::{BUFFER, BufferPool};
 use crate::links::Socket;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use stentor_core::{ConnectionLimiter, Deadline, Handler, ShardId};
+use stentor_core::node::{ConnectionLimiter, Deadline};
+use stentor_core::{Handler, ShardId};
 use stentor_server::admin::Admin;
 use stentor_server::metrics::{self, Collector};
 use stentor_server::{HungShards, Settings, ShutdownReport, listen};

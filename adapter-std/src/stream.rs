@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use stentor_core::Direction;
+use stentor_core::shard::Direction;
 use stentor_server::socket;
 
 /// A socket that several threads use at once. The models implement it for a scripted socket.

@@ -3,9 +3,9 @@
 
 use std::sync::PoisonError;
 
-use stentor_core::{
-    Attempt, ConnId, Failure, Handler, Job, SharedTask, TaskEnd, Wakeups, WorkerId, WorkerStep,
-};
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::{Attempt, Job, SharedTask, Wakeups, WorkerStep};
+use stentor_core::{ConnId, Failure, Handler, TaskEnd};
 use stentor_server::{Settings, SharedDispatcher, contain};
 
 use crate::locked_shard::LockedShards;
@@ -190,10 +190,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
 
-    use stentor_core::{
-        Admission, ConnectionLimiter, Context, Decision, HttpRequest, Message, ShardId, Submission,
-        TaskOptions,
-    };
+    use stentor_core::node::ConnectionLimiter;
+    use stentor_core::shard::Admission;
+    use stentor_core::tasks::Submission;
+    use stentor_core::{Context, Decision, HttpRequest, Message, ShardId, TaskOptions};
 
     use super::*;
 

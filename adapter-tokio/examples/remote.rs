@@ -11,7 +11,9 @@ use std::io;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use stentor_core::{Failure, MessageType, RemoteError, SendOptions, WorkerId};
+use stentor_core::channels::RemoteError;
+use stentor_core::id::WorkerId;
+use stentor_core::{Failure, MessageType, SendOptions};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_server::{Settings, Signals, program};
 use stentor_tokio::{Server, ServerHandle, ShutdownReport, Work};

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use stentor_core::{Admission, Handler, TurnBudget};
+use stentor_core::Handler;
+use stentor_core::node::TurnBudget;
+use stentor_core::shard::Admission;
 use stentor_server::socket::is_peer_error;
 use stentor_server::{Clock, LimitLog};
 

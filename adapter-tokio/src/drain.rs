@@ -1,11 +1,12 @@
 //! Shutdown of a server: tells the shards to drain, close and abort, and waits for them. The order
-//! of the stages is defined in [`stentor_core::Drain`].
+//! of the stages is defined in [`stentor_core::node::Drain`].
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_core::{Deadline, Drain, DrainGoal, DrainStep, Handler};
+use stentor_core::Handler;
+use stentor_core::node::{Deadline, Drain, DrainGoal, DrainStep};
 use stentor_server::Clock;
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout_at};

@@ -8,10 +8,11 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use stentor_core::{
-    Chunks, ConnId, Handler, Output, Shard, ShardId, Stats, Submission, TaskEnd, Timestamp,
-    TurnBudget,
-};
+use stentor_core::delivery::Chunks;
+use stentor_core::node::TurnBudget;
+use stentor_core::stats::Stats;
+use stentor_core::tasks::Submission;
+use stentor_core::{ConnId, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
 use stentor_server::inspect::ShardAnswer;
 use stentor_server::metrics::Scrape;
 use stentor_server::{CatchPanics, Clock, EventLog, Turns, WallClock, end_process};

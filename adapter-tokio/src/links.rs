@@ -10,7 +10,9 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use stentor_core::{Admission, Chunks, ConnId, Direction};
+use stentor_core::ConnId;
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::{Admission, Direction};
 use stentor_server::socket;
 
 /// A socket and its state in the adapter.

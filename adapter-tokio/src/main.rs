@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 
-use stentor_core::{Echo, Failure, WorkerId};
+use stentor_core::id::WorkerId;
+use stentor_core::{Echo, Failure};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_server::{HandlerKind, Settings, Signals, program};
 use stentor_tokio::{Server, ShutdownReport, Work};

@@ -3,7 +3,8 @@
 
 use std::ops::Deref;
 
-use stentor_core::{Handler, Permit, RemoteError, ShardId, ShardMessage};
+use stentor_core::channels::{Permit, RemoteError, ShardMessage};
+use stentor_core::{Handler, ShardId};
 use stentor_server::{Notifier, ShardRouter, Shards};
 use tokio::sync::Notify;
 
@@ -15,7 +16,8 @@ use crate::shard_handle::{ShardHandles, ShardInput};
 /// [`Server::remote`](crate::Server::remote).
 ///
 /// ```
-/// use stentor_core::{MessageType, RemoteError};
+/// use stentor_core::MessageType;
+/// use stentor_core::channels::RemoteError;
 /// use stentor_tokio::ServerHandle;
 ///
 /// /// Publishes prices to a room, no faster than they are delivered.

@@ -10,7 +10,9 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use stentor_core::{ConnectionLimiter, Handler, Shard, ShardId, Stats};
+use stentor_core::node::ConnectionLimiter;
+use stentor_core::stats::Stats;
+use stentor_core::{Handler, Shard, ShardId};
 use stentor_server::admin::Admin;
 use stentor_server::metrics::{self, Collector, Scrape};
 use stentor_server::{CatchPanics, EndOnPanic, HungShards, Settings, ShutdownReport, listen};

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use mio::net::TcpStream;
-use stentor_core::{
-    Admission, ConnId, ConnectionLimiter, Handler, Mailbox, ShardId, ShardMessage, ShardOrder,
-    TaskEnd,
-};
+use stentor_core::channels::ShardMessage;
+use stentor_core::node::{ConnectionLimiter, ShardOrder};
+use stentor_core::shard::Admission;
+use stentor_core::sync::Mailbox;
+use stentor_core::{ConnId, Handler, ShardId, TaskEnd};
 use stentor_server::ServerCounters;
 use stentor_server::inspect::{AdminQuery, ShardAnswer};
 use tokio::sync::Notify;

@@ -6,10 +6,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use stentor_core::{
-    Attempt, ConnId, Failure, Handler, Job, SharedTask, Submission, Timestamp, Wakeups, WorkerId,
-    WorkerStep,
-};
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::{Attempt, Job, SharedTask, Submission, Wakeups, WorkerStep};
+use stentor_core::{ConnId, Failure, Handler, Timestamp};
 use stentor_server::{Settings, SharedDispatcher, contain};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::consume_budget;
@@ -280,10 +279,9 @@ mod tests {
     use std::future::ready;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use stentor_core::{
-        Admission, ConnectionLimiter, Context, Decision, HttpRequest, Message, Shard, ShardId,
-        TaskOptions,
-    };
+    use stentor_core::node::ConnectionLimiter;
+    use stentor_core::shard::Admission;
+    use stentor_core::{Context, Decision, HttpRequest, Message, Shard, ShardId, TaskOptions};
     use tokio::task::yield_now;
 
     use super::*;

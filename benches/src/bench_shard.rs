@@ -1,9 +1,9 @@
 //! Shard with connected clients whose sockets accept everything at once.
 
-use stentor_core::{
-    Admission, Chunks, Config, ConnId, Handler, MessageType, Output, Shard, ShardId, Stats,
-    Timestamp,
-};
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
+use stentor_core::stats::Stats;
+use stentor_core::{Config, ConnId, Handler, MessageType, Output, Shard, ShardId, Timestamp};
 use stentor_gateway::Rooms;
 
 use crate::messages::client_frame;

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use stentor_core::{
-    Admission, Chunks, Config, ConnId, Echo, Handler, Output, Shard, ShardId, TaskEnd, Timestamp,
-    WorkerId,
-};
+use stentor_core::delivery::Chunks;
+use stentor_core::id::WorkerId;
+use stentor_core::shard::Admission;
+use stentor_core::{Config, ConnId, Echo, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
 use stentor_gateway::Rooms;
 
 const LISTENER: Token = Token(usize::MAX - 1);

@@ -8,10 +8,10 @@
 //! - [`proto::ws::Connection`]: the protocol of one peer (RFC 6455). Bytes in, events out.
 //! - [`Shard`]: connections, channels, queues and timers of one CPU core. An application
 //!   is its [`Handler`], which speaks through a [`Context`].
-//! - [`Dispatcher`]: which worker runs which task; one per process.
+//! - [`Dispatcher`](tasks::Dispatcher): which worker runs which task; one per process.
 //!
 //! Other threads of the application use a [`ServerHandle`], which an adapter makes of a
-//! [`ServerEnd`] and a [`ShardSender`] of its own.
+//! [`ServerEnd`](channels::ServerEnd) and a [`ShardSender`](channels::ShardSender) of its own.
 //!
 //! The other end is [`proto::client::Client`], which needs none of the others.
 //!
@@ -35,7 +35,7 @@
 //! ```
 //!
 //! # Features
-//! - `std` (on unless switched off): the [`Mailbox`], and run-time detection of SIMD
+//! - `std` (on unless switched off): the [`Mailbox`](sync::Mailbox), and run-time detection of SIMD
 //!   in dependencies. Without it the crate is `no_std` with `alloc`.
 //! - `deflate`: permessage-deflate (RFC 7692), see [`proto::ws::deflate`].
 //! - `testing`: access to the inside for simulator, fuzz targets and benches; not stable.
@@ -46,70 +46,39 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-mod app;
+pub mod app;
 mod buffers;
 mod chance;
-mod channels;
-mod config;
-mod delivery;
+pub mod channels;
+pub mod config;
+pub mod delivery;
 mod engine;
-mod id;
-mod inspect;
-mod node;
+pub mod id;
+pub mod inspect;
+pub mod node;
 pub mod proto;
 mod session;
-mod shard;
-mod stats;
-mod sync;
+pub mod shard;
+pub mod stats;
+pub mod sync;
 mod table;
-mod tasks;
+pub mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
 
 pub use app::{
-    Acceptance, AfterPanic, Context, Decision, Echo, Handler, HttpRequest, HttpResponse, Isolation,
-    Message, NoIsolation, Subprotocol,
+    Acceptance, Context, Decision, Echo, Handler, HttpRequest, HttpResponse, Message, TaskEnd,
 };
-pub use channels::delivery_report::DeliveryReport;
-pub use channels::handle::{
-    Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender,
-};
-pub use channels::message::ShardMessage;
-pub use config::{Config, ConfigBuilder, ConfigError, Range, Unit};
-pub use delivery::frame::{Chunks, MAX_PAYLOAD};
-pub use delivery::queue::{OverflowPolicy, SendOptions};
-pub use delivery::{Depth, Drops};
-pub use engine::input::Admission;
-pub use engine::output::{Event, Output};
-pub use engine::timers::{Direction, Reason};
-pub use id::{ConnId, NotAConnId, ShardId, WorkerId};
-pub use inspect::closed::{CloseInfo, ClosedConnection};
-pub use inspect::connection_info::{
-    ConnectionInfo, ConnectionStage, Lookup, Pause, TimerKind, WaitReason,
-};
-pub use inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
-pub use node::{ConnectionLimiter, Deadline, Drain, DrainGoal, DrainStep, ShardOrder, TurnBudget};
-pub use proto::http::{HandshakeError, Hosts};
-pub use proto::ws::PeerError;
+pub use channels::{DeliveryReport, ServerHandle};
+pub use config::Config;
+pub use delivery::{OverflowPolicy, SendOptions};
+pub use id::{ConnId, ShardId};
 pub use proto::ws::close::CloseCode;
 pub use proto::ws::opcode::MessageType;
-pub use proto::ws::upgrade::Origins;
-pub use session::app_types::{AppTypes, Backpressure, TaskEnd};
-pub use shard::{SLOT_BYTES, Shard};
-pub use stats::{
-    ChannelStats, CloseCause, Deflation, Delivery, Direct, DispatchStats, Latencies, Links,
-    Priorities, PriorityStats, Received, Sent, Stats, Waiting,
-};
-pub use sync::SharedRef;
-#[cfg(feature = "std")]
-pub use sync::{Mailbox, MailboxClosed};
-pub use tasks::{
-    Abandoned, Attempt, AttemptEnd, AttemptResult, DeadLetter, Dispatcher, DueTasks, EndedAttempt,
-    FailedTask, Failure, FailureCause, Job, SharedTask, Spent, Submission, SubmitError,
-    SubmitErrorKind, Submitted, TaskCounts, TaskOptions, TaskOrder, TaskScheduler, Wakeups,
-    WorkerStep,
-};
+pub use shard::{Event, Output, Shard};
+pub use stats::CloseCause;
+pub use tasks::{Failure, TaskOptions};
 pub use time::Timestamp;
 
 /// The program in `docs/embedding.md`, for the documentation tests.

@@ -177,7 +177,7 @@ stats! {
         panics,
         /// Values of the application whose destructor panicked.
         drops_panicked,
-        /// Messages of the application that were longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD)
+        /// Messages of the application that were longer than [`MAX_PAYLOAD`](crate::delivery::MAX_PAYLOAD)
         /// and were not sent.
         too_long,
         /// Bytes held in frame runs and large frames (a gauge).
@@ -371,7 +371,7 @@ impl CloseCause {
     }
 }
 
-/// The counters of the dispatcher; one per process. [`Dispatcher`](crate::Dispatcher) states their
+/// The counters of the dispatcher; one per process. [`Dispatcher`](crate::tasks::Dispatcher) states their
 /// sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

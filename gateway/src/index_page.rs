@@ -2,7 +2,7 @@
 
 use stentor_core::proto::http::IndexPage;
 
-/// The page at `/`, for [`ConfigBuilder::index_page`](stentor_core::ConfigBuilder::index_page). It joins
+/// The page at `/`, for [`ConfigBuilder::index_page`](stentor_core::config::ConfigBuilder::index_page). It joins
 /// a room, publishes messages, submits tasks, and shows every message.
 pub const INDEX_PAGE: IndexPage = IndexPage {
     html: HTML,

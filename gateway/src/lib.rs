@@ -17,7 +17,7 @@
 //! };
 //! let shard = Shard::new(ShardId(0), &config, rooms);
 //! # let _ = shard;
-//! # Ok::<(), stentor_core::ConfigError>(())
+//! # Ok::<(), stentor_core::config::ConfigError>(())
 //! ```
 //!
 //! # Features

@@ -7,9 +7,11 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::TaskOrder;
 use stentor_core::{
     CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message, MessageType,
-    OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder, WorkerId,
+    OverflowPolicy, SendOptions, TaskEnd, TaskOptions,
 };
 
 use super::command::{Command, answer, is_room_name, priority};

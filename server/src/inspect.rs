@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_core::{
-    ClosedConnection, ConnId, ConnectionLimiter, ConnectionList, ConnectionQuery, Handler,
-    Isolation, Lookup, RemoteStats, Shard, ShardId, Stats, Timestamp, Wakeups,
-};
+use stentor_core::app::Isolation;
+use stentor_core::channels::RemoteStats;
+use stentor_core::inspect::{ClosedConnection, ConnectionList, ConnectionQuery, Lookup};
+use stentor_core::node::ConnectionLimiter;
+use stentor_core::stats::Stats;
+use stentor_core::tasks::Wakeups;
+use stentor_core::{ConnId, Handler, Shard, ShardId, Timestamp};
 
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::SharedDispatcher;

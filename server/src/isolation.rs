@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use stentor_core::Isolation;
+use stentor_core::app::Isolation;
 use tracing::error;
 
 use crate::{contain, log};

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
-use stentor_core::{Config, ServerEnd, ServerHandle, ShardId, ShardMessage, ShardSender};
+use stentor_core::channels::{ServerEnd, ShardMessage, ShardSender};
+use stentor_core::{Config, ServerHandle, ShardId};
 
 /// The shards of a server, independent of its application.
 pub trait Shards: Send + Sync {

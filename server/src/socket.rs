@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
-use stentor_core::Direction;
+use stentor_core::shard::Direction;
 
 /// Returns whether a socket can be read or written now. A socket that has ended or failed is ready:
 /// the next operation reports it.

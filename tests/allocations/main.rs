@@ -10,7 +10,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use stentor_core::{Echo, Failure, WorkerId};
+use stentor_core::id::WorkerId;
+use stentor_core::{Echo, Failure};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_tests::Adapter;
 use stentor_tests::counting_allocator::CountingAllocator;

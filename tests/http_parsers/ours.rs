@@ -1,6 +1,6 @@
 //! Requests as the core reads them.
 
-use stentor_core::HandshakeError;
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::proto::http::{
     Fields, HttpConnection, HttpEvent, HttpLimits, HttpState, RequestHead,
 };

@@ -8,9 +8,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use stentor_core::id::WorkerId;
 use stentor_core::{
     Context, Decision, Failure, Handler, HttpRequest, Message as Received, MessageType, ShardId,
-    WorkerId,
 };
 use stentor_server::HungShards;
 use stentor_tests::Adapter;

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
 
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::FailureCause;
 use stentor_core::{
-    CloseCause, Context, Decision, Failure, FailureCause, Handler, HttpRequest,
-    Message as Received, MessageType, ShardId, TaskEnd, WorkerId,
+    CloseCause, Context, Decision, Failure, Handler, HttpRequest, Message as Received, MessageType,
+    ShardId, TaskEnd,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::{Running, TaskRunner};

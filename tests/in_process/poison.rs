@@ -7,9 +7,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::TaskOrder;
 use stentor_core::{
     Context, Decision, Failure, Handler, HttpRequest, Message as Received, MessageType, TaskEnd,
-    TaskOptions, TaskOrder, WorkerId,
+    TaskOptions,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::{Running, TaskRunner};

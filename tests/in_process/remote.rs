@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use stentor_core::channels::RemoteError;
+use stentor_core::id::WorkerId;
 use stentor_core::{
     CloseCode, ConnId, Context, Decision, Failure, Handler, HttpRequest, Message as Received,
-    MessageType, RemoteError, WorkerId,
+    MessageType,
 };
 use stentor_tests::Adapter;
 use stentor_tests::running::RunningHandle;

@@ -6,7 +6,9 @@ use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use stentor_core::{Failure, Handler, Permit, RemoteError, ShardId, WorkerId};
+use stentor_core::channels::{Permit, RemoteError};
+use stentor_core::id::WorkerId;
+use stentor_core::{Failure, Handler, ShardId};
 use stentor_server::{Settings, ShutdownReport};
 use tokio::sync::oneshot;
 

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use stentor_core::{Config, MessageType, RemoteError, ShardId};
+use stentor_core::channels::RemoteError;
+use stentor_core::{Config, MessageType, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;

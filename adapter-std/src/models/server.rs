@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-use stentor_core::{
-    Config, ConfigBuilder, ConnId, ConnectionLimiter, Handler, Output, Shard, ShardId, Timestamp,
-};
+use stentor_core::config::ConfigBuilder;
+use stentor_core::node::ConnectionLimiter;
+use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, Timestamp};
 use stentor_gateway::Rooms;
 use stentor_server::Settings;
 use stentor_server::metrics::Scrape;
@@ -186,7 +186,7 @@ pub(super) fn room_of_the_second() -> &'static str {
         let is_of_the_second = |name: &&str| {
             let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
             let now = Timestamp::ORIGIN;
-            let id = shard.accept(now, stentor_core::Admission::Normal);
+            let id = shard.accept(now, stentor_core::shard::Admission::Normal);
             shard.handle_input(now, id, &mut REQUEST.to_vec());
             shard.handle_input(now, id, &mut said(&format!("join:{name}")));
             std::iter::from_fn(|| shard.poll_output())

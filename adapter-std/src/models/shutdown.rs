@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use stentor_core::{Admission, Config, Echo, ShardId};
+use stentor_core::shard::Admission;
+use stentor_core::{Config, Echo, ShardId};
 use stentor_gateway::Rooms;
 
 use super::model;

@@ -6,7 +6,7 @@ use std::io;
 use std::net::Shutdown;
 use std::sync::{Arc, PoisonError};
 
-use stentor_core::Direction;
+use stentor_core::shard::Direction;
 
 use crate::primitive::{Condvar, Mutex, MutexGuard};
 use crate::stream::Stream;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_core::{Config, Echo, Failure, ShardId, WorkerId};
+use stentor_core::id::WorkerId;
+use stentor_core::{Config, Echo, Failure, ShardId};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_server::metrics::Scrape;
 

@@ -134,9 +134,9 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// Queues a message for this connection. A number stands for a [`SendOptions`] of
     /// this priority: the smaller, the more urgent.
     ///
-    /// A payload longer than [`MAX_PAYLOAD`](crate::MAX_PAYLOAD) is not sent, by this or by
+    /// A payload longer than [`MAX_PAYLOAD`](crate::delivery::MAX_PAYLOAD) is not sent, by this or by
     /// [`publish`](Self::publish), [`send`](Self::send) and the like; that is counted
-    /// ([`Links::too_long`](crate::Links::too_long)).
+    /// ([`Links::too_long`](crate::stats::Links::too_long)).
     pub fn reply(&mut self, kind: MessageType, options: impl Into<SendOptions>, payload: &[u8]) {
         self.reply_parts(kind, options, payload, &[]);
     }

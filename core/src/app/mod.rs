@@ -5,6 +5,7 @@ mod echo;
 mod http;
 mod isolation;
 
+pub use crate::session::app_types::{AppTypes, Backpressure, TaskEnd};
 pub use context::Context;
 pub use echo::Echo;
 pub use http::{Acceptance, Decision, HttpRequest, HttpResponse, Subprotocol};
@@ -12,7 +13,6 @@ pub use isolation::{AfterPanic, Isolation, NoIsolation};
 
 use crate::channels::delivery_report::DeliveryReport;
 use crate::proto::ws::opcode::MessageType;
-use crate::session::app_types::{AppTypes, Backpressure, TaskEnd};
 use crate::stats::CloseCause;
 
 /// An application. One instance lives in each shard and sees the connections

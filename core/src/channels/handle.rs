@@ -214,7 +214,7 @@ impl ServerHandle {
     }
 
     /// Says something to one connection. That it may be gone by then is counted
-    /// ([`Direct::undeliverable`](crate::Direct::undeliverable)).
+    /// ([`Direct::undeliverable`](crate::stats::Direct::undeliverable)).
     ///
     /// # Errors
     /// It has not been said.

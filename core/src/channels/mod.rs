@@ -8,3 +8,7 @@ pub(crate) mod handle;
 pub(crate) mod message;
 pub(crate) mod registry;
 pub(crate) mod waiters;
+
+pub use delivery_report::DeliveryReport;
+pub use handle::{Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender};
+pub use message::ShardMessage;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// A limit outside its range. The key is the name of the limit in
-/// [`ConfigBuilder`](crate::ConfigBuilder).
+/// [`ConfigBuilder`](crate::config::ConfigBuilder).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ConfigError {

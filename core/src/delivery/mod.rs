@@ -1,6 +1,6 @@
 //! Delivery: the messages that wait to be written to the connections of a shard, and their order.
 //!
-//! [`Outbound`] holds the encoded frames, a send queue for each connection, the replies to the
+//! `Outbound` holds the encoded frames, a send queue for each connection, the replies to the
 //! connection whose input is being handled, the batch of publications of one read, the flush
 //! order, and all counts of messages. It knows connections by the number of their slot, and
 //! neither sessions nor channels nor the application.
@@ -44,7 +44,7 @@ use drops::DropCounters;
 use flush_scheduler::FlushScheduler;
 use frame::{FrameId, Store};
 use pressure::WriteBackpressure;
-use queue::{DropReason, Limits, Nodes, OverflowPolicy, Starvation};
+use queue::{DropReason, Limits, Nodes, Starvation};
 use reply_buffer::ReplyBuffer;
 use scratch::Scratch;
 use send_rate::UnsentLimits;
@@ -53,6 +53,8 @@ use shedding::Shedding;
 pub(crate) use batch::{BatchFrame, Members, Recipients};
 pub use depth::Depth;
 pub use drops::Drops;
+pub use frame::{Chunks, MAX_PAYLOAD};
+pub use queue::{OverflowPolicy, SendOptions};
 pub(crate) use reply::{MessageRef, OutgoingReply, QueueFull};
 pub(crate) use reply_buffer::Part;
 pub(crate) use scratch::{HEADROOM, SCRATCH};

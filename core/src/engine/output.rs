@@ -45,7 +45,7 @@ pub enum Output<A: AppTypes> {
     Shut(ConnId),
     /// Close the socket. The slot is free from here on.
     Disconnect(ConnId),
-    /// End the process: the application [asked](crate::AfterPanic::Abort) for that after a panic,
+    /// End the process: the application [asked](crate::app::AfterPanic::Abort) for that after a panic,
     /// or the shard itself panicked while a callback ran.
     Abort,
     /// Something happened that a log may want.

@@ -1,5 +1,5 @@
 //! Messaging machine of one CPU core: connections, channels, queues and timers behind `&mut self`.
-//! Shards share no state; the adapter carries a [`ShardMessage`](crate::ShardMessage) from one to
+//! Shards share no state; the adapter carries a [`ShardMessage`](crate::channels::ShardMessage) from one to
 //! another.
 
 #[cfg(feature = "testing")]
@@ -14,6 +14,10 @@ mod timers;
 mod write;
 
 use core::marker::PhantomData;
+
+pub use crate::engine::input::Admission;
+pub use crate::engine::output::{Event, Output};
+pub use crate::engine::timers::{Direction, Reason};
 
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;

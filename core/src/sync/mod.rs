@@ -1,6 +1,6 @@
 //! Everything that threads share: the only module of the core with atomics, locks and `Arc`. The
 //! state machines themselves are plain `&mut self` and share nothing; what passes between them goes
-//! through a [`Mailbox`] or in a [`SharedRef`], and [`Semaphore`] limits the commands that
+//! through a [`Mailbox`] or in a [`SharedRef`], and `Semaphore` limits the commands that
 //! application threads have in flight. Nothing here sleeps or wakes a thread: that is up to the
 //! adapter.
 //!

@@ -19,7 +19,7 @@ use crate::sync::primitive::Arc;
 /// a value whose end must be noticed even then implements `Drop`.
 ///
 /// ```
-/// use stentor_core::SharedRef;
+/// use stentor_core::sync::SharedRef;
 ///
 /// let mine = SharedRef::new("publication");
 /// let theirs = mine.share();

@@ -5,10 +5,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use proptest::prelude::*;
+use stentor_core::app::Backpressure;
+use stentor_core::delivery::Chunks;
 use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
+use stentor_core::shard::Admission;
 use stentor_core::{
-    Admission, Backpressure, Chunks, CloseCode, Config, ConnId, Context, Decision, Handler,
-    HttpRequest, Message, MessageType, Output, Shard, ShardId, Timestamp,
+    CloseCode, Config, ConnId, Context, Decision, Handler, HttpRequest, Message, MessageType,
+    Output, Shard, ShardId, Timestamp,
 };
 
 /// What a side has to say.

@@ -1,9 +1,9 @@
 //! Replies that are not written when their connection ends.
 
+use stentor_core::delivery::Chunks;
 use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
-use stentor_core::{
-    Admission, Chunks, Config, ConnId, Echo, MessageType, Output, Shard, ShardId, Timestamp,
-};
+use stentor_core::shard::Admission;
+use stentor_core::{Config, ConnId, Echo, MessageType, Output, Shard, ShardId, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_micros(1);
 

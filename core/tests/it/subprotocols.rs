@@ -1,10 +1,13 @@
 //! Who chooses the subprotocol: the list of the server, unless the application does.
 
+use stentor_core::app::Subprotocol;
+use stentor_core::delivery::Chunks;
 use stentor_core::proto::client::{Client, ClientConfig, ClientEvent, ClientRequest, Uri};
 use stentor_core::proto::http::Request as Asked;
+use stentor_core::shard::Admission;
 use stentor_core::{
-    Acceptance, Admission, Chunks, Config, Context, Decision, Handler, HttpRequest, Message,
-    Output, Shard, ShardId, Subprotocol, Timestamp,
+    Acceptance, Config, Context, Decision, Handler, HttpRequest, Message, Output, Shard, ShardId,
+    Timestamp,
 };
 
 /// Chooses by what it is shown.

@@ -4,8 +4,9 @@
 
 use std::io;
 
+use stentor_core::MessageType;
+use stentor_core::proto::ws::PeerError;
 use stentor_core::testing::conn::{MessageLimits, Role};
-use stentor_core::{MessageType, PeerError};
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket, protocol};

@@ -2,10 +2,11 @@
 //! literally, first into tokens and then into elements, and the properties that must hold between
 //! its result and a decision.
 
+use stentor_core::Config;
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::testing::config::deflate_terms;
 use stentor_core::testing::deflate::Params;
 use stentor_core::testing::handshake::{Extension, Fields, HeadAction, Request, decide};
-use stentor_core::{Config, HandshakeError};
 
 /// Field lines in a request that is well-formed but for them.
 pub(super) fn offer(how: u8, lines: &[u8]) {

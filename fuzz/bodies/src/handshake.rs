@@ -2,8 +2,9 @@
 //! accepted read once more by the letter, and what is agreed on.
 
 use sha1::{Digest, Sha1};
+use stentor_core::Config;
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::testing::handshake::{Fields, HeadAction, Request, decide};
-use stentor_core::{Config, HandshakeError};
 
 use super::extensions;
 

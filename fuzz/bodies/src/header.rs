@@ -1,7 +1,7 @@
 //! Fuzzes the frame header: one verdict however the bytes are cut, the fields
 //! that the RFC's picture shows, and a way back.
 
-use stentor_core::PeerError;
+use stentor_core::proto::ws::PeerError;
 use stentor_core::testing::wire::{Header, MAX_LEN};
 
 /// Any bytes as a frame header.

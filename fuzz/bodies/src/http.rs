@@ -2,7 +2,7 @@
 //! bytes are cut, never more consumed than given, never more content than the limit, and of content
 //! what a decoder of whole buffers says.
 
-use stentor_core::HandshakeError;
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::testing::handshake::{
     Fields, HeadLimits, HttpConnection, HttpEvent, HttpLimits, HttpState,
 };

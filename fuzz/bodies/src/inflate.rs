@@ -7,7 +7,7 @@ use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-use stentor_core::PeerError;
+use stentor_core::proto::ws::PeerError;
 
 use super::block::{Block, judge};
 use super::pack::TAIL;

@@ -1,10 +1,11 @@
 //! Reference implementation of the peer: frames written by hand, and a whole stream decoded by
 //! hand, rule by rule as in RFC 6455 §5 and RFC 7692 §6, without regard to speed.
 
+use stentor_core::proto::ws::PeerError;
 use stentor_core::testing::conn::{MessageLimits, Role};
 use stentor_core::testing::deflate;
 use stentor_core::testing::wire::mask;
-use stentor_core::{CloseCode, MessageType, PeerError};
+use stentor_core::{CloseCode, MessageType};
 
 use super::inflate::Inflation;
 

@@ -8,10 +8,11 @@ mod world;
 
 use core::time::Duration;
 
+use stentor_core::config::ConfigBuilder;
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::FailureCause;
 use stentor_core::testing::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
-use stentor_core::{
-    Config, ConfigBuilder, Echo, FailureCause, Handler, OverflowPolicy, TaskEnd, WorkerId,
-};
+use stentor_core::{Config, Echo, Handler, OverflowPolicy, TaskEnd};
 use stentor_sim::{NoRoomPolicy, Rooms, command};
 
 use super::InputReader;

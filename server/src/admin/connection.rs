@@ -4,8 +4,9 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use stentor_core::config::Hosts;
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::proto::http::{Fields, HeadLimits, Request, response};
-use stentor_core::{HandshakeError, Hosts};
 use tracing::info;
 
 use super::answer;

@@ -3,10 +3,12 @@
 use core::time::Duration;
 
 use serde_json::{Value, json};
-use stentor_core::{
-    CloseInfo, ClosedConnection, ConnectionInfo, ConnectionQuery, DeadLetter, Depth, Drops, Lookup,
-    ShardId, TaskCounts, Timestamp, WaitReason,
+use stentor_core::delivery::{Depth, Drops};
+use stentor_core::inspect::{
+    CloseInfo, ClosedConnection, ConnectionInfo, ConnectionQuery, Lookup, WaitReason,
 };
+use stentor_core::tasks::{DeadLetter, TaskCounts};
+use stentor_core::{ShardId, Timestamp};
 
 use super::Answers;
 use crate::inspect::AnswerBody;

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use stentor_core::Hosts;
+use stentor_core::config::Hosts;
 use tracing::{debug, info};
 
 use super::connection::{HostCheck, Timeouts, serve};

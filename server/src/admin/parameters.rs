@@ -11,7 +11,8 @@
 
 use std::time::Duration;
 
-use stentor_core::{ConnectionQuery, SortBy, Unit};
+use stentor_core::config::Unit;
+use stentor_core::inspect::{ConnectionQuery, SortBy};
 
 use crate::settings::value::Bounds;
 

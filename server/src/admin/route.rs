@@ -1,8 +1,9 @@
 //! Routes of the admin pages: paths, methods, and the responses to requests without a page.
 
 use percent_encoding::percent_decode_str;
+use stentor_core::ConnId;
+use stentor_core::inspect::ConnectionQuery;
 use stentor_core::proto::http::Request;
-use stentor_core::{ConnId, ConnectionQuery};
 
 use super::parameters;
 use super::reply::{Reply, Status};

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use stentor_core::{AttemptEnd, AttemptResult, ConnId, FailedTask, Timestamp, WorkerId};
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::{AttemptEnd, AttemptResult, FailedTask};
+use stentor_core::{ConnId, Timestamp};
 use tracing::{debug, error, warn};
 
 use crate::Throttle;

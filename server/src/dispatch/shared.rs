@@ -8,11 +8,13 @@ use std::sync::{Mutex, MutexGuard};
 #[cfg(loom)]
 use loom::sync::{Mutex, MutexGuard};
 
-use stentor_core::{
-    Attempt, AttemptResult, Config, ConnId, DeadLetter, DispatchStats, DueTasks, EndedAttempt,
-    Handler, Spent, Submission, SubmitErrorKind, TaskCounts, TaskEnd, TaskScheduler, Timestamp,
-    Wakeups, WorkerId, WorkerStep,
+use stentor_core::id::WorkerId;
+use stentor_core::stats::DispatchStats;
+use stentor_core::tasks::{
+    Attempt, AttemptResult, DeadLetter, DueTasks, EndedAttempt, Spent, Submission, SubmitErrorKind,
+    TaskCounts, TaskScheduler, Wakeups, WorkerStep,
 };
+use stentor_core::{Config, ConnId, Handler, TaskEnd, Timestamp};
 use tracing::warn;
 
 use super::dispose;

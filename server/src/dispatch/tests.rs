@@ -1,9 +1,11 @@
 //! Tests of the dispatcher behind its lock: order of ends and jobs, dead letters.
 
+use stentor_core::id::WorkerId;
+use stentor_core::shard::Admission;
+use stentor_core::tasks::{Attempt, FailureCause, Submission, Wakeups, WorkerStep};
 use stentor_core::{
-    Admission, Attempt, Config, ConnId, Context, Decision, Failure, FailureCause, Handler,
-    HttpRequest, Message, Shard, ShardId, Submission, TaskEnd, TaskOptions, Timestamp, Wakeups,
-    WorkerId, WorkerStep,
+    Config, ConnId, Context, Decision, Failure, Handler, HttpRequest, Message, Shard, ShardId,
+    TaskEnd, TaskOptions, Timestamp,
 };
 
 use super::*;

@@ -4,7 +4,8 @@ use core::fmt;
 use std::io;
 use std::time::Duration;
 
-use stentor_core::{DispatchStats, ShardId, Stats};
+use stentor_core::ShardId;
+use stentor_core::stats::{DispatchStats, Stats};
 use tracing::{error, info};
 
 /// Counters of a server that has ended in order.

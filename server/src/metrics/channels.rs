@@ -1,6 +1,7 @@
 //! Metrics of channels, of messages to one connection and of commands from application threads.
 
-use stentor_core::{RemoteStats, Stats};
+use stentor_core::channels::RemoteStats;
+use stentor_core::stats::Stats;
 
 use super::exposition::Exposition;
 

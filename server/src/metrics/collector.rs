@@ -135,7 +135,11 @@ pub const MIN_INTERVAL: Duration = Duration::from_millis(20);
 mod tests {
     use std::sync::mpsc::channel;
 
-    use stentor_core::{ConnectionLimiter, RemoteStats, ShardId, Stats, Wakeups};
+    use stentor_core::ShardId;
+    use stentor_core::channels::RemoteStats;
+    use stentor_core::node::ConnectionLimiter;
+    use stentor_core::stats::Stats;
+    use stentor_core::tasks::Wakeups;
 
     use super::*;
     use crate::counters::{ServerCounters, Turns};

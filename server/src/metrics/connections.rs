@@ -1,6 +1,9 @@
 //! Metrics of sockets and connections.
 
-use stentor_core::{CloseCause, HandshakeError, PeerError, Stats};
+use stentor_core::CloseCause;
+use stentor_core::proto::http::HandshakeError;
+use stentor_core::proto::ws::PeerError;
+use stentor_core::stats::Stats;
 
 use super::exposition::Exposition;
 

@@ -1,6 +1,6 @@
 //! Metrics of messages: send queues, drops, delivery times, traffic and compression.
 
-use stentor_core::{PriorityStats, Stats};
+use stentor_core::stats::{PriorityStats, Stats};
 
 use super::exposition::{Counted, Exposition};
 

@@ -1,6 +1,9 @@
 //! Last known counters of every shard, some of which may not answer.
 
-use stentor_core::{ConnectionLimiter, DispatchStats, RemoteStats, ShardId, Stats};
+use stentor_core::ShardId;
+use stentor_core::channels::RemoteStats;
+use stentor_core::node::ConnectionLimiter;
+use stentor_core::stats::{DispatchStats, Stats};
 
 use super::Snapshot;
 #[cfg(feature = "metrics")]

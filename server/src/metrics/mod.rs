@@ -15,7 +15,9 @@ mod server;
 #[cfg(feature = "metrics")]
 mod tasks;
 
-use stentor_core::{DispatchStats, RemoteStats, ShardId, Stats};
+use stentor_core::ShardId;
+use stentor_core::channels::RemoteStats;
+use stentor_core::stats::{DispatchStats, Stats};
 
 use crate::Settings;
 use crate::counters::{ServerCounts, Turns};

@@ -1,6 +1,8 @@
 //! Metrics of the server as a whole: shards, admin pages, log, limits, version.
 
-use stentor_core::{ShardId, Stats, Unit};
+use stentor_core::ShardId;
+use stentor_core::config::Unit;
+use stentor_core::stats::Stats;
 
 use super::Snapshot;
 use super::exposition::{Counted, Exposition};

@@ -1,6 +1,6 @@
 //! Metrics of tasks, workers and dead letters.
 
-use stentor_core::{DispatchStats, Stats};
+use stentor_core::stats::{DispatchStats, Stats};
 
 use super::exposition::Exposition;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use stentor_core::Unit;
+use stentor_core::config::Unit;
 
 use super::error::{SettingsError, Source};
 use super::flag::{FLAGS, Flag, FlagKind};

@@ -5,7 +5,8 @@
 
 use std::sync::LazyLock;
 
-use stentor_core::{Config, Range};
+use stentor_core::Config;
+use stentor_core::config::Range;
 
 use super::Settings;
 use super::endpoint::ADDRESSES;

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use stentor_core::Unit;
+use stentor_core::config::Unit;
 
 use super::error::{SettingsError, Source};
 use super::flag::{FLAGS, Flag, FlagKind};

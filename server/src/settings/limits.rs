@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use stentor_core::{Config, ConfigBuilder, ConfigError};
+use stentor_core::Config;
+use stentor_core::config::{ConfigBuilder, ConfigError};
 
 use super::error::{SettingsError, Source};
 use super::flag::Flag;

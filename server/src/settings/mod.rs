@@ -22,9 +22,11 @@ use core::time::Duration;
 #[cfg(feature = "settings")]
 use std::{ffi::OsString, io, path::Path};
 
+use stentor_core::config::{Hosts, Origins};
 use stentor_core::proto::http::HostPattern;
 use stentor_core::proto::ws::upgrade::Origin;
-use stentor_core::{Config, Hosts, Origins, OverflowPolicy, TaskOrder};
+use stentor_core::tasks::TaskOrder;
+use stentor_core::{Config, OverflowPolicy};
 use stentor_gateway::{INDEX_PAGE, NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 

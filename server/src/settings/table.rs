@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use stentor_core::{Config, Unit};
+use stentor_core::Config;
+use stentor_core::config::Unit;
 
 use super::Settings;
 use super::flag::FlagKind::{

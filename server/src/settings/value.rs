@@ -3,8 +3,8 @@
 use core::str::FromStr;
 
 use bytesize::ByteSize;
+use stentor_core::config::{Range, Unit};
 use stentor_core::proto::http::is_token;
-use stentor_core::{Range, Unit};
 
 /// The unit and the range of a number. Durations count milliseconds.
 #[derive(Clone, Copy, Debug)]

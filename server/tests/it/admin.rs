@@ -3,7 +3,8 @@
 mod fake;
 
 use serde_json::{Value, json};
-use stentor_core::{ShardId, Timestamp, WorkerStep};
+use stentor_core::tasks::WorkerStep;
+use stentor_core::{ShardId, Timestamp};
 use stentor_server::counters::{STATUSES, StatusCounters};
 
 use fake::*;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use stentor_core::Stats;
+use stentor_core::stats::Stats;
 use stentor_server::Settings;
 use stentor_server::metrics::{self, Snapshot};
 

@@ -3,7 +3,8 @@
 
 use std::ffi::OsString;
 
-use stentor_core::{Config, Unit};
+use stentor_core::Config;
+use stentor_core::config::Unit;
 use stentor_server::{Settings, SettingsError};
 
 /// A setting, values at the ends of its range, and values beyond them.

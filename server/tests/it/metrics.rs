@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stentor_core::{
-    CloseCause, Config, DispatchStats, HandshakeError, PeerError, Stats, Timestamp,
-};
+use stentor_core::proto::http::HandshakeError;
+use stentor_core::proto::ws::PeerError;
+use stentor_core::stats::{DispatchStats, Stats};
+use stentor_core::{CloseCause, Config, Timestamp};
 use stentor_server::metrics::{self, Snapshot};
 use stentor_server::{Settings, metrics::CONTENT_TYPE};
 

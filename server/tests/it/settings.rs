@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use stentor_core::{OverflowPolicy, TaskOrder};
+use stentor_core::OverflowPolicy;
+use stentor_core::tasks::TaskOrder;
 use stentor_server::{HandlerKind, LevelFilter, LogFormat, Settings, SettingsError, Source};
 
 fn parse(

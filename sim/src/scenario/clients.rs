@@ -1,8 +1,9 @@
 //! Actions of clients: how they connect, what they send, how they misbehave and how they leave.
 
+use stentor_core::MessageType;
+use stentor_core::shard::Admission;
 use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{Admission, MessageType};
 
 use super::client_observer::ClientObserver;
 use super::plan::{Act, PlanStep};

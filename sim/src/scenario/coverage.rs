@@ -3,8 +3,10 @@
 
 use core::fmt;
 
+use stentor_core::CloseCause;
+use stentor_core::proto::ws::PeerError;
+use stentor_core::stats::{DispatchStats, Stats};
 use stentor_core::testing::deflate;
-use stentor_core::{CloseCause, DispatchStats, PeerError, Stats};
 
 use super::plan::Act;
 use crate::simulator::ReadPattern;

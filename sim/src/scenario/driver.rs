@@ -4,9 +4,11 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::rc::Rc;
 
+use stentor_core::app::Backpressure;
+use stentor_core::tasks::TaskOrder;
 use stentor_core::{
-    Backpressure, CloseCause, CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest,
-    Message, OverflowPolicy, SendOptions, TaskEnd, TaskOptions, TaskOrder,
+    CloseCause, CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message,
+    OverflowPolicy, SendOptions, TaskEnd, TaskOptions,
 };
 
 use super::application_log::{ApplicationLog, OrderedStream, TaskResult, What};

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use stentor_core::{Config, TurnBudget};
+use stentor_core::Config;
+use stentor_core::node::TurnBudget;
 
 use crate::simulator::{InputPath, Network, ReadPattern, Rng};
 

@@ -4,7 +4,8 @@ use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::rc::Rc;
 
-use stentor_core::{ConnId, WorkerId};
+use stentor_core::ConnId;
+use stentor_core::id::WorkerId;
 
 use super::application_log::ApplicationLog;
 use super::client_observer::ClientObserver;

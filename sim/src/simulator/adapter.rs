@@ -1,10 +1,11 @@
 //! Adapter part of the simulator: passes bytes, messages, tasks and time to a shard, and carries
 //! out its outputs until there are none.
 
-use stentor_core::{
-    Attempt, AttemptResult, Chunks, ConnId, Failure, Handler, Output, ShardMessage, Submission,
-    TaskEnd, Wakeups, WorkerId, WorkerStep,
-};
+use stentor_core::channels::ShardMessage;
+use stentor_core::delivery::Chunks;
+use stentor_core::id::WorkerId;
+use stentor_core::tasks::{Attempt, AttemptResult, Submission, Wakeups, WorkerStep};
+use stentor_core::{ConnId, Failure, Handler, Output, TaskEnd};
 
 use super::network::InputPath;
 use super::{Network, Sim, WorkerState};

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use stentor_core::{
-    Abandoned, CloseCode, Drain, DrainGoal, DrainStep, Handler, Shard, ShardOrder, Timestamp,
-};
+use stentor_core::node::{Drain, DrainGoal, DrainStep, ShardOrder};
+use stentor_core::tasks::Abandoned;
+use stentor_core::{CloseCode, Handler, Shard, Timestamp};
 
 use super::Sim;
 

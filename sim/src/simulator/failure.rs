@@ -2,7 +2,7 @@
 
 use core::panic::AssertUnwindSafe;
 
-use stentor_core::Isolation;
+use stentor_core::app::Isolation;
 
 /// What a handler of a simulated server panics with.
 struct Crash;

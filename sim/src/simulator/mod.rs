@@ -26,13 +26,16 @@ pub use rng::Rng;
 
 use pipe::Pipe;
 use ready::Ready;
+use stentor_core::channels::ShardMessage;
+use stentor_core::id::WorkerId;
+use stentor_core::inspect::Lookup;
+use stentor_core::node::ConnectionLimiter;
+use stentor_core::shard::{Admission, Direction};
+use stentor_core::stats::{DispatchStats, Stats};
+use stentor_core::tasks::{Job, Submission, TaskScheduler, WorkerStep};
 use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{
-    Admission, Config, ConnId, ConnectionLimiter, Direction, DispatchStats, Event, Handler, Job,
-    Lookup, MessageType, Shard, ShardId, ShardMessage, Stats, Submission, TaskScheduler, Timestamp,
-    WorkerId, WorkerStep,
-};
+use stentor_core::{Config, ConnId, Event, Handler, MessageType, Shard, ShardId, Timestamp};
 use step::Action;
 use tap::Tap;
 

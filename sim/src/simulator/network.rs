@@ -1,6 +1,6 @@
 //! Network conditions of a simulation: sizes, delays and fault rates.
 
-use stentor_core::TurnBudget;
+use stentor_core::node::TurnBudget;
 
 /// By which way bytes reach a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

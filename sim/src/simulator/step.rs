@@ -2,7 +2,8 @@
 //! that is due is equally likely. When nothing can happen, the clock jumps to the next event that
 //! is due.
 
-use stentor_core::{Handler, Reason, Shard, Timestamp};
+use stentor_core::shard::Reason;
+use stentor_core::{Handler, Shard, Timestamp};
 
 use super::client::ReadPattern;
 use super::failure::CatchCrashes;

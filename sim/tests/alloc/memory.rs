@@ -1,8 +1,10 @@
 //! What a shard charges to its memory budget beside what it has allocated, under loads of every
 //! kind, and that both go back once a peak is over.
 
+use stentor_core::config::ConfigBuilder;
+use stentor_core::shard::Admission;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{Admission, CloseCode, ConfigBuilder, ConnId};
+use stentor_core::{CloseCode, ConnId};
 use stentor_sim::simulator::{REQUEST, masked};
 
 use crate::metered::*;

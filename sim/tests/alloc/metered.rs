@@ -2,10 +2,14 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use stentor_core::channels::ShardMessage;
+use stentor_core::config::ConfigBuilder;
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, Chunks, Config, ConfigBuilder, ConnId, Context, Decision, Handler, HttpRequest,
-    Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage, Timestamp,
+    Config, ConnId, Context, Decision, Handler, HttpRequest, Message, MessageType, Output,
+    SendOptions, Shard, ShardId, Timestamp,
 };
 use stentor_sim::simulator::{REQUEST, masked};
 

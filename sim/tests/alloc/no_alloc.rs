@@ -3,11 +3,15 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use stentor_core::channels::ShardMessage;
+use stentor_core::delivery::Chunks;
+use stentor_core::id::WorkerId;
+use stentor_core::shard::{Admission, SLOT_BYTES};
+use stentor_core::tasks::{AttemptEnd, Dispatcher, TaskOrder};
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, AttemptEnd, Chunks, Config, ConnId, Dispatcher, Echo, Failure, Handler, Output,
-    OverflowPolicy, SLOT_BYTES, Shard, ShardId, ShardMessage, TaskOptions, TaskOrder, Timestamp,
-    WorkerId,
+    Config, ConnId, Echo, Failure, Handler, Output, OverflowPolicy, Shard, ShardId, TaskOptions,
+    Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{REQUEST, masked};

@@ -2,11 +2,14 @@
 //! notice: neither members, whatever they take at a time, nor whoever counts.
 
 use proptest::prelude::*;
+use stentor_core::config::ConfigBuilder;
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
+use stentor_core::stats::Stats;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConfigBuilder, ConnId, Context, Decision, DeliveryReport,
-    Handler, HttpRequest, Message, MessageType, Output, SendOptions, Shard, ShardId, Stats,
-    Timestamp,
+    CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest, Message,
+    MessageType, Output, SendOptions, Shard, ShardId, Timestamp,
 };
 use stentor_sim::simulator::{REQUEST, masked};
 

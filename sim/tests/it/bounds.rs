@@ -1,10 +1,11 @@
 //! What one client says cannot make the shard hold without bound: when it is
 //! behind, it stops reading.
 
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
+use stentor_core::tasks::Dispatcher;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{
-    Admission, Chunks, Config, ConnId, Dispatcher, Output, Shard, ShardId, TaskEnd, Timestamp,
-};
+use stentor_core::{Config, ConnId, Output, Shard, ShardId, TaskEnd, Timestamp};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{REQUEST, masked};
 

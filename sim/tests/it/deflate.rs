@@ -1,8 +1,9 @@
 //! permessage-deflate on a whole server: what is said to many is compressed
 //! once, contexts have their budget, and no order of the queue breaks them.
 
+use stentor_core::config::ConfigBuilder;
 use stentor_core::testing::deflate::{DEFLATER_BYTES, INFLATER_BYTES, Params};
-use stentor_core::{Config, ConfigBuilder, MessageType};
+use stentor_core::{Config, MessageType};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, ReadPattern, Sim};
 

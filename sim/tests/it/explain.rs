@@ -3,10 +3,13 @@
 
 use core::time::Duration;
 
+use stentor_core::inspect::{
+    ClosedConnection, ConnectionInfo, ConnectionQuery, ConnectionStage, Lookup, Pause, SortBy,
+    TimerKind, WaitReason,
+};
+use stentor_core::proto::ws::PeerError;
 use stentor_core::{
-    CloseCause, CloseCode, ClosedConnection, Config, ConnectionInfo, ConnectionQuery,
-    ConnectionStage, Handler, Lookup, OverflowPolicy, Pause, PeerError, Shard, ShardId, SortBy,
-    TimerKind, Timestamp, WaitReason,
+    CloseCause, CloseCode, Config, Handler, OverflowPolicy, Shard, ShardId, Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, REQUEST, ReadPattern, Sim};
@@ -460,7 +463,7 @@ fn what_was_agreed_on_is_told() {
     let mut shard = Shard::new(ShardId(0), &config, Rooms::default());
     let now = Timestamp::from_micros(1);
     let mut agreed = |lines: &str| {
-        let id = shard.accept(now, stentor_core::Admission::Normal);
+        let id = shard.accept(now, stentor_core::shard::Admission::Normal);
         let request = String::from_utf8(REQUEST.to_vec()).expect("text");
         let request = request.trim_end().to_owned() + "\r\n" + lines + "\r\n";
         shard.handle_input(now, id, &mut request.into_bytes());

@@ -2,9 +2,12 @@
 
 use core::time::Duration;
 
+use stentor_core::config::{ConfigBuilder, Range};
+use stentor_core::delivery::MAX_PAYLOAD;
+use stentor_core::shard::Admission;
 use stentor_core::{
-    Admission, Config, ConfigBuilder, Context, Decision, Handler, HttpRequest, MAX_PAYLOAD,
-    Message, MessageType, Range, Shard, ShardId, TaskOptions, Timestamp,
+    Config, Context, Decision, Handler, HttpRequest, Message, MessageType, Shard, ShardId,
+    TaskOptions, Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, ReadPattern, Sim};

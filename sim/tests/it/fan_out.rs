@@ -5,10 +5,12 @@ mod model;
 
 use std::collections::{HashMap, HashSet};
 
+use stentor_core::config::ConfigBuilder;
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::{Admission, Reason};
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCause, CloseCode, Config, ConfigBuilder, ConnId, Handler, Output,
-    Reason, Shard, ShardId, Timestamp,
+    CloseCause, CloseCode, Config, ConnId, Handler, Output, Shard, ShardId, Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{REQUEST, masked};

@@ -1,8 +1,11 @@
 //! While many are written to, something more urgent for one of them does not wait
 //! for the others, and none of the others is forgotten for it.
 
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
+use stentor_core::stats::Stats;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{Admission, Chunks, Config, ConnId, Output, Shard, ShardId, Stats, Timestamp};
+use stentor_core::{Config, ConnId, Output, Shard, ShardId, Timestamp};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{REQUEST, masked};
 

@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use stentor_core::config::ConfigBuilder;
+use stentor_core::delivery::Chunks;
+use stentor_core::inspect::{Lookup, WaitReason};
+use stentor_core::shard::Admission;
 use stentor_core::{
-    Acceptance, Admission, Chunks, Config, ConfigBuilder, ConnId, Context, Decision, Handler,
-    HttpRequest, HttpResponse, Lookup, Message, MessageType, Output, Shard, ShardId, TaskEnd,
-    TaskOptions, Timestamp, WaitReason,
+    Acceptance, Config, ConnId, Context, Decision, Handler, HttpRequest, HttpResponse, Message,
+    MessageType, Output, Shard, ShardId, TaskEnd, TaskOptions, Timestamp,
 };
 use stentor_sim::simulator::masked;
 

@@ -1,8 +1,9 @@
 //! The memory budget through whole servers: what is kept within it, who pays
 //! when it is not enough, and who does not.
 
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{CloseCause, CloseCode, Config, HandshakeError, MessageType};
+use stentor_core::{CloseCause, CloseCode, Config, MessageType};
 use stentor_sim::Rooms;
 use stentor_sim::command::priority;
 use stentor_sim::simulator::{Incoming, Network, ReadPattern, Sim};

@@ -4,10 +4,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use stentor_core::app::AfterPanic;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    AfterPanic, CloseCause, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Event,
-    Handler, HttpRequest, Message, MessageType, SendOptions, TaskEnd,
+    CloseCause, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Event, Handler,
+    HttpRequest, Message, MessageType, SendOptions, TaskEnd,
 };
 use stentor_sim::simulator::{Network, Sim, crash};
 

@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use stentor_core::{CloseCause, CloseCode, Config, HandshakeError};
+use stentor_core::proto::http::HandshakeError;
+use stentor_core::{CloseCause, CloseCode, Config};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Incoming, Network, REQUEST, ReadPattern, Sim};
 

@@ -1,9 +1,10 @@
 //! Whatever a peer does wrong is answered with its close code and counted, and
 //! nobody else notices.
 
+use stentor_core::proto::ws::PeerError;
 use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::{Header, Opcode};
-use stentor_core::{CloseCause, Config, PeerError};
+use stentor_core::{CloseCause, Config};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Incoming, Network, ReadPattern, Sim, masked};
 

@@ -1,7 +1,9 @@
 //! What is urgent overtakes what is not, unless its first byte is out; equals
 //! keep their order; a full queue makes room for the more urgent at its edge.
 
-use stentor_core::{Config, ConfigBuilder, Delivery, Echo};
+use stentor_core::config::ConfigBuilder;
+use stentor_core::stats::Delivery;
+use stentor_core::{Config, Echo};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, ReadPattern, Sim};
 

@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use stentor_core::{CloseCause, Config, ConfigBuilder, OverflowPolicy};
+use stentor_core::config::ConfigBuilder;
+use stentor_core::{CloseCause, Config, OverflowPolicy};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Incoming, Network, ReadPattern, Sim};
 

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use stentor_core::{CloseCause, Config, ConfigBuilder, Lookup, TimerKind, WaitReason};
+use stentor_core::config::ConfigBuilder;
+use stentor_core::inspect::{Lookup, TimerKind, WaitReason};
+use stentor_core::{CloseCause, Config};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, ReadPattern, Sim, masked};
 

@@ -8,9 +8,10 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use stentor_core::stats::Stats;
 use stentor_core::testing::deflate::Params;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{CloseCause, Config, MessageType, OverflowPolicy, Stats};
+use stentor_core::{CloseCause, Config, MessageType, OverflowPolicy};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Incoming, InputPath, Network, ReadPattern, Rng, Sim};
 

@@ -4,7 +4,9 @@
 
 use core::time::Duration;
 
-use stentor_core::{Config, DispatchStats, TaskOrder};
+use stentor_core::Config;
+use stentor_core::stats::DispatchStats;
+use stentor_core::tasks::TaskOrder;
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, Rng, Sim};
 

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use stentor_core::{CloseCause, Echo, HandshakeError, Timestamp};
+use stentor_core::proto::http::HandshakeError;
+use stentor_core::{CloseCause, Echo, Timestamp};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{Network, REQUEST, ReadPattern, Sim};
 

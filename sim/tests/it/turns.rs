@@ -3,11 +3,13 @@
 
 mod length;
 
+use stentor_core::channels::ShardMessage;
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Event,
-    Handler, HttpRequest, Message, MessageType, Output, SendOptions, Shard, ShardId, ShardMessage,
-    TaskEnd, Timestamp,
+    CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Event, Handler, HttpRequest,
+    Message, MessageType, Output, SendOptions, Shard, ShardId, TaskEnd, Timestamp,
 };
 use stentor_sim::Rooms;
 use stentor_sim::simulator::{REQUEST, masked};

@@ -21,7 +21,10 @@ use core::panic::PanicInfo;
 use core::ptr;
 
 use stentor_core::proto::ws::mask;
-use stentor_core::{Config, Dispatcher, SharedRef, Timestamp, WorkerId};
+use stentor_core::{Config, Timestamp};
+use stentor_core::id::WorkerId;
+use stentor_core::sync::SharedRef;
+use stentor_core::tasks::Dispatcher;
 
 /// Calls into the core from an object file that a linker could take, so that the library is not
 /// just loaded but used.

@@ -3,9 +3,10 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use stentor_core::{
-    Admission, Chunks, CloseCode, Config, ConnId, Output, Shard, ShardId, ShardMessage, Timestamp,
-};
+use stentor_core::channels::ShardMessage;
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
+use stentor_core::{CloseCode, Config, ConnId, Output, Shard, ShardId, Timestamp};
 
 use super::super::InputReader;
 use super::super::peer::{RawFrame, write_frame};

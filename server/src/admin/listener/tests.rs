@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
-use stentor_core::{Config, ConnectionLimiter, RemoteStats, ShardId, Wakeups};
+use stentor_core::channels::RemoteStats;
+use stentor_core::node::ConnectionLimiter;
+use stentor_core::tasks::Wakeups;
+use stentor_core::{Config, ShardId};
 
 use super::*;
 use crate::counters::ServerCounters;

@@ -3,11 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use stentor_core::channels::RemoteStats;
+use stentor_core::id::WorkerId;
+use stentor_core::node::ConnectionLimiter;
 use stentor_core::proto::http::{Fields, HeadLimits, Request};
+use stentor_core::shard::Admission;
+use stentor_core::tasks::{Attempt, Submission, Wakeups, WorkerStep};
 use stentor_core::{
-    Admission, Attempt, ConnId, ConnectionLimiter, Context, Decision, Failure, Handler,
-    HttpRequest, Message, RemoteStats, Shard, ShardId, Submission, TaskOptions, Timestamp, Wakeups,
-    WorkerId, WorkerStep,
+    ConnId, Context, Decision, Failure, Handler, HttpRequest, Message, Shard, ShardId, TaskOptions,
+    Timestamp,
 };
 use stentor_server::admin::{Reply, answer};
 use stentor_server::inspect::{AdminBackend, AdminQuery, ShardAnswer};

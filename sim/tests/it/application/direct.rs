@@ -3,7 +3,9 @@
 
 use core::time::Duration;
 
-use stentor_core::{Config, ConfigBuilder, Stats};
+use stentor_core::Config;
+use stentor_core::config::ConfigBuilder;
+use stentor_core::stats::Stats;
 use stentor_sim::simulator::{Network, Sim};
 
 use super::switchboard::{Switchboard, connect, room_of, server};

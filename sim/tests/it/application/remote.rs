@@ -3,9 +3,8 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use stentor_core::{
-    CloseCause, CloseCode, Config, MessageType, RemoteError, ServerEnd, ServerHandle, ShardId,
-};
+use stentor_core::channels::{RemoteError, ServerEnd};
+use stentor_core::{CloseCause, CloseCode, Config, MessageType, ServerHandle, ShardId};
 use stentor_sim::simulator::{Network, Rng, Sim};
 
 use super::switchboard::{HeldMailbox, Switchboard, connect, server};

@@ -4,7 +4,8 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use stentor_core::{Config, ConfigBuilder};
+use stentor_core::Config;
+use stentor_core::config::ConfigBuilder;
 use stentor_sim::simulator::{Network, Rng, Sim};
 
 use super::switchboard::{connect, room_of, server};

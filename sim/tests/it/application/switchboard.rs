@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use stentor_core::channels::{ShardMessage, ShardSender};
+use stentor_core::sync::Mailbox;
 use stentor_core::{
-    Config, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest, Mailbox, Message,
-    MessageType, SendOptions, ShardId, ShardMessage, ShardSender,
+    Config, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest, Message, MessageType,
+    SendOptions, ShardId,
 };
 use stentor_sim::simulator::{Network, Sim};
 

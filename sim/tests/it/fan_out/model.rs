@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use proptest::prelude::*;
+use stentor_core::shard::Admission;
 use stentor_core::{
-    Admission, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest,
-    Message, MessageType, Output, SendOptions, Shard, ShardId,
+    CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest, Message,
+    MessageType, Output, SendOptions, Shard, ShardId,
 };
 use stentor_sim::simulator::REQUEST;
 

@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use stentor_core::{
-    Admission, Chunks, CloseCause, Config, ConnId, Echo, Handler, Output, Reason, Shard, ShardId,
-    Timestamp,
-};
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::{Admission, Reason};
+use stentor_core::{CloseCause, Config, ConnId, Echo, Handler, Output, Shard, ShardId, Timestamp};
 use stentor_sim::Rooms;
 use stentor_sim::simulator::REQUEST;
 
