@@ -2,12 +2,14 @@
 //! in `shard::output`.
 
 use crate::channels::message::ShardMessage;
+use crate::engine::timers::Reason;
 use crate::id::{ConnId, ShardId};
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
+use crate::time::Timestamp;
 
 /// Something for the adapter to do. A connection that is named is there until
 /// its [`Disconnect`](Self::Disconnect).
@@ -45,11 +47,26 @@ pub enum Output<A: AppTypes> {
     Shut(ConnId),
     /// Close the socket. The slot is free from here on.
     Disconnect(ConnId),
+    /// Nothing more is to be done before something is handled, or before this time: then
+    /// [`Shard::handle_timeout_with`](crate::Shard::handle_timeout_with), which may turn out to be
+    /// for nothing. It is the last output of a turn, and the only one after which a driver may
+    /// sleep.
+    Timeout(Option<(Timestamp, Reason)>),
     /// End the process: the application [asked](crate::app::AfterPanic::Abort) for that after a panic,
     /// or the shard itself panicked while a callback ran.
     Abort,
     /// Something happened that a log may want.
     Event(Event),
+}
+
+impl<A: AppTypes> Output<A> {
+    /// Returns the output unless it is the last of its turn.
+    pub fn work(self) -> Option<Self> {
+        match self {
+            Self::Timeout(_) => None,
+            work => Some(work),
+        }
+    }
 }
 
 impl<A: AppTypes> core::fmt::Debug for Output<A> {
@@ -64,6 +81,7 @@ impl<A: AppTypes> core::fmt::Debug for Output<A> {
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
+            Self::Timeout(next) => write!(f, "Timeout({next:?})"),
             Self::Abort => f.write_str("Abort"),
             Self::Event(event) => write!(f, "{event:?}"),
         }

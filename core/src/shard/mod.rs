@@ -30,9 +30,8 @@ use crate::time::Timestamp;
 /// The messaging machine of one CPU core.
 ///
 /// An adapter drives it in turns. A **turn** is any number of `handle_*` calls,
-/// then [`poll_output`](Self::poll_output) until it says `None`, then
-/// [`poll_timeout`](Self::poll_timeout). Not draining delays things; it never
-/// corrupts them. No `handle_*` call fails because of what a peer does.
+/// then [`poll_output`](Self::poll_output) until it says [`Output::Timeout`]. Not draining delays
+/// things; it never corrupts them. No `handle_*` call fails because of what a peer does.
 ///
 /// Time must not go backwards from call to call.
 ///

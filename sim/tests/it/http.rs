@@ -133,7 +133,7 @@ impl One {
 
     fn turn(&mut self) -> String {
         let mut written = Vec::new();
-        while let Some(output) = self.shard.poll_output() {
+        while let Some(output) = self.shard.poll_output().work() {
             match output {
                 Output::Flush(id) => {
                     let mut chunks = Chunks::new();
