@@ -10,7 +10,7 @@ mod priorities;
 
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::PeerError;
-use crate::proto::ws::deflate::CodecCounts;
+use crate::proto::ws::deflate::DeflateCounts;
 
 pub use priorities::{Latencies, Priorities, PriorityStats};
 
@@ -43,6 +43,8 @@ stats! {
         refused_full,
         /// Of those offered, messages refused because the connection was closing.
         refused_closing,
+        /// Of those offered, messages that the codec of the connection could not express.
+        refused_codec,
         /// Of those queued, messages evicted from a full queue for another one.
         evicted,
         /// Of those queued, messages dropped because their time to live had passed.
@@ -114,6 +116,8 @@ stats! {
         published,
         /// Publications encoded, once each by the channel's owner shard.
         encoded,
+        /// Messages encoded for a [codec](crate::delivery::Codec), once each for all receivers.
+        codec_encoded,
         /// Publications copied into this shard's runs.
         copied,
         /// Members to which a publication was offered.
@@ -229,9 +233,9 @@ stats! {
     }
 }
 
-impl core::ops::AddAssign<CodecCounts> for Deflation {
+impl core::ops::AddAssign<DeflateCounts> for Deflation {
     #[inline]
-    fn add_assign(&mut self, codec: CodecCounts) {
+    fn add_assign(&mut self, codec: DeflateCounts) {
         for (sum, more) in [
             (&mut self.deflated, codec.deflated),
             (&mut self.deflated_from_bytes, codec.deflated_from_bytes),

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use crate::delivery::codec::Form;
 use crate::delivery::flush_scheduler::QueuedLevels;
 use crate::delivery::queue::Queue;
 use crate::delivery::send_rate::SendRate;
@@ -16,6 +17,8 @@ pub(crate) struct OutboundConn {
     /// From the time on when its socket was first full. That of most never is.
     pub(super) lag: Option<Box<Lag>>,
     pub(super) takes: Takes,
+    /// How its data frames are encoded.
+    pub(super) form: Form,
     /// The flush levels in which it is queued.
     pub(super) levels: QueuedLevels,
     /// Its bytes have been offered to the adapter, which has not said how many it wrote.
@@ -72,6 +75,7 @@ impl OutboundConn {
             compressor: Compressor::NONE,
             lag: None,
             takes: Takes::Control,
+            form: Form::DEFAULT,
             levels: QueuedLevels::NONE,
             offered: false,
             blocked: false,

@@ -103,7 +103,9 @@ impl<A: AppTypes> Engine<A> {
         if self.slots[at].phase != Phase::Open {
             return self.abort(at, cause);
         }
-        self.slots[at].conn.handle_failure(&mut self.decode_buffers);
+        self.slots[at]
+            .decoder
+            .handle_failure(&mut self.decode_buffers);
         self.out.discard_if_blocked(at);
         let code = Some(CloseCode::POLICY);
         self.push_close(at, code, reason);
@@ -150,7 +152,7 @@ impl<A: AppTypes> Engine<A> {
             //= rfc6455#section-7.2.2 "the server MUST simply _Close the WebSocket Connection_"
             Phase::Answering => self.after_answer(at),
             Phase::Closing if slot.flags.eof() => self.close_socket(at),
-            Phase::Closing => match slot.conn.state() {
+            Phase::Closing => match slot.decoder.state() {
                 //= rfc6455#section-5.5.1 "After both sending and receiving a Close message, an..."
                 //= rfc6455#section-5.5.1 "The server MUST close the underlying TCP connection..."
                 //= rfc6455#section-7.1.1 "The underlying TCP connection, in most normal cases,..."
@@ -185,9 +187,9 @@ impl<A: AppTypes> Engine<A> {
         }
         let drops = self.out.close(at);
         self.forget_input(at);
-        let conn = &mut self.slots[at].conn;
-        self.context_bytes -= conn.context_bytes();
-        conn.release(&mut self.decode_buffers);
+        let decoder = &mut self.slots[at].decoder;
+        self.context_bytes -= decoder.context_bytes();
+        decoder.release(&mut self.decode_buffers);
         self.wheel.disarm(&mut self.slots, at);
         self.slots[at].phase = Phase::Gone;
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
@@ -248,7 +250,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Queues our close frame behind all that waits.
     pub(crate) fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
-        self.slots[at].conn.handle_close_sent();
+        self.slots[at].decoder.handle_close_sent();
         self.out.send_close(at, code, reason);
     }
 }

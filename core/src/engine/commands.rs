@@ -4,11 +4,11 @@
 use crate::channels::handle::{Permit, RemoteCommand};
 
 use crate::channels::message::{Direct, OwnerRequest, Publication, Requester};
+use crate::delivery::codec::SharedPayload;
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
 use crate::session::slot::Phase;
 use crate::stats::CloseCause;
-use crate::sync::OnceLock;
 
 impl<A: AppTypes> Engine<A> {
     /// Carries out a command from outside. Its place goes with what is under way
@@ -29,8 +29,7 @@ impl<A: AppTypes> Engine<A> {
                     kind,
                     options,
                     published: self.now,
-                    payload,
-                    packed: OnceLock::new(),
+                    payload: SharedPayload::new(payload, A::CODECS),
                     owner: self.id,
                     counters: None,
                 }));

@@ -7,22 +7,26 @@ use core::iter;
 use smallvec::SmallVec;
 
 use crate::channels::fan_outs::EVERYONE;
+use crate::delivery::codec::{Codec, Form};
 use crate::engine::Engine;
 use crate::engine::output::{Event, Output};
 use crate::proto::http::{HandshakeError, HttpConnection, HttpState, Page, PageContent, response};
+use crate::proto::wire::{Decoder, Wire};
+use crate::proto::ws::Role;
 use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::upgrade::{self, Upgrade};
-use crate::proto::ws::{Connection, Role};
 use crate::session::app_types::AppTypes;
 use crate::session::head::HeadProgress;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
 use crate::session::slot::{Phase, SubprotocolIndex};
 
 impl<A: AppTypes> Engine<A> {
+    /// Opens a session over WebSocket.
     pub(crate) fn open(
         &mut self,
         at: u32,
         state: A::State,
+        codec: Codec,
         upgrade: &Upgrade,
         subprotocol: Option<&str>,
         fields: &[(&str, &[u8])],
@@ -30,30 +34,58 @@ impl<A: AppTypes> Engine<A> {
         //= rfc6455#section-4.2.2 "Extensions not listed by the client MUST NOT be listed."
         //= rfc6455#section-9 "A server MUST NOT respond with any extension not requested by the..."
         let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
-        let mut compressor = Compressor::NONE;
-        if let Some(agreed) = &agreed {
-            let level = self.config.compression_level as u8;
-            let conn = Connection::with_deflate(Role::Server, agreed);
-            self.counts.deflate.agreed += 1;
-            self.context_bytes += conn.context_bytes();
-            self.slots[at].conn = conn;
-            compressor = Compressor::new(Role::Server, agreed, level);
-        }
         let mut head = self.decode_buffers.buffers.take_for(ANSWER);
         let accept = &upgrade.accept;
         //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
         //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
         upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref(), fields);
-        drop(self.take_exchange(at));
-        self.out.send_head(at, &head);
-        self.out.open(at, compressor);
+        let form = Form::new(codec, Wire::WebSocket);
+        self.begin_session(at, state, form, agreed.as_ref(), &head);
         self.decode_buffers.give(head);
+        self.slots[at].subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
+    }
+
+    /// Opens a session over a wire without handshake.
+    pub(crate) fn open_over(
+        &mut self,
+        at: u32,
+        state: A::State,
+        form: Form,
+        fields: &[(&str, &[u8])],
+    ) {
+        let mut head = self.decode_buffers.buffers.take_for(ANSWER);
+        form.wire().open(&mut head, fields);
+        self.begin_session(at, state, form, None, &head);
+        self.decode_buffers.give(head);
+    }
+
+    /// Begins a session whose link has this form, with this head of its response. `agreed` is the
+    /// compression that was agreed on.
+    fn begin_session(
+        &mut self,
+        at: u32,
+        state: A::State,
+        form: Form,
+        agreed: Option<&Params>,
+        head: &[u8],
+    ) {
+        let decoder = Decoder::new(form.wire(), agreed);
+        let mut compressor = Compressor::NONE;
+        if let Some(agreed) = agreed {
+            let level = self.config.compression_level as u8;
+            self.counts.deflate.agreed += 1;
+            self.context_bytes += decoder.context_bytes();
+            compressor = Compressor::new(Role::Server, agreed, level);
+        }
+        drop(self.take_exchange(at));
+        self.out.send_head(at, head);
+        self.out.open(at, form, compressor);
         let slot = &mut self.slots[at];
+        slot.decoder = decoder;
         slot.phase = Phase::Open;
         slot.state = Some(state);
         slot.flags.set_upgraded(true);
         slot.moment = Some(self.now);
-        slot.subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
         self.counts.links.opened += 1;
         self.counts.links.active += 1;
         self.fan_outs.joined(EVERYONE, at);

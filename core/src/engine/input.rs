@@ -17,7 +17,7 @@ impl<A: AppTypes> Engine<A> {
         let ping_interval = self.config.ping_interval;
         let slot = &mut self.slots[at];
         slot.keepalive.handle_input(now, ping_interval);
-        if let Some(pace) = slot.conn.pace_mut()
+        if let Some(pace) = slot.decoder.pace_mut()
             && let Some(since) = pace.since.replace(now)
             && let Some(rate) = self.config.send_rate()
         {
@@ -37,7 +37,7 @@ impl<A: AppTypes> Engine<A> {
     #[inline]
     pub(crate) fn watch_message(&mut self, at: u32) {
         let now = self.now;
-        if let Some(pace) = self.slots[at].conn.pace_mut() {
+        if let Some(pace) = self.slots[at].decoder.pace_mut() {
             pace.since.get_or_insert(now);
             self.rearm(at);
         }
@@ -87,7 +87,7 @@ impl<A: AppTypes> Engine<A> {
             if !unread {
                 // What it has said meanwhile is yet to be read.
                 slot.keepalive.handle_input(now, ping_interval);
-                if let Some(pace) = slot.conn.pace_mut() {
+                if let Some(pace) = slot.decoder.pace_mut() {
                     pace.since = Some(now);
                 }
             }

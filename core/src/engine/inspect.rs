@@ -91,8 +91,8 @@ impl<A: AppTypes> Engine<A> {
         }
         match slot.phase {
             Phase::Head => awaits.push(WaitReason::Request),
-            Phase::Open if slot.conn.pace_beyond(SMALL).is_some() => {
-                awaits.push(WaitReason::Message(slot.conn.message_bytes()));
+            Phase::Open if slot.decoder.pace_beyond(SMALL).is_some() => {
+                awaits.push(WaitReason::Message(slot.decoder.message_bytes()));
             }
             Phase::Answering if has_nothing => {
                 let source = self.exchange(at).map(|exchange| exchange.waits_for);

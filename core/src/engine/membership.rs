@@ -14,6 +14,7 @@ use crate::channels::message::{
 };
 use crate::channels::registry::{Membership, Memberships, list_bytes};
 use crate::delivery::MessagePayload;
+use crate::delivery::codec::SharedPayload;
 use crate::delivery::queue::SendOptions;
 use crate::engine::Engine;
 use crate::engine::output::Output;
@@ -22,7 +23,7 @@ use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::{PendingOp, Wait};
 use crate::session::slot::Phase;
-use crate::sync::{AtomicCounters, OnceLock, SharedRef};
+use crate::sync::{AtomicCounters, SharedRef};
 
 impl<A: AppTypes> Engine<A> {
     /// The connection's membership in a channel, if it has one.
@@ -111,7 +112,9 @@ impl<A: AppTypes> Engine<A> {
             let except = options.exclude_sender.then_some(at);
             let meta = options.meta(|| self.registry.scope_of(name), self.now);
             let payload = MessagePayload::Borrowed(payload);
-            let variants = self.out.variants(meta, options.overflow, kind, payload);
+            let variants = self
+                .out
+                .variants(meta, options.overflow, name, kind, payload);
             let before = options.receipt.map(|_| counted(&mut self.out));
             match channel {
                 Local::Channel(channel) => self.send_to_channel(channel, variants, except),
@@ -141,8 +144,7 @@ impl<A: AppTypes> Engine<A> {
             kind,
             options,
             published: self.now,
-            payload: Bytes::copy_from_slice(payload),
-            packed: OnceLock::new(),
+            payload: SharedPayload::new(Bytes::copy_from_slice(payload), A::CODECS),
             owner,
             counters: options.receipt.map(|_| Box::new(AtomicCounters::new())),
         };
@@ -270,7 +272,8 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn add_member(&mut self, at: u32, name: &[u8]) {
-        let membership = self.registry.add_member(name, at);
+        let form = self.out.form(at);
+        let membership = self.registry.add_member(name, at, form);
         self.change_memberships(at, |memberships| memberships.push(membership));
         self.counts.channels.members += 1;
         self.fan_outs.joined(membership.channel, at);

@@ -207,11 +207,11 @@ impl<A: AppTypes> Engine<A> {
         let deferred = deferred.map_or(0, |deferred| {
             deferred.buffered.capacity() + deferred.memory()
         });
-        let held = slot.conn.held_bytes() + deferred;
+        let held = slot.decoder.held_bytes() + deferred;
         if slot.phase != Phase::Open || held <= SMALL {
             return;
         }
-        slot.conn.handle_failure(&mut self.decode_buffers);
+        slot.decoder.handle_failure(&mut self.decode_buffers);
         self.out.discard_if_blocked(at);
         let code = Some(CloseCode::TRY_LATER);
         self.push_close(at, code, "out of memory");

@@ -155,7 +155,7 @@ impl<A: AppTypes> Engine<A> {
     ) -> bool {
         let (now, id, is_late) = (self.now, self.slots.id(at), self.is_late(end));
         let rate = self.config.send_rate();
-        let Some(pace) = self.slots[at].conn.pace_mut() else {
+        let Some(pace) = self.slots[at].decoder.pace_mut() else {
             return true;
         };
         let is_excused = is_late && !pace.excused;
@@ -177,7 +177,7 @@ impl<A: AppTypes> Engine<A> {
         if slot.phase != Phase::Open || slot.flags.unread() {
             return None;
         }
-        let pace = slot.conn.pace_beyond(SMALL)?;
+        let pace = slot.decoder.pace_beyond(SMALL)?;
         Some(self.config.send_rate()?.deadline(pace.behind, pace.since?))
     }
 

@@ -7,7 +7,8 @@ use alloc::string::String;
 use smallvec::SmallVec;
 
 use crate::channels::registry::Memberships;
-use crate::proto::ws::{Connection, Keepalive, Role};
+use crate::proto::wire::{Decoder, Wire};
+use crate::proto::ws::Keepalive;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Deferred;
 use crate::session::links::Links;
@@ -36,7 +37,7 @@ pub(crate) enum Phase {
 
 /// A socket, and whatever it has become.
 pub(crate) struct Slot<A: AppTypes> {
-    pub(crate) conn: Connection,
+    pub(crate) decoder: Decoder,
     pub(crate) keepalive: Keepalive,
     /// When its phase must be over; or, where it is open, since when it is.
     pub(crate) moment: Option<Timestamp>,
@@ -125,7 +126,7 @@ impl<A: AppTypes> Slot<A> {
     /// That of a socket of which nothing has come.
     pub(crate) fn new(keepalive: Keepalive, generation: u32) -> Self {
         Self {
-            conn: Connection::new(Role::Server),
+            decoder: Decoder::new(Wire::WebSocket, None),
             keepalive,
             moment: None,
             memberships: SmallVec::new(),

@@ -45,7 +45,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let d = stats.delivery;
         assert_eq!(
             d.offered,
-            d.queued + d.refused_full + d.refused_closing,
+            d.queued + d.refused_full + d.refused_closing + d.refused_codec,
             "{d:?}"
         );
         assert_eq!(d.queued, d.left() + d.waiting, "{d:?}");

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use crate::app::{Acceptance, Decision, Handler, HttpRequest, HttpResponse, Isolation};
+use crate::delivery::codec::Form;
 use crate::proto::http::{
     Fields, HandshakeError, HttpConnection, HttpEvent, HttpLimits, Request, check_fields, response,
 };
@@ -236,12 +237,17 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         match decision {
             Some(Decision::Accept(accepted)) => {
                 // A drain may have begun while the request waited for a task.
-                let upgrade = upgrade.and_then(|upgrade| match self.engine.draining {
-                    true => Err(HandshakeError::Draining),
-                    false => Ok(upgrade),
-                });
-                match upgrade {
-                    Ok(upgrade) => self.open(at, &request, &upgrade, accepted),
+                let is_draining = self.engine.draining;
+                let has_codec = usize::from(accepted.codec.number()) < H::CODECS;
+                let opened = match upgrade {
+                    _ if is_draining => Err(HandshakeError::Draining),
+                    _ if !has_codec => Err(HandshakeError::Handler(500)),
+                    _ if self.engine.is_short_of_memory(0) => Err(HandshakeError::Memory),
+                    _ if !accepted.wire.needs_handshake() => Ok(None),
+                    upgrade => upgrade.map(Some),
+                };
+                match opened {
+                    Ok(upgrade) => self.open(at, &request, upgrade.as_ref(), accepted),
                     Err(error) => {
                         self.engine.leftovers.push(Leftover::State(accepted.state));
                         self.engine.refuse(at, error, is_head);
@@ -301,16 +307,27 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         &mut self,
         at: u32,
         request: &Request<'_>,
-        upgrade: &Upgrade,
+        upgrade: Option<&Upgrade>,
         accepted: Acceptance<H::State>,
     ) {
-        let place = accepted.subprotocol.place(upgrade.subprotocol);
-        let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+        let Acceptance {
+            state, codec, wire, ..
+        } = accepted;
         let fields = borrow(&accepted.fields);
         // A field that cannot be sent is not worth the connection.
         let fields = check_fields(&fields).map_or(&[][..], |()| &fields);
-        self.engine
-            .open(at, accepted.state, upgrade, subprotocol, fields);
+        match upgrade {
+            Some(upgrade) => {
+                let place = accepted.subprotocol.place(upgrade.subprotocol);
+                let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+                self.engine
+                    .open(at, state, codec, upgrade, subprotocol, fields);
+            }
+            None => {
+                let form = Form::new(codec, wire);
+                self.engine.open_over(at, state, form, fields);
+            }
+        }
         self.call(at, None, |handler, ctx| handler.on_open(ctx));
     }
 

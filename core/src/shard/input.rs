@@ -250,7 +250,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     return done;
                 }
                 Phase::Open if !self.engine.must_wait() => {}
-                Phase::Closing if slot.conn.state().may_receive() => {}
+                Phase::Closing if slot.decoder.state().may_receive() => {}
                 Phase::Head | Phase::Open => return done,
                 // The next request waits for the answer to this one.
                 Phase::Answering if self.engine.exchange(at).is_some() => return done,
@@ -258,7 +258,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             }
             let limits = self.engine.message_limits();
             let slot = &mut self.engine.slots[at];
-            let step = match slot.conn.poll_event(
+            let step = match slot.decoder.poll_event(
                 &mut input[done..],
                 limits,
                 &mut self.engine.decode_buffers,

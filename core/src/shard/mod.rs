@@ -13,6 +13,7 @@ mod output;
 mod timers;
 mod write;
 
+use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 pub use crate::engine::input::Admission;
@@ -21,6 +22,7 @@ pub use crate::engine::timers::{Direction, Reason};
 
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
+use crate::delivery::codec::{Codec, CodecResult, Outgoing};
 use crate::engine::Engine;
 use crate::id::ShardId;
 use crate::session::sweep::SweepOrder;
@@ -65,7 +67,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn isolated(id: ShardId, config: &Config, handler: H) -> Self {
         Self {
             handler,
-            engine: Engine::new(id, config.clone()),
+            engine: Engine::new(id, config.clone(), encode::<H, I>),
             isolation: PhantomData,
         }
     }
@@ -138,6 +140,19 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             return;
         }
         self.settle_ends();
+    }
+}
+
+/// Calls [`Handler::encode`].
+fn encode<H: Handler, I: Isolation>(
+    codec: Codec,
+    message: &Outgoing<'_>,
+    out: &mut Vec<u8>,
+) -> CodecResult {
+    match I::run(|| H::encode(codec, message, out)) {
+        Some(Some(kind)) => CodecResult::Encoded(kind),
+        Some(None) => CodecResult::Refused,
+        None => CodecResult::Panicked,
     }
 }
 

@@ -5,7 +5,7 @@ mod authority;
 mod chunked;
 mod connection;
 mod content;
-mod encode;
+pub(crate) mod encode;
 mod error;
 mod event;
 mod exchange;
