@@ -328,6 +328,8 @@ pub enum CloseCause {
     ReadRate,
     /// The peer sent a message more slowly than the minimum rate.
     SendRate,
+    /// The peer broke the protocol of its [transport](crate::proto::transport).
+    Transport,
 }
 
 impl Delivery {
@@ -339,7 +341,7 @@ impl Delivery {
 
 impl CloseCause {
     /// Every variant, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
@@ -353,6 +355,7 @@ impl CloseCause {
         Self::Memory,
         Self::ReadRate,
         Self::SendRate,
+        Self::Transport,
     ];
 
     /// Returns the name in metrics and logs.
@@ -371,6 +374,7 @@ impl CloseCause {
             Self::Memory => "memory",
             Self::ReadRate => "read_rate",
             Self::SendRate => "send_rate",
+            Self::Transport => "transport",
         }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod queue;
 mod reply;
 mod reply_buffer;
 mod scratch;
+mod sealed;
 mod send;
 mod send_rate;
 mod shedding;
@@ -90,8 +91,8 @@ pub(crate) struct Outbound {
     codec: SharedDeflate,
     /// Bytes of memory of the compressors that connections have of their own.
     context_bytes: usize,
-    /// Bytes of memory for connections whose sockets were full.
-    lag_bytes: usize,
+    /// Bytes of memory for connections whose sockets were full, or whose links have a transport.
+    link_bytes: usize,
     /// For frames that are put together outside of the store.
     buffers: Buffers,
     /// Encodes a message for a codec.
@@ -182,7 +183,7 @@ impl Outbound {
             shedding: Shedding::default(),
             codec: SharedDeflate::new(config.compression_level as u8),
             context_bytes: 0,
-            lag_bytes: 0,
+            link_bytes: 0,
             buffers: Buffers::default(),
             encode,
             spare_forms: Vec::new(),
@@ -233,7 +234,7 @@ impl Outbound {
         self.clear_pressure(at);
         let conn = &mut self.conns[at];
         conn.takes = Takes::Nothing;
-        self.lag_bytes -= conn.lag.take().map_or(0, |_| size_of::<conn::Lag>());
+        self.link_bytes -= conn.link.take().map_or(0, |link| link.memory());
         self.context_bytes -= conn.compressor.context_bytes();
         conn.compressor = Compressor::NONE;
         self.drops.take(at)
@@ -250,13 +251,13 @@ impl Outbound {
     /// Returns whether nothing waits for a connection.
     #[inline]
     pub(crate) fn is_empty(&self, at: u32) -> bool {
-        self.conns[at].queue.is_empty() && self.replies.owner() != Some(at)
+        self.conns[at].is_empty() && self.replies.owner() != Some(at)
     }
 
-    /// Returns whether nothing is in the queue of a connection.
+    /// Returns whether nothing is in the queue of a connection, or sealed.
     #[inline]
     pub(crate) fn is_queue_empty(&self, at: u32) -> bool {
-        self.conns[at].queue.is_empty()
+        self.conns[at].is_empty()
     }
 
     /// Returns whether messages may be queued for the connection at this place; a place may have
@@ -375,7 +376,7 @@ impl Outbound {
             + self.store.memory() as usize
             + self.codec.memory()
             + self.context_bytes
-            + self.lag_bytes
+            + self.link_bytes
             + self.buffers.memory()
             + self.replies.memory()
             + self.batch.memory()

@@ -260,8 +260,8 @@ impl Outbound {
     pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
         self.end_batch();
         let conn = &mut self.conns[at];
-        // What the adapter has taken may be out already.
-        if !(keep_pinned && conn.offered) {
+        // What the adapter has taken may be out already, and what is sealed cannot be taken back.
+        if !(keep_pinned && (conn.offered || conn.has_sealed_bytes())) {
             conn.queue.settle(&mut self.nodes, &self.store);
         }
         let (counts, drops) = (&mut self.counts, &mut self.drops);
@@ -338,7 +338,7 @@ impl Outbound {
         if may_offer && self.store.has_terms() {
             return Some((at, self.next_flush_unless_expired(at)));
         }
-        let is_empty = conn.queue.is_empty() && self.replies.owner() != Some(at);
+        let is_empty = conn.is_empty() && self.replies.owner() != Some(at);
         let next = if may_offer && !is_empty {
             NextFlush::Offer
         } else {

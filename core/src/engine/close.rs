@@ -71,6 +71,25 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
+    /// Ends a connection whose peer broke the protocol of its transport. What the transport has to
+    /// say to that is still written.
+    pub(crate) fn fail_transport(&mut self, at: u32) {
+        match self.slots[at].phase {
+            Phase::Open => self.end(at, CloseInfo::new(CloseCause::Transport)),
+            Phase::Head if self.is_amid_request(at) => {
+                self.counts.refused[HandshakeError::Truncated.index()] += 1;
+            }
+            _ => {}
+        }
+        if !self.out.fail_transport(at) {
+            return self.close_socket(at);
+        }
+        // Nothing of the peer is awaited.
+        self.slots[at].phase = Phase::Closing;
+        self.slots[at].flags.set_eof(true);
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
     /// Closes those who do not keep up. What waits for them is thrown away, as
     /// for a fault: they take nothing, and are to begin anew.
     pub(crate) fn close_slow(&mut self) {

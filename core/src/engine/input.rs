@@ -1,6 +1,8 @@
 //! State of a connection's input: arrival of bytes, pongs, and whether the adapter reads the
 //! socket. Does not contain the decoding, which is in `shard::input`.
 
+use alloc::vec::Vec;
+
 use crate::engine::Engine;
 use crate::engine::output::Output;
 use crate::id::ConnId;
@@ -31,6 +33,18 @@ impl<A: AppTypes> Engine<A> {
             Phase::Free | Phase::Lingering | Phase::Gone => false,
         };
         is_wanted.then_some(at)
+    }
+
+    /// Opens bytes that have come through a transport. `None` if the peer broke its protocol; then
+    /// the link is closed once what is sealed for it has been written.
+    pub(crate) fn open_sealed(&mut self, at: u32, bytes: &mut [u8]) -> Option<Vec<u8>> {
+        let mut plain = self.decode_buffers.buffers.take_for(bytes.len());
+        if self.out.open_sealed(at, bytes, &mut plain).is_ok() {
+            return Some(plain);
+        }
+        self.decode_buffers.give(plain);
+        self.fail_transport(at);
+        None
     }
 
     /// Sees to it that a message which has not come to its end is looked at in time.

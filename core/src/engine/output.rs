@@ -2,7 +2,6 @@
 //! in `shard::output`.
 
 use crate::channels::message::ShardMessage;
-use crate::engine::timers::Reason;
 use crate::id::{ConnId, ShardId};
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::PeerError;
@@ -86,6 +85,21 @@ impl<A: AppTypes> core::fmt::Debug for Output<A> {
             Self::Event(event) => write!(f, "{event:?}"),
         }
     }
+}
+
+/// Why a shard wants to be called at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A connection's timers are to be looked at.
+    Connection,
+    /// A timer that the application has set is due.
+    Application,
+    /// Writes take long on which input waits; it need not wait any longer.
+    Press,
+    /// So much was done at a stretch that others were to have their turn; it can
+    /// go on at once.
+    Turn,
 }
 
 /// Something that happened. Everything here is counted too.

@@ -246,21 +246,6 @@ impl<A: AppTypes> Engine<A> {
     }
 }
 
-/// Why a shard wants to be called at a certain time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// A connection's timers are to be looked at.
-    Connection,
-    /// A timer that the application has set is due.
-    Application,
-    /// Writes take long on which input waits; it need not wait any longer.
-    Press,
-    /// So much was done at a stretch that others were to have their turn; it can
-    /// go on at once.
-    Turn,
-}
-
 /// A direction in which a socket can be ready.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {

@@ -2,12 +2,15 @@
 //! and pongs. Incomplete input is kept in `engine::buffered_input`.
 
 use crate::engine::input::Admission;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::ops::Range;
 
 use crate::app::{Handler, Isolation, Message};
 use crate::delivery::{HEADROOM, MessageRef, Part};
 use crate::id::ConnId;
+use crate::proto::transport::Transport;
 use crate::proto::ws;
 use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::{Keepalive, Payload};
@@ -30,6 +33,20 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     ) -> ConnId {
         let id = self.accept(now, admission);
         self.engine.slots[id.slot() as u32].peer = PeerAddr::new(peer);
+        id
+    }
+
+    /// Takes a new socket like [`accept_from`](Self::accept_from) whose bytes go through a
+    /// transport.
+    pub fn accept_over(
+        &mut self,
+        now: Timestamp,
+        admission: Admission,
+        peer: SocketAddr,
+        transport: Box<dyn Transport>,
+    ) -> ConnId {
+        let id = self.accept_from(now, admission, peer);
+        self.engine.out.set_transport(id.slot() as u32, transport);
         id
     }
 
@@ -79,6 +96,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             return;
         };
         let range = HEADROOM..HEADROOM + n;
+        if self.engine.out.is_sealed(at) {
+            let mut scratch = self.engine.out.lend_scratch();
+            let opened = self.engine.open_sealed(at, &mut scratch[range]);
+            self.engine.out.return_scratch(scratch);
+            return self.handle_opened(at, opened);
+        }
         if self.engine.slots[at].is_deferring() {
             let tail = self.engine.buffered_len(at);
             if tail > HEADROOM
@@ -106,6 +129,27 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let Some(at) = self.engine.begin_input(id, bytes.len()) else {
             return;
         };
+        if self.engine.out.is_sealed(at) {
+            let opened = self.engine.open_sealed(at, bytes);
+            return self.handle_opened(at, opened);
+        }
+        self.handle_bytes(at, bytes);
+    }
+
+    /// Handles what a transport has opened.
+    #[inline(never)]
+    fn handle_opened(&mut self, at: u32, opened: Option<Vec<u8>>) {
+        match opened {
+            Some(mut bytes) => {
+                self.handle_bytes(at, &mut bytes);
+                self.engine.decode_buffers.give(bytes);
+            }
+            None => self.settle(),
+        }
+    }
+
+    /// Handles bytes that are not in the scratch.
+    fn handle_bytes(&mut self, at: u32, bytes: &mut [u8]) {
         if self.engine.slots[at].is_deferring() {
             self.engine.buffer_input(at, bytes);
             self.resume(at);

@@ -17,8 +17,8 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 pub use crate::engine::input::Admission;
-pub use crate::engine::output::{Event, Output};
-pub use crate::engine::timers::{Direction, Reason};
+pub use crate::engine::output::{Event, Output, Reason};
+pub use crate::engine::timers::Direction;
 
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use crate::engine::timers::{Direction, Reason};
+use crate::engine::output::Reason;
+use crate::engine::timers::Direction;
 
 use crate::app::{Handler, Isolation};
 use crate::id::ConnId;

@@ -87,7 +87,7 @@ fn stats_setters() -> Setters<Stats> {
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         sent.unsent_limit_raised, sent.unsent_limit_reset,
-        channels.count, channels.members, channels.published, channels.encoded, channels.copied, channels.offered, channels.shard_messages,
+        channels.count, channels.members, channels.published, channels.encoded, channels.codec_encoded, channels.copied, channels.offered, channels.shard_messages,
         channels.abandoned, channels.credit_waits, channels.home_waits, channels.joins_refused,
         channels.unfinished, channels.slices,
         channels.joins_refused_memory,
