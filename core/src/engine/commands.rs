@@ -7,7 +7,7 @@ use crate::channels::message::{Direct, OwnerRequest, Publication, Requester};
 use crate::delivery::codec::SharedPayload;
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::stats::CloseCause;
 
 impl<A: AppTypes> Engine<A> {
@@ -51,7 +51,7 @@ impl<A: AppTypes> Engine<A> {
                 });
             }
             RemoteCommand::Close { conn, code } => {
-                let open = |&at: &u32| self.slots[at].phase == Phase::Open;
+                let open = |&at: &u32| self.slots[at].phase() == Phase::Open;
                 if let Some(at) = self.slots.find(conn).filter(open) {
                     self.begin_close(at, code, CloseCause::Handler);
                 }

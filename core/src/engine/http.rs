@@ -18,7 +18,8 @@ use crate::proto::ws::upgrade::{self, Upgrade};
 use crate::session::app_types::AppTypes;
 use crate::session::head::HeadProgress;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
-use crate::session::slot::{Phase, SubprotocolIndex};
+use crate::session::phase::PhaseStep;
+use crate::session::slot::SubprotocolIndex;
 
 impl<A: AppTypes> Engine<A> {
     /// Opens a session over WebSocket.
@@ -82,7 +83,7 @@ impl<A: AppTypes> Engine<A> {
         self.out.open(at, form, compressor);
         let slot = &mut self.slots[at];
         slot.decoder = decoder;
-        slot.phase = Phase::Open;
+        slot.advance(PhaseStep::Open);
         slot.state = Some(state);
         slot.flags.set_upgraded(true);
         slot.moment = Some(self.now);
@@ -191,7 +192,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Keeps a request until it can be answered.
     pub(crate) fn await_answer(&mut self, at: u32, exchange: HttpExchange) {
-        self.slots[at].phase = Phase::Answering;
+        self.slots[at].advance(PhaseStep::Answer);
         self.slots[at].moment = None;
         self.keep_exchange(at, exchange);
     }
@@ -235,7 +236,7 @@ impl<A: AppTypes> Engine<A> {
         connection: Option<HttpConnection>,
     ) {
         self.out.count_page();
-        self.slots[at].phase = Phase::Answering;
+        self.slots[at].advance(PhaseStep::Answer);
         self.set_deadline(at, self.config.write_timeout);
         let kept = connection.filter(|connection| connection.state() == HttpState::Idle);
         match kept {
@@ -250,7 +251,7 @@ impl<A: AppTypes> Engine<A> {
         if self.exchange(at).is_none() || self.slots[at].flags.eof() || self.draining {
             return self.shut_write(at);
         }
-        self.slots[at].phase = Phase::Head;
+        self.slots[at].advance(PhaseStep::NextRequest);
         self.set_deadline(at, self.config.handshake_timeout);
         self.schedule(at);
     }

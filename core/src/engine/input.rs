@@ -8,7 +8,7 @@ use crate::engine::output::Output;
 use crate::id::ConnId;
 use crate::inspect::connection_info::Pause;
 use crate::session::app_types::AppTypes;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 
 impl<A: AppTypes> Engine<A> {
     /// Notes that bytes have come; `None` if nobody wants them.
@@ -26,7 +26,7 @@ impl<A: AppTypes> Engine<A> {
             let gap = rate.gap(pace.behind, since, now, self.config.timer_tolerance());
             pace.behind = rate.advance(pace.behind, gap, n);
         }
-        let is_wanted = match slot.phase {
+        let is_wanted = match slot.phase() {
             Phase::Head | Phase::Open | Phase::Closing => true,
             // The next request may come before the answer to this one.
             Phase::Answering => self.exchange(at).is_some(),
@@ -59,14 +59,14 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn pong(&mut self, at: u32, payload: &[u8]) {
         self.counts.received.pings += 1;
-        let is_open = self.slots[at].phase == Phase::Open;
+        let is_open = self.slots[at].phase() == Phase::Open;
         self.out.send_pong(at, is_open, payload);
     }
 
     /// Returns why a connection is not to be read, if it is not.
     pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
         let slot = &self.slots[at];
-        match slot.phase {
+        match slot.phase() {
             Phase::Open => {}
             // Requests behind one that is not answered wait.
             Phase::Answering => {
@@ -95,7 +95,7 @@ impl<A: AppTypes> Engine<A> {
         let (unread, id) = (self.pause(at).is_some(), self.slots.id(at));
         let (now, ping_interval) = (self.now, self.config.ping_interval);
         let slot = &mut self.slots[at];
-        let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
+        let is_there = !matches!(slot.phase(), Phase::Gone | Phase::Free);
         if slot.flags.unread() != unread && is_there {
             slot.flags.set_unread(unread);
             if !unread {

@@ -22,7 +22,7 @@ use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::{PendingOp, Wait};
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::sync::{AtomicCounters, SharedRef};
 
 impl<A: AppTypes> Engine<A> {
@@ -37,7 +37,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Makes the connection a member, or asks the owner to.
     pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
-        if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
+        if self.slots[at].phase() != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
         let is_one_too_many =
@@ -262,7 +262,7 @@ impl<A: AppTypes> Engine<A> {
     /// Lets a connection know what it has asked for, once its turn comes.
     pub(crate) fn report(&mut self, report: Completion) {
         if let Some(at) = self.slots.find(report.conn)
-            && self.slots[at].phase == Phase::Open
+            && self.slots[at].phase() == Phase::Open
         {
             self.defer(at, PendingOp::Notification(report.ticket, report.answer));
             if !self.slots[at].is_parked() {

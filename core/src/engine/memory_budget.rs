@@ -11,7 +11,7 @@ use crate::engine::{Engine, MAX_OUTPUTS};
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::stats::CloseCause;
 
 impl<A: AppTypes> Engine<A> {
@@ -208,7 +208,7 @@ impl<A: AppTypes> Engine<A> {
             deferred.buffered.capacity() + deferred.memory()
         });
         let held = slot.decoder.held_bytes() + deferred;
-        if slot.phase != Phase::Open || held <= SMALL {
+        if slot.phase() != Phase::Open || held <= SMALL {
             return;
         }
         slot.decoder.handle_failure(&mut self.decode_buffers);

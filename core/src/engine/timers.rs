@@ -11,7 +11,7 @@ use crate::inspect::connection_info::TimerKind;
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, SilenceAction};
 use crate::session::app_types::AppTypes;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
@@ -68,7 +68,7 @@ impl<A: AppTypes> Engine<A> {
             return true;
         }
         let mut due = false;
-        if self.slots[at].phase == Phase::Open {
+        if self.slots[at].phase() == Phase::Open {
             let times = self.keepalive_times();
             let slot = &mut self.slots[at];
             if slot.flags.unread() {
@@ -102,7 +102,7 @@ impl<A: AppTypes> Engine<A> {
         deadline: Timestamp,
         is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
     ) {
-        let (id, phase) = (self.slots.id(at), self.slots[at].phase);
+        let (id, phase) = (self.slots.id(at), self.slots[at].phase());
         let (awaited, delay) = match phase {
             Phase::Head => (Direction::Read, self.config.handshake_timeout),
             Phase::Answering => (Direction::Write, self.config.write_timeout),
@@ -174,7 +174,7 @@ impl<A: AppTypes> Engine<A> {
     /// When a peer that sends too little of a message is too far behind.
     pub(crate) fn send_end(&self, at: u32) -> Option<Timestamp> {
         let slot = &self.slots[at];
-        if slot.phase != Phase::Open || slot.flags.unread() {
+        if slot.phase() != Phase::Open || slot.flags.unread() {
             return None;
         }
         let pace = slot.decoder.pace_beyond(SMALL)?;
@@ -202,7 +202,7 @@ impl<A: AppTypes> Engine<A> {
     /// Sets the timer of the application for an open connection, or cancels it.
     pub(crate) fn set_app_timer(&mut self, at: u32, delay: Option<Duration>) {
         match delay {
-            Some(delay) if self.slots[at].phase == Phase::Open => {
+            Some(delay) if self.slots[at].phase() == Phase::Open => {
                 self.app_timers.set(at, self.now.after(delay));
             }
             Some(_) => {}
@@ -221,13 +221,13 @@ impl<A: AppTypes> Engine<A> {
     #[inline]
     pub(crate) fn next_timer(&self, at: u32) -> Option<(TimerKind, Timestamp)> {
         let (slot, config) = (&self.slots[at], &self.config);
-        let deadline = slot.deadline().map(|at| match slot.phase {
+        let deadline = slot.deadline().map(|at| match slot.phase() {
             Phase::Head => (TimerKind::Handshake, at),
             Phase::Answering => (TimerKind::Answer, at),
             _ => (TimerKind::Close, at),
         });
         let stalled = self.out.write_deadline(at).map(|at| (TimerKind::Write, at));
-        let silent = (slot.phase == Phase::Open).then(|| {
+        let silent = (slot.phase() == Phase::Open).then(|| {
             let (next, at) = slot.keepalive.next(config.pong_wait);
             let timer = match next {
                 SilenceAction::Ping => TimerKind::Ping,

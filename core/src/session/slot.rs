@@ -13,27 +13,8 @@ use crate::session::app_types::AppTypes;
 use crate::session::deferred::Deferred;
 use crate::session::links::Links;
 use crate::session::peer::PeerAddr;
+use crate::session::phase::{Phase, PhaseStep};
 use crate::time::Timestamp;
-
-/// How far a socket has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
-    /// Nobody is here.
-    Free,
-    /// Its request head is being read.
-    Head,
-    /// A page or a refusal is on its way to it.
-    Answering,
-    /// It is upgraded.
-    Open,
-    /// It is upgraded and ending: what waits is written, nothing is taken.
-    Closing,
-    /// Our side is shut; the peer's is awaited, so that what we wrote last is
-    /// not destroyed by a reset.
-    Lingering,
-    /// The socket is given up; answers of other shards may be awaited.
-    Gone,
-}
 
 /// A socket, and whatever it has become.
 pub(crate) struct Slot<A: AppTypes> {
@@ -46,7 +27,7 @@ pub(crate) struct Slot<A: AppTypes> {
     pub(crate) links: Links,
     pub(crate) generation: u32,
     pub(crate) peer: PeerAddr,
-    pub(crate) phase: Phase,
+    phase: Phase,
     pub(crate) flags: Flags,
     /// The subprotocol agreed on.
     pub(crate) subprotocol: SubprotocolIndex,
@@ -140,6 +121,24 @@ impl<A: AppTypes> Slot<A> {
             awaited_answers: 0,
             state: None,
         }
+    }
+
+    /// Returns how far it has come.
+    #[inline]
+    pub(crate) const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Takes a step in its life.
+    pub(crate) fn advance(&mut self, step: PhaseStep) {
+        let next = self.phase.after(step);
+        debug_assert!(next.is_some(), "{step:?} from {:?}", self.phase);
+        self.phase = next.unwrap_or(self.phase);
+    }
+
+    /// Leaves its place to whoever comes next.
+    pub(super) const fn vacate_phase(&mut self) {
+        self.phase = Phase::Free;
     }
 
     /// When its phase must be over.

@@ -15,7 +15,7 @@ use crate::proto::ws::upgrade::{self, HeadAction, Upgrade};
 use crate::session::app_types::TaskEnd;
 use crate::session::ended::Leftover;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::shard::Shard;
 
 /// A request of which all is there.
@@ -96,7 +96,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// behind it is read any more.
     fn consumed(&self, at: u32, len: usize, input: &[u8]) -> usize {
         let is_over =
-            self.engine.slots[at].phase == Phase::Answering && self.engine.exchange(at).is_none();
+            self.engine.slots[at].phase() == Phase::Answering && self.engine.exchange(at).is_none();
         if is_over { input.len() } else { len }
     }
 
@@ -289,13 +289,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Takes the end of the task for which a request waits. Returns it if none does.
     pub(crate) fn answer_after_task(&mut self, at: u32, end: TaskEnd<H>) -> Option<TaskEnd<H>> {
         let waits = self.engine.exchange(at).map(|exchange| exchange.waits_for);
-        if self.engine.slots[at].phase != Phase::Answering || waits != Some(AnswerSource::Task) {
+        if self.engine.slots[at].phase() != Phase::Answering || waits != Some(AnswerSource::Task) {
             return Some(end);
         }
         let exchange = self.engine.take_exchange(at)?;
         self.engine.vacate_scratch();
         self.decide_again(at, exchange, Some(end));
-        if self.engine.slots[at].phase == Phase::Open {
+        if self.engine.slots[at].phase() == Phase::Open {
             self.engine.schedule(at);
         }
         self.engine.drop_empty_deferred(at);

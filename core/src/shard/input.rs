@@ -18,7 +18,7 @@ use crate::session::app_types::{Backpressure, TaskEnd};
 use crate::session::deferred::{PendingOp, Wait};
 use crate::session::ended::Leftover;
 use crate::session::peer::PeerAddr;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::shard::Shard;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
@@ -106,7 +106,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let tail = self.engine.buffered_len(at);
             if tail > HEADROOM
                 || self.engine.slots[at].has_deferred_ops()
-                || matches!(self.engine.slots[at].phase, Phase::Head | Phase::Answering)
+                || matches!(
+                    self.engine.slots[at].phase(),
+                    Phase::Head | Phase::Answering
+                )
             {
                 self.engine.buffer_scratch(at, range);
                 self.resume(at);
@@ -168,7 +171,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         };
         self.engine.slots[at].flags.set_eof(true);
         self.engine.vacate_scratch();
-        if self.engine.slots[at].is_deferring() && self.engine.slots[at].phase == Phase::Open {
+        if self.engine.slots[at].is_deferring() && self.engine.slots[at].phase() == Phase::Open {
             // What it said before must be done first.
             self.engine.schedule(at);
         } else {
@@ -185,7 +188,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         *under_way = under_way.saturating_sub(1);
         self.engine.wake_first(Wait::Task);
         match self.engine.slots.find(id) {
-            Some(at) if self.engine.slots[at].phase == Phase::Open => {
+            Some(at) if self.engine.slots[at].phase() == Phase::Open => {
                 self.notify(at, PendingOp::TaskEnd(end));
             }
             at => {
@@ -210,7 +213,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         {
             self.run_or_defer(at, op);
         }
-        let phase = self.engine.slots[at].phase;
+        let phase = self.engine.slots[at].phase();
         if (phase == Phase::Closing || !self.engine.slots[at].has_deferred_ops())
             && matches!(phase, Phase::Head | Phase::Open | Phase::Closing)
             && let Some(deferred) = &mut self.engine.slots[at].deferred
@@ -246,7 +249,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         if self.engine.must_wait() && !parked && self.engine.slots[at].is_deferring() {
             self.engine.schedule(at);
         } else if self.engine.slots[at].flags.eof()
-            && !(self.engine.slots[at].phase == Phase::Open
+            && !(self.engine.slots[at].phase() == Phase::Open
                 && self.engine.slots[at].has_deferred_ops())
         {
             self.engine.handle_end_of_input(at);
@@ -263,7 +266,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// its place in the scratch, if it is there.
     pub(crate) fn consume(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
         let mut done = 0;
-        if self.engine.slots[at].phase == Phase::Head {
+        if self.engine.slots[at].phase() == Phase::Head {
             done = self.consume_request(at, input);
         }
         done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
@@ -281,7 +284,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let mut done = 0;
         loop {
             let slot = &self.engine.slots[at];
-            match slot.phase {
+            match slot.phase() {
                 Phase::Open if slot.is_parked() => return done,
                 // What is said to it in answer would wait for its socket, and is lost in no
                 // case: what it has sent is better left as it is.
@@ -338,7 +341,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 ws::ConnectionEvent::Ping(range) => self.engine.pong(at, &input[within(range)]),
                 ws::ConnectionEvent::Pong(range) => {
                     self.engine.counts.received.pongs += 1;
-                    if self.engine.slots[at].phase == Phase::Open {
+                    if self.engine.slots[at].phase() == Phase::Open {
                         let payload = &input[within(range)];
                         self.call(at, None, |handler, ctx| handler.on_pong(ctx, payload));
                     }
@@ -372,7 +375,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             MessageType::Binary => received.binary += 1,
         }
         received.payload_bytes += payload.len() as u64;
-        if self.engine.slots[at].phase == Phase::Open {
+        if self.engine.slots[at].phase() == Phase::Open {
             let message = Message { kind, payload };
             self.call(at, Some(here), |handler, ctx| {
                 handler.on_message(ctx, message);
