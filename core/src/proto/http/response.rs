@@ -8,31 +8,6 @@ use alloc::vec::Vec;
 use crate::proto::http::encode::{Persistence, connection, content_length, field, status_line};
 use crate::proto::http::error::HandshakeError;
 
-/// Appends a page that ends the connection, with one more field in its head; without its content if
-/// `head_only` is set.
-pub fn page_with(
-    out: &mut Vec<u8>,
-    status: u16,
-    more: Option<(&str, &str)>,
-    content_type: &str,
-    body: &[u8],
-    head_only: bool,
-) {
-    status_line(out, status);
-    if let Some((name, value)) = more {
-        field(out, name, value.as_bytes());
-    }
-    connection(out, Persistence::Close, None);
-    field(out, "Cache-Control", b"no-store");
-    field(out, "X-Content-Type-Options", b"nosniff");
-    field(out, "Content-Type", content_type.as_bytes());
-    content_length(out, body.len() as u64);
-    out.extend_from_slice(b"\r\n");
-    if !head_only {
-        out.extend_from_slice(body);
-    }
-}
-
 /// The methods of every page.
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
