@@ -347,7 +347,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 task,
                 options,
             }),
-            Output::Metrics { id } => {
+            // The only page that the server leaves to its adapter is that of the metrics.
+            Output::Page { id, page: _ } => {
                 // The receiver is gone only when the server has ended.
                 let _ = inside.scrapes.send(Some(Scrape { id }));
             }

@@ -355,7 +355,8 @@ impl<H: Handler> Driver<H> {
                 task,
                 options,
             }),
-            Output::Metrics { id } => {
+            // The only page that the server leaves to its adapter is that of the metrics.
+            Output::Page { id, page: _ } => {
                 self.scraped.push(Scrape { id });
             }
             Output::LimitUnsent { id, bytes } => {

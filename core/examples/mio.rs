@@ -135,11 +135,7 @@ impl<H: Handler> MioServer<H> {
                 let end = TaskEnd::Done((self.work)(task));
                 self.shard.handle_task(now, id, end);
             }
-            Output::Metrics { id } => {
-                let page = format!("{:#?}\n", self.shard.stats());
-                self.shard
-                    .handle_answer(now, id, 200, "text/plain", page.as_bytes());
-            }
+            Output::Page { .. } => unreachable!("no page is declared"),
             Output::LimitUnsent { .. } => {} // TCP_NOTSENT_LOWAT
             Output::Shut(id) => {
                 let (socket, _) = self.links[id.slot()].as_ref().expect("a socket");

@@ -30,6 +30,7 @@ pub mod lifecycle;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+pub mod pages;
 mod remote;
 mod settings;
 pub mod socket;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stentor_core::config::Page;
 use stentor_core::id::WorkerId;
 use stentor_core::{Config, Echo, Failure, ShardId};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_server::metrics::Scrape;
+use stentor_server::pages::METRICS;
 
 use super::model;
 use super::server::{ModelServer, PLENTY, join, room_of_the_second, said, spawn, told};
@@ -109,7 +111,8 @@ fn loom_a_ticker_wakes_for_letters() {
 #[test]
 fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
     model(|| {
-        let server = ModelServer::new(Config::builder(), Rooms::default());
+        let page = Page::rendered("/metrics", METRICS);
+        let server = ModelServer::new(Config::builder().page(page), Rooms::default());
         let connection = server.admit(ShardId(0));
         server.hand_in(
             connection.id,

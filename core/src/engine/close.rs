@@ -151,7 +151,8 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn handle_end_of_input(&mut self, at: u32) {
         match self.slots[at].phase() {
             Phase::Head if self.is_amid_request(at) => {
-                self.refuse(at, HandshakeError::Truncated, false);
+                let connection = self.take_connection(at);
+                self.refuse(at, connection, HandshakeError::Truncated);
             }
             Phase::Open => self.end(at, CloseInfo::new(CloseCause::Eof)),
             Phase::Free | Phase::Head | Phase::Answering | Phase::Closing => {}

@@ -2,7 +2,8 @@
 //! between two of them. Does not contain the decision, which is in `shard::http`.
 
 use alloc::boxed::Box;
-use core::iter;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -10,7 +11,7 @@ use crate::channels::fan_outs::EVERYONE;
 use crate::delivery::codec::{Codec, Form};
 use crate::engine::Engine;
 use crate::engine::output::{Event, Output};
-use crate::proto::http::{HandshakeError, HttpConnection, HttpState, Page, PageContent, response};
+use crate::proto::http::{HandshakeError, HttpConnection, HttpState, Page, PageContent, PageIndex};
 use crate::proto::wire::{Decoder, Wire};
 use crate::proto::ws::Role;
 use crate::proto::ws::deflate::{Compressor, Params};
@@ -108,10 +109,16 @@ impl<A: AppTypes> Engine<A> {
 
     /// Writes an error response, and ends the connection behind it.
     //= rfc6455#section-10.7 "If the invalid data is sent during the WebSocket handshake, the..."
-    pub(crate) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
+    pub(crate) fn refuse(
+        &mut self,
+        at: u32,
+        mut connection: HttpConnection,
+        error: HandshakeError,
+    ) {
         self.count_refused(at, error);
         let mut out = self.decode_buffers.buffers.take_for(ANSWER);
-        response::refusal(&mut out, error, head_only);
+        let written = connection.refuse(&mut out, error);
+        debug_assert!(written.is_ok(), "no response has begun");
         self.begin_answer(at, &out, None);
         self.decode_buffers.give(out);
     }
@@ -132,69 +139,73 @@ impl<A: AppTypes> Engine<A> {
         fields: &[(&str, &[u8])],
         body: &[u8],
     ) {
-        if self.draining || self.slots[at].flags.surplus() {
-            connection.close();
-        }
+        self.close_if_last(at, &mut connection);
         let mut out = self.decode_buffers.buffers.take_for(ANSWER + body.len());
-        if connection
-            .write_response(&mut out, status, fields, body)
-            .is_err()
-        {
-            out.clear();
-            // The application has made a response that cannot be sent.
-            let written = connection.write_response(&mut out, 500, &[], b"");
-            debug_assert!(written.is_ok());
-        }
+        write_response(&mut connection, &mut out, status, fields, body);
         self.begin_answer(at, &out, Some(connection));
         self.decode_buffers.give(out);
     }
 
-    /// Answers a request with a page of the server, or has the adapter render it.
-    pub(crate) fn respond_with_page(&mut self, at: u32, connection: HttpConnection, page: Page) {
-        match page.content() {
-            PageContent::Fixed {
-                content_type,
-                policy,
-                body,
-            } => {
-                let page = (content_type, policy, body.as_bytes());
-                self.write_page(at, connection, 200, page);
-            }
-            PageContent::Metrics => {
-                let exchange = HttpExchange {
-                    waits_for: AnswerSource::Adapter,
-                    ..HttpExchange::new(connection)
-                };
-                self.await_answer(at, exchange);
-                self.set_deadline(at, self.config.write_timeout);
-                let id = self.slots.id(at);
-                self.outputs.push_back(Output::Metrics { id });
-            }
-        }
-    }
-
-    /// Answers with a page: its media type, its `Content-Security-Policy`, its content.
-    pub(crate) fn write_page(
+    /// Answers a request with a page of the configuration, or has the adapter render it.
+    pub(crate) fn respond_with_page(
         &mut self,
         at: u32,
         connection: HttpConnection,
-        status: u16,
-        (content_type, policy, body): (&str, Option<&str>, &[u8]),
+        index: PageIndex,
     ) {
-        let content_type = ("Content-Type", content_type.as_bytes());
-        let policy = policy.map(|policy| ("Content-Security-Policy", policy.as_bytes()));
-        let fields: SmallVec<[_; 4]> = iter::once(content_type)
-            .chain(policy)
-            .chain(response::PAGE_FIELDS)
-            .collect();
-        self.respond(at, connection, status, &fields, body);
+        match self.config.pages.get(index).map(Page::content) {
+            Some(PageContent::Fixed(content)) => {
+                let content = content.clone();
+                self.write_page(at, connection, index, 200, None, &content);
+            }
+            Some(&PageContent::Rendered(page)) => {
+                let exchange = HttpExchange {
+                    waits_for: AnswerSource::Adapter(index),
+                    ..HttpExchange::new(connection)
+                };
+                self.await_answer(at, exchange, self.config.write_timeout);
+                let id = self.slots.id(at);
+                self.outputs.push_back(Output::Page { id, page });
+            }
+            None => self.refuse(at, connection, HandshakeError::NotFound),
+        }
     }
 
-    /// Keeps a request until it can be answered.
-    pub(crate) fn await_answer(&mut self, at: u32, exchange: HttpExchange) {
+    /// Answers a request with a page: its fields, and this content. A page that the adapter has
+    /// rendered has its media type from there.
+    pub(crate) fn write_page(
+        &mut self,
+        at: u32,
+        mut connection: HttpConnection,
+        index: PageIndex,
+        status: u16,
+        content_type: Option<&str>,
+        content: &[u8],
+    ) {
+        self.close_if_last(at, &mut connection);
+        let mut out = self.decode_buffers.buffers.take_for(ANSWER + content.len());
+        let page = self.config.pages.get(index);
+        let content_type = content_type.map(|value| ("Content-Type", value.as_bytes()));
+        let fields = page.into_iter().flat_map(Page::fields);
+        let fields: SmallVec<[_; 4]> = content_type.into_iter().chain(fields).collect();
+        write_response(&mut connection, &mut out, status, &fields, content);
+        drop(fields);
+        self.begin_answer(at, &out, Some(connection));
+        self.decode_buffers.give(out);
+    }
+
+    /// Has a response say that the connection ends with it, if it does.
+    fn close_if_last(&self, at: u32, connection: &mut HttpConnection) {
+        if self.draining || self.slots[at].flags.surplus() {
+            connection.close();
+        }
+    }
+
+    /// Keeps a request until it can be answered, at most this long.
+    pub(crate) fn await_answer(&mut self, at: u32, exchange: HttpExchange, limit: Duration) {
         self.slots[at].advance(PhaseStep::Answer);
-        self.slots[at].moment = None;
         self.keep_exchange(at, exchange);
+        self.set_deadline(at, limit);
     }
 
     /// Keeps the state of HTTP for the next call.
@@ -207,6 +218,12 @@ impl<A: AppTypes> Engine<A> {
         self.exchange(at)?;
         let taken = self.change_deferred(at, |deferred| deferred.http.take());
         taken.map(|exchange| *exchange)
+    }
+
+    /// Takes out the state of HTTP in order to refuse what arrives.
+    pub(crate) fn take_connection(&mut self, at: u32) -> HttpConnection {
+        let exchange = self.take_exchange(at);
+        exchange.map_or_else(HttpConnection::new, |exchange| exchange.connection)
     }
 
     pub(crate) fn exchange(&self, at: u32) -> Option<&HttpExchange> {
@@ -254,6 +271,23 @@ impl<A: AppTypes> Engine<A> {
         self.slots[at].advance(PhaseStep::NextRequest);
         self.set_deadline(at, self.config.handshake_timeout);
         self.schedule(at);
+    }
+}
+
+/// Appends a response, or a 500 if it cannot be sent.
+fn write_response(
+    connection: &mut HttpConnection,
+    out: &mut Vec<u8>,
+    status: u16,
+    fields: &[(&str, &[u8])],
+    body: &[u8],
+) {
+    if connection
+        .write_response(out, status, fields, body)
+        .is_err()
+    {
+        let written = connection.write_response(out, 500, &[], b"");
+        debug_assert!(written.is_ok(), "the request waits for its answer");
     }
 }
 

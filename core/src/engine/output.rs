@@ -3,7 +3,7 @@
 
 use crate::channels::message::ShardMessage;
 use crate::id::{ConnId, ShardId};
-use crate::proto::http::HandshakeError;
+use crate::proto::http::{HandshakeError, PageId};
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
 use crate::stats::CloseCause;
@@ -25,11 +25,14 @@ pub enum Output<A: AppTypes> {
     /// Give a task to the dispatcher. Its end comes back through
     /// [`Shard::handle_task`](crate::Shard::handle_task).
     Submit(ConnId, A::Task, TaskOptions),
-    /// Answer with the page of metrics, which the core cannot write, through
+    /// Answer with a page that the configuration leaves to the adapter
+    /// ([`Page::rendered`](crate::config::Page::rendered)), through
     /// [`Shard::handle_answer`](crate::Shard::handle_answer).
-    Metrics {
+    Page {
         /// Who asked.
         id: ConnId,
+        /// The page.
+        page: PageId,
     },
     /// Let the kernel hold at most about this much of a connection that it cannot send yet
     /// (`TCP_NOTSENT_LOWAT`). New sockets begin with
@@ -76,7 +79,7 @@ impl<A: AppTypes> core::fmt::Debug for Output<A> {
             Self::StartReading(id) => write!(f, "StartReading({id})"),
             Self::Send(shard, message) => write!(f, "Send({}, {message:?})", shard.0),
             Self::Submit(id, ..) => write!(f, "Submit({id})"),
-            Self::Metrics { id } => write!(f, "Metrics({id})"),
+            Self::Page { id, page } => write!(f, "Page({id}, {})", page.0),
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),

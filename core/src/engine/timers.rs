@@ -11,6 +11,7 @@ use crate::inspect::connection_info::TimerKind;
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, SilenceAction};
 use crate::session::app_types::AppTypes;
+use crate::session::http_exchange::AnswerSource;
 use crate::session::phase::Phase;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
@@ -103,12 +104,17 @@ impl<A: AppTypes> Engine<A> {
         is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
     ) {
         let (id, phase) = (self.slots.id(at), self.slots[at].phase());
+        let waits_for_task = phase == Phase::Answering
+            && self.exchange(at).map(|exchange| exchange.waits_for) == Some(AnswerSource::Task);
         let (awaited, delay) = match phase {
-            Phase::Head => (Direction::Read, self.config.handshake_timeout),
-            Phase::Answering => (Direction::Write, self.config.write_timeout),
-            _ => (Direction::Read, self.config.close_timeout),
+            Phase::Head => (Some(Direction::Read), self.config.handshake_timeout),
+            // The socket has no part in that.
+            Phase::Answering if waits_for_task => (None, self.config.answer_timeout),
+            Phase::Answering => (Some(Direction::Write), self.config.write_timeout),
+            _ => (Some(Direction::Read), self.config.close_timeout),
         };
-        if self.may_be_excused(at) && (self.is_late(deadline) || is_ready(id, awaited)) {
+        let is_ready = awaited.is_some_and(|awaited| is_ready(id, awaited));
+        if self.may_be_excused(at) && (self.is_late(deadline) || is_ready) {
             self.set_deadline(at, delay);
             self.slots[at].flags.set_excused(true);
             return;
@@ -116,7 +122,16 @@ impl<A: AppTypes> Engine<A> {
         self.slots[at].moment = None;
         match phase {
             Phase::Head if self.is_amid_request(at) => {
-                self.refuse(at, HandshakeError::Timeout, false);
+                let connection = self.take_connection(at);
+                self.refuse(at, connection, HandshakeError::Timeout);
+            }
+            // The connection ends with that, so the end of the task cannot be taken for that of
+            // another.
+            Phase::Answering if waits_for_task => {
+                let connection = self.take_connection(at);
+                self.refuse(at, connection, HandshakeError::AnswerTimeout);
+                self.forget_input(at);
+                self.update_reading(at);
             }
             Phase::Head => {
                 // Of a connection that is kept, the next request may come or not.

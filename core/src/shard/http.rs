@@ -58,7 +58,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 _ => return 0,
             },
             Err(error) => {
-                self.engine.refuse(at, error, false);
+                self.engine.refuse(at, connection, error);
                 return input.len();
             }
         };
@@ -86,7 +86,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 self.consumed(at, len, input)
             }
             Err(error) => {
-                self.engine.refuse(at, error, request.is_head());
+                self.engine.refuse(at, connection, error);
                 input.len()
             }
         }
@@ -120,7 +120,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let step = match step {
                 Ok(step) => step,
                 Err(error) => {
-                    self.engine.refuse(at, error, false);
+                    self.engine.refuse(at, exchange.connection, error);
                     return input.len();
                 }
             };
@@ -130,7 +130,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Some(HttpEvent::End) => break,
                 // What a request brings is not worth the messages of others.
                 _ if self.engine.is_short_of_memory(exchange.memory()) => {
-                    self.engine.refuse(at, HandshakeError::Memory, false);
+                    let error = HandshakeError::Memory;
+                    self.engine.refuse(at, exchange.connection, error);
                     return input.len();
                 }
                 _ => {
@@ -156,7 +157,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let limits = self.engine.config.head_limits();
         // It was parsed before.
         let Ok(Some((request, _))) = Request::parse(&head, &mut fields, limits) else {
-            return self.engine.refuse(at, HandshakeError::Malformed, false);
+            return self
+                .engine
+                .refuse(at, connection, HandshakeError::Malformed);
         };
         let received = Received {
             connection,
@@ -169,12 +172,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Some(end) => self.decide_after_task(at, received, action, end),
                 None => self.decide(at, received, action),
             },
-            Err(error) => self.engine.refuse(at, error, request.is_head()),
+            Err(error) => self.engine.refuse(at, received.connection, error),
         }
     }
 
     fn decide(&mut self, at: u32, received: Received<'_>, action: HeadAction) {
-        let is_head = received.request.is_head();
         let upgrade = match action {
             // Monitors still get their pages: a full server is when they matter.
             HeadAction::Page(page) => {
@@ -187,10 +189,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     .respond(at, received.connection, 200, &[allow], &[]);
             }
             _ if self.is_surplus(at) => {
-                return self.engine.refuse(at, HandshakeError::Full, is_head);
+                let error = HandshakeError::Full;
+                return self.engine.refuse(at, received.connection, error);
             }
             HeadAction::Upgrade(_) if self.engine.is_short_of_memory(0) => {
-                return self.engine.refuse(at, HandshakeError::Memory, is_head);
+                let error = HandshakeError::Memory;
+                return self.engine.refuse(at, received.connection, error);
             }
             HeadAction::Upgrade(upgrade) => Ok(upgrade),
             HeadAction::Other(error) => Err(error),
@@ -233,7 +237,6 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             head,
             body,
         } = received;
-        let is_head = request.is_head();
         match decision {
             Some(Decision::Accept(accepted)) => {
                 // A drain may have begun while the request waited for a task.
@@ -250,13 +253,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     Ok(upgrade) => self.open(at, &request, upgrade.as_ref(), accepted),
                     Err(error) => {
                         self.engine.leftovers.push(Leftover::State(accepted.state));
-                        self.engine.refuse(at, error, is_head);
+                        self.engine.refuse(at, connection, error);
                     }
                 }
             }
             Some(Decision::Reject(response)) if is_plain(&response) => {
                 let error = HandshakeError::Handler(response.status);
-                self.engine.refuse(at, error, is_head);
+                self.engine.refuse(at, connection, error);
             }
             Some(Decision::Reject(mut response)) => {
                 self.engine
@@ -275,12 +278,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     body: body.to_vec(),
                     waits_for: AnswerSource::Task,
                 };
-                self.engine.await_answer(at, exchange);
+                let limit = self.engine.config.answer_timeout;
+                self.engine.await_answer(at, exchange, limit);
                 self.engine.emit_task(at, task, options);
             }
             None => {
                 self.engine
-                    .refuse(at, HandshakeError::Handler(500), is_head);
+                    .refuse(at, connection, HandshakeError::Handler(500));
                 self.handle_panic(at);
             }
         }

@@ -31,7 +31,7 @@ impl<H: Handler> Sim<H> {
                         options,
                     });
                 }
-                Output::Metrics { id } => {
+                Output::Page { id, page: _ } => {
                     self.link_of(id);
                     let (now, kind) = (self.time(), "text/plain; version=0.0.4; charset=utf-8");
                     self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n");

@@ -309,7 +309,7 @@ impl<A: SessionApp> SessionWorld<A> {
                 self.mail[from * self.shards.len() + to.index()].push_back(letter);
             }
             Output::Submit(id, task, _) => self.tasks.push_back((id, task)),
-            Output::Metrics { id } => {
+            Output::Page { id, page: _ } => {
                 let shard = &mut self.shards[from];
                 shard.handle_answer(self.now, id, 200, "text/plain", b"page");
             }
