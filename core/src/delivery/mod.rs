@@ -44,7 +44,7 @@ use crate::table::Table;
 use crate::time::{Timestamp, micros};
 use batch::Batch;
 use codec::{Encode, Form};
-use conn::{OutboundConn, Takes};
+use conn::{OutboundConn, Seal, Takes};
 use drops::DropCounters;
 use flush_scheduler::FlushScheduler;
 use forms::OtherForms;
@@ -58,6 +58,7 @@ use shedding::Shedding;
 
 pub(crate) use batch::{BatchFrames, Members, Recipients};
 pub use codec::{Codec, Outgoing};
+pub(crate) use conn::Written;
 pub use depth::Depth;
 pub use drops::Drops;
 pub use frame::{Chunks, MAX_PAYLOAD};
@@ -234,6 +235,7 @@ impl Outbound {
         self.clear_pressure(at);
         let conn = &mut self.conns[at];
         conn.takes = Takes::Nothing;
+        conn.seal = Seal::None;
         self.link_bytes -= conn.link.take().map_or(0, |link| link.memory());
         self.context_bytes -= conn.compressor.context_bytes();
         conn.compressor = Compressor::NONE;
