@@ -147,8 +147,6 @@ struct Compression {
     threshold: usize,
     /// The window of the shared compressor, in bits.
     window: u8,
-    /// Whether connections with a context compress broadcasts for themselves.
-    own_broadcasts: bool,
 }
 
 /// What delivery counts.
@@ -443,7 +441,6 @@ impl OutboundSettings {
                 is_on: config.compression,
                 threshold: config.compression_threshold,
                 window: config.compression_window as u8,
-                own_broadcasts: config.compression_own_broadcasts,
             },
             read_rate: config.read_rate(),
             tolerance: config.timer_tolerance(),

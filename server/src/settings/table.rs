@@ -202,11 +202,6 @@ pub(super) const OWN: &[Declaration] = &[
     )
     .short("compression"),
     Declaration::new(
-        "compression.own_broadcasts",
-        Switch,
-        "Compresses a broadcast anew for each member that keeps a context",
-    ),
-    Declaration::new(
         "tasks.workers",
         count(1, 8, 1_024, |settings| Some(settings.workers as u64)),
         "Number of workers",
