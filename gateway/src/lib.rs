@@ -27,6 +27,7 @@
 
 extern crate alloc;
 
+pub mod client_protocol;
 pub mod command;
 mod index_page;
 mod rooms;

@@ -1,0 +1,134 @@
+//! Decoding of one WebSocket message into commands: JSON objects separated by newlines.
+
+use core::fmt::{self, Formatter};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
+
+use crate::client_protocol::command::{Command, PartialCommand, Request};
+use crate::client_protocol::error::DecodeError;
+
+/// The commands of one WebSocket message, in order. Ends after the first error.
+#[derive(Clone, Debug)]
+pub(in crate::client_protocol) struct JsonCommands<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> JsonCommands<'a> {
+    /// Begins to decode a message.
+    pub(in crate::client_protocol) const fn new(message: &'a [u8]) -> Self {
+        Self {
+            rest: Some(message),
+        }
+    }
+}
+
+impl<'a> Iterator for JsonCommands<'a> {
+    type Item = Result<Command<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.take()?;
+        if rest.is_empty() {
+            return Some(Err(DecodeError::EmptyMessage));
+        }
+        // A newline inside an object could only be whitespace, which no client sends.
+        let line = match rest.iter().position(|&byte| byte == b'\n') {
+            Some(end) => {
+                let after = &rest[end + 1..];
+                self.rest = (!after.is_empty()).then_some(after);
+                &rest[..end]
+            }
+            None => rest,
+        };
+        let command = decode_command(line);
+        if command.is_err() {
+            self.rest = None;
+        }
+        Some(command)
+    }
+}
+
+impl core::iter::FusedIterator for JsonCommands<'_> {}
+
+fn decode_command(line: &[u8]) -> Result<Command<'_>, DecodeError> {
+    let command: PartialCommand<'_> =
+        serde_json::from_slice(line).map_err(|error| match error.classify() {
+            Category::Data => DecodeError::InvalidField,
+            Category::Io | Category::Syntax | Category::Eof => DecodeError::InvalidJson,
+        })?;
+    command.finish()
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Key {
+    Id,
+    Connect,
+    Subscribe,
+    Unsubscribe,
+    Publish,
+    Presence,
+    PresenceStats,
+    History,
+    Ping,
+    Send,
+    Rpc,
+    Refresh,
+    SubRefresh,
+    #[serde(other)]
+    Unknown,
+}
+
+/// A request without fields.
+#[derive(Deserialize)]
+struct Empty {}
+
+// Not derived: a struct of all requests would be several times as large as the one that is there.
+impl<'de: 'a, 'a> Deserialize<'de> for PartialCommand<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(CommandVisitor)
+    }
+}
+
+struct CommandVisitor;
+
+impl<'de> Visitor<'de> for CommandVisitor {
+    type Value = PartialCommand<'de>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a command")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut command = PartialCommand::default();
+        while let Some(key) = map.next_key()? {
+            let request = match key {
+                Key::Id => {
+                    command.id = map.next_value::<Option<u32>>()?.unwrap_or_default();
+                    None
+                }
+                Key::Connect => map.next_value::<Option<_>>()?.map(Request::Connect),
+                Key::Subscribe => map.next_value::<Option<_>>()?.map(Request::Subscribe),
+                Key::Unsubscribe => map.next_value::<Option<_>>()?.map(Request::Unsubscribe),
+                Key::Publish => map.next_value::<Option<_>>()?.map(Request::Publish),
+                Key::Presence => map.next_value::<Option<_>>()?.map(Request::Presence),
+                Key::PresenceStats => map.next_value::<Option<_>>()?.map(Request::PresenceStats),
+                Key::History => map.next_value::<Option<_>>()?.map(Request::History),
+                Key::Ping => map.next_value::<Option<Empty>>()?.map(|_| Request::Ping),
+                Key::Send => map.next_value::<Option<_>>()?.map(Request::Send),
+                Key::Rpc => map.next_value::<Option<_>>()?.map(Request::Rpc),
+                Key::Refresh => map.next_value::<Option<_>>()?.map(Request::Refresh),
+                Key::SubRefresh => map.next_value::<Option<_>>()?.map(Request::SubRefresh),
+                Key::Unknown => {
+                    map.next_value::<IgnoredAny>()?;
+                    None
+                }
+            };
+            if let Some(request) = request {
+                command.add(request);
+            }
+        }
+        Ok(command)
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the gateway through its public interface.
+
+mod json_commands;
+mod protobuf_commands;
+mod replies;
