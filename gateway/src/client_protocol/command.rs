@@ -17,10 +17,6 @@ pub struct Command<'a> {
 
 /// What a client asks for.
 #[derive(Clone, PartialEq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "short-lived, and a box would allocate"
-)]
 pub enum Request<'a> {
     /// The answer to a ping: a command without an id that is not [`Send`](Self::Send).
     Pong,

@@ -28,10 +28,6 @@ impl<'a> Push<'a> {
 
 /// What a push is about.
 #[derive(Clone, Copy, PartialEq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "short-lived, and a box would allocate"
-)]
 pub enum PushEvent<'a> {
     /// A publication.
     Publication(Publication<'a>),

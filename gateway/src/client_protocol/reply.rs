@@ -6,10 +6,6 @@ use super::result::CommandResult;
 
 /// One message of the server.
 #[derive(Clone, Copy, PartialEq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "short-lived, and a box would allocate"
-)]
 pub enum Reply<'a> {
     /// A ping, which the client answers if the connect result asked for it.
     Ping,

@@ -63,7 +63,7 @@ pub struct ConnectRequest<'a> {
     #[serde(borrow, deserialize_with = "field::payload")]
     pub data: &'a [u8],
     /// Server-side subscriptions to recover, by channel.
-    #[serde(borrow, deserialize_with = "field::or_default")]
+    #[serde(borrow, deserialize_with = "field::object_map")]
     pub subs: BTreeMap<Cow<'a, str>, SubscribeRequest<'a>>,
     /// Name of the client, such as `js`.
     #[serde(borrow, deserialize_with = "field::text")]
@@ -129,7 +129,7 @@ pub struct SubscribeRequest<'a> {
     #[serde(borrow, deserialize_with = "field::text")]
     pub delta: Cow<'a, str>,
     /// Filter over the tags of publications.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "field::object")]
     pub tf: Option<FilterNode<'a>>,
     /// Bits that say what the client understands.
     #[serde(deserialize_with = "field::or_default")]
@@ -187,8 +187,8 @@ pub struct FilterNode<'a> {
     #[serde(borrow, deserialize_with = "field::or_default")]
     pub vals: Vec<Cow<'a, str>>,
     /// Children of an inner node.
-    #[serde(borrow, deserialize_with = "field::or_default")]
-    pub nodes: Vec<FilterNode<'a>>,
+    #[serde(borrow, deserialize_with = "field::objects")]
+    pub nodes: Vec<Self>,
 }
 
 impl FilterNode<'_> {
@@ -212,7 +212,7 @@ pub struct SubRefreshRequest<'a> {
     #[serde(rename = "type", deserialize_with = "field::or_default")]
     pub refresh_type: i32,
     /// Keys to track.
-    #[serde(borrow, deserialize_with = "field::or_default")]
+    #[serde(borrow, deserialize_with = "field::objects")]
     pub track: Vec<TrackBatch<'a>>,
     /// Keys to stop tracking.
     #[serde(borrow, deserialize_with = "field::or_default")]
@@ -227,7 +227,7 @@ pub struct TrackBatch<'a> {
     #[serde(borrow)]
     pub signature: Token<'a>,
     /// The keys.
-    #[serde(borrow, deserialize_with = "field::or_default")]
+    #[serde(borrow, deserialize_with = "field::objects")]
     pub items: Vec<KeyedItem<'a>>,
 }
 
@@ -296,7 +296,7 @@ pub struct HistoryRequest<'a> {
     #[serde(deserialize_with = "field::or_default")]
     pub limit: i32,
     /// The publication that the page follows.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "field::object")]
     pub since: Option<StreamPosition<'a>>,
     /// Whether the newest come first.
     #[serde(deserialize_with = "field::or_default")]

@@ -4,10 +4,6 @@ use super::publication::{ClientInfo, Publication};
 
 /// The result of a command. A reply has one even if it has no fields.
 #[derive(Clone, Copy, PartialEq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "short-lived, and a box would allocate"
-)]
 pub enum CommandResult<'a> {
     /// Of `connect`.
     Connect(ConnectResult<'a>),

@@ -229,6 +229,21 @@ fn malformed_commands_are_refused() {
         (r#"{"id":1.5}"#, DecodeError::InvalidField),
         (r#"{"id":"1","ping":{}}"#, DecodeError::InvalidField),
         (r#"{"id":1,"connect":[1]}"#, DecodeError::InvalidField),
+        // The fields in order, as serde would take them.
+        (r#"{"id":1,"refresh":["t"]}"#, DecodeError::InvalidField),
+        (r#"{"id":1,"ping":[]}"#, DecodeError::InvalidField),
+        (
+            r#"{"id":1,"history":{"since":[1,"e"]}}"#,
+            DecodeError::InvalidField,
+        ),
+        (
+            r#"{"id":1,"subscribe":{"tf":{"nodes":[[]]}}}"#,
+            DecodeError::InvalidField,
+        ),
+        (
+            r#"{"id":1,"connect":{"subs":{"a":[]}}}"#,
+            DecodeError::InvalidField,
+        ),
         (
             r#"{"id":1,"connect":{"token":5}}"#,
             DecodeError::InvalidField,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 
+use super::field::Object;
 use crate::client_protocol::command::{Command, PartialCommand, Request};
 use crate::client_protocol::error::DecodeError;
 
@@ -108,18 +109,18 @@ impl<'de> Visitor<'de> for CommandVisitor {
                     command.id = map.next_value::<Option<u32>>()?.unwrap_or_default();
                     None
                 }
-                Key::Connect => map.next_value::<Option<_>>()?.map(Request::Connect),
-                Key::Subscribe => map.next_value::<Option<_>>()?.map(Request::Subscribe),
-                Key::Unsubscribe => map.next_value::<Option<_>>()?.map(Request::Unsubscribe),
-                Key::Publish => map.next_value::<Option<_>>()?.map(Request::Publish),
-                Key::Presence => map.next_value::<Option<_>>()?.map(Request::Presence),
-                Key::PresenceStats => map.next_value::<Option<_>>()?.map(Request::PresenceStats),
-                Key::History => map.next_value::<Option<_>>()?.map(Request::History),
-                Key::Ping => map.next_value::<Option<Empty>>()?.map(|_| Request::Ping),
-                Key::Send => map.next_value::<Option<_>>()?.map(Request::Send),
-                Key::Rpc => map.next_value::<Option<_>>()?.map(Request::Rpc),
-                Key::Refresh => map.next_value::<Option<_>>()?.map(Request::Refresh),
-                Key::SubRefresh => map.next_value::<Option<_>>()?.map(Request::SubRefresh),
+                Key::Connect => read_object(&mut map)?.map(Request::Connect),
+                Key::Subscribe => read_object(&mut map)?.map(Request::Subscribe),
+                Key::Unsubscribe => read_object(&mut map)?.map(Request::Unsubscribe),
+                Key::Publish => read_object(&mut map)?.map(Request::Publish),
+                Key::Presence => read_object(&mut map)?.map(Request::Presence),
+                Key::PresenceStats => read_object(&mut map)?.map(Request::PresenceStats),
+                Key::History => read_object(&mut map)?.map(Request::History),
+                Key::Ping => read_object(&mut map)?.map(|Empty {}| Request::Ping),
+                Key::Send => read_object(&mut map)?.map(Request::Send),
+                Key::Rpc => read_object(&mut map)?.map(Request::Rpc),
+                Key::Refresh => read_object(&mut map)?.map(Request::Refresh),
+                Key::SubRefresh => read_object(&mut map)?.map(Request::SubRefresh),
                 Key::Unknown => {
                     map.next_value::<IgnoredAny>()?;
                     None
@@ -131,4 +132,13 @@ impl<'de> Visitor<'de> for CommandVisitor {
         }
         Ok(command)
     }
+}
+
+fn read_object<'de, T, A>(map: &mut A) -> Result<Option<T>, A::Error>
+where
+    T: Deserialize<'de>,
+    A: MapAccess<'de>,
+{
+    let object: Option<Object<T>> = map.next_value()?;
+    Ok(object.map(|object| object.0))
 }
