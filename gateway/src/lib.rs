@@ -31,6 +31,7 @@ pub mod client_protocol;
 pub mod command;
 mod index_page;
 mod rooms;
+pub mod token;
 
 pub use index_page::INDEX_PAGE;
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};

@@ -3,3 +3,4 @@
 mod json_commands;
 mod protobuf_commands;
 mod replies;
+mod tokens;

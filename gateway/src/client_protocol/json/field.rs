@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 /// A text that is borrowed if it has no escapes. serde borrows a `Cow` only where a field asks for it.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// Reads a text; `null` is the empty one.
 pub(crate) fn text<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Cow<'a, str>, D::Error> {
