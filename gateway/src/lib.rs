@@ -30,6 +30,7 @@ extern crate alloc;
 pub mod client_protocol;
 pub mod command;
 mod index_page;
+pub mod namespaces;
 mod rooms;
 pub mod token;
 
