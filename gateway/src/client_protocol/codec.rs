@@ -12,14 +12,14 @@ use super::reply::Reply;
 
 /// The encoding of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Codec {
+pub enum ClientCodec {
     /// JSON, one object a line.
     Json,
     /// Protobuf, with lengths in front.
     Protobuf,
 }
 
-impl Codec {
+impl ClientCodec {
     /// Returns the WebSocket subprotocol that selects it.
     pub const fn subprotocol(self) -> &'static str {
         match self {
@@ -31,18 +31,18 @@ impl Codec {
     /// Returns the commands of one WebSocket message.
     pub const fn decode(self, message: &[u8]) -> Commands<'_> {
         match self {
-            Self::Json => Commands(Inner::Json(JsonCommands::new(message))),
-            Self::Protobuf => Commands(Inner::Protobuf(ProtobufCommands::new(message))),
+            Self::Json => Commands(CommandsOf::Json(JsonCommands::new(message))),
+            Self::Protobuf => Commands(CommandsOf::Protobuf(ProtobufCommands::new(message))),
         }
     }
 }
 
 /// The commands of one WebSocket message, in order. Ends after the first error.
 #[derive(Clone, Debug)]
-pub struct Commands<'a>(Inner<'a>);
+pub struct Commands<'a>(CommandsOf<'a>);
 
 #[derive(Clone, Debug)]
-enum Inner<'a> {
+enum CommandsOf<'a> {
     Json(JsonCommands<'a>),
     Protobuf(ProtobufCommands<'a>),
 }
@@ -52,8 +52,8 @@ impl<'a> Iterator for Commands<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Inner::Json(commands) => commands.next(),
-            Inner::Protobuf(commands) => commands.next(),
+            CommandsOf::Json(commands) => commands.next(),
+            CommandsOf::Protobuf(commands) => commands.next(),
         }
     }
 }
@@ -63,14 +63,14 @@ impl core::iter::FusedIterator for Commands<'_> {}
 /// Replies that are written into one WebSocket message, behind what the buffer has already.
 #[derive(Debug)]
 pub struct ReplyBatch<'o> {
-    codec: Codec,
+    codec: ClientCodec,
     out: &'o mut Vec<u8>,
     start: usize,
 }
 
 impl<'o> ReplyBatch<'o> {
     /// Begins a message at the end of the buffer.
-    pub const fn new(codec: Codec, out: &'o mut Vec<u8>) -> Self {
+    pub const fn new(codec: ClientCodec, out: &'o mut Vec<u8>) -> Self {
         let start = out.len();
         Self { codec, out, start }
     }
@@ -86,7 +86,7 @@ impl<'o> ReplyBatch<'o> {
     /// The codec is JSON, and a payload is not. The message is as before.
     pub fn push(&mut self, reply: &Reply<'_>) -> Result<(), InvalidPayload> {
         let end = self.out.len();
-        if self.codec == Codec::Json && end > self.start {
+        if self.codec == ClientCodec::Json && end > self.start {
             self.out.push(b'\n');
         }
         let result = encode_reply(self.codec, reply, self.out);
@@ -102,13 +102,13 @@ impl<'o> ReplyBatch<'o> {
 /// # Errors
 /// The codec is JSON, and a payload is not. Nothing is appended.
 pub fn encode_reply(
-    codec: Codec,
+    codec: ClientCodec,
     reply: &Reply<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), InvalidPayload> {
     match codec {
-        Codec::Json => undo_if_failed(out, |out| json::encode_reply(reply, out)),
-        Codec::Protobuf => {
+        ClientCodec::Json => undo_if_failed(out, |out| json::encode_reply(reply, out)),
+        ClientCodec::Protobuf => {
             protobuf::encode_reply(reply, out);
             Ok(())
         }
@@ -120,16 +120,16 @@ pub fn encode_reply(
 /// # Errors
 /// The codec is JSON, and a payload is not. Nothing is appended.
 pub fn encode_publication(
-    codec: Codec,
+    codec: ClientCodec,
     channel: &str,
     publication: &Publication<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), InvalidPayload> {
     match codec {
-        Codec::Json => undo_if_failed(out, |out| {
+        ClientCodec::Json => undo_if_failed(out, |out| {
             json::encode_publication(channel, publication, out)
         }),
-        Codec::Protobuf => {
+        ClientCodec::Protobuf => {
             protobuf::encode_publication(channel, publication, out);
             Ok(())
         }

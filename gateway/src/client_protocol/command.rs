@@ -12,12 +12,12 @@ pub struct Command<'a> {
     /// The number that the reply carries, 0 if there is none.
     pub id: u32,
     /// What the client asks for.
-    pub request: Request<'a>,
+    pub request: CommandRequest<'a>,
 }
 
 /// What a client asks for.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Request<'a> {
+pub enum CommandRequest<'a> {
     /// The answer to a ping: a command without an id that is not [`Send`](Self::Send).
     Pong,
     /// The first command of a connection.
@@ -46,7 +46,7 @@ pub enum Request<'a> {
     SubRefresh(SubRefreshRequest<'a>),
 }
 
-impl Request<'_> {
+impl CommandRequest<'_> {
     /// Returns the name of the request in the protocol, `pong` for a pong.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -84,22 +84,24 @@ impl Request<'_> {
 #[derive(Debug, Default)]
 pub(super) struct PartialCommand<'a> {
     pub(super) id: u32,
-    request: Option<Request<'a>>,
+    request: Option<CommandRequest<'a>>,
     has_several: bool,
 }
 
 impl<'a> PartialCommand<'a> {
     /// Adds a request that the message has.
-    pub(super) fn add(&mut self, request: Request<'a>) {
+    pub(super) fn add(&mut self, request: CommandRequest<'a>) {
         self.has_several |= self.request.is_some();
         // Without an id, `send` counts whatever stands beside it.
-        if !matches!(self.request, Some(Request::Send(_))) || matches!(request, Request::Send(_)) {
+        if !matches!(self.request, Some(CommandRequest::Send(_)))
+            || matches!(request, CommandRequest::Send(_))
+        {
             self.request = Some(request);
         }
     }
 
     /// Returns the request that was added last, for a codec that merges fields.
-    pub(super) const fn last(&mut self) -> Option<&mut Request<'a>> {
+    pub(super) const fn last(&mut self) -> Option<&mut CommandRequest<'a>> {
         self.request.as_mut()
     }
 
@@ -114,8 +116,8 @@ impl<'a> PartialCommand<'a> {
             has_several,
         } = self;
         let request = match request {
-            request @ Some(Request::Send(_)) if id == 0 => request,
-            _ if id == 0 => Some(Request::Pong),
+            request @ Some(CommandRequest::Send(_)) if id == 0 => request,
+            _ if id == 0 => Some(CommandRequest::Pong),
             _ if has_several => return Err(DecodeError::SeveralRequests),
             request => request,
         };

@@ -14,14 +14,14 @@
 //! | `protobuf/` | Protobuf: lengths in front, texts and payloads borrowed |
 //!
 //! ```
-//! use stentor_gateway::client_protocol::{Codec, CommandResult, Reply, ReplyBatch, Request};
+//! use stentor_gateway::client_protocol::{ClientCodec, CommandResult, Reply, ReplyBatch, CommandRequest};
 //!
 //! let message = br#"{"id":7,"publish":{"channel":"chat","data":{"text":"hello"}}}"#;
 //! let mut out = Vec::new();
-//! let mut replies = ReplyBatch::new(Codec::Json, &mut out);
-//! for command in Codec::Json.decode(message) {
+//! let mut replies = ReplyBatch::new(ClientCodec::Json, &mut out);
+//! for command in ClientCodec::Json.decode(message) {
 //!     let command = command?;
-//!     let Request::Publish(publish) = command.request else { continue };
+//!     let CommandRequest::Publish(publish) = command.request else { continue };
 //!     assert_eq!(publish.data, br#"{"text":"hello"}"#);
 //!     let (id, result) = (command.id, CommandResult::Publish);
 //!     replies.push(&Reply::Result { id, result })?;
@@ -43,8 +43,8 @@ mod request;
 mod result;
 
 pub use code::{DisconnectCode, ErrorCode, UnsubscribeCode, reconnects_after, resubscribes_after};
-pub use codec::{Codec, Commands, ReplyBatch, encode_publication, encode_reply};
-pub use command::{Command, Request};
+pub use codec::{ClientCodec, Commands, ReplyBatch, encode_publication, encode_reply};
+pub use command::{Command, CommandRequest};
 pub use error::{DecodeError, InvalidPayload};
 pub use publication::{ClientInfo, Publication};
 pub use push::{DisconnectPush, Push, PushEvent, SubscribePush, UnsubscribePush};
@@ -55,6 +55,6 @@ pub use request::{
     SubscribeRequest, Token, TrackBatch,
 };
 pub use result::{
-    CommandResult, ConnectResult, Expiry, HistoryResult, PresenceStats, SubRefreshResult,
+    CommandResult, ConnectResult, ExpiryInfo, HistoryResult, PresenceStats, SubRefreshResult,
     SubscribeResult,
 };

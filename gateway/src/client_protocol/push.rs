@@ -2,7 +2,7 @@
 
 use super::code::{DisconnectCode, UnsubscribeCode};
 use super::publication::{ClientInfo, Publication};
-use super::result::{ConnectResult, Expiry};
+use super::result::{ConnectResult, ExpiryInfo};
 
 /// A message about a channel or the connection.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -46,7 +46,7 @@ pub enum PushEvent<'a> {
     /// The connection ends, on a transport without close codes.
     Disconnect(DisconnectPush<'a>),
     /// The connection expires at another time.
-    Refresh(Expiry),
+    Refresh(ExpiryInfo),
 }
 
 /// The end of a subscription.

@@ -24,14 +24,14 @@ pub enum CommandResult<'a> {
     /// Of `rpc`: what the procedure returned.
     Rpc(&'a [u8]),
     /// Of `refresh`.
-    Refresh(Expiry),
+    Refresh(ExpiryInfo),
     /// Of `sub_refresh`.
     SubRefresh(SubRefreshResult<'a>),
 }
 
 /// When a connection or subscription expires, if the client has to refresh it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Expiry {
+pub struct ExpiryInfo {
     /// Whether it expires.
     pub expires: bool,
     /// Seconds until then.
@@ -48,7 +48,7 @@ pub struct ConnectResult<'a> {
     /// Version of the server; clients want one.
     pub version: &'a str,
     /// When the connection expires.
-    pub expiry: Expiry,
+    pub expiry: ExpiryInfo,
     /// The application's payload.
     pub data: &'a [u8],
     /// Server-side subscriptions, by channel.
@@ -71,7 +71,7 @@ pub struct ConnectResult<'a> {
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct SubscribeResult<'a> {
     /// When the subscription expires.
-    pub expiry: Expiry,
+    pub expiry: ExpiryInfo,
     /// Whether the client may recover later.
     pub recoverable: bool,
     /// Epoch of the stream.
@@ -128,7 +128,7 @@ pub struct HistoryResult<'a> {
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct SubRefreshResult<'a> {
     /// When the subscription expires.
-    pub expiry: Expiry,
+    pub expiry: ExpiryInfo,
     /// State of the keys that are now tracked.
     pub items: &'a [Publication<'a>],
 }

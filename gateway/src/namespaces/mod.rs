@@ -13,7 +13,7 @@
 //! | `permissions` | who may do what |
 //!
 //! ```
-//! use stentor_gateway::namespaces::{Action, ChannelOptions, ChannelSettings, NameError, Requester};
+//! use stentor_gateway::namespaces::{ChannelAction, ChannelOptions, ChannelSettings, NameError, ChannelClient};
 //!
 //! let mut settings = ChannelSettings::default();
 //! let chat = ChannelOptions {
@@ -25,9 +25,9 @@
 //! let namespaces = settings.build().map_err(|errors| format!("{errors:?}"))?;
 //!
 //! let lobby = namespaces.resolve("chat:lobby")?;
-//! let member = Requester { user: "42", is_subscribed: true, is_insecure: false };
+//! let member = ChannelClient { user: "42", is_subscribed: true, is_insecure: false };
 //! assert!(lobby.may_subscribe(member));
-//! assert!(lobby.check(Action::Publish, member).is_ok());
+//! assert!(lobby.check(ChannelAction::Publish, member).is_ok());
 //! assert_eq!(namespaces.resolve("news:today").err(), Some(NameError::UnknownNamespace));
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
@@ -40,7 +40,7 @@ mod settings;
 mod validation;
 
 pub use options::{ChannelOptions, Conflation, DeltaType, PublicationDataFormat, RecoveryMode};
-pub use permissions::{Action, Requester};
-pub use registry::{Channel, NameError, Namespaces};
+pub use permissions::{ChannelAction, ChannelClient};
+pub use registry::{NameError, Namespaces, ResolvedChannel};
 pub use settings::{ChannelSettings, PersonalChannel};
 pub use validation::{SettingError, SettingProblem};

@@ -1,11 +1,11 @@
 //! Who may do what in a channel.
 
-use super::registry::Channel;
+use super::registry::ResolvedChannel;
 use crate::client_protocol::ErrorCode;
 
 /// A client that asks for something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Requester<'a> {
+pub struct ChannelClient<'a> {
     /// Its user, empty if anonymous.
     pub user: &'a str,
     /// Whether it is subscribed to the channel.
@@ -14,7 +14,7 @@ pub struct Requester<'a> {
     pub is_insecure: bool,
 }
 
-impl Requester<'_> {
+impl ChannelClient<'_> {
     /// Returns whether a permission of a namespace is the requester's. The one for anonymous clients
     /// is needed in addition to another.
     const fn has(self, for_client: bool, for_subscriber: bool, for_anonymous: bool) -> bool {
@@ -25,7 +25,7 @@ impl Requester<'_> {
 
 /// What a client does in a channel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Action {
+pub enum ChannelAction {
     /// It publishes.
     Publish,
     /// It reads who is subscribed, or how many.
@@ -34,9 +34,9 @@ pub enum Action {
     History,
 }
 
-impl Channel<'_, '_> {
+impl ResolvedChannel<'_, '_> {
     /// Returns whether a client may subscribe without a token.
-    pub fn may_subscribe(&self, requester: Requester<'_>) -> bool {
+    pub fn may_subscribe(&self, requester: ChannelClient<'_>) -> bool {
         let options = self.options();
         if self.is_private() {
             return false;
@@ -49,20 +49,20 @@ impl Channel<'_, '_> {
     }
 
     /// Returns whether a client may do this, if the channel has what it needs.
-    fn may_do(&self, action: Action, requester: Requester<'_>) -> bool {
+    fn may_do(&self, action: ChannelAction, requester: ChannelClient<'_>) -> bool {
         let options = self.options();
         match action {
-            Action::Publish => requester.has(
+            ChannelAction::Publish => requester.has(
                 options.allow_publish_for_client,
                 options.allow_publish_for_subscriber,
                 options.allow_publish_for_anonymous,
             ),
-            Action::Presence => requester.has(
+            ChannelAction::Presence => requester.has(
                 options.allow_presence_for_client,
                 options.allow_presence_for_subscriber,
                 options.allow_presence_for_anonymous,
             ),
-            Action::History => requester.has(
+            ChannelAction::History => requester.has(
                 options.allow_history_for_client,
                 options.allow_history_for_subscriber,
                 options.allow_history_for_anonymous,
@@ -74,12 +74,16 @@ impl Channel<'_, '_> {
     ///
     /// # Errors
     /// The error of the command.
-    pub fn check(&self, action: Action, requester: Requester<'_>) -> Result<(), ErrorCode> {
+    pub fn check(
+        &self,
+        action: ChannelAction,
+        requester: ChannelClient<'_>,
+    ) -> Result<(), ErrorCode> {
         let options = self.options();
         let is_available = match action {
-            Action::Publish => true,
-            Action::Presence => options.presence,
-            Action::History => options.has_history(),
+            ChannelAction::Publish => true,
+            ChannelAction::Presence => options.presence,
+            ChannelAction::History => options.has_history(),
         };
         if !is_available {
             return Err(ErrorCode::NotAvailable);
@@ -91,25 +95,25 @@ impl Channel<'_, '_> {
     }
 
     /// Returns whether a subscription can recover. `asked` says whether the client wants it.
-    pub fn grants_recovery(&self, asked: bool, requester: Requester<'_>) -> bool {
+    pub fn grants_recovery(&self, asked: bool, requester: ChannelClient<'_>) -> bool {
         let options = self.options();
-        let allowed = options.allow_recovery || self.may_do(Action::History, requester);
+        let allowed = options.allow_recovery || self.may_do(ChannelAction::History, requester);
         options.has_history() && (options.force_recovery || (asked && allowed))
     }
 
     /// Returns whether the position of a subscription is watched. `asked` says whether the client
     /// wants it; one that can recover has it in any case.
-    pub fn grants_positioning(&self, asked: bool, requester: Requester<'_>) -> bool {
+    pub fn grants_positioning(&self, asked: bool, requester: ChannelClient<'_>) -> bool {
         let options = self.options();
-        let allowed = options.allow_positioning || self.may_do(Action::History, requester);
+        let allowed = options.allow_positioning || self.may_do(ChannelAction::History, requester);
         options.has_history() && (options.force_positioning || (asked && allowed))
     }
 
     /// Returns whether a subscription gets join and leave events. `asked` says whether the client
     /// wants them.
-    pub fn grants_join_leave(&self, asked: bool, requester: Requester<'_>) -> bool {
+    pub fn grants_join_leave(&self, asked: bool, requester: ChannelClient<'_>) -> bool {
         let options = self.options();
-        let allowed = self.may_do(Action::Presence, requester);
+        let allowed = self.may_do(ChannelAction::Presence, requester);
         options.join_leave && (options.force_push_join_leave || (asked && allowed))
     }
 }

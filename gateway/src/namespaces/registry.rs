@@ -98,7 +98,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// No channel has this name.
-    pub fn resolve<'c>(&self, name: &'c str) -> Result<Channel<'_, 'c>, NameError> {
+    pub fn resolve<'c>(&self, name: &'c str) -> Result<ResolvedChannel<'_, 'c>, NameError> {
         let (channel, regex, rest) = self.find(name)?;
         let is_allowed = match regex {
             Some(regex) => regex.is_match(rest),
@@ -115,14 +115,17 @@ impl Namespaces {
     ///
     /// # Errors
     /// No channel has this name.
-    pub fn resolve_any_text<'c>(&self, name: &'c str) -> Result<Channel<'_, 'c>, NameError> {
+    pub fn resolve_any_text<'c>(
+        &self,
+        name: &'c str,
+    ) -> Result<ResolvedChannel<'_, 'c>, NameError> {
         self.find(name).map(|(channel, ..)| channel)
     }
 
     fn find<'c>(
         &self,
         name: &'c str,
-    ) -> Result<(Channel<'_, 'c>, Option<&Regex>, &'c str), NameError> {
+    ) -> Result<(ResolvedChannel<'_, 'c>, Option<&Regex>, &'c str), NameError> {
         if name.is_empty() {
             return Err(NameError::Empty);
         }
@@ -137,7 +140,7 @@ impl Namespaces {
                 named.ok_or(NameError::UnknownNamespace)?
             }
         };
-        let channel = Channel {
+        let channel = ResolvedChannel {
             name,
             namespace: &namespace.name,
             options: &namespace.options,
@@ -172,7 +175,7 @@ impl Namespaces {
 
 /// A channel with the options of its namespace.
 #[derive(Clone, Copy, Debug)]
-pub struct Channel<'n, 'c> {
+pub struct ResolvedChannel<'n, 'c> {
     name: &'c str,
     namespace: &'n str,
     options: &'n ChannelOptions,
@@ -182,7 +185,7 @@ pub struct Channel<'n, 'c> {
     history_meta_ttl: Duration,
 }
 
-impl<'n, 'c> Channel<'n, 'c> {
+impl<'n, 'c> ResolvedChannel<'n, 'c> {
     /// Returns its name.
     pub const fn name(&self) -> &'c str {
         self.name

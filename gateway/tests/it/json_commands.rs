@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 
 use stentor_gateway::client_protocol::{
-    ChannelRequest, Codec, Command, ConnectRequest, DecodeError, DisconnectCode, FilterNode,
-    HistoryRequest, MAX_FILTER_DEPTH, PublishRequest, RefreshRequest, Request, RpcRequest,
-    SendRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
+    ChannelRequest, ClientCodec, Command, CommandRequest, ConnectRequest, DecodeError,
+    DisconnectCode, FilterNode, HistoryRequest, MAX_FILTER_DEPTH, PublishRequest, RefreshRequest,
+    RpcRequest, SendRequest, StreamPosition, SubRefreshRequest, SubscribeRequest,
 };
 
 fn decode(message: &str) -> Result<Vec<Command<'_>>, DecodeError> {
-    Codec::Json.decode(message.as_bytes()).collect()
+    ClientCodec::Json.decode(message.as_bytes()).collect()
 }
 
 /// The only request of a message.
-fn request(message: &str) -> Request<'_> {
+fn request(message: &str) -> CommandRequest<'_> {
     let mut commands = decode(message).expect("a command");
     assert_eq!(commands.len(), 1, "{message}");
     commands.remove(0).request
@@ -28,7 +28,7 @@ fn the_first_message_of_an_sdk_has_connect_and_subscribe() {
     );
     let connect = Command {
         id: 1,
-        request: Request::Connect(ConnectRequest {
+        request: CommandRequest::Connect(ConnectRequest {
             token: "eyJ".into(),
             name: "js".into(),
             ..ConnectRequest::default()
@@ -36,7 +36,7 @@ fn the_first_message_of_an_sdk_has_connect_and_subscribe() {
     };
     let subscribe = Command {
         id: 2,
-        request: Request::Subscribe(SubscribeRequest {
+        request: CommandRequest::Subscribe(SubscribeRequest {
             channel: "chat:a".into(),
             recover: true,
             offset: 4,
@@ -58,32 +58,32 @@ fn every_request_is_known() {
     for (message, expected) in [
         (
             r#"{"id":1,"connect":{}}"#,
-            Request::Connect(ConnectRequest::default()),
+            CommandRequest::Connect(ConnectRequest::default()),
         ),
         (
             r#"{"id":1,"subscribe":{}}"#,
-            Request::Subscribe(SubscribeRequest::default()),
+            CommandRequest::Subscribe(SubscribeRequest::default()),
         ),
         (
             r#"{"id":1,"unsubscribe":{"channel":"c"}}"#,
-            Request::Unsubscribe(channel()),
+            CommandRequest::Unsubscribe(channel()),
         ),
         (
             r#"{"id":1,"presence":{"channel":"c"}}"#,
-            Request::Presence(channel()),
+            CommandRequest::Presence(channel()),
         ),
         (
             r#"{"id":1,"presence_stats":{"channel":"c"}}"#,
-            Request::PresenceStats(channel()),
+            CommandRequest::PresenceStats(channel()),
         ),
-        (r#"{"id":1,"ping":{}}"#, Request::Ping),
+        (r#"{"id":1,"ping":{}}"#, CommandRequest::Ping),
         (
             r#"{"send":{"data":[1, 2]}}"#,
-            Request::Send(SendRequest { data: b"[1, 2]" }),
+            CommandRequest::Send(SendRequest { data: b"[1, 2]" }),
         ),
         (
             r#"{"id":1,"publish":{"channel":"c","data":"x"}}"#,
-            Request::Publish(PublishRequest {
+            CommandRequest::Publish(PublishRequest {
                 channel: "c".into(),
                 data: br#""x""#,
                 ..PublishRequest::default()
@@ -91,7 +91,7 @@ fn every_request_is_known() {
         ),
         (
             r#"{"id":1,"history":{"channel":"c","limit":-1,"since":{"offset":18446744073709551615,"epoch":"e"},"reverse":true}}"#,
-            Request::History(HistoryRequest {
+            CommandRequest::History(HistoryRequest {
                 channel: "c".into(),
                 limit: -1,
                 since: Some(StreamPosition {
@@ -103,18 +103,18 @@ fn every_request_is_known() {
         ),
         (
             r#"{"id":1,"rpc":{"method":"m","data":{"a":1}}}"#,
-            Request::Rpc(RpcRequest {
+            CommandRequest::Rpc(RpcRequest {
                 method: "m".into(),
                 data: br#"{"a":1}"#,
             }),
         ),
         (
             r#"{"id":1,"refresh":{"token":"t"}}"#,
-            Request::Refresh(RefreshRequest { token: "t".into() }),
+            CommandRequest::Refresh(RefreshRequest { token: "t".into() }),
         ),
         (
             r#"{"id":1,"sub_refresh":{"channel":"c","token":"t"}}"#,
-            Request::SubRefresh(SubRefreshRequest {
+            CommandRequest::SubRefresh(SubRefreshRequest {
                 channel: "c".into(),
                 token: "t".into(),
                 ..SubRefreshRequest::default()
@@ -128,7 +128,7 @@ fn every_request_is_known() {
 #[test]
 fn maps_and_filters_are_read() {
     let message = r#"{"id":3,"connect":{"subs":{"a":{"offset":7,"epoch":"x","recover":true},"b":{}},"headers":{"X-A":"1"},"data":{"k":"v"}}}"#;
-    let Request::Connect(connect) = request(message) else {
+    let CommandRequest::Connect(connect) = request(message) else {
         panic!("connect");
     };
     assert_eq!(connect.subs.len(), 2);
@@ -139,7 +139,7 @@ fn maps_and_filters_are_read() {
     assert_eq!(connect.headers["X-A"], "1");
     assert_eq!(connect.data, br#"{"k":"v"}"#);
     let message = r#"{"id":3,"subscribe":{"channel":"c","flag":2,"tf":{"op":"and","nodes":[{"key":"a","cmp":"in","vals":["1","2"]},{"op":"not","nodes":[{"key":"b","cmp":"ex"}]}]}}}"#;
-    let Request::Subscribe(subscribe) = request(message) else {
+    let CommandRequest::Subscribe(subscribe) = request(message) else {
         panic!("subscribe");
     };
     assert!(subscribe.rejects_unrecovered());
@@ -159,11 +159,11 @@ fn a_command_without_an_id_is_a_pong_unless_it_is_send() {
     ] {
         let pong = Command {
             id: 0,
-            request: Request::Pong,
+            request: CommandRequest::Pong,
         };
         assert_eq!(decode(message), Ok(vec![pong]), "{message}");
     }
-    let send = Request::Send(SendRequest { data: b"1" });
+    let send = CommandRequest::Send(SendRequest { data: b"1" });
     assert_eq!(request(r#"{"send":{"data":1},"connect":{}}"#), send);
     assert_eq!(request(r#"{"connect":{},"send":{"data":1}}"#), send);
 }
@@ -173,13 +173,13 @@ fn unknown_keys_and_null_count_as_absent() {
     let message = r#"{"id":1,"new":[{}],"connect":null,"subscribe":{"channel":null,"tf":null,"recover":null,"x":1e999}}"#;
     assert_eq!(
         request(message),
-        Request::Subscribe(SubscribeRequest::default())
+        CommandRequest::Subscribe(SubscribeRequest::default())
     );
     // But null is a payload.
     let message = r#"{"id":1,"rpc":{"data":null}}"#;
     assert_eq!(
         request(message),
-        Request::Rpc(RpcRequest {
+        CommandRequest::Rpc(RpcRequest {
             data: b"null",
             method: "".into()
         })
@@ -190,12 +190,13 @@ fn unknown_keys_and_null_count_as_absent() {
 fn texts_are_borrowed_and_payloads_are_not_touched() {
     let message =
         r#"{"id":1,"publish":{"channel":"a","data": {"b" : "\u0041\ud800", "n":1e400} }}"#;
-    let Request::Publish(publish) = request(message) else {
+    let CommandRequest::Publish(publish) = request(message) else {
         panic!("publish");
     };
     assert!(matches!(publish.channel, Cow::Borrowed("a")));
     assert_eq!(publish.data, br#"{"b" : "\u0041\ud800", "n":1e400}"#);
-    let Request::Publish(publish) = request(r#"{"id":1,"publish":{"channel":"\u0041\n"}}"#) else {
+    let CommandRequest::Publish(publish) = request(r#"{"id":1,"publish":{"channel":"\u0041\n"}}"#)
+    else {
         panic!("publish");
     };
     assert_eq!(publish.channel, "A\n");
@@ -283,7 +284,7 @@ fn invalid_utf8_is_refused_in_texts_and_payloads() {
         &b"{\"id\":1,\"publish\":{\"channel\":\"\xFF\"}}"[..],
         b"{\"id\":1,\"publish\":{\"data\":\"\xFF\"}}",
     ] {
-        let mut commands = Codec::Json.decode(message);
+        let mut commands = ClientCodec::Json.decode(message);
         assert!(matches!(commands.next(), Some(Err(_))), "{message:?}");
         assert!(commands.next().is_none());
     }
@@ -291,7 +292,7 @@ fn invalid_utf8_is_refused_in_texts_and_payloads() {
 
 #[test]
 fn commands_before_a_malformed_one_are_there() {
-    let mut commands = Codec::Json.decode(b"{}\n{\"id\":2,\"ping\":{}}\n{\n{}");
+    let mut commands = ClientCodec::Json.decode(b"{}\n{\"id\":2,\"ping\":{}}\n{\n{}");
     assert_eq!(
         commands
             .next()
@@ -317,7 +318,7 @@ fn filters_have_a_bounded_depth() {
         format!(r#"{{"id":1,"subscribe":{{"tf":{open}{{"key":"k","cmp":"ex"}}{close}}}}}"#)
     };
     let deepest = filter(MAX_FILTER_DEPTH);
-    let Request::Subscribe(subscribe) = request(&deepest) else {
+    let CommandRequest::Subscribe(subscribe) = request(&deepest) else {
         panic!("subscribe");
     };
     let mut depth = 0;
@@ -335,7 +336,8 @@ fn filters_have_a_bounded_depth() {
 
 #[test]
 fn tokens_are_not_shown() {
-    let Request::Connect(connect) = request(r#"{"id":1,"connect":{"token":"secret"}}"#) else {
+    let CommandRequest::Connect(connect) = request(r#"{"id":1,"connect":{"token":"secret"}}"#)
+    else {
         panic!("connect");
     };
     assert_eq!(connect.token.as_str(), "secret");

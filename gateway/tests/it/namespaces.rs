@@ -1,4 +1,4 @@
-//! Namespaces: which names and settings are refused, and who may do what.
+//! Namespaces: which names and settings are refused.
 
 use std::time::Duration;
 

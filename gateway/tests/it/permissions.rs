@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use stentor_gateway::client_protocol::ErrorCode;
-use stentor_gateway::namespaces::{Action, ChannelOptions, ChannelSettings, Namespaces, Requester};
+use stentor_gateway::namespaces::{
+    ChannelAction, ChannelClient, ChannelOptions, ChannelSettings, Namespaces,
+};
 
 /// Namespaces with one, `ns`.
 fn namespaces(options: ChannelOptions) -> Namespaces {
@@ -22,23 +24,23 @@ fn with_history() -> ChannelOptions {
     }
 }
 
-const fn client(user: &str) -> Requester<'_> {
-    Requester {
+const fn client(user: &str) -> ChannelClient<'_> {
+    ChannelClient {
         user,
         is_subscribed: false,
         is_insecure: false,
     }
 }
 
-const fn subscriber(user: &str) -> Requester<'_> {
-    Requester {
+const fn subscriber(user: &str) -> ChannelClient<'_> {
+    ChannelClient {
         user,
         is_subscribed: true,
         is_insecure: false,
     }
 }
 
-const INSECURE: Requester<'_> = Requester {
+const INSECURE: ChannelClient<'_> = ChannelClient {
     user: "",
     is_subscribed: false,
     is_insecure: true,
@@ -103,7 +105,7 @@ fn actions_need_the_feature_and_then_the_permission() {
         let channel = namespaces.resolve("ns:a").expect("a channel");
         channel.check(action, requester)
     };
-    for action in [Action::Presence, Action::History] {
+    for action in [ChannelAction::Presence, ChannelAction::History] {
         let off = check(ChannelOptions::default(), action, INSECURE);
         assert_eq!(off, Err(ErrorCode::NotAvailable));
     }
@@ -112,21 +114,21 @@ fn actions_need_the_feature_and_then_the_permission() {
         ..with_history()
     };
     type Grant = fn(&mut ChannelOptions);
-    let grants: [(Action, Grant, Grant, Grant); 3] = [
+    let grants: [(ChannelAction, Grant, Grant, Grant); 3] = [
         (
-            Action::Publish,
+            ChannelAction::Publish,
             |options| options.allow_publish_for_client = true,
             |options| options.allow_publish_for_subscriber = true,
             |options| options.allow_publish_for_anonymous = true,
         ),
         (
-            Action::Presence,
+            ChannelAction::Presence,
             |options| options.allow_presence_for_client = true,
             |options| options.allow_presence_for_subscriber = true,
             |options| options.allow_presence_for_anonymous = true,
         ),
         (
-            Action::History,
+            ChannelAction::History,
             |options| options.allow_history_for_client = true,
             |options| options.allow_history_for_subscriber = true,
             |options| options.allow_history_for_anonymous = true,
@@ -164,7 +166,11 @@ fn actions_need_the_feature_and_then_the_permission() {
             );
         }
         // Each permission is for one action.
-        for other in [Action::Publish, Action::Presence, Action::History] {
+        for other in [
+            ChannelAction::Publish,
+            ChannelAction::Presence,
+            ChannelAction::History,
+        ] {
             let result = check(with(&[for_client, for_subscriber]), other, subscriber("42"));
             assert_eq!(result.is_ok(), other == action);
         }

@@ -2,12 +2,12 @@
 //! is tested with a second implementation, in `sim`.
 
 use stentor_gateway::client_protocol::{
-    Codec, Command, ConnectRequest, DecodeError, MAX_FILTER_DEPTH, PublishRequest, Request,
-    SendRequest, SubscribeRequest,
+    ClientCodec, Command, CommandRequest, ConnectRequest, DecodeError, MAX_FILTER_DEPTH,
+    PublishRequest, SendRequest, SubscribeRequest,
 };
 
 fn decode(message: &[u8]) -> Result<Vec<Command<'_>>, DecodeError> {
-    Codec::Protobuf.decode(message).collect()
+    ClientCodec::Protobuf.decode(message).collect()
 }
 
 /// A field with a length.
@@ -45,14 +45,14 @@ fn several_commands_stand_one_behind_the_other() {
     let commands = [
         Command {
             id: 1,
-            request: Request::Connect(ConnectRequest {
+            request: CommandRequest::Connect(ConnectRequest {
                 name: "python".into(),
                 ..ConnectRequest::default()
             }),
         },
         Command {
             id: 2,
-            request: Request::Publish(PublishRequest {
+            request: CommandRequest::Publish(PublishRequest {
                 channel: "c".into(),
                 data: b"bo\nom",
                 ..PublishRequest::default()
@@ -60,7 +60,7 @@ fn several_commands_stand_one_behind_the_other() {
         },
         Command {
             id: 0,
-            request: Request::Pong,
+            request: CommandRequest::Pong,
         },
     ];
     assert_eq!(decode(&bytes).as_deref(), Ok(&commands[..]));
@@ -80,18 +80,24 @@ fn fields_that_come_twice_are_merged() {
         ..SubscribeRequest::default()
     };
     let commands = decode(&bytes).expect("a command");
-    assert_eq!(commands[0].request, Request::Subscribe(merged));
+    assert_eq!(commands[0].request, CommandRequest::Subscribe(merged));
 }
 
 #[test]
 fn a_command_without_an_id_is_a_pong_unless_it_is_send() {
-    assert_eq!(decode(b"\x00").expect("a pong")[0].request, Request::Pong);
+    assert_eq!(
+        decode(b"\x00").expect("a pong")[0].request,
+        CommandRequest::Pong
+    );
     let connect = message(&field(4, b""));
-    assert_eq!(decode(&connect).expect("a pong")[0].request, Request::Pong);
+    assert_eq!(
+        decode(&connect).expect("a pong")[0].request,
+        CommandRequest::Pong
+    );
     let send = message(&[field(12, &field(1, b"x")), field(4, b"")].concat());
     assert_eq!(
         decode(&send).expect("a message")[0].request,
-        Request::Send(SendRequest { data: b"x" })
+        CommandRequest::Send(SendRequest { data: b"x" })
     );
 }
 
@@ -105,7 +111,10 @@ fn unknown_fields_are_skipped() {
     .concat();
     let bytes = message(&command);
     let commands = decode(&bytes).expect("a command");
-    assert_eq!((commands[0].id, &commands[0].request), (9, &Request::Ping));
+    assert_eq!(
+        (commands[0].id, &commands[0].request),
+        (9, &CommandRequest::Ping)
+    );
 }
 
 #[test]
@@ -140,7 +149,7 @@ fn malformed_messages_are_refused() {
     ] {
         assert_eq!(decode(bytes), Err(error), "{bytes:?}");
     }
-    let mut commands = Codec::Protobuf.decode(b"\x00\x01");
+    let mut commands = ClientCodec::Protobuf.decode(b"\x00\x01");
     assert!(matches!(commands.next(), Some(Ok(_))));
     assert_eq!(commands.next(), Some(Err(DecodeError::Truncated)));
     assert_eq!(commands.next(), None);

@@ -3,19 +3,19 @@
 
 use serde_json::{Value, json};
 use stentor_gateway::client_protocol::{
-    ClientInfo, Codec, CommandResult, ConnectResult, DisconnectCode, ErrorCode, Expiry,
+    ClientCodec, ClientInfo, CommandResult, ConnectResult, DisconnectCode, ErrorCode, ExpiryInfo,
     HistoryResult, InvalidPayload, PresenceStats, Publication, Push, PushEvent, Reply, ReplyBatch,
     SubscribeResult, UnsubscribeCode, encode_publication, encode_reply,
 };
 
-fn encode(codec: Codec, reply: &Reply<'_>) -> Vec<u8> {
+fn encode(codec: ClientCodec, reply: &Reply<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     encode_reply(codec, reply, &mut out).expect("payloads are JSON");
     out
 }
 
 fn assert_json(reply: &Reply<'_>, expected: &Value) {
-    let out = encode(Codec::Json, reply);
+    let out = encode(ClientCodec::Json, reply);
     let value: Value = serde_json::from_slice(&out).expect("JSON");
     assert_eq!(&value, expected);
     assert!(!out.contains(&b'\n'));
@@ -28,7 +28,7 @@ fn replies_of_the_transcript_are_written() {
         version: "6.9.1 OSS",
         ping: 25,
         pong: true,
-        expiry: Expiry {
+        expiry: ExpiryInfo {
             expires: true,
             ttl: 3600,
         },
@@ -87,7 +87,7 @@ fn replies_of_the_transcript_are_written() {
 
 #[test]
 fn results_are_there_even_if_they_are_empty() {
-    let empty = Expiry::default();
+    let empty = ExpiryInfo::default();
     for (result, expected) in [
         (CommandResult::Unsubscribe, json!({"id":3,"unsubscribe":{}})),
         (CommandResult::Publish, json!({"id":3,"publish":{}})),
@@ -110,13 +110,13 @@ fn results_are_there_even_if_they_are_empty() {
         let reply = Reply::Result { id: 3, result };
         assert_json(&reply, &expected);
         // An id, and a field without content but with a tag.
-        let bytes = encode(Codec::Protobuf, &reply);
+        let bytes = encode(ClientCodec::Protobuf, &reply);
         assert_eq!(
             (&bytes[..3], bytes[4], bytes.len()),
             (&b"\x04\x08\x03"[..], 0, 5)
         );
     }
-    assert_eq!(encode(Codec::Protobuf, &Reply::Ping), b"\x00");
+    assert_eq!(encode(ClientCodec::Protobuf, &Reply::Ping), b"\x00");
 }
 
 #[test]
@@ -147,7 +147,10 @@ fn errors_have_their_texts() {
         &json!({"id":4,"error":{"code":100,"message":"internal server error","temporary":true}}),
     );
     assert_eq!(
-        encode(Codec::Protobuf, &Reply::error(4, ErrorCode::TokenExpired)),
+        encode(
+            ClientCodec::Protobuf,
+            &Reply::error(4, ErrorCode::TokenExpired)
+        ),
         [
             &b"\x15\x08\x04\x12\x11\x08\x6D\x12\x0D"[..],
             b"token expired"
@@ -190,7 +193,7 @@ fn several_replies_share_a_message() {
         Reply::error(2, ErrorCode::BadRequest),
     ];
     let mut out = b"before".to_vec();
-    let mut batch = ReplyBatch::new(Codec::Json, &mut out);
+    let mut batch = ReplyBatch::new(ClientCodec::Json, &mut out);
     assert!(batch.is_empty());
     for reply in &replies {
         batch.push(reply).expect("no payloads");
@@ -200,13 +203,13 @@ fn several_replies_share_a_message() {
     assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
 
     let mut out = Vec::new();
-    let mut batch = ReplyBatch::new(Codec::Protobuf, &mut out);
+    let mut batch = ReplyBatch::new(ClientCodec::Protobuf, &mut out);
     for reply in &replies {
         batch.push(reply).expect("no payloads");
     }
     let parts: Vec<u8> = replies
         .iter()
-        .flat_map(|reply| encode(Codec::Protobuf, reply))
+        .flat_map(|reply| encode(ClientCodec::Protobuf, reply))
         .collect();
     assert_eq!(out, parts);
 }
@@ -218,7 +221,7 @@ fn a_payload_that_is_not_json_leaves_the_message_as_it_was() {
         result: CommandResult::Rpc(b"boom"),
     };
     let mut out = Vec::new();
-    let mut batch = ReplyBatch::new(Codec::Json, &mut out);
+    let mut batch = ReplyBatch::new(ClientCodec::Json, &mut out);
     assert_eq!(batch.push(&boom), Err(InvalidPayload));
     assert!(batch.is_empty());
     batch.push(&Reply::Ping).expect("no payload");
@@ -229,7 +232,7 @@ fn a_payload_that_is_not_json_leaves_the_message_as_it_was() {
         DisconnectCode::InappropriateProtocol
     );
     assert_eq!(
-        encode(Codec::Protobuf, &boom),
+        encode(ClientCodec::Protobuf, &boom),
         b"\x0A\x08\x01\x6A\x06\x0A\x04boom"
     );
 }
@@ -242,7 +245,7 @@ fn a_publication_is_encoded_as_its_push_is() {
         tags: &[("lang", "de"), ("\"", "\n")],
         ..Publication::default()
     };
-    for codec in [Codec::Json, Codec::Protobuf] {
+    for codec in [ClientCodec::Json, ClientCodec::Protobuf] {
         let mut out = Vec::new();
         encode_publication(codec, "chat:ü", &publication, &mut out).expect("JSON");
         let push = Push::new("chat:ü", PushEvent::Publication(publication));
@@ -253,6 +256,6 @@ fn a_publication_is_encoded_as_its_push_is() {
         data: b"\xFF",
         ..publication
     };
-    let result = encode_publication(Codec::Json, "c", &binary, &mut out);
+    let result = encode_publication(ClientCodec::Json, "c", &binary, &mut out);
     assert_eq!((result, out.len()), (Err(InvalidPayload), 0));
 }

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 
 use super::field::Object;
-use crate::client_protocol::command::{Command, PartialCommand, Request};
+use crate::client_protocol::command::{Command, CommandRequest, PartialCommand};
 use crate::client_protocol::error::DecodeError;
 
 /// The commands of one WebSocket message, in order. Ends after the first error.
@@ -63,7 +63,7 @@ fn decode_command(line: &[u8]) -> Result<Command<'_>, DecodeError> {
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
+enum CommandKey {
     Id,
     Connect,
     Subscribe,
@@ -105,23 +105,25 @@ impl<'de> Visitor<'de> for CommandVisitor {
         let mut command = PartialCommand::default();
         while let Some(key) = map.next_key()? {
             let request = match key {
-                Key::Id => {
+                CommandKey::Id => {
                     command.id = map.next_value::<Option<u32>>()?.unwrap_or_default();
                     None
                 }
-                Key::Connect => read_object(&mut map)?.map(Request::Connect),
-                Key::Subscribe => read_object(&mut map)?.map(Request::Subscribe),
-                Key::Unsubscribe => read_object(&mut map)?.map(Request::Unsubscribe),
-                Key::Publish => read_object(&mut map)?.map(Request::Publish),
-                Key::Presence => read_object(&mut map)?.map(Request::Presence),
-                Key::PresenceStats => read_object(&mut map)?.map(Request::PresenceStats),
-                Key::History => read_object(&mut map)?.map(Request::History),
-                Key::Ping => read_object(&mut map)?.map(|Empty {}| Request::Ping),
-                Key::Send => read_object(&mut map)?.map(Request::Send),
-                Key::Rpc => read_object(&mut map)?.map(Request::Rpc),
-                Key::Refresh => read_object(&mut map)?.map(Request::Refresh),
-                Key::SubRefresh => read_object(&mut map)?.map(Request::SubRefresh),
-                Key::Unknown => {
+                CommandKey::Connect => read_object(&mut map)?.map(CommandRequest::Connect),
+                CommandKey::Subscribe => read_object(&mut map)?.map(CommandRequest::Subscribe),
+                CommandKey::Unsubscribe => read_object(&mut map)?.map(CommandRequest::Unsubscribe),
+                CommandKey::Publish => read_object(&mut map)?.map(CommandRequest::Publish),
+                CommandKey::Presence => read_object(&mut map)?.map(CommandRequest::Presence),
+                CommandKey::PresenceStats => {
+                    read_object(&mut map)?.map(CommandRequest::PresenceStats)
+                }
+                CommandKey::History => read_object(&mut map)?.map(CommandRequest::History),
+                CommandKey::Ping => read_object(&mut map)?.map(|Empty {}| CommandRequest::Ping),
+                CommandKey::Send => read_object(&mut map)?.map(CommandRequest::Send),
+                CommandKey::Rpc => read_object(&mut map)?.map(CommandRequest::Rpc),
+                CommandKey::Refresh => read_object(&mut map)?.map(CommandRequest::Refresh),
+                CommandKey::SubRefresh => read_object(&mut map)?.map(CommandRequest::SubRefresh),
+                CommandKey::Unknown => {
                     map.next_value::<IgnoredAny>()?;
                     None
                 }

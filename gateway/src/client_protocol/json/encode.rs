@@ -8,7 +8,7 @@ use crate::client_protocol::error::InvalidPayload;
 use crate::client_protocol::publication::{ClientInfo, Publication};
 use crate::client_protocol::push::{Push, PushEvent};
 use crate::client_protocol::reply::Reply;
-use crate::client_protocol::result::{CommandResult, ConnectResult, Expiry, SubscribeResult};
+use crate::client_protocol::result::{CommandResult, ConnectResult, ExpiryInfo, SubscribeResult};
 
 type Written = Result<(), InvalidPayload>;
 
@@ -135,7 +135,7 @@ fn write_result(object: &mut ObjectWriter<'_>, result: &CommandResult<'_>) -> Wr
     }
 }
 
-fn write_expiry(object: &mut ObjectWriter<'_>, expiry: Expiry) {
+fn write_expiry(object: &mut ObjectWriter<'_>, expiry: ExpiryInfo) {
     object.flag("expires", expiry.expires);
     object.number("ttl", expiry.ttl);
 }

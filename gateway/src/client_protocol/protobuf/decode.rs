@@ -5,8 +5,8 @@
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 
-use super::reader::{Reader, Value};
-use crate::client_protocol::command::{Command, PartialCommand, Request};
+use super::reader::{FieldReader, FieldValue};
+use crate::client_protocol::command::{Command, CommandRequest, PartialCommand};
 use crate::client_protocol::error::DecodeError;
 use crate::client_protocol::request::{
     ChannelRequest, ConnectRequest, FilterNode, HistoryRequest, KeyedItem, MAX_FILTER_DEPTH,
@@ -17,14 +17,14 @@ use crate::client_protocol::request::{
 /// The commands of one WebSocket message, in order. Ends after the first error.
 #[derive(Clone, Debug)]
 pub(in crate::client_protocol) struct ProtobufCommands<'a> {
-    rest: Option<Reader<'a>>,
+    rest: Option<FieldReader<'a>>,
 }
 
 impl<'a> ProtobufCommands<'a> {
     /// Begins to decode a message.
     pub(in crate::client_protocol) const fn new(message: &'a [u8]) -> Self {
         Self {
-            rest: Some(Reader::new(message)),
+            rest: Some(FieldReader::new(message)),
         }
     }
 }
@@ -50,16 +50,16 @@ impl core::iter::FusedIterator for ProtobufCommands<'_> {}
 /// Decodes the request of a field, into the same request if it was there before.
 macro_rules! merge_request {
     ($command:ident, $variant:ident, $value:ident) => {
-        if let Some(Request::$variant(request)) = $command.last() {
+        if let Some(CommandRequest::$variant(request)) = $command.last() {
             merge(request, $value.bytes()?, 0)?;
         } else {
-            $command.add(Request::$variant(decode($value, 0)?));
+            $command.add(CommandRequest::$variant(decode($value, 0)?));
         }
     };
 }
 
 fn decode_command(bytes: &[u8]) -> Result<Command<'_>, DecodeError> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = FieldReader::new(bytes);
     let mut command = PartialCommand::default();
     while let Some((number, value)) = reader.field()? {
         match number {
@@ -72,9 +72,9 @@ fn decode_command(bytes: &[u8]) -> Result<Command<'_>, DecodeError> {
             9 => merge_request!(command, PresenceStats, value),
             10 => merge_request!(command, History, value),
             11 => {
-                decode::<Empty>(value, 0)?;
-                if !matches!(command.last(), Some(Request::Ping)) {
-                    command.add(Request::Ping);
+                decode::<NoFields>(value, 0)?;
+                if !matches!(command.last(), Some(CommandRequest::Ping)) {
+                    command.add(CommandRequest::Ping);
                 }
             }
             12 => merge_request!(command, Send, value),
@@ -90,7 +90,7 @@ fn decode_command(bytes: &[u8]) -> Result<Command<'_>, DecodeError> {
 /// A message whose fields are read one by one.
 trait Merge<'a>: Default {
     /// Takes a field. `depth` is the number of filters around this one.
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError>;
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError>;
 }
 
 fn merge<'a, M: Merge<'a>>(
@@ -98,20 +98,20 @@ fn merge<'a, M: Merge<'a>>(
     bytes: &'a [u8],
     depth: usize,
 ) -> Result<(), DecodeError> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = FieldReader::new(bytes);
     while let Some((number, value)) = reader.field()? {
         message.set(number, value, depth)?;
     }
     Ok(())
 }
 
-fn decode<'a, M: Merge<'a>>(value: Value<'a>, depth: usize) -> Result<M, DecodeError> {
+fn decode<'a, M: Merge<'a>>(value: FieldValue<'a>, depth: usize) -> Result<M, DecodeError> {
     let mut message = M::default();
     merge(&mut message, value.bytes()?, depth)?;
     Ok(message)
 }
 
-impl<'a> Value<'a> {
+impl<'a> FieldValue<'a> {
     const fn varint(self) -> Result<u64, DecodeError> {
         match self {
             Self::Varint(number) => Ok(number),
@@ -151,23 +151,23 @@ impl<'a> Value<'a> {
 
 /// A message without known fields.
 #[derive(Default)]
-struct Empty;
+struct NoFields;
 
-impl<'a> Merge<'a> for Empty {
-    fn set(&mut self, _: u32, _: Value<'a>, _: usize) -> Result<(), DecodeError> {
+impl<'a> Merge<'a> for NoFields {
+    fn set(&mut self, _: u32, _: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         Ok(())
     }
 }
 
 /// An entry of a map of messages.
 #[derive(Default)]
-struct Entry<'a, M> {
+struct MapEntry<'a, M> {
     key: Cow<'a, str>,
     value: M,
 }
 
-impl<'a, M: Merge<'a>> Merge<'a> for Entry<'a, M> {
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+impl<'a, M: Merge<'a>> Merge<'a> for MapEntry<'a, M> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.key = value.text()?,
             2 => merge(&mut self.value, value.bytes()?, depth)?,
@@ -185,7 +185,7 @@ struct TextEntry<'a> {
 }
 
 impl<'a> Merge<'a> for TextEntry<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.key = value.text()?,
             2 => self.value = value.text()?,
@@ -196,11 +196,11 @@ impl<'a> Merge<'a> for TextEntry<'a> {
 }
 
 impl<'a> Merge<'a> for ConnectRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.token = value.text()?.into(),
             2 => self.data = value.bytes()?,
-            3 => insert(&mut self.subs, decode::<Entry<'_, _>>(value, depth)?),
+            3 => insert(&mut self.subs, decode::<MapEntry<'_, _>>(value, depth)?),
             4 => self.name = value.text()?,
             5 => self.version = value.text()?,
             6 => {
@@ -216,12 +216,12 @@ impl<'a> Merge<'a> for ConnectRequest<'a> {
     }
 }
 
-fn insert<'a, M>(map: &mut BTreeMap<Cow<'a, str>, M>, entry: Entry<'a, M>) {
+fn insert<'a, M>(map: &mut BTreeMap<Cow<'a, str>, M>, entry: MapEntry<'a, M>) {
     map.insert(entry.key, entry.value);
 }
 
 impl<'a> Merge<'a> for RefreshRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         if number == 1 {
             self.token = value.text()?.into();
         }
@@ -230,7 +230,7 @@ impl<'a> Merge<'a> for RefreshRequest<'a> {
 }
 
 impl<'a> Merge<'a> for SubscribeRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.channel = value.text()?,
             2 => self.token = value.text()?.into(),
@@ -256,7 +256,7 @@ impl<'a> Merge<'a> for SubscribeRequest<'a> {
 }
 
 impl<'a> Merge<'a> for FilterNode<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.op = value.text()?,
             2 => self.key = value.text()?,
@@ -272,7 +272,7 @@ impl<'a> Merge<'a> for FilterNode<'a> {
 }
 
 impl<'a> Merge<'a> for SubRefreshRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.channel = value.text()?,
             2 => self.token = value.text()?.into(),
@@ -286,7 +286,7 @@ impl<'a> Merge<'a> for SubRefreshRequest<'a> {
 }
 
 impl<'a> Merge<'a> for TrackBatch<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.signature = value.text()?.into(),
             2 => self.items.push(decode(value, depth)?),
@@ -297,7 +297,7 @@ impl<'a> Merge<'a> for TrackBatch<'a> {
 }
 
 impl<'a> Merge<'a> for KeyedItem<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.key = value.text()?,
             2 => self.version = value.varint()?,
@@ -308,7 +308,7 @@ impl<'a> Merge<'a> for KeyedItem<'a> {
 }
 
 impl<'a> Merge<'a> for ChannelRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         if number == 1 {
             self.channel = value.text()?;
         }
@@ -317,7 +317,7 @@ impl<'a> Merge<'a> for ChannelRequest<'a> {
 }
 
 impl<'a> Merge<'a> for PublishRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.channel = value.text()?,
             2 => self.data = value.bytes()?,
@@ -331,7 +331,7 @@ impl<'a> Merge<'a> for PublishRequest<'a> {
 }
 
 impl<'a> Merge<'a> for StreamPosition<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.offset = value.varint()?,
             2 => self.epoch = value.text()?,
@@ -342,7 +342,7 @@ impl<'a> Merge<'a> for StreamPosition<'a> {
 }
 
 impl<'a> Merge<'a> for HistoryRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, depth: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.channel = value.text()?,
             7 => self.limit = value.int32()?,
@@ -355,7 +355,7 @@ impl<'a> Merge<'a> for HistoryRequest<'a> {
 }
 
 impl<'a> Merge<'a> for RpcRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         match number {
             1 => self.data = value.bytes()?,
             2 => self.method = value.text()?,
@@ -366,7 +366,7 @@ impl<'a> Merge<'a> for RpcRequest<'a> {
 }
 
 impl<'a> Merge<'a> for SendRequest<'a> {
-    fn set(&mut self, number: u32, value: Value<'a>, _: usize) -> Result<(), DecodeError> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
         if number == 1 {
             self.data = value.bytes()?;
         }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::writer::{
-    Message, Sink, bytes, flag, list, map, message, number, signed, text, text_map,
+    ProtobufMessage, Sink, bytes, flag, list, map, message, number, signed, text, text_map,
     write_delimited, zigzag,
 };
 use crate::client_protocol::publication::{ClientInfo, Publication};
@@ -12,7 +12,7 @@ use crate::client_protocol::push::{
 };
 use crate::client_protocol::reply::{Reply, ReplyError};
 use crate::client_protocol::result::{
-    CommandResult, ConnectResult, Expiry, HistoryResult, PresenceStats, SubRefreshResult,
+    CommandResult, ConnectResult, ExpiryInfo, HistoryResult, PresenceStats, SubRefreshResult,
     SubscribeResult,
 };
 
@@ -42,25 +42,25 @@ pub(in crate::client_protocol) fn encode_publication(
 /// A message with one field, which is a message.
 struct Field<'a, M>(u32, &'a M);
 
-impl<M: Message> Message for Field<'_, M> {
+impl<M: ProtobufMessage> ProtobufMessage for Field<'_, M> {
     fn write<S: Sink>(&self, out: &mut S) {
         message(out, self.0, self.1);
     }
 }
 
 /// A message with one field of bytes.
-struct Payload<'a>(u32, &'a [u8]);
+struct PayloadField<'a>(u32, &'a [u8]);
 
-impl Message for Payload<'_> {
+impl ProtobufMessage for PayloadField<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         bytes(out, self.0, self.1);
     }
 }
 
 /// A message without fields.
-struct Empty;
+struct EmptyField;
 
-impl Message for Empty {
+impl ProtobufMessage for EmptyField {
     fn write<S: Sink>(&self, _: &mut S) {}
 }
 
@@ -70,14 +70,14 @@ struct PublicationPush<'a> {
     publication: &'a Publication<'a>,
 }
 
-impl Message for PublicationPush<'_> {
+impl ProtobufMessage for PublicationPush<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         text(out, 2, self.channel);
         message(out, 4, self.publication);
     }
 }
 
-impl Message for Reply<'_> {
+impl ProtobufMessage for Reply<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         match self {
             Reply::Ping => {}
@@ -99,19 +99,19 @@ fn write_result<S: Sink>(out: &mut S, result: &CommandResult<'_>) {
     match result {
         CommandResult::Connect(result) => message(out, 5, &ConnectReply(result)),
         CommandResult::Subscribe(result) => message(out, 6, result),
-        CommandResult::Unsubscribe => message(out, 7, &Empty),
-        CommandResult::Publish => message(out, 8, &Empty),
+        CommandResult::Unsubscribe => message(out, 7, &EmptyField),
+        CommandResult::Publish => message(out, 8, &EmptyField),
         CommandResult::Presence(clients) => message(out, 9, &Presence(clients)),
         CommandResult::PresenceStats(stats) => message(out, 10, stats),
         CommandResult::History(result) => message(out, 11, result),
-        CommandResult::Ping => message(out, 12, &Empty),
-        CommandResult::Rpc(data) => message(out, 13, &Payload(1, data)),
+        CommandResult::Ping => message(out, 12, &EmptyField),
+        CommandResult::Rpc(data) => message(out, 13, &PayloadField(1, data)),
         CommandResult::Refresh(expiry) => message(out, 14, &ExpiryFrom(3, *expiry)),
         CommandResult::SubRefresh(result) => message(out, 15, result),
     }
 }
 
-impl Message for ReplyError<'_> {
+impl ProtobufMessage for ReplyError<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         number(out, 1, self.code.into());
         text(out, 2, self.message);
@@ -119,7 +119,7 @@ impl Message for ReplyError<'_> {
     }
 }
 
-impl Message for Push<'_> {
+impl ProtobufMessage for Push<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         signed(out, 1, self.id);
         text(out, 2, self.channel);
@@ -128,7 +128,7 @@ impl Message for Push<'_> {
             PushEvent::Join(info) => message(out, 5, &Field(1, info)),
             PushEvent::Leave(info) => message(out, 6, &Field(1, info)),
             PushEvent::Unsubscribe(push) => message(out, 7, push),
-            PushEvent::Message(data) => message(out, 8, &Payload(1, data)),
+            PushEvent::Message(data) => message(out, 8, &PayloadField(1, data)),
             PushEvent::Subscribe(push) => message(out, 9, push),
             PushEvent::Connect(result) => message(out, 10, &ConnectPush(result)),
             PushEvent::Disconnect(push) => message(out, 11, push),
@@ -138,16 +138,16 @@ impl Message for Push<'_> {
 }
 
 /// An expiry whose two fields have this number and the next.
-struct ExpiryFrom(u32, Expiry);
+struct ExpiryFrom(u32, ExpiryInfo);
 
-impl Message for ExpiryFrom {
+impl ProtobufMessage for ExpiryFrom {
     fn write<S: Sink>(&self, out: &mut S) {
         flag(out, self.0, self.1.expires);
         number(out, self.0 + 1, self.1.ttl.into());
     }
 }
 
-impl Message for ClientInfo<'_> {
+impl ProtobufMessage for ClientInfo<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         text(out, 1, self.user);
         text(out, 2, self.client);
@@ -156,7 +156,7 @@ impl Message for ClientInfo<'_> {
     }
 }
 
-impl Message for Publication<'_> {
+impl ProtobufMessage for Publication<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         bytes(out, 4, self.data);
         if let Some(info) = &self.info {
@@ -176,14 +176,14 @@ impl Message for Publication<'_> {
     }
 }
 
-impl Message for UnsubscribePush<'_> {
+impl ProtobufMessage for UnsubscribePush<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         number(out, 2, self.code.into());
         text(out, 3, self.reason);
     }
 }
 
-impl Message for SubscribePush<'_> {
+impl ProtobufMessage for SubscribePush<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         flag(out, 1, self.recoverable);
         text(out, 4, self.epoch);
@@ -193,7 +193,7 @@ impl Message for SubscribePush<'_> {
     }
 }
 
-impl Message for DisconnectPush<'_> {
+impl ProtobufMessage for DisconnectPush<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         number(out, 1, self.code.into());
         text(out, 2, self.reason);
@@ -204,7 +204,7 @@ impl Message for DisconnectPush<'_> {
 /// A connect result in the order of the push.
 struct ConnectPush<'a>(&'a ConnectResult<'a>);
 
-impl Message for ConnectPush<'_> {
+impl ProtobufMessage for ConnectPush<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         text(out, 1, self.0.client);
         text(out, 2, self.0.version);
@@ -219,7 +219,7 @@ impl Message for ConnectPush<'_> {
 /// A connect result in the order of the reply.
 struct ConnectReply<'a>(&'a ConnectResult<'a>);
 
-impl Message for ConnectReply<'_> {
+impl ProtobufMessage for ConnectReply<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         text(out, 1, self.0.client);
         text(out, 2, self.0.version);
@@ -241,7 +241,7 @@ fn write_connection<S: Sink>(out: &mut S, result: &ConnectResult<'_>) {
     signed(out, 11, result.time);
 }
 
-impl Message for SubscribeResult<'_> {
+impl ProtobufMessage for SubscribeResult<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         flag(out, 1, self.expiry.expires);
         number(out, 2, self.expiry.ttl.into());
@@ -265,20 +265,20 @@ impl Message for SubscribeResult<'_> {
 
 struct Presence<'a>(&'a [(&'a str, ClientInfo<'a>)]);
 
-impl Message for Presence<'_> {
+impl ProtobufMessage for Presence<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         map(out, 1, self.0);
     }
 }
 
-impl Message for PresenceStats {
+impl ProtobufMessage for PresenceStats {
     fn write<S: Sink>(&self, out: &mut S) {
         number(out, 1, self.num_clients.into());
         number(out, 2, self.num_users.into());
     }
 }
 
-impl Message for HistoryResult<'_> {
+impl ProtobufMessage for HistoryResult<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         list(out, 1, self.publications);
         text(out, 2, self.epoch);
@@ -286,7 +286,7 @@ impl Message for HistoryResult<'_> {
     }
 }
 
-impl Message for SubRefreshResult<'_> {
+impl ProtobufMessage for SubRefreshResult<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         flag(out, 1, self.expiry.expires);
         number(out, 2, self.expiry.ttl.into());

@@ -6,13 +6,13 @@ use crate::client_protocol::error::DecodeError;
 
 /// Bytes that are read from the front.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct FieldReader<'a> {
     rest: &'a [u8],
 }
 
 /// The value of a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     /// Wire type 0.
     Varint(u64),
     /// Wire type 2.
@@ -31,7 +31,7 @@ const FIXED_32: u64 = 5;
 /// Numbers of fields have 29 bits.
 const MAX_FIELD: u64 = (1 << 29) - 1;
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
@@ -74,21 +74,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next field, or `None` at the end.
-    pub(super) fn field(&mut self) -> Result<Option<(u32, Value<'a>)>, DecodeError> {
+    pub(super) fn field(&mut self) -> Result<Option<(u32, FieldValue<'a>)>, DecodeError> {
         if self.is_empty() {
             return Ok(None);
         }
         let (number, wire_type) = self.tag()?;
         let value = match wire_type {
-            VARINT => Value::Varint(self.varint()?),
-            BYTES => Value::Bytes(self.bytes()?),
+            VARINT => FieldValue::Varint(self.varint()?),
+            BYTES => FieldValue::Bytes(self.bytes()?),
             GROUP => {
                 self.skip_group(number)?;
-                Value::Other
+                FieldValue::Other
             }
             _ => {
                 self.skip_fixed(wire_type)?;
-                Value::Other
+                FieldValue::Other
             }
         };
         Ok(Some((number, value)))
@@ -143,8 +143,8 @@ mod tests {
 
     use super::*;
 
-    fn fields(bytes: &[u8]) -> Result<Vec<(u32, Value<'_>)>, DecodeError> {
-        let mut reader = Reader::new(bytes);
+    fn fields(bytes: &[u8]) -> Result<Vec<(u32, FieldValue<'_>)>, DecodeError> {
+        let mut reader = FieldReader::new(bytes);
         let mut fields = Vec::new();
         while let Some(field) = reader.field()? {
             fields.push(field);
@@ -155,20 +155,29 @@ mod tests {
     #[test]
     fn fields_of_every_wire_type_are_read() {
         assert_eq!(fields(b""), Ok(Vec::new()));
-        assert_eq!(fields(b"\x08\x96\x01"), Ok(vec![(1, Value::Varint(150))]));
+        assert_eq!(
+            fields(b"\x08\x96\x01"),
+            Ok(vec![(1, FieldValue::Varint(150))])
+        );
         assert_eq!(
             fields(b"\x12\x07testing\x08\x00"),
-            Ok(vec![(2, Value::Bytes(b"testing")), (1, Value::Varint(0))])
+            Ok(vec![
+                (2, FieldValue::Bytes(b"testing")),
+                (1, FieldValue::Varint(0))
+            ])
         );
-        assert_eq!(fields(b"\x0D\x01\x02\x03\x04"), Ok(vec![(1, Value::Other)]));
+        assert_eq!(
+            fields(b"\x0D\x01\x02\x03\x04"),
+            Ok(vec![(1, FieldValue::Other)])
+        );
         assert_eq!(
             fields(b"\x09\x01\x02\x03\x04\x05\x06\x07\x08"),
-            Ok(vec![(1, Value::Other)])
+            Ok(vec![(1, FieldValue::Other)])
         );
         // A group 1 of a field, a group 2 and a text.
         assert_eq!(
             fields(b"\x0B\x08\x01\x13\x14\x1A\x01x\x0C\x08\x05"),
-            Ok(vec![(1, Value::Other), (1, Value::Varint(5))])
+            Ok(vec![(1, FieldValue::Other), (1, FieldValue::Varint(5))])
         );
     }
 
@@ -218,10 +227,10 @@ mod tests {
             let mut bytes = Vec::new();
             prost::encoding::encode_varint(value, &mut bytes);
             for end in 0..bytes.len() {
-                prop_assert_eq!(Reader::new(&bytes[..end]).varint(), Err(DecodeError::Truncated));
+                prop_assert_eq!(FieldReader::new(&bytes[..end]).varint(), Err(DecodeError::Truncated));
             }
             bytes.push(0xFF);
-            let mut reader = Reader::new(&bytes);
+            let mut reader = FieldReader::new(&bytes);
             prop_assert_eq!(reader.varint(), Ok(value));
             prop_assert_eq!(reader.rest, &[0xFF][..]);
         }

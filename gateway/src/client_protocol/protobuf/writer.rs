@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 /// A message that can be written.
-pub(super) trait Message {
+pub(super) trait ProtobufMessage {
     /// Writes its fields; zero, empty and absent ones are left out.
     fn write<S: Sink>(&self, out: &mut S);
 }
@@ -15,7 +15,7 @@ pub(super) trait Sink {
     fn raw(&mut self, bytes: &[u8]);
 
     /// Takes a message that has this length.
-    fn body(&mut self, len: usize, message: &impl Message);
+    fn body(&mut self, len: usize, message: &impl ProtobufMessage);
 }
 
 impl Sink for Vec<u8> {
@@ -23,28 +23,28 @@ impl Sink for Vec<u8> {
         self.extend_from_slice(bytes);
     }
 
-    fn body(&mut self, _: usize, message: &impl Message) {
+    fn body(&mut self, _: usize, message: &impl ProtobufMessage) {
         message.write(self);
     }
 }
 
 /// Counts bytes.
 #[derive(Default)]
-struct Counter(usize);
+struct LengthCounter(usize);
 
-impl Sink for Counter {
+impl Sink for LengthCounter {
     fn raw(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
 
-    fn body(&mut self, len: usize, _: &impl Message) {
+    fn body(&mut self, len: usize, _: &impl ProtobufMessage) {
         self.0 += len;
     }
 }
 
 /// Writes a message with its length in front.
-pub(super) fn write_delimited(out: &mut impl Sink, message: &impl Message) {
-    let mut counter = Counter::default();
+pub(super) fn write_delimited(out: &mut impl Sink, message: &impl ProtobufMessage) {
+    let mut counter = LengthCounter::default();
     message.write(&mut counter);
     write_varint(out, counter.0 as u64);
     out.body(counter.0, message);
@@ -104,50 +104,50 @@ fn bytes_always(out: &mut impl Sink, number: u32, bytes: &[u8]) {
 }
 
 /// Writes a message as a field, also if it is empty.
-pub(super) fn message(out: &mut impl Sink, number: u32, message: &impl Message) {
+pub(super) fn message(out: &mut impl Sink, number: u32, message: &impl ProtobufMessage) {
     write_tag(out, number, 2);
     write_delimited(out, message);
 }
 
 /// Writes a list of messages.
-pub(super) fn list<M: Message>(out: &mut impl Sink, number: u32, messages: &[M]) {
+pub(super) fn list<M: ProtobufMessage>(out: &mut impl Sink, number: u32, messages: &[M]) {
     for message in messages {
         self::message(out, number, message);
     }
 }
 
 /// Writes a map of messages.
-pub(super) fn map<M: Message>(out: &mut impl Sink, number: u32, entries: &[(&str, M)]) {
+pub(super) fn map<M: ProtobufMessage>(out: &mut impl Sink, number: u32, entries: &[(&str, M)]) {
     for (key, value) in entries {
-        message(out, number, &Entry { key, value });
+        message(out, number, &EntryField { key, value });
     }
 }
 
 /// Writes a map of texts.
 pub(super) fn text_map(out: &mut impl Sink, number: u32, entries: &[(&str, &str)]) {
     for (key, value) in entries {
-        message(out, number, &TextEntry { key, value });
+        message(out, number, &TextEntryField { key, value });
     }
 }
 
-struct Entry<'a, M> {
+struct EntryField<'a, M> {
     key: &'a str,
     value: &'a M,
 }
 
-impl<M: Message> Message for Entry<'_, M> {
+impl<M: ProtobufMessage> ProtobufMessage for EntryField<'_, M> {
     fn write<S: Sink>(&self, out: &mut S) {
         bytes_always(out, 1, self.key.as_bytes());
         message(out, 2, self.value);
     }
 }
 
-struct TextEntry<'a> {
+struct TextEntryField<'a> {
     key: &'a str,
     value: &'a str,
 }
 
-impl Message for TextEntry<'_> {
+impl ProtobufMessage for TextEntryField<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         bytes_always(out, 1, self.key.as_bytes());
         bytes_always(out, 2, self.value.as_bytes());
