@@ -265,6 +265,11 @@ fn malformed_commands_are_refused() {
             r#"{"id":1,"subscribe":{"channel":"a","channel":"b"}}"#,
             DecodeError::InvalidField,
         ),
+        (r#"{"id":1,"id":1,"ping":{}}"#, DecodeError::InvalidField),
+        (
+            r#"{"id":1,"ping":{},"ping":null}"#,
+            DecodeError::InvalidField,
+        ),
         (r#"{"id":1}"#, DecodeError::NoRequest),
         (r#"{"id":1,"unknown":{}}"#, DecodeError::NoRequest),
         (r#"{"id":1,"connect":null}"#, DecodeError::NoRequest),

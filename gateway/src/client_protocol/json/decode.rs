@@ -3,7 +3,7 @@
 use core::fmt::{self, Formatter};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 
 use super::field::Object;
@@ -61,7 +61,7 @@ fn decode_command(line: &[u8]) -> Result<Command<'_>, DecodeError> {
     command.finish()
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum CommandKey {
     Id,
@@ -103,7 +103,14 @@ impl<'de> Visitor<'de> for CommandVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut command = PartialCommand::default();
+        let mut seen = 0_u16;
         while let Some(key) = map.next_key()? {
+            // As serde has it for the fields of requests.
+            let bit = 1 << key as u16;
+            if key != CommandKey::Unknown && seen & bit != 0 {
+                return Err(A::Error::custom("a field is there twice"));
+            }
+            seen |= bit;
             let request = match key {
                 CommandKey::Id => {
                     command.id = map.next_value::<Option<u32>>()?.unwrap_or_default();
