@@ -25,7 +25,7 @@ pub fn client_protobuf(data: &[u8]) {
     round_trip(&Choices::new(data).command());
 }
 
-/// Whether there are so many beginnings of groups that they may be too deep.
+/// Whether enough groups begin here to be too deep.
 fn has_groups(data: &[u8]) -> bool {
     data.iter().filter(|&&byte| byte & 7 == 3).count() >= 16
 }

@@ -1,4 +1,4 @@
-//! Fuzzes the verification of tokens against `serde_json::Value` and an HMAC written out.
+//! Fuzzes the verification of tokens against `serde_json::Value` and a second HMAC.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -44,7 +44,7 @@ pub struct TokenBuilder {
 }
 
 impl TokenBuilder {
-    /// Creates a token without claims: an anonymous user who may connect for ever.
+    /// Creates a token without claims: an anonymous user, without expiry.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,4 +1,4 @@
-//! Why a token is refused, and what the client is told.
+//! Reasons to refuse a token, and the answer to the client.
 
 use core::error::Error;
 use core::fmt::{self, Display, Formatter};
@@ -61,7 +61,7 @@ pub enum TokenUse {
     SubRefresh,
 }
 
-/// What a client with a refused token is told.
+/// Answer to a client whose token is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rejection {
     /// The command fails, and the connection stays.
@@ -119,7 +119,7 @@ impl TokenError {
         }
     }
 
-    /// Returns what the client is told.
+    /// Returns the answer to the client.
     pub const fn rejection(self, token_use: TokenUse) -> Rejection {
         match (token_use, self) {
             (TokenUse::Connect | TokenUse::Subscribe, Self::Expired | Self::NotYetValid) => {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_told_what_the_protocol_says() {
+    fn answers_are_those_of_the_protocol() {
         use DisconnectCode as D;
         use Rejection::{Disconnect, Error};
         use TokenUse::{Connect, Refresh, SubRefresh, Subscribe};

@@ -10,7 +10,7 @@
 //! | `hmac_key` | HS256, HS384 and HS512 |
 //! | `claims` | what a token says, as JSON |
 //! | `verifier` | order of the checks, key rotation, audience and issuer |
-//! | `error` | why a token is refused, and what the client is told |
+//! | `error` | reasons to refuse a token, and the answer to the client |
 //! | `builder` | new tokens |
 //!
 //! ```
