@@ -1,20 +1,22 @@
 //! Queries about a running server: what the admin pages and the metrics need from an adapter.
 
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use stentor_core::app::Isolation;
 use stentor_core::channels::RemoteStats;
 use stentor_core::inspect::{ClosedConnection, ConnectionList, ConnectionQuery, Lookup};
-use stentor_core::node::ConnectionLimiter;
+use stentor_core::node::{ConnectionLimiter, Deadline};
 use stentor_core::stats::Stats;
 use stentor_core::tasks::Wakeups;
 use stentor_core::{ConnId, Handler, Shard, ShardId, Timestamp};
 
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::SharedDispatcher;
+use crate::host::{Host, PendingAnswer, ShardInput, TaskOf};
 
-/// A running server, implemented by its adapter.
+/// A running server, as the pages see it. Every [`Host`] is one.
 pub trait AdminBackend: Send + Sync + 'static {
     /// The tasks of the application.
     type Task: Clone;
@@ -37,6 +39,108 @@ pub trait AdminBackend: Send + Sync + 'static {
     /// Returns the counters of commands from application threads.
     fn remote_stats(&self) -> RemoteStats;
 }
+
+impl<N: Host> AdminBackend for N {
+    type Task = TaskOf<N>;
+
+    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
+        let (reply, answers) = channel();
+        for &shard in shards {
+            if let Some(query) = self.node().queries().query(shard, query, &reply) {
+                self.post(shard, ShardInput::Query(query));
+            }
+        }
+        // Only the senders of the pending queries are left.
+        drop(reply);
+        let clock = self.node().clock();
+        let (mut deadline, mut given) = (Deadline::new(clock.now(), QUERY_TIMEOUT), Vec::new());
+        loop {
+            let left = deadline.at().since(clock.now());
+            match answers.recv_timeout(left) {
+                Ok(answer) => given.push(answer),
+                Err(RecvTimeoutError::Timeout) if !deadline.is_over(clock.now()) => {}
+                Err(_) => return given,
+            }
+        }
+    }
+
+    fn dispatcher(&self) -> &SharedDispatcher<TaskOf<N>> {
+        &self.node().dispatcher
+    }
+
+    fn wake(&self, wakeups: Wakeups) {
+        self.perform(wakeups);
+    }
+
+    fn limiter(&self) -> &ConnectionLimiter {
+        &self.node().limiter
+    }
+
+    fn counters(&self) -> &ServerCounters {
+        &self.node().counters
+    }
+
+    fn remote_stats(&self) -> RemoteStats {
+        self.node().remote.stats()
+    }
+}
+
+/// An admin query on its way to a shard.
+#[derive(Debug)]
+pub struct PendingQuery {
+    query: Arc<AdminQuery>,
+    reply: Sender<(ShardId, ShardAnswer)>,
+    /// Counts as one waiting query until it is dropped.
+    _waits: Arc<()>,
+}
+
+impl PendingQuery {
+    pub(crate) fn answer<H: Handler, I: Isolation>(
+        self,
+        now: Timestamp,
+        shard: &Shard<H, I>,
+        turns: &Turns,
+    ) -> PendingAnswer {
+        let (id, answer) = (shard.id(), self.query.answer(now, shard, turns));
+        PendingAnswer::new(move || {
+            let _ = self.reply.send((id, answer));
+        })
+    }
+}
+
+/// Limit of the queries that pile up at a shard that hangs.
+#[derive(Debug)]
+pub(crate) struct QueryLimits {
+    /// Has one more reference for each query that waits at a shard.
+    shards: Vec<Arc<()>>,
+}
+
+impl QueryLimits {
+    pub(crate) fn new(shards: u16) -> Self {
+        Self {
+            shards: (0..shards).map(|_| Arc::new(())).collect(),
+        }
+    }
+
+    /// Returns a query for a shard, or `None` if too many wait there already.
+    fn query(
+        &self,
+        shard: ShardId,
+        query: &Arc<AdminQuery>,
+        reply: &Sender<(ShardId, ShardAnswer)>,
+    ) -> Option<PendingQuery> {
+        let waiting = &self.shards[shard.index()];
+        (Arc::strong_count(waiting) <= MAX_QUERIES).then(|| PendingQuery {
+            query: query.clone(),
+            reply: reply.clone(),
+            _waits: waiting.clone(),
+        })
+    }
+}
+
+/// Maximum number of queries, of the admin pages and of the metrics, that wait at a shard; more
+/// than can be made at a time.
+const MAX_QUERIES: usize = 8;
 
 /// Time limit of the answers of shards.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -104,5 +208,24 @@ impl ShardAnswer {
             now: Timestamp::ORIGIN,
             body: AnswerBody::Counters(Box::new((stats, turns))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_number_of_queries_waits_at_a_shard() {
+        let limits = QueryLimits::new(2);
+        let (reply, _) = channel();
+        let query = Arc::new(AdminQuery::Counters);
+        let ask = |shard| limits.query(ShardId(shard), &query, &reply);
+        let mut waiting: Vec<_> = std::iter::from_fn(|| ask(1)).collect();
+        assert_eq!(waiting.len(), MAX_QUERIES);
+        assert!(ask(0).is_some(), "those of another shard do not count");
+        waiting.pop();
+        waiting.extend(ask(1));
+        assert_eq!(waiting.len(), MAX_QUERIES);
     }
 }

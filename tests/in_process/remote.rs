@@ -15,8 +15,8 @@ use stentor_core::{
     CloseCode, ConnId, Context, Decision, Failure, Handler, HttpRequest, Message as Received,
     MessageType,
 };
+use stentor_server::ServerHandle;
 use stentor_tests::Adapter;
-use stentor_tests::running::RunningHandle;
 use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::protocol::frame::coding;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
@@ -162,14 +162,12 @@ fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
                         refused.fetch_add(insist(&remote, say(n)), Ordering::Relaxed);
                     }
                 } else {
-                    let mut n = 0;
-                    let taken = remote.take_permits(EACH, |place| {
+                    for n in 0..EACH {
                         let (room, text) = say(n);
-                        let told = place.publish(room.as_bytes(), MessageType::Text, 10, text);
+                        let permit = remote.reserve().wait().expect("the server serves");
+                        let told = permit.publish(room.as_bytes(), MessageType::Text, 10, text);
                         assert_eq!(told, Ok(()));
-                        n += 1;
-                    });
-                    assert_eq!(taken, Ok(()));
+                    }
                 }
             })
         });
@@ -223,7 +221,7 @@ fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
 }
 
 /// Says it until it is taken; how often it was refused.
-fn insist(remote: &RunningHandle, (room, text): (String, String)) -> u64 {
+fn insist(remote: &ServerHandle, (room, text): (String, String)) -> u64 {
     let mut refused = 0;
     while let Err(why) = remote.try_publish(room.as_bytes(), MessageType::Text, 10, text.clone()) {
         assert_eq!(why, RemoteError::Full);
@@ -259,11 +257,8 @@ fn a_shard_that_is_busy_does_not_let_commands_pile_up(adapter: Adapter) {
     let waits = {
         let remote = remote.clone();
         thread::spawn(move || {
-            let taken = remote.take_permits(1, |place| {
-                let told = place.send(to, MessageType::Text, 10, "waited");
-                assert_eq!(told, Ok(()));
-            });
-            assert_eq!(taken, Ok(()));
+            let report = remote.send(to, MessageType::Text, 10, "waited").wait();
+            assert_eq!(report.map(|report| report.queued), Ok(1));
         })
     };
     drop(busy);
@@ -319,7 +314,7 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted(adapter: Adapt
     let told = remote.try_broadcast_all(MessageType::Text, 10, "nobody");
     assert_eq!(told, Err(RemoteError::Ended));
     // Nobody waits for a place in vain.
-    assert_eq!(remote.take_permits(1, drop), Err(RemoteError::Ended));
+    assert_eq!(remote.reserve().wait().err(), Some(RemoteError::Ended));
 }
 
 fn what_was_taken_before_the_end_is_written(adapter: Adapter) {

@@ -6,6 +6,7 @@ use core::iter;
 
 use smallvec::SmallVec;
 
+use crate::CloseCode;
 use crate::channels::fan_outs::EVERYONE;
 use crate::engine::Engine;
 use crate::engine::output::{Event, Output};
@@ -29,7 +30,9 @@ impl<A: AppTypes> Engine<A> {
     ) {
         //= rfc6455#section-4.2.2 "Extensions not listed by the client MUST NOT be listed."
         //= rfc6455#section-9 "A server MUST NOT respond with any extension not requested by the..."
-        let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
+        let is_answered = self.slots[at].is_answered();
+        let offer = upgrade.deflate.filter(|_| !is_answered);
+        let agreed = offer.and_then(|offer| self.agree(offer));
         let mut compressor = Compressor::NONE;
         if let Some(agreed) = &agreed {
             let level = self.config.compression_level as u8;
@@ -39,21 +42,25 @@ impl<A: AppTypes> Engine<A> {
             self.slots[at].conn = conn;
             compressor = Compressor::new(Role::Server, agreed, level);
         }
-        let mut head = self.decode_buffers.buffers.take_for(ANSWER);
-        let accept = &upgrade.accept;
-        //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
-        //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
-        upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref(), fields);
         drop(self.take_exchange(at));
-        self.out.send_head(at, &head);
+        if !is_answered {
+            let mut head = self.decode_buffers.buffers.take_for(ANSWER);
+            let accept = &upgrade.accept;
+            //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
+            //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
+            upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref(), fields);
+            self.out.send_head(at, &head);
+            self.decode_buffers.give(head);
+        }
         self.out.open(at, compressor);
-        self.decode_buffers.give(head);
         let slot = &mut self.slots[at];
         slot.phase = Phase::Open;
         slot.state = Some(state);
         slot.flags.set_upgraded(true);
         slot.moment = Some(self.now);
-        slot.subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
+        if !is_answered {
+            slot.subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
+        }
         self.counts.links.opened += 1;
         self.counts.links.active += 1;
         self.fan_outs.joined(EVERYONE, at);
@@ -77,10 +84,25 @@ impl<A: AppTypes> Engine<A> {
     //= rfc6455#section-10.7 "If the invalid data is sent during the WebSocket handshake, the..."
     pub(crate) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
         self.count_refused(at, error);
+        if self.slots[at].is_answered() {
+            return self.refuse_answered(at, error.status());
+        }
         let mut out = self.decode_buffers.buffers.take_for(ANSWER);
         response::refusal(&mut out, error, head_only);
         self.begin_answer(at, &out, None);
         self.decode_buffers.give(out);
+    }
+
+    /// Ends a connection whose handshake was answered before it came here with the close code that
+    /// says what this status would have.
+    fn refuse_answered(&mut self, at: u32, status: u16) {
+        let code = match status {
+            503 => CloseCode::TRY_LATER,
+            500..600 => CloseCode::INTERNAL_ERROR,
+            _ => CloseCode::POLICY,
+        };
+        let [high, low] = code.get().to_be_bytes();
+        self.begin_answer(at, &[0x88, 2, high, low], None);
     }
 
     /// Counts a refusal, and lets the log know.
@@ -99,6 +121,9 @@ impl<A: AppTypes> Engine<A> {
         fields: &[(&str, &[u8])],
         body: &[u8],
     ) {
+        if self.slots[at].is_answered() {
+            return self.refuse_answered(at, status);
+        }
         if self.draining || self.slots[at].flags.surplus() {
             connection.close();
         }

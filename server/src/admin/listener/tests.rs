@@ -13,6 +13,8 @@ use super::*;
 use crate::counters::ServerCounters;
 use crate::dispatch::SharedDispatcher;
 use crate::inspect::{AdminQuery, ShardAnswer};
+use crate::listen::ListenAt;
+use crate::{Endpoint, Settings};
 
 /// A server whose shards do not answer.
 struct Silent {
@@ -55,9 +57,7 @@ fn start(times: Timeouts) -> (Serving, SocketAddr) {
 fn start_with(flags: &[&str], times: Timeouts) -> (Serving, Vec<SocketAddr>) {
     let args = [&["stentor"], flags].concat();
     let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-    let admin = Admin::open(&settings)
-        .expect("a free port")
-        .expect("asked for");
+    let admin = open(&settings).expect("a free port").expect("asked for");
     let addresses = admin.addresses().expect("an address");
     let backend = Silent {
         dispatcher: SharedDispatcher::new(&settings.config, 1, 1),
@@ -67,6 +67,15 @@ fn start_with(flags: &[&str], times: Timeouts) -> (Serving, Vec<SocketAddr>) {
     let collector = Arc::new(Collector::new(&Arc::new(settings)));
     let serving = admin.serve_within(Arc::new(backend), collector, times);
     (serving.expect("threads"), addresses)
+}
+
+fn open(settings: &Settings) -> io::Result<Option<Admin>> {
+    let at = |at: &Endpoint| ListenAt::Addresses(at.to_string(), at.addresses().to_vec());
+    let listen = settings.admin_listen.iter().map(at).collect();
+    Admin::new(
+        listen::open(listen, &settings.config)?,
+        settings.admin_hosts.clone(),
+    )
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -108,7 +117,7 @@ const SHORT: Timeouts = Timeouts {
 #[test]
 fn there_is_no_listener_unless_it_is_set() {
     let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
-    assert!(Admin::open(&settings).expect("nothing to fail").is_none());
+    assert!(open(&settings).expect("nothing to fail").is_none());
 }
 
 #[test]
