@@ -15,8 +15,10 @@ use stentor_core::stats::Stats;
 use stentor_core::sync::Mailbox;
 use stentor_core::tasks::{Submission, Wakeups};
 use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
-use stentor_server::host::{Node, PendingAnswer, ShardInput};
-use stentor_server::{CatchPanics, EndOnPanic, EventLog, Turns, WallClock, end_process};
+use stentor_server::host::{Node, ShardInput};
+use stentor_server::{
+    CatchPanics, EndOnPanic, EventLog, PendingAnswer, Turns, WallClock, end_process,
+};
 
 use crate::buffers::BufferPool;
 use crate::free_list::FreeList;

@@ -14,8 +14,10 @@ use stentor_core::shard::Admission;
 use stentor_core::stats::Stats;
 use stentor_core::tasks::Submission;
 use stentor_core::{ConnId, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
-use stentor_server::host::{PendingAnswer, ShardInput};
-use stentor_server::{CatchPanics, Clock, EventLog, IncomingSocket, Turns, WallClock, end_process};
+use stentor_server::host::ShardInput;
+use stentor_server::{
+    CatchPanics, Clock, EventLog, IncomingSocket, PendingAnswer, Turns, WallClock, end_process,
+};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::ShardSockets;

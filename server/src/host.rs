@@ -1,7 +1,6 @@
 //! A running server, as its life cycle, its handles and its admin pages see it: the state beside its
 //! shards, and what an adapter does for them.
 
-use std::fmt;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +12,12 @@ use stentor_core::shard::Admission;
 use stentor_core::tasks::Wakeups;
 use stentor_core::{Config, ConnId, Handler, Shard, ShardId, TaskEnd, Timestamp};
 
+use crate::answer::PendingAnswer;
 use crate::counters::{ServerCounters, Turns};
 #[cfg(feature = "program")]
 use crate::inspect::{PendingQuery, QueryLimits};
-use crate::remote::{IncomingSocket, RemoteEndpoint};
+use crate::remote::{AcceptError, IncomingSocket, RemoteEndpoint, RemoteHost};
+use crate::socket::limit_unsent;
 use crate::{Clock, LimitLog, ServerOptions, SharedDispatcher};
 
 /// The shards and workers of a server, with the wake-ups of their adapter.
@@ -68,6 +69,27 @@ pub trait Host: Send + Sync + 'static {
     }
 }
 
+impl<N: Host> RemoteHost for N {
+    fn send(&self, to: ShardId, message: ShardMessage) {
+        self.post(to, ShardInput::Message(message));
+    }
+
+    fn accept(self: Arc<Self>, socket: IncomingSocket) -> Result<(), AcceptError> {
+        let node = self.node();
+        let (shard, admission) = node.admit().ok_or(AcceptError::Full)?;
+        // There is nothing to say to a client that is upgraded but has no place.
+        if socket.is_answered && admission == Admission::Surplus {
+            node.limiter.release(shard, admission);
+            return Err(AcceptError::Full);
+        }
+        // Fails only if the peer has gone, which the next read reports.
+        let _ = socket.stream.set_nodelay(true);
+        limit_unsent(&socket.stream, node.unsent_bytes);
+        self.take_socket(socket, (shard, admission))
+            .map_err(AcceptError::System)
+    }
+}
+
 /// The tasks of a server.
 pub type TaskOf<N> = <<N as Host>::Handler as Handler>::Task;
 
@@ -116,27 +138,6 @@ impl ShardInput {
 
 /// The `Content-Type` of the metrics page.
 pub(crate) const METRICS_TYPE: &str = "text/plain; version=0.0.4";
-
-/// The answer of a shard to an admin query.
-pub struct PendingAnswer(Box<dyn FnOnce() + Send>);
-
-impl PendingAnswer {
-    #[cfg(feature = "program")]
-    pub(crate) fn new(send: impl FnOnce() + Send + 'static) -> Self {
-        Self(Box::new(send))
-    }
-
-    /// Sends the answer. The caller may have stopped waiting.
-    pub fn send(self) {
-        (self.0)();
-    }
-}
-
-impl fmt::Debug for PendingAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingAnswer").finish_non_exhaustive()
-    }
-}
 
 /// The state of a server beside its shards.
 #[derive(Debug)]

@@ -1,22 +1,22 @@
 //! Queries about a running server: what the admin pages and the metrics need from an adapter.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use stentor_core::app::Isolation;
 use stentor_core::channels::RemoteStats;
 use stentor_core::inspect::{ClosedConnection, ConnectionList, ConnectionQuery, Lookup};
-use stentor_core::node::{ConnectionLimiter, Deadline};
+use stentor_core::node::ConnectionLimiter;
 use stentor_core::stats::Stats;
 use stentor_core::tasks::Wakeups;
 use stentor_core::{ConnId, Handler, Shard, ShardId, Timestamp};
 
+use crate::answer::PendingAnswer;
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::SharedDispatcher;
-use crate::host::{Host, PendingAnswer, ShardInput, TaskOf};
 
-/// A running server, as the pages see it. Every [`Host`] is one.
+/// A running server, as the pages see it. Every [`Host`](crate::host::Host) is one.
 pub trait AdminBackend: Send + Sync + 'static {
     /// The tasks of the application.
     type Task: Clone;
@@ -38,51 +38,6 @@ pub trait AdminBackend: Send + Sync + 'static {
 
     /// Returns the counters of commands from application threads.
     fn remote_stats(&self) -> RemoteStats;
-}
-
-impl<N: Host> AdminBackend for N {
-    type Task = TaskOf<N>;
-
-    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
-        let (reply, answers) = channel();
-        for &shard in shards {
-            if let Some(query) = self.node().queries().query(shard, query, &reply) {
-                self.post(shard, ShardInput::Query(query));
-            }
-        }
-        // Only the senders of the pending queries are left.
-        drop(reply);
-        let clock = self.node().clock();
-        let (mut deadline, mut given) = (Deadline::new(clock.now(), QUERY_TIMEOUT), Vec::new());
-        loop {
-            let left = deadline.at().since(clock.now());
-            match answers.recv_timeout(left) {
-                Ok(answer) => given.push(answer),
-                Err(RecvTimeoutError::Timeout) if !deadline.is_over(clock.now()) => {}
-                Err(_) => return given,
-            }
-        }
-    }
-
-    fn dispatcher(&self) -> &SharedDispatcher<TaskOf<N>> {
-        &self.node().dispatcher
-    }
-
-    fn wake(&self, wakeups: Wakeups) {
-        self.perform(wakeups);
-    }
-
-    fn limiter(&self) -> &ConnectionLimiter {
-        &self.node().limiter
-    }
-
-    fn counters(&self) -> &ServerCounters {
-        &self.node().counters
-    }
-
-    fn remote_stats(&self) -> RemoteStats {
-        self.node().remote.stats()
-    }
 }
 
 /// An admin query on its way to a shard.
@@ -123,7 +78,7 @@ impl QueryLimits {
     }
 
     /// Returns a query for a shard, or `None` if too many wait there already.
-    fn query(
+    pub(crate) fn query(
         &self,
         shard: ShardId,
         query: &Arc<AdminQuery>,
@@ -213,6 +168,8 @@ impl ShardAnswer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
 
     #[test]

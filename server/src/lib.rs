@@ -25,6 +25,7 @@
 mod address;
 #[cfg(feature = "program")]
 pub mod admin;
+mod answer;
 mod builder;
 mod clock;
 pub mod counters;
@@ -46,6 +47,7 @@ mod settings;
 pub mod socket;
 mod throttle;
 
+pub use answer::PendingAnswer;
 pub use builder::{BoundServer, BuildServer, HandlerFactory, NoTasks, ServerBuilder};
 pub use clock::{Clock, WallClock};
 pub use counters::{ServerCounters, Turns};

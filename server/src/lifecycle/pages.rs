@@ -1,16 +1,20 @@
-//! The threads that serve the admin pages and the metrics while a server runs.
+//! The threads that serve the admin pages and the metrics while a server runs, and their queries.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
-use stentor_core::ConnId;
+use stentor_core::channels::RemoteStats;
+use stentor_core::node::{ConnectionLimiter, Deadline};
+use stentor_core::tasks::Wakeups;
+use stentor_core::{ConnId, ShardId};
 
-use crate::Settings;
 use crate::admin::{Admin, Serving};
-use crate::host::{Host, ShardInput};
+use crate::host::{Host, ShardInput, TaskOf};
+use crate::inspect::{AdminBackend, AdminQuery, QUERY_TIMEOUT, ShardAnswer};
 use crate::metrics::{self, Collector};
+use crate::{ServerCounters, Settings, SharedDispatcher};
 
 /// The pages. Dropping this ends their threads.
 pub(super) struct Pages<N: Host> {
@@ -51,5 +55,50 @@ impl<N: Host> Pages<N> {
 impl<N: Host> Drop for Pages<N> {
     fn drop(&mut self) {
         self.host.node().end_scrapes();
+    }
+}
+
+impl<N: Host> AdminBackend for N {
+    type Task = TaskOf<N>;
+
+    fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
+        let (reply, answers) = channel();
+        for &shard in shards {
+            if let Some(query) = self.node().queries().query(shard, query, &reply) {
+                self.post(shard, ShardInput::Query(query));
+            }
+        }
+        // Only the senders of the pending queries are left.
+        drop(reply);
+        let clock = self.node().clock();
+        let (mut deadline, mut given) = (Deadline::new(clock.now(), QUERY_TIMEOUT), Vec::new());
+        loop {
+            let left = deadline.at().since(clock.now());
+            match answers.recv_timeout(left) {
+                Ok(answer) => given.push(answer),
+                Err(RecvTimeoutError::Timeout) if !deadline.is_over(clock.now()) => {}
+                Err(_) => return given,
+            }
+        }
+    }
+
+    fn dispatcher(&self) -> &SharedDispatcher<TaskOf<N>> {
+        &self.node().dispatcher
+    }
+
+    fn wake(&self, wakeups: Wakeups) {
+        self.perform(wakeups);
+    }
+
+    fn limiter(&self) -> &ConnectionLimiter {
+        &self.node().limiter
+    }
+
+    fn counters(&self) -> &ServerCounters {
+        &self.node().counters
+    }
+
+    fn remote_stats(&self) -> RemoteStats {
+        self.node().remote.stats()
     }
 }

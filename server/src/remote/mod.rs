@@ -13,8 +13,6 @@ use std::sync::{Arc, OnceLock, Weak};
 use stentor_core::channels::{RemoteStats, ServerEnd, ShardMessage, ShardSender};
 use stentor_core::{Config, ShardId};
 
-use crate::host::{Host, ShardInput};
-
 pub use handle::{Pending, ServerHandle};
 pub use socket::{AcceptError, IncomingSocket, RequestHead};
 use waiters::Waiters;
@@ -43,7 +41,7 @@ impl RemoteEndpoint {
     }
 
     /// Accepts commands and sockets for this server from now on.
-    pub fn begin<N: Host>(&self, host: &Arc<N>) {
+    pub(crate) fn begin<N: RemoteHost + 'static>(&self, host: &Arc<N>) {
         let host: Weak<N> = Arc::downgrade(host);
         self.link.host.get_or_init(|| host);
         self.server_end.begin();
@@ -79,32 +77,24 @@ impl fmt::Debug for RemoteEndpoint {
 #[derive(Default)]
 struct HostLink {
     /// Weak, so that handles which outlive the server keep no shard.
-    host: OnceLock<Weak<dyn AnyHost>>,
+    host: OnceLock<Weak<dyn RemoteHost>>,
     waiters: Waiters,
 }
 
 impl HostLink {
     /// Returns the server, unless it does not serve yet or has ended.
-    fn host(&self) -> Option<Arc<dyn AnyHost>> {
+    fn host(&self) -> Option<Arc<dyn RemoteHost>> {
         self.host.get().and_then(Weak::upgrade)
     }
 }
 
-/// A [`Host`], independent of its application.
-trait AnyHost: Send + Sync {
+/// A server that serves, independent of its application. Every [`Host`](crate::host::Host) is one.
+pub(crate) trait RemoteHost: Send + Sync {
+    /// Sends a message to a shard and wakes the shard.
     fn send(&self, to: ShardId, message: ShardMessage);
 
+    /// Admits a socket and gives it to a shard.
     fn accept(self: Arc<Self>, socket: IncomingSocket) -> Result<(), AcceptError>;
-}
-
-impl<N: Host> AnyHost for N {
-    fn send(&self, to: ShardId, message: ShardMessage) {
-        self.post(to, ShardInput::Message(message));
-    }
-
-    fn accept(self: Arc<Self>, socket: IncomingSocket) -> Result<(), AcceptError> {
-        socket::accept(self, socket)
-    }
 }
 
 /// Sends the messages of the core's handle.

@@ -3,14 +3,9 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 
 use stentor_core::proto::http::{Fields, HeadLimits, Request};
 use stentor_core::proto::ws::upgrade;
-use stentor_core::shard::Admission;
-
-use crate::host::Host;
-use crate::socket;
 
 /// A socket that did not come from a listener of the server.
 #[derive(Debug)]
@@ -23,25 +18,6 @@ pub struct IncomingSocket {
     pub read: Vec<u8>,
     /// Whether the opening handshake at the begin of `read` is answered.
     pub is_answered: bool,
-}
-
-/// Admits a socket and gives it to a shard.
-pub(super) fn accept<N: Host>(host: Arc<N>, socket: IncomingSocket) -> Result<(), AcceptError> {
-    let node = host.node();
-    let (shard, admission) = node.admit().ok_or(AcceptError::Full)?;
-    // There is nothing to say to a client that is upgraded but has no place.
-    if socket.is_answered && admission == Admission::Surplus {
-        node.limiter.release(shard, admission);
-        return Err(AcceptError::Full);
-    }
-    let prepared = socket.stream.set_nodelay(true);
-    socket::limit_unsent(&socket.stream, node.unsent_bytes);
-    if let Err(error) = prepared {
-        node.limiter.release(shard, admission);
-        return Err(AcceptError::System(error));
-    }
-    host.take_socket(socket, (shard, admission))
-        .map_err(AcceptError::System)
 }
 
 /// The reason why a socket was not accepted.
