@@ -58,7 +58,9 @@ pub use lifecycle::{ForceShutdown, HungShards, ShutdownReport};
 pub use lifecycle::{Signals, program};
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
-pub use remote::{AcceptError, IncomingSocket, Pending, RemoteEndpoint, RequestHead, ServerHandle};
+pub use remote::{
+    AcceptError, IncomingSocket, Pending, RemoteEndpoint, RequestHead, ServerHandle, UpgradeFields,
+};
 #[cfg(feature = "program")]
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
 pub use throttle::Throttle;

@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use stentor_core::channels::{CommandResult, CommandSender, Permit, RemoteError};
+use stentor_core::proto::http::HandshakeError;
 use stentor_core::{CloseCode, ConnId, DeliveryReport, MessageType, SendOptions};
 
 use super::HostLink;
 use super::answer::{AnswerReceiver, answer};
-use super::socket::{AcceptError, IncomingSocket, RequestHead};
+use super::socket::{AcceptError, IncomingSocket, RequestHead, UpgradeFields};
 use super::waiters::block_on;
 
 /// Publishes, sends, subscribes, closes and counts from any thread or task, and hands sockets over.
@@ -146,17 +147,14 @@ impl ServerHandle {
     /// from it: the head of the request, or a part of it, and what came behind it. The server answers,
     /// as it does on its own listeners.
     ///
-    /// Closes the socket if this fails.
-    ///
-    /// # Errors
-    /// Returns an error if the server does not serve, if it is full, or if the system has no thread or
-    /// descriptor for the socket.
+    /// Waits until the server serves. Resolves to an error, and closes the socket, if the server has
+    /// ended or is full, or if the system has no thread or descriptor for the socket.
     pub fn accept(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         read: &[u8],
-    ) -> Result<(), AcceptError> {
+    ) -> Pending<'_, (), AcceptError> {
         self.hand_over(IncomingSocket {
             stream,
             peer,
@@ -165,23 +163,30 @@ impl ServerHandle {
         })
     }
 
-    /// Hands over a socket whose opening handshake another HTTP server has answered with 101, with
-    /// [`RequestHead::accept_key`], without an extension and without a subprotocol. `read` are the
-    /// bytes that were read behind the head.
-    ///
-    /// The application decides about the request as about any other, and can refuse it with a close
-    /// frame only: see [`Shard::accept_upgraded`](stentor_core::Shard::accept_upgraded). Closes the
-    /// socket if this fails.
+    /// Returns the fields of the response, with status 101, by which another HTTP server upgrades the
+    /// connection of this request for [`accept_upgraded`](Self::accept_upgraded).
     ///
     /// # Errors
-    /// As [`accept`](Self::accept).
+    /// Returns the error for which this server refuses the request, such as an origin that is not
+    /// allowed. [`HandshakeError::status`] is the status of the response to it.
+    pub fn upgrade_fields(&self, head: &RequestHead) -> Result<UpgradeFields, HandshakeError> {
+        head.upgrade_fields(&self.link.config)
+    }
+
+    /// Hands over a socket whose opening handshake another HTTP server has answered with the
+    /// [`upgrade_fields`](Self::upgrade_fields), without an extension and without a subprotocol.
+    /// `read` are the bytes that were read behind the head.
+    ///
+    /// The application decides about the request as about any other, and can refuse it with a close
+    /// frame only: see [`Shard::accept_upgraded`](stentor_core::Shard::accept_upgraded). Waits and
+    /// fails as [`accept`](Self::accept).
     pub fn accept_upgraded(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         head: &RequestHead,
         read: &[u8],
-    ) -> Result<(), AcceptError> {
+    ) -> Pending<'_, (), AcceptError> {
         self.hand_over(IncomingSocket {
             stream,
             peer,
@@ -190,9 +195,13 @@ impl ServerHandle {
         })
     }
 
-    fn hand_over(&self, socket: IncomingSocket) -> Result<(), AcceptError> {
-        let host = self.link.host().ok_or(AcceptError::NotServing)?;
-        host.accept(socket)
+    fn hand_over(&self, socket: IncomingSocket) -> Pending<'_, (), AcceptError> {
+        Pending::new(async move {
+            // As long as it is held, the server does not end.
+            let _permit = self.permit().await.map_err(|_| AcceptError::Ended)?;
+            let host = self.link.host().ok_or(AcceptError::Ended)?;
+            host.accept(socket)
+        })
     }
 
     fn command<'a, T: 'a>(
@@ -209,7 +218,7 @@ impl ServerHandle {
         })
     }
 
-    const fn permit(&self) -> Reserve<'_> {
+    pub(super) const fn permit(&self) -> Reserve<'_> {
         Reserve {
             handle: self,
             place: None,
@@ -233,10 +242,12 @@ impl fmt::Debug for ServerHandle {
 
 /// A command that begins when it is awaited, or waited for.
 #[must_use = "nothing is done until it is awaited or waited for"]
-pub struct Pending<'a, T>(Pin<Box<dyn Future<Output = Result<T, RemoteError>> + Send + 'a>>);
+pub struct Pending<'a, T, E = RemoteError>(BoxFuture<'a, Result<T, E>>);
 
-impl<'a, T> Pending<'a, T> {
-    fn new(future: impl Future<Output = Result<T, RemoteError>> + Send + 'a) -> Self {
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl<'a, T, E> Pending<'a, T, E> {
+    fn new(future: impl Future<Output = Result<T, E>> + Send + 'a) -> Self {
         Self(Box::pin(future))
     }
 
@@ -245,27 +256,27 @@ impl<'a, T> Pending<'a, T> {
     ///
     /// # Errors
     /// Returns the error of the command.
-    pub fn wait(self) -> Result<T, RemoteError> {
+    pub fn wait(self) -> Result<T, E> {
         block_on(self)
     }
 }
 
-impl<T> Future for Pending<'_, T> {
-    type Output = Result<T, RemoteError>;
+impl<T, E> Future for Pending<'_, T, E> {
+    type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(context)
     }
 }
 
-impl<T> fmt::Debug for Pending<'_, T> {
+impl<T, E> fmt::Debug for Pending<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending").finish_non_exhaustive()
     }
 }
 
 /// Waits for a permit.
-struct Reserve<'a> {
+pub(super) struct Reserve<'a> {
     handle: &'a ServerHandle,
     /// The place among the waiters.
     place: Option<u64>,

@@ -4,6 +4,8 @@
 
 mod answer;
 mod handle;
+#[cfg(test)]
+mod loom_waiters;
 mod socket;
 mod waiters;
 
@@ -14,7 +16,7 @@ use stentor_core::channels::{RemoteStats, ServerEnd, ShardMessage, ShardSender};
 use stentor_core::{Config, ShardId};
 
 pub use handle::{Pending, ServerHandle};
-pub use socket::{AcceptError, IncomingSocket, RequestHead};
+pub use socket::{AcceptError, IncomingSocket, RequestHead, UpgradeFields};
 use waiters::Waiters;
 
 /// The server's end of the commands from other threads.
@@ -27,7 +29,11 @@ impl RemoteEndpoint {
     /// Returns the endpoint of a server that does not serve yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let link = Arc::new(HostLink::default());
+        let link = Arc::new(HostLink {
+            config: config.clone(),
+            host: OnceLock::new(),
+            waiters: Waiters::default(),
+        });
         Self {
             server_end: ServerEnd::new(config, Router(link.clone())),
             link,
@@ -74,8 +80,8 @@ impl fmt::Debug for RemoteEndpoint {
 }
 
 /// What the handles of a server share.
-#[derive(Default)]
 struct HostLink {
+    config: Config,
     /// Weak, so that handles which outlive the server keep no shard.
     host: OnceLock<Weak<dyn RemoteHost>>,
     waiters: Waiters,

@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 
-use stentor_core::proto::http::{Fields, HeadLimits, Request};
-use stentor_core::proto::ws::upgrade;
+use stentor_core::Config;
+use stentor_core::proto::http::{Fields, HandshakeError, HeadLimits, Request};
+use stentor_core::proto::ws::upgrade::{self, HeadAction};
 
 /// A socket that did not come from a listener of the server.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub struct IncomingSocket {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The server does not serve yet, or has ended.
-    NotServing,
+    /// The server has ended.
+    Ended,
     /// The server has as many connections as it may have.
     Full,
     /// The system has no thread or descriptor for it, or the socket has failed.
@@ -35,7 +36,7 @@ pub enum AcceptError {
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotServing => f.write_str("the server does not serve"),
+            Self::Ended => f.write_str("the server has ended"),
             Self::Full => f.write_str("the server is full"),
             Self::System(error) => error.fmt(f),
         }
@@ -52,20 +53,6 @@ impl core::error::Error for AcceptError {
 }
 
 /// The head of a request that another HTTP server has parsed.
-///
-/// ```
-/// use stentor_server::RequestHead;
-///
-/// let fields = [
-///     ("host", &b"localhost"[..]),
-///     ("connection", b"Upgrade"),
-///     ("upgrade", b"websocket"),
-///     ("sec-websocket-version", b"13"),
-///     ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
-/// ];
-/// let head = RequestHead::new("/chat?name=a", fields).expect("well-formed");
-/// assert_eq!(head.accept_key(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into()));
-/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestHead(Vec<u8>);
 
@@ -80,38 +67,97 @@ impl RequestHead {
         let mut head = format!("GET {target} HTTP/1.1\r\n").into_bytes();
         let mut number = 0;
         for (name, value) in fields {
-            head.extend_from_slice(name.as_bytes());
-            head.extend_from_slice(b": ");
-            head.extend_from_slice(value);
-            head.extend_from_slice(b"\r\n");
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                head.extend_from_slice(part);
+            }
             number += 1;
         }
         head.extend_from_slice(b"\r\n");
         let mut parsed = Fields::new();
-        let limits = HeadLimits::default();
         // A line break in a value would add a field, or end the head.
-        let is_same = match Request::parse(&head, &mut parsed, limits) {
+        let is_same = match Request::parse(&head, &mut parsed, HeadLimits::default()) {
             Ok(Some((request, len))) => len == head.len() && request.fields().count() == number,
             _ => false,
         };
         is_same.then_some(Self(head))
     }
 
-    /// Returns the value of `Sec-WebSocket-Accept` in the response, or `None` if the request has no
-    /// key.
-    #[must_use]
-    pub fn accept_key(&self) -> Option<String> {
-        let mut fields = Fields::new();
-        let parsed = Request::parse(&self.0, &mut fields, HeadLimits::default());
-        let (request, _) = parsed.ok()??;
-        let key = request.header("sec-websocket-key").next()?;
-        let accept = upgrade::accept_key(key);
-        String::from_utf8(accept.to_vec()).ok()
-    }
-
     /// Returns the head as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Returns the fields of the response that upgrades the connection on a server with this
+    /// configuration.
+    pub(super) fn upgrade_fields(&self, config: &Config) -> Result<UpgradeFields, HandshakeError> {
+        let mut fields = Fields::new();
+        let parsed = Request::parse(&self.0, &mut fields, config.head_limits())?;
+        let (request, _) = parsed.ok_or(HandshakeError::Malformed)?;
+        let accept = match upgrade::decide(&request, &config.upgrade_policy())? {
+            HeadAction::Upgrade(upgrade) => upgrade.accept,
+            HeadAction::Other(error) => return Err(error),
+            _ => return Err(HandshakeError::NotUpgrade),
+        };
+        Ok([
+            ("connection", "Upgrade".into()),
+            ("upgrade", "websocket".into()),
+            (
+                "sec-websocket-accept",
+                accept.iter().copied().map(char::from).collect(),
+            ),
+        ])
+    }
+}
+
+/// Names and values of the fields of a response.
+pub type UpgradeFields = [(&'static str, String); 3];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: [(&str, &[u8]); 5] = [
+        ("host", b"localhost"),
+        ("connection", b"Upgrade"),
+        ("upgrade", b"websocket"),
+        ("sec-websocket-version", b"13"),
+        ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+
+    #[test]
+    fn the_fields_of_the_response_are_those_of_the_rfc() {
+        let config = Config::default();
+        let head = RequestHead::new("/chat?name=a", FIELDS).expect("well-formed");
+        let fields = head.upgrade_fields(&config).expect("an opening handshake");
+        let accept = (
+            "sec-websocket-accept",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into(),
+        );
+        assert_eq!(fields[2], accept);
+        let without_key = RequestHead::new("/", FIELDS[..4].iter().copied()).expect("well-formed");
+        let refused = without_key.upgrade_fields(&config);
+        assert_eq!(refused, Err(HandshakeError::Key));
+        let other = RequestHead::new("/", FIELDS[..1].iter().copied()).expect("well-formed");
+        assert!(other.upgrade_fields(&config).is_err());
+    }
+
+    #[test]
+    fn nothing_can_add_a_field_or_end_the_head() {
+        let values = [
+            &b"a\r\nb: c"[..],
+            b"a\nb: c",
+            b"a\r\n\r\nGET / HTTP/1.1",
+            b"a\0",
+        ];
+        for value in values {
+            assert_eq!(RequestHead::new("/", [("x", value)]), None, "{value:?}");
+        }
+        for name in ["a: b\r\nc", "a b", ""] {
+            assert_eq!(RequestHead::new("/", [(name, &b"c"[..])]), None, "{name:?}");
+        }
+        for target in ["/ HTTP/1.1\r\na: b\r\nc:", "/a b", ""] {
+            assert_eq!(RequestHead::new(target, FIELDS), None, "{target:?}");
+        }
     }
 }
