@@ -206,7 +206,7 @@ pub struct BoundServer {
     #[cfg(feature = "program")]
     pub(crate) admin: Option<Admin>,
     #[cfg(feature = "program")]
-    pub(crate) settings: Arc<Settings>,
+    settings: Settings,
     /// The end of its handles.
     pub remote: Arc<RemoteEndpoint>,
     pub(crate) force: ForceShutdown,
@@ -226,11 +226,10 @@ impl BoundServer {
         }
         let listeners = listen::open(parts.listen, &config)?;
         #[cfg(feature = "program")]
-        let settings = Arc::new(
-            parts
-                .settings
-                .unwrap_or_else(|| Settings::with(config.clone(), options)),
-        );
+        let settings = match parts.settings {
+            Some(settings) => settings,
+            None => Settings::with(config.clone(), options),
+        };
         Ok(Self {
             listeners,
             #[cfg(feature = "program")]
@@ -245,6 +244,15 @@ impl BoundServer {
             config,
             options,
         })
+    }
+
+    /// Returns the settings that the metrics show.
+    #[cfg(feature = "program")]
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            options: self.options,
+            ..self.settings.clone()
+        }
     }
 
     /// Returns the addresses that the server listens on.

@@ -26,10 +26,10 @@ impl<N: Host> Pages<N> {
     pub(super) fn start(
         host: &Arc<N>,
         admin: Option<Admin>,
-        settings: &Arc<Settings>,
+        settings: Settings,
         scrapes: Receiver<Option<ConnId>>,
     ) -> io::Result<Self> {
-        let collector = Arc::new(Collector::new(settings));
+        let collector = Arc::new(Collector::new(&Arc::new(settings)));
         let (asked, pages) = (host.clone(), collector.clone());
         let serve = move || {
             metrics::serve(&scrapes, &*asked, &pages, |id, page| {

@@ -107,7 +107,7 @@ pub fn serve<T: Threads>(
     start_timers(&host)?;
     // Served until the drain is over, since the pages are needed during the drain too.
     #[cfg(feature = "program")]
-    let pages = Pages::start(&host, bound.admin.take(), &bound.settings, scrapes)?;
+    let pages = Pages::start(&host, bound.admin.take(), bound.settings(), scrapes)?;
     #[cfg(not(feature = "program"))]
     drop(scrapes);
     let listeners = core::mem::take(&mut bound.listeners);
