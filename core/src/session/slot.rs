@@ -199,9 +199,10 @@ mod tests {
         let name = |agreed| SubprotocolIndex::new(agreed, &listed).name(&listed);
         assert_eq!(name(None), None);
         assert_eq!(name(Some("v0")), Some(Some("v0")));
-        assert_eq!(name(Some("v253")), Some(Some("v253")));
-        for unnamed in ["v254", "v299", "other"] {
+        assert_eq!(name(Some("v252")), Some(Some("v252")));
+        for unnamed in ["v253", "v254", "v299", "other"] {
             assert_eq!(name(Some(unnamed)), Some(None), "{unnamed}");
         }
+        assert_eq!(SubprotocolIndex::ANSWERED.name(&listed), None);
     }
 }
