@@ -60,6 +60,8 @@ pub(crate) struct ShardState<H: Handler, S: Stream> {
     touched: Vec<ConnId>,
     /// Time at which the ticker wakes by itself.
     armed: Option<Timestamp>,
+    /// When timers of the shard are due next.
+    due: Option<Timestamp>,
     event_log: EventLog,
     wall_clock: WallClock,
     /// Time for which the lock was held in each turn.
@@ -97,6 +99,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 inbox: VecDeque::new(),
                 tasks: Vec::new(),
                 touched: Vec::new(),
+                due: None,
                 armed: None,
                 event_log: EventLog::new(),
                 wall_clock: WallClock::default(),
@@ -160,7 +163,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     /// this.
     pub(crate) fn tick(&self, at: ShardId) -> Option<Timestamp> {
         let arm = |inside: &mut ShardState<H, S>| {
-            inside.armed = inside.shard.poll_timeout().map(|(at, _)| at);
+            inside.armed = inside.due;
             inside.armed
         };
         self.turn(at, |_| {}, arm)
@@ -238,8 +241,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             } = &mut *inside;
             wakes.answers.extend(post.apply(*now, shard, turns));
         }
-        let due = inside.shard.poll_timeout().map(|(at, _)| at);
-        if due.is_some_and(|at| at <= inside.now) {
+        if inside.due.is_some_and(|at| at <= inside.now) {
             let ShardState {
                 shard, links, now, ..
             } = inside;
@@ -250,6 +252,10 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             self.handle_output(inside, wakes, output);
         }
         let refused = self.submit(inside, wakes);
+        if budget.is_spent() {
+            // The shard has not said what is due next; timers run however much there is to do.
+            inside.due = Some(inside.now);
+        }
         if budget.is_spent() || refused {
             return true;
         }
@@ -275,7 +281,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
 
     /// Wakes the ticker if the next timer is earlier than its wake-up time.
     fn rearm(&self, at: ShardId, inside: &mut ShardState<H, S>, wakes: &mut AfterUnlock<S>) {
-        let Some((next, _)) = inside.shard.poll_timeout() else {
+        let Some(next) = inside.due else {
             return;
         };
         if inside.armed.is_none_or(|armed| next < armed) {
@@ -321,7 +327,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 task,
                 options,
             }),
-            Output::Metrics { id } => self.node.scrape(id),
+            // The only page that the server leaves to its adapter is that of the metrics.
+            Output::Page { id, page: _ } => self.node.scrape(id),
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = inside.links.find(id) {
                     link.socket.stream.limit_unsent(bytes);
@@ -335,6 +342,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             Output::Disconnect(id) => {
                 wakes.ended.extend(inside.links.remove(id));
             }
+            Output::Timeout(next) => inside.due = next.map(|(at, _)| at),
             Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => {
                 let now = inside.now;

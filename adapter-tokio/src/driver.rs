@@ -47,6 +47,8 @@ pub(crate) struct Driver<H: Handler> {
     wall_clock: WallClock,
     /// Duration of each turn, from readiness to the end of the work that it caused.
     turns: Turns,
+    /// When timers of the shard are due next.
+    due: Option<Timestamp>,
     draining: bool,
     ended: bool,
 }
@@ -75,6 +77,7 @@ impl<H: Handler> Driver<H> {
             event_log: EventLog::new(),
             wall_clock: WallClock::default(),
             turns: Turns::default(),
+            due: None,
             draining: false,
             ended: false,
         })
@@ -95,13 +98,12 @@ impl<H: Handler> Driver<H> {
             if self.ended {
                 return Ok(self.shard.stats());
             }
-            let timeout = self.shard.poll_timeout().map(|(at, _)| at);
-            if timeout != armed
-                && let Some(at) = timeout
+            if self.due != armed
+                && let Some(at) = self.due
             {
                 sleep.as_mut().reset(self.clock.instant(at).into());
             }
-            armed = timeout;
+            armed = self.due;
             tokio::select! {
                 biased;
                 ready = self.poll.readable_mut() => {
@@ -165,8 +167,7 @@ impl<H: Handler> Driver<H> {
             self.shard.handle_wall_clock(self.now, unix);
         }
         // Checked here and not on waking, so that timers run however busy the sockets are.
-        let due = self.shard.poll_timeout().map(|(at, _)| at);
-        if due.is_some_and(|at| at <= self.now) {
+        if self.due.is_some_and(|at| at <= self.now) {
             let links = &self.links;
             self.shard
                 .handle_timeout_with(self.now, |id, direction| links.is_ready(id, direction));
@@ -187,6 +188,10 @@ impl<H: Handler> Driver<H> {
         let mut budget = TurnBudget::ONE_THREAD;
         while let Some(output) = budget.poll(&mut self.shard) {
             self.handle_output(output);
+        }
+        if budget.is_spent() {
+            // The shard has not said what is due next; timers run however much there is to do.
+            self.due = Some(self.now);
         }
         for (to, posts) in (0..).map(ShardId).zip(&mut self.outboxes) {
             if !posts.is_empty() {
@@ -336,7 +341,8 @@ impl<H: Handler> Driver<H> {
                 task,
                 options,
             }),
-            Output::Metrics { id } => self.scraped.push(id),
+            // The only page that the server leaves to its adapter is that of the metrics.
+            Output::Page { id, page: _ } => self.scraped.push(id),
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = self.links.find(id) {
                     link.limit_unsent(bytes);
@@ -352,6 +358,7 @@ impl<H: Handler> Driver<H> {
                     self.doors.node.limiter.release(self.id, admission);
                 }
             }
+            Output::Timeout(next) => self.due = next.map(|(at, _)| at),
             Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => self.event_log.write(self.now, event),
         }

@@ -61,7 +61,7 @@ impl<H: Handler> BenchShard<H> {
 
     fn drain(&mut self) -> usize {
         let mut written = 0;
-        while let Some(output) = self.shard.poll_output() {
+        while let Some(output) = self.shard.poll_output().work() {
             if let Output::Flush(id) = output {
                 let mut chunks = Chunks::new();
                 self.shard.poll_transmit(id, &mut chunks);

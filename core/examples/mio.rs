@@ -56,10 +56,12 @@ fn serve<H: Handler>(
     let mut ids: Vec<Option<ConnId>> = Vec::new();
     loop {
         // A turn ends with all that the shard asks for, and begins with time and readiness.
-        while let Some(output) = server.shard.poll_output() {
-            server.handle_output(output);
-        }
-        let next = server.shard.poll_timeout().map(|(at, _)| at);
+        let next = loop {
+            match server.shard.poll_output() {
+                Output::Timeout(next) => break next.map(|(at, _)| at),
+                output => server.handle_output(output),
+            }
+        };
         poll.poll(&mut events, next.map(|at| at.since(server.now())))?;
         if next.is_some_and(|at| at <= server.now()) {
             server.shard.handle_timeout(server.now());
@@ -133,11 +135,7 @@ impl<H: Handler> MioServer<H> {
                 let end = TaskEnd::Done((self.work)(task));
                 self.shard.handle_task(now, id, end);
             }
-            Output::Metrics { id } => {
-                let page = format!("{:#?}\n", self.shard.stats());
-                self.shard
-                    .handle_answer(now, id, 200, "text/plain", page.as_bytes());
-            }
+            Output::Page { .. } => unreachable!("no page is declared"),
             Output::LimitUnsent { .. } => {} // TCP_NOTSENT_LOWAT
             Output::Shut(id) => {
                 let (socket, _) = self.links[id.slot()].as_ref().expect("a socket");
@@ -145,6 +143,7 @@ impl<H: Handler> MioServer<H> {
             }
             Output::Disconnect(id) => self.links[id.slot()] = None,
             Output::Send(..) => unreachable!("there is one shard"),
+            Output::Timeout(_) => {} // the end of the loop
             Output::Abort => std::process::abort(),
             Output::Event(event) => eprintln!("{event:?}"),
         }

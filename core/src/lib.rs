@@ -21,7 +21,7 @@
 //! [`Config`].
 //!
 //! A **turn** of a shard is any number of `handle_*` calls, then
-//! [`Shard::poll_output`] until it says `None`, then [`Shard::poll_timeout`]. The
+//! [`Shard::poll_output`] until it says [`Output::Timeout`]. The
 //! page `docs/embedding.md` of the repository has a complete program, which the
 //! documentation tests of this crate compile and run.
 //!
@@ -32,7 +32,7 @@
 //!                                   v
 //!   proto -> session -> Handler -> channels -> delivery -> poll_transmit
 //!                          |                               poll_output
-//!                          +-> tasks                       poll_timeout
+//!                          +-> tasks
 //! ```
 //!
 //! # Features

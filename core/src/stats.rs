@@ -10,7 +10,7 @@ mod priorities;
 
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::PeerError;
-use crate::proto::ws::deflate::CodecCounts;
+use crate::proto::ws::deflate::DeflateCounts;
 
 pub use priorities::{Latencies, Priorities, PriorityStats};
 
@@ -43,6 +43,8 @@ stats! {
         refused_full,
         /// Of those offered, messages refused because the connection was closing.
         refused_closing,
+        /// Of those offered, messages that the codec of the connection could not express.
+        refused_codec,
         /// Of those queued, messages evicted from a full queue for another one.
         evicted,
         /// Of those queued, messages dropped because their time to live had passed.
@@ -114,6 +116,8 @@ stats! {
         published,
         /// Publications encoded, once each by the channel's owner shard.
         encoded,
+        /// Messages encoded for a [codec](crate::delivery::Codec), once each for all receivers.
+        codec_encoded,
         /// Publications copied into this shard's runs.
         copied,
         /// Members to which a publication was offered.
@@ -229,9 +233,9 @@ stats! {
     }
 }
 
-impl core::ops::AddAssign<CodecCounts> for Deflation {
+impl core::ops::AddAssign<DeflateCounts> for Deflation {
     #[inline]
-    fn add_assign(&mut self, codec: CodecCounts) {
+    fn add_assign(&mut self, codec: DeflateCounts) {
         for (sum, more) in [
             (&mut self.deflated, codec.deflated),
             (&mut self.deflated_from_bytes, codec.deflated_from_bytes),
@@ -324,6 +328,8 @@ pub enum CloseCause {
     ReadRate,
     /// The peer sent a message more slowly than the minimum rate.
     SendRate,
+    /// The peer broke the protocol of its [transport](crate::proto::transport).
+    Transport,
 }
 
 impl Delivery {
@@ -335,7 +341,7 @@ impl Delivery {
 
 impl CloseCause {
     /// Every variant, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
@@ -349,6 +355,7 @@ impl CloseCause {
         Self::Memory,
         Self::ReadRate,
         Self::SendRate,
+        Self::Transport,
     ];
 
     /// Returns the name in metrics and logs.
@@ -367,6 +374,7 @@ impl CloseCause {
             Self::Memory => "memory",
             Self::ReadRate => "read_rate",
             Self::SendRate => "send_rate",
+            Self::Transport => "transport",
         }
     }
 }

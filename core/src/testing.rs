@@ -47,6 +47,7 @@ pub mod deflate {
 pub mod channels {
     use crate::ShardId;
     use crate::channels::registry::{self as channel, Moved};
+    use crate::delivery::codec::Form;
 
     /// A member's place: which channel, and where in its list of members.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +70,8 @@ pub mod channels {
 
         /// Adds the member with this slot.
         pub fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
-            let channel::Membership { channel, place } = self.0.add_member(name, slot);
+            let channel::Membership { channel, place } =
+                self.0.add_member(name, slot, Form::DEFAULT);
             Membership { channel, place }
         }
 

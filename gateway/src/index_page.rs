@@ -1,19 +1,15 @@
 //! Index page: a client of the rooms application for the browser.
 
-use stentor_core::proto::http::IndexPage;
+/// An HTML document, for [`Page::fixed`](stentor_core::config::Page::fixed). It joins a room,
+/// publishes messages, submits tasks, and shows every message. It expects the WebSocket endpoint at
+/// `/ws` of the same host.
+pub const INDEX_PAGE: &str = include_str!("page.html");
 
-/// The page at `/`, for [`ConfigBuilder::index_page`](stentor_core::config::ConfigBuilder::index_page). It joins
-/// a room, publishes messages, submits tasks, and shows every message.
-pub const INDEX_PAGE: IndexPage = IndexPage {
-    html: HTML,
-    policy: POLICY,
-};
-
-const HTML: &str = include_str!("page.html");
-
+/// The `Content-Security-Policy` of [`INDEX_PAGE`].
+///
 /// Allows the script and the style of the page, by their hashes, and WebSockets. `'self'` should
 /// include `/ws` of the same host, but older browsers apply it to http only, hence the two schemes.
-const POLICY: &str = concat!(
+pub const INDEX_POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self' ws: wss:; img-src data:; ",
     "script-src 'sha256-Ui9fP8chr96tK1AvTseRjI1pQJv1BlTBZOGSBNpRmgE='; style-src 'sha256-jDfO3/eHyy4F66M4tCJ5AGbfrgEOUH3JCkBI4X6Xg/o='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -29,7 +25,9 @@ mod tests {
 
     /// Returns the text between the only start tag and the only end tag of that name.
     fn inline(tag: &str) -> &'static str {
-        let (_, rest) = HTML.split_once(&format!("<{tag}>")).expect("a start tag");
+        let (_, rest) = INDEX_PAGE
+            .split_once(&format!("<{tag}>"))
+            .expect("a start tag");
         let (text, rest) = rest.split_once(&format!("</{tag}>")).expect("an end tag");
         assert!(!rest.contains(&format!("<{tag}")), "one {tag} only");
         text
@@ -40,7 +38,10 @@ mod tests {
         for tag in ["script", "style"] {
             let hash = base64(&sha256(inline(tag).as_bytes()));
             let source = format!("{tag}-src 'sha256-{hash}'");
-            assert!(POLICY.contains(&source), "the policy must say {source}");
+            assert!(
+                INDEX_POLICY.contains(&source),
+                "the policy must say {source}"
+            );
         }
     }
 
@@ -49,7 +50,11 @@ mod tests {
         for id in [
             "state", "room", "join", "leave", "text", "send", "task", "log",
         ] {
-            assert_eq!(HTML.matches(&format!("id=\"{id}\"")).count(), 1, "{id}");
+            assert_eq!(
+                INDEX_PAGE.matches(&format!("id=\"{id}\"")).count(),
+                1,
+                "{id}"
+            );
         }
         for forbidden in [
             "src=",
@@ -61,15 +66,15 @@ mod tests {
             "http://",
             "https://",
         ] {
-            assert!(!HTML.contains(forbidden), "{forbidden}");
+            assert!(!INDEX_PAGE.contains(forbidden), "{forbidden}");
         }
         assert!(
-            HTML.contains("lang=\"en\"")
-                && HTML.contains("prefers-color-scheme")
-                && HTML.is_ascii()
+            INDEX_PAGE.contains("lang=\"en\"")
+                && INDEX_PAGE.contains("prefers-color-scheme")
+                && INDEX_PAGE.is_ascii()
         );
         assert!(
-            !HTML.contains('\r'),
+            !INDEX_PAGE.contains('\r'),
             "browsers hash what they parsed, with line feeds only"
         );
     }

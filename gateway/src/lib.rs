@@ -7,10 +7,13 @@
 //! Like the core, this crate has no I/O, clock, thread or `unsafe` code.
 //!
 //! ```
+//! use stentor_core::config::Page;
 //! use stentor_core::{Config, Shard, ShardId};
-//! use stentor_gateway::{INDEX_PAGE, NoRoomPolicy, Rooms};
+//! use stentor_gateway::{INDEX_PAGE, INDEX_POLICY, NoRoomPolicy, Rooms};
 //!
-//! let config = Config::builder().index_page(&INDEX_PAGE).build()?;
+//! let page = Page::fixed("/", "text/html; charset=utf-8", INDEX_PAGE)
+//!     .field("Content-Security-Policy", INDEX_POLICY);
+//! let config = Config::builder().page(page).build()?;
 //! let rooms = Rooms {
 //!     no_room: NoRoomPolicy::Everyone,
 //!     ..Rooms::default()
@@ -31,5 +34,5 @@ pub mod command;
 mod index_page;
 mod rooms;
 
-pub use index_page::INDEX_PAGE;
+pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};

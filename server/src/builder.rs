@@ -221,7 +221,7 @@ impl BoundServer {
         if !(1..=ServerOptions::MAX_WORKERS).contains(&options.workers) {
             return invalid("there must be 1 to 1024 workers");
         }
-        if cfg!(not(feature = "program")) && config.metrics_page() {
+        if cfg!(not(feature = "program")) && config.pages().rendered().next().is_some() {
             return invalid("the metrics page needs the feature `program` of stentor-server");
         }
         let listeners = listen::open(parts.listen, &config)?;

@@ -40,6 +40,8 @@ pub mod log;
 #[cfg(feature = "program")]
 pub mod metrics;
 mod options;
+#[cfg(feature = "program")]
+pub mod pages;
 mod primitive;
 mod remote;
 #[cfg(feature = "program")]

@@ -186,7 +186,7 @@ pub(super) fn room_of_the_second() -> &'static str {
             let id = shard.accept(now, stentor_core::shard::Admission::Normal);
             shard.handle_input(now, id, &mut REQUEST.to_vec());
             shard.handle_input(now, id, &mut said(&format!("join:{name}")));
-            std::iter::from_fn(|| shard.poll_output())
+            std::iter::from_fn(|| shard.poll_output().work())
                 .any(|output| matches!(output, Output::Send(ShardId(1), _)))
         };
         ["a", "b", "c", "d", "e", "f", "g", "h"]

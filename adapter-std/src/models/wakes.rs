@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stentor_core::config::{Page, PageId};
 use stentor_core::id::WorkerId;
 use stentor_core::{Config, Echo, Failure, ShardId};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
@@ -108,7 +109,8 @@ fn loom_a_ticker_wakes_for_letters() {
 #[test]
 fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
     model(|| {
-        let server = ModelServer::new(Config::builder(), Rooms::default());
+        let page = Page::rendered("/metrics", PageId(0));
+        let server = ModelServer::new(Config::builder().page(page), Rooms::default());
         let connection = server.admit(ShardId(0));
         server.hand_in(
             connection.id,

@@ -9,7 +9,9 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::app::Handler;
+use crate::delivery::codec::Codec;
 use crate::proto::http;
+use crate::proto::wire::Wire;
 use crate::tasks::TaskOptions;
 
 /// A complete request, of any path and method; it dereferences to its [head](http::Request).
@@ -108,6 +110,8 @@ impl<H: Handler> Decision<H> {
 pub struct Acceptance<S> {
     pub(crate) state: S,
     pub(crate) subprotocol: Subprotocol,
+    pub(crate) codec: Codec,
+    pub(crate) wire: Wire,
     pub(crate) fields: Vec<(String, Vec<u8>)>,
 }
 
@@ -117,6 +121,8 @@ impl<S> Acceptance<S> {
         Self {
             state,
             subprotocol: Subprotocol::Listed,
+            codec: Codec::VERBATIM,
+            wire: Wire::WebSocket,
             fields: Vec::new(),
         }
     }
@@ -125,6 +131,22 @@ impl<S> Acceptance<S> {
     #[must_use]
     pub const fn subprotocol(mut self, subprotocol: Subprotocol) -> Self {
         self.subprotocol = subprotocol;
+        self
+    }
+
+    /// Sets the codec in which the connection gets what others publish. Its number must be below
+    /// [`Handler::CODECS`]; another refuses the request with 500.
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Sets the wire of the connection. Only [`Wire::WebSocket`] needs an
+    /// [upgrade](HttpRequest::is_upgrade).
+    #[must_use]
+    pub const fn wire(mut self, wire: Wire) -> Self {
+        self.wire = wire;
         self
     }
 

@@ -11,7 +11,10 @@ pub use echo::Echo;
 pub use http::{Acceptance, Decision, HttpRequest, HttpResponse, Subprotocol};
 pub use isolation::{AfterPanic, Isolation, NoIsolation};
 
+use alloc::vec::Vec;
+
 use crate::channels::delivery_report::DeliveryReport;
+use crate::delivery::codec::{Codec, Outgoing};
 use crate::proto::ws::opcode::MessageType;
 use crate::stats::CloseCause;
 
@@ -94,6 +97,22 @@ pub trait Handler: Sized {
     /// no room.
     const OVERFLOW: Backpressure = Backpressure::Drop;
 
+    /// How many codecs its connections may have, the verbatim one included: codecs have the numbers
+    /// below this.
+    const CODECS: usize = 1;
+
+    /// Encodes a message for all its receivers of one codec: appends its payload in that form to
+    /// `out`, which is empty, and returns its type; or `None` if the codec cannot express it, which
+    /// is counted as refused. Called once for each message and codec in use, on whichever shard
+    /// needs it first, so the result must depend on nothing else. Never called for
+    /// [`Codec::VERBATIM`](crate::delivery::Codec::VERBATIM), and not for
+    /// [replies](Context::reply), which are sent as they are.
+    fn encode(codec: Codec, message: &Outgoing<'_>, out: &mut Vec<u8>) -> Option<MessageType> {
+        let _ = codec;
+        out.extend_from_slice(message.payload);
+        Some(message.kind)
+    }
+
     /// Decides on a request of any path and method, once it is complete. What the server answers
     /// itself is not asked: its [pages](crate::Config::upgrade_policy), requests for a host that is
     /// not allowed, and those that are not well-formed, be it as HTTP or as an opening handshake.
@@ -173,6 +192,7 @@ impl<H: Handler> AppTypes for H {
     type Task = <H as Handler>::Task;
     type Outcome = <H as Handler>::Outcome;
 
+    const CODECS: usize = H::CODECS;
     const BACKPRESSURE: Backpressure = H::OVERFLOW;
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn counted(out: &mut Outbound) -> Parts {
     Parts([
         counts.members_offered,
         delivery.queued,
-        delivery.refused_full + delivery.refused_closing,
+        delivery.refused_full + delivery.refused_closing + delivery.refused_codec,
         delivery.evicted,
         delivery.conflated,
         delivery.expired,

@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 use crate::channels::delivery_report::counted;
 use crate::channels::message::Publication;
 use crate::channels::registry::ChannelRegistry;
-use crate::delivery::{BatchFrame, EncodedFrames, EncodedVariants, Outbound, Recipients};
+use crate::delivery::{BatchFrames, EncodedFrames, EncodedVariants, Outbound, Recipients};
 use crate::sync::SharedRef;
 
 /// Publications that are not yet queued for all members here.
@@ -53,7 +53,7 @@ struct ChannelFanOuts {
     /// So many, from the first on, are being delivered, together.
     active: usize,
     /// Those as one frame.
-    batch: Option<BatchFrame>,
+    batch: Option<BatchFrames>,
     /// Members that came while there were unfinished publications, by slot: the number of the
     /// first publication that is for them.
     joined: HashMap<u32, u64, FixedState>,
@@ -224,8 +224,7 @@ impl FanOuts {
         out: &mut Outbound,
         finished: &mut Finished,
     ) {
-        let batch = channel.batch.take();
-        if let Some(batch) = batch {
+        if let Some(batch) = channel.batch.take() {
             out.release_batch(batch);
         }
         for _ in 0..core::mem::take(&mut channel.active) {
@@ -233,9 +232,7 @@ impl FanOuts {
                 return;
             };
             channel.first += 1;
-            if batch.is_none() {
-                out.release_variants(unfinished.frames);
-            }
+            out.release_variants(unfinished.frames);
             self.publications -= 1;
             self.bytes -= unfinished.publication.payload.len();
             finished.push(unfinished.publication);
@@ -328,14 +325,18 @@ impl ChannelFanOuts {
         if alike < 2 {
             return;
         }
-        let publications = self.publications.iter().take(alike);
-        let mut variants: SmallVec<[EncodedVariants<'_>; 16]> = publications
-            .map(|each| each.variants(registry, out))
+        let mut variants: SmallVec<[EncodedVariants<'_>; 16]> = SmallVec::new();
+        let publications = self.publications.iter_mut().take(alike);
+        variants.extend(
+            publications
+                .map(|each| taken_variants(&each.publication, &mut each.frames, registry, out)),
+        );
+        let forms = registry.list(channel, None).forms;
+        self.batch = Some(out.merge(&mut variants, forms));
+        let frames: SmallVec<[EncodedFrames; 16]> = variants
+            .into_iter()
+            .map(EncodedVariants::into_frames)
             .collect();
-        self.batch = out.merge(&mut variants);
-        let frames: SmallVec<[EncodedFrames; 16]> =
-            variants.iter().map(EncodedVariants::frames).collect();
-        drop(variants);
         for (unfinished, frames) in self.publications.iter_mut().zip(frames) {
             unfinished.frames = frames;
         }
@@ -359,12 +360,15 @@ impl ChannelFanOuts {
             ..
         } = self;
         let except = publications.front().and_then(|each| each.except);
-        let counters = publications.front();
-        let counters = counters.and_then(|each| each.publication.counters.as_ref());
+        let mut counters = None;
+        let mut variants: SmallVec<[EncodedVariants<'_>; 1]> = SmallVec::new();
+        for unfinished in publications.iter_mut().take(active).rev() {
+            let (publication, frames) = (&unfinished.publication, &mut unfinished.frames);
+            counters = publication.counters.as_ref();
+            variants.push(taken_variants(publication, frames, registry, out));
+        }
+        variants.reverse();
         let before = counters.map(|_| counted(out));
-        let active = publications.iter().take(active);
-        let mut variants: SmallVec<[EncodedVariants<'_>; 1]> =
-            active.map(|each| each.variants(registry, out)).collect();
         let is_over = loop {
             let is_over = match id {
                 EVERYONE => *unvisited == 0,
@@ -393,7 +397,11 @@ impl ChannelFanOuts {
             if except == Some(at) || !out.takes_messages(at) {
                 continue;
             }
-            if skip == 0 && batch.is_some_and(|batch| out.send_batch(at, batch)) {
+            if skip == 0
+                && batch
+                    .as_ref()
+                    .is_some_and(|batch| out.send_batch(at, batch))
+            {
                 continue;
             }
             let due = variants.len().saturating_sub(skip);
@@ -405,9 +413,10 @@ impl ChannelFanOuts {
         if let (Some(counters), Some(before)) = (counters, before) {
             counters.add(counted(out).since(before));
         }
-        let frames: SmallVec<[EncodedFrames; 1]> =
-            variants.iter().map(EncodedVariants::frames).collect();
-        drop(variants);
+        let frames: SmallVec<[EncodedFrames; 1]> = variants
+            .into_iter()
+            .map(EncodedVariants::into_frames)
+            .collect();
         for (unfinished, frames) in publications.iter_mut().zip(frames) {
             unfinished.frames = frames;
         }
@@ -435,11 +444,12 @@ impl ChannelFanOuts {
             if unfinished.except == Some(at) {
                 continue;
             }
-            let counters = unfinished.publication.counters.as_ref();
+            let (publication, frames) = (&unfinished.publication, &mut unfinished.frames);
+            let counters = publication.counters.as_ref();
             let before = counters.map(|_| counted(out));
-            let mut variants = unfinished.variants(registry, out);
+            let mut variants = taken_variants(publication, frames, registry, out);
             out.send_variant(at, &mut variants);
-            let frames = variants.frames();
+            let frames = variants.into_frames();
             if let (Some(counters), Some(before)) = (counters, before) {
                 counters.add(counted(out).since(before));
             }
@@ -449,10 +459,19 @@ impl ChannelFanOuts {
 }
 
 impl Unfinished {
-    /// Returns the publication with the frames that have been made of it.
+    /// Returns the publication as if no frame had been made of it.
     fn variants(&self, registry: &ChannelRegistry, out: &Outbound) -> EncodedVariants<'_> {
-        self.publication
-            .variants(registry, out)
-            .with_frames(self.frames)
+        self.publication.variants(registry, out)
     }
+}
+
+/// Returns a publication with the frames that have been made of it, which must be put back.
+fn taken_variants<'a>(
+    publication: &'a Publication,
+    frames: &mut EncodedFrames,
+    registry: &ChannelRegistry,
+    out: &Outbound,
+) -> EncodedVariants<'a> {
+    let frames = core::mem::take(frames);
+    publication.variants(registry, out).with_frames(frames)
 }

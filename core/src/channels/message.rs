@@ -8,11 +8,12 @@ use bytes::Bytes;
 use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Permit, RemoteCommand};
 use crate::channels::registry::ChannelRegistry;
+use crate::delivery::codec::SharedPayload;
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
-use crate::sync::{AtomicCounters, OnceLock, SharedRef};
+use crate::sync::{AtomicCounters, SharedRef};
 use crate::time::Timestamp;
 
 /// What one shard says to another. An adapter carries messages and does not
@@ -81,9 +82,7 @@ pub(crate) struct Publication {
     pub(crate) kind: MessageType,
     pub(crate) options: SendOptions,
     pub(crate) published: Timestamp,
-    pub(crate) payload: Bytes,
-    /// Its compressed form, if that is shorter, once a shard has made it.
-    pub(crate) packed: OnceLock<Option<Bytes>>,
+    pub(crate) payload: SharedPayload,
     /// The shard that decided its order.
     pub(crate) owner: ShardId,
     /// What became of it so far, if anybody wants to know.
@@ -99,8 +98,11 @@ impl Publication {
     ) -> EncodedVariants<'_> {
         let scope = || registry.scope_of(self.channel.as_deref());
         let meta = self.options.meta(scope, self.published);
-        let payload = MessagePayload::Shared(&self.payload, &self.packed);
-        out.variants(meta, self.options.overflow, self.kind, payload)
+        let (channel, payload) = (
+            self.channel.as_deref(),
+            MessagePayload::Shared(&self.payload),
+        );
+        out.variants(meta, self.options.overflow, channel, self.kind, payload)
     }
 }
 

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::delivery::Members;
+use crate::delivery::codec::{Form, Forms};
 use crate::id::ShardId;
 use crate::table::{Peak, Place, Table};
 
@@ -82,6 +83,8 @@ struct Channel {
     /// Of a vacant place the number of the next.
     hash: u64,
     members: Vec<u32>,
+    /// Every form that a member has, or had.
+    forms: Forms,
     /// At the channel's owner: the other shards that have members, and how many.
     remote_counts: SmallVec<[(ShardId, u32); 2]>,
     /// While the members are visited one after the other, the last first: how many from
@@ -205,6 +208,7 @@ impl ChannelRegistry {
             channel,
             version: self.changes,
             list: &self.channels[channel].members,
+            forms: self.channels[channel].forms,
             except,
         }
     }
@@ -262,11 +266,12 @@ impl ChannelRegistry {
     }
 
     /// Adds a member and says what its back-pointer must be.
-    pub(crate) fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
+    pub(crate) fn add_member(&mut self, name: &[u8], slot: u32, form: Form) -> Membership {
         self.changes += 1;
         let channel = self.find_or_create(name);
         let place = self.change(channel, |channel| {
             channel.members.push(slot);
+            channel.forms.insert(form);
             (channel.members.len() - 1) as u32
         });
         Membership { channel, place }
@@ -283,7 +288,10 @@ impl ChannelRegistry {
             if members.len() <= members.capacity() / 4 {
                 members.shrink_to(2 * members.len());
             }
-            members.is_empty()
+            if members.is_empty() {
+                channel.forms = Forms::default();
+            }
+            channel.members.is_empty()
         });
         if is_empty {
             self.remove_if_empty(membership.channel);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::config::error::{ConfigError, Unit};
 use crate::config::limits::{Config, ConfigBuilder, GIB, MIB, MS_10, Range};
-use crate::proto::http::{Hosts, IndexPage};
+use crate::proto::http::{Hosts, Page};
 use crate::proto::ws::deflate;
 use crate::proto::ws::upgrade::Origins;
 use crate::time::micros;
@@ -64,15 +64,10 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets whether `/metrics` is served. It is by default.
-    pub fn metrics_page(mut self, shown: bool) -> Self {
-        self.0.metrics_page = shown;
-        self
-    }
-
-    /// Sets the page at `/`. Without it, `/` is 404.
-    pub fn index_page(mut self, page: &'static IndexPage) -> Self {
-        self.0.index_page = Some(page);
+    /// Adds a page that is answered without the application. It replaces one at the same path. There
+    /// is none by default.
+    pub fn page(mut self, page: Page) -> Self {
+        self.0.pages.insert(page);
         self
     }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::config::error::Unit;
-use crate::proto::http::{HeadLimits, Hosts, IndexPage, MAX_HEADERS};
+use crate::proto::http::{HeadLimits, Hosts, MAX_HEADERS, Pages};
 use crate::proto::ws::MessageLimits;
 use crate::proto::ws::upgrade::Origins;
 use crate::time::micros;
@@ -22,8 +22,7 @@ macro_rules! limits {
             pub(crate) origins: Origins,
             pub(crate) hosts: Hosts,
             pub(crate) websocket_path: Option<String>,
-            pub(crate) metrics_page: bool,
-            pub(crate) index_page: Option<&'static IndexPage>,
+            pub(crate) pages: Pages,
             pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
@@ -59,8 +58,7 @@ macro_rules! limits {
                         allowed: Vec::new(),
                     },
                     websocket_path: None,
-                    metrics_page: true,
-                    index_page: None,
+                    pages: Pages::new(),
                     subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
@@ -128,10 +126,15 @@ limits! {
     "client.rate_window", rate_window: time = Duration::from_secs(60), MS_10, HOUR;
     /// Maximum size of a request head; larger ones get 431
     "http.max_head", max_head: bytes = HeadLimits::DEFAULT.bytes, 256, 64 * KIB;
-    /// Maximum number of header fields in a request; more get 431
+    /// Maximum size of the content of a request; larger ones get 413
     "http.max_body", max_body: bytes = 64 * KIB, 0, 64 * MIB;
-    /// Maximum size of the content of a request; larger ones get 413.
+    /// Maximum number of header fields in a request; more get 431
     "http.max_headers", max_headers: count = HeadLimits::DEFAULT.fields, 8, MAX_HEADERS;
+    /// Time limit for the task that an application waits for before it answers a request; after it
+    /// the request gets 504
+    ///
+    /// The task itself goes on, and its end is discarded.
+    "http.answer_timeout", answer_timeout: time = Duration::from_secs(30), MS_10, HOUR;
     /// Maximum size of a message from a peer; a larger one is closed with 1009
     "websocket.max_message" | "max-message", max_message: bytes = MessageLimits::DEFAULT.bytes, 1, GIB;
     /// Maximum number of empty fragments in a message; one more is closed with 1008

@@ -9,7 +9,7 @@ mod limits;
 mod tests;
 mod values;
 
-pub use crate::proto::http::Hosts;
+pub use crate::proto::http::{Hosts, Page, PageId, Pages};
 pub use crate::proto::ws::upgrade::Origins;
 pub use error::{ConfigError, Unit};
 pub use limits::{Config, ConfigBuilder, Range};

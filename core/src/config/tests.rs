@@ -7,7 +7,7 @@ use core::time::Duration;
 use crate::config::limits::{GIB, MIB};
 use crate::config::{Config, ConfigBuilder};
 use crate::proto::client::ClientConfig;
-use crate::proto::http::{Hosts, IndexPage};
+use crate::proto::http::{Hosts, Page, Pages};
 use crate::proto::ws::deflate;
 use crate::proto::ws::upgrade::Origins;
 
@@ -47,10 +47,7 @@ fn every_limit_has_a_name_and_a_help_text_and_is_settable() {
 
 #[test]
 fn a_setting_that_is_no_limit_is_returned_as_it_was_set() {
-    static PAGE: IndexPage = IndexPage {
-        html: "<p>",
-        policy: "default-src 'none'",
-    };
+    let page = Page::fixed("/", "text/html", "<p>");
     let protocols = vec![String::from("b"), String::from("a")];
     let hosts = Hosts {
         any: false,
@@ -66,24 +63,23 @@ fn a_setting_that_is_no_limit_is_returned_as_it_was_set() {
             ..Origins::default()
         })
         .hosts(hosts.clone())
-        .metrics_page(false)
-        .index_page(&PAGE)
+        .page(page.clone())
         .subprotocols(protocols.clone())
         .build()
         .expect("all are valid");
     assert_eq!((config.seed(), config.shards()), (7, 3));
     assert_eq!(config.compression(), deflate::IS_BUILT);
-    assert!(config.compression_own_broadcasts() && !config.metrics_page());
+    assert!(config.compression_own_broadcasts());
     assert_eq!(config.hosts().allowed, hosts.allowed);
     assert!(config.origins().any && !config.hosts().any);
-    assert_eq!(config.index_page(), Some(&PAGE));
+    assert_eq!(config.pages().at("/"), Some(&page));
     assert_eq!(config.subprotocols(), protocols);
 
     let config = Config::default();
     assert_eq!((config.seed(), config.shards()), (0, 1));
     assert!(!config.compression() && !config.compression_own_broadcasts());
-    assert!(config.metrics_page() && config.hosts().any && !config.origins().any);
-    assert_eq!(config.index_page(), None);
+    assert!(config.hosts().any && !config.origins().any);
+    assert_eq!(config.pages(), &Pages::new());
     assert!(config.subprotocols().is_empty());
 }
 
@@ -97,6 +93,7 @@ fn a_timer_ticks_sixteen_times_in_the_shortest_timeout() {
         builder().write_timeout(second),
         builder().ping_interval(second),
         builder().handshake_timeout(second),
+        builder().answer_timeout(second),
         builder().close_timeout(second),
         builder().rate_window(second),
     ] {

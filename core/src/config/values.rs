@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::config::limits::Config;
-use crate::proto::http::{HeadLimits, Hosts, IndexPage, Pages};
+use crate::proto::http::{HeadLimits, Hosts, Pages};
 use crate::proto::ws::deflate::Terms;
 use crate::proto::ws::upgrade::{Origins, Policy};
 use crate::proto::ws::{MessageLimits, MinRate};
@@ -42,14 +42,9 @@ impl Config {
         &self.hosts
     }
 
-    /// Returns whether `/metrics` is served.
-    pub const fn metrics_page(&self) -> bool {
-        self.metrics_page
-    }
-
-    /// Returns the page at `/`, if there is one.
-    pub const fn index_page(&self) -> Option<&'static IndexPage> {
-        self.index_page
+    /// Returns the pages that are answered without the application.
+    pub const fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// Returns the limits of a request head.
@@ -68,10 +63,7 @@ impl Config {
             origins: &self.origins,
             subprotocols: &self.subprotocols,
             deflate: self.compression.then(|| self.deflate_terms(true)),
-            pages: Pages {
-                index: self.index_page,
-                metrics: self.metrics_page,
-            },
+            pages: &self.pages,
         }
     }
 
@@ -121,6 +113,7 @@ impl Config {
             .min(self.pong_wait)
             .min(self.ping_interval)
             .min(self.handshake_timeout)
+            .min(self.answer_timeout)
             .min(self.close_timeout)
             .min(self.rate_window);
         shortest / 16

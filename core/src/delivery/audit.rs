@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::delivery::conn::{Lag, Takes};
+use crate::delivery::conn::Takes;
 use crate::delivery::{Drops, Outbound};
 use crate::stats::PriorityStats;
 
@@ -14,13 +14,13 @@ impl Outbound {
     pub(crate) fn audit(&self) {
         let limits = self.settings.limits;
         let (mut all_messages, mut all_bytes) = (0, 0);
-        let (mut lag_bytes, mut context_bytes) = (0, 0);
+        let (mut link_bytes, mut context_bytes) = (0, 0);
         for at in 0..self.conns.len() {
             let conn = &self.conns[at];
             let (mut messages, mut bytes) = (conn.queue.messages(), conn.queue.bytes());
             all_messages += u64::from(messages);
             all_bytes += u64::from(bytes);
-            lag_bytes += conn.lag.as_ref().map_or(0, |_| size_of::<Lag>());
+            link_bytes += conn.link.as_ref().map_or(0, |link| link.memory());
             context_bytes += conn.compressor.context_bytes();
             if conn.takes == Takes::Nothing {
                 assert!(messages == 0 && bytes == 0, "{at}: nobody takes that");
@@ -43,7 +43,7 @@ impl Outbound {
         assert_eq!((held.messages, held.bytes), (all_messages, all_bytes));
         assert!(self.deferred.is_empty() && self.batch.is_empty());
         assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
-        assert_eq!(self.lag_bytes, lag_bytes, "slow readers");
+        assert_eq!(self.link_bytes, link_bytes, "states of links");
         assert_eq!(self.context_bytes, context_bytes, "compressors");
         self.audit_priorities();
     }

@@ -5,8 +5,11 @@
 
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use crate::config::Config;
 use crate::delivery::Outbound;
+use crate::delivery::codec::{Form, Forms};
 use crate::delivery::conn::Takes;
 use crate::delivery::frame::{FrameId, FrameMeta};
 use crate::delivery::queue::{Limits, OverflowPolicy};
@@ -22,6 +25,8 @@ pub(crate) struct Members<'a> {
     /// Differs whenever the list differs.
     pub(crate) version: u64,
     pub(crate) list: &'a [u32],
+    /// The forms that they have; some of these nobody may have any more.
+    pub(crate) forms: Forms,
     /// A member that is left out.
     pub(crate) except: Option<u32>,
 }
@@ -31,7 +36,12 @@ pub(crate) struct Members<'a> {
 pub(super) struct Batch {
     recipients: Option<Recipients>,
     members: Vec<u32>,
+    /// How many publications.
+    messages: usize,
+    /// In the default form, if a member has it.
     frames: Vec<FrameId>,
+    /// In each of the other forms: form after form, publication after publication.
+    others: Vec<(Form, FrameId)>,
     bytes: usize,
 }
 
@@ -46,9 +56,24 @@ pub(crate) struct Recipients {
     published: Timestamp,
 }
 
-/// Several publications as one frame, with a reference to it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BatchFrame(FrameId);
+/// Several publications as one frame for each form, with a reference to each. Of a form that is
+/// missing, they are queued one by one.
+#[derive(Debug, Default)]
+pub(crate) struct BatchFrames {
+    default: Option<FrameId>,
+    others: SmallVec<[(Form, FrameId); 2]>,
+}
+
+impl BatchFrames {
+    #[inline]
+    fn of(&self, form: Form) -> Option<FrameId> {
+        if form.is_default() {
+            return self.default;
+        }
+        let mut others = self.others.iter();
+        others.find_map(|&(of, frame)| (of == form).then_some(frame))
+    }
+}
 
 impl Recipients {
     pub(crate) fn new(members: Members<'_>, variants: &EncodedVariants<'_>) -> Self {
@@ -79,7 +104,9 @@ impl Batch {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.members.capacity() * size_of::<u32>() + self.frames.capacity() * size_of::<FrameId>()
+        self.members.capacity() * size_of::<u32>()
+            + self.frames.capacity() * size_of::<FrameId>()
+            + self.others.capacity() * size_of::<(Form, FrameId)>()
     }
 
     pub(super) fn shrink(&mut self) {
@@ -105,22 +132,63 @@ impl Outbound {
         {
             self.end_batch();
         }
-        if !(may_wait && self.batch_takes(count, len)) {
+        if !(may_wait
+            && self.batch_takes(count, len)
+            && self.hold_back(members.forms, &mut variants))
+        {
+            self.end_batch();
             for &at in members.list {
                 if members.except != Some(at) {
                     self.send_variant(at, &mut variants);
                 }
             }
-            self.release_variants(variants.frames());
+            self.release_variants(variants.into_frames());
             return;
         }
-        let frame = self.plain_variant_to_keep(&mut variants);
         if self.batch.recipients.is_none() {
             self.batch.recipients = Some(recipients);
             self.batch.members.extend_from_slice(members.list);
         }
-        self.batch.bytes += self.store.len(frame) as usize;
-        self.batch.frames.push(frame);
+    }
+
+    /// Adds the frames of a publication to the batch, one of each form. Returns false, and adds
+    /// nothing, if a codec cannot express it.
+    #[inline]
+    fn hold_back(&mut self, forms: Forms, variants: &mut EncodedVariants<'_>) -> bool {
+        if forms != Forms::DEFAULT && !self.hold_back_others(forms, variants) {
+            return false;
+        }
+        self.batch.messages += 1;
+        if forms.has_default() {
+            let frame = self.plain_variant_to_keep(variants);
+            self.batch.bytes += self.store.len(frame) as usize;
+            self.batch.frames.push(frame);
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn hold_back_others(&mut self, forms: Forms, variants: &mut EncodedVariants<'_>) -> bool {
+        let before = self.batch.others.len();
+        let mut bytes = 0;
+        for form in forms.others() {
+            let Some(frame) = self.variant_of_form(variants, form, None) else {
+                for (_, frame) in self.batch.others.drain(before..) {
+                    self.store.release(frame);
+                }
+                return false;
+            };
+            self.store.retain(frame);
+            bytes = bytes.max(self.store.len(frame) as usize);
+            self.batch.others.push((form, frame));
+        }
+        let frames = core::mem::take(&mut variants.frames);
+        // The references that the variants had are given back: the batch has its own.
+        self.release_variants(frames);
+        if !forms.has_default() {
+            self.batch.bytes += bytes;
+        }
+        true
     }
 
     /// Queues a publication for every open connection.
@@ -130,7 +198,7 @@ impl Outbound {
                 self.send_variant(at, &mut variants);
             }
         }
-        self.release_variants(variants.frames());
+        self.release_variants(variants.into_frames());
     }
 
     /// Returns whether it makes no difference to anyone that a publication waits for what
@@ -173,59 +241,145 @@ impl Outbound {
             return;
         };
         let mut frames = core::mem::take(&mut self.batch.frames);
+        let mut others = core::mem::take(&mut self.batch.others);
         let mut members = core::mem::take(&mut self.batch.members);
+        let messages = core::mem::take(&mut self.batch.messages) as u64;
         self.batch.bytes = 0;
-        // One alone is queued in the same way; what cannot be merged, one by one.
-        let batch = match frames[..] {
-            [one] => Some(one),
-            _ => self.store.merge(&frames),
+        if !others.is_empty() {
+            // The frames of each form in a row, in the order of the publications.
+            others.sort_by_key(|&(form, _)| form);
+            self.align(&mut frames, &mut others);
+        }
+        let batch = BatchFrames {
+            default: self.merge_or_keep(&frames),
+            others: self.merge_others(&others),
         };
         let mut saved = 0;
         for &at in &members {
             if recipients.except == Some(at) {
                 continue;
             }
-            self.counts.members_offered += frames.len() as u64;
-            if batch.is_some_and(|batch| self.push_batch(at, batch)) {
-                saved += frames.len() as u64 - 1;
-            } else {
+            self.counts.members_offered += messages;
+            let form = self.conns[at].form;
+            let of_form = batch.of(form);
+            if of_form.is_some_and(|batch| self.push_batch(at, batch)) {
+                saved += messages - 1;
+            } else if form.is_default() {
                 for &frame in &frames {
+                    self.push_behind_batch(at, frame, recipients.overflow);
+                }
+            } else {
+                for &(_, frame) in others.iter().filter(|&&(of, _)| of == form) {
                     self.push_behind_batch(at, frame, recipients.overflow);
                 }
             }
         }
         self.exempt(saved);
-        match batch {
+        // A batch has taken over the references to its parts, or is its only part.
+        match batch.default {
             Some(batch) => self.store.release(batch),
             None => frames.iter().for_each(|&frame| self.store.release(frame)),
         }
+        for &(_, frame) in &batch.others {
+            self.store.release(frame);
+        }
+        for &(form, frame) in &others {
+            if batch.of(form).is_none() {
+                self.store.release(frame);
+            }
+        }
         frames.clear();
+        others.clear();
         members.clear();
         self.batch.frames = frames;
+        self.batch.others = others;
         self.batch.members = members;
     }
 
-    /// Merges publications that may be one batch; `None` if that is not possible.
-    pub(crate) fn merge(&mut self, variants: &mut [EncodedVariants<'_>]) -> Option<BatchFrame> {
-        let frames = variants.iter_mut().map(|each| self.plain_variant(each));
-        let frames: smallvec::SmallVec<[FrameId; 16]> = frames.collect();
-        self.store.merge(&frames).map(BatchFrame)
+    /// Copies the frames of a batch of several forms so that those of each form stand side by side.
+    #[inline(never)]
+    fn align(&mut self, frames: &mut [FrameId], others: &mut [(Form, FrameId)]) {
+        let others = others.iter_mut().map(|(_, frame)| frame);
+        for frame in frames.iter_mut().chain(others) {
+            let copy = self.store.copy(*frame);
+            self.store.release(core::mem::replace(frame, copy));
+        }
     }
 
-    /// Queues a batch of `messages` publications for one member. Returns false, and queues
-    /// nothing, where they have to be queued one by one.
+    /// Returns frames as one: one alone is queued in the same way. `None` for what cannot be
+    /// merged.
     #[inline]
-    pub(crate) fn send_batch(&mut self, at: u32, batch: BatchFrame) -> bool {
+    fn merge_or_keep(&mut self, frames: &[FrameId]) -> Option<FrameId> {
+        match frames {
+            [] => None,
+            &[one] => Some(one),
+            frames => self.store.merge(frames),
+        }
+    }
+
+    fn merge_others(&mut self, others: &[(Form, FrameId)]) -> SmallVec<[(Form, FrameId); 2]> {
+        let runs = others.chunk_by(|a, b| a.0 == b.0);
+        runs.filter_map(|run| {
+            let frames: SmallVec<[FrameId; 16]> = run.iter().map(|&(_, frame)| frame).collect();
+            let merged = self.merge_or_keep(&frames)?;
+            Some((run[0].0, merged))
+        })
+        .collect()
+    }
+
+    /// Merges publications that may be one batch, for members of these forms.
+    pub(crate) fn merge(
+        &mut self,
+        variants: &mut [EncodedVariants<'_>],
+        forms: Forms,
+    ) -> BatchFrames {
+        let mut merged = BatchFrames::default();
+        if forms.has_default() {
+            let frames = variants.iter_mut().map(|each| self.plain_variant(each));
+            let frames: SmallVec<[FrameId; 16]> = frames.collect();
+            merged.default = self.merge_retained(&frames);
+        }
+        for form in forms.others() {
+            let frames = variants
+                .iter_mut()
+                .map(|each| self.variant_of_form(each, form, None));
+            let frames: Option<SmallVec<[FrameId; 16]>> = frames.collect();
+            let frame = frames.and_then(|frames| self.merge_retained(&frames));
+            merged.others.extend(frame.map(|frame| (form, frame)));
+        }
+        merged
+    }
+
+    /// Merges frames to which others keep their references.
+    fn merge_retained(&mut self, frames: &[FrameId]) -> Option<FrameId> {
+        frames.iter().for_each(|&frame| self.store.retain(frame));
+        let merged = self.store.merge(frames);
+        if merged.is_none() {
+            frames.iter().for_each(|&frame| self.store.release(frame));
+        }
+        merged
+    }
+
+    /// Queues a batch of publications for one member. Returns false, and queues nothing, where they
+    /// have to be queued one by one.
+    #[inline]
+    pub(crate) fn send_batch(&mut self, at: u32, batch: &BatchFrames) -> bool {
         self.end_batch();
-        let messages = self.store.messages(batch.0);
-        let queued = self.push_batch(at, batch.0);
+        let Some(frame) = batch.of(self.conns[at].form) else {
+            return false;
+        };
+        let messages = self.store.messages(frame);
+        let queued = self.push_batch(at, frame);
         self.counts.members_offered += if queued { messages.into() } else { 0 };
         queued
     }
 
     /// Releases a batch that has been queued for everyone.
-    pub(crate) fn release_batch(&mut self, batch: BatchFrame) {
-        self.store.release(batch.0);
+    pub(crate) fn release_batch(&mut self, batch: BatchFrames) {
+        let others = batch.others.into_iter().map(|(_, frame)| frame);
+        for frame in batch.default.into_iter().chain(others) {
+            self.store.release(frame);
+        }
     }
 
     /// Queues a batch as one frame, where that makes no difference: not where a part of it has
@@ -254,7 +408,7 @@ impl Outbound {
     /// Returns whether a message of this length may be held back beside the others.
     #[inline]
     fn batch_takes(&self, members: usize, len: usize) -> bool {
-        let messages = self.batch.frames.len() + 1;
+        let messages = self.batch.messages + 1;
         let bytes = self.batch.bytes + unmasked_len(len) + len;
         messages <= self.settings.batch.messages as usize
             && bytes <= self.settings.batch.bytes as usize

@@ -2,8 +2,10 @@
 
 use alloc::boxed::Box;
 
+use crate::delivery::codec::Form;
 use crate::delivery::flush_scheduler::QueuedLevels;
 use crate::delivery::queue::Queue;
+use crate::delivery::sealed::Sealed;
 use crate::delivery::send_rate::SendRate;
 use crate::proto::ws::deflate::Compressor;
 use crate::table::Place;
@@ -13,9 +15,12 @@ use crate::time::Timestamp;
 pub(crate) struct OutboundConn {
     pub(super) queue: Queue,
     pub(super) compressor: Compressor,
-    /// From the time on when its socket was first full. That of most never is.
-    pub(super) lag: Option<Box<Lag>>,
+    /// From the time on when its socket was first full, and where its link has a transport. Most
+    /// have none.
+    pub(super) link: Option<Box<LinkState>>,
     pub(super) takes: Takes,
+    /// How its data frames are encoded.
+    pub(super) form: Form,
     /// The flush levels in which it is queued.
     pub(super) levels: QueuedLevels,
     /// Its bytes have been offered to the adapter, which has not said how many it wrote.
@@ -29,15 +34,34 @@ pub(crate) struct OutboundConn {
     pub(super) is_slow: bool,
 }
 
-/// How well a peer keeps up whose socket was full.
+/// How well a peer keeps up whose socket was full, and the transport of the link.
 #[derive(Debug, Default)]
-pub(super) struct Lag {
+pub(super) struct LinkState {
+    pub(super) sealed: Option<Sealed>,
     pub(super) rate: SendRate,
     /// Since when the peer has taken nothing of what waits for it.
     pub(super) stalled: Option<Timestamp>,
     /// By how many microseconds the peer was behind the minimum rate when it last took
     /// something.
     pub(super) behind: u32,
+}
+
+/// What follows from a write.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(crate) struct Written {
+    /// Whether something had been offered.
+    pub(crate) was_offered: bool,
+    /// Whether the socket takes no more for now.
+    pub(crate) is_blocked: bool,
+    /// Whether nothing waits any more.
+    pub(crate) is_empty: bool,
+    /// Whether the queue has room again for the replies that wait for it.
+    pub(crate) has_room: bool,
+    /// Whether the time in which a blocked peer has to take something has begun anew.
+    pub(crate) restarts_timer: bool,
+    /// The new limit on bytes that the kernel may hold unsent, if it changes.
+    pub(crate) unsent_limit: Option<u32>,
 }
 
 /// What may be queued for a connection.
@@ -61,6 +85,13 @@ pub(super) enum Pressure {
     Yes,
 }
 
+impl LinkState {
+    /// Returns the bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.sealed.as_ref().map_or(0, Sealed::memory)
+    }
+}
+
 impl OutboundConn {
     /// Bytes of memory of a row.
     pub(crate) const BYTES: usize = size_of::<Self>();
@@ -70,8 +101,9 @@ impl OutboundConn {
         Self {
             queue: Queue::new(at),
             compressor: Compressor::NONE,
-            lag: None,
+            link: None,
             takes: Takes::Control,
+            form: Form::DEFAULT,
             levels: QueuedLevels::NONE,
             offered: false,
             blocked: false,
@@ -81,9 +113,22 @@ impl OutboundConn {
         }
     }
 
+    /// Returns whether nothing waits in its queue, or sealed.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && !self.has_sealed_bytes()
+    }
+
+    /// Returns whether sealed bytes wait to be written.
+    #[inline]
+    pub(super) fn has_sealed_bytes(&self) -> bool {
+        let sealed = self.link.as_ref().and_then(|link| link.sealed.as_ref());
+        sealed.is_some_and(|sealed| !sealed.is_empty())
+    }
+
     /// Returns since when the peer has taken nothing of what waits for it.
     pub(super) fn stalled(&self) -> Option<Timestamp> {
-        self.lag.as_ref()?.stalled
+        self.link.as_ref()?.stalled
     }
 
     /// Keeps the marks of lists that still hold the number of this place, so that the next

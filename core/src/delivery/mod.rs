@@ -11,22 +11,26 @@
 #[cfg(any(test, feature = "testing"))]
 mod audit;
 mod batch;
+pub(crate) mod codec;
 mod conn;
 mod depth;
 mod drops;
 mod flush_scheduler;
+mod forms;
 pub(crate) mod frame;
 mod pressure;
 pub(crate) mod queue;
 mod reply;
 mod reply_buffer;
 mod scratch;
+mod sealed;
 mod send;
 mod send_rate;
 mod shedding;
 mod transmit;
 mod variants;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -34,14 +38,16 @@ use core::time::Duration;
 use crate::buffers::Buffers;
 use crate::config::Config;
 use crate::proto::ws::MinRate;
-use crate::proto::ws::deflate::{Codec, CodecCounts, Compressor};
+use crate::proto::ws::deflate::{Compressor, DeflateCounts, SharedDeflate};
 use crate::stats::{Delivery, Priorities, Sent};
 use crate::table::Table;
 use crate::time::{Timestamp, micros};
 use batch::Batch;
+use codec::{Encode, Form};
 use conn::{OutboundConn, Takes};
 use drops::DropCounters;
 use flush_scheduler::FlushScheduler;
+use forms::OtherForms;
 use frame::{FrameId, Store};
 use pressure::WriteBackpressure;
 use queue::{DropReason, Limits, Nodes, Starvation};
@@ -50,7 +56,8 @@ use scratch::Scratch;
 use send_rate::UnsentLimits;
 use shedding::Shedding;
 
-pub(crate) use batch::{BatchFrame, Members, Recipients};
+pub(crate) use batch::{BatchFrames, Members, Recipients};
+pub use codec::{Codec, Outgoing};
 pub use depth::Depth;
 pub use drops::Drops;
 pub use frame::{Chunks, MAX_PAYLOAD};
@@ -81,13 +88,18 @@ pub(crate) struct Outbound {
     pressure: WriteBackpressure,
     shedding: Shedding,
     /// Compressors that connections without a context share.
-    codec: Codec,
+    codec: SharedDeflate,
     /// Bytes of memory of the compressors that connections have of their own.
     context_bytes: usize,
-    /// Bytes of memory for connections whose sockets were full.
-    lag_bytes: usize,
+    /// Bytes of memory for connections whose sockets were full, or whose links have a transport.
+    link_bytes: usize,
     /// For frames that are put together outside of the store.
     buffers: Buffers,
+    /// Encodes a message for a codec.
+    encode: Encode,
+    /// Empty ones, for messages to come.
+    #[expect(clippy::vec_box, reason = "they move in and out as boxes")]
+    spare_forms: Vec<Box<OtherForms>>,
     counts: DeliveryCounts,
     drops: DropCounters,
     /// What had been offered when the turn began.
@@ -148,10 +160,14 @@ pub(crate) struct DeliveryCounts {
     pub(crate) members_offered: u64,
     /// Publications that were copied into frames.
     pub(crate) copied: u64,
+    /// Messages that were encoded for a codec.
+    pub(crate) codec_encoded: u64,
+    /// Of those, how many codecs panicked.
+    pub(crate) codec_panics: u64,
 }
 
 impl Outbound {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, encode: Encode) -> Self {
         Self {
             settings: OutboundSettings::of(config),
             now: Timestamp::ORIGIN,
@@ -165,10 +181,12 @@ impl Outbound {
             flushes: FlushScheduler::default(),
             pressure: WriteBackpressure::default(),
             shedding: Shedding::default(),
-            codec: Codec::new(config.compression_level as u8),
+            codec: SharedDeflate::new(config.compression_level as u8),
             context_bytes: 0,
-            lag_bytes: 0,
+            link_bytes: 0,
             buffers: Buffers::default(),
+            encode,
+            spare_forms: Vec::new(),
             counts: DeliveryCounts::default(),
             drops: DropCounters::new(config.seed),
             offered_before: 0,
@@ -190,11 +208,13 @@ impl Outbound {
         debug_assert_eq!(row, at, "both tables have the same places");
     }
 
-    /// Lets messages be queued for a connection from now on, compressed by this compressor.
-    pub(crate) fn open(&mut self, at: u32, compressor: Compressor) {
+    /// Lets messages be queued for a connection from now on, in this form and compressed by this
+    /// compressor.
+    pub(crate) fn open(&mut self, at: u32, form: Form, compressor: Compressor) {
         self.context_bytes += compressor.context_bytes();
         let conn = &mut self.conns[at];
         conn.compressor = compressor;
+        conn.form = form;
         conn.takes = Takes::Messages;
     }
 
@@ -214,7 +234,7 @@ impl Outbound {
         self.clear_pressure(at);
         let conn = &mut self.conns[at];
         conn.takes = Takes::Nothing;
-        self.lag_bytes -= conn.lag.take().map_or(0, |_| size_of::<conn::Lag>());
+        self.link_bytes -= conn.link.take().map_or(0, |link| link.memory());
         self.context_bytes -= conn.compressor.context_bytes();
         conn.compressor = Compressor::NONE;
         self.drops.take(at)
@@ -231,13 +251,13 @@ impl Outbound {
     /// Returns whether nothing waits for a connection.
     #[inline]
     pub(crate) fn is_empty(&self, at: u32) -> bool {
-        self.conns[at].queue.is_empty() && self.replies.owner() != Some(at)
+        self.conns[at].is_empty() && self.replies.owner() != Some(at)
     }
 
-    /// Returns whether nothing is in the queue of a connection.
+    /// Returns whether nothing is in the queue of a connection, or sealed.
     #[inline]
     pub(crate) fn is_queue_empty(&self, at: u32) -> bool {
-        self.conns[at].queue.is_empty()
+        self.conns[at].is_empty()
     }
 
     /// Returns whether messages may be queued for the connection at this place; a place may have
@@ -245,6 +265,11 @@ impl Outbound {
     pub(crate) fn takes_messages(&self, at: u32) -> bool {
         let conn = self.conns.get(at as usize);
         conn.is_some_and(|conn| conn.takes == Takes::Messages)
+    }
+
+    /// Returns how data frames for a connection are encoded.
+    pub(crate) fn form(&self, at: u32) -> Form {
+        self.conns[at].form
     }
 
     /// Returns the number of places for connections, occupied or not.
@@ -338,7 +363,7 @@ impl Outbound {
     }
 
     /// Returns what the compressors have counted.
-    pub(crate) const fn codec_counts(&self) -> CodecCounts {
+    pub(crate) const fn codec_counts(&self) -> DeflateCounts {
         self.codec.counts()
     }
 
@@ -351,7 +376,7 @@ impl Outbound {
             + self.store.memory() as usize
             + self.codec.memory()
             + self.context_bytes
-            + self.lag_bytes
+            + self.link_bytes
             + self.buffers.memory()
             + self.replies.memory()
             + self.batch.memory()

@@ -113,8 +113,8 @@ impl Outbound {
             let conn = &mut self.conns[at];
             if conn.pressure == Pressure::Yes && conn.offered {
                 conn.blocked = true;
-                let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
-                lag.stalled.get_or_insert(self.now);
+                let link = Self::link(&mut conn.link, &mut self.link_bytes);
+                link.stalled.get_or_insert(self.now);
                 self.add_to_shedding_list(at);
                 blocked(at);
             }

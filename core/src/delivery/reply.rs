@@ -5,7 +5,7 @@ use crate::delivery::Outbound;
 use crate::delivery::conn::Takes;
 use crate::delivery::frame::Rank;
 use crate::delivery::queue::{OverflowPolicy, SendOptions};
-use crate::proto::ws::header::{Tag, unmasked_len};
+use crate::proto::wire::{FrameTag, Wire};
 use crate::proto::ws::opcode::MessageType;
 
 /// Where the message that is being handled stands.
@@ -64,7 +64,8 @@ impl Outbound {
         if self.is_compressed_at_once(at, len) {
             return self.reply_compressed(at, reply);
         }
-        self.reply_with(at, reply, reply.kind.opcode().into(), reply.parts)
+        let tag = FrameTag::new(self.conns[at].form.wire(), reply.kind.opcode());
+        self.reply_with(at, reply, tag, reply.parts)
     }
 
     #[inline(never)]
@@ -74,8 +75,8 @@ impl Outbound {
         let is_shorter = compressor.compress(&mut self.codec, reply.parts, &mut packed);
         let opcode = reply.kind.opcode();
         let (tag, parts) = match is_shorter {
-            true => (Tag::compressed(opcode), [&packed[..], &[]]),
-            false => (opcode.into(), reply.parts),
+            true => (FrameTag::compressed(opcode), [&packed[..], &[]]),
+            false => (FrameTag::new(Wire::WebSocket, opcode), reply.parts),
         };
         let result = self.reply_with(at, reply, tag, parts);
         self.buffers.give(packed);
@@ -87,11 +88,11 @@ impl Outbound {
         &mut self,
         at: u32,
         reply: OutgoingReply<'_>,
-        tag: Tag,
+        tag: FrameTag,
         parts: [&[u8]; 2],
     ) -> Result<(), QueueFull> {
         let payload_len = parts[0].len() + parts[1].len();
-        let len = unmasked_len(payload_len) + payload_len;
+        let len = tag.framed_len(payload_len);
         let rank = Rank::data(reply.options.priority);
         if let Some(message) = reply.message
             && reply.options.is_plain()
@@ -111,7 +112,7 @@ impl Outbound {
         at: u32,
         message: MessageRef,
         rank: Rank,
-        tag: Tag,
+        tag: FrameTag,
         parts: [&[u8]; 2],
     ) {
         let place = if parts[1].is_empty() {
@@ -137,7 +138,7 @@ impl Outbound {
         &mut self,
         at: u32,
         reply: OutgoingReply<'_>,
-        tag: Tag,
+        tag: FrameTag,
         parts: [&[u8]; 2],
         len: u32,
     ) -> Result<(), QueueFull> {

@@ -8,7 +8,7 @@ use core::ops::Range;
 use crate::delivery::frame::{FrameMeta, Rank};
 use crate::delivery::queue::Limits;
 use crate::delivery::{Outbound, SCRATCH};
-use crate::proto::ws::header::{Tag, encode_unmasked, unmasked_len};
+use crate::proto::wire::FrameTag;
 use crate::time::{Timestamp, micros};
 
 /// Replies that are not in any queue. They belong to one connection and have one rank, and
@@ -35,7 +35,7 @@ pub(crate) struct ReplyBuffer {
 #[derive(Clone, Copy, Debug)]
 struct Placement {
     start: usize,
-    tag: Tag,
+    tag: FrameTag,
     /// Where its payload is, and how long.
     payload: usize,
     len: usize,
@@ -134,15 +134,19 @@ impl ReplyBuffer {
     }
 
     /// Adds a frame whose payload is copied.
-    pub(crate) fn push(&mut self, tag: Tag, parts: [&[u8]; 2]) {
+    pub(crate) fn push(&mut self, tag: FrameTag, parts: [&[u8]; 2]) {
         let start = self.bytes.len();
-        let (header, n) = encode_unmasked(tag, parts[0].len() + parts[1].len());
+        let (header, n) = tag.prefix(parts[0].len() + parts[1].len());
         // All ten bytes at once cost less than as many as are needed.
         self.bytes.extend_from_slice(&header);
         self.bytes.truncate(start + n);
         self.bytes.extend_from_slice(parts[0]);
         if !parts[1].is_empty() {
             self.bytes.extend_from_slice(parts[1]);
+        }
+        let suffix = tag.suffix();
+        if !suffix.is_empty() {
+            self.bytes.extend_from_slice(suffix);
         }
         let end = self.bytes.len();
         match self.pieces.last_mut() {
@@ -156,16 +160,17 @@ impl ReplyBuffer {
     /// header it came with, and stays there, or closes up to the one before it. False
     /// if it is better copied.
     #[inline]
-    pub(crate) fn push_in_place(&mut self, tag: Tag, payload: usize, len: usize) -> bool {
+    pub(crate) fn push_in_place(&mut self, tag: FrameTag, payload: usize, len: usize) -> bool {
         let may_close_up = matches!(self.pieces.last(), Some(Piece::Scratch(_)));
         self.placement.is_none()
+            && tag.is_websocket()
             && (len >= MIN_IN_PLACE || may_close_up)
             && self.stay_or_close_up(tag, payload, len)
     }
 
     #[inline(never)]
-    fn stay_or_close_up(&mut self, tag: Tag, payload: usize, len: usize) -> bool {
-        let whole = unmasked_len(len) + len;
+    fn stay_or_close_up(&mut self, tag: FrameTag, payload: usize, len: usize) -> bool {
+        let whole = tag.framed_len(len);
         let stays =
             len >= MIN_IN_PLACE_BEHIND_OTHERS || (len >= MIN_IN_PLACE && self.pieces.is_empty());
         // A client's header has four more bytes, the key; ours fits into it.
@@ -278,7 +283,7 @@ impl ReplyBuffer {
 impl Placement {
     #[inline(never)]
     fn commit(self, scratch: Part<&mut [u8]>) {
-        let (header, n) = encode_unmasked(self.tag, self.len);
+        let (header, n) = self.tag.prefix(self.len);
         let start = self.start - scratch.base;
         let payload = self.payload - scratch.base;
         if payload > start + n {

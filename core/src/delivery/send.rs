@@ -6,8 +6,8 @@ use crate::delivery::frame::{FrameId, FrameMeta, Rank};
 use crate::delivery::queue::{Arrival, DropReason, OverflowPolicy, PushError};
 use crate::delivery::variants::{EncodedVariants, MessagePayload};
 use crate::delivery::{Outbound, Part};
+use crate::proto::wire::FrameTag;
 use crate::proto::ws::close::CloseCode;
-use crate::proto::ws::header::Tag;
 use crate::proto::ws::opcode::{MessageType, Opcode};
 
 impl Outbound {
@@ -19,17 +19,31 @@ impl Outbound {
         kind: MessageType,
         payload: MessagePayload<'_>,
     ) {
-        let frame = self.encode_for_one(at, meta, kind, payload);
-        self.push(at, frame, overflow);
-        self.store.release(frame);
+        match self.encode_for_one(at, meta, kind, payload) {
+            Some(frame) => {
+                self.push(at, frame, overflow);
+                self.store.release(frame);
+            }
+            None => self.count_codec_refusal(),
+        }
     }
 
     /// Queues a publication for one of its members, in the form that it takes.
     #[inline]
     pub(crate) fn send_variant(&mut self, at: u32, variants: &mut EncodedVariants<'_>) {
         self.counts.members_offered += 1;
-        let frame = self.variant(variants, at);
-        self.push(at, frame, variants.overflow());
+        match self.variant(variants, at) {
+            Some(frame) => self.push(at, frame, variants.overflow()),
+            None => self.count_codec_refusal(),
+        }
+    }
+
+    /// Counts a message that the codec of its receiver cannot express.
+    #[cold]
+    pub(super) fn count_codec_refusal(&mut self) {
+        self.end_batch();
+        self.counts.delivery.offered += 1;
+        self.counts.delivery.refused_codec += 1;
     }
 
     /// Queues a data frame, which adds a reference to it. The queue may refuse it, or drop
@@ -135,7 +149,8 @@ impl Outbound {
     pub(crate) fn send_ping(&mut self, at: u32) {
         if self.conns[at].queue.waiting(&self.nodes, Rank::PING) == 0 {
             self.counts.sent.pings += 1;
-            let frame = self.store.encode(Rank::PING, Opcode::Ping, &[]);
+            let tag = self.tag(at, Opcode::Ping);
+            let frame = self.store.encode(Rank::PING, tag, &[]);
             self.push_control(at, frame);
         }
     }
@@ -159,7 +174,8 @@ impl Outbound {
         self.counts.sent.pongs += 1;
         //= rfc6455#section-5.5.2 "It SHOULD respond with Pong frame as soon as is practical."
         //= rfc6455#section-5.5.3 "A Pong frame sent in response to a Ping frame must have..."
-        let frame = self.store.encode(Rank::PONG, Opcode::Pong, payload);
+        let tag = self.tag(at, Opcode::Pong);
+        let frame = self.store.encode(Rank::PONG, tag, payload);
         self.push_control(at, frame);
     }
 
@@ -169,10 +185,16 @@ impl Outbound {
         self.end_batch();
         let code = code.map(|code| code.get().to_be_bytes());
         let code = code.as_ref().map_or(&[][..], |code| code);
-        let (tag, parts): (Tag, _) = (Opcode::Close.into(), [code, reason.as_bytes()]);
+        let tag = self.tag(at, Opcode::Close);
+        let parts = [code, reason.as_bytes()];
         let frame = self.store.encode_parts(Rank::LAST, tag, parts);
         self.counts.sent.closes += 1;
         self.push_control(at, frame);
+    }
+
+    /// Returns the tag of an uncompressed frame for a connection.
+    fn tag(&self, at: u32, opcode: Opcode) -> FrameTag {
+        FrameTag::new(self.conns[at].form.wire(), opcode)
     }
 
     /// Counts an answer to a request that is not an upgrade.
@@ -238,8 +260,8 @@ impl Outbound {
     pub(super) fn discard(&mut self, at: u32, keep_pinned: bool) {
         self.end_batch();
         let conn = &mut self.conns[at];
-        // What the adapter has taken may be out already.
-        if !(keep_pinned && conn.offered) {
+        // What the adapter has taken may be out already, and what is sealed cannot be taken back.
+        if !(keep_pinned && (conn.offered || conn.has_sealed_bytes())) {
             conn.queue.settle(&mut self.nodes, &self.store);
         }
         let (counts, drops) = (&mut self.counts, &mut self.drops);
@@ -316,7 +338,7 @@ impl Outbound {
         if may_offer && self.store.has_terms() {
             return Some((at, self.next_flush_unless_expired(at)));
         }
-        let is_empty = conn.queue.is_empty() && self.replies.owner() != Some(at);
+        let is_empty = conn.is_empty() && self.replies.owner() != Some(at);
         let next = if may_offer && !is_empty {
             NextFlush::Offer
         } else {

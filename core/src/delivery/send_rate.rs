@@ -111,10 +111,10 @@ impl Outbound {
     pub(super) fn measure_pace(&mut self, at: u32, n: usize, is_full: bool) -> Option<u32> {
         let (now, limits) = (self.now, self.settings.unsent);
         let conn = &mut self.conns[at];
-        let lag = conn.lag.as_mut()?;
+        let link = conn.link.as_mut()?;
         let (queue, nodes, store) = (&conn.queue, &self.nodes, &self.store);
         let is_mixed = || queue.has_several_priorities(nodes, store);
-        let bytes = lag.rate.taken(now, n, is_full, limits, is_mixed)?;
+        let bytes = link.rate.taken(now, n, is_full, limits, is_mixed)?;
         let counter = if bytes > limits.min {
             &mut self.counts.sent.unsent_limit_raised
         } else {

@@ -2,29 +2,11 @@
 
 use alloc::boxed::Box;
 
-use crate::delivery::conn::{Lag, Pressure};
+use crate::delivery::conn::{LinkState, Pressure, Written};
 use crate::delivery::frame::{Chunks, FrameId, Store};
 use crate::delivery::reply_buffer::{Part, ReplyBuffer};
 use crate::delivery::{DeliveryCounts, Drops, Outbound};
 use crate::time::Timestamp;
-
-/// What follows from a write.
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub(crate) struct Written {
-    /// Whether something had been offered.
-    pub(crate) was_offered: bool,
-    /// Whether the socket takes no more for now.
-    pub(crate) is_blocked: bool,
-    /// Whether nothing waits any more.
-    pub(crate) is_empty: bool,
-    /// Whether the queue has room again for the replies that wait for it.
-    pub(crate) has_room: bool,
-    /// Whether the time in which a blocked peer has to take something has begun anew.
-    pub(crate) restarts_timer: bool,
-    /// The new limit on bytes that the kernel may hold unsent, if it changes.
-    pub(crate) unsent_limit: Option<u32>,
-}
 
 impl Outbound {
     /// Offers what is to be written to a connection next, up to about one
@@ -32,6 +14,14 @@ impl Outbound {
     /// [`transmitted`](Self::transmitted).
     #[inline]
     pub(crate) fn offer<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
+        if self.is_sealed(at) {
+            return self.offer_sealed(at, chunks);
+        }
+        self.offer_plain(at, chunks);
+    }
+
+    #[inline]
+    pub(super) fn offer_plain<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
         let has_replies = self.replies.owner() == Some(at);
         let before = has_replies.then(|| self.replies.rank());
         let most = if has_replies {
@@ -98,6 +88,14 @@ impl Outbound {
     #[inline(always)]
     pub(crate) fn transmitted(&mut self, at: u32, n: usize) -> Written {
         self.counts.sent.bytes += n as u64;
+        if self.is_sealed(at) {
+            return self.transmitted_sealed(at, n);
+        }
+        self.transmitted_plain(at, n)
+    }
+
+    #[inline(always)]
+    pub(super) fn transmitted_plain(&mut self, at: u32, n: usize) -> Written {
         self.release_expired();
         let now = self.now;
         let owns_replies = self.replies.owner() == Some(at);
@@ -136,36 +134,46 @@ impl Outbound {
     }
 
     #[inline(always)]
-    fn after_write(&mut self, at: u32, n: usize, was_offered: bool, is_blocked: bool) -> Written {
+    pub(super) fn after_write(
+        &mut self,
+        at: u32,
+        n: usize,
+        was_offered: bool,
+        is_blocked: bool,
+    ) -> Written {
         let now = self.now;
         let (half, tolerance) = (self.settings.half, self.settings.tolerance);
         let conn = &mut self.conns[at];
         conn.blocked = is_blocked;
         if n > 0
-            && let Some(lag) = &mut conn.lag
-            && let Some(since) = lag.stalled
+            && let Some(link) = &mut conn.link
+            && let Some(since) = link.stalled
             && let Some(rate) = self.settings.read_rate
         {
-            let gap = rate.gap(lag.behind, since, now, tolerance);
-            lag.behind = rate.advance(lag.behind, gap, n);
+            let gap = rate.gap(link.behind, since, now, tolerance);
+            link.behind = rate.advance(link.behind, gap, n);
         }
         let queue = &conn.queue;
         let has_room = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
-        let is_empty = queue.is_empty();
+        let is_empty = conn.is_empty();
         let is_pressing = conn.pressure == Pressure::Yes;
-        let is_measured = is_blocked || conn.lag.as_ref().is_some_and(|lag| lag.rate.is_measured());
+        let is_measured = is_blocked
+            || conn
+                .link
+                .as_ref()
+                .is_some_and(|link| link.rate.is_measured());
         let mut restarts_timer = false;
         if is_blocked {
-            let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
-            if n > 0 || lag.stalled.is_none() {
-                lag.stalled = Some(now);
+            let link = Self::link(&mut conn.link, &mut self.link_bytes);
+            if n > 0 || link.stalled.is_none() {
+                link.stalled = Some(now);
                 restarts_timer = true;
             }
             self.add_to_shedding_list(at);
         } else {
-            if let Some(lag) = &mut conn.lag {
-                lag.stalled = None;
-                lag.behind = if is_empty { 0 } else { lag.behind };
+            if let Some(link) = &mut conn.link {
+                link.stalled = None;
+                link.behind = if is_empty { 0 } else { link.behind };
             }
             if !is_empty {
                 self.schedule(at);
@@ -192,7 +200,7 @@ impl Outbound {
     /// Takes note that the socket takes bytes again.
     pub(crate) fn writable(&mut self, at: u32) {
         self.conns[at].blocked = false;
-        if !self.conns[at].queue.is_empty() {
+        if !self.conns[at].is_empty() {
             self.schedule(at);
         }
     }
@@ -212,8 +220,12 @@ impl Outbound {
 
     /// Returns when a peer that takes less than the minimum rate is too far behind.
     pub(crate) fn read_deadline(&self, at: u32) -> Option<Timestamp> {
-        let lag = self.conns[at].lag.as_ref()?;
-        Some(self.settings.read_rate?.deadline(lag.behind, lag.stalled?))
+        let link = self.conns[at].link.as_ref()?;
+        Some(
+            self.settings
+                .read_rate?
+                .deadline(link.behind, link.stalled?),
+        )
     }
 
     /// Begins the time of a peer anew that has taken nothing. With `is_excused`, the time that
@@ -221,26 +233,29 @@ impl Outbound {
     pub(crate) fn restart_stall(&mut self, at: u32, is_excused: bool) {
         let (now, rate) = (self.now, self.settings.read_rate);
         let conn = &mut self.conns[at];
-        let lag = Self::lag(&mut conn.lag, &mut self.lag_bytes);
-        if let Some(since) = lag.stalled.replace(now)
+        let link = Self::link(&mut conn.link, &mut self.link_bytes);
+        if let Some(since) = link.stalled.replace(now)
             && let Some(rate) = rate.filter(|_| !is_excused)
         {
-            lag.behind = rate.advance(lag.behind, now.since(since), 0);
+            link.behind = rate.advance(link.behind, now.since(since), 0);
         }
     }
 
     /// Forgets how far a peer is behind, for the time in which its close frame is written.
     pub(crate) fn forgive_rate(&mut self, at: u32) {
-        if let Some(lag) = &mut self.conns[at].lag {
-            lag.stalled = lag.stalled.map(|_| self.now);
-            lag.behind = 0;
+        if let Some(link) = &mut self.conns[at].link {
+            link.stalled = link.stalled.map(|_| self.now);
+            link.behind = 0;
         }
     }
 
     /// Returns what is known of a peer whose socket is full, from now on if nothing was.
-    pub(super) fn lag<'a>(lag: &'a mut Option<Box<Lag>>, bytes: &mut usize) -> &'a mut Lag {
-        lag.get_or_insert_with(|| {
-            *bytes += size_of::<Lag>();
+    pub(super) fn link<'a>(
+        link: &'a mut Option<Box<LinkState>>,
+        bytes: &mut usize,
+    ) -> &'a mut LinkState {
+        link.get_or_insert_with(|| {
+            *bytes += size_of::<LinkState>();
             Box::default()
         })
     }

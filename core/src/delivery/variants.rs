@@ -2,12 +2,16 @@
 //! at once; for a connection with a context of its own, in the order in which it is written; a
 //! publication, once for all of its members.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 use crate::delivery::Outbound;
+use crate::delivery::codec::{Codec, Outgoing, SharedPayload};
+use crate::delivery::forms::OtherForms;
 use crate::delivery::frame::{Chunks, FrameId, FrameMeta};
 use crate::delivery::queue::OverflowPolicy;
-use crate::proto::ws::header::{Tag, unmasked_len};
+use crate::proto::wire::{FrameTag, Wire};
 use crate::proto::ws::opcode::MessageType;
 use crate::sync::OnceLock;
 
@@ -15,18 +19,21 @@ use crate::sync::OnceLock;
 pub(crate) struct EncodedVariants<'a> {
     meta: FrameMeta,
     overflow: OverflowPolicy,
+    channel: Option<&'a [u8]>,
     kind: MessageType,
     payload: MessagePayload<'a>,
     may_be_compressed: bool,
-    frames: EncodedFrames,
+    pub(super) frames: EncodedFrames,
 }
 
 /// The frames made of a publication so far, each with a reference to it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct EncodedFrames {
     plain: Option<FrameId>,
     /// `Some(None)`: compressed, it is no shorter.
     compressed: Option<Option<FrameId>>,
+    /// Those for connections of other forms than the default.
+    pub(super) others: Option<Box<OtherForms>>,
 }
 
 /// The payload of a message.
@@ -36,27 +43,54 @@ pub(crate) enum MessagePayload<'a> {
     Borrowed(&'a [u8]),
     /// It came from another shard for one connection.
     Owned(&'a Bytes),
-    /// Other shards have it too; also compressed, if one of them has compressed it.
-    Shared(&'a Bytes, &'a OnceLock<Option<Bytes>>),
+    /// Other shards have it too, with what one of them has made of it.
+    Shared(&'a SharedPayload),
 }
 
-impl MessagePayload<'_> {
-    fn bytes(&self) -> &[u8] {
+impl<'a> MessagePayload<'a> {
+    pub(super) fn bytes(self) -> &'a [u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
-            Self::Owned(bytes) | Self::Shared(bytes, _) => bytes,
+            Self::Owned(bytes) => bytes,
+            Self::Shared(payload) => payload.bytes(),
         }
     }
 
-    const fn len(&self) -> usize {
+    pub(super) const fn len(self) -> usize {
         match self {
             Self::Borrowed(bytes) => bytes.len(),
-            Self::Owned(bytes) | Self::Shared(bytes, _) => bytes.len(),
+            Self::Owned(bytes) => bytes.len(),
+            Self::Shared(payload) => payload.bytes().len(),
+        }
+    }
+
+    /// Returns where shards keep its compressed form for one another.
+    pub(super) const fn packed(self) -> Option<&'a OnceLock<Option<Bytes>>> {
+        match self {
+            Self::Borrowed(_) | Self::Owned(_) => None,
+            Self::Shared(payload) => Some(&payload.packed),
         }
     }
 }
 
-impl EncodedVariants<'_> {
+impl<'a> EncodedVariants<'a> {
+    pub(super) const fn kind(&self) -> MessageType {
+        self.kind
+    }
+
+    pub(super) const fn payload(&self) -> MessagePayload<'a> {
+        self.payload
+    }
+
+    /// Returns the message as a codec takes it.
+    pub(super) fn outgoing(&self) -> Outgoing<'a> {
+        Outgoing {
+            channel: self.channel,
+            kind: self.kind,
+            payload: self.payload.bytes(),
+        }
+    }
+
     pub(crate) const fn overflow(&self) -> OverflowPolicy {
         self.overflow
     }
@@ -75,17 +109,21 @@ impl EncodedVariants<'_> {
     }
 
     /// Returns the bytes of its frame if it is not compressed.
-    pub(crate) const fn framed_len(&self) -> usize {
-        unmasked_len(self.payload.len()) + self.payload.len()
+    pub(crate) fn framed_len(&self) -> usize {
+        self.tag().framed_len(self.payload.len())
+    }
+
+    fn tag(&self) -> FrameTag {
+        FrameTag::new(Wire::WebSocket, self.kind.opcode())
     }
 
     /// Returns the frames, to [continue](Self::with_frames) with later.
-    pub(crate) const fn frames(&self) -> EncodedFrames {
+    pub(crate) fn into_frames(self) -> EncodedFrames {
         self.frames
     }
 
     /// Continues with frames that were made earlier.
-    pub(crate) const fn with_frames(mut self, frames: EncodedFrames) -> Self {
+    pub(crate) fn with_frames(mut self, frames: EncodedFrames) -> Self {
         self.frames = frames;
         self
     }
@@ -98,35 +136,47 @@ impl Outbound {
         &self,
         meta: FrameMeta,
         overflow: OverflowPolicy,
+        channel: Option<&'a [u8]>,
         kind: MessageType,
         payload: MessagePayload<'a>,
     ) -> EncodedVariants<'a> {
         EncodedVariants {
             meta,
             overflow,
+            channel,
             kind,
             payload,
             may_be_compressed: self.is_worth_compressing(payload.len()),
             frames: EncodedFrames {
                 plain: None,
                 compressed: None,
+                others: None,
             },
         }
     }
 
-    /// Returns the frame for this member; the reference to it stays with the variants.
+    /// Returns the frame for this member; the reference to it stays with the variants. `None` if
+    /// the member's codec cannot express it.
     #[inline]
-    pub(super) fn variant(&mut self, variants: &mut EncodedVariants<'_>, at: u32) -> FrameId {
+    pub(super) fn variant(
+        &mut self,
+        variants: &mut EncodedVariants<'_>,
+        at: u32,
+    ) -> Option<FrameId> {
+        let form = self.conns[at].form;
+        if !form.is_default() {
+            return self.variant_of_form(variants, form, Some(at));
+        }
         if variants.may_be_compressed && self.takes_shared_variant(at, variants.payload.len()) {
             let compressed = match variants.frames.compressed {
                 Some(compressed) => compressed,
                 None => self.encode_compressed(variants),
             };
-            if let Some(compressed) = compressed {
+            if compressed.is_some() {
                 return compressed;
             }
         }
-        self.plain_variant(variants)
+        Some(self.plain_variant(variants))
     }
 
     /// Returns the frame that is not compressed; the reference to it stays with the variants.
@@ -146,7 +196,11 @@ impl Outbound {
     }
 
     /// Releases the frames of a publication.
+    #[inline]
     pub(crate) fn release_variants(&mut self, frames: EncodedFrames) {
+        if let Some(others) = frames.others {
+            self.release_forms(others);
+        }
         for frame in [frames.plain, frames.compressed.flatten()]
             .into_iter()
             .flatten()
@@ -157,49 +211,56 @@ impl Outbound {
 
     fn encode_plain(&mut self, variants: &mut EncodedVariants<'_>) -> FrameId {
         self.counts.copied += 1;
-        let (meta, opcode) = (variants.meta, variants.kind.opcode());
-        let frame = match variants.payload {
-            MessagePayload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
-            MessagePayload::Owned(bytes) | MessagePayload::Shared(bytes, _) => {
-                self.store.encode_shared(meta, opcode, bytes)
-            }
-        };
+        let frame = self.encode_payload(variants.meta, variants.tag(), variants.payload);
         self.store.mark_shared(frame);
         variants.frames.plain = Some(frame);
         frame
     }
 
     fn encode_compressed(&mut self, variants: &mut EncodedVariants<'_>) -> Option<FrameId> {
-        let (meta, tag) = (variants.meta, Tag::compressed(variants.kind.opcode()));
-        let window = self.settings.compression.window;
-        let codec = &mut self.codec;
-        let frame = match variants.payload {
-            MessagePayload::Borrowed(_) | MessagePayload::Owned(_) => {
-                let bytes = variants.payload.bytes();
-                let mut packed = self.buffers.take_for(bytes.len());
-                let frame = codec
-                    .deflate_shared(window, bytes, &mut packed)
-                    .then(|| self.store.encode_parts(meta, tag, [&packed, &[]]));
-                self.buffers.give(packed);
-                frame
-            }
-            MessagePayload::Shared(bytes, packed) => {
-                let packed = packed.get_or_init(|| {
-                    let mut packed = alloc::vec::Vec::new();
-                    codec
-                        .deflate_shared(window, bytes, &mut packed)
-                        .then(|| packed.into())
-                });
-                packed.map(|packed| self.store.encode_shared(meta, tag, &packed))
-            }
-        };
-        self.counts.copied += u64::from(frame.is_some());
+        let EncodedVariants {
+            meta,
+            kind,
+            payload,
+            ..
+        } = *variants;
+        let frame = self.encode_compressed_payload(meta, kind, payload, payload.packed());
         variants.frames.compressed = Some(frame);
         frame
     }
 
-    /// Returns a message for one connection, in the form that it takes.
+    /// Returns an uncompressed frame.
+    #[inline]
+    pub(super) fn encode_payload(
+        &mut self,
+        meta: FrameMeta,
+        tag: FrameTag,
+        payload: MessagePayload<'_>,
+    ) -> FrameId {
+        match payload {
+            MessagePayload::Borrowed(bytes) => self.store.encode(meta, tag, bytes),
+            MessagePayload::Owned(bytes) => self.store.encode_shared(meta, tag, bytes),
+            MessagePayload::Shared(shared) => self.store.encode_shared(meta, tag, shared.bytes()),
+        }
+    }
+
+    /// Returns a message for one connection, in the form that it takes. `None` if its codec cannot
+    /// express it.
     pub(super) fn encode_for_one(
+        &mut self,
+        at: u32,
+        meta: FrameMeta,
+        kind: MessageType,
+        payload: MessagePayload<'_>,
+    ) -> Option<FrameId> {
+        if self.conns[at].form.codec() != Codec::VERBATIM {
+            return self.encode_for_one_of(at, meta, kind, payload);
+        }
+        Some(self.encode_verbatim(at, meta, kind, payload))
+    }
+
+    /// Returns a frame with this payload, compressed if the connection takes it so.
+    pub(super) fn encode_verbatim(
         &mut self,
         at: u32,
         meta: FrameMeta,
@@ -213,7 +274,7 @@ impl Outbound {
             let frame = compressor
                 .compress(&mut self.codec, [bytes, &[]], &mut packed)
                 .then(|| {
-                    let tag = Tag::compressed(opcode);
+                    let tag = FrameTag::compressed(opcode);
                     self.store.encode_parts(meta, tag, [&packed, &[]])
                 });
             self.buffers.give(packed);
@@ -221,15 +282,11 @@ impl Outbound {
                 return frame;
             }
         }
-        match payload {
-            MessagePayload::Borrowed(bytes) => self.store.encode(meta, opcode, bytes),
-            MessagePayload::Owned(bytes) | MessagePayload::Shared(bytes, _) => {
-                self.store.encode_shared(meta, opcode, bytes)
-            }
-        }
+        let tag = FrameTag::new(self.conns[at].form.wire(), opcode);
+        self.encode_payload(meta, tag, payload)
     }
 
-    const fn is_worth_compressing(&self, len: usize) -> bool {
+    pub(super) const fn is_worth_compressing(&self, len: usize) -> bool {
         let compression = &self.settings.compression;
         compression.is_on && len >= compression.threshold
     }
@@ -247,7 +304,7 @@ impl Outbound {
     /// than that of the compressor: no message reaches back farther than it is long.
     //= rfc7692#section-7.2.1 "If the "agreed parameters" contain the "server_max_window_bits"..."
     #[inline]
-    fn takes_shared_variant(&self, at: u32, len: usize) -> bool {
+    pub(super) fn takes_shared_variant(&self, at: u32, len: usize) -> bool {
         let compressor = &self.conns[at].compressor;
         let bits = compressor.window_bits();
         bits > 0

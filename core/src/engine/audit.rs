@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::stats::{Stats, Waiting};
 
 impl<A: AppTypes> Engine<A> {
@@ -22,7 +22,7 @@ impl<A: AppTypes> Engine<A> {
         *waiting = Waiting::default();
         for (_, slot) in self.slots.iter() {
             links.held += u64::from(!slot.flags.released());
-            links.active += u64::from(slot.flags.upgraded() && slot.phase != Phase::Gone);
+            links.active += u64::from(slot.flags.upgraded() && slot.phase() != Phase::Gone);
             channels.members += slot.memberships.len() as u64;
             match slot.deferred.as_ref().and_then(|deferred| deferred.wait) {
                 Some(Wait::Joined | Wait::Left(_)) => waiting.owner += 1,

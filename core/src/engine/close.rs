@@ -13,7 +13,7 @@ use crate::proto::ws::CloseState;
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::Ended;
-use crate::session::slot::Phase;
+use crate::session::phase::{Phase, PhaseStep};
 use crate::stats::CloseCause;
 
 impl<A: AppTypes> Engine<A> {
@@ -31,7 +31,7 @@ impl<A: AppTypes> Engine<A> {
         self.set_app_timer(at, None);
         self.out.end(at);
         let slot = &mut self.slots[at];
-        slot.phase = Phase::Closing;
+        slot.advance(PhaseStep::End);
         slot.flags.set_ending(true);
         self.ended.push_back(Ended {
             at,
@@ -44,7 +44,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Begins the closing handshake: the close frame stands behind all that waits.
     pub(crate) fn begin_close(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
-        if self.slots[at].phase == Phase::Open {
+        if self.slots[at].phase() == Phase::Open {
             self.push_close(at, Some(code), "");
             self.end(at, CloseInfo::with_code(cause, Some(code)));
         }
@@ -61,7 +61,7 @@ impl<A: AppTypes> Engine<A> {
         self.counts.peer_errors[which.unwrap_or_default()] += 1;
         let id = self.slots.id(at);
         self.emit(Event::Failed(id, error));
-        if self.slots[at].phase == Phase::Open {
+        if self.slots[at].phase() == Phase::Open {
             self.out.discard_if_blocked(at);
             self.push_close(at, Some(error.close_code()), "");
             self.end(at, CloseInfo::of_error(error));
@@ -71,11 +71,30 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
+    /// Ends a connection whose peer broke the protocol of its transport. What the transport has to
+    /// say to that is still written.
+    pub(crate) fn fail_transport(&mut self, at: u32) {
+        match self.slots[at].phase() {
+            Phase::Open => self.end(at, CloseInfo::new(CloseCause::Transport)),
+            Phase::Head if self.is_amid_request(at) => {
+                self.counts.refused[HandshakeError::Truncated.index()] += 1;
+            }
+            _ => {}
+        }
+        if !self.out.fail_transport(at) {
+            return self.close_socket(at);
+        }
+        // Nothing of the peer is awaited.
+        self.slots[at].advance(PhaseStep::End);
+        self.slots[at].flags.set_eof(true);
+        self.set_deadline(at, self.config.close_timeout);
+    }
+
     /// Closes those who do not keep up. What waits for them is thrown away, as
     /// for a fault: they take nothing, and are to begin anew.
     pub(crate) fn close_slow(&mut self) {
         while let Some(at) = self.out.pop_slow() {
-            if self.slots[at].phase == Phase::Open {
+            if self.slots[at].phase() == Phase::Open {
                 self.out.discard_if_blocked(at);
                 self.push_close(at, Some(CloseCode::TRY_LATER), SLOW_CONSUMER);
                 let code = Some(CloseCode::TRY_LATER);
@@ -100,10 +119,12 @@ impl<A: AppTypes> Engine<A> {
     /// Closes a connection that takes or sends too slowly. What waits for it is thrown
     /// away, as that is what it is closed for.
     pub(crate) fn close_too_slow(&mut self, at: u32, cause: CloseCause, reason: &str) {
-        if self.slots[at].phase != Phase::Open {
+        if self.slots[at].phase() != Phase::Open {
             return self.abort(at, cause);
         }
-        self.slots[at].conn.handle_failure(&mut self.decode_buffers);
+        self.slots[at]
+            .decoder
+            .handle_failure(&mut self.decode_buffers);
         self.out.discard_if_blocked(at);
         let code = Some(CloseCode::POLICY);
         self.push_close(at, code, reason);
@@ -118,7 +139,7 @@ impl<A: AppTypes> Engine<A> {
     // That is behind what has been said to it already: that counts as sent,
     // however long it is delayed (§2.1).
     pub(crate) fn peer_closed(&mut self, at: u32, code: Option<CloseCode>) {
-        if self.slots[at].phase == Phase::Open {
+        if self.slots[at].phase() == Phase::Open {
             self.push_close(at, code, "");
             self.end(at, CloseInfo::with_code(CloseCause::Peer, code));
         } else if self.out.is_queue_empty(at) {
@@ -128,16 +149,17 @@ impl<A: AppTypes> Engine<A> {
 
     /// The peer has shut its side, and everything it sent has been handled.
     pub(crate) fn handle_end_of_input(&mut self, at: u32) {
-        match self.slots[at].phase {
+        match self.slots[at].phase() {
             Phase::Head if self.is_amid_request(at) => {
-                self.refuse(at, HandshakeError::Truncated, false);
+                let connection = self.take_connection(at);
+                self.refuse(at, connection, HandshakeError::Truncated);
             }
             Phase::Open => self.end(at, CloseInfo::new(CloseCause::Eof)),
             Phase::Free | Phase::Head | Phase::Answering | Phase::Closing => {}
             Phase::Lingering => return self.close_socket(at),
             Phase::Gone => return,
         }
-        let answering = self.slots[at].phase == Phase::Answering;
+        let answering = self.slots[at].phase() == Phase::Answering;
         if !answering && self.out.is_empty(at) {
             self.close_socket(at);
         }
@@ -146,11 +168,11 @@ impl<A: AppTypes> Engine<A> {
     /// Everything that waited for this connection is out.
     pub(crate) fn after_write(&mut self, at: u32) {
         let slot = &self.slots[at];
-        match slot.phase {
+        match slot.phase() {
             //= rfc6455#section-7.2.2 "the server MUST simply _Close the WebSocket Connection_"
             Phase::Answering => self.after_answer(at),
             Phase::Closing if slot.flags.eof() => self.close_socket(at),
-            Phase::Closing => match slot.conn.state() {
+            Phase::Closing => match slot.decoder.state() {
                 //= rfc6455#section-5.5.1 "After both sending and receiving a Close message, an..."
                 //= rfc6455#section-5.5.1 "The server MUST close the underlying TCP connection..."
                 //= rfc6455#section-7.1.1 "The underlying TCP connection, in most normal cases,..."
@@ -165,7 +187,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Ends a connection at once, whatever waits.
     pub(crate) fn abort(&mut self, at: u32, cause: CloseCause) {
-        match self.slots[at].phase {
+        match self.slots[at].phase() {
             Phase::Open => self.end(at, CloseInfo::new(cause)),
             Phase::Head if self.is_amid_request(at) => {
                 self.counts.refused[HandshakeError::Truncated.index()] += 1;
@@ -177,7 +199,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Lets go of the socket.
     pub(crate) fn close_socket(&mut self, at: u32) {
-        if matches!(self.slots[at].phase, Phase::Gone | Phase::Free) {
+        if matches!(self.slots[at].phase(), Phase::Gone | Phase::Free) {
             return;
         }
         if self.rest.as_ref().is_some_and(|&(owner, _)| owner == at) {
@@ -185,11 +207,11 @@ impl<A: AppTypes> Engine<A> {
         }
         let drops = self.out.close(at);
         self.forget_input(at);
-        let conn = &mut self.slots[at].conn;
-        self.context_bytes -= conn.context_bytes();
-        conn.release(&mut self.decode_buffers);
+        let decoder = &mut self.slots[at].decoder;
+        self.context_bytes -= decoder.context_bytes();
+        decoder.release(&mut self.decode_buffers);
         self.wheel.disarm(&mut self.slots, at);
-        self.slots[at].phase = Phase::Gone;
+        self.slots[at].advance(PhaseStep::Close);
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
         self.closed.close(at, drops);
         let id = self.slots.id(at);
@@ -213,7 +235,7 @@ impl<A: AppTypes> Engine<A> {
         let stands = self.out.is_scheduled(at) || slot.flags.resuming();
         let is_known = !slot.flags.released() || slot.awaited_answers > 0;
         let is_unfinished = slot.flags.ending() || slot.has_deferred_ops();
-        if slot.phase == Phase::Gone && !stands && !is_known && !is_unfinished {
+        if slot.phase() == Phase::Gone && !stands && !is_known && !is_unfinished {
             self.slots.remove(at);
             self.out.remove(at);
             if self.slots.held() == 0 {
@@ -237,10 +259,10 @@ impl<A: AppTypes> Engine<A> {
         if self.slots[at].flags.eof() {
             return self.close_socket(at);
         }
-        if self.slots[at].phase == Phase::Lingering {
+        if self.slots[at].phase() == Phase::Lingering {
             return;
         }
-        self.slots[at].phase = Phase::Lingering;
+        self.slots[at].advance(PhaseStep::Shut);
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Shut(id));
         self.set_deadline(at, self.config.close_timeout);
@@ -248,7 +270,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Queues our close frame behind all that waits.
     pub(crate) fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
-        self.slots[at].conn.handle_close_sent();
+        self.slots[at].decoder.handle_close_sent();
         self.out.send_close(at, code, reason);
     }
 }

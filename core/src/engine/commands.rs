@@ -6,13 +6,14 @@ use alloc::boxed::Box;
 use crate::channels::CommandResult;
 use crate::channels::handle::{Permit, RemoteCommand};
 use crate::channels::message::{Direct, OwnerRequest, Publication, Requester};
+use crate::delivery::codec::SharedPayload;
 use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::PendingOp;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::stats::CloseCause;
-use crate::sync::{AtomicCounters, OnceLock};
+use crate::sync::AtomicCounters;
 
 impl<A: AppTypes> Engine<A> {
     /// Carries out a command from outside. Its place goes with what is under way
@@ -33,8 +34,7 @@ impl<A: AppTypes> Engine<A> {
                     kind,
                     options,
                     published: self.now,
-                    payload,
-                    packed: OnceLock::new(),
+                    payload: SharedPayload::new(payload, A::CODECS),
                     owner: self.id,
                     counters: wants_result.then(|| Box::new(AtomicCounters::new())),
                 }));
@@ -88,7 +88,7 @@ impl<A: AppTypes> Engine<A> {
     }
 
     fn find_open(&self, conn: ConnId) -> Option<u32> {
-        let open = |&at: &u32| self.slots[at].phase == Phase::Open;
+        let open = |&at: &u32| self.slots[at].phase() == Phase::Open;
         self.slots.find(conn).filter(open)
     }
 }

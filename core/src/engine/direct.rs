@@ -14,7 +14,7 @@ use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::time::Timestamp;
 
 impl<A: AppTypes> Engine<A> {
@@ -107,7 +107,7 @@ impl<A: AppTypes> Engine<A> {
         kind: MessageType,
         payload: MessagePayload<'_>,
     ) -> DeliveryReport {
-        let open = |&at: &u32| self.slots[at].phase == Phase::Open;
+        let open = |&at: &u32| self.slots[at].phase() == Phase::Open;
         let Some(at) = self.slots.find(to).filter(open) else {
             self.counts.direct.undeliverable += 1;
             return DeliveryReport::default();

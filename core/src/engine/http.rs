@@ -2,28 +2,34 @@
 //! between two of them. Does not contain the decision, which is in `shard::http`.
 
 use alloc::boxed::Box;
-use core::iter;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::CloseCode;
 use crate::channels::fan_outs::EVERYONE;
+use crate::delivery::codec::{Codec, Form};
 use crate::engine::Engine;
 use crate::engine::output::{Event, Output};
-use crate::proto::http::{HandshakeError, HttpConnection, HttpState, Page, PageContent, response};
+use crate::proto::http::{HandshakeError, HttpConnection, HttpState, Page, PageContent, PageIndex};
+use crate::proto::wire::{Decoder, Wire};
+use crate::proto::ws::Role;
 use crate::proto::ws::deflate::{Compressor, Params};
 use crate::proto::ws::upgrade::{self, Upgrade};
-use crate::proto::ws::{Connection, Role};
 use crate::session::app_types::AppTypes;
 use crate::session::head::HeadProgress;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
-use crate::session::slot::{Phase, SubprotocolIndex};
+use crate::session::phase::PhaseStep;
+use crate::session::slot::SubprotocolIndex;
 
 impl<A: AppTypes> Engine<A> {
+    /// Opens a session over WebSocket.
     pub(crate) fn open(
         &mut self,
         at: u32,
         state: A::State,
+        codec: Codec,
         upgrade: &Upgrade,
         subprotocol: Option<&str>,
         fields: &[(&str, &[u8])],
@@ -33,34 +39,65 @@ impl<A: AppTypes> Engine<A> {
         let is_answered = self.slots[at].is_answered();
         let offer = upgrade.deflate.filter(|_| !is_answered);
         let agreed = offer.and_then(|offer| self.agree(offer));
-        let mut compressor = Compressor::NONE;
-        if let Some(agreed) = &agreed {
-            let level = self.config.compression_level as u8;
-            let conn = Connection::with_deflate(Role::Server, agreed);
-            self.counts.deflate.agreed += 1;
-            self.context_bytes += conn.context_bytes();
-            self.slots[at].conn = conn;
-            compressor = Compressor::new(Role::Server, agreed, level);
-        }
-        drop(self.take_exchange(at));
+        let mut head = self.decode_buffers.buffers.take_for(ANSWER);
         if !is_answered {
-            let mut head = self.decode_buffers.buffers.take_for(ANSWER);
             let accept = &upgrade.accept;
             //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
             //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
             upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref(), fields);
-            self.out.send_head(at, &head);
-            self.decode_buffers.give(head);
         }
-        self.out.open(at, compressor);
+        let form = Form::new(codec, Wire::WebSocket);
+        self.begin_session(at, state, form, agreed.as_ref(), &head);
+        self.decode_buffers.give(head);
+        if !is_answered {
+            let subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
+            self.slots[at].subprotocol = subprotocol;
+        }
+    }
+
+    /// Opens a session over a wire without handshake.
+    pub(crate) fn open_over(
+        &mut self,
+        at: u32,
+        state: A::State,
+        form: Form,
+        fields: &[(&str, &[u8])],
+    ) {
+        let mut head = self.decode_buffers.buffers.take_for(ANSWER);
+        form.wire().open(&mut head, fields);
+        self.begin_session(at, state, form, None, &head);
+        self.decode_buffers.give(head);
+    }
+
+    /// Begins a session whose link has this form, with this head of its response, which is empty if
+    /// another server has answered. `agreed` is the compression that was agreed on.
+    fn begin_session(
+        &mut self,
+        at: u32,
+        state: A::State,
+        form: Form,
+        agreed: Option<&Params>,
+        head: &[u8],
+    ) {
+        let decoder = Decoder::new(form.wire(), agreed);
+        let mut compressor = Compressor::NONE;
+        if let Some(agreed) = agreed {
+            let level = self.config.compression_level as u8;
+            self.counts.deflate.agreed += 1;
+            self.context_bytes += decoder.context_bytes();
+            compressor = Compressor::new(Role::Server, agreed, level);
+        }
+        drop(self.take_exchange(at));
+        if !head.is_empty() {
+            self.out.send_head(at, head);
+        }
+        self.out.open(at, form, compressor);
         let slot = &mut self.slots[at];
-        slot.phase = Phase::Open;
+        slot.decoder = decoder;
+        slot.advance(PhaseStep::Open);
         slot.state = Some(state);
         slot.flags.set_upgraded(true);
         slot.moment = Some(self.now);
-        if !is_answered {
-            slot.subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
-        }
         self.counts.links.opened += 1;
         self.counts.links.active += 1;
         self.fan_outs.joined(EVERYONE, at);
@@ -82,13 +119,19 @@ impl<A: AppTypes> Engine<A> {
 
     /// Writes an error response, and ends the connection behind it.
     //= rfc6455#section-10.7 "If the invalid data is sent during the WebSocket handshake, the..."
-    pub(crate) fn refuse(&mut self, at: u32, error: HandshakeError, head_only: bool) {
+    pub(crate) fn refuse(
+        &mut self,
+        at: u32,
+        mut connection: HttpConnection,
+        error: HandshakeError,
+    ) {
         self.count_refused(at, error);
         if self.slots[at].is_answered() {
             return self.refuse_answered(at, error.status());
         }
         let mut out = self.decode_buffers.buffers.take_for(ANSWER);
-        response::refusal(&mut out, error, head_only);
+        let written = connection.refuse(&mut out, error);
+        debug_assert!(written.is_ok(), "no response has begun");
         self.begin_answer(at, &out, None);
         self.decode_buffers.give(out);
     }
@@ -124,69 +167,76 @@ impl<A: AppTypes> Engine<A> {
         if self.slots[at].is_answered() {
             return self.refuse_answered(at, status);
         }
-        if self.draining || self.slots[at].flags.surplus() {
-            connection.close();
-        }
+        self.close_if_last(at, &mut connection);
         let mut out = self.decode_buffers.buffers.take_for(ANSWER + body.len());
-        if connection
-            .write_response(&mut out, status, fields, body)
-            .is_err()
-        {
-            out.clear();
-            // The application has made a response that cannot be sent.
-            let written = connection.write_response(&mut out, 500, &[], b"");
-            debug_assert!(written.is_ok());
-        }
+        write_response(&mut connection, &mut out, status, fields, body);
         self.begin_answer(at, &out, Some(connection));
         self.decode_buffers.give(out);
     }
 
-    /// Answers a request with a page of the server, or has the adapter render it.
-    pub(crate) fn respond_with_page(&mut self, at: u32, connection: HttpConnection, page: Page) {
-        match page.content() {
-            PageContent::Fixed {
-                content_type,
-                policy,
-                body,
-            } => {
-                let page = (content_type, policy, body.as_bytes());
-                self.write_page(at, connection, 200, page);
-            }
-            PageContent::Metrics => {
-                let exchange = HttpExchange {
-                    waits_for: AnswerSource::Adapter,
-                    ..HttpExchange::new(connection)
-                };
-                self.await_answer(at, exchange);
-                self.set_deadline(at, self.config.write_timeout);
-                let id = self.slots.id(at);
-                self.outputs.push_back(Output::Metrics { id });
-            }
-        }
-    }
-
-    /// Answers with a page: its media type, its `Content-Security-Policy`, its content.
-    pub(crate) fn write_page(
+    /// Answers a request with a page of the configuration, or has the adapter render it.
+    pub(crate) fn respond_with_page(
         &mut self,
         at: u32,
         connection: HttpConnection,
-        status: u16,
-        (content_type, policy, body): (&str, Option<&str>, &[u8]),
+        index: PageIndex,
     ) {
-        let content_type = ("Content-Type", content_type.as_bytes());
-        let policy = policy.map(|policy| ("Content-Security-Policy", policy.as_bytes()));
-        let fields: SmallVec<[_; 4]> = iter::once(content_type)
-            .chain(policy)
-            .chain(response::PAGE_FIELDS)
-            .collect();
-        self.respond(at, connection, status, &fields, body);
+        if self.slots[at].is_answered() {
+            return self.refuse_answered(at, 200);
+        }
+        match self.config.pages.get(index).map(Page::content) {
+            Some(PageContent::Fixed(content)) => {
+                let content = content.clone();
+                self.write_page(at, connection, index, 200, None, &content);
+            }
+            Some(&PageContent::Rendered(page)) => {
+                let exchange = HttpExchange {
+                    waits_for: AnswerSource::Adapter(index),
+                    ..HttpExchange::new(connection)
+                };
+                self.await_answer(at, exchange, self.config.write_timeout);
+                let id = self.slots.id(at);
+                self.outputs.push_back(Output::Page { id, page });
+            }
+            None => self.refuse(at, connection, HandshakeError::NotFound),
+        }
     }
 
-    /// Keeps a request until it can be answered.
-    pub(crate) fn await_answer(&mut self, at: u32, exchange: HttpExchange) {
-        self.slots[at].phase = Phase::Answering;
-        self.slots[at].moment = None;
+    /// Answers a request with a page: its fields, and this content. A page that the adapter has
+    /// rendered has its media type from there.
+    pub(crate) fn write_page(
+        &mut self,
+        at: u32,
+        mut connection: HttpConnection,
+        index: PageIndex,
+        status: u16,
+        content_type: Option<&str>,
+        content: &[u8],
+    ) {
+        self.close_if_last(at, &mut connection);
+        let mut out = self.decode_buffers.buffers.take_for(ANSWER + content.len());
+        let page = self.config.pages.get(index);
+        let content_type = content_type.map(|value| ("Content-Type", value.as_bytes()));
+        let fields = page.into_iter().flat_map(Page::fields);
+        let fields: SmallVec<[_; 4]> = content_type.into_iter().chain(fields).collect();
+        write_response(&mut connection, &mut out, status, &fields, content);
+        drop(fields);
+        self.begin_answer(at, &out, Some(connection));
+        self.decode_buffers.give(out);
+    }
+
+    /// Has a response say that the connection ends with it, if it does.
+    fn close_if_last(&self, at: u32, connection: &mut HttpConnection) {
+        if self.draining || self.slots[at].flags.surplus() {
+            connection.close();
+        }
+    }
+
+    /// Keeps a request until it can be answered, at most this long.
+    pub(crate) fn await_answer(&mut self, at: u32, exchange: HttpExchange, limit: Duration) {
+        self.slots[at].advance(PhaseStep::Answer);
         self.keep_exchange(at, exchange);
+        self.set_deadline(at, limit);
     }
 
     /// Keeps the state of HTTP for the next call.
@@ -199,6 +249,12 @@ impl<A: AppTypes> Engine<A> {
         self.exchange(at)?;
         let taken = self.change_deferred(at, |deferred| deferred.http.take());
         taken.map(|exchange| *exchange)
+    }
+
+    /// Takes out the state of HTTP in order to refuse what arrives.
+    pub(crate) fn take_connection(&mut self, at: u32) -> HttpConnection {
+        let exchange = self.take_exchange(at);
+        exchange.map_or_else(HttpConnection::new, |exchange| exchange.connection)
     }
 
     pub(crate) fn exchange(&self, at: u32) -> Option<&HttpExchange> {
@@ -228,7 +284,7 @@ impl<A: AppTypes> Engine<A> {
         connection: Option<HttpConnection>,
     ) {
         self.out.count_page();
-        self.slots[at].phase = Phase::Answering;
+        self.slots[at].advance(PhaseStep::Answer);
         self.set_deadline(at, self.config.write_timeout);
         let kept = connection.filter(|connection| connection.state() == HttpState::Idle);
         match kept {
@@ -243,9 +299,26 @@ impl<A: AppTypes> Engine<A> {
         if self.exchange(at).is_none() || self.slots[at].flags.eof() || self.draining {
             return self.shut_write(at);
         }
-        self.slots[at].phase = Phase::Head;
+        self.slots[at].advance(PhaseStep::NextRequest);
         self.set_deadline(at, self.config.handshake_timeout);
         self.schedule(at);
+    }
+}
+
+/// Appends a response, or a 500 if it cannot be sent.
+fn write_response(
+    connection: &mut HttpConnection,
+    out: &mut Vec<u8>,
+    status: u16,
+    fields: &[(&str, &[u8])],
+    body: &[u8],
+) {
+    if connection
+        .write_response(out, status, fields, body)
+        .is_err()
+    {
+        let written = connection.write_response(out, 500, &[], b"");
+        debug_assert!(written.is_ok(), "the request waits for its answer");
     }
 }
 

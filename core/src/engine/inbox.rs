@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 
 impl<A: AppTypes> Engine<A> {
     /// Does what those messages say that have come since this was last done. The others
@@ -58,7 +58,7 @@ impl<A: AppTypes> Engine<A> {
         let Some(at) = self.slots.find(conn) else {
             return;
         };
-        if self.slots[at].phase == Phase::Open {
+        if self.slots[at].phase() == Phase::Open {
             self.slots[at].awaited_answers -= 1;
             self.add_member(at, channel);
             self.unpark(at, Wait::Joined);

@@ -1,12 +1,14 @@
 //! State of a connection's input: arrival of bytes, pongs, and whether the adapter reads the
 //! socket. Does not contain the decoding, which is in `shard::input`.
 
+use alloc::vec::Vec;
+
 use crate::engine::Engine;
 use crate::engine::output::Output;
 use crate::id::ConnId;
 use crate::inspect::connection_info::Pause;
 use crate::session::app_types::AppTypes;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 
 impl<A: AppTypes> Engine<A> {
     /// Notes that bytes have come; `None` if nobody wants them.
@@ -17,14 +19,14 @@ impl<A: AppTypes> Engine<A> {
         let ping_interval = self.config.ping_interval;
         let slot = &mut self.slots[at];
         slot.keepalive.handle_input(now, ping_interval);
-        if let Some(pace) = slot.conn.pace_mut()
+        if let Some(pace) = slot.decoder.pace_mut()
             && let Some(since) = pace.since.replace(now)
             && let Some(rate) = self.config.send_rate()
         {
             let gap = rate.gap(pace.behind, since, now, self.config.timer_tolerance());
             pace.behind = rate.advance(pace.behind, gap, n);
         }
-        let is_wanted = match slot.phase {
+        let is_wanted = match slot.phase() {
             Phase::Head | Phase::Open | Phase::Closing => true,
             // The next request may come before the answer to this one.
             Phase::Answering => self.exchange(at).is_some(),
@@ -33,11 +35,23 @@ impl<A: AppTypes> Engine<A> {
         is_wanted.then_some(at)
     }
 
+    /// Opens bytes that have come through a transport. `None` if the peer broke its protocol; then
+    /// the link is closed once what is sealed for it has been written.
+    pub(crate) fn open_sealed(&mut self, at: u32, bytes: &mut [u8]) -> Option<Vec<u8>> {
+        let mut plain = self.decode_buffers.buffers.take_for(bytes.len());
+        if self.out.open_sealed(at, bytes, &mut plain).is_ok() {
+            return Some(plain);
+        }
+        self.decode_buffers.give(plain);
+        self.fail_transport(at);
+        None
+    }
+
     /// Sees to it that a message which has not come to its end is looked at in time.
     #[inline]
     pub(crate) fn watch_message(&mut self, at: u32) {
         let now = self.now;
-        if let Some(pace) = self.slots[at].conn.pace_mut() {
+        if let Some(pace) = self.slots[at].decoder.pace_mut() {
             pace.since.get_or_insert(now);
             self.rearm(at);
         }
@@ -45,14 +59,14 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn pong(&mut self, at: u32, payload: &[u8]) {
         self.counts.received.pings += 1;
-        let is_open = self.slots[at].phase == Phase::Open;
+        let is_open = self.slots[at].phase() == Phase::Open;
         self.out.send_pong(at, is_open, payload);
     }
 
     /// Returns why a connection is not to be read, if it is not.
     pub(crate) fn pause(&self, at: u32) -> Option<Pause> {
         let slot = &self.slots[at];
-        match slot.phase {
+        match slot.phase() {
             Phase::Open => {}
             // Requests behind one that is not answered wait.
             Phase::Answering => {
@@ -81,13 +95,13 @@ impl<A: AppTypes> Engine<A> {
         let (unread, id) = (self.pause(at).is_some(), self.slots.id(at));
         let (now, ping_interval) = (self.now, self.config.ping_interval);
         let slot = &mut self.slots[at];
-        let is_there = !matches!(slot.phase, Phase::Gone | Phase::Free);
+        let is_there = !matches!(slot.phase(), Phase::Gone | Phase::Free);
         if slot.flags.unread() != unread && is_there {
             slot.flags.set_unread(unread);
             if !unread {
                 // What it has said meanwhile is yet to be read.
                 slot.keepalive.handle_input(now, ping_interval);
-                if let Some(pace) = slot.conn.pace_mut() {
+                if let Some(pace) = slot.decoder.pace_mut() {
                     pace.since = Some(now);
                 }
             }

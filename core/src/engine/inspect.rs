@@ -17,7 +17,7 @@ use crate::inspect::connection_list::{ConnectionList, ConnectionQuery, SortBy};
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
 use crate::session::http_exchange::AnswerSource;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::time::Timestamp;
 
 impl<A: AppTypes> Engine<A> {
@@ -32,7 +32,7 @@ impl<A: AppTypes> Engine<A> {
         ConnectionInfo {
             id: self.slots.id(at),
             peer: slot.peer.get(),
-            stage: match slot.phase {
+            stage: match slot.phase() {
                 Phase::Head => ConnectionStage::Request,
                 Phase::Answering => ConnectionStage::Answer,
                 Phase::Open => ConnectionStage::Open,
@@ -89,10 +89,10 @@ impl<A: AppTypes> Engine<A> {
         } else if !has_nothing {
             awaits.push(WaitReason::Write);
         }
-        match slot.phase {
+        match slot.phase() {
             Phase::Head => awaits.push(WaitReason::Request),
-            Phase::Open if slot.conn.pace_beyond(SMALL).is_some() => {
-                awaits.push(WaitReason::Message(slot.conn.message_bytes()));
+            Phase::Open if slot.decoder.pace_beyond(SMALL).is_some() => {
+                awaits.push(WaitReason::Message(slot.decoder.message_bytes()));
             }
             Phase::Answering if has_nothing => {
                 let source = self.exchange(at).map(|exchange| exchange.waits_for);
@@ -153,7 +153,7 @@ impl<A: AppTypes> Engine<A> {
         at: u32,
         filter: &ConnectionQuery,
     ) -> Option<Depth> {
-        if self.slots[at].phase == Phase::Gone {
+        if self.slots[at].phase() == Phase::Gone {
             return None;
         }
         let needs_age = filter.min_age > Duration::ZERO || filter.order == SortBy::Age;
@@ -199,10 +199,10 @@ impl<A: AppTypes> Engine<A> {
         for (at, slot) in self.slots.iter() {
             let is_ending = self.closed.ending(at).is_some();
             kept += usize::from(is_ending);
-            let may_be_ending = matches!(slot.phase, Phase::Closing | Phase::Lingering);
+            let may_be_ending = matches!(slot.phase(), Phase::Closing | Phase::Lingering);
             assert!(!is_ending || may_be_ending, "{}", self.slots.id(at));
             let has_drops = self.out.drops(at) != Drops::default();
-            assert!(slot.phase != Phase::Gone || !has_drops);
+            assert!(slot.phase() != Phase::Gone || !has_drops);
         }
         let known = self.closed.known();
         assert_eq!(kept, known, "shard {}: kept of nobody", self.id.0);

@@ -15,6 +15,7 @@ use crate::channels::message::{
 };
 use crate::channels::registry::{Membership, Memberships, list_bytes};
 use crate::delivery::MessagePayload;
+use crate::delivery::codec::SharedPayload;
 use crate::delivery::queue::SendOptions;
 use crate::engine::Engine;
 use crate::engine::output::Output;
@@ -22,8 +23,8 @@ use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::{PendingOp, Wait};
-use crate::session::slot::Phase;
-use crate::sync::{AtomicCounters, OnceLock, SharedRef};
+use crate::session::phase::Phase;
+use crate::sync::{AtomicCounters, SharedRef};
 
 impl<A: AppTypes> Engine<A> {
     /// The connection's membership in a channel, if it has one.
@@ -37,7 +38,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Makes the connection a member, or asks the owner to.
     pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
-        if self.slots[at].phase != Phase::Open || self.membership(at, name).is_some() {
+        if self.slots[at].phase() != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
         let is_one_too_many =
@@ -112,7 +113,9 @@ impl<A: AppTypes> Engine<A> {
             let except = options.exclude_sender.then_some(at);
             let meta = options.meta(|| self.registry.scope_of(name), self.now);
             let payload = MessagePayload::Borrowed(payload);
-            let variants = self.out.variants(meta, options.overflow, kind, payload);
+            let variants = self
+                .out
+                .variants(meta, options.overflow, name, kind, payload);
             let before = options.receipt.map(|_| counted(&mut self.out));
             match channel {
                 Local::Channel(channel) => self.send_to_channel(channel, variants, except),
@@ -142,8 +145,7 @@ impl<A: AppTypes> Engine<A> {
             kind,
             options,
             published: self.now,
-            payload: Bytes::copy_from_slice(payload),
-            packed: OnceLock::new(),
+            payload: SharedPayload::new(Bytes::copy_from_slice(payload), A::CODECS),
             owner,
             counters: options.receipt.map(|_| Box::new(AtomicCounters::new())),
         };
@@ -270,7 +272,7 @@ impl<A: AppTypes> Engine<A> {
     /// Lets a connection know what it has asked for, once its turn comes.
     pub(crate) fn report(&mut self, report: Completion) {
         if let Some(at) = self.slots.find(report.conn)
-            && self.slots[at].phase == Phase::Open
+            && self.slots[at].phase() == Phase::Open
         {
             self.defer(at, PendingOp::Notification(report.ticket, report.answer));
             if !self.slots[at].is_parked() {
@@ -280,7 +282,8 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn add_member(&mut self, at: u32, name: &[u8]) {
-        let membership = self.registry.add_member(name, at);
+        let form = self.out.form(at);
+        let membership = self.registry.add_member(name, at, form);
         self.change_memberships(at, |memberships| memberships.push(membership));
         self.counts.channels.members += 1;
         self.fan_outs.joined(membership.channel, at);

@@ -11,7 +11,7 @@ use crate::engine::{Engine, MAX_OUTPUTS};
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::stats::CloseCause;
 
 impl<A: AppTypes> Engine<A> {
@@ -207,11 +207,11 @@ impl<A: AppTypes> Engine<A> {
         let deferred = deferred.map_or(0, |deferred| {
             deferred.buffered.capacity() + deferred.memory()
         });
-        let held = slot.conn.held_bytes() + deferred;
-        if slot.phase != Phase::Open || held <= SMALL {
+        let held = slot.decoder.held_bytes() + deferred;
+        if slot.phase() != Phase::Open || held <= SMALL {
             return;
         }
-        slot.conn.handle_failure(&mut self.decode_buffers);
+        slot.decoder.handle_failure(&mut self.decode_buffers);
         self.out.discard_if_blocked(at);
         let code = Some(CloseCode::TRY_LATER);
         self.push_close(at, code, "out of memory");

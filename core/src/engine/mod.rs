@@ -34,6 +34,7 @@ use crate::channels::registry::ChannelRegistry;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::delivery::Outbound;
+use crate::delivery::codec::Encode;
 use crate::engine::budget::Budget;
 use crate::engine::output::{Event, Output};
 use crate::id::{ConnId, ShardId};
@@ -121,13 +122,13 @@ pub(crate) struct EngineCounts {
 }
 
 impl<A: AppTypes> Engine<A> {
-    pub(crate) fn new(id: ShardId, config: Config) -> Self {
+    pub(crate) fn new(id: ShardId, config: Config, encode: Encode) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
         Self {
             id,
             now: Timestamp::ORIGIN,
-            out: Outbound::new(&config),
+            out: Outbound::new(&config, encode),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
             decode_buffers: DecodeBuffers::new(config.compression_level as u8),
@@ -241,6 +242,8 @@ impl<A: AppTypes> Engine<A> {
         channels.count = self.registry.len() as u64;
         channels.offered = counts.members_offered;
         channels.copied = counts.copied;
+        channels.codec_encoded = counts.codec_encoded;
+        links.panics += counts.codec_panics;
         channels.unfinished = self.fan_outs.publications() as u64;
         channels.credit_waits = self.credits.waits();
         deflate += self.decode_buffers.codec.counts();

@@ -3,11 +3,12 @@
 
 use crate::channels::message::ShardMessage;
 use crate::id::{ConnId, ShardId};
-use crate::proto::http::HandshakeError;
+use crate::proto::http::{HandshakeError, PageId};
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
+use crate::time::Timestamp;
 
 /// Something for the adapter to do. A connection that is named is there until
 /// its [`Disconnect`](Self::Disconnect).
@@ -24,11 +25,14 @@ pub enum Output<A: AppTypes> {
     /// Give a task to the dispatcher. Its end comes back through
     /// [`Shard::handle_task`](crate::Shard::handle_task).
     Submit(ConnId, A::Task, TaskOptions),
-    /// Answer with the page of metrics, which the core cannot write, through
+    /// Answer with a page that the configuration leaves to the adapter
+    /// ([`Page::rendered`](crate::config::Page::rendered)), through
     /// [`Shard::handle_answer`](crate::Shard::handle_answer).
-    Metrics {
+    Page {
         /// Who asked.
         id: ConnId,
+        /// The page.
+        page: PageId,
     },
     /// Let the kernel hold at most about this much of a connection that it cannot send yet
     /// (`TCP_NOTSENT_LOWAT`). New sockets begin with
@@ -45,11 +49,26 @@ pub enum Output<A: AppTypes> {
     Shut(ConnId),
     /// Close the socket. The slot is free from here on.
     Disconnect(ConnId),
+    /// Nothing more is to be done before something is handled, or before this time: then
+    /// [`Shard::handle_timeout_with`](crate::Shard::handle_timeout_with), which may turn out to be
+    /// for nothing. It is the last output of a turn, and the only one after which a driver may
+    /// sleep.
+    Timeout(Option<(Timestamp, Reason)>),
     /// End the process: the application [asked](crate::app::AfterPanic::Abort) for that after a panic,
     /// or the shard itself panicked while a callback ran.
     Abort,
     /// Something happened that a log may want.
     Event(Event),
+}
+
+impl<A: AppTypes> Output<A> {
+    /// Returns the output unless it is the last of its turn.
+    pub fn work(self) -> Option<Self> {
+        match self {
+            Self::Timeout(_) => None,
+            work => Some(work),
+        }
+    }
 }
 
 impl<A: AppTypes> core::fmt::Debug for Output<A> {
@@ -60,14 +79,30 @@ impl<A: AppTypes> core::fmt::Debug for Output<A> {
             Self::StartReading(id) => write!(f, "StartReading({id})"),
             Self::Send(shard, message) => write!(f, "Send({}, {message:?})", shard.0),
             Self::Submit(id, ..) => write!(f, "Submit({id})"),
-            Self::Metrics { id } => write!(f, "Metrics({id})"),
+            Self::Page { id, page } => write!(f, "Page({id}, {})", page.0),
             Self::LimitUnsent { id, bytes } => write!(f, "LimitUnsent({id}, {bytes})"),
             Self::Shut(id) => write!(f, "Shut({id})"),
             Self::Disconnect(id) => write!(f, "Disconnect({id})"),
+            Self::Timeout(next) => write!(f, "Timeout({next:?})"),
             Self::Abort => f.write_str("Abort"),
             Self::Event(event) => write!(f, "{event:?}"),
         }
     }
+}
+
+/// Why a shard wants to be called at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A connection's timers are to be looked at.
+    Connection,
+    /// A timer that the application has set is due.
+    Application,
+    /// Writes take long on which input waits; it need not wait any longer.
+    Press,
+    /// So much was done at a stretch that others were to have their turn; it can
+    /// go on at once.
+    Turn,
 }
 
 /// Something that happened. Everything here is counted too.

@@ -12,7 +12,7 @@ use crate::engine::output::Output;
 use crate::session::app_types::{AppTypes, Backpressure};
 use crate::session::deferred::{Deferred, PendingOp, Wait};
 use crate::session::ended::Leftover;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::stats::{CloseCause, Waiting};
 use crate::tasks::TaskOptions;
 
@@ -90,7 +90,7 @@ impl<A: AppTypes> Engine<A> {
     /// Closes a connection behind what was asked for before.
     pub(crate) fn close_behind(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
         let close = PendingOp::Close(code, cause);
-        if self.slots[at].phase != Phase::Open {
+        if self.slots[at].phase() != Phase::Open {
             // It is closing already.
         } else if self.is_parked(at) {
             self.defer(at, close);
@@ -173,7 +173,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Adds commands behind those that wait, unless the connection has ended.
     pub(crate) fn defer_all(&mut self, at: u32, ops: VecDeque<PendingOp<A>>) {
-        if self.slots[at].phase != Phase::Open {
+        if self.slots[at].phase() != Phase::Open {
             self.forget_ops(ops);
         } else if !ops.is_empty() {
             self.change_deferred(at, |deferred| {

@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::session::sweep::{Sweep, SweepOrder};
 use crate::stats::CloseCause;
 
@@ -41,10 +41,10 @@ impl<A: AppTypes> Engine<A> {
         while left > 0 && next < self.slots.len() {
             let at = next;
             next += 1;
-            let is_there = !matches!(self.slots[at].phase, Phase::Free | Phase::Gone);
+            let is_there = !matches!(self.slots[at].phase(), Phase::Free | Phase::Gone);
             // To end a connection costs several times as much as to look at its slot.
             left = left.saturating_sub(if is_there { COST_OF_AN_END } else { 1 });
-            match (order, self.slots[at].phase) {
+            match (order, self.slots[at].phase()) {
                 (SweepOrder::Close(code), Phase::Open) => {
                     self.begin_close(at, code, CloseCause::Drain);
                 }

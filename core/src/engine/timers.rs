@@ -11,7 +11,8 @@ use crate::inspect::connection_info::TimerKind;
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, SilenceAction};
 use crate::session::app_types::AppTypes;
-use crate::session::slot::Phase;
+use crate::session::http_exchange::AnswerSource;
+use crate::session::phase::Phase;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
@@ -68,7 +69,7 @@ impl<A: AppTypes> Engine<A> {
             return true;
         }
         let mut due = false;
-        if self.slots[at].phase == Phase::Open {
+        if self.slots[at].phase() == Phase::Open {
             let times = self.keepalive_times();
             let slot = &mut self.slots[at];
             if slot.flags.unread() {
@@ -102,13 +103,18 @@ impl<A: AppTypes> Engine<A> {
         deadline: Timestamp,
         is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
     ) {
-        let (id, phase) = (self.slots.id(at), self.slots[at].phase);
+        let (id, phase) = (self.slots.id(at), self.slots[at].phase());
+        let waits_for_task = phase == Phase::Answering
+            && self.exchange(at).map(|exchange| exchange.waits_for) == Some(AnswerSource::Task);
         let (awaited, delay) = match phase {
-            Phase::Head => (Direction::Read, self.config.handshake_timeout),
-            Phase::Answering => (Direction::Write, self.config.write_timeout),
-            _ => (Direction::Read, self.config.close_timeout),
+            Phase::Head => (Some(Direction::Read), self.config.handshake_timeout),
+            // The socket has no part in that.
+            Phase::Answering if waits_for_task => (None, self.config.answer_timeout),
+            Phase::Answering => (Some(Direction::Write), self.config.write_timeout),
+            _ => (Some(Direction::Read), self.config.close_timeout),
         };
-        if self.may_be_excused(at) && (self.is_late(deadline) || is_ready(id, awaited)) {
+        let is_ready = awaited.is_some_and(|awaited| is_ready(id, awaited));
+        if self.may_be_excused(at) && (self.is_late(deadline) || is_ready) {
             self.set_deadline(at, delay);
             self.slots[at].flags.set_excused(true);
             return;
@@ -116,7 +122,16 @@ impl<A: AppTypes> Engine<A> {
         self.slots[at].moment = None;
         match phase {
             Phase::Head if self.is_amid_request(at) => {
-                self.refuse(at, HandshakeError::Timeout, false);
+                let connection = self.take_connection(at);
+                self.refuse(at, connection, HandshakeError::Timeout);
+            }
+            // The connection ends with that, so the end of the task cannot be taken for that of
+            // another.
+            Phase::Answering if waits_for_task => {
+                let connection = self.take_connection(at);
+                self.refuse(at, connection, HandshakeError::AnswerTimeout);
+                self.forget_input(at);
+                self.update_reading(at);
             }
             Phase::Head => {
                 // Of a connection that is kept, the next request may come or not.
@@ -155,7 +170,7 @@ impl<A: AppTypes> Engine<A> {
     ) -> bool {
         let (now, id, is_late) = (self.now, self.slots.id(at), self.is_late(end));
         let rate = self.config.send_rate();
-        let Some(pace) = self.slots[at].conn.pace_mut() else {
+        let Some(pace) = self.slots[at].decoder.pace_mut() else {
             return true;
         };
         let is_excused = is_late && !pace.excused;
@@ -174,10 +189,10 @@ impl<A: AppTypes> Engine<A> {
     /// When a peer that sends too little of a message is too far behind.
     pub(crate) fn send_end(&self, at: u32) -> Option<Timestamp> {
         let slot = &self.slots[at];
-        if slot.phase != Phase::Open || slot.flags.unread() {
+        if slot.phase() != Phase::Open || slot.flags.unread() {
             return None;
         }
-        let pace = slot.conn.pace_beyond(SMALL)?;
+        let pace = slot.decoder.pace_beyond(SMALL)?;
         Some(self.config.send_rate()?.deadline(pace.behind, pace.since?))
     }
 
@@ -202,7 +217,7 @@ impl<A: AppTypes> Engine<A> {
     /// Sets the timer of the application for an open connection, or cancels it.
     pub(crate) fn set_app_timer(&mut self, at: u32, delay: Option<Duration>) {
         match delay {
-            Some(delay) if self.slots[at].phase == Phase::Open => {
+            Some(delay) if self.slots[at].phase() == Phase::Open => {
                 self.app_timers.set(at, self.now.after(delay));
             }
             Some(_) => {}
@@ -221,13 +236,13 @@ impl<A: AppTypes> Engine<A> {
     #[inline]
     pub(crate) fn next_timer(&self, at: u32) -> Option<(TimerKind, Timestamp)> {
         let (slot, config) = (&self.slots[at], &self.config);
-        let deadline = slot.deadline().map(|at| match slot.phase {
+        let deadline = slot.deadline().map(|at| match slot.phase() {
             Phase::Head => (TimerKind::Handshake, at),
             Phase::Answering => (TimerKind::Answer, at),
             _ => (TimerKind::Close, at),
         });
         let stalled = self.out.write_deadline(at).map(|at| (TimerKind::Write, at));
-        let silent = (slot.phase == Phase::Open).then(|| {
+        let silent = (slot.phase() == Phase::Open).then(|| {
             let (next, at) = slot.keepalive.next(config.pong_wait);
             let timer = match next {
                 SilenceAction::Ping => TimerKind::Ping,
@@ -244,21 +259,6 @@ impl<A: AppTypes> Engine<A> {
         let timers = timers.into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)
     }
-}
-
-/// Why a shard wants to be called at a certain time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// A connection's timers are to be looked at.
-    Connection,
-    /// A timer that the application has set is due.
-    Application,
-    /// Writes take long on which input waits; it need not wait any longer.
-    Press,
-    /// So much was done at a stretch that others were to have their turn; it can
-    /// go on at once.
-    Turn,
 }
 
 /// A direction in which a socket can be ready.

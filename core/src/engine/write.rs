@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::engine::output::Output;
 use crate::session::app_types::{AppTypes, Backpressure};
 use crate::session::deferred::Wait;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 
 impl<A: AppTypes> Engine<A> {
     /// Takes note that `n` bytes of what was offered to a connection were written.
@@ -19,7 +19,7 @@ impl<A: AppTypes> Engine<A> {
             self.rearm(at);
         }
         let slot = &self.slots[at];
-        let (phase, has_pending) = (slot.phase, slot.deferred.is_some());
+        let (phase, has_pending) = (slot.phase(), slot.deferred.is_some());
         // What it has sent is gone on with where its queue has room again.
         let waits_for_socket = written.is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
         if has_pending && written.has_room && !waits_for_socket {

@@ -10,6 +10,7 @@ use crate::shard::Shard;
 pub struct TurnBudget {
     outputs: usize,
     flushes: usize,
+    has_ended: bool,
 }
 
 impl TurnBudget {
@@ -38,16 +39,21 @@ impl TurnBudget {
     /// Returns a budget of this many outputs, and of this many [`Output::Flush`] among them.
     #[must_use]
     pub const fn new(outputs: usize, flushes: usize) -> Self {
-        Self { outputs, flushes }
+        Self {
+            outputs,
+            flushes,
+            has_ended: false,
+        }
     }
 
-    /// Returns the next output of a shard, or `None` if there is none or if the budget is spent.
+    /// Returns the next output of a shard, or `None` behind the last one or if the budget is spent.
     pub fn poll<H: Handler, I: Isolation>(&mut self, shard: &mut Shard<H, I>) -> Option<Output<H>> {
-        if self.is_spent() {
+        if self.has_ended || self.is_spent() {
             return None;
         }
-        let output = shard.poll_output()?;
-        self.outputs -= 1;
+        let output = shard.poll_output();
+        self.has_ended = matches!(output, Output::Timeout(_));
+        self.outputs -= usize::from(!self.has_ended);
         self.flushes -= usize::from(matches!(output, Output::Flush(_)));
         Some(output)
     }

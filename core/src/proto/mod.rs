@@ -2,4 +2,6 @@
 
 pub mod client;
 pub mod http;
+pub mod transport;
+pub mod wire;
 pub mod ws;

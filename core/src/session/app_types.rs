@@ -11,6 +11,8 @@ pub trait AppTypes: Sized {
     /// Result of a task.
     type Outcome;
 
+    /// How many codecs connections may have, the verbatim one included.
+    const CODECS: usize;
     /// What becomes of replies for which the queue of their connection has no room.
     const BACKPRESSURE: Backpressure;
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::proto::http::HttpConnection;
+use crate::proto::http::{HttpConnection, PageIndex};
 
 /// The state of HTTP on a connection between two calls, and what has been read of its request. Only
 /// while it is needed: a request that comes whole and ends the connection, or becomes a WebSocket,
@@ -22,8 +22,8 @@ pub(crate) struct HttpExchange {
 pub(crate) enum AnswerSource {
     /// The client: the rest of its content, or the next request.
     Client,
-    /// The adapter, which renders a page.
-    Adapter,
+    /// The adapter, which renders this page.
+    Adapter(PageIndex),
     /// A task.
     Task,
 }

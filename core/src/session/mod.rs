@@ -8,6 +8,7 @@ pub(crate) mod head;
 pub(crate) mod http_exchange;
 mod links;
 pub(crate) mod peer;
+pub(crate) mod phase;
 pub(crate) mod slab;
 pub(crate) mod slot;
 pub(crate) mod sweep;

@@ -6,7 +6,8 @@ use crate::id::{ConnId, ShardId};
 use crate::proto::ws::Keepalive;
 use crate::session::app_types::AppTypes;
 use crate::session::links::Links;
-use crate::session::slot::{Phase, Slot};
+use crate::session::phase::Phase;
+use crate::session::slot::Slot;
 use crate::table::{Place, Table};
 
 /// The slots of a shard, dense and reused.
@@ -24,7 +25,7 @@ impl<A: AppTypes> Place for Slot<A> {
     fn vacate(&mut self, next: u32) {
         let generation = self.generation.wrapping_add(1);
         *self = Self::new(self.keepalive, generation);
-        self.phase = Phase::Free;
+        self.vacate_phase();
         self.links = Links::to_vacant(next);
     }
 
@@ -72,7 +73,7 @@ impl<A: AppTypes> Slab<A> {
     /// The slot of this connection, if it is still that one.
     pub(crate) fn find(&self, id: ConnId) -> Option<u32> {
         let slot = self.slots.get(id.slot())?;
-        let here = slot.generation == id.generation() && slot.phase != Phase::Free;
+        let here = slot.generation == id.generation() && slot.phase() != Phase::Free;
         (here && id.shard() == self.shard).then_some(id.slot() as u32)
     }
 
@@ -95,7 +96,7 @@ impl<A: AppTypes> Slab<A> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<A>)> {
         (0..)
             .zip(self.slots.iter())
-            .filter(|(_, slot)| slot.phase != Phase::Free)
+            .filter(|(_, slot)| slot.phase() != Phase::Free)
     }
 
     /// Bytes of memory.

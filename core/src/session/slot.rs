@@ -7,36 +7,18 @@ use alloc::string::String;
 use smallvec::SmallVec;
 
 use crate::channels::registry::Memberships;
-use crate::proto::ws::{Connection, Keepalive, Role};
+use crate::proto::wire::{Decoder, Wire};
+use crate::proto::ws::Keepalive;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Deferred;
 use crate::session::links::Links;
 use crate::session::peer::PeerAddr;
+use crate::session::phase::{Phase, PhaseStep};
 use crate::time::Timestamp;
-
-/// How far a socket has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
-    /// Nobody is here.
-    Free,
-    /// Its request head is being read.
-    Head,
-    /// A page or a refusal is on its way to it.
-    Answering,
-    /// It is upgraded.
-    Open,
-    /// It is upgraded and ending: what waits is written, nothing is taken.
-    Closing,
-    /// Our side is shut; the peer's is awaited, so that what we wrote last is
-    /// not destroyed by a reset.
-    Lingering,
-    /// The socket is given up; answers of other shards may be awaited.
-    Gone,
-}
 
 /// A socket, and whatever it has become.
 pub(crate) struct Slot<A: AppTypes> {
-    pub(crate) conn: Connection,
+    pub(crate) decoder: Decoder,
     pub(crate) keepalive: Keepalive,
     /// When its phase must be over; or, where it is open, since when it is.
     pub(crate) moment: Option<Timestamp>,
@@ -45,7 +27,7 @@ pub(crate) struct Slot<A: AppTypes> {
     pub(crate) links: Links,
     pub(crate) generation: u32,
     pub(crate) peer: PeerAddr,
-    pub(crate) phase: Phase,
+    phase: Phase,
     pub(crate) flags: Flags,
     /// The subprotocol agreed on.
     pub(crate) subprotocol: SubprotocolIndex,
@@ -133,7 +115,7 @@ impl<A: AppTypes> Slot<A> {
     /// That of a socket of which nothing has come.
     pub(crate) fn new(keepalive: Keepalive, generation: u32) -> Self {
         Self {
-            conn: Connection::new(Role::Server),
+            decoder: Decoder::new(Wire::WebSocket, None),
             keepalive,
             moment: None,
             memberships: SmallVec::new(),
@@ -152,6 +134,24 @@ impl<A: AppTypes> Slot<A> {
     /// Whether another server has answered its opening handshake.
     pub(crate) fn is_answered(&self) -> bool {
         self.subprotocol == SubprotocolIndex::ANSWERED
+    }
+
+    /// Returns how far it has come.
+    #[inline]
+    pub(crate) const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Takes a step in its life.
+    pub(crate) fn advance(&mut self, step: PhaseStep) {
+        let next = self.phase.after(step);
+        debug_assert!(next.is_some(), "{step:?} from {:?}", self.phase);
+        self.phase = next.unwrap_or(self.phase);
+    }
+
+    /// Leaves its place to whoever comes next.
+    pub(super) const fn vacate_phase(&mut self) {
+        self.phase = Phase::Free;
     }
 
     /// When its phase must be over.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::app::{Handler, Isolation};
 use crate::id::{ConnId, ShardId};
 use crate::session::deferred::Wait;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::shard::Shard;
 
 impl<H: Handler, I: Isolation> Shard<H, I> {
@@ -26,26 +26,26 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 let listed = engine.registry.members(membership.channel);
                 assert_eq!(listed.get(membership.place as usize), Some(&at), "{name}");
             }
-            let ended = !matches!(slot.phase, Phase::Open);
+            let ended = !matches!(slot.phase(), Phase::Open);
             assert!(!ended || slot.memberships.is_empty(), "{name} has ended");
             let wait = slot.deferred.as_ref().and_then(|deferred| deferred.wait);
             let is_last = matches!(wait, None | Some(Wait::Credit(_) | Wait::Task));
             assert!(!ended || is_last, "{name} has ended and waits: {wait:?}");
-            let is_known = slot.phase == Phase::Open || slot.flags.ending();
-            assert_eq!(slot.state.is_some(), is_known, "{name}: {:?}", slot.phase);
+            let is_known = slot.phase() == Phase::Open || slot.flags.ending();
+            assert_eq!(slot.state.is_some(), is_known, "{name}: {:?}", slot.phase());
         }
         engine.out.audit();
         engine.audit_ledger();
         engine.audit_memory();
         engine.audit_gauges();
-        let is_open = |at| engine.slots[at].phase == Phase::Open;
+        let is_open = |at| engine.slots[at].phase() == Phase::Open;
         engine.fan_outs.audit(&engine.registry, is_open);
         assert_eq!(parked, engine.parked, "shard {}: parked", id.0);
         let stats = self.stats();
         let d = stats.delivery;
         assert_eq!(
             d.offered,
-            d.queued + d.refused_full + d.refused_closing,
+            d.queued + d.refused_full + d.refused_closing + d.refused_codec,
             "{d:?}"
         );
         assert_eq!(d.queued, d.left() + d.waiting, "{d:?}");
@@ -105,7 +105,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn has_given_up(&self, id: ConnId) -> bool {
         let slots = &self.engine.slots;
         let at = slots.find(id);
-        at.is_none_or(|at| slots[at].phase == Phase::Gone)
+        at.is_none_or(|at| slots[at].phase() == Phase::Gone)
     }
 
     /// For whom how many messages wait.
@@ -142,7 +142,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let held: Vec<_> = engine
             .slots
             .iter()
-            .map(|(at, slot)| (engine.slots.id(at), slot.phase, slot.awaited_answers))
+            .map(|(at, slot)| (engine.slots.id(at), slot.phase(), slot.awaited_answers))
             .collect();
         assert!(held.is_empty(), "shard {id} holds {held:?}");
         assert_eq!(engine.registry.len(), 0, "shard {id}: channels");

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use crate::app::{Acceptance, Decision, Handler, HttpRequest, HttpResponse, Isolation};
+use crate::delivery::codec::Form;
 use crate::proto::http::{
     Fields, HandshakeError, HttpConnection, HttpEvent, HttpLimits, Request, check_fields, response,
 };
@@ -14,7 +15,7 @@ use crate::proto::ws::upgrade::{self, HeadAction, Upgrade};
 use crate::session::app_types::TaskEnd;
 use crate::session::ended::Leftover;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::shard::Shard;
 
 /// A request of which all is there.
@@ -57,7 +58,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 _ => return 0,
             },
             Err(error) => {
-                self.engine.refuse(at, error, false);
+                self.engine.refuse(at, connection, error);
                 return input.len();
             }
         };
@@ -85,7 +86,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 self.consumed(at, len, input)
             }
             Err(error) => {
-                self.engine.refuse(at, error, request.is_head());
+                self.engine.refuse(at, connection, error);
                 input.len()
             }
         }
@@ -95,7 +96,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// behind it is read any more.
     fn consumed(&self, at: u32, len: usize, input: &[u8]) -> usize {
         let is_over =
-            self.engine.slots[at].phase == Phase::Answering && self.engine.exchange(at).is_none();
+            self.engine.slots[at].phase() == Phase::Answering && self.engine.exchange(at).is_none();
         if is_over { input.len() } else { len }
     }
 
@@ -119,7 +120,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let step = match step {
                 Ok(step) => step,
                 Err(error) => {
-                    self.engine.refuse(at, error, false);
+                    self.engine.refuse(at, exchange.connection, error);
                     return input.len();
                 }
             };
@@ -129,7 +130,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Some(HttpEvent::End) => break,
                 // What a request brings is not worth the messages of others.
                 _ if self.engine.is_short_of_memory(exchange.memory()) => {
-                    self.engine.refuse(at, HandshakeError::Memory, false);
+                    let error = HandshakeError::Memory;
+                    self.engine.refuse(at, exchange.connection, error);
                     return input.len();
                 }
                 _ => {
@@ -155,7 +157,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let limits = self.engine.config.head_limits();
         // It was parsed before.
         let Ok(Some((request, _))) = Request::parse(&head, &mut fields, limits) else {
-            return self.engine.refuse(at, HandshakeError::Malformed, false);
+            return self
+                .engine
+                .refuse(at, connection, HandshakeError::Malformed);
         };
         let received = Received {
             connection,
@@ -168,12 +172,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Some(end) => self.decide_after_task(at, received, action, end),
                 None => self.decide(at, received, action),
             },
-            Err(error) => self.engine.refuse(at, error, request.is_head()),
+            Err(error) => self.engine.refuse(at, received.connection, error),
         }
     }
 
     fn decide(&mut self, at: u32, received: Received<'_>, action: HeadAction) {
-        let is_head = received.request.is_head();
         let upgrade = match action {
             // Monitors still get their pages: a full server is when they matter.
             HeadAction::Page(page) => {
@@ -186,10 +189,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     .respond(at, received.connection, 200, &[allow], &[]);
             }
             _ if self.is_surplus(at) => {
-                return self.engine.refuse(at, HandshakeError::Full, is_head);
+                let error = HandshakeError::Full;
+                return self.engine.refuse(at, received.connection, error);
             }
             HeadAction::Upgrade(_) if self.engine.is_short_of_memory(0) => {
-                return self.engine.refuse(at, HandshakeError::Memory, is_head);
+                let error = HandshakeError::Memory;
+                return self.engine.refuse(at, received.connection, error);
             }
             HeadAction::Upgrade(upgrade) => Ok(upgrade),
             HeadAction::Other(error) => Err(error),
@@ -232,25 +237,34 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             head,
             body,
         } = received;
-        let is_head = request.is_head();
         match decision {
             Some(Decision::Accept(accepted)) => {
                 // A drain may have begun while the request waited for a task.
-                let upgrade = upgrade.and_then(|upgrade| match self.engine.draining {
-                    true => Err(HandshakeError::Draining),
-                    false => Ok(upgrade),
-                });
-                match upgrade {
-                    Ok(upgrade) => self.open(at, &request, &upgrade, accepted),
+                let is_draining = self.engine.draining;
+                let has_codec = usize::from(accepted.codec.number()) < H::CODECS;
+                let opened = match upgrade {
+                    _ if is_draining => Err(HandshakeError::Draining),
+                    _ if !has_codec => Err(HandshakeError::Handler(500)),
+                    _ if self.engine.is_short_of_memory(0) => Err(HandshakeError::Memory),
+                    _ if !accepted.wire.needs_handshake() => {
+                        match self.engine.slots[at].is_answered() {
+                            true => Err(HandshakeError::NotUpgrade),
+                            false => Ok(None),
+                        }
+                    }
+                    upgrade => upgrade.map(Some),
+                };
+                match opened {
+                    Ok(upgrade) => self.open(at, &request, upgrade.as_ref(), accepted),
                     Err(error) => {
                         self.engine.leftovers.push(Leftover::State(accepted.state));
-                        self.engine.refuse(at, error, is_head);
+                        self.engine.refuse(at, connection, error);
                     }
                 }
             }
             Some(Decision::Reject(response)) if is_plain(&response) => {
                 let error = HandshakeError::Handler(response.status);
-                self.engine.refuse(at, error, is_head);
+                self.engine.refuse(at, connection, error);
             }
             Some(Decision::Reject(mut response)) => {
                 self.engine
@@ -269,12 +283,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     body: body.to_vec(),
                     waits_for: AnswerSource::Task,
                 };
-                self.engine.await_answer(at, exchange);
+                let limit = self.engine.config.answer_timeout;
+                self.engine.await_answer(at, exchange, limit);
                 self.engine.emit_task(at, task, options);
             }
             None => {
                 self.engine
-                    .refuse(at, HandshakeError::Handler(500), is_head);
+                    .refuse(at, connection, HandshakeError::Handler(500));
                 self.handle_panic(at);
             }
         }
@@ -283,13 +298,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Takes the end of the task for which a request waits. Returns it if none does.
     pub(crate) fn answer_after_task(&mut self, at: u32, end: TaskEnd<H>) -> Option<TaskEnd<H>> {
         let waits = self.engine.exchange(at).map(|exchange| exchange.waits_for);
-        if self.engine.slots[at].phase != Phase::Answering || waits != Some(AnswerSource::Task) {
+        if self.engine.slots[at].phase() != Phase::Answering || waits != Some(AnswerSource::Task) {
             return Some(end);
         }
         let exchange = self.engine.take_exchange(at)?;
         self.engine.vacate_scratch();
         self.decide_again(at, exchange, Some(end));
-        if self.engine.slots[at].phase == Phase::Open {
+        if self.engine.slots[at].phase() == Phase::Open {
             self.engine.schedule(at);
         }
         self.engine.drop_empty_deferred(at);
@@ -301,16 +316,27 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         &mut self,
         at: u32,
         request: &Request<'_>,
-        upgrade: &Upgrade,
+        upgrade: Option<&Upgrade>,
         accepted: Acceptance<H::State>,
     ) {
-        let place = accepted.subprotocol.place(upgrade.subprotocol);
-        let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+        let Acceptance {
+            state, codec, wire, ..
+        } = accepted;
         let fields = borrow(&accepted.fields);
         // A field that cannot be sent is not worth the connection.
         let fields = check_fields(&fields).map_or(&[][..], |()| &fields);
-        self.engine
-            .open(at, accepted.state, upgrade, subprotocol, fields);
+        match upgrade {
+            Some(upgrade) => {
+                let place = accepted.subprotocol.place(upgrade.subprotocol);
+                let subprotocol = place.and_then(|n| request.subprotocols().nth(n));
+                self.engine
+                    .open(at, state, codec, upgrade, subprotocol, fields);
+            }
+            None => {
+                let form = Form::new(codec, wire);
+                self.engine.open_over(at, state, form, fields);
+            }
+        }
         self.call(at, None, |handler, ctx| handler.on_open(ctx));
     }
 

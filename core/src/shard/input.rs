@@ -2,13 +2,16 @@
 //! and pongs. Incomplete input is kept in `engine::buffered_input`.
 
 use crate::engine::input::Admission;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::ops::Range;
 
 use crate::app::{Handler, Isolation, Message};
 use crate::delivery::{HEADROOM, MessageRef, Part};
 use crate::id::ConnId;
-use crate::proto::http::HandshakeError;
+use crate::proto::http::{HandshakeError, HttpConnection};
+use crate::proto::transport::Transport;
 use crate::proto::ws;
 use crate::proto::ws::opcode::MessageType;
 use crate::proto::ws::{Keepalive, Payload};
@@ -16,7 +19,8 @@ use crate::session::app_types::{Backpressure, TaskEnd};
 use crate::session::deferred::{PendingOp, Wait};
 use crate::session::ended::Leftover;
 use crate::session::peer::PeerAddr;
-use crate::session::slot::{Phase, SubprotocolIndex};
+use crate::session::phase::Phase;
+use crate::session::slot::SubprotocolIndex;
 use crate::shard::Shard;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
@@ -31,6 +35,20 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     ) -> ConnId {
         let id = self.accept(now, admission);
         self.engine.slots[id.slot() as u32].peer = PeerAddr::new(peer);
+        id
+    }
+
+    /// Takes a new socket like [`accept_from`](Self::accept_from) whose bytes go through a
+    /// transport.
+    pub fn accept_over(
+        &mut self,
+        now: Timestamp,
+        admission: Admission,
+        peer: SocketAddr,
+        transport: Box<dyn Transport>,
+    ) -> ConnId {
+        let id = self.accept_from(now, admission, peer);
+        self.engine.out.set_transport(id.slot() as u32, transport);
         id
     }
 
@@ -72,9 +90,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let at = id.slot() as u32;
         self.engine.slots[at].subprotocol = SubprotocolIndex::ANSWERED;
         self.handle_input(now, id, input);
-        if self.engine.slots[at].phase == Phase::Head {
+        if self.engine.slots[at].phase() == Phase::Head {
             // There is no more of the head to come.
-            self.engine.refuse(at, HandshakeError::Truncated, false);
+            let connection = HttpConnection::new();
+            self.engine
+                .refuse(at, connection, HandshakeError::Truncated);
             self.after_input(at);
         }
         id
@@ -106,11 +126,20 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             return;
         };
         let range = HEADROOM..HEADROOM + n;
+        if self.engine.out.is_sealed(at) {
+            let mut scratch = self.engine.out.lend_scratch();
+            let opened = self.engine.open_sealed(at, &mut scratch[range]);
+            self.engine.out.return_scratch(scratch);
+            return self.handle_opened(at, opened);
+        }
         if self.engine.slots[at].is_deferring() {
             let tail = self.engine.buffered_len(at);
             if tail > HEADROOM
                 || self.engine.slots[at].has_deferred_ops()
-                || matches!(self.engine.slots[at].phase, Phase::Head | Phase::Answering)
+                || matches!(
+                    self.engine.slots[at].phase(),
+                    Phase::Head | Phase::Answering
+                )
             {
                 self.engine.buffer_scratch(at, range);
                 self.resume(at);
@@ -133,6 +162,27 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let Some(at) = self.engine.begin_input(id, bytes.len()) else {
             return;
         };
+        if self.engine.out.is_sealed(at) {
+            let opened = self.engine.open_sealed(at, bytes);
+            return self.handle_opened(at, opened);
+        }
+        self.handle_bytes(at, bytes);
+    }
+
+    /// Handles what a transport has opened.
+    #[inline(never)]
+    fn handle_opened(&mut self, at: u32, opened: Option<Vec<u8>>) {
+        match opened {
+            Some(mut bytes) => {
+                self.handle_bytes(at, &mut bytes);
+                self.engine.decode_buffers.give(bytes);
+            }
+            None => self.settle(),
+        }
+    }
+
+    /// Handles bytes that are not in the scratch.
+    fn handle_bytes(&mut self, at: u32, bytes: &mut [u8]) {
         if self.engine.slots[at].is_deferring() {
             self.engine.buffer_input(at, bytes);
             self.resume(at);
@@ -151,7 +201,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         };
         self.engine.slots[at].flags.set_eof(true);
         self.engine.vacate_scratch();
-        if self.engine.slots[at].is_deferring() && self.engine.slots[at].phase == Phase::Open {
+        if self.engine.slots[at].is_deferring() && self.engine.slots[at].phase() == Phase::Open {
             // What it said before must be done first.
             self.engine.schedule(at);
         } else {
@@ -168,7 +218,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         *under_way = under_way.saturating_sub(1);
         self.engine.wake_first(Wait::Task);
         match self.engine.slots.find(id) {
-            Some(at) if self.engine.slots[at].phase == Phase::Open => {
+            Some(at) if self.engine.slots[at].phase() == Phase::Open => {
                 self.notify(at, PendingOp::TaskEnd(end));
             }
             at => {
@@ -193,7 +243,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         {
             self.run_or_defer(at, op);
         }
-        let phase = self.engine.slots[at].phase;
+        let phase = self.engine.slots[at].phase();
         if (phase == Phase::Closing || !self.engine.slots[at].has_deferred_ops())
             && matches!(phase, Phase::Head | Phase::Open | Phase::Closing)
             && let Some(deferred) = &mut self.engine.slots[at].deferred
@@ -229,7 +279,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         if self.engine.must_wait() && !parked && self.engine.slots[at].is_deferring() {
             self.engine.schedule(at);
         } else if self.engine.slots[at].flags.eof()
-            && !(self.engine.slots[at].phase == Phase::Open
+            && !(self.engine.slots[at].phase() == Phase::Open
                 && self.engine.slots[at].has_deferred_ops())
         {
             self.engine.handle_end_of_input(at);
@@ -246,7 +296,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// its place in the scratch, if it is there.
     pub(crate) fn consume(&mut self, at: u32, input: &mut [u8], base: Option<usize>) -> usize {
         let mut done = 0;
-        if self.engine.slots[at].phase == Phase::Head {
+        if self.engine.slots[at].phase() == Phase::Head {
             done = self.consume_request(at, input);
         }
         done += self.consume_frames(at, &mut input[done..], base.map(|base| base + done));
@@ -264,7 +314,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let mut done = 0;
         loop {
             let slot = &self.engine.slots[at];
-            match slot.phase {
+            match slot.phase() {
                 Phase::Open if slot.is_parked() => return done,
                 // What is said to it in answer would wait for its socket, and is lost in no
                 // case: what it has sent is better left as it is.
@@ -277,7 +327,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     return done;
                 }
                 Phase::Open if !self.engine.must_wait() => {}
-                Phase::Closing if slot.conn.state().may_receive() => {}
+                Phase::Closing if slot.decoder.state().may_receive() => {}
                 Phase::Head | Phase::Open => return done,
                 // The next request waits for the answer to this one.
                 Phase::Answering if self.engine.exchange(at).is_some() => return done,
@@ -285,7 +335,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             }
             let limits = self.engine.message_limits();
             let slot = &mut self.engine.slots[at];
-            let step = match slot.conn.poll_event(
+            let step = match slot.decoder.poll_event(
                 &mut input[done..],
                 limits,
                 &mut self.engine.decode_buffers,
@@ -321,7 +371,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 ws::ConnectionEvent::Ping(range) => self.engine.pong(at, &input[within(range)]),
                 ws::ConnectionEvent::Pong(range) => {
                     self.engine.counts.received.pongs += 1;
-                    if self.engine.slots[at].phase == Phase::Open {
+                    if self.engine.slots[at].phase() == Phase::Open {
                         let payload = &input[within(range)];
                         self.call(at, None, |handler, ctx| handler.on_pong(ctx, payload));
                     }
@@ -355,7 +405,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             MessageType::Binary => received.binary += 1,
         }
         received.payload_bytes += payload.len() as u64;
-        if self.engine.slots[at].phase == Phase::Open {
+        if self.engine.slots[at].phase() == Phase::Open {
             let message = Message { kind, payload };
             self.call(at, Some(here), |handler, ctx| {
                 handler.on_message(ctx, message);

@@ -6,7 +6,7 @@ use crate::inspect::connection_list::{ConnectionList, ConnectionQuery};
 use crate::app::{Handler, Isolation};
 use crate::id::ConnId;
 use crate::inspect::closed::ClosedConnection;
-use crate::session::slot::Phase;
+use crate::session::phase::Phase;
 use crate::shard::Shard;
 use crate::time::Timestamp;
 
@@ -19,7 +19,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let engine = &self.engine;
         let at = engine.slots.find(id);
         let here = || at.map(|at| Lookup::Here(engine.explain(now, at)));
-        if at.is_some_and(|at| engine.slots[at].phase != Phase::Gone) {
+        if at.is_some_and(|at| engine.slots[at].phase() != Phase::Gone) {
             return here();
         }
         let connection = engine.closed.gone().find(|gone| gone.id == id);

@@ -13,14 +13,16 @@ mod output;
 mod timers;
 mod write;
 
+use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 pub use crate::engine::input::Admission;
-pub use crate::engine::output::{Event, Output};
-pub use crate::engine::timers::{Direction, Reason};
+pub use crate::engine::output::{Event, Output, Reason};
+pub use crate::engine::timers::Direction;
 
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
+use crate::delivery::codec::{Codec, CodecResult, Outgoing};
 use crate::engine::Engine;
 use crate::id::ShardId;
 use crate::session::sweep::SweepOrder;
@@ -30,9 +32,8 @@ use crate::time::Timestamp;
 /// The messaging machine of one CPU core.
 ///
 /// An adapter drives it in turns. A **turn** is any number of `handle_*` calls,
-/// then [`poll_output`](Self::poll_output) until it says `None`, then
-/// [`poll_timeout`](Self::poll_timeout). Not draining delays things; it never
-/// corrupts them. No `handle_*` call fails because of what a peer does.
+/// then [`poll_output`](Self::poll_output) until it says [`Output::Timeout`]. Not draining delays
+/// things; it never corrupts them. No `handle_*` call fails because of what a peer does.
 ///
 /// Time must not go backwards from call to call.
 ///
@@ -66,7 +67,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn isolated(id: ShardId, config: &Config, handler: H) -> Self {
         Self {
             handler,
-            engine: Engine::new(id, config.clone()),
+            engine: Engine::new(id, config.clone(), encode::<H, I>),
             isolation: PhantomData,
         }
     }
@@ -139,6 +140,19 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             return;
         }
         self.settle_ends();
+    }
+}
+
+/// Calls [`Handler::encode`].
+fn encode<H: Handler, I: Isolation>(
+    codec: Codec,
+    message: &Outgoing<'_>,
+    out: &mut Vec<u8>,
+) -> CodecResult {
+    match I::run(|| H::encode(codec, message, out)) {
+        Some(Some(kind)) => CodecResult::Encoded(kind),
+        Some(None) => CodecResult::Refused,
+        None => CodecResult::Panicked,
     }
 }
 

@@ -6,10 +6,10 @@ use crate::engine::output::Output;
 use crate::shard::Shard;
 
 impl<H: Handler, I: Isolation> Shard<H, I> {
-    /// The next thing to do. Goes on with something that had to wait after each
-    /// flush, and with the rest once nothing else is left; so `None` means that there is nothing to do until
-    /// something else is handled, be it only how much of a flush went out.
-    pub fn poll_output(&mut self) -> Option<Output<H>> {
+    /// Returns the next thing to do. Goes on with something that had to wait after each flush, and
+    /// with the rest once nothing else is left; so [`Output::Timeout`] means that there is nothing
+    /// to do until something else is handled, be it only how much of a flush went out.
+    pub fn poll_output(&mut self) -> Output<H> {
         loop {
             self.engine.handle_new_messages();
             self.settle();
@@ -17,7 +17,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 if let Output::Disconnect(id) = output {
                     self.engine.release(id);
                 }
-                return Some(output);
+                return output;
             }
             if self.engine.resume_is_due && self.may_resume() {
                 self.engine.resume_is_due = false;
@@ -34,7 +34,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     // On a shard that always has something to write, what is held back
                     // would wait for ever otherwise.
                     self.engine.resume_is_due = true;
-                    return Some(Output::Flush(self.engine.slots.id(at)));
+                    return Output::Flush(self.engine.slots.id(at));
                 }
                 Some((at, NextFlush::Expired)) => {
                     self.engine.transmitted(at, 0);
@@ -47,7 +47,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 None => {}
             }
             if !self.resume_more() {
-                return None;
+                return Output::Timeout(self.next_timeout());
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use crate::engine::timers::{Direction, Reason};
+use crate::engine::output::Reason;
+use crate::engine::timers::Direction;
 
 use crate::app::{Handler, Isolation};
 use crate::id::ConnId;
@@ -11,9 +12,15 @@ use crate::shard::Shard;
 use crate::time::Timestamp;
 
 impl<H: Handler, I: Isolation> Shard<H, I> {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the
-    /// latest, and why. It may turn out that nothing is due, which is counted.
+    /// Returns what the next [`Output::Timeout`](crate::Output::Timeout) says.
+    #[cfg(feature = "testing")]
     pub fn poll_timeout(&self) -> Option<(Timestamp, Reason)> {
+        self.next_timeout()
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called at the latest, and
+    /// why. It may turn out that nothing is due, which is counted.
+    pub(crate) fn next_timeout(&self) -> Option<(Timestamp, Reason)> {
         let connection = self.engine.wheel.next().map(|at| (at, Reason::Connection));
         let press = self
             .engine
@@ -54,7 +61,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// silent, and one whose socket takes bytes again has taken some. What is ready has
     /// to be handed in then, as always.
     ///
-    /// Where nobody called at the time that [`poll_timeout`](Self::poll_timeout) said,
+    /// Where nobody called at the time that [`Output::Timeout`](crate::Output::Timeout) said,
     /// but an eighth of the shortest time-out later or more, the process was stopped, or
     /// is overloaded. A peer is not to blame for that: each time-out that has passed
     /// meanwhile is restarted, but only once until the peer shows a sign of life.

@@ -55,7 +55,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
     }
 
-    /// Takes the answer to an [`Output::Metrics`](crate::Output::Metrics).
+    /// Takes the answer to an [`Output::Page`](crate::Output::Page). It has the fields of the page
+    /// besides its media type.
     pub fn handle_answer(
         &mut self,
         now: Timestamp,
@@ -67,12 +68,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.set_time(now);
         if let Some(at) = self.engine.slots.find(id)
             && let Some(exchange) = self.engine.exchange(at)
-            && exchange.waits_for == AnswerSource::Adapter
+            && let AnswerSource::Adapter(page) = exchange.waits_for
             && let Some(exchange) = self.engine.take_exchange(at)
         {
-            let page = (content_type, None, body);
+            let connection = exchange.connection;
             self.engine
-                .write_page(at, exchange.connection, status, page);
+                .write_page(at, connection, page, status, Some(content_type), body);
         }
         self.settle();
     }

@@ -126,7 +126,7 @@ impl<I: Iterator<Item = usize>> ClientPair<I> {
 
     fn server_turns(&mut self) -> bool {
         let mut moved = false;
-        while let Some(output) = self.shard.poll_output() {
+        while let Some(output) = self.shard.poll_output().work() {
             match output {
                 Output::Flush(id) => {
                     let most = self.cut();
@@ -155,7 +155,7 @@ impl<I: Iterator<Item = usize>> ClientPair<I> {
                 }
                 Output::Disconnect(_) => self.over = true,
                 Output::Event(_) => {}
-                Output::Abort => panic!("no callback panics"),
+                Output::Timeout(_) | Output::Abort => panic!("no work"),
                 other => panic!("{other:?} is not for one connection alone"),
             }
         }

@@ -22,7 +22,7 @@ fn connected(shard: &mut Shard<Echo>) -> (Client, ConnId) {
     let uri = Uri::parse("ws://h/ws").expect("an address");
     let mut client = Client::new(ClientRequest::new(&uri), ClientConfig::default(), [1; 32]);
     deliver(&mut client, shard, id);
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         if let Output::Flush(id) = output {
             let mut chunks = Chunks::new();
             shard.poll_transmit(id, &mut chunks);
@@ -49,7 +49,7 @@ fn replies_to_a_socket_that_fails_in_the_same_turn_count_as_discarded() {
         }
         deliver(&mut client, &mut shard, id);
         shard.handle_disconnect(NOW, id);
-        while shard.poll_output().is_some() {}
+        while shard.poll_output().work().is_some() {}
 
         let stats = shard.stats();
         let delivery = stats.delivery;

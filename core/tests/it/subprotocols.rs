@@ -45,7 +45,7 @@ fn agreed(choose: fn(&Asked<'_>) -> Subprotocol) -> Option<String> {
     let asked = client.poll_transmit();
     shard.read_buffer()[..asked.len()].copy_from_slice(asked);
     shard.handle_read(now, id, asked.len());
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         if let Output::Flush(id) = output {
             let mut chunks = Chunks::new();
             shard.poll_transmit(id, &mut chunks);

@@ -8,7 +8,7 @@ mod world;
 
 use core::time::Duration;
 
-use stentor_core::config::ConfigBuilder;
+use stentor_core::config::{ConfigBuilder, Page, PageId};
 use stentor_core::id::WorkerId;
 use stentor_core::tasks::FailureCause;
 use stentor_core::testing::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
@@ -38,7 +38,9 @@ pub fn session(data: &[u8]) {
         .queue_bytes([128, 300, 1_000, 1 << 20][usize::from(sizes >> 2 & 3)])
         .credit_messages([1, 2, 256][usize::from(sizes >> 4 & 3).min(2)])
         .credit_bytes([128, 1 << 20][usize::from(sizes >> 6 & 1)])
-        .write_batch(1 << 10);
+        .write_batch(1 << 10)
+        .page(Page::fixed("/", "text/plain", "page"))
+        .page(Page::rendered("/metrics", PageId(0)));
     if flags & 64 != 0 {
         config = with_compression(config, input.byte());
     }

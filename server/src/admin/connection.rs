@@ -1,15 +1,20 @@
-//! One connection to the admin listener: a request, its response, the end.
+//! One connection to the admin listener: its requests, their responses, the end. HTTP itself is
+//! the core's.
 
 use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stentor_core::config::Hosts;
-use stentor_core::proto::http::HandshakeError;
-use stentor_core::proto::http::{Fields, HeadLimits, Request, response};
+use stentor_core::proto::http::{
+    Fields, HandshakeError, HeadLimits, HttpConnection, HttpEvent, HttpLimits, HttpState,
+};
 use tracing::info;
 
-use super::answer;
+use super::perform;
+use super::reply::Reply;
+use super::route::{Route, route};
 use super::socket::AdminSocket;
 use crate::inspect::AdminBackend;
 use crate::metrics::Collector;
@@ -18,14 +23,15 @@ use crate::{Clock, Throttle};
 /// Time limits of the steps of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
-    pub(super) head: Duration,
+    /// Of a request with its content, from the end of the response to the one before.
+    pub(super) request: Duration,
     pub(super) response: Duration,
     pub(super) close: Duration,
 }
 
 impl Timeouts {
     pub(super) const DEFAULT: Self = Self {
-        head: Duration::from_secs(5),
+        request: Duration::from_secs(5),
         response: Duration::from_secs(10),
         close: Duration::from_secs(1),
     };
@@ -55,64 +61,200 @@ impl HostCheck {
     }
 }
 
-/// Reads the request of a connection and answers it.
+/// The number of connections that may be kept after a response. Each occupies a thread.
+#[derive(Debug)]
+pub(super) struct KeepAliveLimit {
+    most: usize,
+    kept: AtomicUsize,
+}
+
+/// Counts as one kept connection until it is dropped.
+#[derive(Debug)]
+struct Kept<'a>(&'a AtomicUsize);
+
+impl KeepAliveLimit {
+    pub(super) const fn new(most: usize) -> Self {
+        Self {
+            most,
+            kept: AtomicUsize::new(0),
+        }
+    }
+
+    fn acquire(&self) -> Option<Kept<'_>> {
+        let (order, more) = (Ordering::Relaxed, |kept| {
+            (kept < self.most).then(|| kept + 1)
+        });
+        let acquired = self.kept.fetch_update(order, order, more);
+        acquired.ok().map(|_| Kept(&self.kept))
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) check: HostCheck,
+    pub(super) keep_alive: KeepAliveLimit,
+    pub(super) timeouts: Timeouts,
+}
+
+/// Reads the requests of a connection and answers them.
 ///
 /// # Errors
 /// Returns an error if the socket fails or a step takes too long.
 pub(super) fn serve<B: AdminBackend>(
-    mut socket: AdminSocket<'_>,
-    check: &HostCheck,
+    socket: AdminSocket<'_>,
+    rules: &Rules,
     backend: &B,
     collector: &Collector,
-    timeouts: Timeouts,
 ) -> io::Result<()> {
-    let deadline = Instant::now() + timeouts.head;
-    let (mut input, mut out) = (Vec::new(), Vec::new());
-    let status = loop {
-        let mut fields = Fields::new();
-        let refused = match Request::parse(&input, &mut fields, HeadLimits::default()) {
-            Ok(Some((request, _))) => match request.check_host(&check.hosts) {
-                Ok(()) => {
-                    let reply = answer(backend, collector, &request);
-                    reply.write(&mut out, request.is_head());
-                    break reply.status();
-                }
-                Err(error) => Some(error),
-            },
-            Ok(None) => None,
-            Err(error) => Some(error),
-        };
-        let refused = match refused {
-            Some(error) => error,
-            None => match read_more(&mut socket, &mut input, deadline) {
-                Ok(true) => continue,
-                Ok(false) if input.is_empty() => return Ok(()),
-                Ok(false) => HandshakeError::Truncated,
-                Err(error) if error.kind() == ErrorKind::TimedOut => HandshakeError::Timeout,
-                Err(error) => return Err(error),
-            },
-        };
-        check.log_refusal(backend.dispatcher().clock(), refused);
-        response::refusal(&mut out, refused, false);
-        break refused.status();
+    let mut connection = AdminConnection {
+        socket,
+        rules,
+        http: HttpConnection::new(),
+        input: Vec::new(),
+        kept: None,
     };
-    backend.counters().count_admin(status);
-    socket.write_all(&out, Instant::now() + timeouts.response)?;
-    socket.close(Instant::now() + timeouts.close)
+    loop {
+        let mut out = Vec::new();
+        let status = match connection.receive()? {
+            Received::End => return Ok(()),
+            Received::Refused(error) => {
+                rules.check.log_refusal(backend.dispatcher().clock(), error);
+                connection
+                    .http
+                    .refuse(&mut out, error)
+                    .map_err(io::Error::other)?;
+                error.status()
+            }
+            Received::Request(route) => {
+                let reply = match route {
+                    Ok(route) => perform(backend, collector, route),
+                    Err(reply) => reply,
+                };
+                reply
+                    .write(&mut connection.http, &mut out)
+                    .map_err(io::Error::other)?;
+                reply.status()
+            }
+        };
+        backend.counters().count_admin(status);
+        connection.write(&out)?;
+        if connection.http.state() == HttpState::Closed {
+            let deadline = Instant::now() + rules.timeouts.close;
+            return connection.socket.close(deadline);
+        }
+    }
+}
+
+struct AdminConnection<'a> {
+    socket: AdminSocket<'a>,
+    rules: &'a Rules,
+    http: HttpConnection,
+    /// Bytes that are not consumed.
+    input: Vec<u8>,
+    /// Set from the first response after which the connection is kept.
+    kept: Option<Kept<'a>>,
+}
+
+/// What a connection has received.
+enum Received {
+    /// A request, or one whose content is not worth reading.
+    Request(Result<Route, Reply>),
+    Refused(HandshakeError),
+    /// No further request.
+    End,
+}
+
+impl AdminConnection<'_> {
+    /// Receives a request, and discards its content.
+    fn receive(&mut self) -> io::Result<Received> {
+        let deadline = Instant::now() + self.rules.timeouts.request;
+        let mut received = None;
+        loop {
+            let mut fields = Fields::new();
+            let step = match self.http.poll_event(&self.input, &mut fields, &LIMITS) {
+                Ok(step) => step,
+                Err(error) => return Ok(Received::Refused(error)),
+            };
+            let mut keeps = false;
+            let is_over = step.event.is_none();
+            if let Some(HttpEvent::Head(head)) = step.event {
+                if let Err(error) = head.request().check_host(&self.rules.check.hosts) {
+                    return Ok(Received::Refused(error));
+                }
+                received = Some(route(head.request()));
+                keeps = head.keep_alive();
+            }
+            let consumed = step.consumed;
+            self.input.drain(..consumed);
+            if keeps {
+                self.keep();
+            }
+            match (self.http.state(), received.take()) {
+                (HttpState::Received, Some(route)) => return Ok(Received::Request(route)),
+                // Its answer is known before its content.
+                (_, Some(Err(reply))) => return Ok(Received::Request(Err(reply))),
+                (_, other) => received = other,
+            }
+            if is_over && let Some(end) = self.read_more(deadline, received.is_some())? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Keeps the connection for another request if not too many are kept.
+    fn keep(&mut self) {
+        if self.kept.is_none() {
+            self.kept = self.rules.keep_alive.acquire();
+        }
+        if self.kept.is_none() {
+            self.http.close();
+        }
+    }
+
+    /// Appends what arrives to `input`. Returns the end, if that is what comes.
+    fn read_more(&mut self, deadline: Instant, has_head: bool) -> io::Result<Option<Received>> {
+        let mut out = Vec::new();
+        if self.http.write_continue(&mut out) {
+            self.write(&out)?;
+        }
+        let mut piece = [0; 4_096];
+        let end = match self.socket.read(&mut piece, deadline) {
+            Ok(0) => match self.http.handle_eof(&self.input) {
+                Ok(()) => Received::End,
+                Err(error) => Received::Refused(error),
+            },
+            Ok(n) => {
+                self.input.extend_from_slice(&piece[..n]);
+                return Ok(None);
+            }
+            Err(error) if error.kind() != ErrorKind::TimedOut => return Err(error),
+            // A kept connection without another request.
+            Err(_) if self.kept.is_some() && self.input.is_empty() && !has_head => Received::End,
+            Err(_) => Received::Refused(HandshakeError::Timeout),
+        };
+        Ok(Some(end))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let deadline = Instant::now() + self.rules.timeouts.response;
+        self.socket.write_all(bytes, deadline)
+    }
 }
 
 /// Log lines about refused requests, at once and per second.
 const REFUSAL_BURST: u32 = 20;
 const REFUSAL_RATE: u32 = 2;
 
-/// Appends what arrives to `input`. Returns `false` at the end.
-fn read_more(
-    socket: &mut AdminSocket<'_>,
-    input: &mut Vec<u8>,
-    deadline: Instant,
-) -> io::Result<bool> {
-    let mut piece = [0; 4_096];
-    let n = socket.read(&mut piece, deadline)?;
-    input.extend_from_slice(&piece[..n]);
-    Ok(n > 0)
-}
+/// No page takes content, but a client may send some.
+const LIMITS: HttpLimits = HttpLimits {
+    head: HeadLimits::DEFAULT,
+    body: MAX_CONTENT,
+};
+pub(super) const MAX_CONTENT: u64 = 4 << 10;

@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use stentor_core::config::Hosts;
 use tracing::{debug, info};
 
-use super::connection::{HostCheck, Timeouts, serve};
+use super::connection::{HostCheck, KeepAliveLimit, Rules, Timeouts, serve};
 use super::socket::{AdminSocket, Waited, wait};
 use crate::inspect::AdminBackend;
 use crate::listen;
@@ -76,8 +76,12 @@ impl Admin {
     ) -> io::Result<Serving> {
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;
-        let check = HostCheck::new(self.hosts);
-        let shared = Arc::new((self.listeners, stopped, check));
+        let rules = Rules {
+            check: HostCheck::new(self.hosts),
+            keep_alive: KeepAliveLimit::new(MAX_KEPT),
+            timeouts,
+        };
+        let shared = Arc::new((self.listeners, stopped, rules));
         let mut serving = Serving {
             stop: Some(stop),
             threads: Vec::new(),
@@ -86,9 +90,8 @@ impl Admin {
             let (shared, backend, collector) = (shared.clone(), backend.clone(), collector.clone());
             let thread = thread::Builder::new().name(format!("admin-{at}"));
             let thread = thread.spawn(move || {
-                let (listeners, stop, check) = &*shared;
-                let serve =
-                    |socket: AdminSocket<'_>| serve(socket, check, &*backend, &collector, timeouts);
+                let (listeners, stop, rules) = &*shared;
+                let serve = |socket| serve(socket, rules, &*backend, &collector);
                 run(listeners, stop, &*backend, serve);
             })?;
             serving.threads.push(thread);
@@ -108,11 +111,11 @@ impl Drop for Serving {
 }
 
 /// Serves one connection after the other.
-fn run<B: AdminBackend>(
+fn run<'a, B: AdminBackend>(
     listeners: &[TcpListener],
-    stop: &UnixStream,
+    stop: &'a UnixStream,
     backend: &B,
-    serve: impl Fn(AdminSocket<'_>) -> io::Result<()>,
+    serve: impl Fn(AdminSocket<'a>) -> io::Result<()>,
 ) {
     let failed = |error: &io::Error| {
         // Usually no descriptor is left, so accepting again at once would spin.
@@ -157,6 +160,8 @@ fn is_closed(mut stop: &UnixStream) -> bool {
 
 /// Connections served at a time, one per thread. Others wait to be accepted.
 const CONNECTIONS: usize = 4;
+/// Connections of these that may be kept after a response, so that others find a thread.
+const MAX_KEPT: usize = CONNECTIONS - 1;
 const PAUSE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]

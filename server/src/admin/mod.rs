@@ -14,8 +14,9 @@
 //! OPTIONS of each of them returns its methods.
 //!
 //! The listener has sockets and a few blocking threads of its own, so every adapter can use it and
-//! none is slowed down. Everything is bounded: the number of connections served at a time, one
-//! request per connection, the length of its head, no content, and the time of each step.
+//! none is slowed down. Everything is bounded: the number of connections served at a time, how many
+//! of them are kept after a response, the length of a head and of content, which is ignored, and the
+//! time of each step.
 
 mod connection;
 mod json;
@@ -38,12 +39,15 @@ use route::Route;
 pub use listener::{Admin, Serving};
 pub use reply::Reply;
 
-/// Answers a request for an admin page.
+/// Answers a request for an admin page. Its content, if it has any, is ignored.
 pub fn answer<B: AdminBackend>(backend: &B, collector: &Collector, request: &Request<'_>) -> Reply {
-    let route = match route::route(request) {
-        Ok(route) => route,
-        Err(reply) => return reply,
-    };
+    match route::route(request) {
+        Ok(route) => perform(backend, collector, route),
+        Err(reply) => reply,
+    }
+}
+
+fn perform<B: AdminBackend>(backend: &B, collector: &Collector, route: Route) -> Reply {
     let all = || backend.limiter().shards().collect::<Vec<_>>();
     match route {
         Route::Connections(query) => {

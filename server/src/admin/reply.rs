@@ -1,9 +1,10 @@
 //! Response of an admin page: status, content type, body.
 
 use serde_json::Value;
-use stentor_core::proto::http::response;
+use stentor_core::proto::http::{AnswerError, HttpConnection};
 
 use crate::metrics;
+use crate::pages::{self, PLAIN};
 
 /// The response to a request for an admin page.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,7 +24,6 @@ pub(super) enum Status {
     Forbidden,
     NotFound,
     BadMethod,
-    HasContent,
     Unavailable,
     Timeout,
 }
@@ -83,7 +83,6 @@ impl Reply {
             Status::Forbidden => 403,
             Status::NotFound => 404,
             Status::BadMethod => 405,
-            Status::HasContent => 413,
             Status::Unavailable => 503,
             Status::Timeout => 504,
         }
@@ -95,12 +94,17 @@ impl Reply {
         &self.body
     }
 
-    /// Appends the response as HTTP/1.1, without its body if `head_only`.
-    pub fn write(&self, out: &mut Vec<u8>, head_only: bool) {
+    /// Appends the response to the request that `http` has read.
+    ///
+    /// # Errors
+    /// If no request waits for a response.
+    pub fn write(&self, http: &mut HttpConnection, out: &mut Vec<u8>) -> Result<(), AnswerError> {
         let allow = self.allow.map(|methods| ("Allow", methods));
-        let body = self.body.as_bytes();
-        response::page_with(out, self.status(), allow, self.kind, body, head_only);
+        let fields = allow.into_iter().chain([("Content-Type", self.kind)]);
+        let fields: Vec<_> = fields
+            .chain(pages::FIELDS)
+            .map(|(name, value)| (name, value.as_bytes()))
+            .collect();
+        http.write_response(out, self.status(), &fields, self.body.as_bytes())
     }
 }
-
-const PLAIN: &str = "text/plain; charset=utf-8";

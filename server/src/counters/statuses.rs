@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The statuses of admin responses. The last one also counts every status that is not listed.
-pub const STATUSES: [u16; 13] = [
-    200, 400, 403, 404, 405, 408, 413, 414, 421, 431, 503, 504, 500,
+pub const STATUSES: [u16; 16] = [
+    200, 400, 403, 404, 405, 408, 413, 414, 417, 421, 431, 501, 503, 504, 505, 500,
 ];
 
 /// Number of requests by response status.

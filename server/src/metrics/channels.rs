@@ -25,6 +25,8 @@ pub(super) fn channels(
     );
     let help = "Encodings of publications, one per format at the owner shard of the channel.";
     page.counter("stentor_publications_encoded_total", help, channels.encoded);
+    let help = "Messages encoded for a codec of the application, once each for all receivers.";
+    page.counter("stentor_codec_encodes_total", help, channels.codec_encoded);
     let help = "Copies of publications, at most one per shard.";
     page.counter("stentor_publications_copied_total", help, channels.copied);
     let help = "Members that a publication was offered to.";

@@ -32,6 +32,7 @@ pub(super) fn messages(
     let reasons = [
         ("refused_full", delivery.refused_full),
         ("refused_closing", delivery.refused_closing),
+        ("refused_codec", delivery.refused_codec),
         ("evicted", delivery.evicted),
         ("expired", delivery.expired),
         ("conflated", delivery.conflated),

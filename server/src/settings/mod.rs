@@ -21,10 +21,10 @@ use stentor_core::proto::http::HostPattern;
 use stentor_core::proto::ws::upgrade::Origin;
 use stentor_core::tasks::TaskOrder;
 use stentor_core::{Config, OverflowPolicy};
-use stentor_gateway::{INDEX_PAGE, NoRoomPolicy, Rooms};
+use stentor_gateway::{NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 
-use crate::ServerOptions;
+use crate::{ServerOptions, pages};
 
 pub use endpoint::Endpoint;
 pub use error::{SettingsError, Source};
@@ -136,11 +136,9 @@ impl Settings {
         let is_loopback = listen.iter().all(Endpoint::is_loopback);
         let origins = origins(&raw, is_loopback);
         let public_metrics = raw.switch("metrics.public");
-        let builder = Config::builder()
-            .hosts(hosts(&raw, &origins, is_loopback))
-            .metrics_page(is_loopback || public_metrics)
-            .websocket_path("/ws")
-            .index_page(&INDEX_PAGE);
+        let has_metrics = is_loopback || public_metrics;
+        let builder = Config::builder().hosts(hosts(&raw, &origins, is_loopback));
+        let builder = pages::declare(builder, has_metrics);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
         let admin_hosts = hosts(&raw, &origins, is_loopback);

@@ -82,12 +82,12 @@ type Setters<T> = Vec<(&'static str, fn(&mut T, u64))>;
 
 fn stats_setters() -> Setters<Stats> {
     setters! { Stats;
-        delivery.offered, delivery.queued, delivery.refused_full, delivery.refused_closing, delivery.evicted,
+        delivery.offered, delivery.queued, delivery.refused_full, delivery.refused_closing, delivery.refused_codec, delivery.evicted,
         delivery.expired, delivery.conflated, delivery.shed, delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
         sent.unsent_limit_raised, sent.unsent_limit_reset,
-        channels.count, channels.members, channels.published, channels.encoded, channels.copied, channels.offered, channels.shard_messages,
+        channels.count, channels.members, channels.published, channels.encoded, channels.codec_encoded, channels.copied, channels.offered, channels.shard_messages,
         channels.abandoned, channels.credit_waits, channels.home_waits, channels.joins_refused,
         channels.unfinished, channels.slices,
         channels.joins_refused_memory,

@@ -59,7 +59,7 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
         settings.config.origins().loopback
             && !settings.config.origins().any
             && !settings.config.hosts().any
-            && settings.config.metrics_page()
+            && settings.config.pages().at("/metrics").is_some()
     );
     assert_eq!(
         (
@@ -294,7 +294,7 @@ fn hosts_and_metrics_follow_what_is_listened_on() {
         (
             hosts.any,
             hosts.allowed.len(),
-            settings.config.metrics_page(),
+            settings.config.pages().at("/metrics").is_some(),
         )
     };
     let outside = "--listen=0.0.0.0:1";

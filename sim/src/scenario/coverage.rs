@@ -115,7 +115,10 @@ impl Coverage {
             let times = closed[cause as usize];
             let is_rare = matches!(
                 cause,
-                CloseCause::Memory | CloseCause::ReadRate | CloseCause::SendRate
+                CloseCause::Memory
+                    | CloseCause::ReadRate
+                    | CloseCause::SendRate
+                    | CloseCause::Transport
             );
             if !is_rare || times > 0 {
                 self.note(CAUSES[cause as usize], times);
@@ -155,6 +158,7 @@ const CAUSES: [&str; CloseCause::ALL.len()] = [
     "closed: short of memory",
     "closed: reads too slowly",
     "closed: sends too slowly",
+    "closed: transport",
 ];
 
 /// What peers do wrong in a [plan](super::ScenarioPlan), and its name here.

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use stentor_core::Config;
+use stentor_core::config::{Page, PageId};
 use stentor_core::node::TurnBudget;
 
 use crate::simulator::{InputPath, Network, ReadPattern, Rng};
@@ -60,6 +61,8 @@ impl ScenarioSetup {
         let config = Config::builder()
             .seed(seed)
             .shards(shards)
+            .page(Page::fixed("/healthz", "text/plain", "ok\n"))
+            .page(Page::rendered("/metrics", PageId(0)))
             .queue_messages(*pick(rng, &[2, 8, 32, 64, 256]))
             .queue_bytes(*pick(rng, &[300, 4_000, 64_000, 1 << 20]))
             .starvation_after(*pick(rng, &[0, 0, 1, 8]))

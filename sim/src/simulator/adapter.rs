@@ -15,13 +15,7 @@ impl<H: Handler> Sim<H> {
     /// looks whether all is well in it.
     pub(super) fn drain_outputs(&mut self, shard: usize) {
         let mut budget = self.network.budget;
-        loop {
-            let Some(output) = budget.poll(&mut self.shards[shard]) else {
-                if self.submit() {
-                    continue;
-                }
-                break;
-            };
+        while let Some(output) = budget.poll(&mut self.shards[shard]) {
             match output {
                 Output::Flush(id) => self.flush(id),
                 Output::StopReading(id) => self.set_reading(id, false),
@@ -37,7 +31,7 @@ impl<H: Handler> Sim<H> {
                         options,
                     });
                 }
-                Output::Metrics { id } => {
+                Output::Page { id, page: _ } => {
                     self.link_of(id);
                     let (now, kind) = (self.time(), "text/plain; version=0.0.4; charset=utf-8");
                     self.shards[shard].handle_answer(now, id, 200, kind, b"# none\n");
@@ -58,16 +52,18 @@ impl<H: Handler> Sim<H> {
                     self.slots[shard][id.slot()] = None;
                     self.release(at);
                 }
+                Output::Timeout(_) => {}
                 Output::Abort => panic!("shard {shard} cannot go on"),
                 Output::Event(event) => self.events.push(event),
             }
         }
-        self.unfinished[shard] = budget.is_spent();
+        let are_refused = self.submit();
+        self.unfinished[shard] = budget.is_spent() || are_refused;
         self.cut += u64::from(budget.is_spent());
         self.turns += 1;
         if self.turns.is_multiple_of(self.audit_every) {
             self.shards[shard].audit();
-            if !budget.is_spent() {
+            if !self.unfinished[shard] {
                 self.compare(shard);
             }
         }

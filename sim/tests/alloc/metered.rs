@@ -138,7 +138,7 @@ impl MeteredServer {
     }
 
     pub(crate) fn turn(&mut self, shard: usize) {
-        while let Some(output) = self.shards[shard].poll_output() {
+        while let Some(output) = self.shards[shard].poll_output().work() {
             match output {
                 Output::Flush(id) => {
                     let mut chunks = Chunks::new();

@@ -71,7 +71,7 @@ impl<H: Handler> ShardSet<H> {
     }
 
     fn turn(&mut self, shard: usize) {
-        while let Some(output) = self.shards[shard].poll_output() {
+        while let Some(output) = self.shards[shard].poll_output().work() {
             match output {
                 Output::Flush(id) => {
                     let mut chunks = Chunks::new();

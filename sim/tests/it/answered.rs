@@ -7,7 +7,7 @@ use stentor_core::testing::wire::Opcode;
 use stentor_core::{Config, TaskEnd};
 use stentor_sim::simulator::masked;
 
-use super::http::{One, upgrade};
+use super::http::{One, config, upgrade};
 
 /// Hands a connection over with these bytes.
 fn answered(config: ConfigBuilder, input: &[u8]) -> One {
@@ -46,12 +46,14 @@ fn a_request_that_is_not_whole_or_not_for_a_websocket_ends_it() {
         &head[..0],
         &head[..40],
         "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /table HTTP/1.1\r\nHost: h\r\n\r\n",
+        "OPTIONS /table HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /page HTTP/1.1\r\nHost: h\r\n\r\n",
         "POST /page HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n",
         "\0",
     ];
     for input in inputs {
-        let mut one = answered(Config::builder(), input.as_bytes());
+        let mut one = answered(config(), input.as_bytes());
         assert_eq!(one.turn(), close(1008), "{input:?}");
         assert!(one.is_shut, "{input:?}");
         one.shard.handle_eof(one.now, one.id);

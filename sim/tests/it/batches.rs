@@ -113,7 +113,7 @@ impl Hall {
         let mut messages = Vec::new();
         loop {
             for at in 0..self.shards.len() {
-                while let Some(output) = self.shards[at].poll_output() {
+                while let Some(output) = self.shards[at].poll_output().work() {
                     match output {
                         Output::Flush(id) => self.flush(id),
                         Output::Send(to, message) => messages.push((to, message)),

@@ -49,7 +49,7 @@ impl ManualAdapter {
 
     fn turn(&mut self) -> usize {
         for handled in 0..SLICE {
-            let Some(output) = self.shard.poll_output() else {
+            let Some(output) = self.shard.poll_output().work() else {
                 let due = self.shard.poll_timeout().is_some_and(|(at, _)| at <= NOW);
                 if due {
                     self.shard.handle_timeout(NOW);

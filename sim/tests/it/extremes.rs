@@ -37,7 +37,7 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
         number compression_threshold, number compression_window, number compression_contexts,
         number memory_budget, time write_timeout, number min_read_rate, number min_send_rate,
         time rate_window, time pong_wait, time ping_interval, time handshake_timeout,
-        time close_timeout, number task_credits, number task_attempts, time task_backoff,
+        time close_timeout, time answer_timeout, number task_credits, number task_attempts, time task_backoff,
         time task_backoff_max, time task_timeout, number dead_letters, number gone_connections,
     }
     assert_eq!(set, Config::RANGES.len(), "a setting is left out");

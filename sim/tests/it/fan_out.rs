@@ -48,7 +48,7 @@ fn begin_turn<H: Handler>(shard: &mut Shard<H>) -> bool {
 fn settle<H: Handler>(shard: &mut Shard<H>) -> Vec<(ConnId, Vec<u8>)> {
     let mut written = Vec::new();
     loop {
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             if let Output::Flush(id) = output {
                 written.push((id, write(shard, id)));
             }
@@ -92,7 +92,7 @@ fn what_is_urgent_waits_for_no_more_than_a_slice() {
         let before = offered(&shard);
         // It asks in the midst of each turn.
         for _ in 0..10 {
-            match shard.poll_output() {
+            match shard.poll_output().work() {
                 Some(Output::Flush(id)) => told += usize::from(!write(&mut shard, id).is_empty()),
                 Some(_) => {}
                 None => break,
@@ -101,7 +101,7 @@ fn what_is_urgent_waits_for_no_more_than_a_slice() {
         read(&mut shard, other, &text("leave:"));
         // Every sixteenth write is for who would have to wait longer.
         let answer = (0..2).find_map(|_| {
-            let outputs = std::iter::from_fn(|| shard.poll_output());
+            let outputs = std::iter::from_fn(|| shard.poll_output().work());
             let flush = { outputs }.find_map(|output| match output {
                 Output::Flush(id) => Some(id),
                 _ => None,
@@ -114,7 +114,7 @@ fn what_is_urgent_waits_for_no_more_than_a_slice() {
         assert!(answer.ends_with(b"error:no_room"), "{answer:?}");
         answers += 1;
         assert!(offered(&shard) - before <= SLICE + 1, "more than a slice");
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             if let Output::Flush(id) = output {
                 told += usize::from(!write(&mut shard, id).is_empty());
             }
@@ -152,7 +152,7 @@ fn a_small_room_does_not_wait_for_a_large_one_and_two_large_ones_take_turns() {
             read(&mut shard, small[0], &text("msg:small"));
             assert_eq!(shard.stats().delivery.waiting, 3, "at once");
         }
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             let Output::Flush(id) = output else { continue };
             let bytes = write(&mut shard, id);
             order.push(char::from(bytes[2]));
@@ -192,7 +192,7 @@ fn publishers_wait_while_as_many_are_unfinished_as_may_be() {
     let mut heard: HashMap<ConnId, Vec<u8>> = HashMap::new();
     loop {
         assert!(shard.stats().channels.unfinished <= 3);
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             match output {
                 Output::StopReading(id) => pauses += usize::from(id == ids[5]),
                 Output::Flush(id) => {
@@ -245,7 +245,7 @@ fn closing_everyone_yields_and_says_goodbye_to_everyone_once() {
     let (mut told, mut turns, mut answered) = (0, 0, false);
     loop {
         let before = closes(&shard);
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             if let Output::Flush(id) = output {
                 let bytes = write(&mut shard, id);
                 told += usize::from(bytes.ends_with(b"\x88\x02\x03\xE9"));
@@ -281,7 +281,7 @@ fn a_drain_is_quiet_once_nobody_is_read_and_an_abort_ends_everyone() {
     let (mut ended, mut most) = (0, 0);
     loop {
         let mut outputs = 0;
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             outputs += 1;
             ended += usize::from(matches!(output, Output::Disconnect(_)));
         }
@@ -309,7 +309,7 @@ fn losing_patience_with_many_yields() {
     let mut taken = HashSet::new();
     let mut later = NOW;
     for _ in 0..2_000 {
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             if let Output::Flush(id) = output {
                 shard.poll_transmit(id, &mut Chunks::new());
                 taken.insert(id);

@@ -1,14 +1,16 @@
 //! Requests to the application over kept connections: pages, content, requests that wait for a
 //! task, and upgrades on any path.
 
+mod pages;
+mod waiting;
+
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use stentor_core::config::ConfigBuilder;
+use stentor_core::config::{ConfigBuilder, Page, PageId};
 use stentor_core::delivery::Chunks;
-use stentor_core::inspect::{Lookup, WaitReason};
 use stentor_core::shard::Admission;
 use stentor_core::{
     Acceptance, Config, ConnId, Context, Decision, Handler, HttpRequest, HttpResponse, Message,
@@ -94,6 +96,15 @@ impl Handler for Site {
     }
 }
 
+/// Returns a configuration with pages of a server.
+pub(crate) fn config() -> ConfigBuilder {
+    let health = Page::fixed("/healthz", "text/plain", "ok\n").field("Cache-Control", "no-store");
+    let table = Page::rendered("/table", TABLE).field("X-Content-Type-Options", "nosniff");
+    Config::builder().page(health).page(table)
+}
+
+const TABLE: PageId = PageId(5);
+
 /// One shard with one connection, and what it has been asked for.
 pub(crate) struct One {
     pub(crate) shard: Shard<Site>,
@@ -101,6 +112,7 @@ pub(crate) struct One {
     pub(crate) id: ConnId,
     pub(crate) now: Timestamp,
     pub(crate) tasks: Vec<String>,
+    pages: Vec<PageId>,
     pub(crate) is_shut: bool,
     is_closed: bool,
 }
@@ -129,6 +141,7 @@ impl One {
             id,
             now,
             tasks: Vec::new(),
+            pages: Vec::new(),
             is_shut: false,
             is_closed: false,
         }
@@ -143,7 +156,7 @@ impl One {
 
     pub(crate) fn turn(&mut self) -> String {
         let mut written = Vec::new();
-        while let Some(output) = self.shard.poll_output() {
+        while let Some(output) = self.shard.poll_output().work() {
             match output {
                 Output::Flush(id) => {
                     let mut chunks = Chunks::new();
@@ -155,6 +168,10 @@ impl One {
                     self.shard.handle_transmitted(self.now, id, n);
                 }
                 Output::Submit(_, task, _) => self.tasks.push(task),
+                Output::Page { id, page } => {
+                    assert_eq!(id, self.id);
+                    self.pages.push(page);
+                }
                 Output::Shut(_) => self.is_shut = true,
                 Output::Disconnect(_) => self.is_closed = true,
                 _ => {}
@@ -208,7 +225,7 @@ fn answered(status: u16, body: &str) -> (u16, String) {
 
 #[test]
 fn a_connection_is_kept_from_page_to_page_and_then_upgraded() {
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     for _ in 0..3 {
         let page = one.send(get("/page").as_bytes());
         assert!(page.contains("X-Peer: 192.0.2.7:9\r\n"), "{page}");
@@ -238,7 +255,7 @@ fn requests_in_one_piece_or_byte_by_byte_are_answered_in_their_order() {
         answered(200, "PUT abcde"),
     ];
     for piece in [1, 2, 7, 64, all.len()] {
-        let mut one = One::new(Config::builder());
+        let mut one = One::new(config());
         let mut written = String::new();
         for part in all.as_bytes().chunks(piece) {
             written += &one.send(part);
@@ -260,7 +277,7 @@ fn requests_in_one_piece_or_byte_by_byte_are_answered_in_their_order() {
 
 #[test]
 fn a_client_that_waits_for_it_is_told_to_send_its_content() {
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     let head =
         "POST /page HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     assert_eq!(one.send(head.as_bytes()), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -269,12 +286,12 @@ fn a_client_that_waits_for_it_is_told_to_send_its_content() {
 
 #[test]
 fn content_beyond_the_limit_is_refused_before_it_is_read() {
-    let mut one = One::new(Config::builder().max_body(4));
+    let mut one = One::new(config().max_body(4));
     let head = "POST /page HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
     let refused = one.send(head.as_bytes());
     assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
     assert!(one.is_shut && one.seen().is_empty());
-    let mut one = One::new(Config::builder().max_body(4));
+    let mut one = One::new(config().max_body(4));
     let exact = head.replace('5', "4") + "1234";
     assert_eq!(
         responses(&one.send(exact.as_bytes())),
@@ -285,7 +302,7 @@ fn content_beyond_the_limit_is_refused_before_it_is_read() {
 #[test]
 fn content_for_which_there_is_no_memory_is_refused() {
     let budget = 4 << 20;
-    let config = Config::builder().memory_budget(budget).max_body(budget);
+    let config = config().memory_budget(budget).max_body(budget);
     let mut one = One::new(config);
     let head = format!("POST /page HTTP/1.1\r\nHost: h\r\nContent-Length: {budget}\r\n\r\n");
     assert_eq!(one.send(head.as_bytes()), "");
@@ -300,13 +317,13 @@ fn content_for_which_there_is_no_memory_is_refused() {
 
 #[test]
 fn refusals_of_the_application_have_what_it_says_and_end_the_connection() {
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     let refused = one.send(get("/forbidden").as_bytes());
     assert!(
         refused.starts_with("HTTP/1.1 403 ") && one.is_shut,
         "{refused}"
     );
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     let refused = one.send(get("/teapot").as_bytes());
     assert!(
         refused.starts_with("HTTP/1.1 418 ") && one.is_shut,
@@ -316,86 +333,21 @@ fn refusals_of_the_application_have_what_it_says_and_end_the_connection() {
         refused.contains("Retry-After: 9\r\n") && refused.ends_with("{}"),
         "{refused}"
     );
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     let refused = one.send(get("/chat").as_bytes());
     assert!(
         refused.starts_with("HTTP/1.1 426 ") && one.is_shut,
         "{refused}"
     );
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     let broken = one.send(get("/odd").as_bytes());
     assert_eq!(responses(&broken), [answered(500, "")]);
     assert_eq!(one.shard.stats().refused.iter().sum::<u64>(), 0);
 }
 
 #[test]
-fn a_request_waits_for_its_task_and_those_behind_it_wait_too() {
-    let mut one = One::new(Config::builder());
-    let post = "POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\njob";
-    assert_eq!(
-        one.send(&[post.as_bytes(), get("/page").as_bytes()].concat()),
-        ""
-    );
-    assert_eq!(one.tasks, ["job"]);
-    assert!(
-        !one.shard.is_reading(one.id),
-        "what it says next would have to be kept"
-    );
-    assert!(!one.shard.is_quiet());
-    let Some(Lookup::Here(known)) = one.shard.explain(one.now, one.id) else {
-        panic!("it is here");
-    };
-    assert!(known.awaits.contains(&WaitReason::Task), "{known:?}");
-    assert_eq!(known.peer, "192.0.2.7:9".parse().ok());
-    one.shard.handle_task(one.now, one.id, TaskEnd::Done(201));
-    let written = one.turn();
-    assert_eq!(
-        responses(&written),
-        [answered(201, "/waitjob"), answered(200, "GET ")]
-    );
-    assert!(one.shard.is_reading(one.id));
-    // A task that nobody took.
-    one.send(post.as_bytes());
-    one.shard
-        .handle_task(one.now, one.id, TaskEnd::Refused("no room".into()));
-    assert_eq!(responses(&one.turn()), [answered(503, "no room")]);
-    assert!(one.shard.is_quiet());
-}
-
-#[test]
-fn an_upgrade_can_wait_for_a_task_and_what_the_client_sent_behind_it_is_read() {
-    let mut one = One::new(Config::builder());
-    let frame = masked(Opcode::Text, true, [0; 4], b"time");
-    assert_eq!(
-        one.send(&[upgrade("/later").as_bytes(), &frame].concat()),
-        ""
-    );
-    assert_eq!(one.tasks, ["later"]);
-    let unix = Duration::from_secs(1_700_000_000);
-    one.shard.handle_wall_clock(one.now, unix);
-    one.shard.handle_task(one.now, one.id, TaskEnd::Done(200));
-    let opened = one.turn();
-    assert!(opened.starts_with("HTTP/1.1 101 "), "{opened}");
-    assert!(opened.contains("hello late"), "{opened}");
-    assert!(opened.ends_with("1 1700000000"), "{opened}");
-}
-
-#[test]
-fn a_client_that_goes_while_its_request_waits_leaves_nothing() {
-    let mut one = One::new(Config::builder());
-    one.send(get("/wait").as_bytes());
-    one.shard.handle_disconnect(one.now, one.id);
-    one.turn();
-    assert!(one.is_closed);
-    one.shard.handle_task(one.now, one.id, TaskEnd::Done(200));
-    assert_eq!(one.turn(), "");
-    assert_eq!(one.shard.stats().links.outcomes_gone, 1);
-    one.shard.assert_bare();
-}
-
-#[test]
 fn a_kept_connection_without_a_request_is_closed_without_a_word() {
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     one.send(get("/page").as_bytes());
     let timeout = Config::default().handshake_timeout();
     // In steps: whoever looks too late gives the peer more time.
@@ -409,50 +361,9 @@ fn a_kept_connection_without_a_request_is_closed_without_a_word() {
     one.shard.assert_bare();
 }
 
-/// It would outlive the close of all connections that a drain ends with.
-#[test]
-fn an_upgrade_that_has_waited_is_refused_if_the_server_drains_by_then() {
-    let mut one = One::new(Config::builder());
-    one.send(upgrade("/later").as_bytes());
-    one.shard.handle_drain(one.now);
-    one.turn();
-    one.shard.handle_task(one.now, one.id, TaskEnd::Done(200));
-    let refused = one.turn();
-    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
-    assert!(one.is_shut);
-    assert_eq!(one.shard.stats().links.opened, 0);
-}
-
-#[test]
-fn options_of_a_page_has_its_methods_and_no_content() {
-    let mut one = One::new(Config::builder());
-    let methods = one.send(b"OPTIONS /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    assert!(methods.starts_with("HTTP/1.1 200 "), "{methods}");
-    for line in [
-        "Allow: GET, HEAD, OPTIONS",
-        "Content-Length: 0",
-        "Connection: close",
-    ] {
-        assert_eq!(methods.matches(line).count(), 1, "{methods}");
-    }
-    assert!(methods.ends_with("\r\n\r\n") && one.is_shut, "{methods}");
-}
-
-#[test]
-fn draining_ends_kept_connections_after_their_answer() {
-    let mut one = One::new(Config::builder());
-    one.send(get("/wait").as_bytes());
-    one.shard.handle_drain(one.now);
-    one.turn();
-    one.shard.handle_task(one.now, one.id, TaskEnd::Done(200));
-    let answer = one.turn();
-    assert!(answer.contains("Connection: close\r\n"), "{answer}");
-    assert!(one.is_shut);
-}
-
 #[test]
 fn a_timer_of_a_connection_fires_once_at_its_time_unless_it_is_set_again() {
-    let mut one = One::new(Config::builder());
+    let mut one = One::new(config());
     one.send(upgrade("/chat").as_bytes());
     let millis = Duration::from_millis;
     let say = |one: &mut One, text: &str| {

@@ -15,6 +15,7 @@ mod fan_out;
 mod flush_order;
 mod http;
 mod leaving;
+mod links;
 mod memory;
 mod one_segment;
 mod panics;

@@ -31,7 +31,7 @@ type Out = (Vec<(ConnId, Vec<u8>)>, Vec<(ShardId, ShardMessage)>);
 
 fn turn<H: Handler>(shard: &mut Shard<H>) -> Out {
     let (mut written, mut messages) = (Vec::new(), Vec::new());
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         match output {
             Output::Flush(id) => {
                 let mut chunks = Chunks::new();
@@ -208,7 +208,7 @@ fn a_receipt_counts_the_senders_own_queue_behind_a_reply_in_place() {
         let mut written = Vec::new();
         if queue_messages == 1 {
             // A socket that takes nothing: the reply fills the queue.
-            while let Some(output) = shard.poll_output() {
+            while let Some(output) = shard.poll_output().work() {
                 if let Output::Flush(id) = output {
                     shard.poll_transmit(id, &mut Chunks::new());
                     shard.handle_transmitted(NOW, id, 0);
@@ -245,7 +245,7 @@ fn pings_are_answered_until_the_close_frame_is_out() {
     turn(&mut shard);
     // A message that its socket does not take for now, and the close frame behind it.
     read(&mut shard, id, &text(b"hello"));
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         if let Output::Flush(id) = output {
             shard.poll_transmit(id, &mut Chunks::new());
             shard.handle_transmitted(NOW, id, 1);
@@ -280,7 +280,7 @@ fn draining_names_nobody_who_has_gone() {
     shard.handle_disconnect(NOW, ids[1]);
     turn(&mut shard);
     shard.handle_close_all(NOW, CloseCode::GOING_AWAY);
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         let (Output::StartReading(id) | Output::StopReading(id)) = output else {
             continue;
         };
@@ -303,7 +303,7 @@ fn what_a_connection_had_not_consumed_does_not_meet_the_next_in_its_slot() {
     }
     // The first takes nothing more.
     read(&mut shard, ids[0], &text(b"hello"));
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         if let Output::Flush(id) = output {
             shard.poll_transmit(id, &mut Chunks::new());
             shard.handle_transmitted(NOW, id, 1);
@@ -315,7 +315,7 @@ fn what_a_connection_had_not_consumed_does_not_meet_the_next_in_its_slot() {
     shard.handle_read(later, ids[0], burst.len());
     shard.handle_timeout(later);
     let mut next = None;
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         match output {
             Output::Disconnect(id) => {
                 assert_eq!(id, ids[0]);

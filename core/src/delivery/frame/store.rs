@@ -16,7 +16,7 @@ use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::frame::meta::{FrameMeta, Key, PublishedAt};
 use crate::delivery::frame::rank::Rank;
 use crate::delivery::frame::run::{RUN, Run};
-use crate::proto::ws::header::{Tag, encode_unmasked};
+use crate::proto::wire::FrameTag;
 use crate::proto::ws::opcode::Opcode;
 use crate::table::{Pool, Table};
 use crate::time::Timestamp;
@@ -95,10 +95,10 @@ impl Store {
     pub(crate) fn encode(
         &mut self,
         label: impl Into<FrameMeta>,
-        opcode: Opcode,
+        tag: FrameTag,
         payload: &[u8],
     ) -> FrameId {
-        self.encode_parts(label, opcode, [payload, &[]])
+        self.encode_parts(label, tag, [payload, &[]])
     }
 
     /// [`encode`](Self::encode) with a payload in two parts.
@@ -106,17 +106,18 @@ impl Store {
     pub(crate) fn encode_parts(
         &mut self,
         label: impl Into<FrameMeta>,
-        tag: impl Into<Tag>,
+        tag: FrameTag,
         parts: [&[u8]; 2],
     ) -> FrameId {
-        let (label, tag) = (&label.into(), tag.into());
+        let (label, suffix) = (&label.into(), tag.suffix());
         let len = parts[0].len() + parts[1].len();
         if len > INLINE_OWNED {
-            let body = self.own(&parts);
-            return self.encode_body(label, tag, body);
+            let body = self.own(&[parts[0], parts[1], suffix]);
+            return self.encode_body(label, tag, len, body);
         }
-        let (header, n) = encode_unmasked(tag, len);
-        let id = self.append(label, [&header[..n], parts[0], parts[1]], NO_BODY, 0);
+        let (header, n) = tag.prefix(len);
+        let parts = [&header[..n], parts[0], parts[1], suffix];
+        let id = self.append(label, parts, NO_BODY, 0);
         self.records[id.0].header = n as u8;
         id
     }
@@ -125,13 +126,14 @@ impl Store {
     pub(crate) fn encode_shared(
         &mut self,
         label: impl Into<FrameMeta>,
-        tag: impl Into<Tag>,
+        tag: FrameTag,
         payload: &Bytes,
     ) -> FrameId {
-        if payload.len() <= INLINE {
+        if payload.len() <= INLINE || !tag.suffix().is_empty() {
             return self.encode_parts(label, tag, [payload, &[]]);
         }
-        self.encode_body(&label.into(), tag.into(), Body::Shared(payload.clone()))
+        let body = Body::Shared(payload.clone());
+        self.encode_body(&label.into(), tag, payload.len(), body)
     }
 
     /// Encodes what is to take a data frame's place: its payload in a form that
@@ -149,7 +151,7 @@ impl Store {
         let opcode = Opcode::from_bits(*inline.first()? & 0x0F).ok()?;
         let parts = [&inline[header.into()..], body];
         let has_packed = pack(parts, &mut packed);
-        let tag = Tag::compressed(opcode);
+        let tag = FrameTag::compressed(opcode);
         let frame = has_packed.then(|| self.encode_parts(rank, tag, [&packed, &[]]));
         if let Some(frame) = frame {
             self.records[frame.0].born = born;
@@ -182,9 +184,9 @@ impl Store {
         if bytes.len() > INLINE_OWNED {
             let body = self.own(&[bytes]);
             let body = self.keep(body);
-            return self.append(label, [&[]; 3], body, bytes.len());
+            return self.append(label, [&[]; 4], body, bytes.len());
         }
-        self.append(label, [bytes, &[], &[]], NO_BODY, 0)
+        self.append(label, [bytes, &[], &[], &[]], NO_BODY, 0)
     }
 
     pub(crate) fn retain(&mut self, id: FrameId) {
@@ -341,11 +343,12 @@ impl Store {
         self.terms.decay();
     }
 
-    fn encode_body(&mut self, label: &FrameMeta, tag: Tag, payload: Body) -> FrameId {
-        let (header, n) = encode_unmasked(tag, payload.len());
-        let len = payload.len();
-        let body = self.keep(payload);
-        let id = self.append(label, [&header[..n], &[], &[]], body, len);
+    /// Encodes a frame whose payload, of this length, stands elsewhere, with what comes behind it.
+    fn encode_body(&mut self, label: &FrameMeta, tag: FrameTag, len: usize, body: Body) -> FrameId {
+        let (header, n) = tag.prefix(len);
+        let len = body.len();
+        let body = self.keep(body);
+        let id = self.append(label, [&header[..n], &[], &[], &[]], body, len);
         self.records[id.0].header = n as u8;
         id
     }
@@ -368,7 +371,7 @@ impl Store {
     fn append(
         &mut self,
         label: &FrameMeta,
-        parts: [&[u8]; 3],
+        parts: [&[u8]; 4],
         body: u32,
         body_len: usize,
     ) -> FrameId {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::delivery::frame::Rank;
 use crate::delivery::frame::run::RUN;
 use crate::delivery::frame::store::*;
+use crate::proto::wire::{FrameTag, Wire};
 use crate::proto::ws::header::encode_unmasked;
 use crate::proto::ws::opcode::Opcode;
 
@@ -19,11 +20,15 @@ fn whole(store: &Store, id: FrameId) -> Vec<u8> {
     [a, b].concat()
 }
 
+const fn tag(opcode: Opcode) -> FrameTag {
+    FrameTag::new(Wire::WebSocket, opcode)
+}
+
 #[test]
 fn neighbours_stand_side_by_side() {
     let mut store = Store::new();
-    let a = store.encode(Rank::data(1), Opcode::Text, b"one");
-    let b = store.encode(Rank::data(1), Opcode::Binary, b"three");
+    let a = store.encode(Rank::data(1), tag(Opcode::Text), b"one");
+    let b = store.encode(Rank::data(1), tag(Opcode::Binary), b"three");
     assert_eq!(store.place(a), (0, 0, 5, true));
     assert_eq!(store.place(b), (0, 5, 7, true));
     assert_eq!(whole(&store, b), b"\x82\x05three");
@@ -33,7 +38,7 @@ fn neighbours_stand_side_by_side() {
 fn an_empty_run_is_used_again_from_its_start() {
     let mut store = Store::new();
     for _ in 0..100_000 {
-        let id = store.encode(Rank::data(1), Opcode::Text, &[b'x'; 900]);
+        let id = store.encode(Rank::data(1), tag(Opcode::Text), &[b'x'; 900]);
         store.release(id);
     }
     assert_eq!(store.held_bytes(), RUN as u64);
@@ -44,7 +49,7 @@ fn a_shared_payload_over_the_edge_is_not_copied() {
     let mut store = Store::new();
     for (len, body) in [(INLINE, 0), (INLINE + 1, INLINE as u64 + 1)] {
         let payload = Bytes::from(std::vec![7; len]);
-        let id = store.encode_shared(Rank::data(0), Opcode::Binary, &payload);
+        let id = store.encode_shared(Rank::data(0), tag(Opcode::Binary), &payload);
         assert_eq!(store.held_bytes(), RUN as u64 + body);
         assert_eq!(store.len(id) as usize, len + 4);
         store.release(id);
@@ -56,7 +61,11 @@ fn laggards_do_not_pin_whole_runs() {
     let mut store = Store::new();
     let mut kept = Vec::new();
     for i in 0..20_000_u32 {
-        let id = store.encode(Rank::data(1), Opcode::Binary, &i.to_be_bytes().repeat(32));
+        let id = store.encode(
+            Rank::data(1),
+            tag(Opcode::Binary),
+            &i.to_be_bytes().repeat(32),
+        );
         if i % 200 == 0 {
             kept.push((i, id));
         } else {
@@ -83,9 +92,9 @@ proptest! {
                 let size = if op < 4 { size % 600 } else { size };
                 let payload = std::vec![n as u8; size];
                 let id = if op % 2 == 0 {
-                    store.encode(Rank::data(op), Opcode::Binary, &payload)
+                    store.encode(Rank::data(op), tag(Opcode::Binary), &payload)
                 } else {
-                    store.encode_shared(Rank::data(op), Opcode::Binary, &Bytes::from(payload.clone()))
+                    store.encode_shared(Rank::data(op), tag(Opcode::Binary), &Bytes::from(payload.clone()))
                 };
                 for _ in 1..refs {
                     store.retain(id);

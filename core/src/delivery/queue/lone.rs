@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::SendOptions;
 use crate::delivery::frame::{FrameId, FrameMeta, Key, Rank, Store};
 use crate::delivery::queue::{Arrival, DropReason, Limits, Nodes, PushError, Queue, Starvation};
+use crate::proto::wire::{FrameTag, Wire};
 use crate::proto::ws::opcode::Opcode;
 use crate::time::Timestamp;
 
@@ -301,7 +302,8 @@ impl LoneQueue {
     }
 
     fn encode(&mut self, label: impl Into<FrameMeta>, opcode: Opcode, payload: &[u8]) -> FrameId {
-        let frame = self.store.encode(label, opcode, payload);
+        let tag = FrameTag::new(Wire::WebSocket, opcode);
+        let frame = self.store.encode(label, tag, payload);
         let at = frame.0 as usize;
         if at >= self.tickets.len() {
             self.tickets.resize(at + 1, Ticket(0));

@@ -17,7 +17,7 @@
 //! | `begin_response` | misuse | Answering | Answering | misuse | Answering | misuse | misuse |
 //! | `write_body` | misuse | misuse | misuse | Answering | misuse | misuse | misuse |
 //! | `end_response` | misuse | misuse | misuse | Idle | misuse | misuse | misuse |
-//! | `refuse` | Closed | Closed | Idle | misuse | Closed | misuse | misuse |
+//! | `refuse` | Closed | Closed | Closed | misuse | Closed | misuse | misuse |
 //! | `upgrade` | misuse | misuse | Upgraded | misuse | misuse | misuse | misuse |
 //! | `close` | Closed | Receiving | Received | Answering | Failed | Upgraded | Closed |
 //!
@@ -276,29 +276,22 @@ impl HttpConnection {
         Ok(())
     }
 
-    /// Appends the [error response](response::refusal). The connection ends with it, unless the
-    /// request is complete and the error concerns nothing else.
+    /// Appends the [error response](response::refusal), for HEAD without its content. The connection
+    /// ends with it.
     ///
     /// # Errors
     /// [`State`](AnswerError::State) if a response has begun, or none is possible any more. Nothing
     /// has changed.
     pub fn refuse(&mut self, out: &mut Vec<u8>, error: HandshakeError) -> Result<(), AnswerError> {
         match self.phase {
-            HttpPhase::Received => {}
-            HttpPhase::Idle | HttpPhase::Receiving(_) | HttpPhase::Failed => {
-                self.exchange.keep_alive = false;
+            HttpPhase::Idle | HttpPhase::Receiving(_) | HttpPhase::Received | HttpPhase::Failed => {
             }
             HttpPhase::Answering(_) | HttpPhase::Upgraded | HttpPhase::Closed => {
                 return Err(AnswerError::State);
             }
         }
-        self.exchange.keep_alive &= !error.ends_connection();
-        response::refusal_with(
-            out,
-            error,
-            self.exchange.is_head,
-            self.exchange.persistence(),
-        );
+        response::refusal(out, error, self.exchange.is_head);
+        self.exchange.keep_alive = false;
         self.finish();
         Ok(())
     }

@@ -40,7 +40,7 @@ pub enum HandshakeError {
     Expectation,
     /// There is no page at the path.
     NotFound,
-    /// A request for `/ws` that does not ask for an upgrade.
+    /// A request for the path of WebSockets that does not ask for an upgrade.
     NotUpgrade,
     /// A `Sec-WebSocket-Version` other than 13 (RFC 6455 §4.4).
     Version,
@@ -58,13 +58,15 @@ pub enum HandshakeError {
     Memory,
     /// The server is shutting down.
     Draining,
+    /// The task that the request waited for did not end in time.
+    AnswerTimeout,
     /// The application refused with this status.
     Handler(u16),
 }
 
 impl HandshakeError {
     /// The number of labels.
-    pub const COUNT: usize = 26;
+    pub const COUNT: usize = 27;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -94,6 +96,7 @@ impl HandshakeError {
         "transfer_coding",
         "body_too_long",
         "expectation",
+        "answer_timeout",
     ];
 
     /// Returns the status code of the response (RFC 9110 §15).
@@ -122,18 +125,10 @@ impl HandshakeError {
             //= rfc9112#section-6.1 "A server that receives a request message with a transfer..."
             Self::TransferCoding => 501,
             Self::Full | Self::Memory | Self::Draining => 503,
+            Self::AnswerTimeout => 504,
             Self::HttpVersion => 505,
             Self::Handler(status) => status,
         }
-    }
-
-    /// Returns whether no further request is read after it, even if the one that it concerns has
-    /// been read to its end.
-    pub(crate) const fn ends_connection(self) -> bool {
-        matches!(
-            self,
-            Self::Timeout | Self::Truncated | Self::Full | Self::Memory | Self::Draining
-        )
     }
 
     /// Returns the index into a table of counters.
@@ -165,6 +160,7 @@ impl HandshakeError {
             Self::TransferCoding => 23,
             Self::BodyTooLong => 24,
             Self::Expectation => 25,
+            Self::AnswerTimeout => 26,
         }
     }
 

@@ -1,40 +1,12 @@
-//! Responses of the server itself (RFC 9110, RFC 9112): pages and refusals. Each function
-//! appends one whole response.
+//! Error responses of the server itself (RFC 9110, RFC 9112).
 //!
-//! Those of an application are written by [`HttpConnection`](crate::proto::http::HttpConnection).
+//! All others are written by [`HttpConnection`](crate::proto::http::HttpConnection).
 //! There is no `Date`, since there is no clock here (RFC 9110 §6.6.1), and no `Server`.
 
 use alloc::vec::Vec;
 
 use crate::proto::http::encode::{Persistence, connection, content_length, field, status_line};
 use crate::proto::http::error::HandshakeError;
-
-/// Appends a page that ends the connection, with one more field in its head; without its content if
-/// `head_only` is set.
-pub fn page_with(
-    out: &mut Vec<u8>,
-    status: u16,
-    more: Option<(&str, &str)>,
-    content_type: &str,
-    body: &[u8],
-    head_only: bool,
-) {
-    status_line(out, status);
-    if let Some((name, value)) = more {
-        field(out, name, value.as_bytes());
-    }
-    field(out, "Connection", b"close");
-    for (name, value) in PAGE_FIELDS {
-        field(out, name, value);
-    }
-    content(out, content_type, body, head_only);
-}
-
-/// The fields of every page of the server.
-pub(crate) const PAGE_FIELDS: [(&str, &[u8]); 2] = [
-    ("Cache-Control", b"no-store"),
-    ("X-Content-Type-Options", b"nosniff"),
-];
 
 /// The methods of every page.
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -43,35 +15,31 @@ pub const METHODS: &str = "GET, HEAD, OPTIONS";
 /// and one line of explanation; without that line if `head_only` is set.
 /// The connection ends after it.
 pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
-    refusal_with(out, error, head_only, Persistence::Close);
-}
-
-/// Appends an error response that says this of the connection.
-pub(crate) fn refusal_with(
-    out: &mut Vec<u8>,
-    error: HandshakeError,
-    head_only: bool,
-    persistence: Persistence,
-) {
     let status = refusal_status(error);
     status_line(out, status);
     match status {
         //= rfc9110#section-15.5.22 "The server MUST send an Upgrade header field in a 426..."
         //= rfc9110#section-7.8 "A sender of Upgrade MUST also send an "Upgrade" connection..."
         426 => {
-            connection(out, persistence, Some("Upgrade"));
+            connection(out, Persistence::Close, Some("Upgrade"));
             field(out, "Upgrade", b"websocket");
             //= rfc6455#section-4.4 "If the server doesn't support the requested version, it..."
             field(out, "Sec-WebSocket-Version", b"13");
         }
-        _ => connection(out, persistence, None),
+        _ => connection(out, Persistence::Close, None),
     }
     match status {
         405 => field(out, "Allow", METHODS.as_bytes()),
         503 => field(out, "Retry-After", b"1"),
         _ => {}
     }
-    content(out, PLAIN, explanation(error).as_bytes(), head_only);
+    let text = explanation(error).as_bytes();
+    field(out, "Content-Type", PLAIN);
+    content_length(out, text.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    if !head_only {
+        out.extend_from_slice(text);
+    }
 }
 
 /// Returns the status of the error. A status of the application must be a 4xx or a 5xx: a 101 or a
@@ -123,9 +91,7 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::Expectation => {
             "This expectation cannot be met; only `Expect: 100-continue` can.\n"
         }
-        HandshakeError::NotFound => {
-            "There is nothing here; the WebSocket endpoint is /ws and the start page is /.\n"
-        }
+        HandshakeError::NotFound => "There is no page and no WebSocket endpoint at this path.\n",
         HandshakeError::NotUpgrade => {
             "This is a WebSocket endpoint; send `Upgrade: websocket` and `Connection: Upgrade` with GET.\n"
         }
@@ -149,21 +115,15 @@ const fn explanation(error: HandshakeError) -> &'static str {
             "The server has no memory for more connections; try again later.\n"
         }
         HandshakeError::Draining => "The server is shutting down; try again later.\n",
+        HandshakeError::AnswerTimeout => {
+            "The server has not decided about the request in time; try again later.\n"
+        }
         HandshakeError::Handler(_) => "The application refused the connection.\n",
     }
 }
 
 /// The media type of text for people.
-const PLAIN: &str = "text/plain; charset=utf-8";
-
-fn content(out: &mut Vec<u8>, content_type: &str, body: &[u8], head_only: bool) {
-    field(out, "Content-Type", content_type.as_bytes());
-    content_length(out, body.len() as u64);
-    out.extend_from_slice(b"\r\n");
-    if !head_only {
-        out.extend_from_slice(body);
-    }
-}
+const PLAIN: &[u8] = b"text/plain; charset=utf-8";
 
 #[cfg(test)]
 mod tests {
@@ -231,6 +191,7 @@ mod tests {
         HandshakeError::Full,
         HandshakeError::Memory,
         HandshakeError::Draining,
+        HandshakeError::AnswerTimeout,
         HandshakeError::Handler(401),
     ];
 
@@ -297,21 +258,5 @@ mod tests {
             let response = text(|out| refusal(out, HandshakeError::Handler(made_up), false));
             assert_eq!(taken_apart(&response, "").0, status);
         }
-    }
-
-    #[test]
-    fn pages_have_their_security_headers() {
-        let policy = ("Content-Security-Policy", "default-src 'none'");
-        let html = "text/html; charset=utf-8";
-        let response = text(|out| page_with(out, 200, Some(policy), html, b"<html>", false));
-        let (status, policies, body) = taken_apart(&response, "content-security-policy");
-        assert_eq!((status, body.as_str()), (200, "<html>"));
-        assert_eq!(policies, [policy.1]);
-        let health = text(|out| page_with(out, 200, None, PLAIN, b"ok\n", true));
-        assert_eq!(
-            health,
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-            Content-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\n"
-        );
     }
 }

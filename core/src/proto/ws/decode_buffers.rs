@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 
 use crate::buffers::Buffers;
 use crate::proto::ws::assembler::MessageAssembler;
-use crate::proto::ws::deflate::Codec;
+use crate::proto::ws::deflate::SharedDeflate;
 
 /// The decoding memory of all connections of one owner.
 #[derive(Debug)]
 pub struct DecodeBuffers {
     pub(crate) buffers: Buffers,
-    pub(crate) codec: Codec,
+    pub(crate) codec: SharedDeflate,
     /// The last assembled message, until it is taken.
     message: Vec<u8>,
     /// In boxes, because the boxes are reused.
@@ -28,7 +28,7 @@ impl DecodeBuffers {
     pub fn new(level: u8) -> Self {
         Self {
             buffers: Buffers::default(),
-            codec: Codec::new(level),
+            codec: SharedDeflate::new(level),
             message: Vec::new(),
             spare: Vec::new(),
             assemblers: 0,

@@ -15,14 +15,14 @@ pub struct Step {
 }
 
 impl Step {
-    pub(super) const fn more(consumed: usize) -> Self {
+    pub(crate) const fn more(consumed: usize) -> Self {
         Self {
             consumed,
             event: None,
         }
     }
 
-    pub(super) const fn event(consumed: usize, event: ConnectionEvent) -> Self {
+    pub(crate) const fn event(consumed: usize, event: ConnectionEvent) -> Self {
         Self {
             consumed,
             event: Some(event),

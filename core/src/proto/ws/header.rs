@@ -123,6 +123,17 @@ pub struct Tag {
 }
 
 impl Tag {
+    /// Returns the tag of a frame whose payload is not compressed.
+    //= rfc7692#section-6.1 "...to process outgoing messages, build frame(s) using the original..."
+    pub const fn plain(opcode: Opcode) -> Self {
+        Self { opcode, rsv: 0 }
+    }
+
+    /// Returns the type of the frame.
+    pub const fn opcode(self) -> Opcode {
+        self.opcode
+    }
+
     /// Returns the tag of a frame whose payload is compressed.
     pub const fn compressed(opcode: Opcode) -> Self {
         Self { opcode, rsv: RSV1 }
@@ -130,9 +141,8 @@ impl Tag {
 }
 
 impl From<Opcode> for Tag {
-    //= rfc7692#section-6.1 "...to process outgoing messages, build frame(s) using the original..."
     fn from(opcode: Opcode) -> Self {
-        Self { opcode, rsv: 0 }
+        Self::plain(opcode)
     }
 }
 

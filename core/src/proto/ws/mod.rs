@@ -14,7 +14,7 @@ pub mod header;
 mod keepalive;
 pub mod mask;
 mod message_limits;
-mod min_rate;
+pub(crate) mod min_rate;
 pub mod opcode;
 mod peer_error;
 mod state;

@@ -14,7 +14,7 @@ impl<A: SessionApp> SessionWorld<A> {
             let all = shard.stats().delivery;
             assert_eq!(
                 all.offered,
-                all.queued + all.refused_full + all.refused_closing
+                all.queued + all.refused_full + all.refused_closing + all.refused_codec
             );
             assert_eq!(all.queued, all.left() + all.waiting);
         }

@@ -276,7 +276,7 @@ impl<A: SessionApp> SessionWorld<A> {
     pub(super) fn drain(&mut self, most: usize) {
         for from in 0..self.shards.len() {
             for _ in 0..most {
-                let Some(output) = self.shards[from].poll_output() else {
+                let Some(output) = self.shards[from].poll_output().work() else {
                     break;
                 };
                 self.carry_out(from, output);
@@ -309,7 +309,7 @@ impl<A: SessionApp> SessionWorld<A> {
                 self.mail[from * self.shards.len() + to.index()].push_back(letter);
             }
             Output::Submit(id, task, _) => self.tasks.push_back((id, task)),
-            Output::Metrics { id } => {
+            Output::Page { id, page: _ } => {
                 let shard = &mut self.shards[from];
                 shard.handle_answer(self.now, id, 200, "text/plain", b"page");
             }
@@ -317,7 +317,7 @@ impl<A: SessionApp> SessionWorld<A> {
             Output::Shut(id) => link(&mut self.links, id).shut(),
             Output::Disconnect(id) => link(&mut self.links, id).gone = true,
             Output::Event(_) => {}
-            Output::Abort => panic!("no callback panics"),
+            Output::Timeout(_) | Output::Abort => panic!("no work"),
         }
     }
 }

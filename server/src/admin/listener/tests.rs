@@ -9,6 +9,7 @@ use stentor_core::node::ConnectionLimiter;
 use stentor_core::tasks::Wakeups;
 use stentor_core::{Config, ShardId};
 
+use super::super::connection::MAX_CONTENT;
 use super::*;
 use crate::counters::ServerCounters;
 use crate::dispatch::SharedDispatcher;
@@ -55,10 +56,37 @@ fn start(times: Timeouts) -> (Serving, SocketAddr) {
 }
 
 fn start_with(flags: &[&str], times: Timeouts) -> (Serving, Vec<SocketAddr>) {
+    let (admin, settings) = open(flags);
+    let addresses = admin.addresses().expect("an address");
+    (serve_at(admin, settings, times), addresses)
+}
+
+/// Starts it when these bytes have arrived on connections of their own, so that a machine under load
+/// is not taken for a slow client.
+fn start_with_received(times: Timeouts, received: &[&str]) -> (Serving, Vec<TcpStream>) {
+    let (admin, settings) = open(&["--admin-listen=127.0.0.1:0"]);
+    let address = admin.addresses().expect("an address")[0];
+    let send = |bytes: &&str| {
+        let mut stream = connect(address);
+        stream.write_all(bytes.as_bytes()).expect("taken");
+        stream
+    };
+    let streams = received.iter().map(send).collect();
+    (serve_at(admin, settings, times), streams)
+}
+
+fn open(flags: &[&str]) -> (Admin, Settings) {
     let args = [&["stentor"], flags].concat();
     let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-    let admin = open(&settings).expect("a free port").expect("asked for");
-    let addresses = admin.addresses().expect("an address");
+    let at = |at: &Endpoint| ListenAt::Addresses(at.to_string(), at.addresses().to_vec());
+    let listen = settings.admin_listen.iter().map(at).collect();
+    let listeners = listen::open(listen, &settings.config).expect("a free port");
+    let admin = Admin::new(listeners, settings.admin_hosts.clone());
+    let admin = admin.expect("addresses").expect("asked for");
+    (admin, settings)
+}
+
+fn serve_at(admin: Admin, settings: Settings, times: Timeouts) -> Serving {
     let backend = Silent {
         dispatcher: SharedDispatcher::new(&settings.config, 1, 1),
         limiter: ConnectionLimiter::new(1, None),
@@ -66,16 +94,7 @@ fn start_with(flags: &[&str], times: Timeouts) -> (Serving, Vec<SocketAddr>) {
     };
     let collector = Arc::new(Collector::new(&Arc::new(settings)));
     let serving = admin.serve_within(Arc::new(backend), collector, times);
-    (serving.expect("threads"), addresses)
-}
-
-fn open(settings: &Settings) -> io::Result<Option<Admin>> {
-    let at = |at: &Endpoint| ListenAt::Addresses(at.to_string(), at.addresses().to_vec());
-    let listen = settings.admin_listen.iter().map(at).collect();
-    Admin::new(
-        listen::open(listen, &settings.config)?,
-        settings.admin_hosts.clone(),
-    )
+    serving.expect("threads")
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -106,10 +125,17 @@ fn assert_status(answer: &str, status: u16) {
     );
 }
 
-const GET: &str = "GET /dead-letters HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const GET: &str = "GET /dead-letters HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/// After this one the connection may be kept.
+const GET_KEPT: &str = "GET /dead-letters HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const LONG: Duration = Duration::from_secs(20);
+const PATIENT: Timeouts = Timeouts {
+    request: Duration::from_secs(60),
+    response: Duration::from_secs(60),
+    close: Duration::from_secs(1),
+};
 const SHORT: Timeouts = Timeouts {
-    head: Duration::from_millis(200),
+    request: Duration::from_millis(200),
     response: Duration::from_millis(200),
     close: Duration::from_millis(200),
 };
@@ -117,7 +143,9 @@ const SHORT: Timeouts = Timeouts {
 #[test]
 fn there_is_no_listener_unless_it_is_set() {
     let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
-    assert!(open(&settings).expect("nothing to fail").is_none());
+    assert!(settings.admin_listen.is_none());
+    let admin = Admin::new(Vec::new(), settings.admin_hosts);
+    assert!(admin.expect("nothing to fail").is_none());
 }
 
 #[test]
@@ -136,8 +164,11 @@ fn a_request_is_answered_even_if_it_arrives_byte_by_byte() {
     assert_eq!(rest(&mut stream), whole);
     let head = answer(address, &GET.replace("GET", "HEAD"));
     assert_eq!(Some(&*head), whole.split_inclusive("\r\n\r\n").next());
-    // One connection, one request.
-    assert_eq!(answer(address, &GET.repeat(2)), whole);
+    assert_eq!(
+        answer(address, &GET.repeat(2)),
+        whole,
+        "it asked for the end"
+    );
 }
 
 #[test]
@@ -170,6 +201,168 @@ fn a_slow_request_gets_a_response_and_a_silent_connection_does_not() {
     mute.shutdown(Shutdown::Write).expect("connected");
     assert_eq!(rest(&mut mute), "");
     drop(serving);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_their_order_on_a_kept_connection() {
+    let (_serving, address) = start(PATIENT);
+    let head = GET_KEPT.replace("GET", "HEAD");
+    let options = GET_KEPT.replace("GET", "OPTIONS");
+    let missing = GET_KEPT.replace("/dead-letters", "/x");
+    let all = [GET_KEPT, &head, &options, &missing, GET].concat();
+    let whole = answer(address, &all);
+    let statuses: Vec<&str> = whole
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|response| &response[..3])
+        .collect();
+    assert_eq!(statuses, ["200", "200", "200", "404", "200"], "{whole}");
+    assert_eq!(whole.matches("\r\nConnection: close\r\n").count(), 1);
+    assert_eq!(whole.matches("\"dead_letters\"").count(), 2);
+    // The same byte by byte, and over the end of the client's side.
+    let mut stream = connect(address);
+    for byte in all.replace("Connection: close\r\n", "").bytes() {
+        stream.write_all(&[byte]).expect("taken");
+    }
+    stream.shutdown(Shutdown::Write).expect("connected");
+    let kept = whole.replace("Connection: close\r\n", "");
+    assert_eq!(rest(&mut stream), kept);
+}
+
+#[test]
+fn a_kept_connection_without_a_request_is_closed_without_a_word() {
+    let amid_next = format!("{GET_KEPT}GET ");
+    let (_serving, mut streams) = start_with_received(SHORT, &[GET_KEPT, &amid_next]);
+    let kept = rest(&mut streams[0]);
+    assert_status(&kept, 200);
+    assert_eq!(kept.matches("HTTP/1.1 ").count(), 1);
+    let cut_off = rest(&mut streams[1]);
+    assert_status(&cut_off, 200);
+    let (_, last) = cut_off.rsplit_once("HTTP/1.1 ").expect("two");
+    assert!(last.starts_with("408 "), "{last}");
+}
+
+/// Returns the head of the next response, and reads its content.
+fn next(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a head");
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).expect("text");
+    let length = head
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix("Content-Length: "))
+        .and_then(|length| length.parse().ok())
+        .expect("a length");
+    stream.read_exact(&mut vec![0; length]).expect("content");
+    head
+}
+
+#[test]
+fn one_thread_is_left_for_connections_that_are_not_kept() {
+    let (_serving, address) = start(PATIENT);
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(GET_KEPT.as_bytes()).expect("taken");
+        next(stream)
+    };
+    let mut kept: Vec<_> = (0..MAX_KEPT).map(|_| connect(address)).collect();
+    for stream in &mut kept {
+        for _ in 0..2 {
+            let head = ask(stream);
+            assert!(!head.contains("Connection: close"), "{head}");
+        }
+    }
+    for _ in 0..3 {
+        let mut more = connect(address);
+        let head = ask(&mut more);
+        assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+        assert_eq!(rest(&mut more), "");
+    }
+    // The place of one that has ended is free again.
+    let last = kept.pop().expect("some");
+    last.shutdown(Shutdown::Write).expect("connected");
+    assert_eq!(rest(&mut { last }), "");
+    let mut next = connect(address);
+    let begin = Instant::now();
+    while ask(&mut next).contains("Connection: close") {
+        assert!(begin.elapsed() < LONG, "it is never kept");
+        next = connect(address);
+    }
+}
+
+#[test]
+fn content_has_a_maximum_length() {
+    let (_serving, address) = start(PATIENT);
+    let head = |field: &str| {
+        let post = GET.replace("GET /dead-letters", "POST /dead-letters/resubmit");
+        post.replace("\r\n\r\n", &format!("\r\n{field}\r\n\r\n"))
+    };
+    let most = MAX_CONTENT as usize;
+    let with_length = |len: usize, sent: usize| {
+        let head = head(&format!("Content-Length: {len}"));
+        answer(address, &(head + &"x".repeat(sent)))
+    };
+    assert_status(&with_length(most, most), 200);
+    assert_status(&with_length(most + 1, 0), 413);
+    let chunked = |len: usize| {
+        let head = head("Transfer-Encoding: chunked");
+        format!("{head}{len:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(len))
+    };
+    assert_status(&answer(address, &chunked(most)), 200);
+    assert_status(&answer(address, &chunked(most + 1)), 413);
+    // What is behind content is the next request.
+    let kept = chunked(3).replace("Connection: close\r\n", "");
+    let both = answer(address, &(kept + GET));
+    assert_eq!(both.matches("HTTP/1.1 200 ").count(), 2, "{both}");
+}
+
+#[test]
+fn a_request_that_http_does_not_allow_has_its_status() {
+    let (_serving, address) = start(PATIENT);
+    for (field, status) in [
+        ("Content-Length: 1\r\nContent-Length: 1", 400),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 1", 400),
+        ("Transfer-Encoding: gzip, chunked", 501),
+        ("Expect: 200-ok\r\nContent-Length: 1", 417),
+    ] {
+        let request = GET.replace("\r\n\r\n", &format!("\r\n{field}\r\n\r\n"));
+        assert_status(&answer(address, &request), status);
+    }
+}
+
+#[test]
+fn content_that_is_not_wanted_is_not_asked_for() {
+    let (_serving, address) = start(PATIENT);
+    let expects = "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    let post = |path: &str| {
+        let head = GET_KEPT.replace("GET /dead-letters", &format!("POST {path}"));
+        head.replace("\r\n\r\n", &format!("\r\n{expects}"))
+    };
+    let mut stream = connect(address);
+    let request = post("/dead-letters/resubmit");
+    stream.write_all(request.as_bytes()).expect("taken");
+    let told = "HTTP/1.1 100 Continue\r\n\r\n";
+    let mut line = vec![0; told.len()];
+    stream.read_exact(&mut line).expect("it is told");
+    assert_eq!(line, told.as_bytes());
+    stream.write_all(b"ok").expect("taken");
+    assert_status(&next(&mut stream), 200);
+    let refused = answer(address, &post("/x"));
+    assert_status(&refused, 404);
+    assert!(refused.contains("\r\nConnection: close\r\n"), "{refused}");
+}
+
+#[test]
+fn content_that_does_not_arrive_in_time_is_refused() {
+    let post = GET_KEPT.replace("GET /dead-letters", "POST /dead-letters/resubmit");
+    let post = post.replace("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\nx");
+    let (_serving, mut streams) = start_with_received(SHORT, &[&post]);
+    assert_status(&rest(&mut streams[0]), 408);
+    let (_serving, mut streams) = start_with_received(PATIENT, &[&post]);
+    streams[0].shutdown(Shutdown::Write).expect("connected");
+    assert_status(&rest(&mut streams[0]), 400);
 }
 
 #[test]
@@ -236,7 +429,7 @@ fn it_ends_while_clients_are_connected() {
     let begin = Instant::now();
     drop(serving);
     assert!(
-        begin.elapsed() < Timeouts::DEFAULT.head / 2,
+        begin.elapsed() < Timeouts::DEFAULT.request / 2,
         "it does not wait for clients"
     );
 }

@@ -6,7 +6,9 @@ use serde_json::Value;
 use stentor_core::channels::RemoteStats;
 use stentor_core::id::WorkerId;
 use stentor_core::node::ConnectionLimiter;
-use stentor_core::proto::http::{Fields, HeadLimits, Request};
+use stentor_core::proto::http::{
+    Fields, HeadLimits, HttpConnection, HttpEvent, HttpLimits, Request,
+};
 use stentor_core::shard::Admission;
 use stentor_core::tasks::{Attempt, Submission, Wakeups, WorkerStep};
 use stentor_core::{
@@ -105,6 +107,20 @@ impl FakeServer {
         let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
         let (request, _) = parsed.expect("well-formed").expect("whole");
         answer(self, &self.collector, &request)
+    }
+
+    /// Returns the response as it is written.
+    pub(super) fn response(&self, head: &str) -> String {
+        let head = format!("{head}\r\n\r\n");
+        let (mut http, mut fields) = (HttpConnection::new(), Fields::new());
+        let step = http.poll_event(head.as_bytes(), &mut fields, &HttpLimits::DEFAULT);
+        let Some(HttpEvent::Head(head)) = step.expect("well-formed").event else {
+            panic!("it is whole");
+        };
+        let reply = answer(self, &self.collector, head.request());
+        let mut out = Vec::new();
+        reply.write(&mut http, &mut out).expect("the first");
+        String::from_utf8(out).expect("text")
     }
 
     pub(super) fn says(&self, head: &str) -> (u16, String) {

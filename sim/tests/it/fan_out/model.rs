@@ -163,7 +163,7 @@ impl FanOutSim {
 
     /// Does what the shard asks for, one thing.
     fn poll(&mut self) -> bool {
-        let Some(output) = self.shard.poll_output() else {
+        let Some(output) = self.shard.poll_output().work() else {
             return false;
         };
         match output {

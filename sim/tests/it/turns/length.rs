@@ -32,7 +32,7 @@ fn a_write_that_takes_long_holds_up_the_input_of_others_for_a_moment_only() {
     // The slow one's bytes are taken, and it is not said how many went out.
     let mut heard = Vec::new();
     let mut drain = |shard: &mut Shard<Rooms>, now| {
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             let Output::Flush(id) = output else { continue };
             let mut chunks = Chunks::new();
             shard.poll_transmit(id, &mut chunks);
@@ -81,7 +81,7 @@ fn a_flood_into_full_queues_lets_others_have_their_turn() {
     // Nobody takes anything any more.
     read(&mut shard, ids[0], &text(b"msg:first"));
     let drain = |shard: &mut Shard<Rooms>, now| {
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             if let Output::Flush(id) = output {
                 let mut chunks = Chunks::new();
                 shard.poll_transmit(id, &mut chunks);
@@ -143,7 +143,10 @@ fn shard_messages_that_cause_many_others_do_not_delay_connections() {
     // Each of 1,750 messages leads to seven.
     read(&mut shards[home], speakers[home], &text(b"and I?"));
     let before_flush = (0..).find(|_| {
-        let output = shards[home].poll_output().expect("a flush before the end");
+        let output = shards[home]
+            .poll_output()
+            .work()
+            .expect("a flush before the end");
         matches!(output, Output::Flush(id) if id == speakers[home])
     });
     assert!(before_flush < Some(2_000), "{before_flush:?}");
@@ -159,7 +162,7 @@ fn what_is_held_back_has_its_turn_on_a_shard_that_always_has_something_to_write(
     }
     // Its socket is full, so what it sends is held back.
     read(&mut shard, waiting, &text(b"first"));
-    while let Some(output) = shard.poll_output() {
+    while let Some(output) = shard.poll_output().work() {
         if let Output::Flush(id) = output {
             shard.poll_transmit(id, &mut Chunks::new());
             shard.handle_transmitted(NOW, id, 0);
@@ -171,7 +174,7 @@ fn what_is_held_back_has_its_turn_on_a_shard_that_always_has_something_to_write(
     read(&mut shard, busy, &text(b"more"));
     let mut said = Vec::new();
     for _ in 0..16 {
-        match shard.poll_output().expect("something to write") {
+        match shard.poll_output().work().expect("something to write") {
             Output::Flush(id) => {
                 let mut chunks = Chunks::new();
                 shard.poll_transmit(id, &mut chunks);
@@ -226,7 +229,7 @@ fn little_is_dropped_at_a_time_however_many_take_nothing() {
     // Whatever it is that makes an end of what is under way.
     while shard.poll_timeout().is_none_or(|(at, _)| at > NOW) {
         read(&mut shard, ids[0], &publication);
-        while shard.poll_output().is_some() {}
+        while shard.poll_output().work().is_some() {}
     }
     for &id in &ids[1..] {
         shard.handle_disconnect(NOW, id);
@@ -242,7 +245,7 @@ fn little_is_dropped_at_a_time_however_many_take_nothing() {
 /// Until there is nothing to do: the sockets of all but one take nothing.
 fn turns<H: Handler>(shard: &mut Shard<H>, eager: ConnId, mut observe: impl FnMut(&Shard<H>)) {
     for _ in 0..10_000 {
-        while let Some(output) = shard.poll_output() {
+        while let Some(output) = shard.poll_output().work() {
             observe(shard);
             if let Output::Flush(id) = output {
                 let mut chunks = Chunks::new();

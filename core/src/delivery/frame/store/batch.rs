@@ -47,6 +47,32 @@ impl Store {
         Some(self.enter(batch, 0))
     }
 
+    /// Copies a frame to where the next one is put. It must have no deadline, key or memory of its
+    /// own.
+    pub(crate) fn copy(&mut self, id: FrameId) -> FrameId {
+        let Record {
+            run,
+            offset,
+            inline,
+            body,
+            term,
+            rank,
+            born,
+            header,
+            shared,
+            ..
+        } = self.records[id.0];
+        debug_assert!(body == NO_BODY && term == NO_TERM);
+        let mut bytes = core::mem::take(&mut self.packed);
+        bytes.extend_from_slice(self.span(run, offset, inline));
+        let copy = self.adopt(rank, &bytes);
+        bytes.clear();
+        self.packed = bytes;
+        let record = &mut self.records[copy.0];
+        (record.born, record.header, record.shared) = (born, header, shared);
+        copy
+    }
+
     /// Returns how many messages the frame is.
     pub(crate) fn messages(&self, id: FrameId) -> u32 {
         self.records[id.0].messages.into()

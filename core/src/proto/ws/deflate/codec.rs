@@ -12,7 +12,7 @@ use crate::proto::ws::peer_error::PeerError;
 
 /// Counts of compressed and decompressed messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CodecCounts {
+pub(crate) struct DeflateCounts {
     /// Messages compressed; a message for many connections that share it counts once.
     pub(crate) deflated: u64,
     /// Bytes of these messages before compression.
@@ -31,20 +31,20 @@ pub(crate) struct CodecCounts {
 
 /// One decompressor, and a compressor for each window in use.
 #[derive(Debug)]
-pub(crate) struct Codec {
+pub(crate) struct SharedDeflate {
     level: u8,
-    counts: CodecCounts,
+    counts: DeflateCounts,
     inflater: Option<Box<Inflater>>,
     /// Bytes of memory of the compressors and the decompressor.
     memory: usize,
     deflaters: [Option<Box<Deflater>>; (MAX_BITS - MIN_BITS + 1) as usize],
 }
 
-impl Codec {
+impl SharedDeflate {
     pub(crate) fn new(level: u8) -> Self {
         Self {
             level,
-            counts: CodecCounts::default(),
+            counts: DeflateCounts::default(),
             inflater: None,
             memory: 0,
             deflaters: Default::default(),
@@ -52,7 +52,7 @@ impl Codec {
     }
 
     /// Returns the counts, including those of connections with contexts of their own.
-    pub(crate) const fn counts(&self) -> CodecCounts {
+    pub(crate) const fn counts(&self) -> DeflateCounts {
         self.counts
     }
 

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::proto::ws::deflate::codec::Codec;
+use crate::proto::ws::deflate::codec::SharedDeflate;
 use crate::proto::ws::deflate::contexts::Contexts;
 use crate::proto::ws::deflate::{Params, supported_window};
 use crate::proto::ws::{DecodeBuffers, Role};
@@ -82,7 +82,7 @@ impl Compressor {
     /// [`deflate`](Self::deflate) with the shared compressors of this codec.
     pub(crate) fn compress(
         &mut self,
-        codec: &mut Codec,
+        codec: &mut SharedDeflate,
         parts: [&[u8]; 2],
         out: &mut Vec<u8>,
     ) -> bool {

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::proto::ws::deflate::codec::Codec;
+use crate::proto::ws::deflate::codec::SharedDeflate;
 use crate::proto::ws::deflate::machine::{Deflater, Inflater};
 use crate::proto::ws::deflate::{DEFLATER_BYTES, INFLATER_BYTES};
 use crate::proto::ws::peer_error::PeerError;
@@ -50,7 +50,7 @@ impl Contexts {
     //= rfc7692#section-7.2.2 "Otherwise, the server MUST decompress each new message using the..."
     pub(crate) fn inflate(
         &mut self,
-        codec: &mut Codec,
+        codec: &mut SharedDeflate,
         input: &[u8],
         limit: usize,
         out: &mut Vec<u8>,
@@ -64,7 +64,7 @@ impl Contexts {
     /// same order.
     pub(crate) fn deflate(
         &mut self,
-        codec: &mut Codec,
+        codec: &mut SharedDeflate,
         window_bits: u8,
         parts: [&[u8]; 2],
         out: &mut Vec<u8>,

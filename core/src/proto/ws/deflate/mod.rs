@@ -25,7 +25,7 @@ use no_machine as machine;
 pub use compressor::Compressor;
 pub use params::{Params, Side, Terms};
 
-pub(crate) use codec::{Codec, CodecCounts};
+pub(crate) use codec::{DeflateCounts, SharedDeflate};
 pub(crate) use contexts::Contexts;
 
 /// Whether messages can be compressed: the feature `deflate`.

@@ -6,16 +6,16 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::proto::ws::deflate::codec::CodecCounts;
+use crate::proto::ws::deflate::codec::DeflateCounts;
 use crate::proto::ws::deflate::{
-    Codec, Compressor, Contexts, DEFLATER_BYTES, INFLATER_BYTES, Params, max_compressed_len,
+    Compressor, Contexts, DEFLATER_BYTES, INFLATER_BYTES, Params, SharedDeflate, max_compressed_len,
 };
 use crate::proto::ws::peer_error::PeerError;
 use crate::proto::ws::{DecodeBuffers, Role};
 
 /// Both ends, each with a shared codec, with or without contexts of their own.
 struct Ends {
-    codecs: [Codec; 2],
+    codecs: [SharedDeflate; 2],
     contexts: [Contexts; 2],
     window_bits: u8,
 }
@@ -24,7 +24,7 @@ impl Ends {
     fn new(level: u8, window_bits: u8, takeover: bool) -> Self {
         let deflater = takeover.then_some((level, window_bits));
         Self {
-            codecs: [Codec::new(level), Codec::new(level)],
+            codecs: [SharedDeflate::new(level), SharedDeflate::new(level)],
             contexts: [
                 Contexts::new(deflater, false),
                 Contexts::new(None, takeover),
@@ -65,7 +65,7 @@ impl Ends {
 }
 
 /// Checks that a limit one byte below the message's length is enforced.
-fn exceeds_a_smaller_limit(codec: &mut Codec, compressed: &[u8], len: usize) -> bool {
+fn exceeds_a_smaller_limit(codec: &mut SharedDeflate, compressed: &[u8], len: usize) -> bool {
     let mut out = Vec::new();
     let refused = Contexts::default().inflate(codec, compressed, len - 1, &mut out);
     refused == Err(PeerError::MessageTooBig)
@@ -73,7 +73,7 @@ fn exceeds_a_smaller_limit(codec: &mut Codec, compressed: &[u8], len: usize) -> 
 
 fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, PeerError> {
     let mut out = Vec::new();
-    Contexts::default().inflate(&mut Codec::new(1), input, limit, &mut out)?;
+    Contexts::default().inflate(&mut SharedDeflate::new(1), input, limit, &mut out)?;
     Ok(out)
 }
 
@@ -160,7 +160,7 @@ fn the_examples_of_the_rfc() {
     let mut contexts = Contexts::new(None, true);
     for payload in [hello[0], &[0xF2, 0x00, 0x11, 0x00, 0x00]] {
         let mut out = Vec::new();
-        let read = contexts.inflate(&mut Codec::new(1), payload, 5, &mut out);
+        let read = contexts.inflate(&mut SharedDeflate::new(1), payload, 5, &mut out);
         assert_eq!((read, &out[..]), (Ok(()), &b"Hello"[..]));
     }
     // §7.2.3.6: an empty message, compressed.
@@ -191,24 +191,24 @@ fn messages_their_bytes_and_memory_are_counted_at_both_ends() {
     let short = ends.round_trip(&message, 7).expect("it is shortened").len() as u64;
     assert_eq!(ends.round_trip(&message[..300], 0).map(|_| ()), Some(()));
     assert_eq!(ends.round_trip(b"x", 0), None);
-    let memory = ends.codecs.each_ref().map(Codec::memory);
+    let memory = ends.codecs.each_ref().map(SharedDeflate::memory);
     assert_eq!(memory, [DEFLATER_BYTES, INFLATER_BYTES]);
     let [sent, received] = ends.codecs.map(|codec| codec.counts());
     let compressed = sent.deflated_to_bytes;
     assert!((short + 1..2 * short + 1).contains(&compressed), "{sent:?}");
-    let expected = CodecCounts {
+    let expected = DeflateCounts {
         deflated: 2,
         deflated_from_bytes: 900,
         deflated_to_bytes: compressed,
         incompressible: 1,
-        ..CodecCounts::default()
+        ..DeflateCounts::default()
     };
     assert_eq!(sent, expected);
-    let expected = CodecCounts {
+    let expected = DeflateCounts {
         inflated: 2,
         inflated_from_bytes: compressed,
         inflated_to_bytes: 900,
-        ..CodecCounts::default()
+        ..DeflateCounts::default()
     };
     assert_eq!(received, expected);
 }
@@ -219,7 +219,8 @@ fn the_limit_is_checked_before_later_errors() {
     for capacity in [0, 6, 64] {
         for limit in 0..8 {
             let mut out = Vec::with_capacity(capacity);
-            let read = Contexts::default().inflate(&mut Codec::new(1), &input, limit, &mut out);
+            let read =
+                Contexts::default().inflate(&mut SharedDeflate::new(1), &input, limit, &mut out);
             let expected = if limit < 5 {
                 PeerError::MessageTooBig
             } else {
@@ -233,7 +234,7 @@ fn the_limit_is_checked_before_later_errors() {
 #[test]
 fn a_decompression_bomb_allocates_no_more_than_the_limit() {
     let mut compressed = Vec::new();
-    let mut codec = Codec::new(9);
+    let mut codec = SharedDeflate::new(9);
     assert!(codec.deflate_shared(15, &alloc::vec![0; 64 << 20], &mut compressed));
     assert!(compressed.len() < 1 << 17, "{}", compressed.len());
     let mut out = Vec::new();

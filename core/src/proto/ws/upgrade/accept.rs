@@ -1,6 +1,6 @@
 //! Decision on a request (RFC 6455 §4.2): an upgrade, a page or an error.
 
-use crate::proto::http::{Authority, HandshakeError, Page, Request};
+use crate::proto::http::{Authority, Framing, HandshakeError, PageIndex, Request};
 use crate::proto::ws::deflate::{Params, Terms};
 use crate::proto::ws::upgrade::extension::{Extension, Malformed};
 use crate::proto::ws::upgrade::key::{ACCEPT_LEN, accept_key, is_key};
@@ -14,8 +14,8 @@ use crate::proto::ws::upgrade::subprotocol;
 pub enum HeadAction {
     /// Upgrade the connection to a WebSocket.
     Upgrade(Upgrade),
-    /// Send a page, for HEAD without its content.
-    Page(Page),
+    /// Send a page of [`Policy::pages`], for HEAD without its content.
+    Page(PageIndex),
     /// Send the allowed methods, as for OPTIONS.
     Methods,
     /// Ask the application. The request does not ask for an upgrade; this is the error if the
@@ -37,8 +37,8 @@ pub struct Upgrade {
     pub deflate: Option<Params>,
 }
 
-/// Decides on a request: each [`Page`] is served, and OPTIONS of one, of the path for WebSockets, or
-/// of `*`, is answered; an opening handshake is checked; everything else is the application's.
+/// Decides on a request: each page is served, and OPTIONS of one, of the path for WebSockets, or of
+/// `*`, is answered; an opening handshake is checked; everything else is the application's.
 ///
 /// # Errors
 /// Returns the first error in this order: the host, whether it is allowed; for a page the method;
@@ -49,7 +49,7 @@ pub struct Upgrade {
 pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, HandshakeError> {
     //= rfc6455#section-4.2.1 "A |Host| header field containing the server's authority."
     let host = request.host_of(policy.hosts)?;
-    let page = Page::at(request.path(), policy.pages);
+    let page = policy.pages.index_of(request.path());
     // Load balancers use OPTIONS as a health check (RFC 9110 §9.3.7).
     let has_methods = page.is_some() || policy.path == Some(request.path());
     if request.method() == "OPTIONS" && (has_methods || request.path() == "*") {
@@ -85,7 +85,8 @@ fn upgrade(
     if request.minor_version() == 0 {
         return Err(HandshakeError::HttpVersion);
     }
-    if has_body(request) {
+    // After an upgrade, content would be read as frames.
+    if Framing::of(request) != Ok(Framing::Length(0)) {
         return Err(HandshakeError::Body);
     }
     //= rfc6455#section-4.2.1 "An |Upgrade| header field containing the value "websocket",..."
@@ -146,17 +147,6 @@ fn deflate_offer(
         return Err(HandshakeError::Extensions);
     }
     Ok(chosen)
-}
-
-/// Returns whether the request announces content (RFC 9112 §6.3), or is ambiguous about it. After
-/// an upgrade, content would be read as frames.
-fn has_body(request: &Request<'_>) -> bool {
-    let is_zero = |length: &[u8]| !length.is_empty() && length.iter().all(|&digit| digit == b'0');
-    let mut lengths = request
-        .header("content-length")
-        .flat_map(|value| value.split(|&b| b == b','));
-    request.header("transfer-encoding").next().is_some()
-        || !lengths.all(|length| is_zero(length.trim_ascii()))
 }
 
 fn has_token(request: &Request<'_>, name: &str, token: &[u8]) -> bool {

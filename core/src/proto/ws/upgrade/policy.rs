@@ -21,13 +21,13 @@ pub struct Policy<'a> {
     pub subprotocols: &'a [String],
     /// The terms for offers of permessage-deflate; `None` declines every offer.
     pub deflate: Option<Terms>,
-    /// The pages besides `/ws` and `/healthz`.
-    pub pages: Pages,
+    /// The pages that are answered without the application.
+    pub pages: &'a Pages,
 }
 
 #[cfg(test)]
 impl Policy<'_> {
-    /// Any host, no foreign origin, no subprotocol, no compression, the metrics page.
+    /// Any host, no foreign origin, no subprotocol, no compression, no page.
     pub(crate) const TEST: Policy<'static> = Policy {
         path: Some("/ws"),
         hosts: &Hosts {
@@ -41,9 +41,6 @@ impl Policy<'_> {
         },
         subprotocols: &[],
         deflate: None,
-        pages: Pages {
-            index: None,
-            metrics: true,
-        },
+        pages: &Pages::new(),
     };
 }

@@ -6,9 +6,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::proto::http::{
-    Fields, HandshakeError, HeadLimits, IndexPage, Page, PageContent, Request, response,
-};
+use crate::proto::http::{Fields, HandshakeError, HeadLimits, Page, Pages, Request, response};
 use crate::proto::ws::upgrade::{HeadAction, Policy, accept_key, decide};
 
 type Decided = Option<Result<(HeadAction, usize), HandshakeError>>;
@@ -21,8 +19,11 @@ const LIMITS: HeadLimits = HeadLimits {
 
 fn verdict(bytes: &[u8]) -> Decided {
     let subprotocols = ["b".into(), "chat".into()];
+    let mut pages = Pages::new();
+    pages.insert(Page::fixed("/healthz", "text/plain", "ok"));
     let policy = Policy {
         subprotocols: &subprotocols,
+        pages: &pages,
         ..Policy::TEST
     };
     let mut fields = Fields::new();
@@ -120,20 +121,5 @@ proptest! {
         response::refusal(&mut out, HandshakeError::Handler(status), head_only);
         let mut fields = [httparse::EMPTY_HEADER; 16];
         prop_assert!(httparse::Response::new(&mut fields).parse(&out).is_ok_and(|parsed| parsed.is_complete()));
-    }
-}
-
-#[test]
-fn only_the_metrics_page_has_no_fixed_content() {
-    const INDEX: IndexPage = IndexPage {
-        html: "",
-        policy: "",
-    };
-    assert_eq!(Page::Metrics.content(), PageContent::Metrics);
-    for page in [Page::Index(&INDEX), Page::Health] {
-        assert!(
-            matches!(page.content(), PageContent::Fixed { .. }),
-            "{page:?}"
-        );
     }
 }

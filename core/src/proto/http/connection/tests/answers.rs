@@ -201,16 +201,15 @@ fn the_client_is_told_to_continue_once_and_only_if_it_waits() {
 }
 
 #[test]
-fn a_refusal_ends_the_connection_if_it_concerns_it() {
+fn a_refusal_ends_the_connection() {
     let refusal = |request: &str, error| {
         let (text, state, result) = written(request, |http, out| http.refuse(out, error));
         assert_eq!(result, Ok(()));
         (text.contains("close\r\n"), state)
     };
-    let kept = (false, HttpState::Idle);
     let closed = (true, HttpState::Closed);
-    assert_eq!(refusal(GET, HandshakeError::NotFound), kept);
-    assert_eq!(refusal(GET, HandshakeError::Version), kept);
+    assert_eq!(refusal(GET, HandshakeError::NotFound), closed);
+    assert_eq!(refusal(GET, HandshakeError::Version), closed);
     assert_eq!(refusal(GET, HandshakeError::Draining), closed);
     assert_eq!(refusal(LAST, HandshakeError::NotFound), closed);
     assert_eq!(refusal(POST, HandshakeError::NotFound), closed);

@@ -1,0 +1,201 @@
+//! Codecs: the forms in which an application gives one message to different connections. A message
+//! is encoded once for each codec that its receivers have, however many receivers there are.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::proto::wire::Wire;
+use crate::proto::ws::opcode::MessageType;
+use crate::sync::OnceLock;
+
+/// A codec of the application, by its number. A connection has one from its
+/// [acceptance](crate::Acceptance::codec) on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Codec(u8);
+
+impl Codec {
+    /// The codec of connections that get every message as it was published, number 0. The
+    /// application is not asked to encode anything for it.
+    pub const VERBATIM: Self = Self(0);
+    /// How many codecs an application may have, this one included.
+    pub const MAX: usize = 8;
+
+    /// Returns the codec with this number.
+    ///
+    /// # Panics
+    /// If the number is not below [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn new(number: u8) -> Self {
+        assert!((number as usize) < Self::MAX);
+        Self(number)
+    }
+
+    /// Returns its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// A message on its way to connections with one codec.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Outgoing<'a> {
+    /// The channel that it was published to; `None` for a broadcast to everyone, and for a message
+    /// to one connection.
+    pub channel: Option<&'a [u8]>,
+    /// Text or binary, as it was published.
+    pub kind: MessageType,
+    /// The payload, as it was published.
+    pub payload: &'a [u8],
+}
+
+/// Encodes a message: [`Handler::encode`](crate::Handler::encode), with panics caught where they
+/// are.
+pub(crate) type Encode = fn(Codec, &Outgoing<'_>, &mut Vec<u8>) -> CodecResult;
+
+/// What became of a message in a codec.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CodecResult {
+    Encoded(MessageType),
+    /// The codec cannot express it.
+    Refused,
+    Panicked,
+}
+
+/// Codec and wire of a connection. Data frames are equal for connections of one form, but for
+/// compression.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Form(u8);
+
+impl Form {
+    /// Verbatim messages over WebSocket.
+    pub(crate) const DEFAULT: Self = Self(0);
+
+    pub(crate) const fn new(codec: Codec, wire: Wire) -> Self {
+        Self((wire as u8) << 3 | codec.0)
+    }
+
+    pub(crate) const fn codec(self) -> Codec {
+        Codec(self.0 & 7)
+    }
+
+    #[inline]
+    pub(crate) const fn wire(self) -> Wire {
+        Wire::ALL[(self.0 >> 3) as usize]
+    }
+
+    #[inline]
+    pub(crate) const fn is_default(self) -> bool {
+        self.0 == 0
+    }
+}
+
+const _: () = assert!(Wire::ALL.len() <= 8 && Codec::MAX <= 8);
+
+/// A set of forms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Forms(u64);
+
+impl Forms {
+    /// Only the [default](Form::DEFAULT).
+    pub(crate) const DEFAULT: Self = Self(1);
+
+    pub(crate) const fn insert(&mut self, form: Form) {
+        self.0 |= 1 << form.0;
+    }
+
+    /// Returns whether the default is among them.
+    pub(crate) const fn has_default(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Returns the forms but the default.
+    pub(crate) fn others(self) -> impl Iterator<Item = Form> {
+        let mut rest = self.0 & !1;
+        core::iter::from_fn(move || {
+            let form = rest.trailing_zeros();
+            (rest != 0).then(|| {
+                rest &= rest - 1;
+                Form(form as u8)
+            })
+        })
+    }
+}
+
+/// A payload that several shards have, and what they have made of it so far. Each form is made by
+/// the first shard that needs it.
+#[derive(Debug)]
+pub(crate) struct SharedPayload {
+    bytes: Bytes,
+    /// Its compressed form, if that is shorter.
+    pub(super) packed: OnceLock<Option<Bytes>>,
+    /// By the number of the codec, from one on.
+    encoded: Box<[EncodedPayload]>,
+}
+
+/// A payload in the form of one codec.
+#[derive(Debug)]
+pub(super) struct EncodedPayload {
+    pub(super) plain: OnceLock<Result<(MessageType, Bytes), CodecResult>>,
+    pub(super) packed: OnceLock<Option<Bytes>>,
+}
+
+impl SharedPayload {
+    /// Returns a payload for connections of up to this many codecs.
+    pub(crate) fn new(bytes: Bytes, codecs: usize) -> Self {
+        let encoded = (1..codecs).map(|_| EncodedPayload {
+            plain: OnceLock::new(),
+            packed: OnceLock::new(),
+        });
+        Self {
+            bytes,
+            packed: OnceLock::new(),
+            encoded: encoded.collect(),
+        }
+    }
+
+    pub(crate) const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns what has been made of it for a codec. `None` for one that the application does not
+    /// have.
+    pub(super) fn encoded(&self, codec: Codec) -> Option<&EncodedPayload> {
+        self.encoded.get(usize::from(codec.0).checked_sub(1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_its_codec_and_its_wire() {
+        for &wire in Wire::ALL {
+            for number in 0..Codec::MAX as u8 {
+                let form = Form::new(Codec::new(number), wire);
+                assert_eq!((form.codec().number(), form.wire()), (number, wire));
+                assert_eq!(form.is_default(), form == Form::default());
+                let mut forms = Forms::default();
+                forms.insert(form);
+                assert_eq!(forms.has_default(), form.is_default());
+                let others: Vec<_> = forms.others().collect();
+                assert_eq!(
+                    others,
+                    if form.is_default() {
+                        Vec::new()
+                    } else {
+                        [form].into()
+                    }
+                );
+            }
+        }
+    }
+}

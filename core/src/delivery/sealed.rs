@@ -1,0 +1,177 @@
+//! Links with a transport: what waits for a connection is sealed as one stretch a write, and stays
+//! in flight until the last byte of that is out. What was sealed cannot be taken back.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::delivery::Outbound;
+use crate::delivery::conn::Written;
+use crate::delivery::frame::Chunks;
+use crate::proto::transport::{Transport, TransportError};
+
+/// The transport of a link, and the bytes on both sides of it.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    transport: Box<dyn Transport>,
+    /// Received bytes that are not opened yet, such as a part of a record.
+    unopened: Vec<u8>,
+    /// Sealed bytes, of which so many are written.
+    bytes: Vec<u8>,
+    written: usize,
+    /// How many bytes of frames are in them.
+    plain: usize,
+    /// The peer has broken the protocol: nothing is opened or sealed any more.
+    has_failed: bool,
+}
+
+impl Sealed {
+    /// Returns whether no sealed bytes wait.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.written == self.bytes.len()
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.unopened.capacity() + self.bytes.capacity() + self.transport.memory()
+    }
+
+    fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>) -> Result<(), TransportError> {
+        if self.has_failed {
+            return Ok(());
+        }
+        let opened = if self.unopened.is_empty() {
+            let consumed = self.transport.open(input, plain, &mut self.bytes);
+            consumed.map(|n| self.unopened.extend_from_slice(&input[n..]))
+        } else {
+            self.unopened.extend_from_slice(input);
+            let unopened = &mut self.unopened;
+            let consumed = self.transport.open(unopened, plain, &mut self.bytes);
+            consumed.map(|n| drop(unopened.drain(..n)))
+        };
+        if self.unopened.is_empty() || opened.is_err() {
+            self.unopened = Vec::new();
+        }
+        self.has_failed = opened.is_err();
+        opened
+    }
+}
+
+impl Outbound {
+    /// Gives the link of a new socket a transport.
+    pub(crate) fn set_transport(&mut self, at: u32, transport: Box<dyn Transport>) {
+        let link = Self::link(&mut self.conns[at].link, &mut self.link_bytes);
+        let before = link.memory();
+        link.sealed = Some(Sealed {
+            transport,
+            unopened: Vec::new(),
+            bytes: Vec::new(),
+            written: 0,
+            plain: 0,
+            has_failed: false,
+        });
+        self.link_bytes += link.memory() - before;
+    }
+
+    /// Returns whether the link of a connection has a transport.
+    #[inline]
+    pub(crate) fn is_sealed(&self, at: u32) -> bool {
+        let link = self.conns[at].link.as_ref();
+        link.is_some_and(|link| link.sealed.is_some())
+    }
+
+    /// Opens received bytes, and appends them to `plain`.
+    ///
+    /// # Errors
+    /// The peer broke the protocol of the transport. Nothing that waits can be sent any more but
+    /// what is sealed.
+    pub(crate) fn open_sealed(
+        &mut self,
+        at: u32,
+        input: &mut [u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<(), TransportError> {
+        let opened = self.with_sealed(at, |sealed| sealed.open(input, plain));
+        if self.conns[at].has_sealed_bytes() {
+            self.schedule(at);
+        }
+        opened.unwrap_or(Ok(()))
+    }
+
+    /// Calls something with the transport of a link, and takes note of its memory.
+    fn with_sealed<R>(&mut self, at: u32, call: impl FnOnce(&mut Sealed) -> R) -> Option<R> {
+        let sealed = self.conns[at].link.as_mut()?.sealed.as_mut()?;
+        let before = sealed.memory();
+        let result = call(sealed);
+        self.link_bytes = self.link_bytes - before + sealed.memory();
+        Some(result)
+    }
+
+    /// Seals what is to be written next, unless sealed bytes wait, and offers that.
+    #[inline(never)]
+    pub(super) fn offer_sealed<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
+        if !self.conns[at].has_sealed_bytes() {
+            self.seal(at);
+        }
+        let conn = &mut self.conns[at];
+        conn.offered = true;
+        if let Some(sealed) = conn.link.as_ref().and_then(|link| link.sealed.as_ref()) {
+            chunks.push(&sealed.bytes[sealed.written..]);
+        }
+    }
+
+    fn seal(&mut self, at: u32) {
+        let link = self.conns[at].link.as_mut();
+        let Some(mut sealed) = link.and_then(|link| link.sealed.take()) else {
+            return;
+        };
+        let before = sealed.memory();
+        if !sealed.has_failed {
+            let mut plain = Chunks::new();
+            self.offer_plain(at, &mut plain);
+            sealed.plain = plain.len();
+            if sealed.plain > 0 {
+                sealed.transport.seal(plain.as_slices(), &mut sealed.bytes);
+            }
+        }
+        self.link_bytes = self.link_bytes - before + sealed.memory();
+        if let Some(link) = &mut self.conns[at].link {
+            link.sealed = Some(sealed);
+        }
+    }
+
+    /// Takes note that `n` sealed bytes were written. The frames in them are written with the last.
+    #[inline(never)]
+    pub(super) fn transmitted_sealed(&mut self, at: u32, n: usize) -> Written {
+        let done = self.with_sealed(at, |sealed| {
+            sealed.written += n;
+            let is_done = sealed.is_empty();
+            is_done.then(|| {
+                sealed.bytes = Vec::new();
+                sealed.written = 0;
+                core::mem::take(&mut sealed.plain)
+            })
+        });
+        if let Some(Some(plain)) = done {
+            let written = self.transmitted_plain(at, plain);
+            return Written {
+                was_offered: true,
+                ..written
+            };
+        }
+        self.release_expired();
+        self.conns[at].offered = false;
+        if self.replies.owner() == Some(at) {
+            // They are a part of what is sealed, so they stay in flight.
+            self.spill_replies(0);
+        }
+        self.after_write(at, n, true, true)
+    }
+
+    /// Discards what can no longer be sealed, because the peer broke the protocol. Returns whether
+    /// sealed bytes are still to be written.
+    pub(crate) fn fail_transport(&mut self, at: u32) -> bool {
+        self.discard_replies(at);
+        self.discard(at, false);
+        self.with_sealed(at, |sealed| sealed.plain = 0);
+        self.conns[at].has_sealed_bytes()
+    }
+}

@@ -1,0 +1,128 @@
+//! Receiving half of a link's wire.
+
+use crate::proto::wire::Wire;
+#[cfg(feature = "testing")]
+use crate::proto::wire::lines::Lines;
+use crate::proto::ws::deflate::Params;
+use crate::proto::ws::min_rate::ReceiveProgress;
+use crate::proto::ws::{
+    CloseState, Connection, DecodeBuffers, MessageLimits, PeerError, Role, Step,
+};
+
+/// The machine that turns the bytes of one peer into events.
+#[derive(Debug)]
+pub(crate) enum Decoder {
+    /// Of a WebSocket; also before it is known what a connection becomes.
+    WebSocket(Connection),
+    #[cfg(feature = "testing")]
+    Lines(Lines),
+}
+
+const _: () = assert!(size_of::<Decoder>() <= 24);
+
+impl Decoder {
+    /// Returns a machine whose handshake is done. `agreed` is the compression that was agreed on.
+    pub(crate) fn new(wire: Wire, agreed: Option<&Params>) -> Self {
+        match (wire, agreed) {
+            (Wire::WebSocket, None) => Self::WebSocket(Connection::new(Role::Server)),
+            (Wire::WebSocket, Some(agreed)) => {
+                Self::WebSocket(Connection::with_deflate(Role::Server, agreed))
+            }
+            #[cfg(feature = "testing")]
+            (Wire::Lines, _) => Self::Lines(Lines::new()),
+        }
+    }
+
+    /// Decodes `input` up to the next event, like [`Connection::poll_event`].
+    #[inline]
+    pub(crate) fn poll_event(
+        &mut self,
+        input: &mut [u8],
+        limits: MessageLimits,
+        buffers: &mut DecodeBuffers,
+    ) -> Result<Step, PeerError> {
+        match self {
+            Self::WebSocket(connection) => connection.poll_event(input, limits, buffers),
+            #[cfg(feature = "testing")]
+            Self::Lines(lines) => lines.poll_event(input, limits),
+        }
+    }
+
+    /// Returns the state of the closing handshake.
+    pub(crate) const fn state(&self) -> CloseState {
+        match self {
+            Self::WebSocket(connection) => connection.state(),
+            #[cfg(feature = "testing")]
+            Self::Lines(lines) => lines.state(),
+        }
+    }
+
+    /// Handles that the last frame of this end was queued.
+    pub(crate) fn handle_close_sent(&mut self) {
+        match self {
+            Self::WebSocket(connection) => connection.handle_close_sent(),
+            #[cfg(feature = "testing")]
+            Self::Lines(lines) => lines.handle_close_sent(),
+        }
+    }
+
+    /// Fails the connection and discards an incomplete message.
+    pub(crate) fn handle_failure(&mut self, buffers: &mut DecodeBuffers) {
+        match self {
+            Self::WebSocket(connection) => connection.handle_failure(buffers),
+            #[cfg(feature = "testing")]
+            Self::Lines(lines) => lines.handle_failure(),
+        }
+    }
+
+    /// Releases an incomplete message and the compression contexts. Nothing may be read after that.
+    pub(crate) fn release(&mut self, buffers: &mut DecodeBuffers) {
+        if let Some(connection) = self.websocket_mut() {
+            connection.release(buffers);
+        }
+    }
+
+    /// Returns the capacity in bytes of the incomplete message.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.websocket().map_or(0, Connection::held_bytes)
+    }
+
+    /// Returns the length in bytes of the incomplete message.
+    pub(crate) fn message_bytes(&self) -> usize {
+        self.websocket().map_or(0, Connection::message_bytes)
+    }
+
+    /// Returns the pace of the incomplete message, if there is one.
+    #[inline]
+    pub(crate) fn pace_mut(&mut self) -> Option<&mut ReceiveProgress> {
+        self.websocket_mut()?.pace_mut()
+    }
+
+    /// Returns the pace of the incomplete message if it has more than `bytes`.
+    pub(crate) fn pace_beyond(&self, bytes: usize) -> Option<ReceiveProgress> {
+        self.websocket()?.pace_beyond(bytes)
+    }
+
+    /// Returns the bytes of memory of its own decompressor.
+    pub(crate) fn context_bytes(&self) -> usize {
+        self.websocket().map_or(0, Connection::context_bytes)
+    }
+
+    #[inline]
+    const fn websocket(&self) -> Option<&Connection> {
+        match self {
+            Self::WebSocket(connection) => Some(connection),
+            #[cfg(feature = "testing")]
+            Self::Lines(_) => None,
+        }
+    }
+
+    #[inline]
+    const fn websocket_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::WebSocket(connection) => Some(connection),
+            #[cfg(feature = "testing")]
+            Self::Lines(_) => None,
+        }
+    }
+}

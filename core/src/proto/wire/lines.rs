@@ -1,0 +1,87 @@
+//! Wire of one message a line: text as it is, control frames marked by `!`. It proves that a
+//! session does not depend on WebSocket, and is not for use: a payload must contain no line feed.
+
+use crate::proto::ws::opcode::{MessageType, Opcode};
+use crate::proto::ws::{
+    CloseState, ConnectionEvent, MessageLimits, Payload, PeerError, Step, utf8,
+};
+
+/// The receiving end.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    state: CloseState,
+}
+
+impl Lines {
+    pub(crate) const fn new() -> Self {
+        Self {
+            state: CloseState::Open,
+        }
+    }
+
+    pub(crate) const fn state(&self) -> CloseState {
+        self.state
+    }
+
+    /// Handles that the last line was queued. No line of the peer answers it.
+    pub(crate) const fn handle_close_sent(&mut self) {
+        self.state = CloseState::Closed;
+    }
+
+    pub(crate) const fn handle_failure(&mut self) {
+        self.state = CloseState::Failed;
+    }
+
+    pub(crate) fn poll_event(
+        &mut self,
+        input: &[u8],
+        limits: MessageLimits,
+    ) -> Result<Step, PeerError> {
+        let step = Self::step(input, limits);
+        if step.is_err() {
+            self.handle_failure();
+        }
+        step
+    }
+
+    fn step(input: &[u8], limits: MessageLimits) -> Result<Step, PeerError> {
+        let most = (limits.bytes + PING.len() + 1).min(input.len());
+        let Some(end) = input[..most].iter().position(|&byte| byte == b'\n') else {
+            let is_too_long = input.len() > limits.bytes;
+            return if is_too_long {
+                Err(PeerError::MessageTooBig)
+            } else {
+                Ok(Step::more(0))
+            };
+        };
+        let event = if input.starts_with(PING) && PING.len() <= end {
+            ConnectionEvent::Ping(PING.len()..end)
+        } else if input.starts_with(PONG) && PONG.len() <= end {
+            ConnectionEvent::Pong(PONG.len()..end)
+        } else if end > limits.bytes {
+            return Err(PeerError::MessageTooBig);
+        } else if utf8::is_valid(&input[..end]) {
+            ConnectionEvent::Message {
+                kind: MessageType::Text,
+                payload: Payload::InPlace(0..end),
+            }
+        } else {
+            return Err(PeerError::InvalidUtf8);
+        };
+        Ok(Step::event(end + 1, event))
+    }
+}
+
+/// Returns what stands before a payload, and its length.
+pub(super) const fn prefix(opcode: Opcode) -> ([u8; 10], usize) {
+    match opcode {
+        Opcode::Ping => (*b"!ping     ", PING.len()),
+        Opcode::Pong => (*b"!pong     ", PONG.len()),
+        Opcode::Close => (*b"!close    ", 6),
+        Opcode::Text | Opcode::Binary | Opcode::Continuation => ([0; 10], 0),
+    }
+}
+
+pub(super) const SUFFIX: &[u8] = b"\n";
+const PING: &[u8] = b"!ping";
+const PONG: &[u8] = b"!pong";
