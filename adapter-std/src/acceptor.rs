@@ -1,5 +1,5 @@
 //! Acceptor: takes new sockets and gives each to the shard with the fewest connections, up to the
-//! connection limit. One thread serves all listeners, so the limit is exact.
+//! connection limit. The limit is the server's.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -15,13 +15,12 @@ use stentor_core::Handler;
 use stentor_core::node::TurnBudget;
 use stentor_core::proto::http::HandshakeError;
 use stentor_core::proto::http::response;
-use stentor_core::shard::Admission;
+use stentor_server::Throttle;
 use stentor_server::socket::is_peer_error;
-use stentor_server::{LimitLog, Throttle};
 use tracing::warn;
 
 use crate::connection;
-use crate::locked_shard::LockedShards;
+use crate::locked_shard::{LockedShards, ShardState};
 
 /// Accepts sockets from all listeners until the other end of `stop` is closed.
 pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, stations: &Arc<LockedShards<H>>)
@@ -31,7 +30,6 @@ where
 {
     let mut acceptor = Acceptor {
         stations,
-        limit: LimitLog::new(),
         failures: Throttle::new(FAILURES, FAILURES),
         dismissed: VecDeque::new(),
     };
@@ -45,8 +43,11 @@ where
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
                 // For example if the limit of open files is below the number of listeners.
-                let now = stations.pool.dispatcher.clock().now();
-                stations.counters.count_accept_error(now, &error.into());
+                let now = stations.node.clock().now();
+                stations
+                    .node
+                    .counters
+                    .count_accept_error(now, &error.into());
                 thread::sleep(PAUSE);
                 if is_closed(stop) {
                     return;
@@ -71,7 +72,6 @@ fn is_closed(stop: &UnixStream) -> bool {
 
 struct Acceptor<'a, H: Handler> {
     stations: &'a Arc<LockedShards<H>>,
-    limit: LimitLog,
     failures: Throttle,
     /// Sockets that were answered because no thread could be started for them. They are kept for a
     /// while, or the kernel might discard the answer.
@@ -92,8 +92,8 @@ where
                 Err(error) => {
                     // Usually the process has no descriptor left: accepting again at once would
                     // spin.
-                    let now = self.stations.pool.dispatcher.clock().now();
-                    self.stations.counters.count_accept_error(now, &error);
+                    let now = self.stations.node.clock().now();
+                    self.stations.node.counters.count_accept_error(now, &error);
                     thread::sleep(PAUSE);
                     return;
                 }
@@ -102,22 +102,19 @@ where
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let limiter = &self.stations.limiter;
-        let clock = self.stations.pool.dispatcher.clock();
-        let Some((shard, admission)) = limiter.admit() else {
+        let node = &self.stations.node;
+        let Some(place) = node.admit() else {
             return;
         };
-        if admission == Admission::Surplus {
-            self.limit.write(clock.now(), limiter.limit());
-        }
         // On Linux a socket inherits this option from its listener.
         #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
-        if let Err((error, stream)) =
-            connection::start(self.stations, stream, peer, (shard, admission))
-        {
-            limiter.count_refused();
-            if let Some(held_back) = self.failures.admit(clock.now()) {
+        let enter = move |inside: &mut ShardState<H, TcpStream>| {
+            inside.shard.accept_from(inside.now, place.1, peer)
+        };
+        if let Err((error, stream)) = connection::start(self.stations, stream, place, enter) {
+            node.limiter.count_refused();
+            if let Some(held_back) = self.failures.admit(node.clock().now()) {
                 warn!(%error, held_back, "no thread for a connection");
             }
             if let Some(stream) = stream {

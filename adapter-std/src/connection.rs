@@ -1,20 +1,19 @@
 //! Start of a connection: its registration in a shard and its two threads.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use stentor_core::shard::Admission;
 use stentor_core::{ConnId, Handler, ShardId};
 
 use crate::links::Socket;
-use crate::locked_shard::LockedShards;
+use crate::locked_shard::{LockedShards, ShardState};
 use crate::primitive::OnceLock;
 use crate::primitive::thread::{self, JoinHandle};
 use crate::stream::Stream;
 use crate::{reader, writer};
 
-/// Gives a socket to a shard and starts its reader and writer threads, which end by themselves when
+/// Gives a socket to a shard, which `enter` does, and starts its reader and writer threads, which end by themselves when
 /// the shard releases the connection.
 ///
 /// # Errors
@@ -23,15 +22,15 @@ use crate::{reader, writer};
 pub(crate) fn start<H, S>(
     stations: &Arc<LockedShards<H, S>>,
     stream: S,
-    peer: SocketAddr,
     (shard, admission): (ShardId, Admission),
+    enter: impl FnOnce(&mut ShardState<H, S>) -> ConnId,
 ) -> Result<(), (io::Error, Option<S>)>
 where
     H: Handler + Send + 'static,
     H::State: Send,
     S: Stream,
 {
-    let socket = Socket::new(stream, shard, admission, stations.limiter.clone());
+    let socket = Socket::new(stream, shard, admission, stations.node.limiter.clone());
     let birth = Arc::new(PendingConnection {
         socket: Arc::new(socket),
         id: OnceLock::new(),
@@ -48,17 +47,14 @@ where
     match threads {
         Ok(threads) => {
             let socket = birth.socket.clone();
-            let told = stations.turn(
-                shard,
-                |_| {},
-                |inside| {
-                    let id = inside.shard.accept_from(inside.now, admission, peer);
-                    inside.links.insert(id, socket);
-                    id
-                },
-            );
+            let mut told = None;
+            stations.handle_with(shard, |inside| {
+                let id = enter(inside);
+                inside.links.insert(id, socket);
+                told = Some(id);
+            });
             // The threads take a turn each, which handles the first deadline of the connection.
-            birth.tell(Some(told), &threads);
+            birth.tell(told, &threads);
             Ok(())
         }
         Err(error) => Err((error, birth.socket.stream.try_clone().ok())),

@@ -1,17 +1,14 @@
-//! Threads that serve all connections (tickers, workers and the other threads that a server
-//! starts), and how they are stopped. Not the reader and writer threads of a connection, which are
+//! Threads that serve all connections (tickers and workers), and how they are stopped. Not the reader and writer threads of a connection, which are
 //! in [`connection`](crate::connection).
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
 
 use stentor_core::node::Deadline;
 use stentor_core::{Handler, ShardId};
-use stentor_server::metrics::Scrape;
+use stentor_server::lifecycle::wait_until;
 
-use crate::drain::wait_for;
 use crate::locked_shard::LockedShards;
 use crate::primitive::AtomicBool;
 use crate::primitive::thread::{Builder, JoinHandle};
@@ -22,7 +19,6 @@ use crate::workers::{self, Work};
 /// The threads that serve all connections, except the workers. Dropping this stops and joins them.
 pub(crate) struct ConnectionThreads<H: Handler, S: Stream> {
     stations: Arc<LockedShards<H, S>>,
-    scrapes: Sender<Option<Scrape>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -33,30 +29,22 @@ where
     H::State: Send,
     S: Stream,
 {
-    pub(crate) fn new(stations: Arc<LockedShards<H, S>>, scrapes: Sender<Option<Scrape>>) -> Self {
+    pub(crate) fn new(stations: Arc<LockedShards<H, S>>) -> Self {
         Self {
             stations,
-            scrapes,
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
         }
     }
 
-    pub(crate) fn start(
-        &mut self,
-        name: &str,
-        run: impl FnOnce() + Send + 'static,
-    ) -> io::Result<()> {
-        self.threads.push(start(name, run)?);
-        Ok(())
-    }
-
     /// Starts the ticker of a shard.
     pub(crate) fn start_ticker(&mut self, at: ShardId) -> io::Result<()> {
         let (stations, stop) = (self.stations.clone(), self.stop.clone());
-        self.start(&format!("ticker-{}", at.0), move || {
+        let ticker = start(&format!("ticker-{}", at.0), move || {
             ticker::run(&stations, at, &stop);
-        })
+        })?;
+        self.threads.push(ticker);
+        Ok(())
     }
 }
 
@@ -65,17 +53,14 @@ impl<H: Handler, S: Stream> ConnectionThreads<H, S> {
     /// the lock of a shard that hangs.
     pub(crate) fn end(mut self, deadline: &mut Deadline) {
         self.tell();
-        let clock = self.stations.pool.dispatcher.clock();
+        let clock = self.stations.node.clock();
         self.threads
-            .retain(|thread| wait_for(thread, clock, deadline));
+            .retain(|thread| wait_until(clock, deadline, || thread.is_finished()));
     }
 
     /// Signals the threads to end.
     fn tell(&self) {
         self.stop.store(true, Ordering::Release);
-        self.stations.pool.drain();
-        // An error means that the thread has ended already.
-        let _ = self.scrapes.send(None);
         for thread in &self.threads {
             thread.thread().unpark();
         }
@@ -110,7 +95,7 @@ where
     W: Work<H>,
 {
     let work = Arc::new(work);
-    let threads = stations.pool.dispatcher.workers().map(|worker| {
+    let threads = stations.node.dispatcher.workers().map(|worker| {
         let (stations, work) = (stations.clone(), work.clone());
         start(&format!("worker-{worker}"), move || {
             workers::run(worker, &stations, &*work);
@@ -119,7 +104,7 @@ where
     let threads: io::Result<Vec<_>> = threads.collect();
     if threads.is_err() {
         // Stops those that have been started.
-        stations.pool.drain();
+        stations.drain_workers();
     }
     threads
 }

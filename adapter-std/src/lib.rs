@@ -4,14 +4,52 @@
 //! sockets. Moves bytes, messages, tasks and time; all protocol and policy is in `stentor-core`.
 //!
 //! The binary `stentor-std` serves the built-in applications. To define your own, implement
-//! [`Handler`](stentor_core::Handler), of which there is one value per shard, and [`Work`]:
+//! [`Handler`](stentor_core::Handler), of which there is one value per shard:
 //!
 //! ```
-//! use stentor_server::{Settings, log};
-//! use stentor_core::{Context, Failure, Handler, HttpRequest, MessageType, Message, TaskEnd, Decision};
-//! use stentor_core::id::WorkerId;
-//! use stentor_std::{Server, Work};
+//! use std::convert::Infallible;
 //!
+//! use stentor_core::{Config, Context, Decision, Handler, HttpRequest, Message};
+//! use stentor_std::Server;
+//!
+//! /// Returns every message in capital letters.
+//! struct Shout;
+//!
+//! impl Handler for Shout {
+//!     type State = ();
+//!     type Task = Infallible;
+//!     type Outcome = Infallible;
+//!
+//!     fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
+//!         Decision::accept(())
+//!     }
+//!
+//!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+//!         ctx.reply(message.kind, 10, &message.payload.to_ascii_uppercase());
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let server = Server::builder(Config::default())
+//!         .listen("127.0.0.1:0")
+//!         .handler(|_shard| Shout)
+//!         .bind()?;
+//!     println!("listening on {:?}", server.addresses()?);
+//!     // It serves until this returns, then drains. A program would wait for a signal.
+//!     let shutdown = || ();
+//!     let report = server.serve(shutdown)?;
+//!     assert_eq!(report.stats.links.held, 0);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! An application with tasks implements [`Work`] and sets it with [`ServerBuilder::work`]:
+//!
+//! ```
+//! # use stentor_core::{Config, Context, Decision, Failure, Handler, HttpRequest, Message, MessageType, TaskEnd};
+//! # use stentor_core::id::WorkerId;
+//! # use stentor_std::{Server, Work};
+//! #
 //! /// Sorts the characters of a message in a background task.
 //! struct Sorting;
 //!
@@ -45,36 +83,32 @@
 //!     }
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // A program would take its own: Settings::from_args("sorting").
-//! let args = ["sorting", "--listen", "127.0.0.1:0"];
-//! let settings = Settings::parse(args, |_| None, |path| std::fs::read_to_string(path))?;
-//! let _log = log::init(&settings)?;
-//! let server = Server::bind(settings)?;
-//! println!("listening on {:?}", server.addresses()?);
-//! // It serves until this returns, then drains.
-//! let shutdown = || ();
-//! let report = server.run(|_shard| Sorting, Sort, shutdown)?;
-//! assert_eq!(report.stats.links.held, 0);
+//! # fn main() -> std::io::Result<()> {
+//! let builder = Server::builder(Config::default()).listen("127.0.0.1:0");
+//! let server = builder.handler(|_shard| Sorting).work(Sort).workers(2).bind()?;
+//! # drop(server);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//! - `deflate`: permessage-deflate (RFC 7692), which `Config::compression` switches on.
+//! - `binary` (on by default): what the binary needs besides: settings, log, signals, metrics and admin
+//!   pages.
 #![forbid(unsafe_code)]
 
 mod acceptor;
 mod buffers;
 mod connection;
 mod connection_threads;
-mod drain;
 mod free_list;
+mod host;
 mod links;
 mod locked_shard;
 #[cfg(test)]
 mod models;
 mod primitive;
-mod reach;
 mod reader;
-mod remote;
 mod send_buffer;
 mod server;
 mod stream;
@@ -83,8 +117,9 @@ mod ticker;
 mod workers;
 mod writer;
 
-pub use drain::ForceShutdown;
-pub use remote::ServerHandle;
-pub use server::Server;
-pub use stentor_server::{HungShards, ShutdownReport};
+pub use server::{BlockingThreads, Server};
+pub use stentor_server::{
+    AcceptError, ForceShutdown, HungShards, NoTasks, RequestHead, ServerBuilder, ServerHandle,
+    ServerOptions, ShutdownReport,
+};
 pub use workers::Work;

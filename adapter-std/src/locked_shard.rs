@@ -8,35 +8,31 @@
 
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, TryLockError};
 
-use stentor_core::channels::ShardMessage;
-use stentor_core::node::{ConnectionLimiter, ShardOrder, TurnBudget};
+use stentor_core::node::TurnBudget;
 use stentor_core::stats::Stats;
 use stentor_core::sync::Mailbox;
 use stentor_core::tasks::{Submission, Wakeups};
 use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
-use stentor_server::inspect::{AdminQuery, ShardAnswer};
-use stentor_server::metrics::{CONTENT_TYPE, Scrape};
+use stentor_server::host::{Node, ShardInput};
 use stentor_server::{
-    CatchPanics, EndOnPanic, EventLog, ServerCounters, Turns, WallClock, end_process,
+    CatchPanics, EndOnPanic, EventLog, PendingAnswer, Turns, WallClock, end_process,
 };
 
 use crate::buffers::BufferPool;
 use crate::free_list::FreeList;
 use crate::links::{ShardSocket, ShardSockets, Socket};
 use crate::primitive::thread::{self, Thread};
-use crate::primitive::{Clock, Mutex, MutexGuard, OnceLock, park_until};
+use crate::primitive::{Clock, Condvar, Mutex, MutexGuard, OnceLock, park_until};
 use crate::stream::Stream;
-use crate::workers::WorkerPool;
 
 /// All shards of a server, and the state that their threads share.
 pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     stations: Vec<LockedShard<H, S>>,
-    pub(crate) pool: WorkerPool<H>,
-    pub(crate) limiter: Arc<ConnectionLimiter>,
-    pub(crate) counters: ServerCounters,
+    pub(crate) node: Node<H::Task>,
+    /// Wakes sleeping workers.
+    pub(crate) worker_wakes: Condvar,
     pub(crate) buffers: BufferPool,
     rolls: FreeList<WakeList>,
     clock: Clock,
@@ -50,15 +46,6 @@ struct LockedShard<H: Handler, S: Stream> {
     mailbox: Mailbox<ShardInput>,
     /// The thread that handles messages and timers.
     ticker: OnceLock<Thread>,
-}
-
-/// An input for a shard from a thread that must not wait for its lock.
-pub(crate) enum ShardInput {
-    Message(ShardMessage),
-    /// The response to a request for the metrics.
-    Metrics(Scrape, Arc<str>),
-    /// A step of the shutdown of the server.
-    Order(ShardOrder),
 }
 
 /// The state that the lock of a shard protects.
@@ -79,7 +66,6 @@ pub(crate) struct ShardState<H: Handler, S: Stream> {
     wall_clock: WallClock,
     /// Time for which the lock was held in each turn.
     turns: Turns,
-    scrapes: Sender<Option<Scrape>>,
 }
 
 /// Threads to wake and sockets to end once the lock is released.
@@ -88,7 +74,8 @@ struct AfterUnlock<S: Stream> {
     roll: Option<WakeList>,
     shut: Vec<Arc<Socket<S>>>,
     ended: Vec<ShardSocket<S>>,
-    pool: Wakeups,
+    answers: Vec<PendingAnswer>,
+    tasks: Wakeups,
 }
 
 /// Threads to wake. Reused, since a turn that publishes to a room wakes a thread for each member.
@@ -101,10 +88,8 @@ struct WakeList {
 impl<H: Handler, S: Stream> LockedShards<H, S> {
     pub(crate) fn new(
         config: &Config,
-        pool: WorkerPool<H>,
-        limiter: Arc<ConnectionLimiter>,
+        node: Node<H::Task>,
         handler: impl Fn(ShardId) -> H,
-        scrapes: &Sender<Option<Scrape>>,
     ) -> Self {
         let station = |id| LockedShard {
             inside: Mutex::new(ShardState {
@@ -119,16 +104,14 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 event_log: EventLog::new(),
                 wall_clock: WallClock::default(),
                 turns: Turns::default(),
-                scrapes: scrapes.clone(),
             }),
             mailbox: Mailbox::new(),
             ticker: OnceLock::new(),
         };
         Self {
             stations: (0..config.shards()).map(ShardId).map(station).collect(),
-            pool,
-            limiter,
-            counters: ServerCounters::new(),
+            node,
+            worker_wakes: Condvar::new(),
             buffers: BufferPool::default(),
             rolls: FreeList::default(),
             clock: Clock::start(),
@@ -201,7 +184,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     }
 
     /// Puts an input into the mailbox of a shard, without waiting for its lock.
-    pub(crate) fn post(&self, to: ShardId, post: ShardInput) {
+    pub(crate) fn post_input(&self, to: ShardId, post: ShardInput) {
         // The mailbox is never closed: every input is drained.
         if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
             self.wake_ticker(to);
@@ -221,14 +204,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             return;
         };
         for task in inside.tasks.drain(..) {
-            self.pool.dispatcher.dispose(task);
+            self.node.dispatcher.dispose(task);
         }
-    }
-
-    /// Returns the answer of a shard to an admin query, or `None` if its lock is held.
-    pub(crate) fn try_ask(&self, at: ShardId, question: &AdminQuery) -> Option<ShardAnswer> {
-        let inside = self.stations[at.index()].try_lock()?;
-        Some(question.answer(self.clock.now(), &inside.shard, &inside.turns))
     }
 
     /// Returns whether a predicate holds for every shard; false if the lock of one is held.
@@ -259,7 +236,10 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         let station = &self.stations[at.index()];
         station.mailbox.drain_into(&mut inside.inbox);
         while let Some(post) = inside.inbox.pop_front() {
-            inside.handle_post(post);
+            let ShardState {
+                shard, turns, now, ..
+            } = &mut *inside;
+            wakes.answers.extend(post.apply(*now, shard, turns));
         }
         if inside.due.is_some_and(|at| at <= inside.now) {
             let ShardState {
@@ -289,8 +269,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         if inside.tasks.is_empty() {
             return false;
         }
-        let (calls, refused) = self.pool.dispatcher.submit_all(&mut inside.tasks);
-        wakes.pool += calls;
+        let (wakeups, refused) = self.node.dispatcher.submit_all(&mut inside.tasks);
+        wakes.tasks += wakeups;
         let are_some = !refused.is_empty();
         for (id, task) in refused {
             let end = TaskEnd::Refused(task);
@@ -348,10 +328,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 options,
             }),
             // The only page that the server leaves to its adapter is that of the metrics.
-            Output::Page { id, page: _ } => {
-                // The receiver is gone only when the server has ended.
-                let _ = inside.scrapes.send(Some(Scrape { id }));
-            }
+            Output::Page { id, page: _ } => self.node.scrape(id),
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = inside.links.find(id) {
                     link.socket.stream.limit_unsent(bytes);
@@ -390,7 +367,24 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             }
             self.rolls.give(roll);
         }
-        self.pool.call(wakes.pool);
+        wakes.answers.into_iter().for_each(PendingAnswer::send);
+        self.wake_for(wakes.tasks);
+    }
+
+    /// Performs the wake-ups that a call of the dispatcher returned.
+    pub(crate) fn wake_for(&self, wakeups: Wakeups) {
+        for _ in 0..wakeups.workers {
+            self.worker_wakes.notify_one();
+        }
+        if wakeups.timer {
+            self.node.dispatcher.wake_timer();
+        }
+    }
+
+    /// Lets the workers end once there are no tasks left.
+    pub(crate) fn drain_workers(&self) {
+        self.node.dispatcher.drain();
+        self.worker_wakes.notify_all();
     }
 
     fn wake_ticker(&self, at: ShardId) {
@@ -414,7 +408,8 @@ impl<S: Stream> Default for AfterUnlock<S> {
             roll: None,
             shut: Vec::new(),
             ended: Vec::new(),
-            pool: Wakeups::default(),
+            answers: Vec::new(),
+            tasks: Wakeups::default(),
         }
     }
 }
@@ -436,17 +431,6 @@ impl<H: Handler, S: Stream> LockedShard<H, S> {
 }
 
 impl<H: Handler, S: Stream> ShardState<H, S> {
-    fn handle_post(&mut self, post: ShardInput) {
-        match post {
-            ShardInput::Message(letter) => self.shard.handle_message(self.now, letter),
-            ShardInput::Metrics(Scrape { id }, text) => {
-                let (kind, body) = (CONTENT_TYPE, text.as_bytes());
-                self.shard.handle_answer(self.now, id, 200, kind, body);
-            }
-            ShardInput::Order(order) => order.apply(self.now, &mut self.shard),
-        }
-    }
-
     /// Marks a connection whose writer must check whether it has something to do.
     pub(crate) fn touch(&mut self, id: ConnId) {
         self.touched.push(id);

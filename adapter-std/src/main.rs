@@ -1,6 +1,5 @@
 //! The binary `stentor-std`: reads the settings, serves until a signal, returns an exit code.
 
-use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
@@ -8,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use stentor_core::id::WorkerId;
-use stentor_core::{Echo, Failure};
+use stentor_core::{Echo, Failure, Handler};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
 use stentor_server::{HandlerKind, Settings, Signals, program};
 use stentor_std::{Server, ShutdownReport, Work};
@@ -18,25 +17,35 @@ fn main() -> ExitCode {
 }
 
 fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
+    let (handler, rooms) = (settings.handler, settings.rooms());
     let work_time = settings.work_time;
-    let rooms = settings.rooms();
-    let handler = settings.handler;
-    let server = Server::bind(settings)?;
-    let hurry = server.hurry();
+    let builder = Server::from_settings(settings);
+    match handler {
+        HandlerKind::Rooms => {
+            let builder = builder.handler(move |_| rooms);
+            run(builder.work(RoomWork { work_time }).bind()?, signals)
+        }
+        HandlerKind::Echo => run(builder.handler(|_| Echo).bind()?, signals),
+    }
+}
+
+/// Serves until the first signal; the second one cuts the drain short.
+fn run<H, W>(server: Server<H, W>, signals: Signals) -> io::Result<ShutdownReport>
+where
+    H: Handler<State: Send> + Send + 'static,
+    W: Work<H>,
+{
+    let force = server.force_shutdown();
     let (shutdown, until_shutdown) = channel();
     let shut_down = move || {
         // The server may have ended by itself.
         let _ = shutdown.send(());
     };
-    signals.watch(shut_down, move || hurry.up())?;
-    let until_signal = move || {
+    signals.watch(shut_down, move || force.trigger())?;
+    server.serve(move || {
         // An error would mean that no signal can come any more.
         let _ = until_shutdown.recv();
-    };
-    match handler {
-        HandlerKind::Rooms => server.run(move |_| rooms, RoomWork { work_time }, until_signal),
-        HandlerKind::Echo => server.run(|_| Echo, NoTasks, until_signal),
-    }
+    })
 }
 
 /// The work of the rooms application.
@@ -50,14 +59,5 @@ impl Work<Rooms> for RoomWork {
             thread::sleep(self.work_time);
         }
         Ok(task.run(worker))
-    }
-}
-
-/// The echo application has no tasks.
-struct NoTasks;
-
-impl Work<Echo> for NoTasks {
-    fn run(&self, _: WorkerId, task: &Infallible) -> Result<Infallible, Failure> {
-        match *task {}
     }
 }

@@ -1,208 +1,256 @@
-//! Server: its parts, and the order in which they start and stop.
+//! Server: its builder, and the call that serves. The threads are in
+//! [`connection_threads`](crate::connection_threads), the order in which they start and stop in
+//! [`stentor_server::lifecycle`].
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use stentor_core::node::{ConnectionLimiter, Deadline};
-use stentor_core::{Handler, ShardId};
-use stentor_server::admin::Admin;
-use stentor_server::metrics::{self, Collector};
-use stentor_server::{HungShards, Settings, ShutdownReport, listen};
-use tracing::{error, info};
+use stentor_core::node::Deadline;
+use stentor_core::stats::Stats;
+use stentor_core::{Config, Echo, Handler, ShardId};
+use stentor_server::host::Node;
+use stentor_server::lifecycle::{Ending, EndingNotice, Threads, serve, wait_until};
+use stentor_server::{
+    BoundServer, BuildServer, ForceShutdown, HandlerFactory, NoTasks, ServerBuilder, ServerHandle,
+    ShutdownReport,
+};
+use tracing::info;
 
 use crate::connection_threads::{ConnectionThreads, start, start_workers};
-use crate::drain::{ForceShutdown, drain, take_stock, wait_for, wait_for_threads};
-use crate::locked_shard::{LockedShards, ShardInput};
+use crate::locked_shard::LockedShards;
 use crate::primitive::thread::JoinHandle;
-use crate::remote::{RemoteEndpoint, ServerHandle};
-use crate::workers::{self, Work, WorkerPool};
-use crate::{acceptor, reach, thread_limit};
+use crate::workers::Work;
+use crate::{acceptor, thread_limit};
 
 /// A server that listens but does not serve yet.
-#[derive(Debug)]
-pub struct Server {
-    settings: Arc<Settings>,
-    listeners: Vec<TcpListener>,
-    admin: Option<Admin>,
-    hurry: ForceShutdown,
-    outside: Arc<RemoteEndpoint>,
+pub struct Server<H: Handler, W = NoTasks> {
+    bound: BoundServer,
+    handler: HandlerFactory<H>,
+    work: W,
 }
 
-impl Server {
-    /// Opens the listeners. Lowers [`Settings::max_connections`] if the system has too few memory
-    /// maps for the threads of that many connections.
-    ///
-    /// # Errors
-    /// Returns an error if an address cannot be listened on, unless it is one of the default
-    /// addresses and another of them can.
-    pub fn bind(mut settings: Settings) -> io::Result<Self> {
-        let listeners = listen::open(&settings)?;
-        let admin = Admin::open(&settings)?;
-        settings.max_connections = thread_limit::limit(&settings);
-        Ok(Self {
-            outside: Arc::new(RemoteEndpoint::new(&settings.config)),
-            settings: Arc::new(settings),
-            listeners,
-            admin,
-            hurry: ForceShutdown::default(),
+/// The adapter on blocking threads, as a parameter of [`ServerBuilder`].
+#[derive(Clone, Copy, Debug)]
+pub struct BlockingThreads;
+
+impl<H, W> BuildServer<H, W> for BlockingThreads
+where
+    H: Handler<State: Send> + Send + 'static,
+    W: Work<H>,
+{
+    type Server = Server<H, W>;
+
+    /// Lowers the maximum number of connections if the system has too few memory maps for the threads
+    /// of that many.
+    fn build(
+        mut bound: BoundServer,
+        handler: HandlerFactory<H>,
+        work: W,
+    ) -> io::Result<Server<H, W>> {
+        bound.options.max_connections = thread_limit::limit(&bound.config, &bound.options);
+        Ok(Server {
+            bound,
+            handler,
+            work,
         })
     }
+}
 
+/// The builder does not depend on the application, which it is given later.
+impl Server<Echo> {
+    /// Returns a builder of a server with this configuration.
+    #[must_use]
+    pub fn builder(config: Config) -> ServerBuilder<BlockingThreads> {
+        ServerBuilder::new(config)
+    }
+
+    /// Returns a builder of a server with these settings.
+    #[cfg(feature = "binary")]
+    #[must_use]
+    pub fn from_settings(settings: stentor_server::Settings) -> ServerBuilder<BlockingThreads> {
+        ServerBuilder::from_settings(settings)
+    }
+}
+
+impl<H: Handler, W> Server<H, W> {
     /// Returns the addresses that the server listens on.
     ///
     /// # Errors
     /// Returns the error of the operating system.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        listen::addresses(&self.listeners)
+        self.bound.addresses()
     }
 
     /// Returns the addresses of the admin pages, none if they are not enabled.
     ///
     /// # Errors
     /// Returns the error of the operating system.
+    #[cfg(feature = "binary")]
     pub fn admin_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let addresses = self.admin.as_ref().map(Admin::addresses).transpose()?;
-        Ok(addresses.unwrap_or_default())
+        self.bound.admin_addresses()
+    }
+
+    /// Returns a handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        self.bound.handle()
     }
 
     /// Returns a handle that cuts a drain short, for example on a second signal.
     #[must_use]
-    pub fn hurry(&self) -> ForceShutdown {
-        self.hurry.clone()
-    }
-
-    /// Returns a handle that sends commands to the connections of the server while it serves.
-    #[must_use]
-    pub fn remote(&self) -> ServerHandle {
-        ServerHandle::of(&self.outside)
-    }
-
-    /// Serves until `shutdown` returns, then drains for up to the configured shutdown timeout.
-    /// `shutdown` runs on a thread of its own, `handler` creates the application of each shard, and
-    /// `work` runs the tasks. A task that has not ended continues when this returns.
-    ///
-    /// # Errors
-    /// Returns an error if the operating system provides no thread, or if `shutdown` or the
-    /// acceptor has panicked. Returns an error that contains a [`HungShards`], of the kind
-    /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned when the shutdown
-    /// timeout and a grace period are over; its shard, and every thread that waits for it, is then
-    /// left behind.
-    pub fn run<H, W>(
-        self,
-        handler: impl Fn(ShardId) -> H,
-        work: W,
-        shutdown: impl FnOnce() + Send + 'static,
-    ) -> io::Result<ShutdownReport>
-    where
-        H: Handler + Send + 'static,
-        H::State: Send,
-        W: Work<H>,
-    {
-        let Self {
-            settings,
-            listeners,
-            admin,
-            hurry,
-            outside,
-        } = self;
-        let (scrapes, requests) = channel();
-        let stations = Arc::new(LockedShards::new(
-            &settings.config,
-            WorkerPool::new(&settings),
-            Arc::new(ConnectionLimiter::new(
-                settings.config.shards(),
-                settings.max_connections,
-            )),
-            handler,
-            &scrapes,
-        ));
-        // Whichever way this returns, the threads that were started end.
-        let mut crew = ConnectionThreads::new(stations.clone(), scrapes);
-        for at in stations.shards() {
-            crew.start_ticker(at)?;
-        }
-        let timed = stations.clone();
-        crew.start("task-clock", move || workers::watch_clock(&timed))?;
-        let workers = start_workers(&stations, work)?;
-        info!(
-            size = settings.workers,
-            queue = settings.task_queue,
-            "worker pool started"
-        );
-        let reach = Arc::new(reach::AdminView {
-            stations: stations.clone(),
-            outside: outside.clone(),
-        });
-        let collector = Arc::new(Collector::new(&settings));
-        let (scraped, pages) = (reach.clone(), collector.clone());
-        crew.start("metrics", move || {
-            metrics::serve(&requests, &*scraped, &pages, |scrape, page| {
-                let post = ShardInput::Metrics(scrape, page.clone());
-                scraped.stations.post(scrape.id.shard(), post);
-            });
-        })?;
-        // Served until the drain is over, since the pages are needed during the drain too.
-        let admin = admin
-            .map(|admin| admin.serve(reach, collector))
-            .transpose()?;
-
-        let (told, ended) = channel();
-        start("shutdown", move || {
-            shutdown();
-            // The server may have ended by itself.
-            let _ = told.send(());
-        })?;
-        listen::announce(&listeners)?;
-        outside.begin(&stations);
-        let (stop, stopped) = UnixStream::pair()?;
-        let accepting = stations.clone();
-        let acceptor = start("acceptor", move || {
-            acceptor::run(&listeners, &stopped, &accepting);
-        })?;
-
-        let failed = ended.recv().is_err();
-        if failed {
-            error!("a part of the server has ended");
-        }
-        info!("shutdown: stopping server and worker pool...");
-        drop(stop);
-        // The acceptor may be waiting for a shard that hangs.
-        let clock = stations.pool.dispatcher.clock();
-        let mut deadline = Deadline::new(clock.now(), LAST_SOCKET);
-        let stopped = wait_for(&acceptor, clock, &mut deadline);
-        // A thread that has panicked has logged it.
-        let failed = failed || stopped && acceptor.join().is_err();
-        stations.pool.cancel_delays();
-        outside.server_end.end();
-        drain(
-            &stations,
-            &outside.server_end,
-            settings.shutdown_timeout,
-            &hurry,
-        );
-        drop(admin);
-        stations.pool.drain();
-        wait_for_threads(&stations);
-        let mut deadline = Deadline::new(clock.now(), HungShards::GRACE);
-        crew.end(&mut deadline);
-        stations.pool.dispatcher.abandon();
-        // Workers that are still busy are not waited for.
-        for worker in workers.into_iter().filter(JoinHandle::is_finished) {
-            let _ = worker.join();
-        }
-        let stats = take_stock(&stations, &mut deadline)?;
-        stations.shards().for_each(|at| stations.dispose(at));
-        let report = ShutdownReport::complete(stats, stations.pool.dispatcher.stats());
-        if failed {
-            return Err(io::Error::other("a part of the server has failed"));
-        }
-        Ok(report)
+    pub fn force_shutdown(&self) -> ForceShutdown {
+        self.bound.force_shutdown()
     }
 }
 
-/// Time within which the acceptor must stop.
-const LAST_SOCKET: Duration = Duration::from_secs(1);
+impl<H, W> Server<H, W>
+where
+    H: Handler<State: Send> + Send + 'static,
+    W: Work<H>,
+{
+    /// Serves until `shutdown` returns, then drains for up to the shutdown timeout. `shutdown` runs on
+    /// a thread of its own. A task that has not ended continues when this returns.
+    ///
+    /// # Errors
+    /// Returns an error if the operating system provides no thread, or if the acceptor has panicked.
+    /// Returns an error that contains a [`HungShards`](crate::HungShards), of the kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut), if an application has not returned when the shutdown
+    /// timeout and a grace period are over; its shard, and every thread that waits for it, is then
+    /// left behind.
+    pub fn serve(self, shutdown: impl FnOnce() + Send + 'static) -> io::Result<ShutdownReport> {
+        let Self {
+            bound,
+            handler,
+            work,
+        } = self;
+        let BoundServer {
+            config,
+            options,
+            remote,
+            ..
+        } = &bound;
+        let (node, scrapes) = Node::new(config, options, remote.clone());
+        let stations = Arc::new(LockedShards::new(config, node, handler));
+        let (endings, ended) = channel();
+        // Whichever way this returns, the threads that were started end.
+        let mut threads = ServerThreads {
+            crew: Some(ConnectionThreads::new(stations.clone())),
+            stations,
+            workers: Vec::new(),
+            acceptor: None,
+            endings: endings.clone(),
+        };
+        threads.start(work)?;
+        info!(
+            size = options.workers,
+            queue = options.task_queue,
+            "worker pool started"
+        );
+        let ending = EndingNotice(endings, Ending::Shutdown);
+        start("shutdown", move || {
+            let _ending = ending;
+            shutdown();
+        })?;
+        serve(threads, bound, scrapes, &ended)
+    }
+}
+
+/// The threads of a running server.
+struct ServerThreads<H: Handler> {
+    stations: Arc<LockedShards<H>>,
+    crew: Option<ConnectionThreads<H, std::net::TcpStream>>,
+    workers: Vec<JoinHandle<()>>,
+    /// The acceptor, and what ends it when it is dropped.
+    acceptor: Option<(JoinHandle<()>, UnixStream)>,
+    endings: Sender<Ending>,
+}
+
+impl<H> ServerThreads<H>
+where
+    H: Handler<State: Send> + Send + 'static,
+{
+    fn start(&mut self, work: impl Work<H>) -> io::Result<()> {
+        if let Some(crew) = &mut self.crew {
+            for at in self.stations.shards() {
+                crew.start_ticker(at)?;
+            }
+        }
+        self.workers = start_workers(&self.stations, work)?;
+        Ok(())
+    }
+}
+
+impl<H> Threads for ServerThreads<H>
+where
+    H: Handler<State: Send> + Send + 'static,
+{
+    type Host = LockedShards<H>;
+
+    fn host(&self) -> &Arc<LockedShards<H>> {
+        &self.stations
+    }
+
+    fn accept(&mut self, listeners: Vec<TcpListener>) -> io::Result<()> {
+        let (stop, stopped) = UnixStream::pair()?;
+        let stations = self.stations.clone();
+        let ending = EndingNotice(self.endings.clone(), Ending::Listener);
+        let acceptor = start("acceptor", move || {
+            let _ending = ending;
+            acceptor::run(&listeners, &stopped, &stations);
+        })?;
+        self.acceptor = Some((acceptor, stop));
+        Ok(())
+    }
+
+    fn stop_accepting(&mut self, deadline: &mut Deadline) -> bool {
+        let Some((acceptor, stop)) = self.acceptor.take() else {
+            return false;
+        };
+        drop(stop);
+        let clock = self.stations.node.clock();
+        // A thread that has panicked has logged it.
+        wait_until(clock, deadline, || acceptor.is_finished()) && acceptor.join().is_err()
+    }
+
+    fn stop_shards(&mut self, deadline: &mut Deadline) {
+        let clock = self.stations.node.clock();
+        // The threads of connections whose sockets have ended.
+        let mut last = Deadline::new(clock.now(), LAST_THREADS);
+        let limiter = &self.stations.node.limiter;
+        wait_until(clock, &mut last, || limiter.sockets() == 0);
+        if let Some(crew) = self.crew.take() {
+            crew.end(deadline);
+        }
+    }
+
+    fn final_stats(&mut self, shard: ShardId) -> Option<io::Result<Stats>> {
+        let stats = self.stations.try_stats(shard)?;
+        self.stations.dispose(shard);
+        Some(Ok(stats))
+    }
+}
+
+impl<H: Handler> Drop for ServerThreads<H> {
+    fn drop(&mut self) {
+        // Workers that are still busy are not waited for.
+        for worker in self.workers.drain(..).filter(JoinHandle::is_finished) {
+            let _ = worker.join();
+        }
+    }
+}
+
+impl<H: Handler, W> fmt::Debug for Server<H, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Time for the threads of connections to end.
+const LAST_THREADS: Duration = Duration::from_secs(1);

@@ -2,17 +2,18 @@
 //! merely make a thread fail to start: a thread can get its stack but no further map that its
 //! runtime needs, which ends the process.
 
-use stentor_server::Settings;
+use stentor_core::Config;
+use stentor_server::ServerOptions;
 use tracing::warn;
 
-/// Returns the connection limit: that of the settings, or a lower one if there are too few memory
+/// Returns the connection limit: that of the options, or a lower one if there are too few memory
 /// maps for the threads of that many connections, which is then logged.
-pub(crate) fn limit(settings: &Settings) -> Option<usize> {
-    let asked = settings.max_connections;
+pub(crate) fn limit(config: &Config, options: &ServerOptions) -> Option<usize> {
+    let asked = options.max_connections;
     let Some(maps) = most_maps() else {
         return asked;
     };
-    let threads = settings.workers + usize::from(settings.config.shards());
+    let threads = options.workers + usize::from(config.shards());
     let limit = connections_for(maps, threads);
     let Some(asked) = asked else {
         return Some(limit);

@@ -1,15 +1,15 @@
 //! Workers: take tasks from the dispatcher, run them and return the outcome to the shard of the
-//! submitting connection. Also the thread that runs the timers of the dispatcher.
+//! submitting connection.
 
+use std::convert::Infallible;
 use std::sync::PoisonError;
 
 use stentor_core::id::WorkerId;
-use stentor_core::tasks::{Attempt, Job, SharedTask, Wakeups, WorkerStep};
+use stentor_core::tasks::{Attempt, Job, SharedTask, WorkerStep};
 use stentor_core::{ConnId, Failure, Handler, TaskEnd};
-use stentor_server::{Settings, SharedDispatcher, contain};
+use stentor_server::{NoTasks, contain};
 
 use crate::locked_shard::LockedShards;
-use crate::primitive::Condvar;
 use crate::stream::Stream;
 
 /// Runs tasks. All workers share one value, concurrently.
@@ -27,63 +27,28 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
     fn run(&self, worker: WorkerId, task: &H::Task) -> Result<H::Outcome, Failure>;
 }
 
-/// The task dispatcher, and the means to wake the workers and the timer that wait for it.
-pub(crate) struct WorkerPool<H: Handler> {
-    pub(crate) dispatcher: SharedDispatcher<H::Task>,
-    wakes: Condvar,
-    /// Wakes the timer thread.
-    alarm: Condvar,
+impl<H: Handler<Task = Infallible>> Work<H> for NoTasks {
+    fn run(&self, _: WorkerId, task: &Infallible) -> Result<H::Outcome, Failure> {
+        match *task {}
+    }
 }
 
-impl<H: Handler> WorkerPool<H> {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            dispatcher: SharedDispatcher::new(
-                &settings.config,
-                settings.workers as u16, // at most 1,024
-                settings.task_queue,
-            ),
-            wakes: Condvar::new(),
-            alarm: Condvar::new(),
-        }
-    }
-
-    /// Wakes sleeping workers and the timer.
-    pub(crate) fn call(&self, calls: Wakeups) {
-        for _ in 0..calls.workers {
-            self.wakes.notify_one();
-        }
-        if calls.timer {
-            self.alarm.notify_one();
-        }
-    }
-
-    /// Makes delayed and retried tasks due at once.
-    pub(crate) fn cancel_delays(&self) {
-        self.call(self.dispatcher.cancel_delays());
-    }
-
-    /// Lets the workers end once there are no tasks left.
-    pub(crate) fn drain(&self) {
-        self.dispatcher.drain();
-        self.wakes.notify_all();
-        self.alarm.notify_one();
-    }
-
-    fn next(&self, worker: WorkerId) -> Option<Job<H::Task>> {
-        let mut roster = self.dispatcher.lock();
+impl<H: Handler, S: Stream> LockedShards<H, S> {
+    /// Waits for the next job of a worker; returns `None` if the worker is to end.
+    fn next_job(&self, worker: WorkerId) -> Option<Job<H::Task>> {
+        let mut roster = self.node.dispatcher.lock();
         loop {
-            let (next, calls) = roster.poll_step(self.dispatcher.clock().now(), worker);
+            let (next, calls) = roster.poll_step(self.node.dispatcher.clock().now(), worker);
             match next {
                 WorkerStep::Run(job) => {
                     drop(roster);
-                    self.call(calls);
+                    self.wake_for(calls);
                     return Some(job);
                 }
                 WorkerStep::Sleep => {
-                    self.call(calls);
+                    self.wake_for(calls);
                     roster = self
-                        .wakes
+                        .worker_wakes
                         .wait(roster)
                         .unwrap_or_else(PoisonError::into_inner);
                 }
@@ -106,8 +71,8 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
 /// does, the worker is not lost.
 fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &LockedShards<H, S>, serve: impl Fn()) {
     while contain(&serve).is_none() {
-        let (calls, end) = stations.pool.dispatcher.restart(worker);
-        stations.pool.call(calls);
+        let (calls, end) = stations.node.dispatcher.restart(worker);
+        stations.wake_for(calls);
         if let Some((conn, end)) = end {
             tell(stations, conn, end);
         }
@@ -119,11 +84,10 @@ fn serve<H: Handler, S: Stream, W: Work<H>>(
     stations: &LockedShards<H, S>,
     work: &W,
 ) {
-    let pool = &stations.pool;
-    while let Some(Job { conn, task, .. }) = pool.next(worker) {
-        let attempt = attempt(worker, pool, work, task);
-        let (calls, end) = pool.dispatcher.finish(worker, conn, attempt);
-        pool.call(calls);
+    while let Some(Job { conn, task, .. }) = stations.next_job(worker) {
+        let attempt = attempt(worker, stations, work, task);
+        let (calls, end) = stations.node.dispatcher.finish(worker, conn, attempt);
+        stations.wake_for(calls);
         if let Some(end) = end {
             tell(stations, conn, end);
         }
@@ -132,55 +96,30 @@ fn serve<H: Handler, S: Stream, W: Work<H>>(
 
 /// Runs one attempt at a task. Of the values of the application only an outcome is left, and
 /// nothing panics.
-fn attempt<H: Handler, W: Work<H>>(
+fn attempt<H: Handler, S: Stream, W: Work<H>>(
     worker: WorkerId,
-    pool: &WorkerPool<H>,
+    stations: &LockedShards<H, S>,
     work: &W,
     shared: SharedTask<H::Task>,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    pool.dispatcher.dispose(shared);
+    stations.node.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
     let ended = contain(|| work.run(worker, &task));
-    pool.dispatcher.dispose(task);
+    stations.node.dispatcher.dispose(task);
     ended.map_or(Attempt::Panicked, Attempt::Ended)
 }
 
-fn tell<H: Handler, S: Stream>(stations: &LockedShards<H, S>, conn: ConnId, end: TaskEnd<H>) {
+pub(crate) fn tell<H: Handler, S: Stream>(
+    stations: &LockedShards<H, S>,
+    conn: ConnId,
+    end: TaskEnd<H>,
+) {
     stations.handle_with(conn.shard(), |inside| {
         inside.shard.handle_task(inside.now, conn, end);
     });
-}
-
-/// Runs the timers of the dispatcher until it drains. This is not done by a worker, because all of
-/// them may be running tasks that do not end.
-pub(crate) fn watch_clock<H: Handler, S: Stream>(stations: &LockedShards<H, S>) {
-    let pool = &stations.pool;
-    let mut roster = pool.dispatcher.lock();
-    while let Some(due) = roster.poll_due(pool.dispatcher.clock().now()) {
-        if !due.is_empty() {
-            drop(roster);
-            pool.call(due.wakeups);
-            for (conn, end) in pool.dispatcher.settle_due(due) {
-                tell(stations, conn, end);
-            }
-            roster = pool.dispatcher.lock();
-            continue;
-        }
-        roster = match due.until {
-            None => pool
-                .alarm
-                .wait(roster)
-                .unwrap_or_else(PoisonError::into_inner),
-            Some(until) => {
-                let left = until.since(pool.dispatcher.clock().now());
-                let waited = pool.alarm.wait_timeout(roster, left);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
-    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -188,12 +127,12 @@ mod tests {
     use std::net::TcpStream;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc::channel;
 
-    use stentor_core::node::ConnectionLimiter;
     use stentor_core::shard::Admission;
     use stentor_core::tasks::Submission;
-    use stentor_core::{Context, Decision, HttpRequest, Message, ShardId, TaskOptions};
+    use stentor_core::{Config, Context, Decision, HttpRequest, Message, ShardId, TaskOptions};
+    use stentor_server::host::Node;
+    use stentor_server::{RemoteEndpoint, ServerOptions};
 
     use super::*;
 
@@ -213,15 +152,11 @@ mod tests {
 
     #[test]
     fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
-        let args = ["stentor", "--tasks.attempts=1", "--shards=1"];
-        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-        let stations = LockedShards::<App, TcpStream>::new(
-            &settings.config,
-            WorkerPool::new(&settings),
-            Arc::new(ConnectionLimiter::new(1, None)),
-            Box::new(|_| App),
-            &channel().0,
-        );
+        let config = Config::builder().shards(1).task_attempts(1);
+        let config = config.build().expect("valid");
+        let remote = Arc::new(RemoteEndpoint::new(&config));
+        let (node, _) = Node::new(&config, &ServerOptions::new(), remote);
+        let stations = LockedShards::<App, TcpStream>::new(&config, node, |_| App);
         let mut task = None;
         stations.handle_with(ShardId(0), |inside| {
             let id = inside.shard.accept(inside.now, Admission::Normal);
@@ -234,20 +169,20 @@ mod tests {
             options: TaskOptions::new(),
         };
         let (_, refused) = stations
-            .pool
+            .node
             .dispatcher
             .submit_all(&mut (0..2).map(submission).collect());
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
         keep(worker, &stations, || {
-            let (next, _) = stations.pool.dispatcher.next(worker);
+            let (next, _) = stations.node.dispatcher.next(worker);
             assert!(
                 matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
             );
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         });
-        let stats = stations.pool.dispatcher.stats();
+        let stats = stations.node.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)

@@ -24,19 +24,23 @@ fn main() -> std::process::ExitCode {
 
 fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
     let rooms = settings.rooms();
-    let server = Server::bind(settings)?;
-    let remote = server.remote();
-    thread::spawn(move || tell_the_time(&remote));
-    let hurry = server.hurry();
+    let server = Server::from_settings(settings)
+        .handler(move |_shard| rooms)
+        .work(RoomTaskRunner)
+        .bind()?;
+    let handle = server.handle();
+    thread::spawn(move || tell_the_time(&handle));
+    let force = server.force_shutdown();
     let (shutdown, until_shutdown) = tokio::sync::oneshot::channel();
     let shut_down = move || {
         let _ = shutdown.send(());
     };
-    signals.watch(shut_down, move || hurry.up())?;
+    signals.watch(shut_down, move || force.trigger())?;
     let until_signal = async {
         let _ = until_shutdown.await;
     };
-    server.run(move |_shard| rooms, RoomTaskRunner, until_signal)
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(server.serve(until_signal))
 }
 
 /// A clock that is late is of no use: what a slow reader has not taken by the next

@@ -1,6 +1,7 @@
 //! Acceptor: takes new sockets and gives each to the shard with the fewest connections, up to the
-//! connection limit. The limit is exact because every socket passes through here.
+//! connection limit. The limit is the server's.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{self, SocketAddr};
 use std::sync::Arc;
@@ -9,28 +10,24 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use stentor_core::Handler;
 use stentor_core::node::TurnBudget;
-use stentor_core::shard::Admission;
 use stentor_server::socket::is_peer_error;
-use stentor_server::{Clock, LimitLog};
 
 use crate::readiness;
-use crate::shard_handle::{ShardHandles, ShardInput};
+use crate::shard_handle::{DriverInput, ShardHandles};
 
 /// Accepts sockets from one listener until the future is dropped.
 pub(crate) async fn run<H: Handler>(
     listener: net::TcpListener,
     doors: Arc<ShardHandles<H>>,
-    clock: Clock,
-) -> io::Result<()> {
+) -> io::Result<Infallible> {
     let listener = readiness::of_listener(TcpListener::from_std(listener))?;
-    let mut lines = LimitLog::new();
     loop {
         let mut ready = listener.readable().await?;
         let mut taken = 0;
         while taken < TurnBudget::ACCEPTS {
             taken += 1;
             match ready.get_inner().accept() {
-                Ok((stream, peer)) => admit(stream, peer, &doors, clock, &mut lines),
+                Ok((stream, peer)) => admit(stream, peer, &doors),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();
                     break;
@@ -39,7 +36,8 @@ pub(crate) async fn run<H: Handler>(
                 Err(error) => {
                     // Usually the process has no descriptor left: accepting again at once would
                     // spin.
-                    doors.counters.count_accept_error(clock.now(), &error);
+                    let node = &doors.node;
+                    node.counters.count_accept_error(node.clock().now(), &error);
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -52,23 +50,14 @@ pub(crate) async fn run<H: Handler>(
     }
 }
 
-fn admit<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    doors: &ShardHandles<H>,
-    clock: Clock,
-    lines: &mut LimitLog,
-) {
-    let Some((shard, admission)) = doors.limiter.admit() else {
+fn admit<H: Handler>(stream: TcpStream, peer: SocketAddr, doors: &ShardHandles<H>) {
+    let Some((shard, admission)) = doors.node.admit() else {
         return;
     };
-    if admission == Admission::Surplus {
-        lines.write(clock.now(), doors.limiter.limit());
-    }
     // On Linux a socket inherits this option from its listener.
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true);
-    doors.post(shard, ShardInput::Socket(stream, peer, admission));
+    doors.post_input(shard, DriverInput::Socket(stream, peer, admission));
 }
 
 const PAUSE: Duration = Duration::from_millis(50);

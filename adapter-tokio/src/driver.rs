@@ -4,25 +4,25 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use mio::net::TcpStream;
 use mio::{Events, Poll};
 use stentor_core::delivery::Chunks;
 use stentor_core::node::TurnBudget;
+use stentor_core::shard::Admission;
 use stentor_core::stats::Stats;
 use stentor_core::tasks::Submission;
 use stentor_core::{ConnId, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
-use stentor_server::inspect::ShardAnswer;
-use stentor_server::metrics::Scrape;
-use stentor_server::{CatchPanics, Clock, EventLog, Turns, WallClock, end_process};
+use stentor_server::host::ShardInput;
+use stentor_server::{
+    CatchPanics, Clock, EventLog, IncomingSocket, PendingAnswer, Turns, WallClock, end_process,
+};
 use tokio::io::unix::AsyncFd;
 
 use crate::links::ShardSockets;
 use crate::readiness;
-use crate::shard_handle::PendingQuery;
-use crate::shard_handle::{ShardHandles, ShardInput};
-use crate::workers::WorkerPool;
+use crate::shard_handle::{DriverInput, ShardHandles};
 
 /// One shard with its sockets.
 pub(crate) struct Driver<H: Handler> {
@@ -33,14 +33,12 @@ pub(crate) struct Driver<H: Handler> {
     clock: Clock,
     now: Timestamp,
     doors: Arc<ShardHandles<H>>,
-    pool: Arc<WorkerPool<H>>,
-    scrapes: Sender<Option<Scrape>>,
     /// Requests for the metrics, collected until the end of the turn.
-    scraped: Vec<Scrape>,
+    scraped: Vec<ConnId>,
     /// Answers to admin queries, collected until the end of the turn.
-    answers: Vec<(Sender<(ShardId, ShardAnswer)>, ShardAnswer)>,
-    inbox: VecDeque<ShardInput<H>>,
-    outboxes: Vec<Vec<ShardInput<H>>>,
+    answers: Vec<PendingAnswer>,
+    inbox: VecDeque<DriverInput<H>>,
+    outboxes: Vec<Vec<DriverInput<H>>>,
     /// Tasks to submit, collected until the end of the turn.
     tasks: Vec<Submission<H::Task>>,
     /// Connections that may have more bytes although no edge will report them.
@@ -55,23 +53,13 @@ pub(crate) struct Driver<H: Handler> {
     ended: bool,
 }
 
-/// Environment of a driver: everything that it needs besides its shard.
-pub(crate) struct DriverContext<H: Handler> {
-    pub(crate) clock: Clock,
-    pub(crate) doors: Arc<ShardHandles<H>>,
-    pub(crate) pool: Arc<WorkerPool<H>>,
-    pub(crate) scrapes: Sender<Option<Scrape>>,
-}
-
 impl<H: Handler> Driver<H> {
     /// Creates a driver without sockets. Must be called within the runtime that will run it.
-    pub(crate) fn new(shard: Shard<H, CatchPanics>, around: DriverContext<H>) -> io::Result<Self> {
-        let DriverContext {
-            clock,
-            doors,
-            pool,
-            scrapes,
-        } = around;
+    pub(crate) fn new(
+        shard: Shard<H, CatchPanics>,
+        doors: Arc<ShardHandles<H>>,
+    ) -> io::Result<Self> {
+        let clock = doors.node.clock();
         Ok(Self {
             id: shard.id(),
             shard,
@@ -81,8 +69,6 @@ impl<H: Handler> Driver<H> {
             now: clock.now(),
             outboxes: doors.shards().map(|_| Vec::new()).collect(),
             doors,
-            pool,
-            scrapes,
             scraped: Vec::new(),
             answers: Vec::new(),
             inbox: VecDeque::new(),
@@ -97,7 +83,7 @@ impl<H: Handler> Driver<H> {
         })
     }
 
-    /// Runs the shard until it receives [`ShardInput::End`], and returns its statistics.
+    /// Runs the shard until it receives [`DriverInput::End`], and returns its statistics.
     pub(crate) async fn run(&mut self) -> io::Result<Stats> {
         let mut events = Events::with_capacity(TurnBudget::EVENTS);
         let doors = self.doors.clone();
@@ -152,28 +138,25 @@ impl<H: Handler> Driver<H> {
     /// Sends the collected requests and answers to the threads that produce pages. Called outside
     /// of a turn, because on a busy machine these threads may take this core at once.
     fn answer(&mut self) {
-        for scrape in self.scraped.drain(..) {
-            // The receiver is gone only when the server has ended.
-            let _ = self.scrapes.send(Some(scrape));
+        for id in self.scraped.drain(..) {
+            self.doors.node.scrape(id);
         }
-        for (reply, answer) in self.answers.drain(..) {
-            // The caller may have stopped waiting.
-            let _ = reply.send((self.id, answer));
-        }
+        self.answers.drain(..).for_each(PendingAnswer::send);
     }
 
     /// Drops what has not come to the shard. Each value of the application is dropped separately:
     /// if two destructors panic in one drop, the process aborts.
     pub(crate) fn dispose(mut self) {
+        let doors = self.doors.clone();
+        let dispatcher = &doors.node.dispatcher;
         for task in self.tasks.drain(..) {
-            self.pool.dispatcher.dispose(task);
+            dispatcher.dispose(task);
         }
-        self.doors.take(self.id, &mut self.inbox);
+        doors.take(self.id, &mut self.inbox);
         for post in self.inbox.drain(..) {
-            self.pool.dispatcher.dispose(post);
+            dispatcher.dispose(post);
         }
-        let pool = self.pool.clone();
-        pool.dispatcher.dispose(self);
+        dispatcher.dispose(self);
     }
 
     /// Runs one turn: handles expired timers, drains the mailbox, reads the sockets that have
@@ -229,7 +212,7 @@ impl<H: Handler> Driver<H> {
         if self.tasks.is_empty() {
             return false;
         }
-        let refused = self.pool.submit_all(&mut self.tasks);
+        let refused = self.doors.submit_all(&mut self.tasks);
         let are_some = !refused.is_empty();
         for (id, task) in refused {
             self.shard.handle_task(self.now, id, TaskEnd::Refused(task));
@@ -349,16 +332,17 @@ impl<H: Handler> Driver<H> {
                     self.read_again(id);
                 }
             }
-            Output::Send(to, letter) => self.outboxes[to.index()].push(ShardInput::Message(letter)),
+            Output::Send(to, message) => {
+                let input = DriverInput::Shared(ShardInput::Message(message));
+                self.outboxes[to.index()].push(input);
+            }
             Output::Submit(conn, task, options) => self.tasks.push(Submission {
                 conn,
                 task,
                 options,
             }),
             // The only page that the server leaves to its adapter is that of the metrics.
-            Output::Page { id, page: _ } => {
-                self.scraped.push(Scrape { id });
-            }
+            Output::Page { id, page: _ } => self.scraped.push(id),
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = self.links.find(id) {
                     link.limit_unsent(bytes);
@@ -371,7 +355,7 @@ impl<H: Handler> Driver<H> {
             }
             Output::Disconnect(id) => {
                 if let Some(admission) = self.links.remove(id) {
-                    self.doors.limiter.release(self.id, admission);
+                    self.doors.node.limiter.release(self.id, admission);
                 }
             }
             Output::Timeout(next) => self.due = next.map(|(at, _)| at),
@@ -380,37 +364,50 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn handle_post(&mut self, post: ShardInput<H>) {
+    fn handle_post(&mut self, post: DriverInput<H>) {
         match post {
-            ShardInput::Message(letter) => self.shard.handle_message(self.now, letter),
-            ShardInput::Socket(stream, peer, admission) => {
+            DriverInput::Shared(input) => {
+                self.draining |= matches!(input, ShardInput::Order(_));
+                let answer = input.apply(self.now, &mut self.shard, &self.turns);
+                self.answers.extend(answer);
+            }
+            DriverInput::Socket(stream, peer, admission) => {
                 let id = self.shard.accept_from(self.now, admission, peer);
-                if let Err(error) =
-                    self.links
-                        .insert(self.poll.get_ref().registry(), stream, id, admission)
-                {
-                    self.doors.counters.count_accept_error(self.now, &error);
-                    self.doors.limiter.release(self.id, admission);
-                    self.shard.handle_disconnect(self.now, id);
-                }
+                self.add_socket(id, stream, admission);
             }
-            ShardInput::TaskEnd(id, end) => self.shard.handle_task(self.now, id, end),
-            ShardInput::Metrics { id, text } => {
-                let kind = stentor_server::metrics::CONTENT_TYPE;
-                self.shard
-                    .handle_answer(self.now, id, 200, kind, text.as_bytes());
+            DriverInput::Incoming(socket, admission) => self.take_socket(*socket, admission),
+            DriverInput::TaskEnd(id, end) => self.shard.handle_task(self.now, id, end),
+            DriverInput::End => self.ended = true,
+        }
+    }
+
+    /// Takes a socket that was read from before.
+    fn take_socket(&mut self, socket: IncomingSocket, admission: Admission) {
+        let IncomingSocket {
+            stream,
+            peer,
+            mut read,
+            is_answered,
+        } = socket;
+        let now = self.now;
+        let id = match is_answered {
+            true => self.shard.accept_upgraded(now, admission, peer, &mut read),
+            false => {
+                let id = self.shard.accept_from(now, admission, peer);
+                self.shard.handle_input(now, id, &mut read);
+                id
             }
-            ShardInput::Query(PendingQuery {
-                question, reply, ..
-            }) => {
-                let answer = question.answer(self.now, &self.shard, &self.turns);
-                self.answers.push((reply, answer));
-            }
-            ShardInput::Order(order) => {
-                self.draining = true;
-                order.apply(self.now, &mut self.shard);
-            }
-            ShardInput::End => self.ended = true,
+        };
+        self.add_socket(id, TcpStream::from_std(stream), admission);
+    }
+
+    fn add_socket(&mut self, id: ConnId, stream: TcpStream, admission: Admission) {
+        let registry = self.poll.get_ref().registry();
+        if let Err(error) = self.links.insert(registry, stream, id, admission) {
+            let node = &self.doors.node;
+            node.counters.count_accept_error(self.now, &error);
+            node.limiter.release(self.id, admission);
+            self.shard.handle_disconnect(self.now, id);
         }
     }
 }

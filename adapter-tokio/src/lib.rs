@@ -4,14 +4,57 @@
 //! all protocol and policy is in `stentor-core`.
 //!
 //! The binary `stentor` serves the built-in applications. To define your own, implement
-//! [`Handler`](stentor_core::Handler), of which there is one value per shard, and [`Work`]:
+//! [`Handler`](stentor_core::Handler), of which there is one value per shard:
 //!
 //! ```
-//! use stentor_server::{Settings, log};
-//! use stentor_core::{Context, Failure, Handler, HttpRequest, MessageType, Message, TaskEnd, Decision};
-//! use stentor_core::id::WorkerId;
-//! use stentor_tokio::{Server, Work};
+//! use std::convert::Infallible;
 //!
+//! use stentor_core::{Config, Context, Decision, Handler, HttpRequest, Message};
+//! use stentor_tokio::Server;
+//!
+//! /// Returns every message in capital letters.
+//! struct Shout;
+//!
+//! impl Handler for Shout {
+//!     type State = ();
+//!     type Task = Infallible;
+//!     type Outcome = Infallible;
+//!
+//!     fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
+//!         Decision::accept(())
+//!     }
+//!
+//!     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+//!         ctx.reply(message.kind, 10, &message.payload.to_ascii_uppercase());
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let server = Server::builder(Config::default())
+//!         .listen("127.0.0.1:0")
+//!         .handler(|_shard| Shout)
+//!         .bind()?;
+//!     println!("listening on {:?}", server.addresses()?);
+//!     // It serves until this future is over, then drains. A program would wait for a signal.
+//!     let shutdown = std::future::ready(());
+//!     let report = server.serve(shutdown).await?;
+//!     assert_eq!(report.stats.links.held, 0);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The future runs on any runtime and blocks no thread of it; the server has threads of its own. To
+//! share the port of a server on hyper or axum, see [`ServerHandle::accept_upgraded`] and
+//! `examples/axum.rs`.
+//!
+//! An application with tasks implements [`Work`] and sets it with [`ServerBuilder::work`]:
+//!
+//! ```
+//! # use stentor_core::{Config, Context, Decision, Failure, Handler, HttpRequest, Message, MessageType, TaskEnd};
+//! # use stentor_core::id::WorkerId;
+//! # use stentor_tokio::{Server, Work};
+//! #
 //! /// Sorts the characters of a message in a background task.
 //! struct Sorting;
 //!
@@ -45,34 +88,31 @@
 //!     }
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // A program would take its own: Settings::from_args("sorting").
-//! let args = ["sorting", "--listen", "127.0.0.1:0"];
-//! let settings = Settings::parse(args, |_| None, |path| std::fs::read_to_string(path))?;
-//! let _log = log::init(&settings)?;
-//! let server = Server::bind(settings)?;
-//! println!("listening on {:?}", server.addresses()?);
-//! // It serves until this future is over, then drains.
-//! let shutdown = std::future::ready(());
-//! let report = server.run(|_shard| Sorting, Sort, shutdown)?;
-//! assert_eq!(report.stats.links.held, 0);
+//! # fn main() -> std::io::Result<()> {
+//! let builder = Server::builder(Config::default()).listen("127.0.0.1:0");
+//! let server = builder.handler(|_shard| Sorting).work(Sort).workers(2).bind()?;
+//! # drop(server);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//! - `deflate`: permessage-deflate (RFC 7692), which `Config::compression` switches on.
+//! - `binary` (on by default): what the binary needs besides: settings, log, signals, metrics and admin
+//!   pages.
 
 mod acceptor;
-mod drain;
 mod driver;
 mod links;
-mod reach;
 mod readiness;
-mod remote;
 mod server;
 mod shard_handle;
+mod threads;
 mod workers;
 
-pub use drain::ForceShutdown;
-pub use remote::ServerHandle;
-pub use server::Server;
-pub use stentor_server::{HungShards, ShutdownReport};
+pub use server::{Server, Tokio};
+pub use stentor_server::{
+    AcceptError, ForceShutdown, HungShards, NoTasks, RequestHead, ServerBuilder, ServerHandle,
+    ServerOptions, ShutdownReport,
+};
 pub use workers::Work;

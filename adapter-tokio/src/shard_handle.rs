@@ -1,97 +1,78 @@
-//! Handles to the threads of the shards: a mailbox and a wake-up for each.
+//! Handles to the threads of the shards, and the means to wake their workers: a mailbox and a wake-up
+//! for each shard, permits for the workers.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 
 use mio::net::TcpStream;
-use stentor_core::channels::ShardMessage;
-use stentor_core::node::{ConnectionLimiter, ShardOrder};
+use stentor_core::node::DrainGoal;
 use stentor_core::shard::Admission;
 use stentor_core::sync::Mailbox;
+use stentor_core::tasks::{Submission, Wakeups};
 use stentor_core::{ConnId, Handler, ShardId, TaskEnd};
-use stentor_server::ServerCounters;
-use stentor_server::inspect::{AdminQuery, ShardAnswer};
-use tokio::sync::Notify;
+use stentor_server::IncomingSocket;
+use stentor_server::host::{Host, Node, ShardInput};
+use tokio::sync::{Notify, Semaphore};
 
 /// An input for the thread of a shard.
-pub(crate) enum ShardInput<H: Handler> {
-    Message(ShardMessage),
+pub(crate) enum DriverInput<H: Handler> {
+    Shared(ShardInput),
     Socket(TcpStream, SocketAddr, Admission),
+    Incoming(Box<IncomingSocket>, Admission),
     TaskEnd(ConnId, TaskEnd<H>),
-    /// The response to a request for the metrics.
-    Metrics {
-        id: ConnId,
-        text: Arc<str>,
-    },
-    Query(PendingQuery),
-    /// A step of the shutdown of the server.
-    Order(ShardOrder),
     End,
-}
-
-/// An admin query in flight to a shard.
-pub(crate) struct PendingQuery {
-    pub(crate) question: Arc<AdminQuery>,
-    pub(crate) reply: Sender<(ShardId, ShardAnswer)>,
-    /// Counts as one waiting query until it is dropped.
-    pub(crate) _waits: Arc<()>,
 }
 
 /// The handles to all shards, and the state that the shards share.
 pub(crate) struct ShardHandles<H: Handler> {
     doors: Vec<ShardHandle<H>>,
-    /// Notified when a shard has become quiet or empty.
-    pub(crate) changed: Notify,
-    pub(crate) limiter: ConnectionLimiter,
-    pub(crate) counters: ServerCounters,
+    pub(crate) node: Node<H::Task>,
+    /// One permit for each wake-up that the dispatcher owes a sleeping worker.
+    pub(crate) worker_wakes: Semaphore,
 }
 
 struct ShardHandle<H: Handler> {
-    mailbox: Mailbox<ShardInput<H>>,
+    mailbox: Mailbox<DriverInput<H>>,
     wake: Notify,
-    /// Has one more reference for each query that waits at this shard.
-    asked: Arc<()>,
     quiet: AtomicBool,
     empty: AtomicBool,
 }
 
 impl<H: Handler> ShardHandles<H> {
-    pub(crate) fn new(limiter: ConnectionLimiter) -> Self {
+    pub(crate) fn new(node: Node<H::Task>) -> Self {
         let door = |_| ShardHandle {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
-            asked: Arc::new(()),
             quiet: AtomicBool::new(false),
             empty: AtomicBool::new(false),
         };
         Self {
-            doors: limiter.shards().map(door).collect(),
-            changed: Notify::new(),
-            limiter,
-            counters: ServerCounters::new(),
+            doors: node.limiter.shards().map(door).collect(),
+            node,
+            worker_wakes: Semaphore::new(0),
         }
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H> {
-        self.limiter.shards()
+        self.node.limiter.shards()
     }
 
     /// Puts an input into the mailbox of a shard and wakes it. Drops the input if the shard has
     /// ended.
-    pub(crate) fn post(&self, to: ShardId, post: ShardInput<H>) {
+    pub(crate) fn post_input(&self, to: ShardId, post: DriverInput<H>) {
         if let Ok(true) = self.push(to, post) {
             self.wake(to);
         }
     }
 
-    /// Puts an input into the mailbox of a shard. Unlike [`post`](Self::post), leaves it to the
+    /// Puts an input into the mailbox of a shard. Unlike [`post_input`](Self::post_input), leaves it to the
     /// caller to [`wake`](Self::wake) the shard if this returns `true`, and to drop the input if
     /// the shard has ended.
     #[expect(clippy::result_large_err, reason = "it is back whole")]
-    pub(crate) fn push(&self, to: ShardId, post: ShardInput<H>) -> Result<bool, ShardInput<H>> {
+    pub(crate) fn push(&self, to: ShardId, post: DriverInput<H>) -> Result<bool, DriverInput<H>> {
         self.doors[to.index()].mailbox.push(post)
     }
 
@@ -100,7 +81,7 @@ impl<H: Handler> ShardHandles<H> {
     }
 
     /// Puts all `posts` into the mailbox of a shard at once, in order.
-    pub(crate) fn post_all(&self, to: ShardId, posts: &mut Vec<ShardInput<H>>) {
+    pub(crate) fn post_all(&self, to: ShardId, posts: &mut Vec<DriverInput<H>>) {
         let door = &self.doors[to.index()];
         match door.mailbox.push_all(posts) {
             Ok(true) => door.wake.notify_one(),
@@ -109,21 +90,34 @@ impl<H: Handler> ShardHandles<H> {
         }
     }
 
-    pub(crate) fn post_to_all(&self, post: impl Fn() -> ShardInput<H>) {
+    pub(crate) fn post_to_all(&self, post: impl Fn() -> DriverInput<H>) {
         for shard in self.shards() {
-            self.post(shard, post());
+            self.post_input(shard, post());
         }
     }
 
-    /// Returns a token to be kept while a query waits at a shard, or `None` if too many wait there
-    /// already. This bounds the queries that pile up at a shard that hangs.
-    pub(crate) fn may_ask(&self, shard: ShardId) -> Option<Arc<()>> {
-        let asked = &self.doors[shard.index()].asked;
-        (Arc::strong_count(asked) <= MOST_ASKED).then(|| asked.clone())
+    /// Submits tasks. Leaves the buffer empty and returns the refused tasks.
+    pub(crate) fn submit_all(
+        &self,
+        tasks: &mut Vec<Submission<H::Task>>,
+    ) -> Vec<(ConnId, H::Task)> {
+        let (wakeups, refused) = self.node.dispatcher.submit_all(tasks);
+        self.wake_for(wakeups);
+        refused
+    }
+
+    /// Performs the wake-ups that a call of the dispatcher returned.
+    pub(crate) fn wake_for(&self, wakeups: Wakeups) {
+        if wakeups.workers > 0 {
+            self.worker_wakes.add_permits(wakeups.workers);
+        }
+        if wakeups.timer {
+            self.node.dispatcher.wake_timer();
+        }
     }
 
     /// Moves the contents of the mailbox of a shard to `inbox`.
-    pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<ShardInput<H>>) {
+    pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<DriverInput<H>>) {
         self.doors[shard.index()].mailbox.drain_into(inbox);
     }
 
@@ -132,51 +126,54 @@ impl<H: Handler> ShardHandles<H> {
         self.doors[shard.index()].wake.notified().await;
     }
 
-    /// Records the progress of a draining shard, and notifies `changed` when it has become quiet or
-    /// empty.
+    /// Records the progress of a draining shard.
     pub(crate) fn report(&self, shard: ShardId, quiet: bool, empty: bool) {
         let door = &self.doors[shard.index()];
-        let was_quiet = door.quiet.swap(quiet, Ordering::AcqRel);
-        let was_empty = door.empty.swap(empty, Ordering::AcqRel);
-        if (quiet && !was_quiet) || (empty && !was_empty) {
-            self.changed.notify_one();
-        }
-    }
-
-    pub(crate) fn all_quiet(&self) -> bool {
-        self.doors
-            .iter()
-            .all(|door| door.quiet.load(Ordering::Acquire))
-    }
-
-    pub(crate) fn all_empty(&self) -> bool {
-        self.doors
-            .iter()
-            .all(|door| door.empty.load(Ordering::Acquire))
+        door.quiet.store(quiet, Ordering::Release);
+        door.empty.store(empty, Ordering::Release);
     }
 }
 
-/// Maximum number of queries, of the admin pages and of the metrics, that wait at a shard; more
-/// than can be made at a time.
-const MOST_ASKED: usize = 8;
+impl<H> Host for ShardHandles<H>
+where
+    H: Handler + 'static,
+    H::State: Send,
+{
+    type Handler = H;
 
-#[cfg(test)]
-mod tests {
-    use stentor_core::Echo;
+    fn node(&self) -> &Node<H::Task> {
+        &self.node
+    }
 
-    use super::*;
+    fn post(&self, to: ShardId, input: ShardInput) {
+        self.post_input(to, DriverInput::Shared(input));
+    }
 
-    #[test]
-    fn only_so_many_questions_wait_at_a_shard() {
-        let doors = ShardHandles::<Echo>::new(ConnectionLimiter::new(2, None));
-        let mut waiting: Vec<_> = std::iter::from_fn(|| doors.may_ask(ShardId(1))).collect();
-        assert_eq!(waiting.len(), MOST_ASKED);
-        assert!(
-            doors.may_ask(ShardId(0)).is_some(),
-            "another's do not count"
-        );
-        waiting.pop();
-        waiting.extend(doors.may_ask(ShardId(1)));
-        assert_eq!(waiting.len(), MOST_ASKED);
+    fn report_task(&self, conn: ConnId, end: TaskEnd<H>) {
+        self.post_input(conn.shard(), DriverInput::TaskEnd(conn, end));
+    }
+
+    fn wake_workers(&self, workers: usize) {
+        self.worker_wakes.add_permits(workers);
+    }
+
+    fn has_reached(&self, goal: DrainGoal) -> bool {
+        self.doors.iter().all(|door| match goal {
+            DrainGoal::Quiet => door.quiet.load(Ordering::Acquire),
+            DrainGoal::Empty => door.empty.load(Ordering::Acquire),
+        })
+    }
+
+    fn take_socket(
+        self: Arc<Self>,
+        socket: IncomingSocket,
+        (shard, admission): (ShardId, Admission),
+    ) -> io::Result<()> {
+        if let Err(error) = socket.stream.set_nonblocking(true) {
+            self.node.limiter.release(shard, admission);
+            return Err(error);
+        }
+        self.post_input(shard, DriverInput::Incoming(Box::new(socket), admission));
+        Ok(())
     }
 }

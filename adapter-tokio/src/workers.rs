@@ -1,20 +1,20 @@
 //! Workers: take tasks from the dispatcher, run them and return the outcome to the shard of the
-//! submitting connection. Also the task that runs the timers of the dispatcher.
+//! submitting connection.
 
-use std::future::{Future, pending, poll_fn};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
 use stentor_core::id::WorkerId;
-use stentor_core::tasks::{Attempt, Job, SharedTask, Submission, Wakeups, WorkerStep};
-use stentor_core::{ConnId, Failure, Handler, Timestamp};
-use stentor_server::{Settings, SharedDispatcher, contain};
-use tokio::sync::{Notify, Semaphore};
+use stentor_core::tasks::{Attempt, Job, SharedTask, Wakeups, WorkerStep};
+use stentor_core::{Failure, Handler, Timestamp};
+use stentor_server::{NoTasks, contain};
 use tokio::task::consume_budget;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::timeout_at;
 
-use crate::shard_handle::{ShardHandles, ShardInput};
+use crate::shard_handle::{DriverInput, ShardHandles};
 
 /// Runs tasks. All workers share one value, concurrently.
 pub trait Work<H: Handler>: Send + Sync + 'static {
@@ -34,58 +34,13 @@ pub trait Work<H: Handler>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<H::Outcome, Failure>> + Send;
 }
 
-/// The task dispatcher, and the means to wake the workers and the timer that wait for it.
-pub(crate) struct WorkerPool<H: Handler> {
-    pub(crate) dispatcher: SharedDispatcher<H::Task>,
-    /// One permit for each wake-up that the dispatcher owes a sleeping worker.
-    wakes: Semaphore,
-    /// Wakes the timer task.
-    alarm: Notify,
+impl<H: Handler<Task = Infallible>> Work<H> for NoTasks {
+    async fn run(&self, _: WorkerId, task: &Infallible) -> Result<H::Outcome, Failure> {
+        match *task {}
+    }
 }
 
-impl<H: Handler> WorkerPool<H> {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            dispatcher: SharedDispatcher::new(
-                &settings.config,
-                settings.workers as u16, // at most 1,024
-                settings.task_queue,
-            ),
-            wakes: Semaphore::new(0),
-            alarm: Notify::new(),
-        }
-    }
-
-    /// Submits tasks. Leaves the buffer empty and returns the refused tasks.
-    pub(crate) fn submit_all(
-        &self,
-        tasks: &mut Vec<Submission<H::Task>>,
-    ) -> Vec<(ConnId, H::Task)> {
-        let (calls, refused) = self.dispatcher.submit_all(tasks);
-        self.call(calls);
-        refused
-    }
-
-    /// Makes delayed and retried tasks due at once.
-    pub(crate) fn cancel_delays(&self) {
-        self.call(self.dispatcher.cancel_delays());
-    }
-
-    /// Lets the workers end once there are no tasks left.
-    pub(crate) fn drain(&self) {
-        self.dispatcher.drain();
-        self.wakes.add_permits(self.dispatcher.workers().len());
-    }
-
-    pub(crate) fn call(&self, calls: Wakeups) {
-        if calls.workers > 0 {
-            self.wakes.add_permits(calls.workers);
-        }
-        if calls.timer {
-            self.alarm.notify_one();
-        }
-    }
-
+impl<H: Handler> ShardHandles<H> {
     /// Returns the output of an attempt, or `None` if its deadline passes first.
     async fn until_deadline<F: Future>(
         &self,
@@ -93,13 +48,13 @@ impl<H: Handler> WorkerPool<H> {
         mut deadline: Timestamp,
         mut attempt: Pin<&mut F>,
     ) -> Option<F::Output> {
-        let clock = self.dispatcher.clock();
+        let clock = self.node.clock();
         loop {
             let timed = timeout_at(clock.instant(deadline).into(), attempt.as_mut());
             if let Ok(ended) = timed.await {
                 return Some(ended);
             }
-            deadline = self.dispatcher.deadline(worker)?;
+            deadline = self.node.dispatcher.deadline(worker)?;
         }
     }
 
@@ -111,13 +66,13 @@ impl<H: Handler> WorkerPool<H> {
     ) -> Option<Job<H::Task>> {
         loop {
             let (next, calls) = given;
-            self.call(calls);
+            self.wake_for(calls);
             match next {
                 WorkerStep::Run(job) => return Some(job),
-                WorkerStep::Sleep => self.wakes.acquire().await.ok()?.forget(),
+                WorkerStep::Sleep => self.worker_wakes.acquire().await.ok()?.forget(),
                 WorkerStep::End => return None,
             }
-            given = self.dispatcher.next(worker);
+            given = self.node.dispatcher.next(worker);
         }
     }
 }
@@ -125,56 +80,49 @@ impl<H: Handler> WorkerPool<H> {
 /// Runs one worker until the dispatcher drains.
 pub(crate) async fn run<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    pool: Arc<WorkerPool<H>>,
     doors: Arc<ShardHandles<H>>,
     work: Arc<W>,
 ) {
-    keep(worker, &pool, &doors, || {
-        serve(worker, &pool, &doors, &*work)
-    })
-    .await;
+    keep(worker, &doors, || serve(worker, &doors, &*work)).await;
 }
 
 /// Restarts a worker whenever it ends by a panic. Nothing is known to panic there, but if something
 /// does, the worker is not lost.
 async fn keep<H: Handler, F: Future<Output = ()>>(
     worker: WorkerId,
-    pool: &WorkerPool<H>,
     doors: &ShardHandles<H>,
     serve: impl Fn() -> F,
 ) {
     while unwound(&serve).await.is_none() {
-        let (calls, end) = pool.dispatcher.restart(worker);
-        pool.call(calls);
+        let (calls, end) = doors.node.dispatcher.restart(worker);
+        doors.wake_for(calls);
         if let Some((conn, end)) = end {
-            doors.post(conn.shard(), ShardInput::TaskEnd(conn, end));
+            doors.post_input(conn.shard(), DriverInput::TaskEnd(conn, end));
         }
     }
 }
 
-async fn serve<H: Handler, W: Work<H>>(
-    worker: WorkerId,
-    pool: &WorkerPool<H>,
-    doors: &ShardHandles<H>,
-    work: &W,
-) {
-    let mut given = pool.dispatcher.next(worker);
-    while let Some(job) = pool.job(worker, given).await {
+async fn serve<H: Handler, W: Work<H>>(worker: WorkerId, doors: &ShardHandles<H>, work: &W) {
+    let mut given = doors.node.dispatcher.next(worker);
+    while let Some(job) = doors.job(worker, given).await {
         let Job { conn, task, .. } = job;
-        let attempt = attempt(worker, pool, work, task, job.deadline).await;
+        let attempt = attempt(worker, doors, work, task, job.deadline).await;
         // Yields to other tasks on this thread, however many jobs there are. This happens before a
         // job is taken that could not be given to another worker.
         consume_budget().await;
         let mut pushed = Ok(false);
         // No thread waits for a task while it holds the lock of a mailbox.
-        given = pool.dispatcher.exchange(worker, conn, attempt, |end| {
-            pushed = doors.push(conn.shard(), ShardInput::TaskEnd(conn, end));
-        });
+        given = doors
+            .node
+            .dispatcher
+            .exchange(worker, conn, attempt, |end| {
+                pushed = doors.push(conn.shard(), DriverInput::TaskEnd(conn, end));
+            });
         match pushed {
             Ok(true) => doors.wake(conn.shard()),
             Ok(false) => {}
             // The shard has ended.
-            Err(back) => pool.dispatcher.dispose(back),
+            Err(back) => doors.node.dispatcher.dispose(back),
         }
     }
 }
@@ -183,46 +131,22 @@ async fn serve<H: Handler, W: Work<H>>(
 /// nothing panics.
 async fn attempt<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    pool: &WorkerPool<H>,
+    doors: &ShardHandles<H>,
     work: &W,
     shared: SharedTask<H::Task>,
     deadline: Timestamp,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    pool.dispatcher.dispose(shared);
+    doors.node.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
-    let ended = run_until(deadline, worker, pool, || work.run(worker, &task)).await;
-    pool.dispatcher.dispose(task);
+    let ended = run_until(deadline, worker, doors, || work.run(worker, &task)).await;
+    doors.node.dispatcher.dispose(task);
     match ended {
         Some(Some(ended)) => Attempt::Ended(ended),
         Some(None) => Attempt::Panicked,
         None => Attempt::TimedOut,
-    }
-}
-
-/// Runs the timers of the dispatcher until it drains.
-pub(crate) async fn watch_clock<H: Handler>(pool: Arc<WorkerPool<H>>, doors: Arc<ShardHandles<H>>) {
-    loop {
-        let Some(due) = pool.dispatcher.poll_due() else {
-            return;
-        };
-        pool.call(due.wakeups);
-        let until = due.until;
-        for (conn, end) in pool.dispatcher.settle_due(due) {
-            doors.post(conn.shard(), ShardInput::TaskEnd(conn, end));
-        }
-        let time_is_up = async {
-            match until {
-                Some(until) => sleep_until(pool.dispatcher.clock().instant(until).into()).await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            () = time_is_up => {}
-            () = pool.alarm.notified() => {}
-        }
     }
 }
 
@@ -231,7 +155,7 @@ pub(crate) async fn watch_clock<H: Handler>(pool: Arc<WorkerPool<H>>, doors: Arc
 async fn run_until<H: Handler, F: Future>(
     deadline: Timestamp,
     worker: WorkerId,
-    pool: &WorkerPool<H>,
+    doors: &ShardHandles<H>,
     make: impl FnOnce() -> F,
 ) -> Option<Option<F::Output>> {
     let mut future = pin!(contain(make));
@@ -241,12 +165,12 @@ async fn run_until<H: Handler, F: Future>(
         Poll::Ready(ended) => Some(ended),
         Poll::Pending => {
             let rest = pin!(poll_fn(|context| poll_contained(&mut future, context)));
-            pool.until_deadline(worker, deadline, rest).await
+            doors.until_deadline(worker, deadline, rest).await
         }
     };
     // A panic of the drop is caught here; at the end of this function it would not be.
     if contain(|| future.set(None)).is_none() {
-        pool.dispatcher.count_drop_panic();
+        doors.node.dispatcher.count_drop_panic();
     }
     ended
 }
@@ -279,9 +203,13 @@ mod tests {
     use std::future::ready;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use stentor_core::node::ConnectionLimiter;
     use stentor_core::shard::Admission;
-    use stentor_core::{Context, Decision, HttpRequest, Message, Shard, ShardId, TaskOptions};
+    use stentor_core::tasks::Submission;
+    use stentor_core::{
+        Config, ConnId, Context, Decision, HttpRequest, Message, Shard, ShardId, TaskOptions,
+    };
+    use stentor_server::host::{Host, Node};
+    use stentor_server::{RemoteEndpoint, ServerOptions};
     use tokio::task::yield_now;
 
     use super::*;
@@ -309,49 +237,51 @@ mod tests {
         }
     }
 
+    /// Handles to one shard, and a connection of it.
+    fn handles(attempts: usize) -> (Arc<ShardHandles<App>>, ConnId) {
+        let config = Config::builder().shards(1).task_attempts(attempts);
+        let config = config.build().expect("valid");
+        let conn =
+            Shard::new(ShardId(0), &config, App).accept(Timestamp::ORIGIN, Admission::Normal);
+        let remote = Arc::new(RemoteEndpoint::new(&config));
+        let (node, _) = Node::new(&config, &ServerOptions::new(), remote);
+        (Arc::new(ShardHandles::new(node)), conn)
+    }
+
     #[tokio::test]
     async fn others_on_its_thread_have_a_turn_however_much_there_is_to_do() {
         const TASKS: usize = 1_000;
-        let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
-        let pool = Arc::new(WorkerPool::<App>::new(&settings));
-        let doors = Arc::new(ShardHandles::new(ConnectionLimiter::new(1, None)));
-        let conn = Shard::new(ShardId(0), &settings.config, App)
-            .accept(Timestamp::ORIGIN, Admission::Normal);
+        let (doors, conn) = handles(5);
         let submission = |_| Submission {
             conn,
             task: (),
             options: TaskOptions::new(),
         };
-        let refused = pool.submit_all(&mut (0..TASKS).map(submission).collect());
+        let refused = doors.submit_all(&mut (0..TASKS).map(submission).collect());
         assert!(refused.is_empty());
         let work = Arc::new(Counting(AtomicUsize::new(0)));
         let done = || work.0.load(Ordering::Relaxed);
-        let worker = tokio::spawn(run(WorkerId(0), pool.clone(), doors, work.clone()));
+        let worker = tokio::spawn(run(WorkerId(0), doors.clone(), work.clone()));
         yield_now().await;
         assert!((1..TASKS).contains(&done()), "{} by then", done());
-        pool.drain();
+        doors.drain_tasks();
         worker.await.expect("it ends");
         assert_eq!(done(), TASKS);
     }
 
     #[tokio::test]
     async fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
-        let args = ["stentor", "--tasks.attempts=1"];
-        let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-        let pool = WorkerPool::<App>::new(&settings);
-        let doors = ShardHandles::new(ConnectionLimiter::new(1, None));
-        let conn = Shard::new(ShardId(0), &settings.config, App)
-            .accept(Timestamp::ORIGIN, Admission::Normal);
+        let (doors, conn) = handles(1);
         let submission = |_| Submission {
             conn,
             task: (),
             options: TaskOptions::new(),
         };
-        let refused = pool.submit_all(&mut (0..2).map(submission).collect());
+        let refused = doors.submit_all(&mut (0..2).map(submission).collect());
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
-        keep(worker, &pool, &doors, || async {
-            let (next, _) = pool.dispatcher.next(worker);
+        keep(worker, &doors, || async {
+            let (next, _) = doors.node.dispatcher.next(worker);
             assert!(
                 matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
@@ -359,14 +289,16 @@ mod tests {
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         })
         .await;
-        let stats = pool.dispatcher.stats();
+        let stats = doors.node.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)
         );
         let mut told = std::collections::VecDeque::new();
         doors.take(ShardId(0), &mut told);
-        assert!(matches!(&told.make_contiguous()[..], [ShardInput::TaskEnd(of, _)] if *of == conn));
+        assert!(
+            matches!(&told.make_contiguous()[..], [DriverInput::TaskEnd(of, _)] if *of == conn)
+        );
     }
 
     #[tokio::test]

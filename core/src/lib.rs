@@ -10,8 +10,9 @@
 //!   is its [`Handler`], which speaks through a [`Context`].
 //! - [`Dispatcher`](tasks::Dispatcher): which worker runs which task; one per process.
 //!
-//! Other threads of the application use a [`ServerHandle`], which an adapter makes of a
-//! [`ServerEnd`](channels::ServerEnd) and a [`ShardSender`](channels::ShardSender) of its own.
+//! Other threads of the application use a [`CommandSender`](channels::CommandSender), which an adapter
+//! makes of a [`ServerEnd`](channels::ServerEnd) and a [`ShardSender`](channels::ShardSender) of its
+//! own.
 //!
 //! The other end is [`proto::client::Client`], which needs none of the others.
 //!
@@ -70,7 +71,7 @@ mod time;
 pub use app::{
     Acceptance, Context, Decision, Echo, Handler, HttpRequest, HttpResponse, Message, TaskEnd,
 };
-pub use channels::{DeliveryReport, ServerHandle};
+pub use channels::DeliveryReport;
 pub use config::Config;
 pub use delivery::{OverflowPolicy, SendOptions};
 pub use id::{ConnId, ShardId};

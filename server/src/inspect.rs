@@ -1,6 +1,7 @@
 //! Queries about a running server: what the admin pages and the metrics need from an adapter.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use stentor_core::app::Isolation;
@@ -11,10 +12,11 @@ use stentor_core::stats::Stats;
 use stentor_core::tasks::Wakeups;
 use stentor_core::{ConnId, Handler, Shard, ShardId, Timestamp};
 
+use crate::answer::PendingAnswer;
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::SharedDispatcher;
 
-/// A running server, implemented by its adapter.
+/// A running server, as the pages see it. Every [`Host`](crate::host::Host) is one.
 pub trait AdminBackend: Send + Sync + 'static {
     /// The tasks of the application.
     type Task: Clone;
@@ -37,6 +39,63 @@ pub trait AdminBackend: Send + Sync + 'static {
     /// Returns the counters of commands from application threads.
     fn remote_stats(&self) -> RemoteStats;
 }
+
+/// An admin query on its way to a shard.
+#[derive(Debug)]
+pub struct PendingQuery {
+    query: Arc<AdminQuery>,
+    reply: Sender<(ShardId, ShardAnswer)>,
+    /// Counts as one waiting query until it is dropped.
+    _waits: Arc<()>,
+}
+
+impl PendingQuery {
+    pub(crate) fn answer<H: Handler, I: Isolation>(
+        self,
+        now: Timestamp,
+        shard: &Shard<H, I>,
+        turns: &Turns,
+    ) -> PendingAnswer {
+        let (id, answer) = (shard.id(), self.query.answer(now, shard, turns));
+        PendingAnswer::new(move || {
+            let _ = self.reply.send((id, answer));
+        })
+    }
+}
+
+/// Limit of the queries that pile up at a shard that hangs.
+#[derive(Debug)]
+pub(crate) struct QueryLimits {
+    /// Has one more reference for each query that waits at a shard.
+    shards: Vec<Arc<()>>,
+}
+
+impl QueryLimits {
+    pub(crate) fn new(shards: u16) -> Self {
+        Self {
+            shards: (0..shards).map(|_| Arc::new(())).collect(),
+        }
+    }
+
+    /// Returns a query for a shard, or `None` if too many wait there already.
+    pub(crate) fn query(
+        &self,
+        shard: ShardId,
+        query: &Arc<AdminQuery>,
+        reply: &Sender<(ShardId, ShardAnswer)>,
+    ) -> Option<PendingQuery> {
+        let waiting = &self.shards[shard.index()];
+        (Arc::strong_count(waiting) <= MAX_QUERIES).then(|| PendingQuery {
+            query: query.clone(),
+            reply: reply.clone(),
+            _waits: waiting.clone(),
+        })
+    }
+}
+
+/// Maximum number of queries, of the admin pages and of the metrics, that wait at a shard; more
+/// than can be made at a time.
+const MAX_QUERIES: usize = 8;
 
 /// Time limit of the answers of shards.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -104,5 +163,26 @@ impl ShardAnswer {
             now: Timestamp::ORIGIN,
             body: AnswerBody::Counters(Box::new((stats, turns))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_bounded_number_of_queries_waits_at_a_shard() {
+        let limits = QueryLimits::new(2);
+        let (reply, _) = channel();
+        let query = Arc::new(AdminQuery::Counters);
+        let ask = |shard| limits.query(ShardId(shard), &query, &reply);
+        let mut waiting: Vec<_> = std::iter::from_fn(|| ask(1)).collect();
+        assert_eq!(waiting.len(), MAX_QUERIES);
+        assert!(ask(0).is_some(), "those of another shard do not count");
+        waiting.pop();
+        waiting.extend(ask(1));
+        assert_eq!(waiting.len(), MAX_QUERIES);
     }
 }

@@ -1,50 +1,70 @@
-//! Parts of a Stentor server that both server binaries share.
+//! Parts of a Stentor server that both adapters share.
 //!
-//! - [`Settings`]: flags, environment and file, checked and typed.
-//! - [`program()`] and [`lifecycle`]: signals, report of the shutdown, exit code.
-//! - [`log`]: log lines and their bounded queue.
-//! - [`metrics`] and [`admin`]: the metrics page, the admin pages and their listener. They query an
-//!   adapter through [`inspect::AdminBackend`].
-//! - [`listen`] and [`socket`]: listeners and socket options.
+//! - [`ServerBuilder`] and [`lifecycle`]: listeners, serving, the stages of the shutdown, the report.
+//! - [`ServerHandle`]: commands and sockets from other threads and tasks.
+//! - [`host`]: what an adapter does for its shards and workers.
 //! - [`SharedDispatcher`]: the task scheduler behind a lock.
 //! - [`CatchPanics`]: containment of panics in callbacks.
-//! - [`RemoteEndpoint`]: path of commands from application threads to shards.
+//! - [`socket`]: socket options and readiness.
 //!
-//! It has no runtime, and no sockets and threads but those of the admin listener, the log and the
-//! signals. The limits of the core are in [`stentor_core::Config`].
+//! With the feature `program`, which the binaries need and an embedder does not:
+//! - `Settings`: flags, environment and file, checked and typed.
+//! - `program`, `Signals` and `log`: signals, exit code, log lines and their bounded queue.
+//! - `metrics` and `admin`: the metrics page, the admin pages and their listener. They query a server
+//!   through [`inspect::AdminBackend`].
+//!
+//! It has no runtime, and no sockets and threads but those of the life cycle, the pages, the log and
+//! the signals. The limits of the core are in [`stentor_core::Config`].
 //!
 //! # Features
-//! Both are on by default, and needed by the binaries only.
-//! - `settings`: settings from flags, environment and file. Without it, there is
-//!   [`Settings::default`].
-//! - `metrics`: the metrics page. Without it, `/metrics` is 404.
+//! Both are on by default.
+//! - `program`: as above.
+//! - `deflate`: permessage-deflate (RFC 7692), which `Config::compression` switches on.
 #![forbid(unsafe_code)]
 
+mod address;
+#[cfg(feature = "program")]
 pub mod admin;
+mod answer;
+mod builder;
 mod clock;
 pub mod counters;
 pub mod dispatch;
+pub mod host;
+#[cfg(feature = "program")]
 pub mod inspect;
 mod isolation;
 pub mod lifecycle;
-pub mod listen;
+mod listen;
 pub mod log;
+#[cfg(feature = "program")]
 pub mod metrics;
+mod options;
+#[cfg(feature = "program")]
 pub mod pages;
+mod primitive;
 mod remote;
+#[cfg(feature = "program")]
 mod settings;
 pub mod socket;
 mod throttle;
 
+pub use answer::PendingAnswer;
+pub use builder::{BoundServer, BuildServer, HandlerFactory, NoTasks, ServerBuilder};
 pub use clock::{Clock, WallClock};
 pub use counters::{ServerCounters, Turns};
 pub use dispatch::{SharedDispatcher, contain, dispose};
 pub use isolation::{CatchPanics, EndOnPanic, end_process};
-#[cfg(feature = "settings")]
-pub use lifecycle::program;
-pub use lifecycle::{HungShards, ShutdownReport, Signals};
+pub use lifecycle::{ForceShutdown, HungShards, ShutdownReport};
+#[cfg(feature = "program")]
+pub use lifecycle::{Signals, program};
 pub use log::{EventLog, LimitLog};
-pub use remote::{Notifier, RemoteEndpoint, ShardRouter, Shards};
+pub use options::ServerOptions;
+pub use remote::{
+    AcceptError, IncomingSocket, Pending, RemoteEndpoint, RequestHead, ServerHandle, UpgradeFields,
+};
+#[cfg(feature = "program")]
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
 pub use throttle::Throttle;
+#[cfg(feature = "program")]
 pub use tracing::level_filters::LevelFilter;

@@ -5,47 +5,79 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use stentor_core::Config;
 use tracing::{info, warn};
 
-use crate::{Endpoint, Settings};
+use crate::address::{self, Problem};
 
-/// Opens all addresses of `--listen`; accepting from them does not block.
+/// An address or a listener.
+#[derive(Debug)]
+pub(crate) enum ListenAt {
+    /// An address as text, which is parsed when it is opened.
+    Text(String),
+    /// The addresses of one name, and what errors call them.
+    #[cfg(feature = "program")]
+    Addresses(String, Vec<SocketAddr>),
+    /// A listener that is open.
+    Listener(TcpListener),
+}
+
+/// Opens all addresses; accepting from the listeners does not block.
 ///
-/// Of several addresses of one value some may be unavailable, such as IPv6 on a machine without it.
+/// Of several addresses of one name some may be unavailable, such as IPv6 on a machine without it.
 /// An address in use is an error, since the other process would get some of the clients.
 ///
 /// # Errors
-/// Returns the error of the operating system with the address, the setting and its source.
-pub fn open(settings: &Settings) -> io::Result<Vec<TcpListener>> {
-    open_all(&settings.listen, |address| open_one(address, settings))
+/// Returns the error of the operating system with the address and its name.
+pub(crate) fn open(listen: Vec<ListenAt>, config: &Config) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for at in listen {
+        match at {
+            ListenAt::Text(text) => {
+                let addresses = address::addresses(&text).map_err(|problem| match problem {
+                    Problem::Form => {
+                        let expected = format!("`{text}` is not {}", address::ADDRESSES);
+                        io::Error::new(ErrorKind::InvalidInput, expected)
+                    }
+                    Problem::Name(error) => with_name(&text, &error),
+                })?;
+                let open = |address| open_one(address, config);
+                listeners.extend(open_named(&text, &addresses, open)?);
+            }
+            #[cfg(feature = "program")]
+            ListenAt::Addresses(name, addresses) => {
+                let open = |address| open_one(address, config);
+                listeners.extend(open_named(&name, &addresses, open)?);
+            }
+            ListenAt::Listener(listener) => {
+                set_options(&SockRef::from(&listener), config)?;
+                listeners.push(listener);
+            }
+        }
+    }
+    Ok(listeners)
 }
 
-/// Opens the addresses of `--admin-listen`, if it is set; accepting from them does not block. Logs a
-/// warning if other machines can reach one of them.
+/// Logs a warning if other machines can reach one of these listeners of admin pages.
 ///
 /// # Errors
-/// As [`open`].
-pub fn open_admin(settings: &Settings) -> io::Result<Vec<TcpListener>> {
-    let Some(endpoint) = &settings.admin_listen else {
-        return Ok(Vec::new());
-    };
-    let listeners = open_all(core::slice::from_ref(endpoint), |address| {
-        open_one(address, settings)
-    })?;
-    for address in addresses(&listeners)? {
+/// Returns an error of the operating system.
+#[cfg(feature = "program")]
+pub(crate) fn warn_of_admin(listeners: &[TcpListener]) -> io::Result<()> {
+    for address in addresses(listeners)? {
         if !address.ip().to_canonical().is_loopback() {
             warn!(%address, "admin pages are open to other machines");
         }
     }
-    Ok(listeners)
+    Ok(())
 }
 
 /// Returns the addresses of listeners.
 ///
 /// # Errors
 /// Returns an error of the operating system.
-pub fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+pub(crate) fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
     listeners.iter().map(TcpListener::local_addr).collect()
 }
 
@@ -53,7 +85,7 @@ pub fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
 ///
 /// # Errors
 /// Returns an error of the operating system.
-pub fn announce(listeners: &[TcpListener]) -> io::Result<()> {
+pub(crate) fn announce(listeners: &[TcpListener]) -> io::Result<()> {
     for address in addresses(listeners)? {
         info!(%address, "listening on");
     }
@@ -71,32 +103,28 @@ impl HasPort for TcpListener {
     }
 }
 
-fn open_all<L: HasPort>(
-    endpoints: &[Endpoint],
-    mut open: impl FnMut(SocketAddr) -> io::Result<L>,
+fn open_named<L: HasPort>(
+    name: &str,
+    addresses: &[SocketAddr],
+    open: impl FnMut(SocketAddr) -> io::Result<L>,
 ) -> io::Result<Vec<L>> {
-    let mut all = Vec::new();
-    for endpoint in endpoints {
-        let opened = open_endpoint(endpoint, &mut open);
-        all.extend(opened.map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("{endpoint} cannot be listened on: {error}"),
-            )
-        })?);
-    }
-    Ok(all)
+    open_addresses(addresses, open).map_err(|error| with_name(name, &error))
 }
 
-/// Opens the addresses of an endpoint, all with the same port if the system chooses it.
-fn open_endpoint<L: HasPort>(
-    endpoint: &Endpoint,
-    open: &mut impl FnMut(SocketAddr) -> io::Result<L>,
+fn with_name(name: &str, error: &io::Error) -> io::Error {
+    let text = format!("{name} cannot be listened on: {error}");
+    io::Error::new(error.kind(), text)
+}
+
+/// Opens the addresses of a name, all with the same port if the system chooses it.
+fn open_addresses<L: HasPort>(
+    addresses: &[SocketAddr],
+    mut open: impl FnMut(SocketAddr) -> io::Result<L>,
 ) -> io::Result<Vec<L>> {
     let mut tries = PORTS;
     'ports: loop {
         let (mut listeners, mut failure) = (Vec::<L>::new(), None);
-        for &(mut address) in endpoint.addresses() {
+        for &(mut address) in addresses {
             let chosen = match listeners.first() {
                 Some(first) if address.port() == 0 => Some(first.port()?),
                 _ => None,
@@ -129,7 +157,7 @@ fn with_address(address: SocketAddr, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{address}: {error}"))
 }
 
-fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener> {
+fn open_one(address: SocketAddr, config: &Config) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -140,6 +168,13 @@ fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener>
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
+    set_options(&SockRef::from(&socket), config)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn set_options(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     // A peer that has gone before it is accepted must not block the others.
     socket.set_nonblocking(true)?;
     // Accepted sockets inherit these options, without further calls. The core batches frames, so
@@ -147,13 +182,11 @@ fn open_one(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener>
     #[cfg(target_os = "linux")]
     {
         socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_notsent_lowat(settings.config.unsent_bytes() as u32)?;
+        socket.set_tcp_notsent_lowat(config.unsent_bytes() as u32)?;
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = settings;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    let _ = config;
+    Ok(())
 }
 
 const BACKLOG: i32 = 4_096;
@@ -167,13 +200,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn an_accepted_socket_inherits_the_options() {
-        let arguments = [
-            "stentor",
-            "--listen=127.0.0.1:0",
-            "--queue.unsent-bytes=8KiB",
-        ];
-        let settings = Settings::parse(arguments, |_| None, |_| unreachable!());
-        let listeners = open(&settings.expect("valid")).expect("a free port");
+        let config = Config::builder().unsent_bytes(8 << 10).build();
+        let listen = vec![ListenAt::Text("127.0.0.1:0".into())];
+        let listeners = open(listen, &config.expect("valid")).expect("a free port");
         let _peer = std::net::TcpStream::connect(listeners[0].local_addr().expect("bound"));
         listeners[0].set_nonblocking(false).expect("a socket");
         let accepted = Socket::from(listeners[0].accept().expect("a peer").0);
@@ -191,10 +220,11 @@ mod tests {
         }
     }
 
-    fn endpoints(listen: &str) -> Vec<Endpoint> {
-        let arguments = ["stentor", "--listen", listen];
-        let settings = Settings::parse(arguments, |_| None, |_| unreachable!());
-        settings.expect("valid").listen
+    fn open_text(
+        listen: &str,
+        open: impl FnMut(SocketAddr) -> io::Result<Port>,
+    ) -> io::Result<Vec<Port>> {
+        open_named(listen, &address::addresses(listen).expect("valid"), open)
     }
 
     #[test]
@@ -206,7 +236,7 @@ mod tests {
             }
         };
         for listen in ["localhost:80", ":80", "80"] {
-            let open = |kind| open_all(&endpoints(listen), v6_is(kind));
+            let open = |kind| open_text(listen, v6_is(kind));
             assert_eq!(open(None).expect("both").len(), 2);
             for kind in [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported] {
                 assert_eq!(open(Some(kind)).expect("one").len(), 1);
@@ -214,13 +244,12 @@ mod tests {
             let error = open(Some(ErrorKind::AddrInUse)).expect_err("taken");
             assert_eq!(error.kind(), ErrorKind::AddrInUse);
             let text = error.to_string();
-            let named = format!("--listen: `{listen}` from the flag --listen");
             assert!(
-                text.starts_with(&named) && text.contains("]:80: "),
+                text.starts_with(listen) && text.contains("]:80: "),
                 "{text}"
             );
         }
-        let alone = open_all(&endpoints("[::1]:80"), v6_is(Some(ErrorKind::Unsupported)));
+        let alone = open_text("[::1]:80", v6_is(Some(ErrorKind::Unsupported)));
         assert_eq!(alone.expect_err("asked for").kind(), ErrorKind::Unsupported);
     }
 
@@ -238,12 +267,12 @@ mod tests {
                 false => Ok(Port(address)),
             }
         };
-        let opened = open_all(&endpoints("localhost:0"), &mut open).expect("a free port");
+        let opened = open_text("localhost:0", &mut open).expect("a free port");
         let both = ["127.0.0.1:1002", "[::1]:1002"].map(|text| Port(text.parse().expect("valid")));
         assert_eq!(opened, both);
 
         let mut tried = 0;
-        let opened = open_all(&endpoints("localhost:0"), |mut address: SocketAddr| {
+        let opened = open_text("localhost:0", |mut address: SocketAddr| {
             tried += 1;
             if address.is_ipv6() {
                 return Err(io::Error::from(ErrorKind::AddrInUse));

@@ -26,7 +26,7 @@ fn main() {
         let settings = Settings::from_args("stentor");
         println!(
             "{} workers, {:?} connections",
-            settings.workers, settings.max_connections
+            settings.options.workers, settings.options.max_connections
         );
         return;
     }

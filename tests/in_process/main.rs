@@ -1,5 +1,6 @@
 //! Both servers in the process of a test, with applications of the tests' own.
 
+mod hand_over;
 mod hang;
 mod panic;
 mod poison;

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stentor_core::channels::RemoteError;
 use stentor_core::id::WorkerId;
@@ -15,8 +15,9 @@ use stentor_core::{
     CloseCode, ConnId, Context, Decision, Failure, Handler, HttpRequest, Message as Received,
     MessageType,
 };
+use stentor_server::ServerHandle;
 use stentor_tests::Adapter;
-use stentor_tests::running::RunningHandle;
+use stentor_tests::process::SOON;
 use stentor_tests::running::{Running, TaskRunner};
 use tokio_tungstenite::tungstenite::protocol::frame::coding;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
@@ -27,6 +28,7 @@ stentor_tests::for_each_adapter! {
     a_shard_that_is_busy_does_not_let_commands_pile_up,
     one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted,
     what_was_taken_before_the_end_is_written,
+    a_command_is_answered,
 }
 
 type TungsteniteSocket = WebSocket<MaybeTlsStream<TcpStream>>;
@@ -162,14 +164,12 @@ fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
                         refused.fetch_add(insist(&remote, say(n)), Ordering::Relaxed);
                     }
                 } else {
-                    let mut n = 0;
-                    let taken = remote.take_permits(EACH, |place| {
+                    for n in 0..EACH {
                         let (room, text) = say(n);
-                        let told = place.publish(room.as_bytes(), MessageType::Text, 10, text);
+                        let permit = remote.reserve().wait().expect("the server serves");
+                        let told = permit.publish(room.as_bytes(), MessageType::Text, 10, text);
                         assert_eq!(told, Ok(()));
-                        n += 1;
-                    });
-                    assert_eq!(taken, Ok(()));
+                    }
                 }
             })
         });
@@ -222,8 +222,76 @@ fn everything_said_from_outside_is_heard_or_refused(adapter: Adapter) {
     assert_eq!(delivery.queued, delivery.written + delivery.discarded);
 }
 
+fn a_command_is_answered(adapter: Adapter) {
+    let stage = RemoteServer::set(adapter, &["--shards=3", "--shard.remote-commands=1"]);
+    let (mut one, mut other) = (stage.open(&["one"]), stage.open(&["other"]));
+    let (remote, id) = (&stage.server.remote, stage.id("one"));
+    assert_eq!(remote.subscribe(id, b"room").wait(), Ok(true));
+    // The shard of the connection and that of the room are not the same ones.
+    wait_for_members(remote, 1);
+    let report = remote
+        .publish(b"room", MessageType::Text, 10, "heard")
+        .wait()
+        .expect("it serves");
+    assert_eq!((report.members, report.queued), (1, 1));
+    assert_eq!(hear(&mut one), Some("heard".into()));
+    let report = remote
+        .publish(b"nobody", MessageType::Text, 10, "unheard")
+        .wait();
+    assert_eq!(report.map(|report| report.members), Ok(0));
+    let report = remote.broadcast(MessageType::Text, 10, "all").wait();
+    assert_eq!(report.map(|report| report.queued), Ok(2));
+    for socket in [&mut one, &mut other] {
+        assert_eq!(hear(socket), Some("all".into()));
+    }
+    assert_eq!(remote.unsubscribe(id, b"room").wait(), Ok(true));
+    wait_for_members(remote, 0);
+
+    // On a runtime, many wait for the one permit.
+    stentor_tests::block_on(async {
+        let report = remote.send(id, MessageType::Text, 10, "sent").await;
+        assert_eq!(report.map(|report| report.queued), Ok(1));
+        let counts = (0..100).map(|_| remote.count_members(b"room"));
+        for count in futures_util::future::join_all(counts).await {
+            assert_eq!(count, Ok(0));
+        }
+        // One that is not waited for any more does not keep the permit from the others.
+        let permit = remote.reserve().await.expect("it serves");
+        let mut first = remote.reserve();
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let mut second = remote.reserve();
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop(permit);
+        drop(first);
+        assert!(second.await.is_ok());
+    });
+    assert_eq!(hear(&mut one), Some("sent".into()));
+
+    let code = CloseCode::new(4_001).expect("for applications");
+    assert_eq!(remote.close(id, code).wait(), Ok(true));
+    assert_eq!(remote.close(id, code).wait(), Ok(false));
+    assert_eq!(remote.subscribe(id, b"room").wait(), Ok(false));
+    let report = remote.send(id, MessageType::Text, 10, "too late").wait();
+    assert_eq!(report.map(|report| report.members), Ok(0));
+    while one.read().is_ok() {}
+    let remote = remote.clone();
+    let ending = stage.server.stop();
+    while other.read().is_ok() {}
+    ending.report();
+    let refused = remote.count_members(b"room").wait();
+    assert_eq!(refused, Err(RemoteError::Ended));
+}
+
+/// Counts the members of the room until there are this many.
+fn wait_for_members(remote: &ServerHandle, members: u64) {
+    let begin = Instant::now();
+    while remote.count_members(b"room").wait() != Ok(members) {
+        assert!(begin.elapsed() < SOON, "not {members}");
+    }
+}
+
 /// Says it until it is taken; how often it was refused.
-fn insist(remote: &RunningHandle, (room, text): (String, String)) -> u64 {
+fn insist(remote: &ServerHandle, (room, text): (String, String)) -> u64 {
     let mut refused = 0;
     while let Err(why) = remote.try_publish(room.as_bytes(), MessageType::Text, 10, text.clone()) {
         assert_eq!(why, RemoteError::Full);
@@ -259,11 +327,8 @@ fn a_shard_that_is_busy_does_not_let_commands_pile_up(adapter: Adapter) {
     let waits = {
         let remote = remote.clone();
         thread::spawn(move || {
-            let taken = remote.take_permits(1, |place| {
-                let told = place.send(to, MessageType::Text, 10, "waited");
-                assert_eq!(told, Ok(()));
-            });
-            assert_eq!(taken, Ok(()));
+            let report = remote.send(to, MessageType::Text, 10, "waited").wait();
+            assert_eq!(report.map(|report| report.queued), Ok(1));
         })
     };
     drop(busy);
@@ -319,7 +384,7 @@ fn one_is_spoken_to_and_closed_and_what_comes_too_late_is_counted(adapter: Adapt
     let told = remote.try_broadcast_all(MessageType::Text, 10, "nobody");
     assert_eq!(told, Err(RemoteError::Ended));
     // Nobody waits for a place in vain.
-    assert_eq!(remote.take_permits(1, drop), Err(RemoteError::Ended));
+    assert_eq!(remote.reserve().wait().err(), Some(RemoteError::Ended));
 }
 
 fn what_was_taken_before_the_end_is_written(adapter: Adapter) {

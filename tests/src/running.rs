@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use stentor_core::channels::{Permit, RemoteError};
+use stentor_core::channels::RemoteError;
 use stentor_core::id::WorkerId;
 use stentor_core::{Failure, Handler, ShardId};
-use stentor_server::{Settings, ShutdownReport};
+use stentor_server::{ServerHandle, Settings, ShutdownReport};
 use tokio::sync::oneshot;
 
 use crate::Adapter;
@@ -29,18 +28,9 @@ pub struct Running {
     /// Where it listens; the admin pages, if there are any, come last.
     pub addresses: Vec<SocketAddr>,
     /// Its handle.
-    pub remote: RunningHandle,
+    pub remote: ServerHandle,
     stop: Stop,
     thread: JoinHandle<io::Result<ShutdownReport>>,
-}
-
-/// A server's handle.
-#[derive(Clone, Debug)]
-pub enum RunningHandle {
-    /// Of the server on tokio.
-    Tokio(stentor_tokio::ServerHandle),
-    /// Of the server on threads.
-    Threads(stentor_std::ServerHandle),
 }
 
 /// Dropped, it tells the server to end.
@@ -69,26 +59,38 @@ impl Running {
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         match adapter {
             Adapter::Tokio => {
-                let server = stentor_tokio::Server::bind(settings).expect("a free port");
+                let server = stentor_tokio::Server::from_settings(settings)
+                    .handler(handler)
+                    .work(RunnerWork(job))
+                    .bind()
+                    .expect("a free port");
                 let mut addresses = server.addresses().expect("an address");
                 addresses.extend(server.admin_addresses().expect("an address"));
-                let remote = RunningHandle::Tokio(server.remote());
+                let remote = server.handle();
                 let (end, ended) = oneshot::channel();
                 let until = async {
                     let _ = ended.await;
+                };
+                let serve = move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build();
+                    runtime.expect("a runtime").block_on(server.serve(until))
                 };
                 Self {
                     addresses,
                     remote,
                     stop: Stop::Tokio { _end: end },
-                    thread: thread::spawn(move || server.run(handler, RunnerWork(job), until)),
+                    thread: thread::spawn(serve),
                 }
             }
             Adapter::Threads => {
-                let server = stentor_std::Server::bind(settings).expect("a free port");
+                let server = stentor_std::Server::from_settings(settings)
+                    .handler(handler)
+                    .work(RunnerWork(job))
+                    .bind()
+                    .expect("a free port");
                 let mut addresses = server.addresses().expect("an address");
                 addresses.extend(server.admin_addresses().expect("an address"));
-                let remote = RunningHandle::Threads(server.remote());
+                let remote = server.handle();
                 let (end, ended) = mpsc::channel();
                 let until = move || {
                     let _ = ended.recv();
@@ -97,7 +99,7 @@ impl Running {
                     addresses,
                     remote,
                     stop: Stop::Threads { _end: end },
-                    thread: thread::spawn(move || server.run(handler, RunnerWork(job), until)),
+                    thread: thread::spawn(move || server.serve(until)),
                 }
             }
         }
@@ -112,7 +114,7 @@ impl Running {
 
 /// A server that ends.
 #[derive(Debug)]
-pub struct StoppingServer(JoinHandle<io::Result<ShutdownReport>>, RunningHandle);
+pub struct StoppingServer(JoinHandle<io::Result<ShutdownReport>>, ServerHandle);
 
 impl StoppingServer {
     /// Returns what it reports when it has ended in order.
@@ -136,50 +138,6 @@ impl StoppingServer {
         let refused = self.1.try_reserve().err();
         assert_eq!(refused, Some(RemoteError::Ended));
         result
-    }
-}
-
-impl RunningHandle {
-    /// Takes this many permits one after the other, and waits for each.
-    ///
-    /// # Errors
-    /// There will be none any more.
-    ///
-    /// # Panics
-    /// Without a runtime.
-    pub fn take_permits(
-        &self,
-        permits: usize,
-        mut take: impl FnMut(Permit),
-    ) -> Result<(), RemoteError> {
-        match self {
-            Self::Tokio(handle) => {
-                let runtime = tokio::runtime::Builder::new_current_thread().build();
-                runtime.expect("a runtime").block_on(async {
-                    for _ in 0..permits {
-                        take(handle.reserve().await?);
-                    }
-                    Ok(())
-                })
-            }
-            Self::Threads(handle) => {
-                for _ in 0..permits {
-                    take(handle.reserve()?);
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Deref for RunningHandle {
-    type Target = stentor_core::ServerHandle;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Tokio(handle) => handle,
-            Self::Threads(handle) => handle,
-        }
     }
 }
 

@@ -11,7 +11,6 @@
 
 mod close;
 mod mail;
-mod remote;
 mod senders;
 mod server;
 mod shutdown;

@@ -1,16 +1,13 @@
 //! Fixtures that the models share: a small server, upgraded connections in it, and frames.
 
 use std::ops::Deref;
-use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
 use stentor_core::config::ConfigBuilder;
-use stentor_core::node::ConnectionLimiter;
 use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, Timestamp};
 use stentor_gateway::Rooms;
-use stentor_server::Settings;
-use stentor_server::metrics::Scrape;
+use stentor_server::host::Node;
+use stentor_server::{RemoteEndpoint, ServerOptions};
 
 use super::socket::{Peer, Scripted, pair};
 use crate::connection_threads::ConnectionThreads;
@@ -18,13 +15,11 @@ use crate::links::Socket;
 use crate::locked_shard::{LockedShards, ShardState};
 use crate::primitive::thread::{Builder, JoinHandle};
 use crate::send_buffer::{SendBuffer, settle};
-use crate::workers::WorkerPool;
 use crate::{reader, writer};
 
 /// Shards with nobody to serve them, unless a model starts somebody.
 pub(super) struct ModelServer<H: Handler> {
     stations: Arc<LockedShards<H, Scripted>>,
-    scrapes: Sender<Option<Scrape>>,
 }
 
 /// A connection without threads.
@@ -49,21 +44,18 @@ where
 {
     /// One whose shards do not fail.
     pub(super) fn new(config: ConfigBuilder, handler: H) -> Self {
-        let mut settings = settings();
-        settings.config = config.seed(SEED).build().expect("a model knows the limits");
-        let limiter = Arc::new(ConnectionLimiter::new(settings.config.shards(), None));
-        let maker = |_| handler.clone();
-        let (scrapes, _) = channel();
-        let pool = WorkerPool::new(&settings);
-        let config = &settings.config;
+        let config = config.seed(SEED).build().expect("a model knows the limits");
+        let mut options = ServerOptions::new();
+        (options.workers, options.task_queue) = (1, 4);
+        let remote = Arc::new(RemoteEndpoint::new(&config));
+        let (node, _) = Node::new(&config, &options, remote);
         Self {
-            stations: Arc::new(LockedShards::new(config, pool, limiter, maker, &scrapes)),
-            scrapes,
+            stations: Arc::new(LockedShards::new(&config, node, |_| handler.clone())),
         }
     }
 
     pub(super) fn crew(&self) -> ConnectionThreads<H, Scripted> {
-        ConnectionThreads::new(self.stations.clone(), self.scrapes.clone())
+        ConnectionThreads::new(self.stations.clone())
     }
 
     /// A connection whose handshake is over, and whose socket takes nothing yet.
@@ -77,8 +69,13 @@ where
     /// A connection that has asked for nothing yet.
     pub(super) fn admit(&self, at: ShardId) -> ModelConnection {
         let (stream, peer) = pair();
-        let (_, admission) = self.limiter.admit().expect("there is no limit");
-        let socket = Arc::new(Socket::new(stream, at, admission, self.limiter.clone()));
+        let (_, admission) = self.node.limiter.admit().expect("there is no limit");
+        let socket = Arc::new(Socket::new(
+            stream,
+            at,
+            admission,
+            self.node.limiter.clone(),
+        ));
         let accept = |inside: &mut ShardState<H, Scripted>| {
             let id = inside.shard.accept(inside.now, admission);
             inside.links.insert(id, socket.clone());
@@ -197,17 +194,6 @@ pub(super) fn room_of_the_second() -> &'static str {
             .find(is_of_the_second)
             .expect("rooms spread over shards")
     })
-}
-
-/// One worker, and no limit of connections.
-fn settings() -> Settings {
-    static PARSED: OnceLock<Settings> = OnceLock::new();
-    let parse = || {
-        let args = ["model", "--tasks.workers=1", "--tasks.queue=4"];
-        let nothing = |_: &Path| unreachable!("no file is named");
-        Settings::parse(args, |_| None, nothing).expect("within the limits")
-    };
-    PARSED.get_or_init(parse).clone()
 }
 
 const SEED: u64 = 1;

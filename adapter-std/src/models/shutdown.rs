@@ -1,6 +1,5 @@
 //! Models of the shutdown: every waiting thread ends when the server or its connection ends.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use stentor_core::shard::Admission;
@@ -9,11 +8,12 @@ use stentor_gateway::Rooms;
 
 use super::model;
 use super::server::{ModelServer, REQUEST, join, said, spawn, told};
-use super::socket::pair;
+use super::socket::{Scripted, pair};
 use super::wakes::ModelWork;
 use crate::connection;
 use crate::connection_threads::start_workers;
-use crate::workers::watch_clock;
+use crate::locked_shard::{LockedShards, ShardState};
+use crate::workers::tell;
 
 /// Fails if `PendingConnection::tell` wakes nobody, and if `ShardSocket::end` leaves the socket as
 /// it is, or its threads asleep.
@@ -23,9 +23,12 @@ fn loom_a_connection_ends_at_any_time_after_its_birth() {
         let server = ModelServer::new(Config::builder(), Echo);
         let (stream, peer) = pair();
         peer.say(REQUEST);
-        server.limiter.admit().expect("there is no limit");
-        connection::start(&server, stream, PEER, (ShardId(0), Admission::Normal))
-            .expect("few threads");
+        server.node.limiter.admit().expect("there is no limit");
+        let place = (ShardId(0), Admission::Normal);
+        let enter = |inside: &mut ShardState<Echo, Scripted>| {
+            inside.shard.accept(inside.now, Admission::Normal)
+        };
+        connection::start(&server, stream, place, enter).expect("few threads");
         server.abort(ShardId(0));
         peer.await_close();
         assert!(server.all(|shard| shard.is_empty()));
@@ -66,7 +69,7 @@ fn loom_tickers_end_with_their_crew() {
     });
 }
 
-/// Fails if `WorkerPool::drain` wakes nobody, and if a worker ends before the queue is
+/// Fails if `drain_workers` wakes nobody, and if a worker ends before the queue is
 /// empty.
 #[test]
 fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
@@ -75,23 +78,27 @@ fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
         let connection = server.connect(ShardId(0));
         let workers = start_workers(&server, ModelWork).expect("few threads");
         server.hand_in(connection.id, &said("task:a"));
-        server.pool.drain();
+        server.drain_workers();
         join(workers);
         assert_eq!(server.exchange(&connection, &[]), told("processed_by_0:a"));
     });
 }
 
-/// Fails if `WorkerPool::drain` does not wake whoever watches the clock.
+/// Fails if `drain_workers` does not wake whoever watches the clock.
 #[test]
 fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
     model(|| {
         let server = ModelServer::new(Config::builder(), Rooms::default());
         let stations = Arc::clone(&server);
-        let watcher = spawn(move || watch_clock(&stations));
-        server.pool.drain();
+        let watcher = spawn(move || run_timers(&stations));
+        server.drain_workers();
         join([watcher]);
     });
 }
 
-/// Somebody whose address does not matter.
-const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+/// Runs the timers of the dispatcher until it drains.
+fn run_timers(server: &LockedShards<Rooms, Scripted>) {
+    let wake = |wakeups| server.wake_for(wakeups);
+    let report = |conn, end| tell(server, conn, end);
+    server.node.dispatcher.run_timers::<Rooms>(wake, report);
+}

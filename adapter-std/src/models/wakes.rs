@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stentor_core::config::Page;
+use stentor_core::config::{Page, PageId};
 use stentor_core::id::WorkerId;
 use stentor_core::{Config, Echo, Failure, ShardId};
 use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
-use stentor_server::metrics::Scrape;
-use stentor_server::pages::METRICS;
+use stentor_server::host::ShardInput;
 
 use super::model;
 use super::server::{ModelServer, PLENTY, join, room_of_the_second, said, spawn, told};
 use crate::connection_threads::start_workers;
-use crate::locked_shard::ShardInput;
 use crate::primitive::thread;
 use crate::workers::Work;
 
@@ -107,11 +105,11 @@ fn loom_a_ticker_wakes_for_letters() {
     });
 }
 
-/// Fails if `post` wakes no ticker.
+/// Fails if `post_input` wakes no ticker.
 #[test]
 fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
     model(|| {
-        let page = Page::rendered("/metrics", METRICS);
+        let page = Page::rendered("/metrics", PageId(0));
         let server = ModelServer::new(Config::builder().page(page), Rooms::default());
         let connection = server.admit(ShardId(0));
         server.hand_in(
@@ -123,8 +121,8 @@ fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
         server.set_ticker(ShardId(0), thread::current());
         let (stations, id) = (Arc::clone(&server), connection.id);
         let answers = spawn(move || {
-            let scrape = Scrape { id };
-            stations.post(id.shard(), ShardInput::Metrics(scrape, "up 1".into()));
+            let text = "up 1".into();
+            stations.post_input(id.shard(), ShardInput::Metrics { id, text });
         });
         let page = loop {
             let next = server.tick(ShardId(0));
@@ -172,7 +170,7 @@ fn loom_a_worker_wakes_for_a_task() {
         server.hand_in(connection.id, &said("task:a"));
         let done = told("processed_by_0:a");
         assert_eq!(connection.peer.await_bytes(done.len()), done);
-        server.pool.drain();
+        server.drain_workers();
         server.abort(ShardId(0));
         join(workers);
         join([writer]);

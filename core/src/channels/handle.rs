@@ -8,6 +8,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::CloseCode;
+use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::channels::registry::OwnerShards;
 use crate::config::Config;
@@ -18,7 +19,7 @@ use crate::proto::ws::opcode::MessageType;
 use crate::sync::primitive::Arc;
 use crate::sync::{AcquireError, Semaphore};
 
-/// Speaks to the connections of a server from any thread, on nobody's behalf.
+/// Sends commands to the connections of a server from any thread.
 ///
 /// A command takes one of [`Config::remote_commands`] places until every shard that
 /// it concerns has carried it out, so what is under way is bounded in number; each
@@ -32,21 +33,40 @@ use crate::sync::{AcquireError, Semaphore};
 /// **The end.** Before a server serves, and from the beginning of its end on, there are no
 /// places. What has one by then is still carried out, and a drain waits for it.
 ///
-/// A [receipt](SendOptions::receipt) is asked for in vain: there is no connection to tell.
+/// A [receipt](SendOptions::receipt) is asked for in vain: there is no connection to tell. The result
+/// of a command goes to [`Permit::on_result`].
 ///
 /// [`Full`]: RemoteError::Full
 #[derive(Clone)]
-pub struct ServerHandle(Arc<Outside>);
+pub struct CommandSender(Arc<Outside>);
 
-/// The server's end of all its [`ServerHandle`]s. Dropped, it ends them.
+/// The server's end of all its [`CommandSender`]s. Dropped, it ends them.
 pub struct ServerEnd(Arc<Outside>);
 
 /// A place among the commands that are under way, for one command. It is free
 /// again when that is over, or when this is dropped.
 #[must_use = "it is there to be used"]
-pub struct Permit(Arc<Outside>);
+pub struct Permit {
+    outside: Arc<Outside>,
+    on_result: Option<OnResult>,
+}
 
-/// What an adapter does for a [`ServerHandle`].
+/// What is called with the result of a command.
+type OnResult = Box<dyn FnOnce(CommandResult) + Send + Sync>;
+
+/// The result of a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CommandResult {
+    /// Of a publication or a message: the queues that took it.
+    Delivered(DeliveryReport),
+    /// Of a count: the number of members.
+    Members(u64),
+    /// Of a command to one connection: whether the connection was open.
+    Found(bool),
+}
+
+/// What an adapter does for a [`CommandSender`].
 pub trait ShardSender: Send + Sync {
     /// Carries a message to a shard and wakes that. Messages given one after the
     /// other arrive in that order. False if there is no such shard any more.
@@ -106,6 +126,15 @@ pub(crate) enum RemoteCommand {
         conn: ConnId,
         code: CloseCode,
     },
+    /// The connection becomes a member of the channel, or is one no more.
+    Membership {
+        conn: ConnId,
+        channel: Bytes,
+        joins: bool,
+    },
+    Count {
+        channel: Bytes,
+    },
 }
 
 impl RemoteCommand {
@@ -116,6 +145,7 @@ impl RemoteCommand {
                 channel, payload, ..
             } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
             Self::Send { payload, .. } => payload.len(),
+            Self::Membership { channel, .. } | Self::Count { channel } => channel.len(),
             Self::Close { .. } => 0,
         }
     }
@@ -139,9 +169,9 @@ impl ServerEnd {
         }))
     }
 
-    /// A handle for whoever is to speak from outside.
-    pub fn remote(&self) -> ServerHandle {
-        ServerHandle(self.0.clone())
+    /// Returns a sender of commands to this server.
+    pub fn sender(&self) -> CommandSender {
+        CommandSender(self.0.clone())
     }
 
     /// The server serves from now on.
@@ -172,14 +202,17 @@ impl ServerEnd {
     }
 }
 
-impl ServerHandle {
+impl CommandSender {
     /// Takes a place for one command, if there is one.
     ///
     /// # Errors
     /// Why there is none.
     pub fn try_reserve(&self) -> Result<Permit, RemoteError> {
         match self.0.permits.try_acquire() {
-            Ok(()) => Ok(Permit(self.0.clone())),
+            Ok(()) => Ok(Permit {
+                outside: self.0.clone(),
+                on_result: None,
+            }),
             Err(AcquireError::Full) => Err(RemoteError::Full),
             Err(AcquireError::NotYet) => Err(RemoteError::NotYet),
             Err(AcquireError::Ended) => Err(RemoteError::Ended),
@@ -239,6 +272,26 @@ impl ServerHandle {
 }
 
 impl Permit {
+    /// Sets what is called with the result of the command, on the thread of a shard: it must neither
+    /// wait nor panic. It is dropped uncalled if the command is not carried out.
+    pub fn on_result(self, call: impl FnOnce(CommandResult) + Send + Sync + 'static) -> Self {
+        let mut permit = self;
+        permit.on_result = Some(Box::new(call));
+        permit
+    }
+
+    /// Returns whether the result is asked for.
+    pub(crate) const fn wants_result(&self) -> bool {
+        self.on_result.is_some()
+    }
+
+    /// Reports the result of the command, which is over.
+    pub(crate) fn finish(mut self, result: impl FnOnce() -> CommandResult) {
+        if let Some(call) = self.on_result.take() {
+            call(result());
+        }
+    }
+
     /// Says something to every member of a channel.
     ///
     /// # Errors
@@ -298,6 +351,47 @@ impl Permit {
         self.give(conn.shard(), RemoteCommand::Close { conn, code })
     }
 
+    /// Makes a connection a member of a channel, behind what the connection waits for.
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): nothing has been done.
+    pub fn subscribe(self, conn: ConnId, channel: &[u8]) -> Result<(), RemoteError> {
+        self.change_membership(conn, channel, true)
+    }
+
+    /// Ends the membership of a connection in a channel, behind what the connection waits for.
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): nothing has been done.
+    pub fn unsubscribe(self, conn: ConnId, channel: &[u8]) -> Result<(), RemoteError> {
+        self.change_membership(conn, channel, false)
+    }
+
+    /// Counts the members of a channel on all shards, for [`on_result`](Self::on_result).
+    ///
+    /// # Errors
+    /// [`Ended`](RemoteError::Ended): there will be no result.
+    pub fn count_members(self, channel: &[u8]) -> Result<(), RemoteError> {
+        let owner = self.outside.owners.of(Some(channel));
+        let channel = Bytes::copy_from_slice(channel);
+        self.give(owner, RemoteCommand::Count { channel })
+    }
+
+    fn change_membership(
+        self,
+        conn: ConnId,
+        channel: &[u8],
+        joins: bool,
+    ) -> Result<(), RemoteError> {
+        let channel = Bytes::copy_from_slice(channel);
+        let command = RemoteCommand::Membership {
+            conn,
+            channel,
+            joins,
+        };
+        self.give(conn.shard(), command)
+    }
+
     fn publish_to(
         self,
         channel: Option<&[u8]>,
@@ -308,7 +402,7 @@ impl Permit {
         if payload.len() > MAX_PAYLOAD {
             return Err(RemoteError::TooLong);
         }
-        let owner = self.0.owners.of(channel);
+        let owner = self.outside.owners.of(channel);
         let command = RemoteCommand::Publish {
             channel: channel.map(Bytes::copy_from_slice),
             kind,
@@ -319,7 +413,7 @@ impl Permit {
     }
 
     fn give(self, to: ShardId, command: RemoteCommand) -> Result<(), RemoteError> {
-        let outside = self.0.clone();
+        let outside = self.outside.clone();
         // The name may be that of another server's connection.
         let to = ShardId(to.0 % outside.shards);
         if outside
@@ -335,8 +429,10 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.permits.release();
-        self.0.sender.on_permit_released();
+        // Whoever learns the result may use the permit.
+        self.on_result = None;
+        self.outside.permits.release();
+        self.outside.sender.on_permit_released();
     }
 }
 
@@ -352,9 +448,9 @@ impl fmt::Debug for ServerEnd {
     }
 }
 
-impl fmt::Debug for ServerHandle {
+impl fmt::Debug for CommandSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle").finish_non_exhaustive()
+        f.debug_struct("CommandSender").finish_non_exhaustive()
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) enum OwnerRequest {
 pub(crate) enum Requester {
     Conn(ConnId),
     /// The place among the commands from outside is given back with this.
-    Outside(#[expect(dead_code, reason = "it is there to be dropped")] Permit),
+    Outside(Permit),
 }
 
 /// Something said in a channel, or to everyone.

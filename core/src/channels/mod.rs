@@ -10,5 +10,7 @@ pub(crate) mod registry;
 pub(crate) mod waiters;
 
 pub use delivery_report::DeliveryReport;
-pub use handle::{Permit, RemoteError, RemoteStats, ServerEnd, ServerHandle, ShardSender};
+pub use handle::{
+    CommandResult, CommandSender, Permit, RemoteError, RemoteStats, ServerEnd, ShardSender,
+};
 pub use message::ShardMessage;

@@ -1,20 +1,24 @@
 //! Execution of commands from outside all shards. Does not contain the handle that sends them,
 //! which is in `channels::handle`.
 
-use crate::channels::handle::{Permit, RemoteCommand};
+use alloc::boxed::Box;
 
+use crate::channels::CommandResult;
+use crate::channels::handle::{Permit, RemoteCommand};
 use crate::channels::message::{Direct, OwnerRequest, Publication, Requester};
 use crate::delivery::codec::SharedPayload;
 use crate::engine::Engine;
+use crate::id::ConnId;
 use crate::session::app_types::AppTypes;
+use crate::session::deferred::PendingOp;
 use crate::session::phase::Phase;
 use crate::stats::CloseCause;
+use crate::sync::AtomicCounters;
 
 impl<A: AppTypes> Engine<A> {
     /// Carries out a command from outside. Its place goes with what is under way
     /// of it.
     pub(crate) fn handle_command(&mut self, command: RemoteCommand, place: Permit) {
-        let origin = Requester::Outside(place);
         match command {
             RemoteCommand::Publish {
                 channel,
@@ -23,15 +27,16 @@ impl<A: AppTypes> Engine<A> {
                 payload,
             } => {
                 self.counts.channels.published += 1;
+                let wants_result = place.wants_result();
                 self.serve_as_owner(OwnerRequest::Publish(Publication {
                     channel,
-                    origin,
+                    origin: Requester::Outside(place),
                     kind,
                     options,
                     published: self.now,
                     payload: SharedPayload::new(payload, A::CODECS),
                     owner: self.id,
-                    counters: None,
+                    counters: wants_result.then(|| Box::new(AtomicCounters::new())),
                 }));
             }
             RemoteCommand::Send {
@@ -43,7 +48,7 @@ impl<A: AppTypes> Engine<A> {
                 self.counts.direct.sent += 1;
                 self.deliver_direct(Direct {
                     to,
-                    origin,
+                    origin: Requester::Outside(place),
                     kind,
                     options,
                     published: self.now,
@@ -51,11 +56,39 @@ impl<A: AppTypes> Engine<A> {
                 });
             }
             RemoteCommand::Close { conn, code } => {
-                let open = |&at: &u32| self.slots[at].phase() == Phase::Open;
-                if let Some(at) = self.slots.find(conn).filter(open) {
+                let found = self.find_open(conn);
+                if let Some(at) = found {
                     self.begin_close(at, code, CloseCause::Handler);
                 }
+                place.finish(|| CommandResult::Found(found.is_some()));
+            }
+            RemoteCommand::Membership {
+                conn,
+                channel,
+                joins,
+            } => {
+                let found = self.find_open(conn);
+                if let Some(at) = found {
+                    let op = match joins {
+                        true => PendingOp::Join(channel),
+                        false => PendingOp::Leave(channel),
+                    };
+                    self.defer(at, op);
+                    if !self.slots[at].is_parked() {
+                        self.schedule(at);
+                    }
+                }
+                place.finish(|| CommandResult::Found(found.is_some()));
+            }
+            RemoteCommand::Count { channel } => {
+                let members = self.members_everywhere(&channel);
+                place.finish(|| CommandResult::Members(members));
             }
         }
+    }
+
+    fn find_open(&self, conn: ConnId) -> Option<u32> {
+        let open = |&at: &u32| self.slots[at].phase() == Phase::Open;
+        self.slots.find(conn).filter(open)
     }
 }

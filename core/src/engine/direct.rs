@@ -4,6 +4,7 @@
 use crate::channels::delivery_report::counted;
 use bytes::Bytes;
 
+use crate::channels::CommandResult;
 use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::message::{Completion, Direct, MessageBody, Notification, Requester};
 use crate::delivery::MessagePayload;
@@ -82,8 +83,11 @@ impl<A: AppTypes> Engine<A> {
             kind,
             MessagePayload::Owned(&payload),
         );
-        let Requester::Conn(from) = origin else {
-            return;
+        let from = match origin {
+            Requester::Conn(from) => from,
+            Requester::Outside(permit) => {
+                return permit.finish(|| CommandResult::Delivered(outcome));
+            }
         };
         let report = options.receipt.map(|ticket| Completion {
             conn: from,

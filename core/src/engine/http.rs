@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::CloseCode;
 use crate::channels::fan_outs::EVERYONE;
 use crate::delivery::codec::{Codec, Form};
 use crate::engine::Engine;
@@ -35,16 +36,23 @@ impl<A: AppTypes> Engine<A> {
     ) {
         //= rfc6455#section-4.2.2 "Extensions not listed by the client MUST NOT be listed."
         //= rfc6455#section-9 "A server MUST NOT respond with any extension not requested by the..."
-        let agreed = upgrade.deflate.and_then(|offer| self.agree(offer));
+        let is_answered = self.slots[at].is_answered();
+        let offer = upgrade.deflate.filter(|_| !is_answered);
+        let agreed = offer.and_then(|offer| self.agree(offer));
         let mut head = self.decode_buffers.buffers.take_for(ANSWER);
-        let accept = &upgrade.accept;
-        //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
-        //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
-        upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref(), fields);
+        if !is_answered {
+            let accept = &upgrade.accept;
+            //= rfc6455#section-4.2.2 "The value chosen MUST be derived from the client's handshake,..."
+            //= rfc6455#section-4.2.2 "if the server does not wish to agree to one of the suggested..."
+            upgrade::switching_protocols(&mut head, accept, subprotocol, agreed.as_ref(), fields);
+        }
         let form = Form::new(codec, Wire::WebSocket);
         self.begin_session(at, state, form, agreed.as_ref(), &head);
         self.decode_buffers.give(head);
-        self.slots[at].subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
+        if !is_answered {
+            let subprotocol = SubprotocolIndex::new(subprotocol, &self.config.subprotocols);
+            self.slots[at].subprotocol = subprotocol;
+        }
     }
 
     /// Opens a session over a wire without handshake.
@@ -61,8 +69,8 @@ impl<A: AppTypes> Engine<A> {
         self.decode_buffers.give(head);
     }
 
-    /// Begins a session whose link has this form, with this head of its response. `agreed` is the
-    /// compression that was agreed on.
+    /// Begins a session whose link has this form, with this head of its response, which is empty if
+    /// another server has answered. `agreed` is the compression that was agreed on.
     fn begin_session(
         &mut self,
         at: u32,
@@ -80,7 +88,9 @@ impl<A: AppTypes> Engine<A> {
             compressor = Compressor::new(Role::Server, agreed, level);
         }
         drop(self.take_exchange(at));
-        self.out.send_head(at, head);
+        if !head.is_empty() {
+            self.out.send_head(at, head);
+        }
         self.out.open(at, form, compressor);
         let slot = &mut self.slots[at];
         slot.decoder = decoder;
@@ -116,11 +126,26 @@ impl<A: AppTypes> Engine<A> {
         error: HandshakeError,
     ) {
         self.count_refused(at, error);
+        if self.slots[at].is_answered() {
+            return self.refuse_answered(at, error.status());
+        }
         let mut out = self.decode_buffers.buffers.take_for(ANSWER);
         let written = connection.refuse(&mut out, error);
         debug_assert!(written.is_ok(), "no response has begun");
         self.begin_answer(at, &out, None);
         self.decode_buffers.give(out);
+    }
+
+    /// Ends a connection whose handshake was answered before it came here with the close code that
+    /// says what this status would have.
+    fn refuse_answered(&mut self, at: u32, status: u16) {
+        let code = match status {
+            503 => CloseCode::TRY_LATER,
+            500..600 => CloseCode::INTERNAL_ERROR,
+            _ => CloseCode::POLICY,
+        };
+        let [high, low] = code.get().to_be_bytes();
+        self.begin_answer(at, &[0x88, 2, high, low], None);
     }
 
     /// Counts a refusal, and lets the log know.
@@ -139,6 +164,9 @@ impl<A: AppTypes> Engine<A> {
         fields: &[(&str, &[u8])],
         body: &[u8],
     ) {
+        if self.slots[at].is_answered() {
+            return self.refuse_answered(at, status);
+        }
         self.close_if_last(at, &mut connection);
         let mut out = self.decode_buffers.buffers.take_for(ANSWER + body.len());
         write_response(&mut connection, &mut out, status, fields, body);
@@ -153,6 +181,9 @@ impl<A: AppTypes> Engine<A> {
         connection: HttpConnection,
         index: PageIndex,
     ) {
+        if self.slots[at].is_answered() {
+            return self.refuse_answered(at, 200);
+        }
         match self.config.pages.get(index).map(Page::content) {
             Some(PageContent::Fixed(content)) => {
                 let content = content.clone();

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
+use crate::channels::CommandResult;
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
 use crate::channels::message::{
@@ -191,17 +192,22 @@ impl<A: AppTypes> Engine<A> {
             ticket,
         }: Count,
     ) {
-        let members = self.registry.find(&channel).map_or(0, |channel| {
-            let remote_counts = self.registry.remote_counts(channel).iter();
-            let remote_counts = remote_counts.map(|&(_, members)| u64::from(members));
-            self.registry.members(channel).len() as u64 + remote_counts.sum::<u64>()
-        });
+        let members = self.members_everywhere(&channel);
         let report = Completion {
             conn: from,
             ticket,
             answer: Notification::Members(members),
         };
         self.give_credit_back(from, self.id, channel.len(), Some(report));
+    }
+
+    /// At the owner: the number of members of a channel on all shards.
+    pub(crate) fn members_everywhere(&self, channel: &[u8]) -> u64 {
+        self.registry.find(channel).map_or(0, |channel| {
+            let remote_counts = self.registry.remote_counts(channel).iter();
+            let remote_counts = remote_counts.map(|&(_, members)| u64::from(members));
+            self.registry.members(channel).len() as u64 + remote_counts.sum::<u64>()
+        })
     }
 
     /// At the owner: decides the publication's place in the channel's order, and
@@ -246,8 +252,12 @@ impl<A: AppTypes> Engine<A> {
             counters,
             ..
         } = publication;
-        let Requester::Conn(from) = origin else {
-            return;
+        let from = match origin {
+            Requester::Conn(from) => from,
+            Requester::Outside(permit) => {
+                let sums = counters.map(|counters| counters.sums().into());
+                return permit.finish(|| CommandResult::Delivered(sums.unwrap_or_default()));
+            }
         };
         let report = counters
             .zip(options.receipt)

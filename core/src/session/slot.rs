@@ -78,21 +78,29 @@ flags! {
 }
 
 /// A subprotocol by its place among those of the configuration, counted from
-/// one: 0 is none, and the largest one that is not listed there.
+/// one: 0 is none, and the largest one that is not listed there. The last but one is that of a
+/// connection whose handshake another server has answered, without any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct SubprotocolIndex(u8);
 
 impl SubprotocolIndex {
+    /// The handshake was answered before the connection came here.
+    pub(crate) const ANSWERED: Self = Self(u8::MAX - 1);
+
     pub(crate) fn new(agreed: Option<&str>, listed: &[String]) -> Self {
         let Some(agreed) = agreed else {
             return Self::default();
         };
         let place = listed.iter().position(|listed| listed == agreed);
-        Self(place.map_or(u8::MAX, |place| (place + 1).min(u8::MAX.into()) as u8))
+        let place = place.filter(|&place| place + 1 < usize::from(Self::ANSWERED.0));
+        Self(place.map_or(u8::MAX, |place| (place + 1) as u8))
     }
 
     /// Its name; that of one that is not listed is not kept.
     pub(crate) fn name(self, listed: &[String]) -> Option<Option<&str>> {
+        if self == Self::ANSWERED {
+            return None;
+        }
         let place = usize::from(self.0.checked_sub(1)?);
         Some(
             listed
@@ -121,6 +129,11 @@ impl<A: AppTypes> Slot<A> {
             awaited_answers: 0,
             state: None,
         }
+    }
+
+    /// Whether another server has answered its opening handshake.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.subprotocol == SubprotocolIndex::ANSWERED
     }
 
     /// Returns how far it has come.
@@ -186,9 +199,10 @@ mod tests {
         let name = |agreed| SubprotocolIndex::new(agreed, &listed).name(&listed);
         assert_eq!(name(None), None);
         assert_eq!(name(Some("v0")), Some(Some("v0")));
-        assert_eq!(name(Some("v253")), Some(Some("v253")));
-        for unnamed in ["v254", "v299", "other"] {
+        assert_eq!(name(Some("v252")), Some(Some("v252")));
+        for unnamed in ["v253", "v254", "v299", "other"] {
             assert_eq!(name(Some(unnamed)), Some(None), "{unnamed}");
         }
+        assert_eq!(SubprotocolIndex::ANSWERED.name(&listed), None);
     }
 }

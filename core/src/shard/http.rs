@@ -246,7 +246,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     _ if is_draining => Err(HandshakeError::Draining),
                     _ if !has_codec => Err(HandshakeError::Handler(500)),
                     _ if self.engine.is_short_of_memory(0) => Err(HandshakeError::Memory),
-                    _ if !accepted.wire.needs_handshake() => Ok(None),
+                    _ if !accepted.wire.needs_handshake() => {
+                        match self.engine.slots[at].is_answered() {
+                            true => Err(HandshakeError::NotUpgrade),
+                            false => Ok(None),
+                        }
+                    }
                     upgrade => upgrade.map(Some),
                 };
                 match opened {

@@ -10,6 +10,7 @@ use core::ops::Range;
 use crate::app::{Handler, Isolation, Message};
 use crate::delivery::{HEADROOM, MessageRef, Part};
 use crate::id::ConnId;
+use crate::proto::http::{HandshakeError, HttpConnection};
 use crate::proto::transport::Transport;
 use crate::proto::ws;
 use crate::proto::ws::opcode::MessageType;
@@ -19,6 +20,7 @@ use crate::session::deferred::{PendingOp, Wait};
 use crate::session::ended::Leftover;
 use crate::session::peer::PeerAddr;
 use crate::session::phase::Phase;
+use crate::session::slot::SubprotocolIndex;
 use crate::shard::Shard;
 use crate::stats::CloseCause;
 use crate::time::Timestamp;
@@ -68,6 +70,34 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             .set_surplus(admission == Admission::Surplus);
         engine.set_deadline(at, engine.config.handshake_timeout);
         engine.slots.id(at)
+    }
+
+    /// Takes a socket whose opening handshake another server has answered with 101, without
+    /// extension and subprotocol, and returns the name of the connection. `input` is the head of the
+    /// request, and the frames that were read behind it; it is modified.
+    ///
+    /// The application decides about the request as about any other. Since it is answered already, a
+    /// refusal is a close frame: 1013 for the status 503, 1011 for other server errors, 1008 for all
+    /// else.
+    pub fn accept_upgraded(
+        &mut self,
+        now: Timestamp,
+        admission: Admission,
+        peer: SocketAddr,
+        input: &mut [u8],
+    ) -> ConnId {
+        let id = self.accept_from(now, admission, peer);
+        let at = id.slot() as u32;
+        self.engine.slots[at].subprotocol = SubprotocolIndex::ANSWERED;
+        self.handle_input(now, id, input);
+        if self.engine.slots[at].phase() == Phase::Head {
+            // There is no more of the head to come.
+            let connection = HttpConnection::new();
+            self.engine
+                .refuse(at, connection, HandshakeError::Truncated);
+            self.after_input(at);
+        }
+        id
     }
 
     /// Where the next read goes; the connection it is for is named in

@@ -14,9 +14,9 @@ use tracing::{debug, info};
 use super::connection::{HostCheck, KeepAliveLimit, Rules, Timeouts, serve};
 use super::socket::{AdminSocket, Waited, wait};
 use crate::inspect::AdminBackend;
+use crate::listen;
 use crate::metrics::Collector;
 use crate::socket::is_peer_error;
-use crate::{Settings, listen};
 
 /// An admin listener that is not served yet.
 #[derive(Debug)]
@@ -34,13 +34,12 @@ pub struct Serving {
 }
 
 impl Admin {
-    /// Opens the addresses of `--admin-listen`. Returns `None` if it is not set.
+    /// Returns the pages on these listeners for requests to these hosts, or `None` without a listener.
     ///
     /// # Errors
-    /// Returns an error of the operating system about an address.
-    pub fn open(settings: &Settings) -> io::Result<Option<Self>> {
-        let listeners = listen::open_admin(settings)?;
-        let hosts = settings.admin_hosts.clone();
+    /// Returns an error of the operating system.
+    pub(crate) fn new(listeners: Vec<TcpListener>, hosts: Hosts) -> io::Result<Option<Self>> {
+        listen::warn_of_admin(&listeners)?;
         Ok((!listeners.is_empty()).then_some(Self { listeners, hosts }))
     }
 

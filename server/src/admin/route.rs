@@ -60,8 +60,7 @@ pub(super) fn route(request: &Request<'_>) -> Result<Route, Reply> {
 /// Returns the routes without parameters.
 fn single(segments: &[&str], method: &str) -> Result<Route, Reply> {
     match (segments, method) {
-        (["metrics"], "GET") if cfg!(feature = "metrics") => Ok(Route::Metrics),
-        (["metrics"], _) if !cfg!(feature = "metrics") => Err(no_page()),
+        (["metrics"], "GET") => Ok(Route::Metrics),
         (["connections", id], "GET") => Ok(Route::Connection(connection(id)?)),
         (["dead-letters", "resubmit"], "POST") => Ok(Route::ResubmitAll),
         (["dead-letters", letter, "resubmit"], "POST") => Ok(Route::Resubmit(number(letter)?)),

@@ -2,11 +2,6 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-#[cfg(not(loom))]
-use std::sync::{Mutex, MutexGuard};
-
-#[cfg(loom)]
-use loom::sync::{Mutex, MutexGuard};
 
 use stentor_core::id::WorkerId;
 use stentor_core::stats::DispatchStats;
@@ -20,11 +15,14 @@ use tracing::warn;
 use super::dispose;
 use super::log::TaskLog;
 use crate::Clock;
+use crate::primitive::{Condvar, Mutex, MutexGuard};
 
 /// The dispatcher of a server. Shards submit tasks to it, and workers get them from it.
 #[derive(Debug)]
 pub struct SharedDispatcher<T> {
     pub(super) state: Mutex<TaskScheduler<T>>,
+    /// Wakes the thread that runs the timers.
+    alarm: Condvar,
     workers: u16,
     clock: Clock,
     log: TaskLog,
@@ -38,6 +36,7 @@ impl<T> SharedDispatcher<T> {
     pub fn new(config: &Config, workers: u16, queue: usize) -> Self {
         Self {
             state: Mutex::new(TaskScheduler::new(workers, queue, config)),
+            alarm: Condvar::new(),
             workers,
             clock: Clock::start(),
             log: TaskLog::new(),
@@ -56,7 +55,7 @@ impl<T> SharedDispatcher<T> {
     }
 
     /// Locks the dispatcher: for a worker that finds no job and must fall asleep under the same
-    /// lock, and for the timer.
+    /// lock.
     pub fn lock(&self) -> MutexGuard<'_, TaskScheduler<T>> {
         // Consistent between calls, and no code of the application runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -74,11 +73,42 @@ impl<T> SharedDispatcher<T> {
         self.lock().poll_step(now, worker)
     }
 
-    /// Handles the deadlines that have passed, for a timer that does not wait under the lock.
-    /// Returns `None` if the timer must end.
-    pub fn poll_due(&self) -> Option<DueTasks<T>> {
-        let now = self.clock.now();
-        self.lock().poll_due(now)
+    /// Runs the timers until the dispatcher drains. `wake` performs wake-ups, `report` gives the end
+    /// of a task to its shard. This has a thread of its own, because all workers may be running tasks
+    /// that do not end.
+    pub fn run_timers<H: Handler<Task = T>>(
+        &self,
+        wake: impl Fn(Wakeups),
+        report: impl Fn(ConnId, TaskEnd<H>),
+    ) {
+        let mut state = self.lock();
+        while let Some(due) = state.poll_due(self.clock.now()) {
+            if !due.is_empty() {
+                drop(state);
+                wake(due.wakeups);
+                for (conn, end) in self.settle_due(due) {
+                    report(conn, end);
+                }
+                state = self.lock();
+                continue;
+            }
+            state = match due.until {
+                None => self
+                    .alarm
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.since(self.clock.now());
+                    let waited = self.alarm.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Wakes the thread that runs the timers.
+    pub fn wake_timer(&self) {
+        self.alarm.notify_one();
     }
 
     /// Handles the end of an attempt at a task of a connection. Returns the end of the task, if it
@@ -152,7 +182,7 @@ impl<T> SharedDispatcher<T> {
 
     /// Does the rest of [`TaskScheduler::poll_due`] after the lock is released. Returns the ends to
     /// report before the next call.
-    pub fn settle_due<H: Handler<Task = T>>(
+    fn settle_due<H: Handler<Task = T>>(
         &self,
         due: DueTasks<T>,
     ) -> impl Iterator<Item = (ConnId, TaskEnd<H>)> + use<'_, H, T> {
@@ -257,10 +287,11 @@ impl<T> SharedDispatcher<T> {
         self.lock().cancel_delays()
     }
 
-    /// Refuses further tasks. The caller wakes all workers, which end when nothing is left, and the
-    /// timer.
+    /// Refuses further tasks, and ends the timers. The caller wakes all workers, which end when
+    /// nothing is left.
     pub fn drain(&self) {
         self.lock().handle_drain();
+        self.wake_timer();
     }
 
     /// Drops unfinished tasks and logs their number.

@@ -1,11 +1,18 @@
-//! Life cycle of a server program: settings, signals, serving, exit code.
+//! Life cycle of a server: serving, the stages of the shutdown, the report; and of a program around it:
+//! settings, signals, exit code.
 
-#[cfg(feature = "settings")]
+#[cfg(feature = "program")]
+mod pages;
+#[cfg(feature = "program")]
 mod program;
 mod report;
+mod serve;
+#[cfg(feature = "program")]
 mod signals;
 
-#[cfg(feature = "settings")]
+#[cfg(feature = "program")]
 pub use program::program;
 pub use report::{HungShards, ShutdownReport};
+pub use serve::{Ending, EndingNotice, ForceShutdown, Threads, serve, wait_until};
+#[cfg(feature = "program")]
 pub use signals::Signals;

@@ -93,34 +93,27 @@ impl fmt::Debug for Collector {
     }
 }
 
-/// A request for the metrics that a shard received. A connection has one at a time, so there are
-/// never more of these than connections.
-#[derive(Clone, Copy, Debug)]
-pub struct Scrape {
-    /// The connection.
-    pub id: ConnId,
-}
-
-/// Answers requests until all senders are gone or a `None` arrives. Requests that arrive before a
+/// Answers requests that arrived at connections of shards, until all senders are gone or a `None`
+/// arrives. A connection has one at a time, so there are never more than connections. Requests that arrive before a
 /// page is begun share it.
 pub fn serve<B: AdminBackend>(
-    requests: &Receiver<Option<Scrape>>,
+    requests: &Receiver<Option<ConnId>>,
     backend: &B,
     collector: &Collector,
-    answer: impl Fn(Scrape, &Arc<str>),
+    answer: impl Fn(ConnId, &Arc<str>),
 ) {
     while let Ok(Some(first)) = requests.recv() {
         let mut waiting = vec![first];
         let mut ends = false;
         for request in requests.try_iter() {
             match request {
-                Some(scrape) => waiting.push(scrape),
+                Some(id) => waiting.push(id),
                 None => ends = true,
             }
         }
         let page = collector.page(backend);
-        for scrape in waiting {
-            answer(scrape, &page);
+        for id in waiting {
+            answer(id, &page);
         }
         if ends {
             return;
@@ -240,19 +233,17 @@ mod tests {
     fn requests_that_wait_are_answered_with_one_page() {
         let backend = QueryCounter::new();
         let (requests, receiver) = channel();
-        let scrape = |slot| Scrape {
-            id: format!("0.{slot}#0").parse().expect("a name"),
-        };
+        let id = |slot| -> ConnId { format!("0.{slot}#0").parse().expect("a name") };
         for slot in 0..50 {
-            requests.send(Some(scrape(slot))).expect("a receiver");
+            requests.send(Some(id(slot))).expect("a receiver");
         }
         requests.send(None).expect("a receiver");
         let answered = Mutex::new(Vec::new());
-        serve(&receiver, &backend, &backend.collector, |scrape, page| {
+        serve(&receiver, &backend, &backend.collector, |id, page| {
             assert!(shows(page, 1));
-            answered.lock().expect("no panic").push(scrape.id);
+            answered.lock().expect("no panic").push(id);
         });
-        let expected: Vec<_> = (0..50).map(|slot| scrape(slot).id).collect();
+        let expected: Vec<_> = (0..50).map(id).collect();
         assert_eq!(*answered.lock().expect("no panic"), expected);
         assert_eq!(backend.asked(), 1);
     }

@@ -5,9 +5,7 @@ use stentor_core::channels::RemoteStats;
 use stentor_core::node::ConnectionLimiter;
 use stentor_core::stats::{DispatchStats, Stats};
 
-use super::Snapshot;
-#[cfg(feature = "metrics")]
-use super::render;
+use super::{Snapshot, render};
 use crate::counters::{ServerCounters, Turns};
 use crate::{Settings, log};
 
@@ -68,14 +66,11 @@ impl LastCounters {
         snapshot.refused = limiter.refused();
         snapshot.counts = counters.counts();
         snapshot.log_lines_dropped = log::dropped_lines();
-        #[cfg(feature = "metrics")]
-        return render(&snapshot);
-        #[cfg(not(feature = "metrics"))]
-        String::new()
+        render(&snapshot)
     }
 }
 
-#[cfg(all(test, feature = "metrics"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

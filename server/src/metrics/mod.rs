@@ -1,18 +1,12 @@
 //! Metrics page: names, labels and help texts of the counters of a server.
 
-#[cfg(feature = "metrics")]
 mod channels;
 mod collector;
-#[cfg(feature = "metrics")]
 mod connections;
-#[cfg(feature = "metrics")]
 mod delivery;
-#[cfg(feature = "metrics")]
 mod exposition;
 mod last_counters;
-#[cfg(feature = "metrics")]
 mod server;
-#[cfg(feature = "metrics")]
 mod tasks;
 
 use stentor_core::ShardId;
@@ -22,10 +16,10 @@ use stentor_core::stats::{DispatchStats, Stats};
 use crate::Settings;
 use crate::counters::{ServerCounts, Turns};
 
-pub use collector::{Collector, MIN_INTERVAL, Scrape, serve};
+pub use collector::{Collector, MIN_INTERVAL, serve};
 
 /// The `Content-Type` of the text that [`render`] returns.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
+pub const CONTENT_TYPE: &str = crate::host::METRICS_TYPE;
 
 /// Counters of all parts of a server.
 #[derive(Clone, Debug)]
@@ -74,7 +68,6 @@ impl<'a> Snapshot<'a> {
 ///
 /// On Linux it includes the metrics of the process. They are read from `/proc`, which takes time in
 /// proportion to the open files, so this must not run on the thread of a shard.
-#[cfg(feature = "metrics")]
 #[must_use]
 pub fn render(snapshot: &Snapshot<'_>) -> String {
     let mut sum = Stats::default();

@@ -18,7 +18,7 @@ pub(super) fn limit(settings: &Settings) -> Result<usize, SettingsError> {
 
 fn within(settings: &Settings, descriptors: u64) -> Result<usize, SettingsError> {
     let max = connections_for(descriptors);
-    match settings.max_connections {
+    match settings.options.max_connections {
         Some(set) if set == 0 || set > max => Err(SettingsError::Value {
             key: "max-connections".into(),
             source: settings.max_connections_source.clone(),
@@ -39,7 +39,7 @@ mod tests {
     fn with(max_connections: Option<usize>) -> Settings {
         let mut settings =
             Settings::parse(["stentor"], |_| None, |_| Ok(String::new())).expect("defaults");
-        settings.max_connections = max_connections;
+        settings.options.max_connections = max_connections;
         settings.max_connections_source = super::super::Source::Flag("--max-connections".into());
         settings
     }

@@ -1,7 +1,6 @@
 //! Errors of settings. Every text names the key, its source, the value and what is allowed.
 
 use core::fmt;
-#[cfg(feature = "settings")]
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -103,7 +102,6 @@ impl SettingsError {
     }
 
     /// Prints the page or the error and ends the process. Ignores a closed output.
-    #[cfg(feature = "settings")]
     pub(super) fn exit(&self) -> ! {
         let _ = match self {
             Self::Page(page) => write!(std::io::stdout(), "{page}"),

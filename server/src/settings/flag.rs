@@ -9,13 +9,12 @@ use stentor_core::Config;
 use stentor_core::config::Range;
 
 use super::Settings;
-use super::endpoint::ADDRESSES;
 use super::table::{Declaration, OWN, SECTIONS};
 use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
+use crate::address::ADDRESSES;
 
 /// A setting: a flag, an environment variable and a path in the file.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "settings"), allow(dead_code, reason = "for the help"))]
 pub(crate) struct Flag {
     /// The dotted path in the file, such as `websocket.ping_interval`.
     pub(crate) key: &'static str,
@@ -41,7 +40,6 @@ pub(crate) enum FlagKind {
     Number {
         bounds: Bounds,
         /// Reads the number back, if the metrics show it.
-        #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "for the metrics"))]
         get: fn(&Settings) -> Option<u64>,
     },
     /// One of these words, and the default.
@@ -141,7 +139,6 @@ impl Flag {
     }
 
     /// Returns the number that a server was started with, if the metrics show it.
-    #[cfg(feature = "metrics")]
     pub(crate) fn number(&self, settings: &Settings) -> Option<u64> {
         match self.kind {
             FlagKind::Limit(range) => Some(range.get(&settings.config)),
@@ -167,7 +164,7 @@ impl Flag {
     }
 }
 
-#[cfg(all(test, feature = "settings"))]
+#[cfg(test)]
 mod tests {
     use stentor_core::Config;
 

@@ -1,25 +1,19 @@
 //! [`Settings`] of a server, checked and typed.
 
-#[cfg(feature = "settings")]
 mod connections;
-#[cfg(feature = "settings")]
 mod descriptors;
 mod endpoint;
 mod error;
-#[cfg(feature = "settings")]
 mod file;
 pub(crate) mod flag;
-#[cfg(feature = "settings")]
 mod help;
 mod limits;
 mod raw;
-#[cfg(feature = "settings")]
 mod sources;
 mod table;
 pub(crate) mod value;
 
 use core::time::Duration;
-#[cfg(feature = "settings")]
 use std::{ffi::OsString, io, path::Path};
 
 use stentor_core::config::{Hosts, Origins};
@@ -30,7 +24,8 @@ use stentor_core::{Config, OverflowPolicy};
 use stentor_gateway::{NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 
-use crate::pages;
+use crate::{ServerOptions, pages};
+
 pub use endpoint::Endpoint;
 pub use error::{SettingsError, Source};
 use raw::RawSettings;
@@ -59,19 +54,13 @@ pub struct Settings {
     pub overflow_policy: OverflowPolicy,
     /// The time to live of room messages.
     pub message_ttl: Option<Duration>,
-    /// The number of workers.
-    pub workers: usize,
-    /// The maximum number of tasks that wait for a worker.
-    pub task_queue: usize,
+    /// The options of the server. [`from_args`](Self::from_args) always sets the maximum number of
+    /// connections; [`parse`](Self::parse) sets it only if it is given.
+    pub options: ServerOptions,
     /// The order of the tasks of a connection.
     pub task_order: TaskOrder,
     /// The duration of the built-in task.
     pub work_time: Duration,
-    /// The maximum number of connections. [`from_args`](Self::from_args) always sets it;
-    /// [`parse`](Self::parse) sets it only if it is given.
-    pub max_connections: Option<usize>,
-    /// The time limit of a shutdown.
-    pub shutdown_timeout: Duration,
     /// The least severe level that is logged.
     pub log_level: LevelFilter,
     /// The format of log lines.
@@ -81,7 +70,6 @@ pub struct Settings {
     /// The maximum number of bytes of log lines that wait to be written.
     pub log_queue_bytes: usize,
     /// The source of `max_connections`, for an error that is found when the descriptors are counted.
-    #[cfg(feature = "settings")]
     pub(crate) max_connections_source: Source,
 }
 
@@ -98,11 +86,10 @@ impl Settings {
     }
 
     /// Returns the settings of this process. Raises the soft limit of open files to the hard one and
-    /// sets [`max_connections`](Self::max_connections) from it.
+    /// sets [`ServerOptions::max_connections`] from it.
     ///
     /// Exits after `--help` and `--version` with code 0, and after an error, which it prints to
     /// standard error, with code 2.
-    #[cfg(feature = "settings")]
     #[must_use]
     pub fn from_args(program_name: &str) -> Self {
         let args =
@@ -113,14 +100,13 @@ impl Settings {
             |path| std::fs::read_to_string(path),
         );
         let claimed = parsed.and_then(|mut settings| {
-            settings.max_connections = Some(connections::limit(&settings)?);
+            settings.options.max_connections = Some(connections::limit(&settings)?);
             Ok(settings)
         });
         claimed.unwrap_or_else(|error| error.exit())
     }
 
     /// Returns the reference of all settings in Markdown, as in `docs/configuration.md`.
-    #[cfg(feature = "settings")]
     #[must_use]
     pub fn reference() -> String {
         help::reference()
@@ -135,7 +121,6 @@ impl Settings {
     /// # Errors
     /// Returns all errors: the key, its source, its value and what is allowed. `--help` and
     /// `--version` are returned as [`SettingsError::Page`].
-    #[cfg(feature = "settings")]
     pub fn parse<A, E, F>(args: A, env: E, read_file: F) -> Result<Self, SettingsError>
     where
         A: IntoIterator<Item: Into<OsString>>,
@@ -151,7 +136,7 @@ impl Settings {
         let is_loopback = listen.iter().all(Endpoint::is_loopback);
         let origins = origins(&raw, is_loopback);
         let public_metrics = raw.switch("metrics.public");
-        let has_metrics = cfg!(feature = "metrics") && (is_loopback || public_metrics);
+        let has_metrics = is_loopback || public_metrics;
         let builder = Config::builder().hosts(hosts(&raw, &origins, is_loopback));
         let builder = pages::declare(builder, has_metrics);
         let admin_listen = raw.admin_endpoint(&listen);
@@ -182,17 +167,19 @@ impl Settings {
                 0 => None,
                 millis => Some(Duration::from_millis(millis)),
             },
-            workers: raw.number("tasks.workers") as usize,
-            task_queue: raw.number("tasks.queue") as usize,
+            options: ServerOptions {
+                workers: raw.number("tasks.workers") as usize,
+                task_queue: raw.number("tasks.queue") as usize,
+                max_connections: raw
+                    .number_given("server.max_connections")
+                    .map(|n| n as usize),
+                shutdown_timeout: Duration::from_millis(raw.number("server.shutdown_timeout")),
+            },
             task_order: match raw.choice("tasks.order") {
                 "none" => TaskOrder::Any,
                 _ => TaskOrder::Connection,
             },
             work_time: Duration::from_millis(raw.number("rooms.work_time")),
-            max_connections: raw
-                .number_given("server.max_connections")
-                .map(|n| n as usize),
-            shutdown_timeout: Duration::from_millis(raw.number("server.shutdown_timeout")),
             log_level: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),
             log_format: match raw.choice("log.format") {
                 "json" => LogFormat::Json,
@@ -200,10 +187,21 @@ impl Settings {
             },
             log_queue_lines: raw.number("log.queue_lines") as usize,
             log_queue_bytes: raw.number("log.queue_bytes") as usize,
-            #[cfg(feature = "settings")]
             max_connections_source: raw.source("server.max_connections"),
         };
         raw.finish(settings)
+    }
+}
+
+impl Settings {
+    /// Returns the defaults with this configuration and these options.
+    #[must_use]
+    pub fn with(config: Config, options: ServerOptions) -> Self {
+        Self {
+            config,
+            options,
+            ..Self::default()
+        }
     }
 }
 

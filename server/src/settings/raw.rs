@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use stentor_core::proto::http::HostPattern;
 use stentor_core::proto::ws::upgrade::Origin;
 
-use super::endpoint::{self, Endpoint, Problem};
+use super::endpoint::Endpoint;
 use super::error::{SettingsError, Source};
 use super::flag::{Flag, FlagKind};
 use super::table::DEFAULT_LISTEN;
 use super::value::{self, Allowed};
+use crate::address::{self, Problem};
 
 /// The values given: for each setting the text of the source that takes precedence. Collects all
 /// errors, so that they are reported together.
@@ -143,7 +144,7 @@ impl RawSettings {
 
     fn endpoint(&self, flag: &'static Flag, text: &str) -> Option<Endpoint> {
         let source = self.source(flag.key);
-        match endpoint::addresses(text) {
+        match address::addresses(text) {
             Ok(addresses) => {
                 let name = flag.short.unwrap_or(flag.key);
                 Some(Endpoint::new(name, text.into(), source, addresses))

@@ -10,6 +10,7 @@ use super::flag::FlagKind::{
     self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
 };
 use super::value::Bounds;
+use crate::ServerOptions;
 
 /// The sections of the help, and the prefixes of their keys.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
@@ -78,6 +79,8 @@ impl Declaration {
 /// The default of `server.listen`.
 pub(super) const DEFAULT_LISTEN: &str = "localhost:8080";
 
+const OPTIONS: ServerOptions = ServerOptions::new();
+
 pub(super) const OWN: &[Declaration] = &[
     Declaration::new(
         "server.listen",
@@ -99,7 +102,7 @@ pub(super) const OWN: &[Declaration] = &[
     Declaration::new(
         "server.max_connections",
         open(1, u32::MAX as u64, |settings| {
-            settings.max_connections.map(|n| n as u64)
+            settings.options.max_connections.map(|n| n as u64)
         }),
         "Maximum number of open connections; further ones get 503",
     )
@@ -114,7 +117,9 @@ pub(super) const OWN: &[Declaration] = &[
     .short("handler"),
     Declaration::new(
         "server.shutdown_timeout",
-        time(10_000, |settings| Some(millis(settings.shutdown_timeout))),
+        time(millis(OPTIONS.shutdown_timeout), |settings| {
+            Some(millis(settings.options.shutdown_timeout))
+        }),
         "How long a shutdown waits for queued messages and running tasks",
     )
     .short("shutdown-timeout"),
@@ -203,13 +208,18 @@ pub(super) const OWN: &[Declaration] = &[
     .short("compression"),
     Declaration::new(
         "tasks.workers",
-        count(1, 8, 1_024, |settings| Some(settings.workers as u64)),
+        count(
+            1,
+            OPTIONS.workers as u64,
+            ServerOptions::MAX_WORKERS as u64,
+            |settings| Some(settings.options.workers as u64),
+        ),
         "Number of workers",
     ),
     Declaration::new(
         "tasks.queue",
-        count(1, 1_024, 1 << 20, |settings| {
-            Some(settings.task_queue as u64)
+        count(1, OPTIONS.task_queue as u64, 1 << 20, |settings| {
+            Some(settings.options.task_queue as u64)
         }),
         "Maximum number of tasks that wait for a worker; further ones are refused",
     ),

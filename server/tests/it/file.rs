@@ -221,6 +221,7 @@ fn the_file_can_be_named_by_the_environment_and_a_flag_names_another() {
     let workers = |args: &[&str]| {
         Settings::parse(args, env, read)
             .expect("valid settings")
+            .options
             .workers
     };
     assert_eq!(workers(&["stentor"]), 1);

@@ -63,14 +63,14 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     );
     assert_eq!(
         (
-            settings.workers,
-            settings.task_queue,
-            settings.max_connections
+            settings.options.workers,
+            settings.options.task_queue,
+            settings.options.max_connections
         ),
         (8, 1_024, None)
     );
     assert_eq!(
-        (settings.work_time, settings.shutdown_timeout),
+        (settings.work_time, settings.options.shutdown_timeout),
         (Duration::ZERO, Duration::from_secs(10))
     );
     assert_eq!(
@@ -173,7 +173,7 @@ fn an_empty_variable_is_ignored() {
         ("STENTOR_CONFIG", ""),
     ];
     let settings = ok(&[], &env, None);
-    assert_eq!(settings.workers, 8);
+    assert_eq!(settings.options.workers, 8);
     assert_eq!(addresses(&settings), ["127.0.0.1:8080", "[::1]:8080"]);
 }
 

@@ -22,7 +22,7 @@ use stentor_core::testing::wire::Opcode;
 
 /// Answers requests by their path, and keeps what it has seen.
 #[derive(Clone, Default)]
-struct Site(Rc<RefCell<Vec<String>>>);
+pub(crate) struct Site(Rc<RefCell<Vec<String>>>);
 
 impl Handler for Site {
     type State = String;
@@ -97,7 +97,7 @@ impl Handler for Site {
 }
 
 /// Returns a configuration with pages of a server.
-fn config() -> ConfigBuilder {
+pub(crate) fn config() -> ConfigBuilder {
     let health = Page::fixed("/healthz", "text/plain", "ok\n").field("Cache-Control", "no-store");
     let table = Page::rendered("/table", TABLE).field("X-Content-Type-Options", "nosniff");
     Config::builder().page(health).page(table)
@@ -106,25 +106,35 @@ fn config() -> ConfigBuilder {
 const TABLE: PageId = PageId(5);
 
 /// One shard with one connection, and what it has been asked for.
-struct One {
-    shard: Shard<Site>,
+pub(crate) struct One {
+    pub(crate) shard: Shard<Site>,
     site: Site,
-    id: ConnId,
-    now: Timestamp,
-    tasks: Vec<String>,
+    pub(crate) id: ConnId,
+    pub(crate) now: Timestamp,
+    pub(crate) tasks: Vec<String>,
     pages: Vec<PageId>,
-    is_shut: bool,
+    pub(crate) is_shut: bool,
     is_closed: bool,
 }
 
 impl One {
-    fn new(config: ConfigBuilder) -> Self {
+    pub(crate) fn new(config: ConfigBuilder) -> Self {
+        Self::with(config, |shard, now, peer| {
+            shard.accept_from(now, Admission::Normal, peer)
+        })
+    }
+
+    /// Has the shard take the connection with this function.
+    pub(crate) fn with(
+        config: ConfigBuilder,
+        accept: impl FnOnce(&mut Shard<Site>, Timestamp, SocketAddr) -> ConnId,
+    ) -> Self {
         let site = Site::default();
         let config = config.build().expect("in range");
         let mut shard = Shard::new(ShardId(0), &config, site.clone());
         let now = Timestamp::from_micros(1);
         let peer: SocketAddr = "192.0.2.7:9".parse().expect("an address");
-        let id = shard.accept_from(now, Admission::Normal, peer);
+        let id = accept(&mut shard, now, peer);
         Self {
             shard,
             site,
@@ -138,13 +148,13 @@ impl One {
     }
 
     /// Hands in bytes, and returns what is written.
-    fn send(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> String {
         self.shard
             .handle_input(self.now, self.id, &mut bytes.to_vec());
         self.turn()
     }
 
-    fn turn(&mut self) -> String {
+    pub(crate) fn turn(&mut self) -> String {
         let mut written = Vec::new();
         while let Some(output) = self.shard.poll_output().work() {
             match output {
@@ -186,7 +196,7 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
 }
 
-fn upgrade(path: &str) -> String {
+pub(crate) fn upgrade(path: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

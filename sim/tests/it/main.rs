@@ -1,5 +1,6 @@
 //! Tests of shards and whole servers in the simulator, one subject a module.
 
+mod answered;
 mod application;
 mod batches;
 mod bounds;

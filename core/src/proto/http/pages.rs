@@ -109,6 +109,14 @@ impl Pages {
         self.0.iter().find(|page| page.path == path)
     }
 
+    /// Returns the pages that the adapter renders.
+    pub fn rendered(&self) -> impl Iterator<Item = PageId> {
+        self.0.iter().filter_map(|page| match page.content {
+            PageContent::Rendered(id) => Some(id),
+            PageContent::Fixed(_) => None,
+        })
+    }
+
     pub(crate) fn index_of(&self, path: &str) -> Option<PageIndex> {
         let index = self.0.iter().position(|page| page.path == path);
         index.map(PageIndex)

@@ -14,6 +14,8 @@ use super::*;
 use crate::counters::ServerCounters;
 use crate::dispatch::SharedDispatcher;
 use crate::inspect::{AdminQuery, ShardAnswer};
+use crate::listen::ListenAt;
+use crate::{Endpoint, Settings};
 
 /// A server whose shards do not answer.
 struct Silent {
@@ -76,9 +78,11 @@ fn start_with_received(times: Timeouts, received: &[&str]) -> (Serving, Vec<TcpS
 fn open(flags: &[&str]) -> (Admin, Settings) {
     let args = [&["stentor"], flags].concat();
     let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
-    let admin = Admin::open(&settings)
-        .expect("a free port")
-        .expect("asked for");
+    let at = |at: &Endpoint| ListenAt::Addresses(at.to_string(), at.addresses().to_vec());
+    let listen = settings.admin_listen.iter().map(at).collect();
+    let listeners = listen::open(listen, &settings.config).expect("a free port");
+    let admin = Admin::new(listeners, settings.admin_hosts.clone());
+    let admin = admin.expect("addresses").expect("asked for");
     (admin, settings)
 }
 
@@ -139,7 +143,9 @@ const SHORT: Timeouts = Timeouts {
 #[test]
 fn there_is_no_listener_unless_it_is_set() {
     let settings = Settings::parse(["stentor"], |_| None, |_| unreachable!()).expect("valid");
-    assert!(Admin::open(&settings).expect("nothing to fail").is_none());
+    assert!(settings.admin_listen.is_none());
+    let admin = Admin::new(Vec::new(), settings.admin_hosts);
+    assert!(admin.expect("nothing to fail").is_none());
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl FakeServer {
         Self {
             shards: limiter.shards().map(shard).collect(),
             silent: Vec::new(),
-            dispatcher: SharedDispatcher::new(&settings.config, 8, settings.task_queue),
+            dispatcher: SharedDispatcher::new(&settings.config, 8, settings.options.task_queue),
             limiter,
             counters: ServerCounters::new(),
             collector: Collector::new(&Arc::new(settings)),

@@ -3,8 +3,8 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use stentor_core::channels::{RemoteError, ServerEnd};
-use stentor_core::{CloseCause, CloseCode, Config, MessageType, ServerHandle, ShardId};
+use stentor_core::channels::{CommandSender, RemoteError, ServerEnd};
+use stentor_core::{CloseCause, CloseCode, Config, MessageType, ShardId};
 use stentor_sim::simulator::{Network, Rng, Sim};
 
 use super::switchboard::{HeldMailbox, Switchboard, connect, server};
@@ -13,7 +13,7 @@ struct RemoteSim {
     sim: Sim<Switchboard>,
     post: HeldMailbox,
     gate: ServerEnd,
-    remote: ServerHandle,
+    remote: CommandSender,
 }
 
 impl RemoteSim {
@@ -21,7 +21,7 @@ impl RemoteSim {
         let post = HeldMailbox::default();
         let gate = ServerEnd::new(config, post.clone());
         gate.begin();
-        let remote = gate.remote();
+        let remote = gate.sender();
         Self {
             sim: server(Network::rough(seed), config),
             post,
@@ -180,7 +180,7 @@ fn nothing_is_taken_before_the_beginning_and_after_the_end() {
     let config = config(1);
     let post = HeldMailbox::default();
     let gate = ServerEnd::new(&config, post.clone());
-    let remote = gate.remote();
+    let remote = gate.sender();
     let say = || remote.try_broadcast_all(MessageType::Text, 10, "a");
     assert_eq!(say(), Err(RemoteError::NotYet));
     gate.begin();
@@ -200,7 +200,7 @@ fn nothing_is_taken_before_the_beginning_and_after_the_end() {
     assert_eq!(gate.stats().given, 2);
     // A gate that is gone has ended.
     let gate = ServerEnd::new(&config, post);
-    let remote = gate.remote();
+    let remote = gate.sender();
     gate.begin();
     drop(gate);
     assert_eq!(remote.try_reserve().err(), Some(RemoteError::Ended));
