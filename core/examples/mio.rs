@@ -136,14 +136,13 @@ impl<H: Handler> MioServer<H> {
                 self.shard.handle_task(now, id, end);
             }
             Output::Page { .. } => unreachable!("no page is declared"),
-            Output::LimitUnsent { .. } => {} // TCP_NOTSENT_LOWAT
+            Output::LimitUnsent { .. } | Output::Timeout(_) => {} // TCP_NOTSENT_LOWAT; the loop's
             Output::Shut(id) => {
                 let (socket, _) = self.links[id.slot()].as_ref().expect("a socket");
                 let _ = socket.shutdown(Shutdown::Write); // fails if the peer is gone
             }
             Output::Disconnect(id) => self.links[id.slot()] = None,
             Output::Send(..) => unreachable!("there is one shard"),
-            Output::Timeout(_) => {} // the end of the loop
             Output::Abort => std::process::abort(),
             Output::Event(event) => eprintln!("{event:?}"),
         }
