@@ -116,3 +116,8 @@ pub use stentor_server::{
     ServerOptions, ShutdownReport,
 };
 pub use workers::Work;
+
+/// The program in `examples/axum.rs`, for the documentation tests.
+#[cfg(doctest)]
+#[doc = concat!("```no_run\n", include_str!("../examples/axum.rs"), "```")]
+struct AxumExample;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::CloseCode;
 use crate::app::{Backpressure, Handler};
+use crate::delivery::codec::Codec;
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{MessageRef, OutgoingReply, QueueFull};
@@ -89,6 +90,11 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// Returns the address of the peer, if the adapter has told it.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.engine.slots[self.at].peer.get()
+    }
+
+    /// Returns the codec in which the connection gets what others publish.
+    pub fn codec(&self) -> Codec {
+        self.engine.out.form(self.at).codec()
     }
 
     /// Returns the time of the call that led to this callback.

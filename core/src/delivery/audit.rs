@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::delivery::conn::Takes;
+use crate::delivery::conn::{Seal, Takes};
 use crate::delivery::{Drops, Outbound};
 use crate::stats::PriorityStats;
 
@@ -14,7 +14,7 @@ impl Outbound {
     pub(crate) fn audit(&self) {
         let limits = self.settings.limits;
         let (mut all_messages, mut all_bytes) = (0, 0);
-        let (mut link_bytes, mut context_bytes) = (0, 0);
+        let (mut link_bytes, mut context_bytes, mut sealed_links) = (0, 0, 0);
         for at in 0..self.conns.len() {
             let conn = &self.conns[at];
             let (mut messages, mut bytes) = (conn.queue.messages(), conn.queue.bytes());
@@ -22,6 +22,7 @@ impl Outbound {
             all_bytes += u64::from(bytes);
             link_bytes += conn.link.as_ref().map_or(0, |link| link.memory());
             context_bytes += conn.compressor.context_bytes();
+            sealed_links += u32::from(conn.seal != Seal::None);
             if conn.takes == Takes::Nothing {
                 assert!(messages == 0 && bytes == 0, "{at}: nobody takes that");
                 continue;
@@ -45,6 +46,7 @@ impl Outbound {
         assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
         assert_eq!(self.link_bytes, link_bytes, "states of links");
         assert_eq!(self.context_bytes, context_bytes, "compressors");
+        assert_eq!(self.sealed_links, sealed_links, "transports");
         self.audit_priorities();
     }
 

@@ -94,6 +94,8 @@ pub(crate) struct Outbound {
     context_bytes: usize,
     /// Bytes of memory for connections whose sockets were full, or whose links have a transport.
     link_bytes: usize,
+    /// How many links have a transport.
+    sealed_links: u32,
     /// For frames that are put together outside of the store.
     buffers: Buffers,
     /// Encodes a message for a codec.
@@ -183,6 +185,7 @@ impl Outbound {
             codec: SharedDeflate::new(config.compression_level as u8),
             context_bytes: 0,
             link_bytes: 0,
+            sealed_links: 0,
             buffers: Buffers::default(),
             encode,
             spare_forms: Vec::new(),
@@ -233,6 +236,7 @@ impl Outbound {
         self.clear_pressure(at);
         let conn = &mut self.conns[at];
         conn.takes = Takes::Nothing;
+        self.sealed_links -= u32::from(conn.seal != Seal::None);
         conn.seal = Seal::None;
         self.link_bytes -= conn.link.take().map_or(0, |link| link.memory());
         self.context_bytes -= conn.compressor.context_bytes();

@@ -82,6 +82,8 @@ fn a_message_to_one_connection_is_encoded_for_it_and_a_reply_is_not() {
     let id = net.connect(0, "/ws?1");
     net.say(id, Opcode::Text, b"me");
     assert_eq!(net.take(id), frame(Opcode::Text, b"you>to you"));
+    net.say(id, Opcode::Text, b"codec");
+    assert_eq!(net.take(id), frame(Opcode::Text, b"1"));
     net.say(id, Opcode::Text, b"?as it is");
     assert_eq!(net.take(id), frame(Opcode::Text, b"as it is"));
 }

@@ -68,6 +68,7 @@ impl Handler for Chat {
         let Message { kind, payload } = message;
         match payload {
             b"bye" => ctx.close(CloseCode::GOING_AWAY),
+            b"codec" => ctx.reply(kind, 5, &[b'0' + ctx.codec().number()]),
             b"me" => ctx.send(ctx.id(), kind, 5, b"to you"),
             [b'?', text @ ..] => ctx.reply(kind, 5, text),
             [b'!', text @ ..] => ctx.publish(b"room", kind, 0, text),
