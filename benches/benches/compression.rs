@@ -29,7 +29,6 @@ fn shard<H: Handler>(
         .compression_level(level.max(1))
         .compression_threshold(1)
         .compression_contexts(if contexts { 1 << 36 } else { 0 })
-        .compression_own_broadcasts(contexts)
         .build()
         .expect("in range");
     BenchShard::new(&config, handler, peers, OFFER)

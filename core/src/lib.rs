@@ -22,8 +22,8 @@
 //!
 //! A **turn** of a shard is any number of `handle_*` calls, then
 //! [`Shard::poll_output`] until it says [`Output::Timeout`]. The
-//! page `docs/embedding.md` of the repository has a complete program, which the
-//! documentation tests of this crate compile and run.
+//! page `docs/embedding.md` of the repository has a complete program, and `docs/examples.md` has
+//! several applications; the documentation tests of this crate compile and run them.
 //!
 //! ```text
 //!             handle_read, handle_writable, handle_eof, handle_disconnect,
@@ -86,3 +86,8 @@ pub use time::Timestamp;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
+
+/// The programs in `docs/examples.md`, for the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/examples.md")]
+struct Examples;

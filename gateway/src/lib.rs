@@ -1,8 +1,11 @@
-//! The application of the Stentor servers: rooms, tasks, and a page to try them.
+//! The application of the Stentor servers: rooms, tasks, and a page to try them; and messages,
+//! tokens and namespaces of the Centrifugo client protocol.
 //!
 //! [`Rooms`] is a [`Handler`](stentor_core::Handler) of the core. Clients send text or binary
 //! messages such as `join:lobby`, `msg:hello` and `task:resize`; [`command`] parses them and has the
 //! texts and priorities of the answers. `docs/protocol.md` of the repository describes the protocol.
+//!
+//! [`client_protocol`], [`token`] and [`namespaces`] are data types and rules that no handler uses yet.
 //!
 //! Like the core, this crate has no I/O, clock, thread or `unsafe` code.
 //!
@@ -30,9 +33,12 @@
 
 extern crate alloc;
 
+pub mod client_protocol;
 pub mod command;
 mod index_page;
+pub mod namespaces;
 mod rooms;
+pub mod token;
 
 pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};

@@ -4,9 +4,11 @@
 //!   time. One seed determines everything.
 //! - [`scenario`]: random lives of such servers with everything that can go wrong, and what must
 //!   hold all the same.
+//! - [`client_protocol`]: a second implementation of the messages of the client protocol.
 //! - [`conformance`]: a script of the protocol as data, which every server passes.
 //! - [`queue`]: a naive send queue, and the comparison of the real one with it.
 
+pub mod client_protocol;
 pub mod conformance;
 pub mod queue;
 pub mod scenario;

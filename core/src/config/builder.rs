@@ -38,13 +38,6 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets whether a broadcast is compressed again for each member that keeps a context, which costs
-    /// one compression per member. If not, such members receive it uncompressed.
-    pub fn compression_own_broadcasts(mut self, own: bool) -> Self {
-        self.0.compression_own_broadcasts = own;
-        self
-    }
-
     /// Sets the origins whose pages may connect besides the server's own.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.0.origins = origins;

@@ -26,7 +26,6 @@ macro_rules! limits {
             pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
-            pub(crate) compression_own_broadcasts: bool,
             $(pub(crate) $name: limits!(@type $kind),)*
         }
 
@@ -62,7 +61,6 @@ macro_rules! limits {
                     subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
-                    compression_own_broadcasts: false,
                     $($name: $default,)*
                 }
             }

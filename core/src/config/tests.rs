@@ -57,7 +57,6 @@ fn a_setting_that_is_no_limit_is_returned_as_it_was_set() {
         .seed(7)
         .shards(3)
         .compression(true)
-        .compression_own_broadcasts(true)
         .origins(Origins {
             any: true,
             ..Origins::default()
@@ -69,7 +68,6 @@ fn a_setting_that_is_no_limit_is_returned_as_it_was_set() {
         .expect("all are valid");
     assert_eq!((config.seed(), config.shards()), (7, 3));
     assert_eq!(config.compression(), deflate::IS_BUILT);
-    assert!(config.compression_own_broadcasts());
     assert_eq!(config.hosts().allowed, hosts.allowed);
     assert!(config.origins().any && !config.hosts().any);
     assert_eq!(config.pages().at("/"), Some(&page));
@@ -77,7 +75,7 @@ fn a_setting_that_is_no_limit_is_returned_as_it_was_set() {
 
     let config = Config::default();
     assert_eq!((config.seed(), config.shards()), (0, 1));
-    assert!(!config.compression() && !config.compression_own_broadcasts());
+    assert!(!config.compression());
     assert!(config.hosts().any && !config.origins().any);
     assert_eq!(config.pages(), &Pages::new());
     assert!(config.subprotocols().is_empty());

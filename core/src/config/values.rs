@@ -26,12 +26,6 @@ impl Config {
         self.compression
     }
 
-    /// Returns whether a broadcast is compressed again for each member that keeps a context. If not,
-    /// such members receive it uncompressed.
-    pub const fn compression_own_broadcasts(&self) -> bool {
-        self.compression_own_broadcasts
-    }
-
     /// Returns the origins whose pages may connect besides the server's own.
     pub const fn origins(&self) -> &Origins {
         &self.origins

@@ -260,18 +260,15 @@ impl Outbound {
                 continue;
             }
             self.counts.members_offered += messages;
-            let form = self.conns[at].form;
-            let of_form = batch.of(form);
+            // Without frames of other forms, nobody has another.
+            let of_form = match others[..] {
+                [] => batch.default,
+                _ => batch.of(self.conns[at].form),
+            };
             if of_form.is_some_and(|batch| self.push_batch(at, batch)) {
                 saved += messages - 1;
-            } else if form.is_default() {
-                for &frame in &frames {
-                    self.push_behind_batch(at, frame, recipients.overflow);
-                }
             } else {
-                for &(_, frame) in others.iter().filter(|&&(of, _)| of == form) {
-                    self.push_behind_batch(at, frame, recipients.overflow);
-                }
+                self.push_parts(at, &frames, &others, recipients.overflow);
             }
         }
         self.exempt(saved);
@@ -294,6 +291,26 @@ impl Outbound {
         self.batch.frames = frames;
         self.batch.others = others;
         self.batch.members = members;
+    }
+
+    /// Queues the parts of a batch one by one, those in the form that the member takes.
+    #[cold]
+    fn push_parts(
+        &mut self,
+        at: u32,
+        frames: &[FrameId],
+        others: &[(Form, FrameId)],
+        overflow: OverflowPolicy,
+    ) {
+        let form = self.conns[at].form;
+        if form.is_default() {
+            for &frame in frames {
+                self.push_behind_batch(at, frame, overflow);
+            }
+        }
+        for &(_, frame) in others.iter().filter(|&&(of, _)| of == form) {
+            self.push_behind_batch(at, frame, overflow);
+        }
     }
 
     /// Copies the frames of a batch of several forms so that those of each form stand side by side.
@@ -390,7 +407,6 @@ impl Outbound {
         let limits = self.settings.limits;
         let conn = &mut self.conns[at];
         let takes_it = conn.takes == Takes::Messages
-            && !conn.is_slow
             && !conn.compressor.keeps_context()
             && self.replies.owner() != Some(at);
         if !takes_it

@@ -84,7 +84,7 @@ impl Form {
 
     #[inline]
     pub(crate) const fn wire(self) -> Wire {
-        Wire::ALL[(self.0 >> 3) as usize]
+        Wire::of(self.0 >> 3)
     }
 
     #[inline]

@@ -21,6 +21,7 @@ pub(crate) struct OutboundConn {
     pub(super) takes: Takes,
     /// How its data frames are encoded.
     pub(super) form: Form,
+    pub(super) seal: Seal,
     /// The flush levels in which it is queued.
     pub(super) levels: QueuedLevels,
     /// Its bytes have been offered to the adapter, which has not said how many it wrote.
@@ -30,8 +31,17 @@ pub(crate) struct OutboundConn {
     /// It is in the list of connections that shedding visits.
     pub(super) in_shedding_list: bool,
     pub(super) pressure: Pressure,
-    /// It is to be closed because it does not keep up.
-    pub(super) is_slow: bool,
+}
+
+/// What is known of a link's transport without looking there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Seal {
+    /// There is none.
+    None,
+    /// Nothing that it has sealed waits.
+    Empty,
+    /// Sealed bytes wait to be written.
+    Waits,
 }
 
 /// How well a peer keeps up whose socket was full, and the transport of the link.
@@ -104,26 +114,19 @@ impl OutboundConn {
             link: None,
             takes: Takes::Control,
             form: Form::DEFAULT,
+            seal: Seal::None,
             levels: QueuedLevels::NONE,
             offered: false,
             blocked: false,
             in_shedding_list: false,
             pressure: Pressure::No,
-            is_slow: false,
         }
     }
 
     /// Returns whether nothing waits in its queue, or sealed.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && !self.has_sealed_bytes()
-    }
-
-    /// Returns whether sealed bytes wait to be written.
-    #[inline]
-    pub(super) fn has_sealed_bytes(&self) -> bool {
-        let sealed = self.link.as_ref().and_then(|link| link.sealed.as_ref());
-        sealed.is_some_and(|sealed| !sealed.is_empty())
+        self.queue.is_empty() && self.seal != Seal::Waits
     }
 
     /// Returns since when the peer has taken nothing of what waits for it.

@@ -44,7 +44,7 @@ use crate::table::Table;
 use crate::time::{Timestamp, micros};
 use batch::Batch;
 use codec::{Encode, Form};
-use conn::{OutboundConn, Takes};
+use conn::{OutboundConn, Seal, Takes};
 use drops::DropCounters;
 use flush_scheduler::FlushScheduler;
 use forms::OtherForms;
@@ -58,6 +58,7 @@ use shedding::Shedding;
 
 pub(crate) use batch::{BatchFrames, Members, Recipients};
 pub use codec::{Codec, Outgoing};
+pub(crate) use conn::Written;
 pub use depth::Depth;
 pub use drops::Drops;
 pub use frame::{Chunks, MAX_PAYLOAD};
@@ -146,8 +147,6 @@ struct Compression {
     threshold: usize,
     /// The window of the shared compressor, in bits.
     window: u8,
-    /// Whether connections with a context compress broadcasts for themselves.
-    own_broadcasts: bool,
 }
 
 /// What delivery counts.
@@ -234,6 +233,7 @@ impl Outbound {
         self.clear_pressure(at);
         let conn = &mut self.conns[at];
         conn.takes = Takes::Nothing;
+        conn.seal = Seal::None;
         self.link_bytes -= conn.link.take().map_or(0, |link| link.memory());
         self.context_bytes -= conn.compressor.context_bytes();
         conn.compressor = Compressor::NONE;
@@ -441,7 +441,6 @@ impl OutboundSettings {
                 is_on: config.compression,
                 threshold: config.compression_threshold,
                 window: config.compression_window as u8,
-                own_broadcasts: config.compression_own_broadcasts,
             },
             read_rate: config.read_rate(),
             tolerance: config.timer_tolerance(),

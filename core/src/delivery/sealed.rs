@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::delivery::Outbound;
-use crate::delivery::conn::Written;
+use crate::delivery::conn::{Seal, Written};
 use crate::delivery::frame::Chunks;
 use crate::proto::transport::{Transport, TransportError};
 
@@ -25,9 +25,13 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    /// Returns whether no sealed bytes wait.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.written == self.bytes.len()
+    /// Returns whether sealed bytes wait.
+    const fn state(&self) -> Seal {
+        if self.written == self.bytes.len() {
+            Seal::Empty
+        } else {
+            Seal::Waits
+        }
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -69,13 +73,13 @@ impl Outbound {
             has_failed: false,
         });
         self.link_bytes += link.memory() - before;
+        self.conns[at].seal = Seal::Empty;
     }
 
     /// Returns whether the link of a connection has a transport.
     #[inline]
     pub(crate) fn is_sealed(&self, at: u32) -> bool {
-        let link = self.conns[at].link.as_ref();
-        link.is_some_and(|link| link.sealed.is_some())
+        self.conns[at].seal != Seal::None
     }
 
     /// Opens received bytes, and appends them to `plain`.
@@ -90,7 +94,7 @@ impl Outbound {
         plain: &mut Vec<u8>,
     ) -> Result<(), TransportError> {
         let opened = self.with_sealed(at, |sealed| sealed.open(input, plain));
-        if self.conns[at].has_sealed_bytes() {
+        if self.has_sealed_bytes(at) {
             self.schedule(at);
         }
         opened.unwrap_or(Ok(()))
@@ -98,17 +102,23 @@ impl Outbound {
 
     /// Calls something with the transport of a link, and takes note of its memory.
     fn with_sealed<R>(&mut self, at: u32, call: impl FnOnce(&mut Sealed) -> R) -> Option<R> {
-        let sealed = self.conns[at].link.as_mut()?.sealed.as_mut()?;
+        let conn = &mut self.conns[at];
+        let sealed = conn.link.as_mut()?.sealed.as_mut()?;
         let before = sealed.memory();
         let result = call(sealed);
         self.link_bytes = self.link_bytes - before + sealed.memory();
+        conn.seal = sealed.state();
         Some(result)
+    }
+
+    fn has_sealed_bytes(&self, at: u32) -> bool {
+        self.conns[at].seal == Seal::Waits
     }
 
     /// Seals what is to be written next, unless sealed bytes wait, and offers that.
     #[inline(never)]
     pub(super) fn offer_sealed<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
-        if !self.conns[at].has_sealed_bytes() {
+        if !self.has_sealed_bytes(at) {
             self.seal(at);
         }
         let conn = &mut self.conns[at];
@@ -133,17 +143,20 @@ impl Outbound {
             }
         }
         self.link_bytes = self.link_bytes - before + sealed.memory();
-        if let Some(link) = &mut self.conns[at].link {
+        let conn = &mut self.conns[at];
+        conn.seal = sealed.state();
+        if let Some(link) = &mut conn.link {
             link.sealed = Some(sealed);
         }
     }
 
     /// Takes note that `n` sealed bytes were written. The frames in them are written with the last.
     #[inline(never)]
-    pub(super) fn transmitted_sealed(&mut self, at: u32, n: usize) -> Written {
+    pub(crate) fn transmitted_sealed(&mut self, at: u32, n: usize) -> Written {
+        self.counts.sent.bytes += n as u64;
         let done = self.with_sealed(at, |sealed| {
             sealed.written += n;
-            let is_done = sealed.is_empty();
+            let is_done = sealed.state() == Seal::Empty;
             is_done.then(|| {
                 sealed.bytes = Vec::new();
                 sealed.written = 0;
@@ -151,7 +164,7 @@ impl Outbound {
             })
         });
         if let Some(Some(plain)) = done {
-            let written = self.transmitted_plain(at, plain);
+            let written = self.advance(at, plain);
             return Written {
                 was_offered: true,
                 ..written
@@ -163,7 +176,10 @@ impl Outbound {
             // They are a part of what is sealed, so they stay in flight.
             self.spill_replies(0);
         }
-        self.after_write(at, n, true, true)
+        Written {
+            is_empty: false,
+            ..self.after_write(at, n, true, true)
+        }
     }
 
     /// Discards what can no longer be sealed, because the peer broke the protocol. Returns whether
@@ -172,6 +188,6 @@ impl Outbound {
         self.discard_replies(at);
         self.discard(at, false);
         self.with_sealed(at, |sealed| sealed.plain = 0);
-        self.conns[at].has_sealed_bytes()
+        self.has_sealed_bytes(at)
     }
 }

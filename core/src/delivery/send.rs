@@ -1,7 +1,7 @@
 //! Queueing and its counts: all ways in which a frame enters the queue of a connection or leaves it
 //! unwritten. Does not contain the choice of the frame to drop, which the queue makes.
 
-use crate::delivery::conn::Takes;
+use crate::delivery::conn::{Seal, Takes};
 use crate::delivery::frame::{FrameId, FrameMeta, Rank};
 use crate::delivery::queue::{Arrival, DropReason, OverflowPolicy, PushError};
 use crate::delivery::variants::{EncodedVariants, MessagePayload};
@@ -62,7 +62,7 @@ impl Outbound {
         //= rfc6455#section-5.5.1 "The application MUST NOT send any more data frames after..."
         //= rfc6455#section-6.1 "The endpoint MUST ensure the WebSocket connection is in the..."
         let conn = &self.conns[at];
-        if conn.takes != Takes::Messages || conn.is_slow {
+        if conn.takes != Takes::Messages {
             self.counts.delivery.refused_closing += 1;
             return;
         }
@@ -103,7 +103,8 @@ impl Outbound {
             self.counts.priorities.of(priority).refused += 1;
             self.drops.of(at).refused += 1;
             if error == PushError::Slow {
-                self.conns[at].is_slow = true;
+                // It is closed as soon as nothing of it is under way here.
+                self.conns[at].takes = Takes::Control;
                 self.slow.push(at);
             }
             return;
@@ -261,7 +262,7 @@ impl Outbound {
         self.end_batch();
         let conn = &mut self.conns[at];
         // What the adapter has taken may be out already, and what is sealed cannot be taken back.
-        if !(keep_pinned && (conn.offered || conn.has_sealed_bytes())) {
+        if !(keep_pinned && (conn.offered || conn.seal == Seal::Waits)) {
             conn.queue.settle(&mut self.nodes, &self.store);
         }
         let (counts, drops) = (&mut self.counts, &mut self.drops);

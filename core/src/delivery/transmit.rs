@@ -88,14 +88,12 @@ impl Outbound {
     #[inline(always)]
     pub(crate) fn transmitted(&mut self, at: u32, n: usize) -> Written {
         self.counts.sent.bytes += n as u64;
-        if self.is_sealed(at) {
-            return self.transmitted_sealed(at, n);
-        }
-        self.transmitted_plain(at, n)
+        self.advance(at, n)
     }
 
+    /// Takes note that the first `n` bytes of the frames in flight are out.
     #[inline(always)]
-    pub(super) fn transmitted_plain(&mut self, at: u32, n: usize) -> Written {
+    pub(super) fn advance(&mut self, at: u32, n: usize) -> Written {
         self.release_expired();
         let now = self.now;
         let owns_replies = self.replies.owner() == Some(at);
@@ -155,7 +153,7 @@ impl Outbound {
         }
         let queue = &conn.queue;
         let has_room = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
-        let is_empty = conn.is_empty();
+        let is_empty = queue.is_empty();
         let is_pressing = conn.pressure == Pressure::Yes;
         let is_measured = is_blocked
             || conn

@@ -347,8 +347,8 @@ impl Outbound {
     /// went before.
     fn compress_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
         let payload_len = self.store.payload_len(frame);
-        let is_broadcast = self.store.is_shared(frame) && !self.settings.compression.own_broadcasts;
-        if is_broadcast
+        // What many get is the same for each of them.
+        if self.store.is_shared(frame)
             || !self.store.rank(frame).is_data()
             || !self.is_worth_compressing(payload_len)
         {

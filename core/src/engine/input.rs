@@ -47,6 +47,19 @@ impl<A: AppTypes> Engine<A> {
         None
     }
 
+    /// Returns whether all that an open connection has sent is done, and the adapter reads it: the
+    /// usual case, in which there is nothing to see to after input.
+    #[inline]
+    pub(crate) fn is_up_to_date(&self, at: u32) -> bool {
+        let slot = &self.slots[at];
+        slot.phase() == Phase::Open
+            && slot.deferred.is_none()
+            && !slot.decoder.is_amid_message()
+            && !slot.flags.eof()
+            && !slot.flags.unread()
+            && !self.draining
+    }
+
     /// Sees to it that a message which has not come to its end is looked at in time.
     #[inline]
     pub(crate) fn watch_message(&mut self, at: u32) {

@@ -273,7 +273,17 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.after_input(at);
     }
 
+    #[inline]
     pub(crate) fn after_input(&mut self, at: u32) {
+        if self.engine.is_up_to_date(at) {
+            self.engine.keep_within_budget();
+            return self.settle();
+        }
+        self.settle_input(at);
+    }
+
+    #[inline(never)]
+    fn settle_input(&mut self, at: u32) {
         self.engine.unpark(at, Wait::Callback);
         let parked = self.engine.slots[at].is_parked();
         if self.engine.must_wait() && !parked && self.engine.slots[at].is_deferring() {

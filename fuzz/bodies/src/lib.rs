@@ -8,6 +8,8 @@
 mod block;
 mod channels;
 mod client;
+mod client_json;
+mod client_protobuf;
 mod command;
 mod decode;
 mod differential;
@@ -16,8 +18,10 @@ mod handshake;
 mod header;
 mod http;
 mod inflate;
+mod jwt;
 mod pack;
 mod peer;
+mod protocol;
 mod queue;
 mod reader;
 mod session;
@@ -25,12 +29,15 @@ mod stream;
 
 pub use channels::channels;
 pub use client::client;
+pub use client_json::client_json;
+pub use client_protobuf::client_protobuf;
 pub use command::command;
 pub use decode::decode;
 pub use differential::differential;
 pub use handshake::handshake;
 pub use header::header;
 pub use http::http;
+pub use jwt::jwt;
 pub use queue::queue;
 pub use session::session;
 
@@ -40,7 +47,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 10] = [
+pub const TARGETS: [FuzzTarget; 13] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -51,4 +58,7 @@ pub const TARGETS: [FuzzTarget; 10] = [
     ("queue", queue),
     ("channels", channels),
     ("session", session),
+    ("client_json", client_json),
+    ("client_protobuf", client_protobuf),
+    ("jwt", jwt),
 ];

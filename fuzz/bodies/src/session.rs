@@ -71,7 +71,6 @@ fn with_compression(config: ConfigBuilder, how: u8) -> ConfigBuilder {
         .compression_threshold([1, 16, 100, 256][choice(0)])
         .compression_window([15, 9, 10, 12][choice(2)])
         .compression_contexts([0, CONTEXTS, 2 * CONTEXTS, 1 << 30][choice(4)])
-        .compression_own_broadcasts(how & 64 != 0)
         .compression_level(if how & 128 == 0 { 1 } else { 6 })
 }
 

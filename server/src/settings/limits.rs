@@ -16,7 +16,6 @@ pub(super) fn config(raw: &RawSettings, builder: ConfigBuilder) -> Config {
         .seed(seed(raw))
         .shards(shards(raw))
         .compression(raw.switch("compression.enabled"))
-        .compression_own_broadcasts(raw.switch("compression.own_broadcasts"))
         .subprotocols(raw.subprotocols());
     for range in Config::RANGES {
         if range.setting != PING_INTERVAL {

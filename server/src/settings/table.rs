@@ -207,11 +207,6 @@ pub(super) const OWN: &[Declaration] = &[
     )
     .short("compression"),
     Declaration::new(
-        "compression.own_broadcasts",
-        Switch,
-        "Compresses a broadcast anew for each member that keeps a context",
-    ),
-    Declaration::new(
         "tasks.workers",
         count(
             1,

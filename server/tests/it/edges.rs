@@ -44,11 +44,10 @@ fn words(name: &'static str, inside: &[&str], outside: &[&str]) -> Edges {
     }
 }
 
-const SWITCHES: [&str; 4] = [
+const SWITCHES: [&str; 3] = [
     "metrics.public",
     "rooms.exclude_sender",
     "compression.enabled",
-    "compression.own_broadcasts",
 ];
 
 fn all() -> Vec<Edges> {

@@ -78,7 +78,6 @@ impl ScenarioSetup {
             .compression_threshold(*pick(rng, &[1, 64, 256]))
             .compression_window(9 + rng.below(7))
             .compression_contexts(contexts)
-            .compression_own_broadcasts(rng.percent(20))
             .write_timeout(millis(60 + rng.up_to(400)))
             .ping_interval(millis(ping))
             .pong_wait(millis(ping + 30 + rng.up_to(300)))

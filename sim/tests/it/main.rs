@@ -5,6 +5,7 @@ mod application;
 mod batches;
 mod bounds;
 mod chunking;
+mod client_protocol;
 mod conformance;
 mod credits;
 mod deflate;

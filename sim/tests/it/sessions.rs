@@ -68,7 +68,6 @@ fn session(seed: u64) -> (u64, Stats) {
         .compression_threshold([1, 100][rng.below(2)])
         .compression_window(9 + rng.below(7))
         .compression_contexts([0, 1 << 20, 1 << 30][rng.below(3)])
-        .compression_own_broadcasts(rng.percent(50))
         .build()
         .expect("in range");
     let network = Network {

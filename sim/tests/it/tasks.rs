@@ -195,7 +195,7 @@ fn every_task_comes_to_one_end_and_those_of_a_connection_in_order() {
                 (0, 0)
             );
             let answers = world.check_answers(order == TaskOrder::Connection);
-            assert_eq!(answers, world.asked.iter().sum(), "seed {seed}");
+            assert_eq!(answers, world.asked.iter().sum::<usize>(), "seed {seed}");
             assert_eq!(answers as u64, stats.submitted + stats.refused_full);
             add(&mut sum, &stats);
         }

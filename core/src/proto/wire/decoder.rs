@@ -34,7 +34,8 @@ impl Decoder {
     }
 
     /// Decodes `input` up to the next event, like [`Connection::poll_event`].
-    #[inline]
+    // One more call, and the event is copied twice.
+    #[inline(always)]
     pub(crate) fn poll_event(
         &mut self,
         input: &mut [u8],
@@ -90,6 +91,16 @@ impl Decoder {
     /// Returns the length in bytes of the incomplete message.
     pub(crate) fn message_bytes(&self) -> usize {
         self.websocket().map_or(0, Connection::message_bytes)
+    }
+
+    /// Returns whether a message has begun and is not complete.
+    #[inline]
+    pub(crate) const fn is_amid_message(&self) -> bool {
+        match self {
+            Self::WebSocket(connection) => connection.is_amid_message(),
+            #[cfg(feature = "testing")]
+            Self::Lines(_) => false,
+        }
     }
 
     /// Returns the pace of the incomplete message, if there is one.

@@ -34,7 +34,7 @@ impl FrameTag {
         match self.wire {
             Wire::WebSocket => header::encode_unmasked(self.tag, payload_len),
             #[cfg(feature = "testing")]
-            Wire::Lines => lines::prefix(self.tag.opcode()),
+            Wire::Lines => lines::prefix(self.tag),
         }
     }
 
@@ -54,7 +54,7 @@ impl FrameTag {
         match self.wire {
             Wire::WebSocket => header::unmasked_len(payload_len) + payload_len,
             #[cfg(feature = "testing")]
-            Wire::Lines => lines::prefix(self.tag.opcode()).1 + payload_len + lines::SUFFIX.len(),
+            Wire::Lines => lines::prefix(self.tag).1 + payload_len + lines::SUFFIX.len(),
         }
     }
 

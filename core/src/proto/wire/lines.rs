@@ -1,6 +1,7 @@
 //! Wire of one message a line: text as it is, control frames marked by `!`. It proves that a
 //! session does not depend on WebSocket, and is not for use: a payload must contain no line feed.
 
+use crate::proto::ws::header::Tag;
 use crate::proto::ws::opcode::{MessageType, Opcode};
 use crate::proto::ws::{
     CloseState, ConnectionEvent, MessageLimits, Payload, PeerError, Step, utf8,
@@ -73,12 +74,12 @@ impl Lines {
 }
 
 /// Returns what stands before a payload, and its length.
-pub(super) const fn prefix(opcode: Opcode) -> ([u8; 10], usize) {
-    match opcode {
-        Opcode::Ping => (*b"!ping     ", PING.len()),
-        Opcode::Pong => (*b"!pong     ", PONG.len()),
-        Opcode::Close => (*b"!close    ", 6),
-        Opcode::Text | Opcode::Binary | Opcode::Continuation => ([0; 10], 0),
+pub(super) fn prefix(tag: Tag) -> ([u8; 10], usize) {
+    match tag {
+        tag if tag == Opcode::Ping.into() => (*b"!ping     ", PING.len()),
+        tag if tag == Opcode::Pong.into() => (*b"!pong     ", PONG.len()),
+        tag if tag == Opcode::Close.into() => (*b"!close    ", 6),
+        _ => ([0; 10], 0),
     }
 }
 

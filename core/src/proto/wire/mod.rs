@@ -40,6 +40,16 @@ impl Wire {
         Self::Lines,
     ];
 
+    /// Returns the wire with this number; WebSocket where there is none.
+    #[inline]
+    pub(crate) const fn of(number: u8) -> Self {
+        match number {
+            #[cfg(feature = "testing")]
+            1 => Self::Lines,
+            _ => Self::WebSocket,
+        }
+    }
+
     /// Returns whether a session is opened on it by an opening handshake of WebSocket.
     pub(crate) const fn needs_handshake(self) -> bool {
         matches!(self, Self::WebSocket)

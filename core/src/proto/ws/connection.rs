@@ -95,6 +95,12 @@ impl Connection {
         assembler.map_or(0, |assembler| assembler.message.capacity())
     }
 
+    /// Returns whether a message has begun and is not complete.
+    #[inline]
+    pub(crate) const fn is_amid_message(&self) -> bool {
+        self.assembler.is_some()
+    }
+
     /// Returns the length in bytes of the incomplete message.
     pub(crate) fn message_bytes(&self) -> usize {
         let assembler = self.assembler.as_ref();

@@ -103,7 +103,10 @@ impl Header {
     /// Returns the header in its shortest form, and its length in bytes.
     pub fn encode(&self) -> ([u8; MAX_LEN], usize) {
         let mut out = [0; MAX_LEN];
-        let (unmasked, mut len) = encode_raw(self.fin, self.rsv, self.opcode, self.payload_len);
+        let (unmasked, mut len) = encode_raw(
+            if self.fin { FIN } else { 0 } | (self.rsv & RSV) | self.opcode as u8,
+            self.payload_len,
+        );
         out[..len].copy_from_slice(&unmasked[..len]);
         //= rfc6455#section-5.3 "A masked frame MUST have the field frame-masked set to 1, as..."
         if let Some(key) = self.mask {
@@ -117,26 +120,18 @@ impl Header {
 
 /// The first byte of a whole frame: its type, and whether its payload is compressed (RFC 7692 §6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tag {
-    opcode: Opcode,
-    rsv: u8,
-}
+pub struct Tag(u8);
 
 impl Tag {
     /// Returns the tag of a frame whose payload is not compressed.
     //= rfc7692#section-6.1 "...to process outgoing messages, build frame(s) using the original..."
     pub const fn plain(opcode: Opcode) -> Self {
-        Self { opcode, rsv: 0 }
-    }
-
-    /// Returns the type of the frame.
-    pub const fn opcode(self) -> Opcode {
-        self.opcode
+        Self(FIN | opcode as u8)
     }
 
     /// Returns the tag of a frame whose payload is compressed.
     pub const fn compressed(opcode: Opcode) -> Self {
-        Self { opcode, rsv: RSV1 }
+        Self(FIN | RSV1 | opcode as u8)
     }
 }
 
@@ -153,8 +148,8 @@ impl From<Opcode> for Tag {
 //= rfc6455#section-5.2 "; 1 bit in length, MUST be 0 unless ; negotiated otherwise"
 //= rfc6455#section-6.1 "The FIN bit (frame-fin) of the last frame containing the data MUST be..."
 pub fn encode_unmasked(tag: impl Into<Tag>, payload_len: usize) -> ([u8; MAX_UNMASKED_LEN], usize) {
-    let Tag { opcode, rsv } = tag.into();
-    encode_raw(true, rsv, opcode, payload_len as u64)
+    let Tag(first) = tag.into();
+    encode_raw(first, payload_len as u64)
 }
 
 /// Returns the length of [`encode_unmasked`] for a payload of this length.
@@ -167,14 +162,9 @@ pub const fn unmasked_len(payload_len: usize) -> usize {
 }
 
 #[inline]
-fn encode_raw(
-    fin: bool,
-    rsv: u8,
-    opcode: Opcode,
-    payload_len: u64,
-) -> ([u8; MAX_UNMASKED_LEN], usize) {
+fn encode_raw(first: u8, payload_len: u64) -> ([u8; MAX_UNMASKED_LEN], usize) {
     let mut out = [0; MAX_UNMASKED_LEN];
-    out[0] = if fin { FIN } else { 0 } | (rsv & RSV) | opcode as u8;
+    out[0] = first;
     match payload_len {
         0..=125 => {
             out[1] = payload_len as u8;
@@ -182,7 +172,7 @@ fn encode_raw(
         }
         126..=0xFFFF => {
             out[1] = 126;
-            out[2..4].copy_from_slice(&(payload_len as u16).to_be_bytes());
+            [out[2], out[3]] = (payload_len as u16).to_be_bytes();
             (out, 4)
         }
         _ => {

@@ -97,7 +97,7 @@ fn what_a_codec_cannot_express_is_refused_and_counted_for_its_members_only() {
         net.say(verbatim, Opcode::Binary, b"bytes");
         assert_eq!(net.take(verbatim), frame(Opcode::Binary, b"bytes"));
         for &id in &others {
-            assert_eq!(net.take(id), []);
+            assert!(net.take(id).is_empty());
         }
         net.say(verbatim, Opcode::Text, b"text");
         for &id in &others {
@@ -118,7 +118,7 @@ fn a_codec_that_panics_concerns_only_those_who_have_it() {
         for _ in 0..3 {
             net.say(verbatim, Opcode::Text, b"hello");
             assert_eq!(net.take(verbatim), frame(Opcode::Text, b"hello"));
-            assert_eq!(net.take(bad), []);
+            assert!(net.take(bad).is_empty());
         }
         net.say(bad, Opcode::Text, b"?still here");
         assert_eq!(net.take(bad), frame(Opcode::Text, b"still here"));

@@ -1,0 +1,149 @@
+//! Choice of the codec, and what both have in common: commands of a message, replies in a message,
+//! and publications, which a fan-out encodes once per codec.
+
+use alloc::vec::Vec;
+
+use super::command::Command;
+use super::error::{DecodeError, InvalidPayload};
+use super::json::{self, JsonCommands};
+use super::protobuf::{self, ProtobufCommands};
+use super::publication::Publication;
+use super::reply::Reply;
+
+/// The encoding of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ClientCodec {
+    /// JSON, one object a line.
+    Json,
+    /// Protobuf, with lengths in front.
+    Protobuf,
+}
+
+impl ClientCodec {
+    /// Returns the WebSocket subprotocol that selects it.
+    pub const fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Json => "centrifuge-json",
+            Self::Protobuf => "centrifuge-protobuf",
+        }
+    }
+
+    /// Returns the commands of one WebSocket message.
+    pub const fn decode(self, message: &[u8]) -> Commands<'_> {
+        match self {
+            Self::Json => Commands(CommandsOf::Json(JsonCommands::new(message))),
+            Self::Protobuf => Commands(CommandsOf::Protobuf(ProtobufCommands::new(message))),
+        }
+    }
+}
+
+/// The commands of one WebSocket message, in order. Ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Commands<'a>(CommandsOf<'a>);
+
+#[derive(Clone, Debug)]
+enum CommandsOf<'a> {
+    Json(JsonCommands<'a>),
+    Protobuf(ProtobufCommands<'a>),
+}
+
+impl<'a> Iterator for Commands<'a> {
+    type Item = Result<Command<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            CommandsOf::Json(commands) => commands.next(),
+            CommandsOf::Protobuf(commands) => commands.next(),
+        }
+    }
+}
+
+impl core::iter::FusedIterator for Commands<'_> {}
+
+/// Replies that are written into one WebSocket message, behind what the buffer has already.
+#[derive(Debug)]
+pub struct ReplyBatch<'o> {
+    codec: ClientCodec,
+    out: &'o mut Vec<u8>,
+    start: usize,
+}
+
+impl<'o> ReplyBatch<'o> {
+    /// Begins a message at the end of the buffer.
+    pub const fn new(codec: ClientCodec, out: &'o mut Vec<u8>) -> Self {
+        let start = out.len();
+        Self { codec, out, start }
+    }
+
+    /// Returns whether the message has no reply.
+    pub const fn is_empty(&self) -> bool {
+        self.out.len() == self.start
+    }
+
+    /// Appends a reply.
+    ///
+    /// # Errors
+    /// The codec is JSON, and a payload is not. The message is as before.
+    pub fn push(&mut self, reply: &Reply<'_>) -> Result<(), InvalidPayload> {
+        let end = self.out.len();
+        if self.codec == ClientCodec::Json && end > self.start {
+            self.out.push(b'\n');
+        }
+        let result = encode_reply(self.codec, reply, self.out);
+        if result.is_err() {
+            self.out.truncate(end);
+        }
+        result
+    }
+}
+
+/// Appends one reply. [`ReplyBatch`] separates several.
+///
+/// # Errors
+/// The codec is JSON, and a payload is not. Nothing is appended.
+pub fn encode_reply(
+    codec: ClientCodec,
+    reply: &Reply<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), InvalidPayload> {
+    match codec {
+        ClientCodec::Json => undo_if_failed(out, |out| json::encode_reply(reply, out)),
+        ClientCodec::Protobuf => {
+            protobuf::encode_reply(reply, out);
+            Ok(())
+        }
+    }
+}
+
+/// Appends the push of a publication, which is the same for every subscriber with this codec.
+///
+/// # Errors
+/// The codec is JSON, and a payload is not. Nothing is appended.
+pub fn encode_publication(
+    codec: ClientCodec,
+    channel: &str,
+    publication: &Publication<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), InvalidPayload> {
+    match codec {
+        ClientCodec::Json => undo_if_failed(out, |out| {
+            json::encode_publication(channel, publication, out)
+        }),
+        ClientCodec::Protobuf => {
+            protobuf::encode_publication(channel, publication, out);
+            Ok(())
+        }
+    }
+}
+
+fn undo_if_failed(
+    out: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), InvalidPayload>,
+) -> Result<(), InvalidPayload> {
+    let end = out.len();
+    let result = encode(out);
+    if result.is_err() {
+        out.truncate(end);
+    }
+    result
+}

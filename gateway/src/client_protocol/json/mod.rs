@@ -1,0 +1,10 @@
+//! JSON codec: `decode` (messages to commands), `field` (how single fields are read), `writer`
+//! (objects, texts, numbers and payloads into bytes), `encode` (replies and pushes).
+
+mod decode;
+mod encode;
+pub(crate) mod field;
+mod writer;
+
+pub(super) use decode::JsonCommands;
+pub(super) use encode::{encode_publication, encode_reply};
