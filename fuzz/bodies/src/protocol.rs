@@ -35,9 +35,11 @@ pub(super) fn round_trip(command: &ProtoCommand) {
 
     // Not if a payload of Protobuf is not JSON, or not one that a value can hold.
     if let Some(json) = command.to_json() {
-        let (again, error) = decode(ClientCodec::Json, json.to_string().as_bytes());
-        assert_eq!((again.len(), error), (1, None), "{json}");
-        // Payloads are written in another form.
-        assert_eq!(again[0].to_json().as_ref(), Some(&json));
+        let text = json.to_string();
+        let (again, error) = decode(ClientCodec::Json, text.as_bytes());
+        assert_eq!((again.len(), error), (1, None), "{text}");
+        // Payloads are written in another form, and long numbers lose digits when they are read.
+        let expected = serde_json::from_str(&text).ok();
+        assert_eq!(again[0].to_json(), expected);
     }
 }
