@@ -43,6 +43,8 @@ pub(super) struct Batch {
     /// In each of the other forms: form after form, publication after publication.
     others: Vec<(Form, FrameId)>,
     bytes: usize,
+    /// Whether there was a batch since the lists were last looked at.
+    was_used: bool,
 }
 
 /// Who gets a publication, and how. Publications can be batched if these are equal.
@@ -109,9 +111,12 @@ impl Batch {
             + self.others.capacity() * size_of::<(Form, FrameId)>()
     }
 
+    /// Gives back the lists if there was no batch since the last call.
     pub(super) fn shrink(&mut self) {
-        if self.recipients.is_none() {
+        if self.recipients.is_none() && !core::mem::take(&mut self.was_used) {
             self.members = Vec::new();
+            self.frames = Vec::new();
+            self.others = Vec::new();
         }
     }
 }
@@ -147,6 +152,7 @@ impl Outbound {
         }
         if self.batch.recipients.is_none() {
             self.batch.recipients = Some(recipients);
+            self.batch.was_used = true;
             self.batch.members.extend_from_slice(members.list);
         }
     }

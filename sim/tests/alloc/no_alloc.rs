@@ -23,6 +23,7 @@ struct ShardSet<H: Handler> {
     shards: Vec<Shard<H>>,
     mail: VecDeque<(ShardId, ShardMessage)>,
     written: usize,
+    now: Timestamp,
     /// One whose socket takes nothing.
     stuck: Option<ConnId>,
 }
@@ -39,18 +40,19 @@ impl<H: Handler> ShardSet<H> {
                 .collect(),
             mail: VecDeque::with_capacity(1_024),
             written: 0,
+            now: NOW,
             stuck: None,
         }
     }
 
     fn connect(&mut self, shard: usize) -> ConnId {
-        let id = self.shards[shard].accept(NOW, Admission::Normal);
+        let id = self.shards[shard].accept(self.now, Admission::Normal);
         self.receive(id, REQUEST);
         id
     }
 
     fn connect_offering(&mut self, shard: usize) -> ConnId {
-        let id = self.shards[shard].accept(NOW, Admission::Normal);
+        let id = self.shards[shard].accept(self.now, Admission::Normal);
         let head = str::from_utf8(REQUEST).expect("text");
         let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
         let head = head.replace("\r\n\r\n", &format!("\r\n{offer}"));
@@ -62,10 +64,10 @@ impl<H: Handler> ShardSet<H> {
         let shard = id.shard().index();
         let buffer = self.shards[shard].read_buffer();
         buffer[..bytes.len()].copy_from_slice(bytes);
-        self.shards[shard].handle_read(NOW, id, bytes.len());
+        self.shards[shard].handle_read(self.now, id, bytes.len());
         self.turn(shard);
         while let Some((to, message)) = self.mail.pop_front() {
-            self.shards[to.index()].handle_message(NOW, message);
+            self.shards[to.index()].handle_message(self.now, message);
             self.turn(to.index());
         }
     }
@@ -80,12 +82,21 @@ impl<H: Handler> ShardSet<H> {
                     let n = if takes { chunks.len() } else { 0 };
                     drop(chunks);
                     self.written += n;
-                    self.shards[shard].handle_transmitted(NOW, id, n);
+                    self.shards[shard].handle_transmitted(self.now, id, n);
                 }
                 Output::Send(to, message) => self.mail.push_back((to, message)),
                 Output::Event(_) | Output::StopReading(_) | Output::StartReading(_) => {}
                 other => panic!("{other:?} in steady state"),
             }
+        }
+    }
+
+    /// Lets time pass, with the timers that are due meanwhile.
+    fn pass(&mut self, duration: Duration) {
+        self.now = self.now.after(duration);
+        for shard in 0..self.shards.len() {
+            self.shards[shard].handle_timeout(self.now);
+            self.turn(shard);
         }
     }
 }
@@ -151,6 +162,24 @@ fn a_message_to_a_room_of_a_thousand() {
         let count = allocations(20, || server.receive(ids[3], &bytes));
         assert!(count == 0.0, "{count} for {in_flight} at once");
         assert_eq!(server.written - before, 40 * in_flight * 1_000 * 132);
+    }
+}
+
+/// What is given back from time to time is not what is needed again at once.
+#[test]
+fn a_message_to_a_room_every_second() {
+    for in_flight in [1, 16] {
+        let mut server = ShardSet::new(1, Rooms::default);
+        let ids: Vec<_> = (0..100).map(|_| server.connect(0)).collect();
+        for &id in &ids {
+            server.receive(id, &frames(1, b"join:r"));
+        }
+        let bytes = frames(in_flight, &[&b"msg:"[..], &[7; 128]].concat());
+        let count = allocations(10, || {
+            server.receive(ids[3], &bytes);
+            server.pass(Duration::from_millis(1_100));
+        });
+        assert!(count == 0.0, "{count} for {in_flight} at once");
     }
 }
 
