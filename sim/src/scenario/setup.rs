@@ -45,7 +45,7 @@ impl ScenarioSetup {
         let contexts = *pick(rng, &[0, 2 << 20, 8 << 20]);
         // Where there is a budget, it is so small that data is shed at times, and large enough
         // that clients who are refused for want of it do not keep a life from its messages.
-        let memory = *pick(rng, &[0, 0, 0, (1 << 20) + clients * (13 << 10)]);
+        let memory = *pick(rng, &[0, 0, 0, (1 << 20) + clients * (9 << 10)]);
         let budget = memory.min(1) * usize::from(shards) * (memory + contexts);
         let ping = 150 + rng.up_to(600);
         // From a source of its own, so that what a seed stands for stays.
