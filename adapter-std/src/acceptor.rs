@@ -23,13 +23,13 @@ use crate::connection;
 use crate::locked_shard::{LockedShards, ShardState};
 
 /// Accepts sockets from all listeners until the other end of `stop` is closed.
-pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, stations: &Arc<LockedShards<H>>)
+pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, host: &Arc<LockedShards<H>>)
 where
     H: Handler + Send + 'static,
     H::State: Send,
 {
     let mut acceptor = Acceptor {
-        stations,
+        host,
         failures: Throttle::new(FAILURES, FAILURES),
         dismissed: VecDeque::new(),
     };
@@ -43,11 +43,8 @@ where
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
                 // For example if the limit of open files is below the number of listeners.
-                let now = stations.node.clock().now();
-                stations
-                    .node
-                    .counters
-                    .count_accept_error(now, &error.into());
+                let now = host.node.clock().now();
+                host.node.counters.count_accept_error(now, &error.into());
                 thread::sleep(PAUSE);
                 if is_closed(stop) {
                     return;
@@ -71,7 +68,7 @@ fn is_closed(stop: &UnixStream) -> bool {
 }
 
 struct Acceptor<'a, H: Handler> {
-    stations: &'a Arc<LockedShards<H>>,
+    host: &'a Arc<LockedShards<H>>,
     failures: Throttle,
     /// Sockets that were answered because no thread could be started for them. They are kept for a
     /// while, or the kernel might discard the answer.
@@ -92,8 +89,8 @@ where
                 Err(error) => {
                     // Usually the process has no descriptor left: accepting again at once would
                     // spin.
-                    let now = self.stations.node.clock().now();
-                    self.stations.node.counters.count_accept_error(now, &error);
+                    let now = self.host.node.clock().now();
+                    self.host.node.counters.count_accept_error(now, &error);
                     thread::sleep(PAUSE);
                     return;
                 }
@@ -102,7 +99,7 @@ where
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let node = &self.stations.node;
+        let node = &self.host.node;
         let Some(place) = node.admit() else {
             return;
         };
@@ -112,7 +109,7 @@ where
         let enter = move |inside: &mut ShardState<H, TcpStream>| {
             inside.shard.accept_from(inside.now, place.1, peer)
         };
-        if let Err((error, stream)) = connection::start(self.stations, stream, place, enter) {
+        if let Err((error, stream)) = connection::start(self.host, stream, place, enter) {
             node.limiter.count_refused();
             if let Some(held_back) = self.failures.admit(node.clock().now()) {
                 warn!(%error, held_back, "no thread for a connection");

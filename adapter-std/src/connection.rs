@@ -20,7 +20,7 @@ use crate::{reader, writer};
 /// Returns an error if no thread can be started, and the socket unless there is no descriptor
 /// either. The shard then has not seen the connection.
 pub(crate) fn start<H, S>(
-    stations: &Arc<LockedShards<H, S>>,
+    host: &Arc<LockedShards<H, S>>,
     stream: S,
     (shard, admission): (ShardId, Admission),
     enter: impl FnOnce(&mut ShardState<H, S>) -> ConnId,
@@ -30,13 +30,13 @@ where
     H::State: Send,
     S: Stream,
 {
-    let socket = Socket::new(stream, shard, admission, stations.node.limiter.clone());
+    let socket = Socket::new(stream, shard, admission, host.node.limiter.clone());
     let birth = Arc::new(PendingConnection {
         socket: Arc::new(socket),
         id: OnceLock::new(),
     });
-    let threads = spawn("reader", stations, &birth, reader::run).and_then(|reader| {
-        match spawn("writer", stations, &birth, writer::run) {
+    let threads = spawn("reader", host, &birth, reader::run).and_then(|reader| {
+        match spawn("writer", host, &birth, writer::run) {
             Ok(writer) => Ok([reader, writer]),
             Err(error) => {
                 birth.tell(None, &[reader]);
@@ -48,7 +48,7 @@ where
         Ok(threads) => {
             let socket = birth.socket.clone();
             let mut told = None;
-            stations.handle_with(shard, |inside| {
+            host.handle_with(shard, |inside| {
                 let id = enter(inside);
                 inside.links.insert(id, socket);
                 told = Some(id);
@@ -89,7 +89,7 @@ impl<S: Stream> PendingConnection<S> {
 
 fn spawn<H, S>(
     name: &str,
-    stations: &Arc<LockedShards<H, S>>,
+    host: &Arc<LockedShards<H, S>>,
     birth: &Arc<PendingConnection<S>>,
     run: fn(&LockedShards<H, S>, &Arc<Socket<S>>, ConnId),
 ) -> io::Result<JoinHandle<()>>
@@ -98,13 +98,13 @@ where
     H::State: Send,
     S: Stream,
 {
-    let (stations, birth) = (stations.clone(), birth.clone());
+    let (host, birth) = (host.clone(), birth.clone());
     let thread = thread::Builder::new().name(name.into()).stack_size(STACK);
     thread.spawn(move || {
         if let Some(id) = birth.wait() {
             let socket = birth.socket.clone();
             drop(birth);
-            run(&stations, &socket, id);
+            run(&host, &socket, id);
         }
     })
 }

@@ -18,7 +18,7 @@ use crate::workers::{self, Work};
 
 /// The threads that serve all connections, except the workers. Dropping this stops and joins them.
 pub(crate) struct ConnectionThreads<H: Handler, S: Stream> {
-    stations: Arc<LockedShards<H, S>>,
+    host: Arc<LockedShards<H, S>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -29,9 +29,9 @@ where
     H::State: Send,
     S: Stream,
 {
-    pub(crate) fn new(stations: Arc<LockedShards<H, S>>) -> Self {
+    pub(crate) fn new(host: Arc<LockedShards<H, S>>) -> Self {
         Self {
-            stations,
+            host,
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
         }
@@ -39,9 +39,9 @@ where
 
     /// Starts the ticker of a shard.
     pub(crate) fn start_ticker(&mut self, at: ShardId) -> io::Result<()> {
-        let (stations, stop) = (self.stations.clone(), self.stop.clone());
+        let (host, stop) = (self.host.clone(), self.stop.clone());
         let ticker = start(&format!("ticker-{}", at.0), move || {
-            ticker::run(&stations, at, &stop);
+            ticker::run(&host, at, &stop);
         })?;
         self.threads.push(ticker);
         Ok(())
@@ -53,7 +53,7 @@ impl<H: Handler, S: Stream> ConnectionThreads<H, S> {
     /// the lock of a shard that hangs.
     pub(crate) fn end(mut self, deadline: &mut Deadline) {
         self.tell();
-        let clock = self.stations.node.clock();
+        let clock = self.host.node.clock();
         self.threads
             .retain(|thread| wait_until(clock, deadline, || thread.is_finished()));
     }
@@ -85,7 +85,7 @@ pub(crate) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Resu
 /// Starts the workers, which end when the pool drains and no tasks are left. They are not among the
 /// [`ConnectionThreads`], because a worker may be busy indefinitely.
 pub(crate) fn start_workers<H, S, W>(
-    stations: &Arc<LockedShards<H, S>>,
+    host: &Arc<LockedShards<H, S>>,
     work: W,
 ) -> io::Result<Vec<JoinHandle<()>>>
 where
@@ -95,16 +95,16 @@ where
     W: Work<H>,
 {
     let work = Arc::new(work);
-    let threads = stations.node.dispatcher.workers().map(|worker| {
-        let (stations, work) = (stations.clone(), work.clone());
+    let threads = host.node.dispatcher.workers().map(|worker| {
+        let (host, work) = (host.clone(), work.clone());
         start(&format!("worker-{worker}"), move || {
-            workers::run(worker, &stations, &*work);
+            workers::run(worker, &host, &*work);
         })
     });
     let threads: io::Result<Vec<_>> = threads.collect();
     if threads.is_err() {
         // Stops those that have been started.
-        stations.drain_workers();
+        host.drain_workers();
     }
     threads
 }

@@ -29,7 +29,7 @@ use crate::stream::Stream;
 
 /// All shards of a server, and the state that their threads share.
 pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
-    stations: Vec<LockedShard<H, S>>,
+    locked: Vec<LockedShard<H, S>>,
     pub(crate) node: Node<H::Task>,
     /// Wakes sleeping workers.
     pub(crate) worker_wakes: Condvar,
@@ -91,7 +91,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         node: Node<H::Task>,
         handler: impl Fn(ShardId) -> H,
     ) -> Self {
-        let station = |id| LockedShard {
+        let of_shard = |id| LockedShard {
             inside: Mutex::new(ShardState {
                 shard: Shard::isolated(id, config, handler(id)),
                 links: ShardSockets::default(),
@@ -109,7 +109,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             ticker: OnceLock::new(),
         };
         Self {
-            stations: (0..config.shards()).map(ShardId).map(station).collect(),
+            locked: (0..config.shards()).map(ShardId).map(of_shard).collect(),
             node,
             worker_wakes: Condvar::new(),
             buffers: BufferPool::default(),
@@ -129,13 +129,13 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         last: impl FnOnce(&mut ShardState<H, S>) -> R,
     ) -> R {
         let _end = EndOnPanic;
-        let station = &self.stations[at.index()];
+        let of_shard = &self.locked[at.index()];
         let mut work = Some(work);
         loop {
             let mut wakes = AfterUnlock::default();
             let more;
             {
-                let mut inside = station.lock();
+                let mut inside = of_shard.lock();
                 inside.now = self.clock.now();
                 if let Some(work) = work.take() {
                     work(&mut inside);
@@ -180,27 +180,27 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     /// Sets the thread that is woken for messages and earlier timers.
     pub(crate) fn set_ticker(&self, at: ShardId, thread: Thread) {
         // There is one ticker per shard, and it is set once.
-        let _ = self.stations[at.index()].ticker.set(thread);
+        let _ = self.locked[at.index()].ticker.set(thread);
     }
 
     /// Puts an input into the mailbox of a shard, without waiting for its lock.
     pub(crate) fn post_input(&self, to: ShardId, post: ShardInput) {
         // The mailbox is never closed: every input is drained.
-        if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
+        if let Ok(true) = self.locked[to.index()].mailbox.push(post) {
             self.wake_ticker(to);
         }
     }
 
     /// Returns the statistics of a shard, or `None` if its lock is held.
     pub(crate) fn try_stats(&self, at: ShardId) -> Option<Stats> {
-        Some(self.stations[at.index()].try_lock()?.shard.stats())
+        Some(self.locked[at.index()].try_lock()?.shard.stats())
     }
 
     /// Drops the tasks that have not been submitted, each separately: if two destructors panic in
     /// one drop, the process aborts. Does nothing if the lock is held.
     pub(crate) fn dispose(&self, at: ShardId) {
-        let station = &self.stations[at.index()];
-        let Some(mut inside) = station.try_lock() else {
+        let of_shard = &self.locked[at.index()];
+        let Some(mut inside) = of_shard.try_lock() else {
             return;
         };
         for task in inside.tasks.drain(..) {
@@ -210,17 +210,17 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
 
     /// Returns whether a predicate holds for every shard; false if the lock of one is held.
     pub(crate) fn all(&self, holds: impl Fn(&Shard<H, CatchPanics>) -> bool) -> bool {
-        let holds = |station: &LockedShard<H, S>| {
+        let holds = |of_shard: &LockedShard<H, S>| {
             // Messages in flight can make an idle shard busy.
-            station.try_lock().is_some_and(|inside| {
-                holds(&inside.shard) && inside.inbox.is_empty() && station.mailbox.is_empty()
+            of_shard.try_lock().is_some_and(|inside| {
+                holds(&inside.shard) && inside.inbox.is_empty() && of_shard.mailbox.is_empty()
             })
         };
-        self.stations.iter().all(holds)
+        self.locked.iter().all(holds)
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H, S> {
-        (0..self.stations.len() as u16).map(ShardId)
+        (0..self.locked.len() as u16).map(ShardId)
     }
 
     /// Handles messages, timers and outputs. Returns true if there may be more to do.
@@ -233,8 +233,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         if let Some(unix) = inside.wall_clock.read(inside.now) {
             inside.shard.handle_wall_clock(inside.now, unix);
         }
-        let station = &self.stations[at.index()];
-        station.mailbox.drain_into(&mut inside.inbox);
+        let of_shard = &self.locked[at.index()];
+        of_shard.mailbox.drain_into(&mut inside.inbox);
         while let Some(post) = inside.inbox.pop_front() {
             let ShardState {
                 shard, turns, now, ..
@@ -315,10 +315,10 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                     wakes.roll(&self.rolls).threads.extend(reader);
                 }
             }
-            Output::Send(to, letter) => {
+            Output::Send(to, message) => {
                 // The mailbox is never closed: every input is drained.
-                let post = ShardInput::Message(letter);
-                if let Ok(true) = self.stations[to.index()].mailbox.push(post) {
+                let post = ShardInput::Message(message);
+                if let Ok(true) = self.locked[to.index()].mailbox.push(post) {
                     wakes.roll(&self.rolls).tickers.push(to);
                 }
             }
@@ -389,7 +389,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
 
     fn wake_ticker(&self, at: ShardId) {
         // A ticker that has not started yet checks everything when it does.
-        if let Some(ticker) = self.stations[at.index()].ticker.get() {
+        if let Some(ticker) = self.locked[at.index()].ticker.get() {
             ticker.unpark();
         }
     }

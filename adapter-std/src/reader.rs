@@ -17,26 +17,22 @@ use crate::stream::Stream;
 
 /// Reads a socket until it ends or the shard has released the connection.
 pub(crate) fn run<H: Handler, S: Stream>(
-    stations: &LockedShards<H, S>,
+    host: &LockedShards<H, S>,
     socket: &Arc<Socket<S>>,
     id: ConnId,
 ) {
-    let reader = Reader {
-        stations,
-        socket,
-        id,
-    };
+    let reader = Reader { host, socket, id };
     let register = |inside: &mut ShardState<H, S>| {
         if let Some(link) = inside.links.find(id) {
             link.reader = Some(thread::current());
         }
     };
-    stations.handle_with(id.shard(), register);
+    host.handle_with(id.shard(), register);
     reader.read();
 }
 
 struct Reader<'a, H: Handler, S: Stream> {
-    stations: &'a LockedShards<H, S>,
+    host: &'a LockedShards<H, S>,
     socket: &'a Socket<S>,
     id: ConnId,
 }
@@ -75,14 +71,14 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
 
     /// Reads the bytes that are available already. Returns false if the connection is gone.
     fn read_much(&self) -> bool {
-        let mut buffer = self.stations.buffers.take();
+        let mut buffer = self.host.buffers.take();
         let mut goes_on = true;
         while goes_on
             && let Ok(n @ 1..) = uninterrupted(|| self.socket.stream.receive_now(&mut buffer))
         {
             goes_on = self.hand_in(&mut buffer[..n]);
         }
-        self.stations.buffers.give(buffer);
+        self.host.buffers.give(buffer);
         // The next read reports the end of the stream or an error.
         goes_on
     }
@@ -112,11 +108,11 @@ impl<H: Handler, S: Stream> Reader<'_, H, S> {
             work.set(waiting);
             waits
         };
-        let mut parcels = SendBuffer::new(&self.stations.buffers);
+        let mut parcels = SendBuffer::new(&self.host.buffers);
         let mut sent = None;
         for sends in 0.. {
             let settled = sent.take();
-            let next = self.stations.turn(
+            let next = self.host.turn(
                 self.id.shard(),
                 |inside| {
                     if let Some(sent) = settled {

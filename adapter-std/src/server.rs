@@ -135,12 +135,12 @@ where
             ..
         } = &bound;
         let (node, scrapes) = Node::new(config, options, remote.clone());
-        let stations = Arc::new(LockedShards::new(config, node, handler));
+        let host = Arc::new(LockedShards::new(config, node, handler));
         let (endings, ended) = channel();
         // Whichever way this returns, the threads that were started end.
         let mut threads = ServerThreads {
-            crew: Some(ConnectionThreads::new(stations.clone())),
-            stations,
+            connections: Some(ConnectionThreads::new(host.clone())),
+            host,
             workers: Vec::new(),
             acceptor: None,
             endings: endings.clone(),
@@ -162,8 +162,8 @@ where
 
 /// The threads of a running server.
 struct ServerThreads<H: Handler> {
-    stations: Arc<LockedShards<H>>,
-    crew: Option<ConnectionThreads<H, std::net::TcpStream>>,
+    host: Arc<LockedShards<H>>,
+    connections: Option<ConnectionThreads<H, std::net::TcpStream>>,
     workers: Vec<JoinHandle<()>>,
     /// The acceptor, and what ends it when it is dropped.
     acceptor: Option<(JoinHandle<()>, UnixStream)>,
@@ -175,12 +175,12 @@ where
     H: Handler<State: Send> + Send + 'static,
 {
     fn start(&mut self, work: impl Work<H>) -> io::Result<()> {
-        if let Some(crew) = &mut self.crew {
-            for at in self.stations.shards() {
-                crew.start_ticker(at)?;
+        if let Some(connections) = &mut self.connections {
+            for at in self.host.shards() {
+                connections.start_ticker(at)?;
             }
         }
-        self.workers = start_workers(&self.stations, work)?;
+        self.workers = start_workers(&self.host, work)?;
         Ok(())
     }
 }
@@ -192,16 +192,16 @@ where
     type Host = LockedShards<H>;
 
     fn host(&self) -> &Arc<LockedShards<H>> {
-        &self.stations
+        &self.host
     }
 
     fn accept(&mut self, listeners: Vec<TcpListener>) -> io::Result<()> {
         let (stop, stopped) = UnixStream::pair()?;
-        let stations = self.stations.clone();
+        let host = self.host.clone();
         let ending = EndingNotice(self.endings.clone(), Ending::Listener);
         let acceptor = start("acceptor", move || {
             let _ending = ending;
-            acceptor::run(&listeners, &stopped, &stations);
+            acceptor::run(&listeners, &stopped, &host);
         })?;
         self.acceptor = Some((acceptor, stop));
         Ok(())
@@ -212,25 +212,25 @@ where
             return false;
         };
         drop(stop);
-        let clock = self.stations.node.clock();
+        let clock = self.host.node.clock();
         // A thread that has panicked has logged it.
         wait_until(clock, deadline, || acceptor.is_finished()) && acceptor.join().is_err()
     }
 
     fn stop_shards(&mut self, deadline: &mut Deadline) {
-        let clock = self.stations.node.clock();
+        let clock = self.host.node.clock();
         // The threads of connections whose sockets have ended.
         let mut last = Deadline::new(clock.now(), LAST_THREADS);
-        let limiter = &self.stations.node.limiter;
+        let limiter = &self.host.node.limiter;
         wait_until(clock, &mut last, || limiter.sockets() == 0);
-        if let Some(crew) = self.crew.take() {
-            crew.end(deadline);
+        if let Some(connections) = self.connections.take() {
+            connections.end(deadline);
         }
     }
 
     fn final_stats(&mut self, shard: ShardId) -> Option<io::Result<Stats>> {
-        let stats = self.stations.try_stats(shard)?;
-        self.stations.dispose(shard);
+        let stats = self.host.try_stats(shard)?;
+        self.host.dispose(shard);
         Some(Ok(stats))
     }
 }

@@ -10,13 +10,13 @@ use crate::stream::Stream;
 
 /// Handles messages and timers until `stop` is set and the thread is woken.
 pub(crate) fn run<H: Handler, S: Stream>(
-    stations: &LockedShards<H, S>,
+    host: &LockedShards<H, S>,
     at: ShardId,
     stop: &AtomicBool,
 ) {
-    stations.set_ticker(at, thread::current());
+    host.set_ticker(at, thread::current());
     while !stop.load(Ordering::Acquire) {
-        let next = stations.tick(at);
-        stations.sleep(next);
+        let next = host.tick(at);
+        host.sleep(next);
     }
 }

@@ -61,35 +61,31 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
 /// Runs one worker until the dispatcher drains.
 pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
     worker: WorkerId,
-    stations: &LockedShards<H, S>,
+    host: &LockedShards<H, S>,
     work: &W,
 ) {
-    keep(worker, stations, || serve(worker, stations, work));
+    keep(worker, host, || serve(worker, host, work));
 }
 
 /// Restarts a worker whenever it ends by a panic. Nothing is known to panic there, but if something
 /// does, the worker is not lost.
-fn keep<H: Handler, S: Stream>(worker: WorkerId, stations: &LockedShards<H, S>, serve: impl Fn()) {
+fn keep<H: Handler, S: Stream>(worker: WorkerId, host: &LockedShards<H, S>, serve: impl Fn()) {
     while contain(&serve).is_none() {
-        let (calls, end) = stations.node.dispatcher.restart(worker);
-        stations.wake_for(calls);
+        let (calls, end) = host.node.dispatcher.restart(worker);
+        host.wake_for(calls);
         if let Some((conn, end)) = end {
-            tell(stations, conn, end);
+            tell(host, conn, end);
         }
     }
 }
 
-fn serve<H: Handler, S: Stream, W: Work<H>>(
-    worker: WorkerId,
-    stations: &LockedShards<H, S>,
-    work: &W,
-) {
-    while let Some(Job { conn, task, .. }) = stations.next_job(worker) {
-        let attempt = attempt(worker, stations, work, task);
-        let (calls, end) = stations.node.dispatcher.finish(worker, conn, attempt);
-        stations.wake_for(calls);
+fn serve<H: Handler, S: Stream, W: Work<H>>(worker: WorkerId, host: &LockedShards<H, S>, work: &W) {
+    while let Some(Job { conn, task, .. }) = host.next_job(worker) {
+        let attempt = attempt(worker, host, work, task);
+        let (calls, end) = host.node.dispatcher.finish(worker, conn, attempt);
+        host.wake_for(calls);
         if let Some(end) = end {
-            tell(stations, conn, end);
+            tell(host, conn, end);
         }
     }
 }
@@ -98,26 +94,26 @@ fn serve<H: Handler, S: Stream, W: Work<H>>(
 /// nothing panics.
 fn attempt<H: Handler, S: Stream, W: Work<H>>(
     worker: WorkerId,
-    stations: &LockedShards<H, S>,
+    host: &LockedShards<H, S>,
     work: &W,
     shared: SharedTask<H::Task>,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    stations.node.dispatcher.dispose(shared);
+    host.node.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
     let ended = contain(|| work.run(worker, &task));
-    stations.node.dispatcher.dispose(task);
+    host.node.dispatcher.dispose(task);
     ended.map_or(Attempt::Panicked, Attempt::Ended)
 }
 
 pub(crate) fn tell<H: Handler, S: Stream>(
-    stations: &LockedShards<H, S>,
+    host: &LockedShards<H, S>,
     conn: ConnId,
     end: TaskEnd<H>,
 ) {
-    stations.handle_with(conn.shard(), |inside| {
+    host.handle_with(conn.shard(), |inside| {
         inside.shard.handle_task(inside.now, conn, end);
     });
 }
@@ -156,9 +152,9 @@ mod tests {
         let config = config.build().expect("valid");
         let remote = Arc::new(RemoteEndpoint::new(&config));
         let (node, _) = Node::new(&config, &ServerOptions::new(), remote);
-        let stations = LockedShards::<App, TcpStream>::new(&config, node, |_| App);
+        let host = LockedShards::<App, TcpStream>::new(&config, node, |_| App);
         let mut task = None;
-        stations.handle_with(ShardId(0), |inside| {
+        host.handle_with(ShardId(0), |inside| {
             let id = inside.shard.accept(inside.now, Admission::Normal);
             task = Some(id);
         });
@@ -168,26 +164,26 @@ mod tests {
             task: (),
             options: TaskOptions::new(),
         };
-        let (_, refused) = stations
+        let (_, refused) = host
             .node
             .dispatcher
             .submit_all(&mut (0..2).map(submission).collect());
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
-        keep(worker, &stations, || {
-            let (next, _) = stations.node.dispatcher.next(worker);
+        keep(worker, &host, || {
+            let (next, _) = host.node.dispatcher.next(worker);
             assert!(
                 matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
             );
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         });
-        let stats = stations.node.dispatcher.stats();
+        let stats = host.node.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)
         );
-        let stats = stations.try_stats(ShardId(0)).expect("nobody has it");
+        let stats = host.try_stats(ShardId(0)).expect("nobody has it");
         assert_eq!(stats.links.outcomes_gone, 1, "it was told");
     }
 }

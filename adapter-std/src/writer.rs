@@ -24,22 +24,22 @@ enum AfterWrite {
 
 /// Writes to a socket until the shard has released the connection.
 pub(crate) fn run<H: Handler, S: Stream>(
-    stations: &LockedShards<H, S>,
+    host: &LockedShards<H, S>,
     socket: &Arc<Socket<S>>,
     id: ConnId,
 ) {
-    let mut parcels = SendBuffer::new(&stations.buffers);
+    let mut parcels = SendBuffer::new(&host.buffers);
     let register = |inside: &mut ShardState<H, S>| {
         if let Some(link) = inside.links.find(id) {
             link.writer = Some(thread::current());
         }
     };
-    stations.handle_with(id.shard(), register);
+    host.handle_with(id.shard(), register);
     let mut sent = None;
     let mut has_room = false;
     loop {
         let (settled, writable) = (sent.take(), std::mem::take(&mut has_room));
-        let next = stations.turn(
+        let next = host.turn(
             id.shard(),
             |inside| {
                 if let Some(sent) = settled {

@@ -18,7 +18,7 @@ use crate::shard_handle::{DriverInput, ShardHandles};
 /// Accepts sockets from one listener until the future is dropped.
 pub(crate) async fn run<H: Handler>(
     listener: net::TcpListener,
-    doors: Arc<ShardHandles<H>>,
+    host: Arc<ShardHandles<H>>,
 ) -> io::Result<Infallible> {
     let listener = readiness::of_listener(TcpListener::from_std(listener))?;
     loop {
@@ -27,7 +27,7 @@ pub(crate) async fn run<H: Handler>(
         while taken < TurnBudget::ACCEPTS {
             taken += 1;
             match ready.get_inner().accept() {
-                Ok((stream, peer)) => admit(stream, peer, &doors),
+                Ok((stream, peer)) => admit(stream, peer, &host),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();
                     break;
@@ -36,7 +36,7 @@ pub(crate) async fn run<H: Handler>(
                 Err(error) => {
                     // Usually the process has no descriptor left: accepting again at once would
                     // spin.
-                    let node = &doors.node;
+                    let node = &host.node;
                     node.counters.count_accept_error(node.clock().now(), &error);
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -50,14 +50,14 @@ pub(crate) async fn run<H: Handler>(
     }
 }
 
-fn admit<H: Handler>(stream: TcpStream, peer: SocketAddr, doors: &ShardHandles<H>) {
-    let Some((shard, admission)) = doors.node.admit() else {
+fn admit<H: Handler>(stream: TcpStream, peer: SocketAddr, host: &ShardHandles<H>) {
+    let Some((shard, admission)) = host.node.admit() else {
         return;
     };
     // On Linux a socket inherits this option from its listener.
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true);
-    doors.post_input(shard, DriverInput::Socket(stream, peer, admission));
+    host.post_input(shard, DriverInput::Socket(stream, peer, admission));
 }
 
 const PAUSE: Duration = Duration::from_millis(50);

@@ -32,7 +32,7 @@ pub(crate) struct Driver<H: Handler> {
     poll: AsyncFd<Poll>,
     clock: Clock,
     now: Timestamp,
-    doors: Arc<ShardHandles<H>>,
+    host: Arc<ShardHandles<H>>,
     /// Requests for the metrics, collected until the end of the turn.
     scraped: Vec<ConnId>,
     /// Answers to admin queries, collected until the end of the turn.
@@ -57,9 +57,9 @@ impl<H: Handler> Driver<H> {
     /// Creates a driver without sockets. Must be called within the runtime that will run it.
     pub(crate) fn new(
         shard: Shard<H, CatchPanics>,
-        doors: Arc<ShardHandles<H>>,
+        host: Arc<ShardHandles<H>>,
     ) -> io::Result<Self> {
-        let clock = doors.node.clock();
+        let clock = host.node.clock();
         Ok(Self {
             id: shard.id(),
             shard,
@@ -67,8 +67,8 @@ impl<H: Handler> Driver<H> {
             poll: readiness::of_poll(Poll::new()?)?,
             clock,
             now: clock.now(),
-            outboxes: doors.shards().map(|_| Vec::new()).collect(),
-            doors,
+            outboxes: host.shards().map(|_| Vec::new()).collect(),
+            host,
             scraped: Vec::new(),
             answers: Vec::new(),
             inbox: VecDeque::new(),
@@ -86,7 +86,7 @@ impl<H: Handler> Driver<H> {
     /// Runs the shard until it receives [`DriverInput::End`], and returns its statistics.
     pub(crate) async fn run(&mut self) -> io::Result<Stats> {
         let mut events = Events::with_capacity(TurnBudget::EVENTS);
-        let doors = self.doors.clone();
+        let host = self.host.clone();
         let sleep = tokio::time::sleep(Duration::MAX);
         tokio::pin!(sleep);
         let mut armed = None;
@@ -124,7 +124,7 @@ impl<H: Handler> Driver<H> {
                         tokio::task::yield_now().await;
                     }
                 }
-                () = doors.woken(self.id) => self.now = self.clock.now(),
+                () = host.woken(self.id) => self.now = self.clock.now(),
                 () = sleep.as_mut(), if armed.is_some() => {
                     armed = None;
                     self.now = self.clock.now();
@@ -139,7 +139,7 @@ impl<H: Handler> Driver<H> {
     /// of a turn, because on a busy machine these threads may take this core at once.
     fn answer(&mut self) {
         for id in self.scraped.drain(..) {
-            self.doors.node.scrape(id);
+            self.host.node.scrape(id);
         }
         self.answers.drain(..).for_each(PendingAnswer::send);
     }
@@ -147,12 +147,12 @@ impl<H: Handler> Driver<H> {
     /// Drops what has not come to the shard. Each value of the application is dropped separately:
     /// if two destructors panic in one drop, the process aborts.
     pub(crate) fn dispose(mut self) {
-        let doors = self.doors.clone();
-        let dispatcher = &doors.node.dispatcher;
+        let host = self.host.clone();
+        let dispatcher = &host.node.dispatcher;
         for task in self.tasks.drain(..) {
             dispatcher.dispose(task);
         }
-        doors.take(self.id, &mut self.inbox);
+        host.take(self.id, &mut self.inbox);
         for post in self.inbox.drain(..) {
             dispatcher.dispose(post);
         }
@@ -172,7 +172,7 @@ impl<H: Handler> Driver<H> {
             self.shard
                 .handle_timeout_with(self.now, |id, direction| links.is_ready(id, direction));
         }
-        self.doors.take(self.id, &mut self.inbox);
+        self.host.take(self.id, &mut self.inbox);
         while let Some(post) = self.inbox.pop_front() {
             self.handle_post(post);
         }
@@ -195,12 +195,12 @@ impl<H: Handler> Driver<H> {
         }
         for (to, posts) in (0..).map(ShardId).zip(&mut self.outboxes) {
             if !posts.is_empty() {
-                self.doors.post_all(to, posts);
+                self.host.post_all(to, posts);
             }
         }
         let refused = self.submit();
         if self.draining {
-            self.doors
+            self.host
                 .report(self.id, self.shard.is_quiet(), self.shard.is_empty());
         }
         budget.is_spent() || refused || !self.again.is_empty()
@@ -212,7 +212,7 @@ impl<H: Handler> Driver<H> {
         if self.tasks.is_empty() {
             return false;
         }
-        let refused = self.doors.submit_all(&mut self.tasks);
+        let refused = self.host.submit_all(&mut self.tasks);
         let are_some = !refused.is_empty();
         for (id, task) in refused {
             self.shard.handle_task(self.now, id, TaskEnd::Refused(task));
@@ -355,7 +355,7 @@ impl<H: Handler> Driver<H> {
             }
             Output::Disconnect(id) => {
                 if let Some(admission) = self.links.remove(id) {
-                    self.doors.node.limiter.release(self.id, admission);
+                    self.host.node.limiter.release(self.id, admission);
                 }
             }
             Output::Timeout(next) => self.due = next.map(|(at, _)| at),
@@ -404,7 +404,7 @@ impl<H: Handler> Driver<H> {
     fn add_socket(&mut self, id: ConnId, stream: TcpStream, admission: Admission) {
         let registry = self.poll.get_ref().registry();
         if let Err(error) = self.links.insert(registry, stream, id, admission) {
-            let node = &self.doors.node;
+            let node = &self.host.node;
             node.counters.count_accept_error(self.now, &error);
             node.limiter.release(self.id, admission);
             self.shard.handle_disconnect(self.now, id);

@@ -28,7 +28,7 @@ pub(crate) enum DriverInput<H: Handler> {
 
 /// The handles to all shards, and the state that the shards share.
 pub(crate) struct ShardHandles<H: Handler> {
-    doors: Vec<ShardHandle<H>>,
+    host: Vec<ShardHandle<H>>,
     pub(crate) node: Node<H::Task>,
     /// One permit for each wake-up that the dispatcher owes a sleeping worker.
     pub(crate) worker_wakes: Semaphore,
@@ -50,7 +50,7 @@ impl<H: Handler> ShardHandles<H> {
             empty: AtomicBool::new(false),
         };
         Self {
-            doors: node.limiter.shards().map(door).collect(),
+            host: node.limiter.shards().map(door).collect(),
             node,
             worker_wakes: Semaphore::new(0),
         }
@@ -73,16 +73,16 @@ impl<H: Handler> ShardHandles<H> {
     /// the shard has ended.
     #[expect(clippy::result_large_err, reason = "it is back whole")]
     pub(crate) fn push(&self, to: ShardId, post: DriverInput<H>) -> Result<bool, DriverInput<H>> {
-        self.doors[to.index()].mailbox.push(post)
+        self.host[to.index()].mailbox.push(post)
     }
 
     pub(crate) fn wake(&self, shard: ShardId) {
-        self.doors[shard.index()].wake.notify_one();
+        self.host[shard.index()].wake.notify_one();
     }
 
     /// Puts all `posts` into the mailbox of a shard at once, in order.
     pub(crate) fn post_all(&self, to: ShardId, posts: &mut Vec<DriverInput<H>>) {
-        let door = &self.doors[to.index()];
+        let door = &self.host[to.index()];
         match door.mailbox.push_all(posts) {
             Ok(true) => door.wake.notify_one(),
             Ok(false) => {}
@@ -118,17 +118,17 @@ impl<H: Handler> ShardHandles<H> {
 
     /// Moves the contents of the mailbox of a shard to `inbox`.
     pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<DriverInput<H>>) {
-        self.doors[shard.index()].mailbox.drain_into(inbox);
+        self.host[shard.index()].mailbox.drain_into(inbox);
     }
 
     /// Waits until the mailbox of a shard has an input. May return early.
     pub(crate) async fn woken(&self, shard: ShardId) {
-        self.doors[shard.index()].wake.notified().await;
+        self.host[shard.index()].wake.notified().await;
     }
 
     /// Records the progress of a draining shard.
     pub(crate) fn report(&self, shard: ShardId, quiet: bool, empty: bool) {
-        let door = &self.doors[shard.index()];
+        let door = &self.host[shard.index()];
         door.quiet.store(quiet, Ordering::Release);
         door.empty.store(empty, Ordering::Release);
     }
@@ -158,7 +158,7 @@ where
     }
 
     fn has_reached(&self, goal: DrainGoal) -> bool {
-        self.doors.iter().all(|door| match goal {
+        self.host.iter().all(|door| match goal {
             DrainGoal::Quiet => door.quiet.load(Ordering::Acquire),
             DrainGoal::Empty => door.empty.load(Ordering::Acquire),
         })

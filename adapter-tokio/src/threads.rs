@@ -24,7 +24,7 @@ use crate::workers::{self, Work};
 
 /// The threads of a running server.
 pub(crate) struct ServerThreads<H: Handler> {
-    doors: Arc<ShardHandles<H>>,
+    host: Arc<ShardHandles<H>>,
     shards: Vec<Option<ShardThread>>,
     workers: Option<Runtime>,
     acceptors: Vec<task::JoinHandle<()>>,
@@ -59,20 +59,20 @@ where
         } = bound;
         let (node, scrapes) = Node::new(config, options, remote.clone());
         let mut threads = Self {
-            doors: Arc::new(ShardHandles::new(node)),
+            host: Arc::new(ShardHandles::new(node)),
             shards: Vec::new(),
             workers: None,
             acceptors: Vec::new(),
             accepting: None,
             endings: endings.clone(),
         };
-        for id in threads.doors.shards() {
+        for id in threads.host.shards() {
             let shard = Shard::isolated(id, config, handler(id));
             let ending = EndingNotice(endings.clone(), Ending::Shard(id));
-            let thread = start_shard(shard, threads.doors.clone(), ending)?;
+            let thread = start_shard(shard, threads.host.clone(), ending)?;
             threads.shards.push(Some(thread));
         }
-        threads.workers = Some(start_workers(&threads.doors, work)?);
+        threads.workers = Some(start_workers(&threads.host, work)?);
         info!(
             size = options.workers,
             queue = options.task_queue,
@@ -89,7 +89,7 @@ where
     type Host = ShardHandles<H>;
 
     fn host(&self) -> &Arc<ShardHandles<H>> {
-        &self.doors
+        &self.host
     }
 
     fn accept(&mut self, listeners: Vec<TcpListener>) -> io::Result<()> {
@@ -103,7 +103,7 @@ where
             }
         };
         for listener in listeners {
-            let accept = acceptor::run(listener, self.doors.clone());
+            let accept = acceptor::run(listener, self.host.clone());
             let ending = EndingNotice(self.endings.clone(), Ending::Listener);
             self.acceptors.push(runtime.spawn(async move {
                 let _ending = ending;
@@ -119,7 +119,7 @@ where
             acceptor.abort();
         }
         // If they run on a shard that does not return, they accept nothing either.
-        let clock = self.doors.node.clock();
+        let clock = self.host.node.clock();
         let all_ended = || self.acceptors.iter().all(task::JoinHandle::is_finished);
         wait_until(clock, deadline, all_ended);
         self.accepting = None;
@@ -127,7 +127,7 @@ where
     }
 
     fn stop_shards(&mut self, _: &mut Deadline) {
-        self.doors.post_to_all(|| DriverInput::End);
+        self.host.post_to_all(|| DriverInput::End);
     }
 
     fn final_stats(&mut self, shard: ShardId) -> Option<io::Result<Stats>> {
@@ -139,7 +139,7 @@ where
 
 impl<H: Handler> Drop for ServerThreads<H> {
     fn drop(&mut self) {
-        self.doors.post_to_all(|| DriverInput::End);
+        self.host.post_to_all(|| DriverInput::End);
         if let Some(workers) = self.workers.take() {
             // Those that are still busy are not waited for.
             workers.shutdown_background();
@@ -150,7 +150,7 @@ impl<H: Handler> Drop for ServerThreads<H> {
 /// Starts the thread of a shard, and waits until its driver is created.
 fn start_shard<H>(
     shard: Shard<H, CatchPanics>,
-    doors: Arc<ShardHandles<H>>,
+    host: Arc<ShardHandles<H>>,
     ending: EndingNotice,
 ) -> io::Result<ShardThread>
 where
@@ -161,7 +161,7 @@ where
     let thread = thread::Builder::new().name(name).spawn(move || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let ready = runtime.and_then(|runtime| {
-            let driver = runtime.block_on(async { Driver::new(shard, doors) })?;
+            let driver = runtime.block_on(async { Driver::new(shard, host) })?;
             Ok((runtime, driver))
         });
         // `start_shard` waits for this.
@@ -200,12 +200,12 @@ fn start_runtime(name: &str) -> io::Result<(runtime::Handle, oneshot::Sender<()>
     Ok((handle, stop))
 }
 
-fn start_workers<H, W>(doors: &Arc<ShardHandles<H>>, work: W) -> io::Result<Runtime>
+fn start_workers<H, W>(host: &Arc<ShardHandles<H>>, work: W) -> io::Result<Runtime>
 where
     H: Handler<State: Send> + 'static,
     W: Work<H>,
 {
-    let workers = doors.node.dispatcher.workers();
+    let workers = host.node.dispatcher.workers();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let runtime = runtime::Builder::new_multi_thread()
         .thread_name("worker")
@@ -214,7 +214,7 @@ where
         .build()?;
     let work = Arc::new(work);
     for worker in workers {
-        runtime.spawn(workers::run(worker, doors.clone(), work.clone()));
+        runtime.spawn(workers::run(worker, host.clone(), work.clone()));
     }
     Ok(runtime)
 }

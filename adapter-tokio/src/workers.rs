@@ -80,49 +80,46 @@ impl<H: Handler> ShardHandles<H> {
 /// Runs one worker until the dispatcher drains.
 pub(crate) async fn run<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    doors: Arc<ShardHandles<H>>,
+    host: Arc<ShardHandles<H>>,
     work: Arc<W>,
 ) {
-    keep(worker, &doors, || serve(worker, &doors, &*work)).await;
+    keep(worker, &host, || serve(worker, &host, &*work)).await;
 }
 
 /// Restarts a worker whenever it ends by a panic. Nothing is known to panic there, but if something
 /// does, the worker is not lost.
 async fn keep<H: Handler, F: Future<Output = ()>>(
     worker: WorkerId,
-    doors: &ShardHandles<H>,
+    host: &ShardHandles<H>,
     serve: impl Fn() -> F,
 ) {
     while unwound(&serve).await.is_none() {
-        let (calls, end) = doors.node.dispatcher.restart(worker);
-        doors.wake_for(calls);
+        let (calls, end) = host.node.dispatcher.restart(worker);
+        host.wake_for(calls);
         if let Some((conn, end)) = end {
-            doors.post_input(conn.shard(), DriverInput::TaskEnd(conn, end));
+            host.post_input(conn.shard(), DriverInput::TaskEnd(conn, end));
         }
     }
 }
 
-async fn serve<H: Handler, W: Work<H>>(worker: WorkerId, doors: &ShardHandles<H>, work: &W) {
-    let mut given = doors.node.dispatcher.next(worker);
-    while let Some(job) = doors.job(worker, given).await {
+async fn serve<H: Handler, W: Work<H>>(worker: WorkerId, host: &ShardHandles<H>, work: &W) {
+    let mut given = host.node.dispatcher.next(worker);
+    while let Some(job) = host.job(worker, given).await {
         let Job { conn, task, .. } = job;
-        let attempt = attempt(worker, doors, work, task, job.deadline).await;
+        let attempt = attempt(worker, host, work, task, job.deadline).await;
         // Yields to other tasks on this thread, however many jobs there are. This happens before a
         // job is taken that could not be given to another worker.
         consume_budget().await;
         let mut pushed = Ok(false);
         // No thread waits for a task while it holds the lock of a mailbox.
-        given = doors
-            .node
-            .dispatcher
-            .exchange(worker, conn, attempt, |end| {
-                pushed = doors.push(conn.shard(), DriverInput::TaskEnd(conn, end));
-            });
+        given = host.node.dispatcher.exchange(worker, conn, attempt, |end| {
+            pushed = host.push(conn.shard(), DriverInput::TaskEnd(conn, end));
+        });
         match pushed {
-            Ok(true) => doors.wake(conn.shard()),
+            Ok(true) => host.wake(conn.shard()),
             Ok(false) => {}
             // The shard has ended.
-            Err(back) => doors.node.dispatcher.dispose(back),
+            Err(back) => host.node.dispatcher.dispose(back),
         }
     }
 }
@@ -131,18 +128,18 @@ async fn serve<H: Handler, W: Work<H>>(worker: WorkerId, doors: &ShardHandles<H>
 /// nothing panics.
 async fn attempt<H: Handler, W: Work<H>>(
     worker: WorkerId,
-    doors: &ShardHandles<H>,
+    host: &ShardHandles<H>,
     work: &W,
     shared: SharedTask<H::Task>,
     deadline: Timestamp,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    doors.node.dispatcher.dispose(shared);
+    host.node.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
-    let ended = run_until(deadline, worker, doors, || work.run(worker, &task)).await;
-    doors.node.dispatcher.dispose(task);
+    let ended = run_until(deadline, worker, host, || work.run(worker, &task)).await;
+    host.node.dispatcher.dispose(task);
     match ended {
         Some(Some(ended)) => Attempt::Ended(ended),
         Some(None) => Attempt::Panicked,
@@ -155,7 +152,7 @@ async fn attempt<H: Handler, W: Work<H>>(
 async fn run_until<H: Handler, F: Future>(
     deadline: Timestamp,
     worker: WorkerId,
-    doors: &ShardHandles<H>,
+    host: &ShardHandles<H>,
     make: impl FnOnce() -> F,
 ) -> Option<Option<F::Output>> {
     let mut future = pin!(contain(make));
@@ -165,12 +162,12 @@ async fn run_until<H: Handler, F: Future>(
         Poll::Ready(ended) => Some(ended),
         Poll::Pending => {
             let rest = pin!(poll_fn(|context| poll_contained(&mut future, context)));
-            doors.until_deadline(worker, deadline, rest).await
+            host.until_deadline(worker, deadline, rest).await
         }
     };
     // A panic of the drop is caught here; at the end of this function it would not be.
     if contain(|| future.set(None)).is_none() {
-        doors.node.dispatcher.count_drop_panic();
+        host.node.dispatcher.count_drop_panic();
     }
     ended
 }
@@ -251,37 +248,37 @@ mod tests {
     #[tokio::test]
     async fn others_on_its_thread_have_a_turn_however_much_there_is_to_do() {
         const TASKS: usize = 1_000;
-        let (doors, conn) = handles(5);
+        let (host, conn) = handles(5);
         let submission = |_| Submission {
             conn,
             task: (),
             options: TaskOptions::new(),
         };
-        let refused = doors.submit_all(&mut (0..TASKS).map(submission).collect());
+        let refused = host.submit_all(&mut (0..TASKS).map(submission).collect());
         assert!(refused.is_empty());
         let work = Arc::new(Counting(AtomicUsize::new(0)));
         let done = || work.0.load(Ordering::Relaxed);
-        let worker = tokio::spawn(run(WorkerId(0), doors.clone(), work.clone()));
+        let worker = tokio::spawn(run(WorkerId(0), host.clone(), work.clone()));
         yield_now().await;
         assert!((1..TASKS).contains(&done()), "{} by then", done());
-        doors.drain_tasks();
+        host.drain_tasks();
         worker.await.expect("it ends");
         assert_eq!(done(), TASKS);
     }
 
     #[tokio::test]
     async fn a_worker_that_ends_by_a_panic_begins_anew_and_its_task_is_told() {
-        let (doors, conn) = handles(1);
+        let (host, conn) = handles(1);
         let submission = |_| Submission {
             conn,
             task: (),
             options: TaskOptions::new(),
         };
-        let refused = doors.submit_all(&mut (0..2).map(submission).collect());
+        let refused = host.submit_all(&mut (0..2).map(submission).collect());
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
-        keep(worker, &doors, || async {
-            let (next, _) = doors.node.dispatcher.next(worker);
+        keep(worker, &host, || async {
+            let (next, _) = host.node.dispatcher.next(worker);
             assert!(
                 matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
@@ -289,13 +286,13 @@ mod tests {
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         })
         .await;
-        let stats = doors.node.dispatcher.stats();
+        let stats = host.node.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)
         );
         let mut told = std::collections::VecDeque::new();
-        doors.take(ShardId(0), &mut told);
+        host.take(ShardId(0), &mut told);
         assert!(
             matches!(&told.make_contiguous()[..], [DriverInput::TaskEnd(of, _)] if *of == conn)
         );

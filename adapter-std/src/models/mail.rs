@@ -11,7 +11,7 @@ use super::server::{ModelServer, PLENTY, join, messages, room_of_the_second, sai
 /// Fails if messages are pushed after the lock of the sending shard is released, or taken out
 /// before the lock of the receiving shard is held.
 #[test]
-fn loom_letters_are_handled_in_the_order_in_which_they_were_posted() {
+fn loom_messages_are_handled_in_the_order_in_which_they_were_posted() {
     model(|| {
         let (here, home) = (ShardId(0), ShardId(1));
         let server = Arc::new(ModelServer::new(

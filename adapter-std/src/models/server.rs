@@ -19,7 +19,7 @@ use crate::{reader, writer};
 
 /// Shards with nobody to serve them, unless a model starts somebody.
 pub(super) struct ModelServer<H: Handler> {
-    stations: Arc<LockedShards<H, Scripted>>,
+    host: Arc<LockedShards<H, Scripted>>,
 }
 
 /// A connection without threads.
@@ -33,7 +33,7 @@ impl<H: Handler> Deref for ModelServer<H> {
     type Target = Arc<LockedShards<H, Scripted>>;
 
     fn deref(&self) -> &Self::Target {
-        &self.stations
+        &self.host
     }
 }
 
@@ -50,12 +50,12 @@ where
         let remote = Arc::new(RemoteEndpoint::new(&config));
         let (node, _) = Node::new(&config, &options, remote);
         Self {
-            stations: Arc::new(LockedShards::new(&config, node, |_| handler.clone())),
+            host: Arc::new(LockedShards::new(&config, node, |_| handler.clone())),
         }
     }
 
-    pub(super) fn crew(&self) -> ConnectionThreads<H, Scripted> {
-        ConnectionThreads::new(self.stations.clone())
+    pub(super) fn threads(&self) -> ConnectionThreads<H, Scripted> {
+        ConnectionThreads::new(self.host.clone())
     }
 
     /// A connection whose handshake is over, and whose socket takes nothing yet.
@@ -121,15 +121,15 @@ where
     }
 
     pub(super) fn start_reader(&self, connection: &ModelConnection) -> JoinHandle<()> {
-        let (stations, socket) = (self.stations.clone(), connection.socket.clone());
+        let (host, socket) = (self.host.clone(), connection.socket.clone());
         let id = connection.id;
-        spawn(move || reader::run(&stations, &socket, id))
+        spawn(move || reader::run(&host, &socket, id))
     }
 
     pub(super) fn start_writer(&self, connection: &ModelConnection) -> JoinHandle<()> {
-        let (stations, socket) = (self.stations.clone(), connection.socket.clone());
+        let (host, socket) = (self.host.clone(), connection.socket.clone());
         let id = connection.id;
-        spawn(move || writer::run(&stations, &socket, id))
+        spawn(move || writer::run(&host, &socket, id))
     }
 
     /// Cuts every connection of a shard off.

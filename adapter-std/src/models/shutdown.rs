@@ -56,16 +56,16 @@ fn loom_a_connection_ends_although_its_socket_is_full() {
     });
 }
 
-/// Fails if the drop of a crew wakes no ticker, or does so before it says that
+/// Fails if the drop of the threads wakes no ticker, or does so before it says that
 /// they are to stop.
 #[test]
 fn loom_tickers_end_with_their_crew() {
     model(|| {
         let server = ModelServer::new(Config::builder().shards(2), Rooms::default());
-        let mut crew = server.crew();
-        crew.start_ticker(ShardId(0)).expect("few threads");
-        crew.start_ticker(ShardId(1)).expect("few threads");
-        drop(crew);
+        let mut threads = server.threads();
+        threads.start_ticker(ShardId(0)).expect("few threads");
+        threads.start_ticker(ShardId(1)).expect("few threads");
+        drop(threads);
     });
 }
 
@@ -89,8 +89,8 @@ fn loom_workers_end_when_their_pool_drains_and_all_is_done() {
 fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
     model(|| {
         let server = ModelServer::new(Config::builder(), Rooms::default());
-        let stations = Arc::clone(&server);
-        let watcher = spawn(move || run_timers(&stations));
+        let host = Arc::clone(&server);
+        let watcher = spawn(move || run_timers(&host));
         server.drain_workers();
         join([watcher]);
     });

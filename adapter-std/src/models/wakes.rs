@@ -76,15 +76,15 @@ fn loom_a_reader_goes_on_when_it_is_to_be_read_again() {
     });
 }
 
-/// Fails if a letter wakes no ticker, and if a ticker looks for letters before
+/// Fails if a message wakes no ticker, and if a ticker looks for messages before
 /// it has said who it is.
 #[test]
-fn loom_a_ticker_wakes_for_letters() {
+fn loom_a_ticker_wakes_for_messages() {
     model(|| {
         let server = ModelServer::new(Config::builder().shards(2), Rooms::default());
         let connection = server.connect(ShardId(0));
-        let mut crew = server.crew();
-        crew.start_ticker(ShardId(1)).expect("few threads");
+        let mut threads = server.threads();
+        threads.start_ticker(ShardId(1)).expect("few threads");
         // This thread is the other ticker.
         server.set_ticker(ShardId(0), thread::current());
         let room = room_of_the_second();
@@ -101,7 +101,7 @@ fn loom_a_ticker_wakes_for_letters() {
             }
             server.sleep(next);
         }
-        drop(crew);
+        drop(threads);
     });
 }
 
@@ -119,10 +119,10 @@ fn loom_a_ticker_wakes_for_the_answer_to_a_scrape() {
         connection.peer.make_room(PLENTY);
         // This thread is the ticker.
         server.set_ticker(ShardId(0), thread::current());
-        let (stations, id) = (Arc::clone(&server), connection.id);
+        let (host, id) = (Arc::clone(&server), connection.id);
         let answers = spawn(move || {
             let text = "up 1".into();
-            stations.post_input(id.shard(), ShardInput::Metrics { id, text });
+            host.post_input(id.shard(), ShardInput::Metrics { id, text });
         });
         let page = loop {
             let next = server.tick(ShardId(0));
@@ -148,13 +148,13 @@ fn loom_a_ticker_wakes_for_an_earlier_deadline() {
         let peer = connection.peer.clone();
         let writer = server.start_writer(&connection);
         drop(connection.socket);
-        let mut crew = server.crew();
-        crew.start_ticker(ShardId(0)).expect("few threads");
+        let mut threads = server.threads();
+        threads.start_ticker(ShardId(0)).expect("few threads");
         server.hand_in(connection.id, &said("a"));
         // The peer takes nothing for too long.
         peer.await_close();
         join([writer]);
-        drop(crew);
+        drop(threads);
     });
 }
 
