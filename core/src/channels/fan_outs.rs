@@ -362,12 +362,12 @@ impl ChannelFanOuts {
         let except = publications.front().and_then(|each| each.except);
         let mut counters = None;
         let mut variants: SmallVec<[EncodedVariants<'_>; 1]> = SmallVec::new();
-        for unfinished in publications.iter_mut().take(active).rev() {
+        for unfinished in publications.iter_mut().take(active) {
             let (publication, frames) = (&unfinished.publication, &mut unfinished.frames);
+            // One that has any is alone.
             counters = publication.counters.as_ref();
             variants.push(taken_variants(publication, frames, registry, out));
         }
-        variants.reverse();
         let before = counters.map(|_| counted(out));
         let is_over = loop {
             let is_over = match id {

@@ -158,43 +158,51 @@ impl Outbound {
     }
 
     /// Adds the frames of a publication to the batch, one of each form. Returns false, and adds
-    /// nothing, if a codec cannot express it.
+    /// nothing, if a codec cannot express it, or makes it too long for a batch.
     #[inline]
     fn hold_back(&mut self, forms: Forms, variants: &mut EncodedVariants<'_>) -> bool {
-        if forms != Forms::DEFAULT && !self.hold_back_others(forms, variants) {
-            return false;
+        let mut longest = variants.framed_len();
+        if forms != Forms::DEFAULT {
+            let Some(len) = self.hold_back_others(forms, variants) else {
+                return false;
+            };
+            longest = longest.max(len);
         }
         self.batch.messages += 1;
+        self.batch.bytes += longest;
         if forms.has_default() {
             let frame = self.plain_variant_to_keep(variants);
-            self.batch.bytes += self.store.len(frame) as usize;
             self.batch.frames.push(frame);
         }
         true
     }
 
+    /// Returns the length of the longest frame.
     #[inline(never)]
-    fn hold_back_others(&mut self, forms: Forms, variants: &mut EncodedVariants<'_>) -> bool {
+    fn hold_back_others(
+        &mut self,
+        forms: Forms,
+        variants: &mut EncodedVariants<'_>,
+    ) -> Option<usize> {
         let before = self.batch.others.len();
-        let mut bytes = 0;
+        let mut longest = 0;
         for form in forms.others() {
-            let Some(frame) = self.variant_of_form(variants, form, None) else {
+            let frame = self.variant_of_form(variants, form, None);
+            let len = frame.map(|frame| self.store.len(frame) as usize);
+            let Some((frame, len)) = frame.zip(len.filter(|&len| len <= MAX_PAYLOAD)) else {
                 for (_, frame) in self.batch.others.drain(before..) {
                     self.store.release(frame);
                 }
-                return false;
+                return None;
             };
+            longest = longest.max(len);
             self.store.retain(frame);
-            bytes = bytes.max(self.store.len(frame) as usize);
             self.batch.others.push((form, frame));
         }
         let frames = core::mem::take(&mut variants.frames);
         // The references that the variants had are given back: the batch has its own.
         self.release_variants(frames);
-        if !forms.has_default() {
-            self.batch.bytes += bytes;
-        }
-        true
+        Some(longest)
     }
 
     /// Queues a publication for every open connection.
@@ -251,14 +259,12 @@ impl Outbound {
         let mut members = core::mem::take(&mut self.batch.members);
         let messages = core::mem::take(&mut self.batch.messages) as u64;
         self.batch.bytes = 0;
-        if !others.is_empty() {
-            // The frames of each form in a row, in the order of the publications.
-            others.sort_by_key(|&(form, _)| form);
-            self.align(&mut frames, &mut others);
-        }
+        // The frames of each form in a row, in the order of the publications.
+        others.sort_by_key(|&(form, _)| form);
+        let is_mixed = !others.is_empty();
         let batch = BatchFrames {
-            default: self.merge_or_keep(&frames),
-            others: self.merge_others(&others),
+            default: self.merge_or_keep(&mut frames, is_mixed),
+            others: self.merge_others(&mut others),
         };
         let mut saved = 0;
         for &at in &members {
@@ -319,35 +325,43 @@ impl Outbound {
         }
     }
 
-    /// Copies the frames of a batch of several forms so that those of each form stand side by side.
+    /// Returns frames as one: one alone is queued in the same way. Where those of other forms stand
+    /// between them, they are copied first, which moves them. `None` for what cannot be merged.
+    #[inline]
+    fn merge_or_keep(&mut self, frames: &mut [FrameId], is_mixed: bool) -> Option<FrameId> {
+        match frames {
+            [] => None,
+            &mut [one] => Some(one),
+            frames => match self.store.merge(frames) {
+                None if is_mixed => self.merge_copies(frames),
+                merged => merged,
+            },
+        }
+    }
+
     #[inline(never)]
-    fn align(&mut self, frames: &mut [FrameId], others: &mut [(Form, FrameId)]) {
-        let others = others.iter_mut().map(|(_, frame)| frame);
-        for frame in frames.iter_mut().chain(others) {
+    fn merge_copies(&mut self, frames: &mut [FrameId]) -> Option<FrameId> {
+        if !frames.iter().all(|&frame| self.store.is_in_run(frame)) {
+            return None;
+        }
+        for frame in frames.iter_mut() {
             let copy = self.store.copy(*frame);
             self.store.release(core::mem::replace(frame, copy));
         }
+        self.store.merge(frames)
     }
 
-    /// Returns frames as one: one alone is queued in the same way. `None` for what cannot be
-    /// merged.
-    #[inline]
-    fn merge_or_keep(&mut self, frames: &[FrameId]) -> Option<FrameId> {
-        match frames {
-            [] => None,
-            &[one] => Some(one),
-            frames => self.store.merge(frames),
+    fn merge_others(&mut self, others: &mut [(Form, FrameId)]) -> SmallVec<[(Form, FrameId); 2]> {
+        let mut merged = SmallVec::new();
+        for run in others.chunk_by_mut(|a, b| a.0 == b.0) {
+            let mut frames: SmallVec<[FrameId; 16]> = run.iter().map(|&(_, frame)| frame).collect();
+            let batch = self.merge_or_keep(&mut frames, true);
+            merged.extend(batch.map(|batch| (run[0].0, batch)));
+            for ((_, frame), moved) in run.iter_mut().zip(frames) {
+                *frame = moved;
+            }
         }
-    }
-
-    fn merge_others(&mut self, others: &[(Form, FrameId)]) -> SmallVec<[(Form, FrameId); 2]> {
-        let runs = others.chunk_by(|a, b| a.0 == b.0);
-        runs.filter_map(|run| {
-            let frames: SmallVec<[FrameId; 16]> = run.iter().map(|&(_, frame)| frame).collect();
-            let merged = self.merge_or_keep(&frames)?;
-            Some((run[0].0, merged))
-        })
-        .collect()
+        merged
     }
 
     /// Merges publications that may be one batch, for members of these forms.

@@ -4,23 +4,20 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::delivery::Outbound;
 use crate::delivery::codec::{Codec, CodecResult, Form, Outgoing};
 use crate::delivery::frame::{FrameId, FrameMeta, MAX_PAYLOAD};
-use crate::delivery::variants::{EncodedVariants, MessagePayload};
-use crate::proto::wire::FrameTag;
+use crate::delivery::variants::{EncodedVariants, FormFrames, FormPayload, MessagePayload};
 use crate::proto::ws::opcode::MessageType;
-use crate::sync::OnceLock;
 
 /// What has been made of a message for forms other than the default.
 #[derive(Debug, Default)]
 pub(crate) struct OtherForms {
     /// What codecs have made of it. Where other shards have the message too, that is kept with it.
     encoded: SmallVec<[(Codec, Result<LocalPayload, CodecResult>); 2]>,
-    frames: SmallVec<[FormFrames; 2]>,
+    frames: SmallVec<[(Form, FormFrames); 2]>,
 }
 
 /// A payload that this shard has encoded for itself.
@@ -30,27 +27,14 @@ struct LocalPayload {
     bytes: Vec<u8>,
 }
 
-/// The frames of one form, with a reference to each.
-#[derive(Clone, Copy, Debug)]
-struct FormFrames {
-    form: Form,
-    plain: Option<FrameId>,
-    /// `Some(None)`: compressed, it is no shorter.
-    compressed: Option<Option<FrameId>>,
-}
-
 impl OtherForms {
     fn frames_of(&mut self, form: Form) -> &mut FormFrames {
-        let place = self.frames.iter().position(|frames| frames.form == form);
+        let place = self.frames.iter().position(|&(of, _)| of == form);
         let place = place.unwrap_or_else(|| {
-            self.frames.push(FormFrames {
-                form,
-                plain: None,
-                compressed: None,
-            });
+            self.frames.push((form, FormFrames::default()));
             self.frames.len() - 1
         });
-        &mut self.frames[place]
+        &mut self.frames[place].1
     }
 
     fn encoded(&self, codec: Codec) -> Option<&Result<LocalPayload, CodecResult>> {
@@ -84,26 +68,16 @@ impl Outbound {
         form: Form,
         member: Option<u32>,
     ) -> Option<FrameId> {
-        let made = *forms.frames_of(form);
-        let takes_compressed = |out: &Self, len| {
-            member.is_some_and(|at| {
-                out.is_worth_compressing(len) && out.takes_shared_variant(at, len)
-            })
-        };
+        let mut made = *forms.frames_of(form);
         // The usual case: it is there, and nobody takes it compressed.
-        if let Some(plain) = made.plain
+        if let Some(plain) = made.plain()
             && !variants.may_be_compressed()
         {
             return Some(plain);
         }
-        let (kind, packed);
-        let (shared, payload);
-        match (form.codec(), variants.payload()) {
-            (Codec::VERBATIM, verbatim) => {
-                kind = variants.kind();
-                payload = verbatim;
-                packed = verbatim.packed();
-            }
+        let shared;
+        let (kind, payload, packed) = match (form.codec(), variants.payload()) {
+            (Codec::VERBATIM, payload) => (variants.kind(), payload, payload.packed()),
             (codec, MessagePayload::Shared(message)) => {
                 let slot = message.encoded(codec)?;
                 let outgoing = variants.outgoing();
@@ -112,44 +86,32 @@ impl Outbound {
                     let kind = self.encode(codec, &outgoing, &mut bytes)?;
                     Ok((kind, bytes.into()))
                 });
+                let kind;
                 (kind, shared) = encoded.ok()?;
-                payload = MessagePayload::Owned(&shared);
-                packed = Some(&slot.packed);
+                (kind, MessagePayload::Owned(&shared), Some(&slot.packed))
             }
             (codec, MessagePayload::Borrowed(_) | MessagePayload::Owned(_)) => {
                 if forms.encoded(codec).is_none() {
                     let encoded = self.encode_local(codec, &variants.outgoing());
                     forms.encoded.push((codec, encoded));
                 }
-                let encoded = forms.encoded(codec)?.as_ref().ok()?;
-                kind = encoded.kind;
-                payload = MessagePayload::Borrowed(&encoded.bytes);
-                packed = None;
+                let LocalPayload { kind, bytes } = forms.encoded(codec)?.as_ref().ok()?;
+                (*kind, MessagePayload::Borrowed(bytes), None)
             }
-        }
-        let meta = variants.meta();
-        let mut compressed = made.compressed;
-        if takes_compressed(self, payload.len()) {
-            let frame = *compressed
-                .get_or_insert_with(|| self.encode_compressed_payload(meta, kind, payload, packed));
-            if frame.is_some() {
-                forms.frames_of(form).compressed = compressed;
-                return frame;
-            }
-        }
-        let plain = made.plain.unwrap_or_else(|| {
-            self.counts.copied += 1;
-            let frame =
-                self.encode_payload(meta, FrameTag::new(form.wire(), kind.opcode()), payload);
-            self.store.mark_shared(frame);
-            frame
-        });
-        *forms.frames_of(form) = FormFrames {
-            form,
-            plain: Some(plain),
-            compressed,
         };
-        Some(plain)
+        let takes_compressed = member.is_some_and(|at| {
+            self.is_worth_compressing(payload.len()) && self.takes_shared_variant(at, payload.len())
+        });
+        let wire = form.wire();
+        let source = FormPayload {
+            wire,
+            kind,
+            payload,
+            packed,
+        };
+        let frame = self.frame_of(&mut made, variants.meta(), source, takes_compressed);
+        *forms.frames_of(form) = made;
+        Some(frame)
     }
 
     /// Asks the application to encode a message, and counts that.
@@ -215,51 +177,12 @@ impl Outbound {
                 self.buffers.give(encoded.bytes);
             }
         }
-        for made in forms.frames.drain(..) {
-            for frame in [made.plain, made.compressed.flatten()]
-                .into_iter()
-                .flatten()
-            {
-                self.store.release(frame);
-            }
+        for frame in forms.frames.drain(..).flat_map(|(_, made)| made.all()) {
+            self.store.release(frame);
         }
         if self.spare_forms.len() < SPARE_FORMS {
             self.spare_forms.push(forms);
         }
-    }
-
-    /// Compresses a payload for all who take it so. `packed` is where other shards find the result.
-    pub(super) fn encode_compressed_payload(
-        &mut self,
-        meta: FrameMeta,
-        kind: MessageType,
-        payload: MessagePayload<'_>,
-        packed: Option<&OnceLock<Option<Bytes>>>,
-    ) -> Option<FrameId> {
-        let tag = FrameTag::compressed(kind.opcode());
-        let window = self.settings.compression.window;
-        let (codec, bytes) = (&mut self.codec, payload.bytes());
-        let frame = match packed {
-            None => {
-                let mut packed = self.buffers.take_for(bytes.len());
-                let frame = codec
-                    .deflate_shared(window, bytes, &mut packed)
-                    .then(|| self.store.encode_parts(meta, tag, [&packed, &[]]));
-                self.buffers.give(packed);
-                frame
-            }
-            Some(packed) => {
-                let packed = packed.get_or_init(|| {
-                    let mut packed = Vec::new();
-                    codec
-                        .deflate_shared(window, bytes, &mut packed)
-                        .then(|| packed.into())
-                });
-                packed.map(|packed| self.store.encode_shared(meta, tag, &packed))
-            }
-        };
-        self.counts.copied += u64::from(frame.is_some());
-        frame
     }
 }
 

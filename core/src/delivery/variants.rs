@@ -3,6 +3,7 @@
 //! publication, once for all of its members.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
@@ -29,11 +30,39 @@ pub(crate) struct EncodedVariants<'a> {
 /// The frames made of a publication so far, each with a reference to it.
 #[derive(Debug, Default)]
 pub(crate) struct EncodedFrames {
+    /// Those for connections of the default form.
+    default: FormFrames,
+    pub(super) others: Option<Box<OtherForms>>,
+}
+
+/// The frames of one form made so far, with a reference to each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FormFrames {
     plain: Option<FrameId>,
     /// `Some(None)`: compressed, it is no shorter.
     compressed: Option<Option<FrameId>>,
-    /// Those for connections of other forms than the default.
-    pub(super) others: Option<Box<OtherForms>>,
+}
+
+impl FormFrames {
+    /// Returns the frame that is not compressed, if it is made.
+    pub(super) const fn plain(self) -> Option<FrameId> {
+        self.plain
+    }
+
+    /// Returns all frames that are made.
+    pub(super) fn all(self) -> impl Iterator<Item = FrameId> {
+        self.plain.into_iter().chain(self.compressed.flatten())
+    }
+}
+
+/// What frames of one form are made of.
+#[derive(Clone, Copy)]
+pub(super) struct FormPayload<'a> {
+    pub(super) wire: Wire,
+    pub(super) kind: MessageType,
+    pub(super) payload: MessagePayload<'a>,
+    /// Where shards keep its compressed form for one another.
+    pub(super) packed: Option<&'a OnceLock<Option<Bytes>>>,
 }
 
 /// The payload of a message.
@@ -117,6 +146,17 @@ impl<'a> EncodedVariants<'a> {
         FrameTag::new(Wire::WebSocket, self.kind.opcode())
     }
 
+    /// Returns what frames of the default form are made of.
+    #[inline]
+    const fn verbatim(&self) -> FormPayload<'a> {
+        FormPayload {
+            wire: Wire::WebSocket,
+            kind: self.kind,
+            payload: self.payload,
+            packed: self.payload.packed(),
+        }
+    }
+
     /// Returns the frames, to [continue](Self::with_frames) with later.
     pub(crate) fn into_frames(self) -> EncodedFrames {
         self.frames
@@ -148,8 +188,10 @@ impl Outbound {
             payload,
             may_be_compressed: self.is_worth_compressing(payload.len()),
             frames: EncodedFrames {
-                plain: None,
-                compressed: None,
+                default: FormFrames {
+                    plain: None,
+                    compressed: None,
+                },
                 others: None,
             },
         }
@@ -167,32 +209,46 @@ impl Outbound {
         if !form.is_default() {
             return self.variant_of_form(variants, form, Some(at));
         }
-        if variants.may_be_compressed && self.takes_shared_variant(at, variants.payload.len()) {
-            let compressed = match variants.frames.compressed {
-                Some(compressed) => compressed,
-                None => self.encode_compressed(variants),
-            };
-            if compressed.is_some() {
+        let takes_compressed =
+            variants.may_be_compressed && self.takes_shared_variant(at, variants.payload.len());
+        let (meta, verbatim) = (variants.meta, variants.verbatim());
+        let made = &mut variants.frames.default;
+        Some(self.frame_of(made, meta, verbatim, takes_compressed))
+    }
+
+    /// Returns a frame of one form, which is made if it is not there: compressed if the member takes
+    /// that and it is shorter. The reference to it stays where the frames are.
+    #[inline]
+    pub(super) fn frame_of(
+        &mut self,
+        made: &mut FormFrames,
+        meta: FrameMeta,
+        form: FormPayload<'_>,
+        takes_compressed: bool,
+    ) -> FrameId {
+        if takes_compressed {
+            let compressed = made
+                .compressed
+                .get_or_insert_with(|| self.encode_compressed(meta, form));
+            if let Some(compressed) = *compressed {
                 return compressed;
             }
         }
-        Some(self.plain_variant(variants))
+        *made
+            .plain
+            .get_or_insert_with(|| self.encode_plain(meta, form))
     }
 
     /// Returns the frame that is not compressed; the reference to it stays with the variants.
     #[inline]
     pub(super) fn plain_variant(&mut self, variants: &mut EncodedVariants<'_>) -> FrameId {
-        match variants.frames.plain {
-            Some(plain) => plain,
-            None => self.encode_plain(variants),
-        }
+        let (meta, verbatim) = (variants.meta, variants.verbatim());
+        self.frame_of(&mut variants.frames.default, meta, verbatim, false)
     }
 
-    /// Returns the frame that is not compressed, with the reference to it.
-    pub(super) fn plain_variant_to_keep(&mut self, variants: &mut EncodedVariants<'_>) -> FrameId {
-        let frame = self.encode_plain(variants);
-        variants.frames.plain = None;
-        frame
+    /// Returns a frame that is not compressed, with the reference to it.
+    pub(super) fn plain_variant_to_keep(&mut self, variants: &EncodedVariants<'_>) -> FrameId {
+        self.encode_plain(variants.meta, variants.verbatim())
     }
 
     /// Releases the frames of a publication.
@@ -201,31 +257,44 @@ impl Outbound {
         if let Some(others) = frames.others {
             self.release_forms(others);
         }
-        for frame in [frames.plain, frames.compressed.flatten()]
-            .into_iter()
-            .flatten()
-        {
+        for frame in frames.default.all() {
             self.store.release(frame);
         }
     }
 
-    fn encode_plain(&mut self, variants: &mut EncodedVariants<'_>) -> FrameId {
+    fn encode_plain(&mut self, meta: FrameMeta, form: FormPayload<'_>) -> FrameId {
         self.counts.copied += 1;
-        let frame = self.encode_payload(variants.meta, variants.tag(), variants.payload);
+        let tag = FrameTag::new(form.wire, form.kind.opcode());
+        let frame = self.encode_payload(meta, tag, form.payload);
         self.store.mark_shared(frame);
-        variants.frames.plain = Some(frame);
         frame
     }
 
-    fn encode_compressed(&mut self, variants: &mut EncodedVariants<'_>) -> Option<FrameId> {
-        let EncodedVariants {
-            meta,
-            kind,
-            payload,
-            ..
-        } = *variants;
-        let frame = self.encode_compressed_payload(meta, kind, payload, payload.packed());
-        variants.frames.compressed = Some(frame);
+    /// Compresses a payload for all who take it so. `None` if it is no shorter then.
+    fn encode_compressed(&mut self, meta: FrameMeta, form: FormPayload<'_>) -> Option<FrameId> {
+        let tag = FrameTag::compressed(form.kind.opcode());
+        let window = self.settings.compression.window;
+        let (codec, bytes) = (&mut self.codec, form.payload.bytes());
+        let frame = match form.packed {
+            None => {
+                let mut packed = self.buffers.take_for(bytes.len());
+                let frame = codec
+                    .deflate_shared(window, bytes, &mut packed)
+                    .then(|| self.store.encode_parts(meta, tag, [&packed, &[]]));
+                self.buffers.give(packed);
+                frame
+            }
+            Some(packed) => {
+                let packed = packed.get_or_init(|| {
+                    let mut packed = Vec::new();
+                    codec
+                        .deflate_shared(window, bytes, &mut packed)
+                        .then(|| packed.into())
+                });
+                packed.map(|packed| self.store.encode_shared(meta, tag, &packed))
+            }
+        };
+        self.counts.copied += u64::from(frame.is_some());
         frame
     }
 
@@ -355,9 +424,8 @@ impl Outbound {
             return frame;
         }
         let (conn, codec) = (&mut self.conns[at], &mut self.codec);
-        let compress = |parts: [&[u8]; 2], out: &mut alloc::vec::Vec<u8>| {
-            conn.compressor.compress(codec, parts, out)
-        };
+        let compress =
+            |parts: [&[u8]; 2], out: &mut Vec<u8>| conn.compressor.compress(codec, parts, out);
         let Some(packed) = self.store.encode_packed(frame, compress) else {
             return frame;
         };

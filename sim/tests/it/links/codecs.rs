@@ -63,6 +63,50 @@ fn a_batch_reaches_members_of_every_codec_in_order() {
 }
 
 #[test]
+fn what_a_codec_makes_much_longer_reaches_everyone_in_order() {
+    for (shards, large) in [(1, 6), (1, 700), (3, 12)] {
+        let config = Config::builder().queue_bytes(64 << 20);
+        let mut net = Net::new(shards, config);
+        let ids: Vec<_> = (0..large)
+            .map(|n| {
+                let target = ["/lines?1", "/ws", "/lines"][n % 3];
+                net.connect(n % usize::from(shards), target)
+            })
+            .collect();
+        // The first is sixteen times as long in its codec.
+        let texts: Vec<String> = (0..8)
+            .map(|n| format!("*{n}{}", "x".repeat(1_000 * (n % 4))))
+            .collect();
+        let burst: Vec<u8> = texts
+            .iter()
+            .flat_map(|text| masked(Opcode::Text, format!("!{text}").as_bytes()))
+            .collect();
+        net.send(ids[1], &burst);
+        for (n, &id) in ids.iter().enumerate() {
+            let heard = net.take(id);
+            let expected: Vec<u8> = match n % 3 {
+                0 => texts
+                    .iter()
+                    .flat_map(|text| (text.repeat(16) + "\n").into_bytes())
+                    .collect(),
+                1 => continue,
+                _ => texts
+                    .iter()
+                    .flat_map(|text| (text.clone() + "\n").into_bytes())
+                    .collect(),
+            };
+            assert!(
+                heard == expected,
+                "{n} of {large} on {shards} shards: {} bytes",
+                heard.len()
+            );
+        }
+        let delivery = net.stats().delivery;
+        assert_eq!((delivery.queued, delivery.waiting), (delivery.written, 0));
+    }
+}
+
+#[test]
 fn a_channel_without_verbatim_members_encodes_in_one_form_only() {
     let mut net = Net::new(1, Config::builder());
     let ids: Vec<_> = (0..10).map(|_| net.connect(0, "/ws?1")).collect();

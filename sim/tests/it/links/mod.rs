@@ -22,7 +22,7 @@ use stentor_sim::simulator::{self, CatchCrashes};
 use stentor_core::testing::wire::Opcode;
 
 /// A chat of one room. The path says the wire of a connection, and the query its codec: 1 adds the
-/// channel and marks, 2 takes no binary messages, 3 panics.
+/// channel, or repeats what begins with a star 16 times, 2 takes no binary messages, 3 panics.
 struct Chat;
 
 impl Handler for Chat {
@@ -34,6 +34,10 @@ impl Handler for Chat {
 
     fn encode(codec: Codec, message: &Outgoing<'_>, out: &mut Vec<u8>) -> Option<MessageType> {
         match codec.number() {
+            1 if message.payload.starts_with(b"*") => {
+                out.extend(message.payload.repeat(16));
+                Some(MessageType::Text)
+            }
             1 => {
                 out.extend_from_slice(message.channel.unwrap_or(b"you"));
                 out.push(b'>');
@@ -146,9 +150,16 @@ impl Net {
         loop {
             let mut work = false;
             for at in 0..self.shards.len() {
-                while let Some(output) = self.shards[at].poll_output().work() {
+                let next = loop {
+                    match self.shards[at].poll_output() {
+                        Output::Timeout(next) => break next,
+                        output => self.carry_out(at, output),
+                    }
                     work = true;
-                    self.carry_out(at, output);
+                };
+                if next.is_some_and(|(due, _)| due <= self.now) {
+                    self.shards[at].handle_timeout(self.now);
+                    work = true;
                 }
                 self.shards[at].audit();
             }

@@ -47,22 +47,25 @@ impl Store {
         Some(self.enter(batch, 0))
     }
 
-    /// Copies a frame to where the next one is put. It must have no deadline, key or memory of its
-    /// own.
+    /// Returns whether all of a frame stands in a run, and it has no deadline or key.
+    pub(crate) fn is_in_run(&self, id: FrameId) -> bool {
+        let record = &self.records[id.0];
+        record.body == NO_BODY && record.term == NO_TERM
+    }
+
+    /// Copies a frame that [stands in a run](Self::is_in_run) to where the next one is put.
     pub(crate) fn copy(&mut self, id: FrameId) -> FrameId {
         let Record {
             run,
             offset,
             inline,
-            body,
-            term,
             rank,
             born,
             header,
             shared,
             ..
         } = self.records[id.0];
-        debug_assert!(body == NO_BODY && term == NO_TERM);
+        debug_assert!(self.is_in_run(id));
         let mut bytes = core::mem::take(&mut self.packed);
         bytes.extend_from_slice(self.span(run, offset, inline));
         let copy = self.adopt(rank, &bytes);
