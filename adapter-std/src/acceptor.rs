@@ -43,8 +43,8 @@ where
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
                 // For example if the limit of open files is below the number of listeners.
-                let now = host.node.clock().now();
-                host.node.counters.count_accept_error(now, &error.into());
+                let now = host.state.clock().now();
+                host.state.counters.count_accept_error(now, &error.into());
                 thread::sleep(PAUSE);
                 if is_closed(stop) {
                     return;
@@ -89,8 +89,8 @@ where
                 Err(error) => {
                     // Usually the process has no descriptor left: accepting again at once would
                     // spin.
-                    let now = self.host.node.clock().now();
-                    self.host.node.counters.count_accept_error(now, &error);
+                    let now = self.host.state.clock().now();
+                    self.host.state.counters.count_accept_error(now, &error);
                     thread::sleep(PAUSE);
                     return;
                 }
@@ -99,8 +99,8 @@ where
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let node = &self.host.node;
-        let Some(place) = node.admit() else {
+        let state = &self.host.state;
+        let Some(place) = state.admit() else {
             return;
         };
         // On Linux a socket inherits this option from its listener.
@@ -110,8 +110,8 @@ where
             inside.shard.accept_from(inside.now, place.1, peer)
         };
         if let Err((error, stream)) = connection::start(self.host, stream, place, enter) {
-            node.limiter.count_refused();
-            if let Some(held_back) = self.failures.admit(node.clock().now()) {
+            state.limiter.count_refused();
+            if let Some(held_back) = self.failures.admit(state.clock().now()) {
                 warn!(%error, held_back, "no thread for a connection");
             }
             if let Some(stream) = stream {

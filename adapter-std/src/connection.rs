@@ -30,7 +30,7 @@ where
     H::State: Send,
     S: Stream,
 {
-    let socket = Socket::new(stream, shard, admission, host.node.limiter.clone());
+    let socket = Socket::new(stream, shard, admission, host.state.limiter.clone());
     let birth = Arc::new(PendingConnection {
         socket: Arc::new(socket),
         id: OnceLock::new(),

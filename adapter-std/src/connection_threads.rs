@@ -53,7 +53,7 @@ impl<H: Handler, S: Stream> ConnectionThreads<H, S> {
     /// the lock of a shard that hangs.
     pub(crate) fn end(mut self, deadline: &mut Deadline) {
         self.tell();
-        let clock = self.host.node.clock();
+        let clock = self.host.state.clock();
         self.threads
             .retain(|thread| wait_until(clock, deadline, || thread.is_finished()));
     }
@@ -95,7 +95,7 @@ where
     W: Work<H>,
 {
     let work = Arc::new(work);
-    let threads = host.node.dispatcher.workers().map(|worker| {
+    let threads = host.state.dispatcher.workers().map(|worker| {
         let (host, work) = (host.clone(), work.clone());
         start(&format!("worker-{worker}"), move || {
             workers::run(worker, &host, &*work);

@@ -9,7 +9,7 @@ use stentor_core::node::DrainGoal;
 use stentor_core::shard::Admission;
 use stentor_core::{ConnId, Handler, ShardId, TaskEnd};
 use stentor_server::IncomingSocket;
-use stentor_server::host::{Host, Node, ShardInput};
+use stentor_server::host::{Host, ServerState, ShardInput};
 
 use crate::connection;
 use crate::locked_shard::{LockedShards, ShardState};
@@ -21,8 +21,8 @@ where
 {
     type Handler = H;
 
-    fn node(&self) -> &Node<H::Task> {
-        &self.node
+    fn state(&self) -> &ServerState<H::Task> {
+        &self.state
     }
 
     fn post(&self, to: ShardId, input: ShardInput) {
@@ -58,7 +58,7 @@ where
             is_answered,
         } = socket;
         if let Err(error) = stream.set_nonblocking(false) {
-            self.node.limiter.release(place.0, place.1);
+            self.state.limiter.release(place.0, place.1);
             return Err(error);
         }
         let enter = move |inside: &mut ShardState<H, TcpStream>| {

@@ -119,7 +119,7 @@ mod writer;
 
 pub use server::{BlockingThreads, Server};
 pub use stentor_server::{
-    AcceptError, ForceShutdown, HungShards, NoTasks, RequestHead, ServerBuilder, ServerHandle,
-    ServerOptions, ShutdownReport,
+    AcceptError, ForceShutdown, HungShards, NoTasks, ServerBuilder, ServerHandle, ServerOptions,
+    ShutdownReport, UpgradeHead,
 };
 pub use workers::Work;

@@ -15,7 +15,7 @@ use stentor_core::stats::Stats;
 use stentor_core::sync::Mailbox;
 use stentor_core::tasks::{Submission, Wakeups};
 use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, TaskEnd, Timestamp};
-use stentor_server::host::{Node, ShardInput};
+use stentor_server::host::{ServerState, ShardInput};
 use stentor_server::{
     CatchPanics, EndOnPanic, EventLog, PendingAnswer, Turns, WallClock, end_process,
 };
@@ -30,7 +30,7 @@ use crate::stream::Stream;
 /// All shards of a server, and the state that their threads share.
 pub(crate) struct LockedShards<H: Handler, S: Stream = TcpStream> {
     locked: Vec<LockedShard<H, S>>,
-    pub(crate) node: Node<H::Task>,
+    pub(crate) state: ServerState<H::Task>,
     /// Wakes sleeping workers.
     pub(crate) worker_wakes: Condvar,
     pub(crate) buffers: BufferPool,
@@ -88,7 +88,7 @@ struct WakeList {
 impl<H: Handler, S: Stream> LockedShards<H, S> {
     pub(crate) fn new(
         config: &Config,
-        node: Node<H::Task>,
+        state: ServerState<H::Task>,
         handler: impl Fn(ShardId) -> H,
     ) -> Self {
         let of_shard = |id| LockedShard {
@@ -110,7 +110,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         };
         Self {
             locked: (0..config.shards()).map(ShardId).map(of_shard).collect(),
-            node,
+            state,
             worker_wakes: Condvar::new(),
             buffers: BufferPool::default(),
             rolls: FreeList::default(),
@@ -204,7 +204,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             return;
         };
         for task in inside.tasks.drain(..) {
-            self.node.dispatcher.dispose(task);
+            self.state.dispatcher.dispose(task);
         }
     }
 
@@ -252,10 +252,6 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             self.handle_output(inside, wakes, output);
         }
         let refused = self.submit(inside, wakes);
-        if budget.is_spent() {
-            // The shard has not said what is due next; timers run however much there is to do.
-            inside.due = Some(inside.now);
-        }
         if budget.is_spent() || refused {
             return true;
         }
@@ -269,7 +265,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         if inside.tasks.is_empty() {
             return false;
         }
-        let (wakeups, refused) = self.node.dispatcher.submit_all(&mut inside.tasks);
+        let (wakeups, refused) = self.state.dispatcher.submit_all(&mut inside.tasks);
         wakes.tasks += wakeups;
         let are_some = !refused.is_empty();
         for (id, task) in refused {
@@ -328,7 +324,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
                 options,
             }),
             // The only page that the server leaves to its adapter is that of the metrics.
-            Output::Page { id, page: _ } => self.node.scrape(id),
+            Output::Page { id, page: _ } => self.state.scrape(id),
             Output::LimitUnsent { id, bytes } => {
                 if let Some(link) = inside.links.find(id) {
                     link.socket.stream.limit_unsent(bytes);
@@ -377,13 +373,13 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             self.worker_wakes.notify_one();
         }
         if wakeups.timer {
-            self.node.dispatcher.wake_timer();
+            self.state.dispatcher.wake_timer();
         }
     }
 
     /// Lets the workers end once there are no tasks left.
     pub(crate) fn drain_workers(&self) {
-        self.node.dispatcher.drain();
+        self.state.dispatcher.drain();
         self.worker_wakes.notify_all();
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use stentor_core::node::Deadline;
 use stentor_core::stats::Stats;
 use stentor_core::{Config, Echo, Handler, ShardId};
-use stentor_server::host::Node;
+use stentor_server::host::ServerState;
 use stentor_server::lifecycle::{Ending, EndingNotice, Threads, serve, wait_until};
 use stentor_server::{
     BoundServer, BuildServer, ForceShutdown, HandlerFactory, NoTasks, ServerBuilder, ServerHandle,
@@ -134,8 +134,8 @@ where
             remote,
             ..
         } = &bound;
-        let (node, scrapes) = Node::new(config, options, remote.clone());
-        let host = Arc::new(LockedShards::new(config, node, handler));
+        let (state, scrapes) = ServerState::new(config, options, remote.clone());
+        let host = Arc::new(LockedShards::new(config, state, handler));
         let (endings, ended) = channel();
         // Whichever way this returns, the threads that were started end.
         let mut threads = ServerThreads {
@@ -212,16 +212,16 @@ where
             return false;
         };
         drop(stop);
-        let clock = self.host.node.clock();
+        let clock = self.host.state.clock();
         // A thread that has panicked has logged it.
         wait_until(clock, deadline, || acceptor.is_finished()) && acceptor.join().is_err()
     }
 
     fn stop_shards(&mut self, deadline: &mut Deadline) {
-        let clock = self.host.node.clock();
+        let clock = self.host.state.clock();
         // The threads of connections whose sockets have ended.
         let mut last = Deadline::new(clock.now(), LAST_THREADS);
-        let limiter = &self.host.node.limiter;
+        let limiter = &self.host.state.limiter;
         wait_until(clock, &mut last, || limiter.sockets() == 0);
         if let Some(connections) = self.connections.take() {
             connections.end(deadline);

@@ -36,9 +36,9 @@ impl<H: Handler<Task = Infallible>> Work<H> for NoTasks {
 impl<H: Handler, S: Stream> LockedShards<H, S> {
     /// Waits for the next job of a worker; returns `None` if the worker is to end.
     fn next_job(&self, worker: WorkerId) -> Option<Job<H::Task>> {
-        let mut roster = self.node.dispatcher.lock();
+        let mut roster = self.state.dispatcher.lock();
         loop {
-            let (next, calls) = roster.poll_step(self.node.dispatcher.clock().now(), worker);
+            let (next, calls) = roster.poll_step(self.state.dispatcher.clock().now(), worker);
             match next {
                 WorkerStep::Run(job) => {
                     drop(roster);
@@ -71,7 +71,7 @@ pub(crate) fn run<H: Handler, S: Stream, W: Work<H>>(
 /// does, the worker is not lost.
 fn keep<H: Handler, S: Stream>(worker: WorkerId, host: &LockedShards<H, S>, serve: impl Fn()) {
     while contain(&serve).is_none() {
-        let (calls, end) = host.node.dispatcher.restart(worker);
+        let (calls, end) = host.state.dispatcher.restart(worker);
         host.wake_for(calls);
         if let Some((conn, end)) = end {
             tell(host, conn, end);
@@ -82,7 +82,7 @@ fn keep<H: Handler, S: Stream>(worker: WorkerId, host: &LockedShards<H, S>, serv
 fn serve<H: Handler, S: Stream, W: Work<H>>(worker: WorkerId, host: &LockedShards<H, S>, work: &W) {
     while let Some(Job { conn, task, .. }) = host.next_job(worker) {
         let attempt = attempt(worker, host, work, task);
-        let (calls, end) = host.node.dispatcher.finish(worker, conn, attempt);
+        let (calls, end) = host.state.dispatcher.finish(worker, conn, attempt);
         host.wake_for(calls);
         if let Some(end) = end {
             tell(host, conn, end);
@@ -99,12 +99,12 @@ fn attempt<H: Handler, S: Stream, W: Work<H>>(
     shared: SharedTask<H::Task>,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    host.node.dispatcher.dispose(shared);
+    host.state.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
     let ended = contain(|| work.run(worker, &task));
-    host.node.dispatcher.dispose(task);
+    host.state.dispatcher.dispose(task);
     ended.map_or(Attempt::Panicked, Attempt::Ended)
 }
 
@@ -127,7 +127,7 @@ mod tests {
     use stentor_core::shard::Admission;
     use stentor_core::tasks::Submission;
     use stentor_core::{Config, Context, Decision, HttpRequest, Message, ShardId, TaskOptions};
-    use stentor_server::host::Node;
+    use stentor_server::host::ServerState;
     use stentor_server::{RemoteEndpoint, ServerOptions};
 
     use super::*;
@@ -151,8 +151,8 @@ mod tests {
         let config = Config::builder().shards(1).task_attempts(1);
         let config = config.build().expect("valid");
         let remote = Arc::new(RemoteEndpoint::new(&config));
-        let (node, _) = Node::new(&config, &ServerOptions::new(), remote);
-        let host = LockedShards::<App, TcpStream>::new(&config, node, |_| App);
+        let (state, _) = ServerState::new(&config, &ServerOptions::new(), remote);
+        let host = LockedShards::<App, TcpStream>::new(&config, state, |_| App);
         let mut task = None;
         host.handle_with(ShardId(0), |inside| {
             let id = inside.shard.accept(inside.now, Admission::Normal);
@@ -165,20 +165,20 @@ mod tests {
             options: TaskOptions::new(),
         };
         let (_, refused) = host
-            .node
+            .state
             .dispatcher
             .submit_all(&mut (0..2).map(submission).collect());
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
         keep(worker, &host, || {
-            let (next, _) = host.node.dispatcher.next(worker);
+            let (next, _) = host.state.dispatcher.next(worker);
             assert!(
                 matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
             );
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         });
-        let stats = host.node.dispatcher.stats();
+        let stats = host.state.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)

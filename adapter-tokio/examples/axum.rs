@@ -17,7 +17,7 @@ use axum::routing::get;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::{Parts, downcast};
 use stentor_core::{Config, Context, Decision, Handler, HttpRequest, Message};
-use stentor_tokio::{RequestHead, Server, ServerHandle};
+use stentor_tokio::{Server, ServerHandle, UpgradeHead};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -64,7 +64,7 @@ async fn upgrade(
     let target = request.uri().path_and_query().map_or("/", |it| it.as_str());
     let fields = request.headers().iter();
     let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let Some(head) = RequestHead::new(target, fields) else {
+    let Some(head) = UpgradeHead::new(target, fields) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let fields = match server.upgrade_fields(&head) {
@@ -85,7 +85,7 @@ async fn upgrade(
 async fn hand_over(
     server: &ServerHandle,
     peer: SocketAddr,
-    head: &RequestHead,
+    head: &UpgradeHead,
     request: &mut Request,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let upgraded = hyper::upgrade::on(request).await?;

@@ -36,8 +36,10 @@ pub(crate) async fn run<H: Handler>(
                 Err(error) => {
                     // Usually the process has no descriptor left: accepting again at once would
                     // spin.
-                    let node = &host.node;
-                    node.counters.count_accept_error(node.clock().now(), &error);
+                    let state = &host.state;
+                    state
+                        .counters
+                        .count_accept_error(state.clock().now(), &error);
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -51,7 +53,7 @@ pub(crate) async fn run<H: Handler>(
 }
 
 fn admit<H: Handler>(stream: TcpStream, peer: SocketAddr, host: &ShardHandles<H>) {
-    let Some((shard, admission)) = host.node.admit() else {
+    let Some((shard, admission)) = host.state.admit() else {
         return;
     };
     // On Linux a socket inherits this option from its listener.

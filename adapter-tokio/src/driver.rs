@@ -59,7 +59,7 @@ impl<H: Handler> Driver<H> {
         shard: Shard<H, CatchPanics>,
         host: Arc<ShardHandles<H>>,
     ) -> io::Result<Self> {
-        let clock = host.node.clock();
+        let clock = host.state.clock();
         Ok(Self {
             id: shard.id(),
             shard,
@@ -139,7 +139,7 @@ impl<H: Handler> Driver<H> {
     /// of a turn, because on a busy machine these threads may take this core at once.
     fn answer(&mut self) {
         for id in self.scraped.drain(..) {
-            self.host.node.scrape(id);
+            self.host.state.scrape(id);
         }
         self.answers.drain(..).for_each(PendingAnswer::send);
     }
@@ -148,7 +148,7 @@ impl<H: Handler> Driver<H> {
     /// if two destructors panic in one drop, the process aborts.
     pub(crate) fn dispose(mut self) {
         let host = self.host.clone();
-        let dispatcher = &host.node.dispatcher;
+        let dispatcher = &host.state.dispatcher;
         for task in self.tasks.drain(..) {
             dispatcher.dispose(task);
         }
@@ -188,10 +188,6 @@ impl<H: Handler> Driver<H> {
         let mut budget = TurnBudget::ONE_THREAD;
         while let Some(output) = budget.poll(&mut self.shard) {
             self.handle_output(output);
-        }
-        if budget.is_spent() {
-            // The shard has not said what is due next; timers run however much there is to do.
-            self.due = Some(self.now);
         }
         for (to, posts) in (0..).map(ShardId).zip(&mut self.outboxes) {
             if !posts.is_empty() {
@@ -355,7 +351,7 @@ impl<H: Handler> Driver<H> {
             }
             Output::Disconnect(id) => {
                 if let Some(admission) = self.links.remove(id) {
-                    self.host.node.limiter.release(self.id, admission);
+                    self.host.state.limiter.release(self.id, admission);
                 }
             }
             Output::Timeout(next) => self.due = next.map(|(at, _)| at),
@@ -404,9 +400,9 @@ impl<H: Handler> Driver<H> {
     fn add_socket(&mut self, id: ConnId, stream: TcpStream, admission: Admission) {
         let registry = self.poll.get_ref().registry();
         if let Err(error) = self.links.insert(registry, stream, id, admission) {
-            let node = &self.host.node;
-            node.counters.count_accept_error(self.now, &error);
-            node.limiter.release(self.id, admission);
+            let state = &self.host.state;
+            state.counters.count_accept_error(self.now, &error);
+            state.limiter.release(self.id, admission);
             self.shard.handle_disconnect(self.now, id);
         }
     }

@@ -112,8 +112,8 @@ mod workers;
 
 pub use server::{Server, Tokio};
 pub use stentor_server::{
-    AcceptError, ForceShutdown, HungShards, NoTasks, RequestHead, ServerBuilder, ServerHandle,
-    ServerOptions, ShutdownReport,
+    AcceptError, ForceShutdown, HungShards, NoTasks, ServerBuilder, ServerHandle, ServerOptions,
+    ShutdownReport, UpgradeHead,
 };
 pub use workers::Work;
 

@@ -14,7 +14,7 @@ use stentor_core::sync::Mailbox;
 use stentor_core::tasks::{Submission, Wakeups};
 use stentor_core::{ConnId, Handler, ShardId, TaskEnd};
 use stentor_server::IncomingSocket;
-use stentor_server::host::{Host, Node, ShardInput};
+use stentor_server::host::{Host, ServerState, ShardInput};
 use tokio::sync::{Notify, Semaphore};
 
 /// An input for the thread of a shard.
@@ -29,7 +29,7 @@ pub(crate) enum DriverInput<H: Handler> {
 /// The handles to all shards, and the state that the shards share.
 pub(crate) struct ShardHandles<H: Handler> {
     host: Vec<ShardHandle<H>>,
-    pub(crate) node: Node<H::Task>,
+    pub(crate) state: ServerState<H::Task>,
     /// One permit for each wake-up that the dispatcher owes a sleeping worker.
     pub(crate) worker_wakes: Semaphore,
 }
@@ -42,7 +42,7 @@ struct ShardHandle<H: Handler> {
 }
 
 impl<H: Handler> ShardHandles<H> {
-    pub(crate) fn new(node: Node<H::Task>) -> Self {
+    pub(crate) fn new(state: ServerState<H::Task>) -> Self {
         let door = |_| ShardHandle {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
@@ -50,14 +50,14 @@ impl<H: Handler> ShardHandles<H> {
             empty: AtomicBool::new(false),
         };
         Self {
-            host: node.limiter.shards().map(door).collect(),
-            node,
+            host: state.limiter.shards().map(door).collect(),
+            state,
             worker_wakes: Semaphore::new(0),
         }
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<H> {
-        self.node.limiter.shards()
+        self.state.limiter.shards()
     }
 
     /// Puts an input into the mailbox of a shard and wakes it. Drops the input if the shard has
@@ -101,7 +101,7 @@ impl<H: Handler> ShardHandles<H> {
         &self,
         tasks: &mut Vec<Submission<H::Task>>,
     ) -> Vec<(ConnId, H::Task)> {
-        let (wakeups, refused) = self.node.dispatcher.submit_all(tasks);
+        let (wakeups, refused) = self.state.dispatcher.submit_all(tasks);
         self.wake_for(wakeups);
         refused
     }
@@ -112,7 +112,7 @@ impl<H: Handler> ShardHandles<H> {
             self.worker_wakes.add_permits(wakeups.workers);
         }
         if wakeups.timer {
-            self.node.dispatcher.wake_timer();
+            self.state.dispatcher.wake_timer();
         }
     }
 
@@ -141,8 +141,8 @@ where
 {
     type Handler = H;
 
-    fn node(&self) -> &Node<H::Task> {
-        &self.node
+    fn state(&self) -> &ServerState<H::Task> {
+        &self.state
     }
 
     fn post(&self, to: ShardId, input: ShardInput) {
@@ -170,7 +170,7 @@ where
         (shard, admission): (ShardId, Admission),
     ) -> io::Result<()> {
         if let Err(error) = socket.stream.set_nonblocking(true) {
-            self.node.limiter.release(shard, admission);
+            self.state.limiter.release(shard, admission);
             return Err(error);
         }
         self.post_input(shard, DriverInput::Incoming(Box::new(socket), admission));

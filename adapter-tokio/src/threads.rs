@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use stentor_core::node::Deadline;
 use stentor_core::stats::Stats;
 use stentor_core::{ConnId, Handler, Shard, ShardId};
-use stentor_server::host::Node;
+use stentor_server::host::ServerState;
 use stentor_server::lifecycle::{Ending, EndingNotice, Threads, wait_until};
 use stentor_server::{BoundServer, CatchPanics, EndOnPanic, HandlerFactory};
 use tokio::runtime::{self, Runtime};
@@ -57,9 +57,9 @@ where
             remote,
             ..
         } = bound;
-        let (node, scrapes) = Node::new(config, options, remote.clone());
+        let (state, scrapes) = ServerState::new(config, options, remote.clone());
         let mut threads = Self {
-            host: Arc::new(ShardHandles::new(node)),
+            host: Arc::new(ShardHandles::new(state)),
             shards: Vec::new(),
             workers: None,
             acceptors: Vec::new(),
@@ -119,7 +119,7 @@ where
             acceptor.abort();
         }
         // If they run on a shard that does not return, they accept nothing either.
-        let clock = self.host.node.clock();
+        let clock = self.host.state.clock();
         let all_ended = || self.acceptors.iter().all(task::JoinHandle::is_finished);
         wait_until(clock, deadline, all_ended);
         self.accepting = None;
@@ -205,7 +205,7 @@ where
     H: Handler<State: Send> + 'static,
     W: Work<H>,
 {
-    let workers = host.node.dispatcher.workers();
+    let workers = host.state.dispatcher.workers();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let runtime = runtime::Builder::new_multi_thread()
         .thread_name("worker")

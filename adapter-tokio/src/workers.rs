@@ -48,13 +48,13 @@ impl<H: Handler> ShardHandles<H> {
         mut deadline: Timestamp,
         mut attempt: Pin<&mut F>,
     ) -> Option<F::Output> {
-        let clock = self.node.clock();
+        let clock = self.state.clock();
         loop {
             let timed = timeout_at(clock.instant(deadline).into(), attempt.as_mut());
             if let Ok(ended) = timed.await {
                 return Some(ended);
             }
-            deadline = self.node.dispatcher.deadline(worker)?;
+            deadline = self.state.dispatcher.deadline(worker)?;
         }
     }
 
@@ -72,7 +72,7 @@ impl<H: Handler> ShardHandles<H> {
                 WorkerStep::Sleep => self.worker_wakes.acquire().await.ok()?.forget(),
                 WorkerStep::End => return None,
             }
-            given = self.node.dispatcher.next(worker);
+            given = self.state.dispatcher.next(worker);
         }
     }
 }
@@ -94,7 +94,7 @@ async fn keep<H: Handler, F: Future<Output = ()>>(
     serve: impl Fn() -> F,
 ) {
     while unwound(&serve).await.is_none() {
-        let (calls, end) = host.node.dispatcher.restart(worker);
+        let (calls, end) = host.state.dispatcher.restart(worker);
         host.wake_for(calls);
         if let Some((conn, end)) = end {
             host.post_input(conn.shard(), DriverInput::TaskEnd(conn, end));
@@ -103,7 +103,7 @@ async fn keep<H: Handler, F: Future<Output = ()>>(
 }
 
 async fn serve<H: Handler, W: Work<H>>(worker: WorkerId, host: &ShardHandles<H>, work: &W) {
-    let mut given = host.node.dispatcher.next(worker);
+    let mut given = host.state.dispatcher.next(worker);
     while let Some(job) = host.job(worker, given).await {
         let Job { conn, task, .. } = job;
         let attempt = attempt(worker, host, work, task, job.deadline).await;
@@ -112,14 +112,17 @@ async fn serve<H: Handler, W: Work<H>>(worker: WorkerId, host: &ShardHandles<H>,
         consume_budget().await;
         let mut pushed = Ok(false);
         // No thread waits for a task while it holds the lock of a mailbox.
-        given = host.node.dispatcher.exchange(worker, conn, attempt, |end| {
-            pushed = host.push(conn.shard(), DriverInput::TaskEnd(conn, end));
-        });
+        given = host
+            .state
+            .dispatcher
+            .exchange(worker, conn, attempt, |end| {
+                pushed = host.push(conn.shard(), DriverInput::TaskEnd(conn, end));
+            });
         match pushed {
             Ok(true) => host.wake(conn.shard()),
             Ok(false) => {}
             // The shard has ended.
-            Err(back) => host.node.dispatcher.dispose(back),
+            Err(back) => host.state.dispatcher.dispose(back),
         }
     }
 }
@@ -134,12 +137,12 @@ async fn attempt<H: Handler, W: Work<H>>(
     deadline: Timestamp,
 ) -> Attempt<H::Outcome> {
     let task = contain(|| H::Task::clone(&shared));
-    host.node.dispatcher.dispose(shared);
+    host.state.dispatcher.dispose(shared);
     let Some(task) = task else {
         return Attempt::Panicked;
     };
     let ended = run_until(deadline, worker, host, || work.run(worker, &task)).await;
-    host.node.dispatcher.dispose(task);
+    host.state.dispatcher.dispose(task);
     match ended {
         Some(Some(ended)) => Attempt::Ended(ended),
         Some(None) => Attempt::Panicked,
@@ -167,7 +170,7 @@ async fn run_until<H: Handler, F: Future>(
     };
     // A panic of the drop is caught here; at the end of this function it would not be.
     if contain(|| future.set(None)).is_none() {
-        host.node.dispatcher.count_drop_panic();
+        host.state.dispatcher.count_drop_panic();
     }
     ended
 }
@@ -205,7 +208,7 @@ mod tests {
     use stentor_core::{
         Config, ConnId, Context, Decision, HttpRequest, Message, Shard, ShardId, TaskOptions,
     };
-    use stentor_server::host::{Host, Node};
+    use stentor_server::host::{Host, ServerState};
     use stentor_server::{RemoteEndpoint, ServerOptions};
     use tokio::task::yield_now;
 
@@ -241,8 +244,8 @@ mod tests {
         let conn =
             Shard::new(ShardId(0), &config, App).accept(Timestamp::ORIGIN, Admission::Normal);
         let remote = Arc::new(RemoteEndpoint::new(&config));
-        let (node, _) = Node::new(&config, &ServerOptions::new(), remote);
-        (Arc::new(ShardHandles::new(node)), conn)
+        let (state, _) = ServerState::new(&config, &ServerOptions::new(), remote);
+        (Arc::new(ShardHandles::new(state)), conn)
     }
 
     #[tokio::test]
@@ -278,7 +281,7 @@ mod tests {
         assert!(refused.is_empty());
         let (worker, began) = (WorkerId(0), AtomicUsize::new(0));
         keep(worker, &host, || async {
-            let (next, _) = host.node.dispatcher.next(worker);
+            let (next, _) = host.state.dispatcher.next(worker);
             assert!(
                 matches!(next, WorkerStep::Run(_)),
                 "its task was not taken from it"
@@ -286,7 +289,7 @@ mod tests {
             assert!(began.fetch_add(1, Ordering::Relaxed) == 1, "as asked");
         })
         .await;
-        let stats = host.node.dispatcher.stats();
+        let stats = host.state.dispatcher.stats();
         assert_eq!(
             (stats.workers_restarted, stats.panicked, stats.failed),
             (1, 1, 1)

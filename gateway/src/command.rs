@@ -6,7 +6,7 @@ use core::str;
 
 /// A message of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Command<'a> {
+pub enum RoomCommand<'a> {
     /// `join:ROOM`
     Join(&'a [u8]),
     /// `leave:`, with any text behind it
@@ -26,7 +26,7 @@ pub enum Command<'a> {
     Other(&'a [u8]),
 }
 
-impl<'a> Command<'a> {
+impl<'a> RoomCommand<'a> {
     /// Parses a message. Every message is a command, if only [`Other`](Self::Other).
     #[inline]
     pub fn parse(message: &'a [u8]) -> Self {
@@ -124,22 +124,28 @@ mod tests {
 
     #[test]
     fn commands_are_recognized_by_their_prefix() {
-        assert_eq!(Command::parse(b"join:a:b"), Command::Join(b"a:b"));
-        assert_eq!(Command::parse(b"join:"), Command::Join(b""));
-        assert_eq!(Command::parse(b"leave:whatever"), Command::Leave);
-        let publish = |text, key, receipt| Command::Publish { text, key, receipt };
-        assert_eq!(Command::parse(b"msg:"), publish(b"", None, false));
-        assert_eq!(Command::parse(b"msg:?:a"), publish(b"?:a", None, false));
-        assert_eq!(Command::parse(b"msg?:a:b"), publish(b"a:b", None, true));
-        assert_eq!(Command::parse(b"msg#k:a"), publish(b"a", Some(b"k"), false));
-        assert_eq!(Command::parse(b"msg#k?:"), publish(b"", Some(b"k"), true));
+        assert_eq!(RoomCommand::parse(b"join:a:b"), RoomCommand::Join(b"a:b"));
+        assert_eq!(RoomCommand::parse(b"join:"), RoomCommand::Join(b""));
+        assert_eq!(RoomCommand::parse(b"leave:whatever"), RoomCommand::Leave);
+        let publish = |text, key, receipt| RoomCommand::Publish { text, key, receipt };
+        assert_eq!(RoomCommand::parse(b"msg:"), publish(b"", None, false));
+        assert_eq!(RoomCommand::parse(b"msg:?:a"), publish(b"?:a", None, false));
+        assert_eq!(RoomCommand::parse(b"msg?:a:b"), publish(b"a:b", None, true));
+        assert_eq!(
+            RoomCommand::parse(b"msg#k:a"),
+            publish(b"a", Some(b"k"), false)
+        );
+        assert_eq!(
+            RoomCommand::parse(b"msg#k?:"),
+            publish(b"", Some(b"k"), true)
+        );
         let with_key = |n| [b"msg#", &[b'k'; MAX_KEY + 1][..n], b"?:x"].concat();
         let key = &[b'k'; MAX_KEY][..];
         let longest = with_key(MAX_KEY);
-        assert_eq!(Command::parse(&longest), publish(b"x", Some(key), true));
+        assert_eq!(RoomCommand::parse(&longest), publish(b"x", Some(key), true));
         let longer = with_key(MAX_KEY + 1);
-        assert_eq!(Command::parse(&longer), Command::Other(&longer));
-        assert_eq!(Command::parse(b"task:\xFF"), Command::Task(b"\xFF"));
+        assert_eq!(RoomCommand::parse(&longer), RoomCommand::Other(&longer));
+        assert_eq!(RoomCommand::parse(b"task:\xFF"), RoomCommand::Task(b"\xFF"));
         for other in [
             &b""[..],
             b"join",
@@ -152,7 +158,7 @@ mod tests {
             b"msg#?:x",
             b"msgs:x",
         ] {
-            assert_eq!(Command::parse(other), Command::Other(other));
+            assert_eq!(RoomCommand::parse(other), RoomCommand::Other(other));
         }
     }
 

@@ -14,7 +14,7 @@ use stentor_core::{
     OverflowPolicy, SendOptions, TaskEnd, TaskOptions,
 };
 
-use super::command::{Command, answer, is_room_name, priority};
+use super::command::{RoomCommand, answer, is_room_name, priority};
 
 /// The rooms application and its settings.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,11 +88,11 @@ impl Handler for Rooms {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
-        match Command::parse(payload) {
-            Command::Join(name) if !is_room_name(name) => {
+        match RoomCommand::parse(payload) {
+            RoomCommand::Join(name) if !is_room_name(name) => {
                 ctx.reply(kind, priority::ERROR, answer::BAD_ROOM);
             }
-            Command::Join(name) => {
+            RoomCommand::Join(name) => {
                 let old = ctx.channel().cloned();
                 if let Some(old) = old.filter(|old| old != name) {
                     ctx.unsubscribe(&old);
@@ -100,7 +100,7 @@ impl Handler for Rooms {
                 ctx.subscribe(name);
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::JOINED, name);
             }
-            Command::Leave => {
+            RoomCommand::Leave => {
                 let Some(room) = ctx.channel().cloned() else {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                     return;
@@ -108,7 +108,7 @@ impl Handler for Rooms {
                 ctx.unsubscribe(&room);
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, &room);
             }
-            Command::Publish { text, key, receipt } => {
+            RoomCommand::Publish { text, key, receipt } => {
                 let mut options = self.options(priority::PUBLICATION);
                 // Two keys with one hash have the effect of one key, which a client could use for
                 // both as well.
@@ -129,12 +129,12 @@ impl Handler for Rooms {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                 }
             }
-            Command::Task(text) => {
+            RoomCommand::Task(text) => {
                 let text = Arc::from(text);
                 let options = TaskOptions::new().order(self.task_order);
                 ctx.submit_with(RoomTask { kind, text }, options);
             }
-            Command::Other(text) => {
+            RoomCommand::Other(text) => {
                 ctx.reply_parts(kind, priority::ECHO, answer::ECHO, text);
             }
         }

@@ -26,7 +26,7 @@ pub trait Host: Send + Sync + 'static {
     type Handler: Handler + 'static;
 
     /// Returns the state beside the shards.
-    fn node(&self) -> &Node<TaskOf<Self>>;
+    fn state(&self) -> &ServerState<TaskOf<Self>>;
 
     /// Gives an input to a shard and wakes it. Does not wait for the shard, and drops the input if the
     /// shard has ended.
@@ -57,13 +57,13 @@ pub trait Host: Send + Sync + 'static {
             self.wake_workers(wakeups.workers);
         }
         if wakeups.timer {
-            self.node().dispatcher.wake_timer();
+            self.state().dispatcher.wake_timer();
         }
     }
 
     /// Lets the workers and the timer end once there are no tasks left.
     fn drain_tasks(&self) {
-        let dispatcher = &self.node().dispatcher;
+        let dispatcher = &self.state().dispatcher;
         dispatcher.drain();
         self.wake_workers(dispatcher.workers().len());
     }
@@ -75,16 +75,16 @@ impl<N: Host> RemoteHost for N {
     }
 
     fn accept(self: Arc<Self>, socket: IncomingSocket) -> Result<(), AcceptError> {
-        let node = self.node();
-        let (shard, admission) = node.admit().ok_or(AcceptError::Full)?;
+        let state = self.state();
+        let (shard, admission) = state.admit().ok_or(AcceptError::Full)?;
         // There is nothing to say to a client that is upgraded but has no place.
         if socket.is_answered && admission == Admission::Surplus {
-            node.limiter.release(shard, admission);
+            state.limiter.release(shard, admission);
             return Err(AcceptError::Full);
         }
         // Fails only if the peer has gone, which the next read reports.
         let _ = socket.stream.set_nodelay(true);
-        limit_unsent(&socket.stream, node.unsent_bytes);
+        limit_unsent(&socket.stream, state.unsent_bytes);
         self.take_socket(socket, (shard, admission))
             .map_err(AcceptError::System)
     }
@@ -141,7 +141,7 @@ pub(crate) const METRICS_TYPE: &str = "text/plain; version=0.0.4";
 
 /// The state of a server beside its shards.
 #[derive(Debug)]
-pub struct Node<T> {
+pub struct ServerState<T> {
     /// The dispatcher of tasks.
     pub dispatcher: SharedDispatcher<T>,
     /// The limit of connections.
@@ -159,7 +159,7 @@ pub struct Node<T> {
     scrapes: Sender<Option<ConnId>>,
 }
 
-impl<T> Node<T> {
+impl<T> ServerState<T> {
     /// Returns the state of a server without connections, and the end at which requests for the
     /// metrics arrive.
     #[must_use]
@@ -171,7 +171,7 @@ impl<T> Node<T> {
         let (scrapes, requests) = channel();
         let workers = options.workers.clamp(1, ServerOptions::MAX_WORKERS) as u16;
         let limiter = ConnectionLimiter::new(config.shards(), options.max_connections);
-        let node = Self {
+        let state = Self {
             dispatcher: SharedDispatcher::new(config, workers, options.task_queue),
             #[cfg(feature = "program")]
             queries: QueryLimits::new(config.shards()),
@@ -182,7 +182,7 @@ impl<T> Node<T> {
             admitting: Mutex::new(LimitLog::new()),
             scrapes,
         };
-        (node, requests)
+        (state, requests)
     }
 
     /// Returns the clock of the server.

@@ -61,7 +61,7 @@ pub use lifecycle::{Signals, program};
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
 pub use remote::{
-    AcceptError, IncomingSocket, Pending, RemoteEndpoint, RequestHead, ServerHandle, UpgradeFields,
+    AcceptError, IncomingSocket, Pending, RemoteEndpoint, ServerHandle, UpgradeFields, UpgradeHead,
 };
 #[cfg(feature = "program")]
 pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use stentor_core::id::WorkerId;
 use stentor_core::{Context, Decision, Failure, Handler, HttpRequest, Message, MessageType};
-use stentor_server::{AcceptError, RequestHead};
+use stentor_server::{AcceptError, UpgradeHead};
 use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 use stentor_tests::running::{Running, TaskRunner};
@@ -66,7 +66,7 @@ fn pair() -> (TcpStream, TcpStream, SocketAddr) {
     (client, stream, peer)
 }
 
-fn head(path: &str) -> RequestHead {
+fn head(path: &str) -> UpgradeHead {
     let fields = [
         ("host", &b"localhost"[..]),
         ("connection", b"Upgrade"),
@@ -75,7 +75,7 @@ fn head(path: &str) -> RequestHead {
         ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
         ("sec-websocket-extensions", b"permessage-deflate"),
     ];
-    RequestHead::new(path, fields).expect("well-formed")
+    UpgradeHead::new(path, fields).expect("well-formed")
 }
 
 fn assert_reads(client: &mut TcpStream, expected: &[u8]) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use stentor_core::config::ConfigBuilder;
 use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, Timestamp};
 use stentor_gateway::Rooms;
-use stentor_server::host::Node;
+use stentor_server::host::ServerState;
 use stentor_server::{RemoteEndpoint, ServerOptions};
 
 use super::socket::{Peer, Scripted, pair};
@@ -48,9 +48,9 @@ where
         let mut options = ServerOptions::new();
         (options.workers, options.task_queue) = (1, 4);
         let remote = Arc::new(RemoteEndpoint::new(&config));
-        let (node, _) = Node::new(&config, &options, remote);
+        let (state, _) = ServerState::new(&config, &options, remote);
         Self {
-            host: Arc::new(LockedShards::new(&config, node, |_| handler.clone())),
+            host: Arc::new(LockedShards::new(&config, state, |_| handler.clone())),
         }
     }
 
@@ -69,12 +69,12 @@ where
     /// A connection that has asked for nothing yet.
     pub(super) fn admit(&self, at: ShardId) -> ModelConnection {
         let (stream, peer) = pair();
-        let (_, admission) = self.node.limiter.admit().expect("there is no limit");
+        let (_, admission) = self.state.limiter.admit().expect("there is no limit");
         let socket = Arc::new(Socket::new(
             stream,
             at,
             admission,
-            self.node.limiter.clone(),
+            self.state.limiter.clone(),
         ));
         let accept = |inside: &mut ShardState<H, Scripted>| {
             let id = inside.shard.accept(inside.now, admission);

@@ -23,7 +23,7 @@ fn loom_a_connection_ends_at_any_time_after_its_birth() {
         let server = ModelServer::new(Config::builder(), Echo);
         let (stream, peer) = pair();
         peer.say(REQUEST);
-        server.node.limiter.admit().expect("there is no limit");
+        server.state.limiter.admit().expect("there is no limit");
         let place = (ShardId(0), Admission::Normal);
         let enter = |inside: &mut ShardState<Echo, Scripted>| {
             inside.shard.accept(inside.now, Admission::Normal)
@@ -100,5 +100,5 @@ fn loom_whoever_watches_the_clock_ends_when_the_pool_drains() {
 fn run_timers(server: &LockedShards<Rooms, Scripted>) {
     let wake = |wakeups| server.wake_for(wakeups);
     let report = |conn, end| tell(server, conn, end);
-    server.node.dispatcher.run_timers::<Rooms>(wake, report);
+    server.state.dispatcher.run_timers::<Rooms>(wake, report);
 }

@@ -13,14 +13,14 @@ use crate::stream::Stream;
 
 /// The server's end.
 #[derive(Debug)]
-pub(super) struct Scripted(Arc<Wire>);
+pub(super) struct Scripted(Arc<ScriptedWire>);
 
 /// The other end.
 #[derive(Clone, Debug)]
-pub(super) struct Peer(Arc<Wire>);
+pub(super) struct Peer(Arc<ScriptedWire>);
 
 #[derive(Debug)]
-struct Wire {
+struct ScriptedWire {
     state: Mutex<WireState>,
     changed: Condvar,
 }
@@ -41,14 +41,14 @@ struct WireState {
 
 /// A socket that takes nothing yet.
 pub(super) fn pair() -> (Scripted, Peer) {
-    let wire = Arc::new(Wire {
+    let wire = Arc::new(ScriptedWire {
         state: Mutex::new(WireState::default()),
         changed: Condvar::new(),
     });
     (Scripted(wire.clone()), Peer(wire))
 }
 
-impl Wire {
+impl ScriptedWire {
     fn state(&self) -> MutexGuard<'_, WireState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

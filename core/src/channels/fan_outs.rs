@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::channels::delivery_report::counted;
-use crate::channels::message::Publication;
+use crate::channels::message::ShardPublication;
 use crate::channels::registry::ChannelRegistry;
 use crate::delivery::{BatchFrames, EncodedFrames, EncodedVariants, Outbound, Recipients};
 use crate::sync::SharedRef;
@@ -64,7 +64,7 @@ struct ChannelFanOuts {
 
 #[derive(Debug)]
 struct Unfinished {
-    publication: SharedRef<Publication>,
+    publication: SharedRef<ShardPublication>,
     /// The slot of its sender, if that is here and left out. Another connection that has come
     /// to this slot since then is in `joined`.
     except: Option<u32>,
@@ -100,7 +100,7 @@ impl FanOuts {
 
     /// Bytes of memory.
     pub(crate) const fn memory(&self) -> usize {
-        self.bytes + self.publications * (size_of::<Publication>() + size_of::<Unfinished>())
+        self.bytes + self.publications * (size_of::<ShardPublication>() + size_of::<Unfinished>())
     }
 
     /// A new turn begins, with a slice of its own.
@@ -158,7 +158,7 @@ impl FanOuts {
         &mut self,
         registry: &mut ChannelRegistry,
         channel: u32,
-        publication: SharedRef<Publication>,
+        publication: SharedRef<ShardPublication>,
         except: Option<u32>,
     ) {
         self.publications += 1;
@@ -285,7 +285,7 @@ impl FanOuts {
 }
 
 /// Publications that have been queued for all of their members.
-pub(crate) type Finished = SmallVec<[SharedRef<Publication>; 4]>;
+pub(crate) type Finished = SmallVec<[SharedRef<ShardPublication>; 4]>;
 
 impl ChannelFanOuts {
     /// What of its unfinished publications is for a member, given which those are that it
@@ -467,7 +467,7 @@ impl Unfinished {
 
 /// Returns a publication with the frames that have been made of it, which must be put back.
 fn taken_variants<'a>(
-    publication: &'a Publication,
+    publication: &'a ShardPublication,
     frames: &mut EncodedFrames,
     registry: &ChannelRegistry,
     out: &Outbound,

@@ -52,12 +52,12 @@ pub struct Permit {
 }
 
 /// What is called with the result of a command.
-type OnResult = Box<dyn FnOnce(CommandResult) + Send + Sync>;
+type OnResult = Box<dyn FnOnce(RemoteResult) + Send + Sync>;
 
 /// The result of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum CommandResult {
+pub enum RemoteResult {
     /// Of a publication or a message: the queues that took it.
     Delivered(DeliveryReport),
     /// Of a count: the number of members.
@@ -274,7 +274,7 @@ impl CommandSender {
 impl Permit {
     /// Sets what is called with the result of the command, on the thread of a shard: it must neither
     /// wait nor panic. It is dropped uncalled if the command is not carried out.
-    pub fn on_result(self, call: impl FnOnce(CommandResult) + Send + Sync + 'static) -> Self {
+    pub fn on_result(self, call: impl FnOnce(RemoteResult) + Send + Sync + 'static) -> Self {
         let mut permit = self;
         permit.on_result = Some(Box::new(call));
         permit
@@ -286,7 +286,7 @@ impl Permit {
     }
 
     /// Reports the result of the command, which is over.
-    pub(crate) fn finish(mut self, result: impl FnOnce() -> CommandResult) {
+    pub(crate) fn finish(mut self, result: impl FnOnce() -> RemoteResult) {
         if let Some(call) = self.on_result.take() {
             call(result());
         }

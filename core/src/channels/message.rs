@@ -45,7 +45,7 @@ pub(crate) enum MessageBody {
     /// To a channel's owner: this is to be said in the channel, or told of it.
     Ask(OwnerRequest),
     /// From a channel's owner: this is said in the channel.
-    Deliver(SharedRef<Publication>),
+    Deliver(SharedRef<ShardPublication>),
     /// To a connection: this is said to it alone.
     Send(Direct),
     /// From outside all shards.
@@ -62,7 +62,7 @@ pub(crate) enum MessageBody {
 /// What a channel's owner is asked to do in the channel's order.
 #[derive(Debug)]
 pub(crate) enum OwnerRequest {
-    Publish(Publication),
+    Publish(ShardPublication),
     Count(Count),
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Requester {
 
 /// Something said in a channel, or to everyone.
 #[derive(Debug)]
-pub(crate) struct Publication {
+pub(crate) struct ShardPublication {
     pub(crate) channel: Option<Bytes>,
     pub(crate) origin: Requester,
     pub(crate) kind: MessageType,
@@ -89,7 +89,7 @@ pub(crate) struct Publication {
     pub(crate) counters: Option<Box<AtomicCounters<PARTS>>>,
 }
 
-impl Publication {
+impl ShardPublication {
     /// Returns the publication with no frame made of it yet.
     pub(crate) fn variants(
         &self,

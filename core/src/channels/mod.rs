@@ -11,6 +11,6 @@ pub(crate) mod waiters;
 
 pub use delivery_report::DeliveryReport;
 pub use handle::{
-    CommandResult, CommandSender, Permit, RemoteError, RemoteStats, ServerEnd, ShardSender,
+    CommandSender, Permit, RemoteError, RemoteResult, RemoteStats, ServerEnd, ShardSender,
 };
 pub use message::ShardMessage;

@@ -74,13 +74,7 @@ impl<A: AppTypes> Engine<A> {
     /// Ends a connection whose peer broke the protocol of its transport. What the transport has to
     /// say to that is still written.
     pub(crate) fn fail_transport(&mut self, at: u32) {
-        match self.slots[at].phase() {
-            Phase::Open => self.end(at, CloseInfo::new(CloseCause::Transport)),
-            Phase::Head if self.is_amid_request(at) => {
-                self.counts.refused[HandshakeError::Truncated.index()] += 1;
-            }
-            _ => {}
-        }
+        self.end_early(at, CloseCause::Transport);
         if !self.out.fail_transport(at) {
             return self.close_socket(at);
         }
@@ -187,6 +181,12 @@ impl<A: AppTypes> Engine<A> {
 
     /// Ends a connection at once, whatever waits.
     pub(crate) fn abort(&mut self, at: u32, cause: CloseCause) {
+        self.end_early(at, cause);
+        self.close_socket(at);
+    }
+
+    /// Ends a session, or a request that has begun, because nothing more comes of its socket.
+    fn end_early(&mut self, at: u32, cause: CloseCause) {
         match self.slots[at].phase() {
             Phase::Open => self.end(at, CloseInfo::new(cause)),
             Phase::Head if self.is_amid_request(at) => {
@@ -194,7 +194,6 @@ impl<A: AppTypes> Engine<A> {
             }
             _ => {}
         }
-        self.close_socket(at);
     }
 
     /// Lets go of the socket.

@@ -3,9 +3,9 @@
 
 use alloc::boxed::Box;
 
-use crate::channels::CommandResult;
+use crate::channels::RemoteResult;
 use crate::channels::handle::{Permit, RemoteCommand};
-use crate::channels::message::{Direct, OwnerRequest, Publication, Requester};
+use crate::channels::message::{Direct, OwnerRequest, Requester, ShardPublication};
 use crate::delivery::codec::SharedPayload;
 use crate::engine::Engine;
 use crate::id::ConnId;
@@ -28,7 +28,7 @@ impl<A: AppTypes> Engine<A> {
             } => {
                 self.counts.channels.published += 1;
                 let wants_result = place.wants_result();
-                self.serve_as_owner(OwnerRequest::Publish(Publication {
+                self.serve_as_owner(OwnerRequest::Publish(ShardPublication {
                     channel,
                     origin: Requester::Outside(place),
                     kind,
@@ -60,7 +60,7 @@ impl<A: AppTypes> Engine<A> {
                 if let Some(at) = found {
                     self.begin_close(at, code, CloseCause::Handler);
                 }
-                place.finish(|| CommandResult::Found(found.is_some()));
+                place.finish(|| RemoteResult::Found(found.is_some()));
             }
             RemoteCommand::Membership {
                 conn,
@@ -78,11 +78,11 @@ impl<A: AppTypes> Engine<A> {
                         self.schedule(at);
                     }
                 }
-                place.finish(|| CommandResult::Found(found.is_some()));
+                place.finish(|| RemoteResult::Found(found.is_some()));
             }
             RemoteCommand::Count { channel } => {
                 let members = self.members_everywhere(&channel);
-                place.finish(|| CommandResult::Members(members));
+                place.finish(|| RemoteResult::Members(members));
             }
         }
     }

@@ -4,7 +4,7 @@
 use crate::channels::delivery_report::counted;
 use bytes::Bytes;
 
-use crate::channels::CommandResult;
+use crate::channels::RemoteResult;
 use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::message::{Completion, Direct, MessageBody, Notification, Requester};
 use crate::delivery::MessagePayload;
@@ -86,7 +86,7 @@ impl<A: AppTypes> Engine<A> {
         let from = match origin {
             Requester::Conn(from) => from,
             Requester::Outside(permit) => {
-                return permit.finish(|| CommandResult::Delivered(outcome));
+                return permit.finish(|| RemoteResult::Delivered(outcome));
             }
         };
         let report = options.receipt.map(|ticket| Completion {

@@ -3,7 +3,7 @@
 
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
-use crate::channels::message::{Publication, Requester};
+use crate::channels::message::{Requester, ShardPublication};
 use crate::delivery::EncodedVariants;
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
@@ -22,7 +22,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Queues a publication for everyone on this shard whom it concerns, in this turn or in
     /// several.
-    pub(crate) fn fan_out(&mut self, publication: SharedRef<Publication>) {
+    pub(crate) fn fan_out(&mut self, publication: SharedRef<ShardPublication>) {
         let channel = match &publication.channel {
             Some(name) => self.registry.find(name),
             None => Some(EVERYONE),
@@ -82,7 +82,7 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Returns the slot of the sender of a publication, if it is here and left out.
-    fn left_out(&self, publication: &Publication) -> Option<u32> {
+    fn left_out(&self, publication: &ShardPublication) -> Option<u32> {
         match publication.origin {
             Requester::Conn(from) if publication.options.exclude_sender => self.slots.find(from),
             Requester::Conn(_) | Requester::Outside(_) => None,

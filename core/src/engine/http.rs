@@ -144,8 +144,10 @@ impl<A: AppTypes> Engine<A> {
             500..600 => CloseCode::INTERNAL_ERROR,
             _ => CloseCode::POLICY,
         };
-        let [high, low] = code.get().to_be_bytes();
-        self.begin_answer(at, &[0x88, 2, high, low], None);
+        drop(self.take_exchange(at));
+        self.slots[at].advance(PhaseStep::Answer);
+        self.set_deadline(at, self.config.write_timeout);
+        self.push_close(at, Some(code), "");
     }
 
     /// Counts a refusal, and lets the log know.

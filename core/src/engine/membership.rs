@@ -6,12 +6,12 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use crate::channels::CommandResult;
+use crate::channels::RemoteResult;
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
 use crate::channels::message::{
-    Completion, Count, MessageBody, Notification, OwnerRequest, Publication, Requester,
-    ShardMessage,
+    Completion, Count, MessageBody, Notification, OwnerRequest, Requester, ShardMessage,
+    ShardPublication,
 };
 use crate::channels::registry::{Membership, Memberships, list_bytes};
 use crate::delivery::MessagePayload;
@@ -139,7 +139,7 @@ impl<A: AppTypes> Engine<A> {
         }
         self.take_credit(at, owner, payload.len())?;
         self.counts.channels.published += 1;
-        let publication = Publication {
+        let publication = ShardPublication {
             channel: name.map(Bytes::copy_from_slice),
             origin: Requester::Conn(self.slots.id(at)),
             kind,
@@ -212,7 +212,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// At the owner: decides the publication's place in the channel's order, and
     /// hands it to every shard that has members.
-    pub(crate) fn publish_as_owner(&mut self, publication: Publication) {
+    pub(crate) fn publish_as_owner(&mut self, publication: ShardPublication) {
         self.counts.channels.encoded += 1;
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.channel {
             Some(name) => self
@@ -240,11 +240,11 @@ impl<A: AppTypes> Engine<A> {
 
     /// Ends a publication here; returns its credit if no other shard is still to
     /// deliver it.
-    pub(crate) fn finish_publication(&mut self, shared: SharedRef<Publication>) {
+    pub(crate) fn finish_publication(&mut self, shared: SharedRef<ShardPublication>) {
         let Some(publication) = shared.finish() else {
             return;
         };
-        let Publication {
+        let ShardPublication {
             origin,
             owner,
             payload,
@@ -256,7 +256,7 @@ impl<A: AppTypes> Engine<A> {
             Requester::Conn(from) => from,
             Requester::Outside(permit) => {
                 let sums = counters.map(|counters| counters.sums().into());
-                return permit.finish(|| CommandResult::Delivered(sums.unwrap_or_default()));
+                return permit.finish(|| RemoteResult::Delivered(sums.unwrap_or_default()));
             }
         };
         let report = counters

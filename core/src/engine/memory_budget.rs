@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use crate::CloseCode;
-use crate::channels::message::{Publication, ShardMessage};
+use crate::channels::message::{ShardMessage, ShardPublication};
 use crate::delivery::shrink;
 use crate::engine::output::Output;
 use crate::engine::{Engine, MAX_OUTPUTS};
@@ -73,7 +73,7 @@ impl<A: AppTypes> Engine<A> {
     /// come here from them as far as it is not theirs, and of what has come from outside.
     pub(crate) fn letter_bytes(&self) -> usize {
         let (messages, bytes) = self.credits.under_way();
-        messages * size_of::<Publication>()
+        messages * size_of::<ShardPublication>()
             + bytes
             + self.inbox.capacity() * size_of::<ShardMessage>()
             + self.command_bytes

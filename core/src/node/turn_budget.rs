@@ -1,7 +1,7 @@
 //! How much a driver does for one shard, socket or listener before the others have their turn.
 
 use crate::app::{Handler, Isolation};
-use crate::engine::output::Output;
+use crate::engine::output::{Output, Reason};
 use crate::shard::Shard;
 
 /// What is left of a turn of a shard. The outputs that remain when it is spent stay in the shard
@@ -46,10 +46,15 @@ impl TurnBudget {
         }
     }
 
-    /// Returns the next output of a shard, or `None` behind the last one or if the budget is spent.
+    /// Returns the next output of a shard, or `None` behind the last one. Where the budget is spent,
+    /// that is an [`Output::Timeout`] for the present: timers run however much there is to do.
     pub fn poll<H: Handler, I: Isolation>(&mut self, shard: &mut Shard<H, I>) -> Option<Output<H>> {
-        if self.has_ended || self.is_spent() {
+        if self.has_ended {
             return None;
+        }
+        if self.is_spent() {
+            self.has_ended = true;
+            return Some(Output::Timeout(Some((shard.engine.now, Reason::Turn))));
         }
         let output = shard.poll_output();
         self.has_ended = matches!(output, Output::Timeout(_));

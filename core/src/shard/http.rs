@@ -19,7 +19,7 @@ use crate::session::phase::Phase;
 use crate::shard::Shard;
 
 /// A request of which all is there.
-struct Received<'r> {
+struct CompleteRequest<'r> {
     connection: HttpConnection,
     request: Request<'r>,
     /// Its head as it was read.
@@ -76,7 +76,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 len + self.consume_content(at, exchange, &input[len..])
             }
             Ok(action) => {
-                let received = Received {
+                let received = CompleteRequest {
                     connection,
                     request,
                     head: &input[..len],
@@ -161,7 +161,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 .engine
                 .refuse(at, connection, HandshakeError::Malformed);
         };
-        let received = Received {
+        let received = CompleteRequest {
             connection,
             request,
             head: &head,
@@ -176,7 +176,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
     }
 
-    fn decide(&mut self, at: u32, received: Received<'_>, action: HeadAction) {
+    fn decide(&mut self, at: u32, received: CompleteRequest<'_>, action: HeadAction) {
         let upgrade = match action {
             // Monitors still get their pages: a full server is when they matter.
             HeadAction::Page(page) => {
@@ -208,7 +208,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     fn decide_after_task(
         &mut self,
         at: u32,
-        received: Received<'_>,
+        received: CompleteRequest<'_>,
         action: HeadAction,
         end: TaskEnd<H>,
     ) {
@@ -227,11 +227,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     fn carry_out(
         &mut self,
         at: u32,
-        received: Received<'_>,
+        received: CompleteRequest<'_>,
         upgrade: Result<Upgrade, HandshakeError>,
         decision: Option<Decision<H>>,
     ) {
-        let Received {
+        let CompleteRequest {
             mut connection,
             request,
             head,
@@ -350,10 +350,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     fn http_request<'r>(
         &self,
         at: u32,
-        received: &Received<'r>,
+        received: &CompleteRequest<'r>,
         is_upgrade: bool,
     ) -> HttpRequest<'r> {
-        let Received { request, body, .. } = received;
+        let CompleteRequest { request, body, .. } = received;
         let peer = self.engine.slots[at].peer.get();
         HttpRequest::new(*request, body, peer, is_upgrade, self.engine.unix_time())
     }

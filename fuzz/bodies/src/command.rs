@@ -1,34 +1,34 @@
 //! Fuzzes the commands of the rooms application against a reading by the first colon.
 
-use stentor_sim::command::{Command, MAX_KEY, MAX_ROOM_NAME, is_room_name};
+use stentor_sim::command::{MAX_KEY, MAX_ROOM_NAME, RoomCommand, is_room_name};
 
 /// Any bytes as a message of a client.
 ///
 /// # Panics
 /// If it is not read as what stands before its first colon says.
 pub fn command(data: &[u8]) {
-    let parsed = Command::parse(data);
+    let parsed = RoomCommand::parse(data);
     let colon = data.iter().position(|&byte| byte == b':');
     let (verb, text) = match colon {
         Some(at) => (&data[..at], &data[at + 1..]),
         None => (&[][..], data),
     };
     let expected = match (verb, colon) {
-        (b"join", _) => Command::Join(text),
-        (b"leave", _) => Command::Leave,
+        (b"join", _) => RoomCommand::Join(text),
+        (b"leave", _) => RoomCommand::Leave,
         ([b'm', b's', b'g', how @ ..], Some(_)) => {
             let receipt = how.last() == Some(&b'?');
             let how = &how[..how.len() - usize::from(receipt)];
             let has_key = how.first() == Some(&b'#') && (2..=MAX_KEY + 1).contains(&how.len());
             if how.is_empty() || has_key {
                 let key = how.get(1..);
-                Command::Publish { text, key, receipt }
+                RoomCommand::Publish { text, key, receipt }
             } else {
-                Command::Other(data)
+                RoomCommand::Other(data)
             }
         }
-        (b"task", _) => Command::Task(text),
-        _ => Command::Other(data),
+        (b"task", _) => RoomCommand::Task(text),
+        _ => RoomCommand::Other(data),
     };
     assert_eq!(parsed, expected);
     let name = String::from_utf8_lossy(data);

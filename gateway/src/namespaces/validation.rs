@@ -129,7 +129,7 @@ pub(super) fn validate(settings: &ChannelSettings, errors: &mut Vec<SettingError
     let namespaces = settings.namespaces.iter();
     let namespaces = namespaces.map(|(name, options)| (name.as_str(), options));
     for (name, options) in [without].into_iter().chain(namespaces) {
-        let mut rules = Rules {
+        let mut rules = OptionRules {
             section: section_of(name),
             options,
             history_meta_ttl: options
@@ -248,14 +248,14 @@ fn validate_personal_channel(settings: &ChannelSettings, errors: &mut Vec<Settin
 }
 
 /// Rules for the options of one namespace.
-struct Rules<'a> {
+struct OptionRules<'a> {
     section: String,
     options: &'a ChannelOptions,
     history_meta_ttl: Duration,
     errors: &'a mut Vec<SettingError>,
 }
 
-impl Rules<'_> {
+impl OptionRules<'_> {
     fn refuse(&mut self, name: &'static str, problem: SettingProblem) {
         self.errors
             .push(SettingError::new(self.section.clone(), name, problem));

@@ -13,7 +13,7 @@ use stentor_core::proto::http::{
 use tracing::info;
 
 use super::perform;
-use super::reply::Reply;
+use super::reply::AdminReply;
 use super::route::{Route, route};
 use super::socket::AdminSocket;
 use crate::inspect::AdminBackend;
@@ -97,7 +97,7 @@ impl Drop for Kept<'_> {
 
 /// What all connections share.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct AdminRules {
     pub(super) check: HostCheck,
     pub(super) keep_alive: KeepAliveLimit,
     pub(super) timeouts: Timeouts,
@@ -109,7 +109,7 @@ pub(super) struct Rules {
 /// Returns an error if the socket fails or a step takes too long.
 pub(super) fn serve<B: AdminBackend>(
     socket: AdminSocket<'_>,
-    rules: &Rules,
+    rules: &AdminRules,
     backend: &B,
     collector: &Collector,
 ) -> io::Result<()> {
@@ -123,8 +123,8 @@ pub(super) fn serve<B: AdminBackend>(
     loop {
         let mut out = Vec::new();
         let status = match connection.receive()? {
-            Received::End => return Ok(()),
-            Received::Refused(error) => {
+            ReadStep::End => return Ok(()),
+            ReadStep::Refused(error) => {
                 rules.check.log_refusal(backend.dispatcher().clock(), error);
                 connection
                     .http
@@ -132,7 +132,7 @@ pub(super) fn serve<B: AdminBackend>(
                     .map_err(io::Error::other)?;
                 error.status()
             }
-            Received::Request(route) => {
+            ReadStep::Request(route) => {
                 let reply = match route {
                     Ok(route) => perform(backend, collector, route),
                     Err(reply) => reply,
@@ -154,7 +154,7 @@ pub(super) fn serve<B: AdminBackend>(
 
 struct AdminConnection<'a> {
     socket: AdminSocket<'a>,
-    rules: &'a Rules,
+    rules: &'a AdminRules,
     http: HttpConnection,
     /// Bytes that are not consumed.
     input: Vec<u8>,
@@ -163,9 +163,9 @@ struct AdminConnection<'a> {
 }
 
 /// What a connection has received.
-enum Received {
+enum ReadStep {
     /// A request, or one whose content is not worth reading.
-    Request(Result<Route, Reply>),
+    Request(Result<Route, AdminReply>),
     Refused(HandshakeError),
     /// No further request.
     End,
@@ -173,20 +173,20 @@ enum Received {
 
 impl AdminConnection<'_> {
     /// Receives a request, and discards its content.
-    fn receive(&mut self) -> io::Result<Received> {
+    fn receive(&mut self) -> io::Result<ReadStep> {
         let deadline = Instant::now() + self.rules.timeouts.request;
         let mut received = None;
         loop {
             let mut fields = Fields::new();
             let step = match self.http.poll_event(&self.input, &mut fields, &LIMITS) {
                 Ok(step) => step,
-                Err(error) => return Ok(Received::Refused(error)),
+                Err(error) => return Ok(ReadStep::Refused(error)),
             };
             let mut keeps = false;
             let is_over = step.event.is_none();
             if let Some(HttpEvent::Head(head)) = step.event {
                 if let Err(error) = head.request().check_host(&self.rules.check.hosts) {
-                    return Ok(Received::Refused(error));
+                    return Ok(ReadStep::Refused(error));
                 }
                 received = Some(route(head.request()));
                 keeps = head.keep_alive();
@@ -197,9 +197,9 @@ impl AdminConnection<'_> {
                 self.keep();
             }
             match (self.http.state(), received.take()) {
-                (HttpState::Received, Some(route)) => return Ok(Received::Request(route)),
+                (HttpState::Received, Some(route)) => return Ok(ReadStep::Request(route)),
                 // Its answer is known before its content.
-                (_, Some(Err(reply))) => return Ok(Received::Request(Err(reply))),
+                (_, Some(Err(reply))) => return Ok(ReadStep::Request(Err(reply))),
                 (_, other) => received = other,
             }
             if is_over && let Some(end) = self.read_more(deadline, received.is_some())? {
@@ -219,7 +219,7 @@ impl AdminConnection<'_> {
     }
 
     /// Appends what arrives to `input`. Returns the end, if that is what comes.
-    fn read_more(&mut self, deadline: Instant, has_head: bool) -> io::Result<Option<Received>> {
+    fn read_more(&mut self, deadline: Instant, has_head: bool) -> io::Result<Option<ReadStep>> {
         let mut out = Vec::new();
         if self.http.write_continue(&mut out) {
             self.write(&out)?;
@@ -227,8 +227,8 @@ impl AdminConnection<'_> {
         let mut piece = [0; 4_096];
         let end = match self.socket.read(&mut piece, deadline) {
             Ok(0) => match self.http.handle_eof(&self.input) {
-                Ok(()) => Received::End,
-                Err(error) => Received::Refused(error),
+                Ok(()) => ReadStep::End,
+                Err(error) => ReadStep::Refused(error),
             },
             Ok(n) => {
                 self.input.extend_from_slice(&piece[..n]);
@@ -236,8 +236,8 @@ impl AdminConnection<'_> {
             }
             Err(error) if error.kind() != ErrorKind::TimedOut => return Err(error),
             // A kept connection without another request.
-            Err(_) if self.kept.is_some() && self.input.is_empty() && !has_head => Received::End,
-            Err(_) => Received::Refused(HandshakeError::Timeout),
+            Err(_) if self.kept.is_some() && self.input.is_empty() && !has_head => ReadStep::End,
+            Err(_) => ReadStep::Refused(HandshakeError::Timeout),
         };
         Ok(Some(end))
     }

@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use stentor_core::config::Hosts;
 use tracing::{debug, info};
 
-use super::connection::{HostCheck, KeepAliveLimit, Rules, Timeouts, serve};
+use super::connection::{AdminRules, HostCheck, KeepAliveLimit, Timeouts, serve};
 use super::socket::{AdminSocket, Waited, wait};
 use crate::inspect::AdminBackend;
 use crate::listen;
@@ -76,7 +76,7 @@ impl Admin {
     ) -> io::Result<Serving> {
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;
-        let rules = Rules {
+        let rules = AdminRules {
             check: HostCheck::new(self.hosts),
             keep_alive: KeepAliveLimit::new(MAX_KEPT),
             timeouts,

@@ -37,79 +37,85 @@ use reply::Status;
 use route::Route;
 
 pub use listener::{Admin, Serving};
-pub use reply::Reply;
+pub use reply::AdminReply;
 
 /// Answers a request for an admin page. Its content, if it has any, is ignored.
-pub fn answer<B: AdminBackend>(backend: &B, collector: &Collector, request: &Request<'_>) -> Reply {
+pub fn answer<B: AdminBackend>(
+    backend: &B,
+    collector: &Collector,
+    request: &Request<'_>,
+) -> AdminReply {
     match route::route(request) {
         Ok(route) => perform(backend, collector, route),
         Err(reply) => reply,
     }
 }
 
-fn perform<B: AdminBackend>(backend: &B, collector: &Collector, route: Route) -> Reply {
+fn perform<B: AdminBackend>(backend: &B, collector: &Collector, route: Route) -> AdminReply {
     let all = || backend.limiter().shards().collect::<Vec<_>>();
     match route {
         Route::Connections(query) => {
             let answers = Answers::query(backend, all(), AdminQuery::Connections(query.clone()));
-            Reply::json(Status::Ok, &json::connections(answers, &query))
+            AdminReply::json(Status::Ok, &json::connections(answers, &query))
         }
         Route::Connection(id) if id.shard().index() >= all().len() => no_connection(id),
         Route::Connection(id) => connection(backend, id),
-        Route::Metrics => Reply::metrics(&collector.page(backend)),
-        Route::Methods(allow) => Reply::methods(allow),
+        Route::Metrics => AdminReply::metrics(&collector.page(backend)),
+        Route::Methods(allow) => AdminReply::methods(allow),
         Route::Closed(limit) => {
             let answers = Answers::query(backend, all(), AdminQuery::Closed(limit));
-            Reply::json(Status::Ok, &json::closed(answers, limit))
+            AdminReply::json(Status::Ok, &json::closed(answers, limit))
         }
         Route::DeadLetters(limit) => {
             let dispatcher = backend.dispatcher();
             let (now, (letters, all)) = (dispatcher.clock().now(), dispatcher.dead_letters(limit));
-            Reply::json(Status::Ok, &json::dead_letters(now, &letters, all))
+            AdminReply::json(Status::Ok, &json::dead_letters(now, &letters, all))
         }
         Route::Resubmit(id) => match backend.dispatcher().resubmit(id) {
             Ok(Some(wakeups)) => {
                 backend.wake(wakeups);
-                Reply::json(Status::Ok, &json::resubmitted(1))
+                AdminReply::json(Status::Ok, &json::resubmitted(1))
             }
             Ok(None) => no_dead_letter(id),
-            Err(error) => Reply::text(Status::Unavailable, &format!("{error}; try again later")),
+            Err(error) => {
+                AdminReply::text(Status::Unavailable, &format!("{error}; try again later"))
+            }
         },
         Route::ResubmitAll => {
             let (tasks, wakeups) = backend.dispatcher().resubmit_all();
             backend.wake(wakeups);
-            Reply::json(Status::Ok, &json::resubmitted(tasks))
+            AdminReply::json(Status::Ok, &json::resubmitted(tasks))
         }
         Route::Discard(id) if backend.dispatcher().discard(id) => {
-            Reply::json(Status::Ok, &json::discarded(1))
+            AdminReply::json(Status::Ok, &json::discarded(1))
         }
         Route::Discard(id) => no_dead_letter(id),
     }
 }
 
-fn connection<B: AdminBackend>(backend: &B, id: ConnId) -> Reply {
+fn connection<B: AdminBackend>(backend: &B, id: ConnId) -> AdminReply {
     let answers = Answers::query(backend, vec![id.shard()], AdminQuery::Connection(id));
     let Some((_, ShardAnswer { now, body })) = answers.received.into_iter().next() else {
         let shard = id.shard().0;
         let text = format!("shard {shard} does not answer within {QUERY_TIMEOUT:?}");
-        return Reply::text(Status::Timeout, &text);
+        return AdminReply::text(Status::Timeout, &text);
     };
     match body {
         AnswerBody::Connection(Some(lookup)) => {
             let tasks = backend.dispatcher().tasks_of(id);
-            Reply::json(Status::Ok, &json::connection(now, &lookup, tasks))
+            AdminReply::json(Status::Ok, &json::connection(now, &lookup, tasks))
         }
         _ => no_connection(id),
     }
 }
 
-fn no_connection(id: ConnId) -> Reply {
+fn no_connection(id: ConnId) -> AdminReply {
     let text = format!("there is no connection {id}, or it has gone too long ago");
-    Reply::text(Status::NotFound, &text)
+    AdminReply::text(Status::NotFound, &text)
 }
 
-fn no_dead_letter(id: u64) -> Reply {
-    Reply::text(Status::NotFound, &format!("there is no dead letter {id}"))
+fn no_dead_letter(id: u64) -> AdminReply {
+    AdminReply::text(Status::NotFound, &format!("there is no dead letter {id}"))
 }
 
 /// The answers of shards to one query.

@@ -8,7 +8,7 @@ use crate::pages::{self, PLAIN};
 
 /// The response to a request for an admin page.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reply {
+pub struct AdminReply {
     status: Status,
     kind: &'static str,
     /// The methods of the page, if the request asks for them or uses another one.
@@ -28,7 +28,7 @@ pub(super) enum Status {
     Timeout,
 }
 
-impl Reply {
+impl AdminReply {
     pub(super) fn json(status: Status, value: &Value) -> Self {
         Self {
             status,

@@ -6,7 +6,7 @@ use stentor_core::inspect::ConnectionQuery;
 use stentor_core::proto::http::Request;
 
 use super::parameters;
-use super::reply::{Reply, Status};
+use super::reply::{AdminReply, Status};
 
 /// A page, with its parameters.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub(super) enum Route {
 }
 
 /// Returns the route of a request, or the response to one without a page.
-pub(super) fn route(request: &Request<'_>) -> Result<Route, Reply> {
+pub(super) fn route(request: &Request<'_>) -> Result<Route, AdminReply> {
     let decode = |segment| percent_decode_str(segment).decode_utf8_lossy();
     let segments: Vec<_> = request.path().split('/').skip(1).map(decode).collect();
     let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
@@ -41,7 +41,7 @@ pub(super) fn route(request: &Request<'_>) -> Result<Route, Reply> {
         refuse_browsers(request)?;
     }
     let query = request.query();
-    let bad = |text: String| Reply::text(Status::BadRequest, &text);
+    let bad = |text: String| AdminReply::text(Status::BadRequest, &text);
     let route = match (&segments[..], method) {
         (["connections"], "GET") => {
             Route::Connections(parameters::connections(query).map_err(bad)?)
@@ -58,7 +58,7 @@ pub(super) fn route(request: &Request<'_>) -> Result<Route, Reply> {
 }
 
 /// Returns the routes without parameters.
-fn single(segments: &[&str], method: &str) -> Result<Route, Reply> {
+fn single(segments: &[&str], method: &str) -> Result<Route, AdminReply> {
     match (segments, method) {
         (["metrics"], "GET") => Ok(Route::Metrics),
         (["connections", id], "GET") => Ok(Route::Connection(connection(id)?)),
@@ -67,7 +67,7 @@ fn single(segments: &[&str], method: &str) -> Result<Route, Reply> {
         (["dead-letters", letter], "DELETE") if *letter != "resubmit" => {
             Ok(Route::Discard(number(letter)?))
         }
-        (segments, _) => Err(methods(segments).map_or_else(no_page, Reply::bad_method)),
+        (segments, _) => Err(methods(segments).map_or_else(no_page, AdminReply::bad_method)),
     }
 }
 
@@ -81,23 +81,23 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
     }
 }
 
-fn no_page() -> Reply {
-    Reply::text(Status::NotFound, PAGES)
+fn no_page() -> AdminReply {
+    AdminReply::text(Status::NotFound, PAGES)
 }
 
-fn connection(text: &str) -> Result<ConnId, Reply> {
+fn connection(text: &str) -> Result<ConnId, AdminReply> {
     text.parse().map_err(|error| {
         let text = format!("{error}; in a path, # is written %23, as in /connections/0.12%233");
-        Reply::text(Status::BadRequest, &text)
+        AdminReply::text(Status::BadRequest, &text)
     })
 }
 
-fn number(text: &str) -> Result<u64, Reply> {
+fn number(text: &str) -> Result<u64, AdminReply> {
     let is_number = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|_| is_number);
     number.ok_or_else(|| {
         let text = format!("{text:?} is not the number of a dead letter");
-        Reply::text(Status::BadRequest, &text)
+        AdminReply::text(Status::BadRequest, &text)
     })
 }
 
@@ -105,10 +105,10 @@ fn number(text: &str) -> Result<u64, Reply> {
 ///
 /// The pages are unauthenticated, so a foreign page in the browser of an operator must not change
 /// anything. Browsers state the origin of such requests.
-fn refuse_browsers(request: &Request<'_>) -> Result<(), Reply> {
+fn refuse_browsers(request: &Request<'_>) -> Result<(), AdminReply> {
     let mut headers = ["origin", "sec-fetch-site"].into_iter();
     if headers.any(|name| request.header(name).next().is_some()) {
-        return Err(Reply::text(
+        return Err(AdminReply::text(
             Status::Forbidden,
             "pages in a browser may change nothing",
         ));

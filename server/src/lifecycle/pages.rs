@@ -17,12 +17,12 @@ use crate::metrics::{self, Collector};
 use crate::{ServerCounters, Settings, SharedDispatcher};
 
 /// The pages. Dropping this ends their threads.
-pub(super) struct Pages<N: Host> {
+pub(super) struct PageThreads<N: Host> {
     host: Arc<N>,
     _admin: Option<Serving>,
 }
 
-impl<N: Host> Pages<N> {
+impl<N: Host> PageThreads<N> {
     pub(super) fn start(
         host: &Arc<N>,
         admin: Option<Admin>,
@@ -52,9 +52,9 @@ impl<N: Host> Pages<N> {
     }
 }
 
-impl<N: Host> Drop for Pages<N> {
+impl<N: Host> Drop for PageThreads<N> {
     fn drop(&mut self) {
-        self.host.node().end_scrapes();
+        self.host.state().end_scrapes();
     }
 }
 
@@ -64,13 +64,13 @@ impl<N: Host> AdminBackend for N {
     fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
         let (reply, answers) = channel();
         for &shard in shards {
-            if let Some(query) = self.node().queries().query(shard, query, &reply) {
+            if let Some(query) = self.state().queries().query(shard, query, &reply) {
                 self.post(shard, ShardInput::Query(query));
             }
         }
         // Only the senders of the pending queries are left.
         drop(reply);
-        let clock = self.node().clock();
+        let clock = self.state().clock();
         let (mut deadline, mut given) = (Deadline::new(clock.now(), QUERY_TIMEOUT), Vec::new());
         loop {
             let left = deadline.at().since(clock.now());
@@ -83,7 +83,7 @@ impl<N: Host> AdminBackend for N {
     }
 
     fn dispatcher(&self) -> &SharedDispatcher<TaskOf<N>> {
-        &self.node().dispatcher
+        &self.state().dispatcher
     }
 
     fn wake(&self, wakeups: Wakeups) {
@@ -91,14 +91,14 @@ impl<N: Host> AdminBackend for N {
     }
 
     fn limiter(&self) -> &ConnectionLimiter {
-        &self.node().limiter
+        &self.state().limiter
     }
 
     fn counters(&self) -> &ServerCounters {
-        &self.node().counters
+        &self.state().counters
     }
 
     fn remote_stats(&self) -> RemoteStats {
-        self.node().remote.stats()
+        self.state().remote.stats()
     }
 }

@@ -15,7 +15,7 @@ use stentor_core::{ConnId, ShardId};
 use tracing::{error, info};
 
 #[cfg(feature = "program")]
-use super::pages::Pages;
+use super::pages::PageThreads;
 use super::{HungShards, ShutdownReport};
 use crate::builder::BoundServer;
 use crate::host::{Host, ShardInput};
@@ -101,18 +101,18 @@ pub fn serve<T: Threads>(
     endings: &Receiver<Ending>,
 ) -> io::Result<ShutdownReport> {
     let host = threads.host().clone();
-    let node = host.node();
-    let clock = node.clock();
+    let state = host.state();
+    let clock = state.clock();
     let tasks = DrainTasks(&*host);
     start_timers(&host)?;
     // Served until the drain is over, since the pages are needed during the drain too.
     #[cfg(feature = "program")]
-    let pages = Pages::start(&host, bound.admin.take(), bound.settings(), scrapes)?;
+    let pages = PageThreads::start(&host, bound.admin.take(), bound.settings(), scrapes)?;
     #[cfg(not(feature = "program"))]
     drop(scrapes);
     let listeners = core::mem::take(&mut bound.listeners);
     listen::announce(&listeners)?;
-    node.remote.begin(&host);
+    state.remote.begin(&host);
     threads.accept(listeners)?;
 
     let mut failed = match endings.recv() {
@@ -127,8 +127,8 @@ pub fn serve<T: Threads>(
     };
     info!("shutdown: stopping server and worker pool...");
     failed |= threads.stop_accepting(&mut Deadline::new(clock.now(), LAST_SOCKET));
-    host.perform(node.dispatcher.cancel_delays());
-    node.remote.end();
+    host.perform(state.dispatcher.cancel_delays());
+    state.remote.end();
     drain(&*host, bound.options.shutdown_timeout, &bound.force);
     drop(tasks);
     let mut deadline = Deadline::new(clock.now(), HungShards::GRACE);
@@ -136,9 +136,9 @@ pub fn serve<T: Threads>(
     #[cfg(feature = "program")]
     drop(pages);
     let stats = take_stock(&mut threads, &mut deadline);
-    node.dispatcher.abandon();
+    state.dispatcher.abandon();
     drop(threads);
-    let report = ShutdownReport::complete(stats?, node.dispatcher.stats());
+    let report = ShutdownReport::complete(stats?, state.dispatcher.stats());
     match failed {
         true => Err(io::Error::other("a part of the server has failed")),
         false => Ok(report),
@@ -160,7 +160,7 @@ fn start_timers<N: Host>(host: &Arc<N>) -> io::Result<()> {
     let run = move || {
         let wake = |wakeups| host.perform(wakeups);
         let report = |conn, end| host.report_task(conn, end);
-        host.node()
+        host.state()
             .dispatcher
             .run_timers::<N::Handler>(wake, report);
     };
@@ -170,17 +170,17 @@ fn start_timers<N: Host>(host: &Arc<N>) -> io::Result<()> {
 
 /// Drains every shard.
 fn drain<N: Host>(host: &N, timeout: Duration, force: &ForceShutdown) {
-    let node = host.node();
-    let clock = node.clock();
+    let state = host.state();
+    let clock = state.clock();
     let mut stages = Drain::new(clock.now(), timeout);
     let is_reached = |goal| match goal {
-        DrainGoal::Quiet => node.remote.is_idle() && host.has_reached(goal),
+        DrainGoal::Quiet => state.remote.is_idle() && host.has_reached(goal),
         DrainGoal::Empty => host.has_reached(goal),
     };
     while let Some(step) = stages.poll(clock.now(), is_reached) {
         match step {
             DrainStep::Order(order) => {
-                for shard in node.limiter.shards() {
+                for shard in state.limiter.shards() {
                     host.post(shard, ShardInput::Order(order));
                 }
             }
@@ -197,9 +197,9 @@ fn drain<N: Host>(host: &N, timeout: Duration, force: &ForceShutdown) {
 fn take_stock<T: Threads>(threads: &mut T, deadline: &mut Deadline) -> io::Result<Stats> {
     let host = threads.host().clone();
     let (mut sum, mut hanging, mut failed) = (Stats::default(), Vec::new(), None);
-    for shard in host.node().limiter.shards() {
+    for shard in host.state().limiter.shards() {
         let mut stats = None;
-        wait_until(host.node().clock(), deadline, || {
+        wait_until(host.state().clock(), deadline, || {
             stats = threads.final_stats(shard);
             stats.is_some()
         });

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use stentor_core::channels::{CommandResult, RemoteError};
+use stentor_core::channels::{RemoteError, RemoteResult};
 
 use crate::primitive::{Mutex, MutexGuard};
 
@@ -20,15 +20,15 @@ pub(super) struct AnswerReceiver(Arc<Mutex<AnswerState>>);
 
 enum AnswerState {
     Waiting(Option<Waker>),
-    Given(Result<CommandResult, RemoteError>),
+    Given(Result<RemoteResult, RemoteError>),
 }
 
 impl AnswerSender {
-    pub(super) fn send(self, result: CommandResult) {
+    pub(super) fn send(self, result: RemoteResult) {
         self.give(Ok(result));
     }
 
-    fn give(&self, result: Result<CommandResult, RemoteError>) {
+    fn give(&self, result: Result<RemoteResult, RemoteError>) {
         let mut state = lock(&self.0);
         let AnswerState::Waiting(waker) = &mut *state else {
             return;
@@ -49,7 +49,7 @@ impl Drop for AnswerSender {
 }
 
 impl AnswerReceiver {
-    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Result<CommandResult, RemoteError>> {
+    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Result<RemoteResult, RemoteError>> {
         match &mut *lock(&self.0) {
             AnswerState::Waiting(waker) => {
                 *waker = Some(context.waker().clone());

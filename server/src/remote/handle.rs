@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use stentor_core::channels::{CommandResult, CommandSender, Permit, RemoteError};
+use stentor_core::channels::{CommandSender, Permit, RemoteError, RemoteResult};
 use stentor_core::proto::http::HandshakeError;
 use stentor_core::{CloseCode, ConnId, DeliveryReport, MessageType, SendOptions};
 
 use super::HostLink;
 use super::answer::{AnswerReceiver, answer};
-use super::socket::{AcceptError, IncomingSocket, RequestHead, UpgradeFields};
+use super::socket::{AcceptError, IncomingSocket, UpgradeFields, UpgradeHead};
 use super::waiters::block_on;
 
 /// Publishes, sends, subscribes, closes and counts from any thread or task, and hands sockets over.
@@ -137,7 +137,7 @@ impl ServerHandle {
         self.command(
             move |permit| permit.count_members(&channel),
             |result| match result {
-                CommandResult::Members(members) => Some(members),
+                RemoteResult::Members(members) => Some(members),
                 _ => None,
             },
         )
@@ -169,7 +169,7 @@ impl ServerHandle {
     /// # Errors
     /// Returns the error for which this server refuses the request, such as an origin that is not
     /// allowed. [`HandshakeError::status`] is the status of the response to it.
-    pub fn upgrade_fields(&self, head: &RequestHead) -> Result<UpgradeFields, HandshakeError> {
+    pub fn upgrade_fields(&self, head: &UpgradeHead) -> Result<UpgradeFields, HandshakeError> {
         head.upgrade_fields(&self.link.config)
     }
 
@@ -184,7 +184,7 @@ impl ServerHandle {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        head: &RequestHead,
+        head: &UpgradeHead,
         read: &[u8],
     ) -> Pending<'_, (), AcceptError> {
         self.hand_over(IncomingSocket {
@@ -207,7 +207,7 @@ impl ServerHandle {
     fn command<'a, T: 'a>(
         &'a self,
         give: impl FnOnce(Permit) -> Result<(), RemoteError> + Send + 'a,
-        take: fn(CommandResult) -> Option<T>,
+        take: fn(RemoteResult) -> Option<T>,
     ) -> Pending<'a, T> {
         Pending::new(async move {
             let permit = self.permit().await?;
@@ -311,20 +311,20 @@ impl Drop for Reserve<'_> {
     }
 }
 
-async fn result_of(receiver: AnswerReceiver) -> Result<CommandResult, RemoteError> {
+async fn result_of(receiver: AnswerReceiver) -> Result<RemoteResult, RemoteError> {
     poll_fn(|context| receiver.poll(context)).await
 }
 
-const fn delivered(result: CommandResult) -> Option<DeliveryReport> {
+const fn delivered(result: RemoteResult) -> Option<DeliveryReport> {
     match result {
-        CommandResult::Delivered(report) => Some(report),
+        RemoteResult::Delivered(report) => Some(report),
         _ => None,
     }
 }
 
-const fn found(result: CommandResult) -> Option<bool> {
+const fn found(result: RemoteResult) -> Option<bool> {
     match result {
-        CommandResult::Found(found) => Some(found),
+        RemoteResult::Found(found) => Some(found),
         _ => None,
     }
 }

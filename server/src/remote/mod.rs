@@ -16,8 +16,8 @@ use stentor_core::channels::{RemoteStats, ServerEnd, ShardMessage, ShardSender};
 use stentor_core::{Config, ShardId};
 
 pub use handle::{Pending, ServerHandle};
-pub use socket::{AcceptError, IncomingSocket, RequestHead, UpgradeFields};
-use waiters::Waiters;
+pub use socket::{AcceptError, IncomingSocket, UpgradeFields, UpgradeHead};
+use waiters::PermitWaiters;
 
 /// The server's end of the commands from other threads.
 pub struct RemoteEndpoint {
@@ -32,7 +32,7 @@ impl RemoteEndpoint {
         let link = Arc::new(HostLink {
             config: config.clone(),
             host: OnceLock::new(),
-            waiters: Waiters::default(),
+            waiters: PermitWaiters::default(),
         });
         Self {
             server_end: ServerEnd::new(config, Router(link.clone())),
@@ -84,7 +84,7 @@ struct HostLink {
     config: Config,
     /// Weak, so that handles which outlive the server keep no shard.
     host: OnceLock<Weak<dyn RemoteHost>>,
-    waiters: Waiters,
+    waiters: PermitWaiters,
 }
 
 impl HostLink {

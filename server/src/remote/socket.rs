@@ -54,9 +54,9 @@ impl core::error::Error for AcceptError {
 
 /// The head of a request that another HTTP server has parsed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RequestHead(Vec<u8>);
+pub struct UpgradeHead(Vec<u8>);
 
-impl RequestHead {
+impl UpgradeHead {
     /// Returns the head of a GET request with this path and query, and these fields. Returns `None`
     /// if they form no head of HTTP/1.1.
     #[must_use]
@@ -128,17 +128,17 @@ mod tests {
     #[test]
     fn the_fields_of_the_response_are_those_of_the_rfc() {
         let config = Config::default();
-        let head = RequestHead::new("/chat?name=a", FIELDS).expect("well-formed");
+        let head = UpgradeHead::new("/chat?name=a", FIELDS).expect("well-formed");
         let fields = head.upgrade_fields(&config).expect("an opening handshake");
         let accept = (
             "sec-websocket-accept",
             "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into(),
         );
         assert_eq!(fields[2], accept);
-        let without_key = RequestHead::new("/", FIELDS[..4].iter().copied()).expect("well-formed");
+        let without_key = UpgradeHead::new("/", FIELDS[..4].iter().copied()).expect("well-formed");
         let refused = without_key.upgrade_fields(&config);
         assert_eq!(refused, Err(HandshakeError::Key));
-        let other = RequestHead::new("/", FIELDS[..1].iter().copied()).expect("well-formed");
+        let other = UpgradeHead::new("/", FIELDS[..1].iter().copied()).expect("well-formed");
         assert!(other.upgrade_fields(&config).is_err());
     }
 
@@ -151,13 +151,13 @@ mod tests {
             b"a\0",
         ];
         for value in values {
-            assert_eq!(RequestHead::new("/", [("x", value)]), None, "{value:?}");
+            assert_eq!(UpgradeHead::new("/", [("x", value)]), None, "{value:?}");
         }
         for name in ["a: b\r\nc", "a b", ""] {
-            assert_eq!(RequestHead::new("/", [(name, &b"c"[..])]), None, "{name:?}");
+            assert_eq!(UpgradeHead::new("/", [(name, &b"c"[..])]), None, "{name:?}");
         }
         for target in ["/ HTTP/1.1\r\na: b\r\nc:", "/a b", ""] {
-            assert_eq!(RequestHead::new(target, FIELDS), None, "{target:?}");
+            assert_eq!(UpgradeHead::new(target, FIELDS), None, "{target:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::primitive::{Condvar, Mutex, MutexGuard};
 
 /// Those who wait.
 #[derive(Default)]
-pub(super) struct Waiters(Mutex<WaitList>);
+pub(super) struct PermitWaiters(Mutex<WaitList>);
 
 #[derive(Default)]
 struct WaitList {
@@ -18,7 +18,7 @@ struct WaitList {
     waiting: VecDeque<(u64, Waker)>,
 }
 
-impl Waiters {
+impl PermitWaiters {
     /// Adds a waiter, or changes how it is woken. Called before it checks for what it waits for, so
     /// that no wake-up in between is missed.
     pub(super) fn enter(&self, place: &mut Option<u64>, waker: &Waker) {

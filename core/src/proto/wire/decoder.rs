@@ -2,7 +2,7 @@
 
 use crate::proto::wire::Wire;
 #[cfg(feature = "testing")]
-use crate::proto::wire::lines::Lines;
+use crate::proto::wire::lines::LineDecoder;
 use crate::proto::ws::deflate::Params;
 use crate::proto::ws::min_rate::ReceiveProgress;
 use crate::proto::ws::{
@@ -15,7 +15,7 @@ pub(crate) enum Decoder {
     /// Of a WebSocket; also before it is known what a connection becomes.
     WebSocket(Connection),
     #[cfg(feature = "testing")]
-    Lines(Lines),
+    Lines(LineDecoder),
 }
 
 const _: () = assert!(size_of::<Decoder>() <= 24);
@@ -29,7 +29,7 @@ impl Decoder {
                 Self::WebSocket(Connection::with_deflate(Role::Server, agreed))
             }
             #[cfg(feature = "testing")]
-            (Wire::Lines, _) => Self::Lines(Lines::new()),
+            (Wire::Lines, _) => Self::Lines(LineDecoder::new()),
         }
     }
 

@@ -9,11 +9,11 @@ use crate::proto::ws::{
 
 /// The receiving end.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct LineDecoder {
     state: CloseState,
 }
 
-impl Lines {
+impl LineDecoder {
     pub(crate) const fn new() -> Self {
         Self {
             state: CloseState::Open,

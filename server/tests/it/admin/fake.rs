@@ -15,7 +15,7 @@ use stentor_core::{
     ConnId, Context, Decision, Failure, Handler, HttpRequest, Message, Shard, ShardId, TaskOptions,
     Timestamp,
 };
-use stentor_server::admin::{Reply, answer};
+use stentor_server::admin::{AdminReply, answer};
 use stentor_server::inspect::{AdminBackend, AdminQuery, ShardAnswer};
 use stentor_server::metrics::Collector;
 use stentor_server::{ServerCounters, Settings, SharedDispatcher, Turns};
@@ -101,7 +101,7 @@ impl FakeServer {
         let _ = self.dispatcher.finish::<App>(WorkerId(0), conn, attempt);
     }
 
-    pub(super) fn request(&self, head: &str) -> Reply {
+    pub(super) fn request(&self, head: &str) -> AdminReply {
         let head = format!("{head}\r\n\r\n");
         let mut fields = Fields::new();
         let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
