@@ -1,84 +1,76 @@
 //! Numbers and texts of the protocol: error codes of replies, unsubscribe codes, disconnect codes,
 //! and what a client does on each.
 
-/// An error that the server answers a command with.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-#[repr(u16)]
-pub enum ErrorCode {
+/// Declares an enum of codes: each has its number, and its text on the wire.
+macro_rules! codes {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $(#[$text_doc:meta])* $text:ident;
+        $($(#[$code_doc:meta])* $code:ident = $number:literal, $words:literal;)*
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        #[repr(u16)]
+        pub enum $name {
+            $($(#[$code_doc])* $code = $number,)*
+        }
+
+        impl $name {
+            /// Every code, in the order of the numbers.
+            pub const ALL: &[Self] = &[$(Self::$code),*];
+
+            /// Returns the number on the wire.
+            pub const fn number(self) -> u16 {
+                self as u16
+            }
+
+            $(#[$text_doc])*
+            pub const fn $text(self) -> &'static str {
+                match self {
+                    $(Self::$code => $words,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// An error that the server answers a command with.
+    ErrorCode,
+    /// Returns the text on the wire.
+    message;
+
     /// A broker, a proxy or the server itself failed.
-    Internal = 100,
+    Internal = 100, "internal server error";
     /// Refused by an application's own handler.
-    Unauthorized = 101,
+    Unauthorized = 101, "unauthorized";
     /// The namespace of the channel is not configured.
-    UnknownChannel = 102,
+    UnknownChannel = 102, "unknown channel";
     /// The permission is missing, or the subscription token is invalid.
-    PermissionDenied = 103,
+    PermissionDenied = 103, "permission denied";
     /// The namespace of the remote procedure, or the method, is unknown.
-    MethodNotFound = 104,
+    MethodNotFound = 104, "method not found";
     /// The connection is subscribed to the channel already.
-    AlreadySubscribed = 105,
+    AlreadySubscribed = 105, "already subscribed";
     /// The connection has as many channels as it may have.
-    LimitExceeded = 106,
+    LimitExceeded = 106, "limit exceeded";
     /// A field of the command has a value that is not allowed.
-    BadRequest = 107,
+    BadRequest = 107, "bad request";
     /// The channel does not have the feature, or nothing handles the command.
-    NotAvailable = 108,
+    NotAvailable = 108, "not available";
     /// The token has expired; a client gets a new one and tries again.
-    TokenExpired = 109,
+    TokenExpired = 109, "token expired";
     /// A handler reported an expiry that has passed.
-    Expired = 110,
+    Expired = 110, "expired";
     /// A rate limit was reached.
-    TooManyRequests = 111,
+    TooManyRequests = 111, "too many requests";
     /// The position is of another epoch, or can no longer be recovered.
-    UnrecoverablePosition = 112,
+    UnrecoverablePosition = 112, "unrecoverable position";
     /// The state changed while a client read it page by page.
-    ConcurrentPagination = 113,
+    ConcurrentPagination = 113, "concurrent pagination";
 }
 
 impl ErrorCode {
-    /// Every error code, in the order of the numbers.
-    pub const ALL: [Self; 14] = [
-        Self::Internal,
-        Self::Unauthorized,
-        Self::UnknownChannel,
-        Self::PermissionDenied,
-        Self::MethodNotFound,
-        Self::AlreadySubscribed,
-        Self::LimitExceeded,
-        Self::BadRequest,
-        Self::NotAvailable,
-        Self::TokenExpired,
-        Self::Expired,
-        Self::TooManyRequests,
-        Self::UnrecoverablePosition,
-        Self::ConcurrentPagination,
-    ];
-
-    /// Returns the number on the wire.
-    pub const fn number(self) -> u16 {
-        self as u16
-    }
-
-    /// Returns the text on the wire.
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::Internal => "internal server error",
-            Self::Unauthorized => "unauthorized",
-            Self::UnknownChannel => "unknown channel",
-            Self::PermissionDenied => "permission denied",
-            Self::MethodNotFound => "method not found",
-            Self::AlreadySubscribed => "already subscribed",
-            Self::LimitExceeded => "limit exceeded",
-            Self::BadRequest => "bad request",
-            Self::NotAvailable => "not available",
-            Self::TokenExpired => "token expired",
-            Self::Expired => "expired",
-            Self::TooManyRequests => "too many requests",
-            Self::UnrecoverablePosition => "unrecoverable position",
-            Self::ConcurrentPagination => "concurrent pagination",
-        }
-    }
-
     /// Returns whether the same command may succeed later; a client then tries again.
     pub const fn is_temporary(self) -> bool {
         matches!(
@@ -88,44 +80,23 @@ impl ErrorCode {
     }
 }
 
-/// Why the server ended a subscription.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-#[repr(u16)]
-pub enum UnsubscribeCode {
+codes! {
+    /// Why the server ended a subscription.
+    UnsubscribeCode,
+    /// Returns the text on the wire.
+    reason;
+
     /// The server's interface asked for it.
-    Server = 2000,
+    Server = 2000, "server unsubscribe";
     /// The subscriber has missed a publication of a positioned channel.
-    InsufficientState = 2500,
+    InsufficientState = 2500, "insufficient state";
     /// The subscription expired and was not refreshed.
-    Expired = 2501,
+    Expired = 2501, "subscription expired";
     /// What the client knows of the channel is no longer valid.
-    StateInvalidated = 2502,
+    StateInvalidated = 2502, "state invalidated";
 }
 
 impl UnsubscribeCode {
-    /// Every unsubscribe code, in the order of the numbers.
-    pub const ALL: [Self; 4] = [
-        Self::Server,
-        Self::InsufficientState,
-        Self::Expired,
-        Self::StateInvalidated,
-    ];
-
-    /// Returns the number on the wire.
-    pub const fn number(self) -> u16 {
-        self as u16
-    }
-
-    /// Returns the text on the wire.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Server => "server unsubscribe",
-            Self::InsufficientState => "insufficient state",
-            Self::Expired => "subscription expired",
-            Self::StateInvalidated => "state invalidated",
-        }
-    }
-
     /// Returns whether a client subscribes again by itself.
     pub const fn resubscribes(self) -> bool {
         resubscribes_after(self.number())
@@ -138,117 +109,60 @@ pub const fn resubscribes_after(number: u16) -> bool {
     number >= 2500
 }
 
-/// Why the server closed a connection; the close code of a WebSocket.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-#[repr(u16)]
-pub enum DisconnectCode {
+codes! {
+    /// Why the server closed a connection; the close code of a WebSocket.
+    DisconnectCode,
+    /// Returns the text on the wire. Never valid JSON: an SDK would read that as the reason of an
+    /// older protocol.
+    reason;
+
     /// The client closed the connection. Never sent.
-    ConnectionClosed = 3000,
+    ConnectionClosed = 3000, "connection closed";
     /// The server shuts down.
-    Shutdown = 3001,
+    Shutdown = 3001, "shutdown";
     /// The server failed.
-    InternalError = 3004,
+    InternalError = 3004, "internal server error";
     /// The connection expired and was not refreshed.
-    ConnectionExpired = 3005,
+    ConnectionExpired = 3005, "connection expired";
     /// A server-side subscription expired and was not refreshed.
-    SubscriptionExpired = 3006,
+    SubscriptionExpired = 3006, "subscription expired";
     /// The client reads too slowly; its queue is full.
-    Slow = 3008,
+    Slow = 3008, "slow";
     /// Writing to the client failed.
-    WriteError = 3009,
+    WriteError = 3009, "write error";
     /// A server-side subscription has missed a publication of a positioned channel.
-    InsufficientState = 3010,
+    InsufficientState = 3010, "insufficient state";
     /// The server's interface asked the client to connect again.
-    ForceReconnect = 3011,
+    ForceReconnect = 3011, "force reconnect";
     /// The client did not answer a ping.
-    NoPong = 3012,
+    NoPong = 3012, "no pong";
     /// A rate limit was reached.
-    TooManyRequests = 3013,
+    TooManyRequests = 3013, "too many requests";
     /// What the client knows is no longer valid; it connects with a new token.
-    StateInvalidated = 3014,
+    StateInvalidated = 3014, "state invalidated";
     /// The connection token is invalid, or a token is another's.
-    InvalidToken = 3500,
+    InvalidToken = 3500, "invalid token";
     /// The client violated the protocol.
-    BadRequest = 3501,
+    BadRequest = 3501, "bad request";
     /// The client did not connect in time.
-    Stale = 3502,
+    Stale = 3502, "stale";
     /// The server's interface asked for it.
-    ForceDisconnect = 3503,
+    ForceDisconnect = 3503, "force disconnect";
     /// The user has as many connections as they may have.
-    ConnectionLimit = 3504,
+    ConnectionLimit = 3504, "connection limit";
     /// The connection has as many server-side subscriptions as it may have.
-    ChannelLimit = 3505,
+    ChannelLimit = 3505, "channel limit";
     /// A payload cannot be sent with the connection's codec.
-    InappropriateProtocol = 3506,
+    InappropriateProtocol = 3506, "inappropriate protocol";
     /// The client may not connect.
-    PermissionDenied = 3507,
+    PermissionDenied = 3507, "permission denied";
     /// Nothing handles the message.
-    NotAvailable = 3508,
+    NotAvailable = 3508, "not available";
     /// The client caused too many errors.
-    TooManyErrors = 3509,
+    TooManyErrors = 3509, "too many errors";
 }
 
 impl DisconnectCode {
-    /// Every disconnect code, in the order of the numbers.
-    pub const ALL: [Self; 22] = [
-        Self::ConnectionClosed,
-        Self::Shutdown,
-        Self::InternalError,
-        Self::ConnectionExpired,
-        Self::SubscriptionExpired,
-        Self::Slow,
-        Self::WriteError,
-        Self::InsufficientState,
-        Self::ForceReconnect,
-        Self::NoPong,
-        Self::TooManyRequests,
-        Self::StateInvalidated,
-        Self::InvalidToken,
-        Self::BadRequest,
-        Self::Stale,
-        Self::ForceDisconnect,
-        Self::ConnectionLimit,
-        Self::ChannelLimit,
-        Self::InappropriateProtocol,
-        Self::PermissionDenied,
-        Self::NotAvailable,
-        Self::TooManyErrors,
-    ];
-
-    /// Returns the number on the wire.
-    pub const fn number(self) -> u16 {
-        self as u16
-    }
-
-    /// Returns the text on the wire. Never valid JSON: an SDK would read that as the reason of an
-    /// older protocol.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::ConnectionClosed => "connection closed",
-            Self::Shutdown => "shutdown",
-            Self::InternalError => "internal server error",
-            Self::ConnectionExpired => "connection expired",
-            Self::SubscriptionExpired => "subscription expired",
-            Self::Slow => "slow",
-            Self::WriteError => "write error",
-            Self::InsufficientState => "insufficient state",
-            Self::ForceReconnect => "force reconnect",
-            Self::NoPong => "no pong",
-            Self::TooManyRequests => "too many requests",
-            Self::StateInvalidated => "state invalidated",
-            Self::InvalidToken => "invalid token",
-            Self::BadRequest => "bad request",
-            Self::Stale => "stale",
-            Self::ForceDisconnect => "force disconnect",
-            Self::ConnectionLimit => "connection limit",
-            Self::ChannelLimit => "channel limit",
-            Self::InappropriateProtocol => "inappropriate protocol",
-            Self::PermissionDenied => "permission denied",
-            Self::NotAvailable => "not available",
-            Self::TooManyErrors => "too many errors",
-        }
-    }
-
     /// Returns whether a client connects again by itself.
     pub const fn reconnects(self) -> bool {
         reconnects_after(self.number())
@@ -286,7 +200,9 @@ mod tests {
 
     #[test]
     fn a_client_resubscribes_from_2500_on() {
-        let again = UnsubscribeCode::ALL.map(|code| (code.number(), code.resubscribes()));
+        let again = UnsubscribeCode::ALL.iter();
+        let again = again.map(|code| (code.number(), code.resubscribes()));
+        let again: alloc::vec::Vec<_> = again.collect();
         assert_eq!(
             again,
             [(2000, false), (2500, true), (2501, true), (2502, true)]

@@ -5,47 +5,76 @@ use core::fmt::{self, Display, Formatter};
 
 use crate::client_protocol::{DisconnectCode, ErrorCode};
 
-/// A token that is refused.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum TokenError {
+/// Declares the errors: each has its label and its text.
+macro_rules! token_errors {
+    ($($(#[$doc:meta])* $error:ident, $label:literal, $text:literal;)*) => {
+        /// A token that is refused.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum TokenError {
+            $($(#[$doc])* $error,)*
+        }
+
+        impl TokenError {
+            /// Every error.
+            pub const ALL: &[Self] = &[$(Self::$error),*];
+
+            /// Returns the reason in the form of a metric's label.
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$error => $label,)*
+                }
+            }
+        }
+
+        impl Display for TokenError {
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$error => $text,)*
+                })
+            }
+        }
+    };
+}
+
+token_errors! {
     /// It does not have three parts in base64url.
-    Malformed,
+    Malformed, "malformed", "the token does not have three parts in base64url";
     /// Its header is not that of a signed token.
-    InvalidHeader,
+    InvalidHeader, "invalid_header", "the header is not that of a signed token";
     /// Its header demands an extension.
-    CriticalHeader,
+    CriticalHeader, "critical_header", "the header demands an extension";
     /// It has no signature, and says so.
-    Unsigned,
+    Unsigned, "unsigned", "the token is not signed";
     /// Its algorithm is not known.
-    UnknownAlgorithm,
+    UnknownAlgorithm, "unknown_algorithm", "the algorithm is not known";
     /// No key is configured for its algorithm.
-    DisabledAlgorithm,
+    DisabledAlgorithm, "disabled_algorithm", "no key is configured for the algorithm";
     /// No key made its signature.
-    InvalidSignature,
+    InvalidSignature, "invalid_signature", "the signature is not of a configured key";
     /// Its claims are not a JSON object, or one has the wrong type.
-    InvalidClaims,
+    InvalidClaims, "invalid_claims", "the claims are invalid";
     /// `exp` has passed.
-    Expired,
+    Expired, "expired", "the token has expired";
     /// `nbf` has not come.
-    NotYetValid,
+    NotYetValid, "not_yet_valid", "the token is not valid yet";
     /// `expire_at` has passed.
-    ExpiryPassed,
+    ExpiryPassed, "expiry_passed", "expire_at has passed";
     /// It is for another audience.
-    WrongAudience,
+    WrongAudience, "wrong_audience", "the token is for another audience";
     /// It is of another issuer.
-    WrongIssuer,
+    WrongIssuer, "wrong_issuer", "the token is of another issuer";
     /// It is for a subscription, and not for a connection.
-    HasChannel,
+    HasChannel, "has_channel", "the token is for a subscription";
     /// It is for a connection, and not for a subscription.
-    NoChannel,
+    NoChannel, "no_channel", "the token is not for a subscription";
     /// It is for another channel.
-    WrongChannel,
+    WrongChannel, "wrong_channel", "the token is for another channel";
     /// It is of another user.
-    WrongUser,
+    WrongUser, "wrong_user", "the token is of another user";
     /// It is of another connection.
-    WrongClient,
+    WrongClient, "wrong_client", "the token is of another connection";
     /// It has no user, and one is required.
-    Anonymous,
+    Anonymous, "anonymous", "the token has no user";
 }
 
 /// What a token is used for.
@@ -71,54 +100,6 @@ pub enum Rejection {
 }
 
 impl TokenError {
-    /// Every error.
-    pub const ALL: [Self; 19] = [
-        Self::Malformed,
-        Self::InvalidHeader,
-        Self::CriticalHeader,
-        Self::Unsigned,
-        Self::UnknownAlgorithm,
-        Self::DisabledAlgorithm,
-        Self::InvalidSignature,
-        Self::InvalidClaims,
-        Self::Expired,
-        Self::NotYetValid,
-        Self::ExpiryPassed,
-        Self::WrongAudience,
-        Self::WrongIssuer,
-        Self::HasChannel,
-        Self::NoChannel,
-        Self::WrongChannel,
-        Self::WrongUser,
-        Self::WrongClient,
-        Self::Anonymous,
-    ];
-
-    /// Returns the reason in the form of a metric's label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::InvalidHeader => "invalid_header",
-            Self::CriticalHeader => "critical_header",
-            Self::Unsigned => "unsigned",
-            Self::UnknownAlgorithm => "unknown_algorithm",
-            Self::DisabledAlgorithm => "disabled_algorithm",
-            Self::InvalidSignature => "invalid_signature",
-            Self::InvalidClaims => "invalid_claims",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::ExpiryPassed => "expiry_passed",
-            Self::WrongAudience => "wrong_audience",
-            Self::WrongIssuer => "wrong_issuer",
-            Self::HasChannel => "has_channel",
-            Self::NoChannel => "no_channel",
-            Self::WrongChannel => "wrong_channel",
-            Self::WrongUser => "wrong_user",
-            Self::WrongClient => "wrong_client",
-            Self::Anonymous => "anonymous",
-        }
-    }
-
     /// Returns the answer to the client.
     pub const fn rejection(self, token_use: TokenUse) -> Rejection {
         match (token_use, self) {
@@ -143,32 +124,6 @@ impl TokenError {
             (TokenUse::Subscribe, _) => Rejection::Error(ErrorCode::PermissionDenied),
             _ => Rejection::Disconnect(DisconnectCode::InvalidToken),
         }
-    }
-}
-
-impl Display for TokenError {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "the token does not have three parts in base64url",
-            Self::InvalidHeader => "the header is not that of a signed token",
-            Self::CriticalHeader => "the header demands an extension",
-            Self::Unsigned => "the token is not signed",
-            Self::UnknownAlgorithm => "the algorithm is not known",
-            Self::DisabledAlgorithm => "no key is configured for the algorithm",
-            Self::InvalidSignature => "the signature is not of a configured key",
-            Self::InvalidClaims => "the claims are invalid",
-            Self::Expired => "the token has expired",
-            Self::NotYetValid => "the token is not valid yet",
-            Self::ExpiryPassed => "expire_at has passed",
-            Self::WrongAudience => "the token is for another audience",
-            Self::WrongIssuer => "the token is of another issuer",
-            Self::HasChannel => "the token is for a subscription",
-            Self::NoChannel => "the token is not for a subscription",
-            Self::WrongChannel => "the token is for another channel",
-            Self::WrongUser => "the token is of another user",
-            Self::WrongClient => "the token is of another connection",
-            Self::Anonymous => "the token has no user",
-        })
     }
 }
 
