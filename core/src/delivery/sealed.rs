@@ -18,6 +18,8 @@ pub(super) struct Sealed {
     /// Sealed bytes, of which so many are written.
     bytes: Vec<u8>,
     written: usize,
+    /// How many the adapter has been offered. More may have come since.
+    offered: usize,
     /// How many bytes of frames are in them.
     plain: usize,
     /// The peer has broken the protocol: nothing is opened or sealed any more.
@@ -69,6 +71,7 @@ impl Outbound {
             unopened: Vec::new(),
             bytes: Vec::new(),
             written: 0,
+            offered: 0,
             plain: 0,
             has_failed: false,
         });
@@ -125,7 +128,8 @@ impl Outbound {
         }
         let conn = &mut self.conns[at];
         conn.offered = true;
-        if let Some(sealed) = conn.link.as_ref().and_then(|link| link.sealed.as_ref()) {
+        if let Some(sealed) = conn.link.as_mut().and_then(|link| link.sealed.as_mut()) {
+            sealed.offered = sealed.bytes.len() - sealed.written;
             chunks.push(&sealed.bytes[sealed.written..]);
         }
     }
@@ -137,6 +141,9 @@ impl Outbound {
         };
         let before = sealed.memory();
         if !sealed.has_failed {
+            if sealed.bytes.capacity() == 0 {
+                sealed.bytes = self.buffers.take(0);
+            }
             let mut plain = Chunks::new();
             self.offer_plain(at, &mut plain);
             sealed.plain = plain.len();
@@ -156,16 +163,20 @@ impl Outbound {
     #[inline(never)]
     pub(crate) fn transmitted_sealed(&mut self, at: u32, n: usize) -> Written {
         self.counts.sent.bytes += n as u64;
+        let mut is_full = false;
         let done = self.with_sealed(at, |sealed| {
             sealed.written += n;
+            is_full = n < sealed.offered;
             let is_done = sealed.state() == Seal::Empty;
             is_done.then(|| {
-                sealed.bytes = Vec::new();
                 sealed.written = 0;
-                core::mem::take(&mut sealed.plain)
+                let mut bytes = core::mem::take(&mut sealed.bytes);
+                bytes.clear();
+                (core::mem::take(&mut sealed.plain), bytes)
             })
         });
-        if let Some(Some(plain)) = done {
+        if let Some(Some((plain, bytes))) = done {
+            self.buffers.give(bytes);
             let written = self.advance(at, plain);
             return Written {
                 was_offered: true,
@@ -178,9 +189,12 @@ impl Outbound {
             // They are a part of what is sealed, so they stay in flight.
             self.spill_replies(0);
         }
+        let written = self.after_write(at, n, true, is_full);
+        // Where the socket has taken all it was offered, more has been sealed meanwhile.
+        self.schedule(at);
         Written {
             is_empty: false,
-            ..self.after_write(at, n, true, true)
+            ..written
         }
     }
 

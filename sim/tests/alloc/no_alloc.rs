@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use stentor_core::channels::ShardMessage;
 use stentor_core::delivery::Chunks;
 use stentor_core::id::WorkerId;
+use stentor_core::proto::transport::{Transport, TransportError};
 use stentor_core::shard::{Admission, SLOT_BYTES};
 use stentor_core::tasks::{AttemptEnd, Dispatcher, TaskOrder};
 use stentor_core::testing::wire::Opcode;
@@ -132,6 +133,47 @@ fn an_echo() {
             assert!(count == 0.0, "{count} for {pipelined} of {len} bytes");
             assert!(server.written - before >= 400 * pipelined * len);
         }
+    }
+}
+
+/// Changes every byte.
+#[derive(Debug)]
+struct Xor;
+
+impl Transport for Xor {
+    fn open(
+        &mut self,
+        input: &mut [u8],
+        plain: &mut Vec<u8>,
+        _: &mut Vec<u8>,
+    ) -> Result<usize, TransportError> {
+        plain.extend(input.iter().map(|byte| byte ^ 0x5A));
+        Ok(input.len())
+    }
+
+    fn seal(&mut self, plain: &[&[u8]], out: &mut Vec<u8>) {
+        out.extend(plain.iter().copied().flatten().map(|byte| byte ^ 0x5A));
+    }
+
+    fn memory(&self) -> usize {
+        0
+    }
+}
+
+#[test]
+fn an_echo_through_a_transport() {
+    for (pipelined, len) in [(1, 16), (16, 128), (1, 16 << 10)] {
+        let mut server = ShardSet::new(1, || Echo);
+        let peer = "192.0.2.1:1".parse().expect("an address");
+        let transport = Box::new(Xor);
+        let id = server.shards[0].accept_over(NOW, Admission::Normal, peer, transport);
+        let seal = |bytes: &[u8]| bytes.iter().map(|byte| byte ^ 0x5A).collect::<Vec<u8>>();
+        server.receive(id, &seal(REQUEST));
+        let bytes = seal(&frames(pipelined, &vec![7; len]));
+        let before = server.written;
+        let count = allocations(200, || server.receive(id, &bytes));
+        assert!(count == 0.0, "{count} for {pipelined} of {len} bytes");
+        assert!(server.written - before >= 400 * pipelined * len);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Transports: the bytes of a wire go through one, whole and in parts, and a peer that breaks its
 //! protocol harms nobody else.
 
+use stentor_core::delivery::Chunks;
 use stentor_core::proto::transport::{Transport, TransportError};
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{CloseCause, Config, ConnId};
+use stentor_core::{CloseCause, Config, ConnId, Output};
 
 use super::{Net, frame, masked, request};
 
@@ -196,4 +197,43 @@ fn what_is_sealed_stays_in_order_and_what_is_urgent_comes_right_behind_it() {
     assert_eq!(heard, expected.concat());
     let delivery = net.stats().delivery;
     assert_eq!((delivery.queued, delivery.waiting), (delivery.written, 0));
+}
+
+#[test]
+fn what_is_sealed_during_a_write_is_written_next() {
+    for takes_all in [true, false] {
+        let mut net = Net::new(1, Config::builder());
+        let id = connect(&mut net, 0, "/ws");
+        let now = net.now;
+        let shard = &mut net.shards[0];
+        shard.handle_input(now, id, &mut seal(&masked(Opcode::Text, b"?one")));
+        let Output::Flush(flushed) = shard.poll_output() else {
+            panic!("a reply");
+        };
+        assert_eq!(flushed, id);
+        // A thread writes a copy; meanwhile the peer is greeted.
+        let mut chunks = Chunks::new();
+        shard.poll_transmit(id, &mut chunks);
+        let mut heard = chunks.as_slices().concat();
+        drop(chunks);
+        shard.handle_input(now, id, &mut [1, KEY]);
+        if takes_all {
+            shard.handle_transmitted(now, id, heard.len());
+        } else {
+            heard.truncate(1);
+            shard.handle_transmitted(now, id, 1);
+            net.settle();
+            assert!(net.take(id).is_empty(), "the socket is full");
+            net.shards[0].handle_writable(now, id);
+        }
+        net.settle();
+        heard.extend(net.take(id));
+        let (reply, greeting) = heard.split_at(heard.len() - 2);
+        assert_eq!(
+            (open(reply), greeting),
+            (frame(Opcode::Text, b"one"), &[1, KEY][..])
+        );
+        let delivery = net.stats().delivery;
+        assert_eq!((delivery.queued, delivery.waiting), (delivery.written, 0));
+    }
 }
