@@ -91,7 +91,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         state: ServerState<H::Task>,
         handler: impl Fn(ShardId) -> H,
     ) -> Self {
-        let of_shard = |id| LockedShard {
+        let locked = |id| LockedShard {
             inside: Mutex::new(ShardState {
                 shard: Shard::isolated(id, config, handler(id)),
                 links: ShardSockets::default(),
@@ -109,7 +109,7 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             ticker: OnceLock::new(),
         };
         Self {
-            locked: (0..config.shards()).map(ShardId).map(of_shard).collect(),
+            locked: (0..config.shards()).map(ShardId).map(locked).collect(),
             state,
             worker_wakes: Condvar::new(),
             buffers: BufferPool::default(),
@@ -129,13 +129,13 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         last: impl FnOnce(&mut ShardState<H, S>) -> R,
     ) -> R {
         let _end = EndOnPanic;
-        let of_shard = &self.locked[at.index()];
+        let locked = &self.locked[at.index()];
         let mut work = Some(work);
         loop {
             let mut wakes = AfterUnlock::default();
             let more;
             {
-                let mut inside = of_shard.lock();
+                let mut inside = locked.lock();
                 inside.now = self.clock.now();
                 if let Some(work) = work.take() {
                     work(&mut inside);
@@ -199,8 +199,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
     /// Drops the tasks that have not been submitted, each separately: if two destructors panic in
     /// one drop, the process aborts. Does nothing if the lock is held.
     pub(crate) fn dispose(&self, at: ShardId) {
-        let of_shard = &self.locked[at.index()];
-        let Some(mut inside) = of_shard.try_lock() else {
+        let locked = &self.locked[at.index()];
+        let Some(mut inside) = locked.try_lock() else {
             return;
         };
         for task in inside.tasks.drain(..) {
@@ -210,10 +210,10 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
 
     /// Returns whether a predicate holds for every shard; false if the lock of one is held.
     pub(crate) fn all(&self, holds: impl Fn(&Shard<H, CatchPanics>) -> bool) -> bool {
-        let holds = |of_shard: &LockedShard<H, S>| {
+        let holds = |locked: &LockedShard<H, S>| {
             // Messages in flight can make an idle shard busy.
-            of_shard.try_lock().is_some_and(|inside| {
-                holds(&inside.shard) && inside.inbox.is_empty() && of_shard.mailbox.is_empty()
+            locked.try_lock().is_some_and(|inside| {
+                holds(&inside.shard) && inside.inbox.is_empty() && locked.mailbox.is_empty()
             })
         };
         self.locked.iter().all(holds)
@@ -233,8 +233,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         if let Some(unix) = inside.wall_clock.read(inside.now) {
             inside.shard.handle_wall_clock(inside.now, unix);
         }
-        let of_shard = &self.locked[at.index()];
-        of_shard.mailbox.drain_into(&mut inside.inbox);
+        let locked = &self.locked[at.index()];
+        locked.mailbox.drain_into(&mut inside.inbox);
         while let Some(post) = inside.inbox.pop_front() {
             let ShardState {
                 shard, turns, now, ..

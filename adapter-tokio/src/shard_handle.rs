@@ -28,7 +28,7 @@ pub(crate) enum DriverInput<H: Handler> {
 
 /// The handles to all shards, and the state that the shards share.
 pub(crate) struct ShardHandles<H: Handler> {
-    host: Vec<ShardHandle<H>>,
+    handles: Vec<ShardHandle<H>>,
     pub(crate) state: ServerState<H::Task>,
     /// One permit for each wake-up that the dispatcher owes a sleeping worker.
     pub(crate) worker_wakes: Semaphore,
@@ -43,14 +43,14 @@ struct ShardHandle<H: Handler> {
 
 impl<H: Handler> ShardHandles<H> {
     pub(crate) fn new(state: ServerState<H::Task>) -> Self {
-        let door = |_| ShardHandle {
+        let handle = |_| ShardHandle {
             mailbox: Mailbox::new(),
             wake: Notify::new(),
             quiet: AtomicBool::new(false),
             empty: AtomicBool::new(false),
         };
         Self {
-            host: state.limiter.shards().map(door).collect(),
+            handles: state.limiter.shards().map(handle).collect(),
             state,
             worker_wakes: Semaphore::new(0),
         }
@@ -73,18 +73,18 @@ impl<H: Handler> ShardHandles<H> {
     /// the shard has ended.
     #[expect(clippy::result_large_err, reason = "it is back whole")]
     pub(crate) fn push(&self, to: ShardId, post: DriverInput<H>) -> Result<bool, DriverInput<H>> {
-        self.host[to.index()].mailbox.push(post)
+        self.handles[to.index()].mailbox.push(post)
     }
 
     pub(crate) fn wake(&self, shard: ShardId) {
-        self.host[shard.index()].wake.notify_one();
+        self.handles[shard.index()].wake.notify_one();
     }
 
     /// Puts all `posts` into the mailbox of a shard at once, in order.
     pub(crate) fn post_all(&self, to: ShardId, posts: &mut Vec<DriverInput<H>>) {
-        let door = &self.host[to.index()];
-        match door.mailbox.push_all(posts) {
-            Ok(true) => door.wake.notify_one(),
+        let handle = &self.handles[to.index()];
+        match handle.mailbox.push_all(posts) {
+            Ok(true) => handle.wake.notify_one(),
             Ok(false) => {}
             Err(_) => posts.clear(),
         }
@@ -118,19 +118,19 @@ impl<H: Handler> ShardHandles<H> {
 
     /// Moves the contents of the mailbox of a shard to `inbox`.
     pub(crate) fn take(&self, shard: ShardId, inbox: &mut VecDeque<DriverInput<H>>) {
-        self.host[shard.index()].mailbox.drain_into(inbox);
+        self.handles[shard.index()].mailbox.drain_into(inbox);
     }
 
     /// Waits until the mailbox of a shard has an input. May return early.
     pub(crate) async fn woken(&self, shard: ShardId) {
-        self.host[shard.index()].wake.notified().await;
+        self.handles[shard.index()].wake.notified().await;
     }
 
     /// Records the progress of a draining shard.
     pub(crate) fn report(&self, shard: ShardId, quiet: bool, empty: bool) {
-        let door = &self.host[shard.index()];
-        door.quiet.store(quiet, Ordering::Release);
-        door.empty.store(empty, Ordering::Release);
+        let handle = &self.handles[shard.index()];
+        handle.quiet.store(quiet, Ordering::Release);
+        handle.empty.store(empty, Ordering::Release);
     }
 }
 
@@ -158,9 +158,9 @@ where
     }
 
     fn has_reached(&self, goal: DrainGoal) -> bool {
-        self.host.iter().all(|door| match goal {
-            DrainGoal::Quiet => door.quiet.load(Ordering::Acquire),
-            DrainGoal::Empty => door.empty.load(Ordering::Acquire),
+        self.handles.iter().all(|handle| match goal {
+            DrainGoal::Quiet => handle.quiet.load(Ordering::Acquire),
+            DrainGoal::Empty => handle.empty.load(Ordering::Acquire),
         })
     }
 
