@@ -57,6 +57,7 @@ mod engine;
 pub mod id;
 pub mod inspect;
 pub mod node;
+mod position;
 pub mod proto;
 mod session;
 pub mod shard;

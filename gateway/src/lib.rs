@@ -38,7 +38,9 @@ pub mod command;
 mod index_page;
 pub mod namespaces;
 mod rooms;
+mod settings;
 pub mod token;
 
 pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};
+pub use settings::{Access, ClientSettings, GatewaySettings, Secret, SeedProtocol};

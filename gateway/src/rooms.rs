@@ -17,7 +17,7 @@ use stentor_core::{
 use super::command::{RoomCommand, answer, is_room_name, priority};
 
 /// The rooms application and its settings.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rooms {
     /// The recipients of a `msg` from a connection that is in no room.
     pub no_room: NoRoomPolicy,

@@ -9,6 +9,9 @@ use bytes::Bytes;
 
 use crate::CloseCode;
 use crate::app::{Backpressure, Handler};
+use crate::channels::publication::Publication;
+use crate::channels::query::ChannelQuery;
+use crate::channels::subscription::Subscription;
 use crate::delivery::codec::Codec;
 use crate::delivery::frame::MAX_PAYLOAD;
 use crate::delivery::queue::SendOptions;
@@ -195,6 +198,43 @@ impl<H: Handler, S> Context<'_, H, S> {
         self.act(later, |engine, at| {
             engine.leave(at, channel).map_err(|wait| (wait, false))
         });
+    }
+
+    /// Makes the connection a member of a channel, with a position or presence. The answer comes to
+    /// [`Handler::on_subscribed`], or a refusal to [`Handler::on_subscribe_refused`]; what follows
+    /// waits until then. Nothing happens if it is a member already.
+    pub fn subscribe_with(&mut self, channel: &[u8], subscription: Subscription) {
+        let _ = (channel, subscription);
+        todo!()
+    }
+
+    /// Asks the owner of a channel about it. The answer comes to [`Handler::on_channel_answer`] under
+    /// this ticket.
+    pub fn query(&mut self, channel: &[u8], ticket: u64, query: ChannelQuery) {
+        let _ = (channel, ticket, query);
+        todo!()
+    }
+
+    /// [Publishes](Self::publish) a message to every member of a channel, with what codecs are told
+    /// about it, and with an offset if the channel is to keep it.
+    pub fn publish_with(&mut self, channel: &[u8], publication: Publication<'_>) {
+        let _ = (channel, publication);
+        todo!()
+    }
+
+    /// Queues a message for this connection before all that was published or sent to it, and behind
+    /// other pushes. It is never dropped: when as many pushes wait as may, the connection's input and
+    /// what else is asked for on its behalf wait, and if that is much, it is closed as a
+    /// [slow consumer](Handler::slow_consumer).
+    pub fn push(&mut self, kind: MessageType, payload: &[u8]) {
+        let _ = (kind, payload);
+        todo!()
+    }
+
+    /// [Closes](Self::close) the connection with a reason, at most 123 bytes.
+    pub fn close_with(&mut self, code: CloseCode, reason: &'static str) {
+        let _ = (code, reason);
+        todo!()
     }
 
     /// Publishes a message to every member of a channel, this connection among them if

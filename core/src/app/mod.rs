@@ -13,7 +13,12 @@ pub use isolation::{AfterPanic, Isolation, NoIsolation};
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
+use crate::CloseCode;
 use crate::channels::delivery_report::DeliveryReport;
+use crate::channels::query::ChannelAnswer;
+use crate::channels::subscription::Subscribed;
 use crate::delivery::codec::{Codec, Outgoing};
 use crate::proto::ws::opcode::MessageType;
 use crate::stats::CloseCause;
@@ -176,6 +181,40 @@ pub trait Handler: Sized {
     /// connection under this ticket. Not called if the connection has ended meanwhile.
     fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
         let _ = (ctx, ticket, members);
+    }
+
+    /// Learns that the connection has become a member of a channel, as
+    /// [asked](Context::subscribe_with), or that it has not because what it has missed cannot be
+    /// recovered. What is published later comes later. Whatever was asked for after the subscription
+    /// waits until this has returned.
+    fn on_subscribed(&mut self, ctx: &mut Context<'_, Self>, subscribed: Subscribed) {
+        let _ = (ctx, subscribed);
+    }
+
+    /// Learns that the connection is a member of a channel no more, because a publication did not
+    /// reach it although it is [positioned](crate::channels::Subscription::positioned). What else
+    /// waited for it of that channel has been discarded.
+    fn on_position_lost(&mut self, ctx: &mut Context<'_, Self>, channel: &Bytes) {
+        let _ = (ctx, channel);
+    }
+
+    /// Takes the answer to a [question](Context::query) of the connection under this ticket. Not
+    /// called if the connection has ended meanwhile.
+    fn on_channel_answer(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        ticket: u64,
+        answer: ChannelAnswer,
+    ) {
+        let _ = (ctx, ticket, answer);
+    }
+
+    /// Returns the code and the reason with which connections of this codec are closed that do not
+    /// keep up: a message to one asks for [that](crate::OverflowPolicy::Disconnect), or so many
+    /// [pushes](Context::push) wait as may.
+    fn slow_consumer(codec: Codec) -> (CloseCode, &'static str) {
+        let _ = codec;
+        (CloseCode::TRY_LATER, "slow consumer")
     }
 
     /// Learns that the connection has not become a member of a channel, because it is in

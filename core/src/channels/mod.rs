@@ -6,11 +6,18 @@ pub(crate) mod delivery_report;
 pub(crate) mod fan_outs;
 pub(crate) mod handle;
 pub(crate) mod message;
+pub(crate) mod publication;
+pub(crate) mod query;
 pub(crate) mod registry;
+pub(crate) mod subscription;
 pub(crate) mod waiters;
 
+pub use crate::position::{Epoch, Position};
 pub use delivery_report::DeliveryReport;
 pub use handle::{
     CommandSender, Permit, RemoteError, RemoteResult, RemoteStats, ServerEnd, ShardSender,
 };
 pub use message::ShardMessage;
+pub use publication::{KeptPublication, Publication, Retention};
+pub use query::{ChannelAnswer, ChannelQuery, HistoryQuery};
+pub use subscription::{MemberInfo, Recovery, RecoveryMode, Since, Subscribed, Subscription};

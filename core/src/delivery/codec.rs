@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::position::Position;
 use crate::proto::wire::Wire;
 use crate::proto::ws::opcode::MessageType;
 use crate::sync::OnceLock;
@@ -48,8 +49,53 @@ pub struct Outgoing<'a> {
     pub channel: Option<&'a [u8]>,
     /// Text or binary, as it was published.
     pub kind: MessageType,
-    /// The payload, as it was published.
+    /// The payload, as it was published. Of an event, what others see of the member.
     pub payload: &'a [u8],
+    /// What it is to the members of the channel.
+    pub event: ChannelEvent,
+    /// What the publisher has [said](crate::channels::Publication::annotation) about it.
+    pub annotation: &'a [u8],
+    /// Its place in the stream of the channel, if the channel has one.
+    pub position: Option<Position>,
+}
+
+/// What a message is to the members of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ChannelEvent {
+    /// Something that was published, or sent to one connection.
+    #[default]
+    Publication,
+    /// A member has come.
+    Join,
+    /// A member has left.
+    Leave,
+}
+
+/// What few messages have beside their payload.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MessageDetails {
+    pub(crate) event: ChannelEvent,
+    pub(crate) annotation: Bytes,
+    pub(crate) position: Option<Position>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// Returns a message as a codec takes it.
+    pub(super) fn new(
+        channel: Option<&'a [u8]>,
+        kind: MessageType,
+        payload: &'a [u8],
+        details: Option<&'a MessageDetails>,
+    ) -> Self {
+        Self {
+            channel,
+            kind,
+            payload,
+            event: details.map_or_else(Default::default, |details| details.event),
+            annotation: details.map_or(&[], |details| &details.annotation),
+            position: details.and_then(|details| details.position),
+        }
+    }
 }
 
 /// Encodes a message: [`Handler::encode`](crate::Handler::encode), with panics caught where they

@@ -157,11 +157,7 @@ impl Outbound {
         kind: MessageType,
         payload: MessagePayload<'_>,
     ) -> Option<FrameId> {
-        let outgoing = Outgoing {
-            channel: None,
-            kind,
-            payload: payload.bytes(),
-        };
+        let outgoing = Outgoing::new(None, kind, payload.bytes(), None);
         let codec = self.conns[at].form.codec();
         let LocalPayload { kind, bytes } = self.encode_local(codec, &outgoing).ok()?;
         let frame = self.encode_verbatim(at, meta, kind, MessagePayload::Borrowed(&bytes));

@@ -57,7 +57,7 @@ use send_rate::UnsentLimits;
 use shedding::Shedding;
 
 pub(crate) use batch::{BatchFrames, Members, Recipients};
-pub use codec::{Codec, Outgoing};
+pub use codec::{ChannelEvent, Codec, Outgoing};
 pub(crate) use conn::Written;
 pub use depth::Depth;
 pub use drops::Drops;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::delivery::Outbound;
-use crate::delivery::codec::{Codec, Outgoing, SharedPayload};
+use crate::delivery::codec::{Codec, MessageDetails, Outgoing, SharedPayload};
 use crate::delivery::forms::OtherForms;
 use crate::delivery::frame::{Chunks, FrameId, FrameMeta};
 use crate::delivery::queue::OverflowPolicy;
@@ -23,6 +23,7 @@ pub(crate) struct EncodedVariants<'a> {
     channel: Option<&'a [u8]>,
     kind: MessageType,
     payload: MessagePayload<'a>,
+    details: Option<&'a MessageDetails>,
     may_be_compressed: bool,
     pub(super) frames: EncodedFrames,
 }
@@ -113,11 +114,7 @@ impl<'a> EncodedVariants<'a> {
 
     /// Returns the message as a codec takes it.
     pub(super) fn outgoing(&self) -> Outgoing<'a> {
-        Outgoing {
-            channel: self.channel,
-            kind: self.kind,
-            payload: self.payload.bytes(),
-        }
+        Outgoing::new(self.channel, self.kind, self.payload.bytes(), self.details)
     }
 
     pub(crate) const fn overflow(&self) -> OverflowPolicy {
@@ -157,6 +154,12 @@ impl<'a> EncodedVariants<'a> {
         }
     }
 
+    /// Adds what codecs are told about it.
+    pub(crate) const fn with_details(mut self, details: Option<&'a MessageDetails>) -> Self {
+        self.details = details;
+        self
+    }
+
     /// Returns the frames, to [continue](Self::with_frames) with later.
     pub(crate) fn into_frames(self) -> EncodedFrames {
         self.frames
@@ -186,6 +189,7 @@ impl Outbound {
             channel,
             kind,
             payload,
+            details: None,
             may_be_compressed: self.is_worth_compressing(payload.len()),
             frames: EncodedFrames {
                 default: FormFrames {

@@ -1,0 +1,130 @@
+//! Subscriptions with a position or presence: what is asked for, and the answer.
+
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::channels::publication::{KeptPublication, Retention};
+use crate::position::{Epoch, Position};
+
+/// What a connection that becomes a member of a channel wants beside the publications.
+#[derive(Clone, Debug, Default)]
+pub struct Subscription {
+    pub(crate) retention: Option<Retention>,
+    pub(crate) is_positioned: bool,
+    pub(crate) recovery: Option<Recovery>,
+    pub(crate) member: Option<Arc<MemberInfo>>,
+    pub(crate) is_announced: bool,
+    pub(crate) gets_events: bool,
+}
+
+impl Subscription {
+    /// Creates a subscription to publications alone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for the position in the stream of the channel, which is begun if there is none.
+    #[must_use]
+    pub const fn position(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Ends the membership if a publication with an offset does not reach the connection, because its
+    /// queue is full, or short of memory, or the publication has expired:
+    /// [`Handler::on_position_lost`](crate::Handler::on_position_lost). So what it gets has no gap.
+    #[must_use]
+    pub const fn positioned(mut self) -> Self {
+        self.is_positioned = true;
+        self
+    }
+
+    /// Asks for what was published since. Needs a [position](Self::position).
+    #[must_use]
+    pub const fn recover(mut self, recovery: Recovery) -> Self {
+        self.recovery = Some(recovery);
+        self
+    }
+
+    /// Shows the connection among the members of the channel.
+    #[must_use]
+    pub fn presence(mut self, member: Arc<MemberInfo>) -> Self {
+        self.member = Some(member);
+        self
+    }
+
+    /// Lets those who get events know that the connection, which must be
+    /// [shown](Self::presence), comes, and later that it leaves.
+    #[must_use]
+    pub const fn announced(mut self) -> Self {
+        self.is_announced = true;
+        self
+    }
+
+    /// Lets the connection know who comes and leaves, itself included.
+    #[must_use]
+    pub const fn events(mut self) -> Self {
+        self.gets_events = true;
+        self
+    }
+}
+
+/// What others see of a member of a channel.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MemberInfo {
+    /// Who it is: several connections may be one user.
+    pub user: Bytes,
+    /// What its connection is called, and whatever else: of no meaning here.
+    pub info: Bytes,
+}
+
+/// What a subscriber wants of what was published before it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// Which publications.
+    pub mode: RecoveryMode,
+    /// What it has seen last.
+    pub since: Since,
+    /// The most publications that are given.
+    pub limit: u32,
+    /// Whether the connection is to become no member if that cannot be recovered.
+    pub is_required: bool,
+}
+
+/// The publication that a question is about what follows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Since {
+    /// The epoch of its offset; `None` for that which the channel has.
+    pub epoch: Option<Epoch>,
+    /// Its offset.
+    pub offset: u64,
+}
+
+/// What is recovered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RecoveryMode {
+    /// Every publication since, or none if one of them is missing.
+    #[default]
+    All,
+    /// The latest publication, unless the subscriber has it.
+    Latest,
+}
+
+/// The answer to a subscription: [`Handler::on_subscribed`](crate::Handler::on_subscribed).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Subscribed {
+    /// The channel.
+    pub channel: Bytes,
+    /// Whether the connection is a member now: false only if a recovery was
+    /// [required](Recovery::is_required) and is not possible.
+    pub is_member: bool,
+    /// The position from which on it gets publications, if it has asked for that: what follows is
+    /// the next offset.
+    pub position: Option<Position>,
+    /// Whether nothing is missing between what it has seen and that position, given `publications`.
+    pub recovered: bool,
+    /// What it has missed, the oldest first.
+    pub publications: alloc::vec::Vec<KeptPublication>,
+}

@@ -1,0 +1,132 @@
+//! Settings of the gateway, typed. They are filled by others.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use crate::namespaces::Namespaces;
+use crate::rooms::Rooms;
+use crate::token::Verifier;
+
+/// Settings of a [`Gateway`](crate::Gateway), shared by all shards.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Who may connect.
+    pub access: Access,
+    /// `client.token`: verifies connection tokens, and subscription tokens unless those have their own.
+    pub tokens: Option<Arc<Verifier>>,
+    /// `client.subscription_token`: verifies subscription tokens.
+    pub subscription_tokens: Option<Arc<Verifier>>,
+    /// The namespaces of channels.
+    pub namespaces: Arc<Namespaces>,
+    /// Settings of clients of the channel protocol.
+    pub client: ClientSettings,
+    /// The seed protocol: commands of one word, such as `join:lobby`.
+    pub seed_protocol: SeedProtocol,
+    /// The part of client ids that no other node of the same service has: 10 bits.
+    pub node: u16,
+}
+
+/// Who may connect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Access {
+    /// Whoever has a token, or is allowed to connect without one.
+    #[default]
+    Configured,
+    /// Everyone: the server listens on loopback only and has no key. A request that came over a
+    /// proxy, or to another host than a loopback name, is refused with 403.
+    Development,
+    /// Nobody: other machines can reach the server, and it has no key. Requests are refused with 403.
+    Unconfigured,
+}
+
+/// Settings of clients of the channel protocol: the section `client` of the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientSettings {
+    /// `insecure`: everyone may connect without a token, and may do everything.
+    pub insecure: bool,
+    /// `allow_anonymous_connect_without_token`.
+    pub allow_anonymous_connect_without_token: bool,
+    /// `ping_interval`: how often the server pings.
+    pub ping_interval: Duration,
+    /// `pong_timeout`: how long a client has to answer a ping.
+    pub pong_timeout: Duration,
+    /// `stale_close_delay`: how long a client has to connect.
+    pub stale_close_delay: Duration,
+    /// `expired_close_delay`: how long after its expiry a connection is closed.
+    pub expired_close_delay: Duration,
+    /// `expired_sub_close_delay`: how long after its expiry a subscription ends.
+    pub expired_sub_close_delay: Duration,
+    /// `channel_limit`: the most subscriptions of a connection.
+    pub channel_limit: usize,
+    /// `max_errors`: the most errors of a connection in a minute, 0 for any number.
+    pub max_errors: u32,
+    /// `history_max_publication_limit`: the most publications of one answer to a client.
+    pub history_max_publication_limit: u32,
+    /// `recovery_max_publication_limit`: the most publications that are recovered.
+    pub recovery_max_publication_limit: u32,
+    /// `connect_include_server_time`.
+    pub connect_include_server_time: bool,
+    /// `history_max_bytes`: the most bytes of publications that a channel keeps.
+    pub history_max_bytes: usize,
+    /// `rpc.ping.enabled`: whether the method `ping` is answered.
+    pub rpc_ping: bool,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            insecure: false,
+            allow_anonymous_connect_without_token: false,
+            ping_interval: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(8),
+            stale_close_delay: Duration::from_secs(10),
+            expired_close_delay: Duration::from_secs(25),
+            expired_sub_close_delay: Duration::from_secs(25),
+            channel_limit: 128,
+            max_errors: 100,
+            history_max_publication_limit: 300,
+            recovery_max_publication_limit: 300,
+            connect_include_server_time: false,
+            history_max_bytes: 4 << 20,
+            rpc_ping: false,
+        }
+    }
+}
+
+/// Settings of the seed protocol: the section `seed_protocol` of the configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SeedProtocol {
+    /// `enabled`: whether the path `/ws` is served.
+    pub enabled: bool,
+    /// `namespace`: the namespace of all rooms; empty for none, and then any name in UTF-8 is one.
+    pub namespace: String,
+    /// `heartbeat`: how often the text `heartbeat` is sent; never if `None`.
+    pub heartbeat: Option<Duration>,
+    /// What the commands do beside that.
+    pub rooms: Rooms,
+}
+
+/// A secret of the configuration, which no log shows.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Returns the text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
