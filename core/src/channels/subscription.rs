@@ -62,6 +62,11 @@ impl Subscription {
         self
     }
 
+    /// Returns what others are told of the member, if they are.
+    pub(crate) fn announced_member(&self) -> Option<&MemberInfo> {
+        self.member.as_deref().filter(|_| self.is_announced)
+    }
+
     /// Lets the connection know who comes and leaves, itself included.
     #[must_use]
     pub const fn events(mut self) -> Self {
@@ -75,8 +80,11 @@ impl Subscription {
 pub struct MemberInfo {
     /// Who it is: several connections may be one user.
     pub user: Bytes,
-    /// What its connection is called, and whatever else: of no meaning here.
+    /// What its connection is called, and whatever else: of no meaning here. It is the payload of the
+    /// events about the member.
     pub info: Bytes,
+    /// The priority of these events.
+    pub priority: u8,
 }
 
 /// What a subscriber wants of what was published before it came.
