@@ -35,8 +35,8 @@ struct Shown {
 #[derive(Clone, Debug)]
 pub(crate) struct ShownMember {
     pub(crate) info: Arc<MemberInfo>,
-    /// Whether those who get events learn that it comes and leaves.
-    pub(crate) is_announced: bool,
+    /// The priority of the events about it, if there are any.
+    pub(crate) announced: Option<u8>,
 }
 
 impl ShownMember {
@@ -179,9 +179,8 @@ mod tests {
             info: Arc::new(MemberInfo {
                 user: user.into(),
                 info: Bytes::from_static(b"{}"),
-                priority: 0,
             }),
-            is_announced: false,
+            announced: None,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::channels::publication::KeptPublication;
 use crate::channels::query::ChannelQuery;
 use crate::channels::registry::Audience;
 use crate::channels::stream::Recovered;
-use crate::channels::subscription::{MemberInfo, Subscribed, Subscription};
+use crate::channels::subscription::{Subscribed, Subscription};
 use crate::delivery::codec::{ChannelEvent, MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
 use crate::engine::Engine;
@@ -41,7 +41,7 @@ impl<A: AppTypes> Engine<A> {
         let is_member = answer.subscribed.is_member;
         self.finish_join(at, &name, answer);
         if is_member {
-            self.announce(&name, ChannelEvent::Join, subscription.announced_member());
+            self.announce(&name, ChannelEvent::Join, subscription.shown());
         }
     }
 
@@ -74,7 +74,7 @@ impl<A: AppTypes> Engine<A> {
         };
         self.post(conn.shard(), joined);
         if is_member {
-            let member = subscription.and_then(Subscription::announced_member);
+            let member = subscription.and_then(Subscription::shown);
             self.announce(&channel, ChannelEvent::Join, member);
         }
     }
@@ -195,11 +195,7 @@ impl<A: AppTypes> Engine<A> {
             .recovery
             .is_some_and(|recovery| recovery.is_required);
         let is_member = recovered.is_complete || !is_required;
-        if is_member && let Some(info) = &subscription.member {
-            let member = ShownMember {
-                info: info.clone(),
-                is_announced: subscription.is_announced,
-            };
+        if is_member && let Some(member) = subscription.shown() {
             self.presence.insert(name, conn, member);
         }
         if subscription.recovery.is_some() {
@@ -224,17 +220,15 @@ impl<A: AppTypes> Engine<A> {
 
     /// At the owner: a member is shown no more.
     pub(crate) fn leave_as_owner(&mut self, conn: ConnId, name: &Bytes) {
-        if self.presence.members() > 0
-            && let Some(member) = self.presence.remove(name, conn)
-            && member.is_announced
-        {
-            self.announce(name, ChannelEvent::Leave, Some(&member.info));
+        if self.presence.members() > 0 {
+            let member = self.presence.remove(name, conn);
+            self.announce(name, ChannelEvent::Leave, member);
         }
     }
 
     /// At the owner: lets those know who get events.
-    fn announce(&mut self, name: &Bytes, event: ChannelEvent, member: Option<&MemberInfo>) {
-        let Some(member) = member else {
+    fn announce(&mut self, name: &Bytes, event: ChannelEvent, member: Option<ShownMember>) {
+        let Some((member, priority)) = member.and_then(|m| Some((m.info, m.announced?))) else {
             return;
         };
         if self
@@ -248,7 +242,7 @@ impl<A: AppTypes> Engine<A> {
             channel: Some(name.clone()),
             origin: Requester::Owner,
             kind: MessageType::Text,
-            options: SendOptions::new(member.priority),
+            options: SendOptions::new(priority),
             published: self.now,
             payload: SharedPayload::new(member.info.clone(), A::CODECS),
             extras: Some(Box::new(PublicationExtras {

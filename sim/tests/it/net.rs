@@ -13,17 +13,17 @@ use stentor_core::{Config, ConnId, Handler, Output, Shard, ShardId, Timestamp};
 use stentor_sim::simulator::{self, CatchCrashes};
 
 /// Some shards, and what their sockets were given.
-pub struct Net<H: Handler> {
-    pub shards: Vec<Shard<H, CatchCrashes>>,
-    pub now: Timestamp,
-    pub written: HashMap<ConnId, Vec<u8>>,
-    pub closed: Vec<ConnId>,
+pub(crate) struct Net<H: Handler> {
+    pub(crate) shards: Vec<Shard<H, CatchCrashes>>,
+    pub(crate) now: Timestamp,
+    pub(crate) written: HashMap<ConnId, Vec<u8>>,
+    pub(crate) closed: Vec<ConnId>,
     /// Bytes that a socket takes at a time.
-    pub takes: usize,
+    pub(crate) takes: usize,
 }
 
 impl<H: Handler> Net<H> {
-    pub fn new(shards: u16, config: ConfigBuilder, handler: impl Fn() -> H) -> Self {
+    pub(crate) fn new(shards: u16, config: ConfigBuilder, handler: impl Fn() -> H) -> Self {
         let config: Config = config.shards(shards).build().expect("in range");
         Self {
             shards: (0..shards)
@@ -36,7 +36,7 @@ impl<H: Handler> Net<H> {
         }
     }
 
-    pub fn accept(&mut self, shard: usize, transport: Option<Box<dyn Transport>>) -> ConnId {
+    pub(crate) fn accept(&mut self, shard: usize, transport: Option<Box<dyn Transport>>) -> ConnId {
         let peer: SocketAddr = "192.0.2.1:1".parse().expect("an address");
         let (now, shard) = (self.now, &mut self.shards[shard]);
         match transport {
@@ -45,22 +45,22 @@ impl<H: Handler> Net<H> {
         }
     }
 
-    pub fn send(&mut self, id: ConnId, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, id: ConnId, bytes: &[u8]) {
         let shard = &mut self.shards[id.shard().index()];
         shard.handle_input(self.now, id, &mut bytes.to_vec());
         self.settle();
     }
 
-    pub fn say(&mut self, id: ConnId, kind: Opcode, text: &[u8]) {
+    pub(crate) fn say(&mut self, id: ConnId, kind: Opcode, text: &[u8]) {
         self.send(id, &masked(kind, text));
     }
 
-    pub fn take(&mut self, id: ConnId) -> Vec<u8> {
+    pub(crate) fn take(&mut self, id: ConnId) -> Vec<u8> {
         self.written.remove(&id).unwrap_or_default()
     }
 
     /// Does what all shards ask for, until none asks for more.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut work = false;
             for at in 0..self.shards.len() {
@@ -83,7 +83,7 @@ impl<H: Handler> Net<H> {
         }
     }
 
-    pub fn carry_out(&mut self, at: usize, output: Output<H>) {
+    pub(crate) fn carry_out(&mut self, at: usize, output: Output<H>) {
         match output {
             Output::Flush(id) => self.flush(id),
             Output::Send(to, message) => {
@@ -96,7 +96,7 @@ impl<H: Handler> Net<H> {
         }
     }
 
-    pub fn flush(&mut self, id: ConnId) {
+    pub(crate) fn flush(&mut self, id: ConnId) {
         let shard = &mut self.shards[id.shard().index()];
         let mut chunks = Chunks::new();
         shard.poll_transmit(id, &mut chunks);
@@ -111,7 +111,7 @@ impl<H: Handler> Net<H> {
         }
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let mut sum = Stats::default();
         for shard in &self.shards {
             sum += &shard.stats();
@@ -120,7 +120,7 @@ impl<H: Handler> Net<H> {
     }
 }
 
-pub fn request(target: &str) -> String {
+pub(crate) fn request(target: &str) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n"
@@ -128,6 +128,6 @@ pub fn request(target: &str) -> String {
 }
 
 /// A frame of a client.
-pub fn masked(kind: Opcode, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(kind: Opcode, payload: &[u8]) -> Vec<u8> {
     simulator::masked(kind, true, [1, 2, 3, 4], payload)
 }

@@ -18,7 +18,7 @@ use stentor_core::{
 
 use crate::net::{Net, masked, request};
 
-pub const RETENTION: Retention = Retention {
+const RETENTION: Retention = Retention {
     messages: 10,
     bytes: 10_000,
     ttl: Duration::from_secs(10),
@@ -66,7 +66,6 @@ impl Handler for Words {
                 Arc::new(MemberInfo {
                     user: user.as_bytes().to_vec().into(),
                     info: user.as_bytes().to_vec().into(),
-                    priority: 10,
                 })
             };
             match words[..] {
@@ -97,11 +96,11 @@ impl Handler for Words {
                     ctx.subscribe_with(channel.as_bytes(), positioned.recover(recovery));
                 }
                 ["present", channel, user] => {
-                    let shown = subscription.presence(member(user)).announced();
+                    let shown = subscription.presence(member(user)).announced(10);
                     ctx.subscribe_with(channel.as_bytes(), shown);
                 }
                 ["listen", channel, user] => {
-                    let shown = subscription.presence(member(user)).announced().events();
+                    let shown = subscription.presence(member(user)).announced(10).events();
                     ctx.subscribe_with(channel.as_bytes(), shown);
                 }
                 ["unsub", channel] => {
