@@ -226,9 +226,21 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// other pushes. It is never dropped: when as many pushes wait as may, the connection's input and
     /// what else is asked for on its behalf wait, and if that is much, it is closed as a
     /// [slow consumer](Handler::slow_consumer).
+    ///
+    /// It is sent as it is, like a [reply](Self::reply). If it is too long, that is counted as there.
     pub fn push(&mut self, kind: MessageType, payload: &[u8]) {
-        let _ = (kind, payload);
-        todo!()
+        if !self.engine.out.takes_messages(self.at) {
+            // It would wait with what else waits, for nothing.
+            return self.engine.out.count_discarded_push();
+        }
+        let later = || PendingOp::Push {
+            kind,
+            payload: Bytes::copy_from_slice(payload),
+        };
+        self.act_if(payload.len(), later, |engine, at| {
+            let pushed = engine.push(at, kind, payload);
+            pushed.map_err(|wait| (wait, true))
+        });
     }
 
     /// [Closes](Self::close) the connection with a reason, at most 123 bytes.

@@ -18,6 +18,7 @@ mod membership;
 pub(crate) mod memory_budget;
 pub(crate) mod output;
 mod pending_ops;
+mod push;
 pub(crate) mod sweep;
 pub(crate) mod timers;
 mod write;
@@ -239,6 +240,8 @@ impl<A: AppTypes> Engine<A> {
         } = self.counts;
         let mut delivery = counts.delivery;
         (delivery.waiting, delivery.waiting_bytes) = self.out.waiting_in_all();
+        let mut sent = counts.sent;
+        (sent.pushes_waiting, sent.pushes_waiting_bytes) = self.out.pushes_waiting();
         channels.count = self.registry.len() as u64;
         channels.offered = counts.members_offered;
         channels.copied = counts.copied;
@@ -255,7 +258,7 @@ impl<A: AppTypes> Engine<A> {
         Stats {
             delivery,
             priorities: counts.priorities,
-            sent: counts.sent,
+            sent,
             received: self.counts.received,
             channels,
             direct: self.counts.direct,
