@@ -148,7 +148,7 @@ impl SettingsError {
     }
 
     /// Prints the page or the error and ends the process. Ignores a closed output.
-    pub(super) fn exit(&self) -> ! {
+    pub(crate) fn exit(&self) -> ! {
         let _ = match self {
             Self::Page(page) => write!(std::io::stdout(), "{page}"),
             Self::Usage(text) => write!(std::io::stderr(), "{text}"),

@@ -101,7 +101,9 @@ fn signing(raw: &RawSettings) -> Signing {
     let key = secret(raw, &format!("{SUBSCRIPTION}.hmac_secret_key"));
     if is_enabled && key.is_none() {
         raw.report_problem(enabled, format!("needs `{SUBSCRIPTION}.hmac_secret_key`"));
-    } else if given.is_none() && let Some(key) = key {
+    } else if given.is_none()
+        && let Some(key) = key
+    {
         raw.report_problem(&key, format!("needs `{enabled}`"));
     }
     Signing {

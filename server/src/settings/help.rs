@@ -147,7 +147,7 @@ fn value_name(flag: &Flag) -> String {
 
 impl Flag {
     /// Returns the range for the help and the reference.
-    fn range(&self) -> String {
+    pub(super) fn range(&self) -> String {
         if let Some(range) = self.range {
             return range.into();
         }
@@ -163,7 +163,7 @@ impl Flag {
     }
 
     /// Returns the default for the help and the reference.
-    fn default(&self) -> String {
+    pub(super) fn default(&self) -> String {
         if let Some(default) = self.default {
             return default.into();
         }
@@ -205,6 +205,9 @@ pub(super) fn reference() -> String {
 const AFTER: &str = "\
 SIZE is in bytes (65536), in powers of 1024 (64KiB, 4MiB, 1GiB) or of 1000 (64k, 4M, 1G).
 TIME is in whole milliseconds and has a unit: 250ms, 10s, 5m, 1h, 1h30m.
+
+Commands: `config check` prints the errors of the settings, `config show` the settings, `config
+defaults` all defaults, `token --user USER` a token for a client. Each has a --help.
 
 Each setting is a flag, an environment variable and a path in the file: --queue.bytes is
 STENTOR_QUEUE_BYTES and bytes in [queue]; --config is STENTOR_CONFIG. Flags override the

@@ -2,6 +2,7 @@
 
 mod channel_table;
 mod client_table;
+mod command;
 mod connections;
 mod descriptors;
 mod endpoint;
@@ -33,6 +34,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{ServerOptions, pages};
 
+pub use command::run_command;
 pub use endpoint::Endpoint;
 pub use error::{SettingsError, Source};
 pub(crate) use gateway::Signing;

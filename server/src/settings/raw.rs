@@ -51,6 +51,11 @@ impl RawSettings {
         self.errors.borrow_mut().push(error);
     }
 
+    /// Keeps several errors.
+    pub(super) fn report_all(&self, errors: Vec<SettingsError>) {
+        self.errors.borrow_mut().extend(errors);
+    }
+
     /// Returns the source of the value of a setting.
     pub(super) fn source(&self, key: &str) -> Source {
         self.values
