@@ -6,6 +6,7 @@ use stentor_gateway::token::{HmacKey, InvalidPattern, Verifier};
 use stentor_gateway::{Access, ClientSettings, GatewaySettings, Rooms, SeedProtocol};
 
 use super::endpoint::Endpoint;
+use super::flag::HIDDEN;
 use super::namespaces;
 use super::raw::RawSettings;
 
@@ -123,6 +124,11 @@ fn tokens(raw: &RawSettings, section: &str) -> TokenSettings {
     let key_of = |name: &str| format!("{section}.{name}");
     let hmac = |name| {
         let text = raw.text(&key_of(name))?;
+        // From `config show`.
+        if text == HIDDEN {
+            let problem = format!("cannot be `{HIDDEN}`, which is shown in place of a secret");
+            raw.report_problem(&key_of(name), problem);
+        }
         HmacKey::new(text.as_bytes())
     };
     let text = |name| raw.text_or_default(&key_of(name));

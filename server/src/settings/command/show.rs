@@ -17,6 +17,9 @@ pub(super) fn effective(raw: &RawSettings, settings: &Settings) -> String {
         if matches!(flag.kind, FlagKind::Tables) && !namespaces.is_empty() {
             return String::new();
         }
+        if flag.is_secret() && raw.text(&format!("{}_file", flag.key)).is_some() {
+            return format!("# {}: in the file\n", name(flag));
+        }
         let value = value(flag, raw, settings).or_else(|| default(flag));
         match value {
             Some(value) => format!("{} = {value}\n", name(flag)),
