@@ -59,7 +59,7 @@ impl<A: AppTypes> Engine<A> {
             RemoteCommand::Close { conn, code } => {
                 let found = self.find_open(conn);
                 if let Some(at) = found {
-                    self.begin_close(at, code, CloseCause::Handler);
+                    self.begin_close(at, code, "", CloseCause::Handler);
                 }
                 place.finish(|| RemoteResult::Found(found.is_some()));
             }
@@ -88,7 +88,7 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    fn find_open(&self, conn: ConnId) -> Option<u32> {
+    pub(crate) fn find_open(&self, conn: ConnId) -> Option<u32> {
         let open = |&at: &u32| self.slots[at].phase() == Phase::Open;
         self.slots.find(conn).filter(open)
     }

@@ -82,3 +82,24 @@ fn a_connection_that_ends_while_it_subscribes_is_not_shown() {
         assert_eq!(net.stats().channels.count, 0);
     }
 }
+
+#[test]
+fn a_connection_closes_others_on_any_shard_with_a_reason() {
+    for shards in 1..=3 {
+        let mut net: Net<Words> = Net::words(shards);
+        let clients: Vec<_> = (0..6)
+            .map(|n| {
+                let client = net.open(n % usize::from(shards));
+                net.ask(client, "present c ann");
+                client
+            })
+            .collect();
+        assert_eq!(net.ask(clients[2], "kick c"), [""; 0]);
+        for (n, &client) in clients.iter().enumerate() {
+            let frame = [&[0x88, 14, 0x0D, 0xB0], &b"one too many"[..]].concat();
+            let expected = if n == 2 { Vec::new() } else { frame };
+            assert_eq!(net.take(client), expected, "client {n}");
+        }
+        assert_eq!(net.ask(clients[2], "who c"), ["members ann"]);
+    }
+}
